@@ -1,0 +1,210 @@
+"""The control plane's end of the journal: frames out of segments, and exchanges out of frames.
+
+A position is (worker directory, segment number, byte offset). Reading changes nothing on disk; what was read may be
+read again from any earlier position.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+
+from records.exchange import Exchange, Feedback, Gap, Meta
+from records.journal.frames import (
+    FRAME_HEADER_BYTES,
+    FRAME_MAGIC,
+    LENGTHS,
+    SEGMENT_HEADER_BYTES,
+    Kind,
+    NotASegment,
+    Seal,
+    read_frame_header,
+    read_segment_header,
+)
+
+READ_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame, opened."""
+
+    kind: Kind
+    payload: bytes
+    start: int
+    """Its first byte in the segment."""
+    end: int
+    """The first byte after it: where reading goes on."""
+
+
+@dataclass(slots=True)
+class SegmentReader:
+    """Reads the frames of one segment from an offset on, in bounded memory."""
+
+    path: Path
+    key: bytes
+    offset: int = 0
+    """Where the next frame begins; 0: at the segment's first frame."""
+    damaged: int = 0
+    """Frames or stretches that could not be read and were passed over."""
+    _seal: Seal | None = field(default=None, repr=False)
+
+    def frames(self) -> Iterator[Frame]:
+        """The whole frames there are now; a later call goes on behind them.
+
+        What is torn at the end is not an error and not passed over: it may still be growing.
+        """
+        with self.path.open("rb") as file:
+            if self._seal is None:
+                try:
+                    _, salt = read_segment_header(file.read(SEGMENT_HEADER_BYTES))
+                except NotASegment:
+                    self._skip_all(file.seek(0, os.SEEK_END))
+                    return
+                self._seal = Seal(self.key, salt)
+            self.offset = max(self.offset, SEGMENT_HEADER_BYTES)
+            yield from self._from(file.fileno(), self._seal)
+
+    def _skip_all(self, size: int) -> None:
+        """Pass over a file that is no segment, unless it is one that is just being begun."""
+        if size >= SEGMENT_HEADER_BYTES:
+            self.damaged += self.offset == 0
+            self.offset = size
+
+    def _from(self, fd: int, seal: Seal) -> Iterator[Frame]:
+        while True:
+            header = os.pread(fd, FRAME_HEADER_BYTES, self.offset)
+            if len(header) < FRAME_HEADER_BYTES:
+                return
+            found = read_frame_header(header)
+            if found is None:
+                if not self._resync(fd):
+                    return
+                continue
+            kind, length, index = found
+            start, end = self.offset, self.offset + FRAME_HEADER_BYTES + length
+            sealed = os.pread(fd, length, start + FRAME_HEADER_BYTES)
+            if len(sealed) < length:
+                return
+            self.offset = end
+            try:
+                yield Frame(Kind(kind), seal.open(header, index, sealed), start, end)
+            except (InvalidTag, ValueError):
+                self.damaged += 1
+
+    def _resync(self, fd: int) -> bool:
+        """Move to the next thing that looks like a frame's header; False if there is none yet."""
+        at = self.offset + 1
+        while True:
+            block = os.pread(fd, READ_BYTES, at)
+            if len(block) < FRAME_HEADER_BYTES:
+                return False
+            place = block.find(FRAME_MAGIC)
+            while 0 <= place <= len(block) - FRAME_HEADER_BYTES:
+                if read_frame_header(block[place : place + FRAME_HEADER_BYTES]) is not None:
+                    self.damaged += 1
+                    self.offset = at + place
+                    return True
+                place = block.find(FRAME_MAGIC, place + 1)
+            at += len(block) - FRAME_HEADER_BYTES + 1
+
+
+@dataclass(slots=True)
+class Assembler:
+    """Exchanges out of the frames of one worker, in order.
+
+    `opened` holds exchanges that have begun and not ended; `lost_worker()` ends them when their worker is gone.
+    """
+
+    opened: dict[str, "Opened"] = field(default_factory=dict[str, "Opened"])
+
+    def feed(self, frame: Frame) -> Exchange | Feedback | Gap | None:
+        """What this frame completes, if anything.
+
+        Raises:
+            msgspec.MsgspecError: sealed by us and yet not what we write: another version's frame.
+        """
+        if frame.kind is Kind.FEEDBACK:
+            return msgspec.msgpack.decode(frame.payload, type=Feedback)
+        if frame.kind is Kind.GAP:
+            return msgspec.msgpack.decode(frame.payload, type=Gap)
+        if frame.kind is Kind.PART:
+            begun = self.opened.get(_uuid_text(frame.payload[:16]))
+            if begun is not None:
+                begun.parts.append(frame.payload[16:])
+            return None
+        exchange = _exchange(frame.payload)
+        if frame.kind is Kind.WHOLE:
+            return exchange
+        if frame.kind is Kind.OPEN:
+            self.opened[exchange.meta.id] = Opened(exchange, [exchange.response_body], frame.start)
+            return None
+        begun = self.opened.pop(exchange.meta.id, None)
+        if begun is None:
+            return None  # its beginning was damaged or lost; the writer's Gap or the reader's count says so
+        return Exchange(exchange.meta, begun.exchange.request_body, b"".join((*begun.parts, exchange.response_body)))
+
+    def lost_worker(self) -> Iterator[Exchange]:
+        """The open exchanges of a worker that is gone, as far as they came."""
+        for begun in self.opened.values():
+            answer = b"".join(begun.parts)
+            meta = msgspec.structs.replace(begun.exchange.meta, outcome="lost_worker", response_bytes=len(answer))
+            yield Exchange(meta, begun.exchange.request_body, answer)
+        self.opened.clear()
+
+
+@dataclass(slots=True)
+class Opened:
+    """An exchange whose end is still to come."""
+
+    exchange: Exchange
+    parts: list[bytes]
+    start: int
+    """Offset of its OPEN frame: a reader that restarts must not begin behind it."""
+
+
+def _exchange(payload: bytes) -> Exchange:
+    meta_len, request_len, response_len = LENGTHS.unpack_from(payload)
+    at = LENGTHS.size
+    meta = msgspec.msgpack.decode(payload[at : at + meta_len], type=Meta)
+    at += meta_len
+    return Exchange(meta, payload[at : at + request_len], payload[at + request_len : at + request_len + response_len])
+
+
+def _uuid_text(data: bytes) -> str:
+    text = data.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def workers(journal: Path) -> list[Path]:
+    """The worker directories there are."""
+    return sorted(path for path in journal.iterdir() if path.is_dir()) if journal.is_dir() else []
+
+
+def segments(worker: Path) -> list[int]:
+    """The numbers of a worker's segments, in order."""
+    return sorted(int(path.stem) for path in worker.glob("*.seg"))
+
+
+def segment_path(worker: Path, number: int) -> Path:
+    """Where a segment lies."""
+    return worker / f"{number:08d}.seg"
+
+
+def is_alive(worker: Path) -> bool:
+    """Whether a writer still holds the directory; if not, its last segment is final."""
+    try:
+        fd = os.open(worker / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False

@@ -1,0 +1,275 @@
+"""The worker's end of the journal: append, group commit, and losses that are counted instead of raised."""
+
+import errno
+import fcntl
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from records.exchange import Feedback, Gap, Meta
+from records.journal.frames import (
+    LENGTHS,
+    MAX_PAYLOAD_BYTES,
+    SALT_BYTES,
+    SEGMENT_HEADER_BYTES,
+    Kind,
+    Seal,
+    encode_meta,
+    segment_header,
+)
+
+SYNC_INTERVAL_S = 0.02
+RETRY_S = 1.0
+"""How long a writer that met a full or failing disk waits before it tries again."""
+
+
+@dataclass(slots=True)
+class Losses:
+    """What did not get into the journal since the writer was made; it only grows."""
+
+    exchanges: int = 0
+    bodies: int = 0
+    feedback: int = 0
+    last_reason: str = ""
+
+
+class JournalWriter:
+    """Appends the exchanges of one worker. Not thread-safe: it belongs to the worker's loop.
+
+    No method raises for what a disk may do; each returns whether the frame is kept.
+    """
+
+    def __init__(
+        self, directory: Path, key: bytes, *, now: Callable[[], float], segment_bytes: int = 64 * 1024 * 1024
+    ) -> None:
+        self.losses = Losses()
+        self.bodies = True
+        """False: over the disk budget; exchanges are kept without their bodies."""
+        self.frames = True
+        """False: far over the disk budget; nothing is kept."""
+        self.sync_errors = 0
+        """Times the disk refused to make durable what it had taken; what a power failure then takes is not known."""
+        self._directory = directory
+        self._key = key
+        self._now = now
+        self._segment_bytes = segment_bytes
+        self._lock = -1
+        self._fd = -1
+        self._number = 0
+        self._size = 0
+        self._index = 0
+        self._seal: Seal
+        self._retry_at = 0.0
+        self._gap_exchanges = 0
+        self._gap_bodies = 0
+        self._gap_reason = ""
+        self._created_at = 0.0
+        self._retired: deque[int] = deque()
+        self._dirty = threading.Event()
+        self._closing = False
+        self._syncer = threading.Thread(target=self._sync_forever, name="journal-sync", daemon=True)
+        self._syncer.start()
+
+    # The frames ---------------------------------------------------------------------------------------------------
+
+    def whole(self, meta: Meta, request_body: bytes, response_body: bytes) -> bool:
+        """Keep a finished exchange."""
+        return self._exchange(Kind.WHOLE, meta, request_body, response_body)
+
+    def open(self, meta: Meta, request_body: bytes, response_body: bytes) -> bool:
+        """Keep an exchange under way, with what its answer is so far."""
+        return self._exchange(Kind.OPEN, meta, request_body, response_body)
+
+    def part(self, id_bytes: bytes, response_body: bytes) -> bool:
+        """Keep more of the answer of an open exchange."""
+        return not self.bodies or self._append(Kind.PART, id_bytes + response_body)
+
+    def close_exchange(self, meta: Meta, response_body: bytes) -> bool:
+        """Keep the end of an open exchange."""
+        return self._exchange(Kind.CLOSE, meta, b"", response_body)
+
+    def feedback(self, feedback: Feedback) -> bool:
+        """Keep what was said of an earlier answer."""
+        kept = self._append(Kind.FEEDBACK, encode_meta(feedback))
+        self.losses.feedback += not kept
+        return kept
+
+    def _exchange(self, kind: Kind, meta: Meta, request_body: bytes, response_body: bytes) -> bool:
+        left_out = not self.bodies and bool(request_body or response_body)
+        if left_out:
+            request_body = response_body = b""
+        head = encode_meta(meta)
+        lengths = LENGTHS.pack(len(head), len(request_body), len(response_body))
+        kept = self._append(kind, b"".join((lengths, head, request_body, response_body)))
+        if not kept:
+            self._lose(exchanges=1)
+        elif left_out:
+            self._gap_reason = "over_budget"
+            self._lose(bodies=1)
+        return kept
+
+    def _lose(self, *, exchanges: int = 0, bodies: int = 0) -> None:
+        self.losses.exchanges += exchanges
+        self.losses.bodies += bodies
+        self.losses.last_reason = self._gap_reason
+        self._gap_exchanges += exchanges
+        self._gap_bodies += bodies
+
+    def _append(self, kind: Kind, payload: bytes) -> bool:
+        if not self.frames:
+            self._gap_reason = "over_budget"
+            return False
+        if self._retry_at and self._now() < self._retry_at:
+            return False
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            self._gap_reason = "too_large"
+            return False
+        try:
+            if self._size + len(payload) > self._segment_bytes or self._fd < 0:
+                self._rotate()
+            if self._gap_exchanges or self._gap_bodies:
+                self._write_gap()
+            self._write(kind, payload)
+        except OSError as error:
+            self._fail(error)
+            return False
+        self._retry_at = 0.0
+        return True
+
+    def _write_gap(self) -> None:
+        reason = self._gap_reason or "io_error"
+        gap = {"at": self._now(), "reason": reason, "exchanges": self._gap_exchanges, "bodies": self._gap_bodies}
+        self._write(Kind.GAP, encode_meta(msgspec.convert(gap, Gap)))
+        self._gap_exchanges = self._gap_bodies = 0
+
+    def _write(self, kind: Kind, payload: bytes) -> None:
+        """Write one frame, or nothing.
+
+        Raises:
+            OSError: the disk is full or failing; the segment ends where it ended before.
+        """
+        header, sealed = self._seal.seal(kind, self._index, payload)
+        # A nonce that was tried is spent, even if its frame is cut off again.
+        self._index += 1
+        size = len(header) + len(sealed)
+        written = os.writev(self._fd, (header, sealed))
+        if written != size:
+            os.ftruncate(self._fd, self._size)
+            os.lseek(self._fd, self._size, os.SEEK_SET)
+            raise OSError(errno.ENOSPC, "short write")
+        self._size += size
+        if not self._dirty.is_set():
+            self._dirty.set()
+
+    def _fail(self, error: OSError) -> None:
+        self._gap_reason = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "io_error"
+        self._retry_at = self._now() + RETRY_S
+        if self._gap_reason == "io_error":
+            self._drop_segment()  # what is in it stays readable; nothing more is put behind a failure
+
+    # The segments -------------------------------------------------------------------------------------------------
+
+    def _rotate(self) -> None:
+        """Begin the next segment.
+
+        Raises:
+            OSError: there is no room for one.
+        """
+        self._drop_segment()
+        if self._lock < 0:
+            self._take_directory()
+        self._number += 1
+        path = self._directory / f"{self._number:08d}.seg"
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            salt, created_at = os.urandom(SALT_BYTES), self._now()
+            _write_all(fd, segment_header(created_at, salt))
+        except OSError:
+            os.close(fd)
+            os.unlink(path)
+            raise
+        self._fd, self._size, self._index = fd, SEGMENT_HEADER_BYTES, 0
+        self._seal, self._created_at = Seal(self._key, salt), created_at
+
+    def _take_directory(self) -> None:
+        """Make the directory ours: a reader sees by the lock that we live."""
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise
+        self._lock = lock
+        self._number = max((int(path.stem) for path in self._directory.glob("*.seg")), default=0)
+
+    def rotate_older_than(self, created_before: float) -> None:
+        """End the current segment if it was begun before `created_before`, so that what is old can be deleted."""
+        if self._size > SEGMENT_HEADER_BYTES and self._created_at < created_before:
+            try:
+                self._rotate()
+            except OSError as error:
+                self._fail(error)
+
+    def _drop_segment(self) -> None:
+        if self._fd >= 0:
+            self._retired.append(self._fd)
+            self._dirty.set()
+        self._fd, self._size = -1, 0
+
+    # Durability ---------------------------------------------------------------------------------------------------
+
+    def _sync_forever(self) -> None:
+        pause = threading.Event()
+        while not self._closing:
+            self._dirty.wait()
+            self._dirty.clear()
+            self._sync()
+            pause.wait(SYNC_INTERVAL_S)
+
+    def _sync(self) -> None:
+        """Sync what is written. Runs in the syncer's thread, the only one that closes a segment."""
+        fd = self._fd
+        while self._retired:
+            retired = self._retired.popleft()
+            self._fdatasync(retired)
+            os.close(retired)
+        if fd >= 0 and fd == self._fd:
+            self._fdatasync(fd)
+
+    def _fdatasync(self, fd: int) -> None:
+        try:
+            os.fdatasync(fd)
+        except OSError:
+            self.sync_errors += 1
+
+    def close(self) -> None:
+        """Sync and let go of the directory."""
+        self._closing = True
+        self._dirty.set()
+        self._syncer.join(timeout=5.0)
+        if self._fd >= 0 and (self._gap_exchanges or self._gap_bodies):
+            try:
+                self._write_gap()
+            except OSError as error:
+                self._fail(error)
+        self._drop_segment()
+        self._sync()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    """Write `data` whole.
+
+    Raises:
+        OSError: there is no room for all of it.
+    """
+    if os.write(fd, data) != len(data):
+        raise OSError(errno.ENOSPC, "short write")
