@@ -1,6 +1,7 @@
 """The journal: the only source of what happened.
 
-A worker appends to numbered segments in a directory of its own, `journal/<worker>/<n>.seg`; the control plane tails them.
+A worker appends to numbered segments in a directory of its own, `journal/<worker>/<n>.seg`; the control plane
+tails them.
 
 Rules:
 1. A frame is in the page cache before the last bytes of its answer go to the app: killing the process loses nothing.

@@ -50,7 +50,7 @@ class Kind(IntEnum):
     GAP = 6
 
 
-class NotASegment(Exception):
+class NotASegmentError(Exception):
     """The file does not begin as a segment does: damaged, or of another format."""
 
 
@@ -89,16 +89,16 @@ def read_segment_header(data: bytes) -> tuple[float, bytes]:
     """When a segment was created, and its salt.
 
     Raises:
-        NotASegment: it does not begin as a segment does.
+        NotASegmentError: it does not begin as a segment does.
     """
     if len(data) < SEGMENT_HEADER_BYTES:
-        raise NotASegment("shorter than a segment's header")
+        raise NotASegmentError("shorter than a segment's header")
     fields, tail = data[: SEGMENT_HEADER.size], data[SEGMENT_HEADER.size : SEGMENT_HEADER_BYTES]
     magic, found, _, created_at, salt = SEGMENT_HEADER.unpack(fields)
     if magic != SEGMENT_MAGIC or _SEGMENT_TAIL.unpack(tail)[0] != zlib.crc32(fields):
-        raise NotASegment("damaged header")
+        raise NotASegmentError("damaged header")
     if found != FORMAT:
-        raise NotASegment(f"format {found}, this version reads {FORMAT}")
+        raise NotASegmentError(f"format {found}, this version reads {FORMAT}")
     return created_at, salt
 
 

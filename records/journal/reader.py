@@ -20,7 +20,7 @@ from records.journal.frames import (
     LENGTHS,
     SEGMENT_HEADER_BYTES,
     Kind,
-    NotASegment,
+    NotASegmentError,
     Seal,
     read_frame_header,
     read_segment_header,
@@ -62,7 +62,7 @@ class SegmentReader:
             if self._seal is None:
                 try:
                     _, salt = read_segment_header(file.read(SEGMENT_HEADER_BYTES))
-                except NotASegment:
+                except NotASegmentError:
                     self._skip_all(file.seek(0, os.SEEK_END))
                     return
                 self._seal = Seal(self.key, salt)
