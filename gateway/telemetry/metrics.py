@@ -1,0 +1,188 @@
+"""Every metric Crossfade has, in one table. `docs/reference/metrics.md` is generated from it.
+
+Rules:
+1. A metric has one owner, the process that computes it: the supervisor answers `/metrics` by joining the owners' texts,
+   and a family that stood in two of them would make the page unreadable.
+2. Labels are closed sets: names from the configuration and words from the code, never text from a request.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+PREFIX = "crossfade_"
+MAX_SERIES = 1000
+"""Series a metric may have; a label value beyond them is counted as OTHER."""
+OTHER = "other"
+
+# The same edges as the serving engines', so that panels compare like with like.
+TTFT_BUCKETS = (
+    *(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75),
+    *(1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0, 160.0, 640.0, 2560.0),
+)
+TPOT_BUCKETS = (
+    0.01,
+    0.025,
+    0.05,
+    0.075,
+    0.1,
+    0.15,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.75,
+    1.0,
+    2.5,
+    5.0,
+    7.5,
+    10.0,
+    20.0,
+    40.0,
+    80.0,
+)
+TOTAL_BUCKETS = (
+    *(0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0),
+    *(120.0, 240.0, 480.0, 960.0, 1920.0, 7680.0),
+)
+OVERHEAD_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+
+
+class Owner(StrEnum):
+    """The process that computes a metric."""
+
+    SUPERVISOR = "supervisor"
+    CONTROLLER = "controller"
+    RECORDER = "recorder"
+
+
+Type = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row of the table."""
+
+    name: str
+    """With its prefix, as it is scraped."""
+    type: Type
+    owner: Owner
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+def _rows(owner: Owner, *rows: tuple[str, Type, str, tuple[str, ...], tuple[float, ...]]) -> tuple[Metric, ...]:
+    return tuple(
+        Metric(PREFIX + name, kind, owner, text, labels, buckets) for name, kind, text, labels, buckets in rows
+    )
+
+
+_ARM = ("route", "variant")
+
+METRICS: tuple[Metric, ...] = (
+    *_rows(
+        Owner.SUPERVISOR,
+        ("build_info", "gauge", "Always 1; the version that runs.", ("version",), ()),
+        ("worker_count", "gauge", "Workers that accept requests.", (), ()),
+        ("process_restarts_total", "counter", "Processes started anew because they had ended.", ("process",), ()),
+        ("worker_requests_total", "counter", "Requests admitted.", (), ()),
+        ("worker_shed_total", "counter", "Requests refused for overload.", (), ()),
+        ("worker_refused_total", "counter", "Requests the gateway refused for any other reason.", (), ()),
+        ("worker_app_gone_total", "counter", "Apps that hung up before the end of their answer.", (), ()),
+        ("worker_upstream_errors_total", "counter", "Attempts at the baseline that failed.", (), ()),
+        ("worker_candidate_errors_total", "counter", "Attempts at a candidate without a first byte.", (), ()),
+        ("worker_fallbacks_total", "counter", "Requests the baseline answered in a candidate's stead.", (), ()),
+        ("worker_broken_total", "counter", "Answers that ended in the middle.", (), ()),
+        ("worker_breaker_opened_total", "counter", "Times a worker stopped asking a candidate.", (), ()),
+        ("worker_lost_exchanges_total", "counter", "Exchanges that did not get into the journal.", (), ()),
+        ("worker_lost_bodies_total", "counter", "Exchanges whose bodies did not get into the journal.", (), ()),
+        ("worker_journal_frames_total", "counter", "Frames written to the journal.", (), ()),
+        ("worker_sync_errors_total", "counter", "Times the disk refused to make the journal durable.", (), ()),
+        ("worker_parse_errors_total", "counter", "Connections closed for malformed HTTP.", (), ()),
+        ("worker_hook_errors_total", "counter", "Faults of our own, caught at a fence.", (), ()),
+        ("worker_responses_total", "counter", "Answers by class of status.", ("status_class",), ()),
+        (
+            "worker_overhead_seconds_total",
+            "counter",
+            "Time before the upstream was asked, summed.",
+            (),
+            (),
+        ),
+        ("worker_in_flight", "gauge", "Requests under way.", (), ()),
+        ("worker_connections", "gauge", "Connections of apps.", (), ()),
+        ("worker_upstream_connections", "gauge", "Connections to upstreams.", (), ()),
+        ("worker_draining", "gauge", "Workers that finish what they have and accept nothing more.", (), ()),
+        ("worker_loop_lag_seconds", "gauge", "Worst delay of a worker's loop in the last second.", (), ()),
+        ("killed", "gauge", "1 while the kill file stands: baseline only.", (), ()),
+        ("lease_expired", "gauge", "1 while a worker serves past the routing table's grace.", (), ()),
+        ("routing_table_version", "gauge", "Version of the oldest routing table a worker serves from.", (), ()),
+        ("routing_table_age_seconds", "gauge", "Age of the oldest lease a worker serves under.", (), ()),
+    ),
+    *_rows(
+        Owner.CONTROLLER,
+        ("weight_ratio", "gauge", "Share of eligible traffic the candidate answers.", ("route",), ()),
+        ("policy_info", "gauge", "Always 1; the candidate's revision in force.", ("route", "revision"), ()),
+        ("policy_errors", "gauge", "Policy files that do not load; their last good version stays in force.", (), ()),
+    ),
+    *_rows(
+        Owner.RECORDER,
+        ("requests_total", "counter", "Exchanges recorded.", ("route", "variant", "model", "status_class"), ()),
+        ("request_seconds", "histogram", "From a request's arrival to its answer's last byte.", _ARM, TOTAL_BUCKETS),
+        ("time_to_first_token_seconds", "histogram", "From arrival to the answer's first byte.", _ARM, TTFT_BUCKETS),
+        ("time_per_output_token_seconds", "histogram", "Between tokens of a streamed answer.", _ARM, TPOT_BUCKETS),
+        ("tokens_total", "counter", "Tokens, by kind.", ("route", "variant", "model", "kind"), ()),
+        ("cost_usd_total", "counter", "What the answers cost.", ("route", "variant", "model"), ()),
+        ("counterfactual_cost_usd_total", "counter", "What the baseline would have charged for them.", _ARM, ()),
+        ("fallbacks_total", "counter", "Answers by the baseline in a candidate's stead.", ("route", "reason"), ()),
+        ("ineligible_total", "counter", "Requests the candidate may not be asked.", ("route", "reason"), ()),
+        ("overhead_seconds", "histogram", "Time in the gateway before the upstream was asked.", (), OVERHEAD_BUCKETS),
+        ("journal_lag_seconds", "gauge", "Age of the oldest exchange that is not yet recorded.", (), ()),
+        ("journal_lost_total", "counter", "Exchanges or bodies not in the journal.", ("reason",), ()),
+        ("records_total", "counter", "Rows written to the records.", ("table",), ()),
+    ),
+)
+
+BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of one series: a counter's or a gauge's."""
+
+    name: str
+    """As in the table."""
+    value: float
+    labels: tuple[str, ...] = ()
+    """In the order of the metric's label names."""
+
+
+def render(samples: Iterable[Sample]) -> str:
+    """Prometheus text of counters and gauges, families in the table's order.
+
+    Raises:
+        KeyError: a sample of a metric the table does not have.
+        ValueError: a sample with more or fewer labels than its metric has.
+
+    Source: Prometheus text exposition format 0.0.4.
+    """
+    by_family: dict[str, list[Sample]] = {}
+    for sample in samples:
+        by_family.setdefault(BY_NAME[sample.name].name, []).append(sample)
+    lines: list[str] = []
+    for metric in METRICS:
+        found = by_family.get(metric.name, ())
+        if found:
+            lines += (f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.type}")
+            lines += (f"{metric.name}{_labels(metric, sample.labels)} {sample.value!r}" for sample in found)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _labels(metric: Metric, values: tuple[str, ...]) -> str:
+    pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in zip(metric.labels, values, strict=True))
+    return f"{{{pairs}}}" if pairs else ""
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
