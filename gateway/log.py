@@ -25,11 +25,11 @@ class Log:
         """What went as it should."""
         self._write("info", event, fields)
 
-    def warn(self, event: str, **fields: Field) -> None:
+    def notice(self, event: str, **fields: Field) -> None:
         """What somebody may want to look at."""
         self._write("warn", event, fields)
 
-    def error(self, event: str, **fields: Field) -> None:
+    def alarm(self, event: str, **fields: Field) -> None:
         """What somebody must look at."""
         self._write("error", event, fields)
 

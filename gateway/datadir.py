@@ -1,0 +1,234 @@
+"""The data directory: where everything lies that Crossfade keeps, and how its files are made and replaced.
+
+crossfade-data/
+  FORMAT         which versions may read this directory
+  routing.json   the routing table
+  KILL           if present: baseline only, at once
+  journal.key    seals the journal's segments     pepper   keys are kept as HMACs under it
+  journal/  records/  state.db
+  run/           files of the processes that run now; nothing here outlives a start
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+FORMAT = 1
+"""What this version writes."""
+READABLE_BY = 1
+"""The oldest format a version must know to read what this one writes."""
+SECRET_BYTES = 32
+
+
+class DataDirError(Exception):
+    """The data directory cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataDir:
+    """Paths under one data directory."""
+
+    root: Path
+
+    @property
+    def routing(self) -> Path:
+        """The routing table."""
+        return self.root / "routing.json"
+
+    @property
+    def kill(self) -> Path:
+        """The kill file."""
+        return self.root / "KILL"
+
+    @property
+    def journal(self) -> Path:
+        """The journals of all workers."""
+        return self.root / "journal"
+
+    @property
+    def records(self) -> Path:
+        """What was recorded."""
+        return self.root / "records"
+
+    @property
+    def state(self) -> Path:
+        """Keys, audit and the policies last read whole."""
+        return self.root / "state.db"
+
+    @property
+    def run(self) -> Path:
+        """Files of the processes that run now."""
+        return self.root / "run"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the supervisor that serves from here."""
+        return self.root / "lock"
+
+    @property
+    def supervisor_status(self) -> Path:
+        """What the supervisor says of itself."""
+        return self.run / "supervisor.json"
+
+    @property
+    def controller_status(self) -> Path:
+        """What the controller says of the policies."""
+        return self.run / "controller.json"
+
+    def live(self, worker: str) -> Path:
+        """A worker's live counters."""
+        return self.run / f"{worker}.live"
+
+    def exposition(self, process: str) -> Path:
+        """A process's part of `/metrics`."""
+        return self.run / f"{process}.prom"
+
+
+def prepare(root: Path) -> DataDir:
+    """Make the directory, or check that this version may use the one that is there.
+
+    Raises:
+        DataDirError: of a newer format, or not ours to write.
+    """
+    data = DataDir(root)
+    try:
+        for path in (data.root, data.journal, data.records, data.run):
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        data.root.chmod(0o700)
+        _check_format(root / "FORMAT")
+    except OSError as error:
+        raise DataDirError(
+            f"{root}: {error.strerror or error}. hint: name a directory this user may write, as `data` in the settings"
+        ) from error
+    return data
+
+
+def _check_format(path: Path) -> None:
+    try:
+        found = json.loads(path.read_bytes())
+        readable_by = int(found["readable_by"])
+    except FileNotFoundError:
+        replace(path, json.dumps({"format": FORMAT, "readable_by": READABLE_BY}).encode() + b"\n")
+        return
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataDirError(
+            f"{path} says nothing this version understands. hint: restore the file, or use another directory"
+        ) from error
+    if readable_by > FORMAT:
+        raise DataDirError(
+            f"{path.parent} was written by a newer version (readable from format {readable_by} on, this version knows "
+            f"{FORMAT}). hint: run that version, or use another directory"
+        )
+
+
+@contextlib.contextmanager
+def held(data: DataDir) -> Generator[None]:
+    """The directory is ours alone while this lasts; the kernel lets go of it if we die.
+
+    Raises:
+        DataDirError: another supervisor holds it.
+    """
+    fd = os.open(data.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            raise DataDirError(
+                f"another Crossfade (pid {holder}) serves from {data.root}. hint: stop it, or give this one another "
+                "directory (`data` in the settings)"
+            ) from error
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(fd)
+
+
+def is_held(data: DataDir) -> bool:
+    """Whether a supervisor serves from here."""
+    try:
+        fd = os.open(data.lock, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def clear_run(data: DataDir) -> None:
+    """Remove what an earlier start left in `run/`. Only for the holder of the directory."""
+    for path in data.run.iterdir():
+        with contextlib.suppress(IsADirectoryError, PermissionError):
+            path.unlink(missing_ok=True)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put `content` at `path`, readable by this user only: whole or not at all, even when the power fails.
+
+    Raises:
+        OSError: what is there stays as it was.
+    """
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(fd)
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def secret(path: Path) -> bytes:
+    """The 32 bytes whose hex stands in `path`; made there, for this user only, if there is nothing yet.
+
+    Raises:
+        DataDirError: it cannot be read or made, or holds something else.
+    """
+    try:
+        if not path.exists():
+            _make_secret(path)
+        content = path.read_bytes().strip()
+    except OSError as error:
+        raise DataDirError(f"{path}: {error.strerror or error}. hint: let this user read it") from error
+    try:
+        found = bytes.fromhex(content.decode("ascii"))
+    except ValueError:
+        found = b""
+    if len(found) != SECRET_BYTES:
+        raise DataDirError(
+            f"{path} does not hold {SECRET_BYTES} bytes as hex. hint: `openssl rand -hex 32` makes such a file"
+        )
+    return found
+
+
+def _make_secret(path: Path) -> None:
+    """Make it whole under another name, and link it: of two that make it at once, one wins and both read that.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    replace(fresh, secrets.token_hex(SECRET_BYTES).encode() + b"\n")
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+    finally:
+        fresh.unlink()

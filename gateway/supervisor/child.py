@@ -1,0 +1,171 @@
+"""One child process: started with what it may know on a pipe, awaited without threads, and dead when we are."""
+
+import asyncio
+import contextlib
+import ctypes
+import fcntl
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+BOOT_BYTES = 1024 * 1024
+"""What may be handed to a child; the pipe holds it whole, so that handing it over never waits for the child."""
+DEFAULT_PIPE_BYTES = 64 * 1024
+_PR_SET_PDEATHSIG = 1
+
+
+class BootTooLargeError(Exception):
+    """The settings do not fit through the pipe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to start: a module with the contract of `gateway.boot`."""
+
+    module: str
+    boot: Callable[[int], bytes]
+    """The bytes for the boot pipe, given the number of the descriptor the child reports ready on."""
+    fds: tuple[int, ...] = ()
+    """Descriptors it inherits besides its pipes."""
+    environment: Mapping[str, str] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """A process of ours, from its start to its end."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    exited: asyncio.Future[int]
+    """Its exit status: what `subprocess` calls the return code, negative for a signal."""
+    _ready: asyncio.Future[bool]
+    _ready_fd: int = field(repr=False)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    async def ready(self, within_s: float) -> bool:
+        """Whether it reports ready in time; False as soon as it cannot any more."""
+        try:
+            async with asyncio.timeout(within_s):
+                return await asyncio.shield(self._ready)
+        except TimeoutError:
+            return False
+
+    def reap(self) -> None:
+        """Note its end, if it has come. Called on SIGCHLD."""
+        status = self.process.poll()
+        if status is not None and not self.exited.done():
+            self.exited.set_result(status)
+            self._settle(is_ready=False)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to it if it still lives; `Popen` knows, so that no other process is ever hit."""
+        self.process.send_signal(number)
+
+    async def stop(self, within_s: float) -> int:
+        """SIGTERM, and SIGKILL if that takes longer than `within_s`."""
+        self.signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(within_s):
+                return await asyncio.shield(self.exited)
+        except TimeoutError:
+            self.signal(signal.SIGKILL)
+            return await asyncio.shield(self.exited)
+
+    def hear(self) -> None:
+        """Read what it reports. Called when its ready pipe has something."""
+        with contextlib.suppress(BlockingIOError):
+            self._settle(is_ready=bool(os.read(self._ready_fd, 1)))
+
+    def _settle(self, *, is_ready: bool) -> None:
+        if self._ready_fd >= 0:
+            asyncio.get_running_loop().remove_reader(self._ready_fd)
+            os.close(self._ready_fd)
+            self._ready_fd = -1
+        if not self._ready.done():
+            self._ready.set_result(is_ready)
+
+
+def spawn(name: str, program: Program) -> Child:
+    """Start a process. Must be called in the main thread: the kernel ties the child's life to the calling thread.
+
+    Raises:
+        BootTooLargeError: what it should be told does not fit the pipe.
+        OSError: no process can be had now.
+    """
+    boot_read, boot_write = os.pipe()
+    ready_read, ready_write = os.pipe()
+    try:
+        _hand_over(boot_write, program.boot(ready_write))
+        process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module
+            # -P: whatever lies in the working directory (a user's own `policies`) is never taken for ours.
+            [sys.executable, "-P", "-m", program.module, "--boot-fd", str(boot_read)],
+            pass_fds=(boot_read, ready_write, *program.fds),
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr.fileno(),  # stdout is data, and a child has none
+            env=None if program.environment is None else dict(program.environment),
+            start_new_session=True,  # a Ctrl-C in the terminal is for the supervisor, which drains
+            preexec_fn=_die_with_parent(),  # noqa: PLW1509 -- the supervisor has no threads
+        )
+    except BaseException:
+        os.close(ready_read)
+        raise
+    finally:
+        for fd in (boot_read, boot_write, ready_write):
+            os.close(fd)
+    loop = asyncio.get_running_loop()
+    os.set_blocking(ready_read, False)
+    child = Child(name, process, loop.create_future(), loop.create_future(), ready_read)
+    loop.add_reader(ready_read, child.hear)
+    return child
+
+
+def _hand_over(fd: int, boot: bytes) -> None:
+    """Put all of `boot` into the pipe at once.
+
+    Raises:
+        BootTooLargeError: it does not fit.
+    """
+    if sys.platform == "linux" and len(boot) > DEFAULT_PIPE_BYTES:
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, BOOT_BYTES)
+    os.set_blocking(fd, False)
+    try:
+        written = os.write(fd, boot)
+    except BlockingIOError:
+        written = 0
+    if written != len(boot):
+        raise BootTooLargeError(f"the settings take {len(boot)} bytes; a process can be handed {BOOT_BYTES}")
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """What a child does before it becomes another program: ask the kernel to be killed when we die.
+
+    Source: prctl(2), PR_SET_PDEATHSIG. Linux only: elsewhere an orderly end alone takes the children along.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)  # it died in between
+
+    return ask
+
+
+def forbid_core_dumps() -> None:
+    """No core dump of this process or of a child: their memory holds keys and prompts."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def environment_without(names: Sequence[str]) -> dict[str, str]:
+    """This process's environment without the variables that hold keys."""
+    return {name: value for name, value in os.environ.items() if name not in names}

@@ -1,0 +1,246 @@
+"""The admin port's front: answers probes and metrics by itself, hands everything else to the admin process.
+
+It is the one thing of the admin port that must not fall with the control plane, so it is small: one request per
+connection, every read and write with a deadline and a bound.
+"""
+
+import asyncio
+import json
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+
+import httptools
+
+from gateway.admin.auth import PROBES, Door
+from gateway.log import Log
+
+HEAD_BYTES = 16 * 1024
+BODY_BYTES = 1024 * 1024
+HEAD_S = 5.0
+BODY_S = 10.0
+WRITE_S = 10.0
+ADMIN_CONNECT_S = 2.0
+ADMIN_PAUSE_S = 60.0
+"""Longest pause in an answer of the admin process."""
+CONNECTIONS = 128
+_DROPPED = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"expect", b"upgrade"})
+
+Header = tuple[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the front says by itself."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+
+    def encode(self, *, with_body: bool = True) -> bytes:
+        """The bytes for the wire."""
+        phrase = HTTPStatus(self.status).phrase
+        head = (
+            f"HTTP/1.1 {self.status} {phrase}\r\ncontent-type: {self.content_type}\r\n"
+            f"content-length: {len(self.body)}\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n"
+            "connection: close\r\n"
+        )
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            head += "www-authenticate: Bearer\r\n"
+        return head.encode() + b"\r\n" + (self.body if with_body else b"")
+
+
+def error(status: int, code: str, message: str) -> Answer:
+    """An error in the one shape Crossfade's own errors have."""
+    content = {"error": {"message": message, "type": "crossfade_error", "param": None, "code": code}}
+    return Answer(status, json.dumps(content).encode() + b"\n")
+
+
+@dataclass(slots=True)
+class Request:
+    """A request as it comes in."""
+
+    method: str = ""
+    target: bytes = b""
+    headers: list[Header] = field(default_factory=list[Header])
+    body: bytearray = field(default_factory=bytearray)
+    head_done: bool = False
+    done: bool = False
+    # What httptools calls:
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the target.
+
+        Raises:
+            ValueError: it is a second request's; answers here are one per connection.
+        """
+        if self.done:
+            raise ValueError("pipelined")
+        self.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self.head_done = True
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self.done = True
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.split(b"?", 1)[0].decode("latin-1")
+
+    def header(self, name: bytes) -> str:
+        """A header's value; empty if it is missing or there are several."""
+        found = [value for key, value in self.headers if key == name]
+        return found[0].decode("latin-1") if len(found) == 1 else ""
+
+
+class _RefusedError(Exception):
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+Page = Callable[[], Answer]
+
+
+@dataclass(slots=True)
+class Front:
+    """Serves the admin port."""
+
+    pages: dict[str, Page]
+    """What it answers by itself, by path."""
+    door: Door
+    admin_socket: Path
+    log: Log
+    _connections: int = field(default=0, init=False)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection: one request, one answer."""
+        self._connections += 1
+        try:
+            if self._connections <= CONNECTIONS:
+                await self._answer(reader, writer)
+        except (OSError, TimeoutError, ssl.SSLError):
+            return  # the other side is gone or too slow: there is nobody to tell
+        finally:
+            self._connections -= 1
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            request = await read_request(reader)
+            answer = self._refusal(request) or self._own(request)
+            if answer is None:
+                await self._hand_over(request, writer)
+            else:
+                await _write(writer, answer.encode(with_body=request.method != "HEAD"))
+        except _RefusedError as refused:
+            await _write(writer, refused.answer.encode())
+
+    def _own(self, request: Request) -> Answer | None:
+        page = self.pages.get(request.path)
+        if page is None:
+            return None
+        return page() if request.method in ("GET", "HEAD") else error(405, "bad_method", "ask with GET")
+
+    def _refusal(self, request: Request) -> Answer | None:
+        if not request.target.startswith(b"/"):
+            return error(400, "bad_target", "the request target must be a path")
+        if request.path in PROBES:
+            return None
+        reason = self.door.refusal(authorization=request.header(b"authorization"), host=request.header(b"host"))
+        if reason is None:
+            return None
+        status = 403 if self.door.token_sha256 is None else 401
+        return error(status, "admin_refused", reason)
+
+    async def _hand_over(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        """Let the admin process answer.
+
+        Raises:
+            _RefusedError: it is not there.
+        """
+        try:
+            async with asyncio.timeout(ADMIN_CONNECT_S):
+                answers, asks = await asyncio.open_unix_connection(self.admin_socket)
+        except (OSError, TimeoutError) as failure:
+            raise _RefusedError(
+                error(
+                    503, "admin_unavailable", "the admin process is not there; traffic is not affected. Try again soon"
+                )
+            ) from failure
+        try:
+            await _write(asks, _encode(request))
+            while chunk := await _within(ADMIN_PAUSE_S, answers.read(64 * 1024)):
+                await _write(writer, chunk)
+        finally:
+            asks.close()
+
+
+async def read_request(reader: asyncio.StreamReader) -> Request:
+    """The request that comes in.
+
+    Raises:
+        _RefusedError: malformed or too large.
+        OSError: the other side is gone.
+        TimeoutError: it is too slow.
+    """
+    request = Request()
+    parser = httptools.HttpRequestParser(request)
+    try:
+        async with asyncio.timeout(HEAD_S):
+            seen = 0
+            while not request.head_done:
+                seen += await _feed(parser, reader)
+                if seen > HEAD_BYTES and not request.head_done:
+                    raise _RefusedError(
+                        error(431, "headers_too_large", f"the headers are longer than {HEAD_BYTES} bytes")
+                    )
+        request.method = parser.get_method().decode("ascii")
+        async with asyncio.timeout(BODY_S):
+            while not request.done:
+                await _feed(parser, reader)
+                if len(request.body) > BODY_BYTES:
+                    raise _RefusedError(error(413, "body_too_large", f"the body is longer than {BODY_BYTES} bytes"))
+    except httptools.HttpParserError as failure:
+        raise _RefusedError(error(400, "bad_request", "this is not HTTP/1.1")) from failure
+    return request
+
+
+async def _feed(parser: httptools.HttpRequestParser, reader: asyncio.StreamReader) -> int:
+    data = await reader.read(HEAD_BYTES)
+    if not data:
+        raise ConnectionResetError
+    parser.feed_data(data)
+    return len(data)
+
+
+async def _within(seconds: float, wanted: Awaitable[bytes]) -> bytes:
+    async with asyncio.timeout(seconds):
+        return await wanted
+
+
+async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
+    writer.write(data)
+    async with asyncio.timeout(WRITE_S):
+        await writer.drain()
+
+
+def _encode(request: Request) -> bytes:
+    lines = [request.method.encode() + b" " + request.target + b" HTTP/1.1"]
+    lines += [name + b": " + value for name, value in request.headers if name not in _DROPPED]
+    lines += [b"content-length: %d" % len(request.body), b"connection: close", b"", bytes(request.body)]
+    return b"\r\n".join(lines)

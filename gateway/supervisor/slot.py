@@ -1,0 +1,149 @@
+"""A place always filled by a process: what dies is started anew, what is replaced goes once the new one serves."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.log import Log
+from gateway.supervisor.child import BootTooLargeError, Child
+
+READY_S = 30.0
+"""Longest a process may take to report ready."""
+NOT_READY_STOP_S = 5.0
+HEALTHY_S = 10.0
+"""A process that lived so long did not fail at its start."""
+
+Launch = Callable[[], Child]
+
+
+def backoff_s(failures: int, longest_s: float) -> float:
+    """The pause before the next start: none after the first failure, doubling from 0.1 s on after more."""
+    return 0.0 if failures <= 1 else min(longest_s, 0.1 * 2.0 ** min(failures - 2, 16))
+
+
+@dataclass(slots=True)
+class _Order:
+    launch: Launch
+    done: asyncio.Future[bool]
+
+
+@dataclass(slots=True)
+class Slot:
+    """Keeps one process running. `keep` is the only one that fills it; the others say what they want."""
+
+    name: str
+    launch: Launch
+    group: asyncio.TaskGroup
+    log: Log
+    now: Callable[[], float]
+    """Monotonic."""
+    drain_s: float = 10.0
+    """Longest a replaced process goes on."""
+    longest_pause_s: float = 5.0
+    reports_ready: bool = True
+    changed: Callable[[], None] = lambda: None
+    """Called whenever `current` or `restarts` changes."""
+    current: Child | None = None
+    """The process that serves, as far as we know."""
+    restarts: int = 0
+    """Times it was started anew because it had ended."""
+    _retired: set[Child] = field(default_factory=set[Child], init=False)
+    _starting: Child | None = field(default=None, init=False)
+    _started_at: float = field(default=0.0, init=False)
+    _failures: int = field(default=0, init=False)
+    _order: _Order | None = field(default=None, init=False)
+    _stopping: bool = field(default=False, init=False)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    async def keep(self) -> None:
+        """Fill the slot until `stop`."""
+        while not self._stopping:
+            self._wake.clear()
+            if self.current is not None and self.current.exited.done():
+                self._note_end(self.current)
+            if self._order is not None:
+                await self._follow(self._order)
+            elif self.current is None:
+                await self._pause(backoff_s(self._failures, self.longest_pause_s))
+                if not self._stopping and self._order is None:
+                    await self._fill(self.launch)
+            else:
+                await self._wake.wait()
+
+    async def replace(self, launch: Launch) -> bool:
+        """Start another in its place; the old one drains once the new one is ready. False: the old one stays."""
+        self._order = _Order(launch, asyncio.get_running_loop().create_future())
+        done = self._order.done
+        self._wake.set()
+        return await done
+
+    async def stop(self, within_s: float) -> None:
+        """End the process, and let no other come."""
+        self._stopping = True
+        self._wake.set()
+        if self._order is not None and not self._order.done.done():
+            self._order.done.set_result(False)
+        children = [child for child in (self.current, self._starting, *self._retired) if child is not None]
+        async with asyncio.TaskGroup() as group:
+            for child in children:
+                group.create_task(child.stop(within_s))
+
+    def processes(self) -> list[Child]:
+        """All that may still live here."""
+        return [child for child in (self.current, self._starting, *self._retired) if child is not None]
+
+    def _note_end(self, child: Child) -> None:
+        self.log.notice("process.ended", process=self.name, pid=child.pid, status=child.exited.result())
+        self._failures = 1 if self.now() - self._started_at > HEALTHY_S else self._failures + 1
+        self.current = None
+        self.restarts += 1
+        self.changed()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, unless something is wanted."""
+        if seconds:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._wake.wait()
+            except TimeoutError:
+                return
+
+    async def _follow(self, order: _Order) -> None:
+        before = self.current
+        filled = await self._fill(order.launch)
+        if filled:
+            self.launch = order.launch
+            if before is not None:
+                self._retired.add(before)
+                self.group.create_task(self._retire(before))
+        self._order = None
+        if not order.done.done():
+            order.done.set_result(filled)
+
+    async def _retire(self, child: Child) -> None:
+        status = await child.stop(self.drain_s)
+        self._retired.discard(child)
+        self.log.info("process.drained", process=self.name, pid=child.pid, status=status)
+        self.changed()
+
+    async def _fill(self, launch: Launch) -> bool:
+        """Start a process and wait until it serves; what does not is ended again."""
+        try:
+            child = self._starting = launch()
+        except (OSError, BootTooLargeError) as error:
+            self._failures += 1
+            self.log.alarm("process.not_started", process=self.name, reason=str(error))
+            return False
+        child.exited.add_done_callback(lambda _: self._wake.set())
+        ready = not self.reports_ready or await child.ready(READY_S)
+        if ready and not self._stopping:
+            self.current, self._starting, self._started_at = child, None, self.now()
+            self.log.info("process.started", process=self.name, pid=child.pid)
+            self.changed()
+            return True
+        if not self._stopping:
+            self.log.alarm("process.not_ready", process=self.name, pid=child.pid, hint="its own lines above say why")
+        self._failures += 1
+        await child.stop(NOT_READY_STOP_S)
+        self._starting = None
+        return False
