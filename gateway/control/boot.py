@@ -1,0 +1,36 @@
+"""What the supervisor hands to the controller: one JSON object on an inherited pipe, as `gateway.boot` for a worker."""
+
+import msgspec
+
+from policies.routing import Table
+
+
+class ControllerBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The controller's start."""
+
+    base: Table
+    """What the settings say; its version and lease time mean nothing yet."""
+    policies: str
+    """The folder of policy files."""
+    state: str
+    routing: str
+    status: str
+    """Where it writes what it thinks of the policy files."""
+    exposition: str
+    """Where it writes its part of /metrics."""
+    ready_fd: int = -1
+    """It writes one byte to it when a routing table is published."""
+
+
+def encode(boot: ControllerBoot) -> bytes:
+    """The bytes for the pipe."""
+    return msgspec.json.encode(boot)
+
+
+def decode(data: bytes) -> ControllerBoot:
+    """What the supervisor wrote.
+
+    Raises:
+        msgspec.MsgspecError: not a ControllerBoot: supervisor and controller are of two versions.
+    """
+    return msgspec.json.decode(data, type=ControllerBoot)

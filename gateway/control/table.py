@@ -1,0 +1,57 @@
+"""From settings, policies and keys to the routing table. Pure: no file is read here."""
+
+from typing import Literal
+
+import msgspec
+
+from gateway import settings as files
+from policies.routing import PPM, Capture, Key, Lease, Route, Table, Upstream
+
+LeaseExpired = Literal["baseline", "keep"]
+
+
+def base_table(settings: files.Settings) -> Table:
+    """What the settings alone say: upstreams, capture, keys mode; no route, no key, version 0."""
+    return Table(
+        version=0,
+        lease=Lease(renewed_at=0.0, on_expiry=settings.lease_expired),
+        upstreams=tuple(_upstream(name, upstream) for name, upstream in settings.upstreams.items()),
+        default_upstream=settings.default_name,
+        keys_mode=settings.keys.mode,
+        capture=Capture(
+            sample_ppm=settings.capture.sample,
+            max_body_bytes=settings.capture.max_body,
+            binary=settings.capture.binary,
+        ),
+        expose_variant=settings.expose_variant,
+    )
+
+
+def _upstream(name: str, upstream: files.Upstream) -> Upstream:
+    return Upstream(
+        name=name,
+        base_url=upstream.base_url + upstream.base_path.rstrip("/"),
+        kind=upstream.kind,
+        api_key_file=_text(upstream.api_key_file),
+        api_key_env=upstream.api_key_env,
+        headers=upstream.headers,
+        query=upstream.query,
+        proxy=upstream.proxy,
+        ca_file=_text(upstream.ca_file),
+        uds=_text(upstream.uds),
+        connect_s=upstream.connect,
+        idle_s=upstream.idle,
+        max_connections=upstream.max_connections,
+    )
+
+
+def _text(path: object) -> str | None:
+    return None if path is None else str(path)
+
+
+def table_with(base: Table, routes: tuple[Route, ...], keys: tuple[Key, ...]) -> Table:
+    """The whole table. An expired lease is kept to only while no candidate is on its way up."""
+    settled = all(route.weight_ppm in (0, PPM) for route in routes if route.candidate is not None)
+    on_expiry: LeaseExpired = base.lease.on_expiry if settled else "baseline"
+    lease = msgspec.structs.replace(base.lease, on_expiry=on_expiry)
+    return msgspec.structs.replace(base, lease=lease, routes=routes, keys=keys)

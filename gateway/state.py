@@ -1,0 +1,111 @@
+"""The state of one node: keys, the policies last read whole, and the audit log, in SQLite beside the data.
+
+Never read or written while an app waits: what the data plane needs of it travels in the routing table.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+BUSY_S = 5.0
+"""Longest wait for another process's write."""
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS keys (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, hmac TEXT NOT NULL UNIQUE, scopes TEXT NOT NULL,
+    created_at REAL NOT NULL, revoked_at REAL
+) STRICT;
+CREATE TABLE IF NOT EXISTS policies (file TEXT PRIMARY KEY, text TEXT NOT NULL, loaded_at REAL NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS audit (
+    seq INTEGER PRIMARY KEY, at REAL NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL,
+    reason TEXT NOT NULL, hash TEXT NOT NULL
+) STRICT;
+"""
+
+
+class StateError(Exception):
+    """The state cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what, when, and why."""
+
+    at: float
+    actor: str
+    action: str
+    subject: str
+    reason: str
+    hash: str
+    """Over this entry and the hash of the one before: an entry changed or taken out later shows."""
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Generator[sqlite3.Connection]:
+    """A connection to the state, made if there is none yet; writes are transactions of their own.
+
+    Raises:
+        StateError: it cannot be opened, or is no state of ours.
+    """
+    try:
+        # The file is made before SQLite makes it: for this user only. Its -wal and -shm take after it.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    except (OSError, sqlite3.Error) as error:
+        raise StateError(f"{path}: {error}. hint: let this user write there") from error
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.executescript(_SCHEMA)
+        yield connection
+    except sqlite3.DatabaseError as error:
+        raise StateError(f"{path}: {error}. hint: `crossfade doctor` says more") from error
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def writing(connection: sqlite3.Connection) -> Generator[None]:
+    """One transaction: all of it or nothing, and nobody writes in between."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def audit(connection: sqlite3.Connection, entry: AuditEntry) -> None:
+    """Add to the audit log, inside a transaction; the entry's own hash is computed here."""
+    row = connection.execute("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
+    digest = _hash(row[0] if row else "", entry)
+    connection.execute(
+        "INSERT INTO audit (at, actor, action, subject, reason, hash) VALUES (?, ?, ?, ?, ?, ?)",
+        (entry.at, entry.actor, entry.action, entry.subject, entry.reason, digest),
+    )
+
+
+def read_audit(connection: sqlite3.Connection) -> list[AuditEntry]:
+    """The audit log, oldest first."""
+    rows = connection.execute("SELECT at, actor, action, subject, reason, hash FROM audit ORDER BY seq").fetchall()
+    return [AuditEntry(*row) for row in rows]
+
+
+def first_broken(entries: list[AuditEntry]) -> int | None:
+    """Place of the first entry whose hash does not fit, or None if the log is whole."""
+    before = ""
+    for place, entry in enumerate(entries):
+        if entry.hash != _hash(before, entry):
+            return place
+        before = entry.hash
+    return None
+
+
+def _hash(before: str, entry: AuditEntry) -> str:
+    content = json.dumps([before, entry.at, entry.actor, entry.action, entry.subject, entry.reason])
+    return hashlib.sha256(content.encode()).hexdigest()
