@@ -1,0 +1,61 @@
+"""What the core is told of one request: the answers of one or both variants, already scored. Standard library only."""
+
+from dataclasses import dataclass
+
+from policies.terms import Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What the guards need of an answer's text; `guards.describe` makes it. The text itself stays behind."""
+
+    digest: str
+    length: int
+    flags: tuple[str, ...] = ()
+    """What is wrong with it: `empty`, `refusal`, `loop`, and those only the shadow can see: `truncated`,
+    `language`, `echo`, `unknown_tool`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairEvent:
+    """One eligible request of a route: a pair where both variants answered, one arm's request where only one did.
+
+    None is "not measured". Every eligible exchange is fed, mirrored or not, so that the arms' shares can be checked.
+    """
+
+    unit: str
+    at: float
+    """Unix seconds at which the request arrived."""
+    id: str = ""
+    """Orders requests of the same instant."""
+    owner: Owner = Owner.BASELINE
+    q: float | None = None
+    """Candidate's score less the baseline's, in [-1, 1]. A pair the judge's lot did not fall on has 0."""
+    p_sample: float = 1.0
+    """Probability with which this pair was scored; 1 for what is always scored."""
+    error_candidate: bool | None = None
+    """None: the candidate was not asked. A timeout is an error."""
+    error_baseline: bool | None = None
+    valid_candidate: bool | None = None
+    valid_baseline: bool | None = None
+    ttft_candidate_s: float | None = None
+    ttft_baseline_s: float | None = None
+    total_candidate_s: float | None = None
+    total_baseline_s: float | None = None
+    cost_candidate_usd: float | None = None
+    cost_baseline_usd: float | None = None
+    output_candidate: Output | None = None
+    output_baseline: Output | None = None
+    dropped: bool = False
+    """The pair was drawn for mirroring and then lost (queue full, deadline): counted against the candidate."""
+    abstained: bool = False
+    """The judge gave no verdict: a tie, and counted."""
+    control: bool | None = None
+    """A hidden control: whether the judge got right what is known. No evidence of the candidate."""
+    label: float | None = None
+    """A person's score of the same pair, where one was asked."""
+
+    @property
+    def paired(self) -> bool:
+        """Whether both variants were asked."""
+        return self.error_candidate is not None and self.error_baseline is not None

@@ -1,0 +1,236 @@
+"""What one policy file comes to for the core that decides: plain values with their defaults. Standard library only.
+
+`policies.compile` makes these from a policy file. Defaults are those of the design (decisions, D.2 and D.4).
+Weights are integers in parts per million, as in the routing table, so that no two processes differ by a rounding.
+"""
+
+import hashlib
+import json
+from dataclasses import astuple, dataclass
+from typing import Literal
+
+PPM = 1_000_000
+HOUR_S = 3600.0
+DAY_S = 24 * HOUR_S
+
+ARMS_FROM_PPM = 250_000
+"""From this weight on the arms themselves are compared, and quality is certified again on the candidate's own
+conversations; below it the paired evidence of the shadow stands in, together with silent detectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateKey:
+    """All that makes a candidate what it is: any change starts new evidence."""
+
+    candidate: str
+    """Upstream and model, as `vllm/triage-7b`."""
+    revision: str = ""
+    baseline: str = ""
+    prompt: str = ""
+    """Version or digest of the system prompt or template."""
+    judge: str = ""
+    """Comparator or judge, with its version: another judge measures another thing."""
+    decoding: str = ""
+    """The candidate's request parameters, in a canonical form."""
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits that differ whenever any part differs."""
+        return hashlib.sha256(json.dumps(astuple(self)).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """The candidate's score less the baseline's, averaged per unit, stays above `-margin`."""
+
+    margin: float = 0.05
+    metric: str = "quality"
+    """The comparator that scores."""
+    alpha: float = 0.05
+    required: bool = True
+    scale: float = 1.0
+    """Largest weighted score: 1/p where a judge scores a share p of the pairs (at least 1, at most 4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """Answers that satisfy the schema or the tools' signatures: the candidate's rate stays within `margin`."""
+
+    margin: float = 0.01
+    alpha: float = 0.05
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Failed requests: the candidate's rate stays within `margin` of the baseline's."""
+
+    margin: float = 0.01
+    alpha: float = 0.05
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """A quantile of the candidate's latency stays below a limit.
+
+    Either `limit_s` (the app's own objective) or `ratio` times the baseline's quantile, frozen as soon as
+    `freeze_units` units of the baseline were seen.
+    """
+
+    measure: Literal["ttft", "total"] = "ttft"
+    quantile: float = 0.95
+    limit_s: float | None = None
+    ratio: float = 1.2
+    freeze_units: int = 1000
+    warmup: int = 100
+    """The first units of a stage that do not count: caches are cold."""
+    alpha: float = 0.05
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The candidate's mean cost over the baseline's: computed, not certified."""
+
+    max_ratio: float = 1.0
+    alpha: float = 0.05
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What must be certified to advance; None is a gate the policy does not have."""
+
+    quality: Quality | None = Quality()
+    validity: Validity | None = None
+    errors: Errors | None = Errors()
+    latency: Latency | None = Latency()
+    cost: Cost | None = None
+    harm_alpha: float = 0.01
+    """Shared by the gates: harm is certified at `harm_alpha / number of gates`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What must hold to stay. A breach that is certified rolls back; a suspicion only blocks advancing."""
+
+    outputs: Literal["required", "observed"] = "required"
+    """Whether advancing needs the outputs seen. Required wherever a judge or feedback scores: both can be gamed."""
+    distinct_ratio: float = 0.5
+    """Least share of distinct outputs, as a part of the baseline's."""
+    top_share: float = 0.05
+    top_ratio: float = 3.0
+    """The commonest output's share stays below the larger of `top_share` and `top_ratio` times the baseline's."""
+    length_ratio_min: float = 0.5
+    length_ratio_max: float = 2.0
+    slack: float = 0.05
+    """How much more often than the baseline the candidate may refuse, be empty, be cut, loop, echo, and so on."""
+    min_outputs: int = 50
+    drop_rate: float = 0.01
+    unscored_rate: float = 0.05
+    abstain_rate: float = 0.05
+    control_failures: float = 0.1
+    unit_share: float = 0.01
+    srm_alpha: float = 0.001
+    judge_bias: float | None = None
+    """With human labels: the judge's mean error must be certified within this (0.05), or it does not count."""
+    alpha: float = 0.01
+    """Each guard's own: the chance that it ever calls a healthy candidate a breach."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detectors:
+    """Tolerances of the detectors that roll back fast. Latency's is 1 - quantile, quality's is its margin."""
+
+    errors: float = 0.02
+    validity: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One rung of the ladder."""
+
+    weight_ppm: int
+    min_units: int = 100
+    hold_s: float = 0.0
+    """Least time here, lived while a controller watched."""
+    approve: Literal["auto", "manual"] = "auto"
+    """Manual: an operator's word is needed to enter this stage."""
+    holdback_ppm: int = 0
+    """Kept on the baseline for good, so that there is something to compare with."""
+    reverse_shadow_ppm: int = 0
+    """Share of the candidate's exchanges that also ask the baseline in the background."""
+    max_units: int = 20_000
+    max_s: float = 14 * DAY_S
+
+    @property
+    def served_ppm(self) -> int:
+        """The share of eligible traffic that the candidate really answers here."""
+        return self.weight_ppm - min(self.holdback_ppm, self.weight_ppm)
+
+    @property
+    def label(self) -> str:
+        """The name people give it: `shadow`, `5%`."""
+        return f"{self.weight_ppm / 10_000:g}%" if self.weight_ppm else "shadow"
+
+
+def default_hold_s(weight_ppm: int) -> float:
+    """The least time at a weight: none in the shadow, an hour below 25 %, a day (a whole mix of traffic) from there."""
+    if not weight_ppm:
+        return 0.0
+    return HOUR_S if weight_ppm < ARMS_FROM_PPM else DAY_S
+
+
+def _default_stages() -> tuple[Stage, ...]:
+    weights = (0, 10_000, 50_000, 250_000, 500_000)
+    climbing = tuple(
+        Stage(ppm, hold_s=default_hold_s(ppm), reverse_shadow_ppm=50_000 if ppm >= ARMS_FROM_PPM else 0)
+        for ppm in weights
+    )
+    return (*climbing, Stage(PPM, hold_s=DAY_S, reverse_shadow_ppm=50_000))
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The stages of a rollout, weights rising; the first is the shadow (weight 0)."""
+
+    stages: tuple[Stage, ...] = _default_stages()
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackSettings:
+    """How fast to roll back, and what comes after."""
+
+    arl: float = 10_000.0
+    """At most one false alarm per so many requests, for each detector."""
+    cooldown_s: float = DAY_S
+    quarantine_after: int = 3
+    error_after_s: float = 1800.0
+    """A gate that cannot be judged for so long, while the candidate answers, counts as a failure."""
+    stale_s: float = 600.0
+    """Evidence whose watermark is older than this is not looked at."""
+    tick_s: float = 60.0
+    """The most time that passes from one step to the next: clock jumps and blind hours earn nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """When a unit (a conversation) is over and its mean counts."""
+
+    close_after_s: float = 1800.0
+    max_pairs: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One route's policy, as far as decisions go."""
+
+    route: str
+    key: CandidateKey
+    gates: Gates = Gates()
+    guards: Guards = Guards()
+    detectors: Detectors = Detectors()
+    ladder: Ladder = Ladder()
+    rollback: RollbackSettings = RollbackSettings()
+    units: Units = Units()
