@@ -1,0 +1,75 @@
+"""What gates, guards and detectors say, as values. Standard library only: `rollout.step` weighs them, `explain` prints them."""
+
+from dataclasses import dataclass
+
+from policies.terms import Better, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """One gate's verdict, with every number it rests on. Numbers that are not known are None, never made up."""
+
+    gate: str
+    verdict: Verdict
+    reason: str
+    n: int = 0
+    """Units looked at; of the smaller arm where arms are compared."""
+    estimate: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    """Confidence sequence: each side holds at 1 - alpha, at all looks together."""
+    limit: float | None = None
+    log10_e: float | None = None
+    """Evidence for the certificate: it holds when this reaches log10(1 / alpha)."""
+    log10_harm: float | None = None
+    """Evidence for harm beyond the limit."""
+    needed: float | None = None
+    """What `log10_e` has to reach."""
+    units_to_go: int | None = None
+    """Units still needed at the present estimate, by the planning rule; None: no number of units would do."""
+    required: bool = True
+    """Whether this stage needs it to advance."""
+    futile: bool = False
+    """Even at the optimistic end of the interval the stage's budget of units would not do."""
+    better: Better = Better.HIGHER
+
+
+@dataclass(frozen=True, slots=True)
+class GuardResult:
+    """One guard's verdict. FAIL is a certified breach and rolls back; anything else than PASS blocks advancing."""
+
+    guard: str
+    verdict: Verdict
+    reason: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What one detector says."""
+
+    detector: str
+    log10_m: float
+    """Height of the statistic now."""
+    limit: float
+    """log10 of the average run length it alarms at."""
+    raised: bool
+    """Whether it has alarmed in this stage."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All that is known of one rollout at one look."""
+
+    gates: tuple[GateResult, ...] = ()
+    guards: tuple[GuardResult, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    units: int = 0
+    """Units closed in this stage."""
+    fault: str | None = None
+    """Why nothing can be judged at all: evaluator down, evidence stale, clocks apart."""
+    unhealthy: str | None = None
+    """Why the candidate cannot serve: its breaker or health check says so."""
+    latency_limit_s: float | None = None
+    """The limit that the baseline's first units set, once there are enough."""

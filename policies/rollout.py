@@ -1,0 +1,320 @@
+"""When traffic moves, and when back. `MOVES` and `ORDERS` are the whole policy; no other code chooses a move.
+
+Rules:
+1. A certificate or an operator raises a weight, one stage at a time; nothing else does. No data is no certificate.
+2. Rolling back is legal in every phase, and looks at nothing but harm: no judge, no approval, no hold stands before it.
+3. Time is what was lived through: each step adds at most `tick_s`, so a clock that jumps earns nothing.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+from policies.results import Results
+from policies.rules import CandidateKey, Ladder, RollbackSettings, Rules, Stage
+from policies.terms import Call, Move, Phase, Verb, Verdict
+
+# Rows are where a rollout stands; columns are what is found, in the order in which it is looked for (decisions, D.3).
+# At weight 0 there is no traffic to roll back: there ROLL_BACK reads REJECT.
+# fmt: off
+FINDINGS = (                 Call.ROLLBACK,   Call.PROMOTE,  Call.INCONCLUSIVE, Call.HOLD)
+MOVES: dict[Phase, tuple[Move, Move, Move, Move]] = {
+    Phase.SHADOW:           (Move.REJECT,     Move.ADVANCE,  Move.PAUSE,        Move.HOLD),
+    Phase.CANARY:           (Move.ROLL_BACK,  Move.ADVANCE,  Move.PAUSE,        Move.HOLD),
+    Phase.APPROVING:        (Move.ROLL_BACK,  Move.HOLD,     Move.WITHDRAW,     Move.WITHDRAW),
+    Phase.PAUSED:           (Move.ROLL_BACK,  Move.HOLD,     Move.HOLD,         Move.HOLD),
+    Phase.PROMOTED:         (Move.ROLL_BACK,  Move.HOLD,     Move.HOLD,         Move.HOLD),
+    Phase.ROLLED_BACK:      (Move.HOLD,       Move.HOLD,     Move.HOLD,         Move.HOLD),  # until the cooldown is over
+    Phase.QUARANTINED:      (Move.HOLD,       Move.HOLD,     Move.HOLD,         Move.HOLD),
+    Phase.REJECTED:         (Move.HOLD,       Move.HOLD,     Move.HOLD,         Move.HOLD),
+}
+
+# What an operator's word does in each phase; None is refused.
+VERBS = (                    Verb.PROMOTE,    Verb.HOLD,     Verb.RESUME,       Verb.ROLLBACK)
+ORDERS: dict[Phase, tuple[Move | None, Move | None, Move | None, Move | None]] = {
+    Phase.SHADOW:           (Move.ADVANCE,    Move.PAUSE,    None,              Move.REJECT),
+    Phase.CANARY:           (Move.ADVANCE,    Move.PAUSE,    None,              Move.ROLL_BACK),
+    Phase.APPROVING:        (Move.ADVANCE,    Move.PAUSE,    None,              Move.ROLL_BACK),
+    Phase.PAUSED:           (Move.ADVANCE,    None,          Move.RESUME,       Move.ROLL_BACK),
+    Phase.PROMOTED:         (None,            None,          None,              Move.ROLL_BACK),
+    Phase.ROLLED_BACK:      (None,            None,          Move.RESTART,      None),
+    Phase.QUARANTINED:      (None,            None,          Move.RESTART,      None),
+    Phase.REJECTED:         (None,            None,          Move.RESTART,      None),
+}
+# fmt: on
+
+CALLS = {
+    Move.ROLL_BACK: Call.ROLLBACK,
+    Move.REJECT: Call.REJECTED,
+    Move.ADVANCE: Call.PROMOTE,
+    Move.PAUSE: Call.INCONCLUSIVE,
+}
+"""What a move is called outside; every other move is a HOLD."""
+
+STOPPED = frozenset({Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED})
+"""Phases without traffic and without evidence to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """The state of one route's ladder. Stored as is; every change is a new value."""
+
+    route: str
+    key: CandidateKey
+    ladder: Ladder = Ladder()
+    settings: RollbackSettings = RollbackSettings()
+    phase: Phase = Phase.SHADOW
+    stage: int = 0
+    seen_at: float | None = None
+    """When it was last stepped; None before the first time."""
+    lived_s: float = 0.0
+    """Time lived in this stage (or stop) while a controller watched."""
+    error_s: float = 0.0
+    """How long something required could not be judged, without a break."""
+    attempt: int = 1
+    """Rises with each restart; every attempt has its own evidence."""
+    rollbacks: int = 0
+    budgets: int = 1
+    """How often this stage's budget of units and time was granted."""
+    latency_limit_s: float | None = None
+    """The latency limit the baseline set, once frozen."""
+
+    @property
+    def at(self) -> Stage:
+        """The stage it stands on."""
+        return self.ladder.stages[self.stage]
+
+    @property
+    def weight_ppm(self) -> int:
+        """The candidate's share of eligible traffic now."""
+        return 0 if self.phase in STOPPED else self.at.served_ppm
+
+    @property
+    def next(self) -> Stage | None:
+        """The stage above, if there is one."""
+        return self.ladder.stages[self.stage + 1] if self.stage + 1 < len(self.ladder.stages) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A move with its reason, and all that it rests on."""
+
+    call: Call
+    move: Move
+    rule: str
+    """Which rule decided, in a word: `detector`, `harm`, `certified`, `hold`, `operator`, `refused`, …"""
+    reason: str
+    before: Rollout
+    rollout: Rollout
+    """The state after the move."""
+    at: float
+    results: Results = Results()
+    by: str = "evidence"
+    """Who decided: `evidence`, or an operator's name."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether an operator's word was not taken."""
+        return self.rule == "refused"
+
+
+def start(rules: Rules) -> Rollout:
+    """A rollout at the foot of its ladder, with no evidence and no traffic."""
+    return Rollout(rules.route, rules.key, rules.ladder, rules.rollback)
+
+
+def step(rollout: Rollout, results: Results, *, now: float) -> Decision:
+    """Decide one route's next move from all that is known. Pure; `now` is Unix seconds. Never raises."""
+    lived = _live(rollout, results, now)
+    if lived.phase in STOPPED:
+        move, rule, reason = _rest(lived)
+    else:
+        found, rule, reason = _find(lived, results)
+        move = MOVES[lived.phase][FINDINGS.index(found)]
+        if lived.phase is Phase.PAUSED and move is Move.HOLD:
+            rule, reason = "paused", f"paused until an operator resumes, promotes or rolls back; {reason}"
+        elif move is Move.ADVANCE and lived.next is not None and lived.next.approve == "manual":
+            move, rule, reason = (
+                Move.AWAIT,
+                "approval",
+                f"{reason}; {lived.next.label} waits for an operator's approval",
+            )
+        elif lived.phase is Phase.APPROVING and move is Move.HOLD:
+            rule, reason = "approval", f"waits for an operator's approval; {reason}"
+    move = _at_zero(lived, move)
+    after = _after(lived, move)
+    return Decision(CALLS.get(move, Call.HOLD), move, rule, reason, rollout, after, now, results)
+
+
+def command(rollout: Rollout, verb: Verb, *, now: float, by: str, reason: str) -> Decision:
+    """What an operator's word does. One that makes no sense here is refused, with the reason, and changes nothing."""
+    move = ORDERS[rollout.phase][VERBS.index(verb)]
+    if move is None:
+        hint = "resume it first" if rollout.phase in STOPPED else "there is nothing to do"
+        said = f"cannot {verb} a rollout that is {rollout.phase}: {hint}"
+        return Decision(Call.HOLD, Move.HOLD, "refused", said, rollout, rollout, now, by=by)
+    move = _at_zero(rollout, move)
+    call = Call.HOLD if move is Move.PAUSE else CALLS.get(move, Call.HOLD)
+    after = replace(_after(rollout, move), seen_at=now)
+    return Decision(call, move, "operator", f"{by}: {reason}", rollout, after, now, by=by)
+
+
+def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:
+    """What an edited policy does: it may lower a weight, never raise one. Another candidate starts at the foot."""
+    if rules.key != rollout.key:
+        fresh = replace(start(rules), seen_at=now)
+        reason = f"the candidate's key changed from {rollout.key.digest} to {rules.key.digest}: new evidence from zero"
+        return Decision(Call.HOLD, Move.RESTART, "revision", reason, rollout, fresh, now)
+    stages = rules.ladder.stages
+    kept = max(index for index, stage in enumerate(stages) if stage.served_ppm <= rollout.weight_ppm)
+    if rollout.phase in STOPPED:
+        phase = rollout.phase
+    elif rollout.phase is Phase.PAUSED and kept < len(stages) - 1:
+        phase = Phase.PAUSED
+    else:
+        phase = _phase_at(rules.ladder, kept)
+    same = stages[kept] == rollout.at
+    after = replace(
+        rollout, ladder=rules.ladder, settings=rules.rollback, stage=kept, phase=phase, seen_at=now,
+        lived_s=rollout.lived_s if same or rollout.phase in STOPPED else 0.0,
+    )  # fmt: skip
+    reason = f"the policy was edited: the rollout stands on {stages[kept].label} of the new ladder"
+    return Decision(Call.HOLD, Move.HOLD, "revision", reason, rollout, after, now)
+
+
+def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
+    """What stands between this stage and the next: (rule, sentence), the gravest first; none means certified."""
+    found: list[tuple[str, str]] = []
+    if results.fault:
+        found.append(("fault", results.fault))
+    if results.unhealthy:
+        found.append(("unhealthy", f"the candidate is unhealthy: {results.unhealthy}"))
+    found += [("detector", alarm.reason) for alarm in results.alarms if alarm.raised]
+    wanted = [gate for gate in results.gates if gate.required]
+    if not wanted:
+        found.append(("gates", "no gate has certified anything"))
+    found += [(f"gate {gate.gate}", gate.reason) for gate in wanted if gate.verdict is not Verdict.PASS]
+    found += [
+        (f"guard {guard.guard}", guard.reason)
+        for guard in results.guards
+        if guard.required and guard.verdict is not Verdict.PASS
+    ]
+    if results.units < rollout.at.min_units:
+        found.append(("units", f"{results.units} of at least {rollout.at.min_units} units"))
+    if rollout.lived_s < rollout.at.hold_s:
+        found.append(("hold", f"{rollout.at.hold_s - rollout.lived_s:.0f} s of this stage's hold left"))
+    return found
+
+
+def _find(rollout: Rollout, results: Results) -> tuple[Call, str, str]:
+    """The first of D.3's four findings that holds, with its rule and sentence."""
+    if harm := _harm(rollout, results):
+        return Call.ROLLBACK, *harm
+    missing = blocks(rollout, results)
+    if not missing:
+        return Call.PROMOTE, "certified", f"every required gate is certified on {results.units} units"
+    stage = rollout.at
+    if results.units >= stage.max_units * rollout.budgets:
+        return Call.INCONCLUSIVE, "budget", f"{results.units} units are this stage's budget; {missing[0][1]}"
+    if rollout.lived_s >= stage.max_s:
+        return Call.INCONCLUSIVE, "time", f"{rollout.lived_s:.0f} s are this stage's time; {missing[0][1]}"
+    for gate in results.gates:
+        if gate.required and gate.futile:
+            return Call.INCONCLUSIVE, "futile", f"{gate.gate} cannot be certified within the budget: {gate.reason}"
+    rule, reason = missing[0]
+    more = f"; and {len(missing) - 1} more" if len(missing) > 1 else ""
+    return Call.HOLD, rule, reason + more
+
+
+def _harm(rollout: Rollout, results: Results) -> tuple[str, str] | None:
+    """Why traffic must go back now, if it must. In the shadow only certified harm and breaches count."""
+    for gate in results.gates:
+        if gate.verdict is Verdict.FAIL:
+            return f"gate {gate.gate}", gate.reason
+    for guard in results.guards:
+        if guard.verdict is Verdict.FAIL:
+            return f"guard {guard.guard}", guard.reason
+    if not rollout.weight_ppm:
+        return None
+    if results.unhealthy:
+        return "unhealthy", f"the candidate is unhealthy: {results.unhealthy}"
+    for alarm in results.alarms:
+        if alarm.raised:
+            return "detector", alarm.reason
+    if rollout.error_s >= rollout.settings.error_after_s:
+        return "error", f"not to be judged for {rollout.error_s:.0f} s: {_unjudged(results)}"
+    return None
+
+
+def _unjudged(results: Results) -> str | None:
+    """What keeps something required from being judged; None if all can be."""
+    if results.fault:
+        return results.fault
+    for each in (*results.gates, *results.guards):
+        if each.required and each.verdict is Verdict.ERROR:
+            return each.reason
+    return None
+
+
+def _live(rollout: Rollout, results: Results, now: float) -> Rollout:
+    """The rollout a moment later: time lived, trouble lasting, the baseline's limit frozen."""
+    if not math.isfinite(now):
+        return rollout
+    passed = 0.0 if rollout.seen_at is None else min(max(0.0, now - rollout.seen_at), rollout.settings.tick_s)
+    limit = results.latency_limit_s if rollout.latency_limit_s is None else rollout.latency_limit_s
+    return replace(
+        rollout, seen_at=now, lived_s=rollout.lived_s + passed, latency_limit_s=limit,
+        error_s=rollout.error_s + passed if _unjudged(results) else 0.0,
+    )  # fmt: skip
+
+
+def _rest(rollout: Rollout) -> tuple[Move, str, str]:
+    """What a stopped rollout does: it waits, and after its cooldown begins again in the shadow."""
+    if rollout.phase is not Phase.ROLLED_BACK:
+        return Move.HOLD, str(rollout.phase), f"{rollout.phase}: until a new revision, or an operator resumes it"
+    left = rollout.settings.cooldown_s - rollout.lived_s
+    if left > 0:
+        return Move.HOLD, "cooldown", f"rolled back {rollout.rollbacks} time(s); {left:.0f} s of cooldown left"
+    return Move.RESTART, "cooldown", f"cooled down: attempt {rollout.attempt + 1} begins in the shadow, from zero"
+
+
+def _at_zero(rollout: Rollout, move: Move) -> Move:
+    return Move.REJECT if move is Move.ROLL_BACK and not rollout.weight_ppm else move
+
+
+def _phase_at(ladder: Ladder, stage: int) -> Phase:
+    """The phase of a rollout that is simply on its way at a stage."""
+    if stage == len(ladder.stages) - 1:
+        return Phase.PROMOTED
+    return Phase.CANARY if ladder.stages[stage].weight_ppm else Phase.SHADOW
+
+
+def _after(rollout: Rollout, move: Move) -> Rollout:
+    """The rollout once `move` is made."""
+    match move:
+        case Move.ADVANCE:
+            stage = rollout.stage + 1
+            return _enter(rollout, _phase_at(rollout.ladder, stage), stage)
+        case Move.AWAIT:
+            return replace(rollout, phase=Phase.APPROVING)
+        case Move.PAUSE:
+            return replace(rollout, phase=Phase.PAUSED)
+        case Move.WITHDRAW:
+            return replace(rollout, phase=_phase_at(rollout.ladder, rollout.stage))
+        case Move.RESUME:
+            phase = _phase_at(rollout.ladder, rollout.stage)
+            return replace(rollout, phase=phase, lived_s=0.0, error_s=0.0, budgets=rollout.budgets + 1)
+        case Move.ROLL_BACK:
+            times = rollout.rollbacks + 1
+            phase = Phase.QUARANTINED if times >= rollout.settings.quarantine_after else Phase.ROLLED_BACK
+            return replace(_enter(rollout, phase, 0), rollbacks=times)
+        case Move.REJECT:
+            return _enter(rollout, Phase.REJECTED, 0)
+        case Move.RESTART:
+            fresh = _enter(rollout, Phase.SHADOW, 0)
+            return replace(fresh, attempt=rollout.attempt + 1, latency_limit_s=None)
+        case Move.HOLD:
+            return rollout
+
+
+def _enter(rollout: Rollout, phase: Phase, stage: int) -> Rollout:
+    return replace(rollout, phase=phase, stage=stage, lived_s=0.0, error_s=0.0, budgets=1)
