@@ -69,6 +69,9 @@ class RawUpstream:
     """Connections that ended in the middle of a request."""
     keep_calls: bool = True
     port: int = 0
+    """0: any that is free."""
+    on_head: Script | None = None
+    """Runs before a request's body is read: an answer that comes early."""
     _server: asyncio.Server | None = None
     _group: asyncio.TaskGroup | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set[asyncio.StreamWriter])
@@ -76,7 +79,7 @@ class RawUpstream:
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self._group = await asyncio.TaskGroup().__aenter__()
-        self._server = await loop.create_server(lambda: _Connection(self._accept), "127.0.0.1", 0, backlog=4096)
+        self._server = await loop.create_server(lambda: _Connection(self._accept), "127.0.0.1", self.port, backlog=4096)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -127,6 +130,8 @@ class RawUpstream:
                 self.heads.append(begun[0])
             if head.get(b"expect").lower() == b"100-continue":
                 await begun[0].send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            if self.on_head is not None:
+                await self.on_head(begun[0])
 
         try:
             message = await read_request(reader, on_head)

@@ -156,14 +156,16 @@ class Gateway:
     options: dict[str, object] = field(default_factory=dict[str, object])
     """Other fields of `gateway.boot.Boot`."""
     command: tuple[str, ...] = (sys.executable, "-m", "gateway.proxy.app")
-    journal_path: Path = field(init=False)
+    journal_path: Path = field(default=Path())
+    """Default: in `directory`."""
     workers: list[Worker] = field(init=False, default_factory=list[Worker])
     """In order of their start; the last is the newest."""
     _socket: socket.socket = field(init=False)
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.journal_path = self.directory / "journal"
+        if self.journal_path == Path():
+            self.journal_path = self.directory / "journal"
         self.journal_path.mkdir(exist_ok=True)
         self.publish(self.table)
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=4096)
