@@ -110,6 +110,8 @@ class Meta(msgspec.Struct, frozen=True):
     """Microseconds since arrival at each of `chunk_ends`."""
     table_revision: str = ""
     """The candidate's revision, if it was asked."""
+    usage: bytes = b""
+    """JSON of the tokens the candidate's engine counted, where the answer the app got does not say."""
 
 
 class Exchange(msgspec.Struct, frozen=True):

@@ -1,0 +1,118 @@
+"""What is noted of an exchange while it happens, and the journal's row made of it."""
+
+from typing import Protocol
+
+from gateway.proxy.admit import Plan
+from gateway.proxy.kept import Kept
+from gateway.proxy.keys import Caller
+from gateway.transport.message import Header, Request
+from gateway.transport.sending import Reply
+from records.exchange import Attempt, Meta, Outcome, Why
+
+_HIDDEN_REQUEST = frozenset((b"authorization", b"api-key", b"x-api-key", b"cookie", b"proxy-authorization"))
+_BINARY = (b"audio/", b"image/", b"video/", b"application/octet-stream", b"application/zip", b"multipart/")
+
+
+class Course:
+    """Times, attempts and sizes of one exchange. Times are seconds since the request's first byte."""
+
+    __slots__ = (
+        "attempts", "chunk_ends", "chunk_times_us", "first_byte_s", "head_s", "started_s", "usage", "wall_s", "why",
+        "why_reason",
+    )  # fmt: skip
+
+    def __init__(self, wall_s: float) -> None:
+        self.wall_s = wall_s
+        self.why: Why = "unrouted"
+        self.why_reason = ""
+        self.started_s: float | None = None
+        self.head_s: float | None = None
+        self.first_byte_s: float | None = None
+        self.attempts: list[Attempt] = []
+        self.chunk_ends: list[int] = []
+        self.chunk_times_us: list[int] = []
+        self.usage = b""
+
+    def note_chunk(self, size: int, since_s: float) -> None:
+        """Answer bytes up to `size` went to the app."""
+        if self.first_byte_s is None:
+            self.first_byte_s = since_s
+        self.chunk_ends.append(size)
+        self.chunk_times_us.append(int(since_s * 1_000_000))
+
+
+class Told(Protocol):
+    """A life, as far as its account goes."""
+
+    id: str
+    request: Request
+    caller: Caller
+    plan: Plan
+    course: Course
+    variant: str
+    status: int
+    reply: Reply | None
+    request_kept: Kept
+    answer_kept: Kept
+
+    @property
+    def upstream(self) -> str:
+        """Who was asked last."""
+        ...
+
+
+def meta(life: Told, outcome: Outcome, *, worker: str, table_version: int, since_s: float) -> Meta:
+    """The row of `life` in the journal. `since_s`: its age now."""
+    request, plan, course = life.request, life.plan, life.course
+    route, key = plan.route, life.caller.key
+    lower = request.lower
+    return Meta(
+        id=life.id,
+        worker=worker,
+        arrived_at=course.wall_s,
+        method=request.method.decode("latin-1"),
+        target=request.target.decode("latin-1"),
+        request_headers=_without(_HIDDEN_REQUEST, request.headers, request.lowers),
+        key_id=life.caller.id,
+        key_name=key.name if key is not None else "",
+        route=route.name if route is not None else "",
+        variant=life.variant,
+        why=course.why,
+        reason=course.why_reason,
+        upstream=life.upstream,
+        model=plan.model,
+        unit=plan.unit,
+        weight_ppm=route.weight_ppm if route is not None else 0,
+        table_version=table_version,
+        no_train=b"x-crossfade-no-train" in lower,
+        pinned=course.why == "pinned",
+        retry_count=_count(lower.get(b"x-stainless-retry-count")),
+        status=life.status,
+        response_headers=_without((b"set-cookie",), life.reply.headers, life.reply.lowers) if life.reply else [],
+        outcome=outcome,
+        attempts=course.attempts,
+        overhead_s=course.started_s if course.started_s is not None else since_s,
+        first_byte_s=course.first_byte_s,
+        total_s=since_s,
+        request_bytes=life.request_kept.size,
+        request_sha256=life.request_kept.sha256,
+        response_bytes=life.answer_kept.size,
+        response_sha256=life.answer_kept.sha256,
+        chunk_ends=course.chunk_ends,
+        chunk_times_us=course.chunk_times_us,
+        usage=course.usage,
+        table_revision=(route.candidate.revision or "") if route is not None and route.candidate is not None else "",
+    )
+
+
+def is_binary(kind: bytes | None) -> bool:
+    """Whether a content type is of bodies that are kept by their hash alone."""
+    return kind is not None and kind.lower().startswith(_BINARY)
+
+
+def _without(hidden: frozenset[bytes] | tuple[bytes, ...], headers: list[Header], lowers: list[bytes]) -> list[Header]:
+    return [header for header, low in zip(headers, lowers, strict=True) if low not in hidden]
+
+
+def _count(value: bytes | None) -> int:
+    return int(value) if value is not None and value.isdigit() and len(value) < 6 else 0

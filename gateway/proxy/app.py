@@ -1,0 +1,113 @@
+"""The worker process: `python -m gateway.proxy.app --boot-fd N`, started by the supervisor.
+
+SIGTERM: accept nothing new, tell apps to come back elsewhere with each answer, wait until they have, at most `drain_s`.
+SIGINT: the same, but idle connections are closed at once. SIGUSR2: as if the kill file had just been written.
+"""
+
+import argparse
+import asyncio
+import os
+import resource
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Mapping
+
+import uvloop
+
+from gateway import boot as boot_format
+from gateway import clock
+from gateway.boot import Boot
+from gateway.proxy.serving import POLL_S
+from gateway.proxy.worker import Clock, NoTableError, Worker
+from gateway.transport.server import AppConnection
+
+BACKLOG = 2048
+
+
+async def serve(boot: Boot, environment: Mapping[str, str]) -> None:
+    """Serve until told to stop.
+
+    Raises:
+        NoTableError: there is nothing to serve from.
+    """
+    loop = asyncio.get_running_loop()
+    stop, hurry = asyncio.Event(), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        worker = Worker(boot, Clock(clock.monotonic, clock.wall), tasks=tasks, environment=environment)
+        context = _tls(boot)
+        servers = [
+            await loop.create_server(
+                lambda: AppConnection(worker), sock=socket.socket(fileno=fd), ssl=context, backlog=BACKLOG
+            )
+            for fd in boot.listen_fds
+        ]
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+        loop.add_signal_handler(signal.SIGINT, lambda: (stop.set(), hurry.set()))
+        loop.add_signal_handler(signal.SIGUSR2, worker.kill)
+        ticking = tasks.create_task(_tick(worker))
+        _say_ready(boot.ready_fd)
+        await stop.wait()
+        for server in servers:
+            server.close()
+        await _drain(worker, hurry, drain_s=boot.drain_s)
+        ticking.cancel()
+        worker.close()
+
+
+async def _tick(worker: Worker) -> None:
+    while True:
+        worker.tick()
+        await asyncio.sleep(POLL_S)
+
+
+async def _drain(worker: Worker, hurry: asyncio.Event, *, drain_s: float) -> None:
+    """Wait until nobody is connected, at most `drain_s`; once hurried, idle connections are closed."""
+    worker.drain()
+    until_s = clock.monotonic() + drain_s
+    while not worker.idle() and clock.monotonic() < until_s:
+        if hurry.is_set():
+            worker.close_idle()
+        await asyncio.sleep(POLL_S / 4)
+
+
+def _tls(boot: Boot) -> ssl.SSLContext | None:
+    if boot.tls_cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(boot.tls_cert, boot.tls_key)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _say_ready(fd: int) -> None:
+    if fd >= 0:
+        os.write(fd, b"1")
+        os.close(fd)
+
+
+def _read_boot(fd: int) -> Boot:
+    with os.fdopen(fd, "rb") as pipe:
+        return boot_format.decode(pipe.read())
+
+
+def main() -> int:
+    """Run the worker; 1 if there was nothing to serve from."""
+    parser = argparse.ArgumentParser(prog="crossfade-worker")
+    parser.add_argument("--boot-fd", type=int, required=True)
+    boot = _read_boot(parser.parse_args().boot_fd)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold prompts and keys
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    code = 0
+    try:
+        uvloop.run(serve(boot, dict(os.environ)))
+    except* NoTableError as errors:
+        sys.stderr.write(f"worker {boot.worker}: {errors.exceptions[0]}\n")
+        code = 1
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""Asking the candidate: its answer is held until its first real token, and until then the baseline may still answer.
+
+Rules:
+1. Before the first token every failure is the baseline's to mend: refusal, timeout, garbage, hang-up, a 200 that turns
+   out to be an error. The app sees none of it.
+2. From the first token on the answer is the candidate's. If it breaks, the app is told so and its connection ends:
+   no second model goes on where the first one stopped.
+3. What the candidate is sent is a request of our own: no credential, cookie or header of the app's but its trace.
+"""
+
+import asyncio
+
+import msgspec
+
+from gateway.proxy.adapt.answer import AnswerAdapter
+from gateway.proxy.adapt.problem import classify
+from gateway.proxy.adapt.request import Adapted
+from gateway.proxy.ports import Asker, Verdicts
+from gateway.proxy.upstreams import Destination
+from gateway.transport.failure import Failure
+from gateway.transport.sending import Reply, Sending
+from policies.routing import Variant
+from records.exchange import Attempt
+
+WHOLE_BYTES = 32 * 1024 * 1024
+"""A whole answer that is longer is no answer."""
+PROBLEM_BYTES = 64 * 1024
+
+
+class CandidateRelay:
+    """One candidate's answer to one request."""
+
+    __slots__ = (
+        "_adapted", "_adapter", "_app", "_committed", "_destination", "_done", "_first_s", "_head_s", "_reply",
+        "_sending", "_started_s", "_timers", "_variant", "_verdicts", "_whole", "_whole_bytes",
+    )  # fmt: skip
+
+    def __init__(
+        self, app: Asker, verdicts: Verdicts, destination: Destination, *, variant: Variant, adapted: Adapted
+    ) -> None:
+        self._app = app
+        self._verdicts = verdicts
+        self._destination = destination
+        self._variant = variant
+        self._adapted = adapted
+        self._adapter = AnswerAdapter(adapted.asked, variant)
+        self._sending: Sending | None = None
+        self._reply: Reply | None = None
+        self._committed = False
+        self._done = False
+        self._whole: list[bytes] = []
+        self._whole_bytes = 0
+        self._started_s = verdicts.now()
+        self._head_s: float | None = None
+        self._first_s: float | None = None
+        self._timers: list[asyncio.TimerHandle] = []
+
+    def start(self) -> None:
+        """Send the request, and start the clock on it."""
+        body = self._adapted.body
+        head = self._destination.candidate_head(self._app.request, body)
+        loop = asyncio.get_running_loop()
+        for limit_s, expire in (
+            (self._variant.first_byte_s, self._first_byte_late),
+            (self._variant.total_s, self._total_late),
+        ):
+            if limit_s is not None:
+                self._timers.append(loop.call_later(limit_s, expire))
+        self._sending = self._verdicts.client.send(self._destination.target, b"", b"POST", head + body, self, last=True)
+        self._app.use(self._sending)
+
+    def cancel(self) -> None:
+        """The app is gone, or its connection broke."""
+        if self._end():
+            self._verdicts.candidate_abandoned()
+
+    # The upstream -------------------------------------------------------------------------------------------------
+
+    def on_send_blocked(self) -> None:
+        """The request is small and whole: there is nobody to slow down."""
+
+    def on_send_ready(self) -> None:
+        """See `on_send_blocked`."""
+
+    def on_head(self, reply: Reply) -> None:
+        """The head says little: an engine says 200 before it has done anything."""
+        self._reply = reply
+        self._head_s = self._verdicts.now()
+
+    def on_data(self, data: bytes, *, ended: bool) -> None:
+        """Bytes of the answer."""
+        reply = self._reply
+        if self._done or reply is None:
+            return
+        if reply.status != 200:
+            self._gather(data, limit=PROBLEM_BYTES)
+            if ended or self._whole_bytes > PROBLEM_BYTES:
+                found = classify(reply.status, b"".join(self._whole))
+                self._fail(found.reason, capability=found.kind == "capability")
+        elif self._adapted.asked.stream:
+            self._stream(data, ended=ended)
+        elif not self._gather(data, limit=WHOLE_BYTES):
+            self._fail("too_large")
+        elif ended:
+            self._answer_whole()
+
+    def on_failure(self, failure: Failure) -> None:
+        """The upstream will not answer, or not to the end."""
+        if not self._done:
+            self._fail(str(failure))
+
+    # The answer ---------------------------------------------------------------------------------------------------
+
+    def _gather(self, data: bytes, *, limit: int) -> bool:
+        self._whole.append(data)
+        self._whole_bytes += len(data)
+        return self._whole_bytes <= limit
+
+    def _answer_whole(self) -> None:
+        out = self._adapter.finish(b"".join(self._whole))
+        if not isinstance(out, bytes):
+            self._fail(out.reason, capability=out.kind == "capability")
+            return
+        self._commit(b"application/json", len(out))
+        self._succeed(out)
+
+    def _stream(self, data: bytes, *, ended: bool) -> None:
+        adapter = self._adapter
+        out = adapter.feed(data) if data else b""
+        if ended and adapter.failure is None and not adapter.done:
+            out += adapter.end()
+        if adapter.failure is not None:
+            self._fail(adapter.failure.reason, capability=adapter.failure.kind == "capability", out=out)
+            return
+        if out and not self._committed:
+            self._commit(b"text/event-stream; charset=utf-8", None)
+        if adapter.done or ended:
+            self._succeed(out)
+        elif out:
+            self._app.send(out, ended=False)
+
+    def _commit(self, kind: bytes, length: int | None) -> None:
+        """The first token is here: from now on the answer is the candidate's."""
+        self._committed = True
+        self._first_s = self._verdicts.now()
+        taken_ms = int((self._first_s - self._started_s) * 1000)
+        headers = [(b"content-type", kind), (b"openai-processing-ms", b"%d" % taken_ms)]
+        headers += [(b"openai-version", b"2020-10-01")]
+        if length is not None:
+            headers.append((b"content-length", b"%d" % length))
+        else:
+            headers.append((b"cache-control", b"no-cache"))
+        self._app.start_answer(Reply(200, b"OK", headers))
+
+    def _succeed(self, out: bytes) -> None:
+        sending = self._sending
+        if self._end():
+            if sending is not None:
+                sending.leave()
+            self._verdicts.candidate_succeeded()
+            usage = self._adapter.usage
+            told = msgspec.json.encode(usage) if usage is not None else b""
+            self._app.candidate_answered(self._attempt(None), told)
+            self._app.send(out, ended=True)
+
+    def _fail(self, reason: str, *, capability: bool = False, out: bytes = b"") -> None:
+        sending = self._sending
+        if not self._end():
+            return
+        if sending is not None:
+            sending.cancel()
+        if capability:
+            self._verdicts.candidate_abandoned()  # it said that it cannot, which is not that it is ill
+        else:
+            self._verdicts.candidate_failed()
+        attempt = self._attempt(reason)
+        if not self._committed:
+            self._app.fall_back(attempt, reason)
+            return
+        self._app.candidate_answered(attempt, b"")
+        self._app.send(out + self._adapter.broken(), ended=False)
+        self._app.break_off("upstream_broken")
+
+    def _first_byte_late(self) -> None:
+        if not self._committed and not self._done:
+            self._fail("first_byte_timeout")
+
+    def _total_late(self) -> None:
+        if not self._done:
+            self._fail("total_timeout")
+
+    def _end(self) -> bool:
+        """Stop the clock; False if it was stopped before."""
+        if self._done:
+            return False
+        self._done = True
+        for timer in self._timers:
+            timer.cancel()
+        return True
+
+    def _attempt(self, error: str | None) -> Attempt:
+        arrived_s = self._app.request.arrived_s
+        head_s, first_s = self._head_s, self._first_s
+        return Attempt(
+            variant="candidate",
+            upstream=self._destination.name,
+            status=self._reply.status if self._reply is not None else None,
+            error=error,
+            started_s=self._started_s - arrived_s,
+            head_s=head_s - arrived_s if head_s is not None else None,
+            first_byte_s=first_s - arrived_s if first_s is not None else None,
+            ended_s=self._verdicts.now() - arrived_s,
+            reused=self._sending is not None and self._sending.reused,
+        )

@@ -1,0 +1,110 @@
+"""POST /v1/feedback: the one path of the data port that is ours."""
+
+from typing import Annotated, Protocol
+
+import msgspec
+
+from gateway import errors
+from gateway.proxy.keys import Caller
+from gateway.transport.message import Request, head_bytes
+from gateway.transport.server import AppConnection
+from records.exchange import Feedback
+from records.journal.writer import JournalWriter
+
+MOST_BYTES = 256 * 1024
+
+
+class Said(msgspec.Struct):
+    """What may be said of an answer."""
+
+    request_id: str
+    score: Annotated[float, msgspec.Meta(ge=-1, le=1)] | None = None
+    label: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    comment: str | None = None
+    corrected_output: msgspec.Raw = msgspec.Raw()
+
+
+class Desk(Protocol):
+    """What taking feedback needs of the worker."""
+
+    journal: JournalWriter
+    retry_after_s: float
+
+    def wall(self) -> float:
+        """Unix seconds."""
+        ...
+
+    def is_ours(self, request_id: str) -> bool:
+        """Whether a request id is one of our making."""
+        ...
+
+    def feedback_ended(self) -> None:
+        """The request is over."""
+        ...
+
+
+class FeedbackLife:
+    """One feedback request: gathered, looked at, put into the journal, answered with 202."""
+
+    __slots__ = ("_body", "_bytes", "_caller", "_connection", "_desk", "_done", "_request")
+
+    def __init__(self, desk: Desk, request: Request, connection: AppConnection, caller: Caller) -> None:
+        self._desk = desk
+        self._request = request
+        self._connection = connection
+        self._caller = caller
+        self._body: list[bytes] = []
+        self._bytes = 0
+        self._done = False
+
+    def on_body(self, data: bytes) -> None:
+        """More of the body."""
+        self._bytes += len(data)
+        if self._bytes <= MOST_BYTES:
+            self._body.append(data)
+        elif not self._done:
+            self._answer("body_too_large")
+
+    def on_body_end(self) -> None:
+        """The body is whole."""
+        if self._done:
+            return
+        body = b"".join(self._body)
+        try:
+            said = msgspec.json.decode(body, type=Said)
+        except msgspec.MsgspecError as error:
+            self._answer("bad_feedback", str(error))
+            return
+        if said.score is None and said.label is None and said.comment is None and not said.corrected_output:
+            self._answer("bad_feedback", "none of them is there")
+        elif not self._desk.is_ours(said.request_id):
+            self._answer("unknown_request")
+        else:
+            kept = self._desk.journal.feedback(Feedback(said.request_id, self._desk.wall(), self._caller.id, body))
+            self._answer("" if kept else "overloaded")
+
+    def on_gone(self) -> None:
+        """The app hung up."""
+        if not self._done:
+            self._done = True
+            self._desk.feedback_ended()
+
+    def on_blocked(self) -> None:
+        """The answer is one small write."""
+
+    def on_ready(self) -> None:
+        """See `on_blocked`."""
+
+    def _answer(self, code: str, detail: str = "") -> None:
+        self._done = True
+        if code:
+            status, body = errors.CODES[code].status, errors.body(code, detail)
+            told = errors.headers(code, retry_after_s=self._desk.retry_after_s)
+        else:
+            status, body, told = 202, b'{"object":"crossfade.feedback","accepted":true}', []
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *told]
+        self._connection.write(
+            head_bytes(b"HTTP/1.1 %d %b" % (status, b"Error" if code else b"Accepted"), headers) + body
+        )
+        self._connection.finish()
+        self._desk.feedback_ended()

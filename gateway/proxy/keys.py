@@ -1,0 +1,82 @@
+"""Who calls: the credential as an HMAC, the gateway's own keys, and which callers the frontier has accepted.
+
+A raw key lives in a request's headers and nowhere else.
+"""
+
+import hmac
+from collections import OrderedDict
+
+from policies.routing import Key
+
+VERIFIED_S = 15 * 60.0
+REVERIFY_SHARE = 64
+"""One request in so many asks the frontier again although its key is known to be good."""
+_BOUND = 65_536
+_CREDENTIALS = (b"authorization", b"api-key", b"x-api-key")
+
+
+def credential(lower: dict[bytes, bytes]) -> bytes:
+    """What the caller shows: its Authorization, or the header that stands for it. Empty: nothing."""
+    for name in _CREDENTIALS:
+        found = lower.get(name)
+        if found:
+            return found
+    return b""
+
+
+class Caller:
+    """A credential, as far as it is kept: `id` is 16 hex digits of its HMAC."""
+
+    __slots__ = ("id", "key")
+
+    def __init__(self, id_: str, key: Key | None) -> None:
+        self.id = id_
+        self.key = key
+
+
+NOBODY = Caller("", None)
+
+
+class Callers:
+    """Finds the caller of a credential; remembers, within a bound, which credentials the frontier has accepted."""
+
+    def __init__(self, pepper: bytes) -> None:
+        self._pepper = pepper
+        self._keys: dict[str, Key] = {}
+        self._known: OrderedDict[bytes, Caller] = OrderedDict()
+        self._accepted: OrderedDict[str, float] = OrderedDict()
+
+    def set_keys(self, keys: tuple[Key, ...]) -> None:
+        """The gateway's keys, as the routing table lists them."""
+        self._keys = {key.hmac: key for key in keys}
+        self._known.clear()
+
+    def find(self, shown: bytes) -> Caller:
+        """Whose credential this is; `key` is None for one that is no live gateway key."""
+        if not shown:
+            return NOBODY
+        caller = self._known.get(shown)
+        if caller is None:
+            secret = shown[7:].strip() if shown[:7].lower() == b"bearer " else shown
+            digest = hmac.digest(self._pepper, secret, "sha256").hex()
+            key = self._keys.get(digest)
+            caller = Caller(digest[:16], key if key is not None and not key.revoked else None)
+            self._known[shown] = caller
+            if len(self._known) > _BOUND // 16:
+                self._known.popitem(last=False)
+        return caller
+
+    def accepted(self, caller: Caller, now: float) -> bool:
+        """Whether the frontier has answered this caller lately."""
+        at = self._accepted.get(caller.id)
+        return at is not None and now - at < VERIFIED_S
+
+    def note(self, caller: Caller, status: int, now: float) -> None:
+        """The frontier answered this caller with `status`."""
+        if 200 <= status < 300:
+            self._accepted[caller.id] = now
+            self._accepted.move_to_end(caller.id)
+            if len(self._accepted) > _BOUND:
+                self._accepted.popitem(last=False)
+        elif status in (401, 403):
+            self._accepted.pop(caller.id, None)

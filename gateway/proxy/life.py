@@ -1,0 +1,432 @@
+"""The life of a request, from its first byte to its last. Read this first.
+
+    head of the request ── on_begin ──► body gathered, or streamed on ── on_body, on_body_end
+        ──► plan (admit.py) ──► the candidate is asked (candidate.py) ──┐ fails before its first token
+                     │                                                  ▼
+                     └────────────────────────────────────► the baseline is asked
+        ──► its head ── on_head ──► its bytes, as they come ── on_data ──► the journal, then the last bytes
+
+A `Life` is told what the app does by its connection, and what the upstream does as a `Listener`. Nothing in it waits:
+each event is handled when it comes, so a hang-up cancels the upstream in the same turn of the loop.
+
+Rules:
+1. The baseline's bytes are the app's bytes: nothing here reads or changes a body on its way.
+2. A whole answer is in the journal before its last bytes are written to the app.
+3. An answer comes from one model; if it breaks, the app's connection breaks too, so that no SDK takes it for whole.
+"""
+
+from gateway import errors
+from gateway.proxy import admit
+from gateway.proxy.account import Course, is_binary, meta
+from gateway.proxy.heads import Framing, answer_head, frame
+from gateway.proxy.kept import Kept
+from gateway.proxy.keys import Caller
+from gateway.proxy.ports import Relay, Worker
+from gateway.proxy.upstreams import Destination
+from gateway.transport.failure import Failure
+from gateway.transport.message import LAST_CHUNK, Request, chunk
+from gateway.transport.sending import Reply, Sending
+from gateway.transport.server import AppConnection
+from records.exchange import Attempt, Meta, Outcome
+
+BUFFERED_BYTES = 64 * 1024
+"""Bodies up to this are gathered before they are sent on, routed or not: one write instead of several."""
+FLUSH_BYTES = 16 * 1024
+"""Bytes of a streamed answer that gather before they go to the journal as a part."""
+READ_TIMEOUT_S = 600.0
+"""The SDKs' own deadline, where the app states none (x-stainless-read-timeout)."""
+GRACE_S = 5.0
+"""The app's deadline comes first, so that it is the app that gives up."""
+_ENDS = (b"[DONE]", b'"response.completed"', b'"response.failed"', b'"response.incomplete"')
+_WHOLE = Framing(chunked=False, close=False, ends_by_closing=False)
+_FAILURE_CODES = {
+    Failure.UNREACHABLE: "upstream_unreachable",
+    Failure.TLS: "upstream_tls",
+    Failure.FORBIDDEN_ADDRESS: "upstream_forbidden",
+    Failure.SATURATED: "upstream_saturated",
+    Failure.NO_ANSWER: "upstream_no_answer",
+    Failure.MALFORMED: "upstream_malformed",
+    Failure.BROKEN: "upstream_malformed",
+    Failure.TIMEOUT: "upstream_timeout",
+}
+
+
+class Life:
+    """One exchange. See the module for its course."""
+
+    __slots__ = (
+        "_body", "_body_bytes", "_buffering", "_captured", "_connection", "_deadline_s", "_destination",
+        "_framing", "_is_stream", "_opened", "_out", "_read_s", "_relay", "_sending", "_serving", "_worker",
+        "answer_kept", "caller", "course", "done", "id", "id_bytes", "path", "plan", "reply", "request",
+        "request_kept", "status", "variant",
+    )  # fmt: skip
+
+    def __init__(
+        self, worker: Worker, request: Request, connection: AppConnection, *, caller: Caller, course: Course,
+        ids: tuple[bytes, str],
+    ) -> None:  # fmt: skip
+        self._worker = worker
+        self._connection = connection
+        self._serving = serving = worker.serving
+        self._destination: Destination = serving.default
+        self.request = request
+        self.caller = caller
+        self.course = course
+        self.id_bytes, self.id = ids
+        self.path = normal_path(request.target)
+        self.plan = admit.UNROUTED
+        self.variant = admit.BASELINE
+        self.status = 0
+        self.reply: Reply | None = None
+        self.done = False
+        self.request_kept = Kept(self._limit(request.lower.get(b"content-type")))
+        self.answer_kept = Kept(0)
+        self._captured = worker.captured(self.id)
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._buffering = serving.reads(request.method, self.path) or self._is_short()
+        self._sending: Sending | None = None
+        self._relay: Relay | None = None
+        self._framing = _WHOLE
+        self._out = b""
+        self._is_stream = False
+        self._opened = False
+        self._read_s = read_timeout_s(request) + GRACE_S
+        self._deadline_s = request.arrived_s + self._read_s
+
+    def _limit(self, kind: bytes | None) -> int:
+        capture = self._serving.table.capture
+        return 0 if capture.binary == "hash_only" and is_binary(kind) else capture.max_body_bytes
+
+    def _is_short(self) -> bool:
+        length = self.request.content_length
+        return not self.request.chunked and (length is None or length <= BUFFERED_BYTES)
+
+    @property
+    def upstream(self) -> str:
+        """Who was asked last."""
+        return self.course.attempts[-1].upstream if self.course.attempts else self._destination.name
+
+    @property
+    def overhead_s(self) -> float:
+        """Time from the request's first byte until an upstream was asked; 0: none was."""
+        return self.course.started_s or 0.0
+
+    def _since_s(self) -> float:
+        return self._worker.now() - self.request.arrived_s
+
+    # The app ------------------------------------------------------------------------------------------------------
+
+    def on_begin(self) -> None:
+        """The request's head is here: bodies that are not to be read, and are long, go on as they come."""
+        if not self._buffering:
+            self._ask_baseline()
+
+    def on_body(self, data: bytes) -> None:
+        """More of the request's body, or of a tunnel."""
+        if self.done:
+            return
+        self.request_kept.add(data)
+        if self._buffering:
+            self._body.append(data)
+            self._body_bytes += len(data)
+            if self._body_bytes > self._worker.routed_body_bytes():
+                self._stream_on()
+        elif self._sending is not None:
+            raw = self.request.upgrade or not self.request.chunked
+            self._sending.write(data if raw else chunk(data))
+            if self._sending.waiting_bytes > BUFFERED_BYTES:
+                self._connection.pause_reading()
+
+    def on_body_end(self) -> None:
+        """The request is whole."""
+        if self.done:
+            return
+        if not self._buffering:
+            if self._sending is not None and not self.request.upgrade:
+                self._sending.end(LAST_CHUNK if self.request.chunked else b"")
+            return
+        self._buffering = False
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._body.clear()
+        if self._serving.reads(self.request.method, self.path):
+            self._follow(body)
+        else:
+            self._ask_baseline(body)
+
+    def on_gone(self) -> None:
+        """The app hung up: nobody reads the answer, so nobody shall pay for it."""
+        if not self.done:
+            self._stop_asking("app_gone")
+            self._end("app_gone")
+
+    def on_blocked(self) -> None:
+        """The app reads slowly: so do we."""
+        if self._sending is not None:
+            self._sending.pause_reading()
+
+    def on_ready(self) -> None:
+        """The app has caught up."""
+        if self._sending is not None:
+            self._sending.resume_reading()
+
+    def _stream_on(self) -> None:
+        """The body is too long to be read: the baseline gets it as it comes."""
+        self._buffering = False
+        self.course.why, self.course.why_reason = "ineligible", "too_large"
+        body = b"".join(self._body)
+        self._body.clear()
+        self._ask_baseline(chunk(body) if self.request.chunked else body, more=True)
+
+    # Asking -------------------------------------------------------------------------------------------------------
+
+    def _follow(self, body: bytes) -> None:
+        """Decide, and ask whom the decision names."""
+        plan = admit.plan(self._worker, self.request, self.path, body, caller=self.caller, request_id=self.id)
+        self.plan, self.course.why, self.course.why_reason = plan, plan.why, plan.reason
+        if plan.refused:
+            self.refuse(plan.refused)
+            return
+        if plan.route is not None:
+            self._destination = self._serving.destinations[plan.route.baseline.upstream]
+        if plan.variant != admit.CANDIDATE or not self._ask_candidate(body):
+            self._ask_baseline(body)
+
+    def _ask_candidate(self, body: bytes) -> bool:
+        """Ask the candidate; False: it cannot be asked this."""
+        relay = self._worker.ask_candidate(self, self.plan, body)
+        if relay is None:
+            return False
+        self._body = [body]  # until the candidate has answered, the baseline may still be asked
+        self.variant = admit.CANDIDATE
+        self.course.started_s = self._since_s()
+        self._relay = relay
+        relay.start()
+        return True
+
+    def use(self, sending: Sending) -> None:
+        """The candidate's request is under way: back-pressure and hang-ups are its too."""
+        self._sending = sending
+
+    def unfit(self, reason: str) -> None:
+        """What only a look into the conversation shows: the candidate may not be asked this."""
+        self.course.why, self.course.why_reason = "ineligible", reason
+
+    def fall_back(self, attempt: Attempt, reason: str) -> None:
+        """The candidate failed before its first token: the baseline answers the same request."""
+        self.course.attempts.append(attempt)
+        self._relay = self._sending = None
+        self.course.why, self.course.why_reason, self.variant = "fallback", reason, admit.BASELINE
+        self._worker.fell_back()
+        body = b"".join(self._body)
+        self._body.clear()
+        self._deadline_s = self._worker.now() + self._read_s
+        self._ask_baseline(body)
+
+    def candidate_answered(self, attempt: Attempt, usage: bytes) -> None:
+        """What the candidate's part of this exchange came to."""
+        self.course.attempts.append(attempt)
+        self.course.usage = usage
+
+    def _ask_baseline(self, body: bytes = b"", *, more: bool = False) -> None:
+        """Send the app's own request to the baseline's upstream. `more`: the body is not whole."""
+        request, destination = self.request, self._destination
+        whole = not more and (bool(body) or not request.has_body) and not request.upgrade
+        if request.upgrade:
+            head = destination.tunnel_head(request)
+        else:
+            head = destination.head(request)
+            if whole and body and request.chunked:
+                body = chunk(body) + LAST_CHUNK
+        if self.course.started_s is None:
+            self.course.started_s = self._since_s()
+        shown = b"" if destination.own_credential else self.caller.id.encode()
+        self._sending = self._worker.client.send(
+            destination.target, shown, request.method, head + body if body else head, self, last=whole
+        )
+
+    # The baseline's upstream --------------------------------------------------------------------------------------
+
+    def on_send_blocked(self) -> None:
+        """The upstream reads slowly: take no more of the app's body."""
+        self._connection.pause_reading()
+
+    def on_send_ready(self) -> None:
+        """The upstream has caught up."""
+        self._connection.resume_reading()
+
+    def on_head(self, reply: Reply) -> None:
+        """The baseline's answer begins."""
+        self._worker.answered(self.caller, reply.status)
+        self.course.head_s = self._since_s()
+        self.start_answer(reply)
+        if reply.status == 101:
+            self._deadline_s = 0.0
+
+    def on_data(self, data: bytes, *, ended: bool) -> None:
+        """The baseline's bytes, as they came."""
+        if ended:
+            self.course.attempts.append(self._attempt(None))
+        self.send(data, ended=ended)
+
+    def on_failure(self, failure: Failure) -> None:
+        """The baseline will not answer, or not to the end."""
+        self.course.attempts.append(self._attempt(str(failure)))
+        self._sending = None
+        if self.status:
+            self.break_off("upstream_broken")
+        else:
+            self.refuse(_FAILURE_CODES[failure], self._destination.name, outcome="upstream_error")
+
+    # Answering ----------------------------------------------------------------------------------------------------
+
+    def start_answer(self, reply: Reply) -> None:
+        """Put together the answer's head; it is written with the first bytes."""
+        self.reply, self.status = reply, reply.status
+        kind = reply.lower.get(b"content-type")
+        self._is_stream = kind is not None and kind.startswith(b"text/event-stream")
+        self.answer_kept = Kept(self._limit(kind))
+        self._framing = frame(self.request, reply, draining=self._worker.draining())
+        self._out = answer_head(reply, self._framing, self._own_headers())
+
+    def _own_headers(self) -> list[bytes]:
+        lines = [b"x-crossfade-request-id: " + self.id.encode()]
+        exposed = self._serving.table.expose_variant
+        route = self.plan.route
+        if route is not None:
+            lines.append(b"x-crossfade-route: " + route.name.encode())
+            exposed = route.expose_variant
+        if exposed:
+            lines.append(b"x-crossfade-variant: " + self.variant.encode())
+        return lines
+
+    def send(self, data: bytes, *, ended: bool) -> None:
+        """Send body bytes; with `ended` the answer is whole, and in the journal before its last bytes are out."""
+        out, self._out = self._out, b""
+        since_s = self._since_s()
+        if data:
+            self.answer_kept.add(data)
+            self.course.note_chunk(self.answer_kept.size, since_s)
+            out += chunk(data) if self._framing.chunked else data
+        if ended:
+            out = out + LAST_CHUNK if self._framing.chunked else out
+            self._end("tunnel" if self.status == 101 else "complete", out)
+            return
+        if self._deadline_s:
+            self._deadline_s = self.request.arrived_s + since_s + self._read_s
+        if self._is_stream and data and any(mark in data for mark in _ENDS):
+            self.keep_part()  # the app may take this for the whole answer
+        self._connection.write(out)
+        if self.answer_kept.pending > FLUSH_BYTES:
+            self.keep_part()
+
+    def refuse(self, code: str, detail: str = "", *, outcome: Outcome = "refused") -> None:
+        """Answer with an error of our own."""
+        body = errors.body(code, detail)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        headers += errors.headers(code, retry_after_s=self._worker.retry_after_s)
+        self.variant = "gateway"
+        if outcome == "refused":
+            self.course.why, self.course.why_reason = "refused", code
+        self.start_answer(Reply(errors.CODES[code].status, b"Error", headers))
+        out = self._out
+        if self.request.method != b"HEAD":
+            self.answer_kept.add(body)
+            out += body
+        self._end(outcome, out)
+
+    def break_off(self, outcome: Outcome) -> None:
+        """End in the middle, so that the app sees it."""
+        self._stop_asking(outcome)
+        out, self._out = self._out, b""
+        self._end(outcome, out, broken=True)
+
+    def overdue(self, now: float) -> bool:
+        """Whether the upstream has been silent for longer than the app would wait."""
+        return bool(self._deadline_s) and now > self._deadline_s
+
+    def time_out(self) -> None:
+        """Give up on the upstream."""
+        if self._relay is not None:
+            self._relay.cancel()
+        if self._sending is not None:
+            self._sending.cancel()
+        self.on_failure(Failure.TIMEOUT)
+
+    def _stop_asking(self, error: str) -> None:
+        if self._relay is not None:
+            self._relay.cancel()
+        if self._sending is not None and not self._sending.cancelled:
+            self._sending.cancel()
+            self.course.attempts.append(self._attempt(error))
+
+    # The end ------------------------------------------------------------------------------------------------------
+
+    def _end(self, outcome: Outcome, out: bytes = b"", *, broken: bool = False) -> None:
+        """Into the journal, then out to the app, then gone."""
+        if self.done:
+            return
+        self.done = True
+        self._sending = self._relay = None
+        if self._captured:
+            row = self._meta(outcome)
+            if self._opened:
+                self._worker.journal.close_exchange(row, self.answer_kept.take())
+            else:
+                self._worker.journal.whole(row, self.request_kept.take(), self.answer_kept.take())
+        if outcome != "app_gone":
+            if out:
+                self._connection.write(out)
+            if broken:
+                self._connection.break_off(abort=self._framing.ends_by_closing)
+            else:
+                self._connection.finish(close=self._framing.close or outcome == "tunnel")
+        self._worker.ended(self, outcome)
+
+    def keep_part(self) -> None:
+        """Put what there is so far into the journal: it then survives this process."""
+        if not self._captured or self.done or self.request.upgrade:
+            return
+        answer = self.answer_kept.take_part()
+        if not self._opened:
+            self._opened = True
+            self._worker.journal.open(self._meta("lost_worker"), self.request_kept.take_part(), answer)
+        elif answer:
+            self._worker.journal.part(self.id_bytes, answer)
+
+    def _attempt(self, error: str | None) -> Attempt:
+        course = self.course
+        return Attempt(
+            variant=self.variant,
+            upstream=self._destination.name,
+            status=self.status or None,
+            error=error,
+            started_s=course.started_s,
+            head_s=course.head_s,
+            first_byte_s=course.first_byte_s,
+            ended_s=self._since_s(),
+            reused=self._sending is not None and self._sending.reused,
+        )
+
+    def _meta(self, outcome: Outcome) -> Meta:
+        return meta(
+            self, outcome, worker=self._worker.name, table_version=self._serving.table.version, since_s=self._since_s()
+        )
+
+
+def normal_path(target: bytes) -> str:
+    """The request's path with our base in front, whichever base the app was given."""
+    path = target.partition(b"?")[0].decode("latin-1")
+    if len(path) > 1:
+        path = path.rstrip("/")
+    return path if path == "/v1" or path.startswith("/v1/") else "/v1" + path
+
+
+def read_timeout_s(request: Request) -> float:
+    """How long the app waits between two bytes, as far as it says so."""
+    stated = request.lower.get(b"x-stainless-read-timeout") or request.lower.get(b"x-stainless-timeout")
+    try:
+        found = float(stated) if stated is not None else READ_TIMEOUT_S
+    except ValueError:
+        return READ_TIMEOUT_S
+    return found if 0 < found < 86_400 else READ_TIMEOUT_S

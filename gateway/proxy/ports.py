@@ -1,0 +1,137 @@
+"""What the parts of a worker need of each other, so that each can be read and tested without the others."""
+
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.proxy.admit import Plan, State
+from gateway.transport.client import Client
+from gateway.transport.message import Request
+from gateway.transport.sending import Reply, Sending
+from records.exchange import Attempt, Outcome
+from records.journal.writer import JournalWriter
+
+if TYPE_CHECKING:
+    from gateway.proxy.keys import Caller
+
+
+class Relay(Protocol):
+    """A candidate that is being asked, until it answers or fails."""
+
+    def start(self) -> None:
+        """Ask."""
+        ...
+
+    def cancel(self) -> None:
+        """Ask no more: the app is gone or the answer broke."""
+        ...
+
+
+class Asker(Protocol):
+    """The life for which a candidate is asked."""
+
+    path: str
+    request: Request
+
+    def use(self, sending: Sending) -> None:
+        """The candidate's request is under way."""
+        ...
+
+    def unfit(self, reason: str) -> None:
+        """The candidate may not be asked this after all."""
+        ...
+
+    def fall_back(self, attempt: Attempt, reason: str) -> None:
+        """The candidate failed before its first token."""
+        ...
+
+    def start_answer(self, reply: Reply) -> None:
+        """The answer's head."""
+        ...
+
+    def send(self, data: bytes, *, ended: bool) -> None:
+        """Bytes of the answer."""
+        ...
+
+    def break_off(self, outcome: Outcome) -> None:
+        """The answer ends in the middle."""
+        ...
+
+    def candidate_answered(self, attempt: Attempt, usage: bytes) -> None:
+        """What the candidate's part came to; `usage`: JSON of its engine's count, or empty."""
+        ...
+
+
+class Verdicts(Protocol):
+    """Who is told how a candidate did."""
+
+    @property
+    def client(self) -> Client:
+        """What it is asked through."""
+        ...
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        ...
+
+    def candidate_succeeded(self) -> None:
+        """It answered."""
+        ...
+
+    def candidate_failed(self) -> None:
+        """It did not."""
+        ...
+
+    def candidate_abandoned(self) -> None:
+        """Nothing was learnt of it."""
+        ...
+
+
+class Worker(State, Protocol):
+    """What a life needs of its worker."""
+
+    client: Client
+    journal: JournalWriter
+    name: str
+    retry_after_s: float
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        ...
+
+    def draining(self) -> bool:
+        """Whether answers tell apps to come back on a new connection."""
+        ...
+
+    def routed_body_bytes(self) -> int:
+        """Longest body that is read."""
+        ...
+
+    def captured(self, request_id: str) -> bool:
+        """Whether this exchange goes into the journal."""
+        ...
+
+    def answered(self, caller: "Caller", status: int) -> None:
+        """The baseline's upstream answered a caller."""
+        ...
+
+    def ask_candidate(self, life: Asker, plan: Plan, body: bytes) -> Relay | None:
+        """Ask the candidate; None: it cannot be asked this."""
+        ...
+
+    def fell_back(self) -> None:
+        """A candidate failed before its first token."""
+        ...
+
+    def ended(self, life: "Ended", outcome: Outcome) -> None:
+        """An exchange is over."""
+        ...
+
+
+class Ended(Protocol):
+    """A life that is over."""
+
+    status: int
+
+    @property
+    def overhead_s(self) -> float:
+        """Time until an upstream was asked."""
+        ...

@@ -1,0 +1,179 @@
+"""The upstreams of a routing table, made ready: where to connect, and how a request's head reads there."""
+
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote, urlsplit
+
+from gateway.transport.message import HOP_BY_HOP, Request, named_by_connection
+from gateway.transport.sending import Target
+from policies.routing import Upstream
+
+_DROPPED = HOP_BY_HOP | {b"host", b"expect", b"x-crossfade-variant", b"x-crossfade-no-train"}
+_CREDENTIALS = frozenset((b"authorization", b"api-key", b"x-api-key"))
+CANDIDATE_PASSES = frozenset((b"traceparent", b"tracestate", b"x-client-request-id"))
+
+
+class UpstreamError(Exception):
+    """An upstream cannot be made ready: its key file or its CA file is missing. The message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One upstream, made ready."""
+
+    name: str
+    kind: Literal["openai", "vllm", "sglang", "triton", "litellm"]
+    target: Target
+    host: bytes
+    base: bytes
+    """Path that goes before a request's own; without a slash at its end."""
+    query: bytes
+    own: tuple[tuple[bytes, bytes], ...]
+    """Headers set on each request, the upstream's own credential among them."""
+    replaced: frozenset[bytes]
+    """Lower-case names of an app's headers that are not passed on."""
+    own_credential: bool
+
+    def path(self, target: bytes) -> bytes:
+        """The request target there: `/v1` is what the app calls our base, and stands for theirs."""
+        path, mark, query = target.partition(b"?")
+        if path == b"/v1" or path.startswith(b"/v1/"):
+            path = path[3:]
+        if self.query:
+            query = query + b"&" + self.query if query else self.query
+            mark = b"?"
+        return (self.base + path or b"/") + mark + query
+
+    def head(self, request: Request) -> bytes:
+        """The request's head as the baseline's upstream gets it: the app's own, but for what is of one hop."""
+        lines = [b"%b %b HTTP/1.1" % (request.method, self.path(request.target))]
+        replaced = self.replaced
+        connection = request.lower.get(b"connection")
+        if connection is not None:
+            replaced |= named_by_connection(connection) - _DROPPED
+        for (name, value), low in zip(request.headers, request.lowers, strict=True):
+            if low not in replaced:
+                lines.append(b"%b: %b" % (name, value))
+            elif low == b"host":
+                lines.append(b"%b: %b" % (name, self.host))
+            elif (low == b"connection" and value.lower() == b"keep-alive") or (
+                low == b"transfer-encoding" and request.chunked
+            ):
+                # Of this hop, and as true of ours: kept in its place, so that the bytes stay the app's.
+                lines.append(b"%b: %b" % (name, value))
+        lines += [b"%b: %b" % header for header in self.own]
+        if b"host" not in request.lower:
+            lines.insert(1, b"Host: " + self.host)
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    def tunnel_head(self, request: Request) -> bytes:
+        """The head of a WebSocket upgrade: as `head`, with the upgrade in it."""
+        head = self.head(request)[:-2]
+        return head + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+    def candidate_head(self, request: Request, body: bytes) -> bytes:
+        """The head of a request of our own making: nothing of the app's but its trace."""
+        lines = [
+            b"POST %b HTTP/1.1" % self.path(request.target),
+            b"host: " + self.host,
+            b"content-type: application/json",
+            b"accept: application/json, text/event-stream",
+            b"accept-encoding: identity",
+            b"user-agent: crossfade",
+            b"content-length: %d" % len(body),
+        ]
+        lines += [b"%b: %b" % (low, request.lower[low]) for low in CANDIDATE_PASSES if low in request.lower]
+        lines += [b"%b: %b" % header for header in self.own]
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def make_ready(
+    upstreams: Iterable[Upstream], environment: Mapping[str, str], *, pass_credentials: bool
+) -> dict[str, Destination]:
+    """Each upstream by its name. `pass_credentials`: an app's key goes to an upstream that has none of its own.
+
+    Raises:
+        UpstreamError: a file or variable that one of them names is not there.
+    """
+    contexts: dict[str | None, ssl.SSLContext] = {}
+    ready = {upstream.name: _ready(upstream, contexts, environment) for upstream in upstreams}
+    if pass_credentials:
+        return ready
+    return {name: replace(found, replaced=found.replaced | _CREDENTIALS) for name, found in ready.items()}
+
+
+def _ready(
+    upstream: Upstream, contexts: dict[str | None, ssl.SSLContext], environment: Mapping[str, str]
+) -> Destination:
+    url = urlsplit(upstream.base_url)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise UpstreamError(f"upstream {upstream.name}: base_url must be http://… or https://…")
+    secure = url.scheme == "https"
+    if secure and upstream.ca_file not in contexts:
+        contexts[upstream.ca_file] = _context(upstream)
+    target = Target(
+        host=url.hostname,
+        port=url.port or (443 if secure else 80),
+        tls=contexts[upstream.ca_file] if secure else None,
+        uds=upstream.uds,
+        proxy=_proxy(upstream),
+        connect_s=upstream.connect_s,
+        idle_s=upstream.idle_s,
+        max_connections=upstream.max_connections,
+    )
+    own = [(name.encode(), value.encode()) for name, value in upstream.headers.items()]
+    secret = _secret(upstream, environment)
+    if secret is not None:
+        own.append((b"authorization", b"Bearer " + secret))
+    replaced = frozenset(name.lower() for name, _ in own)
+    if replaced & _CREDENTIALS:
+        replaced |= _CREDENTIALS
+    query = "&".join(f"{quote(name)}={quote(value)}" for name, value in upstream.query.items())
+    return Destination(
+        name=upstream.name,
+        kind=upstream.kind,
+        target=target,
+        host=url.netloc.rpartition("@")[2].encode(),
+        base=url.path.rstrip("/").encode(),
+        query=query.encode(),
+        own=tuple(own),
+        replaced=_DROPPED | replaced,
+        own_credential=bool(replaced & _CREDENTIALS),
+    )
+
+
+def _context(upstream: Upstream) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=upstream.ca_file)
+    except OSError as error:
+        raise UpstreamError(f"upstream {upstream.name}: ca_file {upstream.ca_file}: {error.strerror}") from error
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _proxy(upstream: Upstream) -> tuple[str, int] | None:
+    if upstream.proxy is None:
+        return None
+    url = urlsplit(upstream.proxy)
+    if url.scheme != "http" or not url.hostname or not url.port:
+        raise UpstreamError(f"upstream {upstream.name}: proxy must be http://host:port")
+    return url.hostname, url.port
+
+
+def _secret(upstream: Upstream, environment: Mapping[str, str]) -> bytes | None:
+    if upstream.api_key_file is not None:
+        try:
+            found = Path(upstream.api_key_file).read_bytes().strip()
+        except OSError as error:
+            message = f"upstream {upstream.name}: api_key_file {upstream.api_key_file}: {error.strerror}"
+            raise UpstreamError(message) from error
+    elif upstream.api_key_env is not None:
+        found = environment.get(upstream.api_key_env, "").encode()
+    else:
+        return None
+    if not found or b"\n" in found or b"\r" in found:
+        raise UpstreamError(f"upstream {upstream.name}: its API key is empty or has more than one line")
+    return found

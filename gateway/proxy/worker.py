@@ -1,0 +1,340 @@
+"""One data-plane worker: what all its requests share, and the clock that looks after them."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from gateway import errors
+from gateway.boot import Boot
+from gateway.live import INDEX, Live
+from gateway.proxy.account import Course
+from gateway.proxy.adapt.request import Unfit, adapt_request
+from gateway.proxy.admit import Plan
+from gateway.proxy.breaker import Breaker
+from gateway.proxy.budget import Budget
+from gateway.proxy.candidate import CandidateRelay
+from gateway.proxy.feedback import FeedbackLife
+from gateway.proxy.ids import Ids
+from gateway.proxy.keys import REVERIFY_SHARE, Caller, Callers, credential
+from gateway.proxy.life import Life, normal_path
+from gateway.proxy.ports import Asker, Ended
+from gateway.proxy.serving import POLL_S, Serving, Watch
+from gateway.transport.client import Client
+from gateway.transport.message import Request
+from gateway.transport.server import AppConnection, Exchange
+from policies.routing import PPM, Route
+from records.exchange import Outcome
+from records.journal.writer import JournalWriter
+
+IDLE_CHECK_S = 1.0
+OPEN_AFTER_S = 1.0
+"""An exchange that has lasted so long is put into the journal as far as it is, in case this process dies."""
+FEEDBACK_PATH = "/v1/feedback"
+
+
+class NoTableError(Exception):
+    """There is no routing table to serve from; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Where the time comes from."""
+
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
+
+
+class Worker:
+    """Answers requests from one routing table. Implements `transport.server.Service` and `life.Worker`."""
+
+    def __init__(self, boot: Boot, clock: Clock, *, tasks: asyncio.TaskGroup, environment: Mapping[str, str]) -> None:
+        self.name = boot.worker
+        self.limits = boot.limits
+        self.retry_after_s = boot.limits.retry_after_s
+        self.connections: set[AppConnection] = set()
+        self.now = clock.monotonic
+        self.wall = clock.wall
+        pepper = bytes.fromhex(boot.pepper)
+        self._live = Live(Path(boot.live), create=True)
+        self.live = self._live.values
+        self._ids = Ids(pepper)
+        self._callers = Callers(pepper)
+        self.client = Client(now=self.now, tasks=tasks)
+        self.journal = JournalWriter(
+            Path(boot.journal) / boot.worker,
+            bytes.fromhex(boot.journal_key),
+            now=self.wall,
+            segment_bytes=boot.segment_bytes,
+        )
+        self._segment_age_s = boot.segment_age_s
+        self._budget = Budget(Path(boot.journal), boot.disk_budget_bytes)
+        self._watch = Watch(Path(boot.routing), Path(boot.kill), environment)
+        self._breakers: dict[str, Breaker] = {}
+        self._lives: set[Life] = set()
+        self._draining = False
+        self._checked_s = self.now()
+        self._ticked_s = self.now()
+        self._worst_lag_s = 0.0
+        self.serving = self._first_table()
+        self.live[INDEX["started_at"]] = int(self.wall())
+
+    def _first_table(self) -> Serving:
+        self._watch.poll(wall=self.wall, now=self.now())
+        serving = self._watch.serving
+        if serving is None:
+            raise NoTableError(self._watch.problem or "no routing table yet: start the control plane")
+        self._adopt(serving)
+        return serving
+
+    def _adopt(self, serving: Serving) -> None:
+        self.serving = serving
+        self._callers.set_keys(serving.table.keys)
+        kept = {route.name for route in serving.table.routes}
+        for name in set(self._breakers) - kept:
+            del self._breakers[name]
+        self.live[INDEX["table_version"]] = serving.table.version
+
+    # Requests -----------------------------------------------------------------------------------------------------
+
+    def begin(self, request: Request, connection: AppConnection) -> Exchange | None:
+        """A request's head is here."""
+        live = self.live
+        live[_REQUESTS] += 1
+        live[_IN_FLIGHT] += 1
+        caller = self._callers.find(credential(request.lower))
+        ids = self._ids.new(self.wall())
+        if request.method == b"POST" and normal_path(request.target) == FEEDBACK_PATH:
+            return FeedbackLife(self, request, connection, caller)
+        life = Life(self, request, connection, caller=caller, course=Course(self.wall()), ids=ids)
+        self._lives.add(life)
+        if live[_IN_FLIGHT] > self.limits.in_flight:
+            live[_SHED] += 1
+            life.refuse("overloaded")
+            return None
+        if self.serving.table.keys_mode == "virtual" and caller.key is None:
+            life.refuse("invalid_key")
+            return None
+        life.on_begin()
+        return None if life.done else life
+
+    def ask_candidate(self, life: Asker, plan: Plan, body: bytes) -> CandidateRelay | None:
+        """Ask the candidate of the plan's route; None: it cannot be asked this, which is the baseline's to answer."""
+        route = plan.route
+        assert route is not None  # noqa: S101 -- only a route has a candidate
+        variant = route.candidate
+        assert variant is not None  # noqa: S101 -- as above
+        destination = self.serving.destinations[variant.upstream]
+        adapted = adapt_request(body, life.path, variant, kind=destination.kind)
+        if isinstance(adapted, Unfit):
+            life.unfit(adapted.reason)
+            return None
+        return CandidateRelay(life, _Verdicts(self, route), destination, variant=variant, adapted=adapted)
+
+    def answered(self, caller: Caller, status: int) -> None:
+        """The baseline's upstream answered a caller."""
+        self._callers.note(caller, status, self.now())
+
+    def fell_back(self) -> None:
+        """A candidate failed before its first token."""
+        self.live[_FALLBACKS] += 1
+
+    def ended(self, life: Ended, outcome: Outcome) -> None:
+        """An exchange is over."""
+        self._lives.discard(cast(Life, life))
+        live = self.live
+        live[_IN_FLIGHT] -= 1
+        status = life.status
+        if 200 <= status < 300:
+            live[_2XX] += 1
+        elif status >= 500:
+            live[_5XX] += 1
+        elif status >= 400:
+            live[_4XX] += 1
+        if outcome != "complete":
+            counter = _OUTCOMES.get(outcome)
+            if counter is not None:
+                live[counter] += 1
+        live[_OVERHEAD_US] += int(life.overhead_s * 1_000_000)
+
+    def feedback_ended(self) -> None:
+        """A feedback request is over."""
+        self.live[_IN_FLIGHT] -= 1
+
+    def is_ours(self, request_id: str) -> bool:
+        """Whether a request id was made by a worker with our pepper."""
+        return self._ids.is_ours(request_id)
+
+    def refusal(self, status: int, code: str, message: str) -> bytes:
+        """A whole answer for a connection that will be closed."""
+        self.live[_PARSE_ERRORS] += 1
+        body = errors.body(code, message=message)
+        lines = [
+            b"HTTP/1.1 %d Error" % status,
+            b"content-type: application/json",
+            b"content-length: %d" % len(body),
+            b"connection: close",
+            b"x-crossfade-request-id: " + self._ids.new(self.wall())[1].encode(),
+        ]
+        lines += [b"%b: %b" % header for header in errors.headers(code, retry_after_s=self.retry_after_s)]
+        return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+    def full(self) -> bool:
+        """Whether one more connection is one too many."""
+        return len(self.connections) >= self.limits.connections
+
+    # What admission asks ------------------------------------------------------------------------------------------
+
+    def killed(self) -> bool:
+        """Whether the kill file exists."""
+        return self._watch.killed
+
+    def lease_holds(self) -> bool:
+        """Whether the control plane has vouched for the table lately enough."""
+        return self._watch.candidate_allowed(self.now())
+
+    def breaker_allows(self, route: Route) -> bool:
+        """Whether the candidate may be asked now."""
+        breaker = self._breakers.get(route.name)
+        return breaker is None or breaker.allows(self.now())
+
+    def breaker_of(self, route: Route) -> Breaker:
+        """The route's breaker."""
+        return self._breakers.setdefault(route.name, Breaker(route.breaker))
+
+    def accepted(self, caller: Caller) -> bool:
+        """Whether the frontier has accepted this caller lately."""
+        return self._callers.accepted(caller, self.now())
+
+    def reverify(self, request_id: str) -> bool:
+        """One request in `REVERIFY_SHARE`, chosen by its id."""
+        return _share(request_id) < PPM // REVERIFY_SHARE
+
+    def captured(self, request_id: str) -> bool:
+        """Whether this exchange goes into the journal."""
+        sample = self.serving.table.capture.sample_ppm
+        return sample >= PPM or _share(request_id) < sample
+
+    def draining(self) -> bool:
+        """Whether answers tell apps to come back on a new connection."""
+        return self._draining
+
+    def routed_body_bytes(self) -> int:
+        """Longest body that is read."""
+        return self.limits.routed_body_bytes
+
+    # Time ---------------------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Look at the files, and at all that waits. To be called every `POLL_S`."""
+        now = self.now()
+        self._worst_lag_s = max(self._worst_lag_s, now - self._ticked_s - POLL_S)
+        self._ticked_s = now
+        if self._watch.poll(wall=self.wall, now=now) and self._watch.serving is not None:
+            self._adopt(self._watch.serving)
+        elif self._watch.serving is not None:
+            self.serving = self._watch.serving
+        for life in [life for life in self._lives if life.overdue(now)]:
+            life.time_out()
+        if now - self._checked_s >= IDLE_CHECK_S:
+            self._checked_s = now
+            self._look_after(now)
+
+    def _look_after(self, now: float) -> None:
+        """What needs no more than a look a second."""
+        for connection in [found for found in self.connections if 0 < found.deadline_s < now]:
+            connection.on_deadline()
+        for life in [life for life in self._lives if now - life.request.arrived_s > OPEN_AFTER_S]:
+            life.keep_part()
+        self.client.expire(now)
+        journal = self.journal
+        journal.bodies, journal.frames = self._budget.look()
+        journal.rotate_older_than(self.wall() - self._segment_age_s)
+        live = self.live
+        live[INDEX["connections"]] = len(self.connections)
+        live[INDEX["upstream_connections"]] = self.client.connections
+        live[INDEX["lost_exchanges"]] = journal.losses.exchanges
+        live[INDEX["lost_bodies"]] = journal.losses.bodies
+        live[INDEX["sync_errors"]] = journal.sync_errors
+        live[INDEX["killed"]] = self._watch.killed
+        live[INDEX["lease_expired"]] = not self._watch.candidate_allowed(now)
+        live[INDEX["table_seen_at"]] = int(self.wall() - self._watch.lease_age_s(now))
+        live[INDEX["loop_lag_us"]] = int(max(0.0, self._worst_lag_s) * 1_000_000)
+        self._worst_lag_s = 0.0
+
+    def kill(self) -> None:
+        """Baseline only, on every worker of this data directory, until the kill file is removed."""
+        self._watch.kill()
+
+    def drain(self) -> None:
+        """From now on every answer asks its app to use another connection."""
+        self._draining = True
+        self.live[INDEX["draining"]] = 1
+
+    def close_idle(self) -> None:
+        """Close the connections that carry nothing; the others when they are done."""
+        for connection in list(self.connections):
+            connection.close_if_idle()
+
+    def idle(self) -> bool:
+        """Whether nobody is connected any more."""
+        return not self.connections
+
+    def close(self) -> None:
+        """End what is left, and leave the journal whole."""
+        for life in list(self._lives):
+            life.break_off("upstream_broken")
+        self.client.close()
+        self.journal.close()
+        self._live.close()
+
+
+class _Verdicts:
+    """What one request to a candidate tells the route's breaker."""
+
+    __slots__ = ("_breaker", "_worker")
+
+    def __init__(self, worker: Worker, route: Route) -> None:
+        self._worker = worker
+        self._breaker = worker.breaker_of(route)
+
+    @property
+    def client(self) -> Client:
+        return self._worker.client
+
+    def now(self) -> float:
+        return self._worker.now()
+
+    def candidate_succeeded(self) -> None:
+        self._breaker.succeeded(self.now())
+
+    def candidate_failed(self) -> None:
+        live = self._worker.live
+        live[_CANDIDATE_ERRORS] += 1
+        if self._breaker.failed(self.now()):
+            live[_BREAKER_OPENED] += 1
+
+    def candidate_abandoned(self) -> None:
+        self._breaker.abandoned()
+
+
+def _share(request_id: str) -> int:
+    """A number in [0, PPM) that a request's id stands for."""
+    digest = hashlib.blake2s(request_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % PPM
+
+
+_REQUESTS, _IN_FLIGHT, _SHED = INDEX["requests"], INDEX["in_flight"], INDEX["shed"]
+_FALLBACKS, _CANDIDATE_ERRORS = INDEX["fallbacks"], INDEX["candidate_errors"]
+_BREAKER_OPENED, _PARSE_ERRORS = INDEX["breaker_opened"], INDEX["parse_errors"]
+_2XX, _4XX, _5XX, _OVERHEAD_US = (
+    INDEX["responses_2xx"], INDEX["responses_4xx"], INDEX["responses_5xx"], INDEX["overhead_us"],
+)  # fmt: skip
+_OUTCOMES: dict[str, int] = {
+    "app_gone": INDEX["app_gone"],
+    "upstream_broken": INDEX["broken"],
+    "upstream_error": INDEX["upstream_errors"],
+    "refused": INDEX["refused"],
+}

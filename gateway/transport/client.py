@@ -1,0 +1,238 @@
+"""HTTP/1.1 towards upstreams: the only file that speaks to them.
+
+`Client.send` starts a request and returns a `Sending`; what comes of it is told to a `Listener`. No coroutine stands
+between an upstream's bytes and the app's: a read is parsed, handed over once, and forwarded in the same turn.
+
+Rules:
+1. A connection carries one request at a time and belongs to one pool key: no two callers' credentials share one.
+2. A connection is used again only after a whole answer to a wholly sent request, with nothing left over.
+3. No cookie jar, no redirects, no proxy from the environment, no retry: each would change what the app asked for.
+4. `Sending.cancel` closes the connection at once, in every phase.
+Source: RFC 9112.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.transport.connection import Connection
+from gateway.transport.failure import Failure
+from gateway.transport.sending import Listener, PoolKey, Sending, Target
+
+LEFT_S = 1.0
+"""How long an answer that its asker has left may still take to end."""
+FORBIDDEN = frozenset(("169.254.169.254", "fd00:ec2::254", "100.100.100.200", "169.254.170.2"))
+"""Metadata services of clouds: no upstream, unless the configuration names the address itself."""
+
+
+class _ForbiddenAddressError(OSError):
+    """The name resolves to an address no upstream may have."""
+
+
+@dataclass(slots=True)
+class _Pool:
+    """The connections of one key."""
+
+    idle: list[Connection] = field(default_factory=list[Connection])
+    """Newest last; the newest is used first, so that the oldest can go."""
+
+
+class Client:
+    """Sends requests over pooled connections. Owns them; `close` ends them all."""
+
+    def __init__(self, *, now: Callable[[], float], tasks: asyncio.TaskGroup, max_idle: int = 1024) -> None:
+        self._now = now
+        self._tasks = tasks
+        self._max_idle = max_idle
+        self._pools: dict[PoolKey, _Pool] = {}
+        self._open: dict[Target, set[Connection]] = {}
+        self._connecting: dict[Target, int] = {}
+        self._idle = 0
+        self._left: dict[Sending, float] = {}
+
+    @property
+    def connections(self) -> int:
+        """Open connections, idle ones included."""
+        return sum(map(len, self._open.values()))
+
+    def send(
+        self, target: Target, credential: bytes, method: bytes, head: bytes, listener: Listener, *, last: bool
+    ) -> Sending:
+        """Start a request: `head` is its head and as much of its body as there is; `last`: that is all of it.
+
+        Connections are shared only between requests of the same `credential`.
+        """
+        key = (target, credential)
+        sending = Sending(self, key, method, listener)
+        sending.write(head)
+        if last:
+            sending.end()
+        connection = self._idle_connection(key)
+        if connection is not None:
+            connection.carry(sending, reused=True)
+        elif len(self._open.get(target, ())) + self._connecting.get(target, 0) >= target.max_connections:
+            asyncio.get_running_loop().call_soon(_fail_later, sending, Failure.SATURATED)
+        else:
+            self._connecting[target] = self._connecting.get(target, 0) + 1
+            self._tasks.create_task(self._connect(sending))
+        return sending
+
+    def _idle_connection(self, key: PoolKey) -> Connection | None:
+        pool = self._pools.get(key)
+        while pool is not None and pool.idle:
+            connection = pool.idle.pop()
+            self._idle -= 1
+            if not connection.is_closing():
+                return connection
+        return None
+
+    async def _connect(self, sending: Sending) -> None:
+        """Make a connection for `sending`, or tell its listener why there is none."""
+        target = sending.key[0]
+        try:
+            async with asyncio.timeout(target.connect_s):
+                connection = await self._open_connection(sending.key)
+        except ssl.SSLError:
+            _fail_later(sending, Failure.TLS)
+        except _ForbiddenAddressError:
+            _fail_later(sending, Failure.FORBIDDEN_ADDRESS)
+        except (OSError, ValueError):  # TimeoutError is an OSError; a ValueError: a host that is no name
+            _fail_later(sending, Failure.UNREACHABLE)
+        else:
+            if sending.cancelled:
+                connection.drop()
+            else:
+                connection.carry(sending, reused=False)
+        finally:
+            self._connecting[target] -= 1
+
+    async def _open_connection(self, key: PoolKey) -> Connection:
+        """A new connection.
+
+        Raises:
+            OSError: none could be had; ssl.SSLError: none that can be trusted; _ForbiddenAddressError: not to be had.
+        """
+        loop = asyncio.get_running_loop()
+        target = key[0]
+
+        def factory() -> Connection:
+            return Connection(self, key)
+
+        if target.uds is not None:
+            _, connection = await loop.create_unix_connection(factory, target.uds)
+            return connection
+        if target.proxy is not None:
+            return await _through_proxy(target, factory)
+        name = target.host if target.tls is not None else None
+        transport, connection = await loop.create_connection(
+            factory, target.host, target.port, ssl=target.tls, server_hostname=name
+        )
+        peer = transport.get_extra_info("peername")
+        if peer and peer[0] in FORBIDDEN and peer[0] != target.host:
+            connection.drop()
+            raise _ForbiddenAddressError(target.host)
+        return connection
+
+    def leave(self, sending: Sending) -> None:
+        """Give a sending that was left a little time to end by itself."""
+        self._left[sending] = self._now() + LEFT_S
+
+    # Connections tell us ------------------------------------------------------------------------------------------
+
+    def opened(self, connection: Connection) -> None:
+        """A connection is there."""
+        self._open.setdefault(connection.key[0], set()).add(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """A connection is gone."""
+        self._open.get(connection.key[0], set()).discard(connection)
+        pool = self._pools.get(connection.key)
+        if pool is not None and connection in pool.idle:
+            pool.idle.remove(connection)
+            self._idle -= 1
+            if not pool.idle:
+                del self._pools[connection.key]
+
+    def release(self, connection: Connection) -> None:
+        """A connection is free again."""
+        if self._idle >= self._max_idle:
+            connection.drop()
+            return
+        connection.idle_since_s = self._now()
+        pool = self._pools.get(connection.key)
+        if pool is None:
+            pool = self._pools[connection.key] = _Pool()
+        pool.idle.append(connection)
+        self._idle += 1
+
+    # Housekeeping -------------------------------------------------------------------------------------------------
+
+    def expire(self, now: float) -> None:
+        """Close what has been idle, or left, for too long. To be called every second or so."""
+        for sending in [sending for sending, until_s in self._left.items() if now >= until_s or sending.cancelled]:
+            del self._left[sending]
+            sending.cancel()
+        stale = [
+            connection
+            for pool in self._pools.values()
+            for connection in pool.idle
+            if now - connection.idle_since_s >= connection.keep_idle_s
+        ]
+        for connection in stale:
+            self.closed(connection)
+            connection.drop()
+        for target in [target for target, connections in self._open.items() if not connections]:
+            del self._open[target]
+            if not self._connecting.get(target):
+                self._connecting.pop(target, None)
+
+    def close(self) -> None:
+        """End all connections."""
+        for connections in list(self._open.values()):
+            for connection in list(connections):
+                connection.drop()
+
+
+def _fail_later(sending: Sending, failure: Failure) -> None:
+    if not sending.cancelled:
+        sending.detach()
+        sending.listener.on_failure(failure)
+
+
+async def _through_proxy(target: Target, factory: Callable[[], Connection]) -> Connection:
+    """A connection through a forward proxy (RFC 9110 §9.3.6).
+
+    Raises:
+        OSError: the proxy is not there or does not let us through.
+    """
+    assert target.proxy is not None  # noqa: S101 -- the caller looked
+    loop = asyncio.get_running_loop()
+    reader, writer = await asyncio.open_connection(*target.proxy)
+    host = f"[{target.host}]" if _is_ipv6(target.host) else target.host
+    writer.write(f"CONNECT {host}:{target.port} HTTP/1.1\r\nHost: {host}:{target.port}\r\n\r\n".encode())
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+        writer.close()
+        raise ConnectionError("the proxy did not answer CONNECT") from error
+    if head.split(b" ", 2)[1:2] != [b"200"]:
+        writer.close()
+        raise ConnectionError("the proxy refused CONNECT")
+    connection = factory()
+    transport: asyncio.BaseTransport | None = writer.transport
+    writer.transport.set_protocol(connection)
+    if target.tls is not None:
+        transport = await loop.start_tls(writer.transport, connection, target.tls, server_hostname=target.host)
+        if transport is None:
+            raise ConnectionError("the connection ended during the TLS handshake")
+    connection.connection_made(transport)
+    return connection
+
+
+def _is_ipv6(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).version == 6
+    return False

@@ -1,0 +1,280 @@
+"""One connection to an upstream: a request out, its answer in, and whether the connection is as good as new after it.
+
+A read is parsed and handed over once, in the same turn of the loop.
+Source: RFC 9112; a reader of answers must not trust them more than a server trusts requests.
+"""
+
+import asyncio
+from typing import Protocol, cast
+
+import httptools
+
+from gateway.transport.failure import Failure
+from gateway.transport.message import Headers
+from gateway.transport.sending import PoolKey, Reply, Sending
+
+HEADER_BYTES = 256 * 1024
+HEADER_COUNT = 512
+INTERIM = 16
+"""Most 1xx answers before the real one."""
+
+
+class Owner(Protocol):
+    """Whoever keeps the connections."""
+
+    def opened(self, connection: "Connection") -> None:
+        """A connection is there."""
+        ...
+
+    def closed(self, connection: "Connection") -> None:
+        """A connection is gone."""
+        ...
+
+    def release(self, connection: "Connection") -> None:
+        """A connection is free again."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """One connection to an upstream."""
+
+    __slots__ = (
+        "_complete",
+        "_framed",
+        "_head",
+        "_header_bytes",
+        "_headers",
+        "_interim",
+        "_keeps_alive",
+        "_owner",
+        "_parser",
+        "_pieces",
+        "_reason",
+        "_sending",
+        "_status",
+        "_told_head",
+        "_transport",
+        "_tunnel",
+        "idle_since_s",
+        "keep_idle_s",
+        "key",
+    )  # fmt: skip
+
+    def __init__(self, owner: Owner, key: PoolKey) -> None:
+        self._owner = owner
+        self.key = key
+        self.idle_since_s = 0.0
+        self.keep_idle_s = key[0].idle_s
+        self._transport: asyncio.Transport
+        self._parser = httptools.HttpResponseParser(self)
+        self._sending: Sending | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._headers: Headers = []
+        self._header_bytes = 0
+        self._reason = b""
+        self._status = 0
+        self._interim = 0
+        self._head: Reply | None = None
+        self._told_head = False
+        self._framed = True
+        self._keeps_alive = False
+        self._pieces: list[bytes] = []
+        self._complete = False
+        self._tunnel = False
+
+    # Carrying a request -------------------------------------------------------------------------------------------
+
+    def carry(self, sending: Sending, *, reused: bool) -> None:
+        """Take a request."""
+        self._sending = sending
+        sending.attach(self, reused=reused)
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of the request."""
+        self._transport.write(data)
+
+    def pause_reading(self) -> None:
+        """Read no more for now."""
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def drop(self) -> None:
+        """Close at once; nobody is told."""
+        self._sending = None
+        self._transport.abort()
+
+    def is_closing(self) -> bool:
+        """Whether it is of no more use."""
+        return self._transport.is_closing()
+
+    # The transport tells us ---------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connected."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are, without saying so
+        self._transport.set_write_buffer_limits(high=64 * 1024)
+        self._owner.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._owner.closed(self)
+        if self._sending is None:
+            return
+        if self._tunnel or (self._told_head and not self._framed and exc is None):
+            self._tell(ended=True)  # a body without a length ends with its connection
+        else:
+            self._fail(Failure.BROKEN if self._told_head else Failure.NO_ANSWER)
+
+    def eof_received(self) -> bool:
+        """The upstream said all it will say."""
+        return False
+
+    def pause_writing(self) -> None:
+        """The upstream reads slowly."""
+        if self._sending is not None:
+            self._sending.listener.on_send_blocked()
+
+    def resume_writing(self) -> None:
+        """The upstream has caught up."""
+        if self._sending is not None:
+            self._sending.listener.on_send_ready()
+
+    def data_received(self, data: bytes) -> None:
+        """The upstream answers."""
+        if self._sending is None:
+            self._transport.abort()  # an answer nobody asked for
+            return
+        if self._tunnel:
+            self._pieces.append(data)
+            self._tell(ended=False)
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._tunnel = True
+            self._complete = False
+            self._pieces.append(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            if self._complete:  # bytes behind a whole answer: it stands, the connection does not
+                self._keeps_alive = False
+            else:
+                self._fail(Failure.MALFORMED)
+                return
+        if self._head is None:
+            # A header's value is gathered inside the parser: only here can an endless one be seen.
+            self._header_bytes += len(data)
+            if self._header_bytes > HEADER_BYTES:
+                self._fail(Failure.MALFORMED)
+            return
+        self._tell(ended=self._complete)
+
+    # The parser tells us ------------------------------------------------------------------------------------------
+
+    def on_status(self, status: bytes) -> None:
+        """The reason phrase."""
+        self._reason += status
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or one of a trailer, which is dropped."""
+        if self._head is None:
+            if len(self._headers) >= HEADER_COUNT:
+                raise _RefusedError("too many headers")
+            self._headers.append((name, value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        """The answer's head is here."""
+        if self._complete:
+            raise _RefusedError("a second answer")
+        parser = self._parser
+        self._status = status = parser.get_status_code()
+        if status < 200 and status != 101:
+            return
+        self._head = head = Reply(status, self._reason, self._headers)
+        self._keeps_alive = parser.should_keep_alive()
+        lower = head.lower
+        bodiless = status in (101, 204, 304) or (self._sending is not None and self._sending.method == b"HEAD")
+        self._framed = bodiless or b"content-length" in lower or b"transfer-encoding" in lower
+        if self._sending is not None and self._sending.method == b"HEAD":
+            self._complete = True
+
+    def on_body(self, body: bytes) -> None:
+        """Body bytes."""
+        if self._complete:
+            raise _RefusedError("a body behind the end")
+        self._pieces.append(body)
+
+    def on_message_complete(self) -> None:
+        """An answer is whole: the real one, or an interim one."""
+        if self._head is None:
+            self._interim += 1
+            if self._interim > INTERIM:
+                raise _RefusedError("interim answers without end")
+            self._headers, self._reason = [], b""
+            return
+        self._complete = True
+
+    # Telling ------------------------------------------------------------------------------------------------------
+
+    def _tell(self, *, ended: bool) -> None:
+        """Hand over what one read brought."""
+        sending = self._sending
+        if sending is None:
+            return
+        if not self._told_head:
+            self._told_head = True
+            assert self._head is not None  # noqa: S101 -- `data_received` returns before without one
+            sending.listener.on_head(self._head)
+            if self._sending is None:
+                return  # the listener cancelled
+        pieces = self._pieces
+        data = b"".join(pieces) if len(pieces) != 1 else pieces[0]
+        self._pieces = []
+        if not ended:
+            sending.listener.on_data(data, ended=False)
+            return
+        self._sending = None
+        self._settle(sending)
+        sending.listener.on_data(data, ended=True)
+
+    def _settle(self, sending: Sending) -> None:
+        """The answer is whole: keep the connection if it is as good as new."""
+        keep = sending.ended and self._framed and not self._tunnel and self._keeps_alive
+        sending.detach()
+        if not keep or self._transport.is_closing():
+            self._transport.abort()
+            return
+        if sending.method == b"HEAD":
+            self._parser = httptools.HttpResponseParser(self)  # the old one waits for a body that never comes
+        stated = self._head.lower.get(b"keep-alive") if self._head is not None else None
+        self._reset()
+        if stated is not None:
+            self.keep_idle_s = min(self.keep_idle_s, _keep_alive_s(stated, self.keep_idle_s))
+        self._transport.resume_reading()
+        self._owner.release(self)
+
+    def _fail(self, failure: Failure) -> None:
+        sending, self._sending = self._sending, None
+        self._transport.abort()
+        if sending is not None:
+            sending.detach()
+            sending.listener.on_failure(failure)
+
+
+class _RefusedError(Exception):
+    """Raised inside the parser's callbacks to leave the parser; httptools turns it into its own error."""
+
+
+def _keep_alive_s(value: bytes, default: float) -> float:
+    """Seconds an upstream says it keeps idle connections, one less for the way; `default` if it does not say."""
+    for part in value.split(b","):
+        name, _, number = part.strip().partition(b"=")
+        if name.lower() == b"timeout" and number.isdigit():
+            return max(0.0, int(number) - 1.0)
+    return default

@@ -1,0 +1,207 @@
+"""What is asked of an upstream, and who is told what comes of it: the words both sides of the client share."""
+
+import ssl
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.transport.failure import Failure
+from gateway.transport.message import Headers
+
+LEFT_BYTES = 4096
+"""What may still come of an answer that its asker has left, before its connection is closed."""
+
+
+class Reply:
+    """The head of an upstream's answer."""
+
+    __slots__ = ("headers", "lower", "lowers", "reason", "status")
+
+    def __init__(self, status: int, reason: bytes, headers: Headers) -> None:
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.lowers = [name.lower() for name, _ in headers]
+        self.lower = {low: header[1] for low, header in zip(self.lowers, headers, strict=True)}
+
+
+class Listener(Protocol):
+    """Whoever asked. After `on_failure` or the `ended` data nothing more is told."""
+
+    def on_head(self, reply: Reply) -> None:
+        """The answer's head; `on_data` follows in the same turn."""
+        ...
+
+    def on_data(self, data: bytes, *, ended: bool) -> None:
+        """All body bytes of one read (none, if it held only the head); `ended`: the answer is whole."""
+        ...
+
+    def on_failure(self, failure: Failure) -> None:
+        """There will be no (more) answer."""
+        ...
+
+    def on_send_blocked(self) -> None:
+        """The upstream reads slower than the request body comes."""
+        ...
+
+    def on_send_ready(self) -> None:
+        """The upstream has caught up."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to connect, and on what terms."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+    uds: str | None = None
+    proxy: tuple[str, int] | None = None
+    """A forward proxy, asked to CONNECT."""
+    connect_s: float = 5.0
+    idle_s: float = 60.0
+    max_connections: int = 1024
+
+
+PoolKey = tuple[Target, bytes]
+
+
+class Carrier(Protocol):
+    """The connection that carries a request."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of the request."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Read no more for now."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        ...
+
+    def drop(self) -> None:
+        """Close at once; nobody is told."""
+        ...
+
+
+class Farewell(Protocol):
+    """Whoever gives a sending that was left a little time to end by itself."""
+
+    def leave(self, sending: "Sending") -> None:
+        """Cancel it if it has not ended soon."""
+        ...
+
+
+class Sending:
+    """One request on its way to an upstream; whoever holds it may cancel it at any time."""
+
+    __slots__ = ("_cancelled", "_client", "_connection", "_ended", "_parts", "key", "listener", "method", "reused")
+
+    def __init__(self, client: Farewell, key: PoolKey, method: bytes, listener: Listener) -> None:
+        self._client = client
+        self.key = key
+        self.method = method
+        self.listener = listener
+        self.reused = False
+        self._connection: Carrier | None = None
+        self._parts: deque[bytes] = deque()
+        self._ended = False
+        self._cancelled = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the whole request was handed over."""
+        return self._ended
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that wait for the connection to be made."""
+        return sum(map(len, self._parts))
+
+    def write(self, data: bytes) -> None:
+        """Send more of the request, framed as the caller framed it."""
+        if self._connection is not None:
+            self._connection.write(data)
+        elif not self._cancelled:
+            self._parts.append(data)
+
+    def end(self, last: bytes = b"") -> None:
+        """Send the last of the request."""
+        self._ended = True
+        if last:
+            self.write(last)
+
+    def pause_reading(self) -> None:
+        """Read no more of the answer for now."""
+        if self._connection is not None:
+            self._connection.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if self._connection is not None:
+            self._connection.resume_reading()
+
+    def cancel(self) -> None:
+        """Forget about it: the connection is closed, the listener hears nothing more."""
+        if self._cancelled:
+            return
+        self._cancelled = True
+        self._parts.clear()
+        if self._connection is not None:
+            self._connection.drop()
+        self._connection = None
+
+    def leave(self) -> None:
+        """Have no more interest in the rest of the answer: if little is left, its connection is kept for others."""
+        if self._connection is not None:
+            self.listener = Leaver(self)
+            self._client.leave(self)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was cancelled."""
+        return self._cancelled
+
+    def attach(self, connection: Carrier, *, reused: bool) -> None:
+        """Its connection is there: send what has gathered."""
+        self._connection = connection
+        self.reused = reused
+        if self._parts:
+            connection.write(b"".join(self._parts))
+            self._parts.clear()
+
+    def detach(self) -> None:
+        """Its connection is another's now, or gone."""
+        self._connection = None
+        self._cancelled = True
+
+
+class Leaver:
+    """Reads the rest of an answer that nobody waits for."""
+
+    __slots__ = ("_left", "_sending")
+
+    def __init__(self, sending: Sending) -> None:
+        self._sending = sending
+        self._left = LEFT_BYTES
+
+    def on_head(self, reply: Reply) -> None:
+        """Of no interest."""
+
+    def on_data(self, data: bytes, *, ended: bool) -> None:
+        """Of no interest, and not to be much."""
+        self._left -= len(data)
+        if not ended and self._left < 0:
+            self._sending.cancel()
+
+    def on_failure(self, failure: Failure) -> None:
+        """Of no interest."""
+
+    def on_send_blocked(self) -> None:
+        """Nothing is being sent."""
+
+    def on_send_ready(self) -> None:
+        """Nothing is being sent."""
