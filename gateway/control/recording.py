@@ -1,0 +1,56 @@
+"""What the supervisor hands to the recorder: one JSON object on an inherited pipe, as `gateway.boot` for a worker."""
+
+import msgspec
+
+
+class PriceOverride(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an upstream's model costs, where the book does not know it or is wrong. USD per million tokens."""
+
+    upstream: str
+    model: str = ""
+    """Empty: every model of the upstream."""
+    prompt_usd: float = 0.0
+    completion_usd: float = 0.0
+    cached_usd: float | None = None
+    """None: as the prompt."""
+    cache_write_usd: float | None = None
+
+
+class RecorderBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The recorder's start."""
+
+    journal: str
+    """Path of the journal directory (of all workers)."""
+    journal_key: str
+    """Hex, 32 bytes."""
+    pepper: str
+    """Hex, 32 bytes: users are kept as HMACs under it."""
+    records: str
+    exposition: str
+    """Where it writes its part of /metrics."""
+    upstreams: dict[str, str] = {}
+    """Name -> base URL: whose price list a model is looked up in."""
+    default_upstream: str = ""
+    prices: tuple[PriceOverride, ...] = ()
+    redact: tuple[str, ...] = ("email", "phone", "card", "iban", "secret")
+    sample_ppm: int = 1_000_000
+    """Share of exchanges whose bodies are kept; all keep their row."""
+    retention_s: float = 90 * 24 * 3600.0
+    journal_retention_s: float = 3600.0
+    honor_store_false: bool = True
+    ready_fd: int = -1
+    """It writes one byte to it when it has taken up where it stopped."""
+
+
+def encode(boot: RecorderBoot) -> bytes:
+    """The bytes for the pipe."""
+    return msgspec.json.encode(boot)
+
+
+def decode(data: bytes) -> RecorderBoot:
+    """What the supervisor wrote.
+
+    Raises:
+        msgspec.MsgspecError: not a RecorderBoot: supervisor and recorder are of two versions.
+    """
+    return msgspec.json.decode(data, type=RecorderBoot)

@@ -1,0 +1,70 @@
+"""The error object of OpenAI's API: read whoever wrote it, and written.
+
+Source: OpenAI API reference, "Error codes"; vLLM, FastAPI, Anthropic and Google as observed.
+"""
+
+from typing import Any, cast
+
+import msgspec
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What an error object says. Text is the upstream's: never for logs or labels."""
+
+    message: str
+    type: str = ""
+    code: str = ""
+    """A word, or a number's text."""
+    param: str = ""
+
+
+def read(body: bytes) -> Problem | None:
+    """The error in a body or in an event's data; None: it holds none."""
+    try:
+        found: Any = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    if isinstance(found, list) and found:
+        found = cast(list[Any], found)[0]  # Google's compatible endpoint wraps it in a list
+    return read_object(cast(dict[str, Any], found)) if isinstance(found, dict) else None
+
+
+def read_object(found: dict[str, Any]) -> Problem | None:
+    """The error in a decoded body or event; None: it holds none."""
+    error = found.get("error")
+    if isinstance(error, str) and error:
+        return Problem(error, _text(found.get("type")), _text(found.get("code")))
+    if isinstance(error, dict):
+        return _problem(cast(dict[str, Any], error))
+    if found.get("type") == "error" or found.get("object") == "error":  # Responses events; vLLM before 0.10
+        return _problem(found)
+    if "detail" in found and len(found) == 1:  # FastAPI
+        return Problem(_text(found["detail"]))
+    return None
+
+
+def build(problem: Problem) -> bytes:
+    """The error object, as OpenAI's API writes it: words or null, never numbers."""
+    error = {
+        "message": problem.message,
+        "type": problem.type or None,
+        "param": problem.param or None,
+        "code": problem.code or None,
+    }
+    return msgspec.json.encode({"error": error})
+
+
+def _problem(error: dict[str, Any]) -> Problem:
+    kind = error.get("type") or error.get("status")
+    return Problem(
+        _text(error.get("message")),
+        "" if kind == "error" else _text(kind),
+        _text(error.get("code")),
+        _text(error.get("param")),
+    )
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
