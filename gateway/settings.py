@@ -6,10 +6,20 @@ No file at all is fine: every field has a default, and the defaults pass everyth
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from gateway.quantities import PPM, Address, Bytes, Listen, Seconds, SharePpm, size_bytes
 
@@ -50,6 +60,14 @@ def _proxy(text: str) -> str:
     return text.rstrip("/")
 
 
+def _from_file(path: Path, info: ValidationInfo) -> Path:
+    """A path as the settings file means it: from its own folder on."""
+    context = cast("dict[str, Path] | None", info.context)
+    path = path.expanduser()
+    return context["folder"] / path if context else path
+
+
+LocalPath = Annotated[Path, AfterValidator(_from_file)]
 Url = Annotated[str, AfterValidator(_url)]
 ProxyUrl = Annotated[str, AfterValidator(_proxy)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
@@ -60,9 +78,19 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 class Tls(_Section):
     """A certificate and its key, both PEM."""
 
-    cert: Path
+    cert: LocalPath
     """The chain, ours first."""
-    key: Path
+    key: LocalPath
+
+
+def _is_word(value: object) -> str:
+    return "(word)" if isinstance(value, str) else "(files)"
+
+
+TlsOrStated = Annotated[
+    Annotated[Tls, Tag("(files)")] | Annotated[Literal["front-proxy"], Tag("(word)")], Discriminator(_is_word)
+]
+"""Tags in parentheses are no keys: messages leave them out."""
 
 
 class Server(_Section):
@@ -74,11 +102,11 @@ class Server(_Section):
     """Admin API, console, /metrics, /healthz. A public address needs `admin_tls` and `admin_token_file`."""
     workers: int = Field(default=1, ge=1, le=256)
     """Processes of the data plane; about one per core."""
-    tls: Tls | Literal["front-proxy"] | None = None
+    tls: TlsOrStated | None = None
     """TLS on the data port; `front-proxy` states that a proxy or a private network in front takes care of it."""
     admin_tls: Tls | None = None
     """TLS on the admin port."""
-    admin_token_file: Path | None = None
+    admin_token_file: LocalPath | None = None
     """A file whose content the admin port wants as a bearer token."""
     drain: Seconds = 600.0
     """Longest a worker that is told to stop goes on with what it has."""
@@ -97,19 +125,19 @@ class Upstream(_Section):
     """Added to each request's query (Azure: `api-version`)."""
     headers: dict[HeaderName, HeaderValue] = {}
     """Set on each request; values may come from the environment: `${NAME}`."""
-    api_key_file: Path | None = None
+    api_key_file: LocalPath | None = None
     """A file whose content replaces the caller's Authorization; without one the caller's own key goes through."""
     api_key_env: str | None = None
     """The same from an environment variable."""
-    background_key_file: Path | None = None
+    background_key_file: LocalPath | None = None
     """The key for calls nobody waits for (noise floor, judge, reverse shadow, replay): never a caller's."""
     background_key_env: str | None = None
     """The same from an environment variable."""
     proxy: ProxyUrl | None = None
     """A forward proxy, `http://host:port`. The environment's proxy variables are never read."""
-    ca_file: Path | None = None
+    ca_file: LocalPath | None = None
     """Certificates to trust instead of the system's."""
-    uds: Path | None = None
+    uds: LocalPath | None = None
     """A Unix socket to connect to instead of the URL's host."""
     connect: Seconds = 5.0
     """Longest wait for a connection."""
@@ -131,7 +159,7 @@ class Keys(_Section):
 
     mode: Literal["passthrough", "virtual"] = "passthrough"
     """`passthrough`: the caller's own key goes to the upstream. `virtual`: keys of `crossfade keys create`."""
-    pepper_file: Path | None = None
+    pepper_file: LocalPath | None = None
     """Keys are kept as HMACs under it; default: `pepper` in the data directory, made at the first start."""
 
 
@@ -146,7 +174,7 @@ class Capture(_Section):
     """Age at which records are deleted."""
     journal_retention: Seconds = Field(default=HOUR_S, le=HOUR_S)
     """Age at which raw journal segments are deleted once recorded; at most 1h."""
-    journal_key_file: Path | None = None
+    journal_key_file: LocalPath | None = None
     """Seals the journal; default: `journal.key` in the data directory, made at the first start."""
     disk_budget: Bytes = size_bytes("10GiB")
     """Space for the journal; beyond it bodies go first, then exchanges, all counted."""
@@ -156,6 +184,37 @@ class Capture(_Section):
     """What is kept of bodies that are neither JSON nor text."""
     honor_store_false: bool = True
     """Whether `store: false` in a request keeps its exchange out of datasets."""
+
+
+Usd = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+
+
+class ModelPrice(_Section):
+    """What a model costs, in US dollars per million tokens."""
+
+    prompt: Usd
+    completion: Usd
+    cached: Usd | None = None
+    """Prompt tokens read from the cache; default: as `prompt`."""
+    cache_write: Usd | None = None
+    """Prompt tokens written to the cache; default: as `prompt`."""
+
+
+class GpuPrice(_Section):
+    """What a server of one's own costs, busy or idle."""
+
+    gpu_usd_per_hour: Usd
+    """Of one replica, all its GPUs."""
+    replicas: int = Field(default=1, ge=1)
+
+
+class Prices(_Section):
+    """What the price book does not know, or has wrong."""
+
+    models: dict[str, dict[str, ModelPrice]] = {}
+    """Upstream, then model; `"*"` is every model of that upstream."""
+    candidate: dict[str, GpuPrice] = {}
+    """Upstream -> what its servers cost by the hour."""
 
 
 class Limits(_Section):
@@ -191,7 +250,7 @@ class Settings(_Section):
     """All of `crossfade.yaml`."""
 
     server: Server = Server()
-    data: Path = Path("crossfade-data")
+    data: LocalPath = Field(default=Path("crossfade-data"), validate_default=True)
     """Where everything is kept."""
     state: Literal["sqlite"] = "sqlite"
     """Where rollouts, keys and audit are kept; `sqlite`: in the data directory."""
@@ -202,7 +261,8 @@ class Settings(_Section):
     keys: Keys = Keys()
     capture: Capture = Capture()
     limits: Limits = Limits()
-    policies: Path = Path("policies")
+    prices: Prices = Prices()
+    policies: LocalPath = Field(default=Path("policies"), validate_default=True)
     """The folder of policy files."""
     expose_variant: bool = True
     """Whether answers say which variant they are (`x-crossfade-variant`)."""
@@ -238,6 +298,11 @@ def contradictions(settings: Settings) -> Iterator[tuple[Loc, str]]:
     if not named and "openai" not in settings.upstreams and len(settings.upstreams) > 1:
         yield ("upstreams",), "several upstreams and none is called openai. hint: name one as default_upstream"
         return
+    for section in ("models", "candidate"):
+        for name in getattr(settings.prices, section):
+            if name not in settings.upstreams:
+                known = ", ".join(settings.upstreams)
+                yield ("prices", section, name), f"no upstream is called {name!r}. hint: there are {known}"
     yield from _open_doors(settings)
 
 

@@ -9,7 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 BOOT_BYTES = 1024 * 1024
@@ -65,18 +65,18 @@ class Child:
             self.exited.set_result(status)
             self._settle(is_ready=False)
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Send a signal to it if it still lives; `Popen` knows, so that no other process is ever hit."""
         self.process.send_signal(number)
 
-    async def stop(self, within_s: float) -> int:
-        """SIGTERM, and SIGKILL if that takes longer than `within_s`."""
-        self.signal(signal.SIGTERM)
+    async def stop(self, within_s: float, how: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end, and SIGKILL if that takes longer than `within_s`."""
+        self.send(how)
         try:
             async with asyncio.timeout(within_s):
                 return await asyncio.shield(self.exited)
         except TimeoutError:
-            self.signal(signal.SIGKILL)
+            self.send(signal.SIGKILL)
             return await asyncio.shield(self.exited)
 
     def hear(self) -> None:
@@ -164,8 +164,3 @@ def _die_with_parent() -> Callable[[], None] | None:
 def forbid_core_dumps() -> None:
     """No core dump of this process or of a child: their memory holds keys and prompts."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def environment_without(names: Sequence[str]) -> dict[str, str]:
-    """This process's environment without the variables that hold keys."""
-    return {name: value for name, value in os.environ.items() if name not in names}

@@ -1,6 +1,7 @@
 """A place always filled by a process: what dies is started anew, what is replaced goes once the new one serves."""
 
 import asyncio
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -41,6 +42,8 @@ class Slot:
     """Longest a replaced process goes on."""
     longest_pause_s: float = 5.0
     reports_ready: bool = True
+    overlaps: bool = True
+    """Whether a replaced process still lives while its successor starts; False where there must never be two."""
     changed: Callable[[], None] = lambda: None
     """Called whenever `current` or `restarts` changes."""
     current: Child | None = None
@@ -77,16 +80,15 @@ class Slot:
         self._wake.set()
         return await done
 
-    async def stop(self, within_s: float) -> None:
+    async def stop(self, within_s: float, how: signal.Signals = signal.SIGTERM) -> None:
         """End the process, and let no other come."""
         self._stopping = True
         self._wake.set()
         if self._order is not None and not self._order.done.done():
             self._order.done.set_result(False)
-        children = [child for child in (self.current, self._starting, *self._retired) if child is not None]
         async with asyncio.TaskGroup() as group:
-            for child in children:
-                group.create_task(child.stop(within_s))
+            for child in self.processes():
+                group.create_task(child.stop(within_s, how))
 
     def processes(self) -> list[Child]:
         """All that may still live here."""
@@ -110,12 +112,15 @@ class Slot:
 
     async def _follow(self, order: _Order) -> None:
         before = self.current
+        if before is not None and not self.overlaps:
+            await self._retire(before)
+            self.current = before = None
         filled = await self._fill(order.launch)
-        if filled:
+        if filled or not self.overlaps:
             self.launch = order.launch
-            if before is not None:
-                self._retired.add(before)
-                self.group.create_task(self._retire(before))
+        if filled and before is not None:
+            self._retired.add(before)
+            self.group.create_task(self._retire(before))
         self._order = None
         if not order.done.done():
             order.done.set_result(filled)

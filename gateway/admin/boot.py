@@ -1,0 +1,29 @@
+"""What the supervisor hands to the admin process: one JSON object on an inherited pipe."""
+
+import msgspec
+
+
+class AdminBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The admin process's start."""
+
+    data: str
+    """The data directory."""
+    socket: str
+    """Path of the Unix socket it serves on."""
+    token_sha256: str | None = None
+    """Hex; None: no token is configured."""
+    ready_fd: int = -1
+
+
+def encode(boot: AdminBoot) -> bytes:
+    """The bytes for the pipe."""
+    return msgspec.json.encode(boot)
+
+
+def decode(data: bytes) -> AdminBoot:
+    """What the supervisor wrote.
+
+    Raises:
+        msgspec.MsgspecError: not an AdminBoot: supervisor and admin process are of two versions.
+    """
+    return msgspec.json.decode(data, type=AdminBoot)

@@ -1,0 +1,83 @@
+"""`crossfade serve`: the data port, the admin port, and all that runs beside them, until it is told to stop."""
+
+import argparse
+import asyncio
+import importlib.metadata
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway import settings_file
+from gateway.datadir import DataDirError, clear_run, held, prepare
+from gateway.log import Log
+from gateway.settings import Loc
+from gateway.settings_file import SettingsError
+from gateway.supervisor.child import forbid_core_dumps
+from gateway.supervisor.plan import Modules, Plan, read_secrets
+from gateway.supervisor.process import Supervisor
+from gateway.supervisor.sockets import BindError
+
+OVERRIDES: dict[str, Loc] = {"listen": ("server", "listen"), "admin": ("server", "admin"), "data": ("data",)}
+"""Option -> what it says instead of the settings."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of `serve`."""
+    parser.add_argument("--config", metavar="FILE", help="the settings (default: crossfade.yaml here, if there is one)")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="the data port (default: 127.0.0.1:8080)")
+    parser.add_argument("--admin", metavar="HOST:PORT", help="the admin port (default: 127.0.0.1:8081)")
+    parser.add_argument("--data", metavar="DIR", help="where everything is kept (default: ./crossfade-data)")
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Where the settings come from, so that they can be read again."""
+
+    path: Path | None
+    overrides: Mapping[Loc, str]
+    environment: Mapping[str, str]
+    modules: Modules
+
+    def read(self) -> Plan:
+        """What the settings say now.
+
+        Raises:
+            SettingsError: anything in them is wrong.
+            DataDirError: the data directory cannot be used.
+        """
+        settings = settings_file.load(self.path, self.environment, self.overrides)
+        data = prepare(settings.data.absolute())
+        return Plan(settings, data, read_secrets(settings, data), self.modules, self.environment)
+
+
+def run(arguments: argparse.Namespace, modules: Modules | None = None) -> int:
+    """Serve. 1: it could not start."""
+    os.umask(0o077)
+    forbid_core_dumps()
+    overrides = {loc: getattr(arguments, name) for name, loc in OVERRIDES.items() if getattr(arguments, name)}
+    try:
+        path = settings_file.find(arguments.config, os.environ)
+        configuration = Configuration(path, overrides, dict(os.environ), modules or Modules())
+        plan = configuration.read()
+        with held(plan.data):
+            clear_run(plan.data)
+            _greet(plan)
+            version = importlib.metadata.version("crossfade")
+            asyncio.run(Supervisor(plan, configuration.read, Log("supervisor"), version).run())
+    except (SettingsError, DataDirError, BindError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _greet(plan: Plan) -> None:
+    """Tell a person at a terminal what to do next; a machine reads the log."""
+    if not sys.stderr.isatty():
+        return
+    server = plan.settings.server
+    scheme = "http" if server.tls is None or server.tls == "front-proxy" else "https"
+    print(f"Crossfade keeps what it sees in {plan.data.root}.", file=sys.stderr)
+    print(f"Point an app at it:  export OPENAI_BASE_URL={scheme}://{server.listen}/v1", file=sys.stderr)
+    print(f"Look at it:          curl http{'s' if server.admin_tls else ''}://{server.admin}/metrics", file=sys.stderr)

@@ -1,0 +1,200 @@
+"""What each process is told, worked out from the settings: nothing here starts anything."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway import boot as worker_boot
+from gateway.admin import boot as admin_boot
+from gateway.admin.auth import digest
+from gateway.control import boot as controller_boot
+from gateway.control import recording
+from gateway.control.table import base_table
+from gateway.datadir import DataDir, DataDirError, secret
+from gateway.settings import Limits, Prices, Settings, Tls
+from gateway.supervisor.child import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Modules:
+    """Which modules are the processes; tests put others in their place."""
+
+    worker: str = "gateway.proxy.app"
+    controller: str = "gateway.control.controller"
+    recorder: str = "gateway.control.recorder"
+    admin: str = "gateway.admin.server"
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What the processes share and no file of theirs may show. Its repr shows nothing either."""
+
+    journal_key: bytes
+    pepper: bytes
+    admin_token: str | None
+
+    def __repr__(self) -> str:
+        return "Secrets(***)"
+
+
+def read_secrets(settings: Settings, data: DataDir) -> Secrets:
+    """The secrets' files; those in the data directory are made at the first start.
+
+    Raises:
+        DataDirError: one cannot be read, or holds something else.
+    """
+    token_file, token = settings.server.admin_token_file, None
+    if token_file is not None:
+        try:
+            token = token_file.read_text("utf-8").strip()
+        except OSError as error:
+            raise DataDirError(f"{token_file}: {error.strerror}. hint: let this user read the admin token") from error
+        if len(token) < 16:
+            raise DataDirError(
+                f"{token_file}: the admin token is shorter than 16 characters. hint: openssl rand -hex 32"
+            )
+    return Secrets(
+        journal_key=secret(settings.capture.journal_key_file or data.root / "journal.key"),
+        pepper=secret(settings.keys.pepper_file or data.root / "pepper"),
+        admin_token=token,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The settings, and all that follows from them for the processes."""
+
+    settings: Settings
+    data: DataDir
+    secrets: Secrets
+    modules: Modules
+    environment: Mapping[str, str]
+
+    def worker(self, name: str, fds: Sequence[int]) -> Program:
+        """One worker, serving from the inherited sockets `fds`."""
+
+        def boot(ready_fd: int) -> bytes:
+            return worker_boot.encode(self._worker_boot(name, list(fds), ready_fd))
+
+        # Workers alone may see the environment's upstream keys.
+        return Program(self.modules.worker, boot, fds=tuple(fds), environment=self.environment)
+
+    def controller(self) -> Program:
+        """The controller."""
+
+        def boot(ready_fd: int) -> bytes:
+            return controller_boot.encode(
+                controller_boot.ControllerBoot(
+                    base=base_table(self.settings),
+                    policies=str(self.settings.policies),
+                    state=str(self.data.state),
+                    routing=str(self.data.routing),
+                    status=str(self.data.controller_status),
+                    exposition=str(self.data.exposition("controller")),
+                    ready_fd=ready_fd,
+                )
+            )
+
+        return Program(self.modules.controller, boot, environment=self._without_keys())
+
+    def recorder(self) -> Program:
+        """The recorder."""
+
+        def boot(ready_fd: int) -> bytes:
+            return recording.encode(self._recorder_boot(ready_fd))
+
+        return Program(self.modules.recorder, boot, environment=self._without_keys())
+
+    def admin(self, socket: Path) -> Program:
+        """The admin process, behind the front's socket."""
+        token = self.secrets.admin_token
+
+        def boot(ready_fd: int) -> bytes:
+            return admin_boot.encode(
+                admin_boot.AdminBoot(
+                    data=str(self.data.root),
+                    socket=str(socket),
+                    token_sha256=None if token is None else digest(token),
+                    ready_fd=ready_fd,
+                )
+            )
+
+        return Program(self.modules.admin, boot, environment=self._without_keys())
+
+    def _worker_boot(self, name: str, fds: list[int], ready_fd: int) -> worker_boot.Boot:
+        tls = self.settings.server.tls
+        files = tls if isinstance(tls, Tls) else None
+        return worker_boot.Boot(
+            worker=name,
+            listen_fds=fds,
+            routing=str(self.data.routing),
+            kill=str(self.data.kill),
+            journal=str(self.data.journal),
+            journal_key=self.secrets.journal_key.hex(),
+            pepper=self.secrets.pepper.hex(),
+            live=str(self.data.live(name)),
+            ready_fd=ready_fd,
+            limits=worker_limits(self.settings.limits),
+            disk_budget_bytes=self.settings.capture.disk_budget,
+            drain_s=self.settings.server.drain,
+            tls_cert=None if files is None else str(files.cert),
+            tls_key=None if files is None else str(files.key),
+        )
+
+    def _recorder_boot(self, ready_fd: int) -> recording.RecorderBoot:
+        capture = self.settings.capture
+        return recording.RecorderBoot(
+            journal=str(self.data.journal),
+            journal_key=self.secrets.journal_key.hex(),
+            pepper=self.secrets.pepper.hex(),
+            records=str(self.data.records),
+            exposition=str(self.data.exposition("recorder")),
+            upstreams={name: upstream.base_url for name, upstream in self.settings.upstreams.items()},
+            default_upstream=self.settings.default_name,
+            prices=price_overrides(self.settings.prices),
+            redact=capture.redact,
+            sample_ppm=capture.sample,
+            retention_s=capture.retention,
+            journal_retention_s=capture.journal_retention,
+            honor_store_false=capture.honor_store_false,
+            ready_fd=ready_fd,
+        )
+
+    def _without_keys(self) -> dict[str, str]:
+        upstreams = self.settings.upstreams.values()
+        names = {name for each in upstreams for name in (each.api_key_env, each.background_key_env)}
+        return {name: value for name, value in self.environment.items() if name not in names}
+
+
+def price_overrides(prices: Prices) -> tuple[recording.PriceOverride, ...]:
+    """The settings' prices as the recorder takes them."""
+    return tuple(
+        recording.PriceOverride(
+            upstream=upstream,
+            model="" if model == "*" else model,
+            prompt_usd=price.prompt,
+            completion_usd=price.completion,
+            cached_usd=price.cached,
+            cache_write_usd=price.cache_write,
+        )
+        for upstream, models in prices.models.items()
+        for model, price in models.items()
+    )
+
+
+def worker_limits(limits: Limits) -> worker_boot.Limits:
+    """The settings' limits as a worker takes them."""
+    return worker_boot.Limits(
+        header_bytes=limits.header_size,
+        header_count=limits.header_count,
+        header_s=limits.header_time,
+        body_s=limits.body_time,
+        body_bytes=limits.body_size,
+        routed_body_bytes=limits.routed_body_size,
+        keep_alive_s=limits.keep_alive,
+        idle_write_s=limits.idle_write,
+        connections=limits.connections,
+        connections_per_peer=limits.connections_per_peer,
+        in_flight=limits.in_flight,
+        retry_after_s=limits.retry_after,
+    )

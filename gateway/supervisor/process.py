@@ -1,0 +1,337 @@
+"""The supervisor itself: sockets, slots, signals.
+
+SIGHUP: read the settings again and replace every process, refusing no connection. SIGTERM: finish what is under way,
+then end. SIGINT: the same, without waiting for idle connections. A second SIGTERM or SIGINT: end at once.
+SIGUSR2: everything to the baseline, as `crossfade kill` does.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from gateway import clock
+from gateway.datadir import DataDirError, replace
+from gateway.kill import set_kill
+from gateway.log import Log
+from gateway.settings_file import SettingsError
+from gateway.supervisor.admin import AdminPort, health, metrics, readiness
+from gateway.supervisor.child import Child, Program, spawn
+from gateway.supervisor.front import Answer, Page
+from gateway.supervisor.gauges import Gauges, samples
+from gateway.supervisor.plan import Plan
+from gateway.supervisor.slot import Launch, Slot
+from gateway.supervisor.sockets import BindError, bound, listen
+from gateway.supervisor.status import ProcessStatus, ReloadStatus, SupervisorStatus
+from gateway.telemetry.metrics import PREFIX, Sample
+
+CONTROL_STOP_S = 10.0
+"""Longest a process of the control plane may take to end."""
+CONTROL_PAUSE_S = 30.0
+KILL_AFTER_DRAIN_S = 5.0
+TABLE_POLL_S = 0.05
+TABLE_PATIENCE_S = 10.0
+"""A controller that takes longer to come up does not keep the workers from serving the table there is."""
+_SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGUSR2, signal.SIGCHLD)
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Runs one Crossfade. `run` is its whole life."""
+
+    plan: Plan
+    read_again: Callable[[], Plan]
+    """Reads the settings anew. Raises what a start with them would."""
+    log: Log
+    version: str
+    gauges: Gauges = field(default_factory=Gauges, init=False)
+    stopping: bool = field(default=False, init=False)
+    workers: list[Slot] = field(default_factory=list[Slot], init=False)
+    control: dict[str, Slot] = field(default_factory=dict[str, Slot], init=False)
+    _socket: socket.socket = field(init=False)
+    _admin: AdminPort = field(init=False)
+    _group: asyncio.TaskGroup = field(init=False)
+    _children: set[Child] = field(default_factory=set[Child], init=False)
+    _signals: asyncio.Queue[signal.Signals] = field(init=False)
+    _reload_wanted: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _reload: ReloadStatus | None = field(default=None, init=False)
+    _started_at: float = field(default=0.0, init=False)
+    _had_terminal: bool = field(default=False, init=False)
+
+    async def run(self) -> None:
+        """Serve until told to stop.
+
+        Raises:
+            BindError: an address cannot be listened on; nothing was started.
+        """
+        loop = asyncio.get_running_loop()
+        self._signals = asyncio.Queue()  # a few signals, by hand: there is nothing to bound
+        self._started_at, self._had_terminal = clock.wall(), _has_terminal()
+        self._socket = listen(self.plan.settings.server.listen)
+        self._admin = AdminPort(self._pages(), self.log)
+        try:
+            await self._admin.serve(self.plan)
+            async with asyncio.TaskGroup() as self._group:
+                for number in _SIGNALS:
+                    loop.add_signal_handler(number, self._on_signal, number)
+                begun = self._group.create_task(self._begin())
+                how = await self._until_stopped()
+                begun.cancel()
+                await self._end(how)
+        finally:
+            self._socket.close()
+            self._admin.close()
+
+    # Its life -----------------------------------------------------------------------------------------------------
+
+    async def _begin(self) -> None:
+        """Fill all slots, then reload as often as it is wanted."""
+        self._fill_control()
+        await self._await_table()
+        self._size_workers(self.plan, self._socket)
+        where = bound(self._socket)
+        self.log.info("listening", data=str(where), admin=str(self._admin.where), workers=len(self.workers))
+        while True:
+            await self._reload_wanted.wait()
+            self._reload_wanted.clear()
+            error = await self._replace_all()
+            self._reload = ReloadStatus(clock.wall(), error)
+            self.tell()
+            if error is None:
+                self.log.info("reload.done")
+            else:
+                self.log.alarm("reload.refused", reason=error, hint="what ran before goes on")
+
+    async def _await_table(self) -> None:
+        """Wait for the controller's table; an older one will do if the controller does not come up."""
+        controller, since, told = self.control["controller"], clock.monotonic(), False
+        while controller.current is None or not self.plan.data.routing.exists():
+            late = clock.monotonic() - since > TABLE_PATIENCE_S
+            if late and self.plan.data.routing.exists():
+                self.log.notice("table.old", hint="the controller is not there; workers serve from the last table")
+                return
+            if late and not told:
+                self.log.alarm("table.missing", hint="the controller's own lines above say why")
+                told = True
+            await asyncio.sleep(TABLE_POLL_S)
+
+    async def _until_stopped(self) -> signal.Signals:
+        while True:
+            number = await self._signals.get()
+            match number:
+                case signal.SIGHUP if self._had_terminal and not _has_terminal():
+                    return signal.SIGTERM  # the terminal was closed: nobody asks for a reload
+                case signal.SIGHUP:
+                    self._reload_wanted.set()
+                case signal.SIGUSR2:
+                    self._kill_traffic()
+                case _:
+                    return number
+
+    async def _end(self, how: signal.Signals) -> None:
+        """Let the workers finish, then the control plane: it records what they wrote last."""
+        self.stopping = True
+        self.log.info("stopping", drain_s=self.plan.settings.server.drain)
+        self.tell()
+        async with asyncio.TaskGroup() as group:
+            for slot in self.workers:
+                group.create_task(slot.stop(self.plan.settings.server.drain + KILL_AFTER_DRAIN_S, how))
+            # Whoever connects from now on is told so at once, and not kept in a queue that nobody serves.
+            self._socket.close()
+        async with asyncio.TaskGroup() as group:
+            for slot in self.control.values():
+                group.create_task(slot.stop(CONTROL_STOP_S))
+        self.log.info("stopped")
+
+    # Signals ------------------------------------------------------------------------------------------------------
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if number is signal.SIGCHLD:
+            for child in tuple(self._children):
+                child.reap()
+        elif self.stopping and number in _STOPS:
+            self.log.notice("killed", hint="asked a second time: requests under way are cut")
+            for child in self._children:
+                child.send(signal.SIGKILL)
+        else:
+            self._signals.put_nowait(number)
+
+    def _kill_traffic(self) -> None:
+        try:
+            set_kill(self.plan.data, reason="SIGUSR2", now=clock.wall())
+        except OSError as error:
+            self.log.alarm("kill.not_written", reason=str(error))
+        for slot in self.workers:
+            for child in slot.processes():
+                child.send(signal.SIGUSR2)  # they act on it even if the file could not be written
+        self.log.notice("kill.on")
+
+    # Processes ----------------------------------------------------------------------------------------------------
+
+    def _fill_control(self) -> None:
+        for name in ("controller", "recorder", "admin"):
+            slot = Slot(
+                name,
+                self._control_launch(name, self.plan),
+                self._group,
+                self.log,
+                clock.monotonic,
+                drain_s=CONTROL_STOP_S,
+                longest_pause_s=CONTROL_PAUSE_S,
+                overlaps=False,
+                changed=self.tell,
+            )
+            self.control[name] = slot
+            self._group.create_task(slot.keep())
+
+    def _size_workers(self, plan: Plan, sock: socket.socket) -> list[Slot]:
+        """Add slots until there are as many as the settings say; returns those there are too many of."""
+        wanted = plan.settings.server.workers
+        while len(self.workers) < wanted:
+            index = len(self.workers)
+            slot = Slot(
+                f"worker-{index}",
+                self._worker_launch(index, plan, sock),
+                self._group,
+                self.log,
+                clock.monotonic,
+                drain_s=plan.settings.server.drain + KILL_AFTER_DRAIN_S,
+                changed=self.tell,
+            )
+            self.workers.append(slot)
+            self._group.create_task(slot.keep())
+        surplus = self.workers[wanted:]
+        del self.workers[wanted:]
+        return surplus
+
+    def _worker_launch(self, index: int, plan: Plan, sock: socket.socket) -> Launch:
+        def launch() -> Child:
+            name = f"w{index}-{round(clock.wall() * 1000)}"
+            self.gauges.begin(name, plan.data.live(name))
+            try:
+                child = self._spawn(name, plan.worker(name, [sock.fileno()]))
+            except BaseException:
+                self.gauges.end(name)
+                raise
+            child.exited.add_done_callback(lambda _: self.gauges.end(name))
+            return child
+
+        return launch
+
+    def _control_launch(self, name: str, plan: Plan) -> Launch:
+        return lambda: self._spawn(name, self._control_program(name, plan))
+
+    def _control_program(self, name: str, plan: Plan) -> Program:
+        match name:
+            case "controller":
+                return plan.controller()
+            case "recorder":
+                return plan.recorder()
+            case _:
+                return plan.admin(self._admin.unix_path)
+
+    def _spawn(self, name: str, program: Program) -> Child:
+        child = spawn(name, program)
+        self._children.add(child)
+        child.exited.add_done_callback(lambda _: self._children.discard(child))
+        return child
+
+    # Reload -------------------------------------------------------------------------------------------------------
+
+    async def _replace_all(self) -> str | None:
+        """Every process anew, with the settings as they are now. Returns why not, or None."""
+        try:
+            plan = self.read_again()
+            if plan.data != self.plan.data:
+                return "the data directory cannot change while it is served from. hint: stop, then start"
+            sock = self._socket if self._listens_on(plan) else listen(plan.settings.server.listen)
+            await self._admin.serve(plan)
+        except (SettingsError, DataDirError, BindError) as error:
+            return str(error)
+        error = await self._replace_workers(plan, sock)
+        if error is not None:
+            if sock is not self._socket:
+                sock.close()
+            return error
+        if sock is not self._socket:
+            self._socket.close()
+        self.plan, self._socket = plan, sock
+        async with asyncio.TaskGroup() as group:
+            for name, slot in self.control.items():
+                group.create_task(slot.replace(self._control_launch(name, plan)))
+        return None
+
+    async def _replace_workers(self, plan: Plan, sock: socket.socket) -> str | None:
+        """One after the other; the first that does not come up ends it, and the others stay as they are."""
+        for index, slot in enumerate(self.workers[: plan.settings.server.workers]):
+            if not await slot.replace(self._worker_launch(index, plan, sock)):
+                return f"{slot.name} did not come up with the new settings; its own lines above say why"
+        for slot in self._size_workers(plan, sock):
+            self._group.create_task(slot.stop(plan.settings.server.drain + KILL_AFTER_DRAIN_S))
+        return None
+
+    def _listens_on(self, plan: Plan) -> bool:
+        return plan.settings.server.listen == self.plan.settings.server.listen
+
+    # What it says -------------------------------------------------------------------------------------------------
+
+    def _pages(self) -> dict[str, Page]:
+        return {"/healthz": lambda: health(self.version), "/readyz": self._readiness, "/metrics": self._metrics}
+
+    def _alive(self) -> list[str]:
+        """Names of the workers that serve."""
+        children = [slot.current for slot in self.workers if slot.current is not None]
+        return [child.name for child in children if not child.exited.done()]
+
+    def _readiness(self) -> Answer:
+        has_table = self.plan.data.routing.exists()
+        return readiness(workers=len(self._alive()), stopping=self.stopping, has_table=has_table)
+
+    def _metrics(self) -> Answer:
+        alive = self.gauges.snapshots(self._alive())
+        found = samples(self.gauges.totals(), alive, now=clock.wall())
+        found.append(Sample(f"{PREFIX}build_info", 1, (self.version,)))
+        found += [
+            Sample(f"{PREFIX}process_restarts_total", slot.restarts, (slot.name,))
+            for slot in (*self.workers, *self.control.values())
+        ]
+        return metrics(found, [self.plan.data.exposition(name) for name in ("controller", "recorder")])
+
+    def tell(self) -> None:
+        """Write what `status` shows: who runs here."""
+        status = SupervisorStatus(
+            pid=os.getpid(),
+            version=self.version,
+            started_at=self._started_at,
+            listen=str(self.plan.settings.server.listen),
+            admin=str(self.plan.settings.server.admin),
+            stopping=self.stopping,
+            processes=tuple(
+                ProcessStatus(slot.name, slot.current.pid if slot.current else None, slot.restarts, child_name(slot))
+                for slot in (*self.workers, *self.control.values())
+            ),
+            reload=self._reload,
+        )
+        try:
+            replace(self.plan.data.supervisor_status, msgspec.json.encode(status))
+        except OSError as error:
+            self.log.notice("status.not_written", reason=str(error))
+
+
+def child_name(slot: Slot) -> str | None:
+    """Name of the process that fills a slot: for a worker, of its journal and its counters."""
+    return slot.current.name if slot.current else None
+
+
+def _has_terminal() -> bool:
+    """Whether a terminal could send us signals."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True

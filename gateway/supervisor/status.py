@@ -1,0 +1,34 @@
+"""What the supervisor says of itself, in `run/supervisor.json`: read by `crossfade status` when all else is dead."""
+
+import msgspec
+
+
+class ProcessStatus(msgspec.Struct, frozen=True):
+    """One slot."""
+
+    slot: str
+    pid: int | None
+    """None: nothing serves there now."""
+    restarts: int
+    name: str | None
+    """For a worker: what its journal and its counters are called."""
+
+
+class ReloadStatus(msgspec.Struct, frozen=True):
+    """The last reload."""
+
+    at: float
+    error: str | None
+
+
+class SupervisorStatus(msgspec.Struct, frozen=True):
+    """Who runs here."""
+
+    pid: int
+    version: str
+    started_at: float
+    listen: str
+    admin: str
+    stopping: bool
+    processes: tuple[ProcessStatus, ...]
+    reload: ReloadStatus | None

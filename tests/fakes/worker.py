@@ -1,0 +1,102 @@
+"""A worker that answers every request by itself: the stand-in for `gateway.proxy.app`, with its contract.
+
+    python -m tests.fakes.worker --boot-fd N
+
+Answers `{"worker": ..., "pid": ...}`; `/slow` takes as long as its query says, `?s=0.5`; `/exit` ends the process.
+With CROSSFADE_FAKE_WORKER=broken in its environment it dies before it is ready, with =hang it never gets ready.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from gateway import boot as boot_format
+from gateway import clock
+from gateway.boot import Boot
+from gateway.live import INDEX, Live
+
+
+class FakeWorker:
+    """Answers requests over kept connections until it drains."""
+
+    def __init__(self, boot: Boot) -> None:
+        self.boot = boot
+        self.live = Live(Path(boot.live), create=True).values
+        self.draining = False
+        self.writers: set[asyncio.StreamWriter] = set()
+        self.empty = asyncio.Event()
+        self.empty.set()
+        self.live[INDEX["started_at"]] = int(clock.wall())
+        self.live[INDEX["table_seen_at"]] = int(clock.wall())
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        self.writers.add(writer)
+        self.empty.clear()
+        try:
+            while await self.answer(reader, writer):
+                pass
+        except (OSError, asyncio.IncompleteReadError):
+            return
+        finally:
+            self.writers.discard(writer)
+            if not self.writers:
+                self.empty.set()
+            writer.close()
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One request; whether the connection is kept."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.live[INDEX["requests"]] += 1
+        self.live[INDEX["in_flight"]] += 1
+        path, _, query = head.split(b" ", 2)[1].partition(b"?")
+        if path == b"/exit":
+            os._exit(3)
+        if path == b"/slow":
+            await asyncio.sleep(float(query.partition(b"=")[2]))
+        body = json.dumps({"worker": self.boot.worker, "pid": os.getpid()}).encode()
+        close = b"connection: close\r\n" if self.draining else b""
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n%b\r\n%b" % (len(body), close, body))
+        await writer.drain()
+        self.live[INDEX["in_flight"]] -= 1
+        self.live[INDEX["responses_2xx"]] += 1
+        return not self.draining
+
+
+async def run(boot: Boot) -> None:
+    """Serve until SIGTERM, then finish what there is."""
+    worker, stop, loop = FakeWorker(boot), asyncio.Event(), asyncio.get_running_loop()
+    servers = [await asyncio.start_server(worker.serve, sock=socket.socket(fileno=fd)) for fd in boot.listen_fds]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if os.environ.get("CROSSFADE_FAKE_WORKER") != "hang":
+        os.write(boot.ready_fd, b"1")
+        os.close(boot.ready_fd)
+    await stop.wait()
+    worker.draining = True
+    worker.live[INDEX["draining"]] = 1
+    for server in servers:
+        server.close()
+    async with asyncio.timeout(boot.drain_s):
+        await worker.empty.wait()
+
+
+def main() -> int:
+    """Run it as the supervisor starts it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--boot-fd", type=int, required=True)
+    with os.fdopen(parser.parse_args().boot_fd, "rb") as pipe:
+        boot = boot_format.decode(pipe.read())
+    if os.environ.get("CROSSFADE_FAKE_WORKER") == "broken":
+        return 1
+    asyncio.run(run(boot))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
