@@ -1,6 +1,7 @@
 """Apps that hang up at random points: the upstream is cancelled, and nothing of them stays."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,9 @@ class HangupsFound:
     hangups: int
     hung_up_at: dict[int, float] = field(default_factory=dict[int, float])
     cancelled_ms: list[float] = field(default_factory=list[float])
-    not_cancelled: int = 0
+    points: dict[int, str] = field(default_factory=dict[int, str])
+    not_cancelled: Counter[str] = field(default_factory=Counter[str])
+    """By the point of the hang-up."""
     app_errors: int = 0
     """Answers that should have come and did not."""
     before: dict[str, int] = field(default_factory=dict[str, int])
@@ -84,7 +87,7 @@ class HangupsFound:
             (
                 f"{self.hangups} hang-ups; upstream cancelled {len(ordered)} times: p50 {p50:.1f} ms, "
                 f"p99 {self.p99_ms():.1f} ms, worst {worst:.1f} ms",
-                f"not cancelled: {self.not_cancelled}; answers missing: {self.app_errors}; "
+                f"not cancelled: {dict(self.not_cancelled) or 'none'}; answers missing: {self.app_errors}; "
                 f"hook errors: {self.hook_errors}; rows in the journal: {self.with_row} of {self.exchanges}",
                 f"before {self.before}",
                 f"after  {self.after}",
@@ -99,6 +102,7 @@ async def _hang_up(port: int, number: int, point: str, found: HangupsFound, *, r
     body = b'{"model":"gpt-4o","messages":[],"stream":true}'
     app = await App.connect(port)
     leave: Callable[[], None] = app.reset if reset else app.close
+    found.points[number] = f"{point}, {'RST' if reset else 'FIN'}"
     if point == "in the head":
         raw = request(body, mark)
         app.writer.write(raw[: int(len(raw.partition(b"\r\n\r\n")[0]) * cut)])
@@ -182,6 +186,6 @@ def _count(found: HangupsFound, upstream: RawUpstream, gateway: Gateway) -> None
         if call.answered:
             continue
         if call.gone_at is None:
-            found.not_cancelled += 1
+            found.not_cancelled[found.points[number]] += 1
         else:
             found.cancelled_ms.append(max(0.0, call.gone_at - found.hung_up_at[number]) * 1e3)

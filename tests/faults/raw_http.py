@@ -58,13 +58,17 @@ class Message:
         return self.until_close or b"close" in said or (self.start.startswith(b"HTTP/1.0") and said != b"keep-alive")
 
     def canonical(self) -> bytes:
-        """What must arrive unchanged: all but hop-by-hop headers, transfer coding, Host's value and our own headers."""
+        """What must arrive unchanged: all but what belongs to one hop, Host's value, and our own headers.
+
+        A hop's own are the Connection headers, the transfer coding, and the version of HTTP it speaks.
+        """
         kept = [
             (name, b"*" if name.lower() == b"host" else value)
             for name, value in self.headers
             if name.lower() not in HOP_BY_HOP and not name.lower().startswith(b"x-crossfade-")
         ]
-        lines = [self.start, *(name + b": " + value for name, value in kept)]
+        start = self.start.replace(b"HTTP/1.0", b"HTTP/1.1", 1)
+        lines = [start, *(name + b": " + value for name, value in kept)]
         return b"\r\n".join(lines) + b"\r\n\r\n" + self.body
 
     def framed(self) -> bytes:
@@ -186,7 +190,9 @@ class App:
         return await read_response(self.reader, raw.split(b" ", 1)[0])
 
     def reset(self) -> None:
-        """Hang up with RST."""
+        """Hang up with RST, if the other end has not hung up before."""
+        if self.writer.is_closing():
+            return
         raw: socket.socket = self.writer.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()

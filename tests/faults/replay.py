@@ -176,7 +176,7 @@ def compare(direct: Wires, through: Wires, journal: Journal) -> Differences:
         unlike = [*_differing("request", direct.upstream[number], received), *_differing("answer", wanted, answer)]
         found.same += not unlike
         found.same_framing += not unlike and answer.framed() == wanted.framed()
-        missing = _missing(answer, direct.upstream[number].body, wanted.body, journal)
+        missing = [*_missing(answer, direct.upstream[number].body, wanted.body, journal)]
         found.captured += not missing
         found.unlike += [f"#{number} {line}" for line in (*unlike, *missing)]
     return found
