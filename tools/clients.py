@@ -20,7 +20,7 @@ PYTHON: dict[str, tuple[str, ...]] = {
     "pydantic_ai": ("pydantic-ai-slim[openai]==2.68.0",),
     "openai_agents": ("openai-agents==0.24.0",),
     "instructor": ("instructor==1.17.0",),
-    "litellm": ("litellm==1.106.2",),
+    "litellm": ("litellm==1.106.2", "mcp"),
     "llama_index": ("llama-index-llms-openai-like==0.8.1",),
     "inspect_ai": ("inspect-ai==0.3.285", "openai==3.52.0"),
 }

@@ -1,0 +1,114 @@
+"""A candidate's answer, as the app is to see it: like the frontier's, from its first byte to its last.
+
+`AnswerAdapter` is given the bytes of the candidate's answer and gives those for the app. It keeps a stream's head back
+until the first real token: engines say 200 and a role before they generate, and only until then can the baseline
+still take over unseen.
+
+    out = adapter.feed(data)            # b"" until the first token
+    if adapter.failure:                 # before `begun`: ask the baseline; after: send out + broken(), then abort
+    if adapter.done:                    # the last bytes are in `out`: end the body now
+
+Source: wire.md finding 6 and B5 in words.
+"""
+
+import msgspec
+
+from gateway.proxy.adapt import chat, responses
+from gateway.proxy.adapt.asked import Asked
+from gateway.proxy.adapt.chat import ChatStream
+from gateway.proxy.adapt.problem import Failure, classify_event
+from gateway.proxy.adapt.responses import ResponseStream
+from policies.routing import Variant
+from records.wire import sse
+
+_HEAD_BYTES = 1024 * 1024
+"""A head that is longer without a token is no answer."""
+
+
+class AnswerAdapter:
+    """One candidate's answer on its way to the app. `finish` for a whole body; `feed` and `end` for a stream."""
+
+    def __init__(self, asked: Asked, variant: Variant) -> None:
+        self.failure: Failure | None = None
+        """Why the answer cannot be had, or not be finished."""
+        self._asked = asked
+        self._variant = variant
+        self._decoder = sse.Decoder()
+        self._stream = (ResponseStream if asked.surface == "responses" else ChatStream)(asked, variant)
+        self._head = b""
+
+    @property
+    def begun(self) -> bool:
+        """The first real token has come: from here on the answer is the candidate's."""
+        return self._stream.begun
+
+    @property
+    def done(self) -> bool:
+        """The stream has ended as it should; what follows is nothing to the app."""
+        return self._stream.done
+
+    @property
+    def usage(self) -> chat.Usage | None:
+        """The tokens that the engine counted, whether or not the app is told."""
+        return self._stream.usage if isinstance(self._stream, ChatStream) else None
+
+    def finish(self, body: bytes) -> bytes | Failure:
+        """The whole answer `body` for the app, or why the baseline has to give it."""
+        if self._asked.surface == "responses":
+            return responses.adapt_whole(body, self._asked, self._variant)
+        if self._asked.surface == "embeddings":
+            return _adapt_embeddings(body, self._asked, self._variant)
+        return chat.adapt_whole(body, self._asked, self._variant)
+
+    def feed(self, data: bytes) -> bytes:
+        """What the app gets for the next `data` of a stream; b"" until the first real token, and after a failure."""
+        return self._take(self._decoder.feed(data))
+
+    def end(self) -> bytes:
+        """What the app still gets when the upstream's body has ended cleanly. Sets `failure` if that was too early."""
+        last = self._take(self._decoder.finish())
+        return last if self.failure else last + self._show(self._stream.cut())
+
+    def broken(self) -> bytes:
+        """The event that tells an SDK that the begun stream failed; the connection is to be aborted after it."""
+        return self._stream.broken()
+
+    def _take(self, events: list[sse.Event]) -> bytes:
+        out = b"".join([self._stream.take(event.data) for event in events if not (self.done or self._stream.failure)])
+        if self._decoder.overflowed and not self.done:
+            self._stream.failure = self._stream.failure or Failure("failure", "too_large")
+        return self._show(out)
+
+    def _show(self, out: bytes) -> bytes:
+        self.failure = self._stream.failure
+        if self.begun:
+            head, self._head = self._head, b""
+            return head + out
+        self._head += out
+        if len(self._head) > _HEAD_BYTES:
+            self.failure = Failure("failure", "empty")
+        return b""
+
+
+class _Embeddings(msgspec.Struct):
+    """The list of vectors; each item keeps its bytes."""
+
+    data: list[msgspec.Raw]
+    model: str
+    usage: "_EmbeddingUsage"
+    object: str = "list"
+
+
+class _EmbeddingUsage(msgspec.Struct):
+    prompt_tokens: int = 0
+    total_tokens: int = 0
+
+
+def _adapt_embeddings(body: bytes, asked: Asked, variant: Variant) -> bytes | Failure:
+    try:
+        vectors = msgspec.json.decode(body, type=_Embeddings)
+    except msgspec.MsgspecError:
+        return classify_event(body) or Failure("failure", "malformed")
+    if variant.report_model == "requested":
+        vectors.model = asked.model
+    return msgspec.json.encode(vectors)
