@@ -28,9 +28,8 @@ class RecorderBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     records: str
     exposition: str
     """Where it writes its part of /metrics."""
-    upstreams: dict[str, str] = {}
-    """Name -> base URL: whose price list a model is looked up in."""
-    default_upstream: str = ""
+    routing: str
+    """Path of the routing table: which upstream is whose, for prices; it may be missing."""
     prices: tuple[PriceOverride, ...] = ()
     redact: tuple[str, ...] = ("email", "phone", "card", "iban", "secret")
     sample_ppm: int = 1_000_000
