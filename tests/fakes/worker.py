@@ -3,7 +3,7 @@
     python -m tests.fakes.worker --boot-fd N
 
 Answers `{"worker": ..., "pid": ...}`; `/slow` takes as long as its query says, `?s=0.5`; `/exit` ends the process.
-With CROSSFADE_FAKE_WORKER=broken in its environment it dies before it is ready, with =hang it never gets ready.
+A file `fake-worker` in its working directory makes it die before it is ready (`broken`) or never get ready (`hang`).
 """
 
 import argparse
@@ -68,13 +68,19 @@ class FakeWorker:
         return not self.draining
 
 
+def mode() -> str:
+    """How it is to misbehave."""
+    path = Path("fake-worker")
+    return path.read_text("utf-8").strip() if path.exists() else ""
+
+
 async def run(boot: Boot) -> None:
     """Serve until SIGTERM, then finish what there is."""
     worker, stop, loop = FakeWorker(boot), asyncio.Event(), asyncio.get_running_loop()
     servers = [await asyncio.start_server(worker.serve, sock=socket.socket(fileno=fd)) for fd in boot.listen_fds]
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    if os.environ.get("CROSSFADE_FAKE_WORKER") != "hang":
+    if mode() != "hang":
         os.write(boot.ready_fd, b"1")
         os.close(boot.ready_fd)
     await stop.wait()
@@ -82,6 +88,7 @@ async def run(boot: Boot) -> None:
     worker.live[INDEX["draining"]] = 1
     for server in servers:
         server.close()
+    await asyncio.sleep(0.1)  # what was accepted and has not got its reader yet
     async with asyncio.timeout(boot.drain_s):
         await worker.empty.wait()
 
@@ -92,7 +99,7 @@ def main() -> int:
     parser.add_argument("--boot-fd", type=int, required=True)
     with os.fdopen(parser.parse_args().boot_fd, "rb") as pipe:
         boot = boot_format.decode(pipe.read())
-    if os.environ.get("CROSSFADE_FAKE_WORKER") == "broken":
+    if mode() == "broken":
         return 1
     asyncio.run(run(boot))
     return 0

@@ -1,0 +1,201 @@
+"""The supervisor with real processes: what dies, what is replaced, and what nobody notices of it."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.integration.serving import PATIENCE_S, Serving, asking, await_true, free_port, load
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Iterator[Serving]:
+    with Serving(tmp_path) as running:
+        running.await_ready()
+        yield running
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_a_killed_worker_is_replaced_and_no_connection_is_refused(serving: Serving) -> None:
+    """SIGKILL of the only worker costs the requests under way on it and nothing else: none is refused."""
+    with load(serving.port, keep_alive=False) as running:
+        for _ in range(3):
+            before, answered = serving.pid_of("worker-0"), running.answered
+            assert before is not None
+            os.kill(before, signal.SIGKILL)
+            await_true(lambda gone=before: serving.pid_of("worker-0") not in (gone, None), "a new worker")
+            await_true(lambda answered=answered: running.answered > answered + 20, "answers again")
+    assert not [each for each in running.failures if "refused" in each.lower()]
+    assert len(running.failures) <= 3 * running.threads  # what was under way on the killed ones
+    assert sum(event["status"] == -signal.SIGKILL for event in serving.events("process.ended")) == 3
+
+
+@pytest.mark.parametrize("keep_alive", [False, True], ids=["new-connections", "kept-connections"])
+def test_a_reload_under_load_fails_no_request(serving: Serving, *, keep_alive: bool) -> None:
+    """SIGHUP replaces every process while requests go on, and not one of them fails."""
+    with load(serving.port, keep_alive=keep_alive) as running:
+        for round_ in range(1, 6):
+            before = serving.pid_of("worker-0")
+            serving.process.send_signal(signal.SIGHUP)
+            await_true(lambda wanted=round_: len(serving.events("reload.done")) == wanted, "reload")
+            assert serving.pid_of("worker-0") != before
+    assert running.failures == []
+    assert running.answered > 50
+
+
+def test_a_reload_changes_the_number_of_workers_and_the_port(serving: Serving) -> None:
+    """Settings that are read again take effect whole: more workers, then fewer, on another port."""
+    serving.workers = 3
+    serving.write_settings()
+    serving.process.send_signal(signal.SIGHUP)
+    serving.await_ready(3)
+    old_port, serving.port, serving.workers = serving.port, free_port(), 1
+    serving.write_settings()
+    serving.process.send_signal(signal.SIGHUP)
+    serving.await_ready(1)
+    await_true(lambda: len(serving.events("reload.done")) == 2, "both reloads")
+    assert serving.ask() == serving.pid_of("worker-0")
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{old_port}/")
+
+
+def test_settings_that_do_not_load_change_nothing(serving: Serving) -> None:
+    """A reload of a broken file is refused with its place, and everything runs on as before."""
+    before = serving.pid_of("worker-0")
+    serving.settings = "capture: {retentoin: 5d}"
+    serving.write_settings()
+    serving.process.send_signal(signal.SIGHUP)
+    await_true(lambda: serving.events("reload.refused") != [], "the refusal")
+    assert (
+        "crossfade.yaml:2:11: capture.retentoin: no such key. hint: did you mean retention?"
+        in (serving.events("reload.refused")[0]["reason"])
+    )
+    assert serving.ask() == before
+    assert serving.status()["reload"]["error"]
+
+
+def test_workers_that_do_not_come_up_leave_the_old_ones(serving: Serving, tmp_path: Path) -> None:
+    """When a new worker fails its start, a reload is refused and the old worker goes on serving."""
+    before = serving.pid_of("worker-0")
+    (tmp_path / "fake-worker").write_text("broken")
+    serving.process.send_signal(signal.SIGHUP)
+    await_true(lambda: serving.events("reload.refused") != [], "the refusal")
+    assert serving.ask() == before
+
+
+def test_sigterm_finishes_what_is_under_way(serving: Serving) -> None:
+    """On SIGTERM a slow answer is still given whole, new connections are refused, and the end is orderly."""
+    with httpx.Client(timeout=PATIENCE_S) as client:
+        with asking(serving.port, "/slow?s=1.5") as answer:
+            await_true(lambda: "worker_in_flight 1" in serving.admin("/metrics").text, "the request is under way")
+            serving.process.send_signal(signal.SIGTERM)
+            await_true(lambda: refuses(client, serving.port), "new connections are refused")
+            assert serving.admin("/readyz").json()["reasons"][0] == "shutting down"
+        assert answer.status == 200
+    assert serving.process.wait(PATIENCE_S) == 0
+    assert serving.events("stopped") != []
+
+
+def test_a_second_sigterm_ends_at_once(serving: Serving) -> None:
+    """Who asks twice does not wait for a request that takes long."""
+    with asking(serving.port, "/slow?s=60") as answer:
+        await_true(lambda: "worker_in_flight 1" in serving.admin("/metrics").text, "the request is under way")
+        serving.process.send_signal(signal.SIGTERM)
+        await_true(lambda: serving.events("stopping") != [], "it stops")
+        serving.process.send_signal(signal.SIGTERM)
+        assert serving.process.wait(PATIENCE_S) == 0
+    assert answer.error
+
+
+def test_the_control_plane_may_die(serving: Serving) -> None:
+    """With controller, recorder and admin killed, probes and live metrics answer; and all three come back."""
+    pids = {slot: serving.pid_of(slot) for slot in ("controller", "recorder", "admin")}
+    for pid in pids.values():
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+    assert serving.admin("/healthz").status_code == 200
+    assert serving.admin("/readyz").status_code == 200
+    before = counted(serving, "crossfade_worker_requests_total")
+    serving.ask()
+    assert counted(serving, "crossfade_worker_requests_total") == before + 1
+    for slot, pid in pids.items():
+        await_true(lambda slot=slot, pid=pid: serving.pid_of(slot) not in (pid, None), f"a new {slot}")
+
+
+def test_counters_outlive_their_worker(serving: Serving) -> None:
+    """What a worker counted stays in `/metrics` after it was killed."""
+    for _ in range(5):
+        serving.ask()
+    before = serving.pid_of("worker-0")
+    assert before is not None
+    os.kill(before, signal.SIGKILL)
+    await_true(lambda: serving.pid_of("worker-0") not in (before, None), "a new worker")
+    serving.ask()
+    assert counted(serving, "crossfade_worker_requests_total") == 6
+    assert counted(serving, 'crossfade_process_restarts_total{process="worker-0"}') == 1
+
+
+def test_nothing_outlives_the_supervisor(serving: Serving) -> None:
+    """When the supervisor is killed, so are all its children."""
+    pids = [each["pid"] for each in serving.status()["processes"]]
+    assert all(alive(pid) for pid in pids)
+    serving.process.kill()
+    serving.process.wait()
+    await_true(lambda: not any(alive(pid) for pid in pids), "all gone")
+
+
+def test_a_data_directory_has_one_supervisor(serving: Serving, tmp_path: Path) -> None:
+    """A second supervisor over the same directory does not start, and names the first."""
+    second = subprocess.run(  # noqa: PLW1510 -- its exit status is what we look at
+        serving.command, cwd=tmp_path, env=serving.environment, capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    assert second.returncode == 1
+    assert f"another Crossfade (pid {serving.process.pid}) serves from" in second.stderr
+
+
+def test_no_secret_is_in_an_argument_or_an_environment(serving: Serving) -> None:
+    """The journal's key and the pepper are in no child's command line and environment."""
+    secrets = [(serving.data / name).read_text().strip() for name in ("journal.key", "pepper")]
+    for each in serving.status()["processes"]:
+        shown = Path(f"/proc/{each['pid']}/cmdline").read_bytes() + Path(f"/proc/{each['pid']}/environ").read_bytes()
+        assert not any(secret.encode() in shown for secret in secrets)
+    assert not any(secret in serving.log_path.read_text() for secret in secrets)
+
+
+def test_only_this_user_can_read_the_data(serving: Serving) -> None:
+    """Every file is 0600 and every directory 0700 at most."""
+    for path in (serving.data, *serving.data.rglob("*")):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_sigusr2_is_the_kill_switch(serving: Serving) -> None:
+    """SIGUSR2 writes the kill file, and nothing dies of it."""
+    serving.process.send_signal(signal.SIGUSR2)
+    await_true((serving.data / "KILL").exists, "the kill file")
+    assert serving.is_ready()
+
+
+def counted(serving: Serving, series: str) -> float:
+    lines = serving.admin("/metrics").text.splitlines()
+    return float(next(line.rpartition(" ")[2] for line in lines if line.startswith(series)))
+
+
+def refuses(client: httpx.Client, port: int) -> bool:
+    try:
+        client.get(f"http://127.0.0.1:{port}/")
+    except httpx.ConnectError:
+        return True
+    return False
