@@ -1,4 +1,7 @@
-"""What gates, guards and detectors say, as values. Standard library only: `rollout.step` weighs them, `explain` prints them."""
+"""What gates, guards and detectors say, as values: `rollout.step` weighs them, `explain` prints them.
+
+Standard library only.
+"""
 
 from dataclasses import dataclass
 

@@ -11,19 +11,19 @@ from dataclasses import dataclass, replace
 
 from policies.results import Results
 from policies.rules import CandidateKey, Ladder, RollbackSettings, Rules, Stage
-from policies.terms import Call, Move, Phase, Verb, Verdict
+from policies.terms import Outcome, Move, Phase, Verb, Verdict
 
 # Rows are where a rollout stands; columns are what is found, in the order in which it is looked for (decisions, D.3).
 # At weight 0 there is no traffic to roll back: there ROLL_BACK reads REJECT.
 # fmt: off
-FINDINGS = (                 Call.ROLLBACK,   Call.PROMOTE,  Call.INCONCLUSIVE, Call.HOLD)
+FINDINGS = (                 Outcome.ROLLBACK,   Outcome.PROMOTE,  Outcome.INCONCLUSIVE, Outcome.HOLD)
 MOVES: dict[Phase, tuple[Move, Move, Move, Move]] = {
     Phase.SHADOW:           (Move.REJECT,     Move.ADVANCE,  Move.PAUSE,        Move.HOLD),
     Phase.CANARY:           (Move.ROLL_BACK,  Move.ADVANCE,  Move.PAUSE,        Move.HOLD),
     Phase.APPROVING:        (Move.ROLL_BACK,  Move.HOLD,     Move.WITHDRAW,     Move.WITHDRAW),
     Phase.PAUSED:           (Move.ROLL_BACK,  Move.HOLD,     Move.HOLD,         Move.HOLD),
     Phase.PROMOTED:         (Move.ROLL_BACK,  Move.HOLD,     Move.HOLD,         Move.HOLD),
-    Phase.ROLLED_BACK:      (Move.HOLD,       Move.HOLD,     Move.HOLD,         Move.HOLD),  # until the cooldown is over
+    Phase.ROLLED_BACK:      (Move.HOLD,       Move.HOLD,     Move.HOLD,         Move.HOLD),  # cooling down
     Phase.QUARANTINED:      (Move.HOLD,       Move.HOLD,     Move.HOLD,         Move.HOLD),
     Phase.REJECTED:         (Move.HOLD,       Move.HOLD,     Move.HOLD,         Move.HOLD),
 }
@@ -42,11 +42,11 @@ ORDERS: dict[Phase, tuple[Move | None, Move | None, Move | None, Move | None]] =
 }
 # fmt: on
 
-CALLS = {
-    Move.ROLL_BACK: Call.ROLLBACK,
-    Move.REJECT: Call.REJECTED,
-    Move.ADVANCE: Call.PROMOTE,
-    Move.PAUSE: Call.INCONCLUSIVE,
+OUTCOMES = {
+    Move.ROLL_BACK: Outcome.ROLLBACK,
+    Move.REJECT: Outcome.REJECTED,
+    Move.ADVANCE: Outcome.PROMOTE,
+    Move.PAUSE: Outcome.INCONCLUSIVE,
 }
 """What a move is called outside; every other move is a HOLD."""
 
@@ -60,8 +60,8 @@ class Rollout:
 
     route: str
     key: CandidateKey
-    ladder: Ladder = Ladder()
-    settings: RollbackSettings = RollbackSettings()
+    ladder: Ladder
+    settings: RollbackSettings
     phase: Phase = Phase.SHADOW
     stage: int = 0
     seen_at: float | None = None
@@ -98,7 +98,7 @@ class Rollout:
 class Decision:
     """A move with its reason, and all that it rests on."""
 
-    call: Call
+    outcome: Outcome
     move: Move
     rule: str
     """Which rule decided, in a word: `detector`, `harm`, `certified`, `hold`, `operator`, `refused`, …"""
@@ -107,7 +107,7 @@ class Decision:
     rollout: Rollout
     """The state after the move."""
     at: float
-    results: Results = Results()
+    results: Results
     by: str = "evidence"
     """Who decided: `evidence`, or an operator's name."""
 
@@ -142,7 +142,7 @@ def step(rollout: Rollout, results: Results, *, now: float) -> Decision:
             rule, reason = "approval", f"waits for an operator's approval; {reason}"
     move = _at_zero(lived, move)
     after = _after(lived, move)
-    return Decision(CALLS.get(move, Call.HOLD), move, rule, reason, rollout, after, now, results)
+    return Decision(OUTCOMES.get(move, Outcome.HOLD), move, rule, reason, rollout, after, now, results)
 
 
 def command(rollout: Rollout, verb: Verb, *, now: float, by: str, reason: str) -> Decision:
@@ -151,11 +151,11 @@ def command(rollout: Rollout, verb: Verb, *, now: float, by: str, reason: str) -
     if move is None:
         hint = "resume it first" if rollout.phase in STOPPED else "there is nothing to do"
         said = f"cannot {verb} a rollout that is {rollout.phase}: {hint}"
-        return Decision(Call.HOLD, Move.HOLD, "refused", said, rollout, rollout, now, by=by)
+        return Decision(Outcome.HOLD, Move.HOLD, "refused", said, rollout, rollout, now, Results(), by)
     move = _at_zero(rollout, move)
-    call = Call.HOLD if move is Move.PAUSE else CALLS.get(move, Call.HOLD)
+    outcome = Outcome.HOLD if move is Move.PAUSE else OUTCOMES.get(move, Outcome.HOLD)
     after = replace(_after(rollout, move), seen_at=now)
-    return Decision(call, move, "operator", f"{by}: {reason}", rollout, after, now, by=by)
+    return Decision(outcome, move, "operator", f"{by}: {reason}", rollout, after, now, Results(), by)
 
 
 def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:
@@ -163,7 +163,7 @@ def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:
     if rules.key != rollout.key:
         fresh = replace(start(rules), seen_at=now)
         reason = f"the candidate's key changed from {rollout.key.digest} to {rules.key.digest}: new evidence from zero"
-        return Decision(Call.HOLD, Move.RESTART, "revision", reason, rollout, fresh, now)
+        return Decision(Outcome.HOLD, Move.RESTART, "revision", reason, rollout, fresh, now, Results())
     stages = rules.ladder.stages
     kept = max(index for index, stage in enumerate(stages) if stage.served_ppm <= rollout.weight_ppm)
     if rollout.phase in STOPPED:
@@ -178,7 +178,7 @@ def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:
         lived_s=rollout.lived_s if same or rollout.phase in STOPPED else 0.0,
     )  # fmt: skip
     reason = f"the policy was edited: the rollout stands on {stages[kept].label} of the new ladder"
-    return Decision(Call.HOLD, Move.HOLD, "revision", reason, rollout, after, now)
+    return Decision(Outcome.HOLD, Move.HOLD, "revision", reason, rollout, after, now, Results())
 
 
 def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
@@ -205,24 +205,24 @@ def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
     return found
 
 
-def _find(rollout: Rollout, results: Results) -> tuple[Call, str, str]:
+def _find(rollout: Rollout, results: Results) -> tuple[Outcome, str, str]:
     """The first of D.3's four findings that holds, with its rule and sentence."""
     if harm := _harm(rollout, results):
-        return Call.ROLLBACK, *harm
+        return Outcome.ROLLBACK, *harm
     missing = blocks(rollout, results)
     if not missing:
-        return Call.PROMOTE, "certified", f"every required gate is certified on {results.units} units"
+        return Outcome.PROMOTE, "certified", f"every required gate is certified on {results.units} units"
     stage = rollout.at
     if results.units >= stage.max_units * rollout.budgets:
-        return Call.INCONCLUSIVE, "budget", f"{results.units} units are this stage's budget; {missing[0][1]}"
+        return Outcome.INCONCLUSIVE, "budget", f"{results.units} units are this stage's budget; {missing[0][1]}"
     if rollout.lived_s >= stage.max_s:
-        return Call.INCONCLUSIVE, "time", f"{rollout.lived_s:.0f} s are this stage's time; {missing[0][1]}"
+        return Outcome.INCONCLUSIVE, "time", f"{rollout.lived_s:.0f} s are this stage's time; {missing[0][1]}"
     for gate in results.gates:
         if gate.required and gate.futile:
-            return Call.INCONCLUSIVE, "futile", f"{gate.gate} cannot be certified within the budget: {gate.reason}"
+            return Outcome.INCONCLUSIVE, "futile", f"{gate.gate} cannot be certified within the budget: {gate.reason}"
     rule, reason = missing[0]
     more = f"; and {len(missing) - 1} more" if len(missing) > 1 else ""
-    return Call.HOLD, rule, reason + more
+    return Outcome.HOLD, rule, reason + more
 
 
 def _harm(rollout: Rollout, results: Results) -> tuple[str, str] | None:

@@ -197,6 +197,16 @@ class Ladder:
 
     stages: tuple[Stage, ...] = _default_stages()
 
+    def __post_init__(self) -> None:
+        """Refuse a ladder that would move traffic before any evidence, or back and forth.
+
+        Raises:
+            ValueError: a bug in the caller; policy files are refused with a position long before.
+        """
+        weights = [stage.served_ppm for stage in self.stages]
+        if not weights or weights[0] or weights != sorted(set(weights)) or weights[-1] > PPM:
+            raise ValueError(f"a ladder starts at weight 0 and rises up to {PPM}: {weights}")
+
 
 @dataclass(frozen=True, slots=True)
 class RollbackSettings:

@@ -26,7 +26,7 @@ class Better(StrEnum):
 
 
 class Owner(StrEnum):
-    """The variant that answered the app, and so wrote its conversation's history."""
+    """The variant a request was assigned to, whatever became of it."""
 
     BASELINE = "baseline"
     CANDIDATE = "candidate"
@@ -70,7 +70,7 @@ class Move(StrEnum):
     """Back to the shadow as a new attempt, with no evidence."""
 
 
-class Call(StrEnum):
+class Outcome(StrEnum):
     """The outcome of a decision, as shown to people and machines."""
 
     ROLLBACK = "ROLLBACK"

@@ -1,0 +1,68 @@
+"""Detectors: what notices within a few requests that a candidate has turned bad.
+
+Each is a Shiryaev-Roberts e-detector over a grid of bets. While every request's badness is expected to stay at or
+under the tolerance, the expected time to a false alarm is at least the height at which it alarms.
+
+Its state depends on the order of requests: the leader updates it in the order it records, and a rebuild replays that.
+
+Source: Shin, Ramdas & Rinaldo 2023, "E-detectors" (arXiv 2203.03532), section 3 and definition 2.7.
+"""
+
+import math
+from dataclasses import dataclass
+
+BETS = tuple(0.01 * 90 ** (j / 11) for j in range(12))
+_CEILING = 1e300
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """One stream's statistic. A new value after each request."""
+
+    tolerance: float
+    """The most badness a healthy candidate shows on average; above `lo`."""
+    lo: float = 0.0
+    """The least badness there is."""
+    heights: tuple[float, ...] = (0.0,) * len(BETS)
+    peak: float = 0.0
+    n: int = 0
+
+    @property
+    def height(self) -> float:
+        """The mixture's height now."""
+        return sum(self.heights) / len(self.heights)
+
+    @property
+    def log10(self) -> float:
+        """`height` as a power of ten, 0 while it is below one."""
+        return math.log10(max(1.0, self.height))
+
+    def after(self, badness: float, *, excuse: float = 0.0) -> "Detector":
+        """The detector after one more request.
+
+        `excuse` widens the tolerance for this request alone, by what is known before it: how the baseline fares.
+        """
+        allowed = self.tolerance + excuse
+        edge = (badness - allowed) / (allowed - self.lo)
+        heights = tuple(
+            min((1 + bet * edge) * (height + 1), _CEILING) for bet, height in zip(BETS, self.heights, strict=True)
+        )
+        peak = max(self.peak, sum(heights) / len(heights))
+        return Detector(self.tolerance, self.lo, heights, peak, self.n + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """How often the baseline failed lately, so that a common outage does not count against the candidate."""
+
+    bits: int = 0
+    """The last 64 outcomes, the latest lowest."""
+
+    def after(self, *, failed: bool) -> "Recent":
+        """One more outcome."""
+        return Recent((self.bits << 1 | failed) & (2**64 - 1))
+
+    @property
+    def rate(self) -> float:
+        """The worst failure rate over the last 4, 16 and 64 requests."""
+        return max((self.bits & (2**span - 1)).bit_count() / span for span in (4, 16, 64))

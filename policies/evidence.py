@@ -1,0 +1,316 @@
+"""What one stage of one rollout has shown so far: whole numbers that add up, and detectors that follow the order.
+
+Rules:
+1. The unit is the conversation. Its requests are averaged when it is over, and it counts once.
+2. Intention to treat: a pair drawn for the shadow counts, whatever became of the candidate. A lost, failed or
+   timed-out candidate is a loss, never a gap. A failed baseline is excused from quality and counted under errors.
+3. All counts are a function of the set of events, whatever their order or the replica that saw them. Only the
+   detectors depend on order: the leader's.
+4. Only what lies behind the watermark counts: later verdicts belong to harder prompts.
+"""
+
+import copy
+import math
+from bisect import insort
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from policies import histograms
+from policies.detectors import Detector, Recent
+from policies.events import PairEvent
+from policies.histograms import MICRO, WHOLE, Histogram
+from policies.rules import Latency, Rules
+from policies.terms import Owner
+
+MAX_OPEN = 100_000
+"""Conversations that may be open at once; requests of more are counted as lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceKey:
+    """What evidence belongs to. Another candidate, attempt or weight is other evidence."""
+
+    route: str
+    candidate: str
+    """`CandidateKey.digest`."""
+    attempt: int
+    weight_ppm: int
+
+    def field(self, gate: str) -> str:
+        """The name under which a store keeps one gate's histogram."""
+        return f"{self.route}:{self.candidate}:{self.attempt}:{self.weight_ppm}:{gate}"
+
+
+@dataclass(slots=True)
+class OpenUnit:
+    """A conversation that may go on: its earliest requests, and when it was last heard of."""
+
+    events: list[PairEvent]
+    last_at: float
+    counted: bool = False
+    """Closed by its length; remembered until idle, so that its rest is not taken for another conversation."""
+
+
+@dataclass(slots=True)
+class Evidence:
+    """One stage's counts. The one mutable value of the core: it is added to with every request."""
+
+    key: EvidenceKey
+    rules: Rules
+    histograms: dict[str, Histogram] = field(default_factory=dict[str, Histogram])
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+    outputs_candidate: dict[str, int] = field(default_factory=dict[str, int])
+    outputs_baseline: dict[str, int] = field(default_factory=dict[str, int])
+    requests: dict[str, int] = field(default_factory=dict[str, int])
+    """Requests by unit."""
+    detectors: dict[str, Detector] = field(default_factory=dict[str, Detector])
+    recent: Recent = field(default_factory=Recent)
+    """The baseline's own failures lately."""
+    open: dict[str, list[OpenUnit]] = field(default_factory=dict[str, list[OpenUnit]])
+    watermark_at: float | None = None
+
+    @property
+    def shadow(self) -> bool:
+        """Whether nobody saw the candidate's answers."""
+        return not self.key.weight_ppm
+
+    def count(self, name: str) -> int:
+        """One counter's value."""
+        return self.counts.get(name, 0)
+
+    def histogram(self, name: str) -> Histogram:
+        """One gate's histogram, empty before its first unit."""
+        return self.histograms.get(name, {})
+
+    def observe(self, event: PairEvent, *, latency_limit_s: float | None = None) -> None:
+        """Take in one request, in the leader's order. It counts once its unit is over: see `advance`."""
+        if event.control is not None:
+            self._tally("controls")
+            self._tally("controls_failed", int(not event.control))
+            return
+        self._tally("requests")
+        histograms.add(self.requests, event.unit)
+        if event.paired:
+            self._observe_pair(event)
+        self._detect(event, latency_limit_s)
+        if self.watermark_at is not None and event.at < self.watermark_at:
+            self._tally("late")
+        elif len(self.open) >= MAX_OPEN and event.unit not in self.open:
+            self._tally("lost")
+        else:
+            self._hold(event)
+
+    def advance(self, watermark_at: float) -> None:
+        """Close every unit that is over by then: idle for long enough, or as long as a unit may be."""
+        if not math.isfinite(watermark_at) or (self.watermark_at is not None and watermark_at <= self.watermark_at):
+            return
+        self.watermark_at = watermark_at
+        rule = self.rules.units
+        ripe: list[tuple[float, str, OpenUnit]] = []
+        for name, units in list(self.open.items()):
+            for unit in units:
+                if len(unit.events) >= rule.max_pairs:
+                    ripe.append((unit.events[-1].at, name, unit))
+                else:
+                    ripe.append((unit.last_at + rule.close_after_s, name, unit))
+            kept = [unit for unit in units if unit.last_at + rule.close_after_s > watermark_at]
+            if kept:
+                self.open[name] = kept
+            else:
+                del self.open[name]
+        due = [each for each in ripe if each[0] <= watermark_at and not each[2].counted]
+        for _, _, unit in sorted(due, key=lambda each: each[:2]):
+            unit.counted = True
+            self._close(unit.events)
+
+    def close_all(self) -> None:
+        """Close every unit now: for recorded traffic whose units are known to be whole."""
+        units = [(unit.events[0].at, name, unit) for name, several in self.open.items() for unit in several]
+        self.open.clear()
+        for _, _, unit in sorted(units, key=lambda each: each[:2]):
+            self._close(unit.events)
+
+    def merge(self, other: "Evidence") -> None:
+        """Add another replica's counts and open units. Detectors stay the leader's own."""
+        for name, histogram in other.histograms.items():
+            histograms.merge(self.histograms.setdefault(name, {}), histogram)
+        for into, more in (
+            (self.counts, other.counts),
+            (self.requests, other.requests),
+            (self.outputs_candidate, other.outputs_candidate),
+            (self.outputs_baseline, other.outputs_baseline),
+        ):
+            histograms.merge(into, more)
+        for units in other.open.values():
+            for unit in units:
+                for event in unit.events:
+                    self._hold(event, last_at=unit.last_at)
+
+    def closed(self) -> "Evidence":
+        """A copy that holds all that decisions rest on, and no open conversations."""
+        return Evidence(
+            self.key, self.rules, copy.deepcopy(self.histograms), dict(self.counts), dict(self.outputs_candidate),
+            dict(self.outputs_baseline), dict(self.requests), dict(self.detectors), self.recent, {}, self.watermark_at,
+        )  # fmt: skip
+
+    def _tally(self, name: str, more: int = 1) -> None:
+        if more:
+            histograms.add(self.counts, name, more)
+
+    def _hold(self, event: PairEvent, *, last_at: float = -math.inf) -> None:
+        """Put a request into its conversation; an idle gap begins another of the same name."""
+        gap, most = self.rules.units.close_after_s, self.rules.units.max_pairs
+        near: list[OpenUnit] = []
+        far: list[OpenUnit] = []
+        for unit in self.open.get(event.unit, []):
+            joins = unit.events[0].at - gap < event.at < unit.last_at + gap
+            (near if joins else far).append(unit)
+        joined = OpenUnit([event], max(event.at, last_at))
+        for unit in near:
+            for other in unit.events:
+                insort(joined.events, other, key=lambda each: (each.at, each.id))
+            joined.last_at = max(joined.last_at, unit.last_at)
+            joined.counted |= unit.counted
+        del joined.events[most:]
+        self.open[event.unit] = [*far, joined]
+
+    def _observe_pair(self, event: PairEvent) -> None:
+        """Count what needs no unit: losses, missing verdicts, and the looks of both outputs."""
+        self._tally("pairs")
+        self._tally("dropped", int(event.dropped))
+        self._tally("abstained", int(event.abstained))
+        scoreable = not (event.error_baseline or event.error_candidate or event.dropped)
+        if scoreable and not event.abstained and _score(event, 1.0) is None:
+            self._tally("unscored")
+        ours, theirs = event.output_candidate, event.output_baseline
+        if ours is None or theirs is None:
+            return
+        self._tally("outputs")
+        histograms.add(self.outputs_candidate, ours.digest)
+        histograms.add(self.outputs_baseline, theirs.digest)
+        for side, output in (("candidate", ours), ("baseline", theirs)):
+            for flag in output.flags:
+                self._tally(f"{flag}_{side}")
+
+    def _detect(self, event: PairEvent, latency_limit_s: float | None) -> None:
+        """Feed the detectors: each candidate's request at once, without waiting for its unit."""
+        tolerances, gates = self.rules.detectors, self.rules.gates
+        if event.error_candidate is not None:
+            bad = event.error_candidate and not event.error_baseline
+            self._feed("errors", tolerances.errors, float(bad), excuse=0.0 if event.paired else self.recent.rate)
+        if event.valid_candidate is not None and event.valid_baseline is not False and not event.error_baseline:
+            self._feed("validity", tolerances.validity, float(not event.valid_candidate))
+        quality = gates.quality
+        if quality and (score := _score(event, quality.scale)) is not None:
+            self._feed("quality", quality.margin / quality.scale, -score / MICRO, lo=-1.0)
+        if gates.latency and (limit := gates.latency.limit_s or latency_limit_s):
+            taken = _latency(event, gates.latency, Owner.CANDIDATE) if self._felt(event, Owner.CANDIDATE) else None
+            if taken is not None:
+                self._feed("latency", 1 - gates.latency.quantile, float(taken > limit))
+        if event.owner is Owner.BASELINE and event.error_baseline is not None:
+            self.recent = self.recent.after(failed=event.error_baseline)
+
+    def _feed(self, name: str, tolerance: float, badness: float, *, lo: float = 0.0, excuse: float = 0.0) -> None:
+        detector = self.detectors.get(name) or Detector(tolerance, lo)
+        self.detectors[name] = detector.after(badness, excuse=excuse)
+
+    def _felt(self, event: PairEvent, side: Owner) -> bool:
+        """Whether a side's latency tells what apps feel there; in the shadow it is all there is."""
+        return self.shadow or event.owner is side
+
+    def _close(self, events: list[PairEvent]) -> None:
+        """Count one unit: the mean of its requests under each gate."""
+        owner = events[0].owner
+        self._tally("units")
+        self._tally(f"units_{owner}")
+        pairs = [event for event in events if event.paired]
+        scale = self.rules.gates.quality.scale if self.rules.gates.quality else 1.0
+        scores = (_score(event, scale) for event in pairs)
+        self._mean("quality" if owner is Owner.BASELINE else "quality_owned", scores)
+        self._mean("validity", (_validity(event) for event in pairs))
+        self._mean("errors", (MICRO * (bool(event.error_baseline) - bool(event.error_candidate)) for event in pairs))
+        self._mean("judge_bias", (_judge_bias(event) for event in pairs))
+        own = (event.error_candidate if owner is Owner.CANDIDATE else event.error_baseline for event in events)
+        self._mean(f"errors_{owner}", (None if failed is None else MICRO * failed for failed in own))
+        if self.rules.gates.latency:
+            for side in Owner:
+                self._time(events, self.rules.gates.latency, side)
+        self._spread("length_ratio", [ratio for event in pairs if (ratio := _length_ratio(event)) is not None])
+        for event in pairs:
+            self._spend(event)
+
+    def _mean(self, name: str, scores: Iterable[int | None]) -> None:
+        known = [score for score in scores if score is not None]
+        if known:
+            histograms.add(self.histograms.setdefault(name, {}), histograms.score_bin(sum(known), len(known)))
+
+    def _time(self, events: list[PairEvent], gate: Latency, side: Owner) -> None:
+        taken = [_latency(event, gate, side) for event in events if self._felt(event, side)]
+        known = [seconds for seconds in taken if seconds is not None]
+        if not known:
+            return
+        self._tally(f"warm_{side}")
+        if self.count(f"warm_{side}") > gate.warmup:
+            self._spread(f"latency_{side}", known)
+
+    def _spread(self, name: str, measured: list[float]) -> None:
+        """Share one unit's weight among its requests' bins."""
+        for value in measured:
+            bins = self.histograms.setdefault(name, {})
+            histograms.add(bins, histograms.latency_bin(value), WHOLE // len(measured))
+
+    def _spend(self, event: PairEvent) -> None:
+        """Add up both costs in billionths of a dollar, and their squares in millionths of those squared."""
+        ours, theirs = event.cost_candidate_usd, event.cost_baseline_usd
+        if ours is None or theirs is None or not math.isfinite(ours + theirs):
+            return
+        a, b = round(ours * 1e9), round(theirs * 1e9)
+        self._tally("cost_n")
+        self._tally("cost_candidate", a)
+        self._tally("cost_baseline", b)
+        self._tally("cost_candidate2", a * a // MICRO)
+        self._tally("cost_baseline2", b * b // MICRO)
+        self._tally("cost_product", a * b // MICRO)
+
+
+def _score(event: PairEvent, scale: float) -> int | None:
+    """A pair's score in millionths of `scale`; None where there is none to be had, or it is no number."""
+    if not event.paired or event.error_baseline:
+        return None
+    if event.error_candidate or event.dropped:
+        return round(-MICRO / scale)
+    if event.abstained:
+        return 0
+    if event.q is None or not -1 <= event.q <= 1:
+        return None
+    return round(MICRO * max(-1.0, min(1.0, event.q / event.p_sample / scale)))
+
+
+def _validity(event: PairEvent) -> int | None:
+    if event.error_baseline:
+        return None
+    if event.error_candidate or event.dropped:
+        return -MICRO
+    if event.valid_candidate is None:
+        return None
+    return MICRO * (event.valid_candidate - (event.valid_baseline is not False))
+
+
+def _judge_bias(event: PairEvent) -> int | None:
+    """Half of what the judge's score is above the person's, to stay within [-1, 1]."""
+    if event.q is None or event.label is None or not (-1 <= event.q <= 1 and -1 <= event.label <= 1):
+        return None
+    return round(MICRO * (event.q - event.label) / 2)
+
+
+def _latency(event: PairEvent, gate: Latency, side: Owner) -> float | None:
+    if gate.measure == "ttft":
+        taken = event.ttft_candidate_s if side is Owner.CANDIDATE else event.ttft_baseline_s
+    else:
+        taken = event.total_candidate_s if side is Owner.CANDIDATE else event.total_baseline_s
+    return taken if taken is not None and math.isfinite(taken) and taken >= 0 else None
+
+
+def _length_ratio(event: PairEvent) -> float | None:
+    ours, theirs = event.output_candidate, event.output_baseline
+    return ours.length / theirs.length if ours and theirs and theirs.length else None
