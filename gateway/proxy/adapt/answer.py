@@ -11,12 +11,10 @@ still take over unseen.
 Source: wire.md finding 6 and B5 in words.
 """
 
-import msgspec
-
 from gateway.proxy.adapt import chat, responses
 from gateway.proxy.adapt.asked import Asked
 from gateway.proxy.adapt.chat import ChatStream
-from gateway.proxy.adapt.problem import Failure, classify_event
+from gateway.proxy.adapt.problem import Failure
 from gateway.proxy.adapt.responses import ResponseStream
 from policies.routing import Variant
 from records.wire import sse
@@ -56,8 +54,6 @@ class AnswerAdapter:
         """The whole answer `body` for the app, or why the baseline has to give it."""
         if self._asked.surface == "responses":
             return responses.adapt_whole(body, self._asked, self._variant)
-        if self._asked.surface == "embeddings":
-            return _adapt_embeddings(body, self._asked, self._variant)
         return chat.adapt_whole(body, self._asked, self._variant)
 
     def feed(self, data: bytes) -> bytes:
@@ -88,27 +84,3 @@ class AnswerAdapter:
         if len(self._head) > _HEAD_BYTES:
             self.failure = Failure("failure", "empty")
         return b""
-
-
-class _Embeddings(msgspec.Struct):
-    """The list of vectors; each item keeps its bytes."""
-
-    data: list[msgspec.Raw]
-    model: str
-    usage: "_EmbeddingUsage"
-    object: str = "list"
-
-
-class _EmbeddingUsage(msgspec.Struct):
-    prompt_tokens: int = 0
-    total_tokens: int = 0
-
-
-def _adapt_embeddings(body: bytes, asked: Asked, variant: Variant) -> bytes | Failure:
-    try:
-        vectors = msgspec.json.decode(body, type=_Embeddings)
-    except msgspec.MsgspecError:
-        return classify_event(body) or Failure("failure", "malformed")
-    if variant.report_model == "requested":
-        vectors.model = asked.model
-    return msgspec.json.encode(vectors)

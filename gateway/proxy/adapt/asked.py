@@ -4,17 +4,18 @@ from typing import Literal
 
 import msgspec
 
-Surface = Literal["chat", "completions", "responses", "embeddings"]
+Surface = Literal["chat", "completions", "responses"]
 """The endpoints a candidate can answer."""
 
 _SURFACES: tuple[tuple[str, Surface], ...] = (
     ("/chat/completions", "chat"),
     ("/completions", "completions"),
     ("/responses", "responses"),
-    ("/embeddings", "embeddings"),
 )
 
 
+UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+"""What decoding hostile bytes raises."""
 _NULL = msgspec.Raw(b"null")
 _ECHOED = ("metadata", "user", "safety_identifier", "prompt_cache_key")
 
@@ -65,7 +66,7 @@ def read_asked(body: bytes, surface: Surface) -> Asked:
     """What a request asks.
 
     Raises:
-        msgspec.MsgspecError: not a request of this surface; the baseline says what is wrong with it.
+        UNREADABLE: not a request of this surface; the baseline says what is wrong with it.
     """
     ask = msgspec.json.decode(body, type=_Ask)
     return Asked(

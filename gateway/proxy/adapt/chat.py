@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway import errors
-from gateway.proxy.adapt.asked import Asked
+from gateway.proxy.adapt.asked import UNREADABLE, Asked
 from gateway.proxy.adapt.problem import Failure, classify_event
 from policies.assignment import CANDIDATE_CALL_PREFIX
 from policies.routing import Variant
@@ -134,7 +134,7 @@ class ChatStream:
             return self._end()
         try:
             answer = self._decoder.decode(data)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             self.failure = Failure("failure", "malformed")
             return b""
         if not _is_null(answer.error):
@@ -238,7 +238,7 @@ def adapt_whole(body: bytes, asked: Asked, variant: Variant) -> bytes | Failure:
     """One whole answer in the frontier's shape, or why it is none."""
     try:
         answer = msgspec.json.decode(body, type=Answer)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return Failure("failure", "malformed")
     if not _is_null(answer.error):
         return classify_event(body) or Failure("failure", "error_event")

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from gateway.proxy.adapt.asked import UNREADABLE
+
 Kind = Literal[
     "capability",  # this request is beyond the candidate: a miss, not an outage
     "key",  # the candidate's upstream does not take our key: an operator's mistake, never the app's
@@ -88,7 +90,7 @@ def classify_event(data: bytes) -> Failure | None:
     """What an error event in a stream that began with 200 means; None: `data` is no error."""
     try:
         envelope = msgspec.json.decode(data, type=_Envelope)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
     if envelope.error is None:
         return None
@@ -101,7 +103,7 @@ def classify_event(data: bytes) -> Failure | None:
 def _speaks_of_length(body: bytes) -> bool:
     try:
         envelope = msgspec.json.decode(body, type=_Envelope)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return False
     problem = envelope.error if isinstance(envelope.error, _Problem) else _Problem(envelope.code, envelope.message)
     text = f"{problem.code} {problem.message}".lower()

@@ -11,7 +11,7 @@ from typing import Literal, TypeGuard
 
 import msgspec
 
-from gateway.proxy.adapt.asked import Asked, read_asked, surface_of
+from gateway.proxy.adapt.asked import UNREADABLE, Asked, read_asked, surface_of
 from policies.routing import Variant
 
 Kind = Literal["openai", "vllm", "sglang", "triton", "litellm"]
@@ -79,7 +79,7 @@ def adapt_request(body: bytes, path: str, variant: Variant, *, kind: Kind) -> Ad
             _adapt_for_engine(fields, asked)
             _adapt_roles(fields, turns)
         _ask_for_usage(fields, asked)
-    except (msgspec.MsgspecError, KeyError):  # KeyError: a message without content
+    except (*UNREADABLE, KeyError):  # KeyError: a message without content
         return Unfit("malformed")
     fields.update(variant.set)
     if variant.model is not None:
@@ -91,8 +91,6 @@ def _adapt_for_engine(fields: Fields, asked: Asked) -> None:
     """Drop what an engine refuses, ignores or would keep, and say what it would guess."""
     for name in (*_STATE, *_HINTS, *[name for name in fields if name.startswith("prompt_cache_")]):
         fields.pop(name, None)
-    if asked.surface == "embeddings":
-        return
     tools = fields.get("tools")
     if _is_list(tools) and not msgspec.json.decode(tools, type=list[msgspec.Raw]):
         for name in ("tools", "tool_choice", "parallel_tool_calls"):
@@ -108,7 +106,7 @@ def _adapt_for_engine(fields: Fields, asked: Asked) -> None:
 
 def _ask_for_usage(fields: Fields, asked: Asked) -> None:
     """Have a stream of chunks end with its usage; `answer` takes it out again unless the app asked for it."""
-    if not asked.stream or asked.include_usage or asked.surface not in {"chat", "completions"}:
+    if not asked.stream or asked.include_usage or asked.surface == "responses":
         return
     given = fields.get("stream_options", _NULL)
     options = {} if bytes(given) == b"null" else msgspec.json.decode(given, type=Fields)
@@ -165,7 +163,7 @@ def _has_valid_arguments(turns: msgspec.Raw | None) -> bool:
 def _is_object(text: str) -> bool:
     try:
         msgspec.json.decode(text, type=Fields)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return False
     return True
 

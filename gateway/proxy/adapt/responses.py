@@ -5,7 +5,7 @@ Only events that carry the whole response, or a tool call's id, are written anew
 
 import msgspec
 
-from gateway.proxy.adapt.asked import Asked
+from gateway.proxy.adapt.asked import UNREADABLE, Asked
 from gateway.proxy.adapt.chat import BROKEN, call_id
 from gateway.proxy.adapt.problem import Failure, classify_event
 from policies.routing import Variant
@@ -39,9 +39,9 @@ class _Item(msgspec.Struct):
 
 
 class _Response(msgspec.Struct):
-    status: str | None = None
+    output: list[msgspec.Raw]
+    status: str
     error: msgspec.Raw = msgspec.Raw(b"null")
-    output: list[msgspec.Raw] = []
 
 
 class ResponseStream:
@@ -70,7 +70,7 @@ class ResponseStream:
             self.done = event.type in _ENDS
             self.begun = self.begun or event.type not in _SILENT
             return b"event: %b\ndata: %b\n\n" % (event.type.encode(), self._adapt(event.type, data))
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             self.failure = Failure("failure", "malformed")
             return b""
 
@@ -105,8 +105,8 @@ def adapt_whole(body: bytes, asked: Asked, variant: Variant) -> bytes | Failure:
         if bytes(response.error) != b"null" or response.status in {"failed", "cancelled"}:
             return classify_event(body) or Failure("failure", "aborted")
         return _dress(body, asked, variant)
-    except msgspec.MsgspecError:
-        return Failure("failure", "malformed")
+    except UNREADABLE:
+        return classify_event(body) or Failure("failure", "malformed")
 
 
 def _dress(response: bytes | msgspec.Raw, asked: Asked, variant: Variant) -> bytes:

@@ -378,26 +378,11 @@ class TestWhole:
         assert whole({"error": {"message": "x", "code": 500}}) == Failure("failure", "server_error")
         assert whole({"choices": []}) == Failure("failure", "empty")
         assert AnswerAdapter(CHAT, STUDENT).finish(b"<html>") == Failure("failure", "malformed")
-        for surface in ("responses", "embeddings"):
-            assert AnswerAdapter(Asked(surface, "m"), STUDENT).finish(b"[]") == Failure("failure", "malformed")
-
-    def test_embeddings_keep_their_vectors(self):
-        """Line 62: the vectors' bytes stay, the model is the app's, the engine's extras go."""
-        body = {
-            "id": "embd-1",
-            "created": 7,
-            "object": "list",
-            "model": "t",
-            "data": [{"index": 0, "embedding": "AAAA"}],
-        }
-        body["usage"] = {"prompt_tokens": 2, "total_tokens": 2, "completion_tokens": 0}
-        found = whole(body, Asked("embeddings", "text-embedding-3-small"))
-        assert found == {
-            "data": [{"index": 0, "embedding": "AAAA"}],
-            "model": "text-embedding-3-small",
-            "usage": {"prompt_tokens": 2, "total_tokens": 2},
-            "object": "list",
-        }
+        error = {"error": {"message": "x", "code": 500}}
+        assert whole(error, Asked("responses", "m")) == Failure("failure", "server_error")
+        for junk in (b"[]", b'{"choices":' + b"[" * 5000, b'{"model":"\xff"}'):
+            for surface in ("chat", "responses"):
+                assert AnswerAdapter(Asked(surface, "m"), STUDENT).finish(junk) == Failure("failure", "malformed")
 
 
 ASKED = Asked("responses", "gpt-4o", stream=True, service_tier=True)

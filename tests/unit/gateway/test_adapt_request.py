@@ -165,19 +165,23 @@ def test_an_openai_candidate_gets_the_request_but_for_what_the_variant_names():
     assert copy(request, kind="openai") == request | {"model": "triage-7b"}
 
 
-def test_embeddings_change_their_model_alone():
-    """A1: an embeddings request has no sampling, and its encoding stays the app's."""
-    request = {"model": "text-embedding-3", "input": ["a"], "encoding_format": "base64", "user": "u"}
-    assert copy(request, "/v1/embeddings") == {"model": "triage-7b", "input": ["a"], "encoding_format": "base64"}
-
-
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{", b'{"messages":[]}', b'{"model":3}', b'{"model":"m","messages":[3]}']
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"messages":[]}',
+        b'{"model":3}',
+        b'{"model":"m","messages":[3]}',
+        b'{"model":"\xff"}',
+        b'{"model":"m","messages":' + b"[" * 5000,
+    ],
 )
 def test_what_is_no_request_is_unfit(body: bytes):
     """B13: the baseline says what is wrong with it, in its own words."""
     assert adapt_request(body, CHAT, STUDENT, kind="vllm") == Unfit("malformed")
-    assert adapt_request(body, "/v1/moderations", STUDENT, kind="vllm") == Unfit("not_routable")
+    assert adapt_request(body, "/v1/embeddings", STUDENT, kind="vllm") == Unfit("not_routable")
 
 
 def test_what_the_app_asked_is_told_to_the_answer():
