@@ -1,0 +1,138 @@
+"""Which variant a request gets: by the hash of its unit and a salt. Sticky, and monotone in the weight.
+
+Rules:
+1. A unit's bucket never changes, so raising the weight moves nobody back and lowering it moves nobody forth.
+2. A weight of 0 means none, whatever else is true.
+3. A tool loop ends on the variant that began it: its ids and its reasoning are that variant's.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Literal
+
+from policies.request import COMPLETIONS, RESPONSES, Call, UnreadableError, leading_turns, trailing_turns
+from policies.routing import PPM, Route
+
+CANDIDATE_CALL_PREFIX = "call_cf"
+"""What the ids of tool calls in a candidate's answers begin with: a tool's result tells whose loop it belongs to."""
+
+Kind = Literal["header", "user", "conversation", "request"]
+VariantName = Literal["baseline", "candidate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What stays on one variant."""
+
+    kind: Kind
+    hash: str
+    """16 hex digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Which variant, for which unit, and why."""
+
+    variant: VariantName
+    unit: str
+    """The unit's hash."""
+    reason: Literal["weight", "tool_loop", "bucket"]
+    """`weight`: it is 0. `bucket`: the hash decided."""
+    kind: Kind = "request"
+
+
+def unit(by: Sequence[str], call: Call) -> Unit | None:
+    """The first of `by` that the request carries: `header:NAME`, `user`, `conversation`; None: it carries none.
+
+    `request` ends the list: each request is for itself.
+    """
+    for name in by:
+        if name == "request":
+            return None
+        found = _part(name, call)
+        if found is not None:
+            return found
+    return None
+
+
+def _part(name: str, call: Call) -> Unit | None:
+    if name == "user":
+        fields = call.body.fields
+        user = fields.user or fields.safety_identifier or fields.prompt_cache_key
+        return Unit("user", _hash(b"user", call.key_id.encode(), _bytes(user))) if user else None
+    if name == "conversation":
+        return _conversation(call)
+    header = call.headers.get(name.removeprefix("header:").encode("latin-1"), b"").strip()
+    return Unit("header", _hash(b"header", header)) if header else None
+
+
+def _conversation(call: Call) -> Unit | None:
+    """A conversation is its beginning: who asks, under which system prompt, and the first user turn."""
+    fields = call.body.fields
+    parts = [b"conversation", call.key_id.encode(), _bytes(fields.user or "")]
+    if call.path == COMPLETIONS:
+        return Unit("conversation", _hash(*parts, bytes(fields.prompt)))
+    if call.path == RESPONSES:
+        parts.append(bytes(fields.instructions))
+        if bytes(fields.input).startswith(b'"'):
+            return Unit("conversation", _hash(*parts, bytes(fields.input)))
+    try:
+        for turn in leading_turns(call):
+            parts.append(bytes(turn.content))
+            if turn.role == "user":
+                return Unit("conversation", _hash(*parts))
+    except UnreadableError:
+        return None
+    return None
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _hash(*parts: bytes) -> str:
+    """16 hex digits; each part's length is hashed with it, so that no two lists of parts look the same."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()[:16]
+
+
+def bucket(unit_hash: str, salt: str) -> int:
+    """Where a unit stands on the scale of weights: 0 up to PPM - 1, evenly spread."""
+    digest = hashlib.sha256(f"{salt}\n{unit_hash}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % PPM
+
+
+def loop_owner(call: Call) -> VariantName | None:
+    """Whose tool loop this request goes on with; None: it does not end in tool results.
+
+    Results that belong to both sides are the baseline's to sort out.
+    """
+    try:
+        results = takewhile(lambda turn: turn.role == "tool" or _is_result(turn.type), trailing_turns(call))
+        ids = [turn.tool_call_id or turn.call_id or "" for turn in results]
+    except UnreadableError:
+        return None
+    if not ids:
+        return None
+    return "candidate" if all(name.startswith(CANDIDATE_CALL_PREFIX) for name in ids) else "baseline"
+
+
+def _is_result(item_type: str | None) -> bool:
+    return item_type is not None and item_type.endswith("_call_output")
+
+
+def assign(route: Route, call: Call, request_id: str) -> Assignment:
+    """The variant for an eligible request: the candidate's if its unit's bucket lies below the weight."""
+    found = unit(route.assign.by, call) or Unit("request", _hash(b"request", request_id.encode()))
+    if route.weight_ppm <= 0 or route.candidate is None:
+        return Assignment("baseline", found.hash, "weight", found.kind)
+    owner = loop_owner(call)
+    if owner is not None:
+        return Assignment(owner, found.hash, "tool_loop", found.kind)
+    lies_below = bucket(found.hash, route.assign.salt or route.name) < route.weight_ppm
+    return Assignment("candidate" if lies_below else "baseline", found.hash, "bucket", found.kind)

@@ -1,0 +1,334 @@
+"""Which route a request belongs to, and whether the candidate may be asked it: eligible, or the reason why not.
+
+Hot path: standard library and msgspec only. A body is decoded no further than a question needs: the routed fields in
+one pass, conversations and tools only once a route with a candidate is found.
+
+Source: wire.md A2 (Responses) and A3 (chat completions) in words: what engines refuse, or ignore without a word.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from policies.request import CHAT, COMPLETIONS, RESPONSES, Body, Call, Fields, UnreadableError, read_body, system_prompt
+from policies.routing import Eligible, Match, Route
+
+__all__ = ["FORBIDDABLE", "ROUTABLE", "Body", "Call", "Reason", "find", "ineligible", "read_body"]
+
+ROUTABLE = (CHAT, COMPLETIONS, RESPONSES)
+"""Paths a candidate can answer. Embeddings are not among them: vectors of two models must never be mixed."""
+
+MAX_BODY_BYTES = 32 * 1024 * 1024
+_MAX_KEYS = 256
+"""Top-level fields a request may have; OpenAI's own know about forty."""
+
+
+class Reason(StrEnum):
+    """Why a candidate may not be asked. A closed list: metrics and records are labelled with it."""
+
+    NOT_ROUTABLE = "not_routable"
+    """Another path, or a body that is declared to be something else than JSON."""
+    TOO_LARGE = "too_large"
+    """Over 32 MiB, or more parts than a conversation has."""
+    ENCODED_BODY = "encoded_body"
+    """Content-Encoding: the bytes are compressed."""
+    DUPLICATE_KEY = "duplicate_key"
+    """A top-level field stands there twice (or there are hundreds): two readers would see two requests."""
+    MALFORMED = "malformed"
+    """A field has not the shape it should have: the frontier says what is wrong."""
+    INPUT_TOO_LONG = "input_too_long"
+    """More than the policy's `max_input_tokens`."""
+    LOGIT_BIAS = "logit_bias"
+    """Token ids of another tokenizer."""
+    TOKEN_PROMPT = "token_prompt"  # noqa: S105  (a reason's name)
+    """The prompt is token ids of another tokenizer."""
+    AUDIO = "audio"
+    """Audio asked for (always), or sent in (where the policy forbids it)."""
+    FUNCTIONS = "functions"
+    """The old `functions` and `function_call`, which engines ignore without a word."""
+    ALLOWED_TOOLS = "allowed_tools"
+    TOOL_TYPE = "tool_type"
+    """A tool that only the frontier runs, or a grammar."""
+    WEB_SEARCH = "web_search"
+    MODERATION = "moderation"
+    FILES = "files"
+    """Files kept at the frontier (always), or sent in (where the policy forbids it)."""
+    PREVIOUS_RESPONSE_ID = "previous_response_id"
+    CONVERSATION = "conversation"
+    BACKGROUND = "background"
+    PROMPT_TEMPLATE = "prompt_template"
+    CONTEXT_MANAGEMENT = "context_management"
+    ACCESS_PROGRAMS = "access_programs"
+    STORED = "stored"
+    """The answer is to be kept at the frontier: not `store: false`, and the route is not declared stateless."""
+    ENCRYPTED_REASONING = "encrypted_reasoning"
+    """Reasoning that only the frontier can read."""
+    ITEM_REFERENCE = "item_reference"
+    INCLUDE = "include"
+    SERVICE_TIER = "service_tier"
+    IMAGES = "images"
+    """Forbidden by the policy, as all that follow."""
+    LOGPROBS = "logprobs"
+    MANY_CHOICES = "n>1"
+    TOOLS = "tools"
+    STRUCTURED_OUTPUT = "structured_output"
+    STREAM = "stream"
+    STORE = "store"
+
+
+class _Format(msgspec.Struct):
+    type: str = ""
+
+
+class _Tool(msgspec.Struct):
+    type: str = ""
+    format: _Format | None = None
+
+
+class _Text(msgspec.Struct):
+    format: _Format | None = None
+
+
+class _Key:
+    """A top-level key; all are one, so that a dict of them keeps nothing."""
+
+
+_KEY = _Key()
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_METADATA = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TOOLS = msgspec.json.Decoder(list[_Tool] | None)
+_CHOICE = msgspec.json.Decoder(_Tool | str | None)
+_FORMAT = msgspec.json.Decoder(_Format | None)
+_TEXT = msgspec.json.Decoder(_Text | None)
+_WORDS = msgspec.json.Decoder(list[str] | None)
+
+_DECODING = (msgspec.MsgspecError, RecursionError)
+"""What decoding hostile bytes raises: none of it is the gateway's business, the frontier answers."""
+
+
+def find(routes: Sequence[Route], call: Call) -> Route | None:
+    """The first route that `call` belongs to; `routes` stand in matching order."""
+    model = call.body.fields.model
+    for route in routes:
+        match = route.match
+        if match.model and model not in match.model:
+            continue
+        if call.path in (match.path or ROUTABLE) and _fits(match, call):
+            return route
+    return None
+
+
+def _fits(match: Match, call: Call) -> bool:
+    if match.key and call.key_name not in match.key:
+        return False
+    for name, values in match.header.items():
+        if call.headers.get(name.encode("latin-1"), b"").decode("latin-1") not in values:
+            return False
+    if match.metadata and not _has_metadata(match.metadata, call.body):
+        return False
+    if not match.system_prompt_contains and not match.system_prompt_sha256:
+        return True
+    try:
+        return _has_prompt(match, system_prompt(call))
+    except UnreadableError:
+        return False
+
+
+def _has_metadata(wanted: Mapping[str, tuple[str, ...]], body: Body) -> bool:
+    try:
+        found = _METADATA.decode(body.fields.metadata)
+        return all(
+            name in found and msgspec.json.decode(found[name], type=str) in values for name, values in wanted.items()
+        )
+    except _DECODING:
+        return False
+
+
+def _has_prompt(match: Match, prompt: str) -> bool:
+    contained = not match.system_prompt_contains or any(part in prompt for part in match.system_prompt_contains)
+    if not contained or not match.system_prompt_sha256:
+        return contained
+    return hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest() in match.system_prompt_sha256
+
+
+def ineligible(route: Route, call: Call) -> Reason | None:
+    """Why the candidate may not be asked; None: it may."""
+    fields = call.body.fields
+    try:
+        reason = _unreadable(route.eligible, call)
+        if reason is not None:
+            return reason
+        marks = _marks(call.body.conversation(call.path))
+        for reason, holds in _RESPONSES if call.path == RESPONSES else _CHAT:
+            if holds(fields, marks):
+                return reason
+        if call.path == RESPONSES and not route.eligible.stateless and bytes(fields.store) != b"false":
+            return Reason.STORED  # absent means true there
+        return next((Reason(name) for name in route.eligible.forbid if FORBIDDABLE[name](fields, marks)), None)
+    except _DECODING:
+        return Reason.MALFORMED
+
+
+def _unreadable(eligible: Eligible, call: Call) -> Reason | None:
+    """What speaks against so much as reading the request."""
+    content_type = call.headers.get(b"content-type", b"application/json").lower()
+    if call.path not in ROUTABLE or b"json" not in content_type:
+        return Reason.NOT_ROUTABLE
+    if call.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        return Reason.ENCODED_BODY
+    if call.body_bytes > MAX_BODY_BYTES:
+        return Reason.TOO_LARGE
+    if eligible.max_input_bytes is not None and call.body_bytes > eligible.max_input_bytes:
+        return Reason.INPUT_TOO_LONG
+    try:
+        call.body.turns(call.path)
+    except UnreadableError:
+        return Reason.TOO_LARGE
+    return Reason.DUPLICATE_KEY if _repeats_a_key(call.body.raw) else None
+
+
+def _repeats_a_key(raw: bytes) -> bool:
+    """Whether a top-level key stands there twice, however it is spelled; too many keys count as much."""
+    seen: set[str] = set()
+
+    def see(_: type, name: str) -> _Key:
+        if name in seen or len(seen) >= _MAX_KEYS:
+            seen.add("")
+            raise ValueError
+        seen.add(name)
+        return _KEY
+
+    try:
+        msgspec.json.decode(raw, type=dict[_Key, msgspec.Raw], dec_hook=see)
+    except msgspec.ValidationError:
+        return True
+    return False
+
+
+_MARKS = re.compile(
+    rb'"(image_url|input_image|input_audio|input_file|file_data|file_id|item_reference|encrypted_content"\s*:\s*)"'
+)
+"""Words that a conversation has as keys or values of their own where it is more than text. Inside a text the quotes
+are escaped, so that talking about a word is no use of it."""
+
+_Holds = Callable[[Fields, set[bytes]], bool]
+"""(the fields, the marks in the conversation) -> whether it is so."""
+
+
+def _marks(conversation: bytes) -> set[bytes]:
+    return {found[1].split(b'"')[0] for found in _MARKS.finditer(conversation)}
+
+
+def _mentions(*names: bytes) -> _Holds:
+    wanted = frozenset(names)
+    return lambda _, marks: not wanted.isdisjoint(marks)
+
+
+def _gives(name: str) -> _Holds:
+    """Whether a field says something: null, false and empties are as good as absent."""
+
+    def given(fields: Fields, _: set[bytes]) -> bool:
+        return bytes(getattr(fields, name)) not in (b"null", b"false", b"{}", b"[]", b'""')
+
+    return given
+
+
+def _asks_audio(fields: Fields, _: set[bytes]) -> bool:
+    return bytes(fields.audio) != b"null" or "audio" in (_WORDS.decode(fields.modalities) or ())
+
+
+def _allows_tools(fields: Fields, _: set[bytes]) -> bool:
+    choice = _CHOICE.decode(fields.tool_choice)
+    return isinstance(choice, _Tool) and choice.type == "allowed_tools"
+
+
+def _has_other_tools(fields: Fields, _: set[bytes]) -> bool:
+    return any(tool.type != "function" for tool in _TOOLS.decode(fields.tools) or ())
+
+
+def _has_hosted_tools(fields: Fields, _: set[bytes]) -> bool:
+    for tool in _TOOLS.decode(fields.tools) or ():
+        is_plain = tool.type == "custom" and (tool.format is None or tool.format.type == "text")
+        if tool.type != "function" and not is_plain:
+            return True
+    return False
+
+
+def _has_token_prompt(fields: Fields, _: set[bytes]) -> bool:
+    raw = bytes(fields.prompt)
+    return raw.startswith(b"[") and any(not bytes(part).startswith(b'"') for part in _LIST.decode(raw)[:1])
+
+
+_ENGINE_INCLUDES = frozenset({
+    "code_interpreter_call.outputs",
+    "computer_call_output.output.image_url",
+    "file_search_call.results",
+    "message.input_image.image_url",
+    "message.output_text.logprobs",
+    "reasoning.encrypted_content",
+})  # fmt: skip
+
+_Check = tuple[Reason, _Holds]
+
+_BOTH: tuple[_Check, ...] = (
+    (Reason.LOGIT_BIAS, _gives("logit_bias")),
+    (Reason.MODERATION, _gives("moderation")),
+    (Reason.ALLOWED_TOOLS, _allows_tools),
+    (Reason.FILES, _mentions(b"file_id")),
+)
+_CHAT: tuple[_Check, ...] = (
+    *_BOTH,
+    (Reason.FUNCTIONS, _gives("functions")),
+    (Reason.FUNCTIONS, _gives("function_call")),
+    (Reason.TOOL_TYPE, _has_other_tools),
+    (Reason.AUDIO, _asks_audio),
+    (Reason.WEB_SEARCH, lambda fields, _: bytes(fields.web_search_options) != b"null"),
+    (Reason.TOKEN_PROMPT, _has_token_prompt),
+)
+_RESPONSES: tuple[_Check, ...] = (
+    *_BOTH,
+    (Reason.PREVIOUS_RESPONSE_ID, _gives("previous_response_id")),
+    (Reason.CONVERSATION, _gives("conversation")),
+    (Reason.BACKGROUND, _gives("background")),
+    (Reason.PROMPT_TEMPLATE, _gives("prompt")),
+    (Reason.CONTEXT_MANAGEMENT, _gives("context_management")),
+    (Reason.ACCESS_PROGRAMS, _gives("access_programs")),
+    (Reason.TOOL_TYPE, _has_hosted_tools),
+    (Reason.ITEM_REFERENCE, _mentions(b"item_reference")),
+    (Reason.ENCRYPTED_REASONING, _mentions(b"encrypted_content")),
+    (Reason.INCLUDE, lambda fields, _: not _ENGINE_INCLUDES.issuperset(_WORDS.decode(fields.include) or ())),
+    (Reason.SERVICE_TIER, lambda fields, _: fields.service_tier == "fast"),
+)
+
+
+_asks_logprobs = _gives("logprobs")
+
+
+def _wants_logprobs(fields: Fields, marks: set[bytes]) -> bool:
+    if _asks_logprobs(fields, marks) or bytes(fields.top_logprobs) not in (b"null", b"0"):
+        return True
+    return b'"message.output_text.logprobs"' in bytes(fields.include)
+
+
+def _wants_format(fields: Fields, _: set[bytes]) -> bool:
+    text = _TEXT.decode(fields.text)
+    formats = (_FORMAT.decode(fields.response_format), text.format if text else None)
+    return any(found is not None and found.type != "text" for found in formats)
+
+
+FORBIDDABLE: Mapping[str, _Holds] = {
+    Reason.IMAGES: _mentions(b"image_url", b"input_image"),
+    Reason.AUDIO: _mentions(b"input_audio"),
+    Reason.FILES: _mentions(b"file_data", b"input_file"),
+    Reason.LOGPROBS: _wants_logprobs,
+    Reason.MANY_CHOICES: lambda fields, _: bytes(fields.n) not in (b"null", b"1"),
+    Reason.TOOLS: _gives("tools"),
+    Reason.STRUCTURED_OUTPUT: _wants_format,
+    Reason.STREAM: lambda fields, _: bool(fields.stream),
+    Reason.STORE: lambda fields, _: bytes(fields.store) == b"true",
+    Reason.PREVIOUS_RESPONSE_ID: _gives("previous_response_id"),
+}
+"""What a policy may forbid (`eligible.forbid`), and how it is seen."""
