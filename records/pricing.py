@@ -1,0 +1,162 @@
+"""Tokens to money. No price is ever made up: what the book does not know costs None.
+
+The book is bundled with `genai-prices`; nothing here asks the network.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import genai_prices
+from genai_prices.types import ModelPrice
+
+from records.wire.usage import Usage
+
+_MILLION = 1_000_000
+_WINDOW_S = 900.0
+"""Prices change by the time of day at some upstreams, on the half hour."""
+_ENTRIES = 1024
+"""Prices remembered: model names come from apps, so there is no end to them."""
+_TIERS = frozenset({"flex", "priority", "batch"})
+_PLAIN = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
+_PER_EVENT = frozenset({"web_searches_kcount", "storage_searches_kcount"})
+"""Tool calls of the upstream's own, which no usage field counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What an upstream's model costs, whatever the book says. USD per million tokens."""
+
+    upstream: str
+    model: str
+    """Empty: every model of the upstream."""
+    prompt_usd: float
+    completion_usd: float
+    cached_usd: float | None = None
+    """None: as the prompt."""
+    cache_write_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an answer cost, and by which prices."""
+
+    usd: float
+    price_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who was asked for what, when."""
+
+    upstream: str
+    model: str
+    at: float
+    """Unix seconds."""
+    service_tier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """USD per token."""
+
+    prompt: float
+    cached: float
+    cache_write: float
+    completion: float
+
+    def usd(self, usage: Usage) -> float:
+        fresh = max(0, usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens)
+        return (
+            fresh * self.prompt
+            + usage.cached_tokens * self.cached
+            + usage.cache_write_tokens * self.cache_write
+            + usage.completion_tokens * self.completion
+        )
+
+
+@dataclass(slots=True)
+class PriceBook:
+    """Prices by upstream and model: overrides first, then the book."""
+
+    upstreams: Mapping[str, str]
+    """Name -> base URL: whose price list a model is looked up in."""
+    overrides: Sequence[Override] = ()
+    _found: dict[tuple[str, str, str, int], _Rates | ModelPrice | None] = field(
+        default_factory=dict[tuple[str, str, str, int], _Rates | ModelPrice | None], init=False
+    )
+
+    def cost(self, asked: Asked, usage: Usage) -> Cost | None:
+        """What `usage` cost; None: nobody here knows."""
+        own = self._override(asked)
+        if own is not None:
+            return Cost(own.usd(usage), "override")
+        price = self._price(asked)
+        version = f"genai-prices {genai_prices.__version__}"
+        if price is None:
+            return None
+        if isinstance(price, _Rates) and not (usage.audio_prompt_tokens or usage.audio_completion_tokens):
+            return Cost(price.usd(usage), version)
+        return Cost(self._usd(asked, usage), version)
+
+    def _override(self, asked: Asked) -> _Rates | None:
+        for one in self.overrides:
+            if one.upstream == asked.upstream and one.model in ("", asked.model):
+                cached = one.prompt_usd if one.cached_usd is None else one.cached_usd
+                written = one.prompt_usd if one.cache_write_usd is None else one.cache_write_usd
+                per_million = (one.prompt_usd, cached, written, one.completion_usd)
+                return _Rates(*(usd / _MILLION for usd in per_million))
+        return None
+
+    def _price(self, asked: Asked) -> _Rates | ModelPrice | None:
+        key = (asked.upstream, asked.model, asked.service_tier, int(asked.at // _WINDOW_S))
+        if key not in self._found:
+            if len(self._found) >= _ENTRIES:
+                self._found.clear()
+            calculation = self._calculate(asked, Usage(1, 0))
+            self._found[key] = None if calculation is None else _rates(calculation.model_price)
+        return self._found[key]
+
+    def _usd(self, asked: Asked, usage: Usage) -> float:
+        calculation = self._calculate(asked, usage)
+        return 0.0 if calculation is None else float(calculation.total_price)
+
+    def _calculate(self, asked: Asked, usage: Usage) -> genai_prices.types.PriceCalculation | None:
+        url = self.upstreams.get(asked.upstream)
+        if not url or not asked.model:
+            return None
+        counted = {
+            "input_tokens": usage.prompt_tokens,
+            "output_tokens": usage.completion_tokens,
+            "cache_read_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+            "input_audio_tokens": usage.audio_prompt_tokens,
+            "output_audio_tokens": usage.audio_completion_tokens,
+        }
+        tier = asked.service_tier
+        try:
+            return genai_prices.calc_price(
+                genai_prices.Usage(**{name: count for name, count in counted.items() if count}),
+                asked.model,
+                provider_api_url=url,
+                genai_request_timestamp=datetime.fromtimestamp(asked.at, UTC),
+                price_context={"service_tier": tier} if tier in _TIERS else None,
+            )
+        except LookupError:
+            return None
+
+
+def _rates(price: ModelPrice) -> _Rates | ModelPrice:
+    """A plain price per token where that says it all; otherwise the book's own."""
+    known = {name: value for name, value in vars(price).items() if value is not None and name not in _PER_EVENT}
+    audio = {name for name in known if "audio" in name}
+    if any(name not in (*_PLAIN, *audio) or not isinstance(value, Decimal) for name, value in known.items()):
+        return price
+    prompt = float(known.get("input_mtok", 0)) / _MILLION
+    return _Rates(
+        prompt=prompt,
+        cached=float(known["cache_read_mtok"]) / _MILLION if "cache_read_mtok" in known else prompt,
+        cache_write=float(known["cache_write_mtok"]) / _MILLION if "cache_write_mtok" in known else prompt,
+        completion=float(known.get("output_mtok", 0)) / _MILLION,
+    )

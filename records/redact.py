@@ -1,0 +1,302 @@
+"""What must not be kept, replaced: `mail anna@example.com` becomes `mail [EMAIL_1]`.
+
+The same thing has the same placeholder all through an exchange, in its request and its answer, however it is written.
+What was JSON stays JSON, also where it stands as text in a field (the arguments of a tool call).
+Pure, and linear in the text: each pattern is tried only where a cheap look says that it could match.
+
+Source: ISO/IEC 7812-1 (cards, Luhn), ISO 13616 (IBAN, mod 97), ITU-T E.164 (phone numbers).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import msgspec
+
+VERSION = "1"
+"""Of the patterns: it stands in every record."""
+Kind = Literal["email", "phone", "card", "iban", "secret"]
+KINDS: tuple[Kind, ...] = ("secret", "email", "iban", "card", "phone")
+"""In the order they are looked for: what belongs to a longer thing is taken with it."""
+
+_SHORTEST = 6
+_CARD_NUMBER_MIN = 10**12
+_LOCAL_PART = re.compile(r"[\w.%+'-]{1,64}$")
+_DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w-])")
+_DIGITS = re.compile(r"\d(?:[ ().\-/\u00a0\u2010-\u2015]{0,3}\d){5}")
+_CARD = re.compile(r"(?<![\w.])\d(?:[ \-\u00a0]?\d){12,22}(?!\w)")
+_IBAN_HEAD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ ]?[A-Za-z0-9])")
+_IBAN_TAIL = re.compile(r"(?:[ ]?[A-Za-z0-9]){10,30}")
+_PHONE = re.compile(
+    r"""(?<![\w+.\-/])(?:
+        (?:\+|00)[ ]?[1-9](?:[ .\-/()\u00a0\u2010-\u2015]{0,3}\d){6,14}            # +49 (0)30 1234567
+      | (?:1[ .\-])?\(?[2-9]\d{2}\)?(?:[ .\-\u00a0]|(?<=\))){1,2}[2-9]\d{2}[ .\-\u00a0]\d{4}   # (415) 555-2671
+      | \(?0[1-9]\d{0,3}\)?[ \-/.\u00a0]{1,3}\d(?:[ \-/.\u00a0]?\d){4,9}                # 030 1234567, 06 12 34 56 78
+    )(?![\w\-/]|[.]\d)""",
+    re.VERBOSE,
+)
+_DATE = re.compile(r"\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})|\d{4}([./-])\d{1,2}\2\d{1,2}")
+_CARD_LENGTHS = (16, 15, 14, 19, 18, 17, 13)
+_CARD_ISSUER = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2(?:2[2-9]|[3-6]\d|7[01])\d{13}|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}"
+    r"|35\d{14}|6(?:011|4[4-9]\d|5\d\d|2\d\d)\d{12,15}|(?:50|5[6-9]|6[0-9])\d{11,17}"
+)
+_IBAN_LENGTH = {
+    **{"AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28},
+    **{"CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "DO": 28, "EE": 20, "EG": 29, "ES": 24, "FI": 18},
+    **{"FO": 18, "FR": 27, "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27, "GT": 28, "HR": 21, "HU": 28, "IE": 22},
+    **{"IL": 23, "IQ": 23, "IS": 26, "IT": 27, "JO": 30, "KW": 30, "KZ": 20, "LB": 28, "LC": 32, "LI": 21, "LT": 20},
+    **{"LU": 20, "LV": 21, "LY": 25, "MC": 27, "MD": 24, "ME": 22, "MK": 19, "MR": 27, "MT": 31, "MU": 30, "NL": 18},
+    **{"NO": 15, "PK": 24, "PL": 28, "PS": 29, "PT": 25, "QA": 29, "RO": 24, "RS": 22, "SA": 24, "SC": 31, "SE": 24},
+    **{"SI": 19, "SK": 24, "SM": 27, "ST": 25, "SV": 28, "TL": 23, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24},
+    **{"XK": 20},
+}
+
+_SECRET_MARKS = (
+    *("sk-", "sk_", "rk_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "AKIA", "ASIA", "xox"),
+    *(
+        "AIza",
+        "ya29.",
+        "hf_",
+        "npm_",
+        "pypi-",
+        "SG.",
+        "eyJ",
+        "-----BEGIN",
+        "earer ",
+        "://",
+        "xapp-",
+        "shpat_",
+        "dop_v1_",
+    ),
+)
+_SECRET = re.compile(
+    r"""(?<![A-Za-z0-9_])(?:
+        sk-[A-Za-z0-9_\-]{16,}
+      | [sr]k_(?:live|test)_[A-Za-z0-9]{10,}
+      | gh[pousr]_[A-Za-z0-9]{30,} | github_pat_[A-Za-z0-9_]{22,} | glpat-[A-Za-z0-9_\-]{20,}
+      | A(?:KI|SI)A[A-Z0-9]{16}(?![A-Z0-9])
+      | xox[abeoprs]-[A-Za-z0-9\-]{10,} | xapp-[A-Za-z0-9\-]{10,}
+      | AIza[A-Za-z0-9_\-]{35} | ya29\.[A-Za-z0-9_\-]{20,}
+      | hf_[A-Za-z0-9]{30,} | npm_[A-Za-z0-9]{36} | pypi-[A-Za-z0-9_\-]{50,}
+      | SG\.[A-Za-z0-9_\-]{20,}\.[A-Za-z0-9_\-]{20,} | shpat_[a-f0-9]{32} | dop_v1_[a-f0-9]{64}
+      | eyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*
+    )
+    | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----[^-]*(?:-----END\ [A-Z ]*PRIVATE\ KEY-----)?
+    | (?<=[Bb]earer\ )[A-Za-z0-9_\-.~+/]{16,}={0,2}
+    | (?<=://)[^\s/:@"'<>]{0,64}:[^\s/@"'<>]{1,128}(?=@)
+    """,
+    re.VERBOSE,
+)
+_NAMED_MARKS = ("key", "secret", "token", "passw", "pwd")
+_NAMED_SECRET = re.compile(
+    r"""(?ix)(?:api[_\-]?key|secret(?:[_\-]?(?:access)?[_\-]?key)?|access[_\-]?token|auth[_\-]?token|token|passw(?:or)?d|pwd)
+        ["']?\s{0,3}[:=]\s{0,3}["']?
+        (?P<value>(?=[^\s"',;]{0,128}\d)(?=[^\s"',;]{0,128}[a-z])[a-z0-9_\-/+=.!@\#$%^&*]{8,128})""",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Redactor:
+    """Which kinds are replaced. One `begin()` per exchange."""
+
+    kinds: frozenset[str] = frozenset(KINDS)
+
+    def begin(self) -> "Redaction":
+        """An exchange's own numbering of placeholders."""
+        return Redaction({kind: _FINDERS[kind] for kind in KINDS if kind in self.kinds})
+
+
+@dataclass(slots=True)
+class Redaction:
+    """What was replaced in one exchange."""
+
+    _finders: Mapping[Kind, Callable[[str, "Replace"], str]]
+    counts: Counter[str] = field(default_factory=Counter[str])
+    """By kind: replacements made, each occurrence counted."""
+    _placeholders: dict[tuple[Kind, str], str] = field(default_factory=dict[tuple[Kind, str], str])
+    _numbers: Counter[Kind] = field(default_factory=Counter[Kind])
+
+    def text(self, text: str) -> str:
+        """`text` without what must not be kept; the same object where nothing was found."""
+        if len(text) < _SHORTEST:
+            return text
+        redacted = text
+        for find in self._finders.values():
+            redacted = find(redacted, self._placeholder)
+        return text if redacted == text else redacted
+
+    def value(self, value: Any) -> Any:
+        """A decoded JSON value without it; the same object where nothing was found."""
+        if isinstance(value, str):
+            return self._field(value)
+        if isinstance(value, dict):
+            return self._object(cast(dict[str, Any], value))
+        if isinstance(value, list):
+            items = cast(list[Any], value)
+            fresh = [self.value(item) for item in items]
+            return fresh if any(new is not old for new, old in zip(fresh, items, strict=True)) else items
+        if isinstance(value, int) and value >= _CARD_NUMBER_MIN and "card" in self._finders:
+            digits = str(value)
+            return self._placeholder("card", digits) if _is_card(digits) else value
+        return value
+
+    def _object(self, fields: dict[str, Any]) -> dict[str, Any]:
+        fresh = {key if key.isidentifier() else self.text(key): self.value(item) for key, item in fields.items()}
+        same = len(fresh) == len(fields) and all(
+            new is old and key == was for (key, new), (was, old) in zip(fresh.items(), fields.items(), strict=True)
+        )
+        return fields if same else fresh
+
+    def _field(self, text: str) -> str:
+        """A field's text: JSON of its own, media, or words."""
+        if len(text) < _SHORTEST or (text.startswith("data:") and ";base64," in text[:100]):
+            return text
+        if text[0] in "{[" and text.rstrip()[-1:] in ("}", "]"):
+            try:
+                inner = msgspec.json.decode(text)
+            except (msgspec.DecodeError, RecursionError):
+                return self.text(text)
+            fresh = self.value(inner)
+            return text if fresh is inner else msgspec.json.encode(fresh).decode()
+        return self.text(text)
+
+    def _placeholder(self, kind: Kind, found: str) -> str:
+        self.counts[kind] += 1
+        known = self._placeholders.get((kind, found))
+        if known is None:
+            self._numbers[kind] += 1
+            known = self._placeholders[kind, found] = f"[{kind.upper()}_{self._numbers[kind]}]"
+        return known
+
+
+Replace = Callable[[Kind, str], str]
+"""Kind and normalised text -> placeholder."""
+
+
+def _emails(text: str, replace: Replace) -> str:
+    at = text.find("@")
+    if at < 0:
+        return text
+    pieces: list[str] = []
+    done = 0
+    while at >= 0:
+        local = _LOCAL_PART.search(text, max(done, at - 64), at)
+        domain = _DOMAIN.match(text, at + 1)
+        if local and domain:
+            found = text[local.start() : domain.end()].strip(".'")
+            start = text.index(found, local.start())
+            pieces += (text[done:start], replace("email", found.lower()))
+            done = start + len(found)
+        at = text.find("@", max(at + 1, done))
+    return "".join((*pieces, text[done:]))
+
+
+def _secrets(text: str, replace: Replace) -> str:
+    if any(mark in text for mark in _SECRET_MARKS):
+        text = _SECRET.sub(lambda match: replace("secret", match[0]), text)
+    lowered = text.lower()
+    if any(mark in lowered for mark in _NAMED_MARKS):
+        text = _NAMED_SECRET.sub(lambda match: _with_value(match, replace("secret", match["value"])), text)
+    return text
+
+
+def _with_value(match: re.Match[str], value: str) -> str:
+    return match[0][: match.start("value") - match.start()] + value
+
+
+def _ibans(text: str, replace: Replace) -> str:
+    pieces: list[str] = []
+    done = 0
+    for head in _IBAN_HEAD.finditer(text):
+        length = _IBAN_LENGTH.get(head[0][:2].upper())
+        tail = _IBAN_TAIL.match(text, head.end())
+        if length is None or tail is None or head.start() < done:
+            continue
+        end = _end_of(text, head.start(), length)
+        found = text[head.start() : end].replace(" ", "").upper()
+        if end and _is_iban(found):
+            pieces += (text[done : head.start()], replace("iban", found))
+            done = end
+    return "".join((*pieces, text[done:])) if pieces else text
+
+
+def _end_of(text: str, start: int, length: int) -> int:
+    """Where `length` characters that are no spaces end, if a word ends there; else 0."""
+    at = start
+    while length and at < len(text):
+        length -= text[at] != " "
+        at += 1
+    return at if not length and not text[at : at + 1].isalnum() else 0
+
+
+def _is_iban(found: str) -> bool:
+    if not found.isascii() or not found.isalnum():
+        return False
+    return int("".join(str(int(char, 36)) for char in found[4:] + found[:4])) % 97 == 1
+
+
+def _cards(text: str, replace: Replace) -> str:
+    if _DIGITS.search(text) is None:
+        return text
+    return _CARD.sub(lambda match: _card_in(match[0], replace), text)
+
+
+def _card_in(found: str, replace: Replace) -> str:
+    """The groups of digits in `found` with a card number among them replaced; `found` if there is none."""
+    places = [at for at, char in enumerate(found) if char.isdigit()]
+    for first, start in enumerate(places):
+        if start and found[start - 1].isdigit():
+            continue
+        for length in _CARD_LENGTHS:
+            last = first + length - 1
+            if last >= len(places) or found[places[last] + 1 : places[last] + 2].isdigit():
+                continue
+            digits = "".join(found[at] for at in places[first : last + 1])
+            if _is_card(digits):
+                return found[:start] + replace("card", digits) + found[places[last] + 1 :]
+    return found
+
+
+def _is_card(digits: str) -> bool:
+    if not _CARD_ISSUER.fullmatch(digits):
+        return False
+    total = sum(int(digit) for digit in digits[-1::-2])
+    total += sum(sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
+    return total % 10 == 0
+
+
+def _phones(text: str, replace: Replace) -> str:
+    if _DIGITS.search(text) is None:
+        return text
+    return _PHONE.sub(lambda match: _phone(match[0], replace), text)
+
+
+def _phone(found: str, replace: Replace) -> str:
+    digits = "".join(char for char in found if char.isdigit())
+    if not 7 <= len(digits) <= 16 or _DATE.match(found):
+        return found
+    return replace("phone", digits)
+
+
+_FINDERS: Mapping[Kind, Callable[[str, Replace], str]] = {
+    "secret": _secrets,
+    "email": _emails,
+    "iban": _ibans,
+    "card": _cards,
+    "phone": _phones,
+}
+
+
+def kinds_of(names: Iterable[str]) -> frozenset[str]:
+    """The kinds called `names`.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+    found = frozenset(names)
+    if unknown := found - set(KINDS):
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}. hint: there are {', '.join(sorted(KINDS))}")
+    return found

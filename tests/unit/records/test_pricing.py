@@ -1,0 +1,90 @@
+"""Tokens to money, by a book that needs no network."""
+
+import socket
+
+import pytest
+
+from records.pricing import Asked, Cost, Override, PriceBook
+from records.wire.usage import Usage
+
+AT = 1_795_000_000.0
+UPSTREAMS = {"openai": "https://api.openai.com/v1", "vllm": "http://127.0.0.1:8000/v1"}
+
+
+def usd(usage: Usage, model: str = "gpt-4o-2024-11-20", **fields: str) -> float:
+    cost = PriceBook(UPSTREAMS).cost(Asked("openai", model, AT, **fields), usage)
+    assert cost is not None
+    return cost.usd
+
+
+def test_tokens_cost_what_the_book_says():
+    """gpt-4o: $2.50 a million in, $1.25 cached, $10 out; reasoning is part of what is out."""
+    assert usd(Usage(1_000_000, 0)) == pytest.approx(2.5)
+    assert usd(Usage(1_000_000, 0, cached_tokens=400_000)) == pytest.approx(0.6 * 2.5 + 0.4 * 1.25)
+    assert usd(Usage(0, 1_000_000, reasoning_tokens=900_000)) == pytest.approx(10.0)
+
+
+def test_service_tiers_have_their_own_prices():
+    """Flex processing is half price."""
+    assert usd(Usage(1000, 100), "gpt-5.1", service_tier="flex") == pytest.approx(
+        usd(Usage(1000, 100), "gpt-5.1", service_tier="default") / 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("upstream", "model"), [("openai", "no-such-model"), ("openai", ""), ("vllm", "gpt-4o"), ("gone", "gpt-4o")]
+)
+def test_unknown_prices_are_unknown(upstream, model):
+    """A model or an upstream that is not in the book costs nothing known, not nothing."""
+    assert PriceBook(UPSTREAMS).cost(Asked(upstream, model, AT), Usage(10, 10)) is None
+
+
+def test_overrides_win():
+    """What the settings say of a model stands above the book, for that model or for the whole upstream."""
+    book = PriceBook(
+        UPSTREAMS,
+        (Override("openai", "gpt-4o", 1.0, 2.0, cached_usd=0.5), Override("vllm", "", 0.1, 0.2)),
+    )
+
+    usage = Usage(1_000_000, 1_000_000, cached_tokens=500_000)
+    assert book.cost(Asked("openai", "gpt-4o", AT), usage) == Cost(pytest.approx(0.5 + 0.25 + 2.0), "override")
+    assert book.cost(Asked("vllm", "anything", AT), usage) == Cost(pytest.approx(0.3), "override")
+
+
+def test_prices_say_which_book_they_are_from():
+    """A cost can be told from one by another version's prices."""
+    cost = PriceBook(UPSTREAMS).cost(Asked("openai", "gpt-4o", AT), Usage(1, 1))
+
+    assert cost is not None
+    assert cost.price_version.startswith("genai-prices ")
+
+
+def test_tiered_prices_are_the_books_own():
+    """A model that is dearer above a length is priced by the length."""
+    book = PriceBook({"google": "https://generativelanguage.googleapis.com/v1beta/openai"})
+    short, long = (book.cost(Asked("google", "gemini-2.5-pro", AT), Usage(n, 0)) for n in (100_000, 300_000))
+
+    assert short is not None
+    assert long is not None
+    assert long.usd > 3.5 * short.usd
+
+
+def test_names_that_apps_make_up_are_forgotten():
+    """However many model names are asked for, the memory of their prices stays bounded."""
+    book = PriceBook(UPSTREAMS)
+    for number in range(3000):
+        book.cost(Asked("openai", f"made-up-{number}", AT), Usage(1, 1))
+
+    assert len(book._found) <= 1024
+
+
+def test_no_network(monkeypatch):
+    """The book is at hand: looking up a price opens no socket."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+    assert usd(Usage(1, 1)) > 0
