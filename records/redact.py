@@ -21,6 +21,8 @@ Kind = Literal["email", "phone", "card", "iban", "secret"]
 KINDS: tuple[Kind, ...] = ("secret", "email", "iban", "card", "phone")
 """In the order they are looked for: what belongs to a longer thing is taken with it."""
 
+_NUMBERS = frozenset({"iban", "card", "phone"})
+"""Kinds of which each has six digits in a row, separated or not."""
 _SHORTEST = 6
 _CARD_NUMBER_MIN = 10**12
 _LOCAL_PART = re.compile(r"[\w.%+'-]{1,64}$")
@@ -55,22 +57,22 @@ _IBAN_LENGTH = {
 }
 
 _SECRET_MARKS = (
-    *("sk-", "sk_", "rk_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "AKIA", "ASIA", "xox"),
-    *(
-        "AIza",
-        "ya29.",
-        "hf_",
-        "npm_",
-        "pypi-",
-        "SG.",
-        "eyJ",
-        "-----BEGIN",
-        "earer ",
-        "://",
-        "xapp-",
-        "shpat_",
-        "dop_v1_",
-    ),
+    *("sk-", "glpat-", "AKIA", "ASIA", "xox", "xapp-", "AIza", "ya29.", "pypi-", "SG.", "eyJ", "-----BEGIN", "earer "),
+    "://",
+)
+_SECRET_MARKS_UNDERSCORED = (
+    "sk_",
+    "rk_",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_",
+    "hf_",
+    "npm_",
+    "pat_",
+    "v1_",
 )
 _SECRET = re.compile(
     r"""(?<![A-Za-z0-9_])(?:
@@ -90,6 +92,7 @@ _SECRET = re.compile(
     """,
     re.VERBOSE,
 )
+_VALUE = re.compile(r"""[:=]\s{0,3}["']?(?=[^\s"',;]{0,128}\d)[A-Za-z0-9_\-/+=.!@#$%^&*]{8}""")
 _NAMED_MARKS = ("key", "secret", "token", "passw", "pwd")
 _NAMED_SECRET = re.compile(
     r"""(?ix)(?:api[_\-]?key|secret(?:[_\-]?(?:access)?[_\-]?key)?|access[_\-]?token|auth[_\-]?token|token|passw(?:or)?d|pwd)
@@ -124,8 +127,10 @@ class Redaction:
         if len(text) < _SHORTEST:
             return text
         redacted = text
-        for find in self._finders.values():
-            redacted = find(redacted, self._placeholder)
+        has_digits = _DIGITS.search(text) is not None
+        for kind, find in self._finders.items():
+            if has_digits or kind not in _NUMBERS:
+                redacted = find(redacted, self._placeholder)
         return text if redacted == text else redacted
 
     def value(self, value: Any) -> Any:
@@ -195,12 +200,17 @@ def _emails(text: str, replace: Replace) -> str:
 
 
 def _secrets(text: str, replace: Replace) -> str:
-    if any(mark in text for mark in _SECRET_MARKS):
+    if _has_mark(text):
         text = _SECRET.sub(lambda match: replace("secret", match[0]), text)
-    lowered = text.lower()
-    if any(mark in lowered for mark in _NAMED_MARKS):
+    if _VALUE.search(text) and any(mark in text.lower() for mark in _NAMED_MARKS):
         text = _NAMED_SECRET.sub(lambda match: _with_value(match, replace("secret", match["value"])), text)
     return text
+
+
+def _has_mark(text: str) -> bool:
+    if any(mark in text for mark in _SECRET_MARKS):
+        return True
+    return "_" in text and any(mark in text for mark in _SECRET_MARKS_UNDERSCORED)
 
 
 def _with_value(match: re.Match[str], value: str) -> str:
@@ -239,8 +249,6 @@ def _is_iban(found: str) -> bool:
 
 
 def _cards(text: str, replace: Replace) -> str:
-    if _DIGITS.search(text) is None:
-        return text
     return _CARD.sub(lambda match: _card_in(match[0], replace), text)
 
 
@@ -269,8 +277,6 @@ def _is_card(digits: str) -> bool:
 
 
 def _phones(text: str, replace: Replace) -> str:
-    if _DIGITS.search(text) is None:
-        return text
     return _PHONE.sub(lambda match: _phone(match[0], replace), text)
 
 
