@@ -52,6 +52,8 @@ class HangupsFound:
     hangups: int
     hung_up_at: dict[int, float] = field(default_factory=dict[int, float])
     cancelled_ms: list[float] = field(default_factory=list[float])
+    worst: tuple[float, str] = (0.0, "")
+    """The slowest, and where it was."""
     points: dict[int, str] = field(default_factory=dict[int, str])
     not_cancelled: Counter[str] = field(default_factory=Counter[str])
     """By the point of the hang-up."""
@@ -82,11 +84,10 @@ class HangupsFound:
         """The figures."""
         ordered = sorted(self.cancelled_ms)
         p50 = ordered[len(ordered) // 2] if ordered else float("nan")
-        worst = ordered[-1] if ordered else float("nan")
         return "\n".join(
             (
                 f"{self.hangups} hang-ups; upstream cancelled {len(ordered)} times: p50 {p50:.1f} ms, "
-                f"p99 {self.p99_ms():.1f} ms, worst {worst:.1f} ms",
+                f"p99 {self.p99_ms():.1f} ms, worst {self.worst[0]:.1f} ms ({self.worst[1]})",
                 f"not cancelled: {dict(self.not_cancelled) or 'none'}; answers missing: {self.app_errors}; "
                 f"hook errors: {self.hook_errors}; rows in the journal: {self.with_row} of {self.exchanges}",
                 f"before {self.before}",
@@ -188,4 +189,6 @@ def _count(found: HangupsFound, upstream: RawUpstream, gateway: Gateway) -> None
         if call.gone_at is None:
             found.not_cancelled[found.points[number]] += 1
         else:
-            found.cancelled_ms.append(max(0.0, call.gone_at - found.hung_up_at[number]) * 1e3)
+            took_ms = max(0.0, call.gone_at - found.hung_up_at[number]) * 1e3
+            found.cancelled_ms.append(took_ms)
+            found.worst = max(found.worst, (took_ms, found.points[number]))

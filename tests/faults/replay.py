@@ -69,6 +69,7 @@ def own_cases() -> list[bytes]:
         case(post, b"Content-Type: text/plain", body=b"\xff\xfe\x00"),
         case(post, b"Content-Type: application/json", body=b'{"model":"' + b"x" * 200_000 + b'"}'),
         case(b"POST /v1/files", b"Content-Type: multipart/form-data; boundary=B", body=multipart),
+        case(b"POST /v1/files", b"Content-Type: application/octet-stream", body=bytes(300_000)),
         case(b"POST /v1/x", b"traceparent: 00-1-2-01", b"OpenAI-Beta: assistants=v2", b"TE: trailers", body=b"{}"),
         case(b"POST /v1/x", b"Connection: x-hop", b"Accept-Encoding: identity", body=b"{}"),
     ]  # fmt: skip
