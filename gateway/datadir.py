@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ FORMAT = 1
 READABLE_BY = 1
 """The oldest format a version must know to read what this one writes."""
 SECRET_BYTES = 32
+LOCK_TRIES = 5
+LOCK_PAUSE_S = 0.02
 
 
 class DataDirError(Exception):
@@ -136,7 +139,7 @@ def held(data: DataDir) -> Generator[None]:
     fd = os.open(data.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(fd)
         except OSError as error:
             holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
             raise DataDirError(
@@ -148,6 +151,20 @@ def held(data: DataDir) -> Generator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def _lock(fd: int) -> None:
+    """Take the lock; who only looks whether it is held (`is_held`) has it for an instant, so one refusal is none.
+
+    Raises:
+        OSError: somebody holds it.
+    """
+    for _ in range(LOCK_TRIES - 1):
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(LOCK_PAUSE_S)
+    return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_held(data: DataDir) -> bool:

@@ -20,6 +20,7 @@ from gateway import clock, keys
 from gateway.control.boot import ControllerBoot, decode
 from gateway.control.policy_files import Compile, Compiled, PolicyFolder, PolicyTextError, keep_good, load_good
 from gateway.control.publish import Publisher
+from gateway.control.status import ControllerStatus, PolicyStatus
 from gateway.control.table import table_with
 from gateway.datadir import replace
 from gateway.log import Log
@@ -29,23 +30,6 @@ from policies.routing import PPM, Key, Route, Table
 
 TICK_S = 0.25
 """How often policies and keys are looked at: a revocation is in the table within a second."""
-
-
-class PolicyStatus(msgspec.Struct, frozen=True):
-    """What `status` shows of a policy file."""
-
-    file: str
-    route: str | None
-    error: str | None
-
-
-class ControllerStatus(msgspec.Struct, frozen=True):
-    """What the controller says of itself, in `run/controller.json`."""
-
-    version: int
-    policies: tuple[PolicyStatus, ...]
-    error: str | None
-    """Why it cannot do its work now."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,74 @@
+"""The admin process: `python -m gateway.admin.server --boot-fd N`, behind the supervisor's front on a Unix socket."""
+
+import argparse
+import importlib.metadata
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+
+from gateway.admin.api import Pages, create_app
+from gateway.admin.auth import Door
+from gateway.admin.boot import AdminBoot, decode
+from gateway.datadir import DataDir
+
+CONCURRENCY = 64
+
+
+class ReadyServer(uvicorn.Server):
+    """Says when it serves."""
+
+    def __init__(self, config: uvicorn.Config, ready_fd: int) -> None:
+        super().__init__(config)
+        self._ready_fd = ready_fd
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and report it to the supervisor."""
+        await super().startup(sockets)
+        if self._ready_fd >= 0:
+            os.write(self._ready_fd, b"1")
+            os.close(self._ready_fd)
+
+
+def listen(path: Path) -> socket.socket:
+    """A Unix socket at `path`, for this user only; what an earlier process left there is taken away."""
+    path.unlink(missing_ok=True)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o077)
+    try:
+        sock.bind(str(path))
+    finally:
+        os.umask(before)
+    return sock
+
+
+def serve(boot: AdminBoot) -> None:
+    """Serve until SIGTERM."""
+    version = importlib.metadata.version("crossfade")
+    app = create_app(Pages(DataDir(Path(boot.data))), Door(boot.token_sha256), version=version)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        limit_concurrency=CONCURRENCY,
+        timeout_graceful_shutdown=5,
+        server_header=False,
+    )
+    ReadyServer(config, boot.ready_fd).run(sockets=[listen(Path(boot.socket))])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the admin process as the supervisor starts it."""
+    parser = argparse.ArgumentParser(prog="gateway.admin.server")
+    parser.add_argument("--boot-fd", type=int, required=True)
+    with os.fdopen(parser.parse_args(argv).boot_fd, "rb") as pipe:
+        serve(decode(pipe.read()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

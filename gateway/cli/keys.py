@@ -1,0 +1,106 @@
+"""`crossfade keys`: create, list and revoke the gateway's own keys."""
+
+import argparse
+import getpass
+import json
+import sys
+from datetime import UTC, datetime
+
+from gateway import clock, keys
+from gateway.cli import place
+from gateway.datadir import DataDirError, prepare, secret
+from gateway.keys import Actor, KeyRefusedError
+from gateway.settings_file import SettingsError
+from gateway.state import StateError, opened
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The subcommands."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    create = actions.add_parser("create", help="make a key; it is shown once and kept nowhere")
+    create.add_argument("name", help="what the key is called in policies, records and here")
+    create.add_argument("--scope", action="append", default=[], metavar="SCOPE", help="what it may do besides asking")
+    listing = actions.add_parser("list", help="all keys, without the keys themselves")
+    revoke = actions.add_parser("revoke", help="end a key's life; it acts within a second")
+    revoke.add_argument("name", help="its name or id")
+    revoke.add_argument("--reason", default="", help="for the audit log")
+    for each in (create, listing, revoke):
+        place.add_options(each)
+        place.add_json(each)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; 1: refused."""
+    try:
+        return {"create": _create, "list": _list, "revoke": _revoke}[arguments.action](arguments)
+    except (SettingsError, DataDirError, StateError, KeyRefusedError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _create(arguments: argparse.Namespace) -> int:
+    settings = place.settings(arguments)
+    data = prepare(settings.data)
+    pepper = secret(settings.keys.pepper_file or data.root / "pepper")
+    key = keys.new_secret()
+    with opened(data.state) as state:
+        stored = keys.create(
+            state,
+            arguments.name,
+            fingerprint=keys.fingerprint(pepper, key),
+            scopes=tuple(arguments.scope),
+            actor=_actor(""),
+        )
+    if arguments.json:
+        print(json.dumps({"id": stored.id, "name": stored.name, "key": key}))
+    else:
+        print(key)
+    print(
+        f"{stored.name} ({stored.id}): this key is shown once and kept nowhere. Put it where the app reads it.",
+        file=sys.stderr,
+    )
+    if settings.keys.mode != "virtual":
+        print("The settings say keys: {mode: passthrough}: nobody is asked for it yet.", file=sys.stderr)
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    with opened(prepare(place.data(arguments).root).state) as state:
+        found = keys.stored(state)
+    if arguments.json:
+        rows = [
+            {
+                "id": key.id,
+                "name": key.name,
+                "scopes": list(key.scopes),
+                "created_at": key.created_at,
+                "revoked_at": key.revoked_at,
+            }
+            for key in found
+        ]
+        print(json.dumps(rows))
+        return 0
+    for key in found:
+        end = "" if key.revoked_at is None else f"  revoked {_day(key.revoked_at)}"
+        print(f"{key.name:24}  {key.id}  since {_day(key.created_at)}{end}")
+    if not found:
+        print("no keys yet: `crossfade keys create NAME` makes one", file=sys.stderr)
+    return 0
+
+
+def _revoke(arguments: argparse.Namespace) -> int:
+    with opened(prepare(place.data(arguments).root).state) as state:
+        key = keys.revoke(state, arguments.name, actor=_actor(arguments.reason))
+    if arguments.json:
+        print(json.dumps({"id": key.id, "name": key.name, "revoked_at": key.revoked_at}))
+    else:
+        print(f"{key.name} ({key.id}) is revoked")
+    return 0
+
+
+def _actor(reason: str) -> Actor:
+    return Actor(f"cli:{getpass.getuser()}", clock.wall(), reason)
+
+
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,87 @@
+"""`crossfade kill`: everything to the baseline, now. It writes one file and needs nothing else to be alive."""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import dataclass
+
+from gateway import clock
+from gateway.cli import place
+from gateway.datadir import DataDir
+from gateway.kill import clear_kill, set_kill
+from gateway.running import live_workers
+from gateway.settings_file import SettingsError
+
+CONFIRM_S = 2.0
+POLL_S = 0.02
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of `kill`."""
+    parser.add_argument("--off", action="store_true", help="take it back: weights are as the routing table says")
+    parser.add_argument("--reason", default="crossfade kill", help="what the kill file says")
+    place.add_options(parser)
+    place.add_json(parser)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """Which workers act on it."""
+
+    workers: list[str]
+    confirmed: list[str]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write or remove the file, and wait until the workers act on it; 1: not done, or not by all."""
+    try:
+        data = place.data(arguments)
+    except SettingsError as error:
+        print(
+            f"{error}\nhint: name the data directory, then no settings are read: crossfade kill --data DIR",
+            file=sys.stderr,
+        )
+        return 1
+    try:
+        is_new = clear_kill(data) if arguments.off else set_kill(data, reason=arguments.reason, now=clock.wall())
+    except OSError as error:
+        print(
+            f"{data.kill}: {error.strerror}. hint: is this the data directory? --data DIR names another",
+            file=sys.stderr,
+        )
+        return 1
+    found = confirmation(data, wanted=0 if arguments.off else 1)
+    if arguments.json:
+        answer = {
+            "killed": not arguments.off,
+            "changed": is_new,
+            "workers": found.workers,
+            "confirmed": found.confirmed,
+        }
+        print(json.dumps(answer))
+    else:
+        print(_said(data, off=arguments.off, is_new=is_new))
+        print(f"confirmed by {len(found.confirmed)} of {len(found.workers)} workers", file=sys.stderr)
+    return 0 if len(found.confirmed) == len(found.workers) else 1
+
+
+def confirmation(data: DataDir, *, wanted: int) -> Confirmation:
+    """Wait until every worker that runs here says it acts on it, at most CONFIRM_S."""
+    until = clock.monotonic() + CONFIRM_S
+    while True:
+        workers = live_workers(data)
+        confirmed = [worker.name for worker in workers if worker.gauges["killed"] == wanted]
+        if len(confirmed) == len(workers) or clock.monotonic() > until:
+            return Confirmation([worker.name for worker in workers], confirmed)
+        time.sleep(POLL_S)
+
+
+def _said(data: DataDir, *, off: bool, is_new: bool) -> str:
+    if off:
+        return (
+            f"{data.kill} is gone: the weights count again"
+            if is_new
+            else f"{data.kill} was not there: nothing to take back"
+        )
+    return f"{data.kill} is written: baseline only" if is_new else f"{data.kill} was there already: baseline only"

@@ -1,0 +1,39 @@
+"""Which Crossfade a command is about: the settings and the data directory, as its options name them."""
+
+import argparse
+import os
+from pathlib import Path
+
+from gateway import settings_file
+from gateway.datadir import DataDir
+from gateway.settings import Loc, Settings
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say which one."""
+    parser.add_argument("--config", metavar="FILE", help="the settings (default: crossfade.yaml here, if there is one)")
+    parser.add_argument("--data", metavar="DIR", help="the data directory (default: what the settings say)")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The option of every command that reads."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def settings(arguments: argparse.Namespace) -> Settings:
+    """The settings the options name.
+
+    Raises:
+        SettingsError: they cannot be used.
+    """
+    overrides: dict[Loc, str] = {("data",): arguments.data} if arguments.data else {}
+    return settings_file.load(settings_file.find(arguments.config, os.environ), os.environ, overrides)
+
+
+def data(arguments: argparse.Namespace) -> DataDir:
+    """The data directory the options name; settings are read only if `--data` does not say it.
+
+    Raises:
+        SettingsError: they cannot be used.
+    """
+    return DataDir(Path(arguments.data) if arguments.data else settings(arguments).data)

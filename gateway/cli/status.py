@@ -1,0 +1,224 @@
+"""`crossfade status`: where each route stands, and who serves it; read from files, true with the control plane dead."""
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+
+from gateway import clock, running
+from gateway.cli import place
+from gateway.control.status import ControllerStatus, read_status
+from gateway.datadir import DataDir
+from gateway.settings_file import SettingsError
+from gateway.telemetry.metrics import PREFIX
+from policies.routing import PPM, Route, RoutingError, Table, Variant, decode
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of `status`."""
+    parser.add_argument("route", nargs="?", metavar="ROUTE", help="only this one")
+    place.add_options(parser)
+    place.add_json(parser)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteState:
+    """Where a route stands."""
+
+    route: str
+    mode: str
+    baseline: str
+    candidate: str | None
+    revision: str | None
+    weight_pct: float
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """The routing table."""
+
+    version: int
+    age_s: float
+    lease: str
+    """held, stale or expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """One worker that lives."""
+
+    worker: str
+    pid: int
+    requests: int
+    in_flight: int
+    table_version: int
+    killed: bool
+    lease_expired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that `status` says."""
+
+    data: str
+    serving: bool
+    """Whether a supervisor and at least one worker live."""
+    pid: int | None
+    killed: bool
+    table: TableState | None
+    problem: str | None
+    """Why there is no table to read."""
+    routes: list[RouteState]
+    workers: list[WorkerState]
+    missing: list[str]
+    """Processes that should run and do not."""
+    policy_errors: list[str]
+    journal_bytes: int
+    journal_lag_s: float | None
+    """None: no recorder has said yet."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print it; 1 if nothing serves here, or there is no such route."""
+    try:
+        data = place.data(arguments)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    state = read(data, now=clock.wall())
+    routes = [route for route in state.routes if arguments.route in (None, route.route)]
+    if arguments.json:
+        print(json.dumps(asdict(state) | {"routes": [asdict(route) for route in routes]}))
+    else:
+        _print(state, routes)
+    if arguments.route is not None and not routes:
+        known = ", ".join(route.route for route in state.routes) or "none"
+        print(f"no route is called {arguments.route!r}. hint: there are {known}", file=sys.stderr)
+        return 1
+    return 0 if state.serving else 1
+
+
+def read(data: DataDir, *, now: float) -> State:
+    """What the files say at `now`."""
+    supervisor = running.supervisor(data)
+    workers = running.live_workers(data)
+    table, problem = _table(data)
+    processes = supervisor.processes if supervisor is not None else ()
+    controller = read_status(data.controller_status) or ControllerStatus(0, (), None)
+    return State(
+        data=str(data.root),
+        serving=supervisor is not None and bool(workers),
+        pid=supervisor.pid if supervisor is not None else None,
+        killed=data.kill.exists(),
+        table=None if table is None else _table_state(table, now),
+        problem=problem,
+        routes=[] if table is None else [_route(route) for route in table.routes],
+        workers=[_worker(worker) for worker in workers],
+        missing=[each.slot for each in processes if each.pid is None or not running.is_alive(each.pid)],
+        policy_errors=[policy.error for policy in controller.policies if policy.error is not None],
+        journal_bytes=_size_bytes(data),
+        journal_lag_s=_lag_s(data, now),
+    )
+
+
+def _table(data: DataDir) -> tuple[Table | None, str | None]:
+    try:
+        return decode(data.routing.read_bytes()), None
+    except (OSError, RoutingError) as error:
+        return None, str(error)
+
+
+def _table_state(table: Table, now: float) -> TableState:
+    age_s = now - table.lease.renewed_at
+    lease = "held" if age_s < table.lease.hold_s else "stale" if age_s < table.lease.grace_s else "expired"
+    return TableState(table.version, age_s, lease)
+
+
+def _route(route: Route) -> RouteState:
+    candidate = route.candidate
+    return RouteState(
+        route=route.name,
+        mode=route.mode,
+        baseline=_variant(route.baseline),
+        candidate=None if candidate is None else _variant(candidate),
+        revision=None if candidate is None else candidate.revision,
+        weight_pct=route.weight_ppm / (PPM / 100),
+    )
+
+
+def _variant(variant: Variant) -> str:
+    return f"{variant.upstream}/{variant.model or '(as asked)'}"
+
+
+def _worker(worker: running.LiveWorker) -> WorkerState:
+    gauges = worker.gauges
+    return WorkerState(
+        worker=worker.slot,
+        pid=worker.pid,
+        requests=gauges["requests"],
+        in_flight=gauges["in_flight"],
+        table_version=gauges["table_version"],
+        killed=bool(gauges["killed"]),
+        lease_expired=bool(gauges["lease_expired"]),
+    )
+
+
+def _size_bytes(data: DataDir) -> int:
+    total = 0
+    for folder, _, names in os.walk(data.journal):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(folder, name)).st_size
+            except FileNotFoundError:
+                continue  # recorded and deleted while we looked
+    return total
+
+
+def _lag_s(data: DataDir, now: float) -> float | None:
+    """How far the records are behind: what the recorder said last, and how long ago it said so."""
+    path, series = data.exposition("recorder"), f"{PREFIX}journal_lag_seconds "
+    try:
+        text, at = path.read_text("utf-8"), path.stat().st_mtime
+    except OSError:
+        return None
+    found = [line.removeprefix(series) for line in text.splitlines() if line.startswith(series)]
+    return float(found[0]) + max(0.0, now - at) if found else None
+
+
+def _print(state: State, routes: list[RouteState]) -> None:
+    print(_headline(state))
+    if state.killed:
+        print("KILLED: the baseline alone answers. `crossfade kill --off` takes it back.")
+    rows = [("ROUTE", "WEIGHT", "CANDIDATE", "REVISION", "BASELINE", "MODE")]
+    rows += [
+        (each.route, f"{each.weight_pct:g}%", each.candidate or "-", each.revision or "-", each.baseline, each.mode)
+        for each in routes
+    ]
+    if len(rows) > 1:
+        _print_rows(rows)
+    else:
+        print("no routes: every request goes to the default upstream")
+    for worker in state.workers:
+        words = [f"{worker.worker} (pid {worker.pid}): {worker.requests} requests, {worker.in_flight} in flight"]
+        words += ["lease expired: baseline only"] if worker.lease_expired else []
+        print(", ".join(words))
+    lag = "no recorder has said yet" if state.journal_lag_s is None else f"records {state.journal_lag_s:.1f} s behind"
+    print(f"journal: {state.journal_bytes / 2**20:.1f} MiB, {lag}")
+    for name in state.missing:
+        print(f"not running: {name} (its log lines say why)")
+    for error in state.policy_errors:
+        print(f"policy not loaded, the last good version stays: {error}")
+
+
+def _headline(state: State) -> str:
+    who = f"serving (pid {state.pid}) from {state.data}" if state.serving else f"nothing serves from {state.data}"
+    if state.table is None:
+        return f"{who}; no routing table: {state.problem}"
+    return f"{who}; routing table {state.table.version}, lease {state.table.lease} ({state.table.age_s:.0f} s old)"
+
+
+def _print_rows(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
