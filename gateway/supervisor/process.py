@@ -251,7 +251,9 @@ class Supervisor:
                 return "the data directory cannot change while it is served from. hint: stop, then start"
             sock = self._socket if self._listens_on(plan) else listen(plan.settings.server.listen)
             await self._admin.serve(plan)
-        except (SettingsError, DataDirError, BindError) as error:
+        except SettingsError as error:
+            return error.brief
+        except (DataDirError, BindError) as error:
             return str(error)
         error = await self._replace_workers(plan, sock)
         if error is not None:
