@@ -1,4 +1,4 @@
-"""The faults at full size, with their figures: `python -m tests.faults replay|kills|hangups|... [--count N]`.
+"""The faults at full size, with their figures: `python -m tests.faults kills [--count 200]`.
 
 Each prints what it found and exits 1 if a promise broke. The suite runs the same functions at a smaller size.
 """
@@ -7,41 +7,79 @@ import argparse
 import asyncio
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any, Protocol
 
+from tests.faults.bad_input import bad_input, slow_senders
+from tests.faults.bad_upstream import bad_upstream
+from tests.faults.disk_full import can_mount, disk_full
+from tests.faults.hangups import hangups
+from tests.faults.kills import kills
+from tests.faults.overload import keep_alive_races, mixed, overload, slow_readers
 from tests.faults.replay import corpus, own_cases, replay
+from tests.faults.smuggling import fuzz_http
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+class Found(Protocol):
+    """What a fault run found."""
+
+    def held(self) -> bool: ...
+    def report(self) -> str: ...
 
 
-def _replay(directory: Path, count: int) -> bool:
-    recorded = asyncio.run(replay(corpus(), directory / "recorded"))
-    _say("recorded requests of the official SDK\n" + recorded.report())
-    own = asyncio.run(replay(own_cases() * max(1, count), directory / "own"))
-    _say("cases of our own\n" + own.report())
-    return all(found.same == found.captured == found.requests for found in (recorded, own))
+Part = tuple[str, Callable[[], Coroutine[Any, Any, Found]]]
 
 
-FAULTS: dict[str, tuple[Callable[[Path, int], bool], int]] = {
-    "replay": (_replay, 10),
-}
-"""By name: what runs it, and the issue's count."""
+async def _disk_full(count: int, directory: Path) -> Found:
+    if not can_mount():
+        sys.exit("a small disk needs a mount namespace: run this as root, with unshare")
+    return await asyncio.to_thread(disk_full, count, directory)
+
+
+def parts(fault: str, directory: Path, count: int) -> list[Part]:
+    """What belongs to a fault, in order."""
+    at = directory.joinpath
+    found: dict[str, list[Part]] = {
+        "replay": [
+            ("recorded requests of the official SDK", lambda: replay(corpus(), at("recorded"))),
+            ("cases of our own", lambda: replay(own_cases() * count, at("own"))),
+        ],
+        "kills": [("SIGKILL of workers under load", lambda: kills(count, at("kills")))],
+        "hangups": [("hang-ups at random points", lambda: hangups(count, at("hangups")))],
+        "badinput": [
+            ("malformed requests and bombs", lambda: bad_input(at("bad"), repeat=count)),
+            ("slow senders", lambda: slow_senders(at("slow"), 100 * count)),
+            ("misbehaving upstreams", lambda: bad_upstream(at("upstream"), repeat=count)),
+            ("overload", lambda: overload(at("overload"), asked=200 * count)),
+            ("slow readers", lambda: slow_readers(at("readers"), 100 * count)),
+            ("cookies, keys and redirects", lambda: mixed(at("mixed"), 1_000 * count)),
+            ("kept connections closed after an answer", lambda: keep_alive_races(at("a"), 200 * count, when="after")),
+            ("kept connections closed on a request", lambda: keep_alive_races(at("b"), 200 * count, when="on")),
+        ],
+        "diskfull": [("a disk that fills up", lambda: _disk_full(count, directory))],
+        "fuzz-http": [("mutated requests", lambda: fuzz_http(count, at("fuzz")))],
+    }
+    return found[fault]
+
+
+COUNTS = {"replay": 10, "kills": 200, "hangups": 10_000, "badinput": 2, "diskfull": 5_000, "fuzz-http": 100_000}
+"""The issue's figures, or what finds something."""
 
 
 def main() -> int:
     """Run one fault; 0 if every promise held."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("fault", choices=sorted(FAULTS))
+    parser.add_argument("fault", choices=sorted(COUNTS))
     parser.add_argument("--count", type=int, help="how often; default: the figure that is published")
     arguments = parser.parse_args()
-    run, count = FAULTS[arguments.fault]
+    held = True
     with tempfile.TemporaryDirectory(prefix="crossfade-faults-") as directory:
-        held = run(Path(directory), arguments.count or count)
-    _say("held" if held else "BROKEN")
+        for title, run in parts(arguments.fault, Path(directory), arguments.count or COUNTS[arguments.fault]):
+            found = asyncio.run(run())
+            held &= found.held()
+            sys.stdout.write(f"{title}: {'held' if found.held() else 'BROKEN'}\n{found.report()}\n\n")
+            sys.stdout.flush()
     return 0 if held else 1
 
 

@@ -260,6 +260,7 @@ async def send_malformed(bench: Bench, case: Malformed) -> str:
 
 async def bad_input(directory: Path, *, repeat: int = 1) -> BadInputFound:
     """Everything malformed, one after the other, then the bombs."""
+    armed = bombs()
     async with attacked(directory) as bench:
         bench.upstream.keep_calls = True
         for case in (malformed() + broken_bodies()) * repeat:
@@ -269,7 +270,7 @@ async def bad_input(directory: Path, *, repeat: int = 1) -> BadInputFound:
             if wrong:
                 bench.found.unlike.append(f"{case.name}: {wrong}")
         bench.upstream.keep_calls = False
-        for name, raw in bombs():
+        for name, raw in armed:
             app = await App.connect(bench.gateway.port)
             with contextlib.suppress(*NO_ANSWER):
                 message = await asyncio.wait_for(app.ask(raw), ENOUGH_S)

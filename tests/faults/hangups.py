@@ -14,7 +14,7 @@ from tests.faults.raw_http import App, read_response, request
 from tests.faults.upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
 from tests.integration.gateway_process import Gateway, Worker, table_for
 
-AT_ONCE = 32
+AT_ONCE = 16
 POINTS = (
     "in the head",
     "in the body",

@@ -1,6 +1,7 @@
 """HTTP/1.1 as it stands on a socket: whole messages with their raw bytes, for tests that compare wires."""
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -198,7 +199,10 @@ class App:
         self.writer.transport.abort()
 
     def close(self) -> None:
-        """Hang up with FIN."""
+        """Hang up with FIN, at once: what stops the gateway next need not let the loop run first."""
+        raw: socket.socket = self.writer.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            raw.shutdown(socket.SHUT_RDWR)
         self.writer.close()
 
 

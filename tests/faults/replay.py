@@ -114,6 +114,10 @@ class Differences:
     """Those whose bodies in the journal have the SHA-256 of what was sent and received."""
     unlike: list[str] = field(default_factory=list[str])
 
+    def held(self) -> bool:
+        """Whether every request and answer passed unchanged, and is kept as it was."""
+        return self.same == self.captured == self.requests > 0
+
     def report(self) -> str:
         """The figures, and the first differences."""
         lines = [

@@ -1,0 +1,34 @@
+"""Killed workers, hang-ups, full disks: small sizes of what `make kills`, `make hangups` and `make diskfull` print."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.disk_full import can_mount, disk_full
+from tests.faults.hangups import hangups
+from tests.faults.kills import kills
+
+pytestmark = pytest.mark.slow
+
+
+async def test_a_killed_worker_loses_no_completed_exchange(tmp_path: Path) -> None:
+    """What apps received in full before a SIGKILL is in the journal, once, with the same bytes."""
+    found = await kills(4, tmp_path)
+    assert found.held(), found.report()
+
+
+async def test_hang_ups_free_everything(tmp_path: Path) -> None:
+    """Wherever apps hang up, the upstream request ends too, and no connection, descriptor or row is left over."""
+    found = await hangups(300, tmp_path)
+    assert not found.not_cancelled, found.report()
+    assert not found.leaked(), found.report()
+    assert found.app_errors == found.hook_errors == 0, found.report()
+    assert found.with_row == found.exchanges > 0, found.report()
+
+
+def test_a_full_disk_is_not_felt_and_is_counted(tmp_path: Path) -> None:
+    """On a full disk apps see no error, what is lost is counted exactly, and capture resumes when there is room."""
+    if not can_mount():
+        pytest.skip("a small disk needs root and a mount namespace")
+    found = disk_full(1_500, tmp_path)
+    assert found.held(), found.report()
