@@ -19,7 +19,7 @@ from policies import histograms
 from policies.detectors import Detector, Recent
 from policies.events import PairEvent
 from policies.histograms import MICRO, WHOLE, Histogram
-from policies.rules import Latency, Rules
+from policies.rules import Latency, Rules, Stage
 from policies.terms import Owner
 
 MAX_OPEN = 100_000
@@ -73,6 +73,11 @@ class Evidence:
     def shadow(self) -> bool:
         """Whether nobody saw the candidate's answers."""
         return not self.key.weight_ppm
+
+    @property
+    def stage(self) -> Stage:
+        """The stage of the ladder that this is the evidence of."""
+        return next(stage for stage in self.rules.ladder.stages if stage.weight_ppm == self.key.weight_ppm)
 
     def count(self, name: str) -> int:
         """One counter's value."""
@@ -179,8 +184,8 @@ class Evidence:
         self._tally("pairs")
         self._tally("dropped", int(event.dropped))
         self._tally("abstained", int(event.abstained))
-        scoreable = not (event.error_baseline or event.error_candidate or event.dropped)
-        if scoreable and not event.abstained and _score(event, 1.0) is None:
+        answered = not (event.error_baseline or event.error_candidate or event.dropped)
+        if answered and self.rules.gates.quality and _score(event, 1.0) is None:
             self._tally("unscored")
         ours, theirs = event.output_candidate, event.output_baseline
         if ours is None or theirs is None:
@@ -224,6 +229,7 @@ class Evidence:
         self._tally("units")
         self._tally(f"units_{owner}")
         pairs = [event for event in events if event.paired]
+        self._tally(f"paired_{owner}", int(bool(pairs)))
         scale = self.rules.gates.quality.scale if self.rules.gates.quality else 1.0
         scores = (_score(event, scale) for event in pairs)
         self._mean("quality" if owner is Owner.BASELINE else "quality_owned", scores)

@@ -1,0 +1,158 @@
+"""Why: the only renderer of decisions, for command line, admin API, console and logs; and the record that proves one.
+
+A record holds all that a decision was made of. `replay` makes it again: with the same code, bit for bit.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from policies.evidence import Evidence
+from policies.results import Alarm, GateResult, GuardResult
+from policies.review import Conditions, review
+from policies.rollout import Decision, Rollout, command, step
+from policies.simulate import Simulation
+from policies.terms import Verb, Verdict
+
+FORMAT = 1
+"""The record's format; a newer one is refused."""
+
+
+class RecordError(Exception):
+    """The bytes are no decision record that this version can replay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An operator's word, as it was given."""
+
+    verb: Verb
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A decision, and everything it can be computed from again."""
+
+    version: str
+    """Of the code that decided."""
+    decision: Decision
+    seen: Conditions
+    evidence: Evidence | None = None
+    """Closed counts and detectors, with the rules they were judged by."""
+    order: Order | None = None
+    format: int = FORMAT
+
+
+def record(decision: Decision, evidence: Evidence, seen: Conditions, *, version: str) -> Record:
+    """The record of what `step` decided on `evidence`; conversations still open are left out."""
+    return Record(version, decision, seen, evidence.closed())
+
+
+def replay(kept: Record) -> Decision:
+    """The decision, made again from what the record holds."""
+    before, now = kept.decision.before, kept.decision.at
+    if kept.order:
+        return command(before, kept.order.verb, now=now, by=kept.order.by, reason=kept.order.reason)
+    if kept.evidence is None:
+        return kept.decision
+    return step(before, review(kept.evidence, before, now=now, seen=kept.seen), now=now)
+
+
+def encode(kept: Record) -> bytes:
+    """The record as one JSON object."""
+    return msgspec.json.encode(kept)
+
+
+def decode(data: bytes) -> Record:
+    """The record that `data` holds.
+
+    Raises:
+        RecordError: not a record, or of a newer format.
+    """
+    try:
+        found = msgspec.json.decode(data, type=Record)
+    except msgspec.MsgspecError as error:
+        raise RecordError(f"not a decision record: {error}") from error
+    if found.format > FORMAT:
+        raise RecordError(f"the record has format {found.format}, this version reads up to {FORMAT}: upgrade it")
+    return found
+
+
+def text(decision: Decision) -> str:
+    """The decision for people: what, by which rule, on which evidence."""
+    before, after = decision.before, decision.rollout
+    now, then = _where(before), _where(after)
+    head = (
+        f"ROUTE {before.route}  CANDIDATE {before.key.candidate}@{before.key.revision or before.key.digest}"
+        f"  STAGE {now if now == then else f'{now} -> {then}'}  DECISION {decision.outcome}"
+        f"  {datetime.fromtimestamp(decision.at, UTC):%Y-%m-%dT%H:%M:%SZ}  RULE {decision.rule}"
+    )
+    results = decision.results
+    lines = [head, f"  {decision.reason}"]
+    lines += [_gate_line(gate) for gate in results.gates]
+    lines += [_guard_line(guard) for guard in results.guards if guard.verdict is not Verdict.PASS]
+    if quiet := [guard.guard for guard in results.guards if guard.verdict is Verdict.PASS]:
+        lines.append(f"  {'PASS':<12}  guards: {', '.join(quiet)}")
+    lines += [_alarm_line(alarm) for alarm in results.alarms]
+    if results.gates:
+        lines.append(f"  every gate at its full alpha, all must pass; attempt {before.attempt}; looks: continuous")
+    return "\n".join(lines)
+
+
+def fields(decision: Decision) -> bytes:
+    """The decision as one JSON object, with the text people read under `text`."""
+    return msgspec.json.encode({"text": text(decision), **msgspec.to_builtins(decision)})
+
+
+def summary(simulation: Simulation) -> bytes:
+    """A simulation as one JSON object: the last line of `crossfade policy simulate --json`."""
+    results = simulation.deciding.results if simulation.deciding else None
+    return msgspec.json.encode(
+        {
+            "decision": simulation.outcome,
+            "units": simulation.units,
+            "decided_at_unit": simulation.decided_at_unit,
+            "rule": simulation.deciding.rule if simulation.deciding else "no data",
+            "reason": simulation.deciding.reason if simulation.deciding else "no pair was given",
+            "stage": _where(simulation.last.rollout) if simulation.last else "shadow",
+            "gates": [_gate_row(gate) for gate in results.gates] if results else [],
+            "guards": [
+                {"guard": guard.guard, "verdict": guard.verdict.name, "reason": guard.reason}
+                for guard in (results.guards if results else ())
+            ],
+            "detectors": [
+                {"detector": alarm.detector, "log10_m": alarm.log10_m, "limit": alarm.limit, "raised": alarm.raised}
+                for alarm in (results.alarms if results else ())
+            ],
+        }
+    )
+
+
+def _gate_row(gate: GateResult) -> dict[str, str | float | bool | None]:
+    return {
+        "gate": gate.gate, "estimate": gate.estimate, "lower": gate.lower, "upper": gate.upper, "limit": gate.limit,
+        "log10_e": gate.log10_e, "verdict": gate.verdict.name, "reason": gate.reason, "n": gate.n,
+        "required": gate.required, "units_to_go": gate.units_to_go,
+    }  # fmt: skip
+
+
+def _where(rollout: Rollout) -> str:
+    """The stage's name, and the phase where that says more."""
+    plain = rollout.phase in ("shadow", "canary", "promoted")
+    return rollout.at.label if plain else f"{rollout.at.label} ({rollout.phase})"
+
+
+def _gate_line(gate: GateResult) -> str:
+    more = f"; about {gate.units_to_go} more units" if gate.units_to_go else ""
+    return f"  {gate.verdict.name:<12}  {gate.reason}{more}{'' if gate.required else ' (not required here)'}"
+
+
+def _guard_line(guard: GuardResult) -> str:
+    return f"  {guard.verdict.name:<12}  {guard.reason}{'' if guard.required else ' (not required)'}"
+
+
+def _alarm_line(alarm: Alarm) -> str:
+    return f"  {'ALARM' if alarm.raised else 'quiet':<12}  {alarm.reason}"

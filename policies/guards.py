@@ -1,0 +1,177 @@
+"""What must hold to stay, whatever the scores say: a judge can be charmed, a constant answer cannot hide.
+
+Rules:
+1. A breach is certified (by a confidence sequence at the guard's own alpha) and rolls back at once: FAIL.
+2. A suspicion, a thing not measured, or a doubt about the measuring itself (lost pairs, absent verdicts, failed
+   controls) only blocks advancing: INCONCLUSIVE.
+
+Source: decisions, D.4; the null model that a judge prefers 77 % of the time, Zheng et al. 2024 (arXiv 2410.07137).
+"""
+
+import hashlib
+import math
+import re
+from collections import Counter
+
+from policies import histograms, stats
+from policies.events import Output
+from policies.evidence import Evidence
+from policies.results import GuardResult
+from policies.terms import Verdict
+
+FLAGS = ("empty", "refusal", "loop", "truncated", "language", "echo", "unknown_tool")
+"""What may be wrong with an answer, each counted on both sides."""
+
+_REFUSAL = re.compile(
+    r"\W*((i['’]?m|i am) (very |so |really )?(sorry|unable to|not able to)|sorry,|i apologi[sz]e|as an ai\b"
+    r"|(unfortunately,? )?i (can['’]?t|cannot|can not) )",
+    re.IGNORECASE,
+)
+_WORDS_LOOPED = 4
+_TIMES_LOOPED = 8
+
+
+def describe(text: str, *, seen: tuple[str, ...] = ()) -> Output:
+    """What the guards need of an answer; `seen` adds the flags that only the shadow can know."""
+    plain = " ".join(text.split())
+    found = [
+        name for name, wrong in (("empty", not plain), ("refusal", _refuses(plain)), ("loop", _loops(plain))) if wrong
+    ]
+    digest = hashlib.blake2b(plain.lower().encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return Output(digest, len(plain), (*found, *seen))
+
+
+def _refuses(plain: str) -> bool:
+    return bool(_REFUSAL.match(plain))
+
+
+def _loops(plain: str) -> bool:
+    """Whether the same few words come back again and again, and make up at least half of the answer."""
+    words = plain.lower().split(" ")
+    grams = Counter(tuple(words[i : i + _WORDS_LOOPED]) for i in range(len(words) - _WORDS_LOOPED + 1))
+    most = max(grams.values(), default=0)
+    return most >= _TIMES_LOOPED and most * _WORDS_LOOPED * 2 >= len(words)
+
+
+def watch(evidence: Evidence) -> tuple[GuardResult, ...]:
+    """Every guard's verdict on the evidence so far."""
+    return (
+        _outputs(evidence),
+        _length(evidence),
+        *(_flag(evidence, flag) for flag in FLAGS),
+        _rate(evidence, "drops", ("dropped", "lost"), "pairs", evidence.rules.guards.drop_rate),
+        _rate(evidence, "unscored", ("unscored",), "pairs", evidence.rules.guards.unscored_rate),
+        _rate(evidence, "abstained", ("abstained",), "pairs", evidence.rules.guards.abstain_rate),
+        _rate(evidence, "controls", ("controls_failed",), "controls", evidence.rules.guards.control_failures),
+        _bias(evidence),
+        _concentration(evidence),
+        _shares(evidence),
+    )
+
+
+def _outputs(evidence: Evidence) -> GuardResult:
+    """One answer for everything, or far fewer answers than the baseline gives."""
+    rules, n = evidence.rules.guards, evidence.count("outputs")
+    required = rules.outputs == "required"
+    if not n:
+        return GuardResult("outputs", Verdict.INCONCLUSIVE, "outputs: none seen yet", required)
+    top, base_top = max(evidence.outputs_candidate.values()), max(evidence.outputs_baseline.values())
+    distinct, base_distinct = len(evidence.outputs_candidate), len(evidence.outputs_baseline)
+    few = distinct < rules.distinct_ratio * base_distinct
+    common = top / n > max(rules.top_share, rules.top_ratio * base_top / n)
+    if common and _surely_common(evidence, top, base_top, n):
+        verdict, word = Verdict.FAIL, "one answer surely comes too often"
+    elif few and n >= evidence.stage.min_units:
+        verdict, word = Verdict.FAIL, f"fewer than {rules.distinct_ratio:g} of the baseline's"
+    elif n < rules.min_outputs:
+        verdict, word = Verdict.INCONCLUSIVE, f"at least {rules.min_outputs} are needed"
+    elif few or common:
+        verdict, word, required = Verdict.INCONCLUSIVE, "suspicious", True
+    else:
+        verdict, word = Verdict.PASS, "varied enough"
+    told = (
+        f"outputs: {distinct} distinct of {n} (baseline {base_distinct}), "
+        f"the commonest {top / n:.1%} of them (baseline {base_top / n:.1%}): {word}"
+    )
+    return GuardResult("outputs", verdict, told, required)
+
+
+def _surely_common(evidence: Evidence, top: int, base_top: int, n: int) -> bool:
+    rules = evidence.rules.guards
+    allowed = max(rules.top_share, rules.top_ratio * stats.proportion_interval(base_top, n, rules.alpha)[1])
+    return stats.proportion_interval(top, n, rules.alpha)[0] > allowed
+
+
+def _length(evidence: Evidence) -> GuardResult:
+    """The median ratio of lengths; outside its range, a judge's taste for length may be speaking."""
+    rules, found = evidence.rules.guards, evidence.histogram("length_ratio")
+    median = histograms.latency_quantile(found, 0.5)
+    if median is None:
+        return GuardResult("length", Verdict.INCONCLUSIVE, "length: not measured", required=False)
+    allowed = f"{rules.length_ratio_min:g} to {rules.length_ratio_max:g}"
+    told = f"length: median {median:.2f} times the baseline's, allowed {allowed}"
+    fine = rules.length_ratio_min <= median <= rules.length_ratio_max
+    return GuardResult("length", Verdict.PASS if fine else Verdict.INCONCLUSIVE, told)
+
+
+def _flag(evidence: Evidence, flag: str) -> GuardResult:
+    """How much more often the candidate's answers are wrong in one way than the baseline's."""
+    rules, n = evidence.rules.guards, evidence.count("outputs")
+    ours, theirs = evidence.count(f"{flag}_candidate"), evidence.count(f"{flag}_baseline")
+    if not n or ours <= theirs:
+        return GuardResult(flag, Verdict.PASS, f"{flag}: {ours} of {n}, baseline {theirs}")
+    more = (ours - theirs) / n
+    log_e = stats.log_e_difference((n - ours, n), (n - theirs, n), -rules.slack)
+    told = f"{flag}: {ours} of {n}, baseline {theirs}; allowed {rules.slack:.1%} more"
+    if log_e >= -math.log(rules.alpha):
+        return GuardResult(flag, Verdict.FAIL, f"{told}: certified")
+    suspicious = more > rules.slack and n >= rules.min_outputs
+    return GuardResult(flag, Verdict.INCONCLUSIVE if suspicious else Verdict.PASS, told)
+
+
+def _rate(evidence: Evidence, name: str, counted: tuple[str, ...], of: str, limit: float) -> GuardResult:
+    """How much of the measuring itself goes wrong: above its limit nothing advances."""
+    wrong, n = sum(evidence.count(each) for each in counted), evidence.count(of)
+    verdict = Verdict.PASS if wrong <= limit * n else Verdict.INCONCLUSIVE
+    return GuardResult(name, verdict, f"{name}: {wrong} of {n} {of}, allowed {limit:.0%}")
+
+
+def _bias(evidence: Evidence) -> GuardResult:
+    """Whether the judge agrees with people on average: certified, or the judge does not count."""
+    limit, found = evidence.rules.guards.judge_bias, evidence.histogram("judge_bias")
+    if limit is None:
+        return GuardResult("judge_bias", Verdict.PASS, "judge_bias: no human labels asked for", required=False)
+    if not found:
+        return GuardResult("judge_bias", Verdict.INCONCLUSIVE, "judge_bias: no human labels yet")
+    alpha = evidence.rules.guards.alpha
+    (down, counts), (up, _) = histograms.scores_down(found), histograms.scores_up(found)
+    low = 2 * stats.lower_mean(down, counts, alpha, lo=-1.0, hi=1.0)
+    high = 2 * stats.upper_mean(up, counts, alpha, lo=-1.0, hi=1.0)
+    told = f"judge_bias: within [{low:+.3f}, {high:+.3f}] of people on {counts.sum():.0f} units, allowed {limit:g}"
+    fine = -limit <= low and high <= limit
+    return GuardResult("judge_bias", Verdict.PASS if fine else Verdict.INCONCLUSIVE, told)
+
+
+def _concentration(evidence: Evidence) -> GuardResult:
+    """One conversation must not carry the route: averages over units would then speak of it alone."""
+    n, limit = evidence.count("requests"), evidence.rules.guards.unit_share
+    most = max(evidence.requests.values(), default=0)
+    told = f"concentration: the busiest unit made {most} of {n} requests, allowed {limit:.0%}"
+    surely = most > limit * n and stats.proportion_interval(most, n, evidence.rules.guards.alpha)[0] > limit
+    hint = "; give the app's sessions an id (assign.by)" if surely else ""
+    return GuardResult("concentration", Verdict.INCONCLUSIVE if surely else Verdict.PASS, told + hint)
+
+
+def _shares(evidence: Evidence) -> GuardResult:
+    """Sample ratio mismatch: units went to the candidate in another share than the stage says."""
+    share = evidence.stage.served_ppm / 1_000_000
+    ours, theirs = evidence.count("units_candidate"), evidence.count("units_baseline")
+    n = ours + theirs
+    told = f"shares: {ours} of {n} units to the candidate, meant {share:.1%}"
+    if not 0 < share < 1 or not n:
+        return GuardResult("shares", Verdict.PASS, told)
+    log_e = stats.log_e_share(ours, n, share)
+    wrong = log_e >= -math.log(evidence.rules.guards.srm_alpha)
+    return GuardResult(
+        "shares", Verdict.INCONCLUSIVE if wrong else Verdict.PASS, f"{told}, e {math.exp(min(log_e, 700)):.2g}"
+    )

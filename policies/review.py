@@ -1,0 +1,75 @@
+"""From evidence to results: one look at everything, for `rollout.step` to weigh."""
+
+import math
+from dataclasses import dataclass
+
+from policies import guards, histograms
+from policies.detectors import Detector
+from policies.evidence import Evidence
+from policies.gates import Look, evaluate, gates_of
+from policies.results import Alarm, Results
+from policies.rollout import Rollout
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What the controller knows beside the evidence."""
+
+    watermark_at: float | None = None
+    """Every older unit is resolved or timed out; None: recorded traffic, all of it resolved."""
+    unhealthy: str | None = None
+    """Why the candidate cannot serve."""
+    fault: str | None = None
+    """Why the evidence cannot be trusted now: an evaluator that crashed, a reader that lags."""
+
+
+def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions, bounds: bool = True) -> Results:
+    """Judge all gates, guards and detectors. Pure; never raises."""
+    gates = evidence.rules.gates
+    look = Look(rollout.latency_limit_s, rollout.budgets, bounds)
+    return Results(
+        gates=tuple(evaluate(gate, evidence, look) for gate in gates_of(gates)),
+        guards=guards.watch(evidence),
+        alarms=tuple(
+            _alarm(name, detector, rollout.settings.arl, latch=not evidence.shadow)
+            for name, detector in sorted(evidence.detectors.items())
+        ),
+        units=evidence.count("units"),
+        fault=seen.fault or _stale(rollout, seen, now),
+        unhealthy=seen.unhealthy,
+        latency_limit_s=_limit(evidence),
+    )
+
+
+def _alarm(name: str, detector: Detector, arl: float, *, latch: bool) -> Alarm:
+    """In the shadow an alarm blocks while it lasts; once traffic moved, having alarmed is enough."""
+    height = detector.peak if latch else detector.height
+    raised, limit = height >= arl, math.log10(arl)
+    at = math.log10(max(1.0, height))
+    word = "alarm" if raised else "quiet"
+    reason = (
+        f"detector {name}: log10 {at:.2f} of {limit:.2f} after {detector.n} requests, "
+        f"tolerance {detector.tolerance:g}: {word}"
+    )
+    return Alarm(name, at, limit, raised, reason)
+
+
+def _limit(evidence: Evidence) -> float | None:
+    """The latency limit relative to the baseline, once enough of its units are seen."""
+    gate, found = evidence.rules.gates.latency, evidence.histogram("latency_baseline")
+    if gate is None or gate.limit_s is not None or histograms.units_in(found) < gate.freeze_units:
+        return None
+    at = histograms.latency_quantile(found, gate.quantile)
+    return None if at is None else at * gate.ratio
+
+
+def _stale(rollout: Rollout, seen: Conditions, now: float) -> str | None:
+    """Whether the watermark is too old, or from the future."""
+    if not math.isfinite(now):
+        return "the clock gives no number"
+    if seen.watermark_at is None:
+        return None
+    age, most = now - seen.watermark_at, rollout.settings.stale_s
+    if not -rollout.settings.tick_s <= age <= most:
+        return f"the evidence is {age:.0f} s old, allowed {most:.0f} s"
+    return None

@@ -1,0 +1,148 @@
+"""What a policy would have done: recorded pairs fed, in order, to the very functions that decide in production."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from policies.assignment import bucket
+from policies.events import PairEvent
+from policies.evidence import Evidence, EvidenceKey
+from policies.review import Conditions, review
+from policies.rollout import STOPPED, Decision, Rollout, start, step
+from policies.rules import Rules
+from policies.terms import Move, Outcome, Owner
+
+_SALT = "simulate"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One decision, and how many units had been seen when it was made."""
+
+    unit: int
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What came of it."""
+
+    outcome: Outcome
+    """The last thing decided other than to hold."""
+    units: int
+    decided_at_unit: int | None
+    deciding: Decision | None
+    """The decision that `outcome` names, with its evidence; the last one if nothing but HOLD was decided."""
+    last: Decision | None
+    """Where it ended; None without any pair."""
+    moves: tuple[Moment, ...]
+    """Every decision that was not to hold."""
+
+
+def simulate(rules: Rules, pairs: Iterable[PairEvent], *, timed: bool = False) -> Simulation:
+    """Feed all pairs and sum up; `walk` yields each decision."""
+    moves: list[Moment] = []
+    last: Moment | None = None
+    for last in walk(rules, pairs, timed=timed):
+        if last.decision.move is not Move.HOLD:
+            moves.append(last)
+    return summarise(moves, last)
+
+
+def summarise(moves: list[Moment], last: Moment | None) -> Simulation:
+    """Sum up what `walk` yielded: the moves among it, and the last of all."""
+    telling = [moment for moment in moves if moment.decision.outcome is not Outcome.HOLD]
+    at = telling[-1] if telling else None
+    deciding = at or last
+    return Simulation(
+        at.decision.outcome if at else Outcome.HOLD,
+        last.unit if last else 0,
+        at.unit if at else None,
+        deciding.decision if deciding else None,
+        last.decision if last else None,
+        tuple(moves),
+    )
+
+
+def walk(rules: Rules, pairs: Iterable[PairEvent], *, timed: bool = False, every: int = 0) -> Iterator[Moment]:
+    """Each decision, made after every unit. Moves, every `every`-th and the last come with their intervals.
+
+    Timed pairs carry the moments of their requests: units close when they are idle, holds and cooldowns pass, and
+    pairs must be in order. Without times a unit is all its pairs, wherever they stand; no hold ever ends.
+    """
+    trusted = replace(rules, rollback=replace(rules.rollback, tick_s=math.inf))
+    run = _Run(trusted, start(trusted))
+    yield from (_timed if timed else _untimed)(run, pairs, every)
+    if run.units:
+        yield Moment(run.units, run.decide(run.now, bounds=True))
+
+
+def _untimed(run: "_Run", pairs: Iterable[PairEvent], every: int) -> Iterator[Moment]:
+    by_unit: dict[str, list[PairEvent]] = {}
+    for pair in pairs:
+        by_unit.setdefault(pair.unit, []).append(pair)
+    for unit in by_unit.values():
+        for order, pair in enumerate(unit):
+            run.observe(replace(pair, at=0.0, id=f"{order:09}"))
+        run.evidence.close_all()
+        run.units += 1
+        yield Moment(run.units, run.decide(0.0, bounds=bool(every) and run.units % every == 0))
+        if run.rollout.phase in STOPPED:
+            return
+
+
+def _timed(run: "_Run", pairs: Iterable[PairEvent], every: int) -> Iterator[Moment]:
+    for pair in pairs:
+        closed = run.evidence.count("units")
+        run.evidence.advance(pair.at)
+        run.observe(pair)
+        fresh = run.evidence.count("units") - closed
+        if fresh or pair.at - run.now >= 60.0:
+            shown = bool(every) and run.units // every != (run.units + fresh) // every
+            run.units += fresh
+            yield Moment(run.units, run.decide(pair.at, bounds=shown))
+    closed = run.evidence.count("units")
+    run.evidence.close_all()
+    run.units += run.evidence.count("units") - closed
+
+
+@dataclass(slots=True)
+class _Run:
+    """A rollout on its way, with the evidence of the stage it stands on."""
+
+    rules: Rules
+    rollout: Rollout
+    units: int = 0
+    now: float = -math.inf
+    evidence: Evidence = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.evidence = self._fresh()
+
+    def observe(self, pair: PairEvent) -> None:
+        """Assign the pair's unit as the gateway would, and count it for the stage."""
+        if self.rollout.phase in STOPPED:
+            return
+        owned = bucket(pair.unit, _SALT) < self.rollout.weight_ppm
+        event = replace(pair, owner=Owner.CANDIDATE if owned else Owner.BASELINE)
+        self.evidence.observe(event, latency_limit_s=self.rollout.latency_limit_s)
+
+    def decide(self, now: float, *, bounds: bool) -> Decision:
+        """Look, and move if that is what comes of it. A move is always shown with its intervals."""
+        self.now = now
+        decision = self._look(now, bounds=bounds)
+        if not bounds and decision.move is not Move.HOLD:
+            decision = self._look(now, bounds=True)
+        before, self.rollout = self.rollout, decision.rollout
+        if (before.stage, before.attempt) != (self.rollout.stage, self.rollout.attempt):
+            self.evidence = self._fresh()
+        return decision
+
+    def _look(self, now: float, *, bounds: bool) -> Decision:
+        results = review(self.evidence, self.rollout, now=now, seen=Conditions(), bounds=bounds)
+        return step(self.rollout, results, now=now)
+
+    def _fresh(self) -> Evidence:
+        rollout = self.rollout
+        key = EvidenceKey(rollout.route, rollout.key.digest, rollout.attempt, rollout.at.weight_ppm)
+        return Evidence(key, self.rules)
