@@ -1,0 +1,91 @@
+"""`crossfade doctor`: checks this machine, the settings and the upstreams, and says what to do about each finding."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import httpx
+
+from gateway import checkup
+from gateway.checkup import Finding
+from gateway.cli import place
+from gateway.datadir import DataDir
+from gateway.settings import Settings
+from gateway.settings_file import SettingsError
+
+SEND_S = 30.0
+MARKS = {"ok": "ok  ", "warning": "WARN", "failure": "FAIL"}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of `doctor`."""
+    parser.add_argument(
+        "--send-test",
+        action="store_true",
+        help="also send GET /v1/models through the running gateway, with the key in OPENAI_API_KEY",
+    )
+    place.add_options(parser)
+    place.add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the findings; 1 if anything fails."""
+    found: list[Finding] = []
+    for finding in findings(arguments):
+        found.append(finding)
+        if not arguments.json:
+            print(f"{MARKS[finding.level]}  {finding.subject}: {finding.message}")
+            if finding.hint:
+                print(f"      hint: {finding.hint}")
+    if arguments.json:
+        print(json.dumps([asdict(finding) for finding in found]))
+    failures = sum(finding.level == "failure" for finding in found)
+    print(f"{failures} of {len(found)} checks failed" if failures else "all is well", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def findings(arguments: argparse.Namespace) -> Iterator[Finding]:
+    """All findings, the quick ones first."""
+    yield from checkup.machine()
+    try:
+        settings = place.settings(arguments)
+    except SettingsError as error:
+        yield Finding("failure", "settings", str(error))
+        return
+    yield Finding("ok", "settings", f"{len(settings.upstreams)} upstreams, default {settings.default_name}")
+    data = DataDir(settings.data)
+    yield from checkup.storage(settings, data)
+    yield from checkup.files(settings, os.environ)
+    yield from checkup.ports(settings, data)
+    yield from checkup.upstreams(settings)
+    if arguments.send_test:
+        yield send_test(settings)
+
+
+def send_test(settings: Settings) -> Finding:
+    """One request that costs nothing, all the way through the gateway to its default upstream and back."""
+    server = settings.server
+    scheme = "http" if server.tls in (None, "front-proxy") else "https"
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(server.listen.host, server.listen.host)  # noqa: S104 -- compared
+    url = f"{scheme}://{host}:{server.listen.port}/v1/models"
+    key = os.environ.get("OPENAI_API_KEY", "")
+    try:
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        answer = httpx.get(url, headers=headers, timeout=SEND_S, trust_env=False)
+    except httpx.HTTPError as error:
+        return Finding("failure", "send-test", f"{url}: {error}", "start it: `crossfade serve`")
+    request_id = answer.headers.get("x-crossfade-request-id")
+    if request_id is None:
+        hint = "something else listens on the data port; choose another in the settings"
+        return Finding("failure", "send-test", f"{url} answered {answer.status_code}, but it is no Crossfade", hint)
+    if answer.is_success:
+        return Finding("ok", "send-test", f"{url} answered {answer.status_code} (request {request_id})")
+    hint = (
+        "set OPENAI_API_KEY to a key of that upstream"
+        if answer.status_code == 401
+        else "the upstream's own answer says why"
+    )
+    return Finding("failure", "send-test", f"{url} answered {answer.status_code} (request {request_id})", hint)
