@@ -33,4 +33,29 @@ lint: $(STAMP)  ## format, lint, types, import contracts
 
 check: lint test  ## all that CI runs
 
-.PHONY: help setup run test fmt lint check
+bench: $(STAMP)  ## the benchmark beside nginx, LiteLLM and Portkey (ARGS="--quick --only ours,nginx")
+	$(BIN)/python -m bench.run $(ARGS)
+
+# The promises at full size, each with its figures (ARGS="--count N"); the suite runs the same at a smaller one.
+replay: $(STAMP)  ## recorded SDK requests through the gateway, compared byte by byte
+	$(BIN)/python -m tests.faults replay $(ARGS)
+
+kills: $(STAMP)  ## 200 SIGKILLs of a worker under load, against the journal
+	$(BIN)/python -m tests.faults kills $(ARGS)
+
+hangups: $(STAMP)  ## 10,000 hang-ups at random points
+	$(BIN)/python -m tests.faults hangups $(ARGS)
+
+badinput: $(STAMP)  ## malformed HTTP, bombs, slow senders and readers, overload, misbehaving upstreams
+	$(BIN)/python -m tests.faults badinput $(ARGS)
+
+diskfull: $(STAMP)  ## a journal on a disk that fills up (needs root)
+	$(BIN)/python -m tests.faults diskfull $(ARGS)
+
+fuzz-http: $(STAMP)  ## 100,000 mutated requests, each with a sentinel behind it
+	$(BIN)/python -m tests.faults fuzz-http $(ARGS)
+
+chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
+	tools/chroot_check.sh
+
+.PHONY: help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http chroot

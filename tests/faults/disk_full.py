@@ -139,7 +139,7 @@ async def run_inside(directory: Path, count: int) -> DiskFullFound:
             await asyncio.sleep(RETRY_S)
             full_at = gateway.worker.live()["lost_exchanges"]
             await _ask(gateway.port, count // 10, found)
-            gateway.worker.stop()
+            await asyncio.to_thread(gateway.worker.stop)
             found.lost_said = gateway.worker.live()["lost_exchanges"]
             found.bodies_said = gateway.worker.live()["lost_bodies"]
             found.kept_after_room = count // 10 - (found.lost_said - full_at)

@@ -138,14 +138,12 @@ async def hangups(count: int, directory: Path, *, seed: int = 1) -> HangupsFound
         table = msgspec.structs.replace(table, upstreams=(msgspec.structs.replace(table.upstreams[0], idle_s=0.5),))
         with Gateway(directory, table) as gateway:
             await _run(gateway.port, range(count, count + max(AT_ONCE, count // 10)), rolls, HangupsFound(0))
-            found.before = await _settled(gateway.worker)
+            found.before = await _settled(gateway.worker, upstream)
             upstream.heads.clear()
             await _run(gateway.port, range(count), rolls, found)
-            found.after = await _settled(gateway.worker)
-            found.after["upstream_open"] = upstream.open
-            found.before["upstream_open"] = 0
+            found.after = await _settled(gateway.worker, upstream)
             found.hook_errors = gateway.worker.live()["hook_errors"]
-            gateway.worker.stop()
+            await asyncio.to_thread(gateway.worker.stop)
             _count(found, upstream, gateway)
     return found
 
@@ -166,12 +164,13 @@ async def _run(port: int, numbers: range, rolls: Dice, found: HangupsFound) -> N
             group.create_task(lane())
 
 
-async def _settled(worker: Worker) -> dict[str, int]:
-    """What the worker holds, once its idle connections are closed."""
+async def _settled(worker: Worker, upstream: RawUpstream) -> dict[str, int]:
+    """What is held on both sides of the wire, once the worker's idle connections are closed."""
     deadline = clock.monotonic() + SETTLE_S
     while True:
         live = worker.live()
         held = {name: live[name] for name in ("in_flight", "connections", "upstream_connections")}
+        held["upstream_open"] = upstream.open
         if not any(held.values()) or clock.monotonic() > deadline:
             return held | {"sockets": worker.sockets(), "fds": worker.open_fds(), "rss": worker.rss_bytes()}
         await asyncio.sleep(0.1)

@@ -103,7 +103,7 @@ async def kills(count: int, directory: Path, *, seed: int = 1) -> KillsFound:
                         await asyncio.sleep(moments.uniform(0.02, 0.2))
                         old.kill()
                     await asyncio.sleep(0.2)
-            gateway.worker.stop()
+            await asyncio.to_thread(gateway.worker.stop)
             check(found, gateway.journal())
     return found
 

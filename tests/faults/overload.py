@@ -80,7 +80,7 @@ async def overload(directory: Path, *, limit: int = 32, asked: int = 400) -> She
             async with asyncio.TaskGroup() as group:
                 for _ in range(asked):
                     group.create_task(ask(gateway.port))
-            gateway.worker.stop()
+            await asyncio.to_thread(gateway.worker.stop)
             found.counted = gateway.worker.live()["shed"]
     return found
 

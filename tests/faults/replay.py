@@ -166,7 +166,7 @@ async def replay(raws: Sequence[bytes], directory: Path) -> Differences:
         direct = await run_once(raws, upstream, upstream.port, 1)
         with Gateway(directory, table_for(upstream.base_url)) as gateway:
             through = await run_once(raws, upstream, gateway.port, LANES)
-            assert gateway.worker.stop() == 0, gateway.worker.log()
+            assert await asyncio.to_thread(gateway.worker.stop) == 0, gateway.worker.log()
             return compare(direct, through, gateway.journal())
 
 

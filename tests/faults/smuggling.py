@@ -296,7 +296,7 @@ async def fuzz_http(count: int, directory: Path, *, seed: int = 1) -> FuzzFound:
                 for _ in range(AT_ONCE):
                     group.create_task(lane())
             live = gateway.worker.live()
-            status = gateway.worker.stop()
+            status = await asyncio.to_thread(gateway.worker.stop)
             if status != 0 or live["hook_errors"]:
                 found.unlike.append(
                     f"exit {status}, hook errors {live['hook_errors']}:\n{gateway.worker.log()[-2000:]}"
