@@ -25,6 +25,7 @@ CODES: dict[str, Code] = {
     "bad_host": Code(400, "A request has exactly one Host header."),
     "bad_target": Code(400, "The request target must be a path, such as /v1/chat/completions."),
     "upgrade_unsupported": Code(400, "Only an upgrade to websocket is relayed; send the request without it."),
+    "conflicting_credentials": Code(400, "Send one Authorization header, not several."),
     "too_many_pipelined": Code(400, "Too many requests were sent ahead of their answers."),
     "bad_feedback": Code(400, "Feedback is a JSON object with a request_id and a score, label or comment: {}."),
     "invalid_key": Code(401, "This gateway key is unknown or revoked. Ask the gateway's operator for one."),

@@ -63,8 +63,8 @@ class Meta(msgspec.Struct, frozen=True):
     method: str
     target: str
     """The raw request target as the app sent it: path and query."""
-    request_headers: list[tuple[bytes, bytes]]
-    """In order, credentials and cookies left out."""
+    request_head: bytes
+    """The request's header lines, CRLF between, in order; credentials and cookies left out."""
     key_id: str
     """First 16 hex digits of HMAC-SHA256(pepper, the credential); empty without one."""
     key_name: str
@@ -90,8 +90,8 @@ class Meta(msgspec.Struct, frozen=True):
     """The SDK's x-stainless-retry-count: above 0 it repeats an earlier exchange."""
     status: int
     """0: the app got no status."""
-    response_headers: list[tuple[bytes, bytes]]
-    """As sent to the app, Set-Cookie left out."""
+    response_head: bytes
+    """The upstream's header lines, CRLF between, in order; Set-Cookie left out."""
     outcome: Outcome
     attempts: list[Attempt]
     overhead_s: float
@@ -112,6 +112,16 @@ class Meta(msgspec.Struct, frozen=True):
     """The candidate's revision, if it was asked."""
     usage: bytes = b""
     """JSON of the tokens the candidate's engine counted, where the answer the app got does not say."""
+
+    @property
+    def request_headers(self) -> list[tuple[bytes, bytes]]:
+        """The request's headers, in order, names in the app's own case."""
+        return _headers(self.request_head)
+
+    @property
+    def response_headers(self) -> list[tuple[bytes, bytes]]:
+        """The answer's headers, in order, names in the upstream's own case."""
+        return _headers(self.response_head)
 
 
 class Exchange(msgspec.Struct, frozen=True):
@@ -141,3 +151,8 @@ class Gap(msgspec.Struct, frozen=True):
     """Whole exchanges missing since the last Gap."""
     bodies: int
     """Exchanges here whose bodies were left out."""
+
+
+def _headers(head: bytes) -> list[tuple[bytes, bytes]]:
+    lines = [line.partition(b": ") for line in head.split(b"\r\n")] if head else []
+    return [(name, value) for name, _, value in lines]

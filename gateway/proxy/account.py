@@ -5,11 +5,12 @@ from typing import Protocol
 from gateway.proxy.admit import Plan
 from gateway.proxy.kept import Kept
 from gateway.proxy.keys import Caller
-from gateway.transport.message import Header, Request
+from gateway.transport.message import Request
 from gateway.transport.sending import Reply
 from records.exchange import Attempt, Meta, Outcome, Why
 
 _HIDDEN_REQUEST = frozenset((b"authorization", b"api-key", b"x-api-key", b"cookie", b"proxy-authorization"))
+_HIDDEN_ANSWER = frozenset((b"set-cookie",))
 _BINARY = (b"audio/", b"image/", b"video/", b"application/octet-stream", b"application/zip", b"multipart/")
 
 
@@ -72,7 +73,7 @@ def meta(life: Told, outcome: Outcome, *, worker: str, table_version: int, since
         arrived_at=course.wall_s,
         method=request.method.decode("latin-1"),
         target=request.target.decode("latin-1"),
-        request_headers=_without(_HIDDEN_REQUEST, request.headers, request.lowers),
+        request_head=request.without(_HIDDEN_REQUEST),
         key_id=life.caller.id,
         key_name=key.name if key is not None else "",
         route=route.name if route is not None else "",
@@ -88,7 +89,7 @@ def meta(life: Told, outcome: Outcome, *, worker: str, table_version: int, since
         pinned=course.why == "pinned",
         retry_count=_count(lower.get(b"x-stainless-retry-count")),
         status=life.status,
-        response_headers=_without((b"set-cookie",), life.reply.headers, life.reply.lowers) if life.reply else [],
+        response_head=life.reply.without(_HIDDEN_ANSWER) if life.reply is not None else b"",
         outcome=outcome,
         attempts=course.attempts,
         overhead_s=course.started_s if course.started_s is not None else since_s,
@@ -108,10 +109,6 @@ def meta(life: Told, outcome: Outcome, *, worker: str, table_version: int, since
 def is_binary(kind: bytes | None) -> bool:
     """Whether a content type is of bodies that are kept by their hash alone."""
     return kind is not None and kind.lower().startswith(_BINARY)
-
-
-def _without(hidden: frozenset[bytes] | tuple[bytes, ...], headers: list[Header], lowers: list[bytes]) -> list[Header]:
-    return [header for header, low in zip(headers, lowers, strict=True) if low not in hidden]
 
 
 def _count(value: bytes | None) -> int:

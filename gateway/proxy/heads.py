@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from gateway.transport.message import HOP_BY_HOP, Request, named_by_connection
+from gateway.transport.message import HOP_BY_HOP, Request
 from gateway.transport.sending import Reply
 
 
@@ -27,26 +27,22 @@ def frame(request: Request, reply: Reply, *, draining: bool) -> Framing:
 
 def answer_head(reply: Reply, framing: Framing, own: list[bytes]) -> bytes:
     """The bytes of the head; `own`: our header lines."""
-    dropped = HOP_BY_HOP
-    connection = reply.lower.get(b"connection")
-    if connection is not None:
-        dropped |= named_by_connection(connection)
-    lines = [b"HTTP/1.1 %d %b" % (reply.status, reply.reason)]
+    lines = [b"HTTP/1.1 %d %b" % (reply.status, reply.reason), *reply.lines]
     chunked_told = not framing.chunked
-    for (name, value), low in zip(reply.headers, reply.lowers, strict=True):
-        if low not in dropped:
-            lines.append(b"%b: %b" % (name, value))
-        elif low == b"transfer-encoding" and not chunked_told:
+    for place in reversed(reply.one_hop(HOP_BY_HOP)):
+        low = reply.lowers[place]
+        if low == b"transfer-encoding" and not chunked_told:
             chunked_told = True
-            lines.append(name + b": chunked")
-        elif _is_ours_too(low, value, reply.status, framing):
-            lines.append(b"%b: %b" % (name, value))
+            lines[place + 1] = lines[place + 1].partition(b":")[0] + b": chunked"
+        elif not _is_ours_too(low, reply.lower[low], reply.status, framing):
+            del lines[place + 1]
     if not chunked_told:
         lines.append(b"transfer-encoding: chunked")
     if framing.close and reply.status != 101:
         lines.append(b"connection: close")
     lines += own
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+    lines.append(b"\r\n")
+    return b"\r\n".join(lines)
 
 
 def _is_ours_too(low: bytes, value: bytes, status: int, framing: Framing) -> bool:

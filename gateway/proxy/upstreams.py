@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
-from gateway.transport.message import HOP_BY_HOP, Request, named_by_connection
+from gateway.transport.message import HOP_BY_HOP, Request
 from gateway.transport.sending import Target
 from policies.routing import Upstream
 
@@ -31,8 +31,8 @@ class Destination:
     base: bytes
     """Path that goes before a request's own; without a slash at its end."""
     query: bytes
-    own: tuple[tuple[bytes, bytes], ...]
-    """Headers set on each request, the upstream's own credential among them."""
+    own_lines: tuple[bytes, ...]
+    """Header lines set on each request, the upstream's own credential among them."""
     replaced: frozenset[bytes]
     """Lower-case names of an app's headers that are not passed on."""
     own_credential: bool
@@ -49,25 +49,23 @@ class Destination:
 
     def head(self, request: Request) -> bytes:
         """The request's head as the baseline's upstream gets it: the app's own, but for what is of one hop."""
-        lines = [b"%b %b HTTP/1.1" % (request.method, self.path(request.target))]
-        replaced = self.replaced
-        connection = request.lower.get(b"connection")
-        if connection is not None:
-            replaced |= named_by_connection(connection) - _DROPPED
-        for (name, value), low in zip(request.headers, request.lowers, strict=True):
-            if low not in replaced:
-                lines.append(b"%b: %b" % (name, value))
-            elif low == b"host":
-                lines.append(b"%b: %b" % (name, self.host))
-            elif (low == b"connection" and value.lower() == b"keep-alive") or (
-                low == b"transfer-encoding" and request.chunked
+        lines = [b"%b %b HTTP/1.1" % (request.method, self.path(request.target)), *request.lines]
+        for place in reversed(request.one_hop(self.replaced)):
+            low = request.lowers[place]
+            if low == b"host":
+                lines[place + 1] = lines[place + 1][:4] + b": " + self.host
+            elif not (
+                (low == b"connection" and request.lower[low].lower() == b"keep-alive")
+                or (low == b"transfer-encoding" and request.chunked)
             ):
-                # Of this hop, and as true of ours: kept in its place, so that the bytes stay the app's.
-                lines.append(b"%b: %b" % (name, value))
-        lines += [b"%b: %b" % header for header in self.own]
+                # Those two are of this hop, and as true of ours: they stay in their place, so that the bytes stay the
+                # app's. All others go.
+                del lines[place + 1]
         if b"host" not in request.lower:
             lines.insert(1, b"Host: " + self.host)
-        return b"\r\n".join(lines) + b"\r\n\r\n"
+        lines += self.own_lines
+        lines.append(b"\r\n")
+        return b"\r\n".join(lines)
 
     def tunnel_head(self, request: Request) -> bytes:
         """The head of a WebSocket upgrade: as `head`, with the upgrade in it."""
@@ -86,7 +84,7 @@ class Destination:
             b"content-length: %d" % len(body),
         ]
         lines += [b"%b: %b" % (low, request.lower[low]) for low in CANDIDATE_PASSES if low in request.lower]
-        lines += [b"%b: %b" % header for header in self.own]
+        lines += self.own_lines
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
@@ -139,7 +137,7 @@ def _ready(
         host=url.netloc.rpartition("@")[2].encode(),
         base=url.path.rstrip("/").encode(),
         query=query.encode(),
-        own=tuple(own),
+        own_lines=tuple(map(b": ".join, own)),
         replaced=_DROPPED | replaced,
         own_credential=bool(replaced & _CREDENTIALS),
     )

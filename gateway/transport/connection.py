@@ -186,7 +186,7 @@ class Connection(asyncio.Protocol):
         if self._head is None:
             if len(self._headers) >= HEADER_COUNT:
                 raise _RefusedError("too many headers")
-            self._headers.append((name, value.rstrip(b" \t")))
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The answer's head is here."""

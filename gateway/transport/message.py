@@ -1,6 +1,6 @@
 """What both ends of the wire share: a request's head, and which headers are a matter of one hop only."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 Header = tuple[bytes, bytes]
 Headers = list[Header]
@@ -21,33 +21,54 @@ HOP_BY_HOP = frozenset(
 """Source: RFC 9110 §7.6.1; proxy-connection as its de facto twin."""
 
 
-class Request:
+class Head:
+    """The headers of a request or an answer, as they came, and as they are looked up."""
+
+    __slots__ = ("lines", "lower", "lowers")
+
+    def __init__(self, headers: Headers) -> None:
+        self.lines = list(map(b": ".join, headers))
+        """In order, in the sender's own case."""
+        self.lowers = [name.lower() for name, _ in headers]
+        """The names in lower case, in the same order."""
+        self.lower = dict(zip(self.lowers, [value for _, value in headers], strict=True))
+        """Values by lower-case name; of a repeated one the last."""
+
+    def without(self, hidden: frozenset[bytes]) -> bytes:
+        """The lines of all headers but those named, with CRLF between."""
+        if hidden.isdisjoint(self.lower):
+            return b"\r\n".join(self.lines)
+        return b"\r\n".join([line for line, low in zip(self.lines, self.lowers, strict=True) if low not in hidden])
+
+    def one_hop(self, more: frozenset[bytes]) -> list[int]:
+        """Where the headers stand that are of one hop, by name or by what Connection says, or that `more` names."""
+        connection = self.lower.get(b"connection")
+        if connection is not None:
+            more |= named_by_connection(connection)
+        if more.isdisjoint(self.lower):
+            return []
+        return [place for place, low in enumerate(self.lowers) if low in more]
+
+
+class Request(Head):
     """One request's head, as an app sent it."""
 
     __slots__ = (
         "arrived_s",
         "chunked",
         "content_length",
-        "headers",
         "http10",
         "keep_alive",
-        "lower",
-        "lowers",
         "method",
         "target",
         "upgrade",
     )
 
     def __init__(self, method: bytes, target: bytes, headers: Headers, *, arrived_s: float) -> None:
+        super().__init__(headers)
         self.method = method
         self.target = target
         """Raw: path and query as they came."""
-        self.headers = headers
-        """In order, names in the app's own case."""
-        self.lowers = [name.lower() for name, _ in headers]
-        """The names in lower case, in the same order."""
-        self.lower = {low: header[1] for low, header in zip(self.lowers, headers, strict=True)}
-        """Values by lower-case name; of a repeated one the last."""
         self.arrived_s = arrived_s
         """Monotonic seconds."""
         self.keep_alive = True
@@ -63,17 +84,11 @@ class Request:
         return self.chunked or bool(self.content_length)
 
 
-def named_by_connection(value: bytes | None) -> frozenset[bytes]:
+def named_by_connection(value: bytes) -> frozenset[bytes]:
     """The lower-case header names that a Connection header declares to be of one hop."""
-    if value is None or value.lower() in (b"keep-alive", b"close"):
+    if value.lower() in (b"keep-alive", b"close"):
         return frozenset()
     return frozenset(token.strip().lower() for token in value.split(b","))
-
-
-def end_to_end(headers: Iterable[Header], connection: bytes | None) -> Headers:
-    """`headers` without those of one hop; order and case as they were."""
-    dropped = HOP_BY_HOP | named_by_connection(connection)
-    return [header for header in headers if header[0].lower() not in dropped]
 
 
 def head_bytes(first_line: bytes, headers: Sequence[Header]) -> bytes:

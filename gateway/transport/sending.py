@@ -1,28 +1,25 @@
 """What is asked of an upstream, and who is told what comes of it: the words both sides of the client share."""
 
 import ssl
-from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.transport.failure import Failure
-from gateway.transport.message import Headers
+from gateway.transport.message import Head, Headers
 
 LEFT_BYTES = 4096
 """What may still come of an answer that its asker has left, before its connection is closed."""
 
 
-class Reply:
+class Reply(Head):
     """The head of an upstream's answer."""
 
-    __slots__ = ("headers", "lower", "lowers", "reason", "status")
+    __slots__ = ("reason", "status")
 
     def __init__(self, status: int, reason: bytes, headers: Headers) -> None:
+        super().__init__(headers)
         self.status = status
         self.reason = reason
-        self.headers = headers
-        self.lowers = [name.lower() for name, _ in headers]
-        self.lower = {low: header[1] for low, header in zip(self.lowers, headers, strict=True)}
 
 
 class Listener(Protocol):
@@ -49,9 +46,9 @@ class Listener(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """Where to connect, and on what terms."""
+    """Where to connect, and on what terms. Pools are found by its identity, which is cheap and as long as its table."""
 
     host: str
     port: int
@@ -107,7 +104,7 @@ class Sending:
         self.listener = listener
         self.reused = False
         self._connection: Carrier | None = None
-        self._parts: deque[bytes] = deque()
+        self._parts: list[bytes] = []
         self._ended = False
         self._cancelled = False
 
@@ -170,6 +167,8 @@ class Sending:
         self._connection = connection
         self.reused = reused
         if self._parts:
+            if not self._ended:
+                self.listener.on_send_ready()  # it may have waited for the connection; what follows may block it anew
             connection.write(b"".join(self._parts))
             self._parts.clear()
 

@@ -28,6 +28,10 @@ LINGER_BYTES = 4 * 1024 * 1024
 """Of a request that was refused while it was still being sent: read and dropped, so that the answer gets through."""
 
 
+_HOST = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~%!$&'()*+,;=:[]"
+"""What a Host may be made of (RFC 3986 §3.2.2)."""
+
+
 class Exchange(Protocol):
     """One request under way; the connection tells it what the app does."""
 
@@ -100,6 +104,8 @@ class AppConnection(asyncio.Protocol):
         self._in_head = False
         self._refused: tuple[int, str, str] | None = None
         self._exchange: Exchange | None = None
+        self._heard_body = False
+        self._body_bytes = 0
         self._receiving = False
         """The body of the current request is not whole yet."""
         self._tunnel = False
@@ -152,11 +158,14 @@ class AppConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Our bytes are read again."""
         self.blocked = False
-        self.deadline_s = 0.0
+        if self._closing:
+            return  # the last bytes still have to be read
         if self._exchange is not None:
+            self.deadline_s = self._service.now() + self._limits.body_s if self._receiving else 0.0
             self._exchange.on_ready()
-        elif not self._closing:
+        else:
             self.deadline_s = self._service.now() + self._limits.keep_alive_s
+            self._next_soon()
 
     def data_received(self, data: bytes) -> None:
         """The app sent something."""
@@ -165,7 +174,7 @@ class AppConnection(asyncio.Protocol):
         elif self._tunnel:
             if self._exchange is not None:
                 self._exchange.on_body(data)
-        elif self._exchange is not None and not self._receiving:
+        elif self._held or self._waiting or (self.blocked if self._exchange is None else not self._receiving):
             self._hold(data)
         else:
             self._feed(data)
@@ -182,6 +191,7 @@ class AppConnection(asyncio.Protocol):
             self._transport.abort()
 
     def _feed(self, data: bytes) -> None:
+        self._heard_body = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -196,17 +206,21 @@ class AppConnection(asyncio.Protocol):
             if not self._closing:
                 self._refuse(400, "malformed_http", f"The request is not valid HTTP/1.1: {error}.")
             return
-        if self._in_head:
-            # A header's value is gathered inside the parser: only here can an endless one be seen.
+        if self._in_head or (self._receiving and not self._heard_body):
+            # A header's value is gathered inside the parser: only here can an endless one, or a trailer's, be seen.
             self._header_bytes += len(data)
             if self._header_bytes > self._limits.header_bytes + HELD_BYTES:
                 self._refuse(431, "headers_too_large", self._too_large())
+        elif self._header_bytes:
+            self._header_bytes = 0
+        if self._headers and not self._in_head:
+            self._headers.clear()
 
     # The parser tells us ------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._url, self._headers, self._header_bytes, self._in_head = b"", [], 0, True
+        self._url, self._headers, self._header_bytes, self._body_bytes, self._in_head = b"", [], 0, 0, True
         self._began_s = now = self._service.now()
         if self._exchange is None:
             self.deadline_s = now + self._limits.header_s
@@ -216,23 +230,26 @@ class AppConnection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header of the request, or of its trailer."""
-        self._header_bytes += len(name) + len(value) + 4
-        if self._header_bytes > self._limits.header_bytes or len(self._headers) >= self._limits.header_count:
-            self._stop(431, "headers_too_large", self._too_large())
-        if self._in_head:
-            self._headers.append((name, value.rstrip(b" \t")))
+        """One header of the request, or of its trailer, which is dropped."""
+        self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The request's head is here."""
         self._in_head = False
         parser = self._parser
         request = Request(parser.get_method(), self._url, self._headers, arrived_s=self._began_s)
+        self._headers = []
         request.keep_alive = parser.should_keep_alive()
-        request.http10 = parser.get_http_version() != "1.1"
+        version = parser.get_http_version()
+        request.http10 = version == "1.0"
+        if not request.http10 and version != "1.1":
+            self._stop(400, "malformed_http", f"The request is of HTTP/{version}, not of HTTP/1.1.")
         request.upgrade = parser.should_upgrade()
         self._guard(request)
         if self._exchange is not None or self._waiting:
+            if request.upgrade:
+                # What follows it is no HTTP, and must not get into the exchange that runs.
+                self._stop(400, "upgrade_unsupported", "An upgrade must not be sent ahead of its turn.")
             if len(self._waiting) >= PIPELINE:
                 self._stop(400, "too_many_pipelined", f"More than {PIPELINE} requests were sent ahead of answers.")
             self._waiting.append(_Waiting(request))
@@ -241,6 +258,10 @@ class AppConnection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """More of a request's body."""
+        self._heard_body = True
+        self._body_bytes += len(body)
+        if self._body_bytes > self._limits.body_bytes:
+            self._stop(413, "body_too_large", f"The request body is over {self._limits.body_bytes} bytes.")
         if self._waiting:
             waiting = self._waiting[-1]
             waiting.body.append(body)
@@ -266,14 +287,25 @@ class AppConnection(asyncio.Protocol):
 
     def _guard(self, request: Request) -> None:
         """Refuse what another parser on the way could read as another request."""
+        limits = self._limits
+        if len(request.lines) > limits.header_count or sum(map(len, request.lines)) > limits.header_bytes:
+            self._stop(431, "headers_too_large", self._too_large())
         hosts = request.lowers.count(b"host")
-        if hosts > 1 or (hosts == 0 and not request.http10):
-            self._stop(400, "bad_host", "A request has exactly one Host header.")
+        if (
+            hosts > 1
+            or (hosts == 0 and not request.http10)
+            or request.lower.get(b"host", b"").strip().translate(None, _HOST)
+        ):
+            self._stop(400, "bad_host", "A request has exactly one Host header, a name or an address and a port.")
+        if request.chunked and (request.http10 or request.lower[b"transfer-encoding"].strip().lower() != b"chunked"):
+            self._stop(400, "malformed_http", "The only transfer coding is chunked, of HTTP/1.1.")
         if not request.target.startswith(b"/") and request.target != b"*":
             self._stop(400, "bad_target", "The request target must be a path, such as /v1/chat/completions.")
         if request.content_length is not None and request.content_length > self._limits.body_bytes:
             self._stop(413, "body_too_large", f"The request body is over {self._limits.body_bytes} bytes.")
-        if request.upgrade and request.lower.get(b"upgrade", b"").lower() != b"websocket":
+        if request.lowers.count(b"authorization") > 1:
+            self._stop(400, "conflicting_credentials", "Send one Authorization header, not several.")
+        if request.upgrade and request.lower.get(b"upgrade", b"").strip().lower() != b"websocket":
             self._stop(400, "upgrade_unsupported", "Only an upgrade to websocket is relayed; leave it out.")
 
     def _too_large(self) -> str:
@@ -296,9 +328,9 @@ class AppConnection(asyncio.Protocol):
     # Turns --------------------------------------------------------------------------------------------------------
 
     def _begin(self, request: Request) -> None:
-        self._receiving = True
+        self._receiving = request.has_body
         self._keep_alive = request.keep_alive
-        if request.has_body and request.lower.get(b"expect", b"").lower() == b"100-continue":
+        if request.has_body and request.lower.get(b"expect", b"").strip().lower() == b"100-continue":
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.deadline_s = self._service.now() + self._limits.body_s
         exchange = self._service.begin(request, self)
@@ -318,7 +350,7 @@ class AppConnection(asyncio.Protocol):
 
     def _next(self) -> None:
         """The current exchange is over: take up the next request, if one has come."""
-        if self._waiting and self._exchange is None and not self._closing:
+        if self._waiting and self._exchange is None and not self._closing and not self.blocked:
             waiting = self._waiting.popleft()
             self._held_bytes -= sum(map(len, waiting.body))
             self._begin(waiting.request)
@@ -327,12 +359,18 @@ class AppConnection(asyncio.Protocol):
                     self._exchange.on_body(body)
             if waiting.whole:
                 self.on_message_complete_of_waiting()
-        if self._held and self._exchange is None and not self._waiting and not self._closing:
+        ready = not (self._waiting or self.blocked) if self._exchange is None else self._receiving
+        if self._held and ready and not self._closing:
             data = b"".join(self._held)
             self._held.clear()
             self._held_bytes = 0
             self._transport.resume_reading()
             self._feed(data)
+
+    def _next_soon(self) -> None:
+        """Take up what was held back, in a turn of the loop of its own."""
+        if self._waiting or self._held:
+            asyncio.get_running_loop().call_soon(self._next)
 
     def on_message_complete_of_waiting(self) -> None:
         """A pipelined request that was already whole got its turn."""
@@ -350,7 +388,7 @@ class AppConnection(asyncio.Protocol):
     def finish(self, *, close: bool = False) -> None:
         """The answer is whole."""
         self._exchange = None
-        if close or not self._keep_alive:
+        if close or not self._keep_alive or self._tunnel:
             self._close_lingering()
             return
         if not self.blocked:
@@ -358,8 +396,8 @@ class AppConnection(asyncio.Protocol):
         if self._receiving:
             # An early answer: the rest of this request has no reader. Its body is dropped, the connection with it.
             self._close_lingering()
-        elif self._waiting or self._held:
-            asyncio.get_running_loop().call_soon(self._next)
+        else:
+            self._next_soon()
 
     def break_off(self, *, abort: bool) -> None:
         """End the connection in the middle, so that the app sees that its answer is not whole.
@@ -367,12 +405,11 @@ class AppConnection(asyncio.Protocol):
         `abort`: by a reset, where the connection's end would be the answer's.
         """
         self._exchange = None
-        self._closing = True
         if abort:
+            self._closing = True
             self._transport.abort()
         else:
-            self._transport.close()
-            self.deadline_s = self._service.now() + self._limits.idle_write_s
+            self._close()
 
     def pause_reading(self) -> None:
         """Take no more of the request's body for now."""
@@ -401,7 +438,13 @@ class AppConnection(asyncio.Protocol):
             self._transport.resume_reading()
             self.deadline_s = self._service.now() + LINGER_S
         else:
-            self._transport.close()
+            self._close()
+
+    def _close(self) -> None:
+        """Close; the app has so long to read what is written."""
+        self._closing = True
+        self.deadline_s = self._service.now() + self._limits.idle_write_s
+        self._transport.close()
 
     def on_deadline(self) -> None:
         """What the connection waited for did not come in time."""
@@ -414,7 +457,7 @@ class AppConnection(asyncio.Protocol):
         elif self._in_head:
             self._refuse(408, "header_timeout", f"The request's headers took over {self._limits.header_s:g} s.")
         else:
-            self._transport.close()
+            self._close()
 
 
 class _RefusedError(Exception):
