@@ -4,6 +4,7 @@ the policies; nothing here moves any.
 No file at all is fine: every field has a default, and the defaults pass everything through to OpenAI.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self, cast
@@ -60,6 +61,17 @@ def _proxy(text: str) -> str:
     return text.rstrip("/")
 
 
+def _name(text: str) -> str:
+    """A name that can stand in a policy, a label and a file's name.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
+        raise ValueError("a name is made of letters, digits, dot, dash and underscore; at most 64")
+    return text
+
+
 def _from_file(path: Path, info: ValidationInfo) -> Path:
     """A path as the settings file means it: from its own folder on."""
     context = cast("dict[str, Path] | None", info.context)
@@ -72,7 +84,7 @@ Url = Annotated[str, AfterValidator(_url)]
 ProxyUrl = Annotated[str, AfterValidator(_proxy)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 HeaderValue = Annotated[str, Field(pattern=r"^[\t\x20-\x7e]*$")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Name = Annotated[str, AfterValidator(_name)]
 
 
 class Tls(_Section):

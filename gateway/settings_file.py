@@ -73,19 +73,20 @@ def load(path: Path | None, environment: Mapping[str, str], overrides: Mapping[L
 
 def _problem(document: Document, loc: Loc, kind: str, text: str) -> Problem:
     """What pydantic says, in our words; never the value itself."""
-    loc = tuple(part for part in loc if not str(part).startswith("("))  # tags it puts between the keys
+    of_key = "[key]" in loc
+    loc = tuple(part for part in loc if not str(part).startswith(("(", "[")))  # tags it puts between the keys
     if kind == "extra_forbidden":
         known = _fields(loc[:-1])
         near = difflib.get_close_matches(str(loc[-1]), known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
         return document.problem(loc, f"{_dotted(loc)}: no such key", hint, of_key=True)
     words = {"missing": "is missing", "model_type": f"is a section. hint: it may have {', '.join(_fields(loc))}"}
-    return _at(document, loc, words.get(kind) or text.removeprefix("Value error, "))
+    return _at(document, loc, words.get(kind) or text.removeprefix("Value error, "), of_key=of_key)
 
 
-def _at(document: Document, loc: Loc, text: str) -> Problem:
+def _at(document: Document, loc: Loc, text: str, *, of_key: bool = False) -> Problem:
     message, _, hint = text.partition(". hint: ")
-    return document.problem(loc, f"{_dotted(loc)}: {message}", hint)
+    return document.problem(loc, f"{_dotted(loc)}: {message}", hint, of_key=of_key)
 
 
 def _dotted(loc: Loc) -> str:

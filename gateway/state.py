@@ -107,5 +107,5 @@ def first_broken(entries: list[AuditEntry]) -> int | None:
 
 
 def _hash(before: str, entry: AuditEntry) -> str:
-    content = json.dumps([before, entry.at, entry.actor, entry.action, entry.subject, entry.reason])
+    content = json.dumps([before, float(entry.at), entry.actor, entry.action, entry.subject, entry.reason])
     return hashlib.sha256(content.encode()).hexdigest()
