@@ -1,0 +1,51 @@
+"""Start real vLLM servers in seconds: each is forked from a process that has done vLLM's imports.
+
+    .cache/vllm/env/bin/python tools/vllm_fork.py
+
+Prints `ready`; then, for each line of arguments to `vllm` on stdin, the process id of a server that leads a process
+group of its own: SIGKILL to the group is a crash of the whole server. All that differs from `vllm serve` is that
+its processes are forked, where vLLM would spawn them and import everything three times.
+"""
+
+import importlib
+import multiprocessing
+import os
+import sys
+
+IMPORTS = (
+    "vllm.entrypoints.cli.main",
+    "vllm.entrypoints.cli.serve",
+    "vllm.entrypoints.openai.api_server",
+    "vllm.v1.engine.async_llm",
+    "vllm.v1.engine.core",
+    "vllm.v1.executor.multiproc_executor",
+    "vllm.v1.worker.cpu_worker",
+    "vllm.v1.worker.cpu_model_runner",
+    "vllm.model_executor.models.llama",
+    "vllm.model_executor.model_loader.default_loader",
+    "transformers",
+    "torch._dynamo",
+    "torch._inductor",
+)
+
+
+def main() -> None:
+    """Import, then fork a server for each line."""
+    cli, *_ = [importlib.import_module(name) for name in IMPORTS]
+    context = multiprocessing.get_context
+    print("ready", flush=True)
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            os.setsid()
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(2, 1)
+            multiprocessing.get_context = lambda _method=None: context("fork")
+            sys.argv = ["vllm", *line.split()]
+            cli.main()
+            os._exit(0)
+        print(pid, flush=True)
+
+
+if __name__ == "__main__":
+    main()
