@@ -20,6 +20,15 @@ run: $(STAMP)  ## serve on 127.0.0.1:8080 (data) and 127.0.0.1:8081 (admin)
 test: $(STAMP)  ## the test suite
 	$(BIN)/python -m pytest
 
+clients: $(STAMP)  ## install the real clients of the acceptance tests, each in an environment of its own
+	$(BIN)/python tools/clients.py
+
+vllm: $(STAMP)  ## set up a real vLLM for the CPU and a tiny model, in an environment of its own
+	$(BIN)/python tools/vllm_env.py
+
+vllm-faults: vllm  ## kill a real vLLM candidate 50 times under traffic, cut 1,000 streams, print what apps saw
+	$(BIN)/python -m tests.acceptance.candidate_faults
+
 fmt: $(STAMP)  ## format the code
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
@@ -58,4 +67,4 @@ fuzz-http: $(STAMP)  ## 100,000 mutated requests, each with a sentinel behind it
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http chroot
+.PHONY: help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http chroot clients vllm vllm-faults
