@@ -129,6 +129,7 @@ def _chunks(events: list[sse.Event], *, legacy: bool) -> Answer:
     choices: dict[int, Fields] = {}
     error: Problem | None = None
     readable = True
+    said: Fields | None = None
     for event in events:
         if event.data == b"[DONE]":
             break
@@ -136,11 +137,14 @@ def _chunks(events: list[sse.Event], *, legacy: bool) -> Answer:
         if chunk is None:
             readable = False
             continue
-        error = error or problem.read_object(chunk)
-        for choice in _objects(chunk.pop("choices", None)):
+        parts = chunk.pop("choices", None)
+        if chunk != said:  # most chunks differ in their choices alone
+            said = chunk
+            error = error or problem.read_object(chunk)
+            answer.update((key, value) for key, value in chunk.items() if value is not None or key not in answer)
+        for choice in _objects(parts):
             index = choice.get("index")
             _merge(choices.setdefault(index if isinstance(index, int) else 0, {}), choice)
-        answer.update((key, value) for key, value in chunk.items() if value is not None or key not in answer)
     answer.pop("obfuscation", None)
     answer.pop("error", None)
     answer["object"] = "text_completion" if legacy else "chat.completion"

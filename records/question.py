@@ -1,0 +1,139 @@
+"""What a request asks, as far as the records need it: who, in which conversation, with which prompt.
+
+Hashes are keyed with the data directory's pepper, so that a row does not tell its prompt to whoever guesses it.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+
+from records.wire.assemble import Surface
+
+Fields = dict[str, Any]
+
+_SPOKEN = frozenset({"content", "text", "arguments", "refusal", "reasoning", "reasoning_content", "input", "output"})
+"""Fields whose text is what a model read or wrote."""
+_CONVERSATION_NAMES = ("conversation_id", "session_id", "thread_id", "chat_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request's body, read."""
+
+    fields: Fields | None
+    """The decoded body; None: no JSON object."""
+    model: str = ""
+    user_id: str = ""
+    conversation_id: str = ""
+    prompt_hash: str = ""
+    system_hash: str = ""
+    tools_hash: str = ""
+    schema_hash: str = ""
+    service_tier: str = ""
+    previous_response_id: str = ""
+    store_false: bool = False
+    text_bytes: int = 0
+
+
+def read_question(surface: Surface, body: bytes, key_id: str, pepper: bytes) -> Question:
+    """What `body` asks."""
+    try:
+        found: Any = msgspec.json.decode(body)
+        size = text_bytes(found)
+    except (msgspec.DecodeError, RecursionError):
+        return Question(None)
+    if not isinstance(found, dict):
+        return Question(None)
+    fields = cast(Fields, found)
+    if surface == "other":
+        return Question(fields, _text(fields.get("model")))
+    user = _text(fields.get("user")) or _text(fields.get("safety_identifier"))
+    turns = _turns(fields)
+    system = [turn for turn in turns if turn.get("role") in ("system", "developer")]
+    return Question(
+        fields,
+        model=_text(fields.get("model")),
+        user_id=user_hash(user, pepper),
+        conversation_id=_hash(pepper, key_id, user, *_conversation(fields, turns)),
+        prompt_hash=_hash(pepper, fields.get("instructions"), turns or fields.get("prompt")),
+        system_hash=_hash(pepper, fields.get("instructions"), system),
+        tools_hash=_hash(pepper, fields.get("tools") or fields.get("functions")),
+        schema_hash=_hash(pepper, _schema(fields)),
+        service_tier=_text(fields.get("service_tier")),
+        previous_response_id=_text(fields.get("previous_response_id")),
+        store_false=fields.get("store") is False,
+        text_bytes=size,
+    )
+
+
+def user_hash(user: str, pepper: bytes) -> str:
+    """How a user stands in the records; empty for none."""
+    return _hash(pepper, "user", user) if user else ""
+
+
+def text_bytes(value: object) -> int:
+    """About how many bytes of a decoded body are words that a model read or wrote.
+
+    Raises:
+        RecursionError: nested deeper than anything of use.
+    """
+    return _spoken(value, is_spoken=True)
+
+
+def _spoken(value: object, *, is_spoken: bool) -> int:
+    if isinstance(value, str):
+        return len(value) if is_spoken and not value.startswith("data:") else 0
+    if isinstance(value, dict):
+        return sum(_spoken(item, is_spoken=key in _SPOKEN) for key, item in cast(Fields, value).items())
+    if isinstance(value, list):
+        return sum(_spoken(item, is_spoken=is_spoken) for item in cast(list[Any], value))
+    return 0
+
+
+def _turns(fields: Fields) -> list[Fields]:
+    """The messages of a chat, or the items of a Responses input."""
+    found = fields.get("messages", fields.get("input"))
+    if isinstance(found, str):
+        return [{"role": "user", "content": found}]
+    if not isinstance(found, list):
+        return []
+    return [cast(Fields, turn) for turn in cast(list[Any], found) if isinstance(turn, dict)]
+
+
+def _conversation(fields: Fields, turns: list[Fields]) -> list[Any]:
+    """What makes a conversation the same one: its own id, or else its beginning up to the first user turn."""
+    named: Any = fields.get("conversation")
+    if isinstance(named, dict):
+        named = cast(Fields, named).get("id")
+    metadata = fields.get("metadata")
+    if not named and isinstance(metadata, dict):
+        said = cast(Fields, metadata)
+        named = next((said[name] for name in _CONVERSATION_NAMES if said.get(name)), None)
+    if named:
+        return ["named", named]
+    beginning: list[Any] = [fields.get("instructions"), fields.get("prompt")]
+    for turn in turns:
+        beginning.append(turn.get("content"))
+        if turn.get("role") == "user":
+            break
+    return beginning
+
+
+def _schema(fields: Fields) -> object:
+    """The schema that the answer has to follow."""
+    text = fields.get("text")
+    return fields.get("response_format") or (cast(Fields, text).get("format") if isinstance(text, dict) else None)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _hash(pepper: bytes, *parts: object) -> str:
+    """16 hex digits of JSON with sorted keys; empty if all parts are."""
+    if not any(parts):
+        return ""
+    data = msgspec.json.encode(parts, order="deterministic")
+    return hashlib.blake2b(data, digest_size=8, key=pepper[:64]).hexdigest()

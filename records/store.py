@@ -1,0 +1,240 @@
+"""The records on disk: `<table>/date=YYYY-MM-DD/*.parquet`, and how files come and go whole.
+
+A change is staged under a hidden name, noted somewhere durable by its maker, then published. `publish` may be done
+again after a crash: it ends the same. Whoever changes the records holds their lock.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+from records.forgetting import Forgotten
+from records.table import EXCHANGES, TABLES, Table, connect, quoted, sync_directory, write_query, write_rows
+
+MERGE_FILES = 32
+"""Files of one size class in a date that are merged into one of the next."""
+MERGE_BYTES = 64 * 1024 * 1024
+"""Files are not merged into larger ones: this is large enough to read well."""
+_FRESH = ".new"
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A file that comes, and those it stands for. Paths are relative to the records."""
+
+    fresh: str
+    """Where it is staged; empty: nothing comes."""
+    path: str
+    replaces: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Store:
+    """The records under `root`."""
+
+    root: Path
+    connection: duckdb.DuckDBPyConnection = field(default_factory=connect)
+
+    @contextlib.contextmanager
+    def held(self) -> Generator[None]:
+        """Nobody else changes the records while this lasts. It waits for its turn."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fd = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
+
+    # Changing -----------------------------------------------------------------------------------------------------
+
+    def stage(self, table: Table, rows: Sequence[msgspec.Struct], name: str) -> list[Change]:
+        """Write `rows` beside their dates' files, unseen and durable. `name` must be new.
+
+        Raises:
+            OSError, duckdb.Error: the disk refused; what is staged is removed by `clean`.
+        """
+        by_date: dict[str, list[msgspec.Struct]] = {}
+        for row in rows:
+            by_date.setdefault(_date(getattr(row, table.moment)), []).append(row)
+        return [self._stage(table, day, found, name) for day, found in by_date.items()]
+
+    def _stage(self, table: Table, day: str, rows: Sequence[msgspec.Struct], name: str) -> Change:
+        folder = self.root / table.name / f"date={day}"
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            sync_directory(folder.parent)
+            sync_directory(self.root)
+        change = self._change(folder / f"0-{name}.parquet")
+        write_rows(self.connection, table, rows, self.root / change.fresh)
+        return change
+
+    def stage_merge(self, name: str) -> list[Change]:
+        """Merge the small files of one date, if there are enough of them; nothing is seen of it yet.
+
+        Raises:
+            OSError, duckdb.Error: the disk refused.
+        """
+        for table in TABLES:
+            for folder in sorted((self.root / table.name).glob("date=*"), reverse=True):
+                level, files = _mergeable(folder)
+                if files:
+                    change = self._change(folder / f"{level + 1}-{name}.parquet", files)
+                    write_query(self.connection, f"SELECT * FROM {_files(files)}", self.root / change.fresh)  # noqa: S608 -- our own paths, quoted
+                    return [change]
+        return []
+
+    def publish(self, changes: Iterable[Change]) -> None:
+        """Make staged changes seen. Doing it again changes nothing.
+
+        Raises:
+            OSError: not all of them are; do it again.
+        """
+        folders: set[Path] = set()
+        for change in changes:
+            final = self.root / change.path
+            if change.fresh:
+                with contextlib.suppress(FileNotFoundError):  # it was published before
+                    (self.root / change.fresh).rename(final)
+            for name in change.replaces:
+                (self.root / name).unlink(missing_ok=True)
+            folders.add(final.parent)
+        for folder in folders:
+            if folder.is_dir():
+                sync_directory(folder)
+
+    def clean(self) -> None:
+        """Remove what was staged and never published. Call it when nothing is to be published any more."""
+        for path in self.root.glob(f"*/date=*/.*{_FRESH}"):
+            path.unlink(missing_ok=True)
+
+    def expire(self, oldest_us: int) -> int:
+        """Remove the dates that lie before `oldest_us` as a whole. Returns how many."""
+        limit = (datetime.fromtimestamp(oldest_us / 1_000_000, UTC) - timedelta(days=1)).date()
+        gone = [path for path in self.root.glob("*/date=*") if (day := _day(path)) is not None and day <= limit]
+        for path in gone:
+            shutil.rmtree(path)
+        return len(gone)
+
+    def forget(self, forgotten: Forgotten) -> int:
+        """Remove every exchange that `forgotten` covers, and its feedback, by rewriting the files. Returns how many.
+
+        Raises:
+            OSError, duckdb.Error: not all of it is gone; do it again.
+        """
+        where, parameters = forgotten.condition()
+        ids = self.ids(where, parameters)
+        removed = self._rewrite("exchanges", where, parameters)
+        if ids:
+            self._rewrite("feedback", "list_contains(?, exchange_id)", [ids])
+        return removed
+
+    def _rewrite(self, table: str, where: str, parameters: list[object]) -> int:
+        removed = 0
+        for path in self.files(table):
+            source = _files([path])
+            hits = self._one(f"SELECT count(*) FROM {source} WHERE {where}", parameters)  # noqa: S608 -- our own words
+            if not hits:
+                continue
+            removed += hits
+            change = self._change(path)
+            if hits == self._one(f"SELECT count(*) FROM {source}", []):  # noqa: S608 -- our own paths, quoted
+                path.unlink()
+                sync_directory(path.parent)
+                continue
+            kept = f"SELECT * FROM {source} WHERE NOT coalesce({where}, false)"  # noqa: S608 -- our own words
+            write_query(self.connection, kept, self.root / change.fresh, *parameters)
+            self.publish([change])
+        return removed
+
+    def _change(self, final: Path, replaces: Sequence[Path] = ()) -> Change:
+        fresh = final.with_name(f".{final.name}{_FRESH}")
+        names = [str(path.relative_to(self.root)) for path in (fresh, final, *replaces)]
+        return Change(names[0], names[1], tuple(names[2:]))
+
+    # Reading ------------------------------------------------------------------------------------------------------
+
+    def files(self, table: str) -> list[Path]:
+        """The table's files."""
+        return sorted((self.root / table).glob("date=*/*.parquet"))
+
+    def ids(self, where: str = "true", parameters: Sequence[object] = ()) -> list[str]:
+        """The ids of exchanges for which the SQL `where` holds."""
+        files = self.files(EXCHANGES.name)
+        if not files:
+            return []
+        query = f"SELECT id FROM {_files(files)} WHERE {where}"  # noqa: S608 -- our own words
+        return [row[0] for row in self.connection.execute(query, list(parameters) or None).fetchall()]
+
+    def recent_ids(self, since_us: int) -> set[str]:
+        """The ids of exchanges of the dates from `since_us` on."""
+        first = f"date={_date(since_us)}"
+        files = [path for path in self.files(EXCHANGES.name) if path.parent.name >= first]
+        if not files:
+            return set()
+        return {row[0] for row in self.connection.execute(f"SELECT id FROM {_files(files)}").fetchall()}  # noqa: S608 -- our own paths, quoted
+
+    def open_views(self) -> duckdb.DuckDBPyConnection:
+        """A connection with views `exchanges`, `feedback` (each exchange's last) and `joined`, even over nothing."""
+        connection = connect()
+        for table in TABLES:
+            if self.files(table.name):
+                pattern = self.root / table.name / "date=*" / "*.parquet"
+                source = f"SELECT * FROM read_parquet({quoted(pattern)}, union_by_name=true, hive_partitioning=true)"  # noqa: S608 -- our own path, quoted
+            else:
+                columns = ", ".join(f'NULL::{column.sql} AS "{column.name}"' for column in table.columns)
+                source = f"SELECT {columns}, NULL::DATE AS date WHERE false"
+            connection.execute(f"CREATE VIEW {table.name}_all AS {source}")
+        connection.execute("CREATE VIEW exchanges AS FROM exchanges_all")
+        connection.execute(
+            "CREATE VIEW feedback AS FROM feedback_all "
+            "QUALIFY row_number() OVER (PARTITION BY exchange_id ORDER BY said_at DESC) = 1"
+        )
+        connection.execute(
+            "CREATE VIEW joined AS SELECT e.*, f.score, f.label, f.comment, f.corrected_output_json, f.said_at "
+            "FROM exchanges e LEFT JOIN feedback f ON f.exchange_id = e.id"
+        )
+        return connection
+
+    def _one(self, query: str, parameters: Sequence[object]) -> int:
+        row = self.connection.execute(query, list(parameters) or None).fetchone()
+        return int(row[0]) if row is not None else 0
+
+
+def _mergeable(folder: Path) -> tuple[int, list[Path]]:
+    """The class of size and the oldest files of a date that are due to become one; no files: none are."""
+    levels: dict[int, list[Path]] = {}
+    for path in sorted(folder.glob("*.parquet")):
+        level, dash, _ = path.name.partition("-")
+        if dash and level.isdigit():
+            levels.setdefault(int(level), []).append(path)
+    for level, files in sorted(levels.items()):
+        if len(files) >= MERGE_FILES:
+            due = files[:MERGE_FILES]
+            if sum(path.stat().st_size for path in due) <= MERGE_BYTES:
+                return level, due
+    return 0, []
+
+
+def _files(paths: Sequence[Path]) -> str:
+    """A query's source: these files and no column that is not in them."""
+    listed = ", ".join(quoted(path) for path in paths)
+    return f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
+
+
+def _date(moment_us: int) -> str:
+    return datetime.fromtimestamp(moment_us / 1_000_000, UTC).date().isoformat()
+
+
+def _day(folder: Path) -> date | None:
+    try:
+        return date.fromisoformat(folder.name.removeprefix("date="))
+    except ValueError:
+        return None
