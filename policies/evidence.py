@@ -22,8 +22,10 @@ from policies.histograms import MICRO, WHOLE, Histogram
 from policies.rules import Latency, Rules, Stage
 from policies.terms import Owner
 
-MAX_OPEN = 100_000
-"""Conversations that may be open at once; requests of more are counted as lost."""
+MOST = 100_000
+"""Conversations that may be open at once, and names that may be counted apart. Requests of more conversations are
+counted as lost; further names are counted together."""
+OTHERS = "others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,11 @@ class EvidenceKey:
     """`CandidateKey.digest`."""
     attempt: int
     weight_ppm: int
+    epoch: int = 0
 
     def field(self, gate: str) -> str:
         """The name under which a store keeps one gate's histogram."""
-        return f"{self.route}:{self.candidate}:{self.attempt}:{self.weight_ppm}:{gate}"
+        return f"{self.route}:{self.candidate}:{self.attempt}:{self.weight_ppm}:{self.epoch}:{gate}"
 
 
 @dataclass(slots=True)
@@ -94,13 +97,13 @@ class Evidence:
             self._tally("controls_failed", int(not event.control))
             return
         self._tally("requests")
-        histograms.add(self.requests, event.unit)
+        _add_name(self.requests, event.unit)
         if event.paired:
             self._observe_pair(event)
         self._detect(event, latency_limit_s)
         if self.watermark_at is not None and event.at < self.watermark_at:
             self._tally("late")
-        elif len(self.open) >= MAX_OPEN and event.unit not in self.open:
+        elif len(self.open) >= MOST and event.unit not in self.open:
             self._tally("lost")
         else:
             self._hold(event)
@@ -191,8 +194,8 @@ class Evidence:
         if ours is None or theirs is None:
             return
         self._tally("outputs")
-        histograms.add(self.outputs_candidate, ours.digest)
-        histograms.add(self.outputs_baseline, theirs.digest)
+        _add_name(self.outputs_candidate, ours.digest)
+        _add_name(self.outputs_baseline, theirs.digest)
         for side, output in (("candidate", ours), ("baseline", theirs)):
             for flag in output.flags:
                 self._tally(f"{flag}_{side}")
@@ -277,6 +280,10 @@ class Evidence:
         self._tally("cost_candidate2", a * a // MICRO)
         self._tally("cost_baseline2", b * b // MICRO)
         self._tally("cost_product", a * b // MICRO)
+
+
+def _add_name(into: dict[str, int], name: str) -> None:
+    histograms.add(into, name if name in into or len(into) < MOST else OTHERS)
 
 
 def _score(event: PairEvent, scale: float) -> int | None:

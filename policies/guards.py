@@ -15,7 +15,7 @@ from collections import Counter
 
 from policies import histograms, stats
 from policies.events import Output
-from policies.evidence import Evidence
+from policies.evidence import OTHERS, Evidence
 from policies.results import GuardResult
 from policies.terms import Verdict
 
@@ -155,7 +155,7 @@ def _bias(evidence: Evidence) -> GuardResult:
 def _concentration(evidence: Evidence) -> GuardResult:
     """One conversation must not carry the route: averages over units would then speak of it alone."""
     n, limit = evidence.count("requests"), evidence.rules.guards.unit_share
-    most = max(evidence.requests.values(), default=0)
+    most = max((made for unit, made in evidence.requests.items() if unit != OTHERS), default=0)
     told = f"concentration: the busiest unit made {most} of {n} requests, allowed {limit:.0%}"
     surely = most > limit * n and stats.proportion_interval(most, n, evidence.rules.guards.alpha)[0] > limit
     hint = "; give the app's sessions an id (assign.by)" if surely else ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from policies import guards, histograms
 from policies.detectors import Detector
-from policies.evidence import Evidence
+from policies.evidence import Evidence, EvidenceKey
 from policies.gates import Look, evaluate, gates_of
 from policies.results import Alarm, Results
 from policies.rollout import Rollout
@@ -21,6 +21,11 @@ class Conditions:
     """Why the candidate cannot serve."""
     fault: str | None = None
     """Why the evidence cannot be trusted now: an evaluator that crashed, a reader that lags."""
+
+
+def key_of(rollout: Rollout) -> EvidenceKey:
+    """Which evidence speaks of where a rollout stands now."""
+    return EvidenceKey(rollout.route, rollout.key.digest, rollout.attempt, rollout.at.weight_ppm, rollout.epoch)
 
 
 def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions, bounds: bool = True) -> Results:

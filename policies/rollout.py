@@ -11,34 +11,34 @@ from dataclasses import dataclass, replace
 
 from policies.results import Results
 from policies.rules import CandidateKey, Ladder, RollbackSettings, Rules, Stage
-from policies.terms import Outcome, Move, Phase, Verb, Verdict
+from policies.terms import Move, Outcome, Phase, Verb, Verdict
 
 # Rows are where a rollout stands; columns are what is found, in the order in which it is looked for (decisions, D.3).
 # At weight 0 there is no traffic to roll back: there ROLL_BACK reads REJECT.
 # fmt: off
-FINDINGS = (                 Outcome.ROLLBACK,   Outcome.PROMOTE,  Outcome.INCONCLUSIVE, Outcome.HOLD)
+FINDINGS = (            Outcome.ROLLBACK, Outcome.PROMOTE, Outcome.INCONCLUSIVE, Outcome.HOLD)
 MOVES: dict[Phase, tuple[Move, Move, Move, Move]] = {
-    Phase.SHADOW:           (Move.REJECT,     Move.ADVANCE,  Move.PAUSE,        Move.HOLD),
-    Phase.CANARY:           (Move.ROLL_BACK,  Move.ADVANCE,  Move.PAUSE,        Move.HOLD),
-    Phase.APPROVING:        (Move.ROLL_BACK,  Move.HOLD,     Move.WITHDRAW,     Move.WITHDRAW),
-    Phase.PAUSED:           (Move.ROLL_BACK,  Move.HOLD,     Move.HOLD,         Move.HOLD),
-    Phase.PROMOTED:         (Move.ROLL_BACK,  Move.HOLD,     Move.HOLD,         Move.HOLD),
-    Phase.ROLLED_BACK:      (Move.HOLD,       Move.HOLD,     Move.HOLD,         Move.HOLD),  # cooling down
-    Phase.QUARANTINED:      (Move.HOLD,       Move.HOLD,     Move.HOLD,         Move.HOLD),
-    Phase.REJECTED:         (Move.HOLD,       Move.HOLD,     Move.HOLD,         Move.HOLD),
+    Phase.SHADOW:      (Move.REJECT,      Move.ADVANCE,    Move.PAUSE,           Move.HOLD),
+    Phase.CANARY:      (Move.ROLL_BACK,   Move.ADVANCE,    Move.PAUSE,           Move.HOLD),
+    Phase.APPROVING:   (Move.ROLL_BACK,   Move.HOLD,       Move.WITHDRAW,        Move.WITHDRAW),
+    Phase.PAUSED:      (Move.ROLL_BACK,   Move.HOLD,       Move.HOLD,            Move.HOLD),
+    Phase.PROMOTED:    (Move.ROLL_BACK,   Move.HOLD,       Move.RENEW,           Move.HOLD),
+    Phase.ROLLED_BACK: (Move.HOLD,        Move.HOLD,       Move.HOLD,            Move.HOLD),  # cooling down
+    Phase.QUARANTINED: (Move.HOLD,        Move.HOLD,       Move.HOLD,            Move.HOLD),
+    Phase.REJECTED:    (Move.HOLD,        Move.HOLD,       Move.HOLD,            Move.HOLD),
 }
 
 # What an operator's word does in each phase; None is refused.
-VERBS = (                    Verb.PROMOTE,    Verb.HOLD,     Verb.RESUME,       Verb.ROLLBACK)
+VERBS = (               Verb.PROMOTE,     Verb.HOLD,       Verb.RESUME,          Verb.ROLLBACK)
 ORDERS: dict[Phase, tuple[Move | None, Move | None, Move | None, Move | None]] = {
-    Phase.SHADOW:           (Move.ADVANCE,    Move.PAUSE,    None,              Move.REJECT),
-    Phase.CANARY:           (Move.ADVANCE,    Move.PAUSE,    None,              Move.ROLL_BACK),
-    Phase.APPROVING:        (Move.ADVANCE,    Move.PAUSE,    None,              Move.ROLL_BACK),
-    Phase.PAUSED:           (Move.ADVANCE,    None,          Move.RESUME,       Move.ROLL_BACK),
-    Phase.PROMOTED:         (None,            None,          None,              Move.ROLL_BACK),
-    Phase.ROLLED_BACK:      (None,            None,          Move.RESTART,      None),
-    Phase.QUARANTINED:      (None,            None,          Move.RESTART,      None),
-    Phase.REJECTED:         (None,            None,          Move.RESTART,      None),
+    Phase.SHADOW:      (Move.ADVANCE,     Move.PAUSE,      None,                 Move.REJECT),
+    Phase.CANARY:      (Move.ADVANCE,     Move.PAUSE,      None,                 Move.ROLL_BACK),
+    Phase.APPROVING:   (Move.ADVANCE,     Move.PAUSE,      None,                 Move.ROLL_BACK),
+    Phase.PAUSED:      (Move.ADVANCE,     None,            Move.RESUME,          Move.ROLL_BACK),
+    Phase.PROMOTED:    (None,             None,            None,                 Move.ROLL_BACK),
+    Phase.ROLLED_BACK: (None,             None,            Move.RESTART,         None),
+    Phase.QUARANTINED: (None,             None,            Move.RESTART,         None),
+    Phase.REJECTED:    (None,             None,            Move.RESTART,         None),
 }
 # fmt: on
 
@@ -75,6 +75,8 @@ class Rollout:
     rollbacks: int = 0
     budgets: int = 1
     """How often this stage's budget of units and time was granted."""
+    epoch: int = 0
+    """Rises when a promoted rollout's evidence has grown old and begins afresh."""
     latency_limit_s: float | None = None
     """The latency limit the baseline set, once frozen."""
 
@@ -133,11 +135,8 @@ def step(rollout: Rollout, results: Results, *, now: float) -> Decision:
         if lived.phase is Phase.PAUSED and move is Move.HOLD:
             rule, reason = "paused", f"paused until an operator resumes, promotes or rolls back; {reason}"
         elif move is Move.ADVANCE and lived.next is not None and lived.next.approve == "manual":
-            move, rule, reason = (
-                Move.AWAIT,
-                "approval",
-                f"{reason}; {lived.next.label} waits for an operator's approval",
-            )
+            move, rule = Move.AWAIT, "approval"
+            reason = f"{reason}; {lived.next.label} waits for an operator's approval"
         elif lived.phase is Phase.APPROVING and move is Move.HOLD:
             rule, reason = "approval", f"waits for an operator's approval; {reason}"
     move = _at_zero(lived, move)
@@ -148,7 +147,7 @@ def step(rollout: Rollout, results: Results, *, now: float) -> Decision:
 def command(rollout: Rollout, verb: Verb, *, now: float, by: str, reason: str) -> Decision:
     """What an operator's word does. One that makes no sense here is refused, with the reason, and changes nothing."""
     move = ORDERS[rollout.phase][VERBS.index(verb)]
-    if move is None:
+    if move is None or (move is Move.ADVANCE and rollout.next is None):
         hint = "resume it first" if rollout.phase in STOPPED else "there is nothing to do"
         said = f"cannot {verb} a rollout that is {rollout.phase}: {hint}"
         return Decision(Outcome.HOLD, Move.HOLD, "refused", said, rollout, rollout, now, Results(), by)
@@ -182,13 +181,15 @@ def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:
 
 
 def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
-    """What stands between this stage and the next: (rule, sentence), the gravest first; none means certified."""
+    """What stands between this stage and the next: (rule, sentence), the gravest first; none: it may advance."""
     found: list[tuple[str, str]] = []
     if results.fault:
         found.append(("fault", results.fault))
     if results.unhealthy:
         found.append(("unhealthy", f"the candidate is unhealthy: {results.unhealthy}"))
     found += [("detector", alarm.reason) for alarm in results.alarms if alarm.raised]
+    if rollout.next is None:
+        found.append(("ladder", f"{rollout.at.label} is the ladder's last stage"))
     wanted = [gate for gate in results.gates if gate.required]
     if not wanted:
         found.append(("gates", "no gate has certified anything"))
@@ -218,7 +219,7 @@ def _find(rollout: Rollout, results: Results) -> tuple[Outcome, str, str]:
     if rollout.lived_s >= stage.max_s:
         return Outcome.INCONCLUSIVE, "time", f"{rollout.lived_s:.0f} s are this stage's time; {missing[0][1]}"
     for gate in results.gates:
-        if gate.required and gate.futile:
+        if gate.required and gate.futile and rollout.next is not None:
             return Outcome.INCONCLUSIVE, "futile", f"{gate.gate} cannot be certified within the budget: {gate.reason}"
     rule, reason = missing[0]
     more = f"; and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -283,9 +284,9 @@ def _at_zero(rollout: Rollout, move: Move) -> Move:
 
 def _phase_at(ladder: Ladder, stage: int) -> Phase:
     """The phase of a rollout that is simply on its way at a stage."""
-    if stage == len(ladder.stages) - 1:
-        return Phase.PROMOTED
-    return Phase.CANARY if ladder.stages[stage].weight_ppm else Phase.SHADOW
+    if not ladder.stages[stage].weight_ppm:
+        return Phase.SHADOW
+    return Phase.CANARY if stage + 1 < len(ladder.stages) else Phase.PROMOTED
 
 
 def _after(rollout: Rollout, move: Move) -> Rollout:
@@ -294,10 +295,10 @@ def _after(rollout: Rollout, move: Move) -> Rollout:
         case Move.ADVANCE:
             stage = rollout.stage + 1
             return _enter(rollout, _phase_at(rollout.ladder, stage), stage)
-        case Move.AWAIT:
-            return replace(rollout, phase=Phase.APPROVING)
-        case Move.PAUSE:
-            return replace(rollout, phase=Phase.PAUSED)
+        case Move.RENEW:
+            return replace(rollout, lived_s=0.0, epoch=rollout.epoch + 1)
+        case Move.AWAIT | Move.PAUSE:
+            return replace(rollout, phase=Phase.APPROVING if move is Move.AWAIT else Phase.PAUSED)
         case Move.WITHDRAW:
             return replace(rollout, phase=_phase_at(rollout.ladder, rollout.stage))
         case Move.RESUME:
@@ -312,9 +313,9 @@ def _after(rollout: Rollout, move: Move) -> Rollout:
         case Move.RESTART:
             fresh = _enter(rollout, Phase.SHADOW, 0)
             return replace(fresh, attempt=rollout.attempt + 1, latency_limit_s=None)
-        case Move.HOLD:
+        case _:
             return rollout
 
 
 def _enter(rollout: Rollout, phase: Phase, stage: int) -> Rollout:
-    return replace(rollout, phase=phase, stage=stage, lived_s=0.0, error_s=0.0, budgets=1)
+    return replace(rollout, phase=phase, stage=stage, lived_s=0.0, error_s=0.0, budgets=1, epoch=0)

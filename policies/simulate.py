@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from policies.assignment import bucket
 from policies.events import PairEvent
-from policies.evidence import Evidence, EvidenceKey
-from policies.review import Conditions, review
+from policies.evidence import Evidence
+from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Decision, Rollout, start, step
 from policies.rules import Rules
 from policies.terms import Move, Outcome, Owner
@@ -117,7 +117,7 @@ class _Run:
     evidence: Evidence = field(init=False)
 
     def __post_init__(self) -> None:
-        self.evidence = self._fresh()
+        self.evidence = Evidence(key_of(self.rollout), self.rules)
 
     def observe(self, pair: PairEvent) -> None:
         """Assign the pair's unit as the gateway would, and count it for the stage."""
@@ -133,16 +133,11 @@ class _Run:
         decision = self._look(now, bounds=bounds)
         if not bounds and decision.move is not Move.HOLD:
             decision = self._look(now, bounds=True)
-        before, self.rollout = self.rollout, decision.rollout
-        if (before.stage, before.attempt) != (self.rollout.stage, self.rollout.attempt):
-            self.evidence = self._fresh()
+        self.rollout = decision.rollout
+        if key_of(self.rollout) != self.evidence.key:
+            self.evidence = Evidence(key_of(self.rollout), self.rules)
         return decision
 
     def _look(self, now: float, *, bounds: bool) -> Decision:
         results = review(self.evidence, self.rollout, now=now, seen=Conditions(), bounds=bounds)
         return step(self.rollout, results, now=now)
-
-    def _fresh(self) -> Evidence:
-        rollout = self.rollout
-        key = EvidenceKey(rollout.route, rollout.key.digest, rollout.attempt, rollout.at.weight_ppm)
-        return Evidence(key, self.rules)

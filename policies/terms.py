@@ -64,6 +64,8 @@ class Move(StrEnum):
     """A certificate no longer holds while approval is awaited."""
     PAUSE = "pause"
     RESUME = "resume"
+    RENEW = "renew"
+    """A promoted rollout goes on with fresh evidence: the old would drown what is new."""
     ROLL_BACK = "roll_back"
     REJECT = "reject"
     RESTART = "restart"

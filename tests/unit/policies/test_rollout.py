@@ -1,0 +1,508 @@
+"""The ladder: every cell of its two tables, what each finding rests on, and what no history can do."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from policies.results import Alarm, GateResult, GuardResult, Results
+from policies.rollout import FINDINGS, MOVES, ORDERS, VERBS, Rollout, blocks, command, revise, start, step
+from policies.rules import PPM, CandidateKey, Ladder, RollbackSettings, Rules, Stage
+from policies.terms import Move, Outcome, Phase, Verb, Verdict
+
+KEY = CandidateKey("vllm/triage-7b", "2026-11-18")
+LADDER = Ladder(
+    (
+        Stage(0, min_units=100),
+        Stage(50_000, min_units=100, hold_s=60.0, max_units=1000, max_s=600.0),
+        Stage(500_000, approve="manual", hold_s=60.0),
+        Stage(PPM, holdback_ppm=20_000, max_units=1000, max_s=600.0),
+    )
+)
+SETTINGS = RollbackSettings(cooldown_s=100.0, quarantine_after=3, error_after_s=120.0)
+RULES = Rules("triage", KEY, ladder=LADDER, rollback=SETTINGS)
+
+PASSES = GateResult("quality", Verdict.PASS, "quality: certified")
+WAITS = GateResult("errors", Verdict.INCONCLUSIVE, "errors: not certified yet")
+BROKEN = GateResult("errors", Verdict.ERROR, "errors: no evidence in 300 units")
+FAILS = GateResult("errors", Verdict.FAIL, "errors: harm is certified")
+HEALTHY = GuardResult("outputs", Verdict.PASS, "outputs: varied enough")
+BREACHED = GuardResult("outputs", Verdict.FAIL, "outputs: one answer for all")
+SUSPECT = GuardResult("outputs", Verdict.INCONCLUSIVE, "outputs: suspicious")
+ALARM = Alarm("errors", 4.2, 4.0, raised=True, reason="detector errors: alarm")
+QUIET = Alarm("errors", 1.0, 4.0, raised=False, reason="detector errors: quiet")
+
+GOOD = Results((PASSES,), (HEALTHY,), (QUIET,), units=100)
+UNSURE = Results((PASSES, WAITS), (HEALTHY,), (QUIET,), units=100)
+SPENT = replace(UNSURE, units=20_000)
+HARM = Results((PASSES, FAILS), (HEALTHY,), (QUIET,), units=1)
+FOUND = {Outcome.ROLLBACK: HARM, Outcome.PROMOTE: GOOD, Outcome.INCONCLUSIVE: SPENT, Outcome.HOLD: UNSURE}
+
+
+def at(stage: int, phase: Phase, *, lived_s: float = 60.0, seen_at: float | None = 1_000.0) -> Rollout:
+    return replace(start(RULES), stage=stage, phase=phase, lived_s=lived_s, seen_at=seen_at)
+
+
+WHERE = {
+    Phase.SHADOW: at(0, Phase.SHADOW),
+    Phase.CANARY: at(1, Phase.CANARY),
+    Phase.APPROVING: at(1, Phase.APPROVING),
+    Phase.PAUSED: at(1, Phase.PAUSED),
+    Phase.PROMOTED: at(3, Phase.PROMOTED),
+    Phase.ROLLED_BACK: at(0, Phase.ROLLED_BACK),
+    Phase.QUARANTINED: at(0, Phase.QUARANTINED),
+    Phase.REJECTED: at(0, Phase.REJECTED),
+}
+
+
+def test_a_rollout_starts_in_the_shadow_without_traffic():
+    """A new rollout serves nothing and is on its first attempt."""
+    fresh = start(RULES)
+    assert (fresh.phase, fresh.stage, fresh.weight_ppm, fresh.attempt) == (Phase.SHADOW, 0, 0, 1)
+    assert (fresh.route, fresh.key, fresh.seen_at, fresh.lived_s) == ("triage", KEY, None, 0.0)
+
+
+# The whole policy, written a second time: phase, stage -> what each of D.3's findings does, and the weight after it.
+# fmt: off
+EXPECTED = {
+    Phase.SHADOW:      ((Move.REJECT, 0),    (Move.ADVANCE, 50_000),  (Move.PAUSE, 0),         (Move.HOLD, 0)),
+    Phase.CANARY:      ((Move.ROLL_BACK, 0), (Move.AWAIT, 50_000),    (Move.PAUSE, 50_000),    (Move.HOLD, 50_000)),
+    Phase.APPROVING:   ((Move.ROLL_BACK, 0), (Move.HOLD, 50_000),     (Move.WITHDRAW, 50_000), (Move.WITHDRAW, 50_000)),
+    Phase.PAUSED:      ((Move.ROLL_BACK, 0), (Move.HOLD, 50_000),     (Move.HOLD, 50_000),     (Move.HOLD, 50_000)),
+    Phase.PROMOTED:    ((Move.ROLL_BACK, 0), (Move.HOLD, 980_000),    (Move.RENEW, 980_000),   (Move.HOLD, 980_000)),
+    Phase.ROLLED_BACK: ((Move.HOLD, 0),      (Move.HOLD, 0),          (Move.HOLD, 0),          (Move.HOLD, 0)),
+    Phase.QUARANTINED: ((Move.HOLD, 0),      (Move.HOLD, 0),          (Move.HOLD, 0),          (Move.HOLD, 0)),
+    Phase.REJECTED:    ((Move.HOLD, 0),      (Move.HOLD, 0),          (Move.HOLD, 0),          (Move.HOLD, 0)),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+@pytest.mark.parametrize("finding", list(FINDINGS))
+def test_every_phase_answers_every_finding(phase: Phase, finding: Outcome):
+    """Rollback reaches every phase with traffic, only a certificate climbs, and what is stopped stays stopped."""
+    decision = step(WHERE[phase], FOUND[finding], now=1_000.0)
+
+    move, weight = EXPECTED[phase][FINDINGS.index(finding)]
+    assert (decision.move, decision.rollout.weight_ppm) == (move, weight)
+    assert decision.reason
+    assert decision.before == WHERE[phase]
+    assert decision.results == FOUND[finding]
+    assert (decision.at, decision.by) == (1_000.0, "evidence")
+
+
+def test_the_tables_know_every_phase():
+    """No phase is without a row, in neither table."""
+    assert set(MOVES) == set(ORDERS) == set(Phase)
+    assert (FINDINGS, VERBS) == (
+        (Outcome.ROLLBACK, Outcome.PROMOTE, Outcome.INCONCLUSIVE, Outcome.HOLD),
+        (Verb.PROMOTE, Verb.HOLD, Verb.RESUME, Verb.ROLLBACK),
+    )
+
+
+@pytest.mark.parametrize(
+    ("move", "outcome"),
+    [
+        (Move.ROLL_BACK, Outcome.ROLLBACK),
+        (Move.REJECT, Outcome.REJECTED),
+        (Move.ADVANCE, Outcome.PROMOTE),
+        (Move.PAUSE, Outcome.INCONCLUSIVE),
+        (Move.AWAIT, Outcome.HOLD),
+        (Move.WITHDRAW, Outcome.HOLD),
+        (Move.RENEW, Outcome.HOLD),
+        (Move.HOLD, Outcome.HOLD),
+    ],
+)
+def test_a_move_has_one_name_outside(move: Move, outcome: Outcome):
+    """Each move is told as the one outcome people and machines know."""
+    told = {
+        step(rollout, results, now=1_000.0).outcome
+        for rollout in WHERE.values()
+        for results in FOUND.values()
+        if step(rollout, results, now=1_000.0).move is move
+    }
+    assert told == {outcome}
+
+
+def test_harm_outranks_a_certificate_and_a_certificate_outranks_a_spent_budget():
+    """The findings are looked for in D.3's order."""
+    canary = WHERE[Phase.CANARY]
+    both = Results((PASSES, FAILS), units=20_000)
+    certified = replace(GOOD, units=20_000)
+
+    assert step(canary, both, now=1_000.0).move is Move.ROLL_BACK
+    assert step(canary, certified, now=1_000.0).move is Move.AWAIT
+    assert step(at(0, Phase.SHADOW), certified, now=1_000.0).move is Move.ADVANCE
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"fault": "the evaluator is down"}, "fault"),
+        ({"unhealthy": "its breaker is open"}, "unhealthy"),
+        ({"alarms": (ALARM,)}, "detector"),
+        ({"gates": ()}, "gates"),
+        ({"gates": (replace(PASSES, required=False),)}, "gates"),
+        ({"gates": (PASSES, WAITS)}, "gate errors"),
+        ({"gates": (PASSES, BROKEN)}, "gate errors"),
+        ({"guards": (SUSPECT,)}, "guard outputs"),
+        ({"units": 99}, "units"),
+    ],
+)
+def test_each_thing_that_is_missing_holds_the_shadow(change: dict[str, object], rule: str):
+    """No gate, guard, unit or watcher may be missing when traffic is to move."""
+    decision = step(WHERE[Phase.SHADOW], replace(GOOD, **change), now=1_000.0)  # pyright: ignore[reportArgumentType]
+
+    assert (decision.move, decision.rule) == (Move.HOLD, rule)
+    assert decision.rollout.weight_ppm == 0
+
+
+def test_nothing_at_all_holds():
+    """Without any evidence a rollout stays where it is, and says so."""
+    decision = step(start(RULES), Results(), now=0.0)
+    assert (decision.outcome, decision.rule) == (Outcome.HOLD, "gates")
+    assert decision.reason == "no gate has certified anything; and 1 more"
+
+
+def test_what_is_not_required_neither_blocks_nor_certifies():
+    """An unrequired gate or guard that does not pass leaves the way open."""
+    results = replace(GOOD, gates=(PASSES, replace(WAITS, required=False)), guards=(replace(SUSPECT, required=False),))
+    assert step(WHERE[Phase.SHADOW], results, now=1_000.0).move is Move.ADVANCE
+
+
+def test_one_missing_thing_is_told_alone():
+    """A single block is the whole reason, in the words of whoever said it."""
+    assert step(WHERE[Phase.SHADOW], UNSURE, now=1_000.0).reason == "errors: not certified yet"
+    assert blocks(WHERE[Phase.SHADOW], GOOD) == []
+    assert blocks(WHERE[Phase.SHADOW], replace(GOOD, units=99)) == [("units", "99 of at least 100 units")]
+
+
+def test_a_certificate_says_on_how_much_it_rests():
+    """The reason of a promotion holds its units, and the rule is the certificate."""
+    decision = step(WHERE[Phase.SHADOW], GOOD, now=1_000.0)
+    assert (decision.rule, decision.reason) == ("certified", "every required gate is certified on 100 units")
+    assert (decision.rollout.phase, decision.rollout.stage, decision.rollout.lived_s) == (Phase.CANARY, 1, 0.0)
+
+
+def test_a_stage_is_held_for_its_time():
+    """A certificate before the hold is over waits for it."""
+    auto = Ladder((Stage(0), Stage(50_000, hold_s=60.0), Stage(PPM)))
+    canary = replace(at(1, Phase.CANARY, lived_s=59.0), ladder=auto)
+
+    early = step(canary, GOOD, now=1_000.5)
+    assert (early.move, early.rule, early.reason) == (Move.HOLD, "hold", "0 s of this stage's hold left")
+    assert step(replace(canary, lived_s=10.0), GOOD, now=1_000.0).reason == "50 s of this stage's hold left"
+    assert step(canary, GOOD, now=1_001.0).move is Move.ADVANCE
+    assert step(canary, GOOD, now=1_001.0).rollout.phase is Phase.PROMOTED
+
+
+def test_time_counts_only_as_it_is_lived_through():
+    """A clock that jumps ahead by a year earns one tick; one that jumps back earns nothing and loses nothing."""
+    canary = at(1, Phase.CANARY, lived_s=10.0)
+
+    assert step(canary, UNSURE, now=1_030.0).rollout.lived_s == 40.0
+    assert step(canary, UNSURE, now=1_000.0 + 3e7).rollout.lived_s == 70.0
+    back = step(canary, UNSURE, now=-3e7)
+    assert (back.rollout.lived_s, back.rollout.seen_at) == (10.0, -3e7)
+    assert step(back.rollout, UNSURE, now=-3e7 + 5).rollout.lived_s == 15.0
+
+
+@pytest.mark.parametrize("now", [math.nan, math.inf, -math.inf])
+def test_a_clock_that_gives_no_number_changes_nothing(now: float):
+    """Time that is no number is no time."""
+    canary = at(1, Phase.CANARY, lived_s=10.0)
+    assert step(canary, UNSURE, now=now).rollout == canary
+
+
+def test_the_first_step_lives_no_time():
+    """A rollout that was never seen has not lived."""
+    first = step(replace(start(RULES), seen_at=None), UNSURE, now=1e9).rollout
+    assert (first.lived_s, first.seen_at) == (0.0, 1e9)
+
+
+def test_approval_is_asked_once_everything_is_certified():
+    """A stage that wants a person's word is entered by that word alone, and the wait ends if the certificate lapses."""
+    asked = step(WHERE[Phase.CANARY], GOOD, now=1_000.0)
+    assert (asked.rule, asked.rollout.phase, asked.rollout.stage) == ("approval", Phase.APPROVING, 1)
+    assert asked.reason.endswith("; 50% waits for an operator's approval")
+
+    waiting = step(asked.rollout, GOOD, now=1_001.0)
+    assert (waiting.rule, waiting.rollout.phase) == ("approval", Phase.APPROVING)
+    assert waiting.reason.startswith("waits for an operator's approval; every required gate")
+
+    lapsed = step(asked.rollout, UNSURE, now=1_001.0)
+    assert (lapsed.rule, lapsed.rollout.phase) == ("gate errors", Phase.CANARY)
+
+    approved = command(asked.rollout, Verb.PROMOTE, now=1_002.0, by="ann", reason="looked at it")
+    assert (approved.outcome, approved.rollout.phase, approved.rollout.weight_ppm) == (
+        Outcome.PROMOTE,
+        Phase.CANARY,
+        500_000,
+    )
+
+
+def test_approval_in_the_shadow_falls_back_to_the_shadow():
+    """Withdrawing names the phase the stage has."""
+    waiting = replace(at(0, Phase.APPROVING), ladder=Ladder((Stage(0), Stage(PPM, approve="manual"))))
+    assert step(waiting, UNSURE, now=1_000.0).rollout.phase is Phase.SHADOW
+
+
+@pytest.mark.parametrize(
+    ("results", "rule"),
+    [
+        (replace(GOOD, unhealthy="its breaker is open"), "unhealthy"),
+        (replace(GOOD, alarms=(QUIET, ALARM)), "detector"),
+        (replace(GOOD, guards=(BREACHED,)), "guard outputs"),
+        (HARM, "gate errors"),
+    ],
+)
+def test_each_kind_of_harm_rolls_back_at_once(results: Results, rule: str):
+    """Health, detectors, guards and certified harm each take all traffic back, whatever else holds."""
+    for phase in (Phase.CANARY, Phase.APPROVING, Phase.PAUSED, Phase.PROMOTED):
+        decision = step(WHERE[phase], results, now=1_000.0)
+        assert (decision.outcome, decision.rule) == (Outcome.ROLLBACK, rule)
+        assert decision.rollout.weight_ppm == 0
+        assert (decision.rollout.stage, decision.rollout.rollbacks) == (0, 1)
+
+
+def test_in_the_shadow_only_certified_harm_rejects():
+    """With no traffic to save, a hiccup blocks but does not condemn; certified harm and breaches do."""
+    shadow = WHERE[Phase.SHADOW]
+    assert step(shadow, replace(GOOD, unhealthy="restarting"), now=1.0).move is Move.HOLD
+    assert step(shadow, replace(GOOD, alarms=(ALARM,)), now=1.0).move is Move.HOLD
+    for results in (HARM, replace(GOOD, guards=(BREACHED,))):
+        decision = step(shadow, results, now=1.0)
+        assert (decision.outcome, decision.rollout.phase) == (Outcome.REJECTED, Phase.REJECTED)
+    assert step(at(0, Phase.PAUSED), HARM, now=1.0).rollout.phase is Phase.REJECTED
+
+
+def test_an_error_that_lasts_is_a_failure():
+    """While traffic is served, what is required and cannot be judged for long enough rolls back; a break forgives."""
+    canary = at(1, Phase.CANARY, lived_s=0.0)
+    lost = Results((PASSES, BROKEN), units=100)
+
+    once = step(canary, lost, now=1_060.0)
+    assert (once.move, once.rollout.error_s) == (Move.HOLD, 60.0)
+    assert step(once.rollout, UNSURE, now=1_061.0).rollout.error_s == 0.0
+    twice = step(once.rollout, lost, now=1_120.0)
+    assert (twice.outcome, twice.rule) == (Outcome.ROLLBACK, "error")
+    assert twice.reason == "not to be judged for 120 s: errors: no evidence in 300 units"
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        replace(GOOD, fault="the evaluator is down"),
+        replace(GOOD, guards=(GuardResult("drops", Verdict.ERROR, "drops: all"),)),
+    ],
+)
+def test_faults_and_guards_can_last_too(results: Results):
+    """A fault of everything, or an error of a guard, counts like a gate's."""
+    decision = step(replace(WHERE[Phase.CANARY], error_s=119.0), results, now=1_001.0)
+    assert decision.rule == "error"
+
+
+def test_errors_that_are_not_required_or_cost_no_traffic_do_not_last():
+    """In the shadow an error only holds; where it is not required it is not even counted."""
+    lost = Results((PASSES, BROKEN), units=100)
+    assert step(replace(WHERE[Phase.SHADOW], error_s=1e6), lost, now=1_001.0).move is Move.HOLD
+    spared = Results((PASSES, replace(BROKEN, required=False)), units=100)
+    assert step(WHERE[Phase.CANARY], spared, now=1_001.0).rollout.error_s == 0.0
+
+
+@pytest.mark.parametrize(
+    ("results", "lived_s", "rule"),
+    [
+        (replace(UNSURE, units=1000), 0.0, "budget"),
+        (replace(UNSURE, units=999), 600.0, "time"),
+        (Results((PASSES, replace(WAITS, futile=True)), units=100), 0.0, "futile"),
+    ],
+)
+def test_what_cannot_be_told_pauses_and_keeps_the_weight(results: Results, lived_s: float, rule: str):
+    """A spent budget, spent time or futility pauses for a person; it neither promotes nor takes back."""
+    decision = step(at(1, Phase.CANARY, lived_s=lived_s), results, now=1_000.0)
+    assert (decision.outcome, decision.rule) == (Outcome.INCONCLUSIVE, rule)
+    assert (decision.rollout.phase, decision.rollout.weight_ppm) == (Phase.PAUSED, 50_000)
+    assert "errors" in decision.reason
+
+
+def test_futility_needs_a_required_gate_and_a_stage_to_reach():
+    """An advisory gate's futility is no reason to pause, nor is any where nothing can be gained."""
+    spared = Results((PASSES, replace(WAITS, futile=True, required=False)), units=50)
+    assert step(WHERE[Phase.CANARY], spared, now=1_000.0).move is Move.HOLD
+    hopeless = Results((PASSES, replace(WAITS, futile=True)), units=50)
+    assert step(at(3, Phase.PROMOTED, lived_s=0.0), hopeless, now=1_000.0).move is Move.HOLD
+
+
+def test_a_pause_is_left_by_an_operator_only():
+    """Paused stays paused under the best evidence; resuming grants another budget and new time."""
+    paused = at(1, Phase.PAUSED)
+    held = step(paused, GOOD, now=1_000.0)
+    assert (held.rule, held.rollout.phase) == ("paused", Phase.PAUSED)
+    assert held.reason.startswith("paused until an operator resumes, promotes or rolls back; every required gate")
+
+    resumed = command(paused, Verb.RESUME, now=1_000.0, by="ann", reason="more budget").rollout
+    assert (resumed.phase, resumed.budgets, resumed.lived_s, resumed.error_s) == (Phase.CANARY, 2, 0.0, 0.0)
+    assert step(resumed, replace(UNSURE, units=1999), now=1_000.0).move is Move.HOLD
+    assert step(resumed, replace(UNSURE, units=2000), now=1_000.0).rule == "budget"
+
+
+def test_a_promoted_rollout_takes_fresh_evidence_when_the_old_is_spent():
+    """After 100 % nothing is left to advance to, and evidence that grew old begins again."""
+    done = step(at(3, Phase.PROMOTED), GOOD, now=1_000.0)
+    assert (done.rule, done.reason) == ("ladder", "100% is the ladder's last stage")
+    renewed = step(at(3, Phase.PROMOTED), replace(UNSURE, units=1000), now=1_000.0).rollout
+    assert (renewed.epoch, renewed.lived_s, renewed.phase) == (1, 0.0, Phase.PROMOTED)
+
+
+def test_a_cooldown_ends_in_a_new_attempt_in_the_shadow():
+    """After its cooldown a rolled-back candidate starts from zero: no traffic, no evidence, no frozen limit."""
+    stopped = replace(at(0, Phase.ROLLED_BACK, lived_s=90.0), rollbacks=1, latency_limit_s=0.8)
+    waiting = step(stopped, GOOD, now=1_009.0)
+    assert (waiting.move, waiting.rule, waiting.reason) == (
+        Move.HOLD,
+        "cooldown",
+        "rolled back 1 time(s); 1 s of cooldown left",
+    )
+    again = step(stopped, Results(), now=1_010.0)
+    assert (again.outcome, again.move, again.rule) == (Outcome.HOLD, Move.RESTART, "cooldown")
+    assert again.reason == "cooled down: attempt 2 begins in the shadow, from zero"
+    assert (again.rollout.phase, again.rollout.attempt, again.rollout.lived_s) == (Phase.SHADOW, 2, 0.0)
+    assert (again.rollout.latency_limit_s, again.rollout.rollbacks) == (None, 1)
+
+
+def test_too_many_rollbacks_quarantine():
+    """The third rollback ends in quarantine, which no time ends."""
+    twice = replace(WHERE[Phase.CANARY], rollbacks=2)
+    stopped = step(twice, HARM, now=1_000.0).rollout
+    assert (stopped.phase, stopped.rollbacks) == (Phase.QUARANTINED, 3)
+    later = step(replace(stopped, lived_s=1e9), GOOD, now=2e9)
+    assert (later.move, later.rule) == (Move.HOLD, "quarantined")
+    assert later.reason == "quarantined: until a new revision, or an operator resumes it"
+    assert step(replace(WHERE[Phase.CANARY], rollbacks=1), HARM, now=1_000.0).rollout.phase is Phase.ROLLED_BACK
+
+
+def test_the_baselines_latency_limit_freezes_once():
+    """The first limit the baseline sets stays for the whole attempt."""
+    first = step(start(RULES), replace(UNSURE, latency_limit_s=0.9), now=0.0).rollout
+    assert first.latency_limit_s == 0.9
+    assert step(first, replace(UNSURE, latency_limit_s=5.0), now=1.0).rollout.latency_limit_s == 0.9
+    assert step(first, UNSURE, now=1.0).rollout.latency_limit_s == 0.9
+
+
+# fmt: off
+OBEYED = {
+    Phase.SHADOW:      ((Phase.CANARY, 50_000), (Phase.PAUSED, 0), None, (Phase.REJECTED, 0)),
+    Phase.CANARY:      ((Phase.CANARY, 500_000), (Phase.PAUSED, 50_000), None, (Phase.ROLLED_BACK, 0)),
+    Phase.APPROVING:   ((Phase.CANARY, 500_000), (Phase.PAUSED, 50_000), None, (Phase.ROLLED_BACK, 0)),
+    Phase.PAUSED:      ((Phase.CANARY, 500_000), None, (Phase.CANARY, 50_000), (Phase.ROLLED_BACK, 0)),
+    Phase.PROMOTED:    (None, None, None, (Phase.ROLLED_BACK, 0)),
+    Phase.ROLLED_BACK: (None, None, (Phase.SHADOW, 0), None),
+    Phase.QUARANTINED: (None, None, (Phase.SHADOW, 0), None),
+    Phase.REJECTED:    (None, None, (Phase.SHADOW, 0), None),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_every_phase_answers_every_verb(phase: Phase, verb: Verb):
+    """An operator can take traffic back from every phase that has some, and nothing senseless is obeyed."""
+    decision = command(WHERE[phase], verb, now=1_001.0, by="ann", reason="because")
+
+    expected = OBEYED[phase][VERBS.index(verb)]
+    if expected is None:
+        assert decision.refused
+        assert decision.rollout == WHERE[phase]
+        assert (decision.outcome, decision.move) == (Outcome.HOLD, Move.HOLD)
+        assert decision.reason.startswith(f"cannot {verb} a rollout that is {phase}: ")
+    else:
+        assert not decision.refused
+        assert (decision.rollout.phase, decision.rollout.weight_ppm) == expected
+        assert (decision.rule, decision.reason, decision.rollout.seen_at) == ("operator", "ann: because", 1_001.0)
+    assert (decision.by, decision.at, decision.before) == ("ann", 1_001.0, WHERE[phase])
+
+
+def test_refusals_say_what_to_do():
+    """A refused word names the way out."""
+    stopped = command(WHERE[Phase.REJECTED], Verb.PROMOTE, now=0.0, by="ann", reason="")
+    assert stopped.reason == "cannot promote a rollout that is rejected: resume it first"
+    done = command(WHERE[Phase.PROMOTED], Verb.PROMOTE, now=0.0, by="ann", reason="")
+    assert done.reason == "cannot promote a rollout that is promoted: there is nothing to do"
+
+
+@pytest.mark.parametrize(
+    ("verb", "phase", "outcome"),
+    [
+        (Verb.PROMOTE, Phase.SHADOW, Outcome.PROMOTE),
+        (Verb.HOLD, Phase.CANARY, Outcome.HOLD),
+        (Verb.RESUME, Phase.PAUSED, Outcome.HOLD),
+        (Verb.ROLLBACK, Phase.CANARY, Outcome.ROLLBACK),
+        (Verb.ROLLBACK, Phase.SHADOW, Outcome.REJECTED),
+    ],
+)
+def test_an_operators_word_is_told_as_what_it_is(verb: Verb, phase: Phase, outcome: Outcome):
+    """A freeze by a person is a hold, not a sign of doubt."""
+    assert command(WHERE[phase], verb, now=0.0, by="ann", reason="x").outcome is outcome
+
+
+def test_rolling_back_a_paused_shadow_rejects():
+    """Without traffic an operator's rollback ends the attempt."""
+    decision = command(at(0, Phase.PAUSED), Verb.ROLLBACK, now=0.0, by="ann", reason="x")
+    assert (decision.outcome, decision.rollout.phase) == (Outcome.REJECTED, Phase.REJECTED)
+
+
+def test_a_ladder_of_the_shadow_alone_never_moves():
+    """A policy that only watches holds under every certificate, and nobody can promote beyond it."""
+    alone = start(replace(RULES, ladder=Ladder((Stage(0),))))
+    decision = step(alone, GOOD, now=0.0)
+    assert (decision.move, decision.rule, decision.reason) == (
+        Move.HOLD,
+        "ladder",
+        "shadow is the ladder's last stage",
+    )
+    assert command(alone, Verb.PROMOTE, now=0.0, by="ann", reason="x").refused
+    assert revise(alone, replace(RULES, ladder=Ladder((Stage(0),))), now=0.0).rollout.phase is Phase.SHADOW
+
+
+def test_another_candidate_starts_at_the_foot():
+    """A changed key takes the traffic back and begins from nothing."""
+    other = replace(RULES, key=replace(KEY, revision="2026-12-01"))
+    decision = revise(at(3, Phase.PROMOTED), other, now=5.0)
+    assert (decision.move, decision.rule, decision.outcome) == (Move.RESTART, "revision", Outcome.HOLD)
+    assert decision.rollout == replace(start(other), seen_at=5.0)
+    assert KEY.digest in decision.reason
+    assert other.key.digest in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("stages", "phase", "stage", "weight"),
+    [
+        ((0, 10_000, 50_000, PPM), Phase.CANARY, 2, 50_000),
+        ((0, 60_000, PPM), Phase.SHADOW, 0, 0),
+        ((0, 40_000), Phase.PROMOTED, 1, 40_000),
+        ((0, 50_000, 60_000), Phase.CANARY, 1, 50_000),
+    ],
+)
+def test_an_edited_ladder_never_raises_a_weight(stages: tuple[int, ...], phase: Phase, stage: int, weight: int):
+    """The rollout stands on the highest stage of the new ladder that serves no more than it did."""
+    edited = replace(RULES, ladder=Ladder(tuple(Stage(ppm) for ppm in stages)))
+    decision = revise(at(1, Phase.CANARY), edited, now=7.0)
+    after = decision.rollout
+    assert (after.phase, after.stage, after.weight_ppm, after.lived_s) == (phase, stage, weight, 0.0)
+    assert (after.seen_at, decision.move, decision.rule) == (7.0, Move.HOLD, "revision")
+    assert decision.reason.endswith(f"stands on {after.at.label} of the new ladder")
+
+
+def test_an_edit_that_leaves_the_stage_alone_keeps_its_time():
+    """Editing gates costs nobody the time already lived, and ends no pause and no cooldown."""
+    edited = replace(RULES, rollback=replace(SETTINGS, arl=1e5))
+    assert revise(at(1, Phase.CANARY), edited, now=7.0).rollout.lived_s == 60.0
+    assert revise(at(1, Phase.CANARY), edited, now=7.0).rollout.settings.arl == 1e5
+    assert revise(at(1, Phase.PAUSED), edited, now=7.0).rollout.phase is Phase.PAUSED
+    shorter = replace(RULES, ladder=Ladder((Stage(0), Stage(50_000))))
+    assert revise(at(1, Phase.PAUSED), shorter, now=7.0).rollout.phase is Phase.PROMOTED
+    stopped = revise(
+        at(0, Phase.ROLLED_BACK), replace(edited, ladder=Ladder((Stage(0, min_units=7), Stage(PPM)))), now=7.0
+    )
+    assert (stopped.rollout.phase, stopped.rollout.lived_s) == (Phase.ROLLED_BACK, 60.0)
