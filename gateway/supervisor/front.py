@@ -210,12 +210,14 @@ async def read_request(reader: asyncio.StreamReader) -> Request:
                         error(431, "headers_too_large", f"the headers are longer than {HEAD_BYTES} bytes")
                     )
         request.method = parser.get_method().decode("ascii")
+        if int(request.header(b"content-length") or "0") > BODY_BYTES:
+            raise _RefusedError(error(413, "body_too_large", f"the body is longer than {BODY_BYTES} bytes"))
         async with asyncio.timeout(BODY_S):
             while not request.done:
                 await _feed(parser, reader)
                 if len(request.body) > BODY_BYTES:
                     raise _RefusedError(error(413, "body_too_large", f"the body is longer than {BODY_BYTES} bytes"))
-    except httptools.HttpParserError as failure:
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade) as failure:
         raise _RefusedError(error(400, "bad_request", "this is not HTTP/1.1")) from failure
     return request
 

@@ -1,0 +1,66 @@
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.supervisor.child import BOOT_BYTES, BootTooLargeError, Child, Program, spawn
+
+IDLE = "tests.fakes.idle"
+
+
+@pytest.fixture
+async def reaping() -> AsyncIterator[list[Child]]:
+    children: list[Child] = []
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGCHLD, lambda: [child.reap() for child in children])
+    yield children
+    for child in children:
+        await child.stop(1.0)
+    loop.remove_signal_handler(signal.SIGCHLD)
+
+
+def program(boot: bytes | None = None, module: str = IDLE) -> Program:
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    return Program(module, lambda fd: boot if boot is not None else b'{"ready_fd": %d}' % fd, environment=environment)
+
+
+async def test_ready_then_stopped(reaping: list[Child]) -> None:
+    """A child reports ready once it is, ends on SIGTERM, and its status is known without waiting for it."""
+    child = spawn("idle", program())
+    reaping.append(child)
+    assert await child.ready(20.0)
+    assert await child.stop(10.0) == 0
+    assert child.exited.result() == 0
+
+
+async def test_one_that_dies_is_not_ready(reaping: list[Child]) -> None:
+    """A child that ends before it is ready is known at once, not after the deadline."""
+    child = spawn("broken", program(boot=b"not json"))
+    reaping.append(child)
+    async with asyncio.timeout(20.0):
+        assert not await child.ready(3600.0)
+        assert await child.exited == 1
+
+
+async def test_one_that_does_not_stop_is_killed(reaping: list[Child]) -> None:
+    """Who does not end in time is killed."""
+    child = spawn("idle", program())
+    reaping.append(child)
+    assert await child.ready(20.0)
+    os.kill(child.pid, signal.SIGSTOP)
+    assert await child.stop(0.1) == -signal.SIGKILL
+
+
+async def test_a_boot_larger_than_a_pipe(reaping: list[Child]) -> None:
+    """Up to a mebibyte is handed over without waiting for the child; more is refused, and nothing is started."""
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(BootTooLargeError):
+        spawn("idle", program(boot=b"x" * (BOOT_BYTES + 1)))
+    assert len(os.listdir("/proc/self/fd")) == before
+    child = spawn(
+        "idle", Program(IDLE, lambda fd: b'{"ready_fd": %d}' % fd + b" " * 500_000, environment=program().environment)
+    )
+    reaping.append(child)
+    assert await child.ready(20.0)

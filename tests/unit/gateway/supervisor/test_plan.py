@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+
+from gateway import boot as worker_boot
+from gateway.admin import boot as admin_boot
+from gateway.admin.auth import digest
+from gateway.control import boot as controller_boot
+from gateway.control import recording
+from gateway.datadir import DataDirError, prepare
+from gateway.settings import Settings
+from gateway.supervisor.plan import Modules, Plan, read_secrets, worker_limits
+
+ENVIRONMENT = {"PATH": "/bin", "OPENAI_KEY": "planted", "JUDGE_KEY": "planted"}
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    (tmp_path / "token").write_text("a-token-of-some-length\n")
+    settings = Settings.model_validate(
+        {
+            "server": {"admin_token_file": tmp_path / "token", "tls": {"cert": "/c", "key": "/k"}},
+            "upstreams": {
+                "openai": {"base_url": "http://h", "api_key_env": "OPENAI_KEY", "background_key_env": "JUDGE_KEY"}
+            },
+            "capture": {"disk_budget": "1GiB", "journal_retention": "10m", "redact": ["email"]},
+            "limits": {"in_flight": 7},
+            "prices": {
+                "models": {"openai": {"*": {"prompt": 1, "completion": 2}, "m": {"prompt": 3, "completion": 4}}}
+            },
+        }
+    )
+    data = prepare(tmp_path / "data")
+    return Plan(settings, data, read_secrets(settings, data), Modules(), ENVIRONMENT)
+
+
+def test_what_a_worker_is_told(plan: Plan) -> None:
+    """A worker gets paths, secrets and limits on its pipe, the sockets as descriptors, and the upstreams' keys."""
+    program = plan.worker("w0", [5])
+    boot = worker_boot.decode(program.boot(9))
+    assert (boot.worker, boot.listen_fds, boot.ready_fd, program.fds) == ("w0", [5], 9, (5,))
+    assert boot.journal_key == plan.secrets.journal_key.hex()
+    assert boot.limits.in_flight == 7
+    assert (boot.tls_cert, boot.tls_key, boot.disk_budget_bytes) == ("/c", "/k", 2**30)
+    assert program.environment == ENVIRONMENT
+
+
+def test_upstream_keys_are_for_workers_only(plan: Plan, tmp_path: Path) -> None:
+    """No process of the control plane has an upstream's key in its environment."""
+    for program in (plan.controller(), plan.recorder(), plan.admin(tmp_path / "s")):
+        assert program.environment == {"PATH": "/bin"}
+
+
+def test_what_the_control_plane_is_told(plan: Plan, tmp_path: Path) -> None:
+    """Controller, recorder and admin process get what they need, and the admin process only the token's hash."""
+    controller = controller_boot.decode(plan.controller().boot(9))
+    assert (controller.base.upstreams[0].name, controller.ready_fd) == ("openai", 9)
+    recorder = recording.decode(plan.recorder().boot(9))
+    assert (recorder.redact, recorder.journal_retention_s, recorder.ready_fd) == (("email",), 600.0, 9)
+    assert [(each.model, each.prompt_usd, each.completion_usd) for each in recorder.prices] == [("", 1, 2), ("m", 3, 4)]
+    admin = plan.admin(tmp_path / "s").boot(9)
+    assert admin_boot.decode(admin).token_sha256 == digest("a-token-of-some-length")
+    assert b"a-token" not in admin
+
+
+def test_the_defaults_of_limits_agree() -> None:
+    """What the settings document as default is what a worker does by default."""
+    assert worker_limits(Settings().limits) == worker_boot.Limits()
+
+
+def test_secrets_print_nothing(plan: Plan) -> None:
+    """A repr of the secrets, alone or inside the plan, shows none of them."""
+    assert plan.secrets.pepper.hex() not in repr(plan)
+    assert repr(plan.secrets) == "Secrets(***)"
+
+
+@pytest.mark.parametrize("content", [None, "short"])
+def test_an_admin_token_that_is_none(tmp_path: Path, content: str | None) -> None:
+    """A token file that is missing or guessable is refused."""
+    if content is not None:
+        (tmp_path / "token").write_text(content)
+    settings = Settings.model_validate({"server": {"admin_token_file": tmp_path / "token"}})
+    with pytest.raises(DataDirError, match="hint"):
+        read_secrets(settings, prepare(tmp_path / "data"))
