@@ -8,7 +8,7 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 
 from gateway.yamlfile import Document, Loc, Place, Problem
 
@@ -26,6 +26,7 @@ _MESSAGES = {
     "model_attributes_type": ("must be a mapping of keys to values", ""),
     "list_type": ("must be a list", ""),
     "tuple_type": ("must be a list", ""),
+    "too_short": ("is empty", ""),
     "finite_number": ("must be a finite number", ""),
 }
 
@@ -35,6 +36,8 @@ def problems(document: Document, error: ValidationError, model: type[BaseModel])
     found: dict[tuple[Place | None, str], Problem] = {}
     for part in error.errors(include_url=False, include_input=False):
         loc = _real(document.value, part["loc"])
+        if part["type"] == "too_short" and _at(document.value, loc):
+            continue  # its items are wrong, and are complained of
         problem = _problem(document, loc, part, model)
         found.setdefault((problem.place, problem.message), problem)
     return sorted(found.values(), key=lambda problem: problem.place or Place(0, 0))
@@ -48,18 +51,25 @@ def _real(value: object, loc: Sequence[str | int]) -> Loc:
             value = cast("dict[str | int, object]", value)[part]
         elif isinstance(value, list) and isinstance(part, int) and part < len(cast("list[object]", value)):
             value = cast("list[object]", value)[part]
-        elif not isinstance(value, dict) or at != len(loc) - 1 or not isinstance(part, str) or "(" in part:
+        elif not isinstance(value, dict) or at != len(loc) - 1 or not isinstance(part, str) or part[:1] in "[(":
             continue
         kept.append(part)
     return tuple(kept)
+
+
+def _at(value: object, loc: Loc) -> object:
+    for part in loc:
+        value = cast("dict[str | int, object]", value)[part]
+    return value
 
 
 def _problem(document: Document, loc: Loc, part: Mapping[str, Any], model: type[BaseModel]) -> Problem:
     kind = str(part["type"])
     name = ".".join(str(key) for key in loc)
     if kind == "extra_forbidden":
-        hint = _nearest(str(loc[-1]), _fields(model, loc[:-1]))
-        return document.problem(loc, f"`{loc[-1]}` is no key here", hint, of_key=True)
+        key = str(part["loc"][-1])
+        hint = _nearest(key, _fields(model, loc[:-1] if loc[-1:] == (key,) else loc))
+        return document.problem(loc, f"`{key}` is no key here", hint, of_key=True)
     if kind == "missing":
         return document.problem(loc[:-1], f"`{name}` is missing")
     message, hint = _words(kind, part)
@@ -103,7 +113,9 @@ def _below(section: type[BaseModel], part: str | int) -> Iterator[type[BaseModel
 
 def _models(annotation: object) -> Iterator[type[BaseModel]]:
     """The models within a type: of a union, of a list's items, of a mapping's values."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        yield from _models(annotation.model_fields["root"].annotation)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     elif get_origin(annotation) in (Union, types.UnionType, tuple, list, dict) or get_args(annotation):
         for inner in get_args(annotation):

@@ -9,6 +9,7 @@ Rules:
    parsing, so that a value never becomes a key.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ Loc = tuple[str | int, ...]
 
 _VARIABLE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
-_NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
+_NUMBER = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]{1,3})?")
 _WORDS: dict[str, object] = {"": None, "~": None, "null": None, "true": True, "false": False}
 _SECRET = re.compile(r"(?i)((?:key|token|secret|password|pepper|authorization)[\"']?\s*:\s*)(?=\S)(?![{\[$]).*")
 
@@ -273,9 +274,10 @@ def _node(event: yaml.Event) -> yaml.NodeEvent:
 
 
 def _resolved(text: str) -> object:
-    """A plain word's value: YAML 1.2's core schema, without octal, hexadecimal, infinities and NaN."""
+    """A plain word's value: YAML 1.2's core schema, but for octal, hexadecimal and what no number can hold."""
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):
         return int(text)
-    return float(text) if _NUMBER.fullmatch(text) else text
+    found = float(text) if _NUMBER.fullmatch(text) else text
+    return found if isinstance(found, str) or math.isfinite(found) else text

@@ -15,11 +15,11 @@ def refusal(text: str, environment: dict[str, str] | None = None) -> str:
 
 def test_words_stay_what_was_written():
     """Only JSON's words and numbers are anything but text: no dates, no sexagesimal times, no `on` that is true."""
-    text = "{a: 2026-11-18, on: off, c: 12:30, d: 1.5s, e: 20%, f: 1, g: -0.5, h: true, i: ~, j: '1', k: 1e3, l: 0x1f}"
+    text = "{a: 2026-11-18, on: off, c: 12:30, d: 1.5s, e: 20%, f: 1, g: -0.5, h: true, i: ~, j: '1', k: 1e3, l: 0x1f, m: 1e999, n: 1234567890123456789}"
 
     assert parse(text, "a.yaml").value == {
         "a": "2026-11-18", "on": "off", "c": "12:30", "d": "1.5s", "e": "20%", "f": 1, "g": -0.5, "h": True,
-        "i": None, "j": "1", "k": 1000.0, "l": "0x1f",
+        "i": None, "j": "1", "k": 1000.0, "l": "0x1f", "m": "1e999", "n": "1234567890123456789",
     }  # fmt: skip
 
 

@@ -1,0 +1,208 @@
+"""From a policy to what acts on it: the data plane's route, and the core's rules. Nothing is decided here.
+
+`lint.refusals` must have found nothing: what it refuses has no meaning to compile.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from policies import gating, routing, rules
+from policies.comparators import CHECKS, GAMEABLE, SCORES, Judge
+from policies.schema import Policy, Stage
+from policies.units import PPM
+
+DEFAULT_REVERSE_PPM = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One upstream of the settings, as far as a policy needs to know it."""
+
+    has_background_key: bool = False
+    """Whether it may be called with nobody waiting: for the noise floor, a judge, a reverse shadow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a policy's meaning depends on beside its file."""
+
+    upstreams: Mapping[str, Known] = field(default_factory=dict[str, Known])
+    prices_known: bool = False
+    """Whether both variants' prices are known, so that cost can be computed."""
+
+
+def route(policy: Policy, *, weight_ppm: int) -> routing.Route:
+    """What a data-plane worker needs, with the candidate's share of eligible traffic as the rollout has it."""
+    candidate = policy.candidate
+    return routing.Route(
+        name=policy.route,
+        baseline=routing.Variant(policy.baseline.upstream, policy.baseline.model),
+        match=_match(policy),
+        mode=policy.mode,
+        eligible=_eligible(policy),
+        candidate=routing.Variant(
+            candidate.upstream,
+            candidate.model,
+            revision=candidate.revision,
+            set={name: msgspec.Raw(msgspec.json.encode(value)) for name, value in candidate.set.items()},
+            drop=candidate.drop,
+            first_byte_s=candidate.first_byte,
+            total_s=candidate.total,
+            report_model=candidate.report_model,
+        ),
+        weight_ppm=weight_ppm,
+        assign=routing.Assign(policy.assign.by, policy.assign.salt or policy.route),
+        breaker=_breaker(policy.guards.breaker),
+        expose_variant=policy.expose_variant,
+        pin_keys=policy.pin_keys,
+    )
+
+
+def _match(policy: Policy) -> routing.Match:
+    match = policy.match
+    return routing.Match(
+        model=match.model,
+        path=match.path,
+        header=dict(match.header),
+        key=match.key,
+        metadata=dict(match.metadata),
+        system_prompt_contains=match.system_prompt.contains if match.system_prompt else (),
+        system_prompt_sha256=match.system_prompt.sha256 if match.system_prompt else (),
+    )
+
+
+def _eligible(policy: Policy) -> routing.Eligible:
+    eligible = policy.eligible
+    tokens = eligible.max_input_tokens
+    max_bytes = None if tokens is None else int(tokens * eligible.bytes_per_token)
+    return routing.Eligible(max_bytes, eligible.forbid, eligible.stateless)
+
+
+def _breaker(breaker: gating.Breaker) -> routing.Breaker:
+    return routing.Breaker(
+        consecutive=breaker.consecutive,
+        ratio=breaker.ratio,
+        min_requests=breaker.min_requests,
+        window_s=breaker.window,
+        open_s=breaker.open,
+        max_open_s=breaker.max_open,
+    )
+
+
+def quality_metric(policy: Policy) -> str | None:
+    """The comparator that the quality gate rests on; None: none can."""
+    names = [comparator.name for comparator in policy.compare]
+    wanted = policy.gates.quality.metric
+    return wanted or next((name for name in names if name in SCORES), None)
+
+
+def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
+    """What the core decides by."""
+    close_after_s, max_pairs = policy.assign.close_after, policy.assign.max_pairs
+    return rules.Rules(
+        route=policy.route,
+        key=_key(policy),
+        gates=_gates(policy, surroundings),
+        guards=_guards(policy),
+        detectors=rules.Detectors(errors=policy.guards.error_rate, validity=policy.guards.invalid_rate),
+        ladder=rules.Ladder(tuple(_stage(stage, policy, surroundings) for stage in policy.stages)),
+        rollback=rules.RollbackSettings(
+            arl=policy.rollback.arl,
+            cooldown_s=policy.rollback.cooldown,
+            quarantine_after=policy.rollback.quarantine_after,
+            error_after_s=policy.rollback.error_after,
+            stale_s=policy.rollback.stale,
+        ),
+        units=rules.Units(close_after_s=close_after_s, max_pairs=max_pairs),
+    )
+
+
+def _key(policy: Policy) -> rules.CandidateKey:
+    """All that makes the evidence what it is; whatever is not in it may change without losing any."""
+    baseline, candidate, prompt = policy.baseline, policy.candidate, policy.match.system_prompt
+    scorer = next((each for each in policy.compare if each.name == quality_metric(policy)), None)
+    judged = {} if scorer is None else {scorer.name: scorer.options.model_dump(mode="json")}
+    return rules.CandidateKey(
+        candidate=f"{candidate.upstream}/{candidate.model}",
+        revision=candidate.revision,
+        baseline=f"{baseline.upstream}/{baseline.model or '|'.join(policy.match.model)}",
+        prompt=_canonical([prompt.sha256, prompt.contains]) if prompt else "",
+        judge=_canonical(judged),
+        decoding=_canonical({"set": candidate.set, "drop": sorted(candidate.drop)}),
+    )
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _gates(policy: Policy, surroundings: Surroundings) -> rules.Gates:
+    gates, names = policy.gates, [comparator.name for comparator in policy.compare]
+    checked = any(name in CHECKS for name in names)
+    priced = gates.cost is not None and (surroundings.prices_known or "cost" in gates.model_fields_set)
+    return rules.Gates(
+        quality=_quality(policy),
+        validity=rules.Validity(gates.validity.margin, gates.alpha) if gates.validity and checked else None,
+        errors=rules.Errors(gates.errors.margin, gates.alpha),
+        latency=_latency(gates.latency, gates.alpha) if gates.latency else None,
+        cost=rules.Cost(gates.cost.max_ratio, gates.alpha, gates.cost.required) if gates.cost and priced else None,
+    )
+
+
+def _quality(policy: Policy) -> rules.Quality:
+    metric, gate = quality_metric(policy), policy.gates.quality
+    scorer = next((each.options for each in policy.compare if each.name == metric), None)
+    scale = PPM / scorer.sample if isinstance(scorer, Judge) else 1.0
+    return rules.Quality(gate.margin, metric or "quality", policy.gates.alpha, scale=scale)
+
+
+def _latency(gate: gating.LatencyGate, alpha: float) -> rules.Latency:
+    measure, quantile, limit_s, ratio = gate.limit
+    return rules.Latency(
+        measure=measure,
+        quantile=quantile,
+        limit_s=limit_s,
+        ratio=ratio or 1.0,
+        warmup=gate.warmup,
+        alpha=alpha,
+    )
+
+
+def _guards(policy: Policy) -> rules.Guards:
+    guards = policy.guards
+    gameable = quality_metric(policy) in GAMEABLE
+    return rules.Guards(
+        outputs=guards.outputs or ("required" if gameable else "observed"),
+        distinct_ratio=guards.distinct_ratio,
+        top_share=guards.top_share,
+        top_ratio=guards.top_ratio,
+        length_ratio_min=guards.length_ratio.min,
+        length_ratio_max=guards.length_ratio.max,
+        slack=guards.slack,
+        drop_rate=guards.drop_rate,
+        abstain_rate=guards.abstain_rate,
+        unit_share=guards.unit_share,
+        judge_bias=guards.judge_bias,
+    )
+
+
+def _stage(stage: Stage, policy: Policy, surroundings: Surroundings) -> rules.Stage:
+    weight_ppm, options = stage.weight_ppm, stage.options
+    reverse_ppm = options.reverse_shadow
+    if reverse_ppm is None:
+        known = surroundings.upstreams.get(policy.baseline.upstream, Known())
+        compared = weight_ppm >= rules.ARMS_FROM_PPM and known.has_background_key
+        reverse_ppm = DEFAULT_REVERSE_PPM if compared else 0
+    return rules.Stage(
+        weight_ppm,
+        min_units=options.min_units,
+        hold_s=rules.default_hold_s(weight_ppm) if options.hold is None else options.hold,
+        approve=options.approve,
+        holdback_ppm=options.holdback,
+        reverse_shadow_ppm=reverse_ppm,
+        max_units=options.max_units,
+        max_s=options.max_time,
+    )

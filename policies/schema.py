@@ -1,0 +1,314 @@
+"""The policy file: one file, one migration. Short and long form are one schema; what is left out has the default here.
+
+Everything is checked before anything is used: unknown keys are refused, amounts carry their unit, and what no single
+key is wrong about stands in `policies.lint`. Nothing here is ever written back: the file is what is wished for, the
+rollout's state is what is.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    JsonValue,
+    RootModel,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from policies.comparators import Named
+from policies.gating import Gates, Guards, Rollback
+from policies.matching import FORBIDDABLE, ROUTABLE
+from policies.sections import Form, HeaderName, Name, Section, Several, Text, header_name, with_options
+from policies.units import PPM, Seconds, SharePpm, UsdPerDay, share_ppm
+
+HOUR_S = 3600.0
+DAY_S = 24 * HOUR_S
+SHADOW = "shadow"
+_UNTOUCHABLE = ("model", "messages", "input", "prompt", "stream", "n")
+"""Request fields that make a request what it is: a candidate that is asked something else proves nothing."""
+
+
+def _routable(path: str) -> str:
+    if path not in ROUTABLE:
+        raise ValueError(f"{path!r} cannot be mirrored. hint: {', '.join(ROUTABLE)}")
+    return path
+
+
+def _forbiddable(name: str) -> str:
+    if name not in FORBIDDABLE:
+        raise ValueError(f"{name!r} is nothing that can be forbidden. hint: {', '.join(FORBIDDABLE)}")
+    return name
+
+
+Routable = Annotated[str, AfterValidator(_routable), Field(json_schema_extra={"enum": [*ROUTABLE]})]
+Forbidden = Annotated[str, AfterValidator(_forbiddable), Field(json_schema_extra={"enum": [*FORBIDDABLE]})]
+
+
+class SystemPrompt(Section):
+    """What the system prompt must look like: all leading system and developer turns, joined by newlines."""
+
+    contains: Several[Text] = ()
+    """Any of these texts is part of it."""
+    sha256: Several[Annotated[str, Form("[0-9a-f]{64}", "64 hexadecimal digits in lower case")]] = ()
+    """It hashes to any of these: binds the route to a version of the prompt."""
+
+
+class Match(Section):
+    """What a request must look like to belong to the route: all that is stated must hold, a list means any of it."""
+
+    model: Several[Text] = ()
+    """The model the app asks for."""
+    path: Several[Routable] = ()
+    """The endpoint; default: any a candidate can answer."""
+    header: Mapping[HeaderName, Several[Text]] = Field(default={})
+    """Request headers and their values."""
+    key: Several[Text] = ()
+    """Names of gateway keys, never the keys."""
+    metadata: Mapping[Text, Several[Text]] = Field(default={})
+    """The request body's own `metadata`."""
+    system_prompt: SystemPrompt | None = None
+    """The system prompt."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every request would do."""
+        stated = (self.model, self.path, self.header, self.key, self.metadata)
+        prompt = self.system_prompt
+        return not any(stated) and (prompt is None or not (prompt.contains or prompt.sha256))
+
+
+class Eligible(Section):
+    """What the candidate may be asked; all else is the baseline's, counted with the reason."""
+
+    max_input_tokens: int | None = Field(default=None, ge=1)
+    """Longest request, in tokens as far as they can be told from bytes."""
+    bytes_per_token: float = Field(default=3.0, gt=0, le=16)
+    """How many bytes of a request make a token: workers carry no tokenizer. English is near 4, code and JSON near 3."""
+    forbid: Several[Forbidden] = ()
+    """What else the candidate cannot do. Always forbidden is what an engine would ignore without a word."""
+    stateless: bool = False
+    """Responses requests that do not say `store: false` may be answered by the candidate all the same."""
+
+
+class Baseline(Section):
+    """The variant that is trusted now."""
+
+    upstream: Name
+    """An upstream of `crossfade.yaml`."""
+    model: Text | None = None
+    """Default: what the app asked for, and its bytes as they are."""
+
+
+class Candidate(Section):
+    """The variant that wants the traffic."""
+
+    upstream: Name
+    """An upstream of `crossfade.yaml`."""
+    model: Text
+    """The model's name there."""
+    revision: Text
+    """Which weights: a change starts at the first stage, with no evidence."""
+    set: Mapping[Text, JsonValue] = Field(default={})
+    """Request fields to set in the candidate's copy."""
+    drop: Several[Text] = ()
+    """Request fields to leave out of the candidate's copy."""
+    first_byte: Seconds | None = Field(default=None, gt=0)
+    """Longest wait for the first token; then the baseline answers. Default: the app's own deadline."""
+    total: Seconds | None = Field(default=None, gt=0)
+    """Longest wait for the whole answer."""
+    report_model: Literal["requested", "actual"] = "requested"
+    """Which model's name the candidate's answers carry."""
+
+    @field_validator("set", "drop", mode="after")
+    @classmethod
+    def _touchable(cls, value: Mapping[str, object] | tuple[str, ...]) -> Mapping[str, object] | tuple[str, ...]:
+        for name in value:
+            if name in _UNTOUCHABLE:
+                raise ValueError(f"`{name}` makes the request what it is. hint: leave it to the app")
+        return value
+
+
+def _unit(value: object) -> object:
+    """One of the words, or a header's name.
+
+    Raises:
+        ValueError: neither.
+    """
+    if not isinstance(value, str) or value in ("user", "conversation", "request"):
+        return value
+    kind, colon, name = value.partition(":")
+    if kind != "header" or not colon:
+        raise ValueError(f"{value!r} is no unit. hint: header:NAME, user, conversation or request")
+    return f"header:{header_name(name)}"
+
+
+class Assign(Section):
+    """What stays on one variant, and how it is drawn."""
+
+    by: Several[Annotated[str, BeforeValidator(_unit)]] = Field(default=("user", "conversation"), min_length=1)
+    """The first of these that a request carries: `header:NAME`, `user` (also safety_identifier, prompt_cache_key),
+    `conversation` (the key, the user, the system prompt and the first user turn), `request` (nothing stays)."""
+    salt: Text | None = None
+    """Change it to reshuffle, on purpose only. Default: the route's name."""
+    close_after: Seconds = Field(default=1800.0, gt=0, le=DAY_S)
+    """A conversation is over, and counts, when it was silent for so long."""
+    max_pairs: int = Field(default=20, ge=1, le=1000)
+    """A conversation counts after so many requests at the latest."""
+
+
+class PauseWhen(Section):
+    """When mirroring waits."""
+
+    engine_waiting: int = Field(default=4, ge=0)
+    """Requests waiting in the candidate's engine: above it the shadow gives way."""
+
+
+class Shadow(Section):
+    """How the candidate is asked the same thing while nobody sees its answers. Never in the app's way."""
+
+    sample: SharePpm = Field(default=PPM, gt=0)
+    """Share of eligible conversations that are mirrored, drawn by lot."""
+    max_in_flight: int = Field(default=8, ge=1, le=1024)
+    """Mirrored calls under way."""
+    queue: int = Field(default=256, ge=1, le=65536)
+    """Mirrored calls that wait; more are dropped and counted."""
+    budget: UsdPerDay = 20.0
+    """What mirroring and judging may cost."""
+    pause_when: PauseWhen = PauseWhen()
+    """When mirroring waits."""
+    noise_floor: SharePpm = PPM // 50
+    """Share of mirrored requests that the baseline is asked a second time, to know how often it agrees with itself.
+    Needs the upstream's background key."""
+
+
+class StageOptions(Section):
+    """What one stage asks for."""
+
+    min_units: int = Field(default=100, ge=1)
+    """Conversations that must have ended here before anything advances."""
+    hold: Seconds | None = None
+    """Least time here. Default: none in the shadow, 1h below 25%, 24h from there on."""
+    approve: Literal["auto", "manual"] = "auto"
+    """`manual`: an operator's word is needed to enter this stage."""
+    holdback: SharePpm = 0
+    """Share of all traffic that stays with the baseline for good, as something to compare with."""
+    reverse_shadow: SharePpm | None = None
+    """Share of the candidate's exchanges that also ask the baseline, unseen. Default: 5% from 25% on, if the
+    baseline's upstream has a background key."""
+    max_units: int = Field(default=20_000, ge=1)
+    """Conversations after which it is inconclusive, and asks for you."""
+    max_time: Seconds = 14 * DAY_S
+    """Time after which it is inconclusive, and asks for you."""
+
+
+def _weight(text: str) -> str:
+    if text != SHADOW and not share_ppm(text):
+        raise ValueError("a weight of 0% is no stage. hint: write `shadow`")
+    return text
+
+
+class Stage(RootModel[dict[Annotated[str, BeforeValidator(_weight)], StageOptions]]):
+    """One rung: `shadow`, `5%`, or either with options, as `25%: {hold: 24h}`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: object) -> object:
+        """`5%` is short for `{5%: {}}`, and so is `{5%: }`."""
+        return with_options(value)
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if len(self.root) != 1:
+            raise ValueError("must be one stage. hint: one weight per list item, as `- 5%: {hold: 6h}`")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The weight as it is written."""
+        return next(iter(self.root))
+
+    @property
+    def weight_ppm(self) -> int:
+        """The candidate's share."""
+        return 0 if self.name == SHADOW else share_ppm(self.name)
+
+    @property
+    def options(self) -> StageOptions:
+        """What it asks for."""
+        return self.root[self.name]
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Either just a weight, or a weight with options."""
+        options = handler.resolve_ref_schema(handler(core_schema))
+        weight = r"^(shadow|[0-9]{1,3}(\.[0-9]{1,4})?%)$"
+        inner = options.pop("additionalProperties")
+        long_form = {"type": "object", "patternProperties": {weight: inner}, "additionalProperties": False}
+        options.pop("type")
+        options["anyOf"] = [{"type": "string", "pattern": weight}, long_form | {"minProperties": 1, "maxProperties": 1}]
+        return options
+
+
+class Webhook(Section):
+    """Whom to tell."""
+
+    webhook: Annotated[str, Form(r"https?://\S{1,2048}", "a URL: https://…")]
+    """Where to POST the decision, as `explain` shows it."""
+    on: Several[Literal["advance", "rollback", "reject", "inconclusive", "await"]] = (
+        "advance",
+        "rollback",
+        "inconclusive",
+    )
+    """Which decisions."""
+
+
+class Policy(Section):
+    """One migration: which requests, from which variant to which, compared how, as fast as which evidence."""
+
+    route: Name
+    """The route's name, in metrics, records and commands."""
+    description: str = ""
+    """For people."""
+    owner: str = ""
+    """Whom to ask."""
+    mode: Literal["observe", "apply", "bypass"] = "apply"
+    """`observe`: decide and log, serve the baseline. `apply`. `bypass`: baseline only, and no shadow."""
+    priority: int = Field(default=0, ge=-1000, le=1000)
+    """Higher first, then by file name."""
+    match: Match
+    """Which requests belong to the route."""
+    eligible: Eligible = Eligible()
+    """Which of them the candidate may be asked."""
+    baseline: Baseline
+    """The variant that is trusted now."""
+    candidate: Candidate
+    """The variant that wants the traffic."""
+    assign: Assign = Assign()
+    """What stays on one variant."""
+    shadow: Shadow = Shadow()
+    """How the candidate is asked unseen."""
+    compare: Several[Named] = Field(min_length=1)
+    """How answers are compared; a comparator's name is its metric's name."""
+    gates: Gates = Gates()
+    """What must be certified to advance."""
+    guards: Guards = Guards()
+    """What must hold to stay."""
+    stages: Several[Stage] = Field(min_length=1)
+    """The ladder, weights rising, from the shadow on."""
+    rollback: Rollback = Rollback()
+    """What a rollback is followed by."""
+    notify: Several[Webhook] = ()
+    """Whom to tell of decisions."""
+    pin_keys: Several[Text] = ()
+    """Names of gateway keys that may choose a variant by header; such requests leave the evidence."""
+    expose_variant: bool = True
+    """Whether answers say which variant they are."""

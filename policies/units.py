@@ -1,0 +1,117 @@
+"""How people write amounts in a policy, and what they mean: strictly, a number without its unit is refused."""
+
+import math
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+PPM = 1_000_000
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
+_DURATION = re.compile(rf"({_NUMBER})(ms|s|m|h|d)")
+_PERCENT = re.compile(rf"({_NUMBER})%")
+_TIMES = re.compile(rf"({_NUMBER})x")
+_PER_DAY = re.compile(rf"\$({_NUMBER})/day")
+
+
+def seconds(value: object) -> float:
+    """What a duration means: `800ms`, `1.5s`, `30m`, `1h`, `14d`.
+
+    Raises:
+        ValueError: it is none, or has no unit.
+    """
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("must be a duration. hint: a number and its unit: 800ms, 1.5s, 30m, 1h, 14d")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def share_ppm(value: object) -> int:
+    """What a share means, in parts per million: `20%`, `0.5%`.
+
+    Raises:
+        ValueError: it is none, is more than all, or is finer than a millionth.
+    """
+    match = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("must be a share. hint: a percentage with its sign: 20%, 0.5%")
+    ppm = float(match[1]) * PPM / 100
+    if ppm > PPM:
+        raise ValueError("is more than all. hint: at most 100%")
+    if abs(ppm - round(ppm)) > 1e-6:
+        raise ValueError("is finer than a millionth. hint: 0.0001% is the least step")
+    return round(ppm)
+
+
+def fraction(value: object) -> float:
+    """A number between 0 and 1, written as it is or in percent: `0.05` or `5%`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    if match is not None:
+        found = float(match[1]) / 100
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        found = float(value)
+    else:
+        raise ValueError("must be a fraction. hint: 0.05 or 5%")
+    if not 0 <= found <= 1:  # NaN is not either
+        raise ValueError("must lie between 0 and 1. hint: 0.05 or 5%")
+    return found
+
+
+def times(value: object) -> float:
+    """A multiple: `1.2x`, or `0.6`.
+
+    Raises:
+        ValueError: it is none, or not above zero.
+    """
+    match = _TIMES.fullmatch(value) if isinstance(value, str) else None
+    if match is not None:
+        found = float(match[1])
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        found = float(value)
+    else:
+        raise ValueError("must be a multiple. hint: 1.2x")
+    if not 0 < found < math.inf:
+        raise ValueError("must be above 0. hint: 1.2x")
+    return found
+
+
+def usd_per_day(value: object) -> float:
+    """Money per day: `$20/day`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = _PER_DAY.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("must be money per day. hint: $20/day")
+    return float(match[1])
+
+
+def _written(pattern: str, *examples: str, number: bool = False) -> WithJsonSchema:
+    text = {"type": "string", "pattern": f"^{pattern}$", "examples": list(examples)}
+    return WithJsonSchema({"anyOf": [{"type": "number"}, text]} if number else text)
+
+
+Seconds = Annotated[float, BeforeValidator(seconds), _written(_DURATION.pattern, "800ms", "30m", "24h")]
+SharePpm = Annotated[int, BeforeValidator(share_ppm), _written(_PERCENT.pattern, "20%", "0.5%")]
+Fraction = Annotated[float, BeforeValidator(fraction), _written(_PERCENT.pattern, "5%", number=True)]
+Times = Annotated[float, BeforeValidator(times), _written(_TIMES.pattern, "1.2x", number=True)]
+UsdPerDay = Annotated[float, BeforeValidator(usd_per_day), _written(_PER_DAY.pattern, "$20/day")]
+
+
+def duration_text(amount_s: float) -> str:
+    """A duration as a policy would have it: `1h`, `1.5s`, `800ms`."""
+    for unit in ("d", "h", "m", "s"):
+        if amount_s >= _SECONDS[unit] and math.isclose(amount_s / _SECONDS[unit] % 1, 0, abs_tol=1e-9):
+            return f"{amount_s / _SECONDS[unit]:g}{unit}"
+    return f"{amount_s:g}s" if amount_s >= 1 or not amount_s else f"{amount_s * 1000:g}ms"
+
+
+def share_text(ppm: int) -> str:
+    """A share as a policy would have it: `5%`."""
+    return f"{ppm / 10_000:g}%"
