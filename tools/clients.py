@@ -21,6 +21,7 @@ PYTHON: dict[str, tuple[str, ...]] = {
     "openai_agents": ("openai-agents==0.24.0",),
     "instructor": ("instructor==1.17.0",),
     "litellm": ("litellm==1.106.2", "mcp"),
+    "litellm_adapter": ("litellm==1.106.2", "mcp", "msgspec==0.22.0", "uvicorn==0.40.0", "httptools"),
     "llama_index": ("llama-index-llms-openai-like==0.8.1",),
     "inspect_ai": ("inspect-ai==0.3.285", "openai==3.52.0"),
 }
