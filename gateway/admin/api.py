@@ -5,90 +5,37 @@ Every page declares who may see it (`Access`): `create_app` takes none that does
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated
+from uuid import UUID
 
-from fastapi import Depends, FastAPI, HTTPException, Request
+import duckdb
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from gateway import keys
 from gateway.admin.auth import Access, Door
+from gateway.admin.exchanges import Exchanges
+from gateway.admin.views import (
+    AuditView,
+    ExchangesView,
+    ExchangeView,
+    KeyView,
+    Problem,
+    ProblemView,
+    RolloutsView,
+    RolloutView,
+    VariantView,
+)
 from gateway.datadir import DataDir
 from gateway.state import StateError, opened, read_audit
 from policies.routing import PPM, Route, RoutingError, Table, Variant, decode
+from records.store import Store
 
 PREFIX = "/api/v1"
+MAX_PAGE = 200
 _CODES = {401: "admin_refused", 403: "admin_refused", 404: "not_found", 405: "bad_method", 503: "unavailable"}
-
-
-class _View(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class VariantView(_View):
-    """One way to answer a route."""
-
-    upstream: str
-    model: str | None
-    """None: what the app asked for."""
-    revision: str | None
-
-
-class RolloutView(_View):
-    """Where a route stands."""
-
-    route: str
-    mode: Literal["observe", "apply", "bypass"]
-    baseline: VariantView
-    candidate: VariantView | None
-    weight: float
-    """Share of eligible traffic the candidate answers, 0..1."""
-
-
-class RolloutsView(_View):
-    """All routes, in matching order."""
-
-    table_version: int
-    lease_renewed_at: float
-    killed: bool
-    """Whether the kill file is there: then the baseline alone answers, whatever the weights say."""
-    rollouts: list[RolloutView]
-
-
-class KeyView(_View):
-    """A gateway key; the key itself is kept nowhere."""
-
-    id: str
-    name: str
-    scopes: list[str]
-    created_at: float
-    revoked_at: float | None
-
-
-class AuditView(_View):
-    """Who did what, when, and why."""
-
-    at: float
-    actor: str
-    action: str
-    subject: str
-    reason: str
-
-
-class Problem(_View):
-    """What went wrong and what to do."""
-
-    message: str
-    type: Literal["crossfade_error"] = "crossfade_error"
-    param: None = None
-    code: str
-
-
-class ProblemView(_View):
-    """An error, in the shape OpenAI's API gives its own."""
-
-    error: Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +74,25 @@ class Pages:
             for entry in found
         ]
 
+    def exchanges(
+        self,
+        route: str | None = None,
+        before: UUID | None = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+    ) -> ExchangesView:
+        """What was recorded, newest first, without content."""
+        return self._records().lines(route=route, before=None if before is None else str(before), limit=limit)
+
+    def exchange(self, exchange_id: UUID) -> ExchangeView:
+        """All that is kept of one exchange, redacted as its record is."""
+        found = self._records().show(str(exchange_id))
+        if found is None:
+            raise HTTPException(404, "no exchange has that id; it may be too new to be recorded, or too old")
+        return found
+
+    def _records(self) -> Exchanges:
+        return Exchanges(Store(self.data.records))
+
     def _table(self) -> Table:
         try:
             return decode(self.data.routing.read_bytes())
@@ -164,11 +130,15 @@ def create_app(pages: Pages, door: Door, *, version: str) -> FastAPI:
         )
 
     add("/rollouts", pages.rollouts, "viewer")
+    add("/exchanges", pages.exchanges, "viewer")
+    add("/exchanges/{exchange_id}", pages.exchange, "viewer")
     add("/keys", pages.keys, "viewer")
     add("/audit", pages.audit, "viewer")
     add("/openapi.json", openapi, "viewer")
     app.add_exception_handler(StarletteHTTPException, _on_http_error)
-    app.add_exception_handler(StateError, _on_state_error)
+    app.add_exception_handler(RequestValidationError, _on_bad_request)
+    for kind in (StateError, duckdb.Error):
+        app.add_exception_handler(kind, _on_unreadable)
     return app
 
 
@@ -199,8 +169,13 @@ def _on_http_error(_: Request, error: Exception) -> JSONResponse:
     return _problem(status, detail)
 
 
-def _on_state_error(_: Request, error: Exception) -> JSONResponse:
-    return _problem(503, str(error))
+def _on_bad_request(_: Request, error: Exception) -> JSONResponse:
+    found = error.errors() if isinstance(error, RequestValidationError) else ()
+    return _problem(400, "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in found))
+
+
+def _on_unreadable(_: Request, error: Exception) -> JSONResponse:
+    return _problem(503, f"cannot be read now: {error}")
 
 
 def _problem(status: int, message: str) -> JSONResponse:
