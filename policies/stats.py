@@ -82,8 +82,8 @@ def log_e_difference(candidate: tuple[float, float], baseline: tuple[float, floa
     """Log e-value against "the candidate's probability is at least the baseline's plus `margin`"; each is (s, n).
 
     Under each pair of probabilities, the mean of the arms' e-processes and of their product is a martingale of start
-    1; the e-value is its least over all pairs in the null, which lies on the null's edge. The mean costs log 3 at
-    most, and is near the best of its three whatever the candidate's share.
+    1; the e-value is its least over all pairs in the null: for each baseline the candidate's is what was seen, or the
+    nearest the null allows. The mean costs log 3 at most, and is near the best of its three whatever the candidate's share.
 
     Source: the least over the null as in Howard & Ramdas 2022 (arXiv 1906.09712), section 4; averaging e-values,
     Vovk & Wang 2021 (arXiv 1912.06116).
@@ -101,7 +101,7 @@ def log_e_difference(candidate: tuple[float, float], baseline: tuple[float, floa
             theirs - t * np.log(y) - (m - t) * np.log1p(-y),
         )
 
-    return _least(pooled, max(0.0, -margin), min(1.0, 1.0 - margin))
+    return _least(pooled, 0.0, min(1.0, 1.0 - margin))
 
 
 def _pool(a: Floats, b: Floats) -> Floats:
