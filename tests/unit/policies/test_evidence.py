@@ -1,0 +1,380 @@
+"""Evidence: units, intention to treat, the watermark, and counts that no order or split can change."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policies import evidence as module
+from policies.events import PairEvent
+from policies.evidence import OTHERS, Evidence, EvidenceKey
+from policies.histograms import WHOLE, latency_bin
+from policies.rules import Gates, Latency, Quality, Rules, Units
+from policies.terms import Owner
+from tests.unit.policies.events import KEY, RULES, answer, evidence, filled, own, pair
+
+NAN = float("nan")
+
+
+def test_a_key_names_all_that_separates_evidence():
+    """Route, candidate, attempt, weight and epoch each make another name in a store."""
+    key = EvidenceKey("r", "abc", 2, 50_000, 1)
+    assert key.field("quality") == "r:abc:2:50000:1:quality"
+
+
+def test_a_conversation_counts_once_by_its_mean():
+    """Four requests of one unit make one unit; two units make two."""
+    found = filled([pair("a", at, q=q) for at, q in enumerate((1.0, 1.0, 0.0, 0.0))] + [pair("b", q=-1.0)])
+    assert found.histogram("quality") == {100: 1, -200: 1}
+    assert (found.count("units"), found.count("units_baseline"), found.count("pairs")) == (2, 2, 5)
+    assert found.requests == {"a": 4, "b": 1}
+
+
+@pytest.mark.parametrize(
+    ("changed", "quality", "errors", "validity"),
+    [
+        ({"q": 0.5, "valid_candidate": True}, 100, 0, 0),
+        ({"q": 0.5, "valid_candidate": False}, 100, 0, -200),
+        ({"q": 0.5, "valid_candidate": True, "valid_baseline": False}, 100, 0, 200),
+        ({"q": 0.5, "valid_candidate": True, "valid_baseline": True}, 100, 0, 0),
+        ({"q": None, "error_candidate": True}, -200, -200, -200),
+        ({"q": 1.0, "error_candidate": True}, -200, -200, -200),
+        ({"q": None, "dropped": True}, -200, 0, -200),
+        ({"q": 1.0, "error_baseline": True}, None, 200, None),
+        ({"q": None, "error_baseline": True, "error_candidate": True}, None, 0, None),
+        ({"q": None, "abstained": True}, 0, 0, None),
+        ({"q": None}, None, 0, None),
+        ({"q": NAN}, None, 0, None),
+        ({"q": 1.5}, None, 0, None),
+    ],
+)
+def test_intention_to_treat(changed: dict[str, object], quality: int | None, errors: int, validity: int | None):
+    """A failed or lost candidate is a loss, a failed baseline excuses, an abstention ties; no number is no evidence."""
+    found = filled([pair(**changed)])
+    assert list(found.histogram("quality")) == ([] if quality is None else [quality])
+    assert list(found.histogram("errors")) == [errors]
+    assert list(found.histogram("validity")) == ([] if validity is None else [validity])
+
+
+@pytest.mark.parametrize(
+    ("changed", "counter"),
+    [
+        ({"dropped": True}, "dropped"),
+        ({"abstained": True}, "abstained"),
+        ({"q": None}, "unscored"),
+        ({"q": NAN}, "unscored"),
+    ],
+)
+def test_what_goes_wrong_in_measuring_is_counted(changed: dict[str, object], counter: str):
+    """Losses, abstentions and absent scores each have their counter."""
+    found = filled([pair(**changed), pair("v")])
+    assert found.count(counter) == 1
+    assert sum(found.count(name) for name in ("dropped", "abstained", "unscored")) == 1
+
+
+@pytest.mark.parametrize(
+    "changed", [{"error_candidate": True}, {"error_baseline": True}, {"dropped": True}, {"abstained": True}]
+)
+def test_a_pair_that_cannot_have_a_score_is_not_missing_one(changed: dict[str, object]):
+    """Only answers that were both there can lack a verdict."""
+    assert filled([pair(q=None, **changed)]).count("unscored") == 0
+    unscored = Rules("r", KEY, Gates(quality=None))
+    assert filled([pair(q=None)], unscored).count("unscored") == 0
+
+
+def test_sampled_scores_are_weighted_within_the_scale():
+    """A score drawn with probability p weighs 1/p, and the histogram keeps it as a part of the gate's scale."""
+    rules = replace(RULES, gates=Gates(quality=Quality(scale=4.0)))
+    found = filled([pair("a", q=0.5, p_sample=0.25), pair("b", q=0.0), pair("c", error_candidate=True)], rules)
+    assert found.histogram("quality") == {100: 1, 0: 1, -50: 1}
+    assert filled([pair(q=-1.0, p_sample=0.1)], rules).histogram("quality") == {-200: 1}
+    assert found.detectors["quality"].tolerance == 0.05 / 4
+
+
+def test_each_arm_counts_its_own_errors_and_the_candidates_pairs_apart():
+    """In the canary a unit belongs to the variant it was assigned to."""
+    events = [
+        own(Owner.CANDIDATE, "a", error_candidate=True),
+        own(Owner.CANDIDATE, "b"),
+        own(Owner.BASELINE, "c"),
+        pair("d", owner=Owner.CANDIDATE, q=0.25),
+        PairEvent("e", 0.0),
+    ]
+    found = filled(events, weight_ppm=250_000)
+    assert found.histogram("errors_candidate") == {200: 1, 0: 2}
+    assert found.histogram("errors_baseline") == {0: 1}
+    assert found.histogram("quality_owned") == {50: 1}
+    assert found.histogram("quality") == {}
+    assert (found.count("units_candidate"), found.count("units_baseline")) == (3, 2)
+    assert (found.count("paired_candidate"), found.count("paired_baseline")) == (1, 0)
+
+
+def test_latency_is_what_apps_feel():
+    """In the shadow the mirror's latency is all there is; in the canary each arm's own counts, shared by its requests."""
+    timed = pair(ttft_candidate_s=0.5, ttft_baseline_s=1.0)
+    assert set(filled([timed]).histogram("latency_candidate")) == {latency_bin(0.5)}
+    canary = filled([timed, replace(timed, at=1.0, ttft_baseline_s=2.0)], weight_ppm=10_000)
+    assert canary.histogram("latency_candidate") == {}
+    assert canary.histogram("latency_baseline") == {latency_bin(1.0): WHOLE // 2, latency_bin(2.0): WHOLE // 2}
+    owned = filled([replace(timed, owner=Owner.CANDIDATE)], weight_ppm=10_000)
+    assert owned.histogram("latency_candidate") == {latency_bin(0.5): WHOLE}
+    assert owned.histogram("latency_baseline") == {}
+
+
+@pytest.mark.parametrize("seconds", [None, NAN, float("inf"), -1.0])
+def test_no_time_is_no_latency(seconds: float | None):
+    """A latency that was not measured, or is none, is left out."""
+    found = filled([pair(ttft_candidate_s=seconds)])
+    assert found.histogram("latency_candidate") == {}
+    assert "latency" not in found.detectors
+
+
+def test_total_latency_is_measured_where_the_policy_says_so():
+    """The gate names which of the two times it means; without the gate none is kept."""
+    event = pair(total_candidate_s=3.0, total_baseline_s=2.0, ttft_candidate_s=0.1)
+    rules = replace(RULES, gates=Gates(latency=Latency(measure="total", warmup=0)))
+    assert set(filled([event], rules).histogram("latency_candidate")) == {latency_bin(3.0)}
+    assert set(filled([event], rules).histogram("latency_baseline")) == {latency_bin(2.0)}
+    assert filled([event], replace(RULES, gates=Gates(latency=None))).histogram("latency_candidate") == {}
+
+
+def test_the_first_units_only_warm_up():
+    """A stage's first units, in the order in which they close, leave no latency on either side."""
+    rules = replace(RULES, gates=Gates(latency=Latency(warmup=2)))
+    events = [pair(f"u{i}", float(i), ttft_candidate_s=float(i + 1)) for i in range(4)]
+    assert set(filled(events, rules).histogram("latency_candidate")) == {latency_bin(3.0), latency_bin(4.0)}
+
+
+def test_costs_add_up():
+    """Sums in billionths of a dollar; a pair without both prices does not count."""
+    found = filled(
+        [
+            pair("a", cost_candidate_usd=0.002, cost_baseline_usd=0.01),
+            pair("b", cost_candidate_usd=0.004, cost_baseline_usd=0.02),
+            pair("c", cost_candidate_usd=None, cost_baseline_usd=0.02),
+            pair("d", cost_candidate_usd=0.1),
+            pair("e", cost_candidate_usd=NAN, cost_baseline_usd=0.02),
+        ]
+    )
+    assert (found.count("cost_n"), found.count("cost_candidate"), found.count("cost_baseline")) == (
+        2,
+        6_000_000,
+        30_000_000,
+    )
+    assert found.count("cost_candidate2") == (4 + 16) * 10**12 // 10**6
+    assert found.count("cost_baseline2") == (100 + 400) * 10**12 // 10**6
+    assert found.count("cost_product") == (20 + 80) * 10**12 // 10**6
+
+
+def test_outputs_are_counted_in_pairs():
+    """Distinct answers, flags and length ratios need both sides."""
+    found = filled(
+        [
+            pair("a", output_candidate=answer("xx", "refusal"), output_baseline=answer("x")),
+            pair("b", output_candidate=answer("xx"), output_baseline=answer("y", "loop")),
+            pair("c", output_candidate=answer("z")),
+            pair("d", output_baseline=answer("z")),
+            pair("e", output_candidate=answer("xx"), output_baseline=answer("")),
+        ]
+    )
+    assert found.outputs_candidate == {"xx": 3}
+    assert found.outputs_baseline == {"x": 1, "y": 1, "": 1}
+    assert (found.count("outputs"), found.count("refusal_candidate"), found.count("loop_baseline")) == (3, 1, 1)
+    assert found.histogram("length_ratio") == {latency_bin(2.0): 2 * WHOLE}
+
+
+def test_hidden_controls_are_no_evidence_of_the_candidate():
+    """They count for the judge alone."""
+    found = filled([pair(control=True, q=-1.0), pair(control=False)])
+    assert (found.count("controls"), found.count("controls_failed"), found.count("requests")) == (2, 1, 0)
+    assert found.histogram("quality") == {}
+
+
+@pytest.mark.parametrize(
+    ("q", "label", "bins"),
+    [(0.5, 0.1, {40: 1}), (-1.0, 1.0, {-200: 1}), (0.5, None, {}), (None, 0.5, {}), (0.5, 2.0, {}), (3.0, 0.5, {})],
+)
+def test_human_labels_tell_the_judges_bias(q: float | None, label: float | None, bins: dict[int, int]):
+    """Half of the difference is kept, so that it stays within one."""
+    assert filled([pair(q=q, label=label)]).histogram("judge_bias") == bins
+
+
+def test_detectors_follow_each_request():
+    """Errors, validity, quality and latency are fed at once, without waiting for the unit."""
+    found = evidence()
+    found.observe(pair(q=-1.0, valid_candidate=False, ttft_candidate_s=2.0))
+    assert set(found.detectors) == {"errors", "validity", "quality", "latency"}
+    assert (found.detectors["quality"].lo, found.detectors["quality"].tolerance) == (-1.0, 0.05)
+    assert found.detectors["latency"].tolerance == pytest.approx(0.05)
+    assert (found.detectors["errors"].tolerance, found.detectors["validity"].tolerance) == (0.02, 0.02)
+    assert found.detectors["latency"].height > found.detectors["errors"].height
+    assert found.detectors["validity"].height > found.detectors["errors"].height
+
+
+@pytest.mark.parametrize(
+    ("event", "fed"),
+    [
+        (own(Owner.BASELINE), set[str]()),
+        (own(Owner.CANDIDATE), {"errors"}),
+        (pair(valid_candidate=False, valid_baseline=False), {"errors", "quality"}),
+        (pair(valid_candidate=False, error_baseline=True), {"errors"}),
+    ],
+)
+def test_detectors_hear_only_what_speaks_of_the_candidate(event: PairEvent, fed: set[str]):
+    """What the baseline did alone, or what both did, is no news of the candidate."""
+    found = evidence()
+    found.observe(event)
+    assert set(found.detectors) == fed
+
+
+def test_a_policys_own_limit_or_the_frozen_one_feeds_the_latency_detector():
+    """Without any limit there is nothing to exceed."""
+    rules = replace(RULES, gates=Gates(latency=Latency()))
+    found = evidence(rules)
+    found.observe(pair(ttft_candidate_s=2.0))
+    assert "latency" not in found.detectors
+    found.observe(pair(ttft_candidate_s=2.0), latency_limit_s=2.0)
+    calm = found.detectors["latency"].height
+    found.observe(pair(ttft_candidate_s=2.1), latency_limit_s=2.0)
+    assert found.detectors["latency"].height > calm
+    assert evidence(replace(RULES, gates=Gates(quality=None, latency=None))).observe(pair(ttft_candidate_s=2.0)) is None
+
+
+def test_a_common_outage_does_not_count_against_the_candidate():
+    """A failure that the baseline shares is no harm in a pair, and is excused between arms."""
+    shared, alone = evidence(), evidence()
+    shared.observe(pair(error_candidate=True, error_baseline=True))
+    alone.observe(pair(error_candidate=True))
+    assert shared.detectors["errors"].height < 1 < alone.detectors["errors"].height
+
+    calm, storm = evidence(weight_ppm=500_000), evidence(weight_ppm=500_000)
+    for found, failed in ((calm, False), (storm, True)):
+        for _ in range(4):
+            found.observe(own(Owner.BASELINE, error_baseline=failed))
+        for _ in range(4):
+            found.observe(own(Owner.CANDIDATE, error_candidate=True))
+    assert calm.detectors["errors"].height > 10_000
+    assert storm.detectors["errors"].height < 20
+
+
+def test_a_unit_closes_when_idle_for_long_enough():
+    """Not a moment before the watermark has passed the last request by the policy's time."""
+    found = evidence()
+    found.observe(pair("a", 0.0))
+    found.observe(pair("a", 100.0, q=1.0))
+    found.advance(1899.9)
+    assert found.count("units") == 0
+    found.advance(1900.0)
+    assert (found.count("units"), found.open) == (1, {})
+    assert found.histogram("quality") == {100: 1}
+
+
+def test_a_long_conversation_closes_after_its_first_pairs_and_is_remembered():
+    """The first twenty count; the rest belongs to the same unit and counts no more."""
+    rules = replace(RULES, units=Units(close_after_s=100.0, max_pairs=3))
+    found = evidence(rules)
+    for at in range(5):
+        found.observe(pair("a", float(at), q=1.0 if at < 3 else -1.0))
+    found.advance(4.0)
+    assert found.histogram("quality") == {200: 1}
+    found.observe(pair("a", 50.0, q=-1.0))
+    found.advance(149.0)
+    assert list(found.open) == ["a"]
+    found.advance(150.0)
+    assert (found.count("units"), found.histogram("quality"), found.open) == (1, {200: 1}, {})
+
+
+def test_an_idle_gap_begins_another_unit_of_the_same_name():
+    """A conversation resumed after half an hour counts again."""
+    found = filled([pair("a", 0.0, q=1.0), pair("a", 1800.0, q=-1.0), pair("a", 1000.0 + 1799.0, q=0.0)])
+    assert (found.count("units"), found.histogram("quality")) == (2, {200: 1, -100: 1})
+
+
+def test_a_late_request_joins_what_it_connects():
+    """A request between two parts of one conversation makes them one."""
+    found = filled([pair("a", 0.0, q=1.0), pair("a", 3000.0, q=1.0), pair("a", 1500.0, q=-0.5)])
+    assert (found.count("units"), found.histogram("quality")) == (1, {100: 1})
+
+
+def test_what_lies_behind_the_watermark_came_too_late():
+    """Late verdicts are counted as late and belong to no unit; the watermark only rises."""
+    found = evidence()
+    found.advance(100.0)
+    found.observe(pair(at=99.9))
+    found.observe(pair(at=100.0))
+    assert (found.count("late"), len(found.open)) == (1, 1)
+    for moment in (50.0, 100.0, NAN, float("inf")):
+        found.advance(moment)
+    assert found.watermark_at == 100.0
+
+
+def test_open_conversations_and_names_are_bounded(monkeypatch: pytest.MonkeyPatch):
+    """Beyond the bound requests are counted as lost, and names together."""
+    monkeypatch.setattr(module, "MOST", 2)
+    found = evidence()
+    for unit in ("a", "b", "c", "a"):
+        found.observe(pair(unit, output_candidate=answer(unit), output_baseline=answer(unit)))
+    assert (len(found.open), found.count("lost")) == (2, 1)
+    assert found.requests == {"a": 2, "b": 1, OTHERS: 1}
+    assert found.outputs_candidate == found.outputs_baseline == found.requests
+
+
+def test_the_stage_is_the_one_of_its_weight():
+    """Evidence knows the rung of the ladder it belongs to, and whether that is the shadow."""
+    assert evidence(weight_ppm=50_000).stage.label == "5%"
+    assert evidence().shadow
+    assert not evidence(weight_ppm=50_000).shadow
+
+
+def test_a_closed_copy_lasts():
+    """What a record keeps does not change with the evidence, and survives JSON."""
+    found = filled([pair("a", q=0.5, ttft_candidate_s=1.0, output_candidate=answer(), output_baseline=answer())])
+    kept = found.closed()
+    found.observe(pair("b"))
+    found.close_all()
+    assert (kept.count("units"), kept.open, kept.histogram("quality")) == (1, {}, {100: 1})
+    assert msgspec.json.decode(msgspec.json.encode(kept), type=Evidence) == kept
+
+
+EVENTS = st.builds(
+    lambda unit, at, q, failed, taken: pair(
+        f"u{unit}", float(at), id=f"{unit}-{at}-{q}-{failed}-{taken}", q=q / 7, error_candidate=failed,
+        ttft_candidate_s=taken / 10, output_candidate=answer("x" * (1 + taken)), output_baseline=answer("xx"),
+    ),
+    st.integers(0, 5), st.integers(0, 20_000), st.integers(-7, 7), st.booleans(), st.integers(1, 30),
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(EVENTS, max_size=60), st.integers(1, 4), st.data())
+def test_no_order_and_no_split_changes_a_count(events: list[PairEvent], replicas: int, data: st.DataObject):
+    """Events spread over replicas in any order, merged in any order, count like one ordered stream looked at often."""
+    ordered = sorted(events, key=lambda event: (event.at, event.id))
+    straight = evidence()
+    for event in ordered:
+        straight.advance(event.at)
+        straight.observe(event)
+    straight.advance(1e6)
+
+    parts = [evidence() for _ in range(replicas)]
+    for event in data.draw(st.permutations(events)):
+        data.draw(st.sampled_from(parts)).observe(event)
+    merged = evidence()
+    for part in data.draw(st.permutations(parts)):
+        merged.merge(part)
+    merged.advance(1e6)
+
+    for name in ("histograms", "counts", "requests", "outputs_candidate", "outputs_baseline", "open"):
+        assert getattr(merged, name) == getattr(straight, name)
+
+
+@given(st.lists(EVENTS, max_size=40), st.lists(EVENTS, max_size=40))
+def test_closed_counts_merge_by_addition(one: list[PairEvent], other: list[PairEvent]):
+    """Adding two replicas' closed counts is the same in either order."""
+    a, b = filled(one).closed(), filled(other).closed()
+    a.merge(filled(other))
+    b.merge(filled(one))
+    assert (a.histograms, a.counts, a.requests) == (b.histograms, b.counts, b.requests)
+    assert a.count("units") == filled(one).count("units") + filled(other).count("units")
