@@ -6,6 +6,7 @@ read again from any earlier position.
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import msgspec
 from cryptography.exceptions import InvalidTag
 
-from records.exchange import Exchange, Feedback, Gap, Meta
+from records.exchange import Exchange, Feedback, Gap, Meta, Outcome
 from records.journal.frames import (
     FRAME_HEADER_BYTES,
     FRAME_MAGIC,
@@ -27,6 +28,9 @@ from records.journal.frames import (
 )
 
 READ_BYTES = 4 * 1024 * 1024
+LAST_BYTES = 4096
+"""Of a stream's last event: where it says which it is."""
+_LAST = re.compile(rb"(?:^|[\r\n])(?:data: ?\[DONE\][\r\n]|event: ?response\.(?:completed|failed|incomplete)[\r\n])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +145,30 @@ class Assembler:
         if frame.kind is Kind.WHOLE:
             return exchange
         if frame.kind is Kind.OPEN:
-            self.opened[exchange.meta.id] = Opened(exchange, [exchange.response_body], frame.start)
+            begun = self.opened.get(exchange.meta.id)
+            if begun is None:
+                self.opened[exchange.meta.id] = Opened(exchange, [exchange.response_body], frame.start)
+            else:  # it has come further
+                begun.exchange = Exchange(exchange.meta, begun.exchange.request_body, b"")
+                begun.parts.append(exchange.response_body)
             return None
         begun = self.opened.pop(exchange.meta.id, None)
         if begun is None:
             return None  # its beginning was damaged or lost; the writer's Gap or the reader's count says so
-        return Exchange(exchange.meta, begun.exchange.request_body, b"".join((*begun.parts, exchange.response_body)))
+        answer = b"".join((*begun.parts, exchange.response_body))
+        if len(answer) != exchange.meta.response_bytes:
+            answer = b""  # a part was left out or lost: a body with a hole is no body
+        return Exchange(exchange.meta, begun.exchange.request_body, answer)
 
     def lost_worker(self) -> Iterator[Exchange]:
-        """The open exchanges of a worker that is gone, as far as they came."""
+        """The open exchanges of a worker that is gone, as far as they came.
+
+        A streamed answer whose end had gone to the app is complete: what was lost is the frame that says so.
+        """
         for begun in self.opened.values():
-            answer = b"".join(begun.parts)
-            meta = msgspec.structs.replace(begun.exchange.meta, outcome="lost_worker", response_bytes=len(answer))
+            answer, meta = b"".join(begun.parts), begun.exchange.meta
+            outcome: Outcome = "complete" if _has_ended(answer) else "lost_worker"
+            meta = msgspec.structs.replace(meta, outcome=outcome, response_bytes=len(answer))
             yield Exchange(meta, begun.exchange.request_body, answer)
         self.opened.clear()
 
@@ -165,6 +181,15 @@ class Opened:
     parts: list[bytes]
     start: int
     """Offset of its OPEN frame: a reader that restarts must not begin behind it."""
+
+
+def _has_ended(answer: bytes) -> bool:
+    """Whether `answer` is an event stream whose last event is one that ends it."""
+    blank = next((end for end in (b"\r\n\r\n", b"\n\n", b"\r\r") if answer.endswith(end)), None)
+    if blank is None:
+        return False
+    start = answer.rfind(blank, 0, len(answer) - len(blank)) + 1
+    return _LAST.search(answer, max(start, 1) - 1, start + LAST_BYTES) is not None
 
 
 def _exchange(payload: bytes) -> Exchange:

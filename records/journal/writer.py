@@ -26,6 +26,8 @@ from records.journal.frames import (
 SYNC_INTERVAL_S = 0.02
 RETRY_S = 1.0
 """How long a writer that met a full or failing disk waits before it tries again."""
+LATE = 1024
+"""Most ends of open exchanges that wait for a disk that takes them."""
 
 
 @dataclass(slots=True)
@@ -68,6 +70,12 @@ class JournalWriter:
         self._gap_exchanges = 0
         self._gap_bodies = 0
         self._gap_reason = ""
+        self._unopened: set[bytes] = set()
+        """Ids of exchanges under way whose beginning is lost, and counted."""
+        self._holed: set[bytes] = set()
+        """Ids of open exchanges whose answer lacks a part."""
+        self._late: deque[bytes] = deque()
+        """Ends of open exchanges, without bodies, that the disk has not taken yet."""
         self._created_at = 0.0
         self._retired: deque[int] = deque()
         self._dirty = threading.Event()
@@ -83,15 +91,29 @@ class JournalWriter:
 
     def open(self, meta: Meta, request_body: bytes, response_body: bytes) -> bool:
         """Keep an exchange under way, with what its answer is so far."""
-        return self._exchange(Kind.OPEN, meta, request_body, response_body)
+        kept = self._exchange(Kind.OPEN, meta, request_body, response_body)
+        if not kept:
+            self._unopened.add(_id_bytes(meta))
+        return kept
 
     def part(self, id_bytes: bytes, response_body: bytes) -> bool:
         """Keep more of the answer of an open exchange."""
-        return not self.bodies or self._append(Kind.PART, id_bytes + response_body)
+        if id_bytes in self._unopened:
+            return False
+        kept = self.bodies and self._append(Kind.PART, id_bytes + response_body)
+        if not kept:
+            self._holed.add(id_bytes)
+        return kept
 
     def close_exchange(self, meta: Meta, response_body: bytes) -> bool:
-        """Keep the end of an open exchange."""
-        return self._exchange(Kind.CLOSE, meta, b"", response_body)
+        """Keep the end of an open exchange; one that the disk does not take now follows when it does."""
+        id_bytes = _id_bytes(meta)
+        if id_bytes in self._unopened:
+            self._unopened.remove(id_bytes)
+            return False
+        holed = id_bytes in self._holed
+        self._holed.discard(id_bytes)
+        return self._exchange(Kind.CLOSE, meta, b"", response_body, holed=holed)
 
     def feedback(self, feedback: Feedback) -> bool:
         """Keep what was said of an earlier answer."""
@@ -99,19 +121,31 @@ class JournalWriter:
         self.losses.feedback += not kept
         return kept
 
-    def _exchange(self, kind: Kind, meta: Meta, request_body: bytes, response_body: bytes) -> bool:
+    def _exchange(
+        self, kind: Kind, meta: Meta, request_body: bytes, response_body: bytes, *, holed: bool = False
+    ) -> bool:
         left_out = not self.bodies and bool(request_body or response_body)
         if left_out:
             request_body = response_body = b""
         head = encode_meta(meta)
         lengths = LENGTHS.pack(len(head), len(request_body), len(response_body))
         kept = self._append(kind, b"".join((lengths, head, request_body, response_body)))
-        if not kept:
+        if not kept and kind is Kind.CLOSE:
+            self._delay(LENGTHS.pack(len(head), 0, 0) + head)
+        elif not kept:
             self._lose(exchanges=1)
-        elif left_out:
-            self._gap_reason = "over_budget"
+        elif left_out or holed:
+            self._gap_reason = self._gap_reason if holed and self._gap_reason else "over_budget"
             self._lose(bodies=1)
         return kept
+
+    def _delay(self, end: bytes) -> None:
+        """Keep the end of an open exchange for later: without it a reader would wait for it for ever."""
+        self._late.append(end)
+        self._lose(bodies=1)
+        if len(self._late) > LATE:
+            self._late.popleft()
+            self._lose(exchanges=1)
 
     def _lose(self, *, exchanges: int = 0, bodies: int = 0) -> None:
         self.losses.exchanges += exchanges
@@ -124,7 +158,7 @@ class JournalWriter:
         if not self.frames:
             self._gap_reason = "over_budget"
             return False
-        if self._retry_at and self._now() < self._retry_at:
+        if self._retry_at - RETRY_S <= self._now() < self._retry_at:  # a clock that was set back does not wait
             return False
         if len(payload) > MAX_PAYLOAD_BYTES:
             self._gap_reason = "too_large"
@@ -132,8 +166,7 @@ class JournalWriter:
         try:
             if self._size + len(payload) > self._segment_bytes or self._fd < 0:
                 self._rotate()
-            if self._gap_exchanges or self._gap_bodies:
-                self._write_gap()
+            self._catch_up()
             self._write(kind, payload)
         except OSError as error:
             self._fail(error)
@@ -141,11 +174,20 @@ class JournalWriter:
         self._retry_at = 0.0
         return True
 
-    def _write_gap(self) -> None:
-        reason = self._gap_reason or "io_error"
-        gap = {"at": self._now(), "reason": reason, "exchanges": self._gap_exchanges, "bodies": self._gap_bodies}
-        self._write(Kind.GAP, encode_meta(msgspec.convert(gap, Gap)))
-        self._gap_exchanges = self._gap_bodies = 0
+    def _catch_up(self) -> None:
+        """Write what a full or failing disk kept from being written: what was lost, and what was late.
+
+        Raises:
+            OSError: it still does not take it.
+        """
+        if self._gap_exchanges or self._gap_bodies:
+            reason = self._gap_reason or "io_error"
+            gap = {"at": self._now(), "reason": reason, "exchanges": self._gap_exchanges, "bodies": self._gap_bodies}
+            self._write(Kind.GAP, encode_meta(msgspec.convert(gap, Gap)))
+            self._gap_exchanges = self._gap_bodies = 0
+        while self._late:
+            self._write(Kind.CLOSE, self._late[0])
+            self._late.popleft()
 
     def _write(self, kind: Kind, payload: bytes) -> None:
         """Write one frame, or nothing.
@@ -253,9 +295,11 @@ class JournalWriter:
         self._closing = True
         self._dirty.set()
         self._syncer.join(timeout=5.0)
-        if self._fd >= 0 and (self._gap_exchanges or self._gap_bodies):
+        if self._gap_exchanges or self._gap_bodies or self._late:
             try:
-                self._write_gap()
+                if self._fd < 0:
+                    self._rotate()
+                self._catch_up()
             except OSError as error:
                 self._fail(error)
         self._drop_segment()
@@ -263,6 +307,10 @@ class JournalWriter:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _id_bytes(meta: Meta) -> bytes:
+    return bytes.fromhex(meta.id.replace("-", ""))
 
 
 def _write_all(fd: int, data: bytes) -> None:
