@@ -40,8 +40,8 @@ def malformed() -> list[Malformed]:
     """Framing and request lines that must be refused, each with FORBIDDEN as its target where it has one."""
     line, post = b"GET /v1/forbidden HTTP/1.1\r\n", b"POST /v1/forbidden HTTP/1.1\r\n" + _HOST
     return [
-        Malformed("garbage", bytes(range(1, 255)) * 4),
-        Malformed("a TLS hello", bytes.fromhex("16030100f1010000ed0303") + b"\0" * 200),
+        Malformed("garbage", bytes(range(1, 255)) * 4, 0),
+        Malformed("a TLS hello", bytes.fromhex("16030100f1010000ed0303") + b"\0" * 200, 0),
         Malformed("HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0),
         Malformed("HTTP/0.9", b"GET /v1/forbidden\r\n\r\n", 0),
         Malformed("version 9", b"GET /v1/forbidden HTTP/9.9\r\n" + _HOST + b"\r\n", 0),
@@ -298,7 +298,8 @@ async def _slow(bench: Bench, what: str) -> None:
         with contextlib.suppress(ConnectionError):
             if what == "head by bytes":
                 async for byte in _trickle(head, 0.2):
-                    app.writer.write(byte)
+                    if not app.writer.is_closing():
+                        app.writer.write(byte)
                     if app.reader.at_eof() or clock.monotonic() - started_s > ENOUGH_S / 2:
                         break
             elif what == "half a head":
