@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.proxy.adapt.answer import AnswerAdapter
 from gateway.proxy.adapt.asked import Asked
 from gateway.proxy.adapt.problem import Failure
+from gateway.proxy.adapt.request import Adapted, adapt_request
 from policies.routing import Variant
 
 STUDENT = Variant("vllm", model="triage-7b")
@@ -437,6 +438,20 @@ class TestResponses:
         assert ids == {"call_cf9"}
         found = whole(RESPONSE, Asked("responses", "gpt-4o"))
         assert (found["model"], found["output"][0]["call_id"]) == ("gpt-4o", "call_cf9")
+
+    def test_what_the_candidate_was_not_sent_is_echoed(self):
+        """A response repeats its request: metadata and the like come back although the candidate never had them."""
+        request = b'{"model":"gpt-4o","input":"x","metadata":{"a":"b"},"user":"u","prompt_cache_key":"k"}'
+        adapted = adapt_request(request, "/v1/responses", STUDENT, kind="vllm")
+        assert isinstance(adapted, Adapted)
+        assert b"metadata" not in adapted.body
+        found = whole(RESPONSE, adapted.asked)
+        assert (found["metadata"], found["user"], found["safety_identifier"]) == ({"a": "b"}, "u", None)
+
+    def test_an_id_is_signed_once(self):
+        """A candidate that is itself behind a gateway keeps its ids."""
+        found = whole(RESPONSE | {"output": [ITEM | {"call_id": "call_cf9"}]}, Asked("responses", "gpt-4o"))
+        assert found["output"][0]["call_id"] == "call_cf9"
 
     @pytest.mark.parametrize("kind", ["response.failed", "error"])
     def test_a_failed_response_is_a_failure(self, kind: str):
