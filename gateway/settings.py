@@ -22,7 +22,9 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.quantities import PPM, Address, Bytes, Listen, Seconds, SharePpm, size_bytes
+from gateway.quantities import Address, Bytes, Listen, size_bytes
+from gateway.yamlfile import Loc
+from policies.units import PPM, Seconds, SharePpm
 
 OPENAI_URL = "https://api.openai.com/v1"
 HOUR_S = 3600.0
@@ -295,9 +297,6 @@ class Settings(_Section):
         if self.default_upstream:
             return self.default_upstream
         return "openai" if "openai" in self.upstreams else next(iter(self.upstreams))
-
-
-Loc = tuple[str | int, ...]
 
 
 def contradictions(settings: Settings) -> Iterator[tuple[Loc, str]]:

@@ -1,16 +1,16 @@
 """Reads `crossfade.yaml`: whole or not at all, and every complaint with its place."""
 
-import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import cast, get_args
+from typing import cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from gateway import yamlfile
-from gateway.settings import Loc, Settings, contradictions
-from gateway.yamlfile import Document, Problem, YamlFileError
+from gateway.complaints import problems
+from gateway.settings import Settings, contradictions
+from gateway.yamlfile import Document, Loc, Problem, YamlFileError
 
 DEFAULT_PATH = Path("crossfade.yaml")
 PATH_VARIABLE = "CROSSFADE_CONFIG"
@@ -61,55 +61,17 @@ def load(path: Path | None, environment: Mapping[str, str], overrides: Mapping[L
     try:
         settings = Settings.model_validate(value, context={"folder": path.parent if path is not None else Path()})
     except ValidationError as error:
-        problems = [
-            _problem(document, each["loc"], each["type"], each["msg"]) for each in error.errors(include_input=False)
-        ]
-        raise SettingsError(*problems) from None  # pydantic's own text shows values, which may be secrets
-    problems = [_at(document, loc, text) for loc, text in contradictions(settings)]
-    if problems:
-        raise SettingsError(*problems)
+        # pydantic's own text shows values, which may be secrets
+        raise SettingsError(*problems(document, error, Settings)) from None
+    found = [_at(document, loc, text) for loc, text in contradictions(settings)]
+    if found:
+        raise SettingsError(*found)
     return settings
 
 
-def _problem(document: Document, loc: Loc, kind: str, text: str) -> Problem:
-    """What pydantic says, in our words; never the value itself."""
-    of_key = "[key]" in loc
-    loc = tuple(part for part in loc if not str(part).startswith(("(", "[")))  # tags it puts between the keys
-    if kind == "extra_forbidden":
-        known = _fields(loc[:-1])
-        near = difflib.get_close_matches(str(loc[-1]), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-        return document.problem(loc, f"{_dotted(loc)}: no such key", hint, of_key=True)
-    words = {"missing": "is missing", "model_type": f"is a section. hint: it may have {', '.join(_fields(loc))}"}
-    return _at(document, loc, words.get(kind) or text.removeprefix("Value error, "), of_key=of_key)
-
-
-def _at(document: Document, loc: Loc, text: str, *, of_key: bool = False) -> Problem:
+def _at(document: Document, loc: Loc, text: str) -> Problem:
     message, _, hint = text.partition(". hint: ")
-    return document.problem(loc, f"{_dotted(loc)}: {message}", hint, of_key=of_key)
-
-
-def _dotted(loc: Loc) -> str:
-    return ".".join(str(part) for part in loc)
-
-
-def _fields(loc: Loc) -> list[str]:
-    """The keys there may be at `loc`."""
-    section: type[BaseModel] | None = Settings
-    annotation: object = Settings
-    for part in loc:
-        if section is not None and str(part) in section.model_fields:
-            annotation = section.model_fields[str(part)].annotation
-        # Of a dictionary of sections, or a choice between a section and a word, the section is what has keys.
-        section = next(_sections(annotation), None)
-    return list(section.model_fields) if section is not None else []
-
-
-def _sections(annotation: object) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _sections(inner)
+    return document.problem(loc, f"{'.'.join(str(part) for part in loc)}: {message}", hint)
 
 
 def _with(value: Mapping[str, object], overrides: Mapping[Loc, str]) -> dict[str, object]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from gateway import settings_file
 from gateway.datadir import DataDir
-from gateway.settings import Loc, Settings
+from gateway.settings import Settings
+from gateway.yamlfile import Loc
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 from gateway import settings_file
 from gateway.datadir import DataDirError, clear_run, held, prepare
 from gateway.log import Log
-from gateway.settings import Loc
 from gateway.settings_file import SettingsError
 from gateway.supervisor.child import forbid_core_dumps
 from gateway.supervisor.plan import Modules, Plan, read_secrets
 from gateway.supervisor.process import Supervisor
 from gateway.supervisor.sockets import BindError
+from gateway.yamlfile import Loc
 
 OVERRIDES: dict[str, Loc] = {"listen": ("server", "listen"), "admin": ("server", "admin"), "data": ("data",)}
 """Option -> what it says instead of the settings."""

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from policies.compile import Surroundings
 from policies.routing import Table
 
 
@@ -10,6 +11,8 @@ class ControllerBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     base: Table
     """What the settings say; its version and lease time mean nothing yet."""
+    surroundings: Surroundings
+    """What the settings say that a policy depends on."""
     policies: str
     """The folder of policy files."""
     state: str

@@ -18,7 +18,8 @@ import msgspec
 
 from gateway import clock, keys
 from gateway.control.boot import ControllerBoot, decode
-from gateway.control.policy_files import Compile, Compiled, PolicyFolder, PolicyTextError, keep_good, load_good
+from gateway.control.policies import PolicyReader, first_stage_ppm
+from gateway.control.policy_files import Compile, PolicyFolder, keep_good, load_good
 from gateway.control.publish import Publisher
 from gateway.control.status import ControllerStatus, PolicyStatus
 from gateway.control.table import table_with
@@ -89,6 +90,8 @@ class Controller:
     def _tell_policies(self) -> None:
         for error in self.folder.errors():
             self.log.alarm("policy.not_loaded", reason=error, hint="its last good version stays in force")
+        for warning in self.folder.warnings():
+            self.log.notice("policy.doubt", reason=warning)
 
     def _tell(self) -> None:
         """Write what `status` and `/metrics` show, when it changed.
@@ -152,15 +155,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda _number, _frame: stop.set())
     log = Log("controller")
     try:
-        run(Controller(boot, _compile, log), stop)
+        run(Controller(boot, PolicyReader(boot.surroundings, first_stage_ppm).compile, log), stop)
     except StateError as error:
         log.alarm("controller.failed", reason=str(error))
         return 1
     return 0
-
-
-def _compile(text: str, name: str) -> Compiled:
-    raise PolicyTextError(f"{name}: {len(text)} characters that nothing here reads yet")
 
 
 if __name__ == "__main__":

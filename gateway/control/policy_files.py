@@ -22,6 +22,8 @@ class Compiled:
 
     priority: int
     route: Route
+    warnings: tuple[str, ...] = ()
+    """What is worth a second look; it keeps nothing from loading."""
 
 
 Compile = Callable[[str, str], Compiled]
@@ -73,6 +75,10 @@ class PolicyFolder:
     def errors(self) -> list[str]:
         """What does not load, and why."""
         return [file.error for file in self.files if file.error is not None]
+
+    def warnings(self) -> list[str]:
+        """What is worth a second look in what is in force."""
+        return [text for file in self.files if file.compiled is not None for text in file.compiled.warnings]
 
     def _look(self) -> dict[str, _Stamp]:
         try:

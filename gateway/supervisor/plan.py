@@ -11,6 +11,7 @@ from gateway.control import boot as controller_boot
 from gateway.control import recording
 from gateway.control.table import base_table
 from gateway.datadir import DataDir, DataDirError, secret
+from gateway.policy_text import surroundings
 from gateway.settings import Limits, Prices, Settings, Tls
 from gateway.supervisor.child import Program
 
@@ -86,6 +87,7 @@ class Plan:
             return controller_boot.encode(
                 controller_boot.ControllerBoot(
                     base=base_table(self.settings),
+                    surroundings=surroundings(self.settings),
                     policies=str(self.settings.policies),
                     state=str(self.data.state),
                     routing=str(self.data.routing),

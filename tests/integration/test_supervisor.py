@@ -80,7 +80,7 @@ def test_settings_that_do_not_load_change_nothing(serving: Serving) -> None:
     serving.process.send_signal(signal.SIGHUP)
     await_true(lambda: serving.events("reload.refused") != [], "the refusal")
     assert (
-        "crossfade.yaml:2:11: capture.retentoin: no such key. hint: did you mean retention?"
+        "crossfade.yaml:2:11: `retentoin` is no key here. hint: did you mean `retention`?"
         in (serving.events("reload.refused")[0]["reason"])
     )
     assert serving.ask() == before

@@ -17,6 +17,7 @@ from gateway.keys import Actor
 from gateway.log import Log
 from gateway.settings import Settings
 from gateway.state import opened
+from policies.compile import Known, Surroundings
 from policies.routing import Table
 from policies.routing import decode as decode_table
 from tests.unit.gateway.control.test_policy_files import compile_text
@@ -33,6 +34,7 @@ class Room:
     def controller(self) -> Controller:
         boot = ControllerBoot(
             base=base_table(Settings()),
+            surroundings=Surroundings({"openai": Known(has_background_key=True)}),
             policies=str(self.root / "policies"),
             state=str(self.root / "state.db"),
             routing=str(self.root / "routing.json"),
