@@ -9,6 +9,8 @@ from records.record import Record, Vote
 Kind = Literal["user", "key", "conversation", "exchange"]
 
 _COLUMN: dict[Kind, str] = {"user": "user_id", "key": "key_id", "conversation": "conversation_id", "exchange": "id"}
+FILE = "forgotten.json"
+"""In the records' folder."""
 MOST_IDS = 100_000
 
 

@@ -144,14 +144,16 @@ class Store:
             if not hits:
                 continue
             removed += hits
-            change = self._change(path)
+            # A name that no commit has staged: what is left of a forgetting that was cut off is never published.
+            fresh = path.with_name(f".{path.name}.forget{_FRESH}")
             if hits == self._one(f"SELECT count(*) FROM {source}", []):  # noqa: S608 -- our own paths, quoted
                 path.unlink()
                 sync_directory(path.parent)
                 continue
             kept = f"SELECT * FROM {source} WHERE NOT coalesce({where}, false)"  # noqa: S608 -- our own words
-            write_query(self.connection, kept, self.root / change.fresh, *parameters)
-            self.publish([change])
+            write_query(self.connection, kept, fresh, *parameters)
+            fresh.rename(path)
+            sync_directory(path.parent)
         return removed
 
     def _change(self, final: Path, replaces: Sequence[Path] = ()) -> Change:

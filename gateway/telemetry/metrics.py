@@ -130,7 +130,7 @@ METRICS: tuple[Metric, ...] = (
         Owner.RECORDER,
         ("requests_total", "counter", "Exchanges recorded.", ("route", "variant", "model", "status_class"), ()),
         ("request_seconds", "histogram", "From a request's arrival to its answer's last byte.", _ARM, TOTAL_BUCKETS),
-        ("time_to_first_token_seconds", "histogram", "From arrival to the answer's first byte.", _ARM, TTFT_BUCKETS),
+        ("time_to_first_token_seconds", "histogram", "Of streams: from arrival to the first byte.", _ARM, TTFT_BUCKETS),
         ("time_per_output_token_seconds", "histogram", "Between tokens of a streamed answer.", _ARM, TPOT_BUCKETS),
         ("tokens_total", "counter", "Tokens, by kind.", ("route", "variant", "model", "kind"), ()),
         ("cost_usd_total", "counter", "What the answers cost.", ("route", "variant", "model"), ()),

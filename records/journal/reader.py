@@ -154,7 +154,8 @@ class Assembler:
             return None
         begun = self.opened.pop(exchange.meta.id, None)
         if begun is None:
-            return None  # its beginning was damaged or lost; the writer's Gap or the reader's count says so
+            # Its beginning was damaged or removed; that it happened, and how, is still known.
+            return Exchange(exchange.meta, b"", b"")
         answer = b"".join((*begun.parts, exchange.response_body))
         if len(answer) != exchange.meta.response_bytes:
             answer = b""  # a part was left out or lost: a body with a hole is no body

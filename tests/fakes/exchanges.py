@@ -50,6 +50,11 @@ def chat_stream(*pieces: str, finish: str | None = "stop") -> bytes:
     return events + (b"data: [DONE]\n\n" if finish is not None else b"")
 
 
+def head(*fields: tuple[str, str]) -> bytes:
+    """Header lines as the journal keeps them."""
+    return "".join(f"\r\n{name}: {value}" for name, value in fields).encode("latin-1")
+
+
 def exchange(
     number: int = 0,
     request: bytes | None = None,
@@ -61,7 +66,7 @@ def exchange(
     """A chat completion by the baseline, the app content; `meta` says what is different."""
     request = chat_request() if request is None else request
     response = chat_answer() if response is None else response
-    kind = b"text/event-stream; charset=utf-8" if streamed else b"application/json"
+    kind = "text/event-stream; charset=utf-8" if streamed else "application/json"
     at = meta.get("arrived_at", AT)
     fields: dict[str, Any] = {
         "id": exchange_id(number, at),
@@ -69,7 +74,7 @@ def exchange(
         "arrived_at": AT,
         "method": "POST",
         "target": "/v1/chat/completions",
-        "request_head": b"content-type: application/json\r\nuser-agent: OpenAI/Python 3.52.0",
+        "request_head": head(("content-type", "application/json"), ("user-agent", "OpenAI/Python 3.52.0")),
         "key_id": "00112233aabbccdd",
         "key_name": "",
         "route": "support",
@@ -85,7 +90,7 @@ def exchange(
         "pinned": False,
         "retry_count": 0,
         "status": 200,
-        "response_head": b"content-type: " + kind + b"\r\nx-request-id: req_1",
+        "response_head": head(("content-type", kind), ("x-request-id", "req_1")),
         "outcome": "complete",
         "attempts": [Attempt("baseline", "openai", 200, started_s=0.0002, head_s=0.3, first_byte_s=0.3, ended_s=0.9)],
         "overhead_s": 0.0002,

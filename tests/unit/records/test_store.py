@@ -51,7 +51,7 @@ def test_rows_are_read_by_anyone_with_duckdb(store):
     keep(store, "a", record(1), record(2, at=AT + DAY_S, status=500))
 
     columns = "id, arrived_at, date, status, complete, cost_usd, previous_response_id, tpot_ms"
-    found = duckdb.read_parquet(f"{store.root}/exchanges/**/*.parquet").project(columns).order("id").fetchall()
+    found = duckdb.sql(f"FROM '{store.root}/exchanges/**/*.parquet'").project(columns).order("id").fetchall()
 
     moment = datetime.datetime(2026, 11, 18, 11, 6, 40)  # noqa: DTZ001 -- DuckDB's TIMESTAMP is without a zone: UTC
     assert found[0] == (exchange_id(1), moment, moment.date(), 200, True, pytest.approx(0.00011), "", None)
