@@ -32,9 +32,11 @@ class Budget:
 def _sizes(journal: Path) -> list[int]:
     sizes: list[int] = []
     try:
-        for worker in os.scandir(journal):
-            if worker.is_dir(follow_symlinks=False):
-                sizes += [entry.stat(follow_symlinks=False).st_size for entry in os.scandir(worker.path)]
+        with os.scandir(journal) as workers:
+            for worker in workers:
+                if worker.is_dir(follow_symlinks=False):
+                    with os.scandir(worker.path) as entries:
+                        sizes += [entry.stat(follow_symlinks=False).st_size for entry in entries]
     except OSError:
         return sizes  # a directory that went away while it was read: the next look sees the rest
     return sizes

@@ -53,17 +53,22 @@ class Watch:
         self._age_then_s = 0.0
         self.serving: Serving | None = None
         self.killed = False
+        self._unwritten = False
+        """We were told to write the kill file and the disk did not take it: we stay killed without it."""
         self.problem = ""
         """Why the newest file is not in use; empty: it is."""
 
     def kill(self) -> None:
         """Write the kill file ourselves."""
         self.killed = True
-        self._kill_path.touch()
+        try:
+            self._kill_path.touch()
+        except OSError:
+            self._unwritten = True
 
     def poll(self, *, wall: Callable[[], float], now: float) -> bool:
         """Look again; True if the table's meaning changed. `now`: monotonic seconds."""
-        self.killed = self._kill_path.exists()
+        self.killed = self._unwritten or os.path.exists(self._kill_path)
         try:
             found = os.stat(self._routing_path)
         except OSError:

@@ -97,7 +97,12 @@ def make_ready(
         UpstreamError: a file or variable that one of them names is not there.
     """
     contexts: dict[str | None, ssl.SSLContext] = {}
-    ready = {upstream.name: _ready(upstream, contexts, environment) for upstream in upstreams}
+    ready: dict[str, Destination] = {}
+    for upstream in upstreams:
+        try:
+            ready[upstream.name] = _ready(upstream, contexts, environment)
+        except ValueError as error:  # a port, an address or a path that is none
+            raise UpstreamError(f"upstream {upstream.name}: {error}") from error
     if pass_credentials:
         return ready
     return {name: replace(found, replaced=found.replaced | _CREDENTIALS) for name, found in ready.items()}
