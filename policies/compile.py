@@ -23,6 +23,8 @@ class Known:
 
     has_background_key: bool = False
     """Whether it may be called with nobody waiting: for the noise floor, a judge, a reverse shadow."""
+    is_priced: bool = False
+    """Whether what it answers can be priced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,11 @@ class Surroundings:
     """What a policy's meaning depends on beside its file."""
 
     upstreams: Mapping[str, Known] = field(default_factory=dict[str, Known])
-    prices_known: bool = False
-    """Whether both variants' prices are known, so that cost can be computed."""
+
+    def price(self, policy: Policy) -> bool:
+        """Whether both variants' prices are known, so that cost can be compared."""
+        named = (policy.baseline.upstream, policy.candidate.upstream)
+        return all(self.upstreams.get(name, Known()).is_priced for name in named)
 
 
 def route(policy: Policy, *, weight_ppm: int) -> routing.Route:
@@ -142,7 +147,7 @@ def _canonical(value: object) -> str:
 def _gates(policy: Policy, surroundings: Surroundings) -> rules.Gates:
     gates, names = policy.gates, [comparator.name for comparator in policy.compare]
     checked = any(name in CHECKS for name in names)
-    priced = gates.cost is not None and (surroundings.prices_known or "cost" in gates.model_fields_set)
+    priced = gates.cost is not None and (surroundings.price(policy) or "cost" in gates.model_fields_set)
     return rules.Gates(
         quality=_quality(policy),
         validity=rules.Validity(gates.validity.margin, gates.alpha) if gates.validity and checked else None,
@@ -165,7 +170,7 @@ def _latency(gate: gating.LatencyGate, alpha: float) -> rules.Latency:
         measure=measure,
         quantile=quantile,
         limit_s=limit_s,
-        ratio=ratio or 1.0,
+        ratio=rules.Latency().ratio if ratio is None else ratio,
         warmup=gate.warmup,
         alpha=alpha,
     )

@@ -213,7 +213,7 @@ def _background(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]
         message = f"upstream {name} has no key for calls of our own: the noise floor stays unknown"
         yield _warning(("shadow", "noise_floor"), message, _key_hint(name))
     if not reversed_at and policy.stages[-1].weight_ppm >= ARMS_FROM_PPM:
-        message = f"upstream {name} has no key for calls of our own: from 25% on, quality is not certified again"
+        message = f"upstream {name} has no key for calls of our own: the candidate's own conversations stay uncompared"
         yield _warning(("stages", len(policy.stages) - 1), message, _key_hint(name))
 
 
@@ -223,9 +223,7 @@ def _key_hint(upstream: str) -> str:
 
 def _prices(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]:
     cost = policy.gates.cost
-    if cost is None or surroundings.prices_known:
-        return
-    if cost.required:
+    if cost is not None and cost.required and not surroundings.price(policy):
         message = "prices are not known, so this gate could never pass"
         yield Finding(("gates", "cost"), message, "state them under `prices` in crossfade.yaml")
 

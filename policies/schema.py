@@ -5,6 +5,7 @@ key is wrong about stands in `policies.lint`. Nothing here is ever written back:
 rollout's state is what is.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
@@ -312,3 +313,9 @@ class Policy(Section):
     """Names of gateway keys that may choose a variant by header; such requests leave the evidence."""
     expose_variant: bool = True
     """Whether answers say which variant they are."""
+
+
+def json_schema() -> str:
+    """The JSON Schema of a policy file, as `policies/policy.schema.json` ships it for editors."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Policy.model_json_schema()}
+    return json.dumps(schema, indent=1, ensure_ascii=False)

@@ -5,20 +5,12 @@ import os
 from pathlib import Path
 
 from gateway import settings_file
+from gateway.cli.options import add_json, add_options
 from gateway.datadir import DataDir
 from gateway.settings import Settings
+
+__all__ = ["add_json", "add_options", "data", "settings"]
 from gateway.yamlfile import Loc
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options that say which one."""
-    parser.add_argument("--config", metavar="FILE", help="the settings (default: crossfade.yaml here, if there is one)")
-    parser.add_argument("--data", metavar="DIR", help="the data directory (default: what the settings say)")
-
-
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """The option of every command that reads."""
-    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def settings(arguments: argparse.Namespace) -> Settings:

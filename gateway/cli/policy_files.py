@@ -1,0 +1,143 @@
+"""The verbs of `crossfade policy` that read policy files: lint, plan, explain, schema."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from gateway.cli import place, policy_plan
+from gateway.policy_text import SUFFIXES, Loaded, located, read_file, surroundings
+from gateway.settings_file import SettingsError
+from gateway.state import StateError
+from gateway.yamlfile import Problem, YamlFileError
+from policies import explain, meaning
+from policies.compile import Surroundings, decision_rules
+from policies.lint import overlaps
+from policies.schema import Policy, json_schema
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it. Returns 0 when fine, 1 when a policy is refused; `plan` 2 when something would change."""
+    try:
+        return _VERBS[arguments.verb](arguments)
+    except (SettingsError, YamlFileError, StateError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}. hint: name a file that can be read", file=sys.stderr)
+        return 1
+
+
+def _lint(arguments: argparse.Namespace) -> int:
+    known = _surroundings(arguments)
+    loaded, refused = _read_all(_paths(arguments), known)
+    warnings = [problem for each in loaded for problem in each.warnings]
+    by_name = {each.name: each for each in loaded}
+    for name, finding in overlaps({each.name: each.policy for each in loaded}):
+        (refused if finding.refused else warnings).append(located(by_name[name].document, finding))
+    if arguments.json:
+        rows = [_row(problem, refused=True) for problem in refused] + [_row(each, refused=False) for each in warnings]
+        print(json.dumps(rows))
+    else:
+        for problem in (*refused, *warnings):
+            print(problem)
+        print(f"{len(loaded)} fine, {len(refused)} problems, {len(warnings)} warnings", file=sys.stderr)
+    return 1 if refused else 0
+
+
+def _row(problem: Problem, *, refused: bool) -> dict[str, object]:
+    return {"refused": refused, **asdict(problem)}
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    if arguments.replay is not None:
+        return _replay(arguments.replay, as_json=arguments.json)
+    known = _surroundings(arguments)
+    loaded = _all(arguments, known)
+    told = [meaning.text(each.policy, decision_rules(each.policy, known)) for each in loaded]
+    if arguments.json:
+        print(json.dumps([_explained(each, line) for each, line in zip(loaded, told, strict=True)]))
+    else:
+        print("\n\n".join(told))
+    return 0
+
+
+def _explained(loaded: Loaded, told: str) -> dict[str, object]:
+    return {"file": loaded.name, "route": loaded.policy.route, "text": told, "policy": dumped(loaded.policy)}
+
+
+def dumped(policy: Policy) -> object:
+    """A policy with all its defaults."""
+    return policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _replay(path: Path, *, as_json: bool) -> int:
+    """Decide again; 1 if the decision is another."""
+    try:
+        kept = explain.decode(path.read_bytes())
+    except explain.RecordError as error:
+        print(f"{path}: {error}. hint: a record is one JSON object, as decisions are kept", file=sys.stderr)
+        return 1
+    again = explain.replay(kept)
+    same = explain.fields(again) == explain.fields(kept.decision)
+    if as_json:
+        print(explain.fields(again).decode())
+    else:
+        print(explain.text(again))
+    print("the same decision" if same else "ANOTHER decision than was recorded", file=sys.stderr)
+    return 0 if same else 1
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    known = _surroundings(arguments)
+    plans = policy_plan.plans(_all(arguments, known), known, place.data(arguments), traffic=arguments.traffic)
+    print(policy_plan.as_json(plans) if arguments.json else policy_plan.as_text(plans))
+    return 2 if any(plan.changes for plan in plans) else 0
+
+
+def _schema(_: argparse.Namespace) -> int:
+    print(json_schema())
+    return 0
+
+
+_VERBS = {"lint": _lint, "plan": _plan, "explain": _explain, "schema": _schema}
+
+
+def _surroundings(arguments: argparse.Namespace) -> Surroundings:
+    return surroundings(place.settings(arguments))
+
+
+def _paths(arguments: argparse.Namespace) -> list[Path]:
+    named: Sequence[Path] = arguments.policies or [place.settings(arguments).policies]
+    found: list[Path] = []
+    for path in named:
+        if path.is_dir():
+            found += sorted(child for child in path.iterdir() if child.suffix in SUFFIXES)
+        else:
+            found.append(path)
+    return found
+
+
+def _read_all(paths: Sequence[Path], known: Surroundings) -> tuple[list[Loaded], list[Problem]]:
+    loaded: list[Loaded] = []
+    refused: list[Problem] = []
+    for path in paths:
+        try:
+            loaded.append(read_file(path, known))
+        except YamlFileError as error:
+            refused += error.problems
+    return loaded, refused
+
+
+def _all(arguments: argparse.Namespace, known: Surroundings) -> list[Loaded]:
+    """Every policy that is named.
+
+    Raises:
+        YamlFileError: one of them is refused.
+    """
+    loaded, refused = _read_all(_paths(arguments), known)
+    if refused:
+        raise YamlFileError(*refused)
+    return loaded

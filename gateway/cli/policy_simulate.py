@@ -1,0 +1,118 @@
+"""`crossfade policy simulate`: compared pairs through the very functions that decide in production."""
+
+import argparse
+import gzip
+import hashlib
+import sys
+import zlib
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import cast
+
+from gateway.policy_text import read_file
+from gateway.yamlfile import YamlFileError
+from policies import explain
+from policies.compile import Known, Surroundings, decision_rules
+from policies.events import PairEvent
+from policies.pairs import PairError, read
+from policies.rules import Rules
+from policies.simulate import Moment, summarise, walk
+from policies.terms import Move
+
+_GZIP = b"\x1f\x8b"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print each move with its evidence, then the last state. Returns 1 if pairs or policy cannot be read."""
+    # No settings are read: pairs are already scored, so no upstream is asked, and prices stand in the pairs.
+    try:
+        policy = read_file(arguments.policy).policy
+    except YamlFileError as error:
+        print(error, file=sys.stderr)
+        return 1
+    keys = {policy.baseline.upstream: Known(has_background_key=True, is_priced=True)}
+    keys[policy.candidate.upstream] = Known(is_priced=True)
+    rules = decision_rules(policy, Surroundings(keys))
+    try:
+        with _opened(arguments.pairs) as lines:
+            pairs, timed = _pairs(lines)
+    except (PairError, EOFError, zlib.error, OSError) as error:
+        reason = error.strerror or error if isinstance(error, OSError) else error
+        print(f"{arguments.pairs}: {reason}. hint: JSON lines, gzipped or not", file=sys.stderr)
+        return 1
+    if arguments.shuffle is not None:
+        pairs, timed = _shuffled(pairs, arguments.shuffle), False
+    _tell(rules, pairs, timed=timed, every=max(0, arguments.every), as_json=arguments.json)
+    return 0
+
+
+def _tell(rules: Rules, pairs: Iterable[PairEvent], *, timed: bool, every: int, as_json: bool) -> None:
+    moves: list[Moment] = []
+    last: Moment | None = None
+    for last in walk(rules, pairs, timed=timed, every=every):
+        moved = last.decision.move is not Move.HOLD
+        if moved:
+            moves.append(last)
+        if moved or (every and last.unit % every == 0):
+            _show(last, as_json=as_json)
+    if last is not None and not (moves and moves[-1] == last):
+        _show(last, as_json=as_json)
+    summary = explain.summary(summarise(moves, last)).decode()
+    if as_json:
+        print(summary)
+    else:
+        found = summarise(moves, last)
+        at = "" if found.decided_at_unit is None else f" after {found.decided_at_unit} units"
+        print(f"\n{found.outcome}{at}, of {found.units} units seen")
+
+
+def _show(moment: Moment, *, as_json: bool) -> None:
+    if as_json:
+        print(explain.fields(moment.decision).decode())
+    else:
+        print(f"after {moment.unit} units\n{explain.text(moment.decision)}")
+
+
+@contextmanager
+def _opened(name: str) -> Generator[Iterable[bytes]]:
+    """The lines of a file or of standard input, gzipped or not."""
+    if name == "-":
+        yield _unzipped(cast("BufferedReader", sys.stdin.buffer))
+    else:
+        with Path(name).open("rb") as file:
+            yield _unzipped(file)
+
+
+def _unzipped(file: BufferedReader) -> Iterable[bytes]:
+    return gzip.open(file) if file.peek(2)[:2] == _GZIP else file
+
+
+def _pairs(lines: Iterable[bytes]) -> tuple[list[PairEvent], bool]:
+    """All pairs, and whether every one of them says when it was.
+
+    Raises:
+        PairError: a line is none; with its number.
+    """
+    found: list[PairEvent] = []
+    timed = True
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            pair, is_timed = read(line)
+        except PairError as error:
+            raise PairError(f"line {number}: {error}") from error
+        found.append(pair)
+        timed = timed and is_timed
+    return (sorted(found, key=lambda pair: pair.at) if timed else found), timed
+
+
+def _shuffled(pairs: list[PairEvent], seed: int) -> list[PairEvent]:
+    """The same pairs with their units in another order; a unit's own pairs keep theirs."""
+    by_unit: dict[str, list[PairEvent]] = {}
+    for pair in pairs:
+        by_unit.setdefault(pair.unit, []).append(pair)
+    names = sorted(by_unit, key=lambda name: hashlib.sha256(f"{seed}\n{name}".encode()).digest())
+    return [pair for name in names for pair in by_unit[name]]
