@@ -257,7 +257,7 @@ def test_retries_are_the_sdks(arena: Arena):
 @pytest.mark.parametrize("cut", ["reset", "close", "error_event", "garbage"])
 def test_a_broken_stream_is_an_error(client: OpenAI, arena: Arena, cut: Any):
     """A stream that breaks at the upstream breaks at the app, after the chunks that came."""
-    arena.upstream.plan(Fault(cut=cut, after=4))
+    arena.upstream.plan(Fault(cut=cut, after=4, gap_s=0.01))
     said: list[str] = []
     with pytest.raises(openai.APIError):
         for chunk in client.chat.completions.create(model="gpt-4o", messages=TURNS, stream=True):

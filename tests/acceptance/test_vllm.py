@@ -21,6 +21,8 @@ from tests.fakes.upstream import FakeUpstream
 from tests.integration.gateway_process import Gateway, table_for
 
 TURNS: Any = [{"role": "user", "content": "Where is my card?"}]
+ALL_BUT_NONE = PPM - 1
+"""At a full weight the gateway asks the frontier now and then, to verify the key again."""
 needs_vllm = pytest.mark.skipif(not vllm_server.is_installed(), reason="no vLLM is set up here: make vllm")
 pytestmark = pytest.mark.slow
 
@@ -79,7 +81,7 @@ def test_vllm_as_upstream_refuses_in_its_own_words(client: OpenAI):
 def test_vllm_as_candidate_looks_like_the_frontier(vllm: VllmServer, tmp_path: Path, stream: bool):  # noqa: FBT001 -- a pytest parameter
     """An app at the candidate sees the model it asked for and nothing of the engine's."""
     with in_thread(FakeUpstream()) as frontier:
-        route = candidate_route(MODEL, PPM)
+        route = candidate_route(MODEL, ALL_BUT_NONE)
         with gateway_for(tmp_path, frontier.base_url, vllm.base_url, route) as gateway:
             client = OpenAI(base_url=gateway.base_url, api_key="sk-app", max_retries=0)
             client.chat.completions.create(model="gpt-4o", messages=TURNS)
@@ -126,7 +128,7 @@ async def test_a_junk_key_never_gets_the_candidates_answer(tmp_path: Path):
     """In pass-through mode only the frontier knows a good key: at 100 % a junk key still gets its 401."""
     frontier, candidate = FakeUpstream(), FakeUpstream(Speaker("candidate", vllm=True), require_key=False)
     async with frontier, candidate:
-        route = candidate_route("tiny", PPM, breaker=NEVER)
+        route = candidate_route("tiny", ALL_BUT_NONE, breaker=NEVER)
         with gateway_for(tmp_path, frontier.base_url, candidate.base_url, route) as gateway:
             async with AsyncOpenAI(base_url=gateway.base_url, api_key="sk-good", max_retries=0) as good:
                 await verify(good)
