@@ -34,6 +34,10 @@ class FakeWorker:
         self.live[INDEX["started_at"]] = int(clock.wall())
         self.live[INDEX["table_seen_at"]] = int(clock.wall())
 
+    def kill(self) -> None:
+        """Act as if the kill file had been seen."""
+        self.live[INDEX["killed"]] = 1
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         self.writers.add(writer)
@@ -80,6 +84,7 @@ async def run(boot: Boot) -> None:
     servers = [await asyncio.start_server(worker.serve, sock=socket.socket(fileno=fd)) for fd in boot.listen_fds]
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGUSR2, worker.kill)
     if mode() != "hang":
         os.write(boot.ready_fd, b"1")
         os.close(boot.ready_fd)

@@ -26,7 +26,7 @@ from gateway import clock
 
 ROOT = Path(__file__).parents[2]
 FAKE_WORKER = "tests.fakes.worker"
-REAL_WORKER = "gateway.proxy.app"
+REAL = ""
 PATIENCE_S = 20.0
 
 
@@ -52,6 +52,7 @@ class Serving:
     settings: str = ""
     """Lines of crossfade.yaml besides the ports."""
     worker: str = FAKE_WORKER
+    """REAL: the command `crossfade serve` itself, with nothing in its place."""
     workers: int = 1
     port: int = field(default_factory=free_port)
     admin_port: int = field(default_factory=free_port)
@@ -60,7 +61,8 @@ class Serving:
     @property
     def command(self) -> list[str]:
         """What starts it, in its directory."""
-        return [sys.executable, "-m", "tests.fakes.serve", self.worker, "--config", "crossfade.yaml"]
+        program = ["tests.fakes.serve", self.worker] if self.worker else ["gateway.cli.main", "serve"]
+        return [sys.executable, "-m", *program, "--config", "crossfade.yaml"]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -125,6 +127,10 @@ class Serving:
         wanted = self.workers if workers is None else workers
         await_true(lambda: self.is_ready() and self.admin("/readyz").json()["workers"] == wanted, "ready")
 
+    def await_control(self) -> None:
+        """Wait until the control plane is there as well."""
+        await_true(lambda: all(each["pid"] for each in self.status()["processes"]), "the control plane")
+
     def status(self) -> dict[str, Any]:
         """What the supervisor says of itself."""
         return json.loads((self.data / "run" / "supervisor.json").read_bytes())
@@ -132,6 +138,13 @@ class Serving:
     def pid_of(self, slot: str) -> int | None:
         """The process that fills a slot."""
         return next(each["pid"] for each in self.status()["processes"] if each["slot"] == slot)
+
+    def crossfade(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run another command of the command line over the same directory."""
+        command = [sys.executable, "-m", "gateway.cli.main", *words]
+        return subprocess.run(  # noqa: PLW1510 -- its exit status is what tests look at
+            command, cwd=self.directory, env=self.environment, capture_output=True, text=True, timeout=PATIENCE_S
+        )
 
     def ask(self, path: str = "/v1/models") -> int:
         """One request over a connection of its own; the pid of the fake worker that answered."""

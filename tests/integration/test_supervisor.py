@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 def serving(tmp_path: Path) -> Iterator[Serving]:
     with Serving(tmp_path) as running:
         running.await_ready()
+        running.await_control()
         yield running
 
 
@@ -182,10 +183,12 @@ def test_only_this_user_can_read_the_data(serving: Serving) -> None:
 
 
 def test_sigusr2_is_the_kill_switch(serving: Serving) -> None:
-    """SIGUSR2 writes the kill file, and nothing dies of it."""
+    """SIGUSR2 writes the kill file and reaches the workers, and nothing dies of it."""
+    before = serving.pid_of("worker-0")
     serving.process.send_signal(signal.SIGUSR2)
     await_true((serving.data / "KILL").exists, "the kill file")
-    assert serving.is_ready()
+    await_true(lambda: counted(serving, "crossfade_killed") == 1, "the worker acts on it")
+    assert serving.ask() == before
 
 
 def counted(serving: Serving, series: str) -> float:

@@ -1,0 +1,165 @@
+"""`crossfade serve` whole, with nothing in any part's place, in front of a fake upstream."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import openai
+import pytest
+
+from policies.routing import decode
+from tests.fakes.thread import in_thread
+from tests.fakes.upstream import FakeUpstream
+from tests.integration.serving import REAL, Serving, await_true, load
+
+pytestmark = pytest.mark.slow
+
+POLICY = """\
+route: support-triage
+match: {model: gpt-4o}
+baseline: {upstream: openai}
+candidate: {upstream: vllm, model: triage-7b, revision: "1"}
+compare: [json_fields]
+stages: [shadow, 1%, 100%]
+"""
+
+
+@pytest.fixture
+def upstream() -> Iterator[FakeUpstream]:
+    with in_thread(FakeUpstream(require_key=False)) as running:
+        yield running
+
+
+@pytest.fixture
+def serving(tmp_path: Path, upstream: FakeUpstream) -> Iterator[Serving]:
+    url = upstream.base_url
+    settings = f"upstreams: {{openai: {{base_url: '{url}'}}, vllm: {{kind: vllm, base_url: '{url}'}}}}\n"
+    with Serving(tmp_path, settings + "keys: {mode: '${MODE:-passthrough}'}", worker=REAL) as running:
+        running.await_ready()
+        running.await_control()
+        yield running
+
+
+def client(serving: Serving, key: str = "sk-test") -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"http://127.0.0.1:{serving.port}/v1", api_key=key, max_retries=0, timeout=20.0)
+
+
+def ask(serving: Serving, key: str = "sk-test") -> str:
+    answer = client(serving, key).chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}])
+    return answer.choices[0].message.content or ""
+
+
+def test_an_app_is_answered_and_the_exchange_recorded(serving: Serving) -> None:
+    """The official SDK is answered through `crossfade serve`, and the exchange is on the admin API soon after."""
+    assert ask(serving)
+    await_true(lambda: bool(serving.admin("/api/v1/exchanges").json()["exchanges"]), "the exchange is recorded")
+    (line,) = serving.admin("/api/v1/exchanges").json()["exchanges"]
+    assert (line["model_requested"], line["status"], line["outcome"]) == ("gpt-4o", 200, "complete")
+    shown = serving.admin(f"/api/v1/exchanges/{line['id']}").json()["record"]
+    assert json.loads(shown["request_json"])["messages"] == [{"role": "user", "content": "hi"}]
+    assert "crossfade_requests_total" in serving.admin("/metrics").text
+
+
+def test_a_policy_comes_breaks_and_goes(serving: Serving, tmp_path: Path) -> None:
+    """A policy file is in force within a moment, a broken edit changes nothing and is shown, its removal ends it."""
+    policy = tmp_path / "policies" / "support-triage.yaml"
+    policy.parent.mkdir()
+    policy.write_text(POLICY)
+    await_true(lambda: routes(serving) == ["support-triage"], "the route")
+    policy.write_text(POLICY.replace("stages:", "stags:"))
+    await_true(lambda: bool(serving.events("policy.not_loaded")), "the complaint")
+    assert routes(serving) == ["support-triage"]
+    status = serving.crossfade("status")
+    assert "support-triage.yaml:6:1: `stags` is no key here" in status.stdout
+    assert "did you mean `stages`?" in status.stdout
+    policy.unlink()
+    await_true(lambda: routes(serving) == [], "no route")
+
+
+def routes(serving: Serving) -> list[str]:
+    return [route.name for route in decode((serving.data / "routing.json").read_bytes()).routes]
+
+
+def test_a_reload_under_load_fails_no_request(serving: Serving) -> None:
+    """SIGHUP replaces the real workers under load, kept connections included, and not one request fails."""
+    with load(serving.port, keep_alive=True, threads=2) as kept, load(serving.port, keep_alive=False, threads=2) as new:
+        for round_ in range(1, 6):
+            serving.process.send_signal(signal.SIGHUP)
+            await_true(lambda wanted=round_: len(serving.events("reload.done")) == wanted, "reload")
+    assert (kept.failures, new.failures) == ([], [])
+    assert kept.answered > 100
+    assert new.answered > 100
+
+
+def test_a_killed_worker_refuses_nobody(serving: Serving) -> None:
+    """SIGKILL of the only real worker costs what was under way on it, and refuses no connection."""
+    with load(serving.port, keep_alive=False) as running:
+        for _ in range(3):
+            before, answered = serving.pid_of("worker-0"), running.answered
+            assert before is not None
+            os.kill(before, signal.SIGKILL)
+            await_true(lambda gone=before: serving.pid_of("worker-0") not in (gone, None), "a new worker")
+            await_true(lambda answered=answered: running.answered > answered + 20, "answers again")
+    assert not [each for each in running.failures if "refused" in each.lower()]
+    assert len(running.failures) <= 3 * running.threads
+
+
+def test_the_kill_switch_is_confirmed_with_the_control_plane_dead(serving: Serving) -> None:
+    """`crossfade kill` acts, and every worker confirms it, with controller, recorder and admin process stopped."""
+    for slot in ("controller", "recorder", "admin"):
+        pid = serving.pid_of(slot)
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+    done = serving.crossfade("kill", "--json")
+    assert (done.returncode, json.loads(done.stdout)["killed"]) == (0, True)
+    assert len(json.loads(done.stdout)["confirmed"]) == 1
+    assert "KILLED" in serving.crossfade("status").stdout
+    assert "crossfade_killed 1" in serving.admin("/metrics").text
+    assert ask(serving)
+    assert serving.crossfade("kill", "--off").returncode == 0
+    assert "KILLED" not in serving.crossfade("status").stdout
+
+
+def test_virtual_keys_are_asked_for_and_revoked(serving: Serving, upstream: FakeUpstream) -> None:
+    """With virtual keys, only a key that was made and not revoked is answered; the upstream never sees it."""
+    serving.settings = serving.settings.replace("${MODE:-passthrough}", "virtual")
+    serving.write_settings()
+    serving.process.send_signal(signal.SIGHUP)
+    await_true(lambda: bool(serving.events("reload.done")), "reload")
+    made = serving.crossfade("keys", "create", "team-a")
+    key = made.stdout.strip()
+    assert key.startswith("cf-")
+    with pytest.raises(openai.AuthenticationError):
+        ask(serving, "cf-made-up")
+    await_true(lambda: answers(serving, key), "the new key is known")
+    assert serving.crossfade("keys", "revoke", "team-a").returncode == 0
+    await_true(lambda: not answers(serving, key), "the revoked key is refused")
+    assert key not in serving.log_path.read_text()
+
+
+def answers(serving: Serving, key: str) -> bool:
+    try:
+        return bool(ask(serving, key))
+    except openai.AuthenticationError:
+        return False
+
+
+def test_the_status_of_a_dead_gateway(serving: Serving) -> None:
+    """Status is read from files: it knows the routes and that nothing serves, after everything was killed."""
+    serving.process.kill()
+    serving.process.wait()
+    status = serving.crossfade("status", "--json")
+    assert status.returncode == 1
+    assert json.loads(status.stdout)["serving"] is False
+    assert json.loads(status.stdout)["table"]["version"] == 1
+
+
+def test_doctor_sends_a_request_through(serving: Serving) -> None:
+    """`crossfade doctor --send-test` asks for the models through the gateway, and all is well."""
+    done = serving.crossfade("doctor", "--send-test", "--json")
+    findings = {each["subject"]: each for each in json.loads(done.stdout)}
+    assert (done.returncode, findings["send-test"]["level"]) == (0, "ok")
+    assert httpx.get(f"http://127.0.0.1:{serving.port}/v1/models").headers["x-crossfade-request-id"]
