@@ -136,7 +136,8 @@ class Evidence:
         units = [(unit.events[0].at, name, unit) for name, several in self.open.items() for unit in several]
         self.open.clear()
         for _, _, unit in sorted(units, key=lambda each: each[:2]):
-            self._close(unit.events)
+            if not unit.counted:
+                self._close(unit.events)
 
     def merge(self, other: "Evidence") -> None:
         """Add another replica's counts and open units. Detectors stay the leader's own."""

@@ -73,7 +73,7 @@ def evaluate(gate: Gate, evidence: Evidence, look: Look = Look()) -> GateResult:
             return _errors(gate, evidence, look)
         case Latency():
             return _screen(gate, evidence, look) if evidence.shadow else _latency(gate, evidence, look)
-        case Cost():
+        case _:
             return _cost(gate, evidence)
 
 
@@ -268,7 +268,7 @@ def _judge(reading: _Reading, evidence: Evidence, look: Look) -> GateResult:
     return GateResult(
         reading.name, verdict, reason, int(reading.n), reading.estimate * scale, lower, upper, reading.limit * scale,
         reading.log_e / LOG10, reading.log_harm / LOG10, wall / LOG10,
-        units_to_go=None if needed is None else 0 if certified else max(0, needed - int(reading.n)),
+        units_to_go=0 if certified else None if needed is None else max(0, needed - int(reading.n)),
         required=gate.required and reading.needed_here,
         futile=not certified and _futile(reading, evidence.stage.max_units * look.budgets),
         better=reading.better,
@@ -285,24 +285,16 @@ def _futile(reading: _Reading, budget: int) -> bool:
     return needed is None or needed > budget
 
 
-def _missing(name: str, gate: Gate, expected: int, *, needed_here: bool = True) -> GateResult:
+def _missing(
+    name: str, gate: Quality | Validity | Errors | Latency, expected: int, *, needed_here: bool = True
+) -> GateResult:
     """No evidence at all: patience at first, an error once `expected` units passed that should have brought some."""
     overdue = expected >= _DUE
     return GateResult(
         name, Verdict.ERROR if overdue else Verdict.INCONCLUSIVE,
         f"{name}: no evidence yet" if not overdue else f"{name}: no evidence in {expected} units that should have some",
-        limit=_limit(gate), needed=-math.log(gate.alpha) / LOG10, required=gate.required and needed_here,
+        limit=gate.quantile if isinstance(gate, Latency) else -gate.margin, needed=-math.log(gate.alpha) / LOG10, required=gate.required and needed_here,
     )  # fmt: skip
-
-
-def _limit(gate: Gate) -> float:
-    match gate:
-        case Latency():
-            return gate.quantile
-        case Cost():
-            return gate.max_ratio
-        case _:
-            return -gate.margin
 
 
 def _sum(values: stats.Floats, counts: stats.Floats) -> tuple[float, float]:

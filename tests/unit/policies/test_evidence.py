@@ -1,5 +1,6 @@
 """Evidence: units, intention to treat, the watermark, and counts that no order or split can change."""
 
+import copy
 from dataclasses import replace
 
 import msgspec
@@ -112,7 +113,7 @@ def test_each_arm_counts_its_own_errors_and_the_candidates_pairs_apart():
 
 
 def test_latency_is_what_apps_feel():
-    """In the shadow the mirror's latency is all there is; in the canary each arm's own counts, shared by its requests."""
+    """The mirror tells latency in the shadow; in the canary each arm tells its own, shared by its requests."""
     timed = pair(ttft_candidate_s=0.5, ttft_baseline_s=1.0)
     assert set(filled([timed]).histogram("latency_candidate")) == {latency_bin(0.5)}
     canary = filled([timed, replace(timed, at=1.0, ttft_baseline_s=2.0)], weight_ppm=10_000)
@@ -282,7 +283,10 @@ def test_a_long_conversation_closes_after_its_first_pairs_and_is_remembered():
     found.observe(pair("a", 50.0, q=-1.0))
     found.advance(149.0)
     assert list(found.open) == ["a"]
+    ended = copy.deepcopy(found)
+    ended.close_all()
     found.advance(150.0)
+    assert (ended.count("units"), ended.open) == (1, {})
     assert (found.count("units"), found.histogram("quality"), found.open) == (1, {200: 1}, {})
 
 

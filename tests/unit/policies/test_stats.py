@@ -281,13 +281,14 @@ def test_corrected_scores_mean_what_people_say():
         (0.5, 0.05, 0.9, 1640),
         (0.5, 0.05, 0.5, 740),
         (0.3, 0.1, 0.9, 184),
+        (0.0, 0.01, 0.5, 600),
         (0.5, 0.0, 0.9, None),
         (0.5, -0.1, 0.9, None),
-        (0.0, 0.05, 0.9, 40),
+        (0.0, 0.05, 0.9, 120),
     ],
 )
 def test_planning_follows_the_fitted_rule(sd: float, gap: float, power: float, units: int | None):
-    """16 (or 7, for half of the runs) times the squared ratio, plus 40; never, if the mean is not above its limit."""
+    """16 (or 7, for half of the runs) times the squared ratio, plus 40, or six gaps; never, without a gap."""
     assert stats.units_needed(sd, gap, power=power) == units
     if power == 0.9:
         assert stats.units_needed(sd, gap) == units

@@ -1,0 +1,169 @@
+"""Explanations: what people read, what machines read, and records that prove themselves."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from policies.explain import FORMAT, Order, Record, RecordError, decode, encode, fields, record, replay, summary, text
+from policies.results import Results
+from policies.review import Conditions, review
+from policies.rollout import Decision, command, start, step
+from policies.rules import Gates, Guards, Latency, Rules
+from policies.simulate import simulate
+from policies.terms import Owner, Phase, Verb
+from tests.unit.policies.events import KEY, RULES, evidence, filled, own, pair
+
+NOON = 1_795_262_520.0
+PLAIN = Rules("support.triage", KEY, Gates(latency=None), Guards(outputs="observed"))
+STORY = [pair(f"u{i}", q={0: 1.0, 1: -1.0}.get(i % 20, 0.0)) for i in range(700)]
+
+
+def decided(events: int = 700) -> tuple[Decision, Record]:
+    found, rollout = filled(STORY[:events], PLAIN), replace(start(PLAIN), lived_s=10.0, seen_at=NOON - 5)
+    decision = step(rollout, review(found, rollout, now=NOON, seen=Conditions(NOON - 60)), now=NOON)
+    return decision, record(decision, found, Conditions(NOON - 60), version="1.2.3")
+
+
+PROMOTION = """\
+ROUTE support.triage  CANDIDATE vllm/triage-7b@2026-11-18  STAGE shadow -> 1%  DECISION PROMOTE  2026-11-21T12:02:00Z  RULE certified
+  every required gate is certified on 700 units
+  PASS          quality: +0.0000 [-0.0374, +0.0374] on 700 units (better/equal/worse 35/630/35), limit -0.0500, log10 e 2.61 of 1.30: certified
+  PASS          errors: +0.0000 [-0.0085, +0.0085] on 700 units (better/equal/worse 0/700/0), limit -0.0100, log10 e 1.67 of 1.30: certified
+  INCONCLUSIVE  outputs: none seen yet (not required)
+  INCONCLUSIVE  length: not measured (not required)
+  PASS          guards: empty, refusal, loop, truncated, language, echo, unknown_tool, drops, unscored, abstained, controls, judge_bias, concentration, shares
+  quiet         detector errors: log10 1.37 of 4.00 after 700 requests, tolerance 0.02: quiet
+  quiet         detector quality: log10 2.40 of 4.00 after 700 requests, tolerance 0.05: quiet
+  every gate at its full alpha, all must pass; attempt 1; looks: continuous"""  # noqa: E501 -- as printed
+
+
+def test_a_promotion_is_told_with_all_its_numbers():
+    """Rule, gates, n, estimate, interval, limit and e-value, each in its line."""
+    assert text(decided()[0]) == PROMOTION
+
+
+def test_a_hold_tells_what_is_missing():
+    """The reason names the first thing missing, and its gate's line how many units more."""
+    told = text(decided(300)[0])
+    assert "DECISION HOLD" in told
+    assert "STAGE shadow  DECISION" in told
+    assert "errors: +0.0000 [-0.0197, +0.0197] on 300 units" in told
+    assert "not certified yet; about 300 more units" in told
+
+
+def test_a_rollback_tells_its_alarm():
+    """A detector's height, its limit and its tolerance stand in the reason and in its line."""
+    canary = replace(start(PLAIN), phase=Phase.CANARY, stage=1)
+    found = evidence(PLAIN, 10_000)
+    for _ in range(4):
+        found.observe(own(Owner.CANDIDATE, error_candidate=True))
+    decision = step(canary, review(found, canary, now=NOON, seen=Conditions()), now=NOON)
+    told = text(decision)
+    assert "STAGE 1% -> shadow (rolled_back)  DECISION ROLLBACK" in told
+    assert "RULE detector\n  detector errors: log10 5." in told
+    assert "\n  ALARM         detector errors: log10 5." in told
+    assert "quality: no evidence yet (not required here)" in told
+
+
+def test_an_operators_word_is_told_without_evidence():
+    """Who and why, and no gates that nobody looked at; a candidate without revision is called by its key."""
+    rollout = start(replace(PLAIN, key=replace(KEY, revision="")))
+    told = text(command(rollout, Verb.HOLD, now=NOON, by="ann", reason="incident 7"))
+    assert told == (
+        f"ROUTE support.triage  CANDIDATE vllm/triage-7b@{rollout.key.digest}  STAGE shadow -> shadow (paused)"
+        "  DECISION HOLD  2026-11-21T12:02:00Z  RULE operator\n  ann: incident 7"
+    )
+
+
+def test_machines_get_the_same_words():
+    """The JSON object holds the decision's fields and the text people read."""
+    decision = decided()[0]
+    found = json.loads(fields(decision))
+    assert found["text"] == text(decision)
+    assert (found["outcome"], found["rule"], found["results"]["gates"][0]["n"]) == ("PROMOTE", "certified", 700)
+
+
+def test_a_record_replays_bit_for_bit():
+    """Encoded, decoded and decided again, nothing differs."""
+    decision, kept = decided()
+    again = decode(encode(kept))
+    assert again == kept
+    assert replay(again) == decision == again.decision
+    assert (again.version, again.format, again.seen.watermark_at) == ("1.2.3", FORMAT, NOON - 60)
+
+
+def test_a_record_that_was_altered_replays_to_something_else():
+    """Counts that do not fit the decision are found out."""
+    decision, kept = decided()
+    assert kept.evidence
+    kept.evidence.histograms["quality"][-200] += 100
+    assert replay(kept) != decision
+
+
+def test_a_record_leaves_open_conversations_out():
+    """Only what is decided on is kept."""
+    found = filled(STORY[:10], PLAIN)
+    found.observe(pair("open"))
+    kept = record(step(start(PLAIN), Results(), now=NOON), found, Conditions(), version="1")
+    assert kept.evidence
+    assert kept.evidence.open == {}
+
+
+def test_operators_words_replay_too():
+    """An order is kept as it was given, and obeyed again; other decisions stand as they are."""
+    decision = command(start(PLAIN), Verb.PROMOTE, now=NOON, by="ann", reason="trust me")
+    kept = Record("1", decision, Conditions(), order=Order(Verb.PROMOTE, "ann", "trust me"))
+    assert replay(decode(encode(kept))) == decision
+    assert replay(replace(kept, order=None)) == decision
+
+
+def test_every_part_of_the_evidence_survives_the_record():
+    """Latencies, costs, outputs, detectors and frozen limits come back as they were."""
+    rules = replace(RULES, gates=Gates(latency=Latency(warmup=0, freeze_units=5)))
+    events = [
+        pair(f"u{i}", ttft_candidate_s=0.3, ttft_baseline_s=0.4, cost_candidate_usd=1e-4, cost_baseline_usd=1e-3)
+        for i in range(30)
+    ]
+    found, rollout = filled(events, rules), start(rules)
+    decision = step(rollout, review(found, rollout, now=1.0, seen=Conditions()), now=1.0)
+    assert decision.rollout.latency_limit_s
+    assert replay(decode(encode(record(decision, found, Conditions(), version="1")))) == decision
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"version": 1}'])
+def test_what_is_no_record_is_refused(data: bytes):
+    """With a sentence, not a crash."""
+    with pytest.raises(RecordError, match="not a decision record"):
+        decode(data)
+
+
+def test_a_newer_record_is_refused():
+    """A format from the future is not guessed at."""
+    newer = replace(decided()[1], format=FORMAT + 1)
+    with pytest.raises(RecordError, match=f"format {FORMAT + 1}, this version reads up to {FORMAT}"):
+        decode(encode(newer))
+
+
+def test_a_simulation_ends_in_one_line():
+    """The decision, its unit, and every gate's and guard's row."""
+    found = json.loads(summary(simulate(PLAIN, STORY)))
+    assert (found["decision"], found["units"], found["stage"], found["rule"]) == ("PROMOTE", 700, "1%", "certified")
+    assert found["decided_at_unit"] == 594
+    assert simulate(PLAIN, STORY[:593]).decided_at_unit is None
+    row = found["gates"][0]
+    assert (row["gate"], row["verdict"], row["limit"], row["required"]) == ("quality", "PASS", -0.05, True)
+    assert row["lower"] < row["estimate"] < row["upper"]
+    assert row["log10_e"] >= 1.3
+    assert row["reason"].startswith("quality: ")
+    assert {guard["guard"]: guard["verdict"] for guard in found["guards"]}["outputs"] == "INCONCLUSIVE"
+    assert {row["detector"]: row["raised"] for row in found["detectors"]} == {"errors": False, "quality": False}
+
+
+def test_a_simulation_of_nothing_ends_in_one_line_too():
+    """HOLD, with no rows."""
+    found = json.loads(summary(simulate(PLAIN, [])))
+    assert found == {
+        "decision": "HOLD", "units": 0, "decided_at_unit": None, "rule": "no data", "reason": "no pair was given",
+        "stage": "shadow", "gates": [], "guards": [], "detectors": [],
+    }  # fmt: skip

@@ -1,0 +1,367 @@
+"""Gates: what each certifies, what it waits for, and what it never does."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from policies import stats
+from policies.evidence import Evidence
+from policies.gates import Look, evaluate, gates_of
+from policies.histograms import STEP, WHOLE
+from policies.rules import Cost, Errors, Gates, Ladder, Latency, Quality, Rules, Stage, Validity
+from policies.terms import Better, Verdict
+from tests.unit.policies.events import RULES, evidence
+
+LIMITED = Latency(limit_s=0.8, warmup=0)
+
+
+def with_counts(rules: Rules = RULES, weight_ppm: int = 0, **histograms: dict[int, int]) -> Evidence:
+    """Evidence that holds these histograms and nothing else."""
+    found = evidence(rules, weight_ppm)
+    found.histograms.update(histograms)
+    return found
+
+
+def gated(**gates: object) -> Rules:
+    return replace(RULES, gates=replace(Gates(), **gates))  # pyright: ignore[reportArgumentType]
+
+
+def test_gates_are_shown_in_one_order():
+    """Those a policy has, quality first."""
+    every = Gates(Quality(), Validity(), Errors(), Latency(), Cost())
+    assert [type(gate).__name__ for gate in gates_of(every)] == ["Quality", "Validity", "Errors", "Latency", "Cost"]
+    assert gates_of(Gates(None, None, None, None, None)) == ()
+
+
+def test_a_quality_certificate_holds_its_numbers():
+    """148 wins, 1483 ties, 69 losses: the design's own example, with every number it rests on."""
+    result = evaluate(Quality(), with_counts(quality={200: 148, 0: 1483, -200: 69}))
+    assert (result.gate, result.verdict, result.n, result.required, result.better) == (
+        "quality",
+        Verdict.PASS,
+        1700,
+        True,
+        Better.HIGHER,
+    )
+    assert result.estimate == pytest.approx(79 / 1700)
+    assert (result.lower, result.upper, result.limit) == pytest.approx((0.0206, 0.0732, -0.05), abs=1e-4)
+    assert (result.log10_e, result.needed) == pytest.approx((23.656, 1.30103), abs=1e-3)
+    assert (result.units_to_go, result.futile) == (0, False)
+    assert result.reason == (
+        "quality: +0.0465 [+0.0206, +0.0732] on 1700 units (better/equal/worse 148/1483/69), "
+        "limit -0.0500, log10 e 23.66 of 1.30: certified"
+    )
+
+
+def test_too_little_evidence_says_how_much_more():
+    """Until the certificate holds, the planning rule tells the units to go."""
+    result = evaluate(Quality(), with_counts(quality={200: 10, 0: 80, -200: 10}))
+    sd = math.sqrt(0.2)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.units_to_go == math.ceil(16 * (sd / 0.05) ** 2 + 40) - 100
+    assert result.reason.endswith(": not certified yet")
+    assert evaluate(Quality(), with_counts(quality={-200: 10, 0: 80})).units_to_go is None
+
+
+def test_harm_is_certified_at_a_share_of_its_alpha():
+    """With three gates the harm e-value must reach 3 / 0.01; then the gate fails."""
+    rules = gated()
+    for losses in range(1, 60):
+        result = evaluate(Quality(), with_counts(rules, quality={-200: losses, 0: 10}))
+        assert result.log10_harm is not None
+        assert (result.verdict is Verdict.FAIL) == (result.log10_harm >= math.log10(300))
+    assert result.verdict is Verdict.FAIL
+    assert result.reason.endswith(": harm is certified")
+    found = stats.log_e_mean(np.array([0.0, 1.0]), np.array([10.0, 59.0]), 0.05, lo=-1.0)
+    assert result.log10_harm == pytest.approx(found / math.log(10))
+
+
+def test_an_advisory_gate_neither_passes_traffic_nor_fails_it():
+    """Harm seen by an advisory gate is told, and is no failure."""
+    result = evaluate(Quality(required=False), with_counts(quality={-200: 100}))
+    assert (result.verdict, result.required) == (Verdict.INCONCLUSIVE, False)
+
+
+def test_alpha_is_the_gates_own():
+    """A stricter alpha needs more evidence for the same verdict."""
+    found = with_counts(quality={200: 2, 0: 110})
+    assert evaluate(Quality(), found).verdict is Verdict.PASS
+    strict = evaluate(Quality(alpha=0.0001), found)
+    assert (strict.verdict, strict.needed) == (Verdict.INCONCLUSIVE, pytest.approx(4.0))
+
+
+def test_scores_off_the_grid_count_against_the_candidate():
+    """A certificate sees values rounded down, harm sees them rounded up."""
+    off, on = with_counts(quality={-9: 400}), with_counts(quality={-10: 400})
+    assert evaluate(Quality(), off).log10_e == evaluate(Quality(), on).log10_e
+    above = evaluate(Quality(), with_counts(quality={-8: 400}))
+    assert evaluate(Quality(), off).log10_harm == above.log10_harm
+    assert evaluate(Quality(), off).estimate == pytest.approx(-0.045)
+
+
+def test_weighted_scores_are_shown_in_their_own_unit():
+    """A scale of four keeps quarter scores; estimate, interval and limit are told as scores."""
+    gate = Quality(scale=4.0)
+    result = evaluate(gate, with_counts(gated(quality=gate), quality={50: 100, 0: 900}))
+    plain = evaluate(Quality(margin=0.0125), with_counts(quality={50: 100, 0: 900}))
+    assert (result.estimate, result.limit) == pytest.approx((0.1, -0.05))
+    assert result.log10_e == plain.log10_e
+    assert plain.lower is not None
+    assert result.lower == pytest.approx(4 * plain.lower)
+
+
+def test_quality_is_wanted_in_the_shadow_and_again_from_a_quarter():
+    """In between its certificate carries over, harm still counts; from 25 % the candidate's conversations speak."""
+    counts = {200: 100, 0: 900}
+    assert evaluate(Quality(), with_counts(weight_ppm=0, quality=counts)).required
+    assert not evaluate(Quality(), with_counts(weight_ppm=50_000, quality=counts)).required
+    assert evaluate(Quality(), with_counts(weight_ppm=50_000, quality={-200: 100})).verdict is Verdict.FAIL
+    late = with_counts(weight_ppm=250_000, quality=counts, quality_owned={-200: 100})
+    assert (evaluate(Quality(), late).verdict, evaluate(Quality(), late).required) == (Verdict.FAIL, True)
+    plain = replace(RULES, ladder=Ladder((Stage(0), Stage(250_000))))
+    assert evaluate(Quality(), with_counts(plain, 250_000, quality=counts)).verdict is Verdict.PASS
+
+
+def test_bounds_may_be_left_out_but_never_the_verdict():
+    """A quick look has the same verdict and evidence without its interval."""
+    found = with_counts(quality={200: 148, 0: 1483, -200: 69})
+    quick, full = evaluate(Quality(), found, Look(bounds=False)), evaluate(Quality(), found)
+    assert (quick.lower, quick.upper) == (None, None)
+    assert (quick.verdict, quick.log10_e, quick.log10_harm) == (full.verdict, full.log10_e, full.log10_harm)
+    assert quick.reason.startswith("quality: +0.0465 on 1700 units")
+
+
+@pytest.mark.parametrize(
+    ("gate", "units", "verdict"),
+    [
+        (Quality(), {}, Verdict.INCONCLUSIVE),
+        (Quality(), {"paired_baseline": 199}, Verdict.INCONCLUSIVE),
+        (Quality(), {"paired_baseline": 150, "paired_candidate": 50}, Verdict.ERROR),
+        (Validity(), {"paired_baseline": 200}, Verdict.ERROR),
+        (Errors(), {"paired_baseline": 200}, Verdict.ERROR),
+        (LIMITED, {"paired_baseline": 200}, Verdict.INCONCLUSIVE),
+        (Latency(), {"paired_baseline": 200}, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_no_evidence_is_patience_first_and_an_error_later(gate: Quality, units: dict[str, int], verdict: Verdict):
+    """Once two hundred units passed that should have brought evidence, its absence is an error; never a pass."""
+    found = evidence()
+    found.counts.update(units)
+    result = evaluate(gate, found)
+    assert (result.verdict, result.n, result.estimate, result.log10_e) == (verdict, 0, None, None)
+    assert result.limit == (0.95 if isinstance(gate, Latency) else -gate.margin)
+    assert result.needed == pytest.approx(1.30103, abs=1e-5)
+    assert result.required == (not isinstance(gate, Latency))
+    said = "no evidence in 200 units that should have some" if verdict is Verdict.ERROR else "no evidence yet"
+    assert result.reason == f"{result.gate}: {said}"
+
+
+@pytest.mark.parametrize(
+    ("gate", "units", "verdict"),
+    [
+        (Quality(), {"paired_baseline": 900, "paired_candidate": 199}, Verdict.INCONCLUSIVE),
+        (Quality(), {"paired_candidate": 200}, Verdict.ERROR),
+        (Errors(), {"units_candidate": 500, "units_baseline": 199}, Verdict.INCONCLUSIVE),
+        (Errors(), {"units_candidate": 200, "units_baseline": 500}, Verdict.ERROR),
+        (Latency(limit_s=0.8), {"units_candidate": 299}, Verdict.INCONCLUSIVE),
+        (Latency(limit_s=0.8), {"units_candidate": 300}, Verdict.ERROR),
+    ],
+)
+def test_each_gate_expects_its_own_units(gate: Quality, units: dict[str, int], verdict: Verdict):
+    """At a quarter and above only units that could have brought this gate's evidence make its absence an error."""
+    found = evidence(weight_ppm=250_000)
+    found.counts.update(units)
+    result = evaluate(gate, found)
+    assert (result.verdict, result.required) == (verdict, True)
+
+
+def test_errors_are_paired_below_a_quarter():
+    """Below 25 % the shadow's pairs certify; the arms are not looked at."""
+    arms = {"errors_candidate": {200: 500}, "errors_baseline": {0: 500}}
+    result = evaluate(Errors(), with_counts(weight_ppm=50_000, errors={0: 1000}, **arms))
+    assert (result.verdict, result.n, result.limit) == (Verdict.PASS, 1000, -0.01)
+
+
+def test_errors_are_compared_arm_by_arm_from_a_quarter():
+    """From 25 % each arm's own rate counts, told beside the other's."""
+    arms = {"errors_candidate": {200: 10, 0: 9990}, "errors_baseline": {200: 30, 0: 29970}}
+    result = evaluate(Errors(), with_counts(weight_ppm=250_000, errors={-200: 1000}, **arms))
+    assert (result.verdict, result.n, result.limit) == (Verdict.PASS, 10_000, -0.01)
+    assert result.estimate == pytest.approx(0.0)
+    assert result.lower is not None
+    assert result.upper is not None
+    assert -0.01 < result.lower < 0 < result.upper
+    assert "candidate 0.10% of 10000, baseline 0.10% of 30000" in result.reason
+    log_e = stats.log_e_difference((10, 10_000), (30, 30_000), 0.01)
+    assert result.log10_e == pytest.approx(log_e / math.log(10))
+    sd = math.sqrt(2 * 0.001 * 0.999)
+    assert evaluate(
+        Errors(), with_counts(weight_ppm=250_000, errors_candidate={200: 1, 0: 99}, errors_baseline={200: 1, 0: 99})
+    ).units_to_go == (math.ceil(16 * (0.01 * 0.99 * 2) / 0.01**2 + 40) - 100)
+    assert sd > 0
+
+
+def test_a_candidate_that_fails_more_than_its_margin_is_harm_between_arms():
+    """A tenth of the candidate's requests failing beside a healthy baseline is certified harm."""
+    bad = with_counts(weight_ppm=250_000, errors_candidate={200: 40, 0: 360}, errors_baseline={0: 1200})
+    result = evaluate(Errors(), bad)
+    assert result.verdict is Verdict.FAIL
+    assert result.estimate == pytest.approx(-0.1)
+
+
+def test_fractional_errors_are_rounded_against_the_candidate():
+    """A unit that failed for a third counts 0.34 for the candidate and 0.33 for the baseline."""
+    found = with_counts(weight_ppm=250_000, errors_candidate={67: 300}, errors_baseline={67: 300})
+    result = evaluate(Errors(), found)
+    assert result.log10_e == pytest.approx(stats.log_e_difference((102, 300), (99, 300), 0.01) / math.log(10))
+    kept = stats.log_e_difference((300 - 99, 300), (300 - 102, 300), -0.01)
+    assert result.log10_harm == pytest.approx(kept / math.log(10))
+
+
+def bins(seconds: float, units: int) -> dict[int, int]:
+    return {math.ceil(math.log(seconds) / STEP): units * WHOLE}
+
+
+def test_latency_is_certified_against_the_apps_own_limit():
+    """In the canary the share of requests within the limit is certified to be at least the quantile."""
+    found = with_counts(weight_ppm=10_000, latency_candidate=bins(0.5, 990) | bins(2.0, 10))
+    result = evaluate(LIMITED, found)
+    assert (result.verdict, result.n, result.limit, result.required) == (Verdict.PASS, 1000, 0.95, True)
+    assert result.estimate == pytest.approx(0.99)
+    log_e = stats.log_e_mean(np.array([0.0, 1.0]), np.array([10.0, 990.0]), 0.95, lo=0.0)
+    assert result.log10_e == pytest.approx(log_e / math.log(10))
+    assert "ttft within 0.8 s; p95 0.5" in result.reason
+    assert "0.9900 [0.9" in result.reason
+    assert result.units_to_go == 0
+
+
+def test_a_slow_canary_is_harm():
+    """A fifth of the requests above the limit is certified harm; times just above count as within for harm alone."""
+    slow = with_counts(weight_ppm=10_000, latency_candidate=bins(0.5, 320) | bins(2.0, 80))
+    assert evaluate(LIMITED, slow).verdict is Verdict.FAIL
+    edge = with_counts(weight_ppm=10_000, latency_candidate=bins(0.5, 320) | bins(0.802, 80))
+    result = evaluate(LIMITED, edge)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.estimate == pytest.approx(0.8)
+
+
+def test_a_relative_limit_waits_for_the_baseline_to_set_it():
+    """Until it is frozen there is nothing to certify; once it is, the share within it is."""
+    gate = Latency(warmup=0)
+    found = with_counts(gated(latency=gate), 10_000, latency_candidate=bins(0.5, 400), latency_baseline=bins(1.0, 640))
+    waiting = evaluate(gate, found)
+    assert (waiting.verdict, waiting.required, waiting.limit) == (Verdict.INCONCLUSIVE, True, 0.95)
+    assert waiting.reason == "latency: 640 of 1000 units of the baseline to set the limit by"
+    assert evaluate(gate, found, Look(latency_limit_s=1.2)).verdict is Verdict.PASS
+    assert not evaluate(replace(gate, required=False), found).required
+
+
+def test_the_shadow_screens_latency_but_certifies_nothing_by_it():
+    """What would pass is not required; what is certified to be too slow blocks, and rejects nobody."""
+    gate = Latency(warmup=0)
+    fast = with_counts(gated(latency=gate), latency_candidate=bins(0.5, 400), latency_baseline=bins(1.0, 400))
+    passed = evaluate(gate, fast)
+    assert (passed.verdict, passed.required, passed.better, passed.units_to_go) == (
+        Verdict.PASS,
+        False,
+        Better.LOWER,
+        0,
+    )
+    assert (passed.estimate, passed.limit) == pytest.approx((0.5, 1.2), rel=0.02)
+    slow = with_counts(gated(latency=gate), latency_candidate=bins(3.0, 400), latency_baseline=bins(1.0, 400))
+    blocked = evaluate(gate, slow)
+    assert (blocked.verdict, blocked.required, blocked.units_to_go) == (Verdict.INCONCLUSIVE, True, None)
+    assert blocked.reason.endswith(": harm is certified; seen in the shadow, it blocks")
+    assert "ttft p95 3" in blocked.reason
+    assert "baseline 1 s" in blocked.reason
+    assert blocked.log10_harm is not None
+    assert blocked.log10_harm > math.log10(300)
+    assert not evaluate(replace(gate, required=False), slow).required
+
+
+def test_the_screens_interval_is_known_once_both_quantiles_are():
+    """The ratio's bounds are the arms' bounds crosswise; with little evidence there are none."""
+    gate = Latency(warmup=0)
+    spread = dict.fromkeys(range(20), 40 * WHOLE)
+    known = evaluate(gate, with_counts(gated(latency=gate), latency_candidate=spread, latency_baseline=spread))
+    assert known.lower is not None
+    assert known.upper is not None
+    assert known.lower < 1 < known.upper
+    assert known.lower == pytest.approx(1 / known.upper)
+    few = evaluate(gate, with_counts(gated(latency=gate), latency_candidate=bins(1, 50), latency_baseline=bins(1, 50)))
+    assert (few.upper, few.verdict) == (None, Verdict.INCONCLUSIVE)
+    assert "[?, ?]" in few.reason or "?]" in few.reason
+
+
+def test_the_shadow_screens_against_the_apps_limit_too():
+    """With a limit of the app's own the baseline is not needed."""
+    assert evaluate(LIMITED, with_counts(latency_candidate=bins(0.5, 400))).verdict is Verdict.PASS
+    slow = evaluate(LIMITED, with_counts(latency_candidate=bins(2.0, 400)))
+    assert (slow.verdict, slow.required) == (Verdict.INCONCLUSIVE, True)
+
+
+@pytest.mark.parametrize(
+    ("ours", "n", "verdict"), [(50, 100, Verdict.PASS), (50, 99, Verdict.INCONCLUSIVE), (70, 100, Verdict.INCONCLUSIVE)]
+)
+def test_cost_is_computed(ours: int, n: int, verdict: Verdict):
+    """The ratio of what both cost, on at least the stage's units; advisory unless the policy says otherwise."""
+    found = evidence()
+    found.counts.update({"cost_n": n, "cost_candidate": ours * n * 10**6, "cost_baseline": 100 * n * 10**6})
+    result = evaluate(Cost(max_ratio=0.6), found)
+    assert (result.verdict, result.required, result.better, result.n) == (verdict, False, Better.LOWER, n)
+    assert (result.estimate, result.limit, result.lower, result.upper) == (ours / 100, 0.6, None, None)
+    assert (
+        result.reason
+        == f"cost: {ours / 100:.2f} times the baseline's on {n} pairs (${ours / 1000:.2g} and $0.1 each), limit 0.6"
+    )
+
+
+def test_cost_has_an_interval_once_there_is_enough_to_show():
+    """From five hundred pairs the ratio is shown with its asymptotic interval, and never used."""
+    found = evidence()
+    found.counts.update(
+        {"cost_n": 500, "cost_candidate": 500 * 10**7, "cost_baseline": 500 * 2 * 10**7,
+         "cost_candidate2": 500 * 2 * 10**8, "cost_baseline2": 500 * 5 * 10**8, "cost_product": 500 * 2 * 10**8}
+    )  # fmt: skip
+    result = evaluate(Cost(required=True), found)
+    sd = math.sqrt(2e14 - 2 * 0.5 * 2e14 + 0.25 * 5e14)
+    half = stats.asymptotic_halfwidth(500, sd, 0.05) / 2e7
+    assert (result.lower, result.upper) == pytest.approx((0.5 - half, 0.5 + half))
+    assert result.required
+
+
+@pytest.mark.parametrize("counts", [{}, {"cost_n": 5, "cost_candidate": 5, "cost_baseline": 0}])
+def test_cost_without_prices_says_so(counts: dict[str, int]):
+    """No price, or a baseline that costs nothing, gives no ratio."""
+    found = evidence()
+    found.counts.update(counts)
+    result = evaluate(Cost(max_ratio=0.6, required=True), found)
+    assert (result.verdict, result.estimate, result.required, result.limit) == (Verdict.INCONCLUSIVE, None, True, 0.6)
+    assert (result.reason, result.better) == ("cost: no pair has both prices", Better.LOWER)
+
+
+def test_futility_is_seen_late_and_only_without_hope():
+    """After a tenth of the budget: if even the hopeful end needs more units than there are, it is futile."""
+    rules = replace(RULES, ladder=Ladder((Stage(0, max_units=5000),)))
+    close = {200: 225, 0: 500, -200: 275}  # -0.05, right on its limit
+
+    def futile(times: float, **look: int) -> bool:
+        counts = {index: round(count * times) for index, count in close.items()}
+        return evaluate(Quality(), with_counts(rules, quality=counts), Look(**look)).futile
+
+    assert not futile(0.4)
+    assert futile(4)
+    assert not futile(4, budgets=100)
+    assert not evaluate(Quality(), with_counts(rules, quality={0: 4000})).futile
+    assert not evaluate(Quality(), with_counts(rules, quality={200: 800, 0: 3000, -200: 800})).futile
+    hopeless = evaluate(Quality(), with_counts(rules, quality={200: 60, 0: 400, -200: 110}))
+    assert not hopeless.futile or hopeless.verdict is not Verdict.FAIL
+
+
+def test_a_ratio_without_bounds_is_as_hopeless_as_unknown():
+    """A screen is never required, so its futility never matters; a zero spread is never futile."""
+    gate = Latency(warmup=0)
+    found = with_counts(gated(latency=gate), latency_candidate=bins(1.0, 4000), latency_baseline=bins(1.0, 4000))
+    assert not evaluate(gate, found).futile

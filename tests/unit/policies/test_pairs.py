@@ -1,0 +1,60 @@
+"""Compared pairs as JSON lines."""
+
+import json
+
+import pytest
+
+from policies.pairs import PairError, read
+
+LEAST = {"unit": "u1", "q": 0.5, "error_baseline": False, "error_candidate": True}
+
+
+def test_the_least_a_line_must_say():
+    """Unit, score and both errors; the rest is unknown, and there is no time."""
+    pair, timed = read(json.dumps(LEAST).encode())
+    assert (pair.unit, pair.q, pair.error_baseline, pair.error_candidate) == ("u1", 0.5, False, True)
+    assert (pair.at, timed, pair.output_candidate, pair.valid_candidate, pair.ttft_baseline_s) == (
+        0.0,
+        False,
+        None,
+        None,
+        None,
+    )
+
+
+def test_everything_a_line_may_say():
+    """Each field of the format lands in the event under its own name; outputs only as what guards need."""
+    more = {
+        "stage_hint": "shadow", "ttft_baseline_s": 0.1, "ttft_candidate_s": 0.2, "total_baseline_s": 1.1,
+        "total_candidate_s": 1.2, "cost_baseline_usd": 0.01, "cost_candidate_usd": 0.02, "valid_candidate": True,
+        "output_baseline": "I'm sorry", "output_candidate": "", "at": 12.5,
+    }  # fmt: skip
+    pair, timed = read(json.dumps(LEAST | {"q": None} | more).encode())
+    assert timed
+    assert (pair.at, pair.q, pair.valid_candidate) == (12.5, None, True)
+    for name in ("ttft", "total"):
+        assert getattr(pair, f"{name}_baseline_s") == more[f"{name}_baseline_s"]
+        assert getattr(pair, f"{name}_candidate_s") == more[f"{name}_candidate_s"]
+    assert (pair.cost_baseline_usd, pair.cost_candidate_usd) == (0.01, 0.02)
+    assert pair.output_baseline
+    assert pair.output_candidate
+    assert (pair.output_baseline.flags, pair.output_candidate.flags) == (("refusal",), ("empty",))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"not json", "not a compared pair"),
+        (b'{"unit": "a"}', "error_baseline"),
+        (json.dumps(LEAST | {"score": 1}).encode(), "score"),
+        (json.dumps(LEAST | {"q": "high"}).encode(), "q"),
+        (json.dumps(LEAST | {"q": float("nan")}).encode(), "not a compared pair"),
+        (json.dumps(LEAST | {"q": 1.5}).encode(), r"q is 1.5; hint: .*within \[-1, 1\]"),
+        (json.dumps(LEAST | {"q": -2}).encode(), "q is -2"),
+    ],
+)
+def test_a_line_that_is_no_pair_is_refused_with_a_hint(line: bytes, said: str):
+    """What is wrong, and what to write instead."""
+    with pytest.raises(PairError, match=said) as refused:
+        read(line)
+    assert "hint: " in str(refused.value)
