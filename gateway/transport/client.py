@@ -24,6 +24,8 @@ from gateway.transport.sending import Listener, PoolKey, Sending, Target
 
 LEFT_S = 1.0
 """How long an answer that its asker has left may still take to end."""
+PROXY_HEAD_BYTES = 64 * 1024
+"""Longest answer of a forward proxy to CONNECT."""
 FORBIDDEN = frozenset(("169.254.169.254", "fd00:ec2::254", "100.100.100.200", "169.254.170.2"))
 """Metadata services of clouds: no upstream, unless the configuration names the address itself."""
 
@@ -73,7 +75,7 @@ class Client:
         connection = self._idle_connection(key)
         if connection is not None:
             connection.carry(sending, reused=True)
-        elif len(self._open.get(target, ())) + self._connecting.get(target, 0) >= target.max_connections:
+        elif self._is_full(target) and not self._make_room(target):
             asyncio.get_running_loop().call_soon(_fail_later, sending, Failure.SATURATED)
         else:
             self._connecting[target] = self._connecting.get(target, 0) + 1
@@ -88,6 +90,19 @@ class Client:
             if not connection.is_closing():
                 return connection
         return None
+
+    def _is_full(self, target: Target) -> bool:
+        return len(self._open.get(target, ())) + self._connecting.get(target, 0) >= target.max_connections
+
+    def _make_room(self, target: Target) -> bool:
+        """Close the connection to `target` that has been idle, for another credential, for longest; False: none is."""
+        oldest = [pool.idle[0] for (to, _), pool in self._pools.items() if to is target and pool.idle]
+        if not oldest:
+            return False
+        connection = min(oldest, key=lambda found: found.idle_since_s)
+        self.closed(connection)
+        connection.drop()
+        return True
 
     async def _connect(self, sending: Sending) -> None:
         """Make a connection for `sending`, or tell its listener why there is none."""
@@ -184,6 +199,8 @@ class Client:
         for connection in stale:
             self.closed(connection)
             connection.drop()
+        for key in [key for key, pool in self._pools.items() if not pool.idle]:
+            del self._pools[key]
         for target in [target for target, connections in self._open.items() if not connections]:
             del self._open[target]
             if not self._connecting.get(target):
@@ -210,26 +227,46 @@ async def _through_proxy(target: Target, factory: Callable[[], Connection]) -> C
     """
     assert target.proxy is not None  # noqa: S101 -- the caller looked
     loop = asyncio.get_running_loop()
-    reader, writer = await asyncio.open_connection(*target.proxy)
-    host = f"[{target.host}]" if _is_ipv6(target.host) else target.host
-    writer.write(f"CONNECT {host}:{target.port} HTTP/1.1\r\nHost: {host}:{target.port}\r\n\r\n".encode())
+    transport, asking = await loop.create_connection(lambda: _AskingProxy(loop.create_future()), *target.proxy)
     try:
-        head = await reader.readuntil(b"\r\n\r\n")
-    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-        writer.close()
-        raise ConnectionError("the proxy did not answer CONNECT") from error
-    if head.split(b" ", 2)[1:2] != [b"200"]:
-        writer.close()
-        raise ConnectionError("the proxy refused CONNECT")
-    connection = factory()
-    transport: asyncio.BaseTransport | None = writer.transport
-    writer.transport.set_protocol(connection)
-    if target.tls is not None:
-        transport = await loop.start_tls(writer.transport, connection, target.tls, server_hostname=target.host)
-        if transport is None:
-            raise ConnectionError("the connection ended during the TLS handshake")
-    connection.connection_made(transport)
+        host = f"[{target.host}]" if _is_ipv6(target.host) else target.host
+        transport.write(f"CONNECT {host}:{target.port} HTTP/1.1\r\nHost: {host}:{target.port}\r\n\r\n".encode())
+        await asking.connected
+        connection = factory()
+        transport.set_protocol(connection)
+        secured: asyncio.BaseTransport | None = transport
+        if target.tls is not None:
+            secured = await loop.start_tls(transport, connection, target.tls, server_hostname=target.host)
+    except BaseException:
+        transport.abort()
+        raise
+    if secured is None:
+        raise ConnectionError("the connection ended during the TLS handshake")
+    connection.connection_made(secured)
     return connection
+
+
+class _AskingProxy(asyncio.Protocol):
+    """Reads a forward proxy's answer to CONNECT."""
+
+    def __init__(self, connected: asyncio.Future[None]) -> None:
+        self.connected = connected
+        self._head = b""
+
+    def data_received(self, data: bytes) -> None:
+        """The proxy answers; nothing may follow its head before we have spoken."""
+        self._head += data
+        if self.connected.done() or (b"\r\n\r\n" not in self._head and len(self._head) < PROXY_HEAD_BYTES):
+            return
+        if self._head.split(b" ", 2)[1:2] == [b"200"] and self._head.endswith(b"\r\n\r\n"):
+            self.connected.set_result(None)
+        else:
+            self.connected.set_exception(ConnectionError("the proxy refused CONNECT"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The proxy hung up."""
+        if not self.connected.done():
+            self.connected.set_exception(ConnectionError("the proxy did not answer CONNECT") if exc is None else exc)
 
 
 def _is_ipv6(host: str) -> bool:
