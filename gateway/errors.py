@@ -26,7 +26,7 @@ CODES: dict[str, Code] = {
     "bad_target": Code(400, "The request target must be a path, such as /v1/chat/completions."),
     "upgrade_unsupported": Code(400, "Only an upgrade to websocket is relayed; send the request without it."),
     "conflicting_credentials": Code(400, "Send one Authorization header, not several."),
-    "too_many_pipelined": Code(400, "Too many requests were sent ahead of their answers."),
+    "too_many_pipelined": Code(400, "Do not send a request behind a chunked one before its answer."),
     "bad_feedback": Code(400, "Feedback is a JSON object with a request_id and a score, label or comment: {}."),
     "invalid_key": Code(401, "This gateway key is unknown or revoked. Ask the gateway's operator for one."),
     "pin_not_allowed": Code(403, "This key may not choose a variant: leave out x-crossfade-variant."),

@@ -64,7 +64,7 @@ class Meta(msgspec.Struct, frozen=True):
     target: str
     """The raw request target as the app sent it: path and query."""
     request_head: bytes
-    """The request's header lines, CRLF between, in order; credentials and cookies left out."""
+    """The request's header lines, in order, each behind a CRLF; credentials and cookies left out."""
     key_id: str
     """First 16 hex digits of HMAC-SHA256(pepper, the credential); empty without one."""
     key_name: str
@@ -91,7 +91,7 @@ class Meta(msgspec.Struct, frozen=True):
     status: int
     """0: the app got no status."""
     response_head: bytes
-    """The upstream's header lines, CRLF between, in order; Set-Cookie left out."""
+    """The upstream's header lines, in order, each behind a CRLF; Set-Cookie left out."""
     outcome: Outcome
     attempts: list[Attempt]
     overhead_s: float
@@ -154,5 +154,5 @@ class Gap(msgspec.Struct, frozen=True):
 
 
 def _headers(head: bytes) -> list[tuple[bytes, bytes]]:
-    lines = [line.partition(b": ") for line in head.split(b"\r\n")] if head else []
-    return [(name, value) for name, _, value in lines]
+    lines = [line.partition(b":") for line in head.split(b"\r\n")[1:]]
+    return [(name, value.strip(b" \t")) for name, _, value in lines]

@@ -4,14 +4,12 @@ from typing import Protocol
 
 from gateway.proxy.admit import Plan
 from gateway.proxy.kept import Kept
-from gateway.proxy.keys import Caller
+from gateway.proxy.known import Known
 from gateway.transport.message import Request
 from gateway.transport.sending import Reply
 from records.exchange import Attempt, Meta, Outcome, Why
 
-_HIDDEN_REQUEST = frozenset((b"authorization", b"api-key", b"x-api-key", b"cookie", b"proxy-authorization"))
-_HIDDEN_ANSWER = frozenset((b"set-cookie",))
-_BINARY = (b"audio/", b"image/", b"video/", b"application/octet-stream", b"application/zip", b"multipart/")
+_HIDDEN_ANSWER = (b"set-cookie",)
 
 
 class Course:
@@ -47,7 +45,7 @@ class Told(Protocol):
 
     id: str
     request: Request
-    caller: Caller
+    known: Known
     plan: Plan
     course: Course
     variant: str
@@ -65,16 +63,16 @@ class Told(Protocol):
 def meta(life: Told, outcome: Outcome, *, worker: str, table_version: int, since_s: float) -> Meta:
     """The row of `life` in the journal. `since_s`: its age now."""
     request, plan, course = life.request, life.plan, life.course
-    route, key = plan.route, life.caller.key
-    lower = request.lower
+    known = life.known
+    route, key = plan.route, known.caller.key
     return Meta(
         id=life.id,
         worker=worker,
         arrived_at=course.wall_s,
         method=request.method.decode("latin-1"),
         target=request.target.decode("latin-1"),
-        request_head=request.without(_HIDDEN_REQUEST),
-        key_id=life.caller.id,
+        request_head=known.told_head(request.content_length),
+        key_id=known.caller.id,
         key_name=key.name if key is not None else "",
         route=route.name if route is not None else "",
         variant=life.variant,
@@ -85,11 +83,11 @@ def meta(life: Told, outcome: Outcome, *, worker: str, table_version: int, since
         unit=plan.unit,
         weight_ppm=route.weight_ppm if route is not None else 0,
         table_version=table_version,
-        no_train=b"x-crossfade-no-train" in lower,
+        no_train=known.no_train,
         pinned=course.why == "pinned",
-        retry_count=_count(lower.get(b"x-stainless-retry-count")),
+        retry_count=known.retry_count,
         status=life.status,
-        response_head=life.reply.without(_HIDDEN_ANSWER) if life.reply is not None else b"",
+        response_head=_shown(life.reply),
         outcome=outcome,
         attempts=course.attempts,
         overhead_s=course.started_s if course.started_s is not None else since_s,
@@ -106,10 +104,7 @@ def meta(life: Told, outcome: Outcome, *, worker: str, table_version: int, since
     )
 
 
-def is_binary(kind: bytes | None) -> bool:
-    """Whether a content type is of bodies that are kept by their hash alone."""
-    return kind is not None and kind.lower().startswith(_BINARY)
-
-
-def _count(value: bytes | None) -> int:
-    return int(value) if value is not None and value.isdigit() and len(value) < 6 else 0
+def _shown(reply: Reply | None) -> bytes:
+    if reply is None:
+        return b""
+    return reply.changed(_HIDDEN_ANSWER, {}) if reply.has(b"set-cookie") else reply.lines

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.proxy.keys import Caller
+from gateway.proxy.known import Known
 from gateway.proxy.serving import Serving
-from gateway.transport.message import Request
 from policies import assignment, matching
 from policies.routing import PPM, Route
 from records.exchange import Why
@@ -57,7 +57,7 @@ class Plan:
 UNROUTED = Plan(None, BASELINE, "unrouted")
 
 
-def plan(state: State, request: Request, path: str, body: bytes, *, caller: Caller, request_id: str) -> Plan:
+def plan(state: State, known: Known, body: bytes, *, request_id: str) -> Plan:
     """Decide for one request whose body is whole.
 
     Every reason for the baseline comes before the assignment, but for those that cost something: a request that the
@@ -66,8 +66,9 @@ def plan(state: State, request: Request, path: str, body: bytes, *, caller: Call
     read = matching.read_body(body)
     if read is None:
         return UNROUTED
+    caller = known.caller
     name = caller.key.name if caller.key is not None else ""
-    call = matching.Call(path, request.lower, name, caller.id, read, len(body))
+    call = matching.Call(known.path, known.preamble.values, name, caller.id, read, len(body))
     model = read.model if isinstance(read.model, str) else ""
     route = matching.find(state.serving.table.routes, call)
     if route is None:
@@ -79,7 +80,7 @@ def plan(state: State, request: Request, path: str, body: bytes, *, caller: Call
 
     if route.candidate is None or route.mode == "bypass":
         return decided(BASELINE, "bypass" if route.mode == "bypass" else "assigned")
-    pin = request.lower.get(b"x-crossfade-variant")
+    pin = known.pin
     unfit = matching.ineligible(route, call)
     if pin is not None:
         return _pinned(decided, pin, route=route, key_name=name, unfit=unfit, state=state)

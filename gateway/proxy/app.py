@@ -6,6 +6,7 @@ SIGINT: the same, but idle connections are closed at once. SIGUSR2: as if the ki
 
 import argparse
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -100,6 +101,8 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold prompts and keys
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # a request leaves no cycles: look for them rarely
     code = 0
     try:
         uvloop.run(serve(boot, dict(os.environ)))

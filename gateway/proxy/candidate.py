@@ -18,7 +18,7 @@ from gateway.proxy.adapt.request import Adapted
 from gateway.proxy.ports import Asker, Verdicts
 from gateway.proxy.upstreams import Destination
 from gateway.transport.failure import Failure
-from gateway.transport.sending import Reply, Sending
+from gateway.transport.sending import Reply, Sending, own_reply
 from policies.routing import Variant
 from records.exchange import Attempt
 
@@ -150,7 +150,7 @@ class CandidateRelay:
             headers.append((b"content-length", b"%d" % length))
         else:
             headers.append((b"cache-control", b"no-cache"))
-        self._app.start_answer(Reply(200, b"OK", headers))
+        self._app.start_answer(own_reply(200, b"OK", headers))
 
     def _succeed(self, out: bytes) -> None:
         sending = self._sending

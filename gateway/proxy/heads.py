@@ -16,37 +16,32 @@ class Framing(NamedTuple):
     """Nothing but the connection's end tells the answer's."""
 
 
-def frame(request: Request, reply: Reply, *, draining: bool) -> Framing:
-    """The framing of the answer to `request`. An answer without a length is chunked, unless the app is of HTTP/1.0."""
+def frame(request: Request, reply: Reply, *, last: bool) -> Framing:
+    """The framing of the answer to `request`. An answer without a length is chunked, unless the app is of HTTP/1.0.
+
+    `last`: its connection ends with it.
+    """
     bodiless = request.method == b"HEAD" or reply.status in (101, 204, 304)
-    sized = bodiless or b"content-length" in reply.lower
+    sized = bodiless or reply.has(b"content-length")
     ends_by_closing = not sized and request.http10
-    close = ends_by_closing or draining or not request.keep_alive
+    close = ends_by_closing or last or not request.preamble.keep_alive
     return Framing(chunked=not sized and not request.http10, close=close, ends_by_closing=ends_by_closing)
 
 
 def answer_head(reply: Reply, framing: Framing, own: list[bytes]) -> bytes:
     """The bytes of the head; `own`: our header lines."""
-    lines = [b"HTTP/1.1 %d %b" % (reply.status, reply.reason), *reply.lines]
-    chunked_told = not framing.chunked
-    for place in reversed(reply.one_hop(HOP_BY_HOP)):
-        low = reply.lowers[place]
-        if low == b"transfer-encoding" and not chunked_told:
-            chunked_told = True
-            lines[place + 1] = lines[place + 1].partition(b":")[0] + b": chunked"
-        elif not _is_ours_too(low, reply.lower[low], reply.status, framing):
-            del lines[place + 1]
-    if not chunked_told:
-        lines.append(b"transfer-encoding: chunked")
-    if framing.close and reply.status != 101:
-        lines.append(b"connection: close")
-    lines += own
-    lines.append(b"\r\n")
-    return b"\r\n".join(lines)
-
-
-def _is_ours_too(low: bytes, value: bytes, status: int, framing: Framing) -> bool:
-    """Whether a header of the upstream's hop is as true of ours: it then stays in its place."""
-    if status == 101:
-        return low in (b"connection", b"upgrade")
-    return low == b"connection" and value.lower() == b"keep-alive" and not framing.close
+    instead: dict[bytes, bytes] = {}
+    if reply.status == 101:
+        instead = {name: value for name in (b"connection", b"upgrade") if (value := reply.get(name)) is not None}
+    else:
+        if framing.chunked and reply.has(b"transfer-encoding"):
+            instead[b"transfer-encoding"] = b"chunked"
+        elif framing.chunked:
+            own.append(b"transfer-encoding: chunked")
+        if framing.close:
+            own.append(b"connection: close")
+        elif (said := reply.get(b"connection")) is not None and said.lower() == b"keep-alive":
+            instead[b"connection"] = said  # of the upstream's hop, and as true of ours: it stays in its place
+    first_line = b"HTTP/1.1" + reply.raw[8 : reply.raw.find(b"\r\n")]
+    lines = reply.changed(reply.one_hop(HOP_BY_HOP), instead) if reply.is_of_one_hop else reply.lines
+    return b"%b%b\r\n%b\r\n\r\n" % (first_line, lines, b"\r\n".join(own))

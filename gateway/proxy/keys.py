@@ -6,6 +6,7 @@ A raw key lives in a request's headers and nowhere else.
 import hmac
 from collections import OrderedDict
 
+from gateway.transport.message import Head
 from policies.routing import Key
 
 VERIFIED_S = 15 * 60.0
@@ -15,10 +16,10 @@ _BOUND = 65_536
 _CREDENTIALS = (b"authorization", b"api-key", b"x-api-key")
 
 
-def credential(lower: dict[bytes, bytes]) -> bytes:
+def credential(head: Head) -> bytes:
     """What the caller shows: its Authorization, or the header that stands for it. Empty: nothing."""
     for name in _CREDENTIALS:
-        found = lower.get(name)
+        found = head.get(name)
         if found:
             return found
     return b""
@@ -27,11 +28,13 @@ def credential(lower: dict[bytes, bytes]) -> bytes:
 class Caller:
     """A credential, as far as it is kept: `id` is 16 hex digits of its HMAC."""
 
-    __slots__ = ("id", "key")
+    __slots__ = ("id", "key", "pool")
 
     def __init__(self, id_: str, key: Key | None) -> None:
         self.id = id_
         self.key = key
+        self.pool = id_.encode()
+        """Upstream connections are shared by requests of the same caller only."""
 
 
 NOBODY = Caller("", None)

@@ -17,15 +17,15 @@ Rules:
 
 from gateway import errors
 from gateway.proxy import admit
-from gateway.proxy.account import Course, is_binary, meta
+from gateway.proxy.account import Course, meta
 from gateway.proxy.heads import Framing, answer_head, frame
 from gateway.proxy.kept import Kept
-from gateway.proxy.keys import Caller
+from gateway.proxy.known import Known, kept_bytes
 from gateway.proxy.ports import Relay, Worker
 from gateway.proxy.upstreams import Destination
 from gateway.transport.failure import Failure
 from gateway.transport.message import LAST_CHUNK, Request, chunk
-from gateway.transport.sending import Reply, Sending
+from gateway.transport.sending import Reply, Sending, own_reply
 from gateway.transport.server import AppConnection
 from records.exchange import Attempt, Meta, Outcome
 
@@ -33,8 +33,6 @@ BUFFERED_BYTES = 64 * 1024
 """Bodies up to this are gathered before they are sent on, routed or not: one write instead of several."""
 FLUSH_BYTES = 16 * 1024
 """Bytes of a streamed answer that gather before they go to the journal as a part."""
-READ_TIMEOUT_S = 600.0
-"""The SDKs' own deadline, where the app states none (x-stainless-read-timeout)."""
 GRACE_S = 5.0
 """The app's deadline comes first, so that it is the app that gives up."""
 _ENDS = (b"[DONE]", b'"response.completed"', b'"response.failed"', b'"response.incomplete"')
@@ -57,12 +55,12 @@ class Life:
     __slots__ = (
         "_body", "_body_bytes", "_buffering", "_captured", "_connection", "_deadline_s", "_destination",
         "_framing", "_is_stream", "_opened", "_out", "_read_s", "_relay", "_sending", "_serving", "_worker",
-        "answer_kept", "caller", "course", "done", "id", "id_bytes", "path", "plan", "reply", "request",
+        "answer_kept", "course", "done", "id", "id_bytes", "known", "plan", "reply", "request",
         "request_kept", "status", "variant",
     )  # fmt: skip
 
     def __init__(
-        self, worker: Worker, request: Request, connection: AppConnection, *, caller: Caller, course: Course,
+        self, worker: Worker, request: Request, connection: AppConnection, *, known: Known, course: Course,
         ids: tuple[bytes, str],
     ) -> None:  # fmt: skip
         self._worker = worker
@@ -70,37 +68,37 @@ class Life:
         self._serving = serving = worker.serving
         self._destination: Destination = serving.default
         self.request = request
-        self.caller = caller
+        self.known = known
         self.course = course
         self.id_bytes, self.id = ids
-        self.path = normal_path(request.target)
         self.plan = admit.UNROUTED
         self.variant = admit.BASELINE
         self.status = 0
         self.reply: Reply | None = None
         self.done = False
-        self.request_kept = Kept(self._limit(request.lower.get(b"content-type")))
+        self.request_kept = Kept(known.kept_bytes)
         self.answer_kept = Kept(0)
         self._captured = worker.captured(self.id)
         self._body: list[bytes] = []
         self._body_bytes = 0
-        self._buffering = serving.reads(request.method, self.path) or self._is_short()
+        self._buffering = known.reads or self._is_short()
         self._sending: Sending | None = None
         self._relay: Relay | None = None
         self._framing = _WHOLE
         self._out = b""
         self._is_stream = False
         self._opened = False
-        self._read_s = read_timeout_s(request) + GRACE_S
+        self._read_s = known.read_s + GRACE_S
         self._deadline_s = request.arrived_s + self._read_s
-
-    def _limit(self, kind: bytes | None) -> int:
-        capture = self._serving.table.capture
-        return 0 if capture.binary == "hash_only" and is_binary(kind) else capture.max_body_bytes
 
     def _is_short(self) -> bool:
         length = self.request.content_length
         return not self.request.chunked and (length is None or length <= BUFFERED_BYTES)
+
+    @property
+    def path(self) -> str:
+        """The request's path, with our base in front."""
+        return self.known.path
 
     @property
     def upstream(self) -> str:
@@ -149,7 +147,7 @@ class Life:
         self._buffering = False
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body.clear()
-        if self._serving.reads(self.request.method, self.path):
+        if self.known.reads:
             self._follow(body)
         else:
             self._ask_baseline(body)
@@ -182,7 +180,7 @@ class Life:
 
     def _follow(self, body: bytes) -> None:
         """Decide, and ask whom the decision names."""
-        plan = admit.plan(self._worker, self.request, self.path, body, caller=self.caller, request_id=self.id)
+        plan = admit.plan(self._worker, self.known, body, request_id=self.id)
         self.plan, self.course.why, self.course.why_reason = plan, plan.why, plan.reason
         if plan.refused:
             self.refuse(plan.refused)
@@ -233,14 +231,14 @@ class Life:
         request, destination = self.request, self._destination
         whole = not more and (bool(body) or not request.has_body) and not request.upgrade
         if request.upgrade:
-            head = destination.tunnel_head(request)
+            head = destination.tunnel_head(request.preamble)
         else:
-            head = destination.head(request)
+            head = self.known.head_for(destination, request.content_length)
             if whole and body and request.chunked:
                 body = chunk(body) + LAST_CHUNK
         if self.course.started_s is None:
             self.course.started_s = self._since_s()
-        shown = b"" if destination.own_credential else self.caller.id.encode()
+        shown = b"" if destination.own_credential else self.known.caller.pool
         self._sending = self._worker.client.send(
             destination.target, shown, request.method, head + body if body else head, self, last=whole
         )
@@ -257,7 +255,12 @@ class Life:
 
     def on_head(self, reply: Reply) -> None:
         """The baseline's answer begins."""
-        self._worker.answered(self.caller, reply.status)
+        if reply.status == 101 and not self.request.upgrade:
+            if self._sending is not None:
+                self._sending.cancel()
+            self.on_failure(Failure.MALFORMED)  # nobody asked for another protocol
+            return
+        self._worker.answered(self.known.caller, reply.status)
         self.course.head_s = self._since_s()
         self.start_answer(reply)
         if reply.status == 101:
@@ -283,10 +286,11 @@ class Life:
     def start_answer(self, reply: Reply) -> None:
         """Put together the answer's head; it is written with the first bytes."""
         self.reply, self.status = reply, reply.status
-        kind = reply.lower.get(b"content-type")
+        kind = reply.get(b"content-type")
         self._is_stream = kind is not None and kind.startswith(b"text/event-stream")
-        self.answer_kept = Kept(self._limit(kind))
-        self._framing = frame(self.request, reply, draining=self._worker.draining())
+        self.answer_kept = Kept(kept_bytes(self._serving, kind))
+        last = self._worker.draining() or self._connection.ends_early
+        self._framing = frame(self.request, reply, last=last)
         self._out = answer_head(reply, self._framing, self._own_headers())
 
     def _own_headers(self) -> list[bytes]:
@@ -328,7 +332,7 @@ class Life:
         self.variant = "gateway"
         if outcome == "refused":
             self.course.why, self.course.why_reason = "refused", code
-        self.start_answer(Reply(errors.CODES[code].status, b"Error", headers))
+        self.start_answer(own_reply(errors.CODES[code].status, b"Error", headers))
         out = self._out
         if self.request.method != b"HEAD":
             self.answer_kept.add(body)
@@ -412,21 +416,3 @@ class Life:
         return meta(
             self, outcome, worker=self._worker.name, table_version=self._serving.table.version, since_s=self._since_s()
         )
-
-
-def normal_path(target: bytes) -> str:
-    """The request's path with our base in front, whichever base the app was given."""
-    path = target.partition(b"?")[0].decode("latin-1")
-    if len(path) > 1:
-        path = path.rstrip("/")
-    return path if path == "/v1" or path.startswith("/v1/") else "/v1" + path
-
-
-def read_timeout_s(request: Request) -> float:
-    """How long the app waits between two bytes, as far as it says so."""
-    stated = request.lower.get(b"x-stainless-read-timeout") or request.lower.get(b"x-stainless-timeout")
-    try:
-        found = float(stated) if stated is not None else READ_TIMEOUT_S
-    except ValueError:
-        return READ_TIMEOUT_S
-    return found if 0 < found < 86_400 else READ_TIMEOUT_S

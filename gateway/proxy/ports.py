@@ -28,8 +28,12 @@ class Relay(Protocol):
 class Asker(Protocol):
     """The life for which a candidate is asked."""
 
-    path: str
     request: Request
+
+    @property
+    def path(self) -> str:
+        """The request's path, with our base in front."""
+        ...
 
     def use(self, sending: Sending) -> None:
         """The candidate's request is under way."""

@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
-from gateway.transport.message import HOP_BY_HOP, Request
+from gateway.transport.message import HOP_BY_HOP, Preamble, Request
 from gateway.transport.sending import Target
 from policies.routing import Upstream
 
-_DROPPED = HOP_BY_HOP | {b"host", b"expect", b"x-crossfade-variant", b"x-crossfade-no-train"}
-_CREDENTIALS = frozenset((b"authorization", b"api-key", b"x-api-key"))
-CANDIDATE_PASSES = frozenset((b"traceparent", b"tracestate", b"x-client-request-id"))
+_DROPPED = (*HOP_BY_HOP, b"host", b"expect", b"x-crossfade-variant", b"x-crossfade-no-train")
+_CREDENTIALS = (b"authorization", b"api-key", b"x-api-key")
+CANDIDATE_PASSES = (b"traceparent", b"tracestate", b"x-client-request-id")
 
 
 class UpstreamError(Exception):
     """An upstream cannot be made ready: its key file or its CA file is missing. The message says which."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Destination:
     """One upstream, made ready."""
 
@@ -31,9 +31,9 @@ class Destination:
     base: bytes
     """Path that goes before a request's own; without a slash at its end."""
     query: bytes
-    own_lines: tuple[bytes, ...]
-    """Header lines set on each request, the upstream's own credential among them."""
-    replaced: frozenset[bytes]
+    own: bytes
+    """Header lines set on each request, each behind a CRLF; the upstream's own credential is among them."""
+    replaced: tuple[bytes, ...]
     """Lower-case names of an app's headers that are not passed on."""
     own_credential: bool
 
@@ -47,27 +47,21 @@ class Destination:
             mark = b"?"
         return (self.base + path or b"/") + mark + query
 
-    def head(self, request: Request) -> bytes:
+    def head(self, request: Preamble) -> bytes:
         """The request's head as the baseline's upstream gets it: the app's own, but for what is of one hop."""
-        lines = [b"%b %b HTTP/1.1" % (request.method, self.path(request.target)), *request.lines]
-        for place in reversed(request.one_hop(self.replaced)):
-            low = request.lowers[place]
-            if low == b"host":
-                lines[place + 1] = lines[place + 1][:4] + b": " + self.host
-            elif not (
-                (low == b"connection" and request.lower[low].lower() == b"keep-alive")
-                or (low == b"transfer-encoding" and request.chunked)
-            ):
-                # Those two are of this hop, and as true of ours: they stay in their place, so that the bytes stay the
-                # app's. All others go.
-                del lines[place + 1]
-        if b"host" not in request.lower:
-            lines.insert(1, b"Host: " + self.host)
-        lines += self.own_lines
-        lines.append(b"\r\n")
-        return b"\r\n".join(lines)
+        instead = {b"host": self.host}
+        said = request.get(b"connection")
+        # Two are of this hop, and as true of ours: they stay in their place, so that the bytes stay the app's.
+        if said is not None and said.lower() == b"keep-alive":
+            instead[b"connection"] = said
+        if request.chunked:
+            instead[b"transfer-encoding"] = b"chunked"
+        lines = request.changed(request.one_hop(self.replaced), instead)
+        if not request.has(b"host"):
+            lines = b"\r\nHost: " + self.host + lines
+        return b"%b %b HTTP/1.1%b%b\r\n\r\n" % (request.method, self.path(request.target), lines, self.own)
 
-    def tunnel_head(self, request: Request) -> bytes:
+    def tunnel_head(self, request: Preamble) -> bytes:
         """The head of a WebSocket upgrade: as `head`, with the upgrade in it."""
         head = self.head(request)[:-2]
         return head + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
@@ -83,9 +77,11 @@ class Destination:
             b"user-agent: crossfade",
             b"content-length: %d" % len(body),
         ]
-        lines += [b"%b: %b" % (low, request.lower[low]) for low in CANDIDATE_PASSES if low in request.lower]
-        lines += self.own_lines
-        return b"\r\n".join(lines) + b"\r\n\r\n"
+        for name in CANDIDATE_PASSES:
+            value = request.get(name)
+            if value is not None:
+                lines.append(b"%b: %b" % (name, value))
+        return b"\r\n".join(lines) + self.own + b"\r\n\r\n"
 
 
 def make_ready(
@@ -105,7 +101,12 @@ def make_ready(
             raise UpstreamError(f"upstream {upstream.name}: {error}") from error
     if pass_credentials:
         return ready
-    return {name: replace(found, replaced=found.replaced | _CREDENTIALS) for name, found in ready.items()}
+    return {name: _without_credentials(found) for name, found in ready.items()}
+
+
+def _without_credentials(found: Destination) -> Destination:
+    more = [name for name in _CREDENTIALS if name not in found.replaced]
+    return replace(found, replaced=(*found.replaced, *more))
 
 
 def _ready(
@@ -131,9 +132,10 @@ def _ready(
     secret = _secret(upstream, environment)
     if secret is not None:
         own.append((b"authorization", b"Bearer " + secret))
-    replaced = frozenset(name.lower() for name, _ in own)
-    if replaced & _CREDENTIALS:
-        replaced |= _CREDENTIALS
+    replaced = {name.lower() for name, _ in own}
+    own_credential = not replaced.isdisjoint(_CREDENTIALS)
+    if own_credential:
+        replaced.update(_CREDENTIALS)
     query = "&".join(f"{quote(name)}={quote(value)}" for name, value in upstream.query.items())
     return Destination(
         name=upstream.name,
@@ -142,9 +144,9 @@ def _ready(
         host=url.netloc.rpartition("@")[2].encode(),
         base=url.path.rstrip("/").encode(),
         query=query.encode(),
-        own_lines=tuple(map(b": ".join, own)),
-        replaced=_DROPPED | replaced,
-        own_credential=bool(replaced & _CREDENTIALS),
+        own=b"".join(b"\r\n%b: %b" % header for header in own),
+        replaced=(*_DROPPED, *replaced.difference(_DROPPED)),
+        own_credential=own_credential,
     )
 
 

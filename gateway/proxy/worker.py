@@ -18,12 +18,13 @@ from gateway.proxy.budget import Budget
 from gateway.proxy.candidate import CandidateRelay
 from gateway.proxy.feedback import FeedbackLife
 from gateway.proxy.ids import Ids
-from gateway.proxy.keys import REVERIFY_SHARE, Caller, Callers, credential
-from gateway.proxy.life import Life, normal_path
+from gateway.proxy.keys import REVERIFY_SHARE, Caller, Callers
+from gateway.proxy.known import Known
+from gateway.proxy.life import Life
 from gateway.proxy.ports import Asker, Ended
 from gateway.proxy.serving import POLL_S, Serving, Watch
 from gateway.transport.client import Client
-from gateway.transport.message import Request
+from gateway.transport.message import Preamble, Request
 from gateway.transport.server import AppConnection, Exchange
 from policies.routing import PPM, Route
 from records.exchange import Outcome
@@ -55,6 +56,7 @@ class Worker:
         self.limits = boot.limits
         self.retry_after_s = boot.limits.retry_after_s
         self.connections: set[AppConnection] = set()
+        self.preambles: dict[bytes, Preamble] = {}
         self.now = clock.monotonic
         self.wall = clock.wall
         pepper = bytes.fromhex(boot.pepper)
@@ -92,6 +94,7 @@ class Worker:
     def _adopt(self, serving: Serving) -> None:
         self.serving = serving
         self._callers.set_keys(serving.table.keys)
+        self.preambles.clear()  # what was worked out of them holds for one table
         kept = {route.name for route in serving.table.routes}
         for name in set(self._breakers) - kept:
             del self._breakers[name]
@@ -104,17 +107,19 @@ class Worker:
         live = self.live
         live[_REQUESTS] += 1
         live[_IN_FLIGHT] += 1
-        caller = self._callers.find(credential(request.lower))
-        ids = self._ids.new(self.wall())
-        if request.method == b"POST" and normal_path(request.target) == FEEDBACK_PATH:
-            return FeedbackLife(self, request, connection, caller)
-        life = Life(self, request, connection, caller=caller, course=Course(self.wall()), ids=ids)
+        known = request.preamble.known
+        if not isinstance(known, Known):
+            known = request.preamble.known = Known(request.preamble, self.serving, self._callers)
+        if known.path == FEEDBACK_PATH and request.method == b"POST":
+            return FeedbackLife(self, request, connection, known.caller)
+        wall_s = self.wall()
+        life = Life(self, request, connection, known=known, course=Course(wall_s), ids=self._ids.new(wall_s))
         self._lives.add(life)
         if live[_IN_FLIGHT] > self.limits.in_flight:
             live[_SHED] += 1
             life.refuse("overloaded")
             return None
-        if self.serving.table.keys_mode == "virtual" and caller.key is None:
+        if self.serving.table.keys_mode == "virtual" and known.caller.key is None:
             life.refuse("invalid_key")
             return None
         life.on_begin()

@@ -10,11 +10,9 @@ from typing import Protocol, cast
 import httptools
 
 from gateway.transport.failure import Failure
-from gateway.transport.message import Headers
 from gateway.transport.sending import PoolKey, Reply, Sending
 
 HEADER_BYTES = 256 * 1024
-HEADER_COUNT = 512
 INTERIM = 16
 """Most 1xx answers before the real one."""
 
@@ -39,25 +37,8 @@ class Connection(asyncio.Protocol):
     """One connection to an upstream."""
 
     __slots__ = (
-        "_complete",
-        "_framed",
-        "_head",
-        "_header_bytes",
-        "_headers",
-        "_interim",
-        "_keeps_alive",
-        "_owner",
-        "_parser",
-        "_pieces",
-        "_reason",
-        "_sending",
-        "_status",
-        "_told_head",
-        "_transport",
-        "_tunnel",
-        "idle_since_s",
-        "keep_idle_s",
-        "key",
+        "_complete", "_framed", "_head", "_interim", "_keeps_alive", "_owner", "_parser", "_partial", "_pieces",
+        "_quiet_bytes", "_raw", "_sending", "_told_head", "_transport", "_tunnel", "idle_since_s", "keep_idle_s", "key",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, key: PoolKey) -> None:
@@ -71,10 +52,9 @@ class Connection(asyncio.Protocol):
         self._reset()
 
     def _reset(self) -> None:
-        self._headers: Headers = []
-        self._header_bytes = 0
-        self._reason = b""
-        self._status = 0
+        self._raw = b""
+        self._partial: bytes = b""
+        self._quiet_bytes = 0
         self._interim = 0
         self._head: Reply | None = None
         self._told_head = False
@@ -151,74 +131,95 @@ class Connection(asyncio.Protocol):
         if self._sending is None:
             self._transport.abort()  # an answer nobody asked for
             return
-        if self._tunnel:
-            self._pieces.append(data)
-            self._tell(ended=False)
-            return
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._tunnel = True
-            self._complete = False
-            self._pieces.append(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
-            if self._complete:  # bytes behind a whole answer: it stands, the connection does not
-                self._keeps_alive = False
-            else:
-                self._fail(Failure.MALFORMED)
+            if self._head is None:
+                data = self._read_head(data)
+            if self._head is None:
                 return
-        if self._head is None:
-            # A header's value is gathered inside the parser: only here can an endless one be seen.
-            self._header_bytes += len(data)
-            if self._header_bytes > HEADER_BYTES:
-                self._fail(Failure.MALFORMED)
+            if data:
+                self._read_body(data)
+        except httptools.HttpParserError:
+            self._fail(Failure.MALFORMED)
             return
         self._tell(ended=self._complete)
 
+    def _read_head(self, data: bytes) -> bytes:
+        """Read heads, interim ones too, until the answer's own is there; what is behind it.
+
+        Raises:
+            httptools.HttpParserError: it is no head, or there is no end to it.
+        """
+        data = self._partial + data if self._partial else data
+        while self._head is None:
+            end = data.find(b"\r\n\r\n")
+            if end < 0:
+                if len(data) > HEADER_BYTES or b"\n\n" in data:
+                    raise httptools.HttpParserError("a head without end")
+                self._partial = data
+                return b""
+            self._raw = data[:end]
+            try:
+                self._parser.feed_data(data[: end + 4])
+            except httptools.HttpParserUpgrade:
+                self._tunnel = True
+                self._complete = False
+            data = data[end + 4 :]
+        self._partial = b""
+        return data
+
+    def _read_body(self, data: bytes) -> None:
+        """Read body bytes.
+
+        Raises:
+            httptools.HttpParserError: they are not framed as the head says.
+        """
+        if self._tunnel:
+            self._pieces.append(data)
+        elif self._complete:
+            self._keeps_alive = False  # bytes behind a whole answer: it stands, the connection does not
+        else:
+            quiet = len(self._pieces)
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserError:
+                if not self._complete:
+                    raise
+                self._keeps_alive = False
+            self._quiet_bytes = self._quiet_bytes + len(data) if len(self._pieces) == quiet else 0
+            if self._quiet_bytes > HEADER_BYTES:
+                raise httptools.HttpParserError("a trailer without end")
+
     # The parser tells us ------------------------------------------------------------------------------------------
 
-    def on_status(self, status: bytes) -> None:
-        """The reason phrase."""
-        self._reason += status
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or one of a trailer, which is dropped."""
-        if self._head is None:
-            if len(self._headers) >= HEADER_COUNT:
-                raise _RefusedError("too many headers")
-            self._headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        """The answer's head is here."""
+    def on_message_begin(self) -> None:
+        """An answer begins, or a second one behind the first."""
         if self._complete:
             raise _RefusedError("a second answer")
+
+    def on_headers_complete(self) -> None:
+        """A head is here."""
         parser = self._parser
-        self._status = status = parser.get_status_code()
+        status = parser.get_status_code()
         if status < 200 and status != 101:
+            self._interim += 1
+            if self._interim > INTERIM:
+                raise _RefusedError("interim answers without end")
             return
-        self._head = head = Reply(status, self._reason, self._headers)
+        self._head = head = Reply(status, self._raw)
         self._keeps_alive = parser.should_keep_alive()
-        lower = head.lower
-        bodiless = status in (101, 204, 304) or (self._sending is not None and self._sending.method == b"HEAD")
-        self._framed = bodiless or b"content-length" in lower or b"transfer-encoding" in lower
-        if self._sending is not None and self._sending.method == b"HEAD":
-            self._complete = True
+        without_body = self._sending is not None and self._sending.method == b"HEAD"
+        bodiless = without_body or status in (101, 204, 304)
+        self._framed = bodiless or head.has(b"content-length") or head.has(b"transfer-encoding")
+        self._complete = without_body
 
     def on_body(self, body: bytes) -> None:
         """Body bytes."""
-        if self._complete:
-            raise _RefusedError("a body behind the end")
         self._pieces.append(body)
 
     def on_message_complete(self) -> None:
         """An answer is whole: the real one, or an interim one."""
-        if self._head is None:
-            self._interim += 1
-            if self._interim > INTERIM:
-                raise _RefusedError("interim answers without end")
-            self._headers, self._reason = [], b""
-            return
-        self._complete = True
+        if self._head is not None:
+            self._complete = True
 
     # Telling ------------------------------------------------------------------------------------------------------
 
@@ -252,7 +253,7 @@ class Connection(asyncio.Protocol):
             return
         if sending.method == b"HEAD":
             self._parser = httptools.HttpResponseParser(self)  # the old one waits for a body that never comes
-        stated = self._head.lower.get(b"keep-alive") if self._head is not None else None
+        stated = self._head.get(b"keep-alive") if self._head is not None else None
         self._reset()
         if stated is not None:
             self.keep_idle_s = min(self.keep_idle_s, _keep_alive_s(stated, self.keep_idle_s))

@@ -1,101 +1,181 @@
-"""What both ends of the wire share: a request's head, and which headers are a matter of one hop only."""
+"""What both ends of the wire share: a head, kept as the bytes it came as, and which headers are of one hop only.
 
-from collections.abc import Sequence
+A head is never taken apart to be put together again: httptools has checked its syntax, a header is found by a search in
+its lower-case copy, and what has to go is cut out of the bytes.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 
 Header = tuple[bytes, bytes]
-Headers = list[Header]
+Headers = Sequence[Header]
 
-HOP_BY_HOP = frozenset(
-    (
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    )
+HOP_BY_HOP = (
+    b"connection",
+    b"keep-alive",
+    b"proxy-authenticate",
+    b"proxy-authorization",
+    b"proxy-connection",
+    b"te",
+    b"trailer",
+    b"transfer-encoding",
+    b"upgrade",
 )
 """Source: RFC 9110 §7.6.1; proxy-connection as its de facto twin."""
+_HINTS = (b"\r\nt", b"\r\nconnection:", b"\r\nkeep-alive:", b"\r\nproxy-", b"\r\nupgrade:")
+"""One of these is in a head that has a header of one hop."""
+LENGTH_MARK = b"\0"
+"""Stands for the value of Content-Length in a `Preamble`: no head that came over the wire can hold it."""
 
 
 class Head:
-    """The headers of a request or an answer, as they came, and as they are looked up."""
+    """The first line and the header lines of a message, CRLF between, without the empty line."""
 
-    __slots__ = ("lines", "lower", "lowers")
+    __slots__ = ("_low", "_values", "raw")
 
-    def __init__(self, headers: Headers) -> None:
-        self.lines = list(map(b": ".join, headers))
-        """In order, in the sender's own case."""
-        self.lowers = [name.lower() for name, _ in headers]
-        """The names in lower case, in the same order."""
-        self.lower = dict(zip(self.lowers, [value for _, value in headers], strict=True))
-        """Values by lower-case name; of a repeated one the last."""
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self._low = raw.lower()
+        self._values: dict[bytes, bytes] | None = None
 
-    def without(self, hidden: frozenset[bytes]) -> bytes:
-        """The lines of all headers but those named, with CRLF between."""
-        if hidden.isdisjoint(self.lower):
-            return b"\r\n".join(self.lines)
-        return b"\r\n".join([line for line, low in zip(self.lines, self.lowers, strict=True) if low not in hidden])
+    def get(self, name: bytes) -> bytes | None:
+        """The value of the first header of this lower-case `name`."""
+        mark = b"\r\n" + name + b":"
+        start = self._low.find(mark)
+        if start < 0:
+            return None
+        start += len(mark)
+        end = self.raw.find(b"\r\n", start)
+        return (self.raw[start:end] if end >= 0 else self.raw[start:]).strip(b" \t")
 
-    def one_hop(self, more: frozenset[bytes]) -> list[int]:
-        """Where the headers stand that are of one hop, by name or by what Connection says, or that `more` names."""
-        connection = self.lower.get(b"connection")
-        if connection is not None:
-            more |= named_by_connection(connection)
-        if more.isdisjoint(self.lower):
-            return []
-        return [place for place, low in enumerate(self.lowers) if low in more]
+    def has(self, name: bytes) -> bool:
+        """Whether there is a header of this lower-case `name`."""
+        return b"\r\n" + name + b":" in self._low
+
+    def count(self, name: bytes) -> int:
+        """How many headers of this lower-case `name` there are."""
+        return self._low.count(b"\r\n" + name + b":")
+
+    @property
+    def fields(self) -> int:
+        """How many headers there are."""
+        return self.raw.count(b"\r\n")
+
+    @property
+    def values(self) -> dict[bytes, bytes]:
+        """All values by lower-case name, of a repeated one the last: for what looks for many."""
+        if self._values is None:
+            lines = [line.partition(b":") for line in self.raw.split(b"\r\n")[1:]]
+            self._values = {name.lower(): value.strip(b" \t") for name, _, value in lines}
+        return self._values
+
+    @property
+    def lines(self) -> bytes:
+        """The header lines, each behind a CRLF."""
+        start = self.raw.find(b"\r\n")
+        return self.raw[start:] if start >= 0 else b""
+
+    @property
+    def is_of_one_hop(self) -> bool:
+        """Whether some header may be of one hop; False: none is."""
+        low = self._low
+        return any(hint in low for hint in _HINTS)
+
+    def changed(self, names: Collection[bytes], instead: Mapping[bytes, bytes]) -> bytes:
+        """The header lines, each behind a CRLF: those named are gone, or have the value that `instead` gives them."""
+        raw, low = self.raw, self._low
+        cuts: list[tuple[int, int, bytes]] = []
+        for name in names:
+            mark = b"\r\n" + name + b":"
+            start = low.find(mark)
+            while start >= 0:
+                end = low.find(b"\r\n", start + 2)
+                value = instead.get(name)
+                kept = raw[start : start + len(mark)] + b" " + value if value is not None else b""
+                cuts.append((start, end if end >= 0 else len(low), kept))
+                start = low.find(mark, start + 2)
+        if not cuts:
+            return self.lines
+        cuts.sort()
+        pieces: list[bytes] = []
+        place = low.find(b"\r\n")
+        for start, end, kept in cuts:
+            pieces += (raw[place:start], kept)
+            place = end
+        pieces.append(raw[place:])
+        return b"".join(pieces)
+
+    def one_hop(self, names: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """`names`, and what this head's Connection header declares to be of one hop too."""
+        value = self.get(b"connection")
+        if value is None or value.lower() in (b"keep-alive", b"close"):
+            return names
+        return (*names, *{token.strip().lower() for token in value.split(b",")}.difference(names))
 
 
-class Request(Head):
-    """One request's head, as an app sent it."""
+class Preamble(Head):
+    """All of a request's head but its length: the same in most requests of an app, so that what follows from it can be
+    worked out once (`transport.server` keeps those it has seen; `proxy.known` says what follows).
+    """
 
-    __slots__ = (
-        "arrived_s",
-        "chunked",
-        "content_length",
-        "http10",
-        "keep_alive",
-        "method",
-        "target",
-        "upgrade",
-    )
+    __slots__ = ("chunked", "http10", "keep_alive", "known", "method", "sized", "target", "upgrade")
 
-    def __init__(self, method: bytes, target: bytes, headers: Headers, *, arrived_s: float) -> None:
-        super().__init__(headers)
+    def __init__(self, raw: bytes, method: bytes, target: bytes) -> None:
+        super().__init__(raw)
         self.method = method
         self.target = target
         """Raw: path and query as they came."""
-        self.arrived_s = arrived_s
-        """Monotonic seconds."""
+        self.sized = LENGTH_MARK in raw
+        """There is a Content-Length; its value is `LENGTH_MARK`."""
+        self.chunked = self.has(b"transfer-encoding")
         self.keep_alive = True
         self.http10 = False
         self.upgrade = False
-        self.chunked = b"transfer-encoding" in self.lower
-        length = self.lower.get(b"content-length")
-        self.content_length = int(length) if length is not None else None
+        self.known: object = None
+        """What the service has worked out."""
+
+
+class Request:
+    """One request's head, as an app sent it."""
+
+    __slots__ = ("arrived_s", "chunked", "content_length", "http10", "method", "preamble", "target", "upgrade")
+
+    def __init__(self, preamble: Preamble, content_length: int | None, arrived_s: float) -> None:
+        self.preamble = preamble
+        self.content_length = content_length
+        self.arrived_s = arrived_s
+        """Monotonic seconds."""
+        self.method = preamble.method
+        self.target = preamble.target
+        self.chunked = preamble.chunked
+        self.http10 = preamble.http10
+        self.upgrade = preamble.upgrade
 
     @property
     def has_body(self) -> bool:
         """Whether body bytes may follow the head."""
         return self.chunked or bool(self.content_length)
 
-
-def named_by_connection(value: bytes) -> frozenset[bytes]:
-    """The lower-case header names that a Connection header declares to be of one hop."""
-    if value.lower() in (b"keep-alive", b"close"):
-        return frozenset()
-    return frozenset(token.strip().lower() for token in value.split(b","))
+    def get(self, name: bytes) -> bytes | None:
+        """The value of the first header of this lower-case `name`; not for Content-Length."""
+        return self.preamble.get(name)
 
 
-def head_bytes(first_line: bytes, headers: Sequence[Header]) -> bytes:
-    """A message head on the wire."""
-    lines = [first_line]
-    lines += [b"%b: %b" % header for header in headers]
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+def split_length(raw: bytes) -> tuple[bytes, int | None]:
+    """A head with `LENGTH_MARK` for its Content-Length, and the length; without a plain one, as it came and None."""
+    for mark in (b"\r\nContent-Length: ", b"\r\ncontent-length: "):
+        start = raw.find(mark)
+        if start >= 0:
+            start += len(mark)
+            end = raw.find(b"\r\n", start)
+            digits = raw[start:end] if end >= 0 else raw[start:]
+            if digits.isdigit() and len(digits) < 16:
+                return raw[:start] + LENGTH_MARK + (raw[end:] if end >= 0 else b""), int(digits)
+    return raw, None
+
+
+def head_bytes(first_line: bytes, headers: Headers) -> bytes:
+    """A message head, without the empty line."""
+    return b"\r\n".join((first_line, *map(b": ".join, headers)))
 
 
 def chunk(data: bytes) -> bytes:

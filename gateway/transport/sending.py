@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.transport.failure import Failure
-from gateway.transport.message import Head, Headers
+from gateway.transport.message import Head, Headers, head_bytes
 
 LEFT_BYTES = 4096
 """What may still come of an answer that its asker has left, before its connection is closed."""
@@ -14,12 +14,16 @@ LEFT_BYTES = 4096
 class Reply(Head):
     """The head of an upstream's answer."""
 
-    __slots__ = ("reason", "status")
+    __slots__ = ("status",)
 
-    def __init__(self, status: int, reason: bytes, headers: Headers) -> None:
-        super().__init__(headers)
+    def __init__(self, status: int, raw: bytes) -> None:
+        super().__init__(raw)
         self.status = status
-        self.reason = reason
+
+
+def own_reply(status: int, reason: bytes, headers: Headers) -> Reply:
+    """The head of an answer of our own making."""
+    return Reply(status, head_bytes(b"HTTP/1.1 %d %b" % (status, reason), headers))
 
 
 class Listener(Protocol):

@@ -12,22 +12,20 @@ Source: RFC 9112; what others met is listed in docs/adr/003.
 """
 
 import asyncio
-from collections import deque
 from typing import Protocol, cast
 
 import httptools
 
 from gateway.boot import Limits
-from gateway.transport.message import Headers, Request
+from gateway.transport.message import Preamble, Request, split_length
 
 HELD_BYTES = 64 * 1024
 """Most that an app may send ahead of its next turn."""
-PIPELINE = 16
 LINGER_S = 2.0
 LINGER_BYTES = 4 * 1024 * 1024
 """Of a request that was refused while it was still being sent: read and dropped, so that the answer gets through."""
-
-
+PREAMBLES = 4096
+"""How many heads are remembered."""
 _HOST = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~%!$&'()*+,;=:[]"
 """What a Host may be made of (RFC 3986 §3.2.2)."""
 
@@ -61,6 +59,8 @@ class Service(Protocol):
 
     limits: Limits
     connections: set["AppConnection"]
+    preambles: dict[bytes, Preamble]
+    """Heads that were found good, by their bytes: the same ones need no second look."""
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -79,17 +79,6 @@ class Service(Protocol):
         ...
 
 
-class _Waiting:
-    """A pipelined request that waits for its turn."""
-
-    __slots__ = ("body", "request", "whole")
-
-    def __init__(self, request: Request) -> None:
-        self.request = request
-        self.body: list[bytes] = []
-        self.whole = False
-
-
 class AppConnection(asyncio.Protocol):
     """One app's connection."""
 
@@ -98,24 +87,29 @@ class AppConnection(asyncio.Protocol):
         self._limits = service.limits
         self._transport: asyncio.Transport
         self._parser = httptools.HttpRequestParser(self)
+        self._raw = b""
+        """The current request's head, as a preamble has it."""
+        self._length: int | None = None
+        self._plain = False
+        """The current request's head was seen before: its body is framed by its length alone, without the parser."""
+        self._partial = b""
+        """A head that is not whole yet."""
         self._url = b""
-        self._headers: Headers = []
-        self._header_bytes = 0
-        self._in_head = False
+        self._began_s = 0.0
         self._refused: tuple[int, str, str] | None = None
         self._exchange: Exchange | None = None
-        self._heard_body = False
-        self._body_bytes = 0
         self._receiving = False
         """The body of the current request is not whole yet."""
+        self._body_left = 0
+        """Body bytes still to come; -1: the body is chunked."""
+        self._heard_body = False
+        self._quiet_bytes = 0
         self._tunnel = False
         self._keep_alive = True
         self._closing = False
         self._linger = 0
-        self._waiting: deque[_Waiting] = deque()
         self._held: list[bytes] = []
         self._held_bytes = 0
-        self._began_s = 0.0
         self.deadline_s = 0.0
         """When the connection has waited long enough for what it waits for; 0: it waits for nothing of the app's."""
         self.blocked = False
@@ -139,7 +133,6 @@ class AppConnection(asyncio.Protocol):
         self._closing = True
         self.deadline_s = 0.0
         exchange, self._exchange = self._exchange, None
-        self._waiting.clear()
         self._held.clear()
         if exchange is not None:
             exchange.on_gone()
@@ -174,12 +167,15 @@ class AppConnection(asyncio.Protocol):
         elif self._tunnel:
             if self._exchange is not None:
                 self._exchange.on_body(data)
-        elif self._held or self._waiting or (self.blocked if self._exchange is None else not self._receiving):
+        elif self._receiving:
+            self._feed(data)
+        elif self._exchange is not None:
             self._hold(data)
         else:
             self._feed(data)
 
     def _hold(self, data: bytes) -> None:
+        """Keep what the app sends ahead of its turn."""
         self._held.append(data)
         self._held_bytes += len(data)
         if self._held_bytes > HELD_BYTES:
@@ -191,12 +187,8 @@ class AppConnection(asyncio.Protocol):
             self._transport.abort()
 
     def _feed(self, data: bytes) -> None:
-        self._heard_body = False
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._begin_tunnel(data[upgrade.args[0] :])
-            return
+            rest = self._read_body(data) if self._receiving else self._read_head(data)
         except httptools.HttpParserCallbackError as error:
             if self._refused is None:
                 raise error.__context__ or error from error
@@ -206,75 +198,111 @@ class AppConnection(asyncio.Protocol):
             if not self._closing:
                 self._refuse(400, "malformed_http", f"The request is not valid HTTP/1.1: {error}.")
             return
-        if self._in_head or (self._receiving and not self._heard_body):
-            # A header's value is gathered inside the parser: only here can an endless one, or a trailer's, be seen.
-            self._header_bytes += len(data)
-            if self._header_bytes > self._limits.header_bytes + HELD_BYTES:
+        if rest and not self._closing:
+            self.data_received(rest)
+
+    def _read_head(self, data: bytes) -> bytes:
+        """Read a request's head; what is behind it, or nothing while it is not whole."""
+        if self._partial:
+            data = self._partial + data
+        else:
+            if data[0] in b"\r\n":  # empty lines before a request are no request (RFC 9112 §2.2)
+                data = data.lstrip(b"\r\n")
+                if not data:
+                    return b""
+            self._began_s = now = self._service.now()
+            self.deadline_s = now + self._limits.header_s
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            self._partial = data
+            if len(data) > self._limits.header_bytes:
                 self._refuse(431, "headers_too_large", self._too_large())
-        elif self._header_bytes:
-            self._header_bytes = 0
-        if self._headers and not self._in_head:
-            self._headers.clear()
+            elif b"\n\n" in data:
+                self._parser.feed_data(data)  # no head will come of this: hear why
+            return b""
+        self._partial = b""
+        raw, length = split_length(data[:end])
+        preamble = self._service.preambles.get(raw)
+        if preamble is not None:
+            self._plain = True
+            self._begin(Request(preamble, length, self._began_s))
+            if not length:
+                self._end_request()
+            return data[end + 4 :]
+        self._plain = False
+        self._raw, self._length, self._url = raw, length, b""
+        try:
+            self._parser.feed_data(data[: end + 4])
+        except httptools.HttpParserUpgrade:
+            self._begin_tunnel()
+        return data[end + 4 :]
+
+    def _read_body(self, data: bytes) -> bytes:
+        """Read body bytes; what is behind the body."""
+        rest = b""
+        if 0 <= self._body_left < len(data):
+            data, rest = data[: self._body_left], data[self._body_left :]
+        if self._body_left > 0:
+            self._body_left -= len(data)
+        if self._plain:
+            self.on_body(data)
+            if not self._body_left:
+                self._end_request()
+            return rest
+        self._heard_body = False
+        self._parser.feed_data(data)
+        self._quiet_bytes = 0 if self._heard_body else self._quiet_bytes + len(data)
+        if self._quiet_bytes > self._limits.header_bytes:
+            self._stop(431, "headers_too_large", self._too_large())  # a trailer, or a chunk's extension, without end
+        return rest
 
     # The parser tells us ------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._url, self._headers, self._header_bytes, self._body_bytes, self._in_head = b"", [], 0, 0, True
-        self._began_s = now = self._service.now()
-        if self._exchange is None:
-            self.deadline_s = now + self._limits.header_s
+        if self._receiving:
+            # Sent right behind a chunked body: its head is the parser's already. It is the app's to send again.
+            self._keep_alive = False
+            self._stop(400, "too_many_pipelined", "Do not send a request behind a chunked one before its answer.")
 
     def on_url(self, url: bytes) -> None:
         """The request's target, or more of it."""
         self._url += url
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One header of the request, or of its trailer, which is dropped."""
-        self._headers.append((name, value))
-
     def on_headers_complete(self) -> None:
-        """The request's head is here."""
-        self._in_head = False
+        """The request's head is here, and it is of good syntax."""
         parser = self._parser
-        request = Request(parser.get_method(), self._url, self._headers, arrived_s=self._began_s)
-        self._headers = []
-        request.keep_alive = parser.should_keep_alive()
-        version = parser.get_http_version()
-        request.http10 = version == "1.0"
-        if not request.http10 and version != "1.1":
-            self._stop(400, "malformed_http", f"The request is of HTTP/{version}, not of HTTP/1.1.")
-        request.upgrade = parser.should_upgrade()
-        self._guard(request)
-        if self._exchange is not None or self._waiting:
-            if request.upgrade:
-                # What follows it is no HTTP, and must not get into the exchange that runs.
-                self._stop(400, "upgrade_unsupported", "An upgrade must not be sent ahead of its turn.")
-            if len(self._waiting) >= PIPELINE:
-                self._stop(400, "too_many_pipelined", f"More than {PIPELINE} requests were sent ahead of answers.")
-            self._waiting.append(_Waiting(request))
-        else:
-            self._begin(request)
+        preamble = Preamble(self._raw, parser.get_method(), self._url)
+        preamble.keep_alive = parser.should_keep_alive()
+        preamble.http10 = parser.get_http_version() != "1.1"
+        preamble.upgrade = parser.should_upgrade()
+        self._guard(preamble)
+        length = self._length
+        if not preamble.sized and (odd := preamble.get(b"content-length")) is not None:
+            length = int(odd)  # written in an unusual way: read it each time
+        elif not (preamble.chunked or preamble.upgrade or preamble.has(b"expect")):
+            self._remember(preamble)
+        self._begin(Request(preamble, length, self._began_s))
+
+    def _remember(self, preamble: Preamble) -> None:
+        preambles = self._service.preambles
+        if len(preambles) >= PREAMBLES:
+            preambles.clear()
+        preambles[preamble.raw] = preamble
 
     def on_body(self, body: bytes) -> None:
         """More of a request's body."""
         self._heard_body = True
-        self._body_bytes += len(body)
-        if self._body_bytes > self._limits.body_bytes:
-            self._stop(413, "body_too_large", f"The request body is over {self._limits.body_bytes} bytes.")
-        if self._waiting:
-            waiting = self._waiting[-1]
-            waiting.body.append(body)
-            self._held_bytes += len(body)
-        elif self._exchange is not None:
+        if self._exchange is not None:
             self.deadline_s = self._service.now() + self._limits.body_s
             self._exchange.on_body(body)
 
     def on_message_complete(self) -> None:
-        """A request is whole."""
-        if self._waiting:
-            self._waiting[-1].whole = True
-            return
+        """A request is whole, as the parser sees it."""
+        if not self._plain:
+            self._end_request()
+
+    def _end_request(self) -> None:
         self._receiving = False
         if self._exchange is not None:
             if not self.blocked:
@@ -285,27 +313,21 @@ class AppConnection(asyncio.Protocol):
 
     # Guards -------------------------------------------------------------------------------------------------------
 
-    def _guard(self, request: Request) -> None:
+    def _guard(self, request: Preamble) -> None:
         """Refuse what another parser on the way could read as another request."""
         limits = self._limits
-        if len(request.lines) > limits.header_count or sum(map(len, request.lines)) > limits.header_bytes:
+        if request.fields > limits.header_count or len(request.raw) > limits.header_bytes:
             self._stop(431, "headers_too_large", self._too_large())
-        hosts = request.lowers.count(b"host")
-        if (
-            hosts > 1
-            or (hosts == 0 and not request.http10)
-            or request.lower.get(b"host", b"").strip().translate(None, _HOST)
-        ):
+        hosts = request.count(b"host")
+        if hosts > 1 or (hosts == 0 and not request.http10) or (request.get(b"host") or b"").translate(None, _HOST):
             self._stop(400, "bad_host", "A request has exactly one Host header, a name or an address and a port.")
-        if request.chunked and (request.http10 or request.lower[b"transfer-encoding"].strip().lower() != b"chunked"):
+        if request.chunked and (request.http10 or (request.get(b"transfer-encoding") or b"").lower() != b"chunked"):
             self._stop(400, "malformed_http", "The only transfer coding is chunked, of HTTP/1.1.")
         if not request.target.startswith(b"/") and request.target != b"*":
             self._stop(400, "bad_target", "The request target must be a path, such as /v1/chat/completions.")
-        if request.content_length is not None and request.content_length > self._limits.body_bytes:
-            self._stop(413, "body_too_large", f"The request body is over {self._limits.body_bytes} bytes.")
-        if request.lowers.count(b"authorization") > 1:
+        if request.count(b"authorization") > 1:
             self._stop(400, "conflicting_credentials", "Send one Authorization header, not several.")
-        if request.upgrade and request.lower.get(b"upgrade", b"").strip().lower() != b"websocket":
+        if request.upgrade and (request.get(b"upgrade") or b"").lower() != b"websocket":
             self._stop(400, "upgrade_unsupported", "Only an upgrade to websocket is relayed; leave it out.")
 
     def _too_large(self) -> str:
@@ -321,6 +343,7 @@ class AppConnection(asyncio.Protocol):
         """Answer with an error and close, unless an answer is under way: then just close."""
         if self._exchange is None:
             self._transport.write(self._service.refusal(status, code, message))
+            self._receiving = True  # what more comes is read and dropped, so that the answer gets through
             self._close_lingering()
         else:
             self._transport.abort()
@@ -328,56 +351,41 @@ class AppConnection(asyncio.Protocol):
     # Turns --------------------------------------------------------------------------------------------------------
 
     def _begin(self, request: Request) -> None:
-        self._receiving = request.has_body
-        self._keep_alive = request.keep_alive
-        if request.has_body and request.lower.get(b"expect", b"").strip().lower() == b"100-continue":
+        length = request.content_length
+        if length is not None and length > self._limits.body_bytes:
+            self._refuse(413, "body_too_large", f"The request body is over {self._limits.body_bytes} bytes.")
+            return
+        self._receiving = True
+        self._body_left = -1 if request.chunked else length or 0
+        self._keep_alive = request.preamble.keep_alive
+        if request.has_body and (request.get(b"expect") or b"").lower() == b"100-continue":
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self.deadline_s = self._service.now() + self._limits.body_s
+        self.deadline_s = self._began_s + self._limits.body_s
         exchange = self._service.begin(request, self)
         if exchange is not None and not self._closing:
             self._exchange = exchange
 
-    def _begin_tunnel(self, rest: bytes) -> None:
+    def _begin_tunnel(self) -> None:
         """What follows an upgrade request is no HTTP any more."""
-        if self._exchange is None:
-            if not self._closing:
-                self._close_lingering()
-            return
-        self._tunnel = True
-        self.deadline_s = 0.0
-        if rest:
-            self._exchange.on_body(rest)
+        if self._exchange is not None:
+            self._tunnel = True
+            self.deadline_s = 0.0
+        else:
+            self._close_lingering()
+
+    def _next_soon(self) -> None:
+        """Take up what was sent ahead, once this turn's work is done and the app has read its last answer."""
+        if self._held and not self.blocked:
+            asyncio.get_running_loop().call_soon(self._next)
 
     def _next(self) -> None:
-        """The current exchange is over: take up the next request, if one has come."""
-        if self._waiting and self._exchange is None and not self._closing and not self.blocked:
-            waiting = self._waiting.popleft()
-            self._held_bytes -= sum(map(len, waiting.body))
-            self._begin(waiting.request)
-            for body in waiting.body:
-                if self._exchange is not None:
-                    self._exchange.on_body(body)
-            if waiting.whole:
-                self.on_message_complete_of_waiting()
-        ready = not (self._waiting or self.blocked) if self._exchange is None else self._receiving
-        if self._held and ready and not self._closing:
+        """The current exchange is over: take up what was sent ahead."""
+        if self._held and self._exchange is None and not self._closing:
             data = b"".join(self._held)
             self._held.clear()
             self._held_bytes = 0
             self._transport.resume_reading()
-            self._feed(data)
-
-    def _next_soon(self) -> None:
-        """Take up what was held back, in a turn of the loop of its own."""
-        if self._waiting or self._held:
-            asyncio.get_running_loop().call_soon(self._next)
-
-    def on_message_complete_of_waiting(self) -> None:
-        """A pipelined request that was already whole got its turn."""
-        self._receiving = False
-        if self._exchange is not None:
-            self.deadline_s = 0.0
-            self._exchange.on_body_end()
+            self.data_received(data)
 
     # The exchange tells us ----------------------------------------------------------------------------------------
 
@@ -393,11 +401,18 @@ class AppConnection(asyncio.Protocol):
             return
         if not self.blocked:
             self.deadline_s = self._service.now() + self._limits.keep_alive_s
-        if self._receiving:
-            # An early answer: the rest of this request has no reader. Its body is dropped, the connection with it.
+        if self.ends_early:
             self._close_lingering()
         else:
             self._next_soon()
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether an answer given now ends the connection: so much of its request is still to come.
+
+        A short rest has no reader either: it is dropped, and the connection goes on behind it.
+        """
+        return self._receiving and not 0 <= self._body_left <= HELD_BYTES
 
     def break_off(self, *, abort: bool) -> None:
         """End the connection in the middle, so that the app sees that its answer is not whole.
@@ -412,9 +427,13 @@ class AppConnection(asyncio.Protocol):
             self._close()
 
     def pause_reading(self) -> None:
-        """Take no more of the request's body for now."""
-        self._transport.pause_reading()
-        self.deadline_s = 0.0
+        """Take no more of the request's body for now.
+
+        Not when it is whole: there is nothing left to take, and a hang-up has to be seen.
+        """
+        if self._receiving:
+            self._transport.pause_reading()
+            self.deadline_s = 0.0
 
     def resume_reading(self) -> None:
         """Take more of the request's body."""
@@ -454,7 +473,7 @@ class AppConnection(asyncio.Protocol):
         elif self._exchange is not None:
             if self._receiving:  # a request body that stopped coming: nobody is there
                 self._transport.abort()
-        elif self._in_head:
+        elif self._partial:
             self._refuse(408, "header_timeout", f"The request's headers took over {self._limits.header_s:g} s.")
         else:
             self._close()

@@ -1,0 +1,86 @@
+"""What follows from a request's preamble alone, worked out once for all requests that share it."""
+
+from gateway.proxy.keys import Caller, Callers, credential
+from gateway.proxy.serving import Serving
+from gateway.proxy.upstreams import Destination
+from gateway.transport.message import LENGTH_MARK, Preamble
+
+READ_TIMEOUT_S = 600.0
+"""The SDKs' own deadline, where the app states none (x-stainless-read-timeout)."""
+_HIDDEN = (b"authorization", b"api-key", b"x-api-key", b"cookie", b"proxy-authorization")
+_BINARY = (b"audio/", b"image/", b"video/", b"application/octet-stream", b"application/zip", b"multipart/")
+
+
+class Known:
+    """All that a life needs to know of its request before the body is here."""
+
+    __slots__ = (
+        "_heads", "_told", "caller", "kept_bytes", "no_train", "path", "pin", "preamble", "read_s", "reads",
+        "retry_count",
+    )  # fmt: skip
+
+    def __init__(self, preamble: Preamble, serving: Serving, callers: Callers) -> None:
+        self.preamble = preamble
+        self.caller: Caller = callers.find(credential(preamble))
+        self.path = normal_path(preamble.target)
+        self.reads = serving.reads(preamble.method, self.path)
+        """The body has to be read before it is known who is asked."""
+        self.kept_bytes = kept_bytes(serving, preamble.get(b"content-type"))
+        self.pin = preamble.get(b"x-crossfade-variant")
+        self.no_train = preamble.has(b"x-crossfade-no-train")
+        self.retry_count = _count(preamble.get(b"x-stainless-retry-count"))
+        self.read_s = read_timeout_s(preamble)
+        self._heads: dict[Destination, tuple[bytes, bytes]] = {}
+        self._told: tuple[bytes, bytes] | None = None
+
+    def head_for(self, destination: Destination, length: int | None) -> bytes:
+        """The request's head as `destination` gets it."""
+        halves = self._heads.get(destination)
+        if halves is None:
+            halves = self._heads[destination] = _halves(destination.head(self.preamble))
+        return _whole(halves, length)
+
+    def told_head(self, length: int | None) -> bytes:
+        """The header lines for the journal: without credentials and cookies."""
+        if self._told is None:
+            self._told = _halves(self.preamble.changed(_HIDDEN, {}))
+        return _whole(self._told, length)
+
+
+def _halves(head: bytes) -> tuple[bytes, bytes]:
+    before, mark, after = head.partition(LENGTH_MARK)
+    return (before, after) if mark else (head, b"")
+
+
+def _whole(halves: tuple[bytes, bytes], length: int | None) -> bytes:
+    before, after = halves
+    return b"%b%d%b" % (before, length, after) if after or length is not None else before
+
+
+def kept_bytes(serving: Serving, kind: bytes | None) -> int:
+    """How much of a body of this content type is kept; 0: its hash alone."""
+    capture = serving.table.capture
+    binary = kind is not None and kind.lower().startswith(_BINARY)
+    return 0 if binary and capture.binary == "hash_only" else capture.max_body_bytes
+
+
+def normal_path(target: bytes) -> str:
+    """The request's path with our base in front, whichever base the app was given."""
+    path = target.partition(b"?")[0].decode("latin-1")
+    if len(path) > 1:
+        path = path.rstrip("/")
+    return path if path == "/v1" or path.startswith("/v1/") else "/v1" + path
+
+
+def read_timeout_s(preamble: Preamble) -> float:
+    """How long the app waits between two bytes, as far as it says so."""
+    stated = preamble.get(b"x-stainless-read-timeout") or preamble.get(b"x-stainless-timeout")
+    try:
+        found = float(stated) if stated is not None else READ_TIMEOUT_S
+    except ValueError:
+        return READ_TIMEOUT_S
+    return found if 0 < found < 86_400 else READ_TIMEOUT_S
+
+
+def _count(value: bytes | None) -> int:
+    return int(value) if value is not None and value.isdigit() and len(value) < 6 else 0
