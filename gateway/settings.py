@@ -220,6 +220,7 @@ class GpuPrice(_Section):
     gpu_usd_per_hour: Usd
     """Of one replica, all its GPUs."""
     replicas: int = Field(default=1, ge=1)
+    """How many there are."""
 
 
 class Prices(_Section):
