@@ -102,7 +102,8 @@ def prepare(root: Path) -> DataDir:
     try:
         for path in (data.root, data.journal, data.records, data.run):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        data.root.chmod(0o700)
+        if data.root.stat().st_uid == os.geteuid():  # a volume may belong to somebody else: `doctor` speaks of it
+            data.root.chmod(0o700)
         _check_format(root / "FORMAT")
     except OSError as error:
         raise DataDirError(

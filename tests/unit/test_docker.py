@@ -1,0 +1,27 @@
+from pathlib import Path
+
+from gateway.settings_file import load
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_image_serves_on_every_address_and_keeps_its_admin_port() -> None:
+    """The image's own settings load: data port public behind a stated proxy, admin port inside, data on the volume."""
+    settings = load(ROOT / "deploy" / "docker" / "crossfade.yaml", {})
+    assert (str(settings.server.listen), settings.server.tls) == ("0.0.0.0:8080", "front-proxy")
+    assert settings.server.admin.is_loopback
+    assert settings.data == Path("/data")
+    assert settings.upstreams["openai"].base_url == "https://api.openai.com/v1"
+
+
+def test_the_image_is_locked_and_runs_as_nobody_special() -> None:
+    """Dependencies come from the lock alone, the process is no root, and every copied path exists."""
+    lines = (ROOT / "Dockerfile").read_text("utf-8").splitlines()
+    assert sum("uv sync --frozen --no-dev" in line for line in lines) == 2
+    users = [line.split()[1] for line in lines if line.startswith("USER ")]
+    assert users == ["10001:10001"]
+    copied = [line.split()[1:-1] for line in lines if line.startswith("COPY ") and "--from" not in line]
+    ignored = (ROOT / ".dockerignore").read_text("utf-8")
+    for path in (path for paths in copied for path in paths):
+        assert (ROOT / path).exists(), path
+        assert f"!{path}" in ignored, path
