@@ -1,0 +1,117 @@
+"""The verbs of `crossfade dataset`, loaded when one is asked for: training files from the records."""
+
+import argparse
+import json
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+from gateway.cli import place
+from gateway.settings_file import SettingsError
+from policies.units import share_ppm
+from records.dataset import build as building
+from records.dataset import manifest
+from records.dataset.build import Wanted
+from records.dataset.check import check_file
+from records.dataset.manifest import Manifest
+from records.dataset.sft import FORMATS, Format
+from records.store import Store
+
+_SHOWN_FAULTS = 20
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; 1: refused, or faults found."""
+    try:
+        return {"build": _build, "inspect": _inspect, "validate": _validate}[arguments.action](arguments)
+    except (SettingsError, ValueError) as error:
+        print(error, file=sys.stderr)
+    except (OSError, duckdb.Error) as error:
+        print(f"{error}. hint: is the path right, and may this user read it?", file=sys.stderr)
+    return 1
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    wanted = Wanted(
+        arguments.route,
+        arguments.shape,
+        validation_ppm=_share(arguments.validation),
+        salt=arguments.salt,
+        version=version("crossfade"),
+    )
+    folder, made = building.build(Store(place.data(arguments).records), wanted, arguments.out)
+    _show(folder, made, as_json=arguments.json)
+    if made.kept:
+        return 0
+    hint = (
+        "is the route's name right? `crossfade records stats` lists them" if not made.read else "see the reasons above"
+    )
+    print(f"Nothing to train on: 0 of {made.read} exchanges. hint: {hint}", file=sys.stderr)
+    return 1
+
+
+def _share(text: str) -> int:
+    """The share of conversations to validate on.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return share_ppm(text)
+    except ValueError as error:
+        raise ValueError(f"--validation {text}: {error}") from error
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    _show(arguments.folder, _manifest(arguments.folder), as_json=arguments.json)
+    return 0
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    shape: Format | None = arguments.shape
+    files: list[Path] = [arguments.path]
+    if arguments.path.is_dir():
+        made = _manifest(arguments.path)
+        shape = shape or ("trl-sft" if made.dataset_format == "trl-sft" else "openai-sft")
+        files = [arguments.path / file.name for file in made.files]
+    if shape is None:
+        raise ValueError(f"{arguments.path} is one file. hint: name its --format: {', '.join(FORMATS)}")
+    faults = [
+        (path, fault) for path in files for fault in check_file(path, shape, least=10 if path.stem == "train" else 1)
+    ]
+    if arguments.json:
+        print(json.dumps([{"file": str(path), "line": fault.line, "fault": fault.text} for path, fault in faults]))
+    else:
+        for path, fault in faults[:_SHOWN_FAULTS]:
+            print(f"{path}:{fault.line}: {fault.text}")
+        if len(faults) > _SHOWN_FAULTS:
+            print(f"… and {len(faults) - _SHOWN_FAULTS} more", file=sys.stderr)
+    print(f"{len(faults)} faults in {len(files)} files", file=sys.stderr)
+    return 1 if faults else 0
+
+
+def _manifest(folder: Path) -> Manifest:
+    """A folder's manifest.
+
+    Raises:
+        ValueError: it has none.
+    """
+    try:
+        return manifest.read(folder)
+    except (FileNotFoundError, msgspec.MsgspecError) as error:
+        raise ValueError(f"{folder} is no dataset of ours. hint: name a folder that `dataset build` printed") from error
+
+
+def _show(folder: Path, made: Manifest, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"folder": str(folder), **msgspec.to_builtins(made)}))
+        return
+    print(folder)
+    for file in made.files:
+        print(f"  {file.examples:8} {file.split}  {file.name}")
+    for reason, count in sorted(made.left_out.items(), key=lambda item: -item[1]):
+        print(f"  {count:8} left out: {reason}")
+    print(f"  {made.read:8} exchanges of {made.route or 'no route'}, {made.dataset_format}")

@@ -1,0 +1,153 @@
+"""A dataset out of the records: read in order of time, one example at a time."""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from records.dataset import manifest
+from records.dataset.manifest import Manifest
+from records.dataset.sft import Example, Format, Reason, Source, example
+from records.dataset.split import PPM, Split, split_of
+from records.dedupe import exact_key
+from records.store import Store
+
+SPLITS: tuple[Split, ...] = ("train", "validation")
+_ROWS = 1000
+_COLUMNS = ", ".join((*Source.__struct_fields__, "redaction_version"))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to build."""
+
+    route: str
+    shape: Format
+    validation_ppm: int = PPM // 10
+    salt: str = "split"
+    version: str = ""
+    """Of Crossfade, for the manifest."""
+
+
+@dataclass(slots=True)
+class _Count:
+    """What was seen so far."""
+
+    read: int = 0
+    kept: Counter[Split] = field(default_factory=Counter[Split])
+    left_out: Counter[Reason] = field(default_factory=Counter[Reason])
+    models: Counter[str] = field(default_factory=Counter[str])
+    redactions: set[str] = field(default_factory=set[str])
+    first_id: str = ""
+    last_id: str = ""
+
+
+def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
+    """Write the dataset under `out`, in a folder named by its content. Returns the folder and its manifest.
+
+    Raises:
+        OSError, duckdb.Error: it cannot be read or written; nothing of it is left.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    fresh = out / f".building-{os.getpid()}"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(mode=0o700)
+    try:
+        made = _write(store, wanted, fresh)
+        folder = out / made.sha256[:12]
+        if folder.exists():
+            shutil.rmtree(folder)  # the same files: what is new is at most the way they were counted
+        fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return folder, made
+
+
+def _write(store: Store, wanted: Wanted, folder: Path) -> Manifest:
+    count = _Count()
+    trained = _prompts_in_train(store, wanted)
+    with ExitStack() as stack:
+        files: dict[Split, IO[bytes]] = {
+            split: stack.enter_context((folder / f"{split}.jsonl").open("wb")) for split in SPLITS
+        }
+        _write_examples(store, wanted, trained, files, count)
+    for split in SPLITS:
+        if not count.kept[split]:
+            (folder / f"{split}.jsonl").unlink()
+    found = [
+        manifest.file_of(folder / f"{split}.jsonl", split, count.kept[split]) for split in SPLITS if count.kept[split]
+    ]
+    made = Manifest(
+        dataset_format=wanted.shape,
+        route=wanted.route,
+        sha256=manifest.hash_of(found),
+        files=found,
+        read=count.read,
+        kept=count.kept.total(),
+        left_out={str(reason): number for reason, number in sorted(count.left_out.items())},
+        split={"by": "conversation_id", "salt": wanted.salt, "validation_ppm": wanted.validation_ppm},
+        models=dict(sorted(count.models.items())),
+        redaction_versions=sorted(count.redactions),
+        first_id=count.first_id,
+        last_id=count.last_id,
+        crossfade=wanted.version,
+    )
+    (folder / manifest.NAME).write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
+    (folder / "README.md").write_text(manifest.card(made), "utf-8")
+    return made
+
+
+def _prompts_in_train(store: Store, wanted: Wanted) -> set[bytes]:
+    """The prompts that will be trained on: an equal one in validation would measure memory."""
+    return {
+        exact_key(made.messages[:-1], made.tools)
+        for source, _ in _sources(store, wanted.route)
+        if _split(source, wanted) == "train" and isinstance(made := example(source, wanted.shape), Example)
+    }
+
+
+def _write_examples(
+    store: Store, wanted: Wanted, trained: set[bytes], files: dict[Split, IO[bytes]], count: _Count
+) -> None:
+    seen: set[bytes] = set()
+    for source, redaction in _sources(store, wanted.route):
+        count.read += 1
+        made = example(source, wanted.shape)
+        if not isinstance(made, Example):
+            count.left_out[made] += 1
+            continue
+        split = _split(source, wanted)
+        key = exact_key(made.messages, made.tools)
+        if key in seen:
+            count.left_out["duplicate"] += 1
+            continue
+        if split == "validation" and exact_key(made.messages[:-1], made.tools) in trained:
+            count.left_out["prompt_in_train"] += 1
+            continue
+        seen.add(key)
+        files[split].write(msgspec.json.encode(made) + b"\n")
+        count.kept[split] += 1
+        count.models[source.model_returned] += 1
+        count.redactions.add(redaction)
+        count.first_id = count.first_id or source.id
+        count.last_id = source.id
+
+
+def _split(source: Source, wanted: Wanted) -> Split:
+    return split_of(source.conversation_id or source.id, wanted.salt, wanted.validation_ppm)
+
+
+def _sources(store: Store, route: str) -> Iterator[tuple[Source, str]]:
+    """The route's exchanges with the version of their redaction, in order of time."""
+    with store.open_views() as views:
+        query = f"SELECT {_COLUMNS} FROM exchanges WHERE route = ? ORDER BY id"  # noqa: S608 -- our own columns
+        cursor = views.execute(query, [route])
+        while rows := cursor.fetchmany(_ROWS):
+            for *fields, redaction in rows:
+                yield Source(*fields), redaction

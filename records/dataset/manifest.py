@@ -1,0 +1,115 @@
+"""What a dataset is made of, and its card.
+
+The folder is named by the hash of its files, so that the same records make the same folder.
+"""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+FORMAT = 1
+NAME = "manifest.json"
+
+
+class File(msgspec.Struct, frozen=True):
+    """One of the dataset's files."""
+
+    name: str
+    split: str
+    examples: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """`manifest.json`."""
+
+    format: int = FORMAT
+    dataset_format: str
+    """openai-sft or trl-sft."""
+    route: str
+    sha256: str
+    """Of the files."""
+    files: list[File]
+    read: int
+    """Exchanges of the route."""
+    kept: int
+    left_out: dict[str, int]
+    """By reason; with `kept` they add up to `read`."""
+    split: dict[str, str | int]
+    """How: `by`, `salt`, `validation_ppm`."""
+    models: dict[str, int]
+    """Whose answers they are, by the name each answer gave: their terms of use are the user's to keep."""
+    redaction_versions: list[str]
+    first_id: str
+    last_id: str
+    crossfade: str
+    """The version that built it."""
+
+
+def file_of(path: Path, split: str, examples: int) -> File:
+    """What stands in the manifest of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return File(path.name, split, examples, digest.hexdigest())
+
+
+def hash_of(files: list[File]) -> str:
+    """The dataset's own hash."""
+    return hashlib.sha256(msgspec.json.encode(files)).hexdigest()
+
+
+def read(folder: Path) -> Manifest:
+    """A dataset's manifest.
+
+    Raises:
+        OSError: there is none.
+        msgspec.MsgspecError: it is none of ours.
+    """
+    return msgspec.json.decode((folder / NAME).read_bytes(), type=Manifest)
+
+
+def card(manifest: Manifest) -> str:
+    """README.md: what `datasets.load_dataset` and people read.
+
+    The columns are declared as JSON: without that, Arrow gives each tool call the arguments of all others, as nulls.
+    Source: Hugging Face Hub docs, "Dataset cards" and "Manual configuration".
+    """
+    files = "\n".join(f"  - split: {file.split}\n    path: {file.name}" for file in manifest.files)
+    columns = "- name: messages\n    list: json\n  - name: tools\n    dtype: json"
+    if manifest.dataset_format == "openai-sft":
+        columns += "\n  - name: parallel_tool_calls\n    dtype: bool"
+    counts = "\n".join(f"| {file.split} | {file.examples} |" for file in manifest.files)
+    left_out = "\n".join(f"| {reason} | {count} |" for reason, count in sorted(manifest.left_out.items()))
+    models = ", ".join(f"{name or 'unnamed'} ({count})" for name, count in sorted(manifest.models.items()))
+    return f"""---
+configs:
+- config_name: default
+  data_files:
+{files}
+dataset_info:
+  features:
+  {columns}
+tags:
+- crossfade
+---
+# {manifest.route or "unrouted"}: {manifest.dataset_format}
+
+Recorded exchanges of one route, redacted, complete and successful ones only, exact duplicates removed, split by
+conversation. Sha256 of the files: `{manifest.sha256}`; `manifest.json` says how they were made.
+
+| split | examples |
+|---|---|
+{counts}
+
+Answers of: {models or "nobody"}. Whether they may be used to train a model is a matter of the terms they were given
+under; this is yours to check.
+
+Left out of {manifest.read} exchanges:
+
+| reason | exchanges |
+|---|---|
+{left_out}
+"""
