@@ -64,7 +64,13 @@ diskfull: $(STAMP)  ## a journal on a disk that fills up (needs root)
 fuzz-http: $(STAMP)  ## 100,000 mutated requests, each with a sentinel behind it
 	$(BIN)/python -m tests.faults fuzz-http $(ARGS)
 
+fuzz-policies: $(STAMP)  ## 100,000 mutated policy files: each in force whole or not at all
+	$(BIN)/python -m tests.acceptance.fuzz_policies $(ARGS)
+
+verdicts: $(STAMP)  ## real answers of real models, decided by `crossfade policy simulate` (ARGS="--shuffles N")
+	$(BIN)/python -m tests.acceptance.real_verdicts $(ARGS)
+
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http chroot clients vllm vllm-faults
+.PHONY: help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http fuzz-policies verdicts chroot clients vllm vllm-faults
