@@ -47,7 +47,7 @@ class ShedFound:
         return "\n".join(
             (
                 f"{self.admitted} admitted and {self.answered} of them answered",
-                f"{self.shed} shed with 503 ({self.counted} by the gateway's count), p50 {p50:.1f} ms, p99 {p99:.1f} ms",
+                f"{self.shed} shed with 503 ({self.counted} by the gateway), p50 {p50:.1f} ms, p99 {p99:.1f} ms",
                 *self.unlike[:10],
             )
         )
