@@ -1,0 +1,174 @@
+"""From the journal to a dataset that trainers load."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+
+from gateway.cli import main as command
+from gateway.cli.dataset import FORMATS as OFFERED
+from records.dataset.build import Wanted, build
+from records.dataset.sft import FORMATS
+from records.store import Store
+from tests.fakes.exchanges import chat_answer, chat_request
+from tests.integration.recording import PEPPER, Place
+
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+
+
+def tool_answer(number: int) -> bytes:
+    function = {"name": "f", "arguments": json.dumps({f"argument_{number}": number})}
+    return chat_answer(
+        None, "tool_calls", tool_calls=[{"id": f"call_{number}", "type": "function", "function": function}]
+    )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Forty exchanges: tool calls with arguments of their own, words, and each kind that is left out."""
+    made = Place(tmp_path_factory.mktemp("data"))
+    (made.root / "pepper").write_text(PEPPER.hex())
+    worker, recorder = made.worker(segment_bytes=1 << 20), made.recorder()
+    for number in range(20):
+        worker.whole(request=chat_request(f"call {number}", tools=TOOLS), response=tool_answer(number))
+        worker.whole(request=chat_request(f"say {number}", user="anna" if number else "bob"))
+    worker.whole(request=chat_request("say 1", user="anna"))
+    worker.whole(variant="candidate")
+    worker.whole(why="fallback", reason="timeout")
+    worker.whole(response=chat_answer(finish="length"))
+    worker.whole(no_train=True)
+    worker.whole(request=chat_request("mail me: anna@example.com", store=False))
+    worker.whole(status=500)
+    worker.feedback(worker.ids[0], b'{"score":0.5,"comment":"call 415-555-2671"}')
+    made.step(recorder)
+    made.step(recorder)
+    worker.die()
+    recorder.close()
+    return made
+
+
+@pytest.mark.parametrize("shape", FORMATS)
+def test_load_dataset(place, tmp_path, shape):
+    """The built folder loads with `load_dataset`, and each tool call has its own arguments and no others'."""
+    folder, made = build(Store(place.root / "records"), Wanted("support", shape), tmp_path / "out")
+    loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+
+    assert {str(split): len(rows) for split, rows in loaded.items()} == {
+        file.split: file.examples for file in made.files
+    }
+    rows: list[dict[str, Any]] = [row for split in loaded.values() for row in split]
+    assert made.kept == len(rows) == 40
+    calls = [call["function"]["arguments"] for row in rows for call in row["messages"][-1].get("tool_calls", [])]
+    read = calls if shape == "trl-sft" else [json.loads(arguments) for arguments in calls]
+    assert sorted(next(iter(one.values())) for one in read) == list(range(20))
+    assert all(len(one) == 1 for one in read)
+
+
+def test_what_is_left_out_is_counted(place, tmp_path):
+    """Every exchange of the route is an example or left out for a reason."""
+    _, made = build(Store(place.root / "records"), Wanted("support", "openai-sft"), tmp_path)
+
+    assert made.left_out == {
+        "candidate": 1,
+        "duplicate": 1,
+        "fallback": 1,
+        "no_train": 1,
+        "not_complete": 1,
+        "store_false": 1,
+        "truncated": 1,
+    }
+    assert made.kept + sum(made.left_out.values()) == made.read == 47
+
+
+def test_the_same_records_make_the_same_folder(place, tmp_path):
+    """A dataset is named by what is in it; another salt is another dataset."""
+    store = Store(place.root / "records")
+    first, _ = build(store, Wanted("support", "openai-sft"), tmp_path)
+    content = (first / "train.jsonl").read_bytes()
+    again, _ = build(store, Wanted("support", "openai-sft"), tmp_path)
+    other, _ = build(store, Wanted("support", "openai-sft", salt="b"), tmp_path)
+
+    assert first == again
+    assert (again / "train.jsonl").read_bytes() == content
+    assert other != first
+    assert {path.name for path in tmp_path.iterdir()} == {first.name, other.name}
+
+
+def test_no_conversation_is_in_both_splits(place, tmp_path):
+    """A prompt that is trained on is not validated on, whoever asked it."""
+    folder, _ = build(Store(place.root / "records"), Wanted("support", "openai-sft", validation_ppm=500_000), tmp_path)
+    prompts = {
+        split: {json.dumps(json.loads(line)["messages"][:-1]) for line in lines_of(folder / f"{split}.jsonl")}
+        for split in ("train", "validation")
+    }
+
+    assert prompts["train"]
+    assert prompts["validation"]
+    assert prompts["train"].isdisjoint(prompts["validation"])
+
+
+def lines_of(path: Path) -> list[str]:
+    return path.read_text("utf-8").splitlines()
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, Any]:
+    code = command.main([str(word) for word in words])
+    out = capsys.readouterr().out
+    return code, json.loads(out) if out else None
+
+
+def test_commands(place, tmp_path, capsys):
+    """The commands build, inspect and validate; a fault is named with file and line, and the exit code says so."""
+    data = ("--data", place.root, "--json")
+    code, built = run(capsys, "dataset", "build", "--route", "support", "--format", "trl-sft", "--out", tmp_path, *data)
+    assert code == 0
+    assert run(capsys, "dataset", "inspect", built["folder"], "--json") == (0, built)
+    assert run(capsys, "dataset", "validate", built["folder"], "--json") == (0, [])
+
+    file = Path(built["folder"]) / "train.jsonl"
+    file.write_text(file.read_text() + "{}\n")
+    lines = len(file.read_text().splitlines())
+    code, faults = run(capsys, "dataset", "validate", file, "--format", "trl-sft", "--json")
+    assert code == 1
+    assert faults == [{"file": str(file), "line": lines, "fault": "messages: not a list with something in it"}]
+
+    code, _ = run(capsys, "dataset", "build", "--route", "none", "--format", "trl-sft", "--out", tmp_path, *data)
+    assert code == 1
+
+
+def test_formats_offered():
+    """The command offers what there is."""
+    assert OFFERED == FORMATS
+
+
+def test_records_commands(place, capsys):
+    """The last exchanges, one of them whole with its feedback, and the sums, as JSON."""
+    data = ("--data", place.root, "--json")
+    assert command.main(["records", "tail", "-n", "2", *map(str, data)]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["status"] for line in lines] == [200, 500]
+
+    code, stats = run(capsys, "records", "stats", *data)
+    assert code == 0
+    assert [(row["variant"], row["exchanges"], row["complete"]) for row in stats] == [
+        ("baseline", 46, 45),
+        ("candidate", 1, 1),
+    ]
+
+    first = place.ids()[0]
+    code, shown = run(capsys, "records", "show", first, *data)
+    assert code == 0
+    assert shown["request_json"]["messages"][1]["content"] == "call 0"
+    assert (shown["score"], shown["comment"]) == (0.5, "call [PHONE_1]")
+    assert run(capsys, "records", "show", "nothing", *data) == (1, None)
+
+
+def test_forget_command(place, capsys):
+    """Forgetting a user removes what is recorded of them, and says how much."""
+    before = len(place.ids())
+    code, told = run(capsys, "records", "forget", "--user", "bob", "--data", place.root, "--json")
+
+    assert (code, told["kind"], told["removed"]) == (0, "user", 1)
+    assert len(place.ids()) == before - 1

@@ -1,0 +1,69 @@
+"""Faults of training files, named by line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from records.dataset.check import Fault, check_file, check_line
+
+GOOD = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
+
+
+def with_call(arguments: object) -> dict[str, object]:
+    calls = [{"id": "1", "type": "function", "function": {"name": "f", "arguments": arguments}}]
+    return {"messages": [{"role": "assistant", "content": None, "tool_calls": calls}]}
+
+
+@pytest.mark.parametrize(
+    ("line", "shape", "faults"),
+    [
+        (GOOD, "openai-sft", []),
+        (with_call("{}"), "openai-sft", []),
+        (with_call({}), "trl-sft", []),
+        (with_call({}), "openai-sft", ["messages[0]: tool_calls[0]: arguments is a JSON object's text"]),
+        (with_call("{"), "openai-sft", ["messages[0]: tool_calls[0]: arguments is a JSON object's text"]),
+        (
+            with_call("{}"),
+            "trl-sft",
+            ["messages[0]: tool_calls[0]: arguments is an object: chat templates would write text as a quoted string"],
+        ),
+        ([], "openai-sft", ["not an object"]),
+        ({}, "openai-sft", ["messages: not a list with something in it"]),
+        (GOOD | {"prompt": 1}, "openai-sft", ["unknown fields: prompt"]),
+        (
+            {"messages": [{"role": "user", "content": "a"}]},
+            "trl-sft",
+            ["messages: the last one is not the assistant's"],
+        ),
+        (
+            {"messages": [{"role": "developer", "content": None}, {"role": "assistant", "content": "a"}]},
+            "openai-sft",
+            [
+                "messages[0]: role is one of assistant, system, tool, user",
+                "messages[0]: content is text, or null beside tool_calls",
+            ],
+        ),
+        (
+            {"messages": [{"role": "tool", "content": "a"}, {"role": "assistant", "content": "a"}]},
+            "openai-sft",
+            ["messages[0]: a tool's message names its tool_call_id"],
+        ),
+        (GOOD | {"tools": [{}]}, "openai-sft", ["tools[0]: a function with a name"]),
+    ],
+)
+def test_lines(line, shape, faults):
+    """Each rule of a format is one sentence when it is broken, and silent when it is kept."""
+    assert list(check_line(json.dumps(line).encode(), shape)) == faults
+
+
+def test_files(tmp_path: Path):
+    """Faults say their line; too few examples are the file's."""
+    path = tmp_path / "train.jsonl"
+    path.write_text(json.dumps(GOOD) + "\n{\n")
+
+    faults = list(check_file(path, "openai-sft"))
+
+    assert faults[0].line == 2
+    assert faults[0].text.startswith("not JSON")
+    assert faults[1:] == [Fault(0, "2 examples; trainers take 10 or more")]
