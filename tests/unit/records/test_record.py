@@ -1,0 +1,212 @@
+"""Rows made of exchanges."""
+
+import gzip
+import hashlib
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from records.exchange import Feedback
+from records.pricing import Override, PriceBook
+from records.record import Maker, Record, RoutePrices, bare
+from records.redact import Redactor
+from tests.fakes.exchanges import AT, chat_answer, chat_request, chat_stream, exchange, head
+
+UPSTREAMS = {"openai": "https://api.openai.com/v1", "vllm": "http://127.0.0.1:8000/v1"}
+PRICES = PriceBook(UPSTREAMS, (Override("vllm", "triage-7b", 0.1, 0.2),))
+ROUTES = {"": RoutePrices("openai"), "support": RoutePrices("openai", None, "triage-7b")}
+MAKER = Maker(b"p" * 32, Redactor(), PRICES, ROUTES)
+
+
+def record(*args: Any, **fields: Any) -> Record:
+    return MAKER.record(exchange(1, *args, **fields))
+
+
+def test_bodies_are_kept_as_they_came():
+    """Where nothing had to be redacted the JSON is the very text, and its hash that of the bytes sent."""
+    request, answer = chat_request(), chat_answer()
+    row = record(request, answer)
+
+    assert row.request_json == request.decode()
+    assert row.response_json == answer.decode()
+    assert row.request_sha256 == hashlib.sha256(request).hexdigest()
+    assert row.response_sha256 == hashlib.sha256(answer).hexdigest()
+    assert (row.complete, row.finish_reason, row.stream, row.consent) == (True, "stop", False, "train")
+
+
+def test_streams_are_put_together():
+    """A stream's row has the answer whole, its hash is of the bytes sent, and its pace is known."""
+    stream = chat_stream("Hel", "lo")
+    row = record(chat_request(), stream, streamed=True, chunk_times_us=[300_000, 500_000, 900_000])
+    answer = json.loads(row.response_json or "")
+
+    assert answer["choices"][0]["message"]["content"] == "Hello"
+    assert row.response_sha256 == hashlib.sha256(stream).hexdigest()
+    assert (row.stream, row.complete, row.usage_source) == (True, True, "estimated")
+    assert row.completion_tokens == 2
+    assert row.tpot_ms == pytest.approx(600.0)
+    assert row.chunk_times_us == "[300000,500000,900000]"
+
+
+def test_redaction_runs_through_request_and_answer():
+    """The same person is the same placeholder on both sides; nothing of them is in any column."""
+    row = record(
+        chat_request("I am anna@example.com", user="anna-7"),
+        chat_answer("Hello anna@example.com"),
+        request_head=head(("user-agent", "mailer bob@example.com")),
+    )
+    whole = msgspec.json.encode(row)
+
+    assert "I am [EMAIL_1]" in (row.request_json or "")
+    assert "Hello [EMAIL_1]" in (row.response_json or "")
+    assert f"[USER_{row.user_id}]" in (row.request_json or "")
+    assert json.loads(row.redactions_json)["email"] >= 2
+    assert b"example.com" not in whole
+    assert b"anna" not in whole
+
+
+@pytest.mark.parametrize(
+    ("fields", "request_fields", "consent"),
+    [
+        ({}, {}, ("train", "")),
+        ({"no_train": True}, {}, ("none", "header")),
+        ({}, {"store": False}, ("none", "store_false")),
+        ({}, {"store": True}, ("train", "")),
+    ],
+)
+def test_consent(fields, request_fields, consent):
+    """An app's no is kept with where it was said."""
+    row = record(chat_request(**request_fields), **fields)
+
+    assert (row.consent, row.consent_source) == consent
+
+
+def test_store_false_may_be_allowed():
+    """The settings may say that store: false is about OpenAI's own storage."""
+    maker = Maker(b"p" * 32, Redactor(), PRICES, ROUTES, honor_store_false=False)
+
+    assert maker.record(exchange(1, chat_request(store=False))).consent == "train"
+
+
+@pytest.mark.parametrize(
+    ("fields", "complete"),
+    [
+        ({"outcome": "app_gone"}, False),
+        ({"outcome": "lost_worker"}, False),
+        ({"outcome": "upstream_broken"}, False),
+        ({"status": 500}, False),
+        ({"status": 204}, True),
+    ],
+)
+def test_complete(fields, complete):
+    """Complete is what the app got in full, of a good answer with its own end."""
+    assert record(**fields).complete == complete
+    assert not record(chat_request(), chat_stream("Hel", finish=None), streamed=True).complete
+
+
+def test_costs():
+    """The baseline's answer costs what the book says; a candidate's its own price, beside the baseline's."""
+    baseline = record()
+    candidate = record(variant="candidate", upstream="vllm")
+    unknown = record(variant="candidate", upstream="vllm", route="other")
+
+    assert baseline.cost_usd == baseline.counterfactual_cost_usd == pytest.approx((20 * 2.5 + 6 * 10) / 1e6)
+    assert candidate.cost_usd == pytest.approx((20 * 0.1 + 6 * 0.2) / 1e6)
+    assert candidate.counterfactual_cost_usd == baseline.cost_usd
+    assert candidate.price_version == "override"
+    assert unknown.cost_usd is None
+    assert record(status=500, response=b"{}").cost_usd is None
+
+
+def test_usage_that_only_the_engine_told():
+    """Tokens that the app was not told are taken from what the worker noted."""
+    usage = b'{"prompt_tokens":11,"completion_tokens":3,"total_tokens":14}'
+    row = record(chat_request(), chat_stream("a"), streamed=True, variant="candidate", upstream="vllm", usage=usage)
+
+    assert (row.prompt_tokens, row.completion_tokens, row.usage_source) == (11, 3, "reported")
+
+
+def test_compressed_bodies():
+    """An answer that was sent compressed is read from a copy; its hash stays that of the bytes sent."""
+    body = gzip.compress(chat_answer(), mtime=0)
+    told = head(("Content-Type", "application/json"), ("Content-Encoding", "gzip"))
+    row = record(chat_request(), body, response_head=told)
+
+    assert row.response_json == chat_answer().decode()
+    assert row.response_sha256 == hashlib.sha256(body).hexdigest()
+    assert row.prompt_tokens == 20
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "kept"),
+    [
+        (b"<html>bad gateway</html>", "text/html", '"<html>bad gateway</html>"'),
+        (b"\xff\xfe\x00", "audio/mpeg", None),
+        (b"{", "application/json", '"{"'),
+        (b"", "application/json", None),
+    ],
+)
+def test_answers_that_are_no_json(body, kind, kept):
+    """Text is kept as a JSON string, so that the column is JSON throughout; binary is known by its hash."""
+    row = record(chat_request(), body, response_head=head(("content-type", kind)), status=502)
+
+    assert row.response_json == kept
+    assert row.response_sha256 == hashlib.sha256(body).hexdigest()
+
+
+def test_errors_have_their_words_in_columns():
+    """An upstream's error object is told by type and code."""
+    error = b'{"error":{"message":"no","type":"invalid_request_error","param":null,"code":"model_not_found"}}'
+    row = record(chat_request(), error, status=404)
+
+    assert (row.error_type, row.error_code, row.complete) == ("invalid_request_error", "model_not_found", False)
+
+
+def test_bodies_may_be_sampled():
+    """A share of exchanges keeps its bodies, all their row; which do does not depend on the order."""
+    maker = Maker(b"p" * 32, Redactor(), PRICES, ROUTES, sample_ppm=300_000)
+    rows = [maker.record(exchange(number)) for number in range(400)]
+    kept = [row.id for row in rows if row.request_json is not None]
+
+    assert 80 < len(kept) < 160
+    assert [maker.record(exchange(number)).id for number in range(400) if rows[number].response_json] == kept
+
+
+@given(
+    st.binary(max_size=80), st.binary(max_size=80), st.sampled_from(["application/json", "text/event-stream", "x/y"])
+)
+def test_any_bytes_make_a_row(request, answer, kind):
+    """Whatever apps and upstreams send, there is a row, and its JSON columns are JSON."""
+    row = record(request, answer, response_head=head(("content-type", kind)))
+
+    for text in (row.request_json, row.response_json, row.attempts_json, row.redactions_json):
+        assert text is None or json.loads(text) is not Ellipsis
+
+
+def test_deep_json():
+    """JSON nested deeper than anything of use is kept as text or not at all, and stops nothing."""
+    deep = b'{"messages":' + b"[" * 600 + b"]" * 600 + b"}"
+
+    assert record(deep, deep).request_bytes == len(deep)
+
+
+def test_bare_rows():
+    """Where bodies cannot be read, all that stands beside them is still a row."""
+    made = exchange(1)
+
+    assert (bare(made.meta).id, bare(made.meta).status, bare(made.meta).request_json) == (made.meta.id, 200, None)
+
+
+def test_votes():
+    """Feedback is a row, redacted; what is none is None."""
+    body = b'{"request_id":"x","score":-0.5,"label":"bad","comment":"I am a@b.de","corrected_output":{"to":"a@b.de"}}'
+    vote = MAKER.vote(Feedback("x", AT, "k", body))
+
+    assert vote is not None
+    assert (vote.exchange_id, vote.score, vote.label, vote.comment) == ("x", -0.5, "bad", "I am [EMAIL_1]")
+    assert vote.corrected_output_json == '{"to":"[EMAIL_1]"}'
+    assert MAKER.vote(Feedback("x", AT, "k", b"[]")) is None
