@@ -1,5 +1,6 @@
 """What `crossfade doctor` looks at: each look is a function that gives findings, each finding says what to do."""
 
+import importlib.util
 import os
 import platform
 import resource
@@ -131,19 +132,26 @@ def _port(subject: str, address: Address, *, ours: bool) -> Finding:
 def upstreams(settings: Settings) -> Iterator[Finding]:
     """Whether each upstream can be reached, and has a certificate we trust. Nothing is asked of it."""
     for name, upstream in settings.upstreams.items():
-        yield _reach(f"upstreams.{name}", upstream)
+        yield _litellm(f"upstreams.{name}") if upstream.kind == "litellm" else _reach(f"upstreams.{name}", upstream)
+
+
+def _litellm(subject: str) -> Finding:
+    """Litellm itself reaches its provider; here it is enough that it is there."""
+    if importlib.util.find_spec("litellm") is None:
+        return Finding("failure", subject, "litellm is not installed", "install the extra: crossfade[litellm]")
+    return Finding("ok", subject, "through litellm")
 
 
 def _reach(subject: str, upstream: Upstream) -> Finding:
-    parts = urlsplit(upstream.base_url)
+    parts = urlsplit(upstream.url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     try:
         with _connected(upstream, host, port) as sock:
             if parts.scheme != "https" or upstream.proxy is not None:
-                return Finding("ok", subject, f"{upstream.proxy or upstream.base_url} can be reached")
+                return Finding("ok", subject, f"{upstream.proxy or upstream.url} can be reached")
             context = ssl.create_default_context(cafile=upstream.ca_file)
             with context.wrap_socket(sock, server_hostname=host) as wrapped:
-                return Finding("ok", subject, f"{upstream.base_url} can be reached, {wrapped.version()}")
+                return Finding("ok", subject, f"{upstream.url} can be reached, {wrapped.version()}")
     except ssl.SSLCertVerificationError as error:
         hint = "check the host name, or name its certificate authority as ca_file"
         return Finding("failure", subject, f"{host}: {error.verify_message}", hint)

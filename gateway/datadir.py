@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 import secrets
+import tempfile
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ READABLE_BY = 1
 """The oldest format a version must know to read what this one writes."""
 SECRET_BYTES = 32
 LOCK_TRIES = 5
+SOCKETS_PATH_BYTES = 70
+"""Longest path of a directory of sockets: a socket's own path is bounded to about a hundred bytes."""
 LOCK_PAUSE_S = 0.02
 
 
@@ -188,6 +191,16 @@ def clear_run(data: DataDir) -> None:
     for path in data.run.iterdir():
         with contextlib.suppress(IsADirectoryError, PermissionError):
             path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def sockets(data: DataDir) -> Generator[Path]:
+    """A directory for Unix sockets, for this user only: `run/`, or a temporary one if that path is too long."""
+    if len(bytes(data.run.absolute())) <= SOCKETS_PATH_BYTES:
+        yield data.run.absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="crossfade-") as name:
+        yield Path(name)
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -27,6 +27,7 @@ from gateway.yamlfile import Loc
 from policies.units import PPM, Seconds, SharePpm
 
 OPENAI_URL = "https://api.openai.com/v1"
+LITELLM_URL = "http://litellm/v1"
 HOUR_S = 3600.0
 Redaction = Literal["email", "phone", "card", "iban", "secret"]
 
@@ -129,10 +130,13 @@ class Server(_Section):
 class Upstream(_Section):
     """A server we call."""
 
-    base_url: Url
-    """`scheme://host[:port][/base]`; a request for `/v1/x` goes to the base + `/x`."""
-    kind: Literal["openai", "vllm", "sglang", "triton"] = "openai"
-    """What speaks there: which of its own metrics and limits are known."""
+    base_url: Url | None = None
+    """`scheme://host[:port][/base]`; a request for `/v1/x` goes to the base + `/x`. Required, but for `litellm`."""
+    kind: Literal["openai", "vllm", "sglang", "triton", "litellm"] = "openai"
+    """What speaks there. `litellm`: a provider that does not speak OpenAI's API, through a process of its own; needs
+    the extra `crossfade[litellm]`."""
+    model: str | None = None
+    """For `litellm`: the model as litellm names it, `anthropic/…`."""
     base_path: str = Field(default="", pattern=r"^(/[^?#\s]*)?$")
     """Put behind `base_url`'s own path (Azure: `/openai/deployments/NAME`)."""
     query: dict[str, str] = {}
@@ -159,6 +163,30 @@ class Upstream(_Section):
     """Longest an unused connection is kept; below the server's own keep-alive time."""
     max_connections: int = Field(default=1024, ge=1)
     """Connections one worker opens at most."""
+
+    @property
+    def url(self) -> str:
+        """Where requests go; litellm's process is behind a socket, its host is but a name."""
+        return (
+            LITELLM_URL
+            if self.kind == "litellm" or self.base_url is None
+            else self.base_url + self.base_path.rstrip("/")
+        )
+
+    @model_validator(mode="after")
+    def _is_reachable(self) -> Self:
+        if self.kind != "litellm":
+            if self.base_url is None:
+                raise ValueError("base_url is missing")
+            if self.model is not None:
+                raise ValueError("a model is named by a policy; here only for kind: litellm")
+            return self
+        if self.model is None:
+            raise ValueError("model is missing: name it as litellm does, anthropic/…")
+        for name in ("base_path", "query", "headers", "proxy", "ca_file", "uds"):
+            if getattr(self, name):
+                raise ValueError(f"{name} means nothing for kind: litellm")
+        return self
 
     @model_validator(mode="after")
     def _one_source_per_key(self) -> Self:

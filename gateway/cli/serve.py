@@ -7,11 +7,13 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gateway import settings_file
-from gateway.datadir import DataDirError, clear_run, held, prepare
+from gateway.datadir import DataDir, DataDirError, clear_run, held, prepare, sockets
 from gateway.log import Log
+from gateway.settings import Settings
 from gateway.settings_file import SettingsError
 from gateway.supervisor.child import forbid_core_dumps
 from gateway.supervisor.plan import Modules, Plan, read_secrets
@@ -40,16 +42,25 @@ class Configuration:
     environment: Mapping[str, str]
     modules: Modules
 
-    def read(self) -> Plan:
+    def settings(self) -> Settings:
         """What the settings say now.
+
+        Raises:
+            SettingsError: anything in them is wrong.
+        """
+        return settings_file.load(self.path, self.environment, self.overrides)
+
+    def plan(self, data: DataDir, sockets: Path) -> Plan:
+        """What follows from the settings as they are now.
 
         Raises:
             SettingsError: anything in them is wrong.
             DataDirError: the data directory cannot be used.
         """
-        settings = settings_file.load(self.path, self.environment, self.overrides)
-        data = prepare(settings.data.absolute())
-        return Plan(settings, data, read_secrets(settings, data), self.modules, self.environment)
+        settings = self.settings()
+        if settings.data.absolute() != data.root:
+            raise DataDirError("the data directory cannot change while it is served from. hint: stop, then start")
+        return Plan(settings, data, read_secrets(settings, data), self.modules, self.environment, sockets)
 
 
 def run(arguments: argparse.Namespace, modules: Modules | None = None) -> int:
@@ -60,12 +71,14 @@ def run(arguments: argparse.Namespace, modules: Modules | None = None) -> int:
     try:
         path = settings_file.find(arguments.config, os.environ)
         configuration = Configuration(path, overrides, dict(os.environ), modules or Modules())
-        plan = configuration.read()
-        with held(plan.data):
-            clear_run(plan.data)
+        data = prepare(configuration.settings().data.absolute())
+        with held(data), sockets(data) as place:
+            clear_run(data)
+            plan = configuration.plan(data, place)
             _greet(plan)
             version = importlib.metadata.version("crossfade")
-            asyncio.run(Supervisor(plan, configuration.read, Log("supervisor"), version).run())
+            again = partial(configuration.plan, data, place)
+            asyncio.run(Supervisor(plan, again, Log("supervisor"), version).run())
     except (SettingsError, DataDirError, BindError) as error:
         print(error, file=sys.stderr)
         return 1

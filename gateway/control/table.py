@@ -1,5 +1,7 @@
 """From settings, policies and keys to the routing table. Pure: no file is read here."""
 
+import hashlib
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -10,12 +12,17 @@ from policies.routing import PPM, Capture, Key, Lease, Route, Table, Upstream
 LeaseExpired = Literal["baseline", "keep"]
 
 
-def base_table(settings: files.Settings) -> Table:
+def litellm_socket(sockets: Path, name: str) -> Path:
+    """Where the litellm process of upstream `name` listens. Short, and never another upstream's."""
+    return sockets / f"litellm-{hashlib.sha256(name.encode()).hexdigest()[:12]}.sock"
+
+
+def base_table(settings: files.Settings, sockets: Path) -> Table:
     """What the settings alone say: upstreams, capture, keys mode; no route, no key, version 0."""
     return Table(
         version=0,
         lease=Lease(renewed_at=0.0, on_expiry=settings.lease_expired),
-        upstreams=tuple(_upstream(name, upstream) for name, upstream in settings.upstreams.items()),
+        upstreams=tuple(_upstream(name, upstream, sockets) for name, upstream in settings.upstreams.items()),
         default_upstream=settings.default_name,
         keys_mode=settings.keys.mode,
         capture=Capture(
@@ -27,10 +34,13 @@ def base_table(settings: files.Settings) -> Table:
     )
 
 
-def _upstream(name: str, upstream: files.Upstream) -> Upstream:
+def _upstream(name: str, upstream: files.Upstream, sockets: Path) -> Upstream:
+    if upstream.kind == "litellm":  # its key is known to its process alone
+        uds = str(litellm_socket(sockets, name))
+        return Upstream(name, upstream.url, kind="litellm", uds=uds, max_connections=upstream.max_connections)
     return Upstream(
         name=name,
-        base_url=upstream.base_url + upstream.base_path.rstrip("/"),
+        base_url=upstream.url,
         kind=upstream.kind,
         api_key_file=_text(upstream.api_key_file),
         api_key_env=upstream.api_key_env,

@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import shutil
 import socket
 import ssl
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +18,6 @@ from gateway.telemetry.metrics import Sample, render
 
 EXPOSITION_BYTES = 4 * 1024 * 1024
 """A part of `/metrics` longer than this is not ours."""
-SOCKET_PATH_BYTES = 100
-"""Longest path of a Unix socket, with a margin."""
 
 
 @dataclass(slots=True)
@@ -30,12 +26,9 @@ class AdminPort:
 
     pages: Mapping[str, Page]
     log: Log
-    unix_path: Path = field(default=Path(), init=False)
-    """Where the admin process listens."""
     _listener: socket.socket | None = field(default=None, init=False)
     _address: Address | None = field(default=None, init=False)
     _server: asyncio.Server | None = field(default=None, init=False)
-    _own_directory: Path | None = field(default=None, init=False)
 
     @property
     def where(self) -> Address | None:
@@ -49,8 +42,6 @@ class AdminPort:
             BindError: the address cannot be listened on, or its certificate cannot be read; all is as before.
         """
         context = _tls(plan)
-        if self._server is None:
-            self.unix_path = self._unix_path(plan)
         fresh, address = self._listener, plan.settings.server.admin
         if fresh is None or address != self._address:
             fresh = listen(address)
@@ -58,7 +49,7 @@ class AdminPort:
         front = Front(
             pages=dict(self.pages),
             door=Door(None if token is None else digest(token)),
-            admin_socket=self.unix_path,
+            admin_socket=plan.admin_socket,
             log=self.log,
         )
         server = await asyncio.start_server(front.serve, sock=fresh.dup(), ssl=context)
@@ -74,16 +65,6 @@ class AdminPort:
             self._server.close()
         if self._listener is not None:
             self._listener.close()
-        if self._own_directory is not None:
-            shutil.rmtree(self._own_directory, ignore_errors=True)
-
-    def _unix_path(self, plan: Plan) -> Path:
-        """Where the admin process listens: with the run files, unless that path is too long for a socket."""
-        path = plan.data.run / "admin.sock"
-        if len(bytes(path.absolute())) <= SOCKET_PATH_BYTES:
-            return path.absolute()
-        self._own_directory = Path(tempfile.mkdtemp(prefix="crossfade-"))
-        return self._own_directory / "admin.sock"
 
 
 def _tls(plan: Plan) -> ssl.SSLContext | None:

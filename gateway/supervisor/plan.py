@@ -1,19 +1,27 @@
 """What each process is told, worked out from the settings: nothing here starts anything."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from gateway import boot as worker_boot
+from gateway.adapters import litellm
 from gateway.admin import boot as admin_boot
 from gateway.admin.auth import digest
 from gateway.control import boot as controller_boot
 from gateway.control import recording
-from gateway.control.table import base_table
+from gateway.control.table import base_table, litellm_socket
 from gateway.datadir import DataDir, DataDirError, secret
 from gateway.policy_text import surroundings
-from gateway.settings import Limits, Prices, Settings, Tls
+from gateway.settings import Limits, Prices, Settings, Tls, Upstream
 from gateway.supervisor.child import Program
+
+PLAIN_VARIABLES = frozenset(
+    {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+)
+"""What a process may know of the environment that must see no other provider's key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,7 @@ class Modules:
     controller: str = "gateway.control.controller"
     recorder: str = "gateway.control.recorder"
     admin: str = "gateway.admin.server"
+    litellm: str = "gateway.adapters.litellm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,24 @@ class Plan:
     data: DataDir
     secrets: Secrets
     modules: Modules
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
+    sockets: Path
+    """Where processes listen for each other."""
+
+    @property
+    def admin_socket(self) -> Path:
+        """Where the admin process listens."""
+        return self.sockets / "admin.sock"
+
+    def control(self) -> dict[str, Program]:
+        """The processes of the control plane, by name, and those that stand for an upstream."""
+        doors = [name for name, upstream in self.settings.upstreams.items() if upstream.kind == "litellm"]
+        return {
+            "controller": self.controller(),
+            "recorder": self.recorder(),
+            "admin": self.admin(),
+            **{f"litellm-{name}": self.litellm(name) for name in doors},
+        }
 
     def worker(self, name: str, fds: Sequence[int]) -> Program:
         """One worker, serving from the inherited sockets `fds`."""
@@ -86,7 +112,7 @@ class Plan:
         def boot(ready_fd: int) -> bytes:
             return controller_boot.encode(
                 controller_boot.ControllerBoot(
-                    base=base_table(self.settings),
+                    base=base_table(self.settings, self.sockets),
                     surroundings=surroundings(self.settings),
                     policies=str(self.settings.policies),
                     state=str(self.data.state),
@@ -107,7 +133,34 @@ class Plan:
 
         return Program(self.modules.recorder, boot, environment=self._without_keys())
 
-    def admin(self, socket: Path) -> Program:
+    def litellm(self, name: str) -> Program:
+        """The process that speaks for the litellm upstream `name`; it sees that provider's key and no other."""
+        upstream = self.settings.upstreams[name]
+
+        def boot(ready_fd: int) -> bytes:
+            door = litellm.LitellmBoot(
+                model=upstream.model or "",
+                uds=str(litellm_socket(self.sockets, name)),
+                api_key=self._key(upstream),
+                api_base=upstream.base_url,
+                ready_fd=ready_fd,
+            )
+            return msgspec.json.encode(door)
+
+        environment = {name: value for name, value in self.environment.items() if name in PLAIN_VARIABLES}
+        return Program(self.modules.litellm, boot, environment=environment)
+
+    def _key(self, upstream: Upstream) -> str | None:
+        """An upstream's own key.
+
+        Raises:
+            OSError: its file cannot be read; the process is tried again later.
+        """
+        if upstream.api_key_file is not None:
+            return upstream.api_key_file.read_text("utf-8").strip()
+        return self.environment.get(upstream.api_key_env or "")
+
+    def admin(self) -> Program:
         """The admin process, behind the front's socket."""
         token = self.secrets.admin_token
 
@@ -115,7 +168,7 @@ class Plan:
             return admin_boot.encode(
                 admin_boot.AdminBoot(
                     data=str(self.data.root),
-                    socket=str(socket),
+                    socket=str(self.admin_socket),
                     token_sha256=None if token is None else digest(token),
                     ready_fd=ready_fd,
                 )

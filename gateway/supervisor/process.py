@@ -11,6 +11,7 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
@@ -174,20 +175,23 @@ class Supervisor:
     # Processes ----------------------------------------------------------------------------------------------------
 
     def _fill_control(self) -> None:
-        for name in ("controller", "recorder", "admin"):
-            slot = Slot(
-                name,
-                self._control_launch(name, self.plan),
-                self._group,
-                self.log,
-                clock.monotonic,
-                drain_s=CONTROL_STOP_S,
-                longest_pause_s=CONTROL_PAUSE_S,
-                overlaps=False,
-                changed=self.tell,
-            )
-            self.control[name] = slot
-            self._group.create_task(slot.keep())
+        for name, program in self.plan.control().items():
+            self._add_control(name, program)
+
+    def _add_control(self, name: str, program: Program) -> None:
+        slot = Slot(
+            name,
+            partial(self._spawn, name, program),
+            self._group,
+            self.log,
+            clock.monotonic,
+            drain_s=CONTROL_STOP_S,
+            longest_pause_s=CONTROL_PAUSE_S,
+            overlaps=False,
+            changed=self.tell,
+        )
+        self.control[name] = slot
+        self._group.create_task(slot.keep())
 
     def _size_workers(self, plan: Plan, sock: socket.socket) -> list[Slot]:
         """Add slots until there are as many as the settings say; returns those there are too many of."""
@@ -223,18 +227,6 @@ class Supervisor:
 
         return launch
 
-    def _control_launch(self, name: str, plan: Plan) -> Launch:
-        return lambda: self._spawn(name, self._control_program(name, plan))
-
-    def _control_program(self, name: str, plan: Plan) -> Program:
-        match name:
-            case "controller":
-                return plan.controller()
-            case "recorder":
-                return plan.recorder()
-            case _:
-                return plan.admin(self._admin.unix_path)
-
     def _spawn(self, name: str, program: Program) -> Child:
         child = spawn(name, program)
         self._children.add(child)
@@ -247,8 +239,6 @@ class Supervisor:
         """Every process anew, with the settings as they are now. Returns why not, or None."""
         try:
             plan = self.read_again()
-            if plan.data != self.plan.data:
-                return "the data directory cannot change while it is served from. hint: stop, then start"
             sock = self._socket if self._listens_on(plan) else listen(plan.settings.server.listen)
             await self._admin.serve(plan)
         except SettingsError as error:
@@ -263,10 +253,20 @@ class Supervisor:
         if sock is not self._socket:
             self._socket.close()
         self.plan, self._socket = plan, sock
-        async with asyncio.TaskGroup() as group:
-            for name, slot in self.control.items():
-                group.create_task(slot.replace(self._control_launch(name, plan)))
+        await self._replace_control(plan)
         return None
+
+    async def _replace_control(self, plan: Plan) -> None:
+        programs = plan.control()
+        for name in self.control.keys() - programs.keys():
+            self._group.create_task(self.control.pop(name).stop(CONTROL_STOP_S))
+        async with asyncio.TaskGroup() as group:
+            for name, program in programs.items():
+                slot = self.control.get(name)
+                if slot is None:
+                    self._add_control(name, program)
+                else:
+                    group.create_task(slot.replace(partial(self._spawn, name, program)))
 
     async def _replace_workers(self, plan: Plan, sock: socket.socket) -> str | None:
         """One after the other; the first that does not come up ends it, and the others stay as they are."""

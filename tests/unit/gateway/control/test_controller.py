@@ -33,7 +33,7 @@ class Room:
 
     def controller(self) -> Controller:
         boot = ControllerBoot(
-            base=base_table(Settings()),
+            base=base_table(Settings(), Path("/run")),
             surroundings=Surroundings({"openai": Known(has_background_key=True)}),
             policies=str(self.root / "policies"),
             state=str(self.root / "state.db"),

@@ -11,7 +11,7 @@ from policies.routing import Key, Route, Table, Variant, decode, encode
 
 @pytest.fixture
 def wanted() -> Table:
-    return base_table(Settings())
+    return base_table(Settings(), Path("/run"))
 
 
 def publisher(path: Path, now: float = 0.0) -> Publisher:
@@ -106,7 +106,7 @@ def test_settings_become_a_table() -> None:
             "expose_variant": False,
         }
     )
-    table = base_table(settings)
+    table = base_table(settings, Path("/run"))
     (upstream,) = table.upstreams
     assert upstream.base_url == "https://h/openai/deployments/gpt"
     assert (upstream.query, upstream.api_key_file) == ({"api-version": "1"}, "/run/key")
@@ -119,6 +119,6 @@ def test_settings_become_a_table() -> None:
 )
 def test_keep_counts_only_when_nothing_is_on_its_way(weight_ppm: int, expected: str) -> None:
     """`lease_expired: keep` is in the table only while no candidate stands between 0 and 100 %."""
-    base = base_table(Settings(lease_expired="keep"))
+    base = base_table(Settings(lease_expired="keep"), Path("/run"))
     route = Route("r", Variant("openai"), candidate=Variant("openai"), weight_ppm=weight_ppm)
     assert table_with(base, (route,), ()).lease.on_expiry == expected

@@ -1,12 +1,15 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway import boot as worker_boot
+from gateway.adapters.litellm import LitellmBoot
 from gateway.admin import boot as admin_boot
 from gateway.admin.auth import digest
 from gateway.control import boot as controller_boot
 from gateway.control import recording
+from gateway.control.table import base_table
 from gateway.datadir import DataDirError, prepare
 from gateway.settings import Settings
 from gateway.supervisor.plan import Modules, Plan, read_secrets, worker_limits
@@ -20,8 +23,10 @@ def plan(tmp_path: Path) -> Plan:
     settings = Settings.model_validate(
         {
             "server": {"admin_token_file": tmp_path / "token", "tls": {"cert": "/c", "key": "/k"}},
+            "default_upstream": "openai",
             "upstreams": {
-                "openai": {"base_url": "http://h", "api_key_env": "OPENAI_KEY", "background_key_env": "JUDGE_KEY"}
+                "claude": {"kind": "litellm", "model": "anthropic/c", "api_key_env": "JUDGE_KEY"},
+                "openai": {"base_url": "http://h", "api_key_env": "OPENAI_KEY", "background_key_env": "JUDGE_KEY"},
             },
             "capture": {"disk_budget": "1GiB", "journal_retention": "10m", "redact": ["email"]},
             "limits": {"in_flight": 7},
@@ -31,7 +36,7 @@ def plan(tmp_path: Path) -> Plan:
         }
     )
     data = prepare(tmp_path / "data")
-    return Plan(settings, data, read_secrets(settings, data), Modules(), ENVIRONMENT)
+    return Plan(settings, data, read_secrets(settings, data), Modules(), ENVIRONMENT, tmp_path)
 
 
 def test_what_a_worker_is_told(plan: Plan) -> None:
@@ -45,20 +50,20 @@ def test_what_a_worker_is_told(plan: Plan) -> None:
     assert program.environment == ENVIRONMENT
 
 
-def test_upstream_keys_are_for_workers_only(plan: Plan, tmp_path: Path) -> None:
+def test_upstream_keys_are_for_workers_only(plan: Plan) -> None:
     """No process of the control plane has an upstream's key in its environment."""
-    for program in (plan.controller(), plan.recorder(), plan.admin(tmp_path / "s")):
+    for program in (plan.controller(), plan.recorder(), plan.admin()):
         assert program.environment == {"PATH": "/bin"}
 
 
-def test_what_the_control_plane_is_told(plan: Plan, tmp_path: Path) -> None:
+def test_what_the_control_plane_is_told(plan: Plan) -> None:
     """Controller, recorder and admin process get what they need, and the admin process only the token's hash."""
     controller = controller_boot.decode(plan.controller().boot(9))
-    assert (controller.base.upstreams[0].name, controller.ready_fd) == ("openai", 9)
+    assert (controller.base.default_upstream, controller.ready_fd) == ("openai", 9)
     recorder = recording.decode(plan.recorder().boot(9))
     assert (recorder.redact, recorder.journal_retention_s, recorder.ready_fd) == (("email",), 600.0, 9)
     assert [(each.model, each.prompt_usd, each.completion_usd) for each in recorder.prices] == [("", 1, 2), ("m", 3, 4)]
-    admin = plan.admin(tmp_path / "s").boot(9)
+    admin = plan.admin().boot(9)
     assert admin_boot.decode(admin).token_sha256 == digest("a-token-of-some-length")
     assert b"a-token" not in admin
 
@@ -71,6 +76,7 @@ def test_the_defaults_of_limits_agree() -> None:
 def test_secrets_print_nothing(plan: Plan) -> None:
     """A repr of the secrets, alone or inside the plan, shows none of them."""
     assert plan.secrets.pepper.hex() not in repr(plan)
+    assert "planted" not in repr(plan)
     assert repr(plan.secrets) == "Secrets(***)"
 
 
@@ -82,3 +88,13 @@ def test_an_admin_token_that_is_none(tmp_path: Path, content: str | None) -> Non
     settings = Settings.model_validate({"server": {"admin_token_file": tmp_path / "token"}})
     with pytest.raises(DataDirError, match="hint"):
         read_secrets(settings, prepare(tmp_path / "data"))
+
+
+def test_what_a_litellm_process_is_told(plan: Plan) -> None:
+    """It gets its model, its socket and its provider's key, which nobody else gets; the table names its socket."""
+    program = plan.control()["litellm-claude"]
+    boot = msgspec.json.decode(program.boot(9), type=LitellmBoot)
+    assert (boot.model, boot.api_key, boot.ready_fd) == ("anthropic/c", "planted", 9)
+    assert program.environment == {"PATH": "/bin"}
+    (upstream,) = [each for each in base_table(plan.settings, plan.sockets).upstreams if each.kind == "litellm"]
+    assert (upstream.uds, upstream.api_key_env, upstream.base_url) == (boot.uds, None, "http://litellm/v1")
