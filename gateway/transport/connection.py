@@ -209,7 +209,10 @@ class Connection(asyncio.Protocol):
         self._keeps_alive = parser.should_keep_alive()
         without_body = self._sending is not None and self._sending.method == b"HEAD"
         bodiless = without_body or status in (101, 204, 304)
-        self._framed = bodiless or head.has(b"content-length") or head.has(b"transfer-encoding")
+        coding = head.get(b"transfer-encoding")
+        if coding is not None and coding.lower() != b"chunked":
+            raise _RefusedError("a transfer coding that nobody asked for")
+        self._framed = bodiless or coding is not None or head.has(b"content-length")
         self._complete = without_body
 
     def on_body(self, body: bytes) -> None:

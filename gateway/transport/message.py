@@ -109,7 +109,9 @@ class Head:
         value = self.get(b"connection")
         if value is None or value.lower() in (b"keep-alive", b"close"):
             return names
-        return (*names, *{token.strip().lower() for token in value.split(b",")}.difference(names))
+        named = {token.strip().lower() for token in value.split(b",")}
+        # Without its length a body would be read as the next request by whoever comes behind us.
+        return (*names, *named.difference(names, (b"content-length",)))
 
 
 class Preamble(Head):

@@ -24,8 +24,10 @@ HELD_BYTES = 64 * 1024
 LINGER_S = 2.0
 LINGER_BYTES = 4 * 1024 * 1024
 """Of a request that was refused while it was still being sent: read and dropped, so that the answer gets through."""
-PREAMBLES = 4096
+PREAMBLES = 1024
 """How many heads are remembered."""
+PREAMBLE_BYTES = 4096
+"""Longest head that is remembered: what apps send again and again is shorter, and memory is bounded."""
 _HOST = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~%!$&'()*+,;=:[]"
 """What a Host may be made of (RFC 3986 §3.2.2)."""
 
@@ -94,6 +96,8 @@ class AppConnection(asyncio.Protocol):
         """The current request's head was seen before: its body is framed by its length alone, without the parser."""
         self._partial = b""
         """A head that is not whole yet."""
+        self._in_head = False
+        """The parser is being fed a head, and may begin a request."""
         self._url = b""
         self._began_s = 0.0
         self._refused: tuple[int, str, str] | None = None
@@ -103,6 +107,7 @@ class AppConnection(asyncio.Protocol):
         self._body_left = 0
         """Body bytes still to come; -1: the body is chunked."""
         self._heard_body = False
+        self._body_bytes = 0
         self._quiet_bytes = 0
         self._tunnel = False
         self._keep_alive = True
@@ -169,7 +174,7 @@ class AppConnection(asyncio.Protocol):
                 self._exchange.on_body(data)
         elif self._receiving:
             self._feed(data)
-        elif self._exchange is not None:
+        elif self._exchange is not None or self._held or self.blocked:
             self._hold(data)
         else:
             self._feed(data)
@@ -218,12 +223,13 @@ class AppConnection(asyncio.Protocol):
             if len(data) > self._limits.header_bytes:
                 self._refuse(431, "headers_too_large", self._too_large())
             elif b"\n\n" in data:
+                self._in_head = True
                 self._parser.feed_data(data)  # no head will come of this: hear why
             return b""
         self._partial = b""
         raw, length = split_length(data[:end])
         preamble = self._service.preambles.get(raw)
-        if preamble is not None:
+        if preamble is not None and preamble.sized is (length is not None):  # the mark itself may have been sent
             self._plain = True
             self._begin(Request(preamble, length, self._began_s))
             if not length:
@@ -231,10 +237,12 @@ class AppConnection(asyncio.Protocol):
             return data[end + 4 :]
         self._plain = False
         self._raw, self._length, self._url = raw, length, b""
+        self._in_head = True
         try:
             self._parser.feed_data(data[: end + 4])
         except httptools.HttpParserUpgrade:
             self._begin_tunnel()
+        self._in_head = False
         return data[end + 4 :]
 
     def _read_body(self, data: bytes) -> bytes:
@@ -253,14 +261,14 @@ class AppConnection(asyncio.Protocol):
         self._parser.feed_data(data)
         self._quiet_bytes = 0 if self._heard_body else self._quiet_bytes + len(data)
         if self._quiet_bytes > self._limits.header_bytes:
-            self._stop(431, "headers_too_large", self._too_large())  # a trailer, or a chunk's extension, without end
+            self._refuse(431, "headers_too_large", self._too_large())  # a trailer, or a chunk's extension, without end
         return rest
 
     # The parser tells us ------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        if self._receiving:
+        if not self._in_head:
             # Sent right behind a chunked body: its head is the parser's already. It is the app's to send again.
             self._keep_alive = False
             self._stop(400, "too_many_pipelined", "Do not send a request behind a chunked one before its answer.")
@@ -274,7 +282,10 @@ class AppConnection(asyncio.Protocol):
         parser = self._parser
         preamble = Preamble(self._raw, parser.get_method(), self._url)
         preamble.keep_alive = parser.should_keep_alive()
-        preamble.http10 = parser.get_http_version() != "1.1"
+        version = parser.get_http_version()
+        preamble.http10 = version == "1.0"
+        if not preamble.http10 and version != "1.1":
+            self._stop(400, "malformed_http", f"The request is of HTTP/{version}, not of HTTP/1.1.")
         preamble.upgrade = parser.should_upgrade()
         self._guard(preamble)
         length = self._length
@@ -286,6 +297,8 @@ class AppConnection(asyncio.Protocol):
 
     def _remember(self, preamble: Preamble) -> None:
         preambles = self._service.preambles
+        if len(preamble.raw) > PREAMBLE_BYTES:
+            return
         if len(preambles) >= PREAMBLES:
             preambles.clear()
         preambles[preamble.raw] = preamble
@@ -293,6 +306,9 @@ class AppConnection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         """More of a request's body."""
         self._heard_body = True
+        self._body_bytes += len(body)
+        if self._body_bytes > self._limits.body_bytes:
+            self._stop(413, "body_too_large", f"The request body is over {self._limits.body_bytes} bytes.")
         if self._exchange is not None:
             self.deadline_s = self._service.now() + self._limits.body_s
             self._exchange.on_body(body)
@@ -356,6 +372,7 @@ class AppConnection(asyncio.Protocol):
             self._refuse(413, "body_too_large", f"The request body is over {self._limits.body_bytes} bytes.")
             return
         self._receiving = True
+        self._body_bytes = self._quiet_bytes = 0
         self._body_left = -1 if request.chunked else length or 0
         self._keep_alive = request.preamble.keep_alive
         if request.has_body and (request.get(b"expect") or b"").lower() == b"100-continue":

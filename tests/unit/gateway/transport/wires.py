@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.boot import Limits
-from gateway.transport.message import Request
+from gateway.transport.message import Preamble, Request
 from gateway.transport.server import AppConnection
 
 
@@ -124,6 +124,7 @@ class Notes:
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.connections: set[AppConnection] = set()
+        self.preambles: dict[bytes, Preamble] = {}
         self.clock = 100.0
         self.heard: list[Heard] = []
         self.on_begin: Callable[[Heard], bool] = lambda heard: False
