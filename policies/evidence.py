@@ -19,13 +19,14 @@ from policies import histograms
 from policies.detectors import Detector, Recent
 from policies.events import PairEvent
 from policies.histograms import MICRO, WHOLE, Histogram
-from policies.rules import Latency, Rules, Stage
+from policies.rules import Held, Latency, Rules, Stage
 from policies.terms import Owner
 
 MOST = 100_000
 """Conversations that may be open at once, and names that may be counted apart. Requests of more conversations are
 counted as lost; further names are counted together."""
 OTHERS = "others"
+NOT_HELD = Held()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,11 @@ class Evidence:
         """One gate's histogram, empty before its first unit."""
         return self.histograms.get(name, {})
 
-    def observe(self, event: PairEvent, *, latency_limit_s: float | None = None) -> None:
-        """Take in one request, in the leader's order. It counts once its unit is over: see `advance`."""
+    def observe(self, event: PairEvent, held: Held = NOT_HELD) -> None:
+        """Take in one request, in the leader's order. It counts once its unit is over: see `advance`.
+
+        `held` is what the rollout is held to now: the detectors' tolerances.
+        """
         if event.control is not None:
             self._tally("controls")
             self._tally("controls_failed", int(not event.control))
@@ -100,7 +104,7 @@ class Evidence:
         _add_name(self.requests, event.unit)
         if event.paired:
             self._observe_pair(event)
-        self._detect(event, latency_limit_s)
+        self._detect(event, held)
         if self.watermark_at is not None and event.at < self.watermark_at:
             self._tally("late")
         elif len(self.open) >= MOST and event.unit not in self.open:
@@ -201,7 +205,7 @@ class Evidence:
             for flag in output.flags:
                 self._tally(f"{flag}_{side}")
 
-    def _detect(self, event: PairEvent, latency_limit_s: float | None) -> None:
+    def _detect(self, event: PairEvent, held: Held) -> None:
         """Feed the detectors: each candidate's request at once, without waiting for its unit."""
         tolerances, gates = self.rules.detectors, self.rules.gates
         if event.error_candidate is not None:
@@ -211,8 +215,9 @@ class Evidence:
             self._feed("validity", tolerances.validity, float(not event.valid_candidate))
         quality = gates.quality
         if quality and (score := _score(event, quality.scale)) is not None:
-            self._feed("quality", quality.margin / quality.scale, -score / MICRO, lo=-1.0)
-        if gates.latency and (limit := gates.latency.limit_s or latency_limit_s):
+            allowed = quality.margin if held.quality is None else min(quality.margin, max(0.0, -held.quality))
+            self._feed("quality", allowed / quality.scale, -score / MICRO, lo=-1.0)
+        if gates.latency and (limit := gates.latency.limit_s or held.latency_s):
             taken = _latency(event, gates.latency, Owner.CANDIDATE) if self._felt(event, Owner.CANDIDATE) else None
             if taken is not None:
                 self._feed("latency", 1 - gates.latency.quantile, float(taken > limit))

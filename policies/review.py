@@ -31,7 +31,7 @@ def key_of(rollout: Rollout) -> EvidenceKey:
 def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions, bounds: bool = True) -> Results:
     """Judge all gates, guards and detectors. Pure; never raises."""
     gates = evidence.rules.gates
-    look = Look(rollout.latency_limit_s, rollout.budgets, bounds)
+    look = Look(rollout.held.latency_s, rollout.budgets, bounds)
     return Results(
         gates=tuple(evaluate(gate, evidence, look) for gate in gates_of(gates)),
         guards=guards.watch(evidence),

@@ -7,10 +7,10 @@ Rules:
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from policies.results import Results
-from policies.rules import CandidateKey, Ladder, RollbackSettings, Rules, Stage
+from policies.rules import CandidateKey, Held, Ladder, RollbackSettings, Rules, Stage
 from policies.terms import Move, Outcome, Phase, Verb, Verdict
 
 # Rows are where a rollout stands; columns are what is found, in the order in which it is looked for (decisions, D.3).
@@ -77,8 +77,8 @@ class Rollout:
     """How often this stage's budget of units and time was granted."""
     epoch: int = 0
     """Rises when a promoted rollout's evidence has grown old and begins afresh."""
-    latency_limit_s: float | None = None
-    """The latency limit the baseline set, once frozen."""
+    held: Held = field(default_factory=Held)
+    """What its history holds it to; a new attempt is held to nothing."""
 
     @property
     def at(self) -> Stage:
@@ -132,6 +132,8 @@ def step(rollout: Rollout, results: Results, *, now: float) -> Decision:
     else:
         found, rule, reason = _find(lived, results)
         move = MOVES[lived.phase][FINDINGS.index(found)]
+        if found is Outcome.PROMOTE:
+            lived = replace(lived, held=_certified(lived.held, results))
         if lived.phase is Phase.PAUSED and move is Move.HOLD:
             rule, reason = "paused", f"paused until an operator resumes, promotes or rolls back; {reason}"
         elif move is Move.ADVANCE and lived.next is not None and lived.next.approve == "manual":
@@ -261,11 +263,21 @@ def _live(rollout: Rollout, results: Results, now: float) -> Rollout:
     if not math.isfinite(now):
         return rollout
     passed = 0.0 if rollout.seen_at is None else min(max(0.0, now - rollout.seen_at), rollout.settings.tick_s)
-    limit = results.latency_limit_s if rollout.latency_limit_s is None else rollout.latency_limit_s
+    held = rollout.held
+    if held.latency_s is None:
+        held = replace(held, latency_s=results.latency_limit_s)
     return replace(
-        rollout, seen_at=now, lived_s=rollout.lived_s + passed, latency_limit_s=limit,
+        rollout, seen_at=now, lived_s=rollout.lived_s + passed, held=held,
         error_s=rollout.error_s + passed if _unjudged(results) else 0.0,
     )  # fmt: skip
+
+
+def _certified(held: Held, results: Results) -> Held:
+    """What the rollout is held to once its gates are certified."""
+    for gate in results.gates:
+        if gate.gate == "quality" and gate.required and gate.lower is not None:
+            return replace(held, quality=gate.lower)
+    return held
 
 
 def _rest(rollout: Rollout) -> tuple[Move, str, str]:
@@ -312,7 +324,7 @@ def _after(rollout: Rollout, move: Move) -> Rollout:
             return _enter(rollout, Phase.REJECTED, 0)
         case Move.RESTART:
             fresh = _enter(rollout, Phase.SHADOW, 0)
-            return replace(fresh, attempt=rollout.attempt + 1, latency_limit_s=None)
+            return replace(fresh, attempt=rollout.attempt + 1, held=Held())
         case _:
             return rollout
 

@@ -233,6 +233,17 @@ class Units:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What a rollout is held to by its own history."""
+
+    latency_s: float | None = None
+    """The latency limit that the baseline's first units set."""
+    quality: float | None = None
+    """The lower confidence bound at which quality was last certified. A candidate is not only held to the margin but
+    to what let it pass: falling surely below that is a change, and a change is what detectors are for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """One route's policy, as far as decisions go."""
 

@@ -125,7 +125,7 @@ class _Run:
             return
         owned = bucket(pair.unit, _SALT) < self.rollout.weight_ppm
         event = replace(pair, owner=Owner.CANDIDATE if owned else Owner.BASELINE)
-        self.evidence.observe(event, latency_limit_s=self.rollout.latency_limit_s)
+        self.evidence.observe(event, self.rollout.held)
 
     def decide(self, now: float, *, bounds: bool) -> Decision:
         """Look, and move if that is what comes of it. A move is always shown with its intervals."""

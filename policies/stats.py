@@ -83,7 +83,7 @@ def log_e_difference(candidate: tuple[float, float], baseline: tuple[float, floa
 
     Under each pair of probabilities, the mean of the arms' e-processes and of their product is a martingale of start
     1; the e-value is its least over all pairs in the null: for each baseline the candidate's is what was seen, or the
-    nearest the null allows. The mean costs log 3 at most, and is near the best of its three whatever the candidate's share.
+    nearest the null allows. The mean costs log 3 at most, and is near the best of its three at every share.
 
     Source: the least over the null as in Howard & Ramdas 2022 (arXiv 1906.09712), section 4; averaging e-values,
     Vovk & Wang 2021 (arXiv 1912.06116).

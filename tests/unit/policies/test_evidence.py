@@ -12,7 +12,7 @@ from policies import evidence as module
 from policies.events import PairEvent
 from policies.evidence import OTHERS, Evidence, EvidenceKey
 from policies.histograms import WHOLE, latency_bin
-from policies.rules import Gates, Latency, Quality, Rules, Units
+from policies.rules import Gates, Held, Latency, Quality, Rules, Units
 from policies.terms import Owner
 from tests.unit.policies.events import KEY, RULES, answer, evidence, filled, own, pair
 
@@ -236,11 +236,21 @@ def test_a_policys_own_limit_or_the_frozen_one_feeds_the_latency_detector():
     found = evidence(rules)
     found.observe(pair(ttft_candidate_s=2.0))
     assert "latency" not in found.detectors
-    found.observe(pair(ttft_candidate_s=2.0), latency_limit_s=2.0)
+    found.observe(pair(ttft_candidate_s=2.0), Held(latency_s=2.0))
     calm = found.detectors["latency"].height
-    found.observe(pair(ttft_candidate_s=2.1), latency_limit_s=2.0)
+    found.observe(pair(ttft_candidate_s=2.1), Held(latency_s=2.0))
     assert found.detectors["latency"].height > calm
     assert evidence(replace(RULES, gates=Gates(quality=None, latency=None))).observe(pair(ttft_candidate_s=2.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("certified", "tolerance"), [(None, 0.05), (-0.2, 0.05), (-0.03, 0.03), (0.0, 0.0), (0.04, 0.0)]
+)
+def test_a_candidate_is_held_to_what_it_was_certified_at(certified: float | None, tolerance: float):
+    """The quality detector's tolerance is the certified bound, never wider than the margin and never below nought."""
+    found = evidence(weight_ppm=10_000)
+    found.observe(pair(), Held(quality=certified))
+    assert found.detectors["quality"].tolerance == tolerance
 
 
 def test_a_common_outage_does_not_count_against_the_candidate():

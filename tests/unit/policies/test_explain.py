@@ -127,7 +127,7 @@ def test_every_part_of_the_evidence_survives_the_record():
     ]
     found, rollout = filled(events, rules), start(rules)
     decision = step(rollout, review(found, rollout, now=1.0, seen=Conditions()), now=1.0)
-    assert decision.rollout.latency_limit_s
+    assert decision.rollout.held.latency_s
     assert replay(decode(encode(record(decision, found, Conditions(), version="1")))) == decision
 
 

@@ -9,7 +9,7 @@ from policies.gates import gates_of
 from policies.histograms import WHOLE, latency_edge
 from policies.review import Conditions, key_of, review
 from policies.rollout import Rollout, start
-from policies.rules import Gates, Latency
+from policies.rules import Gates, Held, Latency
 from policies.terms import Owner, Phase, Verdict
 from tests.unit.policies.events import KEY, RULES, evidence, filled, own, pair
 
@@ -122,5 +122,5 @@ def test_the_rollouts_frozen_limit_and_budgets_reach_the_gates():
     rules = replace(RULES, gates=Gates(latency=Latency(warmup=0)))
     found = evidence(rules, 10_000)
     found.histograms["latency_candidate"] = {0: 400 * WHOLE}
-    rollout: Rollout = replace(CANARY, latency_limit_s=2.0)
+    rollout: Rollout = replace(CANARY, held=Held(latency_s=2.0))
     assert review(found, rollout, now=0.0, seen=Conditions()).gates[-1].verdict is Verdict.PASS

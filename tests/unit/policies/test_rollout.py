@@ -7,7 +7,7 @@ import pytest
 
 from policies.results import Alarm, GateResult, GuardResult, Results
 from policies.rollout import FINDINGS, MOVES, ORDERS, VERBS, Rollout, blocks, command, revise, start, step
-from policies.rules import PPM, CandidateKey, Ladder, RollbackSettings, Rules, Stage
+from policies.rules import PPM, CandidateKey, Held, Ladder, RollbackSettings, Rules, Stage
 from policies.terms import Move, Outcome, Phase, Verb, Verdict
 
 KEY = CandidateKey("vllm/triage-7b", "2026-11-18")
@@ -357,7 +357,7 @@ def test_a_promoted_rollout_takes_fresh_evidence_when_the_old_is_spent():
 
 def test_a_cooldown_ends_in_a_new_attempt_in_the_shadow():
     """After its cooldown a rolled-back candidate starts from zero: no traffic, no evidence, no frozen limit."""
-    stopped = replace(at(0, Phase.ROLLED_BACK, lived_s=90.0), rollbacks=1, latency_limit_s=0.8)
+    stopped = replace(at(0, Phase.ROLLED_BACK, lived_s=90.0), rollbacks=1, held=Held(0.8, -0.02))
     waiting = step(stopped, GOOD, now=1_009.0)
     assert (waiting.move, waiting.rule, waiting.reason) == (
         Move.HOLD,
@@ -368,7 +368,7 @@ def test_a_cooldown_ends_in_a_new_attempt_in_the_shadow():
     assert (again.outcome, again.move, again.rule) == (Outcome.HOLD, Move.RESTART, "cooldown")
     assert again.reason == "cooled down: attempt 2 begins in the shadow, from zero"
     assert (again.rollout.phase, again.rollout.attempt, again.rollout.lived_s) == (Phase.SHADOW, 2, 0.0)
-    assert (again.rollout.latency_limit_s, again.rollout.rollbacks) == (None, 1)
+    assert (again.rollout.held, again.rollout.rollbacks) == (Held(), 1)
 
 
 def test_too_many_rollbacks_quarantine():
@@ -385,9 +385,28 @@ def test_too_many_rollbacks_quarantine():
 def test_the_baselines_latency_limit_freezes_once():
     """The first limit the baseline sets stays for the whole attempt."""
     first = step(start(RULES), replace(UNSURE, latency_limit_s=0.9), now=0.0).rollout
-    assert first.latency_limit_s == 0.9
-    assert step(first, replace(UNSURE, latency_limit_s=5.0), now=1.0).rollout.latency_limit_s == 0.9
-    assert step(first, UNSURE, now=1.0).rollout.latency_limit_s == 0.9
+    assert first.held == Held(latency_s=0.9)
+    assert step(first, replace(UNSURE, latency_limit_s=5.0), now=1.0).rollout.held.latency_s == 0.9
+    assert step(first, UNSURE, now=1.0).rollout.held.latency_s == 0.9
+
+
+@pytest.mark.parametrize(
+    ("gate", "held"),
+    [
+        (replace(PASSES, lower=-0.02), -0.02),
+        (replace(PASSES, lower=None), -0.04),
+        (replace(PASSES, gate="validity", lower=-0.02), -0.04),
+    ],
+)
+def test_a_certificate_is_what_the_candidate_is_held_to(gate: GateResult, held: float):
+    """Each time quality is certified its bound is kept, whether the stage is entered at once or approved later."""
+    rollout = replace(at(1, Phase.CANARY), held=Held(0.8, -0.04))
+    asked = step(rollout, replace(GOOD, gates=(gate,)), now=1_000.0).rollout
+    assert (asked.phase, asked.held) == (Phase.APPROVING, Held(0.8, held))
+    assert command(asked, Verb.PROMOTE, now=1_001.0, by="ann", reason="x").rollout.held.quality == held
+    assert step(rollout, replace(UNSURE, gates=(gate, WAITS)), now=1_000.0).rollout.held.quality == -0.04
+    carried = replace(GOOD, gates=(replace(gate, required=False), replace(PASSES, gate="errors")))
+    assert step(rollout, carried, now=1_000.0).rollout.held.quality == -0.04
 
 
 # fmt: off

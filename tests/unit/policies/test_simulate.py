@@ -12,7 +12,8 @@ from tests.unit.policies.events import KEY, pair
 
 LADDER = Ladder((Stage(0, min_units=50), Stage(500_000, min_units=50), Stage(1_000_000)))
 PLAIN = Rules(
-    "triage", KEY, Gates(Quality(margin=0.1), None, Errors(margin=0.1), None), Guards(outputs="observed"), ladder=LADDER,
+    "triage", KEY, Gates(Quality(margin=0.1), None, Errors(margin=0.1), None), Guards(outputs="observed"),
+    ladder=LADDER,
 )  # fmt: skip
 
 
@@ -160,7 +161,7 @@ def test_the_frozen_limit_is_used_from_then_on():
     rules = replace(PLAIN, gates=replace(PLAIN.gates, latency=Latency(warmup=0, freeze_units=50)))
     found = simulate(rules, ties(200, ttft_baseline_s=1.0, ttft_candidate_s=0.5))
     assert found.last
-    assert found.last.rollout.latency_limit_s == pytest.approx(1.2)
+    assert found.last.rollout.held.latency_s == pytest.approx(1.2)
 
 
 def test_summing_up_takes_the_last_telling_move():

@@ -1,0 +1,149 @@
+"""What the acceptance tests measure, at any number of repetitions: seeded, vectorised, and tied to the real code.
+
+The running e-value of many streams at once is the same product that `policies.stats` takes over a histogram;
+`test_streams_are_what_gates_compute` holds the two together.
+"""
+
+import math
+
+import numpy as np
+
+from policies import stats
+from policies.detectors import BETS as DETECTOR_BETS
+from tests.acceptance.decisions.streams import Array
+
+WALL = math.log(20)
+CERTIFIED_AT = 594
+"""Units without any error after which the errors gate certifies 1 pp."""
+
+
+def running_log_e(scores: Array, limit: float, lo: float) -> Array:
+    """Log e after every unit, for each row of `scores`.
+
+    Means are rounded down to hundredths, as evidence rounds them; a rate's fractions are split as the latency gate
+    splits them.
+    """
+    if lo == 0:
+        hit, miss = np.log1p(stats.BETS * (1 - limit) / limit), np.log1p(-stats.BETS)
+        capital = np.cumsum(scores[..., None] * hit + (1 - scores[..., None]) * miss, axis=1)
+    else:
+        down = np.floor(scores * 100 + 1e-9) / 100
+        capital = np.cumsum(np.log1p(stats.BETS * ((down - limit) / (limit - lo))[..., None]), axis=1)
+    top = capital.max(axis=2)
+    return top + np.log(np.exp(capital - top[..., None]).mean(axis=2))
+
+
+def first_certified(scores: Array, limit: float, lo: float, *, least: int = 1) -> Array:
+    """After how many units each row is certified, not before `least`; inf: never."""
+    parts = np.array_split(scores, max(1, len(scores) // 50))
+    return np.concatenate([_first(running_log_e(part, limit, lo) >= WALL, least) for part in parts])
+
+
+def _first(reached: np.ndarray, least: int) -> Array:
+    reached = reached.copy()
+    reached[:, : least - 1] = False
+    return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1.0, np.inf)
+
+
+def first_by_peeking(scores: Array, limit: float, *, every: int = 50) -> Array:
+    """When a plain z-test at 5 %, looked at every so many units, first says "better than the limit"; inf: never."""
+    n = np.arange(1, scores.shape[1] + 1)
+    mean = np.cumsum(scores, axis=1) / n
+    variance = np.maximum(np.cumsum(scores**2, axis=1) / n - mean**2, 1e-12)
+    z = (mean - limit) / np.sqrt(variance / n)
+    looked = (z > 1.645) & (n % every == 0) & (variance > 1e-9)
+    return _first(looked, 1)
+
+
+def first_alarm(badness: Array, tolerance: float, *, lo: float = 0.0, arl: float = 1e4) -> Array:
+    """After how many observations the detector alarms in each row; inf: never."""
+    reps, n = badness.shape
+    bets = np.array(DETECTOR_BETS)
+    heights = np.zeros((reps, len(bets)))
+    alarm = np.full(reps, np.inf)
+    for t in range(n):
+        edge = (badness[:, t] - tolerance) / (tolerance - lo)
+        heights = np.minimum((1 + bets * edge[:, None]) * (heights + 1), 1e300)
+        raised = (heights.mean(axis=1) >= arl) & np.isinf(alarm)
+        alarm[raised] = t + 1
+        if not np.isinf(alarm).any():
+            break
+    return alarm
+
+
+def redeployed(rng: np.random.Generator, reps: int, good: Array, bad: Array) -> Array:
+    """Units until the alarm after a thousand of a good model and a switch to a bad one; negative: before the switch.
+
+    The canary begins, with fresh detectors, at the first unit at which a shadow without errors can be certified; from
+    there on the candidate is held to its certified bound, as `policies.rollout` does.
+    """
+    found = np.empty(reps)
+    values = np.array([-1.0, 0.0, 1.0])
+    for rep in range(reps):
+        story = np.concatenate([rng.permutation(good)[:1000], rng.permutation(bad)])
+        counts = np.array([(story[:CERTIFIED_AT] == value).sum() for value in values], dtype=float)
+        assert stats.log_e_mean(values, counts, -0.05, lo=-1.0) >= WALL
+        certified = stats.lower_mean(values, counts, 0.05, lo=-1.0, hi=1.0)
+        tolerance = min(0.05, max(0.0, -certified))
+        found[rep] = first_alarm(-story[None, CERTIFIED_AT:], tolerance, lo=-1.0)[0] + CERTIFIED_AT - 1000
+    return found
+
+
+def share(hits: Array) -> float:
+    """The part of runs that ended."""
+    return float(np.isfinite(hits).mean())
+
+
+def at_most_five_percent(hits: Array) -> bool:
+    """Whether the part of runs that ended is no evidence (p < 0.001) against 5 %."""
+    n = len(hits)
+    return share(hits) <= 0.05 + 3.09 * math.sqrt(0.05 * 0.95 / n)
+
+
+def three_points(rng: np.random.Generator, reps: int, n: int, *, mean: float, sd: float) -> Array:
+    """Win, tie, loss with this mean and standard deviation."""
+    spread = sd * sd + mean * mean
+    losing, winning = (spread - mean) / 2, (spread + mean) / 2
+    u = rng.random((reps, n))
+    return np.where(u < losing, -1.0, np.where(u < losing + winning, 1.0, 0.0))
+
+
+def clustered(rng: np.random.Generator, reps: int, n: int, *, turns: int, icc: float) -> Array:
+    """Per-turn scores (reps, n, turns) of mean -0.05 and sd 0.45, alike within a conversation."""
+    own = rng.beta(0.5 * (1 - icc) / icc, 0.5 * (1 - icc) / icc, (reps, n, 1))
+    return np.where(rng.random((reps, n, turns)) < own, 0.40, -0.50)
+
+
+def three_gates(rng: np.random.Generator, reps: int, n: int) -> Array:
+    """After how many pairs a good candidate is certified by quality, errors and latency at once; inf: never by n."""
+    found = np.full(reps, np.inf)
+    for rep in range(reps):
+        quality = three_points(rng, 1, n, mean=0.0, sd=0.4)
+        errors = (rng.random((1, n)) < 0.005).astype(float) - (rng.random((1, n)) < 0.005)
+        latency = (rng.random((1, n)) > 0.02).astype(float)
+        all_pass = (
+            (running_log_e(quality, -0.05, -1.0) >= WALL)
+            & (running_log_e(errors, -0.01, -1.0) >= WALL)
+            & (running_log_e(latency, 0.95, 0.0) >= WALL)
+        )
+        found[rep] = _first(all_pass, 100)[0]
+    return found
+
+
+def arms_certified(rng: np.random.Generator, reps: int, n: int, *, rates: tuple[float, float], weight: float) -> Array:
+    """After how many candidate's units the arms' errors are certified within 1 pp; looked at 60 times.
+
+    The looks are evenly spaced in logarithms.
+    """
+    looks = np.unique(np.geomspace(100, n, 60).astype(int))
+    found = np.full(reps, np.inf)
+    for rep in range(reps):
+        ours = np.cumsum(rng.random(n) < rates[0])
+        theirs = np.cumsum(rng.random(round(n * (1 - weight) / weight)) < rates[1])
+        for look in looks:
+            other = max(1, round(look * (1 - weight) / weight))
+            pair = (float(ours[look - 1]), float(look)), (float(theirs[other - 1]), float(other))
+            if stats.log_e_difference(*pair, 0.01) >= WALL:
+                found[rep] = look
+                break
+    return found
