@@ -111,7 +111,9 @@ def expose(tally: Tally) -> str:
 
 
 def _key(series: dict[str, float] | dict[str, Histogram], labels: tuple[str, ...]) -> str:
-    key = _SEPARATOR.join(label.replace(_SEPARATOR, " ") for label in labels)
+    key = _SEPARATOR.join(labels)
+    if key.count(_SEPARATOR) >= max(1, len(labels)):
+        key = _SEPARATOR.join(label.replace(_SEPARATOR, " ") for label in labels)
     if key in series or len(series) < MAX_SERIES:
         return key
     return _SEPARATOR.join([OTHER] * len(labels))
