@@ -105,7 +105,7 @@ _FORMAT = msgspec.json.Decoder(_Format | None)
 _TEXT = msgspec.json.Decoder(_Text | None)
 _WORDS = msgspec.json.Decoder(list[str] | None)
 
-_DECODING = (msgspec.MsgspecError, RecursionError)
+_DECODING = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding hostile bytes raises: none of it is the gateway's business, the frontier answers."""
 
 

@@ -78,7 +78,7 @@ class UnreadableError(Exception):
     """A request that cannot be looked into as far as asked: the frontier says what is wrong with it."""
 
 
-_DECODING = (msgspec.MsgspecError, RecursionError)
+_DECODING = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding hostile bytes raises."""
 
 
