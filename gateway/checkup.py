@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from gateway import policy_text
 from gateway.datadir import DataDir, is_held
 from gateway.quantities import Address
 from gateway.settings import Settings, Tls, Upstream
+from gateway.yamlfile import YamlFileError
 
 Level = Literal["ok", "warning", "failure"]
 CONNECT_S = 5.0
@@ -104,6 +106,23 @@ def storage(settings: Settings, data: DataDir) -> Iterator[Finding]:
 
 def _gib(size_bytes: int) -> str:
     return f"{size_bytes / 2**30:.1f} GiB"
+
+
+def policies(settings: Settings) -> Iterator[Finding]:
+    """Whether the policy files load."""
+    around = policy_text.surroundings(settings)
+    paths = [path for path in sorted(settings.policies.glob("*")) if path.suffix in policy_text.SUFFIXES]
+    for path in paths:
+        try:
+            loaded = policy_text.read_file(path, around)
+        except YamlFileError as error:
+            yield Finding("failure", "policies", str(error), "until then its last good version stays in force")
+            continue
+        yield Finding("ok", "policies", f"{path}: route {loaded.policy.route}")
+        for warning in loaded.warnings:
+            yield Finding("warning", "policies", str(warning), "`crossfade policy lint` says more")
+    if not paths:
+        yield Finding("ok", "policies", f"none in {settings.policies}: every request goes to {settings.default_name}")
 
 
 def ports(settings: Settings, data: DataDir) -> Iterator[Finding]:

@@ -27,6 +27,8 @@ from typing import Any, Literal, Protocol
 import msgspec
 import uvicorn
 
+from gateway.adapters.boot import LitellmBoot
+
 BANNED_VERSIONS = frozenset({"1.82.7", "1.82.8"})
 BODY_BYTES = 32 * 1024 * 1024
 CONCURRENCY = 512
@@ -35,19 +37,6 @@ _MESSAGE_CHARS = 500
 _LITELLMS_OWN = ("provider_specific_fields", "thinking_blocks", "citations", "_hidden_params")
 _KEEP_ALIVE_S = 300
 """Above the upstream client's `idle_s`: it closes first."""
-
-
-class LitellmBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the supervisor hands to this process: one JSON object on an inherited pipe."""
-
-    model: str
-    """As litellm names it: `anthropic/claude-…`."""
-    uds: str
-    api_key: str | None = None
-    api_base: str | None = None
-    timeout_s: float = 600.0
-    ready_fd: int = -1
-    """One byte is written to it when requests are accepted."""
 
 
 class _ImageUrl(msgspec.Struct, omit_defaults=True):

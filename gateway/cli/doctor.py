@@ -59,6 +59,7 @@ def findings(arguments: argparse.Namespace) -> Iterator[Finding]:
     data = DataDir(settings.data)
     yield from checkup.storage(settings, data)
     yield from checkup.files(settings, os.environ)
+    yield from checkup.policies(settings)
     yield from checkup.ports(settings, data)
     yield from checkup.upstreams(settings)
     if arguments.send_test:

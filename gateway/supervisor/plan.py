@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from gateway import boot as worker_boot
-from gateway.adapters import litellm
+from gateway.adapters.boot import LitellmBoot
 from gateway.admin import boot as admin_boot
 from gateway.admin.auth import digest
 from gateway.control import boot as controller_boot
@@ -138,7 +138,7 @@ class Plan:
         upstream = self.settings.upstreams[name]
 
         def boot(ready_fd: int) -> bytes:
-            door = litellm.LitellmBoot(
+            door = LitellmBoot(
                 model=upstream.model or "",
                 uds=str(litellm_socket(self.sockets, name)),
                 api_key=self._key(upstream),

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from gateway import boot as worker_boot
-from gateway.adapters.litellm import LitellmBoot
+from gateway.adapters.boot import LitellmBoot
 from gateway.admin import boot as admin_boot
 from gateway.admin.auth import digest
 from gateway.control import boot as controller_boot
