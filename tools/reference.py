@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from gateway import errors, quantities, settings
 from gateway.telemetry.metrics import METRICS, Owner
 from policies import units
+from records.table import TABLES
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made from the code by tools/reference.py: do not edit. -->\n\n"
@@ -59,6 +60,24 @@ def error_codes() -> str:
     for name, code in errors.CODES.items():
         lines.append(f"| `{name}` | {code.status} | {code.message.replace('{}', '…')} | {again[code.retry]} |")
     return "\n".join([*lines, ""])
+
+
+def records() -> str:
+    """The page of `records/record.py`."""
+    lines = [
+        "# Records",
+        "",
+        "Parquet under `records/<table>/date=YYYY-MM-DD/` in the data directory, redacted, readable with anything:",
+        "`duckdb.sql(\"from 'crossfade-data/records/exchanges/**/*.parquet'\")`. Moments are UTC, JSON is text. A file is",
+        "whole when it is there. Small files become larger ones now and then: a reader that finds one gone reads again.",
+        "",
+    ]
+    for table in TABLES:
+        about = (inspect.getdoc(table.row) or "").replace("|", "\\|")
+        lines += [f"## `{table.name}`", "", about, "", "| column | type | meaning |", "|---|---|---|"]
+        lines += [f"| `{column.name}` | {column.sql} | {column.about} |" for column in table.columns]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def settings_page() -> str:
@@ -147,7 +166,12 @@ def docstrings(module: ModuleType) -> dict[tuple[str, str], str]:
     return found
 
 
-PAGES: dict[str, Callable[[], str]] = {"settings.md": settings_page, "metrics.md": metrics, "errors.md": error_codes}
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "metrics.md": metrics,
+    "errors.md": error_codes,
+    "records.md": records,
+}
 
 
 def stale() -> list[str]:
