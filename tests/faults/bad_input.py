@@ -88,15 +88,18 @@ def malformed() -> list[Malformed]:
 
 
 def broken_bodies() -> list[Malformed]:
-    """Requests whose head is fine and whose body is not: the upstream may see their beginning, never a whole one."""
+    """Requests whose head is fine and whose body is not: the upstream may see their beginning, never a whole one.
+
+    They are on their way when the fault shows, so that a close is an answer, too.
+    """
     post = (
         b"POST /v1/forbidden HTTP/1.1\r\n"
         + _HOST
         + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
     return [
-        Malformed("chunk size not hex", post + b"zz\r\nxx\r\n0\r\n\r\n"),
-        Malformed("negative chunk", post + b"-1\r\nx\r\n0\r\n\r\n"),
+        Malformed("chunk size not hex", post + b"zz\r\nxx\r\n0\r\n\r\n", 0),
+        Malformed("negative chunk", post + b"-1\r\nx\r\n0\r\n\r\n", 0),
         Malformed("chunk size overflow", post + b"fffffffffffffffff\r\nx\r\n", 0),
         Malformed("chunk without CRLF", post + b"3\r\nabcX\r\n0\r\n\r\n", 0),
         Malformed("chunk longer than said", post + b"1\r\nabc\r\n0\r\n\r\n", 0),

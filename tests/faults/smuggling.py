@@ -99,6 +99,16 @@ def _change_byte(raw: bytes, roll: Dice) -> bytes:
     return raw[:at] + bytes((roll.randrange(256),)) + raw[at + 1 :]
 
 
+def _change_length(raw: bytes, roll: Dice) -> bytes:
+    """A head that may be known already, with another length."""
+    at = raw.lower().find(b"content-length:")
+    if at < 0:
+        return _insert_header(raw, roll)
+    name = roll.choice((b"Content-Length", b"content-length", b"CONTENT-LENGTH"))
+    end = raw.find(b"\r\n", at)
+    return raw[:at] + name + roll.choice((b": ", b":", b":  ", b":\t")) + roll.choice(LENGTHS) + raw[end:]
+
+
 def _drop_byte(raw: bytes, roll: Dice) -> bytes:
     at = roll.randrange(len(raw))
     return raw[:at] + raw[at + 1 :]
@@ -131,7 +141,7 @@ def _change_line(raw: bytes, roll: Dice) -> bytes:
 MUTATIONS: tuple[Mutation, ...] = (
     _insert_header,
     _insert_header,
-    _insert_header,
+    _change_length,
     _change_end,
     _change_byte,
     _drop_byte,
@@ -176,8 +186,8 @@ class Tap:
                 writer.write(answer(self._note(message)))
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             taken += getattr(error, "partial", b"")
-        except ValueError as error:
-            self.refused.append(f"{error}: {bytes(taken[-300:])!r}")
+        except (ValueError, IndexError) as error:
+            self.refused.append(f"{error}: {bytes(taken[-600:])!r}")
         finally:
             self.streams.append((taken, requests))
             writer.close()
@@ -286,7 +296,8 @@ async def fuzz_http(count: int, directory: Path, *, seed: int = 1) -> FuzzFound:
     async with server:
         port = server.sockets[0].getsockname()[1]
         with Gateway(directory, table_for(f"http://127.0.0.1:{port}/v1"), limits=LIMITS) as gateway:
-            cases = iter([(number, mutated(roll)) for number in range(count)])
+            seeds = [raw for raw in _seeds() for _ in range(2)]  # twice: what is kept of a head is used, too
+            cases = iter(enumerate([*seeds, *(mutated(roll) for _ in range(count))]))
 
             async def lane() -> None:
                 for number, raw in cases:
