@@ -68,8 +68,9 @@ def records() -> str:
         "# Records",
         "",
         "Parquet under `records/<table>/date=YYYY-MM-DD/` in the data directory, redacted, readable with anything:",
-        "`duckdb.sql(\"from 'crossfade-data/records/exchanges/**/*.parquet'\")`. Moments are UTC, JSON is text. A file is",
-        "whole when it is there. Small files become larger ones now and then: a reader that finds one gone reads again.",
+        "`duckdb.sql(\"from 'crossfade-data/records/exchanges/**/*.parquet'\")`. Moments are UTC, JSON is text.",
+        "A file is whole when it is there. Small files become larger ones now and then: a reader that finds one gone",
+        "reads again.",
         "",
     ]
     for table in TABLES:
