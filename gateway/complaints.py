@@ -71,7 +71,9 @@ def _problem(document: Document, loc: Loc, part: Mapping[str, Any], model: type[
         hint = _nearest(key, _fields(model, loc[:-1] if loc[-1:] == (key,) else loc))
         return document.problem(loc, f"`{key}` is no key here", hint, of_key=True)
     if kind == "missing":
-        return document.problem(loc[:-1], f"`{name}` is missing")
+        key = str(part["loc"][-1])
+        whole = (*loc[:-1], key) if loc[-1:] == (key,) else (*loc, key)
+        return document.problem(whole[:-1], f"`{'.'.join(map(str, whole))}` is missing")
     message, hint = _words(kind, part)
     return document.problem(loc, f"{name}: {message}" if name else message, hint)
 

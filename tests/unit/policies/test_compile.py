@@ -1,0 +1,186 @@
+"""A policy becomes the data plane's route and the core's rules, with the defaults of the design."""
+
+import msgspec
+import pytest
+
+from policies import routing
+from policies import rules as core
+from policies.compile import Known, Surroundings, quality_metric, route
+from tests.unit.policies.files import READY, policy, rules
+
+JUDGED = "[exact, {judge: {upstream: openai, model: j, sample: 50%}}]"
+
+
+def test_the_short_form_has_the_cores_own_defaults():
+    """Where a policy says nothing, the rules are those the core itself would have."""
+    found = rules()
+
+    assert found.gates == core.Gates(
+        quality=core.Quality(metric="json_fields"), latency=core.Latency(), cost=core.Cost()
+    )
+    assert found.guards == core.Guards(outputs="observed")
+    assert found.detectors == core.Detectors()
+    assert found.ladder == core.Ladder()
+    assert found.rollback == core.RollbackSettings()
+    assert found.units == core.Units()
+
+
+def test_a_route_carries_what_a_worker_needs():
+    """Matching, eligibility, both variants and the unit; the weight is the rollout's, not the file's."""
+    found = route(
+        policy(
+            "eligible: {max_input_tokens: 1000, bytes_per_token: 4, forbid: n>1, stateless: true}\n"
+            "assign: {by: [user, request], salt: s}\nguards: {breaker: {consecutive: 3, open: 10s}}\npin_keys: ml",
+            match="{model: a, path: /v1/responses, header: {X-App: b}, key: c, metadata: {d: e}, "
+            "system_prompt: {contains: f}}",
+            baseline="{upstream: openai, model: a-2}",
+            candidate="{upstream: vllm, model: m, revision: r, set: {temperature: 0, stop: [x]}, drop: store, "
+            "first_byte: 1s, total: 2s}",
+        ),
+        weight_ppm=7,
+    )
+
+    raw = {"temperature": b"0", "stop": b'["x"]'}
+    assert {name: bytes(value) for name, value in (found.candidate or found.baseline).set.items()} == raw
+    plain = msgspec.structs.replace(found.candidate or found.baseline, set={})
+    assert msgspec.structs.replace(found, candidate=plain) == routing.Route(
+        "support-triage",
+        routing.Variant("openai", "a-2"),
+        routing.Match(("a",), ("/v1/responses",), {"x-app": ("b",)}, ("c",), {"d": ("e",)}, ("f",)),
+        eligible=routing.Eligible(4000, ("n>1",), stateless=True),
+        candidate=routing.Variant("vllm", "m", "r", drop=("store",), first_byte_s=1.0, total_s=2.0),
+        weight_ppm=7,
+        assign=routing.Assign(("user", "request"), "s"),
+        breaker=routing.Breaker(consecutive=3, open_s=10.0),
+        pin_keys=("ml",),
+    )
+
+
+def test_a_short_route_is_the_tables_default():
+    """No condition but the model; the salt is the route's name."""
+    found = route(policy(), weight_ppm=0)
+
+    assert (found.match, found.eligible) == (routing.Match(model=("gpt-4o",)), routing.Eligible())
+    assert (found.breaker, found.assign) == (routing.Breaker(), routing.Assign(salt="support-triage"))
+
+
+@pytest.mark.parametrize(
+    ("compare", "more", "metric", "outputs"),
+    [
+        ("[schema, tool_calls]", "", "tool_calls", "observed"),
+        ("[exact, json_fields]", "gates: {quality: {metric: json_fields}}", "json_fields", "observed"),
+        (JUDGED, "", "exact", "observed"),
+        (JUDGED, "gates: {quality: {metric: judge}}", "judge", "required"),
+        ("[{python: {ref: 'a.py:f'}}]", "", "python", "required"),
+        ("[{python: {ref: 'a.py:f'}}]", "guards: {outputs: observed}", "python", "observed"),
+    ],
+)
+def test_quality_rests_on_the_first_comparator_that_can(compare: str, more: str, metric: str, outputs: str):
+    """Or on the one that is named; where it can be gamed, the outputs must have been seen."""
+    found = rules(more, compare=compare)
+
+    assert found.gates.quality is not None
+    assert (found.gates.quality.metric, found.guards.outputs) == (metric, outputs)
+
+
+def test_a_judge_of_a_share_scores_wider():
+    """A score weighted by one over its probability needs that much room."""
+    found = rules("gates: {quality: {metric: judge}}", compare=JUDGED).gates.quality
+
+    assert found is not None
+    assert found.scale == 2.0
+
+
+def test_nothing_scores_where_nothing_can():
+    """`lint` refuses such a policy; here it only has no metric."""
+    assert quality_metric(policy(compare="[schema]")) is None
+    assert rules(compare="[schema]").gates.quality == core.Quality()
+
+
+def test_validity_needs_something_that_checks():
+    """On where `compare` has schema or tool_calls, unless switched off."""
+    assert rules(compare="[schema, exact]").gates.validity == core.Validity()
+    assert rules("gates: {validity: {margin: 2%}}", compare="[tool_calls]").gates.validity == core.Validity(0.02)
+    assert rules("gates: {validity: off}", compare="[tool_calls]").gates.validity is None
+    assert rules(compare="[exact]").gates.validity is None
+
+
+def test_cost_is_a_gate_where_prices_are_known():
+    """Advisory by default; off where nobody knows a price, unless the policy asks for it."""
+    unpriced = Surroundings({"openai": Known(is_priced=True), "vllm": Known()})
+
+    assert rules().gates.cost == core.Cost()
+    assert rules(surroundings=unpriced).gates.cost is None
+    assert rules("gates: {cost: {max_ratio: 0.5x}}", unpriced).gates.cost == core.Cost(0.5)
+    assert rules("gates: {cost: off}").gates.cost is None
+
+
+def test_one_alpha_holds_for_all_gates():
+    """And each gate carries its own margin."""
+    gates = rules(
+        "gates: {alpha: 1%, quality: {margin: 2%}, errors: {margin: 3%}, latency: {total_p99: 2s, warmup: 7}}"
+    ).gates
+
+    assert gates.quality == core.Quality(0.02, "json_fields", 0.01)
+    assert gates.errors == core.Errors(0.03, 0.01)
+    assert gates.latency == core.Latency("total", 0.99, 2.0, warmup=7, alpha=0.01)
+    assert rules("gates: {latency: off}").gates.latency is None
+
+
+def test_stages_hold_as_long_as_their_weight_asks():
+    """An hour below 25 %, a day from there, nothing in the shadow; what the file says comes first."""
+    found = rules(stages="[shadow: {min_units: 5}, 1%, 25%: {approve: manual}, 100%: {hold: 2h, holdback: 2%}]").ladder
+
+    assert [stage.hold_s for stage in found.stages] == [0.0, 3600.0, 86400.0, 7200.0]
+    assert (found.stages[0].min_units, found.stages[2].approve, found.stages[3].served_ppm) == (5, "manual", 980_000)
+
+
+def test_the_baseline_is_asked_in_reverse_where_it_may_be():
+    """By default from 25 % on with a background key, never without one; an explicit share stays what it is."""
+    keyless = Surroundings({"openai": Known(), "vllm": Known()})
+
+    assert [stage.reverse_shadow_ppm for stage in rules().ladder.stages] == [0, 0, 0, 50_000, 50_000, 50_000]
+    assert {stage.reverse_shadow_ppm for stage in rules(surroundings=keyless).ladder.stages} == {0}
+    stated = rules(stages="[shadow, 50%: {reverse_shadow: 1%}, 100%: {reverse_shadow: 0%}]").ladder.stages
+    assert [stage.reverse_shadow_ppm for stage in stated] == [0, 10_000, 0]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"candidate": "{upstream: vllm, model: triage-7b, revision: '2'}"},
+        {"candidate": "{upstream: vllm, model: other, revision: 2026-11-18}"},
+        {"candidate": "{upstream: vllm, model: triage-7b, revision: 2026-11-18, set: {temperature: 0}}"},
+        {"candidate": "{upstream: vllm, model: triage-7b, revision: 2026-11-18, drop: store}"},
+        {"baseline": "{upstream: openai, model: gpt-4o-2024-11-20}"},
+        {"match": "{model: [gpt-4o, gpt-4]}"},
+        {"match": "{model: gpt-4o, system_prompt: {contains: a}}"},
+        {"compare": "[json_fields]"},
+    ],
+)
+def test_what_makes_evidence_what_it_is_makes_its_key(parts: dict[str, str]):
+    """Another candidate, baseline, prompt, scorer or decoding starts new evidence."""
+    assert rules(**parts).key.digest != rules().key.digest
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["gates: {quality: {margin: 1%}}", "guards: {slack: 1%}", "priority: 3", "mode: observe", "shadow: {sample: 5%}",
+     "rollback: {arl: 5000}", "assign: {salt: x}", "eligible: {forbid: tools}"],
+)  # fmt: skip
+def test_what_may_change_keeps_the_evidence(more: str):
+    """Gates, guards and sampling are asked of the same evidence."""
+    assert rules(more).key == rules().key
+
+
+def test_a_diagnostic_more_keeps_the_evidence():
+    """Only the comparator that scores is part of the key."""
+    compared = "[{json_fields: {ignore: [/explanation]}}, exact, feedback]"
+
+    assert rules(compare=compared).key == rules().key
+
+
+def test_prices_are_known_if_both_variants_are():
+    """A price for one of them compares nothing."""
+    assert READY.price(policy())
+    assert not Surroundings({"openai": Known(is_priced=True)}).price(policy())

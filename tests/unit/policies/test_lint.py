@@ -1,0 +1,143 @@
+"""Contradictions are refused, doubts are said; both with their place and what to do."""
+
+import pytest
+
+from policies.compile import Known, Surroundings
+from policies.lint import overlaps
+from tests.unit.policies.files import READY, policy, refused, said, warned
+
+JUDGE = "[{judge: {upstream: %s, model: %s}}]"
+
+
+def test_the_short_form_is_fine():
+    """Nothing is refused and nothing is doubted where every upstream has its key."""
+    assert said() == []
+
+
+@pytest.mark.parametrize(
+    ("more", "parts", "where", "says"),
+    [
+        ("", {"match": "{}"}, "match", "every request would belong to this route"),
+        ("", {"match": "{model: a, system_prompt: {}}"}, "match.system_prompt", "says nothing"),
+        ("", {"candidate": "{upstream: openai, model: gpt-4o, revision: a}"}, "candidate", "the candidate is"),
+        ("", {"candidate": "{upstream: vllm, model: m, revision: a, set: {top_p: 1}, drop: [store, top_p]}"},
+         "candidate.drop", "`top_p` is both set and dropped"),
+        ("", {"candidate": "{upstream: vllm, model: m, revision: a, first_byte: 3s, total: 2s}"}, "candidate.first_byte",
+         "is longer than `total`"),
+        ("assign: {by: [user, conversation, user]}", {}, "assign.by.2", "user stands here twice"),
+        ("assign: {by: [user, request, conversation]}", {}, "assign.by", "`request` ends the list"),
+        ("", {"compare": "[exact, exact: {normalize: false}]"}, "compare.1", "exact stands here twice"),
+        ("", {"compare": JUDGE % ("openai", "gpt-4o")}, "compare.0.judge.model", "the judge is one of"),
+        ("", {"compare": JUDGE % ("vllm", "triage-7b")}, "compare.0.judge.model", "the judge is one of"),
+        ("", {"compare": "[schema]"}, "compare", "no comparator here says how good an answer is"),
+        ("gates: {quality: {metric: judge}}", {}, "gates.quality.metric", "no comparator yields judge"),
+        ("gates: {quality: {metric: schema}}", {"compare": "[schema, exact]"}, "gates.quality.metric",
+         "schema says whether an answer is valid"),
+        ("gates: {quality: {metric: feedback}}", {"compare": "[feedback, exact]"}, "gates.quality.metric",
+         "feedback is calibrated to nothing"),
+        ("gates: {validity: {margin: 1%}}", {}, "gates.validity", "no comparator says whether an answer is valid"),
+        ("", {"stages": "[1%, 5%]"}, "stages.0", "traffic would move before there is any evidence"),
+        ("", {"stages": "[shadow, 5%, 5%]"}, "stages.2", "weights must rise from stage to stage"),
+        ("", {"stages": "[shadow, 25%, 5%, 50%]"}, "stages.2", "weights must rise from stage to stage"),
+        ("", {"stages": "[shadow, shadow]"}, "stages.1", "weights must rise from stage to stage"),
+        ("", {"stages": "[shadow, 50%, 51%: {holdback: 2%}]"}, "stages.2", "weights must rise"),
+        ("", {"stages": "[shadow, 2%: {holdback: 2%}]"}, "stages.1.2%.holdback", "leaves the candidate nothing"),
+        ("", {"stages": "[shadow: {approve: manual}, 1%]"}, "stages.0.shadow.approve", "means nothing"),
+        ("", {"stages": "[shadow: {min_units: 9, max_units: 5}]"}, "stages.0.shadow.min_units", "more convers"),
+        ("", {"stages": "[shadow, 1%: {hold: 2d, max_time: 1d}]"}, "stages.1.1%.hold", "longer than the stage"),
+        ("", {"baseline": "{upstream: opanai}"}, "baseline.upstream", "no upstream is called opanai"),
+        ("", {"candidate": "{upstream: x, model: m, revision: a}"}, "candidate.upstream", "no upstream is called x"),
+        ("", {"compare": JUDGE % ("x", "j")}, "compare.0.judge.upstream", "no upstream is called x"),
+    ],
+)  # fmt: skip
+def test_a_contradiction_is_refused(more: str, parts: dict[str, str], where: str, says: str):
+    """At its place, with what to do."""
+    found = said(more, **parts)
+
+    assert any(place == where and message.startswith(says) for place, message in refused(found)), found
+    assert all(finding.hint for finding in found)
+
+
+def test_a_judge_may_share_a_name_with_what_it_does_not_judge():
+    """The same model elsewhere, or another model at the same upstream, is another judge."""
+    assert refused(said(compare=JUDGE % ("claude", "gpt-4o"))) == []
+    assert refused(said(baseline="{upstream: openai, model: gpt-4}", compare=JUDGE % ("openai", "gpt-4o"))) == []
+    assert refused(said(baseline="{upstream: openai, model: gpt-4}", compare=JUDGE % ("openai", "gpt-4"))) != []
+
+
+@pytest.mark.parametrize(
+    ("more", "parts", "where", "says"),
+    [
+        ("assign: {by: request}", {}, "assign.by", "a conversation may change its variant"),
+        ("", {"stages": "[shadow: {min_units: 20}, 1%]"}, "stages.0.shadow.min_units", "very few conversations"),
+        ("", {"stages": "[shadow, 25%: {hold: 1h}]"}, "stages.1.25%.hold", "shorter than 1d"),
+        ("", {"stages": "[shadow, 100%: {reverse_shadow: 0%}]"}, "stages.1", "nothing is left to compare with"),
+        ("gates: {quality: {margin: 10%}}", {}, "gates.quality.margin", "one answer in 10 may be lost"),
+        ("eligible: {forbid: tools}", {"compare": "[tool_calls]"}, "eligible.forbid", "tool calls are compared, but"),
+        ("mode: observe", {}, "mode", "`observe` moves no traffic"),
+    ],
+)
+def test_a_doubt_is_said(more: str, parts: dict[str, str], where: str, says: str):
+    """And keeps nothing from loading."""
+    found = said(more, **parts)
+
+    assert refused(found) == []
+    assert [place for place, message in warned(found) if message.startswith(says)] == [where]
+
+
+def test_calls_that_nobody_waits_for_need_a_key():
+    """A judge and a reverse shadow without one are refused; the noise floor is only off."""
+    keyless = Surroundings({name: Known(is_priced=True) for name in ("openai", "vllm")})
+    found = said(surroundings=keyless, compare=JUDGE % ("openai", "j"), stages="[shadow, 100%: {reverse_shadow: 5%}]")
+
+    assert [place for place, _ in refused(found)] == ["compare.0.judge.upstream", "stages.1.100%.reverse_shadow"]
+    assert [place for place, _ in warned(found)] == ["shadow.noise_floor"]
+    quiet = said("shadow: {noise_floor: 0%}", keyless, stages="[shadow, 1%]")
+    assert quiet == []
+    assert [place for place, _ in warned(said(surroundings=keyless))] == ["shadow.noise_floor", "stages.5"]
+
+
+def test_a_gate_that_could_never_pass_is_refused():
+    """A required cost gate without prices holds for ever."""
+    unpriced = Surroundings({name: Known(has_background_key=True) for name in ("openai", "vllm")})
+
+    assert refused(said("gates: {cost: {required: true}}", unpriced)) == [
+        ("gates.cost", "prices are not known, so this gate could never pass")
+    ]
+    assert said("gates: {cost: {required: false}}", unpriced) == said("gates: {cost: off}", unpriced) == []
+
+
+def test_without_surroundings_nothing_is_said_of_upstreams():
+    """A file can be checked where no settings are."""
+    assert said(surroundings=None, baseline="{upstream: nowhere}") == []
+
+
+def test_two_files_may_not_have_one_route():
+    """Its state, its records and its commands go by its name."""
+    ((name, finding),) = overlaps({"b.yaml": policy(), "a.yaml": policy()})
+
+    assert (name, finding.refused, finding.message) == ("b.yaml", True, "a.yaml has a route of that name too")
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "overlap"),
+    [
+        ("{model: a}", "{model: a}", True),
+        ("{model: a}", "{model: b}", False),
+        ("{model: [a, b]}", "{key: team}", True),
+        ("{header: {x: a}}", "{header: {x: b}}", False),
+        ("{header: {x: a}}", "{header: {y: b}}", True),
+        ("{metadata: {f: a}}", "{metadata: {f: [b, a]}}", True),
+        ("{path: /v1/responses}", "{path: /v1/completions}", False),
+        ("{model: a, system_prompt: {sha256: " + "0" * 64 + "}}", "{system_prompt: {sha256: " + "1" * 64 + "}}", False),
+        ("{model: a, system_prompt: {contains: x}}", "{model: a, system_prompt: {contains: y}}", True),
+    ],
+)
+def test_an_overlap_is_a_warning_at_the_later_one(one: str, two: str, *, overlap: bool):
+    """Requests of both go to the first in matching order: by priority, then by file name."""
+    found = overlaps(
+        {"a.yaml": policy("priority: -1", match=one, route="one"), "b.yaml": policy(match=two, route="two")}
+    )
+
+    assert [(name, finding.refused) for name, finding in found] == ([("a.yaml", False)] if overlap else [])
+    assert READY.upstreams
