@@ -130,26 +130,29 @@ def is_of_one(said: str, variant: str) -> bool:
     return ("frontier-" in said) == (variant == "baseline") if said else True
 
 
-async def kill_vllm(kills: int, directory: Path, *, seed: int = 1) -> Figures:
+async def kill_vllm(kills: int, directory: Path, vllm: VllmServer, *, seed: int = 1) -> Figures:
     """Kill a real vLLM `kills` times with requests in flight, `PER_KILL` requests each time."""
     draw = Random(seed)  # noqa: S311 -- faults, not secrets
     figures = Figures()
     frontier = FakeUpstream(Speaker(words=12), fault=Fault(delay_s=0.1, gap_s=0.02))
-    with VllmServer(directory / "vllm.log") as vllm:
-        async with frontier:
-            route = candidate_route(MODEL, breaker=NEVER)
-            with gateway_for(directory / "gateway", frontier.base_url, vllm.base_url, route) as gateway:
-                await asyncio.to_thread(vllm.start)
-                async with AsyncOpenAI(
-                    base_url=gateway.base_url, api_key="sk-app", max_retries=0, timeout=90
-                ) as client:
-                    await verify(client)
-                    traffic = Traffic(client, figures)
-                    for round_ in range(kills):
-                        await _kill_once(vllm, traffic, round_, draw)
-                        await asyncio.to_thread(vllm.start)
-                figures.fallbacks = gateway.worker.live()["fallbacks"]
+    async with frontier:
+        route = candidate_route(MODEL, breaker=NEVER)
+        with gateway_for(directory, frontier.base_url, vllm.base_url, route) as gateway:
+            async with AsyncOpenAI(base_url=gateway.base_url, api_key="sk-app", max_retries=0, timeout=90) as client:
+                await verify(client)
+                traffic = Traffic(client, figures)
+                for round_ in range(kills):
+                    await _kill_once(vllm, traffic, round_, draw)
+                    await asyncio.to_thread(vllm.start)
+            figures.fallbacks = gateway.worker.live()["fallbacks"]
     return figures
+
+
+async def kill_installed_vllm(kills: int, directory: Path) -> Figures:
+    """`kill_vllm` with a server of its own."""
+    with VllmServer(directory / "vllm.log") as vllm:
+        await asyncio.to_thread(vllm.start)
+        return await kill_vllm(kills, directory / "gateway", vllm)
 
 
 async def _kill_once(vllm: VllmServer, traffic: Traffic, round_: int, draw: Random) -> None:
@@ -217,8 +220,8 @@ def main() -> int:
     parser.add_argument("--cuts", type=int, default=1000)
     told = parser.parse_args()
     runs: list[Figures] = []
-    for title, count, run in (("cuts", told.cuts, cut_streams), ("kills of vLLM", told.kills, kill_vllm)):
-        if run is kill_vllm and not vllm_server.is_installed():
+    for title, count, run in (("cuts", told.cuts, cut_streams), ("kills of vLLM", told.kills, kill_installed_vllm)):
+        if run is kill_installed_vllm and not vllm_server.is_installed():
             sys.stdout.write("no vLLM here: make vllm\n")
             return 1
         with tempfile.TemporaryDirectory() as directory:

@@ -3,6 +3,7 @@
 `make vllm-faults` runs the long counts: 50 kills with 2,000 requests, 1,000 cuts.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,38 @@ def test_vllm_as_candidate_looks_like_the_frontier(vllm: VllmServer, tmp_path: P
 
 
 @needs_vllm
+def test_tool_calls_of_a_candidate_look_like_the_frontiers(vllm: VllmServer, tmp_path: Path):
+    """Whole and streamed: signed id, valid arguments, null content, OpenAI's finish; the loop stays where it began."""
+    cities = {"city": {"type": "string", "enum": ["Rome", "Paris"]}}
+    schema = {"type": "object", "properties": cities, "required": ["city"], "additionalProperties": False}
+    tool: Any = {"type": "function", "function": {"name": "weather", "parameters": schema, "strict": True}}
+    forced: Any = {"type": "function", "function": {"name": "weather"}}
+    asked: Any = {"model": "gpt-4o", "messages": TURNS, "max_tokens": 500, "seed": 1}
+    asked |= {"tools": [tool], "tool_choice": forced}
+    with (
+        in_thread(FakeUpstream()) as frontier,
+        gateway_for(tmp_path, frontier.base_url, vllm.base_url, candidate_route(MODEL, ALL_BUT_NONE)) as gateway,
+        OpenAI(base_url=gateway.base_url, api_key="sk-app", max_retries=0) as client,
+    ):
+        client.chat.completions.create(model="gpt-4o", messages=TURNS)
+        (whole,) = client.chat.completions.create(**asked).choices
+        with client.chat.completions.stream(**asked) as stream:
+            for _ in stream:
+                pass
+            (streamed,) = stream.get_final_completion().choices
+        for choice in (whole, streamed):
+            (call,) = choice.message.tool_calls or ()
+            assert call.id.startswith("call_cf")
+            assert call.type == "function"
+            assert json.loads(call.function.arguments)["city"] in {"Rome", "Paris"}
+            assert (choice.message.content, choice.finish_reason) == (None, "stop")
+        result: Any = {"role": "tool", "tool_call_id": call.id, "content": "sunny"}
+        turns: Any = [*TURNS, whole.message.model_dump(exclude_none=True), result]
+        after = client.chat.completions.with_raw_response.create(model="gpt-4o", messages=turns, max_tokens=5)
+        assert after.headers["x-crossfade-variant"] == "candidate"
+
+
+@needs_vllm
 def test_conversations_stay_where_they_began(vllm: VllmServer, tmp_path: Path):
     """At 30 %, about 30 % of conversations are the candidate's, and each turn of one goes where its first turn went."""
     served: list[set[str]] = []
@@ -150,9 +183,9 @@ async def test_cut_streams_are_never_spliced(tmp_path: Path):
 
 
 @needs_vllm
-async def test_a_killed_vllm_is_not_felt(tmp_path: Path):
+async def test_a_killed_vllm_is_not_felt(vllm: VllmServer, tmp_path: Path):
     """While vLLM is killed with requests in flight, no app sees an error before the first byte."""
-    figures = await kill_vllm(2, tmp_path)
+    figures = await kill_vllm(2, tmp_path, vllm)
     assert (figures.errors_before_first_byte, figures.spliced) == (0, 0), figures.seen
     assert figures.least_in_flight >= candidate_faults.IN_FLIGHT
     assert figures.fallbacks > 0

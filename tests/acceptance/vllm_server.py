@@ -18,6 +18,7 @@ from gateway import clock
 HOME = Path(__file__).parents[2] / ".cache" / "vllm"
 FORK = Path(__file__).parents[2] / "tools" / "vllm_fork.py"
 MODEL = "tiny"
+TOOLS = "--enable-auto-tool-choice --tool-call-parser hermes"
 UP_S = 90.0
 """vLLM's imports take half a minute; a server after them some four seconds."""
 
@@ -76,12 +77,12 @@ class VllmServer:
         Raises:
             RuntimeError: it did not come up; its log is named.
         """
-        options = "--dtype bfloat16 --enforce-eager --max-model-len 1024 --generation-config vllm"
+        options = f"--dtype bfloat16 --enforce-eager --max-model-len 1024 {TOOLS}"
         serve = f"serve {HOME / 'model'} --served-model-name {MODEL} --host 127.0.0.1 --port {self.port} {options}"
         self._pid = int(self._say(serve))
         self.starts += 1
         deadline = clock.monotonic() + UP_S
-        while clock.monotonic() < deadline:
+        while clock.monotonic() < deadline and self._lives():
             with contextlib.suppress(httpx.TransportError):
                 if httpx.get(f"http://127.0.0.1:{self.port}/health", timeout=2, trust_env=False).status_code == 200:
                     return
@@ -94,6 +95,12 @@ class VllmServer:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._pid, signal.SIGKILL)
             self._pid = None
+
+    def _lives(self) -> bool:
+        """Whether the server's first process runs: dead, it stays a zombie of the process that forked it."""
+        return (
+            self._pid is not None and Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        )
 
     def _say(self, line: str | None) -> str:
         assert self._forker is not None

@@ -106,6 +106,47 @@ def test_two_choices_with_logprobs(server: Server):
         assert {"token", "logprob", "bytes", "top_logprobs"} <= token.keys()
 
 
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "strict": True,
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string", "enum": ["Rome"]}},
+            "required": ["city"],
+            "additionalProperties": False,
+        },
+    },
+}
+FORCED = {"type": "function", "function": {"name": "weather"}}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("choice", "finish"), [(FORCED, "stop"), ("required", "tool_calls")])
+def test_a_tool_call(server: Server, choice: Any, finish: str, stream: bool):  # noqa: FBT001 -- a pytest parameter
+    """An id, the name once, arguments that are the schema's; and adapted it is OpenAI's whoever made it."""
+    asked = {"tools": [TOOL], "tool_choice": choice, "max_tokens": 500, "temperature": 1, "seed": 1}
+    body = server.chat(**asked, stream=stream).content
+    shape = Asked("chat", "gpt-4o", stream=stream, named_tool=choice == FORCED, tools=True)
+    adapter = AnswerAdapter(shape, Variant("vllm"))
+    adapted = adapter.feed(body) + adapter.end() if stream else adapter.finish(body)
+    assert isinstance(adapted, bytes)
+    for found in (body, adapted):
+        choices = [one["choices"][0] for one in events(found)[:-1]] if stream else [json.loads(found)["choices"][0]]
+        turns = [one.get("delta") or one.get("message") or {} for one in choices]
+        made = [(call.get("index", at), call) for turn in turns for at, call in enumerate(turn.get("tool_calls") or ())]
+        calls = [call for index, call in made if index == 0]
+        assert calls[0]["function"]["name"] == "weather"
+        assert sum("name" in call["function"] for call in calls) == 1
+        assert json.loads("".join(call["function"].get("arguments", "") for call in calls)) == {"city": "Rome"}
+        assert choices[-1]["finish_reason"] == finish
+        if found is adapted:
+            assert calls[0]["id"].startswith("call_cf")
+            assert "arguments" in calls[0]["function"]
+            assert not any(turn.get("content") for turn in turns)
+
+
 def test_a_legacy_completion(server: Server):
     """Text in choices, whole and streamed."""
     asked: dict[str, Any] = {"model": server.model, "prompt": "Once", "max_tokens": 5}

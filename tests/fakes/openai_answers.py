@@ -130,15 +130,12 @@ def _deltas(request: Fields, speaker: Speaker) -> Iterator[tuple[int, Fields, Fi
     if calls:
         if speaker.vllm:
             yield 0, {"content": "\n"}, None, None
+        also: Fields = {"content": None} if speaker.vllm else {}
         for at, call in enumerate(calls):
-            yield (
-                0,
-                {"tool_calls": [{"index": at} | call | {"function": call["function"] | {"arguments": ""}}]},
-                None,
-                None,
-            )
+            begun = {"name": call["function"]["name"]} | ({} if speaker.vllm else {"arguments": ""})
+            yield 0, also | {"tool_calls": [{"index": at} | call | {"function": begun}]}, None, None
             for piece in pieces(call["function"]["arguments"]):
-                yield 0, {"tool_calls": [{"index": at, "function": {"arguments": piece}}]}, None, None
+                yield 0, also | {"tool_calls": [{"index": at, "function": {"arguments": piece}}]}, None, None
     else:
         for at in range(max(len(words_of(request, speaker, index)) for index in range(count))):
             for index in range(count):
@@ -162,7 +159,7 @@ def words_of(request: Fields, speaker: Speaker, index: int = 0) -> list[str]:
 
 def _finish(request: Fields, speaker: Speaker, calls: list[Fields]) -> str:
     if calls:
-        return "stop" if isinstance(request.get("tool_choice"), dict) and not speaker.vllm else "tool_calls"
+        return "stop" if isinstance(request.get("tool_choice"), dict) else "tool_calls"
     limit = request.get("max_completion_tokens") or request.get("max_tokens")
     return "length" if limit and limit < speaker.words and not request.get("response_format") else "stop"
 
@@ -190,7 +187,9 @@ def tool_calls(request: Fields, speaker: Speaker) -> list[Fields]:
     chosen = tools[: 1 if request.get("parallel_tool_calls") is False else 2]
     return [
         {
-            "id": speaker.name("call_", {"name": tool["name"], "turns": turns, "at": at}),
+            "id": speaker.name(
+                "chatcmpl-tool-" if speaker.vllm else "call_", {"name": tool["name"], "turns": turns, "at": at}
+            ),
             "type": "function",
             "function": {
                 "name": tool["name"],

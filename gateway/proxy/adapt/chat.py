@@ -172,7 +172,7 @@ class ChatStream:
             progress.held += event
             return b""
         held, progress.held = progress.held, b""
-        return (b"" if progress.called else held) + event
+        return held + event
 
     def _shows(self, choice: Choice) -> bool:
         """Bring one choice's part into shape; False: nothing in it is for the app."""
@@ -187,7 +187,10 @@ class ChatStream:
         if isinstance(turn, Turn):
             self.begun = self.begun or bool(turn.reasoning or turn.reasoning_content)
             _trim(turn)
-            says = self._shape(turn, progress) or says
+            # A role alone is not shown where a tool call may follow: beside one, OpenAI's content is null, not "".
+            says = self._hears(turn, progress) or says or not (progress.begun or self._asked.tools)
+            if says:
+                _introduce(turn, progress)
         elif choice.text:
             self.begun = progress.spoke = says = True
         if choice.finish_reason is not None:
@@ -195,11 +198,14 @@ class ChatStream:
             choice.finish_reason = _finish(choice.finish_reason, self._asked, called=progress.called)
         return says
 
-    def _shape(self, turn: Turn, progress: _Progress) -> bool:
-        """Bring a delta into shape; whether it says anything."""
-        says = not progress.begun
+    def _hears(self, turn: Turn, progress: _Progress) -> bool:
+        """Whether a delta says anything."""
+        says = False
         if turn.tool_calls:
             progress.called = self.begun = says = True
+            if progress.held:
+                progress.held = b""
+                progress.begun = False  # what was kept back was this choice's first
         if isinstance(turn.content, str) and turn.content:
             blank = not turn.content.strip()
             if blank and progress.called:
@@ -210,14 +216,6 @@ class ChatStream:
                 self.begun = self.begun or not blank or not self._asked.tools
         if turn.refusal or turn.audio is not UNSET or turn.function_call is not UNSET:
             self.begun = says = True
-        if progress.begun:
-            turn.role = UNSET
-            return says
-        progress.begun = True
-        turn.role = "assistant"
-        turn.refusal = turn.refusal or None
-        if not isinstance(turn.content, str):
-            turn.content = None if progress.called else ""
         return says
 
     def _end(self) -> bytes:
@@ -259,7 +257,7 @@ def call_id(found: str) -> str:
     """A tool call's id that says who made it, so that its tool loop stays there."""
     if found.startswith(CANDIDATE_CALL_PREFIX):
         return found
-    tail = found.removeprefix("call_")
+    tail = found.removeprefix("call_").removeprefix("chatcmpl-tool-")
     return CANDIDATE_CALL_PREFIX + tail[-(_CALL_ID_CHARS - len(CANDIDATE_CALL_PREFIX)) :]
 
 
@@ -278,6 +276,19 @@ def _finish_choice(choice: Choice, asked: Asked) -> None:
     choice.finish_reason = _finish(choice.finish_reason or "", asked, called=called)
 
 
+def _introduce(turn: Turn, progress: _Progress) -> None:
+    """Give a choice's first delta its role and content, and later ones none they do not need."""
+    if progress.begun:
+        turn.role = UNSET
+        turn.content = UNSET if turn.content is None else turn.content
+        return
+    progress.begun = True
+    turn.role = "assistant"
+    turn.refusal = turn.refusal or None
+    if not (isinstance(turn.content, str) and (turn.content or not progress.called)):
+        turn.content = None if progress.called else ""
+
+
 def _trim(turn: Turn) -> None:
     """Take out what OpenAI would not say, and sign the tool calls."""
     turn.reasoning = turn.reasoning_content = UNSET
@@ -292,6 +303,8 @@ def _trim(turn: Turn) -> None:
         call.type = call.type or UNSET
         if call.function:
             call.function.name = call.function.name or UNSET
+            if call.function.name and not call.function.arguments:
+                call.function.arguments = ""  # vLLM's first fragment has none
 
 
 def _dress(answer: Answer, asked: Asked, model: str | None) -> None:

@@ -239,7 +239,8 @@ class TestStream:
         asked = Asked("chat", "gpt-4o", stream=True, tools=True)
         calls = chunk({"tool_calls": [CALL | {"index": 0}]}) + chunk({"content": "\n"})
         events, _ = run(ROLE + chunk({"content": "\n"}) + calls + chunk({}, finish="tool_calls") + DONE, asked)
-        assert [one["choices"][0]["delta"].get("content") for one in events[:-1]] == ["", None, None]
+        assert [one["choices"][0]["delta"].get("content", "-") for one in events[:-1]] == [None, "-"]
+        assert events[0]["choices"][0]["delta"]["role"] == "assistant"
         events, _ = run(
             ROLE + chunk({"content": "\n"}) + chunk({"content": "x"}) + chunk({}, finish="stop") + DONE, asked
         )
@@ -251,11 +252,11 @@ class TestStream:
         assert adapter.feed(ROLE + chunk({"content": "\n"})) == b""
         assert not adapter.begun
         out = adapter.feed(chunk({}, finish="stop") + DONE)
-        assert [one["choices"][0]["delta"].get("content") for one in read(out)[:-1]] == ["", "\n", None]
+        assert [one["choices"][0]["delta"].get("content") for one in read(out)[:-1]] == ["\n", None]
 
     def test_parallel_tool_calls_keep_index_and_order_and_get_signed_ids(self):
         """Lines 38, 57: id and name once, arguments in fragments by index; the id says who made the call."""
-        first = {"index": 0, "id": "call_a", "type": "function", "function": {"name": "f", "arguments": ""}}
+        first = {"index": 0, "id": "call_a", "type": "function", "function": {"name": "f"}}
         second = {
             "index": 1,
             "id": "chatcmpl-tool-" + "b" * 32,
@@ -263,15 +264,26 @@ class TestStream:
             "function": {"name": "g", "arguments": "{"},
         }
         rest = {"index": 0, "id": None, "type": None, "function": {"name": None, "arguments": "{}"}}
-        stream = b"".join(chunk({"tool_calls": [call]}) for call in (first, second, rest))
+        stream = b"".join(chunk({"content": None, "tool_calls": [call]}) for call in (first, second, rest))
         events, _ = run(ROLE + stream + chunk({}, finish="stop") + DONE)
         calls = [one["choices"][0]["delta"]["tool_calls"][0] for one in events[1:4]]
-        assert calls[0] == first | {"id": "call_cfa"}
-        assert calls[1]["id"].startswith("call_cf")
-        assert calls[1]["id"].endswith("b" * 32)
-        assert len(calls[1]["id"]) <= 40
+        assert calls[0] == {
+            "index": 0,
+            "id": "call_cfa",
+            "type": "function",
+            "function": {"name": "f", "arguments": ""},
+        }
+        assert all("content" not in one["choices"][0]["delta"] for one in events[1:4])
+        assert calls[1]["id"] == "call_cf" + "b" * 32
         assert calls[2] == {"index": 0, "function": {"arguments": "{}"}}
         assert events[-2]["choices"][0]["finish_reason"] == "tool_calls"
+
+    def test_ids_are_no_longer_than_openai_takes(self):
+        """Line 57: a conversation may go back to the frontier, which refuses ids of more than 40 characters."""
+        (choice,) = whole(message(tool_calls=[CALL | {"id": "x" * 60 + "end"}]))["choices"]
+        made = choice["message"]["tool_calls"][0]["id"]
+        assert len(made) == 40
+        assert made.endswith("end")
 
     def test_a_forced_function_ends_with_stop(self):
         """Line 57: OpenAI says stop where the app forced one function."""
