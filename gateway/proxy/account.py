@@ -12,6 +12,10 @@ from records.exchange import Attempt, Meta, Outcome, Why
 _HIDDEN_ANSWER = (b"set-cookie",)
 
 
+MOST_CHUNKS = 65_536
+"""Writes of one answer that are noted one by one; of those after them only the last."""
+
+
 class Course:
     """Times, attempts and sizes of one exchange. Times are seconds since the request's first byte."""
 
@@ -36,6 +40,9 @@ class Course:
         """Answer bytes up to `size` went to the app."""
         if self.first_byte_s is None:
             self.first_byte_s = since_s
+        if len(self.chunk_ends) >= MOST_CHUNKS:
+            self.chunk_ends.pop()
+            self.chunk_times_us.pop()
         self.chunk_ends.append(size)
         self.chunk_times_us.append(int(since_s * 1_000_000))
 

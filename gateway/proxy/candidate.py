@@ -160,7 +160,7 @@ class CandidateRelay:
             self._verdicts.candidate_succeeded()
             usage = self._adapter.usage
             told = msgspec.json.encode(usage) if usage is not None else b""
-            self._app.candidate_answered(self._attempt(None), told)
+            self._app.candidate_answered(self.attempt(None), told)
             self._app.send(out, ended=True)
 
     def _fail(self, reason: str, *, capability: bool = False, out: bytes = b"") -> None:
@@ -173,7 +173,7 @@ class CandidateRelay:
             self._verdicts.candidate_abandoned()  # it said that it cannot, which is not that it is ill
         else:
             self._verdicts.candidate_failed()
-        attempt = self._attempt(reason)
+        attempt = self.attempt(reason)
         if not self._committed:
             self._app.fall_back(attempt, reason)
             return
@@ -198,7 +198,8 @@ class CandidateRelay:
             timer.cancel()
         return True
 
-    def _attempt(self, error: str | None) -> Attempt:
+    def attempt(self, error: str | None) -> Attempt:
+        """What it came to so far."""
         arrived_s = self._app.request.arrived_s
         head_s, first_s = self._head_s, self._first_s
         return Attempt(

@@ -7,7 +7,14 @@ from gateway.transport.message import LENGTH_MARK, Preamble
 
 READ_TIMEOUT_S = 600.0
 """The SDKs' own deadline, where the app states none (x-stainless-read-timeout)."""
-_HIDDEN = (b"authorization", b"api-key", b"x-api-key", b"cookie", b"proxy-authorization")
+_HIDDEN = (
+    b"authorization",
+    b"api-key",
+    b"x-api-key",
+    b"cookie",
+    b"proxy-authorization",
+    b"sec-websocket-protocol",  # browsers put their key into it
+)
 _BINARY = (b"audio/", b"image/", b"video/", b"application/octet-stream", b"application/zip", b"multipart/")
 
 
@@ -30,8 +37,8 @@ class Known:
         self.no_train = preamble.has(b"x-crossfade-no-train")
         self.retry_count = _count(preamble.get(b"x-stainless-retry-count"))
         self.read_s = read_timeout_s(preamble)
-        self._heads: dict[Destination, tuple[bytes, bytes]] = {}
-        self._told: tuple[bytes, bytes] | None = None
+        self._heads: dict[Destination, tuple[bytes, bytes | None]] = {}
+        self._told: tuple[bytes, bytes | None] | None = None
 
     def head_for(self, destination: Destination, length: int | None) -> bytes:
         """The request's head as `destination` gets it."""
@@ -47,14 +54,15 @@ class Known:
         return _whole(self._told, length)
 
 
-def _halves(head: bytes) -> tuple[bytes, bytes]:
+def _halves(head: bytes) -> tuple[bytes, bytes | None]:
+    """What is before the length and what is behind it; None: it stands as the app wrote it, or not at all."""
     before, mark, after = head.partition(LENGTH_MARK)
-    return (before, after) if mark else (head, b"")
+    return before, after if mark else None
 
 
-def _whole(halves: tuple[bytes, bytes], length: int | None) -> bytes:
+def _whole(halves: tuple[bytes, bytes | None], length: int | None) -> bytes:
     before, after = halves
-    return b"%b%d%b" % (before, length, after) if after or length is not None else before
+    return before if after is None else b"%b%d%b" % (before, length, after)
 
 
 def kept_bytes(serving: Serving, kind: bytes | None) -> int:

@@ -36,6 +36,7 @@ FLUSH_BYTES = 16 * 1024
 GRACE_S = 5.0
 """The app's deadline comes first, so that it is the app that gives up."""
 _ENDS = (b"[DONE]", b'"response.completed"', b'"response.failed"', b'"response.incomplete"')
+_LONGEST_END = max(map(len, _ENDS))
 _WHOLE = Framing(chunked=False, close=False, ends_by_closing=False)
 _FAILURE_CODES = {
     Failure.UNREACHABLE: "upstream_unreachable",
@@ -53,9 +54,9 @@ class Life:
     """One exchange. See the module for its course."""
 
     __slots__ = (
-        "_body", "_body_bytes", "_buffering", "_captured", "_connection", "_deadline_s", "_destination",
-        "_framing", "_is_stream", "_opened", "_out", "_read_s", "_relay", "_sending", "_serving", "_worker",
-        "answer_kept", "course", "done", "id", "id_bytes", "known", "plan", "reply", "request",
+        "_asked_s", "_body", "_body_bytes", "_buffering", "_captured", "_connection", "_deadline_s", "_destination",
+        "_framing", "_is_stream", "_opened", "_out", "_read_s", "_relay", "_sending", "_serving", "_tail", "_whole",
+        "_worker", "answer_kept", "course", "done", "id", "id_bytes", "known", "plan", "reply", "request",
         "request_kept", "status", "variant",
     )  # fmt: skip
 
@@ -76,7 +77,7 @@ class Life:
         self.status = 0
         self.reply: Reply | None = None
         self.done = False
-        self.request_kept = Kept(known.kept_bytes)
+        self.request_kept = Kept(0 if request.upgrade else known.kept_bytes)
         self.answer_kept = Kept(0)
         self._captured = worker.captured(self.id)
         self._body: list[bytes] = []
@@ -87,7 +88,13 @@ class Life:
         self._framing = _WHOLE
         self._out = b""
         self._is_stream = False
-        self._opened = False
+        self._tail = b""
+        """Of a stream: what came last of an event that is not whole."""
+        self._whole = False
+        """The request is whole."""
+        self._opened = 0
+        """The journal has the exchange as it began (1), or with its answer's head (2)."""
+        self._asked_s: float | None = None
         self._read_s = known.read_s + GRACE_S
         self._deadline_s = request.arrived_s + self._read_s
 
@@ -118,7 +125,7 @@ class Life:
     def on_begin(self) -> None:
         """The request's head is here: bodies that are not to be read, and are long, go on as they come."""
         if not self._buffering:
-            self._ask_baseline()
+            self._ask_baseline(more=True)
 
     def on_body(self, data: bytes) -> None:
         """More of the request's body, or of a tunnel."""
@@ -130,6 +137,8 @@ class Life:
             self._body_bytes += len(data)
             if self._body_bytes > self._worker.routed_body_bytes():
                 self._stream_on()
+        elif self.request.upgrade and self.status != 101:
+            self._hold(data)
         elif self._sending is not None:
             raw = self.request.upgrade or not self.request.chunked
             self._sending.write(data if raw else chunk(data))
@@ -140,6 +149,7 @@ class Life:
         """The request is whole."""
         if self.done:
             return
+        self._whole = True
         if not self._buffering:
             if self._sending is not None and not self.request.upgrade:
                 self._sending.end(LAST_CHUNK if self.request.chunked else b"")
@@ -147,7 +157,7 @@ class Life:
         self._buffering = False
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body.clear()
-        if self.known.reads:
+        if self.known.reads and not self.request.upgrade:
             self._follow(body)
         else:
             self._ask_baseline(body)
@@ -155,8 +165,9 @@ class Life:
     def on_gone(self) -> None:
         """The app hung up: nobody reads the answer, so nobody shall pay for it."""
         if not self.done:
-            self._stop_asking("app_gone")
-            self._end("app_gone")
+            is_tunnel = self.status == 101
+            self._stop_asking(None if is_tunnel else "app_gone")
+            self._end("tunnel" if is_tunnel else "app_gone")
 
     def on_blocked(self) -> None:
         """The app reads slowly: so do we."""
@@ -167,6 +178,13 @@ class Life:
         """The app has caught up."""
         if self._sending is not None:
             self._sending.resume_reading()
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what is sent ahead into a tunnel: an upstream that refuses it must not read it as another request."""
+        self._body.append(data)
+        self._body_bytes += len(data)
+        if self._body_bytes > BUFFERED_BYTES:
+            self.break_off("refused")
 
     def _stream_on(self) -> None:
         """The body is too long to be read: the baseline gets it as it comes."""
@@ -229,15 +247,16 @@ class Life:
     def _ask_baseline(self, body: bytes = b"", *, more: bool = False) -> None:
         """Send the app's own request to the baseline's upstream. `more`: the body is not whole."""
         request, destination = self.request, self._destination
-        whole = not more and (bool(body) or not request.has_body) and not request.upgrade
+        whole = not more and not request.upgrade
         if request.upgrade:
             head = destination.tunnel_head(request.preamble)
         else:
             head = self.known.head_for(destination, request.content_length)
-            if whole and body and request.chunked:
-                body = chunk(body) + LAST_CHUNK
+            if whole and request.chunked:
+                body = chunk(body) + LAST_CHUNK if body else LAST_CHUNK
+        self._asked_s = self._since_s()
         if self.course.started_s is None:
-            self.course.started_s = self._since_s()
+            self.course.started_s = self._asked_s
         shown = b"" if destination.own_credential else self.known.caller.pool
         self._sending = self._worker.client.send(
             destination.target, shown, request.method, head + body if body else head, self, last=whole
@@ -260,11 +279,15 @@ class Life:
                 self._sending.cancel()
             self.on_failure(Failure.MALFORMED)  # nobody asked for another protocol
             return
-        self._worker.answered(self.known.caller, reply.status)
+        if self.known.reads or reply.status in (401, 403):
+            # Only what a key has to be good for tells that it is: a preflight or a public page is answered to anybody.
+            self._worker.answered(self.known.caller, reply.status)
         self.course.head_s = self._since_s()
         self.start_answer(reply)
-        if reply.status == 101:
+        if reply.status == 101 and self._sending is not None:
             self._deadline_s = 0.0
+            self._sending.write(b"".join(self._body))
+            self._body.clear()
 
     def on_data(self, data: bytes, *, ended: bool) -> None:
         """The baseline's bytes, as they came."""
@@ -288,7 +311,7 @@ class Life:
         self.reply, self.status = reply, reply.status
         kind = reply.get(b"content-type")
         self._is_stream = kind is not None and kind.startswith(b"text/event-stream")
-        self.answer_kept = Kept(kept_bytes(self._serving, kind))
+        self.answer_kept = Kept(0 if reply.status == 101 else kept_bytes(self._serving, kind))
         last = self._worker.draining() or self._connection.ends_early
         self._framing = frame(self.request, reply, last=last)
         self._out = answer_head(reply, self._framing, self._own_headers())
@@ -302,6 +325,8 @@ class Life:
             exposed = route.expose_variant
         if exposed:
             lines.append(b"x-crossfade-variant: " + self.variant.encode())
+        if self.variant != admit.BASELINE:
+            lines.append(b"x-request-id: " + self.id.encode())  # the frontier's own is not there, and SDKs log it
         return lines
 
     def send(self, data: bytes, *, ended: bool) -> None:
@@ -318,11 +343,17 @@ class Life:
             return
         if self._deadline_s:
             self._deadline_s = self.request.arrived_s + since_s + self._read_s
-        if self._is_stream and data and any(mark in data for mark in _ENDS):
+        if self._is_stream and data and self._says_end(data):
             self.keep_part()  # the app may take this for the whole answer
         self._connection.write(out)
         if self.answer_kept.pending > FLUSH_BYTES:
             self.keep_part()
+
+    def _says_end(self, data: bytes) -> bool:
+        """Whether the event that says that a stream is over is among what came, however it was cut."""
+        seen = self._tail + data if self._tail else data
+        self._tail = b"" if data.endswith(b"\n") else seen[-_LONGEST_END:]
+        return any(mark in seen for mark in _ENDS)
 
     def refuse(self, code: str, detail: str = "", *, outcome: Outcome = "refused") -> None:
         """Answer with an error of our own."""
@@ -357,7 +388,7 @@ class Life:
             self._sending.cancel()
         self.on_failure(Failure.TIMEOUT)
 
-    def _stop_asking(self, error: str) -> None:
+    def _stop_asking(self, error: str | None) -> None:
         if self._relay is not None:
             self._relay.cancel()
         if self._sending is not None and not self._sending.cancelled:
@@ -388,24 +419,27 @@ class Life:
         self._worker.ended(self, outcome)
 
     def keep_part(self) -> None:
-        """Put what there is so far into the journal: it then survives this process."""
-        if not self._captured or self.done or self.request.upgrade:
+        """Put what there is so far into the journal: it then survives this process. Not a request that is not whole."""
+        if not self._captured or self.done or not self._whole or self.request.upgrade:
             return
         answer = self.answer_kept.take_part()
-        if not self._opened:
-            self._opened = True
+        come = 1 if self.reply is None else 2
+        if self._opened < come:
+            self._opened = come
             self._worker.journal.open(self._meta("lost_worker"), self.request_kept.take_part(), answer)
         elif answer:
             self._worker.journal.part(self.id_bytes, answer)
 
     def _attempt(self, error: str | None) -> Attempt:
+        if self._relay is not None:
+            return self._relay.attempt(error)
         course = self.course
         return Attempt(
             variant=self.variant,
             upstream=self._destination.name,
             status=self.status or None,
             error=error,
-            started_s=course.started_s,
+            started_s=self._asked_s,
             head_s=course.head_s,
             first_byte_s=course.first_byte_s,
             ended_s=self._since_s(),

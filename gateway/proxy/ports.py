@@ -24,6 +24,10 @@ class Relay(Protocol):
         """Ask no more: the app is gone or the answer broke."""
         ...
 
+    def attempt(self, error: str | None) -> Attempt:
+        """What it came to so far."""
+        ...
+
 
 class Asker(Protocol):
     """The life for which a candidate is asked."""

@@ -135,6 +135,7 @@ class Worker:
         adapted = adapt_request(body, life.path, variant, kind=destination.kind)
         if isinstance(adapted, Unfit):
             life.unfit(adapted.reason)
+            self.breaker_of(route).abandoned()  # it may have been the probe
             return None
         return CandidateRelay(life, _Verdicts(self, route), destination, variant=variant, adapted=adapted)
 
