@@ -51,6 +51,9 @@ class Tail:
     """Everything that was there was read."""
     ended: bool = False
     done: Position = field(init=False)
+    """What frames up to here completed was found, now or before a crash."""
+    _read_to: Position = field(init=False)
+    """Behind `done` while it is read again what was open at a crash."""
     _assembler: Assembler = field(default_factory=Assembler, init=False)
     _opened_at: dict[str, Position] = field(default_factory=dict[str, Position], init=False)
     _reader: SegmentReader | None = field(default=None, init=False)
@@ -60,13 +63,14 @@ class Tail:
 
     def __post_init__(self) -> None:
         self.done = self.start.done
+        self._read_to = self.start.safe
         self.ended = self.start.ended
 
     @property
     def progress(self) -> Progress:
         """What may be written down once all that was found so far is recorded."""
-        safe = next(iter(self._opened_at.values()), self.done)
-        return Progress(self.done, min(safe, self.done), self.ended)
+        oldest = next(iter(self._opened_at.values()), self._read_to)
+        return Progress(self.done, min(oldest, self._read_to), self.ended)
 
     def poll(self, now: float, budget_bytes: int) -> list[Found]:
         """What is new, at most about `budget_bytes` of it. `now`: Unix seconds."""
@@ -86,7 +90,7 @@ class Tail:
         try:
             changed_at = self.directory.stat().st_mtime
         except FileNotFoundError:
-            return True
+            return False  # not there yet, or no more: nothing to finish
         return now - changed_at > YOUNG_S and not is_alive(self.directory)
 
     def _read(self, budget_bytes: int) -> list[Found]:
@@ -127,7 +131,8 @@ class Tail:
             self.damaged += 1  # somebody removed it
         self.damaged += reader.damaged - self._counted
         self._counted = reader.damaged
-        self.done = max(self.done, Position(self._number, reader.offset))
+        self._read_to = Position(self._number, reader.offset)
+        self.done = max(self.done, self._read_to)
         return budget_bytes
 
     def _take(self, frame: Frame, found: list[Found]) -> None:
