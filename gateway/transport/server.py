@@ -109,6 +109,8 @@ class AppConnection(asyncio.Protocol):
         self._heard_body = False
         self._body_bytes = 0
         self._quiet_bytes = 0
+        self._paused = False
+        """No more of the current body is taken for now."""
         self._tunnel = False
         self._keep_alive = True
         self._closing = False
@@ -320,6 +322,9 @@ class AppConnection(asyncio.Protocol):
 
     def _end_request(self) -> None:
         self._receiving = False
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
         if self._exchange is not None:
             if not self.blocked:
                 self.deadline_s = 0.0
@@ -448,15 +453,17 @@ class AppConnection(asyncio.Protocol):
 
         Not when it is whole: there is nothing left to take, and a hang-up has to be seen.
         """
-        if self._receiving:
+        if self._receiving or self._tunnel:
+            self._paused = True
             self._transport.pause_reading()
             self.deadline_s = 0.0
 
     def resume_reading(self) -> None:
         """Take more of the request's body."""
-        if not self._closing:
+        if self._paused and not self._closing:
+            self._paused = False
             self._transport.resume_reading()
-            self.deadline_s = self._service.now() + self._limits.body_s
+            self.deadline_s = 0.0 if self._tunnel else self._service.now() + self._limits.body_s
 
     def close_if_idle(self) -> None:
         """Close if no exchange is under way; otherwise it is closed when that one is over."""
