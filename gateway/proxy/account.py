@@ -78,7 +78,7 @@ def meta(life: Told, outcome: Outcome, *, worker: str, table_version: int, since
         arrived_at=course.wall_s,
         method=request.method.decode("latin-1"),
         target=request.target.decode("latin-1"),
-        request_head=known.told_head(request.content_length),
+        request_head=known.told_head(request.preamble, request.content_length),
         key_id=known.caller.id,
         key_name=key.name if key is not None else "",
         route=route.name if route is not None else "",

@@ -6,6 +6,7 @@ from typing import Protocol
 from gateway.proxy.keys import Caller
 from gateway.proxy.known import Known
 from gateway.proxy.serving import Serving
+from gateway.transport.message import Preamble
 from policies import assignment, matching
 from policies.routing import PPM, Route
 from records.exchange import Why
@@ -57,7 +58,7 @@ class Plan:
 UNROUTED = Plan(None, BASELINE, "unrouted")
 
 
-def plan(state: State, known: Known, body: bytes, *, request_id: str) -> Plan:
+def plan(state: State, preamble: Preamble, known: Known, body: bytes, *, request_id: str) -> Plan:
     """Decide for one request whose body is whole.
 
     Every reason for the baseline comes before the assignment, but for those that cost something: a request that the
@@ -68,7 +69,7 @@ def plan(state: State, known: Known, body: bytes, *, request_id: str) -> Plan:
         return UNROUTED
     caller = known.caller
     name = caller.key.name if caller.key is not None else ""
-    call = matching.Call(known.path, known.preamble.values, name, caller.id, read, len(body))
+    call = matching.Call(known.path, preamble.values, name, caller.id, read, len(body))
     model = read.model if isinstance(read.model, str) else ""
     route = matching.find(state.serving.table.routes, call)
     if route is None:

@@ -19,15 +19,17 @@ _BINARY = (b"audio/", b"image/", b"video/", b"application/octet-stream", b"appli
 
 
 class Known:
-    """All that a life needs to know of its request before the body is here."""
+    """All that a life needs to know of its request before the body is here.
+
+    It hangs on its preamble, and does not hold it: a ring of the two would stay until the collector comes round.
+    """
 
     __slots__ = (
-        "_heads", "_told", "caller", "kept_bytes", "no_train", "path", "pin", "preamble", "read_s", "reads",
+        "_heads", "_told", "caller", "kept_bytes", "no_train", "path", "pin", "read_s", "reads",
         "retry_count",
     )  # fmt: skip
 
     def __init__(self, preamble: Preamble, serving: Serving, callers: Callers) -> None:
-        self.preamble = preamble
         self.caller: Caller = callers.find(credential(preamble))
         self.path = normal_path(preamble.target)
         self.reads = serving.reads(preamble.method, self.path)
@@ -40,17 +42,17 @@ class Known:
         self._heads: dict[Destination, tuple[bytes, bytes | None]] = {}
         self._told: tuple[bytes, bytes | None] | None = None
 
-    def head_for(self, destination: Destination, length: int | None) -> bytes:
-        """The request's head as `destination` gets it."""
+    def head_for(self, preamble: Preamble, destination: Destination, length: int | None) -> bytes:
+        """The head of a request with this `preamble`, as `destination` gets it."""
         halves = self._heads.get(destination)
         if halves is None:
-            halves = self._heads[destination] = _halves(destination.head(self.preamble))
+            halves = self._heads[destination] = _halves(destination.head(preamble))
         return _whole(halves, length)
 
-    def told_head(self, length: int | None) -> bytes:
+    def told_head(self, preamble: Preamble, length: int | None) -> bytes:
         """The header lines for the journal: without credentials and cookies."""
         if self._told is None:
-            self._told = _halves(self.preamble.changed(_HIDDEN, {}))
+            self._told = _halves(preamble.changed(_HIDDEN, {}))
         return _whole(self._told, length)
 
 

@@ -198,7 +198,7 @@ class Life:
 
     def _follow(self, body: bytes) -> None:
         """Decide, and ask whom the decision names."""
-        plan = admit.plan(self._worker, self.known, body, request_id=self.id)
+        plan = admit.plan(self._worker, self.request.preamble, self.known, body, request_id=self.id)
         self.plan, self.course.why, self.course.why_reason = plan, plan.why, plan.reason
         if plan.refused:
             self.refuse(plan.refused)
@@ -251,7 +251,7 @@ class Life:
         if request.upgrade:
             head = destination.tunnel_head(request.preamble)
         else:
-            head = self.known.head_for(destination, request.content_length)
+            head = self.known.head_for(request.preamble, destination, request.content_length)
             if whole and request.chunked:
                 body = chunk(body) + LAST_CHUNK if body else LAST_CHUNK
         self._asked_s = self._since_s()
