@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 BETS = tuple(0.01 * 90 ** (j / 11) for j in range(12))
 _CEILING = 1e300
+_SPANS = (4, 16, 64, 256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +56,14 @@ class Detector:
 class Recent:
     """How often the baseline failed lately, so that a common outage does not count against the candidate."""
 
-    bits: int = 0
-    """The last 64 outcomes, the latest lowest."""
+    rates: tuple[float, ...] = (0.0,) * len(_SPANS)
+    """Moving averages over the last 4, 16, 64 and 256 requests, exponentially weighted."""
 
     def after(self, *, failed: bool) -> "Recent":
         """One more outcome."""
-        return Recent((self.bits << 1 | failed) & (2**64 - 1))
+        return Recent(tuple(rate + (failed - rate) / span for rate, span in zip(self.rates, _SPANS, strict=True)))
 
     @property
     def rate(self) -> float:
-        """The worst failure rate over the last 4, 16 and 64 requests."""
-        return max((self.bits & (2**span - 1)).bit_count() / span for span in (4, 16, 64))
+        """The worst of the averages, each a standard error above itself."""
+        return min(1.0, max(rate + math.sqrt(rate / span) for rate, span in zip(self.rates, _SPANS, strict=True)))

@@ -69,7 +69,7 @@ class Evidence:
     """Requests by unit."""
     detectors: dict[str, Detector] = field(default_factory=dict[str, Detector])
     recent: Recent = field(default_factory=Recent)
-    """The baseline's own failures lately."""
+    """The baseline's own failures lately; carried from stage to stage."""
     open: dict[str, list[OpenUnit]] = field(default_factory=dict[str, list[OpenUnit]])
     watermark_at: float | None = None
 
@@ -104,6 +104,9 @@ class Evidence:
         _add_name(self.requests, event.unit)
         if event.paired:
             self._observe_pair(event)
+        if event.error_baseline is not None:
+            self._tally("baseline_asked")
+            self._tally("baseline_failed", int(event.error_baseline))
         self._detect(event, held)
         if self.watermark_at is not None and event.at < self.watermark_at:
             self._tally("late")

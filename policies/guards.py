@@ -63,6 +63,7 @@ def watch(evidence: Evidence) -> tuple[GuardResult, ...]:
         _rate(evidence, "unscored", ("unscored",), "pairs", evidence.rules.guards.unscored_rate),
         _rate(evidence, "abstained", ("abstained",), "pairs", evidence.rules.guards.abstain_rate),
         _rate(evidence, "controls", ("controls_failed",), "controls", evidence.rules.guards.control_failures),
+        _incident(evidence),
         _bias(evidence),
         _concentration(evidence),
         _shares(evidence),
@@ -134,6 +135,16 @@ def _rate(evidence: Evidence, name: str, counted: tuple[str, ...], of: str, limi
     wrong, n = sum(evidence.count(each) for each in counted), evidence.count(of)
     verdict = Verdict.PASS if wrong <= limit * n else Verdict.INCONCLUSIVE
     return GuardResult(name, verdict, f"{name}: {wrong} of {n} {of}, allowed {limit:.0%}")
+
+
+def _incident(evidence: Evidence) -> GuardResult:
+    """Whether the baseline itself is down: a comparison with it would then certify anything."""
+    failed, n = evidence.count("baseline_failed"), evidence.count("baseline_asked")
+    rules = evidence.rules.guards
+    told = f"incident: the baseline failed {failed} of {n} requests, allowed {rules.baseline_errors:.0%}"
+    surely = failed > rules.baseline_errors * n
+    surely = surely and stats.proportion_interval(failed, n, rules.alpha)[0] > rules.baseline_errors
+    return GuardResult("incident", Verdict.INCONCLUSIVE if surely else Verdict.PASS, told)
 
 
 def _bias(evidence: Evidence) -> GuardResult:

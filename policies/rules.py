@@ -132,6 +132,8 @@ class Guards:
     abstain_rate: float = 0.05
     control_failures: float = 0.1
     unit_share: float = 0.01
+    baseline_errors: float = 0.05
+    """A baseline that surely fails more often than this is in trouble itself: beside it nobody earns anything."""
     srm_alpha: float = 0.001
     judge_bias: float | None = None
     """With human labels: the judge's mean error must be certified within this (0.05), or it does not count."""

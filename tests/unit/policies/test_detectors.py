@@ -6,6 +6,8 @@ import pytest
 
 from policies.detectors import BETS, Detector, Recent
 
+SPANS = (4, 16, 64, 256)
+
 
 def test_the_grid_of_bets_spans_a_hundredth_to_nine_tenths():
     """Twelve bets, evenly spread in logarithms."""
@@ -59,19 +61,21 @@ def test_heights_are_bounded():
     assert detector.log10 == pytest.approx(300, abs=1)
 
 
-def test_recent_failures_take_the_worst_of_three_spans():
-    """The last 4, 16 and 64 outcomes are looked at, and older ones are forgotten."""
+def test_recent_failures_are_averaged_over_four_spans():
+    """Each average moves by its span's share; the worst counts, a standard error above itself."""
     recent = Recent()
     assert recent.rate == 0.0
     recent = recent.after(failed=True)
-    assert recent.rate == 1 / 4
-    for _ in range(4):
+    assert recent.rates == (1 / 4, 1 / 16, 1 / 64, 1 / 256)
+    assert recent.rate == 1 / 4 + math.sqrt(1 / 16)
+    recent = recent.after(failed=False)
+    assert recent.rates[0] == 1 / 4 * 3 / 4
+    for _ in range(30):
         recent = recent.after(failed=False)
-    assert recent.rate == 1 / 16
-    for _ in range(12):
-        recent = recent.after(failed=False)
-    assert recent.rate == 1 / 64
-    for _ in range(48):
-        recent = recent.after(failed=False)
-    assert recent.rate == 0.0
-    assert Recent(2**64 - 1).after(failed=True).rate == 1.0
+    assert recent.rate == pytest.approx(
+        max(rate + math.sqrt(rate / span) for rate, span in zip(recent.rates, SPANS, strict=True))
+    )
+    assert recent.rate < 0.05
+    for _ in range(40):
+        recent = recent.after(failed=True)
+    assert recent.rate == 1.0

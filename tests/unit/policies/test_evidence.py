@@ -186,6 +186,12 @@ def test_outputs_are_counted_in_pairs():
     assert found.histogram("length_ratio") == {latency_bin(2.0): 2 * WHOLE}
 
 
+def test_the_baselines_own_failures_are_counted():
+    """Every request the baseline was asked counts, in pairs and alone; the candidate's own do not."""
+    found = filled([pair(error_baseline=True), own(Owner.BASELINE), own(Owner.CANDIDATE, error_candidate=True)])
+    assert (found.count("baseline_asked"), found.count("baseline_failed")) == (2, 1)
+
+
 def test_hidden_controls_are_no_evidence_of_the_candidate():
     """They count for the judge alone."""
     found = filled([pair(control=True, q=-1.0), pair(control=False)])
@@ -268,6 +274,7 @@ def test_a_common_outage_does_not_count_against_the_candidate():
             found.observe(own(Owner.CANDIDATE, error_candidate=True))
     assert calm.detectors["errors"].height > 10_000
     assert storm.detectors["errors"].height < 20
+    assert calm.detectors["errors"].n == storm.detectors["errors"].n == 4
 
 
 def test_a_unit_closes_when_idle_for_long_enough():

@@ -40,7 +40,7 @@ def guarded(**changes: object) -> Rules:
 def test_every_guard_speaks_every_time():
     """One result each, under its own name."""
     names = [result.guard for result in watch(evidence())]
-    last = ["drops", "unscored", "abstained", "controls", "judge_bias", "concentration", "shares"]
+    last = ["drops", "unscored", "abstained", "controls", "incident", "judge_bias", "concentration", "shares"]
     assert names == ["outputs", "length", *FLAGS, *last]
 
 
@@ -200,6 +200,23 @@ def test_measuring_that_goes_wrong_blocks(name: str, wrong: str, of: str, limit:
 def test_lost_and_dropped_pairs_count_together():
     """Whatever was not compared counts as dropped."""
     assert guard("drops", counted(pairs=100, dropped=1, lost=1)).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("failed", "asked", "verdict"),
+    [
+        (0, 0, Verdict.PASS),
+        (5, 100, Verdict.PASS),
+        (8, 100, Verdict.PASS),
+        (20, 100, Verdict.INCONCLUSIVE),
+        (7, 7, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_beside_a_baseline_that_is_down_nothing_is_earned(failed: int, asked: int, verdict: Verdict):
+    """A baseline that surely fails too often blocks; a few failures do not."""
+    result = guard("incident", counted(baseline_failed=failed, baseline_asked=asked))
+    assert (result.verdict, result.required) == (verdict, True)
+    assert result.reason == f"incident: the baseline failed {failed} of {asked} requests, allowed 5%"
 
 
 def test_a_judge_that_people_contradict_does_not_count():
