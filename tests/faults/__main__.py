@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.faults.bad_input import bad_input, slow_senders
+from tests.faults.bad_input import bad_input, many_heads, slow_senders
 from tests.faults.bad_upstream import bad_upstream
 from tests.faults.disk_full import can_mount, disk_full
 from tests.faults.hangups import hangups
@@ -49,6 +49,7 @@ def parts(fault: str, directory: Path, count: int) -> list[Part]:
         "hangups": [("hang-ups at random points", lambda: hangups(count, at("hangups")))],
         "badinput": [
             ("malformed requests and bombs", lambda: bad_input(at("bad"), repeat=count)),
+            ("large heads, no two alike", lambda: many_heads(at("heads"), 1_000 * count)),
             ("slow senders", lambda: slow_senders(at("slow"), 100 * count)),
             ("misbehaving upstreams", lambda: bad_upstream(at("upstream"), repeat=count)),
             ("overload", lambda: overload(at("overload"), asked=200 * count)),

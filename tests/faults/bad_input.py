@@ -285,6 +285,21 @@ async def bad_input(directory: Path, *, repeat: int = 1) -> BadInputFound:
     return bench.found
 
 
+async def many_heads(directory: Path, count: int) -> BadInputFound:
+    """`count` large heads, no two alike: what is kept of a head must not add up."""
+    async with attacked(directory) as bench:
+        app = await App.connect(bench.gateway.port)
+        for number in range(count):
+            message = await app.ask(request(b"{}", b"x-large: %d" % number + b"y" * 60_000))
+            bench.found.cases += 1
+            if message.status != 200:
+                bench.found.unlike.append(f"{number}: {message.start!r}")
+                break
+        bench.look("large heads")
+        app.close()
+    return bench.found
+
+
 async def _trickle(data: bytes, pause_s: float) -> AsyncIterator[bytes]:
     for at in range(len(data)):
         yield data[at : at + 1]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.bad_input import bad_input, slow_senders
+from tests.faults.bad_input import bad_input, many_heads, slow_senders
 from tests.faults.bad_upstream import bad_upstream
 from tests.faults.overload import keep_alive_races, mixed, overload, slow_readers
 from tests.faults.smuggling import count_by_chunks, count_by_length, fuzz_http
@@ -15,6 +15,12 @@ pytestmark = pytest.mark.slow
 async def test_malformed_requests_are_refused(tmp_path: Path) -> None:
     """Malformed requests get an OpenAI-shaped error or a close, bombs the upstream's answer, in flat memory."""
     found = await bad_input(tmp_path)
+    assert found.held(), found.report()
+
+
+async def test_heads_do_not_add_up(tmp_path: Path) -> None:
+    """Large heads of which no two are alike leave nothing behind."""
+    found = await many_heads(tmp_path, 600)
     assert found.held(), found.report()
 
 
