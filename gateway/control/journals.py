@@ -33,6 +33,8 @@ class Journals:
 
     def poll(self, now: float, budget_bytes: int) -> list[Found]:
         """What is new, about `budget_bytes` of it at most, each worker having its part."""
+        if not self.root.is_dir():
+            return []  # a disk that is away is no reason to forget how far it was read
         directories = workers(self.root)
         names = {directory.name for directory in directories}
         for directory in directories:

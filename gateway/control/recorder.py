@@ -158,20 +158,33 @@ class Recorder:
             self._take(one)
         if found and self._oldest is None:
             self._oldest = now
+        for action in (self._commit_due, self._merge_due, self._expire_due, self._expose_due):
+            self._attempt(action, now)
+        return bool(found)
+
+    def _attempt(self, action: Callable[[float], None], now: float) -> None:
+        """Do it, unless the disk refuses: then what was found stays here, and no more than a batch of it is read."""
         try:
-            if self._is_due(now):
-                self.commit(now)
-            if self._oldest is None and self._every("merge", MERGE_S, now):
-                self._merge()
-            if self._every("expire", EXPIRE_S, now):
-                self._expire(now)
-            if self._every("expose", EXPOSE_S, now):
-                self._expose(now)
+            action(now)
         except (OSError, duckdb.Error) as error:
-            # Nothing is lost: what was found stays here, and the journal is not read past what fits here.
             self.log.alarm("recorder.disk_refused", reason=type(error).__name__, hint="is the disk full?")
             self._due["commit"] = now + RETRY_S
-        return bool(found)
+
+    def _commit_due(self, now: float) -> None:
+        if self._is_due(now):
+            self.commit(now)
+
+    def _merge_due(self, now: float) -> None:
+        if self._oldest is None and self._every("merge", MERGE_S, now):
+            self._merge()
+
+    def _expire_due(self, now: float) -> None:
+        if self._every("expire", EXPIRE_S, now):
+            self._expire(now)
+
+    def _expose_due(self, now: float) -> None:
+        if self._every("expose", EXPOSE_S, now):
+            self._expose(now)
 
     def _is_due(self, now: float) -> bool:
         if now < self._due.get("commit", 0.0):
@@ -252,12 +265,9 @@ class Recorder:
 
     def finish(self, now: float) -> None:
         """Write what was found; the journal keeps what the disk refuses."""
-        try:
-            if self._oldest is not None:
-                self.commit(now)
-            self._expose(now)
-        except (OSError, duckdb.Error) as error:
-            self.log.alarm("recorder.disk_refused", reason=type(error).__name__, hint="is the disk full?")
+        if self._oldest is not None:
+            self._attempt(self.commit, now)
+        self._attempt(self._expose, now)
 
     def _name(self) -> str:
         return f"{self.state.commits:010d}-{self.state.epoch}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from records import question
 from records import store as store_module
 from records.forgetting import FILE, Forgotten, Subject, encode
 from records.journal.reader import segments
@@ -22,14 +23,14 @@ def test_exchanges_become_rows(place):
     """Whole and streamed exchanges, feedback and unfinished ones are there after a second, and none twice."""
     worker, recorder = place.worker(), place.recorder()
     first = worker.whole()
-    streamed = worker.streamed("Hel", "lo")
+    streamed = worker.streamed("Bon", "jour")
     worker.feedback(first)
     under_way = worker.begin()
     place.step(recorder)
     place.step(recorder)
 
     assert place.ids() == [first, streamed]
-    assert place.rows("id, complete, stream, response_json LIKE '%Hello%'")[1] == (streamed, True, True, True)
+    assert place.rows("id, complete, stream, response_json LIKE '%Bonjour%'")[1] == (streamed, True, True, True)
     assert place.rows("exchange_id, score", "feedback") == [(first, 1.0)]
 
     worker.end(under_way)
@@ -148,6 +149,68 @@ def test_the_forgotten_are_not_recorded(place):
     place.step(recorder)
 
     assert place.ids() == [kept]
+    worker.die()
+    recorder.close()
+
+
+def test_a_disk_that_refuses(place):
+    """While the records cannot be written nothing is lost and no more is held than a batch; then all of it is there."""
+    worker, recorder = place.worker(), place.recorder()
+    obstacle = place.root / "records" / "exchanges"
+    obstacle.write_bytes(b"")
+    for _ in range(5):
+        worker.whole()
+    for _ in range(4):
+        place.step(recorder)
+    assert "recorder.disk_refused" in place.log.getvalue()
+    assert "crossfade_journal_lag_seconds 3" in exposition(place)
+    assert "records_total" not in exposition(place)
+
+    obstacle.unlink()
+    for _ in range(3):
+        place.step(recorder)
+    assert place.ids() == worker.ids
+    assert 'records_total{table="exchanges"} 5.0' in exposition(place)
+    worker.die()
+    recorder.close()
+
+
+def test_a_journal_that_is_away(place):
+    """A journal directory that comes and goes is not read twice."""
+    worker, recorder = place.worker(), place.recorder()
+    worker.whole()
+    place.step(recorder)
+    place.step(recorder)
+    (place.root / "journal").rename(place.root / "away")
+    place.step(recorder, 10.0)
+    (place.root / "away").rename(place.root / "journal")
+    worker.whole()
+    place.step(recorder)
+    place.step(recorder)
+
+    assert place.ids() == worker.ids
+    worker.die()
+    recorder.close()
+
+
+def test_a_body_that_nobody_foresaw(place, monkeypatch):
+    """An exchange whose bodies cannot be made a row of is a row without them, counted, and stops no other."""
+    worker, recorder = place.worker(), place.recorder()
+    worker.whole(request=b'{"model":"gpt-4o","metadata":"poison"}')
+    worker.whole()
+    text_bytes = question.text_bytes
+
+    def poisoned(value: object) -> int:
+        if isinstance(value, dict) and value.get("metadata") == "poison":
+            raise ZeroDivisionError
+        return text_bytes(value)
+
+    monkeypatch.setattr(question, "text_bytes", poisoned)
+    place.step(recorder)
+    place.step(recorder)
+
+    assert place.rows("id, request_json IS NULL") == [(worker.ids[0], True), (worker.ids[1], False)]
+    assert 'journal_lost_total{reason="unreadable"} 1.0' in exposition(place)
     worker.die()
     recorder.close()
 

@@ -40,11 +40,11 @@ def test_bodies_are_kept_as_they_came():
 
 def test_streams_are_put_together():
     """A stream's row has the answer whole, its hash is of the bytes sent, and its pace is known."""
-    stream = chat_stream("Hel", "lo")
+    stream = chat_stream("Bon", "jour")
     row = record(chat_request(), stream, streamed=True, chunk_times_us=[300_000, 500_000, 900_000])
     answer = json.loads(row.response_json or "")
 
-    assert answer["choices"][0]["message"]["content"] == "Hello"
+    assert answer["choices"][0]["message"]["content"] == "Bonjour"
     assert row.response_sha256 == hashlib.sha256(stream).hexdigest()
     assert (row.stream, row.complete, row.usage_source) == (True, True, "estimated")
     assert row.completion_tokens == 2
@@ -105,7 +105,7 @@ def test_store_false_may_be_allowed():
 def test_complete(fields, complete):
     """Complete is what the app got in full, of a good answer with its own end."""
     assert record(**fields).complete == complete
-    assert not record(chat_request(), chat_stream("Hel", finish=None), streamed=True).complete
+    assert not record(chat_request(), chat_stream("Bon", finish=None), streamed=True).complete
 
 
 def test_costs():

@@ -122,7 +122,6 @@ def test_keys_and_numbers():
 
 # A grammar of planted things ----------------------------------------------------------------------------------------
 
-digit = st.characters(codec="ascii", categories=["Nd"])
 letters = st.text("abcdefghijklmnopqrstuvwxyz", min_size=2, max_size=10)
 alphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 

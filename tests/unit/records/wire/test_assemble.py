@@ -42,8 +42,8 @@ def test_text():
         "chat",
         stream(
             chunk(delta(role="assistant", content="", refusal=None)),
-            chunk(delta(content="Hel")),
-            chunk(delta(content="lo")),
+            chunk(delta(content="Bon")),
+            chunk(delta(content="jour")),
             chunk(delta(finish="stop")),
             chunk(usage={"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}),
         ),
@@ -58,7 +58,7 @@ def test_text():
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": "Hello", "refusal": None},
+                "message": {"role": "assistant", "content": "Bonjour", "refusal": None},
                 "logprobs": None,
                 "finish_reason": "stop",
             }
@@ -173,8 +173,8 @@ def test_completions():
     [
         b"",
         b"data: [DONE]\n\n",
-        stream(chunk(delta(content="Hel")), done=False),
-        stream(chunk(delta(content="Hel"))) + b"data: {",
+        stream(chunk(delta(content="Bon")), done=False),
+        stream(chunk(delta(content="Bon"))) + b"data: {",
         stream(chunk(delta(content="a", finish="stop"), delta(1, content="b"))),
         stream(chunk(delta(content="a")), done=False) + b'data: {"choi\n\n',
         stream(chunk(delta(content="a", finish="stop")), [1], "x", done=False),
@@ -188,11 +188,11 @@ def test_answers_without_an_end(body):
 def test_error_event_in_a_good_stream():
     """An error after a 200 is told, with what came before it."""
     error = {"error": {"message": "boom", "type": "server_error", "param": None, "code": 500}}
-    answer = read_stream("chat", stream(chunk(delta(content="Hel")), error, done=False))
+    answer = read_stream("chat", stream(chunk(delta(content="Bon")), error, done=False))
 
     assert not answer.ended
     assert answer.problem == Problem("boom", "server_error", "500")
-    assert message(answer)["content"] == "Hel"
+    assert message(answer)["content"] == "Bon"
 
 
 @pytest.mark.parametrize("kind", ["response.completed", "response.incomplete", "response.failed"])
@@ -233,8 +233,8 @@ def test_responses_that_break_off():
         ("response.output_item.done", {"output_index": 0, "item": {"type": "function_call", "arguments": '{"a":1}'}}),
         ("response.output_item.added", {"output_index": 1, "item": text}),
         ("response.content_part.added", {"output_index": 1, "content_index": 0, "part": {"type": "output_text"}}),
-        ("response.output_text.delta", {"output_index": 1, "content_index": 0, "delta": "Hel"}),
-        ("response.output_text.delta", {"output_index": 1, "content_index": 0, "delta": "lo"}),
+        ("response.output_text.delta", {"output_index": 1, "content_index": 0, "delta": "Bon"}),
+        ("response.output_text.delta", {"output_index": 1, "content_index": 0, "delta": "jour"}),
     )
 
     answer = read_stream("responses", body)
@@ -242,7 +242,7 @@ def test_responses_that_break_off():
     assert not answer.ended
     assert json.loads(answer.body)["output"] == [
         {"type": "function_call", "arguments": '{"a":1}'},
-        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Bonjour"}]},
     ]
 
 
