@@ -17,6 +17,7 @@ from tests.faults.disk_full import can_mount, disk_full
 from tests.faults.hangups import hangups
 from tests.faults.kills import kills
 from tests.faults.overload import keep_alive_races, mixed, overload, slow_readers
+from tests.faults.recorded import kills_recorded
 from tests.faults.replay import corpus, own_cases, replay
 from tests.faults.smuggling import fuzz_http
 
@@ -45,7 +46,10 @@ def parts(fault: str, directory: Path, count: int) -> list[Part]:
             ("recorded requests of the official SDK", lambda: replay(corpus(), at("recorded"))),
             ("cases of our own", lambda: replay(own_cases() * count, at("own"))),
         ],
-        "kills": [("SIGKILL of workers under load", lambda: kills(count, at("kills")))],
+        "kills": [
+            ("SIGKILL of workers, against the journal", lambda: kills(count, at("kills"))),
+            ("SIGKILL of workers and recorder, against the records", lambda: kills_recorded(count, at("recorded"))),
+        ],
         "hangups": [("hang-ups at random points", lambda: hangups(count, at("hangups")))],
         "badinput": [
             ("malformed requests and bombs", lambda: bad_input(at("bad"), repeat=count)),

@@ -43,6 +43,7 @@ class KillsFound:
     """Kept, but with other bytes."""
     damaged: int = 0
     lost_worker: int = 0
+    recorder_kills: int = 0
 
     def held(self) -> bool:
         """Whether nothing is missing, doubled or altered."""
@@ -51,13 +52,15 @@ class KillsFound:
     def report(self) -> str:
         """The figures."""
         return (
-            f"{self.kills} SIGKILLs; {len(self.completed)} exchanges completed, {self.cut} cut by a kill\n"
+            f"{self.kills} SIGKILLs of workers, {self.recorder_kills} of the recorder; "
+            f"{len(self.completed)} exchanges completed, {self.cut} cut by a kill\n"
             f"completed and missing: {self.missing}; twice: {self.duplicates}; with other bytes: {self.unlike}; "
             f"damaged frames: {self.damaged}; cut ones kept as lost_worker: {self.lost_worker}"
         )
 
 
-async def _app(port: int, found: KillsFound, stop: asyncio.Event, number: int) -> None:
+async def app_that_asks(port: int, found: KillsFound, stop: asyncio.Event, number: int) -> None:
+    """Ask again and again, half of it streamed, and note what came in full."""
     sent = 0
     connection: App | None = None
     while not stop.is_set():
@@ -94,7 +97,7 @@ async def kills(count: int, directory: Path, *, seed: int = 1) -> KillsFound:
         with Gateway(directory, table_for(upstream.base_url)) as gateway:
             async with asyncio.TaskGroup() as group:
                 for number in range(APPS):
-                    group.create_task(_app(gateway.port, found, stop, number))
+                    group.create_task(app_that_asks(gateway.port, found, stop, number))
                 with contextlib.ExitStack() as stack:
                     stack.callback(stop.set)
                     for _ in range(count):

@@ -7,6 +7,7 @@ import pytest
 from tests.faults.disk_full import can_mount, disk_full
 from tests.faults.hangups import hangups
 from tests.faults.kills import kills
+from tests.faults.recorded import kills_recorded
 
 pytestmark = pytest.mark.slow
 
@@ -14,6 +15,12 @@ pytestmark = pytest.mark.slow
 async def test_a_killed_worker_loses_no_completed_exchange(tmp_path: Path) -> None:
     """What apps received in full before a SIGKILL is in the journal, once, with the same bytes."""
     found = await kills(4, tmp_path)
+    assert found.held(), found.report()
+
+
+async def test_killed_workers_and_recorders_lose_no_record(tmp_path: Path) -> None:
+    """What apps received in full is in the Parquet records, once, though workers and the recorder were killed."""
+    found = await kills_recorded(4, tmp_path)
     assert found.held(), found.report()
 
 
