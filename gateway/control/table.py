@@ -25,8 +25,8 @@ def base_table(settings: files.Settings, sockets: Path) -> Table:
         upstreams=tuple(_upstream(name, upstream, sockets) for name, upstream in settings.upstreams.items()),
         default_upstream=settings.default_name,
         keys_mode=settings.keys.mode,
+        # Workers journal every exchange: metrics and evidence are made of all. `capture.sample` is the recorder's.
         capture=Capture(
-            sample_ppm=settings.capture.sample,
             max_body_bytes=settings.capture.max_body,
             binary=settings.capture.binary,
         ),

@@ -77,8 +77,8 @@ lease_expired: keep
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("server:\n  wrokers: 2", "crossfade.yaml:2:3: `wrokers` is no key here"),
-        ("server:\n  wrokers: 2", "hint: did you mean `workers`?"),
+        ("server:\n  workerz: 2", "crossfade.yaml:2:3: `workerz` is no key here"),
+        ("server:\n  workerz: 2", "hint: did you mean `workers`?"),
         ("server:\n  workers: 0", "crossfade.yaml:2:12: server.workers: must be greater than or equal to 1"),
         ("upstreams: {a: {}}", "crossfade.yaml:1:16: upstreams.a: base_url is missing"),
         ("upstreams: {a: {kind: litellm}}", "upstreams.a: model is missing"),

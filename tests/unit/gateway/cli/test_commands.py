@@ -176,9 +176,9 @@ def test_doctor_says_what_to_do(capsys: pytest.CaptureFixture[str], monkeypatch:
 
 def test_doctor_with_broken_settings(capsys: pytest.CaptureFixture[str]) -> None:
     """Settings that do not load are a failure with their place, and end the checks that need them."""
-    Path("crossfade.yaml").write_text("server: {wrokers: 1}")
+    Path("crossfade.yaml").write_text("server: {workerz: 1}")
     assert main(["doctor"]) == 1
-    assert "crossfade.yaml:1:10: `wrokers` is no key here" in capsys.readouterr().out
+    assert "crossfade.yaml:1:10: `workerz` is no key here" in capsys.readouterr().out
 
 
 def test_serve_refuses_to_start(capsys: pytest.CaptureFixture[str]) -> None:

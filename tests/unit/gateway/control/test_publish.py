@@ -90,7 +90,7 @@ def test_what_cannot_be_written_is_tried_again(tmp_path: Path, wanted: Table) ->
 
 
 def test_settings_become_a_table() -> None:
-    """Upstreams, capture and keys mode arrive with the table's names and units."""
+    """Upstreams, capture and keys mode arrive in the table's units; a sample of bodies leaves the journal whole."""
     settings = Settings.model_validate(
         {
             "upstreams": {
@@ -111,7 +111,7 @@ def test_settings_become_a_table() -> None:
     assert upstream.base_url == "https://h/openai/deployments/gpt"
     assert (upstream.query, upstream.api_key_file) == ({"api-version": "1"}, "/run/key")
     assert (table.default_upstream, table.keys_mode, table.expose_variant) == ("azure", "virtual", False)
-    assert (table.capture.sample_ppm, table.capture.max_body_bytes, table.capture.binary) == (50_000, 1024, "keep")
+    assert (table.capture.sample_ppm, table.capture.max_body_bytes, table.capture.binary) == (1_000_000, 1024, "keep")
 
 
 @pytest.mark.parametrize(
