@@ -170,11 +170,15 @@ class _Builder:
 
     def syntax(self, error: yaml.YAMLError) -> Problem:
         """What the parser could not read."""
-        mark = cast("yaml.Mark | None", getattr(error, "problem_mark", None) or getattr(error, "context_mark", None))
-        if mark is None:
+        marks = [cast("yaml.Mark | None", getattr(error, name, None)) for name in ("problem_mark", "context_mark")]
+        places = [_at(mark) for mark in marks if mark is not None]
+        if not places:
             return Problem(self._name, None, "not YAML: it holds characters that no text file has")
-        place = _at(mark)
-        line = self.lines[place.line - 1] if place.line <= len(self.lines) else ""
+        place = places[0]
+        if place.line > len(self.lines):  # what began and never ended is wrong, not what lies behind the end
+            last = len(self.lines)
+            place = next((each for each in places if each.line <= last), Place(last, len(self.lines[-1]) + 1))
+        line = self.lines[place.line - 1]
         hint = ""
         if "\t" in line[: len(line) - len(line.lstrip())]:
             hint = "indent with spaces, not tabs"

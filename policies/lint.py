@@ -6,7 +6,7 @@ A refusal keeps a policy from loading; a warning never does. Both say where and 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from policies.comparators import CHECKS, DIAGNOSTIC, SCORES, Embedding, Judge
+from policies.comparators import CHECKS, DIAGNOSTIC, SCORES, Embedding, Judge, PythonScore, SchemaCheck
 from policies.compile import Surroundings, quality_metric
 from policies.rules import ARMS_FROM_PPM, default_hold_s
 from policies.schema import Policy, Stage
@@ -185,6 +185,20 @@ def _upstreams(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]:
         if upstream not in surroundings.upstreams:
             hint = f"crossfade.yaml has {', '.join(surroundings.upstreams) or 'none'}"
             yield Finding(loc, f"no upstream is called {upstream}", hint)
+
+
+def named_files(policy: Policy) -> Iterator[tuple[Loc, str]]:
+    """Files that a policy names, each with where; whether they are there, the shell can tell."""
+    for position, comparator in enumerate(policy.compare):
+        match comparator.options:
+            case SchemaCheck(file=str(file)):
+                yield ("compare", position, comparator.name, "file"), file
+            case Judge(rubric=str(rubric)):
+                yield ("compare", position, comparator.name, "rubric"), rubric
+            case PythonScore(ref=ref):
+                yield ("compare", position, comparator.name, "ref"), ref.partition(":")[0]
+            case _:
+                pass
 
 
 def _callers(policy: Policy) -> Iterator[tuple[Loc, Judge | Embedding]]:

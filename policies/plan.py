@@ -27,6 +27,8 @@ class Traffic:
 
     units_per_day: float
     """Eligible conversations."""
+    busiest_share: float = 0.0
+    """Share of the requests that the busiest unit surely makes."""
     spreads: Mapping[str, float] = field(default_factory=dict[str, float])
     """Standard deviation by gate, where it was seen."""
     differences: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -82,6 +84,8 @@ class Plan:
     stages: tuple[StagePlan, ...]
     days: float | None
     """From the shadow to the last stage."""
+    doubt: str = ""
+    """What would keep every stage from advancing."""
 
 
 def plan(before: tuple[Policy, Rules] | None, after: tuple[Policy, Rules], traffic: Traffic | None) -> Plan:
@@ -90,10 +94,24 @@ def plan(before: tuple[Policy, Rules] | None, after: tuple[Policy, Rules], traff
     climb = _Climb(rules, policy.shadow.sample / PPM, traffic)
     climbing = [climb.stage(stage, above) for stage, above in pairwise(rules.ladder.stages)]
     top = rules.ladder.stages[-1]
-    last = StagePlan(top.label, (), 0.0, 0.0, "nothing: it is the last")
+    last = StagePlan(top.label, (), 0.0, 0.0, "")
     days = [stage.days for stage in climbing]
     total = None if None in days else sum(day for day in days if day is not None)
-    return Plan(policy.route, _changes(before, policy), _restarts(before, rules), (*climbing, last), total)
+    doubt = concentration(policy, traffic.busiest_share) if traffic else ""
+    return Plan(policy.route, _changes(before, policy), _restarts(before, rules), (*climbing, last), total, doubt)
+
+
+def gone(policy: Policy) -> Plan:
+    """The plan of taking a policy's file away: its requests become traffic that nobody has a policy for."""
+    return Plan(policy.route, (Change("route", policy.route, "none"),), "", (), 0.0)
+
+
+def concentration(policy: Policy, busiest_share: float) -> str:
+    """Why one unit would keep the route from advancing; empty: none would."""
+    allowed = policy.guards.unit_share
+    if busiest_share <= allowed:
+        return ""
+    return f"one unit makes at least {busiest_share:.0%} of the requests, {allowed:.0%} is allowed: nothing would advance"
 
 
 def _changes(before: tuple[Policy, Rules] | None, policy: Policy) -> tuple[Change, ...]:
@@ -227,11 +245,17 @@ def text(found: Plan) -> str:
     if found.restarts:
         lines.append(f"  restart  {found.restarts}")
     for stage in found.stages:
-        days = "" if stage.days is None else f"  about {_days_text(stage.days)}"
-        lines.append(f"  {stage.stage:<8}{days}  waits for {stage.slowest}")
+        about = "" if stage.days is None else f"about {_days_text(stage.days)}, "
+        lines.append(
+            f"  {stage.stage:<8} {about}waits for {stage.slowest}" if stage.needs else f"  {stage.stage:<8} the last"
+        )
         lines += [f"    {need.gate:<10}{_need_text(need)}" for need in stage.needs]
         if stage.doubt:
             lines.append(f"    doubt: {stage.doubt}")
+    if found.doubt:
+        lines.append(f"  doubt    {found.doubt}")
+    if not found.stages:
+        return "\n".join(lines)
     total = "traffic is not known: --traffic N says how many conversations a day"
     lines.append(f"  in all    {total if found.days is None else 'about ' + _days_text(found.days)}")
     return "\n".join(lines)

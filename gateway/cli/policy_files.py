@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from gateway import clock
 from gateway.cli import place, policy_plan
+from gateway.cli.policy_traffic import recorded
+from gateway.datadir import DataDir
 from gateway.policy_text import SUFFIXES, Loaded, located, read_file, surroundings
 from gateway.settings_file import SettingsError
 from gateway.state import StateError
 from gateway.yamlfile import Problem, YamlFileError
 from policies import explain, meaning
 from policies.compile import Surroundings, decision_rules
-from policies.lint import overlaps
+from policies.lint import named_files, overlaps
+from policies.plan import concentration
 from policies.schema import Policy, json_schema
 
 
@@ -33,7 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _lint(arguments: argparse.Namespace) -> int:
     known = _surroundings(arguments)
     loaded, refused = _read_all(_paths(arguments), known)
+    refused += [problem for each in loaded for problem in _absent(each)]
     warnings = [problem for each in loaded for problem in each.warnings]
+    warnings += _concentrated(loaded, place.data(arguments))
     by_name = {each.name: each for each in loaded}
     for name, finding in overlaps({each.name: each.policy for each in loaded}):
         (refused if finding.refused else warnings).append(located(by_name[name].document, finding))
@@ -43,8 +49,30 @@ def _lint(arguments: argparse.Namespace) -> int:
     else:
         for problem in (*refused, *warnings):
             print(problem)
-        print(f"{len(loaded)} fine, {len(refused)} problems, {len(warnings)} warnings", file=sys.stderr)
+        fine = len({each.name for each in loaded} - {problem.name for problem in refused})
+        print(f"{fine} fine, {len(refused)} problems, {len(warnings)} warnings", file=sys.stderr)
     return 1 if refused else 0
+
+
+def _absent(loaded: Loaded) -> list[Problem]:
+    """Files that a policy names and that are not there."""
+    return [
+        loaded.document.problem(loc, f"{name}: no such file", "paths go from the policy's own folder on")
+        for loc, name in named_files(loaded.policy)
+        if not (Path(loaded.name).parent / name).is_file()
+    ]
+
+
+def _concentrated(loaded: Sequence[Loaded], data: DataDir) -> list[Problem]:
+    """Routes one unit of which makes too much of the traffic lately."""
+    found: list[Problem] = []
+    for each in loaded:
+        seen = recorded(data.records, each.policy, clock.wall())
+        doubt = concentration(each.policy, seen.busiest_share) if seen else ""
+        if doubt:
+            hint = "name what tells conversations apart, as a session's header"
+            found.append(each.document.problem(("assign", "by"), f"warning: {doubt}", hint))
+    return found
 
 
 def _row(problem: Problem, *, refused: bool) -> dict[str, object]:
@@ -91,8 +119,11 @@ def _replay(path: Path, *, as_json: bool) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    known = _surroundings(arguments)
-    plans = policy_plan.plans(_all(arguments, known), known, place.data(arguments), traffic=arguments.traffic)
+    known, data = _surroundings(arguments), place.data(arguments)
+    loaded = _all(arguments, known)
+    plans = policy_plan.plans(loaded, known, data, traffic=arguments.traffic, now=clock.wall())
+    if not arguments.policies:  # the whole folder: what it has no more will be gone
+        plans += policy_plan.taken_away(loaded, known, data)
     print(policy_plan.as_json(plans) if arguments.json else policy_plan.as_text(plans))
     return 2 if any(plan.changes for plan in plans) else 0
 

@@ -4,35 +4,39 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from gateway.cli.policy_traffic import recorded
 from gateway.control.policy_files import load_good
 from gateway.datadir import DataDir
 from gateway.policy_text import Loaded, read
 from gateway.state import opened
 from gateway.yamlfile import YamlFileError
 from policies.compile import Surroundings, decision_rules
-from policies.plan import Plan, Traffic, plan, text
+from policies.plan import Plan, Traffic, gone, plan, text
 from policies.rules import Rules
 from policies.schema import Policy
 
-DAYS = 7
-"""How far back to look for today's traffic."""
 
-
-def plans(loaded: Sequence[Loaded], known: Surroundings, data: DataDir, *, traffic: float | None) -> list[Plan]:
-    """One plan for each policy file, and what taking the others away would mean.
+def plans(
+    loaded: Sequence[Loaded], known: Surroundings, data: DataDir, *, traffic: float | None, now: float
+) -> list[Plan]:
+    """One plan for each policy file. `traffic` stands in for what was recorded.
 
     Raises:
         StateError: the state cannot be read.
     """
     in_force = _in_force(data, known)
-    return [
-        plan(
-            in_force.get(each.policy.route),
-            (each.policy, decision_rules(each.policy, known)),
-            None if traffic is None else Traffic(traffic),
-        )
-        for each in loaded
-    ]
+    found: list[Plan] = []
+    for each in loaded:
+        seen = recorded(data.records, each.policy, now) if traffic is None else Traffic(traffic)
+        after = each.policy, decision_rules(each.policy, known)
+        found.append(plan(in_force.get(each.policy.route), after, seen))
+    return found
+
+
+def taken_away(loaded: Sequence[Loaded], known: Surroundings, data: DataDir) -> list[Plan]:
+    """A plan for each route in force that none of the files has any more."""
+    kept = {each.policy.route for each in loaded}
+    return [gone(policy) for route, (policy, _) in _in_force(data, known).items() if route not in kept]
 
 
 def _in_force(data: DataDir, known: Surroundings) -> dict[str, tuple[Policy, Rules]]:

@@ -51,13 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _tell(rules: Rules, pairs: Iterable[PairEvent], *, timed: bool, every: int, as_json: bool) -> None:
     moves: list[Moment] = []
     last: Moment | None = None
-    for last in walk(rules, pairs, timed=timed, every=every):
-        moved = last.decision.move is not Move.HOLD
-        if moved:
-            moves.append(last)
-        if moved or (every and last.unit % every == 0):
+    for moment in walk(rules, pairs, timed=timed, every=every):
+        if last is not None and (_moved(last) or (every and last.unit % every == 0 and moment.unit > last.unit)):
             _show(last, as_json=as_json)
-    if last is not None and not (moves and moves[-1] == last):
+        last = moment
+        if _moved(moment):
+            moves.append(moment)
+    if last is not None:
         _show(last, as_json=as_json)
     summary = explain.summary(summarise(moves, last)).decode()
     if as_json:
@@ -66,6 +66,10 @@ def _tell(rules: Rules, pairs: Iterable[PairEvent], *, timed: bool, every: int, 
         found = summarise(moves, last)
         at = "" if found.decided_at_unit is None else f" after {found.decided_at_unit} units"
         print(f"\n{found.outcome}{at}, of {found.units} units seen")
+
+
+def _moved(moment: Moment) -> bool:
+    return moment.decision.move is not Move.HOLD
 
 
 def _show(moment: Moment, *, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from policies.compile import Surroundings, decision_rules
-from policies.plan import Plan, StagePlan, Traffic, plan, text
+from policies.plan import Plan, StagePlan, Traffic, gone, plan, text
 from tests.unit.policies.files import READY, policy
 
 BUSY = Traffic(100_000.0)
@@ -74,7 +74,7 @@ def test_units_follow_the_rule_of_thumb():
 
 def test_what_was_seen_counts_more_than_what_is_usual():
     """A small spread and a better candidate need fewer units, a worse one more, one beyond the limit none would do."""
-    seen = planned(traffic=Traffic(1e5, {"quality": 0.2}, {"quality": 0.05}))
+    seen = planned(traffic=Traffic(1e5, 0.0, {"quality": 0.2}, {"quality": 0.05}))
     worse = planned(traffic=Traffic(1e5, differences={"quality": -0.06}))
 
     assert units(seen, "shadow", "quality") == 104
@@ -130,6 +130,20 @@ def test_a_budget_below_the_need_is_doubted():
     assert "doubt: errors" in text(found)
 
 
+def test_one_busy_unit_is_doubted():
+    """Averages over units would speak of it alone; nothing would advance."""
+    found = planned(traffic=Traffic(1e5, busiest_share=0.3))
+
+    assert found.doubt == "one unit makes at least 30% of the requests, 1% is allowed: nothing would advance"
+    assert f"  doubt    {found.doubt}" in text(found)
+    assert planned(traffic=Traffic(1e5, busiest_share=0.005)).doubt == ""
+
+
+def test_a_file_taken_away_is_a_change():
+    """Its route is gone, with all its stages."""
+    assert text(gone(policy())).splitlines() == ["ROUTE support-triage", "  change   route: support-triage -> none"]
+
+
 def test_an_operators_word_is_waited_for():
     """The stage before says so."""
     found = planned(stages="[shadow, 1%: {approve: manual}]")
@@ -149,10 +163,11 @@ def test_the_plan_reads_well():
     assert text(planned(before="mode: observe")).splitlines()[:6] == [
         "ROUTE support-triage",
         "  change   mode: observe -> apply",
-        "  shadow    about 24 minutes  waits for errors",
+        "  shadow   about 24 minutes, waits for errors",
         "    quality   1064 units, 15 minutes",
         "    errors    1640 units, 24 minutes",
         "    min_units 100 units, 1 minutes",
     ]
+    assert "  100%     the last" in text(planned())
     assert "  no change" in text(planned(before=""))
     assert "in all    about 3 days" in text(planned())

@@ -1,0 +1,45 @@
+"""A route's traffic of the last days, out of the records: what plans count in days by."""
+
+from pathlib import Path
+
+from policies import stats
+from policies.plan import Traffic
+from policies.schema import Policy
+from records.store import Store
+
+DAYS = 7
+_DAY_S = 86400.0
+_LEAST_DAYS = 1 / 24
+"""A first hour is no day: what came in it is not multiplied further."""
+
+_ALPHA = 0.01
+"""A few requests prove nothing: what counts is the least share that they are sure of."""
+_UNIT = "coalesce(nullif(unit, ''), nullif(conversation_id, ''), id)"
+_SEEN = f"""
+SELECT count(*), count(DISTINCT {_UNIT}), epoch(min(arrived_at)),
+       (SELECT max(n) FROM (SELECT count(*) AS n FROM chosen GROUP BY {_UNIT}))
+FROM chosen
+"""  # noqa: S608 -- no words but our own
+_BY_ROUTE = "route = ? AND why NOT IN ('ineligible', 'refused')"
+_BY_MODEL = "list_contains(?, model_requested) AND endpoint IN ('chat', 'completions', 'responses')"
+
+
+def recorded(records: Path, policy: Policy, now: float) -> Traffic | None:
+    """What came in the last seven days for the policy's route; if nothing did, for the models it matches.
+
+    None: nothing was recorded that it could be told from.
+    """
+    if not records.is_dir():
+        return None
+    for where, value in ((_BY_ROUTE, policy.route), (_BY_MODEL, list(policy.match.model))):
+        with Store(records).open_views() as views:
+            views.execute(
+                f"CREATE TEMP TABLE chosen AS SELECT * FROM exchanges WHERE {where} AND epoch(arrived_at) >= ?",  # noqa: S608 -- our own words
+                [value, now - DAYS * _DAY_S],
+            )
+            row = views.execute(_SEEN).fetchone()
+        if row is not None and row[0]:
+            requests, units, first, busiest = row
+            days = max(_LEAST_DAYS, (now - first) / _DAY_S)
+            return Traffic(units / days, stats.proportion_interval(busiest, requests, _ALPHA)[0])
+    return None
