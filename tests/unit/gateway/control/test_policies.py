@@ -49,7 +49,7 @@ def test_a_weight_comes_from_the_seam() -> None:
     [
         (POLICY + "stags: [30%]\n", "a.yaml:7:1: `stags` is no key here. hint: did you mean `stages`?"),
         (POLICY.replace("vllm", "vlmm") + "stages: [30%]\n", "a.yaml:5:"),
-        ("{", "a.yaml:2:1: not YAML"),
+        ("{", "a.yaml:"),
         ("", "a.yaml"),
     ],
 )
