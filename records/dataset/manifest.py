@@ -112,4 +112,10 @@ Left out of {manifest.read} exchanges:
 | reason | exchanges |
 |---|---|
 {left_out}
+{_DECIMALS if manifest.dataset_format == "trl-sft" else ""}"""
+
+
+_DECIMALS = """
+Decimals in tool arguments stand here as the model wrote them. `datasets` 5.2 reads columns of JSON with a fast parser
+that may change their last digit: 0.6 becomes 0.6000000000000001. Where that matters, read the lines with `json`.
 """
