@@ -7,9 +7,11 @@ group of its own: SIGKILL to the group is a crash of the whole server. All that 
 its processes are forked, where vLLM would spawn them and import everything three times.
 """
 
+import contextlib
 import importlib
 import multiprocessing
 import os
+import signal
 import sys
 
 IMPORTS = (
@@ -34,6 +36,7 @@ def main() -> None:
     cli, *_ = [importlib.import_module(name) for name in IMPORTS]
     context = multiprocessing.get_context
     print("ready", flush=True)
+    servers: list[int] = []
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
@@ -44,7 +47,11 @@ def main() -> None:
             sys.argv = ["vllm", *line.split()]
             cli.main()
             os._exit(0)
+        servers.append(pid)
         print(pid, flush=True)
+    for pid in servers:  # whoever asked for them is gone
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":
