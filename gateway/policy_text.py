@@ -69,7 +69,8 @@ def located(document: Document, finding: Finding) -> Problem:
 
 def surroundings(settings: Settings) -> Surroundings:
     """What the settings say that a policy depends on."""
-    return Surroundings({name: _known(settings, name) for name in settings.upstreams})
+    known = {name: _known(settings, name) for name in settings.upstreams}
+    return Surroundings(known, has_keys=settings.keys.mode == "virtual")
 
 
 def _known(settings: Settings, name: str) -> Known:

@@ -32,6 +32,8 @@ class Surroundings:
     """What a policy's meaning depends on beside its file."""
 
     upstreams: Mapping[str, Known] = field(default_factory=dict[str, Known])
+    has_keys: bool = True
+    """Whether callers have gateway keys, and so names."""
 
     def price(self, policy: Policy) -> bool:
         """Whether both variants' prices are known, so that cost can be compared."""

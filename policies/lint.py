@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from policies.comparators import CHECKS, DIAGNOSTIC, SCORES, Embedding, Judge, PythonScore, SchemaCheck
 from policies.compile import Surroundings, quality_metric
+from policies.request import RESPONSES
 from policies.rules import ARMS_FROM_PPM, default_hold_s
 from policies.schema import Policy, Stage
 from policies.units import PPM, duration_text, share_text
@@ -41,7 +42,12 @@ def findings(policy: Policy, surroundings: Surroundings | None = None) -> tuple[
         *_doubts(policy),
     ]
     if surroundings is not None:
-        found += [*_upstreams(policy, surroundings), *_background(policy, surroundings), *_prices(policy, surroundings)]
+        found += [
+            *_upstreams(policy, surroundings),
+            *_background(policy, surroundings),
+            *_prices(policy, surroundings),
+            *_keys(policy, surroundings),
+        ]
     return tuple(found)
 
 
@@ -171,6 +177,9 @@ def _doubts(policy: Policy) -> Iterator[Finding]:
         yield _warning(("gates", "quality", "margin"), message, "0.05 is usual, 0.02 strict")
     if "tools" in policy.eligible.forbid and quality_metric(policy) == "tool_calls":
         yield _warning(("eligible", "forbid"), "tool calls are compared, but requests with tools are forbidden", "")
+    if policy.match.path == (RESPONSES,) and not policy.eligible.stateless:
+        message = "only requests that say `store: false` are eligible: the frontier keeps all others"
+        yield _warning(("match", "path"), message, "if the app never reads answers back, `eligible: {stateless: true}`")
     if policy.mode != "apply":
         yield _warning(("mode",), f"`{policy.mode}` moves no traffic", "`apply` does")
 
@@ -240,6 +249,13 @@ def _prices(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]:
     if cost is not None and cost.required and not surroundings.price(policy):
         message = "prices are not known, so this gate could never pass"
         yield Finding(("gates", "cost"), message, "state them under `prices` in crossfade.yaml")
+
+
+def _keys(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]:
+    for loc, names in ((("match", "key"), policy.match.key), (("pin_keys",), policy.pin_keys)):
+        if names and not surroundings.has_keys:
+            hint = "set `keys: {mode: virtual}` in crossfade.yaml"
+            yield _warning(loc, "callers bring keys of their own, which have no names: this never matches", hint)
 
 
 def overlaps(policies: Mapping[str, Policy]) -> tuple[tuple[str, Finding], ...]:

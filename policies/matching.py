@@ -39,6 +39,8 @@ class Reason(StrEnum):
     """A top-level field stands there twice (or there are hundreds): two readers would see two requests."""
     MALFORMED = "malformed"
     """A field has not the shape it should have: the frontier says what is wrong."""
+    UNKNOWN_RULE = "unknown_rule"
+    """The policy forbids something that this version cannot see."""
     INPUT_TOO_LONG = "input_too_long"
     """More than the policy's `max_input_tokens`."""
     LOGIT_BIAS = "logit_bias"
@@ -167,7 +169,7 @@ def ineligible(route: Route, call: Call) -> Reason | None:
                 return reason
         if call.path == RESPONSES and not route.eligible.stateless and bytes(fields.store) != b"false":
             return Reason.STORED  # absent means true there
-        return next((Reason(name) for name in route.eligible.forbid if FORBIDDABLE[name](fields, marks)), None)
+        return _forbidden(route.eligible.forbid, fields, marks)
     except _DECODING:
         return Reason.MALFORMED
 
@@ -332,3 +334,13 @@ FORBIDDABLE: Mapping[str, _Holds] = {
     Reason.PREVIOUS_RESPONSE_ID: _gives("previous_response_id"),
 }
 """What a policy may forbid (`eligible.forbid`), and how it is seen."""
+
+
+def _forbidden(names: Sequence[str], fields: Fields, marks: set[bytes]) -> Reason | None:
+    for name in names:
+        holds = FORBIDDABLE.get(name)
+        if holds is None:
+            return Reason.UNKNOWN_RULE
+        if holds(fields, marks):
+            return Reason(name)
+    return None

@@ -111,7 +111,7 @@ def concentration(policy: Policy, busiest_share: float) -> str:
     allowed = policy.guards.unit_share
     if busiest_share <= allowed:
         return ""
-    return f"one unit makes at least {busiest_share:.0%} of the requests, {allowed:.0%} is allowed: nothing would advance"
+    return f"one unit makes at least {busiest_share:.0%} of the requests, allowed {allowed:.0%}: nothing would advance"
 
 
 def _changes(before: tuple[Policy, Rules] | None, policy: Policy) -> tuple[Change, ...]:

@@ -67,6 +67,7 @@ def test_settings_say_who_has_a_key_and_a_price():
         }
     )
 
+    assert not surroundings(settings).has_keys
     assert surroundings(settings).upstreams == {
         "openai": Known(has_background_key=False, is_priced=True),
         "keyed": Known(has_background_key=True, is_priced=True),

@@ -75,6 +75,7 @@ def test_a_judge_may_share_a_name_with_what_it_does_not_judge():
         ("gates: {quality: {margin: 10%}}", {}, "gates.quality.margin", "one answer in 10 may be lost"),
         ("eligible: {forbid: tools}", {"compare": "[tool_calls]"}, "eligible.forbid", "tool calls are compared, but"),
         ("mode: observe", {}, "mode", "`observe` moves no traffic"),
+        ("", {"match": "{path: /v1/responses}"}, "match.path", "only requests that say `store: false` are eligible"),
     ],
 )
 def test_a_doubt_is_said(more: str, parts: dict[str, str], where: str, says: str):
@@ -105,6 +106,15 @@ def test_a_gate_that_could_never_pass_is_refused():
         ("gates.cost", "prices are not known, so this gate could never pass")
     ]
     assert said("gates: {cost: {required: false}}", unpriced) == said("gates: {cost: off}", unpriced) == []
+
+
+def test_keys_without_names_match_nothing():
+    """In pass-through mode callers bring keys of their own."""
+    nameless = Surroundings(READY.upstreams, has_keys=False)
+    found = said("pin_keys: ml", nameless, match="{model: gpt-4o, key: team}")
+
+    assert [place for place, _ in warned(found)] == ["match.key", "pin_keys"]
+    assert said(surroundings=nameless) == []
 
 
 def test_without_surroundings_nothing_is_said_of_upstreams():

@@ -247,6 +247,13 @@ def test_bytes_that_are_no_text_are_the_baselines(raw: bytes):
     assert ineligible(route(), Call(CHAT, {}, "", "", read, len(raw))) is Reason.MALFORMED
 
 
+def test_a_word_of_a_newer_version_is_the_baselines():
+    """A worker that cannot see what is forbidden does not take the risk."""
+    newer = route(eligible=Eligible(forbid=("images", "telepathy")))
+
+    assert ineligible(newer, call(chat("s", "u"))) is Reason.UNKNOWN_RULE
+
+
 def test_every_reason_is_documented():
     """The closed list is the metrics' label and the reference's table."""
     assert len(set(Reason)) == len(Reason.__members__)

@@ -134,7 +134,7 @@ def test_one_busy_unit_is_doubted():
     """Averages over units would speak of it alone; nothing would advance."""
     found = planned(traffic=Traffic(1e5, busiest_share=0.3))
 
-    assert found.doubt == "one unit makes at least 30% of the requests, 1% is allowed: nothing would advance"
+    assert found.doubt == "one unit makes at least 30% of the requests, allowed 1%: nothing would advance"
     assert f"  doubt    {found.doubt}" in text(found)
     assert planned(traffic=Traffic(1e5, busiest_share=0.005)).doubt == ""
 
