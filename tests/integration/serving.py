@@ -23,6 +23,7 @@ from typing import Any, Self
 import httpx
 
 from gateway import clock
+from gateway.supervisor.child import _die_with_parent
 
 ROOT = Path(__file__).parents[2]
 FAKE_WORKER = "tests.fakes.worker"
@@ -79,7 +80,7 @@ class Serving:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
-                start_new_session=True,
+                preexec_fn=_die_with_parent(),  # noqa: PLW1509 -- a test run that is killed leaves nothing behind
             )
         return self
 
