@@ -58,16 +58,15 @@ def check_line(line: bytes, shape: Format) -> Iterator[str]:
         return
     turns = cast(list[Any], messages)
     for place, turn in enumerate(turns):
-        for text in _check_message(turn, shape):
+        for text in _check_message(turn):
             yield f"messages[{place}]: {text}"
     last = cast(Fields, turns[-1]) if isinstance(turns[-1], dict) else {}
     if last.get("role") != "assistant":
         yield "messages: the last one is not the assistant's"
-    if isinstance(tools := fields.get("tools"), list):
-        yield from _check_tools(cast(list[Any], tools))
+    yield from _check_tools(fields.get("tools"), shape)
 
 
-def _check_message(turn: object, shape: Format) -> Iterator[str]:
+def _check_message(turn: object) -> Iterator[str]:
     if not isinstance(turn, dict):
         yield "not an object"
         return
@@ -80,20 +79,16 @@ def _check_message(turn: object, shape: Format) -> Iterator[str]:
     if fields.get("role") == "tool" and not fields.get("tool_call_id"):
         yield "a tool's message names its tool_call_id"
     for place, call in enumerate(cast(list[Any], calls) if isinstance(calls, list) else []):
-        for text in _check_call(call, shape):
+        for text in _check_call(call):
             yield f"tool_calls[{place}]: {text}"
 
 
-def _check_call(call: object, shape: Format) -> Iterator[str]:
+def _check_call(call: object) -> Iterator[str]:
     function = cast(Fields, call).get("function") if isinstance(call, dict) else None
     named = cast(Fields, function) if isinstance(function, dict) else {}
     if not isinstance(named.get("name"), str) or not named["name"]:
         yield "a function with a name"
     arguments = named.get("arguments")
-    if shape == "trl-sft":
-        if not isinstance(arguments, dict):
-            yield "arguments is an object: chat templates would write text as a quoted string"
-        return
     try:
         inner = msgspec.json.decode(arguments) if isinstance(arguments, str) else None
     except (msgspec.DecodeError, RecursionError):
@@ -102,8 +97,18 @@ def _check_call(call: object, shape: Format) -> Iterator[str]:
         yield "arguments is a JSON object's text"
 
 
-def _check_tools(tools: list[Any]) -> Iterator[str]:
-    for place, tool in enumerate(tools):
+def _check_tools(tools: object, shape: Format) -> Iterator[str]:
+    if tools is None:
+        return
+    if shape == "trl-sft":
+        try:
+            tools = msgspec.json.decode(tools) if isinstance(tools, str) else None
+        except (msgspec.DecodeError, RecursionError):
+            tools = None
+    if not isinstance(tools, list):
+        yield "tools: the JSON text of a list" if shape == "trl-sft" else "tools: a list"
+        return
+    for place, tool in enumerate(cast(list[Any], tools)):
         function = cast(Fields, tool).get("function") if isinstance(tool, dict) else None
         if not isinstance(function, dict) or not cast(Fields, function).get("name"):
             yield f"tools[{place}]: a function with a name"

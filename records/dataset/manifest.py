@@ -74,13 +74,11 @@ def read(folder: Path) -> Manifest:
 def card(manifest: Manifest) -> str:
     """README.md: what `datasets.load_dataset` and people read.
 
-    The columns are declared as JSON: without that, Arrow gives each tool call the arguments of all others, as nulls.
+    The columns are declared: what `datasets` infers by itself turns differing tool calls into one shape.
     Source: Hugging Face Hub docs, "Dataset cards" and "Manual configuration".
     """
     files = "\n".join(f"  - split: {file.split}\n    path: {file.name}" for file in manifest.files)
-    columns = "- name: messages\n    list: json\n  - name: tools\n    dtype: json"
-    if manifest.dataset_format == "openai-sft":
-        columns += "\n  - name: parallel_tool_calls\n    dtype: bool"
+    columns = _TRL_COLUMNS if manifest.dataset_format == "trl-sft" else _OPENAI_COLUMNS
     counts = "\n".join(f"| {file.split} | {file.examples} |" for file in manifest.files)
     left_out = "\n".join(f"| {reason} | {count} |" for reason, count in sorted(manifest.left_out.items()))
     models = ", ".join(f"{name or 'unnamed'} ({count})" for name, count in sorted(manifest.models.items()))
@@ -91,7 +89,7 @@ configs:
 {files}
 dataset_info:
   features:
-  {columns}
+{columns}
 tags:
 - crossfade
 ---
@@ -115,7 +113,39 @@ Left out of {manifest.read} exchanges:
 {_DECIMALS if manifest.dataset_format == "trl-sft" else ""}"""
 
 
+_OPENAI_COLUMNS = """\
+  - name: messages
+    list: json
+  - name: tools
+    dtype: json
+  - name: parallel_tool_calls
+    dtype: bool"""
+_TRL_COLUMNS = """\
+  - name: messages
+    list:
+    - name: role
+      dtype: string
+    - name: content
+      dtype: string
+    - name: name
+      dtype: string
+    - name: tool_call_id
+      dtype: string
+    - name: tool_calls
+      list:
+      - name: id
+        dtype: string
+      - name: type
+        dtype: string
+      - name: function
+        struct:
+        - name: name
+          dtype: string
+        - name: arguments
+          dtype: json
+  - name: tools
+    dtype: json"""
 _DECIMALS = """
-Decimals in tool arguments stand here as the model wrote them. `datasets` 5.2 reads columns of JSON with a fast parser
-that may change their last digit: 0.6 becomes 0.6000000000000001. Where that matters, read the lines with `json`.
+Decimals in tool arguments stand in the files as the model wrote them. `datasets` 5.2 reads JSON columns with a fast
+parser that may change their last digit: 0.6 becomes 0.6000000000000001.
 """

@@ -1,7 +1,9 @@
 """Supervised fine-tuning examples: out of a recorded exchange, or the reason why it makes none.
 
-Formats: `openai-sft`, the interchange format (OpenAI, Azure, Together, Fireworks, Axolotl, LLaMA-Factory read it), with
-tool arguments as JSON text; `trl-sft`, for TRL's SFTTrainer, with arguments as objects, as chat templates want them.
+Formats: `openai-sft`, the interchange format (OpenAI, Azure, Together, Fireworks, Axolotl, LLaMA-Factory read it);
+`trl-sft`, for TRL's SFTTrainer: its card declares tool arguments and tools as JSON, so that `datasets.load_dataset`
+gives objects, as chat templates want them. In both files arguments are JSON text, as the model wrote it: as objects,
+Arrow would give each call the arguments of all others as nulls, and `datasets` would cut decimals to ten places.
 
 Source: OpenAI API reference, "Fine-tuning: chat format"; TRL, "Dataset formats", conversational language modeling.
 """
@@ -58,7 +60,8 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of the file."""
 
     messages: list[Fields]
-    tools: list[Fields] | None = None
+    tools: list[Fields] | str | None = None
+    """A list; for TRL its JSON text."""
     parallel_tool_calls: bool | None = None
 
 
@@ -113,9 +116,9 @@ def _example(source: Source, shape: Format) -> Example:
     messages = [_message(turn, shape) for turn in _objects(request.get("messages"))]
     messages.append(_answer(answer, shape))
     tools = _objects(request["tools"]) if request.get("tools") else None
-    parallel = request.get("parallel_tool_calls") if tools else None
     if shape == "trl-sft":
-        parallel = None  # the trainer knows no such column
+        return Example(messages, msgspec.json.encode(tools).decode() if tools else None)
+    parallel = request.get("parallel_tool_calls") if tools else None
     return Example(messages, tools, parallel if isinstance(parallel, bool) else None)
 
 
@@ -148,7 +151,7 @@ def _message(turn: Fields, shape: Format) -> Fields:
     if role == "tool":
         message["tool_call_id"] = _text(turn.get("tool_call_id"))
     if role == "assistant" and turn.get("tool_calls"):
-        message["tool_calls"] = [_call(call, shape) for call in _objects(turn["tool_calls"])]
+        message["tool_calls"] = [_call(call) for call in _objects(turn["tool_calls"])]
     if message["content"] is None and (shape == "trl-sft" or not message.get("tool_calls")):
         message["content"] = ""  # chat templates join it to other text
     return message
@@ -166,17 +169,17 @@ def _content(content: object) -> str | None:
     return "".join(words)
 
 
-def _call(call: Fields, shape: Format) -> Fields:
+def _call(call: Fields) -> Fields:
     function = call.get("function")
     if not isinstance(function, dict):
         raise _UnfitError("unreadable")  # custom tools take free text: no trainer's format has them
     named = cast(Fields, function)
-    arguments = _decoded(_text(named.get("arguments")) or "{}")
-    written: object = arguments if shape == "trl-sft" else _text(named.get("arguments")) or "{}"
+    arguments = _text(named.get("arguments")) or "{}"
+    _decoded(arguments)
     return {
         "id": _text(call.get("id")),
         "type": "function",
-        "function": {"name": _text(named.get("name")), "arguments": written},
+        "function": {"name": _text(named.get("name")), "arguments": arguments},
     }
 
 

@@ -60,7 +60,7 @@ def test_load_dataset(place, tmp_path, shape):
     }
     rows: list[dict[str, Any]] = [row for split in loaded.values() for row in split]
     assert made.kept == len(rows) == 40
-    calls = [call["function"]["arguments"] for row in rows for call in row["messages"][-1].get("tool_calls", [])]
+    calls = [call["function"]["arguments"] for row in rows for call in row["messages"][-1].get("tool_calls") or ()]
     read = calls if shape == "trl-sft" else [json.loads(arguments) for arguments in calls]
     assert sorted(next(iter(one.values())) for one in read) == list(range(20))
     assert all(len(one) == 1 for one in read)

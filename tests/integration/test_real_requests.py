@@ -107,6 +107,6 @@ def test_real_tool_calls_survive_the_way_to_a_trainer(tmp_path):
     assert len(rows) > 500
     assert made.left_out == {"unreadable": broken}
     written = [json.loads(line) for line in (folder / "train.jsonl").read_text("utf-8").splitlines()]
-    assert [calls_of(row) for row in written] == expected
+    assert [[json.loads(arguments) for arguments in calls_of(row)] for row in written] == expected
     # `datasets` reads decimals with a parser that may change the last digit; the card says so.
     assert rounded([calls_of(row) for row in loaded]) == rounded(expected)
