@@ -55,7 +55,7 @@ class Life:
 
     __slots__ = (
         "_asked_s", "_body", "_body_bytes", "_buffering", "_captured", "_connection", "_deadline_s", "_destination",
-        "_framing", "_is_stream", "_opened", "_out", "_read_s", "_relay", "_sending", "_serving", "_tail", "_whole",
+        "_framing", "_is_stream", "_opened", "_out", "_over", "_read_s", "_relay", "_sending", "_serving", "_tail", "_whole",
         "_worker", "answer_kept", "course", "done", "id", "id_bytes", "known", "plan", "reply", "request",
         "request_kept", "status", "variant",
     )  # fmt: skip
@@ -90,6 +90,7 @@ class Life:
         self._is_stream = False
         self._tail = b""
         """Of a stream: what came last of an event that is not whole."""
+        self._over = False
         self._whole = False
         """The request is whole."""
         self._opened = 0
@@ -350,10 +351,11 @@ class Life:
             self.keep_part()
 
     def _says_end(self, data: bytes) -> bool:
-        """Whether the event that says that a stream is over is among what came, however it was cut."""
+        """Whether the event that says that a stream is over has begun to come, however it was cut."""
         seen = self._tail + data if self._tail else data
         self._tail = b"" if data.endswith(b"\n") else seen[-_LONGEST_END:]
-        return any(mark in seen for mark in _ENDS)
+        self._over = self._over or any(mark in seen for mark in _ENDS)
+        return self._over
 
     def refuse(self, code: str, detail: str = "", *, outcome: Outcome = "refused") -> None:
         """Answer with an error of our own."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
-from gateway.transport.message import HOP_BY_HOP, Preamble, Request
+from gateway.transport.message import HOP_BY_HOP, Head, Preamble, Request
 from gateway.transport.sending import Target
 from policies.routing import Upstream
 
@@ -63,8 +63,10 @@ class Destination:
 
     def tunnel_head(self, request: Preamble) -> bytes:
         """The head of a WebSocket upgrade: as `head`, with the upgrade in it."""
-        head = self.head(request)[:-2]
-        return head + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        head = Head(self.head(request)[:-4])
+        lines = head.changed((b"content-length", b"transfer-encoding"), {})  # what follows is the tunnel's, not a body
+        first_line = head.raw[: len(head.raw) - len(head.lines)]
+        return first_line + lines + b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
     def candidate_head(self, request: Request, body: bytes) -> bytes:
         """The head of a request of our own making: nothing of the app's but its trace."""
