@@ -38,8 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         bench = Bench(Path(directory), mock_port)
         try:
             bench.start(arguments.only.split(","))
-            bench.run(runs, seconds, (*SCENARIOS, LATENCY))
             bench.measure_memory()
+            bench.run(runs, seconds, (*SCENARIOS, LATENCY))
+            bench.note_memory()
             if any(gateway.name == "ours" for gateway in bench.gateways):
                 bench.measure_two_workers(seconds, runs)
         finally:
