@@ -93,7 +93,7 @@ async def run(boot: Boot) -> None:
     worker.live[INDEX["draining"]] = 1
     for server in servers:
         server.close()
-    await asyncio.sleep(0.1)  # what was accepted and has not got its reader yet
+    await asyncio.sleep(0.5)  # what was accepted and has not got its reader yet
     async with asyncio.timeout(boot.drain_s):
         await worker.empty.wait()
 

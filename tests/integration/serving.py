@@ -28,7 +28,7 @@ from gateway.supervisor.child import _die_with_parent
 ROOT = Path(__file__).parents[2]
 FAKE_WORKER = "tests.fakes.worker"
 REAL = ""
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def await_true(holds: Callable[[], bool], what: str) -> None:
