@@ -4,17 +4,26 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 
 from gateway import clock
 from gateway.control import recording
 from gateway.control.recording import RecorderBoot
+from tests.fakes.openai_answers import Speaker
+from tests.fakes.thread import in_thread
+from tests.fakes.upstream import FakeUpstream
+from tests.integration.gateway_process import JOURNAL_KEY, PEPPER, Gateway, table_for
 from tests.integration.recording import Place
 
 KILLS = 4
+WORKER_KILLS = 3
 START_S = 30.0
 
 
@@ -37,11 +46,16 @@ def start(boot: RecorderBoot) -> subprocess.Popen[bytes]:
     return process
 
 
-def wait_until_recorded(place: Place, number: int) -> None:
+def wait_until(holds: Callable[[], bool]) -> None:
     """Poll the records; the recorder is another process."""
     deadline = clock.monotonic() + START_S
-    while len(place.ids()) < number:
-        assert clock.monotonic() < deadline, f"{len(place.ids())} of {number} are recorded"
+    while not holds():
+        assert clock.monotonic() < deadline, "not all is recorded"
+
+
+def wait_until_recorded(place: Place, number: int) -> None:
+    """Until there are so many rows."""
+    wait_until(lambda: len(place.ids()) >= number)
 
 
 @pytest.mark.slow
@@ -81,3 +95,51 @@ def test_sigterm_writes_what_is_there(tmp_path: Path):
     assert place.ids() == worker.ids
     assert 'records_total{table="exchanges"} 20' in (place.root / "recorder.prom").read_text()
     worker.die()
+
+
+def ask(client: httpx.Client, number: int, answered: list[str]) -> None:
+    """Ask once, streamed every other time; note the id of an answer that came in full."""
+    body = {
+        "model": "gpt-4o",
+        "stream": number % 2 == 0,
+        "messages": [{"role": "user", "content": f"question {number}"}],
+    }
+    with suppress(httpx.TransportError):  # its worker was killed: nobody promised anything
+        answer = client.post("/chat/completions", json=body)
+        assert answer.status_code == 200
+        answered.append(answer.headers["x-crossfade-request-id"])
+
+
+@pytest.mark.slow
+def test_workers_killed_under_load(tmp_path: Path):
+    """Every answer that an app got in full is in the records, once, however often its worker is killed."""
+    answered: list[str] = []
+    with (
+        in_thread(FakeUpstream(Speaker(), require_key=False)) as upstream,
+        Gateway(tmp_path / "gateway", table_for(upstream.base_url)) as gateway,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        place = Place(tmp_path)
+        boot = RecorderBoot(
+            journal=str(gateway.journal_path),
+            journal_key=JOURNAL_KEY.hex(),
+            pepper=PEPPER.hex(),
+            records=str(tmp_path / "records"),
+            exposition=str(tmp_path / "recorder.prom"),
+            routing=str(gateway.directory / "routing.json"),
+        )
+        process = start(boot)
+        for _ in range(WORKER_KILLS):
+            with gateway.client() as client:
+                asked = [pool.submit(ask, client, number, answered) for number in range(50)]
+                asked[30].result()
+                gateway.worker.kill()
+                gateway.start()
+                wait(asked)
+        wait_until(lambda: set(answered) <= set(place.ids()))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(START_S) == 0
+
+    assert len(answered) > 30 * WORKER_KILLS
+    assert len(place.ids()) == len(set(place.ids()))
+    assert set(answered) <= set(place.ids())
