@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gateway import clock
 from gateway.boot import Limits
+from policies.routing import Match, Route, Variant
 from tests.faults.raw_http import App, Message, read_response, request
 from tests.faults.replay import NO_ANSWER
 from tests.faults.upstream import Call, RawUpstream, answer
@@ -23,6 +24,8 @@ WARM = 20
 MEMORY_BYTES = 64 * 1024 * 1024
 FORBIDDEN = b"/v1/forbidden"
 """A target that must never reach the upstream."""
+ROUTE = Route("read", Variant("openai"), match=Match(model=("gpt-4o",)), candidate=Variant("openai"))
+"""Makes the gateway read bodies and assign them, all to the baseline."""
 _HOST = b"Host: gateway\r\n"
 
 
@@ -226,7 +229,7 @@ async def attacked(directory: Path, script: Callable[[Call], object] = serve) ->
     """A warm gateway with an honest app on it."""
     stop = asyncio.Event()
     async with RawUpstream(script, keep_calls=False) as upstream:  # pyright: ignore[reportArgumentType]
-        with Gateway(directory, table_for(upstream.base_url), limits=LIMITS) as gateway:
+        with Gateway(directory, table_for(upstream.base_url, ROUTE), limits=LIMITS) as gateway:
             bench = Bench(gateway, upstream, BadInputFound(), gateway.worker)
             async with asyncio.TaskGroup() as group:
                 group.create_task(bench.honest(stop))
