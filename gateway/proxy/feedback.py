@@ -103,8 +103,7 @@ class FeedbackLife:
         else:
             status, body, told = 202, b'{"object":"crossfade.feedback","accepted":true}', []
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *told]
-        self._connection.write(
-            head_bytes(b"HTTP/1.1 %d %b" % (status, b"Error" if code else b"Accepted"), headers) + body
-        )
+        head = head_bytes(b"HTTP/1.1 %d %b" % (status, b"Error" if code else b"Accepted"), headers)
+        self._connection.write(b"%b\r\n\r\n%b" % (head, body))
         self._connection.finish()
         self._desk.feedback_ended()

@@ -55,8 +55,8 @@ class Life:
 
     __slots__ = (
         "_asked_s", "_body", "_body_bytes", "_buffering", "_captured", "_connection", "_deadline_s", "_destination",
-        "_framing", "_is_stream", "_opened", "_out", "_over", "_read_s", "_relay", "_sending", "_serving", "_tail", "_whole",
-        "_worker", "answer_kept", "course", "done", "id", "id_bytes", "known", "plan", "reply", "request",
+        "_framing", "_is_stream", "_opened", "_out", "_over", "_read_s", "_relay", "_sending", "_serving", "_tail",
+        "_whole", "_worker", "answer_kept", "course", "done", "id", "id_bytes", "known", "plan", "reply", "request",
         "request_kept", "status", "variant",
     )  # fmt: skip
 

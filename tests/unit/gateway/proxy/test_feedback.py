@@ -1,0 +1,100 @@
+"""POST /v1/feedback: taken, looked at, kept, answered."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.live import INDEX
+from gateway.proxy.feedback import MOST_BYTES
+from tests.unit.gateway.proxy.house import a_house, post, send, table
+from tests.unit.gateway.transport.wires import Wire
+
+NOWHERE = table("http://127.0.0.1:9/v1")
+
+
+def say(body: bytes) -> bytes:
+    return post(body, target=b"/v1/feedback")
+
+
+def error_of(wire: Wire) -> tuple[int, str]:
+    """Status and code of the answer."""
+    head, _, body = bytes(wire.out).partition(b"\r\n\r\n")
+    return int(head.split(b" ", 2)[1]), json.loads(body)["error"]["code"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'"score":0.5', b'"score":-1', b'"score":0', b'"label":"good"', b'"comment":"nice"',
+        b'"corrected_output":{"a":[1]}', b'"corrected_output":"text","unknown":1',
+    ],
+)  # fmt: skip
+async def test_what_is_said_of_an_answer_is_kept_unread(tmp_path: Path, said: bytes) -> None:
+    """Any of the four is enough; the bytes go into the journal with the caller's HMAC, and the answer is 202."""
+    async with a_house(tmp_path, NOWHERE) as house:
+        _, identity = house.worker._ids.new(house.wall)
+        body = b'{"request_id":"%b",%b}' % (identity.encode(), said)
+        wire = house.ask(say(body))
+        assert wire.out.startswith(b"HTTP/1.1 202 Accepted\r\n")
+        (kept,) = house.feedback()
+        assert (kept.request_id, kept.at, kept.body, len(kept.key_id)) == (identity, house.wall, body, 16)
+        assert not wire.gone
+        send(wire, say(body))
+        assert len(house.feedback()) == 2
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"", b',"score":2', b',"score":"x"', b',"label":7', b',"score":null', b',"label":"' + b"x" * 300 + b'"'],
+)
+async def test_what_says_nothing_or_nonsense_is_400(tmp_path: Path, rest: bytes) -> None:
+    """Nothing said, or said in another shape, is told to the app in words and kept nowhere."""
+    async with a_house(tmp_path, NOWHERE) as house:
+        _, identity = house.worker._ids.new(house.wall)
+        wire = house.ask(say(b'{"request_id":"%b"%b}' % (identity.encode(), rest)))
+        assert error_of(wire) == (400, "bad_feedback")
+        assert house.feedback() == []
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"score":1}'])
+async def test_what_is_no_feedback_is_400(tmp_path: Path, body: bytes) -> None:
+    """A body of another shape is a mistake of the app's."""
+    async with a_house(tmp_path, NOWHERE) as house:
+        assert error_of(house.ask(say(body))) == (400, "bad_feedback")
+
+
+@pytest.mark.parametrize("identity", ["", "x", "018f0000-0000-7000-8000-000000000000"])
+async def test_only_our_own_answers_can_be_spoken_of(tmp_path: Path, identity: str) -> None:
+    """A made-up id is 404: nobody can vote on what they did not get."""
+    async with a_house(tmp_path, NOWHERE) as house:
+        wire = house.ask(say(b'{"request_id":"%b","score":1}' % identity.encode()))
+        assert error_of(wire) == (404, "unknown_request")
+        assert house.feedback() == []
+
+
+async def test_a_long_one_is_413(tmp_path: Path) -> None:
+    """Feedback over the bound is refused while it is being sent."""
+    async with a_house(tmp_path, NOWHERE) as house:
+        wire = house.ask(say(b"x" * (MOST_BYTES + 1)))
+        assert error_of(wire) == (413, "body_too_large")
+
+
+async def test_a_hang_up_leaves_nothing(tmp_path: Path) -> None:
+    """Half of it is none, and nothing counts as under way afterwards."""
+    async with a_house(tmp_path, NOWHERE) as house:
+        wire = house.ask(say(b'{"request_id":"x","score":1}')[:-5])
+        assert house.worker.live[INDEX["in_flight"]] == 1
+        wire.lose()
+        assert house.worker.live[INDEX["in_flight"]] == 0
+        assert house.feedback() == []
+
+
+async def test_a_full_journal_says_try_again(tmp_path: Path) -> None:
+    """Feedback that could not be kept is not thanked for."""
+    async with a_house(tmp_path, NOWHERE) as house:
+        house.worker.journal.frames = False
+        _, identity = house.worker._ids.new(house.wall)
+        wire = house.ask(say(b'{"request_id":"%b","score":1}' % identity.encode()))
+        assert error_of(wire) == (503, "overloaded")
+        assert b"retry-after-ms: 1000" in wire.out
