@@ -3,7 +3,7 @@
 import pytest
 
 from policies.compile import Known, Surroundings
-from policies.lint import overlaps
+from policies.lint import named_files, overlaps
 from tests.unit.policies.files import READY, policy, refused, said, warned
 
 JUDGE = "[{judge: {upstream: %s, model: %s}}]"
@@ -115,6 +115,20 @@ def test_keys_without_names_match_nothing():
 
     assert [place for place, _ in warned(found)] == ["match.key", "pin_keys"]
     assert said(surroundings=nameless) == []
+
+
+def test_files_are_named_with_their_place():
+    """Rubrics, schemas and scorers; whether they are there, the shell can tell."""
+    compare = (
+        "[exact, schema: {file: a.json}, judge: {upstream: openai, model: j, rubric: r.md}, "
+        "python: {ref: 'e/x.py:f'}, schema]"
+    )
+
+    assert list(named_files(policy(compare=compare))) == [
+        (("compare", 1, "schema", "file"), "a.json"),
+        (("compare", 2, "judge", "rubric"), "r.md"),
+        (("compare", 3, "python", "ref"), "e/x.py"),
+    ]
 
 
 def test_without_surroundings_nothing_is_said_of_upstreams():

@@ -8,9 +8,9 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from policies import comparators, gating, schema
+from policies import gating, schema
 from policies.schema import Policy, json_schema
-from tests.unit.policies.files import SHORT, complaints, policy
+from tests.unit.policies.files import complaints, policy
 
 LONG = """\
 description: Tickets
@@ -149,29 +149,6 @@ def test_everything_that_is_wrong_is_said_at_once():
     assert [line.split(":")[0] for line in found] == ["7", "8", "9"]
 
 
-@pytest.mark.parametrize(
-    ("latency", "limit"),
-    [
-        ("{}", ("ttft", 0.95, None, 1.2)), ("{warmup: 0}", ("ttft", 0.95, None, 1.2)),
-        ("{total_p99: 2s}", ("total", 0.99, 2.0, None)), ("{relative: {total_p50: 1.5x}}", ("total", 0.5, None, 1.5)),
-        ("{relative: {}}", ("ttft", 0.95, None, 1.2)),
-    ],
-)  # fmt: skip
-def test_a_latency_gate_is_one_quantile_of_one_measure(latency: str, limit: tuple[object, ...]):
-    """In seconds, or as a multiple of the baseline's; by default 1.2 times its p95 to the first token."""
-    gate = policy(f"gates: {{latency: {latency}}}").gates.latency
-
-    assert gate is not None
-    assert gate.limit == limit
-
-
-def test_gates_that_may_be_switched_off_are():
-    """`off` is a word here, not false."""
-    gates = policy("gates: {latency: off, validity: off, cost: off}").gates
-
-    assert (gates.latency, gates.validity, gates.cost) == (None, None, None)
-
-
 def test_a_policy_cannot_be_changed():
     """It is a value."""
     with pytest.raises(ValueError, match="frozen"):
@@ -212,12 +189,3 @@ def test_the_json_schema_knows_the_short_forms():
     assert definitions["Gates"]["properties"]["latency"]["anyOf"][0] == {"const": "off"}
     assert definitions["Eligible"]["properties"]["forbid"]["anyOf"][0]["enum"]
     assert "pattern" in definitions["Webhook"]["properties"]["webhook"]
-
-
-def test_names_of_comparators_are_names_of_metrics():
-    """What scores, what checks and what only shows are disjoint in what gates may rest on."""
-    names = {field.alias or name for name, field in comparators.Comparator.model_fields.items()}
-
-    assert names == {*comparators.SCORES, *comparators.CHECKS, *comparators.DIAGNOSTIC}
-    assert not {*comparators.SCORES} & {*comparators.DIAGNOSTIC}
-    assert SHORT.count("\n") == 6
