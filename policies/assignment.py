@@ -112,6 +112,8 @@ def loop_owner(call: Call) -> VariantName | None:
 
     Results that belong to both sides are the baseline's to sort out.
     """
+    if call.body.is_plain(call.path):
+        return None
     try:
         results = takewhile(lambda turn: turn.role == "tool" or _is_result(turn.type), trailing_turns(call))
         ids = [turn.tool_call_id or turn.call_id or "" for turn in results]

@@ -163,7 +163,8 @@ def ineligible(route: Route, call: Call) -> Reason | None:
         reason = _unreadable(route.eligible, call)
         if reason is not None:
             return reason
-        marks = _marks(call.body.conversation(call.path))
+        plain = call.body.is_plain(call.path)
+        marks: set[bytes] = set() if plain else _marks(call.body.conversation(call.path))
         for reason, holds in _RESPONSES if call.path == RESPONSES else _CHAT:
             if holds(fields, marks):
                 return reason
@@ -186,7 +187,8 @@ def _unreadable(eligible: Eligible, call: Call) -> Reason | None:
     if eligible.max_input_bytes is not None and call.body_bytes > eligible.max_input_bytes:
         return Reason.INPUT_TOO_LONG
     try:
-        call.body.turns(call.path)
+        if not call.body.is_plain(call.path):
+            call.body.turns(call.path)
     except UnreadableError:
         return Reason.TOO_LARGE
     return Reason.DUPLICATE_KEY if _repeats_a_key(call.body.raw) else None

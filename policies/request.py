@@ -5,6 +5,7 @@ Hot path: standard library and msgspec only. The app's bytes are never changed h
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
@@ -64,6 +65,14 @@ class Turn(msgspec.Struct):
     call_id: str | None = None
 
 
+class _PlainTurn(msgspec.Struct, forbid_unknown_fields=True):
+    """A message that is text and nothing else."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str
+    name: str | None = None
+
+
 class _Part(msgspec.Struct):
     text: str | None = None
 
@@ -71,6 +80,7 @@ class _Part(msgspec.Struct):
 _FIELDS = msgspec.json.Decoder(Fields)
 _TURN = msgspec.json.Decoder(Turn)
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_PLAIN = msgspec.json.Decoder(list[_PlainTurn])
 _CONTENT = msgspec.json.Decoder(str | list[_Part] | None)
 
 
@@ -89,6 +99,7 @@ class Body:
     raw: bytes
     fields: Fields
     _turns: list[msgspec.Raw] | None = None
+    _plain: bool | None = None
 
     @property
     def model(self) -> str | None:
@@ -103,6 +114,15 @@ class Body:
     def conversation(self, path: str) -> bytes:
         """The JSON text of the messages or the input."""
         return bytes(self.fields.input if path == RESPONSES else self.fields.messages)
+
+    def is_plain(self, path: str) -> bool:
+        """Whether the conversation is messages of text alone: no parts, no tools, nothing to look for in it."""
+        if self._plain is None:
+            try:
+                self._plain = bool(_PLAIN.decode(self.conversation(path)))
+            except _DECODING:
+                self._plain = False
+        return self._plain
 
     def turns(self, path: str) -> list[msgspec.Raw]:
         """The conversation's messages or items, each undecoded; empty where it is not a list.
