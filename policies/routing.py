@@ -207,7 +207,7 @@ def decode(data: bytes) -> Table:
         if found > FORMAT:
             raise RoutingError(f"the table has format {found}, this process reads up to {FORMAT}: upgrade it")
         table = msgspec.json.decode(body, type=Table)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise RoutingError(f"not a routing table: {error}") from error
     _check(table)
     return table

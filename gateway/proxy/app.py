@@ -67,6 +67,7 @@ async def _drain(worker: Worker, hurry: asyncio.Event, *, drain_s: float) -> Non
     """Wait until nobody is connected, at most `drain_s`; once hurried, idle connections are closed."""
     worker.drain()
     until_s = clock.monotonic() + drain_s
+    await asyncio.sleep(POLL_S / 4)  # who was just accepted is not among the connections yet
     while not worker.idle() and clock.monotonic() < until_s:
         if hurry.is_set():
             worker.close_idle()
