@@ -8,7 +8,7 @@ Rules:
 1. One exchange at a time; pipelined requests wait in order, within a bound.
 2. Framing that two parsers could read differently is refused, never guessed at.
 3. After a malformed request nothing more is read from the connection.
-Source: RFC 9112; what others met is listed in docs/adr/003.
+Source: RFC 9112. Longer than a file should be: the turns of one connection can only be understood together.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from typing import Protocol, cast
 import httptools
 
 from gateway.boot import Limits
+from gateway.transport import guard
 from gateway.transport.message import Preamble, Request, split_length
 
 HELD_BYTES = 64 * 1024
@@ -28,8 +29,6 @@ PREAMBLES = 1024
 """How many heads are remembered."""
 PREAMBLE_BYTES = 4096
 """Longest head that is remembered: what apps send again and again is shorter, and memory is bounded."""
-_HOST = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~%!$&'()*+,;=:[]"
-"""What a Host may be made of (RFC 3986 §3.2.2)."""
 
 
 class Exchange(Protocol):
@@ -223,7 +222,7 @@ class AppConnection(asyncio.Protocol):
         if end < 0:
             self._partial = data
             if len(data) > self._limits.header_bytes:
-                self._refuse(431, "headers_too_large", self._too_large())
+                self._refuse(431, "headers_too_large", guard.too_large(self._limits))
             elif b"\n\n" in data:
                 self._in_head = True
                 self._parser.feed_data(data)  # no head will come of this: hear why
@@ -263,7 +262,9 @@ class AppConnection(asyncio.Protocol):
         self._parser.feed_data(data)
         self._quiet_bytes = 0 if self._heard_body else self._quiet_bytes + len(data)
         if self._quiet_bytes > self._limits.header_bytes:
-            self._refuse(431, "headers_too_large", self._too_large())  # a trailer, or a chunk's extension, without end
+            self._refuse(
+                431, "headers_too_large", guard.too_large(self._limits)
+            )  # a trailer, or a chunk's extension, without end
         return rest
 
     # The parser tells us ------------------------------------------------------------------------------------------
@@ -289,7 +290,9 @@ class AppConnection(asyncio.Protocol):
         if not preamble.http10 and version != "1.1":
             self._stop(400, "malformed_http", f"The request is of HTTP/{version}, not of HTTP/1.1.")
         preamble.upgrade = parser.should_upgrade()
-        self._guard(preamble)
+        refused = guard.refusal(preamble, self._limits)
+        if refused is not None:
+            self._stop(*refused)
         length = self._length
         if not preamble.sized and (odd := preamble.get(b"content-length")) is not None:
             length = int(odd)  # written in an unusual way: read it each time
@@ -332,28 +335,7 @@ class AppConnection(asyncio.Protocol):
         elif not self._closing:
             self.deadline_s = self._service.now() + self._limits.keep_alive_s
 
-    # Guards -------------------------------------------------------------------------------------------------------
-
-    def _guard(self, request: Preamble) -> None:
-        """Refuse what another parser on the way could read as another request."""
-        limits = self._limits
-        if request.fields > limits.header_count or len(request.raw) > limits.header_bytes:
-            self._stop(431, "headers_too_large", self._too_large())
-        hosts = request.count(b"host")
-        if hosts > 1 or (hosts == 0 and not request.http10) or (request.get(b"host") or b"").translate(None, _HOST):
-            self._stop(400, "bad_host", "A request has exactly one Host header, a name or an address and a port.")
-        if request.chunked and (request.http10 or (request.get(b"transfer-encoding") or b"").lower() != b"chunked"):
-            self._stop(400, "malformed_http", "The only transfer coding is chunked, of HTTP/1.1.")
-        if not request.target.startswith(b"/") and request.target != b"*":
-            self._stop(400, "bad_target", "The request target must be a path, such as /v1/chat/completions.")
-        if request.count(b"authorization") > 1:
-            self._stop(400, "conflicting_credentials", "Send one Authorization header, not several.")
-        if request.upgrade and (request.get(b"upgrade") or b"").lower() != b"websocket":
-            self._stop(400, "upgrade_unsupported", "Only an upgrade to websocket is relayed; leave it out.")
-
-    def _too_large(self) -> str:
-        limits = self._limits
-        return f"The request's headers are over {limits.header_bytes} bytes or {limits.header_count} fields."
+    # Refusals -----------------------------------------------------------------------------------------------------
 
     def _stop(self, status: int, code: str, message: str) -> None:
         """Leave the parser; `_feed` then refuses."""
