@@ -30,7 +30,7 @@ _WORDS = re.compile(r"[A-Za-z .,!?'_]*")
 _CARD_NUMBER_MIN = 10**12
 _LOCAL_PART = re.compile(r"[\w.%+'-]{1,64}$")
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w-])")
-_DIGITS = re.compile(r"\d(?:[ ().\-/\u00a0\u2010-\u2015]{0,3}\d){5}")
+_DIGITS = re.compile(r"[0-9](?:[ ().\-/\u00a0\u2010-\u2015]{0,3}[0-9]){5}")
 _CARD = re.compile(r"(?<![\w.])\d(?:[ \-\u00a0]?\d){12,22}(?!\w)")
 _IBAN_HEAD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ ]?[A-Za-z0-9])")
 _IBAN_TAIL = re.compile(r"(?:[ ]?[A-Za-z0-9]){10,30}")
@@ -127,7 +127,7 @@ class Redaction:
         if len(text) < _SHORTEST or (len(text) < _SHORT and _WORDS.fullmatch(text)):
             return text
         redacted = text
-        has_digits = _DIGITS.search(text) is not None
+        has_digits = _has_digit(text) and _DIGITS.search(text) is not None
         for kind, find in self._finders.items():
             if has_digits or kind not in _NUMBERS:
                 redacted = find(redacted, self._placeholder)
@@ -202,9 +202,17 @@ def _emails(text: str, replace: Replace) -> str:
 def _secrets(text: str, replace: Replace) -> str:
     if _has_mark(text):
         text = _SECRET.sub(lambda match: replace("secret", match[0]), text)
-    if _VALUE.search(text) and any(mark in text.lower() for mark in _NAMED_MARKS):
+    if (":" in text or "=" in text) and _has_digit(text) and _VALUE.search(text) and _has_name(text.lower()):
         text = _NAMED_SECRET.sub(lambda match: _with_value(match, replace("secret", match["value"])), text)
     return text
+
+
+def _has_digit(text: str) -> bool:
+    return any(digit in text for digit in "0123456789")
+
+
+def _has_name(lowered: str) -> bool:
+    return any(mark in lowered for mark in _NAMED_MARKS)
 
 
 def _has_mark(text: str) -> bool:
