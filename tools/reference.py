@@ -18,6 +18,7 @@ from gateway import errors, quantities, settings
 from gateway.telemetry.metrics import METRICS, Owner
 from policies import units
 from records.table import TABLES
+from tools import policy_reference
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made from the code by tools/reference.py: do not edit. -->\n\n"
@@ -172,6 +173,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics,
     "errors.md": error_codes,
     "records.md": records,
+    "policies.md": policy_reference.page,
 }
 
 
