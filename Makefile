@@ -67,10 +67,16 @@ fuzz-http: $(STAMP)  ## 100,000 mutated requests, each with a sentinel behind it
 fuzz-policies: $(STAMP)  ## 100,000 mutated policy files: each in force whole or not at all
 	$(BIN)/python -m tests.acceptance.fuzz_policies $(ARGS)
 
+decisions: $(STAMP)  ## error rates, power, rollback delays and timings of the decision core, at full size
+	$(BIN)/python -m tests.acceptance.decisions.report $(ARGS)
+
+mutants: $(STAMP)  ## break the decision core one thing at a time: its unit tests must notice (ARGS="--sample N")
+	$(BIN)/python tools/mutate.py policies.rollout policies.gates policies.stats $(ARGS)
+
 verdicts: $(STAMP)  ## real answers of real models, decided by `crossfade policy simulate` (ARGS="--shuffles N")
 	$(BIN)/python -m tests.acceptance.real_verdicts $(ARGS)
 
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http fuzz-policies verdicts chroot clients vllm vllm-faults
+.PHONY: help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http fuzz-policies decisions mutants verdicts chroot clients vllm vllm-faults

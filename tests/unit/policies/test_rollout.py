@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from policies.results import Alarm, GateResult, GuardResult, Results
-from policies.rollout import FINDINGS, MOVES, ORDERS, VERBS, Rollout, blocks, command, revise, start, step
+from policies.rollout import FINDINGS, MOVES, ORDERS, STOPPED, VERBS, Rollout, blocks, command, revise, start, step
 from policies.rules import PPM, CandidateKey, Held, Ladder, RollbackSettings, Rules, Stage
 from policies.terms import Move, Outcome, Phase, Verb, Verdict
 
@@ -94,6 +94,8 @@ def test_every_phase_answers_every_finding(phase: Phase, finding: Outcome):
 def test_the_tables_know_every_phase():
     """No phase is without a row, in neither table."""
     assert set(MOVES) == set(ORDERS) == set(Phase)
+    assert {MOVES[phase] for phase in STOPPED} == {(Move.HOLD,) * 4}
+    assert STOPPED == {Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED}
     assert (FINDINGS, VERBS) == (
         (Outcome.ROLLBACK, Outcome.PROMOTE, Outcome.INCONCLUSIVE, Outcome.HOLD),
         (Verb.PROMOTE, Verb.HOLD, Verb.RESUME, Verb.ROLLBACK),
