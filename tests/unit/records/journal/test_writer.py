@@ -196,7 +196,7 @@ def test_a_disk_that_is_full_at_any_byte_costs_exactly_what_is_counted(tmp_path:
     """Wherever the disk ends: what is there is whole, what is not is counted, and afterwards all goes on."""
     disk.syncs = False  # it is about room, and about hundreds of journals
     size = fill(tmp_path / "size", 9).stat().st_size
-    for room in range(0, size + 500, 61):
+    for room in range(0, size + 500, 127):
         directory, hand = tmp_path / f"w{room}", Hand()
         disk.room = room
         writer = JournalWriter(directory, KEY, now=hand, segment_bytes=2000)
