@@ -292,8 +292,9 @@ def _missing(
     overdue = expected >= _DUE
     return GateResult(
         name, Verdict.ERROR if overdue else Verdict.INCONCLUSIVE,
-        f"{name}: no evidence yet" if not overdue else f"{name}: no evidence in {expected} units that should have some",
-        limit=gate.quantile if isinstance(gate, Latency) else -gate.margin, needed=-math.log(gate.alpha) / LOG10, required=gate.required and needed_here,
+        f"{name}: no evidence in {expected} units that should have some" if overdue else f"{name}: no evidence yet",
+        limit=gate.quantile if isinstance(gate, Latency) else -gate.margin,
+        needed=-math.log(gate.alpha) / LOG10, required=gate.required and needed_here,
     )  # fmt: skip
 
 

@@ -167,7 +167,8 @@ def timings() -> Iterator[Row]:
     events = [
         pair(
             f"u{i}", q=round(float(rng.uniform(-1, 1)), 2), valid_candidate=True,
-            ttft_candidate_s=float(rng.lognormal()), ttft_baseline_s=float(rng.lognormal()), cost_candidate_usd=1e-4, cost_baseline_usd=1e-3,
+            ttft_candidate_s=float(rng.lognormal()), ttft_baseline_s=float(rng.lognormal()),
+            cost_candidate_usd=1e-4, cost_baseline_usd=1e-3,
         )
         for i in range(3000)
     ]  # fmt: skip
