@@ -19,6 +19,10 @@ FORMAT = 1
 """The record's format; a newer one is refused."""
 
 
+_CALENDAR_END = 253_402_300_800.0
+"""The first second of the year 10,000."""
+
+
 class RecordError(Exception):
     """The bytes are no decision record that this version can replay."""
 
@@ -88,7 +92,7 @@ def text(decision: Decision) -> str:
     head = (
         f"ROUTE {before.route}  CANDIDATE {before.key.candidate}@{before.key.revision or before.key.digest}"
         f"  STAGE {now if now == then else f'{now} -> {then}'}  DECISION {decision.outcome}"
-        f"  {datetime.fromtimestamp(decision.at, UTC):%Y-%m-%dT%H:%M:%SZ}  RULE {decision.rule}"
+        f"  {_when(decision.at)}  RULE {decision.rule}"
     )
     results = decision.results
     lines = [head, f"  {decision.reason}"]
@@ -137,6 +141,11 @@ def _gate_row(gate: GateResult) -> dict[str, str | float | bool | None]:
         "log10_e": gate.log10_e, "verdict": gate.verdict.name, "reason": gate.reason, "n": gate.n,
         "required": gate.required, "units_to_go": gate.units_to_go,
     }  # fmt: skip
+
+
+def _when(at: float) -> str:
+    """A moment as people write it; as a bare number where it is none that a calendar has."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}" if 0 <= at < _CALENDAR_END else f"at {at:g}"
 
 
 def _where(rollout: Rollout) -> str:

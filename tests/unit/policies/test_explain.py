@@ -76,6 +76,14 @@ def test_an_operators_word_is_told_without_evidence():
     )
 
 
+@pytest.mark.parametrize(
+    ("at", "told"), [(float("nan"), "at nan"), (-5.0, "at -5"), (1e12, "at 1e+12"), (0.0, "1970-01-01T00:00:00Z")]
+)
+def test_a_moment_no_calendar_has_is_told_as_a_number(at: float, told: str):
+    """A broken clock breaks no explanation."""
+    assert f"  {told}  RULE" in text(replace(decided()[0], at=at))
+
+
 def test_machines_get_the_same_words():
     """The JSON object holds the decision's fields and the text people read."""
     decision = decided()[0]
