@@ -93,8 +93,12 @@ def mutants(source: str) -> Iterator[tuple[int, str, ast.Module]]:
             used.setdefault(node.value.id, [])
             if node.attr.isupper() and node.attr not in used[node.value.id]:
                 used[node.value.id].append(node.attr)
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    declared = {id(node) for found in classes for part in found.decorator_list for node in ast.walk(part)}
     members = {name: found for name, found in used.items() if len(found) > 1}
     for index, node in enumerate(_walk(tree)):
+        if id(node) in declared:  # frozen and slots guard against bugs that no behaviour shows
+            continue
         for told, other in changes(node, members):
             broken = copy.deepcopy(tree)
             _Place(index, other).visit(broken)

@@ -371,6 +371,7 @@ def test_a_cooldown_ends_in_a_new_attempt_in_the_shadow():
     assert again.reason == "cooled down: attempt 2 begins in the shadow, from zero"
     assert (again.rollout.phase, again.rollout.attempt, again.rollout.lived_s) == (Phase.SHADOW, 2, 0.0)
     assert (again.rollout.held, again.rollout.rollbacks) == (Held(), 1)
+    assert (again.rollout.stage, again.rollout.weight_ppm) == (0, 0)
 
 
 def test_too_many_rollbacks_quarantine():
@@ -521,6 +522,8 @@ def test_an_edit_that_leaves_the_stage_alone_keeps_its_time():
     assert revise(at(1, Phase.CANARY), edited, now=7.0).rollout.lived_s == 60.0
     assert revise(at(1, Phase.CANARY), edited, now=7.0).rollout.settings.arl == 1e5
     assert revise(at(1, Phase.PAUSED), edited, now=7.0).rollout.phase is Phase.PAUSED
+    between = replace(RULES, ladder=Ladder((Stage(0), Stage(50_000), Stage(PPM))))
+    assert revise(at(1, Phase.PAUSED), between, now=7.0).rollout.phase is Phase.PAUSED
     shorter = replace(RULES, ladder=Ladder((Stage(0), Stage(50_000))))
     assert revise(at(1, Phase.PAUSED), shorter, now=7.0).rollout.phase is Phase.PROMOTED
     stopped = revise(
