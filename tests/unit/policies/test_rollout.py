@@ -264,7 +264,7 @@ def test_each_kind_of_harm_rolls_back_at_once(results: Results, rule: str):
         decision = step(WHERE[phase], results, now=1_000.0)
         assert (decision.outcome, decision.rule) == (Outcome.ROLLBACK, rule)
         assert decision.rollout.weight_ppm == 0
-        assert (decision.rollout.stage, decision.rollout.rollbacks) == (0, 1)
+        assert (decision.rollout.stage, decision.rollout.rollbacks, decision.rollout.epoch) == (0, 1, 0)
 
 
 def test_in_the_shadow_only_certified_harm_rejects():
