@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from operator import attrgetter, is_
 
 import msgspec
 
@@ -183,9 +184,10 @@ def ineligible(route: Route, call: Call) -> Reason | None:
             return reason
         plain = call.body.is_plain(call.path)
         marks: set[bytes] = set() if plain else _marks(call.body.conversation(call.path))
-        for reason, holds in _RESPONSES if call.path == RESPONSES else _CHAT:
-            if holds(fields, marks):
-                return reason
+        if marks or not _is_common(fields):
+            for reason, holds in _RESPONSES if call.path == RESPONSES else _CHAT:
+                if holds(fields, marks):
+                    return reason
         if call.path == RESPONSES and not route.eligible.stateless and bytes(fields.store) != b"false":
             return Reason.STORED  # absent means true there
         return _forbidden(route.eligible.forbid, fields, marks)
@@ -256,6 +258,19 @@ def _gives(name: str) -> _Holds:
         return bytes(getattr(fields, name)) not in (b"null", b"false", b"{}", b"[]", b'""')
 
     return given
+
+
+_RARE = attrgetter(
+    "logit_bias", "moderation", "tool_choice", "functions", "function_call", "tools", "audio", "modalities",
+    "web_search_options", "prompt", "previous_response_id", "conversation", "background", "context_management",
+    "access_programs", "include", "service_tier",
+)  # fmt: skip
+"""What the tables below look at. Most requests have none of it, which one comparison tells."""
+_COMMON = _RARE(Fields())
+
+
+def _is_common(fields: Fields) -> bool:
+    return all(map(is_, _RARE(fields), _COMMON))
 
 
 def _asks_audio(fields: Fields, _: set[bytes]) -> bool:

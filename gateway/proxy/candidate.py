@@ -60,10 +60,9 @@ class CandidateRelay:
         body = self._adapted.body
         head = self._destination.candidate_head(self._app.request, body)
         loop = asyncio.get_running_loop()
-        for limit_s, expire in (
-            (self._variant.first_byte_s, self._first_byte_late),
-            (self._variant.total_s, self._total_late),
-        ):
+        # A whole answer has no first token before its last: only its total time can be too long.
+        first_byte_s = self._variant.first_byte_s if self._adapted.asked.stream else None
+        for limit_s, expire in ((first_byte_s, self._first_byte_late), (self._variant.total_s, self._total_late)):
             if limit_s is not None:
                 self._timers.append(loop.call_later(limit_s, expire))
         self._sending = self._verdicts.client.send(self._destination.target, b"", b"POST", head + body, self, last=True)

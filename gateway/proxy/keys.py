@@ -1,6 +1,7 @@
 """Who calls: the credential as an HMAC, the gateway's own keys, and which callers the frontier has accepted.
 
-A raw key lives in a request's headers and nowhere else.
+A raw key lives in a request's headers, and in the bounded memory of heads and credentials seen lately; it is never
+written, logged or sent to a candidate.
 """
 
 import hmac

@@ -201,7 +201,11 @@ class Life:
 
     def _follow(self, body: bytes) -> None:
         """Decide, and ask whom the decision names."""
-        plan = admit.plan(self._worker, self.request.preamble, self.known, body, request_id=self.id)
+        try:
+            plan = admit.plan(self._worker, self.request.preamble, self.known, body, request_id=self.id)
+        except Exception as error:  # noqa: BLE001 -- the fence "plan": a mistake of ours in deciding costs no answer
+            self._worker.met_own_error("plan", error)
+            plan = admit.UNROUTED
         self.plan, self.course.why, self.course.why_reason = plan, plan.why, plan.reason
         if plan.refused:
             self.refuse(plan.refused)

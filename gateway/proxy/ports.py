@@ -125,6 +125,10 @@ class Worker(State, Protocol):
         """Ask the candidate; None: it cannot be asked this."""
         ...
 
+    def met_own_error(self, operation: str, error: Exception) -> None:
+        """A fence caught a mistake of ours."""
+        ...
+
     def fell_back(self) -> None:
         """A candidate failed before its first token."""
         ...

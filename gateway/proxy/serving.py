@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from gateway.proxy.upstreams import Destination, UpstreamError, make_ready
 from policies import routing
 
@@ -98,7 +100,7 @@ class Watch:
             UpstreamError: it cannot be made ready.
         """
         old = self.serving
-        if old is not None and table.version == old.table.version:
+        if old is not None and msgspec.structs.replace(table, lease=old.table.lease) == old.table:
             self.serving = Serving(table, old.destinations, old.default)
             return False
         self.serving = ready(table, self._environment)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import cast
 from gateway import errors
 from gateway.boot import Boot
 from gateway.live import INDEX, Live
+from gateway.log import Log
 from gateway.proxy.account import Course
 from gateway.proxy.adapt.request import Unfit, adapt_request
 from gateway.proxy.admit import Plan
@@ -60,6 +62,7 @@ class Worker:
         self.now = clock.monotonic
         self.wall = clock.wall
         pepper = bytes.fromhex(boot.pepper)
+        self._log = Log(boot.worker, now=clock.wall)
         self._live = Live(Path(boot.live), create=True)
         self.live = self._live.values
         self._ids = Ids(pepper)
@@ -142,6 +145,17 @@ class Worker:
     def answered(self, caller: Caller, status: int) -> None:
         """The baseline's upstream answered a caller."""
         self._callers.note(caller, status, self.now())
+
+    def met_own_error(self, operation: str, error: BaseException | None) -> None:
+        """Count and log a mistake of ours: where it was, and nothing of what it was about."""
+        self.live[INDEX["hook_errors"]] += 1
+        place = traceback.extract_tb(error.__traceback__)[-1] if error is not None and error.__traceback__ else None
+        self._log.alarm(
+            "worker.own_error",
+            operation=operation,
+            kind=type(error).__name__,
+            at=f"{Path(place.filename).name}:{place.lineno}" if place is not None else "",
+        )
 
     def fell_back(self) -> None:
         """A candidate failed before its first token."""

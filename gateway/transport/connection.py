@@ -139,6 +139,8 @@ class Connection(asyncio.Protocol):
             if data:
                 self._read_body(data)
         except httptools.HttpParserError:
+            if self._head is not None and self._pieces:
+                self._tell(ended=False)  # what came before the fault is the app's
             self._fail(Failure.MALFORMED)
             return
         self._tell(ended=self._complete)
