@@ -241,6 +241,15 @@ async def test_it_is_waited_for_as_long_as_the_policy_says(limit: str, reason: s
     assert app.told == ["ill", f"fall back: {reason}"]
 
 
+async def test_a_whole_answer_is_given_its_total_time() -> None:
+    """The first token of an answer that is no stream comes with its last: only the total can be too long."""
+    _, app = asked(stream=False, first_byte_s=0.001, total_s=0.02)
+    async with asyncio.timeout(5):
+        while not app.told:  # noqa: ASYNC110 -- the loop's own timer
+            await asyncio.sleep(0.001)
+    assert app.told == ["ill", "fall back: total_timeout"]
+
+
 async def test_the_total_holds_after_the_first_token_too() -> None:
     """An answer that has begun and goes on for too long is broken off; the first token's limit is over by then."""
     relay, app = asked(stream=True, first_byte_s=0.001, total_s=0.05)

@@ -4,9 +4,11 @@ import asyncio
 import hmac
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.boot import Limits
+from gateway.live import INDEX
 from gateway.proxy.life import BUFFERED_BYTES, GRACE_S
 from policies.routing import PPM, Breaker, Capture, Key, Match, Route, Upstream, Variant
 from tests.faults.upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
@@ -277,3 +279,14 @@ async def test_a_revoked_key_is_refused_within_a_look(tmp_path: Path) -> None:
             assert house.ask(post(CHAT).replace(b"sk-CANARY", b"sk-junk")).out.startswith(b"HTTP/1.1 401 ")
             assert len(upstream.calls) == 1
             assert [row.meta.key_name for row in house.rows()] == ["team", "", ""]
+
+
+async def test_a_mistake_of_ours_in_deciding_costs_no_answer(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A route that breaks the decision is counted and logged; the request goes to the baseline all the same."""
+    route = Route("broken", Variant("openai"), Match(model=("gpt-4o",)))
+    async with RawUpstream(hello) as upstream, a_house(tmp_path, table(upstream.base_url, routes=(route,))) as house:
+        msgspec.structs.force_setattr(house.worker.serving.table.routes[0], "match", None)
+        wire = house.ask(post(CHAT))
+        await until(lambda: wire.out.endswith(b'{"hello":1}'))
+        assert house.worker.live[INDEX["hook_errors"]] == 1
+        assert '"kind": "AttributeError"' in capfd.readouterr().err

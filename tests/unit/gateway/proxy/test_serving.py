@@ -118,6 +118,19 @@ def test_a_renewed_lease_is_no_new_table(place: Place) -> None:
     assert serving(watch).table.lease.renewed_at == 1010.0
 
 
+def test_a_table_that_says_something_new_is_new_whatever_its_number(place: Place) -> None:
+    """A controller that starts its numbers anew is followed: what is served is what the table says."""
+    watch = place.watch()
+    place.write(encode(table(1)))
+    place.poll(watch)
+    other = msgspec.structs.replace(
+        table(1), upstreams=(Upstream("other", "http://127.0.0.1:9/v1"),), default_upstream="other"
+    )
+    place.write(encode(other))
+    assert place.poll(watch)
+    assert serving(watch).default.name == "other"
+
+
 def test_the_lease_ages_by_a_clock_that_nobody_can_set(place: Place) -> None:
     """After the first look the wall clock means nothing; past the grace no candidate is asked, until a renewal."""
     watch = place.watch()

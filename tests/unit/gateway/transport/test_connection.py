@@ -154,6 +154,13 @@ def test_an_answer_that_ends_too_early_is_broken(answer: bytes) -> None:
     assert not asked.ear.ended
 
 
+def test_what_came_before_a_fault_is_passed_on() -> None:
+    """Good chunks and a bad one in the same read: the good ones are the app's, then the answer breaks."""
+    asked = Asked().hear(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n")
+    assert asked.ear.data == b"hello"
+    assert asked.ear.failure is Failure.MALFORMED
+
+
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200", SIZED[:20], b"HTTP/1.1 100 Continue\r\n\r\n"])
 def test_a_connection_that_ends_before_the_head_gave_no_answer(answer: bytes) -> None:
     """Nothing, or half a head, is no answer."""
