@@ -8,9 +8,10 @@ Rules:
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import Literal
+
+import msgspec
 
 from policies.request import COMPLETIONS, RESPONSES, Call, UnreadableError, leading_turns, trailing_turns
 from policies.routing import PPM, Route
@@ -22,8 +23,7 @@ Kind = Literal["header", "user", "conversation", "request"]
 VariantName = Literal["baseline", "candidate"]
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(msgspec.Struct, frozen=True):
     """What stays on one variant."""
 
     kind: Kind
@@ -31,8 +31,7 @@ class Unit:
     """16 hex digits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(msgspec.Struct, frozen=True):
     """Which variant, for which unit, and why."""
 
     variant: VariantName
@@ -94,11 +93,8 @@ def _bytes(text: str) -> bytes:
 
 def _hash(*parts: bytes) -> str:
     """16 hex digits; each part's length is hashed with it, so that no two lists of parts look the same."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.hexdigest()[:16]
+    framed = [piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)]
+    return hashlib.sha256(b"".join(framed)).hexdigest()[:16]
 
 
 def bucket(unit_hash: str, salt: str) -> int:

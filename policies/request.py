@@ -138,8 +138,7 @@ class Body:
         return self._turns
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, eq=False):
     """One request, as far as routing knows it."""
 
     path: str

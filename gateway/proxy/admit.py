@@ -1,7 +1,8 @@
 """Where a request goes and why: the one decision of the data plane, made of the routing table and the request."""
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from gateway.proxy.keys import Caller
 from gateway.proxy.known import Known
@@ -40,8 +41,7 @@ class State(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True, eq=False):
     """Whom to ask."""
 
     route: Route | None
