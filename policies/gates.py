@@ -277,8 +277,7 @@ def _judge(reading: _Reading, evidence: Evidence, look: Look) -> GateResult:
 
 def _futile(reading: _Reading, budget: int) -> bool:
     """Whether even the most hopeful estimate the evidence allows needs more units than the budget has."""
-    at_present = stats.units_needed(reading.sd, reading.estimate - reading.limit)
-    if reading.n * _EARLY < budget or not reading.sd or (at_present is not None and at_present <= budget):
+    if reading.n * _EARLY < budget or reading.better is Better.LOWER:
         return False
     hopeful = reading.interval()[1]
     needed = None if hopeful is None else stats.units_needed(reading.sd, hopeful - reading.limit)

@@ -303,7 +303,8 @@ def test_the_shadow_screens_against_the_apps_limit_too():
 
 
 @pytest.mark.parametrize(
-    ("ours", "n", "verdict"), [(50, 100, Verdict.PASS), (50, 99, Verdict.INCONCLUSIVE), (70, 100, Verdict.INCONCLUSIVE)]
+    ("ours", "n", "verdict"),
+    [(50, 100, Verdict.PASS), (50, 99, Verdict.INCONCLUSIVE), (60, 100, Verdict.PASS), (61, 100, Verdict.INCONCLUSIVE)],
 )
 def test_cost_is_computed(ours: int, n: int, verdict: Verdict):
     """The ratio of what both cost, on at least the stage's units; advisory unless the policy says otherwise."""
@@ -347,21 +348,127 @@ def test_futility_is_seen_late_and_only_without_hope():
     rules = replace(RULES, ladder=Ladder((Stage(0, max_units=5000),)))
     close = {200: 225, 0: 500, -200: 275}  # -0.05, right on its limit
 
-    def futile(times: float, **look: int) -> bool:
-        counts = {index: round(count * times) for index, count in close.items()}
-        return evaluate(Quality(), with_counts(rules, quality=counts), Look(**look)).futile
+    def futile(counts: dict[int, int], look: Look | None = None) -> bool:
+        return evaluate(Quality(), with_counts(rules, quality=counts), look or Look()).futile
 
-    assert not futile(0.4)
-    assert futile(4)
-    assert not futile(4, budgets=100)
-    assert not evaluate(Quality(), with_counts(rules, quality={0: 4000})).futile
-    assert not evaluate(Quality(), with_counts(rules, quality={200: 800, 0: 3000, -200: 800})).futile
-    hopeless = evaluate(Quality(), with_counts(rules, quality={200: 60, 0: 400, -200: 110}))
-    assert not hopeless.futile or hopeless.verdict is not Verdict.FAIL
+    assert not futile({index: round(0.4 * count) for index, count in close.items()})
+    many = {index: 4 * count for index, count in close.items()}
+    assert futile(many)
+    assert not futile(many, Look(budgets=100))
+    assert not futile({0: 4000})
+    assert not futile({200: 2400, 0: 2500, -200: 2400})
+    assert futile({200: 60, 0: 320, -200: 120})
+    assert not futile({200: 60, 0: 319, -200: 120})
 
 
-def test_a_ratio_without_bounds_is_as_hopeless_as_unknown():
-    """A screen is never required, so its futility never matters; a zero spread is never futile."""
+@pytest.mark.parametrize("budget", [2000, 2999, 3001, 4000])
+def test_futility_weighs_the_hopeful_end_against_the_budget(budget: int):
+    """The units the most hopeful estimate needs, to the unit."""
+    counts = {200: 120, 0: 240, -200: 140}
+    rules = replace(RULES, ladder=Ladder((Stage(0, max_units=budget),)))
+    result = evaluate(Quality(), with_counts(rules, quality=counts))
+    assert result.upper is not None
+    sd = math.sqrt(260 / 500 - (20 / 500) ** 2)
+    needed = stats.units_needed(sd, result.upper + 0.05)
+    assert needed is not None
+    assert result.futile == (needed > budget)
+    edge = replace(RULES, ladder=Ladder((Stage(0, max_units=needed),)))
+    assert not evaluate(Quality(), with_counts(edge, quality=counts)).futile
+    beyond = replace(RULES, ladder=Ladder((Stage(0, max_units=needed - 1),)))
+    assert evaluate(Quality(), with_counts(beyond, quality=counts)).futile == (needed - 1 <= 5000)
+
+
+def test_a_screen_is_never_futile():
+    """It certifies nothing, so it can want nothing in vain."""
     gate = Latency(warmup=0)
-    found = with_counts(gated(latency=gate), latency_candidate=bins(1.0, 4000), latency_baseline=bins(1.0, 4000))
-    assert not evaluate(gate, found).futile
+    slower = with_counts(gated(latency=gate), latency_candidate=bins(1.25, 4000), latency_baseline=bins(1.0, 4000))
+    assert not evaluate(gate, slower).futile
+
+
+@pytest.mark.parametrize(("gate", "histogram"), [(Validity(), "validity"), (Errors(), "errors")])
+def test_each_gate_has_its_own_name(gate: Errors, histogram: str):
+    """Whatever is measured in the same way is told under its own name; owned conversations are quality too."""
+    found = with_counts(**{histogram: {0: 700}})
+    assert evaluate(gate, found).gate == histogram
+    assert evaluate(gate, found).reason.startswith(f"{histogram}: ")
+    owned = evaluate(Quality(), with_counts(weight_ppm=250_000, quality_owned={0: 700}))
+    assert (owned.gate, owned.verdict) == ("quality", Verdict.PASS)
+
+
+def test_an_uneven_sample_is_planned_by_its_own_spread():
+    """The spread is around the sample's mean, not around nought."""
+    result = evaluate(Quality(), with_counts(quality={200: 12, 0: 80, -200: 8}))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.units_to_go == math.ceil(16 * (0.2 - 0.04**2) / 0.09**2 + 40) - 100
+
+
+def test_more_units_than_planned_leave_none_to_go():
+    """A plan already overrun never asks for fewer than no units."""
+    result = evaluate(LIMITED, with_counts(weight_ppm=10_000, latency_candidate=bins(0.5, 122)))
+    assert (result.verdict, result.units_to_go) == (Verdict.INCONCLUSIVE, 0)
+
+
+def test_bounds_are_the_sequences_of_the_scores():
+    """Rounded down below, rounded up above, over the whole range of scores."""
+    counts = {200: 30, 7: 20, -200: 9}
+    result = evaluate(Quality(), with_counts(quality=counts))
+    seen = np.array([9.0, 20.0, 30.0])
+    assert result.lower == stats.lower_mean(np.array([-1.0, 0.03, 1.0]), seen, 0.05, lo=-1.0, hi=1.0)
+    assert result.upper == stats.upper_mean(np.array([-1.0, 0.04, 1.0]), seen, 0.05, lo=-1.0, hi=1.0)
+
+
+@pytest.mark.parametrize("arm", ["errors_candidate", "errors_baseline"])
+def test_one_arm_alone_is_no_comparison(arm: str):
+    """Whichever arm is empty, there is no evidence yet."""
+    result = evaluate(Errors(), with_counts(weight_ppm=250_000, **{arm: {0: 500}}))
+    assert (result.verdict, result.n, result.reason) == (Verdict.INCONCLUSIVE, 0, "errors: no evidence yet")
+
+
+def test_latencys_numbers_are_those_of_its_two_counts():
+    """Harm, units to go and both bounds, from the requests within the limit and beyond."""
+    found = with_counts(weight_ppm=10_000, latency_candidate=bins(0.5, 98) | bins(2.0, 2))
+    result = evaluate(LIMITED, found)
+    ends, seen = np.array([0.0, 1.0]), np.array([2.0, 98.0])
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.log10_harm == pytest.approx(stats.log_e_mean(-ends, seen, -0.95, lo=-1.0) / math.log(10))
+    assert result.units_to_go == math.ceil(max(16 * 0.98 * 0.02 / 0.03**2 + 40, 6 / 0.03)) - 100
+    assert result.lower == stats.lower_mean(ends, seen, 0.05, lo=0.0, hi=1.0)
+    assert result.upper == stats.upper_mean(ends, seen, 0.05, lo=0.0, hi=1.0)
+
+
+def test_well_above_the_limit_is_beyond_it():
+    """Only the bin that the limit itself lies in is in doubt."""
+    slow = with_counts(weight_ppm=10_000, latency_candidate=bins(0.5, 320) | bins(1.2, 80))
+    assert evaluate(LIMITED, slow).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(("seconds", "blocks"), [(1.1, False), (1.3, True)])
+def test_the_screen_allows_the_policys_ratio(seconds: float, blocks: bool):  # noqa: FBT001 -- a parameter
+    """A tenth slower than the baseline is within 1.2 times, three tenths are not."""
+    gate = Latency(warmup=0)
+    found = with_counts(gated(latency=gate), latency_candidate=bins(seconds, 4000), latency_baseline=bins(1.0, 4000))
+    result = evaluate(gate, found)
+    assert (result.required, result.verdict is Verdict.PASS) == (blocks, not blocks)
+
+
+def test_the_screens_bounds_are_the_arms_at_half_alpha():
+    """Each arm's interval at half the gate's alpha, crosswise."""
+    gate = Latency(warmup=0)
+    ours, theirs = dict.fromkeys(range(30), 40 * WHOLE), dict.fromkeys(range(20), 90 * WHOLE)
+    result = evaluate(gate, with_counts(gated(latency=gate), latency_candidate=ours, latency_baseline=theirs))
+    low, high = stats.quantile_interval(np.array([40.0] * 30), 0.95, 0.025)
+    base_low, base_high = stats.quantile_interval(np.array([90.0] * 20 + [0.0] * 10), 0.95, 0.025)
+    assert low is not None
+    assert high is not None
+    assert base_low is not None
+    assert base_high is not None
+    assert (result.lower, result.upper) == pytest.approx((1.02 ** (low - base_high), 1.02 ** (high - base_low)))
+    assert result.n == 1200
+
+
+def test_weighted_limits_are_told_as_scores():
+    """The sentence speaks the policy's unit too."""
+    gate = Quality(scale=4.0)
+    result = evaluate(gate, with_counts(gated(quality=gate), quality={50: 100, 0: 900}))
+    assert result.reason.startswith("quality: +0.1000 [")
+    assert ", limit -0.0500, " in result.reason
