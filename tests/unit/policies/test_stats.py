@@ -240,6 +240,7 @@ def test_a_bin_takes_the_least_its_counts_allow():
     for index, (low, high) in enumerate([(0, 30), (30, 90), (90, 100), (100, 100)]):
         least = stats.log_quantile_e(np.arange(low, high + 1.0), 100.0, 0.5).min()
         assert found[index] == pytest.approx(least, abs=1e-3)
+    assert stats._per_bin(np.array([1.0]), 0.5)[0] == stats.log_quantile_e(np.array([0.5]), 1.0, 0.5)[0]
 
 
 def test_shares_are_checked_by_a_mixture_around_them():
@@ -271,6 +272,7 @@ def test_corrected_scores_mean_what_people_say():
         unasked = stats.corrected_score(judge, None, share=share, trust=trust)
         assert share * asked + (1 - share) * unasked == pytest.approx(label)
         assert max(abs(asked), abs(unasked)) <= stats.corrected_bound(share=share, trust=trust) + 1e-12
+    assert stats.corrected_score(0.4, None, share=0.5) == 0.4
     assert stats.corrected_bound(share=0.1) == pytest.approx(19.0)
     assert stats.corrected_bound(share=0.25, trust=0.5) == pytest.approx(5.5)
 
