@@ -165,6 +165,7 @@ class Load:
 
     def _run(self) -> None:
         connection: http.client.HTTPConnection | None = None
+        response: http.client.HTTPResponse | None = None
         while not self._stop.is_set():
             try:
                 if connection is None:
@@ -176,7 +177,10 @@ class Load:
                 assert response.status == 200
             except (OSError, http.client.HTTPException, AssertionError) as error:
                 self.failures.append(repr(error))
-                connection = None
+                for broken in (response, connection):
+                    if broken is not None:
+                        broken.close()
+                response = connection = None
                 continue
             self.answered += 1
             if not self.keep_alive or response.will_close:

@@ -60,7 +60,7 @@ def test_an_app_is_answered_and_the_exchange_recorded(serving: Serving) -> None:
     assert (line["model_requested"], line["status"], line["outcome"]) == ("gpt-4o", 200, "complete")
     shown = serving.admin(f"/api/v1/exchanges/{line['id']}").json()["record"]
     assert json.loads(shown["request_json"])["messages"] == [{"role": "user", "content": "hi"}]
-    assert "crossfade_requests_total" in serving.admin("/metrics").text
+    await_true(lambda: "crossfade_requests_total" in serving.admin("/metrics").text, "the recorder's metrics")
 
 
 def test_a_policy_comes_breaks_and_goes(serving: Serving, tmp_path: Path) -> None:

@@ -44,19 +44,6 @@ def test_a_killed_worker_is_replaced_and_no_connection_is_refused(serving: Servi
     assert sum(event["status"] == -signal.SIGKILL for event in serving.events("process.ended")) == 3
 
 
-@pytest.mark.parametrize("keep_alive", [False, True], ids=["new-connections", "kept-connections"])
-def test_a_reload_under_load_fails_no_request(serving: Serving, *, keep_alive: bool) -> None:
-    """SIGHUP replaces every process while requests go on, and not one of them fails."""
-    with load(serving.port, keep_alive=keep_alive) as running:
-        for round_ in range(1, 6):
-            before = serving.pid_of("worker-0")
-            serving.process.send_signal(signal.SIGHUP)
-            await_true(lambda wanted=round_: len(serving.events("reload.done")) == wanted, "reload")
-            assert serving.pid_of("worker-0") != before
-    assert running.failures == []
-    assert running.answered > 50
-
-
 def test_a_reload_changes_the_number_of_workers_and_the_port(serving: Serving) -> None:
     """Settings that are read again take effect whole: more workers, then fewer, on another port."""
     serving.workers = 3
