@@ -188,4 +188,6 @@ def refuses(client: httpx.Client, port: int) -> bool:
         client.get(f"http://127.0.0.1:{port}/")
     except httpx.ConnectError:
         return True
+    except httpx.TransportError:
+        return False  # it stood in the backlog when the listener closed: reset by the kernel, the next one is refused
     return False
