@@ -21,8 +21,6 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     idle_write_s: float = 120.0
     """Longest time an app may leave our bytes unread."""
     connections: int = 8192
-    connections_per_peer: int = 0
-    """0: no limit."""
     in_flight: int = 1024
     """Requests under way in this worker; above it new ones are shed at once."""
     retry_after_s: float = 1.0
@@ -56,7 +54,6 @@ class Boot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drain_s: float = 600.0
     tls_cert: str | None = None
     tls_key: str | None = None
-    keep_request_headers: bool = True
 
 
 def encode(boot: Boot) -> bytes:

@@ -167,7 +167,7 @@ def _lock(fd: int) -> None:
         try:
             return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            time.sleep(LOCK_PAUSE_S)
+            time.sleep(LOCK_PAUSE_S)  # at start, before any loop runs
     return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

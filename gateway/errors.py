@@ -37,7 +37,6 @@ CODES: dict[str, Code] = {
     # try again
     "header_timeout": Code(408, "The request's headers took too long."),
     "overloaded": Code(503, "The gateway has too many requests under way; try again shortly.", retry=True),
-    "draining": Code(503, "This gateway process is shutting down; try again.", retry=True),
     "upstream_saturated": Code(503, "All connections to upstream {} are in use; try again shortly.", retry=True),
     "upstream_unreachable": Code(502, "Upstream {} cannot be reached. Nothing was sent to it.", retry=True),
     "upstream_tls": Code(502, "Upstream {} has no certificate we can trust. Nothing was sent to it.", retry=False),

@@ -281,8 +281,6 @@ class Limits(_Section):
     """Longest an app may leave our bytes unread."""
     connections: int = Field(default=8192, ge=1)
     """Connections of apps, per worker."""
-    connections_per_peer: int = Field(default=0, ge=0)
-    """The same from one address; 0: no limit."""
     in_flight: int = Field(default=1024, ge=1)
     """Requests under way, per worker; above it new ones are shed at once with 503."""
     retry_after: Seconds = 1.0

@@ -74,7 +74,7 @@ def writing(connection: sqlite3.Connection) -> Generator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
-    except BaseException:
+    except BaseException:  # whatever ends it, an interrupt too, undoes it; it is raised again
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")

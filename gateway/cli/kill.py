@@ -74,7 +74,7 @@ def confirmation(data: DataDir, *, wanted: int) -> Confirmation:
         confirmed = [worker.name for worker in workers if worker.gauges["killed"] == wanted]
         if len(confirmed) == len(workers) or clock.monotonic() > until:
             return Confirmation([worker.name for worker in workers], confirmed)
-        time.sleep(POLL_S)
+        time.sleep(POLL_S)  # a command at a terminal: nothing else runs here
 
 
 def _said(data: DataDir, *, off: bool, is_new: bool) -> str:

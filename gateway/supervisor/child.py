@@ -114,7 +114,7 @@ def spawn(name: str, program: Program) -> Child:
             start_new_session=True,  # a Ctrl-C in the terminal is for the supervisor, which drains
             preexec_fn=_die_with_parent(),  # noqa: PLW1509 -- the supervisor has no threads
         )
-    except BaseException:
+    except BaseException:  # nobody else knows of the pipe yet; it is raised again
         os.close(ready_read)
         raise
     finally:

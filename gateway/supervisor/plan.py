@@ -248,7 +248,6 @@ def worker_limits(limits: Limits) -> worker_boot.Limits:
         keep_alive_s=limits.keep_alive,
         idle_write_s=limits.idle_write,
         connections=limits.connections,
-        connections_per_peer=limits.connections_per_peer,
         in_flight=limits.in_flight,
         retry_after_s=limits.retry_after,
     )

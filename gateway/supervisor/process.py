@@ -219,7 +219,7 @@ class Supervisor:
             self.gauges.begin(name, plan.data.live(name))
             try:
                 child = self._spawn(name, plan.worker(name, [sock.fileno()]))
-            except BaseException:
+            except BaseException:  # a worker that never was has no gauges; it is raised again
                 self.gauges.end(name)
                 raise
             child.exited.add_done_callback(lambda _: self.gauges.end(name))

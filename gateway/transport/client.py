@@ -237,7 +237,7 @@ async def _through_proxy(target: Target, factory: Callable[[], Connection]) -> C
         secured: asyncio.BaseTransport | None = transport
         if target.tls is not None:
             secured = await loop.start_tls(transport, connection, target.tls, server_hostname=target.host)
-    except BaseException:
+    except BaseException:  # a deadline or a cancel, too, must not leave the connection behind; it is raised again
         transport.abort()
         raise
     if secured is None:
