@@ -5,9 +5,9 @@ python -m bench.adapt
 
 import timeit
 
-from gateway.proxy.adapt.answer import AnswerAdapter
-from gateway.proxy.adapt.asked import Asked
-from gateway.proxy.adapt.request import adapt_request
+from gateway.adapt.answer import AnswerAdapter
+from gateway.adapt.asked import Asked
+from gateway.adapt.request import adapt_request
 from policies.routing import Variant
 from records.wire.sse import Decoder
 

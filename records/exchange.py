@@ -153,6 +153,14 @@ class Gap(msgspec.Struct, frozen=True):
     """Exchanges here whose bodies were left out."""
 
 
+class Note(msgspec.Struct, frozen=True):
+    """A row that the control plane made, on its way into the records; its journal carries it as workers' do theirs."""
+
+    table: Literal["comparisons", "observations", "decisions"]
+    row: bytes
+    """msgpack of the table's own struct."""
+
+
 def _headers(head: bytes) -> list[tuple[bytes, bytes]]:
     lines = [line.partition(b":") for line in head.split(b"\r\n")[1:]]
     return [(name, value.strip(b" \t")) for name, _, value in lines]

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from records.comparison import Comparison
 from records.record import Record, Vote
 
 Kind = Literal["user", "key", "conversation", "exchange"]
@@ -54,10 +55,12 @@ class Sieve:
         self._pairs = frozenset((subject.kind, subject.value) for subject in forgotten.subjects)
         self._ids = frozenset(forgotten.exchange_ids)
 
-    def covers(self, row: Record | Vote) -> bool:
+    def covers(self, row: Record | Vote | Comparison) -> bool:
         """Whether `row` must not be kept."""
         if not self._pairs:
             return False
+        if isinstance(row, Comparison):
+            return row.exchange_id in self._ids or ("exchange", row.exchange_id) in self._pairs
         if isinstance(row, Vote):
             named = {("key", row.key_id), ("exchange", row.exchange_id)}
             return row.exchange_id in self._ids or not named.isdisjoint(self._pairs)

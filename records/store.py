@@ -124,7 +124,7 @@ class Store:
         return len(gone)
 
     def forget(self, forgotten: Forgotten) -> int:
-        """Remove every exchange that `forgotten` covers, and its feedback, by rewriting the files. Returns how many.
+        """Remove every exchange that `forgotten` covers, and all that was said of it. Returns how many.
 
         Raises:
             OSError, duckdb.Error: not all of it is gone; do it again.
@@ -133,7 +133,8 @@ class Store:
         ids = self.ids(where, parameters)
         removed = self._rewrite("exchanges", where, parameters)
         if ids:
-            self._rewrite("feedback", "list_contains(?, exchange_id)", [ids])
+            for table in ("feedback", "comparisons"):
+                self._rewrite(table, "list_contains(?, exchange_id)", [ids])
         return removed
 
     def _rewrite(self, table: str, where: str, parameters: list[object]) -> int:

@@ -11,6 +11,7 @@ import duckdb
 import msgspec
 import numpy as np
 
+from records.comparison import Comparison, DecisionRow, Observation
 from records.record import Record, Vote
 
 _ROW_GROUP = 2048
@@ -58,7 +59,12 @@ def _column(name: str, hint: Any) -> Column:
 
 EXCHANGES = Table("exchanges", Record, "arrived_us", _columns(Record))
 FEEDBACK = Table("feedback", Vote, "said_us", _columns(Vote))
-TABLES = (EXCHANGES, FEEDBACK)
+COMPARISONS = Table("comparisons", Comparison, "compared_us", _columns(Comparison))
+OBSERVATIONS = Table("observations", Observation, "observed_us", _columns(Observation))
+DECISIONS = Table("decisions", DecisionRow, "decided_us", _columns(DecisionRow))
+TABLES = (EXCHANGES, FEEDBACK, COMPARISONS, OBSERVATIONS, DECISIONS)
+NOTED = {table.name: table for table in (COMPARISONS, OBSERVATIONS, DECISIONS)}
+"""Tables whose rows come as notes of the control plane."""
 
 
 def connect() -> duckdb.DuckDBPyConnection:

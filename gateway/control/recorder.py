@@ -33,13 +33,14 @@ from gateway.log import Log
 from gateway.telemetry.metrics import PREFIX, Sample, render
 from policies import routing
 from records import forgetting
-from records.exchange import Exchange, Feedback, Gap
+from records.comparison import Comparison
+from records.exchange import Exchange, Feedback, Gap, Note
 from records.forgetting import Forgotten, Sieve
 from records.pricing import Override, PriceBook
 from records.record import Maker, Record, RoutePrices, Vote, bare
 from records.redact import Redactor, kinds_of
 from records.store import Change, Store
-from records.table import EXCHANGES, FEEDBACK
+from records.table import EXCHANGES, FEEDBACK, NOTED
 
 POLL_S = 0.1
 BATCH_S = 0.5
@@ -84,6 +85,8 @@ class Recorder:
     _maker: Maker = field(init=False)
     _rows: list[Record] = field(default_factory=list[Record], init=False)
     _votes: list[Vote] = field(default_factory=list[Vote], init=False)
+    _noted: dict[str, list[msgspec.Struct]] = field(default_factory=dict[str, list[msgspec.Struct]], init=False)
+    """Rows of the control plane, by table."""
     _bytes: int = field(default=0, init=False)
     _oldest: float | None = field(default=None, init=False)
     """When the first of what is not yet written was found."""
@@ -216,6 +219,18 @@ class Recorder:
                     self._votes.append(vote)
             case Gap():
                 self.state.tally.add_gap(found)
+            case Note():
+                self._bytes += len(found.row) + 256
+                self._take_note(found)
+
+    def _take_note(self, note: Note) -> None:
+        try:
+            row: msgspec.Struct = msgspec.msgpack.decode(note.row, type=NOTED[note.table].row)
+        except msgspec.MsgspecError:
+            self.state.tally.lose("unreadable")
+            return
+        self.state.tally.count("records_total", (note.table,))
+        self._noted.setdefault(note.table, []).append(row)
 
     def _record(self, exchange: Exchange) -> Record:
         try:
@@ -240,9 +255,12 @@ class Recorder:
             votes = [vote for vote in self._votes if not self._sieve.covers(vote)]
             name = self._name()
             changes = self.store.stage(EXCHANGES, rows, name) + self.store.stage(FEEDBACK, votes, name)
+            for table, noted in self._noted.items():
+                kept = [row for row in noted if not (isinstance(row, Comparison) and self._sieve.covers(row))]
+                changes += self.store.stage(NOTED[table], kept, name)
             self.state.tally.lose("damaged", self.journals.take_damage())
             self._write_down(changes)
-            self._rows, self._votes, self._bytes, self._oldest = [], [], 0, None
+            self._rows, self._votes, self._noted, self._bytes, self._oldest = [], [], {}, 0, None
             self._publish()
         self.journals.remove_recorded(now, self.boot.journal_retention_s)
 

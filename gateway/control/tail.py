@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from records.exchange import Exchange, Feedback, Gap
+from records.exchange import Exchange, Feedback, Gap, Note
 from records.journal.frames import Kind
 from records.journal.reader import Assembler, Frame, SegmentReader, is_alive, segment_path, segments
 
@@ -17,7 +17,7 @@ YOUNG_S = 5.0
 """A directory that changed so recently may be of a worker that is just starting: looking whether it lives would take
 its lock for a moment."""
 
-Found = Exchange | Feedback | Gap
+Found = Exchange | Feedback | Gap | Note
 
 
 class Position(msgspec.Struct, frozen=True, order=True, array_like=True):

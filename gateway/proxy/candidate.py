@@ -12,13 +12,13 @@ import asyncio
 
 import msgspec
 
-from gateway.proxy.adapt.answer import AnswerAdapter
-from gateway.proxy.adapt.problem import classify
-from gateway.proxy.adapt.request import Adapted
+from gateway.adapt.answer import AnswerAdapter
+from gateway.adapt.problem import classify
+from gateway.adapt.request import Adapted
 from gateway.proxy.ports import Asker, Verdicts
-from gateway.proxy.upstreams import Destination
 from gateway.transport.failure import Failure
 from gateway.transport.sending import Reply, Sending, own_reply
+from gateway.upstreams import Destination
 from policies.routing import Variant
 from records.exchange import Attempt
 

@@ -2,8 +2,8 @@
 
 from gateway.proxy.keys import Caller, Callers, credential
 from gateway.proxy.serving import Serving
-from gateway.proxy.upstreams import Destination
 from gateway.transport.message import LENGTH_MARK, Preamble
+from gateway.upstreams import Destination
 
 READ_TIMEOUT_S = 600.0
 """The SDKs' own deadline, where the app states none (x-stainless-read-timeout)."""

@@ -24,11 +24,11 @@ from gateway.proxy.heads import Framing, answer_head, frame
 from gateway.proxy.kept import Kept
 from gateway.proxy.known import Known, kept_bytes
 from gateway.proxy.ports import Relay, Worker
-from gateway.proxy.upstreams import Destination
 from gateway.transport.failure import Failure
 from gateway.transport.message import LAST_CHUNK, Request, chunk
 from gateway.transport.sending import Reply, Sending, own_reply
 from gateway.transport.server import AppConnection
+from gateway.upstreams import Destination
 from records.exchange import Attempt, Meta, Outcome
 
 BUFFERED_BYTES = 64 * 1024

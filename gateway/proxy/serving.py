@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.proxy.upstreams import Destination, UpstreamError, make_ready
+from gateway.upstreams import Destination, UpstreamError, make_ready
 from policies import routing
 
 POLL_S = 0.2

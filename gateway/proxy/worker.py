@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import cast
 
 from gateway import errors
+from gateway.adapt.request import Unfit, adapt_request
 from gateway.boot import Boot
 from gateway.live import INDEX, Live
 from gateway.log import Log
 from gateway.proxy.account import Course
-from gateway.proxy.adapt.request import Unfit, adapt_request
 from gateway.proxy.admit import Plan
 from gateway.proxy.breaker import Breaker
 from gateway.proxy.budget import Budget

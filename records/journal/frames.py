@@ -48,6 +48,8 @@ class Kind(IntEnum):
     """The final meta of an OPEN exchange, as a WHOLE without bodies of its own; its response body is the last part."""
     FEEDBACK = 5
     GAP = 6
+    NOTE = 7
+    """A row of the control plane's, not of a worker's."""
 
 
 class NotASegmentError(Exception):

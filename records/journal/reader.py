@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from cryptography.exceptions import InvalidTag
 
-from records.exchange import Exchange, Feedback, Gap, Meta, Outcome
+from records.exchange import Exchange, Feedback, Gap, Meta, Note, Outcome
 from records.journal.frames import (
     FRAME_HEADER_BYTES,
     FRAME_MAGIC,
@@ -117,6 +117,10 @@ class SegmentReader:
             at += len(block) - FRAME_HEADER_BYTES + 1
 
 
+_ALONE: dict[Kind, type[Feedback | Gap | Note]] = {Kind.FEEDBACK: Feedback, Kind.GAP: Gap, Kind.NOTE: Note}
+"""Frames that say all there is to say."""
+
+
 @dataclass(slots=True)
 class Assembler:
     """Exchanges out of the frames of one worker, in order.
@@ -126,16 +130,14 @@ class Assembler:
 
     opened: dict[str, "Opened"] = field(default_factory=dict[str, "Opened"])
 
-    def feed(self, frame: Frame) -> Exchange | Feedback | Gap | None:
+    def feed(self, frame: Frame) -> Exchange | Feedback | Gap | Note | None:
         """What this frame completes, if anything.
 
         Raises:
             msgspec.MsgspecError: sealed by us and yet not what we write: another version's frame.
         """
-        if frame.kind is Kind.FEEDBACK:
-            return msgspec.msgpack.decode(frame.payload, type=Feedback)
-        if frame.kind is Kind.GAP:
-            return msgspec.msgpack.decode(frame.payload, type=Gap)
+        if frame.kind in _ALONE:
+            return msgspec.msgpack.decode(frame.payload, type=_ALONE[frame.kind])
         if frame.kind is Kind.PART:
             begun = self.opened.get(_uuid_text(frame.payload[:16]))
             if begun is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from records.exchange import Feedback, Gap, Meta
+from records.exchange import Feedback, Gap, Meta, Note
 from records.journal.frames import (
     LENGTHS,
     MAX_PAYLOAD_BYTES,
@@ -37,6 +37,7 @@ class Losses:
     exchanges: int = 0
     bodies: int = 0
     feedback: int = 0
+    notes: int = 0
     last_reason: str = ""
 
 
@@ -119,6 +120,12 @@ class JournalWriter:
         """Keep what was said of an earlier answer."""
         kept = self._append(Kind.FEEDBACK, encode_meta(feedback))
         self.losses.feedback += not kept
+        return kept
+
+    def note(self, note: Note) -> bool:
+        """Keep a row of the control plane's."""
+        kept = self._append(Kind.NOTE, encode_meta(note))
+        self.losses.notes += not kept
         return kept
 
     def _exchange(

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.proxy.adapt.answer import AnswerAdapter
-from gateway.proxy.adapt.asked import Asked
-from gateway.proxy.adapt.problem import Failure, classify
+from gateway.adapt.answer import AnswerAdapter
+from gateway.adapt.asked import Asked
+from gateway.adapt.problem import Failure, classify
 from policies.routing import Variant
 from records.wire.sse import Decoder
 from tests.fakes.openai_answers import Speaker

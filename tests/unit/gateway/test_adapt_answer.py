@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.proxy.adapt.answer import AnswerAdapter
-from gateway.proxy.adapt.asked import Asked
-from gateway.proxy.adapt.problem import Failure
-from gateway.proxy.adapt.request import Adapted, adapt_request
+from gateway.adapt.answer import AnswerAdapter
+from gateway.adapt.asked import Asked
+from gateway.adapt.problem import Failure
+from gateway.adapt.request import Adapted, adapt_request
 from policies.routing import Variant
 
 STUDENT = Variant("vllm", model="triage-7b")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.proxy.adapt.problem import Failure, classify, classify_event
+from gateway.adapt.problem import Failure, classify, classify_event
 
 CONTEXT = [
     b'{"error":{"message":"This model\'s maximum context length is 1024 tokens.","code":400}}',

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.proxy.adapt.request import Adapted, Kind, Unfit, adapt_request
+from gateway.adapt.request import Adapted, Kind, Unfit, adapt_request
 from policies.routing import Variant
 
 CHAT = "/v1/chat/completions"

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from gateway.proxy.adapt.request import Adapted, adapt_request
+from gateway.adapt.request import Adapted, adapt_request
 from gateway.proxy.candidate import PROBLEM_BYTES, WHOLE_BYTES, CandidateRelay
-from gateway.proxy.upstreams import make_ready
 from gateway.transport.failure import Failure
 from gateway.transport.message import Preamble, Request
 from gateway.transport.sending import Reply, Sending, Target
+from gateway.upstreams import make_ready
 from policies.routing import Upstream, Variant
 from records.exchange import Attempt, Outcome
 from tests.faults.upstream import DONE, event

@@ -8,8 +8,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway import errors
-from gateway.proxy.adapt.asked import UNREADABLE, Asked
-from gateway.proxy.adapt.problem import Failure, classify_event
+from gateway.adapt.asked import UNREADABLE, Asked
+from gateway.adapt.problem import Failure, classify_event
 from policies.assignment import CANDIDATE_CALL_PREFIX
 from policies.routing import Variant
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from gateway.proxy.adapt.asked import UNREADABLE
+from gateway.adapt.asked import UNREADABLE
 
 Kind = Literal[
     "capability",  # this request is beyond the candidate: a miss, not an outage

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.proxy.upstreams import Destination, UpstreamError, make_ready
 from gateway.transport.message import Preamble, Request
+from gateway.upstreams import Destination, UpstreamError, make_ready
 from policies.routing import Upstream
 
 

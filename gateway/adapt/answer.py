@@ -11,11 +11,11 @@ still take over unseen.
 Source: wire.md finding 6 and B5 in words.
 """
 
-from gateway.proxy.adapt import chat, responses
-from gateway.proxy.adapt.asked import Asked
-from gateway.proxy.adapt.chat import ChatStream
-from gateway.proxy.adapt.problem import Failure
-from gateway.proxy.adapt.responses import ResponseStream
+from gateway.adapt import chat, responses
+from gateway.adapt.asked import Asked
+from gateway.adapt.chat import ChatStream
+from gateway.adapt.problem import Failure
+from gateway.adapt.responses import ResponseStream
 from policies.routing import Variant
 from records.wire import sse
 

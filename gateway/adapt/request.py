@@ -11,7 +11,7 @@ from typing import Literal, TypeGuard
 
 import msgspec
 
-from gateway.proxy.adapt.asked import UNREADABLE, Asked, read_asked, surface_of
+from gateway.adapt.asked import UNREADABLE, Asked, read_asked, surface_of
 from policies.routing import Variant
 
 Kind = Literal["openai", "vllm", "sglang", "triton", "litellm"]

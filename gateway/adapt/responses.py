@@ -5,9 +5,9 @@ Only events that carry the whole response, or a tool call's id, are written anew
 
 import msgspec
 
-from gateway.proxy.adapt.asked import UNREADABLE, Asked
-from gateway.proxy.adapt.chat import BROKEN, call_id
-from gateway.proxy.adapt.problem import Failure, classify_event
+from gateway.adapt.asked import UNREADABLE, Asked
+from gateway.adapt.chat import BROKEN, call_id
+from gateway.adapt.problem import Failure, classify_event
 from policies.routing import Variant
 
 Fields = dict[str, msgspec.Raw]

@@ -1,0 +1,205 @@
+"""The shared state as the control plane sees it: one interface, held by SQLite or Redis to one contract suite.
+
+Rules:
+1. Every write of a rollout is a compare-and-set on its version, under the leader's fencing epoch. Any node may lower
+   a weight without leading; only the leader may raise one.
+2. Every call has a deadline of its own and raises `StateDownError` beyond it. No app ever waits for any of it.
+3. What it answers is checked: a record that is torn, altered or of a newer format is `StateDownError`, never a guess.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+
+class StateDownError(Exception):
+    """The shared state cannot be used now: unreachable, too slow, full, read-only, or not ours. Says why."""
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """One route's rollout, as it is kept."""
+
+    version: int
+    """Rises by one with every write."""
+    epoch: int
+    """Fencing epoch of the leader that wrote it last."""
+    weight_ppm: int
+    """The candidate's share: beside the rollout, so that `lower` can be judged without reading it."""
+    rollout: bytes
+    """JSON of policies.rollout.Rollout."""
+    written_at: float
+    by: str
+    """The node."""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A route's evidence, and how far each node's events are in it."""
+
+    evidence: bytes
+    """JSON; the loop's own."""
+    positions: dict[str, int]
+    """Node -> the last event's number."""
+    seq: int
+    """Observations made so far."""
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One event of a node's, on its way to the leader."""
+
+    node: str
+    number: int
+    """Rises by one per node, without holes."""
+    route: str
+    body: bytes
+    """JSON; the loop's own."""
+
+
+class Order(msgspec.Struct, frozen=True):
+    """An operator's word, until a controller has taken it."""
+
+    id: str
+    route: str
+    verb: Literal["promote", "hold", "resume", "rollback"]
+    by: str
+    reason: str
+    at: float
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What became of an order."""
+
+    id: str
+    taken: bool
+    """False: refused; `text` says why."""
+    text: str
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """One decision as people read it later."""
+
+    id: str
+    at: float
+    route: str
+    move: str
+    outcome: str
+    text: str
+    """As `explain` says it."""
+    record: bytes
+    """The whole decision record."""
+
+
+class Node(msgspec.Struct, frozen=True):
+    """A node that was heard of lately."""
+
+    name: str
+    seen_at: float
+    table_version: int = 0
+    killed: bool = False
+    """Its kill file stands."""
+
+
+class SharedState(Protocol):
+    """What SQLite and Redis both do.
+
+    Times are the caller's `now`, Unix seconds; every method may raise StateDownError.
+    """
+
+    def lead(self, node: str, now: float) -> int | None:
+        """The fencing epoch if `node` leads now, taking or renewing the lease; None: another node leads."""
+        ...
+
+    def resign(self, node: str) -> None:
+        """Give the lease back, if `node` has it."""
+        ...
+
+    def leader(self, now: float) -> str | None:
+        """Who leads now; None: nobody evaluates anything, so nobody may renew a routing table's lease."""
+        ...
+
+    def rollouts(self) -> dict[str, Stored]:
+        """All rollouts, by route."""
+        ...
+
+    def store(self, route: str, new: Stored, *, expected: int, epoch: int) -> bool:
+        """Write a rollout if its version is `expected` (0: none yet) and no later epoch has led. False: it is not."""
+        ...
+
+    def lower(self, route: str, new: Stored, *, expected: int) -> bool:
+        """Write a rollout of a lower weight than the one kept, without leading. False: version or weight forbid it."""
+        ...
+
+    def snapshot(self, route: str) -> Snapshot | None:
+        """The evidence last kept."""
+        ...
+
+    def keep_snapshot(self, route: str, snapshot: Snapshot, *, epoch: int) -> bool:
+        """Keep evidence; False: a later epoch leads."""
+        ...
+
+    def offer(self, events: Sequence[Event]) -> None:
+        """Hand a node's events over to whoever leads.
+
+        A number that is there already, or that a snapshot holds, changes nothing: a node may offer twice.
+        """
+        ...
+
+    def offered(self, route: str, after: Mapping[str, int], limit: int) -> list[Event]:
+        """Events behind `after`, each node's in order, at most about `limit`."""
+        ...
+
+    def forget_offered(self, route: str, up_to: Mapping[str, int]) -> None:
+        """Let go of events that a kept snapshot contains."""
+        ...
+
+    def order(self, order: Order) -> None:
+        """Give an operator's word to whoever takes it first."""
+        ...
+
+    def orders(self) -> list[Order]:
+        """Orders not yet answered, oldest first."""
+        ...
+
+    def answer(self, answered: Answered) -> None:
+        """Answer an order; answers are kept for ten minutes."""
+        ...
+
+    def answered(self, order_id: str) -> Answered | None:
+        """What became of an order; None: nothing yet."""
+        ...
+
+    def add_decision(self, decided: Decided) -> None:
+        """Keep a decision; the last thousand of a route are kept."""
+        ...
+
+    def decisions(self, route: str | None, limit: int) -> list[Decided]:
+        """The latest decisions, newest first."""
+        ...
+
+    def keep_look(self, look: Decided) -> None:
+        """Keep what was last found of a route, moved or not, in place of what was found before."""
+        ...
+
+    def looks(self) -> dict[str, Decided]:
+        """What was last found, by route."""
+        ...
+
+    def set_killed(self, *, killed: bool, by: str, reason: str, now: float) -> None:
+        """Tell every node to make, or take away, its kill file."""
+        ...
+
+    def killed(self) -> bool | None:
+        """What was last told; None: nothing."""
+        ...
+
+    def heard(self, node: Node) -> None:
+        """Say that a node lives."""
+        ...
+
+    def nodes(self, now: float) -> list[Node]:
+        """Nodes heard of in the last minute."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...

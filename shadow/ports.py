@@ -1,0 +1,57 @@
+"""What the shadow needs of the world: models it may ask. The gateway gives it its one upstream client through these."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from shadow.compare.pair import Pair, Score
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One background call."""
+
+    upstream: str
+    """By its name in the settings."""
+    path: str
+    """As `/v1/chat/completions`."""
+    body: bytes
+    """JSON."""
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came back. Errors are values: nothing a model does raises."""
+
+    status: int
+    """0: no answer."""
+    body: bytes
+    """Streams put together into one JSON answer."""
+    error: str = ""
+    """A word of a closed list where there is no whole answer: `timeout`, `connect`, `broken`, `too_large`, …"""
+    first_byte_s: float | None = None
+    """Of a stream: to its first token."""
+    total_s: float = 0.0
+    timing_void: bool = False
+    """Our own loop was too late for the times to mean anything."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it is a whole answer with a good status."""
+        return 200 <= self.status < 300 and not self.error
+
+
+class Model(Protocol):
+    """Asks one upstream, with the gateway's own key, never a caller's."""
+
+    async def ask(self, ask: Ask) -> Heard:
+        """The answer, within the deadline."""
+        ...
+
+
+class Scorer(Protocol):
+    """A comparator that has to ask somebody: a judge, an embedder, a user's own program."""
+
+    async def score(self, pair: Pair) -> Score:
+        """What it found, within a deadline of its own. Who cannot be asked abstains; nothing raises."""
+        ...
