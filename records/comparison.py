@@ -56,7 +56,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     judge_cost_usd: Annotated[float, _about("of judging this pair")] = 0.0
     judge_json: Annotated[str, _about("JSON: both orders' verdicts, prompt hash, version; empty: not judged")] = ""
     abstained: Annotated[bool, _about("the judge was asked and gave no verdict")] = False
-    control: Annotated[bool | None, _about("a hidden control: whether the judge got it right")] = None
+    control: Annotated[bool | None, _about("a hidden control beside this pair: whether the judge got it right")] = None
     output_candidate_json: Annotated[str, _about("JSON of policies.events.Output: digest, length, flags")] = ""
     output_baseline_json: Annotated[str, _about("the same of the baseline's answer")] = ""
     answer_json: Annotated[str | None, _about("the background answer, redacted; null: not kept")] = None

@@ -64,6 +64,10 @@ class Score:
     """Probability with which this pair was scored."""
     abstained: bool = False
     """Whoever scores was asked, and gave no verdict."""
+    control: bool | None = None
+    """A hidden control was asked beside this pair: whether the judge got right what is known."""
+    cost_usd: float = 0.0
+    """Of whoever was asked to score."""
     told: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """JSON-able: what a reader wants to see. No text of an answer or a request."""
 
