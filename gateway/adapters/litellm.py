@@ -12,7 +12,6 @@ Rules:
 3. litellm is imported here and nowhere else, after its version was checked: 1.82.7 and 1.82.8 run malware on import.
 """
 
-import argparse
 import asyncio
 import importlib
 import importlib.metadata
@@ -28,6 +27,7 @@ import msgspec
 import uvicorn
 
 from gateway.adapters.boot import LitellmBoot
+from gateway.starting import read_boot, say_ready
 
 BANNED_VERSIONS = frozenset({"1.82.7", "1.82.8"})
 BODY_BYTES = 32 * 1024 * 1024
@@ -339,10 +339,7 @@ def listen(path: str) -> socket.socket:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    parser = argparse.ArgumentParser(description="An OpenAI-speaking door to a provider that litellm knows.")
-    parser.add_argument("--boot-fd", type=int, required=True)
-    with os.fdopen(parser.parse_args().boot_fd, "rb") as pipe:
-        boot = msgspec.json.decode(pipe.read(), type=LitellmBoot)
+    boot = msgspec.json.decode(read_boot(None), type=LitellmBoot)
     app = App(boot, load_litellm())
     config = uvicorn.Config(
         app,
@@ -354,9 +351,7 @@ def main() -> None:
         server_header=False,
     )
     with listen(boot.uds) as listening:
-        if boot.ready_fd >= 0:
-            os.write(boot.ready_fd, b"1")
-            os.close(boot.ready_fd)
+        say_ready(boot.ready_fd)
         uvicorn.Server(config).run(sockets=[listening])
 
 

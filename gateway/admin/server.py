@@ -1,6 +1,5 @@
 """The admin process: `python -m gateway.admin.server --boot-fd N`, behind the supervisor's front on a Unix socket."""
 
-import argparse
 import importlib.metadata
 import os
 import socket
@@ -14,6 +13,7 @@ from gateway.admin.api import Pages, create_app
 from gateway.admin.auth import Door
 from gateway.admin.boot import AdminBoot, decode
 from gateway.datadir import DataDir
+from gateway.starting import read_boot, say_ready
 
 CONCURRENCY = 64
 
@@ -28,9 +28,7 @@ class ReadyServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and report it to the supervisor."""
         await super().startup(sockets)
-        if self._ready_fd >= 0:
-            os.write(self._ready_fd, b"1")
-            os.close(self._ready_fd)
+        say_ready(self._ready_fd)
 
 
 def listen(path: Path) -> socket.socket:
@@ -63,10 +61,7 @@ def serve(boot: AdminBoot) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the admin process as the supervisor starts it."""
-    parser = argparse.ArgumentParser(prog="gateway.admin.server")
-    parser.add_argument("--boot-fd", type=int, required=True)
-    with os.fdopen(parser.parse_args(argv).boot_fd, "rb") as pipe:
-        serve(decode(pipe.read()))
+    serve(decode(read_boot(argv)))
     return 0
 
 

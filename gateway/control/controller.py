@@ -3,9 +3,6 @@
 It is the only writer of the table. When it is gone, workers serve from the last one until its lease is over.
 """
 
-import argparse
-import os
-import signal
 import sqlite3
 import sys
 import threading
@@ -25,6 +22,7 @@ from gateway.control.status import ControllerStatus, PolicyStatus
 from gateway.control.table import table_with
 from gateway.datadir import replace
 from gateway.log import Log
+from gateway.starting import read_boot, say_ready, stop_asked
 from gateway.state import StateError, opened
 from gateway.telemetry.metrics import PREFIX, Sample, render
 from policies.routing import PPM, Key, Route, Table
@@ -138,22 +136,14 @@ def run(controller: Controller, stop: threading.Event) -> None:
         controller.begin(state, clock.wall())
         while not stop.is_set():
             if controller.tick(state, clock.wall()) and ready_fd >= 0:
-                os.write(ready_fd, b"+")
-                os.close(ready_fd)
+                say_ready(ready_fd)
                 ready_fd = -1
             stop.wait(TICK_S)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the controller as the supervisor starts it."""
-    parser = argparse.ArgumentParser(prog="gateway.control.controller")
-    parser.add_argument("--boot-fd", type=int, required=True)
-    with os.fdopen(parser.parse_args(argv).boot_fd, "rb") as pipe:
-        boot = decode(pipe.read())
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    log = Log("controller")
+    boot, stop, log = decode(read_boot(argv)), stop_asked(), Log("controller")
     try:
         run(Controller(boot, PolicyReader(boot.surroundings, first_stage_ppm).compile, log), stop)
     except StateError as error:

@@ -9,11 +9,9 @@ One commit, in this order; a crash between any two steps loses nothing and repea
 Whoever starts finishes step 3 of the last commit, removes what was staged and not committed, and reads on from there.
 """
 
-import argparse
 import fcntl
 import os
 import secrets
-import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -30,6 +28,7 @@ from gateway.control.tail import Found, Progress
 from gateway.control.tally import Tally, expose
 from gateway.datadir import replace
 from gateway.log import Log
+from gateway.starting import read_boot, say_ready, stop_asked
 from gateway.telemetry.metrics import PREFIX, Sample, render
 from policies import routing
 from records import forgetting
@@ -379,9 +378,7 @@ def run(recorder: Recorder, stop: threading.Event, now: Callable[[], float] = cl
         OSError, duckdb.Error: the records cannot be opened; the supervisor starts us again.
     """
     recorder.begin(now())
-    if recorder.boot.ready_fd >= 0:
-        os.write(recorder.boot.ready_fd, b"+")
-        os.close(recorder.boot.ready_fd)
+    say_ready(recorder.boot.ready_fd)
     while not stop.is_set():
         if not recorder.step(now()):
             stop.wait(POLL_S)
@@ -394,14 +391,7 @@ def run(recorder: Recorder, stop: threading.Event, now: Callable[[], float] = cl
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the recorder as the supervisor starts it."""
-    parser = argparse.ArgumentParser(prog="gateway.control.recorder")
-    parser.add_argument("--boot-fd", type=int, required=True)
-    with os.fdopen(parser.parse_args(argv).boot_fd, "rb") as pipe:
-        boot = decode(pipe.read())
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    log = Log("recorder")
+    boot, stop, log = decode(read_boot(argv)), stop_asked(), Log("recorder")
     try:
         run(Recorder(boot, log), stop)
     except (OSError, duckdb.Error) as error:

@@ -4,7 +4,6 @@ SIGTERM: accept nothing new, tell apps to come back elsewhere with each answer, 
 SIGINT: the same, but idle connections are closed at once. SIGUSR2: as if the kill file had just been written.
 """
 
-import argparse
 import asyncio
 import gc
 import os
@@ -22,6 +21,7 @@ from gateway import clock
 from gateway.boot import Boot
 from gateway.proxy.serving import POLL_S
 from gateway.proxy.worker import Clock, NoTableError, Worker
+from gateway.starting import read_boot, say_ready
 from gateway.transport.server import AppConnection
 
 BACKLOG = 2048
@@ -49,7 +49,7 @@ async def serve(boot: Boot, environment: Mapping[str, str]) -> None:
         loop.add_signal_handler(signal.SIGINT, lambda: (stop.set(), hurry.set()))
         loop.add_signal_handler(signal.SIGUSR2, worker.kill)
         ticking = tasks.create_task(_tick(worker))
-        _say_ready(boot.ready_fd)
+        say_ready(boot.ready_fd)
         await stop.wait()
         for server in servers:
             server.close()
@@ -84,22 +84,9 @@ def _tls(boot: Boot) -> ssl.SSLContext | None:
     return context
 
 
-def _say_ready(fd: int) -> None:
-    if fd >= 0:
-        os.write(fd, b"1")
-        os.close(fd)
-
-
-def _read_boot(fd: int) -> Boot:
-    with os.fdopen(fd, "rb") as pipe:
-        return boot_format.decode(pipe.read())
-
-
 def main() -> int:
     """Run the worker; 1 if there was nothing to serve from."""
-    parser = argparse.ArgumentParser(prog="crossfade-worker")
-    parser.add_argument("--boot-fd", type=int, required=True)
-    boot = _read_boot(parser.parse_args().boot_fd)
+    boot = boot_format.decode(read_boot(None))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold prompts and keys
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
