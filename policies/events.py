@@ -54,6 +54,10 @@ class PairEvent:
     """A hidden control: whether the judge got right what is known. No evidence of the candidate."""
     label: float | None = None
     """A person's score of the same pair, where one was asked."""
+    agree: float | None = None
+    """Likeness of the two answers, 0 to 1. Two good answers may differ: it is shown, and decides nothing."""
+    agree_again: float | None = None
+    """Likeness of the baseline's answer to its own, asked again: the noise floor, which nothing can beat."""
 
     @property
     def paired(self) -> bool:

@@ -107,8 +107,12 @@ class Evidence:
         if event.error_baseline is not None:
             self._tally("baseline_asked")
             self._tally("baseline_failed", int(event.error_baseline))
+        self._liken("agree", event.agree)
+        self._liken("again", event.agree_again)
         self._detect(event, held)
-        if self.watermark_at is not None and event.at < self.watermark_at:
+        if not math.isfinite(event.at):
+            self._tally("lost")
+        elif self.watermark_at is not None and event.at < self.watermark_at:
             self._tally("late")
         elif len(self.open) >= MOST and event.unit not in self.open:
             self._tally("lost")
@@ -189,6 +193,11 @@ class Evidence:
             joined.counted |= unit.counted
         del joined.events[most:]
         self.open[event.unit] = [*far, joined]
+
+    def _liken(self, name: str, likeness: float | None) -> None:
+        if likeness is not None and 0 <= likeness <= 1:
+            self._tally(f"{name}_n")
+            self._tally(f"{name}_sum", histograms.micro(likeness))
 
     def _observe_pair(self, event: PairEvent) -> None:
         """Count what needs no unit: losses, missing verdicts, and the looks of both outputs."""
@@ -303,7 +312,7 @@ def _score(event: PairEvent, scale: float) -> int | None:
         return round(-MICRO / scale)
     if event.abstained:
         return 0
-    if event.q is None or not -1 <= event.q <= 1:
+    if event.q is None or not (-1 <= event.q <= 1 and 0 < event.p_sample <= 1):
         return None
     return round(MICRO * max(-1.0, min(1.0, event.q / event.p_sample / scale)))
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from policies.evidence import Evidence
-from policies.results import Alarm, GateResult, GuardResult
+from policies.results import Alarm, GateResult, GuardResult, Noise
 from policies.review import Conditions, review
 from policies.rollout import Decision, Rollout, command, step
 from policies.simulate import Simulation
@@ -101,6 +101,7 @@ def text(decision: Decision) -> str:
     if quiet := [guard.guard for guard in results.guards if guard.verdict is Verdict.PASS]:
         lines.append(f"  {'PASS':<12}  guards: {', '.join(quiet)}")
     lines += [_alarm_line(alarm) for alarm in results.alarms]
+    lines += _noise_lines(results.noise)
     if results.gates:
         lines.append(f"  every gate at its full alpha, all must pass; attempt {before.attempt}; looks: continuous")
     return "\n".join(lines)
@@ -131,6 +132,7 @@ def summary(simulation: Simulation) -> bytes:
                 {"detector": alarm.detector, "log10_m": alarm.log10_m, "limit": alarm.limit, "raised": alarm.raised}
                 for alarm in (results.alarms if results else ())
             ],
+            "noise": msgspec.to_builtins(results.noise if results else Noise()),
         }
     )
 
@@ -161,6 +163,15 @@ def _gate_line(gate: GateResult) -> str:
 
 def _guard_line(guard: GuardResult) -> str:
     return f"  {guard.verdict.name:<12}  {guard.reason}{'' if guard.required else ' (not required)'}"
+
+
+def _noise_lines(noise: Noise) -> list[str]:
+    """The noise floor and what the candidate does beside it; nothing where nothing was compared."""
+    if noise.agree is None and noise.agree_again is None:
+        return []
+    again = "not measured" if noise.agree_again is None else f"{noise.agree_again:.3f} on {noise.again_n}"
+    ours = "not measured" if noise.agree is None else f"{noise.agree:.3f} on {noise.n}"
+    return [f"  {'noise':<12}  A/A agree {again}, cand agree {ours} (informational)"]
 
 
 def _alarm_line(alarm: Alarm) -> str:

@@ -25,6 +25,8 @@ class _Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     valid_candidate: bool | None = None
     output_baseline: str | None = None
     output_candidate: str | None = None
+    agree: float | None = None
+    agree_again: float | None = None
     at: float | None = None
 
 
@@ -45,6 +47,9 @@ def read(line: bytes) -> tuple[PairEvent, bool]:
         ) from error
     if pair.q is not None and not -1 <= pair.q <= 1:
         raise PairError(f"q is {pair.q:g}; hint: the candidate's score less the baseline's, within [-1, 1]")
+    for name, likeness in (("agree", pair.agree), ("agree_again", pair.agree_again)):
+        if likeness is not None and not 0 <= likeness <= 1:
+            raise PairError(f"{name} is {likeness:g}; hint: a likeness within [0, 1]")
     event = PairEvent(
         pair.unit, pair.at or 0.0, q=pair.q,
         error_candidate=pair.error_candidate, error_baseline=pair.error_baseline, valid_candidate=pair.valid_candidate,
@@ -53,5 +58,6 @@ def read(line: bytes) -> tuple[PairEvent, bool]:
         cost_candidate_usd=pair.cost_candidate_usd, cost_baseline_usd=pair.cost_baseline_usd,
         output_candidate=None if pair.output_candidate is None else describe(pair.output_candidate),
         output_baseline=None if pair.output_baseline is None else describe(pair.output_baseline),
+        agree=pair.agree, agree_again=pair.agree_again,
     )  # fmt: skip
     return event, pair.at is not None

@@ -62,6 +62,18 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class Noise:
+    """How alike answers are: the candidate's to the baseline's, and the baseline's to itself. Gates nothing."""
+
+    n: int = 0
+    agree: float | None = None
+    """Mean likeness of candidate's and baseline's answers over `n` pairs; None: never compared."""
+    again_n: int = 0
+    agree_again: float | None = None
+    """Mean likeness of the baseline's answers to itself over `again_n` requests asked twice; None: never asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """All that is known of one rollout at one look."""
 
@@ -76,3 +88,4 @@ class Results:
     """Why the candidate cannot serve: its breaker or health check says so."""
     latency_limit_s: float | None = None
     """The limit that the baseline's first units set, once there are enough."""
+    noise: Noise = Noise()

@@ -7,7 +7,8 @@ from policies import guards, histograms
 from policies.detectors import Detector
 from policies.evidence import Evidence, EvidenceKey
 from policies.gates import Look, evaluate, gates_of
-from policies.results import Alarm, Results
+from policies.histograms import MICRO
+from policies.results import Alarm, Noise, Results
 from policies.rollout import Rollout
 
 
@@ -43,6 +44,17 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
         fault=seen.fault or _stale(rollout, seen, now),
         unhealthy=seen.unhealthy,
         latency_limit_s=_limit(evidence),
+        noise=_noise(evidence),
+    )
+
+
+def _noise(evidence: Evidence) -> Noise:
+    n, again_n = evidence.count("agree_n"), evidence.count("again_n")
+    return Noise(
+        n,
+        evidence.count("agree_sum") / n / MICRO if n else None,
+        again_n,
+        evidence.count("again_sum") / again_n / MICRO if again_n else None,
     )
 
 

@@ -49,6 +49,9 @@ def test_a_conversation_counts_once_by_its_mean():
         ({"q": None}, None, 0, None),
         ({"q": NAN}, None, 0, None),
         ({"q": 1.5}, None, 0, None),
+        ({"q": 0.5, "p_sample": 0.0}, None, 0, None),
+        ({"q": 0.5, "p_sample": NAN}, None, 0, None),
+        ({"q": 0.5, "p_sample": 2.0}, None, 0, None),
     ],
 )
 def test_intention_to_treat(changed: dict[str, object], quality: int | None, errors: int, validity: int | None):
@@ -329,6 +332,28 @@ def test_what_lies_behind_the_watermark_came_too_late():
     for moment in (50.0, 100.0, NAN, float("inf")):
         found.advance(moment)
     assert found.watermark_at == 100.0
+
+
+@pytest.mark.parametrize("at", [NAN, float("inf"), -float("inf")])
+def test_a_request_of_no_moment_is_lost(at: float):
+    """It can belong to no conversation; it is counted, and blocks as lost ones do."""
+    found = filled([pair(at=at)])
+    assert (found.count("lost"), found.count("units"), found.count("pairs")) == (1, 0, 1)
+
+
+def test_likeness_is_added_up_in_whole_numbers():
+    """Candidate's and baseline's own, each where it was measured; what is no likeness is left out."""
+    found = filled(
+        [
+            pair(agree=0.5, agree_again=0.25),
+            pair(agree=1.0),
+            own(Owner.BASELINE, agree_again=0.75),
+            pair(agree=NAN, agree_again=1.5),
+            pair(agree=-0.1),
+        ]
+    )
+    assert (found.count("agree_n"), found.count("agree_sum")) == (2, 1_500_000)
+    assert (found.count("again_n"), found.count("again_sum")) == (2, 1_000_000)
 
 
 def test_open_conversations_and_names_are_bounded(monkeypatch: pytest.MonkeyPatch):

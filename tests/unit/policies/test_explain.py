@@ -16,7 +16,10 @@ from tests.unit.policies.events import KEY, RULES, evidence, filled, own, pair
 
 NOON = 1_795_262_520.0
 PLAIN = Rules("support.triage", KEY, Gates(latency=None), Guards(outputs="observed"))
-STORY = [pair(f"u{i}", q={0: 1.0, 1: -1.0}.get(i % 20, 0.0)) for i in range(700)]
+STORY = [
+    pair(f"u{i}", q={0: 1.0, 1: -1.0}.get(i % 20, 0.0), agree=0.76, agree_again=None if i % 50 else 0.9)
+    for i in range(700)
+]
 
 
 def decided(events: int = 700) -> tuple[Decision, Record]:
@@ -35,12 +38,28 @@ ROUTE support.triage  CANDIDATE vllm/triage-7b@2026-11-18  STAGE shadow -> 1%  D
   PASS          guards: empty, refusal, loop, truncated, language, echo, unknown_tool, drops, unscored, abstained, controls, incident, judge_bias, concentration, shares
   quiet         detector errors: log10 1.37 of 4.00 after 700 requests, tolerance 0.02: quiet
   quiet         detector quality: log10 2.40 of 4.00 after 700 requests, tolerance 0.05: quiet
+  noise         A/A agree 0.900 on 14, cand agree 0.760 on 700 (informational)
   every gate at its full alpha, all must pass; attempt 1; looks: continuous"""  # noqa: E501 -- as printed
 
 
 def test_a_promotion_is_told_with_all_its_numbers():
     """Rule, gates, n, estimate, interval, limit and e-value, each in its line."""
     assert text(decided()[0]) == PROMOTION
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"agree": 0.5}, "A/A agree not measured, cand agree 0.500 on 1 (informational)"),
+        ({"agree_again": 0.5}, "A/A agree 0.500 on 1, cand agree not measured (informational)"),
+        ({}, ""),
+    ],
+)
+def test_the_noise_floor_is_told_as_far_as_it_is_known(more: dict[str, float], told: str):
+    """Either half may be missing; without both there is no line."""
+    results = review(filled([pair(**more)], PLAIN), start(PLAIN), now=NOON, seen=Conditions())
+    lines = [line for line in text(step(start(PLAIN), results, now=NOON)).split("\n") if "noise" in line]
+    assert lines == ([f"  noise         {told}"] if told else [])
 
 
 def test_a_hold_tells_what_is_missing():
@@ -165,6 +184,7 @@ def test_a_simulation_ends_in_one_line():
     assert row["log10_e"] >= 1.3
     assert row["reason"].startswith("quality: ")
     assert {guard["guard"]: guard["verdict"] for guard in found["guards"]}["outputs"] == "INCONCLUSIVE"
+    assert found["noise"] == {"n": 594, "agree": 0.76, "again_n": 12, "agree_again": 0.9}
     assert {row["detector"]: row["raised"] for row in found["detectors"]} == {"errors": False, "quality": False}
 
 
@@ -174,4 +194,5 @@ def test_a_simulation_of_nothing_ends_in_one_line_too():
     assert found == {
         "decision": "HOLD", "units": 0, "decided_at_unit": None, "rule": "no data", "reason": "no pair was given",
         "stage": "shadow", "gates": [], "guards": [], "detectors": [],
+        "noise": {"n": 0, "agree": None, "again_n": 0, "agree_again": None},
     }  # fmt: skip

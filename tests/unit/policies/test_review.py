@@ -7,6 +7,7 @@ import pytest
 
 from policies.gates import gates_of
 from policies.histograms import WHOLE, latency_edge
+from policies.results import Noise
 from policies.review import Conditions, key_of, review
 from policies.rollout import Rollout, start
 from policies.rules import Gates, Held, Latency
@@ -34,6 +35,18 @@ def test_a_review_looks_at_every_gate_guard_and_detector():
     assert results.gates[0].verdict is Verdict.PASS
     assert results.gates[0].lower is not None
     assert review(found, start(RULES), now=0.0, seen=Conditions(), bounds=False).gates[0].lower is None
+
+
+def test_the_noise_floor_is_told_and_decides_nothing():
+    """Means and their counts; None where nothing was compared. No gate, guard or alarm looks at them."""
+    told = review(
+        filled([pair("a", agree=0.5, agree_again=0.875), pair("b", agree=1.0)]),
+        start(RULES), now=0.0, seen=Conditions(),
+    )  # fmt: skip
+    silent = review(filled([pair("a"), pair("b")]), start(RULES), now=0.0, seen=Conditions())
+    assert told.noise == Noise(2, 0.75, 1, 0.875)
+    assert silent.noise == Noise(0, None, 0, None)
+    assert replace(told, noise=Noise()) == silent
 
 
 def test_conditions_are_passed_on():

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from policies.results import Alarm, GateResult, GuardResult, Results
@@ -530,3 +531,13 @@ def test_an_edit_that_leaves_the_stage_alone_keeps_its_time():
         at(0, Phase.ROLLED_BACK), replace(edited, ladder=Ladder((Stage(0, min_units=7), Stage(PPM)))), now=7.0
     )
     assert (stopped.rollout.phase, stopped.rollout.lived_s) == (Phase.ROLLED_BACK, 60.0)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_a_stored_rollout_comes_back_as_it_was(phase: Phase):
+    """JSON loses nothing: not what the rollout is held to, nor a moment's last digit."""
+    kept = replace(at(1, phase), seen_at=1_795_262_520.123457, error_s=0.1, rollbacks=2, budgets=3, epoch=4, attempt=5)
+    for held in (Held(), Held(latency_s=0.1 + 0.2, quality=-1 / 3)):
+        rollout = replace(kept, held=held)
+        assert msgspec.json.decode(msgspec.json.encode(rollout), type=Rollout) == rollout
+        assert msgspec.json.decode(msgspec.json.encode(held), type=Held) == held
