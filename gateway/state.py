@@ -14,6 +14,8 @@ from pathlib import Path
 
 BUSY_S = 5.0
 """Longest wait for another process's write."""
+FORMAT = 1
+"""The database's `user_version`; a later version that older ones cannot use has a higher one."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS keys (
     id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, hmac TEXT NOT NULL UNIQUE, scopes TEXT NOT NULL,
@@ -51,21 +53,46 @@ def opened(path: Path) -> Generator[sqlite3.Connection]:
     Raises:
         StateError: it cannot be opened, or is no state of ours.
     """
+    connection = connect(path)
     try:
-        # The file is made before SQLite makes it: for this user only. Its -wal and -shm take after it.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
-    except (OSError, sqlite3.Error) as error:
-        raise StateError(f"{path}: {error}. hint: let this user write there") from error
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.executescript(_SCHEMA)
         yield connection
     except sqlite3.DatabaseError as error:
         raise StateError(f"{path}: {error}. hint: `crossfade doctor` says more") from error
     finally:
         connection.close()
+
+
+def connect(path: Path, schema: str = "", *, busy_s: float = BUSY_S) -> sqlite3.Connection:
+    """A connection for its owner to close; `schema` is what the owner keeps in the state besides what is here.
+
+    Raises:
+        StateError: it cannot be opened, or is no state of ours.
+    """
+    try:
+        # The file is made before SQLite makes it: for this user only. Its -wal and -shm take after it.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
+    except (OSError, sqlite3.Error) as error:
+        raise StateError(f"{path}: {error}. hint: let this user write there") from error
+    try:
+        _prepare(connection, path, schema)
+    except (sqlite3.Error, StateError) as error:
+        connection.close()
+        if isinstance(error, StateError):
+            raise
+        raise StateError(f"{path}: {error}. hint: `crossfade doctor` says more") from error
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, schema: str) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if found > FORMAT:
+        raise StateError(f"{path} is of format {found}, this version knows {FORMAT}. hint: run the newer version")
+    connection.executescript(_SCHEMA + schema)
+    if found < FORMAT:
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
 
 
 @contextlib.contextmanager

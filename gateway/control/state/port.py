@@ -5,12 +5,28 @@ Rules:
    a weight without leading; only the leader may raise one.
 2. Every call has a deadline of its own and raises `StateDownError` beyond it. No app ever waits for any of it.
 3. What it answers is checked: a record that is torn, altered or of a newer format is `StateDownError`, never a guess.
+4. Everything is bounded. What does not fit is `StateDownError`, and stays with whoever offered it.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
+
+LEASE_S = 5.0
+"""How long a leader leads without renewing: another node takes over after it."""
+ANSWERS_S = 600.0
+"""How long an answered order is remembered."""
+NODES_S = 60.0
+"""How long a node that is silent counts as there."""
+MAX_BYTES = 4 * 1024 * 1024
+"""Longest value."""
+MAX_OFFERED = 20_000
+"""Events of one route that wait for a leader; the others wait in their node's outbox."""
+MAX_ORDERS = 100
+"""Orders that wait for an answer."""
+MAX_DECISIONS = 1000
+"""Decisions kept of a route."""
 
 
 class StateDownError(Exception):
@@ -21,9 +37,9 @@ class Stored(msgspec.Struct, frozen=True):
     """One route's rollout, as it is kept."""
 
     version: int
-    """Rises by one with every write."""
+    """Rises by one with every write; the store counts it, whatever the writer says here."""
     epoch: int
-    """Fencing epoch of the leader that wrote it last."""
+    """Fencing epoch of the leader that wrote it last; the store knows it, whatever the writer says here."""
     weight_ppm: int
     """The candidate's share: beside the rollout, so that `lower` can be judged without reading it."""
     rollout: bytes
@@ -41,7 +57,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     positions: dict[str, int]
     """Node -> the last event's number."""
     seq: int
-    """Observations made so far."""
+    """Observations made so far, in all attempts: it never falls."""
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -106,7 +122,11 @@ class SharedState(Protocol):
     """
 
     def lead(self, node: str, now: float) -> int | None:
-        """The fencing epoch if `node` leads now, taking or renewing the lease; None: another node leads."""
+        """The fencing epoch if `node` leads now, taking or renewing the lease; None: another leads.
+
+        A process that has just begun takes over from an earlier one of its own node at once, under a new epoch; the
+        earlier one then gets None.
+        """
         ...
 
     def resign(self, node: str) -> None:
@@ -149,11 +169,11 @@ class SharedState(Protocol):
         ...
 
     def forget_offered(self, route: str, up_to: Mapping[str, int]) -> None:
-        """Let go of events that a kept snapshot contains."""
+        """Let go of events; only of those that the kept snapshot contains, whatever `up_to` says."""
         ...
 
     def order(self, order: Order) -> None:
-        """Give an operator's word to whoever takes it first."""
+        """Give an operator's word to whoever takes it first; giving it twice changes nothing."""
         ...
 
     def orders(self) -> list[Order]:
@@ -161,7 +181,7 @@ class SharedState(Protocol):
         ...
 
     def answer(self, answered: Answered) -> None:
-        """Answer an order; answers are kept for ten minutes."""
+        """Answer an order; the first answer counts, and is kept for ten minutes."""
         ...
 
     def answered(self, order_id: str) -> Answered | None:
@@ -197,7 +217,7 @@ class SharedState(Protocol):
         ...
 
     def nodes(self, now: float) -> list[Node]:
-        """Nodes heard of in the last minute."""
+        """Nodes heard of in the last minute, by name."""
         ...
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.state import AuditEntry, StateError, audit, first_broken, opened, read_audit, writing
+from gateway.state import FORMAT, AuditEntry, StateError, audit, first_broken, opened, read_audit, writing
 
 
 def entry(at: float) -> AuditEntry:
@@ -56,3 +56,12 @@ def test_errors_of_its_user_are_not_swallowed(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="no such table") as error, opened(tmp_path / "state.db") as state:
         state.execute("SELECT * FROM nope")
     assert isinstance(error.value.__cause__, sqlite3.OperationalError)
+
+
+def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+    """A state that a newer version has changed is left alone, and the message says what to do."""
+    with opened(tmp_path / "state.db") as state:
+        assert state.execute("PRAGMA user_version").fetchone() == (FORMAT,)
+        state.execute(f"PRAGMA user_version = {FORMAT + 1}")
+    with pytest.raises(StateError, match="newer version"), opened(tmp_path / "state.db"):
+        pass

@@ -1,0 +1,383 @@
+"""The shared state of a single node, in its own `state.db`: everything is one transaction, and nobody is far away."""
+
+import contextlib
+import sqlite3
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from gateway.control.state.port import (
+    ANSWERS_S,
+    LEASE_S,
+    MAX_BYTES,
+    MAX_DECISIONS,
+    MAX_OFFERED,
+    MAX_ORDERS,
+    NODES_S,
+    Answered,
+    Decided,
+    Event,
+    Node,
+    Order,
+    Snapshot,
+    StateDownError,
+    Stored,
+)
+from gateway.state import StateError, connect, writing
+
+DEADLINE_S = 1.0
+"""Longest wait for another process's write."""
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS shared_lease (
+    one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, node TEXT NOT NULL, until REAL NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS shared_rollouts (
+    route TEXT PRIMARY KEY, version INTEGER NOT NULL, epoch INTEGER NOT NULL, weight_ppm INTEGER NOT NULL,
+    rollout BLOB NOT NULL, written_at REAL NOT NULL, by TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS shared_snapshots (
+    route TEXT PRIMARY KEY, evidence BLOB NOT NULL, positions BLOB NOT NULL, seq INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS shared_events (
+    route TEXT NOT NULL, node TEXT NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (route, node, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shared_orders (
+    id TEXT PRIMARY KEY, route TEXT NOT NULL, verb TEXT NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL,
+    at REAL NOT NULL, taken INTEGER, text TEXT
+) STRICT;
+CREATE TABLE IF NOT EXISTS shared_decisions (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, at REAL NOT NULL, route TEXT NOT NULL,
+    move TEXT NOT NULL, outcome TEXT NOT NULL, text TEXT NOT NULL, record BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS shared_decisions_by_route ON shared_decisions (route, place);
+CREATE TABLE IF NOT EXISTS shared_looks (
+    route TEXT PRIMARY KEY, id TEXT NOT NULL, at REAL NOT NULL, move TEXT NOT NULL, outcome TEXT NOT NULL,
+    text TEXT NOT NULL, record BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS shared_kill (
+    one INTEGER PRIMARY KEY CHECK (one = 1), killed INTEGER NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL,
+    at REAL NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS shared_nodes (
+    name TEXT PRIMARY KEY, seen_at REAL NOT NULL, table_version INTEGER NOT NULL, killed INTEGER NOT NULL
+) STRICT;
+"""
+_Kept = TypeVar("_Kept")
+
+
+class SqliteState:
+    """`SharedState` in a file. It opens when first used, and again after a failure: it may be down at the start."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._epoch: int | None = None
+        """The last one this process led under; two processes on one file are told apart by it."""
+
+    def lead(self, node: str, now: float) -> int | None:
+        """As the port says."""
+        with self._writing() as state:
+            epoch, holder, until = _lease(state)
+            if epoch != self._epoch:
+                is_held = _is_held(until, now)
+                if is_held and (holder != node or self._epoch is not None):
+                    return None
+                epoch += 1
+            state.execute("INSERT OR REPLACE INTO shared_lease VALUES (1, ?, ?, ?)", (epoch, node, now + LEASE_S))
+        self._epoch = epoch
+        return epoch
+
+    def resign(self, node: str) -> None:
+        """As the port says."""
+        with self._writing() as state:
+            state.execute("UPDATE shared_lease SET until = 0 WHERE node = ? AND epoch = ?", (node, self._epoch))
+
+    def leader(self, now: float) -> str | None:
+        """As the port says."""
+        with self._open() as state:
+            _, holder, until = _lease(state)
+            return holder if _is_held(until, now) else None
+
+    def rollouts(self) -> dict[str, Stored]:
+        """As the port says."""
+        with self._open() as state:
+            return {row["route"]: _value(row, Stored) for row in state.execute("SELECT * FROM shared_rollouts")}
+
+    def store(self, route: str, new: Stored, *, expected: int, epoch: int) -> bool:
+        """As the port says."""
+        with self._writing(lasting=True) as state:
+            kept = _rollout(state, route)
+            if epoch != _lease(state)[0] or expected != (kept.version if kept else 0):
+                return False
+            _put_rollout(state, route, msgspec.structs.replace(new, version=expected + 1, epoch=epoch))
+        return True
+
+    def lower(self, route: str, new: Stored, *, expected: int) -> bool:
+        """As the port says."""
+        with self._writing(lasting=True) as state:
+            kept = _rollout(state, route)
+            if kept is None or expected != kept.version or new.weight_ppm >= kept.weight_ppm:
+                return False
+            _put_rollout(state, route, msgspec.structs.replace(new, version=expected + 1, epoch=kept.epoch))
+        return True
+
+    def snapshot(self, route: str) -> Snapshot | None:
+        """As the port says."""
+        with self._open() as state:
+            row = state.execute("SELECT * FROM shared_snapshots WHERE route = ?", (route,)).fetchone()
+            if row is None:
+                return None
+            return Snapshot(row["evidence"], _positions(row["positions"]), row["seq"])
+
+    def keep_snapshot(self, route: str, snapshot: Snapshot, *, epoch: int) -> bool:
+        """As the port says."""
+        _bounded(snapshot.evidence)
+        with self._writing(lasting=True) as state:
+            if epoch != _lease(state)[0]:
+                return False
+            positions = msgspec.json.encode(snapshot.positions)
+            state.execute(
+                "INSERT OR REPLACE INTO shared_snapshots VALUES (?, ?, ?, ?)",
+                (route, snapshot.evidence, positions, snapshot.seq),
+            )
+        return True
+
+    def offer(self, events: Sequence[Event]) -> None:
+        """As the port says."""
+        with self._writing() as state:
+            for route in {event.route for event in events}:
+                done = _done(state, route)
+                state.executemany(
+                    "INSERT OR IGNORE INTO shared_events (route, node, number, body) VALUES (?, ?, ?, ?)",
+                    [
+                        (route, event.node, event.number, _bounded(event.body))
+                        for event in events
+                        if event.route == route and event.number > done.get(event.node, 0)
+                    ],
+                )
+                if _waiting(state, route) > MAX_OFFERED:
+                    raise StateDownError(f"{MAX_OFFERED} events of {route!r} wait for a leader: no room for more")
+
+    def offered(self, route: str, after: Mapping[str, int], limit: int) -> list[Event]:
+        """As the port says."""
+        with self._open() as state:
+            nodes = [
+                str(row["node"])
+                for row in state.execute("SELECT DISTINCT node FROM shared_events WHERE route = ?", (route,))
+            ]
+            share = max(1, limit // max(1, len(nodes)))
+            return [
+                _value(row, Event)
+                for node in nodes
+                for row in state.execute(
+                    "SELECT * FROM shared_events WHERE route = ? AND node = ? AND number > ? ORDER BY number LIMIT ?",
+                    (route, node, after.get(node, 0), share),
+                )
+            ]
+
+    def forget_offered(self, route: str, up_to: Mapping[str, int]) -> None:
+        """As the port says."""
+        with self._writing() as state:
+            done = _done(state, route)
+            state.executemany(
+                "DELETE FROM shared_events WHERE route = ? AND node = ? AND number <= ?",
+                [(route, node, min(number, done.get(node, 0))) for node, number in up_to.items()],
+            )
+
+    def order(self, order: Order) -> None:
+        """As the port says."""
+        with self._writing(lasting=True) as state:
+            state.execute(
+                "DELETE FROM shared_orders WHERE taken IS NOT NULL AND at < ?",
+                (order.at - ANSWERS_S,),
+            )
+            (waiting,) = state.execute("SELECT count(*) FROM shared_orders WHERE taken IS NULL").fetchone()
+            if waiting >= MAX_ORDERS:
+                raise StateDownError(f"{waiting} orders wait for a controller: no room for more")
+            state.execute(
+                "INSERT OR IGNORE INTO shared_orders (id, route, verb, by, reason, at) VALUES (?, ?, ?, ?, ?, ?)",
+                (order.id, order.route, order.verb, order.by, order.reason, order.at),
+            )
+
+    def orders(self) -> list[Order]:
+        """As the port says."""
+        with self._open() as state:
+            rows = state.execute("SELECT * FROM shared_orders WHERE taken IS NULL ORDER BY at, rowid")
+            return [_value(row, Order) for row in rows]
+
+    def answer(self, answered: Answered) -> None:
+        """As the port says."""
+        with self._writing(lasting=True) as state:
+            state.execute(
+                "UPDATE shared_orders SET taken = ?, text = ? WHERE id = ? AND taken IS NULL",
+                (answered.taken, answered.text, answered.id),
+            )
+
+    def answered(self, order_id: str) -> Answered | None:
+        """As the port says."""
+        with self._open() as state:
+            row = state.execute(
+                "SELECT * FROM shared_orders WHERE id = ? AND taken IS NOT NULL", (order_id,)
+            ).fetchone()
+            return None if row is None else _value(row, Answered)
+
+    def add_decision(self, decided: Decided) -> None:
+        """As the port says."""
+        with self._writing() as state:
+            state.execute(
+                "INSERT OR IGNORE INTO shared_decisions (id, at, route, move, outcome, text, record)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*_columns(decided), _bounded(decided.record)),
+            )
+            state.execute(
+                "DELETE FROM shared_decisions WHERE route = ?1 AND place <= ("
+                "SELECT place FROM shared_decisions WHERE route = ?1 ORDER BY place DESC LIMIT 1 OFFSET ?2)",
+                (decided.route, MAX_DECISIONS),
+            )
+
+    def decisions(self, route: str | None, limit: int) -> list[Decided]:
+        """As the port says."""
+        with self._open() as state:
+            rows = state.execute(
+                "SELECT * FROM shared_decisions WHERE ?1 IS NULL OR route = ?1 ORDER BY place DESC LIMIT ?2",
+                (route, limit),
+            )
+            return [_value(row, Decided) for row in rows]
+
+    def keep_look(self, look: Decided) -> None:
+        """As the port says."""
+        with self._writing() as state:
+            state.execute(
+                "INSERT OR REPLACE INTO shared_looks (id, at, route, move, outcome, text, record)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*_columns(look), _bounded(look.record)),
+            )
+
+    def looks(self) -> dict[str, Decided]:
+        """As the port says."""
+        with self._open() as state:
+            return {row["route"]: _value(row, Decided) for row in state.execute("SELECT * FROM shared_looks")}
+
+    def set_killed(self, *, killed: bool, by: str, reason: str, now: float) -> None:
+        """As the port says."""
+        with self._writing(lasting=True) as state:
+            state.execute("INSERT OR REPLACE INTO shared_kill VALUES (1, ?, ?, ?, ?)", (killed, by, reason, now))
+
+    def killed(self) -> bool | None:
+        """As the port says."""
+        with self._open() as state:
+            row = state.execute("SELECT killed FROM shared_kill").fetchone()
+            return None if row is None else bool(row["killed"])
+
+    def heard(self, node: Node) -> None:
+        """As the port says."""
+        with self._writing() as state:
+            state.execute(
+                "INSERT OR REPLACE INTO shared_nodes VALUES (?, ?, ?, ?)",
+                (node.name, node.seen_at, node.table_version, node.killed),
+            )
+
+    def nodes(self, now: float) -> list[Node]:
+        """As the port says."""
+        with self._open() as state:
+            rows = state.execute("SELECT * FROM shared_nodes WHERE seen_at >= ? ORDER BY name", (now - NODES_S,))
+            return [_value(row, Node) for row in rows]
+
+    def close(self) -> None:
+        """As the port says."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextlib.contextmanager
+    def _open(self) -> Generator[sqlite3.Connection]:
+        """The connection; what goes wrong with it is `StateDownError`, and the next use opens it anew.
+
+        Raises:
+            StateDownError: it cannot be used, or holds what this version cannot read.
+        """
+        try:
+            if self._connection is None:
+                self._connection = connect(self._path, _SCHEMA, busy_s=DEADLINE_S)
+                self._connection.row_factory = sqlite3.Row
+            yield self._connection
+        except (sqlite3.Error, StateError, msgspec.MsgspecError) as error:
+            self.close()
+            raise StateDownError(str(error)) from error
+
+    @contextlib.contextmanager
+    def _writing(self, *, lasting: bool = False) -> Generator[sqlite3.Connection]:
+        """A transaction. `lasting`: on the disk before it returns; the others may go with the power, latest first."""
+        with self._open() as state:
+            state.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
+            with writing(state):
+                yield state
+
+
+def _lease(state: sqlite3.Connection) -> tuple[int, str, float]:
+    """Epoch, holder, and until when."""
+    row = state.execute("SELECT epoch, node, until FROM shared_lease").fetchone()
+    return (0, "", 0.0) if row is None else (row["epoch"], row["node"], row["until"])
+
+
+def _is_held(until: float, now: float) -> bool:
+    """Whether a lease holds. One that lasts longer than any is of a clock that has been set back since."""
+    return now < until <= now + LEASE_S
+
+
+def _rollout(state: sqlite3.Connection, route: str) -> Stored | None:
+    row = state.execute("SELECT * FROM shared_rollouts WHERE route = ?", (route,)).fetchone()
+    return None if row is None else _value(row, Stored)
+
+
+def _put_rollout(state: sqlite3.Connection, route: str, new: Stored) -> None:
+    state.execute(
+        "INSERT OR REPLACE INTO shared_rollouts VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (route, new.version, new.epoch, new.weight_ppm, _bounded(new.rollout), new.written_at, new.by),
+    )
+
+
+def _done(state: sqlite3.Connection, route: str) -> dict[str, int]:
+    """Node -> the last event's number that the kept snapshot holds."""
+    row = state.execute("SELECT positions FROM shared_snapshots WHERE route = ?", (route,)).fetchone()
+    return {} if row is None else _positions(row["positions"])
+
+
+def _positions(data: bytes) -> dict[str, int]:
+    return msgspec.json.decode(data, type=dict[str, int])
+
+
+def _waiting(state: sqlite3.Connection, route: str) -> int:
+    (count,) = state.execute("SELECT count(*) FROM shared_events WHERE route = ?", (route,)).fetchone()
+    return int(count)
+
+
+def _columns(decided: Decided) -> tuple[str, float, str, str, str, str]:
+    return decided.id, decided.at, decided.route, decided.move, decided.outcome, decided.text
+
+
+def _value(row: sqlite3.Row, kind: type[_Kept]) -> _Kept:
+    """A row as a value.
+
+    Raises:
+        msgspec.ValidationError: it holds something else.
+    """
+    fields: dict[str, Any] = dict(row)
+    for flag in ("killed", "taken"):
+        if flag in fields:
+            fields[flag] = bool(fields[flag])
+    return msgspec.convert(fields, kind)
+
+
+def _bounded(value: bytes) -> bytes:
+    """The value itself.
+
+    Raises:
+        StateDownError: it is longer than any may be.
+    """
+    if len(value) > MAX_BYTES:
+        raise StateDownError(f"{len(value)} bytes: longer than a value may be")
+    return value
