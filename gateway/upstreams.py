@@ -70,8 +70,22 @@ class Destination:
 
     def candidate_head(self, request: Request, body: bytes) -> bytes:
         """The head of a request of our own making: nothing of the app's but its trace."""
+        traced = [(name, request.get(name)) for name in CANDIDATE_PASSES]
+        lines = b"".join(b"\r\n%b: %b" % (name, value) for name, value in traced if value is not None)
+        return self._own_head(self.path(request.target), body, lines)
+
+    def background_head(self, target: bytes, body: bytes) -> bytes:
+        """The head of a request that nobody waits for: nothing of any app's."""
+        return self._own_head(self.path(target), body)
+
+    def page_head(self, path: bytes) -> bytes:
+        """The head of a GET for a page of the server itself, beside its API: `/metrics`."""
+        lines = b"GET %b HTTP/1.1\r\nhost: %b\r\nuser-agent: crossfade\r\naccept: */*"
+        return lines % (self.base.removesuffix(b"/v1") + path, self.host) + self.own + b"\r\n\r\n"
+
+    def _own_head(self, path: bytes, body: bytes, more: bytes = b"") -> bytes:
         lines = [
-            b"POST %b HTTP/1.1" % self.path(request.target),
+            b"POST %b HTTP/1.1" % path,
             b"host: " + self.host,
             b"content-type: application/json",
             b"accept: application/json, text/event-stream",
@@ -79,11 +93,7 @@ class Destination:
             b"user-agent: crossfade",
             b"content-length: %d" % len(body),
         ]
-        for name in CANDIDATE_PASSES:
-            value = request.get(name)
-            if value is not None:
-                lines.append(b"%b: %b" % (name, value))
-        return b"\r\n".join(lines) + self.own + b"\r\n\r\n"
+        return b"\r\n".join(lines) + more + self.own + b"\r\n\r\n"
 
 
 def make_ready(

@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from policies.routing import Variant
+from records.wire.usage import Usage
 from shadow.compare.pair import Pair, Score
+
+DEADLINES = frozenset({"first_byte_timeout", "total_timeout"})
+"""What `Heard.error` says where the call did not come in time."""
+UNFIT = "unfit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,9 @@ class Ask:
     body: bytes
     """JSON."""
     deadline_s: float
+    variant: Variant | None = None
+    """Whose answer to an app's request is wanted: the body is adapted for it, and its answer for the app, as the data
+    plane would; its own deadlines hold too. None: the body is the upstream's, and so is what comes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +37,16 @@ class Heard:
     body: bytes
     """Streams put together into one JSON answer."""
     error: str = ""
-    """A word of a closed list where there is no whole answer: `timeout`, `connect`, `broken`, `too_large`, …"""
+    """A word of a closed list where there is no whole answer: `unreachable`, `broken`, `total_timeout`, … The words of
+    `transport.failure` and `adapt.problem`, those of `DEADLINES` for our own deadlines, and `unfit` for what a variant
+    must not be asked."""
     first_byte_s: float | None = None
     """Of a stream: to its first token."""
     total_s: float = 0.0
     timing_void: bool = False
     """Our own loop was too late for the times to mean anything."""
+    usage: Usage | None = None
+    """The tokens that were counted there, whether or not the body says."""
 
     @property
     def is_good(self) -> bool:
