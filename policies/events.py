@@ -47,7 +47,8 @@ class PairEvent:
     output_candidate: Output | None = None
     output_baseline: Output | None = None
     dropped: bool = False
-    """The pair was drawn for mirroring and then lost (queue full, deadline): counted against the candidate."""
+    """The pair was drawn for mirroring and then lost. In the candidate's queue, or too old (`error_candidate` is False
+    then): counted against the candidate. Without a trace (None): counted as missing, and nobody's loss."""
     abstained: bool = False
     """The judge gave no verdict: a tie, and counted."""
     control: bool | None = None

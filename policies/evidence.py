@@ -104,6 +104,9 @@ class Evidence:
         _add_name(self.requests, event.unit)
         if event.paired:
             self._observe_pair(event)
+        elif event.dropped:  # drawn, and never heard of: nobody's loss, but missing pairs are a reason to wait
+            self._tally("pairs")
+            self._tally("dropped")
         if event.error_baseline is not None:
             self._tally("baseline_asked")
             self._tally("baseline_failed", int(event.error_baseline))
@@ -226,7 +229,8 @@ class Evidence:
         if event.valid_candidate is not None and event.valid_baseline is not False and not event.error_baseline:
             self._feed("validity", tolerances.validity, float(not event.valid_candidate))
         quality = gates.quality
-        if quality and (score := _score(event, quality.scale)) is not None:
+        # A pair lost in a full queue is a loss to the certificates; a burst of them is no reason to roll back.
+        if quality and not event.dropped and (score := _score(event, quality.scale)) is not None:
             allowed = quality.margin if held.quality is None else min(quality.margin, max(0.0, -held.quality))
             self._feed("quality", allowed / quality.scale, -score / MICRO, lo=-1.0)
         if gates.latency and (limit := gates.latency.limit_s or held.latency_s):

@@ -78,6 +78,20 @@ def test_what_goes_wrong_in_measuring_is_counted(changed: dict[str, object], cou
     assert sum(found.count(name) for name in ("dropped", "abstained", "unscored")) == 1
 
 
+def test_a_pair_that_left_no_trace_is_missing_and_nobodys_loss():
+    """What was drawn and never heard of counts among the drops; the candidate neither failed nor scored."""
+    found = filled([pair("u", error_candidate=None, dropped=True), pair("v")])
+    assert (found.count("pairs"), found.count("dropped")) == (2, 1)
+    assert (sum(found.histogram("quality").values()), found.detectors["errors"].n) == (1, 1)
+
+
+def test_a_burst_of_drops_is_no_alarm():
+    """Pairs lost in a full queue are losses to the certificates, and feed no quality detector."""
+    found = filled([pair(f"u{number}", dropped=True) for number in range(100)])
+    assert sum(found.histogram("quality").values()) == 100
+    assert "quality" not in found.detectors
+
+
 @pytest.mark.parametrize(
     "changed", [{"error_candidate": True}, {"error_baseline": True}, {"dropped": True}, {"abstained": True}]
 )

@@ -1,0 +1,74 @@
+"""Whom the shadow asks beside an exchange: by lot, fixed before any answer is seen. Pure.
+
+The shadow asks accordingly, and the controller waits accordingly: both call `asked_beside`, so neither has to tell
+the other. A conversation is drawn whole, by the hash of its unit; each purpose has a salt of its own, so that being
+drawn for one says nothing of being drawn for another, nor of the assignment.
+"""
+
+from typing import Protocol
+
+from policies.assignment import bucket
+from records.comparison import Asked
+from records.exchange import Meta
+
+_LEFT_OUT = frozenset({"unrouted", "pinned", "ineligible", "bypass", "refused"})
+"""Exchanges that nobody assigned: they are no evidence of anything."""
+_TOLD = frozenset({"complete", "upstream_broken", "upstream_error"})
+"""Outcomes that tell something of an upstream: not an app that hung up, a tunnel, or a worker that died."""
+_STOPPED = frozenset({"fallback", "unverified", "reverify", "breaker", "killed", "lease", "observe"})
+"""The candidate's by assignment, and answered by the baseline all the same."""
+_UPSTREAMS_FAULT = frozenset({408, 409, 425, 429})
+"""Statuses below 500 that speak of the upstream: any other of them is the app's own mistake, whoever is asked."""
+
+
+class Lots(Protocol):
+    """How much of a route is drawn; `shadow_plan.ShadowRoute` says it."""
+
+    @property
+    def sample_ppm(self) -> int:
+        """Of conversations answered by the baseline: the candidate is asked too."""
+        ...
+
+    @property
+    def reverse_ppm(self) -> int:
+        """Of conversations answered by the candidate: the baseline is asked too."""
+        ...
+
+    @property
+    def noise_ppm(self) -> int:
+        """Of mirrored exchanges: the baseline is asked a second time."""
+        ...
+
+    @property
+    def salt(self) -> str:
+        """Of the route's lots."""
+        ...
+
+
+def speaks(meta: Meta) -> bool:
+    """Whether an exchange is evidence of anything: eligible, assigned, the first try, and not the app's mistake."""
+    if not (meta.route and meta.unit) or meta.retry_count or meta.why in _LEFT_OUT or meta.outcome not in _TOLD:
+        return False
+    return not (400 <= meta.status < 500 and meta.status not in _UPSTREAMS_FAULT)
+
+
+def is_candidates(meta: Meta) -> bool:
+    """Whether the exchange was the candidate's by assignment, whoever answered it in the end."""
+    return meta.variant == "candidate" or meta.why in _STOPPED
+
+
+def asked_beside(meta: Meta, lots: Lots) -> tuple[Asked, ...]:
+    """Whom the shadow asks the same; empty: nobody."""
+    if not speaks(meta):
+        return ()
+    if meta.variant == "candidate":
+        return ("baseline",) if _is_drawn(meta, "baseline", lots.reverse_ppm, lots.salt) else ()
+    if is_candidates(meta) or not _is_drawn(meta, "candidate", lots.sample_ppm, lots.salt):
+        return ()
+    is_good = meta.outcome == "complete" and 200 <= meta.status < 300
+    again = is_good and _is_drawn(meta, "baseline_again", lots.noise_ppm, lots.salt)
+    return ("candidate", "baseline_again") if again else ("candidate",)
+
+
+def _is_drawn(meta: Meta, purpose: Asked, ppm: int, salt: str) -> bool:
+    return bucket(meta.unit, f"{salt}:{purpose}") < ppm
