@@ -13,7 +13,7 @@ import copy
 import math
 from bisect import insort
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from policies import histograms
 from policies.detectors import Detector, Recent
@@ -233,7 +233,7 @@ class Evidence:
         if quality and not event.dropped and (score := _score(event, quality.scale)) is not None:
             allowed = quality.margin if held.quality is None else min(quality.margin, max(0.0, -held.quality))
             self._feed("quality", allowed / quality.scale, -score / MICRO, lo=-1.0)
-        if gates.latency and (limit := gates.latency.limit_s or held.latency_s):
+        if gates.latency and (limit := held.limit_s(gates.latency)):
             taken = _latency(event, gates.latency, Owner.CANDIDATE) if self._felt(event, Owner.CANDIDATE) else None
             if taken is not None:
                 self._feed("latency", 1 - gates.latency.quantile, float(taken > limit))
@@ -242,6 +242,8 @@ class Evidence:
 
     def _feed(self, name: str, tolerance: float, badness: float, *, lo: float = 0.0, excuse: float = 0.0) -> None:
         detector = self.detectors.get(name) or Detector(tolerance, lo)
+        if detector.tolerance != tolerance:  # the policy was edited; what was seen stays seen
+            detector = replace(detector, tolerance=tolerance)
         self.detectors[name] = detector.after(badness, excuse=excuse)
 
     def _felt(self, event: PairEvent, side: Owner) -> bool:
@@ -282,7 +284,7 @@ class Evidence:
             return
         self._tally(f"warm_{side}")
         if self.count(f"warm_{side}") > gate.warmup:
-            self._spread(f"latency_{side}", known)
+            self._spread(f"{gate.measure}_{side}", known)
 
     def _spread(self, name: str, measured: list[float]) -> None:
         """Share one unit's weight among its requests' bins."""

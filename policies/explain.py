@@ -11,7 +11,8 @@ import msgspec
 from policies.evidence import Evidence
 from policies.results import Alarm, GateResult, GuardResult, Noise
 from policies.review import Conditions, review
-from policies.rollout import Decision, Rollout, command, step
+from policies.rollout import Decision, Rollout, command, revise, step
+from policies.rules import Rules
 from policies.simulate import Simulation
 from policies.terms import Verb, Verdict
 
@@ -48,6 +49,8 @@ class Record:
     """Closed counts and detectors, with the rules they were judged by."""
     order: Order | None = None
     format: int = FORMAT
+    revised: Rules | None = None
+    """The edited policy's, where an edit decided."""
 
 
 def record(decision: Decision, evidence: Evidence, seen: Conditions, *, version: str) -> Record:
@@ -60,8 +63,10 @@ def replay(kept: Record) -> Decision:
     before, now = kept.decision.before, kept.decision.at
     if kept.order:
         return command(before, kept.order.verb, now=now, by=kept.order.by, reason=kept.order.reason)
+    if kept.revised:
+        return revise(before, kept.revised, now=now)
     if kept.evidence is None:
-        return kept.decision
+        return step(before, kept.decision.results, now=now)
     return step(before, review(kept.evidence, before, now=now, seen=kept.seen), now=now)
 
 

@@ -147,10 +147,10 @@ def _latency(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     """In the canary: the share of requests within the limit is at least the quantile."""
     limit_s = gate.limit_s or look.latency_limit_s
     if limit_s is None:
-        seen = histograms.units_in(evidence.histogram("latency_baseline"))
+        seen = histograms.units_in(evidence.histogram(f"{gate.measure}_baseline"))
         reason = f"latency: {seen:.0f} of {gate.freeze_units} units of the baseline to set the limit by"
         return GateResult("latency", Verdict.INCONCLUSIVE, reason, limit=gate.quantile, required=gate.required)
-    found = evidence.histogram("latency_candidate")
+    found = evidence.histogram(f"{gate.measure}_candidate")
     if not found:
         return _missing("latency", gate, evidence.count("units_candidate") - gate.warmup)
     return _judge(_within(gate, found, limit_s), evidence, look)
@@ -158,7 +158,7 @@ def _latency(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
 
 def _screen(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     """In the shadow: nothing is certified about load that is not there, but a certified breach blocks."""
-    ours, theirs = evidence.histogram("latency_candidate"), evidence.histogram("latency_baseline")
+    ours, theirs = (evidence.histogram(f"{gate.measure}_{side}") for side in ("candidate", "baseline"))
     if not ours or (gate.limit_s is None and not theirs):
         return _missing("latency", gate, 0, needed_here=False)
     reading = _within(gate, ours, gate.limit_s) if gate.limit_s else _against(gate, ours, theirs)

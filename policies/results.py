@@ -86,6 +86,8 @@ class Results:
     """Why nothing can be judged at all: evaluator down, evidence stale, clocks apart."""
     unhealthy: str | None = None
     """Why the candidate cannot serve: its breaker or health check says so."""
-    latency_limit_s: float | None = None
-    """The limit that the baseline's first units set, once there are enough."""
+    latency_s: float | None = None
+    """The baseline's latency quantile, once enough of its units are seen to freeze it."""
+    latency_of: str = ""
+    """What `latency_s` is a quantile of."""
     noise: Noise = Noise()

@@ -32,7 +32,8 @@ def key_of(rollout: Rollout) -> EvidenceKey:
 def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions, bounds: bool = True) -> Results:
     """Judge all gates, guards and detectors. Pure; never raises."""
     gates = evidence.rules.gates
-    look = Look(rollout.held.latency_s, rollout.budgets, bounds)
+    look = Look(gates.latency and rollout.held.limit_s(gates.latency), rollout.budgets, bounds)
+    latency_s = _baseline_latency(evidence)
     return Results(
         gates=tuple(evaluate(gate, evidence, look) for gate in gates_of(gates)),
         guards=guards.watch(evidence),
@@ -43,7 +44,8 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
         units=evidence.count("units"),
         fault=seen.fault or _stale(rollout, seen, now),
         unhealthy=seen.unhealthy,
-        latency_limit_s=_limit(evidence),
+        latency_s=latency_s,
+        latency_of=gates.latency.what if gates.latency and latency_s is not None else "",
         noise=_noise(evidence),
     )
 
@@ -71,13 +73,13 @@ def _alarm(name: str, detector: Detector, arl: float, *, latch: bool) -> Alarm:
     return Alarm(name, at, limit, raised, reason)
 
 
-def _limit(evidence: Evidence) -> float | None:
-    """The latency limit relative to the baseline, once enough of its units are seen."""
-    gate, found = evidence.rules.gates.latency, evidence.histogram("latency_baseline")
-    if gate is None or gate.limit_s is not None or histograms.units_in(found) < gate.freeze_units:
+def _baseline_latency(evidence: Evidence) -> float | None:
+    """The baseline's quantile that a relative limit goes by, once enough of its units are seen."""
+    gate = evidence.rules.gates.latency
+    if gate is None or gate.limit_s is not None:
         return None
-    at = histograms.latency_quantile(found, gate.quantile)
-    return None if at is None else at * gate.ratio
+    found = evidence.histogram(f"{gate.measure}_baseline")
+    return None if histograms.units_in(found) < gate.freeze_units else histograms.latency_quantile(found, gate.quantile)
 
 
 def _stale(rollout: Rollout, seen: Conditions, now: float) -> str | None:

@@ -259,13 +259,13 @@ def _unjudged(results: Results) -> str | None:
 
 
 def _live(rollout: Rollout, results: Results, now: float) -> Rollout:
-    """The rollout a moment later: time lived, trouble lasting, the baseline's limit frozen."""
+    """The rollout a moment later: time lived, trouble lasting, the baseline's latency frozen."""
     if not math.isfinite(now):
         return rollout
     passed = 0.0 if rollout.seen_at is None else min(max(0.0, now - rollout.seen_at), rollout.settings.tick_s)
     held = rollout.held
-    if held.latency_s is None:
-        held = replace(held, latency_s=results.latency_limit_s)
+    if results.latency_s is not None and held.latency_of != results.latency_of:
+        held = replace(held, latency_s=results.latency_s, latency_of=results.latency_of)
     return replace(
         rollout, seen_at=now, lived_s=rollout.lived_s + passed, held=held,
         error_s=rollout.error_s + passed if _unjudged(results) else 0.0,

@@ -88,6 +88,11 @@ class Latency:
     alpha: float = 0.05
     required: bool = True
 
+    @property
+    def what(self) -> str:
+        """What is measured, as `ttft p95`: another quantile, or of another time, is another thing."""
+        return f"{self.measure} p{self.quantile * 100:g}"
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -239,10 +244,18 @@ class Held:
     """What a rollout is held to by its own history."""
 
     latency_s: float | None = None
-    """The latency limit that the baseline's first units set."""
+    """The baseline's latency quantile, as its first units set it."""
     quality: float | None = None
     """The lower confidence bound at which quality was last certified. A candidate is not only held to the margin but
     to what let it pass: falling surely below that is a change, and a change is what detectors are for."""
+    latency_of: str = ""
+    """What `latency_s` is a quantile of: `Latency.what`."""
+
+    def limit_s(self, gate: Latency) -> float | None:
+        """The latency limit for `gate`: its own, or a multiple of what was frozen for the same measure; else None."""
+        if gate.limit_s is not None or self.latency_s is None or self.latency_of != gate.what:
+            return gate.limit_s
+        return gate.ratio * self.latency_s
 
 
 @dataclass(frozen=True, slots=True)

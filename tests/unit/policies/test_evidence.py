@@ -12,7 +12,7 @@ from policies import evidence as module
 from policies.events import PairEvent
 from policies.evidence import OTHERS, Evidence, EvidenceKey
 from policies.histograms import WHOLE, latency_bin
-from policies.rules import Gates, Held, Latency, Quality, Rules, Units
+from policies.rules import Detectors, Gates, Held, Latency, Quality, Rules, Units
 from policies.terms import Owner
 from tests.unit.policies.events import KEY, RULES, answer, evidence, filled, own, pair
 
@@ -132,20 +132,20 @@ def test_each_arm_counts_its_own_errors_and_the_candidates_pairs_apart():
 def test_latency_is_what_apps_feel():
     """The mirror tells latency in the shadow; in the canary each arm tells its own, shared by its requests."""
     timed = pair(ttft_candidate_s=0.5, ttft_baseline_s=1.0)
-    assert set(filled([timed]).histogram("latency_candidate")) == {latency_bin(0.5)}
+    assert set(filled([timed]).histogram("ttft_candidate")) == {latency_bin(0.5)}
     canary = filled([timed, replace(timed, at=1.0, ttft_baseline_s=2.0)], weight_ppm=10_000)
-    assert canary.histogram("latency_candidate") == {}
-    assert canary.histogram("latency_baseline") == {latency_bin(1.0): WHOLE // 2, latency_bin(2.0): WHOLE // 2}
+    assert canary.histogram("ttft_candidate") == {}
+    assert canary.histogram("ttft_baseline") == {latency_bin(1.0): WHOLE // 2, latency_bin(2.0): WHOLE // 2}
     owned = filled([replace(timed, owner=Owner.CANDIDATE)], weight_ppm=10_000)
-    assert owned.histogram("latency_candidate") == {latency_bin(0.5): WHOLE}
-    assert owned.histogram("latency_baseline") == {}
+    assert owned.histogram("ttft_candidate") == {latency_bin(0.5): WHOLE}
+    assert owned.histogram("ttft_baseline") == {}
 
 
 @pytest.mark.parametrize("seconds", [None, NAN, float("inf"), -1.0])
 def test_no_time_is_no_latency(seconds: float | None):
     """A latency that was not measured, or is none, is left out."""
     found = filled([pair(ttft_candidate_s=seconds)])
-    assert found.histogram("latency_candidate") == {}
+    assert found.histogram("ttft_candidate") == {}
     assert "latency" not in found.detectors
 
 
@@ -153,16 +153,29 @@ def test_total_latency_is_measured_where_the_policy_says_so():
     """The gate names which of the two times it means; without the gate none is kept."""
     event = pair(total_candidate_s=3.0, total_baseline_s=2.0, ttft_candidate_s=0.1)
     rules = replace(RULES, gates=Gates(latency=Latency(measure="total", warmup=0)))
-    assert set(filled([event], rules).histogram("latency_candidate")) == {latency_bin(3.0)}
-    assert set(filled([event], rules).histogram("latency_baseline")) == {latency_bin(2.0)}
-    assert filled([event], replace(RULES, gates=Gates(latency=None))).histogram("latency_candidate") == {}
+    assert set(filled([event], rules).histogram("total_candidate")) == {latency_bin(3.0)}
+    assert set(filled([event], rules).histogram("total_baseline")) == {latency_bin(2.0)}
+    assert set(filled([event], rules).histograms) == {"quality", "errors", "total_candidate", "total_baseline",
+                                                      "errors_baseline"}  # fmt: skip
+    assert not filled([event], replace(RULES, gates=Gates(latency=None))).histogram("ttft_candidate")
+
+
+def test_an_edited_tolerance_counts_from_the_next_request_on():
+    """The detector keeps its height, and is fed by the new tolerance."""
+    found = evidence()
+    for _ in range(3):
+        found.observe(pair(error_candidate=True))
+    before = found.detectors["errors"]
+    found.rules = replace(RULES, detectors=Detectors(errors=0.5))
+    found.observe(pair(error_candidate=True))
+    assert found.detectors["errors"] == replace(before, tolerance=0.5).after(1.0)
 
 
 def test_the_first_units_only_warm_up():
     """A stage's first units, in the order in which they close, leave no latency on either side."""
     rules = replace(RULES, gates=Gates(latency=Latency(warmup=2)))
     events = [pair(f"u{i}", float(i), ttft_candidate_s=float(i + 1)) for i in range(4)]
-    assert set(filled(events, rules).histogram("latency_candidate")) == {latency_bin(3.0), latency_bin(4.0)}
+    assert set(filled(events, rules).histogram("ttft_candidate")) == {latency_bin(3.0), latency_bin(4.0)}
 
 
 def test_costs_add_up():
@@ -259,9 +272,12 @@ def test_a_policys_own_limit_or_the_frozen_one_feeds_the_latency_detector():
     found = evidence(rules)
     found.observe(pair(ttft_candidate_s=2.0))
     assert "latency" not in found.detectors
-    found.observe(pair(ttft_candidate_s=2.0), Held(latency_s=2.0))
+    found.observe(pair(ttft_candidate_s=2.0), Held(latency_s=1.0, latency_of="total p95"))
+    assert "latency" not in found.detectors
+    held = Held(latency_s=2.0 / 1.2, latency_of="ttft p95")
+    found.observe(pair(ttft_candidate_s=1.99), held)
     calm = found.detectors["latency"].height
-    found.observe(pair(ttft_candidate_s=2.1), Held(latency_s=2.0))
+    found.observe(pair(ttft_candidate_s=2.01), held)
     assert found.detectors["latency"].height > calm
     assert evidence(replace(RULES, gates=Gates(quality=None, latency=None))).observe(pair(ttft_candidate_s=2.0)) is None
 

@@ -8,10 +8,10 @@ import pytest
 from policies.explain import FORMAT, Order, Record, RecordError, decode, encode, fields, record, replay, summary, text
 from policies.results import Results
 from policies.review import Conditions, review
-from policies.rollout import Decision, command, start, step
-from policies.rules import Gates, Guards, Latency, Rules
+from policies.rollout import Decision, command, revise, start, step
+from policies.rules import Gates, Guards, Ladder, Latency, Rules, Stage
 from policies.simulate import simulate
-from policies.terms import Owner, Phase, Verb
+from policies.terms import Move, Owner, Phase, Verb
 from tests.unit.policies.events import KEY, RULES, evidence, filled, own, pair
 
 NOON = 1_795_262_520.0
@@ -138,11 +138,28 @@ def test_a_record_leaves_open_conversations_out():
 
 
 def test_operators_words_replay_too():
-    """An order is kept as it was given, and obeyed again; other decisions stand as they are."""
+    """An order is kept as it was given, and obeyed again; without it nothing comes of the same state."""
     decision = command(start(PLAIN), Verb.PROMOTE, now=NOON, by="ann", reason="trust me")
     kept = Record("1", decision, Conditions(), order=Order(Verb.PROMOTE, "ann", "trust me"))
     assert replay(decode(encode(kept))) == decision
-    assert replay(replace(kept, order=None)) == decision
+    assert replay(replace(kept, order=None)).move is Move.HOLD
+
+
+def test_edits_of_the_policy_replay_too():
+    """The edited rules are kept, and stood on again: another candidate, or another ladder."""
+    for edited in (replace(PLAIN, key=replace(KEY, revision="2")), replace(PLAIN, ladder=Ladder((Stage(0), Stage(7))))):
+        decision = revise(replace(start(PLAIN), phase=Phase.CANARY, stage=2), edited, now=NOON)
+        kept = Record("1", decision, Conditions(), revised=edited)
+        assert replay(decode(encode(kept))) == decision
+        assert decision.rollout != decision.before
+
+
+def test_a_decision_without_evidence_replays_from_what_was_found():
+    """A candidate that cannot serve is rolled back on that alone, and again."""
+    canary = replace(start(PLAIN), phase=Phase.CANARY, stage=2)
+    decision = step(canary, Results(unhealthy="breaker open"), now=NOON)
+    assert decision.move is Move.ROLL_BACK
+    assert replay(decode(encode(Record("1", decision, Conditions())))) == decision
 
 
 def test_every_part_of_the_evidence_survives_the_record():

@@ -226,7 +226,7 @@ def bins(seconds: float, units: int) -> dict[int, int]:
 
 def test_latency_is_certified_against_the_apps_own_limit():
     """In the canary the share of requests within the limit is certified to be at least the quantile."""
-    found = with_counts(weight_ppm=10_000, latency_candidate=bins(0.5, 990) | bins(2.0, 10))
+    found = with_counts(weight_ppm=10_000, ttft_candidate=bins(0.5, 990) | bins(2.0, 10))
     result = evaluate(LIMITED, found)
     assert (result.verdict, result.n, result.limit, result.required) == (Verdict.PASS, 1000, 0.95, True)
     assert result.estimate == pytest.approx(0.99)
@@ -239,9 +239,9 @@ def test_latency_is_certified_against_the_apps_own_limit():
 
 def test_a_slow_canary_is_harm():
     """A fifth of the requests above the limit is certified harm; times just above count as within for harm alone."""
-    slow = with_counts(weight_ppm=10_000, latency_candidate=bins(0.5, 320) | bins(2.0, 80))
+    slow = with_counts(weight_ppm=10_000, ttft_candidate=bins(0.5, 320) | bins(2.0, 80))
     assert evaluate(LIMITED, slow).verdict is Verdict.FAIL
-    edge = with_counts(weight_ppm=10_000, latency_candidate=bins(0.5, 320) | bins(0.802, 80))
+    edge = with_counts(weight_ppm=10_000, ttft_candidate=bins(0.5, 320) | bins(0.802, 80))
     result = evaluate(LIMITED, edge)
     assert result.verdict is Verdict.INCONCLUSIVE
     assert result.estimate == pytest.approx(0.8)
@@ -250,7 +250,7 @@ def test_a_slow_canary_is_harm():
 def test_a_relative_limit_waits_for_the_baseline_to_set_it():
     """Until it is frozen there is nothing to certify; once it is, the share within it is."""
     gate = Latency(warmup=0)
-    found = with_counts(gated(latency=gate), 10_000, latency_candidate=bins(0.5, 400), latency_baseline=bins(1.0, 640))
+    found = with_counts(gated(latency=gate), 10_000, ttft_candidate=bins(0.5, 400), ttft_baseline=bins(1.0, 640))
     waiting = evaluate(gate, found)
     assert (waiting.verdict, waiting.required, waiting.limit) == (Verdict.INCONCLUSIVE, True, 0.95)
     assert waiting.reason == "latency: 640 of 1000 units of the baseline to set the limit by"
@@ -261,7 +261,7 @@ def test_a_relative_limit_waits_for_the_baseline_to_set_it():
 def test_the_shadow_screens_latency_but_certifies_nothing_by_it():
     """What would pass is not required; what is certified to be too slow blocks, and rejects nobody."""
     gate = Latency(warmup=0)
-    fast = with_counts(gated(latency=gate), latency_candidate=bins(0.5, 400), latency_baseline=bins(1.0, 400))
+    fast = with_counts(gated(latency=gate), ttft_candidate=bins(0.5, 400), ttft_baseline=bins(1.0, 400))
     passed = evaluate(gate, fast)
     assert (passed.verdict, passed.required, passed.better, passed.units_to_go) == (
         Verdict.PASS,
@@ -270,7 +270,7 @@ def test_the_shadow_screens_latency_but_certifies_nothing_by_it():
         0,
     )
     assert (passed.estimate, passed.limit) == pytest.approx((0.5, 1.2), rel=0.02)
-    slow = with_counts(gated(latency=gate), latency_candidate=bins(3.0, 400), latency_baseline=bins(1.0, 400))
+    slow = with_counts(gated(latency=gate), ttft_candidate=bins(3.0, 400), ttft_baseline=bins(1.0, 400))
     blocked = evaluate(gate, slow)
     assert (blocked.verdict, blocked.required, blocked.units_to_go) == (Verdict.INCONCLUSIVE, True, None)
     assert blocked.reason.endswith(": harm is certified; seen in the shadow, it blocks")
@@ -285,20 +285,20 @@ def test_the_screens_interval_is_known_once_both_quantiles_are():
     """The ratio's bounds are the arms' bounds crosswise; with little evidence there are none."""
     gate = Latency(warmup=0)
     spread = dict.fromkeys(range(20), 40 * WHOLE)
-    known = evaluate(gate, with_counts(gated(latency=gate), latency_candidate=spread, latency_baseline=spread))
+    known = evaluate(gate, with_counts(gated(latency=gate), ttft_candidate=spread, ttft_baseline=spread))
     assert known.lower is not None
     assert known.upper is not None
     assert known.lower < 1 < known.upper
     assert known.lower == pytest.approx(1 / known.upper)
-    few = evaluate(gate, with_counts(gated(latency=gate), latency_candidate=bins(1, 50), latency_baseline=bins(1, 50)))
+    few = evaluate(gate, with_counts(gated(latency=gate), ttft_candidate=bins(1, 50), ttft_baseline=bins(1, 50)))
     assert (few.upper, few.verdict) == (None, Verdict.INCONCLUSIVE)
     assert "[?, ?]" in few.reason or "?]" in few.reason
 
 
 def test_the_shadow_screens_against_the_apps_limit_too():
     """With a limit of the app's own the baseline is not needed."""
-    assert evaluate(LIMITED, with_counts(latency_candidate=bins(0.5, 400))).verdict is Verdict.PASS
-    slow = evaluate(LIMITED, with_counts(latency_candidate=bins(2.0, 400)))
+    assert evaluate(LIMITED, with_counts(ttft_candidate=bins(0.5, 400))).verdict is Verdict.PASS
+    slow = evaluate(LIMITED, with_counts(ttft_candidate=bins(2.0, 400)))
     assert (slow.verdict, slow.required) == (Verdict.INCONCLUSIVE, True)
 
 
@@ -381,7 +381,7 @@ def test_futility_weighs_the_hopeful_end_against_the_budget(budget: int):
 def test_a_screen_is_never_futile():
     """It certifies nothing, so it can want nothing in vain."""
     gate = Latency(warmup=0)
-    slower = with_counts(gated(latency=gate), latency_candidate=bins(1.25, 4000), latency_baseline=bins(1.0, 4000))
+    slower = with_counts(gated(latency=gate), ttft_candidate=bins(1.25, 4000), ttft_baseline=bins(1.0, 4000))
     assert not evaluate(gate, slower).futile
 
 
@@ -404,7 +404,7 @@ def test_an_uneven_sample_is_planned_by_its_own_spread():
 
 def test_more_units_than_planned_leave_none_to_go():
     """A plan already overrun never asks for fewer than no units."""
-    result = evaluate(LIMITED, with_counts(weight_ppm=10_000, latency_candidate=bins(0.5, 139) | bins(2.0, 1)))
+    result = evaluate(LIMITED, with_counts(weight_ppm=10_000, ttft_candidate=bins(0.5, 139) | bins(2.0, 1)))
     assert (result.verdict, result.units_to_go) == (Verdict.INCONCLUSIVE, 0)
 
 
@@ -426,7 +426,7 @@ def test_one_arm_alone_is_no_comparison(arm: str):
 
 def test_latencys_numbers_are_those_of_its_two_counts():
     """Harm, units to go and both bounds, from the requests within the limit and beyond."""
-    found = with_counts(weight_ppm=10_000, latency_candidate=bins(0.5, 98) | bins(2.0, 2))
+    found = with_counts(weight_ppm=10_000, ttft_candidate=bins(0.5, 98) | bins(2.0, 2))
     result = evaluate(LIMITED, found)
     ends, seen = np.array([0.0, 1.0]), np.array([2.0, 98.0])
     assert result.verdict is Verdict.INCONCLUSIVE
@@ -438,7 +438,7 @@ def test_latencys_numbers_are_those_of_its_two_counts():
 
 def test_well_above_the_limit_is_beyond_it():
     """Only the bin that the limit itself lies in is in doubt."""
-    slow = with_counts(weight_ppm=10_000, latency_candidate=bins(0.5, 320) | bins(1.2, 80))
+    slow = with_counts(weight_ppm=10_000, ttft_candidate=bins(0.5, 320) | bins(1.2, 80))
     assert evaluate(LIMITED, slow).verdict is Verdict.FAIL
 
 
@@ -446,7 +446,7 @@ def test_well_above_the_limit_is_beyond_it():
 def test_the_screen_allows_the_policys_ratio(seconds: float, blocks: bool):  # noqa: FBT001 -- a parameter
     """A tenth slower than the baseline is within 1.2 times, three tenths are not."""
     gate = Latency(warmup=0)
-    found = with_counts(gated(latency=gate), latency_candidate=bins(seconds, 4000), latency_baseline=bins(1.0, 4000))
+    found = with_counts(gated(latency=gate), ttft_candidate=bins(seconds, 4000), ttft_baseline=bins(1.0, 4000))
     result = evaluate(gate, found)
     assert (result.required, result.verdict is Verdict.PASS) == (blocks, not blocks)
 
@@ -455,7 +455,7 @@ def test_the_screens_bounds_are_the_arms_at_half_alpha():
     """Each arm's interval at half the gate's alpha, crosswise."""
     gate = Latency(warmup=0)
     ours, theirs = dict.fromkeys(range(30), 40 * WHOLE), dict.fromkeys(range(20), 90 * WHOLE)
-    result = evaluate(gate, with_counts(gated(latency=gate), latency_candidate=ours, latency_baseline=theirs))
+    result = evaluate(gate, with_counts(gated(latency=gate), ttft_candidate=ours, ttft_baseline=theirs))
     low, high = stats.quantile_interval(np.array([40.0] * 30), 0.95, 0.025)
     base_low, base_high = stats.quantile_interval(np.array([90.0] * 20 + [0.0] * 10), 0.95, 0.025)
     assert low is not None

@@ -31,7 +31,7 @@ def test_a_review_looks_at_every_gate_guard_and_detector():
     assert len(results.gates) == len(gates_of(RULES.gates))
     assert [alarm.detector for alarm in results.alarms] == ["errors", "latency", "quality", "validity"]
     assert (len(results.guards), results.units) == (17, 30)
-    assert (results.fault, results.unhealthy, results.latency_limit_s) == (None, None, None)
+    assert (results.fault, results.unhealthy, results.latency_s, results.latency_of) == (None, None, None, "")
     assert results.gates[0].verdict is Verdict.PASS
     assert results.gates[0].lower is not None
     assert review(found, start(RULES), now=0.0, seen=Conditions(), bounds=False).gates[0].lower is None
@@ -110,30 +110,40 @@ def test_a_quiet_detector_reads_nought():
 @pytest.mark.parametrize(
     ("latency", "units", "limit"),
     [
-        (Latency(warmup=0), 1000, 1.2 * latency_edge(0)),
+        (Latency(warmup=0), 1000, latency_edge(0)),
         (Latency(warmup=0), 999, None),
-        (Latency(warmup=0, freeze_units=10, ratio=2.0), 10, 2 * latency_edge(0)),
+        (Latency(warmup=0, freeze_units=10, ratio=2.0), 10, latency_edge(0)),
+        (Latency(warmup=0, measure="total"), 1000, None),
         (Latency(warmup=0, limit_s=0.8), 1000, None),
         (None, 1000, None),
     ],
 )
-def test_the_baselines_limit_is_offered_once_it_is_known(latency: Latency | None, units: int, limit: float | None):
-    """The quantile of its first units, times the policy's ratio; a limit of the app's own needs none."""
+def test_the_baselines_latency_is_offered_once_it_is_known(latency: Latency | None, units: int, limit: float | None):
+    """The quantile of its first units; a limit of the app's own needs none, and another measure has its own."""
     found = evidence(replace(RULES, gates=Gates(latency=latency)))
-    found.histograms["latency_baseline"] = {0: units * WHOLE}
-    assert review(found, start(RULES), now=0.0, seen=Conditions()).latency_limit_s == limit
+    found.histograms["ttft_baseline"] = {0: units * WHOLE}
+    assert review(found, start(RULES), now=0.0, seen=Conditions()).latency_s == limit
 
 
 def test_no_units_freeze_no_limit():
     """A policy that would freeze on nothing gets no limit."""
     found = evidence(replace(RULES, gates=Gates(latency=Latency(freeze_units=0))))
-    assert review(found, start(RULES), now=0.0, seen=Conditions()).latency_limit_s is None
+    assert review(found, start(RULES), now=0.0, seen=Conditions()).latency_s is None
+
+
+def test_what_is_frozen_is_the_quantile_of_one_measure():
+    """It is told with what it is a quantile of."""
+    found = evidence(replace(RULES, gates=Gates(latency=Latency(measure="total", quantile=0.5, freeze_units=1))))
+    found.histograms["total_baseline"] = {0: WHOLE}
+    assert review(found, start(RULES), now=0.0, seen=Conditions()).latency_of == "total p50"
 
 
 def test_the_rollouts_frozen_limit_and_budgets_reach_the_gates():
     """What the rollout has decided before is what its gates are judged by."""
     rules = replace(RULES, gates=Gates(latency=Latency(warmup=0)))
     found = evidence(rules, 10_000)
-    found.histograms["latency_candidate"] = {0: 400 * WHOLE}
-    rollout: Rollout = replace(CANARY, held=Held(latency_s=2.0))
+    found.histograms["ttft_candidate"] = {0: 400 * WHOLE}
+    rollout: Rollout = replace(CANARY, held=Held(latency_s=2.0, latency_of="ttft p95"))
     assert review(found, rollout, now=0.0, seen=Conditions()).gates[-1].verdict is Verdict.PASS
+    other: Rollout = replace(CANARY, held=Held(latency_s=2.0, latency_of="total p95"))
+    assert review(found, other, now=0.0, seen=Conditions()).gates[-1].verdict is Verdict.INCONCLUSIVE

@@ -96,6 +96,8 @@ def test_the_tables_know_every_phase():
     """No phase is without a row, in neither table."""
     assert set(MOVES) == set(ORDERS) == set(Phase)
     assert {MOVES[phase] for phase in STOPPED} == {(Move.HOLD,) * 4}
+    told = {phase: tuple(move for move, _ in row) for phase, row in EXPECTED.items() if phase is not Phase.CANARY}
+    assert told.items() <= MOVES.items()  # the canary of these tests awaits approval
     assert set(STOPPED) == {Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED}
     assert (FINDINGS, VERBS) == (
         (Outcome.ROLLBACK, Outcome.PROMOTE, Outcome.INCONCLUSIVE, Outcome.HOLD),
@@ -387,11 +389,14 @@ def test_too_many_rollbacks_quarantine():
 
 
 def test_the_baselines_latency_limit_freezes_once():
-    """The first limit the baseline sets stays for the whole attempt."""
-    first = step(start(RULES), replace(UNSURE, latency_limit_s=0.9), now=0.0).rollout
-    assert first.held == Held(latency_s=0.9)
-    assert step(first, replace(UNSURE, latency_limit_s=5.0), now=1.0).rollout.held.latency_s == 0.9
-    assert step(first, UNSURE, now=1.0).rollout.held.latency_s == 0.9
+    """The first quantile of the baseline's stays for the whole attempt; that of another measure takes its place."""
+    first = step(start(RULES), replace(UNSURE, latency_s=0.9, latency_of="ttft p95"), now=0.0).rollout
+    assert first.held == Held(latency_s=0.9, latency_of="ttft p95")
+    later = replace(UNSURE, latency_s=5.0, latency_of="ttft p95")
+    assert step(first, later, now=1.0).rollout.held == first.held
+    assert step(first, UNSURE, now=1.0).rollout.held == first.held
+    other = replace(later, latency_of="total p95")
+    assert step(first, other, now=1.0).rollout.held == Held(latency_s=5.0, latency_of="total p95")
 
 
 @pytest.mark.parametrize(
@@ -537,7 +542,7 @@ def test_an_edit_that_leaves_the_stage_alone_keeps_its_time():
 def test_a_stored_rollout_comes_back_as_it_was(phase: Phase):
     """JSON loses nothing: not what the rollout is held to, nor a moment's last digit."""
     kept = replace(at(1, phase), seen_at=1_795_262_520.123457, error_s=0.1, rollbacks=2, budgets=3, epoch=4, attempt=5)
-    for held in (Held(), Held(latency_s=0.1 + 0.2, quality=-1 / 3)):
+    for held in (Held(), Held(latency_s=0.1 + 0.2, latency_of="ttft p95", quality=-1 / 3)):
         rollout = replace(kept, held=held)
         assert msgspec.json.decode(msgspec.json.encode(rollout), type=Rollout) == rollout
         assert msgspec.json.decode(msgspec.json.encode(held), type=Held) == held

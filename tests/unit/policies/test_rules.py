@@ -12,7 +12,9 @@ from policies.rules import (
     Detectors,
     Gates,
     Guards,
+    Held,
     Ladder,
+    Latency,
     RollbackSettings,
     Rules,
     Stage,
@@ -28,6 +30,22 @@ def test_any_part_of_a_candidate_changes_its_key(part: str):
     other = replace(key, **{part: "x"})
     assert other.digest != key.digest
     assert len(key.digest) == 12
+
+
+@pytest.mark.parametrize(
+    ("gate", "limit_s"),
+    [
+        (Latency(), 3.0),
+        (Latency(ratio=2.0), 5.0),
+        (Latency(limit_s=0.8), 0.8),
+        (Latency(measure="total"), None),
+        (Latency(quantile=0.9), None),
+    ],
+)
+def test_a_frozen_latency_limits_what_it_was_measured_for(gate: Latency, limit_s: float | None):
+    """An edited ratio counts at once; another quantile or another time needs the baseline's anew."""
+    assert Held(latency_s=2.5, latency_of=Latency().what).limit_s(gate) == limit_s
+    assert Held().limit_s(gate) == gate.limit_s
 
 
 def test_a_key_is_not_fooled_by_where_its_parts_end():
