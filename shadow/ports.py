@@ -68,3 +68,15 @@ class Scorer(Protocol):
     async def score(self, pair: Pair) -> Score:
         """What it found, within a deadline of its own. Who cannot be asked abstains; nothing raises."""
         ...
+
+
+class Budget(Protocol):
+    """Money that all background calls of a route share, by the day."""
+
+    def has_left(self) -> bool:
+        """Whether one more call may be made."""
+        ...
+
+    def spend(self, usd: float) -> None:
+        """Take off what a call cost."""
+        ...

@@ -1,0 +1,215 @@
+"""The judge: a model that says which of two answers is better, asked blind, in both orders, and watched.
+
+It scores a pair 1 if the candidate wins in both orders, -1 if it loses both, else 0. Whether a pair is judged is a
+lot, drawn by its id before anything is looked at; a pair it did not fall on scores 0 with the same `p_sample`.
+A judge that gets too many hidden controls wrong is suspended: from then on every pair it should judge is an
+abstention, and abstentions above the guard's limit let nothing advance.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from policies.assignment import bucket
+from policies.units import PPM
+from records.wire import problem
+from shadow.compare.pair import Answer, Asked, Pair, Score
+from shadow.judging import controls, prompt, verdict
+from shadow.judging.controls import Control, Pool, Trust
+from shadow.judging.prompt import Style
+from shadow.judging.verdict import Said
+from shadow.ports import Ask, Budget, Heard, Model
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a judge is told once, and never changes."""
+
+    upstream: str
+    style: Style
+    sample_ppm: int
+    """Share of pairs that are judged."""
+    key: bytes
+    """Secret: tags, marks and controls are hashes under it. Not empty."""
+    salt: str = ""
+    """Of the lot: the route."""
+    deadline_s: float = 60.0
+    """Of one question."""
+    total_s: float = 180.0
+    """Of all questions about one pair, its controls included."""
+    in_flight: int = 8
+    """Questions on their way at once."""
+
+    @property
+    def version(self) -> str:
+        """Of all that makes it the judge it is; evidence under another version is other evidence."""
+        return prompt.version(self.style.model, self.style.rubric)
+
+    def __post_init__(self) -> None:
+        """Refuse what would make tags and controls guessable.
+
+        Raises:
+            ValueError: a bug in the caller.
+        """
+        if not self.key:
+            raise ValueError("a judge needs a secret key")
+
+
+@dataclass(slots=True)
+class _Case:
+    """What was asked about one pair, and what it cost."""
+
+    pair: Pair
+    said: list[str] = field(default_factory=list[str])
+    """Of the pair itself: who won each order."""
+    controls: list[tuple[str, bool | None]] = field(default_factory=list[tuple[str, bool | None]])
+    cost_usd: float = 0.0
+    q: float | None = None
+
+
+@dataclass(slots=True)
+class Judge:
+    """A `ports.Scorer`. One for each route, and only one: what it remembers of its controls is its licence."""
+
+    model: Model
+    bench: Bench
+    budget: Budget
+    cost_usd: Callable[[Heard], float]
+    """What one verdict cost."""
+    trust: Trust = field(default_factory=Trust)
+    pool: Pool = field(default_factory=Pool)
+    style: Style = field(init=False)
+    """The bench's, less the fields that the judge's upstream refused."""
+    _free: asyncio.Semaphore = field(init=False)
+    """Guards `in_flight`."""
+
+    def __post_init__(self) -> None:
+        self.style = self.bench.style
+        self._free = asyncio.Semaphore(self.bench.in_flight)
+
+    async def score(self, pair: Pair) -> Score:
+        """The judge's preference, or why there is none."""
+        p_sample = self.bench.sample_ppm / PPM
+        if bucket(pair.id, f"{self.bench.salt}\njudge") >= self.bench.sample_ppm:
+            self.pool.add(pair)
+            return Score(q=0.0, p_sample=p_sample, told={"drawn": False})
+        case = _Case(pair)
+        if self.trust.suspended:
+            return self._scored(case, "suspended")
+        if not self.budget.has_left():
+            return Score(p_sample=p_sample, told={"drawn": True, "why": "budget"})
+        why = ""
+        try:
+            async with asyncio.timeout(self.bench.total_s):
+                await self._hear(case)
+        except TimeoutError:
+            why = "timeout"
+        self.pool.add(pair)
+        return self._scored(case, "suspended" if self.trust.suspended else why)
+
+    def _scored(self, case: _Case, why: str) -> Score:
+        rights = [right for _, right in case.controls if right is not None]
+        told: dict[str, Any] = {
+            "drawn": True,
+            "version": self.bench.version,
+            "orders": case.said,
+            "controls": [{"kind": kind, "right": right} for kind, right in case.controls],
+            "trust": self.trust.text(),
+        }
+        q = None if why else case.q
+        if q is None:
+            told["why"] = why or ("no_verdict" if "nothing" in case.said else "unearned_win")
+        return Score(
+            q=q,
+            p_sample=self.bench.sample_ppm / PPM,
+            abstained=q is None,
+            control=all(rights) if rights else None,
+            cost_usd=case.cost_usd,
+            told=told,
+        )
+
+    async def _hear(self, case: _Case) -> None:
+        """Ask about the pair and about its controls, all at the same time; then, by lot, about a win."""
+        pair = case.pair
+        others = [other for other in self.pool.pairs if other.id != pair.id]
+        due = controls.choose(pair, others, self.trust.due(pair.id), self.bench.key)
+        async with asyncio.TaskGroup() as group:
+            judged = group.create_task(self._contest(case, "pair", pair.asked, (pair.candidate, pair.baseline)))
+            for number, control in enumerate(due):
+                group.create_task(self._control(case, str(number), control))
+        case.said = [_winner(each) for each in judged.result()]
+        case.q = _agreed(judged.result())
+        check = controls.check(pair, others, self.bench.key) if case.q == 1 else None
+        if check is not None and await self._control(case, "win", check) is False:
+            case.q = None  # it won for something other than what it answers
+
+    async def _control(self, case: _Case, name: str, control: Control) -> bool | None:
+        """Whether the judge got a control right; None: it said nothing."""
+        found = _agreed(await self._contest(case, name, control.asked, (control.good, control.bad)))
+        right = None if found is None else found == 1
+        case.controls.append((control.kind, right))
+        if right is not None:
+            self.trust = self.trust.after(right=right)
+        return right
+
+    async def _contest(
+        self, case: _Case, name: str, asked: Asked, answers: tuple[Answer, Answer]
+    ) -> Sequence[int | None]:
+        """Both orders: 1 where the first of `answers` wins, -1 the second, 0 a tie, None nothing was said.
+
+        A tie or a silence decides, so the other order is not asked.
+        """
+        contest = f"{case.pair.id}\n{name}"
+        swap = bucket(contest, "order") % 2
+        won: list[int | None] = []
+        for order in (swap, 1 - swap):
+            shown = answers if order == 0 else (answers[1], answers[0])
+            said = await self._question(case, contest, order, asked, shown)
+            won.append({Said.FIRST: 1 - 2 * order, Said.SECOND: 2 * order - 1, Said.TIE: 0}.get(said))
+            if not won[-1]:
+                break
+        return won
+
+    async def _question(
+        self, case: _Case, contest: str, order: int, asked: Asked, shown: tuple[Answer, Answer]
+    ) -> Said:
+        """One verdict. A field that the judge's upstream refuses is left out from then on."""
+        secret = prompt.tags(self.bench.key, contest, order)
+        for _ in range(len(prompt.OPTIONAL) + 1):
+            style = self.style
+            body = prompt.body(style, asked, shown, secret)
+            if not body:
+                return Said.NOTHING
+            async with self._free:
+                heard = await self.model.ask(Ask(self.bench.upstream, prompt.PATH, body, self.bench.deadline_s))
+            cost = self.cost_usd(heard)
+            case.cost_usd += cost
+            self.budget.spend(cost)
+            if heard.is_good:
+                return verdict.read(heard.body, secret)
+            refused = _refused(heard)
+            if not refused or refused in style.without:
+                return Said.NOTHING
+            self.style = replace(self.style, without=self.style.without | {refused})
+        return Said.NOTHING
+
+
+def _agreed(won: Sequence[int | None]) -> float | None:
+    """What both orders say together."""
+    if None in won:
+        return None
+    first, last = won[0], won[-1]
+    return float(first or 0) if len(won) == 2 and first == last else 0.0
+
+
+def _winner(won: int | None) -> str:
+    return {1: "candidate", -1: "baseline", 0: prompt.TIE}[won] if won is not None else "nothing"
+
+
+def _refused(heard: Heard) -> str:
+    """The optional field that an upstream does not take; empty: it is something else."""
+    said = problem.read(heard.body) if heard.status in (400, 422) else None
+    if said is None:
+        return ""
+    return next((name for name in prompt.OPTIONAL if name == said.param or name in said.message), "")

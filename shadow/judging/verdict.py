@@ -1,0 +1,55 @@
+"""What a judge said: read strictly, and never guessed. Anything but the verdict asked for is an abstention."""
+
+import re
+from enum import StrEnum
+
+import msgspec
+
+from shadow.judging.prompt import TIE, Tags
+
+
+class Said(StrEnum):
+    """One question's verdict."""
+
+    FIRST = "first"
+    SECOND = "second"
+    TIE = "tie"
+    NOTHING = "nothing"
+    """It abstained: no answer, another answer, or more than the verdict."""
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[msgspec.Raw] | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Completion(msgspec.Struct):
+    choices: list[_Choice]
+
+
+_COMPLETION = msgspec.json.Decoder(_Completion)
+_VERDICT = re.compile(r'\s*\{\s*"better"\s*:\s*"(\w+)"\s*\}\s*', re.ASCII)
+
+
+def read(body: bytes, tags: Tags) -> Said:
+    """What the judge's chat completion says about the question that `tags` belong to."""
+    try:
+        choices = _COMPLETION.decode(body).choices
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Said.NOTHING
+    if len(choices) != 1 or choices[0].finish_reason not in ("stop", None):
+        return Said.NOTHING
+    message = choices[0].message
+    if message.refusal or message.tool_calls:
+        return Said.NOTHING
+    found = _VERDICT.fullmatch(message.content or "")
+    if found is None:
+        return Said.NOTHING
+    meant = {tags.first: Said.FIRST, tags.second: Said.SECOND, TIE: Said.TIE}
+    return meant.get(found[1], Said.NOTHING)
