@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from gateway import state_url
 from gateway.quantities import Address, Bytes, Listen, size_bytes
 from gateway.yamlfile import Loc
 from policies.units import PPM, Seconds, SharePpm
@@ -62,6 +63,17 @@ def _proxy(text: str) -> str:
     if parts.scheme != "http" or not parts.hostname or not parts.port or parts.path.strip("/"):
         raise ValueError("a forward proxy is http://host:port")
     return text.rstrip("/")
+
+
+def _state(text: str) -> str:
+    """Where the shared state is.
+
+    Raises:
+        ValueError: nowhere we know.
+    """
+    if text != "sqlite":
+        state_url.server(text)
+    return text
 
 
 def _name(text: str) -> str:
@@ -293,8 +305,18 @@ class Settings(_Section):
     server: Server = Server()
     data: LocalPath = Field(default=Path("crossfade-data"), validate_default=True)
     """Where everything is kept."""
-    state: Literal["sqlite"] = "sqlite"
-    """Where rollouts, keys and audit are kept; `sqlite`: in the data directory."""
+    state: Annotated[str, AfterValidator(_state)] = "sqlite"
+    """Where rollouts are kept: `sqlite` in the data directory, for one node; for several `redis://host:6379/0`,
+    `rediss://…` with TLS or `unix:///path`, of Redis or Valkey, a database of their own. Keys and audit stay local."""
+    state_key_file: LocalPath | None = None
+    """Seals what is kept on the state's server: the same file on every node. Default: `state.key` in the data
+    directory, made at the first start; the other nodes need a copy."""
+    state_password_file: LocalPath | None = None
+    """A file with the password of the state's server; the user's name stands in the URL (`redis://name@host`)."""
+    state_password_env: str | None = None
+    """The same from an environment variable."""
+    state_ca_file: LocalPath | None = None
+    """Certificates to trust for `rediss://` instead of the system's."""
     upstreams: dict[Name, Upstream] = Field(default={"openai": Upstream(base_url=OPENAI_URL)}, min_length=1)
     """The servers we call, by name."""
     default_upstream: str = ""
@@ -317,6 +339,12 @@ class Settings(_Section):
         if isinstance(value, str) and "://" in value:
             raise ValueError("records in object storage are not available yet: name a local directory")
         return value
+
+    @model_validator(mode="after")
+    def _state_is_whole(self) -> Self:
+        if self.state_password_file and self.state_password_env:
+            raise ValueError("both state_password_file and state_password_env: name one")
+        return self
 
     @property
     def default_name(self) -> str:

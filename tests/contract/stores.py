@@ -5,8 +5,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from gateway import clock
+from gateway.control.state.link import Link
+from gateway.control.state.newest import Newest
 from gateway.control.state.port import LEASE_S, SharedState
+from gateway.control.state.redis import RedisState
+from gateway.control.state.redis_base import key
+from gateway.control.state.sealed import Seal
 from gateway.control.state.sqlite import SqliteState
+from gateway.state_url import server
+from tests.fakes.redis_server import RedisServer
+
+KEY = bytes(range(32))
 
 
 class Store(Protocol):
@@ -63,3 +73,39 @@ class SqliteStore:
         connection.execute(statement)
         connection.commit()
         connection.close()
+
+
+@dataclass(slots=True)
+class RedisStore:
+    """A Redis or Valkey server; each process that opens it is a node of its own, with what it has seen."""
+
+    server: RedisServer
+    folder: Path
+    opened: list[RedisState] = field(default_factory=list)
+
+    def open(self) -> RedisState:
+        number = len(self.opened)
+        return self.open_as(f"node{number}", f"process{number}")
+
+    def open_as(self, node: str, holder: str, seal_key: bytes = KEY) -> RedisState:
+        """A process of `node`'s: it remembers what the node saw before."""
+        link = Link(server(self.server.url), None, None, clock.monotonic)
+        self.opened.append(RedisState(link, Seal(seal_key), Newest(self.folder / f"{node}.db"), holder=holder))
+        return self.opened[-1]
+
+    def lapse(self, now: float) -> float:
+        with self.server.client() as client:
+            client.delete(key("lease"))
+        return now
+
+    def tear(self) -> None:
+        with self.server.client() as client:
+            client.hset(key("rollouts"), "triage", b"torn")
+
+    def from_the_future(self) -> None:
+        with self.server.client() as client:
+            client.hset(key("rollouts"), "triage", b"cf2 whatever comes")
+
+    def close(self) -> None:
+        for each in self.opened:
+            each.close()

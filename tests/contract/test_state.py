@@ -21,14 +21,27 @@ from gateway.control.state.port import (
     StateDownError,
     Stored,
 )
-from tests.contract.stores import SqliteStore, Store
+from tests.contract.stores import RedisStore, SqliteStore, Store
+from tests.fakes.redis_server import RedisServer, running
 
 NOW = 1_800_000_000.0
 
 
-@pytest.fixture(params=["sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    store = SqliteStore(tmp_path / "state.db")
+@pytest.fixture(scope="module", params=["sqlite", "redis", "valkey"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer | None]:
+    if request.param == "sqlite":
+        yield None
+        return
+    with running(request.param, tmp_path_factory.mktemp("r")) as server:
+        yield server
+
+
+@pytest.fixture
+def store(server: RedisServer | None, tmp_path: Path) -> Iterator[Store]:
+    if server is not None:
+        with server.client() as client:
+            client.flushall()
+    store = SqliteStore(tmp_path / "state.db") if server is None else RedisStore(server, tmp_path)
     yield store
     store.close()
 
@@ -62,8 +75,8 @@ def order(name: str = "o1", at: float = NOW) -> Order:
     return Order(name, "triage", "promote", "ada", "looks good", at)
 
 
-def decided(name: str, route: str = "triage") -> Decided:
-    return Decided(name, NOW, route, "advance", "PROMOTE", "every gate is certified", b'{"n":1}')
+def decided(name: str, route: str = "triage", at: float = NOW) -> Decided:
+    return Decided(name, at, route, "advance", "PROMOTE", "every gate is certified", b'{"n":1}')
 
 
 def test_one_leads_and_the_others_wait(store: Store) -> None:
@@ -222,7 +235,8 @@ def test_only_what_a_snapshot_holds_is_forgotten(state: SharedState) -> None:
 
 def test_events_that_nobody_takes_have_a_bound(state: SharedState) -> None:
     """Beyond the bound an offer is refused whole, so that its node keeps it."""
-    state.offer([event(number) for number in range(1, MAX_OFFERED + 1)])
+    for start in range(1, MAX_OFFERED + 1, 1000):
+        state.offer([event(number) for number in range(start, start + 1000)])
     with pytest.raises(StateDownError, match="no room"):
         state.offer([event(MAX_OFFERED + 1)])
     assert numbers(state, {"n1": MAX_OFFERED - 1}) == [("n1", MAX_OFFERED)]
@@ -258,10 +272,10 @@ def test_orders_have_a_bound(state: SharedState) -> None:
 
 def test_decisions_come_newest_first(state: SharedState) -> None:
     """Decisions are kept once each, and read newest first, of one route or of all."""
-    for name, route in (("d1", "triage"), ("d2", "other"), ("d3", "triage"), ("d3", "triage")):
-        state.add_decision(decided(name, route))
+    for at, route in ((1, "triage"), (2, "other"), (3, "triage"), (3, "triage")):
+        state.add_decision(decided(f"d{at}", route, at))
     assert [each.id for each in state.decisions(None, 10)] == ["d3", "d2", "d1"]
-    assert state.decisions("triage", 10) == [decided("d3"), decided("d1")]
+    assert state.decisions("triage", 10) == [decided("d3", at=3), decided("d1", at=1)]
     assert [each.id for each in state.decisions(None, 1)] == ["d3"]
     assert state.decisions("unknown", 10) == []
 
@@ -270,7 +284,7 @@ def test_the_last_decisions_of_a_route_are_kept(state: SharedState) -> None:
     """A route's decisions beyond the bound push out its oldest, and no other route's."""
     state.add_decision(decided("other", "other"))
     for number in range(MAX_DECISIONS + 2):
-        state.add_decision(decided(f"d{number}"))
+        state.add_decision(decided(f"d{number}", at=NOW + number))
     kept = state.decisions("triage", 2 * MAX_DECISIONS)
     assert (len(kept), kept[0].id, kept[-1].id) == (MAX_DECISIONS, f"d{MAX_DECISIONS + 1}", "d2")
     assert [each.id for each in state.decisions("other", 10)] == ["other"]

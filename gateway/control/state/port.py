@@ -22,7 +22,7 @@ NODES_S = 60.0
 MAX_BYTES = 4 * 1024 * 1024
 """Longest value."""
 MAX_OFFERED = 20_000
-"""Events of one route that wait for a leader; the others wait in their node's outbox."""
+"""Events of a node and route that wait for a leader; the others wait in the node's outbox."""
 MAX_ORDERS = 100
 """Orders that wait for an answer."""
 MAX_DECISIONS = 1000
@@ -115,6 +115,15 @@ class Node(msgspec.Struct, frozen=True):
     """Its kill file stands."""
 
 
+class Counts(msgspec.Struct, frozen=True):
+    """What this process met."""
+
+    refused: int = 0
+    """Records that were not ours: forged, altered, or sealed with another key."""
+    restored: int = 0
+    """Records that the store had lost, or had an older version of, and that were written again."""
+
+
 class SharedState(Protocol):
     """What SQLite and Redis both do.
 
@@ -160,7 +169,8 @@ class SharedState(Protocol):
     def offer(self, events: Sequence[Event]) -> None:
         """Hand a node's events over to whoever leads.
 
-        A number that is there already, or that a snapshot holds, changes nothing: a node may offer twice.
+        A node offers in the order of its numbers. A number that is there already, or that a snapshot holds, changes
+        nothing: a node may offer twice.
         """
         ...
 
@@ -218,6 +228,10 @@ class SharedState(Protocol):
 
     def nodes(self, now: float) -> list[Node]:
         """Nodes heard of in the last minute, by name."""
+        ...
+
+    def counts(self) -> Counts:
+        """What was refused and restored so far; never raises."""
         ...
 
     def close(self) -> None:

@@ -77,6 +77,9 @@ lease_expired: keep
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("state: redis://:pw@cache", "crossfade.yaml:1:8: state: no password in a URL"),
+        ("state: postgres", "crossfade.yaml:1:8: state: sqlite, redis://host:6379/0"),
+        ("state_password_file: p\nstate_password_env: P", "both state_password_file and state_password_env"),
         ("server:\n  workerz: 2", "crossfade.yaml:2:3: `workerz` is no key here"),
         ("server:\n  workerz: 2", "hint: did you mean `workers`?"),
         ("server:\n  workers: 0", "crossfade.yaml:2:12: server.workers: must be greater than or equal to 1"),
@@ -96,7 +99,6 @@ lease_expired: keep
         ("capture: {retention: 30}", "capture.retention: must be a duration"),
         ("capture: {journal_retention: 2h}", "capture.journal_retention: must be less than or equal to 3600"),
         ("capture: {redact: [emial]}", "crossfade.yaml:1:20: capture.redact.0"),
-        ("state: redis://h", "state: must be `sqlite`"),
         ("data: s3://bucket", "records in object storage are not available yet"),
         ("lease_expired: 'on'", "lease_expired: must be `baseline` or `keep`"),
         ("prices: {candidate: {nope: {gpu_usd_per_hour: 1}}}", "no upstream is called 'nope'"),

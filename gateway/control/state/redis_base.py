@@ -1,0 +1,109 @@
+"""What the parts of the shared state on a server have in common: keys, sealed records, one fence for failures."""
+
+import contextlib
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+import msgspec
+
+from gateway.control.state.link import Link, Reply
+from gateway.control.state.newest import Newest
+from gateway.control.state.port import MAX_BYTES, StateDownError
+from gateway.control.state.sealed import ForgedError, NewerError, Seal
+
+PREFIX = "crossfade:1:"
+"""Of every key; the number is the format's."""
+_Kept = TypeVar("_Kept")
+
+
+def key(name: str) -> str:
+    """A key of ours."""
+    return PREFIX + name
+
+
+def text(name: bytes) -> str:
+    """A name as it came; one that is no text is no name of ours, and finds nothing."""
+    return name.decode("utf-8", "replace")
+
+
+class Led(msgspec.Struct, frozen=True):
+    """The fencing epoch, and who was given it."""
+
+    epoch: int
+    node: str
+    holder: str
+    """The process."""
+
+
+class Base:
+    """A server, the seal of what is kept there, and what was last seen of it."""
+
+    def __init__(self, link: Link, seal: Seal, newest: Newest, *, holder: str) -> None:
+        self._link = link
+        self._seal = seal
+        self._newest = newest
+        self._holder = holder
+        """This process, among all that ever lead."""
+        self._has_led = False
+        self._restored: int = 0
+
+    @contextlib.contextmanager
+    def _call(self) -> Generator[None]:
+        """One call of the port.
+
+        Raises:
+            StateDownError: the server cannot be used, or holds what cannot be read.
+        """
+        self._newest.load()
+        with self._link.call():
+            try:
+                yield
+            except (ForgedError, NewerError, msgspec.MsgspecError) as error:
+                raise StateDownError(f"{self._link.server.name}: {error}") from error
+
+    def _sealed(self, place: str, value: object) -> bytes:
+        """A value as it is kept.
+
+        Raises:
+            StateDownError: it is longer than any may be.
+        """
+        content = msgspec.msgpack.encode(value)
+        if len(content) > MAX_BYTES:
+            raise StateDownError(f"{len(content)} bytes: longer than a value may be")
+        return self._seal.close(place, content)
+
+    def _opened(self, place: str, record: bytes, kind: type[_Kept]) -> _Kept:
+        """The value of a record.
+
+        Raises:
+            ForgedError: it is not ours.
+            NewerError: a newer version made it.
+            msgspec.MsgspecError: it is something else.
+        """
+        return msgspec.msgpack.decode(self._seal.open(place, record), type=kind)
+
+    def _ours(self, place: str, record: bytes, kind: type[_Kept]) -> _Kept | None:
+        """The value of a record; None: it is not ours, and was counted."""
+        try:
+            return self._opened(place, record, kind)
+        except ForgedError:
+            return None
+
+    def _all(self, name: str, place: str, kind: type[_Kept]) -> dict[str, _Kept]:
+        """All values of a hash that are ours."""
+        with self._call():
+            (flat,) = self._link.ask(("HGETALL", key(name)))
+            return {
+                field: value
+                for field, record in pairs(flat).items()
+                if (value := self._ours(f"{place}/{field}", record, kind)) is not None
+            }
+
+    def _led(self, record: Reply) -> Led | None:
+        """Who was last given an epoch; what somebody else wrote there gives nobody any."""
+        return None if record is None else self._ours("epoch", record, Led)
+
+
+def pairs(flat: list[Any]) -> dict[str, bytes]:
+    """A hash as the server lists it."""
+    return {text(name): value for name, value in zip(flat[::2], flat[1::2], strict=True)}

@@ -1,0 +1,192 @@
+"""Leadership, rollouts and evidence on a server: the records that must keep one history."""
+
+import msgspec
+
+from gateway.control.state.link import Command, Reply
+from gateway.control.state.newest import Copy, Kind, is_behind
+from gateway.control.state.port import LEASE_S, Snapshot, Stored
+from gateway.control.state.redis_base import Base, Led, key, pairs
+from gateway.control.state.sealed import ForgedError
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """A snapshot and the epoch it was kept under."""
+
+    epoch: int
+    snapshot: Snapshot
+
+
+class Rollouts(Base):
+    """Its part of `SharedState`."""
+
+    def lead(self, node: str, now: float) -> int | None:  # noqa: ARG002 -- the server's own clock ends the lease
+        """As the port says."""
+        lease, term = key("lease"), key("epoch")
+        led: list[int] = []
+
+        def decide(found: list[Reply]) -> list[Command] | None:
+            record = self._led(found[0])
+            if record is not None and record.holder == self._holder and record.epoch >= self._newest.epoch:
+                led[:] = [record.epoch]
+                return [("SET", lease, record.epoch, "PX", int(LEASE_S * 1000))]
+            if found[1] is not None and not self._may_take(record, node):
+                return None
+            epoch = max(record.epoch if record else 0, self._newest.epoch) + 1
+            led[:] = [epoch]
+            sealed = self._sealed("epoch", Led(epoch, node, self._holder))
+            return [("SET", term, sealed), ("SET", lease, epoch, "PX", int(LEASE_S * 1000))]
+
+        with self._call():
+            if not self._link.change([lease, term], [("GET", term), ("GET", lease)], decide):
+                return None
+        self._has_led = True
+        self._newest.epoch = max(self._newest.epoch, led[0])
+        return led[0]
+
+    def resign(self, node: str) -> None:  # noqa: ARG002 -- the lease is this process's, or not
+        """As the port says."""
+        lease, term = key("lease"), key("epoch")
+
+        def decide(found: list[Reply]) -> list[Command] | None:
+            record = self._led(found[0])
+            return [("DEL", lease)] if record is not None and record.holder == self._holder else None
+
+        with self._call():
+            self._link.change([lease, term], [("GET", term)], decide)
+
+    def leader(self, now: float) -> str | None:  # noqa: ARG002 -- the server's own clock ends the lease
+        """As the port says."""
+        with self._call():
+            lease, term = self._link.ask(("GET", key("lease")), ("GET", key("epoch")))
+            record = self._led(term)
+            return record.node if record is not None and lease is not None else None
+
+    def rollouts(self) -> dict[str, Stored]:
+        """As the port says."""
+        with self._call():
+            (flat,) = self._link.ask(("HGETALL", key("rollouts")))
+            found = pairs(flat)
+            routes = {*found, *self._newest.routes("rollout")}
+            return {route: self._rollout(route, found.get(route)) for route in sorted(routes)}
+
+    def store(self, route: str, new: Stored, *, expected: int, epoch: int) -> bool:
+        """As the port says."""
+        rollouts, term = key("rollouts"), key("epoch")
+        fresh = msgspec.structs.replace(new, version=expected + 1, epoch=epoch)
+        record = self._sealed(f"rollout/{route}", fresh)
+
+        def decide(found: list[Reply]) -> list[Command] | None:
+            led, kept = self._led(found[0]), self._stored(route, found[1])
+            if led is None or led.epoch != epoch or expected != (kept.version if kept else 0):
+                return None
+            return None if kept is not None and kept.epoch > epoch else [("HSET", rollouts, route, record)]
+
+        with self._call():
+            done = self._link.change([rollouts, term], [("GET", term), ("HGET", rollouts, route)], decide)
+        if done:
+            self._newest.put("rollout", route, _copy_of(fresh, record))
+        return done
+
+    def lower(self, route: str, new: Stored, *, expected: int) -> bool:
+        """As the port says."""
+        rollouts = key("rollouts")
+        written: list[tuple[Stored, bytes]] = []
+
+        def decide(found: list[Reply]) -> list[Command] | None:
+            kept = self._stored(route, found[0])
+            if kept is None or kept.version != expected or new.weight_ppm >= kept.weight_ppm:
+                return None
+            fresh = msgspec.structs.replace(new, version=expected + 1, epoch=kept.epoch)
+            written[:] = [(fresh, self._sealed(f"rollout/{route}", fresh))]
+            return [("HSET", rollouts, route, written[0][1])]
+
+        with self._call():
+            done = self._link.change([rollouts], [("HGET", rollouts, route)], decide)
+        if done:
+            self._newest.put("rollout", route, _copy_of(*written[0]))
+        return done
+
+    def snapshot(self, route: str) -> Snapshot | None:
+        """As the port says."""
+        with self._call():
+            (raw,) = self._link.ask(("HGET", key("snapshots"), route))
+            record = self._newer("snapshot", route, raw)
+            return None if record is None else self._opened(f"snapshot/{route}", record, Evidence).snapshot
+
+    def keep_snapshot(self, route: str, snapshot: Snapshot, *, epoch: int) -> bool:
+        """As the port says."""
+        term, kept = key("epoch"), Evidence(epoch, snapshot)
+        record = self._sealed(f"snapshot/{route}", kept)
+        positions = self._sealed(f"positions/{route}", snapshot.positions)
+
+        def decide(found: list[Reply]) -> list[Command] | None:
+            led = self._led(found[0])
+            if led is None or led.epoch != epoch:
+                return None
+            return [("HSET", key("snapshots"), route, record), ("HSET", key("positions"), route, positions)]
+
+        with self._call():
+            done = self._link.change([term], [("GET", term)], decide)
+        if done:
+            self._newest.put("snapshot", route, Copy(epoch, snapshot.seq, 0, record))
+        return done
+
+    def _may_take(self, record: Led | None, node: str) -> bool:
+        """Whether a lease that holds may be taken: from nobody we know, from ourselves, from our predecessor."""
+        if record is None or record.holder == self._holder:
+            return True
+        return record.node == node and not self._has_led
+
+    def _rollout(self, route: str, raw: bytes | None) -> Stored:
+        record = self._newer("rollout", route, raw)
+        return self._opened(f"rollout/{route}", record or b"", Stored)
+
+    def _stored(self, route: str, raw: Reply) -> Stored | None:
+        return None if raw is None else self._opened(f"rollout/{route}", raw, Stored)
+
+    def _newer(self, kind: Kind, route: str, raw: bytes | None) -> bytes | None:
+        """The record that counts: what the server has, or what is known here if that is newer; then it is put back."""
+        known, found = self._newest.get(kind, route), self._copy(kind, route, raw)
+        if known is not None and is_behind(found, known):
+            self._restore(kind, route, known)
+            return known.record
+        if found is not None:
+            self._newest.put(kind, route, found)
+        return raw
+
+    def _copy(self, kind: Kind, route: str, raw: bytes | None) -> Copy | None:
+        """What the server has, with what orders it. What somebody else wrote counts as lost, if a true copy is known.
+
+        Raises:
+            ForgedError: somebody else wrote it, and no copy is known.
+        """
+        if raw is None:
+            return None
+        try:
+            if kind == "snapshot":
+                kept = self._opened(f"snapshot/{route}", raw, Evidence)
+                return Copy(kept.epoch, kept.snapshot.seq, 0, raw)
+            return _copy_of(self._opened(f"rollout/{route}", raw, Stored), raw)
+        except ForgedError:
+            if self._newest.get(kind, route) is None:
+                raise
+            return None
+
+    def _restore(self, kind: Kind, route: str, known: Copy) -> None:
+        kept = key(f"{kind}s")
+
+        def decide(found: list[Reply]) -> list[Command] | None:
+            if not is_behind(self._copy(kind, route, found[0]), known):
+                return None
+            writes: list[Command] = [("HSET", kept, route, known.record)]
+            if kind == "snapshot":
+                positions = self._opened(f"snapshot/{route}", known.record, Evidence).snapshot.positions
+                writes.append(("HSET", key("positions"), route, self._sealed(f"positions/{route}", positions)))
+            return writes
+
+        if self._link.change([kept], [("HGET", kept, route)], decide):
+            self._restored += 1
+
+
+def _copy_of(stored: Stored, record: bytes) -> Copy:
+    return Copy(stored.epoch, stored.version, stored.weight_ppm, record)

@@ -1,0 +1,240 @@
+"""What a server may do to the shared state that a file does not: forget, go back in time, be written to by others."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from gateway import clock
+from gateway.control.state.link import TRIES, Command, Link, Reply
+from gateway.control.state.port import Decided, Event, Node, Order, Snapshot, StateDownError, Stored
+from gateway.control.state.redis import RedisState
+from gateway.control.state.redis_base import key
+from gateway.state_url import Server, server
+from tests.contract.stores import RedisStore
+from tests.fakes.redis_server import RedisServer, running
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture(scope="module", params=["redis", "valkey"])
+def running_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with running(request.param, tmp_path_factory.mktemp("r")) as found:
+        yield found
+
+
+@pytest.fixture
+def store(running_server: RedisServer, tmp_path: Path) -> Iterator[RedisStore]:
+    with running_server.client() as client:
+        client.flushall()
+    store = RedisStore(running_server, tmp_path)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def raw(running_server: RedisServer) -> Iterator[redis.Redis]:
+    """Somebody else with access to the server."""
+    with running_server.client() as client:
+        yield client
+
+
+def stored(weight_ppm: int) -> Stored:
+    return Stored(0, 0, weight_ppm, b"{}", NOW, "n1")
+
+
+def climb(state: RedisState, *weights: int) -> int:
+    """A rollout that went through `weights`. Returns the epoch that leads."""
+    epoch = state.lead("n1", NOW)
+    assert epoch is not None
+    for version, weight in enumerate(weights):
+        assert state.store("triage", stored(weight), expected=version, epoch=epoch)
+    return epoch
+
+
+def test_a_flush_moves_no_weight(store: RedisStore, raw: redis.Redis) -> None:
+    """Whoever saw a rollout and its evidence writes them again when the server forgot; who saw nothing sees nothing."""
+    one, two, stranger = store.open(), store.open(), store.open()
+    epoch = climb(one, 10_000, 50_000)
+    evidence = Snapshot(b'{"n":7}', {"n1": 7}, 7)
+    assert one.keep_snapshot("triage", evidence, epoch=epoch)
+    seen = two.rollouts()
+    assert two.snapshot("triage") == evidence
+    raw.flushall()
+    assert stranger.rollouts() == {}
+    assert two.rollouts() == seen == stranger.rollouts()
+    assert two.snapshot("triage") == evidence == stranger.snapshot("triage")
+    assert (two.counts().restored, stranger.counts().restored) == (2, 0)
+    two.offer([Event("n1", 7, "triage", b"{}"), Event("n1", 8, "triage", b"{}")])
+    assert [event.number for event in two.offered("triage", {}, 10)] == [8]  # the snapshot's positions are back, too
+
+
+def test_what_a_node_saw_outlives_its_process(store: RedisStore, raw: redis.Redis) -> None:
+    """A process begun after the flush knows what the one before it saw, from the node's own disk."""
+    climb(store.open_as("n1", "first"), 10_000)
+    raw.flushall()
+    assert store.open_as("n1", "second").rollouts()["triage"].weight_ppm == 10_000
+
+
+def test_a_server_restored_from_an_old_copy_is_set_right(store: RedisStore, raw: redis.Redis) -> None:
+    """A record that went back in time is no state: the newest copy is written again."""
+    state = store.open()
+    climb(state, 10_000)
+    old = raw.hget(key("rollouts"), "triage")
+    epoch = climb_on(state, 0)
+    raw.hset(key("rollouts"), "triage", old)
+    assert state.rollouts()["triage"] == Stored(2, epoch, 0, b"{}", NOW, "n1")
+    assert not state.store("triage", stored(50_000), expected=1, epoch=epoch)
+
+
+def climb_on(state: RedisState, weight: int) -> int:
+    epoch = state.lead("n1", NOW)
+    assert epoch is not None
+    assert state.store("triage", stored(weight), expected=1, epoch=epoch)
+    return epoch
+
+
+def test_a_flush_gives_no_old_epoch_back(store: RedisStore, raw: redis.Redis) -> None:
+    """After a flush the next epoch is later than every one seen; the leader before it writes nothing more."""
+    one, two = store.open(), store.open()
+    old = climb(one, 10_000)
+    two.rollouts()
+    raw.flushall()
+    new = two.lead("n2", NOW)
+    assert new is not None
+    assert new > old
+    assert not one.store("triage", stored(50_000), expected=1, epoch=old)
+    two.rollouts()
+    assert not one.store("triage", stored(50_000), expected=1, epoch=old)
+
+
+def test_a_leader_that_knew_nothing_is_brought_up_to_date(store: RedisStore, raw: redis.Redis) -> None:
+    """If a node without memory led after a flush, it leads on under an epoch later than those it did not know."""
+    one, stranger = store.open(), store.open()
+    for _ in range(3):
+        one = store.open_as("node0", f"again{len(store.opened)}")
+        one.lead("n1", NOW)
+    old = one.lead("n1", NOW)
+    assert old is not None
+    assert one.store("triage", stored(250_000), expected=0, epoch=old)
+    assert one.store("triage", stored(0), expected=1, epoch=old)
+    raw.flushall()
+    young = stranger.lead("n9", NOW)
+    assert young is not None
+    assert young < old
+    assert stranger.store("triage", stored(0), expected=0, epoch=young)
+    assert one.rollouts()["triage"].version == 2  # put back
+    assert stranger.rollouts()["triage"].version == 2
+    caught_up = stranger.lead("n9", NOW)
+    assert caught_up is not None
+    assert caught_up > old
+    assert not stranger.store("triage", stored(10_000), expected=2, epoch=young)
+    assert stranger.store("triage", stored(10_000), expected=2, epoch=caught_up)
+
+
+def test_nothing_of_other_writers_is_taken(store: RedisStore, raw: redis.Redis) -> None:
+    """Garbage, records of another key and records moved elsewhere: none is believed, each is counted."""
+    state, foreign = store.open(), store.open_as("n3", "foreign", seal_key=bytes(32))
+    climb(state, 10_000)
+    state.offer([Event("n1", 1, "triage", b"{}")])
+    state.order(Order("o1", "triage", "promote", "ada", "", NOW))
+    foreign.order(Order("o2", "triage", "promote", "mallory", "", NOW))
+    foreign.heard(Node("n3", NOW))
+    foreign.add_decision(Decided("d", NOW, "triage", "advance", "PROMOTE", "", b"{}"))
+    foreign.keep_look(Decided("d", NOW, "triage", "advance", "PROMOTE", "", b"{}"))
+    foreign.set_killed(killed=False, by="mallory", reason="", now=NOW)
+    raw.hset(key("orders"), "o3", raw.hget(key("orders"), "o1"))
+    raw.xadd(key("events:triage:n1"), {"e": b"junk"}, id="2-0")
+    raw.xadd(key("events:triage:n1"), {"a": b"1", "b": b"2"}, id="3-0")
+    raw.set(key("answer:o1"), b"junk")
+    assert [order.id for order in state.orders()] == ["o1"]
+    assert [event.number for event in state.offered("triage", {}, 10)] == [1]
+    assert (state.nodes(NOW), state.decisions(None, 10), state.looks(), state.killed()) == ([], [], {}, None)
+    with pytest.raises(StateDownError, match="sealed"):
+        state.answered("o1")
+    assert state.counts().refused == 8
+    raw.set(key("epoch"), b"junk")
+    assert state.leader(NOW) is None
+    epoch = state.lead("n1", NOW)
+    assert epoch is not None
+    assert state.store("triage", stored(50_000), expected=1, epoch=epoch)
+
+
+def test_an_altered_rollout_is_put_right_or_refused(store: RedisStore, raw: redis.Redis) -> None:
+    """Who knows the true record writes it again; who does not cannot use the state, and is told why."""
+    one, two = store.open(), store.open()
+    climb(one, 10_000)
+    record = raw.hget(key("rollouts"), "triage")
+    assert isinstance(record, bytes)
+    for forged in (b"junk", record[:-1], record + b"x", record.replace(b"n1", b"n2"), b""):
+        raw.hset(key("rollouts"), "triage", forged)
+        with pytest.raises(StateDownError, match="state_key_file"):
+            two.rollouts()
+        assert one.rollouts()["triage"].weight_ppm == 10_000
+    raw.hset(key("rollouts"), "other", record)
+    with pytest.raises(StateDownError, match="rollout/other"):
+        one.rollouts()
+
+
+def test_keys_of_a_wrong_type_are_no_state(store: RedisStore, raw: redis.Redis) -> None:
+    """Where a key holds something else altogether, the state is down; the connection is used again after that."""
+    state = store.open()
+    raw.set(key("rollouts"), b"text")
+    raw.set(key("events:triage:n1"), b"text")
+    with pytest.raises(StateDownError, match="WRONGTYPE"):
+        state.rollouts()
+    with pytest.raises(StateDownError, match="WRONGTYPE"):
+        state.offer([Event("n1", 1, "triage", b"{}")])
+    raw.flushall()
+    assert state.rollouts() == {}
+
+
+def test_a_change_that_others_get_ahead_of_is_tried_again(running_server: RedisServer, raw: redis.Redis) -> None:
+    """What was read is read anew when somebody wrote in between; after some tries it is StateDownError."""
+    raw.delete(key("x"))
+    link = Link(server(running_server.url), None, None, clock.monotonic)
+    seen: list[Reply] = []
+
+    def decide(found: list[Reply]) -> list[Command]:
+        seen.append(found[0])
+        if len(seen) in meddle:
+            raw.incr(key("x"))
+        return [("SET", key("x"), "ours")]
+
+    meddle = {1}
+    with link.call():
+        assert link.change([key("x")], [("GET", key("x"))], decide)
+    assert seen == [None, b"1"]
+    assert raw.get(key("x")) == b"ours"
+
+    raw.set(key("x"), 1)
+    meddle = set(range(100))
+    with pytest.raises(StateDownError, match="others wrote"), link.call():
+        link.change([key("x")], [("GET", key("x"))], decide)
+    assert len(seen) == 2 + TRIES
+    link.close()
+
+
+def test_a_user_without_scripts_is_enough(store: RedisStore, raw: redis.Redis, running_server: RedisServer) -> None:
+    """The gateway's user needs a password, our prefix and plain commands; the password is in no message."""
+    raw.execute_command(
+        "ACL", "SETUSER", "crossfade", "on", ">planted-password", "~crossfade:*", "+@all", "-@scripting", "-@admin",
+        "-@dangerous",
+    )  # fmt: skip
+    place = Server(socket=str(running_server.socket), username="crossfade")
+    state = store.open()
+    state._link = Link(place, "planted-password", None, clock.monotonic)
+    epoch = climb(state, 10_000)
+    assert state.keep_snapshot("triage", Snapshot(b"{}", {"n1": 1}, 1), epoch=epoch)
+    state.offer([Event("n1", 2, "triage", b"{}")])
+    state.forget_offered("triage", {"n1": 2})
+    state.add_decision(Decided("d", NOW, "triage", "advance", "PROMOTE", "", b"{}"))
+    state.order(Order("o1", "triage", "promote", "ada", "", NOW))
+    assert (len(state.orders()), len(state.decisions(None, 10)), len(state.offered("triage", {}, 9))) == (1, 1, 1)
+    state.close()
+    state._link = Link(place, "wrong-password", None, clock.monotonic)
+    with pytest.raises(StateDownError, match=r"WRONGPASS|invalid username") as error:
+        state.rollouts()
+    assert "password" not in str(error.value).replace("username-password", "")
+    assert "planted" not in repr(state._link)
