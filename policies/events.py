@@ -13,7 +13,7 @@ class Output:
     length: int
     flags: tuple[str, ...] = ()
     """What is wrong with it: `empty`, `refusal`, `loop`, and those only the shadow can see: `truncated`,
-    `language`, `echo`, `unknown_tool`."""
+    `language`, `echo`, `unknown_tool`, `leak` (of thoughts or of template tokens)."""
 
 
 @dataclass(frozen=True, slots=True)

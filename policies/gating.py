@@ -192,7 +192,7 @@ class Guards(Section):
     length_ratio: LengthRatio = LengthRatio()
     """How long answers are."""
     slack: Fraction = 0.05
-    """How much more often than the baseline the candidate may refuse, be empty, be cut, loop or echo."""
+    """How much more often than the baseline the candidate may refuse, be empty, be cut, loop, echo or leak."""
     drop_rate: Fraction = 0.01
     """Mirrored requests that may get lost before nothing advances."""
     abstain_rate: Fraction = 0.05

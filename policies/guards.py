@@ -19,7 +19,7 @@ from policies.evidence import OTHERS, Evidence
 from policies.results import GuardResult
 from policies.terms import Verdict
 
-FLAGS = ("empty", "refusal", "loop", "truncated", "language", "echo", "unknown_tool")
+FLAGS = ("empty", "refusal", "loop", "truncated", "language", "echo", "unknown_tool", "leak")
 """What may be wrong with an answer, each counted on both sides."""
 
 _REFUSAL = re.compile(

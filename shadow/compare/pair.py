@@ -58,6 +58,8 @@ class Score:
     """Candidate's score less the baseline's, in [-1, 1]. Where only likeness is known it is `agree - 1`."""
     agree: float | None = None
     """Likeness of the two answers, 0 to 1."""
+    equal: bool = False
+    """As good as the same answer: no judge need be asked."""
     valid_baseline: bool | None = None
     valid_candidate: bool | None = None
     p_sample: float = 1.0

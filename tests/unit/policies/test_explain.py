@@ -35,7 +35,7 @@ ROUTE support.triage  CANDIDATE vllm/triage-7b@2026-11-18  STAGE shadow -> 1%  D
   PASS          errors: +0.0000 [-0.0085, +0.0085] on 700 units (better/equal/worse 0/700/0), limit -0.0100, log10 e 1.67 of 1.30: certified
   INCONCLUSIVE  outputs: none seen yet (not required)
   INCONCLUSIVE  length: not measured (not required)
-  PASS          guards: empty, refusal, loop, truncated, language, echo, unknown_tool, drops, unscored, abstained, controls, incident, judge_bias, concentration, shares
+  PASS          guards: empty, refusal, loop, truncated, language, echo, unknown_tool, leak, drops, unscored, abstained, controls, incident, judge_bias, concentration, shares
   quiet         detector errors: log10 1.37 of 4.00 after 700 requests, tolerance 0.02: quiet
   quiet         detector quality: log10 2.40 of 4.00 after 700 requests, tolerance 0.05: quiet
   noise         A/A agree 0.900 on 14, cand agree 0.760 on 700 (informational)

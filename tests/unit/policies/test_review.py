@@ -30,7 +30,7 @@ def test_a_review_looks_at_every_gate_guard_and_detector():
     assert [gate.gate for gate in results.gates] == ["quality", "validity", "errors", "latency"]
     assert len(results.gates) == len(gates_of(RULES.gates))
     assert [alarm.detector for alarm in results.alarms] == ["errors", "latency", "quality", "validity"]
-    assert (len(results.guards), results.units) == (17, 30)
+    assert (len(results.guards), results.units) == (18, 30)
     assert (results.fault, results.unhealthy, results.latency_s, results.latency_of) == (None, None, None, "")
     assert results.gates[0].verdict is Verdict.PASS
     assert results.gates[0].lower is not None

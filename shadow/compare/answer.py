@@ -1,0 +1,152 @@
+"""What an answer says, out of its JSON body, and what is wrong with it beside another.
+
+Source: OpenAI API reference: the chat completion, completion and response objects.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import msgspec
+
+from policies.events import Output
+from policies.guards import describe
+from records.wire.assemble import surface_of
+from records.wire.problem import read_object
+from shadow.compare import asked, language
+from shadow.compare.pair import Answer, Fields, Pair, ToolCall
+
+Reason = Literal["", "not_json", "error", "no_choice", "unfinished"]
+"""Why there is no whole answer: no JSON object; an error; nothing in it; a choice without a finish reason."""
+
+_LONGEST_ECHO = 120
+_SHORTEST_ECHO = 60
+"""Characters of a prompt that no answer repeats by chance."""
+_LEAK = re.compile(r"</?think(?:ing)?>|<\|[\w-]{2,32}\|>|\[/?INST\]|</?tool_call>")
+"""What a chat template or a reasoning parser should have kept from the app."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What became of reading an answer."""
+
+    answer: Answer | None
+    reason: Reason = ""
+    """Why there is none."""
+
+
+def read(path: str, body: bytes) -> Reading:
+    """The answer that `body`, an unstreamed JSON answer, gives to a request to `path`. Never raises."""
+    try:
+        found: Any = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return Reading(None, "not_json")
+    if not isinstance(found, dict):
+        return Reading(None, "not_json")
+    fields = cast("dict[str, Any]", found)
+    surface = surface_of(path)
+    if read_object(fields) is not None:
+        return Reading(None, "error")
+    return _response(fields) if surface == "responses" else _first_choice(fields)
+
+
+def said(answer: Answer) -> str:
+    """All of an answer in one text, calls included: what the guards count."""
+    calls = [f"{call.name}({call.arguments})" for call in answer.calls]
+    return "\n".join(part for part in (answer.text or answer.refusal, *calls) if part)
+
+
+def look(pair: Pair) -> tuple[Output, Output]:
+    """What the guards need of the baseline's answer and of the candidate's."""
+    strayed = language.differs(pair.baseline.text, pair.candidate.text)
+    baseline = _look(pair.baseline, pair, beside=pair.candidate)
+    return baseline, _look(pair.candidate, pair, beside=pair.baseline, seen=("language",) if strayed else ())
+
+
+def is_truncated(answer: Answer, *, beside: Answer) -> bool:
+    """Whether it was cut where the other was not."""
+    return answer.finish == "length" != beside.finish
+
+
+def is_silent(answer: Answer) -> bool:
+    """Whether it says nothing at all."""
+    return not (answer.calls or answer.text.strip() or answer.refusal)
+
+
+def _look(answer: Answer, pair: Pair, *, beside: Answer, seen: tuple[str, ...] = ()) -> Output:
+    wrong = (
+        ("refusal", bool(answer.refusal)),
+        ("truncated", is_truncated(answer, beside=beside)),
+        ("echo", _echoes(answer.text, pair)),
+        ("unknown_tool", asked.has_unknown_tool(answer.calls, asked.tools(pair.asked))),
+        ("leak", bool(_LEAK.search(answer.text))),
+    )
+    output = describe(said(answer), seen=(*(name for name, is_so in wrong if is_so), *seen))
+    return Output(output.digest, output.length, tuple(dict.fromkeys(output.flags)))
+
+
+def _echoes(text: str, pair: Pair) -> bool:
+    """Whether it repeats how the prompt begins."""
+    plain = " ".join(text.split())
+    for prompt in asked.prompts(pair.asked):
+        beginning = " ".join(prompt[: 4 * _LONGEST_ECHO].split())[:_LONGEST_ECHO]
+        if len(beginning) >= _SHORTEST_ECHO and beginning in plain:
+            return True
+    return False
+
+
+# Chat completions and completions ---------------------------------------------------------------------------------
+
+
+def _first_choice(fields: Fields) -> Reading:
+    choice = next(iter(asked.objects(fields.get("choices"))), None)
+    if choice is None:
+        return Reading(None, "no_choice")
+    finish = asked.text(choice.get("finish_reason"))
+    if not finish:
+        return Reading(None, "unfinished")
+    message = asked.mapping(choice.get("message"))
+    if not message:
+        return Reading(Answer(asked.text(choice.get("text")), finish=finish, fields=fields))
+    calls = [_call(call) for call in asked.objects(message.get("tool_calls"))]
+    legacy = asked.mapping(message.get("function_call"))
+    if legacy:
+        calls.append(_function(legacy))
+    text = asked.content_text(message.get("content"))
+    return Reading(Answer(text, tuple(calls), finish, asked.text(message.get("refusal")), fields))
+
+
+def _call(call: Fields) -> ToolCall:
+    custom = asked.mapping(call.get("custom"))
+    if custom:
+        return ToolCall(asked.text(custom.get("name")), asked.text(custom.get("input")))
+    return _function(asked.mapping(call.get("function")))
+
+
+def _function(function: Fields) -> ToolCall:
+    return ToolCall(asked.text(function.get("name")), asked.text(function.get("arguments")))
+
+
+# Responses --------------------------------------------------------------------------------------------------------
+
+
+def _response(fields: Fields) -> Reading:
+    status = asked.text(fields.get("status"))
+    if status in ("failed", "cancelled"):
+        return Reading(None, "error")
+    if status not in ("completed", "incomplete"):
+        return Reading(None, "unfinished")
+    items = asked.objects(fields.get("output"))
+    parts = [part for item in items if item.get("type") == "message" for part in asked.objects(item.get("content"))]
+    calls = [_item_call(item) for item in items if item.get("type") in ("function_call", "custom_tool_call")]
+    why = asked.text(asked.mapping(fields.get("incomplete_details")).get("reason"))
+    finish = {"max_output_tokens": "length", "": "tool_calls" if calls else "stop"}.get(why, why)
+    return Reading(Answer(_joined(parts, "text"), tuple(calls), finish, _joined(parts, "refusal"), fields))
+
+
+def _joined(parts: list[Fields], name: str) -> str:
+    return "\n".join(asked.text(part[name]) for part in parts if name in part)
+
+
+def _item_call(item: Fields) -> ToolCall:
+    return ToolCall(asked.text(item.get("name")), asked.text(item.get("arguments", item.get("input"))))

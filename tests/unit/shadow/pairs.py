@@ -1,0 +1,47 @@
+"""Pairs for the tests of comparators."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import strategies as st
+
+from shadow.compare.pair import Answer, Asked, Pair, ToolCall
+
+CHAT = "/v1/chat/completions"
+LETTERS = 'aAbB01 .,-_*#`>"\\{}[]:/\n\t\0üßИ中ﬁ\u0301\u200d\ud800🙂'
+"""Letters that have given trouble, and a few that have not."""
+WORDS = st.text(LETTERS, max_size=12)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False, allow_infinity=False) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=12,
+)
+EMPTY: dict[str, Any] = {}
+
+
+def called(name: str, **arguments: Any) -> ToolCall:
+    """A call, its arguments as a model writes them."""
+    return ToolCall(name, json.dumps(arguments))
+
+
+def answer(text: str = "", *calls: ToolCall, finish: str = "stop") -> Answer:
+    """What a model said."""
+    return Answer(text, calls, finish)
+
+
+def pair(baseline: Answer | str, candidate: Answer | str, fields: Mapping[str, Any] = EMPTY, path: str = CHAT) -> Pair:
+    """Two answers to one request."""
+    ours, theirs = (each if isinstance(each, Answer) else answer(each) for each in (baseline, candidate))
+    return Pair(Asked(path, fields), ours, theirs, id="pair-1")
+
+
+def swapped(both: Pair) -> Pair:
+    """The same pair, the other way round."""
+    return Pair(both.asked, both.candidate, both.baseline, both.id)
+
+
+def tool(name: str, properties: Mapping[str, Any] = EMPTY, required: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A function that a chat request offers."""
+    parameters = {"type": "object", "properties": dict(properties), "required": list(required)}
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
