@@ -62,6 +62,7 @@ def record(root: Path, number: int) -> float:
         records=str(root / "records"),
         exposition=str(root / "recorder.prom"),
         routing=str(root / "routing.json"),
+        readers=str(root / "readers"),
     )
     recorder = Recorder(boot, Log("recorder", stream=StringIO()))
     recorder.begin(clock.wall())

@@ -6,6 +6,7 @@ crossfade-data/
   KILL           if present: baseline only, at once
   journal.key    seals the journal's segments     pepper   keys are kept as HMACs under it
   journal/  records/  state.db
+  readers/       how far the shadow and the controller have read the journal
   run/           files of the processes that run now; nothing here outlives a start
 """
 
@@ -57,6 +58,11 @@ class DataDir:
         return self.root / "journal"
 
     @property
+    def readers(self) -> Path:
+        """How far others than the recorder have read the journals."""
+        return self.root / "readers"
+
+    @property
     def records(self) -> Path:
         """What was recorded."""
         return self.root / "records"
@@ -86,6 +92,11 @@ class DataDir:
         """What the controller says of the policies."""
         return self.run / "controller.json"
 
+    @property
+    def shadow_plan(self) -> Path:
+        """What the controller tells the shadow."""
+        return self.run / "shadow.json"
+
     def live(self, worker: str) -> Path:
         """A worker's live counters."""
         return self.run / f"{worker}.live"
@@ -103,7 +114,7 @@ def prepare(root: Path) -> DataDir:
     """
     data = DataDir(root)
     try:
-        for path in (data.root, data.journal, data.records, data.run):
+        for path in (data.root, data.journal, data.records, data.readers, data.run):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
         if data.root.stat().st_uid == os.geteuid():  # a volume may belong to somebody else: `doctor` speaks of it
             data.root.chmod(0o700)

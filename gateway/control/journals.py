@@ -3,8 +3,7 @@
 import contextlib
 import fcntl
 import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,21 +11,32 @@ from gateway.control.tail import Found, Progress, Tail
 from records.exchange import Exchange
 from records.journal.reader import segment_path, segments, workers
 
+Needed = Callable[[str], int | None]
+"""By worker, the first segment that somebody else still reads: it and later ones stay. None: none does."""
 
-def _nobody(_: str) -> int:
-    return sys.maxsize
+
+def _nobody() -> Needed:
+    return lambda _: None
+
+
+def _everybody(_: str) -> bool:
+    return True
 
 
 @dataclass(slots=True)
 class Journals:
-    """Follows every worker's directory under `root`."""
+    """Follows the workers' directories under `root`."""
 
     root: Path
     key: bytes
     start: Mapping[str, Progress]
     """Where to read on, by worker."""
-    held_from: Callable[[str], int] = _nobody
-    """The first segment of a worker that somebody else still reads; it and later ones stay."""
+    needed: Callable[[], Needed] = _nobody
+    """Asked each time before segments are removed."""
+    follows: Callable[[str], bool] = _everybody
+    """Whether a worker is followed at all, by its name."""
+    again: Set[str] = frozenset()
+    """Ids of exchanges that are found again after a restart, although they were found before."""
     _tails: dict[str, Tail] = field(default_factory=dict[str, Tail], init=False)
     _counted: dict[str, int] = field(default_factory=dict[str, int], init=False)
     _last_end: float | None = field(default=None, init=False)
@@ -35,12 +45,12 @@ class Journals:
         """What is new, about `budget_bytes` of it at most, each worker having its part."""
         if not self.root.is_dir():
             return []  # a disk that is away is no reason to forget how far it was read
-        directories = workers(self.root)
+        directories = [directory for directory in workers(self.root) if self.follows(directory.name)]
         names = {directory.name for directory in directories}
         for directory in directories:
             if directory.name not in self._tails:
                 start = self.start.get(directory.name, Progress())
-                self._tails[directory.name] = Tail(directory, self.key, start)
+                self._tails[directory.name] = Tail(directory, self.key, start, self.again)
         for name in self._tails.keys() - names:
             del self._tails[name]
             self._counted.pop(name, None)
@@ -58,6 +68,11 @@ class Journals:
         """How far everything is recorded once what was found is."""
         return {name: tail.progress for name, tail in self._tails.items()}
 
+    def is_level(self, worker: str) -> bool:
+        """Whether all that was found of a worker before a restart, and was to be found again, was found again."""
+        tail = self._tails.get(worker)
+        return tail is None or tail.ended or tail.is_level
+
     def lag_s(self, now: float) -> float:
         """About how old the oldest frame is that was not yet read."""
         return 0.0 if self.is_caught_up() or self._last_end is None else max(0.0, now - self._last_end)
@@ -73,19 +88,22 @@ class Journals:
     def remove_recorded(self, now: float, retention_s: float) -> None:
         """Remove the segments that are recorded, and the directories of workers that are gone.
 
-        An exchange still open holds its segment, for `retention_s` at most; it stands in memory meanwhile.
+        An exchange still open holds its segment (it stands in memory meanwhile), and so does another reader: both for
+        `retention_s` at most.
 
         Raises:
             OSError: not now.
         """
+        needed = self.needed()
         for name, tail in self._tails.items():
-            progress = tail.progress
+            progress, needed_from = tail.progress, needed(name)
             for number in segments(tail.directory):
+                if not progress.ended and number >= progress.done.segment:
+                    break
                 path = segment_path(tail.directory, number)
-                recorded = progress.ended or number < progress.safe.segment
-                if not recorded and number < progress.done.segment:
-                    recorded = now - path.stat().st_mtime > retention_s
-                if recorded and number < self.held_from(name):
+                is_open = not progress.ended and number >= progress.safe.segment
+                is_needed = needed_from is not None and number >= needed_from
+                if not (is_open or is_needed) or now - path.stat().st_mtime > retention_s:
                     path.unlink()
             if progress.ended and not segments(tail.directory):
                 _remove_directory(tail.directory)

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -23,6 +24,8 @@ import msgspec
 
 from gateway import clock
 from gateway.control.journals import Journals
+from gateway.control.making import maker_for
+from gateway.control.readers import needed_from
 from gateway.control.recording import RecorderBoot, decode
 from gateway.control.tail import Found, Progress
 from gateway.control.tally import Tally, expose
@@ -35,9 +38,7 @@ from records import forgetting
 from records.comparison import Comparison
 from records.exchange import Exchange, Feedback, Gap, Note
 from records.forgetting import Forgotten, Sieve
-from records.pricing import Override, PriceBook
-from records.record import Maker, Record, RoutePrices, Vote, bare
-from records.redact import Redactor, kinds_of
+from records.record import Maker, Record, Vote, bare
 from records.store import Change, Store
 from records.table import EXCHANGES, FEEDBACK, NOTED
 
@@ -50,6 +51,8 @@ POSITION_S = 5.0
 """How often progress is written down where there is nothing to write."""
 EXPOSE_S = 1.0
 MERGE_S = 5.0
+REMOVE_S = 5.0
+"""How often segments are looked at that others held when they were recorded."""
 EXPIRE_S = 600.0
 RETRY_S = 1.0
 """Pause after the disk refused."""
@@ -122,7 +125,12 @@ class Recorder:
             self.store.clean()
             for left in self.store.root.glob(f".{self._progress_path.name}.*"):
                 left.unlink()
-        self.journals = Journals(Path(self.boot.journal), bytes.fromhex(self.boot.journal_key), self.state.workers)
+        self.journals = Journals(
+            Path(self.boot.journal),
+            bytes.fromhex(self.boot.journal_key),
+            self.state.workers,
+            needed=partial(needed_from, Path(self.boot.readers)),
+        )
         self._exposed = expose(self.state.tally)
         self._read_routing()
 
@@ -160,7 +168,7 @@ class Recorder:
             self._take(one)
         if found and self._oldest is None:
             self._oldest = now
-        for action in (self._commit_due, self._merge_due, self._expire_due, self._expose_due):
+        for action in (self._commit_due, self._merge_due, self._remove_due, self._expire_due, self._expose_due):
             self._attempt(action, now)
         return bool(found)
 
@@ -179,6 +187,10 @@ class Recorder:
     def _merge_due(self, now: float) -> None:
         if self._oldest is None and self._every("merge", MERGE_S, now):
             self._merge()
+
+    def _remove_due(self, now: float) -> None:
+        if self._oldest is None and self._every("remove", REMOVE_S, now):
+            self.journals.remove_recorded(now, self.boot.journal_retention_s)
 
     def _expire_due(self, now: float) -> None:
         if self._every("expire", EXPIRE_S, now):
@@ -343,32 +355,8 @@ class Recorder:
         except (OSError, routing.RoutingError):
             table = None  # it says nothing of prices then
         if table is not None or not self._priced:
-            self._maker = self._maker_for(table)
+            self._maker = maker_for(self.boot, table)
             self._priced = True
-
-    def _maker_for(self, table: routing.Table | None) -> Maker:
-        boot = self.boot
-        overrides = tuple(
-            Override(one.upstream, one.model, one.prompt_usd, one.completion_usd, one.cached_usd, one.cache_write_usd)
-            for one in boot.prices
-        )
-        urls = {upstream.name: upstream.base_url for upstream in table.upstreams} if table else {}
-        return Maker(
-            pepper=bytes.fromhex(boot.pepper),
-            redactor=Redactor(kinds_of(boot.redact)),
-            prices=PriceBook(urls, overrides),
-            route_prices=_route_prices(table) if table else {},
-            sample_ppm=boot.sample_ppm,
-            honor_store_false=boot.honor_store_false,
-        )
-
-
-def _route_prices(table: routing.Table) -> dict[str, RoutePrices]:
-    found = {"": RoutePrices(table.default_upstream)}
-    for route in table.routes:
-        candidate = route.candidate.model if route.candidate is not None else None
-        found[route.name] = RoutePrices(route.baseline.upstream, route.baseline.model, candidate)
-    return found
 
 
 def run(recorder: Recorder, stop: threading.Event, now: Callable[[], float] = clock.wall) -> None:

@@ -30,6 +30,8 @@ class RecorderBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where it writes its part of /metrics."""
     routing: str
     """Path of the routing table: which upstream is whose, for prices; it may be missing."""
+    readers: str
+    """Path of the directory where others say how far they have read the journals."""
     prices: tuple[PriceOverride, ...] = ()
     redact: tuple[str, ...] = ("email", "phone", "card", "iban", "secret")
     sample_ppm: int = 1_000_000

@@ -4,6 +4,7 @@ A segment that has a later one beside it is final; so is the last one of a worke
 torn frame is damage. Exchanges that a dead worker left open end as `lost_worker`.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +46,8 @@ class Tail:
     directory: Path
     key: bytes
     start: Progress = field(default_factory=Progress)
+    again: Set[str] = frozenset()
+    """Ids of exchanges that are found again, although they were found before `start.done`."""
     damaged: int = 0
     """Frames or stretches that could not be read, since this was made."""
     caught_up: bool = False
@@ -71,6 +74,11 @@ class Tail:
         """What may be written down once all that was found so far is recorded."""
         oldest = next(iter(self._opened_at.values()), self._read_to)
         return Progress(self.done, min(oldest, self._read_to), self.ended)
+
+    @property
+    def is_level(self) -> bool:
+        """Whether everything before `start.done` that was to be read again was read."""
+        return self._read_to >= self.start.done
 
     def poll(self, now: float, budget_bytes: int) -> list[Found]:
         """What is new, at most about `budget_bytes` of it. `now`: Unix seconds."""
@@ -146,8 +154,11 @@ class Tail:
             self._opened_at[next(reversed(self._assembler.opened))] = Position(self._number, frame.start)
         if frame.kind is Kind.CLOSE and completed is not None and isinstance(completed, Exchange):
             self._opened_at.pop(completed.meta.id, None)
-        # Read again after a crash: what these frames completed is recorded.
-        if completed is not None and Position(self._number, frame.end) > self.start.done:
+        if completed is None:
+            return
+        # Read again after a crash: what these frames completed is recorded, but for what is wanted again.
+        is_new = Position(self._number, frame.end) > self.start.done
+        if is_new or (isinstance(completed, Exchange) and completed.meta.id in self.again):
             found.append(completed)
 
     def _count_torn(self) -> None:

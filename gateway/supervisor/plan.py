@@ -205,6 +205,7 @@ class Plan:
             records=str(self.data.records),
             exposition=str(self.data.exposition("recorder")),
             routing=str(self.data.routing),
+            readers=str(self.data.readers),
             prices=price_overrides(self.settings.prices),
             redact=capture.redact,
             sample_ppm=capture.sample,

@@ -97,6 +97,7 @@ class Place:
             records=str(self.root / "records"),
             exposition=str(self.root / "recorder.prom"),
             routing=str(self.root / "routing.json"),
+            readers=str(self.root / "readers"),
             **fields,
         )
 

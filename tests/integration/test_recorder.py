@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.control.readers import EVERYTHING, Reader, write
 from records import question
 from records import store as store_module
 from records.forgetting import FILE, Forgotten, Subject, encode
@@ -340,3 +341,42 @@ def is_killed_after(steps: int, place: Place, trap: Trap) -> bool:
     recorder.close()
     settle_and_check(place, workers)
     return killed
+
+
+def test_another_reader_holds_segments(place):
+    """What the shadow still needs stays when it is recorded, until it is done with it or it grows too old."""
+    worker, recorder = place.worker(), place.recorder(journal_retention_s=3600.0)
+    directory, readers = place.root / "journal" / "w1", place.root / "readers"
+    write(readers, "shadow", Reader({"w1": 2}))
+    for _ in range(16):
+        worker.whole()
+    place.step(recorder)
+    place.step(recorder)
+    assert segments(directory)[0] == 2
+    last = segments(directory)[-1]
+    assert last > 3
+
+    write(readers, "shadow", Reader({"w1": 3}))
+    place.step(recorder, 6.0)
+    assert segments(directory)[0] == 3, "nothing was recorded since, and still what is done with goes"
+
+    place.step(recorder, 3700.0)
+    assert segments(directory) == [last]
+    worker.die()
+    recorder.close()
+
+
+def test_a_dead_workers_journal_is_held_too(place):
+    """The journal of a worker that is gone stays while another reader has not read it."""
+    worker, recorder = place.worker(), place.recorder()
+    write(place.root / "readers", "shadow", Reader())
+    worker.whole()
+    worker.die()
+    place.settle(recorder)
+    assert segments(place.root / "journal" / "w1") == [1]
+
+    write(place.root / "readers", "shadow", Reader(ignores=(EVERYTHING,)))
+    place.step(recorder, 6.0)
+    place.step(recorder, 6.0)
+    assert list((place.root / "journal").iterdir()) == []
+    recorder.close()

@@ -146,3 +146,23 @@ def test_any_history_is_found_exactly_once(tmp_path_factory, history):
 
     assert sorted(ids(found)) == sorted(expected)
     assert {one.meta.id: len(one.response_body) for one in found if isinstance(one, Exchange)} == expected
+
+
+def test_what_is_owed_is_found_again(worker):
+    """After a restart, exchanges that were found and not finished with are found again, and no other."""
+    earlier = [worker.whole() for _ in range(3)]
+    first = tail(worker)
+    first.poll(clock.wall(), BUDGET)
+    safe = first.progress.safe
+    later = [worker.whole() for _ in range(4)]
+    streamed = worker.streamed("a")
+    assert ids(first.poll(clock.wall(), BUDGET)) == [*later, streamed]
+    owed = {later[1], streamed}
+
+    after = worker.whole()
+    again = Tail(worker.journal / worker.name, KEY, Progress(first.progress.done, safe), owed)
+    assert not again.is_level
+    assert ids(again.poll(clock.wall(), BUDGET)) == [later[1], streamed, after]
+    assert again.is_level
+    assert not set(earlier) & owed
+    worker.die()
