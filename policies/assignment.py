@@ -6,14 +6,14 @@ Rules:
 3. A tool loop ends on the variant that began it: its ids and its reasoning are that variant's.
 """
 
-import hashlib
 from collections.abc import Sequence
+from hashlib import sha256
 from itertools import takewhile
 from typing import Literal
 
 import msgspec
 
-from policies.request import COMPLETIONS, RESPONSES, Call, UnreadableError, leading_turns, trailing_turns
+from policies.request import COMPLETIONS, RESPONSES, Call, UnreadableError, beginning, trailing_turns
 from policies.routing import PPM, Route
 
 CANDIDATE_CALL_PREFIX = "call_cf"
@@ -60,7 +60,10 @@ def _part(name: str, call: Call) -> Unit | None:
     if name == "user":
         fields = call.body.fields
         user = fields.user or fields.safety_identifier or fields.prompt_cache_key
-        return Unit("user", _hash(b"user", call.key_id.encode(), _bytes(user))) if user else None
+        if not user:
+            return None
+        # A key's id has no space in it: no two users share these words.
+        return Unit("user", sha256(f"user {call.key_id} {user}".encode("utf-8", "surrogatepass")).hexdigest()[:16])
     if name == "conversation":
         return _conversation(call)
     header = call.headers.get(name.removeprefix("header:").encode("latin-1"), b"").strip()
@@ -78,13 +81,10 @@ def _conversation(call: Call) -> Unit | None:
         if bytes(fields.input).startswith(b'"'):
             return Unit("conversation", _hash(*parts, bytes(fields.input)))
     try:
-        for turn in leading_turns(call):
-            parts.append(bytes(turn.content))
-            if turn.role == "user":
-                return Unit("conversation", _hash(*parts))
+        begun = beginning(call)
     except UnreadableError:
         return None
-    return None
+    return Unit("conversation", _hash(*parts, *begun)) if begun is not None else None
 
 
 def _bytes(text: str) -> bytes:
@@ -94,12 +94,12 @@ def _bytes(text: str) -> bytes:
 def _hash(*parts: bytes) -> str:
     """16 hex digits; each part's length is hashed with it, so that no two lists of parts look the same."""
     framed = [piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)]
-    return hashlib.sha256(b"".join(framed)).hexdigest()[:16]
+    return sha256(b"".join(framed)).hexdigest()[:16]
 
 
 def bucket(unit_hash: str, salt: str) -> int:
     """Where a unit stands on the scale of weights: 0 up to PPM - 1, evenly spread."""
-    digest = hashlib.sha256(f"{salt}\n{unit_hash}".encode()).digest()
+    digest = sha256(f"{salt}\n{unit_hash}".encode()).digest()
     return int.from_bytes(digest[:8], "big") % PPM
 
 

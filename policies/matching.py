@@ -177,20 +177,24 @@ def _has_prompt(match: Match, prompt: str) -> bool:
 
 def ineligible(route: Route, call: Call) -> Reason | None:
     """Why the candidate may not be asked; None: it may."""
-    fields = call.body.fields
+    body, path, eligible = call.body, call.path, route.eligible
     try:
-        reason = _unreadable(route.eligible, call)
+        reason = _unreadable(eligible, call)
         if reason is not None:
             return reason
-        plain = call.body.is_plain(call.path)
-        marks: set[bytes] = set() if plain else _marks(call.body.conversation(call.path))
-        if marks or not _is_common(fields):
-            for reason, holds in _RESPONSES if call.path == RESPONSES else _CHAT:
-                if holds(fields, marks):
+        plain = body.is_plain(path)
+        if not plain and _is_no_conversation(call):
+            return Reason.TOO_LARGE
+        if not body.is_common and _repeats_a_key(body.raw):
+            return Reason.DUPLICATE_KEY
+        marks: set[bytes] = set() if plain else _marks(body.conversation(path))
+        if marks or not (body.is_common or _is_ordinary(body.fields)):
+            for reason, holds in _RESPONSES if path == RESPONSES else _CHAT:
+                if holds(body.fields, marks):
                     return reason
-        if call.path == RESPONSES and not route.eligible.stateless and bytes(fields.store) != b"false":
+        if path == RESPONSES and not eligible.stateless and bytes(body.fields.store) != b"false":
             return Reason.STORED  # absent means true there
-        return _forbidden(route.eligible.forbid, fields, marks)
+        return _forbidden(eligible.forbid, body.fields, marks) if eligible.forbid else None
     except _DECODING:
         return Reason.MALFORMED
 
@@ -206,12 +210,16 @@ def _unreadable(eligible: Eligible, call: Call) -> Reason | None:
         return Reason.TOO_LARGE
     if eligible.max_input_bytes is not None and call.body_bytes > eligible.max_input_bytes:
         return Reason.INPUT_TOO_LONG
+    return None
+
+
+def _is_no_conversation(call: Call) -> bool:
+    """Whether the conversation has so many parts that it is none."""
     try:
-        if not call.body.is_plain(call.path):
-            call.body.turns(call.path)
+        call.body.turns(call.path)
     except UnreadableError:
-        return Reason.TOO_LARGE
-    return Reason.DUPLICATE_KEY if _repeats_a_key(call.body.raw) else None
+        return True
+    return False
 
 
 def _repeats_a_key(raw: bytes) -> bool:
@@ -266,11 +274,11 @@ _RARE = attrgetter(
     "access_programs", "include", "service_tier",
 )  # fmt: skip
 """What the tables below look at. Most requests have none of it, which one comparison tells."""
-_COMMON = _RARE(Fields())
+_ABSENT = _RARE(Fields())
 
 
-def _is_common(fields: Fields) -> bool:
-    return all(map(is_, _RARE(fields), _COMMON))
+def _is_ordinary(fields: Fields) -> bool:
+    return all(map(is_, _RARE(fields), _ABSENT))
 
 
 def _asks_audio(fields: Fields, _: set[bytes]) -> bool:

@@ -1,10 +1,11 @@
 """What routing reads of a request, and no more: the routed fields in one pass, conversations only when asked.
 
-Hot path: standard library and msgspec only. The app's bytes are never changed here.
+Hot path: standard library and msgspec only. The app's bytes are never changed here. Most requests are alike: their
+fields stand there once, as SDKs write them, and few of them matter (`Body.is_common`). For these one pass tells all;
+whatever is otherwise is read again, with more care.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -15,6 +16,12 @@ _MAX_OBJECTS = 200_000
 """JSON objects a conversation may hold: more is no conversation, and would cost memory to look into."""
 _LEADING_TURNS = 64
 """How far to look for the first user turn."""
+_COMMON_BYTES = 256 * 1024
+_COMMON_FIELDS = 64
+"""Longest body that is looked at as a common one, and most fields it may have: all are held for a moment."""
+_MOST_SHAPES = 256
+_SHAPE_CHARS = 1024
+"""How many lists of field names are remembered, and how long one may be."""
 _NULL = msgspec.Raw(b"null")
 
 
@@ -65,7 +72,7 @@ class Turn(msgspec.Struct):
     call_id: str | None = None
 
 
-class _PlainTurn(msgspec.Struct, forbid_unknown_fields=True):
+class PlainTurn(msgspec.Struct, forbid_unknown_fields=True):
     """A message that is text and nothing else."""
 
     role: Literal["system", "developer", "user", "assistant"]
@@ -78,9 +85,16 @@ class _Part(msgspec.Struct):
 
 
 _FIELDS = msgspec.json.Decoder(Fields)
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TEXT = msgspec.json.Decoder(str | None).decode
+_FLAG = msgspec.json.Decoder(bool | None).decode
+_UNCOMMON = frozenset(Fields.__struct_fields__).difference((
+    "model", "stream", "user", "safety_identifier", "prompt_cache_key", "messages", "input", "instructions", "metadata",
+))  # fmt: skip
+"""Fields that some rule asks for more of than whether they are there."""
 _TURN = msgspec.json.Decoder(Turn)
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
-_PLAIN = msgspec.json.Decoder(list[_PlainTurn])
+_PLAIN = msgspec.json.Decoder(list[PlainTurn])
 _CONTENT = msgspec.json.Decoder(str | list[_Part] | None)
 
 
@@ -92,14 +106,15 @@ _DECODING = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding hostile bytes raises."""
 
 
-@dataclass(slots=True)
-class Body:
+class Body(msgspec.Struct, eq=False):
     """A request's JSON object, looked into as far as needed."""
 
     raw: bytes
     fields: Fields
+    is_common: bool = False
+    """No field stands there twice, and none is there that a rule about fields looks at."""
     _turns: list[msgspec.Raw] | None = None
-    _plain: bool | None = None
+    _plain: list[PlainTurn] | None = None
 
     @property
     def model(self) -> str | None:
@@ -117,11 +132,15 @@ class Body:
 
     def is_plain(self, path: str) -> bool:
         """Whether the conversation is messages of text alone: no parts, no tools, nothing to look for in it."""
+        return bool(self.plain_turns(path))
+
+    def plain_turns(self, path: str) -> list[PlainTurn]:
+        """The messages, where all are text and nothing else; empty: they are not, or there are none."""
         if self._plain is None:
             try:
-                self._plain = bool(_PLAIN.decode(self.conversation(path)))
+                self._plain = _PLAIN.decode(self.fields.input if path == RESPONSES else self.fields.messages)
             except _DECODING:
-                self._plain = False
+                self._plain = []
         return self._plain
 
     def turns(self, path: str) -> list[msgspec.Raw]:
@@ -156,9 +175,68 @@ class Call(msgspec.Struct, frozen=True, eq=False):
 def read_body(raw: bytes) -> Body | None:
     """The request's JSON object; None: it is none of the right shape, and passes through unrouted."""
     try:
+        if len(raw) <= _COMMON_BYTES and (body := _common(raw, _OBJECT.decode(raw))) is not None:
+            return body
+    except _DECODING:
+        pass  # a field of a name that is no text may be one that nobody looks at
+    try:
         return Body(raw, _FIELDS.decode(raw))
     except _DECODING:
         return None
+
+
+def _common(raw: bytes, found: Mapping[str, msgspec.Raw]) -> Body | None:
+    """The request, if it is as most are; None: it has to be read with more care.
+
+    Raises:
+        msgspec.MsgspecError, UnicodeDecodeError: a field has not the type it should have.
+    """
+    if len(found) > _COMMON_FIELDS or not _UNCOMMON.isdisjoint(found) or not _stands_once(raw, found):
+        return None
+    get = found.get
+    fields = Fields(
+        model=_TEXT(get("model", _NULL)),
+        stream=_FLAG(get("stream", _NULL)),
+        messages=get("messages", _NULL),
+        metadata=get("metadata", _NULL),
+    )
+    if "user" in found:
+        fields.user = _TEXT(found["user"])
+    if "safety_identifier" in found:
+        fields.safety_identifier = _TEXT(found["safety_identifier"])
+    if "prompt_cache_key" in found:
+        fields.prompt_cache_key = _TEXT(found["prompt_cache_key"])
+    if "input" in found:
+        fields.input = found["input"]
+        fields.instructions = get("instructions", _NULL)
+    return Body(raw, fields, is_common=True)
+
+
+_shapes: dict[tuple[str, ...], bytes] = {}
+"""Lists of field names, and how an object with these fields reads where it is written with spaces."""
+
+
+def _stands_once(raw: bytes, found: Mapping[str, msgspec.Raw]) -> bool:
+    """Whether `raw` holds each of its fields once, and no other way is as quick to tell: False means no more than that.
+
+    A dict keeps one of two fields of a name. If `raw` is as long as what it kept, written without a space, nothing
+    else was there. Written with spaces, as Python does, it is put together again to see.
+    """
+    names = tuple(found)
+    spare = len(raw) - sum(map(len, found.values())) - sum(map(len, names)) - 4 * len(names) - 1
+    if not spare:
+        return bool(names)
+    if spare != 2 * len(names) - 1:
+        return False
+    shape = _shapes.get(names)
+    if shape is None:
+        told = b", ".join(b'"%b": %%b' % name.encode().replace(b"%", b"%%") for name in names)
+        shape = b"{%b}" % told
+        if len(shape) <= _SHAPE_CHARS:
+            if len(_shapes) >= _MOST_SHAPES:
+                _shapes.clear()
+            _shapes[names] = shape
+    return shape % tuple(found.values()) == raw
 
 
 def leading_turns(call: Call) -> Iterator[Turn]:
@@ -198,6 +276,32 @@ def system_prompt(call: Call) -> str:
             break
         texts.append(_text(turn.content))
     return "\n".join(text for text in texts if text)
+
+
+def beginning(call: Call) -> list[bytes] | None:
+    """What a conversation begins with, up to the first user turn: the text of each turn, or the JSON of its parts.
+
+    None: there is no user turn among the first ones.
+
+    Raises:
+        UnreadableError: it cannot be looked into.
+    """
+    begun: list[bytes] = []
+    for turn in call.body.plain_turns(call.path)[:_LEADING_TURNS]:
+        begun.append(_bytes(turn.content))
+        if turn.role == "user":
+            return begun
+    if not begun:
+        for turn in leading_turns(call):
+            raw = bytes(turn.content)
+            begun.append(_bytes(_text(turn.content)) if raw.startswith(b'"') else raw)
+            if turn.role == "user":
+                return begun
+    return None
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _text(content: msgspec.Raw) -> str:
