@@ -5,8 +5,11 @@ fields stand there once, as SDKs write them, and few of them matter (`Body.is_co
 whatever is otherwise is read again, with more care.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import takewhile
+from types import NoneType
+from typing import Literal, cast
 
 import msgspec
 
@@ -19,9 +22,7 @@ _LEADING_TURNS = 64
 _COMMON_BYTES = 256 * 1024
 _COMMON_FIELDS = 64
 """Longest body that is looked at as a common one, and most fields it may have: all are held for a moment."""
-_MOST_SHAPES = 256
-_SHAPE_CHARS = 1024
-"""How many lists of field names are remembered, and how long one may be."""
+_LEADING = frozenset(("system", "developer"))
 _NULL = msgspec.Raw(b"null")
 
 
@@ -85,16 +86,26 @@ class _Part(msgspec.Struct):
 
 
 _FIELDS = msgspec.json.Decoder(Fields)
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_TEXT = msgspec.json.Decoder(str | None).decode
-_FLAG = msgspec.json.Decoder(bool | None).decode
 _UNCOMMON = frozenset(Fields.__struct_fields__).difference((
-    "model", "stream", "user", "safety_identifier", "prompt_cache_key", "messages", "input", "instructions", "metadata",
+    "model", "stream", "user", "safety_identifier", "prompt_cache_key", "messages", "metadata",
 ))  # fmt: skip
 """Fields that some rule asks for more of than whether they are there."""
 _TURN = msgspec.json.Decoder(Turn)
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _PLAIN = msgspec.json.Decoder(list[PlainTurn])
+
+
+class _Name(str):
+    """A field's name that is like no other: of two fields of one name a dict keeps both."""
+
+    __slots__ = ()
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+_Text, _Flag = (str, NoneType), (bool, NoneType)
+_Value = str | bool | int | float | list[PlainTurn] | dict[str, msgspec.Raw] | None
+_COMMON = msgspec.json.Decoder(dict[_Name, _Value], dec_hook=cast("Callable[[type, object], object]", operator.call))
 _CONTENT = msgspec.json.Decoder(str | list[_Part] | None)
 
 
@@ -112,7 +123,7 @@ class Body(msgspec.Struct, eq=False):
     raw: bytes
     fields: Fields
     is_common: bool = False
-    """No field stands there twice, and none is there that a rule about fields looks at."""
+    """A chat of text, no field of which stands there twice or is one that a rule about fields looks at."""
     _turns: list[msgspec.Raw] | None = None
     _plain: list[PlainTurn] | None = None
 
@@ -128,7 +139,8 @@ class Body(msgspec.Struct, eq=False):
 
     def conversation(self, path: str) -> bytes:
         """The JSON text of the messages or the input."""
-        return bytes(self.fields.input if path == RESPONSES else self.fields.messages)
+        fields = _FIELDS.decode(self.raw) if self.is_common else self.fields
+        return bytes(fields.input if path == RESPONSES else fields.messages)
 
     def is_plain(self, path: str) -> bool:
         """Whether the conversation is messages of text alone: no parts, no tools, nothing to look for in it."""
@@ -175,68 +187,34 @@ class Call(msgspec.Struct, frozen=True, eq=False):
 def read_body(raw: bytes) -> Body | None:
     """The request's JSON object; None: it is none of the right shape, and passes through unrouted."""
     try:
-        if len(raw) <= _COMMON_BYTES and (body := _common(raw, _OBJECT.decode(raw))) is not None:
+        if len(raw) <= _COMMON_BYTES and (body := _common(raw, _COMMON.decode(raw))) is not None:
             return body
     except _DECODING:
-        pass  # a field of a name that is no text may be one that nobody looks at
+        pass  # it is otherwise, or is none at all
     try:
         return Body(raw, _FIELDS.decode(raw))
     except _DECODING:
         return None
 
 
-def _common(raw: bytes, found: Mapping[str, msgspec.Raw]) -> Body | None:
-    """The request, if it is as most are; None: it has to be read with more care.
-
-    Raises:
-        msgspec.MsgspecError, UnicodeDecodeError: a field has not the type it should have.
-    """
-    if len(found) > _COMMON_FIELDS or not _UNCOMMON.isdisjoint(found) or not _stands_once(raw, found):
+def _common(raw: bytes, found: dict[_Name, _Value]) -> Body | None:
+    """The request, if it is as most are; None: it has to be read with more care."""
+    named = dict(zip(map(str, found), found.values(), strict=True))
+    if len(named) != len(found) or len(named) > _COMMON_FIELDS or not _UNCOMMON.isdisjoint(named):
         return None
-    get = found.get
-    fields = Fields(
-        model=_TEXT(get("model", _NULL)),
-        stream=_FLAG(get("stream", _NULL)),
-        messages=get("messages", _NULL),
-        metadata=get("metadata", _NULL),
-    )
-    if "user" in found:
-        fields.user = _TEXT(found["user"])
-    if "safety_identifier" in found:
-        fields.safety_identifier = _TEXT(found["safety_identifier"])
-    if "prompt_cache_key" in found:
-        fields.prompt_cache_key = _TEXT(found["prompt_cache_key"])
-    if "input" in found:
-        fields.input = found["input"]
-        fields.instructions = get("instructions", _NULL)
-    return Body(raw, fields, is_common=True)
-
-
-_shapes: dict[tuple[str, ...], bytes] = {}
-"""Lists of field names, and how an object with these fields reads where it is written with spaces."""
-
-
-def _stands_once(raw: bytes, found: Mapping[str, msgspec.Raw]) -> bool:
-    """Whether `raw` holds each of its fields once, and no other way is as quick to tell: False means no more than that.
-
-    A dict keeps one of two fields of a name. If `raw` is as long as what it kept, written without a space, nothing
-    else was there. Written with spaces, as Python does, it is put together again to see.
-    """
-    names = tuple(found)
-    spare = len(raw) - sum(map(len, found.values())) - sum(map(len, names)) - 4 * len(names) - 1
-    if not spare:
-        return bool(names)
-    if spare != 2 * len(names) - 1:
-        return False
-    shape = _shapes.get(names)
-    if shape is None:
-        told = b", ".join(b'"%b": %%b' % name.encode().replace(b"%", b"%%") for name in names)
-        shape = b"{%b}" % told
-        if len(shape) <= _SHAPE_CHARS:
-            if len(_shapes) >= _MOST_SHAPES:
-                _shapes.clear()
-            _shapes[names] = shape
-    return shape % tuple(found.values()) == raw
+    get = named.get
+    model, stream, user = get("model"), get("stream"), get("user")
+    known, cached, turns = get("safety_identifier"), get("prompt_cache_key"), get("messages")
+    if not isinstance(turns, list) or not turns or not isinstance(stream, _Flag):
+        return None
+    if not (isinstance(model, _Text) and isinstance(user, _Text)):
+        return None
+    if not (isinstance(known, _Text) and isinstance(cached, _Text)):
+        return None
+    fields = Fields(model=model, stream=stream, user=user, safety_identifier=known, prompt_cache_key=cached)
+    if "metadata" in named:
+        fields.metadata = msgspec.Raw(msgspec.json.encode(named["metadata"]))
+    return Body(raw, fields, is_common=True, _plain=turns)
 
 
 def leading_turns(call: Call) -> Iterator[Turn]:
@@ -271,8 +249,10 @@ def system_prompt(call: Call) -> str:
         UnreadableError: it cannot be looked into.
     """
     texts = [_text(call.body.fields.instructions)] if call.path == RESPONSES else []
-    for turn in leading_turns(call):
-        if turn.role not in {"system", "developer"}:
+    plain = call.body.plain_turns(call.path)
+    texts += [said.content for said in takewhile(lambda turn: turn.role in _LEADING, plain[:_LEADING_TURNS])]
+    for turn in () if plain else leading_turns(call):
+        if turn.role not in _LEADING:
             break
         texts.append(_text(turn.content))
     return "\n".join(text for text in texts if text)

@@ -52,7 +52,7 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
     """Whether it went over a kept connection."""
 
 
-class Meta(msgspec.Struct, frozen=True):
+class Meta(msgspec.Struct, frozen=True, array_like=True):
     """All of an exchange but its bodies. Field order is the format: append only."""
 
     id: str

@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+import msgspec
+
 from gateway.proxy.admit import Plan
 from gateway.proxy.kept import Kept
 from gateway.proxy.known import Known
@@ -16,25 +18,19 @@ MOST_CHUNKS = 65_536
 """Writes of one answer that are noted one by one; of those after them only the last."""
 
 
-class Course:
+class Course(msgspec.Struct, eq=False):
     """Times, attempts and sizes of one exchange. Times are seconds since the request's first byte."""
 
-    __slots__ = (
-        "attempts", "chunk_ends", "chunk_times_us", "first_byte_s", "head_s", "started_s", "usage", "wall_s", "why",
-        "why_reason",
-    )  # fmt: skip
-
-    def __init__(self, wall_s: float) -> None:
-        self.wall_s = wall_s
-        self.why: Why = "unrouted"
-        self.why_reason = ""
-        self.started_s: float | None = None
-        self.head_s: float | None = None
-        self.first_byte_s: float | None = None
-        self.attempts: list[Attempt] = []
-        self.chunk_ends: list[int] = []
-        self.chunk_times_us: list[int] = []
-        self.usage = b""
+    wall_s: float
+    why: Why = "unrouted"
+    why_reason: str = ""
+    started_s: float | None = None
+    head_s: float | None = None
+    first_byte_s: float | None = None
+    attempts: list[Attempt] = []
+    chunk_ends: list[int] = []
+    chunk_times_us: list[int] = []
+    usage: bytes = b""
 
     def note_chunk(self, size: int, since_s: float) -> None:
         """Answer bytes up to `size` went to the app."""
@@ -76,8 +72,8 @@ def meta(life: Told, outcome: Outcome, *, worker: str, table_version: int, since
         id=life.id,
         worker=worker,
         arrived_at=course.wall_s,
-        method=request.method.decode("latin-1"),
-        target=request.target.decode("latin-1"),
+        method=known.method,
+        target=known.target,
         request_head=known.told_head(request.preamble, request.content_length),
         key_id=known.caller.id,
         key_name=key.name if key is not None else "",

@@ -65,6 +65,11 @@ class FeedbackLife:
         elif not self._done:
             self._answer("body_too_large")
 
+    def on_whole(self, body: bytes) -> None:
+        """The body, in one piece."""
+        self.on_body(body)
+        self.on_body_end()
+
     def on_body_end(self) -> None:
         """The body is whole."""
         if self._done:

@@ -16,20 +16,28 @@ class Framing(NamedTuple):
     """Nothing but the connection's end tells the answer's."""
 
 
+SIZED = Framing(chunked=False, close=False, ends_by_closing=False)
+"""The answer's head tells its length, or that it has no body."""
+
+
 def frame(request: Request, reply: Reply, *, last: bool) -> Framing:
     """The framing of the answer to `request`. An answer without a length is chunked, unless the app is of HTTP/1.0.
 
     `last`: its connection ends with it.
     """
-    bodiless = request.method == b"HEAD" or reply.status in (101, 204, 304)
-    sized = bodiless or reply.has(b"content-length")
-    ends_by_closing = not sized and request.http10
-    close = ends_by_closing or last or not request.preamble.keep_alive
-    return Framing(chunked=not sized and not request.http10, close=close, ends_by_closing=ends_by_closing)
+    asked = request.preamble
+    sized = reply.sized or asked.method == b"HEAD" or reply.status in (101, 204, 304)
+    if sized and asked.keep_alive and not last:
+        return SIZED
+    ends_by_closing = not sized and asked.http10
+    close = ends_by_closing or last or not asked.keep_alive
+    return Framing(chunked=not sized and not asked.http10, close=close, ends_by_closing=ends_by_closing)
 
 
-def answer_head(reply: Reply, framing: Framing, own: list[bytes]) -> bytes:
-    """The bytes of the head; `own`: our header lines."""
+def answer_head(reply: Reply, framing: Framing, own: bytes) -> bytes:
+    """The bytes of the head; `own`: our header lines, each behind a CRLF."""
+    if framing is SIZED and not reply.hops:
+        return b"HTTP/1.1%b%b\r\n\r\n" % (reply.raw[8:], own)
     instead: dict[bytes, bytes] = {}
     if reply.status == 101:
         instead = {name: value for name in (b"connection", b"upgrade") if (value := reply.get(name)) is not None}
@@ -37,11 +45,11 @@ def answer_head(reply: Reply, framing: Framing, own: list[bytes]) -> bytes:
         if framing.chunked and reply.has(b"transfer-encoding"):
             instead[b"transfer-encoding"] = b"chunked"
         elif framing.chunked:
-            own.append(b"transfer-encoding: chunked")
+            own += b"\r\ntransfer-encoding: chunked"
         if framing.close:
-            own.append(b"connection: close")
+            own += b"\r\nconnection: close"
         elif (said := reply.get(b"connection")) is not None and said.lower() == b"keep-alive":
             instead[b"connection"] = said  # of the upstream's hop, and as true of ours: it stays in its place
     first_line = b"HTTP/1.1" + reply.raw[8 : reply.raw.find(b"\r\n")]
-    lines = reply.changed(reply.one_hop(HOP_BY_HOP), instead) if reply.is_of_one_hop else reply.lines
-    return b"%b%b\r\n%b\r\n\r\n" % (first_line, lines, b"\r\n".join(own))
+    lines = reply.changed(reply.one_hop(HOP_BY_HOP), instead) if reply.hops else reply.lines
+    return b"%b%b%b\r\n\r\n" % (first_line, lines, own)

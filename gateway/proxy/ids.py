@@ -33,7 +33,9 @@ class Ids:
             self._counter += 1
         self._last_ms = ms
         head = (((ms << 16) | 0x7000 | self._counter) << 24 | self._process).to_bytes(11, "big")
-        whole = head + self._tag(head)
+        keyed = self._keyed.copy()  # cheaper than to begin with the key each time
+        keyed.update(head)
+        whole = head + keyed.digest()
         text = whole.hex()
         return whole, f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
@@ -42,9 +44,6 @@ class Ids:
         if not _TEXT.fullmatch(text):
             return False
         whole = bytes.fromhex(text.replace("-", ""))
-        return secrets.compare_digest(self._tag(whole[:11]), whole[11:])
-
-    def _tag(self, head: bytes) -> bytes:
-        keyed = self._keyed.copy()  # cheaper than to begin with the key each time
-        keyed.update(head)
-        return keyed.digest()
+        keyed = self._keyed.copy()
+        keyed.update(whole[:11])
+        return secrets.compare_digest(keyed.digest(), whole[11:])

@@ -13,6 +13,8 @@ from policies.routing import Key
 VERIFIED_S = 15 * 60.0
 REVERIFY_SHARE = 64
 """One request in so many asks the frontier again although its key is known to be good."""
+NOTED_S = 1.0
+"""A caller who was accepted so lately is not noted again."""
 _BOUND = 65_536
 _CREDENTIALS = (b"authorization", b"api-key", b"x-api-key")
 
@@ -78,6 +80,9 @@ class Callers:
     def note(self, caller: Caller, status: int, now: float) -> None:
         """The frontier answered this caller with `status`."""
         if 200 <= status < 300:
+            at = self._accepted.get(caller.id)
+            if at is not None and 0 <= now - at < NOTED_S:
+                return
             self._accepted[caller.id] = now
             self._accepted.move_to_end(caller.id)
             if len(self._accepted) > _BOUND:

@@ -15,7 +15,6 @@ _HIDDEN = (
     b"proxy-authorization",
     b"sec-websocket-protocol",  # browsers put their key into it
 )
-_BINARY = (b"audio/", b"image/", b"video/", b"application/octet-stream", b"application/zip", b"multipart/")
 
 
 class Known:
@@ -25,16 +24,18 @@ class Known:
     """
 
     __slots__ = (
-        "_heads", "_told", "caller", "kept_bytes", "no_train", "path", "pin", "read_s", "reads",
-        "retry_count",
+        "_heads", "_told", "caller", "kept_bytes", "method", "no_train", "path", "pin", "read_s", "reads",
+        "retry_count", "target",
     )  # fmt: skip
 
     def __init__(self, preamble: Preamble, serving: Serving, callers: Callers) -> None:
         self.caller: Caller = callers.find(credential(preamble))
+        self.method = preamble.method.decode("latin-1")
+        self.target = preamble.target.decode("latin-1")
         self.path = normal_path(preamble.target)
         self.reads = serving.reads(preamble.method, self.path)
         """The body has to be read before it is known who is asked."""
-        self.kept_bytes = kept_bytes(serving, preamble.get(b"content-type"))
+        self.kept_bytes = serving.kept_bytes(preamble.get(b"content-type"))
         self.pin = preamble.get(b"x-crossfade-variant")
         self.no_train = preamble.has(b"x-crossfade-no-train")
         self.retry_count = _count(preamble.get(b"x-stainless-retry-count"))
@@ -65,13 +66,6 @@ def _halves(head: bytes) -> tuple[bytes, bytes | None]:
 def _whole(halves: tuple[bytes, bytes | None], length: int | None) -> bytes:
     before, after = halves
     return before if after is None else b"%b%d%b" % (before, length, after)
-
-
-def kept_bytes(serving: Serving, kind: bytes | None) -> int:
-    """How much of a body of this content type is kept; 0: its hash alone."""
-    capture = serving.table.capture
-    binary = kind is not None and kind.lower().startswith(_BINARY)
-    return 0 if binary and capture.binary == "hash_only" else capture.max_body_bytes
 
 
 def normal_path(target: bytes) -> str:

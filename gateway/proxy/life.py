@@ -20,9 +20,9 @@ Longer than a file should be: the course of one exchange is read in one place.
 from gateway import errors
 from gateway.proxy import admit
 from gateway.proxy.account import Course, meta
-from gateway.proxy.heads import Framing, answer_head, frame
+from gateway.proxy.heads import SIZED, answer_head, frame
 from gateway.proxy.kept import Kept
-from gateway.proxy.known import Known, kept_bytes
+from gateway.proxy.known import Known
 from gateway.proxy.ports import Relay, Worker
 from gateway.transport.failure import Failure
 from gateway.transport.message import LAST_CHUNK, Request, chunk
@@ -39,7 +39,8 @@ GRACE_S = 5.0
 """The app's deadline comes first, so that it is the app that gives up."""
 _ENDS = (b"[DONE]", b'"response.completed"', b'"response.failed"', b'"response.incomplete"')
 _LONGEST_END = max(map(len, _ENDS))
-_WHOLE = Framing(chunked=False, close=False, ends_by_closing=False)
+_NO_ANSWER = Kept(0)
+"""Stands for an answer that has not begun."""
 _FAILURE_CODES = {
     Failure.UNREACHABLE: "upstream_unreachable",
     Failure.TLS: "upstream_tls",
@@ -79,15 +80,15 @@ class Life:
         self.status = 0
         self.reply: Reply | None = None
         self.done = False
-        self.request_kept = Kept(0 if request.upgrade else known.kept_bytes)
-        self.answer_kept = Kept(0)
+        self.request_kept = Kept(0 if request.preamble.upgrade else known.kept_bytes)
+        self.answer_kept = _NO_ANSWER
         self._captured = worker.captured(self.id)
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._buffering = known.reads or self._is_short()
         self._sending: Sending | None = None
         self._relay: Relay | None = None
-        self._framing = _WHOLE
+        self._framing = SIZED
         self._out = b""
         self._is_stream = False
         self._tail = b""
@@ -103,7 +104,7 @@ class Life:
 
     def _is_short(self) -> bool:
         length = self.request.content_length
-        return not self.request.chunked and (length is None or length <= BUFFERED_BYTES)
+        return not self.request.preamble.chunked and (length is None or length <= BUFFERED_BYTES)
 
     @property
     def path(self) -> str:
@@ -161,6 +162,20 @@ class Life:
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body.clear()
         if self.known.reads and not self.request.upgrade:
+            self._follow(body)
+        else:
+            self._ask_baseline(body)
+
+    def on_whole(self, body: bytes) -> None:
+        """The request is whole, and came in one piece."""
+        if not self._buffering:
+            self.on_body(body)
+            self.on_body_end()
+            return
+        self.request_kept.add(body)
+        self._whole = True
+        self._buffering = False
+        if self.known.reads:
             self._follow(body)
         else:
             self._ask_baseline(body)
@@ -254,19 +269,20 @@ class Life:
     def _ask_baseline(self, body: bytes = b"", *, more: bool = False) -> None:
         """Send the app's own request to the baseline's upstream. `more`: the body is not whole."""
         request, destination = self.request, self._destination
-        whole = not more and not request.upgrade
-        if request.upgrade:
-            head = destination.tunnel_head(request.preamble)
+        asked = request.preamble
+        whole = not more and not asked.upgrade
+        if asked.upgrade:
+            head = destination.tunnel_head(asked)
         else:
-            head = self.known.head_for(request.preamble, destination, request.content_length)
-            if whole and request.chunked:
+            head = self.known.head_for(asked, destination, request.content_length)
+            if whole and asked.chunked:
                 body = chunk(body) + LAST_CHUNK if body else LAST_CHUNK
         self._asked_s = self._since_s()
         if self.course.started_s is None:
             self.course.started_s = self._asked_s
         shown = b"" if destination.own_credential else self.known.caller.pool
         self._sending = self._worker.client.send(
-            destination.target, shown, request.method, head + body if body else head, self, last=whole
+            destination.target, shown, asked.method, head + body if body else head, self, last=whole
         )
 
     # The baseline's upstream --------------------------------------------------------------------------------------
@@ -298,13 +314,14 @@ class Life:
 
     def on_data(self, data: bytes, *, ended: bool) -> None:
         """The baseline's bytes, as they came."""
+        since_s = self._since_s()
         if ended:
-            self.course.attempts.append(self._attempt(None))
-        self.send(data, ended=ended)
+            self.course.attempts.append(self._attempt(None, since_s))
+        self._pass_on(data, since_s, ended=ended)
 
     def on_failure(self, failure: Failure) -> None:
         """The baseline will not answer, or not to the end."""
-        self.course.attempts.append(self._attempt(str(failure)))
+        self.course.attempts.append(self._attempt(str(failure), self._since_s()))
         self._sending = None
         if self.status:
             self.break_off("upstream_broken")
@@ -318,35 +335,38 @@ class Life:
         self.reply, self.status = reply, reply.status
         kind = reply.get(b"content-type")
         self._is_stream = kind is not None and kind.startswith(b"text/event-stream")
-        self.answer_kept = Kept(0 if reply.status == 101 else kept_bytes(self._serving, kind))
+        self.answer_kept = Kept(0 if reply.status == 101 else self._serving.kept_bytes(kind))
         last = self._worker.draining() or self._connection.ends_early
         self._framing = frame(self.request, reply, last=last)
         self._out = answer_head(reply, self._framing, self._own_headers())
 
-    def _own_headers(self) -> list[bytes]:
-        lines = [b"x-crossfade-request-id: " + self.id.encode()]
+    def _own_headers(self) -> bytes:
+        ours = self.id.encode()
         exposed = self._serving.table.expose_variant
         route = self.plan.route
+        lines = b"\r\nx-crossfade-request-id: " + ours
         if route is not None:
-            lines.append(b"x-crossfade-route: " + route.name.encode())
+            lines += b"\r\nx-crossfade-route: " + route.name.encode()
             exposed = route.expose_variant
         if exposed:
-            lines.append(b"x-crossfade-variant: " + self.variant.encode())
+            lines += b"\r\nx-crossfade-variant: " + self.variant.encode()
         if self.variant != admit.BASELINE:
-            lines.append(b"x-request-id: " + self.id.encode())  # the frontier's own is not there, and SDKs log it
+            lines += b"\r\nx-request-id: " + ours  # the frontier's own is not there, and SDKs log it
         return lines
 
     def send(self, data: bytes, *, ended: bool) -> None:
         """Send body bytes; with `ended` the answer is whole, and in the journal before its last bytes are out."""
+        self._pass_on(data, self._since_s(), ended=ended)
+
+    def _pass_on(self, data: bytes, since_s: float, *, ended: bool) -> None:
         out, self._out = self._out, b""
-        since_s = self._since_s()
         if data:
             self.answer_kept.add(data)
             self.course.note_chunk(self.answer_kept.size, since_s)
             out += chunk(data) if self._framing.chunked else data
         if ended:
             out = out + LAST_CHUNK if self._framing.chunked else out
-            self._end("tunnel" if self.status == 101 else "complete", out)
+            self._end("tunnel" if self.status == 101 else "complete", out, since_s=since_s)
             return
         if self._deadline_s:
             self._deadline_s = self.request.arrived_s + since_s + self._read_s
@@ -401,18 +421,18 @@ class Life:
             self._relay.cancel()
         if self._sending is not None and not self._sending.cancelled:
             self._sending.cancel()
-            self.course.attempts.append(self._attempt(error))
+            self.course.attempts.append(self._attempt(error, self._since_s()))
 
     # The end ------------------------------------------------------------------------------------------------------
 
-    def _end(self, outcome: Outcome, out: bytes = b"", *, broken: bool = False) -> None:
+    def _end(self, outcome: Outcome, out: bytes = b"", *, broken: bool = False, since_s: float | None = None) -> None:
         """Into the journal, then out to the app, then gone."""
         if self.done:
             return
         self.done = True
         self._sending = self._relay = None
         if self._captured:
-            row = self._meta(outcome)
+            row = self._meta(outcome, self._since_s() if since_s is None else since_s)
             if self._opened:
                 self._worker.journal.close_exchange(row, self.answer_kept.take())
             else:
@@ -434,11 +454,12 @@ class Life:
         come = 1 if self.reply is None else 2
         if self._opened < come:
             self._opened = come
-            self._worker.journal.open(self._meta("lost_worker"), self.request_kept.take_part(), answer)
+            row = self._meta("lost_worker", self._since_s())
+            self._worker.journal.open(row, self.request_kept.take_part(), answer)
         elif answer:
             self._worker.journal.part(self.id_bytes, answer)
 
-    def _attempt(self, error: str | None) -> Attempt:
+    def _attempt(self, error: str | None, since_s: float) -> Attempt:
         if self._relay is not None:
             return self._relay.attempt(error)
         course = self.course
@@ -450,11 +471,9 @@ class Life:
             started_s=self._asked_s,
             head_s=course.head_s,
             first_byte_s=course.first_byte_s,
-            ended_s=self._since_s(),
+            ended_s=since_s,
             reused=self._sending is not None and self._sending.reused,
         )
 
-    def _meta(self, outcome: Outcome) -> Meta:
-        return meta(
-            self, outcome, worker=self._worker.name, table_version=self._serving.table.version, since_s=self._since_s()
-        )
+    def _meta(self, outcome: Outcome, since_s: float) -> Meta:
+        return meta(self, outcome, worker=self._worker.name, table_version=self._serving.table.version, since_s=since_s)

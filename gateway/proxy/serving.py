@@ -16,6 +16,7 @@ from policies import routing
 POLL_S = 0.2
 ROUTED_PATHS = frozenset(("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings"))
 """The paths whose bodies are read; all others pass as they are."""
+_BINARY = (b"audio/", b"image/", b"video/", b"application/octet-stream", b"application/zip", b"multipart/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,12 @@ class Serving:
     def reads(self, method: bytes, path: str) -> bool:
         """Whether a request's body has to be read before it is known where it goes."""
         return bool(self.table.routes) and method == b"POST" and path in ROUTED_PATHS
+
+    def kept_bytes(self, kind: bytes | None) -> int:
+        """How much of a body of this content type is kept; 0: its hash alone."""
+        capture = self.table.capture
+        binary = kind is not None and capture.binary == "hash_only" and kind.lower().startswith(_BINARY)
+        return 0 if binary else capture.max_body_bytes
 
 
 def ready(table: routing.Table, environment: Mapping[str, str]) -> Serving:

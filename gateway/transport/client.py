@@ -69,13 +69,13 @@ class Client:
         """
         key = (target, credential)
         sending = Sending(self, key, method, listener)
-        sending.write(head)
-        if last:
-            sending.end()
+        sending.ended = last
         connection = self._idle_connection(key)
         if connection is not None:
-            connection.carry(sending, reused=True)
-        elif self._is_full(target) and not self._make_room(target):
+            connection.carry_on(sending, head)
+            return sending
+        sending.write(head)
+        if self._is_full(target) and not self._make_room(target):
             asyncio.get_running_loop().call_soon(_fail_later, sending, Failure.SATURATED)
         else:
             self._connecting[target] = self._connecting.get(target, 0) + 1

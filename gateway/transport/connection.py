@@ -71,6 +71,11 @@ class Connection(asyncio.Protocol):
         self._sending = sending
         sending.attach(self, reused=reused)
 
+    def carry_on(self, sending: Sending, first: bytes) -> None:
+        """Take one more request, and send the `first` of it."""
+        self._sending = sending
+        sending.begin_on(self, first)
+
     def write(self, data: bytes) -> None:
         """Send bytes of the request."""
         self._transport.write(data)
@@ -132,11 +137,13 @@ class Connection(asyncio.Protocol):
             self._transport.abort()  # an answer nobody asked for
             return
         try:
-            if self._head is None:
+            if self._head is None and not self._read_answer(data):
                 data = self._read_head(data)
-            if self._head is None:
-                return
-            if data:
+                if self._head is None:
+                    return
+                if data:
+                    self._read_body(data)
+            elif self._told_head:
                 self._read_body(data)
         except httptools.HttpParserError:
             if self._head is not None and self._pieces:
@@ -144,6 +151,24 @@ class Connection(asyncio.Protocol):
             self._fail(Failure.MALFORMED)
             return
         self._tell(ended=self._complete)
+
+    def _read_answer(self, data: bytes) -> bool:
+        """Read a head and what is behind it in one go, as most answers come; False: this is not as simple.
+
+        Raises:
+            httptools.HttpParserError: it is no answer.
+        """
+        end = data.find(b"\r\n\r\n")
+        if end < 0 or self._partial or data[9:10] == b"1" or data[8:9] != b" ":
+            return False  # an interim head, or another protocol from here on
+        self._raw = data[:end]
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            if not self._complete:
+                raise
+            self._keeps_alive = False  # bytes behind a whole answer: it stands, the connection does not
+        return True
 
     def _read_head(self, data: bytes) -> bytes:
         """Read heads, interim ones too, until the answer's own is there; what is behind it.
@@ -210,16 +235,18 @@ class Connection(asyncio.Protocol):
         self._head = head = Reply(status, self._raw)
         self._keeps_alive = parser.should_keep_alive()
         without_body = self._sending is not None and self._sending.method == b"HEAD"
-        bodiless = without_body or status in (101, 204, 304)
-        coding = head.get(b"transfer-encoding")
+        coding = head.get(b"transfer-encoding") if head.hops else None
         if coding is not None and coding.lower() != b"chunked":
             raise _RefusedError("a transfer coding that nobody asked for")
-        self._framed = bodiless or coding is not None or head.has(b"content-length")
+        self._framed = head.sized or coding is not None or without_body or status in (101, 204, 304)
         self._complete = without_body
 
     def on_body(self, body: bytes) -> None:
         """Body bytes."""
-        self._pieces.append(body)
+        if self._complete:
+            self._keeps_alive = False  # a body behind the answer to HEAD
+        else:
+            self._pieces.append(body)
 
     def on_message_complete(self) -> None:
         """An answer is whole: the real one, or an interim one."""
@@ -258,7 +285,8 @@ class Connection(asyncio.Protocol):
             return
         if sending.method == b"HEAD":
             self._parser = httptools.HttpResponseParser(self)  # the old one waits for a body that never comes
-        stated = self._head.get(b"keep-alive") if self._head is not None else None
+        head = self._head
+        stated = head.get(b"keep-alive") if head is not None and head.hops else None
         self._reset()
         if stated is not None:
             self.keep_idle_s = min(self.keep_idle_s, _keep_alive_s(stated, self.keep_idle_s))

@@ -6,6 +6,8 @@ its lower-case copy, and what has to go is cut out of the bytes.
 
 from collections.abc import Collection, Mapping, Sequence
 
+import msgspec
+
 Header = tuple[bytes, bytes]
 Headers = Sequence[Header]
 
@@ -21,8 +23,6 @@ HOP_BY_HOP = (
     b"upgrade",
 )
 """Source: RFC 9110 §7.6.1; proxy-connection as its de facto twin."""
-_HINTS = (b"\r\nt", b"\r\nconnection:", b"\r\nkeep-alive:", b"\r\nproxy-", b"\r\nupgrade:")
-"""One of these is in a head that has a header of one hop."""
 LENGTH_MARK = b"\0"
 """Stands for the value of Content-Length in a `Preamble`: no head that came over the wire can hold it."""
 
@@ -77,8 +77,14 @@ class Head:
     @property
     def is_of_one_hop(self) -> bool:
         """Whether some header may be of one hop; False: none is."""
-        low = self._low
-        return any(hint in low for hint in _HINTS)
+        low = self._low  # one after the other: this is asked of every answer
+        return (
+            b"\r\nt" in low  # te, trailer, transfer-encoding
+            or b"\r\nconnection:" in low
+            or b"\r\nkeep-alive:" in low
+            or b"\r\nproxy-" in low
+            or b"\r\nupgrade:" in low
+        )
 
     def changed(self, names: Collection[bytes], instead: Mapping[bytes, bytes]) -> bytes:
         """The header lines, each behind a CRLF: those named are gone, or have the value that `instead` gives them."""
@@ -136,26 +142,43 @@ class Preamble(Head):
         """What the service has worked out."""
 
 
-class Request:
+class Request(msgspec.Struct, eq=False):
     """One request's head, as an app sent it."""
 
-    __slots__ = ("arrived_s", "chunked", "content_length", "http10", "method", "preamble", "target", "upgrade")
+    preamble: Preamble
+    content_length: int | None
+    arrived_s: float
+    """Monotonic seconds."""
 
-    def __init__(self, preamble: Preamble, content_length: int | None, arrived_s: float) -> None:
-        self.preamble = preamble
-        self.content_length = content_length
-        self.arrived_s = arrived_s
-        """Monotonic seconds."""
-        self.method = preamble.method
-        self.target = preamble.target
-        self.chunked = preamble.chunked
-        self.http10 = preamble.http10
-        self.upgrade = preamble.upgrade
+    @property
+    def method(self) -> bytes:
+        """As GET."""
+        return self.preamble.method
+
+    @property
+    def target(self) -> bytes:
+        """Raw: path and query as they came."""
+        return self.preamble.target
+
+    @property
+    def chunked(self) -> bool:
+        """Whether its body comes in chunks."""
+        return self.preamble.chunked
+
+    @property
+    def http10(self) -> bool:
+        """Whether its app speaks HTTP/1.0."""
+        return self.preamble.http10
+
+    @property
+    def upgrade(self) -> bool:
+        """Whether it asks for another protocol."""
+        return self.preamble.upgrade
 
     @property
     def has_body(self) -> bool:
         """Whether body bytes may follow the head."""
-        return self.chunked or bool(self.content_length)
+        return self.preamble.chunked or bool(self.content_length)
 
     def get(self, name: bytes) -> bytes | None:
         """The value of the first header of this lower-case `name`; not for Content-Length."""

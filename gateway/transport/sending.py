@@ -14,11 +14,15 @@ LEFT_BYTES = 4096
 class Reply(Head):
     """The head of an upstream's answer."""
 
-    __slots__ = ("status",)
+    __slots__ = ("hops", "sized", "status")
 
     def __init__(self, status: int, raw: bytes) -> None:
         super().__init__(raw)
         self.status = status
+        self.sized = b"\r\ncontent-length:" in self._low
+        """It says how long its body is."""
+        self.hops = self.is_of_one_hop
+        """Some header of it may be of one hop."""
 
 
 def own_reply(status: int, reason: bytes, headers: Headers) -> Reply:
@@ -99,7 +103,7 @@ class Farewell(Protocol):
 class Sending:
     """One request on its way to an upstream; whoever holds it may cancel it at any time."""
 
-    __slots__ = ("_cancelled", "_client", "_connection", "_ended", "_parts", "key", "listener", "method", "reused")
+    __slots__ = ("_client", "_connection", "_parts", "cancelled", "ended", "key", "listener", "method", "reused")
 
     def __init__(self, client: Farewell, key: PoolKey, method: bytes, listener: Listener) -> None:
         self._client = client
@@ -107,15 +111,11 @@ class Sending:
         self.method = method
         self.listener = listener
         self.reused = False
+        self.ended = False
+        """The whole request was handed over."""
+        self.cancelled = False
         self._connection: Carrier | None = None
         self._parts: list[bytes] = []
-        self._ended = False
-        self._cancelled = False
-
-    @property
-    def ended(self) -> bool:
-        """Whether the whole request was handed over."""
-        return self._ended
 
     @property
     def waiting_bytes(self) -> int:
@@ -126,12 +126,12 @@ class Sending:
         """Send more of the request, framed as the caller framed it."""
         if self._connection is not None:
             self._connection.write(data)
-        elif not self._cancelled:
+        elif not self.cancelled:
             self._parts.append(data)
 
     def end(self, last: bytes = b"") -> None:
         """Send the last of the request."""
-        self._ended = True
+        self.ended = True
         if last:
             self.write(last)
 
@@ -147,9 +147,9 @@ class Sending:
 
     def cancel(self) -> None:
         """Forget about it: the connection is closed, the listener hears nothing more."""
-        if self._cancelled:
+        if self.cancelled:
             return
-        self._cancelled = True
+        self.cancelled = True
         self._parts.clear()
         if self._connection is not None:
             self._connection.drop()
@@ -161,25 +161,26 @@ class Sending:
             self.listener = Leaver(self)
             self._client.leave(self)
 
-    @property
-    def cancelled(self) -> bool:
-        """Whether it was cancelled."""
-        return self._cancelled
-
     def attach(self, connection: Carrier, *, reused: bool) -> None:
         """Its connection is there: send what has gathered."""
         self._connection = connection
         self.reused = reused
         if self._parts:
-            if not self._ended:
+            if not self.ended:
                 self.listener.on_send_ready()  # it may have waited for the connection; what follows may block it anew
             connection.write(b"".join(self._parts))
             self._parts.clear()
 
+    def begin_on(self, connection: Carrier, first: bytes) -> None:
+        """Its connection is there from the start: send `first` at once."""
+        self._connection = connection
+        self.reused = True
+        connection.write(first)
+
     def detach(self) -> None:
         """Its connection is another's now, or gone."""
         self._connection = None
-        self._cancelled = True
+        self.cancelled = True
 
 
 class Leaver:

@@ -42,6 +42,10 @@ class Exchange(Protocol):
         """The request is whole."""
         ...
 
+    def on_whole(self, body: bytes) -> None:
+        """The request is whole, and this is all of its body: instead of `on_body` and `on_body_end`."""
+        ...
+
     def on_gone(self) -> None:
         """The app hung up: nobody will read an answer. The connection is not to be used any more."""
         ...
@@ -177,8 +181,28 @@ class AppConnection(asyncio.Protocol):
             self._feed(data)
         elif self._exchange is not None or self._held or self.blocked:
             self._hold(data)
-        else:
+        elif self._partial or not self._take_whole(data):
             self._feed(data)
+
+    def _take_whole(self, data: bytes) -> bool:
+        """Take a request that came in one piece and has a head seen before, as most do; False: it is not as simple."""
+        end = data.find(b"\r\n\r\n")
+        raw, length = split_length(data[:end] if end >= 0 else b"")
+        preamble = self._service.preambles.get(raw)
+        if preamble is None or not length or preamble.sized is False or len(data) != end + 4 + length:
+            return False
+        if length > self._limits.body_bytes:
+            return False
+        self._plain = True
+        self._began_s = now = self._service.now()
+        self.deadline_s = 0.0
+        self._body_left = 0
+        self._keep_alive = preamble.keep_alive
+        exchange = self._service.begin(Request(preamble, length, now), self)
+        if exchange is not None and not self._closing:
+            self._exchange = exchange
+            exchange.on_whole(data[end + 4 :])
+        return True
 
     def _hold(self, data: bytes) -> None:
         """Keep what the app sends ahead of its turn."""

@@ -7,8 +7,8 @@ All integers little-endian. An index is used once per segment, so a nonce is use
 """
 
 import struct
-import zlib
 from enum import IntEnum
+from zlib import crc32
 
 import msgspec
 from cryptography.hazmat.primitives import hashes
@@ -62,11 +62,13 @@ class Seal:
     def __init__(self, key: bytes, salt: bytes) -> None:
         derived = HKDF(hashes.SHA256(), KEY_BYTES, salt, b"crossfade journal segment").derive(key)
         self._aead = AESGCM(derived)
+        self._encrypt = self._aead.encrypt
 
     def seal(self, kind: Kind, index: int, payload: bytes) -> tuple[bytes, bytes]:
         """A frame's header and sealed payload."""
         fields = _FRAME_FIELDS.pack(FRAME_MAGIC, kind, len(payload) + TAG_BYTES, index)
-        return fields + _CRC.pack(zlib.crc32(fields)), self._aead.encrypt(_nonce(index), payload, fields)
+        sealed = self._encrypt(index.to_bytes(12, "little"), payload, fields)
+        return fields + crc32(fields).to_bytes(4, "little"), sealed
 
     def open(self, header: bytes, index: int, sealed: bytes) -> bytes:
         """The payload of a frame.
@@ -84,7 +86,7 @@ def _nonce(index: int) -> bytes:
 def segment_header(created_at: float, salt: bytes) -> bytes:
     """The first bytes of a segment."""
     fields = SEGMENT_HEADER.pack(SEGMENT_MAGIC, FORMAT, 0, created_at, salt)
-    return fields + _SEGMENT_TAIL.pack(zlib.crc32(fields), 0)
+    return fields + _SEGMENT_TAIL.pack(crc32(fields), 0)
 
 
 def read_segment_header(data: bytes) -> tuple[float, bytes]:
@@ -97,7 +99,7 @@ def read_segment_header(data: bytes) -> tuple[float, bytes]:
         raise NotASegmentError("shorter than a segment's header")
     fields, tail = data[: SEGMENT_HEADER.size], data[SEGMENT_HEADER.size : SEGMENT_HEADER_BYTES]
     magic, found, _, created_at, salt = SEGMENT_HEADER.unpack(fields)
-    if magic != SEGMENT_MAGIC or _SEGMENT_TAIL.unpack(tail)[0] != zlib.crc32(fields):
+    if magic != SEGMENT_MAGIC or _SEGMENT_TAIL.unpack(tail)[0] != crc32(fields):
         raise NotASegmentError("damaged header")
     if found != FORMAT:
         raise NotASegmentError(f"format {found}, this version reads {FORMAT}")
@@ -107,7 +109,7 @@ def read_segment_header(data: bytes) -> tuple[float, bytes]:
 def read_frame_header(data: bytes) -> tuple[int, int, int] | None:
     """(kind, sealed length, index) of the frame whose header `data` is, or None if it is no header."""
     fields = data[: _FRAME_FIELDS.size]
-    if data[:2] != FRAME_MAGIC or _CRC.unpack(data[_FRAME_FIELDS.size : FRAME_HEADER_BYTES])[0] != zlib.crc32(fields):
+    if data[:2] != FRAME_MAGIC or _CRC.unpack(data[_FRAME_FIELDS.size : FRAME_HEADER_BYTES])[0] != crc32(fields):
         return None
     _, kind, length, index = _FRAME_FIELDS.unpack(fields)
     return (kind, length, index) if TAG_BYTES <= length <= MAX_PAYLOAD_BYTES + TAG_BYTES else None

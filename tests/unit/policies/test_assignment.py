@@ -1,5 +1,6 @@
 """A unit stays on its variant: sticky, monotone in the weight, evenly spread, and never switched inside a tool loop."""
 
+import json
 from typing import Any
 
 import pytest
@@ -88,6 +89,18 @@ def test_a_conversation_is_its_beginning():
     ]
     assert len({first, *(unit(by, other) for other in others)}) == 5
     assert unit(by, call(chat("s", "u", previous_response_id="r1"))) == first
+
+
+def test_a_conversation_stays_when_it_becomes_more_than_text():
+    """The text of its beginning counts, however it is written and whatever comes later: a tool call, a part."""
+    by, turns = ("conversation",), chat("s", "gr\u00fc\u00dfe")["messages"]
+    plain = unit(by, call({"model": "m", "messages": turns}))
+    later: list[Any] = [*turns, {"role": "assistant", "content": None, "tool_calls": []}]
+
+    assert plain is not None
+    assert unit(by, call({"model": "m", "messages": later})) == plain
+    assert unit(by, call(json.dumps({"model": "m", "messages": later}, ensure_ascii=False))) == plain
+    assert unit(by, call({"model": "m", "messages": [turns[0], {"role": "user", "content": [{"text": "s"}]}]})) != plain
 
 
 def test_every_endpoint_has_its_conversation():

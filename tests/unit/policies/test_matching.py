@@ -229,6 +229,8 @@ def test_requests_that_cannot_be_read_safely_are_the_baselines():
     [
         '{"model": "gpt-4o", "messages": [], "model": "gpt-4"}',
         '{"model": "gpt-4o", "mod\\u0065l": "gpt-4", "messages": []}',
+        '{"messages": [{"role": "user", "content": "a"}], "messages": [{"role": "user", "content": "b"}]}',
+        '{"messages":[{"role":"user","content":"a"}],"t":1,"t":1}',
         json.dumps({"model": "m"} | {f"x{n}": 0 for n in range(300)}),
     ],
 )

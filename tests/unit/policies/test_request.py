@@ -49,6 +49,41 @@ def test_a_huge_body_costs_no_memory():
         body.turns("/v1/chat/completions")
 
 
+PLAIN = '[{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]'
+
+
+@pytest.mark.parametrize(
+    ("rest", "common"),
+    [
+        ('"stream": true, "user": "u", "temperature": 0.5, "metadata": {"a": "b"}', True),
+        ('"safety_identifier": null, "prompt_cache_key": "k", "seed": 1', True),
+        ('"n": 2', False),
+        ('"tools": []', False),
+        ('"x": [{"y": 1}]', False),
+        ('"temperature": 0, "temperature": 1', False),
+        ('"messages": "none"', False),
+        (", ".join(f'"x{n}": 0' for n in range(64)), False),
+        (f'"x": "{"y" * 262_144}"', False),
+    ],
+)
+def test_most_requests_are_common(rest: str, *, common: bool):
+    """A chat of text, each field once, none that rules look at, is told from one pass; both ways read the same."""
+    body = read_body(f'{{"model": "gpt-4o", "messages": {PLAIN}, {rest}}}'.encode())
+
+    assert body is not None
+    assert body.is_common is common
+    assert body.model == "gpt-4o"
+    if "none" not in rest:
+        assert body.conversation("/v1/chat/completions") == PLAIN.encode()
+        assert [turn.content for turn in body.plain_turns("/v1/chat/completions")] == ["s", "u"]
+
+
+@pytest.mark.parametrize("field", ["model", "stream", "user", "safety_identifier", "prompt_cache_key"])
+def test_a_common_request_has_fields_of_their_types(field: str):
+    """A number where a text or a flag should be is no request, for whoever reads it."""
+    assert read_body(f'{{"messages": {PLAIN}, "{field}": 1}}'.encode()) is None
+
+
 def test_the_system_prompt_is_the_leading_system_and_developer_text():
     """Turns are joined by newlines, parts are put together; what comes later does not count."""
     parts = [{"type": "text", "text": "b"}, {"type": "image_url"}, {"text": None}, {"text": "c"}]
@@ -56,6 +91,7 @@ def test_the_system_prompt_is_the_leading_system_and_developer_text():
     messages = [{"role": role, "content": content} for role, content in turns]
 
     assert system_prompt(call({"model": "m", "messages": messages})) == "a\nbc"
+    assert system_prompt(call(chat("plain", "u"))) == "plain"
 
 
 def test_instructions_are_a_responses_system_prompt():

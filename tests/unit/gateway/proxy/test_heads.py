@@ -43,7 +43,7 @@ def test_how_an_answer_is_framed(request_: Request, reply: Reply, last: str, fra
     assert frame(request_, reply, last=bool(last)) == framing
 
 
-OWN = [b"x-ours: 1"]
+OWN = b"x-ours: 1"
 
 
 @pytest.mark.parametrize(
@@ -66,20 +66,20 @@ OWN = [b"x-ours: 1"]
 def test_what_passes_of_an_answers_head(lines: tuple[bytes, ...], framing: Framing, kept: tuple[bytes, ...]) -> None:
     """All but what is of one hop, in order, with ours behind; the framing that is told is the one that is used."""
     wanted = (b"HTTP/1.1 200 Fine", *kept)
-    sent = answer_head(reply_of(*lines), framing, list(OWN)).split(b"\r\n")
+    sent = answer_head(reply_of(*lines), framing, b"\r\n" + OWN).split(b"\r\n")
     assert sent[-2:] == [b"", b""]
-    assert [line for line in sent[:-2] if line != OWN[0]] == list(wanted)
-    assert OWN[0] in sent
+    assert [line for line in sent[:-2] if line != OWN] == list(wanted)
+    assert OWN in sent
 
 
 def test_the_head_of_an_upgrade_keeps_what_it_agrees_to() -> None:
     """Connection and Upgrade of a 101 are the app's to see."""
     lines = (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Accept: x")
-    head = answer_head(reply_of(*lines, status=101), told(), list(OWN))
-    assert head == b"\r\n".join((b"HTTP/1.1 101 Fine", *lines, *OWN, b"", b""))
+    head = answer_head(reply_of(*lines, status=101), told(), b"\r\n" + OWN)
+    assert head == b"\r\n".join((b"HTTP/1.1 101 Fine", *lines, OWN, b"", b""))
 
 
 def test_an_answer_of_http_1_0_is_told_as_1_1() -> None:
     """The version is of one hop; the reason phrase is not."""
     reply = Reply(299, b"HTTP/1.0 299 Rather Odd\r\nContent-Length: 0")
-    assert answer_head(reply, told(), []).startswith(b"HTTP/1.1 299 Rather Odd\r\n")
+    assert answer_head(reply, told(), b"").startswith(b"HTTP/1.1 299 Rather Odd\r\n")

@@ -100,6 +100,10 @@ class Heard:
     def on_body(self, data: bytes) -> None:
         self.body += data
 
+    def on_whole(self, body: bytes) -> None:
+        self.on_body(body)
+        self.on_body_end()
+
     def on_body_end(self) -> None:
         self.events.append("end")
 
