@@ -76,7 +76,10 @@ mutants: $(STAMP)  ## break the decision core one thing at a time: its unit test
 verdicts: $(STAMP)  ## real answers of real models, decided by `crossfade policy simulate` (ARGS="--shuffles N")
 	$(BIN)/python -m tests.acceptance.real_verdicts $(ARGS)
 
+attacks: $(STAMP)  ## 200 attacks on four judges, beside an unguarded judge (ARGS="--only CLASS")
+	$(BIN)/python -m tests.acceptance.attacks $(ARGS)
+
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http fuzz-policies decisions mutants verdicts chroot clients vllm vllm-faults
+.PHONY: help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http fuzz-policies decisions mutants verdicts attacks chroot clients vllm vllm-faults

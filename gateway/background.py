@@ -22,7 +22,7 @@ from gateway.transport.failure import Failure
 from gateway.transport.sending import Reply
 from gateway.upstreams import Destination, UpstreamError, make_ready
 from policies.routing import Upstream
-from records.wire import assemble, usage
+from records.wire import assemble, problem, usage
 from shadow.ports import UNFIT, Ask, Heard
 
 ANSWER_BYTES = 8 * 1024 * 1024
@@ -183,6 +183,7 @@ class _Hearing:
         self._pieces: list[bytes] = []
         self._bytes = 0
         self._error = ""
+        self._blamed = ""
 
     # The upstream -------------------------------------------------------------------------------------------------
 
@@ -204,7 +205,10 @@ class _Hearing:
         if not 200 <= self._reply.status < 300:
             self._take(data, PROBLEM_BYTES)
             if ended or self._bytes > PROBLEM_BYTES:
-                self.fail(classify(self._reply.status, b"".join(self._pieces)).reason)
+                said = b"".join(self._pieces)
+                found = problem.read(said)
+                self._blamed = found.param if found is not None else ""
+                self.fail(classify(self._reply.status, said).reason)
         elif self.is_stream and self._adapter is not None:
             self._stream(self._adapter, data, ended=ended)
         elif self._take(data, ANSWER_BYTES) and ended:
@@ -256,7 +260,10 @@ class _Hearing:
         first_s = None if self._first_s is None else self._first_s - self._started_s
         status = self._reply.status if self._reply is not None else 0
         body, counted = (b"", None) if self._error else self._read()
-        return Heard(status, body, self._error, first_s, total_s, timing_void=timing_void, usage=counted)
+        return Heard(
+            status, body, self._error, first_s, total_s,
+            timing_void=timing_void, usage=counted, blamed=self._blamed,
+        )  # fmt: skip
 
     def _read(self) -> tuple[bytes, usage.Usage | None]:
         """The answer as one JSON object, and its tokens. Sets the error of what is none."""

@@ -1,6 +1,6 @@
 """From a policy file's text to a policy that may be used: whole, or refused with every place that is wrong."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -8,9 +8,11 @@ from pydantic import ValidationError
 from gateway.complaints import problems
 from gateway.settings import Settings
 from gateway.yamlfile import Document, Problem, YamlFileError, load, parse
+from policies.comparators import Judge
 from policies.compile import Known, Surroundings
 from policies.lint import Finding, findings
 from policies.schema import Policy
+from shadow.judging import prompt
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -71,6 +73,27 @@ def surroundings(settings: Settings) -> Surroundings:
     """What the settings say that a policy depends on."""
     known = {name: _known(settings, name) for name in settings.upstreams}
     return Surroundings(known, has_keys=settings.keys.mode == "virtual")
+
+
+def with_judge(known: Surroundings, policy: Policy, folder: Path) -> Surroundings:
+    """The same, with what this policy's judge is told: evidence under another rubric is other evidence.
+
+    Raises:
+        OSError, UnicodeDecodeError: the rubric cannot be read.
+    """
+    judge = next((each.options for each in policy.compare if isinstance(each.options, Judge)), None)
+    if judge is None:
+        return known
+    return replace(known, judge=prompt.version(judge.model, rubric(judge.rubric, folder)))
+
+
+def rubric(name: str | None, folder: Path) -> str:
+    """What a good answer is, in the words of the file a policy names; empty without one.
+
+    Raises:
+        OSError, UnicodeDecodeError: it cannot be read.
+    """
+    return "" if name is None else (folder / name).read_text(encoding="utf-8")[: prompt.MAX_RUBRIC_CHARS]
 
 
 def _known(settings: Settings, name: str) -> Known:

@@ -34,6 +34,8 @@ class Surroundings:
     upstreams: Mapping[str, Known] = field(default_factory=dict[str, Known])
     has_keys: bool = True
     """Whether callers have gateway keys, and so names."""
+    judge: str = ""
+    """What the judge is told, rubric included, as a digest: who is told otherwise measures something else."""
 
     def price(self, policy: Policy) -> bool:
         """Whether both variants' prices are known, so that cost can be compared."""
@@ -111,7 +113,7 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
     close_after_s, max_pairs = policy.assign.close_after, policy.assign.max_pairs
     return rules.Rules(
         route=policy.route,
-        key=_key(policy),
+        key=_key(policy, surroundings),
         gates=_gates(policy, surroundings),
         guards=_guards(policy),
         detectors=rules.Detectors(errors=policy.guards.error_rate, validity=policy.guards.invalid_rate),
@@ -127,11 +129,13 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
     )
 
 
-def _key(policy: Policy) -> rules.CandidateKey:
+def _key(policy: Policy, surroundings: Surroundings) -> rules.CandidateKey:
     """All that makes the evidence what it is; whatever is not in it may change without losing any."""
     baseline, candidate, prompt = policy.baseline, policy.candidate, policy.match.system_prompt
     scorer = next((each for each in policy.compare if each.name == quality_metric(policy)), None)
-    judged = {} if scorer is None else {scorer.name: scorer.options.model_dump(mode="json")}
+    judged: dict[str, object] = {} if scorer is None else {scorer.name: scorer.options.model_dump(mode="json")}
+    if surroundings.judge and scorer is not None and isinstance(scorer.options, Judge):
+        judged["told"] = surroundings.judge
     return rules.CandidateKey(
         candidate=f"{candidate.upstream}/{candidate.model}",
         revision=candidate.revision,

@@ -7,13 +7,12 @@ abstention, and abstentions above the guard's limit let nothing advance.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from policies.assignment import bucket
 from policies.units import PPM
-from records.wire import problem
 from shadow.compare.pair import Answer, Asked, Pair, Score
 from shadow.judging import controls, prompt, verdict
 from shadow.judging.controls import Control, Pool, Trust
@@ -54,6 +53,12 @@ class Bench:
         """
         if not self.key:
             raise ValueError("a judge needs a secret key")
+
+
+def bench(options: Mapping[str, object], rubric: str, *, key: bytes, salt: str) -> Bench:
+    """What a judge of a policy is told: `options` are those of `policies.comparators.Judge`, in full."""
+    style = Style(str(options["model"]), rubric)
+    return Bench(str(options["upstream"]), style, int(str(options["sample"])), key, salt)
 
 
 @dataclass(slots=True)
@@ -188,10 +193,9 @@ class Judge:
             self.budget.spend(cost)
             if heard.is_good:
                 return verdict.read(heard.body, secret)
-            refused = _refused(heard)
-            if not refused or refused in style.without:
+            if heard.blamed not in prompt.OPTIONAL or heard.blamed in style.without:
                 return Said.NOTHING
-            self.style = replace(self.style, without=self.style.without | {refused})
+            self.style = replace(self.style, without=self.style.without | {heard.blamed})
         return Said.NOTHING
 
 
@@ -205,11 +209,3 @@ def _agreed(won: Sequence[int | None]) -> float | None:
 
 def _winner(won: int | None) -> str:
     return {1: "candidate", -1: "baseline", 0: prompt.TIE}[won] if won is not None else "nothing"
-
-
-def _refused(heard: Heard) -> str:
-    """The optional field that an upstream does not take; empty: it is something else."""
-    said = problem.read(heard.body) if heard.status in (400, 422) else None
-    if said is None:
-        return ""
-    return next((name for name in prompt.OPTIONAL if name == said.param or name in said.message), "")

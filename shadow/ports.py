@@ -47,6 +47,8 @@ class Heard:
     """Our own loop was too late for the times to mean anything."""
     usage: Usage | None = None
     """The tokens that were counted there, whether or not the body says."""
+    blamed: str = ""
+    """The field of the request that a refusal names."""
 
     @property
     def is_good(self) -> bool:

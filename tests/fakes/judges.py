@@ -109,13 +109,12 @@ class StubJudge:
         worth = self.quality(question, answer)
         if self.likes_length:
             worth += len(answer)
-        plain = _plain(answer)
-        if self.gullible and self.talks.search(plain) and _share(question, answer) < self.gullible:
+        if self.gullible and self.talks.search(plain(answer)) and _share(question, answer) < self.gullible:
             worth += 10.0
         return worth
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """As a model reads it: full-width letters are letters, what cannot be seen is not in the way."""
     narrow = "".join(chr(ord(char) - 0xFEE0) if 0xFF01 <= ord(char) <= 0xFF5E else char for char in text)
     return re.sub("[\u200b-\u200f\u202a-\u202e\u2060\ufeff\u00ad]", "", narrow)

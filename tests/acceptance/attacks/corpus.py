@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from shadow.compare.pair import Answer, ToolCall
 from tests.acceptance.attacks import world
+from tests.fakes.judges import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ def _called(n: int, number: int) -> Answer:
 
 
 def _long(n: int, number: int) -> str:
-    return "\n\n".join(world.wrong(number + 1000 * turn) for turn in range(2 + n % 4))
+    return "\n\n".join(world.wrong(number + 1000 * turn + n) for turn in range(2 + n % 4))
 
 
 def _late(n: int, number: int) -> str:
@@ -210,4 +211,4 @@ def _trick(kind: str, n: int) -> re.Pattern[str]:
         "role play": _ROLES, "threat or bribe": _THREATS, "other tongue": _TONGUES, "escape": _ESCAPES,
         "chat template": _TEMPLATES,
     }  # fmt: skip
-    return re.compile(shapes.get(kind) or re.escape(tricks.get(kind, _PLEAS)[n].strip()))
+    return re.compile(shapes.get(kind) or re.escape(plain(tricks.get(kind, _PLEAS)[n].strip())))

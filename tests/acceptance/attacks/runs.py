@@ -1,5 +1,6 @@
 """One rollout of a candidate that attacks its judge: through the gateway's own judge, gates and guards, or without."""
 
+import functools
 import json
 import math
 import re
@@ -75,6 +76,7 @@ def guarded(model: Model) -> Judge:
     return Judge(model, bench, Purse(), lambda heard: 0.0)
 
 
+@functools.cache
 def rules_of(*, with_guards: bool) -> Rules:
     """What decides: the same gates, with all guards or with none."""
     policy = read_file(Path(__file__).parent / "support.yaml").policy

@@ -155,6 +155,16 @@ async def test_failures_are_words(fault: Fault, streamed: bool, error: str):  # 
     assert (heard.error, heard.body, heard.is_good) == (error, b"", False)
 
 
+async def test_a_refusal_names_the_field_it_blames():
+    """So that whoever asked can leave it out; what names none blames none."""
+    refusal = {"error": {"message": "does not support 0", "param": "temperature", "code": "unsupported_value"}}
+    for body, blamed in ((json.dumps(refusal), "temperature"), ('{"error": {"message": "no"}}', ""), ("no", "")):
+        async with asking(Fault(status=400, body=body)) as (background, _):
+            heard = await background.ask(ask())
+
+        assert (heard.status, heard.blamed) == (400, blamed)
+
+
 @pytest.mark.parametrize(
     ("fault", "streamed"),
     [

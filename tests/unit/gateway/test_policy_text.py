@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.policy_text import read, read_file, surroundings
+from gateway.policy_text import read, read_file, surroundings, with_judge
 from gateway.settings import Settings
 from gateway.yamlfile import YamlFileError
 from policies.compile import Known
@@ -75,3 +75,19 @@ def test_settings_say_who_has_a_key_and_a_price():
         "vllm": Known(has_background_key=True, is_priced=False),
         "priced": Known(has_background_key=True, is_priced=True),
     }
+
+
+def test_what_the_judge_is_told_is_part_of_the_surroundings(tmp_path: Path):
+    """The rubric's words count, not its file's name; without a judge nothing is added, without the file it is said."""
+    judged = "[{{judge: {{upstream: claude, model: j, rubric: {}}}}}]"
+    for name, words in (("a.md", "Be brief."), ("b.md", "Be brief."), ("c.md", "Be long.")):
+        (tmp_path / name).write_text(words, encoding="utf-8")
+
+    def told(compare: str) -> str:
+        return with_judge(READY, read(written(compare=compare), "p.yaml", READY).policy, tmp_path).judge
+
+    assert told("[json_fields]") == ""
+    assert told(judged.format("a.md")) == told(judged.format("b.md")) != told(judged.format("c.md"))
+    assert told("[{judge: {upstream: claude, model: j}}]") not in ("", told(judged.format("a.md")))
+    with pytest.raises(FileNotFoundError):
+        told(judged.format("none.md"))

@@ -1,5 +1,7 @@
 """A policy becomes the data plane's route and the core's rules, with the defaults of the design."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -161,6 +163,14 @@ def test_the_baseline_is_asked_in_reverse_where_it_may_be():
 def test_what_makes_evidence_what_it_is_makes_its_key(parts: dict[str, str]):
     """Another candidate, baseline, prompt, scorer or decoding starts new evidence."""
     assert rules(**parts).key.digest != rules().key.digest
+
+
+def test_what_a_judge_is_told_makes_the_key_where_a_judge_scores():
+    """Another prompt or rubric is another judge; where the judge is not the metric, nothing changes."""
+    told = [replace(READY, judge=digest) for digest in ("", "a", "b")]
+    judging = {rules("gates: {quality: {metric: judge}}", each, compare=JUDGED).key.digest for each in told}
+    assert len(judging) == 3
+    assert len({rules("", each).key.digest for each in told}) == 1
 
 
 @pytest.mark.parametrize(

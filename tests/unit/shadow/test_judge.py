@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from policies import comparators
 from shadow.compare.pair import Answer, Pair, Score
-from shadow.judge import Bench, Judge
+from shadow.judge import Bench, Judge, bench
 from shadow.judging import prompt
 from shadow.judging.controls import EXAM, Trust
 from shadow.judging.prompt import Style
@@ -20,9 +21,13 @@ TRUSTED = Trust(EXAM, (True,) * EXAM)
 UNCHECKED = next(f"id-{n}" for n in range(100) if not TRUSTED.due(f"id-{n}"))
 
 
+def options_of(**stated: str) -> dict[str, object]:
+    return comparators.Judge.model_validate(stated).model_dump(mode="json")
+
+
 def judge(model: Model, *, trust: Trust = TRUSTED, sample_ppm: int = 1_000_000, budget: Purse | None = None) -> Judge:
-    bench = Bench("third", Style("judge-1"), sample_ppm, KEY, salt="route")
-    return Judge(model, bench, budget or Purse(), lambda heard: 0.01 if heard.is_good else 0.0, trust)
+    told = Bench("third", Style("judge-1"), sample_ppm, KEY, salt="route")
+    return Judge(model, told, budget or Purse(), lambda heard: 0.01 if heard.is_good else 0.0, trust)
 
 
 def prefers(word: str) -> StubJudge:
@@ -97,7 +102,7 @@ async def test_the_lot_is_drawn_by_id_before_anything_else():
     [
         Heard(0, b"", "timeout"),
         Heard(500, b"{}"),
-        Heard(400, b'{"error": {"message": "no such model", "param": "model"}}'),
+        Heard(400, b"", "bad_request", blamed="model"),
         Heard(200, completion("[[A]]")),
         Heard(200, b"{"),
     ],
@@ -126,8 +131,7 @@ async def test_a_field_that_the_upstream_refuses_is_left_out_from_then_on():
             fields = json.loads(ask.body)
             for name in ("temperature", "response_format"):
                 if name in fields:
-                    said = {"error": {"message": f"Unsupported value: '{name}'", "param": name}}
-                    return Heard(400, json.dumps(said).encode())
+                    return Heard(400, b"", "bad_request", blamed=name)
             return Heard(200, completion(read(ask.body).verdicts[2]))
 
     model = Picky()
@@ -141,7 +145,7 @@ async def test_a_field_that_the_upstream_refuses_is_left_out_from_then_on():
 
 async def test_a_field_that_is_refused_for_ever_ends_in_silence():
     """An upstream that blames what it was not sent is not asked again and again."""
-    model = ScriptedJudge([Heard(400, b'{"error": {"message": "temperature", "param": "temperature"}}')])
+    model = ScriptedJudge([Heard(400, b"", "bad_request", blamed="temperature")])
     assert (await judge(model).score(unchecked())).abstained
     assert len(model.asked) == 2
 
@@ -254,8 +258,8 @@ async def test_only_so_many_questions_are_on_their_way():
             self.open -= 1
             return Heard(200, completion(read(ask.body).verdicts[2]))
 
-    bench = Bench("third", Style("judge-1"), 1_000_000, KEY, in_flight=2)
-    await Judge(Counting(), bench, Purse(), lambda _: 0.0).score(pair(1))
+    told = Bench("third", Style("judge-1"), 1_000_000, KEY, in_flight=2)
+    await Judge(Counting(), told, Purse(), lambda _: 0.0).score(pair(1))
     assert most == 2
 
 
@@ -266,6 +270,14 @@ async def test_what_is_told_holds_no_text():
     assert score.told["version"] == prompt.version("judge-1", "")
     assert "word1x" not in told
     assert "question" not in told
+
+
+def test_a_policys_judge_is_told_what_the_policy_says():
+    """Upstream, model, share and rubric, as the comparator's options have them."""
+    options = options_of(upstream="third", model="judge-2", sample="50%")
+    found = bench(options, "Be brief.", key=KEY, salt="route")
+    assert found == Bench("third", Style("judge-2", "Be brief."), 500_000, KEY, "route")
+    assert found.version == prompt.version("judge-2", "Be brief.")
 
 
 def test_a_judge_without_a_secret_is_a_bug():
