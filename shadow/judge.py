@@ -7,7 +7,7 @@ abstention, and abstentions above the guard's limit let nothing advance.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -53,12 +53,6 @@ class Bench:
         """
         if not self.key:
             raise ValueError("a judge needs a secret key")
-
-
-def bench(options: Mapping[str, object], rubric: str, *, key: bytes, salt: str) -> Bench:
-    """What a judge of a policy is told: `options` are those of `policies.comparators.Judge`, in full."""
-    style = Style(str(options["model"]), rubric)
-    return Bench(str(options["upstream"]), style, int(str(options["sample"])), key, salt)
 
 
 @dataclass(slots=True)

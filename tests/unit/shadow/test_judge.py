@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from policies import comparators
 from shadow.compare.pair import Answer, Pair, Score
-from shadow.judge import Bench, Judge, bench
+from shadow.judge import Bench, Judge
 from shadow.judging import prompt
 from shadow.judging.controls import EXAM, Trust
 from shadow.judging.prompt import Style
@@ -19,10 +18,6 @@ from tests.unit.shadow.judging.cases import pair
 KEY = b"secret"
 TRUSTED = Trust(EXAM, (True,) * EXAM)
 UNCHECKED = next(f"id-{n}" for n in range(100) if not TRUSTED.due(f"id-{n}"))
-
-
-def options_of(**stated: str) -> dict[str, object]:
-    return comparators.Judge.model_validate(stated).model_dump(mode="json")
 
 
 def judge(model: Model, *, trust: Trust = TRUSTED, sample_ppm: int = 1_000_000, budget: Purse | None = None) -> Judge:
@@ -270,14 +265,6 @@ async def test_what_is_told_holds_no_text():
     assert score.told["version"] == prompt.version("judge-1", "")
     assert "word1x" not in told
     assert "question" not in told
-
-
-def test_a_policys_judge_is_told_what_the_policy_says():
-    """Upstream, model, share and rubric, as the comparator's options have them."""
-    options = options_of(upstream="third", model="judge-2", sample="50%")
-    found = bench(options, "Be brief.", key=KEY, salt="route")
-    assert found == Bench("third", Style("judge-2", "Be brief."), 500_000, KEY, "route")
-    assert found.version == prompt.version("judge-2", "Be brief.")
 
 
 def test_a_judge_without_a_secret_is_a_bug():
