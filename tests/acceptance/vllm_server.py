@@ -33,6 +33,11 @@ class VllmServer:
     """While entered, a process that can start servers; `start` and `kill` one at `base_url`."""
 
     log_path: Path
+    model: Path = HOME / "model"
+    """What the next start serves."""
+    name: str = MODEL
+    """What it is called there."""
+    options: str = TOOLS
     port: int = 0
     starts: int = 0
     _forker: subprocess.Popen[str] | None = None
@@ -45,6 +50,7 @@ class VllmServer:
         self._log = self.log_path.open("wb")
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         told = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
+        told |= {"OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}  # for a model as small, more only wait
         self._forker = subprocess.Popen(
             [HOME / "env" / "bin" / "python", FORK],
             stdin=subprocess.PIPE,
@@ -77,8 +83,8 @@ class VllmServer:
         Raises:
             RuntimeError: it did not come up; its log is named.
         """
-        options = f"--dtype bfloat16 --enforce-eager --max-model-len 1024 {TOOLS}"
-        serve = f"serve {HOME / 'model'} --served-model-name {MODEL} --host 127.0.0.1 --port {self.port} {options}"
+        options = f"--dtype bfloat16 --enforce-eager --max-model-len 1024 {self.options}"
+        serve = f"serve {self.model} --served-model-name {self.name} --host 127.0.0.1 --port {self.port} {options}"
         self._pid = int(self._say(serve))
         self.starts += 1
         deadline = clock.monotonic() + UP_S
