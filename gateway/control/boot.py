@@ -2,6 +2,7 @@
 
 import msgspec
 
+from gateway.state_place import StatePlace
 from policies.compile import Surroundings
 from policies.routing import Table
 
@@ -15,10 +16,17 @@ class ControllerBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the settings say that a policy depends on."""
     policies: str
     """The folder of policy files."""
-    state: str
+    data: str
+    """The data directory: journals, state, evidence files and the kill file lie there."""
+    journal_key: str
+    """Hex, 32 bytes."""
+    state: StatePlace
+    """Where the shared state is, and the node's own."""
     routing: str
     status: str
     """Where it writes what it thinks of the policy files."""
+    shadow_plan: str
+    """Where it tells the shadow what to do."""
     exposition: str
     """Where it writes its part of /metrics."""
     ready_fd: int = -1

@@ -1,152 +1,328 @@
-"""The controller, a process of its own: settings, policies and keys in, the routing table out, its lease renewed.
+"""The controller, a process of its own: the one loop from the journals to the routing table.
 
-It is the only writer of the table. When it is gone, workers serve from the last one until its lease is over.
+    policies, keys ─┐
+    journals ──► events ──► shared state ──► (on the node that leads) evidence ──► decisions ──► rollouts
+                                                                                                  │
+    routing table, its lease, the shadow's plan ◄─────────────────────────────────────────────────┘
+
+It is the only writer of the table. Whatever of it fails, the rest goes on: without the shared state policies and keys
+are still published, and weights only lowered; but the table's lease is renewed only while somebody leads.
 """
 
+import secrets
+import socket
 import sqlite3
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from importlib.metadata import version as version_of
 from pathlib import Path
 
 import msgspec
 
 from gateway import clock, keys
+from gateway.control import gauges, shadow_plan
 from gateway.control.boot import ControllerBoot, decode
-from gateway.control.policies import PolicyReader, first_stage_ppm
+from gateway.control.keeping import read_rollout
+from gateway.control.leader import Leader
+from gateway.control.notify import Notifier
+from gateway.control.outbox import SCHEMA, Outbox
+from gateway.control.policies import PolicyReader
 from gateway.control.policy_files import Compile, PolicyFolder, keep_good, load_good
 from gateway.control.publish import Publisher
+from gateway.control.reading import OWN, Reading
+from gateway.control.state.opening import open_state
+from gateway.control.state.port import LEASE_S, Node, SharedState, StateDownError, Stored
 from gateway.control.status import ControllerStatus, PolicyStatus
 from gateway.control.table import table_with
-from gateway.datadir import replace
+from gateway.control.telling import Teller
+from gateway.control.weighing import Weighed, plan_of, served_of, weigh
+from gateway.datadir import DataDir, replace
+from gateway.kill import clear_kill, set_kill
 from gateway.log import Log
 from gateway.starting import read_boot, say_ready, stop_asked
-from gateway.state import StateError, opened
+from gateway.state import StateError, connect
 from gateway.telemetry.metrics import PREFIX, Sample, render
-from policies.routing import PPM, Key, Route, Table
+from policies.rollout import Rollout
+from policies.routing import PPM, Key, Table
+from records.journal.writer import JournalWriter
 
 TICK_S = 0.25
 """How often policies and keys are looked at: a revocation is in the table within a second."""
+HEARD_S = 5.0
+"""How often a node says that it lives."""
+RETRY_S = 1.0
+"""Pause after the shared state failed."""
+EXPOSE_S = 1.0
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a controller works with; `run` makes them."""
+
+    state: sqlite3.Connection
+    shared: SharedState
+    teller: Teller
 
 
 @dataclass(slots=True)
 class Controller:
-    """One step at a time: `tick` looks, decides and publishes."""
+    """One step at a time: `tick` looks, reads, leads and publishes."""
 
     boot: ControllerBoot
     compile: Compile
     log: Log
+    parts: Parts
     publisher: Publisher = field(init=False)
     folder: PolicyFolder = field(init=False)
+    reading: Reading = field(init=False)
+    leader: Leader = field(init=False)
+    weighed: dict[str, Weighed] = field(default_factory=dict[str, Weighed], init=False)
     _keys: tuple[Key, ...] = field(default=(), init=False)
     _keys_seen: int | None = field(default=None, init=False)
-    _trouble: str | None = field(default=None, init=False)
-    _told: bytes = field(default=b"", init=False)
+    _stored: dict[str, Stored] = field(default_factory=dict[str, Stored], init=False)
+    _rollouts: dict[str, tuple[int, Rollout]] = field(default_factory=dict[str, tuple[int, Rollout]], init=False)
+    _vouched_at: float | None = field(default=None, init=False)
+    """When somebody last led, as far as we know."""
+    _due: dict[str, float] = field(default_factory=dict[str, float], init=False)
+    _nodes: int = field(default=1, init=False)
+    _killed: bool | None = field(default=None, init=False)
+    """What the shared state last said of the kill switch."""
+    _trouble: dict[str, str] = field(default_factory=dict[str, str], init=False)
+    _told: dict[str, bytes] = field(default_factory=dict[str, bytes], init=False)
 
     def __post_init__(self) -> None:
         self.publisher = Publisher(Path(self.boot.routing))
         self.folder = PolicyFolder(Path(self.boot.policies), self.compile)
+        data = DataDir(Path(self.boot.data))
+        outbox = Outbox(self.parts.state)
+        self.reading = Reading(outbox, data.journal, bytes.fromhex(self.boot.journal_key), data.readers)
+        self.leader = Leader("", self.parts.shared, self.parts.teller, self.log)
 
-    def begin(self, state: sqlite3.Connection, now: float) -> None:
+    def begin(self, now: float) -> None:
         """Take up where an earlier controller stopped."""
         self.publisher.load(now)
         if self.publisher.table is not None:
             self._keys = self.publisher.table.keys  # until the state says more: nothing is un-revoked by a bad disk
-        self.folder.good = load_good(state)
+        self.folder.good = load_good(self.parts.state)
 
-    def tick(self, state: sqlite3.Connection, now: float) -> bool:
-        """Look at policies and keys, and publish what they say. Returns whether a table is published."""
-        trouble: str | None = None
-        try:
-            self._read_keys(state)
-            if self.folder.read():
-                self._tell_policies()
-                keep_good(state, self.folder.good, now)
-        except sqlite3.Error as error:
-            trouble = f"state: {error}"
-        try:
-            wanted = table_with(self.boot.base, self.folder.routes(), self._keys)
-            if self.publisher.publish(wanted, now):
-                table = self.publisher.table
-                self.log.info("table.published", version=table.version if table else 0, routes=_weights(wanted))
-            self._tell()
-        except OSError as error:
-            trouble = f"{error.filename}: {error.strerror}"
-        if trouble is not None and trouble != self._trouble:
-            self.log.alarm("controller.trouble", reason=trouble, hint="the last table stays until its lease is over")
-        self._trouble = trouble
+    @property
+    def busy(self) -> bool:
+        """Whether there is more to do at once."""
+        return self.reading.busy or self.leader.busy
+
+    def tick(self, now: float) -> bool:
+        """Everything once. Returns whether a table is published."""
+        before, self._trouble = self._trouble, {}
+        for name, part in (
+            ("state", self._look), ("journals", self._read), ("shared", self._share), ("table", self._publish),
+            ("files", self._tell),
+        ):  # fmt: skip
+            try:
+                part(now)
+            except (sqlite3.Error, StateDownError) as error:
+                self._trouble[name] = f"{name}: {error}"
+            except OSError as error:
+                self._trouble[name] = f"{name}: {error.filename}: {error.strerror}"
+        for name in self._trouble.keys() - before.keys():
+            hint = "the last table stays until its lease is over"
+            self.log.alarm("controller.trouble", reason=self._trouble[name], hint=hint)
         return self.publisher.table is not None
 
-    def _read_keys(self, state: sqlite3.Connection) -> None:
+    # The parts of a tick ------------------------------------------------------------------------------------------
+
+    def _look(self, now: float) -> None:
+        """Keys and policies."""
+        state = self.parts.state
         seen = int(state.execute("PRAGMA data_version").fetchone()[0])
         if seen != self._keys_seen:
             self._keys = keys.for_table(state)
             self._keys_seen = seen
+        if self.folder.read():
+            for error in self.folder.errors():
+                self.log.alarm("policy.not_loaded", reason=error, hint="its last good version stays in force")
+            for warning in self.folder.warnings():
+                self.log.notice("policy.doubt", reason=warning)
+            keep_good(state, self.folder.good, now)
 
-    def _tell_policies(self) -> None:
-        for error in self.folder.errors():
-            self.log.alarm("policy.not_loaded", reason=error, hint="its last good version stays in force")
-        for warning in self.folder.warnings():
-            self.log.notice("policy.doubt", reason=warning)
+    def _read(self, now: float) -> None:
+        """Journals to events."""
+        if not self.reading.is_open:
+            self.reading.begin(socket.gethostname())
+            self.leader.node = self.reading.outbox.node
+            table = self.publisher.table
+            served = self.reading.outbox.served.get(table.version) if table is not None else None
+            self.publisher.stamp = None if served is None else msgspec.json.encode(served)
+        self.reading.step([name for name, each in self.weighed.items() if each.served is not None], now)
 
-    def _tell(self) -> None:
-        """Write what `status` and `/metrics` show, when it changed.
+    def _share(self, now: float) -> None:
+        """Events to the leader, and, where that is us, to evidence and decisions."""
+        if now < self._due.get("shared", 0.0) <= now + RETRY_S or not self.leader.node:
+            return
+        shared = self.parts.shared
+        try:
+            if self.reading.is_open:
+                self.reading.outbox.push(shared)
+            self._stored = shared.rollouts()
+            self.leader.tick(self.folder.terms(), self._stored, now)
+            if self.leader.leads or shared.leader(now) is not None:
+                self._vouched_at = now
+            self._stored = shared.rollouts()
+            self._follow_kill(now)
+            if self._is_due("heard", HEARD_S, now):
+                table, killed = self.publisher.table, DataDir(Path(self.boot.data)).kill.exists()
+                shared.heard(Node(self.leader.node, now, table.version if table else 0, killed))
+                self._nodes = max(1, len(shared.nodes(now)))
+        except StateDownError:
+            self._due["shared"] = now + RETRY_S
+            raise
 
-        Raises:
-            OSError: it could not be written.
-        """
+    def _follow_kill(self, now: float) -> None:
+        """Do as all nodes are told. What was told before we began is done only if it kills: nothing is un-killed."""
+        told = self.parts.shared.killed()
+        if told is None or told == self._killed:
+            return
+        data = DataDir(Path(self.boot.data))
+        if told:
+            set_kill(data, reason="all nodes are told to", now=now)
+        elif self._killed is not None:
+            clear_kill(data)
+        self._killed = told
+        self.log.notice("kill.followed", killed=told)
+
+    def _publish(self, now: float) -> None:
+        """Weights, policies and keys to the table; the plan to the shadow."""
+        is_down = "shared" in self._trouble or ("shared" in self._due and now < self._due["shared"])
+        terms = self.folder.terms()
+        published = (
+            {route.name: route.weight_ppm for route in self.publisher.table.routes} if self.publisher.table else {}
+        )
+        self.weighed = {}
+        for route in self.folder.routes():
+            most_ppm = published.get(route.name, 0) if is_down else PPM
+            found = weigh(route, terms.get(route.name), self._rollout(route.name), most_ppm=most_ppm, nodes=self._nodes)
+            self.weighed.setdefault(route.name, found)
+        promoted = [name for name, each in self.weighed.items() if each.is_promoted]
+        routes = tuple(each.route for each in self.weighed.values())
+        self._write_table(table_with(self.boot.base, routes, self._keys, promoted), now)
+        self._replace(self.boot.shadow_plan, shadow_plan.encode(plan_of(self.weighed)))
+
+    def _write_table(self, wanted: Table, now: float) -> None:
+        served = served_of(self.weighed)
+        stamp = msgspec.json.encode(served) if self.reading.is_open else None
+
+        def before(version: int) -> None:
+            if self.reading.is_open:
+                with suppress(sqlite3.Error):  # exchanges of this table are evidence of nothing, then
+                    self.reading.outbox.will_serve(version, served)
+
+        vouched = self._vouched_at is not None and 0 <= now - self._vouched_at <= LEASE_S
+        if self.publisher.publish(wanted, now, renew=vouched, stamp=stamp, before=before):
+            table = self.publisher.table
+            weights = [f"{route.name}={route.weight_ppm / (PPM / 100):g}%" for route in wanted.routes]
+            self.log.info("table.published", version=table.version if table else 0, routes=weights)
+
+    def _tell(self, now: float) -> None:
+        """What `status` and `/metrics` show, when it changed."""
         table = self.publisher.table
         policies = tuple(
             PolicyStatus(file.name, file.compiled.route.name if file.compiled else None, file.error)
             for file in self.folder.files
         )
-        status = msgspec.json.encode(ControllerStatus(table.version if table else 0, policies, self._trouble))
-        if status != self._told:
-            replace(Path(self.boot.status), status)
-            replace(Path(self.boot.exposition), render(_samples(self.folder)).encode())
-            self._told = status
+        trouble = "; ".join(self._trouble.values()) or None
+        status = ControllerStatus(table.version if table else 0, policies, trouble)
+        self._replace(self.boot.status, msgspec.json.encode(status))
+        if self._is_due("expose", EXPOSE_S, now):
+            self._replace(self.boot.exposition, render(self._samples()).encode())
 
+    # What they are made of ----------------------------------------------------------------------------------------
 
-def _weights(table: Table) -> list[str]:
-    return [f"{route.name}={route.weight_ppm / (PPM / 100):g}%" for route in table.routes]
+    def _rollout(self, route: str) -> Rollout | None:
+        """A route's rollout, as it is stored.
 
+        Raises:
+            StateDownError: it is damaged.
+        """
+        stored = self._stored.get(route)
+        if stored is None:
+            return None
+        known = self._rollouts.get(route)
+        if known is None or known[0] != stored.version:
+            known = self._rollouts[route] = (stored.version, read_rollout(stored).rollout)
+        return known[1]
 
-def _samples(folder: PolicyFolder) -> list[Sample]:
-    routes = [route for route in folder.routes() if route.candidate is not None]
-    weights = [Sample(f"{PREFIX}weight_ratio", route.weight_ppm / PPM, (route.name,)) for route in routes]
-    info = [Sample(f"{PREFIX}policy_info", 1, (route.name, _revision(route))) for route in routes]
-    return [*weights, *info, Sample(f"{PREFIX}policy_errors", len(folder.errors()))]
+    def _samples(self) -> list[Sample]:
+        teller = self.parts.teller
+        found = gauges.samples(self.weighed, self.leader.shown, teller.counts, errors=len(self.folder.errors()))
+        notifier = teller.notifier
+        told = {"sent": notifier.sent, "failed": notifier.failed, "dropped": notifier.dropped}
+        found += [Sample(f"{PREFIX}webhooks_total", count, (outcome,)) for outcome, count in told.items() if count]
+        found.append(Sample(f"{PREFIX}evidence_lag_seconds", self.reading.lag_s))
+        found.append(Sample(f"{PREFIX}outbox_events", self.reading.outbox.pending))
+        found.append(Sample(f"{PREFIX}leader", int(self.leader.leads)))
+        return found
 
+    def _is_due(self, what: str, every_s: float, now: float) -> bool:
+        if 0 <= now - self._due.get(what, float("-inf")) < every_s:
+            return False
+        self._due[what] = now
+        return True
 
-def _revision(route: Route) -> str:
-    return (route.candidate.revision if route.candidate else None) or ""
+    def _replace(self, path: str, content: bytes) -> None:
+        """Write a file whose content changed.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        if self._told.get(path) != content:
+            replace(Path(path), content)
+            self._told[path] = content
 
 
 def run(controller: Controller, stop: threading.Event) -> None:
-    """Tick until told to stop.
+    """Tick until told to stop; then let another lead."""
+    ready_fd = controller.boot.ready_fd
+    controller.begin(clock.wall())
+    while not stop.is_set():
+        if controller.tick(clock.wall()) and ready_fd >= 0:
+            say_ready(ready_fd)
+            ready_fd = -1
+        stop.wait(0.0 if controller.busy else TICK_S)
+    with suppress(StateDownError):
+        controller.leader.resign()
+
+
+def opened(boot: ControllerBoot, log: Log, stack: ExitStack) -> Controller:
+    """A controller and all it works with, closed when `stack` is.
 
     Raises:
-        StateError: the state cannot be opened; the supervisor starts us again.
+        StateError: the node's own state cannot be opened; the supervisor starts us again.
     """
-    ready_fd = controller.boot.ready_fd
-    with ExitStack() as stack:
-        state = stack.enter_context(opened(Path(controller.boot.state)))
-        controller.begin(state, clock.wall())
-        while not stop.is_set():
-            if controller.tick(state, clock.wall()) and ready_fd >= 0:
-                say_ready(ready_fd)
-                ready_fd = -1
-            stop.wait(TICK_S)
+    data = DataDir(Path(boot.data))
+    state = connect(Path(boot.state.database), SCHEMA)
+    stack.callback(state.close)
+    shared = open_state(boot.state)
+    stack.callback(shared.close)
+    notifier = Notifier(log)
+    stack.callback(notifier.close)
+    journal = JournalWriter(
+        data.journal / f"{OWN}{secrets.token_hex(4)}", bytes.fromhex(boot.journal_key), now=clock.wall
+    )
+    stack.callback(journal.close)
+    teller = Teller(version_of("crossfade"), journal, data.root / "evidence", notifier, log)
+    compiler = PolicyReader(boot.surroundings, boot.policies).compile
+    return Controller(boot, compiler, log, Parts(state, shared, teller))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the controller as the supervisor starts it."""
     boot, stop, log = decode(read_boot(argv)), stop_asked(), Log("controller")
     try:
-        run(Controller(boot, PolicyReader(boot.surroundings, first_stage_ppm).compile, log), stop)
-    except StateError as error:
+        with ExitStack() as stack:
+            run(opened(boot, log, stack), stop)
+    except (StateError, sqlite3.Error) as error:
         log.alarm("controller.failed", reason=str(error))
         return 1
     return 0

@@ -73,6 +73,11 @@ class Journals:
         tail = self._tails.get(worker)
         return tail is None or tail.ended or tail.is_level
 
+    def oldest_open_at(self) -> float | None:
+        """When the oldest exchange arrived that has begun and not ended; None: none is open."""
+        found = (tail.oldest_open_at for tail in self._tails.values())
+        return min((at for at in found if at is not None), default=None)
+
     def lag_s(self, now: float) -> float:
         """About how old the oldest frame is that was not yet read."""
         return 0.0 if self.is_caught_up() or self._last_end is None else max(0.0, now - self._last_end)

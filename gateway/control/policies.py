@@ -1,33 +1,30 @@
-"""From a policy file's text to its route in the table."""
+"""From a policy file's text to what is done by it: the data plane's route, at weight 0, and the controller's terms."""
 
-from collections.abc import Callable
+import hashlib
 from dataclasses import dataclass, replace
 
 from gateway import policy_text
 from gateway.control.policy_files import Compiled, PolicyTextError
+from gateway.control.shadow_plan import ShadowRoute
+from gateway.control.terms import Terms
 from gateway.yamlfile import Problem, YamlFileError
 from policies import compile as compiling
 from policies.compile import Surroundings
+from policies.matching import ROUTABLE
+from policies.routing import Route
 from policies.schema import Policy
-
-Weigh = Callable[[Policy], int]
-"""A policy -> the candidate's share of eligible traffic, in parts per million."""
-
-
-def first_stage_ppm(policy: Policy) -> int:
-    """The weight of the policy's first stage. Nothing moves it yet: whoever edits the file does."""
-    return policy.stages[0].weight_ppm
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyReader:
-    """Reads policies for one set of settings. `weigh` is where the rollouts' own state will speak."""
+    """Reads policies for one set of settings."""
 
     surroundings: Surroundings
-    weigh: Weigh
+    folder: str = ""
+    """Where they lie: rubrics, schemas and scorers are named from there."""
 
     def compile(self, text: str, name: str) -> Compiled:
-        """What a file says to the data plane.
+        """What a file says; its weight is for the rollout's state to say, and 0 until then.
 
         Raises:
             PolicyTextError: it cannot be used.
@@ -36,8 +33,36 @@ class PolicyReader:
             loaded = policy_text.read(text, name, self.surroundings)
         except YamlFileError as error:
             raise PolicyTextError("; ".join(_line(problem) for problem in error.problems)) from error
-        route = compiling.route(loaded.policy, weight_ppm=self.weigh(loaded.policy))
-        return Compiled(loaded.policy.priority, route, tuple(_line(problem) for problem in loaded.warnings))
+        policy = loaded.policy
+        route = compiling.route(policy, weight_ppm=0)
+        terms = self._terms(policy, route, hashlib.sha256(text.encode()).hexdigest())
+        return Compiled(policy.priority, route, tuple(_line(problem) for problem in loaded.warnings), terms)
+
+    def _terms(self, policy: Policy, route: Route, sha256: str) -> Terms:
+        rules = compiling.decision_rules(policy, self.surroundings)
+        return Terms(rules, policy.mode, sha256, self._shadow(policy, route, rules.key.digest), policy.notify)
+
+    def _shadow(self, policy: Policy, route: Route, candidate_key: str) -> ShadowRoute:
+        shadow, baseline = policy.shadow, self.surroundings.upstreams.get(policy.baseline.upstream)
+        can_ask_again = baseline is not None and baseline.has_background_key
+        return ShadowRoute(
+            route=policy.route,
+            candidate_key=candidate_key,
+            path=policy.match.path or ROUTABLE,
+            baseline=route.baseline,
+            candidate=route.candidate or route.baseline,
+            sample_ppm=shadow.sample,
+            reverse_ppm=0,
+            noise_ppm=shadow.noise_floor if can_ask_again else 0,
+            max_in_flight=shadow.max_in_flight,
+            queue=shadow.queue,
+            budget_usd_per_day=shadow.budget,
+            engine_waiting=shadow.pause_when.engine_waiting,
+            compare=tuple({each.name: each.options.model_dump(mode="json")} for each in policy.compare),
+            metric=compiling.quality_metric(policy) or "",
+            folder=self.folder,
+            salt=route.assign.salt or policy.route,
+        )
 
 
 def _line(problem: Problem) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.control.terms import Terms
 from gateway.state import writing
 from policies.routing import Route
 
@@ -24,6 +25,8 @@ class Compiled:
     route: Route
     warnings: tuple[str, ...] = ()
     """What is worth a second look; it keeps nothing from loading."""
+    terms: Terms | None = None
+    """What it says to the controller; None: only a route (tests)."""
 
 
 Compile = Callable[[str, str], Compiled]
@@ -68,9 +71,15 @@ class PolicyFolder:
 
     def routes(self) -> tuple[Route, ...]:
         """The routes in force, in matching order: priority first, then file name."""
-        found = [(file.compiled, file.name) for file in self.files if file.compiled is not None]
-        found.sort(key=lambda pair: (-pair[0].priority, pair[1]))
-        return tuple(compiled.route for compiled, _ in found)
+        return tuple(compiled.route for compiled in self._ordered())
+
+    def terms(self) -> dict[str, Terms]:
+        """What the routes in force say to the controller; of two files with one route, the one that matches first."""
+        found: dict[str, Terms] = {}
+        for compiled in self._ordered():
+            if compiled.terms is not None:
+                found.setdefault(compiled.route.name, compiled.terms)
+        return found
 
     def errors(self) -> list[str]:
         """What does not load, and why."""
@@ -79,6 +88,11 @@ class PolicyFolder:
     def warnings(self) -> list[str]:
         """What is worth a second look in what is in force."""
         return [text for file in self.files if file.compiled is not None for text in file.compiled.warnings]
+
+    def _ordered(self) -> list[Compiled]:
+        found = [(file.compiled, file.name) for file in self.files if file.compiled is not None]
+        found.sort(key=lambda pair: (-pair[0].priority, pair[1]))
+        return [compiled for compiled, _ in found]
 
     def _look(self) -> dict[str, _Stamp]:
         try:

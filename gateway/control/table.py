@@ -1,13 +1,14 @@
 """From settings, policies and keys to the routing table. Pure: no file is read here."""
 
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from gateway import settings as files
-from policies.routing import PPM, Capture, Key, Lease, Route, Table, Upstream
+from policies.routing import Capture, Key, Lease, Route, Table, Upstream
 
 LeaseExpired = Literal["baseline", "keep"]
 
@@ -59,9 +60,13 @@ def _text(path: object) -> str | None:
     return None if path is None else str(path)
 
 
-def table_with(base: Table, routes: tuple[Route, ...], keys: tuple[Key, ...]) -> Table:
-    """The whole table. An expired lease is kept to only while no candidate is on its way up."""
-    settled = all(route.weight_ppm in (0, PPM) for route in routes if route.candidate is not None)
+def table_with(base: Table, routes: tuple[Route, ...], keys: tuple[Key, ...], promoted: Collection[str] = ()) -> Table:
+    """The whole table. An expired lease is kept to only while no candidate is on its way up.
+
+    `promoted`: routes whose candidate stands at the end of a ladder that ends at 100 %.
+    """
+    moving = (route for route in routes if route.candidate is not None and route.weight_ppm)
+    settled = all(route.name in promoted for route in moving)
     on_expiry: LeaseExpired = base.lease.on_expiry if settled else "baseline"
     lease = msgspec.structs.replace(base.lease, on_expiry=on_expiry)
     return msgspec.structs.replace(base, lease=lease, routes=routes, keys=keys)

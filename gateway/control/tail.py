@@ -80,6 +80,11 @@ class Tail:
         """Whether everything before `start.done` that was to be read again was read."""
         return self._read_to >= self.start.done
 
+    @property
+    def oldest_open_at(self) -> float | None:
+        """When the oldest exchange arrived that has begun and not ended; None: none is open."""
+        return min((one.exchange.meta.arrived_at for one in self._assembler.opened.values()), default=None)
+
     def poll(self, now: float, budget_bytes: int) -> list[Found]:
         """What is new, at most about `budget_bytes` of it. `now`: Unix seconds."""
         if self.ended:

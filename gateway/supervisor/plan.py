@@ -16,6 +16,7 @@ from gateway.control.table import base_table, litellm_socket
 from gateway.datadir import DataDir, DataDirError, secret
 from gateway.policy_text import surroundings
 from gateway.settings import Limits, Prices, Settings, Tls, Upstream
+from gateway.state_place import find
 from gateway.supervisor.child import Program
 
 PLAIN_VARIABLES = frozenset(
@@ -107,7 +108,12 @@ class Plan:
         return Program(self.modules.worker, boot, fds=tuple(fds), environment=self.environment)
 
     def controller(self) -> Program:
-        """The controller."""
+        """The controller.
+
+        Raises:
+            DataDirError: the shared state's password or key cannot be read.
+        """
+        state = find(self.settings, self.data, self.environment)
 
         def boot(ready_fd: int) -> bytes:
             return controller_boot.encode(
@@ -115,9 +121,12 @@ class Plan:
                     base=base_table(self.settings, self.sockets),
                     surroundings=surroundings(self.settings),
                     policies=str(self.settings.policies),
-                    state=str(self.data.state),
+                    data=str(self.data.root),
+                    journal_key=self.secrets.journal_key.hex(),
+                    state=state,
                     routing=str(self.data.routing),
                     status=str(self.data.controller_status),
+                    shadow_plan=str(self.data.shadow_plan),
                     exposition=str(self.data.exposition("controller")),
                     ready_fd=ready_fd,
                 )

@@ -80,6 +80,8 @@ def _rows(owner: Owner, *rows: tuple[str, Type, str, tuple[str, ...], tuple[floa
 
 
 _ARM = ("route", "variant")
+_GATE = ("route", "gate")
+_DETECTOR = ("route", "detector")
 
 METRICS: tuple[Metric, ...] = (
     *_rows(
@@ -125,6 +127,20 @@ METRICS: tuple[Metric, ...] = (
         ("weight_ratio", "gauge", "Share of eligible traffic the candidate answers.", ("route",), ()),
         ("policy_info", "gauge", "Always 1; the candidate's revision in force.", ("route", "revision"), ()),
         ("policy_errors", "gauge", "Policy files that do not load; their last good version stays in force.", (), ()),
+        ("stage", "gauge", "Rung of the ladder, from 0, the shadow. On the node that leads.", ("route",), ()),
+        ("units", "gauge", "Conversations counted in this stage. On the node that leads.", ("route",), ()),
+        ("gate_estimate", "gauge", "What a gate measures, as it is estimated now.", _GATE, ()),
+        ("gate_lower", "gauge", "Lower confidence bound, valid at all looks together.", _GATE, ()),
+        ("gate_upper", "gauge", "Upper confidence bound, valid at all looks together.", _GATE, ()),
+        ("gate_limit", "gauge", "What the gate holds the estimate against.", _GATE, ()),
+        ("gate_log10_e", "gauge", "Evidence for the certificate, as a power of ten.", _GATE, ()),
+        ("gate_verdict", "gauge", "0 PASS, 1 INCONCLUSIVE, 2 ERROR, 3 FAIL.", _GATE, ()),
+        ("detector_log10_m", "gauge", "Height of a rollback detector, as a power of ten.", _DETECTOR, ()),
+        ("decisions_total", "counter", "Decisions that moved something.", ("route", "outcome"), ()),
+        ("evidence_lag_seconds", "gauge", "How late the controller reads the journals.", (), ()),
+        ("outbox_events", "gauge", "Events that the shared state does not have yet.", (), ()),
+        ("leader", "gauge", "1 on the node that evaluates.", (), ()),
+        ("webhooks_total", "counter", "Notifications, by what became of them.", ("outcome",), ()),
     ),
     *_rows(
         Owner.RECORDER,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gateway.control.policies import PolicyReader, first_stage_ppm
+from gateway.control.policies import PolicyReader
 from gateway.control.policy_files import Compiled, PolicyFolder
 from gateway.policy_text import read
 from gateway.yamlfile import YamlFileError
@@ -101,7 +101,7 @@ class Shredder:
 
     def __init__(self, folder: Path) -> None:
         self.counts = Counter[str]()
-        self.watched = PolicyFolder(folder, PolicyReader(SURROUNDINGS, first_stage_ppm).compile)
+        self.watched = PolicyFolder(folder, PolicyReader(SURROUNDINGS).compile)
         self.sources = [path.read_text(encoding="utf-8") for path in sorted(EXAMPLES.glob("*.yaml"))]
         self._path = folder / NAME
         self._ticks = 0

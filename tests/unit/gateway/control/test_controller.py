@@ -10,17 +10,34 @@ import pytest
 
 from gateway import keys
 from gateway.control.boot import ControllerBoot, decode, encode
-from gateway.control.controller import Controller
+from gateway.control.controller import Controller, Parts
+from gateway.control.notify import Notifier
+from gateway.control.outbox import SCHEMA
+from gateway.control.state.port import SharedState
+from gateway.control.state.sqlite import SqliteState
 from gateway.control.status import read_status
 from gateway.control.table import base_table
+from gateway.control.telling import Teller
 from gateway.keys import Actor
 from gateway.log import Log
 from gateway.settings import Settings
-from gateway.state import opened
+from gateway.state import connect, opened
+from gateway.state_place import StatePlace
 from policies.compile import Known, Surroundings
 from policies.routing import Table
 from policies.routing import decode as decode_table
+from records.exchange import Note
 from tests.unit.gateway.control.test_policy_files import compile_text
+
+
+class Notes:
+    """A journal that takes everything and keeps nothing."""
+
+    def note(self, _: Note) -> bool:
+        return True
+
+    def rotate_older_than(self, _: float) -> None:
+        pass
 
 
 @dataclass
@@ -31,18 +48,24 @@ class Room:
     state: Connection
     log: io.StringIO
 
-    def controller(self) -> Controller:
+    def controller(self, shared: SharedState | None = None) -> Controller:
         boot = ControllerBoot(
             base=base_table(Settings(), Path("/run")),
             surroundings=Surroundings({"openai": Known(has_background_key=True)}),
             policies=str(self.root / "policies"),
-            state=str(self.root / "state.db"),
+            data=str(self.root),
+            journal_key="00" * 32,
+            state=StatePlace(str(self.root / "state.db")),
             routing=str(self.root / "routing.json"),
             status=str(self.root / "controller.json"),
+            shadow_plan=str(self.root / "shadow.json"),
             exposition=str(self.root / "controller.prom"),
         )
-        found = Controller(decode(encode(boot)), compile_text, Log("controller", lambda: 0.0, self.log))
-        found.begin(self.state, 0.0)
+        log = Log("controller", lambda: 0.0, self.log)
+        teller = Teller("test", Notes(), self.root / "evidence", Notifier(log), log)
+        shared = shared or SqliteState(self.root / "state.db")
+        found = Controller(decode(encode(boot)), compile_text, log, Parts(self.state, shared, teller))
+        found.begin(0.0)
         return found
 
     def table(self) -> Table:
@@ -55,8 +78,9 @@ class Room:
 @pytest.fixture
 def room(tmp_path: Path) -> Iterator[Room]:
     (tmp_path / "policies").mkdir()
-    with opened(tmp_path / "state.db") as state:
-        yield Room(tmp_path, state, io.StringIO())
+    state = connect(tmp_path / "state.db", SCHEMA)
+    yield Room(tmp_path, state, io.StringIO())
+    state.close()
 
 
 def add_key(room: Room, name: str) -> None:
@@ -66,21 +90,21 @@ def add_key(room: Room, name: str) -> None:
 
 def test_the_first_tick_publishes(room: Room) -> None:
     """A fresh controller publishes what the settings alone say."""
-    assert room.controller().tick(room.state, 10.0)
+    assert room.controller().tick(10.0)
     assert (room.table().version, room.table().routes, room.table().default_upstream) == (1, (), "openai")
-    assert room.events() == ["table.published"]
+    assert room.events() == ["leader.leads", "table.published"]
 
 
 def test_a_revocation_is_in_the_table_at_the_next_tick(room: Room) -> None:
     """Keys made and revoked by another process reach the table with the next look."""
     controller = room.controller()
-    controller.tick(room.state, 10.0)
+    controller.tick(10.0)
     add_key(room, "team-a")
-    controller.tick(room.state, 10.25)
+    controller.tick(10.25)
     assert [(key.name, key.revoked) for key in room.table().keys] == [("team-a", False)]
     with opened(room.root / "state.db") as other:
         keys.revoke(other, "team-a", actor=Actor("ada", 2.0))
-    controller.tick(room.state, 10.5)
+    controller.tick(10.5)
     assert [(key.name, key.revoked) for key in room.table().keys] == [("team-a", True)]
     assert room.table().version == 3
 
@@ -90,11 +114,11 @@ def test_policies_become_routes_and_errors_are_told_once(room: Room) -> None:
     controller = room.controller()
     path = room.root / "policies" / "a.yaml"
     path.write_text("0 a")
-    controller.tick(room.state, 10.0)
+    controller.tick(10.0)
     assert [route.name for route in room.table().routes] == ["a"]
     path.write_text("broken")
-    for now in (10.25, 10.5, 10.75):
-        controller.tick(room.state, now)
+    for now in (10.25, 10.5, 11.75):
+        controller.tick(now)
     assert [route.name for route in room.table().routes] == ["a"]
     assert room.events().count("policy.not_loaded") == 1
     status = read_status(room.root / "controller.json")
@@ -109,23 +133,22 @@ def test_a_restart_with_a_broken_file_keeps_its_route(room: Room) -> None:
     """What was good before the restart is still in force, and the version does not move."""
     path = room.root / "policies" / "a.yaml"
     path.write_text("0 a")
-    room.controller().tick(room.state, 10.0)
+    room.controller().tick(10.0)
     path.write_text("broken")
-    room.controller().tick(room.state, 20.0)
+    room.controller().tick(20.0)
     assert ([route.name for route in room.table().routes], room.table().version) == (["a"], 1)
 
 
 def test_a_state_that_fails_un_revokes_nothing(room: Room) -> None:
-    """When keys cannot be read, the lease goes on with the keys the last table had, and it is told once."""
+    """When keys cannot be read, the table keeps the keys the last one had, and it is told once."""
     add_key(room, "team-a")
-    room.controller().tick(room.state, 10.0)
+    room.controller().tick(10.0)
     again = room.controller()
-    broken = sqlite3.connect(":memory:")
-    again.tick(broken, 20.0)
-    again.tick(broken, 30.0)
-    broken.close()
+    again.parts.state = sqlite3.connect(":memory:")
+    again.tick(20.0)
+    again.tick(30.0)
+    again.parts.state.close()
     assert [key.name for key in room.table().keys] == ["team-a"]
-    assert room.table().lease.renewed_at == 30.0
     assert room.events().count("controller.trouble") == 1
 
 
@@ -134,10 +157,10 @@ def test_a_disk_that_fails_is_told_once_and_tried_again(room: Room) -> None:
     controller = room.controller()
     controller.boot = ControllerBoot(**{**_fields(controller.boot), "status": str(room.root / "missing" / "x")})
     for now in (10.0, 10.25):
-        controller.tick(room.state, now)
+        controller.tick(now)
     assert room.events().count("controller.trouble") == 1
     (room.root / "missing").mkdir()
-    controller.tick(room.state, 10.5)
+    controller.tick(10.5)
     assert (room.root / "missing" / "x").exists()
 
 

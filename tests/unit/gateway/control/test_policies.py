@@ -1,10 +1,10 @@
+import hashlib
+
 import pytest
 
-from gateway import yamlfile
-from gateway.control.policies import PolicyReader, first_stage_ppm
+from gateway.control.policies import PolicyReader
 from gateway.control.policy_files import PolicyTextError
 from policies.compile import Known, Surroundings
-from policies.schema import Policy
 
 SURROUNDINGS = Surroundings({"openai": Known(has_background_key=True), "vllm": Known(has_background_key=True)})
 POLICY = """\
@@ -18,30 +18,39 @@ compare: [json_fields]
 
 
 def reader() -> PolicyReader:
-    return PolicyReader(SURROUNDINGS, first_stage_ppm)
+    return PolicyReader(SURROUNDINGS)
 
 
 def test_a_policy_becomes_a_route() -> None:
-    """A file's priority, route and candidate arrive in the table's form, at the weight of its first stage."""
+    """A file's priority, route and candidate arrive in the table's form, at weight 0."""
     compiled = reader().compile(POLICY + "stages: [shadow, 1%, 100%]\n", "support-triage.yaml")
     assert (compiled.priority, compiled.route.name, compiled.route.weight_ppm) == (3, "support-triage", 0)
     assert compiled.route.candidate is not None
     assert (compiled.route.candidate.upstream, compiled.route.candidate.revision) == ("vllm", "2026-11-18")
 
 
-@pytest.mark.parametrize(
-    ("stages", "weight_ppm"), [(["shadow", "1%"], 0), (["30%"], 300_000), ([{"5%": {"hold": "24h"}}, "100%"], 50_000)]
-)
-def test_the_weight_of_the_first_stage(stages: list[object], weight_ppm: int) -> None:
-    """Until rollouts have a state of their own, a policy stands at its first stage."""
-    policy = Policy.model_validate({**yamlfile.parse(POLICY, "a.yaml").value, "stages": stages})
-    assert first_stage_ppm(policy) == weight_ppm
+def test_the_controllers_terms() -> None:
+    """A file's rules, mode, hash and the shadow's part come with its route; the salt is the route's own."""
+    text = POLICY + "stages: [shadow, 100%]\nmode: observe\nshadow: {sample: 20%, budget: $5/day}\n"
+    terms = PolicyReader(SURROUNDINGS, "/p").compile(text, "a.yaml").terms
+    assert terms is not None
+    assert (terms.mode, terms.policy_sha256) == ("observe", hashlib.sha256(text.encode()).hexdigest())
+    assert terms.rules.route == "support-triage"
+    assert terms.shadow.candidate_key == terms.rules.key.digest
+    shadow = terms.shadow
+    assert (shadow.sample_ppm, shadow.budget_usd_per_day, shadow.salt, shadow.folder) == (
+        200_000, 5.0, "support-triage", "/p",
+    )  # fmt: skip
+    assert (shadow.metric, list(shadow.compare[0]), shadow.reverse_ppm) == ("json_fields", ["json_fields"], 0)
+    assert shadow.noise_ppm == 20_000
 
 
-def test_a_weight_comes_from_the_seam() -> None:
-    """Whatever weighs a policy decides its route's weight; the file's stages are only its ladder."""
-    compiled = PolicyReader(SURROUNDINGS, lambda _: 123_456).compile(POLICY + "stages: [shadow, 100%]\n", "a.yaml")
-    assert compiled.route.weight_ppm == 123_456
+def test_no_key_no_noise_floor() -> None:
+    """A baseline that cannot be asked in the background is not asked a second time."""
+    alone = Surroundings({"openai": Known(), "vllm": Known(has_background_key=True)})
+    terms = PolicyReader(alone).compile(POLICY + "stages: [shadow, 100%]\n", "a.yaml").terms
+    assert terms is not None
+    assert terms.shadow.noise_ppm == 0
 
 
 @pytest.mark.parametrize(

@@ -115,10 +115,45 @@ def test_settings_become_a_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weight_ppm", "expected"), [(0, "keep"), (10_000, "baseline"), (999_999, "baseline"), (1_000_000, "keep")]
+    ("weight_ppm", "promoted", "expected"),
+    [(0, (), "keep"), (10_000, (), "baseline"), (1_000_000, (), "baseline"), (980_000, ("r",), "keep")],
 )
-def test_keep_counts_only_when_nothing_is_on_its_way(weight_ppm: int, expected: str) -> None:
-    """`lease_expired: keep` is in the table only while no candidate stands between 0 and 100 %."""
+def test_keep_counts_only_when_nothing_is_on_its_way(weight_ppm: int, promoted: tuple[str, ...], expected: str) -> None:
+    """`lease_expired: keep` is in the table only while no candidate stands between 0 and the ladder's end."""
     base = base_table(Settings(lease_expired="keep"), Path("/run"))
     route = Route("r", Variant("openai"), candidate=Variant("openai"), weight_ppm=weight_ppm)
-    assert table_with(base, (route,), ()).lease.on_expiry == expected
+    assert table_with(base, (route,), (), promoted).lease.on_expiry == expected
+
+
+def test_nobody_vouches_nothing_is_renewed(tmp_path: Path, wanted: Table) -> None:
+    """Without a word from who evaluates, changes are published and the lease runs on as it was."""
+    publishing = publisher(tmp_path / "routing.json")
+    assert publishing.publish(wanted, 100.0, renew=False)
+    assert decode((tmp_path / "routing.json").read_bytes()).lease.renewed_at == 0.0
+    publishing.publish(wanted, 100.0)
+    assert not publishing.publish(wanted, 200.0, renew=False)
+    assert publishing.publish(msgspec.structs.replace(wanted, expose_variant=False), 200.0, renew=False)
+    table = decode((tmp_path / "routing.json").read_bytes())
+    assert (table.version, table.lease.renewed_at) == (2, 100.0)
+
+
+def test_a_lease_from_the_future_is_not_kept(tmp_path: Path, wanted: Table) -> None:
+    """After a clock that went back, a change without renewal does not carry on a lease that would last too long."""
+    publishing = publisher(tmp_path / "routing.json")
+    publishing.publish(wanted, 3700.0)
+    publishing.publish(msgspec.structs.replace(wanted, expose_variant=False), 100.0, renew=False)
+    assert publishing.table is not None
+    assert publishing.table.lease.renewed_at == 100.0
+
+
+def test_a_version_stands_for_its_stamp_too(tmp_path: Path, wanted: Table) -> None:
+    """Another stamp is another version, told before it is written; an unknown one changes nothing."""
+    publishing, told = publisher(tmp_path / "routing.json"), []
+    publishing.publish(wanted, 100.0, stamp=b"a", before=told.append)
+    assert not publishing.publish(wanted, 101.0, stamp=b"a", before=told.append)
+    assert not publishing.publish(wanted, 101.0, before=told.append)
+    assert publishing.publish(wanted, 101.0, stamp=b"b", before=told.append)
+    assert told == [1, 2]
+    again = publisher(tmp_path / "routing.json")
+    again.stamp = b"b"
+    assert not again.publish(wanted, 102.0, stamp=b"b", before=told.append)

@@ -1,0 +1,83 @@
+"""How a leader's work is kept in the shared state: a rollout with its last decision, evidence with its positions."""
+
+import zlib
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.control.evaluating import Evaluation, Heard
+from gateway.control.state.port import Decided, Snapshot, StateDownError, Stored
+from policies import snapshot
+from policies.evidence import Evidence
+from policies.review import key_of
+from policies.rollout import Rollout
+from policies.rules import Rules
+
+PAGE_BYTES = 64 * 1024 * 1024
+"""The most that a snapshot may unfold to."""
+
+
+class _Last(msgspec.Struct):
+    """What stands beside the rollout's own fields: its last decision, should its writer die before it is told."""
+
+    decided: Decided | None = None
+
+
+class _Page(msgspec.Struct, frozen=True):
+    evidence: msgspec.Raw
+    heard: dict[str, Heard]
+    rules: Rules
+    """By which the evidence was gathered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A rollout as it was kept."""
+
+    rollout: Rollout
+    decided: Decided | None
+
+
+def rollout_bytes(rollout: Rollout, decided: Decided | None) -> bytes:
+    """JSON of the rollout, its last decision beside it."""
+    fields = msgspec.to_builtins(rollout, builtin_types=(bytes,))
+    return msgspec.json.encode({**fields, "decided": decided})
+
+
+def read_rollout(stored: Stored) -> Found:
+    """What was kept.
+
+    Raises:
+        StateDownError: it is not of this version, or damaged.
+    """
+    try:
+        rollout = msgspec.json.decode(stored.rollout, type=Rollout)
+        return Found(rollout, msgspec.json.decode(stored.rollout, type=_Last).decided)
+    except msgspec.MsgspecError as error:
+        raise StateDownError(f"a rollout is damaged, or of another version: {error}") from error
+
+
+def page(evaluation: Evaluation) -> Snapshot:
+    """The evidence, and how far each node's events are in it."""
+    kept = _Page(msgspec.Raw(snapshot.encode(evaluation.evidence)), evaluation.heard, evaluation.rules)
+    return Snapshot(zlib.compress(msgspec.json.encode(kept), 1), dict(evaluation.positions), evaluation.seq)
+
+
+def evaluation(rules: Rules, rollout: Rollout, version: int, kept: Snapshot | None, now: float) -> Evaluation:
+    """Go on from what was kept, under the rules it was gathered by; evidence of another stage is begun afresh."""
+    found = Evaluation(rules, rollout, version, Evidence(key_of(rollout), rules))
+    if kept is None:
+        return found
+    found.positions, found.seq = dict(kept.positions), kept.seq
+    try:
+        unfolded = zlib.decompressobj().decompress(kept.evidence, PAGE_BYTES)
+        read = msgspec.json.decode(unfolded, type=_Page)
+        found.heard = {name: msgspec.structs.replace(heard, at=now) for name, heard in read.heard.items()}
+        evidence = snapshot.decode(bytes(read.evidence), read.rules)
+    except (zlib.error, msgspec.MsgspecError, snapshot.SnapshotError):
+        return found
+    if evidence.key == found.evidence.key:
+        found.evidence, found.rules = evidence, read.rules
+    else:
+        found.evidence.recent = evidence.recent
+    return found

@@ -1,0 +1,144 @@
+"""Webhooks: whom a policy says to tell of its decisions. In a thread of its own; the loop never waits for it.
+
+A decision goes to a queue with a bound; what does not fit is counted. Each address is tried a few times within a
+deadline, then given up and counted. Addresses may hold secrets: none is ever logged, only its host.
+"""
+
+import contextlib
+import http.client
+import queue
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from gateway.control.state.port import Decided
+from gateway.log import Log
+from policies.schema import Webhook
+from policies.terms import Move, Outcome
+
+QUEUE = 256
+DEADLINE_S = 5.0
+"""For one try."""
+PAUSES_S = (0.0, 1.0, 5.0)
+"""Before each try."""
+
+_WORDS = {
+    Move.ADVANCE: "advance",
+    Move.ROLL_BACK: "rollback",
+    Move.REJECT: "reject",
+    Move.AWAIT: "await",
+}
+
+
+class Message(msgspec.Struct, frozen=True):
+    """What is posted."""
+
+    id: str
+    at: float
+    route: str
+    move: str
+    outcome: str
+    text: str
+    """As `crossfade explain` says it; chat systems show it."""
+
+
+@dataclass(slots=True)
+class Notifier:
+    """Tells in the background. `close` waits for nobody longer than a try may take."""
+
+    log: Log
+    pauses_s: Sequence[float] = PAUSES_S
+    deadline_s: float = DEADLINE_S
+    sent: int = 0
+    failed: int = 0
+    dropped: int = 0
+    _queue: queue.Queue[tuple[str, bytes] | None] = field(
+        default_factory=lambda: queue.Queue[tuple[str, bytes] | None](QUEUE), init=False
+    )
+    _stop: threading.Event = field(default_factory=threading.Event, init=False)
+    _thread: threading.Thread | None = field(default=None, init=False)
+
+    def offer(self, decided: Decided, webhooks: Sequence[Webhook]) -> None:
+        """Tell whom the policy names of it; at once back."""
+        word = word_of(decided)
+        for webhook in webhooks:
+            if word not in webhook.on:
+                continue
+            message = Message(decided.id, decided.at, decided.route, decided.move, decided.outcome, decided.text)
+            try:
+                self._queue.put_nowait((webhook.webhook, msgspec.json.encode(message)))
+            except queue.Full:
+                self.dropped += 1
+                self.log.notice("webhook.dropped", host=_host(webhook.webhook), hint="the receiver is too slow")
+            self._begin()
+
+    def close(self) -> None:
+        """Stop after the try under way."""
+        self._stop.set()
+        if self._thread is not None:
+            with contextlib.suppress(queue.Full):  # it is awake, then
+                self._queue.put_nowait(None)
+            self._thread.join(self.deadline_s + 1.0)
+
+    def _begin(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._tell_all, name="webhooks", daemon=True)
+            self._thread.start()
+
+    def _tell_all(self) -> None:
+        while (item := self._queue.get()) is not None and not self._stop.is_set():
+            self._tell(*item)
+
+    def _tell(self, url: str, body: bytes) -> None:
+        reason = ""
+        for pause_s in self.pauses_s:
+            if self._stop.wait(pause_s):
+                return
+            try:
+                status = _post(url, body, self.deadline_s)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                reason = type(error).__name__  # its text may hold the address
+                continue
+            if 200 <= status < 300:
+                self.sent += 1
+                return
+            reason = f"status {status}"
+            if status < 500 and status != 429:
+                break  # it will not change its mind
+        self.failed += 1
+        self.log.notice("webhook.failed", host=_host(url), reason=reason, hint="the decision stands; see `explain`")
+
+
+def word_of(decided: Decided) -> str:
+    """The decision in the policy file's words; empty: nothing one can ask to be told of."""
+    if decided.move == Move.PAUSE:
+        return "inconclusive" if decided.outcome == Outcome.INCONCLUSIVE else ""
+    return next((word for move, word in _WORDS.items() if move == decided.move), "")
+
+
+def _post(url: str, body: bytes, deadline_s: float) -> int:
+    """One try; redirects are not followed. Returns the status.
+
+    Raises:
+        OSError, http.client.HTTPException, ValueError: nobody answered, or not in time.
+    """
+    parts = urlsplit(url)
+    connection = _connection(parts, deadline_s)
+    try:
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request("POST", target, body, {"content-type": "application/json", "user-agent": "crossfade"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def _connection(parts: SplitResult, deadline_s: float) -> http.client.HTTPConnection:
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return kind(parts.hostname or "", parts.port, timeout=deadline_s)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""

@@ -1,0 +1,129 @@
+"""What the controller keeps of its reading, in the node's own `state.db`: all of it changes in one transaction.
+
+How far the journals are read, which exchanges wait, and the events that the shared state does not have yet, numbered
+without holes. A crash before the transaction reads again from the last one; after it, nothing is read twice. An event
+leaves once the shared state has it; offered twice, it is there once (`state.port`).
+"""
+
+import secrets
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from gateway.control.intake import Served, Told, Waiting
+from gateway.control.state.port import Event, SharedState
+from gateway.control.tail import Progress
+from gateway.state import writing
+
+MAX_WAITING = 200_000
+"""Events that may wait for the shared state; beyond it nothing more is read: the journals keep it."""
+BATCH = 500
+"""Events offered at once."""
+TABLES_KEPT = 2000
+"""Routing tables of which it is known what they served: exchanges of older ones have long been read."""
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS intake (
+    one INTEGER PRIMARY KEY CHECK (one = 1), node TEXT NOT NULL, progress BLOB NOT NULL, next INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS intake_waiting (exchange TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS intake_served (version INTEGER PRIMARY KEY, routes BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY, route TEXT NOT NULL, body BLOB NOT NULL) STRICT;
+"""
+
+
+@dataclass(slots=True)
+class Outbox:
+    """One node's reading and its events."""
+
+    state: sqlite3.Connection
+    node: str = field(default="", init=False)
+    """This data directory's name among nodes; made once."""
+    progress: dict[str, Progress] = field(default_factory=dict[str, Progress], init=False)
+    waiting: dict[str, Waiting] = field(default_factory=dict[str, Waiting], init=False)
+    served: dict[int, dict[str, Served]] = field(default_factory=dict[int, dict[str, Served]], init=False)
+    pending: int = field(default=0, init=False)
+    """Events that the shared state does not have yet."""
+    _next: int = field(default=1, init=False)
+
+    def load(self, host: str) -> None:
+        """Take up where an earlier controller stopped; `host` begins a new node's name.
+
+        Raises:
+            sqlite3.Error: the state cannot be used.
+        """
+        with writing(self.state):
+            fresh = (f"{host}-{secrets.token_hex(3)}", b"{}", 1)
+            self.state.execute("INSERT OR IGNORE INTO intake VALUES (1, ?, ?, ?)", fresh)
+            node, progress, self._next = self.state.execute("SELECT node, progress, next FROM intake").fetchone()
+            self.node, self.progress = node, msgspec.json.decode(progress, type=dict[str, Progress])
+            held = self.state.execute("SELECT exchange, body FROM intake_waiting ORDER BY rowid").fetchall()
+            self.waiting = {name: msgspec.json.decode(body, type=Waiting) for name, body in held}
+            tables = self.state.execute("SELECT version, routes FROM intake_served").fetchall()
+            self.served = {number: msgspec.json.decode(routes, type=dict[str, Served]) for number, routes in tables}
+            (self.pending,) = self.state.execute("SELECT count(*) FROM outbox").fetchone()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more may be read."""
+        return self.pending >= MAX_WAITING
+
+    def commit(
+        self,
+        progress: dict[str, Progress],
+        changes: tuple[dict[str, Waiting], Sequence[str]],
+        told: Sequence[tuple[str, Told]],
+    ) -> None:
+        """Keep how far the journals are read, what waits since, and what is to be told, by route.
+
+        Raises:
+            sqlite3.Error: nothing of it is kept; a restart reads again from before.
+        """
+        changed, gone = changes
+        first = self._next
+        with writing(self.state):
+            self.state.execute(
+                "UPDATE intake SET progress = ?, next = ?", (msgspec.json.encode(progress), first + len(told))
+            )
+            self.state.executemany("DELETE FROM intake_waiting WHERE exchange = ?", [(name,) for name in gone])
+            self.state.executemany(
+                "INSERT OR REPLACE INTO intake_waiting VALUES (?, ?)",
+                [(name, msgspec.json.encode(held)) for name, held in changed.items()],
+            )
+            self.state.executemany(
+                "INSERT INTO outbox VALUES (?, ?, ?)",
+                [(first + place, route, msgspec.json.encode(each)) for place, (route, each) in enumerate(told)],
+            )
+        self.progress, self._next = progress, first + len(told)
+        self.pending += len(told)
+
+    def push(self, shared: SharedState) -> None:
+        """Hand the oldest events over to whoever leads.
+
+        Raises:
+            StateDownError: they stay here.
+            sqlite3.Error: they are offered again.
+        """
+        while self.pending:
+            rows = self.state.execute(
+                "SELECT number, route, body FROM outbox ORDER BY number LIMIT ?", (BATCH,)
+            ).fetchall()
+            shared.offer([Event(self.node, number, route, body) for number, route, body in rows])
+            with writing(self.state):
+                self.state.execute("DELETE FROM outbox WHERE number <= ?", (rows[-1][0],))
+            self.pending -= len(rows)
+
+    def will_serve(self, version: int, routes: dict[str, Served]) -> None:
+        """Note what a routing table serves, before it is published.
+
+        Raises:
+            sqlite3.Error: exchanges of that table will be evidence of nothing.
+        """
+        with writing(self.state):
+            self.state.execute(
+                "INSERT OR REPLACE INTO intake_served VALUES (?, ?)", (version, msgspec.json.encode(routes))
+            )
+            self.state.execute("DELETE FROM intake_served WHERE version <= ?", (version - TABLES_KEPT,))
+        self.served[version] = routes
+        self.served.pop(version - TABLES_KEPT, None)
