@@ -9,6 +9,7 @@ child. Prints what survived, as file:line with the change, and the share killed;
 import argparse
 import ast
 import copy
+import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -16,14 +17,17 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
-import numpy as np  # noqa: F401 -- loaded once here, so that no child has to
+import hypothesis
+import numpy as np  # noqa: F401 # pyright: ignore[reportUnusedImport] -- loaded once, so that no child has to
 import pytest
 
 TIMEOUT_S = 60
+OPTIONS = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir=.", "--import-mode=importlib"]
 SWAPS: dict[type[ast.AST], tuple[type[ast.AST], ...]] = {
     ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt),
     ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,),
@@ -84,8 +88,23 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
         yield from _walk(child)
 
 
-def mutants(source: str) -> Iterator[tuple[int, str, ast.Module]]:
-    """Every mutant of a module: its line, what was changed, and the tree."""
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One thing to break: its line, what is changed, which node of the tree, and what replaces it."""
+
+    line: int
+    told: str
+    index: int
+    node: ast.AST
+
+    def tree(self, source: str) -> ast.Module:
+        """The whole module, broken."""
+        found = _Place(self.index, copy.deepcopy(self.node)).visit(ast.parse(source))
+        return cast("ast.Module", ast.fix_missing_locations(found))
+
+
+def mutants(source: str) -> Iterator[Mutant]:
+    """Every mutant of a module."""
     tree = ast.parse(source)
     used: dict[str, list[str]] = {}
     for node in ast.walk(tree):
@@ -100,9 +119,7 @@ def mutants(source: str) -> Iterator[tuple[int, str, ast.Module]]:
         if id(node) in declared:  # frozen and slots guard against bugs that no behaviour shows
             continue
         for told, other in changes(node, members):
-            broken = copy.deepcopy(tree)
-            _Place(index, other).visit(broken)
-            yield getattr(node, "lineno", 0), told, ast.fix_missing_locations(broken)
+            yield Mutant(getattr(node, "lineno", 0), told, index, other)
 
 
 class _Overlay(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -124,6 +141,7 @@ class _Overlay(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def survives(name: str, tree: ast.Module, path: Path, tests: Path) -> bool:
     """Whether the tests pass with the mutant in place."""
+    gc.freeze()  # what is here now is no child's to look through
     child = os.fork()
     if not child:
         signal.alarm(TIMEOUT_S)
@@ -131,8 +149,7 @@ def survives(name: str, tree: ast.Module, path: Path, tests: Path) -> bool:
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
         sys.meta_path.insert(0, _Overlay(name, tree, path))
-        options = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "--hypothesis-seed=0", str(tests)]
-        os._exit(int(pytest.main(options) != 0))
+        os._exit(int(pytest.main([*OPTIONS, str(tests)]) != 0))
     return os.waitpid(child, 0)[1] == 0
 
 
@@ -146,6 +163,10 @@ def main() -> int:
     parser.add_argument("--least", type=float, default=90.0, help="percent that must be killed")
     arguments = parser.parse_args()
     sys.path.insert(0, str(Path.cwd()))
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # pure modules need none, and a child would load them all
+    found = hypothesis.Phase.explicit, hypothesis.Phase.generate  # a failure will do, it need not be the simplest
+    hypothesis.settings.register_profile("mutants", derandomize=True, database=None, deadline=None, phases=found)
+    hypothesis.settings.load_profile("mutants")
     enough = True
     for name in arguments.modules:
         path = Path(*name.split(".")).with_suffix(".py")
@@ -157,11 +178,11 @@ def main() -> int:
         every = list(mutants(source))
         step = max(1, len(every) // arguments.sample) if arguments.sample else 1
         tried, survived = 0, 0
-        for line, told, tree in islice(every, 0, None, step):
+        for mutant in every[::step]:
             tried += 1
-            if survives(name, tree, path, tests):
+            if survives(name, mutant.tree(source), path, tests):
                 survived += 1
-                print(f"{path}:{line}: survived: {told}", flush=True)
+                print(f"{path}:{mutant.line}: survived: {mutant.told}", flush=True)
         killed = 100 * (tried - survived) / max(1, tried)
         print(
             f"{name}: {tried - survived} of {tried} mutants killed ({killed:.1f} %), of {len(every)} in all", flush=True
