@@ -12,3 +12,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def add_json(parser: argparse.ArgumentParser) -> None:
     """The option of every command that reads."""
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def days(text: str) -> float:
+    """How many days `7d` or `12h` are.
+
+    Raises:
+        ArgumentTypeError: it is neither.
+    """
+    number, unit = text[:-1], text[-1:]
+    try:
+        return float(number) / {"d": 1, "h": 24}[unit]
+    except (KeyError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time. hint: 7d, or 12h") from error

@@ -5,7 +5,7 @@ import importlib
 from pathlib import Path
 from typing import Protocol, cast
 
-from gateway.cli.options import add_json, add_options
+from gateway.cli.options import add_json, add_options, days
 
 _POLICIES = "policy files or folders (default: the folder that the settings name)"
 
@@ -26,16 +26,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     plan.add_argument("--traffic", type=float, metavar="N", help="eligible conversations a day")
     told = verbs.add_parser("explain", help="what a policy means, default by default; or why a decision was made")
     told.add_argument("--replay", type=Path, metavar="FILE", help="decide again from a decision record, and compare")
-    simulate = verbs.add_parser("simulate", help="what a policy would have done with compared pairs")
+    simulate = verbs.add_parser("simulate", help="what a policy would have done with recorded traffic, or with pairs")
     simulate.add_argument("policy", type=Path, metavar="POLICY", help="the policy file")
-    simulate.add_argument("--pairs", required=True, metavar="FILE", help="JSON lines, also gzipped; `-` is stdin")
+    simulate.add_argument("--pairs", metavar="FILE", help="compared pairs as JSON lines, also gzipped; `-` is stdin")
+    simulate.add_argument("--since", type=days, default=7.0, metavar="Nd", help="recorded days to take (default: 7d)")
     simulate.add_argument("--every", type=int, default=0, metavar="N", help="show the evidence after every N units too")
     simulate.add_argument("--shuffle", type=int, metavar="SEED", help="permute the units first")
     verbs.add_parser("schema", help="the JSON Schema of a policy file, for editors")
     for verb in (lint, plan, told):
         verb.add_argument("policies", nargs="*", type=Path, metavar="POLICY", help=_POLICIES)
-        add_options(verb)
     for verb in (lint, plan, told, simulate):
+        add_options(verb)
         add_json(verb)
 
 

@@ -1,4 +1,4 @@
-"""`crossfade policy simulate`: compared pairs through the very functions that decide in production."""
+"""`crossfade policy simulate`: recorded traffic, or compared pairs, through the functions that decide in production."""
 
 import argparse
 import gzip
@@ -11,7 +11,11 @@ from io import BufferedReader
 from pathlib import Path
 from typing import cast
 
+from gateway import clock
+from gateway.cli import place
+from gateway.cli.policy_traffic import observed
 from gateway.policy_text import read_file
+from gateway.settings_file import SettingsError
 from gateway.yamlfile import YamlFileError
 from policies import explain
 from policies.compile import Known, Surroundings, decision_rules
@@ -21,12 +25,13 @@ from policies.rules import Rules
 from policies.simulate import Moment, summarise, walk
 from policies.terms import Move
 
+_DAY_S = 86400.0
 _GZIP = b"\x1f\x8b"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print each move with its evidence, then the last state. Returns 1 if pairs or policy cannot be read."""
-    # No settings are read: pairs are already scored, so no upstream is asked, and prices stand in the pairs.
+    """Print each move with its evidence, then the last state. Returns 1 if policy or traffic cannot be read."""
+    # No upstream is asked, so none needs to be known: pairs are scored, and prices stand in them.
     try:
         policy = read_file(arguments.policy).policy
     except YamlFileError as error:
@@ -36,16 +41,45 @@ def run(arguments: argparse.Namespace) -> int:
     keys[policy.candidate.upstream] = Known(is_priced=True)
     rules = decision_rules(policy, Surroundings(keys))
     try:
-        with _opened(arguments.pairs) as lines:
-            pairs, timed = _pairs(lines)
-    except (PairError, EOFError, zlib.error, OSError) as error:
-        reason = error.strerror or error if isinstance(error, OSError) else error
-        print(f"{arguments.pairs}: {reason}. hint: JSON lines, gzipped or not", file=sys.stderr)
+        pairs, timed = _recorded(arguments, rules) if arguments.pairs is None else _given(arguments.pairs)
+    except (SettingsError, PairError) as error:
+        print(error, file=sys.stderr)
         return 1
     if arguments.shuffle is not None:
         pairs, timed = _shuffled(pairs, arguments.shuffle), False
     _tell(rules, pairs, timed=timed, every=max(0, arguments.every), as_json=arguments.json)
     return 0
+
+
+def _recorded(arguments: argparse.Namespace, rules: Rules) -> tuple[list[PairEvent], bool]:
+    """What was recorded of this very candidate; it all says when it was.
+
+    Raises:
+        SettingsError: no settings say where the records are.
+        PairError: there is nothing.
+    """
+    records = place.data(arguments).records
+    found = observed(records, rules.route, rules.key.digest, clock.wall() - arguments.since * _DAY_S)
+    if not found:
+        raise PairError(
+            f"{records}: nothing was observed of route {rules.route} and candidate {rules.key.candidate} revision "
+            f"{rules.key.revision} as this policy compares them. hint: let the route's shadow run, or give --pairs"
+        )
+    return found, True
+
+
+def _given(name: str) -> tuple[list[PairEvent], bool]:
+    """The pairs of a file.
+
+    Raises:
+        PairError: it cannot be read, or holds something else.
+    """
+    try:
+        with _opened(name) as lines:
+            return _pairs(lines)
+    except (PairError, EOFError, zlib.error, OSError) as error:
+        reason = error.strerror or error if isinstance(error, OSError) else error
+        raise PairError(f"{name}: {reason}. hint: JSON lines, gzipped or not") from error
 
 
 def _tell(rules: Rules, pairs: Iterable[PairEvent], *, timed: bool, every: int, as_json: bool) -> None:

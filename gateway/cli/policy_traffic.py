@@ -1,8 +1,11 @@
-"""A route's traffic of the last days, out of the records: what plans count in days by."""
+"""A route's traffic of the last days, out of the records: what plans count in days by, and simulations go over."""
 
 from pathlib import Path
 
+import msgspec
+
 from policies import stats
+from policies.events import PairEvent
 from policies.plan import Traffic
 from policies.schema import Policy
 from records.store import Store
@@ -22,6 +25,22 @@ FROM chosen
 """  # noqa: S608 -- no words but our own
 _BY_ROUTE = "route = ? AND why NOT IN ('ineligible', 'refused')"
 _BY_MODEL = "list_contains(?, model_requested) AND endpoint IN ('chat', 'completions', 'responses')"
+
+_OBSERVED = """
+SELECT event_json FROM observations_all
+WHERE route = ? AND candidate_key = ? AND event_json <> '' AND epoch(observed_at) >= ?
+QUALIFY row_number() OVER (PARTITION BY seq ORDER BY observed_at DESC) = 1
+"""
+
+
+def observed(records: Path, route: str, candidate_key: str, since: float) -> list[PairEvent]:
+    """What the leader counted of a candidate from `since` on, in the order in which it came."""
+    if not records.is_dir():
+        return []
+    with Store(records).open_views() as views:
+        rows = views.execute(_OBSERVED, [route, candidate_key, since]).fetchall()
+    found = [msgspec.json.decode(row[0], type=PairEvent) for row in rows]
+    return sorted(found, key=lambda event: (event.at, event.id))
 
 
 def recorded(records: Path, policy: Policy, now: float) -> Traffic | None:

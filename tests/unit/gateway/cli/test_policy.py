@@ -5,9 +5,12 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec.structs import replace as replace_row
 
 from gateway import clock
 from gateway.cli.main import main
@@ -16,16 +19,18 @@ from gateway.control.policy_files import keep_good
 from gateway.state import opened
 from policies import explain
 from policies.compile import decision_rules
+from policies.events import PairEvent
 from policies.evidence import Evidence, EvidenceKey
 from policies.pairs import read
 from policies.review import Conditions, review
 from policies.rollout import start, step
 from policies.schema import json_schema
+from records.comparison import Observation
 from records.pricing import PriceBook
 from records.record import Maker, RoutePrices
 from records.redact import Redactor
 from records.store import Store
-from records.table import EXCHANGES
+from records.table import EXCHANGES, OBSERVATIONS
 from tests.fakes.exchanges import AT, chat_request, exchange
 from tests.unit.policies.files import READY, SHORT, policy, written
 
@@ -263,6 +268,52 @@ def test_simulate_reads_standard_input_and_shows_evidence_on_the_way(
     assert "HOLD, of 40 units seen" in ran(capsys, "simulate", "policies/triage.yaml", "--pairs", "-")[1]
 
 
+def observed(place: Path, events: list[PairEvent], *, route: str = "support-triage", again: bool = False) -> None:
+    """Records of what a leader counted in the last hour."""
+    now = clock.wall()
+    rows = [
+        Observation(
+            seq=seq, observed_us=int((now - 3600 + again) * 1e6), route=route, attempt=1, weight_ppm=0, epoch=0,
+            candidate_key=decision_rules(policy(), READY).key.digest, watermark=now, held_json="{}",
+            event_json=msgspec.json.encode(replace(event, at=now - 90_000 + seq)).decode(),
+        )
+        for seq, event in enumerate(events)
+    ]  # fmt: skip
+    rows.append(replace_row(rows[-1], seq=len(events), event_json=""))
+    store = Store(place / "crossfade-data" / "records")
+    store.publish(store.stage(OBSERVATIONS, rows, f"{route}-{again}"))
+
+
+def test_simulate_goes_over_recorded_traffic(place: Path, capsys: pytest.CaptureFixture[str]):
+    """What the leader counted of this candidate, each once, the last time it did; nothing else of the records."""
+    read_pairs = [read(line.encode())[0] for line in pairs(800).splitlines()]
+    observed(place, [replace(event, q=-1.0) for event in read_pairs])
+    observed(place, read_pairs, again=True)
+    observed(place, [replace(event, q=-1.0) for event in read_pairs], route="other")
+
+    code, out, err = ran(capsys, "simulate", "policies/triage.yaml", "--json")
+
+    assert (code, err) == (0, "")
+    last = json.loads(out.splitlines()[-1])
+    assert (last["decision"], last["units"], last["stage"]) == ("PROMOTE", 800, "1%")
+    assert ran(capsys, "simulate", "policies/triage.yaml", "--since", "12h")[0] == 0
+
+
+def test_simulate_says_where_it_looked_in_vain(place: Path, capsys: pytest.CaptureFixture[str]):
+    """Without records, with those of another candidate, or older ones: exit 1 and what to do."""
+    said = "nothing was observed of route support-triage and candidate vllm/triage-7b revision 2026-11-18"
+    for again in (False, True):
+        code, out, err = ran(capsys, "simulate", "policies/triage.yaml", "--since", "0.01h")
+        assert (code, out) == (1, "")
+        assert said in err
+        assert "hint: let the route's shadow run, or give --pairs" in err
+        observed(place, [PairEvent("u", 0.0)], again=again)
+    Path("policies/triage.yaml").write_text(written(candidate="{upstream: vllm, model: m, revision: '2'}"))
+    assert "candidate vllm/m revision 2" in ran(capsys, "simulate", "policies/triage.yaml")[2]
+    Path("crossfade.yaml").write_text("upstreams: 5")
+    assert "crossfade.yaml:1" in ran(capsys, "simulate", "policies/triage.yaml")[2]
+
+
 def test_simulate_of_nothing_is_a_hold(place: Path, capsys: pytest.CaptureFixture[str]):
     """No data never promotes."""
     (place / "none").write_text("")
@@ -304,7 +355,7 @@ def test_schema_prints_the_json_schema(capsys: pytest.CaptureFixture[str]):
 
 def test_bad_usage_is_exit_2(capsys: pytest.CaptureFixture[str]):
     """A verb that there is not, and none at all."""
-    for words in (["policy"], ["policy", "zzz"], ["policy", "simulate", "x"]):
+    for words in (["policy"], ["policy", "zzz"], ["policy", "simulate"], ["policy", "simulate", "x", "--since", "7"]):
         with pytest.raises(SystemExit) as caught:
             main(words)
         assert caught.value.code == 2
