@@ -168,7 +168,7 @@ def _screen(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     return GateResult(
         judged.gate, Verdict.INCONCLUSIVE, f"{judged.reason}; seen in the shadow, it blocks", judged.n, judged.estimate,
         judged.lower, judged.upper, judged.limit, judged.log10_e, judged.log10_harm, judged.needed, judged.units_to_go,
-        required=gate.required, better=judged.better,
+        required=gate.required, better=judged.better, sd=judged.sd,
     )  # fmt: skip
 
 
@@ -271,7 +271,7 @@ def _judge(reading: _Reading, evidence: Evidence, look: Look) -> GateResult:
         units_to_go=0 if certified else None if needed is None else max(0, needed - int(reading.n)),
         required=gate.required and reading.needed_here,
         futile=not certified and _futile(reading, evidence.stage.max_units * look.budgets),
-        better=reading.better,
+        better=reading.better, sd=reading.sd * scale,
     )  # fmt: skip
 
 

@@ -4,19 +4,26 @@ Nothing here decides: units are planned by the rule of thumb of `stats.units_nee
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import cast
 
 from policies import stats
+from policies.evidence import Evidence
+from policies.review import Conditions, key_of, review
+from policies.rollout import STOPPED, Rollout
 from policies.rules import ARMS_FROM_PPM, DAY_S, PPM, Latency, Rules, Stage
 from policies.schema import Policy
+from policies.terms import Verdict
+from policies.units import duration_text
 
 SPREADS: Mapping[str, float] = {"quality": 0.4, "validity": 0.1, "errors": 0.1}
 """Standard deviations of paired differences where none was seen: scores of real models have 0.3 to 0.45, rates of
 half a percent have 0.1. Source: decisions, 0.4 and B.3."""
 _EXCEEDED = 0.4
 """Share of the requests that a latency limit allows to exceed it, which a good candidate makes use of."""
+_TELLING = 100
+"""Units from which a gate's own spread says more than the usual one."""
 _ARMS_FACTOR = 2.0
 """Two arms apart need about twice the units of pairs. Source: decisions, B.3 (3b)."""
 
@@ -29,10 +36,44 @@ class Traffic:
     """Eligible conversations."""
     busiest_share: float = 0.0
     """Share of the requests that the busiest unit surely makes."""
-    spreads: Mapping[str, float] = field(default_factory=dict[str, float])
-    """Standard deviation by gate, where it was seen."""
-    differences: Mapping[str, float] = field(default_factory=dict[str, float])
-    """Candidate less baseline by gate, where it was seen."""
+    requests_per_day: float = 0.0
+    """0: not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a rollout under way stands, and what its stage has shown."""
+
+    weight_ppm: int
+    """Of the stage."""
+    label: str
+    units: int
+    """Closed in this stage."""
+    lived_s: float
+    seen: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Units by gate."""
+    to_go: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
+    """Units still needed by gate, where enough were seen to tell; None: no number would do."""
+    spread: float | None = None
+    """Standard deviation of a unit's quality, where enough were seen to tell."""
+    difference: float = 0.0
+    """Candidate's quality less the baseline's, likewise."""
+
+
+def standing(rollout: Rollout, evidence: Evidence, rules: Rules) -> Standing | None:
+    """What the stage that `rollout` stands on has shown, judged by `rules`; None: they have no such stage."""
+    at = next((stage for stage in rules.ladder.stages if stage.weight_ppm == rollout.at.weight_ppm), None)
+    if at is None or rollout.phase in STOPPED:
+        return None
+    found = replace(evidence, rules=rules) if evidence.key == key_of(rollout) else Evidence(key_of(rollout), rules)
+    gates = review(found, rollout, now=0.0, seen=Conditions(), bounds=False).gates
+    telling = {gate.gate: gate for gate in gates if gate.n >= _TELLING}
+    quality = telling.get("quality")
+    return Standing(
+        at.weight_ppm, at.label, found.count("units"), rollout.lived_s, {gate.gate: gate.n for gate in gates},
+        {gate.gate: gate.units_to_go for gate in gates if gate.gate in telling or gate.verdict is Verdict.PASS},
+        quality.sd if quality else None, quality.estimate or 0.0 if quality else 0.0,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +82,7 @@ class Need:
 
     gate: str
     units: int | None
-    """None: no number of units would do."""
+    """Still to come; None: no number of units would do."""
     days: float | None
     """None: not known, or never."""
 
@@ -59,6 +100,8 @@ class StagePlan:
     """What it waits for longest."""
     doubt: str = ""
     """Why it would end inconclusive."""
+    passed: bool = False
+    """Whether the rollout has left it behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +129,29 @@ class Plan:
     """From the shadow to the last stage."""
     doubt: str = ""
     """What would keep every stage from advancing."""
+    stands: str = ""
+    """Where the rollout stands now, if it is under way and goes on."""
 
 
-def plan(before: tuple[Policy, Rules] | None, after: tuple[Policy, Rules], traffic: Traffic | None) -> Plan:
-    """What putting `after` in the place of `before` means; None: the route is new, or traffic is not known."""
+def plan(
+    before: tuple[Policy, Rules] | None,
+    after: tuple[Policy, Rules],
+    traffic: Traffic | None,
+    under_way: Standing | None = None,
+) -> Plan:
+    """What putting `after` in the place of `before` means; None: the route is new, or that is not known."""
     policy, rules = after
-    climb = _Climb(rules, policy.shadow.sample / PPM, traffic)
+    restarts = _restarts(before, rules)
+    stands = None if restarts else under_way
+    climb = _Climb(rules, policy.shadow.sample / PPM, traffic, stands)
     climbing = [climb.stage(stage, above) for stage, above in pairwise(rules.ladder.stages)]
     top = rules.ladder.stages[-1]
     last = StagePlan(top.label, (), 0.0, 0.0, "")
     days = [stage.days for stage in climbing]
     total = None if None in days else sum(day for day in days if day is not None)
     doubt = concentration(policy, traffic.busiest_share) if traffic else ""
-    return Plan(policy.route, _changes(before, policy), _restarts(before, rules), (*climbing, last), total, doubt)
+    told = f"on {stands.label} with {stands.units} units" if stands else ""
+    return Plan(policy.route, _changes(before, policy), restarts, (*climbing, last), total, doubt, told)
 
 
 def gone(policy: Policy) -> Plan:
@@ -112,6 +165,19 @@ def concentration(policy: Policy, busiest_share: float) -> str:
     if busiest_share <= allowed:
         return ""
     return f"one unit makes at least {busiest_share:.0%} of the requests, allowed {allowed:.0%}: nothing would advance"
+
+
+def starved(policy: Policy, requests_per_day: float) -> str:
+    """Why the breaker's share of failures would never count; empty: it would, or no traffic is known."""
+    breaker, last = policy.guards.breaker, policy.stages[-1]
+    share = (last.weight_ppm - last.options.holdback) / PPM
+    most = requests_per_day / DAY_S * breaker.window * share
+    if not requests_per_day or most >= breaker.min_requests:
+        return ""
+    return (
+        f"at most about {most:.2g} of the candidate's requests in {duration_text(breaker.window)}, min_requests is "
+        f"{breaker.min_requests}: the share of failures never counts, only failures in a row do"
+    )
 
 
 def _changes(before: tuple[Policy, Rules] | None, policy: Policy) -> tuple[Change, ...]:
@@ -155,23 +221,39 @@ class _Climb:
     sample: float
     """Share of eligible conversations that are mirrored."""
     traffic: Traffic | None
+    stands: Standing | None
 
     def stage(self, stage: Stage, above: Stage) -> StagePlan:
-        needs = [self._need(gate, stage) for gate in _gates(self.rules, stage)]
-        needs.append(Need("min_units", stage.min_units, self._days(stage.min_units, self._mirrored(stage))))
-        hold_days = stage.hold_s / DAY_S
+        stands = self.stands
+        if stands and stage.weight_ppm < stands.weight_ppm:
+            return StagePlan(stage.label, (), 0.0, 0.0, "", passed=True)
+        here = stands if stands and stage.weight_ppm == stands.weight_ppm else None
+        needs = [self._need(gate, stage, here) for gate in _gates(self.rules, stage)]
+        least = max(0, stage.min_units - here.units) if here else stage.min_units
+        needs.append(Need("min_units", least, self._days(least, self._mirrored(stage))))
+        hold_days = max(0.0, stage.hold_s - here.lived_s if here else stage.hold_s) / DAY_S
         slowest = max(needs, key=_slowness)
         days = None if slowest.days is None else max(slowest.days, hold_days)
-        waits_for = "hold" if slowest.days is not None and hold_days > slowest.days else slowest.gate
+        waits_for = slowest.gate if slowest.units or slowest.units is None else "nothing"
+        if slowest.days is not None and hold_days > slowest.days:
+            waits_for = "hold"
         if above.approve == "manual":
             waits_for += f", then an operator's word for {above.label}"
         return StagePlan(stage.label, tuple(needs), stage.hold_s, days, waits_for, _doubt(stage, slowest, days))
 
-    def _need(self, gate: str, stage: Stage) -> Need:
+    def _need(self, gate: str, stage: Stage, here: Standing | None) -> Need:
+        units, share = self._planned(gate, stage)
+        if here and gate in here.to_go:
+            units = here.to_go[gate]
+        elif here and units is not None:
+            units = max(0, units - here.seen.get(gate, 0))
+        return Need(gate, units, self._days(units, share))
+
+    def _planned(self, gate: str, stage: Stage) -> tuple[int | None, float]:
+        """Units that the stage needs from its beginning, and the share of conversations they come from."""
         gates, share, factor = self.rules.gates, self._mirrored(stage), 1.0
         if gate == "latency" and gates.latency is not None:
-            units = _latency_units(gates.latency)
-            return Need(gate, units, self._days(units, stage.served_ppm / PPM))
+            return _latency_units(gates.latency), stage.served_ppm / PPM
         margin, scale = gates.errors.margin if gates.errors else 0.0, 1.0
         if gate == "quality" and gates.quality is not None:
             margin, scale = gates.quality.margin, gates.quality.scale
@@ -182,14 +264,14 @@ class _Climb:
         elif stage.weight_ppm >= ARMS_FROM_PPM:
             share, factor = min(stage.served_ppm, PPM - stage.served_ppm) / PPM, _ARMS_FACTOR
         units = self._units(gate, margin, scale)
-        units = None if units is None else round(units * factor)
-        return Need(gate, units, self._days(units, share))
+        return None if units is None else round(units * factor), share
 
     def _units(self, gate: str, margin: float, scale: float) -> int | None:
         """Units for a mean of differences; scores of a share of the pairs, weighted by it, spread wider."""
-        seen = self.traffic or Traffic(0.0)
-        spread = seen.spreads.get(gate, SPREADS[gate] * scale**0.5)
-        return stats.units_needed(spread, margin + seen.differences.get(gate, 0.0))
+        spread, difference = SPREADS[gate] * scale**0.5, 0.0
+        if gate == "quality" and self.stands and self.stands.spread is not None:
+            spread, difference = self.stands.spread, self.stands.difference
+        return stats.units_needed(spread, margin + difference)
 
     def _mirrored(self, stage: Stage) -> float:
         """The share of eligible conversations that become pairs: of those the baseline answers, the mirrored ones."""
@@ -244,11 +326,12 @@ def text(found: Plan) -> str:
     lines += [f"  change   {change}" for change in found.changes] or ["  no change"]
     if found.restarts:
         lines.append(f"  restart  {found.restarts}")
+    if found.stands:
+        lines.append(f"  stands   {found.stands}")
     for stage in found.stages:
         about = "" if stage.days is None else f"about {_days_text(stage.days)}, "
-        lines.append(
-            f"  {stage.stage:<8} {about}waits for {stage.slowest}" if stage.needs else f"  {stage.stage:<8} the last"
-        )
+        word = f"{about}waits for {stage.slowest}" if stage.needs else "passed" if stage.passed else "the last"
+        lines.append(f"  {stage.stage:<8} {word}")
         lines += [f"    {need.gate:<10}{_need_text(need)}" for need in stage.needs]
         if stage.doubt:
             lines.append(f"    doubt: {stage.doubt}")

@@ -35,6 +35,8 @@ class GateResult:
     futile: bool = False
     """Even at the optimistic end of the interval the stage's budget of units would not do."""
     better: Better = Better.HIGHER
+    sd: float | None = None
+    """Standard deviation of a unit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,15 +11,16 @@ from pathlib import Path
 from gateway import clock
 from gateway.cli import place, policy_plan
 from gateway.cli.policy_traffic import recorded
-from gateway.datadir import DataDir
+from gateway.datadir import DataDir, DataDirError
 from gateway.policy_text import SUFFIXES, Loaded, located, read_file, surroundings
 from gateway.settings_file import SettingsError
 from gateway.state import StateError
+from gateway.state_place import find
 from gateway.yamlfile import Problem, YamlFileError
 from policies import explain, meaning
 from policies.compile import Surroundings, decision_rules
 from policies.lint import named_files, overlaps
-from policies.plan import concentration
+from policies.plan import concentration, starved
 from policies.schema import Policy, json_schema
 
 
@@ -26,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it. Returns 0 when fine, 1 when a policy is refused; `plan` 2 when something would change."""
     try:
         return _VERBS[arguments.verb](arguments)
-    except (SettingsError, YamlFileError, StateError) as error:
+    except (SettingsError, YamlFileError, StateError, DataDirError) as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
@@ -39,7 +41,7 @@ def _lint(arguments: argparse.Namespace) -> int:
     loaded, refused = _read_all(_paths(arguments), known)
     refused += [problem for each in loaded for problem in _absent(each)]
     warnings = [problem for each in loaded for problem in each.warnings]
-    warnings += _concentrated(loaded, place.data(arguments))
+    warnings += _doubted(loaded, place.data(arguments))
     by_name = {each.name: each for each in loaded}
     for name, finding in overlaps({each.name: each.policy for each in loaded}):
         (refused if finding.refused else warnings).append(located(by_name[name].document, finding))
@@ -63,15 +65,19 @@ def _absent(loaded: Loaded) -> list[Problem]:
     ]
 
 
-def _concentrated(loaded: Sequence[Loaded], data: DataDir) -> list[Problem]:
-    """Routes one unit of which makes too much of the traffic lately."""
+def _doubted(loaded: Sequence[Loaded], data: DataDir) -> list[Problem]:
+    """What the traffic lately casts doubt on: units that are too busy, a breaker that waits for more than comes."""
     found: list[Problem] = []
     for each in loaded:
         seen = recorded(data.records, each.policy, clock.wall())
-        doubt = concentration(each.policy, seen.busiest_share) if seen else ""
-        if doubt:
+        if seen is None:
+            continue
+        if doubt := concentration(each.policy, seen.busiest_share):
             hint = "name what tells conversations apart, as a session's header"
             found.append(each.document.problem(("assign", "by"), f"warning: {doubt}", hint))
+        if doubt := starved(each.policy, seen.requests_per_day):
+            hint = "a longer `window`, or fewer `min_requests`"
+            found.append(each.document.problem(("guards", "breaker"), f"warning: {doubt}", hint))
     return found
 
 
@@ -121,7 +127,8 @@ def _replay(path: Path, *, as_json: bool) -> int:
 def _plan(arguments: argparse.Namespace) -> int:
     known, data = _surroundings(arguments), place.data(arguments)
     loaded = _all(arguments, known)
-    plans = policy_plan.plans(loaded, known, data, traffic=arguments.traffic, now=clock.wall())
+    looks = policy_plan.looks(find(place.settings(arguments), data, os.environ))
+    plans = policy_plan.plans(loaded, known, data, looks, traffic=arguments.traffic, now=clock.wall())
     if not arguments.policies:  # the whole folder: what it has no more will be gone
         plans += policy_plan.taken_away(loaded, known, data)
     print(policy_plan.as_json(plans) if arguments.json else policy_plan.as_text(plans))

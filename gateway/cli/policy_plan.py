@@ -1,36 +1,69 @@
 """`crossfade policy plan`: policy files beside what is in force, with the time each stage takes at today's traffic."""
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from gateway.cli.policy_traffic import recorded
 from gateway.control.policy_files import load_good
+from gateway.control.state.opening import open_state
+from gateway.control.state.port import StateDownError
 from gateway.datadir import DataDir
 from gateway.policy_text import Loaded, read
 from gateway.state import opened
+from gateway.state_place import StatePlace
 from gateway.yamlfile import YamlFileError
+from policies import explain
 from policies.compile import Surroundings, decision_rules
-from policies.plan import Plan, Traffic, gone, plan, text
+from policies.plan import Plan, Standing, Traffic, gone, plan, standing, text
 from policies.rules import Rules
 from policies.schema import Policy
 
 
+def looks(where: StatePlace) -> dict[str, explain.Record]:
+    """What a leader last found of each route; nothing, with a word on stderr, where the state cannot be asked."""
+    if where.url is None and not Path(where.database).exists():
+        return {}
+    state = open_state(where)
+    try:
+        return {route: explain.decode(look.record) for route, look in state.looks().items()}
+    except (StateDownError, explain.RecordError) as error:
+        print(f"planned from the foot, since where rollouts stand is not to be had: {error}", file=sys.stderr)
+        return {}
+    finally:
+        state.close()
+
+
 def plans(
-    loaded: Sequence[Loaded], known: Surroundings, data: DataDir, *, traffic: float | None, now: float
+    loaded: Sequence[Loaded],
+    known: Surroundings,
+    data: DataDir,
+    found: Mapping[str, explain.Record],
+    *,
+    traffic: float | None,
+    now: float,
 ) -> list[Plan]:
-    """One plan for each policy file. `traffic` stands in for what was recorded.
+    """One plan for each policy file, from where its rollout stands. `traffic` stands in for what was recorded.
 
     Raises:
         StateError: the state cannot be read.
     """
     in_force = _in_force(data, known)
-    found: list[Plan] = []
+    planned: list[Plan] = []
     for each in loaded:
         seen = recorded(data.records, each.policy, now) if traffic is None else Traffic(traffic)
         after = each.policy, decision_rules(each.policy, known)
-        found.append(plan(in_force.get(each.policy.route), after, seen))
-    return found
+        stands = _standing(found.get(each.policy.route), after[1])
+        planned.append(plan(in_force.get(each.policy.route), after, seen, stands))
+    return planned
+
+
+def _standing(kept: explain.Record | None, rules: Rules) -> Standing | None:
+    if kept is None or kept.evidence is None or kept.decision.rollout.key != rules.key:
+        return None
+    return standing(kept.decision.rollout, kept.evidence, rules)
 
 
 def taken_away(loaded: Sequence[Loaded], known: Surroundings, data: DataDir) -> list[Plan]:

@@ -60,5 +60,6 @@ def recorded(records: Path, policy: Policy, now: float) -> Traffic | None:
         if row is not None and row[0]:
             requests, units, first, busiest = row
             days = max(_LEAST_DAYS, (now - first) / _DAY_S)
-            return Traffic(units / days, stats.proportion_interval(busiest, requests, _ALPHA)[0])
+            surely = stats.proportion_interval(busiest, requests, _ALPHA)[0]
+            return Traffic(units / days, surely, requests / days)
     return None

@@ -1,9 +1,14 @@
 """What a policy would change, what each stage still needs, and how long that takes."""
 
+from dataclasses import replace
+
 import pytest
 
 from policies.compile import Surroundings, decision_rules
-from policies.plan import Plan, StagePlan, Traffic, gone, plan, text
+from policies.plan import Plan, StagePlan, Standing, Traffic, gone, plan, standing, starved, text
+from policies.rollout import start
+from policies.terms import Phase
+from tests.unit.policies.events import filled, pair
 from tests.unit.policies.files import READY, policy
 
 BUSY = Traffic(100_000.0)
@@ -74,12 +79,12 @@ def test_units_follow_the_rule_of_thumb():
 
 def test_what_was_seen_counts_more_than_what_is_usual():
     """A small spread and a better candidate need fewer units, a worse one more, one beyond the limit none would do."""
-    seen = planned(traffic=Traffic(1e5, 0.0, {"quality": 0.2}, {"quality": 0.05}))
-    worse = planned(traffic=Traffic(1e5, differences={"quality": -0.06}))
+    seen = planned_on(Standing(1, "1%", 0, 0.0, spread=0.2, difference=0.05))
+    worse = planned_on(Standing(1, "1%", 0, 0.0, spread=0.2, difference=-0.06))
 
-    assert units(seen, "shadow", "quality") == 104
-    assert units(worse, "shadow", "quality") is None
-    assert at(worse, "shadow").doubt == "quality cannot be certified: the candidate is at or beyond its limit"
+    assert (units(seen, "25%", "quality"), units(planned(), "25%", "quality")) == (104, 1064)
+    assert units(worse, "25%", "quality") is None
+    assert at(worse, "25%").doubt == "quality cannot be certified: the candidate is at or beyond its limit"
     assert worse.days is None
     assert "no number of units would do" in text(worse)
 
@@ -94,6 +99,77 @@ def test_days_follow_the_traffic():
     assert (small.slowest, at(once, "1%").slowest) == ("errors", "latency")
     assert (at(once, "50%").slowest, at(once, "50%").days) == ("hold", 1.0)
     assert once.days == pytest.approx(sum(stage.days or 0.0 for stage in once.stages))
+
+
+def under_way(events: int, *, stage: int = 0, more: str = "", **changes: object) -> Standing | None:
+    """Where a rollout of the short policy stands after so many equal answers in its stage."""
+    after = decision_rules(policy(more), READY)
+    rollout = replace(start(decision_rules(policy(), READY)), stage=stage, lived_s=1800.0, **changes)  # pyright: ignore[reportArgumentType]
+    seen = [pair(f"u{n}", q=(n % 3 - 1) / 2) for n in range(events)]
+    return standing(rollout, filled(seen, decision_rules(policy(), READY), rollout.at.weight_ppm), after)
+
+
+def planned_on(stands: Standing | None, more: str = "") -> Plan:
+    old, new = policy(), policy(more)
+    return plan((old, decision_rules(old, READY)), (new, decision_rules(new, READY)), BUSY, stands)
+
+
+def test_a_rollout_under_way_needs_the_rest():
+    """Few units are taken off the usual need; from a hundred on the gate's own spread says what is still to come."""
+    few, some, many = (planned_on(under_way(n)) for n in (40, 300, 699))
+
+    assert few.stands == "on shadow with 40 units"
+    assert (units(few, "shadow", "quality"), units(few, "shadow", "errors")) == (1064 - 40, 1640 - 40)
+    assert units(few, "shadow", "min_units") == 60
+    seen = 16 * (1 / 6) / 0.05**2 + 40
+    assert [need.units for need in at(some, "shadow").needs] == [pytest.approx(seen - 300, abs=2), 300, 0]
+    assert [need.units for need in at(many, "shadow").needs] == [0, 0, 0]
+    assert units(many, "25%", "quality") == pytest.approx(seen, abs=2)
+    assert units(few, "25%", "quality") == 1064
+    assert units(many, "1%", "errors") == 1640
+    assert f"  stands   {few.stands}" in text(few)
+
+
+def test_stages_that_were_left_take_no_time():
+    """What was lived of a hold counts; nothing is left to wait for where all is certified and lived."""
+    found = planned_on(under_way(700, stage=1))
+
+    assert [(stage.stage, stage.passed) for stage in found.stages[:3]] == [
+        ("shadow", True), ("1%", False), ("5%", False),
+    ]  # fmt: skip
+    assert "  shadow   passed" in text(found)
+    assert (at(found, "shadow").days, units(found, "1%", "errors")) == (0.0, 0)
+    idle = planned_on(under_way(1300), "gates: {errors: {margin: 2%}}")
+    assert (at(idle, "shadow").slowest, at(idle, "shadow").days) == ("nothing", 0.0)
+
+
+def test_edited_gates_are_planned_on_what_was_seen():
+    """A stricter margin needs more of the same evidence."""
+    loose, strict = (planned_on(under_way(200, more=more), more) for more in ("", "gates: {quality: {margin: 2%}}"))
+
+    assert (units(strict, "shadow", "quality") or 0) > 4 * (units(loose, "shadow", "quality") or 0)
+
+
+def test_what_starts_anew_stands_nowhere():
+    """Another candidate, a rollout that is stopped, and a ladder without that stage are planned from the foot."""
+    old, new = policy(), policy(candidate="{upstream: vllm, model: m, revision: '2'}")
+    anew = plan((old, decision_rules(old, READY)), (new, decision_rules(new, READY)), BUSY, under_way(200))
+
+    assert (anew.stands, units(anew, "shadow", "quality")) == ("", 1064)
+    assert under_way(200, phase=Phase.REJECTED) is None
+    assert standing(
+        replace(start(decision_rules(policy(), READY)), stage=1), filled([]),
+        decision_rules(policy(stages="[shadow, 5%]"), READY),
+    ) is None  # fmt: skip
+
+
+def test_evidence_of_another_stage_says_nothing():
+    """A rollout that has just moved on begins its stage with nothing."""
+    rules = decision_rules(policy(), READY)
+    moved = standing(replace(start(rules), stage=1), filled([pair()] * 5, rules), rules)
+
+    assert moved is not None
+    assert (moved.label, moved.units, set(moved.seen.values()), moved.to_go) == ("1%", 0, {0}, {})
 
 
 def test_a_smaller_shadow_takes_longer():
@@ -137,6 +213,26 @@ def test_one_busy_unit_is_doubted():
     assert found.doubt == "one unit makes at least 30% of the requests, allowed 1%: nothing would advance"
     assert f"  doubt    {found.doubt}" in text(found)
     assert planned(traffic=Traffic(1e5, busiest_share=0.005)).doubt == ""
+
+
+@pytest.mark.parametrize(
+    ("more", "requests_per_day", "said"),
+    [
+        (
+            "",
+            86_400.0,
+            "at most about 10 of the candidate's requests in 10s, min_requests is 20: the share of failures",
+        ),
+        ("guards: {breaker: {window: 1m}}", 86_400.0, ""),
+        ("guards: {breaker: {min_requests: 9}}", 86_400.0, ""),
+        ("", 2 * 86_400.0, ""),
+        ("", 0.0, ""),
+    ],
+)
+def test_a_breaker_that_waits_for_more_than_comes_is_doubted(more: str, requests_per_day: float, said: str):
+    """Even on the last stage; where no traffic is known there is nothing to doubt."""
+    assert starved(policy(more), requests_per_day).startswith(said)
+    assert bool(starved(policy(more), requests_per_day)) is bool(said)
 
 
 def test_a_file_taken_away_is_a_change():

@@ -518,7 +518,8 @@ def test_an_edited_ladder_never_raises_a_weight(stages: tuple[int, ...], phase: 
     decision = revise(at(1, Phase.CANARY), edited, now=7.0)
     after = decision.rollout
     assert (after.phase, after.stage, after.weight_ppm, after.lived_s) == (phase, stage, weight, 0.0)
-    assert (after.seen_at, decision.move, decision.rule) == (7.0, Move.HOLD, "revision")
+    assert (after.seen_at, decision.move, decision.outcome) == (7.0, Move.HOLD, Outcome.HOLD)
+    assert (decision.rule, decision.results, decision.by) == ("revision", Results(), "evidence")
     assert decision.reason.endswith(f"stands on {after.at.label} of the new ladder")
 
 

@@ -16,6 +16,8 @@ from gateway import clock
 from gateway.cli.main import main
 from gateway.cli.policy_traffic import recorded
 from gateway.control.policy_files import keep_good
+from gateway.control.state.port import Decided
+from gateway.control.state.sqlite import SqliteState
 from gateway.state import opened
 from policies import explain
 from policies.compile import decision_rules
@@ -167,6 +169,28 @@ def test_plan_compares_with_what_is_in_force(place: Path, capsys: pytest.Capture
     assert ran(capsys, "plan", "policies/triage.yaml")[1].count("ROUTE") == 1
 
 
+def test_plan_goes_on_from_where_the_rollout_stands(place: Path, capsys: pytest.CaptureFixture[str]):
+    """What a leader last found is taken off what each gate needs; a record that cannot be read is said, and left."""
+    data = place / "crossfade-data"
+    data.mkdir()
+    with opened(data / "state.db") as connection:
+        keep_good(connection, {"triage.yaml": SHORT}, 0.0)
+    state = SqliteState(data / "state.db")
+    look = Decided("1", 0.0, "support-triage", "hold", "HOLD", "", explain.encode(record(150)))
+    state.keep_look(look)
+
+    code, out, err = ran(capsys, "plan", "--traffic", "5000")
+
+    assert (code, err) == (0, "")
+    assert "  stands   on shadow with 150 units\n" in out
+    assert "    errors    450 units, " in out
+    state.keep_look(replace_row(look, record=b"{}"))
+    code, out, err = ran(capsys, "plan", "--traffic", "5000")
+    assert "stands" not in out
+    assert err.startswith("planned from the foot, since where rollouts stand is not to be had: not a decision record")
+    state.close()
+
+
 def kept(place: Path, count: int, *, route: str, units: int) -> Path:
     """Records of `count` exchanges, one a minute, by so many units."""
     maker = Maker(
@@ -193,6 +217,7 @@ def test_traffic_is_read_off_the_records(place: Path):
 
     assert found is not None
     assert found.units_per_day == pytest.approx(144)
+    assert found.requests_per_day == pytest.approx(1440)
     assert 0 < found.busiest_share < 10 / 1440
     assert recorded(records, policy(), AT + 30 * 86_400) is None
     assert recorded(place / "none", policy(), AT) is None
@@ -224,6 +249,7 @@ def test_lint_knows_a_unit_that_carries_the_route(place: Path, capsys: pytest.Ca
 
     assert code == 0
     assert "policies/triage.yaml:1:1: warning: one unit makes at least" in out
+    assert "policies/triage.yaml:1:1: warning: at most about 0.056 of the candidate's requests in 10s" in out
 
 
 def test_simulate_shows_each_move_and_the_end(place: Path, capsys: pytest.CaptureFixture[str]):
