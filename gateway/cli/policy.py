@@ -29,7 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     simulate = verbs.add_parser("simulate", help="what a policy would have done with recorded traffic, or with pairs")
     simulate.add_argument("policy", type=Path, metavar="POLICY", help="the policy file")
     simulate.add_argument("--pairs", metavar="FILE", help="compared pairs as JSON lines, also gzipped; `-` is stdin")
-    simulate.add_argument("--since", type=days, default=7.0, metavar="Nd", help="recorded days to take (default: 7d)")
+    simulate.add_argument(
+        "--since", type=days, default=7.0, metavar="TIME", help="recorded time to take, as 12h (default: 7d)"
+    )
     simulate.add_argument("--every", type=int, default=0, metavar="N", help="show the evidence after every N units too")
     simulate.add_argument("--shuffle", type=int, metavar="SEED", help="permute the units first")
     verbs.add_parser("schema", help="the JSON Schema of a policy file, for editors")

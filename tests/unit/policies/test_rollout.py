@@ -547,3 +547,16 @@ def test_a_stored_rollout_comes_back_as_it_was(phase: Phase):
         rollout = replace(kept, held=held)
         assert msgspec.json.decode(msgspec.json.encode(rollout), type=Rollout) == rollout
         assert msgspec.json.decode(msgspec.json.encode(held), type=Held) == held
+
+
+@pytest.mark.parametrize(
+    ("rollout", "results"),
+    [(WHERE[Phase.SHADOW], GOOD), (WHERE[Phase.SHADOW], HARM), (WHERE[Phase.CANARY], HARM)],
+    ids=["advanced", "rejected", "rolled back"],
+)
+def test_what_is_entered_is_entered_afresh(rollout: Rollout, results: Results):
+    """No time, trouble, budget or epoch of the stage before goes along; what stops, stops at the foot."""
+    worn = replace(rollout, error_s=50.0, budgets=4, epoch=3)
+    after = step(worn, results, now=1_000.0).rollout
+    assert (after.lived_s, after.error_s, after.budgets, after.epoch) == (0.0, 0.0, 1, 0)
+    assert after.stage == (1 if results is GOOD else 0)
