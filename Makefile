@@ -79,7 +79,10 @@ verdicts: $(STAMP)  ## real answers of real models, decided by `crossfade policy
 attacks: $(STAMP)  ## 200 attacks on four judges, beside an unguarded judge (ARGS="--only CLASS")
 	$(BIN)/python -m tests.acceptance.attacks $(ARGS)
 
+comparators: $(STAMP)  ## comparators on the real tool calls and answers of seven and six models
+	$(BIN)/python -m tests.acceptance.comparators
+
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http fuzz-policies decisions mutants verdicts attacks chroot clients vllm vllm-faults
+.PHONY: help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults

@@ -14,7 +14,7 @@ import msgspec
 
 from policies.comparators import DIAGNOSTIC, SCORES
 from policies.events import Output
-from shadow.compare import answer, exact
+from shadow.compare import answer, exact, json_fields, schema, tool_calls
 from shadow.compare.pair import Comparator, Pair, Score
 from shadow.ports import Scorer
 
@@ -24,6 +24,9 @@ Files = Callable[[str], bytes]
 
 _PURE: dict[str, Callable[[Options, Files], Comparator]] = {
     "exact": lambda options, _: exact.make(options),
+    "json_fields": lambda options, _: json_fields.make(options),
+    "schema": schema.make,
+    "tool_calls": lambda options, _: tool_calls.make(options),
 }
 _NOTHING = Score()
 
@@ -124,7 +127,13 @@ class Comparing:
             if name in scorers:
                 self._scorers[name] = scorers[name]
             elif name in _PURE:
-                self._pure[name] = _PURE[name](options, files)
+                self._take(name, options, files)
+
+    def _take(self, name: str, options: Options, files: Files) -> None:
+        try:
+            self._pure[name] = _PURE[name](options, files)
+        except (OSError, ValueError) as error:
+            self.problems = (*self.problems, f"compare: {name}: {error}")
 
     async def compare(self, pair: Pair) -> Compared:
         """Everything that is to be known of a pair."""

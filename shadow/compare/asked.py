@@ -17,7 +17,9 @@ class Tool:
 
     name: str
     parameters: Fields | None
-    """JSON Schema of its arguments; None: they are free text, or nothing is said of them."""
+    """JSON Schema of its arguments; None: nothing is said of them."""
+    is_free: bool = False
+    """A custom tool: what it is given is text, not JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,10 @@ def tools(request: Asked) -> dict[str, Tool]:
     found: dict[str, Tool] = {}
     for tool in (*objects(request.fields.get("tools")), *objects(request.fields.get("functions"))):
         function = mapping(tool.get("function")) or mapping(tool.get("custom")) or tool
-        name = text(function.get("name"))
+        name, parameters = text(function.get("name")), function.get("parameters")
         if name:
-            parameters = function.get("parameters")
-            found[name] = Tool(name, cast(Fields, parameters) if isinstance(parameters, dict) else None)
+            stated = cast(Fields, parameters) if isinstance(parameters, dict) else None
+            found[name] = Tool(name, stated, is_free=tool.get("type") == "custom")
     return found
 
 

@@ -11,7 +11,7 @@ from policies.events import Output
 from records.comparison import Comparison
 from shadow.compare.pair import Answer, Pair, Score
 from shadow.comparing import Comparing
-from tests.unit.shadow.pairs import answer, pair
+from tests.unit.shadow.pairs import answer, called, pair, tool
 
 
 @dataclass
@@ -79,6 +79,36 @@ async def test_exact_in_the_policy_says_what_equal_is() -> None:
     strict = comparing({"exact": {"normalize": False}}, "judge", metric="judge", judge=judge)
     await strict.compare(pair("one", "One"))
     assert len(judge.pairs) == 1
+
+
+async def test_an_invalid_answer_loses_where_the_baselines_is_valid() -> None:
+    """Validity comes before any likeness: half of the fields are right, and the app cannot read one of them."""
+    fields = {"response_format": {"type": "json_schema", "json_schema": {"schema": {"required": ["a"]}}}}
+    found = await comparing("schema", "json_fields", metric="json_fields").compare(
+        pair('{"a": 1, "b": 1}', '{"b": 1}', fields)
+    )
+    assert (found.valid_baseline, found.valid_candidate, found.q, found.agree) == (True, False, -1.0, 0.5)
+    found = await comparing("schema", "json_fields", metric="json_fields").compare(pair('{"b": 1}', '{"b": 1}', fields))
+    assert (found.valid_baseline, found.valid_candidate, found.q) == (False, False, 0.0)
+
+
+async def test_the_same_calls_need_no_judge() -> None:
+    """However they are written."""
+    judge = Asked(Score(q=1.0))
+    fields = {"tools": [tool("f", {"x": {"type": "string"}})]}
+    calls = comparing("tool_calls", "judge", metric="judge", judge=judge)
+    found = await calls.compare(pair(answer("", called("f", x="A b")), answer("Wait.", called("f", x="ab")), fields))
+    assert (found.q, found.settled, found.agree, judge.pairs) == (0.0, "equal", 1.0, [])
+    found = await calls.compare(pair("one", "two", fields))
+    assert (found.q, found.agree, len(judge.pairs)) == (1.0, 1.0, 1)
+
+
+async def test_what_cannot_be_used_is_told_and_says_nothing() -> None:
+    """A schema that is gone, or is none: validity is unknown, which advances nothing."""
+    without = comparing({"schema": {"file": "gone.json"}}, "exact", metric="exact")
+    assert without.problems == ("compare: schema: gone.json",)
+    found = await without.compare(pair("a", "a"))
+    assert (found.valid_candidate, found.q) == (None, 0.0)
 
 
 async def test_a_broken_answer_loses_and_nobody_is_asked() -> None:

@@ -30,7 +30,7 @@ def test_tools_of_every_api() -> None:
     )
     assert list(found) == ["chat", "responses", "custom", "old", "loose"]
     assert found["responses"].parameters == schema
-    assert found["custom"].parameters is None
+    assert (found["custom"].parameters, found["custom"].is_free) == (None, True)
     assert found["loose"].parameters is None
 
 
