@@ -64,6 +64,9 @@ diskfull: $(STAMP)  ## a journal on a disk that fills up (needs root)
 fuzz-http: $(STAMP)  ## 100,000 mutated requests, each with a sentinel behind it
 	$(BIN)/python -m tests.faults fuzz-http $(ARGS)
 
+state-faults: $(STAMP)  ## the shared state refused, frozen, slow, flushed, full; 10,000 schedules of rival leaders
+	$(BIN)/python -m tests.faults state $(ARGS)
+
 fuzz-policies: $(STAMP)  ## 100,000 mutated policy files: each in force whole or not at all
 	$(BIN)/python -m tests.acceptance.fuzz_policies $(ARGS)
 
@@ -85,4 +88,4 @@ comparators: $(STAMP)  ## comparators on the real tool calls and answers of seve
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :)

@@ -1,4 +1,4 @@
-"""The admin API: what is in force and what was kept, read from the same files as everything else. Nothing here writes.
+"""The admin API: what is in force, what was kept and why, and an operator's word, as the command line has them.
 
 Every page declares who may see it (`Access`): `create_app` takes none that does not.
 """
@@ -15,27 +15,39 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from gateway import keys
-from gateway.admin.auth import Access, Door
-from gateway.admin.exchanges import Exchanges
+from gateway.admin.auth import Access, Door, is_elsewhere
+from gateway.admin.operations import MAX_PAGE, Operations
+from gateway.admin.recorded import Recorded
 from gateway.admin.views import (
     AuditView,
+    ComparisonsView,
     ExchangesView,
     ExchangeView,
+    FeedbackView,
     KeyView,
     Problem,
     ProblemView,
     RolloutsView,
     RolloutView,
+    StandingView,
     VariantView,
 )
+from gateway.control.standing import Standing
+from gateway.control.state.port import StateDownError
 from gateway.datadir import DataDir
 from gateway.state import StateError, opened, read_audit
 from policies.routing import PPM, Route, RoutingError, Table, Variant, decode
 from records.store import Store
 
 PREFIX = "/api/v1"
-MAX_PAGE = 200
-_CODES = {401: "admin_refused", 403: "admin_refused", 404: "not_found", 405: "bad_method", 503: "unavailable"}
+_CODES = {
+    401: "admin_refused",
+    403: "admin_refused",
+    404: "not_found",
+    405: "bad_method",
+    409: "conflict",
+    503: "unavailable",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +55,19 @@ class Pages:
     """The pages of the API over one data directory."""
 
     data: DataDir
+    operations: Operations
 
     def rollouts(self) -> RolloutsView:
-        """Where each route stands, from the routing table the workers serve from."""
-        table = self._table()
+        """Where each route stands: its weight as workers serve it, its stage as the shared state has it."""
+        table, found = self._table(), self.operations.standings()
         return RolloutsView(
             table_version=table.version,
             lease_renewed_at=table.lease.renewed_at,
             killed=self.data.kill.exists(),
-            rollouts=[_rollout(route) for route in table.routes],
+            leader=found.leader,
+            nodes=found.nodes,
+            state_problem=found.problem,
+            rollouts=[_rollout(route, found.rollouts.get(route.name)) for route in table.routes],
         )
 
     def keys(self) -> list[KeyView]:
@@ -90,8 +106,23 @@ class Pages:
             raise HTTPException(404, "no exchange has that id; it may be too new to be recorded, or too old")
         return found
 
-    def _records(self) -> Exchanges:
-        return Exchanges(Store(self.data.records))
+    def comparisons(
+        self,
+        route: str | None = None,
+        before: UUID | None = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+    ) -> ComparisonsView:
+        """What the shadow found beside exchanges, newest first, without content."""
+        return self._records().comparisons(route=route, before=None if before is None else str(before), limit=limit)
+
+    def feedback(
+        self, before: UUID | None = None, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50
+    ) -> FeedbackView:
+        """What was last said of each exchange, newest exchange first."""
+        return self._records().feedback(before=None if before is None else str(before), limit=limit)
+
+    def _records(self) -> Recorded:
+        return Recorded(Store(self.data.records))
 
     def _table(self) -> Table:
         try:
@@ -100,13 +131,14 @@ class Pages:
             raise HTTPException(503, f"there is no routing table to read: {error}") from error
 
 
-def _rollout(route: Route) -> RolloutView:
+def _rollout(route: Route, standing: Standing | None) -> RolloutView:
     return RolloutView(
         route=route.name,
         mode=route.mode,
         baseline=_variant(route.baseline),
         candidate=None if route.candidate is None else _variant(route.candidate),
         weight=route.weight_ppm / PPM,
+        standing=None if standing is None else StandingView.model_validate(standing),
     )
 
 
@@ -125,11 +157,24 @@ def create_app(pages: Pages, door: Door, *, version: str) -> FastAPI:
         return app.openapi()
 
     def add(path: str, page: Callable[..., object], access: Access) -> None:
+        """A page to look at, or for an operator one that changes something."""
         app.add_api_route(
-            f"{PREFIX}{path}", page, methods=["GET"], dependencies=[Depends(Guard(door, access))], responses=responses
+            f"{PREFIX}{path}",
+            page,
+            methods=["POST" if access == "operator" else "GET"],
+            dependencies=[Depends(Guard(door, access))],
+            responses=responses,
         )
 
+    operations = pages.operations
     add("/rollouts", pages.rollouts, "viewer")
+    add("/rollouts/{route}", operations.rollout, "viewer")
+    add("/rollouts/{route}/{verb}", operations.operate, "operator")
+    add("/kill", operations.kill, "operator")
+    add("/decisions", operations.decisions, "viewer")
+    add("/decisions/{decision_id}", operations.decision, "viewer")
+    add("/comparisons", pages.comparisons, "viewer")
+    add("/feedback", pages.feedback, "viewer")
     add("/exchanges", pages.exchanges, "viewer")
     add("/exchanges/{exchange_id}", pages.exchange, "viewer")
     add("/keys", pages.keys, "viewer")
@@ -137,7 +182,7 @@ def create_app(pages: Pages, door: Door, *, version: str) -> FastAPI:
     add("/openapi.json", openapi, "viewer")
     app.add_exception_handler(StarletteHTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_bad_request)
-    for kind in (StateError, duckdb.Error):
+    for kind in (StateError, StateDownError, duckdb.Error):
         app.add_exception_handler(kind, _on_unreadable)
     return app
 
@@ -161,6 +206,20 @@ class Guard:
         reason = self.door.refusal(authorization=headers.get("authorization", ""), host=headers.get("host", ""))
         if reason is not None:
             raise HTTPException(401 if self.door.token_sha256 is not None else 403, reason)
+        if self.access == "operator":
+            self._check_operator(request)
+
+    def _check_operator(self, request: Request) -> None:
+        """Refuse what another site's page can send without being asked first.
+
+        Raises:
+            HTTPException: it is not one of ours, or says nothing in JSON.
+        """
+        headers = request.headers
+        if is_elsewhere(origin=headers.get("origin", ""), host=headers.get("host", "")):
+            raise HTTPException(403, "a page of another site changes nothing here")
+        if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise HTTPException(415, "send JSON: content-type: application/json")
 
 
 def _on_http_error(_: Request, error: Exception) -> JSONResponse:

@@ -4,9 +4,11 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
-Access = Literal["probe", "viewer"]
-"""What a page of the admin port asks for: `probe` nothing (an orchestrator calls it), `viewer` the right to look."""
+Access = Literal["probe", "viewer", "operator"]
+"""What a page of the admin port asks for: `probe` nothing (an orchestrator calls it), `viewer` the right to look,
+`operator` the right to change what is in force. The admin token gives both; another site's page never operates."""
 
 PROBES = frozenset({"/healthz", "/readyz"})
 
@@ -26,6 +28,11 @@ class Door:
         scheme, _, given = authorization.partition(" ")
         known = scheme.lower() == "bearer" and hmac.compare_digest(digest(given.strip()), self.token_sha256)
         return None if known else "send the admin token: Authorization: Bearer TOKEN"
+
+
+def is_elsewhere(*, origin: str, host: str) -> bool:
+    """Whether a browser sends this for a page of another site: then it must change nothing, whatever it carries."""
+    return bool(origin) and urlsplit(origin).netloc.lower() != host.lower()
 
 
 def digest(token: str) -> str:

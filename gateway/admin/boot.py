@@ -2,12 +2,16 @@
 
 import msgspec
 
+from gateway.state_place import StatePlace
+
 
 class AdminBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The admin process's start."""
 
     data: str
     """The data directory."""
+    state: StatePlace
+    """Where the shared state is."""
     socket: str
     """Path of the Unix socket it serves on."""
     token_sha256: str | None = None

@@ -4,14 +4,18 @@ import importlib.metadata
 import os
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
 
+from gateway import clock
 from gateway.admin.api import Pages, create_app
 from gateway.admin.auth import Door
 from gateway.admin.boot import AdminBoot, decode
+from gateway.admin.operations import Operations
+from gateway.control.operating import Clock
 from gateway.datadir import DataDir
 from gateway.starting import read_boot, say_ready
 
@@ -46,7 +50,10 @@ def listen(path: Path) -> socket.socket:
 def serve(boot: AdminBoot) -> None:
     """Serve until SIGTERM."""
     version = importlib.metadata.version("crossfade")
-    app = create_app(Pages(DataDir(Path(boot.data))), Door(boot.token_sha256), version=version)
+    data = DataDir(Path(boot.data))
+    waits = Clock(clock.wall, clock.monotonic, time.sleep)  # in a thread of its own, for one request
+    pages = Pages(data, Operations(data, boot.state, waits, version))
+    app = create_app(pages, Door(boot.token_sha256), version=version)
     config = uvicorn.Config(
         app,
         log_config=None,

@@ -1,9 +1,9 @@
 """What the admin API's pages answer."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class View(BaseModel):
@@ -21,6 +21,27 @@ class VariantView(View):
     revision: str | None
 
 
+class StandingView(View):
+    """Where a rollout stands on its ladder, as the shared state has it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
+    route: str
+    phase: str
+    stage: str
+    weight_ppm: int
+    attempt: int
+    version: int
+    missing: list[str]
+    """What stands between this stage and the next, the gravest first."""
+    units: int | None
+    units_to_go: int | None
+    """None: not known, or no number of units would do."""
+    looked_at: float | None
+    last_move: str | None
+    moved_at: float | None
+    reason: str | None
+
+
 class RolloutView(View):
     """Where a route stands."""
 
@@ -30,6 +51,8 @@ class RolloutView(View):
     candidate: VariantView | None
     weight: float
     """Share of eligible traffic the candidate answers, 0..1."""
+    standing: StandingView | None
+    """None: no leader has looked at it yet, or the shared state cannot be used."""
 
 
 class RolloutsView(View):
@@ -39,7 +62,78 @@ class RolloutsView(View):
     lease_renewed_at: float
     killed: bool
     """Whether the kill file is there: then the baseline alone answers, whatever the weights say."""
+    leader: str | None
+    """The node that evaluates; None: no weight rises, and the table's lease runs out."""
+    nodes: list[str]
+    state_problem: str | None
+    """Why the shared state cannot be used."""
     rollouts: list[RolloutView]
+
+
+class RolloutDetailView(View):
+    """A rollout, and what was last found of it."""
+
+    standing: StandingView
+    text: str | None
+    """What was last found, as `crossfade explain` says it; None: nothing yet."""
+    decision: dict[str, Any] | None
+    """The same with every gate's numbers."""
+
+
+class DecisionLine(View):
+    """A decision."""
+
+    id: str
+    at: float
+    route: str
+    move: str
+    outcome: str
+    text: str
+
+
+class DecisionsView(View):
+    """Decisions, newest first."""
+
+    decisions: list[DecisionLine]
+
+
+class DecisionView(DecisionLine):
+    """A decision with every number it rests on."""
+
+    decision: dict[str, Any]
+
+
+class ReasonView(View):
+    """Why somebody does it."""
+
+    reason: str = Field(min_length=1, max_length=1000)
+
+
+class KillOrderView(ReasonView):
+    """Everything to the baseline, or weights as the table says again."""
+
+    off: bool = False
+
+
+class OperatedView(View):
+    """What became of an order."""
+
+    order: str
+    outcome: Literal["taken", "refused", "withdrawn", "waiting"]
+    text: str
+    alone: bool
+    """Whether no leader answered and it was done here."""
+
+
+class KilledView(View):
+    """What became of the kill switch."""
+
+    killed: bool
+    changed: bool
+    """Whether this node's file was made or taken away by this call."""
+    nodes_told: bool
+    problem: str | None
+    """Why the other nodes could not be told."""
 
 
 class KeyView(View):
@@ -109,3 +203,56 @@ class ExchangeView(View):
     """All that is kept of an exchange; the columns are those of docs/reference/records.md."""
 
     record: dict[str, str | int | float | bool | None]
+
+
+class ComparisonLine(View):
+    """A comparison without its content; the columns are those of docs/reference/records.md."""
+
+    exchange_id: str
+    asked: str
+    route: str
+    compared_at: datetime
+    """UTC."""
+    came: str
+    reason: str
+    status: int
+    metric: str
+    q: float | None
+    agree: float | None
+    valid_candidate: bool | None
+    valid_baseline: bool | None
+    first_byte_ms: float | None
+    total_ms: float | None
+    cost_usd: float | None
+    cost_served_usd: float | None
+    judge_cost_usd: float
+    scores_json: str
+
+
+class ComparisonsView(View):
+    """The comparisons of a page of exchanges, newest first."""
+
+    comparisons: list[ComparisonLine]
+    next_before: str | None
+    """What `before` is for the next page; None: this is the last."""
+
+
+class FeedbackLine(View):
+    """What was last said of an exchange."""
+
+    exchange_id: str
+    route: str | None
+    """None: the exchange is not recorded, or no more."""
+    said_at: datetime
+    """UTC."""
+    score: float | None
+    label: str | None
+    comment: str | None
+
+
+class FeedbackView(View):
+    """A page of feedback, newest first."""
+
+    feedback: list[FeedbackLine]
+    next_before: str | None
+    """What `before` is for the next page; None: this is the last."""

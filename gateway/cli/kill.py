@@ -1,10 +1,15 @@
-"""`crossfade kill`: everything to the baseline, now. It writes one file and needs nothing else to be alive."""
+"""`crossfade kill`: everything to the baseline, now. It writes one file and needs nothing else to be alive.
+
+With the file written and the workers heard, the other nodes are told through the shared state, if that can be used.
+"""
 
 import argparse
+import importlib
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Protocol, cast
 
 from gateway import clock
 from gateway.cli import place
@@ -20,9 +25,30 @@ POLL_S = 0.02
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of `kill`."""
     parser.add_argument("--off", action="store_true", help="take it back: weights are as the routing table says")
-    parser.add_argument("--reason", default="crossfade kill", help="what the kill file says")
+    parser.add_argument("--reason", default="crossfade kill", help="what the kill file and the audit log say")
     place.add_options(parser)
     place.add_json(parser)
+
+
+class Others(Protocol):
+    """Which other nodes were told (`gateway.cli.kill_others.Others`)."""
+
+    told: str
+    nodes: list[str]
+    confirmed: list[str]
+    problem: str
+
+    def fields(self) -> dict[str, object]:
+        """For JSON."""
+        ...
+
+
+class Teller(Protocol):
+    """Tells the other nodes."""
+
+    def tell(self, arguments: argparse.Namespace) -> Others:
+        """Tell them, and say who was."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +78,16 @@ def run(arguments: argparse.Namespace) -> int:
         )
         return 1
     found = confirmation(data, wanted=0 if arguments.off else 1)
+    # Loaded only now: what it needs may be broken, and the file is there already.
+    others = cast(Teller, importlib.import_module("gateway.cli.kill_others")).tell(arguments)
     if arguments.json:
-        answer = {
-            "killed": not arguments.off,
-            "changed": is_new,
-            "workers": found.workers,
-            "confirmed": found.confirmed,
-        }
+        answer = {"killed": not arguments.off, "changed": is_new, **asdict(found), "shared": others.fields()}
         print(json.dumps(answer))
     else:
         print(_said(data, off=arguments.off, is_new=is_new))
         print(f"confirmed by {len(found.confirmed)} of {len(found.workers)} workers", file=sys.stderr)
-    return 0 if len(found.confirmed) == len(found.workers) else 1
+        _print_others(others)
+    return 0 if len(found.confirmed) == len(found.workers) and others.told != "no" else 1
 
 
 def confirmation(data: DataDir, *, wanted: int) -> Confirmation:
@@ -75,6 +99,15 @@ def confirmation(data: DataDir, *, wanted: int) -> Confirmation:
         if len(confirmed) == len(workers) or clock.monotonic() > until:
             return Confirmation([worker.name for worker in workers], confirmed)
         time.sleep(POLL_S)  # a command at a terminal: nothing else runs here
+
+
+def _print_others(others: Others) -> None:
+    if others.told in ("no", "unknown"):
+        print(
+            f"other nodes are not told: {others.problem}\nhint: run `crossfade kill` on each of them", file=sys.stderr
+        )
+    for node in others.nodes:
+        print(f"node {node}: {'confirmed' if node in others.confirmed else 'has not said so yet'}", file=sys.stderr)
 
 
 def _said(data: DataDir, *, off: bool, is_new: bool) -> str:

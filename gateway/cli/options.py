@@ -1,6 +1,21 @@
 """Options that commands have in common. Only argparse: `--help` loads nothing else."""
 
 import argparse
+import importlib
+from typing import Protocol, cast
+
+
+class Verbs(Protocol):
+    """A module that does what a command is asked: heavier than `--help` may be."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it. Returns the exit code."""
+        ...
+
+
+def hand_over(module: str, arguments: argparse.Namespace) -> int:
+    """Load what does it, and let it."""
+    return cast(Verbs, importlib.import_module(module)).run(arguments)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -4,13 +4,14 @@ import argparse
 import os
 from pathlib import Path
 
-from gateway import settings_file
+from gateway import settings_file, state_place
 from gateway.cli.options import add_json, add_options
-from gateway.datadir import DataDir
+from gateway.datadir import DataDir, DataDirError
 from gateway.settings import Settings
-
-__all__ = ["add_json", "add_options", "data", "settings"]
+from gateway.state_place import StatePlace
 from gateway.yamlfile import Loc
+
+__all__ = ["add_json", "add_options", "data", "settings", "state"]
 
 
 def settings(arguments: argparse.Namespace) -> Settings:
@@ -30,3 +31,20 @@ def data(arguments: argparse.Namespace) -> DataDir:
         SettingsError: they cannot be used.
     """
     return DataDir(Path(arguments.data) if arguments.data else settings(arguments).data)
+
+
+def state(arguments: argparse.Namespace) -> tuple[StatePlace, DataDir]:
+    """Where the shared state is, and the data directory.
+
+    Raises:
+        SettingsError: the settings cannot be used.
+        DataDirError: no gateway keeps anything there, or the state's secrets cannot be read.
+    """
+    found = settings(arguments)
+    directory = DataDir(found.data)
+    if not directory.state.exists():
+        raise DataDirError(
+            f"{directory.root}: no gateway has run from here. hint: name its directory with --data, or its settings "
+            "with --config"
+        )
+    return state_place.find(found, directory, os.environ), directory

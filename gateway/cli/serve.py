@@ -60,7 +60,9 @@ class Configuration:
         settings = self.settings()
         if settings.data.absolute() != data.root:
             raise DataDirError("the data directory cannot change while it is served from. hint: stop, then start")
-        return Plan(settings, data, read_secrets(settings, data), self.modules, self.environment, sockets)
+        return Plan(
+            settings, data, read_secrets(settings, data, self.environment), self.modules, self.environment, sockets
+        )
 
 
 def run(arguments: argparse.Namespace, modules: Modules | None = None) -> int:

@@ -1,10 +1,16 @@
-"""`crossfade status`: where each route stands, and who serves it; read from files, true with the control plane dead."""
+"""`crossfade status`: where each route stands, and who serves it.
+
+Weights, workers and lags are read from files, and true with the control plane dead; stages, what is missing and the
+last moves are the shared state's, and left out where it cannot be used.
+"""
 
 import argparse
+import importlib
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol, cast
 
 from gateway import clock, running
 from gateway.cli import place
@@ -13,6 +19,9 @@ from gateway.datadir import DataDir
 from gateway.settings_file import SettingsError
 from gateway.telemetry.metrics import PREFIX
 from policies.routing import PPM, Route, RoutingError, Table, Variant, decode
+
+MISSING = 3
+"""Sentences of what a rollout waits for that are shown; `explain` has all."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +41,27 @@ class RouteState:
     candidate: str | None
     revision: str | None
     weight_pct: float
+
+
+@dataclass(frozen=True, slots=True)
+class SharedView:
+    """What the shared state says."""
+
+    leader: str | None = None
+    """Who evaluates; None: nobody does, so no weight rises."""
+    nodes: list[str] = field(default_factory=list[str])
+    problem: str | None = None
+    """Why it cannot be used."""
+    rollouts: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    """By route: `gateway.control.standing.Standing`."""
+
+
+class SharedReader(Protocol):
+    """Reads it (`gateway.cli.status_shared`): heavier than `--help` may be."""
+
+    def read(self, arguments: argparse.Namespace, now: float) -> SharedView:
+        """What the shared state says."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +116,17 @@ def run(arguments: argparse.Namespace) -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1
-    state = read(data, now=clock.wall())
+    now = clock.wall()
+    state = read(data, now=now)
+    reader = cast(SharedReader, importlib.import_module("gateway.cli.status_shared"))
+    shared = reader.read(arguments, now) if data.state.exists() else SharedView()
     routes = [route for route in state.routes if arguments.route in (None, route.route)]
     if arguments.json:
-        print(json.dumps(asdict(state) | {"routes": [asdict(route) for route in routes]}))
+        rows = [asdict(route) | {"rollout": shared.rollouts.get(route.route)} for route in routes]
+        about = {"leader": shared.leader, "nodes": shared.nodes, "problem": shared.problem}
+        print(json.dumps(asdict(state) | {"routes": rows, "shared": about}))
     else:
-        _print(state, routes)
+        _print(state, routes, shared, now)
     if arguments.route is not None and not routes:
         known = ", ".join(route.route for route in state.routes) or "none"
         print(f"no route is called {arguments.route!r}. hint: there are {known}", file=sys.stderr)
@@ -186,29 +221,52 @@ def _lag_s(data: DataDir, now: float) -> float | None:
     return float(found[0]) + max(0.0, now - at) if found else None
 
 
-def _print(state: State, routes: list[RouteState]) -> None:
+def _print(state: State, routes: list[RouteState], shared: SharedView, now: float) -> None:
     print(_headline(state))
     if state.killed:
         print("KILLED: the baseline alone answers. `crossfade kill --off` takes it back.")
-    rows = [("ROUTE", "WEIGHT", "CANDIDATE", "REVISION", "BASELINE", "MODE")]
-    rows += [
-        (each.route, f"{each.weight_pct:g}%", each.candidate or "-", each.revision or "-", each.baseline, each.mode)
-        for each in routes
-    ]
+    rows = [("ROUTE", "STAGE", "WEIGHT", "PHASE", "CANDIDATE", "TO GO", "LAST MOVE")]
+    rows += [_row(each, shared.rollouts.get(each.route), now) for each in routes]
     if len(rows) > 1:
         _print_rows(rows)
     else:
         print("no routes: every request goes to the default upstream")
+    for each in routes:
+        for sentence in (shared.rollouts.get(each.route) or {}).get("missing", [])[:MISSING]:
+            print(f"  {each.route}: {sentence}")
     for worker in state.workers:
         words = [f"{worker.worker} (pid {worker.pid}): {worker.requests} requests, {worker.in_flight} in flight"]
         words += ["lease expired: baseline only"] if worker.lease_expired else []
         print(", ".join(words))
     lag = "no recorder has said yet" if state.journal_lag_s is None else f"records {state.journal_lag_s:.1f} s behind"
     print(f"journal: {state.journal_bytes / 2**20:.1f} MiB, {lag}")
+    if shared.problem is not None:
+        print(f"the shared state cannot be used, so no weight rises and no lease is renewed: {shared.problem}")
+    elif len(shared.nodes) > 1:
+        print(f"nodes: {', '.join(shared.nodes)}; {shared.leader or 'nobody'} leads")
     for name in state.missing:
         print(f"not running: {name} (its log lines say why)")
     for error in state.policy_errors:
         print(f"policy not loaded, the last good version stays: {error}")
+
+
+def _row(route: RouteState, rollout: dict[str, Any] | None, now: float) -> tuple[str, ...]:
+    revision = "" if route.revision is None else f"@{route.revision}"
+    candidate = "-" if route.candidate is None else f"{route.candidate}{revision}"
+    mode = "" if route.mode == "apply" else f" ({route.mode})"
+    weight = f"{route.weight_pct:g}%{mode}"
+    if rollout is None:
+        return route.route, "-", weight, "-", candidate, "-", "-"
+    to_go = "-" if rollout["units_to_go"] is None else f"{rollout['units_to_go']} units"
+    moved = "-" if rollout["last_move"] is None else f"{rollout['last_move']} {_ago(now - rollout['moved_at'])} ago"
+    return route.route, rollout["stage"], weight, rollout["phase"], candidate, to_go, moved
+
+
+def _ago(seconds: float) -> str:
+    for unit_s, name in ((86_400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= unit_s:
+            return f"{seconds / unit_s:.0f}{name}"
+    return f"{max(0.0, seconds):.0f}s"
 
 
 def _headline(state: State) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from gateway import boot as worker_boot
+from gateway import state_place
 from gateway.adapters.boot import LitellmBoot
 from gateway.admin import boot as admin_boot
 from gateway.admin.auth import digest
@@ -16,7 +17,7 @@ from gateway.control.table import base_table, litellm_socket
 from gateway.datadir import DataDir, DataDirError, secret
 from gateway.policy_text import surroundings
 from gateway.settings import Limits, Prices, Settings, Tls, Upstream
-from gateway.state_place import find
+from gateway.state_place import StatePlace
 from gateway.supervisor.child import Program
 
 PLAIN_VARIABLES = frozenset(
@@ -43,12 +44,14 @@ class Secrets:
     journal_key: bytes
     pepper: bytes
     admin_token: str | None
+    state: StatePlace
+    """With the password of its server and the key of its records."""
 
     def __repr__(self) -> str:
         return "Secrets(***)"
 
 
-def read_secrets(settings: Settings, data: DataDir) -> Secrets:
+def read_secrets(settings: Settings, data: DataDir, environment: Mapping[str, str]) -> Secrets:
     """The secrets' files; those in the data directory are made at the first start.
 
     Raises:
@@ -68,6 +71,7 @@ def read_secrets(settings: Settings, data: DataDir) -> Secrets:
         journal_key=secret(settings.capture.journal_key_file or data.root / "journal.key"),
         pepper=secret(settings.keys.pepper_file or data.root / "pepper"),
         admin_token=token,
+        state=state_place.find(settings, data, environment),
     )
 
 
@@ -104,16 +108,14 @@ class Plan:
         def boot(ready_fd: int) -> bytes:
             return worker_boot.encode(self._worker_boot(name, list(fds), ready_fd))
 
-        # Workers alone may see the environment's upstream keys.
-        return Program(self.modules.worker, boot, fds=tuple(fds), environment=self.environment)
+        # Workers alone may see the environment's upstream keys; they do not know the shared state.
+        environment = {
+            name: value for name, value in self.environment.items() if name != self.settings.state_password_env
+        }
+        return Program(self.modules.worker, boot, fds=tuple(fds), environment=environment)
 
     def controller(self) -> Program:
-        """The controller.
-
-        Raises:
-            DataDirError: the shared state's password or key cannot be read.
-        """
-        state = find(self.settings, self.data, self.environment)
+        """The controller."""
 
         def boot(ready_fd: int) -> bytes:
             return controller_boot.encode(
@@ -123,7 +125,7 @@ class Plan:
                     policies=str(self.settings.policies),
                     data=str(self.data.root),
                     journal_key=self.secrets.journal_key.hex(),
-                    state=state,
+                    state=self.secrets.state,
                     routing=str(self.data.routing),
                     status=str(self.data.controller_status),
                     shadow_plan=str(self.data.shadow_plan),
@@ -177,6 +179,7 @@ class Plan:
             return admin_boot.encode(
                 admin_boot.AdminBoot(
                     data=str(self.data.root),
+                    state=self.secrets.state,
                     socket=str(self.admin_socket),
                     token_sha256=None if token is None else digest(token),
                     ready_fd=ready_fd,
@@ -227,6 +230,7 @@ class Plan:
     def _without_keys(self) -> dict[str, str]:
         upstreams = self.settings.upstreams.values()
         names = {name for each in upstreams for name in (each.api_key_env, each.background_key_env)}
+        names.add(self.settings.state_password_env)
         return {name: value for name, value in self.environment.items() if name not in names}
 
 

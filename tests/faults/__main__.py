@@ -8,9 +8,12 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.contract.stores import RedisStore
+from tests.fakes.redis_server import kinds, running
 from tests.faults.bad_input import bad_input, many_heads, slow_senders
 from tests.faults.bad_upstream import bad_upstream
 from tests.faults.disk_full import can_mount, disk_full
@@ -20,6 +23,8 @@ from tests.faults.overload import keep_alive_races, mixed, overload, slow_reader
 from tests.faults.recorded import kills_recorded
 from tests.faults.replay import corpus, own_cases, replay
 from tests.faults.smuggling import fuzz_http
+from tests.faults.state_schedules import on_redis, on_sqlite
+from tests.faults.state_server import server_faults
 
 
 class Found(Protocol):
@@ -36,6 +41,27 @@ async def _disk_full(count: int, directory: Path) -> Found:
     if not can_mount():
         sys.exit("a small disk needs a mount namespace: run this as root, with unshare")
     return await asyncio.to_thread(disk_full, count, directory)
+
+
+def state_parts(count: int, directory: Path) -> list[Part]:
+    """Schedules on a file, and on each server that there is fewer of them and every fault."""
+
+    async def on_file() -> Found:
+        return await asyncio.to_thread(on_sqlite, count, directory)
+
+    async def schedules(kind: str) -> Found:
+        with tempfile.TemporaryDirectory() as folder, running(kind, Path(folder)) as server:
+            return await asyncio.to_thread(on_redis, kind, count // 10, RedisStore(server, Path(folder)))
+
+    async def faults(kind: str) -> Found:
+        with tempfile.TemporaryDirectory() as folder, running(kind, Path(folder)) as server:
+            return await asyncio.to_thread(server_faults, server, kind, Path(folder))
+
+    found: list[Part] = [("two leaders, pauses, clock jumps on a file", on_file)]
+    for kind in kinds():
+        found.append((f"the same on {kind}, with flushes", partial(schedules, kind)))
+        found.append((f"{kind} in trouble", partial(faults, kind)))
+    return found
 
 
 def parts(fault: str, directory: Path, count: int) -> list[Part]:
@@ -64,11 +90,15 @@ def parts(fault: str, directory: Path, count: int) -> list[Part]:
         ],
         "diskfull": [("a disk that fills up", lambda: _disk_full(count, directory))],
         "fuzz-http": [("mutated requests", lambda: fuzz_http(count, at("fuzz")))],
+        "state": state_parts(count, directory),
     }
     return found[fault]
 
 
-COUNTS = {"replay": 10, "kills": 200, "hangups": 10_000, "badinput": 2, "diskfull": 5_000, "fuzz-http": 100_000}
+COUNTS = {
+    "replay": 10, "kills": 200, "hangups": 10_000, "badinput": 2, "diskfull": 5_000, "fuzz-http": 100_000,
+    "state": 10_000,
+}  # fmt: skip
 """The issue's figures, or what finds something."""
 
 

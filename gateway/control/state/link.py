@@ -78,7 +78,7 @@ class Link:
         """
         now = self.monotonic()
         if now < self._paused_until:
-            raise StateDownError(f"{self._reason}; asked again in {self._paused_until - now:.1f} s")
+            raise StateDownError(self._reason)  # the same words: whoever logs changes has nothing new to say
         self._until = now + CALL_S
         try:
             yield

@@ -219,7 +219,11 @@ class SharedState(Protocol):
         ...
 
     def killed(self) -> bool | None:
-        """What was last told; None: nothing."""
+        """What was last told; None: nothing.
+
+        Who finds True makes its kill file; who sees it change from True to False takes it away. A False that stays
+        says nothing: a kill file made by hand on one node is that node's own.
+        """
         ...
 
     def heard(self, node: Node) -> None:

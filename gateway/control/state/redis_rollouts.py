@@ -77,7 +77,7 @@ class Rollouts(Base):
 
         def decide(found: list[Reply]) -> list[Command] | None:
             led, kept = self._led(found[0]), self._stored(route, found[1])
-            if led is None or led.epoch != epoch or expected != (kept.version if kept else 0):
+            if not self._leads(led, epoch) or expected != (kept.version if kept else 0):
                 return None
             return None if kept is not None and kept.epoch > epoch else [("HSET", rollouts, route, record)]
 
@@ -120,8 +120,7 @@ class Rollouts(Base):
         positions = self._sealed(f"positions/{route}", snapshot.positions)
 
         def decide(found: list[Reply]) -> list[Command] | None:
-            led = self._led(found[0])
-            if led is None or led.epoch != epoch:
+            if not self._leads(self._led(found[0]), epoch):
                 return None
             return [("HSET", key("snapshots"), route, record), ("HSET", key("positions"), route, positions)]
 
@@ -130,6 +129,13 @@ class Rollouts(Base):
         if done:
             self._newest.put("snapshot", route, Copy(epoch, snapshot.seq, 0, record))
         return done
+
+    def _leads(self, led: Led | None, epoch: int) -> bool:
+        """Whether this process was the last to be given an epoch, and it is this one.
+
+        A server that forgot may give an epoch twice; never to two processes that both may write.
+        """
+        return led is not None and led.epoch == epoch and led.holder == self._holder
 
     def _may_take(self, record: Led | None, node: str) -> bool:
         """Whether a lease that holds may be taken: from nobody we know, from ourselves, from our predecessor."""

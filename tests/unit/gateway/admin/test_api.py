@@ -5,19 +5,26 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from gateway import keys
+from gateway import clock, keys
 from gateway.admin.api import Guard, Pages, create_app
 from gateway.admin.auth import Door, digest
+from gateway.admin.operations import Operations
+from gateway.control.operating import Clock
 from gateway.datadir import DataDir, prepare
 from gateway.keys import Actor
 from gateway.state import opened
+from gateway.state_place import StatePlace
 from policies.routing import Lease, Route, Table, Upstream, Variant, encode
 from records.store import Store
 from tests.fakes.exchanges import exchange_id
 from tests.unit.records.test_store import keep, record
 
 TOKEN = "a-token-of-some-length"
-PATHS = ["/rollouts", "/exchanges", "/exchanges/{exchange_id}", "/keys", "/audit", "/openapi.json"]
+READ = [
+    "/rollouts", "/rollouts/{route}", "/decisions", "/decisions/{decision_id}", "/comparisons", "/feedback",
+    "/exchanges", "/exchanges/{exchange_id}", "/keys", "/audit", "/openapi.json",
+]  # fmt: skip
+WRITE = ["/rollouts/{route}/{verb}", "/kill"]
 
 
 @pytest.fixture
@@ -25,8 +32,13 @@ def data(tmp_path: Path) -> DataDir:
     return prepare(tmp_path)
 
 
+def pages(data: DataDir) -> Pages:
+    waits = Clock(clock.wall, clock.monotonic, lambda _: None)
+    return Pages(data, Operations(data, StatePlace(str(data.state)), waits, "1"))
+
+
 def connected(data: DataDir, door: Door) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(create_app(Pages(data), door, version="1"), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(create_app(pages(data), door, version="1"), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8081/api/v1")
 
 
@@ -37,26 +49,30 @@ async def client(data: DataDir) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def test_every_page_says_who_may_see_it(data: DataDir) -> None:
-    """The inventory: no page but these, none without a declared access, none that changes anything."""
-    routes = create_app(Pages(data), Door(), version="1").routes
-    assert [route.path for route in routes if isinstance(route, APIRoute)] == [f"/api/v1{path}" for path in PATHS]
-    assert len(routes) == len(PATHS)
+    """The inventory: no page but these, none without a declared access; what changes anything is an operator's POST."""
+    routes = create_app(pages(data), Door(), version="1").routes
+    found: dict[str, tuple[str, set[str]]] = {}
     for route in routes:
         assert isinstance(route, APIRoute)
-        guards = [each.dependency for each in route.dependencies if isinstance(each.dependency, Guard)]
-        assert [guard.access for guard in guards] == ["viewer"], route.path
-        assert route.methods == {"GET"}
+        (guard,) = [each.dependency for each in route.dependencies if isinstance(each.dependency, Guard)]
+        found[route.path.removeprefix("/api/v1")] = (guard.access, route.methods)
+    assert len(found) == len(routes)
+    assert found == {path: ("viewer", {"GET"}) for path in READ} | {path: ("operator", {"POST"}) for path in WRITE}
 
 
-@pytest.mark.parametrize("path", PATHS)
+def filled(path: str) -> str:
+    return path.format(exchange_id=exchange_id(1), route="triage", decision_id="d1", verb="hold")
+
+
+@pytest.mark.parametrize("path", [*READ, *WRITE])
 async def test_no_page_without_the_token(data: DataDir, path: str) -> None:
     """With a token configured, each page answers 401 in the shape of OpenAI's errors to who does not send it."""
-    path = path.replace("{exchange_id}", exchange_id(1))
+    method, body = ("POST", {"reason": "x"}) if path in WRITE else ("GET", None)
     async with connected(data, Door(digest(TOKEN))) as client:
-        refused = await client.get(path)
+        refused = await client.request(method, filled(path), json=body)
         assert (refused.status_code, refused.json()["error"]["code"]) == (401, "admin_refused")
-        passed = await client.get(path, headers={"authorization": f"Bearer {TOKEN}"})
-        assert passed.status_code in (200, 404, 503)
+        passed = await client.request(method, filled(path), json=body, headers={"authorization": f"Bearer {TOKEN}"})
+        assert passed.status_code in (200, 404, 409, 503)
 
 
 async def test_a_name_from_elsewhere_is_refused(client: httpx.AsyncClient) -> None:
@@ -76,6 +92,9 @@ async def test_rollouts_come_from_the_table(client: httpx.AsyncClient, data: Dat
         "table_version": 7,
         "lease_renewed_at": 1.0,
         "killed": True,
+        "leader": None,
+        "nodes": [],
+        "state_problem": None,
         "rollouts": [
             {
                 "route": "r",
@@ -83,6 +102,7 @@ async def test_rollouts_come_from_the_table(client: httpx.AsyncClient, data: Dat
                 "baseline": {"upstream": "openai", "model": None, "revision": None},
                 "candidate": {"upstream": "vllm", "model": "m", "revision": "1"},
                 "weight": 0.25,
+                "standing": None,
             }
         ],
     }
@@ -124,7 +144,16 @@ async def test_one_exchange_is_shown_whole(client: httpx.AsyncClient, data: Data
 
 
 @pytest.mark.parametrize(
-    "path", ["/exchanges?limit=0", "/exchanges?limit=201", "/exchanges?before=x'--", "/exchanges/x"]
+    "path",
+    [
+        "/exchanges?limit=0",
+        "/exchanges?limit=201",
+        "/exchanges?before=x'--",
+        "/exchanges/x",
+        "/decisions?limit=0",
+        "/comparisons?before=1",
+        "/feedback?limit=x",
+    ],
 )
 async def test_bad_questions(client: httpx.AsyncClient, path: str) -> None:
     """A parameter out of its bounds is refused in the shape of OpenAI's errors."""
@@ -138,7 +167,9 @@ async def test_state_and_records_that_cannot_be_read(client: httpx.AsyncClient, 
     folder = data.records / "exchanges" / "date=2026-11-18"
     folder.mkdir(parents=True)
     (folder / "0-a.parquet").write_bytes(b"no parquet")
-    for path in ("/keys", "/exchanges"):
+    (data.records / "comparisons" / folder.name).mkdir(parents=True)
+    (data.records / "comparisons" / folder.name / "0-a.parquet").write_bytes(b"no parquet")
+    for path in ("/keys", "/exchanges", "/decisions", "/comparisons"):
         answer = await client.get(path)
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable"), path
 
@@ -147,4 +178,4 @@ async def test_unknown_pages(client: httpx.AsyncClient) -> None:
     """What is not there is a 404, and no page of documentation loads scripts from elsewhere."""
     for path in ("/nope", "/docs", "/redoc"):
         assert (await client.get(path)).json()["error"]["code"] == "not_found"
-    assert set((await client.get("/openapi.json")).json()["paths"]) == {f"/api/v1{path}" for path in PATHS}
+    assert set((await client.get("/openapi.json")).json()["paths"]) == {f"/api/v1{path}" for path in READ + WRITE}

@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.admin.auth import Door, digest
+from gateway.admin.auth import Door, digest, is_elsewhere
 
 TOKEN = "a-token-of-some-length"
 
@@ -41,3 +41,18 @@ def test_with_a_token(authorization: str, *, passes: bool) -> None:
 def test_without_a_token(host: str, *, passes: bool) -> None:
     """Without a token only names of this machine pass: a web page cannot read the port under a name of its own."""
     assert (Door().refusal(authorization="", host=host) is None) == passes
+
+
+@pytest.mark.parametrize(
+    ("origin", "elsewhere"),
+    [
+        ("", False),
+        ("http://127.0.0.1:8081", False),
+        ("http://127.0.0.1:8082", True),
+        ("https://evil.example", True),
+        ("null", True),
+    ],
+)
+def test_pages_of_other_sites(origin: str, *, elsewhere: bool) -> None:
+    """A browser says whose page asks: only this port's own pages, and programs that are no browser, are from here."""
+    assert is_elsewhere(origin=origin, host="127.0.0.1:8081") == elsewhere

@@ -24,7 +24,7 @@ NOW = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
 def plan(tmp_path: Path, **server: object) -> Plan:
     settings = Settings.model_validate({"server": {"admin": "127.0.0.1:0", **server}})
     data = prepare(tmp_path / "data")
-    return Plan(settings, data, read_secrets(settings, data), Modules(), {}, data.run)
+    return Plan(settings, data, read_secrets(settings, data, {}), Modules(), {}, data.run)
 
 
 def certificate(folder: Path) -> dict[str, Path]:

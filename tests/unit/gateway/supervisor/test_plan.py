@@ -36,7 +36,7 @@ def plan(tmp_path: Path) -> Plan:
         }
     )
     data = prepare(tmp_path / "data")
-    return Plan(settings, data, read_secrets(settings, data), Modules(), ENVIRONMENT, tmp_path)
+    return Plan(settings, data, read_secrets(settings, data, ENVIRONMENT), Modules(), ENVIRONMENT, tmp_path)
 
 
 def test_what_a_worker_is_told(plan: Plan) -> None:
@@ -66,6 +66,20 @@ def test_what_the_control_plane_is_told(plan: Plan) -> None:
     admin = plan.admin().boot(9)
     assert admin_boot.decode(admin).token_sha256 == digest("a-token-of-some-length")
     assert b"a-token" not in admin
+    assert admin_boot.decode(admin).state == plan.secrets.state
+
+
+def test_the_password_of_the_state_is_told_to_who_needs_it(tmp_path: Path) -> None:
+    """It travels in the boot pipe of the admin process; no process has it in its environment, no worker at all."""
+    settings = Settings.model_validate({"state": "redis://cache", "state_password_env": "STATE_PASSWORD"})
+    environment = {"STATE_PASSWORD": "planted", "PATH": "/bin"}
+    data = prepare(tmp_path / "data")
+    plan = Plan(settings, data, read_secrets(settings, data, environment), Modules(), environment, tmp_path)
+    assert admin_boot.decode(plan.admin().boot(9)).state.password == "planted"
+    worker = plan.worker("w", [])
+    assert b"planted" not in worker.boot(9)
+    for program in (worker, *plan.control().values()):
+        assert "STATE_PASSWORD" not in (program.environment or {})
 
 
 def test_the_defaults_of_limits_agree() -> None:
@@ -87,7 +101,7 @@ def test_an_admin_token_that_is_none(tmp_path: Path, content: str | None) -> Non
         (tmp_path / "token").write_text(content)
     settings = Settings.model_validate({"server": {"admin_token_file": tmp_path / "token"}})
     with pytest.raises(DataDirError, match="hint"):
-        read_secrets(settings, prepare(tmp_path / "data"))
+        read_secrets(settings, prepare(tmp_path / "data"), {})
 
 
 def test_what_a_litellm_process_is_told(plan: Plan) -> None:

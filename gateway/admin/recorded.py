@@ -1,4 +1,7 @@
-"""Exchanges for the admin API, read from the records: redacted rows, as everything under `records/` is."""
+"""What was recorded, for the admin API: redacted rows, as everything under `records/` is, newest first.
+
+Exchanges' ids rise with time, so the last id of a page is where the next one begins, in each of the tables.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -6,7 +9,15 @@ from typing import Any
 
 import duckdb
 
-from gateway.admin.views import ExchangeLine, ExchangesView, ExchangeView
+from gateway.admin.views import (
+    ComparisonLine,
+    ComparisonsView,
+    ExchangeLine,
+    ExchangesView,
+    ExchangeView,
+    FeedbackLine,
+    FeedbackView,
+)
 from records.store import Store
 from records.table import EXCHANGES
 
@@ -15,9 +26,13 @@ READ_TRIES = 3
 _LINE = tuple(ExchangeLine.model_fields)
 
 
+_COMPARISON = tuple(ComparisonLine.model_fields)
+_FEEDBACK = tuple(FeedbackLine.model_fields)
+
+
 @dataclass(frozen=True, slots=True)
-class Exchanges:
-    """Reads exchanges, newest first."""
+class Recorded:
+    """Reads the records."""
 
     store: Store
 
@@ -42,6 +57,30 @@ class Exchanges:
         if not rows:
             return None
         return ExchangeView(record={name: _plain(value) for name, value in zip(columns, rows[0], strict=True)})
+
+    def comparisons(self, *, route: str | None, before: str | None, limit: int) -> ComparisonsView:
+        """The comparisons of a page of exchanges, without content."""
+        columns = ", ".join(_COMPARISON)
+        query = f"""
+        SELECT {columns} FROM comparisons_all WHERE exchange_id IN (
+            SELECT DISTINCT exchange_id FROM comparisons_all
+            WHERE (?1 IS NULL OR route = ?1) AND (?2 IS NULL OR exchange_id < ?2)
+            ORDER BY exchange_id DESC LIMIT ?3)
+        ORDER BY exchange_id DESC, asked"""  # noqa: S608 -- our own words
+        rows = self._rows(query, [route, before, limit])
+        found = [ComparisonLine.model_validate(dict(zip(_COMPARISON, row, strict=True))) for row in rows]
+        is_full = len({each.exchange_id for each in found}) == limit
+        return ComparisonsView(comparisons=found, next_before=found[-1].exchange_id if is_full else None)
+
+    def feedback(self, *, before: str | None, limit: int) -> FeedbackView:
+        """A page of what was last said of each exchange."""
+        columns = ", ".join(f"f.{name}" if name != "route" else "e.route" for name in _FEEDBACK)
+        query = f"""
+        SELECT {columns} FROM feedback f LEFT JOIN exchanges e ON e.id = f.exchange_id
+        WHERE ?1 IS NULL OR f.exchange_id < ?1 ORDER BY f.exchange_id DESC LIMIT ?2"""  # noqa: S608 -- our own words
+        rows = self._rows(query, [before, limit])
+        found = [FeedbackLine.model_validate(dict(zip(_FEEDBACK, row, strict=True))) for row in rows]
+        return FeedbackView(feedback=found, next_before=found[-1].exchange_id if len(found) == limit else None)
 
     def _rows(self, query: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
         """What a query finds.

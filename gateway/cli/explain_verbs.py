@@ -1,0 +1,55 @@
+"""What `crossfade explain` does, loaded when it is used."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from gateway.cli import place
+from gateway.control.state.opening import open_state
+from gateway.control.state.port import Decided, StateDownError
+from gateway.datadir import DataDirError
+from gateway.settings_file import SettingsError
+from policies import explain
+from policies.explain import RecordError
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print it; 1: there is nothing to explain."""
+    try:
+        where, _ = place.state(arguments)
+        state = open_state(where)
+        try:
+            looks = state.looks()
+            history = [] if arguments.history is None else state.decisions(arguments.route, max(1, arguments.history))
+        finally:
+            state.close()
+    except (SettingsError, DataDirError, StateDownError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    if arguments.history is None and arguments.route in looks:
+        history = [looks[arguments.route]]
+    if not history:
+        print(_nothing(arguments.route, sorted(looks)), file=sys.stderr)
+        return 1
+    if arguments.json:
+        found = [_fields(decided) for decided in history]
+        print(json.dumps(found[0] if arguments.history is None else found))
+    else:
+        print("\n\n".join(decided.text for decided in history))
+    return 0
+
+
+def _nothing(route: str, known: list[str]) -> str:
+    if route in known:
+        return f"nothing has been decided about {route!r} yet. hint: without --history it says what was last found"
+    there = f"there are {', '.join(known)}" if known else "a leader looks at each route with a candidate once it serves"
+    return f"nothing is known of {route!r}. hint: {there}"
+
+
+def _fields(decided: Decided) -> dict[str, Any]:
+    """A decision as JSON's values; one that this version cannot read still has its text."""
+    try:
+        return json.loads(explain.fields(explain.decode(decided.record).decision))
+    except RecordError as error:
+        return {"text": decided.text, "outcome": decided.outcome, "at": decided.at, "unreadable": str(error)}

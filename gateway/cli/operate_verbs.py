@@ -1,0 +1,74 @@
+"""The verbs of `crossfade promote|hold|resume|rollback`, loaded when one is used: the order, and what became of it."""
+
+import argparse
+import getpass
+import importlib.metadata
+import json
+import secrets
+import sys
+import time
+from dataclasses import asdict
+
+from gateway import clock
+from gateway.cli import place
+from gateway.control.operating import Clock, Operated, operate, order_of
+from gateway.control.state.opening import open_state
+from gateway.control.state.port import Order, StateDownError
+from gateway.datadir import DataDir, DataDirError
+from gateway.settings_file import SettingsError
+from gateway.state import AuditEntry, StateError, audit, opened, writing
+from policies.terms import Verb
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Give the order; 1: it was not taken."""
+    try:
+        where, data = place.state(arguments)
+    except (SettingsError, DataDirError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    now = clock.wall()
+    by = f"cli:{getpass.getuser()}"
+    order = order_of(
+        secrets.token_hex(8), arguments.route, Verb(arguments.verb), by=by, reason=arguments.reason, now=now
+    )
+    if not (_audited(data, order) or arguments.verb == Verb.ROLLBACK):
+        return 1
+    state = open_state(where)
+    try:
+        found = operate(
+            state,
+            order,
+            Clock(clock.wall, clock.monotonic, time.sleep),  # a command at a terminal: nothing else runs here
+            version=importlib.metadata.version("crossfade"),
+        )
+    except StateDownError as error:
+        print(
+            f"the shared state cannot be used: {error}\nhint: `crossfade kill` needs nothing but this node's files",
+            file=sys.stderr,
+        )
+        return 1
+    finally:
+        state.close()
+    _print(order, found, as_json=arguments.json)
+    return 0 if found.done else 1
+
+
+def _audited(data: DataDir, order: Order) -> bool:
+    """Put the order into the audit log. A rollback is not kept waiting by a log that cannot be written."""
+    try:
+        with opened(data.state) as state, writing(state):
+            audit(state, AuditEntry(order.at, order.by, f"rollout.{order.verb}", order.route, order.reason, ""))
+    except StateError as error:
+        print(f"the audit log cannot be written: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def _print(order: Order, found: Operated, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"route": order.route, "verb": order.verb, "order": order.id, **asdict(found)}))
+        return
+    print(found.text, file=sys.stdout if found.done else sys.stderr)
+    if found.alone and found.done:
+        print("no leader answered: it was done from here", file=sys.stderr)

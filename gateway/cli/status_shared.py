@@ -1,0 +1,26 @@
+"""What `crossfade status` says of the shared state."""
+
+import argparse
+from dataclasses import asdict
+
+from gateway.cli import place
+from gateway.cli.status import SharedView
+from gateway.control.standing import standings
+from gateway.control.state.opening import open_state
+from gateway.control.state.port import StateDownError
+from gateway.datadir import DataDirError
+from gateway.settings_file import SettingsError
+
+
+def read(arguments: argparse.Namespace, now: float) -> SharedView:
+    """What it says; why not, where it cannot be used."""
+    try:
+        where, _ = place.state(arguments)
+        state = open_state(where)
+        try:
+            rollouts = {route: asdict(standing) for route, standing in standings(state).items()}
+            return SharedView(state.leader(now), [node.name for node in state.nodes(now)], None, rollouts)
+        finally:
+            state.close()
+    except (SettingsError, DataDirError, StateDownError) as error:
+        return SharedView(problem=str(error))
