@@ -28,6 +28,7 @@ from gateway.control.boot import ControllerBoot, decode
 from gateway.control.keeping import read_rollout
 from gateway.control.leader import Leader
 from gateway.control.notify import Notifier
+from gateway.control.outage import Outage
 from gateway.control.outbox import SCHEMA, Outbox
 from gateway.control.policies import PolicyReader
 from gateway.control.policy_files import Compile, PolicyFolder, keep_good, load_good
@@ -90,6 +91,9 @@ class Controller:
     _nodes: int = field(default=1, init=False)
     _killed: bool | None = field(default=None, init=False)
     """What the shared state last said of the kill switch."""
+    _outage: Outage = field(init=False)
+    _away: str = field(default="", init=False)
+    """Why the shared state could not be used when it was last tried."""
     _trouble: dict[str, str] = field(default_factory=dict[str, str], init=False)
     _told: dict[str, bytes] = field(default_factory=dict[str, bytes], init=False)
 
@@ -99,6 +103,7 @@ class Controller:
         data = DataDir(Path(self.boot.data))
         outbox = Outbox(self.parts.state)
         self.reading = Reading(outbox, data.journal, bytes.fromhex(self.boot.journal_key), data.readers)
+        self._outage = Outage(self.log)
         self.leader = Leader("", self.parts.shared, self.parts.teller, self.log)
 
     def begin(self, now: float) -> None:
@@ -126,7 +131,7 @@ class Controller:
                 self._trouble[name] = f"{name}: {error}"
             except OSError as error:
                 self._trouble[name] = f"{name}: {error.filename}: {error.strerror}"
-        for name in self._trouble.keys() - before.keys():
+        for name in self._trouble.keys() - before.keys() - {"shared"}:
             hint = "the last table stays until its lease is over"
             self.log.alarm("controller.trouble", reason=self._trouble[name], hint=hint)
         return self.publisher.table is not None
@@ -159,7 +164,10 @@ class Controller:
 
     def _share(self, now: float) -> None:
         """Events to the leader, and, where that is us, to evidence and decisions."""
-        if now < self._due.get("shared", 0.0) <= now + RETRY_S or not self.leader.node:
+        if not self.leader.node:
+            return
+        if now < self._due.get("shared", 0.0) <= now + RETRY_S:
+            self._trouble["shared"] = self._away
             return
         shared = self.parts.shared
         try:
@@ -175,9 +183,12 @@ class Controller:
                 table, killed = self.publisher.table, DataDir(Path(self.boot.data)).kill.exists()
                 shared.heard(Node(self.leader.node, now, table.version if table else 0, killed))
                 self._nodes = max(1, len(shared.nodes(now)))
-        except StateDownError:
+        except StateDownError as error:
             self._due["shared"] = now + RETRY_S
+            self._away = f"shared: {error}"
+            self._outage.told(str(error), now)
             raise
+        self._outage.over(now)
 
     def _follow_kill(self, now: float) -> None:
         """Do as all nodes are told. What was told before we began is done only if it kills: nothing is un-killed."""

@@ -54,7 +54,9 @@ def read_rollout(stored: Stored) -> Found:
         rollout = msgspec.json.decode(stored.rollout, type=Rollout)
         return Found(rollout, msgspec.json.decode(stored.rollout, type=_Last).decided)
     except msgspec.MsgspecError as error:
-        raise StateDownError(f"a rollout is damaged, or of another version: {error}") from error
+        raise StateDownError(
+            f"a rollout is damaged, or of another version: {error}. hint: does every node run the same version?"
+        ) from error
 
 
 def page(evaluation: Evaluation) -> Snapshot:

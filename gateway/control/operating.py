@@ -8,10 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import msgspec
-
-from gateway.control.standing import rollout_of
+from gateway.control.keeping import read_rollout, rollout_bytes
 from gateway.control.state.port import Answered, Decided, Order, SharedState, StateDownError, Stored
+from gateway.control.telling import decision_id
 from policies import explain, rollout
 from policies.review import Conditions
 from policies.rollout import Decision
@@ -95,18 +94,18 @@ def _roll_back(state: SharedState, order: Order, now: float, version: str) -> Op
         kept = state.rollouts().get(order.route)
         if kept is None:
             return _answer(state, order, Operated("refused", f"there is no rollout of {order.route!r}", alone=True))
-        before = rollout_of(kept)
+        before = read_rollout(kept).rollout
         decision = rollout.command(before, Verb.ROLLBACK, now=now, by=order.by, reason=order.reason)
         if decision.refused:
             return _answer(state, order, Operated("refused", decision.reason, alone=True))
-        after = decision.rollout
-        new = Stored(kept.version + 1, kept.epoch, after.weight_ppm, msgspec.json.encode(after), now, order.by)
+        after, text = decision.rollout, explain.text(decision)
+        # The next leader finds the decision beside the rollout, and tells it: records, webhooks and all.
+        content = rollout_bytes(after, _decided(order, decision, kept.version + 1, text, version))
+        new = Stored(kept.version + 1, kept.epoch, after.weight_ppm, content, now, order.by)
         if new.weight_ppm >= kept.weight_ppm:
             said = "no leader answered, and there is no traffic to take back: the next leader will see the order"
             return Operated("waiting", said, alone=True)
         if state.lower(order.route, new, expected=kept.version):
-            text = explain.text(decision)
-            state.add_decision(_decided(order, decision, text, version))
             return _answer(state, order, Operated("taken", text, alone=True))
     raise StateDownError("others wrote the rollout each time. hint: try again, or use `crossfade kill`")
 
@@ -117,7 +116,9 @@ def _answer(state: SharedState, order: Order, operated: Operated) -> Operated:
     return operated
 
 
-def _decided(order: Order, decision: Decision, text: str, version: str) -> Decided:
+def _decided(order: Order, decision: Decision, number: int, text: str, version: str) -> Decided:
+    """The decision as the leader would tell it."""
     word = explain.Order(Verb(order.verb), order.by, order.reason)
-    record = explain.Record(version, decision, Conditions(), order=word)
-    return Decided(order.id, decision.at, order.route, decision.move, decision.outcome, text, explain.encode(record))
+    record = explain.encode(explain.Record(version, decision, Conditions(), order=word))
+    name = decision_id(decision, number)
+    return Decided(name, decision.at, order.route, str(decision.move), str(decision.outcome), text, record)

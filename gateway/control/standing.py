@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-import msgspec
-
-from gateway.control.state.port import Decided, SharedState, StateDownError, Stored
+from gateway.control.keeping import read_rollout
+from gateway.control.state.port import Decided, SharedState, Stored
 from policies import explain, rollout
 from policies.explain import RecordError
 from policies.results import Results
@@ -54,7 +53,10 @@ def standings(state: SharedState) -> dict[str, Standing]:
 
 
 def _standing(route: str, kept: Stored, look: Decided | None, last: Decided | None) -> Standing:
-    stands = rollout_of(kept)
+    found = read_rollout(kept)
+    stands = found.rollout
+    if found.decided is not None and (last is None or last.at < found.decided.at):
+        last = found.decided  # no leader has told it yet
     results = None if look is None else _results(look, stands)
     waiting = [] if results is None else rollout.blocks(stands, results)
     return Standing(
@@ -72,18 +74,6 @@ def _standing(route: str, kept: Stored, look: Decided | None, last: Decided | No
         moved_at=None if last is None else last.at,
         reason=None if last is None else _reason(last),
     )
-
-
-def rollout_of(kept: Stored) -> Rollout:
-    """The rollout of a record.
-
-    Raises:
-        StateDownError: it is none that this version knows.
-    """
-    try:
-        return msgspec.json.decode(kept.rollout, type=Rollout)
-    except msgspec.MsgspecError as error:
-        raise StateDownError(f"the rollout cannot be read: {error}. hint: is another version in charge?") from error
 
 
 def _results(look: Decided, stands: Rollout) -> Results | None:

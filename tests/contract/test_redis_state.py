@@ -1,5 +1,8 @@
 """What a server may do to the shared state that a file does not: forget, go back in time, be written to by others."""
 
+import itertools
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -238,3 +241,26 @@ def test_a_user_without_scripts_is_enough(store: RedisStore, raw: redis.Redis, r
         state.rollouts()
     assert "password" not in str(error.value).replace("username-password", "")
     assert "planted" not in repr(state._link)
+
+
+def test_a_name_that_cannot_be_looked_up_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resolver that hangs costs a bounded wait, and one attempt at a time; what it brings too late is hung up."""
+    looks, go_on = [0], threading.Event()
+
+    def hang(*_: object, **__: object) -> list[object]:
+        looks[0] += 1
+        go_on.wait(30)
+        raise socket.gaierror("no such host")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    passing = itertools.count(0, 10)  # no call is refused because the one before was
+    link = Link(Server("nowhere.example"), None, None, lambda: float(next(passing)))
+    for expected in ("no connection within", "no connection yet", "no connection yet"):
+        with pytest.raises(StateDownError, match=expected), link.call():
+            link.ask(("PING",))
+    assert looks == [1]
+    go_on.set()
+    assert link._connecting is not None
+    link._connecting.join()
+    with pytest.raises(StateDownError, match="no such host"), link.call():
+        link.ask(("PING",))

@@ -4,6 +4,7 @@ A command that may have been carried out is never repeated here: whoever asked s
 """
 
 import contextlib
+import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
@@ -19,7 +20,9 @@ from gateway.control.state.port import StateDownError
 from gateway.state_url import Server
 
 ANSWER_S = 0.25
-"""Longest wait for a connection, and for each piece of an answer."""
+"""Longest wait for each piece of an answer."""
+CONNECT_S = 0.5
+"""Longest wait for a connection, looking up the server's name and signing in included."""
 CALL_S = 1.0
 """Longest a call may take, however many answers it needs."""
 PAUSE_S = 1.0
@@ -64,6 +67,7 @@ class Link:
     ca_file: str | None
     monotonic: Callable[[], float]
     _connection: Wire | None = field(default=None, init=False)
+    _connecting: threading.Thread | None = field(default=None, init=False)
     _until: float = field(default=0.0, init=False)
     """The call's deadline."""
     _paused_until: float = field(default=float("-inf"), init=False)
@@ -139,10 +143,22 @@ class Link:
 
     def _connected(self) -> Wire:
         if self._connection is None:
-            connection = self._make()
-            connection.connect()
-            self._connection = connection
+            self._connection = self._connect()
         return self._connection
+
+    def _connect(self) -> Wire:
+        """A connection, in a thread of its own: looking up a name has no deadline, and may hang for a minute.
+
+        Raises:
+            LinkSlowError: not within CONNECT_S; it is left to itself, and until it ends no other is begun.
+        """
+        if self._connecting is not None and self._connecting.is_alive():
+            raise LinkSlowError("no connection yet")
+        attempt = _Attempt(self._make())
+        self._connecting = threading.Thread(target=attempt.run, daemon=True)
+        self._connecting.start()
+        self._connecting.join(CONNECT_S)
+        return attempt.taken()
 
     def _make(self) -> Wire:
         options: dict[str, Any] = {
@@ -166,6 +182,44 @@ class Link:
         if left_s <= 0:
             raise LinkSlowError(f"no whole answer within {CALL_S:g} s")
         return connection.read_response(timeout=min(ANSWER_S, left_s))
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One attempt to connect, which its owner may give up."""
+
+    wire: Wire
+    _lock: threading.Lock = field(default_factory=threading.Lock)  # guards the fields below
+    _done: bool = False
+    _given_up: bool = False
+    _error: Exception | None = None
+
+    def run(self) -> None:
+        """Connect; what nobody waits for any more is hung up."""
+        error: Exception | None = None
+        try:
+            self.wire.connect()
+        except (RedisError, OSError) as failure:
+            error = failure
+        with self._lock:
+            self._done, self._error = True, error
+            if self._given_up:
+                self.wire.disconnect()
+
+    def taken(self) -> Wire:
+        """The connection.
+
+        Raises:
+            LinkSlowError: there is none yet, and it is given up.
+            RedisError, OSError: there is none.
+        """
+        with self._lock:
+            if not self._done:
+                self._given_up = True
+                raise LinkSlowError(f"no connection within {CONNECT_S:g} s")
+            if self._error is not None:
+                raise self._error
+            return self.wire
 
 
 def _words(error: Exception) -> str:

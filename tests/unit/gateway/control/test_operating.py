@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gateway.control.keeping import read_rollout
 from gateway.control.operating import ANSWER_S, MAX_REASON, ROLLBACK_S, Clock, Operated, operate, order_of
 from gateway.control.state.port import Answered, Stored
 from gateway.control.state.sqlite import SqliteState
@@ -107,7 +108,8 @@ def test_a_rollback_needs_no_leader(state: SqliteState) -> None:
     kept = state.rollouts()["triage"]
     after = msgspec.json.decode(kept.rollout, type=Rollout)
     assert (kept.version, kept.weight_ppm, kept.by, after.phase) == (2, 0, "cli:ada", Phase.ROLLED_BACK)
-    (decided,) = state.decisions("triage", 10)
+    decided = read_rollout(kept).decided
+    assert decided is not None
     assert (decided.move, decided.outcome, decided.text) == ("roll_back", "ROLLBACK", found.text)
     record = explain.decode(decided.record)
     assert explain.replay(record) == record.decision
