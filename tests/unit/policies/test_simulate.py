@@ -8,7 +8,8 @@ from policies.events import PairEvent
 from policies.rules import Errors, Gates, Guards, Ladder, Latency, Quality, RollbackSettings, Rules, Stage
 from policies.simulate import Simulation, simulate, summarise, walk
 from policies.terms import Move, Outcome, Phase, Verdict
-from tests.unit.policies.events import KEY, pair
+from tests.unit.policies.events import KEY, answer, pair
+from tests.unit.policies.files import rules
 
 LADDER = Ladder((Stage(0, min_units=50), Stage(500_000, min_units=50), Stage(1_000_000)))
 PLAIN = Rules(
@@ -50,6 +51,32 @@ def test_a_bad_candidate_is_rejected_and_the_rest_is_not_read():
     assert found.deciding.results.gates[0].verdict is Verdict.FAIL
     assert found.last
     assert found.last.rollout.phase is Phase.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("missing", "outcome"),
+    [
+        ({}, Outcome.PROMOTE),
+        ({"ttft_candidate_s": 9.0}, Outcome.HOLD),
+        ({"output_candidate": None}, Outcome.HOLD),
+        ({"output_candidate": answer("always the same")}, Outcome.REJECTED),
+        ({"error_candidate": True}, Outcome.REJECTED),
+        ({"dropped": True}, Outcome.REJECTED),
+        ({"abstained": True}, Outcome.HOLD),
+    ],
+)
+def test_a_judge_alone_promotes_nobody(missing: dict[str, object], outcome: Outcome):
+    """However much it prefers the candidate: errors, latency and the outputs have to be seen, and to be good."""
+    judged = rules(
+        "gates: {latency: {ttft_p95: 1s, warmup: 0}, errors: {margin: 5%}}",
+        compare="[{judge: {upstream: claude, model: j, sample: 100%}}]",
+    )
+    whole = {"q": 1.0, "ttft_candidate_s": 0.2, "ttft_baseline_s": 0.2}
+    pairs = [
+        pair(f"u{i}", **whole | {"output_candidate": answer(f"a{i}"), "output_baseline": answer(f"b{i}")} | missing)
+        for i in range(140)
+    ]
+    assert simulate(judged, pairs).outcome is outcome
 
 
 def test_a_canary_that_turns_bad_is_rolled_back():
