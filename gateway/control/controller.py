@@ -217,8 +217,9 @@ class Controller:
             self.weighed.setdefault(route.name, found)
         promoted = [name for name, each in self.weighed.items() if each.is_promoted]
         routes = tuple(each.route for each in self.weighed.values())
-        self._write_table(table_with(self.boot.base, routes, self._keys, promoted), now)
+        # The plan first: what is served under a new table shall not meet a shadow that still draws by the old lots.
         self._replace(self.boot.shadow_plan, shadow_plan.encode(plan_of(self.weighed)))
+        self._write_table(table_with(self.boot.base, routes, self._keys, promoted), now)
 
     def _write_table(self, wanted: Table, now: float) -> None:
         served = served_of(self.weighed)

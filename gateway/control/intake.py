@@ -5,7 +5,8 @@ Rules:
    worker served from. One served under a table that nobody knows any more speaks to none.
 2. It waits for whom the lot drew beside it, at most `PATIENCE_S`; then what did not come counts as lost.
 3. Everything that waits is bounded: beyond `MOST` the oldest wait no longer.
-4. The watermark is the oldest of what waits, and of what the journals may still bring.
+4. A route's watermark is the oldest of what waits to speak to its present evidence, and of what the journals may still
+   bring. What waits for another route, or to speak to a stage that was left, holds nobody up.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -116,9 +117,18 @@ class Intake:
         for name in over:
             yield from self._end(name)
 
-    def oldest_at(self) -> float | None:
-        """When the oldest exchange that waits was made; None: none waits."""
-        return min((held.event.at for held in self.waiting.values() if held.event is not None), default=None)
+    def oldest_at(self) -> dict[EvidenceKey, float]:
+        """When the oldest exchange that waits was made, by the evidence it speaks to."""
+        oldest: dict[EvidenceKey, float] = {}
+        for held in self.waiting.values():
+            if held.event is not None and held.key is not None:
+                oldest[held.key] = min(held.event.at, oldest.get(held.key, held.event.at))
+        return oldest
+
+    def speaks_to(self, route: str) -> EvidenceKey | None:
+        """The evidence that a route's exchanges speak to under the newest table; None: not known."""
+        served = self.served[max(self.served)].get(route) if self.served else None
+        return None if served is None else served.key
 
     def take_changes(self) -> tuple[dict[str, Waiting], list[str]]:
         """What waits since the last call, or otherwise, and what waits no longer."""

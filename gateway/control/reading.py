@@ -69,8 +69,7 @@ class Reading:
         told = [(key.route, Told(None, self.lag_s, key, event)) for key, event in self._ready(found, now)]
         if not 0 <= now - self._marked_at < MARK_S:
             self._marked_at = now
-            at = watermark(now, self.lag_s, (self.intake.oldest_at(), self.journals.oldest_open_at()))
-            told += [(route, Told(at, self.lag_s)) for route in routes]
+            told += [(route, Told(at, self.lag_s)) for route, at in self._watermarks(routes, now)]
         changes, progress = self.intake.take_changes(), self.journals.progress()
         is_late = progress != self.outbox.progress and not 0 <= now - self._kept_at < POSITION_S
         if not (told or changes[0] or changes[1] or is_late):
@@ -79,6 +78,12 @@ class Reading:
         self.outbox.commit(progress, changes, told)
         self.is_open, self._kept_at, self.busy = True, now, bool(found)
         self._say()
+
+    def _watermarks(self, routes: Iterable[str], now: float) -> Iterable[tuple[str, float]]:
+        oldest, open_at = self.intake.oldest_at(), self.journals.oldest_open_at()
+        for route in routes:
+            key = self.intake.speaks_to(route)
+            yield route, watermark(now, self.lag_s, (None if key is None else oldest.get(key), open_at))
 
     def _ready(self, found: Iterable[Found], now: float) -> Iterable[Ready]:
         for one in found:

@@ -130,10 +130,20 @@ def test_going_on_from_what_was_kept() -> None:
 def test_the_watermark() -> None:
     """It is as old as what waits and what is open, but never older than anybody is waited for."""
     intake = Intake(SERVED)
-    assert intake.oldest_at() is None
+    assert intake.oldest_at() == {}
     taken(intake, meta(1, arrived_at=500.0), meta(2, arrived_at=400.0), row(meta(3, arrived_at=1.0)))
-    assert intake.oldest_at() == 400.0
+    assert intake.oldest_at() == {KEY: 400.0}
     assert watermark(NOW, 0.0, (None, None)) == NOW - SETTLE_S
     assert watermark(NOW, 60.0, (None, NOW)) == NOW - 60.0 - SETTLE_S
     assert watermark(NOW, 0.0, (NOW - 10.0, NOW - 20.0)) == NOW - 20.0
     assert watermark(NOW, 0.0, (1.0, None)) == NOW - SETTLE_S - PATIENCE_S
+
+
+def test_what_waits_for_a_stage_that_was_left_holds_nobody_up() -> None:
+    """A route's present evidence is that of the newest table; what waits to speak to an older one is told apart."""
+    later = EvidenceKey("support", KEY.candidate, 1, 10_000)
+    intake = Intake({**SERVED, 8: {"support": Served(later, Lot(PPM, 0, 0, "support"))}})
+    assert (intake.speaks_to("support"), intake.speaks_to("other")) == (later, None)
+    taken(intake, meta(1, arrived_at=400.0), meta(2, arrived_at=500.0, table_version=8))
+    assert intake.oldest_at() == {KEY: 400.0, later: 500.0}
+    assert Intake({}).speaks_to("support") is None
