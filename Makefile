@@ -73,6 +73,9 @@ fuzz-policies: $(STAMP)  ## 100,000 mutated policy files: each in force whole or
 decisions: $(STAMP)  ## error rates, power, rollback delays and timings of the decision core, at full size
 	$(BIN)/python -m tests.acceptance.decisions.report $(ARGS)
 
+histories: $(STAMP)  ## a million random histories of a rollout: none raises a weight without a certificate or an operator
+	$(BIN)/python -m tests.acceptance.decisions.histories $(ARGS)
+
 mutants: $(STAMP)  ## break the decision core one thing at a time: its unit tests must notice (ARGS="--sample N")
 	$(BIN)/python tools/mutate.py policies.rollout policies.gates policies.stats $(ARGS)
 

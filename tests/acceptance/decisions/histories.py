@@ -1,0 +1,128 @@
+"""A million random histories of a rollout, and what no history may do: `make histories`.
+
+    python -m tests.acceptance.decisions.histories [--count N]
+
+Seeded. Evidence of every kind, operators, edits, new revisions and clocks, in any order; every decision is held to
+`test_machine.check`. 1 if any breaks it, with the history's number; `--first N --count 1` runs that one again.
+"""
+
+import argparse
+import os
+import sys
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+
+from policies.results import Alarm, GateResult, GuardResult, Results
+from policies.rollout import Decision, command, revise, start, step
+from policies.rules import PPM, Ladder, Rules, Stage
+from policies.terms import Move, Verb, Verdict
+from tests.acceptance.decisions.test_machine import KEY, RULES, check
+
+STEPS = 14
+"""Decisions of one history."""
+_PART = 20_000
+_TOLD = 50
+"""Of so many histories one has its decisions explained, too: rendering costs more than deciding."""
+_BEST = Results((GateResult("quality", Verdict.PASS, "quality: PASS", lower=-0.01),), units=100)
+_PASSED_S = (0.0, 1.0, 60.0, 60.0, 60.0, 200.0, 1e7, -1e7, float("nan"))
+
+
+def palette(rng: np.random.Generator, size: int) -> list[Results]:
+    """Evidence of every kind; half of it is the best there is, so that histories climb."""
+
+    def one() -> Results:
+        gates = tuple(
+            GateResult("quality", Verdict(rng.integers(4)), "quality", required=bool(rng.random() < 0.8),
+                       futile=bool(rng.random() < 0.1))
+            for _ in range(rng.integers(3))
+        )  # fmt: skip
+        guards = tuple(GuardResult("outputs", Verdict(rng.integers(4)), "o") for _ in range(rng.integers(2)))
+        alarms = tuple(Alarm("errors", 4.0, 4.0, bool(rng.random() < 0.3), "a") for _ in range(rng.integers(2)))
+        fault, unhealthy = (["stale", None, None, None][rng.integers(4)], ["down", None, None, None][rng.integers(4)])
+        return Results(gates, guards, alarms, int(rng.choice([0, 99, 100, 400, 10**6])), fault, unhealthy)
+
+    return [_BEST if rng.random() < 1 / 2 else one() for _ in range(size)]
+
+
+def policies(rng: np.random.Generator, size: int) -> list[Rules]:
+    """Edits of the policy: other ladders, and in half of them another candidate."""
+    found = [RULES]
+    for _ in range(size):
+        weights = sorted({int(weight) for weight in rng.integers(1, PPM + 1, rng.integers(1, 5))})
+        ladder = Ladder((Stage(0), *(Stage(weight, approve=rng.choice(["auto", "manual"])) for weight in weights)))
+        key = replace(KEY, revision=str(rng.integers(3))) if rng.random() < 0.5 else KEY
+        found.append(replace(RULES, ladder=ladder, key=key))
+    return found
+
+
+def run(first: int, count: int) -> Counter[str]:
+    """Histories `first` and following; how many decisions there were, of which moves.
+
+    Raises:
+        AssertionError: one broke what must hold; the message says which.
+    """
+    rng = np.random.default_rng([17, first // _PART])
+    evidence, edits, verbs = palette(rng, 400), policies(rng, 60), list(Verb)
+    seen: Counter[str] = Counter()
+    for number in range(first, first + count):
+        draws = np.random.default_rng([23, number]).integers(0, 1 << 30, (STEPS, 3)).tolist()
+        try:
+            seen.update(_history(draws, evidence, edits, verbs, told=number % _TOLD == 0))
+        except AssertionError as error:
+            raise AssertionError(f"history {number}: {error}") from error
+    return seen
+
+
+def _history(
+    draws: list[list[int]], evidence: list[Results], edits: list[Rules], verbs: list[Verb], *, told: bool
+) -> list[str]:
+    rollout, now = start(RULES), 0.0
+    moves: list[str] = []
+    for kind, which, passed in draws:
+        found: Results | None = None
+        decision: Decision
+        if kind % 100 < 84:
+            found = evidence[which % len(evidence)]
+            moment = now + _PASSED_S[passed % len(_PASSED_S)]
+            decision = step(rollout, found, now=moment)
+            now = moment if moment == moment else now  # noqa: PLR0124 -- not a number
+        elif kind % 100 < 94:
+            decision = command(rollout, verbs[which % len(verbs)], now=now, by="ann", reason="because")
+        else:
+            decision = revise(rollout, edits[which % len(edits)], now=now)
+            assert decision.rollout.weight_ppm <= rollout.weight_ppm
+        check(rollout, decision, found, told=told)
+        rollout = decision.rollout
+        moves.append(decision.move)
+    if rollout.weight_ppm == rollout.ladder.stages[-1].served_ppm:
+        moves.append("ended at the top")
+    return moves
+
+
+def main() -> int:
+    """Print what came of them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--first", type=int, default=0)
+    arguments = parser.parse_args()
+    last = arguments.first + arguments.count
+    parts = [(first, min(_PART - first % _PART, last - first)) for first in _starts(arguments.first, last)]
+    seen: Counter[str] = Counter()
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for part in pool.map(run, *zip(*parts, strict=True)):
+            seen.update(part)
+    top = seen.pop("ended at the top", 0)
+    sys.stdout.write(f"{arguments.count} histories, {seen.total()} decisions, 0 violations; {top} ended at the top\n")
+    sys.stdout.write("".join(f"  {move:<10} {seen[move]}\n" for move in Move))
+    return 0
+
+
+def _starts(first: int, last: int) -> list[int]:
+    return [first, *range((first // _PART + 1) * _PART, last, _PART)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

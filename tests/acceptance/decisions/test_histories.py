@@ -1,0 +1,30 @@
+"""Random histories at the suite's size; `make histories` runs a million."""
+
+import pytest
+
+from policies.rollout import MOVES
+from policies.terms import Move, Phase
+from tests.acceptance.decisions.histories import STEPS, run
+
+
+def test_no_random_history_does_what_none_may():
+    """Every move is made somewhere among them, and each of their decisions holds; the same numbers give the same."""
+    seen = run(0, 1500)
+    assert set(seen) == {*Move, "ended at the top"}
+    assert seen.total() - seen["ended at the top"] == 1500 * STEPS
+    assert run(40, 60) == run(40, 60)
+
+
+@pytest.mark.parametrize(
+    ("phase", "row"),
+    [
+        (Phase.CANARY, (Move.HOLD, Move.ADVANCE, Move.PAUSE, Move.HOLD)),
+        (Phase.PAUSED, (Move.ROLL_BACK, Move.ADVANCE, Move.HOLD, Move.HOLD)),
+        (Phase.SHADOW, (Move.REJECT, Move.ADVANCE, Move.ADVANCE, Move.HOLD)),
+    ],
+)
+def test_a_broken_table_is_found(monkeypatch: pytest.MonkeyPatch, phase: Phase, row: tuple[Move, Move, Move, Move]):
+    """One cell that moves traffic where it may not is found, and the history is named."""
+    monkeypatch.setitem(MOVES, phase, row)
+    with pytest.raises(AssertionError, match=r"history \d+: "):
+        run(0, 1500)
