@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from policies import stats
 from policies.gates import evaluate
 from policies.rules import Gates, Latency, Quality, Validity
 from policies.terms import Verdict
 from tests.acceptance.decisions.measures import (
     WALL,
+    arms,
+    arms_by_peeking,
     arms_certified,
     at_most_five_percent,
     clustered,
@@ -15,6 +18,7 @@ from tests.acceptance.decisions.measures import (
     first_certified,
     running_log_e,
     share,
+    three_gates,
 )
 from tests.acceptance.decisions.streams import DATA, GATES, LAWS, GateCase, bfcl, conversations
 from tests.unit.policies.events import RULES, filled, pair
@@ -34,7 +38,28 @@ def test_a_candidate_on_its_limit_is_rarely_promoted(gate: GateCase, law: str):
 @pytest.mark.parametrize("weight", [0.05, 0.25, 0.5])
 def test_arms_one_margin_apart_are_rarely_called_equal(weight: float):
     """H1 for unpaired errors: a candidate that fails exactly 1 pp more often passes in at most 5 % of runs."""
-    assert at_most_five_percent(arms_certified(np.random.default_rng(5), 60, 6000, rates=(0.02, 0.01), weight=weight))
+    found = arms(np.random.default_rng(5), 60, 6000, rates=(0.02, 0.01), weight=weight)
+    assert at_most_five_percent(arms_certified(found))
+    assert share(arms_by_peeking(found)) > 0.20
+
+
+def test_streams_of_arms_are_what_the_statistic_computes():
+    """The screened look at the arms first certifies where the real e-value does, unit by unit."""
+    found = arms(np.random.default_rng(6), 4, 500, rates=(0.01, 0.03), weight=0.4)
+    certified = arms_certified(found, 0.05)
+    assert np.isfinite(certified).sum() >= 2
+    for row, at in enumerate(certified):
+        sides = zip(found.ours[row], found.n, found.theirs[row], found.m, strict=True)
+        exact = (stats.log_e_difference((s, n), (t, m), 0.05) >= WALL for s, n, t, m in sides)
+        assert at == next((n for n, reached in enumerate(exact, 1) if reached), np.inf)
+
+
+@pytest.mark.parametrize("at_limit", ["quality", "errors", "latency"])
+def test_three_gates_together_are_no_easier(at_limit: str):
+    """H1: with one of three gates on its limit at most 5 % are promoted, where peeking promotes about 30 %."""
+    ours, naive = three_gates(np.random.default_rng(12), 100, 3000, at_limit=at_limit)
+    assert at_most_five_percent(ours)
+    assert share(naive) > 0.15
 
 
 def test_streams_are_what_gates_compute():
