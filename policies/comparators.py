@@ -9,13 +9,13 @@ from pydantic_core import CoreSchema
 from policies.sections import Form, Name, Pointer, Section, Several, Text, with_options
 from policies.units import PPM, SharePpm
 
-SCORES = ("exact", "json_fields", "tool_calls", "judge", "python")
+SCORES = ("exact", "json_fields", "tool_calls", "judge", "python", "promptfoo")
 """Metrics that a quality gate may certify."""
 CHECKS = ("schema", "tool_calls")
 """Comparators that say whether an answer is valid, and so feed the validity gate."""
 DIAGNOSTIC = ("embedding", "feedback")
 """Shown, and used for alarms, but calibrated to nothing: no gate may rest on them."""
-GAMEABLE = ("judge", "python")
+GAMEABLE = ("judge", "python", "promptfoo")
 """Scores that an answer can be made to please: the output guards must have seen the outputs."""
 
 
@@ -90,6 +90,15 @@ class PythonScore(Section):
     """Change it when the scorer changes, so that evidence starts anew."""
 
 
+class Promptfoo(Section):
+    """How many assertions of a promptfoo configuration each answer keeps to."""
+
+    file: Text
+    """The configuration, from the policy's folder on: its `defaultTest`, or a bare list of assertions."""
+    version: Text = "1"
+    """Change it when the file changes, so that evidence starts anew."""
+
+
 class Feedback(Section):
     """What users said later (POST /v1/feedback): an alarm, never a certificate."""
 
@@ -109,6 +118,8 @@ class Comparator(Section):
     """A model's preference."""
     python: PythonScore | None = None
     """Your own function."""
+    promptfoo: Promptfoo | None = None
+    """Your assertions."""
     embedding: Embedding | None = None
     """Likeness in meaning; a diagnostic."""
     feedback: Feedback | None = None
@@ -138,7 +149,7 @@ class Comparator(Section):
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Either just a name, or a name with options."""
         schema = handler.resolve_ref_schema(handler(core_schema))
-        names = [name for name in schema["properties"] if name not in ("judge", "python", "embedding")]
+        names = [name for name in schema["properties"] if name not in ("judge", "python", "promptfoo", "embedding")]
         long_form = dict(schema) | {"minProperties": 1, "maxProperties": 1}
         description = long_form.pop("description", "")
         schema.clear()

@@ -6,7 +6,7 @@ A refusal keeps a policy from loading; a warning never does. Both say where and 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from policies.comparators import CHECKS, DIAGNOSTIC, SCORES, Embedding, Judge, PythonScore, SchemaCheck
+from policies.comparators import CHECKS, DIAGNOSTIC, SCORES, Embedding, Judge, Promptfoo, PythonScore, SchemaCheck
 from policies.compile import Surroundings, quality_metric
 from policies.request import RESPONSES
 from policies.rules import ARMS_FROM_PPM, default_hold_s
@@ -204,6 +204,8 @@ def named_files(policy: Policy) -> Iterator[tuple[Loc, str]]:
                 yield ("compare", position, comparator.name, "file"), file
             case Judge(rubric=str(rubric)):
                 yield ("compare", position, comparator.name, "rubric"), rubric
+            case Promptfoo(file=file):
+                yield ("compare", position, comparator.name, "file"), file
             case PythonScore(ref=ref):
                 yield ("compare", position, comparator.name, "ref"), ref.partition(":")[0]
             case _:

@@ -74,6 +74,7 @@ def test_a_short_route_is_the_tables_default():
         (JUDGED, "", "exact", "observed"),
         (JUDGED, "gates: {quality: {metric: judge}}", "judge", "required"),
         ("[{python: {ref: 'a.py:f'}}]", "", "python", "required"),
+        ("[{promptfoo: {file: a.yaml}}]", "", "promptfoo", "required"),
         ("[{python: {ref: 'a.py:f'}}]", "guards: {outputs: observed}", "python", "observed"),
     ],
 )

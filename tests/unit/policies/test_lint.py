@@ -121,13 +121,14 @@ def test_files_are_named_with_their_place():
     """Rubrics, schemas and scorers; whether they are there, the shell can tell."""
     compare = (
         "[exact, schema: {file: a.json}, judge: {upstream: openai, model: j, rubric: r.md}, "
-        "python: {ref: 'e/x.py:f'}, schema]"
+        "python: {ref: 'e/x.py:f'}, schema, promptfoo: {file: p.yaml}]"
     )
 
     assert list(named_files(policy(compare=compare))) == [
         (("compare", 1, "schema", "file"), "a.json"),
         (("compare", 2, "judge", "rubric"), "r.md"),
         (("compare", 3, "python", "ref"), "e/x.py"),
+        (("compare", 5, "promptfoo", "file"), "p.yaml"),
     ]
 
 
