@@ -11,6 +11,7 @@ import httpx
 
 from gateway import checkup
 from gateway.checkup import Finding
+from gateway.checkup_state import shared_state
 from gateway.cli import place
 from gateway.datadir import DataDir
 from gateway.settings import Settings
@@ -59,6 +60,7 @@ def findings(arguments: argparse.Namespace) -> Iterator[Finding]:
     data = DataDir(settings.data)
     yield from checkup.storage(settings, data)
     yield from checkup.files(settings, os.environ)
+    yield from shared_state(settings, data, os.environ)
     yield from checkup.policies(settings)
     yield from checkup.ports(settings, data)
     yield from checkup.upstreams(settings)

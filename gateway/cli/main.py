@@ -11,6 +11,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("gateway.cli.serve", "serve: the data port, the admin port, and all that runs beside them"),
     "doctor": ("gateway.cli.doctor", "check this machine, the settings and the upstreams, and say what to do"),
     "status": ("gateway.cli.status", "where each route stands, in one table"),
+    "top": ("gateway.cli.top", "the same, over and over"),
     "explain": ("gateway.cli.explain", "why a rollout stands where it does, with every gate's numbers"),
     "promote": ("gateway.cli.operate", "an operator's word: take the next stage, or approve it"),
     "hold": ("gateway.cli.operate", "an operator's word: stay on this stage"),

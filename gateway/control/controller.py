@@ -274,6 +274,9 @@ class Controller:
         found.append(Sample(f"{PREFIX}evidence_lag_seconds", self.reading.lag_s))
         found.append(Sample(f"{PREFIX}outbox_events", self.reading.outbox.pending))
         found.append(Sample(f"{PREFIX}leader", int(self.leader.leads)))
+        counts = self.parts.shared.counts()
+        found.append(Sample(f"{PREFIX}state_refused_total", counts.refused))
+        found.append(Sample(f"{PREFIX}state_restored_total", counts.restored))
         return found
 
     def _is_due(self, what: str, every_s: float, now: float) -> bool:

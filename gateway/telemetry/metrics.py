@@ -140,6 +140,14 @@ METRICS: tuple[Metric, ...] = (
         ("evidence_lag_seconds", "gauge", "How late the controller reads the journals.", (), ()),
         ("outbox_events", "gauge", "Events that the shared state does not have yet.", (), ()),
         ("leader", "gauge", "1 on the node that evaluates.", (), ()),
+        (
+            "state_refused_total",
+            "counter",
+            "Records of the shared state that were not ours, and were not taken.",
+            (),
+            (),
+        ),
+        ("state_restored_total", "counter", "Records that the shared state had lost, and that were put back.", (), ()),
         ("webhooks_total", "counter", "Notifications, by what became of them.", ("outcome",), ()),
     ),
     *_rows(

@@ -153,6 +153,14 @@ def test_status_shows_where_rollouts_stand(
     assert found["shared"]["problem"] is None
 
 
+def test_top_looks_again(data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str]) -> None:
+    """`top` shows what `status` shows, as often as it is told."""
+    assert main(["top", "--times", "1"]) == 1
+    once = capsys.readouterr().out
+    assert "nothing serves from" in once
+    assert "\x1b" not in once  # no terminal
+
+
 def test_kill_tells_every_node(data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str]) -> None:
     """The flag is set for all nodes and taken back, those that confirm are named, and both are audited."""
     state.heard(Node("n1", clock.wall(), killed=True))

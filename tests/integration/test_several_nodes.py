@@ -1,0 +1,128 @@
+"""Two whole gateways on one real server of the shared state: one history, and no app that feels the server's end."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from policies.routing import decode
+from tests.fakes.redis_server import RedisServer, running
+from tests.fakes.thread import in_thread
+from tests.fakes.upstream import FakeUpstream
+from tests.integration.serving import REAL, Serving, await_true
+from tests.integration.test_serve import POLICY, ask
+
+pytestmark = pytest.mark.slow
+
+ROUTE = "support-triage"
+
+
+@pytest.fixture(params=["redis", "valkey"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with running(request.param, tmp_path_factory.mktemp("r")) as found:
+        yield found
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, server: RedisServer) -> Iterator[list[Serving]]:
+    (tmp_path / "state.key").write_text("ab" * 32)
+    with in_thread(FakeUpstream(require_key=False)) as upstream:
+        url = upstream.base_url
+        settings = (
+            f"upstreams: {{openai: {{base_url: '{url}'}}, vllm: {{kind: vllm, base_url: '{url}'}}}}\n"
+            f"state: {server.url}\nstate_key_file: {tmp_path / 'state.key'}\n"
+        )
+        found: list[Serving] = []
+        for name in ("one", "two"):
+            (tmp_path / name / "policies").mkdir(parents=True)
+            (tmp_path / name / "policies" / "a.yaml").write_text(POLICY)
+            found.append(Serving(tmp_path / name, settings, worker=REAL))
+        with found[0], found[1]:
+            for node in found:
+                node.await_ready()
+                node.await_control()
+            yield found
+
+
+def weight_ppm(node: Serving) -> int:
+    table = decode((node.data / "routing.json").read_bytes())
+    return next(route.weight_ppm for route in table.routes if route.name == ROUTE)
+
+
+def post(node: Serving, path: str, **fields: object) -> httpx.Response:
+    url = f"http://127.0.0.1:{node.admin_port}/api/v1{path}"
+    return httpx.post(url, json={"reason": "a test"} | fields, timeout=20.0, trust_env=False)
+
+
+def leader(node: Serving) -> str | None:
+    return node.admin("/api/v1/rollouts").json()["leader"]
+
+
+def test_two_nodes_are_one_gateway(nodes: list[Serving], server: RedisServer) -> None:
+    """An operator's word on one node moves both; the server may die and forget everything, and nothing moves."""
+    one, two = nodes
+    await_true(lambda: leader(one) is not None, "somebody leads")
+    await_true(lambda: len(one.admin("/api/v1/rollouts").json()["nodes"]) == 2, "both nodes are heard of")
+    assert leader(one) == leader(two)
+    await_true(lambda: one.admin(f"/api/v1/rollouts/{ROUTE}").status_code == 200, "the rollout begins")
+
+    # Whoever leads takes it, wherever it is said.
+    promoted = post(two, f"/rollouts/{ROUTE}/promote")
+    assert (promoted.status_code, promoted.json()["outcome"]) == (200, "taken"), promoted.text
+    await_true(lambda: [weight_ppm(node) for node in nodes] == [10_000, 10_000], "both tables follow")
+
+    # The server dies with all it knew: it keeps nothing on its disk.
+    server.stop()
+    for _ in range(10):
+        assert ask(one)
+        assert ask(two)
+    await_true(lambda: bool(one.events("state.away") and two.events("state.away")), "it is noticed")
+    assert one.admin("/api/v1/rollouts").json()["state_problem"] is not None
+    assert [weight_ppm(node) for node in nodes] == [10_000, 10_000]
+    assert post(one, "/rollouts/" + ROUTE + "/promote").status_code == 503
+
+    server.start()
+    await_true(lambda: leader(one) is not None, "somebody leads again")
+    await_true(lambda: one.admin(f"/api/v1/rollouts/{ROUTE}").status_code == 200, "the rollout is put back")
+    assert one.admin(f"/api/v1/rollouts/{ROUTE}").json()["standing"]["stage"] == "1%"
+    assert [weight_ppm(node) for node in nodes] == [10_000, 10_000]
+    for node in nodes:
+        assert len(node.events("state.away")) <= 3, node.events("state.away")
+
+    rolled_back = post(one, f"/rollouts/{ROUTE}/rollback")
+    assert (rolled_back.status_code, rolled_back.json()["outcome"]) == (200, "taken"), rolled_back.text
+    await_true(lambda: [weight_ppm(node) for node in nodes] == [0, 0], "both tables follow")
+
+    assert post(two, "/kill").json()["nodes_told"] is True
+    await_true(lambda: all((node.data / "KILL").exists() for node in nodes), "every node is killed")
+    assert post(one, "/kill", off=True).json()["nodes_told"] is True
+    await_true(lambda: not any((node.data / "KILL").exists() for node in nodes), "and none any more")
+
+
+def test_another_node_leads_when_one_is_gone(nodes: list[Serving]) -> None:
+    """When the leading controller is killed or stopped for good, the other node leads on, and takes orders."""
+    one, two = nodes
+    await_true(lambda: leader(one) is not None, "somebody leads")
+    await_true(lambda: one.admin(f"/api/v1/rollouts/{ROUTE}").status_code == 200, "the rollout begins")
+    first = leader(one)
+    leading = next(node for node in nodes if _name(node) == first)
+    other = two if leading is one else one
+    pid = leading.pid_of("controller")
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await_true(lambda: leader(other) not in (None, first), "the other leads")
+        assert post(other, f"/rollouts/{ROUTE}/promote").json()["outcome"] == "taken"
+        await_true(lambda: weight_ppm(other) == 10_000, "its table follows")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    await_true(lambda: weight_ppm(leading) == 10_000, "the one that slept follows, too")
+    assert leader(one) != first
+
+
+def _name(node: Serving) -> str:
+    """What the node calls itself."""
+    return node.events("leader.leads")[-1]["node"] if node.events("leader.leads") else ""
