@@ -13,7 +13,7 @@ def test_the_table_follows_the_conventions() -> None:
     names = [metric.name for metric in METRICS]
     assert len(set(names)) == len(names)
     for metric in METRICS:
-        assert re.fullmatch(r"crossfade_[a-z_]+", metric.name)
+        assert re.fullmatch(r"crossfade_[a-z0-9_]+", metric.name)
         assert metric.name.endswith("_total") == (metric.type == "counter"), metric.name
         assert bool(metric.buckets) == (metric.type == "histogram"), metric.name
         assert list(metric.buckets) == sorted(set(metric.buckets))
@@ -23,6 +23,7 @@ def test_the_table_follows_the_conventions() -> None:
 def test_labels_are_closed_sets() -> None:
     """Only the labels that configuration and code bound are used: no key, user or request id."""
     known = {"route", "variant", "model", "status_class", "reason", "kind", "version", "process", "revision", "table"}
+    known |= {"gate", "detector", "outcome"}
     assert {label for metric in METRICS for label in metric.labels} <= known
 
 
