@@ -170,9 +170,10 @@ class Comparing:
 
     def _agree(self, pair: Pair, scores: Mapping[str, Score]) -> float:
         """The metric's likeness, or that of the first comparator that has one."""
-        known = [scores[name].agree for name in (self.metric, *self._pure) if name in scores]
-        plain = float(exact.same(pair.baseline, pair.candidate, normalize=True))
-        return next((agree for agree in known if agree is not None), plain)
+        for name in (self.metric, *self._pure):
+            if name in scores and (agree := scores[name].agree) is not None:
+                return agree
+        return float(exact.same(pair.baseline, pair.candidate, normalize=True))
 
 
 def _settle(pair: Pair, scores: Mapping[str, Score]) -> Settled:

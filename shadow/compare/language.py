@@ -14,19 +14,24 @@ _LEAST_SHARE = 0.12
 _CLEAR_LEAD = 2
 _MOST_CHARS = 4000
 
-_SCRIPTS = (
-    ("greek", 0x0370, 0x03FF),
-    ("cyrillic", 0x0400, 0x052F),
-    ("hebrew", 0x0590, 0x05FF),
-    ("arabic", 0x0600, 0x06FF),
-    ("devanagari", 0x0900, 0x097F),
-    ("bengali", 0x0980, 0x09FF),
-    ("tamil", 0x0B80, 0x0BFF),
-    ("thai", 0x0E00, 0x0E7F),
-    ("kana", 0x3040, 0x30FF),
-    ("han", 0x3400, 0x9FFF),
-    ("hangul", 0xAC00, 0xD7A3),
-)
+_SCRIPTS = {
+    name: re.compile(f"[{first}-{last}]")
+    for name, first, last in (
+        ("greek", "\u0370", "\u03ff"),
+        ("cyrillic", "\u0400", "\u052f"),
+        ("hebrew", "\u0590", "\u05ff"),
+        ("arabic", "\u0600", "\u06ff"),
+        ("devanagari", "\u0900", "\u097f"),
+        ("bengali", "\u0980", "\u09ff"),
+        ("tamil", "\u0b80", "\u0bff"),
+        ("thai", "\u0e00", "\u0e7f"),
+        ("kana", "\u3040", "\u30ff"),
+        ("han", "\u3400", "\u9fff"),
+        ("hangul", "\uac00", "\ud7a3"),
+    )
+}
+"""Letters of each; of every other script nothing is known but that it is letters: `latin`."""
+_LATIN = re.compile("[\0-\u036f]+")
 _KANA_IS_JAPANESE = 0.1
 _WORD = re.compile(r"[^\W\d_]+")
 _SMALL_WORDS = {
@@ -53,26 +58,23 @@ def differs(one: str, other: str) -> bool:
 def of(text: str) -> str:
     """The language or script of a text; empty: not clear."""
     beginning = text[:_MOST_CHARS]
-    letters = [char for char in beginning if char.isalpha()]
-    if len(letters) < _FEWEST_LETTERS:
+    letters = sum(map(str.isalpha, beginning))
+    if letters < _FEWEST_LETTERS:
         return ""
-    found = Counter(map(_script, letters))
-    if found["kana"] >= _KANA_IS_JAPANESE * len(letters):
-        found["kana"] += found.pop("han", 0)
-    script, most = found.most_common(1)[0]
-    if most < _CLEAR_SHARE * len(letters):
+    foreign = _LATIN.sub("", beginning)
+    found = {name: len(script.findall(foreign)) for name, script in _SCRIPTS.items()} if foreign else {}
+    if found.get("kana", 0) >= _KANA_IS_JAPANESE * letters:
+        found["kana"] += found.pop("han")
+    found["latin"] = letters - sum(found.values())
+    script = max(found, key=found.__getitem__)
+    if found[script] < _CLEAR_SHARE * letters:
         return ""
     return _by_words(beginning) if script == "latin" else script
 
 
-def _script(char: str) -> str:
-    code = ord(char)
-    return next((name for name, first, last in _SCRIPTS if first <= code <= last), "latin")
-
-
 def _by_words(text: str) -> str:
-    words = _WORD.findall(text.lower())
-    hits = Counter({name: sum(word in small for word in words) for name, small in _LANGUAGES.items()})
+    words = Counter(_WORD.findall(text.lower()))
+    hits = Counter({name: sum(words[word] for word in small) for name, small in _LANGUAGES.items()})
     (best, most), (_, next_most) = hits.most_common(2)
-    is_clear = most >= max(_FEWEST_WORDS, _LEAST_SHARE * len(words), _CLEAR_LEAD * next_most)
+    is_clear = most >= max(_FEWEST_WORDS, _LEAST_SHARE * words.total(), _CLEAR_LEAD * next_most)
     return best if is_clear else ""

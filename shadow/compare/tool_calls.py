@@ -18,7 +18,6 @@ from shadow.compare.pair import Answer, Comparator, Fields, Pair, Score, ToolCal
 _NUMBER = re.compile(r"[-+]?\d{1,30}(?:\.\d{1,30})?")
 _SAYS_NOTHING = str.maketrans({**dict.fromkeys(" \t\n,./-_*^"), '"': "'"})
 _TEXT = frozenset({"string"})
-_MAX_CALLS = 1000
 
 
 def make(options: Mapping[str, object]) -> Comparator:
@@ -28,7 +27,7 @@ def make(options: Mapping[str, object]) -> Comparator:
     def compare(pair: Pair) -> Score:
         tools = asked.tools(pair.asked)
         ours, theirs = (
-            Counter(_form(call, tools.get(call.name), ignore) for call in answer.calls[:_MAX_CALLS])
+            Counter(_form(call, tools.get(call.name), ignore) for call in answer.calls)
             for answer in (pair.baseline, pair.candidate)
         )
         equal = ours == theirs

@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from policies.events import Output
 from records.comparison import Comparison
+from shadow.compare import answer as answers
 from shadow.compare.pair import Answer, Pair, Score
 from shadow.comparing import Comparing
-from tests.unit.shadow.pairs import answer, called, pair, tool
+from tests.unit.shadow.pairs import CHAT, JSON, UNHURRIED, WORDS, answer, called, pair, swapped, tool
 
 
 @dataclass
@@ -167,3 +170,39 @@ async def test_an_answer_that_refuses_is_no_silence() -> None:
     """A refusal is compared, not thrown out."""
     found = await comparing("exact").compare(pair("yes", Answer("", refusal="no")))
     assert (found.q, found.settled) == (-1.0, "")
+
+
+KEYS = ("messages", "tools", "functions", "response_format", "text", "input", "prompt", "instructions")
+REQUESTS = st.dictionaries(st.sampled_from(KEYS), JSON, max_size=3) | st.fixed_dictionaries(
+    {
+        "tools": st.just([tool("f", {"a": {"type": "string"}})]),
+        "response_format": st.fixed_dictionaries(
+            {"type": st.just("json_schema"), "json_schema": st.fixed_dictionaries({"schema": JSON})}
+        ),
+    }
+)
+FUNCTIONS = JSON | st.fixed_dictionaries({"name": st.just("f"), "arguments": WORDS})
+CALLS = st.lists(st.fixed_dictionaries({"function": FUNCTIONS}), max_size=2)
+MESSAGES = st.fixed_dictionaries({"content": WORDS | JSON.map(json.dumps) | JSON, "tool_calls": CALLS})
+
+
+@UNHURRIED
+@given(REQUESTS, MESSAGES, MESSAGES, st.sampled_from(["stop", "length", "tool_calls"]))
+def test_whatever_models_answer_is_compared(
+    request: dict[str, Any], one: dict[str, Any], other: dict[str, Any], finish: str
+) -> None:
+    """No request and no answer raises; an answer ties with itself, and likeness is the same from both sides."""
+    every = comparing("exact", "json_fields", "tool_calls", "schema", metric="exact")
+
+    def read(message: dict[str, Any], finish: str = "stop") -> Answer:
+        body = json.dumps({"choices": [{"message": message, "finish_reason": finish}]}).encode()
+        found = answers.read(CHAT, body).answer
+        return found or Answer("")
+
+    both = pair(read(one), read(other, finish), request)
+    found, turned = every.likeness(both), every.likeness(swapped(both))
+    assert found.agree == turned.agree
+    assert found.q in (0.0, -1.0)
+    msgspec.convert(found.columns()["scores_json"], str)
+    alone = every.likeness(pair(read(one), read(one), request))
+    assert (alone.q, alone.agree, alone.settled) == (0.0, 1.0, "identical")

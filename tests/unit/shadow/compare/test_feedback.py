@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from policies.terms import Owner
 from shadow.compare.feedback import Feedback, Votes
+from tests.unit.shadow.pairs import UNHURRIED
 
 SCORES = st.lists(st.tuples(st.sampled_from(Owner), st.floats(-2, 2) | st.just(math.nan)), max_size=20)
 
@@ -37,6 +38,7 @@ def test_a_clear_difference_alarms() -> None:
     assert not of((0, 0), (1000, 1000)).is_alarming
 
 
+@UNHURRIED
 @given(SCORES, SCORES)
 def test_nodes_are_added(here: list[tuple[Owner, float]], there: list[tuple[Owner, float]]) -> None:
     """In any order, on any node."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shadow.compare import json_schema
 from shadow.compare.json_schema import holds, is_usable
-from tests.unit.shadow.pairs import JSON
+from tests.unit.shadow.pairs import JSON, UNHURRIED
 
 ORDER = {
     "type": "object",
@@ -149,11 +149,12 @@ KEYWORDS = st.sampled_from(
 )  # fmt: skip
 SCHEMAS = st.recursive(
     JSON,
-    lambda inner: st.dictionaries(KEYWORDS, inner, max_size=3) | st.lists(inner, max_size=2),
-    max_leaves=8,
+    lambda inner: st.dictionaries(KEYWORDS, inner, max_size=2) | st.lists(inner, max_size=2),
+    max_leaves=4,
 )
 
 
+@UNHURRIED
 @given(st.dictionaries(KEYWORDS, SCHEMAS, max_size=4), JSON)
 def test_no_schema_raises(schema: dict[str, Any], value: Any) -> None:
     """Any object is kept to, or is not, or cannot be."""
