@@ -19,6 +19,9 @@ from policies.routing import PPM, Route
 CANDIDATE_CALL_PREFIX = "call_cf"
 """What the ids of tool calls in a candidate's answers begin with: a tool's result tells whose loop it belongs to."""
 
+_LONG_BYTES = 32 * 1024
+"""A part that is longer is not hashed whole: it may be megabytes of an image, and the loop waits."""
+
 Kind = Literal["header", "user", "conversation", "request"]
 VariantName = Literal["baseline", "candidate"]
 
@@ -92,8 +95,14 @@ def _bytes(text: str) -> bytes:
 
 
 def _hash(*parts: bytes) -> str:
-    """16 hex digits; each part's length is hashed with it, so that no two lists of parts look the same."""
-    framed = [piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)]
+    """16 hex digits; each part's length is hashed with it, so that no two lists of parts look the same.
+
+    Of a long part its length and both ends count: documents that share all of these are one conversation.
+    """
+    framed: list[bytes] = []
+    for part in parts:
+        ends = (part,) if len(part) <= _LONG_BYTES else (part[: _LONG_BYTES // 2], part[-_LONG_BYTES // 2 :])
+        framed += (len(part).to_bytes(8, "big"), *ends)
     return sha256(b"".join(framed)).hexdigest()[:16]
 
 

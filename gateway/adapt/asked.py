@@ -57,6 +57,9 @@ class _Ask(msgspec.Struct):
     prompt_cache_key: msgspec.Raw = _NULL
 
 
+_ASK = msgspec.json.Decoder(_Ask)
+
+
 def surface_of(path: str) -> Surface | None:
     """Which endpoint `path` (without its query) is; None: not one that a candidate can answer."""
     return next((surface for ending, surface in _SURFACES if path.endswith(ending)), None)
@@ -68,7 +71,7 @@ def read_asked(body: bytes, surface: Surface) -> Asked:
     Raises:
         UNREADABLE: not a request of this surface; the baseline says what is wrong with it.
     """
-    ask = msgspec.json.decode(body, type=_Ask)
+    ask = _ASK.decode(body)
     return Asked(
         surface,
         ask.model,

@@ -94,6 +94,10 @@ class Answer(msgspec.Struct):
     error: msgspec.Raw | UnsetType = UNSET
 
 
+_ANSWER = msgspec.json.Decoder(Answer)
+_encode = msgspec.json.Encoder().encode
+
+
 class _Progress:
     """How far one choice of a stream has come."""
 
@@ -125,15 +129,13 @@ class ChatStream:
         self._model = asked.model if variant.report_model == "requested" else None
         self._choices: dict[int, _Progress] = {}
         self._last: Answer | None = None
-        self._decoder = msgspec.json.Decoder(Answer)
-        self._encoder = msgspec.json.Encoder()
 
     def take(self, data: bytes) -> bytes:
         """The app's events for one event's `data`. Sets `failure` instead where the engine broke."""
         if data == b"[DONE]":
             return self._end()
         try:
-            answer = self._decoder.decode(data)
+            answer = _ANSWER.decode(data)
         except UNREADABLE:
             self.failure = Failure("failure", "malformed")
             return b""
@@ -166,7 +168,7 @@ class ChatStream:
         if self.failure or not shown:
             return b""
         answer.choices = shown
-        event = b"data: %b\n\n" % self._encoder.encode(answer)
+        event = b"data: %b\n\n" % _encode(answer)
         progress = self._choices[shown[0].index]
         if self._asked.tools and _is_blank(shown[0]) and not progress.is_decided():
             progress.held += event
@@ -228,14 +230,14 @@ class ChatStream:
         if self._asked.include_usage and self.usage is not None:
             self._last.choices = []
             self._last.usage = _fill(self.usage, self._asked)
-            tail = b"data: %b\n\n%b" % (self._encoder.encode(self._last), tail)
+            tail = b"data: %b\n\n%b" % (_encode(self._last), tail)
         return tail
 
 
 def adapt_whole(body: bytes, asked: Asked, variant: Variant) -> bytes | Failure:
     """One whole answer in the frontier's shape, or why it is none."""
     try:
-        answer = msgspec.json.decode(body, type=Answer)
+        answer = _ANSWER.decode(body)
     except UNREADABLE:
         return Failure("failure", "malformed")
     if not _is_null(answer.error):
@@ -250,7 +252,7 @@ def adapt_whole(body: bytes, asked: Asked, variant: Variant) -> bytes | Failure:
     _dress(answer, asked, asked.model if variant.report_model == "requested" else None)
     if answer.usage:
         answer.usage = _fill(answer.usage, asked)
-    return msgspec.json.encode(answer)
+    return _encode(answer)
 
 
 def call_id(found: str) -> str:

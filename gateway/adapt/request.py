@@ -21,6 +21,7 @@ _ENGINES = ("vllm", "sglang", "triton")
 _STATE = ("store", "metadata", "user", "safety_identifier", "service_tier")
 """What only the frontier keeps or sells; engines ignore it at best."""
 _HINTS = ("prediction", "verbosity")
+_UNKNOWN = frozenset((*_STATE, *_HINTS))
 _OPENAI_DEFAULTS = ("temperature", "top_p")
 """1 at OpenAI; an engine left without them takes the model's own generation_config.json."""
 
@@ -58,6 +59,10 @@ class _Message(msgspec.Struct):
     """A Responses item of type function_call has them here."""
 
 
+_FIELDS = msgspec.json.Decoder(Fields)
+_MESSAGES = msgspec.json.Decoder(list[_Message])
+
+
 def adapt_request(body: bytes, path: str, variant: Variant, *, kind: Kind) -> Adapted | Unfit:
     """The copy of `body` that `variant` is sent, its upstream being of `kind`; `path` is without its query.
 
@@ -69,15 +74,17 @@ def adapt_request(body: bytes, path: str, variant: Variant, *, kind: Kind) -> Ad
         return Unfit("not_routable")
     try:
         asked = read_asked(body, surface)
-        fields = msgspec.json.decode(body, type=Fields)
+        fields = _FIELDS.decode(body)
         for name in variant.drop:
             fields.pop(name, None)
         if kind in _ENGINES:
             turns = "input" if surface == "responses" else "messages"
-            if not _has_valid_arguments(fields.get(turns)):
+            raw = fields.get(turns)
+            messages = _MESSAGES.decode(raw) if _is_list(raw) else []
+            if not all(map(_has_valid_arguments, messages)):
                 return Unfit("invalid_tool_arguments")
             _adapt_for_engine(fields, asked)
-            _adapt_roles(fields, turns)
+            _adapt_roles(fields, turns, [message.role for message in messages])
         _ask_for_usage(fields, asked)
     except (*UNREADABLE, KeyError):  # KeyError: a message without content
         return Unfit("malformed")
@@ -89,8 +96,8 @@ def adapt_request(body: bytes, path: str, variant: Variant, *, kind: Kind) -> Ad
 
 def _adapt_for_engine(fields: Fields, asked: Asked) -> None:
     """Drop what an engine refuses, ignores or would keep, and say what it would guess."""
-    for name in (*_STATE, *_HINTS, *[name for name in fields if name.startswith("prompt_cache_")]):
-        fields.pop(name, None)
+    for name in [name for name in fields if name in _UNKNOWN or name.startswith("prompt_cache_")]:
+        del fields[name]
     tools = fields.get("tools")
     if _is_list(tools) and not msgspec.json.decode(tools, type=list[msgspec.Raw]):
         for name in ("tools", "tool_choice", "parallel_tool_calls"):
@@ -114,19 +121,15 @@ def _ask_for_usage(fields: Fields, asked: Asked) -> None:
     fields["stream_options"] = _raw(options)
 
 
-def _adapt_roles(fields: Fields, turns: str) -> None:
+def _adapt_roles(fields: Fields, turns: str, roles: list[str]) -> None:
     """Call `developer` turns `system`, and make the leading ones one turn: chat templates know one system message.
 
     `input` of Responses is only renamed: its engine merges the instructions itself.
     """
-    raw = fields.get(turns)
-    if not _is_list(raw):
-        return
-    roles = [turn.role for turn in msgspec.json.decode(raw, type=list[_Message])]
     leading = len(list(takewhile(lambda role: role in {"system", "developer"}, roles)))
     if "developer" not in roles and (leading < 2 or turns == "input"):
         return
-    messages = msgspec.json.decode(raw, type=list[Fields])
+    messages = msgspec.json.decode(fields[turns], type=list[Fields])
     for message, role in zip(messages, roles, strict=True):
         if role == "developer":
             message["role"] = msgspec.Raw(b'"system"')
@@ -147,17 +150,14 @@ def _merge(messages: list[Fields]) -> Fields:
     return messages[0] | {"content": _raw(parts)}
 
 
-def _has_valid_arguments(turns: msgspec.Raw | None) -> bool:
-    """Whether every earlier tool call's arguments are a JSON object: a chat template fails on anything else."""
-    if not _is_list(turns):
+def _has_valid_arguments(turn: _Message) -> bool:
+    """Whether a turn's tool calls' arguments are JSON objects each: a chat template fails on anything else."""
+    if not turn.tool_calls and turn.type != "function_call":
         return True
-    for turn in msgspec.json.decode(turns, type=list[_Message]):
-        texts = [call.function.arguments for call in turn.tool_calls or () if call.function]
-        if turn.type == "function_call":
-            texts.append(turn.arguments)
-        if not all(_is_object(text) for text in texts if text):
-            return False
-    return True
+    texts = [call.function.arguments for call in turn.tool_calls or () if call.function]
+    if turn.type == "function_call":
+        texts.append(turn.arguments)
+    return all(_is_object(text) for text in texts if text)
 
 
 def _is_object(text: str) -> bool:

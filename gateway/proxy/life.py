@@ -33,6 +33,10 @@ from records.exchange import Attempt, Meta, Outcome
 
 BUFFERED_BYTES = 64 * 1024
 """Bodies up to this are gathered before they are sent on, routed or not: one write instead of several."""
+LOOKED_AT_BYTES = 1024 * 1024
+MOST_COMMAS = 200_000
+"""A body longer than the one that has more than the other is no conversation: it is not gathered, nor looked into.
+Reading it would cost the loop its turn; this costs as much as a search of the bytes that came."""
 FLUSH_BYTES = 16 * 1024
 """Bytes of a streamed answer that gather before they go to the journal as a part."""
 GRACE_S = 5.0
@@ -57,10 +61,10 @@ class Life:
     """One exchange. See the module for its course."""
 
     __slots__ = (
-        "_asked_s", "_body", "_body_bytes", "_buffering", "_captured", "_connection", "_deadline_s", "_destination",
-        "_framing", "_is_stream", "_opened", "_out", "_over", "_read_s", "_relay", "_sending", "_serving", "_tail",
-        "_whole", "_worker", "answer_kept", "course", "done", "id", "id_bytes", "known", "plan", "reply", "request",
-        "request_kept", "status", "variant",
+        "_asked_s", "_body", "_body_bytes", "_buffering", "_captured", "_commas", "_connection", "_deadline_s",
+        "_destination", "_framing", "_is_stream", "_opened", "_out", "_over", "_read_s", "_relay", "_sending",
+        "_serving", "_tail", "_whole", "_worker", "answer_kept", "course", "done", "id", "id_bytes", "known", "plan",
+        "reply", "request", "request_kept", "status", "variant",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +89,7 @@ class Life:
         self._captured = worker.captured(self.id)
         self._body: list[bytes] = []
         self._body_bytes = 0
+        self._commas = 0
         self._buffering = known.reads or self._is_short()
         self._sending: Sending | None = None
         self._relay: Relay | None = None
@@ -139,7 +144,7 @@ class Life:
         if self._buffering:
             self._body.append(data)
             self._body_bytes += len(data)
-            if self._body_bytes > self._worker.routed_body_bytes():
+            if self._is_too_much(data):
                 self._stream_on()
         elif self.request.upgrade and self.status != 101:
             self._hold(data)
@@ -168,7 +173,7 @@ class Life:
 
     def on_whole(self, body: bytes) -> None:
         """The request is whole, and came in one piece."""
-        if not self._buffering:
+        if not self._buffering or len(body) > self._worker.routed_body_bytes():
             self.on_body(body)
             self.on_body_end()
             return
@@ -203,6 +208,16 @@ class Life:
         self._body_bytes += len(data)
         if self._body_bytes > BUFFERED_BYTES:
             self.break_off("refused")
+
+    def _is_too_much(self, data: bytes) -> bool:
+        """Whether the body, `data` the last of it so far, is too long to be read, or has more parts than any has."""
+        if self._body_bytes > self._worker.routed_body_bytes():
+            return True
+        if self._body_bytes <= LOOKED_AT_BYTES:
+            return False
+        came = self._body if self._body_bytes - len(data) <= LOOKED_AT_BYTES else (data,)
+        self._commas += sum(piece.count(b",") for piece in came)
+        return self._commas > MOST_COMMAS
 
     def _stream_on(self) -> None:
         """The body is too long to be read: the baseline gets it as it comes."""

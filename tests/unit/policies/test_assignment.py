@@ -103,6 +103,17 @@ def test_a_conversation_stays_when_it_becomes_more_than_text():
     assert unit(by, call({"model": "m", "messages": [turns[0], {"role": "user", "content": [{"text": "s"}]}]})) != plain
 
 
+def test_of_a_long_beginning_both_ends_count():
+    """A document's first and last pages and its length tell it from others; an image is not hashed whole."""
+    units = [
+        unit(("conversation",), call(chat("s", text)))
+        for text in ("a" * 40_000, "b" + "a" * 39_999, "a" * 39_999 + "b", "a" * 40_001, "a" * 40_000)
+    ]
+
+    assert len(set(units)) == 4
+    assert units[0] == units[4]
+
+
 def test_every_endpoint_has_its_conversation():
     """Responses by instructions and input, completions by the prompt."""
     by = ("conversation",)
