@@ -1,32 +1,38 @@
 """What an exchange keeps of a body: its bytes up to a limit, beyond it only its size and hash."""
 
-import hashlib
+from hashlib import sha256
+from typing import Protocol
+
+import msgspec
 
 
-class Kept:
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
+class Kept(msgspec.Struct, eq=False):
     """A body as it passes. `limit`: most bytes to keep; 0 keeps none (binary bodies)."""
 
-    __slots__ = ("_hash", "_limit", "_pieces", "pending", "size")
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._pieces: list[bytes] = []
-        self._hash = hashlib.sha256() if limit == 0 else None
-        self.size = 0
-        self.pending = 0
-        """Bytes kept and not yet taken."""
+    limit: int
+    size: int = 0
+    pending: int = 0
+    """Bytes kept and not yet taken."""
+    _pieces: list[bytes] = []
+    _hash: _Hash | None = None
 
     def add(self, data: bytes) -> None:
         """More of the body."""
         self.size += len(data)
         if self._hash is not None:
             self._hash.update(data)
-        if self.size <= self._limit:
+        if self.size <= self.limit:
             self._pieces.append(data)
             self.pending += len(data)
             return
         if self._hash is None:
-            self._hash = hashlib.sha256(b"".join(self._pieces))
+            self._hash = sha256(b"".join(self._pieces))
             self._hash.update(data)
         self._pieces.clear()
         self.pending = 0
@@ -42,10 +48,12 @@ class Kept:
     def take_part(self) -> bytes:
         """The bytes kept since the last call, with more of the body to come."""
         if self._hash is None:
-            self._hash = hashlib.sha256(b"".join(self._pieces))
+            self._hash = sha256(b"".join(self._pieces))
         return self.take()
 
     @property
     def sha256(self) -> str:
         """Hex; empty while all of the body is still at hand: whoever has the bytes can tell."""
-        return self._hash.hexdigest() if self._hash is not None else ""
+        if self._hash is not None:
+            return self._hash.hexdigest()
+        return "" if self.limit else sha256().hexdigest()

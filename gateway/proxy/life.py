@@ -17,13 +17,16 @@ Rules:
 Longer than a file should be: the course of one exchange is read in one place.
 """
 
+import msgspec
+
 from gateway import errors
 from gateway.proxy import admit
 from gateway.proxy.account import Course, meta
-from gateway.proxy.heads import SIZED, answer_head, frame
+from gateway.proxy.heads import SIZED, Framing, answer_head, frame
 from gateway.proxy.kept import Kept
 from gateway.proxy.known import Known
 from gateway.proxy.ports import Relay, Worker
+from gateway.proxy.serving import Serving
 from gateway.transport.failure import Failure
 from gateway.transport.message import LAST_CHUNK, Request, chunk
 from gateway.transport.sending import Reply, Sending, own_reply
@@ -57,59 +60,64 @@ _FAILURE_CODES = {
 }
 
 
-class Life:
+class Life(msgspec.Struct, eq=False):
     """One exchange. See the module for its course."""
 
-    __slots__ = (
-        "_asked_s", "_body", "_body_bytes", "_buffering", "_captured", "_commas", "_connection", "_deadline_s",
-        "_destination", "_framing", "_is_stream", "_opened", "_out", "_over", "_read_s", "_relay", "_sending",
-        "_serving", "_tail", "_whole", "_worker", "answer_kept", "course", "done", "id", "id_bytes", "known", "plan",
-        "reply", "request", "request_kept", "status", "variant",
-    )  # fmt: skip
+    worker: Worker
+    request: Request
+    connection: AppConnection
+    known: Known
+    course: Course
+    id: str
+    id_bytes: bytes
+    serving: Serving
+    destination: Destination
+    """Whom the baseline is asked of."""
+    request_kept: Kept
+    answer_kept: Kept
+    read_s: float
+    """Longest silence of an upstream."""
+    deadline_s: float
+    buffering: bool
+    """The body is gathered before anybody is asked."""
+    captured: bool
+    plan: admit.Plan = admit.UNROUTED
+    variant: str = admit.BASELINE
+    status: int = 0
+    reply: Reply | None = None
+    done: bool = False
+    _body: list[bytes] = []
+    _body_bytes: int = 0
+    _commas: int = 0
+    _sending: Sending | None = None
+    _relay: Relay | None = None
+    _framing: Framing = SIZED
+    _out: bytes = b""
+    _is_stream: bool = False
+    _tail: bytes = b""
+    """Of a stream: what came last of an event that is not whole."""
+    _over: bool = False
+    _whole: bool = False
+    """The request is whole."""
+    _opened: int = 0
+    """The journal has the exchange as it began (1), or with its answer's head (2)."""
+    _asked_s: float | None = None
 
-    def __init__(
-        self, worker: Worker, request: Request, connection: AppConnection, *, known: Known, course: Course,
+    @classmethod
+    def of(
+        cls, worker: Worker, request: Request, connection: AppConnection, *, known: Known, course: Course,
         ids: tuple[bytes, str],
-    ) -> None:  # fmt: skip
-        self._worker = worker
-        self._connection = connection
-        self._serving = serving = worker.serving
-        self._destination: Destination = serving.default
-        self.request = request
-        self.known = known
-        self.course = course
-        self.id_bytes, self.id = ids
-        self.plan = admit.UNROUTED
-        self.variant = admit.BASELINE
-        self.status = 0
-        self.reply: Reply | None = None
-        self.done = False
-        self.request_kept = Kept(0 if request.preamble.upgrade else known.kept_bytes)
-        self.answer_kept = _NO_ANSWER
-        self._captured = worker.captured(self.id)
-        self._body: list[bytes] = []
-        self._body_bytes = 0
-        self._commas = 0
-        self._buffering = known.reads or self._is_short()
-        self._sending: Sending | None = None
-        self._relay: Relay | None = None
-        self._framing = SIZED
-        self._out = b""
-        self._is_stream = False
-        self._tail = b""
-        """Of a stream: what came last of an event that is not whole."""
-        self._over = False
-        self._whole = False
-        """The request is whole."""
-        self._opened = 0
-        """The journal has the exchange as it began (1), or with its answer's head (2)."""
-        self._asked_s: float | None = None
-        self._read_s = known.read_s + GRACE_S
-        self._deadline_s = request.arrived_s + self._read_s
-
-    def _is_short(self) -> bool:
-        length = self.request.content_length
-        return not self.request.preamble.chunked and (length is None or length <= BUFFERED_BYTES)
+    ) -> "Life":  # fmt: skip
+        """The life of `request`."""
+        serving, preamble, length = worker.serving, request.preamble, request.content_length
+        id_bytes, id_ = ids
+        kept = Kept(0 if preamble.upgrade else known.kept_bytes)
+        read_s = known.read_s + GRACE_S
+        short = known.reads or (not preamble.chunked and (length is None or length <= BUFFERED_BYTES))
+        return cls(
+            worker, request, connection, known, course, id_, id_bytes, serving, serving.default, kept, _NO_ANSWER, read_s,
+            request.arrived_s + read_s, short, worker.captured(id_),
+        )  # fmt: skip
 
     @property
     def path(self) -> str:
@@ -119,7 +127,7 @@ class Life:
     @property
     def upstream(self) -> str:
         """Who was asked last."""
-        return self.course.attempts[-1].upstream if self.course.attempts else self._destination.name
+        return self.course.attempts[-1].upstream if self.course.attempts else self.destination.name
 
     @property
     def overhead_s(self) -> float:
@@ -127,13 +135,13 @@ class Life:
         return self.course.started_s or 0.0
 
     def _since_s(self) -> float:
-        return self._worker.now() - self.request.arrived_s
+        return self.worker.now() - self.request.arrived_s
 
     # The app ------------------------------------------------------------------------------------------------------
 
     def on_begin(self) -> None:
         """The request's head is here: bodies that are not to be read, and are long, go on as they come."""
-        if not self._buffering:
+        if not self.buffering:
             self._ask_baseline(more=True)
 
     def on_body(self, data: bytes) -> None:
@@ -141,7 +149,7 @@ class Life:
         if self.done:
             return
         self.request_kept.add(data)
-        if self._buffering:
+        if self.buffering:
             self._body.append(data)
             self._body_bytes += len(data)
             if self._is_too_much(data):
@@ -152,18 +160,18 @@ class Life:
             raw = self.request.upgrade or not self.request.chunked
             self._sending.write(data if raw else chunk(data))
             if self._sending.waiting_bytes > BUFFERED_BYTES:
-                self._connection.pause_reading()
+                self.connection.pause_reading()
 
     def on_body_end(self) -> None:
         """The request is whole."""
         if self.done:
             return
         self._whole = True
-        if not self._buffering:
+        if not self.buffering:
             if self._sending is not None and not self.request.upgrade:
                 self._sending.end(LAST_CHUNK if self.request.chunked else b"")
             return
-        self._buffering = False
+        self.buffering = False
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body.clear()
         if self.known.reads and not self.request.upgrade:
@@ -173,13 +181,13 @@ class Life:
 
     def on_whole(self, body: bytes) -> None:
         """The request is whole, and came in one piece."""
-        if not self._buffering or len(body) > self._worker.routed_body_bytes():
+        if not self.buffering or len(body) > self.worker.routed_body_bytes():
             self.on_body(body)
             self.on_body_end()
             return
         self.request_kept.add(body)
         self._whole = True
-        self._buffering = False
+        self.buffering = False
         if self.known.reads:
             self._follow(body)
         else:
@@ -211,7 +219,7 @@ class Life:
 
     def _is_too_much(self, data: bytes) -> bool:
         """Whether the body, `data` the last of it so far, is too long to be read, or has more parts than any has."""
-        if self._body_bytes > self._worker.routed_body_bytes():
+        if self._body_bytes > self.worker.routed_body_bytes():
             return True
         if self._body_bytes <= LOOKED_AT_BYTES:
             return False
@@ -221,7 +229,7 @@ class Life:
 
     def _stream_on(self) -> None:
         """The body is too long to be read: the baseline gets it as it comes."""
-        self._buffering = False
+        self.buffering = False
         self.course.why, self.course.why_reason = "ineligible", "too_large"
         body = b"".join(self._body)
         self._body.clear()
@@ -232,22 +240,22 @@ class Life:
     def _follow(self, body: bytes) -> None:
         """Decide, and ask whom the decision names."""
         try:
-            plan = admit.plan(self._worker, self.request.preamble, self.known, body, request_id=self.id)
+            plan = admit.plan(self.worker, self.request.preamble, self.known, body, request_id=self.id)
         except Exception as error:  # noqa: BLE001 -- the fence "plan": a mistake of ours in deciding costs no answer
-            self._worker.met_own_error("plan", error)
+            self.worker.met_own_error("plan", error)
             plan = admit.UNROUTED
         self.plan, self.course.why, self.course.why_reason = plan, plan.why, plan.reason
         if plan.refused:
             self.refuse(plan.refused)
             return
         if plan.route is not None:
-            self._destination = self._serving.destinations[plan.route.baseline.upstream]
+            self.destination = self.serving.destinations[plan.route.baseline.upstream]
         if plan.variant != admit.CANDIDATE or not self._ask_candidate(body):
             self._ask_baseline(body)
 
     def _ask_candidate(self, body: bytes) -> bool:
         """Ask the candidate; False: it cannot be asked this."""
-        relay = self._worker.ask_candidate(self, self.plan, body)
+        relay = self.worker.ask_candidate(self, self.plan, body)
         if relay is None:
             return False
         self._body = [body]  # until the candidate has answered, the baseline may still be asked
@@ -270,10 +278,10 @@ class Life:
         self.course.attempts.append(attempt)
         self._relay = self._sending = None
         self.course.why, self.course.why_reason, self.variant = "fallback", reason, admit.BASELINE
-        self._worker.fell_back()
+        self.worker.fell_back()
         body = b"".join(self._body)
         self._body.clear()
-        self._deadline_s = self._worker.now() + self._read_s
+        self.deadline_s = self.worker.now() + self.read_s
         self._ask_baseline(body)
 
     def candidate_answered(self, attempt: Attempt, usage: bytes) -> None:
@@ -283,7 +291,7 @@ class Life:
 
     def _ask_baseline(self, body: bytes = b"", *, more: bool = False) -> None:
         """Send the app's own request to the baseline's upstream. `more`: the body is not whole."""
-        request, destination = self.request, self._destination
+        request, destination = self.request, self.destination
         asked = request.preamble
         whole = not more and not asked.upgrade
         if asked.upgrade:
@@ -296,7 +304,7 @@ class Life:
         if self.course.started_s is None:
             self.course.started_s = self._asked_s
         shown = b"" if destination.own_credential else self.known.caller.pool
-        self._sending = self._worker.client.send(
+        self._sending = self.worker.client.send(
             destination.target, shown, asked.method, head + body if body else head, self, last=whole
         )
 
@@ -304,11 +312,11 @@ class Life:
 
     def on_send_blocked(self) -> None:
         """The upstream reads slowly: take no more of the app's body."""
-        self._connection.pause_reading()
+        self.connection.pause_reading()
 
     def on_send_ready(self) -> None:
         """The upstream has caught up."""
-        self._connection.resume_reading()
+        self.connection.resume_reading()
 
     def on_head(self, reply: Reply) -> None:
         """The baseline's answer begins."""
@@ -319,11 +327,11 @@ class Life:
             return
         if self.known.reads or reply.status in (401, 403):
             # Only what a key has to be good for tells that it is: a preflight or a public page is answered to anybody.
-            self._worker.answered(self.known.caller, reply.status)
+            self.worker.answered(self.known.caller, reply.status)
         self.course.head_s = self._since_s()
         self.start_answer(reply)
         if reply.status == 101 and self._sending is not None:
-            self._deadline_s = 0.0
+            self.deadline_s = 0.0
             self._sending.write(b"".join(self._body))
             self._body.clear()
 
@@ -341,7 +349,7 @@ class Life:
         if self.status:
             self.break_off("upstream_broken")
         else:
-            self.refuse(_FAILURE_CODES[failure], self._destination.name, outcome="upstream_error")
+            self.refuse(_FAILURE_CODES[failure], self.destination.name, outcome="upstream_error")
 
     # Answering ----------------------------------------------------------------------------------------------------
 
@@ -350,14 +358,14 @@ class Life:
         self.reply, self.status = reply, reply.status
         kind = reply.get(b"content-type")
         self._is_stream = kind is not None and kind.startswith(b"text/event-stream")
-        self.answer_kept = Kept(0 if reply.status == 101 else self._serving.kept_bytes(kind))
-        last = self._worker.draining() or self._connection.ends_early
+        self.answer_kept = Kept(0 if reply.status == 101 else self.serving.kept_bytes(kind))
+        last = self.worker.draining() or self.connection.ends_early
         self._framing = frame(self.request, reply, last=last)
         self._out = answer_head(reply, self._framing, self._own_headers())
 
     def _own_headers(self) -> bytes:
         ours = self.id.encode()
-        exposed = self._serving.table.expose_variant
+        exposed = self.serving.table.expose_variant
         route = self.plan.route
         lines = b"\r\nx-crossfade-request-id: " + ours
         if route is not None:
@@ -383,11 +391,11 @@ class Life:
             out = out + LAST_CHUNK if self._framing.chunked else out
             self._end("tunnel" if self.status == 101 else "complete", out, since_s=since_s)
             return
-        if self._deadline_s:
-            self._deadline_s = self.request.arrived_s + since_s + self._read_s
+        if self.deadline_s:
+            self.deadline_s = self.request.arrived_s + since_s + self.read_s
         if self._is_stream and data and self._says_end(data):
             self.keep_part()  # the app may take this for the whole answer
-        self._connection.write(out)
+        self.connection.write(out)
         if self.answer_kept.pending > FLUSH_BYTES:
             self.keep_part()
 
@@ -402,7 +410,7 @@ class Life:
         """Answer with an error of our own."""
         body = errors.body(code, detail)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        headers += errors.headers(code, retry_after_s=self._worker.retry_after_s)
+        headers += errors.headers(code, retry_after_s=self.worker.retry_after_s)
         self.variant = "gateway"
         if outcome == "refused":
             self.course.why, self.course.why_reason = "refused", code
@@ -421,7 +429,7 @@ class Life:
 
     def overdue(self, now: float) -> bool:
         """Whether the upstream has been silent for longer than the app would wait."""
-        return bool(self._deadline_s) and now > self._deadline_s
+        return bool(self.deadline_s) and now > self.deadline_s
 
     def time_out(self) -> None:
         """Give up on the upstream."""
@@ -446,33 +454,33 @@ class Life:
             return
         self.done = True
         self._sending = self._relay = None
-        if self._captured:
+        if self.captured:
             row = self._meta(outcome, self._since_s() if since_s is None else since_s)
             if self._opened:
-                self._worker.journal.close_exchange(row, self.answer_kept.take())
+                self.worker.journal.close_exchange(row, self.answer_kept.take())
             else:
-                self._worker.journal.whole(row, self.request_kept.take(), self.answer_kept.take())
+                self.worker.journal.whole(row, self.request_kept.take(), self.answer_kept.take())
         if outcome != "app_gone":
             if out:
-                self._connection.write(out)
+                self.connection.write(out)
             if broken:
-                self._connection.break_off(abort=self._framing.ends_by_closing)
+                self.connection.break_off(abort=self._framing.ends_by_closing)
             else:
-                self._connection.finish(close=self._framing.close or outcome == "tunnel")
-        self._worker.ended(self, outcome)
+                self.connection.finish(close=self._framing.close or outcome == "tunnel")
+        self.worker.ended(self, outcome)
 
     def keep_part(self) -> None:
         """Put what there is so far into the journal: it then survives this process. Not a request that is not whole."""
-        if not self._captured or self.done or not self._whole or self.request.upgrade:
+        if not self.captured or self.done or not self._whole or self.request.upgrade:
             return
         answer = self.answer_kept.take_part()
         come = 1 if self.reply is None else 2
         if self._opened < come:
             self._opened = come
             row = self._meta("lost_worker", self._since_s())
-            self._worker.journal.open(row, self.request_kept.take_part(), answer)
+            self.worker.journal.open(row, self.request_kept.take_part(), answer)
         elif answer:
-            self._worker.journal.part(self.id_bytes, answer)
+            self.worker.journal.part(self.id_bytes, answer)
 
     def _attempt(self, error: str | None, since_s: float) -> Attempt:
         if self._relay is not None:
@@ -480,7 +488,7 @@ class Life:
         course = self.course
         return Attempt(
             variant=self.variant,
-            upstream=self._destination.name,
+            upstream=self.destination.name,
             status=self.status or None,
             error=error,
             started_s=self._asked_s,
@@ -491,4 +499,4 @@ class Life:
         )
 
     def _meta(self, outcome: Outcome, since_s: float) -> Meta:
-        return meta(self, outcome, worker=self._worker.name, table_version=self._serving.table.version, since_s=since_s)
+        return meta(self, outcome, worker=self.worker.name, table_version=self.serving.table.version, since_s=since_s)

@@ -116,7 +116,7 @@ class Worker:
         if known.path == FEEDBACK_PATH and request.method == b"POST":
             return FeedbackLife(self, request, connection, known.caller)
         wall_s = self.wall()
-        life = Life(self, request, connection, known=known, course=Course(wall_s), ids=self._ids.new(wall_s))
+        life = Life.of(self, request, connection, known=known, course=Course(wall_s), ids=self._ids.new(wall_s))
         self._lives.add(life)
         if live[_IN_FLIGHT] > self.limits.in_flight:
             live[_SHED] += 1

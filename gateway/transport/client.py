@@ -68,8 +68,7 @@ class Client:
         Connections are shared only between requests of the same `credential`.
         """
         key = (target, credential)
-        sending = Sending(self, key, method, listener)
-        sending.ended = last
+        sending = Sending(self, key, method, listener, last)
         connection = self._idle_connection(key)
         if connection is not None:
             connection.carry_on(sending, head)

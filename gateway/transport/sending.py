@@ -4,6 +4,8 @@ import ssl
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from gateway.transport.failure import Failure
 from gateway.transport.message import Head, Headers, head_bytes
 
@@ -17,9 +19,11 @@ class Reply(Head):
     __slots__ = ("hops", "sized", "status")
 
     def __init__(self, status: int, raw: bytes) -> None:
-        super().__init__(raw)
+        self.raw = raw
+        self._low = low = raw.lower()
+        self._values = None
         self.status = status
-        self.sized = b"\r\ncontent-length:" in self._low
+        self.sized = low.find(b"\r\ncontent-length:") >= 0
         """It says how long its body is."""
         self.hops = self.is_of_one_hop
         """Some header of it may be of one hop."""
@@ -100,22 +104,19 @@ class Farewell(Protocol):
         ...
 
 
-class Sending:
+class Sending(msgspec.Struct, eq=False):
     """One request on its way to an upstream; whoever holds it may cancel it at any time."""
 
-    __slots__ = ("_client", "_connection", "_parts", "cancelled", "ended", "key", "listener", "method", "reused")
-
-    def __init__(self, client: Farewell, key: PoolKey, method: bytes, listener: Listener) -> None:
-        self._client = client
-        self.key = key
-        self.method = method
-        self.listener = listener
-        self.reused = False
-        self.ended = False
-        """The whole request was handed over."""
-        self.cancelled = False
-        self._connection: Carrier | None = None
-        self._parts: list[bytes] = []
+    client: Farewell
+    key: PoolKey
+    method: bytes
+    listener: Listener
+    ended: bool = False
+    """The whole request was handed over."""
+    reused: bool = False
+    cancelled: bool = False
+    _connection: Carrier | None = None
+    _parts: list[bytes] = []
 
     @property
     def waiting_bytes(self) -> int:
@@ -159,7 +160,7 @@ class Sending:
         """Have no more interest in the rest of the answer: if little is left, its connection is kept for others."""
         if self._connection is not None:
             self.listener = Leaver(self)
-            self._client.leave(self)
+            self.client.leave(self)
 
     def attach(self, connection: Carrier, *, reused: bool) -> None:
         """Its connection is there: send what has gathered."""
