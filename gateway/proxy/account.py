@@ -9,6 +9,7 @@ from gateway.proxy.kept import Kept
 from gateway.proxy.known import Known
 from gateway.transport.message import Request
 from gateway.transport.sending import Reply
+from gateway.upstreams import Destination
 from records.exchange import Attempt, Meta, Outcome, Why
 
 _HIDDEN_ANSWER = (b"set-cookie",)
@@ -56,11 +57,7 @@ class Told(Protocol):
     reply: Reply | None
     request_kept: Kept
     answer_kept: Kept
-
-    @property
-    def upstream(self) -> str:
-        """Who was asked last."""
-        ...
+    destination: Destination
 
 
 def meta(life: Told, outcome: Outcome, *, worker: str, table_version: int, since_s: float) -> Meta:
@@ -81,7 +78,7 @@ def meta(life: Told, outcome: Outcome, *, worker: str, table_version: int, since
         variant=life.variant,
         why=course.why,
         reason=course.why_reason,
-        upstream=life.upstream,
+        upstream=course.attempts[-1].upstream if course.attempts else life.destination.name,
         model=plan.model,
         unit=plan.unit,
         weight_ppm=route.weight_ppm if route is not None else 0,
@@ -97,9 +94,9 @@ def meta(life: Told, outcome: Outcome, *, worker: str, table_version: int, since
         first_byte_s=course.first_byte_s,
         total_s=since_s,
         request_bytes=life.request_kept.size,
-        request_sha256=life.request_kept.sha256,
+        request_sha256=life.request_kept.sha256(),
         response_bytes=life.answer_kept.size,
-        response_sha256=life.answer_kept.sha256,
+        response_sha256=life.answer_kept.sha256(),
         chunk_ends=course.chunk_ends,
         chunk_times_us=course.chunk_times_us,
         usage=course.usage,

@@ -7,7 +7,6 @@ import msgspec
 from gateway.proxy.keys import Caller
 from gateway.proxy.known import Known
 from gateway.proxy.serving import Serving
-from gateway.transport.message import Preamble
 from policies import assignment, matching
 from policies.routing import PPM, Route
 from records.exchange import Why
@@ -58,7 +57,7 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
 UNROUTED = Plan(None, BASELINE, "unrouted")
 
 
-def plan(state: State, preamble: Preamble, known: Known, body: bytes, *, request_id: str) -> Plan:
+def plan(state: State, known: Known, body: bytes, *, request_id: str) -> Plan:
     """Decide for one request whose body is whole.
 
     Every reason for the baseline comes before the assignment, but for those that cost something: a request that the
@@ -69,12 +68,12 @@ def plan(state: State, preamble: Preamble, known: Known, body: bytes, *, request
         return UNROUTED
     caller = known.caller
     name = caller.key.name if caller.key is not None else ""
-    call = matching.Call(known.path, preamble.values, name, caller.id, read, len(body))
-    model = read.model if isinstance(read.model, str) else ""
+    call = matching.Call(known.path, known.headers, name, caller.id, read, len(body))
+    model = read.fields.model or ""
     route = matching.find(state.serving.table.routes, call)
     if route is None:
         return Plan(None, BASELINE, "unrouted", model=model)
-    streams = bool(read.stream)
+    streams = bool(read.fields.stream)
 
     def decided(variant: str, why: Why, reason: str = "", unit: str = "", refused: str = "") -> Plan:
         return Plan(route, variant, why, reason, unit, model, streams, refused)

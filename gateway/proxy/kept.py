@@ -1,6 +1,6 @@
 """What an exchange keeps of a body: its bytes up to a limit, beyond it only its size and hash."""
 
-from hashlib import sha256
+import hashlib
 from typing import Protocol
 
 import msgspec
@@ -32,7 +32,7 @@ class Kept(msgspec.Struct, eq=False):
             self.pending += len(data)
             return
         if self._hash is None:
-            self._hash = sha256(b"".join(self._pieces))
+            self._hash = hashlib.sha256(b"".join(self._pieces))
             self._hash.update(data)
         self._pieces.clear()
         self.pending = 0
@@ -48,12 +48,11 @@ class Kept(msgspec.Struct, eq=False):
     def take_part(self) -> bytes:
         """The bytes kept since the last call, with more of the body to come."""
         if self._hash is None:
-            self._hash = sha256(b"".join(self._pieces))
+            self._hash = hashlib.sha256(b"".join(self._pieces))
         return self.take()
 
-    @property
     def sha256(self) -> str:
         """Hex; empty while all of the body is still at hand: whoever has the bytes can tell."""
         if self._hash is not None:
             return self._hash.hexdigest()
-        return "" if self.limit else sha256().hexdigest()
+        return "" if self.limit else hashlib.sha256().hexdigest()

@@ -24,7 +24,7 @@ class Known:
     """
 
     __slots__ = (
-        "_heads", "_told", "caller", "kept_bytes", "method", "no_train", "path", "pin", "read_s", "reads",
+        "_heads", "_told", "caller", "headers", "kept_bytes", "method", "no_train", "path", "pin", "read_s", "reads",
         "retry_count", "target",
     )  # fmt: skip
 
@@ -32,6 +32,7 @@ class Known:
         self.caller: Caller = callers.find(credential(preamble))
         self.method = preamble.method.decode("latin-1")
         self.target = preamble.target.decode("latin-1")
+        self.headers = preamble.values
         self.path = normal_path(preamble.target)
         self.reads = serving.reads(preamble.method, self.path)
         """The body has to be read before it is known who is asked."""

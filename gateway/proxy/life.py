@@ -115,19 +115,14 @@ class Life(msgspec.Struct, eq=False):
         read_s = known.read_s + GRACE_S
         short = known.reads or (not preamble.chunked and (length is None or length <= BUFFERED_BYTES))
         return cls(
-            worker, request, connection, known, course, id_, id_bytes, serving, serving.default, kept, _NO_ANSWER, read_s,
-            request.arrived_s + read_s, short, worker.captured(id_),
+            worker, request, connection, known, course, id_, id_bytes, serving, serving.default, kept, _NO_ANSWER,
+            read_s, request.arrived_s + read_s, short, worker.captured(id_),
         )  # fmt: skip
 
     @property
     def path(self) -> str:
         """The request's path, with our base in front."""
         return self.known.path
-
-    @property
-    def upstream(self) -> str:
-        """Who was asked last."""
-        return self.course.attempts[-1].upstream if self.course.attempts else self.destination.name
 
     @property
     def overhead_s(self) -> float:
@@ -240,7 +235,7 @@ class Life(msgspec.Struct, eq=False):
     def _follow(self, body: bytes) -> None:
         """Decide, and ask whom the decision names."""
         try:
-            plan = admit.plan(self.worker, self.request.preamble, self.known, body, request_id=self.id)
+            plan = admit.plan(self.worker, self.known, body, request_id=self.id)
         except Exception as error:  # noqa: BLE001 -- the fence "plan": a mistake of ours in deciding costs no answer
             self.worker.met_own_error("plan", error)
             plan = admit.UNROUTED
@@ -359,7 +354,7 @@ class Life(msgspec.Struct, eq=False):
         kind = reply.get(b"content-type")
         self._is_stream = kind is not None and kind.startswith(b"text/event-stream")
         self.answer_kept = Kept(0 if reply.status == 101 else self.serving.kept_bytes(kind))
-        last = self.worker.draining() or self.connection.ends_early
+        last = self.worker.draining() or (not self._whole and self.connection.ends_early)
         self._framing = frame(self.request, reply, last=last)
         self._out = answer_head(reply, self._framing, self._own_headers())
 

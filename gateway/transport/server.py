@@ -87,6 +87,13 @@ class Service(Protocol):
 class AppConnection(asyncio.Protocol):
     """One app's connection."""
 
+    __slots__ = (
+        "_began_s", "_body_bytes", "_body_left", "_closing", "_exchange", "_heard_body", "_held", "_held_bytes",
+        "_in_head", "_keep_alive", "_length", "_limits", "_linger", "_parser", "_partial", "_paused", "_plain",
+        "_quiet_bytes", "_raw", "_receiving", "_refused", "_service", "_transport", "_tunnel", "_url", "blocked",
+        "deadline_s",
+    )  # fmt: skip
+
     def __init__(self, service: Service) -> None:
         self._service = service
         self._limits = service.limits
@@ -429,7 +436,7 @@ class AppConnection(asyncio.Protocol):
             return
         if not self.blocked:
             self.deadline_s = self._service.now() + self._limits.keep_alive_s
-        if self.ends_early:
+        if self._receiving and self.ends_early:
             self._close_lingering()
         else:
             self._next_soon()

@@ -61,7 +61,7 @@ def decide(
     preamble = Preamble(b"POST /v1/chat/completions HTTP/1.1\r\nHost: g" + lines, b"POST", b"/v1/chat/completions")
     known = Known(preamble, serving, Callers(bytes(32)))
     known.caller = caller
-    return plan(state, preamble, known, body, request_id="0"), state
+    return plan(state, known, body, request_id="0"), state
 
 
 PIN = b"\r\nx-crossfade-variant: "

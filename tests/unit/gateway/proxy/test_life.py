@@ -196,19 +196,21 @@ async def test_a_routed_body_that_is_too_long_streams_to_the_baseline(tmp_path: 
 async def test_a_body_of_too_many_parts_is_not_gathered(tmp_path: Path, parts: bytes, *, gathered: bool) -> None:
     """It goes on to the baseline before it is whole; one that is as long, and is text, is read first."""
     route = Route("r", Variant("openai"), match=Match(model=("gpt-4o",)))
-    async with RawUpstream(hello) as upstream:
-        async with a_house(tmp_path, table(upstream.base_url, routes=(route,))) as house:
-            body = b'{"model":"gpt-4o","messages":[%b]}' % parts
-            raw = post(body)
-            wire = house.app()
-            send(wire, *[raw[at : at + 100_000] for at in range(0, len(raw) - 100_000, 100_000)])
-            assert wire.reading is gathered  # what goes on waits for its connection
-            await until(lambda: wire.reading)
-            send(wire, raw[len(range(0, len(raw) - 100_000, 100_000)) * 100_000 :])
-            await until(lambda: b"hello" in wire.out)
-            assert upstream.calls[0].request.body == body
-            (row,) = house.rows()
-            assert (row.meta.why, row.meta.reason) == (("assigned", "") if gathered else ("ineligible", "too_large"))
+    async with (
+        RawUpstream(hello) as upstream,
+        a_house(tmp_path, table(upstream.base_url, routes=(route,))) as house,
+    ):
+        body = b'{"model":"gpt-4o","messages":[%b]}' % parts
+        raw = post(body)
+        wire = house.app()
+        send(wire, *[raw[at : at + 100_000] for at in range(0, len(raw) - 100_000, 100_000)])
+        assert wire.reading is gathered  # what goes on waits for its connection
+        await until(lambda: wire.reading)
+        send(wire, raw[len(range(0, len(raw) - 100_000, 100_000)) * 100_000 :])
+        await until(lambda: b"hello" in wire.out)
+        assert upstream.calls[0].request.body == body
+        (row,) = house.rows()
+        assert (row.meta.why, row.meta.reason) == (("assigned", "") if gathered else ("ineligible", "too_large"))
 
 
 async def test_too_much_ahead_into_a_tunnel_ends_it(tmp_path: Path) -> None:
