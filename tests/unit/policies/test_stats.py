@@ -131,7 +131,10 @@ def pooled(candidate: tuple[float, float], baseline: tuple[float, float], p: flo
     return float(np.logaddexp(np.logaddexp(a, b), a + b)) - math.log(3)
 
 
-@pytest.mark.parametrize(("candidate", "baseline"), [((2, 60), (3, 90)), ((9, 30), (1, 40)), ((0, 50), (0, 50))])
+@pytest.mark.parametrize(
+    ("candidate", "baseline"),
+    [((2, 60), (3, 90)), ((9, 30), (1, 40)), ((0, 50), (0, 50)), ((50, 50), (50, 50)), ((50, 50), (47, 50))],
+)
 @pytest.mark.parametrize("margin", [-0.1, 0.0, 0.05])
 def test_arms_are_compared_at_the_least_of_all_nulls(
     candidate: tuple[float, float], baseline: tuple[float, float], margin: float
@@ -190,6 +193,7 @@ def test_a_quantiles_interval_names_bins():
     rejected = stats.log_quantile_e(below, 1000.0, 0.95) >= math.log(20)
     assert rejected.tolist() == [True, True, False, True, True]
     assert stats.quantile_interval(np.array([3.0, 2.0]), 0.5, 0.05) == (None, None)
+    assert stats.quantile_interval(np.array([50.0, 50.0, 50.0, 50.0, 700.0, 50.0, 50.0]), 0.5, 0.05) == (3, 4)
 
 
 def test_quantile_ratios_tell_better_from_worse():
@@ -219,10 +223,15 @@ def test_quantile_ratios_of_little_are_open():
         assert max(pair) < math.log(20)
 
 
-def test_quantile_ratios_are_the_least_over_the_bins_the_null_allows():
+@pytest.mark.parametrize("ours", [[40.0, 30.0, 5.0, 0.0], [90.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 90.0]])
+@pytest.mark.parametrize("theirs", [[10.0, 50.0, 20.0, 5.0], [80.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 80.0]])
+@pytest.mark.parametrize("steps", [0.0, 0.4, 1.5, 3.0, 9.0])
+def test_quantile_ratios_are_the_least_over_the_bins_the_null_allows(
+    ours: list[float], theirs: list[float], steps: float
+):
     """Each number is the least pooled e-value over all pairs of bins in which the two quantiles may lie."""
-    ours, theirs, p, steps = np.array([40.0, 30.0, 5.0, 0.0]), np.array([10.0, 50.0, 20.0, 5.0]), 0.5, 1.5
-    rise = [stats._per_bin(counts, p) for counts in (ours, theirs)]
+    p, (a, b) = 0.5, (np.array(ours), np.array(theirs))
+    rise = [stats._per_bin(counts, p) for counts in (a, b)]
     greater, at_most = [], []
     for i, k in itertools.product(range(5), repeat=2):
         both = np.log((np.exp(rise[0][i]) + np.exp(rise[1][k]) + np.exp(rise[0][i] + rise[1][k])) / 3)
@@ -230,7 +239,7 @@ def test_quantile_ratios_are_the_least_over_the_bins_the_null_allows():
             greater.append(both)
         if i - 1 < steps + k:
             at_most.append(both)
-    assert stats.log_e_quantile_ratio(ours, theirs, p, steps=steps) == pytest.approx((min(greater), min(at_most)))
+    assert stats.log_e_quantile_ratio(a, b, p, steps=steps) == pytest.approx((min(greater), min(at_most)))
 
 
 def test_a_bin_takes_the_least_its_counts_allow():
