@@ -77,6 +77,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     held_json: Annotated[str, _about("JSON of policies.rules.Held: what the detectors were held to")]
     node: Annotated[str, _about("whose journal it came from")] = ""
     leader_epoch: Annotated[int, _about("fencing epoch of who counted it: of two rows of one seq the later counts")] = 0
+    number: Annotated[int, _about("of the event, at its node")] = 0
 
 
 class DecisionRow(msgspec.Struct, frozen=True, kw_only=True):

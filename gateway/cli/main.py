@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "routes": ("gateway.cli.routes", "traffic nobody has a policy for, by what it asks for and costs"),
     "records": ("gateway.cli.records", "what was recorded: tail, show, stats, forget"),
     "dataset": ("gateway.cli.dataset", "training files from the records: build, inspect, validate"),
+    "rebuild": ("gateway.cli.rebuild", "the evidence made again from the records, and held against what is kept"),
     "keys": ("gateway.cli.keys", "gateway keys: create, list, revoke"),
     "kill": ("gateway.cli.kill", "everything to the baseline, now; works with all else dead"),
     "policy": ("gateway.cli.policy", "policies: lint, plan, explain, simulate, schema"),

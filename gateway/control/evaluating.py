@@ -41,6 +41,8 @@ class Evaluation:
     seq: int = 0
     """Observations made, in all attempts."""
     heard: dict[str, Heard] = field(default_factory=dict[str, Heard])
+    last_order: str = ""
+    """The last order that was obeyed."""
     elsewhere: int = 0
     """Events of another stage or candidate: no evidence of this one."""
     unreadable: int = 0
@@ -72,7 +74,7 @@ class Evaluation:
             seq=self.seq, observed_us=int(now * 1e6), route=key.route, candidate_key=key.candidate, attempt=key.attempt,
             weight_ppm=key.weight_ppm, epoch=key.epoch, watermark=self.evidence.watermark_at,
             event_json=msgspec.json.encode(told.event).decode(), held_json=self._held_json(), node=event.node,
-            leader_epoch=leader_epoch,
+            leader_epoch=leader_epoch, number=event.number,
         )  # fmt: skip
         self.evidence.observe(told.event, self.rollout.held)
         self.moved = self.unshown = True

@@ -21,6 +21,8 @@ class _Last(msgspec.Struct):
     """What stands beside the rollout's own fields: its last decision, should its writer die before it is told."""
 
     decided: Decided | None = None
+    order: str = ""
+    """The last order that was obeyed, should its writer die before it is answered: nobody obeys twice."""
 
 
 class _Page(msgspec.Struct, frozen=True):
@@ -36,12 +38,13 @@ class Found:
 
     rollout: Rollout
     decided: Decided | None
+    order: str
 
 
-def rollout_bytes(rollout: Rollout, decided: Decided | None) -> bytes:
-    """JSON of the rollout, its last decision beside it."""
+def rollout_bytes(rollout: Rollout, decided: Decided | None, order: str = "") -> bytes:
+    """JSON of the rollout, its last decision and order beside it."""
     fields = msgspec.to_builtins(rollout, builtin_types=(bytes,))
-    return msgspec.json.encode({**fields, "decided": decided})
+    return msgspec.json.encode({**fields, "decided": decided, "order": order})
 
 
 def read_rollout(stored: Stored) -> Found:
@@ -52,11 +55,12 @@ def read_rollout(stored: Stored) -> Found:
     """
     try:
         rollout = msgspec.json.decode(stored.rollout, type=Rollout)
-        return Found(rollout, msgspec.json.decode(stored.rollout, type=_Last).decided)
+        last = msgspec.json.decode(stored.rollout, type=_Last)
     except msgspec.MsgspecError as error:
         raise StateDownError(
             f"a rollout is damaged, or of another version: {error}. hint: does every node run the same version?"
         ) from error
+    return Found(rollout, last.decided, last.order)
 
 
 def page(evaluation: Evaluation) -> Snapshot:
@@ -65,21 +69,37 @@ def page(evaluation: Evaluation) -> Snapshot:
     return Snapshot(zlib.compress(msgspec.json.encode(kept), 1), dict(evaluation.positions), evaluation.seq)
 
 
+@dataclass(frozen=True, slots=True)
+class Unfolded:
+    """A snapshot, read."""
+
+    evidence: Evidence
+    rules: Rules
+    """By which it was gathered."""
+    heard: dict[str, Heard]
+
+
+def unfold(kept: Snapshot) -> Unfolded | None:
+    """What a snapshot holds; None: it cannot be read, and `crossfade rebuild` makes it again."""
+    try:
+        read = msgspec.json.decode(zlib.decompressobj().decompress(kept.evidence, PAGE_BYTES), type=_Page)
+        return Unfolded(snapshot.decode(bytes(read.evidence), read.rules), read.rules, read.heard)
+    except (zlib.error, msgspec.MsgspecError, snapshot.SnapshotError):
+        return None
+
+
 def evaluation(rules: Rules, rollout: Rollout, version: int, kept: Snapshot | None, now: float) -> Evaluation:
     """Go on from what was kept, under the rules it was gathered by; evidence of another stage is begun afresh."""
     found = Evaluation(rules, rollout, version, Evidence(key_of(rollout), rules))
     if kept is None:
         return found
     found.positions, found.seq = dict(kept.positions), kept.seq
-    try:
-        unfolded = zlib.decompressobj().decompress(kept.evidence, PAGE_BYTES)
-        read = msgspec.json.decode(unfolded, type=_Page)
-        found.heard = {name: msgspec.structs.replace(heard, at=now) for name, heard in read.heard.items()}
-        evidence = snapshot.decode(bytes(read.evidence), read.rules)
-    except (zlib.error, msgspec.MsgspecError, snapshot.SnapshotError):
+    read = unfold(kept)
+    if read is None:
         return found
-    if evidence.key == found.evidence.key:
-        found.evidence, found.rules = evidence, read.rules
+    found.heard = {name: msgspec.structs.replace(heard, at=now) for name, heard in read.heard.items()}
+    if read.evidence.key == found.evidence.key:
+        found.evidence, found.rules = read.evidence, read.rules
     else:
-        found.evidence.recent = evidence.recent
+        found.evidence.recent = read.evidence.recent
     return found

@@ -1,9 +1,10 @@
 """The leader: it alone raises weights. Events in, looks and steps out, each move a compare-and-set under its epoch.
 
 One move, in this order; whoever leads next finishes what a crash between two steps left undone:
-1. the rollout is stored, its decision with it;
-2. the decision is told: shared state, records, evidence files, webhooks;
-3. the table follows, on every node, from the stored rollout.
+1. the evidence is kept;
+2. the rollout is stored, with its decision and, where one was obeyed, its order;
+3. the decision is told: shared state, records, evidence files, webhooks;
+4. the table follows, on every node, from the stored rollout.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.control import keeping
 from gateway.control.evaluating import Evaluation
-from gateway.control.state.port import Answered, Decided, Order, SharedState, StateDownError, Stored
+from gateway.control.state.port import Answered, Order, SharedState, StateDownError, Stored
 from gateway.control.telling import Teller, Telling
 from gateway.control.terms import Terms
 from gateway.log import Log
@@ -170,15 +171,16 @@ class Leader:
         if stored is None:
             begun = rolling.revise(rolling.start(terms.rules), terms.rules, now=now)
             telling = Telling(begun, 1, revised=terms.rules)
-            rollout, version, decided = begun.rollout, 1, self.teller.decided(telling)
-            if not self._store(route, rollout, decided, expected=0, now=now):
+            rollout, version, decided, order = begun.rollout, 1, self.teller.decided(telling), ""
+            if not self._store(rollout, keeping.rollout_bytes(rollout, decided), expected=0, now=now):
                 return None
         else:
             found = keeping.read_rollout(stored)
-            rollout, version, decided = found.rollout, stored.version, found.decided
+            rollout, version, decided, order = found.rollout, stored.version, found.decided, found.order
         if decided is not None and decided.id not in {each.id for each in self.shared.decisions(route, 20)}:
             self.teller.retell(decided, terms, self.shared)
         ours = keeping.evaluation(terms.rules, rollout, version, self.shared.snapshot(route), now)
+        ours.last_order = order
         self.evaluations[route] = ours
         return ours
 
@@ -206,6 +208,9 @@ class Leader:
 
     def _obey(self, ours: Evaluation, terms: Terms, order: Order, now: float) -> bool:
         """Take an operator's word. False: somebody else wrote the rollout; the order waits."""
+        if order.id == ours.last_order:  # its obeyer died before it said so
+            self.shared.answer(Answered(order.id, taken=True, text=f"{order.by}: {order.reason}"))
+            return True
         verb = Verb(order.verb)
         decision = rolling.command(ours.rollout, verb, now=now, by=order.by, reason=order.reason)
         if not decision.refused and not self._make(ours, terms, decision, now, order=order):
@@ -248,7 +253,8 @@ class Leader:
         ours.rollout = rollout
         if news or _is_due(timing.stored_at, PERSIST_S, now):
             timing.stored_at = now
-            if not self._store(rollout.route, rollout, None, expected=ours.version, now=now):
+            data = keeping.rollout_bytes(rollout, None, ours.last_order)
+            if not self._store(rollout, data, expected=ours.version, now=now):
                 return False
             ours.version += 1
         return True
@@ -265,9 +271,12 @@ class Leader:
         evidence = ours.evidence.closed() if revised is None else None
         telling = Telling(decision, version, evidence, ours.conditions(now), order, revised)
         decided = self.teller.decided(replace(telling, evidence=None))
-        if not self._store(route, decision.rollout, decided, expected=ours.version, now=now):
+        last_order = ours.last_order if order is None else order.id
+        data = keeping.rollout_bytes(decision.rollout, decided, last_order)
+        # What the move rests on is kept first: whoever goes on has seen all of it.
+        if not self._keep(route, now) or not self._store(decision.rollout, data, expected=ours.version, now=now):
             return False
-        ours.version = version
+        ours.version, ours.last_order = version, last_order
         timing.stored_at, timing.rule = now, (decision.outcome, decision.rule)
         ours.stand(decision.rollout)
         self.teller.tell(telling, terms, self.shared)
@@ -277,10 +286,9 @@ class Leader:
         )  # fmt: skip
         return self._keep(route, now)
 
-    def _store(self, route: str, rollout: Rollout, decided: Decided | None, *, expected: int, now: float) -> bool:
-        data = keeping.rollout_bytes(rollout, decided)
+    def _store(self, rollout: Rollout, data: bytes, *, expected: int, now: float) -> bool:
         fresh = Stored(expected + 1, self.epoch or 0, rollout.weight_ppm, data, now, self.node)
-        return self.shared.store(route, fresh, expected=expected, epoch=self.epoch or 0)
+        return self.shared.store(rollout.route, fresh, expected=expected, epoch=self.epoch or 0)
 
     # Keeping ------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,140 @@
+"""What `crossfade rebuild` does, loaded when it is asked for."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+
+import duckdb
+
+from gateway import clock
+from gateway.cli import place
+from gateway.control.keeping import evaluation, page, read_rollout, unfold
+from gateway.control.rebuild import EVERYTHING, Replay, differences, positions, replay, timeline
+from gateway.control.state.opening import open_state
+from gateway.control.state.port import SharedState, Snapshot, StateDownError, Stored
+from gateway.datadir import DataDir, DataDirError
+from gateway.settings_file import SettingsError
+from gateway.state_place import find
+from policies.evidence import Evidence
+from policies.review import key_of
+from policies.rules import Rules
+from records.store import Store
+
+NODE = "rebuild"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of one route."""
+
+    route: str
+    observations: int
+    """Made again."""
+    missing: int
+    """Not in the records (yet)."""
+    differs: list[str]
+    """From what is kept; empty: it agrees."""
+    written: bool = False
+
+    @property
+    def agrees(self) -> bool:
+        """Whether what is kept is what the records say."""
+        return not self.differs and not self.missing
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; 1: something differs, or cannot be read."""
+    try:
+        settings, data = place.settings(arguments), place.data(arguments)
+        with closing(open_state(find(settings, data, os.environ))) as shared:
+            told = list(_all(arguments, data, shared))
+    except (SettingsError, DataDirError, StateDownError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (OSError, duckdb.Error) as error:
+        print(f"{error}. hint: if files were just merged, do it again", file=sys.stderr)
+        return 1
+    if arguments.json:
+        print(json.dumps([asdict(each) | {"agrees": each.agrees} for each in told]))
+    else:
+        _print(told)
+    if arguments.route is not None and not told:
+        print(f"no rollout of {arguments.route!r}. hint: `crossfade status` lists them", file=sys.stderr)
+        return 1
+    return 0 if all(each.agrees or each.written for each in told) else 1
+
+
+def _all(arguments: argparse.Namespace, data: DataDir, shared: SharedState) -> Iterator[Told]:
+    for route, stored in sorted(shared.rollouts().items()):
+        if arguments.route in (None, route):
+            yield _one(route, stored, Store(data.records), shared, write=arguments.write)
+
+
+def _one(route: str, stored: Stored, store: Store, shared: SharedState, *, write: bool) -> Told:
+    kept = shared.snapshot(route)
+    read = None if kept is None else unfold(kept)
+    rules = read.rules if read is not None else _last_rules(store, route)
+    if rules is None:
+        return Told(route, 0, 0, ["neither what is kept nor the records say by which rules to count"])
+    up_to = kept.seq if kept is not None and read is not None else EVERYTHING
+    made = replay(store, route, rules, up_to_seq=up_to)
+    missing = 0 if up_to == EVERYTHING else up_to - made.observed
+    if read is None:
+        differs = ["what is kept cannot be read" if kept is not None else "nothing is kept"]
+    else:
+        differs = differences(read.evidence, _brought_to(made, read.evidence, rules))
+    told = Told(route, made.observed, missing, differs)
+    if told.agrees or not write:
+        return told
+    return _write(told, _snapshot(stored, made, kept, rules, store), shared)
+
+
+def _brought_to(made: Replay, kept: Evidence, rules: Rules) -> Evidence:
+    """What was made again, as far along as what is kept: on its stage, with its units closed."""
+    found = made.evidence
+    if found is None or (found.key != kept.key and not kept.count("requests")):
+        found = Evidence(kept.key, rules) if found is None else Evidence(kept.key, rules, recent=found.recent)
+    found.rules = rules
+    if kept.watermark_at is not None:
+        found.advance(kept.watermark_at)
+    return found
+
+
+def _last_rules(store: Store, route: str) -> Rules | None:
+    changes = timeline(store, route).changes
+    return changes[-1][1] if changes else None
+
+
+def _snapshot(stored: Stored, made: Replay, kept: Snapshot | None, rules: Rules, store: Store) -> Snapshot:
+    """What to keep: the evidence of the stage the rollout stands on, and how far each node's events are in it."""
+    rollout = read_rollout(stored).rollout
+    ours = evaluation(rules, rollout, stored.version, kept, clock.wall())
+    ours.evidence = _brought_to(made, Evidence(key_of(rollout), rules, watermark_at=ours.evidence.watermark_at), rules)
+    ours.seq = max(ours.seq, made.last_seq)
+    if kept is None:
+        ours.positions = positions(store, rollout.route)
+    return page(ours)
+
+
+def _write(told: Told, fresh: Snapshot, shared: SharedState) -> Told:
+    epoch = shared.lead(NODE, clock.wall())
+    if epoch is None:
+        print("a controller leads: stop every node first, or it writes over what is made here", file=sys.stderr)
+        return told
+    written = shared.keep_snapshot(told.route, fresh, epoch=epoch)
+    shared.resign(NODE)
+    return Told(told.route, told.observations, told.missing, told.differs, written)
+
+
+def _print(told: list[Told]) -> None:
+    for each in told:
+        word = "agrees" if each.agrees else "written" if each.written else "DIFFERS"
+        print(f"{each.route}: {word}, {each.observations} observations made again")
+        if each.missing:
+            print(f"  {each.missing} are not in the records. hint: they come within seconds; else they are lost")
+        for what in each.differs:
+            print(f"  {what}")

@@ -1,0 +1,151 @@
+"""Evidence made again from the records: every observation leaders noted, in order, under the rules of its time.
+
+Counts and histograms come out exactly as they were, and so do the detectors, which follow the order. Where two leaders
+noted the same place in the order, the later one's counts: the other's never got into any kept evidence.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from policies import explain
+from policies.events import PairEvent
+from policies.evidence import Evidence, EvidenceKey
+from policies.rules import Held, Rules
+from records.comparison import Observation
+from records.store import Store
+
+_ROWS = """
+SELECT * REPLACE (epoch_us(observed_at)::BIGINT AS observed_at) FROM observations_all
+WHERE route = ? AND seq <= ?
+QUALIFY row_number() OVER (PARTITION BY seq ORDER BY leader_epoch DESC, observed_at DESC) = 1
+ORDER BY seq
+"""
+_RULES = """
+SELECT epoch_us(decided_at)::BIGINT, record_json FROM decisions_all
+WHERE route = ? AND rule = 'revision' ORDER BY decided_at, version
+"""
+_BATCH = 2000
+EVERYTHING = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Which rules held when."""
+
+    changes: Sequence[tuple[int, Rules]]
+    """Microseconds, and what held from then on; in order."""
+
+    def at(self, moment_us: int, otherwise: Rules) -> Rules:
+        """What held at a moment; before all that is known: `otherwise`."""
+        return next((rules for since_us, rules in reversed(self.changes) if since_us <= moment_us), otherwise)
+
+
+@dataclass(slots=True)
+class Replay:
+    """Evidence on its way back."""
+
+    timeline: Timeline
+    otherwise: Rules
+    """What holds where the records say nothing of the rules."""
+    evidence: Evidence | None = None
+    observed: int = 0
+    last_seq: int = 0
+    unreadable: int = 0
+
+    def feed(self, rows: Iterable[Observation]) -> None:
+        """Observe again, in order."""
+        for row in rows:
+            self.last_seq = row.seq
+            try:
+                event = msgspec.json.decode(row.event_json, type=PairEvent)
+                held = msgspec.json.decode(row.held_json, type=Held)
+            except msgspec.MsgspecError:
+                self.unreadable += 1
+                continue
+            rules = self.timeline.at(row.observed_us, self.otherwise)
+            key = EvidenceKey(row.route, row.candidate_key, row.attempt, row.weight_ppm, row.epoch)
+            if self.evidence is None or self.evidence.key != key:
+                before = self.evidence
+                self.evidence = Evidence(key, rules)
+                if before is not None:
+                    self.evidence.recent = before.recent
+            self.evidence.rules = rules
+            if row.watermark is not None:
+                self.evidence.advance(row.watermark)
+            self.evidence.observe(event, held)
+            self.observed += 1
+
+
+def timeline(store: Store, route: str) -> Timeline:
+    """The rules of a route over time, as the decisions say.
+
+    Raises:
+        OSError, duckdb.Error: the records cannot be read.
+    """
+    changes: list[tuple[int, Rules]] = []
+    with store.open_views() as views:
+        for moment_us, text in views.execute(_RULES, [route]).fetchall():
+            try:
+                revised = explain.decode(text.encode()).revised
+            except explain.RecordError:
+                continue  # of a version that wrote no rules
+            if revised is not None:
+                changes.append((moment_us, revised))
+    return Timeline(changes)
+
+
+def replay(store: Store, route: str, rules: Rules, *, up_to_seq: int = EVERYTHING) -> Replay:
+    """All observations of a route up to one, observed again.
+
+    Raises:
+        OSError, duckdb.Error: the records cannot be read.
+    """
+    found = Replay(timeline(store, route), rules)
+    with store.open_views() as views:
+        cursor = views.execute(_ROWS, [route, up_to_seq])
+        names = ["observed_us" if column[0] == "observed_at" else column[0] for column in cursor.description or ()]
+        while rows := cursor.fetchmany(_BATCH):
+            found.feed(_observation(dict(zip(names, row, strict=True))) for row in rows)
+    return found
+
+
+def positions(store: Store, route: str) -> dict[str, int]:
+    """The last event of each node that was observed.
+
+    Raises:
+        OSError, duckdb.Error: the records cannot be read.
+    """
+    with store.open_views() as views:
+        query = "SELECT node, max(number) FROM observations_all WHERE route = ? GROUP BY node"
+        return {str(node): int(number or 0) for node, number in views.execute(query, [route]).fetchall()}
+
+
+def _observation(fields: dict[str, object]) -> Observation:
+    fields.pop("date", None)
+    known = {name: value for name, value in fields.items() if name in Observation.__struct_fields__}
+    for name in ("leader_epoch", "number"):  # rows from before these columns
+        if known.get(name) is None:
+            known.pop(name, None)
+    return msgspec.convert(known, Observation)
+
+
+def differences(kept: Evidence, made: Evidence) -> list[str]:
+    """In what two evidences differ; none: they are the same."""
+    if kept.key != made.key:
+        return [f"it is of another stage: {made.key} instead of {kept.key}"]
+    histograms = sorted(kept.histograms.keys() | made.histograms.keys())
+    counts = sorted(kept.counts.keys() | made.counts.keys())
+    detectors = sorted(kept.detectors.keys() | made.detectors.keys())
+    parts = ("outputs_candidate", "outputs_baseline", "requests", "open", "recent")
+    return [
+        *(f"histogram {name}" for name in histograms if kept.histogram(name) != made.histogram(name)),
+        *(
+            f"count {name}: {made.count(name)} instead of {kept.count(name)}"
+            for name in counts
+            if kept.count(name) != made.count(name)
+        ),
+        *(f"detector {name}" for name in detectors if kept.detectors.get(name) != made.detectors.get(name)),
+        *(name.replace("_", " ") for name in parts if getattr(kept, name) != getattr(made, name)),
+    ]

@@ -1,0 +1,161 @@
+"""The evidence made again from the records, and what is kept: the same, to the last bit."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.cli.main import main
+from gateway.control.keeping import unfold
+from gateway.control.state.port import Order
+from gateway.control.state.sqlite import SqliteState
+from gateway.control.telling import Teller
+from policies.evidence import Evidence
+from tests.integration.loop_kills import Seam, survive
+from tests.integration.loop_room import POLICY, Room
+from tests.integration.recording import Place
+
+LIVELY = POLICY.replace("- 10%: {min_units: 20, hold: 2s", "- 10%: {min_units: 20000, hold: 2s")
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    """A route that went from the shadow to 10 %, its controller killed on the way, its policy edited, all recorded."""
+    room = Room(tmp_path)
+    room.policy(LIVELY)
+    edited = LIVELY.replace("errors: {margin: 0.2}", "errors: {margin: 0.1}") + "guards: {error_rate: 0.1}\n"
+
+    def script(tick) -> None:
+        tick()
+        for second in range(30):
+            room.candidate.fails = lambda unit: unit.endswith("03")
+            for _ in range(8):
+                room.ask(f"{next(room.numbers):016x}")
+            room.now += 1.0
+            if second == 8:
+                promote(room)
+            if second == 18:
+                room.policy(edited)
+            tick()
+
+    with pytest.MonkeyPatch.context() as patch, Seam((Teller, "observed"), behind=True, crossing=60).cut(patch):
+        assert survive(room, script) == 1
+    controller = room.controller()
+    for _ in range(3):
+        room.now += 1.0
+        controller.tick(room.now)
+    controller.leader.resign()
+    record(room)
+    yield room
+    room.close()
+
+
+def promote(room: Room) -> None:
+    state = SqliteState(room.root / "state.db")
+    state.order(Order("o1", "triage", "promote", "ada", "a test", room.now))
+    state.close()
+
+
+def record(room: Room) -> None:
+    place = Place(room.root)
+    recorder = place.recorder()
+    for _ in range(4):
+        place.step(recorder)
+    recorder.close()
+
+
+def rebuilt(room: Room, *words: str) -> int:
+    return main(["rebuild", "--data", str(room.root), *words])
+
+
+def kept(room: Room) -> Evidence:
+    state = SqliteState(room.root / "state.db")
+    found = state.snapshot("triage")
+    state.close()
+    assert found is not None
+    read = unfold(found)
+    assert read is not None
+    return read.evidence
+
+
+def damage(room: Room, evidence: bytes | None) -> None:
+    state = SqliteState(room.root / "state.db")
+    epoch, found = state.lead("x", room.now + 100.0), state.snapshot("triage")
+    assert epoch is not None
+    assert found is not None
+    if evidence is None:
+        with state._writing() as connection:
+            connection.execute("DELETE FROM shared_snapshots")
+    else:
+        assert state.keep_snapshot("triage", msgspec.structs.replace(found, evidence=evidence), epoch=epoch)
+    state.resign("x")
+    state.close()
+
+
+def test_it_agrees(room: Room, capsys: pytest.CaptureFixture[str]) -> None:
+    """After a kill, an edit and a move: counts, histograms, open units and detectors come out as they are kept."""
+    assert kept(room).key.weight_ppm == 100_000
+    assert kept(room).detectors["errors"].tolerance == 0.1
+    assert rebuilt(room, "--json") == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["agrees"], told["differs"], told["missing"]) == (True, [], 0)
+    assert told["observations"] > 200
+    assert rebuilt(room, "triage") == 0
+    assert "triage: agrees" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("evidence", [b"junk", None], ids=["damaged", "gone"])
+def test_what_is_damaged_or_gone_is_made_again(
+    room: Room, capsys: pytest.CaptureFixture[str], evidence: bytes | None
+) -> None:
+    """`--write` brings back from the records what can be read no more, exactly."""
+    before = kept(room)
+    damage(room, evidence)
+    assert rebuilt(room) == 1
+    assert "DIFFERS" in capsys.readouterr().out
+    assert rebuilt(room, "--write") == 0
+    assert "written" in capsys.readouterr().out
+    after = kept(room)
+    after.advance(before.watermark_at or 0.0)
+    assert (after.counts, after.histograms, after.detectors) == (before.counts, before.histograms, before.detectors)
+    assert rebuilt(room) == 0
+    controller = room.controller()
+    for _ in range(3):
+        room.now += 1.0
+        controller.tick(room.now)
+    assert controller.leader.evaluations["triage"].evidence.counts == before.counts
+
+
+def test_a_wrong_count_is_named(room: Room, capsys: pytest.CaptureFixture[str]) -> None:
+    """Kept evidence that somebody changed is told, count by count, and exits with 1."""
+    state = SqliteState(room.root / "state.db")
+    found = state.snapshot("triage")
+    state.close()
+    assert found is not None
+    import zlib  # noqa: PLC0415 -- how snapshots are folded
+
+    text = zlib.decompress(found.evidence)
+    units = kept(room).count("units")
+    damage(room, zlib.compress(text.replace(b'"units":%d' % units, b'"units":%d' % (units + 1000))))
+    assert rebuilt(room) == 1
+    assert f"count units: {units} instead of {units + 1000}" in capsys.readouterr().out
+
+
+def test_while_somebody_leads_nothing_is_written(room: Room, capsys: pytest.CaptureFixture[str]) -> None:
+    """A controller that leads would write over it: it is refused, with what to do."""
+    damage(room, b"junk")
+    state = SqliteState(room.root / "state.db")
+    from gateway import clock  # noqa: PLC0415 -- the command's own clock
+
+    assert state.lead("other", clock.wall()) is not None
+    assert rebuilt(room, "--write") == 1
+    assert "stop every node first" in capsys.readouterr().err
+    state.close()
+
+
+def test_a_route_nobody_has(room: Room, capsys: pytest.CaptureFixture[str]) -> None:
+    """Asked for a route without a rollout, it says where to look."""
+    assert rebuilt(room, "nowhere") == 1
+    assert "crossfade status" in capsys.readouterr().err
