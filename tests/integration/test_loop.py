@@ -233,7 +233,7 @@ def test_without_the_shared_state(room: Room, monkeypatch: pytest.MonkeyPatch) -
     assert controller.reading.outbox.pending == 0
     assert room.table().lease.renewed_at > renewed_at
     assert room.weight_ppm() in (0, 100_000)
-    assert '"controller.trouble"' in room.log.getvalue()
+    assert '"state.away"' in room.log.getvalue()
 
 
 def test_down_at_boot(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
