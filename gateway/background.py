@@ -23,7 +23,7 @@ from gateway.transport.sending import Reply
 from gateway.upstreams import Destination, UpstreamError, make_ready
 from policies.routing import Upstream
 from records.wire import assemble, problem, usage
-from shadow.ports import UNFIT, Ask, Heard
+from shadow.ports import NOT_READY, UNFIT, Ask, Heard
 
 ANSWER_BYTES = 8 * 1024 * 1024
 """A longer answer is none: as much of the app's own is kept."""
@@ -31,8 +31,6 @@ PROBLEM_BYTES = 64 * 1024
 LATE_S = 0.02
 """Our loop being later than this voids the timing of what was under way."""
 TICK_S = 0.01
-NOT_READY = "not_ready"
-"""The error of an upstream that does not exist, or whose certificates cannot be read."""
 _KEPT = ("store", "metadata", "user", "safety_identifier", "prompt_cache_key")
 """What names people, or would be kept at the upstream; no answer depends on it."""
 
@@ -173,6 +171,7 @@ class _Hearing:
         """The answer is whole although the upstream has not ended it."""
         self._asked: Asked | None = adapted.asked if adapted is not None else None
         self.is_stream = self._asked is not None and self._asked.stream
+        self._surface: assemble.Surface = assemble.surface_of(ask.path)
         variant = ask.variant
         self._adapter = AnswerAdapter(self._asked, variant) if self._asked and variant else None
         self._now = now
@@ -268,16 +267,16 @@ class _Hearing:
     def _read(self) -> tuple[bytes, usage.Usage | None]:
         """The answer as one JSON object, and its tokens. Sets the error of what is none."""
         body = b"".join(self._pieces)
-        adapter, asked = self._adapter, self._asked
-        if adapter is None or asked is None:
-            return body, None
+        adapter = self._adapter
+        if adapter is None:
+            return body, assemble.read_body(self._surface, body).usage
         if not self.is_stream:
             found = adapter.finish(body)
             if not isinstance(found, bytes):
                 self._error = found.reason
                 return b"", None
-            return found, assemble.read_body(asked.surface, found).usage
-        answer = assemble.read_stream(asked.surface, body)
+            return found, assemble.read_body(self._surface, found).usage
+        answer = assemble.read_stream(self._surface, body)
         told = usage.read(msgspec.json.encode(adapter.usage)) if adapter.usage is not None else answer.usage
         return answer.body, told
 

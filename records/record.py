@@ -131,8 +131,8 @@ class Maker:
     sample_ppm: int = PPM
     honor_store_false: bool = True
 
-    def record(self, exchange: Exchange) -> Record:
-        """The row of `exchange`."""
+    def record(self, exchange: Exchange, redaction: Redaction | None = None) -> Record:
+        """The row of `exchange`. What else is redacted with the same `redaction` gets the same placeholders."""
         meta = exchange.meta
         path = meta.target.partition("?")[0]
         surface = assemble.surface_of(path)
@@ -140,7 +140,7 @@ class Maker:
         raw = decoded(exchange.request_body, headers.get("content-encoding", ""))
         question = read_question(surface, raw or b"", meta.key_id, self.pepper)
         answer = _read_answer(surface, exchange.response_body, told)
-        redaction = self.redactor.begin()
+        redaction = redaction or self.redactor.begin()
         kept = self._is_sampled(meta.id)
         request_json = _request_text(question, raw, redaction) if kept and raw else None
         response_json = _answer_text(answer, told, redaction) if kept and answer is not None else None
@@ -229,6 +229,18 @@ def bare(meta: Meta) -> Record:
     """A row of what stands beside the bodies: for an exchange whose bodies cannot be read."""
     maker = Maker(b"-", Redactor(frozenset()), PriceBook({}), {})
     return maker.record(Exchange(msgspec.structs.replace(meta, request_head=b"", response_head=b""), b"", b""))
+
+
+def answer_of(exchange: Exchange) -> Answer | None:
+    """The answer the app got, from a decoded copy of its bytes; None: there is none to read."""
+    meta = exchange.meta
+    surface = assemble.surface_of(meta.target.partition("?")[0])
+    return _read_answer(surface, exchange.response_body, _headers(meta.response_headers))
+
+
+def redacted(body: bytes, redaction: Redaction) -> str | None:
+    """The text of a JSON answer as a record has it; None: it is no JSON."""
+    return _answer_text(Answer(body=body, ended=True), {}, redaction)
 
 
 class _Said(msgspec.Struct):

@@ -10,6 +10,9 @@ from shadow.compare.pair import Pair, Score
 DEADLINES = frozenset({"first_byte_timeout", "total_timeout"})
 """What `Heard.error` says where the call did not come in time."""
 UNFIT = "unfit"
+"""Said of a request that the variant must not be asked."""
+NOT_READY = "not_ready"
+"""Said of an upstream that is not defined, or whose certificates cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,7 @@ class Heard:
     """Streams put together into one JSON answer."""
     error: str = ""
     """A word of a closed list where there is no whole answer: `unreachable`, `broken`, `total_timeout`, … The words of
-    `transport.failure` and `adapt.problem`, those of `DEADLINES` for our own deadlines, and `unfit` for what a variant
-    must not be asked."""
+    `transport.failure` and `adapt.problem`, those of `DEADLINES`, `UNFIT`, `NOT_READY`."""
     first_byte_s: float | None = None
     """Of a stream: to its first token."""
     total_s: float = 0.0

@@ -1,55 +1,15 @@
-"""What the controller tells the shadow, in `run/shadow.json`: whom to ask beside whom, how much, and how to compare.
+"""What the controller tells the shadow, in `run/shadow.json`.
 
-The controller replaces the file whole when a policy, a stage or a budget changes; the shadow watches it. It holds no
-secret: upstreams stand in the routing table, background keys in the shadow's own start.
+The controller replaces the file whole when a policy, a stage or a budget changes; the shadow watches it.
 """
 
 from pathlib import Path
 
 import msgspec
 
-from policies.routing import Variant
+from shadow.plan import FORMAT, ShadowPlan, ShadowRoute
 
-FORMAT = 1
-
-
-class ShadowRoute(msgspec.Struct, frozen=True):
-    """One route's shadow work."""
-
-    route: str
-    candidate_key: str
-    """Digest of `policies.rules.CandidateKey`: comparisons carry it."""
-    path: tuple[str, ...]
-    """Endpoints that can be mirrored."""
-    baseline: Variant
-    candidate: Variant
-    sample_ppm: int
-    """Of conversations answered by the baseline: the candidate is asked too."""
-    reverse_ppm: int
-    """Of conversations answered by the candidate: the baseline is asked too, with its background key."""
-    noise_ppm: int
-    """Of mirrored exchanges: the baseline is asked a second time, with its background key."""
-    max_in_flight: int
-    queue: int
-    budget_usd_per_day: float
-    """This node's slice."""
-    engine_waiting: int
-    """Above so many requests waiting in the candidate's engine, mirroring pauses."""
-    compare: tuple[dict[str, dict[str, object]], ...]
-    """As in the policy file, each `{name: options}` in full."""
-    metric: str
-    """The comparator that the quality gate rests on."""
-    folder: str
-    """The policies' folder: rubrics, schemas and scorers lie below it."""
-    salt: str = ""
-    """Of the lot."""
-
-
-class ShadowPlan(msgspec.Struct, frozen=True):
-    """All of it."""
-
-    routes: tuple[ShadowRoute, ...] = ()
-    format: int = FORMAT
+__all__ = ["FORMAT", "ShadowPlan", "ShadowRoute", "encode", "read"]
 
 
 def encode(plan: ShadowPlan) -> bytes:

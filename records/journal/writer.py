@@ -84,6 +84,11 @@ class JournalWriter:
         self._syncer = threading.Thread(target=self._sync_forever, name="journal-sync", daemon=True)
         self._syncer.start()
 
+    @property
+    def segment(self) -> int:
+        """The segment that was written to last; what is written from now on stands there or later. 0: none yet."""
+        return self._number
+
     # The frames ---------------------------------------------------------------------------------------------------
 
     def whole(self, meta: Meta, request_body: bytes, response_body: bytes) -> bool:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from gateway import clock
-from gateway.background import ANSWER_BYTES, LATE_S, NOT_READY, TICK_S, Background, LoopWatch
+from gateway.background import ANSWER_BYTES, LATE_S, TICK_S, Background, LoopWatch
 from gateway.transport.client import Client
 from policies.routing import Upstream, Variant
-from shadow.ports import UNFIT, Ask
+from shadow.ports import NOT_READY, UNFIT, Ask
 from tests.fakes.faults import Fault
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.upstream import FakeUpstream

@@ -1,0 +1,109 @@
+"""What a route's background calls may take: calls at once, calls that wait, and money."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from records.comparison import Asked
+from records.exchange import Exchange
+from shadow.plan import ShadowRoute
+
+DAY_S = 24 * 3600.0
+MOVING_S = 30.0
+"""A route whose candidate has answered within this time is at work: what waits for it will be asked."""
+SLACK = 256
+"""Calls that may wait beyond the bound while their route is at work: what one reading of the journal finds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One background call that the lot fell on."""
+
+    exchange: Exchange
+    asked: Asked
+    route: ShadowRoute
+
+    @property
+    def key(self) -> tuple[str, Asked]:
+        """There is one comparison of each."""
+        return self.exchange.meta.id, self.asked
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes of memory while it waits."""
+        return len(self.exchange.request_body) + len(self.exchange.response_body) + 1024
+
+
+@dataclass(slots=True)
+class Lane:
+    """One route's calls: those that wait, and how many are under way."""
+
+    route: ShadowRoute
+    moved_s: float
+    """When it was last at work; at first: when it was made. Monotonic."""
+    waiting: deque[Drawn] = field(default_factory=deque[Drawn], init=False)
+    in_flight: int = field(default=0, init=False)
+
+    def is_full(self) -> bool:
+        """Whether as much waits as may."""
+        return len(self.waiting) >= self.route.queue
+
+    def is_moving(self, now: float) -> bool:
+        """Whether what waits is being worked off. `now`: monotonic."""
+        return now - self.moved_s <= MOVING_S
+
+    def holds_up(self, now: float) -> bool:
+        """Whether reading on would only find what has to be dropped, and a little patience would not."""
+        return self.is_full() and self.is_moving(now)
+
+    def offer(self, drawn: Drawn, now: float) -> bool:
+        """Let it wait; False: the queue is full."""
+        room = self.route.queue + (SLACK if self.is_moving(now) else 0)
+        if len(self.waiting) >= room:
+            return False
+        self.waiting.append(drawn)
+        return True
+
+    def take(self) -> Drawn | None:
+        """The next to ask; None: nothing waits, or enough is under way."""
+        if not self.waiting or self.in_flight >= self.route.max_in_flight:
+            return None
+        self.in_flight += 1
+        return self.waiting.popleft()
+
+    def end(self, now: float, *, answered: bool) -> None:
+        """One that was taken is over."""
+        self.in_flight -= 1
+        if answered:
+            self.moved_s = now
+
+
+@dataclass(slots=True)
+class Budget:
+    """What routes have spent today (UTC). Calls under way are not counted yet: it is overdrawn by those at most."""
+
+    day: int = 0
+    spent_usd: dict[str, float] = field(default_factory=dict[str, float])
+
+    @classmethod
+    def of(cls, day: int, spent_usd: Mapping[str, float]) -> "Budget":
+        """As it stood before a restart."""
+        return cls(day, dict(spent_usd))
+
+    def is_spent(self, route: ShadowRoute, now: float) -> bool:
+        """Whether there is nothing left today. `now`: Unix seconds."""
+        self._turn(now)
+        return self.spent_usd.get(route.route, 0.0) >= route.budget_usd_per_day
+
+    def spend(self, route: str, usd: float, now: float) -> None:
+        """Take note of what a call cost."""
+        self._turn(now)
+        if usd > 0:
+            self.spent_usd[route] = self.spent_usd.get(route, 0.0) + usd
+
+    def _turn(self, now: float) -> None:
+        """Begin again with each day; a clock that was set back begins none."""
+        day = int(now // DAY_S)
+        if day > self.day:
+            self.day = day
+            self.spent_usd.clear()

@@ -1,0 +1,181 @@
+"""Asks again what an app has asked, puts both answers side by side, and says what came of it: one `Comparison` each.
+
+The app has its answer long since: whatever goes wrong here is a word in a row.
+
+    sheds = refusal(drawn)                      # nobody may be asked this in the background
+    row = await mirror.compare(drawn)           # asked, compared, priced, redacted
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+
+from policies.routing import PPM, Variant
+from records import pricing
+from records.comparison import Came, Comparison
+from records.record import Maker, Record, answer_of, redacted
+from shadow.compare import answer
+from shadow.compare.pair import Asked, Fields, Pair
+from shadow.comparing import Comparing
+from shadow.lanes import Drawn
+from shadow.media import names_media
+from shadow.plan import ShadowRoute
+from shadow.ports import DEADLINES, NOT_READY, UNFIT, Ask, Heard, Model
+
+ASK_S = 120.0
+"""Longest a background call may take whose variant has no deadline of its own."""
+COMPARE_S = 300.0
+"""Longest that scoring a pair may take; scorers have shorter deadlines of their own."""
+_SKIPS = frozenset({UNFIT, NOT_READY})
+"""Errors that say nothing of who was to be asked: it was not."""
+
+
+def refusal(drawn: Drawn) -> str:
+    """Why nobody may be asked this in the background; empty: somebody may."""
+    meta, body = drawn.exchange.meta, drawn.exchange.request_body
+    if path_of(drawn) not in drawn.route.path:
+        return "path"
+    if len(body) != meta.request_bytes or not body:
+        return "not_kept"
+    return "media_url" if names_media(body) else ""
+
+
+def path_of(drawn: Drawn) -> str:
+    """The endpoint, as `/v1/chat/completions`."""
+    return drawn.exchange.meta.target.partition("?")[0]
+
+
+def variant_of(drawn: Drawn) -> Variant:
+    """Who is asked."""
+    return drawn.route.candidate if drawn.asked == "candidate" else drawn.route.baseline
+
+
+def probability(drawn: Drawn) -> float:
+    """With which the lot fell on it."""
+    route = drawn.route
+    match drawn.asked:
+        case "candidate":
+            ppm = route.sample_ppm
+        case "baseline":
+            ppm = route.reverse_ppm
+        case "baseline_again":
+            ppm = route.sample_ppm * route.noise_ppm // PPM
+    return ppm / PPM
+
+
+def row_of(drawn: Drawn, came: Came, reason: str, *, at: float, **found: Any) -> Comparison:
+    """The row that says what became of it. `at`: Unix seconds."""
+    return Comparison(
+        exchange_id=drawn.exchange.meta.id,
+        asked=drawn.asked,
+        route=drawn.route.route,
+        unit=drawn.exchange.meta.unit,
+        candidate_key=drawn.route.candidate_key,
+        compared_us=int(at * 1_000_000),
+        p_mirror=probability(drawn),
+        came=came,
+        reason=reason,
+        **found,
+    )
+
+
+def outcome(heard: Heard, path: str) -> tuple[Came, str]:
+    """What an answer counts as, and why it counts as no answer."""
+    if heard.error in DEADLINES:
+        return "timed_out", heard.error
+    if heard.error in _SKIPS:
+        return "skipped", heard.error
+    if heard.error or not heard.is_good:
+        return "failed", heard.error or "status"
+    reason = answer.read(path, heard.body).reason
+    return ("failed", reason) if reason else ("answered", "")
+
+
+@dataclass(slots=True)
+class Mirror:
+    """Makes a comparison of what was drawn."""
+
+    model: Model
+    comparing: Callable[[ShadowRoute], Comparing]
+    """A route's comparators."""
+    maker: Maker
+    """Prices and redacts as the records do."""
+    wall: Callable[[], float]
+    met_error: Callable[[str, BaseException], None]
+    """Told of mistakes: of ours, or of a user's own scorer."""
+
+    async def compare(self, drawn: Drawn) -> Comparison:
+        """Ask, and say all that is to be known. Never raises."""
+        path = path_of(drawn)
+        variant = variant_of(drawn)
+        heard = await self.model.ask(Ask(variant.upstream, path, drawn.exchange.request_body, ASK_S, variant))
+        came, reason = outcome(heard, path)
+        found = self._beside(drawn, heard)
+        if came == "answered":
+            found |= await self._scored(drawn, heard)
+        return row_of(drawn, came, reason, at=self.wall(), **found)
+
+    def _beside(self, drawn: Drawn, heard: Heard) -> dict[str, Any]:
+        """Times, tokens and money of both answers, and the new one's text as the records would have it."""
+        redaction = self.maker.redactor.begin()
+        served = self.maker.record(drawn.exchange, redaction)
+        used, cost = heard.usage, self._cost(drawn, heard, served)
+        return {
+            "status": heard.status,
+            "first_byte_ms": None if heard.first_byte_s is None else heard.first_byte_s * 1000,
+            "total_ms": heard.total_s * 1000 if heard.status else None,
+            "timing_void": heard.timing_void,
+            "prompt_tokens": used and used.prompt_tokens,
+            "completion_tokens": used and used.completion_tokens,
+            "cost_usd": cost and cost.usd,
+            "cost_served_usd": served.cost_usd,
+            "answer_json": redacted(heard.body, redaction) if heard.body and served.request_json is not None else None,
+        }
+
+    def _cost(self, drawn: Drawn, heard: Heard, served: Record) -> pricing.Cost | None:
+        if heard.usage is None:
+            return None
+        variant = variant_of(drawn)
+        tier = "" if drawn.asked == "candidate" else served.service_tier
+        asked = pricing.Asked(variant.upstream, variant.model or served.model_requested, self.wall(), tier)
+        return self.maker.prices.cost(asked, heard.usage)
+
+    async def _scored(self, drawn: Drawn, heard: Heard) -> dict[str, Any]:
+        """What the comparators say; nothing where there are not two whole answers."""
+        pair = pair_of(drawn, heard)
+        if pair is None:
+            return {}
+        try:
+            comparing = self.comparing(drawn.route)
+            async with asyncio.timeout(COMPARE_S):
+                again = drawn.asked == "baseline_again"
+                compared = comparing.likeness(pair) if again else await comparing.compare(pair)
+        except Exception as error:  # noqa: BLE001 -- the fence "compare": one pair nobody foresaw costs its score, no more
+            self.met_error("compare", error)
+            return {}
+        return compared.columns()
+
+
+def pair_of(drawn: Drawn, heard: Heard) -> Pair | None:
+    """Both answers to what was asked; None: the app's is not whole."""
+    exchange, path = drawn.exchange, path_of(drawn)
+    got = answer_of(exchange)
+    if got is None or exchange.meta.outcome != "complete" or not 200 <= exchange.meta.status < 300:
+        return None
+    served, other = answer.read(path, got.body).answer, answer.read(path, heard.body).answer
+    fields = _fields(exchange.request_body)
+    if served is None or other is None or fields is None:
+        return None
+    baseline, candidate = (other, served) if drawn.asked == "baseline" else (served, other)
+    return Pair(Asked(path, fields), baseline, candidate, exchange.meta.id)
+
+
+def _fields(body: bytes) -> Fields | None:
+    try:
+        found: Any = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return cast("Fields", found) if isinstance(found, dict) else None
