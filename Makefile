@@ -61,6 +61,9 @@ badinput: $(STAMP)  ## malformed HTTP, bombs, slow senders and readers, overload
 diskfull: $(STAMP)  ## a journal on a disk that fills up (needs root)
 	$(BIN)/python -m tests.faults diskfull $(ARGS)
 
+shadow-faults: $(STAMP)  ## the candidate, the shadow and the control plane ill, and what apps feel of it
+	$(BIN)/python -m tests.faults shadow $(ARGS)
+
 fuzz-http: $(STAMP)  ## 100,000 mutated requests, each with a sentinel behind it
 	$(BIN)/python -m tests.faults fuzz-http $(ARGS)
 

@@ -241,6 +241,8 @@ class Recorder:
             self.state.tally.lose("unreadable")
             return
         self.state.tally.count("records_total", (note.table,))
+        if isinstance(row, Comparison):
+            self.state.tally.add_comparison(row)
         self._noted.setdefault(note.table, []).append(row)
 
     def _record(self, exchange: Exchange) -> Record:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from gateway.telemetry.metrics import BY_NAME, MAX_SERIES, METRICS, OTHER, PREFIX, Metric, Owner, Sample, render
+from records.comparison import Comparison
 from records.exchange import Gap
 from records.record import Record
 
@@ -76,6 +77,14 @@ class Tally(msgspec.Struct):
             self.observe("time_to_first_token_seconds", arm, row.first_byte_ms / 1000)
         if row.tpot_ms is not None:
             self.observe("time_per_output_token_seconds", arm, row.tpot_ms / 1000)
+
+    def add_comparison(self, row: Comparison) -> None:
+        """Count one background call."""
+        self.count("shadow_total", (row.route, row.asked, row.came, row.reason))
+        if row.cost_usd:
+            self.count("shadow_cost_usd_total", (row.route, row.asked), row.cost_usd)
+        if row.judge_cost_usd:
+            self.count("judge_cost_usd_total", (row.route,), row.judge_cost_usd)
 
     def add_gap(self, gap: Gap) -> None:
         """Count what did not get into the journal."""

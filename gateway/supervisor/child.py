@@ -32,6 +32,8 @@ class Program:
     fds: tuple[int, ...] = ()
     """Descriptors it inherits besides its pipes."""
     environment: Mapping[str, str] | None = None
+    nice: int = 0
+    """How far it stands back for others on the processor, from its first instruction on."""
 
 
 @dataclass(slots=True, eq=False)
@@ -112,7 +114,7 @@ def spawn(name: str, program: Program) -> Child:
             stdout=sys.stderr.fileno(),  # stdout is data, and a child has none
             env=None if program.environment is None else dict(program.environment),
             start_new_session=True,  # a Ctrl-C in the terminal is for the supervisor, which drains
-            preexec_fn=_die_with_parent(),  # noqa: PLW1509 -- the supervisor has no threads
+            preexec_fn=_before(program.nice),  # noqa: PLW1509 -- the supervisor has no threads
         )
     except BaseException:  # nobody else knows of the pipe yet; it is raised again
         os.close(ready_read)
@@ -144,8 +146,21 @@ def _hand_over(fd: int, boot: bytes) -> None:
         raise BootTooLargeError(f"the settings take {len(boot)} bytes; a process can be handed {BOOT_BYTES}")
 
 
+def _before(nice: int) -> Callable[[], None]:
+    """What a child does before it becomes another program."""
+    die_with_parent = _die_with_parent()
+
+    def prepare() -> None:
+        if die_with_parent is not None:
+            die_with_parent()
+        if nice:
+            os.nice(nice)
+
+    return prepare
+
+
 def _die_with_parent() -> Callable[[], None] | None:
-    """What a child does before it becomes another program: ask the kernel to be killed when we die.
+    """Ask the kernel to be killed when our parent dies.
 
     Source: prctl(2), PR_SET_PDEATHSIG. Linux only: elsewhere an orderly end alone takes the children along.
     """

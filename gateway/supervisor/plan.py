@@ -13,6 +13,7 @@ from gateway.admin import boot as admin_boot
 from gateway.admin.auth import digest
 from gateway.control import boot as controller_boot
 from gateway.control import recording
+from gateway.control.shadow import boot as shadow_boot
 from gateway.control.table import base_table, litellm_socket
 from gateway.datadir import DataDir, DataDirError, secret
 from gateway.policy_text import surroundings
@@ -25,6 +26,9 @@ PLAIN_VARIABLES = frozenset(
 )
 """What a process may know of the environment that must see no other provider's key."""
 
+SHADOW_NICE = 10
+"""Nobody waits for the shadow: it yields the processor from its start on, imports included."""
+
 
 @dataclass(frozen=True, slots=True)
 class Modules:
@@ -33,6 +37,7 @@ class Modules:
     worker: str = "gateway.proxy.app"
     controller: str = "gateway.control.controller"
     recorder: str = "gateway.control.recorder"
+    shadow: str = "gateway.control.shadow.process"
     admin: str = "gateway.admin.server"
     litellm: str = "gateway.adapters.litellm"
 
@@ -98,6 +103,7 @@ class Plan:
         return {
             "controller": self.controller(),
             "recorder": self.recorder(),
+            "shadow": self.shadow(),
             "admin": self.admin(),
             **{f"litellm-{name}": self.litellm(name) for name in doors},
         }
@@ -143,6 +149,14 @@ class Plan:
             return recording.encode(self._recorder_boot(ready_fd))
 
         return Program(self.modules.recorder, boot, environment=self._without_keys())
+
+    def shadow(self) -> Program:
+        """The shadow; the gateway's own keys are handed to it, and no other process of the control plane has them."""
+
+        def boot(ready_fd: int) -> bytes:
+            return shadow_boot.encode(self._shadow_boot(ready_fd))
+
+        return Program(self.modules.shadow, boot, environment=self._without_keys(), nice=SHADOW_NICE)
 
     def litellm(self, name: str) -> Program:
         """The process that speaks for the litellm upstream `name`; it sees that provider's key and no other."""
@@ -226,6 +240,41 @@ class Plan:
             honor_store_false=capture.honor_store_false,
             ready_fd=ready_fd,
         )
+
+    def _shadow_boot(self, ready_fd: int) -> shadow_boot.ShadowBoot:
+        capture = self.settings.capture
+        keys = {name: self._background_key(upstream) for name, upstream in self.settings.upstreams.items()}
+        known = surroundings(self.settings).upstreams
+        return shadow_boot.ShadowBoot(
+            journal=str(self.data.journal),
+            journal_key=self.secrets.journal_key.hex(),
+            pepper=self.secrets.pepper.hex(),
+            plan=str(self.data.shadow_plan),
+            routing=str(self.data.routing),
+            kill=str(self.data.kill),
+            readers=str(self.data.readers),
+            exposition=str(self.data.exposition("shadow")),
+            keys={name: key for name, key in keys.items() if key},
+            background=tuple(name for name, found in known.items() if found.has_background_key),
+            prices=price_overrides(self.settings.prices),
+            redact=capture.redact,
+            sample_ppm=capture.sample,
+            journal_retention_s=capture.journal_retention,
+            honor_store_false=capture.honor_store_false,
+            ready_fd=ready_fd,
+        )
+
+    def _background_key(self, upstream: Upstream) -> str | None:
+        """The gateway's own key for calls nobody waits for; litellm's process has its own.
+
+        Raises:
+            OSError: its file cannot be read; the process is tried again later.
+        """
+        if upstream.kind == "litellm":
+            return None
+        if upstream.background_key_file is not None:
+            return upstream.background_key_file.read_text("utf-8").strip()
+        return self.environment.get(upstream.background_key_env or "") or self._key(upstream)
 
     def _without_keys(self) -> dict[str, str]:
         upstreams = self.settings.upstreams.values()

@@ -302,7 +302,7 @@ class Supervisor:
             Sample(f"{PREFIX}process_restarts_total", slot.restarts, (slot.name,))
             for slot in (*self.workers, *self.control.values())
         ]
-        return metrics(found, [self.plan.data.exposition(name) for name in ("controller", "recorder")])
+        return metrics(found, [self.plan.data.exposition(name) for name in ("controller", "recorder", "shadow")])
 
     def tell(self) -> None:
         """Write what `status` shows: who runs here."""

@@ -55,6 +55,7 @@ class Owner(StrEnum):
     SUPERVISOR = "supervisor"
     CONTROLLER = "controller"
     RECORDER = "recorder"
+    SHADOW = "shadow"
 
 
 Type = Literal["counter", "gauge", "histogram"]
@@ -165,6 +166,15 @@ METRICS: tuple[Metric, ...] = (
         ("journal_lag_seconds", "gauge", "Age of the oldest exchange that is not yet recorded.", (), ()),
         ("journal_lost_total", "counter", "Exchanges or bodies not in the journal.", ("reason",), ()),
         ("records_total", "counter", "Rows written to the records.", ("table",), ()),
+        ("shadow_total", "counter", "Background calls the lot fell on.", ("route", "asked", "outcome", "reason"), ()),
+        ("shadow_cost_usd_total", "counter", "What background calls cost.", ("route", "asked"), ()),
+        ("judge_cost_usd_total", "counter", "What judging cost.", ("route",), ()),
+    ),
+    *_rows(
+        Owner.SHADOW,
+        ("shadow_queue", "gauge", "Background calls that wait.", ("route",), ()),
+        ("shadow_in_flight", "gauge", "Background calls under way.", ("route",), ()),
+        ("shadow_lag_seconds", "gauge", "Age of the oldest exchange that the shadow has not read.", (), ()),
     ),
 )
 

@@ -1,6 +1,6 @@
 """`crossfade serve` with stand-ins: python -m tests.fakes.serve WORKER [the options of serve].
 
-WORKER is a worker's module; the recorder and the admin process are there and do nothing.
+WORKER is a worker's module; the recorder, the shadow and the admin process are there and do nothing.
 """
 
 import argparse
@@ -14,5 +14,6 @@ if __name__ == "__main__":
     parser.add_argument("worker")
     serve.configure(parser)
     arguments = parser.parse_args()
-    modules = Modules(worker=arguments.worker, recorder="tests.fakes.idle", admin="tests.fakes.idle")
+    idle = "tests.fakes.idle"
+    modules = Modules(worker=arguments.worker, recorder=idle, shadow=idle, admin=idle)
     sys.exit(serve.run(arguments, modules))

@@ -22,6 +22,7 @@ from tests.faults.kills import kills
 from tests.faults.overload import keep_alive_races, mixed, overload, slow_readers
 from tests.faults.recorded import kills_recorded
 from tests.faults.replay import corpus, own_cases, replay
+from tests.faults.shadow import shadow_cpu, shadow_faults
 from tests.faults.smuggling import fuzz_http
 from tests.faults.state_schedules import on_redis, on_sqlite
 from tests.faults.state_server import server_faults
@@ -89,6 +90,10 @@ def parts(fault: str, directory: Path, count: int) -> list[Part]:
             ("kept connections closed on a request", lambda: keep_alive_races(at("b"), 200 * count, when="on")),
         ],
         "diskfull": [("a disk that fills up", lambda: _disk_full(count, directory))],
+        "shadow": [
+            ("the candidate, the shadow, the control plane ill", lambda: shadow_faults(at("ill"), pairs=count)),
+            ("the shadow at work, beside none", lambda: shadow_cpu(at("cpu"), pairs=count)),
+        ],
         "fuzz-http": [("mutated requests", lambda: fuzz_http(count, at("fuzz")))],
         "state": state_parts(count, directory),
     }
@@ -97,7 +102,7 @@ def parts(fault: str, directory: Path, count: int) -> list[Part]:
 
 COUNTS = {
     "replay": 10, "kills": 200, "hangups": 10_000, "badinput": 2, "diskfull": 5_000, "fuzz-http": 100_000,
-    "state": 10_000,
+    "shadow": 5, "state": 10_000,
 }  # fmt: skip
 """The issue's figures, or what finds something."""
 

@@ -146,8 +146,10 @@ async def read_request(
     return Message(start, headers, body, bytes(wire.taken))
 
 
-async def read_response(reader: asyncio.StreamReader, method: bytes = b"GET") -> Message:
-    """The next final answer to a request of this method.
+async def read_response(
+    reader: asyncio.StreamReader, method: bytes = b"GET", on_head: Callable[[], None] | None = None
+) -> Message:
+    """The next final answer to a request of this method; `on_head` is told when its head is here.
 
     Raises:
         asyncio.IncompleteReadError: the stream ended in the middle of it.
@@ -160,6 +162,8 @@ async def read_response(reader: asyncio.StreamReader, method: bytes = b"GET") ->
         if status >= 200 or status == 101:
             break
         interim.append(bytes(wire.taken))
+    if on_head is not None:
+        on_head()
     until_close = False
     length = _length(headers)
     if method == b"HEAD" or status in (101, 204, 304):

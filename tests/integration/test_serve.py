@@ -108,8 +108,8 @@ def test_a_killed_worker_refuses_nobody(serving: Serving) -> None:
 
 
 def test_the_kill_switch_is_confirmed_with_the_control_plane_dead(serving: Serving) -> None:
-    """`crossfade kill` acts, and every worker confirms it, with controller, recorder and admin process stopped."""
-    for slot in ("controller", "recorder", "admin"):
+    """`crossfade kill` acts, and every worker confirms it, with all processes of the control plane stopped."""
+    for slot in ("controller", "recorder", "shadow", "admin"):
         pid = serving.pid_of(slot)
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)

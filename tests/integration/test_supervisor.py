@@ -109,8 +109,8 @@ def test_a_second_sigterm_ends_at_once(serving: Serving) -> None:
 
 
 def test_the_control_plane_may_die(serving: Serving) -> None:
-    """With controller, recorder and admin killed, probes and live metrics answer; and all three come back."""
-    pids = {slot: serving.pid_of(slot) for slot in ("controller", "recorder", "admin")}
+    """With controller, recorder, shadow and admin killed, probes and live metrics answer; and all four come back."""
+    pids = {slot: serving.pid_of(slot) for slot in ("controller", "recorder", "shadow", "admin")}
     for pid in pids.values():
         assert pid is not None
         os.kill(pid, signal.SIGKILL)

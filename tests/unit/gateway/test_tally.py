@@ -10,7 +10,9 @@ from records.exchange import Gap
 from records.pricing import PriceBook
 from records.record import Maker, RoutePrices
 from records.redact import Redactor
+from shadow.mirror import row_of
 from tests.fakes.exchanges import AT, chat_request, chat_stream, exchange
+from tests.unit.shadow.drawing import drawn
 
 MAKER = Maker(b"p" * 32, Redactor(), PriceBook({"openai": "https://api.openai.com/v1"}), {"": RoutePrices("openai")})
 
@@ -47,6 +49,22 @@ def test_counters():
     assert values(made, "counterfactual_cost_usd_total") == {arm: pytest.approx(4 * 0.00011)}
     assert values(made, "fallbacks_total") == {("support", "timeout"): 1}
     assert values(tally({"why": "ineligible", "reason": "images"}), "ineligible_total") == {("support", "images"): 1}
+
+
+def test_background_calls():
+    """What became of each background call by route, purpose and reason; what the calls and the judge cost."""
+    made = Tally()
+    made.add_comparison(row_of(drawn(), "answered", "", at=1.0, cost_usd=0.25, judge_cost_usd=0.5))
+    made.add_comparison(row_of(drawn(), "dropped", "queue_full", at=1.0))
+    made.add_comparison(row_of(drawn(asked="baseline_again"), "answered", "", at=1.0))
+
+    assert values(made, "shadow_total") == {
+        ("support", "candidate", "answered", ""): 1,
+        ("support", "candidate", "dropped", "queue_full"): 1,
+        ("support", "baseline_again", "answered", ""): 1,
+    }
+    assert values(made, "shadow_cost_usd_total") == {("support", "candidate"): 0.25}
+    assert values(made, "judge_cost_usd_total") == {("support",): 0.5}
 
 
 def test_histograms():

@@ -2,6 +2,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -64,3 +65,11 @@ async def test_a_boot_larger_than_a_pipe(reaping: list[Child]) -> None:
     )
     reaping.append(child)
     assert await child.ready(20.0)
+
+
+async def test_one_that_stands_back(reaping: list[Child]) -> None:
+    """A child that nobody waits for has its place on the processor before it runs its first instruction."""
+    child = spawn("idle", replace(program(), nice=5))
+    reaping.append(child)
+    wanted = min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
+    assert os.getpriority(os.PRIO_PROCESS, child.pid) == wanted

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ from gateway.admin import boot as admin_boot
 from gateway.admin.auth import digest
 from gateway.control import boot as controller_boot
 from gateway.control import recording
+from gateway.control.shadow import boot as shadow_boot
 from gateway.control.table import base_table
 from gateway.datadir import DataDirError, prepare
 from gateway.settings import Settings
@@ -52,7 +54,7 @@ def test_what_a_worker_is_told(plan: Plan) -> None:
 
 def test_upstream_keys_are_for_workers_only(plan: Plan) -> None:
     """No process of the control plane has an upstream's key in its environment."""
-    for program in (plan.controller(), plan.recorder(), plan.admin()):
+    for program in (plan.controller(), plan.recorder(), plan.shadow(), plan.admin()):
         assert program.environment == {"PATH": "/bin"}
 
 
@@ -80,6 +82,25 @@ def test_the_password_of_the_state_is_told_to_who_needs_it(tmp_path: Path) -> No
     assert b"planted" not in worker.boot(9)
     for program in (worker, *plan.control().values()):
         assert "STATE_PASSWORD" not in (program.environment or {})
+
+
+def test_the_shadow_gets_keys_of_our_own(plan: Plan, tmp_path: Path) -> None:
+    """Background keys come before an upstream's own; litellm's process has its own; no repr shows any."""
+    boot = shadow_boot.decode(plan.shadow().boot(9))
+    assert boot.keys == {"openai": "planted"}
+    assert (boot.background, boot.journal_retention_s, boot.ready_fd) == (("claude", "openai"), 600.0, 9)
+    assert "planted" not in repr(boot)
+
+    (tmp_path / "key").write_text("sk-background\n")
+    upstreams = {
+        "openai": {"base_url": "http://h", "api_key_env": "OPENAI_KEY", "background_key_file": tmp_path / "key"},
+        "vllm": {"base_url": "http://v", "kind": "vllm"},
+        "other": {"base_url": "http://o"},
+    }
+    settings = Settings.model_validate({"upstreams": upstreams})
+    boot = shadow_boot.decode(replace(plan, settings=settings).shadow().boot(9))
+    assert boot.keys == {"openai": "sk-background"}
+    assert boot.background == ("openai", "vllm")
 
 
 def test_the_defaults_of_limits_agree() -> None:

@@ -1,0 +1,55 @@
+"""What the supervisor hands to the shadow: one JSON object on an inherited pipe, as `gateway.boot` for a worker."""
+
+import msgspec
+
+from gateway.control.recording import PriceOverride
+
+
+class ShadowBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The shadow's start."""
+
+    journal: str
+    """Path of the journal directory (of all workers); the shadow's own journal is one of them."""
+    journal_key: str
+    """Hex, 32 bytes."""
+    pepper: str
+    """Hex, 32 bytes: users are kept as HMACs under it."""
+    plan: str
+    """Path of what the controller tells the shadow; it may be missing."""
+    routing: str
+    """Path of the routing table: where upstreams are; it may be missing."""
+    kill: str
+    """Path of the kill file."""
+    readers: str
+    """Path of the directory where it says how far it has read the journals."""
+    exposition: str
+    """Where it writes its part of /metrics."""
+    keys: dict[str, str] = {}
+    """Upstream -> the gateway's own key for it."""
+    background: tuple[str, ...] = ()
+    """Upstreams that may be asked with no caller's key."""
+    prices: tuple[PriceOverride, ...] = ()
+    redact: tuple[str, ...] = ("email", "phone", "card", "iban", "secret")
+    sample_ppm: int = 1_000_000
+    """Share of exchanges whose bodies are kept."""
+    journal_retention_s: float = 3600.0
+    honor_store_false: bool = True
+    ready_fd: int = -1
+    """It writes one byte to it when it has taken up where it stopped."""
+
+    def __repr__(self) -> str:
+        return "ShadowBoot(***)"
+
+
+def encode(boot: ShadowBoot) -> bytes:
+    """The bytes for the pipe."""
+    return msgspec.json.encode(boot)
+
+
+def decode(data: bytes) -> ShadowBoot:
+    """What the supervisor wrote.
+
+    Raises:
+        msgspec.MsgspecError: not a ShadowBoot: supervisor and shadow are of two versions.
+    """
+    return msgspec.json.decode(data, type=ShadowBoot)

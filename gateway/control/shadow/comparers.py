@@ -1,0 +1,101 @@
+"""A route's comparators, made ready once: what is pure by `shadow.comparing`, what asks somebody with what it asks."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from records import pricing
+from records.record import Maker
+from shadow.comparing import Comparing, Options
+from shadow.judge import Bench, Judge
+from shadow.judging.prompt import Style
+from shadow.lanes import Budget
+from shadow.plan import ShadowRoute
+from shadow.ports import Heard, Model, Scorer
+
+
+class _JudgeOptions(msgspec.Struct):
+    """`policies.comparators.Judge`, as the plan has it."""
+
+    upstream: str
+    model: str
+    sample: int
+    rubric: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """A route's budget, for who spends of it. Implements `shadow.ports.Budget`."""
+
+    budget: Budget
+    route: ShadowRoute
+    wall: Callable[[], float]
+
+    def has_left(self) -> bool:
+        """Whether one more call may be made."""
+        return not self.budget.is_spent(self.route, self.wall())
+
+    def spend(self, usd: float) -> None:
+        """Take off what a call cost."""
+        self.budget.spend(self.route.route, usd, self.wall())
+
+
+@dataclass(slots=True)
+class Comparers:
+    """Keeps the comparators of every route that has work."""
+
+    model: Model
+    budget: Budget
+    maker: Callable[[], Maker]
+    """Whose prices hold now."""
+    wall: Callable[[], float]
+    secret: bytes
+    """Tags and hidden controls of judges are hashes under it."""
+    _made: dict[str, tuple[object, Comparing]] = field(
+        default_factory=dict[str, tuple[object, Comparing]], init=False
+    )  # fmt: skip
+
+    def of(self, route: ShadowRoute) -> Comparing:
+        """The route's comparators; a judge that is told the same stays the one it was.
+
+        Raises:
+            OSError, ValueError, msgspec.MsgspecError: they cannot be made ready: a file is missing, or is none.
+        """
+        told = (route.candidate_key, route.compare, route.metric, route.folder)
+        kept = self._made.get(route.route)
+        if kept is not None and kept[0] == told:
+            return kept[1]
+        folder = Path(route.folder)
+        scorers = {
+            name: scorer
+            for each in route.compare
+            for name, options in each.items()
+            if (scorer := self._scorer(name, options, route)) is not None
+        }
+        made = Comparing(
+            route.compare, route.metric, files=lambda name: (folder / name).read_bytes(), scorers=scorers
+        )  # fmt: skip
+        self._made[route.route] = (told, made)
+        return made
+
+    def _scorer(self, name: str, options: Options, route: ShadowRoute) -> Scorer | None:
+        """Who has to be asked for a comparator; None: nobody."""
+        return self._judge(options, route) if name == "judge" else None
+
+    def _judge(self, options: Options, route: ShadowRoute) -> Judge:
+        told = msgspec.convert(options, _JudgeOptions, strict=False)
+        rubric = (Path(route.folder) / told.rubric).read_text("utf-8") if told.rubric else ""
+        key = hmac.digest(self.secret, f"judge\n{route.route}".encode(), hashlib.sha256)
+        bench = Bench(told.upstream, Style(told.model, rubric), told.sample, key, salt=route.route)
+
+        def cost_usd(heard: Heard) -> float:
+            if heard.usage is None:
+                return 0.0
+            cost = self.maker().prices.cost(pricing.Asked(told.upstream, told.model, self.wall()), heard.usage)
+            return cost.usd if cost is not None else 0.0
+
+        return Judge(self.model, bench, Purse(self.budget, route, self.wall), cost_usd)

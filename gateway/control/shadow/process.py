@@ -1,0 +1,163 @@
+"""The shadow, a process of its own: asks the candidate what apps have asked, long after they were answered.
+
+It is started like the recorder, but behind everything else on the processor, and with a bound on its memory.
+Whatever becomes of it, no app can feel it: it starts from the journal.
+"""
+
+import asyncio
+import resource
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvloop
+
+from gateway import clock
+from gateway.background import Background
+from gateway.control.shadow.boot import ShadowBoot, decode
+from gateway.control.shadow.debts import Kept
+from gateway.control.shadow.runner import Clock, Runner
+from gateway.control.shadow.watched import Watched
+from gateway.datadir import replace
+from gateway.log import Log
+from gateway.starting import read_boot, say_ready
+from gateway.telemetry.metrics import PREFIX, Sample, render
+from gateway.transport.client import Client
+
+POLL_S = 0.1
+KEEP_S = 0.5
+"""How often it says how far it is."""
+EXPOSE_S = 1.0
+SEGMENT_AGE_S = 60.0
+STOP_S = 5.0
+"""Longest that a shadow told to stop waits for calls under way."""
+MEMORY_BYTES = 2 * 1024 * 1024 * 1024
+"""Of data: beyond it an allocation fails, and the supervisor starts it anew."""
+
+
+@dataclass(slots=True)
+class Shadow:
+    """Drives a runner: looks at the files, keeps its word, shows its queues."""
+
+    runner: Runner
+    watched: Watched
+    client: Client
+    _due: dict[str, float] = field(default_factory=dict[str, float], init=False)
+    _told: Kept | None = field(default=None, init=False)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop; then let what is under way end, within STOP_S."""
+        self._tell(self.runner.kept())
+        say_ready(self.runner.boot.ready_fd)
+        while not stop.is_set():
+            found = self._step()
+            await self._keep_word()
+            await _pause(stop, 0.0 if found else POLL_S)
+        if self.runner.calls:
+            await asyncio.wait(self.runner.calls, timeout=STOP_S)
+        self._tell(self.runner.kept())
+
+    def _step(self) -> bool:
+        """Look at the files, and read on. Returns whether there was anything to read."""
+        runner, wall = self.runner, self.runner.clock.wall()
+        if (table := self.watched.table()) is not None:
+            runner.adopt_table(table)
+        if (plan := self.watched.plan()) is not None:
+            runner.adopt_plan(plan)
+        if runner.ledger.is_blocked:
+            runner.ledger.write_waiting()
+            for lane in runner.lanes.values():
+                runner.go_on(lane)
+        if self._every("expose", EXPOSE_S):
+            self.client.expire(runner.clock.monotonic())
+            runner.ledger.rotate(wall - SEGMENT_AGE_S)
+            self._expose()
+        return runner.read()
+
+    def _every(self, what: str, seconds: float) -> bool:
+        now = self.runner.clock.monotonic()
+        if now < self._due.get(what, 0.0):
+            return False
+        self._due[what] = now + seconds
+        return True
+
+    async def _keep_word(self) -> None:
+        """Say how far we are, if that is new; in a thread, since it waits for the disk."""
+        if not self._every("keep", KEEP_S):
+            return
+        kept = self.runner.kept()
+        if kept != self._told:
+            await asyncio.to_thread(self._tell, kept)
+
+    def _tell(self, kept: Kept) -> None:
+        try:
+            self.runner.ledger.keep(kept)
+            self.runner.ledger.own_word_is_out()
+            self._told = kept
+        except OSError as error:
+            self.runner.log.alarm("shadow.disk_refused", reason=type(error).__name__, hint="is the disk full?")
+
+    def _expose(self) -> None:
+        runner = self.runner
+        samples = [Sample(f"{PREFIX}shadow_lag_seconds", 0.0 if runner.is_idle else runner.lag_s())]
+        for name, lane in runner.lanes.items():
+            samples.append(Sample(f"{PREFIX}shadow_queue", len(lane.waiting), (name,)))
+            samples.append(Sample(f"{PREFIX}shadow_in_flight", lane.in_flight, (name,)))
+        try:
+            replace(Path(runner.boot.exposition), render(samples).encode())
+        except OSError as error:
+            runner.log.notice("shadow.not_exposed", reason=type(error).__name__)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    """Let others run, for so long unless told to stop."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
+async def work(boot: ShadowBoot, log: Log, stop: asyncio.Event, times: Clock | None = None) -> None:
+    """Be the shadow until told to stop."""
+    times = times or Clock(clock.monotonic, clock.wall)
+    watched = Watched(Path(boot.plan), Path(boot.routing), Path(boot.kill))
+    async with asyncio.TaskGroup() as tasks:
+        client = Client(now=times.monotonic, tasks=tasks)
+        background = Background(client, times.monotonic)
+        runner = Runner(boot, times, log, background, tasks, watched.killed)
+        looking = tasks.create_task(runner.engines.watch())
+        await Shadow(runner, watched, client).run(stop)
+        looking.cancel()
+        for call in runner.calls:
+            call.cancel()
+        client.close()
+    runner.ledger.close()
+
+
+def limit_memory() -> None:
+    """Take not more memory than is ours; what we start may still be given more."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    soft = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+async def _main(boot: ShadowBoot, log: Log) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await work(boot, log, stop)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the shadow as the supervisor starts it."""
+    boot, log = decode(read_boot(argv)), Log("shadow")
+    limit_memory()
+    uvloop.run(_main(boot, log))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,228 @@
+"""The shadow at work: reads the workers' journals, asks again what the lot fell on, and writes one row of each.
+
+    the journals ── read while there is room ──► the lot ──► a route's lane ──► asked, compared ──► its own journal
+
+Rules:
+1. Everything that was drawn gets one row, whatever became of it: what is shed says why.
+2. The journals are read no further than the lanes have room, so that a backlog is worked off. A route that does not
+   answer at all holds nobody up: what is drawn for it then is dropped.
+3. What says nothing of the candidate (budget, pause, kill) is skipped; what it is too slow for is dropped.
+4. A row is written before it is no longer owed; a SIGKILL in between is seen by who comes next (`debts`).
+"""
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.background import Background
+from gateway.control.journals import Journals
+from gateway.control.lots import asked_beside
+from gateway.control.making import maker_for
+from gateway.control.shadow import debts
+from gateway.control.shadow.boot import ShadowBoot
+from gateway.control.shadow.comparers import Comparers
+from gateway.control.shadow.debts import Kept
+from gateway.control.shadow.engines import Engines
+from gateway.control.shadow.ledger import Ledger
+from gateway.control.tail import Position
+from gateway.log import Log
+from policies.routing import Table
+from records.comparison import Asked, Came
+from records.exchange import Exchange
+from shadow.lanes import Drawn, Lane
+from shadow.mirror import Mirror, refusal, row_of, variant_of
+from shadow.plan import ShadowPlan, ShadowRoute
+
+BATCH_BYTES = 256 * 1024
+"""Of frames, read at once: a few milliseconds of our loop."""
+WAITING_BYTES = 64 * 1024 * 1024
+"""What all that waits may take of memory."""
+TOO_OLD_SHARE = 0.5
+"""Of the journals' retention: what is older says little of now, and its journal is about to go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Where the time comes from."""
+
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
+
+
+@dataclass(slots=True)
+class Runner:
+    """`read` takes what is new from the journals; what follows from it runs as tasks of `tasks`."""
+
+    boot: ShadowBoot
+    clock: Clock
+    log: Log
+    background: Background
+    tasks: asyncio.TaskGroup
+    killed: Callable[[], bool]
+    ledger: Ledger = field(init=False)
+    engines: Engines = field(init=False)
+    lanes: dict[str, Lane] = field(default_factory=dict[str, Lane], init=False)
+    routes: dict[str, ShadowRoute] | None = field(default=None, init=False)
+    """By name; None: nobody has said yet."""
+    calls: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], init=False)
+    """Under way."""
+    _mirror: Mirror = field(init=False)
+    _journals: Journals = field(init=False)
+    _waiting_bytes: int = field(default=0, init=False)
+    _has_read: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        boot, wall = self.boot, self.clock.wall
+        self.ledger = Ledger(boot, wall)
+        self.engines = Engines(self.background)
+        secret = bytes.fromhex(boot.pepper)
+        comparers = Comparers(self.background, self.ledger.budget, lambda: self._mirror.maker, wall, secret)
+        self._mirror = Mirror(self.background, comparers.of, maker_for(boot, None), wall, self._met_error)
+        self._journals = Journals(
+            Path(boot.journal),
+            bytes.fromhex(boot.journal_key),
+            self.ledger.before.workers,
+            follows=lambda name: not name.startswith(debts.IGNORES),
+            again={exchange_id for exchange_id, _ in self.ledger.debts.earlier},
+        )
+
+    # What it is told ----------------------------------------------------------------------------------------------
+
+    def adopt_table(self, table: Table) -> None:
+        """Upstreams and prices as they are from now on."""
+        for problem in self.background.adopt(table.upstreams, self.boot.keys):
+            self.log.alarm("shadow.upstream_not_ready", reason=problem)
+        self._mirror.maker = maker_for(self.boot, table)
+        self.engines.kinds = {upstream.name: upstream.kind for upstream in table.upstreams}
+
+    def adopt_plan(self, plan: ShadowPlan) -> None:
+        """Routes as they are from now on; calls that wait or are under way go on as they were drawn."""
+        self.routes = {route.route: route for route in plan.routes}
+        for name, route in self.routes.items():
+            lane = self.lanes.setdefault(name, Lane(route, self.clock.monotonic()))
+            lane.route = route
+        for name in [name for name in self.lanes if name not in self.routes]:
+            if not self.lanes[name].waiting and not self.lanes[name].in_flight:
+                del self.lanes[name]
+        self.engines.wanted = frozenset(route.candidate.upstream for route in plan.routes)
+
+    def kept(self) -> Kept:
+        """How far we are."""
+        progress = self._journals.progress() if self._has_read else self.ledger.before.workers
+        return self.ledger.kept(progress, is_idle=self.is_idle)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it was said that there is nothing to do."""
+        return self.routes == {}
+
+    def lag_s(self) -> float:
+        """About how old the oldest exchange is that was not read yet."""
+        return self._journals.lag_s(self.clock.wall())
+
+    # The journals -------------------------------------------------------------------------------------------------
+
+    def read(self) -> bool:
+        """Take what is new, if there is room for it. Returns whether there was anything."""
+        if not self.routes or not self._has_room():
+            return False
+        before = self._journals.progress()
+        found = self._journals.poll(self.clock.wall(), BATCH_BYTES)
+        self._has_read = True
+        for one in found:
+            if isinstance(one, Exchange):
+                worker = before.get(one.meta.worker) or self.ledger.before.workers.get(one.meta.worker)
+                self._take(one, worker.safe if worker is not None else Position())
+        self._give_up()
+        return bool(found)
+
+    def _has_room(self) -> bool:
+        now = self.clock.monotonic()
+        if self.ledger.is_blocked or self._waiting_bytes > WAITING_BYTES:
+            return False
+        return not any(lane.holds_up(now) for lane in self.lanes.values())
+
+    def _take(self, exchange: Exchange, since: Position) -> None:
+        """Draw the lots of an exchange, or do again what was drawn before a restart."""
+        meta, earlier = exchange.meta, self.ledger.debts.earlier
+        owed: list[Asked] = [asked for owed_id, asked in earlier if owed_id == meta.id]
+        route = (self.routes or {}).get(meta.route)
+        if route is None:
+            for asked in owed:
+                self.ledger.write(earlier[meta.id, asked].row("skipped", "no_route", at=self.clock.wall()))
+            return
+        for asked in owed or asked_beside(meta, route):
+            drawn = Drawn(exchange, asked, route)
+            if drawn.key not in self.ledger.written:
+                self.ledger.debts.add(drawn, since)
+                self._admit(drawn)
+
+    def _give_up(self) -> None:
+        """Write off what was owed before a restart, and is not in the journals any more."""
+        gone = [owed for owed in self.ledger.debts.earlier.values() if self._journals.is_level(owed.worker)]
+        for owed in gone:
+            self.ledger.write(owed.row("dropped", "restarted", at=self.clock.wall()))
+
+    # Asking -------------------------------------------------------------------------------------------------------
+
+    def _admit(self, drawn: Drawn) -> None:
+        """Let it wait for its turn."""
+        reason = refusal(drawn)
+        if not reason and drawn.asked != "candidate" and variant_of(drawn).upstream not in self.boot.background:
+            reason = "no_background_key"
+        if reason:
+            self._shed(drawn, "skipped", reason)
+        elif not self.lanes[drawn.route.route].offer(drawn, self.clock.monotonic()):
+            self._shed(drawn, "dropped", "queue_full")
+        else:
+            self._waiting_bytes += drawn.size_bytes
+            self.go_on(self.lanes[drawn.route.route])
+
+    def go_on(self, lane: Lane) -> None:
+        """Ask as many of those that wait as may be asked at once."""
+        while not self.ledger.is_blocked and (drawn := lane.take()) is not None:
+            self._waiting_bytes -= drawn.size_bytes
+            came, reason = self._hindrance(drawn)
+            if came is not None:
+                lane.end(self.clock.monotonic(), answered=False)
+                self._shed(drawn, came, reason)
+                continue
+            call = self.tasks.create_task(self._ask(lane, drawn))
+            self.calls.add(call)
+            call.add_done_callback(self.calls.discard)
+
+    def _hindrance(self, drawn: Drawn) -> tuple[Came | None, str]:
+        """What keeps a call from being made now."""
+        meta, route, wall = drawn.exchange.meta, drawn.route, self.clock.wall()
+        if wall - meta.arrived_at - meta.total_s > self.boot.journal_retention_s * TOO_OLD_SHARE:
+            return "dropped", "too_old"
+        if self.killed():
+            return "skipped", "killed"
+        if self.ledger.budget.is_spent(route, wall):
+            return "skipped", "budget"
+        upstream = variant_of(drawn).upstream
+        if upstream == route.candidate.upstream and self.engines.waiting.get(upstream, 0.0) > route.engine_waiting:
+            return "skipped", "paused"
+        return None, ""
+
+    async def _ask(self, lane: Lane, drawn: Drawn) -> None:
+        try:
+            row = await self._mirror.compare(drawn)
+        except Exception as error:  # noqa: BLE001 -- the fence "ask": one exchange nobody foresaw must not end all others
+            self._met_error("ask", error)
+            row = row_of(drawn, "skipped", "own_error", at=self.clock.wall())
+        lane.end(self.clock.monotonic(), answered=row.came == "answered")
+        self.ledger.budget.spend(drawn.route.route, row.cost_usd or 0.0, self.clock.wall())
+        self.ledger.write(row)
+        self.go_on(lane)
+
+    def _shed(self, drawn: Drawn, came: Came, reason: str) -> None:
+        self.ledger.write(row_of(drawn, came, reason, at=self.clock.wall()))
+
+    def _met_error(self, operation: str, error: BaseException) -> None:
+        """Log a mistake: where it was, and nothing of what it was about."""
+        place = traceback.extract_tb(error.__traceback__)[-1] if error.__traceback__ else None
+        at = f"{Path(place.filename).name}:{place.lineno}" if place is not None else ""
+        self.log.alarm("shadow.own_error", operation=operation, kind=type(error).__name__, at=at)

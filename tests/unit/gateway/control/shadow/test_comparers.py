@@ -1,0 +1,87 @@
+"""A route's comparators, made ready."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.control.shadow.comparers import Comparers, Purse
+from records.pricing import Override, PriceBook
+from records.record import Maker
+from records.redact import Redactor
+from records.wire.usage import Usage
+from shadow.judge import Judge
+from shadow.lanes import Budget
+from shadow.plan import ShadowRoute
+from shadow.ports import Heard
+from tests.unit.shadow.drawing import route
+from tests.unit.shadow.test_mirror import Scripted, good
+
+JUDGED: tuple[dict[str, dict[str, object]], ...] = (
+    {"judge": {"upstream": "openai", "model": "gpt-5", "sample": 250_000, "rubric": "triage.md", "version": "1"}},
+    {"exact": {"normalize": True}},
+)
+
+
+def comparers(prices: PriceBook | None = None, budget: Budget | None = None) -> Comparers:
+    maker = Maker(b"p", Redactor(frozenset()), prices or PriceBook({}), {})
+    return Comparers(Scripted(good()), budget or Budget(), lambda: maker, lambda: 100.0, b"secret")
+
+
+def judge_of(made: Comparers, of: ShadowRoute) -> Judge:
+    judge: Any = made.of(of)._scorers["judge"]
+    assert isinstance(judge, Judge)
+    return judge
+
+
+def test_a_judge_stays_the_one_it_was(tmp_path: Path):
+    """More or fewer mirrored requests change no judge: what it knows of its controls is its licence."""
+    (tmp_path / "triage.md").write_text("Is the intent right?")
+    made = comparers()
+    told = route(compare=JUDGED, metric="judge", folder=str(tmp_path))
+    first = made.of(told)
+
+    assert made.of(route(compare=JUDGED, metric="judge", folder=str(tmp_path), sample_ppm=1)) is first
+    assert made.of(route(compare=JUDGED, metric="exact", folder=str(tmp_path))) is not first
+
+
+def test_a_judge_is_told_its_rubric(tmp_path: Path):
+    """Upstream, model, share and rubric are the policy's; the secret differs by route."""
+    (tmp_path / "triage.md").write_text("Is the intent right?")
+    told = route(compare=JUDGED, metric="judge", folder=str(tmp_path))
+    judge = judge_of(comparers(), told)
+
+    assert (judge.bench.upstream, judge.bench.style.model, judge.bench.sample_ppm) == ("openai", "gpt-5", 250_000)
+    assert judge.bench.style.rubric == "Is the intent right?"
+    assert judge.bench.salt == "support"
+    other = judge_of(comparers(), route(route="other", compare=JUDGED, folder=str(tmp_path)))
+    assert other.bench.key != judge.bench.key
+
+
+def test_a_missing_rubric_is_no_judge(tmp_path: Path):
+    """A file that is not there is an error, never a judge without a rubric."""
+    with pytest.raises(OSError, match="triage"):
+        comparers().of(route(compare=JUDGED, folder=str(tmp_path)))
+
+
+def test_judging_costs(tmp_path: Path):
+    """A verdict is priced by its tokens, as far as anybody knows a price, and comes off the route's budget."""
+    (tmp_path / "triage.md").write_text("")
+    told = route(compare=JUDGED, metric="judge", folder=str(tmp_path))
+    prices = PriceBook({}, (Override("openai", "gpt-5", 10.0, 20.0),))
+    priced = judge_of(comparers(prices), told)
+
+    assert priced.cost_usd(Heard(200, b"{}", usage=Usage(100, 10))) == pytest.approx(0.0012)
+    assert priced.cost_usd(Heard(200, b"{}")) == 0.0
+    assert judge_of(comparers(), told).cost_usd(Heard(200, b"{}", usage=Usage(100, 10))) == 0.0
+
+
+def test_a_purse_is_the_routes():
+    """What a judge spends is gone for the mirror too."""
+    budget = Budget()
+    purse = Purse(budget, route(budget_usd_per_day=1.0), lambda: 100.0)
+    assert purse.has_left()
+    purse.spend(1.0)
+
+    assert not purse.has_left()
+    assert budget.spent_usd == {"support": 1.0}

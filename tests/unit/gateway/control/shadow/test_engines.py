@@ -1,0 +1,56 @@
+"""Queues of engines, as their metrics pages tell them."""
+
+import asyncio
+
+import pytest
+
+from gateway import clock
+from gateway.background import Background
+from gateway.control.shadow.engines import Engines, waiting
+from gateway.transport.client import Client
+from policies.routing import Upstream
+from tests.fakes.faults import Fault
+from tests.fakes.upstream import FakeUpstream
+
+VLLM = b"""# HELP vllm:num_requests_waiting Number of requests waiting to be processed.
+# TYPE vllm:num_requests_waiting gauge
+vllm:num_requests_waiting{engine="0",model_name="tuned"} 3.0
+vllm:num_requests_waiting{engine="1",model_name="tuned"} 2.0
+vllm:num_requests_waiting_by_reason{engine="0",model_name="tuned",reason="capacity"} 9.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "page", "expected"),
+    [
+        ("vllm", VLLM, 5.0),
+        ("sglang", b'sglang:num_queue_reqs{model_name="m"} 7\n', 7.0),
+        ("triton", b'nv_inference_pending_request_count{model="m",version="1"} 1.2e+01\n', 12.0),
+        ("vllm", b"vllm:num_requests_waiting 0\n", 0.0),
+        ("vllm", b"vllm:num_requests_waiting e\n", None),
+        ("vllm", b"<html>", None),
+        ("openai", VLLM, None),
+    ],
+)
+def test_what_waits(kind: str, page: bytes, expected: float | None):
+    """Each engine's own gauge is read, over all of its models; a page that does not say is no number."""
+    assert waiting(kind, page) == expected
+
+
+async def test_engines_are_asked():
+    """Those that are wanted are looked at; one that cannot be asked any more is forgotten."""
+    page = Fault(body=VLLM.decode(), content_type="text/plain")
+    async with FakeUpstream(fault=page) as upstream, asyncio.TaskGroup() as tasks:
+        client = Client(now=clock.monotonic, tasks=tasks)
+        background = Background(client, clock.monotonic)
+        background.adopt([Upstream("vllm", upstream.base_url, kind="vllm")], {})
+        engines = Engines(background, {"vllm": "vllm", "openai": "openai"})
+        await engines.look()
+        assert engines.waiting == {}
+        engines.wanted = frozenset({"vllm", "openai"})
+        await engines.look()
+        assert engines.waiting == {"vllm": 5.0}
+        upstream.plan(Fault(status=500))
+        await engines.look()
+        assert engines.waiting == {}
+        client.close()
