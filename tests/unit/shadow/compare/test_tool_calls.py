@@ -81,6 +81,7 @@ def test_the_same_call(one: dict[str, Any], other: dict[str, Any]) -> None:
         ({"city": None}, {}),
         ({"city": "a", "spots": [1, 2]}, {"city": "a", "spots": [2, 1]}),
         ({"city": "a", "wind": "maybe"}, {"city": "a", "wind": True}),
+        ({"city": "a", "untyped": "true"}, {"city": "a", "untyped": True}),
     ],
 )
 def test_another_call(one: dict[str, Any], other: dict[str, Any]) -> None:
