@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -66,9 +66,11 @@ class OwnScorer:
     what: Mapping[str, Any]
     """`{"ref": "file.py:function"}`, or `{"promptfoo": …}`."""
     limits: Limits = Limits()
+    not_ready: Callable[[str], None] = lambda _: None
+    """Told why it does not start. No text of a request or an answer."""
     abstentions: Counter[Why] = field(default_factory=Counter["Why"])
     problem: str = ""
-    """Why it last did not start. No text of a request or an answer."""
+    """Why it last did not start."""
     has_network: bool | None = None
     """Whether the kernel let its sockets be taken away; None: not started yet."""
     _process: asyncio.subprocess.Process | None = None
@@ -156,6 +158,7 @@ class OwnScorer:
         except (OSError, ValueError, TimeoutError) as error:
             self.problem = f"it does not start: {type(error).__name__}"
         if self.problem:
+            self.not_ready(self.problem)
             await self._give_up()
         return not self.problem
 
@@ -184,19 +187,20 @@ class OwnScorer:
         await self.aclose()
 
 
-def own(name: str, options: Mapping[str, object], folder: Path) -> OwnScorer:
-    """The scorer for the policy's `python` or `promptfoo` options.
+def own(name: str, options: Mapping[str, object], folder: Path, not_ready: Callable[[str], None]) -> OwnScorer:
+    """The scorer for the policy's `python` or `promptfoo` options; `not_ready` is told why it does not start.
 
     Raises:
         OSError: there is no such file.
         ValueError: it holds no assertions that can be taken over.
     """
     if name == "python":
-        return OwnScorer(folder, {"ref": options["ref"]})
+        return OwnScorer(folder, {"ref": options["ref"]}, not_ready=lambda why: not_ready(f"{options['ref']}: {why}"))
     file = str(options["file"])
     text = (folder / file).read_bytes()
     try:
         tree: Any = yaml.safe_load(text) if len(text) <= _MOST_CONFIG_BYTES else None
     except yaml.YAMLError as error:
         raise ValueError(f"{file}: no YAML. hint: a promptfoo configuration, in YAML or JSON") from error
-    return OwnScorer(folder, {"promptfoo": promptfoo.read(tree, file).plain()})
+    checks = promptfoo.read(tree, file)
+    return OwnScorer(folder, {"promptfoo": checks.plain()}, not_ready=lambda why: not_ready(f"{file}: {why}"))

@@ -128,10 +128,13 @@ def bound(limits: dict[str, int]) -> None:
     for kind, most in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_AS, limits["memory_bytes"]),
+        (resource.RLIMIT_DATA, limits["memory_bytes"]),  # the shadow's own bound is another
         (resource.RLIMIT_NOFILE, limits["files"]),
         (resource.RLIMIT_FSIZE, _FILE_BYTES),
     ):
-        resource.setrlimit(kind, (most, most))
+        _, hard = resource.getrlimit(kind)
+        top = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (top, top))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 

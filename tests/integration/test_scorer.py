@@ -224,7 +224,7 @@ async def test_promptfoo_assertions_are_scored_in_the_process(tmp_path: Path) ->
         "    - {type: regex, value: '^(a+)+$'}\n"
     )
     (tmp_path / "check.py").write_text("def get_assert(output, context): return context['prompt'] == 'count'")
-    scorer = own("promptfoo", {"file": "checks.yaml"}, tmp_path)
+    scorer = own("promptfoo", {"file": "checks.yaml"}, tmp_path, print)
     assert (await scorer.score(PAIR)).q == pytest.approx(1 / 3)
     slow = OwnScorer(tmp_path, scorer.what, Limits(call_s=2.0))
     assert reason(await slow.score(pair("a", "a" * 64 + "b"))) == "timeout"
@@ -237,9 +237,13 @@ def test_assertions_that_cannot_be_taken_over_are_refused(tmp_path: Path, text: 
     """When the scorer is made, with what to do."""
     (tmp_path / "checks.yaml").write_text(text)
     with pytest.raises(ValueError, match=r"^checks\.yaml: .*hint: "):
-        own("promptfoo", {"file": "checks.yaml"}, tmp_path)
+        own("promptfoo", {"file": "checks.yaml"}, tmp_path, print)
 
 
-def test_the_policys_options_make_a_scorer(tmp_path: Path) -> None:
-    """`python: {ref: …}`."""
-    assert own("python", {"ref": "a.py:f", "version": "1"}, tmp_path).what == {"ref": "a.py:f"}
+async def test_the_policys_options_make_a_scorer(tmp_path: Path) -> None:
+    """What does not start is told, with the file that is to blame."""
+    told: list[str] = []
+    (tmp_path / "checks.yaml").write_text("[{type: python, value: 'file://gone.py'}]")
+    for name, options in (("python", {"ref": "a.py:f", "version": "1"}), ("promptfoo", {"file": "checks.yaml"})):
+        assert reason(await own(name, options, tmp_path, told.append).score(PAIR)) == "start"
+    assert [each.partition(",")[0] for each in told] == ["a.py:f: FileNotFoundError", "checks.yaml: FileNotFoundError"]
