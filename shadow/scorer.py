@@ -19,7 +19,7 @@ from typing import Any, Literal
 import msgspec
 import yaml
 
-from shadow.compare import promptfoo, python
+from shadow.compare import promptfoo, python, schema
 from shadow.compare.pair import Pair, Score
 
 Why = Literal["start", "busy", "timeout", "crash", "junk", "error", "no_score", "too_large"]
@@ -187,6 +187,18 @@ class OwnScorer:
         await self.aclose()
 
 
+def unfit(comparator: str, file: str, folder: Path) -> str:
+    """Why a comparator cannot use the file that its options name; empty: it can, or nobody knows until it runs."""
+    try:
+        if comparator == "promptfoo":
+            _checks(file, folder)
+        elif comparator == "schema":
+            schema.make({"file": file}, lambda name: (folder / name).read_bytes())
+    except (OSError, ValueError) as error:
+        return str(error)
+    return ""
+
+
 def own(name: str, options: Mapping[str, object], folder: Path, not_ready: Callable[[str], None]) -> OwnScorer:
     """The scorer for the policy's `python` or `promptfoo` options; `not_ready` is told why it does not start.
 
@@ -197,10 +209,14 @@ def own(name: str, options: Mapping[str, object], folder: Path, not_ready: Calla
     if name == "python":
         return OwnScorer(folder, {"ref": options["ref"]}, not_ready=lambda why: not_ready(f"{options['ref']}: {why}"))
     file = str(options["file"])
+    checks = _checks(file, folder)
+    return OwnScorer(folder, {"promptfoo": checks.plain()}, not_ready=lambda why: not_ready(f"{file}: {why}"))
+
+
+def _checks(file: str, folder: Path) -> promptfoo.Checks:
     text = (folder / file).read_bytes()
     try:
         tree: Any = yaml.safe_load(text) if len(text) <= _MOST_CONFIG_BYTES else None
     except yaml.YAMLError as error:
         raise ValueError(f"{file}: no YAML. hint: a promptfoo configuration, in YAML or JSON") from error
-    checks = promptfoo.read(tree, file)
-    return OwnScorer(folder, {"promptfoo": checks.plain()}, not_ready=lambda why: not_ready(f"{file}: {why}"))
+    return promptfoo.read(tree, file)

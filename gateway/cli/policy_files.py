@@ -22,6 +22,7 @@ from policies.compile import Surroundings, decision_rules
 from policies.lint import named_files, overlaps
 from policies.plan import concentration, starved
 from policies.schema import Policy, json_schema
+from shadow.scorer import unfit
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _lint(arguments: argparse.Namespace) -> int:
     known = _surroundings(arguments)
     loaded, refused = _read_all(_paths(arguments), known)
-    refused += [problem for each in loaded for problem in _absent(each)]
+    refused += [problem for each in loaded for problem in _unfit(each)]
     warnings = [problem for each in loaded for problem in each.warnings]
     warnings += _doubted(loaded, place.data(arguments))
     by_name = {each.name: each for each in loaded}
@@ -56,13 +57,17 @@ def _lint(arguments: argparse.Namespace) -> int:
     return 1 if refused else 0
 
 
-def _absent(loaded: Loaded) -> list[Problem]:
-    """Files that a policy names and that are not there."""
-    return [
-        loaded.document.problem(loc, f"{name}: no such file", "paths go from the policy's own folder on")
-        for loc, name in named_files(loaded.policy)
-        if not (Path(loaded.name).parent / name).is_file()
-    ]
+def _unfit(loaded: Loaded) -> list[Problem]:
+    """Files that a policy names and that are not there, or not what they should be."""
+    folder, found = Path(loaded.name).parent, list[Problem]()
+    for loc, name in named_files(loaded.policy):
+        if not (folder / name).is_file():
+            hint = "paths go from the policy's own folder on"
+            found.append(loaded.document.problem(loc, f"{name}: no such file", hint))
+        elif why := unfit(str(loc[2]), name, folder):
+            message, _, hint = why.partition(". hint: ")
+            found.append(loaded.document.problem(loc, message, hint))
+    return found
 
 
 def _doubted(loaded: Sequence[Loaded], data: DataDir) -> list[Problem]:

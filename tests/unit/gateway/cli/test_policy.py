@@ -95,6 +95,25 @@ def test_lint_shows_every_problem_of_every_file(capsys: pytest.CaptureFixture[st
     assert [row["refused"] for row in rows] == [True] * 5 + [False]
 
 
+def test_lint_reads_what_comparators_are_told(capsys: pytest.CaptureFixture[str]):
+    """Assertions that cannot be taken over and files that are no schema, with what to do; good ones are fine."""
+    Path("policies/checks.yaml.txt").write_text("[{type: contains, value: a}]")
+    Path("policies/bad.yaml.txt").write_text("[{type: javascript, value: x}]")
+    Path("policies/bad.json").write_text("[]")
+    compare = "[{promptfoo: {file: %s}}, {schema: {file: %s}}]"
+    Path("policies/triage.yaml").write_text(written(compare=compare % ("bad.yaml.txt", "bad.json")))
+
+    code, out, _ = ran(capsys, "lint")
+
+    assert code == 1
+    assert "bad.yaml.txt: assertion 1: javascript is not taken over" in out
+    assert "hint: write it in Python" in out
+    assert "bad.json: no JSON Schema that can be used" in out
+    Path("policies/bad.json").write_text('{"type": "object"}')
+    Path("policies/triage.yaml").write_text(written(compare=compare % ("checks.yaml.txt", "bad.json")))
+    assert ran(capsys, "lint") == (0, "", "1 fine, 0 problems, 0 warnings\n")
+
+
 def test_lint_says_what_cannot_be_read(capsys: pytest.CaptureFixture[str]):
     """A file that is not there, settings that are wrong: exit 1, the reason on stderr or among the problems."""
     assert "cannot be read" in ran(capsys, "lint", "none.yaml")[1]
