@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import redis
 
@@ -17,6 +18,8 @@ from gateway.control.state.redis_base import key
 from gateway.state_url import Server, server
 from tests.contract.stores import RedisStore
 from tests.fakes.redis_server import RedisServer, running
+from tests.faults.state_server import behind
+from tests.unit.gateway.transport.certificates import Authority
 
 NOW = 1_800_000_000.0
 
@@ -241,6 +244,33 @@ def test_a_user_without_scripts_is_enough(store: RedisStore, raw: redis.Redis, r
         state.rollouts()
     assert "password" not in str(error.value).replace("username-password", "")
     assert "planted" not in repr(state._link)
+
+
+def test_a_server_is_trusted_by_its_certificate(running_server: RedisServer, tmp_path: Path) -> None:
+    """Over TLS the server shows a certificate of its name, signed by who is trusted; any other is refused."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.mkdir()
+    theirs.mkdir()
+    authority, other = Authority(ours), Authority(theirs)
+    with behind(running_server, tls=authority.server("127.0.0.1")) as proxy:
+        place = Server("127.0.0.1", proxy.port, tls=True)
+
+        def ask(host: Server, ca_file: Path | None) -> list[Reply]:
+            link = Link(host, None, None if ca_file is None else str(ca_file), clock.monotonic)
+            try:
+                with link.call():
+                    return link.ask(("PING",))
+            finally:
+                link.close()
+
+        assert ask(place, authority.ca_file) == [b"PONG"]
+        for host, ca_file in (
+            (place, other.ca_file),
+            (place, None),
+            (msgspec.structs.replace(place, host="localhost"), authority.ca_file),
+        ):
+            with pytest.raises(StateDownError, match="CERTIFICATE_VERIFY_FAILED"):
+                ask(host, ca_file)
 
 
 def test_a_name_that_cannot_be_looked_up_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:

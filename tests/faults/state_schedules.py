@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.control.state.port import LEASE_S, SharedState, Stored
+from gateway.control.state.port import LEASE_S, SharedState, StateDownError, Stored
 from gateway.control.state.sqlite import SqliteState
 from tests.contract.stores import RedisStore
 from tests.faults.dice import Dice, dice
@@ -80,18 +80,21 @@ class SchedulesFound:
     writes: int = 0
     stale: int = 0
     flushes: int = 0
+    broken_off: int = 0
     violations: list[str] = field(default_factory=list[str])
 
     def held(self) -> bool:
         """Whether there was one legal history in each, and anything happened at all."""
-        return not self.violations and self.writes > self.schedules and self.stale > self.schedules // 2
+        happened = self.writes > self.schedules and self.stale > self.schedules // 2
+        return not self.violations and happened and self.broken_off <= max(3, self.schedules // 100)
 
     def report(self) -> str:
         """The figures."""
         first = f"; first: {self.violations[0]}" if self.violations else ""
         return (
             f"{self.store}: {self.schedules} schedules of {STEPS} steps, {NODES} nodes: {self.leads} times leading, "
-            f"{self.writes} writes taken, {self.stale} stale ones refused, {self.flushes} flushes: "
+            f"{self.writes} writes taken, {self.stale} stale ones refused, {self.flushes} flushes, "
+            f"{self.broken_off} broken off for a call that came late: "
             f"{len(self.violations)} violations{first}"
         )
 
@@ -234,8 +237,13 @@ def _lapse(store: RedisStore) -> None:
 
 
 def _add(found: SchedulesFound, schedule: Schedule) -> None:
-    history = schedule.run()
     found.schedules += 1
+    try:
+        history = schedule.run()
+    except StateDownError:
+        # A call that did not come back in time on a busy machine: whether it was done is not known, so neither is more.
+        found.broken_off += 1
+        return
     found.leads += history.leads
     found.writes += len(history.writes)
     found.stale += history.stale

@@ -6,6 +6,7 @@ A caller makes a controller's calls four times a second, while the server is wel
 import contextlib
 import signal
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -58,6 +59,7 @@ class Proxy:
     delay_s: float = 0.0
     nonsense: bytes = b""
     cut: bool = False
+    tls: ssl.SSLContext | None = None
     listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
     _open: list[socket.socket] = field(default_factory=list[socket.socket])
 
@@ -70,6 +72,11 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 app, _ = self.listener.accept()
+                if self.tls is not None:
+                    try:
+                        app = self.tls.wrap_socket(app, server_side=True)
+                    except OSError:  # it does not trust us
+                        continue
                 server = socket.socket(socket.AF_UNIX)
                 try:
                     server.connect(str(self.target))
@@ -316,8 +323,9 @@ def _client(proxy: Proxy, folder: Path, node: str) -> RedisState:
 
 
 @contextlib.contextmanager
-def _behind(server: RedisServer) -> Iterator[Proxy]:
-    proxy = Proxy(server.socket)
+def behind(server: RedisServer, *, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+    """A proxy before the server."""
+    proxy = Proxy(server.socket, tls=tls)
     thread = threading.Thread(target=proxy.serve, daemon=True)
     thread.start()
     try:
@@ -330,7 +338,7 @@ def server_faults(server: RedisServer, kind: str, folder: Path, *, lasts_s: floa
     """Every fault in turn, on a server that runs."""
     found = FaultsFound(kind)
     for number, fault in enumerate(FAULTS):
-        with _behind(server) as proxy, server.client() as raw:
+        with behind(server) as proxy, server.client() as raw:
             raw.flushall()
             state = _client(proxy, folder, f"{kind}{number}")
             found.faults.append(_one(fault, Stage(server, proxy, raw), state, lasts_s))
