@@ -115,6 +115,17 @@ def test_a_flush_gives_no_old_epoch_back(store: RedisStore, raw: redis.Redis) ->
     assert not one.store("triage", stored(50_000), expected=1, epoch=old)
 
 
+def test_an_epoch_given_twice_is_the_later_ones(store: RedisStore, raw: redis.Redis) -> None:
+    """If a flush forgot an epoch under which nothing was written, only the process that was given it last may write."""
+    one, two = store.open(), store.open()
+    assert one.lead("n1", NOW) == 1
+    raw.flushall()
+    assert two.lead("n2", NOW) == 1
+    assert not one.store("triage", stored(0), expected=0, epoch=1)
+    assert not one.keep_snapshot("triage", Snapshot(b"{}", {}, 1), epoch=1)
+    assert two.store("triage", stored(0), expected=0, epoch=1)
+
+
 def test_a_leader_that_knew_nothing_is_brought_up_to_date(store: RedisStore, raw: redis.Redis) -> None:
     """If a node without memory led after a flush, it leads on under an epoch later than those it did not know."""
     one, stranger = store.open(), store.open()

@@ -123,12 +123,10 @@ class Caller:
     weights: set[int] = field(default_factory=set[int])
     lines: Lines = field(default_factory=Lines)
     number: int = 0
-    ticks: int = 0
-    ok_ticks: int = 0
+    epoch: int | None = None
 
     def tick(self, outage: Outage) -> bool:
         """One look of a controller's. Returns whether all went well."""
-        self.ticks += 1
         self.number += 1
         now = clock.wall()
         calls: list[Callable[[], object]] = [
@@ -138,12 +136,13 @@ class Caller:
             lambda: self.state.offered("triage", {}, 10),
             self.state.orders,
             self.state.killed,
+            self._lead,
             self._keep,
+            lambda: self.state.forget_offered("triage", {"n1": self.number}),
         ]
         reason = next((reason for call in calls if (reason := self._timed(call)) is not None), None)
         if reason is None:
             outage.over(clock.monotonic())
-            self.ok_ticks += 1
             return True
         outage.told(reason, clock.monotonic())
         return False
@@ -151,13 +150,13 @@ class Caller:
     def _look(self) -> None:
         self.weights |= {kept.weight_ppm for kept in self.state.rollouts().values()}
 
+    def _lead(self) -> None:
+        self.epoch = self.state.lead("n1", clock.wall())
+
     def _keep(self) -> None:
-        """As a leader does: evidence grows, what it holds is let go of."""
-        epoch = self.state.lead("n1", clock.wall())
-        if epoch is not None and self.state.keep_snapshot(
-            "triage", Snapshot(b"{}", {"n1": self.number}, self.number), epoch=epoch
-        ):
-            self.state.forget_offered("triage", {"n1": self.number})
+        """As a leader does: evidence grows, and what it holds is let go of."""
+        if self.epoch is not None:
+            self.state.keep_snapshot("triage", Snapshot(b"{}", {"n1": self.number}, self.number), epoch=self.epoch)
 
     def _timed(self, call: Callable[[], object]) -> str | None:
         began = clock.monotonic()
