@@ -15,6 +15,7 @@ from tests.faults.upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream,
 from tests.integration.gateway_process import Gateway, Worker, table_for
 
 AT_ONCE = 16
+LOOK_S = 0.005
 POINTS = (
     "in the head",
     "in the body",
@@ -57,6 +58,8 @@ class HangupsFound:
     points: dict[int, str] = field(default_factory=dict[int, str])
     not_cancelled: Counter[str] = field(default_factory=Counter[str])
     """By the point of the hang-up."""
+    own_lag_ms: list[float] = field(default_factory=list[float])
+    """How late this process itself was, whose loop is both the app's and the upstream's: it is in every figure."""
     app_errors: int = 0
     """Answers that should have come and did not."""
     before: dict[str, int] = field(default_factory=dict[str, int])
@@ -68,8 +71,7 @@ class HangupsFound:
 
     def p99_ms(self) -> float:
         """Of the time from hang-up to the upstream's end of connection."""
-        ordered = sorted(self.cancelled_ms)
-        return ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))] if ordered else float("nan")
+        return _p99(self.cancelled_ms)
 
     def leaked(self) -> dict[str, int]:
         """What there is more of than before; memory within 8 MiB is the same."""
@@ -88,6 +90,7 @@ class HangupsFound:
             (
                 f"{self.hangups} hang-ups; upstream cancelled {len(ordered)} times: p50 {p50:.1f} ms, "
                 f"p99 {self.p99_ms():.1f} ms, worst {self.worst[0]:.1f} ms ({self.worst[1]})",
+                f"the test's own loop was late by p99 {_p99(self.own_lag_ms):.1f} ms, which is in these figures",
                 f"not cancelled: {dict(self.not_cancelled) or 'none'}; answers missing: {self.app_errors}; "
                 f"hook errors: {self.hook_errors}; rows in the journal: {self.with_row} of {self.exchanges}",
                 f"before {self.before}",
@@ -95,6 +98,18 @@ class HangupsFound:
                 f"leaked {self.leaked() or 'nothing'}",
             )
         )
+
+
+def _p99(values: list[float]) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))] if ordered else float("nan")
+
+
+async def _watch_lag(lag_ms: list[float]) -> None:
+    while True:
+        before_s = clock.monotonic()
+        await asyncio.sleep(LOOK_S)
+        lag_ms.append((clock.monotonic() - before_s - LOOK_S) * 1e3)
 
 
 async def _hang_up(port: int, number: int, point: str, found: HangupsFound, *, reset: bool, cut: float) -> None:
@@ -160,8 +175,10 @@ async def _run(port: int, numbers: range, rolls: Dice, found: HangupsFound) -> N
                 found.app_errors += 1
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(AT_ONCE):
-            group.create_task(lane())
+        watch = group.create_task(_watch_lag(found.own_lag_ms))
+        for done in asyncio.as_completed([group.create_task(lane()) for _ in range(AT_ONCE)]):
+            await done
+        watch.cancel()
 
 
 async def _settled(worker: Worker, upstream: RawUpstream) -> dict[str, int]:
