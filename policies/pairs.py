@@ -27,6 +27,7 @@ class _Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output_candidate: str | None = None
     agree: float | None = None
     agree_again: float | None = None
+    label: float | None = None
     at: float | None = None
 
 
@@ -45,8 +46,9 @@ def read(line: bytes) -> tuple[PairEvent, bool]:
         raise PairError(
             f"not a compared pair: {error}; hint: one JSON object per line, with unit, q, error_*"
         ) from error
-    if pair.q is not None and not -1 <= pair.q <= 1:
-        raise PairError(f"q is {pair.q:g}; hint: the candidate's score less the baseline's, within [-1, 1]")
+    for name, score in (("q", pair.q), ("label", pair.label)):
+        if score is not None and not -1 <= score <= 1:
+            raise PairError(f"{name} is {score:g}; hint: the candidate's score less the baseline's, within [-1, 1]")
     for name, likeness in (("agree", pair.agree), ("agree_again", pair.agree_again)):
         if likeness is not None and not 0 <= likeness <= 1:
             raise PairError(f"{name} is {likeness:g}; hint: a likeness within [0, 1]")
@@ -58,6 +60,6 @@ def read(line: bytes) -> tuple[PairEvent, bool]:
         cost_candidate_usd=pair.cost_candidate_usd, cost_baseline_usd=pair.cost_baseline_usd,
         output_candidate=None if pair.output_candidate is None else describe(pair.output_candidate),
         output_baseline=None if pair.output_baseline is None else describe(pair.output_baseline),
-        agree=pair.agree, agree_again=pair.agree_again,
+        agree=pair.agree, agree_again=pair.agree_again, label=pair.label,
     )  # fmt: skip
     return event, pair.at is not None

@@ -28,6 +28,7 @@ def test_everything_a_line_may_say():
         "stage_hint": "shadow", "ttft_baseline_s": 0.1, "ttft_candidate_s": 0.2, "total_baseline_s": 1.1,
         "total_candidate_s": 1.2, "cost_baseline_usd": 0.01, "cost_candidate_usd": 0.02, "valid_candidate": True,
         "output_baseline": "I'm sorry", "output_candidate": "", "at": 12.5, "agree": 0.25, "agree_again": 1.0,
+        "label": -1,
     }  # fmt: skip
     pair, timed = read(json.dumps(LEAST | {"q": None} | more).encode())
     assert timed
@@ -35,7 +36,7 @@ def test_everything_a_line_may_say():
     for name in ("ttft", "total"):
         assert getattr(pair, f"{name}_baseline_s") == more[f"{name}_baseline_s"]
         assert getattr(pair, f"{name}_candidate_s") == more[f"{name}_candidate_s"]
-    assert (pair.agree, pair.agree_again) == (0.25, 1.0)
+    assert (pair.agree, pair.agree_again, pair.label) == (0.25, 1.0, -1.0)
     assert (pair.cost_baseline_usd, pair.cost_candidate_usd) == (0.01, 0.02)
     assert pair.output_baseline
     assert pair.output_candidate
@@ -52,6 +53,7 @@ def test_everything_a_line_may_say():
         (json.dumps(LEAST | {"q": float("nan")}).encode(), "not a compared pair"),
         (json.dumps(LEAST | {"q": 1.5}).encode(), r"q is 1.5; hint: .*within \[-1, 1\]"),
         (json.dumps(LEAST | {"q": -2}).encode(), "q is -2"),
+        (json.dumps(LEAST | {"label": 3}).encode(), r"^label is 3; hint: .*within \[-1, 1\]"),
         (json.dumps(LEAST | {"agree": 1.1}).encode(), r"^agree is 1.1; hint: .*within \[0, 1\]"),
         (json.dumps(LEAST | {"agree_again": -1}).encode(), "agree_again is -1"),
     ],
