@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,11 +11,13 @@ import msgspec
 from records import pricing
 from records.record import Maker
 from shadow.comparing import Comparing, Options
+from shadow.embedder import Embedder
 from shadow.judge import Bench, Judge
 from shadow.judging.prompt import Style
 from shadow.lanes import Budget
 from shadow.plan import ShadowRoute
 from shadow.ports import Heard, Model, Scorer
+from shadow.scorer import OwnScorer, own
 
 
 class _JudgeOptions(msgspec.Struct):
@@ -25,6 +27,14 @@ class _JudgeOptions(msgspec.Struct):
     model: str
     sample: int
     rubric: str | None = None
+
+
+class _EmbeddingOptions(msgspec.Struct):
+    """`policies.comparators.Embedding`, as the plan has it."""
+
+    upstream: str
+    model: str
+    sample: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +65,13 @@ class Comparers:
     wall: Callable[[], float]
     secret: bytes
     """Tags and hidden controls of judges are hashes under it."""
+    not_ready: Callable[[str], None] = lambda _: None
+    """Told what cannot be used, and so says nothing of any pair."""
     _made: dict[str, tuple[object, Comparing]] = field(
         default_factory=dict[str, tuple[object, Comparing]], init=False
     )  # fmt: skip
+    _programs: dict[str, list[OwnScorer]] = field(default_factory=dict[str, list[OwnScorer]], init=False)
+    """Users' scorers, which have processes, by route."""
 
     def of(self, route: ShadowRoute) -> Comparing:
         """The route's comparators; a judge that is told the same stays the one it was.
@@ -69,6 +83,7 @@ class Comparers:
         kept = self._made.get(route.route)
         if kept is not None and kept[0] == told:
             return kept[1]
+        self._stop(route.route)
         folder = Path(route.folder)
         scorers = {
             name: scorer
@@ -79,11 +94,30 @@ class Comparers:
         made = Comparing(
             route.compare, route.metric, files=lambda name: (folder / name).read_bytes(), scorers=scorers
         )  # fmt: skip
+        for problem in made.problems:
+            self.not_ready(problem)
         self._made[route.route] = (told, made)
         return made
 
+    def keep(self, routes: Collection[str]) -> None:
+        """Let go of every other route, and of the processes it has."""
+        for name in [name for name in self._made if name not in routes]:
+            del self._made[name]
+            self._stop(name)
+
+    def _stop(self, route: str) -> None:
+        for program in self._programs.pop(route, ()):
+            program.close()
+
     def _scorer(self, name: str, options: Options, route: ShadowRoute) -> Scorer | None:
         """Who has to be asked for a comparator; None: nobody."""
+        if name in ("python", "promptfoo"):
+            program = own(name, options, Path(route.folder), self.not_ready)
+            self._programs.setdefault(route.route, []).append(program)
+            return program
+        if name == "embedding":
+            told = msgspec.convert(options, _EmbeddingOptions, strict=False)
+            return Embedder(self.model, told.upstream, told.model, told.sample)
         return self._judge(options, route) if name == "judge" else None
 
     def _judge(self, options: Options, route: ShadowRoute) -> Judge:

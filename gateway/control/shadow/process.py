@@ -134,6 +134,7 @@ async def work(boot: ShadowBoot, log: Log, stop: asyncio.Event, times: Clock | N
         for call in runner.calls:
             call.cancel()
         client.close()
+    runner.comparers.keep(())
     runner.ledger.close()
 
 

@@ -68,6 +68,7 @@ class Runner:
     """By name; None: nobody has said yet."""
     calls: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], init=False)
     """Under way."""
+    comparers: Comparers = field(init=False)
     _mirror: Mirror = field(init=False)
     _journals: Journals = field(init=False)
     _waiting_bytes: int = field(default=0, init=False)
@@ -78,8 +79,10 @@ class Runner:
         self.ledger = Ledger(boot, wall)
         self.engines = Engines(self.background)
         secret = bytes.fromhex(boot.pepper)
-        comparers = Comparers(self.background, self.ledger.budget, lambda: self._mirror.maker, wall, secret)
-        self._mirror = Mirror(self.background, comparers.of, maker_for(boot, None), wall, self._met_error)
+        self.comparers = Comparers(
+            self.background, self.ledger.budget, lambda: self._mirror.maker, wall, secret, self._not_ready
+        )
+        self._mirror = Mirror(self.background, self.comparers.of, maker_for(boot, None), wall, self._met_error)
         self._journals = Journals(
             Path(boot.journal),
             bytes.fromhex(boot.journal_key),
@@ -106,6 +109,7 @@ class Runner:
         for name in [name for name in self.lanes if name not in self.routes]:
             if not self.lanes[name].waiting and not self.lanes[name].in_flight:
                 del self.lanes[name]
+        self.comparers.keep(self.routes)
         self.engines.wanted = frozenset(route.candidate.upstream for route in plan.routes)
 
     def kept(self) -> Kept:
@@ -220,6 +224,10 @@ class Runner:
 
     def _shed(self, drawn: Drawn, came: Came, reason: str) -> None:
         self.ledger.write(row_of(drawn, came, reason, at=self.clock.wall()))
+
+    def _not_ready(self, why: str) -> None:
+        """Log a comparator that cannot be used: it says nothing of any pair, so nothing advances by it."""
+        self.log.alarm("shadow.comparator_not_ready", reason=why)
 
     def _met_error(self, operation: str, error: BaseException) -> None:
         """Log a mistake: where it was, and nothing of what it was about."""

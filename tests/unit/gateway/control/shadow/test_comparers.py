@@ -14,7 +14,9 @@ from shadow.judge import Judge
 from shadow.lanes import Budget
 from shadow.plan import ShadowRoute
 from shadow.ports import Heard
+from shadow.scorer import OwnScorer
 from tests.unit.shadow.drawing import route
+from tests.unit.shadow.pairs import pair
 from tests.unit.shadow.test_mirror import Scripted, good
 
 JUDGED: tuple[dict[str, dict[str, object]], ...] = (
@@ -28,8 +30,12 @@ def comparers(prices: PriceBook | None = None, budget: Budget | None = None) -> 
     return Comparers(Scripted(good()), budget or Budget(), lambda: maker, lambda: 100.0, b"secret")
 
 
+def scorers_of(made: Comparers, of: ShadowRoute) -> dict[str, Any]:
+    return made.of(of)._scorers
+
+
 def judge_of(made: Comparers, of: ShadowRoute) -> Judge:
-    judge: Any = made.of(of)._scorers["judge"]
+    judge = scorers_of(made, of)["judge"]
     assert isinstance(judge, Judge)
     return judge
 
@@ -74,6 +80,69 @@ def test_judging_costs(tmp_path: Path):
     assert priced.cost_usd(Heard(200, b"{}", usage=Usage(100, 10))) == pytest.approx(0.0012)
     assert priced.cost_usd(Heard(200, b"{}")) == 0.0
     assert judge_of(comparers(), told).cost_usd(Heard(200, b"{}", usage=Usage(100, 10))) == 0.0
+
+
+async def test_a_users_scorer_and_an_embedding_model_are_asked(tmp_path: Path):
+    """Each with the policy's options; a program that does not start is told of, and its pair abstains."""
+    (tmp_path / "checks.yaml").write_text("[{type: contains, value: a}]")
+    made, told = comparers(), list[str]()
+    made.not_ready = told.append
+    every: tuple[dict[str, dict[str, object]], ...] = (
+        {"python": {"ref": "gone.py:score", "version": "1"}},
+        {"promptfoo": {"file": "checks.yaml", "version": "1"}},
+        {"embedding": {"upstream": "local", "model": "bge", "sample": 100_000}},
+    )
+    found = scorers_of(made, route(compare=every, metric="python", folder=str(tmp_path)))
+
+    assert [type(each).__name__ for each in found.values()] == ["OwnScorer", "OwnScorer", "Embedder"]
+    assert (found["embedding"].upstream, found["embedding"].name, found["embedding"].sample_ppm) == (
+        "local",
+        "bge",
+        100_000,
+    )
+    both = pair("one", "two")
+    assert (await found["python"].score(both)).abstained
+    assert told[0].startswith("gone.py:score: FileNotFoundError")
+    assert (await found["promptfoo"].score(both)).q == 0.0
+    await made_gone(made, found["promptfoo"])
+
+
+async def made_gone(made: Comparers, program: OwnScorer) -> None:
+    """Let go of its route, and see its process end."""
+    process = program._process
+    assert process is not None
+    made.keep(())
+    await process.wait()
+    await program.aclose()
+
+
+async def test_a_program_ends_with_what_it_was_told(tmp_path: Path):
+    """Another version of a scorer is another process."""
+    (tmp_path / "mine.py").write_text("def score(request, baseline, candidate): return 1")
+    made = comparers()
+    first, second = (
+        route(
+            compare=({"python": {"ref": "mine.py:score", "version": version}},), metric="python", folder=str(tmp_path)
+        )
+        for version in "12"
+    )
+    program = scorers_of(made, first)["python"]
+    assert (await program.score(pair("one", "two"))).q == 1.0
+    process = program._process
+    made.keep(("support",))
+    assert scorers_of(made, second)["python"] is not program
+    assert await process.wait() != 0
+    await program.aclose()
+
+
+def test_what_cannot_be_used_is_told(tmp_path: Path):
+    """A schema that is gone."""
+    made, told = comparers(), list[str]()
+    made.not_ready = told.append
+    made.of(route(compare=({"schema": {"file": "gone.json"}},), metric="", folder=str(tmp_path)))
+
+    assert len(told) == 1
+    assert "gone.json" in told[0]
 
 
 def test_a_purse_is_the_routes():
