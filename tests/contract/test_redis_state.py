@@ -150,6 +150,21 @@ def test_a_leader_that_knew_nothing_is_brought_up_to_date(store: RedisStore, raw
     assert stranger.store("triage", stored(10_000), expected=2, epoch=caught_up)
 
 
+def test_nodes_that_are_gone_take_up_no_room(store: RedisStore, raw: redis.Redis) -> None:
+    """After a day a silent node is forgotten; one whose events are all taken leaves the limit to the others."""
+    state = store.open()
+    state.heard(Node("gone", NOW - 86_401))
+    state.heard(Node("n1", NOW))
+    assert [node.name for node in state.nodes(NOW)] == ["n1"]
+    assert raw.hkeys(key("nodes")) == [b"n1"]
+    epoch = climb(state, 0)
+    state.offer([Event(node, 1, "triage", b"{}") for node in ("a", "b", "c")])
+    assert state.keep_snapshot("triage", Snapshot(b"{}", {"a": 1, "b": 1, "c": 1}, 3), epoch=epoch)
+    state.forget_offered("triage", {"a": 1, "b": 1, "c": 1})
+    state.offer([Event("n1", number, "triage", b"{}") for number in range(1, 5)])
+    assert len(state.offered("triage", {}, 4)) == 4
+
+
 def test_nothing_of_other_writers_is_taken(store: RedisStore, raw: redis.Redis) -> None:
     """Garbage, records of another key and records moved elsewhere: none is believed, each is counted."""
     state, foreign = store.open(), store.open_as("n3", "foreign", seal_key=bytes(32))

@@ -26,7 +26,10 @@ class Events(Base):
         """As the port says."""
         with self._call():
             (names,) = self._link.ask(("SMEMBERS", key(f"sources:{route}")))
-            nodes = sorted(text(name) for name in names)
+            known = sorted(text(name) for name in names)
+            # Nodes that are gone stay known; only those that have something to say share the limit.
+            lengths = self._link.ask(*(("XLEN", _stream(route, node)) for node in known))
+            nodes = [node for node, length in zip(known, lengths, strict=True) if length]
             if not nodes:
                 return []
             share = max(1, limit // len(nodes))

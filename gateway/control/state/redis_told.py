@@ -14,6 +14,9 @@ from gateway.control.state.port import (
 )
 from gateway.control.state.redis_base import Base, key, text
 
+FORGOTTEN_S = 86_400.0
+"""A node that is silent for so long is forgotten: every new data directory is another node."""
+
 
 class Told(Base):
     """Its part of `SharedState`."""
@@ -112,6 +115,9 @@ class Told(Base):
     def nodes(self, now: float) -> list[Node]:
         """As the port says."""
         found = self._all("nodes", "node", Node).values()
+        if gone := [node.name for node in found if node.seen_at < now - FORGOTTEN_S]:
+            with self._call():
+                self._link.ask(("HDEL", key("nodes"), *gone))
         return sorted((node for node in found if node.seen_at >= now - NODES_S), key=lambda node: node.name)
 
 
