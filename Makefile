@@ -17,6 +17,9 @@ setup: $(STAMP)  ## install everything, hash-locked, into .venv
 run: $(STAMP)  ## serve on 127.0.0.1:8080 (data) and 127.0.0.1:8081 (admin)
 	$(BIN)/crossfade serve
 
+demo: $(STAMP)  ## watch a whole migration and a rollback in two minutes: no keys, no network
+	$(BIN)/crossfade demo $(ARGS)
+
 test: $(STAMP)  ## the test suite
 	$(BIN)/python -m pytest
 
@@ -29,6 +32,15 @@ vllm: $(STAMP)  ## set up a real vLLM for the CPU and a tiny model, in an enviro
 vllm-faults: vllm  ## kill a real vLLM candidate 50 times under traffic, cut 1,000 streams, print what apps saw
 	$(BIN)/python -m tests.acceptance.candidate_faults
 
+migration: vllm  ## a real migration: a model fine-tuned here on a real vLLM, the official SDK, shadow to 100 % and back
+	$(BIN)/python -m tests.acceptance.migration $(ARGS)
+
+prometheus: $(STAMP)  ## get a real Prometheus for the tests, without root
+	$(BIN)/python tools/prometheus.py
+
+dashboards: prometheus  ## every query of the dashboard against a real Prometheus that scrapes a gateway under traffic
+	$(BIN)/python -m pytest tests/acceptance/test_dashboards.py
+
 fmt: $(STAMP)  ## format the code
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
@@ -40,7 +52,7 @@ lint: $(STAMP)  ## format, lint, types, import contracts
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_tests.py
 
-check: lint test  ## all that CI runs
+check: lint prometheus test  ## all that CI runs
 
 bench: $(STAMP)  ## the benchmark beside nginx, LiteLLM and Portkey (ARGS="--quick --only ours,nginx")
 	$(BIN)/python -m bench.run $(ARGS)
@@ -94,4 +106,4 @@ comparators: $(STAMP)  ## comparators on the real tool calls and answers of seve
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :)
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration prometheus dashboards

@@ -9,6 +9,7 @@ from typing import Protocol, cast
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("gateway.cli.init", "write a crossfade.yaml and a policies folder to start from"),
     "serve": ("gateway.cli.serve", "serve: the data port, the admin port, and all that runs beside them"),
+    "demo": ("gateway.cli.demo", "watch a whole migration, and a rollback, on this machine alone"),
     "doctor": ("gateway.cli.doctor", "check this machine, the settings and the upstreams, and say what to do"),
     "status": ("gateway.cli.status", "where each route stands, in one table"),
     "top": ("gateway.cli.top", "the same, over and over"),

@@ -148,18 +148,18 @@ def _hand_over(fd: int, boot: bytes) -> None:
 
 def _before(nice: int) -> Callable[[], None]:
     """What a child does before it becomes another program."""
-    die_with_parent = _die_with_parent()
+    ask = die_with_parent()
 
     def prepare() -> None:
-        if die_with_parent is not None:
-            die_with_parent()
+        if ask is not None:
+            ask()
         if nice:
             os.nice(nice)
 
     return prepare
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def die_with_parent() -> Callable[[], None] | None:
     """Ask the kernel to be killed when our parent dies.
 
     Source: prctl(2), PR_SET_PDEATHSIG. Linux only: elsewhere an orderly end alone takes the children along.

@@ -23,7 +23,7 @@ from typing import Any, Self
 import httpx
 
 from gateway import clock
-from gateway.supervisor.child import _die_with_parent
+from gateway.supervisor.child import die_with_parent
 
 ROOT = Path(__file__).parents[2]
 FAKE_WORKER = "tests.fakes.worker"
@@ -80,7 +80,7 @@ class Serving:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
-                preexec_fn=_die_with_parent(),  # noqa: PLW1509 -- a test run that is killed leaves nothing behind
+                preexec_fn=die_with_parent(),  # noqa: PLW1509 -- a test run that is killed leaves nothing behind
             )
         return self
 

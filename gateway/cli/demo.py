@@ -1,0 +1,55 @@
+"""`crossfade demo`: a migration from the first shadow to 100 % and back in two minutes, on this machine alone."""
+
+import argparse
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from gateway import clock
+from gateway.demo import story
+from gateway.demo.house import HouseError
+from gateway.demo.screen import Paint, Terminal
+from gateway.demo.story import StuckError
+
+PACE = 80.0
+INTRO = """\
+ An app sorts a shop's support tickets with a frontier model. A fine-tuned model of its own wants the work.
+ Both are replayed here, at a tenth of real times: no key, no network. Everything between them is the real gateway.
+ Shortened: holds to 3 s (from 1 h and 24 h), a conversation's end to 1 s (30 m), latency's warm-up to 20 (100).
+ Not shortened: margins, alpha, the least number of conversations. Ctrl-C ends it and leaves nothing behind.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of `demo`."""
+    parser.add_argument("--pace", type=float, default=PACE, help=f"tickets a second (default: {PACE:g})")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Play it. 1: it did not come to its end."""
+    if not 1 <= arguments.pace <= 1000:
+        print("--pace is between 1 and 1000", file=sys.stderr)
+        return 2
+    live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    terminal = Terminal(sys.stdout, live=live, width=shutil.get_terminal_size().columns)
+    paint = Paint(live and "NO_COLOR" not in os.environ)
+    terminal.say(INTRO)
+    code, started_s = 0, clock.monotonic()
+    with tempfile.TemporaryDirectory(prefix="crossfade-demo-") as folder:
+        played = story.run(Path(folder), pace=arguments.pace, terminal=terminal, paint=paint, now=clock.monotonic)
+        try:
+            asyncio.run(played)
+        except* (StuckError, HouseError) as errors:
+            terminal.say("\n".join(str(error) for error in errors.exceptions))
+            code = 1
+        except* BrokenPipeError:
+            code = 1  # whoever read it has seen enough
+        except* KeyboardInterrupt:
+            terminal.say(" ended early")
+            code = 130
+    if code == 0:
+        terminal.say(f"\n That was a whole migration in {clock.monotonic() - started_s:.0f} s. Yours: crossfade init")
+    return code

@@ -1,0 +1,159 @@
+"""The demo: an app, a frontier, a candidate, and the whole gateway between them, from the first shadow to a rollback.
+
+Nothing is staged: the supervisor, the shadow, the controller and the policies are those that serve real traffic.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.control.state.sqlite import SqliteState
+from gateway.demo.app import App
+from gateway.demo.house import ROUTE, House, house
+from gateway.demo.models import ModelServer, model_of
+from gateway.demo.screen import Paint, Terminal, View, clock_face, frame, move_line
+from gateway.demo.tickets import BROKEN, FRONTIER, GOOD, HASTY
+from gateway.demo.watch import Watch
+from gateway.transport.client import Client
+from gateway.transport.sending import Target
+from policies.rollout import Decision
+from policies.terms import Move, Phase
+
+DRAW_S = 0.25
+PLAIN_S = 15.0
+"""Without a terminal: how often a line says where things stand."""
+ACT_S = 300.0
+"""The longest that one act may take on a slow machine."""
+
+
+class StuckError(Exception):
+    """An act did not come to its end in time."""
+
+
+@dataclass(slots=True)
+class Story:
+    """What is on stage."""
+
+    house: House
+    app: App
+    own: ModelServer
+    terminal: Terminal
+    paint: Paint
+    now: Callable[[], float]
+    watch: Watch
+    began_s: float
+    act: str = ""
+    moves: list[Decision] = field(default_factory=list[Decision])
+    _paced: tuple[float, int] = (0.0, 0)
+    _pace: float = 0.0
+
+    async def play(self) -> None:
+        """All acts, in order.
+
+        Raises:
+            StuckError: one did not end. HouseError: the gateway fell.
+        """
+        say = self.terminal.say
+        self.act = "r1, trained well, wants the traffic"
+        await self._until(lambda: self._phase is Phase.PROMOTED, "r1 at 100 %")
+        say(f"       {self.app.failed} of {self._answered:,} requests failed on the way")
+        self.act = "r1 holds all traffic; its server is replaced by a broken upload, and nobody says so"
+        say(f" {self._clock}  a broken upload takes the place of r1's weights, under the same name")
+        self.own.model, before = model_of(BROKEN), self.app.by_variant["candidate"]
+        await self._until(lambda: self._phase is Phase.ROLLED_BACK, "the rollback")
+        served = self.app.by_variant["candidate"] - before
+        say(f"       rolled back {served} of the candidate's answers later; the baseline answers everything again")
+        self.act = "r2, one epoch of training, is deployed"
+        say(f" {self._clock}  r2 is deployed: one epoch of training")
+        self.own.model = model_of(HASTY)
+        self.house.deploy("r2")
+        await self._until(lambda: self._phase is Phase.REJECTED, "r2's rejection")
+        say("       no app ever saw an answer of r2")
+
+    async def draw(self) -> None:
+        """Show where things stand, until cancelled."""
+        plain_s = self.now()
+        while True:
+            for _, decision in self.watch.news():
+                self._tell(decision)
+            view = self._view()
+            self.terminal.show(frame(view, self.paint))
+            if not self.terminal.live and self.now() - plain_s >= PLAIN_S:
+                plain_s = self.now()
+                for line in frame(view, self.paint):
+                    self.terminal.say(line)
+            await asyncio.sleep(DRAW_S)
+
+    def _tell(self, decision: Decision) -> None:
+        if decision.move is Move.HOLD:
+            return
+        self.moves.append(decision)
+        self.terminal.say(move_line(decision, self.now() - self.began_s, self.paint))
+
+    async def _until(self, holds: Callable[[], bool], what: str) -> None:
+        until = self.now() + ACT_S
+        while not holds():
+            self.house.check()
+            if self.now() > until:
+                raise StuckError(f"still not after {ACT_S:.0f} s: {what}")
+            await asyncio.sleep(DRAW_S / 5)
+
+    @property
+    def _phase(self) -> Phase | None:
+        return self.moves[-1].rollout.phase if self.moves else None
+
+    @property
+    def _answered(self) -> int:
+        return sum(self.app.by_variant.values())
+
+    @property
+    def _clock(self) -> str:
+        return clock_face(self.now() - self.began_s)
+
+    def _view(self) -> View:
+        now, sent = self.now(), self._answered
+        at, had = self._paced
+        if now - at >= 2:
+            self._pace = (sent - had) / (now - at)
+            self._paced = (now, sent)
+        return View(now - self.began_s, self.act, self.watch.look, self.app.by_variant, self.app.failed, self._pace)
+
+
+async def run(folder: Path, *, pace: float, terminal: Terminal, paint: Paint, now: Callable[[], float]) -> None:
+    """Play it in `folder`; all that it starts is gone afterwards.
+
+    Raises:
+        StuckError: an act did not end in time. HouseError: the gateway did not come up, or fell.
+    """
+    began_s = now()
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as connections, asyncio.TaskGroup() as tasks:
+        frontier, own = ModelServer(model_of(FRONTIER)), ModelServer(model_of(GOOD))
+        for server in (frontier, own):
+            await server.start()
+            stack.callback(server.stop)
+        started = await stack.enter_async_context(house(folder, frontier=frontier.port, own=own.port))
+        terminal.say(f" {clock_face(now() - began_s)}  serving; its metrics: http://127.0.0.1:{started.admin}/metrics")
+        client = Client(now=now, tasks=connections)
+        stack.callback(client.close)
+        app = App(Target("127.0.0.1", started.port), client, now, pace)
+        watch = Watch(SqliteState(started.data.state), ROUTE)
+        story = Story(started, app, own, terminal, paint, now, watch, began_s)
+        await _beside(tasks, story.play, app.run, story.draw)
+
+
+async def _beside(
+    tasks: asyncio.TaskGroup, main: Callable[[], Awaitable[None]], *others: Callable[[], Awaitable[None]]
+) -> None:
+    """Run `main` to its end, the others as long as it runs."""
+    running = [tasks.create_task(_await(other)) for other in others]
+    try:
+        await main()
+    finally:
+        for task in running:
+            task.cancel()
+
+
+async def _await(work: Callable[[], Awaitable[None]]) -> None:
+    await work()

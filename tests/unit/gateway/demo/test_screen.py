@@ -1,0 +1,111 @@
+import io
+import re
+from dataclasses import replace
+
+import pytest
+
+from gateway.demo.screen import SCALE, Paint, Terminal, View, frame, gate_line, move_line, scale
+from policies.results import GateResult, Results
+from policies.rollout import Decision, start
+from policies.rules import CandidateKey, Rules
+from policies.terms import Move, Outcome, Verdict
+
+PLAIN, COLOR = Paint(on=False), Paint(on=True)
+ROLLOUT = start(Rules("tickets", CandidateKey("own/m", revision="r1")))
+GATE = GateResult("quality", Verdict.INCONCLUSIVE, "why", 412, -0.02, -0.06, 0.01, -0.05)
+
+
+def _decision(move=Move.HOLD, outcome=Outcome.HOLD, stage=0, gates=(GATE,)):
+    after = replace(ROLLOUT, stage=stage)
+    return Decision(outcome, move, "rule", "the reason", ROLLOUT, after, 0.0, Results(gates=gates, units=412))
+
+
+def _view(**more):
+    return View(
+        **({"elapsed_s": 62.0, "act": "an act", "look": None, "answered": {}, "failed": 0, "pace": 98.4} | more)
+    )
+
+
+def _bare(text):
+    return re.sub(r"\x1b\[\d+m", "", text)
+
+
+def test_a_gate_is_drawn_against_its_limit():
+    """The limit is a wall, the interval a line, the estimate a dot, each where its number puts it."""
+    drawn = scale(GATE, PLAIN)
+    assert len(drawn) == SCALE
+    assert drawn[0] == "─"
+    assert drawn.index("┃") < drawn.index("●")
+    assert drawn.rstrip()[-1] == "─"
+
+
+@pytest.mark.parametrize(("lower", "upper"), [(None, None), (-0.04, 0.2), (-0.9, -0.8)])
+def test_a_gate_is_drawn_whatever_is_known(lower, upper):
+    """Unknown bounds and intervals wholly on one side of the limit keep the picture's width."""
+    drawn = scale(replace(GATE, lower=lower, upper=upper), PLAIN)
+    assert len(drawn) == SCALE
+    assert drawn.count("┃") == 1
+
+
+def test_a_gate_without_an_estimate_says_why():
+    """Where no number is known the reason stands in its place."""
+    assert gate_line(GateResult("latency", Verdict.INCONCLUSIVE, "no evidence yet"), PLAIN).endswith("no evidence yet")
+
+
+def test_the_picture_says_where_things_stand():
+    """Time, counts, weight with the marked stage, and each gate; without evidence it says that it waits."""
+    early = "\n".join(frame(_view(), PLAIN))
+    later = "\n".join(frame(_view(look=_decision(stage=3), answered={"baseline": 900, "candidate": 100}), PLAIN))
+    assert "1:02" in early
+    assert "waiting" in early
+    assert "1,000 answered, 0 failed, 98 a second; 100 by the candidate" in later
+    assert "25%" in later
+    assert "[25%]" in later
+    assert "412 conversations" in later
+    assert "quality" in later
+    assert later.endswith("holds    the reason")
+
+
+def test_colours_change_no_letter():
+    """With colours the picture says the same, and without them there is no escape in it."""
+    view = _view(look=_decision())
+    assert [_bare(line) for line in frame(view, COLOR)] == frame(view, PLAIN)
+    assert "\x1b" not in "".join(frame(view, PLAIN))
+
+
+@pytest.mark.parametrize(
+    ("decision", "told"),
+    [
+        (_decision(Move.ADVANCE, Outcome.PROMOTE, stage=1), "shadow → 1%"),
+        (_decision(Move.ROLL_BACK, Outcome.ROLLBACK), "ROLLBACK"),
+        (_decision(Move.RESTART), "a new revision"),
+    ],
+)
+def test_a_move_is_one_line_with_its_reason(decision, told):
+    """A move says when, what, whose and why."""
+    line = move_line(decision, 75.0, PLAIN)
+    assert line.split()[0] == "1:15"
+    assert told in line
+    assert line.endswith("r1: the reason")
+
+
+def test_a_terminal_draws_over_its_last_picture_and_keeps_lines():
+    """A new picture takes the place of the old one; a line that stays is written above; long lines are cut."""
+    stream = io.StringIO()
+    terminal = Terminal(stream, live=True, width=10)
+    terminal.show(["first picture"])
+    terminal.say("a line")
+    terminal.show([COLOR("red", "second picture")])
+    text = stream.getvalue()
+    assert "first pict\n" in text
+    assert "\x1b[2A\x1b[Ja line\n" in text
+    assert "second pic\x1b[0m\n" in text
+
+
+def test_without_a_terminal_there_are_lines_only():
+    """What is piped gets no picture and no escape."""
+    stream = io.StringIO()
+    terminal = Terminal(stream, live=False)
+    terminal.show(["picture"])
+    terminal.say("a line")
+    assert stream.getvalue() == "a line\n"
