@@ -1,0 +1,72 @@
+"""What our dashboards' panels have in common: selectors, expressions, colours, and the two kinds that most are."""
+
+from typing import Any
+
+from tools.grafana import Panel, Query
+
+HERE = 'job=~"$job", instance=~"$instance"'
+ROUTE = f'{HERE}, route=~"$route"'
+RATE = "$__rate_interval"
+
+LINES = {"lineWidth": 2, "fillOpacity": 8, "showPoints": "never", "spanNulls": True}
+STEPS = LINES | {"lineInterpolation": "stepAfter"}
+BARS = {"drawStyle": "bars", "fillOpacity": 60, "lineWidth": 0, "stacking": {"mode": "normal"}}
+LEGEND = {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi", "sort": "desc"}}
+BIG = {"reduceOptions": {"calcs": ["lastNotNull"]}, "colorMode": "value", "graphMode": "area", "textMode": "value"}
+
+
+def colored(name: str, color: str, **custom: Any) -> dict[str, Any]:
+    """How the series of one name look."""
+    properties: list[dict[str, Any]] = [{"id": "color", "value": {"mode": "fixed", "fixedColor": color}}]
+    properties += [{"id": f"custom.{key}", "value": value} for key, value in custom.items()]
+    return {"matcher": {"id": "byRegexp", "options": name}, "properties": properties}
+
+
+ARMS = (colored("baseline.*", "blue"), colored("candidate.*", "orange"))
+BOUNDS = (
+    colored("estimate", "text", lineWidth=2),
+    colored("upper", "green", lineWidth=1, fillOpacity=12, fillBelowTo="lower"),
+    colored("lower", "green", lineWidth=1),
+    colored("limit", "red", lineStyle={"fill": "dash", "dash": [8, 6]}, fillOpacity=0),
+)
+VERDICTS = {
+    "type": "value",
+    "options": {
+        "0": {"text": "PASS", "color": "green", "index": 0},
+        "1": {"text": "INCONCLUSIVE", "color": "yellow", "index": 1},
+        "2": {"text": "ERROR", "color": "orange", "index": 2},
+        "3": {"text": "FAIL", "color": "red", "index": 3},
+    },
+}
+
+
+def rate(metric: str, by: str = "", labels: str = ROUTE) -> str:
+    """A counter per second."""
+    return f"sum {f'by ({by}) ' if by else ''}(rate({metric}{{{labels}}}[{RATE}]))"
+
+
+def share(metric: str, which: str, by: str = "") -> str:
+    """What part of a counter's rate has a label; 0 where the part has no series yet."""
+    all_of_it = rate(metric, by)
+    return f"({rate(metric, by, f'{ROUTE}, {which}')} or 0 * {all_of_it}) / {all_of_it}"
+
+
+def quantile(q: float, metric: str, by: str = "") -> str:
+    """A quantile of a histogram."""
+    return f"histogram_quantile({q}, {rate(f'{metric}_bucket', f'le, {by}' if by else 'le')})"
+
+
+def tile(title: str, about: str, expr: str, metrics: tuple[str, ...], unit: str) -> Panel:
+    """One number."""
+    return Panel(title, about, (Query(expr),), metrics, unit, kind="stat", width=3, height=4, options=BIG)
+
+
+def lines(
+    title: str, about: str, queries: tuple[Query, ...], metrics: tuple[str, ...], unit: str, **more: Any
+) -> Panel:
+    """Series over time."""
+    return Panel(title, about, queries, metrics, unit, **({"options": LEGEND, "custom": LINES} | more))
+
+
+BAD = 'status_class=~"5xx|none"'
+"""Failed for reasons that are not the app's."""
