@@ -1,0 +1,47 @@
+"""A frontier's stand-in for the migration: right as often as a real one is on these messages, and as slow.
+
+    python -m tests.acceptance.migration.frontier
+
+Prints its port and serves until stdin ends. What it says of a message and how long it takes hang on the message alone.
+"""
+
+import asyncio
+import json
+import sys
+
+from gateway.demo.models import ModelServer, Said, log_normal_s
+from gateway.demo.tickets import lot
+from tests.acceptance.migration.models import messages
+
+RIGHT = 0.83
+"""As is reported of GPT-4 with a few examples of each intent. Source: Loukas et al. 2023 (arXiv 2311.06102)."""
+MEDIAN_S = 0.25
+SPREAD = 0.35
+
+
+def frontier(labels: dict[str, str], text: str) -> Said | None:
+    """Its answer to one message."""
+    intent = labels.get(text)
+    if intent is None:
+        return None
+    if lot("frontier", text, "right") >= RIGHT:
+        others = sorted(set(labels.values()) - {intent})
+        intent = others[int(lot("frontier", text, "which") * len(others))]
+    taken_s = log_normal_s(lot("frontier", text, "time"), median_s=MEDIAN_S, spread=SPREAD)
+    return Said(json.dumps({"intent": intent}), taken_s)
+
+
+async def main() -> None:
+    """Serve until stdin ends."""
+    labels = dict(messages())
+    server = ModelServer(lambda text: frontier(labels, text))
+    await server.start()
+    sys.stdout.write(f"{server.port}\n")
+    sys.stdout.flush()
+    told = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(told), sys.stdin)
+    await told.read()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
