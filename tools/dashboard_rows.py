@@ -222,8 +222,8 @@ def gates() -> Row:
             lines(
                 "Detectors",
                 "As a power of ten: at that of rollback.arl (4, by default) it rolls back.",
-                (Query(f"max by (route, detector) (crossfade_detector_log10_m{{{ROUTE}}})", "{{route}} {{detector}}"),),
-                ("crossfade_detector_log10_m",),
+                (Query(f"max by (route, detector) (crossfade_detector_log10{{{ROUTE}}})", "{{route}} {{detector}}"),),
+                ("crossfade_detector_log10",),
                 "short",
                 width=12,
             ),

@@ -29,7 +29,7 @@ def samples(
         found.append(Sample(f"{PREFIX}units", decision.results.units, (name,)))
         found += _gates(name, decision.results.gates)
         found += [
-            Sample(f"{PREFIX}detector_log10_m", alarm.log10_m, (name, alarm.detector))
+            Sample(f"{PREFIX}detector_log10", alarm.log10_m, (name, alarm.detector))
             for alarm in decision.results.alarms
         ]
     found += [Sample(f"{PREFIX}decisions_total", count, labels) for labels, count in decisions.items()]

@@ -55,7 +55,7 @@ def samples(totals: Mapping[str, int], alive: Sequence[Mapping[str, int]], *, no
     found = [_sample(f"worker_{name}_total", totals[name]) for name in _PLAIN]
     found += [_sample("worker_responses_total", totals[name], label) for label, name in _CLASSES.items()]
     found.append(_sample("worker_overhead_seconds_total", totals["overhead_us"] / 1e6))
-    found.append(_sample("worker_count", sum(1 for worker in alive if not worker["draining"])))
+    found.append(_sample("workers", sum(1 for worker in alive if not worker["draining"])))
     found += [_sample(f"worker_{name}", sum(worker[name] for worker in alive)) for name in _SUMMED_GAUGES]
     if alive:
         found.append(_sample("worker_loop_lag_seconds", max(worker["loop_lag_us"] for worker in alive) / 1e6))

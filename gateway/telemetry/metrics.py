@@ -88,7 +88,7 @@ METRICS: tuple[Metric, ...] = (
     *_rows(
         Owner.SUPERVISOR,
         ("build_info", "gauge", "Always 1; the version that runs.", ("version",), ()),
-        ("worker_count", "gauge", "Workers that accept requests.", (), ()),
+        ("workers", "gauge", "Workers that accept requests.", (), ()),
         ("process_restarts_total", "counter", "Processes started anew because they had ended.", ("process",), ()),
         ("worker_requests_total", "counter", "Requests admitted.", (), ()),
         ("worker_shed_total", "counter", "Requests refused for overload.", (), ()),
@@ -136,7 +136,7 @@ METRICS: tuple[Metric, ...] = (
         ("gate_limit", "gauge", "What the gate holds the estimate against.", _GATE, ()),
         ("gate_log10_e", "gauge", "Evidence for the certificate, as a power of ten.", _GATE, ()),
         ("gate_verdict", "gauge", "0 PASS, 1 INCONCLUSIVE, 2 ERROR, 3 FAIL.", _GATE, ()),
-        ("detector_log10_m", "gauge", "Height of a rollback detector, as a power of ten.", _DETECTOR, ()),
+        ("detector_log10", "gauge", "Height of a rollback detector, as a power of ten.", _DETECTOR, ()),
         ("decisions_total", "counter", "Decisions that moved something.", ("route", "outcome"), ()),
         ("evidence_lag_seconds", "gauge", "How late the controller reads the journals.", (), ()),
         ("outbox_events", "gauge", "Events that the shared state does not have yet.", (), ()),

@@ -74,4 +74,4 @@ def test_gauges_of_several_workers() -> None:
     assert found["crossfade_killed"] == 1
     nobody = {sample.name for sample in samples(quiet, [], now=100.0)}
     assert "crossfade_routing_table_age_seconds" not in nobody
-    assert "crossfade_worker_count" in nobody
+    assert "crossfade_workers" in nobody
