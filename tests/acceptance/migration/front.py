@@ -7,7 +7,6 @@ not there is told to callers as a broken connection.
 """
 
 import asyncio
-import contextlib
 import sys
 from dataclasses import dataclass
 
@@ -20,15 +19,18 @@ class Front:
     """Passes whole requests and whole answers on."""
 
     target: int
+    open: int = 0
+    """Callers' connections."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One caller's connection, with one of its own behind it."""
+        self.open += 1
         behind: Streams | None = None
         at = 0
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        try:
             while True:
                 asked = await _message(reader)
-                if behind is None or at != self.target:
+                if behind is None or at != self.target or behind[0].at_eof():  # servers end what was idle for seconds
                     if behind is not None:
                         behind[1].close()
                     at = self.target
@@ -36,9 +38,13 @@ class Front:
                 behind[1].write(asked)
                 writer.write(await _message(behind[0]))
                 await writer.drain()
-        for end in (writer, behind[1] if behind else None):
-            if end is not None:
-                end.close()
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # the caller has gone, or nobody is there: a broken connection says so
+        finally:
+            for end in (writer, behind[1] if behind else None):
+                if end is not None:
+                    end.close()
+            self.open -= 1
 
 
 async def _message(reader: asyncio.StreamReader) -> bytes:

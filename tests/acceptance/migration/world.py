@@ -18,7 +18,7 @@ upstreams:
   openai: {{base_url: "http://127.0.0.1:{frontier}/v1"}}
   vllm: {{kind: vllm, base_url: "http://127.0.0.1:{front}/v1"}}
 prices:
-  candidate: {{vllm: {{gpu_usd_per_hour: 1.0}}}}
+  models: {{vllm: {{"*": {{prompt: 0.05, completion: 0.2}}}}}}
 policies: ./policies"""
 
 
