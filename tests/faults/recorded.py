@@ -16,9 +16,12 @@ from gateway.control import recording
 from tests.faults.dice import dice
 from tests.faults.kills import APPS, KillsFound, app_that_asks, serve
 from tests.faults.upstream import RawUpstream
-from tests.integration.gateway_process import JOURNAL_KEY, PEPPER, START_S, Gateway, table_for
+from tests.integration.gateway_process import JOURNAL_KEY, PEPPER, Gateway, table_for
 
+START_S = 120.0
+"""It takes up where it was killed before it says that it is ready."""
 SETTLE_S = 60.0
+"""It may rest for so long without a new record before what is not there is missing."""
 
 
 @dataclass(slots=True)
@@ -73,7 +76,7 @@ class RecorderProcess:
         """Let it record the rest, and end it."""
         assert self.process is not None
         self.process.terminate()
-        self.process.wait(SETTLE_S)
+        self.process.wait(START_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +126,14 @@ async def kills_recorded(count: int, directory: Path, *, seed: int = 1) -> Kills
 
 
 async def _until_recorded(records: Path, found: KillsFound) -> None:
-    """Give the recorder time to catch up; what is missing then is missing."""
-    until_s = clock.monotonic() + SETTLE_S
+    """Wait until all is recorded, as long as the records grow; what is missing then is missing."""
+    recorded, until_s = 0, clock.monotonic() + SETTLE_S
     while clock.monotonic() < until_s:
-        recorded = {row.id for row in rows(records)}
-        if found.completed.keys() <= recorded:
+        known = {row.id for row in rows(records)}
+        if found.completed.keys() <= known:
             return
+        if len(known) > recorded:
+            recorded, until_s = len(known), clock.monotonic() + SETTLE_S
         await asyncio.sleep(0.5)
 
 
