@@ -103,6 +103,9 @@ attacks: $(STAMP)  ## 200 attacks on four judges, beside an unguarded judge (ARG
 comparators: $(STAMP)  ## comparators on the real tool calls and answers of seven and six models
 	$(BIN)/python -m tests.acceptance.comparators
 
+real-answers: $(STAMP)  ## real answers of real models through the running gateway, over HTTP (ARGS="--only NAME")
+	$(BIN)/python -m tests.acceptance.real_answers.run $(ARGS)
+
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 

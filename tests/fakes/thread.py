@@ -3,15 +3,17 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-
-from tests.fakes.upstream import FakeUpstream
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import Any, TypeVar
 
 START_S = 5.0
 
 
+_Upstream = TypeVar("_Upstream", bound=AbstractAsyncContextManager[Any])
+
+
 @contextmanager
-def in_thread(upstream: FakeUpstream) -> Iterator[FakeUpstream]:
+def in_thread(upstream: _Upstream) -> Iterator[_Upstream]:
     """`upstream` listens while entered. Its ledger and `plan` may be used from the test's thread."""
     listening = threading.Event()
     stopped: list[asyncio.Event] = []
