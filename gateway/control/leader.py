@@ -40,7 +40,7 @@ IDLE_SNAPSHOT_S = 60.0
 """How often positions are kept where nothing but marks has come."""
 BYTES_PER_S = 200_000
 """A large snapshot is kept less often: what it takes to write is spread over this rate."""
-BATCH = 2000
+BATCH = 1000
 """Events taken in at once, of one route."""
 HOLD_ROW_S = 60.0
 """How often at most a changed reason to hold becomes a decision's row."""

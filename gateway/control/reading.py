@@ -14,8 +14,8 @@ from gateway.control.tail import Found
 from records.comparison import Comparison
 from records.exchange import Exchange, Note
 
-BYTES = 16 * 1024 * 1024
-"""Of frames, read in one step."""
+BYTES = 2 * 1024 * 1024
+"""Of frames, read in one step: keys and policies wait for it, so it takes no longer than a part of a second."""
 MARK_S = 1.0
 """How often each route's leader is told how far the node has read."""
 POSITION_S = 5.0

@@ -19,6 +19,7 @@ from tests.faults.bad_upstream import bad_upstream
 from tests.faults.disk_full import can_mount, disk_full
 from tests.faults.hangups import hangups
 from tests.faults.kills import kills
+from tests.faults.loop import backlog, dead_man, rivals
 from tests.faults.overload import keep_alive_races, mixed, overload, slow_readers
 from tests.faults.recorded import kills_recorded
 from tests.faults.replay import corpus, own_cases, replay
@@ -96,13 +97,18 @@ def parts(fault: str, directory: Path, count: int) -> list[Part]:
         ],
         "fuzz-http": [("mutated requests", lambda: fuzz_http(count, at("fuzz")))],
         "state": state_parts(count, directory),
+        "loop": [
+            ("the only controller killed (G7)", lambda: asyncio.to_thread(dead_man, count, at("dead"))),
+            ("ten minutes without a control plane", lambda: asyncio.to_thread(backlog, 240 * count, at("backlog"))),
+            ("two controllers on one state (G8)", lambda: asyncio.to_thread(rivals, 40 * count, at("rivals"))),
+        ],
     }
     return found[fault]
 
 
 COUNTS = {
     "replay": 10, "kills": 200, "hangups": 10_000, "badinput": 2, "diskfull": 5_000, "fuzz-http": 100_000,
-    "shadow": 5, "state": 10_000,
+    "shadow": 5, "state": 10_000, "loop": 50,
 }  # fmt: skip
 """The issue's figures, or what finds something."""
 
