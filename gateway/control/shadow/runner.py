@@ -39,6 +39,8 @@ BATCH_BYTES = 256 * 1024
 """Of frames, read at once: a few milliseconds of our loop."""
 WAITING_BYTES = 64 * 1024 * 1024
 """What all that waits may take of memory."""
+SAME_ERROR_S = 60.0
+"""A mistake that is met with every pair is logged so often."""
 TOO_OLD_SHARE = 0.5
 """Of the journals' retention: what is older says little of now, and its journal is about to go."""
 
@@ -73,6 +75,8 @@ class Runner:
     _journals: Journals = field(init=False)
     _waiting_bytes: int = field(default=0, init=False)
     _has_read: bool = field(default=False, init=False)
+    _met: dict[str, float] = field(default_factory=dict[str, float], init=False)
+    """Where mistakes were met -> when that was last logged."""
 
     def __post_init__(self) -> None:
         boot, wall = self.boot, self.clock.wall
@@ -230,7 +234,10 @@ class Runner:
         self.log.alarm("shadow.comparator_not_ready", reason=why)
 
     def _met_error(self, operation: str, error: BaseException) -> None:
-        """Log a mistake: where it was, and nothing of what it was about."""
+        """Log a mistake, once in a while: where it was, and nothing of what it was about."""
         place = traceback.extract_tb(error.__traceback__)[-1] if error.__traceback__ else None
         at = f"{Path(place.filename).name}:{place.lineno}" if place is not None else ""
-        self.log.alarm("shadow.own_error", operation=operation, kind=type(error).__name__, at=at)
+        now = self.clock.monotonic()
+        if now - self._met.get(at, float("-inf")) >= SAME_ERROR_S:
+            self._met[at] = now
+            self.log.alarm("shadow.own_error", operation=operation, kind=type(error).__name__, at=at)
