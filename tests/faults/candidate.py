@@ -17,7 +17,7 @@ from tests.fakes.upstream import FakeUpstream
 from tests.faults.upstream import Call, RawUpstream
 
 HEALTHY = "healthy"
-UP_S = 20.0
+UP_S = 60.0
 GIGABYTE = 1 << 30
 PIECE = b"x" * 65_536
 
@@ -76,7 +76,7 @@ class Candidate:
         if state == "dead":
             return
         # A candidate is another machine: what it burns here shall be nobody else's loss.
-        command = ["nice", "-n", "19", sys.executable, "-m", "tests.faults.candidate", str(self.port), state]
+        command = ["nice", "-n", "5", sys.executable, "-m", "tests.faults.candidate", str(self.port), state]
         self.process = subprocess.Popen(command)
         if state != "black-holed":
             self._await_port()
