@@ -4,6 +4,7 @@ python -m tests.faults.candidate PORT STATE
 """
 
 import asyncio
+import signal
 import socket
 import subprocess
 import sys
@@ -68,8 +69,12 @@ class Candidate:
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def become(self, state: str) -> None:
-        """Be in that state from now on; `dead`: nobody listens."""
+        """Be in that state from now on; `dead`: nobody listens, `stopped`: as it is, by SIGSTOP."""
         if state == self.state:
+            return
+        if state == "stopped" and self.process is not None:
+            self.process.send_signal(signal.SIGSTOP)
+            self.state = state
             return
         self.end()
         self.state = state

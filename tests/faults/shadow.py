@@ -229,13 +229,15 @@ class Site:
             await self._become(what)
             yield
             await self._become(HEALTHY)
-        elif what == "killed":
+            return
+        slots = CONTROL if kind == "control" else (kind,)
+        if what == "killed":
             async with asyncio.TaskGroup() as group:
-                killing = group.create_task(self._kill_again(kind))
+                killing = group.create_task(self._kill_again(slots))
                 yield
                 killing.cancel()
         else:
-            pids = [self.serving.pid_of(slot) for slot in (CONTROL if kind == "control" else (kind,))]
+            pids = [self.serving.pid_of(slot) for slot in slots]
             for pid in pids:
                 _send(pid, signal.SIGSTOP)
             yield
@@ -243,15 +245,12 @@ class Site:
                 _send(pid, signal.SIGCONT)
 
     async def _become(self, state: str) -> None:
-        if state == "stopped":
-            assert self.candidate.process is not None
-            self.candidate.process.send_signal(signal.SIGSTOP)
-        else:
-            await asyncio.to_thread(self.candidate.become, state)
+        await asyncio.to_thread(self.candidate.become, state)
 
-    async def _kill_again(self, slot: str) -> None:
+    async def _kill_again(self, slots: Sequence[str]) -> None:
         while True:
-            _send(self.serving.pid_of(slot), signal.SIGKILL)
+            for slot in slots:
+                _send(self.serving.pid_of(slot), signal.SIGKILL)
             await asyncio.sleep(KILL_EVERY_S)
 
 
@@ -266,6 +265,7 @@ FAULTS = (
     "shadow stopped",
     "shadow killed",
     "control stopped",
+    "control killed",
 )
 
 
