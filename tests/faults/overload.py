@@ -19,7 +19,7 @@ from tests.faults.upstream import LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answe
 from tests.integration.gateway_process import Gateway, table_for
 
 PIECE = b"data: " + b"x" * 16_000 + b"\n\n"
-LET_GO_S = 15.0
+LET_GO_S = 60.0
 ENDLESS_BYTES = 64 * 1024 * 1024
 PER_READER_BYTES = 400 * 1024
 """What a slow reader may hold in the gateway: one read of the loop's (256 KiB), framed, behind a full write buffer."""
