@@ -16,10 +16,10 @@ from gateway.demo.story import StuckError
 
 PACE = 80.0
 INTRO = """\
- An app sorts a shop's support tickets with a frontier model. A fine-tuned model of its own wants the work.
- Both are replayed here, at a tenth of real times: no key, no network. Everything between them is the real gateway.
- Shortened: holds to 3 s (from 1 h and 24 h), a conversation's end to 1 s (30 m), latency's warm-up to 20 (100).
- Not shortened: margins, alpha, the least number of conversations. Ctrl-C ends it and leaves nothing behind.
+ An app sorts support tickets with a frontier model; a fine-tuned model of its own wants the work.
+ Both are replayed here, at a tenth of real times: no key, no network. The gateway between them is real.
+ Shortened: holds 3 s (1 h, 24 h), a conversation's end 1 s (30 m), latency's warm-up 20 (100).
+ Not shortened: margins, alpha, the least number of conversations. Ctrl-C leaves nothing behind.
 """
 
 
