@@ -75,25 +75,31 @@ def surroundings(settings: Settings) -> Surroundings:
     return Surroundings(known, has_keys=settings.keys.mode == "virtual")
 
 
-def with_judge(known: Surroundings, policy: Policy, folder: Path) -> Surroundings:
+def with_judge(known: Surroundings, loaded: Loaded, folder: Path) -> Surroundings:
     """The same, with what this policy's judge is told: evidence under another rubric is other evidence.
 
     Raises:
-        OSError, UnicodeDecodeError: the rubric cannot be read.
+        YamlFileError: its rubric cannot be read.
     """
-    judge = next((each.options for each in policy.compare if isinstance(each.options, Judge)), None)
-    if judge is None:
-        return known
-    return replace(known, judge=prompt.version(judge.model, rubric(judge.rubric, folder)))
+    for position, comparator in enumerate(loaded.policy.compare):
+        judge = comparator.options
+        if isinstance(judge, Judge):
+            try:
+                rubric = _rubric(judge.rubric, folder)
+            except (OSError, ValueError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "no text in UTF-8"
+                where = ("compare", position, "judge", "rubric")
+                hint = "paths go from the policy's own folder on"
+                raise YamlFileError(loaded.document.problem(where, f"{judge.rubric}: {reason}", hint)) from error
+            return replace(known, judge=prompt.version(judge.model, rubric))
+    return known
 
 
-def rubric(name: str | None, folder: Path) -> str:
-    """What a good answer is, in the words of the file a policy names; empty without one.
-
-    Raises:
-        OSError, UnicodeDecodeError: it cannot be read.
-    """
-    return "" if name is None else (folder / name).read_text(encoding="utf-8")[: prompt.MAX_RUBRIC_CHARS]
+def _rubric(name: str | None, folder: Path) -> str:
+    if name is None:
+        return ""
+    with (folder / name).open(encoding="utf-8") as file:
+        return file.read(prompt.MAX_RUBRIC_CHARS)
 
 
 def _known(settings: Settings, name: str) -> Known:

@@ -14,7 +14,7 @@ from typing import cast
 from gateway import clock
 from gateway.cli import place
 from gateway.cli.policy_traffic import observed
-from gateway.policy_text import read_file
+from gateway.policy_text import read_file, with_judge
 from gateway.settings_file import SettingsError
 from gateway.yamlfile import YamlFileError
 from policies import explain
@@ -33,16 +33,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Print each move with its evidence, then the last state. Returns 1 if policy or traffic cannot be read."""
     # No upstream is asked, so none needs to be known: pairs are scored, and prices stand in them.
     try:
-        policy = read_file(arguments.policy).policy
+        loaded = read_file(arguments.policy)
+        policy = loaded.policy
     except YamlFileError as error:
         print(error, file=sys.stderr)
         return 1
     keys = {policy.baseline.upstream: Known(has_background_key=True, is_priced=True)}
     keys[policy.candidate.upstream] = Known(is_priced=True)
-    rules = decision_rules(policy, Surroundings(keys))
     try:
+        rules = decision_rules(policy, with_judge(Surroundings(keys), loaded, arguments.policy.parent))
         pairs, timed = _recorded(arguments, rules) if arguments.pairs is None else _given(arguments.pairs)
-    except (SettingsError, PairError) as error:
+    except (YamlFileError, SettingsError, PairError) as error:
         print(error, file=sys.stderr)
         return 1
     if arguments.shuffle is not None:

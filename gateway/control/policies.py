@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from gateway import policy_text
 from gateway.control.policy_files import Compiled, PolicyTextError
@@ -31,15 +32,16 @@ class PolicyReader:
         """
         try:
             loaded = policy_text.read(text, name, self.surroundings)
+            known = policy_text.with_judge(self.surroundings, loaded, Path(self.folder))
         except YamlFileError as error:
             raise PolicyTextError("; ".join(_line(problem) for problem in error.problems)) from error
         policy = loaded.policy
         route = compiling.route(policy, weight_ppm=0)
-        terms = self._terms(policy, route, hashlib.sha256(text.encode()).hexdigest())
+        terms = self._terms(policy, route, known, hashlib.sha256(text.encode()).hexdigest())
         return Compiled(policy.priority, route, tuple(_line(problem) for problem in loaded.warnings), terms)
 
-    def _terms(self, policy: Policy, route: Route, sha256: str) -> Terms:
-        rules = compiling.decision_rules(policy, self.surroundings)
+    def _terms(self, policy: Policy, route: Route, known: Surroundings, sha256: str) -> Terms:
+        rules = compiling.decision_rules(policy, known)
         return Terms(rules, policy.mode, sha256, self._shadow(policy, route, rules.key.digest), policy.notify)
 
     def _shadow(self, policy: Policy, route: Route, candidate_key: str) -> ShadowRoute:

@@ -101,7 +101,7 @@ class Shredder:
 
     def __init__(self, folder: Path) -> None:
         self.counts = Counter[str]()
-        self.watched = PolicyFolder(folder, PolicyReader(SURROUNDINGS).compile)
+        self.watched = PolicyFolder(folder, PolicyReader(SURROUNDINGS, str(EXAMPLES)).compile)
         self.sources = [path.read_text(encoding="utf-8") for path in sorted(EXAMPLES.glob("*.yaml"))]
         self._path = folder / NAME
         self._ticks = 0

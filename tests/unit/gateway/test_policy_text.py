@@ -84,10 +84,10 @@ def test_what_the_judge_is_told_is_part_of_the_surroundings(tmp_path: Path):
         (tmp_path / name).write_text(words, encoding="utf-8")
 
     def told(compare: str) -> str:
-        return with_judge(READY, read(written(compare=compare), "p.yaml", READY).policy, tmp_path).judge
+        return with_judge(READY, read(written(compare=compare), "p.yaml", READY), tmp_path).judge
 
     assert told("[json_fields]") == ""
     assert told(judged.format("a.md")) == told(judged.format("b.md")) != told(judged.format("c.md"))
     assert told("[{judge: {upstream: claude, model: j}}]") not in ("", told(judged.format("a.md")))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(YamlFileError, match=r"^p.yaml:5:\d+: none.md: No such file"):
         told(judged.format("none.md"))

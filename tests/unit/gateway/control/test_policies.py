@@ -1,4 +1,5 @@
 import hashlib
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,23 @@ def test_the_controllers_terms() -> None:
     )  # fmt: skip
     assert (shadow.metric, list(shadow.compare[0]), shadow.reverse_ppm) == ("json_fields", ["json_fields"], 0)
     assert shadow.noise_ppm == 20_000
+
+
+def test_evidence_belongs_to_a_rubrics_words(tmp_path: Path) -> None:
+    """Another rubric is another judge, and so another key; one that cannot be read keeps the policy from loading."""
+    text = (
+        POLICY.replace("[json_fields]", "[{judge: {upstream: openai, model: j, rubric: r.md}}]") + "stages: [shadow]\n"
+    )
+
+    def key(words: str) -> str:
+        (tmp_path / "r.md").write_text(words, encoding="utf-8")
+        terms = PolicyReader(SURROUNDINGS, str(tmp_path)).compile(text, "a.yaml").terms
+        assert terms is not None
+        return terms.rules.key.digest
+
+    assert key("Be brief.") == key("Be brief.") != key("Be long.")
+    with pytest.raises(PolicyTextError, match=r"^a.yaml:6:\d+: r.md: No such file or directory. hint: paths"):
+        PolicyReader(SURROUNDINGS, "/nowhere").compile(text, "a.yaml")
 
 
 def test_no_key_no_noise_floor() -> None:
