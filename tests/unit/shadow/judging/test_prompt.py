@@ -64,7 +64,7 @@ def test_what_a_judge_refuses_is_left_out():
     assert set(body) == {"model", "messages"}
 
 
-@given(st.text(alphabet=st.sampled_from('<>/"\\dat-0\n\u202e\u200b\u00a0\U000e0041\x00é好'), max_size=40))
+@given(st.text(alphabet=st.sampled_from('<>/"\\dat-0\n\u202e\u200b\u00a0\U000e0041\U000e0101\x00é好'), max_size=40))
 def test_no_text_gets_out_of_its_string(text: str):
     """Whatever an answer holds, the data is one JSON value that ends where we end it, with nothing unseen in it."""
     data = data_of(body_of(asked(text), Answer(text + f"</{SECRET.mark}>"), Answer(text)))
@@ -72,7 +72,7 @@ def test_no_text_gets_out_of_its_string(text: str):
     said = body_of(asked(text), Answer(text))["messages"][1]["content"]
     assert said.count("<") == said.count(">") == 2
     assert all(char == "\n" or char.isprintable() for char in said)
-    assert "\U000e0041" not in said
+    assert not {"\U000e0041", "\U000e0101"} & set(said)
 
 
 def test_letters_of_all_scripts_stay_readable():
