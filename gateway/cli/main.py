@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "records": ("gateway.cli.records", "what was recorded: tail, show, stats, forget"),
     "dataset": ("gateway.cli.dataset", "training files from the records: build, inspect, validate"),
     "rebuild": ("gateway.cli.rebuild", "the evidence made again from the records, and held against what is kept"),
+    "replay": ("gateway.cli.replay", "ask a candidate what was recorded, compare, and say what would be decided"),
     "keys": ("gateway.cli.keys", "gateway keys: create, list, revoke"),
     "kill": ("gateway.cli.kill", "everything to the baseline, now; works with all else dead"),
     "policy": ("gateway.cli.policy", "policies: lint, plan, explain, simulate, schema"),

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     if arguments.shuffle is not None:
         pairs, timed = _shuffled(pairs, arguments.shuffle), False
-    _tell(rules, pairs, timed=timed, every=max(0, arguments.every), as_json=arguments.json)
+    tell(rules, pairs, timed=timed, every=max(0, arguments.every), as_json=arguments.json)
     return 0
 
 
@@ -83,7 +83,8 @@ def _given(name: str) -> tuple[list[PairEvent], bool]:
         raise PairError(f"{name}: {reason}. hint: JSON lines, gzipped or not") from error
 
 
-def _tell(rules: Rules, pairs: Iterable[PairEvent], *, timed: bool, every: int, as_json: bool) -> None:
+def tell(rules: Rules, pairs: Iterable[PairEvent], *, timed: bool, every: int, as_json: bool) -> None:
+    """Print each move, every `every`-th state and the last, and what it comes to."""
     moves: list[Moment] = []
     last: Moment | None = None
     for moment in walk(rules, pairs, timed=timed, every=every):

@@ -166,7 +166,7 @@ class Plan:
             door = LitellmBoot(
                 model=upstream.model or "",
                 uds=str(litellm_socket(self.sockets, name)),
-                api_key=self._key(upstream),
+                api_key=own_key(upstream, self.environment),
                 api_base=upstream.base_url,
                 ready_fd=ready_fd,
             )
@@ -174,16 +174,6 @@ class Plan:
 
         environment = {name: value for name, value in self.environment.items() if name in PLAIN_VARIABLES}
         return Program(self.modules.litellm, boot, environment=environment)
-
-    def _key(self, upstream: Upstream) -> str | None:
-        """An upstream's own key.
-
-        Raises:
-            OSError: its file cannot be read; the process is tried again later.
-        """
-        if upstream.api_key_file is not None:
-            return upstream.api_key_file.read_text("utf-8").strip()
-        return self.environment.get(upstream.api_key_env or "")
 
     def admin(self) -> Program:
         """The admin process, behind the front's socket."""
@@ -243,7 +233,6 @@ class Plan:
 
     def _shadow_boot(self, ready_fd: int) -> shadow_boot.ShadowBoot:
         capture = self.settings.capture
-        keys = {name: self._background_key(upstream) for name, upstream in self.settings.upstreams.items()}
         known = surroundings(self.settings).upstreams
         return shadow_boot.ShadowBoot(
             journal=str(self.data.journal),
@@ -254,7 +243,7 @@ class Plan:
             kill=str(self.data.kill),
             readers=str(self.data.readers),
             exposition=str(self.data.exposition("shadow")),
-            keys={name: key for name, key in keys.items() if key},
+            keys=background_keys(self.settings, self.environment),
             background=tuple(name for name, found in known.items() if found.has_background_key),
             prices=price_overrides(self.settings.prices),
             redact=capture.redact,
@@ -264,23 +253,41 @@ class Plan:
             ready_fd=ready_fd,
         )
 
-    def _background_key(self, upstream: Upstream) -> str | None:
-        """The gateway's own key for calls nobody waits for; litellm's process has its own.
-
-        Raises:
-            OSError: its file cannot be read; the process is tried again later.
-        """
-        if upstream.kind == "litellm":
-            return None
-        if upstream.background_key_file is not None:
-            return upstream.background_key_file.read_text("utf-8").strip()
-        return self.environment.get(upstream.background_key_env or "") or self._key(upstream)
-
     def _without_keys(self) -> dict[str, str]:
         upstreams = self.settings.upstreams.values()
         names = {name for each in upstreams for name in (each.api_key_env, each.background_key_env)}
         names.add(self.settings.state_password_env)
         return {name: value for name, value in self.environment.items() if name not in names}
+
+
+def own_key(upstream: Upstream, environment: Mapping[str, str]) -> str | None:
+    """An upstream's own key.
+
+    Raises:
+        OSError: its file cannot be read.
+    """
+    if upstream.api_key_file is not None:
+        return upstream.api_key_file.read_text("utf-8").strip()
+    return environment.get(upstream.api_key_env or "")
+
+
+def background_keys(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
+    """The gateway's own keys for calls nobody waits for, by upstream; litellm's process has its own.
+
+    Raises:
+        OSError: a key's file cannot be read.
+    """
+    found: dict[str, str] = {}
+    for name, upstream in settings.upstreams.items():
+        if upstream.kind == "litellm":
+            continue
+        if upstream.background_key_file is not None:
+            key = upstream.background_key_file.read_text("utf-8").strip()
+        else:
+            key = environment.get(upstream.background_key_env or "") or own_key(upstream, environment)
+        if key:
+            found[name] = key
+    return found
 
 
 def price_overrides(prices: Prices) -> tuple[recording.PriceOverride, ...]:

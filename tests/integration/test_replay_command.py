@@ -1,0 +1,224 @@
+"""`crossfade replay`: records on disk, a candidate and a judge behind HTTP, and what the policy would decide."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from gateway import clock
+from gateway.cli.main import main
+from records.exchange import Exchange
+from records.pricing import PriceBook
+from records.record import Maker
+from records.redact import Redactor
+from records.store import Store
+from records.table import EXCHANGES
+from tests.fakes.alpaca import BASELINE, Alpaca, Row
+from tests.fakes.exchanges import chat_answer, chat_request, exchange
+from tests.fakes.thread import in_thread
+
+SHADES = ("amber", "beige", "coral", "denim", "ebony", "flaxen", "grey", "hazel", "indigo", "jade")
+POLICY = """\
+route: answers
+match: {model: gpt-4}
+baseline: {upstream: frontier}
+candidate: {upstream: engine, model: MODEL, revision: "1"}
+eligible: {forbid: ["n>1"]}
+compare: [exact, {judge: {upstream: third, model: judge, sample: 100%}}]
+gates: {quality: {metric: judge}, errors: {margin: 5%}, latency: off}
+stages: [shadow, 1%]
+"""
+
+
+def row(number: int) -> Row:
+    """A question, three models' answers to it, and how much a judge likes them."""
+    shade = f"{SHADES[number % 10]} {number}"
+    told = f"the walls of room {number} are {shade}, and its door, its floor and its ceiling are {shade} too"
+    return {
+        "instruction": f"question {number}: which colour have the walls of room {number}, and the rest of it?",
+        "answers": {
+            BASELINE: f"I think {told}.",
+            "good": f"Surely {told}!",
+            "bad": f"No idea, but maybe {told[::-1]}.",
+        },
+        "preference": {"good": 0.9, "bad": 0.1},
+    }
+
+
+ROWS = [row(number) for number in range(160)]
+
+
+def recorded(number: int, row: Row, **meta: Any) -> Exchange:
+    request = chat_request(row["instruction"], model="gpt-4")
+    answer = chat_answer(row["answers"][BASELINE])
+    told: dict[str, Any] = {"route": "answers", "upstream": "frontier", "unit": f"u{number}", "model": "gpt-4"}
+    return exchange(number, request, answer, arrived_at=clock.wall() - 3600 + number, **told | meta)
+
+
+def record(root: Path, exchanges: Sequence[Exchange]) -> None:
+    maker = Maker(b"p" * 32, Redactor(), PriceBook({}), {})
+    store = Store(root / "records")
+    store.publish(store.stage(EXCHANGES, [maker.record(each) for each in exchanges], "1"))
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Alpaca]:
+    with in_thread(Alpaca(ROWS)) as found:
+        yield found
+
+
+class Place:
+    """A directory with settings, a policy and records."""
+
+    def __init__(self, root: Path, upstream: Alpaca) -> None:
+        self.root = root
+        url = upstream.base_url
+        self.config = root / "crossfade.yaml"
+        self.config.write_text(
+            f"data: {root}/data\npolicies: {root}/policies\ndefault_upstream: frontier\nupstreams:\n"
+            f"  frontier: {{base_url: http://127.0.0.1:9/v1}}\n"
+            f"  engine: {{kind: vllm, base_url: {url}}}\n  third: {{kind: vllm, base_url: {url}}}\n"
+            "prices: {models: {third: {judge: {prompt: 10, completion: 10}}}}\n",
+            encoding="utf-8",
+        )
+        (root / "policies").mkdir()
+        (root / "data").mkdir()
+
+    def policy(self, model: str) -> None:
+        (self.root / "policies" / "answers.yaml").write_text(POLICY.replace("MODEL", model), encoding="utf-8")
+
+    def run(self, *words: str) -> int:
+        return main(["replay", "--route", "answers", "--config", str(self.config), *words])
+
+
+@pytest.fixture
+def place(tmp_path: Path, upstream: Alpaca) -> Place:
+    found = Place(tmp_path, upstream)
+    found.policy("good")
+    return found
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+@pytest.mark.parametrize(("model", "decision"), [("good", "PROMOTE"), ("bad", "REJECTED")])
+def test_recorded_traffic_says_what_would_become_of_a_candidate(
+    place: Place, capsys: pytest.CaptureFixture[str], model: str, decision: str
+):
+    """Each recorded exchange is asked and judged once; the comparisons stand in a file of their own."""
+    place.policy(model)
+    record(place.root / "data", [recorded(number, each) for number, each in enumerate(ROWS)])
+    assert place.run("--json") == 0
+    found = told(capsys)
+    assert (found["decision"], found["replay"]["came"]) == (decision, {"answered": len(ROWS)})
+    assert found["replay"]["judge"].startswith("trusted: 0 of the last ")
+    assert found["replay"]["spent_usd"] > 0
+    out = Path(found["replay"]["out"])
+    assert out.stat().st_mode & 0o777 == 0o600
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert {row["metric"] for row in rows} == {"judge"}
+    assert len({row["exchange_id"] for row in rows}) == len(ROWS)
+
+
+def test_people_are_told_in_words(place: Place, capsys: pytest.CaptureFixture[str]):
+    """The decision with its gates on stdout, the run and its caveats on stderr."""
+    record(place.root / "data", [recorded(number, ROWS[number]) for number in range(30)])
+    assert place.run() == 0
+    said = capsys.readouterr()
+    assert "DECISION HOLD" in said.out
+    assert "30 exchanges of answers: 30 answered" in said.err
+    assert "Records are redacted" in said.err
+
+
+def test_only_what_the_candidate_may_be_asked_is_asked(place: Place, capsys: pytest.CaptureFixture[str]):
+    """Other routes, pinned, repeated and old exchanges are no part of it; ineligible ones are counted."""
+    ask = ROWS[0]
+    ineligible = chat_request("Hi", model="gpt-4", n=2)
+    found = [
+        recorded(0, ask),
+        recorded(1, ROWS[1], route="", why="unrouted"),
+        recorded(2, ask, route="other"),
+        recorded(3, ask, pinned=True),
+        recorded(4, ask, retry_count=1),
+        recorded(5, ask, variant="candidate"),
+        exchange(6, ineligible, arrived_at=clock.wall() - 60, route="answers"),
+        exchange(7, chat_request("Hi", model="gpt-3"), arrived_at=clock.wall() - 60, route="", why="unrouted"),
+        exchange(8, chat_request(ask["instruction"], model="gpt-4"), arrived_at=clock.wall() - 9e5, route="answers"),
+    ]
+    record(place.root / "data", found)
+    assert place.run("--json") == 0
+    run = told(capsys)["replay"]
+    assert run["came"] == {"answered": 2}
+    assert run["left_out"] == {"n>1": 1}
+
+
+def test_limit_budget_and_time_hold(place: Place, capsys: pytest.CaptureFixture[str]):
+    """So many exchanges; no call after the money or the time is gone, and it is said."""
+    record(place.root / "data", [recorded(number, each) for number, each in enumerate(ROWS)])
+    assert place.run("--json", "--limit", "7") == 0
+    assert told(capsys)["replay"]["came"] == {"answered": 7}
+    assert place.run("--json", "--budget", "0", "--out", str(place.root / "none.jsonl")) == 1
+    assert told(capsys)["replay"]["stopped"] == "out of budget"
+    assert place.run("--json", "--within", "0s", "--out", str(place.root / "late.jsonl")) == 1
+    assert told(capsys)["replay"]["stopped"] == "out of time"
+
+
+def test_comparisons_can_be_parquet(place: Place, capsys: pytest.CaptureFixture[str]):
+    """The records' own columns, for whoever reads them next; a file that is there stays as it is."""
+    record(place.root / "data", [recorded(number, ROWS[number]) for number in range(5)])
+    out = place.root / "found.parquet"
+    assert place.run("--out", str(out)) == 0
+    capsys.readouterr()
+    found = duckdb.read_parquet(str(out)).aggregate("count(*), min(metric), max(came)").fetchall()
+    assert found == [(5, "judge", "answered")]
+    assert place.run("--out", str(out)) == 1
+    assert "exists" in capsys.readouterr().err
+
+
+def test_a_candidate_that_is_down_has_failed(place: Place, capsys: pytest.CaptureFixture[str]):
+    """It counts against it, as it would live; nothing was compared."""
+    place.policy("unknown")
+    record(place.root / "data", [recorded(number, ROWS[number]) for number in range(60)])
+    assert place.run("--json") == 1
+    found = told(capsys)
+    assert found["decision"] == "REJECTED"
+    assert set(found["replay"]["came"]) == {"failed"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--within", "often"), "--within must be"),
+        (("--route", "nobody"), "has no route nobody"),
+        (("--policy", "absent.yaml"), "absent.yaml"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anybody_is_asked(
+    place: Place, capsys: pytest.CaptureFixture[str], words: tuple[str, str], said: str
+):
+    """With a hint; nothing is written."""
+    record(place.root / "data", [recorded(0, ROWS[0])])
+    assert place.run(*words) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert "hint: " in error
+    assert not (place.root / "data" / "replays").exists()
+
+
+def test_nothing_recorded_is_said(place: Place, capsys: pytest.CaptureFixture[str]):
+    """Before the first exchange there is nothing to replay."""
+    assert place.run() == 1
+    assert "nothing is recorded" in capsys.readouterr().err
+
+
+def test_a_rubric_that_is_missing_is_said(place: Place, capsys: pytest.CaptureFixture[str]):
+    """A comparator that is not ready ends it before anybody is asked."""
+    record(place.root / "data", [recorded(0, ROWS[0])])
+    path = place.root / "policies" / "answers.yaml"
+    path.write_text(path.read_text().replace("model: judge,", "model: judge, rubric: none.md,"), encoding="utf-8")
+    assert place.run() == 1
+    assert "none.md" in capsys.readouterr().err
