@@ -11,8 +11,8 @@ from shadow.plan import ShadowRoute
 DAY_S = 24 * 3600.0
 MOVING_S = 30.0
 """A route whose candidate has answered within this time is at work: what waits for it will be asked."""
-SLACK = 256
-"""Calls that may wait beyond the bound while their route is at work: what one reading of the journal finds."""
+SLACK = 1024
+"""Calls that may wait beyond the bound while their route is at work: more than one reading of the journal finds."""
 
 
 @dataclass(frozen=True, slots=True)
