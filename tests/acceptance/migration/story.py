@@ -18,6 +18,7 @@ TOLD_S = 20.0
 HALF_PPM = PPM // 2
 AT_HALF = 50
 """Answers of the candidate at 50 % before something is done to it."""
+QUIET_S = 3.0
 AFTER_KILL = 600
 """Requests that are watched after the kill."""
 
@@ -39,7 +40,8 @@ class Story:
     """The last table."""
     _last: Decision | None = None
     _told_s: float = 0.0
-    _line: str = ""
+    _quiet: tuple[int, float] = (-1, 0.0)
+    """The candidate's answers, and since when there were no more."""
 
     def say(self, text: str) -> None:
         """A line with its time."""
@@ -68,18 +70,15 @@ class Story:
     async def reject(self) -> None:
         """The one-epoch model as the next revision."""
         self.say("ACT 2: r2, one epoch of fine-tuning, is deployed as the next revision")
-        self.world.front.turn_to(self.world.hasty)
-        before = self.traffic.by_variant["candidate"]
         self.world.deploy("r2")
         await self._until(lambda: self._phase is Phase.SHADOW, "r2 in the shadow")
-        settled = self.traffic.by_variant["candidate"]
+        await self._until(self._is_quiet, "the last of r1's answers")
+        before = self.traffic.by_variant["candidate"]
+        self.world.front.turn_to(self.world.hasty)
         await self._until(lambda: self._phase is Phase.REJECTED, "r2's rejection")
         units = self._last.results.units if self._last else 0
-        late = self.traffic.by_variant["candidate"] - settled
-        self._row("r2 rejected", f"in the shadow, after {units} conversations; the app saw {late} of its answers")
-        self.say(
-            f"       ({settled - before} answers came from the candidate's address until the new policy was in force)"
-        )
+        seen = self.traffic.by_variant["candidate"] - before
+        self._row("r2 rejected", f"in the shadow, after {units} conversations; the app saw {seen} of its answers")
 
     async def break_it(self) -> None:
         """The good revision's server replaced by the bad model, at 50 %."""
@@ -137,6 +136,13 @@ class Story:
                 self._told_s = clock.monotonic()
                 self.say(self._standing())
             await asyncio.sleep(LOOK_S)
+
+    def _is_quiet(self) -> bool:
+        """Whether the candidate has answered no app for a while: the new table is in force everywhere."""
+        count, now = self.traffic.by_variant["candidate"], clock.monotonic()
+        if count != self._quiet[0]:
+            self._quiet = (count, now)
+        return now - self._quiet[1] >= QUIET_S
 
     def _standing(self) -> str:
         look = self.watch.look
