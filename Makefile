@@ -79,7 +79,7 @@ shadow-faults: $(STAMP)  ## the candidate, the shadow and the control plane ill,
 fuzz-http: $(STAMP)  ## 100,000 mutated requests, each with a sentinel behind it
 	$(BIN)/python -m tests.faults fuzz-http $(ARGS)
 
-loop-faults: $(STAMP)  ## 50 kills of the only controller, a backlog of ten minutes, two controllers on one state
+loop-faults: $(STAMP)  ## a candidate stopped with all else dead, 50 kills of the only controller, a backlog of ten minutes, two controllers on one state
 	$(BIN)/python -m tests.faults loop $(ARGS)
 
 state-faults: $(STAMP)  ## the shared state refused, frozen, slow, flushed, full; 10,000 schedules of rival leaders

@@ -27,6 +27,7 @@ from tests.faults.shadow import shadow_cpu, shadow_faults
 from tests.faults.smuggling import fuzz_http
 from tests.faults.state_schedules import on_redis, on_sqlite
 from tests.faults.state_server import server_faults
+from tests.faults.stopping import stopping
 
 
 class Found(Protocol):
@@ -98,6 +99,7 @@ def parts(fault: str, directory: Path, count: int) -> list[Part]:
         "fuzz-http": [("mutated requests", lambda: fuzz_http(count, at("fuzz")))],
         "state": state_parts(count, directory),
         "loop": [
+            ("nothing but a worker left (G5)", lambda: asyncio.to_thread(stopping, 5 * count, at("stopping"))),
             ("the only controller killed (G7)", lambda: asyncio.to_thread(dead_man, count, at("dead"))),
             ("ten minutes without a control plane", lambda: asyncio.to_thread(backlog, 240 * count, at("backlog"))),
             ("two controllers on one state (G8)", lambda: asyncio.to_thread(rivals, 40 * count, at("rivals"))),
