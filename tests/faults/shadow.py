@@ -165,17 +165,20 @@ class Site:
         await asyncio.sleep(PAUSE_S * number / APPS)
         app = await App.connect(self.serving.port)
         turn = number
-        while True:
-            turn += 1
-            started_s, felt = clock.monotonic(), self.felt
-            try:
-                async with asyncio.timeout(ENOUGH_S):
-                    await self._ask(app, f"{number}/{turn}", felt, stream=bool(turn % 2))
-            except NO_ANSWER as error:
-                felt.errors[type(error).__name__] += 1
-                app.reset()
-                app = await App.connect(self.serving.port)
-            await asyncio.sleep(max(0.0, PAUSE_S - (clock.monotonic() - started_s)))
+        try:
+            while True:
+                turn += 1
+                started_s, felt = clock.monotonic(), self.felt
+                try:
+                    async with asyncio.timeout(ENOUGH_S):
+                        await self._ask(app, f"{number}/{turn}", felt, stream=bool(turn % 2))
+                except NO_ANSWER as error:
+                    felt.errors[type(error).__name__] += 1
+                    app.reset()
+                    app = await App.connect(self.serving.port)
+                await asyncio.sleep(max(0.0, PAUSE_S - (clock.monotonic() - started_s)))
+        finally:
+            app.close()
 
     async def _ask(self, app: App, words: str, felt: Felt, *, stream: bool) -> None:
         turns = [{"role": "user", "content": words}]
