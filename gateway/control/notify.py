@@ -141,4 +141,7 @@ def _connection(parts: SplitResult, deadline_s: float) -> http.client.HTTPConnec
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).hostname or ""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # `http://[x`: nothing of it may be said
+        return ""
