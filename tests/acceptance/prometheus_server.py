@@ -52,7 +52,7 @@ class Prometheus:
                 seen = self.query(f"max(count_over_time({series}[10m]))")
                 if seen and float(seen[0]["value"][1]) >= number:
                     return
-            time.sleep(0.2)
+            time.sleep(0.2)  # a poll with a deadline: another process scrapes
         raise AssertionError(f"Prometheus did not scrape {series} {number} times within {PATIENCE_S:.0f} s")
 
 

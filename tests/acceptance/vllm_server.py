@@ -92,7 +92,7 @@ class VllmServer:
             with contextlib.suppress(httpx.TransportError):
                 if httpx.get(f"http://127.0.0.1:{self.port}/health", timeout=2, trust_env=False).status_code == 200:
                     return
-            time.sleep(0.1)
+            time.sleep(0.1)  # a poll with a deadline: another process starts
         raise RuntimeError(f"vLLM did not come up: see {self.log_path}")
 
     def kill(self) -> None:

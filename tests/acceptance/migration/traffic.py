@@ -59,7 +59,7 @@ class Traffic:
         try:
             answer = await client.chat.completions.with_raw_response.create(
                 model="gpt-4o",
-                messages=asked,  # type: ignore[arg-type]
+                messages=asked,  # type: ignore[arg-type] -- plain dicts, as an app writes them
                 user=user,
                 temperature=0,
             )
