@@ -35,7 +35,7 @@ from gateway.control.policy_files import Compile, PolicyFolder, keep_good, load_
 from gateway.control.publish import Publisher
 from gateway.control.reading import OWN, Reading
 from gateway.control.state.opening import open_state
-from gateway.control.state.port import LEASE_S, Node, SharedState, StateDownError, Stored
+from gateway.control.state.port import LEASE_S, KillWord, Node, SharedState, StateDownError, Stored
 from gateway.control.status import ControllerStatus, PolicyStatus
 from gateway.control.table import table_with
 from gateway.control.telling import Teller
@@ -89,8 +89,10 @@ class Controller:
     """When somebody last led, as far as we know."""
     _due: dict[str, float] = field(default_factory=dict[str, float], init=False)
     _nodes: int = field(default=1, init=False)
-    _killed: bool | None = field(default=None, init=False)
-    """What the shared state last said of the kill switch."""
+    _kill_word: KillWord | None = field(default=None, init=False)
+    """The last one that was heard."""
+    _listens: bool = field(default=False, init=False)
+    """Whether the shared state was asked for it before."""
     _outage: Outage = field(init=False)
     _away: str = field(default="", init=False)
     """Why the shared state could not be used when it was last tried."""
@@ -192,16 +194,17 @@ class Controller:
 
     def _follow_kill(self, now: float) -> None:
         """Do as all nodes are told. What was told before we began is done only if it kills: nothing is un-killed."""
-        told = self.parts.shared.killed()
-        if told is None or told == self._killed:
+        word, listened = self.parts.shared.killed(), self._listens
+        self._listens = True
+        if word is None or word == self._kill_word:
             return
         data = DataDir(Path(self.boot.data))
-        if told:
+        if word.killed:
             set_kill(data, reason="all nodes are told to", now=now)
-        elif self._killed is not None:
+        elif listened:
             clear_kill(data)
-        self._killed = told
-        self.log.notice("kill.followed", killed=told)
+        self._kill_word = word
+        self.log.notice("kill.followed", killed=word.killed)
 
     def _publish(self, now: float) -> None:
         """Weights, policies and keys to the table; the plan to the shadow."""

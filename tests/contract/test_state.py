@@ -14,6 +14,7 @@ from gateway.control.state.port import (
     Answered,
     Decided,
     Event,
+    KillWord,
     Node,
     Order,
     SharedState,
@@ -300,12 +301,12 @@ def test_a_look_replaces_the_one_before(state: SharedState) -> None:
 
 
 def test_the_kill_flag_says_what_was_last_told(store: Store) -> None:
-    """Nothing at first; then killed or not, as the last word was, to every node."""
+    """Nothing at first; then killed or not, as the last word was and when it was given, to every node."""
     one, two = store.open(), store.open()
     assert two.killed() is None
-    for killed in (True, False):
-        one.set_killed(killed=killed, by="ada", reason="drill", now=NOW)
-        assert two.killed() is killed
+    for killed, at in ((True, NOW), (False, NOW + 1), (False, NOW + 2)):
+        one.set_killed(killed=killed, by="ada", reason="drill", now=at)
+        assert two.killed() == KillWord(killed, at)
 
 
 def test_nodes_are_forgotten_when_silent(state: SharedState) -> None:

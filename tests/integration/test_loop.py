@@ -160,6 +160,42 @@ def test_operators_are_obeyed_and_answered(room: Room) -> None:
     state.close()
 
 
+def test_a_kill_is_taken_back_however_soon(room: Room) -> None:
+    """A node that was told to kill and to go on between two looks goes on: it follows each word, not where they led."""
+    controller, shared = room.controller(), SqliteState(room.root / "state.db")
+    room.stack.callback(shared.close)
+    kill = room.root / "KILL"
+    controller.tick(room.now)
+    kill.touch()  # the node where it was said makes its own file at once
+    shared.set_killed(killed=True, by="ada", reason="drill", now=room.now)
+    shared.set_killed(killed=False, by="ada", reason="drill", now=room.now + 0.1)
+    controller.tick(room.now + 0.2)
+
+    assert not kill.exists()
+    shared.set_killed(killed=True, by="ada", reason="drill", now=room.now + 1)
+    controller.tick(room.now + 2)
+    assert kill.exists()
+
+
+def test_nothing_said_before_takes_a_kill_file_away(room: Room) -> None:
+    """What was told before a controller began may kill, and un-kills nobody: the file may be the node's own."""
+    shared = SqliteState(room.root / "state.db")
+    room.stack.callback(shared.close)
+    kill = room.root / "KILL"
+    kill.touch()
+    shared.set_killed(killed=False, by="ada", reason="drill", now=room.now)
+    controller = room.controller()
+    for _ in range(3):
+        room.now += 1.0
+        controller.tick(room.now)
+    assert kill.exists()
+
+    kill.unlink()
+    shared.set_killed(killed=True, by="ada", reason="drill", now=room.now)
+    room.controller().tick(room.now)
+    assert kill.exists()
+
+
 def test_an_order_for_nobody_is_refused(room: Room) -> None:
     """An order for a route that no policy has is answered, not kept."""
     controller = room.controller()

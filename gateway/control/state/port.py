@@ -105,6 +105,13 @@ class Decided(msgspec.Struct, frozen=True):
     """The whole decision record."""
 
 
+class KillWord(msgspec.Struct, frozen=True):
+    """What all nodes were told to do with their kill files. Its moment tells it from others that say the same."""
+
+    killed: bool
+    at: float
+
+
 class Node(msgspec.Struct, frozen=True):
     """A node that was heard of lately."""
 
@@ -218,11 +225,11 @@ class SharedState(Protocol):
         """Tell every node to make, or take away, its kill file."""
         ...
 
-    def killed(self) -> bool | None:
-        """What was last told; None: nothing.
+    def killed(self) -> KillWord | None:
+        """The last word on the kill switch; None: none was ever given, or it was lost.
 
-        Who finds True makes its kill file; who sees it change from True to False takes it away. A False that stays
-        says nothing: a kill file made by hand on one node is that node's own.
+        Who hears a new one does as it says. One from before it listened may still kill, and takes no kill file away:
+        such a file may be its node's own.
         """
         ...
 

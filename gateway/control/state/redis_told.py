@@ -8,6 +8,7 @@ from gateway.control.state.port import (
     NODES_S,
     Answered,
     Decided,
+    KillWord,
     Node,
     Order,
     StateDownError,
@@ -100,12 +101,12 @@ class Told(Base):
         with self._call():
             self._link.ask(("SET", key("kill"), self._sealed("kill", (killed, by, reason, now))))
 
-    def killed(self) -> bool | None:
+    def killed(self) -> KillWord | None:
         """As the port says."""
         with self._call():
             (raw,) = self._link.ask(("GET", key("kill")))
             told = None if raw is None else self._ours("kill", raw, tuple[bool, str, str, float])
-            return None if told is None else told[0]
+            return None if told is None else KillWord(told[0], told[3])
 
     def heard(self, node: Node) -> None:
         """As the port says."""

@@ -20,6 +20,7 @@ from gateway.control.state.port import (
     Counts,
     Decided,
     Event,
+    KillWord,
     Node,
     Order,
     Snapshot,
@@ -267,11 +268,11 @@ class SqliteState:
         with self._writing(lasting=True) as state:
             state.execute("INSERT OR REPLACE INTO shared_kill VALUES (1, ?, ?, ?, ?)", (killed, by, reason, now))
 
-    def killed(self) -> bool | None:
+    def killed(self) -> KillWord | None:
         """As the port says."""
         with self._open() as state:
-            row = state.execute("SELECT killed FROM shared_kill").fetchone()
-            return None if row is None else bool(row["killed"])
+            row = state.execute("SELECT killed, at FROM shared_kill").fetchone()
+            return None if row is None else KillWord(bool(row["killed"]), row["at"])
 
     def heard(self, node: Node) -> None:
         """As the port says."""

@@ -97,10 +97,10 @@ async def test_the_kill_switch(client: httpx.AsyncClient, data: DataDir, state: 
     killed = (await client.post("/kill", json={"reason": "it burns"})).json()
     assert killed == {"killed": True, "changed": True, "nodes_told": True, "problem": None}
     assert data.kill.exists()
-    assert state.killed() is True
+    assert (word := state.killed()) is not None and word.killed
     assert (await client.post("/kill", json={"reason": "over", "off": True})).json()["changed"] is True
     assert not data.kill.exists()
-    assert state.killed() is False
+    assert (word := state.killed()) is not None and not word.killed
     assert [action for _, action, _, _ in audited(data)] == ["kill", "kill.off"]
 
 

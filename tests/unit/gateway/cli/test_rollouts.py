@@ -166,13 +166,13 @@ def test_kill_tells_every_node(data: DataDir, state: SqliteState, capsys: pytest
     state.heard(Node("n1", clock.wall(), killed=True))
     assert main(["kill", "--reason", "it burns"]) == 0
     assert "node n1: confirmed" in capsys.readouterr().err
-    assert state.killed() is True
+    assert (word := state.killed()) is not None and word.killed
     state.heard(Node("n1", clock.wall(), killed=False))
     assert main(["kill", "--off", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["shared"] == {
         "told": "yes", "nodes": ["n1"], "confirmed": ["n1"], "problem": "",
     }  # fmt: skip
-    assert state.killed() is False
+    assert (word := state.killed()) is not None and not word.killed
     assert [action for action, _, _ in audited(data)] == ["kill", "kill.off"]
 
 
