@@ -93,7 +93,7 @@ def decode(data: bytes) -> Record:
 def text(decision: Decision) -> str:
     """The decision for people: what, by which rule, on which evidence."""
     before, after = decision.before, decision.rollout
-    now, then = _where(before), _where(after)
+    now, then = where(before), where(after)
     head = (
         f"ROUTE {before.route}  CANDIDATE {before.key.candidate}@{before.key.revision or before.key.digest}"
         f"  STAGE {now if now == then else f'{now} -> {then}'}  DECISION {decision.outcome}"
@@ -127,7 +127,7 @@ def summary(simulation: Simulation) -> bytes:
             "decided_at_unit": simulation.decided_at_unit,
             "rule": simulation.deciding.rule if simulation.deciding else "no data",
             "reason": simulation.deciding.reason if simulation.deciding else "no pair was given",
-            "stage": _where(simulation.last.rollout) if simulation.last else "shadow",
+            "stage": where(simulation.last.rollout) if simulation.last else "shadow",
             "gates": [_gate_row(gate) for gate in results.gates] if results else [],
             "guards": [
                 {"guard": guard.guard, "verdict": guard.verdict.name, "reason": guard.reason}
@@ -155,7 +155,7 @@ def _when(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}" if 0 <= at < _CALENDAR_END else f"at {at:g}"
 
 
-def _where(rollout: Rollout) -> str:
+def where(rollout: Rollout) -> str:
     """The stage's name, and the phase where that says more."""
     plain = rollout.phase in ("shadow", "canary", "promoted")
     return rollout.at.label if plain else f"{rollout.at.label} ({rollout.phase})"

@@ -19,7 +19,7 @@ from policies import explain
 from policies.evidence import Evidence
 from policies.explain import Record
 from policies.review import Conditions
-from policies.rollout import Decision, Rollout
+from policies.rollout import Decision
 from policies.rules import Rules
 from policies.terms import Move, Verb
 from records.comparison import DecisionRow, Observation
@@ -141,17 +141,11 @@ def decision_id(decision: Decision, version: int) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def stage_of(rollout: Rollout) -> str:
-    """The stage's name, and the phase where that says more."""
-    plain = rollout.phase in ("shadow", "canary", "promoted")
-    return rollout.at.label if plain else f"{rollout.at.label} ({rollout.phase})"
-
-
 def _row(decision: Decision, decided: Decided, version: int) -> DecisionRow:
     return DecisionRow(
         decision_id=decided.id, decided_us=int(decision.at * 1e6), route=decided.route,
         candidate_key=decision.rollout.key.digest, move=decided.move, outcome=decided.outcome, rule=decision.rule,
-        reason=decision.reason, by=decision.by, from_stage=stage_of(decision.before),
-        to_stage=stage_of(decision.rollout), weight_ppm=decision.rollout.weight_ppm, version=version,
+        reason=decision.reason, by=decision.by, from_stage=explain.where(decision.before),
+        to_stage=explain.where(decision.rollout), weight_ppm=decision.rollout.weight_ppm, version=version,
         record_json=decided.record.decode(),
     )  # fmt: skip
