@@ -100,7 +100,7 @@ class Promptfoo(Section):
 
 
 class Feedback(Section):
-    """What users said later (POST /v1/feedback): an alarm, never a certificate."""
+    """What users said later (POST /v1/feedback). Kept in the records; nothing is compared or alarmed by it yet."""
 
 
 class Comparator(Section):
@@ -123,7 +123,7 @@ class Comparator(Section):
     embedding: Embedding | None = None
     """Likeness in meaning; a diagnostic."""
     feedback: Feedback | None = None
-    """Users' votes; an alarm."""
+    """Users' votes: in the records only, so far."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:

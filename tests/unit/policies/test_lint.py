@@ -75,6 +75,7 @@ def test_a_judge_may_share_a_name_with_what_it_does_not_judge():
         ("gates: {quality: {margin: 10%}}", {}, "gates.quality.margin", "one answer in 10 may be lost"),
         ("eligible: {forbid: tools}", {"compare": "[tool_calls]"}, "eligible.forbid", "tool calls are compared, but"),
         ("mode: observe", {}, "mode", "`observe` moves no traffic"),
+        ("", {"compare": "[exact, feedback]"}, "compare.1", "votes are kept in the records, and nothing"),
         ("", {"match": "{path: /v1/responses}"}, "match.path", "only requests that say `store: false` are eligible"),
     ],
 )
