@@ -45,7 +45,8 @@ def fill(root: Path, made: Exchange, number: int) -> int:
     for at in range(number):
         fresh = exchange(at, arrived_at=clock.wall()).meta.id
         meta = msgspec.structs.replace(made.meta, id=fresh, arrived_at=clock.wall())
-        if not writer.whole(meta, made.request_body, made.response_body):
+        writer.whole(meta, made.request_body, made.response_body)
+        if not writer.commit():
             raise OSError("the journal refused")
     writer.close()
     table = Table(1, Lease(clock.wall()), (Upstream("openai", "https://api.openai.com/v1"),), "openai")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from gateway.adapt.answer import AnswerAdapter
+from gateway.adapt.answer import StreamAdapter, adapt_whole
 from gateway.adapt.asked import Asked
 from gateway.adapt.problem import classify
 from gateway.adapt.request import Adapted, Unfit, adapt_request
@@ -21,7 +21,7 @@ from gateway.transport.client import Client
 from gateway.transport.failure import Failure
 from gateway.transport.sending import Reply
 from gateway.upstreams import Destination, UpstreamError, make_ready
-from policies.routing import Upstream
+from policies.routing import Upstream, Variant
 from records.wire import assemble, problem, usage
 from shadow.ports import NOT_READY, UNFIT, Ask, Heard
 
@@ -169,11 +169,12 @@ class _Hearing:
         """The upstream has nothing more to say."""
         self.is_left = False
         """The answer is whole although the upstream has not ended it."""
-        self._asked: Asked | None = adapted.asked if adapted is not None else None
-        self.is_stream = self._asked is not None and self._asked.stream
+        self._shape: tuple[Asked, Variant] | None = None
+        """What an answer that is to be brought into shape has to look like."""
+        if adapted is not None and ask.variant is not None:
+            self._shape = adapted.asked, ask.variant
+        self._adapter = StreamAdapter(*self._shape) if self._shape is not None and self._shape[0].stream else None
         self._surface: assemble.Surface = assemble.surface_of(ask.path)
-        variant = ask.variant
-        self._adapter = AnswerAdapter(self._asked, variant) if self._asked and variant else None
         self._now = now
         self._started_s = now()
         self._first_s: float | None = None
@@ -183,6 +184,11 @@ class _Hearing:
         self._bytes = 0
         self._error = ""
         self._blamed = ""
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether a stream was asked for, and its first token matters."""
+        return self._adapter is not None
 
     # The upstream -------------------------------------------------------------------------------------------------
 
@@ -208,7 +214,7 @@ class _Hearing:
                 found = problem.read(said)
                 self._blamed = found.param if found is not None else ""
                 self.fail(classify(self._reply.status, said).reason)
-        elif self.is_stream and self._adapter is not None:
+        elif self._adapter is not None:
             self._stream(self._adapter, data, ended=ended)
         elif self._take(data, ANSWER_BYTES) and ended:
             self._finish()
@@ -226,7 +232,7 @@ class _Hearing:
         self._pieces.append(data)
         return True
 
-    def _stream(self, adapter: AnswerAdapter, data: bytes, *, ended: bool) -> None:
+    def _stream(self, adapter: StreamAdapter, data: bytes, *, ended: bool) -> None:
         out = adapter.feed(data) if data else b""
         if ended and adapter.failure is None and not adapter.done:
             out += adapter.end()
@@ -267,11 +273,11 @@ class _Hearing:
     def _read(self) -> tuple[bytes, usage.Usage | None]:
         """The answer as one JSON object, and its tokens. Sets the error of what is none."""
         body = b"".join(self._pieces)
+        if self._shape is None:
+            return body, assemble.read_body(self._surface, body).usage
         adapter = self._adapter
         if adapter is None:
-            return body, assemble.read_body(self._surface, body).usage
-        if not self.is_stream:
-            found = adapter.finish(body)
+            found = adapt_whole(body, *self._shape)
             if not isinstance(found, bytes):
                 self._error = found.reason
                 return b"", None

@@ -1,8 +1,8 @@
 """A candidate's answer, as the app is to see it: like the frontier's, from its first byte to its last.
 
-`AnswerAdapter` is given the bytes of the candidate's answer and gives those for the app. It keeps a stream's head back
-until the first real token: engines say 200 and a role before they generate, and only until then can the baseline
-still take over unseen.
+`adapt_whole` is for an answer that comes in one piece. `StreamAdapter` is given the bytes of a stream and gives those
+for the app. It keeps the stream's head back until the first real token: engines say 200 and a role before they
+generate, and only until then can the baseline still take over unseen.
 
     out = adapter.feed(data)            # b"" until the first token
     if adapter.failure:                 # before `begun`: ask the baseline; after: send out + broken(), then abort
@@ -23,14 +23,19 @@ _HEAD_BYTES = 1024 * 1024
 """A head that is longer without a token is no answer."""
 
 
-class AnswerAdapter:
-    """One candidate's answer on its way to the app. `finish` for a whole body; `feed` and `end` for a stream."""
+def adapt_whole(body: bytes, asked: Asked, variant: Variant) -> bytes | Failure:
+    """The whole answer `body` for the app, or why the baseline has to give it."""
+    if asked.surface == "responses":
+        return responses.adapt_whole(body, asked, variant)
+    return chat.adapt_whole(body, asked, variant)
+
+
+class StreamAdapter:
+    """One candidate's stream on its way to the app."""
 
     def __init__(self, asked: Asked, variant: Variant) -> None:
         self.failure: Failure | None = None
         """Why the answer cannot be had, or not be finished."""
-        self._asked = asked
-        self._variant = variant
         self._decoder = sse.Decoder()
         self._stream = (ResponseStream if asked.surface == "responses" else ChatStream)(asked, variant)
         self._head = b""
@@ -49,12 +54,6 @@ class AnswerAdapter:
     def usage(self) -> chat.Usage | None:
         """The tokens that the engine counted, whether or not the app is told."""
         return self._stream.usage if isinstance(self._stream, ChatStream) else None
-
-    def finish(self, body: bytes) -> bytes | Failure:
-        """The whole answer `body` for the app, or why the baseline has to give it."""
-        if self._asked.surface == "responses":
-            return responses.adapt_whole(body, self._asked, self._variant)
-        return chat.adapt_whole(body, self._asked, self._variant)
 
     def feed(self, data: bytes) -> bytes:
         """What the app gets for the next `data` of a stream; b"" until the first real token, and after a failure."""

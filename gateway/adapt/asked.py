@@ -1,5 +1,6 @@
 """What an app asked, as far as its answer has to show it."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -58,6 +59,7 @@ class _Ask(msgspec.Struct):
 
 
 _ASK = msgspec.json.Decoder(_Ask)
+_ASKED = _Ask.__struct_fields__
 
 
 def surface_of(path: str) -> Surface | None:
@@ -65,13 +67,14 @@ def surface_of(path: str) -> Surface | None:
     return next((surface for ending, surface in _SURFACES if path.endswith(ending)), None)
 
 
-def read_asked(body: bytes, surface: Surface) -> Asked:
-    """What a request asks.
+def read_asked(fields: Mapping[str, msgspec.Raw], surface: Surface) -> Asked:
+    """What a request of these `fields` asks.
 
     Raises:
         UNREADABLE: not a request of this surface; the baseline says what is wrong with it.
     """
-    ask = _ASK.decode(body)
+    # Of a long request these are the least: they are decoded without the rest.
+    ask = _ASK.decode(msgspec.json.encode({name: fields[name] for name in _ASKED if name in fields}))
     return Asked(
         surface,
         ask.model,

@@ -73,8 +73,8 @@ def adapt_request(body: bytes, path: str, variant: Variant, *, kind: Kind) -> Ad
     if surface is None:
         return Unfit("not_routable")
     try:
-        asked = read_asked(body, surface)
         fields = _FIELDS.decode(body)
+        asked = read_asked(fields, surface)
         for name in variant.drop:
             fields.pop(name, None)
         if kind in _ENGINES:

@@ -10,15 +10,13 @@ from pathlib import Path
 
 import msgspec
 
-from records.exchange import Exchange, Feedback, Gap, Note
+from records.exchange import Exchange
 from records.journal.frames import Kind
-from records.journal.reader import Assembler, Frame, SegmentReader, is_alive, segment_path, segments
+from records.journal.reader import Assembler, Found, Frame, SegmentReader, is_alive, segment_path, segments
 
 YOUNG_S = 5.0
 """A directory that changed so recently may be of a worker that is just starting: looking whether it lives would take
 its lock for a moment."""
-
-Found = Exchange | Feedback | Gap | Note
 
 
 class Position(msgspec.Struct, frozen=True, order=True, array_like=True):
@@ -157,14 +155,13 @@ class Tail:
             return
         if len(self._assembler.opened) > open_before:
             self._opened_at[next(reversed(self._assembler.opened))] = Position(self._number, frame.start)
-        if frame.kind is Kind.CLOSE and completed is not None and isinstance(completed, Exchange):
-            self._opened_at.pop(completed.meta.id, None)
-        if completed is None:
-            return
         # Read again after a crash: what these frames completed is recorded, but for what is wanted again.
         is_new = Position(self._number, frame.end) > self.start.done
-        if is_new or (isinstance(completed, Exchange) and completed.meta.id in self.again):
-            found.append(completed)
+        for one in completed:
+            if isinstance(one, Exchange) and frame.kind is Kind.CLOSE:
+                self._opened_at.pop(one.meta.id, None)
+            if is_new or (isinstance(one, Exchange) and one.meta.id in self.again):
+                found.append(one)
 
     def _count_torn(self) -> None:
         """Note what is left behind the last whole frame of a segment that is final."""

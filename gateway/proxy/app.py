@@ -36,7 +36,7 @@ async def serve(boot: Boot, environment: Mapping[str, str]) -> None:
     loop = asyncio.get_running_loop()
     stop, hurry = asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        worker = Worker(boot, Clock(clock.monotonic, clock.wall), tasks=tasks, environment=environment)
+        worker = Worker(boot, Clock(clock.monotonic, clock.wall, loop.call_soon), tasks=tasks, environment=environment)
         loop.set_exception_handler(lambda _, told: worker.met_own_error("loop", told.get("exception")))
         context = _tls(boot)
         servers = [

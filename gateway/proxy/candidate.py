@@ -12,7 +12,7 @@ import asyncio
 
 import msgspec
 
-from gateway.adapt.answer import AnswerAdapter
+from gateway.adapt.answer import StreamAdapter, adapt_whole
 from gateway.adapt.problem import classify
 from gateway.adapt.request import Adapted
 from gateway.proxy.ports import Asker, Verdicts
@@ -43,7 +43,7 @@ class CandidateRelay:
         self._destination = destination
         self._variant = variant
         self._adapted = adapted
-        self._adapter = AnswerAdapter(adapted.asked, variant)
+        self._adapter = StreamAdapter(adapted.asked, variant) if adapted.asked.stream else None
         self._sending: Sending | None = None
         self._reply: Reply | None = None
         self._committed = False
@@ -96,8 +96,8 @@ class CandidateRelay:
             if ended or self._whole_bytes > PROBLEM_BYTES:
                 found = classify(reply.status, b"".join(self._whole))
                 self._fail(found.reason, capability=found.kind == "capability")
-        elif self._adapted.asked.stream:
-            self._stream(data, ended=ended)
+        elif self._adapter is not None:
+            self._stream(self._adapter, data, ended=ended)
         elif not self._gather(data, limit=WHOLE_BYTES):
             self._fail("too_large")
         elif ended:
@@ -116,15 +116,14 @@ class CandidateRelay:
         return self._whole_bytes <= limit
 
     def _answer_whole(self) -> None:
-        out = self._adapter.finish(b"".join(self._whole))
+        out = adapt_whole(b"".join(self._whole), self._adapted.asked, self._variant)
         if not isinstance(out, bytes):
             self._fail(out.reason, capability=out.kind == "capability")
             return
         self._commit(b"application/json", len(out))
         self._succeed(out)
 
-    def _stream(self, data: bytes, *, ended: bool) -> None:
-        adapter = self._adapter
+    def _stream(self, adapter: StreamAdapter, data: bytes, *, ended: bool) -> None:
         out = adapter.feed(data) if data else b""
         if ended and adapter.failure is None and not adapter.done:
             out += adapter.end()
@@ -157,7 +156,7 @@ class CandidateRelay:
             if sending is not None:
                 sending.leave()
             self._verdicts.candidate_succeeded()
-            usage = self._adapter.usage
+            usage = self._adapter.usage if self._adapter is not None else None
             told = msgspec.json.encode(usage) if usage is not None else b""
             self._app.candidate_answered(self.attempt(None), told)
             self._app.send(out, ended=True)
@@ -177,7 +176,7 @@ class CandidateRelay:
             self._app.fall_back(attempt, reason)
             return
         self._app.candidate_answered(attempt, b"")
-        self._app.send(out + self._adapter.broken(), ended=False)
+        self._app.send(out + self._adapter.broken() if self._adapter is not None else out, ended=False)
         self._app.break_off("upstream_broken")
 
     def _first_byte_late(self) -> None:

@@ -454,7 +454,7 @@ class Life(msgspec.Struct, eq=False):
             if self._opened:
                 self.worker.journal.close_exchange(row, self.answer_kept.take())
             else:
-                self.worker.journal.whole(row, self.request_kept.take(), self.answer_kept.take())
+                self.worker.keep(row, self.request_kept.take(), self.answer_kept.take())
         if outcome != "app_gone":
             if out:
                 self.connection.write(out)

@@ -6,7 +6,7 @@ from gateway.proxy.admit import Plan, State
 from gateway.transport.client import Client
 from gateway.transport.message import Request
 from gateway.transport.sending import Reply, Sending
-from records.exchange import Attempt, Outcome
+from records.exchange import Attempt, Meta, Outcome
 from records.journal.writer import JournalWriter
 
 if TYPE_CHECKING:
@@ -115,6 +115,10 @@ class Worker(State, Protocol):
 
     def captured(self, request_id: str) -> bool:
         """Whether this exchange goes into the journal."""
+        ...
+
+    def keep(self, meta: Meta, request_body: bytes, response_body: bytes) -> None:
+        """Put a finished exchange into the journal, before anything of this turn is sent."""
         ...
 
     def answered(self, caller: "Caller", status: int) -> None:

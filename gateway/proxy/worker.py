@@ -28,8 +28,9 @@ from gateway.proxy.serving import POLL_S, Serving, Watch
 from gateway.transport.client import Client
 from gateway.transport.message import Preamble, Request
 from gateway.transport.server import AppConnection, Exchange
+from gateway.transport.turn import Soon, Turn
 from policies.routing import PPM, Route
-from records.exchange import Outcome
+from records.exchange import Meta, Outcome
 from records.journal.writer import JournalWriter
 
 IDLE_CHECK_S = 1.0
@@ -48,6 +49,8 @@ class Clock:
 
     monotonic: Callable[[], float]
     wall: Callable[[], float]
+    soon: Soon
+    """Calls what it is given when this turn of the loop is done."""
 
 
 class Worker:
@@ -67,13 +70,14 @@ class Worker:
         self.live = self._live.values
         self._ids = Ids(pepper)
         self._callers = Callers(pepper)
-        self.client = Client(now=self.now, tasks=tasks)
         self.journal = JournalWriter(
             Path(boot.journal) / boot.worker,
             bytes.fromhex(boot.journal_key),
             now=self.wall,
             segment_bytes=boot.segment_bytes,
         )
+        self.turn = Turn(clock.soon, before=self.journal.commit)
+        self.client = Client(now=self.now, tasks=tasks, turn=self.turn)
         self._segment_age_s = boot.segment_age_s
         self._budget = Budget(Path(boot.journal), boot.disk_budget_bytes)
         self._watch = Watch(Path(boot.routing), Path(boot.kill), environment)
@@ -204,6 +208,11 @@ class Worker:
     def full(self) -> bool:
         """Whether one more connection is one too many."""
         return len(self.connections) >= self.limits.connections
+
+    def keep(self, meta: Meta, request_body: bytes, response_body: bytes) -> None:
+        """Put a finished exchange into the journal before this turn ends, and before anything of the turn is sent."""
+        self.journal.whole(meta, request_body, response_body)
+        self.turn.wake()
 
     # What admission asks ------------------------------------------------------------------------------------------
 

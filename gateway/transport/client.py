@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from gateway.transport.connection import Connection
 from gateway.transport.failure import Failure
 from gateway.transport.sending import Listener, PoolKey, Sending, Target
+from gateway.transport.turn import Turn
 
 LEFT_S = 1.0
 """How long an answer that its asker has left may still take to end."""
@@ -45,7 +46,11 @@ class _Pool:
 class Client:
     """Sends requests over pooled connections. Owns them; `close` ends them all."""
 
-    def __init__(self, *, now: Callable[[], float], tasks: asyncio.TaskGroup, max_idle: int = 1024) -> None:
+    def __init__(
+        self, *, now: Callable[[], float], tasks: asyncio.TaskGroup, turn: Turn | None = None, max_idle: int = 1024
+    ) -> None:
+        """`turn`: at whose end requests are sent; None: one of the client's own."""
+        self.turn = turn or Turn(asyncio.get_running_loop().call_soon)
         self._now = now
         self._tasks = tasks
         self._max_idle = max_idle

@@ -11,6 +11,7 @@ import httptools
 
 from gateway.transport.failure import Failure
 from gateway.transport.sending import PoolKey, Reply, Sending
+from gateway.transport.turn import Outlet, Turn
 
 HEADER_BYTES = 256 * 1024
 INTERIM = 16
@@ -19,6 +20,8 @@ INTERIM = 16
 
 class Owner(Protocol):
     """Whoever keeps the connections."""
+
+    turn: Turn
 
     def opened(self, connection: "Connection") -> None:
         """A connection is there."""
@@ -33,20 +36,20 @@ class Owner(Protocol):
         ...
 
 
-class Connection(asyncio.Protocol):
+class Connection(Outlet, asyncio.Protocol):
     """One connection to an upstream."""
 
     __slots__ = (
         "_complete", "_framed", "_head", "_interim", "_keeps_alive", "_owner", "_parser", "_partial", "_pieces",
-        "_quiet_bytes", "_raw", "_sending", "_told_head", "_transport", "_tunnel", "idle_since_s", "keep_idle_s", "key",
+        "_quiet_bytes", "_raw", "_sending", "_told_head", "_tunnel", "idle_since_s", "keep_idle_s", "key",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, key: PoolKey) -> None:
+        super().__init__(owner.turn)
         self._owner = owner
         self.key = key
         self.idle_since_s = 0.0
         self.keep_idle_s = key[0].idle_s
-        self._transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
         self._sending: Sending | None = None
         self._reset()
@@ -76,10 +79,6 @@ class Connection(asyncio.Protocol):
         self._sending = sending
         sending.begin_on(self, first)
 
-    def write(self, data: bytes) -> None:
-        """Send bytes of the request."""
-        self._transport.write(data)
-
     def pause_reading(self) -> None:
         """Read no more for now."""
         if not self._transport.is_closing():
@@ -93,6 +92,7 @@ class Connection(asyncio.Protocol):
     def drop(self) -> None:
         """Close at once; nobody is told."""
         self._sending = None
+        self.forget()
         self._transport.abort()
 
     def is_closing(self) -> bool:
@@ -109,6 +109,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
+        self.forget()
         self._owner.closed(self)
         if self._sending is None:
             return
@@ -295,6 +296,7 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, failure: Failure) -> None:
         sending, self._sending = self._sending, None
+        self.forget()
         self._transport.abort()
         if sending is not None:
             sending.detach()

@@ -19,6 +19,7 @@ import httptools
 from gateway.boot import Limits
 from gateway.transport import guard
 from gateway.transport.message import Preamble, Request, split_length
+from gateway.transport.turn import Outlet, Turn
 
 HELD_BYTES = 64 * 1024
 """Most that an app may send ahead of its next turn."""
@@ -63,6 +64,7 @@ class Service(Protocol):
     """Whatever answers requests."""
 
     limits: Limits
+    turn: Turn
     connections: set["AppConnection"]
     preambles: dict[bytes, Preamble]
     """Heads that were found good, by their bytes: the same ones need no second look."""
@@ -84,20 +86,20 @@ class Service(Protocol):
         ...
 
 
-class AppConnection(asyncio.Protocol):
+class AppConnection(Outlet, asyncio.Protocol):
     """One app's connection."""
 
     __slots__ = (
         "_began_s", "_body_bytes", "_body_left", "_closing", "_exchange", "_heard_body", "_held", "_held_bytes",
         "_in_head", "_keep_alive", "_length", "_limits", "_linger", "_parser", "_partial", "_paused", "_plain",
-        "_quiet_bytes", "_raw", "_receiving", "_refused", "_service", "_transport", "_tunnel", "_url", "blocked",
+        "_quiet_bytes", "_raw", "_receiving", "_refused", "_service", "_tunnel", "_url", "blocked",
         "deadline_s",
     )  # fmt: skip
 
     def __init__(self, service: Service) -> None:
+        super().__init__(service.turn)
         self._service = service
         self._limits = service.limits
-        self._transport: asyncio.Transport
         self._parser = httptools.HttpRequestParser(self)
         self._raw = b""
         """The current request's head, as a preamble has it."""
@@ -148,6 +150,7 @@ class AppConnection(asyncio.Protocol):
         """The connection is gone, whoever ended it."""
         self._service.connections.discard(self)
         self._closing = True
+        self.forget()
         self.deadline_s = 0.0
         exchange, self._exchange = self._exchange, None
         self._held.clear()
@@ -376,7 +379,7 @@ class AppConnection(asyncio.Protocol):
     def _refuse(self, status: int, code: str, message: str) -> None:
         """Answer with an error and close, unless an answer is under way: then just close."""
         if self._exchange is None:
-            self._transport.write(self._service.refusal(status, code, message))
+            self.write(self._service.refusal(status, code, message))
             self._receiving = True  # what more comes is read and dropped, so that the answer gets through
             self._close_lingering()
         else:
@@ -394,7 +397,7 @@ class AppConnection(asyncio.Protocol):
         self._body_left = -1 if request.chunked else length or 0
         self._keep_alive = request.preamble.keep_alive
         if request.has_body and (request.get(b"expect") or b"").lower() == b"100-continue":
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.deadline_s = self._began_s + self._limits.body_s
         exchange = self._service.begin(request, self)
         if exchange is not None and not self._closing:
@@ -415,7 +418,7 @@ class AppConnection(asyncio.Protocol):
 
     def _next(self) -> None:
         """The current exchange is over: take up what was sent ahead."""
-        if self._held and self._exchange is None and not self._closing:
+        if self._held and self._exchange is None and not (self._closing or self.blocked):
             data = b"".join(self._held)
             self._held.clear()
             self._held_bytes = 0
@@ -423,10 +426,6 @@ class AppConnection(asyncio.Protocol):
             self.data_received(data)
 
     # The exchange tells us ----------------------------------------------------------------------------------------
-
-    def write(self, data: bytes) -> None:
-        """Send bytes of an answer."""
-        self._transport.write(data)
 
     def finish(self, *, close: bool = False) -> None:
         """The answer is whole."""
@@ -456,6 +455,7 @@ class AppConnection(asyncio.Protocol):
         """
         self._exchange = None
         if abort:
+            self.settle()
             self._closing = True
             self._transport.abort()
         else:
@@ -489,6 +489,7 @@ class AppConnection(asyncio.Protocol):
         if self._closing:
             return
         self._closing = True
+        self.settle()
         if self._receiving and self._transport.can_write_eof():
             self._transport.write_eof()
             self._transport.resume_reading()
@@ -499,6 +500,7 @@ class AppConnection(asyncio.Protocol):
     def _close(self) -> None:
         """Close; the app has so long to read what is written."""
         self._closing = True
+        self.settle()
         self.deadline_s = self._service.now() + self._limits.idle_write_s
         self._transport.close()
 

@@ -39,13 +39,13 @@ class Kind(IntEnum):
     """What a frame holds. Values are the format: append only."""
 
     WHOLE = 1
-    """A finished exchange: LENGTHS, meta, request body, response body."""
+    """Finished exchanges, one behind the other, each as LENGTHS, meta, request body, response body."""
     OPEN = 2
-    """An exchange under way, as a WHOLE whose meta is provisional and whose response body is its first part."""
+    """An exchange under way, as in a WHOLE; its meta is provisional, its response body the first part."""
     PART = 3
     """16 bytes of the exchange's id, then more of its response body."""
     CLOSE = 4
-    """The final meta of an OPEN exchange, as a WHOLE without bodies of its own; its response body is the last part."""
+    """The final meta of an OPEN exchange, as in a WHOLE, without a request body; its response body is the last part."""
     FEEDBACK = 5
     GAP = 6
     NOTE = 7

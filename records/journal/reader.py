@@ -7,7 +7,7 @@ read again from any earlier position.
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,6 +117,8 @@ class SegmentReader:
             at += len(block) - FRAME_HEADER_BYTES + 1
 
 
+Found = Exchange | Feedback | Gap | Note
+
 _ALONE: dict[Kind, type[Feedback | Gap | Note]] = {Kind.FEEDBACK: Feedback, Kind.GAP: Gap, Kind.NOTE: Note}
 """Frames that say all there is to say."""
 
@@ -130,30 +132,36 @@ class Assembler:
 
     opened: dict[str, "Opened"] = field(default_factory=dict[str, "Opened"])
 
-    def feed(self, frame: Frame) -> Exchange | Feedback | Gap | Note | None:
-        """What this frame completes, if anything.
+    def feed(self, frame: Frame) -> Sequence[Found]:
+        """What this frame completes.
 
         Raises:
             msgspec.MsgspecError: sealed by us and yet not what we write: another version's frame.
         """
         if frame.kind in _ALONE:
-            return msgspec.msgpack.decode(frame.payload, type=_ALONE[frame.kind])
+            return (msgspec.msgpack.decode(frame.payload, type=_ALONE[frame.kind]),)
+        if frame.kind is Kind.WHOLE:
+            return list(_exchanges(frame.payload))
         if frame.kind is Kind.PART:
             begun = self.opened.get(_uuid_text(frame.payload[:16]))
             if begun is not None:
                 begun.parts.append(frame.payload[16:])
-            return None
-        exchange = _exchange(frame.payload)
-        if frame.kind is Kind.WHOLE:
-            return exchange
+            return ()
+        exchange = next(_exchanges(frame.payload))
         if frame.kind is Kind.OPEN:
-            begun = self.opened.get(exchange.meta.id)
-            if begun is None:
-                self.opened[exchange.meta.id] = Opened(exchange, [exchange.response_body], frame.start)
-            else:  # it has come further
-                begun.exchange = Exchange(exchange.meta, begun.exchange.request_body, b"")
-                begun.parts.append(exchange.response_body)
-            return None
+            self._open(exchange, frame.start)
+            return ()
+        return (self._close(exchange),)
+
+    def _open(self, exchange: Exchange, start: int) -> None:
+        begun = self.opened.get(exchange.meta.id)
+        if begun is None:
+            self.opened[exchange.meta.id] = Opened(exchange, [exchange.response_body], start)
+        else:  # it has come further
+            begun.exchange = Exchange(exchange.meta, begun.exchange.request_body, b"")
+            begun.parts.append(exchange.response_body)
+
+    def _close(self, exchange: Exchange) -> Exchange:
         begun = self.opened.pop(exchange.meta.id, None)
         if begun is None:
             # Its beginning was damaged or removed; that it happened, and how, is still known.
@@ -195,12 +203,15 @@ def _has_ended(answer: bytes) -> bool:
     return _LAST.search(answer, max(start, 1) - 1, start + LAST_BYTES) is not None
 
 
-def _exchange(payload: bytes) -> Exchange:
-    meta_len, request_len, response_len = LENGTHS.unpack_from(payload)
-    at = LENGTHS.size
-    meta = msgspec.msgpack.decode(payload[at : at + meta_len], type=Meta)
-    at += meta_len
-    return Exchange(meta, payload[at : at + request_len], payload[at + request_len : at + request_len + response_len])
+def _exchanges(payload: bytes) -> Iterator[Exchange]:
+    at = 0
+    while at < len(payload):
+        meta_len, request_len, response_len = LENGTHS.unpack_from(payload, at)
+        asked = at + LENGTHS.size + meta_len
+        answered = asked + request_len
+        meta = msgspec.msgpack.decode(payload[at + LENGTHS.size : asked], type=Meta)
+        at = answered + response_len
+        yield Exchange(meta, payload[asked:answered], payload[answered:at])
 
 
 def _uuid_text(data: bytes) -> str:

@@ -26,6 +26,8 @@ from records.journal.frames import (
 SYNC_INTERVAL_S = 0.02
 RETRY_S = 1.0
 """How long a writer that met a full or failing disk waits before it tries again."""
+COMMIT_BYTES = 1024 * 1024
+"""Bodies that may gather for one frame, unless they are one exchange's."""
 LATE = 1024
 """Most ends of open exchanges that wait for a disk that takes them."""
 
@@ -68,6 +70,11 @@ class JournalWriter:
         self._index = 0
         self._seal: Seal
         self._retry_at = 0.0
+        self._wholes: list[bytes] = []
+        """Finished exchanges that gather for one frame, four pieces each."""
+        self._wholes_bytes = 0
+        self._bodiless = 0
+        """How many of them were to have bodies."""
         self._gap_exchanges = 0
         self._gap_bodies = 0
         self._gap_reason = ""
@@ -91,9 +98,31 @@ class JournalWriter:
 
     # The frames ---------------------------------------------------------------------------------------------------
 
-    def whole(self, meta: Meta, request_body: bytes, response_body: bytes) -> bool:
-        """Keep a finished exchange."""
-        return self._exchange(Kind.WHOLE, meta, request_body, response_body)
+    def whole(self, meta: Meta, request_body: bytes, response_body: bytes) -> None:
+        """Keep a finished exchange, from the next `commit` on: several cost little more than one."""
+        if not self.bodies and (request_body or response_body):
+            self._bodiless += 1
+            request_body = response_body = b""
+        asked_bytes, answered_bytes = len(request_body), len(response_body)
+        if self._wholes_bytes + asked_bytes + answered_bytes > COMMIT_BYTES:
+            self.commit()
+        head = encode_meta(meta)
+        self._wholes += (LENGTHS.pack(len(head), asked_bytes, answered_bytes), head, request_body, response_body)
+        self._wholes_bytes += asked_bytes + answered_bytes
+
+    def commit(self) -> bool:
+        """Write the finished exchanges that have gathered; False: they are lost."""
+        if not self._wholes:
+            return True
+        wholes, self._wholes, self._wholes_bytes = self._wholes, [], 0
+        bodiless, self._bodiless = self._bodiless, 0
+        kept = self._append(Kind.WHOLE, b"".join(wholes))
+        if not kept:
+            self._lose(exchanges=len(wholes) // 4)
+        elif bodiless:
+            self._gap_reason = "over_budget"
+            self._lose(bodies=bodiless)
+        return kept
 
     def open(self, meta: Meta, request_body: bytes, response_body: bytes) -> bool:
         """Keep an exchange under way, with what its answer is so far."""
@@ -303,7 +332,8 @@ class JournalWriter:
             self.sync_errors += 1
 
     def close(self) -> None:
-        """Sync and let go of the directory."""
+        """Write and sync what is left, and let go of the directory."""
+        self.commit()
         self._closing = True
         self._dirty.set()
         self._syncer.join(timeout=5.0)

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.adapt.answer import AnswerAdapter
+from gateway.adapt.answer import StreamAdapter, adapt_whole
 from gateway.adapt.asked import Asked
 from gateway.adapt.problem import Failure, classify
 from policies.routing import Variant
@@ -129,8 +129,8 @@ def test_a_tool_call(server: Server, choice: Any, finish: str, stream: bool):  #
     asked = {"tools": [TOOL], "tool_choice": choice, "max_tokens": 500, "temperature": 1, "seed": 1}
     body = server.chat(**asked, stream=stream).content
     shape = Asked("chat", "gpt-4o", stream=stream, named_tool=choice == FORCED, tools=True)
-    adapter = AnswerAdapter(shape, Variant("vllm"))
-    adapted = adapter.feed(body) + adapter.end() if stream else adapter.finish(body)
+    adapter = StreamAdapter(shape, Variant("vllm"))
+    adapted = adapter.feed(body) + adapter.end() if stream else adapt_whole(body, shape, Variant("vllm"))
     assert isinstance(adapted, bytes)
     for found in (body, adapted):
         choices = [one["choices"][0] for one in events(found)[:-1]] if stream else [json.loads(found)["choices"][0]]
@@ -197,7 +197,7 @@ def test_problems(server: Server):
 def test_the_answer_adapter_makes_them_alike(server: Server, include_usage: bool):  # noqa: FBT001 -- a pytest parameter
     """Whoever answered, the app is shown the same fields in the same places."""
     asked = Asked("chat", "gpt-4o", stream=True, include_usage=include_usage)
-    adapter = AnswerAdapter(asked, Variant("vllm"))
+    adapter = StreamAdapter(asked, Variant("vllm"))
     body = server.chat(stream=True, stream_options={"include_usage": True}).content
     *chunks, done = events(adapter.feed(body) + adapter.end())
     assert (done, adapter.failure, adapter.done) == (b"[DONE]", None, True)
@@ -210,6 +210,6 @@ def test_the_answer_adapter_makes_them_alike(server: Server, include_usage: bool
             assert choice.keys() == {"index", "delta", "logprobs", "finish_reason"}
             assert choice["delta"].keys() <= {"role", "content", "refusal"}
     assert adapter.usage is not None
-    whole = AnswerAdapter(Asked("chat", "gpt-4o"), Variant("vllm")).finish(server.chat().content)
+    whole = adapt_whole(server.chat().content, Asked("chat", "gpt-4o"), Variant("vllm"))
     assert isinstance(whole, bytes)
     assert json.loads(whole)["choices"][0]["message"].keys() <= {"role", "content", "refusal", "annotations"}

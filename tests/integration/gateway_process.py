@@ -27,7 +27,7 @@ from gateway import boot, clock
 from gateway.live import Live
 from policies.routing import Lease, Route, Table, Upstream, encode
 from records.exchange import Exchange, Feedback, Gap
-from records.journal.reader import Assembler, SegmentReader, is_alive, segment_path, segments, workers
+from records.journal.reader import Assembler, Found, SegmentReader, is_alive, segment_path, segments, workers
 
 JOURNAL_KEY = bytes(range(32))
 PEPPER = bytes(reversed(range(32)))
@@ -64,13 +64,14 @@ def read_journal(directory: Path, key: bytes = JOURNAL_KEY) -> Journal:
         for number in segments(worker):
             reader = SegmentReader(segment_path(worker, number), key)
             for frame in reader.frames():
-                _keep(journal, assembler.feed(frame))
+                for found in assembler.feed(frame):
+                    _keep(journal, found)
             damaged += reader.damaged
         (journal.under_way if alive else journal.exchanges).extend(assembler.lost_worker())
     return Journal(journal.exchanges, journal.feedback, journal.gaps, journal.under_way, damaged)
 
 
-def _keep(journal: Journal, found: Exchange | Feedback | Gap | None) -> None:
+def _keep(journal: Journal, found: Found) -> None:
     match found:
         case Exchange():
             journal.exchanges.append(found)
@@ -78,8 +79,8 @@ def _keep(journal: Journal, found: Exchange | Feedback | Gap | None) -> None:
             journal.feedback.append(found)
         case Gap():
             journal.gaps.append(found)
-        case None:
-            pass
+        case _:
+            raise AssertionError("no worker of the data plane writes notes")
 
 
 @dataclass(slots=True)

@@ -158,7 +158,8 @@ class Room:
             told |= {"why": "fallback", "reason": "timeout"} if self.candidate.fails(unit) else {"variant": "candidate"}
         made = exchange(next(self.numbers), **{**told, **fields})
         self.served.append(made.meta.variant)
-        assert self.worker.whole(made.meta, made.request_body, made.response_body)
+        self.worker.whole(made.meta, made.request_body, made.response_body)
+        assert self.worker.commit()
         self.compare(made.meta)
         return made.meta
 

@@ -41,8 +41,18 @@ class Worker:
 
     def whole(self, **meta: object) -> str:
         made = self.next(**meta)
-        assert self.writer.whole(made.meta, made.request_body, made.response_body)
+        self.writer.whole(made.meta, made.request_body, made.response_body)
+        assert self.writer.commit()
         return made.meta.id
+
+    def gathered(self, **meta: object) -> str:
+        """An exchange that is written with the next ones, at `commit`."""
+        made = self.next(**meta)
+        self.writer.whole(made.meta, made.request_body, made.response_body)
+        return made.meta.id
+
+    def commit(self) -> None:
+        assert self.writer.commit()
 
     def begin(self) -> Exchange:
         made = self.next(outcome="app_gone")

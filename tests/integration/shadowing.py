@@ -140,7 +140,7 @@ class Stage:
             for number in segments(directory):
                 assembler = Assembler()
                 for frame in SegmentReader(segment_path(directory, number), KEY).frames():
-                    note = assembler.feed(frame)
+                    (note,) = assembler.feed(frame)
                     assert isinstance(note, Note)
                     found.append(msgspec.msgpack.decode(note.row, type=Comparison))
         return found

@@ -39,6 +39,7 @@ async def test_what_is_drawn_is_asked_and_compared(tmp_path: Path):
             first = worker.whole(unit="u1")
             made = worker.next(unit="u2", request_bytes=len(body))
             worker.writer.whole(made.meta, body, chat_answer("Hello anna@example.com"))
+            worker.writer.commit()
             rows = await stage.until_written(2)
         worker.die()
 
@@ -83,6 +84,7 @@ async def test_every_endpoint_is_mirrored(tmp_path: Path):
                 told = {"target": target, "response_head": head(("content-type", kind)), "why": "tool_loop"}
                 made = worker.next(request_bytes=len(request), **told)
                 worker.writer.whole(made.meta, request, response)
+                worker.writer.commit()
             rows = await stage.until_written(4)
         worker.die()
 
@@ -177,6 +179,7 @@ async def test_what_is_too_old_is_dropped(tmp_path: Path):
         made = worker.next(total_s=0.0)
         old = msgspec.structs.replace(made.meta, arrived_at=clock.wall() - 1801.0)
         worker.writer.whole(old, made.request_body, made.response_body)
+        worker.writer.commit()
         worker.whole()
         async with stage.shadow():
             rows = await stage.until_written(2)

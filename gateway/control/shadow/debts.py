@@ -139,8 +139,8 @@ def _rows(reader: SegmentReader) -> Iterator[Comparison]:
     assembler = Assembler()
     try:
         for frame in reader.frames():
-            note = assembler.feed(frame) if frame.kind is Kind.NOTE else None
-            if isinstance(note, Note) and note.table == "comparisons":
-                yield msgspec.msgpack.decode(note.row, type=Comparison)
+            for note in assembler.feed(frame) if frame.kind is Kind.NOTE else ():
+                if isinstance(note, Note) and note.table == "comparisons":
+                    yield msgspec.msgpack.decode(note.row, type=Comparison)
     except (OSError, msgspec.MsgspecError):
         return  # it was removed: what stood in it is recorded

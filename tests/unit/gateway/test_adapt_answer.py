@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.adapt.answer import AnswerAdapter
+from gateway.adapt.answer import StreamAdapter, adapt_whole
 from gateway.adapt.asked import Asked
 from gateway.adapt.problem import Failure
 from gateway.adapt.request import Adapted, adapt_request
@@ -50,14 +50,14 @@ def read(out: bytes) -> list[Any]:
     return found
 
 
-def run(stream: bytes, asked: Asked = CHAT, variant: Variant = STUDENT) -> tuple[list[Any], AnswerAdapter]:
-    adapter = AnswerAdapter(asked, variant)
+def run(stream: bytes, asked: Asked = CHAT, variant: Variant = STUDENT) -> tuple[list[Any], StreamAdapter]:
+    adapter = StreamAdapter(asked, variant)
     out = adapter.feed(stream) + adapter.end()
     return read(out), adapter
 
 
 def whole(body: dict[str, Any], asked: Asked | None = None, variant: Variant = STUDENT) -> Any:
-    found = AnswerAdapter(asked or Asked("chat", "gpt-4o"), variant).finish(json.dumps(body).encode())
+    found = adapt_whole(json.dumps(body).encode(), asked or Asked("chat", "gpt-4o"), variant)
     return found if isinstance(found, Failure) else json.loads(found)
 
 
@@ -91,7 +91,7 @@ class TestHead:
 
     def test_nothing_is_shown_before_the_first_token(self):
         """A role-only chunk, however often, and comments are no answer: the baseline can still take over."""
-        adapter = AnswerAdapter(CHAT, STUDENT)
+        adapter = StreamAdapter(CHAT, STUDENT)
         assert adapter.feed(b": hello\n\n" + ROLE + ROLE + chunk({})) == b""
         assert not adapter.begun
         out = adapter.feed(chunk({"content": "x"}))
@@ -111,7 +111,7 @@ class TestHead:
     )
     def test_the_first_token_may_be_of_any_kind(self, first: bytes):
         """Content, a tool call, reasoning, a refusal or an end: the engine has answered."""
-        adapter = AnswerAdapter(CHAT, STUDENT)
+        adapter = StreamAdapter(CHAT, STUDENT)
         adapter.feed(ROLE + first)
         assert adapter.begun
 
@@ -138,7 +138,7 @@ class TestHead:
 
     def test_a_head_without_end_is_a_failure(self):
         """A stream that goes on and on without a token is cut off."""
-        adapter = AnswerAdapter(Asked("responses", "gpt-4o", stream=True), STUDENT)
+        adapter = StreamAdapter(Asked("responses", "gpt-4o", stream=True), STUDENT)
         junk = event({"type": "response.in_progress", "response": {"instructions": "x" * 10_000}})
         for _ in range(200):
             assert adapter.feed(junk) == b""
@@ -248,7 +248,7 @@ class TestStream:
 
     def test_blank_content_alone_leaves_the_baseline_able_to_take_over(self):
         """Content that is kept back is no first token: the app has seen nothing of it."""
-        adapter = AnswerAdapter(Asked("chat", "gpt-4o", stream=True, tools=True), STUDENT)
+        adapter = StreamAdapter(Asked("chat", "gpt-4o", stream=True, tools=True), STUDENT)
         assert adapter.feed(ROLE + chunk({"content": "\n"})) == b""
         assert not adapter.begun
         out = adapter.feed(chunk({}, finish="stop") + DONE)
@@ -332,8 +332,8 @@ class TestStream:
     def test_chunk_boundaries_change_nothing(self, cuts: list[int]):
         """B29: any split of the bytes, mid UTF-8 and mid line, gives the app the same bytes."""
         stream = STREAM.replace(b'"H\\u00e9"', '"Hé"'.encode()).replace(b"\n", b"\r\n", 2)
-        expected = AnswerAdapter(CHAT, STUDENT).feed(stream)
-        adapter = AnswerAdapter(CHAT, STUDENT)
+        expected = StreamAdapter(CHAT, STUDENT).feed(stream)
+        adapter = StreamAdapter(CHAT, STUDENT)
         edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
         out = b"".join(adapter.feed(stream[a:b]) for a, b in pairwise(edges))
         assert out + adapter.end() == expected
@@ -390,12 +390,12 @@ class TestWhole:
         """Errors in a 200, empty answers and junk are the candidate's failures, whatever the surface."""
         assert whole({"error": {"message": "x", "code": 500}}) == Failure("failure", "server_error")
         assert whole({"choices": []}) == Failure("failure", "empty")
-        assert AnswerAdapter(CHAT, STUDENT).finish(b"<html>") == Failure("failure", "malformed")
+        assert adapt_whole(b"<html>", CHAT, STUDENT) == Failure("failure", "malformed")
         error = {"error": {"message": "x", "code": 500}}
         assert whole(error, Asked("responses", "m")) == Failure("failure", "server_error")
         for junk in (b"[]", b'{"choices":' + b"[" * 5000, b'{"model":"\xff"}'):
             for surface in ("chat", "responses"):
-                assert AnswerAdapter(Asked(surface, "m"), STUDENT).finish(junk) == Failure("failure", "malformed")
+                assert adapt_whole(junk, Asked(surface, "m"), STUDENT) == Failure("failure", "malformed")
 
 
 ASKED = Asked("responses", "gpt-4o", stream=True, service_tier=True)
@@ -426,7 +426,7 @@ class TestResponses:
     def test_names_order_and_numbers_are_untouched(self):
         """Line 40: each event keeps its name and number; deltas keep their bytes; there is no [DONE]."""
         steps = self.stream()
-        adapter = AnswerAdapter(ASKED, STUDENT)
+        adapter = StreamAdapter(ASKED, STUDENT)
         assert adapter.feed(b"".join(steps[:3])) == b""
         out = adapter.feed(b"".join(steps[3:]) + DONE)
         events = read(out)
@@ -437,7 +437,7 @@ class TestResponses:
 
     def test_model_tier_and_call_ids_are_the_apps(self):
         """Lines 50, 57, 59: wherever a response or a tool call is carried, it looks like the frontier's."""
-        adapter = AnswerAdapter(ASKED, STUDENT)
+        adapter = StreamAdapter(ASKED, STUDENT)
         events = read(adapter.feed(b"".join(self.stream())))
         assert {events[0]["response"]["model"], events[-1]["response"]["model"]} == {"gpt-4o"}
         assert events[-1]["response"]["service_tier"] == "default"
@@ -470,10 +470,10 @@ class TestResponses:
         """Before the first token the baseline takes over; after it, one error event with the next number."""
         steps = self.stream()
         failed = event({"type": kind, "sequence_number": 9, "error": {"message": "x", "code": 500}}, kind)
-        adapter = AnswerAdapter(ASKED, STUDENT)
+        adapter = StreamAdapter(ASKED, STUDENT)
         assert adapter.feed(steps[0] + failed) == b""
         assert (adapter.failure, adapter.begun) == (Failure("failure", "server_error"), False)
-        adapter = AnswerAdapter(ASKED, STUDENT)
+        adapter = StreamAdapter(ASKED, STUDENT)
         adapter.feed(b"".join(steps[:4]) + failed)
         assert (adapter.failure is not None, adapter.begun) == (True, True)
         (broken,) = read(adapter.broken())
@@ -482,7 +482,7 @@ class TestResponses:
     def test_an_early_end_is_a_failure(self):
         """A response without its end is truncated; one that never began is empty."""
         for count, reason in ((4, "truncated"), (2, "empty")):
-            adapter = AnswerAdapter(ASKED, STUDENT)
+            adapter = StreamAdapter(ASKED, STUDENT)
             adapter.feed(b"".join(self.stream()[:count]))
             adapter.end()
             assert adapter.failure == Failure("failure", reason)

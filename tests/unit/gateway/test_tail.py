@@ -55,6 +55,22 @@ def test_a_look_is_bounded(worker):
     worker.die()
 
 
+def test_exchanges_written_together_are_found_together(worker):
+    """A look that ends inside a frame of several exchanges leaves none of them out, and finds none twice."""
+    together = [[worker.gathered() for _ in range(number)] for number in (1, 3, 2, 5)]
+    expected = list[str]()
+    for ids_ in together:
+        expected += ids_
+    worker.commit()
+    more = [worker.whole() for _ in range(3)]
+    follower = tail(worker)
+    looks = [ids(follower.poll(clock.wall(), 1)) for _ in range(8)]
+    assert [id_ for look in looks for id_ in look] == expected + more
+    assert looks[0] == expected
+    assert ids(tail(worker, follower.progress).poll(clock.wall(), BUDGET)) == []
+    worker.die()
+
+
 def test_reading_again_begins_at_the_oldest_open_exchange(worker):
     """After a crash an exchange that was open is whole, and what was recorded is not found again."""
     before = worker.whole()

@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway.boot import Boot, Limits
 from gateway.proxy.worker import Clock, Worker
 from gateway.transport.server import AppConnection
+from gateway.transport.turn import Soon
 from policies.routing import Lease, Table, Upstream, encode
 from records.exchange import Exchange, Feedback
 from tests.integration.gateway_process import JOURNAL_KEY, PEPPER, Journal, read_journal
@@ -26,6 +27,8 @@ class House:
     worker: Worker = field(init=False)
     now: float = 500.0
     wall: float = 1_000_000.0
+    soon: Soon = lambda end: end()
+    """When a turn of the worker's ends: at once, unless a test holds it."""
 
     def app(self) -> Wire:
         """A new connection of an app."""
@@ -85,7 +88,8 @@ async def a_house(directory: Path, served: Table, limits: Limits | None = None) 
         live=str(directory / "live"), limits=limits or Limits(),
     )  # fmt: skip
     async with asyncio.TaskGroup() as tasks:
-        house.worker = Worker(boot, Clock(lambda: house.now, lambda: house.wall), tasks=tasks, environment={})
+        clock = Clock(lambda: house.now, lambda: house.wall, lambda end: house.soon(end))  # noqa: PLW0108 -- a test may change it later
+        house.worker = Worker(boot, clock, tasks=tasks, environment={})
         try:
             yield house
         finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -123,6 +124,31 @@ async def test_a_stream_is_in_the_journal_before_its_end_is_out(tmp_path: Path, 
         (open_row,) = house.journal().under_way
         assert open_row.response_body == event("one") + DONE
         assert open_row.meta.outcome == "complete"  # as a reader finds it if the worker is gone
+
+
+async def test_answers_of_one_turn_are_in_the_journal_before_any_of_them_is_out(tmp_path: Path) -> None:
+    """Two apps' last bytes wait for the end of the turn, and it writes both rows first."""
+    ends, gate = list[Callable[[], None]](), asyncio.Event()
+
+    async def later(call: Call) -> None:
+        await gate.wait()
+        await hello(call)
+
+    async with RawUpstream(later) as upstream, a_house(tmp_path, table(upstream.base_url)) as house:
+        wires = [house.ask(post(CHAT)), house.ask(post(CHAT))]
+        await until(lambda: len(upstream.calls) == 2)
+        house.soon = ends.append
+        gate.set()
+        await until(lambda: house.worker.live[INDEX["responses_2xx"]] == 2)
+        assert [wire.out for wire in wires] == [b"", b""]
+        assert house.rows() == []
+        seen: list[int] = []
+        for wire in wires:
+            wire.on_write = lambda: seen.append(len(house.rows()))
+        for end in ends:
+            end()
+        assert seen == [2, 2]
+        assert all(b"hello" in wire.out for wire in wires)
 
 
 async def test_a_slow_upload_is_in_the_journal_whole(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What an upstream's bytes mean, and when its connection is as good as new."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from gateway.transport.connection import HEADER_BYTES, INTERIM, Connection
 from gateway.transport.failure import Failure
 from gateway.transport.sending import Sending, Target
+from gateway.transport.turn import Turn
 from tests.unit.gateway.transport.ears import Ear
 from tests.unit.gateway.transport.wires import Wire
 
@@ -19,6 +21,7 @@ class Keeper:
     """Whoever keeps the connections."""
 
     def __init__(self) -> None:
+        self.turn = Turn(lambda end: end())
         self.there: list[Connection] = []
         self.free: list[Connection] = []
 
@@ -330,3 +333,20 @@ def test_a_free_connection_reads_again() -> None:
     asked.connection.pause_writing()  # nobody is there to be told
     asked.connection.resume_writing()
     assert asked.connection.eof_received() is False
+
+
+def test_a_request_that_is_dropped_before_the_turn_ends_is_not_sent() -> None:
+    """What was cancelled in the turn in which it was asked never reaches the upstream."""
+    ends: list[Callable[[], None]] = []
+    asked = Asked()
+    asked.keeper.turn = Turn(ends.append)
+    connection = Connection(asked.keeper, (TARGET, b""))
+    wire = Wire(connection)
+    wire.connect()
+    sending = Sending(asked.keeper, (TARGET, b""), b"POST", Ear())
+    sending.write(b"request")
+    connection.carry(sending, reused=False)
+    sending.cancel()
+    ends[0]()
+    assert wire.out == b""
+    assert wire.aborted

@@ -1,7 +1,7 @@
 """What apps may send, how long that may take, and that each request gets its own answer."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -17,6 +17,7 @@ from gateway.transport.server import (
     PREAMBLES,
     AppConnection,
 )
+from gateway.transport.turn import Turn
 from tests.unit.gateway.transport.wires import Heard, Notes, Wire
 
 HOST = b"Host: gateway\r\n"
@@ -76,6 +77,65 @@ def test_every_byte_alone() -> None:
     send(wire, *(WHOLE[at : at + 1] for at in range(len(WHOLE))))
     assert bytes(service.heard[0].body) == b"hello world"
     assert not wire.gone
+
+
+async def test_an_answer_waits_for_the_end_of_the_turn_and_its_connections_end_does_not() -> None:
+    """What is written goes out with the turn; a connection that is then closed sends it first."""
+    service, ends = Notes(), list[Callable[[], None]]()
+    service.turn = Turn(ends.append)
+    kept, closed = service.connect(), service.connect()
+    send(kept, GET)
+    send(closed, GET)
+    service.heard[0].answer(b"kept")
+    assert kept.out == b""
+    service.heard[1].answer(b"closed", close=True)
+    assert closed.out.endswith(b"closed")
+    assert closed.closing
+    assert kept.out.endswith(b"kept")  # a turn ends for all of its connections
+    send(kept, GET)
+    service.heard[2].answer(b"again")
+    ends[-1]()
+    assert kept.out.endswith(b"again")
+
+
+def test_an_answer_that_is_broken_off_is_sent_as_far_as_it_came() -> None:
+    """The bytes before a reset go out before it."""
+    service = Notes()
+    service.turn = Turn(lambda end: None)
+    wire = service.connect()
+    send(wire, GET)
+    app_of(wire).write(b"half of it")
+    app_of(wire).break_off(abort=True)
+    assert wire.out == b"half of it"
+    assert wire.aborted
+
+
+def test_nothing_is_sent_to_an_app_that_is_gone() -> None:
+    """What waits for the end of the turn goes with its connection."""
+    service, ends = Notes(), list[Callable[[], None]]()
+    service.turn = Turn(ends.append)
+    wire = service.connect()
+    send(wire, GET)
+    app_of(wire).write(b"an answer")
+    app_of(wire).connection_lost(None)
+    ends[0]()
+    assert wire.out == b""
+
+
+async def test_the_next_pipelined_request_waits_for_an_app_that_reads() -> None:
+    """An answer that blocks only when its turn ends holds back the request behind it until the app has caught up."""
+    service, ends = Notes(), list[Callable[[], None]]()
+    service.turn = Turn(ends.append)
+    wire = service.connect()
+    send(wire, GET + GET)
+    wire.reads = False
+    service.heard[0].answer(bytes(100_000))
+    ends[0]()
+    await turn()
+    assert len(service.heard) == 1
+    wire.catch_up()
+    await turn()
+    assert len(service.heard) == 2
 
 
 async def test_pipelined_requests_are_answered_in_turn() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from gateway.boot import Limits
 from gateway.transport.message import Preamble, Request
 from gateway.transport.server import AppConnection
+from gateway.transport.turn import Turn
 
 
 class Wire(asyncio.Transport):
@@ -22,6 +23,7 @@ class Wire(asyncio.Transport):
         self.aborted = False
         self.ended = False
         """Our end said that it will write no more."""
+        self.on_write: Callable[[], object] = lambda: None
         self._unread = bytearray()
         self._high = 64 * 1024
         self._paused = False
@@ -50,6 +52,7 @@ class Wire(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self.closing:
             return
+        self.on_write()
         if self.reads:
             self.out += data
             return
@@ -127,6 +130,7 @@ class Notes:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
+        self.turn = Turn(lambda end: end())
         self.connections: set[AppConnection] = set()
         self.preambles: dict[bytes, Preamble] = {}
         self.clock = 100.0

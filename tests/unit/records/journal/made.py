@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from records.exchange import Exchange, Feedback, Gap, Meta
-from records.journal.reader import Assembler, SegmentReader, segment_path, segments
+from records.exchange import Exchange, Meta
+from records.journal.reader import Assembler, Found, SegmentReader, segment_path, segments
 from records.journal.writer import JournalWriter
 
 KEY = bytes(range(32))
@@ -41,7 +41,8 @@ def bodies(number: int) -> tuple[bytes, bytes]:
 
 def keep_whole(writer: JournalWriter, number: int, **fields: Any) -> bool:
     """Keep exchange `number` in one frame."""
-    return writer.whole(meta_of(number, **fields), *bodies(number))
+    writer.whole(meta_of(number, **fields), *bodies(number))
+    return writer.commit()
 
 
 class Hand:
@@ -54,24 +55,24 @@ class Hand:
         return self.s
 
 
-def read_all(worker: Path, *, dead: bool = True) -> tuple[list[Exchange | Feedback | Gap], int]:
+def read_all(worker: Path, *, dead: bool = True) -> tuple[list[Found], int]:
     """All that a reader finds in a worker's directory, and how much it passed over."""
     assembler = Assembler()
-    found: list[Exchange | Feedback | Gap] = []
+    found: list[Found] = []
     damaged = 0
     for number in segments(worker):
         reader = SegmentReader(segment_path(worker, number), KEY)
-        found += [item for frame in reader.frames() if (item := assembler.feed(frame)) is not None]
+        found += [item for frame in reader.frames() for item in assembler.feed(frame)]
         damaged += reader.damaged
     return found + (list(assembler.lost_worker()) if dead else []), damaged
 
 
-def exchanges(found: list[Exchange | Feedback | Gap]) -> Iterator[Exchange]:
+def exchanges(found: list[Found]) -> Iterator[Exchange]:
     """The exchanges among what was found."""
     return (item for item in found if isinstance(item, Exchange))
 
 
-def numbers(found: list[Exchange | Feedback | Gap]) -> list[int]:
+def numbers(found: list[Found]) -> list[int]:
     """Which exchanges were found, in order."""
     return [int(item.meta.id.replace("-", ""), 16) for item in exchanges(found)]
 

@@ -29,7 +29,7 @@ def read_file(path: Path) -> tuple[list[int], int]:
     """The exchanges of one segment, and how much was passed over; all of it checked against what was written."""
     assembler, reader, found = Assembler(), SegmentReader(path, KEY), []
     for frame in reader.frames():
-        item = assembler.feed(frame)
+        (item,) = assembler.feed(frame)
         assert isinstance(item, Exchange)
         number = int(item.meta.id.replace("-", ""), 16)
         assert item == Exchange(meta_of(number), *bodies(number)), "invented"
@@ -214,7 +214,7 @@ def test_a_reader_follows_a_writer(tmp_path: Path) -> None:
     while True:
         alive, newest = is_alive(directory), segments(directory)[-1]
         for frame in reader.frames():
-            item = assembler.feed(frame)
+            (item,) = assembler.feed(frame)
             assert isinstance(item, Exchange)
             found.append(int(item.meta.id.replace("-", ""), 16))
         assert reader.damaged == 0
@@ -339,7 +339,7 @@ def test_a_later_opening_tells_how_far_the_exchange_has_come(tmp_path: Path) -> 
 def test_an_end_without_a_beginning_is_nothing() -> None:
     """Parts and ends of an exchange whose opening was damaged are passed over without a guess."""
     assembler = Assembler()
-    assert assembler.feed(Frame(Kind.PART, identity(1)[0] + b"x", 0, 1)) is None
+    assert assembler.feed(Frame(Kind.PART, identity(1)[0] + b"x", 0, 1)) == ()
     assert assembler.opened == {}
     assert list(assembler.lost_worker()) == []
 

@@ -11,8 +11,8 @@ import pytest
 
 from records.exchange import Exchange, Feedback, Gap
 from records.journal.frames import MAX_PAYLOAD_BYTES
-from records.journal.reader import is_alive, segment_path, segments
-from records.journal.writer import LATE, RETRY_S, JournalWriter
+from records.journal.reader import SegmentReader, is_alive, segment_path, segments
+from records.journal.writer import COMMIT_BYTES, LATE, RETRY_S, JournalWriter
 from tests.unit.records.journal.made import (
     KEY,
     Hand,
@@ -98,6 +98,82 @@ def test_what_is_kept_is_read_back(tmp_path: Path) -> None:
     assert found[3] == said
     assert damaged == 0
     assert (writer.losses.exchanges, writer.losses.bodies, writer.losses.feedback) == (0, 0, 0)
+
+
+def test_what_gathers_is_one_frame(tmp_path: Path) -> None:
+    """Exchanges between two commits are written together, and read back one by one."""
+    writer = JournalWriter(tmp_path / "w", KEY, now=Hand())
+    for number in range(1, 9):
+        writer.whole(meta_of(number), *bodies(number))
+    assert segments(tmp_path / "w") == []
+    assert writer.commit()
+    writer.close()
+    assert len(list(SegmentReader(segment_path(tmp_path / "w", 1), KEY).frames())) == 1
+    found, damaged = read_all(tmp_path / "w")
+    assert found == [Exchange(meta_of(number), *bodies(number)) for number in range(1, 9)]
+    assert damaged == 0
+
+
+def test_nothing_gathered_writes_nothing(tmp_path: Path) -> None:
+    """A commit without exchanges makes no frame, and no segment."""
+    writer = JournalWriter(tmp_path / "w", KEY, now=Hand())
+    assert writer.commit()
+    writer.close()
+    assert segments(tmp_path / "w") == []
+
+
+def test_what_gathered_is_written_at_the_end(tmp_path: Path) -> None:
+    """A writer that closes commits first."""
+    writer = JournalWriter(tmp_path / "w", KEY, now=Hand())
+    writer.whole(meta_of(1), *bodies(1))
+    writer.close()
+    assert numbers(read_all(tmp_path / "w")[0]) == [1]
+
+
+def test_no_more_gathers_than_a_frame_should_hold(tmp_path: Path) -> None:
+    """Long bodies are not kept in memory until a commit, and do not make one frame that no reader takes."""
+    writer = JournalWriter(tmp_path / "w", KEY, now=Hand())
+    body = bytes(COMMIT_BYTES // 2 + 1)
+    for number in range(1, 4):
+        writer.whole(meta_of(number, response_bytes=len(body)), b"", body)
+        assert numbers(read_all(tmp_path / "w", dead=False)[0]) == list(range(1, number))
+    writer.close()
+    frames = list(SegmentReader(segment_path(tmp_path / "w", 1), KEY).frames())
+    assert len(frames) == 3
+
+
+def test_all_that_gathered_is_lost_or_kept_together(tmp_path: Path, disk: Disk) -> None:
+    """A full disk costs every exchange of the frame, and each is counted."""
+    hand = Hand()
+    writer = JournalWriter(tmp_path / "w", KEY, now=hand)
+    assert keep_whole(writer, 1)
+    disk.room = 100
+    for number in range(2, 6):
+        writer.whole(meta_of(number), *bodies(number))
+    assert not writer.commit()
+    assert writer.losses.exchanges == 4
+    disk.room = None
+    hand.s += 2 * RETRY_S
+    assert keep_whole(writer, 6)
+    writer.close()
+    found, damaged = read_all(tmp_path / "w")
+    assert numbers(found) == [1, 6]
+    assert (accounted(found), damaged) == (6, 0)
+
+
+def test_bodies_left_out_are_counted_one_by_one(tmp_path: Path) -> None:
+    """Over the budget each gathered exchange that had a body counts, and one that had none does not."""
+    writer = JournalWriter(tmp_path / "w", KEY, now=Hand())
+    writer.bodies = False
+    writer.whole(meta_of(1), *bodies(1))
+    writer.whole(meta_of(2), b"", b"")
+    writer.bodies = True
+    writer.whole(meta_of(3), *bodies(3))
+    assert writer.commit()
+    writer.close()
+    assert (writer.losses.exchanges, writer.losses.bodies) == (0, 1)
+    found = list(exchanges(read_all(tmp_path / "w")[0]))
+    assert [one.request_body for one in found] == [b"", b"", bodies(3)[0]]
 
 
 def test_nothing_readable_is_on_disk(tmp_path: Path) -> None:
@@ -353,7 +429,8 @@ def test_over_the_budget_bodies_go_first_then_exchanges(tmp_path: Path) -> None:
     writer = JournalWriter(tmp_path / "w", KEY, now=Hand())
     writer.bodies = False
     assert keep_whole(writer, 1)
-    assert writer.whole(meta_of(2, response_bytes=0), b"", b"")  # had none: nothing is left out
+    writer.whole(meta_of(2, response_bytes=0), b"", b"")  # had none: nothing is left out
+    assert writer.commit()
     writer.frames = False
     assert not keep_whole(writer, 3)
     writer.bodies = writer.frames = True
@@ -400,7 +477,8 @@ def test_an_exchange_whose_beginning_is_lost_counts_once(tmp_path: Path) -> None
 def test_a_frame_that_is_too_long_is_counted(tmp_path: Path) -> None:
     """No frame is longer than a reader takes; such an exchange is lost with its reason."""
     writer = JournalWriter(tmp_path / "w", KEY, now=Hand())
-    assert not writer.whole(meta_of(1), b"", bytes(MAX_PAYLOAD_BYTES))
+    writer.whole(meta_of(1), b"", bytes(MAX_PAYLOAD_BYTES))
+    assert not writer.commit()
     assert keep_whole(writer, 2)
     writer.close()
     gaps = [item for item in read_all(tmp_path / "w")[0] if isinstance(item, Gap)]

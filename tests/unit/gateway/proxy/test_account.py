@@ -1,0 +1,82 @@
+"""The journal's row of an exchange says of each thing what it is, and not what stands beside it."""
+
+from types import SimpleNamespace
+from typing import cast
+
+from gateway.proxy.account import Course, Told, meta
+from gateway.proxy.admit import Plan
+from gateway.proxy.kept import Kept
+from gateway.transport.message import Preamble, Request
+from gateway.transport.sending import Reply
+from policies.routing import Key, Match, Route, Variant
+from records.exchange import Attempt, Meta
+
+ATTEMPT = Attempt("candidate", "vllm", 200, None, 0.5, 0.6, 0.7, 0.8, reused=True)
+
+
+def kept(body: bytes, limit: int) -> Kept:
+    made = Kept(limit)
+    made.add(body)
+    return made
+
+
+def told(**fields: object) -> Told:
+    """A life whose every fact is like no other."""
+    known = SimpleNamespace(
+        method="POST", target="/v1/chat/completions?a=b", no_train=True, retry_count=3,
+        caller=SimpleNamespace(id="key-id", key=Key("key-id", "key-name", "hmac")),
+        told_head=lambda preamble, length: b"\r\nasked: %d" % length,
+    )  # fmt: skip
+    route = Route(
+        "triage", Variant("openai"), match=Match(), candidate=Variant("vllm", revision="r7"), weight_ppm=250_000
+    )
+    course = Course(
+        1_000.5, "pinned", "because", 0.25, 0.3, 0.7, [ATTEMPT], [4, 9], [700_000, 800_000], b'{"total_tokens":5}'
+    )
+    plain: dict[str, object] = {
+        "id": "the-id", "known": known, "course": course, "variant": "candidate", "status": 200,
+        "request": Request(Preamble(b"POST / HTTP/1.1", b"POST", b"/"), 17, 5.0),
+        "plan": Plan(route, "candidate", "pinned", "because", "unit", "gpt-4o"),
+        "reply": Reply(200, b"HTTP/1.1 200 OK\r\nanswered: yes"),
+        "request_kept": kept(b"asked", 2), "answer_kept": kept(b"answered!", 3),
+        "destination": SimpleNamespace(name="elsewhere"),
+    }  # fmt: skip
+    return cast(Told, SimpleNamespace(**(plain | fields)))
+
+
+def test_each_fact_stands_in_its_place() -> None:
+    """All fields of a row, by name."""
+    life = told()
+    row = meta(life, "complete", worker="w2", table_version=11, since_s=0.9)
+    assert row == Meta(
+        id="the-id", worker="w2", arrived_at=1_000.5, method="POST", target="/v1/chat/completions?a=b",
+        request_head=b"\r\nasked: 17", key_id="key-id", key_name="key-name", route="triage", variant="candidate",
+        why="pinned", reason="because", upstream="vllm", model="gpt-4o", unit="unit", weight_ppm=250_000,
+        table_version=11, no_train=True, pinned=True, retry_count=3, status=200,
+        response_head=b"\r\nanswered: yes", outcome="complete", attempts=[ATTEMPT], overhead_s=0.25, first_byte_s=0.7,
+        total_s=0.9, request_bytes=5, request_sha256=life.request_kept.sha256(), response_bytes=9,
+        response_sha256=life.answer_kept.sha256(), chunk_ends=[4, 9], chunk_times_us=[700_000, 800_000],
+        table_revision="r7", usage=b'{"total_tokens":5}',
+    )  # fmt: skip
+    assert row.request_sha256 != row.response_sha256 != ""
+
+
+def test_what_did_not_happen_is_empty() -> None:
+    """Without a route, an attempt, a key or an answer the row says so, and names whom it would have asked."""
+    plain = told()
+    plain.known.caller.key = None
+    course = Course(1.0)
+    row = meta(
+        told(course=course, known=plain.known, plan=Plan(None, "baseline", "unrouted"), reply=None, variant="gateway"),
+        "refused", worker="w", table_version=1, since_s=0.4,
+    )  # fmt: skip
+    assert (row.route, row.weight_ppm, row.table_revision, row.key_name) == ("", 0, "", "")
+    assert (row.upstream, row.attempts, row.response_head) == ("elsewhere", [], b"")
+    assert (row.overhead_s, row.first_byte_s, row.pinned) == (0.4, None, False)
+
+
+def test_a_cookie_of_the_answer_is_not_kept() -> None:
+    """Set-Cookie is cut out of the row's response head, and nothing else is."""
+    reply = Reply(200, b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nserver: x")
+    row = meta(told(reply=reply), "complete", worker="w", table_version=1, since_s=0.9)
+    assert row.response_head == b"\r\nserver: x"
