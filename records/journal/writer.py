@@ -87,7 +87,7 @@ class JournalWriter:
         self._created_at = 0.0
         self._retired: deque[int] = deque()
         self._dirty = threading.Event()
-        self._closing = False
+        self._closing = threading.Event()
         self._syncer = threading.Thread(target=self._sync_forever, name="journal-sync", daemon=True)
         self._syncer.start()
 
@@ -308,12 +308,11 @@ class JournalWriter:
     # Durability ---------------------------------------------------------------------------------------------------
 
     def _sync_forever(self) -> None:
-        pause = threading.Event()
-        while not self._closing:
+        while not self._closing.is_set():
             self._dirty.wait()
+            self._closing.wait(SYNC_INTERVAL_S)  # one sync for all that is written meanwhile
             self._dirty.clear()
             self._sync()
-            pause.wait(SYNC_INTERVAL_S)
 
     def _sync(self) -> None:
         """Sync what is written. Runs in the syncer's thread, the only one that closes a segment."""
@@ -334,7 +333,7 @@ class JournalWriter:
     def close(self) -> None:
         """Write and sync what is left, and let go of the directory."""
         self.commit()
-        self._closing = True
+        self._closing.set()
         self._dirty.set()
         self._syncer.join(timeout=5.0)
         if self._gap_exchanges or self._gap_bodies or self._late:
