@@ -57,6 +57,9 @@ HEARD_S = 5.0
 RETRY_S = 1.0
 """Pause after the shared state failed."""
 EXPOSE_S = 1.0
+OUTBOX = "outbox "
+"""Begins the name of a trouble with one route's events; what follows is the route."""
+STAYS = "the last table stays until its lease is over"
 
 
 @dataclass(slots=True)
@@ -134,7 +137,7 @@ class Controller:
             except OSError as error:
                 self._trouble[name] = f"{name}: {error.filename}: {error.strerror}"
         for name in self._trouble.keys() - before.keys() - {"shared"}:
-            hint = "the last table stays until its lease is over"
+            hint = "give every node the same policies" if name.startswith(OUTBOX) else STAYS
             self.log.alarm("controller.trouble", reason=self._trouble[name], hint=hint)
         return self.publisher.table is not None
 
@@ -174,7 +177,8 @@ class Controller:
         shared = self.parts.shared
         try:
             if self.reading.is_open:
-                self.reading.outbox.push(shared)
+                for route in self.reading.outbox.push(shared):
+                    self._trouble[f"{OUTBOX}{route}"] = f"outbox: no leader takes what is seen of {route!r}"
             self._stored = shared.rollouts()
             self.leader.tick(self.folder.terms(), self._stored, now)
             if self.leader.leads or shared.leader(now) is not None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from gateway.control.intake import Served, Told, Waiting
-from gateway.control.state.port import Event, SharedState
+from gateway.control.state.port import Event, RouteFullError, SharedState
 from gateway.control.tail import Progress
 from gateway.state import writing
 
@@ -31,6 +31,10 @@ CREATE TABLE IF NOT EXISTS intake_waiting (exchange TEXT PRIMARY KEY, body BLOB 
 CREATE TABLE IF NOT EXISTS intake_served (version INTEGER PRIMARY KEY, routes BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY, route TEXT NOT NULL, body BLOB NOT NULL) STRICT;
 """
+_OLDEST = """
+SELECT number, route, body FROM outbox WHERE route NOT IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ?
+"""
+_TAKEN = "DELETE FROM outbox WHERE route NOT IN (SELECT value FROM json_each(?)) AND number <= ?"
 
 
 @dataclass(slots=True)
@@ -98,21 +102,28 @@ class Outbox:
         self.progress, self._next = progress, first + len(told)
         self.pending += len(told)
 
-    def push(self, shared: SharedState) -> None:
-        """Hand the oldest events over to whoever leads.
+    def push(self, shared: SharedState) -> set[str]:
+        """Hand the oldest events over to whoever leads. Returns the routes of which no leader takes any more.
 
         Raises:
             StateDownError: they stay here.
             sqlite3.Error: they are offered again.
         """
+        full: set[str] = set()
         while self.pending:
-            rows = self.state.execute(
-                "SELECT number, route, body FROM outbox ORDER BY number LIMIT ?", (BATCH,)
-            ).fetchall()
-            shared.offer([Event(self.node, number, route, body) for number, route, body in rows])
+            left_out = msgspec.json.encode(sorted(full)).decode()
+            rows = self.state.execute(_OLDEST, (left_out, BATCH)).fetchall()
+            if not rows:
+                break
+            try:
+                shared.offer([Event(self.node, number, route, body) for number, route, body in rows])
+            except RouteFullError as error:
+                full.add(error.route)
+                continue
             with writing(self.state):
-                self.state.execute("DELETE FROM outbox WHERE number <= ?", (rows[-1][0],))
+                self.state.execute(_TAKEN, (left_out, rows[-1][0]))
             self.pending -= len(rows)
+        return full
 
     def will_serve(self, version: int, routes: dict[str, Served]) -> None:
         """Note what a routing table serves, before it is published.

@@ -17,6 +17,7 @@ from gateway.control.state.port import (
     KillWord,
     Node,
     Order,
+    RouteFullError,
     SharedState,
     Snapshot,
     StateDownError,
@@ -238,8 +239,9 @@ def test_events_that_nobody_takes_have_a_bound(state: SharedState) -> None:
     """Beyond the bound an offer is refused whole, so that its node keeps it."""
     for start in range(1, MAX_OFFERED + 1, 1000):
         state.offer([event(number) for number in range(start, start + 1000)])
-    with pytest.raises(StateDownError, match="no room"):
+    with pytest.raises(RouteFullError, match="no room") as full:
         state.offer([event(MAX_OFFERED + 1)])
+    assert full.value.route == "triage"
     assert numbers(state, {"n1": MAX_OFFERED - 1}) == [("n1", MAX_OFFERED)]
     state.offer([event(MAX_OFFERED + 1, route="other")])
 

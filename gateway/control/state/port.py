@@ -33,6 +33,14 @@ class StateDownError(Exception):
     """The shared state cannot be used now: unreachable, too slow, full, read-only, or not ours. Says why."""
 
 
+class RouteFullError(StateDownError):
+    """No more events of one route fit until a leader has taken some; those of other routes do."""
+
+    def __init__(self, route: str) -> None:
+        super().__init__(f"{MAX_OFFERED} events of {route!r} wait for a leader: no room for more")
+        self.route = route
+
+
 class Stored(msgspec.Struct, frozen=True):
     """One route's rollout, as it is kept."""
 
@@ -176,8 +184,8 @@ class SharedState(Protocol):
     def offer(self, events: Sequence[Event]) -> None:
         """Hand a node's events over to whoever leads.
 
-        A node offers in the order of its numbers. A number that is there already, or that a snapshot holds, changes
-        nothing: a node may offer twice.
+        A node offers each route's in the order of its numbers. A number that is there already, or that a snapshot
+        holds, changes nothing: a node may offer twice. Raises RouteFullError where a leader takes none of a route.
         """
         ...
 

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from gateway.control.state.link import Command, Reply
-from gateway.control.state.port import MAX_OFFERED, Event, StateDownError
+from gateway.control.state.port import MAX_OFFERED, Event, RouteFullError
 from gateway.control.state.redis_base import Base, key, text
 
 BODY = "e"
@@ -61,7 +61,7 @@ class Events(Base):
             held = max(_number(last[0][0]) if last else 0, self._positions(route, positions).get(node, 0))
             fresh = [event for event in events if event.number > held]
             if length + len(fresh) > MAX_OFFERED:
-                raise StateDownError(f"{length} events of {node!r} for {route!r} wait for a leader: no room for more")
+                raise RouteFullError(route)
             if not fresh:
                 return None
             writes: list[Command] = [

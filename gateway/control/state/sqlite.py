@@ -23,6 +23,7 @@ from gateway.control.state.port import (
     KillWord,
     Node,
     Order,
+    RouteFullError,
     Snapshot,
     StateDownError,
     Stored,
@@ -161,7 +162,7 @@ class SqliteState:
                     ],
                 )
                 if _waiting(state, route) > MAX_OFFERED:
-                    raise StateDownError(f"{MAX_OFFERED} events of {route!r} wait for a leader: no room for more")
+                    raise RouteFullError(route)
 
     def offered(self, route: str, after: Mapping[str, int], limit: int) -> list[Event]:
         """As the port says."""

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.control.intake import Lot, Served, Told, Waiting
 from gateway.control.outbox import SCHEMA, TABLES_KEPT, Outbox
-from gateway.control.state.port import StateDownError
+from gateway.control.state.port import MAX_OFFERED, Event, Snapshot, StateDownError
 from gateway.control.state.sqlite import SqliteState
 from gateway.control.tail import Position, Progress
 from gateway.state import connect
@@ -91,6 +91,30 @@ def test_what_is_refused_stays(state: sqlite3.Connection, path: Path) -> None:
     assert (outbox.pending, outbox.is_full) == (1, False)
     outbox.pending = 200_000
     assert outbox.is_full
+
+
+def test_a_route_that_no_leader_takes_holds_up_no_other(state: sqlite3.Connection, path: Path) -> None:
+    """Its events stay here until there is room, and all others go; then they follow, in order and once."""
+    outbox, shared = loaded(state), SqliteState(path)
+    shared.offer([Event("other", number, "unknown", b"{}") for number in range(1, MAX_OFFERED + 1)])
+    routes = ["unknown", "r", "unknown", "r", "r"] * 300
+    outbox.commit(PROGRESS, ({}, []), [(route, Told(1.0, 0.0)) for route in routes])
+    assert outbox.push(shared) == {"unknown"}
+    assert outbox.pending == routes.count("unknown")
+    assert [event.number for event in shared.offered("r", {}, 5000)] == [
+        number for number, route in enumerate(routes, 1) if route == "r"
+    ]
+    epoch = shared.lead("other", 1.0)
+    assert epoch is not None
+    held = {"other": MAX_OFFERED}
+    assert shared.keep_snapshot("unknown", Snapshot(b"{}", held, 1), epoch=epoch)
+    shared.forget_offered("unknown", held)
+    assert outbox.push(shared) == set()
+    assert outbox.pending == 0
+    assert [event.number for event in shared.offered("unknown", held, 5000)] == [
+        number for number, route in enumerate(routes, 1) if route == "unknown"
+    ]
+    shared.close()
 
 
 def test_old_tables_are_forgotten(state: sqlite3.Connection) -> None:
