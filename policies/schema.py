@@ -32,6 +32,9 @@ from policies.units import PPM, Seconds, SharePpm, UsdPerDay, share_ppm
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
 SHADOW = "shadow"
+_ADDRESS = (
+    r"https?://([^@/?#\s]{1,512}@)?(\[[0-9A-Fa-f:.]{2,64}\]|[A-Za-z0-9._-]{1,255})(:[0-9]{1,5})?([/?][!-~]{0,2048})?"
+)
 _UNTOUCHABLE = ("model", "messages", "input", "prompt", "stream", "n")
 """Request fields that make a request what it is: a candidate that is asked something else proves nothing."""
 
@@ -262,7 +265,7 @@ class Stage(RootModel[dict[Annotated[str, BeforeValidator(_weight)], StageOption
 class Webhook(Section):
     """Whom to tell."""
 
-    webhook: Annotated[str, Form(r"https?://\S{1,2048}", "a URL: https://…")]
+    webhook: Annotated[str, Form(_ADDRESS, "a URL: https://…")]
     """Where to POST the decision, as `explain` shows it."""
     on: Several[Literal["advance", "rollback", "reject", "inconclusive", "await"]] = (
         "advance",

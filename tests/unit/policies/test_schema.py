@@ -112,7 +112,12 @@ def test_the_long_form_says_everything():
         ("assign: {by: 5}", {}, "assign.by: must be a list"),
         ("assign: {by: [5]}", {}, "assign.by.0: must be text (put it in quotes)"),
         ("shadow: {sample: 0%}", {}, "shadow.sample: must be greater than 0"),
-        ("notify: [{webhook: nowhere}]", {}, "is not of the form it must have (a URL: https://…)"),
+        *(
+            (f"notify: [{{webhook: '{address}'}}]", {}, "is not of the form it must have (a URL: https://…)")
+            for address in (
+                "nowhere", "ftp://x", "https://", "http://[x", "http://x:port/", "http://x/a b", "http://x/ü", "http://@/x",
+            )
+        ),
         ("", {"match": "{path: /v1/embeddings}"}, "'/v1/embeddings' cannot be mirrored (/v1/chat/completions, "),
         ("", {"match": "{header: {cookie: x}}"}, "is a credential"),
         ("", {"match": "{model: 4}"}, "match.model: must be a list"),

@@ -1,0 +1,198 @@
+"""Two gateways on one server of the shared state: what they count is what their upstreams were asked, exactly (G23)."""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import openai
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway import clock
+from gateway.control.state.opening import open_state
+from gateway.state_place import StatePlace
+from tests.fakes.openai_answers import WORDS, fake_usage
+from tests.fakes.redis_server import RedisServer, running
+from tests.fakes.thread import in_thread
+from tests.fakes.upstream import Entry, FakeUpstream
+from tests.integration.serving import REAL, Serving, await_true
+from tests.integration.test_several_nodes import ROUTE, leader, post, weight_ppm
+
+pytestmark = pytest.mark.slow
+
+USERS = [f"user-{number}" for number in range(40)]
+POLICY = f"""\
+route: {ROUTE}
+match: {{model: gpt-4o}}
+baseline: {{upstream: openai}}
+candidate: {{upstream: vllm, model: tuned, revision: "1"}}
+assign: {{by: [user]}}
+compare: [exact]
+stages: [shadow, 50%, 100%]
+"""
+
+
+SECRET = "ab" * 32
+
+
+def asked(upstream: FakeUpstream) -> list[Entry]:
+    """What the ledger has of chats."""
+    return [entry for entry in upstream.ledger if entry.request.target.endswith(b"/chat/completions")]
+
+
+class Row(NamedTuple):
+    """What the records say of an exchange."""
+
+    id: str
+    unit: str
+    variant: str
+    why: str
+    weight_ppm: int
+
+
+class Town:
+    """Both nodes, their two upstreams, and what apps asked and got."""
+
+    def __init__(self, nodes: list[Serving], frontier: FakeUpstream, student: FakeUpstream) -> None:
+        self.nodes = nodes
+        self.frontier = frontier
+        self.student = student
+        self.answers = 0
+
+    def ask_all(self) -> None:
+        """Every user asks both nodes, once a node has seen its key accepted."""
+        for node in self.nodes:
+            self._ask(node, "first")
+            for user in USERS:
+                self._ask(node, user)
+
+    def _ask(self, node: Serving, user: str) -> None:
+        url = f"http://127.0.0.1:{node.port}/v1"
+        with openai.OpenAI(api_key="sk-test", base_url=url, max_retries=0, timeout=20.0) as client:
+            answer = client.chat.completions.create(
+                model="gpt-4o", user=user, messages=[{"role": "user", "content": f"I am {user}"}]
+            )
+        self.answers += bool(answer.choices[0].message.content)
+
+    def counted(self, name: str, **labels: str) -> int:
+        """A counter of both nodes together."""
+        total = 0.0
+        for node in self.nodes:
+            for family in text_string_to_metric_families(node.admin("/metrics").text):
+                total += sum(
+                    sample.value
+                    for sample in family.samples
+                    if sample.name == f"crossfade_{name}" and labels.items() <= sample.labels.items()
+                )
+        return int(total)
+
+    def recorded(self) -> list[Row]:
+        """Each exchange in both nodes' records."""
+        found: list[Row] = []
+        for node in self.nodes:
+            files = str(node.data / "records" / "exchanges" / "**" / "*.parquet")
+            with duckdb.connect() as database:
+                query = "SELECT id::VARCHAR, unit, variant, why, weight_ppm FROM read_parquet(?)"
+                found += [Row(*row) for row in database.execute(query, [files]).fetchall()]
+        return found
+
+
+@pytest.fixture(params=["redis", "valkey"])
+def redis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with running(request.param, tmp_path_factory.mktemp("r")) as found:
+        yield found
+
+
+@pytest.fixture
+def place(tmp_path: Path, redis: RedisServer) -> StatePlace:
+    return StatePlace(str(tmp_path / "unused.db"), redis.url, key=SECRET)
+
+
+@pytest.fixture
+def town(tmp_path: Path, redis: RedisServer) -> Iterator[Town]:
+    (tmp_path / "state.key").write_text(SECRET)
+    with in_thread(FakeUpstream(require_key=False)) as frontier, in_thread(FakeUpstream(require_key=False)) as student:
+        settings = (
+            f"upstreams: {{openai: {{base_url: '{frontier.base_url}'}}, "
+            f"vllm: {{kind: vllm, base_url: '{student.base_url}'}}}}\n"
+            f"state: {redis.url}\nstate_key_file: {tmp_path / 'state.key'}\n"
+        )
+        nodes: list[Serving] = []
+        for name in ("one", "two"):
+            (tmp_path / name / "policies").mkdir(parents=True)
+            (tmp_path / name / "policies" / "a.yaml").write_text(POLICY)
+            nodes.append(Serving(tmp_path / name, settings, worker=REAL))
+        with nodes[0], nodes[1]:
+            for node in nodes:
+                node.await_ready()
+                node.await_control()
+            yield Town(nodes, frontier, student)
+
+
+def observed(place: StatePlace) -> int:
+    """How many exchanges the kept evidence has taken in, in all attempts and stages."""
+    with closing(open_state(place, clock.monotonic)) as state:
+        snapshot = state.snapshot(ROUTE)
+    return snapshot.seq if snapshot is not None else 0
+
+
+def kill(node: Serving, *slots: str) -> None:
+    """Kill processes of a node, and wait until others are in their place."""
+    pids = [node.pid_of(slot) for slot in slots]
+    for pid in pids:
+        assert pid is not None, node.status()
+        os.kill(pid, signal.SIGKILL)
+    for slot, pid in zip(slots, pids, strict=True):
+        await_true(lambda slot=slot, pid=pid: node.pid_of(slot) not in (pid, None), f"another {slot}")
+    await_true(node.is_ready, "the node is back")
+
+
+def test_counts_add_up_to_the_upstreams_ledgers(town: Town, redis: RedisServer, place: StatePlace) -> None:
+    """Answers, tokens, mirrored calls and evidence of both nodes are what was asked, through a weight that moves, a
+    shared state that dies with all it knew, and processes that are killed; each user gets the same side on both.
+    """
+    one, two = town.nodes
+    await_true(lambda: one.admin(f"/api/v1/rollouts/{ROUTE}").status_code == 200, "the rollout begins")
+    town.ask_all()
+    assert post(two, f"/rollouts/{ROUTE}/promote").json()["outcome"] == "taken"
+    await_true(lambda: [weight_ppm(node) for node in town.nodes] == [500_000, 500_000], "both tables follow")
+    town.ask_all()
+    kill(one, "recorder", "controller", "shadow", "worker-0")
+    town.ask_all()
+    answers = 3 * 2 * (len(USERS) + 1)
+    await_true(lambda: observed(place) == answers, "all of it is evidence, once")
+
+    redis.stop()
+    town.ask_all()
+    redis.start()
+    await_true(lambda: leader(two) is not None, "somebody leads again")
+    answers += 2 * (len(USERS) + 1)
+    assert town.answers == answers
+    await_true(lambda: observed(place) == answers, "what was seen while it was away is evidence too")
+    await_true(lambda: len(town.recorded()) == answers, "everything is recorded")
+
+    rows = town.recorded()
+    assert len({row.id for row in rows}) == answers
+    assert {row.why for row in rows} == {"assigned"}
+    sides: dict[str, set[str]] = {}
+    for row in rows:
+        if row.weight_ppm:
+            sides.setdefault(row.unit, set()).add(row.variant)
+    assert len(sides) == len(USERS) + 1
+    assert all(len(found) == 1 for found in sides.values())
+    assert set.union(*sides.values()) == {"baseline", "candidate"}
+
+    # Whatever an app got of the baseline was mirrored, and nothing else was asked of anybody.
+    served = Counter(row.variant for row in rows)
+    await_true(lambda: town.counted("shadow_total", outcome="answered") == served["baseline"], "the shadow is done")
+    assert town.counted("shadow_total") == served["baseline"]
+    assert {side: town.counted("requests_total", variant=side) for side in served} == served
+    assert len(asked(town.frontier)) == served["baseline"]
+    assert len(asked(town.student)) == served["candidate"] + served["baseline"]
+    tokens = sum(fake_usage(entry.json["messages"], WORDS)["prompt_tokens"] for entry in asked(town.frontier))
+    assert town.counted("tokens_total", variant="baseline", kind="prompt") == tokens
