@@ -69,8 +69,7 @@ def connect(path: Path, schema: str = "", *, busy_s: float = BUSY_S) -> sqlite3.
         StateError: it cannot be opened, or is no state of ours.
     """
     try:
-        # The file is made before SQLite makes it: for this user only. Its -wal and -shm take after it.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _make(path)
         connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
     except (OSError, sqlite3.Error) as error:
         raise StateError(f"{path}: {error}. hint: let this user write there") from error
@@ -82,6 +81,16 @@ def connect(path: Path, schema: str = "", *, busy_s: float = BUSY_S) -> sqlite3.
             raise
         raise StateError(f"{path}: {error}. hint: `crossfade doctor` says more") from error
     return connection
+
+
+def _make(path: Path) -> None:
+    """Make the file before SQLite makes it: for this user only. Its -wal and -shm take after it.
+
+    Never open one that is there: to close it again would take the locks from this process's other connections, and
+    whoever came next would take the journal for nobody's and delete it. Source: sqlite.org/howtocorrupt.html §2.2.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, schema: str) -> None:

@@ -1,10 +1,12 @@
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gateway.state import FORMAT, AuditEntry, StateError, audit, first_broken, opened, read_audit, writing
+from gateway.state import FORMAT, AuditEntry, StateError, audit, connect, first_broken, opened, read_audit, writing
 
 
 def entry(at: float) -> AuditEntry:
@@ -65,3 +67,19 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
         state.execute(f"PRAGMA user_version = {FORMAT + 1}")
     with pytest.raises(StateError, match="newer version"), opened(tmp_path / "state.db"):
         pass
+
+
+def test_what_is_written_is_seen_whoever_else_came_and_went(tmp_path: Path) -> None:
+    """Connections of one process do not take each other's locks: another process that leaves deletes no journal that
+    is in use, and no write is lost with the process.
+    """
+    path = tmp_path / "state.db"
+    first = connect(path, "CREATE TABLE IF NOT EXISTS t (x)")
+    connect(path).close()  # a second one of the same process, as a controller's Redis has beside its reading
+    come_and_go = f"from pathlib import Path; from gateway.state import connect; connect(Path({str(path)!r})).close()"
+    subprocess.run([sys.executable, "-c", come_and_go], check=True, timeout=30)
+    with writing(first):
+        first.execute("INSERT INTO t VALUES (1)")
+    with opened(path) as other:
+        assert other.execute("SELECT x FROM t").fetchall() == [(1,)]
+    first.close()
