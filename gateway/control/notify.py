@@ -143,5 +143,5 @@ def _connection(parts: SplitResult, deadline_s: float) -> http.client.HTTPConnec
 def _host(url: str) -> str:
     try:
         return urlsplit(url).hostname or ""
-    except ValueError:  # `http://[x`: nothing of it may be said
+    except ValueError:  # `http://[:::::]`: nothing of it may be said
         return ""

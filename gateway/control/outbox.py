@@ -2,7 +2,8 @@
 
 How far the journals are read, which exchanges wait, and the events that the shared state does not have yet, numbered
 without holes. A crash before the transaction reads again from the last one; after it, nothing is read twice. An event
-leaves once the shared state has it; offered twice, it is there once (`state.port`).
+leaves once a snapshot in the shared state holds it: a server that forgets is offered it again. Offered twice, it is
+there once (`state.port`).
 """
 
 import secrets
@@ -21,6 +22,9 @@ MAX_WAITING = 200_000
 """Events that may wait for the shared state; beyond it nothing more is read: the journals keep it."""
 BATCH = 500
 """Events offered at once."""
+OFFERED_KEPT = 20_000
+"""Events that the shared state has and that are kept all the same, until a snapshot of its holds them."""
+_ALL = (1 << 63) - 1
 TABLES_KEPT = 2000
 """Routing tables of which it is known what they served: exchanges of older ones have long been read."""
 SCHEMA = """
@@ -31,10 +35,21 @@ CREATE TABLE IF NOT EXISTS intake_waiting (exchange TEXT PRIMARY KEY, body BLOB 
 CREATE TABLE IF NOT EXISTS intake_served (version INTEGER PRIMARY KEY, routes BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY, route TEXT NOT NULL, body BLOB NOT NULL) STRICT;
 """
-_OLDEST = """
-SELECT number, route, body FROM outbox WHERE route NOT IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ?
+_OPEN = """
+SELECT number, route, body FROM outbox LEFT JOIN json_each(?) AS offered ON offered.key = route
+WHERE number > coalesce(offered.value, 0) ORDER BY number LIMIT ?
 """
-_TAKEN = "DELETE FROM outbox WHERE route NOT IN (SELECT value FROM json_each(?)) AND number <= ?"
+_GONE = """
+DELETE FROM outbox WHERE number IN (
+    SELECT number FROM outbox JOIN json_each(?) AS taken ON taken.key = route AND number <= taken.value
+)
+"""
+_OLD = """
+DELETE FROM outbox WHERE number IN (
+    SELECT number FROM outbox JOIN json_each(?) AS offered ON offered.key = route AND number <= offered.value
+    ORDER BY number DESC LIMIT -1 OFFSET ?
+)
+"""
 
 
 @dataclass(slots=True)
@@ -49,6 +64,10 @@ class Outbox:
     served: dict[int, dict[str, Served]] = field(default_factory=dict[int, dict[str, Served]], init=False)
     pending: int = field(default=0, init=False)
     """Events that the shared state does not have yet."""
+    _kept: int = field(default=0, init=False)
+    """They, and those that it has and could still lose."""
+    _offered: dict[str, int] = field(default_factory=dict[str, int], init=False)
+    """Route -> the last event that it has."""
     _next: int = field(default=1, init=False)
 
     def load(self, host: str) -> None:
@@ -66,7 +85,8 @@ class Outbox:
             self.waiting = {name: msgspec.json.decode(body, type=Waiting) for name, body in held}
             tables = self.state.execute("SELECT version, routes FROM intake_served").fetchall()
             self.served = {number: msgspec.json.decode(routes, type=dict[str, Served]) for number, routes in tables}
-            (self.pending,) = self.state.execute("SELECT count(*) FROM outbox").fetchone()
+            (self._kept,) = self.state.execute("SELECT count(*) FROM outbox").fetchone()
+        self.offer_again()
 
     @property
     def is_full(self) -> bool:
@@ -101,6 +121,7 @@ class Outbox:
             )
         self.progress, self._next = progress, first + len(told)
         self.pending += len(told)
+        self._kept += len(told)
 
     def push(self, shared: SharedState) -> set[str]:
         """Hand the oldest events over to whoever leads. Returns the routes of which no leader takes any more.
@@ -109,21 +130,34 @@ class Outbox:
             StateDownError: they stay here.
             sqlite3.Error: they are offered again.
         """
-        full: set[str] = set()
+        full: dict[str, int] = {}
         while self.pending:
-            left_out = msgspec.json.encode(sorted(full)).decode()
-            rows = self.state.execute(_OLDEST, (left_out, BATCH)).fetchall()
+            rows = self.state.execute(_OPEN, (_json(self._offered | full), BATCH)).fetchall()
             if not rows:
                 break
             try:
                 shared.offer([Event(self.node, number, route, body) for number, route, body in rows])
             except RouteFullError as error:
-                full.add(error.route)
+                full[error.route] = _ALL
                 continue
-            with writing(self.state):
-                self.state.execute(_TAKEN, (left_out, rows[-1][0]))
+            self._offered |= {route: number for number, route, _ in rows}
             self.pending -= len(rows)
-        return full
+        if self._kept > self.pending:
+            self._let_go(shared.taken(self.node))
+        return set(full)
+
+    def offer_again(self) -> None:
+        """The shared state may have lost what it was offered: it is offered all that no snapshot is known to hold."""
+        self._offered.clear()
+        self.pending = self._kept
+
+    def _let_go(self, taken: dict[str, int]) -> None:
+        """Drop what cannot be lost any more; and the oldest of what nobody takes, as of a policy that is gone."""
+        offered = {route: min(number, self._offered.get(route, 0)) for route, number in taken.items()}
+        with writing(self.state):
+            gone = self.state.execute(_GONE, (_json(offered),)).rowcount
+            gone += self.state.execute(_OLD, (_json(self._offered), OFFERED_KEPT)).rowcount
+        self._kept -= gone
 
     def will_serve(self, version: int, routes: dict[str, Served]) -> None:
         """Note what a routing table serves, before it is published.
@@ -138,3 +172,7 @@ class Outbox:
             self.state.execute("DELETE FROM intake_served WHERE version <= ?", (version - TABLES_KEPT,))
         self.served[version] = routes
         self.served.pop(version - TABLES_KEPT, None)
+
+
+def _json(numbers: dict[str, int]) -> str:
+    return msgspec.json.encode(numbers).decode()

@@ -235,6 +235,17 @@ def test_only_what_a_snapshot_holds_is_forgotten(state: SharedState) -> None:
     assert sorted(numbers(state)) == [("n1", 3), ("n2", 1)]
 
 
+def test_a_node_is_told_what_snapshots_hold_of_its_events(state: SharedState) -> None:
+    """By route; of other nodes' and of routes without a snapshot nothing."""
+    state.offer([event(1), event(2), event(1, node="n2"), event(3, route="other")])
+    assert state.taken("n1") == {}
+    _, epoch = kept_at(state, 0)
+    assert state.keep_snapshot("triage", Snapshot(b"{}", {"n1": 2}, 2), epoch=epoch)
+    assert state.keep_snapshot("third", Snapshot(b"{}", {"n1": 7, "n2": 1}, 2), epoch=epoch)
+    assert state.taken("n1") == {"triage": 2, "third": 7}
+    assert state.taken("n2") == {"third": 1}
+
+
 def test_events_that_nobody_takes_have_a_bound(state: SharedState) -> None:
     """Beyond the bound an offer is refused whole, so that its node keeps it."""
     for start in range(1, MAX_OFFERED + 1, 1000):

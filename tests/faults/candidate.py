@@ -81,7 +81,7 @@ class Candidate:
         if state == "dead":
             return
         # A candidate is another machine: what it burns here shall be nobody else's loss.
-        command = ["nice", "-n", "5", sys.executable, "-m", "tests.faults.candidate", str(self.port), state]
+        command = ["nice", "-n", "19", sys.executable, "-m", "tests.faults.candidate", str(self.port), state]
         self.process = subprocess.Popen(command)
         if state != "black-holed":
             self._await_port()

@@ -193,6 +193,10 @@ class SharedState(Protocol):
         """Events behind `after`, each node's in order, at most about `limit`."""
         ...
 
+    def taken(self, node: str) -> dict[str, int]:
+        """Route -> the last of the node's events that the kept snapshot holds: only these cannot be lost any more."""
+        ...
+
     def forget_offered(self, route: str, up_to: Mapping[str, int]) -> None:
         """Let go of events; only of those that the kept snapshot contains, whatever `up_to` says."""
         ...

@@ -43,6 +43,17 @@ class Events(Base):
                 if (event := self._event(route, node, entry)) is not None
             ]
 
+    def taken(self, node: str) -> dict[str, int]:
+        """As the port says."""
+        with self._call():
+            (records,) = self._link.ask(("HGETALL", key("positions")))
+            found = {
+                route: self._positions(route, record)
+                for name, record in zip(records[::2], records[1::2], strict=True)
+                for route in (name.decode(),)
+            }
+        return {route: positions[node] for route, positions in found.items() if node in positions}
+
     def forget_offered(self, route: str, up_to: Mapping[str, int]) -> None:
         """As the port says."""
         with self._call():

@@ -181,6 +181,13 @@ class SqliteState:
                 )
             ]
 
+    def taken(self, node: str) -> dict[str, int]:
+        """As the port says."""
+        with self._open() as state:
+            rows = state.execute("SELECT route, positions FROM shared_snapshots").fetchall()
+            found = {str(row["route"]): _positions(row["positions"]) for row in rows}
+        return {route: positions[node] for route, positions in found.items() if node in positions}
+
     def forget_offered(self, route: str, up_to: Mapping[str, int]) -> None:
         """As the port says."""
         with self._writing() as state:

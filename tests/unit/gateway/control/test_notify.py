@@ -177,10 +177,8 @@ def test_a_server_that_never_answers_is_given_up(receiver: Receiver, lines: io.S
     ("url", "said_of_it"),
     [
         ("http://ada:s3cret@127.0.0.1:1/s3cret?token=s3cret", ("127.0.0.1", "ConnectionRefusedError")),
-        ("http://127.0.0.1:s3cret/", ("127.0.0.1", "ValueError")),
-        ("http://127.0.0.1/s3cret\x7f", ("127.0.0.1", "InvalidURL")),
-        ("http://127.0.0.1/s3cret\u00fc", ("127.0.0.1", "UnicodeEncodeError")),
-        ("http://[s3cret", ("", "ValueError")),
+        ("http://127.0.0.1:99999/s3cret", ("127.0.0.1", "ValueError")),
+        ("http://[:::::]/s3cret", ("", "ValueError")),
     ],
 )
 def test_an_address_that_cannot_be_reached(

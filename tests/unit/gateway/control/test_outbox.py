@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.control.intake import Lot, Served, Told, Waiting
-from gateway.control.outbox import SCHEMA, TABLES_KEPT, Outbox
+from gateway.control.outbox import OFFERED_KEPT, SCHEMA, TABLES_KEPT, Outbox
 from gateway.control.state.port import MAX_OFFERED, Event, Snapshot, StateDownError
 from gateway.control.state.sqlite import SqliteState
 from gateway.control.tail import Position, Progress
@@ -61,20 +61,78 @@ def test_a_commit_is_whole_or_not_at_all(state: sqlite3.Connection) -> None:
     assert (again.progress, again.waiting) == ({}, {})
 
 
-def test_events_go_when_the_shared_state_has_them(state: sqlite3.Connection, path: Path) -> None:
-    """In order and once, also when they are offered again after a crash between the two."""
+def take(shared: SqliteState, route: str, positions: dict[str, int]) -> None:
+    """What a leader does with events that it made evidence of."""
+    epoch = shared.lead("leader", 1.0)
+    assert epoch is not None
+    assert shared.keep_snapshot(route, Snapshot(b"{}", positions, 1), epoch=epoch)
+    shared.forget_offered(route, positions)
+
+
+def test_events_are_offered_in_order_and_once(state: sqlite3.Connection, path: Path) -> None:
+    """Also when a restart offers them again."""
     outbox, shared = loaded(state), SqliteState(path)
     outbox.commit(PROGRESS, ({}, []), [("r", Told(float(number), 0.0)) for number in range(1200)])
-    first = state.execute("SELECT number, route, body FROM outbox LIMIT 3").fetchall()
     outbox.push(shared)
     assert outbox.pending == 0
-    state.executemany("INSERT INTO outbox VALUES (?, ?, ?)", first)
     again = loaded(state)
+    assert again.pending == 1200
     again.push(shared)
+    assert again.pending == 0
     offered = shared.offered("r", {}, 5000)
     assert [event.number for event in offered] == list(range(1, 1201))
     assert {event.node for event in offered} == {outbox.node}
     shared.close()
+
+
+def test_events_go_when_a_snapshot_holds_them(state: sqlite3.Connection, path: Path) -> None:
+    """Each route's up to where its snapshot is, and no others'."""
+    outbox, shared = loaded(state), SqliteState(path)
+    outbox.commit(PROGRESS, ({}, []), [("r", Told(1.0, 0.0)), ("q", Told(2.0, 0.0)), ("r", Told(3.0, 0.0))])
+    outbox.push(shared)
+    assert numbers(state) == [1, 2, 3]
+    take(shared, "r", {outbox.node: 1})
+    outbox.push(shared)
+    assert numbers(state) == [2, 3]
+    take(shared, "r", {outbox.node: 3})
+    take(shared, "q", {outbox.node: 2})
+    outbox.push(shared)
+    assert numbers(state) == []
+    shared.close()
+
+
+def test_a_state_that_forgets_is_told_again(state: sqlite3.Connection, path: Path) -> None:
+    """What it had been offered and no snapshot of its holds is offered once more, before what is new."""
+    outbox, shared = loaded(state), SqliteState(path)
+    outbox.commit(PROGRESS, ({}, []), [("r", Told(float(number), 0.0)) for number in range(4)])
+    outbox.push(shared)
+    take(shared, "r", {outbox.node: 2})
+    outbox.push(shared)
+    shared.close()
+    empty = SqliteState(path.with_name("empty.db"))
+    outbox.commit(PROGRESS, ({}, []), [("r", Told(9.0, 0.0))])
+    outbox.offer_again()
+    assert outbox.pending == 3
+    outbox.push(empty)
+    assert [event.number for event in empty.offered("r", {}, 10)] == [3, 4, 5]
+    empty.close()
+
+
+def test_what_nobody_takes_has_a_bound(state: sqlite3.Connection, path: Path) -> None:
+    """Of events that were offered and never taken, as of a policy that is gone, only the newest are kept."""
+    outbox, shared = loaded(state), SqliteState(path)
+    for route in ("gone", "r"):
+        outbox.commit(PROGRESS, ({}, []), [(route, Told(1.0, 0.0))] * (OFFERED_KEPT - 10))
+    outbox.push(shared)
+    kept = numbers(state)
+    assert (len(kept), kept[-1]) == (OFFERED_KEPT, 2 * (OFFERED_KEPT - 10))
+    outbox.offer_again()
+    assert outbox.pending == OFFERED_KEPT
+    shared.close()
+
+
+def numbers(state: sqlite3.Connection) -> list[int]:
+    return [number for (number,) in state.execute("SELECT number FROM outbox ORDER BY number")]
 
 
 class Down(SqliteState):
@@ -104,11 +162,8 @@ def test_a_route_that_no_leader_takes_holds_up_no_other(state: sqlite3.Connectio
     assert [event.number for event in shared.offered("r", {}, 5000)] == [
         number for number, route in enumerate(routes, 1) if route == "r"
     ]
-    epoch = shared.lead("other", 1.0)
-    assert epoch is not None
     held = {"other": MAX_OFFERED}
-    assert shared.keep_snapshot("unknown", Snapshot(b"{}", held, 1), epoch=epoch)
-    shared.forget_offered("unknown", held)
+    take(shared, "unknown", held)
     assert outbox.push(shared) == set()
     assert outbox.pending == 0
     assert [event.number for event in shared.offered("unknown", held, 5000)] == [
