@@ -7,7 +7,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from policies.sections import Form, Name, Pointer, Section, Several, Text, with_options
-from policies.units import PPM, SharePpm
+from policies.units import PPM, Seconds, SharePpm
 
 SCORES = ("exact", "json_fields", "tool_calls", "judge", "python", "promptfoo")
 """Metrics that a quality gate may certify."""
@@ -100,7 +100,10 @@ class Promptfoo(Section):
 
 
 class Feedback(Section):
-    """What users said later (POST /v1/feedback). Kept in the records; nothing is compared or alarmed by it yet."""
+    """Users' votes (POST /v1/feedback): an alarm for people, shown by `crossfade explain`. No gate may rest on it."""
+
+    window: Seconds = Field(default=30 * 86_400.0, gt=0)
+    """How far back answers lie whose votes are compared."""
 
 
 class Comparator(Section):
@@ -123,7 +126,7 @@ class Comparator(Section):
     embedding: Embedding | None = None
     """Likeness in meaning; a diagnostic."""
     feedback: Feedback | None = None
-    """Users' votes: in the records only, so far."""
+    """Users' votes; an alarm."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from policies import gating, routing, rules
-from policies.comparators import CHECKS, GAMEABLE, SCORES, Judge
+from policies.comparators import CHECKS, GAMEABLE, SCORES, Feedback, Judge
 from policies.schema import Policy, Stage
 from policies.units import PPM
 
@@ -106,6 +106,11 @@ def quality_metric(policy: Policy) -> str | None:
     names = [comparator.name for comparator in policy.compare]
     wanted = policy.gates.quality.metric
     return wanted or next((name for name in names if name in SCORES), None)
+
+
+def votes_window_s(policy: Policy) -> float | None:
+    """How far back answers lie whose votes are compared; None: they are not. No part of what decides."""
+    return next((each.options.window for each in policy.compare if isinstance(each.options, Feedback)), None)
 
 
 def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:

@@ -15,6 +15,7 @@ from policies.rollout import Decision, Rollout, command, revise, step
 from policies.rules import Rules
 from policies.simulate import Simulation
 from policies.terms import Verb, Verdict
+from policies.votes import Votes
 
 FORMAT = 1
 """The record's format; a newer one is refused."""
@@ -112,6 +113,11 @@ def text(decision: Decision) -> str:
     return "\n".join(lines)
 
 
+def votes_text(votes: Votes) -> str:
+    """What users' votes say, below the decision they are no part of."""
+    return f"  {_raised(votes.raised):<12}  {votes.reason}\n  {'':<12}  {votes.remark}"
+
+
 def fields(decision: Decision) -> bytes:
     """The decision as one JSON object, with the text people read under `text`."""
     return msgspec.json.encode({"text": text(decision), **msgspec.to_builtins(decision)})
@@ -180,4 +186,8 @@ def _noise_lines(noise: Noise) -> list[str]:
 
 
 def _alarm_line(alarm: Alarm) -> str:
-    return f"  {'ALARM' if alarm.raised else 'quiet':<12}  {alarm.reason}"
+    return f"  {_raised(alarm.raised):<12}  {alarm.reason}"
+
+
+def _raised(raised: bool) -> str:  # noqa: FBT001 -- the one thing it says in a word
+    return "ALARM" if raised else "quiet"

@@ -95,9 +95,9 @@ def _compare(policy: Policy) -> Iterator[Finding]:
         if isinstance(comparator.options, Judge) and _is_variant(policy, comparator.options):
             hint = "nobody judges itself: take a model of another family"
             yield Finding(("compare", position, "judge", "model"), "the judge is one of the variants it judges", hint)
-        if comparator.name == "feedback":
-            message = "votes are kept in the records, and nothing is compared or alarmed by them yet"
-            yield _warning(("compare", position), message, "read them as `feedback` in the records")
+        if comparator.name == "feedback" and "request" in policy.assign.by:
+            message = "where a request names no user, one person's votes on many answers count as many people's"
+            yield _warning(("compare", position), message, "leave `request` out of `assign.by`, or send `user`")
 
 
 def _is_variant(policy: Policy, judge: Judge) -> bool:

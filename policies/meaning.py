@@ -5,7 +5,7 @@ Decisions are explained by `policies.explain`; this explains the file.
 
 from collections.abc import Iterator
 
-from policies.compile import quality_metric
+from policies.compile import quality_metric, votes_window_s
 from policies.rules import Gates, Guards, Latency, Rules, Stage
 from policies.schema import Match, Policy
 from policies.units import PPM, duration_text, share_text
@@ -29,6 +29,7 @@ def text(policy: Policy, rules: Rules) -> str:
         *(f"    {line}" for line in _gates(rules.gates)),
         "  to stay, none of these breached:",
         *(f"    {line}" for line in _guards(rules)),
+        *_votes(votes_window_s(policy)),
         "  stages",
         *(f"    {_stage(stage)}" for stage in rules.ladder.stages),
         f"  after a rollback: {duration_text(rules.rollback.cooldown_s)} in which it stays out; "
@@ -117,6 +118,12 @@ def _guards(rules: Rules) -> Iterator[str]:
         f"refusals, empties, loops at most {guards.slack:.0%} more"
     )
     yield f"units      none above {guards.unit_share:.0%} of the traffic; at most {guards.drop_rate:.0%} of pairs lost"
+
+
+def _votes(window_s: float | None) -> list[str]:
+    if window_s is None:
+        return []
+    return [f"  votes      on answers of the last {duration_text(window_s)}, compared for `explain`; they move nothing"]
 
 
 def _stage(stage: Stage) -> str:

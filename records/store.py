@@ -87,7 +87,7 @@ class Store:
                 level, files = _mergeable(folder)
                 if files:
                     change = self._change(folder / f"{level + 1}-{name}.parquet", files)
-                    write_query(self.connection, f"SELECT * FROM {_files(files)}", self.root / change.fresh)  # noqa: S608 -- our own paths, quoted
+                    write_query(self.connection, f"SELECT * FROM {read_files(files)}", self.root / change.fresh)  # noqa: S608 -- our own paths, quoted
                     return [change]
         return []
 
@@ -140,7 +140,7 @@ class Store:
     def _rewrite(self, table: str, where: str, parameters: list[object]) -> int:
         removed = 0
         for path in self.files(table):
-            source = _files([path])
+            source = read_files([path])
             hits = self._one(f"SELECT count(*) FROM {source} WHERE {where}", parameters)  # noqa: S608 -- our own words
             if not hits:
                 continue
@@ -173,7 +173,7 @@ class Store:
         files = self.files(EXCHANGES.name)
         if not files:
             return []
-        query = f"SELECT id FROM {_files(files)} WHERE {where}"  # noqa: S608 -- our own words
+        query = f"SELECT id FROM {read_files(files)} WHERE {where}"  # noqa: S608 -- our own words
         return [row[0] for row in self.connection.execute(query, list(parameters) or None).fetchall()]
 
     def recent_ids(self, since_us: int) -> set[str]:
@@ -182,7 +182,7 @@ class Store:
         files = [path for path in self.files(EXCHANGES.name) if path.parent.name >= first]
         if not files:
             return set()
-        return {row[0] for row in self.connection.execute(f"SELECT id FROM {_files(files)}").fetchall()}  # noqa: S608 -- our own paths, quoted
+        return {row[0] for row in self.connection.execute(f"SELECT id FROM {read_files(files)}").fetchall()}  # noqa: S608 -- our own paths, quoted
 
     def open_views(self) -> duckdb.DuckDBPyConnection:
         """A connection with views `exchanges`, `feedback` (each exchange's last) and `joined`, even over nothing."""
@@ -226,7 +226,7 @@ def _mergeable(folder: Path) -> tuple[int, list[Path]]:
     return 0, []
 
 
-def _files(paths: Sequence[Path]) -> str:
+def read_files(paths: Sequence[Path]) -> str:
     """A query's source: these files and no column that is not in them."""
     listed = ", ".join(quoted(path) for path in paths)
     return f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"

@@ -19,7 +19,9 @@ from gateway.admin.views import (
     ReasonView,
     RolloutDetailView,
     StandingView,
+    VotesView,
 )
+from gateway.control import votes
 from gateway.control.operating import Clock, operate, order_of
 from gateway.control.standing import Standing, standings
 from gateway.control.state.opening import open_state
@@ -71,10 +73,13 @@ class Operations:
             standing, look = standings(state).get(route), state.looks().get(route)
         if standing is None:
             raise HTTPException(404, "there is no rollout of that name; a leader makes one for each route it looks at")
+        voted = votes.Found() if look is None else votes.find(self.data, look, now=self.clock.wall())
         return RolloutDetailView(
             standing=StandingView.model_validate(standing),
             text=None if look is None else look.text,
             decision=None if look is None else _fields(look),
+            votes=None if voted.votes is None else VotesView.model_validate(voted.votes),
+            votes_problem=voted.problem,
         )
 
     def decisions(

@@ -70,6 +70,35 @@ class RolloutsView(View):
     rollouts: list[RolloutView]
 
 
+class DislikeView(View):
+    """How often one variant's answers are disliked; each voter counts once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
+    n: int
+    """Voters."""
+    bad: float
+    """The share of bad votes of each, summed."""
+    rate: float | None
+    """None: nobody voted."""
+    lower: float | None
+    upper: float | None
+    """Confidence sequence at 99 %, valid at all looks together."""
+
+
+class VotesView(View):
+    """Users' votes on both variants' answers: an alarm, which moves nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
+    candidate: DislikeView
+    baseline: DislikeView
+    log10_e: float
+    needed: float
+    raised: bool
+    """Whether the candidate's answers are disliked more often than the baseline's, beyond chance."""
+    reason: str
+    remark: str
+
+
 class RolloutDetailView(View):
     """A rollout, and what was last found of it."""
 
@@ -78,6 +107,10 @@ class RolloutDetailView(View):
     """What was last found, as `crossfade explain` says it; None: nothing yet."""
     decision: dict[str, Any] | None
     """The same with every gate's numbers."""
+    votes: VotesView | None
+    """What users' votes in this node's records say; None: the policy has no `feedback`, or they cannot be read."""
+    votes_problem: str | None
+    """Why they cannot be read."""
 
 
 class DecisionLine(View):

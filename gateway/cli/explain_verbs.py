@@ -5,7 +5,11 @@ import json
 import sys
 from typing import Any
 
+import msgspec
+
+from gateway import clock
 from gateway.cli import place
+from gateway.control import votes
 from gateway.control.state.opening import open_state
 from gateway.control.state.port import Decided, StateDownError
 from gateway.datadir import DataDirError
@@ -17,7 +21,7 @@ from policies.explain import RecordError
 def run(arguments: argparse.Namespace) -> int:
     """Print it; 1: there is nothing to explain."""
     try:
-        where, _ = place.state(arguments)
+        where, data = place.state(arguments)
         state = open_state(where)
         try:
             looks = state.looks()
@@ -27,17 +31,27 @@ def run(arguments: argparse.Namespace) -> int:
     except (SettingsError, DataDirError, StateDownError) as error:
         print(error, file=sys.stderr)
         return 1
+    voted = votes.Found()
     if arguments.history is None and arguments.route in looks:
         history = [looks[arguments.route]]
+        voted = votes.find(data, history[0], now=clock.wall())
     if not history:
         print(_nothing(arguments.route, sorted(looks)), file=sys.stderr)
         return 1
     if arguments.json:
         found = [_fields(decided) for decided in history]
-        print(json.dumps(found[0] if arguments.history is None else found))
+        print(json.dumps(found if arguments.history is not None else found[0] | _votes_fields(voted)))
     else:
         print("\n\n".join(decided.text for decided in history))
+        if voted.votes is not None:
+            print(explain.votes_text(voted.votes))
+    if voted.problem is not None:
+        print(voted.problem, file=sys.stderr)
     return 0
+
+
+def _votes_fields(voted: votes.Found) -> dict[str, Any]:
+    return {"votes": msgspec.to_builtins(voted.votes), "votes_problem": voted.problem}
 
 
 def _nothing(route: str, known: list[str]) -> str:

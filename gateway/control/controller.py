@@ -31,7 +31,7 @@ from gateway.control.notify import Notifier
 from gateway.control.outage import Outage
 from gateway.control.outbox import SCHEMA, Outbox
 from gateway.control.policies import PolicyReader
-from gateway.control.policy_files import Compile, PolicyFolder, keep_good, load_good
+from gateway.control.policy_files import Compile, PolicyFile, PolicyFolder, keep_good, load_good
 from gateway.control.publish import Publisher
 from gateway.control.reading import OWN, Reading
 from gateway.control.state.opening import open_state
@@ -253,10 +253,7 @@ class Controller:
     def _tell(self, now: float) -> None:
         """What `status` and `/metrics` show, when it changed."""
         table = self.publisher.table
-        policies = tuple(
-            PolicyStatus(file.name, file.compiled.route.name if file.compiled else None, file.error)
-            for file in self.folder.files
-        )
+        policies = tuple(_policy_status(file) for file in self.folder.files)
         trouble = "; ".join(self._trouble.values()) or None
         status = ControllerStatus(table.version if table else 0, policies, trouble)
         self._replace(self.boot.status, msgspec.json.encode(status))
@@ -308,6 +305,13 @@ class Controller:
         if self._told.get(path) != content:
             replace(Path(path), content)
             self._told[path] = content
+
+
+def _policy_status(file: PolicyFile) -> PolicyStatus:
+    known = file.compiled
+    if known is None:
+        return PolicyStatus(file.name, None, file.error)
+    return PolicyStatus(file.name, known.route.name, file.error, known.votes_window_s)
 
 
 def run(controller: Controller, stop: threading.Event) -> None:

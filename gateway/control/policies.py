@@ -38,7 +38,8 @@ class PolicyReader:
         policy = loaded.policy
         route = compiling.route(policy, weight_ppm=0)
         terms = self._terms(policy, route, known, hashlib.sha256(text.encode()).hexdigest())
-        return Compiled(policy.priority, route, tuple(_line(problem) for problem in loaded.warnings), terms)
+        warnings = tuple(_line(problem) for problem in loaded.warnings)
+        return Compiled(policy.priority, route, warnings, terms, compiling.votes_window_s(policy))
 
     def _terms(self, policy: Policy, route: Route, known: Surroundings, sha256: str) -> Terms:
         rules = compiling.decision_rules(policy, known)

@@ -27,6 +27,8 @@ class Compiled:
     """What is worth a second look; it keeps nothing from loading."""
     terms: Terms | None = None
     """What it says to the controller; None: only a route (tests)."""
+    votes_window_s: float | None = None
+    """How far back votes are compared for people to look at; None: they are not."""
 
 
 Compile = Callable[[str, str], Compiled]

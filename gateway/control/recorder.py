@@ -23,6 +23,7 @@ import duckdb
 import msgspec
 
 from gateway import clock
+from gateway.control.ballot import Ballot
 from gateway.control.journals import Journals
 from gateway.control.making import maker_for
 from gateway.control.readers import needed_from
@@ -96,6 +97,7 @@ class Recorder:
     """Ids that are recorded although the progress file does not say so: it was lost."""
     _due: dict[str, float] = field(default_factory=dict[str, float], init=False)
     _sieve: Sieve = field(init=False)
+    _ballot: Ballot = field(init=False)
     _exposed: str = field(default="", init=False)
     """The tally's text as of the last commit: what a crash cannot take back."""
     _priced: bool = field(default=False, init=False)
@@ -107,6 +109,7 @@ class Recorder:
     def __post_init__(self) -> None:
         self.store = Store(Path(self.boot.records))
         self._sieve = Sieve(Forgotten())
+        self._ballot = Ballot(self.store, self.log)
 
     @property
     def _progress_path(self) -> Path:
@@ -266,6 +269,7 @@ class Recorder:
             self._read_forgotten()
             rows = [row for row in self._rows if not self._sieve.covers(row)]
             votes = [vote for vote in self._votes if not self._sieve.covers(vote)]
+            self._ballot.count(votes, rows, self.state.tally)
             name = self._name()
             changes = self.store.stage(EXCHANGES, rows, name) + self.store.stage(FEEDBACK, votes, name)
             for table, noted in self._noted.items():
@@ -274,6 +278,7 @@ class Recorder:
             self.state.tally.lose("damaged", self.journals.take_damage())
             self._write_down(changes)
             self._rows, self._votes, self._noted, self._bytes, self._oldest = [], [], {}, 0, None
+            self._ballot.committed()
             self._publish()
         self.journals.remove_recorded(now, self.boot.journal_retention_s)
 

@@ -11,6 +11,8 @@ class PolicyStatus(msgspec.Struct, frozen=True):
     file: str
     route: str | None
     error: str | None
+    votes_window_s: float | None = None
+    """How far back votes on the route's answers are compared; None: they are not."""
 
 
 class ControllerStatus(msgspec.Struct, frozen=True):

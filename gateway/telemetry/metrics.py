@@ -166,6 +166,7 @@ METRICS: tuple[Metric, ...] = (
         ("journal_lag_seconds", "gauge", "Age of the oldest exchange that is not yet recorded.", (), ()),
         ("journal_lost_total", "counter", "Exchanges or bodies not in the journal.", ("reason",), ()),
         ("records_total", "counter", "Rows written to the records.", ("table",), ()),
+        ("feedback_total", "counter", "Answers voted on, by the first vote: up, down, none.", (*_ARM, "vote"), ()),
         ("shadow_total", "counter", "Background calls the lot fell on.", ("route", "asked", "outcome", "reason"), ()),
         ("shadow_cost_usd_total", "counter", "What background calls cost.", ("route", "asked"), ()),
         ("judge_cost_usd_total", "counter", "What judging cost.", ("route",), ()),

@@ -12,6 +12,7 @@ from records import question
 from records import store as store_module
 from records.forgetting import FILE, Forgotten, Subject, encode
 from records.journal.reader import segments
+from tests.fakes.exchanges import exchange_id
 from tests.integration.recording import Place, Worker
 
 
@@ -38,6 +39,45 @@ def test_exchanges_become_rows(place):
     place.step(recorder)
     place.step(recorder)
     assert place.ids() == worker.ids
+    worker.die()
+    recorder.close()
+
+
+def votes(place: Place) -> list[str]:
+    return sorted(line for line in exposition(place).splitlines() if line.startswith("crossfade_feedback_total"))
+
+
+def test_votes_are_counted_once_by_whose_answer_they_are_on(place):
+    """With the answer or after it, once or again, through a disk that refuses and a restart; the records keep all."""
+    worker, recorder = place.worker(), place.recorder()
+    base = worker.whole()
+    place.step(recorder)
+    place.step(recorder)
+    obstacle = place.root / "records" / "feedback"
+    obstacle.write_bytes(b"")
+    ours = worker.whole(variant="candidate")
+    for _ in range(2):
+        worker.feedback(base)
+        worker.feedback(ours, b'{"score":-1}')
+    for _ in range(4):
+        place.step(recorder)
+    assert votes(place) == []
+    obstacle.unlink()
+    for _ in range(3):
+        place.step(recorder)
+    recorder.close()
+    worker.feedback(base, b'{"score":-1}')
+    worker.feedback(exchange_id(999, place.now), b'{"score":0}')
+    recorder = place.recorder()
+    for _ in range(3):
+        place.step(recorder)
+
+    assert len(place.rows("exchange_id", "feedback")) == 6
+    assert votes(place) == [
+        'crossfade_feedback_total{route="",variant="unknown",vote="none"} 1.0',
+        'crossfade_feedback_total{route="support",variant="baseline",vote="up"} 1.0',
+        'crossfade_feedback_total{route="support",variant="candidate",vote="down"} 1.0',
+    ]
     worker.die()
     recorder.close()
 
@@ -303,7 +343,9 @@ def settle_and_check(place: Place, workers: list[Worker]) -> None:
 
     assert place.ids() == expected
     assert len(place.rows("exchange_id", "feedback")) == sum(len(worker.ids) // 2 for worker in workers)
-    assert recorder.state.tally.counters["crossfade_records_total"]["exchanges"] == len(expected)
+    counters = recorder.state.tally.counters
+    assert counters["crossfade_records_total"]["exchanges"] == len(expected)
+    assert list(counters["crossfade_feedback_total"].values()) == [counters["crossfade_records_total"]["feedback"]]
     assert list((place.root / "journal").iterdir()) == []
     assert [path.name for path in (place.root / "records").rglob("*.new")] == []
     recorder.close()

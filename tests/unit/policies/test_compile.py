@@ -7,7 +7,7 @@ import pytest
 
 from policies import routing
 from policies import rules as core
-from policies.compile import Known, Surroundings, quality_metric, route
+from policies.compile import Known, Surroundings, quality_metric, route, votes_window_s
 from tests.unit.policies.files import READY, policy, rules
 
 JUDGED = "[exact, {judge: {upstream: openai, model: j, sample: 50%}}]"
@@ -189,6 +189,15 @@ def test_a_diagnostic_more_keeps_the_evidence():
     compared = "[{json_fields: {ignore: [/explanation]}}, exact, feedback]"
 
     assert rules(compare=compared).key == rules().key
+
+
+@pytest.mark.parametrize(
+    ("compare", "window_s"),
+    [("[exact]", None), ("[exact, feedback]", 30 * core.DAY_S), ("[exact, {feedback: {window: 12h}}]", core.DAY_S / 2)],
+)
+def test_votes_are_compared_where_the_policy_says_so(compare: str, window_s: float | None):
+    """Over the stated window, or a month; not at all without `feedback`."""
+    assert votes_window_s(policy(compare=compare)) == window_s
 
 
 def test_prices_are_known_if_both_variants_are():

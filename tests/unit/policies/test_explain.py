@@ -5,13 +5,27 @@ from dataclasses import replace
 
 import pytest
 
-from policies.explain import FORMAT, Order, Record, RecordError, decode, encode, fields, record, replay, summary, text
+from policies.explain import (
+    FORMAT,
+    Order,
+    Record,
+    RecordError,
+    decode,
+    encode,
+    fields,
+    record,
+    replay,
+    summary,
+    text,
+    votes_text,
+)
 from policies.results import Results
 from policies.review import Conditions, review
 from policies.rollout import Decision, command, revise, start, step
 from policies.rules import Gates, Guards, Ladder, Latency, Rules, Stage
 from policies.simulate import simulate
 from policies.terms import Move, Owner, Phase, Verb
+from policies.votes import Voters, weigh
 from tests.unit.policies.events import KEY, RULES, evidence, filled, own, pair
 
 NOON = 1_795_262_520.0
@@ -20,6 +34,17 @@ STORY = [
     pair(f"u{i}", q={0: 1.0, 1: -1.0}.get(i % 20, 0.0), agree=0.76, agree_again=None if i % 50 else 0.9)
     for i in range(700)
 ]
+
+
+VOTED = """\
+  ALARM         votes: users dislike the candidate's answers more often than the baseline's, beyond chance: candidate 40.0 bad of 200 voters, 20.0% [10.7%, 32.3%], baseline 50.0 bad of 1000 voters, 5.0% [2.7%, 8.3%]; log10 e 5.89 of 2.00
+                only those who vote are heard: this alarms a person, and moves nothing"""  # noqa: E501 -- as printed
+
+
+def test_votes_are_told_with_how_little_they_mean():
+    """The alarm or its silence, the numbers, and that nothing rests on them."""
+    assert votes_text(weigh(Voters(200, 40.0), Voters(1000, 50.0))) == VOTED
+    assert votes_text(weigh(Voters(), Voters())).startswith("  quiet         votes: nothing to compare yet")
 
 
 def decided(events: int = 700) -> tuple[Decision, Record]:

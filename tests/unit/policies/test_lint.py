@@ -75,7 +75,7 @@ def test_a_judge_may_share_a_name_with_what_it_does_not_judge():
         ("gates: {quality: {margin: 10%}}", {}, "gates.quality.margin", "one answer in 10 may be lost"),
         ("eligible: {forbid: tools}", {"compare": "[tool_calls]"}, "eligible.forbid", "tool calls are compared, but"),
         ("mode: observe", {}, "mode", "`observe` moves no traffic"),
-        ("", {"compare": "[exact, feedback]"}, "compare.1", "votes are kept in the records, and nothing"),
+        ("assign: {by: request}", {"compare": "[exact, feedback]"}, "compare.1", "where a request names no user, one"),
         ("", {"match": "{path: /v1/responses}"}, "match.path", "only requests that say `store: false` are eligible"),
     ],
 )
@@ -85,6 +85,11 @@ def test_a_doubt_is_said(more: str, parts: dict[str, str], where: str, says: str
 
     assert refused(found) == []
     assert [place for place, message in warned(found) if message.startswith(says)] == [where]
+
+
+def test_votes_of_units_that_are_people_are_no_doubt():
+    """Where a unit is a user or a conversation, nobody counts many times."""
+    assert said(compare="[exact, feedback]") == []
 
 
 def test_calls_that_nobody_waits_for_need_a_key():

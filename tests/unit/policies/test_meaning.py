@@ -63,7 +63,7 @@ def test_everything_that_is_written_is_told():
         baseline="{upstream: openai, model: a-2}",
         candidate="{upstream: vllm, model: m, revision: r, set: {temperature: 0}, drop: store, first_byte: 1s, "
         "total: 1m}",
-        compare="[tool_calls]",
+        compare="[tool_calls, {feedback: {window: 7d}}]",
         stages="[shadow, 25%: {approve: manual}, 100%: {holdback: 2%}]",
     )
 
@@ -74,7 +74,8 @@ def test_everything_that_is_written_is_told():
         "openai, a-2", "revision r; sets temperature; drops store; first token within 1s; whole answer within 1m",
         "up to 7000 tokens, without images, n>1, Responses are declared stateless, and nothing that an engine would",
         "validity   valid answers at most 1.0% fewer", "95% of time to the first token within 800ms",
-        "cost       at most 0.6 times the baseline's\n", "1d, an operator's word to enter", "1d, 2% kept back",
+        "cost       at most 0.6 times the baseline's\n", "votes      on answers of the last 7d, compared",
+        "1d, an operator's word to enter", "1d, 2% kept back",
     ):  # fmt: skip
         assert part in found
 

@@ -16,9 +16,11 @@ from gateway.state import opened, read_audit
 from policies.rollout import command
 from policies.routing import Lease, Route, Table, Upstream, Variant, encode
 from policies.terms import Verb
+from records.store import Store
 from tests.unit.gateway.admin.test_api import connected
 from tests.unit.gateway.control.test_operating import CANARY, keep
 from tests.unit.gateway.control.test_standing import NOW, look, told
+from tests.unit.gateway.control.voting import ask_for_votes, cast
 from tests.unit.policies.test_rollout import UNSURE
 
 
@@ -62,6 +64,23 @@ async def test_where_a_rollout_stands(client: httpx.AsyncClient, data: DataDir, 
     assert "errors: not certified yet" in shown["text"]
     assert [gate["gate"] for gate in shown["decision"]["results"]["gates"]] == ["quality", "errors"]
     assert (await client.get("/rollouts/nope")).status_code == 404
+
+
+async def test_votes_stand_beside_the_decision(client: httpx.AsyncClient, data: DataDir, state: SqliteState) -> None:
+    """Where the policy has `feedback`: both variants' voters and whether they alarm; records in ruins harm no more."""
+    look(state, UNSURE)
+    cast(data, bad=20, of=60, baseline_bad=2, baseline_of=60)
+    plain = (await client.get("/rollouts/triage")).json()
+    assert (plain["votes"], plain["votes_problem"]) == (None, None)
+    ask_for_votes(data)
+    shown = (await client.get("/rollouts/triage")).json()
+    assert (shown["votes"]["raised"], shown["votes"]["candidate"]["n"]) == (True, 60)
+    assert shown["decision"] == plain["decision"]
+    for path in Store(data.records).files("exchanges"):
+        path.write_bytes(b"no Parquet")
+    answer = await client.get("/rollouts/triage")
+    assert (answer.status_code, answer.json()["votes"]) == (200, None)
+    assert "cannot be read now" in answer.json()["votes_problem"]
 
 
 async def test_decisions(client: httpx.AsyncClient, state: SqliteState) -> None:

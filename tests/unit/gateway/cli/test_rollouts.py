@@ -25,6 +25,7 @@ from records.table import EXCHANGES
 from tests.fakes.exchanges import chat_request, exchange
 from tests.unit.gateway.control.test_operating import CANARY, keep
 from tests.unit.gateway.control.test_standing import look, told
+from tests.unit.gateway.control.voting import ask_for_votes, cast
 from tests.unit.policies.test_rollout import UNSURE
 
 NOW = 1_800_000_000.0
@@ -129,6 +130,32 @@ def test_explaining(state: SqliteState, capsys: pytest.CaptureFixture[str]) -> N
     assert [each["move"] for each in json.loads(capsys.readouterr().out)] == ["roll_back", "pause"]
     assert main(["explain", "other"]) == 1
     assert "there are triage" in capsys.readouterr().err
+
+
+def test_explaining_with_votes(data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the policy has `feedback`, what users' votes say stands below the decision; never in its history."""
+    look(state, UNSURE)
+    cast(data, bad=20, of=60, baseline_bad=2, baseline_of=60)
+    assert main(["explain", "triage"]) == 0
+    assert "votes" not in capsys.readouterr().out
+    ask_for_votes(data)
+    assert main(["explain", "triage"]) == 0
+    *_, alarm, remark = capsys.readouterr().out.splitlines()
+    assert alarm.startswith("  ALARM         votes: users dislike the candidate's answers more often")
+    assert "20.0 bad of 60 voters" in alarm
+    assert remark.endswith("this alarms a person, and moves nothing")
+    assert main(["explain", "triage", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["votes"]["raised"], found["votes"]["baseline"]["bad"], found["votes_problem"]) == (True, 2.0, None)
+    state.add_decision(told(command(CANARY, Verb.HOLD, now=NOW, by="ada", reason="wait")))
+    assert main(["explain", "triage", "--history", "1"]) == 0
+    assert "votes" not in capsys.readouterr().out
+    for path in Store(data.records).files("exchanges"):
+        path.write_bytes(b"no Parquet")
+    assert main(["explain", "triage"]) == 0
+    captured = capsys.readouterr()
+    assert "INCONCLUSIVE  errors: not certified yet" in captured.out
+    assert "votes cannot be read now" in captured.err
 
 
 def test_status_shows_where_rollouts_stand(

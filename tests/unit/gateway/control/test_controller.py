@@ -2,7 +2,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -127,6 +127,18 @@ def test_policies_become_routes_and_errors_are_told_once(room: Room) -> None:
         ("a.yaml", "a", "a.yaml:1:1: not good")
     ]
     assert "crossfade_policy_errors 1" in (room.root / "controller.prom").read_text()
+
+
+def test_how_far_back_votes_are_compared_is_told(room: Room) -> None:
+    """Whoever explains a rollout finds it in what the controller says of itself; a file that never loaded has none."""
+    controller = room.controller()
+    controller.folder.compile = lambda text, name: replace(compile_text(text, name), votes_window_s=60.0)
+    (room.root / "policies" / "a.yaml").write_text("0 a")
+    (room.root / "policies" / "b.yaml").write_text("broken")
+    controller.tick(10.0)
+    status = read_status(room.root / "controller.json")
+    assert status is not None
+    assert [(each.route, each.votes_window_s) for each in status.policies] == [("a", 60.0), (None, None)]
 
 
 def test_a_restart_with_a_broken_file_keeps_its_route(room: Room) -> None:

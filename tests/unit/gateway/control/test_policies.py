@@ -46,6 +46,17 @@ def test_the_controllers_terms() -> None:
     assert shadow.noise_ppm == 20_000
 
 
+def test_how_far_back_votes_are_compared() -> None:
+    """As the file's `feedback` says; it is no part of the terms, so that nothing that decides knows of votes."""
+    plain = reader().compile(POLICY + "stages: [shadow]\n", "a.yaml")
+    text = POLICY.replace("[json_fields]", "[json_fields, {feedback: {window: 7d}}]")
+    voted = reader().compile(text + "stages: [shadow]\n", "a.yaml")
+    assert (plain.votes_window_s, voted.votes_window_s) == (None, 7 * 86_400.0)
+    assert plain.terms is not None
+    assert voted.terms is not None
+    assert plain.terms.rules == voted.terms.rules
+
+
 def test_evidence_belongs_to_a_rubrics_words(tmp_path: Path) -> None:
     """Another rubric is another judge, and so another key; one that cannot be read keeps the policy from loading."""
     text = (
