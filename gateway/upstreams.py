@@ -14,6 +14,11 @@ from policies.routing import Upstream
 _DROPPED = (*HOP_BY_HOP, b"host", b"expect", b"x-crossfade-variant", b"x-crossfade-no-train")
 _CREDENTIALS = (b"authorization", b"api-key", b"x-api-key")
 CANDIDATE_PASSES = (b"traceparent", b"tracestate", b"x-client-request-id")
+_OWN_HEAD = (
+    b"POST %b HTTP/1.1\r\nhost: %b\r\ncontent-type: application/json\r\naccept: application/json, text/event-stream\r\n"
+    b"accept-encoding: identity\r\nuser-agent: crossfade\r\ncontent-length: %d%b%b\r\n\r\n"
+)
+"""Of a request of our own making: path, host, length, and more lines, each behind a CRLF."""
 
 
 class UpstreamError(Exception):
@@ -70,9 +75,11 @@ class Destination:
 
     def candidate_head(self, request: Request, body: bytes) -> bytes:
         """The head of a request of our own making: nothing of the app's but its trace."""
-        traced = [(name, request.get(name)) for name in CANDIDATE_PASSES]
-        lines = b"".join(b"\r\n%b: %b" % (name, value) for name, value in traced if value is not None)
-        return self._own_head(self.path(request.target), body, lines)
+        preamble = request.preamble
+        traced = [
+            b"\r\n%b: %b" % (name, value) for name in CANDIDATE_PASSES if (value := preamble.get(name)) is not None
+        ]
+        return self._own_head(self.path(preamble.target), body, b"".join(traced))
 
     def background_head(self, target: bytes, body: bytes) -> bytes:
         """The head of a request that nobody waits for: nothing of any app's."""
@@ -84,16 +91,7 @@ class Destination:
         return lines % (self.base.removesuffix(b"/v1") + path, self.host) + self.own + b"\r\n\r\n"
 
     def _own_head(self, path: bytes, body: bytes, more: bytes = b"") -> bytes:
-        lines = [
-            b"POST %b HTTP/1.1" % path,
-            b"host: " + self.host,
-            b"content-type: application/json",
-            b"accept: application/json, text/event-stream",
-            b"accept-encoding: identity",
-            b"user-agent: crossfade",
-            b"content-length: %d" % len(body),
-        ]
-        return b"\r\n".join(lines) + more + self.own + b"\r\n\r\n"
+        return _OWN_HEAD % (path, self.host, len(body), more, self.own)
 
 
 def make_ready(

@@ -8,7 +8,6 @@ whatever is otherwise is read again, with more care.
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import takewhile
-from types import NoneType
 from typing import Literal, cast
 
 import msgspec
@@ -103,7 +102,6 @@ class _Name(str):
     __hash__ = object.__hash__
 
 
-_Text, _Flag = (str, NoneType), (bool, NoneType)
 _Value = str | bool | int | float | list[PlainTurn] | dict[str, msgspec.Raw] | None
 _COMMON = msgspec.json.Decoder(dict[_Name, _Value], dec_hook=cast("Callable[[type, object], object]", operator.call))
 _CONTENT = msgspec.json.Decoder(str | list[_Part] | None)
@@ -199,21 +197,15 @@ def read_body(raw: bytes) -> Body | None:
 
 def _common(raw: bytes, found: dict[_Name, _Value]) -> Body | None:
     """The request, if it is as most are; None: it has to be read with more care."""
-    named = dict(zip(map(str, found), found.values(), strict=True))
+    named = {str(name): value for name, value in found.items()}
     if len(named) != len(found) or len(named) > _COMMON_FIELDS or not _UNCOMMON.isdisjoint(named):
         return None
-    get = named.get
-    model, stream, user = get("model"), get("stream"), get("user")
-    known, cached, turns = get("safety_identifier"), get("prompt_cache_key"), get("messages")
-    if not isinstance(turns, list) or not turns or not isinstance(stream, _Flag):
+    turns, metadata = named.pop("messages", None), named.pop("metadata", None)
+    if not isinstance(turns, list) or not turns:
         return None
-    if not (isinstance(model, _Text) and isinstance(user, _Text)):
-        return None
-    if not (isinstance(known, _Text) and isinstance(cached, _Text)):
-        return None
-    fields = Fields(model=model, stream=stream, user=user, safety_identifier=known, prompt_cache_key=cached)
-    if "metadata" in named:
-        fields.metadata = msgspec.Raw(msgspec.json.encode(named["metadata"]))
+    fields = msgspec.convert(named, Fields)
+    if metadata is not None:
+        fields.metadata = msgspec.Raw(msgspec.json.encode(metadata))
     return Body(raw, fields, is_common=True, _plain=turns)
 
 

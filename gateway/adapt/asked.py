@@ -59,6 +59,7 @@ class _Ask(msgspec.Struct):
 
 
 _ASK = msgspec.json.Decoder(_Ask)
+_encode = msgspec.json.Encoder().encode
 _ASKED = _Ask.__struct_fields__
 
 
@@ -74,7 +75,7 @@ def read_asked(fields: Mapping[str, msgspec.Raw], surface: Surface) -> Asked:
         UNREADABLE: not a request of this surface; the baseline says what is wrong with it.
     """
     # Of a long request these are the least: they are decoded without the rest.
-    ask = _ASK.decode(msgspec.json.encode({name: fields[name] for name in _ASKED if name in fields}))
+    ask = _ASK.decode(_encode({name: fields[name] for name in _ASKED if name in fields}))
     return Asked(
         surface,
         ask.model,
@@ -83,5 +84,5 @@ def read_asked(fields: Mapping[str, msgspec.Raw], surface: Surface) -> Asked:
         service_tier=ask.service_tier is not None,
         named_tool=isinstance(ask.tool_choice, _Choice) and ask.tool_choice.type == "function",
         tools=bool(ask.tools),
-        echo={name: msgspec.Raw(getattr(ask, name)).copy() for name in _ECHOED if surface == "responses"},
+        echo={name: msgspec.Raw(getattr(ask, name)).copy() for name in _ECHOED} if surface == "responses" else {},
     )

@@ -1,5 +1,6 @@
 """Where a request goes and why: the one decision of the data plane, made of the routing table and the request."""
 
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -43,18 +44,18 @@ class State(Protocol):
 class Plan(msgspec.Struct, frozen=True, eq=False):
     """Whom to ask."""
 
-    route: Route | None
-    variant: str
-    why: Why
-    reason: str = ""
-    unit: str = ""
+    route: Route | None = None
     model: str = ""
     streams: bool = False
+    variant: str = BASELINE
+    why: Why = "unrouted"
+    reason: str = ""
+    unit: str = ""
     refused: str = ""
     """Error code, if the gateway answers by itself."""
 
 
-UNROUTED = Plan(None, BASELINE, "unrouted")
+UNROUTED = Plan()
 
 
 def plan(state: State, known: Known, body: bytes, *, request_id: str) -> Plan:
@@ -72,12 +73,8 @@ def plan(state: State, known: Known, body: bytes, *, request_id: str) -> Plan:
     model = read.fields.model or ""
     route = matching.find(state.serving.table.routes, call)
     if route is None:
-        return Plan(None, BASELINE, "unrouted", model=model)
-    streams = bool(read.fields.stream)
-
-    def decided(variant: str, why: Why, reason: str = "", unit: str = "", refused: str = "") -> Plan:
-        return Plan(route, variant, why, reason, unit, model, streams, refused)
-
+        return Plan(model=model)
+    decided = partial(Plan, route, model, bool(read.fields.stream))
     if route.candidate is None or route.mode == "bypass":
         return decided(BASELINE, "bypass" if route.mode == "bypass" else "assigned")
     pin = known.pin
@@ -96,11 +93,9 @@ def plan(state: State, known: Known, body: bytes, *, request_id: str) -> Plan:
     return decided(BASELINE if why != "assigned" else CANDIDATE, why, reason, assigned.unit)
 
 
-class _Decided(Protocol):
-    def __call__(self, variant: str, why: Why, reason: str = "", unit: str = "", refused: str = "") -> Plan: ...
-
-
-def _pinned(decided: _Decided, pin: bytes, *, route: Route, key_name: str, unfit: str | None, state: State) -> Plan:
+def _pinned(
+    decided: partial[Plan], pin: bytes, *, route: Route, key_name: str, unfit: str | None, state: State
+) -> Plan:
     if key_name not in route.pin_keys:
         return decided(BASELINE, "refused", "pin_not_allowed", refused="pin_not_allowed")
     if pin == b"baseline":

@@ -17,7 +17,7 @@ from gateway.adapt.problem import classify
 from gateway.adapt.request import Adapted
 from gateway.proxy.ports import Asker, Verdicts
 from gateway.transport.failure import Failure
-from gateway.transport.sending import Reply, Sending, own_reply
+from gateway.transport.sending import Reply, Sending
 from gateway.upstreams import Destination
 from policies.routing import Variant
 from records.exchange import Attempt
@@ -25,6 +25,9 @@ from records.exchange import Attempt
 WHOLE_BYTES = 32 * 1024 * 1024
 """A whole answer that is longer is no answer."""
 PROBLEM_BYTES = 64 * 1024
+_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\nopenai-processing-ms: %%d\r\nopenai-version: 2020-10-01\r\n"
+_WHOLE_HEAD = _HEAD % b"application/json" + b"content-length: %d"
+_STREAM_HEAD = _HEAD % b"text/event-stream; charset=utf-8" + b"cache-control: no-cache"
 
 
 class CandidateRelay:
@@ -120,7 +123,7 @@ class CandidateRelay:
         if not isinstance(out, bytes):
             self._fail(out.reason, capability=out.kind == "capability")
             return
-        self._commit(b"application/json", len(out))
+        self._commit(_WHOLE_HEAD, len(out))
         self._succeed(out)
 
     def _stream(self, adapter: StreamAdapter, data: bytes, *, ended: bool) -> None:
@@ -131,24 +134,18 @@ class CandidateRelay:
             self._fail(adapter.failure.reason, capability=adapter.failure.kind == "capability", out=out)
             return
         if out and not self._committed:
-            self._commit(b"text/event-stream; charset=utf-8", None)
+            self._commit(_STREAM_HEAD)
         if adapter.done or ended:
             self._succeed(out)
         elif out:
             self._app.send(out, ended=False)
 
-    def _commit(self, kind: bytes, length: int | None) -> None:
-        """The first token is here: from now on the answer is the candidate's."""
+    def _commit(self, head: bytes, *told: int) -> None:
+        """The first token is here: from now on the answer is the candidate's. `told`: what `head` still lacks."""
         self._committed = True
         self._first_s = self._verdicts.now()
         taken_ms = int((self._first_s - self._started_s) * 1000)
-        headers = [(b"content-type", kind), (b"openai-processing-ms", b"%d" % taken_ms)]
-        headers += [(b"openai-version", b"2020-10-01")]
-        if length is not None:
-            headers.append((b"content-length", b"%d" % length))
-        else:
-            headers.append((b"cache-control", b"no-cache"))
-        self._app.start_answer(own_reply(200, b"OK", headers))
+        self._app.start_answer(Reply(200, head % (taken_ms, *told)))
 
     def _succeed(self, out: bytes) -> None:
         sending = self._sending

@@ -5,6 +5,7 @@ from typing import Annotated, Protocol
 import msgspec
 
 from gateway import errors
+from gateway.boot import Limits
 from gateway.proxy.keys import Caller
 from gateway.transport.message import Request, head_bytes
 from gateway.transport.server import AppConnection
@@ -28,7 +29,7 @@ class Desk(Protocol):
     """What taking feedback needs of the worker."""
 
     journal: JournalWriter
-    retry_after_s: float
+    limits: Limits
 
     def wall(self) -> float:
         """Unix seconds."""
@@ -104,7 +105,7 @@ class FeedbackLife:
         self._done = True
         if code:
             status, body = errors.CODES[code].status, errors.body(code, detail)
-            told = errors.headers(code, retry_after_s=self._desk.retry_after_s)
+            told = errors.headers(code, retry_after_s=self._desk.limits.retry_after_s)
         else:
             status, body, told = 202, b'{"object":"crossfade.feedback","accepted":true}', []
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *told]

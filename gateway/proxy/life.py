@@ -44,8 +44,11 @@ FLUSH_BYTES = 16 * 1024
 """Bytes of a streamed answer that gather before they go to the journal as a part."""
 GRACE_S = 5.0
 """The app's deadline comes first, so that it is the app that gives up."""
-_ENDS = (b"[DONE]", b'"response.completed"', b'"response.failed"', b'"response.incomplete"')
-_LONGEST_END = max(map(len, _ENDS))
+_DONE = b"[DONE]"
+_RESPONSE = b'"response.'
+"""What all of the ends below begin with: an event without it needs no further look."""
+_RESPONSE_ENDS = (b'"response.completed"', b'"response.failed"', b'"response.incomplete"')
+_LONGEST_END = max(map(len, _RESPONSE_ENDS))
 _NO_ANSWER = Kept(0)
 """Stands for an answer that has not begun."""
 _FAILURE_CODES = {
@@ -176,7 +179,7 @@ class Life(msgspec.Struct, eq=False):
 
     def on_whole(self, body: bytes) -> None:
         """The request is whole, and came in one piece."""
-        if not self.buffering or len(body) > self.worker.routed_body_bytes():
+        if not self.buffering or len(body) > self.worker.limits.routed_body_bytes:
             self.on_body(body)
             self.on_body_end()
             return
@@ -214,7 +217,7 @@ class Life(msgspec.Struct, eq=False):
 
     def _is_too_much(self, data: bytes) -> bool:
         """Whether the body, `data` the last of it so far, is too long to be read, or has more parts than any has."""
-        if self._body_bytes > self.worker.routed_body_bytes():
+        if self._body_bytes > self.worker.limits.routed_body_bytes:
             return True
         if self._body_bytes <= LOOKED_AT_BYTES:
             return False
@@ -354,7 +357,7 @@ class Life(msgspec.Struct, eq=False):
         kind = reply.get(b"content-type")
         self._is_stream = kind is not None and kind.startswith(b"text/event-stream")
         self.answer_kept = Kept(0 if reply.status == 101 else self.serving.kept_bytes(kind))
-        last = self.worker.draining() or (not self._whole and self.connection.ends_early)
+        last = self.worker.draining or (not self._whole and self.connection.ends_early)
         self._framing = frame(self.request, reply, last=last)
         self._out = answer_head(reply, self._framing, self._own_headers())
 
@@ -390,7 +393,7 @@ class Life(msgspec.Struct, eq=False):
             self.deadline_s = self.request.arrived_s + since_s + self.read_s
         if self._is_stream and data and self._says_end(data):
             self.keep_part()  # the app may take this for the whole answer
-        self.connection.write(out)
+        self.connection.write_now(out)
         if self.answer_kept.pending > FLUSH_BYTES:
             self.keep_part()
 
@@ -398,14 +401,16 @@ class Life(msgspec.Struct, eq=False):
         """Whether the event that says that a stream is over has begun to come, however it was cut."""
         seen = self._tail + data if self._tail else data
         self._tail = b"" if data.endswith(b"\n") else seen[-_LONGEST_END:]
-        self._over = self._over or any(mark in seen for mark in _ENDS)
+        if not self._over:
+            find = seen.find
+            self._over = find(_DONE) >= 0 or (find(_RESPONSE) >= 0 and any(find(end) >= 0 for end in _RESPONSE_ENDS))
         return self._over
 
     def refuse(self, code: str, detail: str = "", *, outcome: Outcome = "refused") -> None:
         """Answer with an error of our own."""
         body = errors.body(code, detail)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        headers += errors.headers(code, retry_after_s=self.worker.retry_after_s)
+        headers += errors.headers(code, retry_after_s=self.worker.limits.retry_after_s)
         self.variant = "gateway"
         if outcome == "refused":
             self.course.why, self.course.why_reason = "refused", code

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Protocol
 
+from gateway.boot import Limits
 from gateway.proxy.admit import Plan, State
 from gateway.transport.client import Client
 from gateway.transport.message import Request
@@ -98,19 +99,13 @@ class Worker(State, Protocol):
 
     client: Client
     journal: JournalWriter
+    limits: Limits
     name: str
-    retry_after_s: float
+    draining: bool
+    """Answers tell apps to come back on a new connection."""
 
     def now(self) -> float:
         """Monotonic seconds."""
-        ...
-
-    def draining(self) -> bool:
-        """Whether answers tell apps to come back on a new connection."""
-        ...
-
-    def routed_body_bytes(self) -> int:
-        """Longest body that is read."""
         ...
 
     def captured(self, request_id: str) -> bool:

@@ -59,7 +59,6 @@ class Worker:
     def __init__(self, boot: Boot, clock: Clock, *, tasks: asyncio.TaskGroup, environment: Mapping[str, str]) -> None:
         self.name = boot.worker
         self.limits = boot.limits
-        self.retry_after_s = boot.limits.retry_after_s
         self.connections: set[AppConnection] = set()
         self.preambles: dict[bytes, Preamble] = {}
         self.now = clock.monotonic
@@ -83,7 +82,7 @@ class Worker:
         self._watch = Watch(Path(boot.routing), Path(boot.kill), environment)
         self._breakers: dict[str, Breaker] = {}
         self._lives: set[Life] = set()
-        self._draining = False
+        self.draining = False
         self._checked_s = self.now()
         self._ticked_s = self.now()
         self._worst_lag_s = 0.0
@@ -202,7 +201,7 @@ class Worker:
             b"connection: close",
             b"x-crossfade-request-id: " + self._ids.new(self.wall())[1].encode(),
         ]
-        lines += [b"%b: %b" % header for header in errors.headers(code, retry_after_s=self.retry_after_s)]
+        lines += [b"%b: %b" % header for header in errors.headers(code, retry_after_s=self.limits.retry_after_s)]
         return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
     def full(self) -> bool:
@@ -231,7 +230,10 @@ class Worker:
 
     def breaker_of(self, route: Route) -> Breaker:
         """The route's breaker."""
-        return self._breakers.setdefault(route.name, Breaker(route.breaker))
+        breaker = self._breakers.get(route.name)
+        if breaker is None:
+            breaker = self._breakers[route.name] = Breaker(route.breaker)
+        return breaker
 
     def accepted(self, caller: Caller) -> bool:
         """Whether the frontier has accepted this caller lately."""
@@ -245,14 +247,6 @@ class Worker:
         """Whether this exchange goes into the journal."""
         sample = self.serving.table.capture.sample_ppm
         return sample >= PPM or _share(request_id) < sample
-
-    def draining(self) -> bool:
-        """Whether answers tell apps to come back on a new connection."""
-        return self._draining
-
-    def routed_body_bytes(self) -> int:
-        """Longest body that is read."""
-        return self.limits.routed_body_bytes
 
     # Time ---------------------------------------------------------------------------------------------------------
 
@@ -299,7 +293,7 @@ class Worker:
 
     def drain(self) -> None:
         """From now on every answer asks its app to use another connection."""
-        self._draining = True
+        self.draining = True
         self.live[INDEX["draining"]] = 1
 
     def close_idle(self) -> None:

@@ -206,14 +206,16 @@ class Connection(Outlet, asyncio.Protocol):
         elif self._complete:
             self._keeps_alive = False  # bytes behind a whole answer: it stands, the connection does not
         else:
-            quiet = len(self._pieces)
             try:
                 self._parser.feed_data(data)
             except httptools.HttpParserError:
                 if not self._complete:
                     raise
                 self._keeps_alive = False
-            self._quiet_bytes = self._quiet_bytes + len(data) if len(self._pieces) == quiet else 0
+            if self._pieces:
+                self._quiet_bytes = 0
+                return
+            self._quiet_bytes += len(data)
             if self._quiet_bytes > HEADER_BYTES:
                 raise httptools.HttpParserError("a trailer without end")
 

@@ -5,6 +5,7 @@ its lower-case copy, and what has to go is cut out of the bytes. `find` is five 
 tries whether what it looks for is a number.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
@@ -24,6 +25,7 @@ HOP_BY_HOP = (
     b"upgrade",
 )
 """Source: RFC 9110 §7.6.1; proxy-connection as its de facto twin."""
+_find_hop = re.compile(rb"\r\n(?:%b):" % b"|".join(HOP_BY_HOP)).search
 LENGTH_MARK = b"\0"
 """Stands for the value of Content-Length in a `Preamble`: no head that came over the wire can hold it."""
 
@@ -77,15 +79,8 @@ class Head:
 
     @property
     def is_of_one_hop(self) -> bool:
-        """Whether some header may be of one hop; False: none is."""
-        find = self._low.find
-        return (
-            find(b"\r\nt") >= 0  # te, trailer, transfer-encoding
-            or find(b"\r\nconnection:") >= 0
-            or find(b"\r\nkeep-alive:") >= 0
-            or find(b"\r\nproxy-") >= 0
-            or find(b"\r\nupgrade:") >= 0
-        )
+        """Whether some header is of one hop."""
+        return _find_hop(self._low) is not None
 
     def changed(self, names: Collection[bytes], instead: Mapping[bytes, bytes]) -> bytes:
         """The header lines, each behind a CRLF: those named are gone, or have the value that `instead` gives them."""
@@ -189,13 +184,11 @@ class Request(msgspec.Struct, eq=False):
 def split_length(raw: bytes) -> tuple[bytes, int | None]:
     """A head with `LENGTH_MARK` for its Content-Length, and the length; without a plain one, as it came and None."""
     for mark in (b"\r\nContent-Length: ", b"\r\ncontent-length: "):
-        start = raw.find(mark)
-        if start >= 0:
-            start += len(mark)
-            end = raw.find(b"\r\n", start)
-            digits = raw[start:end] if end >= 0 else raw[start:]
+        before, found, after = raw.partition(mark)
+        if found:
+            digits, end, rest = after.partition(b"\r\n")
             if digits.isdigit() and len(digits) < 16:
-                return raw[:start] + LENGTH_MARK + (raw[end:] if end >= 0 else b""), int(digits)
+                return b"%b%b%b%b%b" % (before, mark, LENGTH_MARK, end, rest), int(digits)
     return raw, None
 
 

@@ -26,7 +26,7 @@ class Reply(Head):
         self.sized = low.find(b"\r\ncontent-length:") >= 0
         """It says how long its body is."""
         self.hops = self.is_of_one_hop
-        """Some header of it may be of one hop."""
+        """Some header of it is of one hop."""
 
 
 def own_reply(status: int, reason: bytes, headers: Headers) -> Reply:

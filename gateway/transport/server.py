@@ -196,10 +196,10 @@ class AppConnection(Outlet, asyncio.Protocol):
 
     def _take_whole(self, data: bytes) -> bool:
         """Take a request that came in one piece and has a head seen before, as most do; False: it is not as simple."""
-        end = data.find(b"\r\n\r\n")
-        raw, length = split_length(data[:end] if end >= 0 else b"")
+        head, _, body = data.partition(b"\r\n\r\n")
+        raw, length = split_length(head)
         preamble = self._service.preambles.get(raw)
-        if preamble is None or not length or preamble.sized is False or len(data) != end + 4 + length:
+        if preamble is None or not length or preamble.sized is False or len(body) != length:
             return False
         if length > self._limits.body_bytes:
             return False
@@ -211,7 +211,7 @@ class AppConnection(Outlet, asyncio.Protocol):
         exchange = self._service.begin(Request(preamble, length, now), self)
         if exchange is not None and not self._closing:
             self._exchange = exchange
-            exchange.on_whole(data[end + 4 :])
+            exchange.on_whole(body)
         return True
 
     def _hold(self, data: bytes) -> None:

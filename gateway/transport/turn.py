@@ -74,6 +74,13 @@ class Outlet:
             self._waiting = data
             self._turn.add(self)
 
+    def write_now(self, data: bytes) -> None:
+        """Send bytes, in order, for which nothing has to be done first: the middle of a stream comes alone."""
+        if self._waiting:
+            self._turn.end()
+        if data:
+            self._transport.write(data)
+
     def send_waiting(self) -> None:
         """Hand what waits to the transport."""
         data, self._waiting = self._waiting, b""

@@ -36,7 +36,7 @@ def told(**fields: object) -> Told:
     plain: dict[str, object] = {
         "id": "the-id", "known": known, "course": course, "variant": "candidate", "status": 200,
         "request": Request(Preamble(b"POST / HTTP/1.1", b"POST", b"/"), 17, 5.0),
-        "plan": Plan(route, "candidate", "pinned", "because", "unit", "gpt-4o"),
+        "plan": Plan(route, "gpt-4o", variant="candidate", why="pinned", reason="because", unit="unit"),
         "reply": Reply(200, b"HTTP/1.1 200 OK\r\nanswered: yes"),
         "request_kept": kept(b"asked", 2), "answer_kept": kept(b"answered!", 3),
         "destination": SimpleNamespace(name="elsewhere"),
@@ -67,7 +67,7 @@ def test_what_did_not_happen_is_empty() -> None:
     plain.known.caller.key = None
     course = Course(1.0)
     row = meta(
-        told(course=course, known=plain.known, plan=Plan(None, "baseline", "unrouted"), reply=None, variant="gateway"),
+        told(course=course, known=plain.known, plan=Plan(), reply=None, variant="gateway"),
         "refused", worker="w", table_version=1, since_s=0.4,
     )  # fmt: skip
     assert (row.route, row.weight_ppm, row.table_revision, row.key_name) == ("", 0, "", "")

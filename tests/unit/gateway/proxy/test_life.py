@@ -126,6 +126,27 @@ async def test_a_stream_is_in_the_journal_before_its_end_is_out(tmp_path: Path, 
         assert open_row.meta.outcome == "complete"  # as a reader finds it if the worker is gone
 
 
+@pytest.mark.parametrize("end", ["completed", "failed", "incomplete"])
+async def test_a_response_is_in_the_journal_before_its_end_is_out(tmp_path: Path, end: str) -> None:
+    """Events of the Responses API go through as they are; the one that ends the stream is kept first."""
+    steps: asyncio.Queue[bytes] = asyncio.Queue()
+    middle = b'event: response.created\ndata: {"type":"response.created"}\n\n'
+    last = b'data: {"type":"response.%b"}\n\n' % end.encode()
+
+    async def stepwise(call: Call) -> None:
+        await call.send(SSE_HEAD + chunk(middle))
+        await call.send(chunk(await steps.get()))
+
+    async with RawUpstream(stepwise) as upstream, a_house(tmp_path, table(upstream.base_url)) as house:
+        wire = house.ask(post(CHAT, target=b"/v1/responses"))
+        await until(lambda: middle in wire.out)
+        assert house.journal().under_way == []
+        steps.put_nowait(last)
+        await until(lambda: last in wire.out)
+        (open_row,) = house.journal().under_way
+        assert open_row.response_body == middle + last
+
+
 async def test_answers_of_one_turn_are_in_the_journal_before_any_of_them_is_out(tmp_path: Path) -> None:
     """Two apps' last bytes wait for the end of the turn, and it writes both rows first."""
     ends, gate = list[Callable[[], None]](), asyncio.Event()

@@ -89,6 +89,20 @@ def test_a_second_piece_of_one_connection_ends_the_turn_for_the_first() -> None:
     assert loop.book[3:] == ["journal", "one c", "journal"]
 
 
+def test_what_needs_nothing_done_first_is_sent_at_once() -> None:
+    """The middle of a stream asks for no end of the turn; what waits of its connection goes first, and once."""
+    loop = Loop()
+    one, other = loop.plug("one"), loop.plug("other")
+    other.write_now(b"a")
+    other.write_now(b"")
+    assert loop.book == ["other a"]
+    assert loop.ends == []
+    one.write(b"b")
+    one.write_now(b"c")
+    loop.end()
+    assert loop.book[1:] == ["journal", "one b", "one c", "journal"]
+
+
 def test_settling_sends_what_waits_and_nothing_else() -> None:
     """What comes behind a write, as the end of a connection, finds it sent."""
     loop = Loop()
