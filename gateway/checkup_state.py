@@ -6,7 +6,8 @@ from gateway import state_place
 from gateway.checkup import Finding
 from gateway.control.state.opening import open_state
 from gateway.control.state.port import StateDownError
-from gateway.datadir import DataDir, DataDirError
+from gateway.datadir import DataDir, DataDirError, secret
+from gateway.pepper import shared_pepper
 from gateway.settings import Settings
 
 SUBJECT = "state"
@@ -26,6 +27,7 @@ def shared_state(settings: Settings, data: DataDir, environment: Mapping[str, st
     if settings.state_key_file is None:
         hint = "the other nodes need a copy, as state_key_file"
         yield Finding("warning", "state_key_file", f"records are sealed with this node's own {key}", hint)
+    yield from _pepper(settings, data)
     try:
         state = open_state(state_place.find(settings, data, environment))
     except DataDirError as error:
@@ -38,3 +40,18 @@ def shared_state(settings: Settings, data: DataDir, environment: Mapping[str, st
         yield Finding("failure", SUBJECT, str(error), hint)
     finally:
         state.close()
+
+
+def _pepper(settings: Settings, data: DataDir) -> Iterator[Finding]:
+    """A pepper that was here before the nodes shared a state is not the one that they have by default."""
+    own = data.root / "pepper"
+    if settings.keys.pepper_file is not None or not own.exists():
+        return
+    try:
+        is_shared = secret(own) == shared_pepper(settings, data)
+    except DataDirError as error:
+        yield Finding("failure", "pepper", str(error))
+        return
+    if not is_shared:
+        hint = "give every node one and the same file, as keys.pepper_file"
+        yield Finding("warning", "pepper", f"{own} is this node's own: users may get another variant elsewhere", hint)

@@ -246,7 +246,7 @@ def secret(path: Path) -> bytes:
     """
     try:
         if not path.exists():
-            _make_secret(path)
+            _make_secret(path, secrets.token_bytes(SECRET_BYTES))
         content = path.read_bytes().strip()
     except OSError as error:
         raise DataDirError(f"{path}: {error.strerror or error}. hint: let this user read it") from error
@@ -261,14 +261,26 @@ def secret(path: Path) -> bytes:
     return found
 
 
-def _make_secret(path: Path) -> None:
+def keep_secret(path: Path, content: bytes) -> None:
+    """Make a secret's file, unless there is one.
+
+    Raises:
+        DataDirError: it cannot be made.
+    """
+    try:
+        _make_secret(path, content)
+    except OSError as error:
+        raise DataDirError(f"{path}: {error.strerror or error}. hint: let this user write there") from error
+
+
+def _make_secret(path: Path, content: bytes) -> None:
     """Make it whole under another name, and link it: of two that make it at once, one wins and both read that.
 
     Raises:
         OSError: it cannot be made.
     """
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
-    replace(fresh, secrets.token_hex(SECRET_BYTES).encode() + b"\n")
+    replace(fresh, content.hex().encode() + b"\n")
     try:
         with contextlib.suppress(FileExistsError):
             os.link(fresh, path)

@@ -214,7 +214,8 @@ class Keys(_Section):
     mode: Literal["passthrough", "virtual"] = "passthrough"
     """`passthrough`: the caller's own key goes to the upstream. `virtual`: keys of `crossfade keys create`."""
     pepper_file: LocalPath | None = None
-    """Keys are kept as HMACs under it; default: `pepper` in the data directory, made at the first start."""
+    """Keys are kept as HMACs under it, and users are assigned by it. Default: `pepper` in the data directory, made at
+    the first start; with a `state` on a server it is made of its key, so that all nodes have the same."""
 
 
 class Capture(_Section):

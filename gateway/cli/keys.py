@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 
 from gateway import clock, keys
 from gateway.cli import place
-from gateway.datadir import DataDirError, prepare, secret
+from gateway.datadir import DataDirError, prepare
 from gateway.keys import Actor, KeyRefusedError
+from gateway.pepper import pepper_of
 from gateway.settings_file import SettingsError
 from gateway.state import StateError, opened
 
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _create(arguments: argparse.Namespace) -> int:
     settings = place.settings(arguments)
     data = prepare(settings.data)
-    pepper = secret(settings.keys.pepper_file or data.root / "pepper")
+    pepper = pepper_of(settings, data)
     key = keys.new_secret()
     with opened(data.state) as state:
         stored = keys.create(

@@ -26,7 +26,8 @@ from gateway.control.policies import PolicyReader
 from gateway.control.policy_files import PolicyTextError
 from gateway.control.shadow.comparers import Comparers
 from gateway.control.table import base_table
-from gateway.datadir import DataDir, DataDirError, secret
+from gateway.datadir import DataDir, DataDirError
+from gateway.pepper import pepper_of
 from gateway.policy_text import SUFFIXES, surroundings
 from gateway.settings import Settings
 from gateway.settings_file import SettingsError
@@ -208,7 +209,7 @@ def _job(arguments: argparse.Namespace) -> Job:
 
 
 def _terms(settings: Settings, data: DataDir) -> Terms:
-    pepper = secret(settings.keys.pepper_file or data.root / "pepper").hex()
+    pepper = pepper_of(settings, data).hex()
     return Terms(pepper, price_overrides(settings.prices), settings.capture.redact)
 
 

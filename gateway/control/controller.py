@@ -99,8 +99,8 @@ class Controller:
     _outage: Outage = field(init=False)
     _away: str = field(default="", init=False)
     """Why the shared state could not be used when it was last tried."""
-    _restored: int = field(default=0, init=False)
-    """Records that the shared state had lost, when it was last looked."""
+    _forgot: int = field(default=0, init=False)
+    """Times the shared state forgot, when it was last looked."""
     _trouble: dict[str, str] = field(default_factory=dict[str, str], init=False)
     _told: dict[str, bytes] = field(default_factory=dict[str, bytes], init=False)
 
@@ -186,9 +186,8 @@ class Controller:
             if self.leader.leads or shared.leader(now) is not None:
                 self._vouched_at = now
             self._stored = shared.rollouts()
-            restored = shared.counts().restored
-            if restored != self._restored:  # it forgot, and nobody saw it go
-                self._restored = restored
+            if shared.counts().forgot != self._forgot:  # and nobody saw it go
+                self._forgot = shared.counts().forgot
                 self.reading.outbox.offer_again()
             self._follow_kill(now)
             if self._is_due("heard", HEARD_S, now):

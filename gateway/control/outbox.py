@@ -68,6 +68,8 @@ class Outbox:
     """They, and those that it has and could still lose."""
     _offered: dict[str, int] = field(default_factory=dict[str, int], init=False)
     """Route -> the last event that it has."""
+    _taken: dict[str, int] = field(default_factory=dict[str, int], init=False)
+    """Route -> the last event that a snapshot held when it was last looked."""
     _next: int = field(default=1, init=False)
 
     def load(self, host: str) -> None:
@@ -142,13 +144,15 @@ class Outbox:
                 continue
             self._offered |= {route: number for number, route, _ in rows}
             self.pending -= len(rows)
-        if self._kept > self.pending:
-            self._let_go(shared.taken(self.node))
+        taken = shared.taken(self.node)
+        if taken != self._taken or self._kept - self.pending > OFFERED_KEPT:
+            self._let_go(taken)
         return set(full)
 
     def offer_again(self) -> None:
         """The shared state may have lost what it was offered: it is offered all that no snapshot is known to hold."""
         self._offered.clear()
+        self._taken = {}
         self.pending = self._kept
 
     def _let_go(self, taken: dict[str, int]) -> None:
@@ -158,6 +162,7 @@ class Outbox:
             gone = self.state.execute(_GONE, (_json(offered),)).rowcount
             gone += self.state.execute(_OLD, (_json(self._offered), OFFERED_KEPT)).rowcount
         self._kept -= gone
+        self._taken = taken
 
     def will_serve(self, version: int, routes: dict[str, Served]) -> None:
         """Note what a routing table serves, before it is published.

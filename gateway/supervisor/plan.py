@@ -16,6 +16,7 @@ from gateway.control import recording
 from gateway.control.shadow import boot as shadow_boot
 from gateway.control.table import base_table, litellm_socket
 from gateway.datadir import DataDir, DataDirError, secret
+from gateway.pepper import pepper_of
 from gateway.policy_text import surroundings
 from gateway.settings import Limits, Prices, Settings, Tls, Upstream
 from gateway.state_place import StatePlace
@@ -74,7 +75,7 @@ def read_secrets(settings: Settings, data: DataDir, environment: Mapping[str, st
             )
     return Secrets(
         journal_key=secret(settings.capture.journal_key_file or data.root / "journal.key"),
-        pepper=secret(settings.keys.pepper_file or data.root / "pepper"),
+        pepper=pepper_of(settings, data),
         admin_token=token,
         state=state_place.find(settings, data, environment),
     )

@@ -15,6 +15,7 @@ from gateway.control.state.link import TRIES, Command, Link, Reply
 from gateway.control.state.port import Decided, Event, Node, Order, Snapshot, StateDownError, Stored
 from gateway.control.state.redis import RedisState
 from gateway.control.state.redis_base import key
+from gateway.control.state.redis_rollouts import GATHER_S
 from gateway.state_url import Server, server
 from tests.contract.stores import RedisStore
 from tests.fakes.redis_server import RedisServer, running
@@ -107,12 +108,48 @@ def test_a_flush_gives_no_old_epoch_back(store: RedisStore, raw: redis.Redis) ->
     old = climb(one, 10_000)
     two.rollouts()
     raw.flushall()
-    new = two.lead("n2", NOW)
+    assert two.lead("n2", NOW) is None
+    assert two.leader(NOW) == "n2"  # nobody else may: it waits for what others have seen
+    new = two.lead("n2", NOW + GATHER_S)
     assert new is not None
     assert new > old
     assert not one.store("triage", stored(50_000), expected=1, epoch=old)
     two.rollouts()
     assert not one.store("triage", stored(50_000), expected=1, epoch=old)
+
+
+def test_the_newest_copy_that_any_node_has_is_put_back(store: RedisStore, raw: redis.Redis) -> None:
+    """Every node copies evidence as it is kept; after a flush a new leader begins with the best there is."""
+    one, two = store.open(), store.open()
+    epoch = climb(one, 10_000)
+    assert one.keep_snapshot("triage", Snapshot(b"old", {"n1": 3, "n2": 4}, 7), epoch=epoch)
+    assert two.taken("n2") == {"triage": 4}
+    best = Snapshot(b"new", {"n1": 5, "n2": 9}, 14)
+    assert one.keep_snapshot("triage", best, epoch=epoch)
+    raw.flushall()
+    assert two.lead("n2", NOW) is None
+    assert two.taken("n2") == {"triage": 4}  # what came after it two has no copy of: it is to be offered again
+    assert one.taken("n1") == {"triage": 5}
+    new = two.lead("n2", NOW + GATHER_S)
+    assert new is not None
+    assert new > epoch
+    assert two.snapshot("triage") == best
+    assert two.taken("n2") == {"triage": 9}
+
+
+def test_a_server_that_forgot_is_noticed_by_all(store: RedisStore, raw: redis.Redis) -> None:
+    """Also by a node for which another one put everything back: what it had offered is gone all the same."""
+    one, two = store.open(), store.open()
+    climb(one, 10_000)
+    for state in (one, two):
+        state.taken("n1")
+    assert (one.counts().forgot, two.counts().forgot) == (0, 0)
+    raw.flushall()
+    one.rollouts()
+    for _ in range(2):
+        for state in (one, two):
+            state.taken("n1")
+    assert (one.counts().forgot, two.counts().forgot) == (1, 1)
 
 
 def test_an_epoch_given_twice_is_the_later_ones(store: RedisStore, raw: redis.Redis) -> None:

@@ -137,6 +137,8 @@ class Counts(msgspec.Struct, frozen=True):
     """Records that were not ours: forged, altered, or sealed with another key."""
     restored: int = 0
     """Records that the store had lost, or had an older version of, and that were written again."""
+    forgot: int = 0
+    """Times the store was found to know nothing of what it knew: what was offered is to be offered again."""
 
 
 class SharedState(Protocol):
@@ -194,7 +196,10 @@ class SharedState(Protocol):
         ...
 
     def taken(self, node: str) -> dict[str, int]:
-        """Route -> the last of the node's events that the kept snapshot holds: only these cannot be lost any more."""
+        """Route -> the last of the node's events that a snapshot holds which nobody can lose any more.
+
+        On a server such a snapshot is one of which this node has a copy: asking also brings the copies up to date.
+        """
         ...
 
     def forget_offered(self, route: str, up_to: Mapping[str, int]) -> None:

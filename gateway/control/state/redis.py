@@ -17,7 +17,7 @@ class RedisState(Rollouts, Events, Told):
 
     def counts(self) -> Counts:
         """As the port says."""
-        return Counts(refused=self._seal.refused, restored=self._restored)
+        return Counts(refused=self._seal.refused, restored=self._restored, forgot=self._forgot)
 
     def close(self) -> None:
         """As the port says."""

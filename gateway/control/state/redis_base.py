@@ -46,6 +46,11 @@ class Base:
         """This process, among all that ever lead."""
         self._has_led = False
         self._restored: int = 0
+        self._forgot: int = 0
+        self._memory = b""
+        """What the server's memory is called: another name, another memory."""
+        self._gathers_since: float | None = None
+        """When this process came to lead a server that had forgotten everything."""
 
     @contextlib.contextmanager
     def _call(self) -> Generator[None]:
@@ -98,6 +103,10 @@ class Base:
                 for field, record in pairs(flat).items()
                 if (value := self._ours(f"{place}/{field}", record, kind)) is not None
             }
+
+    def _positions(self, route: str, record: Reply) -> dict[str, int]:
+        """How far the kept snapshot is; what somebody else wrote holds nothing."""
+        return {} if record is None else self._ours(f"positions/{route}", record, dict[str, int]) or {}
 
     def _led(self, record: Reply) -> Led | None:
         """Who was last given an epoch; what somebody else wrote there gives nobody any."""

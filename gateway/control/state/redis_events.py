@@ -43,17 +43,6 @@ class Events(Base):
                 if (event := self._event(route, node, entry)) is not None
             ]
 
-    def taken(self, node: str) -> dict[str, int]:
-        """As the port says."""
-        with self._call():
-            (records,) = self._link.ask(("HGETALL", key("positions")))
-            found = {
-                route: self._positions(route, record)
-                for name, record in zip(records[::2], records[1::2], strict=True)
-                for route in (name.decode(),)
-            }
-        return {route: positions[node] for route, positions in found.items() if node in positions}
-
     def forget_offered(self, route: str, up_to: Mapping[str, int]) -> None:
         """As the port says."""
         with self._call():
@@ -94,10 +83,6 @@ class Events(Base):
         event = Event(node, _number(name), route, b"")
         body = self._ours(_place(event), fields[1], bytes)
         return None if body is None else Event(node, event.number, route, body)
-
-    def _positions(self, route: str, record: Reply) -> dict[str, int]:
-        """How far the kept snapshot is; what somebody else wrote holds nothing."""
-        return {} if record is None else self._ours(f"positions/{route}", record, dict[str, int]) or {}
 
 
 def _stream(route: str, node: str) -> str:

@@ -1,5 +1,7 @@
 """Leadership, rollouts and evidence on a server: the records that must keep one history."""
 
+import secrets
+
 import msgspec
 
 from gateway.control.state.link import Command, Reply
@@ -7,6 +9,9 @@ from gateway.control.state.newest import Copy, Kind, is_behind
 from gateway.control.state.port import LEASE_S, Snapshot, Stored
 from gateway.control.state.redis_base import Base, Led, key, pairs
 from gateway.control.state.sealed import ForgedError
+
+GATHER_S = 3.0
+"""How long: every node that is there asks several times a second."""
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -19,10 +24,13 @@ class Evidence(msgspec.Struct, frozen=True):
 class Rollouts(Base):
     """Its part of `SharedState`."""
 
-    def lead(self, node: str, now: float) -> int | None:  # noqa: ARG002 -- the server's own clock ends the lease
-        """As the port says."""
+    def lead(self, node: str, now: float) -> int | None:
+        """As the port says. Who comes to lead a server that forgot waits until the other nodes have put back what
+        they have seen: one of them may have seen more.
+        """
         lease, term = key("lease"), key("epoch")
         led: list[int] = []
+        forgot: list[bool] = []
 
         def decide(found: list[Reply]) -> list[Command] | None:
             record = self._led(found[0])
@@ -33,6 +41,7 @@ class Rollouts(Base):
                 return None
             epoch = max(record.epoch if record else 0, self._newest.epoch) + 1
             led[:] = [epoch]
+            forgot[:] = [record is None and found[1] is None and self._newest.epoch > 0]
             sealed = self._sealed("epoch", Led(epoch, node, self._holder))
             return [("SET", term, sealed), ("SET", lease, epoch, "PX", int(LEASE_S * 1000))]
 
@@ -41,6 +50,11 @@ class Rollouts(Base):
                 return None
         self._has_led = True
         self._newest.epoch = max(self._newest.epoch, led[0])
+        if any(forgot):
+            self._gathers_since = now
+        if self._gathers_since is not None and 0 <= now - self._gathers_since < GATHER_S:
+            return None
+        self._gathers_since = None
         return led[0]
 
     def resign(self, node: str) -> None:  # noqa: ARG002 -- the lease is this process's, or not
@@ -129,6 +143,34 @@ class Rollouts(Base):
         if done:
             self._newest.put("snapshot", route, Copy(epoch, snapshot.seq, 0, record))
         return done
+
+    def taken(self, node: str) -> dict[str, int]:
+        """As the port says."""
+        with self._call():
+            self._recognise()
+            (flat,) = self._link.ask(("HGETALL", key("positions")))
+            there = {route: self._positions(route, record) for route, record in pairs(flat).items()}
+            for route in sorted({*there, *self._newest.routes("snapshot")}):
+                if there.get(route, {}) != self._copied(route):
+                    self._newer("snapshot", route, *self._link.ask(("HGET", key("snapshots"), route)))
+            copied = {route: self._copied(route) for route in self._newest.routes("snapshot")}
+        return {route: positions[node] for route, positions in copied.items() if node in positions}
+
+    def _recognise(self) -> None:
+        """See whether the server still has the memory it had."""
+        (name,) = self._link.ask(("GET", key("memory")))
+        if name is None:
+            self._link.ask(("SET", key("memory"), secrets.token_hex(8), "NX"))
+            (name,) = self._link.ask(("GET", key("memory")))
+        self._forgot += self._memory not in (b"", name)
+        self._memory = name
+
+    def _copied(self, route: str) -> dict[str, int]:
+        """How far the snapshot is of which this node has a copy."""
+        copy = self._newest.get("snapshot", route)
+        if copy is None:
+            return {}
+        return self._opened(f"snapshot/{route}", copy.record, Evidence).snapshot.positions
 
     def _leads(self, led: Led | None, epoch: int) -> bool:
         """Whether this process was the last to be given an epoch, and it is this one.

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.checkup_state import shared_state
 from gateway.datadir import DataDir
+from gateway.pepper import pepper_of
 from gateway.settings import Settings
 from tests.fakes.redis_server import running
 
@@ -32,6 +33,23 @@ def test_a_server_that_is_away_or_locked(tmp_path: Path) -> None:
     at = {"state": f"unix://{tmp_path}/nothing", "state_key_file": key}
     assert found(tmp_path, **at) == [("failure", "state")]
     assert found(tmp_path, **at, state_password_env="NOPE") == [("failure", "state")]
+
+
+def test_a_pepper_of_its_own(tmp_path: Path) -> None:
+    """A node that assigns otherwise than its fellows is worth a warning; one that is told its pepper, or has the
+    common one, is not.
+    """
+    key = tmp_path / "k"
+    key.write_text("ab" * 32)
+    settings = Settings.model_validate({"state": f"unix://{tmp_path}/nothing", "state_key_file": key})
+    at = {"state": settings.state, "state_key_file": key}
+    pepper_of(settings, DataDir(tmp_path))
+    assert found(tmp_path, **at) == [("failure", "state")]
+    (tmp_path / "pepper").write_text("cd" * 32)
+    assert found(tmp_path, **at) == [("warning", "pepper"), ("failure", "state")]
+    assert found(tmp_path, **at, keys={"pepper_file": tmp_path / "pepper"}) == [("failure", "state")]
+    (tmp_path / "pepper").write_text("no pepper")
+    assert found(tmp_path, **at) == [("failure", "pepper"), ("failure", "state")]
 
 
 @pytest.mark.parametrize("kind", ["redis", "valkey"])
