@@ -8,8 +8,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Literal
 
 import msgspec
 
@@ -28,10 +26,8 @@ from records.journal.frames import (
 SYNC_INTERVAL_S = 0.02
 RETRY_S = 1.0
 """How long a writer that met a full or failing disk waits before it tries again."""
-COMMIT_BYTES = 256 * 1024
-"""Bodies that may gather for one frame, unless they are one exchange's. A megabyte of them falls out of the processor's
-cache between join and seal, and its memory is mapped anew each time: for 32 of 32 KB, a third more a request in all.
-"""
+COMMIT_BYTES = 1024 * 1024
+"""Bodies that may gather for one frame, unless they are one exchange's."""
 LATE = 1024
 """Most ends of open exchanges that wait for a disk that takes them."""
 
@@ -90,10 +86,8 @@ class JournalWriter:
         """Ends of open exchanges, without bodies, that the disk has not taken yet."""
         self._created_at = 0.0
         self._retired: deque[int] = deque()
-        self._dirty = False
-        """Something is written that is not synced, and the syncer was asked to."""
-        self._asked: SimpleQueue[Literal["sync", "close"]] = SimpleQueue()
-        """Of the syncer. The queue is one call into C for each side, where an Event is a dozen in Python."""
+        self._dirty = threading.Event()
+        self._closing = threading.Event()
         self._syncer = threading.Thread(target=self._sync_forever, name="journal-sync", daemon=True)
         self._syncer.start()
 
@@ -252,7 +246,8 @@ class JournalWriter:
             os.lseek(self._fd, self._size, os.SEEK_SET)
             raise OSError(errno.ENOSPC, "short write")
         self._size += size
-        self._ask_for_sync()
+        if not self._dirty.is_set():
+            self._dirty.set()
 
     def _fail(self, error: OSError) -> None:
         self._gap_reason = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "io_error"
@@ -307,29 +302,17 @@ class JournalWriter:
     def _drop_segment(self) -> None:
         if self._fd >= 0:
             self._retired.append(self._fd)
-            self._ask_for_sync()
+            self._dirty.set()
         self._fd, self._size = -1, 0
 
     # Durability ---------------------------------------------------------------------------------------------------
 
-    def _ask_for_sync(self) -> None:
-        if not self._dirty:
-            self._dirty = True
-            self._asked.put("sync")
-
     def _sync_forever(self) -> None:
-        closing = False
-        while not closing:
-            closing = self._asked.get() == "close" or self._closes_meanwhile()
-            self._dirty = False
+        while not self._closing.is_set():
+            self._dirty.wait()
+            self._closing.wait(SYNC_INTERVAL_S)  # one sync for all that is written meanwhile
+            self._dirty.clear()
             self._sync()
-
-    def _closes_meanwhile(self) -> bool:
-        """Wait for more to be written, so that there is one sync for all; True: there will be no more."""
-        try:
-            return self._asked.get(timeout=SYNC_INTERVAL_S) == "close"
-        except Empty:
-            return False
 
     def _sync(self) -> None:
         """Sync what is written. Runs in the syncer's thread, the only one that closes a segment."""
@@ -350,7 +333,8 @@ class JournalWriter:
     def close(self) -> None:
         """Write and sync what is left, and let go of the directory."""
         self.commit()
-        self._asked.put("close")
+        self._closing.set()
+        self._dirty.set()
         self._syncer.join(timeout=5.0)
         if self._gap_exchanges or self._gap_bodies or self._late:
             try:

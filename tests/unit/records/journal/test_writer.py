@@ -5,7 +5,6 @@ import os
 import resource
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -510,17 +509,3 @@ def test_what_was_written_is_synced(tmp_path: Path, disk: Disk, monkeypatch: pyt
     fill(tmp_path / "w", 30, segment_bytes=2048)
     inodes = {segment_path(tmp_path / "w", number).stat().st_ino for number in segments(tmp_path / "w")}
     assert inodes <= set(synced)
-
-
-def test_an_open_journal_is_synced_each_time_that_something_was_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Soon, without being closed, and whoever closes it twice does no harm."""
-    synced: SimpleQueue[int] = SimpleQueue()
-    monkeypatch.setattr(os, "fdatasync", synced.put)
-    writer = JournalWriter(tmp_path / "w", KEY, now=Hand())
-    for number in (1, 2, 3):
-        keep_whole(writer, number)
-        synced.get(timeout=5.0)
-    writer.close()
-    writer.close()
