@@ -278,14 +278,18 @@ class Worker:
         live = self.live
         live[INDEX["connections"]] = len(self.connections)
         live[INDEX["upstream_connections"]] = self.client.connections
-        live[INDEX["lost_exchanges"]] = journal.losses.exchanges
-        live[INDEX["lost_bodies"]] = journal.losses.bodies
-        live[INDEX["sync_errors"]] = journal.sync_errors
+        self._show_losses()
         live[INDEX["killed"]] = self._watch.killed
         live[INDEX["lease_expired"]] = not self._watch.candidate_allowed(now)
         live[INDEX["table_seen_at"]] = int(self.wall() - self._watch.lease_age_s(now))
         live[INDEX["loop_lag_us"]] = int(max(0.0, self._worst_lag_s) * 1_000_000)
         self._worst_lag_s = 0.0
+
+    def _show_losses(self) -> None:
+        live, journal = self.live, self.journal
+        live[INDEX["lost_exchanges"]] = journal.losses.exchanges
+        live[INDEX["lost_bodies"]] = journal.losses.bodies
+        live[INDEX["sync_errors"]] = journal.sync_errors
 
     def kill(self) -> None:
         """Baseline only, on every worker of this data directory, until the kill file is removed."""
@@ -311,6 +315,7 @@ class Worker:
             life.break_off("upstream_broken")
         self.client.close()
         self.journal.close()
+        self._show_losses()
         self._live.close()
 
 

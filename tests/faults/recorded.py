@@ -129,7 +129,10 @@ async def _until_recorded(records: Path, found: KillsFound) -> None:
     """Wait until all is recorded, as long as the records grow; what is missing then is missing."""
     recorded, until_s = 0, clock.monotonic() + SETTLE_S
     while clock.monotonic() < until_s:
-        known = {row.id for row in rows(records)}
+        try:
+            known = {row.id for row in rows(records)}
+        except duckdb.IOException:  # a file that was listed is merged into another by now
+            continue
         if found.completed.keys() <= known:
             return
         if len(known) > recorded:
