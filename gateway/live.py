@@ -19,7 +19,6 @@ COUNTERS = (
     "breaker_opened",
     "lost_exchanges",  # not in the journal
     "lost_bodies",
-    "journal_frames",
     "sync_errors",
     "parse_errors",  # connections closed for malformed HTTP
     "hook_errors",  # our own bugs, caught at a fence

@@ -13,6 +13,7 @@ import msgspec
 from gateway import clock
 from gateway.cli import place
 from gateway.datadir import DataDirError, replace, secret
+from gateway.pepper import pepper_of
 from gateway.settings_file import SettingsError
 from records import forgetting
 from records.forgetting import Forgotten, Kind, Subject
@@ -101,8 +102,8 @@ def _forget(arguments: argparse.Namespace) -> int:
     data = place.data(arguments)
     kind: Kind
     if arguments.user is not None:
-        pepper_file = None if arguments.data else place.settings(arguments).keys.pepper_file
-        kind, value = "user", user_hash(arguments.user, secret(pepper_file or data.root / "pepper"))
+        pepper = secret(data.root / "pepper") if arguments.data else pepper_of(place.settings(arguments), data)
+        kind, value = "user", user_hash(arguments.user, pepper)
     elif arguments.key is not None:
         kind, value = "key", arguments.key
     elif arguments.conversation is not None:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.control.tail import Found, Progress, Tail
+from gateway.control.tail import Progress, Tail
 from records.exchange import Exchange
-from records.journal.reader import segment_path, segments, workers
+from records.journal.reader import Found, segment_path, segments, workers
 
 Needed = Callable[[str], int | None]
 """By worker, the first segment that somebody else still reads: it and later ones stay. None: none does."""

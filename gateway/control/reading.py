@@ -10,9 +10,9 @@ from gateway.control import readers
 from gateway.control.intake import Intake, Ready, Told, watermark
 from gateway.control.journals import Journals
 from gateway.control.outbox import Outbox
-from gateway.control.tail import Found
 from records.comparison import Comparison
 from records.exchange import Exchange, Note
+from records.journal.reader import Found
 
 BYTES = 2 * 1024 * 1024
 """Of frames, read in one step: keys and policies wait for it, so it takes no longer than a part of a second."""

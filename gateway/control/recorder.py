@@ -28,7 +28,7 @@ from gateway.control.journals import Journals
 from gateway.control.making import maker_for
 from gateway.control.readers import needed_from
 from gateway.control.recording import RecorderBoot, decode
-from gateway.control.tail import Found, Progress
+from gateway.control.tail import Progress
 from gateway.control.tally import Tally, expose
 from gateway.datadir import replace
 from gateway.log import Log
@@ -39,6 +39,7 @@ from records import forgetting
 from records.comparison import Comparison
 from records.exchange import Exchange, Feedback, Gap, Note
 from records.forgetting import Forgotten, Sieve
+from records.journal.reader import Found
 from records.record import Maker, Record, Vote, bare
 from records.store import Change, Store
 from records.table import EXCHANGES, FEEDBACK, NOTED

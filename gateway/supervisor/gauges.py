@@ -11,7 +11,7 @@ from gateway.telemetry.metrics import PREFIX, Sample
 
 _PLAIN = (
     *("requests", "shed", "refused", "app_gone", "upstream_errors", "candidate_errors", "fallbacks", "broken"),
-    *("breaker_opened", "lost_exchanges", "lost_bodies", "journal_frames", "sync_errors", "parse_errors"),
+    *("breaker_opened", "lost_exchanges", "lost_bodies", "sync_errors", "parse_errors"),
     "hook_errors",
 )
 _CLASSES = {"2xx": "responses_2xx", "4xx": "responses_4xx", "5xx": "responses_5xx"}

@@ -101,7 +101,6 @@ METRICS: tuple[Metric, ...] = (
         ("worker_breaker_opened_total", "counter", "Times a worker stopped asking a candidate.", (), ()),
         ("worker_lost_exchanges_total", "counter", "Exchanges that did not get into the journal.", (), ()),
         ("worker_lost_bodies_total", "counter", "Exchanges whose bodies did not get into the journal.", (), ()),
-        ("worker_journal_frames_total", "counter", "Frames written to the journal.", (), ()),
         ("worker_sync_errors_total", "counter", "Times the disk refused to make the journal durable.", (), ()),
         ("worker_parse_errors_total", "counter", "Connections closed for malformed HTTP.", (), ()),
         ("worker_hook_errors_total", "counter", "Faults of our own, caught at a fence.", (), ()),

@@ -32,9 +32,7 @@ class Turn:
     def add(self, outlet: "Outlet") -> None:
         """Send for this one too."""
         self._outlets.append(outlet)
-        if not self._comes:
-            self._comes = True
-            self._soon(self.end)
+        self.wake()
 
     def end(self) -> None:
         """End it now: something must not wait."""

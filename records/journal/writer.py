@@ -103,12 +103,11 @@ class JournalWriter:
         if not self.bodies and (request_body or response_body):
             self._bodiless += 1
             request_body = response_body = b""
-        asked_bytes, answered_bytes = len(request_body), len(response_body)
-        if self._wholes_bytes + asked_bytes + answered_bytes > COMMIT_BYTES:
+        size = len(request_body) + len(response_body)
+        if self._wholes_bytes + size > COMMIT_BYTES:
             self.commit()
-        head = encode_meta(meta)
-        self._wholes += (LENGTHS.pack(len(head), asked_bytes, answered_bytes), head, request_body, response_body)
-        self._wholes_bytes += asked_bytes + answered_bytes
+        self._wholes += _pieces(encode_meta(meta), request_body, response_body)
+        self._wholes_bytes += size
 
     def commit(self) -> bool:
         """Write the finished exchanges that have gathered; False: they are lost."""
@@ -169,10 +168,9 @@ class JournalWriter:
         if left_out:
             request_body = response_body = b""
         head = encode_meta(meta)
-        lengths = LENGTHS.pack(len(head), len(request_body), len(response_body))
-        kept = self._append(kind, b"".join((lengths, head, request_body, response_body)))
+        kept = self._append(kind, b"".join(_pieces(head, request_body, response_body)))
         if not kept and kind is Kind.CLOSE:
-            self._delay(LENGTHS.pack(len(head), 0, 0) + head)
+            self._delay(b"".join(_pieces(head, b"", b"")))
         elif not kept:
             self._lose(exchanges=1)
         elif left_out or holed:
@@ -348,6 +346,11 @@ class JournalWriter:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _pieces(head: bytes, request_body: bytes, response_body: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """An exchange as it stands in a frame."""
+    return LENGTHS.pack(len(head), len(request_body), len(response_body)), head, request_body, response_body
 
 
 def _id_bytes(meta: Meta) -> bytes:

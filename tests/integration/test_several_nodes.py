@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,7 @@ from tests.integration.test_serve import POLICY, ask
 pytestmark = pytest.mark.slow
 
 ROUTE = "support-triage"
+STATE_KEY = "ab" * 32
 
 
 @pytest.fixture(params=["redis", "valkey"])
@@ -26,25 +28,36 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield found
 
 
+@contextmanager
+def two_nodes(
+    folder: Path, server: RedisServer, policy: str, *, frontier: FakeUpstream, student: FakeUpstream
+) -> Iterator[list[Serving]]:
+    """Two nodes that share the state and its key, and nothing else."""
+    (folder / "state.key").write_text(STATE_KEY)
+    settings = (
+        f"upstreams: {{openai: {{base_url: '{frontier.base_url}'}}, "
+        f"vllm: {{kind: vllm, base_url: '{student.base_url}'}}}}\n"
+        f"state: {server.url}\nstate_key_file: {folder / 'state.key'}\n"
+    )
+    found: list[Serving] = []
+    for name in ("one", "two"):
+        (folder / name / "policies").mkdir(parents=True)
+        (folder / name / "policies" / "a.yaml").write_text(policy)
+        found.append(Serving(folder / name, settings, worker=REAL))
+    with found[0], found[1]:
+        for node in found:
+            node.await_ready()
+            node.await_control()
+        yield found
+
+
 @pytest.fixture
 def nodes(tmp_path: Path, server: RedisServer) -> Iterator[list[Serving]]:
-    (tmp_path / "state.key").write_text("ab" * 32)
-    with in_thread(FakeUpstream(require_key=False)) as upstream:
-        url = upstream.base_url
-        settings = (
-            f"upstreams: {{openai: {{base_url: '{url}'}}, vllm: {{kind: vllm, base_url: '{url}'}}}}\n"
-            f"state: {server.url}\nstate_key_file: {tmp_path / 'state.key'}\n"
-        )
-        found: list[Serving] = []
-        for name in ("one", "two"):
-            (tmp_path / name / "policies").mkdir(parents=True)
-            (tmp_path / name / "policies" / "a.yaml").write_text(POLICY)
-            found.append(Serving(tmp_path / name, settings, worker=REAL))
-        with found[0], found[1]:
-            for node in found:
-                node.await_ready()
-                node.await_control()
-            yield found
+    with (
+        in_thread(FakeUpstream(require_key=False)) as upstream,
+        two_nodes(tmp_path, server, POLICY, frontier=upstream, student=upstream) as found,
+    ):
+        yield found
 
 
 def weight_ppm(node: Serving) -> int:

@@ -22,8 +22,8 @@ from tests.fakes.openai_answers import WORDS, fake_usage
 from tests.fakes.redis_server import RedisServer, running
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import Entry, FakeUpstream
-from tests.integration.serving import REAL, Serving, await_true
-from tests.integration.test_several_nodes import ROUTE, leader, post, weight_ppm
+from tests.integration.serving import Serving, await_true
+from tests.integration.test_several_nodes import ROUTE, STATE_KEY, leader, post, two_nodes, weight_ppm
 
 pytestmark = pytest.mark.slow
 
@@ -37,9 +37,6 @@ assign: {{by: [user]}}
 compare: [exact]
 stages: [shadow, 50%, 100%]
 """
-
-
-SECRET = "ab" * 32
 
 
 def asked(upstream: FakeUpstream) -> list[Entry]:
@@ -117,28 +114,17 @@ def redis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def place(tmp_path: Path, redis: RedisServer) -> StatePlace:
-    return StatePlace(str(tmp_path / "unused.db"), redis.url, key=SECRET)
+    return StatePlace(str(tmp_path / "unused.db"), redis.url, key=STATE_KEY)
 
 
 @pytest.fixture
 def town(tmp_path: Path, redis: RedisServer) -> Iterator[Town]:
-    (tmp_path / "state.key").write_text(SECRET)
-    with in_thread(FakeUpstream(require_key=False)) as frontier, in_thread(FakeUpstream(require_key=False)) as student:
-        settings = (
-            f"upstreams: {{openai: {{base_url: '{frontier.base_url}'}}, "
-            f"vllm: {{kind: vllm, base_url: '{student.base_url}'}}}}\n"
-            f"state: {redis.url}\nstate_key_file: {tmp_path / 'state.key'}\n"
-        )
-        nodes: list[Serving] = []
-        for name in ("one", "two"):
-            (tmp_path / name / "policies").mkdir(parents=True)
-            (tmp_path / name / "policies" / "a.yaml").write_text(POLICY)
-            nodes.append(Serving(tmp_path / name, settings, worker=REAL))
-        with nodes[0], nodes[1]:
-            for node in nodes:
-                node.await_ready()
-                node.await_control()
-            yield Town(nodes, frontier, student)
+    with (
+        in_thread(FakeUpstream(require_key=False)) as frontier,
+        in_thread(FakeUpstream(require_key=False)) as student,
+        two_nodes(tmp_path, redis, POLICY, frontier=frontier, student=student) as nodes,
+    ):
+        yield Town(nodes, frontier, student)
 
 
 def observed(place: StatePlace) -> int:

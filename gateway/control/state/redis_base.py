@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gateway.control.state.link import Link, Reply
-from gateway.control.state.newest import Newest
+from gateway.control.state.newest import Copy, Newest
 from gateway.control.state.port import MAX_BYTES, StateDownError
 from gateway.control.state.sealed import ForgedError, NewerError, Seal
 
@@ -47,6 +47,8 @@ class Base:
         self._has_led = False
         self._restored: int = 0
         self._forgot: int = 0
+        self._read: dict[str, tuple[Copy, dict[str, int]]] = {}
+        """Route -> the copy of its snapshot that was read last, and how far it is."""
         self._memory = b""
         """What the server's memory is called: another name, another memory."""
         self._gathers_since: float | None = None

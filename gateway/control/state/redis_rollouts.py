@@ -170,7 +170,11 @@ class Rollouts(Base):
         copy = self._newest.get("snapshot", route)
         if copy is None:
             return {}
-        return self._opened(f"snapshot/{route}", copy.record, Evidence).snapshot.positions
+        known = self._read.get(route)
+        if known is None or known[0] is not copy:  # a snapshot is long, and this is asked several times a second
+            known = copy, self._opened(f"snapshot/{route}", copy.record, Evidence).snapshot.positions
+            self._read[route] = known
+        return known[1]
 
     def _leads(self, led: Led | None, epoch: int) -> bool:
         """Whether this process was the last to be given an epoch, and it is this one.
