@@ -11,6 +11,7 @@ import pytest
 from tests.fakes.faults import Fault
 from tests.fakes.upstream import FakeUpstream
 from tests.faults.raw_http import App, read_response, request
+from tests.faults.upstream import Call, RawUpstream
 
 ASKED = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}).encode()
 STREAMED = json.dumps({"model": "gpt-4o", "messages": [], "stream": True}).encode()
@@ -147,3 +148,23 @@ async def test_echo_gives_the_requests_bytes_back():
     raw = request(ASKED, b"X-Any: \xc3\xa9")
     async with asked_of(Fault(), echo=True) as (app, _):
         assert (await app.ask(raw)).body == raw
+
+
+async def test_connections_dropped_while_a_request_is_read_end_quietly():
+    """A request whose connection was aborted under it is seen as hung up on, and breaks nothing in the fake itself."""
+
+    async def drop(call: Call) -> None:
+        upstream.drop_connections()
+        await call.gone.wait()
+
+    async def hold(call: Call) -> None:
+        await asyncio.Event().wait()
+
+    async with RawUpstream(hold, on_head=drop) as upstream:
+        app = await App.connect(upstream.port)
+        app.writer.write(request(ASKED, KEY))
+        with suppress(ConnectionError):
+            assert await asyncio.wait_for(app.reader.read(), DEADLINE_S) == b""
+        app.close()
+
+    assert [call.gone_at is not None for call in upstream.heads] == [True]

@@ -17,6 +17,8 @@ class Call:
     request: Message
     writer: asyncio.StreamWriter
     connection: int
+    gone: asyncio.Event
+    """Set when the gateway hung up, or the connection was aborted."""
     at: float
     gone_at: float | None = None
     """When the gateway hung up before the answer was written."""
@@ -47,10 +49,15 @@ class _Connection(asyncio.StreamReaderProtocol):
         super().connection_lost(exc)
 
 
-async def _watch(call: Call, script: asyncio.Task[None]) -> None:
-    connection = call.writer.transport.get_protocol()
+def _gone(writer: asyncio.StreamWriter) -> asyncio.Event:
+    """Of a connection that was made this moment: one that has ended may have no protocol any more."""
+    connection = writer.transport.get_protocol()
     assert isinstance(connection, _Connection)
-    await connection.gone.wait()
+    return connection.gone
+
+
+async def _watch(call: Call, script: asyncio.Task[None]) -> None:
+    await call.gone.wait()
     call.gone_at = clock.monotonic()
     script.cancel()
 
@@ -104,15 +111,15 @@ class RawUpstream:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert self._group is not None
-        self._group.create_task(self._serve(reader, writer))
+        self._group.create_task(self._serve(reader, writer, _gone(writer)))
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gone: asyncio.Event) -> None:
         self.connections += 1
         self.open += 1
         number = self.connections
         self._writers.add(writer)
         try:
-            while not writer.is_closing() and await self._answer(reader, writer, number):
+            while not writer.is_closing() and await self._answer(reader, writer, number, gone):
                 pass
         except OSError:
             pass  # the gateway hung up: the ledger has it
@@ -121,11 +128,13 @@ class RawUpstream:
             self._writers.discard(writer)
             writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> bool:
+    async def _answer(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int, gone: asyncio.Event
+    ) -> bool:
         begun: list[Call] = []
 
         async def on_head(head: Message) -> None:
-            begun.append(Call(head, writer, number, clock.monotonic()))
+            begun.append(Call(head, writer, number, gone, clock.monotonic()))
             if self.keep_calls:
                 self.heads.append(begun[0])
             if head.get(b"expect").lower() == b"100-continue":
