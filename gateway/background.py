@@ -4,12 +4,15 @@ Rules:
 1. Keys are the gateway's own. Nothing of an app's head goes out, and of its body nothing that would be kept there.
 2. One deadline holds for a whole call, a bound for a whole answer; nothing that an upstream does raises.
 3. A variant is asked as the data plane would ask it, and its answer is read as an app would get it.
-4. Times are of one clock. Where our own loop was late meanwhile, they mean nothing, and it is said.
+4. Times are of one clock. Where our own loop was late meanwhile, or read no further for a while, they mean nothing,
+   and it is said.
+5. Of one upstream's answers together, so much is read in a second: one that floods costs the apps' worker nothing.
 """
 
 import asyncio
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import msgspec
 
@@ -17,9 +20,10 @@ from gateway.adapt.answer import StreamAdapter, adapt_whole
 from gateway.adapt.asked import Asked
 from gateway.adapt.problem import classify
 from gateway.adapt.request import Adapted, Unfit, adapt_request
+from gateway.pacing import Pace
 from gateway.transport.client import Client
 from gateway.transport.failure import Failure
-from gateway.transport.sending import Reply
+from gateway.transport.sending import Reply, Sending
 from gateway.upstreams import Destination, UpstreamError, make_ready
 from policies.routing import Upstream, Variant
 from records.wire import assemble, problem, usage
@@ -28,6 +32,8 @@ from shadow.ports import NOT_READY, UNFIT, Ask, Heard
 ANSWER_BYTES = 8 * 1024 * 1024
 """A longer answer is none: as much of the app's own is kept."""
 PROBLEM_BYTES = 64 * 1024
+AT_ONCE_BYTES, BYTES_PER_S = 4 * 1024 * 1024, 2 * 1024 * 1024
+"""What is read of one upstream: some eight thousand events of a stream a second, an eighth of a core to read."""
 LATE_S = 0.02
 """Our loop being later than this voids the timing of what was under way."""
 TICK_S = 0.01
@@ -79,11 +85,20 @@ class LoopWatch:
 class Background:
     """Asks upstreams. Implements `shadow.ports.Model`."""
 
-    def __init__(self, client: Client, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        now: Callable[[], float],
+        *,
+        at_once_bytes: int = AT_ONCE_BYTES,
+        bytes_per_s: int = BYTES_PER_S,
+    ) -> None:
         self._client = client
         self._now = now
+        self._new_pace = partial(Pace, at_once_bytes, bytes_per_s)
         self._watch = LoopWatch(now)
         self._destinations: dict[str, Destination] = {}
+        self._paces: dict[str, Pace] = {}
         self._adopted: object = None
 
     def adopt(self, upstreams: Iterable[Upstream], keys: Mapping[str, str]) -> list[str]:
@@ -93,6 +108,7 @@ class Background:
             return problems  # connections are kept by target, and targets are made here
         self._adopted = (upstreams, dict(keys))
         self._destinations = {}
+        self._paces = {upstream.name: self._new_pace() for upstream in upstreams}
         for upstream in upstreams:
             name = upstream.name if upstream.name in keys else None
             own = msgspec.structs.replace(upstream, api_key_file=None, api_key_env=name)
@@ -125,15 +141,17 @@ class Background:
         return heard.body if heard.is_good else None
 
     async def _hear(self, destination: Destination, request: bytes, ask: Ask, adapted: Adapted | None) -> Heard:
-        hearing = _Hearing(ask, adapted, self._now)
+        hearing = _Hearing(ask, adapted, self._now, self._paces[ask.upstream])
         method = request.partition(b" ")[0]
         with self._watch.timing() as was_late:
             sending = self._client.send(destination.target, b"", method, request, hearing, last=True)
+            hearing.sending = sending
             try:
                 await _within(ask, hearing)
             except TimeoutError:
                 hearing.fail("total_timeout")
             finally:
+                hearing.read_on()
                 if hearing.is_left:
                     sending.leave()
                 elif not hearing.ended:
@@ -163,8 +181,10 @@ async def _within(ask: Ask, hearing: "_Hearing") -> None:
 class _Hearing:
     """One answer, as it comes. Implements `transport.sending.Listener`."""
 
-    def __init__(self, ask: Ask, adapted: Adapted | None, now: Callable[[], float]) -> None:
+    def __init__(self, ask: Ask, adapted: Adapted | None, now: Callable[[], float], pace: Pace) -> None:
         self.begun, self.done = asyncio.Event(), asyncio.Event()
+        self.sending: Sending | None = None
+        """Whose answer it is."""
         self.ended = False
         """The upstream has nothing more to say."""
         self.is_left = False
@@ -176,6 +196,10 @@ class _Hearing:
         self._adapter = StreamAdapter(*self._shape) if self._shape is not None and self._shape[0].stream else None
         self._surface: assemble.Surface = assemble.surface_of(ask.path)
         self._now = now
+        self._pace = pace
+        self._resting: asyncio.TimerHandle | None = None
+        """Until then nothing is read."""
+        self._was_slowed = False
         self._started_s = now()
         self._first_s: float | None = None
         self._total_s: float | None = None
@@ -201,12 +225,18 @@ class _Hearing:
     def on_head(self, reply: Reply) -> None:
         """The answer's head."""
         self._reply = reply
+        stated = reply.get(b"content-length") or b""
+        if 200 <= reply.status < 300 and stated.isdigit() and int(stated) > ANSWER_BYTES:
+            self.fail("too_large")
 
     def on_data(self, data: bytes, *, ended: bool) -> None:
         """Bytes of the answer."""
         self.ended = ended
         if self.done.is_set() or self._reply is None:
             return
+        wait_s = self._pace.after(len(data), self._now())
+        if wait_s > 0 and not ended:
+            self._rest(wait_s)
         if not 200 <= self._reply.status < 300:
             self._take(data, PROBLEM_BYTES)
             if ended or self._bytes > PROBLEM_BYTES:
@@ -223,6 +253,21 @@ class _Hearing:
         """There will be no (more) answer."""
         self.ended = True
         self.fail(str(failure))
+
+    def _rest(self, wait_s: float) -> None:
+        """Read nothing for so long."""
+        if self.sending is None or self._resting is not None:
+            return
+        self._was_slowed = True
+        self.sending.pause_reading()
+        self._resting = asyncio.get_running_loop().call_later(wait_s, self.read_on)
+
+    def read_on(self) -> None:
+        """Read what comes from now on."""
+        if self._resting is not None and self.sending is not None:
+            self._resting.cancel()
+            self._resting = None
+            self.sending.resume_reading()
 
     def _take(self, data: bytes, limit: int) -> bool:
         self._bytes += len(data)
@@ -267,7 +312,7 @@ class _Hearing:
         body, counted = (b"", None) if self._error else self._read()
         return Heard(
             status, body, self._error, first_s, total_s,
-            timing_void=timing_void, usage=counted, blamed=self._blamed,
+            timing_void=timing_void or self._was_slowed, usage=counted, blamed=self._blamed,
         )  # fmt: skip
 
     def _read(self) -> tuple[bytes, usage.Usage | None]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway import clock
-from gateway.background import ANSWER_BYTES, LATE_S, TICK_S, Background, LoopWatch
+from gateway.background import ANSWER_BYTES, AT_ONCE_BYTES, BYTES_PER_S, LATE_S, TICK_S, Background, LoopWatch
 from gateway.transport.client import Client
 from policies.routing import Upstream, Variant
 from shadow.ports import NOT_READY, UNFIT, Ask
@@ -21,16 +21,21 @@ CHAT = "/v1/chat/completions"
 SOON_S = 0.2
 """A deadline that the upstream is meant to miss."""
 VARIANT = Variant("model", "tuned")
+TOO_LARGE = '{"choices": "' + "x" * ANSWER_BYTES + '"}'
 
 
 @asynccontextmanager
 async def asking(
-    *faults: Fault, keys: dict[str, str] | None = None, kind: Any = "openai", **how: Any
+    *faults: Fault,
+    keys: dict[str, str] | None = None,
+    kind: Any = "openai",
+    pace: tuple[int, int] = (AT_ONCE_BYTES, BYTES_PER_S),
+    **how: Any,
 ) -> AsyncIterator[tuple[Background, FakeUpstream]]:
     async with FakeUpstream(Speaker("tuned", **how), require_key=False) as upstream, asyncio.TaskGroup() as tasks:
         upstream.plan(*faults)
         client = Client(now=clock.monotonic, tasks=tasks)
-        background = Background(client, clock.monotonic)
+        background = Background(client, clock.monotonic, at_once_bytes=pace[0], bytes_per_s=pace[1])
         assert background.adopt([Upstream("model", upstream.base_url, kind=kind)], keys or {}) == []
         yield background, upstream
         client.close()
@@ -144,12 +149,13 @@ async def test_own_request_goes_as_it_is():
         (Fault(cut="error_event", after=3), True, "server_error"),
         (Fault(framing="bad_chunk", after=3), True, "malformed"),
         (Fault(status=500, body="x" * 100_000), False, "server_error"),
-        (Fault(body='{"choices": "' + "x" * ANSWER_BYTES + '"}'), False, "too_large"),
+        (Fault(body=TOO_LARGE), False, "too_large"),
+        (Fault(body=TOO_LARGE, framing="close"), False, "too_large"),
     ],
 )
 async def test_failures_are_words(fault: Fault, streamed: bool, error: str):  # noqa: FBT001 -- a column of the table
     """Whatever an upstream does instead of answering is one word of a closed list, and no answer."""
-    async with asking(fault) as (background, _):
+    async with asking(fault, pace=(2 * ANSWER_BYTES, ANSWER_BYTES)) as (background, _):
         heard = await background.ask(ask(stream=streamed))
 
     assert (heard.error, heard.body, heard.is_good) == (error, b"", False)
@@ -185,6 +191,29 @@ async def test_one_deadline_for_all(fault: Fault, streamed: bool):  # noqa: FBT0
 
     assert heard.error == "total_timeout"
     assert heard.total_s >= SOON_S
+
+
+async def test_of_one_upstream_no_more_is_read_than_its_pace():
+    """An answer that comes faster than an upstream is read is whole all the same, later, and its times mean nothing."""
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "x" * (1 << 21)}}
+    answer = json.dumps({"choices": [choice]})
+    async with asking(Fault(body=answer), pace=(1 << 16, 1 << 22)) as (background, _):
+        heard = await background.ask(ask())
+
+    assert heard.is_good
+    assert heard.timing_void
+    assert heard.total_s > 0.2  # half a second's worth, less what one read may bring
+
+
+async def test_a_flood_ends_with_its_deadline():
+    """What was not read of a flood when its time was up is never read, and its connection is closed."""
+    async with asking(Fault(endless=True), pace=(1 << 10, 1 << 10)) as (background, upstream):
+        heard = await background.ask(ask(stream=True, deadline_s=SOON_S))
+        async with asyncio.timeout(5.0):
+            while upstream.ledger[0].cancelled_at is None:  # noqa: ASYNC110 -- the upstream's own task sees it
+                await asyncio.sleep(0.001)
+
+    assert (heard.error, heard.timing_void) == ("total_timeout", True)
 
 
 async def test_variant_has_deadlines_of_its_own():
