@@ -7,6 +7,7 @@ blocks in which nothing is, so that a busy machine is as busy for both.
 import asyncio
 import contextlib
 import json
+import math
 import os
 import re
 import signal
@@ -35,6 +36,10 @@ SETTLE_S = 1.5
 BLOCK_S = 4.0
 SLOWER_MS, SLOWER = 2.0, 0.03
 """What may be added to the 99th percentile: so much, or that share of it."""
+TIMES = ("first_ms", "total_ms")
+MAD_TO_SD, MEDIAN_ERROR = 1.4826, 1.2533
+UNDECIDED_PAIRS = 4
+"""So many times the blocks are measured at most where the first of them cannot tell."""
 GROWN_BYTES = 16 << 20
 CONTROL = ("controller", "recorder", "shadow", "admin")
 CANDIDATES = ("dead", "black-holed", "hung", "slow", "failing", "endless", "garbage", "huge")
@@ -90,10 +95,27 @@ class Compared:
     became: Counter[str] = field(default_factory=Counter[str])
     """What the shadow says of the calls it made in broken blocks."""
 
+    def _differences_ms(self, kind: str) -> list[float]:
+        pairs = zip(getattr(self.healthy, kind), getattr(self.broken, kind), strict=True)
+        return [p99(broken) - p99(healthy) for healthy, broken in pairs]
+
     def added_ms(self, kind: str) -> float:
         """To the 99th percentile: the median over neighbouring blocks."""
-        pairs = zip(getattr(self.healthy, kind), getattr(self.broken, kind), strict=True)
-        return statistics.median(p99(broken) - p99(healthy) for healthy, broken in pairs)
+        return statistics.median(self._differences_ms(kind))
+
+    def error_ms(self, kind: str) -> float:
+        """The standard error of `added_ms`, from the median absolute deviation, as of a normal distribution."""
+        differences, added = self._differences_ms(kind), self.added_ms(kind)
+        deviation = statistics.median(abs(each - added) for each in differences)
+        return MEDIAN_ERROR * MAD_TO_SD * deviation / math.sqrt(len(differences))
+
+    def bar_ms(self, kind: str) -> float:
+        """The most that may be added."""
+        return max(SLOWER_MS, SLOWER * self.all_p99_ms(kind)[0])
+
+    def undecided(self) -> bool:
+        """Whether what is added is nearer to the bar than the blocks so far can tell."""
+        return any(abs(self.added_ms(kind) - self.bar_ms(kind)) <= self.error_ms(kind) for kind in TIMES)
 
     def all_p99_ms(self, kind: str) -> tuple[float, float]:
         """Of all healthy blocks together, and of all broken ones."""
@@ -104,30 +126,30 @@ class Compared:
         """Whether no app felt it."""
         if self.healthy.errors or self.broken.errors or self.grown_bytes > GROWN_BYTES:
             return False
-        return all(
-            self.added_ms(kind) <= max(SLOWER_MS, SLOWER * self.all_p99_ms(kind)[0])
-            for kind in ("first_ms", "total_ms")
-        )
+        return all(self.added_ms(kind) <= self.bar_ms(kind) for kind in TIMES)
 
     def line(self) -> str:
         """One row of the table."""
         asked = sum(map(len, self.broken.total_ms))
         errors = sum(self.broken.errors.values()) + sum(self.healthy.errors.values())
         times = "".join(
-            "{:6.1f} {:6.1f} {:+6.2f}  ".format(*self.all_p99_ms(kind), self.added_ms(kind))
-            for kind in ("first_ms", "total_ms")
+            "{:6.1f} {:6.1f} {:+6.2f} ±{:4.2f}  ".format(
+                *self.all_p99_ms(kind), self.added_ms(kind), self.error_ms(kind)
+            )
+            for kind in TIMES
         )
         became = ", ".join(f"{name} {number}" for name, number in self.became.most_common(2)) or "nothing"
         grown = self.grown_bytes / (1 << 20)
-        return f"{self.name:24} {asked:5} {errors:4} {times}{grown:+6.1f}  {became}"
+        blocks = len(self.broken.total_ms)
+        return f"{self.name:24} {blocks:6} {asked:5} {errors:4} {times}{grown:+6.1f}  {became}"
 
 
 HEAD = (
-    f"{'':34} {'first byte, p99 ms':>20}  {'whole, p99 ms':>20}\n{'':24} {'asked':>5} {'err':>4} "
-    + f"{'well':>6} {'ill':>6} {'added':>6}  " * 2
+    f"{'':41} {'first byte, p99 ms':>26}  {'whole, p99 ms':>26}\n{'':24} {'blocks':>6} {'asked':>5} {'err':>4} "
+    + f"{'well':>6} {'ill':>6} {'added':>6}        " * 2
     + f"{'MiB':>5}  the shadow's calls"
 )
-"""Of apps' answers; `added` is the median over neighbouring blocks."""
+"""Of apps' answers; `added` is the median over neighbouring blocks, with its standard error."""
 
 
 @dataclass(slots=True)
@@ -276,7 +298,9 @@ async def _compare(site: Site, name: str, *, pairs: int, seconds: float) -> Comp
     found = Compared(name)
     await site.block(Felt(), seconds / 4)  # warm
     before = site.worker_bytes()
-    for _ in range(pairs):
+    while len(found.healthy.total_ms) < pairs or (
+        found.undecided() and len(found.healthy.total_ms) < pairs * UNDECIDED_PAIRS
+    ):
         await site.block(found.healthy, seconds)
         async with site.broken(name):
             became = site.became()

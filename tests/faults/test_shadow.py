@@ -35,3 +35,15 @@ def test_what_is_felt_breaks_the_promise() -> None:
     assert not Compared("x", well, ill).held()
     assert not CpuFound([110.2], [100.0], mirrored=1).held()
     assert CpuFound([109.0], [100.0], mirrored=1).held()
+
+
+def test_what_blocks_cannot_tell_is_undecided() -> None:
+    """Scattered differences around the bar are undecided; differences that agree are not, on either side of it."""
+    well = Felt([[10.0]] * 4, [[10.0]] * 4)
+
+    def added(*values: float) -> Compared:
+        return Compared("x", well, Felt([[10.0 + value] for value in values], [[10.0]] * 4))
+
+    assert added(0.0, 4.0, 1.0, 5.0).undecided()
+    assert not added(0.1, 0.3, 0.2, 0.1).undecided()
+    assert not added(9.1, 9.3, 9.2, 9.1).undecided()
