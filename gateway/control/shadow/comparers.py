@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from records.record import Maker
 from shadow.comparing import Comparing, Options
 from shadow.embedder import Embedder
 from shadow.judge import Bench, Judge
+from shadow.judging.controls import Trust
 from shadow.judging.prompt import Style
 from shadow.lanes import Budget
 from shadow.plan import ShadowRoute
@@ -35,6 +36,18 @@ class _EmbeddingOptions(msgspec.Struct):
     upstream: str
     model: str
     sample: int
+
+
+LICENCES = 256
+"""Most routes whose judges are remembered."""
+
+
+class Licence(msgspec.Struct, frozen=True, array_like=True):
+    """What its hidden controls say of a route's judge: kept across restarts, so that none is a pardon."""
+
+    judge: str
+    """A hash of all that it was told: another judge has another."""
+    trust: Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +80,19 @@ class Comparers:
     """Tags and hidden controls of judges are hashes under it."""
     not_ready: Callable[[str], None] = lambda _: None
     """Told what cannot be used, and so says nothing of any pair."""
+    earlier: Mapping[str, Licence] = field(default_factory=dict[str, Licence])
+    """By route, of before a restart."""
+    _licences: dict[str, Licence] = field(init=False)
+    _judges: dict[str, tuple[str, Judge]] = field(default_factory=dict[str, tuple[str, Judge]], init=False)
+    """By route, each with its hash."""
     _made: dict[str, tuple[object, Comparing]] = field(
         default_factory=dict[str, tuple[object, Comparing]], init=False
     )  # fmt: skip
     _programs: dict[str, list[OwnScorer]] = field(default_factory=dict[str, list[OwnScorer]], init=False)
     """Users' scorers, which have processes, by route."""
+
+    def __post_init__(self) -> None:
+        self._licences = dict(self.earlier)
 
     def of(self, route: ShadowRoute) -> Comparing:
         """The route's comparators; a judge that is told the same stays the one it was.
@@ -105,7 +126,18 @@ class Comparers:
             del self._made[name]
             self._stop(name)
 
+    def licences(self) -> dict[str, Licence]:
+        """What is known of the judges, by route, those at work last."""
+        for route, (judge, at_work) in self._judges.items():
+            self._licences.pop(route, None)
+            self._licences[route] = Licence(judge, at_work.trust)
+        while len(self._licences) > LICENCES:
+            del self._licences[next(iter(self._licences))]
+        return dict(self._licences)
+
     def _stop(self, route: str) -> None:
+        self.licences()
+        self._judges.pop(route, None)
         for program in self._programs.pop(route, ()):
             program.close()
 
@@ -132,4 +164,12 @@ class Comparers:
             cost = self.maker().prices.cost(pricing.Asked(told.upstream, told.model, self.wall()), heard.usage)
             return cost.usd if cost is not None else 0.0
 
-        return Judge(self.model, bench, Purse(self.budget, route, self.wall), cost_usd)
+        judge = Judge(self.model, bench, Purse(self.budget, route, self.wall), cost_usd)
+        named = hashlib.sha256(
+            msgspec.json.encode((route.candidate_key, route.compare, route.metric, rubric))
+        ).hexdigest()
+        known = self._licences.get(route.route)
+        if known is not None and known.judge == named:
+            judge.trust = known.trust
+        self._judges[route.route] = named, judge
+        return judge

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.control import readers
+from gateway.control.shadow.comparers import Licence
 from gateway.control.tail import Position, Progress
 from records.comparison import Asked, Came, Comparison
 from records.exchange import Note
@@ -68,6 +69,8 @@ class Kept(readers.Reader, frozen=True):
     day: int = 0
     """Days since 1970 (UTC) of what is spent."""
     spent_usd: dict[str, float] = msgspec.field(default_factory=dict[str, float])
+    """By route."""
+    judges: dict[str, Licence] = msgspec.field(default_factory=dict[str, Licence])
     """By route."""
 
 

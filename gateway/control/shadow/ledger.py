@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.control import readers
 from gateway.control.shadow.boot import ShadowBoot
+from gateway.control.shadow.comparers import Licence
 from gateway.control.shadow.debts import IGNORES, NAME, PREFIX, Debts, Kept, Key, load, needed, written
 from gateway.control.tail import Progress
 from records.comparison import Comparison
@@ -68,7 +69,7 @@ class Ledger:
         """End a segment that is old, so that it can be recorded and removed."""
         self._journal.rotate_older_than(created_before)
 
-    def kept(self, progress: Mapping[str, Progress], *, is_idle: bool) -> Kept:
+    def kept(self, progress: Mapping[str, Progress], judges: dict[str, Licence], *, is_idle: bool) -> Kept:
         """Our word now. `progress`: how far the journals are read; `is_idle`: nobody wants anything of them."""
         workers = self.debts.workers(progress)
         first = {} if is_idle and not len(self.debts) else needed(workers)
@@ -79,6 +80,7 @@ class Ledger:
             owed=self.debts.rows(),
             day=self.budget.day,
             spent_usd=dict(self.budget.spent_usd),
+            judges=judges,
         )
 
     def keep(self, kept: Kept) -> None:

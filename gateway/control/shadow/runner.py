@@ -84,8 +84,9 @@ class Runner:
         self.engines = Engines(self.background)
         secret = bytes.fromhex(boot.pepper)
         self.comparers = Comparers(
-            self.background, self.ledger.budget, lambda: self._mirror.maker, wall, secret, self._not_ready
-        )
+            self.background, self.ledger.budget, lambda: self._mirror.maker, wall, secret, self._not_ready,
+            self.ledger.before.judges,
+        )  # fmt: skip
         self._mirror = Mirror(self.background, self.comparers.of, maker_for(boot, None), wall, self._met_error)
         self._journals = Journals(
             Path(boot.journal),
@@ -119,7 +120,7 @@ class Runner:
     def kept(self) -> Kept:
         """How far we are."""
         progress = self._journals.progress() if self._has_read else self.ledger.before.workers
-        return self.ledger.kept(progress, is_idle=self.is_idle)
+        return self.ledger.kept(progress, self.comparers.licences(), is_idle=self.is_idle)
 
     @property
     def is_idle(self) -> bool:

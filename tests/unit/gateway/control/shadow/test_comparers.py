@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from gateway.control.shadow.comparers import Comparers, Purse
+from gateway.control.shadow.comparers import LICENCES, Comparers, Licence, Purse
 from records.pricing import Override, PriceBook
 from records.record import Maker
 from records.redact import Redactor
 from records.wire.usage import Usage
 from shadow.judge import Judge
+from shadow.judging.controls import Trust
 from shadow.lanes import Budget
 from shadow.plan import ShadowRoute
 from shadow.ports import Heard
@@ -25,9 +26,13 @@ JUDGED: tuple[dict[str, dict[str, object]], ...] = (
 )
 
 
-def comparers(prices: PriceBook | None = None, budget: Budget | None = None) -> Comparers:
+def comparers(
+    prices: PriceBook | None = None, budget: Budget | None = None, earlier: dict[str, Licence] | None = None
+) -> Comparers:
     maker = Maker(b"p", Redactor(frozenset()), prices or PriceBook({}), {})
-    return Comparers(Scripted(good()), budget or Budget(), lambda: maker, lambda: 100.0, b"secret")
+    return Comparers(
+        Scripted(good()), budget or Budget(), lambda: maker, lambda: 100.0, b"secret", earlier=earlier or {}
+    )
 
 
 def scorers_of(made: Comparers, of: ShadowRoute) -> dict[str, Any]:
@@ -49,6 +54,33 @@ def test_a_judge_stays_the_one_it_was(tmp_path: Path):
 
     assert made.of(route(compare=JUDGED, metric="judge", folder=str(tmp_path), sample_ppm=1)) is first
     assert made.of(route(compare=JUDGED, metric="exact", folder=str(tmp_path))) is not first
+
+
+def test_a_restart_is_no_pardon(tmp_path: Path):
+    """A suspended judge is so after a restart, and after its route was gone; one told otherwise begins anew."""
+    (tmp_path / "triage.md").write_text("Is the intent right?")
+    told = route(compare=JUDGED, metric="judge", folder=str(tmp_path))
+    made = comparers()
+    judge_of(made, told).trust = Trust(7, (False,) * 7, suspended=True)
+    made.keep(())
+    assert judge_of(made, told).trust.suspended
+
+    again = comparers(earlier=made.licences())
+    assert again.licences() == made.licences()
+    assert judge_of(again, told).trust == Trust(7, (False,) * 7, suspended=True)
+    (tmp_path / "triage.md").write_text("Is it polite?")
+    assert judge_of(comparers(earlier=made.licences()), told).trust == Trust()
+
+
+def test_licences_are_bounded(tmp_path: Path):
+    """Of more routes than are remembered, those whose judges were at work last are kept."""
+    (tmp_path / "triage.md").write_text("")
+    made = comparers(earlier={f"r{number}": Licence("x", Trust()) for number in range(LICENCES)})
+    judge_of(made, route(compare=JUDGED, metric="judge", folder=str(tmp_path)))
+    found = made.licences()
+    assert len(found) == LICENCES
+    assert list(found)[-1] == "support"
+    assert "r0" not in found
 
 
 def test_a_judge_is_told_its_rubric(tmp_path: Path):

@@ -4,11 +4,13 @@ from pathlib import Path
 
 from gateway import clock
 from gateway.control import readers
+from gateway.control.shadow.comparers import Licence
 from gateway.control.shadow.debts import NAME, Debts, Kept, Owed, load, needed, written
 from gateway.control.tail import Position, Progress
 from records.comparison import Comparison
 from records.exchange import Note
 from records.journal.writer import JournalWriter
+from shadow.judging.controls import Trust
 from tests.integration.recording import KEY
 from tests.integration.shadowing import note
 from tests.unit.shadow.drawing import drawn
@@ -61,7 +63,7 @@ def test_what_is_kept_is_read_back(tmp_path: Path):
     """The shadow's word comes back whole, and is a reader's word to the recorder."""
     kept = Kept(
         first={"w1": 2}, ignores=("shadow-",), workers={"w1": Progress(Position(3, 1))}, owed=(OWED,), day=9,
-        spent_usd={"support": 0.5},
+        spent_usd={"support": 0.5}, judges={"support": Licence("abc", Trust(3, (True, False), suspended=True))},
     )  # fmt: skip
     readers.write(tmp_path, NAME, kept)
 

@@ -23,12 +23,12 @@ def test_a_row_is_owed_until_it_is_written(tmp_path: Path):
     assert ledger.is_blocked
     ledger.write_waiting()
     assert ledger.is_blocked
-    assert [owed.exchange_id for owed in ledger.kept(PROGRESS, is_idle=False).owed] == [call.exchange.meta.id]
+    assert [owed.exchange_id for owed in ledger.kept(PROGRESS, {}, is_idle=False).owed] == [call.exchange.meta.id]
 
     ledger._journal.frames = True
     ledger.write_waiting()
     assert not ledger.is_blocked
-    assert ledger.kept(PROGRESS, is_idle=False).owed == ()
+    assert ledger.kept(PROGRESS, {}, is_idle=False).owed == ()
     ledger.close()
     assert [row.exchange_id for row in Stage(tmp_path).rows()] == [call.exchange.meta.id]
 
@@ -42,7 +42,7 @@ def test_a_new_ledger_goes_on_from_the_old_one(tmp_path: Path):
         first.debts.add(call, Position(2, 0))
     first.budget.spend("support", 0.7, 100.0)
     first.write(row_of(calls[0], "answered", "", at=1.0))
-    first.keep(first.kept(PROGRESS, is_idle=False))
+    first.keep(first.kept(PROGRESS, {}, is_idle=False))
     first.write(row_of(calls[1], "answered", "", at=1.0))
     first.close()
 
@@ -52,21 +52,21 @@ def test_a_new_ledger_goes_on_from_the_old_one(tmp_path: Path):
     assert calls[1].key in second.written
     assert second.budget.spent_usd == {"support": 0.7}
     own = [name for name in second.before.first if name.startswith("shadow-")]
-    assert own[0] in second.kept(PROGRESS, is_idle=False).first
+    assert own[0] in second.kept(PROGRESS, {}, is_idle=False).first
     second.own_word_is_out()
-    assert own[0] not in second.kept(PROGRESS, is_idle=False).first
+    assert own[0] not in second.kept(PROGRESS, {}, is_idle=False).first
     second.close()
 
 
 def test_nothing_to_do_holds_nothing_but_debts(tmp_path: Path):
     """Without routes only what is owed keeps a journal."""
     ledger = Ledger(Stage(tmp_path).boot(), clock.wall)
-    idle = ledger.kept(PROGRESS, is_idle=True)
+    idle = ledger.kept(PROGRESS, {}, is_idle=True)
     assert idle.ignores == (readers.EVERYTHING,)
     assert "w1" not in idle.first
     assert idle.workers == PROGRESS
 
     ledger.debts.add(drawn(worker="w1"), Position(2, 0))
-    assert ledger.kept(PROGRESS, is_idle=True).first["w1"] == 2
+    assert ledger.kept(PROGRESS, {}, is_idle=True).first["w1"] == 2
     ledger.rotate(0.0)
     ledger.close()
