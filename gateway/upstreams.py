@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
-from gateway.transport.message import HOP_BY_HOP, Head, Preamble, Request
+from gateway.transport.message import HOP_BY_HOP, LENGTH_MARK, Head, Preamble
 from gateway.transport.sending import Target
 from policies.routing import Upstream
 
@@ -16,7 +16,7 @@ _CREDENTIALS = (b"authorization", b"api-key", b"x-api-key")
 CANDIDATE_PASSES = (b"traceparent", b"tracestate", b"x-client-request-id")
 _OWN_HEAD = (
     b"POST %b HTTP/1.1\r\nhost: %b\r\ncontent-type: application/json\r\naccept: application/json, text/event-stream\r\n"
-    b"accept-encoding: identity\r\nuser-agent: crossfade\r\ncontent-length: %d%b%b\r\n\r\n"
+    b"accept-encoding: identity\r\nuser-agent: crossfade\r\ncontent-length: %b%b%b\r\n\r\n"
 )
 """Of a request of our own making: path, host, length, and more lines, each behind a CRLF."""
 
@@ -73,25 +73,22 @@ class Destination:
         first_line = head.raw[: len(head.raw) - len(head.lines)]
         return first_line + lines + b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
-    def candidate_head(self, request: Request, body: bytes) -> bytes:
-        """The head of a request of our own making: nothing of the app's but its trace."""
-        preamble = request.preamble
-        traced = [
-            b"\r\n%b: %b" % (name, value) for name in CANDIDATE_PASSES if (value := preamble.get(name)) is not None
-        ]
-        return self._own_head(self.path(preamble.target), body, b"".join(traced))
+    def candidate_head(self, asked: Preamble) -> bytes:
+        """The head of a request of our own making, its length a `LENGTH_MARK`: nothing of the app's but its trace."""
+        traced = [b"\r\n%b: %b" % (name, value) for name in CANDIDATE_PASSES if (value := asked.get(name)) is not None]
+        return self._own_head(self.path(asked.target), LENGTH_MARK, b"".join(traced))
 
     def background_head(self, target: bytes, body: bytes) -> bytes:
         """The head of a request that nobody waits for: nothing of any app's."""
-        return self._own_head(self.path(target), body)
+        return self._own_head(self.path(target), b"%d" % len(body))
 
     def page_head(self, path: bytes) -> bytes:
         """The head of a GET for a page of the server itself, beside its API: `/metrics`."""
         lines = b"GET %b HTTP/1.1\r\nhost: %b\r\nuser-agent: crossfade\r\naccept: */*"
         return lines % (self.base.removesuffix(b"/v1") + path, self.host) + self.own + b"\r\n\r\n"
 
-    def _own_head(self, path: bytes, body: bytes, more: bytes = b"") -> bytes:
-        return _OWN_HEAD % (path, self.host, len(body), more, self.own)
+    def _own_head(self, path: bytes, length: bytes, more: bytes = b"") -> bytes:
+        return _OWN_HEAD % (path, self.host, length, more, self.own)
 
 
 def make_ready(

@@ -13,6 +13,7 @@ _SURFACES: tuple[tuple[str, Surface], ...] = (
     ("/completions", "completions"),
     ("/responses", "responses"),
 )
+_USUAL: dict[str, Surface] = {"/v1" + ending: surface for ending, surface in _SURFACES}
 
 
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
@@ -65,7 +66,8 @@ _ASKED = _Ask.__struct_fields__
 
 def surface_of(path: str) -> Surface | None:
     """Which endpoint `path` (without its query) is; None: not one that a candidate can answer."""
-    return next((surface for ending, surface in _SURFACES if path.endswith(ending)), None)
+    usual = _USUAL.get(path)
+    return usual or next((surface for ending, surface in _SURFACES if path.endswith(ending)), None)
 
 
 def read_asked(fields: Mapping[str, msgspec.Raw], surface: Surface) -> Asked:

@@ -6,12 +6,14 @@ found here: such a request is `Unfit`, and the baseline answers it.
 Source: wire.md A2 and A3 in words; vLLM 0.32 and 0.33 as observed.
 """
 
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import Literal, TypeGuard
 
 import msgspec
 
 from gateway.adapt.asked import UNREADABLE, Asked, read_asked, surface_of
+from policies.request import PlainTurn
 from policies.routing import Variant
 
 Kind = Literal["openai", "vllm", "sglang", "triton", "litellm"]
@@ -63,8 +65,12 @@ _FIELDS = msgspec.json.Decoder(Fields)
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 
 
-def adapt_request(body: bytes, path: str, variant: Variant, *, kind: Kind) -> Adapted | Unfit:
+def adapt_request(
+    body: bytes, path: str, variant: Variant, *, kind: Kind, turns: Sequence[PlainTurn] = ()
+) -> Adapted | Unfit:
     """The copy of `body` that `variant` is sent, its upstream being of `kind`; `path` is without its query.
+
+    `turns`: the conversation, where it was read before and is text alone; otherwise it is read here.
 
     Engines get explicit OpenAI defaults, roles their chat templates know, and nothing they refuse or would keep.
     The variant's `set` comes last but for the model: it overrides everything above it.
@@ -78,13 +84,13 @@ def adapt_request(body: bytes, path: str, variant: Variant, *, kind: Kind) -> Ad
         for name in variant.drop:
             fields.pop(name, None)
         if kind in _ENGINES:
-            turns = "input" if surface == "responses" else "messages"
-            raw = fields.get(turns)
-            messages = _MESSAGES.decode(raw) if _is_list(raw) else []
+            name = "input" if surface == "responses" else "messages"
+            messages = turns or _messages(fields.get(name))
             if not all(map(_has_valid_arguments, messages)):
                 return Unfit("invalid_tool_arguments")
             _adapt_for_engine(fields, asked)
-            _adapt_roles(fields, turns, [message.role for message in messages])
+            if name in fields:
+                _adapt_roles(fields, name, [message.role for message in messages])
         _ask_for_usage(fields, asked)
     except (*UNREADABLE, KeyError):  # KeyError: a message without content
         return Unfit("malformed")
@@ -150,9 +156,13 @@ def _merge(messages: list[Fields]) -> Fields:
     return messages[0] | {"content": _raw(parts)}
 
 
-def _has_valid_arguments(turn: _Message) -> bool:
+def _messages(raw: msgspec.Raw | None) -> Sequence[_Message]:
+    return _MESSAGES.decode(raw) if _is_list(raw) else ()
+
+
+def _has_valid_arguments(turn: _Message | PlainTurn) -> bool:
     """Whether a turn's tool calls' arguments are JSON objects each: a chat template fails on anything else."""
-    if not turn.tool_calls and turn.type != "function_call":
+    if isinstance(turn, PlainTurn) or (not turn.tool_calls and turn.type != "function_call"):
         return True
     texts = [call.function.arguments for call in turn.tool_calls or () if call.function]
     if turn.type == "function_call":

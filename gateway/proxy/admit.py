@@ -58,18 +58,17 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
 UNROUTED = Plan()
 
 
-def plan(state: State, known: Known, body: bytes, *, request_id: str) -> Plan:
-    """Decide for one request whose body is whole.
+def plan(state: State, known: Known, read: matching.Body | None, *, request_id: str) -> Plan:
+    """Decide for one request whose body is whole. `read`: the body; None: no route knows what to make of it.
 
     Every reason for the baseline comes before the assignment, but for those that cost something: a request that the
     candidate would not have got anyway does not count as a fallback.
     """
-    read = matching.read_body(body)
     if read is None:
         return UNROUTED
     caller = known.caller
     name = caller.key.name if caller.key is not None else ""
-    call = matching.Call(known.path, known.headers, name, caller.id, read, len(body))
+    call = matching.Call(known.path, known.headers, name, caller.id, read, len(read.raw))
     model = read.fields.model or ""
     route = matching.find(state.serving.table.routes, call)
     if route is None:

@@ -61,15 +61,16 @@ class CandidateRelay:
     def start(self) -> None:
         """Send the request, and start the clock on it."""
         body = self._adapted.body
-        head = self._destination.candidate_head(self._app.request, body)
+        app, destination = self._app, self._destination
+        head = app.candidate_head(destination, len(body))
         loop = asyncio.get_running_loop()
         # A whole answer has no first token before its last: only its total time can be too long.
         first_byte_s = self._variant.first_byte_s if self._adapted.asked.stream else None
         for limit_s, expire in ((first_byte_s, self._first_byte_late), (self._variant.total_s, self._total_late)):
             if limit_s is not None:
                 self._timers.append(loop.call_later(limit_s, expire))
-        self._sending = self._verdicts.client.send(self._destination.target, b"", b"POST", head + body, self, last=True)
-        self._app.use(self._sending)
+        self._sending = self._verdicts.client.send(destination.target, b"", b"POST", head + body, self, last=True)
+        app.use(self._sending)
 
     def cancel(self) -> None:
         """The app is gone, or its connection broke."""

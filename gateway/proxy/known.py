@@ -24,8 +24,8 @@ class Known:
     """
 
     __slots__ = (
-        "_heads", "_told", "caller", "headers", "kept_bytes", "method", "no_train", "path", "pin", "read_s", "reads",
-        "retry_count", "target",
+        "_candidate_heads", "_heads", "_told", "caller", "headers", "kept_bytes", "method", "no_train", "path", "pin",
+        "read_s", "reads", "retry_count", "target",
     )  # fmt: skip
 
     def __init__(self, preamble: Preamble, serving: Serving, callers: Callers) -> None:
@@ -42,6 +42,7 @@ class Known:
         self.retry_count = _count(preamble.get(b"x-stainless-retry-count"))
         self.read_s = read_timeout_s(preamble)
         self._heads: dict[Destination, tuple[bytes, bytes | None]] = {}
+        self._candidate_heads: dict[Destination, tuple[bytes, bytes | None]] = {}
         self._told: tuple[bytes, bytes | None] | None = None
 
     def head_for(self, preamble: Preamble, destination: Destination, length: int | None) -> bytes:
@@ -49,6 +50,13 @@ class Known:
         halves = self._heads.get(destination)
         if halves is None:
             halves = self._heads[destination] = _halves(destination.head(preamble))
+        return _whole(halves, length)
+
+    def candidate_head_for(self, preamble: Preamble, destination: Destination, length: int) -> bytes:
+        """The head of the request of our own making that `destination` gets as a candidate."""
+        halves = self._candidate_heads.get(destination)
+        if halves is None:
+            halves = self._candidate_heads[destination] = _halves(destination.candidate_head(preamble))
         return _whole(halves, length)
 
     def told_head(self, preamble: Preamble, length: int | None) -> bytes:

@@ -32,6 +32,7 @@ from gateway.transport.message import LAST_CHUNK, Request, chunk
 from gateway.transport.sending import Reply, Sending, own_reply
 from gateway.transport.server import AppConnection
 from gateway.upstreams import Destination
+from policies import matching
 from records.exchange import Attempt, Meta, Outcome
 
 BUFFERED_BYTES = 64 * 1024
@@ -237,8 +238,10 @@ class Life(msgspec.Struct, eq=False):
 
     def _follow(self, body: bytes) -> None:
         """Decide, and ask whom the decision names."""
+        read: matching.Body | None = None
         try:
-            plan = admit.plan(self.worker, self.known, body, request_id=self.id)
+            read = matching.read_body(body)
+            plan = admit.plan(self.worker, self.known, read, request_id=self.id)
         except Exception as error:  # noqa: BLE001 -- the fence "plan": a mistake of ours in deciding costs no answer
             self.worker.met_own_error("plan", error)
             plan = admit.UNROUTED
@@ -248,20 +251,24 @@ class Life(msgspec.Struct, eq=False):
             return
         if plan.route is not None:
             self.destination = self.serving.destinations[plan.route.baseline.upstream]
-        if plan.variant != admit.CANDIDATE or not self._ask_candidate(body):
+        if read is None or plan.variant != admit.CANDIDATE or not self._ask_candidate(read):
             self._ask_baseline(body)
 
-    def _ask_candidate(self, body: bytes) -> bool:
+    def _ask_candidate(self, read: matching.Body) -> bool:
         """Ask the candidate; False: it cannot be asked this."""
-        relay = self.worker.ask_candidate(self, self.plan, body)
+        relay = self.worker.ask_candidate(self, self.plan, read)
         if relay is None:
             return False
-        self._body = [body]  # until the candidate has answered, the baseline may still be asked
+        self._body = [read.raw]  # until the candidate has answered, the baseline may still be asked
         self.variant = admit.CANDIDATE
         self.course.started_s = self._since_s()
         self._relay = relay
         relay.start()
         return True
+
+    def candidate_head(self, destination: Destination, length: int) -> bytes:
+        """The head of the request that the candidate's `destination` gets."""
+        return self.known.candidate_head_for(self.request.preamble, destination, length)
 
     def use(self, sending: Sending) -> None:
         """The candidate's request is under way: back-pressure and hang-ups are its too."""

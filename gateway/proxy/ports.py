@@ -7,6 +7,8 @@ from gateway.proxy.admit import Plan, State
 from gateway.transport.client import Client
 from gateway.transport.message import Request
 from gateway.transport.sending import Reply, Sending
+from gateway.upstreams import Destination
+from policies.request import Body
 from records.exchange import Attempt, Meta, Outcome
 from records.journal.writer import JournalWriter
 
@@ -38,6 +40,10 @@ class Asker(Protocol):
     @property
     def path(self) -> str:
         """The request's path, with our base in front."""
+        ...
+
+    def candidate_head(self, destination: Destination, length: int) -> bytes:
+        """The head of the request that `destination` gets, whose body has this length."""
         ...
 
     def use(self, sending: Sending) -> None:
@@ -120,7 +126,7 @@ class Worker(State, Protocol):
         """The baseline's upstream answered a caller."""
         ...
 
-    def ask_candidate(self, life: Asker, plan: Plan, body: bytes) -> Relay | None:
+    def ask_candidate(self, life: Asker, plan: Plan, body: Body) -> Relay | None:
         """Ask the candidate; None: it cannot be asked this."""
         ...
 

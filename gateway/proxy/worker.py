@@ -29,6 +29,7 @@ from gateway.transport.client import Client
 from gateway.transport.message import Preamble, Request
 from gateway.transport.server import AppConnection, Exchange
 from gateway.transport.turn import Soon, Turn
+from policies.request import Body
 from policies.routing import PPM, Route
 from records.exchange import Meta, Outcome
 from records.journal.writer import JournalWriter
@@ -80,7 +81,7 @@ class Worker:
         self._segment_age_s = boot.segment_age_s
         self._budget = Budget(Path(boot.journal), boot.disk_budget_bytes)
         self._watch = Watch(Path(boot.routing), Path(boot.kill), environment)
-        self._breakers: dict[str, Breaker] = {}
+        self._verdicts: dict[str, _Verdicts] = {}
         self._lives: set[Life] = set()
         self.draining = False
         self._checked_s = self.now()
@@ -102,8 +103,8 @@ class Worker:
         self._callers.set_keys(serving.table.keys)
         self.preambles.clear()  # what was worked out of them holds for one table
         kept = {route.name for route in serving.table.routes}
-        for name in set(self._breakers) - kept:
-            del self._breakers[name]
+        for name in set(self._verdicts) - kept:
+            del self._verdicts[name]
         self.live[INDEX["table_version"]] = serving.table.version
 
     # Requests -----------------------------------------------------------------------------------------------------
@@ -131,19 +132,20 @@ class Worker:
         life.on_begin()
         return None if life.done else life
 
-    def ask_candidate(self, life: Asker, plan: Plan, body: bytes) -> CandidateRelay | None:
+    def ask_candidate(self, life: Asker, plan: Plan, body: Body) -> CandidateRelay | None:
         """Ask the candidate of the plan's route; None: it cannot be asked this, which is the baseline's to answer."""
         route = plan.route
         assert route is not None  # noqa: S101 -- only a route has a candidate
         variant = route.candidate
         assert variant is not None  # noqa: S101 -- as above
         destination = self.serving.destinations[variant.upstream]
-        adapted = adapt_request(body, life.path, variant, kind=destination.kind)
+        turns = body.plain_turns(life.path)
+        adapted = adapt_request(body.raw, life.path, variant, kind=destination.kind, turns=turns)
         if isinstance(adapted, Unfit):
             life.unfit(adapted.reason)
-            self.breaker_of(route).abandoned()  # it may have been the probe
+            self._verdicts_of(route).candidate_abandoned()  # it may have been the probe
             return None
-        return CandidateRelay(life, _Verdicts(self, route), destination, variant=variant, adapted=adapted)
+        return CandidateRelay(life, self._verdicts_of(route), destination, variant=variant, adapted=adapted)
 
     def answered(self, caller: Caller, status: int) -> None:
         """The baseline's upstream answered a caller."""
@@ -225,15 +227,14 @@ class Worker:
 
     def breaker_allows(self, route: Route) -> bool:
         """Whether the candidate may be asked now."""
-        breaker = self._breakers.get(route.name)
-        return breaker is None or breaker.allows(self.now())
+        found = self._verdicts.get(route.name)
+        return found is None or found.breaker.allows(self.now())
 
-    def breaker_of(self, route: Route) -> Breaker:
-        """The route's breaker."""
-        breaker = self._breakers.get(route.name)
-        if breaker is None:
-            breaker = self._breakers[route.name] = Breaker(route.breaker)
-        return breaker
+    def _verdicts_of(self, route: Route) -> "_Verdicts":
+        found = self._verdicts.get(route.name)
+        if found is None:
+            found = self._verdicts[route.name] = _Verdicts(self, Breaker(route.breaker))
+        return found
 
     def accepted(self, caller: Caller) -> bool:
         """Whether the frontier has accepted this caller lately."""
@@ -320,13 +321,13 @@ class Worker:
 
 
 class _Verdicts:
-    """What one request to a candidate tells the route's breaker."""
+    """What requests to a route's candidate tell its breaker."""
 
-    __slots__ = ("_breaker", "_worker")
+    __slots__ = ("_worker", "breaker")
 
-    def __init__(self, worker: Worker, route: Route) -> None:
+    def __init__(self, worker: Worker, breaker: Breaker) -> None:
         self._worker = worker
-        self._breaker = worker.breaker_of(route)
+        self.breaker = breaker
 
     @property
     def client(self) -> Client:
@@ -336,16 +337,16 @@ class _Verdicts:
         return self._worker.now()
 
     def candidate_succeeded(self) -> None:
-        self._breaker.succeeded(self.now())
+        self.breaker.succeeded(self.now())
 
     def candidate_failed(self) -> None:
         live = self._worker.live
         live[_CANDIDATE_ERRORS] += 1
-        if self._breaker.failed(self.now()):
+        if self.breaker.failed(self.now()):
             live[_BREAKER_OPENED] += 1
 
     def candidate_abandoned(self) -> None:
-        self._breaker.abandoned()
+        self.breaker.abandoned()
 
 
 def _share(request_id: str) -> int:

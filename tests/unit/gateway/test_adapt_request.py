@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from gateway.adapt.request import Adapted, Kind, Unfit, adapt_request
+from policies.request import read_body
 from policies.routing import Variant
 
 CHAT = "/v1/chat/completions"
@@ -14,8 +15,12 @@ STUDENT = Variant("vllm", model="triage-7b")
 
 
 def copy(request: dict[str, Any], path: str = CHAT, *, variant: Variant = STUDENT, kind: Kind = "vllm") -> Any:
-    adapted = adapt_request(json.dumps(request).encode(), path, variant, kind=kind)
+    body = json.dumps(request).encode()
+    adapted = adapt_request(body, path, variant, kind=kind)
     assert isinstance(adapted, Adapted), adapted
+    read = read_body(body)
+    assert read is not None
+    assert adapt_request(body, path, variant, kind=kind, turns=read.plain_turns(path)) == adapted
     return json.loads(adapted.body)
 
 

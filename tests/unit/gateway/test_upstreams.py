@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.transport.message import Preamble, Request
+from gateway.transport.message import LENGTH_MARK, Preamble
 from gateway.upstreams import Destination, UpstreamError, make_ready
 from policies.routing import Upstream
 
@@ -118,7 +118,7 @@ def test_a_candidates_head_is_of_our_own_making() -> None:
     """Nothing of the app's but its trace goes to a candidate."""
     own = one(headers={"x-own": "1"})
     app = preamble(*APP, b"Cookie: c", b"traceparent: 00-1", b"OpenAI-Organization: o", b"X-Client-Request-Id: r")
-    found = lines_of(own.candidate_head(Request(app, 5, 0.0), b"body"))
+    found = lines_of(own.candidate_head(app).replace(LENGTH_MARK, b"4"))
     assert found[0] == b"POST /v1/x HTTP/1.1"
     assert set(found[1:]) == {
         b"host: u.example", b"content-type: application/json", b"accept: application/json, text/event-stream",

@@ -11,6 +11,7 @@ from gateway.proxy.keys import NOBODY, Caller, Callers
 from gateway.proxy.known import Known
 from gateway.proxy.serving import Serving, ready
 from gateway.transport.message import Preamble
+from policies.request import read_body
 from policies.routing import PPM, Assign, Eligible, Key, Lease, Match, Route, Table, Upstream, Variant
 
 UPSTREAMS = (Upstream("openai", "http://a/v1"), Upstream("vllm", "http://b/v1", "vllm"))
@@ -61,7 +62,7 @@ def decide(
     preamble = Preamble(b"POST /v1/chat/completions HTTP/1.1\r\nHost: g" + lines, b"POST", b"/v1/chat/completions")
     known = Known(preamble, serving, Callers(bytes(32)))
     known.caller = caller
-    return plan(state, known, body, request_id="0"), state
+    return plan(state, known, read_body(body), request_id="0"), state
 
 
 PIN = b"\r\nx-crossfade-variant: "

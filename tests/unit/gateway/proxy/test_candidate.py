@@ -10,9 +10,9 @@ import pytest
 from gateway.adapt.request import Adapted, adapt_request
 from gateway.proxy.candidate import PROBLEM_BYTES, WHOLE_BYTES, CandidateRelay
 from gateway.transport.failure import Failure
-from gateway.transport.message import Preamble, Request
+from gateway.transport.message import LENGTH_MARK, Preamble, Request
 from gateway.transport.sending import Reply, Sending, Target
-from gateway.upstreams import make_ready
+from gateway.upstreams import Destination, make_ready
 from policies.routing import Upstream, Variant
 from records.exchange import Attempt, Outcome
 from tests.faults.upstream import DONE, event
@@ -43,6 +43,9 @@ class App:
     left: int = 0
 
     # What a life does
+
+    def candidate_head(self, destination: Destination, length: int) -> bytes:
+        return destination.candidate_head(self.request.preamble).replace(LENGTH_MARK, b"%d" % length)
 
     def use(self, sending: Sending) -> None:
         self.sending = sending
