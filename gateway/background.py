@@ -6,7 +6,8 @@ Rules:
 3. A variant is asked as the data plane would ask it, and its answer is read as an app would get it.
 4. Times are of one clock. Where our own loop was late meanwhile, or read no further for a while, they mean nothing,
    and it is said.
-5. Of one upstream's answers together, so much is read in a second: one that floods costs the apps' worker nothing.
+5. Of one upstream's answers together, so much is read in a second, and until that is worked off nothing more is asked
+   of it: one that floods costs the apps' worker nothing.
 """
 
 import asyncio
@@ -141,7 +142,10 @@ class Background:
         return heard.body if heard.is_good else None
 
     async def _hear(self, destination: Destination, request: bytes, ask: Ask, adapted: Adapted | None) -> Heard:
-        hearing = _Hearing(ask, adapted, self._now, self._paces[ask.upstream])
+        pace = self._paces[ask.upstream]
+        if rest_s := min(pace.rest_s(self._now()), ask.deadline_s):
+            await asyncio.sleep(rest_s)
+        hearing = _Hearing(ask, adapted, self._now, pace)
         method = request.partition(b" ")[0]
         with self._watch.timing() as was_late:
             sending = self._client.send(destination.target, b"", method, request, hearing, last=True)
@@ -227,6 +231,7 @@ class _Hearing:
         self._reply = reply
         stated = reply.get(b"content-length") or b""
         if 200 <= reply.status < 300 and stated.isdigit() and int(stated) > ANSWER_BYTES:
+            self._pace.after(ANSWER_BYTES, self._now())  # we read none of it, but our machine does
             self.fail("too_large")
 
     def on_data(self, data: bytes, *, ended: bool) -> None:

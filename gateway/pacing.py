@@ -16,4 +16,8 @@ class Pace:
     def after(self, size_bytes: int, now: float) -> float:
         """Seconds to read nothing, now that so much was read. `now`: monotonic."""
         self._due_s = max(self._due_s, now - self._at_once_s) + size_bytes / self._per_s
+        return self.rest_s(now)
+
+    def rest_s(self, now: float) -> float:
+        """Seconds until what was read is worked off. `now`: monotonic."""
         return max(0.0, self._due_s - now)

@@ -201,10 +201,12 @@ def ineligible(route: Route, call: Call) -> Reason | None:
 
 def _unreadable(eligible: Eligible, call: Call) -> Reason | None:
     """What speaks against so much as reading the request."""
-    content_type = call.headers.get(b"content-type", b"application/json").lower()
-    if call.path not in ROUTABLE or b"json" not in content_type:
+    headers = call.headers
+    # `find`: several times as quick as `in`, which first tries whether what it looks for is a number.
+    if call.path not in ROUTABLE or headers.get(b"content-type", b"application/json").lower().find(b"json") < 0:
         return Reason.NOT_ROUTABLE
-    if call.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+    encoding = headers.get(b"content-encoding")
+    if encoding is not None and encoding.lower() != b"identity":
         return Reason.ENCODED_BODY
     if call.body_bytes > MAX_BODY_BYTES:
         return Reason.TOO_LARGE

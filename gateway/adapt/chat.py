@@ -294,9 +294,12 @@ def _introduce(turn: Turn, progress: _Progress) -> None:
 def _trim(turn: Turn) -> None:
     """Take out what OpenAI would not say, and sign the tool calls."""
     turn.reasoning = turn.reasoning_content = UNSET
-    for name in ("annotations", "audio", "function_call"):
-        if _is_null(getattr(turn, name)):
-            setattr(turn, name, UNSET)
+    if _is_null(turn.annotations):
+        turn.annotations = UNSET
+    if _is_null(turn.audio):
+        turn.audio = UNSET
+    if _is_null(turn.function_call):
+        turn.function_call = UNSET
     if not turn.tool_calls:
         turn.tool_calls = UNSET
         return

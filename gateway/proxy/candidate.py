@@ -9,6 +9,7 @@ Rules:
 """
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
@@ -61,16 +62,18 @@ class CandidateRelay:
     def start(self) -> None:
         """Send the request, and start the clock on it."""
         body = self._adapted.body
-        app, destination = self._app, self._destination
+        app, destination, variant = self._app, self._destination, self._variant
         head = app.candidate_head(destination, len(body))
-        loop = asyncio.get_running_loop()
         # A whole answer has no first token before its last: only its total time can be too long.
-        first_byte_s = self._variant.first_byte_s if self._adapted.asked.stream else None
-        for limit_s, expire in ((first_byte_s, self._first_byte_late), (self._variant.total_s, self._total_late)):
-            if limit_s is not None:
-                self._timers.append(loop.call_later(limit_s, expire))
+        if variant.first_byte_s is not None and self._adapted.asked.stream:
+            self._expire_in(variant.first_byte_s, self._first_byte_late)
+        if variant.total_s is not None:
+            self._expire_in(variant.total_s, self._total_late)
         self._sending = self._verdicts.client.send(destination.target, b"", b"POST", head + body, self, last=True)
         app.use(self._sending)
+
+    def _expire_in(self, limit_s: float, late: Callable[[], None]) -> None:
+        self._timers.append(asyncio.get_running_loop().call_later(limit_s, late))
 
     def cancel(self) -> None:
         """The app is gone, or its connection broke."""

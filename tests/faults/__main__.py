@@ -23,7 +23,7 @@ from tests.faults.loop import backlog, dead_man, rivals
 from tests.faults.overload import keep_alive_races, mixed, overload, slow_readers
 from tests.faults.recorded import kills_recorded
 from tests.faults.replay import corpus, own_cases, replay
-from tests.faults.shadow import shadow_cpu, shadow_faults
+from tests.faults.shadow import FAULTS, shadow_cpu, shadow_faults
 from tests.faults.smuggling import fuzz_http
 from tests.faults.state_schedules import on_redis, on_sqlite
 from tests.faults.state_server import server_faults
@@ -67,7 +67,21 @@ def state_parts(count: int, directory: Path) -> list[Part]:
     return found
 
 
-def parts(fault: str, directory: Path, count: int) -> list[Part]:
+def shadow_parts(count: int, directory: Path, only: str) -> list[Part]:
+    """All that may be ill, and what the shadow costs; with `only`, what is called so."""
+    ill = [name for name in FAULTS if only in name]
+    found: list[Part] = [
+        (
+            "the candidate, the shadow, the control plane ill",
+            lambda: shadow_faults(directory / "ill", pairs=count, faults=ill),
+        )
+    ]
+    if not only:
+        found.append(("the shadow at work, beside none", lambda: shadow_cpu(directory / "cpu", pairs=count)))
+    return found
+
+
+def parts(fault: str, directory: Path, count: int, *, only: str = "") -> list[Part]:
     """What belongs to a fault, in order."""
     at = directory.joinpath
     found: dict[str, list[Part]] = {
@@ -92,10 +106,7 @@ def parts(fault: str, directory: Path, count: int) -> list[Part]:
             ("kept connections closed on a request", lambda: keep_alive_races(at("b"), 200 * count, when="on")),
         ],
         "diskfull": [("a disk that fills up", lambda: _disk_full(count, directory))],
-        "shadow": [
-            ("the candidate, the shadow, the control plane ill", lambda: shadow_faults(at("ill"), pairs=count)),
-            ("the shadow at work, beside none", lambda: shadow_cpu(at("cpu"), pairs=count)),
-        ],
+        "shadow": shadow_parts(count, directory, only),
         "fuzz-http": [("mutated requests", lambda: fuzz_http(count, at("fuzz")))],
         "state": state_parts(count, directory),
         "loop": [
@@ -120,10 +131,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("fault", choices=sorted(COUNTS))
     parser.add_argument("--count", type=int, help="how often; default: the figure that is published")
+    parser.add_argument("--only", default="", help="of shadow: what is called so, as 'candidate huge'")
     arguments = parser.parse_args()
     held = True
     with tempfile.TemporaryDirectory(prefix="crossfade-faults-") as directory:
-        for title, run in parts(arguments.fault, Path(directory), arguments.count or COUNTS[arguments.fault]):
+        count = arguments.count or COUNTS[arguments.fault]
+        for title, run in parts(arguments.fault, Path(directory), count, only=arguments.only):
             found = asyncio.run(run())
             held &= found.held()
             sys.stdout.write(f"{title}: {'held' if found.held() else 'BROKEN'}\n{found.report()}\n\n")

@@ -205,6 +205,16 @@ async def test_of_one_upstream_no_more_is_read_than_its_pace():
     assert heard.total_s > 0.2  # half a second's worth, less what one read may bring
 
 
+async def test_who_flooded_is_asked_later():
+    """After an answer that was too large to be read, its upstream has a rest, as long as to read it would have been."""
+    async with asking(Fault(body=TOO_LARGE), pace=(1, 4 * ANSWER_BYTES)) as (background, upstream):
+        assert (await background.ask(ask())).error == "too_large"
+        assert (await background.ask(ask())).is_good
+
+    first, second = (entry.at for entry in upstream.ledger)
+    assert second - first > 0.2  # a quarter of a second's worth
+
+
 async def test_a_flood_ends_with_its_deadline():
     """What was not read of a flood when its time was up is never read, and its connection is closed."""
     async with asking(Fault(endless=True), pace=(1 << 10, 1 << 10)) as (background, upstream):

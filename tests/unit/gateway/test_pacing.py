@@ -18,6 +18,14 @@ def test_the_rest_is_read_at_the_pace():
     assert pace.after(100, 10.0) == 0.0
 
 
+def test_what_is_still_to_be_worked_off():
+    """Until all that was read would have been read at the pace."""
+    pace = Pace(1000, 100)
+    assert pace.rest_s(5.0) == 0.0
+    pace.after(1200, 5.0)
+    assert [pace.rest_s(5.0), pace.rest_s(6.5), pace.rest_s(8.0)] == [2.0, 0.5, 0.0]
+
+
 def test_what_was_not_read_is_not_saved_up():
     """After a long silence no more may come at once than at the start."""
     pace = Pace(1000, 100)
