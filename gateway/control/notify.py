@@ -7,6 +7,7 @@ deadline, then given up and counted. Addresses may hold secrets: none is ever lo
 import contextlib
 import http.client
 import queue
+import socket
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from gateway import clock
 from gateway.control.state.port import Decided
 from gateway.log import Log
 from policies.schema import Webhook
@@ -127,12 +129,31 @@ def _post(url: str, body: bytes, deadline_s: float) -> int:
     """
     parts = urlsplit(url)
     connection = _connection(parts, deadline_s)
+    # A socket's own deadline is for each of its reads: who sends a byte now and then would be waited for without end.
+    until_s = clock.monotonic() + deadline_s
+    cut = threading.Timer(deadline_s, _cut, (connection,))
+    cut.daemon = True
+    cut.start()
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("POST", target, body, {"content-type": "application/json", "user-agent": "crossfade"})
-        return connection.getresponse().status
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        if clock.monotonic() < until_s:
+            raise
+        raise TimeoutError from error
     finally:
+        cut.cancel()
         connection.close()
+    if clock.monotonic() >= until_s:
+        raise TimeoutError  # what was cut may look whole
+    return status
+
+
+def _cut(connection: http.client.HTTPConnection) -> None:
+    """End what is read of it, in whatever thread that is."""
+    with contextlib.suppress(OSError, AttributeError):  # it is not there yet, or not any more
+        connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _connection(parts: SplitResult, deadline_s: float) -> http.client.HTTPConnection:

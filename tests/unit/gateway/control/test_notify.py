@@ -17,6 +17,7 @@ from policies.terms import Move, Outcome
 
 WAIT_S = 5.0
 TWICE = (0.0, 0.0)
+TRICKLE_S = 0.02
 DECIDED = Decided(
     "d1", 1_800_000_000.0, "triage", Move.ADVANCE, Outcome.PROMOTE, "ROUTE triage  DECISION PROMOTE", b"{}"
 )
@@ -32,6 +33,9 @@ class Receiver:
     came: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     answers: threading.Event = field(default_factory=threading.Event)
     """While it is not set, nobody gets an answer."""
+    over: threading.Event = field(default_factory=threading.Event)
+    trickles: bool = False
+    """It never comes to the end of its answer's head."""
     port: int = 0
 
     def hook(self, path: str = "/x") -> Webhook:
@@ -54,10 +58,17 @@ def receiver() -> Iterator[Receiver]:
             found.posts.append((self.path, self.headers["content-type"], body))
             found.came.release()
             assert found.answers.wait(WAIT_S)
+            if found.trickles:
+                self._trickle()
             self.send_response(status)
             self.send_header("content-length", "0")
             self.send_header("location", "/elsewhere")
             self.end_headers()
+
+        def _trickle(self) -> None:
+            self.wfile.write(b"HTTP/1.1 204 No Content\r\nx: ")
+            while not found.over.wait(TRICKLE_S):
+                self.wfile.write(b"x")
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -72,6 +83,7 @@ def receiver() -> Iterator[Receiver]:
         thread.start()
         yield found
         found.answers.set()
+        found.over.set()
         server.shutdown()
         thread.join(WAIT_S)
 
@@ -128,6 +140,17 @@ def test_a_server_that_fails_is_tried_again(receiver: Receiver, notifier: Notifi
     receiver.await_posts(2)
     notifier.close()
     assert (notifier.sent, notifier.failed) == (1, 0)
+
+
+def test_an_answer_without_end_is_not_waited_for(receiver: Receiver, lines: io.StringIO) -> None:
+    """A try has a deadline as a whole: a byte now and then buys the receiver nothing."""
+    receiver.trickles = True
+    notifier = Notifier(Log("controller", lambda: 0.0, lines), pauses_s=TWICE, deadline_s=10 * TRICKLE_S)
+    notifier.offer(DECIDED, [receiver.hook()])
+    receiver.await_posts(2)
+    notifier.close()
+    assert not is_telling()
+    assert (notifier.sent, notifier.failed) == (0, 1)
 
 
 def test_a_server_that_goes_on_failing_is_given_up(receiver: Receiver, notifier: Notifier, lines: io.StringIO) -> None:
