@@ -37,7 +37,8 @@ BLOCK_S = 4.0
 SLOWER_MS, SLOWER = 2.0, 0.03
 """What may be added to the 99th percentile: so much, or that share of it."""
 TIMES = ("first_ms", "total_ms")
-MAD_TO_SD, MEDIAN_ERROR = 1.4826, 1.2533
+MEDIAN_ERROR = 1.2533
+"""Of a median to a mean."""
 UNDECIDED_PAIRS = 4
 """So many times the blocks are measured at most where the first of them cannot tell."""
 GROWN_BYTES = 16 << 20
@@ -104,10 +105,14 @@ class Compared:
         return statistics.median(self._differences_ms(kind))
 
     def error_ms(self, kind: str) -> float:
-        """The standard error of `added_ms`, from the median absolute deviation, as of a normal distribution."""
-        differences, added = self._differences_ms(kind), self.added_ms(kind)
-        deviation = statistics.median(abs(each - added) for each in differences)
-        return MEDIAN_ERROR * MAD_TO_SD * deviation / math.sqrt(len(differences))
+        """The standard error of `added_ms`, as of a normal distribution; one block tells none.
+
+        From the standard deviation: an outlier shall make for more blocks, and of three the two nearest tell nothing.
+        """
+        differences = self._differences_ms(kind)
+        if len(differences) < 2:
+            return 0.0
+        return MEDIAN_ERROR * statistics.stdev(differences) / math.sqrt(len(differences))
 
     def bar_ms(self, kind: str) -> float:
         """The most that may be added."""

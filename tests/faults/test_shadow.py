@@ -45,5 +45,6 @@ def test_what_blocks_cannot_tell_is_undecided() -> None:
         return Compared("x", well, Felt([[10.0 + value] for value in values], [[10.0]] * 4))
 
     assert added(0.0, 4.0, 1.0, 5.0).undecided()
+    assert added(2.2, 2.3, -4.0, 2.3).undecided()
     assert not added(0.1, 0.3, 0.2, 0.1).undecided()
     assert not added(9.1, 9.3, 9.2, 9.1).undecided()
