@@ -2,12 +2,13 @@
 
 Rules:
 1. Keys are the gateway's own. Nothing of an app's head goes out, and of its body nothing that would be kept there.
-2. One deadline holds for a whole call, a bound for a whole answer; nothing that an upstream does raises.
+2. One deadline holds for a whole call from when it is sent, a bound for a whole answer; nothing that an upstream does
+   raises.
 3. A variant is asked as the data plane would ask it, and its answer is read as an app would get it.
 4. Times are of one clock. Where our own loop was late meanwhile, or read no further for a while, they mean nothing,
    and it is said.
-5. Of one upstream's answers together, so much is read in a second, and until that is worked off nothing more is asked
-   of it: one that floods costs the apps' worker nothing.
+5. Of one upstream's answers together, so much is read in a second, and until that is worked off no more is asked of
+   it, but for as long as a call's deadline: one that floods shall cost the apps' worker nothing.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ ANSWER_BYTES = 8 * 1024 * 1024
 """A longer answer is none: as much of the app's own is kept."""
 PROBLEM_BYTES = 64 * 1024
 AT_ONCE_BYTES, BYTES_PER_S = 4 * 1024 * 1024, 2 * 1024 * 1024
-"""What is read of one upstream: some eight thousand events of a stream a second, an eighth of a core to read."""
+"""What is read of one upstream: thousands of events of a stream a second (what one costs: `python -m bench.adapt`)."""
 LATE_S = 0.02
 """Our loop being later than this voids the timing of what was under way."""
 TICK_S = 0.01
@@ -130,28 +131,29 @@ class Background:
             if isinstance(found, Unfit):
                 return Heard(0, b"", UNFIT)
             adapted, body = found, _forgotten(found)
+        pace = self._paces[ask.upstream]
+        if rest_s := min(pace.rest_s(self._now()), ask.deadline_s):
+            await asyncio.sleep(rest_s)
         head = destination.background_head(ask.path.encode(), body)
-        return await self._hear(destination, head + body, ask, adapted)
+        return await self._hear(destination, head + body, _Hearing(ask, adapted, self._now, pace))
 
     async def page(self, upstream: str, path: bytes, deadline_s: float) -> bytes | None:
         """A page of the server itself, beside its API; None: it cannot be had in time."""
         destination = self._destinations.get(upstream)
         if destination is None:
             return None
-        heard = await self._hear(destination, destination.page_head(path), Ask(upstream, "", b"", deadline_s), None)
+        asked = Ask(upstream, "", b"", deadline_s)
+        hearing = _Hearing(asked, None, self._now, self._new_pace())  # it waits for no answer, and no answer for it
+        heard = await self._hear(destination, destination.page_head(path), hearing)
         return heard.body if heard.is_good else None
 
-    async def _hear(self, destination: Destination, request: bytes, ask: Ask, adapted: Adapted | None) -> Heard:
-        pace = self._paces[ask.upstream]
-        if rest_s := min(pace.rest_s(self._now()), ask.deadline_s):
-            await asyncio.sleep(rest_s)
-        hearing = _Hearing(ask, adapted, self._now, pace)
+    async def _hear(self, destination: Destination, request: bytes, hearing: "_Hearing") -> Heard:
         method = request.partition(b" ")[0]
         with self._watch.timing() as was_late:
             sending = self._client.send(destination.target, b"", method, request, hearing, last=True)
             hearing.sending = sending
             try:
-                await _within(ask, hearing)
+                await _within(hearing)
             except TimeoutError:
                 hearing.fail("total_timeout")
             finally:
@@ -163,12 +165,13 @@ class Background:
             return hearing.heard(timing_void=was_late())
 
 
-async def _within(ask: Ask, hearing: "_Hearing") -> None:
+async def _within(hearing: "_Hearing") -> None:
     """Wait until all is heard.
 
     Raises:
         TimeoutError: that takes too long.
     """
+    ask = hearing.ask
     variant = ask.variant
     total_s = ask.deadline_s if variant is None or variant.total_s is None else min(ask.deadline_s, variant.total_s)
     first_s = variant.first_byte_s if variant is not None and hearing.is_stream else None
@@ -186,6 +189,7 @@ class _Hearing:
     """One answer, as it comes. Implements `transport.sending.Listener`."""
 
     def __init__(self, ask: Ask, adapted: Adapted | None, now: Callable[[], float], pace: Pace) -> None:
+        self.ask = ask
         self.begun, self.done = asyncio.Event(), asyncio.Event()
         self.sending: Sending | None = None
         """Whose answer it is."""

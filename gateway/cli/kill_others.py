@@ -73,4 +73,4 @@ def _heard(state: SharedState, *, killed: bool) -> Others:
         confirmed = [node.name for node in nodes if node.killed == killed]
         if len(confirmed) == len(nodes) or clock.monotonic() > until:
             return Others("yes", [node.name for node in nodes], confirmed)
-        time.sleep(POLL_S)  # as above
+        time.sleep(POLL_S)  # a command at a terminal: nothing else runs here

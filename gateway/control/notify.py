@@ -9,7 +9,7 @@ import http.client
 import queue
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
@@ -128,32 +128,47 @@ def _post(url: str, body: bytes, deadline_s: float) -> int:
         OSError, http.client.HTTPException, ValueError: nobody answered, or not in time.
     """
     parts = urlsplit(url)
-    connection = _connection(parts, deadline_s)
-    # A socket's own deadline is for each of its reads: who sends a byte now and then would be waited for without end.
     until_s = clock.monotonic() + deadline_s
-    cut = threading.Timer(deadline_s, _cut, (connection,))
-    cut.daemon = True
-    cut.start()
+    connection = _connection(parts, deadline_s)
     try:
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("POST", target, body, {"content-type": "application/json", "user-agent": "crossfade"})
-        status = connection.getresponse().status
+        connection.connect()
+        with _cut_at(until_s, connection.sock):
+            status = _ask(connection, parts, body)
     except (OSError, http.client.HTTPException) as error:
         if clock.monotonic() < until_s:
             raise
         raise TimeoutError from error
     finally:
-        cut.cancel()
         connection.close()
     if clock.monotonic() >= until_s:
         raise TimeoutError  # what was cut may look whole
     return status
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
-    """End what is read of it, in whatever thread that is."""
-    with contextlib.suppress(OSError, AttributeError):  # it is not there yet, or not any more
-        connection.sock.shutdown(socket.SHUT_RDWR)
+def _ask(connection: http.client.HTTPConnection, parts: SplitResult, body: bytes) -> int:
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    connection.request("POST", target, body, {"content-type": "application/json", "user-agent": "crossfade"})
+    return connection.getresponse().status
+
+
+@contextlib.contextmanager
+def _cut_at(until_s: float, sock: socket.socket) -> Generator[None]:
+    """End what is read of a socket at a time, in whatever thread that is.
+
+    Its own deadline is for each of its reads: who sends a byte now and then would be waited for without end.
+    """
+
+    def cut() -> None:
+        with contextlib.suppress(OSError):  # it is closed already
+            sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, until_s - clock.monotonic()), cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _connection(parts: SplitResult, deadline_s: float) -> http.client.HTTPConnection:

@@ -133,6 +133,8 @@ def main() -> int:
     parser.add_argument("--count", type=int, help="how often; default: the figure that is published")
     parser.add_argument("--only", default="", help="of shadow: what is called so, as 'candidate huge'")
     arguments = parser.parse_args()
+    if arguments.only and (arguments.fault != "shadow" or not any(arguments.only in name for name in FAULTS)):
+        parser.error(f"--only is for shadow, and part of one of: {', '.join(FAULTS)}")
     held = True
     with tempfile.TemporaryDirectory(prefix="crossfade-faults-") as directory:
         count = arguments.count or COUNTS[arguments.fault]

@@ -215,6 +215,14 @@ async def test_who_flooded_is_asked_later():
     assert second - first > 0.2  # a quarter of a second's worth
 
 
+async def test_a_page_waits_for_no_flood():
+    """While an upstream has a rest, what its own page says is known as ever."""
+    async with asking(Fault(body=TOO_LARGE), Fault(body="waiting 3\n"), pace=(1, 1)) as (background, _):
+        assert (await background.ask(ask())).error == "too_large"
+        async with asyncio.timeout(2.0):
+            assert await background.page("model", b"/metrics", 60.0) == b"waiting 3\n"
+
+
 async def test_a_flood_ends_with_its_deadline():
     """What was not read of a flood when its time was up is never read, and its connection is closed."""
     async with asking(Fault(endless=True), pace=(1 << 10, 1 << 10)) as (background, upstream):
