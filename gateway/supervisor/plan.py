@@ -27,8 +27,10 @@ PLAIN_VARIABLES = frozenset(
 )
 """What a process may know of the environment that must see no other provider's key."""
 
-SHADOW_NICE = 10
-"""Nobody waits for the shadow: it yields the processor from its start on, imports included."""
+CONTROLLER_NICE = 5
+"""What serves traffic comes first, yet on a full machine the controller keeps a quarter of a core: it must act."""
+BACKGROUND_NICE = 10
+"""No app waits for these: they yield the processor from their start on, imports included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class Plan:
                 )
             )
 
-        return Program(self.modules.controller, boot, environment=self._without_keys())
+        return Program(self.modules.controller, boot, environment=self._without_keys(), nice=CONTROLLER_NICE)
 
     def recorder(self) -> Program:
         """The recorder."""
@@ -149,7 +151,7 @@ class Plan:
         def boot(ready_fd: int) -> bytes:
             return recording.encode(self._recorder_boot(ready_fd))
 
-        return Program(self.modules.recorder, boot, environment=self._without_keys())
+        return Program(self.modules.recorder, boot, environment=self._without_keys(), nice=BACKGROUND_NICE)
 
     def shadow(self) -> Program:
         """The shadow; the gateway's own keys are handed to it, and no other process of the control plane has them."""
@@ -157,7 +159,7 @@ class Plan:
         def boot(ready_fd: int) -> bytes:
             return shadow_boot.encode(self._shadow_boot(ready_fd))
 
-        return Program(self.modules.shadow, boot, environment=self._without_keys(), nice=SHADOW_NICE)
+        return Program(self.modules.shadow, boot, environment=self._without_keys(), nice=BACKGROUND_NICE)
 
     def litellm(self, name: str) -> Program:
         """The process that speaks for the litellm upstream `name`; it sees that provider's key and no other."""
@@ -191,7 +193,7 @@ class Plan:
                 )
             )
 
-        return Program(self.modules.admin, boot, environment=self._without_keys())
+        return Program(self.modules.admin, boot, environment=self._without_keys(), nice=BACKGROUND_NICE)
 
     def _worker_boot(self, name: str, fds: list[int], ready_fd: int) -> worker_boot.Boot:
         tls = self.settings.server.tls

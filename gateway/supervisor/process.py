@@ -25,7 +25,7 @@ from gateway.supervisor.child import Child, Program, spawn
 from gateway.supervisor.front import Answer, Page
 from gateway.supervisor.gauges import Gauges, samples
 from gateway.supervisor.plan import Plan
-from gateway.supervisor.slot import Launch, Slot
+from gateway.supervisor.slot import Launch, Slot, Turns
 from gateway.supervisor.sockets import BindError, bound, listen
 from gateway.supervisor.status import ProcessStatus, ReloadStatus, SupervisorStatus
 from gateway.telemetry.metrics import PREFIX, Sample
@@ -33,6 +33,9 @@ from gateway.telemetry.metrics import PREFIX, Sample
 CONTROL_STOP_S = 10.0
 """Longest a process of the control plane may take to end."""
 CONTROL_PAUSE_S = 30.0
+CONTROL_GAP_S = 2.0
+"""Between two processes of the control plane that start again: about twice the processor time that one takes to come
+up, so that their starts leave most of a small machine to the workers."""
 KILL_AFTER_DRAIN_S = 5.0
 TABLE_POLL_S = 0.05
 TABLE_PATIENCE_S = 10.0
@@ -57,6 +60,7 @@ class Supervisor:
     _socket: socket.socket = field(init=False)
     _admin: AdminPort = field(init=False)
     _group: asyncio.TaskGroup = field(init=False)
+    _turns: Turns = field(default_factory=lambda: Turns(CONTROL_GAP_S), init=False)
     _children: set[Child] = field(default_factory=set[Child], init=False)
     _signals: asyncio.Queue[signal.Signals] = field(init=False)
     _reload_wanted: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -188,6 +192,7 @@ class Supervisor:
             drain_s=CONTROL_STOP_S,
             longest_pause_s=CONTROL_PAUSE_S,
             overlaps=False,
+            turns=self._turns,
             changed=self.tell,
         )
         self.control[name] = slot

@@ -23,6 +23,20 @@ def backoff_s(failures: int, longest_s: float) -> float:
 
 
 @dataclass(slots=True)
+class Turns:
+    """Has what died start again one after the other: all at once, they would take a small machine from the workers."""
+
+    gap_s: float
+    _free_at: float = field(default=float("-inf"), init=False)
+
+    def pause_s(self, now: float) -> float:
+        """How long the next start has to wait; the turn is its own from then on."""
+        turn_at = max(now, self._free_at)
+        self._free_at = turn_at + self.gap_s
+        return turn_at - now
+
+
+@dataclass(slots=True)
 class _Order:
     launch: Launch
     done: asyncio.Future[bool]
@@ -44,6 +58,8 @@ class Slot:
     reports_ready: bool = True
     overlaps: bool = True
     """Whether a replaced process still lives while its successor starts; False where there must never be two."""
+    turns: Turns | None = None
+    """Shared with the slots whose processes shall not start again at the same time."""
     changed: Callable[[], None] = lambda: None
     """Called whenever `current` or `restarts` changes."""
     current: Child | None = None
@@ -67,7 +83,7 @@ class Slot:
             if self._order is not None:
                 await self._follow(self._order)
             elif self.current is None:
-                await self._pause(backoff_s(self._failures, self.longest_pause_s))
+                await self._await_turn()
                 if not self._stopping and self._order is None:
                     await self._fill(self.launch)
             else:
@@ -100,6 +116,12 @@ class Slot:
         self.current = None
         self.restarts += 1
         self.changed()
+
+    async def _await_turn(self) -> None:
+        """Wait before the next start; the very first waits for nothing, and a turn is taken only once it is needed."""
+        await self._pause(backoff_s(self._failures, self.longest_pause_s))
+        if self.turns is not None and self._failures and not self._wake.is_set():
+            await self._pause(self.turns.pause_s(self.now()))
 
     async def _pause(self, seconds: float) -> None:
         """Wait, unless something is wanted."""

@@ -1,5 +1,6 @@
 """The supervisor with real processes: what dies, what is replaced, and what nobody notices of it."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -28,6 +29,12 @@ def alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+def started_s(pid: int | None) -> float:
+    """When a process began, since the machine did."""
+    ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def test_a_killed_worker_is_replaced_and_no_connection_is_refused(serving: Serving) -> None:
@@ -134,6 +141,19 @@ def test_counters_outlive_their_worker(serving: Serving) -> None:
     serving.ask()
     assert counted(serving, "crossfade_worker_requests_total") == 6
     assert counted(serving, 'crossfade_process_restarts_total{process="worker-0"}') == 1
+
+
+def test_a_control_plane_killed_as_a_whole_comes_back_one_by_one(serving: Serving) -> None:
+    """Of four processes killed at once, each starts two seconds after the one before."""
+    killed = {slot: serving.pid_of(slot) for slot in ("controller", "recorder", "shadow", "admin")}
+    for pid in killed.values():
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+    for slot, pid in killed.items():
+        await_true(lambda slot=slot, pid=pid: serving.pid_of(slot) not in (pid, None), f"a new {slot}")
+    started = sorted(started_s(serving.pid_of(slot)) for slot in killed)
+    assert all(later - earlier > 1.9 for earlier, later in itertools.pairwise(started))
+    assert sum(event["status"] == -signal.SIGKILL for event in serving.events("process.ended")) == 4
 
 
 def test_nothing_outlives_the_supervisor(serving: Serving) -> None:

@@ -4,11 +4,7 @@ import secrets
 from pathlib import Path
 
 from gateway import clock
-from gateway.control.state.link import Link
-from gateway.control.state.newest import Newest
 from gateway.control.state.port import SharedState
-from gateway.control.state.redis import RedisState
-from gateway.control.state.sealed import Seal
 from gateway.control.state.sqlite import SqliteState
 from gateway.state_place import StatePlace
 from gateway.state_url import server
@@ -16,14 +12,23 @@ from gateway.state_url import server
 
 def open_state(place: StatePlace) -> SharedState:
     """The shared state at `place`. Nothing is connected before it is used."""
-    database = Path(place.database)
     if place.url is None:
-        return SqliteState(database)
+        return SqliteState(Path(place.database))
     if place.key is None:
         raise ValueError("a state on a server needs a key")
+    return _on_server(place, place.url, place.key)
+
+
+def _on_server(place: StatePlace, url: str, key: str) -> SharedState:
+    # The client takes a third of a second to load: only a node that has a server pays for it, at each start.
+    from gateway.control.state.link import Link  # noqa: PLC0415
+    from gateway.control.state.newest import Newest  # noqa: PLC0415
+    from gateway.control.state.redis import RedisState  # noqa: PLC0415
+    from gateway.control.state.sealed import Seal  # noqa: PLC0415
+
     return RedisState(
-        Link(server(place.url), place.password, place.ca_file, clock.monotonic),
-        Seal(bytes.fromhex(place.key)),
-        Newest(database),
+        Link(server(url), place.password, place.ca_file, clock.monotonic),
+        Seal(bytes.fromhex(key)),
+        Newest(Path(place.database)),
         holder=secrets.token_hex(8),
     )

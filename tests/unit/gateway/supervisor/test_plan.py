@@ -58,6 +58,13 @@ def test_upstream_keys_are_for_workers_only(plan: Plan) -> None:
         assert program.environment == {"PATH": "/bin"}
 
 
+def test_workers_come_first_on_a_full_machine(plan: Plan) -> None:
+    """The controller stands behind the workers, and what nobody waits for behind the controller."""
+    behind = [each.nice for each in (plan.worker("w0", [5]), plan.controller(), plan.recorder(), plan.shadow())]
+    assert behind == sorted(behind)
+    assert behind[0] == 0 < behind[1] < behind[2] == plan.admin().nice
+
+
 def test_what_the_control_plane_is_told(plan: Plan) -> None:
     """Controller, recorder and admin process get what they need, and the admin process only the token's hash."""
     controller = controller_boot.decode(plan.controller().boot(9))
