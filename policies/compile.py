@@ -14,6 +14,8 @@ from policies.comparators import CHECKS, GAMEABLE, SCORES, Feedback, Judge
 from policies.schema import Policy, Stage
 from policies.units import PPM
 
+ALONE_S = 1.0
+"""A request that is a unit of its own is over at once: held as long as a conversation, it would only fill memory."""
 DEFAULT_REVERSE_PPM = 50_000
 
 
@@ -115,7 +117,6 @@ def votes_window_s(policy: Policy) -> float | None:
 
 def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
     """What the core decides by."""
-    close_after_s, max_pairs = policy.assign.close_after, policy.assign.max_pairs
     return rules.Rules(
         route=policy.route,
         key=_key(policy, surroundings),
@@ -130,8 +131,15 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
             error_after_s=policy.rollback.error_after,
             stale_s=policy.rollback.stale,
         ),
-        units=rules.Units(close_after_s=close_after_s, max_pairs=max_pairs),
+        units=_units(policy),
     )
+
+
+def _units(policy: Policy) -> rules.Units:
+    """When a unit is over: one request by itself is when it has been."""
+    assign = policy.assign
+    alone = set(assign.by) == {"request"}
+    return rules.Units(min(assign.close_after, ALONE_S) if alone else assign.close_after, assign.max_pairs)
 
 
 def _key(policy: Policy, surroundings: Surroundings) -> rules.CandidateKey:

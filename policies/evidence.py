@@ -10,6 +10,7 @@ Rules:
 """
 
 import copy
+import heapq
 import math
 from bisect import insort
 from collections.abc import Iterable
@@ -23,9 +24,11 @@ from policies.rules import Held, Latency, Rules, Stage
 from policies.terms import Owner
 
 MOST = 100_000
-"""Conversations that may be open at once, and names that may be counted apart. Requests of more conversations are
+"""Requests of open conversations that may be held at once, and names that may be counted apart. More requests are
 counted as lost; further names are counted together."""
 OTHERS = "others"
+TOLD = 100
+"""Names, the commonest, that a decision's record still counts apart."""
 NOT_HELD = Held()
 
 
@@ -72,6 +75,8 @@ class Evidence:
     """The baseline's own failures lately; carried from stage to stage."""
     open: dict[str, list[OpenUnit]] = field(default_factory=dict[str, list[OpenUnit]])
     watermark_at: float | None = None
+    held: int = 0
+    """Requests in `open`."""
 
     @property
     def shadow(self) -> bool:
@@ -117,7 +122,7 @@ class Evidence:
             self._tally("lost")
         elif self.watermark_at is not None and event.at < self.watermark_at:
             self._tally("late")
-        elif len(self.open) >= MOST and event.unit not in self.open:
+        elif self.held >= MOST:
             self._tally("lost")
         else:
             self._hold(event)
@@ -130,12 +135,17 @@ class Evidence:
         rule = self.rules.units
         ripe: list[tuple[float, str, OpenUnit]] = []
         for name, units in list(self.open.items()):
+            if all(
+                len(unit.events) < rule.max_pairs and unit.last_at + rule.close_after_s > watermark_at for unit in units
+            ):
+                continue  # they go on, as most do at each look
             for unit in units:
                 if len(unit.events) >= rule.max_pairs:
                     ripe.append((unit.events[-1].at, name, unit))
                 else:
                     ripe.append((unit.last_at + rule.close_after_s, name, unit))
             kept = [unit for unit in units if unit.last_at + rule.close_after_s > watermark_at]
+            self.held -= _requests(units) - _requests(kept)
             if kept:
                 self.open[name] = kept
             else:
@@ -144,11 +154,14 @@ class Evidence:
         for _, _, unit in sorted(due, key=lambda each: each[:2]):
             unit.counted = True
             self._close(unit.events)
+            self.held -= len(unit.events) - 1 if unit.last_at + rule.close_after_s > watermark_at else 0
+            del unit.events[1:]  # its first tells where it begins; no more is asked of it
 
     def close_all(self) -> None:
         """Close every unit now: for recorded traffic whose units are known to be whole."""
         units = [(unit.events[0].at, name, unit) for name, several in self.open.items() for unit in several]
         self.open.clear()
+        self.held = 0
         for _, _, unit in sorted(units, key=lambda each: each[:2]):
             if not unit.counted:
                 self._close(unit.events)
@@ -170,11 +183,19 @@ class Evidence:
                     self._hold(event, last_at=unit.last_at)
 
     def closed(self) -> "Evidence":
-        """A copy that holds all that decisions rest on, and no open conversations."""
+        """A copy that holds all that decisions rest on: no open conversations, and of the names the commonest."""
+        distinct = {side: self.distinct(side) for side in Owner}
+        counts = self.counts | {f"distinct_{side}": n for side, n in distinct.items() if n > TOLD}
         return Evidence(
-            self.key, self.rules, copy.deepcopy(self.histograms), dict(self.counts), dict(self.outputs_candidate),
-            dict(self.outputs_baseline), dict(self.requests), dict(self.detectors), self.recent, {}, self.watermark_at,
+            self.key, self.rules, copy.deepcopy(self.histograms), counts, _commonest(self.outputs_candidate),
+            _commonest(self.outputs_baseline), _commonest(self.requests), dict(self.detectors), self.recent, {},
+            self.watermark_at,
         )  # fmt: skip
+
+    def distinct(self, side: Owner) -> int:
+        """How many different answers a side gave; as many as are counted apart, at most."""
+        outputs = self.outputs_candidate if side is Owner.CANDIDATE else self.outputs_baseline
+        return max(self.count(f"distinct_{side}"), len(outputs))
 
     def _tally(self, name: str, more: int = 1) -> None:
         if more:
@@ -185,7 +206,8 @@ class Evidence:
         gap, most = self.rules.units.close_after_s, self.rules.units.max_pairs
         near: list[OpenUnit] = []
         far: list[OpenUnit] = []
-        for unit in self.open.get(event.unit, []):
+        before = self.open.get(event.unit, [])
+        for unit in before:
             joins = unit.events[0].at - gap < event.at < unit.last_at + gap
             (near if joins else far).append(unit)
         joined = OpenUnit([event], max(event.at, last_at))
@@ -194,8 +216,9 @@ class Evidence:
                 insort(joined.events, other, key=lambda each: (each.at, each.id))
             joined.last_at = max(joined.last_at, unit.last_at)
             joined.counted |= unit.counted
-        del joined.events[most:]
-        self.open[event.unit] = [*far, joined]
+        del joined.events[1 if joined.counted else most :]
+        after = self.open[event.unit] = [*far, joined]
+        self.held += _requests(after) - _requests(before)
 
     def _liken(self, name: str, likeness: float | None) -> None:
         if likeness is not None and 0 <= likeness <= 1:
@@ -304,6 +327,24 @@ class Evidence:
         self._tally("cost_candidate2", a * a // MICRO)
         self._tally("cost_baseline2", b * b // MICRO)
         self._tally("cost_product", a * b // MICRO)
+
+
+def most_common(names: dict[str, int]) -> int:
+    """How often the commonest of the names that are counted apart was counted."""
+    return max((times for name, times in names.items() if name != OTHERS), default=0)
+
+
+def _commonest(names: dict[str, int]) -> dict[str, int]:
+    """The commonest names, the others counted together."""
+    if len(names) <= TOLD:
+        return dict(names)
+    told = heapq.nsmallest(TOLD, names.keys() - {OTHERS}, key=lambda name: (-names[name], name))
+    kept = {name: names[name] for name in told}
+    return kept | {OTHERS: sum(names.values()) - sum(kept.values())}
+
+
+def _requests(units: list[OpenUnit]) -> int:
+    return sum(len(unit.events) for unit in units)
 
 
 def _add_name(into: dict[str, int], name: str) -> None:

@@ -15,9 +15,9 @@ from collections import Counter
 
 from policies import histograms, stats
 from policies.events import Output
-from policies.evidence import OTHERS, Evidence
+from policies.evidence import Evidence, most_common
 from policies.results import GuardResult
-from policies.terms import Verdict
+from policies.terms import Owner, Verdict
 
 FLAGS = ("empty", "refusal", "loop", "truncated", "language", "echo", "unknown_tool", "leak")
 """What may be wrong with an answer, each counted on both sides."""
@@ -76,8 +76,8 @@ def _outputs(evidence: Evidence) -> GuardResult:
     required = rules.outputs == "required"
     if not n:
         return GuardResult("outputs", Verdict.INCONCLUSIVE, "outputs: none seen yet", required)
-    top, base_top = max(evidence.outputs_candidate.values()), max(evidence.outputs_baseline.values())
-    distinct, base_distinct = len(evidence.outputs_candidate), len(evidence.outputs_baseline)
+    top, base_top = most_common(evidence.outputs_candidate), most_common(evidence.outputs_baseline)
+    distinct, base_distinct = evidence.distinct(Owner.CANDIDATE), evidence.distinct(Owner.BASELINE)
     few = distinct < rules.distinct_ratio * base_distinct
     common = top / n > max(rules.top_share, rules.top_ratio * base_top / n)
     if common and _surely_common(evidence, top, base_top, n):
@@ -166,7 +166,7 @@ def _bias(evidence: Evidence) -> GuardResult:
 def _concentration(evidence: Evidence) -> GuardResult:
     """One conversation must not carry the route: averages over units would then speak of it alone."""
     n, limit = evidence.count("requests"), evidence.rules.guards.unit_share
-    most = max((made for unit, made in evidence.requests.items() if unit != OTHERS), default=0)
+    most = most_common(evidence.requests)
     told = f"concentration: the busiest unit made {most} of {n} requests, allowed {limit:.0%}"
     surely = most > limit * n and stats.proportion_interval(most, n, evidence.rules.guards.alpha)[0] > limit
     hint = "; give the app's sessions an id (assign.by)" if surely else ""

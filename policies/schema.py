@@ -162,7 +162,7 @@ class Assign(Section):
     salt: Text | None = None
     """Change it to reshuffle, on purpose only. Default: the route's name."""
     close_after: Seconds = Field(default=1800.0, gt=0, le=DAY_S)
-    """A conversation is over, and counts, when it was silent for so long."""
+    """A conversation is over, and counts, when it was silent for so long; by `request` alone, after a second."""
     max_pairs: int = Field(default=20, ge=1, le=1000)
     """A conversation counts after so many requests at the latest."""
 

@@ -44,4 +44,7 @@ def decode(data: bytes, rules: Rules) -> Evidence:
     if all(stage.weight_ppm != found.key.weight_ppm for stage in rules.ladder.stages):
         raise SnapshotError(f"evidence of a weight of {found.key.weight_ppm} ppm, which is no stage of this policy")
     found.rules = rules
+    found.held = sum(
+        len(unit.events) for units in found.open.values() for unit in units
+    )  # what was told is not trusted
     return found

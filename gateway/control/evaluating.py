@@ -14,6 +14,8 @@ from records.comparison import Observation
 
 ABSENT_S = 120.0
 """A node that tells nothing for so long is waited for no longer: what it tells later is late."""
+CLOSINGS = 360
+"""In so many steps a conversation's silence passes: all open ones are looked through at each, and not at each tick."""
 LAG_S = 60.0
 """While a node reads its journals later than this, nothing may be concluded."""
 
@@ -85,7 +87,7 @@ class Evaluation:
         at = self.watermark(now)
         if at is not None:
             closed = self.evidence.count("units")
-            self.evidence.advance(at)
+            self.evidence.advance(at - at % (self.rules.units.close_after_s / CLOSINGS))
             if self.evidence.count("units") != closed:
                 self.moved = self.unshown = True
 

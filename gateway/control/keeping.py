@@ -13,7 +13,7 @@ from policies.review import key_of
 from policies.rollout import Rollout
 from policies.rules import Rules
 
-PAGE_BYTES = 64 * 1024 * 1024
+PAGE_BYTES = 256 * 1024 * 1024
 """The most that a snapshot may unfold to."""
 
 

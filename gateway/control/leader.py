@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.control import keeping
 from gateway.control.evaluating import Evaluation
-from gateway.control.state.port import Answered, Order, SharedState, StateDownError, Stored
+from gateway.control.state.port import MAX_OFFERED, Answered, Order, SharedState, StateDownError, Stored
 from gateway.control.telling import Teller, Telling
 from gateway.control.terms import Terms
 from gateway.log import Log
@@ -36,6 +36,8 @@ PERSIST_S = 10.0
 SNAPSHOT_S = 5.0
 SNAPSHOT_EVENTS = 2000
 """Evidence is kept after so many seconds, or events."""
+MANY_EVENTS = MAX_OFFERED // 2
+"""It is kept after so many, however large it is: what is not in a snapshot yet waits in the shared state."""
 IDLE_SNAPSHOT_S = 60.0
 """How often positions are kept where nothing but marks has come."""
 BYTES_PER_S = 200_000
@@ -295,8 +297,9 @@ class Leader:
     def _keep_due(self, ours: Evaluation, now: float) -> bool:
         timing = self._timing[ours.rollout.route]
         fresh = ours.seq - timing.kept_seq
-        least = max(SNAPSHOT_S if fresh else IDLE_SNAPSHOT_S, timing.kept_bytes / BYTES_PER_S)
-        if fresh >= SNAPSHOT_EVENTS or _is_due(timing.kept_at, least, now):
+        soon_s = 0.0 if fresh >= SNAPSHOT_EVENTS else SNAPSHOT_S if fresh else IDLE_SNAPSHOT_S
+        least_s = max(soon_s, timing.kept_bytes / BYTES_PER_S)
+        if fresh >= MANY_EVENTS or _is_due(timing.kept_at, least_s, now):
             return self._keep(ours.rollout.route, now)
         return True
 

@@ -10,6 +10,7 @@ from gateway.control.state.port import (
     MAX_DECISIONS,
     MAX_OFFERED,
     MAX_ORDERS,
+    MAX_SNAPSHOT_BYTES,
     NODES_S,
     Answered,
     Decided,
@@ -331,6 +332,14 @@ def test_nodes_are_forgotten_when_silent(state: SharedState) -> None:
     assert [each.name for each in state.nodes(NOW + 2)] == ["n1"]
 
 
+def test_a_snapshot_may_be_longer_than_other_values(state: SharedState) -> None:
+    """The evidence of a busy route is tens of megabytes: it is kept, and comes back whole."""
+    _, epoch = kept_at(state, 10_000)
+    kept = Snapshot(b"x" * (MAX_SNAPSHOT_BYTES - 1024), {"n1": 7}, 1)
+    assert state.keep_snapshot("triage", kept, epoch=epoch)
+    assert state.snapshot("triage") == kept
+
+
 def test_a_value_that_is_too_long_is_refused(state: SharedState) -> None:
     """Nothing longer than the bound is written, and what was there stays."""
     long = b"x" * (MAX_BYTES + 1)
@@ -338,7 +347,7 @@ def test_a_value_that_is_too_long_is_refused(state: SharedState) -> None:
     refused = [
         lambda: state.store("triage", stored(rollout=long), expected=version, epoch=epoch),
         lambda: state.lower("triage", stored(0, rollout=long), expected=version),
-        lambda: state.keep_snapshot("triage", Snapshot(long, {}, 1), epoch=epoch),
+        lambda: state.keep_snapshot("triage", Snapshot(b"x" * (MAX_SNAPSHOT_BYTES + 1), {}, 1), epoch=epoch),
         lambda: state.offer([event(1, body=long)]),
         lambda: state.add_decision(Decided("d", NOW, "triage", "hold", "HOLD", "", long)),
         lambda: state.keep_look(Decided("d", NOW, "triage", "hold", "HOLD", "", long)),

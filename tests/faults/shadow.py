@@ -41,6 +41,7 @@ SLOWER_MS, SLOWER = 2.0, 0.03
 TIMES = ("first_ms", "total_ms")
 MEDIAN_ERROR = 1.2533
 """Of a median to a mean."""
+Z95 = 1.96
 UNDECIDED_PAIRS = 4
 """So many times the blocks are measured at most where the first of them cannot tell."""
 GROWN_BYTES = 16 << 20
@@ -107,14 +108,19 @@ class Compared:
         return statistics.median(self._differences_ms(kind))
 
     def error_ms(self, kind: str) -> float:
-        """The standard error of `added_ms`, as of a normal distribution; one block tells none.
+        """The standard error of `added_ms`; one block tells none.
 
-        From the standard deviation: an outlier shall make for more blocks, and of three the two nearest tell nothing.
+        Of eight blocks or more from the order statistics that enclose the median with 95 %: a moment in which the
+        machine was elsewhere then makes no error. Of fewer from the standard deviation, where it makes for more blocks.
         """
-        differences = self._differences_ms(kind)
-        if len(differences) < 2:
+        differences = sorted(self._differences_ms(kind))
+        blocks = len(differences)
+        if blocks < 2:
             return 0.0
-        return MEDIAN_ERROR * statistics.stdev(differences) / math.sqrt(len(differences))
+        outside = int((blocks - Z95 * math.sqrt(blocks)) / 2)
+        if outside < 1:
+            return MEDIAN_ERROR * statistics.stdev(differences) / math.sqrt(blocks)
+        return (differences[-1 - outside] - differences[outside]) / (2 * Z95)
 
     def bar_ms(self, kind: str) -> float:
         """The most that may be added."""

@@ -48,3 +48,16 @@ def test_what_blocks_cannot_tell_is_undecided() -> None:
     assert added(2.2, 2.3, -4.0, 2.3).undecided()
     assert not added(0.1, 0.3, 0.2, 0.1).undecided()
     assert not added(9.1, 9.3, 9.2, 9.1).undecided()
+
+
+def test_one_bad_moment_of_many_decides_nothing() -> None:
+    """Of many blocks that agree, one far off leaves what is added as sure as it was; of few it asks for more."""
+
+    def error_ms(*values: float) -> float:
+        blocks = [[10.0]] * len(values)
+        return Compared("x", Felt(blocks, blocks), Felt([[10.0 + value] for value in values], blocks)).error_ms(
+            "first_ms"
+        )
+
+    assert error_ms(*[0.1, 0.2] * 4, 90.0) == error_ms(*[0.1, 0.2] * 4, 0.2) < 0.05
+    assert error_ms(*[0.1, 0.2] * 2, 90.0) > 10.0

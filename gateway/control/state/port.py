@@ -20,7 +20,9 @@ ANSWERS_S = 600.0
 NODES_S = 60.0
 """How long a node that is silent counts as there."""
 MAX_BYTES = 4 * 1024 * 1024
-"""Longest value."""
+"""Longest value, but for a snapshot."""
+MAX_SNAPSHOT_BYTES = 32 * 1024 * 1024
+"""Longest snapshot's evidence: as much as `policies.evidence.MOST` requests of open conversations can come to."""
 MAX_OFFERED = 20_000
 """Events of a node and route that wait for a leader; the others wait in the node's outbox."""
 MAX_ORDERS = 100

@@ -68,14 +68,14 @@ class Base:
             except (ForgedError, NewerError, msgspec.MsgspecError) as error:
                 raise StateDownError(f"{self._link.server.name}: {error}") from error
 
-    def _sealed(self, place: str, value: object) -> bytes:
+    def _sealed(self, place: str, value: object, most: int = MAX_BYTES) -> bytes:
         """A value as it is kept.
 
         Raises:
             StateDownError: it is longer than any may be.
         """
         content = msgspec.msgpack.encode(value)
-        if len(content) > MAX_BYTES:
+        if len(content) > most:
             raise StateDownError(f"{len(content)} bytes: longer than a value may be")
         return self._seal.close(place, content)
 

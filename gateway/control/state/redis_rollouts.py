@@ -6,7 +6,7 @@ import msgspec
 
 from gateway.control.state.link import Command, Reply
 from gateway.control.state.newest import Copy, Kind, is_behind
-from gateway.control.state.port import LEASE_S, Snapshot, Stored
+from gateway.control.state.port import LEASE_S, MAX_SNAPSHOT_BYTES, Snapshot, Stored
 from gateway.control.state.redis_base import Base, Led, key, pairs
 from gateway.control.state.sealed import ForgedError
 
@@ -130,7 +130,7 @@ class Rollouts(Base):
     def keep_snapshot(self, route: str, snapshot: Snapshot, *, epoch: int) -> bool:
         """As the port says."""
         term, kept = key("epoch"), Evidence(epoch, snapshot)
-        record = self._sealed(f"snapshot/{route}", kept)
+        record = self._sealed(f"snapshot/{route}", kept, MAX_SNAPSHOT_BYTES)
         positions = self._sealed(f"positions/{route}", snapshot.positions)
 
         def decide(found: list[Reply]) -> list[Command] | None:

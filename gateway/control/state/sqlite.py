@@ -15,6 +15,7 @@ from gateway.control.state.port import (
     MAX_DECISIONS,
     MAX_OFFERED,
     MAX_ORDERS,
+    MAX_SNAPSHOT_BYTES,
     NODES_S,
     Answered,
     Counts,
@@ -137,7 +138,7 @@ class SqliteState:
 
     def keep_snapshot(self, route: str, snapshot: Snapshot, *, epoch: int) -> bool:
         """As the port says."""
-        _bounded(snapshot.evidence)
+        _bounded(snapshot.evidence, MAX_SNAPSHOT_BYTES)
         with self._writing(lasting=True) as state:
             if epoch != _lease(state)[0]:
                 return False
@@ -386,12 +387,12 @@ def _value(row: sqlite3.Row, kind: type[_Kept]) -> _Kept:
     return msgspec.convert(fields, kind)
 
 
-def _bounded(value: bytes) -> bytes:
+def _bounded(value: bytes, most: int = MAX_BYTES) -> bytes:
     """The value itself.
 
     Raises:
         StateDownError: it is longer than any may be.
     """
-    if len(value) > MAX_BYTES:
+    if len(value) > most:
         raise StateDownError(f"{len(value)} bytes: longer than a value may be")
     return value

@@ -130,6 +130,14 @@ def test_one_alpha_holds_for_all_gates():
     assert rules("gates: {latency: off}").gates.latency is None
 
 
+@pytest.mark.parametrize(
+    ("assign", "silence_s"), [("", 1800.0), ("by: [request]", 1.0), ("by: [user, request]", 1800.0)]
+)
+def test_a_request_for_itself_is_over_at_once(assign: str, silence_s: float):
+    """Where nothing stays on a variant no request waits for another of its unit; a conversation does."""
+    assert rules(f"assign: {{{assign}}}").units.close_after_s == silence_s
+
+
 def test_stages_hold_as_long_as_their_weight_asks():
     """An hour below 25 %, a day from there, nothing in the shadow; what the file says comes first."""
     found = rules(stages="[shadow: {min_units: 5}, 1%, 25%: {approve: manual}, 100%: {hold: 2h, holdback: 2%}]").ladder

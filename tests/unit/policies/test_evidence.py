@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from policies import evidence as module
 from policies.events import PairEvent
-from policies.evidence import OTHERS, Evidence, EvidenceKey
+from policies.evidence import OTHERS, TOLD, Evidence, EvidenceKey, most_common
+from policies.guards import watch
 from policies.histograms import WHOLE, latency_bin
 from policies.rules import Detectors, Gates, Held, Latency, Quality, Rules, Units
 from policies.terms import Owner
@@ -387,14 +388,61 @@ def test_likeness_is_added_up_in_whole_numbers():
 
 
 def test_open_conversations_and_names_are_bounded(monkeypatch: pytest.MonkeyPatch):
-    """Beyond the bound requests are counted as lost, and names together."""
+    """Beyond the bound requests are counted as lost, those of open conversations too, and names together."""
     monkeypatch.setattr(module, "MOST", 2)
     found = evidence()
     for unit in ("a", "b", "c", "a"):
         found.observe(pair(unit, output_candidate=answer(unit), output_baseline=answer(unit)))
-    assert (len(found.open), found.count("lost")) == (2, 1)
+    assert (found.held, len(found.open), found.count("lost")) == (2, 2, 2)
     assert found.requests == {"a": 2, "b": 1, OTHERS: 1}
     assert found.outputs_candidate == found.outputs_baseline == found.requests
+
+
+def test_what_is_held_is_what_open_conversations_hold():
+    """Requests of open conversations, however they joined; of one that was counted its first alone is remembered."""
+    found = evidence(replace(RULES, units=Units(close_after_s=100.0, max_pairs=2)))
+
+    def held() -> tuple[int, int]:
+        return found.held, sum(len(unit.events) for units in found.open.values() for unit in units)
+
+    for unit, at in (("a", 0.0), ("b", 1.0), ("a", 150.0), ("a", 2.0), ("c", 90.0), ("a", 80.0), ("c", 91.0)):
+        found.observe(pair(unit, at))
+        assert found.held == held()[1]
+    assert held() == (5, 5)  # the two of a became one, and are no longer than a conversation may be
+    found.advance(95.0)
+    assert held() == (3, 3)  # a and c are counted by their length, and remembered
+    found.observe(pair("c", 96.0))
+    assert (held(), found.count("units")) == ((3, 3), 2)
+    found.advance(190.0)
+    assert held() == (2, 2)
+    found.close_all()
+    assert held() == (0, 0)
+
+
+def test_a_record_tells_the_commonest_names_and_decides_the_same():
+    """Of thousands of units and answers a record keeps a hundred each, and what was made of all of them."""
+    found = evidence()
+    for number in range(3 * TOLD):
+        ours, theirs = answer(f"{number % (2 * TOLD)}"), answer(f"{number}")
+        found.observe(pair(f"u{number}", output_candidate=ours, output_baseline=theirs))
+    found.observe(pair("u7", output_candidate=answer("7"), output_baseline=answer("7")))
+    told = found.closed()
+    assert [len(names) for names in (told.requests, told.outputs_candidate, told.outputs_baseline)] == [TOLD + 1] * 3
+    assert sum(told.requests.values()) == sum(found.requests.values()) == 3 * TOLD + 1
+    assert [told.distinct(side) for side in Owner] == [found.distinct(side) for side in Owner] == [3 * TOLD, 2 * TOLD]
+    assert watch(told) == watch(found)
+    assert told.closed() == told
+
+
+def test_names_counted_together_are_no_common_answer(monkeypatch: pytest.MonkeyPatch):
+    """Where more answers came than are counted apart, those beyond are not taken for one answer."""
+    monkeypatch.setattr(module, "MOST", 5)
+    found = evidence()
+    for number in range(200):
+        said = answer(f"{number}")
+        found.observe(pair(f"u{number}", output_candidate=said, output_baseline=said))
+    assert found.outputs_candidate[OTHERS] == 195
+    assert most_common(found.outputs_candidate) == 1
 
 
 def test_the_stage_is_the_one_of_its_weight():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from gateway.control.evaluating import ABSENT_S, LAG_S, Evaluation
+from gateway.control.evaluating import ABSENT_S, CLOSINGS, LAG_S, Evaluation
 from gateway.control.intake import Told
 from gateway.control.state.port import Event
 from policies.events import PairEvent
@@ -163,3 +163,17 @@ def test_a_row_says_what_the_rollout_is_held_to_now(evaluation: Evaluation) -> N
     assert second is not None
     held = [msgspec.json.decode(row.held_json, type=Held).quality for row in (first, second)]
     assert held == [None, -0.02]
+
+
+def test_open_conversations_are_not_looked_through_at_each_tick(evaluation: Evaluation) -> None:
+    """A conversation closes within a 360th of its silence after it is over, and what was closed says up to when."""
+    silence_s = RULES.units.close_after_s
+    evaluation.take(saw(NOW - 2 * silence_s), NOW, 1)
+    step_s, seen = silence_s / CLOSINGS, set[float | None]()
+    for number in range(100):
+        mark(evaluation, "n1", NOW - silence_s + number * step_s / 50)
+        evaluation.advance(NOW)
+        seen.add(evaluation.evidence.watermark_at)
+    assert len(seen) <= 4
+    assert evaluation.evidence.count("units") == 1
+    assert all(at is not None and abs(at / step_s - round(at / step_s)) < 1e-3 for at in seen)

@@ -2,12 +2,16 @@
 
 import zlib
 from dataclasses import replace
+from uuid import UUID
 
+import numpy as np
 import pytest
 
 from gateway.control import keeping
 from gateway.control.evaluating import Evaluation, Heard
-from gateway.control.state.port import Decided, Snapshot, StateDownError, Stored
+from gateway.control.state.port import MAX_SNAPSHOT_BYTES, Decided, Snapshot, StateDownError, Stored
+from policies.events import Output, PairEvent
+from policies.evidence import MOST
 from policies.review import key_of
 from policies.rollout import Rollout, start
 from policies.rules import Held
@@ -50,6 +54,22 @@ def test_a_damaged_rollout_is_no_guess(data: bytes) -> None:
     """Bytes that are no rollout of this version raise the shared state's error, with a hint."""
     with pytest.raises(StateDownError, match=r"damaged, or of another version.*hint: "):
         keeping.read_rollout(stored(data))
+
+
+def test_all_that_may_be_held_fits_a_snapshot() -> None:
+    """The most open requests there may be, each with all its figures, are within the shared state's bound, and back."""
+    draw, found = np.random.default_rng(1), evaluation()
+    names = [f"{kind}_s" for kind in ("ttft_candidate", "ttft_baseline", "total_candidate", "total_baseline")]
+    names += ["cost_candidate_usd", "cost_baseline_usd", "q", "agree", "agree_again"]
+    for number, figures in enumerate(draw.random((MOST - found.evidence.held, len(names))).tolist()):
+        ours, theirs = (Output(draw.bytes(8).hex(), 400 + number % 99) for _ in range(2))
+        unit, name = draw.bytes(8).hex(), str(UUID(bytes=draw.bytes(16)))
+        told = dict(zip(names, figures, strict=True)) | {"output_candidate": ours, "output_baseline": theirs}
+        found.evidence.observe(PairEvent(unit, NOW + figures[0], name, **told))
+    kept = keeping.page(found)
+    assert found.evidence.held == MOST
+    assert len(kept.evidence) < MAX_SNAPSHOT_BYTES
+    assert resumed(kept).evidence == found.evidence
 
 
 def test_evidence_goes_on_as_if_nobody_had_stopped() -> None:
