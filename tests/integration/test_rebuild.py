@@ -43,7 +43,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
     with pytest.MonkeyPatch.context() as patch, Seam((Teller, "observed"), behind=True, crossing=60).cut(patch):
         assert survive(room, script) == 1
     controller = room.controller()
-    for _ in range(3):
+    for _ in range(4):  # until all conversations are over
         room.now += 1.0
         controller.tick(room.now)
     controller.leader.resign()
