@@ -54,12 +54,14 @@ upstreams:
   openai: {{base_url: "{frontier}"}}
   vllm: {{kind: vllm, base_url: "http://127.0.0.1:{candidate}/v1"}}
 """
+# Conversations that stay open: nothing is decided, and the shadow goes on. A candidate that answers otherwise, as this
+# one does, would be thrown out within a minute.
 POLICY = """\
 route: support
 match: {model: gpt-4o}
 baseline: {upstream: openai}
 candidate: {upstream: vllm, model: tuned, revision: "1", total: 2s}
-assign: {by: [request]}
+assign: {by: [conversation], close_after: 2h}
 shadow: {sample: 100%, max_in_flight: 8}
 compare: [exact]
 stages: [shadow, 1%, 100%]
@@ -98,6 +100,8 @@ class Compared:
     """Of the worker's memory, from the first block to the last."""
     became: Counter[str] = field(default_factory=Counter[str])
     """What the shadow says of the calls it made in broken blocks."""
+    mirrored: int = 0
+    """Calls that it made in healthy blocks."""
 
     def _differences_ms(self, kind: str) -> list[float]:
         pairs = zip(getattr(self.healthy, kind), getattr(self.broken, kind), strict=True)
@@ -137,8 +141,8 @@ class Compared:
 
     def held(self) -> bool:
         """Whether no app felt it."""
-        if self.healthy.errors or self.broken.errors or self.grown_bytes > GROWN_BYTES:
-            return False
+        if self.healthy.errors or self.broken.errors or self.grown_bytes > GROWN_BYTES or not self.mirrored:
+            return False  # a shadow that does nothing is not felt, and shows nothing
         return all(self.added_ms(kind) <= self.bar_ms(kind) for kind in TIMES)
 
     def line(self) -> str:
@@ -154,13 +158,13 @@ class Compared:
         became = ", ".join(f"{name} {number}" for name, number in self.became.most_common(2)) or "nothing"
         grown = self.grown_bytes / (1 << 20)
         blocks = len(self.broken.total_ms)
-        return f"{self.name:24} {blocks:6} {asked:5} {errors:4} {times}{grown:+6.1f}  {became}"
+        return f"{self.name:24} {blocks:6} {asked:5} {errors:4} {times}{grown:+6.1f}  {self.mirrored:6}  {became}"
 
 
 HEAD = (
     f"{'':41} {'first byte, p99 ms':>26}  {'whole, p99 ms':>26}\n{'':24} {'blocks':>6} {'asked':>5} {'err':>4} "
     + f"{'well':>6} {'ill':>6} {'added':>6}        " * 2
-    + f"{'MiB':>5}  the shadow's calls"
+    + f"{'MiB':>5}  the shadow's calls: well, and what became of them ill"
 )
 """Of apps' answers; `added` is the median over neighbouring blocks, with its standard error."""
 
@@ -317,7 +321,9 @@ async def _compare(site: Site, name: str, *, pairs: int, seconds: float) -> Comp
     while len(found.healthy.total_ms) < pairs or (
         found.undecided() and len(found.healthy.total_ms) < pairs * UNDECIDED_PAIRS
     ):
+        became = site.became()
         await site.block(found.healthy, seconds)
+        found.mirrored += sum((site.became() - became).values())
         async with site.broken(name):
             became = site.became()
             await site.block(found.broken, seconds)

@@ -13,6 +13,7 @@ async def test_no_app_feels_what_is_ill_in_the_shadow(tmp_path: Path) -> None:
     """With the candidate, the shadow or all of the control plane ill, apps get their answers, in flat memory."""
     faults = ("candidate hung", "candidate huge", "shadow killed", "control stopped")
     found = await shadow_faults(tmp_path, pairs=1, seconds=1.5, faults=faults)
+    assert found.compared[0].mirrored > 0, found.report()
     for each in found.compared:
         assert not each.healthy.errors + each.broken.errors, found.report()
         assert each.grown_bytes <= GROWN_BYTES, found.report()
@@ -26,13 +27,14 @@ async def test_the_shadow_costs_the_worker_nothing_to_speak_of(tmp_path: Path) -
 
 
 def test_what_is_felt_breaks_the_promise() -> None:
-    """An error, slower answers and grown memory are each seen; a little noise is not."""
+    """An error, slower answers, grown memory and a shadow that did nothing are each seen; a little noise is not."""
     well, ill = Felt([[10.0] * 99 + [20.0]], [[10.0] * 99 + [20.0]]), Felt([[10.0] * 100], [[10.0] * 99 + [21.9]])
-    assert Compared("x", well, ill).held()
-    assert not Compared("x", well, Felt(ill.first_ms, [[10.0] * 99 + [22.1]])).held()
-    assert not Compared("x", well, ill, GROWN_BYTES + 1).held()
-    ill.errors["TimeoutError"] += 1
+    assert Compared("x", well, ill, mirrored=1).held()
     assert not Compared("x", well, ill).held()
+    assert not Compared("x", well, Felt(ill.first_ms, [[10.0] * 99 + [22.1]]), mirrored=1).held()
+    assert not Compared("x", well, ill, GROWN_BYTES + 1, mirrored=1).held()
+    ill.errors["TimeoutError"] += 1
+    assert not Compared("x", well, ill, mirrored=1).held()
     assert not CpuFound([110.2], [100.0], mirrored=1).held()
     assert CpuFound([109.0], [100.0], mirrored=1).held()
 
