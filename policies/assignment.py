@@ -20,7 +20,7 @@ CANDIDATE_CALL_PREFIX = "call_cf"
 """What the ids of tool calls in a candidate's answers begin with: a tool's result tells whose loop it belongs to."""
 
 _LONG_BYTES = 8 * 1024
-"""A part that is longer is not hashed whole: that would cost more than reading its JSON, and the loop waits."""
+"""A part that is longer is not hashed whole: it may be megabytes of an image, and the loop waits."""
 
 Kind = Literal["header", "user", "conversation", "request"]
 VariantName = Literal["baseline", "candidate"]

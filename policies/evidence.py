@@ -145,7 +145,7 @@ class Evidence:
                 else:
                     ripe.append((unit.last_at + rule.close_after_s, name, unit))
             kept = [unit for unit in units if unit.last_at + rule.close_after_s > watermark_at]
-            self.held -= _requests(units) - _requests(kept)
+            self.held -= requests_in(units) - requests_in(kept)
             if kept:
                 self.open[name] = kept
             else:
@@ -218,7 +218,7 @@ class Evidence:
             joined.counted |= unit.counted
         del joined.events[1 if joined.counted else most :]
         after = self.open[event.unit] = [*far, joined]
-        self.held += _requests(after) - _requests(before)
+        self.held += requests_in(after) - requests_in(before)
 
     def _liken(self, name: str, likeness: float | None) -> None:
         if likeness is not None and 0 <= likeness <= 1:
@@ -343,7 +343,8 @@ def _commonest(names: dict[str, int]) -> dict[str, int]:
     return kept | {OTHERS: sum(names.values()) - sum(kept.values())}
 
 
-def _requests(units: list[OpenUnit]) -> int:
+def requests_in(units: Iterable[OpenUnit]) -> int:
+    """How many requests conversations hold."""
     return sum(len(unit.events) for unit in units)
 
 

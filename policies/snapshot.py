@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from policies.evidence import Evidence
+from policies.evidence import Evidence, requests_in
 from policies.rules import Rules
 
 FORMAT = 1
@@ -44,7 +44,5 @@ def decode(data: bytes, rules: Rules) -> Evidence:
     if all(stage.weight_ppm != found.key.weight_ppm for stage in rules.ladder.stages):
         raise SnapshotError(f"evidence of a weight of {found.key.weight_ppm} ppm, which is no stage of this policy")
     found.rules = rules
-    found.held = sum(
-        len(unit.events) for units in found.open.values() for unit in units
-    )  # what was told is not trusted
+    found.held = sum(map(requests_in, found.open.values()))  # earlier versions did not tell it
     return found

@@ -297,9 +297,7 @@ class Leader:
     def _keep_due(self, ours: Evaluation, now: float) -> bool:
         timing = self._timing[ours.rollout.route]
         fresh = ours.seq - timing.kept_seq
-        soon_s = 0.0 if fresh >= SNAPSHOT_EVENTS else SNAPSHOT_S if fresh else IDLE_SNAPSHOT_S
-        least_s = max(soon_s, timing.kept_bytes / BYTES_PER_S)
-        if fresh >= MANY_EVENTS or _is_due(timing.kept_at, least_s, now):
+        if _is_due(timing.kept_at, keep_after_s(fresh, timing.kept_bytes), now):
             return self._keep(ours.rollout.route, now)
         return True
 
@@ -315,6 +313,14 @@ class Leader:
         self.shared.forget_offered(route, page.positions)
         timing.kept_at, timing.kept_seq, timing.kept_bytes = now, ours.seq, len(page.evidence)
         return True
+
+
+def keep_after_s(fresh: int, kept_bytes: int) -> float:
+    """How long after a snapshot of so many bytes the next is due, when so many events have come since."""
+    if fresh >= MANY_EVENTS:
+        return 0.0
+    soon_s = 0.0 if fresh >= SNAPSHOT_EVENTS else SNAPSHOT_S if fresh else IDLE_SNAPSHOT_S
+    return max(soon_s, kept_bytes / BYTES_PER_S)
 
 
 def _follows(rollout: Rollout, rules: Rules) -> bool:

@@ -28,7 +28,7 @@ PLAIN_VARIABLES = frozenset(
 """What a process may know of the environment that must see no other provider's key."""
 
 CONTROLLER_NICE = 5
-"""What serves traffic comes first, yet on a full machine the controller keeps a quarter of a core: it must act."""
+"""What serves traffic comes first, yet not so far that a controller on a full machine could not act."""
 BACKGROUND_NICE = 10
 """No app waits for these: they yield the processor from their start on, imports included."""
 

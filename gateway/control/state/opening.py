@@ -20,7 +20,7 @@ def open_state(place: StatePlace) -> SharedState:
 
 
 def _on_server(place: StatePlace, url: str, key: str) -> SharedState:
-    # The client takes a third of a second to load: only a node that has a server pays for it, at each start.
+    # The client takes long to load: only a node that has a server pays for it, at each start.
     from gateway.control.state.link import Link  # noqa: PLC0415
     from gateway.control.state.newest import Newest  # noqa: PLC0415
     from gateway.control.state.redis import RedisState  # noqa: PLC0415

@@ -57,7 +57,7 @@ def test_a_damaged_rollout_is_no_guess(data: bytes) -> None:
 
 
 def test_all_that_may_be_held_fits_a_snapshot() -> None:
-    """The most open requests there may be, each with all its figures, are within the shared state's bound, and back."""
+    """The most open requests and different answers, with all their figures, are within the bound, and come back."""
     draw, found = np.random.default_rng(1), evaluation()
     names = [f"{kind}_s" for kind in ("ttft_candidate", "ttft_baseline", "total_candidate", "total_baseline")]
     names += ["cost_candidate_usd", "cost_baseline_usd", "q", "agree", "agree_again"]
@@ -65,9 +65,11 @@ def test_all_that_may_be_held_fits_a_snapshot() -> None:
         ours, theirs = (Output(draw.bytes(8).hex(), 400 + number % 99) for _ in range(2))
         unit, name = draw.bytes(8).hex(), str(UUID(bytes=draw.bytes(16)))
         told = dict(zip(names, figures, strict=True)) | {"output_candidate": ours, "output_baseline": theirs}
-        found.evidence.observe(PairEvent(unit, NOW + figures[0], name, **told))
+        asked = {"error_candidate": False, "error_baseline": False}
+        found.evidence.observe(PairEvent(unit, NOW + figures[0], name, **told, **asked))
     kept = keeping.page(found)
     assert found.evidence.held == MOST
+    assert len(found.evidence.outputs_candidate) > MOST * 0.99
     assert len(kept.evidence) < MAX_SNAPSHOT_BYTES
     assert resumed(kept).evidence == found.evidence
 

@@ -3,6 +3,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,12 @@ async def reaping() -> AsyncIterator[list[Child]]:
 def program(boot: bytes | None = None, module: str = IDLE) -> Program:
     environment = os.environ | {"PYTHONPATH": os.getcwd()}
     return Program(module, lambda fd: boot if boot is not None else b'{"ready_fd": %d}' % fd, environment=environment)
+
+
+def session_nice(pid: int) -> int | None:
+    """What counts where the kernel shares the processor between sessions; None: this one does not."""
+    group = Path(f"/proc/{pid}/autogroup")
+    return int(group.read_text().split()[-1]) if group.exists() else None
 
 
 async def test_ready_then_stopped(reaping: list[Child]) -> None:
@@ -73,3 +80,4 @@ async def test_one_that_stands_back(reaping: list[Child]) -> None:
     reaping.append(child)
     wanted = min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
     assert os.getpriority(os.PRIO_PROCESS, child.pid) == wanted
+    assert session_nice(child.pid) in (None, 5)

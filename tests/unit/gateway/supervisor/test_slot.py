@@ -1,6 +1,14 @@
+import asyncio
+from typing import Never
+
 import pytest
 
-from gateway.supervisor.slot import Turns, backoff_s
+from gateway.log import Log
+from gateway.supervisor.slot import Slot, Turns, backoff_s
+
+
+def never() -> Never:
+    raise AssertionError("it has to wait")
 
 
 @pytest.mark.parametrize(
@@ -17,3 +25,16 @@ def test_what_died_together_starts_one_after_the_other() -> None:
     assert [turns.pause_s(100.0) for _ in range(3)] == [0.0, 2.0, 4.0]
     assert turns.pause_s(105.0) == 1.0
     assert turns.pause_s(200.0) == 0.0
+
+
+async def test_who_waits_for_long_holds_nobody_up() -> None:
+    """A process that dies again and again takes its turn only once its own pause is over: another starts meanwhile."""
+    turns, now = Turns(gap_s=2.0), 100.0
+    async with asyncio.TaskGroup() as group:
+        slot = Slot("recorder", never, group, Log("test", now=lambda: now), lambda: now, turns=turns)
+        slot._failures = 9
+        keeping = group.create_task(slot.keep())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert turns.pause_s(now) == 0.0
+        keeping.cancel()
