@@ -4,12 +4,11 @@ import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from gateway.transport.message import HOP_BY_HOP, LENGTH_MARK, Head, Preamble
 from gateway.transport.sending import Target
-from policies.routing import Upstream
+from policies.routing import Kind, Upstream
 
 _DROPPED = (*HOP_BY_HOP, b"host", b"expect", b"x-crossfade-variant", b"x-crossfade-no-train")
 _CREDENTIALS = (b"authorization", b"api-key", b"x-api-key")
@@ -30,7 +29,7 @@ class Destination:
     """One upstream, made ready."""
 
     name: str
-    kind: Literal["openai", "vllm", "sglang", "triton", "litellm"]
+    kind: Kind
     target: Target
     host: bytes
     base: bytes

@@ -21,6 +21,11 @@ FORMAT = 1
 PPM = 1_000_000
 """A weight of one: all eligible traffic."""
 
+Kind = Literal["openai", "vllm", "sglang", "triton", "litellm"]
+"""What speaks at an upstream."""
+ENGINES: tuple[Kind, ...] = ("vllm", "sglang", "triton")
+"""Servers of models of one's own."""
+
 
 class RoutingError(Exception):
     """The bytes are not a routing table this process can serve from; the last good one stays."""
@@ -32,7 +37,7 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     name: str
     base_url: str
     """`scheme://host[:port][/base]`. A request for `/v1/x` goes to `base` + `/x`."""
-    kind: Literal["openai", "vllm", "sglang", "triton", "litellm"] = "openai"
+    kind: Kind = "openai"
     api_key_file: str | None = None
     """Read by the worker; its content replaces the caller's Authorization. Without it: the caller's own key,
     or none at all for a candidate (a caller's key is for the baseline's upstream only)."""

@@ -14,12 +14,8 @@ import msgspec
 
 from gateway.adapt.asked import UNREADABLE, Asked, read_asked, surface_of
 from policies.request import PlainTurn
-from policies.routing import Variant
+from policies.routing import ENGINES, Kind, Variant
 
-Kind = Literal["openai", "vllm", "sglang", "triton", "litellm"]
-"""`policies.routing.Upstream.kind`."""
-
-_ENGINES = ("vllm", "sglang", "triton")
 _STATE = ("store", "metadata", "user", "safety_identifier", "service_tier")
 """What only the frontier keeps or sells; engines ignore it at best."""
 _HINTS = ("prediction", "verbosity")
@@ -83,7 +79,7 @@ def adapt_request(
         asked = read_asked(fields, surface)
         for name in variant.drop:
             fields.pop(name, None)
-        if kind in _ENGINES:
+        if kind in ENGINES:
             name = "input" if surface == "responses" else "messages"
             messages = turns or _messages(fields.get(name))
             if not all(map(_has_valid_arguments, messages)):

@@ -51,7 +51,7 @@ def _upstream(name: str, upstream: files.Upstream, sockets: Path) -> Upstream:
         ca_file=_text(upstream.ca_file),
         uds=_text(upstream.uds),
         connect_s=upstream.connect,
-        idle_s=upstream.idle,
+        idle_s=upstream.idle_s,
         max_connections=upstream.max_connections,
     )
 

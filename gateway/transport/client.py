@@ -91,8 +91,11 @@ class Client:
         while pool is not None and pool.idle:
             connection = pool.idle.pop()
             self._idle -= 1
-            if not connection.is_closing():
+            if connection.is_closing():
+                continue
+            if self._now() - connection.idle_since_s < connection.keep_idle_s:
                 return connection
+            connection.drop()  # nobody has come round to it; its server may be about to
         return None
 
     def _is_full(self, target: Target) -> bool:

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.adapt.request import Adapted, Kind, Unfit, adapt_request
+from gateway.adapt.request import Adapted, Unfit, adapt_request
 from policies.request import read_body
-from policies.routing import Variant
+from policies.routing import Kind, Variant
 
 CHAT = "/v1/chat/completions"
 STUDENT = Variant("vllm", model="triage-7b")

@@ -23,9 +23,9 @@ HEAD = b"GET /v1/x HTTP/1.1\r\nHost: upstream\r\n\r\n"
 
 
 @asynccontextmanager
-async def a_client(**options: Any) -> AsyncIterator[Client]:
+async def a_client(now: Callable[[], float] = clock.monotonic, **options: Any) -> AsyncIterator[Client]:
     async with asyncio.TaskGroup() as tasks:
-        client = Client(now=clock.monotonic, tasks=tasks, **options)
+        client = Client(now=now, tasks=tasks, **options)
         yield client
         client.close()
 
@@ -143,6 +143,19 @@ async def test_idle_connections_are_closed_in_time() -> None:
         await until(lambda: upstream.open == 0)
         client.expire(clock.monotonic() + 11.0)
         assert (client._pools, client._open, client._connecting) == ({}, {}, {})
+
+
+async def test_a_connection_that_has_been_idle_for_too_long_is_not_used() -> None:
+    """Its server may be about to close it: it is dropped when its turn comes, and the next request makes a new one."""
+    times = [0.0]
+    async with RawUpstream(hello) as upstream, a_client(lambda: times[0]) as client:
+        target = target_of(upstream, idle_s=2.0)
+        for now, reused in ((0.0, False), (1.9, True), (3.9, False)):
+            times[0] = now
+            ear, sending = ask(client, target)
+            assert bytes((await ear.end()).data) == b"hello"
+            assert sending.reused is reused
+        await until(lambda: upstream.open == client.connections == 1)
 
 
 async def test_a_connection_that_was_closed_while_idle_is_not_used() -> None:
