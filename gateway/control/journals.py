@@ -9,7 +9,8 @@ from pathlib import Path
 
 from gateway.control.tail import Progress, Tail
 from records.exchange import Exchange
-from records.journal.reader import Found, segment_path, segments, workers
+from records.journal.frames import segment_path
+from records.journal.reader import Found, segments, workers
 
 Needed = Callable[[str], int | None]
 """By worker, the first segment that somebody else still reads: it and later ones stay. None: none does."""

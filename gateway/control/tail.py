@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from records.exchange import Exchange
-from records.journal.frames import Kind
-from records.journal.reader import Assembler, Found, Frame, SegmentReader, is_alive, segment_path, segments
+from records.journal.frames import Kind, segment_path
+from records.journal.reader import Assembler, Found, Frame, SegmentReader, is_alive, segments
 
 YOUNG_S = 5.0
 """A directory that changed so recently may be of a worker that is just starting: looking whether it lives would take

@@ -8,6 +8,7 @@ All integers little-endian. An index is used once per segment, so a nonce is use
 
 import struct
 from enum import IntEnum
+from pathlib import Path
 from zlib import crc32
 
 import msgspec
@@ -81,6 +82,11 @@ class Seal:
 
 def _nonce(index: int) -> bytes:
     return index.to_bytes(12, "little")
+
+
+def segment_path(worker: Path, number: int) -> Path:
+    """Where a segment lies."""
+    return worker / f"{number:08d}.seg"
 
 
 def segment_header(created_at: float, salt: bytes) -> bytes:

@@ -229,11 +229,6 @@ def segments(worker: Path) -> list[int]:
     return sorted(int(path.stem) for path in worker.glob("*.seg"))
 
 
-def segment_path(worker: Path, number: int) -> Path:
-    """Where a segment lies."""
-    return worker / f"{number:08d}.seg"
-
-
 def is_alive(worker: Path) -> bool:
     """Whether a writer still holds the directory; if not, its last segment is final."""
     try:

@@ -1,5 +1,6 @@
 """The worker's end of the journal: append, group commit, and losses that are counted instead of raised."""
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -21,6 +22,7 @@ from records.journal.frames import (
     Seal,
     encode_meta,
     segment_header,
+    segment_path,
 )
 
 SYNC_INTERVAL_S = 0.02
@@ -85,7 +87,8 @@ class JournalWriter:
         self._late: deque[bytes] = deque()
         """Ends of open exchanges, without bodies, that the disk has not taken yet."""
         self._created_at = 0.0
-        self._retired: deque[int] = deque()
+        self._retired: deque[tuple[int, int]] = deque()
+        """Segments that are ended, by number and descriptor."""
         self._dirty = threading.Event()
         self._closing = threading.Event()
         self._syncer = threading.Thread(target=self._sync_forever, name="journal-sync", daemon=True)
@@ -265,7 +268,7 @@ class JournalWriter:
         if self._lock < 0:
             self._take_directory()
         self._number += 1
-        path = self._directory / f"{self._number:08d}.seg"
+        path = segment_path(self._directory, self._number)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             salt, created_at = os.urandom(SALT_BYTES), self._now()
@@ -299,7 +302,7 @@ class JournalWriter:
 
     def _drop_segment(self) -> None:
         if self._fd >= 0:
-            self._retired.append(self._fd)
+            self._retired.append((self._number, self._fd))
             self._dirty.set()
         self._fd, self._size = -1, 0
 
@@ -316,9 +319,10 @@ class JournalWriter:
         """Sync what is written. Runs in the syncer's thread, the only one that closes a segment."""
         fd = self._fd
         while self._retired:
-            retired = self._retired.popleft()
+            number, retired = self._retired.popleft()
             self._fdatasync(retired)
             os.close(retired)
+            self._cool(number - 1)
         if fd >= 0 and fd == self._fd:
             self._fdatasync(fd)
 
@@ -327,6 +331,19 @@ class JournalWriter:
             os.fdatasync(fd)
         except OSError:
             self.sync_errors += 1
+
+    def _cool(self, number: int) -> None:
+        """Have a segment that is on disk leave the page cache, if it is still there: its readers are past it.
+
+        Else a busy journal would take all memory that nobody uses, page by new page, and drive out of it what others
+        read from disk, a model's weights say.
+        """
+        with contextlib.suppress(OSError):  # read and deleted; and it is but advice
+            fd = os.open(segment_path(self._directory, number), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(fd)
 
     def close(self) -> None:
         """Write and sync what is left, and let go of the directory."""

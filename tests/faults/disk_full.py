@@ -15,7 +15,8 @@ from pathlib import Path
 import msgspec
 
 from gateway import clock
-from records.journal.reader import segment_path, segments, workers
+from records.journal.frames import segment_path
+from records.journal.reader import segments, workers
 from tests.faults.raw_http import App, request
 from tests.faults.replay import NO_ANSWER
 from tests.faults.upstream import Call, RawUpstream, answer

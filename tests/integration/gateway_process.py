@@ -27,7 +27,8 @@ from gateway import boot, clock
 from gateway.live import Live
 from policies.routing import Lease, Route, Table, Upstream, encode
 from records.exchange import Exchange, Feedback, Gap
-from records.journal.reader import Assembler, Found, SegmentReader, is_alive, segment_path, segments, workers
+from records.journal.frames import segment_path
+from records.journal.reader import Assembler, Found, SegmentReader, is_alive, segments, workers
 
 JOURNAL_KEY = bytes(range(32))
 PEPPER = bytes(reversed(range(32)))

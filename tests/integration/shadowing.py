@@ -25,7 +25,8 @@ from policies import routing
 from policies.routing import Lease, Table, Upstream, Variant
 from records.comparison import Comparison
 from records.exchange import Note
-from records.journal.reader import Assembler, SegmentReader, segment_path, segments
+from records.journal.frames import segment_path
+from records.journal.reader import Assembler, SegmentReader, segments
 from shadow.plan import ShadowPlan, ShadowRoute
 from tests.integration.recording import KEY, PEPPER, Worker
 

@@ -15,8 +15,8 @@ from gateway.control.shadow.comparers import Licence
 from gateway.control.tail import Position, Progress
 from records.comparison import Asked, Came, Comparison
 from records.exchange import Note
-from records.journal.frames import Kind
-from records.journal.reader import Assembler, SegmentReader, segment_path, segments
+from records.journal.frames import Kind, segment_path
+from records.journal.reader import Assembler, SegmentReader, segments
 from shadow.lanes import Drawn
 from shadow.mirror import probability
 

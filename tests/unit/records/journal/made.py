@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from records.exchange import Exchange, Meta
-from records.journal.reader import Assembler, Found, SegmentReader, segment_path, segments
+from records.journal.frames import segment_path
+from records.journal.reader import Assembler, Found, SegmentReader, segments
 from records.journal.writer import JournalWriter
 
 KEY = bytes(range(32))

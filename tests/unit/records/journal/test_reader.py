@@ -11,13 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from records.exchange import Exchange
-from records.journal.frames import SEGMENT_HEADER_BYTES, Kind, Seal, segment_header
+from records.journal.frames import SEGMENT_HEADER_BYTES, Kind, Seal, segment_header, segment_path
 from records.journal.reader import (
     Assembler,
     Frame,
     SegmentReader,
     is_alive,
-    segment_path,
     segments,
     workers,
 )

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from records.exchange import Exchange, Feedback, Gap
-from records.journal.frames import MAX_PAYLOAD_BYTES
-from records.journal.reader import SegmentReader, is_alive, segment_path, segments
+from records.journal.frames import MAX_PAYLOAD_BYTES, segment_path
+from records.journal.reader import SegmentReader, is_alive, segments
 from records.journal.writer import COMMIT_BYTES, LATE, RETRY_S, JournalWriter
 from tests.unit.records.journal.made import (
     KEY,
@@ -202,6 +202,24 @@ def test_segments_follow_each_other(tmp_path: Path) -> None:
     assert len(found) > 5
     assert all(segment_path(tmp_path / "w", number).stat().st_size < 8192 for number in found)
     assert numbers(read_all(tmp_path / "w")[0]) == list(range(1, 61))
+
+
+def is_in_page_cache(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            return os.preadv(file.fileno(), [bytearray(1)], 0, os.RWF_NOWAIT) == 1
+        except BlockingIOError:
+            return False
+        except OSError:
+            pytest.skip("this file system does not say what it has in memory")
+
+
+def test_what_readers_are_past_leaves_the_page_cache(tmp_path: Path) -> None:
+    """When a segment ends, the one before it leaves memory: a busy journal drives nothing else out of it."""
+    fill(tmp_path / "w", 60, segment_bytes=4096)
+    *old, last = segments(tmp_path / "w")
+    assert is_in_page_cache(segment_path(tmp_path / "w", last))
+    assert not [number for number in old if is_in_page_cache(segment_path(tmp_path / "w", number))]
 
 
 def test_an_old_segment_is_ended_only_if_it_holds_something(tmp_path: Path) -> None:
