@@ -6,6 +6,9 @@ import signal
 import threading
 from collections.abc import Sequence
 
+READY = b"+"
+"""What a process that serves writes to the supervisor's pipe."""
+
 
 def read_boot(argv: Sequence[str] | None) -> bytes:
     """What the supervisor wrote for us: the pipe's number is our one argument."""
@@ -18,7 +21,7 @@ def read_boot(argv: Sequence[str] | None) -> bytes:
 def say_ready(fd: int) -> None:
     """Tell the supervisor that we serve; a negative `fd`: nobody asked."""
     if fd >= 0:
-        os.write(fd, b"+")
+        os.write(fd, READY)
         os.close(fd)
 
 

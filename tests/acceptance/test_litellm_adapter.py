@@ -16,6 +16,7 @@ import pytest
 from openai import OpenAI
 
 from gateway.adapters.litellm import LitellmBoot
+from gateway.starting import READY
 from policies.routing import Upstream
 from tests.acceptance.test_openai_python import SAID, TURNS, tool
 from tests.fakes.faults import Fault
@@ -50,7 +51,7 @@ def adapter(upstream: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) ->
     os.close(ready_w)
     try:
         assert select.select([ready_r], [], [], START_S)[0]
-        assert os.read(ready_r, 1) == b"1"
+        assert os.read(ready_r, 1) == READY
         yield uds
     finally:
         os.close(ready_r)

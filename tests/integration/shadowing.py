@@ -21,6 +21,7 @@ from gateway.control.shadow.boot import ShadowBoot, encode
 from gateway.control.shadow.process import POLL_S, work
 from gateway.control.shadow.runner import Clock
 from gateway.log import Log
+from gateway.starting import READY
 from policies import routing
 from policies.routing import Lease, Table, Upstream, Variant
 from records.comparison import Comparison
@@ -129,7 +130,7 @@ class Stage:
         os.close(boot_read)
         os.close(ready_write)
         try:
-            assert os.read(ready_read, 1) == b"+"
+            assert os.read(ready_read, 1) == READY
         finally:
             os.close(ready_read)
         return process

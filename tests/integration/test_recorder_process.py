@@ -16,6 +16,7 @@ import pytest
 from gateway import clock
 from gateway.control import recording
 from gateway.control.recording import RecorderBoot
+from gateway.starting import READY
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
@@ -40,7 +41,7 @@ def start(boot: RecorderBoot) -> subprocess.Popen[bytes]:
     os.close(boot_read)
     os.close(ready_write)
     try:
-        assert os.read(ready_read, 1) == b"+"
+        assert os.read(ready_read, 1) == READY
     finally:
         os.close(ready_read)
     return process
