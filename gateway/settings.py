@@ -25,15 +25,12 @@ from pydantic import (
 from gateway import state_url
 from gateway.quantities import Address, Bytes, Listen, size_bytes
 from gateway.yamlfile import Loc
-from policies.routing import ENGINES, Kind
+from policies.routing import Kind
 from policies.units import PPM, Seconds, SharePpm
 
 OPENAI_URL = "https://api.openai.com/v1"
 LITELLM_URL = "http://litellm/v1"
 HOUR_S = 3600.0
-IDLE_S = 60.0
-ENGINE_IDLE_S = 2.0
-"""Their servers are uvicorn, which closes after 5 s unless told otherwise."""
 Redaction = Literal["email", "phone", "card", "iban", "secret"]
 
 
@@ -176,21 +173,9 @@ class Upstream(_Section):
     connect: Seconds = 5.0
     """Longest wait for a connection."""
     idle: Seconds | None = None
-    """Longest an unused connection is kept; below the server's own keep-alive time. Unset: `2s` where an engine speaks
-    (vLLM, SGLang and Triton close after 5 s), `1m` elsewhere."""
+    """Longest an unused connection is kept; below the server's own time. Unset: `2s` to an engine, `1m` to others."""
     max_connections: int = Field(default=1024, ge=1)
     """Connections one worker opens at most."""
-
-    @property
-    def idle_s(self) -> float:
-        """Longest an unused connection is kept.
-
-        An engine busy with other things closes what has been idle for its time, and only then reads what was sent on it
-        meanwhile: what is so lost counts against a candidate that has done nothing wrong.
-        """
-        if self.idle is not None:
-            return self.idle
-        return ENGINE_IDLE_S if self.kind in ENGINES else IDLE_S
 
     @property
     def url(self) -> str:

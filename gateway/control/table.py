@@ -8,8 +8,10 @@ from typing import Literal
 import msgspec
 
 from gateway import settings as files
-from policies.routing import Capture, Key, Lease, Route, Table, Upstream
+from policies.routing import ENGINES, Capture, Key, Lease, Route, Table, Upstream
 
+IDLE_S, ENGINE_IDLE_S = 60.0, 2.0
+"""vLLM closes after 5 s, which is the default of the server it stands on, uvicorn."""
 LeaseExpired = Literal["baseline", "keep"]
 
 
@@ -51,9 +53,20 @@ def _upstream(name: str, upstream: files.Upstream, sockets: Path) -> Upstream:
         ca_file=_text(upstream.ca_file),
         uds=_text(upstream.uds),
         connect_s=upstream.connect,
-        idle_s=upstream.idle_s,
+        idle_s=_idle_s(upstream),
         max_connections=upstream.max_connections,
     )
+
+
+def _idle_s(upstream: files.Upstream) -> float:
+    """Longest an unused connection is kept.
+
+    An engine busy with other things closes what has been idle for its time, and only then reads what was sent on it
+    meanwhile: what is so lost counts against a candidate that has done nothing wrong.
+    """
+    if upstream.idle is not None:
+        return upstream.idle
+    return ENGINE_IDLE_S if upstream.kind in ENGINES else IDLE_S
 
 
 def _text(path: object) -> str | None:

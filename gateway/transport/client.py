@@ -95,7 +95,8 @@ class Client:
                 continue
             if self._now() - connection.idle_since_s < connection.keep_idle_s:
                 return connection
-            connection.drop()  # nobody has come round to it; its server may be about to
+            self.closed(connection)  # nobody has come round to it yet; its server may be about to
+            connection.drop()
         return None
 
     def _is_full(self, target: Target) -> bool:

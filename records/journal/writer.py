@@ -333,7 +333,7 @@ class JournalWriter:
             self.sync_errors += 1
 
     def _cool(self, number: int) -> None:
-        """Have a segment that is on disk leave the page cache, if it is still there: its readers are past it.
+        """Have a segment that is on disk leave the page cache; a reader so far behind reads the disk.
 
         Else a busy journal would take all memory that nobody uses, page by new page, and drive out of it what others
         read from disk, a model's weights say.

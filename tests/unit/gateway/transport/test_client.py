@@ -146,10 +146,10 @@ async def test_idle_connections_are_closed_in_time() -> None:
 
 
 async def test_a_connection_that_has_been_idle_for_too_long_is_not_used() -> None:
-    """Its server may be about to close it: it is dropped when its turn comes, and the next request makes a new one."""
+    """Its server may be about to close it: it is dropped when its turn comes, and makes room for a new one."""
     times = [0.0]
     async with RawUpstream(hello) as upstream, a_client(lambda: times[0]) as client:
-        target = target_of(upstream, idle_s=2.0)
+        target = target_of(upstream, idle_s=2.0, max_connections=1)
         for now, reused in ((0.0, False), (1.9, True), (3.9, False)):
             times[0] = now
             ear, sending = ask(client, target)
