@@ -14,19 +14,28 @@ $(STAMP): pyproject.toml uv.lock tools/bootstrap.py
 
 setup: $(STAMP)  ## install everything, hash-locked, into .venv
 
-run: $(STAMP)  ## serve on 127.0.0.1:8080 (data) and 127.0.0.1:8081 (admin)
+checked: $(STAMP)
+	@$(BIN)/python tools/compiled.py check
+
+compile: $(STAMP)  ## compile the data plane (needs a C compiler): two thirds of the CPU per request
+	$(BIN)/python tools/compiled.py make
+
+uncompile: $(STAMP)  ## go back to the data plane's sources
+	$(BIN)/python tools/compiled.py remove
+
+run: checked  ## serve on 127.0.0.1:8080 (data) and 127.0.0.1:8081 (admin)
 	$(BIN)/crossfade serve
 
-demo: $(STAMP)  ## watch a whole migration and a rollback in two minutes: no keys, no network
+demo: checked  ## watch a whole migration and a rollback in two minutes: no keys, no network
 	$(BIN)/crossfade demo $(ARGS)
 
-test: $(STAMP)  ## the test suite
+test: checked  ## the test suite
 	$(BIN)/python -m pytest
 
-clients: $(STAMP)  ## install the real clients of the acceptance tests, each in an environment of its own
+clients: checked  ## install the real clients of the acceptance tests, each in an environment of its own
 	$(BIN)/python tools/clients.py
 
-vllm: $(STAMP)  ## set up a real vLLM for the CPU and a tiny model, in an environment of its own
+vllm: checked  ## set up a real vLLM for the CPU and a tiny model, in an environment of its own
 	$(BIN)/python tools/vllm_env.py
 
 vllm-faults: vllm  ## kill a real vLLM candidate 50 times under traffic, cut 1,000 streams, print what apps saw
@@ -35,16 +44,16 @@ vllm-faults: vllm  ## kill a real vLLM candidate 50 times under traffic, cut 1,0
 migration: vllm  ## a real migration: a model fine-tuned here on a real vLLM, the official SDK, shadow to 100 % and back
 	$(BIN)/python -m tests.acceptance.migration $(ARGS)
 
-prometheus: $(STAMP)  ## get a real Prometheus for the tests, without root
+prometheus: checked  ## get a real Prometheus for the tests, without root
 	$(BIN)/python tools/prometheus.py
 
 dashboards: prometheus  ## every query of the dashboard against a real Prometheus that scrapes a gateway under traffic
 	$(BIN)/python -m pytest tests/acceptance/test_dashboards.py
 
-fmt: $(STAMP)  ## format the code
+fmt: checked  ## format the code
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-lint: $(STAMP)  ## format, lint, types, import contracts
+lint: checked  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/codespell
@@ -52,61 +61,64 @@ lint: $(STAMP)  ## format, lint, types, import contracts
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_tests.py
 
+test-compiled: compile  ## what the data plane does, of its compiled modules
+	$(BIN)/python -m pytest tests/unit/gateway/transport tests/unit/gateway/proxy tests/unit/policies tests/unit/records/journal tests/contract tests/integration tests/faults
+
 check: lint prometheus test  ## all that CI runs
 
-bench: $(STAMP)  ## the benchmark beside nginx, LiteLLM and Portkey (ARGS="--quick --only ours,nginx")
+bench: compile  ## the benchmark beside nginx, LiteLLM and Portkey (ARGS="--quick --only ours,nginx")
 	$(BIN)/python -m bench.run $(ARGS)
 
 # The promises at full size, each with its figures (ARGS="--count N"); the suite runs the same at a smaller one.
-replay: $(STAMP)  ## recorded SDK requests through the gateway, compared byte by byte
+replay: checked  ## recorded SDK requests through the gateway, compared byte by byte
 	$(BIN)/python -m tests.faults replay $(ARGS)
 
-kills: $(STAMP)  ## 200 SIGKILLs of a worker under load, against the journal
+kills: checked  ## 200 SIGKILLs of a worker under load, against the journal
 	$(BIN)/python -m tests.faults kills $(ARGS)
 
-hangups: $(STAMP)  ## 10,000 hang-ups at random points
+hangups: checked  ## 10,000 hang-ups at random points
 	$(BIN)/python -m tests.faults hangups $(ARGS)
 
-badinput: $(STAMP)  ## malformed HTTP, bombs, slow senders and readers, overload, misbehaving upstreams
+badinput: checked  ## malformed HTTP, bombs, slow senders and readers, overload, misbehaving upstreams
 	$(BIN)/python -m tests.faults badinput $(ARGS)
 
-diskfull: $(STAMP)  ## a journal on a disk that fills up (needs root)
+diskfull: checked  ## a journal on a disk that fills up (needs root)
 	$(BIN)/python -m tests.faults diskfull $(ARGS)
 
-shadow-faults: $(STAMP)  ## the candidate, the shadow and the control plane ill, and what apps feel of it
+shadow-faults: checked  ## the candidate, the shadow and the control plane ill, and what apps feel of it
 	$(BIN)/python -m tests.faults shadow $(ARGS)
 
-fuzz-http: $(STAMP)  ## 100,000 mutated requests, each with a sentinel behind it
+fuzz-http: checked  ## 100,000 mutated requests, each with a sentinel behind it
 	$(BIN)/python -m tests.faults fuzz-http $(ARGS)
 
-loop-faults: $(STAMP)  ## a candidate stopped with all else dead, 50 kills of the only controller, a backlog of ten minutes, two controllers on one state
+loop-faults: checked  ## a candidate stopped with all else dead, 50 kills of the only controller, a backlog of ten minutes, two controllers on one state
 	$(BIN)/python -m tests.faults loop $(ARGS)
 
-state-faults: $(STAMP)  ## the shared state refused, frozen, slow, flushed, full; 10,000 schedules of rival leaders
+state-faults: checked  ## the shared state refused, frozen, slow, flushed, full; 10,000 schedules of rival leaders
 	$(BIN)/python -m tests.faults state $(ARGS)
 
-fuzz-policies: $(STAMP)  ## 100,000 mutated policy files: each in force whole or not at all
+fuzz-policies: checked  ## 100,000 mutated policy files: each in force whole or not at all
 	$(BIN)/python -m tests.acceptance.fuzz_policies $(ARGS)
 
-decisions: $(STAMP)  ## error rates, power, rollback delays and timings of the decision core, at full size
+decisions: checked  ## error rates, power, rollback delays and timings of the decision core, at full size
 	$(BIN)/python -m tests.acceptance.decisions.report $(ARGS)
 
-histories: $(STAMP)  ## a million random histories of a rollout: none raises a weight without a certificate or an operator
+histories: checked  ## a million random histories of a rollout: none raises a weight without a certificate or an operator
 	$(BIN)/python -m tests.acceptance.decisions.histories $(ARGS)
 
-mutants: $(STAMP)  ## break the decision core one thing at a time: its unit tests must notice (ARGS="--sample N")
+mutants: checked  ## break the decision core one thing at a time: its unit tests must notice (ARGS="--sample N")
 	$(BIN)/python tools/mutate.py policies.rollout policies.gates policies.stats $(ARGS)
 
-verdicts: $(STAMP)  ## real answers of real models, decided by `crossfade policy simulate` (ARGS="--shuffles N")
+verdicts: checked  ## real answers of real models, decided by `crossfade policy simulate` (ARGS="--shuffles N")
 	$(BIN)/python -m tests.acceptance.real_verdicts $(ARGS)
 
-attacks: $(STAMP)  ## 200 attacks on four judges, beside an unguarded judge (ARGS="--only CLASS")
+attacks: checked  ## 200 attacks on four judges, beside an unguarded judge (ARGS="--only CLASS")
 	$(BIN)/python -m tests.acceptance.attacks $(ARGS)
 
-comparators: $(STAMP)  ## comparators on the real tool calls and answers of seven and six models
+comparators: checked  ## comparators on the real tool calls and answers of seven and six models
 	$(BIN)/python -m tests.acceptance.comparators
 
-real-answers: $(STAMP)  ## real answers of real models through the running gateway, over HTTP (ARGS="--only NAME")
+real-answers: checked  ## real answers of real models through the running gateway, over HTTP (ARGS="--only NAME")
 	$(BIN)/python -m tests.acceptance.real_answers.run $(ARGS)
 
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)

@@ -9,9 +9,7 @@ Rules:
 from collections.abc import Sequence
 from hashlib import sha256
 from itertools import takewhile
-from typing import Literal
-
-import msgspec
+from typing import Literal, NamedTuple
 
 from policies.request import COMPLETIONS, RESPONSES, Call, UnreadableError, beginning, trailing_turns
 from policies.routing import PPM, Route
@@ -26,7 +24,7 @@ Kind = Literal["header", "user", "conversation", "request"]
 VariantName = Literal["baseline", "candidate"]
 
 
-class Unit(msgspec.Struct, frozen=True):
+class Unit(NamedTuple):
     """What stays on one variant."""
 
     kind: Kind
@@ -34,7 +32,7 @@ class Unit(msgspec.Struct, frozen=True):
     """16 hex digits."""
 
 
-class Assignment(msgspec.Struct, frozen=True):
+class Assignment(NamedTuple):
     """Which variant, for which unit, and why."""
 
     variant: VariantName

@@ -16,6 +16,7 @@ import msgspec
 
 from policies.request import CHAT, COMPLETIONS, RESPONSES, Body, Call, Fields, UnreadableError, read_body, system_prompt
 from policies.routing import Eligible, Match, Route
+from policies.shapes import Format, Text, Tool
 
 __all__ = ["FORBIDDABLE", "ROUTABLE", "Body", "Call", "Reason", "find", "ineligible", "read_body"]
 
@@ -100,19 +101,6 @@ class Reason(StrEnum):
     """`store: true`, forbidden by the policy."""
 
 
-class _Format(msgspec.Struct):
-    type: str = ""
-
-
-class _Tool(msgspec.Struct):
-    type: str = ""
-    format: _Format | None = None
-
-
-class _Text(msgspec.Struct):
-    format: _Format | None = None
-
-
 class _Key:
     """A top-level key; all are one, so that a dict of them keeps nothing."""
 
@@ -120,10 +108,10 @@ class _Key:
 _KEY = _Key()
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _METADATA = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_TOOLS = msgspec.json.Decoder(list[_Tool] | None)
-_CHOICE = msgspec.json.Decoder(_Tool | str | None)
-_FORMAT = msgspec.json.Decoder(_Format | None)
-_TEXT = msgspec.json.Decoder(_Text | None)
+_TOOLS = msgspec.json.Decoder(list[Tool] | None)
+_CHOICE = msgspec.json.Decoder(Tool | str | None)
+_FORMAT = msgspec.json.Decoder(Format | None)
+_TEXT = msgspec.json.Decoder(Text | None)
 _WORDS = msgspec.json.Decoder(list[str] | None)
 
 _DECODING = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -289,7 +277,7 @@ def _asks_audio(fields: Fields, _: set[bytes]) -> bool:
 
 def _allows_tools(fields: Fields, _: set[bytes]) -> bool:
     choice = _CHOICE.decode(fields.tool_choice)
-    return isinstance(choice, _Tool) and choice.type == "allowed_tools"
+    return isinstance(choice, Tool) and choice.type == "allowed_tools"
 
 
 def _has_other_tools(fields: Fields, _: set[bytes]) -> bool:

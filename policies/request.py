@@ -8,9 +8,11 @@ whatever is otherwise is read again, with more care.
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import takewhile
-from typing import Literal, cast
+from typing import NamedTuple, cast
 
 import msgspec
+
+from policies.shapes import Fields, Name, Part, PlainTurn, Turn
 
 CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
 
@@ -22,66 +24,6 @@ _COMMON_BYTES = 256 * 1024
 _COMMON_FIELDS = 64
 """Longest body that is looked at as a common one, and most fields it may have: all are held for a moment."""
 _LEADING = frozenset(("system", "developer"))
-_NULL = msgspec.Raw(b"null")
-
-
-class Fields(msgspec.Struct, omit_defaults=True):
-    """The fields of a request that routing looks at. Raw: not looked into until a question needs it."""
-
-    model: str | None = None
-    stream: bool | None = None
-    user: str | None = None
-    safety_identifier: str | None = None
-    prompt_cache_key: str | None = None
-    service_tier: str | None = None
-    messages: msgspec.Raw = _NULL
-    input: msgspec.Raw = _NULL
-    instructions: msgspec.Raw = _NULL
-    prompt: msgspec.Raw = _NULL
-    metadata: msgspec.Raw = _NULL
-    tools: msgspec.Raw = _NULL
-    tool_choice: msgspec.Raw = _NULL
-    response_format: msgspec.Raw = _NULL
-    text: msgspec.Raw = _NULL
-    n: msgspec.Raw = _NULL
-    store: msgspec.Raw = _NULL
-    logprobs: msgspec.Raw = _NULL
-    top_logprobs: msgspec.Raw = _NULL
-    logit_bias: msgspec.Raw = _NULL
-    modalities: msgspec.Raw = _NULL
-    audio: msgspec.Raw = _NULL
-    functions: msgspec.Raw = _NULL
-    function_call: msgspec.Raw = _NULL
-    web_search_options: msgspec.Raw = _NULL
-    moderation: msgspec.Raw = _NULL
-    include: msgspec.Raw = _NULL
-    previous_response_id: msgspec.Raw = _NULL
-    conversation: msgspec.Raw = _NULL
-    background: msgspec.Raw = _NULL
-    context_management: msgspec.Raw = _NULL
-    access_programs: msgspec.Raw = _NULL
-
-
-class Turn(msgspec.Struct):
-    """One message of a chat, or one item of a Responses input."""
-
-    role: str | None = None
-    type: str | None = None
-    content: msgspec.Raw = _NULL
-    tool_call_id: str | None = None
-    call_id: str | None = None
-
-
-class PlainTurn(msgspec.Struct, forbid_unknown_fields=True):
-    """A message that is text and nothing else."""
-
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str
-    name: str | None = None
-
-
-class _Part(msgspec.Struct):
-    text: str | None = None
 
 
 _FIELDS = msgspec.json.Decoder(Fields)
@@ -94,17 +36,9 @@ _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _PLAIN = msgspec.json.Decoder(list[PlainTurn])
 
 
-class _Name(str):
-    """A field's name that is like no other: of two fields of one name a dict keeps both."""
-
-    __slots__ = ()
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
-
-
 _Value = str | bool | int | float | list[PlainTurn] | dict[str, msgspec.Raw] | None
-_COMMON = msgspec.json.Decoder(dict[_Name, _Value], dec_hook=cast("Callable[[type, object], object]", operator.call))
-_CONTENT = msgspec.json.Decoder(str | list[_Part] | None)
+_COMMON = msgspec.json.Decoder(dict[Name, _Value], dec_hook=cast("Callable[[type, object], object]", operator.call))
+_CONTENT = msgspec.json.Decoder(str | list[Part] | None)
 
 
 class UnreadableError(Exception):
@@ -115,15 +49,20 @@ _DECODING = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding hostile bytes raises."""
 
 
-class Body(msgspec.Struct, eq=False):
+class Body:
     """A request's JSON object, looked into as far as needed."""
 
-    raw: bytes
-    fields: Fields
-    is_common: bool = False
-    """A chat of text, no field of which stands there twice or is one that a rule about fields looks at."""
-    _turns: list[msgspec.Raw] | None = None
-    _plain: list[PlainTurn] | None = None
+    __slots__ = ("_plain", "_turns", "fields", "is_common", "raw")
+
+    def __init__(self, raw: bytes, fields: Fields, common: list[PlainTurn] | None = None) -> None:
+        """`common`: the messages of a chat of text, no field of which stands there twice or is one that a rule about
+        fields looks at.
+        """
+        self.raw = raw
+        self.fields = fields
+        self.is_common = common is not None
+        self._turns: list[msgspec.Raw] | None = None
+        self._plain = common
 
     @property
     def model(self) -> str | None:
@@ -167,7 +106,7 @@ class Body(msgspec.Struct, eq=False):
         return self._turns
 
 
-class Call(msgspec.Struct, frozen=True, eq=False):
+class Call(NamedTuple):
     """One request, as far as routing knows it."""
 
     path: str
@@ -195,7 +134,7 @@ def read_body(raw: bytes) -> Body | None:
         return None
 
 
-def _common(raw: bytes, found: dict[_Name, _Value]) -> Body | None:
+def _common(raw: bytes, found: dict[Name, _Value]) -> Body | None:
     """The request, if it is as most are; None: it has to be read with more care."""
     named = {str(name): value for name, value in found.items()}
     if len(named) != len(found) or len(named) > _COMMON_FIELDS or not _UNCOMMON.isdisjoint(named):
@@ -206,7 +145,7 @@ def _common(raw: bytes, found: dict[_Name, _Value]) -> Body | None:
     fields = msgspec.convert(named, Fields)
     if metadata is not None:
         fields.metadata = msgspec.Raw(msgspec.json.encode(metadata))
-    return Body(raw, fields, is_common=True, _plain=turns)
+    return Body(raw, fields, turns)
 
 
 def leading_turns(call: Call) -> Iterator[Turn]:
@@ -259,9 +198,9 @@ def beginning(call: Call) -> list[bytes] | None:
         UnreadableError: it cannot be looked into.
     """
     begun: list[bytes] = []
-    for turn in call.body.plain_turns(call.path)[:_LEADING_TURNS]:
-        begun.append(_bytes(turn.content))
-        if turn.role == "user":
+    for said in call.body.plain_turns(call.path)[:_LEADING_TURNS]:
+        begun.append(_bytes(said.content))
+        if said.role == "user":
             return begun
     if not begun:
         for turn in leading_turns(call):

@@ -2,8 +2,6 @@
 
 from typing import Protocol
 
-import msgspec
-
 from gateway.proxy.admit import Plan
 from gateway.proxy.kept import Kept
 from gateway.proxy.known import Known
@@ -19,19 +17,25 @@ MOST_CHUNKS = 65_536
 """Writes of one answer that are noted one by one; of those after them only the last."""
 
 
-class Course(msgspec.Struct, eq=False):
+class Course:
     """Times, attempts and sizes of one exchange. Times are seconds since the request's first byte."""
 
-    wall_s: float
-    why: Why = "unrouted"
-    why_reason: str = ""
-    started_s: float | None = None
-    head_s: float | None = None
-    first_byte_s: float | None = None
-    attempts: list[Attempt] = []
-    chunk_ends: list[int] = []
-    chunk_times_us: list[int] = []
-    usage: bytes = b""
+    __slots__ = (
+        "attempts", "chunk_ends", "chunk_times_us", "first_byte_s", "head_s", "started_s", "usage", "wall_s", "why",
+        "why_reason",
+    )  # fmt: skip
+
+    def __init__(self, wall_s: float) -> None:
+        self.wall_s = wall_s
+        self.why: Why = "unrouted"
+        self.why_reason = ""
+        self.started_s: float | None = None
+        self.head_s: float | None = None
+        self.first_byte_s: float | None = None
+        self.attempts: list[Attempt] = []
+        self.chunk_ends: list[int] = []
+        self.chunk_times_us: list[int] = []
+        self.usage = b""
 
     def note_chunk(self, size: int, since_s: float) -> None:
         """Answer bytes up to `size` went to the app."""

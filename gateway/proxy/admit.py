@@ -1,9 +1,7 @@
 """Where a request goes and why: the one decision of the data plane, made of the routing table and the request."""
 
 from functools import partial
-from typing import Protocol
-
-import msgspec
+from typing import NamedTuple, Protocol
 
 from gateway.proxy.keys import Caller
 from gateway.proxy.known import Known
@@ -41,7 +39,7 @@ class State(Protocol):
         ...
 
 
-class Plan(msgspec.Struct, frozen=True, eq=False):
+class Plan(NamedTuple):
     """Whom to ask."""
 
     route: Route | None = None

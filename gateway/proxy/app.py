@@ -13,6 +13,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Mapping
+from typing import Any, cast
 
 import uvloop
 
@@ -41,7 +42,7 @@ async def serve(boot: Boot, environment: Mapping[str, str]) -> None:
         context = _tls(boot)
         servers = [
             await loop.create_server(
-                lambda: AppConnection(worker), sock=socket.socket(fileno=fd), ssl=context, backlog=BACKLOG
+                lambda: cast(Any, AppConnection(worker)), sock=socket.socket(fileno=fd), ssl=context, backlog=BACKLOG
             )
             for fd in boot.listen_fds
         ]

@@ -3,8 +3,6 @@
 import hashlib
 from typing import Protocol
 
-import msgspec
-
 
 class _Hash(Protocol):
     def update(self, data: bytes, /) -> None: ...
@@ -12,15 +10,18 @@ class _Hash(Protocol):
     def hexdigest(self) -> str: ...
 
 
-class Kept(msgspec.Struct, eq=False):
+class Kept:
     """A body as it passes. `limit`: most bytes to keep; 0 keeps none (binary bodies)."""
 
-    limit: int
-    size: int = 0
-    pending: int = 0
-    """Bytes kept and not yet taken."""
-    _pieces: list[bytes] = []
-    _hash: _Hash | None = None
+    __slots__ = ("_hash", "_pieces", "limit", "pending", "size")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = 0
+        self.pending = 0
+        """Bytes kept and not yet taken."""
+        self._pieces: list[bytes] = []
+        self._hash: _Hash | None = None
 
     def add(self, data: bytes) -> None:
         """More of the body."""

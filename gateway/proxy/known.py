@@ -74,7 +74,7 @@ def _halves(head: bytes) -> tuple[bytes, bytes | None]:
 
 def _whole(halves: tuple[bytes, bytes | None], length: int | None) -> bytes:
     before, after = halves
-    return before if after is None else b"%b%d%b" % (before, length, after)
+    return before if after is None else b"%b%d%b" % (before, length or 0, after)
 
 
 def normal_path(target: bytes) -> str:

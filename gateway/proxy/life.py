@@ -17,16 +17,13 @@ Rules:
 Longer than a file should be: the course of one exchange is read in one place.
 """
 
-import msgspec
-
 from gateway import errors
 from gateway.proxy import admit
 from gateway.proxy.account import Course, meta
-from gateway.proxy.heads import SIZED, Framing, answer_head, frame
+from gateway.proxy.heads import SIZED, answer_head, frame
 from gateway.proxy.kept import Kept
 from gateway.proxy.known import Known
 from gateway.proxy.ports import Relay, Worker
-from gateway.proxy.serving import Serving
 from gateway.transport.failure import Failure
 from gateway.transport.message import LAST_CHUNK, Request, chunk
 from gateway.transport.sending import Reply, Sending, own_reply
@@ -64,64 +61,59 @@ _FAILURE_CODES = {
 }
 
 
-class Life(msgspec.Struct, eq=False):
+class Life:
     """One exchange. See the module for its course."""
 
-    worker: Worker
-    request: Request
-    connection: AppConnection
-    known: Known
-    course: Course
-    id: str
-    id_bytes: bytes
-    serving: Serving
-    destination: Destination
-    """Whom the baseline is asked of."""
-    request_kept: Kept
-    answer_kept: Kept
-    read_s: float
-    """Longest silence of an upstream."""
-    deadline_s: float
-    buffering: bool
-    """The body is gathered before anybody is asked."""
-    captured: bool
-    plan: admit.Plan = admit.UNROUTED
-    variant: str = admit.BASELINE
-    status: int = 0
-    reply: Reply | None = None
-    done: bool = False
-    _body: list[bytes] = []
-    _body_bytes: int = 0
-    _commas: int = 0
-    _sending: Sending | None = None
-    _relay: Relay | None = None
-    _framing: Framing = SIZED
-    _out: bytes = b""
-    _is_stream: bool = False
-    _tail: bytes = b""
-    """Of a stream: what came last of an event that is not whole."""
-    _over: bool = False
-    _whole: bool = False
-    """The request is whole."""
-    _opened: int = 0
-    """The journal has the exchange as it began (1), or with its answer's head (2)."""
-    _asked_s: float | None = None
+    __slots__ = (
+        "_asked_s", "_body", "_body_bytes", "_commas", "_framing", "_is_stream", "_opened", "_out", "_over", "_relay",
+        "_sending", "_tail", "_whole", "answer_kept", "buffering", "captured", "connection", "course", "deadline_s",
+        "destination", "done", "id", "id_bytes", "known", "plan", "read_s", "reply", "request", "request_kept",
+        "serving", "status", "variant", "worker",
+    )  # fmt: skip
 
-    @classmethod
-    def of(
-        cls, worker: Worker, request: Request, connection: AppConnection, *, known: Known, course: Course,
+    def __init__(
+        self, worker: Worker, request: Request, connection: AppConnection, known: Known, *, wall_s: float,
         ids: tuple[bytes, str],
-    ) -> "Life":  # fmt: skip
-        """The life of `request`."""
+    ) -> None:  # fmt: skip
         serving, preamble, length = worker.serving, request.preamble, request.content_length
-        id_bytes, id_ = ids
-        kept = Kept(0 if preamble.upgrade else known.kept_bytes)
-        read_s = known.read_s + GRACE_S
-        short = known.reads or (not preamble.chunked and (length is None or length <= BUFFERED_BYTES))
-        return cls(
-            worker, request, connection, known, course, id_, id_bytes, serving, serving.default, kept, _NO_ANSWER,
-            read_s, request.arrived_s + read_s, short, worker.captured(id_),
-        )  # fmt: skip
+        self.worker = worker
+        self.request = request
+        self.connection = connection
+        self.known = known
+        self.course = Course(wall_s)
+        self.id_bytes, self.id = ids
+        self.serving = serving
+        self.destination = serving.default
+        """Whom the baseline is asked of."""
+        self.request_kept = Kept(0 if preamble.upgrade else known.kept_bytes)
+        self.answer_kept = _NO_ANSWER
+        self.read_s = known.read_s + GRACE_S
+        """Longest silence of an upstream."""
+        self.deadline_s = request.arrived_s + self.read_s
+        self.buffering = known.reads or (not preamble.chunked and (length is None or length <= BUFFERED_BYTES))
+        """The body is gathered before anybody is asked."""
+        self.captured = worker.captured(self.id)
+        self.plan = admit.UNROUTED
+        self.variant: str = admit.BASELINE
+        self.status = 0
+        self.reply: Reply | None = None
+        self.done = False
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._commas = 0
+        self._sending: Sending | None = None
+        self._relay: Relay | None = None
+        self._framing = SIZED
+        self._out = b""
+        self._is_stream = False
+        self._tail = b""
+        """Of a stream: what came last of an event that is not whole."""
+        self._over = False
+        self._whole = False
+        """The request is whole."""
+        self._opened = 0
+        """The journal has the exchange as it began (1), or with its answer's head (2)."""
+        self._asked_s: float | None = None
 
     @property
     def path(self) -> str:

@@ -6,7 +6,7 @@ from gateway.boot import Limits
 from gateway.proxy.admit import Plan, State
 from gateway.transport.client import Client
 from gateway.transport.message import Request
-from gateway.transport.sending import Reply, Sending
+from gateway.transport.sending import Reply, Sender, Sending
 from gateway.upstreams import Destination
 from policies.request import Body
 from records.exchange import Attempt, Meta, Outcome
@@ -79,7 +79,7 @@ class Verdicts(Protocol):
     """Who is told how a candidate did."""
 
     @property
-    def client(self) -> Client:
+    def client(self) -> Sender:
         """What it is asked through."""
         ...
 

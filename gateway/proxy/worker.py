@@ -13,7 +13,6 @@ from gateway.adapt.request import Unfit, adapt_request
 from gateway.boot import Boot
 from gateway.live import INDEX, Live
 from gateway.log import Log
-from gateway.proxy.account import Course
 from gateway.proxy.admit import Plan
 from gateway.proxy.breaker import Breaker
 from gateway.proxy.budget import Budget
@@ -120,7 +119,7 @@ class Worker:
         if known.path == FEEDBACK_PATH and request.method == b"POST":
             return FeedbackLife(self, request, connection, known.caller)
         wall_s = self.wall()
-        life = Life.of(self, request, connection, known=known, course=Course(wall_s), ids=self._ids.new(wall_s))
+        life = Life(self, request, connection, known, wall_s=wall_s, ids=self._ids.new(wall_s))
         self._lives.add(life)
         if live[_IN_FLIGHT] > self.limits.in_flight:
             live[_SHED] += 1

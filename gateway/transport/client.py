@@ -17,6 +17,7 @@ import ipaddress
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.transport.connection import Connection
 from gateway.transport.failure import Failure
@@ -31,7 +32,7 @@ FORBIDDEN = frozenset(("169.254.169.254", "fd00:ec2::254", "100.100.100.200", "1
 """Metadata services of clouds: no upstream, unless the configuration names the address itself."""
 
 
-class _ForbiddenAddressError(OSError):
+class _ForbiddenAddressError(Exception):
     """The name resolves to an address no upstream may have."""
 
 
@@ -73,7 +74,7 @@ class Client:
         Connections are shared only between requests of the same `credential`.
         """
         key = (target, credential)
-        sending = Sending(self, key, method, listener, last)
+        sending = Sending(self, key, method, listener, ended=last)
         connection = self._idle_connection(key)
         if connection is not None:
             connection.carry_on(sending, head)
@@ -141,7 +142,7 @@ class Client:
         loop = asyncio.get_running_loop()
         target = key[0]
 
-        def factory() -> Connection:
+        def factory() -> Any:  # asyncio's types ask for a base, asyncio for the methods
             return Connection(self, key)
 
         if target.uds is not None:
@@ -227,7 +228,7 @@ def _fail_later(sending: Sending, failure: Failure) -> None:
         sending.listener.on_failure(failure)
 
 
-async def _through_proxy(target: Target, factory: Callable[[], Connection]) -> Connection:
+async def _through_proxy(target: Target, factory: Callable[[], Any]) -> Connection:
     """A connection through a forward proxy (RFC 9110 §9.3.6).
 
     Raises:

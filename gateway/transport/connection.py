@@ -36,8 +36,8 @@ class Owner(Protocol):
         ...
 
 
-class Connection(Outlet, asyncio.Protocol):
-    """One connection to an upstream."""
+class Connection(Outlet):
+    """One connection to an upstream: a `Protocol` of asyncio's by its methods, see `server.AppConnection`."""
 
     __slots__ = (
         "_complete", "_framed", "_head", "_interim", "_keeps_alive", "_owner", "_parser", "_partial", "_pieces",
@@ -138,9 +138,9 @@ class Connection(Outlet, asyncio.Protocol):
             self._transport.abort()  # an answer nobody asked for
             return
         try:
-            if self._head is None and not self._read_answer(data):
+            if not self._has_head() and not self._read_answer(data):
                 data = self._read_head(data)
-                if self._head is None:
+                if not self._has_head():
                     return
                 if data:
                     self._read_body(data)
@@ -153,6 +153,10 @@ class Connection(Outlet, asyncio.Protocol):
             return
         self._tell(ended=self._complete)
 
+    def _has_head(self) -> bool:
+        """Whether the answer's own head is here: a call, as type checkers do not know that the parser brings it."""
+        return self._head is not None
+
     def _read_answer(self, data: bytes) -> bool:
         """Read a head and what is behind it in one go, as most answers come; False: this is not as simple.
 
@@ -163,12 +167,7 @@ class Connection(Outlet, asyncio.Protocol):
         if end < 0 or self._partial or data[9:10] == b"1" or data[8:9] != b" ":
             return False  # an interim head, or another protocol from here on
         self._raw = data[:end]
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            if not self._complete:
-                raise
-            self._keeps_alive = False  # bytes behind a whole answer: it stands, the connection does not
+        self._feed(data)
         return True
 
     def _read_head(self, data: bytes) -> bytes:
@@ -178,7 +177,7 @@ class Connection(Outlet, asyncio.Protocol):
             httptools.HttpParserError: it is no head, or there is no end to it.
         """
         data = self._partial + data if self._partial else data
-        while self._head is None:
+        while not self._has_head():
             end = data.find(b"\r\n\r\n")
             if end < 0:
                 if len(data) > HEADER_BYTES or b"\n\n" in data:
@@ -206,18 +205,26 @@ class Connection(Outlet, asyncio.Protocol):
         elif self._complete:
             self._keeps_alive = False  # bytes behind a whole answer: it stands, the connection does not
         else:
-            try:
-                self._parser.feed_data(data)
-            except httptools.HttpParserError:
-                if not self._complete:
-                    raise
-                self._keeps_alive = False
+            self._feed(data)
             if self._pieces:
                 self._quiet_bytes = 0
                 return
             self._quiet_bytes += len(data)
             if self._quiet_bytes > HEADER_BYTES:
                 raise httptools.HttpParserError("a trailer without end")
+
+    def _feed(self, data: bytes) -> None:
+        """Have the parser read; of a fault behind a whole answer the answer knows nothing, and the connection ends.
+
+        Raises:
+            httptools.HttpParserError: it is in the answer.
+        """
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            if not self._complete:
+                raise
+            self._keeps_alive = False
 
     # The parser tells us ------------------------------------------------------------------------------------------
 

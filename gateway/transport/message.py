@@ -8,8 +8,6 @@ tries whether what it looks for is a number.
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-import msgspec
-
 Header = tuple[bytes, bytes]
 Headers = Sequence[Header]
 
@@ -138,13 +136,16 @@ class Preamble(Head):
         """What the service has worked out."""
 
 
-class Request(msgspec.Struct, eq=False):
+class Request:
     """One request's head, as an app sent it."""
 
-    preamble: Preamble
-    content_length: int | None
-    arrived_s: float
-    """Monotonic seconds."""
+    __slots__ = ("arrived_s", "content_length", "preamble")
+
+    def __init__(self, preamble: Preamble, content_length: int | None, arrived_s: float) -> None:
+        self.preamble = preamble
+        self.content_length = content_length
+        self.arrived_s = arrived_s
+        """Monotonic seconds."""
 
     @property
     def method(self) -> bytes:

@@ -4,8 +4,6 @@ import ssl
 from dataclasses import dataclass
 from typing import Protocol
 
-import msgspec
-
 from gateway.transport.failure import Failure
 from gateway.transport.message import Head, Headers, head_bytes
 
@@ -104,19 +102,24 @@ class Farewell(Protocol):
         ...
 
 
-class Sending(msgspec.Struct, eq=False):
+class Sending:
     """One request on its way to an upstream; whoever holds it may cancel it at any time."""
 
-    client: Farewell
-    key: PoolKey
-    method: bytes
-    listener: Listener
-    ended: bool = False
-    """The whole request was handed over."""
-    reused: bool = False
-    cancelled: bool = False
-    _connection: Carrier | None = None
-    _parts: list[bytes] = []
+    __slots__ = ("_connection", "_parts", "cancelled", "client", "ended", "key", "listener", "method", "reused")
+
+    def __init__(
+        self, client: Farewell, key: PoolKey, method: bytes, listener: Listener, *, ended: bool = False
+    ) -> None:
+        self.client = client
+        self.key = key
+        self.method = method
+        self.listener: Listener = listener
+        self.ended = ended
+        """The whole request was handed over."""
+        self.reused = False
+        self.cancelled = False
+        self._connection: Carrier | None = None
+        self._parts: list[bytes] = []
 
     @property
     def waiting_bytes(self) -> int:
@@ -182,6 +185,16 @@ class Sending(msgspec.Struct, eq=False):
         """Its connection is another's now, or gone."""
         self._connection = None
         self.cancelled = True
+
+
+class Sender(Protocol):
+    """Whoever sends requests."""
+
+    def send(
+        self, target: Target, credential: bytes, method: bytes, head: bytes, listener: Listener, *, last: bool
+    ) -> Sending:
+        """Start a request, see `client.Client.send`."""
+        ...
 
 
 class Leaver:

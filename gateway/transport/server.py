@@ -86,8 +86,8 @@ class Service(Protocol):
         ...
 
 
-class AppConnection(Outlet, asyncio.Protocol):
-    """One app's connection."""
+class AppConnection(Outlet):
+    """One app's connection: a `Protocol` of asyncio's by its methods, as a compiled class cannot have it for a base."""
 
     __slots__ = (
         "_began_s", "_body_bytes", "_body_left", "_closing", "_exchange", "_heard_body", "_held", "_held_bytes",

@@ -65,7 +65,7 @@ class Seal:
         self._aead = AESGCM(derived)
         self._encrypt = self._aead.encrypt
 
-    def seal(self, kind: Kind, index: int, payload: bytes) -> tuple[bytes, bytes]:
+    def seal(self, kind: int, index: int, payload: bytes) -> tuple[bytes, bytes]:
         """A frame's header and sealed payload."""
         fields = _FRAME_FIELDS.pack(FRAME_MAGIC, kind, len(payload) + TAG_BYTES, index)
         sealed = self._encrypt(index.to_bytes(12, "little"), payload, fields)

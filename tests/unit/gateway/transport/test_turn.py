@@ -21,12 +21,11 @@ class Line(asyncio.Transport):
         self.book.append(f"{self.name} {bytes(data).decode()}")
 
 
-class Plug(Outlet):
+def plugged(turn: Turn, line: Line) -> Outlet:
     """The sending side of a connection that there is from the start."""
-
-    def __init__(self, turn: Turn, line: Line) -> None:
-        super().__init__(turn)
-        self._transport = line
+    outlet = Outlet(turn)
+    outlet._transport = line
+    return outlet
 
 
 class Loop:
@@ -37,8 +36,8 @@ class Loop:
         self.ends: list[Callable[[], None]] = []
         self.turn = Turn(self.ends.append, before=lambda: self.book.append("journal"))
 
-    def plug(self, name: str, *, error: Exception | None = None) -> Plug:
-        return Plug(self.turn, Line(name, self.book, error=error))
+    def plug(self, name: str, *, error: Exception | None = None) -> Outlet:
+        return plugged(self.turn, Line(name, self.book, error=error))
 
     def end(self) -> None:
         (end,) = self.ends
@@ -148,7 +147,7 @@ async def test_what_fails_to_come_first_costs_no_answer() -> None:
     def fail() -> None:
         raise trouble
 
-    plug = Plug(Turn(ends.append, before=fail), Line("one", book))
+    plug = plugged(Turn(ends.append, before=fail), Line("one", book))
     plug.write(b"a")
     ends[0]()
     assert book == ["one a"]

@@ -166,7 +166,7 @@ def test_a_frame_of_a_kind_we_do_not_know_is_passed_over(tmp_path: Path) -> None
     """A later version's frame costs itself alone."""
     salt = bytes(16)
     seal = Seal(KEY, salt)
-    frames = [seal.seal(kind, index, b"{}") for index, kind in enumerate([Kind.GAP, 9, Kind.GAP])]  # type: ignore[arg-type]
+    frames = [seal.seal(kind, index, b"{}") for index, kind in enumerate([Kind.GAP, 9, Kind.GAP])]
     path = tmp_path / "x.seg"
     path.write_bytes(segment_header(1.0, salt) + b"".join(header + sealed for header, sealed in frames))
     reader = SegmentReader(path, KEY)

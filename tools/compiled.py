@@ -1,0 +1,104 @@
+"""Compile the data plane in place, or go back to its sources: `make compile`, `make uncompile`.
+
+    python tools/compiled.py make      compile what [tool.hatch…hooks.mypyc] in pyproject.toml lists
+    python tools/compiled.py check     remove what was compiled of other sources than those that are here
+    python tools/compiled.py remove    remove what was compiled
+
+A compiled module lies beside its source, and Python takes it first: one that is older than its source would be run in
+its stead, without a word. Every verb of the Makefile checks before it does anything else.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("gateway", "policies", "records", "shadow")
+
+
+def listed(root: Path) -> list[Path]:
+    """The sources that are to be compiled."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    hook = project["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["mypyc"]
+    return [root / path for path in hook["include"]]
+
+
+def there(root: Path) -> list[Path]:
+    """The compiled modules that lie here, and the library they share."""
+    beside = (path for package in PACKAGES for path in (root / package).rglob("*.so"))
+    return [*beside, *root.glob("crossfade__mypyc.*.so")]
+
+
+def is_whole(root: Path) -> bool:
+    """Whether all that is to be compiled is, for this Python, and of the sources that are here."""
+    suffix = str(sysconfig.get_config_var("EXT_SUFFIX"))
+    made = [root / f"crossfade__mypyc{suffix}", *(path.with_suffix(suffix) for path in listed(root))]
+    if not all(path.exists() for path in made):
+        return False
+    return min(path.stat().st_mtime_ns for path in made) > max(path.stat().st_mtime_ns for path in _sources(root))
+
+
+def _sources(root: Path) -> Iterator[Path]:
+    """All that the compiled modules may depend on: what they know of a type is its source's word."""
+    yield root / "pyproject.toml"
+    for package in PACKAGES:
+        yield from (root / package).rglob("*.py")
+
+
+def missing() -> str:
+    """What this machine lacks for compiling; empty: nothing."""
+    if not any(map(shutil.which, ("cc", "gcc", "clang"))):
+        return "a C compiler: apt-get install gcc libc6-dev"
+    if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
+        return "Python's headers: apt-get install python3-dev"
+    return ""
+
+
+def make(root: Path) -> int:
+    """Compile, unless that was done; 2 if it cannot be done here."""
+    if is_whole(root):
+        print("compiled: the data plane, already")
+        return 0
+    lacks = missing()
+    if lacks:
+        print(f"compile: needs {lacks}", file=sys.stderr)
+        return 2
+    environment = os.environ | {"HATCH_BUILD_HOOKS_ENABLE": "1", "VIRTUAL_ENV": sys.prefix}
+    command = [
+        Path(sys.prefix, "bin", "uv"),
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--reinstall",
+        "--editable",
+        root,
+    ]
+    done = subprocess.run(command, check=False, env=environment)
+    if done.returncode == 0:
+        print(f"compiled: {len(listed(root))} modules of the data plane; `make uncompile` goes back to their sources")
+    return done.returncode
+
+
+def remove(root: Path) -> int:
+    """Go back to the sources."""
+    for path in there(root):
+        path.unlink()
+    return 0
+
+
+def check(root: Path) -> int:
+    """Go back to the sources, if what was compiled is not of them."""
+    if there(root) and not is_whole(root):
+        remove(root)
+        print("uncompiled: the data plane's sources are newer than what was compiled of them; `make compile`")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit({"make": make, "check": check, "remove": remove}[sys.argv[1]](ROOT))
