@@ -9,15 +9,15 @@ Rules:
 from collections.abc import Sequence
 from hashlib import sha256
 from itertools import takewhile
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from policies.request import COMPLETIONS, RESPONSES, Call, UnreadableError, beginning, trailing_turns
 from policies.routing import PPM, Route
 
-CANDIDATE_CALL_PREFIX = "call_cf"
+CANDIDATE_CALL_PREFIX: Final = "call_cf"
 """What the ids of tool calls in a candidate's answers begin with: a tool's result tells whose loop it belongs to."""
 
-_LONG_BYTES = 8 * 1024
+_LONG_BYTES: Final = 8 * 1024
 """A part that is longer is not hashed whole: it may be megabytes of an image, and the loop waits."""
 
 Kind = Literal["header", "user", "conversation", "request"]

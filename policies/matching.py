@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from operator import attrgetter, is_
+from typing import Final
 
 import msgspec
 
@@ -20,11 +21,11 @@ from policies.shapes import Format, Text, Tool
 
 __all__ = ["FORBIDDABLE", "ROUTABLE", "Body", "Call", "Reason", "find", "ineligible", "read_body"]
 
-ROUTABLE = (CHAT, COMPLETIONS, RESPONSES)
+ROUTABLE: Final = (CHAT, COMPLETIONS, RESPONSES)
 """Paths a candidate can answer. Embeddings are not among them: vectors of two models must never be mixed."""
 
-MAX_BODY_BYTES = 32 * 1024 * 1024
-_MAX_KEYS = 256
+MAX_BODY_BYTES: Final = 32 * 1024 * 1024
+_MAX_KEYS: Final = 256
 """Top-level fields a request may have; OpenAI's own know about forty."""
 
 
@@ -105,16 +106,16 @@ class _Key:
     """A top-level key; all are one, so that a dict of them keeps nothing."""
 
 
-_KEY = _Key()
-_LIST = msgspec.json.Decoder(list[msgspec.Raw])
-_METADATA = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_TOOLS = msgspec.json.Decoder(list[Tool] | None)
-_CHOICE = msgspec.json.Decoder(Tool | str | None)
-_FORMAT = msgspec.json.Decoder(Format | None)
-_TEXT = msgspec.json.Decoder(Text | None)
-_WORDS = msgspec.json.Decoder(list[str] | None)
+_KEY: Final = _Key()
+_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_METADATA: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TOOLS: Final = msgspec.json.Decoder(list[Tool] | None)
+_CHOICE: Final = msgspec.json.Decoder(Tool | str | None)
+_FORMAT: Final = msgspec.json.Decoder(Format | None)
+_TEXT: Final = msgspec.json.Decoder(Text | None)
+_WORDS: Final = msgspec.json.Decoder(list[str] | None)
 
-_DECODING = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_DECODING: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding hostile bytes raises: none of it is the gateway's business, the frontier answers."""
 
 
@@ -230,7 +231,7 @@ def _repeats_a_key(raw: bytes) -> bool:
     return False
 
 
-_MARKS = re.compile(
+_MARKS: Final = re.compile(
     rb'"(image_url|input_image|input_audio|input_file|file_data|file_id|item_reference|encrypted_content"\s*:\s*)"'
 )
 """Words that a conversation has as keys or values of their own where it is more than text. Inside a text the quotes
@@ -258,13 +259,13 @@ def _gives(name: str) -> _Holds:
     return given
 
 
-_RARE = attrgetter(
+_RARE: Final = attrgetter(
     "logit_bias", "moderation", "tool_choice", "functions", "function_call", "tools", "audio", "modalities",
     "web_search_options", "prompt", "previous_response_id", "conversation", "background", "context_management",
     "access_programs", "include", "service_tier",
 )  # fmt: skip
 """What the tables below look at. Most requests have none of it, which one comparison tells."""
-_ABSENT = _RARE(Fields())
+_ABSENT: Final = _RARE(Fields())
 
 
 def _is_ordinary(fields: Fields) -> bool:
@@ -297,7 +298,7 @@ def _has_token_prompt(fields: Fields, _: set[bytes]) -> bool:
     return raw.startswith(b"[") and any(not bytes(part).startswith(b'"') for part in _LIST.decode(raw)[:1])
 
 
-_ENGINE_INCLUDES = frozenset({
+_ENGINE_INCLUDES: Final = frozenset({
     "code_interpreter_call.outputs",
     "computer_call_output.output.image_url",
     "file_search_call.results",
@@ -308,13 +309,13 @@ _ENGINE_INCLUDES = frozenset({
 
 _Check = tuple[Reason, _Holds]
 
-_BOTH: tuple[_Check, ...] = (
+_BOTH: Final[tuple[_Check, ...]] = (
     (Reason.LOGIT_BIAS, _gives("logit_bias")),
     (Reason.MODERATION, _gives("moderation")),
     (Reason.ALLOWED_TOOLS, _allows_tools),
     (Reason.FILES, _mentions(b"file_id")),
 )
-_CHAT: tuple[_Check, ...] = (
+_CHAT: Final[tuple[_Check, ...]] = (
     *_BOTH,
     (Reason.FUNCTIONS, _gives("functions")),
     (Reason.FUNCTIONS, _gives("function_call")),
@@ -323,7 +324,7 @@ _CHAT: tuple[_Check, ...] = (
     (Reason.WEB_SEARCH, lambda fields, _: bytes(fields.web_search_options) != b"null"),
     (Reason.TOKEN_PROMPT, _has_token_prompt),
 )
-_RESPONSES: tuple[_Check, ...] = (
+_RESPONSES: Final[tuple[_Check, ...]] = (
     *_BOTH,
     (Reason.PREVIOUS_RESPONSE_ID, _gives("previous_response_id")),
     (Reason.CONVERSATION, _gives("conversation")),
@@ -354,7 +355,7 @@ def _wants_format(fields: Fields, _: set[bytes]) -> bool:
     return any(found is not None and found.type != "text" for found in formats)
 
 
-FORBIDDABLE: Mapping[str, _Holds] = {
+FORBIDDABLE: Final[Mapping[str, _Holds]] = {
     Reason.IMAGES: _mentions(b"image_url", b"input_image"),
     Reason.AUDIO: _mentions(b"input_audio"),
     Reason.FILES: _mentions(b"file_data", b"input_file"),

@@ -8,44 +8,47 @@ whatever is otherwise is read again, with more care.
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import takewhile
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 import msgspec
 
 from policies.shapes import Fields, Name, Part, PlainTurn, Turn
 
-CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
+CHAT: Final = "/v1/chat/completions"
+COMPLETIONS: Final = "/v1/completions"
+RESPONSES: Final = "/v1/responses"
 
-_MAX_OBJECTS = 200_000
+_MAX_OBJECTS: Final = 200_000
 """JSON objects a conversation may hold: more is no conversation, and would cost memory to look into."""
-_LEADING_TURNS = 64
+_LEADING_TURNS: Final = 64
 """How far to look for the first user turn."""
-_COMMON_BYTES = 256 * 1024
-_COMMON_FIELDS = 64
+_COMMON_BYTES: Final = 256 * 1024
+_COMMON_FIELDS: Final = 64
 """Longest body that is looked at as a common one, and most fields it may have: all are held for a moment."""
-_LEADING = frozenset(("system", "developer"))
+_LEADING: Final = frozenset(("system", "developer"))
 
 
-_FIELDS = msgspec.json.Decoder(Fields)
-_UNCOMMON = frozenset(Fields.__struct_fields__).difference((
+_FIELDS: Final = msgspec.json.Decoder(Fields)
+_UNCOMMON: Final = frozenset(Fields.__struct_fields__).difference((
     "model", "stream", "user", "safety_identifier", "prompt_cache_key", "messages", "metadata",
 ))  # fmt: skip
 """Fields that some rule asks for more of than whether they are there."""
-_TURN = msgspec.json.Decoder(Turn)
-_LIST = msgspec.json.Decoder(list[msgspec.Raw])
-_PLAIN = msgspec.json.Decoder(list[PlainTurn])
+_TURN: Final = msgspec.json.Decoder(Turn)
+_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_PLAIN: Final = msgspec.json.Decoder(list[PlainTurn])
 
 
 _Value = str | bool | int | float | list[PlainTurn] | dict[str, msgspec.Raw] | None
-_COMMON = msgspec.json.Decoder(dict[Name, _Value], dec_hook=cast("Callable[[type, object], object]", operator.call))
-_CONTENT = msgspec.json.Decoder(str | list[Part] | None)
+_make_name = cast("Callable[[type, object], object]", operator.call)
+_COMMON: Final = msgspec.json.Decoder(dict[Name, _Value], dec_hook=_make_name)
+_CONTENT: Final = msgspec.json.Decoder(str | list[Part] | None)
 
 
 class UnreadableError(Exception):
     """A request that cannot be looked into as far as asked: the frontier says what is wrong with it."""
 
 
-_DECODING = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_DECODING: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding hostile bytes raises."""
 
 

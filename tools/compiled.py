@@ -37,10 +37,10 @@ def there(root: Path) -> list[Path]:
 def is_whole(root: Path) -> bool:
     """Whether all that is to be compiled is, for this Python, and of the sources that are here."""
     suffix = str(sysconfig.get_config_var("EXT_SUFFIX"))
-    made = [root / f"crossfade__mypyc{suffix}", *(path.with_suffix(suffix) for path in listed(root))]
-    if not all(path.exists() for path in made):
+    made = {root / f"crossfade__mypyc{suffix}", *(path.with_suffix(suffix) for path in listed(root))}
+    if made != set(there(root)):
         return False
-    return min(path.stat().st_mtime_ns for path in made) > max(path.stat().st_mtime_ns for path in _sources(root))
+    return min(path.stat().st_mtime_ns for path in made) >= max(path.stat().st_mtime_ns for path in _sources(root))
 
 
 def _sources(root: Path) -> Iterator[Path]:
@@ -68,6 +68,7 @@ def make(root: Path) -> int:
     if lacks:
         print(f"compile: needs {lacks}", file=sys.stderr)
         return 2
+    remove(root)  # of a module that is not listed any more nothing may stay
     environment = os.environ | {"HATCH_BUILD_HOOKS_ENABLE": "1", "VIRTUAL_ENV": sys.prefix}
     command = [
         Path(sys.prefix, "bin", "uv"),

@@ -1,6 +1,6 @@
 """What is noted of an exchange while it happens, and the journal's row made of it."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.proxy.admit import Plan
 from gateway.proxy.kept import Kept
@@ -10,10 +10,10 @@ from gateway.transport.sending import Reply
 from gateway.upstreams import Destination
 from records.exchange import Attempt, Meta, Outcome, Why
 
-_HIDDEN_ANSWER = (b"set-cookie",)
+_HIDDEN_ANSWER: Final = (b"set-cookie",)
 
 
-MOST_CHUNKS = 65_536
+MOST_CHUNKS: Final = 65_536
 """Writes of one answer that are noted one by one; of those after them only the last."""
 
 

@@ -1,7 +1,7 @@
 """Where a request goes and why: the one decision of the data plane, made of the routing table and the request."""
 
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from gateway.proxy.keys import Caller
 from gateway.proxy.known import Known
@@ -10,7 +10,8 @@ from policies import assignment, matching
 from policies.routing import PPM, Route
 from records.exchange import Why
 
-BASELINE, CANDIDATE = "baseline", "candidate"
+BASELINE: Final = "baseline"
+CANDIDATE: Final = "candidate"
 
 
 class State(Protocol):
@@ -53,7 +54,7 @@ class Plan(NamedTuple):
     """Error code, if the gateway answers by itself."""
 
 
-UNROUTED = Plan()
+UNROUTED: Final = Plan()
 
 
 def plan(state: State, known: Known, read: matching.Body | None, *, request_id: str) -> Plan:

@@ -10,6 +10,7 @@ Rules:
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -23,12 +24,12 @@ from gateway.upstreams import Destination
 from policies.routing import Variant
 from records.exchange import Attempt
 
-WHOLE_BYTES = 32 * 1024 * 1024
+WHOLE_BYTES: Final = 32 * 1024 * 1024
 """A whole answer that is longer is no answer."""
-PROBLEM_BYTES = 64 * 1024
-_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\nopenai-processing-ms: %%d\r\nopenai-version: 2020-10-01\r\n"
-_WHOLE_HEAD = _HEAD % b"application/json" + b"content-length: %d"
-_STREAM_HEAD = _HEAD % b"text/event-stream; charset=utf-8" + b"cache-control: no-cache"
+PROBLEM_BYTES: Final = 64 * 1024
+_HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\nopenai-processing-ms: %%d\r\nopenai-version: 2020-10-01\r\n"
+_WHOLE_HEAD: Final = _HEAD % b"application/json" + b"content-length: %d"
+_STREAM_HEAD: Final = _HEAD % b"text/event-stream; charset=utf-8" + b"cache-control: no-cache"
 
 
 class CandidateRelay:

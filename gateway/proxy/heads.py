@@ -1,6 +1,6 @@
 """The head of an answer as the app gets it: the upstream's own, but for what is of one hop, and ours added behind."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.transport.message import HOP_BY_HOP, Request
 from gateway.transport.sending import Reply
@@ -16,7 +16,7 @@ class Framing(NamedTuple):
     """Nothing but the connection's end tells the answer's."""
 
 
-SIZED = Framing(chunked=False, close=False, ends_by_closing=False)
+SIZED: Final = Framing(chunked=False, close=False, ends_by_closing=False)
 """The answer's head tells its length, or that it has no body."""
 
 

@@ -7,9 +7,10 @@ Layout: 48 bits Unix milliseconds, version 7, 12 bits counter, variant, 22 bits 
 import hashlib
 import re
 import secrets
+from typing import Final
 
-_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
-_TAG_BYTES = 5
+_TEXT: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
+_TAG_BYTES: Final = 5
 
 
 class Ids:

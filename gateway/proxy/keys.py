@@ -6,17 +6,18 @@ written, logged or sent to a candidate.
 
 import hmac
 from collections import OrderedDict
+from typing import Final
 
 from gateway.transport.message import Head
 from policies.routing import Key
 
-VERIFIED_S = 15 * 60.0
-REVERIFY_SHARE = 64
+VERIFIED_S: Final = 15 * 60.0
+REVERIFY_SHARE: Final = 64
 """One request in so many asks the frontier again although its key is known to be good."""
-NOTED_S = 1.0
+NOTED_S: Final = 1.0
 """A caller who was accepted so lately is not noted again."""
-_BOUND = 65_536
-_CREDENTIALS = (b"authorization", b"api-key", b"x-api-key")
+_BOUND: Final = 65_536
+_CREDENTIALS: Final = (b"authorization", b"api-key", b"x-api-key")
 
 
 def credential(head: Head) -> bytes:
@@ -40,7 +41,7 @@ class Caller:
         """Upstream connections are shared by requests of the same caller only."""
 
 
-NOBODY = Caller("", None)
+NOBODY: Final = Caller("", None)
 
 
 class Callers:

@@ -1,13 +1,15 @@
 """What follows from a request's preamble alone, worked out once for all requests that share it."""
 
+from typing import Final
+
 from gateway.proxy.keys import Caller, Callers, credential
 from gateway.proxy.serving import Serving
 from gateway.transport.message import LENGTH_MARK, Preamble
 from gateway.upstreams import Destination
 
-READ_TIMEOUT_S = 600.0
+READ_TIMEOUT_S: Final = 600.0
 """The SDKs' own deadline, where the app states none (x-stainless-read-timeout)."""
-_HIDDEN = (
+_HIDDEN: Final = (
     b"authorization",
     b"api-key",
     b"x-api-key",

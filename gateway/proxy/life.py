@@ -17,6 +17,8 @@ Rules:
 Longer than a file should be: the course of one exchange is read in one place.
 """
 
+from typing import Final
+
 from gateway import errors
 from gateway.proxy import admit
 from gateway.proxy.account import Course, meta
@@ -32,24 +34,24 @@ from gateway.upstreams import Destination
 from policies import matching
 from records.exchange import Attempt, Meta, Outcome
 
-BUFFERED_BYTES = 64 * 1024
+BUFFERED_BYTES: Final = 64 * 1024
 """Bodies up to this are gathered before they are sent on, routed or not: one write instead of several."""
-LOOKED_AT_BYTES = 1024 * 1024
-MOST_COMMAS = 200_000
+LOOKED_AT_BYTES: Final = 1024 * 1024
+MOST_COMMAS: Final = 200_000
 """A body longer than the one that has more than the other is no conversation: it is not gathered, nor looked into.
 Reading it would cost the loop its turn; this costs as much as a search of the bytes that came."""
-FLUSH_BYTES = 16 * 1024
+FLUSH_BYTES: Final = 16 * 1024
 """Bytes of a streamed answer that gather before they go to the journal as a part."""
-GRACE_S = 5.0
+GRACE_S: Final = 5.0
 """The app's deadline comes first, so that it is the app that gives up."""
-_DONE = b"[DONE]"
-_RESPONSE = b'"response.'
+_DONE: Final = b"[DONE]"
+_RESPONSE: Final = b'"response.'
 """What all of the ends below begin with: an event without it needs no further look."""
-_RESPONSE_ENDS = (b'"response.completed"', b'"response.failed"', b'"response.incomplete"')
-_LONGEST_END = max(map(len, _RESPONSE_ENDS))
-_NO_ANSWER = Kept(0)
+_RESPONSE_ENDS: Final = (b'"response.completed"', b'"response.failed"', b'"response.incomplete"')
+_LONGEST_END: Final = max(map(len, _RESPONSE_ENDS))
+_NO_ANSWER: Final = Kept(0)
 """Stands for an answer that has not begun."""
-_FAILURE_CODES = {
+_FAILURE_CODES: Final = {
     Failure.UNREACHABLE: "upstream_unreachable",
     Failure.TLS: "upstream_tls",
     Failure.FORBIDDEN_ADDRESS: "upstream_forbidden",

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from gateway import errors
 from gateway.adapt.request import Unfit, adapt_request
@@ -33,10 +33,10 @@ from policies.routing import PPM, Route
 from records.exchange import Meta, Outcome
 from records.journal.writer import JournalWriter
 
-IDLE_CHECK_S = 1.0
-OPEN_AFTER_S = 1.0
+IDLE_CHECK_S: Final = 1.0
+OPEN_AFTER_S: Final = 1.0
 """An exchange that has lasted so long is put into the journal as far as it is, in case this process dies."""
-FEEDBACK_PATH = "/v1/feedback"
+FEEDBACK_PATH: Final = "/v1/feedback"
 
 
 class NoTableError(Exception):
@@ -354,13 +354,18 @@ def _share(request_id: str) -> int:
     return int.from_bytes(digest, "big") % PPM
 
 
-_REQUESTS, _IN_FLIGHT, _SHED = INDEX["requests"], INDEX["in_flight"], INDEX["shed"]
-_FALLBACKS, _CANDIDATE_ERRORS = INDEX["fallbacks"], INDEX["candidate_errors"]
-_BREAKER_OPENED, _PARSE_ERRORS = INDEX["breaker_opened"], INDEX["parse_errors"]
-_2XX, _4XX, _5XX, _OVERHEAD_US = (
-    INDEX["responses_2xx"], INDEX["responses_4xx"], INDEX["responses_5xx"], INDEX["overhead_us"],
-)  # fmt: skip
-_OUTCOMES: dict[str, int] = {
+_REQUESTS: Final = INDEX["requests"]
+_IN_FLIGHT: Final = INDEX["in_flight"]
+_SHED: Final = INDEX["shed"]
+_FALLBACKS: Final = INDEX["fallbacks"]
+_CANDIDATE_ERRORS: Final = INDEX["candidate_errors"]
+_BREAKER_OPENED: Final = INDEX["breaker_opened"]
+_PARSE_ERRORS: Final = INDEX["parse_errors"]
+_2XX: Final = INDEX["responses_2xx"]
+_4XX: Final = INDEX["responses_4xx"]
+_5XX: Final = INDEX["responses_5xx"]
+_OVERHEAD_US: Final = INDEX["overhead_us"]
+_OUTCOMES: Final[dict[str, int]] = {
     "app_gone": INDEX["app_gone"],
     "upstream_broken": INDEX["broken"],
     "upstream_error": INDEX["upstream_errors"],

@@ -17,18 +17,18 @@ import ipaddress
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from gateway.transport.connection import Connection
 from gateway.transport.failure import Failure
 from gateway.transport.sending import Listener, PoolKey, Sending, Target
 from gateway.transport.turn import Turn
 
-LEFT_S = 1.0
+LEFT_S: Final = 1.0
 """How long an answer that its asker has left may still take to end."""
-PROXY_HEAD_BYTES = 64 * 1024
+PROXY_HEAD_BYTES: Final = 64 * 1024
 """Longest answer of a forward proxy to CONNECT."""
-FORBIDDEN = frozenset(("169.254.169.254", "fd00:ec2::254", "100.100.100.200", "169.254.170.2"))
+FORBIDDEN: Final = frozenset(("169.254.169.254", "fd00:ec2::254", "100.100.100.200", "169.254.170.2"))
 """Metadata services of clouds: no upstream, unless the configuration names the address itself."""
 
 

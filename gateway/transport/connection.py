@@ -5,7 +5,7 @@ Source: RFC 9112; a reader of answers must not trust them more than a server tru
 """
 
 import asyncio
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 import httptools
 
@@ -13,8 +13,8 @@ from gateway.transport.failure import Failure
 from gateway.transport.sending import PoolKey, Reply, Sending
 from gateway.transport.turn import Outlet, Turn
 
-HEADER_BYTES = 256 * 1024
-INTERIM = 16
+HEADER_BYTES: Final = 256 * 1024
+INTERIM: Final = 16
 """Most 1xx answers before the real one."""
 
 

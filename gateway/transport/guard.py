@@ -3,10 +3,12 @@
 Source: reliability.md, finding 3, in words; RFC 9112 §3.2, §6.1, RFC 3986 §3.2.2.
 """
 
+from typing import Final
+
 from gateway.boot import Limits
 from gateway.transport.message import Preamble
 
-_HOST = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~%!$&'()*+,;=:[]"
+_HOST: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~%!$&'()*+,;=:[]"
 """What a Host may be made of."""
 
 Refusal = tuple[int, str, str]

@@ -7,11 +7,12 @@ tries whether what it looks for is a number.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 Header = tuple[bytes, bytes]
 Headers = Sequence[Header]
 
-HOP_BY_HOP = (
+HOP_BY_HOP: Final = (
     b"connection",
     b"keep-alive",
     b"proxy-authenticate",
@@ -24,7 +25,7 @@ HOP_BY_HOP = (
 )
 """Source: RFC 9110 §7.6.1; proxy-connection as its de facto twin."""
 _find_hop = re.compile(rb"\r\n(?:%b):" % b"|".join(HOP_BY_HOP)).search
-LENGTH_MARK = b"\0"
+LENGTH_MARK: Final = b"\0"
 """Stands for the value of Content-Length in a `Preamble`: no head that came over the wire can hold it."""
 
 
@@ -203,4 +204,4 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-LAST_CHUNK = b"0\r\n\r\n"
+LAST_CHUNK: Final = b"0\r\n\r\n"

@@ -2,12 +2,12 @@
 
 import ssl
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.transport.failure import Failure
 from gateway.transport.message import Head, Headers, head_bytes
 
-LEFT_BYTES = 4096
+LEFT_BYTES: Final = 4096
 """What may still come of an answer that its asker has left, before its connection is closed."""
 
 

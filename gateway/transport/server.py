@@ -12,7 +12,7 @@ Source: RFC 9112. Longer than a file should be: the turns of one connection can 
 """
 
 import asyncio
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 import httptools
 
@@ -21,14 +21,14 @@ from gateway.transport import guard
 from gateway.transport.message import Preamble, Request, split_length
 from gateway.transport.turn import Outlet, Turn
 
-HELD_BYTES = 64 * 1024
+HELD_BYTES: Final = 64 * 1024
 """Most that an app may send ahead of its next turn."""
-LINGER_S = 2.0
-LINGER_BYTES = 4 * 1024 * 1024
+LINGER_S: Final = 2.0
+LINGER_BYTES: Final = 4 * 1024 * 1024
 """Of a request that was refused while it was still being sent: read and dropped, so that the answer gets through."""
-PREAMBLES = 1024
+PREAMBLES: Final = 1024
 """How many heads are remembered."""
-PREAMBLE_BYTES = 4096
+PREAMBLE_BYTES: Final = 4096
 """Longest head that is remembered: what apps send again and again is shorter, and memory is bounded."""
 
 

@@ -9,6 +9,7 @@ All integers little-endian. An index is used once per segment, so a nonce is use
 import struct
 from enum import IntEnum
 from pathlib import Path
+from typing import Final
 from zlib import crc32
 
 import msgspec
@@ -16,21 +17,21 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-FORMAT = 1
-KEY_BYTES = 32
-SALT_BYTES = 16
-SEGMENT_MAGIC = b"CFJ1"
-FRAME_MAGIC = b"\xcf\x0a"
-SEGMENT_HEADER = struct.Struct("<4sHHd16s")
-_SEGMENT_TAIL = struct.Struct("<II")
-SEGMENT_HEADER_BYTES = SEGMENT_HEADER.size + _SEGMENT_TAIL.size
-_FRAME_FIELDS = struct.Struct("<2sBxII")
-_CRC = struct.Struct("<I")
-FRAME_HEADER_BYTES = _FRAME_FIELDS.size + _CRC.size
-TAG_BYTES = 16
-MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
+FORMAT: Final = 1
+KEY_BYTES: Final = 32
+SALT_BYTES: Final = 16
+SEGMENT_MAGIC: Final = b"CFJ1"
+FRAME_MAGIC: Final = b"\xcf\x0a"
+SEGMENT_HEADER: Final = struct.Struct("<4sHHd16s")
+_SEGMENT_TAIL: Final = struct.Struct("<II")
+SEGMENT_HEADER_BYTES: Final = SEGMENT_HEADER.size + _SEGMENT_TAIL.size
+_FRAME_FIELDS: Final = struct.Struct("<2sBxII")
+_CRC: Final = struct.Struct("<I")
+FRAME_HEADER_BYTES: Final = _FRAME_FIELDS.size + _CRC.size
+TAG_BYTES: Final = 16
+MAX_PAYLOAD_BYTES: Final = 64 * 1024 * 1024
 """No writer makes a longer one; a header that claims more is damage."""
-LENGTHS = struct.Struct("<III")
+LENGTHS: Final = struct.Struct("<III")
 """Of an exchange's payload: bytes of meta, of request body, of response body."""
 
 encode_meta = msgspec.msgpack.Encoder().encode

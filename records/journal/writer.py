@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -25,12 +26,12 @@ from records.journal.frames import (
     segment_path,
 )
 
-SYNC_INTERVAL_S = 0.02
-RETRY_S = 1.0
+SYNC_INTERVAL_S: Final = 0.02
+RETRY_S: Final = 1.0
 """How long a writer that met a full or failing disk waits before it tries again."""
-COMMIT_BYTES = 1024 * 1024
+COMMIT_BYTES: Final = 1024 * 1024
 """Bodies that may gather for one frame, unless they are one exchange's."""
-LATE = 1024
+LATE: Final = 1024
 """Most ends of open exchanges that wait for a disk that takes them."""
 
 
