@@ -5,6 +5,7 @@
 #     -v crossfade:/data -p 8080:8080 crossfade
 
 FROM python:3.13-slim AS build
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 RUN python -m pip install --no-cache-dir --disable-pip-version-check "uv==0.13.*"
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PROJECT_ENVIRONMENT=/opt/crossfade UV_PYTHON_DOWNLOADS=never
 WORKDIR /src
@@ -14,7 +15,7 @@ COPY gateway gateway
 COPY shadow shadow
 COPY records records
 COPY policies policies
-RUN uv sync --frozen --no-dev --no-editable
+RUN HATCH_BUILD_HOOKS_ENABLE=1 uv sync --frozen --no-dev --no-editable
 
 FROM python:3.13-slim
 RUN groupadd --system --gid 10001 crossfade \

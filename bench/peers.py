@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import clock
+from gateway.compiled import is_compiled
 from policies.routing import PPM, Assign, Lease, Match, Route, Table, Upstream, Variant
 from tests.integration.gateway_process import Gateway
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("gateway", "policies", "records", "shadow")
 CACHE = ROOT / ".cache"
 BIN = ROOT / "bench" / "bin"
 LITELLM = "litellm[proxy]==1.106.2"
@@ -151,7 +153,27 @@ def _install(what: str, commands: list[list[str]], cwd: Path) -> None:
 
 
 def ours(directory: Path, mock_port: int, core: int, *, workers: int = 1) -> Running:
-    """Crossfade: a route that matches, a unit per request, a candidate at 10 %, capture on."""
+    """Crossfade as it is here, compiled or not."""
+    cores = str(core) if workers == 1 else "0-1"
+    kind = "compiled" if is_compiled() else "interpreted"
+    return _crossfade("ours", kind, directory / f"ours-{workers}", mock_port, ("taskset", "-c", cores), workers=workers)
+
+
+def interpreted(directory: Path, mock_port: int, core: int) -> Running:
+    """Crossfade without `make compile`: a copy of its sources."""
+    if not is_compiled():
+        raise UnavailableError("`ours` is not compiled, and the same")
+    sources = directory / "sources"
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, sources / package, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    command = ("taskset", "-c", str(core), "env", "-C", str(sources))  # Python looks where it is started first
+    return _crossfade("interpreted", "interpreted", directory / "interpreted", mock_port, command)
+
+
+def _crossfade(
+    name: str, kind: str, directory: Path, mock_port: int, command: tuple[str, ...], *, workers: int = 1
+) -> Running:
+    """A gateway with a route that matches, a unit per request, a candidate at 10 %, capture on."""
     base_url = f"http://127.0.0.1:{mock_port}/v1"
     upstreams = (Upstream("frontier", base_url), Upstream("vllm", base_url, kind="vllm"))
     route = Route(
@@ -163,15 +185,12 @@ def ours(directory: Path, mock_port: int, core: int, *, workers: int = 1) -> Run
         assign=Assign(by=("user", "conversation"), salt="bench"),
     )
     lease = Lease(renewed_at=clock.wall(), hold_s=86_400, grace_s=86_400)
-    cores = str(core) if workers == 1 else "0-1"
-    command = ("taskset", "-c", cores, sys.executable, "-m", "gateway.proxy.app")
-    gateway = Gateway(
-        directory / f"ours-{workers}", Table(1, lease, upstreams, "frontier", routes=(route,)), command=command
-    )
+    command = (*command, sys.executable, "-m", "gateway.proxy.app")
+    gateway = Gateway(directory, Table(1, lease, upstreams, "frontier", routes=(route,)), command=command)
     for _ in range(workers):
         gateway.start()
-    python = f"Python {sys.version.split()[0]}"
-    return Running("ours", python, gateway.port, tuple(worker.pid for worker in gateway.workers), gateway.stop)
+    python = f"Python {sys.version.split()[0]}, {kind}"
+    return Running(name, python, gateway.port, tuple(worker.pid for worker in gateway.workers), gateway.stop)
 
 
 def nginx(directory: Path, mock_port: int, core: int) -> Running:
@@ -279,6 +298,7 @@ def _stopper(process: subprocess.Popen[bytes]) -> Callable[[], None]:
 
 PEERS: dict[str, Callable[[Path, int, int], Running]] = {
     "ours": ours,
+    "interpreted": interpreted,
     "nginx": nginx,
     "litellm": litellm,
     "portkey": portkey,

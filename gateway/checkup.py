@@ -49,7 +49,7 @@ def machine() -> Iterator[Finding]:
         case other:
             yield Finding("failure", "platform", f"{other} is not supported", "on Windows, use WSL2")
     told = (
-        "compiled" if is_compiled() else "interpreted: half as much CPU again per request as compiled (`make compile`)"
+        "compiled" if is_compiled() else "interpreted; compiled it costs less CPU per request (docs/operations.md)"
     )
     yield Finding("ok", "data plane", told)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

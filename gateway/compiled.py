@@ -1,4 +1,4 @@
-"""Whether the data plane that this installation runs is compiled: the same sources, at two thirds of the CPU."""
+"""Whether the data plane that this installation runs is compiled: the same sources, at less CPU."""
 
 import importlib.util
 

@@ -1,5 +1,6 @@
 """Compile the data plane in place, or go back to its sources: `make compile`, `make uncompile`.
 
+    python tools/compiled.py able      say what compiling needs that is not here, if anything: then the status is 2
     python tools/compiled.py make      compile what [tool.hatch…hooks.mypyc] in pyproject.toml lists
     python tools/compiled.py check     remove what was compiled of other sources than those that are here
     python tools/compiled.py remove    remove what was compiled
@@ -59,28 +60,25 @@ def missing() -> str:
     return ""
 
 
+def able(_: Path) -> int:
+    """Whether this machine can compile; 2: it cannot, and what it lacks is said."""
+    lacks = missing()
+    if lacks:
+        print(f"compile: needs {lacks}", file=sys.stderr)
+    return 2 if lacks else 0
+
+
 def make(root: Path) -> int:
     """Compile, unless that was done; 2 if it cannot be done here."""
     if is_whole(root):
         print("compiled: the data plane, already")
         return 0
-    lacks = missing()
-    if lacks:
-        print(f"compile: needs {lacks}", file=sys.stderr)
+    if able(root):
         return 2
     remove(root)  # of a module that is not listed any more nothing may stay
     environment = os.environ | {"HATCH_BUILD_HOOKS_ENABLE": "1", "VIRTUAL_ENV": sys.prefix}
-    command = [
-        Path(sys.prefix, "bin", "uv"),
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--reinstall",
-        "--editable",
-        root,
-    ]
-    done = subprocess.run(command, check=False, env=environment)
+    install = ("pip", "install", "--quiet", "--no-deps", "--reinstall", "--editable")
+    done = subprocess.run([Path(sys.prefix, "bin", "uv"), *install, root], check=False, env=environment)
     if done.returncode == 0:
         print(f"compiled: {len(listed(root))} modules of the data plane; `make uncompile` goes back to their sources")
     return done.returncode
@@ -102,4 +100,4 @@ def check(root: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit({"make": make, "check": check, "remove": remove}[sys.argv[1]](ROOT))
+    sys.exit({"able": able, "make": make, "check": check, "remove": remove}[sys.argv[1]](ROOT))

@@ -18,6 +18,7 @@ def test_the_image_is_locked_and_runs_as_nobody_special() -> None:
     """Dependencies come from the lock alone, the process is no root, and every copied path exists."""
     lines = (ROOT / "Dockerfile").read_text("utf-8").splitlines()
     assert sum("uv sync --frozen --no-dev" in line for line in lines) == 2
+    assert any("HATCH_BUILD_HOOKS_ENABLE=1 uv sync" in line for line in lines), "its data plane is to be compiled"
     users = [line.split()[1] for line in lines if line.startswith("USER ")]
     assert users == ["10001:10001"]
     copied = [line.split()[1:-1] for line in lines if line.startswith("COPY ") and "--from" not in line]

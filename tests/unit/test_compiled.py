@@ -1,0 +1,79 @@
+"""What is compiled is what is listed, of the sources that are here, and nothing that compiling would change."""
+
+import ast
+import os
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from tools import compiled
+
+PROJECT = '[tool.hatch.build.targets.wheel.hooks.mypyc]\ninclude = ["gateway/a.py", "policies/b.py"]\n'
+SUFFIX = str(sysconfig.get_config_var("EXT_SUFFIX"))
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A project whose two listed modules are compiled."""
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    for name in ("gateway/a", "gateway/plain", "policies/b"):
+        path = tmp_path / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    for name in ("gateway/a", "policies/b", "crossfade__mypyc"):
+        (tmp_path / f"{name}{SUFFIX}").touch()
+    age(tmp_path, 0)
+    return tmp_path
+
+
+def age(tree: Path, made_ns: int) -> None:
+    """Have all sources be of one moment, and what was compiled of another."""
+    for path in tree.rglob("*.*"):
+        os.utime(path, ns=(made_ns, made_ns) if path.suffix == ".so" else (0, 0))
+
+
+def test_what_is_compiled_of_these_sources_stays(tree: Path) -> None:
+    """A check leaves alone what is whole and not older than any source."""
+    assert compiled.check(tree) == 0
+    assert len(compiled.there(tree)) == 3
+
+
+@pytest.mark.parametrize("name", ["gateway/a.py", "gateway/plain.py", "pyproject.toml"])
+def test_a_newer_source_ends_what_was_compiled(tree: Path, name: str) -> None:
+    """A module may know the types of any other: a change in one of them, compiled or not, goes back to the sources."""
+    os.utime(tree / name, ns=(1, 1))
+    compiled.check(tree)
+    assert compiled.there(tree) == []
+
+
+def test_half_of_it_is_none(tree: Path) -> None:
+    """Modules that know each other's memory run together or not at all."""
+    (tree / f"policies/b{SUFFIX}").unlink()
+    compiled.check(tree)
+    assert compiled.there(tree) == []
+
+
+def test_what_is_not_listed_any_more_goes(tree: Path) -> None:
+    """A module that was compiled once and is not listed now would be run in its source's stead."""
+    (tree / f"gateway/plain{SUFFIX}").touch()
+    age(tree, 0)
+    assert not compiled.is_whole(tree)
+    compiled.check(tree)
+    assert compiled.there(tree) == []
+
+
+def test_what_is_whole_is_not_compiled_again(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second `make compile` costs nothing."""
+    assert compiled.make(tree) == 0
+    assert "already" in capsys.readouterr().out
+
+
+def test_no_class_that_msgspec_makes_is_compiled() -> None:
+    """Its options (frozen, array_like, …) would be lost without a word: such classes stand in modules of their own."""
+    sources = compiled.listed(compiled.ROOT)
+    assert len(sources) > 20
+    for path in sources:
+        classes = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ClassDef))
+        made = [node.name for node in classes if any("Struct" in ast.unparse(base) for base in node.bases)]
+        assert made == [], f"{path}: compiled, these would not be what they say"
