@@ -3,15 +3,18 @@
 import ast
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
 
-from policies import matching, units
+from policies import units
 from policies.matching import Reason
 from policies.schema import Policy
 
+_MATCHING = Path(__file__).parents[1] / "policies" / "matching.py"
+"""Its source: compiled, the module itself has none to show."""
 _AMOUNTS = {
     units.Seconds: units.duration_text,
     units.SharePpm: units.share_text,
@@ -92,7 +95,8 @@ def _cell(text: str) -> str:
 
 def _reasons() -> list[str]:
     """The closed list, with what stands under each in the code."""
-    classes = [node for node in ast.parse(inspect.getsource(matching)).body if isinstance(node, ast.ClassDef)]
+    source = ast.parse(_MATCHING.read_text(encoding="utf-8"))
+    classes = [node for node in source.body if isinstance(node, ast.ClassDef)]
     tree = next(node for node in classes if node.name == "Reason")
     said: dict[str, str] = {}
     for field, text in zip(tree.body, tree.body[1:], strict=False):

@@ -16,7 +16,7 @@ REVERIFY_SHARE: Final = 64
 """One request in so many asks the frontier again although its key is known to be good."""
 NOTED_S: Final = 1.0
 """A caller who was accepted so lately is not noted again."""
-_BOUND: Final = 65_536
+MOST_CALLERS: Final = 65_536
 _CREDENTIALS: Final = (b"authorization", b"api-key", b"x-api-key")
 
 
@@ -47,8 +47,10 @@ NOBODY: Final = Caller("", None)
 class Callers:
     """Finds the caller of a credential; remembers, within a bound, which credentials the frontier has accepted."""
 
-    def __init__(self, pepper: bytes) -> None:
+    def __init__(self, pepper: bytes, *, most: int = MOST_CALLERS) -> None:
+        """`most`: accepted callers that are remembered; of credentials a sixteenth of it."""
         self._pepper = pepper
+        self._most = most
         self._keys: dict[str, Key] = {}
         self._known: OrderedDict[bytes, Caller] = OrderedDict()
         self._accepted: OrderedDict[str, float] = OrderedDict()
@@ -69,7 +71,7 @@ class Callers:
             key = self._keys.get(digest)
             caller = Caller(digest[:16], key if key is not None and not key.revoked else None)
             self._known[shown] = caller
-            if len(self._known) > _BOUND // 16:
+            if len(self._known) > self._most // 16:
                 self._known.popitem(last=False)
         return caller
 
@@ -86,7 +88,7 @@ class Callers:
                 return
             self._accepted[caller.id] = now
             self._accepted.move_to_end(caller.id)
-            if len(self._accepted) > _BOUND:
+            if len(self._accepted) > self._most:
                 self._accepted.popitem(last=False)
         elif status in (401, 403):
             self._accepted.pop(caller.id, None)
