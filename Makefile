@@ -74,7 +74,7 @@ test-compiled: $(STAMP)  ## what the data plane does, once it is compiled (left 
 
 check: lint prometheus test test-compiled  ## all that CI runs
 
-bench: compile  ## the benchmark beside nginx, LiteLLM and Portkey (ARGS="--quick --only ours,nginx")
+bench: compile  ## the benchmark beside nginx, LiteLLM and Portkey (ARGS="--quick --only ours,interpreted,nginx")
 	$(BIN)/python -m bench.run $(ARGS)
 
 # The promises at full size, each with its figures (ARGS="--count N"); the suite runs the same at a smaller one.

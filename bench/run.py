@@ -3,7 +3,7 @@
 The figure is CPU microseconds of the gateway's processes per request (utime + stime), because it holds on a shared
 machine; only ratios of one run are quoted. The gateway has one core, the load generator and the mock upstream another.
 
-    python -m bench.run [--quick] [--only ours,nginx] [--runs 5] [--seconds 4] [--json FILE]
+    python -m bench.run [--quick] [--only ours,interpreted,nginx] [--runs 5] [--seconds 4] [--json FILE]
 """
 
 import argparse
@@ -18,12 +18,14 @@ from bench.measure import LATENCY, LOAD_CORE, SCENARIOS, Bench, say
 from bench.peers import CACHE, PEERS, build_tools, start_mock
 from bench.report import Report
 
+USUAL = "ours,nginx,litellm,portkey"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short run: for development, not for quoting")
-    parser.add_argument("--only", default=",".join(PEERS), help="gateways, comma-separated")
+    parser.add_argument("--only", default=USUAL, help=f"gateways, comma-separated, of {', '.join(PEERS)}")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--json", type=Path, help="also write all figures here")

@@ -48,9 +48,7 @@ def machine() -> Iterator[Finding]:
             yield Finding("warning", "platform", "macOS: files are polled, and children may outlive a crash", hint)
         case other:
             yield Finding("failure", "platform", f"{other} is not supported", "on Windows, use WSL2")
-    told = (
-        "compiled" if is_compiled() else "interpreted; compiled it costs less CPU per request (docs/operations.md)"
-    )
+    told = "compiled" if is_compiled() else "interpreted; compiled it costs less CPU per request (docs/operations.md)"
     yield Finding("ok", "data plane", told)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most == resource.RLIM_INFINITY or most >= MIN_FILES:

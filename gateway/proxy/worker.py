@@ -75,7 +75,7 @@ class Worker:
             now=self.wall,
             segment_bytes=boot.segment_bytes,
         )
-        self.turn = Turn(clock.soon, before=self.journal.commit)
+        self.turn = Turn(clock.soon, before=self.journal.write, after=self.journal.sync_soon)
         self.client = Client(now=self.now, tasks=tasks, turn=self.turn)
         self._segment_age_s = boot.segment_age_s
         self._budget = Budget(Path(boot.journal), boot.disk_budget_bytes)

@@ -9,17 +9,23 @@ from collections.abc import Callable
 
 Soon = Callable[[Callable[[], None]], object]
 """As a loop's `call_soon`."""
+Step = Callable[[], object]
+
+
+def _nothing() -> None:
+    """What a turn does that has nothing to do."""
 
 
 class Turn:
     """The end of the current turn of one loop."""
 
-    __slots__ = ("_before", "_comes", "_outlets", "_soon")
+    __slots__ = ("_after", "_before", "_comes", "_outlets", "_soon")
 
-    def __init__(self, soon: Soon, before: Callable[[], object] = lambda: None) -> None:
-        """`before`: to be done before anything is sent."""
+    def __init__(self, soon: Soon, *, before: Step = _nothing, after: Step = _nothing) -> None:
+        """`before`: to be done before anything is sent. `after`: what nothing that is sent has to wait for."""
         self._soon = soon
         self._before = before
+        self._after = after
         self._outlets: list[Outlet] = []
         self._comes = False
 
@@ -47,6 +53,10 @@ class Turn:
                 outlet.send_waiting()
             except Exception as error:  # noqa: BLE001 -- the fence "send": one connection's trouble is no other's
                 _report(error)
+        try:
+            self._after()
+        except Exception as error:  # noqa: BLE001 -- as above: the fence "commit"
+            _report(error)
 
 
 def _report(error: Exception) -> None:

@@ -78,8 +78,7 @@ class JournalWriter:
         self._wholes_bytes = 0
         self._bodiless = 0
         """How many of them were to have bodies."""
-        self._gap_exchanges = 0
-        self._gap_bodies = 0
+        self._gap_exchanges = self._gap_bodies = 0
         self._gap_reason = ""
         self._unopened: set[bytes] = set()
         """Ids of exchanges under way whose beginning is lost, and counted."""
@@ -90,6 +89,8 @@ class JournalWriter:
         self._created_at = 0.0
         self._retired: deque[tuple[int, int]] = deque()
         """Segments that are ended, by number and descriptor."""
+        self._unsynced = False
+        """Something is written that the syncer has not been told of."""
         self._dirty = threading.Event()
         self._closing = threading.Event()
         self._syncer = threading.Thread(target=self._sync_forever, name="journal-sync", daemon=True)
@@ -103,7 +104,7 @@ class JournalWriter:
     # The frames ---------------------------------------------------------------------------------------------------
 
     def whole(self, meta: Meta, request_body: bytes, response_body: bytes) -> None:
-        """Keep a finished exchange, from the next `commit` on: several cost little more than one."""
+        """Keep a finished exchange, from the next `write` or `commit` on: several cost little more than one."""
         if not self.bodies and (request_body or response_body):
             self._bodiless += 1
             request_body = response_body = b""
@@ -114,7 +115,13 @@ class JournalWriter:
         self._wholes_bytes += size
 
     def commit(self) -> bool:
-        """Write the finished exchanges that have gathered; False: they are lost."""
+        """Write the finished exchanges that have gathered, and sync them soon; False: they are lost."""
+        kept = self.write()
+        self.sync_soon()
+        return kept
+
+    def write(self) -> bool:
+        """Write the finished exchanges that have gathered; False: they are lost. `sync_soon` is for the caller."""
         if not self._wholes:
             return True
         wholes, self._wholes, self._wholes_bytes = self._wholes, [], 0
@@ -215,6 +222,8 @@ class JournalWriter:
             self._fail(error)
             return False
         self._retry_at = 0.0
+        if kind is not Kind.WHOLE:
+            self.sync_soon()
         return True
 
     def _catch_up(self) -> None:
@@ -248,8 +257,7 @@ class JournalWriter:
             os.lseek(self._fd, self._size, os.SEEK_SET)
             raise OSError(errno.ENOSPC, "short write")
         self._size += size
-        if not self._dirty.is_set():
-            self._dirty.set()
+        self._unsynced = True
 
     def _fail(self, error: OSError) -> None:
         self._gap_reason = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "io_error"
@@ -308,6 +316,13 @@ class JournalWriter:
         self._fd, self._size = -1, 0
 
     # Durability ---------------------------------------------------------------------------------------------------
+
+    def sync_soon(self) -> None:
+        """Have what is written synced. It wakes a thread, for which nothing that hurries has to wait."""
+        if self._unsynced:
+            self._unsynced = False
+            if not self._dirty.is_set():
+                self._dirty.set()
 
     def _sync_forever(self) -> None:
         while not self._closing.is_set():

@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -170,6 +171,15 @@ async def test_answers_of_one_turn_are_in_the_journal_before_any_of_them_is_out(
             end()
         assert seen == [2, 2]
         assert all(b"hello" in wire.out for wire in wires)
+
+
+async def test_a_row_is_synced_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an answer put into the journal is made durable without any more traffic."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", synced.append)
+    async with RawUpstream(hello) as upstream, a_house(tmp_path, table(upstream.base_url)) as house:
+        wire = house.ask(post(CHAT))
+        await until(lambda: b"hello" in wire.out and synced)
 
 
 async def test_a_slow_upload_is_in_the_journal_whole(tmp_path: Path) -> None:

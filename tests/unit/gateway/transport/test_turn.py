@@ -34,7 +34,9 @@ class Loop:
     def __init__(self) -> None:
         self.book: list[str] = []
         self.ends: list[Callable[[], None]] = []
-        self.turn = Turn(self.ends.append, before=lambda: self.book.append("journal"))
+        self.turn = Turn(
+            self.ends.append, before=lambda: self.book.append("journal"), after=lambda: self.book.append("sync")
+        )
 
     def plug(self, name: str, *, error: Exception | None = None) -> Outlet:
         return plugged(self.turn, Line(name, self.book, error=error))
@@ -46,14 +48,14 @@ class Loop:
 
 
 def test_nothing_is_sent_before_the_turn_ends() -> None:
-    """One end is asked for, however many connections send; then comes what is first, and each in its order."""
+    """One end is asked for, however many send; then comes what is first, each in its order, and what is last."""
     loop = Loop()
     one, other = loop.plug("one"), loop.plug("other")
     one.write(b"a")
     other.write(b"b")
     assert loop.book == []
     loop.end()
-    assert loop.book == ["journal", "one a", "other b"]
+    assert loop.book == ["journal", "one a", "other b", "sync"]
 
 
 def test_a_turn_with_nothing_to_send_ends_too() -> None:
@@ -62,7 +64,7 @@ def test_a_turn_with_nothing_to_send_ends_too() -> None:
     loop.turn.wake()
     loop.turn.wake()
     loop.end()
-    assert loop.book == ["journal"]
+    assert loop.book == ["journal", "sync"]
 
 
 def test_each_turn_has_its_own_end() -> None:
@@ -72,7 +74,7 @@ def test_each_turn_has_its_own_end() -> None:
     for piece in (b"a", b"b"):
         plug.write(piece)
         loop.end()
-    assert loop.book == ["journal", "one a", "journal", "one b"]
+    assert loop.book == ["journal", "one a", "sync", "journal", "one b", "sync"]
 
 
 def test_a_second_piece_of_one_connection_ends_the_turn_for_the_first() -> None:
@@ -82,10 +84,10 @@ def test_a_second_piece_of_one_connection_ends_the_turn_for_the_first() -> None:
     one.write(b"a")
     other.write(b"b")
     one.write(b"c")
-    assert loop.book == ["journal", "one a", "other b"]
+    assert loop.book == ["journal", "one a", "other b", "sync"]
     for end in loop.ends:
         end()
-    assert loop.book[3:] == ["journal", "one c", "journal"]
+    assert loop.book[4:] == ["journal", "one c", "sync", "journal", "sync"]
 
 
 def test_what_needs_nothing_done_first_is_sent_at_once() -> None:
@@ -99,7 +101,7 @@ def test_what_needs_nothing_done_first_is_sent_at_once() -> None:
     one.write(b"b")
     one.write_now(b"c")
     loop.end()
-    assert loop.book[1:] == ["journal", "one b", "one c", "journal"]
+    assert loop.book[1:] == ["journal", "one b", "sync", "one c", "journal", "sync"]
 
 
 def test_settling_sends_what_waits_and_nothing_else() -> None:
@@ -110,7 +112,7 @@ def test_settling_sends_what_waits_and_nothing_else() -> None:
     assert loop.book == []
     plug.write(b"a")
     plug.settle()
-    assert loop.book == ["journal", "one a"]
+    assert loop.book == ["journal", "one a", "sync"]
 
 
 def test_what_is_forgotten_is_not_sent() -> None:
@@ -121,7 +123,7 @@ def test_what_is_forgotten_is_not_sent() -> None:
     plug.forget()
     loop.end()
     plug.write(b"")
-    assert loop.book == ["journal"]
+    assert loop.book == ["journal", "sync"]
     assert loop.ends == []
 
 
@@ -134,12 +136,12 @@ async def test_one_connections_trouble_is_no_others() -> None:
     ill.write(b"a")
     well.write(b"b")
     loop.end()
-    assert loop.book == ["journal", "well b"]
+    assert loop.book == ["journal", "well b", "sync"]
     assert told == [trouble]
 
 
-async def test_what_fails_to_come_first_costs_no_answer() -> None:
-    """An error in what is done before is reported; everything is sent."""
+async def test_what_fails_to_come_first_or_last_costs_no_answer() -> None:
+    """An error in what is done before or after is reported; everything is sent."""
     told: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, what: told.append(what["exception"]))
     book, ends, trouble = list[str](), list[Callable[[], None]](), ValueError("a mistake of ours")
@@ -147,8 +149,8 @@ async def test_what_fails_to_come_first_costs_no_answer() -> None:
     def fail() -> None:
         raise trouble
 
-    plug = plugged(Turn(ends.append, before=fail), Line("one", book))
+    plug = plugged(Turn(ends.append, before=fail, after=fail), Line("one", book))
     plug.write(b"a")
     ends[0]()
     assert book == ["one a"]
-    assert told == [trouble]
+    assert told == [trouble, trouble]

@@ -5,6 +5,7 @@ import os
 import resource
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -27,6 +28,8 @@ from tests.unit.records.journal.made import (
     read_all,
 )
 
+PATIENCE_S = 10.0
+
 
 class Disk:
     """The operating system's calls, with so much room left. Real files; only the room and the faults are made up."""
@@ -36,6 +39,7 @@ class Disk:
         self.error = errno.ENOSPC
         self.sync_error = 0
         self.syncs = True
+        self.synced: Queue[int] = Queue()
         self._write, self._writev, self._open, self._fdatasync = os.write, os.writev, os.open, os.fdatasync
         monkeypatch.setattr(os, "write", self.write)
         monkeypatch.setattr(os, "writev", self.writev)
@@ -54,6 +58,7 @@ class Disk:
         return self._open(path, flags, mode, **more)
 
     def fdatasync(self, fd: int) -> None:
+        self.synced.put(fd)
         if self.sync_error:
             raise OSError(self.sync_error, os.strerror(self.sync_error))
         if self.syncs:
@@ -533,3 +538,18 @@ def test_what_was_written_is_synced(tmp_path: Path, disk: Disk, monkeypatch: pyt
     fill(tmp_path / "w", 30, segment_bytes=2048)
     inodes = {segment_path(tmp_path / "w", number).stat().st_ino for number in segments(tmp_path / "w")}
     assert inodes <= set(synced)
+
+
+def test_it_is_synced_when_its_caller_has_time(tmp_path: Path, disk: Disk) -> None:
+    """What `write` wrote is synced once that is asked for, not before; what is written alone, by itself."""
+    writer = JournalWriter(tmp_path / "w", KEY, now=Hand())
+    try:
+        writer.whole(meta_of(1), b"", b"")
+        assert writer.write()
+        assert not writer._dirty.is_set()
+        writer.sync_soon()
+        disk.synced.get(timeout=PATIENCE_S)
+        assert writer.feedback(Feedback(identity(1)[1], 5.0, "k", b"{}"))
+        disk.synced.get(timeout=PATIENCE_S)
+    finally:
+        writer.close()
