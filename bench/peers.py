@@ -20,9 +20,9 @@ from gateway import clock
 from gateway.compiled import is_compiled
 from policies.routing import PPM, Assign, Lease, Match, Route, Table, Upstream, Variant
 from tests.integration.gateway_process import Gateway
+from tools.compiled import PACKAGES
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("gateway", "policies", "records", "shadow")
 CACHE = ROOT / ".cache"
 BIN = ROOT / "bench" / "bin"
 LITELLM = "litellm[proxy]==1.106.2"
