@@ -224,8 +224,7 @@ class Client:
 
 def _fail_later(sending: Sending, failure: Failure) -> None:
     if not sending.cancelled:
-        sending.detach()
-        sending.listener.on_failure(failure)
+        sending.detach().on_failure(failure)
 
 
 async def _through_proxy(target: Target, factory: Callable[[], Any]) -> Connection:

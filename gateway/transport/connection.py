@@ -17,6 +17,9 @@ HEADER_BYTES: Final = 256 * 1024
 INTERIM: Final = 16
 """Most 1xx answers before the real one."""
 
+_NOBODYS: Final = httptools.HttpResponseParser(None)
+"""The parser of connections that are gone."""
+
 
 class Owner(Protocol):
     """Whoever keeps the connections."""
@@ -111,6 +114,7 @@ class Connection(Outlet):
         """The connection is gone."""
         self.forget()
         self._owner.closed(self)
+        self._parser = _NOBODYS  # ours knows us: the two would wait for the garbage collector
         if self._sending is None:
             return
         if self._tunnel or (self._told_head and not self._framed and exc is None):
@@ -283,13 +287,13 @@ class Connection(Outlet):
             sending.listener.on_data(data, ended=False)
             return
         self._sending = None
+        listener = sending.detach()
         self._settle(sending)
-        sending.listener.on_data(data, ended=True)
+        listener.on_data(data, ended=True)
 
     def _settle(self, sending: Sending) -> None:
         """The answer is whole: keep the connection if it is as good as new."""
         keep = sending.ended and self._framed and not self._tunnel and self._keeps_alive
-        sending.detach()
         if not keep or self._transport.is_closing():
             self._transport.abort()
             return
@@ -308,8 +312,7 @@ class Connection(Outlet):
         self.forget()
         self._transport.abort()
         if sending is not None:
-            sending.detach()
-            sending.listener.on_failure(failure)
+            sending.detach().on_failure(failure)
 
 
 class _RefusedError(Exception):

@@ -154,6 +154,7 @@ class Sending:
         if self.cancelled:
             return
         self.cancelled = True
+        self.listener = NOBODY
         self._parts.clear()
         if self._connection is not None:
             self._connection.drop()
@@ -181,10 +182,15 @@ class Sending:
         self.reused = True
         connection.write(first)
 
-    def detach(self) -> None:
-        """Its connection is another's now, or gone."""
+    def detach(self) -> Listener:
+        """Its connection is another's now, or gone; whoever asked, to be told of the end.
+
+        The two know each other no longer: what a request held is freed when it is over, not when a collector finds it.
+        """
         self._connection = None
         self.cancelled = True
+        listener, self.listener = self.listener, NOBODY
+        return listener
 
 
 class Sender(Protocol):
@@ -197,23 +203,16 @@ class Sender(Protocol):
         ...
 
 
-class Leaver:
-    """Reads the rest of an answer that nobody waits for."""
+class Nobody:
+    """Whoever asked has gone."""
 
-    __slots__ = ("_left", "_sending")
-
-    def __init__(self, sending: Sending) -> None:
-        self._sending = sending
-        self._left = LEFT_BYTES
+    __slots__ = ()
 
     def on_head(self, reply: Reply) -> None:
         """Of no interest."""
 
     def on_data(self, data: bytes, *, ended: bool) -> None:
-        """Of no interest, and not to be much."""
-        self._left -= len(data)
-        if not ended and self._left < 0:
-            self._sending.cancel()
+        """Of no interest."""
 
     def on_failure(self, failure: Failure) -> None:
         """Of no interest."""
@@ -223,3 +222,22 @@ class Leaver:
 
     def on_send_ready(self) -> None:
         """Nothing is being sent."""
+
+
+NOBODY: Final = Nobody()
+
+
+class Leaver(Nobody):
+    """Reads the rest of an answer that nobody waits for: it is not to be much."""
+
+    __slots__ = ("_left", "_sending")
+
+    def __init__(self, sending: Sending) -> None:
+        self._sending = sending
+        self._left = LEFT_BYTES
+
+    def on_data(self, data: bytes, *, ended: bool) -> None:
+        """Of no interest, and not to be much."""
+        self._left -= len(data)
+        if not ended and self._left < 0:
+            self._sending.cancel()

@@ -32,6 +32,10 @@ PREAMBLE_BYTES: Final = 4096
 """Longest head that is remembered: what apps send again and again is shorter, and memory is bounded."""
 
 
+_NOBODYS: Final = httptools.HttpRequestParser(None)
+"""The parser of connections that are gone."""
+
+
 class Exchange(Protocol):
     """One request under way; the connection tells it what the app does."""
 
@@ -154,6 +158,7 @@ class AppConnection(Outlet):
         self.deadline_s = 0.0
         exchange, self._exchange = self._exchange, None
         self._held.clear()
+        self._parser = _NOBODYS  # ours knows us: the two would wait for the garbage collector
         if exchange is not None:
             exchange.on_gone()
 
