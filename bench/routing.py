@@ -48,7 +48,7 @@ def call(raw: bytes) -> matching.Call:
     body = matching.read_body(raw)
     if body is None:
         raise SystemExit("the benchmark's own request cannot be read")
-    return matching.Call(CHAT, HEADERS, "", "key", body, len(raw))
+    return matching.Call(CHAT, HEADERS, body, body_bytes=len(raw), key_id="key")
 
 
 def route(raw: bytes) -> str:

@@ -9,7 +9,7 @@ Rules:
 from collections.abc import Sequence
 from hashlib import sha256
 from itertools import takewhile
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from policies.request import COMPLETIONS, RESPONSES, Call, UnreadableError, beginning, trailing_turns
 from policies.routing import PPM, Route
@@ -22,25 +22,38 @@ _LONG_BYTES: Final = 8 * 1024
 
 Kind = Literal["header", "user", "conversation", "request"]
 VariantName = Literal["baseline", "candidate"]
+Reason = Literal["weight", "tool_loop", "bucket"]
 
 
-class Unit(NamedTuple):
+class Unit:
     """What stays on one variant."""
 
-    kind: Kind
-    hash: str
-    """16 hex digits."""
+    __slots__ = ("hash", "kind")
+
+    def __init__(self, kind: Kind, digest: str) -> None:
+        self.kind: Kind = kind
+        self.hash = digest
+        """16 hex digits."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unit) and (self.kind, self.hash) == (other.kind, other.hash)
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
 
 
-class Assignment(NamedTuple):
+class Assignment:
     """Which variant, for which unit, and why."""
 
-    variant: VariantName
-    unit: str
-    """The unit's hash."""
-    reason: Literal["weight", "tool_loop", "bucket"]
-    """`weight`: it is 0. `bucket`: the hash decided."""
-    kind: Kind = "request"
+    __slots__ = ("kind", "reason", "unit", "variant")
+
+    def __init__(self, variant: VariantName, unit: Unit, reason: Reason) -> None:
+        self.variant: VariantName = variant
+        self.unit = unit.hash
+        """The unit's hash."""
+        self.kind: Kind = unit.kind
+        self.reason: Reason = reason
+        """`weight`: it is 0. `bucket`: the hash decided."""
 
 
 def unit(by: Sequence[str], call: Call) -> Unit | None:
@@ -135,9 +148,9 @@ def assign(route: Route, call: Call, request_id: str) -> Assignment:
     """The variant for an eligible request: the candidate's if its unit's bucket lies below the weight."""
     found = unit(route.assign.by, call) or Unit("request", _hash(b"request", request_id.encode()))
     if route.weight_ppm <= 0 or route.candidate is None:
-        return Assignment("baseline", found.hash, "weight", found.kind)
+        return Assignment("baseline", found, "weight")
     owner = loop_owner(call)
     if owner is not None:
-        return Assignment(owner, found.hash, "tool_loop", found.kind)
+        return Assignment(owner, found, "tool_loop")
     lies_below = bucket(found.hash, route.assign.salt or route.name) < route.weight_ppm
-    return Assignment("candidate" if lies_below else "baseline", found.hash, "bucket", found.kind)
+    return Assignment("candidate" if lies_below else "baseline", found, "bucket")

@@ -6,9 +6,9 @@ whatever is otherwise is read again, with more care.
 """
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import takewhile
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import msgspec
 
@@ -109,19 +109,31 @@ class Body:
         return self._turns
 
 
-class Call(NamedTuple):
+class Call:
     """One request, as far as routing knows it."""
 
-    path: str
-    """As `/v1/chat/completions`, without its query."""
-    headers: Mapping[bytes, bytes]
-    """Lower-case names."""
-    key_name: str
-    """Of a gateway key; empty in pass-through mode."""
-    key_id: str
-    """Stands for the caller's credential; never the credential."""
-    body: Body
-    body_bytes: int
+    __slots__ = ("body", "body_bytes", "headers", "key_id", "key_name", "path")
+
+    def __init__(
+        self,
+        path: str,
+        headers: dict[bytes, bytes],
+        body: Body,
+        *,
+        body_bytes: int,
+        key_id: str = "",
+        key_name: str = "",
+    ) -> None:
+        self.path = path
+        """As `/v1/chat/completions`, without its query."""
+        self.headers = headers
+        """Lower-case names."""
+        self.key_name = key_name
+        """Of a gateway key; empty in pass-through mode."""
+        self.key_id = key_id
+        """Stands for the caller's credential; never the credential."""
+        self.body = body
+        self.body_bytes = body_bytes
 
 
 def read_body(raw: bytes) -> Body | None:

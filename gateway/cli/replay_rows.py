@@ -64,7 +64,7 @@ class Rows:
         body = read_body(raw)
         if body is None:
             return "malformed"
-        call = Call(row.path, {}, key_name, "", body, len(raw))
+        call = Call(row.path, {}, body, body_bytes=len(raw), key_name=key_name)
         if (
             not belongs and find((self.route,), call) is None
         ):  # headers are not recorded: no route that asks for one fits

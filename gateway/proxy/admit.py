@@ -1,7 +1,6 @@
 """Where a request goes and why: the one decision of the data plane, made of the routing table and the request."""
 
-from functools import partial
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from gateway.proxy.keys import Caller
 from gateway.proxy.known import Known
@@ -40,18 +39,23 @@ class State(Protocol):
         ...
 
 
-class Plan(NamedTuple):
+class Plan:
     """Whom to ask."""
 
-    route: Route | None = None
-    model: str = ""
-    streams: bool = False
-    variant: str = BASELINE
-    why: Why = "unrouted"
-    reason: str = ""
-    unit: str = ""
-    refused: str = ""
-    """Error code, if the gateway answers by itself."""
+    __slots__ = ("model", "reason", "refused", "route", "unit", "variant", "why")
+
+    def __init__(
+        self, route: Route | None = None, model: str = "", variant: str = BASELINE, why: Why = "unrouted", *,
+        reason: str = "", unit: str = "",
+    ) -> None:  # fmt: skip
+        self.route = route
+        self.model = model
+        self.variant = variant
+        self.why: Why = why
+        self.reason = reason
+        self.unit = unit
+        self.refused = reason if why == "refused" else ""
+        """Error code, if the gateway answers by itself."""
 
 
 UNROUTED: Final = Plan()
@@ -67,42 +71,48 @@ def plan(state: State, known: Known, read: matching.Body | None, *, request_id: 
         return UNROUTED
     caller = known.caller
     name = caller.key.name if caller.key is not None else ""
-    call = matching.Call(known.path, known.headers, name, caller.id, read, len(read.raw))
+    call = matching.Call(known.path, known.headers, read, body_bytes=len(read.raw), key_id=caller.id, key_name=name)
     model = read.fields.model or ""
     route = matching.find(state.serving.table.routes, call)
     if route is None:
         return Plan(model=model)
-    decided = partial(Plan, route, model, bool(read.fields.stream))
+    variant, why, reason, unit = _decide(state, route, call, known, request_id)
+    return Plan(route, model, variant, why, reason=reason, unit=unit)
+
+
+_Decided = tuple[str, Why, str, str]
+"""Variant, why, the reason, and the unit that was assigned; the last two may be empty."""
+
+
+def _decide(state: State, route: Route, call: matching.Call, known: Known, request_id: str) -> _Decided:
     if route.candidate is None or route.mode == "bypass":
-        return decided(BASELINE, "bypass" if route.mode == "bypass" else "assigned")
-    pin = known.pin
+        return BASELINE, "bypass" if route.mode == "bypass" else "assigned", "", ""
     unfit = matching.ineligible(route, call)
-    if pin is not None:
-        return _pinned(decided, pin, route=route, key_name=name, unfit=unfit, state=state)
+    if known.pin is not None:
+        why, reason = _pinned(state, route, call, known.pin, unfit)
+        return CANDIDATE if why == "pinned" and known.pin != b"baseline" else BASELINE, why, reason, ""
     if unfit is not None:
-        return decided(BASELINE, "ineligible", unfit)
+        return BASELINE, "ineligible", unfit, ""
     assigned = assignment.assign(route, call, request_id)
     if assigned.variant == BASELINE:
-        why: Why = "tool_loop" if assigned.reason == "tool_loop" else "assigned"
-        return decided(BASELINE, why, unit=assigned.unit)
+        return BASELINE, "tool_loop" if assigned.reason == "tool_loop" else "assigned", "", assigned.unit
     if route.mode == "observe":
-        return decided(BASELINE, "observe", unit=assigned.unit)
-    why, reason = _stopped(state, route, caller, request_id)
-    return decided(BASELINE if why != "assigned" else CANDIDATE, why, reason, assigned.unit)
+        return BASELINE, "observe", "", assigned.unit
+    why, reason = _stopped(state, route, known.caller, request_id)
+    return BASELINE if why != "assigned" else CANDIDATE, why, reason, assigned.unit
 
 
-def _pinned(
-    decided: partial[Plan], pin: bytes, *, route: Route, key_name: str, unfit: str | None, state: State
-) -> Plan:
-    if key_name not in route.pin_keys:
-        return decided(BASELINE, "refused", "pin_not_allowed", refused="pin_not_allowed")
+def _pinned(state: State, route: Route, call: matching.Call, pin: bytes, unfit: str | None) -> tuple[Why, str]:
+    """Why the pinned variant answers ("pinned"), or the baseline instead, or nobody ("refused")."""
+    if call.key_name not in route.pin_keys:
+        return "refused", "pin_not_allowed"
     if pin == b"baseline":
-        return decided(BASELINE, "pinned")
+        return "pinned", ""
     if pin != b"candidate":
-        return decided(BASELINE, "refused", "unknown_variant", refused="unknown_variant")
+        return "refused", "unknown_variant"
     if unfit is not None:
-        return decided(BASELINE, "ineligible", unfit)
-    return decided(BASELINE, "killed") if state.killed() else decided(CANDIDATE, "pinned")
+        return "ineligible", unfit
+    return ("killed", "") if state.killed() else ("pinned", "")
 
 
 def _stopped(state: State, route: Route, caller: Caller, request_id: str) -> tuple[Why, str]:

@@ -21,7 +21,7 @@ from typing import Final
 
 from gateway import errors
 from gateway.proxy import admit
-from gateway.proxy.account import Course, meta
+from gateway.proxy.account import Course, Told, meta
 from gateway.proxy.heads import SIZED, answer_head, frame
 from gateway.proxy.kept import Kept
 from gateway.proxy.known import Known
@@ -63,14 +63,13 @@ _FAILURE_CODES: Final = {
 }
 
 
-class Life:
+class Life(Told):
     """One exchange. See the module for its course."""
 
     __slots__ = (
         "_asked_s", "_body", "_body_bytes", "_commas", "_framing", "_is_stream", "_opened", "_out", "_over", "_relay",
-        "_sending", "_tail", "_whole", "answer_kept", "buffering", "captured", "connection", "course", "deadline_s",
-        "destination", "done", "id", "id_bytes", "known", "plan", "read_s", "reply", "request", "request_kept",
-        "serving", "status", "variant", "worker",
+        "_sending", "_tail", "_whole", "buffering", "captured", "connection", "deadline_s", "done", "id_bytes",
+        "read_s", "serving", "worker",
     )  # fmt: skip
 
     def __init__(

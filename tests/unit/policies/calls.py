@@ -13,7 +13,7 @@ def call(body: dict[str, Any] | str, path: str = CHAT, *, key: str = "", **heade
     read = read_body(raw)
     assert read is not None
     lower = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
-    return Call(path, lower, key, f"id-of-{key}", read, len(raw))
+    return Call(path, lower, read, body_bytes=len(raw), key_id=f"id-of-{key}", key_name=key)
 
 
 def chat(*contents: Any, **fields: Any) -> dict[str, Any]:

@@ -218,7 +218,7 @@ def test_requests_that_cannot_be_read_safely_are_the_baselines():
     assert ineligible(route(), call(chat("s", "u"), content_type="text/plain")) is Reason.NOT_ROUTABLE
     assert ineligible(route(), call(chat("s", "u"), content_encoding="gzip")) is Reason.ENCODED_BODY
     assert ineligible(short, plain) is Reason.INPUT_TOO_LONG
-    huge = Call(CHAT, {}, "", "", Body(plain.body.raw, plain.body.fields), MAX_BODY_BYTES + 1)
+    huge = Call(CHAT, {}, Body(plain.body.raw, plain.body.fields), body_bytes=MAX_BODY_BYTES + 1)
     assert ineligible(route(), huge) is Reason.TOO_LARGE
     many = '{"model": "m", "messages": [' + ",".join(["{}"] * 200_001) + "]}"
     assert ineligible(route(), call(many)) is Reason.TOO_LARGE
@@ -246,7 +246,7 @@ def test_bytes_that_are_no_text_are_the_baselines(raw: bytes):
     read = read_body(raw)
     assert read is not None
 
-    assert ineligible(route(), Call(CHAT, {}, "", "", read, len(raw))) is Reason.MALFORMED
+    assert ineligible(route(), Call(CHAT, {}, read, body_bytes=len(raw))) is Reason.MALFORMED
 
 
 def test_a_word_of_a_newer_version_is_the_baselines():

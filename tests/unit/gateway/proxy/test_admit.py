@@ -121,10 +121,10 @@ def test_a_probe_is_claimed_by_those_alone_that_ask(name: str) -> None:
 
 
 def test_what_the_row_needs_is_in_the_plan() -> None:
-    """Route, model, unit and whether it streams are told with the decision, also where the baseline answers."""
+    """Route, model and unit are told with the decision, also where the baseline answers."""
     found, _ = decide({"is_killed": True}, lines=b"\r\nx-session-id: s1")
     assert found.route is not None
-    assert (found.route.name, found.model, found.streams, len(found.unit)) == ("r", "m", True, 16)
+    assert (found.route.name, found.model, len(found.unit)) == ("r", "m", 16)
     found, _ = decide(body=b'{"model":"x"}')
     assert (found.route, found.model) == (None, "x")
 
