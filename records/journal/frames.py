@@ -29,6 +29,8 @@ _FRAME_FIELDS: Final = struct.Struct("<2sBxII")
 _CRC: Final = struct.Struct("<I")
 FRAME_HEADER_BYTES: Final = _FRAME_FIELDS.size + _CRC.size
 TAG_BYTES: Final = 16
+ROOM_BYTES: Final = 1280 * 1024
+"""Longest sealed payload that memory is kept for: that of a full commit (`writer.COMMIT_BYTES`), and some more."""
 MAX_PAYLOAD_BYTES: Final = 64 * 1024 * 1024
 """No writer makes a longer one; a header that claims more is damage."""
 LENGTHS: Final = struct.Struct("<III")
@@ -64,13 +66,21 @@ class Seal:
     def __init__(self, key: bytes, salt: bytes) -> None:
         derived = HKDF(hashes.SHA256(), KEY_BYTES, salt, b"crossfade journal segment").derive(key)
         self._aead = AESGCM(derived)
-        self._encrypt = self._aead.encrypt
+        self._room: memoryview | None = None
+        """Where payloads are sealed: fresh memory for each would cost a tenth of the sealing."""
 
-    def seal(self, kind: int, index: int, payload: bytes) -> tuple[bytes, bytes]:
-        """A frame's header and sealed payload."""
-        fields = _FRAME_FIELDS.pack(FRAME_MAGIC, kind, len(payload) + TAG_BYTES, index)
-        sealed = self._encrypt(index.to_bytes(12, "little"), payload, fields)
-        return fields + crc32(fields).to_bytes(4, "little"), sealed
+    def seal(self, kind: int, index: int, payload: bytes) -> tuple[bytes, bytes | memoryview]:
+        """A frame's header and sealed payload; the latter only until the next call."""
+        size = len(payload) + TAG_BYTES
+        fields = _FRAME_FIELDS.pack(FRAME_MAGIC, kind, size, index)
+        header = fields + crc32(fields).to_bytes(4, "little")
+        if size > ROOM_BYTES:
+            return header, self._aead.encrypt(_nonce(index), payload, fields)
+        if self._room is None:
+            self._room = memoryview(bytearray(ROOM_BYTES))
+        sealed = self._room[:size]
+        self._aead.encrypt_into(_nonce(index), payload, fields, sealed)
+        return header, sealed
 
     def open(self, header: bytes, index: int, sealed: bytes) -> bytes:
         """The payload of a frame.

@@ -9,6 +9,7 @@ from cryptography.exceptions import InvalidTag
 from records.journal.frames import (
     FRAME_HEADER_BYTES,
     MAX_PAYLOAD_BYTES,
+    ROOM_BYTES,
     SALT_BYTES,
     TAG_BYTES,
     Kind,
@@ -53,7 +54,7 @@ def test_a_newer_segment_says_so() -> None:
 def test_a_sealed_payload_opens_only_in_its_place() -> None:
     """A payload opens under its own header, index and key, and under no other."""
     seal = Seal(KEY, SALT)
-    header, sealed = seal.seal(Kind.WHOLE, 7, b"what happened")
+    header, sealed = map(bytes, seal.seal(Kind.WHOLE, 7, b"what happened"))
     assert b"what happened" not in sealed
     assert read_frame_header(header) == (Kind.WHOLE, len(sealed), 7)
     assert seal.open(header, 7, sealed) == b"what happened"
@@ -61,6 +62,16 @@ def test_a_sealed_payload_opens_only_in_its_place() -> None:
     for place, index, key in ((header, 8, seal), (other, 7, seal), (header, 7, Seal(bytes(31) + b"x", SALT))):
         with pytest.raises(InvalidTag):
             key.open(place, index, sealed)
+
+
+@pytest.mark.parametrize("size", [0, ROOM_BYTES - TAG_BYTES, ROOM_BYTES - TAG_BYTES + 1])
+def test_a_payload_of_any_length_opens_as_it_was(size: int) -> None:
+    """One that fits the memory kept for sealing, one that just does, and one that is longer, each behind another."""
+    seal = Seal(KEY, SALT)
+    seal.seal(Kind.WHOLE, 0, bytes(size + 1))
+    payload = b"x" * size
+    header, sealed = map(bytes, seal.seal(Kind.WHOLE, 1, payload))
+    assert (len(sealed), seal.open(header, 1, sealed)) == (size + TAG_BYTES, payload)
 
 
 @pytest.mark.parametrize("at", range(FRAME_HEADER_BYTES))

@@ -166,9 +166,9 @@ def test_a_frame_of_a_kind_we_do_not_know_is_passed_over(tmp_path: Path) -> None
     """A later version's frame costs itself alone."""
     salt = bytes(16)
     seal = Seal(KEY, salt)
-    frames = [seal.seal(kind, index, b"{}") for index, kind in enumerate([Kind.GAP, 9, Kind.GAP])]
+    frames = [b"".join(seal.seal(kind, index, b"{}")) for index, kind in enumerate([Kind.GAP, 9, Kind.GAP])]
     path = tmp_path / "x.seg"
-    path.write_bytes(segment_header(1.0, salt) + b"".join(header + sealed for header, sealed in frames))
+    path.write_bytes(segment_header(1.0, salt) + b"".join(frames))
     reader = SegmentReader(path, KEY)
     assert [frame.kind for frame in reader.frames()] == [Kind.GAP, Kind.GAP]
     assert reader.damaged == 1
