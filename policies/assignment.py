@@ -72,8 +72,7 @@ def unit(by: Sequence[str], call: Call) -> Unit | None:
 
 def _part(name: str, call: Call) -> Unit | None:
     if name == "user":
-        fields = call.body.fields
-        user = fields.user or fields.safety_identifier or fields.prompt_cache_key
+        user = call.body.whose
         if not user:
             return None
         # A key's id has no space in it: no two users share these words.
@@ -86,11 +85,11 @@ def _part(name: str, call: Call) -> Unit | None:
 
 def _conversation(call: Call) -> Unit | None:
     """A conversation is its beginning: who asks, under which system prompt, and the first user turn."""
-    fields = call.body.fields
-    parts = [b"conversation", call.key_id.encode(), _bytes(fields.user or "")]
+    parts = [b"conversation", call.key_id.encode(), _bytes(call.body.user)]
     if call.path == COMPLETIONS:
-        return Unit("conversation", _hash(*parts, bytes(fields.prompt)))
+        return Unit("conversation", _hash(*parts, bytes(call.body.fields.prompt)))
     if call.path == RESPONSES:
+        fields = call.body.fields
         parts.append(bytes(fields.instructions))
         if bytes(fields.input).startswith(b'"'):
             return Unit("conversation", _hash(*parts, bytes(fields.input)))

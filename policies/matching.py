@@ -121,7 +121,7 @@ _DECODING: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 def find(routes: Sequence[Route], call: Call) -> Route | None:
     """The first route that `call` belongs to; `routes` stand in matching order."""
-    model = call.body.fields.model
+    model = call.body.model
     for route in routes:
         match = route.match
         if match.model and model not in match.model:

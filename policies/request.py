@@ -5,8 +5,7 @@ fields stand there once, as SDKs write them, and few of them matter (`Body.is_co
 whatever is otherwise is read again, with more care.
 """
 
-import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import Final, cast
 
@@ -29,9 +28,9 @@ _LEADING: Final = frozenset(("system", "developer"))
 
 
 _FIELDS: Final = msgspec.json.Decoder(Fields)
-_UNCOMMON: Final = frozenset(Fields.__struct_fields__).difference((
-    "model", "stream", "user", "safety_identifier", "prompt_cache_key", "messages", "metadata",
-))  # fmt: skip
+_TEXTS: Final = ("model", "user", "safety_identifier", "prompt_cache_key")
+_COMMON_NAMES: Final = ("stream", *_TEXTS)
+_UNCOMMON: Final = frozenset(Fields.__struct_fields__).difference((*_COMMON_NAMES, "messages", "metadata"))
 """Fields that some rule asks for more of than whether they are there."""
 _TURN: Final = msgspec.json.Decoder(Turn)
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -39,7 +38,26 @@ _PLAIN: Final = msgspec.json.Decoder(list[PlainTurn])
 
 
 _Value = str | bool | int | float | list[PlainTurn] | dict[str, msgspec.Raw] | None
-_make_name = cast("Callable[[type, object], object]", operator.call)
+_Common = dict[str, _Value]
+
+
+class _Names:
+    """Counts the names of a body's fields: a dict keeps one of two that are alike."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+_NAMES: Final = _Names()
+
+
+def _make_name(_: type, name: object) -> Name:
+    _NAMES.count += 1
+    return Name(name)
+
+
 _COMMON: Final = msgspec.json.Decoder(dict[Name, _Value], dec_hook=_make_name)
 _CONTENT: Final = msgspec.json.Decoder(str | list[Part] | None)
 
@@ -55,27 +73,42 @@ _DECODING: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 class Body:
     """A request's JSON object, looked into as far as needed."""
 
-    __slots__ = ("_plain", "_turns", "fields", "is_common", "raw")
+    __slots__ = ("_common", "_fields", "_plain", "_turns", "is_common", "model", "raw", "user", "whose")
 
-    def __init__(self, raw: bytes, fields: Fields, common: list[PlainTurn] | None = None) -> None:
-        """`common`: the messages of a chat of text, no field of which stands there twice or is one that a rule about
-        fields looks at.
+    def __init__(self, raw: bytes, *, fields: Fields | None = None, common: _Common | None = None) -> None:
+        """Either `fields`, or `common`: of a chat of text, no field of which stands there twice or is one that a rule
+        about fields looks at (`_is_common`).
         """
         self.raw = raw
-        self.fields = fields
         self.is_common = common is not None
+        self._common = common
+        self._fields = fields
         self._turns: list[msgspec.Raw] | None = None
-        self._plain = common
+        self._plain: list[PlainTurn] | None = None
+        if common is not None:
+            self._plain = cast("list[PlainTurn]", common["messages"])
+            model, user = common.get("model"), common.get("user")
+            whose = user or common.get("safety_identifier") or common.get("prompt_cache_key")
+        else:
+            model, user = self.fields.model, self.fields.user
+            whose = user or self.fields.safety_identifier or self.fields.prompt_cache_key
+        self.model = model if isinstance(model, str) else ""
+        """What the app asked for; empty: nothing."""
+        self.user = user if isinstance(user, str) else ""
+        """The field of that name; empty: there is none."""
+        self.whose = whose if isinstance(whose, str) else ""
+        """Who is asking, by the first of the API's three fields for it that says so; empty: none does."""
 
     @property
-    def model(self) -> str | None:
-        """What the app asked for."""
-        return self.fields.model
-
-    @property
-    def stream(self) -> bool | None:
-        """Whether the app asked for a stream."""
-        return self.fields.stream
+    def fields(self) -> Fields:
+        """All that routing looks at; of a common body without its messages."""
+        if self._fields is None:
+            common = {} if self._common is None else self._common
+            known = {name: common[name] for name in _COMMON_NAMES if name in common}
+            self._fields = msgspec.convert(known, Fields)
+            if (metadata := common.get("metadata")) is not None:
+                self._fields.metadata = msgspec.Raw(msgspec.json.encode(metadata))
+        return self._fields
 
     def conversation(self, path: str) -> bytes:
         """The JSON text of the messages or the input."""
@@ -139,28 +172,31 @@ class Call:
 def read_body(raw: bytes) -> Body | None:
     """The request's JSON object; None: it is none of the right shape, and passes through unrouted."""
     try:
-        if len(raw) <= _COMMON_BYTES and (body := _common(raw, _COMMON.decode(raw))) is not None:
-            return body
+        if len(raw) <= _COMMON_BYTES:
+            _NAMES.count = 0
+            found = cast(_Common, _COMMON.decode(raw))
+            if _is_common(found, _NAMES.count):
+                return Body(raw, common=found)
     except _DECODING:
         pass  # it is otherwise, or is none at all
     try:
-        return Body(raw, _FIELDS.decode(raw))
+        return Body(raw, fields=_FIELDS.decode(raw))
     except _DECODING:
         return None
 
 
-def _common(raw: bytes, found: dict[Name, _Value]) -> Body | None:
-    """The request, if it is as most are; None: it has to be read with more care."""
-    named = {str(name): value for name, value in found.items()}
-    if len(named) != len(found) or len(named) > _COMMON_FIELDS or not _UNCOMMON.isdisjoint(named):
-        return None
-    turns, metadata = named.pop("messages", None), named.pop("metadata", None)
-    if not isinstance(turns, list) or not turns:
-        return None
-    fields = msgspec.convert(named, Fields)
-    if metadata is not None:
-        fields.metadata = msgspec.Raw(msgspec.json.encode(metadata))
-    return Body(raw, fields, turns)
+def _is_common(found: _Common, names: int) -> bool:
+    """Whether the request is as most are, and need not be read with more care. `names`: how many fields stand there."""
+    if len(found) != names or names > _COMMON_FIELDS or not _UNCOMMON.isdisjoint(found):
+        return False
+    turns, stream = found.get("messages"), found.get("stream")
+    if not isinstance(turns, list) or not turns or not (stream is None or isinstance(stream, bool)):
+        return False
+    for name in _TEXTS:
+        value = found.get(name)
+        if value is not None and not isinstance(value, str):
+            return False
+    return True
 
 
 def leading_turns(call: Call) -> Iterator[Turn]:

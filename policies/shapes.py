@@ -72,11 +72,9 @@ class Part(msgspec.Struct):
 
 
 class Name(str):
-    """A field's name that is like no other: of two fields of one name a dict keeps both."""
+    """A field's name; of a kind of its own, so that msgspec has each of them made by us."""
 
     __slots__ = ()
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
 
 
 class Format(msgspec.Struct):

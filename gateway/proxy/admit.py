@@ -72,7 +72,7 @@ def plan(state: State, known: Known, read: matching.Body | None, *, request_id: 
     caller = known.caller
     name = caller.key.name if caller.key is not None else ""
     call = matching.Call(known.path, known.headers, read, body_bytes=len(read.raw), key_id=caller.id, key_name=name)
-    model = read.fields.model or ""
+    model = read.model
     route = matching.find(state.serving.table.routes, call)
     if route is None:
         return Plan(model=model)

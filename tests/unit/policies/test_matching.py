@@ -218,7 +218,7 @@ def test_requests_that_cannot_be_read_safely_are_the_baselines():
     assert ineligible(route(), call(chat("s", "u"), content_type="text/plain")) is Reason.NOT_ROUTABLE
     assert ineligible(route(), call(chat("s", "u"), content_encoding="gzip")) is Reason.ENCODED_BODY
     assert ineligible(short, plain) is Reason.INPUT_TOO_LONG
-    huge = Call(CHAT, {}, Body(plain.body.raw, plain.body.fields), body_bytes=MAX_BODY_BYTES + 1)
+    huge = Call(CHAT, {}, Body(plain.body.raw, fields=plain.body.fields), body_bytes=MAX_BODY_BYTES + 1)
     assert ineligible(route(), huge) is Reason.TOO_LARGE
     many = '{"model": "m", "messages": [' + ",".join(["{}"] * 200_001) + "]}"
     assert ineligible(route(), call(many)) is Reason.TOO_LARGE

@@ -16,7 +16,7 @@ def test_the_routed_fields_are_read_and_the_rest_is_left_alone():
     body = read_body(b'{"model": "gpt-4o", "stream": true, "x": [1, {"y": null}], "messages": []}')
 
     assert body is not None
-    assert (body.model, body.stream) == ("gpt-4o", True)
+    assert (body.model, body.fields.stream) == ("gpt-4o", True)
 
 
 @pytest.mark.parametrize(
