@@ -13,6 +13,7 @@ from gateway.adapt.request import Unfit, adapt_request
 from gateway.boot import Boot
 from gateway.live import INDEX, Live
 from gateway.log import Log
+from gateway.proxy import ports
 from gateway.proxy.admit import Plan
 from gateway.proxy.breaker import Breaker
 from gateway.proxy.budget import Budget
@@ -53,7 +54,7 @@ class Clock:
     """Calls what it is given when this turn of the loop is done."""
 
 
-class Worker:
+class Worker(ports.Worker):
     """Answers requests from one routing table. Implements `transport.server.Service` and `life.Worker`."""
 
     def __init__(self, boot: Boot, clock: Clock, *, tasks: asyncio.TaskGroup, environment: Mapping[str, str]) -> None:
