@@ -10,12 +10,14 @@ RUN python -m pip install --no-cache-dir --disable-pip-version-check "uv==0.13.*
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PROJECT_ENVIRONMENT=/opt/crossfade UV_PYTHON_DOWNLOADS=never
 WORKDIR /src
 COPY pyproject.toml uv.lock README.md LICENSE ./
-RUN uv sync --frozen --no-dev --no-install-project
+RUN uv sync --frozen --no-dev --no-install-project \
+    && UV_PROJECT_ENVIRONMENT=/opt/build uv sync --frozen --no-dev --group build --no-install-project
 COPY gateway gateway
 COPY shadow shadow
 COPY records records
 COPY policies policies
-RUN HATCH_BUILD_HOOKS_ENABLE=1 uv sync --frozen --no-dev --no-editable
+RUN HATCH_BUILD_HOOKS_ENABLE=1 uv build --wheel --no-build-isolation --python /opt/build/bin/python --out-dir /wheel \
+    && uv pip install --no-deps --python /opt/crossfade/bin/python /wheel/*.whl
 
 FROM python:3.13-slim
 RUN groupadd --system --gid 10001 crossfade \

@@ -77,7 +77,7 @@ def make(root: Path) -> int:
         return 2
     remove(root)  # of a module that is not listed any more nothing may stay
     environment = os.environ | {"HATCH_BUILD_HOOKS_ENABLE": "1", "VIRTUAL_ENV": sys.prefix}
-    install = ("pip", "install", "--quiet", "--no-deps", "--reinstall", "--editable")
+    install = ("pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--reinstall", "--editable")
     done = subprocess.run([Path(sys.prefix, "bin", "uv"), *install, root], check=False, env=environment)
     if done.returncode == 0:
         print(f"compiled: {len(listed(root))} modules of the data plane; `make uncompile` goes back to their sources")

@@ -3,6 +3,7 @@
 import ast
 import os
 import sysconfig
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,14 @@ def test_no_class_that_msgspec_makes_is_compiled() -> None:
         classes = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ClassDef))
         made = [node.name for node in classes if any("Struct" in ast.unparse(base) for base in node.bases)]
         assert made == [], f"{path}: compiled, these would not be what they say"
+
+
+def test_the_tools_of_a_wheel_are_those_of_the_lock() -> None:
+    """Who builds a compiled wheel in an environment of its own gets the versions that are tested here."""
+    root = Path(compiled.__file__).parents[1]
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    locked = tomllib.loads((root / "uv.lock").read_text("utf-8"))["package"]
+    versions = {package["name"]: package["version"] for package in locked}
+    pins = project["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["mypyc"]["dependencies"]
+    pinned = dict(pin.split("==") for pin in pins if "==" in pin)
+    assert pinned == {name: versions[name] for name in ("hatch-mypyc", "mypy")}
