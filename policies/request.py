@@ -42,7 +42,7 @@ _Common = dict[str, _Value]
 
 
 class _Names:
-    """Counts the names of a body's fields: a dict keeps one of two that are alike."""
+    """Counts the names of a body's fields, as a dict keeps one of two that are alike: of one body at a time."""
 
     __slots__ = ("count",)
 
@@ -170,7 +170,7 @@ class Call:
 
 
 def read_body(raw: bytes) -> Body | None:
-    """The request's JSON object; None: it is none of the right shape, and passes through unrouted."""
+    """The request's JSON object; None: it is none of the right shape, and passes through unrouted. Not thread-safe."""
     try:
         if len(raw) <= _COMMON_BYTES:
             _NAMES.count = 0
