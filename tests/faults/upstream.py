@@ -194,4 +194,12 @@ def event(content: str) -> bytes:
     )
 
 
+STOP = event("").replace(b'{"content":""}', b"{}").replace(b"null}", b'"stop"}')
+"""The last chunk of a choice, as an event."""
 DONE = b"data: [DONE]\n\n"
+WHOLE = (
+    b'{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"finish_reason":"stop",'
+    b'"message":{"role":"assistant","content":"hi"}}],'
+    b'"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}'
+)
+"""A chat completion's body."""

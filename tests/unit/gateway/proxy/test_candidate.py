@@ -15,14 +15,10 @@ from gateway.transport.sending import Reply, Sending, Target
 from gateway.upstreams import Destination, make_ready
 from policies.routing import Upstream, Variant
 from records.exchange import Attempt, Outcome
-from tests.faults.upstream import DONE, event
+from tests.faults.upstream import DONE, STOP, WHOLE, event
 
 VLLM = make_ready([Upstream("vllm", "http://v/v1", "vllm")], {}, pass_credentials=True)["vllm"]
 ROLE = event("").replace(b'"content":""', b'"role":"assistant","content":""')
-STOP = event("").replace(b'{"content":""}', b"{}").replace(b"null}", b'"stop"}')
-WHOLE = b'{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"finish_reason":"stop",'
-WHOLE += b'"message":{"role":"assistant","content":"hi"}}],'
-WHOLE += b'"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}'
 
 
 @dataclass

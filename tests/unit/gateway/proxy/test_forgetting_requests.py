@@ -15,13 +15,20 @@ from gateway.transport.connection import Connection
 from gateway.transport.sending import Sending
 from gateway.transport.server import AppConnection
 from policies.routing import PPM, Match, Route, Upstream, Variant
-from tests.faults.upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
+from tests.faults.upstream import (
+    DONE,
+    LAST_CHUNK,
+    SSE_HEAD,
+    STOP,
+    WHOLE,
+    Call,
+    RawUpstream,
+    answer,
+    chunk,
+    event,
+)
 from tests.unit.gateway.proxy.house import House, a_house, post, table, until
 
-STOP = event("").replace(b'{"content":""}', b"{}").replace(b"null}", b'"stop"}')
-WHOLE = b'{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"finish_reason":"stop",'
-WHOLE += b'"message":{"role":"assistant","content":"hi"}}],'
-WHOLE += b'"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}'
 ROUTE = Route(
     "r", Variant("openai"), match=Match(model=("gpt-4o",)), candidate=Variant("vllm", first_byte_s=0.05),
     weight_ppm=PPM - 1,
