@@ -102,8 +102,8 @@ class Verdicts(Protocol):
 
 
 class Worker:
-    """What a life needs of its worker. A base, not a protocol: it is asked twenty times a request, and compiled a
-    method of a base is called for a tenth of what one of a protocol costs.
+    """What a life needs of its worker. A base, not a protocol: it is asked many times a request, and compiled, the
+    methods of a base are not looked up by name (docs/adr/005).
     """
 
     client: Client

@@ -67,7 +67,7 @@ class Seal:
         derived = HKDF(hashes.SHA256(), KEY_BYTES, salt, b"crossfade journal segment").derive(key)
         self._aead = AESGCM(derived)
         self._room: memoryview | None = None
-        """Where payloads are sealed: fresh memory for each would cost a tenth of the sealing."""
+        """Where payloads are sealed: fresh memory for each would have to be zeroed first."""
 
     def seal(self, kind: int, index: int, payload: bytes) -> tuple[bytes, bytes | memoryview]:
         """A frame's header and sealed payload; the latter only until the next call."""
