@@ -5,7 +5,7 @@ python -m bench.adapt
 
 import timeit
 
-from gateway.adapt.answer import AnswerAdapter
+from gateway.adapt.answer import StreamAdapter
 from gateway.adapt.asked import Asked
 from gateway.adapt.request import adapt_request
 from policies.routing import Variant
@@ -30,8 +30,8 @@ RUNS, REPEATS = 20_000, 7
 
 def main() -> None:
     """Print the best of some repeats: what the code costs, without what else the machine does."""
-    chat = AnswerAdapter(Asked("chat", "gpt-4o", stream=True), STUDENT)
-    responses = AnswerAdapter(Asked("responses", "gpt-4o", stream=True), STUDENT)
+    chat = StreamAdapter(Asked("chat", "gpt-4o", stream=True), STUDENT)
+    responses = StreamAdapter(Asked("responses", "gpt-4o", stream=True), STUDENT)
     decoder = Decoder()
     for name, run in (
         ("request of 1.3 KB", lambda: adapt_request(REQUEST, "/v1/chat/completions", STUDENT, kind="vllm")),

@@ -57,6 +57,8 @@ SCENARIOS = (
     Scenario("burst", "mock-c64-d0-t0", 700, ("--conns", "8", "--stream"), 1.7, 1.2),
     Scenario("stream40", "mock-c64-d20-t0", 700, ("--rate", "31", "--stream"), 2.0, 1.3),
 )
+TWICE = Scenario("sat1k-twice", "mock-c64-d0-t0", 700, ("--conns", "64"))
+"""For two workers: sat1k for each."""
 LATENCY = Scenario("latency", "mock-c64-d0-t0", 700, ("--rate", "20"))
 SLOW = Scenario("slow", "mock-c64-d500-t0", 700, ("--conns", str(SLOW_STREAMS), "--stream"))
 
@@ -101,7 +103,7 @@ class Bench:
     figures: dict[tuple[str, str], list[Figures]] = field(default_factory=lambda: defaultdict(list))
     memory: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
     two_workers: list[float] = field(default_factory=list[float])
-    """2 × CPU per request with one worker ÷ with two, sat1k: what a second core brings."""
+    """2 × CPU per request with one worker ÷ with two, sat1k, as many connections to each: what a second core brings."""
 
     def start(self, names: Sequence[str]) -> None:
         """Start every gateway that can be had."""
@@ -197,15 +199,22 @@ class Bench:
             self.memory[gateway.name]["after_load_mb"] = gateway.rss_bytes() / 1e6
 
     def measure_two_workers(self, seconds: float, runs: int) -> None:
-        """Two workers behind one socket, against one: CPU per request, since load and mock need the cores too."""
+        """Two workers behind one socket, against one: CPU per request, since load and mock need the cores too.
+
+        Each worker has as many connections as the one has: with half of them it would have half as many requests to a
+        turn, and what a turn costs by itself would look like what the workers cost each other.
+        """
         (self.directory / "two").mkdir()
         two = ours(self.directory / "two", self.mock_port, GATEWAY_CORE, workers=2)
         one = next(gateway for gateway in self.gateways if gateway.name == "ours")
-        for _ in range(runs):
-            single, pair = (self.measure(gateway, SCENARIOS[0], seconds).cpu_us for gateway in (one, two))
-            self.two_workers.append(2 * single / pair)
-        two.resume()
-        two.stop()
+        try:
+            for _ in range(runs):
+                single = self.measure(one, SCENARIOS[0], seconds).cpu_us
+                pair = self.measure(two, TWICE, seconds).cpu_us
+                self.two_workers.append(2 * single / pair)
+        finally:
+            two.resume()
+            two.stop()
 
     def median(self, name: str, scenario: str, what: str) -> float:
         """The median of the runs; NaN where it was not measured."""

@@ -9,10 +9,12 @@ machine; only ratios of one run are quoted. The gateway has one core, the load g
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 from bench.measure import LATENCY, LOAD_CORE, SCENARIOS, Bench, say
 from bench.peers import CACHE, PEERS, build_tools, start_mock
@@ -33,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs, seconds = (1, 1.5) if arguments.quick else (arguments.runs, arguments.seconds)
     if (os.cpu_count() or 1) < 2:
         say("one core only: the gateway and the load share it, and the figures say little")
+    for stopping in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stopping, _stop)
     build_tools()
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=CACHE) as directory:
@@ -54,6 +58,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.json:
             arguments.json.write_text(json.dumps(report.values(), indent=2) + "\n")
     return 0 if report.held() else 1
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    """End as Ctrl-C does: what was started is stopped.
+
+    Raises:
+        SystemExit: always.
+    """
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":
