@@ -6,8 +6,8 @@ python -m bench.adapt
 import timeit
 
 from gateway.adapt.answer import StreamAdapter
-from gateway.adapt.asked import Asked
 from gateway.adapt.request import adapt_request
+from gateway.adapt.shapes import Asked
 from policies.routing import Variant
 from records.wire.sse import Decoder
 

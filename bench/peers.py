@@ -170,9 +170,16 @@ def interpreted(directory: Path, mock_port: int, core: int) -> Running:
     return _crossfade("interpreted", "interpreted", directory / "interpreted", mock_port, command)
 
 
-def _crossfade(
-    name: str, kind: str, directory: Path, mock_port: int, command: tuple[str, ...], *, workers: int = 1
-) -> Running:
+def migrated(directory: Path, mock_port: int, core: int) -> Running:
+    """Crossfade once a route's migration is over: the candidate at 100 %."""
+    kind = "compiled" if is_compiled() else "interpreted"
+    return _crossfade("migrated", kind, directory, mock_port, ("taskset", "-c", str(core)), weight_ppm=PPM)
+
+
+def _crossfade(  # noqa: PLR0913 -- what makes one gateway differ from another
+    name: str, kind: str, directory: Path, mock_port: int, command: tuple[str, ...], *, workers: int = 1,
+    weight_ppm: int = PPM // 10,
+) -> Running:  # fmt: skip
     """A gateway with a route that matches, a unit per request, a candidate at 10 %, capture on."""
     base_url = f"http://127.0.0.1:{mock_port}/v1"
     upstreams = (Upstream("frontier", base_url), Upstream("vllm", base_url, kind="vllm"))
@@ -181,7 +188,7 @@ def _crossfade(
         Variant("frontier"),
         match=Match(model=MODELS, path=("/v1/chat/completions",)),
         candidate=Variant("vllm", first_byte_s=10.0),
-        weight_ppm=PPM // 10,
+        weight_ppm=weight_ppm,
         assign=Assign(by=("user", "conversation"), salt="bench"),
     )
     lease = Lease(renewed_at=clock.wall(), hold_s=86_400, grace_s=86_400)
@@ -189,7 +196,7 @@ def _crossfade(
     gateway = Gateway(directory, Table(1, lease, upstreams, "frontier", routes=(route,)), command=command)
     for _ in range(workers):
         gateway.start()
-    python = f"Python {sys.version.split()[0]}, {kind}"
+    python = f"Python {sys.version.split()[0]} of {sys.base_prefix}, {kind}, candidate at {100 * weight_ppm / PPM:g} %"
     return Running(name, python, gateway.port, tuple(worker.pid for worker in gateway.workers), gateway.stop)
 
 
@@ -299,6 +306,7 @@ def _stopper(process: subprocess.Popen[bytes]) -> Callable[[], None]:
 PEERS: dict[str, Callable[[Path, int, int], Running]] = {
     "ours": ours,
     "interpreted": interpreted,
+    "migrated": migrated,
     "nginx": nginx,
     "litellm": litellm,
     "portkey": portkey,

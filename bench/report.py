@@ -88,7 +88,7 @@ class Report:
 
     def _head(self) -> Iterator[str]:
         yield f"Machine: {machine()}; {datetime.datetime.now(datetime.UTC):%Y-%m-%d}"  # noqa: TID251 -- the report's date
-        yield f"Medians of {self.runs} interleaved runs of {self.seconds:g} s; one core, capture on, candidate at 10 %"
+        yield f"Medians of {self.runs} interleaved runs of {self.seconds:g} s; one core, capture on"
         for gateway in self.bench.gateways:
             yield f"  {gateway.name}: {gateway.version}"
         for name, why in self.bench.unavailable.items():

@@ -19,9 +19,9 @@ from functools import partial
 import msgspec
 
 from gateway.adapt.answer import StreamAdapter, adapt_whole
-from gateway.adapt.asked import Asked
 from gateway.adapt.problem import classify
-from gateway.adapt.request import Adapted, Unfit, adapt_request
+from gateway.adapt.request import adapt_request
+from gateway.adapt.shapes import Adapted, Asked, Unfit
 from gateway.pacing import Pace
 from gateway.transport.client import Client
 from gateway.transport.failure import Failure

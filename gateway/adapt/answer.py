@@ -11,15 +11,18 @@ generate, and only until then can the baseline still take over unseen.
 Source: wire.md finding 6 and B5 in words.
 """
 
+from typing import Final
+
 from gateway.adapt import chat, responses
-from gateway.adapt.asked import Asked
 from gateway.adapt.chat import ChatStream
 from gateway.adapt.problem import Failure
 from gateway.adapt.responses import ResponseStream
+from gateway.adapt.shapes import Asked, Usage
 from policies.routing import Variant
-from records.wire import sse
+from records.wire.event import Event
+from records.wire.sse import Decoder
 
-_HEAD_BYTES = 1024 * 1024
+_HEAD_BYTES: Final = 1024 * 1024
 """A head that is longer without a token is no answer."""
 
 
@@ -36,7 +39,7 @@ class StreamAdapter:
     def __init__(self, asked: Asked, variant: Variant) -> None:
         self.failure: Failure | None = None
         """Why the answer cannot be had, or not be finished."""
-        self._decoder = sse.Decoder()
+        self._decoder = Decoder()
         self._stream = (ResponseStream if asked.surface == "responses" else ChatStream)(asked, variant)
         self._head = b""
 
@@ -51,7 +54,7 @@ class StreamAdapter:
         return self._stream.done
 
     @property
-    def usage(self) -> chat.Usage | None:
+    def usage(self) -> Usage | None:
         """The tokens that the engine counted, whether or not the app is told."""
         return self._stream.usage if isinstance(self._stream, ChatStream) else None
 
@@ -68,7 +71,7 @@ class StreamAdapter:
         """The event that tells an SDK that the begun stream failed; the connection is to be aborted after it."""
         return self._stream.broken()
 
-    def _take(self, events: list[sse.Event]) -> bytes:
+    def _take(self, events: list[Event]) -> bytes:
         out = b"".join([self._stream.take(event.data) for event in events if not (self.done or self._stream.failure)])
         if self._decoder.overflowed and not self.done:
             self._stream.failure = self._stream.failure or Failure("failure", "too_large")

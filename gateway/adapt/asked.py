@@ -1,67 +1,28 @@
 """What an app asked, as far as its answer has to show it."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final
 
 import msgspec
 
-Surface = Literal["chat", "completions", "responses"]
-"""The endpoints a candidate can answer."""
+from gateway.adapt.shapes import Ask, Asked, ForcedTool, Surface
 
-_SURFACES: tuple[tuple[str, Surface], ...] = (
+_SURFACES: Final[tuple[tuple[str, Surface], ...]] = (
     ("/chat/completions", "chat"),
     ("/completions", "completions"),
     ("/responses", "responses"),
 )
-_USUAL: dict[str, Surface] = {"/v1" + ending: surface for ending, surface in _SURFACES}
+_USUAL: Final[dict[str, Surface]] = {"/v1" + ending: surface for ending, surface in _SURFACES}
 
 
-UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+UNREADABLE: Final = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 """What decoding hostile bytes raises."""
-_NULL = msgspec.Raw(b"null")
-_ECHOED = ("metadata", "user", "safety_identifier", "prompt_cache_key")
+_ECHOED: Final = ("metadata", "user", "safety_identifier", "prompt_cache_key")
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """What the app asked that the candidate's answer must show, or must not."""
-
-    surface: Surface
-    model: str
-    stream: bool = False
-    include_usage: bool = False
-    service_tier: bool = False
-    """It named a tier: the answer names one too."""
-    named_tool: bool = False
-    """It forced one function: OpenAI then ends with "stop", engines with "tool_calls"."""
-    tools: bool = False
-    echo: dict[str, msgspec.Raw] = {}
-    """What a Responses answer repeats of its request although the candidate was not sent it."""
-
-
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
-
-
-class _Choice(msgspec.Struct):
-    type: str = ""
-
-
-class _Ask(msgspec.Struct):
-    model: str
-    stream: bool | None = None
-    stream_options: _StreamOptions | None = None
-    service_tier: str | None = None
-    tool_choice: _Choice | str | None = None
-    tools: list[msgspec.Raw] | None = None
-    metadata: msgspec.Raw = _NULL
-    user: msgspec.Raw = _NULL
-    safety_identifier: msgspec.Raw = _NULL
-    prompt_cache_key: msgspec.Raw = _NULL
-
-
-_ASK = msgspec.json.Decoder(_Ask)
-_encode = msgspec.json.Encoder().encode
-_ASKED = _Ask.__struct_fields__
+_ASK: Final = msgspec.json.Decoder(Ask)
+_encode: Final = msgspec.json.Encoder().encode
+_ASKED: Final = Ask.__struct_fields__
 
 
 def surface_of(path: str) -> Surface | None:
@@ -84,7 +45,7 @@ def read_asked(fields: Mapping[str, msgspec.Raw], surface: Surface) -> Asked:
         stream=bool(ask.stream),
         include_usage=bool(ask.stream_options and ask.stream_options.include_usage),
         service_tier=ask.service_tier is not None,
-        named_tool=isinstance(ask.tool_choice, _Choice) and ask.tool_choice.type == "function",
+        named_tool=isinstance(ask.tool_choice, ForcedTool) and ask.tool_choice.type == "function",
         tools=bool(ask.tools),
         echo={name: msgspec.Raw(getattr(ask, name)).copy() for name in _ECHOED} if surface == "responses" else {},
     )

@@ -1,101 +1,36 @@
 """Chat completions and legacy completions in the frontier's shape, whole or in chunks.
 
-The structs are the allow-list: a field that OpenAI does not have is not decoded, and so is gone.
+The shapes are the allow-list: a field that OpenAI does not have is not decoded, and so is gone.
 Source: wire.md B5 in words; OpenAI's published answers; vLLM 0.32 and 0.33 as observed.
 """
+
+from typing import Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway import errors
-from gateway.adapt.asked import UNREADABLE, Asked
+from gateway.adapt.asked import UNREADABLE
 from gateway.adapt.problem import Failure, classify_event
+from gateway.adapt.shapes import Answer, Asked, Choice, Turn, Usage
 from policies.assignment import CANDIDATE_CALL_PREFIX
 from policies.routing import Variant
 
-BROKEN = "The model's answer broke off before its end. What came so far is not complete: send the request again."
-_CALL_ID_CHARS = 40
+BROKEN: Final = "The model's answer broke off before its end. What came so far is not complete: send the request again."
+_CALL_ID_CHARS: Final = 40
 """OpenAI refuses longer tool call ids, and a conversation may go back to it."""
-_HELD_BYTES = 64 * 1024
+_HELD_BYTES: Final = 64 * 1024
 """Blank content kept back at most, until it is known whether a tool call follows."""
-_NULL = msgspec.Raw(b"null")
-_NO_PROMPT_DETAILS = msgspec.Raw(b'{"cached_tokens":0,"audio_tokens":0}')
-_NO_COMPLETION_DETAILS = msgspec.Raw(
+_NO_PROMPT_DETAILS: Final = msgspec.Raw(b'{"cached_tokens":0,"audio_tokens":0}')
+_NO_COMPLETION_DETAILS: Final = msgspec.Raw(
     b'{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}'
 )
-_FINISH = {"repetition": "length", "end_turn": "stop", "eos": "stop"}
-_BROKEN = frozenset({"abort", "error"})
+_FINISH: Final = {"repetition": "length", "end_turn": "stop", "eos": "stop"}
+_BROKEN: Final = frozenset({"abort", "error"})
 
 
-class Function(msgspec.Struct, omit_defaults=True):
-    """A function call, or a fragment of one."""
-
-    name: str | UnsetType | None = UNSET
-    arguments: str | UnsetType | None = UNSET
-
-
-class ToolCall(msgspec.Struct, omit_defaults=True):
-    """A tool call; in chunks by index, with its id once."""
-
-    index: int | UnsetType = UNSET
-    id: str | UnsetType | None = UNSET
-    type: str | UnsetType | None = UNSET
-    function: Function | UnsetType = UNSET
-
-
-class Turn(msgspec.Struct):
-    """A message or a delta."""
-
-    role: str | UnsetType | None = UNSET
-    content: str | UnsetType | None = UNSET
-    refusal: str | UnsetType | None = UNSET
-    annotations: msgspec.Raw | UnsetType = UNSET
-    audio: msgspec.Raw | UnsetType = UNSET
-    function_call: msgspec.Raw | UnsetType = UNSET
-    tool_calls: list[ToolCall] | UnsetType | None = UNSET
-    reasoning: str | UnsetType | None = UNSET
-    """Decoded to know that the engine is at work; never encoded."""
-    reasoning_content: str | UnsetType | None = UNSET
-
-
-class Choice(msgspec.Struct):
-    """One of n answers, or a part of it."""
-
-    index: int = 0
-    message: Turn | UnsetType = UNSET
-    delta: Turn | UnsetType = UNSET
-    text: str | UnsetType = UNSET
-    logprobs: msgspec.Raw = _NULL
-    finish_reason: str | None = None
-
-
-class Usage(msgspec.Struct):
-    """Tokens. Details an engine does not report are 0: apps read them without looking."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int | None = 0
-    total_tokens: int = 0
-    prompt_tokens_details: msgspec.Raw = _NULL
-    completion_tokens_details: msgspec.Raw = _NULL
-
-
-class Answer(msgspec.Struct):
-    """A chat completion, a completion, or a chunk of one."""
-
-    id: str = ""
-    object: str = ""
-    created: int = 0
-    model: str = ""
-    service_tier: str | UnsetType | None = UNSET
-    system_fingerprint: str | None = None
-    choices: list[Choice] = []
-    usage: Usage | UnsetType | None = UNSET
-    obfuscation: str | UnsetType = UNSET
-    error: msgspec.Raw | UnsetType = UNSET
-
-
-_ANSWER = msgspec.json.Decoder(Answer)
-_encode = msgspec.json.Encoder().encode
+_ANSWER: Final = msgspec.json.Decoder(Answer)
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class _Progress:

@@ -8,57 +8,24 @@ Source: wire.md A2 and A3 in words; vLLM 0.32 and 0.33 as observed.
 
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Literal, TypeGuard
+from typing import Final, TypeGuard
 
 import msgspec
 
-from gateway.adapt.asked import UNREADABLE, Asked, read_asked, surface_of
+from gateway.adapt.asked import UNREADABLE, read_asked, surface_of
+from gateway.adapt.shapes import NULL, Adapted, Asked, Fields, RequestTurn, Unfit
 from policies.request import PlainTurn
 from policies.routing import ENGINES, Kind, Variant
 
-_STATE = ("store", "metadata", "user", "safety_identifier", "service_tier")
+_STATE: Final = ("store", "metadata", "user", "safety_identifier", "service_tier")
 """What only the frontier keeps or sells; engines ignore it at best."""
-_HINTS = ("prediction", "verbosity")
-_UNKNOWN = frozenset((*_STATE, *_HINTS))
-_OPENAI_DEFAULTS = ("temperature", "top_p")
+_HINTS: Final = ("prediction", "verbosity")
+_UNKNOWN: Final = frozenset((*_STATE, *_HINTS))
+_OPENAI_DEFAULTS: Final = ("temperature", "top_p")
 """1 at OpenAI; an engine left without them takes the model's own generation_config.json."""
 
-_NULL = msgspec.Raw(b"null")
-
-Fields = dict[str, msgspec.Raw]
-
-
-class Adapted(msgspec.Struct, frozen=True):
-    """A request for the candidate, and what its answer has to look like."""
-
-    body: bytes
-    asked: Asked
-
-
-class Unfit(msgspec.Struct, frozen=True):
-    """The candidate must not be asked this: the baseline answers, and `reason` is counted as ineligible."""
-
-    reason: Literal["not_routable", "malformed", "invalid_tool_arguments"]
-
-
-class _Function(msgspec.Struct):
-    arguments: str | None = None
-
-
-class _Call(msgspec.Struct):
-    function: _Function | None = None
-
-
-class _Message(msgspec.Struct):
-    role: str = ""
-    tool_calls: list[_Call] | None = None
-    type: str = ""
-    arguments: str | None = None
-    """A Responses item of type function_call has them here."""
-
-
-_FIELDS = msgspec.json.Decoder(Fields)
-_MESSAGES = msgspec.json.Decoder(list[_Message])
+_FIELDS: Final = msgspec.json.Decoder(Fields)
+_MESSAGES: Final = msgspec.json.Decoder(list[RequestTurn])
 
 
 def adapt_request(
@@ -107,7 +74,7 @@ def _adapt_for_engine(fields: Fields, asked: Asked) -> None:
     if not asked.stream:
         fields.pop("stream_options", None)
     for name in _OPENAI_DEFAULTS:
-        if bytes(fields.get(name, _NULL)) == b"null":
+        if bytes(fields.get(name, NULL)) == b"null":
             fields[name] = msgspec.Raw(b"1")
     if asked.surface == "responses":
         fields["store"] = msgspec.Raw(b"false")  # OpenAI's default is true; an engine's store is memory that leaks
@@ -117,7 +84,7 @@ def _ask_for_usage(fields: Fields, asked: Asked) -> None:
     """Have a stream of chunks end with its usage; `answer` takes it out again unless the app asked for it."""
     if not asked.stream or asked.include_usage or asked.surface == "responses":
         return
-    given = fields.get("stream_options", _NULL)
+    given = fields.get("stream_options", NULL)
     options = {} if bytes(given) == b"null" else msgspec.json.decode(given, type=Fields)
     options["include_usage"] = msgspec.Raw(b"true")
     fields["stream_options"] = _raw(options)
@@ -152,11 +119,11 @@ def _merge(messages: list[Fields]) -> Fields:
     return messages[0] | {"content": _raw(parts)}
 
 
-def _messages(raw: msgspec.Raw | None) -> Sequence[_Message]:
+def _messages(raw: msgspec.Raw | None) -> Sequence[RequestTurn]:
     return _MESSAGES.decode(raw) if _is_list(raw) else ()
 
 
-def _has_valid_arguments(turn: _Message | PlainTurn) -> bool:
+def _has_valid_arguments(turn: RequestTurn | PlainTurn) -> bool:
     """Whether a turn's tool calls' arguments are JSON objects each: a chat template fails on anything else."""
     if isinstance(turn, PlainTurn) or (not turn.tool_calls and turn.type != "function_call"):
         return True

@@ -3,45 +3,31 @@
 Only events that carry the whole response, or a tool call's id, are written anew, in the fields named here alone.
 """
 
+from typing import Final
+
 import msgspec
 
-from gateway.adapt.asked import UNREADABLE, Asked
+from gateway.adapt.asked import UNREADABLE
 from gateway.adapt.chat import BROKEN, call_id
 from gateway.adapt.problem import Failure, classify_event
+from gateway.adapt.shapes import Asked, Fields, Response, ResponsesEvent, ResponsesItem, ResponsesProblem
 from policies.routing import Variant
 
-Fields = dict[str, msgspec.Raw]
-
-_EXTRAS = ("input_messages", "output_messages", "kv_transfer_params", "prompt_token_ids", "metrics", "cached_tokens")
+_EXTRAS: Final = (
+    "input_messages",
+    "output_messages",
+    "kv_transfer_params",
+    "prompt_token_ids",
+    "metrics",
+    "cached_tokens",
+)
 """What engines add to a response."""
-_ENDS = frozenset({"response.completed", "response.incomplete"})
-_ITEM_EVENTS = frozenset({"response.output_item.added", "response.output_item.done"})
-_SILENT = frozenset({"response.created", "response.queued", "response.in_progress", "response.output_item.added"})
+_ENDS: Final = frozenset({"response.completed", "response.incomplete"})
+_ITEM_EVENTS: Final = frozenset({"response.output_item.added", "response.output_item.done"})
+_SILENT: Final = frozenset(
+    {"response.created", "response.queued", "response.in_progress", "response.output_item.added"}
+)
 """What an engine says before its first token."""
-
-
-class _Event(msgspec.Struct):
-    type: str = ""
-    sequence_number: int | None = None
-
-
-class _Problem(msgspec.Struct):
-    sequence_number: int
-    type: str = "error"
-    code: str = "upstream_broken"
-    message: str = BROKEN
-    param: None = None
-
-
-class _Item(msgspec.Struct):
-    type: str = ""
-    call_id: str | None = None
-
-
-class _Response(msgspec.Struct):
-    output: list[msgspec.Raw]
-    status: str
-    error: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class ResponseStream:
@@ -62,7 +48,7 @@ class ResponseStream:
         if data == b"[DONE]" or self.done:
             return b""
         try:
-            event = msgspec.json.decode(data, type=_Event)
+            event = msgspec.json.decode(data, type=ResponsesEvent)
             if event.type in {"error", "response.failed", ""}:
                 self.failure = classify_event(data) or Failure("failure", "error_event")
                 return b""
@@ -82,7 +68,7 @@ class ResponseStream:
 
     def broken(self) -> bytes:
         """The event that says that the response broke off, with the next number."""
-        problem = _Problem(self._sequence + 1)
+        problem = ResponsesProblem(self._sequence + 1, message=BROKEN)
         return b"event: error\ndata: %b\n\n" % msgspec.json.encode(problem)
 
     def _adapt(self, kind: str, data: bytes) -> bytes:
@@ -101,7 +87,7 @@ class ResponseStream:
 def adapt_whole(body: bytes, asked: Asked, variant: Variant) -> bytes | Failure:
     """One whole response in the frontier's shape, or why it is none."""
     try:
-        response = msgspec.json.decode(body, type=_Response)
+        response = msgspec.json.decode(body, type=Response)
         if bytes(response.error) != b"null" or response.status in {"failed", "cancelled"}:
             return classify_event(body) or Failure("failure", "aborted")
         return _dress(body, asked, variant)
@@ -126,7 +112,7 @@ def _dress(response: bytes | msgspec.Raw, asked: Asked, variant: Variant) -> byt
 
 def _sign(item: msgspec.Raw) -> msgspec.Raw:
     """The output item, its tool call's id saying who made it."""
-    found = msgspec.json.decode(item, type=_Item).call_id
+    found = msgspec.json.decode(item, type=ResponsesItem).call_id
     if found is None:
         return item
     fields = msgspec.json.decode(item, type=Fields)

@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.adapt.answer import StreamAdapter, adapt_whole
 from gateway.adapt.problem import classify
-from gateway.adapt.request import Adapted
+from gateway.adapt.shapes import Adapted
 from gateway.proxy.ports import Asker, Verdicts
 from gateway.transport.failure import Failure
 from gateway.transport.sending import Reply, Sending

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final, cast
 
 from gateway import errors
-from gateway.adapt.request import Unfit, adapt_request
+from gateway.adapt.request import adapt_request
+from gateway.adapt.shapes import Unfit
 from gateway.boot import Boot
 from gateway.live import INDEX, Live
 from gateway.log import Log

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from records.wire import problem, sse, usage
+from records.wire.event import Event
 from records.wire.problem import Problem
 from records.wire.usage import Usage
 
@@ -124,7 +125,7 @@ def _join(value: object) -> str:
 _encode = msgspec.json.Encoder(enc_hook=_join).encode
 
 
-def _chunks(events: list[sse.Event], *, legacy: bool) -> Answer:
+def _chunks(events: list[Event], *, legacy: bool) -> Answer:
     answer: Fields = {}
     choices: dict[int, Fields] = {}
     error: Problem | None = None
@@ -211,7 +212,7 @@ def _is_another(whole: Fields, part: Fields) -> bool:
 # Responses --------------------------------------------------------------------------------------------------------
 
 
-def _responses_stream(events: list[sse.Event]) -> Answer:
+def _responses_stream(events: list[Event]) -> Answer:
     response: Fields = {}
     items: dict[int, Fields] = {}
     error: Problem | None = None

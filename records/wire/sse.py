@@ -8,19 +8,12 @@
 Source: WHATWG HTML, 9.2.6 "Interpreting an event stream"; `id` and `retry` mean nothing to the APIs we read.
 """
 
-import msgspec
+from typing import Final
 
-MAX_EVENT_BYTES = 16 * 1024 * 1024
-_BOM = b"\xef\xbb\xbf"
+from records.wire.event import Event
 
-
-class Event(msgspec.Struct, frozen=True, gc=False):
-    """One event."""
-
-    event: str
-    """Its name; empty: it has none."""
-    data: bytes
-    """Its data lines, joined by a line feed."""
+MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 class Decoder:

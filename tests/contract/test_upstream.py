@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from gateway.adapt.answer import StreamAdapter, adapt_whole
-from gateway.adapt.asked import Asked
 from gateway.adapt.problem import Failure, classify
+from gateway.adapt.shapes import Asked
 from policies.routing import Variant
 from records.wire.sse import Decoder
 from tests.fakes.openai_answers import Speaker

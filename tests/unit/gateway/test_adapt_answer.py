@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.adapt.answer import StreamAdapter, adapt_whole
-from gateway.adapt.asked import Asked
 from gateway.adapt.problem import Failure
-from gateway.adapt.request import Adapted, adapt_request
+from gateway.adapt.request import adapt_request
+from gateway.adapt.shapes import Adapted, Asked
 from policies.routing import Variant
 
 STUDENT = Variant("vllm", model="triage-7b")

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.adapt.request import Adapted, Unfit, adapt_request
+from gateway.adapt.request import adapt_request
+from gateway.adapt.shapes import Adapted, Unfit
 from policies.request import read_body
 from policies.routing import Kind, Variant
 

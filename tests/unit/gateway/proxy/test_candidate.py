@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.adapt.request import Adapted, adapt_request
+from gateway.adapt.request import adapt_request
+from gateway.adapt.shapes import Adapted
 from gateway.proxy.candidate import PROBLEM_BYTES, WHOLE_BYTES, CandidateRelay
 from gateway.transport.failure import Failure
 from gateway.transport.message import LENGTH_MARK, Preamble, Request

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from records.wire.sse import Decoder, Event
+from records.wire.event import Event
+from records.wire.sse import Decoder
 
 
 def decode(*chunks: bytes, max_event_bytes: int = 1024) -> list[Event]:
