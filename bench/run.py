@@ -2,8 +2,8 @@
 
 The figure is CPU microseconds of the gateway's processes per request (utime + stime), because it holds on a shared
 machine; only ratios of one run are quoted. The gateway has one core, the load generator and the mock upstream another.
-The interpreter is a good part of it: one that was built without its optimisations (pyenv's, unless told) costs more than
-a distribution's. To see that one: `make bench VENV=.venv-dist PYTHON=/usr/bin/python3`.
+The interpreter is a good part of it: one that was built without its optimisations (pyenv's, unless told) costs more
+than a distribution's. To see that one: `make bench VENV=.venv-dist PYTHON=/usr/bin/python3`.
 
     python -m bench.run [--quick] [--only ours,interpreted,migrated,nginx] [--runs 5] [--seconds 4] [--json FILE]
 """
