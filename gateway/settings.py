@@ -173,7 +173,7 @@ class Upstream(_Section):
     connect: Seconds = 5.0
     """Longest wait for a connection."""
     idle: Seconds | None = None
-    """Longest an unused connection is kept; below the server's own time. Unset: `2s` to an engine, `1m` to others."""
+    """Longest an unused connection is kept; below the server's own time. Unset: `2s` to an engine, `50s` to others."""
     max_connections: int = Field(default=1024, ge=1)
     """Connections one worker opens at most."""
 

@@ -26,6 +26,9 @@ Kind = Literal["openai", "vllm", "sglang", "triton", "litellm"]
 ENGINES: tuple[Kind, ...] = ("vllm", "sglang", "triton")
 """Servers of models of one's own."""
 
+IDLE_S = 50.0
+"""Longest an unused connection is kept, unless said otherwise: load balancers commonly close theirs after 60 s."""
+
 
 class RoutingError(Exception):
     """The bytes are not a routing table this process can serve from; the last good one stays."""
@@ -52,7 +55,7 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     uds: str | None = None
     """Path of a Unix socket to connect to instead of the URL's host."""
     connect_s: float = 5.0
-    idle_s: float = 60.0
+    idle_s: float = IDLE_S
     """Longest an unused connection is kept; must be below the server's own keep-alive time."""
     max_connections: int = 1024
 

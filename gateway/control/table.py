@@ -8,9 +8,9 @@ from typing import Literal
 import msgspec
 
 from gateway import settings as files
-from policies.routing import ENGINES, Capture, Key, Lease, Route, Table, Upstream
+from policies.routing import ENGINES, IDLE_S, Capture, Key, Lease, Route, Table, Upstream
 
-IDLE_S, ENGINE_IDLE_S = 60.0, 2.0
+ENGINE_IDLE_S = 2.0
 """vLLM closes after 5 s, which is the default of the server it stands on, uvicorn."""
 LeaseExpired = Literal["baseline", "keep"]
 

@@ -67,7 +67,7 @@ class Target:
     proxy: tuple[str, int] | None = None
     """A forward proxy, asked to CONNECT."""
     connect_s: float = 5.0
-    idle_s: float = 60.0
+    idle_s: float = 50.0
     max_connections: int = 1024
 
 

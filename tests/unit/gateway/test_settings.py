@@ -39,12 +39,12 @@ def test_the_file_init_writes_says_the_defaults(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "idle_s"),
-    [("openai", 60.0), ("vllm", 2.0), ("sglang", 2.0), ("triton", 2.0), ("vllm, idle: 30s", 30.0)],
+    [("openai", 50.0), ("vllm", 2.0), ("sglang", 2.0), ("triton", 2.0), ("vllm, idle: 30s", 30.0)],
 )
 def test_connections_to_engines_are_kept_for_less_than_engines_keep_them(
     tmp_path: Path, kind: str, idle_s: float
 ) -> None:
-    """What was not used is let go before an engine closes it, unless told otherwise; elsewhere after a minute."""
+    """What was not used is let go before a server closes it: an engine soon, a load balancer after a minute."""
     settings = read(tmp_path, f"upstreams: {{u: {{kind: {kind}, base_url: http://h/v1}}}}\ndefault_upstream: u\n")
     (upstream,) = base_table(settings, tmp_path).upstreams
     assert upstream.idle_s == idle_s
