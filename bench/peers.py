@@ -155,8 +155,7 @@ def _install(what: str, commands: list[list[str]], cwd: Path) -> None:
 def ours(directory: Path, mock_port: int, core: int, *, workers: int = 1) -> Running:
     """Crossfade as it is here, compiled or not."""
     cores = str(core) if workers == 1 else "0-1"
-    kind = "compiled" if is_compiled() else "interpreted"
-    return _crossfade("ours", kind, directory / f"ours-{workers}", mock_port, ("taskset", "-c", cores), workers=workers)
+    return _crossfade("ours", directory / f"ours-{workers}", mock_port, ("taskset", "-c", cores), workers=workers)
 
 
 def interpreted(directory: Path, mock_port: int, core: int) -> Running:
@@ -167,20 +166,22 @@ def interpreted(directory: Path, mock_port: int, core: int) -> Running:
     for package in PACKAGES:
         shutil.copytree(ROOT / package, sources / package, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
     command = ("taskset", "-c", str(core), "env", "-C", str(sources))  # Python looks where it is started first
-    return _crossfade("interpreted", "interpreted", directory / "interpreted", mock_port, command)
+    return _crossfade("interpreted", directory / "interpreted", mock_port, command, compiled=False)
 
 
 def migrated(directory: Path, mock_port: int, core: int) -> Running:
     """Crossfade once a route's migration is over: the candidate at 100 %."""
-    kind = "compiled" if is_compiled() else "interpreted"
-    return _crossfade("migrated", kind, directory, mock_port, ("taskset", "-c", str(core)), weight_ppm=PPM)
+    return _crossfade("migrated", directory, mock_port, ("taskset", "-c", str(core)), weight_ppm=PPM)
 
 
 def _crossfade(  # noqa: PLR0913 -- what makes one gateway differ from another
-    name: str, kind: str, directory: Path, mock_port: int, command: tuple[str, ...], *, workers: int = 1,
-    weight_ppm: int = PPM // 10,
+    name: str, directory: Path, mock_port: int, command: tuple[str, ...], *, workers: int = 1,
+    weight_ppm: int = PPM // 10, compiled: bool = True,
 ) -> Running:  # fmt: skip
-    """A gateway with a route that matches, a unit per request, a candidate at 10 %, capture on."""
+    """A gateway with a route that matches, a unit per request, a candidate at `weight_ppm`, capture on.
+
+    `compiled`: as far as what it runs is; False: it runs on sources alone.
+    """
     base_url = f"http://127.0.0.1:{mock_port}/v1"
     upstreams = (Upstream("frontier", base_url), Upstream("vllm", base_url, kind="vllm"))
     route = Route(
@@ -196,6 +197,7 @@ def _crossfade(  # noqa: PLR0913 -- what makes one gateway differ from another
     gateway = Gateway(directory, Table(1, lease, upstreams, "frontier", routes=(route,)), command=command)
     for _ in range(workers):
         gateway.start()
+    kind = "compiled" if compiled and is_compiled() else "interpreted"
     python = f"Python {sys.version.split()[0]} of {sys.base_prefix}, {kind}, candidate at {100 * weight_ppm / PPM:g} %"
     return Running(name, python, gateway.port, tuple(worker.pid for worker in gateway.workers), gateway.stop)
 

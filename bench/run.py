@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if (os.cpu_count() or 1) < 2:
         say("one core only: the gateway and the load share it, and the figures say little")
     for stopping in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(stopping, _stop)
+        if signal.getsignal(stopping) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(stopping, _stop)
     build_tools()
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=CACHE) as directory:

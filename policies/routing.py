@@ -27,7 +27,7 @@ ENGINES: tuple[Kind, ...] = ("vllm", "sglang", "triton")
 """Servers of models of one's own."""
 
 IDLE_S = 50.0
-"""Longest an unused connection is kept, unless said otherwise: load balancers commonly close theirs after 60 s."""
+"""Longest an unused connection is kept, unless said otherwise: some load balancers (AWS's) close after 60 s."""
 
 
 class RoutingError(Exception):
