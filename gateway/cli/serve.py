@@ -33,11 +33,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="DIR", help="where everything is kept (default: ./crossfade-data)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Configuration:
     """Where the settings come from, so that they can be read again."""
 
     path: Path | None
+    """None: there was no file yet. One that was found stays: its loss is an error, not a return to the defaults."""
     overrides: Mapping[Loc, str]
     environment: Mapping[str, str]
     modules: Modules
@@ -48,6 +49,8 @@ class Configuration:
         Raises:
             SettingsError: anything in them is wrong.
         """
+        if self.path is None:
+            self.path = settings_file.find(None, self.environment)
         return settings_file.load(self.path, self.environment, self.overrides)
 
     def plan(self, data: DataDir, sockets: Path) -> Plan:

@@ -1,0 +1,24 @@
+"""Where `serve` reads its settings, and reads them again."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.serve import Configuration
+from gateway.settings_file import SettingsError
+from gateway.supervisor.plan import Modules
+
+
+def test_a_file_written_after_the_start_is_read_at_the_next_reload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who starts without a file, writes one and reloads is served from it; without it again, the reload is refused."""
+    monkeypatch.chdir(tmp_path)
+    configuration = Configuration(None, {}, {}, Modules())
+    assert configuration.settings().default_upstream != "mine"
+    written = tmp_path / "crossfade.yaml"
+    written.write_text("upstreams: {mine: {base_url: http://h/v1}}\ndefault_upstream: mine\n", encoding="utf-8")
+    assert configuration.settings().default_upstream == "mine"
+    written.unlink()
+    with pytest.raises(SettingsError):
+        configuration.settings()
