@@ -1,6 +1,7 @@
 """What routing costs per request, from the body's bytes to the assigned variant.
 
-python -m bench.routing   prints microseconds for a 1 KB and a 32 KB chat, the best of several rounds
+python -m bench.routing   prints microseconds for chats of 1 KB and 32 KB, short turns or one long prompt: the best of
+several rounds
 """
 
 import json
@@ -43,6 +44,16 @@ def chat(size: int) -> bytes:
     return json.dumps(body).encode()
 
 
+def prompt(size: int, **fields: str) -> bytes:
+    """A chat of about `size` bytes whose user turn is one long text: lines, and a quote here and there."""
+    text = 'Lorem ipsum dolor sit amet, consectetur "adipiscing" elit.\n' + "Sed do eiusmod tempor incididunt.\n" * 40
+    messages = [
+        {"role": "system", "content": "You sum up documents."},
+        {"role": "user", "content": (text * (size // len(text) + 1))[: size - 200]},
+    ]
+    return json.dumps({"model": "gpt-4o", "temperature": 0, "messages": messages} | fields).encode()
+
+
 def call(raw: bytes) -> matching.Call:
     """The request as the data plane hands it over."""
     body = matching.read_body(raw)
@@ -67,13 +78,17 @@ def microseconds(work: Callable[[], object], *, times: int = 2000) -> float:
 
 def main() -> int:
     """Print the table."""
-    sys.stdout.write("bytes     read   + match   + eligible and assigned (all)   us\n")
-    for size in (1_024, 32_768):
-        raw = chat(size)
+    sys.stdout.write("bytes               read   + match   + eligible and assigned (all)   us\n")
+    bodies = {
+        "short turns": (chat(1_024), chat(32_768)),
+        "long prompt": (prompt(4_096), prompt(32_768)),
+        "with a user": (prompt(32_768, user="someone"),),
+    }
+    for what, raw in ((what, raw) for what, raws in bodies.items() for raw in raws):
         read = microseconds(lambda raw=raw: matching.read_body(raw))
         matched = microseconds(lambda raw=raw: matching.find(ROUTES, call(raw)))
         whole = microseconds(lambda raw=raw: route(raw))
-        sys.stdout.write(f"{len(raw):>6} {read:>7.1f} {matched:>8.1f} {whole:>15.1f}\n")
+        sys.stdout.write(f"{len(raw):>6} {what} {read:>7.1f} {matched:>8.1f} {whole:>15.1f}\n")
     huge = b'{"model": "gpt-4o", "messages": [' + b",".join([b"{}"] * 5_000_000) + b"]}"
     spent_ms = min(timeit.repeat(lambda: matching.read_body(huge), number=1, repeat=5)) * 1e3
     sys.stdout.write(f"15 MB of empty objects: read in {spent_ms:.0f} ms\n")

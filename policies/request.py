@@ -5,12 +5,14 @@ fields stand there once, as SDKs write them, and few of them matter (`Body.is_co
 whatever is otherwise is read again, with more care.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import Final, cast
 
 import msgspec
 
+from policies.abridged import WORTH_BYTES, Span, abridge
 from policies.shapes import Fields, Name, Part, PlainTurn, Turn
 
 CHAT: Final = "/v1/chat/completions"
@@ -59,6 +61,9 @@ def _make_name(_: type, name: object) -> Name:
 
 
 _COMMON: Final = msgspec.json.Decoder(dict[Name, _Value], dec_hook=_make_name)
+_WHOSE: Final = re.compile(rb'"(?:user|safety_identifier|prompt_cache_key)":')
+_LAST_BYTES: Final = 1024
+_NOTHING: Final[dict[str, Span]] = {}
 _CONTENT: Final = msgspec.json.Decoder(str | list[Part] | None)
 
 
@@ -73,15 +78,23 @@ _DECODING: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 class Body:
     """A request's JSON object, looked into as far as needed."""
 
-    __slots__ = ("_common", "_fields", "_plain", "_turns", "is_common", "model", "raw", "user", "whose")
+    __slots__ = ("_common", "_fields", "_left_out", "_plain", "_turns", "is_common", "model", "raw", "user", "whose")
 
-    def __init__(self, raw: bytes, *, fields: Fields | None = None, common: _Common | None = None) -> None:
+    def __init__(
+        self,
+        raw: bytes,
+        *,
+        fields: Fields | None = None,
+        common: _Common | None = None,
+        left_out: dict[str, Span] | None = None,
+    ) -> None:
         """Either `fields`, or `common`: of a chat of text, no field of which stands there twice or is one that a rule
-        about fields looks at (`_is_common`).
+        about fields looks at (`_is_common`). `left_out`: where contents stand of which `common` has the marks alone.
         """
         self.raw = raw
         self.is_common = common is not None
         self._common = common
+        self._left_out = left_out or {}
         self._fields = fields
         self._turns: list[msgspec.Raw] | None = None
         self._plain: list[PlainTurn] | None = None
@@ -117,10 +130,25 @@ class Body:
 
     def is_plain(self, path: str) -> bool:
         """Whether the conversation is messages of text alone: no parts, no tools, nothing to look for in it."""
-        return bool(self.plain_turns(path))
+        return bool(self._plain_turns(path))
 
-    def plain_turns(self, path: str) -> list[PlainTurn]:
-        """The messages, where all are text and nothing else; empty: they are not, or there are none."""
+    def roles(self, path: str, first: int | None = None) -> list[str]:
+        """Of the messages (the `first` ones), where all are text and nothing else; empty: they are not."""
+        return [turn.role for turn in self._plain_turns(path)[:first]]
+
+    def texts(self, path: str, first: int) -> list[str]:
+        """Of the `first` messages, which are text and nothing else.
+
+        Raises:
+            UnreadableError: a text is none.
+        """
+        texts = [turn.content for turn in self._plain_turns(path)[:first]]
+        for at, text in enumerate(texts if self._left_out else ()):
+            if (span := self._left_out.get(text)) is not None:
+                texts[at] = _text(msgspec.Raw(self.raw[span[0] : span[1]]))
+        return texts
+
+    def _plain_turns(self, path: str) -> list[PlainTurn]:
         if self._plain is None:
             try:
                 self._plain = _PLAIN.decode(self.fields.input if path == RESPONSES else self.fields.messages)
@@ -173,16 +201,31 @@ def read_body(raw: bytes) -> Body | None:
     """The request's JSON object; None: it is none of the right shape, and passes through unrouted. Not thread-safe."""
     try:
         if len(raw) <= _COMMON_BYTES:
+            abridged, left_out = (abridge(raw) if _seems_to_say_whose(raw) else None) or (raw, _NOTHING)
             _NAMES.count = 0
-            found = cast(_Common, _COMMON.decode(raw))
-            if _is_common(found, _NAMES.count):
-                return Body(raw, common=found)
+            found = cast(_Common, _COMMON.decode(abridged))
+            if _is_common(found, _NAMES.count) and (not left_out or _are_contents(left_out, found)):
+                return Body(raw, common=found, left_out=left_out)
     except _DECODING:
         pass  # it is otherwise, or is none at all
     try:
         return Body(raw, fields=_FIELDS.decode(raw))
     except _DECODING:
         return None
+
+
+def _seems_to_say_whose(raw: bytes) -> bool:
+    """Whether a long body has a field for who asks, as SDKs write it: behind the messages. Else the conversation tells
+    who asks, and its texts are read after all.
+    """
+    size = len(raw)
+    return size >= WORTH_BYTES and _WHOSE.search(raw, size - _LAST_BYTES) is not None
+
+
+def _are_contents(left_out: dict[str, Span], found: _Common) -> bool:
+    """Whether all that was left out of the request are contents of messages: other texts are asked about."""
+    turns = cast("list[PlainTurn]", found["messages"])
+    return len([turn for turn in turns if turn.content in left_out]) == len(left_out)
 
 
 def _is_common(found: _Common, names: int) -> bool:
@@ -231,13 +274,17 @@ def system_prompt(call: Call) -> str:
         UnreadableError: it cannot be looked into.
     """
     texts = [_text(call.body.fields.instructions)] if call.path == RESPONSES else []
-    plain = call.body.plain_turns(call.path)
-    texts += [said.content for said in takewhile(lambda turn: turn.role in _LEADING, plain[:_LEADING_TURNS])]
-    for turn in () if plain else leading_turns(call):
-        if turn.role not in _LEADING:
-            break
-        texts.append(_text(turn.content))
+    roles = call.body.roles(call.path, _LEADING_TURNS)
+    if roles:
+        leading = len(list(takewhile(_LEADING.__contains__, roles)))
+        texts += call.body.texts(call.path, leading)
+    else:
+        texts += [_text(turn.content) for turn in takewhile(_leads, leading_turns(call))]
     return "\n".join(text for text in texts if text)
+
+
+def _leads(turn: Turn) -> bool:
+    return turn.role in _LEADING
 
 
 def beginning(call: Call) -> list[bytes] | None:
@@ -248,17 +295,17 @@ def beginning(call: Call) -> list[bytes] | None:
     Raises:
         UnreadableError: it cannot be looked into.
     """
+    roles = call.body.roles(call.path, _LEADING_TURNS)
+    if roles:
+        if "user" not in roles:
+            return None
+        return [_bytes(text) for text in call.body.texts(call.path, roles.index("user") + 1)]
     begun: list[bytes] = []
-    for said in call.body.plain_turns(call.path)[:_LEADING_TURNS]:
-        begun.append(_bytes(said.content))
-        if said.role == "user":
+    for turn in leading_turns(call):
+        raw = bytes(turn.content)
+        begun.append(_bytes(_text(turn.content)) if raw.startswith(b'"') else raw)
+        if turn.role == "user":
             return begun
-    if not begun:
-        for turn in leading_turns(call):
-            raw = bytes(turn.content)
-            begun.append(_bytes(_text(turn.content)) if raw.startswith(b'"') else raw)
-            if turn.role == "user":
-                return begun
     return None
 
 
