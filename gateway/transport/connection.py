@@ -10,6 +10,7 @@ from typing import Final, Protocol, cast
 import httptools
 
 from gateway.transport.failure import Failure
+from gateway.transport.message import whole_chunks
 from gateway.transport.sending import PoolKey, Reply, Sending
 from gateway.transport.turn import Outlet, Turn
 
@@ -43,7 +44,8 @@ class Connection(Outlet):
     """One connection to an upstream: a `Protocol` of asyncio's by its methods, see `server.AppConnection`."""
 
     __slots__ = (
-        "_complete", "_framed", "_head", "_interim", "_keeps_alive", "_owner", "_parser", "_partial", "_pieces",
+        "_between_chunks", "_chunked", "_complete", "_framed", "_head", "_interim", "_keeps_alive", "_owner", "_parser",
+        "_partial", "_pieces",
         "_quiet_bytes", "_raw", "_sending", "_told_head", "_tunnel", "idle_since_s", "keep_idle_s", "key",
     )  # fmt: skip
 
@@ -65,6 +67,9 @@ class Connection(Outlet):
         self._head: Reply | None = None
         self._told_head = False
         self._framed = True
+        self._chunked = False
+        self._between_chunks = False
+        """The parser waits for a chunk's first byte: a read of whole chunks may pass it by."""
         self._keeps_alive = False
         self._pieces: list[bytes] = []
         self._complete = False
@@ -172,6 +177,7 @@ class Connection(Outlet):
             return False  # an interim head, or another protocol from here on
         self._raw = data[:end]
         self._feed(data)
+        self._between_chunks = self._chunked and whole_chunks(data[end + 4 :]) is not None
         return True
 
     def _read_head(self, data: bytes) -> bytes:
@@ -208,7 +214,11 @@ class Connection(Outlet):
             self._pieces.append(data)
         elif self._complete:
             self._keeps_alive = False  # bytes behind a whole answer: it stands, the connection does not
+        elif self._between_chunks and (bodies := whole_chunks(data)) is not None:
+            self._pieces += bodies
+            self._quiet_bytes = 0
         else:
+            self._between_chunks = False
             self._feed(data)
             if self._pieces:
                 self._quiet_bytes = 0
@@ -252,6 +262,7 @@ class Connection(Outlet):
         coding = head.get(b"transfer-encoding") if head.hops else None
         if coding is not None and coding.lower() != b"chunked":
             raise _RefusedError("a transfer coding that nobody asked for")
+        self._chunked = coding is not None and not without_body
         self._framed = head.sized or coding is not None or without_body or status in (101, 204, 304)
         self._complete = without_body
 

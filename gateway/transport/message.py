@@ -201,7 +201,44 @@ def head_bytes(first_line: bytes, headers: Headers) -> bytes:
 
 def chunk(data: bytes) -> bytes:
     """`data` as one chunk of a chunked body; it must not be empty."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
+    size = len(data)
+    return b"".join((_SIZE_LINES[size] if size < len(_SIZE_LINES) else b"%x\r\n" % size, data, b"\r\n"))
+
+
+def whole_chunks(data: bytes) -> list[bytes] | None:
+    """The bodies of the chunks that `data` is, as most reads of a stream are one or more; None: a parser is to look.
+
+    It does for anything else that RFC 9112 §7.1 allows (a chunk cut in two, an extension, the last chunk), or forbids.
+    """
+    bodies: list[bytes] = []
+    at, length = 0, len(data)
+    while at < length:
+        size, digits = 0, 0
+        while digits < _SIZE_DIGITS and at + digits < length:
+            value = _hex_value(data[at + digits])
+            if value < 0:
+                break
+            size = size * 16 + value
+            digits += 1
+        begin = at + digits + 2
+        end = begin + size
+        if size == 0 or data[begin - 2 : begin] != b"\r\n" or data[end : end + 2] != b"\r\n":
+            return None
+        bodies.append(data[begin:end])
+        at = end + 2
+    return bodies
+
+
+def _hex_value(digit: int) -> int:
+    """Of an ASCII character; -1: it is no hexadecimal digit."""
+    if 48 <= digit <= 57:
+        return digit - 48
+    if 97 <= digit <= 102:
+        return digit - 87
+    return digit - 55 if 65 <= digit <= 70 else -1
 
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
+_SIZE_LINES: Final = tuple(b"%x\r\n" % size for size in range(1024))
+"""How the commonest chunks begin: an event of a stream is short."""
+_SIZE_DIGITS: Final = 7

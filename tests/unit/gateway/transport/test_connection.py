@@ -1,7 +1,7 @@
 """What an upstream's bytes mean, and when its connection is as good as new."""
 
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import pytest
 from hypothesis import given
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.transport.connection import HEADER_BYTES, INTERIM, Connection
 from gateway.transport.failure import Failure
+from gateway.transport.message import LAST_CHUNK, chunk
 from gateway.transport.sending import Sending, Target
 from gateway.transport.turn import Turn
 from tests.unit.gateway.transport.ears import Ear
@@ -88,6 +89,51 @@ def test_an_answer_is_read_however_it_is_cut(answer: bytes, places: list[int]) -
     assert asked.ear.told.count("head") == 1
     assert asked.ear.ended
     assert asked.kept
+
+
+LIKE_CHUNKS = b"1\r\na\r\n2\r\nbc\r\n"
+CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@given(
+    st.lists(st.lists(st.sampled_from([b"h", b"lo", b"x" * 300, LIKE_CHUNKS]), max_size=3), max_size=6),
+    st.lists(st.integers(0, 400), max_size=6),
+)
+def test_a_stream_is_read_however_whole_and_cut_chunks_alternate(reads: list[list[bytes]], cuts: list[int]) -> None:
+    """A read of several chunks, then of one, then one that is cut in two: each body once, in order, to the end."""
+    pieces = [CHUNKED_HEAD]
+    for read, cut in zip_longest(reads, cuts[: len(reads)], fillvalue=0):
+        data = b"".join(map(chunk, read))
+        pieces += [piece for piece in (data[:cut], data[cut:]) if piece]
+    asked = Asked().hear(*pieces, LAST_CHUNK)
+    assert bytes(asked.ear.data) == b"".join(map(b"".join, reads))
+    assert asked.ear.ended
+    assert asked.kept
+
+
+def test_a_body_with_a_length_may_look_like_chunks() -> None:
+    """It is passed on as it is."""
+    asked = Asked().hear(b"HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\n", LIKE_CHUNKS, LIKE_CHUNKS)
+    assert bytes(asked.ear.data) == 2 * LIKE_CHUNKS
+    assert asked.kept
+
+
+@pytest.mark.parametrize("before", [b"", chunk(b"x")])
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_rest_of_a_chunk_may_look_like_chunks(before: bytes, *, apart: bool) -> None:
+    """It is the body's, whether the chunk began in the head's read or in one of its own."""
+    begun, rest = before + b"b\r\n", LIKE_CHUNKS
+    start = (CHUNKED_HEAD, begun) if apart else (CHUNKED_HEAD + begun,)
+    asked = Asked().hear(*start, rest, LAST_CHUNK)
+    assert bytes(asked.ear.data) == (b"x" if before else b"") + LIKE_CHUNKS[:-2]
+    assert asked.kept
+
+
+def test_a_fault_behind_whole_chunks_is_malformed() -> None:
+    """What came before it is the app's."""
+    asked = Asked().hear(CHUNKED_HEAD, chunk(b"hello"), b"nonsense")
+    assert bytes(asked.ear.data) == b"hello"
+    assert asked.ear.failure is Failure.MALFORMED
 
 
 def test_a_read_is_handed_over_once() -> None:

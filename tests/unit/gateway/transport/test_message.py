@@ -1,6 +1,8 @@
 """A head as the bytes it came as: looked up, cut, never put together anew."""
 
-from hypothesis import given
+import httptools
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.transport.message import (
@@ -12,6 +14,7 @@ from gateway.transport.message import (
     chunk,
     head_bytes,
     split_length,
+    whole_chunks,
 )
 
 NAME = st.text("abcXYZ-", min_size=1, max_size=6).map(str.encode)
@@ -108,3 +111,57 @@ def test_bytes_for_the_wire() -> None:
     """A head of our own ends before the empty line; a chunk has its size in hex."""
     assert head_bytes(b"HTTP/1.1 200 OK", [(b"a", b"1"), (b"b", b"2")]) == b"HTTP/1.1 200 OK\r\na: 1\r\nb: 2"
     assert chunk(b"x" * 26) == b"1a\r\n" + b"x" * 26 + b"\r\n"
+
+
+class Heard:
+    """What a parser of answers reads."""
+
+    def __init__(self) -> None:
+        self.body = b""
+        self.whole = False
+
+    def on_body(self, data: bytes) -> None:
+        self.body += data
+
+    def on_message_complete(self) -> None:
+        self.whole = True
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40) | st.sampled_from([b"x" * 1023, b"x" * 1024, b"x" * 70_000])))
+def test_chunks_are_read_as_they_were_written(bodies: list[bytes]) -> None:
+    """Whatever the bodies hold, and however long they are."""
+    data = b"".join(map(chunk, bodies))
+    assert whole_chunks(data) == bodies
+    assert whole_chunks(data.upper()) == [body.upper() for body in bodies]
+    assert not bodies or whole_chunks(data[:-1]) is None
+
+
+@given(
+    st.lists(
+        st.sampled_from(["0", "1", "2", "A", "f", "g", "x", "+", "_", " ", ";", "\r", "\n", "\r\n", "1\r\n0\r\n"])
+    ).map(lambda parts: "".join(parts).encode())
+)
+@example(b"1\r\nA\r\n02\r\nAA\r\n")
+@example(b"0000001\r\nA\r\n")
+def test_what_is_taken_for_whole_chunks_is_to_a_parser_too(data: bytes) -> None:
+    """The bodies are the parser's, it finds no fault, and it waits for the next chunk."""
+    bodies = whole_chunks(data)
+    if bodies is None:
+        return
+    heard = Heard()
+    parser = httptools.HttpResponseParser(heard)
+    parser.feed_data(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + data)
+    assert heard.body == b"".join(bodies)
+    parser.feed_data(b"0\r\n\r\n")
+    assert heard.whole
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"1", b"1\r", b"1\r\n", b"1\r\nA", b"1\r\nA\r", b"1\nA\n", b"1;x\r\nA\r\n", b"0\r\n\r\n", b"-1\r\nA\r\n", b"\r\n",
+     b"1\r\nA\r\n0\r\n\r\n", b"00000001\r\nA\r\n", b"2\r\nA\r\n", b"1\r\nAA\r\n", b"g\r\nA\r\n", b"1xyA\r\n",
+     b"1\r\nAxy"],
+)  # fmt: skip
+def test_what_is_not_whole_chunks_is_left_to_a_parser(data: bytes) -> None:
+    """A chunk cut in two, an extension, the last one, a size that is none or too long."""
+    assert whole_chunks(data) is None
