@@ -5,6 +5,7 @@ Source: RFC 9112; a reader of answers must not trust them more than a server tru
 """
 
 import asyncio
+import re
 from typing import Final, Protocol, cast
 
 import httptools
@@ -17,6 +18,8 @@ from gateway.transport.turn import Outlet, Turn
 HEADER_BYTES: Final = 256 * 1024
 INTERIM: Final = 16
 """Most 1xx answers before the real one."""
+
+_TAB_BEHIND_CODING: Final = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\t", re.IGNORECASE)
 
 _NOBODYS: Final = httptools.HttpResponseParser(None)
 """The parser of connections that are gone."""
@@ -260,7 +263,7 @@ class Connection(Outlet):
         self._keeps_alive = parser.should_keep_alive()
         without_body = self._sending is not None and self._sending.method == b"HEAD"
         coding = head.get(b"transfer-encoding") if head.hops else None
-        if coding is not None and coding.lower() != b"chunked":
+        if coding is not None and not _is_chunked(head, coding):
             raise _RefusedError("a transfer coding that nobody asked for")
         self._chunked = coding is not None and not without_body
         self._framed = head.sized or coding is not None or without_body or status in (101, 204, 304)
@@ -324,6 +327,13 @@ class Connection(Outlet):
         self._transport.abort()
         if sending is not None:
             sending.detach().on_failure(failure)
+
+
+def _is_chunked(head: Reply, coding: bytes) -> bool:
+    """Whether an answer is chunked for whoever reads it: our parser knows no coding with a tab behind it."""
+    if coding.lower() != b"chunked" or head.count(b"transfer-encoding") > 1:
+        return False
+    return head.raw.find(b"\t") < 0 or _TAB_BEHIND_CODING.search(head.raw) is None
 
 
 class _RefusedError(Exception):

@@ -111,6 +111,14 @@ def test_a_stream_is_read_however_whole_and_cut_chunks_alternate(reads: list[lis
     assert asked.kept
 
 
+@pytest.mark.parametrize("coding", [b"chunked", b"\tChunked ", b"chunked  \r\nX: a\tb"])
+def test_a_coding_may_have_white_space_around_it(coding: bytes) -> None:
+    """And a tab may stand elsewhere in the head."""
+    asked = Asked().hear(b"HTTP/1.1 200 OK\r\nTransfer-Encoding:" + coding + b"\r\n\r\n", chunk(b"hello"), LAST_CHUNK)
+    assert bytes(asked.ear.data) == b"hello"
+    assert asked.kept
+
+
 def test_a_body_with_a_length_may_look_like_chunks() -> None:
     """It is passed on as it is."""
     asked = Asked().hear(b"HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\n", LIKE_CHUNKS, LIKE_CHUNKS)
@@ -227,6 +235,9 @@ def test_a_connection_that_ends_before_the_head_gave_no_answer(answer: bytes) ->
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
         b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\t\r\n\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: a\x00b\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
