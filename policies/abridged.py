@@ -7,8 +7,6 @@ escaped, and `bytes.find` looks for that many bytes at a time.
 from typing import Final
 
 _LONG_BYTES: Final = 2048
-WORTH_BYTES: Final = 8 * 1024
-"""A body that is shorter is as quickly read."""
 _QUOTES: Final = 32
 _QUOTE_BYTES: Final = 512
 """How many quotes are looked for: so many, and one for so many bytes. What has more is as quickly read."""
@@ -19,19 +17,19 @@ Span = tuple[int, int]
 """Where a text begins and ends, quotes included."""
 
 
-def abridge(raw: bytes) -> tuple[bytes, dict[str, Span]] | None:
+def abridge(raw: bytes) -> tuple[bytes, dict[str, Span]]:
     """`raw` with a mark for each JSON string over 2 KiB, and by mark where in `raw` that string stands, in order.
 
-    None: no text was left out. Not all need be found: a body is given up whose quotes stand close together. What is
-    left out is not looked into: an escape in it that is none goes unnoticed. A mark is a NUL and a place in the body:
-    no text is one by chance, and whoever writes one on purpose misleads us about a request of their own.
+    Not all of them need be found: a body is given up, and comes back as it is, whose quotes stand close together. What
+    is left out is not looked into: an escape in it that is none goes unnoticed. A mark is a NUL and a place in the
+    body: no text is one by chance, and whoever writes one on purpose misleads us about a request of their own.
     """
+    texts: dict[str, Span] = {}
     size = len(raw)
     middle = size // 2
-    if size < WORTH_BYTES or raw.find(b'"', middle, middle + _WINDOW_BYTES) >= 0:
-        return None  # the middle of most bodies that are worth it lies in a long text
+    if raw.find(b'"', middle, middle + _WINDOW_BYTES) >= 0:
+        return raw, texts  # the middle of most bodies that are worth it lies in a long text
     kept: list[bytes] = []
-    texts: dict[str, Span] = {}
     kept_up_to = at = 0
     begin = -1  # outside of a text
     for _ in range(_QUOTES + size // _QUOTE_BYTES):
@@ -47,8 +45,6 @@ def abridge(raw: bytes) -> tuple[bytes, dict[str, Span]] | None:
                 texts[f"\0{begin}"] = (begin, at)
                 kept_up_to = quote
             begin = -1
-    if not texts:
-        return None
     kept.append(raw[kept_up_to:])
     return b"".join(kept), texts
 

@@ -6,13 +6,13 @@ whatever is otherwise is read again, with more care.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
 from typing import Final, cast
 
 import msgspec
 
-from policies.abridged import WORTH_BYTES, Span, abridge
+from policies.abridged import Span, abridge
 from policies.shapes import Fields, Name, Part, PlainTurn, Turn
 
 CHAT: Final = "/v1/chat/completions"
@@ -63,7 +63,9 @@ def _make_name(_: type, name: object) -> Name:
 _COMMON: Final = msgspec.json.Decoder(dict[Name, _Value], dec_hook=_make_name)
 _WHOSE: Final = re.compile(rb'"(?:user|safety_identifier|prompt_cache_key)":')
 _LAST_BYTES: Final = 1024
-_NOTHING: Final[dict[str, Span]] = {}
+_ABRIDGED_BYTES: Final = 8 * 1024
+"""Shortest body that is abridged: shorter ones are as quickly read."""
+_NOTHING: Final[Mapping[str, Span]] = {}
 _CONTENT: Final = msgspec.json.Decoder(str | list[Part] | None)
 
 
@@ -86,7 +88,7 @@ class Body:
         *,
         fields: Fields | None = None,
         common: _Common | None = None,
-        left_out: dict[str, Span] | None = None,
+        left_out: Mapping[str, Span] = _NOTHING,
     ) -> None:
         """Either `fields`, or `common`: of a chat of text, no field of which stands there twice or is one that a rule
         about fields looks at (`_is_common`). `left_out`: where contents stand of which `common` has the marks alone.
@@ -94,7 +96,7 @@ class Body:
         self.raw = raw
         self.is_common = common is not None
         self._common = common
-        self._left_out = left_out or {}
+        self._left_out = left_out
         self._fields = fields
         self._turns: list[msgspec.Raw] | None = None
         self._plain: list[PlainTurn] | None = None
@@ -130,31 +132,28 @@ class Body:
 
     def is_plain(self, path: str) -> bool:
         """Whether the conversation is messages of text alone: no parts, no tools, nothing to look for in it."""
-        return bool(self._plain_turns(path))
+        return bool(self.plain_turns(path))
 
-    def roles(self, path: str, first: int | None = None) -> list[str]:
-        """Of the messages (the `first` ones), where all are text and nothing else; empty: they are not."""
-        return [turn.role for turn in self._plain_turns(path)[:first]]
+    def plain_turns(self, path: str) -> list[PlainTurn]:
+        """The messages, where all are text and nothing else; empty: they are not, or there are none.
 
-    def texts(self, path: str, first: int) -> list[str]:
-        """Of the `first` messages, which are text and nothing else.
-
-        Raises:
-            UnreadableError: a text is none.
+        What one says is `text`'s to tell: a long content may have been left out.
         """
-        texts = [turn.content for turn in self._plain_turns(path)[:first]]
-        for at, text in enumerate(texts if self._left_out else ()):
-            if (span := self._left_out.get(text)) is not None:
-                texts[at] = _text(msgspec.Raw(self.raw[span[0] : span[1]]))
-        return texts
-
-    def _plain_turns(self, path: str) -> list[PlainTurn]:
         if self._plain is None:
             try:
                 self._plain = _PLAIN.decode(self.fields.input if path == RESPONSES else self.fields.messages)
             except _DECODING:
                 self._plain = []
         return self._plain
+
+    def text(self, turn: PlainTurn) -> str:
+        """What a message of `plain_turns` says.
+
+        Raises:
+            UnreadableError: its text is none.
+        """
+        span = self._left_out.get(turn.content) if self._left_out else None
+        return turn.content if span is None else _text(msgspec.Raw(self.raw[span[0] : span[1]]))
 
     def turns(self, path: str) -> list[msgspec.Raw]:
         """The conversation's messages or items, each undecoded; empty where it is not a list.
@@ -201,7 +200,7 @@ def read_body(raw: bytes) -> Body | None:
     """The request's JSON object; None: it is none of the right shape, and passes through unrouted. Not thread-safe."""
     try:
         if len(raw) <= _COMMON_BYTES:
-            abridged, left_out = (abridge(raw) if _seems_to_say_whose(raw) else None) or (raw, _NOTHING)
+            abridged, left_out = abridge(raw) if _seems_to_say_whose(raw) else (raw, _NOTHING)
             _NAMES.count = 0
             found = cast(_Common, _COMMON.decode(abridged))
             if _is_common(found, _NAMES.count) and (not left_out or _are_contents(left_out, found)):
@@ -219,10 +218,10 @@ def _seems_to_say_whose(raw: bytes) -> bool:
     who asks, and its texts are read after all.
     """
     size = len(raw)
-    return size >= WORTH_BYTES and _WHOSE.search(raw, size - _LAST_BYTES) is not None
+    return size >= _ABRIDGED_BYTES and _WHOSE.search(raw, size - _LAST_BYTES) is not None
 
 
-def _are_contents(left_out: dict[str, Span], found: _Common) -> bool:
+def _are_contents(left_out: Mapping[str, Span], found: _Common) -> bool:
     """Whether all that was left out of the request are contents of messages: other texts are asked about."""
     turns = cast("list[PlainTurn]", found["messages"])
     return len([turn for turn in turns if turn.content in left_out]) == len(left_out)
@@ -274,17 +273,13 @@ def system_prompt(call: Call) -> str:
         UnreadableError: it cannot be looked into.
     """
     texts = [_text(call.body.fields.instructions)] if call.path == RESPONSES else []
-    roles = call.body.roles(call.path, _LEADING_TURNS)
-    if roles:
-        leading = len(list(takewhile(_LEADING.__contains__, roles)))
-        texts += call.body.texts(call.path, leading)
-    else:
-        texts += [_text(turn.content) for turn in takewhile(_leads, leading_turns(call))]
+    body, plain = call.body, call.body.plain_turns(call.path)
+    texts += [body.text(said) for said in takewhile(lambda turn: turn.role in _LEADING, plain[:_LEADING_TURNS])]
+    for turn in () if plain else leading_turns(call):
+        if turn.role not in _LEADING:
+            break
+        texts.append(_text(turn.content))
     return "\n".join(text for text in texts if text)
-
-
-def _leads(turn: Turn) -> bool:
-    return turn.role in _LEADING
 
 
 def beginning(call: Call) -> list[bytes] | None:
@@ -295,17 +290,17 @@ def beginning(call: Call) -> list[bytes] | None:
     Raises:
         UnreadableError: it cannot be looked into.
     """
-    roles = call.body.roles(call.path, _LEADING_TURNS)
-    if roles:
-        if "user" not in roles:
-            return None
-        return [_bytes(text) for text in call.body.texts(call.path, roles.index("user") + 1)]
     begun: list[bytes] = []
-    for turn in leading_turns(call):
-        raw = bytes(turn.content)
-        begun.append(_bytes(_text(turn.content)) if raw.startswith(b'"') else raw)
-        if turn.role == "user":
+    for said in call.body.plain_turns(call.path)[:_LEADING_TURNS]:
+        begun.append(_bytes(call.body.text(said)))
+        if said.role == "user":
             return begun
+    if not begun:
+        for turn in leading_turns(call):
+            raw = bytes(turn.content)
+            begun.append(_bytes(_text(turn.content)) if raw.startswith(b'"') else raw)
+            if turn.role == "user":
+                return begun
     return None
 
 

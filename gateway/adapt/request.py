@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.adapt.asked import UNREADABLE, read_asked, surface_of
 from gateway.adapt.shapes import NULL, Adapted, Asked, Fields, RequestTurn, Unfit
+from policies.request import PlainTurn
 from policies.routing import ENGINES, Kind, Variant
 
 _STATE: Final = ("store", "metadata", "user", "safety_identifier", "service_tier")
@@ -28,11 +29,11 @@ _MESSAGES: Final = msgspec.json.Decoder(list[RequestTurn])
 
 
 def adapt_request(
-    body: bytes, path: str, variant: Variant, *, kind: Kind, roles: Sequence[str] = ()
+    body: bytes, path: str, variant: Variant, *, kind: Kind, turns: Sequence[PlainTurn] = ()
 ) -> Adapted | Unfit:
     """The copy of `body` that `variant` is sent, its upstream being of `kind`; `path` is without its query.
 
-    `roles`: the conversation's, where it was read before and is text alone; otherwise it is read here.
+    `turns`: the conversation, where it was read before and is text alone; otherwise it is read here.
 
     Engines get explicit OpenAI defaults, roles their chat templates know, and nothing they refuse or would keep.
     The variant's `set` comes last but for the model: it overrides everything above it.
@@ -47,14 +48,12 @@ def adapt_request(
             fields.pop(name, None)
         if kind in ENGINES:
             name = "input" if surface == "responses" else "messages"
-            if not roles:
-                messages = _messages(fields.get(name))
-                if not all(map(_has_valid_arguments, messages)):
-                    return Unfit("invalid_tool_arguments")
-                roles = [message.role for message in messages]
+            messages = turns or _messages(fields.get(name))
+            if not all(map(_has_valid_arguments, messages)):
+                return Unfit("invalid_tool_arguments")
             _adapt_for_engine(fields, asked)
             if name in fields:
-                _adapt_roles(fields, name, roles)
+                _adapt_roles(fields, name, [message.role for message in messages])
         _ask_for_usage(fields, asked)
     except (*UNREADABLE, KeyError):  # KeyError: a message without content
         return Unfit("malformed")
@@ -91,7 +90,7 @@ def _ask_for_usage(fields: Fields, asked: Asked) -> None:
     fields["stream_options"] = _raw(options)
 
 
-def _adapt_roles(fields: Fields, turns: str, roles: Sequence[str]) -> None:
+def _adapt_roles(fields: Fields, turns: str, roles: list[str]) -> None:
     """Call `developer` turns `system`, and make the leading ones one turn: chat templates know one system message.
 
     `input` of Responses is only renamed: its engine merges the instructions itself.
@@ -124,9 +123,9 @@ def _messages(raw: msgspec.Raw | None) -> Sequence[RequestTurn]:
     return _MESSAGES.decode(raw) if _is_list(raw) else ()
 
 
-def _has_valid_arguments(turn: RequestTurn) -> bool:
+def _has_valid_arguments(turn: RequestTurn | PlainTurn) -> bool:
     """Whether a turn's tool calls' arguments are JSON objects each: a chat template fails on anything else."""
-    if not turn.tool_calls and turn.type != "function_call":
+    if isinstance(turn, PlainTurn) or (not turn.tool_calls and turn.type != "function_call"):
         return True
     texts = [call.function.arguments for call in turn.tool_calls or () if call.function]
     if turn.type == "function_call":

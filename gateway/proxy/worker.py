@@ -140,8 +140,8 @@ class Worker(ports.Worker):
         variant = route.candidate
         assert variant is not None  # noqa: S101 -- as above
         destination = self.serving.destinations[variant.upstream]
-        roles = body.roles(life.path)
-        adapted = adapt_request(body.raw, life.path, variant, kind=destination.kind, roles=roles)
+        turns = body.plain_turns(life.path)
+        adapted = adapt_request(body.raw, life.path, variant, kind=destination.kind, turns=turns)
         if isinstance(adapted, Unfit):
             life.unfit(adapted.reason)
             self._verdicts_of(route).candidate_abandoned()  # it may have been the probe

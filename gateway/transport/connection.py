@@ -180,7 +180,8 @@ class Connection(Outlet):
             return False  # an interim head, or another protocol from here on
         self._raw = data[:end]
         self._feed(data)
-        self._between_chunks = self._chunked and whole_chunks(data[end + 4 :]) is not None
+        if self._chunked and not self._complete:
+            self._between_chunks = whole_chunks(data[end + 4 :]) is not None
         return True
 
     def _read_head(self, data: bytes) -> bytes:

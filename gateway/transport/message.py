@@ -201,8 +201,7 @@ def head_bytes(first_line: bytes, headers: Headers) -> bytes:
 
 def chunk(data: bytes) -> bytes:
     """`data` as one chunk of a chunked body; it must not be empty."""
-    size = len(data)
-    return b"".join((_SIZE_LINES[size] if size < len(_SIZE_LINES) else b"%x\r\n" % size, data, b"\r\n"))
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def whole_chunks(data: bytes) -> list[bytes] | None:
@@ -239,6 +238,5 @@ def _hex_value(digit: int) -> int:
 
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
-_SIZE_LINES: Final = tuple(b"%x\r\n" % size for size in range(1024))
-"""How the commonest chunks begin: an event of a stream is short."""
 _SIZE_DIGITS: Final = 7
+"""Of the longest chunk that `whole_chunks` reads."""

@@ -21,7 +21,7 @@ def copy(request: dict[str, Any], path: str = CHAT, *, variant: Variant = STUDEN
     assert isinstance(adapted, Adapted), adapted
     read = read_body(body)
     assert read is not None
-    assert adapt_request(body, path, variant, kind=kind, roles=read.roles(path)) == adapted
+    assert adapt_request(body, path, variant, kind=kind, turns=read.plain_turns(path)) == adapted
     return json.loads(adapted.body)
 
 

@@ -75,8 +75,7 @@ def test_most_requests_are_common(rest: str, *, common: bool):
     assert body.model == "gpt-4o"
     if "none" not in rest:
         assert body.conversation("/v1/chat/completions") == PLAIN.encode()
-        assert body.roles("/v1/chat/completions") == ["system", "user"]
-        assert body.texts("/v1/chat/completions", 2) == ["s", "u"]
+        assert [body.text(turn) for turn in body.plain_turns("/v1/chat/completions")] == ["s", "u"]
 
 
 @pytest.mark.parametrize("field", ["model", "stream", "user", "safety_identifier", "prompt_cache_key"])
