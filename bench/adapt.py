@@ -5,9 +5,9 @@ python -m bench.adapt
 
 import timeit
 
-from gateway.adapt.answer import StreamAdapter
-from gateway.adapt.request import adapt_request
-from gateway.adapt.shapes import Asked
+from gateway.rewrite.answer import StreamAdapter
+from gateway.rewrite.request import adapt_request
+from gateway.rewrite.shapes import Asked
 from policies.routing import Variant
 from records.wire.sse import Decoder
 

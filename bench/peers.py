@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import clock
-from gateway.compiled import is_compiled
+from gateway.doctor.checks import is_compiled
 from policies.routing import PPM, Assign, Lease, Match, Route, Table, Upstream, Variant
 from tests.integration.gateway_process import Gateway
 from tools.compiled import PACKAGES

@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 
 from gateway import clock
-from gateway.control.recorder import Recorder
-from gateway.control.recording import RecorderBoot
+from gateway.control.recorder.boot import RecorderBoot
+from gateway.control.recorder.process import Recorder
 from gateway.log import Log
 from policies.routing import Lease, Table, Upstream, encode
 from records.exchange import Exchange

@@ -10,7 +10,7 @@ import timeit
 from collections.abc import Callable
 
 from policies import assignment, matching
-from policies.request import CHAT
+from policies.request.body import CHAT
 from policies.routing import Eligible, Match, Route, Variant
 
 HEADERS = {b"content-type": b"application/json", b"host": b"127.0.0.1"}

@@ -11,7 +11,7 @@ from hashlib import sha256
 from itertools import takewhile
 from typing import Final, Literal
 
-from policies.request import COMPLETIONS, RESPONSES, Call, UnreadableError, beginning, trailing_turns
+from policies.request.body import COMPLETIONS, RESPONSES, Call, UnreadableError, beginning, trailing_turns
 from policies.routing import PPM, Route
 
 CANDIDATE_CALL_PREFIX: Final = "call_cf"

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from policies import gating, routing, rules
-from policies.comparators import CHECKS, GAMEABLE, SCORES, Feedback, Judge
+from policies import routing, rules
+from policies.language import gates as gating
+from policies.language.amounts import PPM
+from policies.language.compare import CHECKS, GAMEABLE, SCORES, Feedback, Judge
 from policies.schema import Policy, Stage
-from policies.units import PPM
 
 ALONE_S = 1.0
 """A request that is a unit of its own is over at once: held as long as a conversation, it would only fill memory."""

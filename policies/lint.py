@@ -6,12 +6,12 @@ A refusal keeps a policy from loading; a warning never does. Both say where and 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from policies.comparators import CHECKS, DIAGNOSTIC, SCORES, Embedding, Judge, Promptfoo, PythonScore, SchemaCheck
 from policies.compile import Surroundings, quality_metric
-from policies.request import RESPONSES
+from policies.language.amounts import PPM, duration_text, share_text
+from policies.language.compare import CHECKS, DIAGNOSTIC, SCORES, Embedding, Judge, Promptfoo, PythonScore, SchemaCheck
+from policies.request.body import RESPONSES
 from policies.rules import ARMS_FROM_PPM, default_hold_s
 from policies.schema import Policy, Stage
-from policies.units import PPM, duration_text, share_text
 
 Loc = tuple[str | int, ...]
 """The way to a value: keys and list positions."""

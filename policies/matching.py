@@ -15,9 +15,19 @@ from typing import Final
 
 import msgspec
 
-from policies.request import CHAT, COMPLETIONS, RESPONSES, Body, Call, Fields, UnreadableError, read_body, system_prompt
+from policies.request.body import (
+    CHAT,
+    COMPLETIONS,
+    RESPONSES,
+    Body,
+    Call,
+    Fields,
+    UnreadableError,
+    read_body,
+    system_prompt,
+)
+from policies.request.shapes import Format, Text, Tool
 from policies.routing import Eligible, Match, Route
-from policies.shapes import Format, Text, Tool
 
 __all__ = ["FORBIDDABLE", "ROUTABLE", "Body", "Call", "Reason", "find", "ineligible", "read_body"]
 

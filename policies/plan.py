@@ -10,12 +10,12 @@ from typing import cast
 
 from policies import stats
 from policies.evidence import Evidence
+from policies.language.amounts import duration_text
 from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Rollout
 from policies.rules import ARMS_FROM_PPM, DAY_S, PPM, Latency, Rules, Stage
 from policies.schema import Policy
 from policies.terms import Verdict
-from policies.units import duration_text
 
 SPREADS: Mapping[str, float] = {"quality": 0.4, "validity": 0.1, "errors": 0.1}
 """Standard deviations of paired differences where none was seen: scores of real models have 0.3 to 0.45, rates of

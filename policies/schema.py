@@ -23,11 +23,11 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from policies.comparators import Named
-from policies.gating import Gates, Guards, Rollback
+from policies.language.amounts import PPM, Seconds, SharePpm, UsdPerDay, share_ppm
+from policies.language.base import Form, HeaderName, Name, Section, Several, Text, header_name, with_options
+from policies.language.compare import Named
+from policies.language.gates import Gates, Guards, Rollback
 from policies.matching import FORBIDDABLE, ROUTABLE
-from policies.sections import Form, HeaderName, Name, Section, Several, Text, header_name, with_options
-from policies.units import PPM, Seconds, SharePpm, UsdPerDay, share_ppm
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S

@@ -16,8 +16,8 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from records.forgetting import Forgotten
-from records.table import EXCHANGES, TABLES, Table, connect, quoted, sync_directory, write_query, write_rows
+from records.erasure import Forgotten
+from records.parquet import EXCHANGES, TABLES, Table, connect, quoted, sync_directory, write_query, write_rows
 
 MERGE_FILES = 32
 """Files of one size class in a date that are merged into one of the next."""

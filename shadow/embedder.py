@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from policies.assignment import bucket
-from policies.units import PPM
+from policies.language.amounts import PPM
 from shadow.compare import embedding
 from shadow.compare.pair import Pair, Score
 from shadow.ports import Ask, Model

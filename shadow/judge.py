@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from policies.assignment import bucket
-from policies.units import PPM
+from policies.language.amounts import PPM
 from shadow.compare.pair import Answer, Asked, Pair, Score
 from shadow.judging import controls, prompt, verdict
 from shadow.judging.controls import Control, Pool, Trust

@@ -16,14 +16,15 @@ import msgspec
 from policies.routing import PPM, Variant
 from records import pricing
 from records.comparison import Came, Comparison
-from records.record import Maker, Record, answer_of, redacted
+from records.record import Record
+from records.record_maker import Maker, answer_of, redacted
 from shadow.compare import answer
 from shadow.compare.pair import Asked, Fields, Pair
-from shadow.comparing import Comparing
 from shadow.lanes import Drawn
 from shadow.media import names_media
 from shadow.plan import ShadowRoute
 from shadow.ports import DEADLINES, NOT_READY, UNFIT, Ask, Heard, Model
+from shadow.score_pair import Comparing
 
 ASK_S = 120.0
 """Longest a background call may take whose variant has no deadline of its own."""

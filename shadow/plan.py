@@ -1,8 +1,10 @@
-"""What the shadow is told: whom to ask beside whom, how much, and how to compare. Values only.
+"""The shadow's plan: whom to ask beside whom, how much, and how to compare; with its codec.
 
-The controller decides it and hands it over as a file (`gateway.control.shadow_plan`). It holds no secret: upstreams
-stand in the routing table, background keys in the shadow's own start.
+The controller decides it and replaces `run/shadow.json` whole when a policy, a stage or a budget changes; the shadow
+watches that file. It holds no secret: upstreams stand in the routing table, background keys in the shadow's own boot.
 """
+
+from pathlib import Path
 
 import msgspec
 
@@ -48,3 +50,17 @@ class ShadowPlan(msgspec.Struct, frozen=True):
 
     routes: tuple[ShadowRoute, ...] = ()
     format: int = FORMAT
+
+
+def encode(plan: ShadowPlan) -> bytes:
+    """The file's bytes."""
+    return msgspec.json.encode(plan)
+
+
+def read(path: Path) -> ShadowPlan | None:
+    """What the controller last wrote; None: nothing, or the plan of a newer version."""
+    try:
+        plan = msgspec.json.decode(path.read_bytes(), type=ShadowPlan)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return plan if plan.format <= FORMAT else None

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from gateway.compiled import is_compiled
+from gateway.doctor.checks import is_compiled
 from tools import compiled
 
 

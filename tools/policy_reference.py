@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
 
-from policies import units
+from policies.language import amounts as units
 from policies.matching import Reason
 from policies.schema import Policy
 

@@ -14,10 +14,11 @@ from typing import Any, get_args
 from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
-from gateway import errors, quantities, settings
+from gateway import errors
+from gateway.config import quantities, settings
 from gateway.telemetry.metrics import METRICS, Owner
-from policies import units
-from records.table import TABLES
+from policies.language import amounts as units
+from records.parquet import TABLES
 from tools import policy_reference
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -83,7 +84,7 @@ def records() -> str:
 
 
 def settings_page() -> str:
-    """The page of `gateway/settings.py`."""
+    """The page of `gateway/config/settings.py`."""
     lines = [
         "# Settings: `crossfade.yaml`",
         "",

@@ -27,7 +27,7 @@ import msgspec
 import uvicorn
 
 from gateway.adapters.boot import LitellmBoot
-from gateway.starting import read_boot, say_ready
+from gateway.process import read_boot, say_ready
 
 BANNED_VERSIONS = frozenset({"1.82.7", "1.82.8"})
 BODY_BYTES = 32 * 1024 * 1024

@@ -14,10 +14,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from gateway import keys
 from gateway.admin.auth import Access, Door, is_elsewhere
-from gateway.admin.operations import MAX_PAGE, Operations
-from gateway.admin.recorded import Recorded
+from gateway.admin.exchanges import Recorded
+from gateway.admin.rollouts import MAX_PAGE, Operations
 from gateway.admin.views import (
     AuditView,
     ComparisonsView,
@@ -32,10 +31,11 @@ from gateway.admin.views import (
     StandingView,
     VariantView,
 )
-from gateway.control.standing import Standing
+from gateway.control.operations.standings import Standing
 from gateway.control.state.port import StateDownError
-from gateway.datadir import DataDir
-from gateway.state import StateError, opened, read_audit
+from gateway.node import keys
+from gateway.node.database import StateError, opened, read_audit
+from gateway.node.datadir import DataDir
 from policies.routing import PPM, Route, RoutingError, Table, Variant, decode
 from records.store import Store
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from gateway.state_place import StatePlace
+from gateway.node.state_location import StatePlace
 
 
 class AdminBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

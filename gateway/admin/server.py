@@ -14,10 +14,10 @@ from gateway import clock
 from gateway.admin.api import Pages, create_app
 from gateway.admin.auth import Door
 from gateway.admin.boot import AdminBoot, decode
-from gateway.admin.operations import Operations
-from gateway.control.operating import Clock
-from gateway.datadir import DataDir
-from gateway.starting import read_boot, say_ready
+from gateway.admin.rollouts import Operations
+from gateway.control.operations.orders import Clock
+from gateway.node.datadir import DataDir
+from gateway.process import read_boot, say_ready
 
 CONCURRENCY = 64
 

@@ -5,7 +5,7 @@ import importlib
 from pathlib import Path
 from typing import Protocol, cast
 
-from gateway.cli.options import add_json, add_options
+from gateway.cli.arguments import add_json, add_options
 
 FORMATS = ("openai-sft", "trl-sft")
 """As `records.dataset.sft` has them, which is not loaded for `--help`; a test compares them."""

@@ -9,9 +9,9 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from gateway.cli import place
-from gateway.settings_file import SettingsError
-from policies.units import share_ppm
+from gateway.cli import context as place
+from gateway.config.settings_file import SettingsError
+from policies.language.amounts import share_ppm
 from records.dataset import build as building
 from records.dataset import manifest
 from records.dataset.build import Wanted

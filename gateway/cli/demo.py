@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway import clock
 from gateway.demo import story
-from gateway.demo.house import HouseError
+from gateway.demo.sandbox import HouseError
 from gateway.demo.screen import Paint, Terminal
 from gateway.demo.story import StuckError
 

@@ -9,13 +9,13 @@ from dataclasses import asdict
 
 import httpx
 
-from gateway import checkup
-from gateway.checkup import Finding
-from gateway.checkup_state import shared_state
-from gateway.cli import place
-from gateway.datadir import DataDir
-from gateway.settings import Settings
-from gateway.settings_file import SettingsError
+from gateway.cli import context as place
+from gateway.config.settings import Settings
+from gateway.config.settings_file import SettingsError
+from gateway.doctor import checks as checkup
+from gateway.doctor.checks import Finding
+from gateway.doctor.state import shared_state
+from gateway.node.datadir import DataDir
 
 SEND_S = 30.0
 MARKS = {"ok": "ok  ", "warning": "WARN", "failure": "FAIL"}

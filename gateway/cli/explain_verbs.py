@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from gateway import clock
-from gateway.cli import place
-from gateway.control import votes
-from gateway.control.state.opening import open_state
+from gateway.cli import context as place
+from gateway.config.settings_file import SettingsError
+from gateway.control.operations import votes
+from gateway.control.state.open import open_state
 from gateway.control.state.port import Decided, StateDownError
-from gateway.datadir import DataDirError
-from gateway.settings_file import SettingsError
+from gateway.node.datadir import DataDirError
 from policies import explain
 from policies.explain import RecordError
 

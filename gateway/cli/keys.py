@@ -6,13 +6,14 @@ import json
 import sys
 from datetime import UTC, datetime
 
-from gateway import clock, keys
-from gateway.cli import place
-from gateway.datadir import DataDirError, prepare
-from gateway.keys import Actor, KeyRefusedError
-from gateway.pepper import pepper_of
-from gateway.settings_file import SettingsError
-from gateway.state import StateError, opened
+from gateway import clock
+from gateway.cli import context as place
+from gateway.config.settings_file import SettingsError
+from gateway.node import keys
+from gateway.node.database import StateError, opened
+from gateway.node.datadir import DataDirError, prepare
+from gateway.node.keys import Actor, KeyRefusedError
+from gateway.node.pepper import pepper_of
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from typing import Protocol, cast
 
 from gateway import clock
-from gateway.cli import place
-from gateway.datadir import DataDir
-from gateway.kill import clear_kill, set_kill
-from gateway.running import live_workers
-from gateway.settings_file import SettingsError
+from gateway.cli import context as place
+from gateway.config.settings_file import SettingsError
+from gateway.node.datadir import DataDir
+from gateway.node.kill_file import clear_kill, set_kill
+from gateway.supervisor.running import live_workers
 
 CONFIRM_S = 2.0
 POLL_S = 0.02
@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 class Others(Protocol):
-    """Which other nodes were told (`gateway.cli.kill_others.Others`)."""
+    """Which other nodes were told (`gateway.cli.kill_nodes.Others`)."""
 
     told: str
     nodes: list[str]
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     found = confirmation(data, wanted=0 if arguments.off else 1)
     # Loaded only now: what it needs may be broken, and the file is there already.
-    others = cast(Teller, importlib.import_module("gateway.cli.kill_others")).tell(arguments)
+    others = cast(Teller, importlib.import_module("gateway.cli.kill_nodes")).tell(arguments)
     if arguments.json:
         answer = {"killed": not arguments.off, "changed": is_new, **asdict(found), "shared": others.fields()}
         print(json.dumps(answer))

@@ -2,7 +2,7 @@
 
 import argparse
 
-from gateway.cli.options import add_json, add_options, hand_over
+from gateway.cli.arguments import add_json, add_options, hand_over
 
 DOES = {
     "promote": "take the next stage without waiting for its certificates, or approve it",

@@ -10,13 +10,13 @@ import time
 from dataclasses import asdict
 
 from gateway import clock
-from gateway.cli import place
-from gateway.control.operating import Clock, Operated, operate, order_of
-from gateway.control.state.opening import open_state
+from gateway.cli import context as place
+from gateway.config.settings_file import SettingsError
+from gateway.control.operations.orders import Clock, Operated, operate, order_of
+from gateway.control.state.open import open_state
 from gateway.control.state.port import Order, StateDownError
-from gateway.datadir import DataDir, DataDirError
-from gateway.settings_file import SettingsError
-from gateway.state import AuditEntry, StateError, audit, opened, writing
+from gateway.node.database import AuditEntry, StateError, audit, opened, writing
+from gateway.node.datadir import DataDir, DataDirError
 from policies.terms import Verb
 
 

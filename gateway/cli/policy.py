@@ -5,7 +5,7 @@ import importlib
 from pathlib import Path
 from typing import Protocol, cast
 
-from gateway.cli.options import add_json, add_options, days
+from gateway.cli.arguments import add_json, add_options, days
 
 _POLICIES = "policy files or folders (default: the folder that the settings name)"
 

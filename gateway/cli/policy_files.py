@@ -9,15 +9,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gateway import clock
-from gateway.cli import place, policy_plan
+from gateway.cli import context as place
+from gateway.cli import policy_plan
 from gateway.cli.policy_traffic import recorded
-from gateway.datadir import DataDir, DataDirError
-from gateway.policy_text import SUFFIXES, Loaded, located, read_file, surroundings
-from gateway.settings_file import SettingsError
-from gateway.state import StateError
-from gateway.state_place import find
-from gateway.yamlfile import Problem, YamlFileError
-from policies import explain, meaning
+from gateway.config.policy_file import SUFFIXES, Loaded, located, read_file, surroundings
+from gateway.config.settings_file import SettingsError
+from gateway.config.yaml_file import Problem, YamlFileError
+from gateway.node.database import StateError
+from gateway.node.datadir import DataDir, DataDirError
+from gateway.node.state_location import find
+from policies import describe as meaning
+from policies import explain
 from policies.compile import Surroundings, decision_rules
 from policies.lint import named_files, overlaps
 from policies.plan import concentration, starved

@@ -7,14 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gateway.cli.policy_traffic import recorded
-from gateway.control.policy_files import load_good
-from gateway.control.state.opening import open_state
+from gateway.config.policy_file import Loaded, read
+from gateway.config.yaml_file import YamlFileError
+from gateway.control.publish.policy_folder import load_good
+from gateway.control.state.open import open_state
 from gateway.control.state.port import StateDownError
-from gateway.datadir import DataDir
-from gateway.policy_text import Loaded, read
-from gateway.state import opened
-from gateway.state_place import StatePlace
-from gateway.yamlfile import YamlFileError
+from gateway.node.database import opened
+from gateway.node.datadir import DataDir
+from gateway.node.state_location import StatePlace
 from policies import explain
 from policies.compile import Surroundings, decision_rules
 from policies.plan import Plan, Standing, Traffic, gone, plan, standing, text

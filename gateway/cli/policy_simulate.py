@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import cast
 
 from gateway import clock
-from gateway.cli import place
+from gateway.cli import context as place
 from gateway.cli.policy_traffic import observed
-from gateway.policy_text import read_file, with_judge
-from gateway.settings_file import SettingsError
-from gateway.yamlfile import YamlFileError
+from gateway.config.policy_file import read_file, with_judge
+from gateway.config.settings_file import SettingsError
+from gateway.config.yaml_file import YamlFileError
 from policies import explain
 from policies.compile import Known, Surroundings, decision_rules
 from policies.events import PairEvent

@@ -4,7 +4,7 @@ import argparse
 import importlib
 from typing import Protocol, cast
 
-from gateway.cli.options import add_json, add_options
+from gateway.cli.arguments import add_json, add_options
 
 
 class Verb(Protocol):

@@ -11,14 +11,14 @@ from dataclasses import asdict, dataclass
 import duckdb
 
 from gateway import clock
-from gateway.cli import place
-from gateway.control.keeping import evaluation, page, read_rollout, unfold
-from gateway.control.rebuild import EVERYTHING, Replay, differences, positions, replay, timeline
-from gateway.control.state.opening import open_state
+from gateway.cli import context as place
+from gateway.config.settings_file import SettingsError
+from gateway.control.leader.persistence import evaluation, page, read_rollout, unfold
+from gateway.control.operations.rebuild import EVERYTHING, Replay, differences, positions, replay, timeline
+from gateway.control.state.open import open_state
 from gateway.control.state.port import SharedState, Snapshot, StateDownError, Stored
-from gateway.datadir import DataDir, DataDirError
-from gateway.settings_file import SettingsError
-from gateway.state_place import find
+from gateway.node.datadir import DataDir, DataDirError
+from gateway.node.state_location import find
 from policies.evidence import Evidence
 from policies.review import key_of
 from policies.rules import Rules

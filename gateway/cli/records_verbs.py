@@ -11,13 +11,13 @@ import duckdb
 import msgspec
 
 from gateway import clock
-from gateway.cli import place
-from gateway.datadir import DataDirError, replace, secret
-from gateway.pepper import pepper_of
-from gateway.settings_file import SettingsError
-from records import forgetting
-from records.forgetting import Forgotten, Kind, Subject
-from records.question import user_hash
+from gateway.cli import context as place
+from gateway.config.settings_file import SettingsError
+from gateway.node.datadir import DataDirError, replace, secret
+from gateway.node.pepper import pepper_of
+from records import erasure as forgetting
+from records.erasure import Forgotten, Kind, Subject
+from records.request_facts import user_hash
 from records.store import Store
 
 _TAIL = "id, arrived_at, route, variant, why, model_requested, status, outcome, completion_tokens, cost_usd, total_ms"

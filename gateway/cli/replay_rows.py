@@ -11,11 +11,11 @@ from typing import IO, Any
 import msgspec
 
 from policies.matching import find, ineligible
-from policies.request import Call, read_body
+from policies.request.body import Call, read_body
 from policies.routing import Route
 from records.comparison import Comparison
+from records.parquet import COMPARISONS, connect, write_rows
 from records.store import Store
-from records.table import COMPARISONS, connect, write_rows
 from shadow.replay import Recorded
 
 _UNIT = "coalesce(nullif(unit, ''), nullif(conversation_id, ''), id)"

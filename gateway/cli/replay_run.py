@@ -16,33 +16,33 @@ import duckdb
 import msgspec
 
 from gateway import clock
-from gateway.background import Background
-from gateway.cli import place
+from gateway.cli import context as place
 from gateway.cli.policy_simulate import tell
 from gateway.cli.replay_rows import Out, Rows, counted, line
-from gateway.control.making import maker_for
-from gateway.control.pairing import event_of, joined
-from gateway.control.policies import PolicyReader
-from gateway.control.policy_files import PolicyTextError
+from gateway.config.policy_file import SUFFIXES, surroundings
+from gateway.config.settings import Settings
+from gateway.config.settings_file import SettingsError
+from gateway.control.publish.policy_compiler import PolicyReader
+from gateway.control.publish.policy_folder import PolicyTextError
+from gateway.control.publish.table import base_table
+from gateway.control.row_maker import maker_for
 from gateway.control.shadow.comparers import Comparers
-from gateway.control.table import base_table
-from gateway.datadir import DataDir, DataDirError
-from gateway.pepper import pepper_of
-from gateway.policy_text import SUFFIXES, surroundings
-from gateway.settings import Settings
-from gateway.settings_file import SettingsError
-from gateway.supervisor.plan import background_keys, price_overrides
+from gateway.control.shadow.model import Background
+from gateway.node.datadir import DataDir, DataDirError
+from gateway.node.pepper import pepper_of
+from gateway.supervisor.programs import background_keys, price_overrides
 from gateway.transport.client import Client
 from policies import explain
 from policies.events import PairEvent
+from policies.language.amounts import seconds
 from policies.routing import Route, Table
 from policies.rules import Rules
 from policies.simulate import simulate
-from policies.units import seconds
 from records.comparison import Comparison
 from shadow import replay
 from shadow.lanes import Budget, Drawn
 from shadow.mirror import Mirror
+from shadow.pairing import event_of, joined
 from shadow.plan import ShadowRoute
 
 DAY_S = 86400.0
@@ -57,7 +57,7 @@ class ReplayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What rows are made by: `gateway.control.making.Terms`."""
+    """What rows are made by: `gateway.control.row_maker.Terms`."""
 
     pepper: str
     prices: tuple[Any, ...]

@@ -2,7 +2,7 @@
 
 import argparse
 
-from gateway.cli.options import add_json, add_options, hand_over
+from gateway.cli.arguments import add_json, add_options, hand_over
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

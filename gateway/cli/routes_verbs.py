@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import duckdb
 
-from gateway.cli import place
-from gateway.settings_file import SettingsError
+from gateway.cli import context as place
+from gateway.config.settings_file import SettingsError
 from records.store import Store
 
 EXCERPT = 48

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from gateway import settings_file
-from gateway.datadir import DataDir, DataDirError, clear_run, held, prepare, sockets
+from gateway.config import settings_file
+from gateway.config.settings import Settings
+from gateway.config.settings_file import SettingsError
+from gateway.config.yaml_file import Loc
 from gateway.log import Log
-from gateway.settings import Settings
-from gateway.settings_file import SettingsError
+from gateway.node.datadir import DataDir, DataDirError, clear_run, held, prepare, sockets
 from gateway.supervisor.child import forbid_core_dumps
-from gateway.supervisor.plan import Modules, Plan, read_secrets
 from gateway.supervisor.process import Supervisor
+from gateway.supervisor.programs import Modules, Plan, read_secrets
 from gateway.supervisor.sockets import BindError
-from gateway.yamlfile import Loc
 
 OVERRIDES: dict[str, Loc] = {"listen": ("server", "listen"), "admin": ("server", "admin"), "data": ("data",)}
 """Option -> what it says instead of the settings."""

@@ -12,11 +12,12 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, cast
 
-from gateway import clock, running
-from gateway.cli import place
-from gateway.control.status import ControllerStatus, read_status
-from gateway.datadir import DataDir
-from gateway.settings_file import SettingsError
+from gateway import clock
+from gateway.cli import context as place
+from gateway.config.settings_file import SettingsError
+from gateway.control.controller.status import ControllerStatus, read_status
+from gateway.node.datadir import DataDir
+from gateway.supervisor import running
 from gateway.telemetry.metrics import PREFIX
 from policies.routing import PPM, Route, RoutingError, Table, Variant, decode
 
@@ -53,7 +54,7 @@ class SharedView:
     problem: str | None = None
     """Why it cannot be used."""
     rollouts: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
-    """By route: `gateway.control.standing.Standing`."""
+    """By route: `gateway.control.operations.standings.Standing`."""
 
 
 class SharedReader(Protocol):

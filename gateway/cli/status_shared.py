@@ -3,13 +3,13 @@
 import argparse
 from dataclasses import asdict
 
-from gateway.cli import place
+from gateway.cli import context as place
 from gateway.cli.status import SharedView
-from gateway.control.standing import standings
-from gateway.control.state.opening import open_state
+from gateway.config.settings_file import SettingsError
+from gateway.control.operations.standings import standings
+from gateway.control.state.open import open_state
 from gateway.control.state.port import StateDownError
-from gateway.datadir import DataDirError
-from gateway.settings_file import SettingsError
+from gateway.node.datadir import DataDirError
 
 
 def read(arguments: argparse.Namespace, now: float) -> SharedView:

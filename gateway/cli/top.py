@@ -6,7 +6,7 @@ import sys
 import time
 
 from gateway.cli import status
-from gateway.cli.options import add_options
+from gateway.cli.arguments import add_options
 
 CLEAR = "\x1b[H\x1b[2J"
 

@@ -10,7 +10,7 @@ from gateway.demo.tickets import SYSTEM, Ticket, ticket
 from gateway.transport.client import Client
 from gateway.transport.failure import Failure
 from gateway.transport.message import Head
-from gateway.transport.sending import Reply, Target
+from gateway.transport.outgoing import Reply, Target
 
 KEY = "sk-demo"
 MODEL = "gpt-4o"

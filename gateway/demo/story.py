@@ -11,13 +11,13 @@ from pathlib import Path
 
 from gateway.control.state.sqlite import SqliteState
 from gateway.demo.app import App
-from gateway.demo.house import ROUTE, House, house
 from gateway.demo.models import ModelServer, model_of
+from gateway.demo.sandbox import ROUTE, House, house
 from gateway.demo.screen import Paint, Terminal, View, clock_face, frame, move_line
 from gateway.demo.tickets import BROKEN, FRONTIER, GOOD, HASTY
 from gateway.demo.watch import Watch
 from gateway.transport.client import Client
-from gateway.transport.sending import Target
+from gateway.transport.outgoing import Target
 from policies.rollout import Decision
 from policies.terms import Move, Phase
 

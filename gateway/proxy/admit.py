@@ -2,9 +2,9 @@
 
 from typing import Final, Protocol
 
-from gateway.proxy.keys import Caller
-from gateway.proxy.known import Known
-from gateway.proxy.serving import Serving
+from gateway.proxy.callers import Caller
+from gateway.proxy.request_facts import Known
+from gateway.proxy.table_watch import Serving
 from policies import assignment, matching
 from policies.routing import PPM, Route
 from records.exchange import Why

@@ -17,12 +17,12 @@ from typing import Any, cast
 
 import uvloop
 
-from gateway import boot as boot_format
 from gateway import clock
-from gateway.boot import Boot
-from gateway.proxy.serving import POLL_S
+from gateway.process import read_boot, say_ready
+from gateway.proxy import boot as boot_format
+from gateway.proxy.boot import Boot
+from gateway.proxy.table_watch import POLL_S
 from gateway.proxy.worker import Clock, NoTableError, Worker
-from gateway.starting import read_boot, say_ready
 from gateway.transport.server import AppConnection
 
 BACKLOG = 2048

@@ -14,13 +14,13 @@ from typing import Final
 
 import msgspec
 
-from gateway.adapt.answer import StreamAdapter, adapt_whole
-from gateway.adapt.problem import classify
-from gateway.adapt.shapes import Adapted
 from gateway.proxy.ports import Asker, Verdicts
+from gateway.rewrite.answer import StreamAdapter, adapt_whole
+from gateway.rewrite.problem import classify
+from gateway.rewrite.shapes import Adapted
 from gateway.transport.failure import Failure
-from gateway.transport.sending import Reply, Sending
-from gateway.upstreams import Destination
+from gateway.transport.outgoing import Reply, Sending
+from gateway.transport.upstreams import Destination
 from policies.routing import Variant
 from records.exchange import Attempt
 

@@ -5,8 +5,8 @@ from typing import Annotated, Protocol
 import msgspec
 
 from gateway import errors
-from gateway.boot import Limits
-from gateway.proxy.keys import Caller
+from gateway.proxy.callers import Caller
+from gateway.transport.limits import Limits
 from gateway.transport.message import Request, head_bytes
 from gateway.transport.server import AppConnection
 from records.exchange import Feedback

@@ -21,16 +21,16 @@ from typing import Final
 
 from gateway import errors
 from gateway.proxy import admit
-from gateway.proxy.account import Course, Told, meta
-from gateway.proxy.heads import SIZED, answer_head, frame
-from gateway.proxy.kept import Kept
-from gateway.proxy.known import Known
+from gateway.proxy.answer_head import SIZED, answer_head, frame
+from gateway.proxy.body_copy import Kept
+from gateway.proxy.journal_row import Course, Told, meta
 from gateway.proxy.ports import Relay, Worker
+from gateway.proxy.request_facts import Known
 from gateway.transport.failure import Failure
 from gateway.transport.message import LAST_CHUNK, Request, chunk
-from gateway.transport.sending import Reply, Sending, own_reply
+from gateway.transport.outgoing import Reply, Sending, own_reply
 from gateway.transport.server import AppConnection
-from gateway.upstreams import Destination
+from gateway.transport.upstreams import Destination
 from policies import matching
 from records.exchange import Attempt, Meta, Outcome
 

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from gateway.boot import Limits
 from gateway.proxy.admit import Plan
-from gateway.proxy.keys import Caller
-from gateway.proxy.serving import Serving
+from gateway.proxy.callers import Caller
+from gateway.proxy.table_watch import Serving
 from gateway.transport.client import Client
+from gateway.transport.limits import Limits
 from gateway.transport.message import Request
-from gateway.transport.sending import Reply, Sender, Sending
-from gateway.upstreams import Destination
-from policies.request import Body
+from gateway.transport.outgoing import Reply, Sender, Sending
+from gateway.transport.upstreams import Destination
+from policies.request.body import Body
 from policies.routing import Route
 from records.exchange import Attempt, Meta, Outcome
 from records.journal.writer import JournalWriter

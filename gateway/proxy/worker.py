@@ -9,28 +9,28 @@ from pathlib import Path
 from typing import Final, cast
 
 from gateway import errors
-from gateway.adapt.request import adapt_request
-from gateway.adapt.shapes import Unfit
-from gateway.boot import Boot
-from gateway.live import INDEX, Live
 from gateway.log import Log
 from gateway.proxy import ports
 from gateway.proxy.admit import Plan
+from gateway.proxy.boot import Boot
 from gateway.proxy.breaker import Breaker
-from gateway.proxy.budget import Budget
+from gateway.proxy.callers import REVERIFY_SHARE, Caller, Callers
 from gateway.proxy.candidate import CandidateRelay
+from gateway.proxy.counters import INDEX, Live
+from gateway.proxy.disk_budget import Budget
 from gateway.proxy.feedback import FeedbackLife
 from gateway.proxy.ids import Ids
-from gateway.proxy.keys import REVERIFY_SHARE, Caller, Callers
-from gateway.proxy.known import Known
 from gateway.proxy.life import Life
 from gateway.proxy.ports import Asker, Ended
-from gateway.proxy.serving import POLL_S, Serving, Watch
+from gateway.proxy.request_facts import Known
+from gateway.proxy.table_watch import POLL_S, Serving, Watch
+from gateway.rewrite.request import adapt_request
+from gateway.rewrite.shapes import Unfit
 from gateway.transport.client import Client
 from gateway.transport.message import Preamble, Request
 from gateway.transport.server import AppConnection, Exchange
-from gateway.transport.turn import Soon, Turn
-from policies.request import Body
+from gateway.transport.write_batch import Soon, Turn
+from policies.request.body import Body
 from policies.routing import PPM, Route
 from records.exchange import Meta, Outcome
 from records.journal.writer import JournalWriter

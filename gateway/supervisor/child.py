@@ -27,7 +27,7 @@ class BootTooLargeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to start: a module with the contract of `gateway.boot`."""
+    """What to start: a module with the contract of `gateway.proxy.boot`."""
 
     module: str
     boot: Callable[[int], bytes]

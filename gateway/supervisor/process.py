@@ -16,18 +16,18 @@ from functools import partial
 import msgspec
 
 from gateway import clock
-from gateway.datadir import DataDirError, replace
-from gateway.kill import set_kill
+from gateway.config.settings_file import SettingsError
 from gateway.log import Log
-from gateway.settings_file import SettingsError
-from gateway.supervisor.admin import AdminPort, health, metrics, readiness
+from gateway.node.datadir import DataDirError, replace
+from gateway.node.kill_file import set_kill
+from gateway.supervisor.admin_port import AdminPort, health, metrics, readiness
 from gateway.supervisor.child import Child, Program, spawn
 from gateway.supervisor.front import Answer, Page
-from gateway.supervisor.gauges import Gauges, samples
-from gateway.supervisor.plan import Plan
+from gateway.supervisor.programs import Plan
 from gateway.supervisor.slot import Launch, Slot, Turns
 from gateway.supervisor.sockets import BindError, bound, listen
 from gateway.supervisor.status import ProcessStatus, ReloadStatus, SupervisorStatus
+from gateway.supervisor.worker_metrics import Gauges, samples
 from gateway.telemetry.metrics import PREFIX, Sample
 
 CONTROL_STOP_S = 10.0

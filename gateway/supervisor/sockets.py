@@ -3,7 +3,7 @@
 import errno
 import socket
 
-from gateway.quantities import Address
+from gateway.config.quantities import Address
 
 BACKLOG = 4096
 

@@ -21,8 +21,8 @@ from typing import Any, Final
 
 from gateway.transport.connection import Connection
 from gateway.transport.failure import Failure
-from gateway.transport.sending import Listener, PoolKey, Sending, Target
-from gateway.transport.turn import Turn
+from gateway.transport.outgoing import Listener, PoolKey, Sending, Target
+from gateway.transport.write_batch import Turn
 
 LEFT_S: Final = 1.0
 """How long an answer that its asker has left may still take to end."""

@@ -12,8 +12,8 @@ import httptools
 
 from gateway.transport.failure import Failure
 from gateway.transport.message import whole_chunks
-from gateway.transport.sending import PoolKey, Reply, Sending
-from gateway.transport.turn import Outlet, Turn
+from gateway.transport.outgoing import PoolKey, Reply, Sending
+from gateway.transport.write_batch import Outlet, Turn
 
 HEADER_BYTES: Final = 256 * 1024
 INTERIM: Final = 16

@@ -5,7 +5,7 @@ Source: reliability.md, finding 3, in words; RFC 9112 §3.2, §6.1, RFC 3986 §3
 
 from typing import Final
 
-from gateway.boot import Limits
+from gateway.transport.limits import Limits
 from gateway.transport.message import Preamble
 
 _HOST: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~%!$&'()*+,;=:[]"

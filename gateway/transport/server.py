@@ -2,7 +2,7 @@
 
 A connection turns bytes into requests, refuses what no honest app sends, and hands each request to a `Service`, which
 answers through the connection. It keeps no request waiting unseen: what may be sent, and how long that may take, is
-bounded (`gateway.boot.Limits`), and a hang-up is told to the exchange at once, in every phase.
+bounded (`gateway.proxy.boot.Limits`), and a hang-up is told to the exchange at once, in every phase.
 
 Rules:
 1. One exchange at a time; pipelined requests wait in order, within a bound.
@@ -16,10 +16,10 @@ from typing import Final, Protocol, cast
 
 import httptools
 
-from gateway.boot import Limits
 from gateway.transport import guard
+from gateway.transport.limits import Limits
 from gateway.transport.message import Preamble, Request, split_length
-from gateway.transport.turn import Outlet, Turn
+from gateway.transport.write_batch import Outlet, Turn
 
 HELD_BYTES: Final = 64 * 1024
 """Most that an app may send ahead of its next turn."""

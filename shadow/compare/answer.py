@@ -13,7 +13,8 @@ from policies.events import Output
 from policies.guards import describe
 from records.wire.assemble import surface_of
 from records.wire.problem import read_object
-from shadow.compare import asked, language
+from shadow.compare import language
+from shadow.compare import request as asked
 from shadow.compare.pair import Answer, Fields, Pair, ToolCall
 
 Reason = Literal["", "not_json", "error", "no_choice", "unfinished"]

@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import msgspec
 
-from shadow.compare.asked import objects
 from shadow.compare.pair import Pair
+from shadow.compare.request import objects
 
 PATH = "/v1/embeddings"
 _MOST_CHARS = 8000

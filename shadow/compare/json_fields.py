@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from shadow.compare import asked, json_schema
+from shadow.compare import json_schema
+from shadow.compare import request as asked
 from shadow.compare.exact import normal
 from shadow.compare.json_text import (
     NO_JSON,

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from shadow.compare import json_schema, json_text
-from shadow.compare.asked import content_text, mapping, objects
 from shadow.compare.pair import Fields
+from shadow.compare.request import content_text, mapping, objects
 
 _MOST = 1000
 _MOST_STARTS = 200

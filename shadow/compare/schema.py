@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from shadow.compare import asked, json_schema, json_text
+from shadow.compare import json_schema, json_text
+from shadow.compare import request as asked
 from shadow.compare.pair import Answer, Comparator, Fields, Pair, Score
 
 _MOST_BYTES = 1024 * 1024

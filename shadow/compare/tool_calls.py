@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, cast
 
-from shadow.compare import asked, json_schema, json_text
-from shadow.compare.asked import Tool
+from shadow.compare import json_schema, json_text
+from shadow.compare import request as asked
 from shadow.compare.json_text import NO_JSON, Pointers, below, is_named
 from shadow.compare.pair import Answer, Comparator, Fields, Pair, Score, ToolCall
+from shadow.compare.request import Tool
 
 _NUMBER = re.compile(r"[-+]?\d{1,30}(?:\.\d{1,30})?")
 _SAYS_NOTHING = str.maketrans({**dict.fromkeys(" \t\n,./-_*^"), '"': "'"})

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gateway.control.policies import PolicyReader
-from gateway.control.policy_files import Compiled, PolicyFolder
-from gateway.policy_text import read
-from gateway.yamlfile import YamlFileError
-from policies import meaning, routing
+from gateway.config.policy_file import read
+from gateway.config.yaml_file import YamlFileError
+from gateway.control.publish.policy_compiler import PolicyReader
+from gateway.control.publish.policy_folder import Compiled, PolicyFolder
+from policies import describe as meaning
+from policies import routing
 from policies.compile import Known, Surroundings, decision_rules
 from policies.plan import Traffic, plan, text
 

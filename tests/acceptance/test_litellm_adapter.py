@@ -16,7 +16,7 @@ import pytest
 from openai import OpenAI
 
 from gateway.adapters.litellm import LitellmBoot
-from gateway.starting import READY
+from gateway.process import READY
 from policies.routing import Upstream
 from tests.acceptance.test_openai_python import SAID, TURNS, tool
 from tests.fakes.faults import Fault

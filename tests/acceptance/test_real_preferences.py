@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway import clock
-from gateway.background import Background
-from gateway.policy_text import read_file
+from gateway.config.policy_file import read_file
+from gateway.control.shadow.model import Background
 from gateway.transport.client import Client
 from policies.compile import Known, Surroundings, decision_rules
 from policies.events import PairEvent
@@ -18,10 +18,10 @@ from policies.simulate import Simulation, simulate
 from policies.terms import Outcome
 from shadow.compare import answer
 from shadow.compare.pair import Answer, Asked, Pair
-from shadow.comparing import Comparing
 from shadow.judge import Bench, Judge
 from shadow.judging.prompt import Style
 from shadow.ports import Ask, Model
+from shadow.score_pair import Comparing
 from tests.fakes.alpaca import BASELINE, DATA, JUDGE, Alpaca, rows
 from tests.fakes.judges import Purse
 

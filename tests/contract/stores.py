@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway import clock
-from gateway.control.state.link import Link
-from gateway.control.state.newest import Newest
+from gateway.config.state_url import server
 from gateway.control.state.port import LEASE_S, SharedState
 from gateway.control.state.redis import RedisState
 from gateway.control.state.redis_base import key
-from gateway.control.state.sealed import Seal
+from gateway.control.state.redis_link import Link
+from gateway.control.state.seal import Seal
 from gateway.control.state.sqlite import SqliteState
-from gateway.state_url import server
+from gateway.control.state.witness import Newest
 from tests.fakes.redis_server import RedisServer
 
 KEY = bytes(range(32))

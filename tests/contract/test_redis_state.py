@@ -11,12 +11,12 @@ import pytest
 import redis
 
 from gateway import clock
-from gateway.control.state.link import TRIES, Command, Link, Reply
+from gateway.config.state_url import Server, server
 from gateway.control.state.port import Decided, Event, Node, Order, Snapshot, StateDownError, Stored
 from gateway.control.state.redis import RedisState
 from gateway.control.state.redis_base import key
+from gateway.control.state.redis_link import TRIES, Command, Link, Reply
 from gateway.control.state.redis_rollouts import GATHER_S
-from gateway.state_url import Server, server
 from tests.contract.stores import RedisStore
 from tests.fakes.redis_server import RedisServer, running
 from tests.faults.state_server import behind

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.adapt.answer import StreamAdapter, adapt_whole
-from gateway.adapt.problem import Failure, classify
-from gateway.adapt.shapes import Asked
+from gateway.rewrite.answer import StreamAdapter, adapt_whole
+from gateway.rewrite.problem import Failure, classify
+from gateway.rewrite.shapes import Asked
 from policies.routing import Variant
 from records.wire.sse import Decoder
 from tests.fakes.openai_answers import Speaker

@@ -7,7 +7,7 @@ import argparse
 import sys
 
 from gateway.cli import serve
-from gateway.supervisor.plan import Modules
+from gateway.supervisor.programs import Modules
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()

@@ -15,10 +15,10 @@ import socket
 import sys
 from pathlib import Path
 
-from gateway import boot as boot_format
 from gateway import clock
-from gateway.boot import Boot
-from gateway.live import INDEX, Live
+from gateway.proxy import boot as boot_format
+from gateway.proxy.boot import Boot
+from gateway.proxy.counters import INDEX, Live
 
 
 class FakeWorker:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway import clock
-from gateway.boot import Limits
+from gateway.transport.limits import Limits
 from policies.routing import Match, Route, Variant
 from tests.faults.raw_http import App, Message, read_response, request
 from tests.faults.replay import NO_ANSWER

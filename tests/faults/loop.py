@@ -1,6 +1,6 @@
 """The loop under faults: a controller that dies, one that slept, and two of them. Time is an argument: nothing waits.
 
-The workers' part is the worker's own (`gateway.proxy.serving.Watch`), over the very files the controller writes.
+The workers' part is the worker's own (`gateway.proxy.table_watch.Watch`), over the very files the controller writes.
 """
 
 import os
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from gateway import clock
-from gateway.control.controller import Controller
-from gateway.control.keeping import read_rollout
+from gateway.control.controller.process import Controller
+from gateway.control.leader.persistence import read_rollout
 from gateway.control.state.port import Order, Stored
 from gateway.control.state.sqlite import SqliteState
-from gateway.proxy.serving import Watch
+from gateway.proxy.table_watch import Watch
 from tests.faults.dice import dice as dice_of
 from tests.integration.loop_room import POLICY, Room
 

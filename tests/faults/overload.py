@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from gateway import clock
-from gateway.boot import Limits
+from gateway.transport.limits import Limits
 from tests.faults.bad_input import complaint
 from tests.faults.raw_http import App, Message, read_response, request
 from tests.faults.replay import NO_ANSWER

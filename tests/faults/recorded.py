@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from gateway import clock
-from gateway.control import recording
+from gateway.control.recorder import boot as recording
 from tests.faults.dice import dice
 from tests.faults.kills import APPS, KillsFound, app_that_asks, serve
 from tests.faults.upstream import RawUpstream
@@ -52,7 +52,7 @@ class RecorderProcess:
         os.close(boot_w)
         with (self.gateway.directory / "recorder.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway.control.recorder", "--boot-fd", str(boot_r)],
+                [sys.executable, "-m", "gateway.control.recorder.process", "--boot-fd", str(boot_r)],
                 pass_fds=(boot_r, ready_w),
                 stdout=log,
                 stderr=log,

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.boot import Limits
+from gateway.transport.limits import Limits
 from tests.faults.dice import Dice, dice
 from tests.faults.raw_http import LIMIT, App, Message, read_request, read_response
 from tests.faults.replay import NO_ANSWER

@@ -16,15 +16,15 @@ from pathlib import Path
 import redis
 
 from gateway import clock
-from gateway.control.outage import Outage
-from gateway.control.state.link import CALL_S, Link
-from gateway.control.state.newest import Newest
+from gateway.config.state_url import Server
+from gateway.control.controller.outage import Outage
 from gateway.control.state.port import Event, Node, SharedState, Snapshot, StateDownError, Stored
 from gateway.control.state.redis import RedisState
 from gateway.control.state.redis_base import key
-from gateway.control.state.sealed import Seal
+from gateway.control.state.redis_link import CALL_S, Link
+from gateway.control.state.seal import Seal
+from gateway.control.state.witness import Newest
 from gateway.log import Log
-from gateway.state_url import Server
 from tests.contract.stores import KEY
 from tests.fakes.redis_server import RedisServer
 from tests.faults.dice import dice

@@ -23,8 +23,9 @@ from typing import Self
 
 import httpx
 
-from gateway import boot, clock
-from gateway.live import Live
+from gateway import clock
+from gateway.proxy import boot
+from gateway.proxy.counters import Live
 from policies.routing import Lease, Route, Table, Upstream, encode
 from records.exchange import Exchange, Feedback, Gap
 from records.journal.frames import segment_path
@@ -156,7 +157,7 @@ class Gateway:
     table: Table
     limits: boot.Limits = field(default_factory=boot.Limits)
     options: dict[str, object] = field(default_factory=dict[str, object])
-    """Other fields of `gateway.boot.Boot`."""
+    """Other fields of `gateway.proxy.boot.Boot`."""
     command: tuple[str, ...] = (sys.executable, "-m", "gateway.proxy.app")
     journal_path: Path = field(default=Path())
     """Default: in `directory`."""

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from gateway.control import evidence_files
-from gateway.control.leader import Leader
-from gateway.control.outbox import Outbox
-from gateway.control.publish import Publisher
-from gateway.control.reading import Reading
+from gateway.control.events.outbox import Outbox
+from gateway.control.events.reader import Reading
+from gateway.control.leader import evidence_files
+from gateway.control.leader.announce import Teller
+from gateway.control.leader.leader import Leader
+from gateway.control.publish.publisher import Publisher
 from gateway.control.state.sqlite import SqliteState
-from gateway.control.telling import Teller
 from tests.integration.loop_room import Room
 
 SEAMS: tuple[tuple[Any, str], ...] = (

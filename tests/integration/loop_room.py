@@ -13,28 +13,28 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.control.boot import ControllerBoot
-from gateway.control.controller import Controller, Parts
-from gateway.control.intake import Lot
-from gateway.control.lots import asked_beside
-from gateway.control.notify import Notifier
-from gateway.control.outbox import SCHEMA
-from gateway.control.policies import PolicyReader
-from gateway.control.shadow_plan import read as read_plan
+from gateway.config.settings import Settings, Upstream
+from gateway.control.controller.boot import ControllerBoot
+from gateway.control.controller.process import Controller, Parts
+from gateway.control.events.join import Lot
+from gateway.control.events.outbox import SCHEMA
+from gateway.control.leader.announce import Teller
+from gateway.control.leader.webhooks import Notifier
+from gateway.control.publish.policy_compiler import PolicyReader
+from gateway.control.publish.table import base_table
 from gateway.control.state.port import SharedState
 from gateway.control.state.sqlite import SqliteState
-from gateway.control.table import base_table
-from gateway.control.telling import Teller
 from gateway.log import Log
-from gateway.settings import Settings, Upstream
-from gateway.state import connect
-from gateway.state_place import StatePlace
+from gateway.node.database import connect
+from gateway.node.state_location import StatePlace
 from policies.assignment import bucket
 from policies.compile import Known, Surroundings
 from policies.routing import Table, decode
 from records.comparison import Asked, Comparison
 from records.exchange import Meta, Note
 from records.journal.writer import JournalWriter
+from shadow.plan import read as read_plan
+from shadow.sampling import asked_beside
 from tests.fakes.exchanges import AT, exchange
 
 KEY = bytes(range(32))

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from gateway import clock
-from gateway.boot import Limits
+from gateway.transport.limits import Limits
 from policies.routing import Capture, Match, Route, Table, Upstream, Variant
 from records.exchange import Exchange
 from tests.fakes.thread import in_thread

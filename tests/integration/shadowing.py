@@ -16,18 +16,18 @@ from typing import Any
 import msgspec
 
 from gateway import clock
-from gateway.control import shadow_plan
 from gateway.control.shadow.boot import ShadowBoot, encode
 from gateway.control.shadow.process import POLL_S, work
 from gateway.control.shadow.runner import Clock
 from gateway.log import Log
-from gateway.starting import READY
+from gateway.process import READY
 from policies import routing
 from policies.routing import Lease, Table, Upstream, Variant
 from records.comparison import Comparison
 from records.exchange import Note
 from records.journal.frames import segment_path
 from records.journal.reader import Assembler, SegmentReader, segments
+from shadow import plan as shadow_plan
 from shadow.plan import ShadowPlan, ShadowRoute
 from tests.integration.recording import KEY, PEPPER, Worker
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.boot import Limits
+from gateway.transport.limits import Limits
 from tests.faults.raw_http import Message, read_response
 from tests.faults.upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, answer, chunk, event
 from tests.integration.origin import Origin, an_app, ask, get, origin, post, until

@@ -6,15 +6,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.control.evidence_files import EvidenceFile
-from gateway.control.intake import PATIENCE_S
-from gateway.control.journals import Journals
-from gateway.control.keeping import read_rollout
-from gateway.control.shadow_plan import read as read_plan
+from gateway.control.events.join import PATIENCE_S
+from gateway.control.journals.follower import Journals
+from gateway.control.leader.evidence_files import EvidenceFile
+from gateway.control.leader.persistence import read_rollout
 from gateway.control.state.port import Order, StateDownError
 from gateway.control.state.sqlite import SqliteState
 from policies import explain
 from policies.rollout import Rollout
+from shadow.plan import read as read_plan
 from tests.integration.loop_kills import SEAMS, Seam, survive
 from tests.integration.loop_room import POLICY, Candidate, Room
 

@@ -12,13 +12,13 @@ import msgspec
 import pytest
 
 from gateway import clock
-from gateway.control.journals import Journals
-from gateway.control.lots import asked_beside
-from gateway.control.shadow_plan import read as read_plan
+from gateway.control.journals.follower import Journals
 from policies.routing import Table, decode
 from records.comparison import Comparison
 from records.exchange import Exchange, Note
 from records.journal.writer import JournalWriter
+from shadow.plan import read as read_plan
+from shadow.sampling import asked_beside
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
 from tests.integration.serving import REAL, Serving, await_true

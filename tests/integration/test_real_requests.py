@@ -11,11 +11,11 @@ import datasets
 import pytest
 
 from records.dataset.build import Wanted, build
+from records.parquet import EXCHANGES
 from records.pricing import PriceBook
-from records.record import Maker, RoutePrices
+from records.record_maker import Maker, RoutePrices
 from records.redact import Redactor
 from records.store import Store
-from records.table import EXCHANGES
 from tests.fakes.exchanges import chat_answer, chat_request, exchange, head
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from gateway.cli.main import main
-from gateway.control.keeping import unfold
+from gateway.control.leader.announce import Teller
+from gateway.control.leader.persistence import unfold
 from gateway.control.state.port import Order
 from gateway.control.state.sqlite import SqliteState
-from gateway.control.telling import Teller
 from policies.evidence import Evidence
 from tests.integration.loop_kills import Seam, survive
 from tests.integration.loop_room import POLICY, Room

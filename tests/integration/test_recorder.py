@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.control.readers import EVERYTHING, Reader, write
-from records import question
+from gateway.control.journals.cursors import EVERYTHING, Reader, write
+from records import request_facts as question
 from records import store as store_module
-from records.forgetting import FILE, Forgotten, Subject, encode
+from records.erasure import FILE, Forgotten, Subject, encode
 from records.journal.reader import segments
 from tests.fakes.exchanges import exchange_id
 from tests.integration.recording import Place, Worker

@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from gateway import clock
-from gateway.control import recording
-from gateway.control.recording import RecorderBoot
-from gateway.starting import READY
+from gateway.control.recorder import boot as recording
+from gateway.control.recorder.boot import RecorderBoot
+from gateway.process import READY
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
@@ -35,7 +35,7 @@ def start(boot: RecorderBoot) -> subprocess.Popen[bytes]:
     os.write(boot_write, recording.encode(msgspec.structs.replace(boot, ready_fd=ready_write)))
     os.close(boot_write)
     process = subprocess.Popen(
-        [sys.executable, "-m", "gateway.control.recorder", "--boot-fd", str(boot_read)],
+        [sys.executable, "-m", "gateway.control.recorder.process", "--boot-fd", str(boot_read)],
         pass_fds=(boot_read, ready_write),
     )
     os.close(boot_read)

@@ -11,11 +11,11 @@ import pytest
 from gateway import clock
 from gateway.cli.main import main
 from records.exchange import Exchange
+from records.parquet import EXCHANGES
 from records.pricing import PriceBook
-from records.record import Maker
+from records.record_maker import Maker
 from records.redact import Redactor
 from records.store import Store
-from records.table import EXCHANGES
 from tests.fakes.alpaca import BASELINE, Alpaca, Row
 from tests.fakes.exchanges import chat_answer, chat_request, exchange
 from tests.fakes.thread import in_thread

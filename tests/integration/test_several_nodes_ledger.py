@@ -15,8 +15,8 @@ import pytest
 from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.control.state.opening import open_state
-from gateway.state_place import StatePlace
+from gateway.control.state.open import open_state
+from gateway.node.state_location import StatePlace
 from policies.routing import decode
 from tests.fakes.openai_answers import WORDS, fake_usage
 from tests.fakes.redis_server import RedisServer, running

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from gateway import clock
-from gateway.control.readers import needed_from
+from gateway.control.journals.cursors import needed_from
 from gateway.control.shadow.runner import Clock
 from policies.routing import Variant
 from tests.fakes.exchanges import chat_answer, chat_request, chat_stream, head

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from gateway import clock
-from gateway.proxy.keys import REVERIFY_SHARE
+from gateway.proxy.callers import REVERIFY_SHARE
 from policies.routing import PPM, Assign, Breaker, Key, Lease, Match, Route, Table, Upstream, Variant
 from records.exchange import Exchange
 from tests.fakes.faults import Fault

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.settings_file import load
+from gateway.config.settings_file import load
 from gateway.telemetry.metrics import BY_NAME
 from tools import dashboards
 

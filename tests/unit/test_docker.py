@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from gateway.settings_file import load
+from gateway.config.settings_file import load
 
 ROOT = Path(__file__).parents[2]
 

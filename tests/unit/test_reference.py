@@ -1,4 +1,4 @@
-from gateway.settings import Settings
+from gateway.config.settings import Settings
 from tools import reference
 
 

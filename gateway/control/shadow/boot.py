@@ -1,8 +1,8 @@
-"""What the supervisor hands to the shadow: one JSON object on an inherited pipe, as `gateway.boot` for a worker."""
+"""What the supervisor hands to the shadow: one JSON object on an inherited pipe, like `gateway.proxy.boot`."""
 
 import msgspec
 
-from gateway.control.recording import PriceOverride
+from gateway.control.prices import PriceOverride
 
 
 class ShadowBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

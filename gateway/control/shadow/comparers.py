@@ -1,4 +1,4 @@
-"""A route's comparators, made ready once: what is pure by `shadow.comparing`, what asks somebody with what it asks."""
+"""A route's comparators, made ready once: what is pure by `shadow.score_pair`, what asks somebody with what it asks."""
 
 import hashlib
 import hmac
@@ -9,8 +9,7 @@ from pathlib import Path
 import msgspec
 
 from records import pricing
-from records.record import Maker
-from shadow.comparing import Comparing, Options
+from records.record_maker import Maker
 from shadow.embedder import Embedder
 from shadow.judge import Bench, Judge
 from shadow.judging.controls import Trust
@@ -18,11 +17,12 @@ from shadow.judging.prompt import Style
 from shadow.lanes import Budget
 from shadow.plan import ShadowRoute
 from shadow.ports import Heard, Model, Scorer
+from shadow.score_pair import Comparing, Options
 from shadow.scorer import OwnScorer, own
 
 
 class _JudgeOptions(msgspec.Struct):
-    """`policies.comparators.Judge`, as the plan has it."""
+    """`policies.language.compare.Judge`, as the plan has it."""
 
     upstream: str
     model: str
@@ -31,7 +31,7 @@ class _JudgeOptions(msgspec.Struct):
 
 
 class _EmbeddingOptions(msgspec.Struct):
-    """`policies.comparators.Embedding`, as the plan has it."""
+    """`policies.language.compare.Embedding`, as the plan has it."""
 
     upstream: str
     model: str

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
-from gateway.background import Background
+from gateway.control.shadow.model import Background
 
 POLL_S = 1.0
 DEADLINE_S = 0.8

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.control import readers
+from gateway.control.journals import cursors as readers
+from gateway.control.journals.tail import Progress
 from gateway.control.shadow.boot import ShadowBoot
 from gateway.control.shadow.comparers import Licence
-from gateway.control.shadow.debts import IGNORES, NAME, PREFIX, Debts, Kept, Key, load, needed, written
-from gateway.control.tail import Progress
+from gateway.control.shadow.owed import IGNORES, NAME, PREFIX, Debts, Kept, Key, load, needed, written
 from records.comparison import Comparison
 from records.exchange import Note
 from records.journal.writer import JournalWriter

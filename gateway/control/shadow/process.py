@@ -15,14 +15,14 @@ from pathlib import Path
 import uvloop
 
 from gateway import clock
-from gateway.background import Background
 from gateway.control.shadow.boot import ShadowBoot, decode
-from gateway.control.shadow.debts import Kept
+from gateway.control.shadow.inputs import Watched
+from gateway.control.shadow.model import Background
+from gateway.control.shadow.owed import Kept
 from gateway.control.shadow.runner import Clock, Runner
-from gateway.control.shadow.watched import Watched
-from gateway.datadir import replace
 from gateway.log import Log
-from gateway.starting import read_boot, say_ready
+from gateway.node.datadir import replace
+from gateway.process import read_boot, say_ready
 from gateway.telemetry.metrics import PREFIX, Sample, render
 from gateway.transport.client import Client
 

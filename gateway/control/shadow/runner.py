@@ -16,17 +16,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.background import Background
-from gateway.control.journals import Journals
-from gateway.control.lots import asked_beside
-from gateway.control.making import maker_for
-from gateway.control.shadow import debts
+from gateway.control.journals.follower import Journals
+from gateway.control.journals.tail import Position
+from gateway.control.row_maker import maker_for
+from gateway.control.shadow import owed as debts
 from gateway.control.shadow.boot import ShadowBoot
 from gateway.control.shadow.comparers import Comparers
-from gateway.control.shadow.debts import Kept
 from gateway.control.shadow.engines import Engines
 from gateway.control.shadow.ledger import Ledger
-from gateway.control.tail import Position
+from gateway.control.shadow.model import Background
+from gateway.control.shadow.owed import Kept
 from gateway.log import Log
 from policies.routing import Table
 from records.comparison import Asked, Came
@@ -34,6 +33,7 @@ from records.exchange import Exchange
 from shadow.lanes import Drawn, Lane
 from shadow.mirror import Mirror, refusal, row_of, variant_of
 from shadow.plan import ShadowPlan, ShadowRoute
+from shadow.sampling import asked_beside
 
 BATCH_BYTES = 256 * 1024
 """Of frames, read at once: a few milliseconds of our loop."""

@@ -8,8 +8,8 @@ No script runs on the server, so the gateway's user needs no right to EVAL. Two 
 
 from gateway.control.state.port import Counts
 from gateway.control.state.redis_events import Events
+from gateway.control.state.redis_messages import Told
 from gateway.control.state.redis_rollouts import Rollouts
-from gateway.control.state.redis_told import Told
 
 
 class RedisState(Rollouts, Events, Told):

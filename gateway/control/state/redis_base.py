@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from gateway.control.state.link import Link, Reply
-from gateway.control.state.newest import Copy, Newest
 from gateway.control.state.port import MAX_BYTES, StateDownError
-from gateway.control.state.sealed import ForgedError, NewerError, Seal
+from gateway.control.state.redis_link import Link, Reply
+from gateway.control.state.seal import ForgedError, NewerError, Seal
+from gateway.control.state.witness import Copy, Newest
 
 PREFIX = "crossfade:1:"
 """Of every key; the number is the format's."""

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from gateway.control.state.link import Command, Reply
 from gateway.control.state.port import MAX_OFFERED, Event, RouteFullError
 from gateway.control.state.redis_base import Base, key, text
+from gateway.control.state.redis_link import Command, Reply
 
 BODY = "e"
 """An entry's one field."""

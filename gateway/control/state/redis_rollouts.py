@@ -4,11 +4,11 @@ import secrets
 
 import msgspec
 
-from gateway.control.state.link import Command, Reply
-from gateway.control.state.newest import Copy, Kind, is_behind
 from gateway.control.state.port import LEASE_S, MAX_SNAPSHOT_BYTES, Snapshot, Stored
 from gateway.control.state.redis_base import Base, Led, key, pairs
-from gateway.control.state.sealed import ForgedError
+from gateway.control.state.redis_link import Command, Reply
+from gateway.control.state.seal import ForgedError
+from gateway.control.state.witness import Copy, Kind, is_behind
 
 GATHER_S = 3.0
 """How long: every node that is there asks several times a second."""

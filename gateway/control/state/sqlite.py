@@ -29,7 +29,7 @@ from gateway.control.state.port import (
     StateDownError,
     Stored,
 )
-from gateway.state import StateError, connect, writing
+from gateway.node.database import StateError, connect, writing
 
 DEADLINE_S = 1.0
 """Longest wait for another process's write."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gateway.policy_text import read_file
+from gateway.config.policy_file import read_file
 from policies.compile import Known, Surroundings, decision_rules
 from policies.events import PairEvent
 from policies.evidence import Evidence

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from policies.request import CHAT, Call, read_body
+from policies.request.body import CHAT, Call, read_body
 from policies.routing import Route, Variant
 
 

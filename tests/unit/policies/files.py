@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from gateway.complaints import problems
-from gateway.yamlfile import parse
+from gateway.config.problems import problems
+from gateway.config.yaml_file import parse
 from policies.compile import Known, Surroundings, decision_rules
 from policies.lint import Finding, findings
 from policies.rules import Rules

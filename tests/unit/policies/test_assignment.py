@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.assignment import CANDIDATE_CALL_PREFIX, assign, bucket, loop_owner, unit
-from policies.request import COMPLETIONS, RESPONSES
+from policies.request.body import COMPLETIONS, RESPONSES
 from policies.routing import PPM, Assign, Route, Variant
 from tests.unit.policies.calls import call, chat, route
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from policies.matching import FORBIDDABLE, MAX_BODY_BYTES, Reason, find, ineligible
-from policies.request import CHAT, COMPLETIONS, RESPONSES, Body, Call, read_body
+from policies.request.body import CHAT, COMPLETIONS, RESPONSES, Body, Call, read_body
 from policies.routing import Eligible, Match
 from tests.unit.policies.calls import call, chat, route
 

@@ -8,7 +8,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from policies import gating, schema
+from policies import schema
+from policies.language import gates as gating
 from policies.schema import Policy, json_schema
 from tests.unit.policies.files import complaints, policy
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from records.exchange import Feedback
 from records.pricing import Override, PriceBook
-from records.record import Maker, Record, RoutePrices, bare
+from records.record import Record
+from records.record_maker import Maker, RoutePrices, bare
 from records.redact import Redactor
 from tests.fakes.exchanges import AT, chat_answer, chat_request, chat_stream, exchange, head
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from records.forgetting import Forgotten, Sieve, Subject
+from records.erasure import Forgotten, Sieve, Subject
+from records.parquet import EXCHANGES, FEEDBACK
 from records.pricing import PriceBook
-from records.record import Maker, Record, RoutePrices, Vote
+from records.record import Record, Vote
+from records.record_maker import Maker, RoutePrices
 from records.redact import Redactor
 from records.store import MERGE_FILES, Store
-from records.table import EXCHANGES, FEEDBACK
 from tests.fakes.exchanges import AT, chat_request, exchange, exchange_id
 
 PEPPER = b"p" * 32

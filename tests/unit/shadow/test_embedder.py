@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from policies.units import PPM
+from policies.language.amounts import PPM
 from shadow.compare.pair import Score
 from shadow.embedder import Embedder
 from shadow.ports import Ask, Heard

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from records.pricing import Override, PriceBook
-from records.record import Maker
+from records.record_maker import Maker
 from records.redact import KINDS, Redactor
 from records.wire.usage import Usage
 from shadow.compare.pair import Pair, Score
-from shadow.comparing import Comparing
 from shadow.lanes import Drawn
 from shadow.mirror import Mirror, outcome, pair_of, probability, refusal, row_of
 from shadow.plan import ShadowRoute
 from shadow.ports import Ask, Heard, Scorer
+from shadow.score_pair import Comparing
 from tests.fakes.exchanges import chat_answer, chat_request, chat_stream, head
 from tests.unit.shadow.drawing import ROUTE, drawn, route
 

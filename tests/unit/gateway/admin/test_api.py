@@ -5,15 +5,16 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from gateway import clock, keys
+from gateway import clock
 from gateway.admin.api import Guard, Pages, create_app
 from gateway.admin.auth import Door, digest
-from gateway.admin.operations import Operations
-from gateway.control.operating import Clock
-from gateway.datadir import DataDir, prepare
-from gateway.keys import Actor
-from gateway.state import opened
-from gateway.state_place import StatePlace
+from gateway.admin.rollouts import Operations
+from gateway.control.operations.orders import Clock
+from gateway.node import keys
+from gateway.node.database import opened
+from gateway.node.datadir import DataDir, prepare
+from gateway.node.keys import Actor
+from gateway.node.state_location import StatePlace
 from policies.routing import Lease, Route, Table, Upstream, Variant, encode
 from records.store import Store
 from tests.fakes.exchanges import exchange_id

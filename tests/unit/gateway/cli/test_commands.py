@@ -9,10 +9,10 @@ import pytest
 
 from gateway import clock
 from gateway.cli.main import COMMANDS, main
-from gateway.control.status import ControllerStatus, PolicyStatus
-from gateway.datadir import prepare
-from gateway.settings_file import load
-from gateway.state import opened, read_audit
+from gateway.config.settings_file import load
+from gateway.control.controller.status import ControllerStatus, PolicyStatus
+from gateway.node.database import opened, read_audit
+from gateway.node.datadir import prepare
 from policies.routing import Lease, Route, Table, Upstream, Variant, encode
 
 

@@ -15,10 +15,10 @@ from msgspec.structs import replace as replace_row
 from gateway import clock
 from gateway.cli.main import main
 from gateway.cli.policy_traffic import recorded
-from gateway.control.policy_files import keep_good
+from gateway.control.publish.policy_folder import keep_good
 from gateway.control.state.port import Decided
 from gateway.control.state.sqlite import SqliteState
-from gateway.state import opened
+from gateway.node.database import opened
 from policies import explain
 from policies.compile import decision_rules
 from policies.events import PairEvent
@@ -28,11 +28,11 @@ from policies.review import Conditions, review
 from policies.rollout import start, step
 from policies.schema import json_schema
 from records.comparison import Observation
+from records.parquet import EXCHANGES, OBSERVATIONS
 from records.pricing import PriceBook
-from records.record import Maker, RoutePrices
+from records.record_maker import Maker, RoutePrices
 from records.redact import Redactor
 from records.store import Store
-from records.table import EXCHANGES, OBSERVATIONS
 from tests.fakes.exchanges import AT, chat_request, exchange
 from tests.unit.policies.files import READY, SHORT, policy, written
 

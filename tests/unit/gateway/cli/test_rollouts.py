@@ -9,22 +9,22 @@ import pytest
 
 from gateway import clock
 from gateway.cli.main import main
-from gateway.control import operating
+from gateway.control.operations import orders as operating
 from gateway.control.state.port import Node
 from gateway.control.state.sqlite import SqliteState
-from gateway.datadir import DataDir, prepare
-from gateway.state import opened, read_audit
+from gateway.node.database import opened, read_audit
+from gateway.node.datadir import DataDir, prepare
 from policies.rollout import command
 from policies.routing import Lease, Route, Table, Upstream, Variant, encode
 from policies.terms import Verb
+from records.parquet import EXCHANGES
 from records.pricing import PriceBook
-from records.record import Maker, RoutePrices
+from records.record_maker import Maker, RoutePrices
 from records.redact import Redactor
 from records.store import Store
-from records.table import EXCHANGES
 from tests.fakes.exchanges import chat_request, exchange
-from tests.unit.gateway.control.test_operating import CANARY, keep
-from tests.unit.gateway.control.test_standing import look, told
+from tests.unit.gateway.control.operations.test_orders import CANARY, keep
+from tests.unit.gateway.control.operations.test_standings import look, told
 from tests.unit.gateway.control.voting import ask_for_votes, cast
 from tests.unit.policies.test_rollout import UNSURE
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.serve import Configuration
-from gateway.settings_file import SettingsError
-from gateway.supervisor.plan import Modules
+from gateway.config.settings_file import SettingsError
+from gateway.supervisor.programs import Modules
 
 
 def test_a_file_written_after_the_start_is_read_at_the_next_reload(

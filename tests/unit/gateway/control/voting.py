@@ -3,10 +3,10 @@
 import msgspec
 
 from gateway import clock
-from gateway.control.status import ControllerStatus, PolicyStatus
-from gateway.datadir import DataDir
+from gateway.control.controller.status import ControllerStatus, PolicyStatus
+from gateway.node.datadir import DataDir
+from records.parquet import FEEDBACK
 from records.store import Store
-from records.table import FEEDBACK
 from tests.fakes.exchanges import exchange_id
 from tests.unit.policies.test_rollout import RULES
 from tests.unit.records.test_store import keep, record, vote

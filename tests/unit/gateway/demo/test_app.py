@@ -5,7 +5,7 @@ from gateway.demo.app import App
 from gateway.demo.models import ModelServer, model_of
 from gateway.demo.tickets import GOOD
 from gateway.transport.client import Client
-from gateway.transport.sending import Target
+from gateway.transport.outgoing import Target
 
 
 async def _send(port, enough):

@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.boot import Boot, Limits
+from gateway.proxy.boot import Boot
 from gateway.proxy.worker import Clock, Worker
+from gateway.transport.limits import Limits
 from gateway.transport.server import AppConnection
-from gateway.transport.turn import Soon
+from gateway.transport.write_batch import Soon
 from policies.routing import Lease, Table, Upstream, encode
 from records.exchange import Exchange, Feedback
 from tests.integration.gateway_process import JOURNAL_KEY, PEPPER, Journal, read_journal

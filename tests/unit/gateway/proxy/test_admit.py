@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from gateway.proxy.admit import BASELINE, CANDIDATE, Plan, plan
-from gateway.proxy.keys import NOBODY, Caller, Callers
-from gateway.proxy.known import Known
-from gateway.proxy.serving import Serving, ready
+from gateway.proxy.callers import NOBODY, Caller, Callers
+from gateway.proxy.request_facts import Known
+from gateway.proxy.table_watch import Serving, ready
 from gateway.transport.message import Preamble
-from policies.request import read_body
+from policies.request.body import read_body
 from policies.routing import PPM, Assign, Eligible, Key, Lease, Match, Route, Table, Upstream, Variant
 
 UPSTREAMS = (Upstream("openai", "http://a/v1"), Upstream("vllm", "http://b/v1", "vllm"))

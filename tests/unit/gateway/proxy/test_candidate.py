@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from gateway.adapt.request import adapt_request
-from gateway.adapt.shapes import Adapted
 from gateway.proxy.candidate import PROBLEM_BYTES, WHOLE_BYTES, CandidateRelay
+from gateway.rewrite.request import adapt_request
+from gateway.rewrite.shapes import Adapted
 from gateway.transport.failure import Failure
 from gateway.transport.message import LENGTH_MARK, Preamble, Request
-from gateway.transport.sending import Reply, Sending, Target
-from gateway.upstreams import Destination, make_ready
+from gateway.transport.outgoing import Reply, Sending, Target
+from gateway.transport.upstreams import Destination, make_ready
 from policies.routing import Upstream, Variant
 from records.exchange import Attempt, Outcome
 from tests.faults.upstream import DONE, STOP, WHOLE, event

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.live import INDEX
+from gateway.proxy.counters import INDEX
 from gateway.proxy.feedback import MOST_BYTES
 from tests.unit.gateway.proxy.house import a_house, post, send, table
 from tests.unit.gateway.transport.wires import Wire

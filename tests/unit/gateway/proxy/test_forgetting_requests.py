@@ -12,7 +12,7 @@ import pytest
 from gateway.proxy.candidate import CandidateRelay
 from gateway.proxy.life import Life
 from gateway.transport.connection import Connection
-from gateway.transport.sending import Sending
+from gateway.transport.outgoing import Sending
 from gateway.transport.server import AppConnection
 from policies.routing import PPM, Match, Route, Upstream, Variant
 from tests.faults.upstream import (

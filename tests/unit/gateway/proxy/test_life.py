@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.boot import Limits
-from gateway.live import INDEX
+from gateway.proxy.counters import INDEX
 from gateway.proxy.life import BUFFERED_BYTES, GRACE_S
+from gateway.transport.limits import Limits
 from policies.routing import PPM, Breaker, Capture, Key, Match, Route, Upstream, Variant
 from tests.faults.upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
 from tests.integration.gateway_process import PEPPER

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.transport.failure import Failure
-from gateway.transport.sending import Reply
+from gateway.transport.outgoing import Reply
 
 PATIENCE_S = 5.0
 

@@ -13,7 +13,7 @@ import pytest
 from gateway import clock
 from gateway.transport.client import LEFT_S, Client
 from gateway.transport.failure import Failure
-from gateway.transport.sending import LEFT_BYTES, Sending, Target
+from gateway.transport.outgoing import LEFT_BYTES, Sending, Target
 from tests.faults.upstream import LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk
 from tests.unit.gateway.transport.certificates import Authority
 from tests.unit.gateway.transport.ears import PATIENCE_S, Ear

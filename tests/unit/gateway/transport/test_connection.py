@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from gateway.transport.connection import HEADER_BYTES, INTERIM, Connection
 from gateway.transport.failure import Failure
 from gateway.transport.message import LAST_CHUNK, chunk
-from gateway.transport.sending import Sending, Target
-from gateway.transport.turn import Turn
+from gateway.transport.outgoing import Sending, Target
+from gateway.transport.write_batch import Turn
 from tests.unit.gateway.transport.ears import Ear
 from tests.unit.gateway.transport.wires import Wire
 

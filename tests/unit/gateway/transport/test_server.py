@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.boot import Limits
+from gateway.transport.limits import Limits
 from gateway.transport.message import Request
 from gateway.transport.server import (
     HELD_BYTES,
@@ -17,7 +17,7 @@ from gateway.transport.server import (
     PREAMBLES,
     AppConnection,
 )
-from gateway.transport.turn import Turn
+from gateway.transport.write_batch import Turn
 from tests.unit.gateway.transport.wires import Heard, Notes, Wire
 
 HOST = b"Host: gateway\r\n"

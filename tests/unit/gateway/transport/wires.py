@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gateway.boot import Limits
+from gateway.transport.limits import Limits
 from gateway.transport.message import Preamble, Request
 from gateway.transport.server import AppConnection
-from gateway.transport.turn import Turn
+from gateway.transport.write_batch import Turn
 
 
 class Wire(asyncio.Transport):

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.control.shadow.comparers import LICENCES, Comparers, Licence, Purse
 from records.pricing import Override, PriceBook
-from records.record import Maker
+from records.record_maker import Maker
 from records.redact import Redactor
 from records.wire.usage import Usage
 from shadow.judge import Judge

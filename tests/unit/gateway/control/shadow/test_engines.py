@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from gateway import clock
-from gateway.background import Background
 from gateway.control.shadow.engines import Engines, waiting
+from gateway.control.shadow.model import Background
 from gateway.transport.client import Client
 from policies.routing import Upstream
 from tests.fakes.faults import Fault

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from gateway import clock
-from gateway.control import readers
+from gateway.control.journals import cursors as readers
+from gateway.control.journals.tail import Position, Progress
 from gateway.control.shadow.ledger import Ledger
-from gateway.control.tail import Position, Progress
 from shadow.mirror import row_of
 from tests.integration.shadowing import Stage
 from tests.unit.shadow.drawing import drawn

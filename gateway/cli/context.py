@@ -1,0 +1,51 @@
+"""Which Crossfade a command is about: the settings and the data directory, as its options name them."""
+
+import argparse
+import os
+from pathlib import Path
+
+from gateway.cli.arguments import add_json, add_options
+from gateway.config import settings_file
+from gateway.config.settings import Settings
+from gateway.config.yaml_file import Loc
+from gateway.node import state_location as state_place
+from gateway.node.datadir import DataDir, DataDirError
+from gateway.node.state_location import StatePlace
+
+__all__ = ["add_json", "add_options", "data", "settings", "state"]
+
+
+def settings(arguments: argparse.Namespace) -> Settings:
+    """The settings the options name.
+
+    Raises:
+        SettingsError: they cannot be used.
+    """
+    overrides: dict[Loc, str] = {("data",): arguments.data} if arguments.data else {}
+    return settings_file.load(settings_file.find(arguments.config, os.environ), os.environ, overrides)
+
+
+def data(arguments: argparse.Namespace) -> DataDir:
+    """The data directory the options name; settings are read only if `--data` does not say it.
+
+    Raises:
+        SettingsError: they cannot be used.
+    """
+    return DataDir(Path(arguments.data) if arguments.data else settings(arguments).data)
+
+
+def state(arguments: argparse.Namespace) -> tuple[StatePlace, DataDir]:
+    """Where the shared state is, and the data directory.
+
+    Raises:
+        SettingsError: the settings cannot be used.
+        DataDirError: no gateway keeps anything there, or the state's secrets cannot be read.
+    """
+    found = settings(arguments)
+    directory = DataDir(found.data)
+    if not directory.state.exists():
+        raise DataDirError(
+            f"{directory.root}: no gateway has run from here. hint: name its directory with --data, or its settings "
+            "with --config"
+        )
+    return state_place.find(found, directory, os.environ), directory

@@ -1,0 +1,114 @@
+"""From a policy file's text to a policy that may be used: whole, or refused with every place that is wrong."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from gateway.config.problems import problems
+from gateway.config.settings import Settings
+from gateway.config.yaml_file import Document, Problem, YamlFileError, load, parse
+from policies.compile import Known, Surroundings
+from policies.language.compare import Judge
+from policies.lint import Finding, findings
+from policies.schema import Policy
+from shadow.judging import prompt
+
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A policy that nothing speaks against, and what is worth a second look."""
+
+    name: str
+    policy: Policy
+    document: Document
+    warnings: tuple[Problem, ...] = ()
+
+
+def read(text: str, name: str, surroundings: Surroundings | None = None) -> Loaded:
+    """The policy that `text` holds; without surroundings, upstreams and prices are not looked at.
+
+    Raises:
+        YamlFileError: it cannot be used; nothing of it may be.
+    """
+    return check(parse(text, name), surroundings)
+
+
+def read_file(path: Path, surroundings: Surroundings | None = None) -> Loaded:
+    """The policy in the file at `path`.
+
+    Raises:
+        YamlFileError: it cannot be used; nothing of it may be.
+    """
+    return check(load(path), surroundings)
+
+
+def check(document: Document, surroundings: Surroundings | None) -> Loaded:
+    """The policy that a document holds.
+
+    Raises:
+        YamlFileError: it cannot be used; nothing of it may be.
+    """
+    try:
+        policy = Policy.model_validate(document.value)
+    except ValidationError as error:
+        raise YamlFileError(*problems(document, error, Policy)) from None  # pydantic's text repeats values
+    said = [(finding, located(document, finding)) for finding in findings(policy, surroundings)]
+    refused = [problem for finding, problem in said if finding.refused]
+    if refused:
+        raise YamlFileError(*refused)
+    return Loaded(document.name, policy, document, tuple(problem for _, problem in said))
+
+
+def located(document: Document, finding: Finding) -> Problem:
+    """A finding with its place in the file."""
+    message = finding.message if finding.refused else f"warning: {finding.message}"
+    where = ".".join(str(part) for part in finding.loc)
+    return document.problem(finding.loc, f"{where}: {message}" if finding.refused else message, finding.hint)
+
+
+def surroundings(settings: Settings) -> Surroundings:
+    """What the settings say that a policy depends on."""
+    known = {name: _known(settings, name) for name in settings.upstreams}
+    return Surroundings(known, has_keys=settings.keys.mode == "virtual")
+
+
+def with_judge(known: Surroundings, loaded: Loaded, folder: Path) -> Surroundings:
+    """The same, with what this policy's judge is told: evidence under another rubric is other evidence.
+
+    Raises:
+        YamlFileError: its rubric cannot be read.
+    """
+    for position, comparator in enumerate(loaded.policy.compare):
+        judge = comparator.options
+        if isinstance(judge, Judge):
+            try:
+                rubric = _rubric(judge.rubric, folder)
+            except (OSError, ValueError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "no text in UTF-8"
+                where = ("compare", position, "judge", "rubric")
+                hint = "paths go from the policy's own folder on"
+                raise YamlFileError(loaded.document.problem(where, f"{judge.rubric}: {reason}", hint)) from error
+            return replace(known, judge=prompt.version(judge.model, rubric))
+    return known
+
+
+def _rubric(name: str | None, folder: Path) -> str:
+    if name is None:
+        return ""
+    with (folder / name).open(encoding="utf-8") as file:
+        return file.read(prompt.MAX_RUBRIC_CHARS)
+
+
+def _known(settings: Settings, name: str) -> Known:
+    upstream, prices = settings.upstreams[name], settings.prices
+    own_key = (
+        upstream.api_key_file or upstream.api_key_env or upstream.background_key_file or upstream.background_key_env
+    )
+    is_engine = upstream.kind != "openai"  # of one's own: it asks for no key, and only the settings know its price
+    return Known(
+        has_background_key=bool(own_key) or is_engine,
+        is_priced=not is_engine or name in prices.models or name in prices.candidate,
+    )

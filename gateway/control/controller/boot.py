@@ -1,0 +1,47 @@
+"""What the supervisor hands to the controller: one JSON object on an inherited pipe, like `gateway.proxy.boot`."""
+
+import msgspec
+
+from gateway.node.state_location import StatePlace
+from policies.compile import Surroundings
+from policies.routing import Table
+
+
+class ControllerBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The controller's start."""
+
+    base: Table
+    """What the settings say; its version and lease time mean nothing yet."""
+    surroundings: Surroundings
+    """What the settings say that a policy depends on."""
+    policies: str
+    """The folder of policy files."""
+    data: str
+    """The data directory: journals, state, evidence files and the kill file lie there."""
+    journal_key: str
+    """Hex, 32 bytes."""
+    state: StatePlace
+    """Where the shared state is, and the node's own."""
+    routing: str
+    status: str
+    """Where it writes what it thinks of the policy files."""
+    shadow_plan: str
+    """Where it tells the shadow what to do."""
+    exposition: str
+    """Where it writes its part of /metrics."""
+    ready_fd: int = -1
+    """It writes one byte to it when a routing table is published."""
+
+
+def encode(boot: ControllerBoot) -> bytes:
+    """The bytes for the pipe."""
+    return msgspec.json.encode(boot)
+
+
+def decode(data: bytes) -> ControllerBoot:
+    """What the supervisor wrote.
+
+    Raises:
+        msgspec.MsgspecError: not a ControllerBoot: supervisor and controller are of two versions.
+    """
+    return msgspec.json.decode(data, type=ControllerBoot)

@@ -1,0 +1,47 @@
+"""The controller's part of `/metrics`: where each rollout stands, and what each gate says."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from gateway.control.publish.weights import Weighed
+from gateway.telemetry.metrics import PREFIX, Sample
+from policies.results import GateResult
+from policies.rollout import Decision
+from policies.routing import PPM
+
+
+def samples(
+    weighed: Mapping[str, Weighed],
+    shown: Mapping[str, Decision],
+    decisions: Mapping[tuple[str, str], int],
+    *,
+    errors: int,
+) -> list[Sample]:
+    """All of it. `shown`: the last look at each route, where this node leads; `decisions`: by route and outcome."""
+    found = [Sample(f"{PREFIX}policy_errors", errors)]
+    for name, each in weighed.items():
+        candidate = each.route.candidate
+        if candidate is not None:
+            weight = each.route.weight_ppm / PPM if each.route.mode == "apply" else 0.0
+            found.append(Sample(f"{PREFIX}weight_ratio", weight, (name,)))
+            found.append(Sample(f"{PREFIX}policy_info", 1, (name, candidate.revision or "")))
+    for name, decision in shown.items():
+        found.append(Sample(f"{PREFIX}stage", decision.rollout.stage, (name,)))
+        found.append(Sample(f"{PREFIX}units", decision.results.units, (name,)))
+        found += _gates(name, decision.results.gates)
+        found += [
+            Sample(f"{PREFIX}detector_log10", alarm.log10_m, (name, alarm.detector))
+            for alarm in decision.results.alarms
+        ]
+    found += [Sample(f"{PREFIX}decisions_total", count, labels) for labels, count in decisions.items()]
+    return found
+
+
+def _gates(route: str, gates: Sequence[GateResult]) -> Iterable[Sample]:
+    for gate in gates:
+        numbers = {
+            "gate_estimate": gate.estimate, "gate_lower": gate.lower, "gate_upper": gate.upper,
+            "gate_limit": gate.limit, "gate_log10_e": gate.log10_e, "gate_verdict": float(gate.verdict),
+        }  # fmt: skip
+        for name, value in numbers.items():
+            if value is not None:
+                yield Sample(PREFIX + name, value, (route, gate.gate))

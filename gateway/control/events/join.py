@@ -1,0 +1,160 @@
+"""From what the journals hold to events: exchanges wait here for their comparisons, and comparisons for their exchange.
+
+Rules:
+1. An exchange speaks to the evidence it was served under: `served` says which, by the version of the table that its
+   worker served from. One served under a table that nobody knows any more speaks to none.
+2. It waits for whom the lot drew beside it, at most `PATIENCE_S`; then what did not come counts as lost.
+3. Everything that waits is bounded: beyond `MOST` the oldest wait no longer.
+4. A route's watermark is the oldest of what waits to speak to its present evidence, and of what the journals may still
+   bring. What waits for another route, or to speak to a stage that was left, holds nobody up.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from policies.events import PairEvent
+from policies.evidence import EvidenceKey
+from records.comparison import Asked, Comparison
+from records.exchange import Meta
+from shadow.pairing import event_of, joined
+from shadow.sampling import asked_beside
+
+PATIENCE_S = 180.0
+"""How long an exchange waits for its comparisons: longer than the shadow holds on to anything."""
+SETTLE_S = 3.0
+"""A worker's journal tells of every exchange that is older than this, open or ended."""
+MOST = 100_000
+"""Exchanges that may wait, and comparisons that may."""
+
+
+class Lot(msgspec.Struct, frozen=True):
+    """How much of a route is drawn (`lots.Lots`)."""
+
+    sample_ppm: int
+    reverse_ppm: int
+    noise_ppm: int
+    salt: str
+
+
+class Served(msgspec.Struct, frozen=True):
+    """What a route was served under: which evidence it speaks to, and who is asked beside it."""
+
+    key: EvidenceKey
+    lot: Lot
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """An exchange that is not whole: it, what was found beside it, or both."""
+
+    due_at: float
+    key: EvidenceKey | None = None
+    event: PairEvent | None = None
+    """None: its comparisons came first."""
+    asked: tuple[Asked, ...] = ()
+    found: dict[Asked, Comparison] = {}
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What a node tells the leader of one route: an event, a mark, or both. The event's body in the shared state."""
+
+    watermark: float | None
+    """Every older exchange of this node was told before this one. None: not known."""
+    lag_s: float
+    """How late the node reads its journals."""
+    key: EvidenceKey | None = None
+    event: PairEvent | None = None
+
+
+Ready = tuple[EvidenceKey, PairEvent]
+
+
+@dataclass(slots=True)
+class Intake:
+    """Joins exchanges and comparisons. Whoever keeps it takes `take_changes` with the journals' progress."""
+
+    served: Mapping[int, Mapping[str, Served]]
+    """By version of the routing table, by route."""
+    waiting: dict[str, Waiting] = field(default_factory=dict[str, Waiting])
+    """By exchange."""
+    unplaced: int = 0
+    """Exchanges of routes that were served under a table nobody knows."""
+    _changed: set[str] = field(default_factory=set[str], init=False)
+
+    def exchange(self, meta: Meta, now: float) -> Iterator[Ready]:
+        """Take an exchange; what is whole with it is yielded."""
+        if not meta.route:
+            return
+        routes = self.served.get(meta.table_version)
+        if routes is None:
+            self.unplaced += 1
+            return
+        served, event = routes.get(meta.route), event_of(meta)
+        if served is None or event is None:
+            return
+        asked = asked_beside(meta, served.lot)
+        early = self.waiting.get(meta.id)
+        found = early.found if early is not None else {}
+        self._put(meta.id, Waiting(now + PATIENCE_S, served.key, event, asked, found))
+        yield from self._when_whole(meta.id)
+
+    def comparison(self, row: Comparison, now: float) -> Iterator[Ready]:
+        """Take a comparison; what is whole with it is yielded."""
+        row = msgspec.structs.replace(row, scores_json="{}", judge_json="", answer_json=None)
+        held = self.waiting.get(row.exchange_id) or Waiting(now + PATIENCE_S)
+        found = {**held.found, row.asked: row}
+        self._put(row.exchange_id, msgspec.structs.replace(held, found=found))
+        yield from self._when_whole(row.exchange_id)
+
+    def overdue(self, now: float) -> Iterator[Ready]:
+        """Give up on what has waited long enough; a clock that was set back keeps nobody waiting twice as long."""
+        over: list[str] = []
+        for name, held in self.waiting.items():  # the longest wait stands first
+            if len(self.waiting) - len(over) <= MOST and now < held.due_at <= now + PATIENCE_S:
+                break
+            over.append(name)
+        for name in over:
+            yield from self._end(name)
+
+    def oldest_at(self) -> dict[EvidenceKey, float]:
+        """When the oldest exchange that waits was made, by the evidence it speaks to."""
+        oldest: dict[EvidenceKey, float] = {}
+        for held in self.waiting.values():
+            if held.event is not None and held.key is not None:
+                oldest[held.key] = min(held.event.at, oldest.get(held.key, held.event.at))
+        return oldest
+
+    def speaks_to(self, route: str) -> EvidenceKey | None:
+        """The evidence that a route's exchanges speak to under the newest table; None: not known."""
+        served = self.served[max(self.served)].get(route) if self.served else None
+        return None if served is None else served.key
+
+    def take_changes(self) -> tuple[dict[str, Waiting], list[str]]:
+        """What waits since the last call, or otherwise, and what waits no longer."""
+        changed = {name: self.waiting[name] for name in self._changed if name in self.waiting}
+        gone = [name for name in self._changed if name not in self.waiting]
+        self._changed = set()
+        return changed, gone
+
+    def _put(self, name: str, held: Waiting) -> None:
+        self.waiting[name] = held
+        self._changed.add(name)
+
+    def _when_whole(self, name: str) -> Iterator[Ready]:
+        held = self.waiting[name]
+        if held.event is not None and all(asked in held.found for asked in held.asked):
+            yield from self._end(name)
+
+    def _end(self, name: str) -> Iterator[Ready]:
+        held = self.waiting.pop(name)
+        self._changed.add(name)
+        if held.event is not None and held.key is not None:
+            for event in joined(held.event, held.asked, held.found, held.key.candidate):
+                yield held.key, event
+
+
+def watermark(now: float, lag_s: float, held_at: Iterable[float | None]) -> float:
+    """Every exchange that was made before it is told, or will not be. `held_at`: what waits, and what is open."""
+    read_to = now - lag_s - SETTLE_S
+    return min((read_to, *(max(at, read_to - PATIENCE_S) for at in held_at if at is not None)))

@@ -1,0 +1,121 @@
+"""The controller's reading: journals in, events out, one commit per step; what a crash undoes is read again."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from gateway.control.events.join import Intake, Ready, Told, watermark
+from gateway.control.events.outbox import Outbox
+from gateway.control.journals import cursors as readers
+from gateway.control.journals.follower import Journals
+from records.comparison import Comparison
+from records.exchange import Exchange, Note
+from records.journal.reader import Found
+
+BYTES = 2 * 1024 * 1024
+"""Of frames, read in one step: keys and policies wait for it, so it takes no longer than a part of a second."""
+MARK_S = 1.0
+"""How often each route's leader is told how far the node has read."""
+POSITION_S = 5.0
+"""How often progress is kept where nothing came of it."""
+OWN = "controller-"
+"""Begins the names of the controllers' own journals: nothing in them is for us."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """One step at a time."""
+
+    outbox: Outbox
+    journal: Path
+    key: bytes
+    readers: Path
+    """The directory where the recorder learns what we still need."""
+    journals: Journals = field(init=False)
+    intake: Intake = field(init=False)
+    is_open: bool = field(default=False, init=False)
+    busy: bool = field(default=False, init=False)
+    """Whether there may be more to read at once."""
+    lag_s: float = field(default=0.0, init=False)
+    _marked_at: float = field(default=0.0, init=False)
+    _kept_at: float = field(default=0.0, init=False)
+    _said: dict[str, int] = field(default_factory=dict[str, int], init=False)
+
+    def begin(self, host: str) -> None:
+        """Take up where the last commit stopped.
+
+        Raises:
+            sqlite3.Error: the state cannot be used.
+        """
+        self.outbox.load(host)
+        self.journals = Journals(self.journal, self.key, self.outbox.progress, follows=_is_followed)
+        self.intake = Intake(self.outbox.served, dict(self.outbox.waiting))
+        self.is_open = True
+
+    def step(self, routes: Iterable[str], now: float) -> None:
+        """Read what is new, and keep what came of it. `routes`: those in force, whose leader is told of.
+
+        Raises:
+            sqlite3.Error: nothing of it is kept: `begin` again.
+            OSError: the journals cannot be read now.
+        """
+        self.busy = False
+        if self.outbox.is_full:
+            return
+        found = self.journals.poll(now, BYTES)
+        self.lag_s = self.journals.lag_s(now)
+        told = [(key.route, Told(None, self.lag_s, key, event)) for key, event in self._ready(found, now)]
+        if not 0 <= now - self._marked_at < MARK_S:
+            self._marked_at = now
+            told += [(route, Told(at, self.lag_s)) for route, at in self._watermarks(routes, now)]
+        changes, progress = self.intake.take_changes(), self.journals.progress()
+        is_late = progress != self.outbox.progress and not 0 <= now - self._kept_at < POSITION_S
+        if not (told or changes[0] or changes[1] or is_late):
+            return
+        self.is_open = False
+        self.outbox.commit(progress, changes, told)
+        self.is_open, self._kept_at, self.busy = True, now, bool(found)
+        self._say()
+
+    def _watermarks(self, routes: Iterable[str], now: float) -> Iterable[tuple[str, float]]:
+        oldest, open_at = self.intake.oldest_at(), self.journals.oldest_open_at()
+        for route in routes:
+            key = self.intake.speaks_to(route)
+            yield route, watermark(now, self.lag_s, (None if key is None else oldest.get(key), open_at))
+
+    def _ready(self, found: Iterable[Found], now: float) -> Iterable[Ready]:
+        for one in found:
+            match one:
+                case Exchange():
+                    yield from self.intake.exchange(one.meta, now)
+                case Note(table="comparisons"):
+                    row = _comparison(one.row)
+                    if row is not None:
+                        yield from self.intake.comparison(row, now)
+                case _:
+                    pass
+        yield from self.intake.overdue(now)
+
+    def _say(self) -> None:
+        """Tell the recorder what we need no longer.
+
+        Raises:
+            OSError: it keeps everything until we can.
+        """
+        first = {name: progress.safe.segment for name, progress in self.outbox.progress.items()}
+        if first != self._said:
+            readers.write(self.readers, "controller", readers.Reader(first, (OWN,)))
+            self._said = first
+
+
+def _is_followed(worker: str) -> bool:
+    return not worker.startswith(OWN)
+
+
+def _comparison(row: bytes) -> Comparison | None:
+    try:
+        return msgspec.msgpack.decode(row, type=Comparison)
+    except msgspec.MsgspecError:
+        return None  # the recorder counts it

@@ -1,0 +1,134 @@
+"""One route as its leader sees it: its rollout, the evidence of the stage it stands on, and how far each node is."""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from gateway.control.events.join import Told
+from gateway.control.state.port import Event
+from policies.evidence import Evidence
+from policies.review import Conditions, key_of, review
+from policies.rollout import STOPPED, Decision, Rollout, step
+from policies.rules import Rules
+from records.comparison import Observation
+
+ABSENT_S = 120.0
+"""A node that tells nothing for so long is waited for no longer: what it tells later is late."""
+CLOSINGS = 360
+"""In so many steps a conversation's silence passes: all open ones are looked through at each, and not at each tick."""
+LAG_S = 60.0
+"""While a node reads its journals later than this, nothing may be concluded."""
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """What a node told last."""
+
+    at: float
+    """When the leader heard it."""
+    watermark: float | None
+    lag_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """What is known of one route. Mutable: events are taken in, in the leader's order."""
+
+    rules: Rules
+    rollout: Rollout
+    version: int
+    """Of the stored rollout."""
+    evidence: Evidence
+    positions: dict[str, int] = field(default_factory=dict[str, int])
+    """Node -> the last event's number."""
+    seq: int = 0
+    """Observations made, in all attempts."""
+    heard: dict[str, Heard] = field(default_factory=dict[str, Heard])
+    last_order: str = ""
+    """The last order that was obeyed."""
+    elsewhere: int = 0
+    """Events of another stage or candidate: no evidence of this one."""
+    unreadable: int = 0
+    moved: bool = False
+    """Whether the evidence changed since it was last looked at."""
+    unshown: bool = False
+    """Whether it changed since it was last shown."""
+    _held: tuple[object, str] = (None, "")
+
+    def take(self, event: Event, now: float, leader_epoch: int) -> Observation | None:
+        """Take in what a node told. Returns the observation it made; None: it made none."""
+        self.positions[event.node] = event.number
+        try:
+            told = msgspec.json.decode(event.body, type=Told)
+        except msgspec.MsgspecError:
+            self.unreadable += 1
+            return None
+        before = self.heard.get(event.node)
+        at = told.watermark if told.watermark is not None or before is None else before.watermark
+        self.heard[event.node] = Heard(now, at, told.lag_s)
+        if told.event is None:
+            return None
+        if told.key != self.evidence.key or self.rollout.phase in STOPPED:
+            self.elsewhere += 1
+            return None
+        self.seq += 1
+        key = self.evidence.key
+        row = Observation(
+            seq=self.seq, observed_us=int(now * 1e6), route=key.route, candidate_key=key.candidate, attempt=key.attempt,
+            weight_ppm=key.weight_ppm, epoch=key.epoch, watermark=self.evidence.watermark_at,
+            event_json=msgspec.json.encode(told.event).decode(), held_json=self._held_json(), node=event.node,
+            leader_epoch=leader_epoch, number=event.number,
+        )  # fmt: skip
+        self.evidence.observe(told.event, self.rollout.held)
+        self.moved = self.unshown = True
+        return row
+
+    def advance(self, now: float) -> None:
+        """Close what is over, once all that was offered is taken in."""
+        at = self.watermark(now)
+        if at is not None:
+            closed = self.evidence.count("units")
+            self.evidence.advance(at - at % (self.rules.units.close_after_s / CLOSINGS))
+            if self.evidence.count("units") != closed:
+                self.moved = self.unshown = True
+
+    def watermark(self, now: float) -> float | None:
+        """What every node that is there has told of, all of it; None: not known."""
+        known = [heard.watermark for heard in self._present(now) if heard.watermark is not None]
+        return min(known, default=None)
+
+    def conditions(self, now: float) -> Conditions:
+        """What is known beside the evidence."""
+        present = {name: heard for name, heard in self.heard.items() if heard in self._present(now)}
+        at = self.watermark(now)
+        if at is None:
+            return Conditions(now, fault="no node has told what it reads")
+        late = max(present, key=lambda name: present[name].lag_s)
+        if present[late].lag_s > LAG_S:
+            return Conditions(at, fault=f"{late} reads its journals {present[late].lag_s:.0f} s late")
+        return Conditions(at)
+
+    def look(self, now: float, *, bounds: bool) -> Decision:
+        """What is to be done by the rules, on the evidence so far."""
+        results = review(self.evidence, self.rollout, now=now, seen=self.conditions(now), bounds=bounds)
+        return step(self.rollout, results, now=now)
+
+    def stand(self, rollout: Rollout) -> None:
+        """Go on from another state of the rollout: another stage, attempt or candidate has evidence of its own."""
+        self.rollout = rollout
+        if key_of(rollout) != self.evidence.key:
+            self.evidence = Evidence(key_of(rollout), self.rules, recent=self.evidence.recent)
+        self.moved = self.unshown = True
+
+    def judge_by(self, rules: Rules) -> None:
+        """Judge by other rules from now on; the caller has stored what they make of the rollout."""
+        self.rules = self.evidence.rules = rules
+
+    def _present(self, now: float) -> list[Heard]:
+        """The nodes that are there; if none is, all that ever were."""
+        there = [heard for heard in self.heard.values() if now - heard.at <= ABSENT_S]
+        return there or list(self.heard.values())
+
+    def _held_json(self) -> str:
+        if self._held[0] is not self.rollout.held:
+            self._held = (self.rollout.held, msgspec.json.encode(self.rollout.held).decode())
+        return self._held[1]

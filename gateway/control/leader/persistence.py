@@ -1,0 +1,105 @@
+"""How a leader's work is kept in the shared state: a rollout with its last decision, evidence with its positions."""
+
+import zlib
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.control.leader.evaluation import Evaluation, Heard
+from gateway.control.state.port import Decided, Snapshot, StateDownError, Stored
+from policies import evidence_codec as snapshot
+from policies.evidence import Evidence
+from policies.review import key_of
+from policies.rollout import Rollout
+from policies.rules import Rules
+
+PAGE_BYTES = 256 * 1024 * 1024
+"""The most that a snapshot may unfold to."""
+
+
+class _Last(msgspec.Struct):
+    """What stands beside the rollout's own fields: its last decision, should its writer die before it is told."""
+
+    decided: Decided | None = None
+    order: str = ""
+    """The last order that was obeyed, should its writer die before it is answered: nobody obeys twice."""
+
+
+class _Page(msgspec.Struct, frozen=True):
+    evidence: msgspec.Raw
+    heard: dict[str, Heard]
+    rules: Rules
+    """By which the evidence was gathered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A rollout as it was kept."""
+
+    rollout: Rollout
+    decided: Decided | None
+    order: str
+
+
+def rollout_bytes(rollout: Rollout, decided: Decided | None, order: str = "") -> bytes:
+    """JSON of the rollout, its last decision and order beside it."""
+    fields = msgspec.to_builtins(rollout, builtin_types=(bytes,))
+    return msgspec.json.encode({**fields, "decided": decided, "order": order})
+
+
+def read_rollout(stored: Stored) -> Found:
+    """What was kept.
+
+    Raises:
+        StateDownError: it is not of this version, or damaged.
+    """
+    try:
+        rollout = msgspec.json.decode(stored.rollout, type=Rollout)
+        last = msgspec.json.decode(stored.rollout, type=_Last)
+    except msgspec.MsgspecError as error:
+        raise StateDownError(
+            f"a rollout is damaged, or of another version: {error}. hint: does every node run the same version?"
+        ) from error
+    return Found(rollout, last.decided, last.order)
+
+
+def page(evaluation: Evaluation) -> Snapshot:
+    """The evidence, and how far each node's events are in it."""
+    kept = _Page(msgspec.Raw(snapshot.encode(evaluation.evidence)), evaluation.heard, evaluation.rules)
+    return Snapshot(zlib.compress(msgspec.json.encode(kept), 1), dict(evaluation.positions), evaluation.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfolded:
+    """A snapshot, read."""
+
+    evidence: Evidence
+    rules: Rules
+    """By which it was gathered."""
+    heard: dict[str, Heard]
+
+
+def unfold(kept: Snapshot) -> Unfolded | None:
+    """What a snapshot holds; None: it cannot be read, and `crossfade rebuild` makes it again."""
+    try:
+        read = msgspec.json.decode(zlib.decompressobj().decompress(kept.evidence, PAGE_BYTES), type=_Page)
+        return Unfolded(snapshot.decode(bytes(read.evidence), read.rules), read.rules, read.heard)
+    except (zlib.error, msgspec.MsgspecError, snapshot.SnapshotError):
+        return None
+
+
+def evaluation(rules: Rules, rollout: Rollout, version: int, kept: Snapshot | None, now: float) -> Evaluation:
+    """Go on from what was kept, under the rules it was gathered by; evidence of another stage is begun afresh."""
+    found = Evaluation(rules, rollout, version, Evidence(key_of(rollout), rules))
+    if kept is None:
+        return found
+    found.positions, found.seq = dict(kept.positions), kept.seq
+    read = unfold(kept)
+    if read is None:
+        return found
+    found.heard = {name: msgspec.structs.replace(heard, at=now) for name, heard in read.heard.items()}
+    if read.evidence.key == found.evidence.key:
+        found.evidence, found.rules = read.evidence, read.rules
+    else:
+        found.evidence.recent = read.evidence.recent
+    return found

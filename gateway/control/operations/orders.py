@@ -1,0 +1,124 @@
+"""An operator's word: given to the leader through the shared state, and for a rollback also done without any leader.
+
+The leader takes an order as `policies.rollout.command` says. Nobody but the leader may raise a weight; so a promotion
+that nobody answers is withdrawn, and a rollback that nobody answers is made here: any node may lower.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.control.leader.announce import decision_id
+from gateway.control.leader.persistence import read_rollout, rollout_bytes
+from gateway.control.state.port import Answered, Decided, Order, SharedState, StateDownError, Stored
+from policies import explain, rollout
+from policies.review import Conditions
+from policies.rollout import Decision
+from policies.terms import Verb
+
+ROLLBACK_S = 2.0
+"""How long a rollback waits for the leader before it is made here."""
+ANSWER_S = 5.0
+"""How long any other order waits before it is withdrawn."""
+POLL_S = 0.05
+TRIES = 5
+MAX_REASON = 1000
+"""Characters of a reason that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How an operator's call reads time and waits."""
+
+    wall: Callable[[], float]
+    monotonic: Callable[[], float]
+    pause: Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Operated:
+    """What became of an order."""
+
+    outcome: Literal["taken", "refused", "withdrawn", "waiting"]
+    text: str
+    alone: bool = False
+    """Whether it was done here, without a leader."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it was taken."""
+        return self.outcome == "taken"
+
+
+def order_of(name: str, route: str, verb: Verb, *, by: str, reason: str, now: float) -> Order:
+    """The order, its reason cut to what is kept."""
+    return Order(name, route, verb.value, by, reason[:MAX_REASON], now)
+
+
+def operate(state: SharedState, order: Order, clock: Clock, *, version: str) -> Operated:
+    """Give the order and see what becomes of it.
+
+    Raises:
+        StateDownError: the shared state cannot be used; the order may have been taken or not.
+    """
+    state.order(order)
+    is_rollback = order.verb == Verb.ROLLBACK
+    answered = _wait(state, order, clock, ROLLBACK_S if is_rollback else ANSWER_S)
+    if answered is not None:
+        return Operated("taken" if answered.taken else "refused", answered.text)
+    if is_rollback:
+        return _roll_back(state, order, clock.wall(), version)
+    state.answer(Answered(order.id, taken=False, text="withdrawn: no leader answered"))
+    late = state.answered(order.id)  # the first answer counts: it may be the leader's after all
+    if late is not None and late.taken:
+        return Operated("taken", late.text)
+    return Operated(
+        "withdrawn",
+        f"no leader answered within {ANSWER_S:g} s, so the order is withdrawn. hint: `crossfade status` says who "
+        "leads; `rollback` and `kill` need no leader",
+    )
+
+
+def _wait(state: SharedState, order: Order, clock: Clock, wait_s: float) -> Answered | None:
+    until = clock.monotonic() + wait_s
+    while (answered := state.answered(order.id)) is None:
+        if clock.monotonic() >= until:
+            return None
+        clock.pause(POLL_S)
+    return answered
+
+
+def _roll_back(state: SharedState, order: Order, now: float, version: str) -> Operated:
+    """Lower the weight to none without a leader."""
+    for _ in range(TRIES):
+        kept = state.rollouts().get(order.route)
+        if kept is None:
+            return _answer(state, order, Operated("refused", f"there is no rollout of {order.route!r}", alone=True))
+        before = read_rollout(kept).rollout
+        decision = rollout.command(before, Verb.ROLLBACK, now=now, by=order.by, reason=order.reason)
+        if decision.refused:
+            return _answer(state, order, Operated("refused", decision.reason, alone=True))
+        after, text = decision.rollout, explain.text(decision)
+        # The next leader finds the decision beside the rollout, and tells it: records, webhooks and all.
+        content = rollout_bytes(after, _decided(order, decision, kept.version + 1, text, version))
+        new = Stored(kept.version + 1, kept.epoch, after.weight_ppm, content, now, order.by)
+        if new.weight_ppm >= kept.weight_ppm:
+            said = "no leader answered, and there is no traffic to take back: the next leader will see the order"
+            return Operated("waiting", said, alone=True)
+        if state.lower(order.route, new, expected=kept.version):
+            return _answer(state, order, Operated("taken", text, alone=True))
+    raise StateDownError("others wrote the rollout each time. hint: try again, or use `crossfade kill`")
+
+
+def _answer(state: SharedState, order: Order, operated: Operated) -> Operated:
+    """Tell a leader that comes later that the order is done with."""
+    state.answer(Answered(order.id, taken=operated.done, text=operated.text))
+    return operated
+
+
+def _decided(order: Order, decision: Decision, number: int, text: str, version: str) -> Decided:
+    """The decision as the leader would tell it."""
+    word = explain.Order(Verb(order.verb), order.by, order.reason)
+    record = explain.encode(explain.Record(version, decision, Conditions(), order=word))
+    name = decision_id(decision, number)
+    return Decided(name, decision.at, order.route, str(decision.move), str(decision.outcome), text, record)

@@ -1,0 +1,73 @@
+"""From a policy file's text to what is done by it: the data plane's route, at weight 0, and the controller's terms."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gateway.config import policy_file as policy_text
+from gateway.config.yaml_file import Problem, YamlFileError
+from gateway.control.publish.policy_folder import Compiled, PolicyTextError
+from gateway.control.publish.policy_terms import Terms
+from policies import compile as compiling
+from policies.compile import Surroundings
+from policies.matching import ROUTABLE
+from policies.routing import Route
+from policies.schema import Policy
+from shadow.plan import ShadowRoute
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyReader:
+    """Reads policies for one set of settings."""
+
+    surroundings: Surroundings
+    folder: str = ""
+    """Where they lie: rubrics, schemas and scorers are named from there."""
+
+    def compile(self, text: str, name: str) -> Compiled:
+        """What a file says; its weight is for the rollout's state to say, and 0 until then.
+
+        Raises:
+            PolicyTextError: it cannot be used.
+        """
+        try:
+            loaded = policy_text.read(text, name, self.surroundings)
+            known = policy_text.with_judge(self.surroundings, loaded, Path(self.folder))
+        except YamlFileError as error:
+            raise PolicyTextError("; ".join(_line(problem) for problem in error.problems)) from error
+        policy = loaded.policy
+        route = compiling.route(policy, weight_ppm=0)
+        terms = self._terms(policy, route, known, hashlib.sha256(text.encode()).hexdigest())
+        warnings = tuple(_line(problem) for problem in loaded.warnings)
+        return Compiled(policy.priority, route, warnings, terms, compiling.votes_window_s(policy))
+
+    def _terms(self, policy: Policy, route: Route, known: Surroundings, sha256: str) -> Terms:
+        rules = compiling.decision_rules(policy, known)
+        return Terms(rules, policy.mode, sha256, self._shadow(policy, route, rules.key.digest), policy.notify)
+
+    def _shadow(self, policy: Policy, route: Route, candidate_key: str) -> ShadowRoute:
+        shadow, baseline = policy.shadow, self.surroundings.upstreams.get(policy.baseline.upstream)
+        can_ask_again = baseline is not None and baseline.has_background_key
+        return ShadowRoute(
+            route=policy.route,
+            candidate_key=candidate_key,
+            path=policy.match.path or ROUTABLE,
+            baseline=route.baseline,
+            candidate=route.candidate or route.baseline,
+            sample_ppm=shadow.sample,
+            reverse_ppm=0,
+            noise_ppm=shadow.noise_floor if can_ask_again else 0,
+            max_in_flight=shadow.max_in_flight,
+            queue=shadow.queue,
+            budget_usd_per_day=shadow.budget,
+            engine_waiting=shadow.pause_when.engine_waiting,
+            compare=tuple({each.name: each.options.model_dump(mode="json")} for each in policy.compare),
+            metric=compiling.quality_metric(policy) or "",
+            folder=self.folder,
+            salt=route.assign.salt or policy.route,
+        )
+
+
+def _line(problem: Problem) -> str:
+    """A problem in one line of a log: without the file's own text."""
+    return str(replace(problem, source="")).replace("\n    hint: ", ". hint: ")

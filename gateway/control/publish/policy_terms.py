@@ -1,0 +1,21 @@
+"""What a policy file says to the control plane, beside the route it gives to the data plane."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from policies.rules import Rules
+from policies.schema import Webhook
+from shadow.plan import ShadowRoute
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """One policy file, as the controller goes by it."""
+
+    rules: Rules
+    mode: Literal["observe", "apply", "bypass"]
+    policy_sha256: str
+    """Of the file's text: evidence files carry it."""
+    shadow: ShadowRoute
+    """The shadow's part, but for what the stage says: nothing is reversed."""
+    webhooks: tuple[Webhook, ...] = ()

@@ -1,0 +1,61 @@
+"""From policies and rollouts to what is published: each route's weight, what it serves, and the shadow's plan. Pure.
+
+Rules:
+1. A weight is the stored rollout's, of the very candidate in the policy; without one it is 0. Weight 0 means none.
+2. Where the policy in force allows less than the stored rollout has, less is published: any node may lower.
+3. While the shared state cannot be read, a weight is only ever lowered.
+4. An exchange is evidence only where the published weight is the rollout's own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.control.events.join import Lot, Served
+from gateway.control.publish.policy_terms import Terms
+from policies.review import key_of
+from policies.rollout import STOPPED, Rollout, revise
+from policies.routing import PPM, Route
+from shadow.plan import ShadowPlan, ShadowRoute
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What follows for one route."""
+
+    route: Route
+    served: Served | None
+    """None: what is served now is evidence of nothing."""
+    shadow: ShadowRoute | None
+    """None: nobody is asked in the background."""
+    is_promoted: bool = False
+    """Whether the candidate holds 100 %, but for what is held back."""
+
+
+def weigh(route: Route, terms: Terms | None, rollout: Rollout | None, *, most_ppm: int, nodes: int) -> Weighed:
+    """One route with its weight. `most_ppm`: no more than this; `nodes`: how many share a budget."""
+    if terms is None or rollout is None or rollout.key != terms.rules.key:
+        return Weighed(msgspec.structs.replace(route, weight_ppm=0), None, None)
+    allowed = revise(rollout, terms.rules, now=0.0).rollout.weight_ppm
+    weight_ppm = min(rollout.weight_ppm, allowed, most_ppm)
+    route = msgspec.structs.replace(route, weight_ppm=weight_ppm)
+    if rollout.phase in STOPPED or terms.mode == "bypass":
+        return Weighed(route, None, None)
+    reverse_ppm, plan = rollout.at.reverse_shadow_ppm, terms.shadow
+    plan = msgspec.structs.replace(
+        plan, reverse_ppm=reverse_ppm, budget_usd_per_day=plan.budget_usd_per_day / max(1, nodes)
+    )
+    lot = Lot(plan.sample_ppm, reverse_ppm, plan.noise_ppm, plan.salt)
+    served = Served(key_of(rollout), lot) if weight_ppm == rollout.weight_ppm else None
+    return Weighed(route, served, plan, is_promoted=weight_ppm > 0 and rollout.at.weight_ppm == PPM)
+
+
+def served_of(weighed: Mapping[str, Weighed]) -> dict[str, Served]:
+    """What each route serves."""
+    return {name: each.served for name, each in weighed.items() if each.served is not None}
+
+
+def plan_of(weighed: Mapping[str, Weighed]) -> ShadowPlan:
+    """What the shadow is told."""
+    return ShadowPlan(tuple(each.shadow for each in weighed.values() if each.shadow is not None))

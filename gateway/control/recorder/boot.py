@@ -1,0 +1,46 @@
+"""What the supervisor hands to the recorder: one JSON object on an inherited pipe, like `gateway.proxy.boot`."""
+
+import msgspec
+
+from gateway.control.prices import PriceOverride
+
+
+class RecorderBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The recorder's start."""
+
+    journal: str
+    """Path of the journal directory (of all workers)."""
+    journal_key: str
+    """Hex, 32 bytes."""
+    pepper: str
+    """Hex, 32 bytes: users are kept as HMACs under it."""
+    records: str
+    exposition: str
+    """Where it writes its part of /metrics."""
+    routing: str
+    """Path of the routing table: which upstream is whose, for prices; it may be missing."""
+    readers: str
+    """Path of the directory where others say how far they have read the journals."""
+    prices: tuple[PriceOverride, ...] = ()
+    redact: tuple[str, ...] = ("email", "phone", "card", "iban", "secret")
+    sample_ppm: int = 1_000_000
+    """Share of exchanges whose bodies are kept; all keep their row."""
+    retention_s: float = 90 * 24 * 3600.0
+    journal_retention_s: float = 3600.0
+    honor_store_false: bool = True
+    ready_fd: int = -1
+    """It writes one byte to it when it has taken up where it stopped."""
+
+
+def encode(boot: RecorderBoot) -> bytes:
+    """The bytes for the pipe."""
+    return msgspec.json.encode(boot)
+
+
+def decode(data: bytes) -> RecorderBoot:
+    """What the supervisor wrote.
+
+    Raises:
+        msgspec.MsgspecError: not a RecorderBoot: supervisor and recorder are of two versions.
+    """
+    return msgspec.json.decode(data, type=RecorderBoot)

@@ -1,0 +1,63 @@
+"""How rows are made of exchanges here: by which prices, redacted how. The recorder and the shadow share it."""
+
+from typing import Protocol
+
+from gateway.control.prices import PriceOverride
+from policies import routing
+from records.pricing import Override, PriceBook
+from records.record_maker import Maker, RoutePrices
+from records.redact import Redactor, kinds_of
+
+
+class Terms(Protocol):
+    """What a process was told at its start."""
+
+    @property
+    def pepper(self) -> str:
+        """Hex: users are kept as HMACs under it."""
+        ...
+
+    @property
+    def prices(self) -> tuple[PriceOverride, ...]:
+        """What the book does not know, or has wrong."""
+        ...
+
+    @property
+    def redact(self) -> tuple[str, ...]:
+        """What is replaced."""
+        ...
+
+    @property
+    def sample_ppm(self) -> int:
+        """Share of exchanges whose bodies are kept."""
+        ...
+
+    @property
+    def honor_store_false(self) -> bool:
+        """Whether `store: false` keeps an exchange out of datasets."""
+        ...
+
+
+def maker_for(terms: Terms, table: routing.Table | None) -> Maker:
+    """The maker of rows; without a table nobody's prices are known but the overrides'."""
+    overrides = tuple(
+        Override(one.upstream, one.model, one.prompt_usd, one.completion_usd, one.cached_usd, one.cache_write_usd)
+        for one in terms.prices
+    )
+    urls = {upstream.name: upstream.base_url for upstream in table.upstreams} if table else {}
+    return Maker(
+        pepper=bytes.fromhex(terms.pepper),
+        redactor=Redactor(kinds_of(terms.redact)),
+        prices=PriceBook(urls, overrides),
+        route_prices=_route_prices(table) if table else {},
+        sample_ppm=terms.sample_ppm,
+        honor_store_false=terms.honor_store_false,
+    )
+
+
+def _route_prices(table: routing.Table) -> dict[str, RoutePrices]:
+    found = {"": RoutePrices(table.default_upstream)}
+    for route in table.routes:
+        candidate = route.candidate.model if route.candidate is not None else None
+        found[route.name] = RoutePrices(route.baseline.upstream, route.baseline.model, candidate)
+    return found

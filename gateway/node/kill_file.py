@@ -1,0 +1,36 @@
+"""The kill file: while it is there, every worker serves the baseline only. It needs nothing else to be alive."""
+
+import contextlib
+import json
+import os
+
+from gateway.node.datadir import DataDir
+
+
+def set_kill(data: DataDir, *, reason: str, now: float) -> bool:
+    """Make the kill file. Returns whether it was not there before.
+
+    Raises:
+        OSError: it could not be made.
+    """
+    try:
+        fd = os.open(data.kill, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(fd, "wb") as file, contextlib.suppress(OSError):
+        # That it is there is what counts; a full disk may keep why to itself.
+        file.write(json.dumps({"at": now, "reason": reason}).encode() + b"\n")
+    return True
+
+
+def clear_kill(data: DataDir) -> bool:
+    """Take the kill file away. Returns whether it was there.
+
+    Raises:
+        OSError: it could not be taken away.
+    """
+    try:
+        data.kill.unlink()
+    except FileNotFoundError:
+        return False
+    return True

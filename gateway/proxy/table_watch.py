@@ -1,0 +1,125 @@
+"""What a worker serves from: a routing table made ready, the kill file and the lease, watched by polling.
+
+Polling two paths costs microseconds and needs no file-system event that a crash or an overlay could swallow.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from gateway.transport.upstreams import Destination, UpstreamError, make_ready
+from policies import routing
+
+POLL_S = 0.2
+ROUTED_PATHS = frozenset(("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings"))
+"""The paths whose bodies are read; all others pass as they are."""
+_BINARY = (b"audio/", b"image/", b"video/", b"application/octet-stream", b"application/zip", b"multipart/")
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """One routing table, made ready."""
+
+    table: routing.Table
+    destinations: Mapping[str, Destination]
+    default: Destination
+
+    def reads(self, method: bytes, path: str) -> bool:
+        """Whether a request's body has to be read before it is known where it goes."""
+        return bool(self.table.routes) and method == b"POST" and path in ROUTED_PATHS
+
+    def kept_bytes(self, kind: bytes | None) -> int:
+        """How much of a body of this content type is kept; 0: its hash alone."""
+        capture = self.table.capture
+        binary = kind is not None and capture.binary == "hash_only" and kind.lower().startswith(_BINARY)
+        return 0 if binary else capture.max_body_bytes
+
+
+def ready(table: routing.Table, environment: Mapping[str, str]) -> Serving:
+    """`table`, made ready.
+
+    Raises:
+        UpstreamError: an upstream's key or CA cannot be read.
+    """
+    passes = table.keys_mode == "passthrough"
+    destinations = make_ready(table.upstreams, environment, pass_credentials=passes)
+    return Serving(table, destinations, destinations[table.default_upstream])
+
+
+class Watch:
+    """Follows the routing table and the kill file."""
+
+    def __init__(self, routing_path: Path, kill_path: Path, environment: Mapping[str, str]) -> None:
+        self._routing_path = routing_path
+        self._kill_path = kill_path
+        self._environment = environment
+        self._stamp: tuple[int, int, int] | None = None
+        self._renewed_at = 0.0
+        self._seen_s = 0.0
+        self._age_then_s = 0.0
+        self.serving: Serving | None = None
+        self.killed = False
+        self._unwritten = False
+        """We were told to write the kill file and the disk did not take it: we stay killed without it."""
+        self.problem = ""
+        """Why the newest file is not in use; empty: it is."""
+
+    def kill(self) -> None:
+        """Write the kill file ourselves."""
+        self.killed = True
+        try:
+            self._kill_path.touch()
+        except OSError:
+            self._unwritten = True
+
+    def poll(self, *, wall: Callable[[], float], now: float) -> bool:
+        """Look again; True if the table's meaning changed. `now`: monotonic seconds."""
+        self.killed = self._unwritten or os.path.exists(self._kill_path)
+        try:
+            found = os.stat(self._routing_path)
+        except OSError:
+            return False  # the last good table stays; its lease runs
+        stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        try:
+            table = routing.decode(self._routing_path.read_bytes())
+            changed = self._take(table)
+        except (OSError, routing.RoutingError, UpstreamError) as error:
+            self.problem = str(error)
+            return False
+        self.problem = ""
+        if table.lease.renewed_at > self._renewed_at:
+            self._renewed_at = table.lease.renewed_at
+            self._seen_s = now
+            # Its age when we first saw it, by the wall clock; from then on by ours, which nobody can set.
+            self._age_then_s = max(0.0, wall() - table.lease.renewed_at)
+        return changed
+
+    def _take(self, table: routing.Table) -> bool:
+        """Serve from `table`; True if it says anything new but a renewed lease.
+
+        Raises:
+            UpstreamError: it cannot be made ready.
+        """
+        old = self.serving
+        if old is not None and msgspec.structs.replace(table, lease=old.table.lease) == old.table:
+            self.serving = Serving(table, old.destinations, old.default)
+            return False
+        self.serving = ready(table, self._environment)
+        return True
+
+    def lease_age_s(self, now: float) -> float:
+        """Seconds since the control plane last vouched for the table."""
+        return self._age_then_s + now - self._seen_s
+
+    def candidate_allowed(self, now: float) -> bool:
+        """Whether the lease lets a candidate answer (the dead man's switch)."""
+        if self.serving is None:
+            return False
+        lease = self.serving.table.lease
+        return lease.on_expiry == "keep" or self.lease_age_s(now) <= lease.grace_s

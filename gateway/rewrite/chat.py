@@ -1,0 +1,289 @@
+"""Chat completions and legacy completions in the frontier's shape, whole or in chunks.
+
+The shapes are the allow-list: a field that OpenAI does not have is not decoded, and so is gone.
+Source: wire.md B5 in words; OpenAI's published answers; vLLM 0.32 and 0.33 as observed.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from gateway import errors
+from gateway.rewrite.problem import Failure, classify_event
+from gateway.rewrite.shapes import Answer, Asked, Choice, Turn, Usage
+from gateway.rewrite.surface import UNREADABLE
+from policies.assignment import CANDIDATE_CALL_PREFIX
+from policies.routing import Variant
+
+BROKEN: Final = "The model's answer broke off before its end. What came so far is not complete: send the request again."
+_CALL_ID_CHARS: Final = 40
+"""OpenAI refuses longer tool call ids, and a conversation may go back to it."""
+_HELD_BYTES: Final = 64 * 1024
+"""Blank content kept back at most, until it is known whether a tool call follows."""
+_NO_PROMPT_DETAILS: Final = msgspec.Raw(b'{"cached_tokens":0,"audio_tokens":0}')
+_NO_COMPLETION_DETAILS: Final = msgspec.Raw(
+    b'{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}'
+)
+_FINISH: Final = {"repetition": "length", "end_turn": "stop", "eos": "stop"}
+_BROKEN: Final = frozenset({"abort", "error"})
+
+
+_ANSWER: Final = msgspec.json.Decoder(Answer)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class _Progress:
+    """How far one choice of a stream has come."""
+
+    __slots__ = ("begun", "called", "finished", "held", "spoke")
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.spoke = False
+        self.called = False
+        self.finished = False
+        self.held = b""
+
+    def is_decided(self) -> bool:
+        """Whether blank content may be shown: it is an answer's, not a tool call's preamble."""
+        return self.spoke or self.called or self.finished or len(self.held) > _HELD_BYTES
+
+
+class ChatStream:
+    """The chunks of one answer. `take` is given one event's data at a time, and gives the events for the app."""
+
+    def __init__(self, asked: Asked, variant: Variant) -> None:
+        self.begun = False
+        """The first real token has come."""
+        self.done = False
+        """The answer has ended as it should."""
+        self.failure: Failure | None = None
+        self.usage: Usage | None = None
+        self._asked = asked
+        self._model = asked.model if variant.report_model == "requested" else None
+        self._choices: dict[int, _Progress] = {}
+        self._last: Answer | None = None
+
+    def take(self, data: bytes) -> bytes:
+        """The app's events for one event's `data`. Sets `failure` instead where the engine broke."""
+        if data == b"[DONE]":
+            return self._end()
+        try:
+            answer = _ANSWER.decode(data)
+        except UNREADABLE:
+            self.failure = Failure("failure", "malformed")
+            return b""
+        if not _is_null(answer.error):
+            self.failure = classify_event(data) or Failure("failure", "error_event")
+            return b""
+        answer.error = UNSET
+        if answer.usage:
+            self.usage = answer.usage
+        answer.usage = None if self._asked.include_usage else UNSET
+        _dress(answer, self._asked, self._model)
+        self._last = answer
+        if not answer.choices:
+            return b""
+        return self._advance(answer)
+
+    def cut(self) -> bytes:
+        """The upstream's body has ended: what is still to be said, or a `failure` if that was too early."""
+        if self.done or self.failure:
+            return b""
+        return self._end()
+
+    def broken(self) -> bytes:
+        """The event that says that the answer broke off: without [DONE], and with nothing after it."""
+        return b"data: %b\n\n" % errors.body("upstream_broken", message=BROKEN)
+
+    def _advance(self, answer: Answer) -> bytes:
+        """The chunk as the app gets it, or nothing where it says nothing, or not yet."""
+        shown = [choice for choice in answer.choices if self._shows(choice)]
+        if self.failure or not shown:
+            return b""
+        answer.choices = shown
+        event = b"data: %b\n\n" % _encode(answer)
+        progress = self._choices[shown[0].index]
+        if self._asked.tools and _is_blank(shown[0]) and not progress.is_decided():
+            progress.held += event
+            return b""
+        held, progress.held = progress.held, b""
+        return held + event
+
+    def _shows(self, choice: Choice) -> bool:
+        """Bring one choice's part into shape; False: nothing in it is for the app."""
+        progress = self._choices.get(choice.index)
+        if progress is None:
+            progress = self._choices[choice.index] = _Progress()
+        if choice.finish_reason in _BROKEN:
+            self.failure = Failure("failure", "aborted")
+            return False
+        says = choice.finish_reason is not None
+        turn = choice.delta
+        if isinstance(turn, Turn):
+            self.begun = self.begun or bool(turn.reasoning or turn.reasoning_content)
+            _trim(turn)
+            # A role alone is not shown where a tool call may follow: beside one, OpenAI's content is null, not "".
+            says = self._hears(turn, progress) or says or not (progress.begun or self._asked.tools)
+            if says:
+                _introduce(turn, progress)
+        elif choice.text:
+            self.begun = progress.spoke = says = True
+        if choice.finish_reason is not None:
+            self.begun = progress.finished = True
+            choice.finish_reason = _finish(choice.finish_reason, self._asked, called=progress.called)
+        return says
+
+    def _hears(self, turn: Turn, progress: _Progress) -> bool:
+        """Whether a delta says anything."""
+        says = False
+        if turn.tool_calls:
+            progress.called = self.begun = says = True
+            if progress.held:
+                progress.held = b""
+                progress.begun = False  # what was kept back was this choice's first
+        if isinstance(turn.content, str) and turn.content:
+            blank = not turn.content.strip()
+            if blank and progress.called:
+                turn.content = UNSET
+            else:
+                says = True
+                progress.spoke = progress.spoke or not blank
+                self.begun = self.begun or not blank or not self._asked.tools
+        if turn.refusal or turn.audio is not UNSET or turn.function_call is not UNSET:
+            self.begun = says = True
+        return says
+
+    def _end(self) -> bytes:
+        """The usage if it was asked for, and the one [DONE]; a failure if a choice has no end."""
+        if self._last is None or not self._choices or not all(one.finished for one in self._choices.values()):
+            self.failure = Failure("failure", "truncated" if self.begun else "empty")
+            return b""
+        self.done = True
+        tail = b"data: [DONE]\n\n"
+        if self._asked.include_usage and self.usage is not None:
+            self._last.choices = []
+            self._last.usage = _fill(self.usage, self._asked)
+            tail = b"data: %b\n\n%b" % (_encode(self._last), tail)
+        return tail
+
+
+def adapt_whole(body: bytes, asked: Asked, variant: Variant) -> bytes | Failure:
+    """One whole answer in the frontier's shape, or why it is none."""
+    try:
+        answer = _ANSWER.decode(body)
+    except UNREADABLE:
+        return Failure("failure", "malformed")
+    if not _is_null(answer.error):
+        return classify_event(body) or Failure("failure", "error_event")
+    answer.error = UNSET
+    if not answer.choices:
+        return Failure("failure", "empty")
+    for choice in answer.choices:
+        if choice.finish_reason is None or choice.finish_reason in _BROKEN:
+            return Failure("failure", "aborted")
+        _finish_choice(choice, asked)
+    _dress(answer, asked, asked.model if variant.report_model == "requested" else None)
+    if answer.usage:
+        answer.usage = _fill(answer.usage, asked)
+    return _encode(answer)
+
+
+def call_id(found: str) -> str:
+    """A tool call's id that says who made it, so that its tool loop stays there."""
+    if found.startswith(CANDIDATE_CALL_PREFIX):
+        return found
+    tail = found.removeprefix("call_").removeprefix("chatcmpl-tool-")
+    return CANDIDATE_CALL_PREFIX + tail[-(_CALL_ID_CHARS - len(CANDIDATE_CALL_PREFIX)) :]
+
+
+def _finish_choice(choice: Choice, asked: Asked) -> None:
+    """Bring one whole choice into shape."""
+    message = choice.message
+    called = False
+    if isinstance(message, Turn):
+        _trim(message)
+        message.refusal = message.refusal or None
+        called = bool(message.tool_calls)
+        if called and not (isinstance(message.content, str) and message.content.strip()):
+            message.content = None
+        for call in message.tool_calls or ():
+            call.index = UNSET
+    choice.finish_reason = _finish(choice.finish_reason or "", asked, called=called)
+
+
+def _introduce(turn: Turn, progress: _Progress) -> None:
+    """Give a choice's first delta its role and content, and later ones none they do not need."""
+    if progress.begun:
+        turn.role = UNSET
+        turn.content = UNSET if turn.content is None else turn.content
+        return
+    progress.begun = True
+    turn.role = "assistant"
+    turn.refusal = turn.refusal or None
+    if not (isinstance(turn.content, str) and (turn.content or not progress.called)):
+        turn.content = None if progress.called else ""
+
+
+def _trim(turn: Turn) -> None:
+    """Take out what OpenAI would not say, and sign the tool calls."""
+    turn.reasoning = turn.reasoning_content = UNSET
+    if _is_null(turn.annotations):
+        turn.annotations = UNSET
+    if _is_null(turn.audio):
+        turn.audio = UNSET
+    if _is_null(turn.function_call):
+        turn.function_call = UNSET
+    if not turn.tool_calls:
+        turn.tool_calls = UNSET
+        return
+    for call in turn.tool_calls:
+        call.id = call_id(call.id) if call.id else UNSET
+        call.type = call.type or UNSET
+        if call.function:
+            call.function.name = call.function.name or UNSET
+            if call.function.name and not call.function.arguments:
+                call.function.arguments = ""  # vLLM's first fragment has none
+
+
+def _dress(answer: Answer, asked: Asked, model: str | None) -> None:
+    """The outermost fields, the same in an answer and in each of its chunks."""
+    if model is not None:
+        answer.model = model
+    prefix = "chatcmpl-" if asked.surface == "chat" else "cmpl-"
+    if not answer.id.startswith(prefix):
+        answer.id = prefix + answer.id
+    if asked.surface == "chat":
+        answer.object = "chat.completion.chunk" if asked.stream else "chat.completion"
+    else:
+        answer.object = "text_completion"
+    answer.service_tier = "default" if asked.service_tier else UNSET
+    if not (answer.system_fingerprint or "").startswith("fp_"):
+        answer.system_fingerprint = None
+
+
+def _finish(reason: str, asked: Asked, *, called: bool) -> str:
+    reason = _FINISH.get(reason, reason)
+    if called and reason in {"stop", "tool_calls"}:
+        return "stop" if asked.named_tool else "tool_calls"
+    return reason
+
+
+def _fill(usage: Usage, asked: Asked) -> Usage:
+    """The usage with the details that a chat answer of OpenAI always has."""
+    if asked.surface == "chat":
+        if _is_null(usage.prompt_tokens_details):
+            usage.prompt_tokens_details = _NO_PROMPT_DETAILS
+        if _is_null(usage.completion_tokens_details):
+            usage.completion_tokens_details = _NO_COMPLETION_DETAILS
+    return usage
+
+
+def _is_blank(choice: Choice) -> bool:
+    turn = choice.delta
+    return isinstance(turn, Turn) and isinstance(turn.content, str) and bool(turn.content) and not turn.content.strip()
+
+
+def _is_null(raw: msgspec.Raw | UnsetType) -> bool:
+    return raw is UNSET or bytes(raw) == b"null"

@@ -1,0 +1,110 @@
+"""Why a candidate did not answer: which kind of failure an upstream's error is.
+
+The app sees none of them before the first byte (the baseline answers instead); the kind decides what they count for.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from gateway.rewrite.surface import UNREADABLE
+
+Kind = Literal[
+    "capability",  # this request is beyond the candidate: a miss, not an outage
+    "key",  # the candidate's upstream does not take our key: an operator's mistake, never the app's
+    "overload",  # it sheds: back off
+    "failure",  # it is broken
+]
+
+Reason = Literal[
+    "context_length",
+    "invalid_request",
+    "too_large",
+    "key_refused",
+    "overloaded",
+    "not_found",
+    "timeout",
+    "server_error",
+    "redirect",
+    "error_event",
+    "aborted",
+    "malformed",
+    "truncated",
+    "empty",
+]
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """What went wrong at a candidate. `reason` is of a closed list, never the upstream's own words."""
+
+    kind: Kind
+    reason: Reason
+
+
+_BY_STATUS: dict[int, Failure] = {
+    401: Failure("key", "key_refused"),
+    403: Failure("key", "key_refused"),
+    404: Failure("failure", "not_found"),  # the model or the path is not there: no request will do better
+    408: Failure("failure", "timeout"),
+    413: Failure("capability", "too_large"),
+    429: Failure("overload", "overloaded"),
+    503: Failure("overload", "overloaded"),
+    504: Failure("failure", "timeout"),
+}
+
+_CONTEXT_LENGTH = (
+    "context_length_exceeded",
+    "maximum context length",
+    "maximum model length",
+    "max_model_len",
+    "context window",
+    "is longer than the maximum",
+)
+
+
+class _Problem(msgspec.Struct):
+    code: str | int | float | None = None
+    message: str = ""
+    type: str | None = None
+
+
+class _Envelope(msgspec.Struct):
+    error: _Problem | str | None = None
+    message: str = ""
+    code: str | int | float | None = None
+    """vLLM before 0.10 and some proxies put the fields at the top."""
+
+
+def classify(status: int, body: bytes) -> Failure:
+    """What a candidate's answer with `status` (not 2xx) and `body` means."""
+    if found := _BY_STATUS.get(status):
+        return found
+    if 300 <= status < 400:
+        return Failure("failure", "redirect")
+    if 400 <= status < 500:
+        return Failure("capability", "context_length" if _speaks_of_length(body) else "invalid_request")
+    return Failure("failure", "server_error")
+
+
+def classify_event(data: bytes) -> Failure | None:
+    """What an error event in a stream that began with 200 means; None: `data` is no error."""
+    try:
+        envelope = msgspec.json.decode(data, type=_Envelope)
+    except UNREADABLE:
+        return None
+    if envelope.error is None:
+        return None
+    status = envelope.error.code if isinstance(envelope.error, _Problem) else None
+    if isinstance(status, int) and status >= 400:
+        return classify(status, data)
+    return Failure("failure", "error_event")
+
+
+def _speaks_of_length(body: bytes) -> bool:
+    try:
+        envelope = msgspec.json.decode(body, type=_Envelope)
+    except UNREADABLE:
+        return False
+    problem = envelope.error if isinstance(envelope.error, _Problem) else _Problem(envelope.code, envelope.message)
+    text = f"{problem.code} {problem.message}".lower()
+    return any(phrase in text for phrase in _CONTEXT_LENGTH)

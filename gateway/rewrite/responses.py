@@ -1,0 +1,120 @@
+"""Responses in the frontier's shape: events keep their names, order and numbers; deltas keep their bytes.
+
+Only events that carry the whole response, or a tool call's id, are written anew, in the fields named here alone.
+"""
+
+from typing import Final
+
+import msgspec
+
+from gateway.rewrite.chat import BROKEN, call_id
+from gateway.rewrite.problem import Failure, classify_event
+from gateway.rewrite.shapes import Asked, Fields, Response, ResponsesEvent, ResponsesItem, ResponsesProblem
+from gateway.rewrite.surface import UNREADABLE
+from policies.routing import Variant
+
+_EXTRAS: Final = (
+    "input_messages",
+    "output_messages",
+    "kv_transfer_params",
+    "prompt_token_ids",
+    "metrics",
+    "cached_tokens",
+)
+"""What engines add to a response."""
+_ENDS: Final = frozenset({"response.completed", "response.incomplete"})
+_ITEM_EVENTS: Final = frozenset({"response.output_item.added", "response.output_item.done"})
+_SILENT: Final = frozenset(
+    {"response.created", "response.queued", "response.in_progress", "response.output_item.added"}
+)
+"""What an engine says before its first token."""
+
+
+class ResponseStream:
+    """The events of one response. `take` is given one event at a time, and gives it as the app gets it."""
+
+    def __init__(self, asked: Asked, variant: Variant) -> None:
+        self.begun = False
+        """The first real token has come."""
+        self.done = False
+        """The answer has ended as it should."""
+        self.failure: Failure | None = None
+        self._asked = asked
+        self._variant = variant
+        self._sequence = -1
+
+    def take(self, data: bytes) -> bytes:
+        """The app's event for one event's `data`. Sets `failure` instead where the engine broke."""
+        if data == b"[DONE]" or self.done:
+            return b""
+        try:
+            event = msgspec.json.decode(data, type=ResponsesEvent)
+            if event.type in {"error", "response.failed", ""}:
+                self.failure = classify_event(data) or Failure("failure", "error_event")
+                return b""
+            self._sequence = event.sequence_number if event.sequence_number is not None else self._sequence + 1
+            self.done = event.type in _ENDS
+            self.begun = self.begun or event.type not in _SILENT
+            return b"event: %b\ndata: %b\n\n" % (event.type.encode(), self._adapt(event.type, data))
+        except UNREADABLE:
+            self.failure = Failure("failure", "malformed")
+            return b""
+
+    def cut(self) -> bytes:
+        """The upstream's body has ended; a `failure` if that was too early."""
+        if not self.done and self.failure is None:
+            self.failure = Failure("failure", "truncated" if self.begun else "empty")
+        return b""
+
+    def broken(self) -> bytes:
+        """The event that says that the response broke off, with the next number."""
+        problem = ResponsesProblem(self._sequence + 1, message=BROKEN)
+        return b"event: error\ndata: %b\n\n" % msgspec.json.encode(problem)
+
+    def _adapt(self, kind: str, data: bytes) -> bytes:
+        if kind in _ITEM_EVENTS:
+            fields = msgspec.json.decode(data, type=Fields)
+            fields["item"] = _sign(fields["item"])
+            return msgspec.json.encode(fields)
+        if kind in _ENDS or kind in _SILENT:
+            fields = msgspec.json.decode(data, type=Fields)
+            if "response" in fields:
+                fields["response"] = msgspec.Raw(_dress(fields["response"], self._asked, self._variant))
+            return msgspec.json.encode(fields)
+        return data if b"\n" not in data else msgspec.json.format(data, indent=-1)
+
+
+def adapt_whole(body: bytes, asked: Asked, variant: Variant) -> bytes | Failure:
+    """One whole response in the frontier's shape, or why it is none."""
+    try:
+        response = msgspec.json.decode(body, type=Response)
+        if bytes(response.error) != b"null" or response.status in {"failed", "cancelled"}:
+            return classify_event(body) or Failure("failure", "aborted")
+        return _dress(body, asked, variant)
+    except UNREADABLE:
+        return classify_event(body) or Failure("failure", "malformed")
+
+
+def _dress(response: bytes | msgspec.Raw, asked: Asked, variant: Variant) -> bytes:
+    """The response with the fields that must look like the frontier's."""
+    fields = msgspec.json.decode(response, type=Fields)
+    for name in _EXTRAS:
+        fields.pop(name, None)
+    if variant.report_model == "requested":
+        fields["model"] = msgspec.Raw(msgspec.json.encode(asked.model))
+    fields |= asked.echo
+    if asked.service_tier:
+        fields["service_tier"] = msgspec.Raw(b'"default"')
+    items = msgspec.json.decode(fields.get("output", b"[]"), type=list[msgspec.Raw])
+    fields["output"] = msgspec.Raw(msgspec.json.encode([_sign(item) for item in items]))
+    return msgspec.json.encode(fields)
+
+
+def _sign(item: msgspec.Raw) -> msgspec.Raw:
+    """The output item, its tool call's id saying who made it."""
+    found = msgspec.json.decode(item, type=ResponsesItem).call_id
+    if found is None:
+        return item
+    fields = msgspec.json.decode(item, type=Fields)
+    fields["call_id"] = msgspec.Raw(msgspec.json.encode(call_id(found)))
+    return msgspec.Raw(msgspec.json.encode(fields))

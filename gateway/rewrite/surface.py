@@ -1,0 +1,51 @@
+"""What an app asked, as far as its answer has to show it."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from gateway.rewrite.shapes import Ask, Asked, ForcedTool, Surface
+
+_SURFACES: Final[tuple[tuple[str, Surface], ...]] = (
+    ("/chat/completions", "chat"),
+    ("/completions", "completions"),
+    ("/responses", "responses"),
+)
+_USUAL: Final[dict[str, Surface]] = {"/v1" + ending: surface for ending, surface in _SURFACES}
+
+
+UNREADABLE: Final = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+"""What decoding hostile bytes raises."""
+_ECHOED: Final = ("metadata", "user", "safety_identifier", "prompt_cache_key")
+
+
+_ASK: Final = msgspec.json.Decoder(Ask)
+_encode: Final = msgspec.json.Encoder().encode
+_ASKED: Final = Ask.__struct_fields__
+
+
+def surface_of(path: str) -> Surface | None:
+    """Which endpoint `path` (without its query) is; None: not one that a candidate can answer."""
+    usual = _USUAL.get(path)
+    return usual or next((surface for ending, surface in _SURFACES if path.endswith(ending)), None)
+
+
+def read_asked(fields: Mapping[str, msgspec.Raw], surface: Surface) -> Asked:
+    """What a request of these `fields` asks.
+
+    Raises:
+        UNREADABLE: not a request of this surface; the baseline says what is wrong with it.
+    """
+    # Of a long request these are the least: they are decoded without the rest.
+    ask = _ASK.decode(_encode({name: fields[name] for name in _ASKED if name in fields}))
+    return Asked(
+        surface,
+        ask.model,
+        stream=bool(ask.stream),
+        include_usage=bool(ask.stream_options and ask.stream_options.include_usage),
+        service_tier=ask.service_tier is not None,
+        named_tool=isinstance(ask.tool_choice, ForcedTool) and ask.tool_choice.type == "function",
+        tools=bool(ask.tools),
+        echo={name: msgspec.Raw(getattr(ask, name)).copy() for name in _ECHOED} if surface == "responses" else {},
+    )

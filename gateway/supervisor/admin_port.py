@@ -1,0 +1,120 @@
+"""The admin port as the supervisor holds it: its socket, its TLS, and what it answers by itself."""
+
+import asyncio
+import json
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.admin.auth import Door, digest
+from gateway.config.quantities import Address
+from gateway.log import Log
+from gateway.supervisor.front import Answer, Front, Page
+from gateway.supervisor.programs import Plan
+from gateway.supervisor.sockets import BindError, bound, listen
+from gateway.telemetry.metrics import Sample, render
+
+EXPOSITION_BYTES = 4 * 1024 * 1024
+"""A part of `/metrics` longer than this is not ours."""
+
+
+@dataclass(slots=True)
+class AdminPort:
+    """Serves the admin port over every change of its settings."""
+
+    pages: Mapping[str, Page]
+    log: Log
+    _listener: socket.socket | None = field(default=None, init=False)
+    _address: Address | None = field(default=None, init=False)
+    _server: asyncio.Server | None = field(default=None, init=False)
+
+    @property
+    def where(self) -> Address | None:
+        """Where it really listens."""
+        return None if self._listener is None else bound(self._listener)
+
+    async def serve(self, plan: Plan) -> None:
+        """Serve as `plan` says, from now on; what was served before ends once the new is there.
+
+        Raises:
+            BindError: the address cannot be listened on, or its certificate cannot be read; all is as before.
+        """
+        context = _tls(plan)
+        fresh, address = self._listener, plan.settings.server.admin
+        if fresh is None or address != self._address:
+            fresh = listen(address)
+        token = plan.secrets.admin_token
+        front = Front(
+            pages=dict(self.pages),
+            door=Door(None if token is None else digest(token)),
+            admin_socket=plan.admin_socket,
+            log=self.log,
+        )
+        server = await asyncio.start_server(front.serve, sock=fresh.dup(), ssl=context)
+        if self._server is not None:
+            self._server.close()
+        if self._listener is not None and self._listener is not fresh:
+            self._listener.close()
+        self._server, self._listener, self._address = server, fresh, address
+
+    def close(self) -> None:
+        """Stop serving."""
+        if self._server is not None:
+            self._server.close()
+        if self._listener is not None:
+            self._listener.close()
+
+
+def _tls(plan: Plan) -> ssl.SSLContext | None:
+    files = plan.settings.server.admin_tls
+    if files is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(files.cert, files.key)
+    except (OSError, ssl.SSLError) as error:
+        raise BindError(
+            f"admin_tls: {files.cert}, {files.key}: {error}. hint: both are PEM and fit each other"
+        ) from error
+    return context
+
+
+def health(version: str) -> Answer:
+    """`/healthz`: the supervisor is there to say so."""
+    return _json(200, {"status": "ok", "version": version})
+
+
+def readiness(*, workers: int, stopping: bool, has_table: bool) -> Answer:
+    """`/readyz`: whether new traffic may come."""
+    reasons = [
+        reason
+        for reason, holds in (
+            ("shutting down", stopping),
+            ("no worker accepts requests", workers == 0),
+            ("no routing table", not has_table),
+        )
+        if holds
+    ]
+    return _json(503 if reasons else 200, {"ready": not reasons, "workers": workers, "reasons": reasons})
+
+
+def metrics(samples: Sequence[Sample], expositions: Sequence[Path]) -> Answer:
+    """`/metrics`: our own samples, and what other processes left as files."""
+    texts = [render(samples), *(_exposition(path) for path in expositions)]
+    return Answer(200, "".join(texts).encode(), "text/plain; version=0.0.4; charset=utf-8")
+
+
+def _exposition(path: Path) -> str:
+    """A process's part; nothing where it has written none, or nothing that is whole."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(EXPOSITION_BYTES + 1).decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return text if len(text) <= EXPOSITION_BYTES and (not text or text.endswith("\n")) else ""
+
+
+def _json(status: int, content: object) -> Answer:
+    return Answer(status, json.dumps(content).encode() + b"\n")

@@ -1,0 +1,327 @@
+"""What each process is told, worked out from the settings: nothing here starts anything."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from gateway.adapters.boot import LitellmBoot
+from gateway.admin import boot as admin_boot
+from gateway.admin.auth import digest
+from gateway.config.policy_file import surroundings
+from gateway.config.settings import Limits, Prices, Settings, Tls, Upstream
+from gateway.control.controller import boot as controller_boot
+from gateway.control.prices import PriceOverride
+from gateway.control.publish.table import base_table, litellm_socket
+from gateway.control.recorder import boot as recording
+from gateway.control.shadow import boot as shadow_boot
+from gateway.node import state_location as state_place
+from gateway.node.datadir import DataDir, DataDirError, secret
+from gateway.node.pepper import pepper_of
+from gateway.node.state_location import StatePlace
+from gateway.proxy import boot as worker_boot
+from gateway.supervisor.child import Program
+
+PLAIN_VARIABLES = frozenset(
+    {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+)
+"""What a process may know of the environment that must see no other provider's key."""
+
+CONTROLLER_NICE = 5
+"""What serves traffic comes first, yet not so far that a controller on a full machine could not act."""
+BACKGROUND_NICE = 10
+"""No app waits for these: they yield the processor from their start on, imports included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Modules:
+    """Which modules are the processes; tests put others in their place."""
+
+    worker: str = "gateway.proxy.app"
+    controller: str = "gateway.control.controller.process"
+    recorder: str = "gateway.control.recorder.process"
+    shadow: str = "gateway.control.shadow.process"
+    admin: str = "gateway.admin.server"
+    litellm: str = "gateway.adapters.litellm"
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What the processes share and no file of theirs may show. Its repr shows nothing either."""
+
+    journal_key: bytes
+    pepper: bytes
+    admin_token: str | None
+    state: StatePlace
+    """With the password of its server and the key of its records."""
+
+    def __repr__(self) -> str:
+        return "Secrets(***)"
+
+
+def read_secrets(settings: Settings, data: DataDir, environment: Mapping[str, str]) -> Secrets:
+    """The secrets' files; those in the data directory are made at the first start.
+
+    Raises:
+        DataDirError: one cannot be read, or holds something else.
+    """
+    token_file, token = settings.server.admin_token_file, None
+    if token_file is not None:
+        try:
+            token = token_file.read_text("utf-8").strip()
+        except OSError as error:
+            raise DataDirError(f"{token_file}: {error.strerror}. hint: let this user read the admin token") from error
+        if len(token) < 16:
+            raise DataDirError(
+                f"{token_file}: the admin token is shorter than 16 characters. hint: openssl rand -hex 32"
+            )
+    return Secrets(
+        journal_key=secret(settings.capture.journal_key_file or data.root / "journal.key"),
+        pepper=pepper_of(settings, data),
+        admin_token=token,
+        state=state_place.find(settings, data, environment),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The settings, and all that follows from them for the processes."""
+
+    settings: Settings
+    data: DataDir
+    secrets: Secrets
+    modules: Modules
+    environment: Mapping[str, str] = field(repr=False)
+    sockets: Path
+    """Where processes listen for each other."""
+
+    @property
+    def admin_socket(self) -> Path:
+        """Where the admin process listens."""
+        return self.sockets / "admin.sock"
+
+    def control(self) -> dict[str, Program]:
+        """The processes of the control plane, by name, and those that stand for an upstream."""
+        doors = [name for name, upstream in self.settings.upstreams.items() if upstream.kind == "litellm"]
+        return {
+            "controller": self.controller(),
+            "recorder": self.recorder(),
+            "shadow": self.shadow(),
+            "admin": self.admin(),
+            **{f"litellm-{name}": self.litellm(name) for name in doors},
+        }
+
+    def worker(self, name: str, fds: Sequence[int]) -> Program:
+        """One worker, serving from the inherited sockets `fds`."""
+
+        def boot(ready_fd: int) -> bytes:
+            return worker_boot.encode(self._worker_boot(name, list(fds), ready_fd))
+
+        # Workers alone may see the environment's upstream keys; they do not know the shared state.
+        environment = {
+            name: value for name, value in self.environment.items() if name != self.settings.state_password_env
+        }
+        return Program(self.modules.worker, boot, fds=tuple(fds), environment=environment)
+
+    def controller(self) -> Program:
+        """The controller."""
+
+        def boot(ready_fd: int) -> bytes:
+            return controller_boot.encode(
+                controller_boot.ControllerBoot(
+                    base=base_table(self.settings, self.sockets),
+                    surroundings=surroundings(self.settings),
+                    policies=str(self.settings.policies),
+                    data=str(self.data.root),
+                    journal_key=self.secrets.journal_key.hex(),
+                    state=self.secrets.state,
+                    routing=str(self.data.routing),
+                    status=str(self.data.controller_status),
+                    shadow_plan=str(self.data.shadow_plan),
+                    exposition=str(self.data.exposition("controller")),
+                    ready_fd=ready_fd,
+                )
+            )
+
+        return Program(self.modules.controller, boot, environment=self._without_keys(), nice=CONTROLLER_NICE)
+
+    def recorder(self) -> Program:
+        """The recorder."""
+
+        def boot(ready_fd: int) -> bytes:
+            return recording.encode(self._recorder_boot(ready_fd))
+
+        return Program(self.modules.recorder, boot, environment=self._without_keys(), nice=BACKGROUND_NICE)
+
+    def shadow(self) -> Program:
+        """The shadow; the gateway's own keys are handed to it, and no other process of the control plane has them."""
+
+        def boot(ready_fd: int) -> bytes:
+            return shadow_boot.encode(self._shadow_boot(ready_fd))
+
+        return Program(self.modules.shadow, boot, environment=self._without_keys(), nice=BACKGROUND_NICE)
+
+    def litellm(self, name: str) -> Program:
+        """The process that speaks for the litellm upstream `name`; it sees that provider's key and no other."""
+        upstream = self.settings.upstreams[name]
+
+        def boot(ready_fd: int) -> bytes:
+            door = LitellmBoot(
+                model=upstream.model or "",
+                uds=str(litellm_socket(self.sockets, name)),
+                api_key=own_key(upstream, self.environment),
+                api_base=upstream.base_url,
+                ready_fd=ready_fd,
+            )
+            return msgspec.json.encode(door)
+
+        environment = {name: value for name, value in self.environment.items() if name in PLAIN_VARIABLES}
+        return Program(self.modules.litellm, boot, environment=environment)
+
+    def admin(self) -> Program:
+        """The admin process, behind the front's socket."""
+        token = self.secrets.admin_token
+
+        def boot(ready_fd: int) -> bytes:
+            return admin_boot.encode(
+                admin_boot.AdminBoot(
+                    data=str(self.data.root),
+                    state=self.secrets.state,
+                    socket=str(self.admin_socket),
+                    token_sha256=None if token is None else digest(token),
+                    ready_fd=ready_fd,
+                )
+            )
+
+        return Program(self.modules.admin, boot, environment=self._without_keys(), nice=BACKGROUND_NICE)
+
+    def _worker_boot(self, name: str, fds: list[int], ready_fd: int) -> worker_boot.Boot:
+        tls = self.settings.server.tls
+        files = tls if isinstance(tls, Tls) else None
+        return worker_boot.Boot(
+            worker=name,
+            listen_fds=fds,
+            routing=str(self.data.routing),
+            kill=str(self.data.kill),
+            journal=str(self.data.journal),
+            journal_key=self.secrets.journal_key.hex(),
+            pepper=self.secrets.pepper.hex(),
+            live=str(self.data.live(name)),
+            ready_fd=ready_fd,
+            limits=worker_limits(self.settings.limits),
+            disk_budget_bytes=self.settings.capture.disk_budget,
+            drain_s=self.settings.server.drain,
+            tls_cert=None if files is None else str(files.cert),
+            tls_key=None if files is None else str(files.key),
+        )
+
+    def _recorder_boot(self, ready_fd: int) -> recording.RecorderBoot:
+        capture = self.settings.capture
+        return recording.RecorderBoot(
+            journal=str(self.data.journal),
+            journal_key=self.secrets.journal_key.hex(),
+            pepper=self.secrets.pepper.hex(),
+            records=str(self.data.records),
+            exposition=str(self.data.exposition("recorder")),
+            routing=str(self.data.routing),
+            readers=str(self.data.readers),
+            prices=price_overrides(self.settings.prices),
+            redact=capture.redact,
+            sample_ppm=capture.sample,
+            retention_s=capture.retention,
+            journal_retention_s=capture.journal_retention,
+            honor_store_false=capture.honor_store_false,
+            ready_fd=ready_fd,
+        )
+
+    def _shadow_boot(self, ready_fd: int) -> shadow_boot.ShadowBoot:
+        capture = self.settings.capture
+        known = surroundings(self.settings).upstreams
+        return shadow_boot.ShadowBoot(
+            journal=str(self.data.journal),
+            journal_key=self.secrets.journal_key.hex(),
+            pepper=self.secrets.pepper.hex(),
+            plan=str(self.data.shadow_plan),
+            routing=str(self.data.routing),
+            kill=str(self.data.kill),
+            readers=str(self.data.readers),
+            exposition=str(self.data.exposition("shadow")),
+            keys=background_keys(self.settings, self.environment),
+            background=tuple(name for name, found in known.items() if found.has_background_key),
+            prices=price_overrides(self.settings.prices),
+            redact=capture.redact,
+            sample_ppm=capture.sample,
+            journal_retention_s=capture.journal_retention,
+            honor_store_false=capture.honor_store_false,
+            ready_fd=ready_fd,
+        )
+
+    def _without_keys(self) -> dict[str, str]:
+        upstreams = self.settings.upstreams.values()
+        names = {name for each in upstreams for name in (each.api_key_env, each.background_key_env)}
+        names.add(self.settings.state_password_env)
+        return {name: value for name, value in self.environment.items() if name not in names}
+
+
+def own_key(upstream: Upstream, environment: Mapping[str, str]) -> str | None:
+    """An upstream's own key.
+
+    Raises:
+        OSError: its file cannot be read.
+    """
+    if upstream.api_key_file is not None:
+        return upstream.api_key_file.read_text("utf-8").strip()
+    return environment.get(upstream.api_key_env or "")
+
+
+def background_keys(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
+    """The gateway's own keys for calls nobody waits for, by upstream; litellm's process has its own.
+
+    Raises:
+        OSError: a key's file cannot be read.
+    """
+    found: dict[str, str] = {}
+    for name, upstream in settings.upstreams.items():
+        if upstream.kind == "litellm":
+            continue
+        if upstream.background_key_file is not None:
+            key = upstream.background_key_file.read_text("utf-8").strip()
+        else:
+            key = environment.get(upstream.background_key_env or "") or own_key(upstream, environment)
+        if key:
+            found[name] = key
+    return found
+
+
+def price_overrides(prices: Prices) -> tuple[PriceOverride, ...]:
+    """The settings' prices as the recorder takes them."""
+    return tuple(
+        PriceOverride(
+            upstream=upstream,
+            model="" if model == "*" else model,
+            prompt_usd=price.prompt,
+            completion_usd=price.completion,
+            cached_usd=price.cached,
+            cache_write_usd=price.cache_write,
+        )
+        for upstream, models in prices.models.items()
+        for model, price in models.items()
+    )
+
+
+def worker_limits(limits: Limits) -> worker_boot.Limits:
+    """The settings' limits as a worker takes them."""
+    return worker_boot.Limits(
+        header_bytes=limits.header_size,
+        header_count=limits.header_count,
+        header_s=limits.header_time,
+        body_s=limits.body_time,
+        body_bytes=limits.body_size,
+        routed_body_bytes=limits.routed_body_size,
+        keep_alive_s=limits.keep_alive,
+        idle_write_s=limits.idle_write,
+        connections=limits.connections,
+        in_flight=limits.in_flight,
+        retry_after_s=limits.retry_after,
+    )

@@ -1,0 +1,72 @@
+"""What runs over a data directory, read from its files: true when every process that could be asked is dead."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from gateway.node.datadir import DataDir, is_held
+from gateway.proxy.counters import Live
+from gateway.supervisor.status import SupervisorStatus
+
+
+@dataclass(frozen=True, slots=True)
+class LiveWorker:
+    """A worker that lives, and its counters."""
+
+    slot: str
+    name: str
+    pid: int
+    gauges: dict[str, int]
+
+
+def supervisor(data: DataDir) -> SupervisorStatus | None:
+    """Who serves from here; None if nobody does."""
+    if not is_held(data):
+        return None
+    return read_status(data.supervisor_status)
+
+
+def read_status(path: Path) -> SupervisorStatus | None:
+    """What a supervisor last wrote of itself; None if nothing can be made of it."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=SupervisorStatus)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def live_workers(data: DataDir) -> list[LiveWorker]:
+    """The workers that serve from here and live."""
+    status = read_status(data.supervisor_status)
+    found: list[LiveWorker] = []
+    for process in status.processes if status is not None else ():
+        if process.pid is None or process.name is None or not is_alive(process.pid):
+            continue
+        gauges = _gauges(data.live(process.name))
+        if gauges is not None:
+            found.append(LiveWorker(process.slot, process.name, process.pid, gauges))
+    return found
+
+
+def _gauges(path: Path) -> dict[str, int] | None:
+    """A worker's counters; None if it has none, because it is no worker or has just ended."""
+    try:
+        live = Live(path, create=False)
+    except (OSError, ValueError):
+        return None
+    try:
+        return live.snapshot()
+    finally:
+        live.close()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

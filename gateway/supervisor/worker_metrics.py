@@ -1,0 +1,69 @@
+"""The workers' live counters, joined: they outlive each worker, and need no control plane."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.proxy.counters import COUNTERS, Live
+from gateway.telemetry.metrics import PREFIX, Sample
+
+_PLAIN = (
+    *("requests", "shed", "refused", "app_gone", "upstream_errors", "candidate_errors", "fallbacks", "broken"),
+    *("breaker_opened", "lost_exchanges", "lost_bodies", "sync_errors", "parse_errors"),
+    "hook_errors",
+)
+_CLASSES = {"2xx": "responses_2xx", "4xx": "responses_4xx", "5xx": "responses_5xx"}
+_SUMMED_GAUGES = ("in_flight", "connections", "upstream_connections", "draining")
+
+
+@dataclass(slots=True)
+class Gauges:
+    """The counters of all workers since the supervisor's start."""
+
+    _open: dict[str, tuple[Live, Path]] = field(default_factory=dict[str, tuple[Live, Path]])
+    _ended: Counter[str] = field(default_factory=Counter[str])
+
+    def begin(self, worker: str, path: Path) -> None:
+        """Map a worker's counters before it starts: what it counts is there however it ends."""
+        self._open[worker] = (Live(path, create=True), path)
+
+    def end(self, worker: str) -> None:
+        """Keep what a worker has counted, and remove its file."""
+        live, path = self._open.pop(worker)
+        snapshot = live.snapshot()
+        self._ended.update({name: snapshot[name] for name in COUNTERS})
+        live.close()
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+    def totals(self) -> dict[str, int]:
+        """All counters, of the living and the ended."""
+        totals = Counter(self._ended)
+        for live, _ in self._open.values():
+            totals.update({name: value for name, value in live.snapshot().items() if name in COUNTERS})
+        return {name: totals[name] for name in COUNTERS}
+
+    def snapshots(self, workers: Iterable[str]) -> list[dict[str, int]]:
+        """The counters and gauges of those workers that live."""
+        return [self._open[worker][0].snapshot() for worker in workers if worker in self._open]
+
+
+def samples(totals: Mapping[str, int], alive: Sequence[Mapping[str, int]], *, now: float) -> list[Sample]:
+    """The live part of `/metrics`. A gauge nobody can know, because no worker lives, is left out."""
+    found = [_sample(f"worker_{name}_total", totals[name]) for name in _PLAIN]
+    found += [_sample("worker_responses_total", totals[name], label) for label, name in _CLASSES.items()]
+    found.append(_sample("worker_overhead_seconds_total", totals["overhead_us"] / 1e6))
+    found.append(_sample("workers", sum(1 for worker in alive if not worker["draining"])))
+    found += [_sample(f"worker_{name}", sum(worker[name] for worker in alive)) for name in _SUMMED_GAUGES]
+    if alive:
+        found.append(_sample("worker_loop_lag_seconds", max(worker["loop_lag_us"] for worker in alive) / 1e6))
+        found += [_sample(name, max(worker[name] for worker in alive)) for name in ("killed", "lease_expired")]
+        found.append(_sample("routing_table_version", min(worker["table_version"] for worker in alive)))
+        found.append(_sample("routing_table_age_seconds", now - min(worker["table_seen_at"] for worker in alive)))
+    return found
+
+
+def _sample(name: str, value: float, *labels: str) -> Sample:
+    return Sample(PREFIX + name, value, labels)

@@ -1,0 +1,136 @@
+"""A policy in plain words, with every default it relies on: what was understood, for people to check.
+
+Decisions are explained by `policies.explain`; this explains the file.
+"""
+
+from collections.abc import Iterator
+
+from policies.compile import quality_metric, votes_window_s
+from policies.language.amounts import PPM, duration_text, share_text
+from policies.rules import Gates, Guards, Latency, Rules, Stage
+from policies.schema import Match, Policy
+
+
+def text(policy: Policy, rules: Rules) -> str:
+    """The whole policy."""
+    baseline, candidate = policy.baseline, policy.candidate
+    silent = duration_text(rules.units.close_after_s)
+    lines = [
+        f"ROUTE {policy.route}" + ("" if policy.mode == "apply" else f"  ({policy.mode}: moves no traffic)"),
+        *([f"  {policy.description}"] if policy.description else []),
+        f"  requests   {_match(policy.match)}",
+        f"  baseline   {baseline.upstream}, {baseline.model or 'the model the app asks for'}",
+        f"  candidate  {candidate.upstream}, {candidate.model} revision {candidate.revision}{_adapted(policy)}",
+        f"  eligible   {_eligible(policy)}",
+        f"  unit       {' or '.join(policy.assign.by)}; over when silent for {silent}",
+        f"  shadow     {_shadow(policy)}",
+        f"  compared   by {', '.join(each.name for each in policy.compare)}; {quality_metric(policy)} is the quality",
+        f"  to advance, all of these certified at alpha {policy.gates.alpha:g}, at all looks together:",
+        *(f"    {line}" for line in _gates(rules.gates)),
+        "  to stay, none of these breached:",
+        *(f"    {line}" for line in _guards(rules)),
+        *_votes(votes_window_s(policy)),
+        "  stages",
+        *(f"    {_stage(stage)}" for stage in rules.ladder.stages),
+        f"  after a rollback: {duration_text(rules.rollback.cooldown_s)} in which it stays out; "
+        f"after {rules.rollback.quarantine_after} of them it needs a new revision or an operator",
+    ]
+    return "\n".join(lines)
+
+
+def _match(match: Match) -> str:
+    parts = [f"model {_any(match.model)}"] if match.model else []
+    parts += [f"path {_any(match.path)}"] if match.path else []
+    parts += [f"header {name} is {_any(values)}" for name, values in match.header.items()]
+    parts += [f"key {_any(match.key)}"] if match.key else []
+    parts += [f"metadata {name} is {_any(values)}" for name, values in match.metadata.items()]
+    if match.system_prompt is not None:
+        parts += (
+            [f"system prompt contains {_any(match.system_prompt.contains)}"] if match.system_prompt.contains else []
+        )
+        hashes = tuple(digest[:12] for digest in match.system_prompt.sha256)
+        parts += [f"system prompt hashes to {_any(hashes)}…"] if hashes else []
+    return ", ".join(parts)
+
+
+def _any(values: tuple[str, ...]) -> str:
+    return " or ".join(values)
+
+
+def _adapted(policy: Policy) -> str:
+    candidate = policy.candidate
+    parts = [f"sets {', '.join(sorted(candidate.set))}"] if candidate.set else []
+    parts += [f"drops {', '.join(candidate.drop)}"] if candidate.drop else []
+    parts += [f"first token within {duration_text(candidate.first_byte)}"] if candidate.first_byte else []
+    parts += [f"whole answer within {duration_text(candidate.total)}"] if candidate.total else []
+    return "".join(f"; {part}" for part in parts)
+
+
+def _eligible(policy: Policy) -> str:
+    eligible = policy.eligible
+    parts = [f"up to {eligible.max_input_tokens} tokens"] if eligible.max_input_tokens else []
+    parts += [f"without {', '.join(eligible.forbid)}"] if eligible.forbid else []
+    parts += ["Responses are declared stateless"] if eligible.stateless else []
+    return ", ".join([*parts, "and nothing that an engine would ignore"] if parts else ["all an engine can do"])
+
+
+def _shadow(policy: Policy) -> str:
+    shadow = policy.shadow
+    return (
+        f"{share_text(shadow.sample)} of conversations, {shadow.max_in_flight} at a time, ${shadow.budget:g} a day; "
+        f"the baseline asked twice for {share_text(shadow.noise_floor)}"
+    )
+
+
+def _gates(gates: Gates) -> Iterator[str]:
+    if gates.quality:
+        yield f"quality    {gates.quality.metric} at most {gates.quality.margin:g} below the baseline's"
+    if gates.validity:
+        yield f"validity   valid answers at most {gates.validity.margin:.1%} fewer than the baseline's"
+    if gates.errors:
+        yield f"errors     at most {gates.errors.margin:.1%} more than the baseline's"
+    if gates.latency:
+        yield f"latency    {_latency(gates.latency)}"
+    if gates.cost:
+        word = "" if gates.cost.required else " (said, not required)"
+        yield f"cost       at most {gates.cost.max_ratio:g} times the baseline's{word}"
+
+
+def _latency(gate: Latency) -> str:
+    name = {"ttft": "time to the first token", "total": "time to the last token"}[gate.measure]
+    if gate.limit_s is not None:
+        return f"{gate.quantile:.0%} of {name} within {duration_text(gate.limit_s)}"
+    return (
+        f"p{gate.quantile * 100:g} of {name} within {gate.ratio:g} times the baseline's, "
+        f"frozen after its first {gate.freeze_units} conversations"
+    )
+
+
+def _guards(rules: Rules) -> Iterator[str]:
+    guards: Guards = rules.guards
+    yield f"errors above {rules.detectors.errors:.1%}, invalid answers above {rules.detectors.validity:.1%}"
+    yield (
+        f"outputs    {guards.outputs}: at least {guards.distinct_ratio:g} times as many distinct as the baseline's, "
+        f"none above {guards.top_share:.0%} or {guards.top_ratio:g} times the baseline's commonest"
+    )
+    yield (
+        f"length     median {guards.length_ratio_min:g} to {guards.length_ratio_max:g} times the baseline's; "
+        f"refusals, empties, loops at most {guards.slack:.0%} more"
+    )
+    yield f"units      none above {guards.unit_share:.0%} of the traffic; at most {guards.drop_rate:.0%} of pairs lost"
+
+
+def _votes(window_s: float | None) -> list[str]:
+    if window_s is None:
+        return []
+    return [f"  votes      on answers of the last {duration_text(window_s)}, compared for `explain`; they move nothing"]
+
+
+def _stage(stage: Stage) -> str:
+    parts = [f"{stage.min_units} conversations"]
+    parts += [f"{duration_text(stage.hold_s)}"] if stage.hold_s else []
+    parts += ["an operator's word to enter"] if stage.approve == "manual" else []
+    parts += [f"{share_text(stage.holdback_ppm)} kept back"] if stage.holdback_ppm else []
+    parts += [f"{share_text(stage.reverse_shadow_ppm)} also ask the baseline"] if stage.reverse_shadow_ppm else []
+    name = "100%" if stage.weight_ppm == PPM else stage.label
+    return f"{name:<8} at least {', '.join(parts)}"

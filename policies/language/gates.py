@@ -1,0 +1,220 @@
+"""What a policy demands: gates to advance, guards to stay, and what a rollback is followed by."""
+
+from typing import Annotated, Literal, Self, cast
+
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_before_validator_function
+
+from policies.language.amounts import Fraction, Seconds, Times
+from policies.language.base import Section, Text
+
+DAY_S = 86400.0
+
+Margin = Annotated[Fraction, Field(gt=0, lt=1)]
+
+
+class QualityGate(Section):
+    """The candidate's score stays within a margin of the baseline's, per conversation."""
+
+    metric: Text | None = None
+    """The comparator that scores; default: the first in `compare` that can."""
+    margin: Margin = 0.05
+    """The harm that is allowed, as a difference of mean scores within -1 and 1. Strict is 0.02, loose 0.10."""
+
+
+class ValidityGate(Section):
+    """Answers satisfy their schema or the tools' signatures as often as the baseline's."""
+
+    margin: Margin = 0.01
+    """The harm that is allowed, as a difference of rates."""
+
+
+class ErrorsGate(Section):
+    """Requests fail as rarely as the baseline's."""
+
+    margin: Margin = 0.01
+    """The harm that is allowed, as a difference of rates."""
+
+
+class Relative(Section):
+    """Limits as multiples of the baseline's own quantile, frozen after its first thousand conversations."""
+
+    ttft_p50: Times | None = None
+    """Median time to the first token."""
+    ttft_p90: Times | None = None
+    """90 % of times to the first token."""
+    ttft_p95: Times | None = None
+    """95 % of times to the first token."""
+    ttft_p99: Times | None = None
+    """99 % of times to the first token."""
+    total_p50: Times | None = None
+    """Median time to the last token."""
+    total_p90: Times | None = None
+    """90 % of times to the last token."""
+    total_p95: Times | None = None
+    """95 % of times to the last token."""
+    total_p99: Times | None = None
+    """99 % of times to the last token."""
+
+
+Measure = Literal["ttft", "total"]
+
+
+class LatencyGate(Section):
+    """One quantile of the candidate's latency stays below a limit, as the app sees it."""
+
+    ttft_p50: Seconds | None = Field(default=None, gt=0)
+    """Median time to the first token."""
+    ttft_p90: Seconds | None = Field(default=None, gt=0)
+    """90 % of times to the first token."""
+    ttft_p95: Seconds | None = Field(default=None, gt=0)
+    """95 % of times to the first token."""
+    ttft_p99: Seconds | None = Field(default=None, gt=0)
+    """99 % of times to the first token."""
+    total_p50: Seconds | None = Field(default=None, gt=0)
+    """Median time to the last token."""
+    total_p90: Seconds | None = Field(default=None, gt=0)
+    """90 % of times to the last token."""
+    total_p95: Seconds | None = Field(default=None, gt=0)
+    """95 % of times to the last token."""
+    total_p99: Seconds | None = Field(default=None, gt=0)
+    """99 % of times to the last token."""
+    relative: Relative | None = None
+    """The same as multiples of the baseline's. Default of the gate: `{ttft_p95: 1.2x}`."""
+    warmup: int = Field(default=100, ge=0)
+    """Conversations at the start of a stage that do not count: caches are cold."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if len(self._limits()) > 1:
+            raise ValueError("more than one limit. hint: one quantile of one measure, as `ttft_p95: 800ms`")
+        return self
+
+    def _limits(self) -> list[tuple[str, float | None, float | None]]:
+        absolute = [(name, cast("float", value), None) for name, value in self if "_p" in name and value is not None]
+        ratios = [(name, None, cast("float", value)) for name, value in self.relative or () if value is not None]
+        return [*absolute, *ratios]
+
+    @property
+    def limit(self) -> tuple[Measure, float, float | None, float | None]:
+        """Measure, quantile, and either the limit in seconds or the multiple of the baseline's."""
+        name, limit_s, ratio = (self._limits() or [("ttft_p95", None, 1.2)])[0]
+        return cast("Measure", name[:-4]), int(name[-2:]) / 100, limit_s, ratio
+
+
+class CostGate(Section):
+    """The candidate's mean cost per request over the baseline's: computed from prices, not certified."""
+
+    max_ratio: Times = 1.0
+    """At most this part of the baseline's."""
+    required: bool = False
+    """Whether a dearer candidate must not advance; otherwise it is only said."""
+
+
+def _or_off(value: object) -> object:
+    if value is None:
+        raise ValueError("is empty. hint: write `off`, or leave it out for the default")
+    return None if value == "off" else value
+
+
+class _Off:
+    """Lets a gate be switched off by the word `off`, in files and in their JSON Schema."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The gate, or nothing."""
+        return no_info_before_validator_function(_or_off, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The gate, or the word."""
+        return {"anyOf": [{"const": "off"}, *handler(schema)["anyOf"][:1]]}
+
+
+class Gates(Section):
+    """To ADVANCE, every one of these is certified; too little evidence holds."""
+
+    alpha: Annotated[Fraction, Field(gt=0, le=0.1)] = 0.05
+    """The chance that a gate ever passes a candidate that is beyond its limit, at all looks together."""
+    quality: QualityGate = QualityGate()
+    """Scores."""
+    validity: Annotated[ValidityGate | None, _Off()] = ValidityGate()
+    """Valid answers; `off` without it. Only where `compare` has schema or tool_calls."""
+    errors: ErrorsGate = ErrorsGate()
+    """Failures."""
+    latency: Annotated[LatencyGate | None, _Off()] = LatencyGate()
+    """Speed; `off` without it."""
+    cost: Annotated[CostGate | None, _Off()] = CostGate()
+    """Money, where prices are known; `off` without it."""
+
+
+class Breaker(Section):
+    """When a worker stops asking the candidate by itself, within the second."""
+
+    consecutive: int = Field(default=5, ge=1)
+    """Failures in a row."""
+    ratio: Annotated[Fraction, Field(gt=0)] = 0.2
+    """Share of failures within the window."""
+    min_requests: int = Field(default=20, ge=1)
+    """Requests within the window before the share counts."""
+    window: Seconds = Field(default=10.0, gt=0)
+    """How long a failure counts."""
+    open: Seconds = Field(default=5.0, gt=0)
+    """How long the candidate is left alone the first time."""
+    max_open: Seconds = Field(default=300.0, gt=0)
+    """The longest it is left alone."""
+
+
+class LengthRatio(Section):
+    """The range of the median length of answers, over the baseline's."""
+
+    min: float = Field(default=0.5, gt=0, le=1)
+    """Shorter is suspicious."""
+    max: float = Field(default=2.0, ge=1, le=100)
+    """Longer is suspicious."""
+
+
+class Guards(Section):
+    """To STAY: a breach that is certified rolls back at once, a suspicion blocks advancing."""
+
+    error_rate: Annotated[Fraction, Field(gt=0, lt=1)] = 0.02
+    """Failed requests that are tolerated; a detector rolls back above it, long before the gate is sure."""
+    invalid_rate: Annotated[Fraction, Field(gt=0, lt=1)] = 0.02
+    """Invalid answers that are tolerated."""
+    outputs: Literal["required", "observed"] | None = None
+    """Whether advancing needs the outputs seen. Default: `required` where a judge or your own function scores."""
+    distinct_ratio: Fraction = 0.5
+    """Least share of distinct outputs, as a part of the baseline's."""
+    top_share: Fraction = 0.05
+    """Largest share of the commonest output, unless the baseline's is as large."""
+    top_ratio: Times = 3.0
+    """How many times the baseline's largest share the candidate's may be."""
+    length_ratio: LengthRatio = LengthRatio()
+    """How long answers are."""
+    slack: Fraction = 0.05
+    """How much more often than the baseline the candidate may refuse, be empty, be cut, loop, echo or leak."""
+    drop_rate: Fraction = 0.01
+    """Mirrored requests that may get lost before nothing advances."""
+    abstain_rate: Fraction = 0.05
+    """Pairs on which the judge may give no verdict."""
+    unit_share: Fraction = 0.01
+    """Share of the traffic that one unit may carry."""
+    judge_bias: Annotated[Fraction, Field(gt=0)] | None = None
+    """With human labels: how far the judge may be from people on average, or it does not count."""
+    breaker: Breaker = Breaker()
+    """The worker's own reflex."""
+
+
+class Rollback(Section):
+    """How fast to roll back, and what comes after."""
+
+    arl: float = Field(default=10_000, ge=1_000, le=1e9)
+    """At most one false alarm per so many requests, for each detector."""
+    cooldown: Seconds = DAY_S
+    """Time before the candidate may try again in the shadow."""
+    quarantine_after: int = Field(default=3, ge=1)
+    """Rollbacks after which it needs a new revision, or you."""
+    error_after: Seconds = Field(default=1800.0, gt=0)
+    """A gate that cannot be judged for so long counts as a failure."""
+    stale: Seconds = Field(default=600.0, gt=0)
+    """Evidence older than this is not looked at."""

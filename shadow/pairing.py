@@ -1,0 +1,129 @@
+"""From an exchange, and what the shadow found beside it, to what the core is told. Pure.
+
+Rules:
+1. Intention to treat: an exchange is the variant's it was assigned to, whoever answered it. A candidate that failed
+   before its first byte (a fallback) is a pair by itself: the candidate failed, the baseline did what it did.
+2. Times are what the app felt, on the gateway's clock: for the candidate's exchanges the wait before a fallback too. A
+   background answer's times stand beside them where the shadow was not too busy to take them.
+3. An upstream is at fault for 5xx, 408, 409, 425, 429, an answer that broke, and none at all. Other 4xx are the app's
+   own mistake: such exchanges are no evidence (`lots.speaks`).
+4. `failed` and `timed_out` are the candidate's errors, `dropped` its loss. `skipped` makes it an exchange that was not
+   drawn. What was drawn and never came is counted as lost: it blocks advancing, and is nobody's fault.
+5. What becomes of the baseline asked in the background (reverse shadow) is never held against the candidate.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from policies.events import Output, PairEvent
+from policies.terms import Owner
+from records.comparison import Asked, Comparison
+from records.exchange import Meta
+from shadow.sampling import is_candidates, speaks
+
+
+def event_of(meta: Meta) -> PairEvent | None:
+    """What the exchange says by itself; None: it is no evidence."""
+    if not speaks(meta):
+        return None
+    failed = meta.outcome != "complete" or meta.status >= 400
+    event = PairEvent(meta.unit, meta.arrived_at, meta.id)
+    if not is_candidates(meta):
+        return replace(
+            event, error_baseline=failed,
+            ttft_baseline_s=None if failed else meta.first_byte_s, total_baseline_s=None if failed else meta.total_s,
+        )  # fmt: skip
+    event = replace(event, owner=Owner.CANDIDATE)
+    if meta.variant != "candidate" and meta.why != "fallback":
+        return replace(event, error_baseline=failed)  # the candidate was not asked
+    felt = replace(
+        event,
+        ttft_candidate_s=None if failed else meta.first_byte_s,
+        total_candidate_s=None if failed else meta.total_s,
+    )
+    if meta.why == "fallback":
+        return replace(felt, error_candidate=True, error_baseline=failed)
+    return replace(felt, error_candidate=failed)
+
+
+def joined(
+    alone: PairEvent, asked: Sequence[Asked], found: Mapping[Asked, Comparison], candidate_key: str
+) -> tuple[PairEvent, ...]:
+    """What the exchange says with what was drawn beside it; a hidden control comes as an event of its own."""
+    ours = {name: row for name, row in found.items() if row.candidate_key == candidate_key}
+    event = alone
+    for name in asked:
+        row = ours.get(name)
+        if name == "candidate":
+            event = _mirrored(event, row, is_known=name in found)
+        elif row is not None:
+            event = _reversed(event, row) if name == "baseline" else replace(event, agree_again=_number(row.agree))
+    controls = [
+        replace(PairEvent(alone.unit, alone.at, f"{alone.id}:control:{row.asked}"), control=row.control)
+        for row in ours.values()
+        if row.control is not None
+    ]
+    return (event, *controls)
+
+
+def _mirrored(alone: PairEvent, row: Comparison | None, *, is_known: bool) -> PairEvent:
+    """The baseline's exchange, and the candidate asked the same."""
+    if row is None:  # never heard of, or about another candidate
+        return alone if is_known else replace(alone, dropped=True)
+    match row.came:
+        case "skipped":
+            return alone
+        case "dropped":
+            return replace(alone, error_candidate=False, dropped=True)
+        case "failed" | "timed_out":
+            return replace(alone, error_candidate=True)
+        case "answered":
+            first_s, total_s = _times(row)
+            return replace(
+                _scored(alone, row), error_candidate=False, ttft_candidate_s=first_s, total_candidate_s=total_s,
+                cost_candidate_usd=_number(row.cost_usd), cost_baseline_usd=_number(row.cost_served_usd),
+            )  # fmt: skip
+
+
+def _reversed(alone: PairEvent, row: Comparison) -> PairEvent:
+    """The candidate's exchange, and the baseline asked the same."""
+    if row.came in ("failed", "timed_out"):
+        return replace(alone, error_baseline=True)
+    if row.came != "answered":
+        return alone
+    first_s, total_s = _times(row)
+    return replace(
+        _scored(alone, row), error_baseline=False, ttft_baseline_s=first_s, total_baseline_s=total_s,
+        cost_candidate_usd=_number(row.cost_served_usd), cost_baseline_usd=_number(row.cost_usd),
+    )  # fmt: skip
+
+
+def _scored(alone: PairEvent, row: Comparison) -> PairEvent:
+    return replace(
+        alone, q=_number(row.q), p_sample=row.p_sample, abstained=row.abstained, agree=_number(row.agree),
+        valid_candidate=row.valid_candidate, valid_baseline=row.valid_baseline,
+        output_candidate=_output(row.output_candidate_json), output_baseline=_output(row.output_baseline_json),
+    )  # fmt: skip
+
+
+def _times(row: Comparison) -> tuple[float | None, float | None]:
+    """First and last byte of the background answer, in seconds; an answer in one piece has them at once."""
+    if row.timing_void:
+        return None, None
+    first, total = _number(row.first_byte_ms), _number(row.total_ms)
+    first = total if first is None else first
+    return None if first is None else first / 1000, None if total is None else total / 1000
+
+
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _output(data: str) -> Output | None:
+    try:
+        return msgspec.json.decode(data, type=Output) if data else None
+    except msgspec.MsgspecError:
+        return None

@@ -1,0 +1,93 @@
+"""A policy's text is a policy that may be used, or every reason why it is none."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config.policy_file import read, read_file, surroundings, with_judge
+from gateway.config.settings import Settings
+from gateway.config.yaml_file import YamlFileError
+from policies.compile import Known
+from tests.unit.policies.files import READY, SHORT, written
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(YamlFileError) as caught:
+        read(text, "p.yaml", READY)
+    return str(caught.value)
+
+
+def test_a_good_text_is_a_policy():
+    """With its document, and without a warning."""
+    loaded = read(SHORT, "p.yaml", READY)
+
+    assert (loaded.policy.route, loaded.warnings, loaded.name) == ("support-triage", (), "p.yaml")
+
+
+def test_syntax_keys_and_contradictions_are_all_refused_with_their_place():
+    """Whichever of the three it is, the line is shown and the hint says what to do."""
+    assert refusal("route: [").startswith("p.yaml:")
+    assert refusal(written("modee: apply")).startswith("p.yaml:7:1: `modee` is no key here\n    modee: apply\n    ^\n")
+    assert refusal(written(stages="[shadow, 5%, 1%]")) == (
+        "p.yaml:6:22: stages.2: weights must rise from stage to stage\n"
+        "    stages: [shadow, 5%, 1%]\n                         ^\n    hint: the stage before serves 5%"
+    )
+
+
+def test_warnings_come_with_the_policy():
+    """They have a place too, and are called warnings."""
+    (warning,) = read(written("mode: observe"), "p.yaml", READY).warnings
+
+    assert str(warning).splitlines()[0] == "p.yaml:7:7: warning: `observe` moves no traffic"
+
+
+def test_a_file_is_read_by_its_name(tmp_path: Path):
+    """The path is the name in every complaint."""
+    path = tmp_path / "p.yaml"
+    path.write_text(SHORT, encoding="utf-8")
+
+    assert read_file(path).name == str(path)
+    with pytest.raises(YamlFileError, match="cannot be read"):
+        read_file(tmp_path / "none.yaml")
+
+
+def test_settings_say_who_has_a_key_and_a_price():
+    """A key of our own or an engine of our own may be asked unseen; an engine's price only the settings know."""
+    url = "http://127.0.0.1/v1"
+    settings = Settings.model_validate(
+        {
+            "upstreams": {
+                "openai": {"base_url": url},
+                "keyed": {"base_url": url, "background_key_env": "K"},
+                "own": {"base_url": url, "api_key_env": "K"},
+                "vllm": {"base_url": url, "kind": "vllm"},
+                "priced": {"base_url": url, "kind": "vllm"},
+            },
+            "prices": {"candidate": {"priced": {"gpu_usd_per_hour": 1.0}}},
+        }
+    )
+
+    assert not surroundings(settings).has_keys
+    assert surroundings(settings).upstreams == {
+        "openai": Known(has_background_key=False, is_priced=True),
+        "keyed": Known(has_background_key=True, is_priced=True),
+        "own": Known(has_background_key=True, is_priced=True),
+        "vllm": Known(has_background_key=True, is_priced=False),
+        "priced": Known(has_background_key=True, is_priced=True),
+    }
+
+
+def test_what_the_judge_is_told_is_part_of_the_surroundings(tmp_path: Path):
+    """The rubric's words count, not its file's name; without a judge nothing is added, without the file it is said."""
+    judged = "[{{judge: {{upstream: claude, model: j, rubric: {}}}}}]"
+    for name, words in (("a.md", "Be brief."), ("b.md", "Be brief."), ("c.md", "Be long.")):
+        (tmp_path / name).write_text(words, encoding="utf-8")
+
+    def told(compare: str) -> str:
+        return with_judge(READY, read(written(compare=compare), "p.yaml", READY), tmp_path).judge
+
+    assert told("[json_fields]") == ""
+    assert told(judged.format("a.md")) == told(judged.format("b.md")) != told(judged.format("c.md"))
+    assert told("[{judge: {upstream: claude, model: j}}]") not in ("", told(judged.format("a.md")))
+    with pytest.raises(YamlFileError, match=r"^p.yaml:5:\d+: none.md: No such file"):
+        told(judged.format("none.md"))

@@ -1,0 +1,54 @@
+"""The controller's metrics of a route."""
+
+from dataclasses import replace
+
+import msgspec
+
+from gateway.control.controller.rollout_metrics import samples
+from gateway.control.publish.weights import Weighed
+from gateway.telemetry.metrics import PREFIX, Sample
+from policies.results import GateResult
+from policies.rollout import start, step
+from policies.routing import Route, Variant
+from policies.terms import Phase, Verdict
+from tests.unit.policies.test_rollout import GOOD, QUIET, RULES
+
+ROUTE = Route("triage", Variant("openai"), candidate=Variant("vllm", revision="r1"), weight_ppm=50_000)
+CANARY = replace(start(RULES), stage=1, phase=Phase.CANARY)
+
+
+def found(weighed: Route, **gate: float) -> dict[tuple[str, ...], float]:
+    results = replace(GOOD, gates=(GateResult("quality", Verdict.INCONCLUSIVE, "more", **gate),), units=40)  # pyright: ignore[reportArgumentType]
+    shown = {"triage": step(CANARY, results, now=0.0)}
+    made = samples({"triage": Weighed(weighed, None, None)}, shown, {("triage", "PROMOTE"): 2}, errors=3)
+    return {(each.name.removeprefix(PREFIX), *each.labels): each.value for each in made}
+
+
+def test_where_a_route_stands() -> None:
+    """Weight, revision, stage, units, detectors, decisions, and how many policies are in error."""
+    assert found(ROUTE) == {
+        ("policy_errors",): 3, ("weight_ratio", "triage"): 0.05, ("policy_info", "triage", "r1"): 1,
+        ("stage", "triage"): 1, ("units", "triage"): 40, ("gate_verdict", "triage", "quality"): 1.0,
+        ("detector_log10", "triage", QUIET.detector): QUIET.log10_m, ("decisions_total", "triage", "PROMOTE"): 2,
+    }  # fmt: skip
+
+
+def test_what_a_gate_says() -> None:
+    """Each number that is known is a sample; one that is not is left out, never made up."""
+    seen = found(ROUTE, estimate=0.01, lower=-0.02, limit=-0.05, log10_e=0.0)
+    gates = {name[0]: value for name, value in seen.items() if name[0].startswith("gate_")}
+    assert gates == {
+        "gate_estimate": 0.01, "gate_lower": -0.02, "gate_limit": -0.05, "gate_log10_e": 0.0, "gate_verdict": 1.0,
+    }  # fmt: skip
+
+
+def test_a_route_that_only_looks_moves_nothing() -> None:
+    """In `observe` and `bypass` the weight that apps get is 0, whatever the rollout's is."""
+    for mode in ("observe", "bypass"):
+        assert found(msgspec.structs.replace(ROUTE, mode=mode))["weight_ratio", "triage"] == 0.0
+
+
+def test_a_route_without_a_candidate_has_no_weight() -> None:
+    """Where there is nothing to move to there is no series."""
+    made = samples({"plain": Weighed(Route("plain", Variant("openai")), None, None)}, {}, {}, errors=0)
+    assert made == [Sample(f"{PREFIX}policy_errors", 0)]

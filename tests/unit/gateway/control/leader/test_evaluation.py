@@ -1,0 +1,179 @@
+"""One route at its leader: what is taken in, whom it waits for, and when nothing may be concluded."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from gateway.control.events.join import Told
+from gateway.control.leader.evaluation import ABSENT_S, CLOSINGS, LAG_S, Evaluation
+from gateway.control.state.port import Event
+from policies.events import PairEvent
+from policies.evidence import Evidence, EvidenceKey
+from policies.review import key_of
+from policies.rollout import start
+from policies.rules import Held
+from policies.terms import Move, Phase
+from tests.unit.policies.events import RULES, pair
+
+NOW = 1_800_000_000.0
+SHADOW = start(RULES)
+CANARY = replace(SHADOW, stage=1, phase=Phase.CANARY)
+KEY = key_of(SHADOW)
+
+
+@pytest.fixture
+def evaluation() -> Evaluation:
+    return Evaluation(RULES, SHADOW, 1, Evidence(KEY, RULES))
+
+
+def event(told: Told, number: int = 1, node: str = "n1") -> Event:
+    return Event(node, number, "triage", msgspec.json.encode(told))
+
+
+def saw(at: float = NOW, number: int = 1, key: EvidenceKey = KEY, seen: PairEvent | None = None) -> Event:
+    return event(Told(at, 0.0, key, seen or pair(f"u{number}", at)), number)
+
+
+def mark(evaluation: Evaluation, node: str, at: float | None, *, now: float = NOW, lag_s: float = 0.0) -> None:
+    assert evaluation.take(event(Told(at, lag_s), node=node), now, 1) is None
+
+
+def test_an_event_is_evidence_and_a_row(evaluation: Evaluation) -> None:
+    """It is counted, numbered in the leader's order, and the row says all that a rebuild needs."""
+    seen = pair("u", NOW - 2, q=-0.5)
+    row = evaluation.take(saw(NOW - 1, 41, seen=seen), NOW, 3)
+    assert row is not None
+    assert (row.seq, row.observed_us, row.node, row.number, row.leader_epoch) == (1, int(NOW * 1e6), "n1", 41, 3)
+    assert EvidenceKey(row.route, row.candidate_key, row.attempt, row.weight_ppm, row.epoch) == KEY
+    assert msgspec.json.decode(row.event_json, type=PairEvent) == seen
+    assert msgspec.json.decode(row.held_json, type=Held) == SHADOW.held
+    assert (evaluation.evidence.count("requests"), evaluation.positions, evaluation.moved) == (1, {"n1": 41}, True)
+    again = evaluation.take(saw(number=42), NOW, 3)
+    assert again is not None
+    assert again.seq == 2
+
+
+@pytest.mark.parametrize(
+    "key",
+    [replace(KEY, candidate="other"), replace(KEY, attempt=2), replace(KEY, weight_ppm=50_000), replace(KEY, epoch=1)],
+)
+def test_what_another_key_saw_is_no_evidence(evaluation: Evaluation, key: EvidenceKey) -> None:
+    """An event of another candidate, attempt, stage or epoch is counted as such, and its mark still holds."""
+    assert evaluation.take(saw(NOW - 1, key=key), NOW, 1) is None
+    assert (evaluation.elsewhere, evaluation.evidence.counts, evaluation.seq, evaluation.moved) == (1, {}, 0, False)
+    assert (evaluation.positions, evaluation.watermark(NOW)) == ({"n1": 1}, NOW - 1)
+
+
+@pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED])
+def test_a_stopped_rollout_gathers_nothing(evaluation: Evaluation, phase: Phase) -> None:
+    """What still comes after a rollback is no evidence of anything."""
+    evaluation.rollout = replace(SHADOW, phase=phase)
+    assert evaluation.take(saw(), NOW, 1) is None
+    assert (evaluation.elsewhere, evaluation.evidence.counts) == (1, {})
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"watermark":"x","lag_s":0}', b"\xff"])
+def test_what_cannot_be_read_is_counted(evaluation: Evaluation, body: bytes) -> None:
+    """It is passed over once and for all, and says nothing of its node."""
+    assert evaluation.take(Event("n1", 9, "triage", body), NOW, 1) is None
+    assert (evaluation.unreadable, evaluation.positions, evaluation.heard) == (1, {"n1": 9}, {})
+
+
+def test_the_watermark_is_the_least_of_all_nodes(evaluation: Evaluation) -> None:
+    """Nobody's word: none. Then the slowest node's; one that does not know its own holds to what it said before."""
+    assert evaluation.watermark(NOW) is None
+    mark(evaluation, "n1", NOW - 5)
+    mark(evaluation, "n2", NOW - 9)
+    assert evaluation.watermark(NOW) == NOW - 9
+    mark(evaluation, "n2", None)
+    assert evaluation.watermark(NOW) == NOW - 9
+    mark(evaluation, "n2", NOW - 1)
+    assert evaluation.watermark(NOW) == NOW - 5
+
+
+def test_an_absent_node_is_waited_for_so_long(evaluation: Evaluation) -> None:
+    """Up to `ABSENT_S` it holds the others up, and no longer; where all are absent, all count."""
+    mark(evaluation, "gone", NOW - 9)
+    mark(evaluation, "there", NOW - 5, now=NOW + 1)
+    assert evaluation.watermark(NOW + ABSENT_S) == NOW - 9
+    assert evaluation.watermark(NOW + ABSENT_S + 0.5) == NOW - 5
+    assert evaluation.watermark(NOW + ABSENT_S + 1.5) == NOW - 9
+
+
+def test_nothing_is_concluded_before_a_node_has_spoken(evaluation: Evaluation) -> None:
+    """Without a mark there is a fault, not a guess."""
+    assert evaluation.conditions(NOW).fault == "no node has told what it reads"
+    mark(evaluation, "n1", None)
+    assert evaluation.conditions(NOW).fault == "no node has told what it reads"
+    mark(evaluation, "n1", NOW - 5)
+    assert (evaluation.conditions(NOW).fault, evaluation.conditions(NOW).watermark_at) == (None, NOW - 5)
+
+
+def test_a_node_that_lags_is_a_fault(evaluation: Evaluation) -> None:
+    """Above `LAG_S` the look says who reads how late, and concludes nothing; at it, or once it is gone, it may."""
+    mark(evaluation, "n1", NOW, lag_s=LAG_S)
+    assert evaluation.conditions(NOW).fault is None
+    mark(evaluation, "n2", NOW, lag_s=LAG_S + 1)
+    assert evaluation.conditions(NOW).fault == "n2 reads its journals 61 s late"
+    decision = evaluation.look(NOW, bounds=True)
+    assert (decision.move, decision.rule) == (Move.HOLD, "fault")
+    assert decision.reason.startswith("n2 reads its journals 61 s late")
+    later = NOW + ABSENT_S + 1
+    mark(evaluation, "n1", later, now=later)
+    assert evaluation.conditions(later).fault is None
+
+
+def test_units_close_by_the_watermark(evaluation: Evaluation) -> None:
+    """A unit counts once every node has told of all that is older than its end."""
+    evaluation.take(saw(NOW), NOW, 1)
+    evaluation.moved = False
+    evaluation.advance(NOW)
+    assert (evaluation.evidence.count("units"), evaluation.moved) == (0, False)
+    mark(evaluation, "n1", NOW + RULES.units.close_after_s)
+    evaluation.advance(NOW)
+    assert (evaluation.evidence.count("units"), evaluation.moved) == (1, True)
+
+
+def test_another_stage_has_evidence_of_its_own(evaluation: Evaluation) -> None:
+    """After a move counts begin at zero, and the baseline's lately go on; a pause of the same stage keeps them."""
+    evaluation.take(saw(seen=pair("u", NOW, error_baseline=True)), NOW, 1)
+    gathered = evaluation.evidence
+    evaluation.stand(replace(SHADOW, phase=Phase.PAUSED))
+    assert evaluation.evidence is gathered
+    evaluation.stand(CANARY)
+    assert (evaluation.evidence.key, evaluation.evidence.counts) == (key_of(CANARY), {})
+    assert evaluation.evidence.recent is gathered.recent
+
+
+def test_other_rules_judge_what_was_gathered(evaluation: Evaluation) -> None:
+    """An edited policy's gates look at the same evidence."""
+    evaluation.take(saw(), NOW, 1)
+    edited = replace(RULES, gates=replace(RULES.gates, latency=None))
+    evaluation.judge_by(edited)
+    assert (evaluation.rules, evaluation.evidence.rules, evaluation.evidence.count("requests")) == (edited, edited, 1)
+
+
+def test_a_row_says_what_the_rollout_is_held_to_now(evaluation: Evaluation) -> None:
+    """When the rollout is held to more, so are the rows after it."""
+    first = evaluation.take(saw(), NOW, 1)
+    evaluation.stand(replace(SHADOW, held=Held(quality=-0.02)))
+    second = evaluation.take(saw(number=2), NOW, 1)
+    assert first is not None
+    assert second is not None
+    held = [msgspec.json.decode(row.held_json, type=Held).quality for row in (first, second)]
+    assert held == [None, -0.02]
+
+
+def test_open_conversations_are_not_looked_through_at_each_tick(evaluation: Evaluation) -> None:
+    """A conversation closes within a 360th of its silence after it is over, and what was closed says up to when."""
+    silence_s = RULES.units.close_after_s
+    evaluation.take(saw(NOW - 2 * silence_s), NOW, 1)
+    step_s, seen = silence_s / CLOSINGS, set[float | None]()
+    for number in range(100):
+        mark(evaluation, "n1", NOW - silence_s + number * step_s / 50)
+        evaluation.advance(NOW)
+        seen.add(evaluation.evidence.watermark_at)
+    assert len(seen) <= 4
+    assert evaluation.evidence.count("units") == 1
+    assert all(at is not None and abs(at / step_s - round(at / step_s)) < 1e-3 for at in seen)

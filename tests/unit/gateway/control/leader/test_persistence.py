@@ -1,0 +1,133 @@
+"""A leader's work as the shared state keeps it: there and back, and what damage does."""
+
+import zlib
+from dataclasses import replace
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from gateway.control.leader import persistence as keeping
+from gateway.control.leader.evaluation import Evaluation, Heard
+from gateway.control.state.port import MAX_SNAPSHOT_BYTES, Decided, Snapshot, StateDownError, Stored
+from policies.events import Output, PairEvent
+from policies.evidence import MOST
+from policies.review import key_of
+from policies.rollout import Rollout, start
+from policies.rules import Held
+from policies.terms import Phase
+from tests.unit.policies.events import RULES, evidence, pair
+
+NOW = 1_800_000_000.0
+SHADOW = start(RULES)
+ROLLOUT = replace(SHADOW, stage=1, phase=Phase.CANARY, attempt=3, seen_at=NOW, held=Held(quality=-0.01))
+DECIDED = Decided("d1", NOW, "triage", "advance", "PROMOTE", "ROUTE triage", b'{"version":"1"}')
+DAMAGE = [b"", b"{", b'{"route":1}', b"\xff\x00"]
+
+
+def stored(data: bytes) -> Stored:
+    return Stored(1, 1, 0, data, NOW, "n1")
+
+
+def evaluation() -> Evaluation:
+    """Ten units seen, nine of them closed, one still open."""
+    found = Evaluation(RULES, SHADOW, 1, evidence(), {"n1": 12, "n2": 5}, 10, {"n1": Heard(NOW, 8.0, 1.5)})
+    for number in range(10):
+        found.evidence.observe(pair(f"u{number}", float(number)))
+    found.evidence.advance(RULES.units.close_after_s + 8.5)
+    return found
+
+
+def resumed(kept: Snapshot | None, rollout: Rollout = SHADOW) -> Evaluation:
+    return keeping.evaluation(RULES, rollout, 7, kept, NOW + 60)
+
+
+@pytest.mark.parametrize("decided", [DECIDED, None])
+def test_a_rollout_comes_back_as_it_was(decided: Decided | None) -> None:
+    """With every field, its last decision and its last order."""
+    found = keeping.read_rollout(stored(keeping.rollout_bytes(ROLLOUT, decided, "o1")))
+    assert found == keeping.Found(ROLLOUT, decided, "o1")
+
+
+@pytest.mark.parametrize("data", [*DAMAGE, keeping.rollout_bytes(ROLLOUT, DECIDED)[:-9]])
+def test_a_damaged_rollout_is_no_guess(data: bytes) -> None:
+    """Bytes that are no rollout of this version raise the shared state's error, with a hint."""
+    with pytest.raises(StateDownError, match=r"damaged, or of another version.*hint: "):
+        keeping.read_rollout(stored(data))
+
+
+def test_all_that_may_be_held_fits_a_snapshot() -> None:
+    """The most open requests and different answers, with all their figures, are within the bound, and come back."""
+    draw, found = np.random.default_rng(1), evaluation()
+    names = [f"{kind}_s" for kind in ("ttft_candidate", "ttft_baseline", "total_candidate", "total_baseline")]
+    names += ["cost_candidate_usd", "cost_baseline_usd", "q", "agree", "agree_again"]
+    for number, figures in enumerate(draw.random((MOST - found.evidence.held, len(names))).tolist()):
+        ours, theirs = (Output(draw.bytes(8).hex(), 400 + number % 99) for _ in range(2))
+        unit, name = draw.bytes(8).hex(), str(UUID(bytes=draw.bytes(16)))
+        told = dict(zip(names, figures, strict=True)) | {"output_candidate": ours, "output_baseline": theirs}
+        asked = {"error_candidate": False, "error_baseline": False}
+        found.evidence.observe(PairEvent(unit, NOW + figures[0], name, **told, **asked))
+    kept = keeping.page(found)
+    assert found.evidence.held == MOST
+    assert len(found.evidence.outputs_candidate) > MOST * 0.99
+    assert len(kept.evidence) < MAX_SNAPSHOT_BYTES
+    assert resumed(kept).evidence == found.evidence
+
+
+def test_evidence_goes_on_as_if_nobody_had_stopped() -> None:
+    """Counts, open units, positions, the order's number and the rules come back; nodes count as heard just now."""
+    before = evaluation()
+    after = resumed(keeping.page(before))
+    assert after.evidence == before.evidence
+    assert (after.evidence.count("units"), list(after.evidence.open)) == (9, ["u9"])
+    assert (after.positions, after.seq, after.rules, after.version) == ({"n1": 12, "n2": 5}, 10, RULES, 7)
+    assert after.heard == {"n1": Heard(NOW + 60, 8.0, 1.5)}
+
+
+def test_evidence_of_another_stage_is_begun_afresh() -> None:
+    """Where the rollout has moved since, counts begin at zero; what the baseline did lately is still known."""
+    before = evaluation()
+    before.evidence.recent = before.evidence.recent.after(failed=True)
+    moved = replace(SHADOW, stage=1, phase=Phase.CANARY)
+    after = resumed(keeping.page(before), moved)
+    assert (after.evidence.key, after.evidence.counts, after.evidence.open) == (key_of(moved), {}, {})
+    assert after.evidence.recent == before.evidence.recent
+    assert (after.positions, after.seq) == ({"n1": 12, "n2": 5}, 10)
+
+
+def test_evidence_is_judged_by_the_rules_it_was_gathered_under() -> None:
+    """A policy edited meanwhile does not reach back: the leader has yet to take the edit."""
+    edited = replace(RULES, gates=replace(RULES.gates, latency=None))
+    after = keeping.evaluation(edited, SHADOW, 7, keeping.page(evaluation()), NOW)
+    assert after.rules == after.evidence.rules == RULES
+
+
+def test_nothing_was_kept() -> None:
+    """A leader that finds no snapshot begins with nothing."""
+    after = resumed(None)
+    assert (after.evidence.counts, after.positions, after.seq, after.heard) == ({}, {}, 0, {})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *DAMAGE,
+        *(zlib.compress(each) for each in DAMAGE),
+        keeping.page(evaluation()).evidence[:-20],
+        zlib.compress(zlib.decompress(keeping.page(evaluation()).evidence).replace(b'"triage"', b'"other"', 1)),
+    ],
+)
+def test_a_damaged_snapshot_is_none(data: bytes) -> None:
+    """It gives no evidence, never half of it; positions stand, so that nothing is counted twice."""
+    kept = Snapshot(data, {"n1": 12}, 10)
+    assert keeping.unfold(kept) is None
+    after = resumed(kept)
+    assert (after.evidence.counts, after.positions, after.seq) == ({}, {"n1": 12}, 10)
+
+
+def test_a_snapshot_may_not_unfold_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond its bound a snapshot is not read: a few bytes cannot fill the memory."""
+    kept = keeping.page(evaluation())
+    assert keeping.unfold(kept) is not None
+    monkeypatch.setattr(keeping, "PAGE_BYTES", 100)
+    assert keeping.unfold(kept) is None

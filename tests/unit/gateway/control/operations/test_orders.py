@@ -1,0 +1,156 @@
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.control.leader.persistence import read_rollout
+from gateway.control.operations.orders import ANSWER_S, MAX_REASON, ROLLBACK_S, Clock, Operated, operate, order_of
+from gateway.control.state.port import Answered, Stored
+from gateway.control.state.sqlite import SqliteState
+from policies import explain
+from policies.rollout import Rollout, start
+from policies.terms import Phase, Verb
+from tests.unit.policies.test_rollout import RULES
+
+NOW = 1_800_000_000.0
+CANARY = replace(start(RULES), stage=1, phase=Phase.CANARY)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[SqliteState]:
+    found = SqliteState(tmp_path / "state.db")
+    yield found
+    found.close()
+
+
+def keep(state: SqliteState, rollout: Rollout) -> None:
+    epoch = state.lead("n1", NOW)
+    assert epoch is not None
+    new = Stored(0, 0, rollout.weight_ppm, msgspec.json.encode(rollout), NOW, "n1")
+    kept = state.rollouts().get("triage")
+    assert state.store("triage", new, expected=kept.version if kept else 0, epoch=epoch)
+
+
+class Time:
+    """Stands still but for pauses, in which others act."""
+
+    def __init__(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        self.passed_s = 0.0
+        self.meanwhile = meanwhile
+
+    def pause(self, seconds: float) -> None:
+        self.passed_s += seconds
+        self.meanwhile()
+
+    def clock(self) -> Clock:
+        return Clock(lambda: NOW + self.passed_s, lambda: self.passed_s, self.pause)
+
+
+def give(state: SqliteState, verb: Verb, time: Time) -> Operated:
+    order = order_of("o1", "triage", verb, by="cli:ada", reason="because", now=NOW)
+    return operate(state, order, time.clock(), version="1")
+
+
+@pytest.mark.parametrize(("taken", "outcome"), [(True, "taken"), (False, "refused")])
+def test_a_leaders_answer_is_the_answer(state: SqliteState, outcome: str, *, taken: bool) -> None:
+    """While a leader answers, it alone decides what becomes of an order."""
+    keep(state, CANARY)
+    for verb in Verb:
+        state.close()
+        order = order_of(f"o-{verb}", "triage", verb, by="cli:ada", reason="because", now=NOW)
+        time = Time(lambda order=order: state.answer(Answered(order.id, taken=taken, text="said")))
+        assert operate(state, order, time.clock(), version="1") == Operated(outcome, "said")
+        assert time.passed_s < 1
+    assert state.rollouts()["triage"].weight_ppm == CANARY.weight_ppm
+    assert state.orders() == []
+
+
+@pytest.mark.parametrize("verb", [Verb.PROMOTE, Verb.HOLD, Verb.RESUME])
+def test_what_nobody_answers_is_withdrawn(state: SqliteState, verb: Verb) -> None:
+    """No leader that comes hours later finds the order; nothing has moved."""
+    keep(state, CANARY)
+    time = Time()
+    found = give(state, verb, time)
+    assert (found.outcome, found.done) == ("withdrawn", False)
+    assert "hint" in found.text
+    assert ANSWER_S <= time.passed_s < ANSWER_S + 1
+    assert state.orders() == []
+    assert state.rollouts()["triage"].version == 1
+
+
+def test_an_answer_that_comes_just_before_the_withdrawal_counts(state: SqliteState) -> None:
+    """What the leader did in the last instant is told, not the withdrawal."""
+    keep(state, CANARY)
+    time = Time()
+
+    def wall() -> float:
+        return NOW
+
+    def monotonic() -> float:
+        if time.passed_s > ANSWER_S:
+            state.answer(Answered("o1", taken=True, text="done after all"))
+        return time.passed_s
+
+    order = order_of("o1", "triage", Verb.PROMOTE, by="cli:ada", reason="", now=NOW)
+    assert operate(state, order, Clock(wall, monotonic, time.pause), version="1") == Operated("taken", "done after all")
+
+
+def test_a_rollback_needs_no_leader(state: SqliteState) -> None:
+    """After two seconds without an answer the weight is lowered from here, with a decision that can be replayed."""
+    keep(state, CANARY)
+    time = Time()
+    found = give(state, Verb.ROLLBACK, time)
+    assert (found.outcome, found.alone) == ("taken", True)
+    assert "cli:ada: because" in found.text
+    assert ROLLBACK_S <= time.passed_s < ROLLBACK_S + 1
+    kept = state.rollouts()["triage"]
+    after = msgspec.json.decode(kept.rollout, type=Rollout)
+    assert (kept.version, kept.weight_ppm, kept.by, after.phase) == (2, 0, "cli:ada", Phase.ROLLED_BACK)
+    decided = read_rollout(kept).decided
+    assert decided is not None
+    assert (decided.move, decided.outcome, decided.text) == ("roll_back", "ROLLBACK", found.text)
+    record = explain.decode(decided.record)
+    assert explain.replay(record) == record.decision
+    assert state.orders() == []
+    assert state.answered("o1") == Answered("o1", taken=True, text=found.text)
+
+
+def test_a_rollback_from_here_meets_what_others_wrote(state: SqliteState, tmp_path: Path) -> None:
+    """If the rollout moves in between, the rollback is made of what it became."""
+    keep(state, CANARY)
+    other = SqliteState(tmp_path / "state.db")
+    moved = replace(CANARY, stage=2)
+
+    class Meddling(SqliteState):
+        def lower(self, route: str, new: Stored, *, expected: int) -> bool:
+            if other.rollouts()["triage"].version == 1:
+                keep(other, moved)
+            return super().lower(route, new, expected=expected)
+
+    meddled = Meddling(tmp_path / "state.db")
+    assert give(meddled, Verb.ROLLBACK, Time()).done
+    kept = state.rollouts()["triage"]
+    assert (kept.version, kept.weight_ppm) == (3, 0)
+    other.close()
+    meddled.close()
+
+
+@pytest.mark.parametrize(
+    ("rollout", "outcome"),
+    [(None, "refused"), (replace(CANARY, phase=Phase.REJECTED), "refused"), (start(RULES), "waiting")],
+)
+def test_a_rollback_with_nothing_to_take_back(state: SqliteState, rollout: Rollout | None, outcome: str) -> None:
+    """Without traffic nothing is lowered; in the shadow the order stays for a leader, who will reject the candidate."""
+    if rollout is not None:
+        keep(state, rollout)
+    found = give(state, Verb.ROLLBACK, Time())
+    assert (found.outcome, found.alone, found.done) == (outcome, True, False)
+    assert [order.id for order in state.orders()] == (["o1"] if outcome == "waiting" else [])
+
+
+def test_a_reason_has_a_bound() -> None:
+    """A reason is kept as far as it goes."""
+    order = order_of("o", "r", Verb.HOLD, by="a", reason="x" * (MAX_REASON + 1), now=NOW)
+    assert len(order.reason) == MAX_REASON

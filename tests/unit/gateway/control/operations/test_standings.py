@@ -1,0 +1,100 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.control.operations.standings import standings
+from gateway.control.state.port import Decided, StateDownError, Stored
+from gateway.control.state.sqlite import SqliteState
+from policies import explain
+from policies.results import Results
+from policies.review import Conditions
+from policies.rollout import Decision, Rollout, command, start, step
+from policies.terms import Phase, Verb
+from tests.unit.policies.test_rollout import GOOD, PASSES, RULES, UNSURE, WAITS
+
+NOW = 1_800_000_000.0
+CANARY = replace(start(RULES), stage=1, phase=Phase.CANARY, seen_at=NOW - 5)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[SqliteState]:
+    found = SqliteState(tmp_path / "state.db")
+    yield found
+    found.close()
+
+
+def keep(state: SqliteState, rollout: Rollout) -> None:
+    epoch = state.lead("n1", NOW)
+    assert epoch is not None
+    kept = state.rollouts().get("triage")
+    new = Stored(0, 0, rollout.weight_ppm, msgspec.json.encode(rollout), NOW, "n1")
+    assert state.store("triage", new, expected=kept.version if kept else 0, epoch=epoch)
+
+
+def told(decision: Decision, name: str = "d1") -> Decided:
+    record = explain.encode(explain.Record("1", decision, Conditions()))
+    return Decided(name, decision.at, "triage", decision.move, decision.outcome, explain.text(decision), record)
+
+
+def look(state: SqliteState, results: Results, rollout: Rollout = CANARY) -> None:
+    state.keep_look(told(step(rollout, results, now=NOW)))
+
+
+def test_a_rollout_nobody_has_looked_at(state: SqliteState) -> None:
+    """Stage, phase and weight are there before anything is known of evidence or moves."""
+    keep(state, CANARY)
+    stands = standings(state)["triage"]
+    assert (stands.phase, stands.stage, stands.weight_ppm, stands.version) == ("canary", "5%", 50_000, 1)
+    assert (stands.missing, stands.units, stands.units_to_go, stands.last_move) == ([], None, None, None)
+
+
+def test_what_a_rollout_waits_for(state: SqliteState) -> None:
+    """What the last look found missing is told, the gravest first, with the units it would take."""
+    keep(state, CANARY)
+    look(state, replace(UNSURE, gates=(PASSES, replace(WAITS, units_to_go=250)), units=40))
+    stands = standings(state)["triage"]
+    assert stands.missing == ["errors: not certified yet", "40 of at least 100 units", "60 s of this stage's hold left"]
+    assert (stands.units, stands.units_to_go, stands.looked_at) == (40, 250, NOW)
+    look(state, replace(GOOD, units=40))
+    assert standings(state)["triage"].units_to_go == 60
+    look(state, UNSURE)
+    assert standings(state)["triage"].units_to_go is None
+
+
+def test_a_look_of_another_stage_says_nothing_of_this_one(state: SqliteState) -> None:
+    """Numbers of the stage before are not shown as if they were this one's."""
+    keep(state, CANARY)
+    look(state, UNSURE)
+    keep(state, replace(CANARY, attempt=2))
+    assert standings(state)["triage"].units is None
+    look(state, replace(GOOD, units=500), replace(CANARY, stage=0, phase=Phase.SHADOW, lived_s=100.0))
+    keep(state, CANARY)
+    assert standings(state)["triage"].units is None
+
+
+def test_the_last_move_is_told(state: SqliteState) -> None:
+    """The latest decision of each route, with when and why; a stopped rollout waits for nothing."""
+    after = command(CANARY, Verb.ROLLBACK, now=NOW, by="ada", reason="smells")
+    keep(state, after.rollout)
+    state.add_decision(told(command(CANARY, Verb.HOLD, now=NOW - 9, by="ada", reason="wait")))
+    state.add_decision(told(after, "d2"))
+    stands = standings(state)["triage"]
+    assert (stands.last_move, stands.moved_at, stands.reason) == ("roll_back", NOW, "ada: smells")
+    assert (stands.phase, stands.weight_ppm, stands.missing) == ("rolled_back", 0, [])
+
+
+def test_records_of_another_version_still_have_their_words(state: SqliteState) -> None:
+    """What cannot be decoded is told by its text; a rollout that cannot be is no guess."""
+    keep(state, CANARY)
+    state.add_decision(Decided("d", NOW, "triage", "advance", "PROMOTE", "HEAD\n  the reason\n  more", b"{}"))
+    state.keep_look(Decided("d", NOW, "triage", "advance", "PROMOTE", "HEAD", b"{}"))
+    stands = standings(state)["triage"]
+    assert (stands.reason, stands.units, stands.looked_at) == ("the reason", None, NOW)
+    epoch = state.lead("n1", NOW)
+    assert epoch is not None
+    assert state.store("triage", Stored(0, 0, 0, b'{"route":1}', NOW, "n1"), expected=1, epoch=epoch)
+    with pytest.raises(StateDownError, match="hint"):
+        standings(state)

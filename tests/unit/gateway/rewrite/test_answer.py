@@ -1,0 +1,493 @@
+"""wire.md B5 and finding 6, line by line: a candidate's answer looks like the frontier's."""
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.rewrite.answer import StreamAdapter, adapt_whole
+from gateway.rewrite.problem import Failure
+from gateway.rewrite.request import adapt_request
+from gateway.rewrite.shapes import Adapted, Asked
+from policies.routing import Variant
+
+STUDENT = Variant("vllm", model="triage-7b")
+CHAT = Asked("chat", "gpt-4o", stream=True)
+DONE = b"data: [DONE]\n\n"
+EXTRAS = {"prompt_logprobs": None, "prompt_token_ids": None, "kv_transfer_params": None, "prompt_text": None}
+
+
+def event(value: dict[str, Any], name: str = "") -> bytes:
+    return (f"event: {name}\n" if name else "").encode() + b"data: " + json.dumps(value).encode() + b"\n\n"
+
+
+def chunk(delta: dict[str, Any] | None = None, *, finish: str | None = None, **more: Any) -> bytes:
+    """A chunk as vLLM's Python front end writes it."""
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 7, "model": "triage-7b", **EXTRAS}
+    choice = {"index": more.pop("index", 0), "delta": delta or {}, "logprobs": None, "finish_reason": finish}
+    return event(head | {"choices": [choice | {"token_ids": None, "stop_reason": None}]} | more)
+
+
+USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5, "prompt_tokens_details": None}
+USAGE_CHUNK = event({"id": "chatcmpl-1", "object": "x", "created": 7, "model": "t", "choices": [], "usage": USAGE})
+ROLE = chunk({"role": "assistant", "content": ""})
+STREAM = ROLE + chunk({"content": "Hé"}) + chunk({"content": "llo"}) + chunk({}, finish="stop") + USAGE_CHUNK + DONE
+
+
+def read(out: bytes) -> list[Any]:
+    """The events of an app's stream, each checked to be one line of data and a blank line."""
+    found: list[Any] = []
+    for block in out.decode().split("\n\n")[:-1]:
+        data = (
+            block.removeprefix(f"event: {block.partition(chr(10))[0][7:]}\n") if block.startswith("event:") else block
+        )
+        assert data.startswith("data: ")
+        assert "\n" not in data
+        found.append("[DONE]" if data == "data: [DONE]" else json.loads(data[6:]))
+    return found
+
+
+def run(stream: bytes, asked: Asked = CHAT, variant: Variant = STUDENT) -> tuple[list[Any], StreamAdapter]:
+    adapter = StreamAdapter(asked, variant)
+    out = adapter.feed(stream) + adapter.end()
+    return read(out), adapter
+
+
+def whole(body: dict[str, Any], asked: Asked | None = None, variant: Variant = STUDENT) -> Any:
+    found = adapt_whole(json.dumps(body).encode(), asked or Asked("chat", "gpt-4o"), variant)
+    return found if isinstance(found, Failure) else json.loads(found)
+
+
+def message(finish: str = "stop", **fields: Any) -> dict[str, Any]:
+    """A whole answer as vLLM writes it."""
+    turn = {"role": "assistant", "content": "Hi", "refusal": None, "annotations": None, "audio": None}
+    turn |= {"function_call": None, "tool_calls": [], "reasoning": None, "reasoning_content": None} | fields
+    choice = {
+        "index": 0,
+        "message": turn,
+        "logprobs": None,
+        "finish_reason": finish,
+        "stop_reason": None,
+        "token_ids": None,
+    }
+    head = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 7,
+        "model": "triage-7b",
+        "system_fingerprint": "vllm-x",
+    }
+    return head | {"choices": [choice], "usage": USAGE, "service_tier": None, **EXTRAS}
+
+
+CALL = {"id": "call_9", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+class TestHead:
+    """Finding 6: what an engine says before it generates is kept back."""
+
+    def test_nothing_is_shown_before_the_first_token(self):
+        """A role-only chunk, however often, and comments are no answer: the baseline can still take over."""
+        adapter = StreamAdapter(CHAT, STUDENT)
+        assert adapter.feed(b": hello\n\n" + ROLE + ROLE + chunk({})) == b""
+        assert not adapter.begun
+        out = adapter.feed(chunk({"content": "x"}))
+        assert adapter.begun
+        assert [one["choices"][0]["delta"].get("content") for one in read(out)] == ["", "x"]
+
+    @pytest.mark.parametrize(
+        "first",
+        [
+            chunk({"content": "x"}),
+            chunk({"tool_calls": [CALL | {"index": 0}]}),
+            chunk({"reasoning": "hm"}),
+            chunk({"reasoning_content": "hm"}),
+            chunk({"refusal": "no"}),
+            chunk({}, finish="stop"),
+        ],
+    )
+    def test_the_first_token_may_be_of_any_kind(self, first: bytes):
+        """Content, a tool call, reasoning, a refusal or an end: the engine has answered."""
+        adapter = StreamAdapter(CHAT, STUDENT)
+        adapter.feed(ROLE + first)
+        assert adapter.begun
+
+    @pytest.mark.parametrize(
+        ("stream", "failure"),
+        [
+            (
+                ROLE + event({"error": {"message": "EngineCore", "code": 500}}) + DONE,
+                Failure("failure", "server_error"),
+            ),
+            (ROLE + chunk({}, finish="abort") + DONE, Failure("failure", "aborted")),
+            (ROLE + chunk({}, finish="error") + DONE, Failure("failure", "aborted")),
+            (ROLE + b"data: {oops\n\n", Failure("failure", "malformed")),
+            (b"<html>", Failure("failure", "empty")),
+            (ROLE + DONE, Failure("failure", "empty")),
+            (ROLE, Failure("failure", "empty")),
+            (b"", Failure("failure", "empty")),
+        ],
+    )
+    def test_a_failure_before_the_first_token_shows_nothing(self, stream: bytes, failure: Failure):
+        """An error event, an abort, junk or an early end is a failure, and the app has seen no byte."""
+        events, adapter = run(stream)
+        assert (events, adapter.failure, adapter.begun, adapter.done) == ([], failure, False, False)
+
+    def test_a_head_without_end_is_a_failure(self):
+        """A stream that goes on and on without a token is cut off."""
+        adapter = StreamAdapter(Asked("responses", "gpt-4o", stream=True), STUDENT)
+        junk = event({"type": "response.in_progress", "response": {"instructions": "x" * 10_000}})
+        for _ in range(200):
+            assert adapter.feed(junk) == b""
+        assert adapter.failure == Failure("failure", "empty")
+
+
+class TestStream:
+    """B5 in chunks."""
+
+    def test_every_chunk_names_the_model_that_was_asked_for(self):
+        """Line 50: one model name over the whole stream, the app's by default, the engine's if the policy says so."""
+        events, _ = run(STREAM)
+        assert {one["model"] for one in events[:-1]} == {"gpt-4o"}
+        events, _ = run(STREAM, variant=Variant("vllm", report_model="actual"))
+        assert {one["model"] for one in events[:-1]} == {"triage-7b"}
+
+    def test_a_chunk_has_the_frontiers_fields_and_no_others(self):
+        """Lines 51, 52, 55: ids stable, object named, null where OpenAI says null, nothing of the engine's."""
+        events, _ = run(STREAM)
+        for one in events[:-1]:
+            assert list(one) == ["id", "object", "created", "model", "system_fingerprint", "choices"]
+            assert (one["id"], one["object"], one["created"]) == ("chatcmpl-1", "chat.completion.chunk", 7)
+            assert one["system_fingerprint"] is None
+            assert list(one["choices"][0]) == ["index", "delta", "logprobs", "finish_reason"]
+        assert [one["choices"][0]["finish_reason"] for one in events[:-1]] == [None, None, None, "stop"]
+
+    def test_the_first_chunk_has_role_and_content(self):
+        """Line 55: also where an engine leaves them out; later chunks do not repeat the role."""
+        bare = chunk({"content": "x"}) + chunk({"role": "assistant", "content": "y"}) + chunk({}, finish="stop") + DONE
+        deltas = [one["choices"][0]["delta"] for one in run(bare)[0][:-1]]
+        assert deltas == [{"role": "assistant", "content": "x", "refusal": None}, {"content": "y"}, {}]
+        assert run(STREAM)[0][0]["choices"][0]["delta"] == {"role": "assistant", "content": "", "refusal": None}
+
+    def test_usage_that_was_not_asked_for_is_taken_out(self):
+        """Line 35: no chunk without choices, no usage field; the engine's count is still known to us."""
+        events, adapter = run(STREAM)
+        assert all(one["choices"] and "usage" not in one for one in events[:-1])
+        assert adapter.usage is not None
+        assert adapter.usage.total_tokens == 5
+
+    @pytest.mark.parametrize("merged", [False, True])
+    def test_usage_that_was_asked_for_comes_once_and_last(self, merged: bool):  # noqa: FBT001 -- a pytest parameter
+        """Line 35, 55: null in each chunk, then one chunk with it and no choices, even if the engine merged it."""
+        stream = STREAM.replace(USAGE_CHUNK, b"")
+        stream = stream.replace(chunk({}, finish="stop"), chunk({}, finish="stop", usage=USAGE)) if merged else STREAM
+        events, _ = run(stream, Asked("chat", "gpt-4o", stream=True, include_usage=True))
+        assert [one["usage"] for one in events[:-2]] == [None] * 4
+        assert (events[-2]["choices"], events[-2]["usage"]["total_tokens"], events[-1]) == ([], 5, "[DONE]")
+
+    @pytest.mark.parametrize("end", [DONE, DONE + DONE, b""])
+    def test_there_is_exactly_one_done(self, end: bytes):
+        """B32: one `[DONE]`, also where the engine says it twice or, after a finish, not at all."""
+        events, adapter = run(ROLE + chunk({"content": "x"}) + chunk({}, finish="stop") + end)
+        assert events.count("[DONE]") == 1
+        assert events[-1] == "[DONE]"
+        assert adapter.done
+
+    def test_nothing_follows_the_end(self):
+        """What an engine says after `[DONE]` is not the app's."""
+        events, adapter = run(STREAM + chunk({"content": "ghost"}))
+        assert "ghost" not in json.dumps(events)
+        assert adapter.failure is None
+
+    @pytest.mark.parametrize(
+        ("tail", "failure"),
+        [
+            (b"", Failure("failure", "truncated")),
+            (DONE, Failure("failure", "truncated")),
+            (event({"error": {"message": "x", "code": 500}}) + DONE, Failure("failure", "server_error")),
+            (chunk({}, finish="abort") + DONE, Failure("failure", "aborted")),
+            (b'data: {"id": \n\n', Failure("failure", "malformed")),
+        ],
+    )
+    def test_a_begun_answer_that_breaks_is_never_ended_cleanly(self, tail: bytes, failure: Failure):
+        """Finding 5, line 54: what came before is shown, then an error event, and no `[DONE]`."""
+        events, adapter = run(ROLE + chunk({"content": "x"}) + tail)
+        assert [one["choices"][0]["delta"]["content"] for one in events] == ["", "x"]
+        assert (adapter.failure, adapter.done) == (failure, False)
+        (broken,) = read(adapter.broken())
+        assert broken["error"]["code"] == "upstream_broken"
+        assert isinstance(broken["error"]["message"], str)
+
+    def test_reasoning_is_not_shown(self):
+        """Line 53: chunks that only reason are left out; the answer follows."""
+        thinking = chunk({"reasoning": "hm"}) + chunk({"reasoning_content": "hm"})
+        events, _ = run(ROLE + thinking + chunk({"content": "x"}) + chunk({}, finish="stop") + DONE)
+        assert len(events) == 4
+        assert "hm" not in json.dumps(events)
+
+    @pytest.mark.parametrize(("reason", "shown"), [("repetition", "length"), ("length", "length"), ("stop", "stop")])
+    def test_finish_reasons_are_openais(self, reason: str, shown: str):
+        """Line 54: a reason that OpenAI does not have becomes one that it has."""
+        events, _ = run(ROLE + chunk({"content": "x"}, finish=reason) + DONE)
+        assert events[-2]["choices"][0]["finish_reason"] == shown
+
+    def test_blank_content_before_tool_calls_is_left_out(self):
+        """Line 56: the newline that templates leave before a tool call is nothing an app should show."""
+        asked = Asked("chat", "gpt-4o", stream=True, tools=True)
+        calls = chunk({"tool_calls": [CALL | {"index": 0}]}) + chunk({"content": "\n"})
+        events, _ = run(ROLE + chunk({"content": "\n"}) + calls + chunk({}, finish="tool_calls") + DONE, asked)
+        assert [one["choices"][0]["delta"].get("content", "-") for one in events[:-1]] == [None, "-"]
+        assert events[0]["choices"][0]["delta"]["role"] == "assistant"
+        events, _ = run(
+            ROLE + chunk({"content": "\n"}) + chunk({"content": "x"}) + chunk({}, finish="stop") + DONE, asked
+        )
+        assert "".join(one["choices"][0]["delta"].get("content", "") for one in events[:-1]) == "\nx"
+
+    def test_blank_content_alone_leaves_the_baseline_able_to_take_over(self):
+        """Content that is kept back is no first token: the app has seen nothing of it."""
+        adapter = StreamAdapter(Asked("chat", "gpt-4o", stream=True, tools=True), STUDENT)
+        assert adapter.feed(ROLE + chunk({"content": "\n"})) == b""
+        assert not adapter.begun
+        out = adapter.feed(chunk({}, finish="stop") + DONE)
+        assert [one["choices"][0]["delta"].get("content") for one in read(out)[:-1]] == ["\n", None]
+
+    def test_parallel_tool_calls_keep_index_and_order_and_get_signed_ids(self):
+        """Lines 38, 57: id and name once, arguments in fragments by index; the id says who made the call."""
+        first = {"index": 0, "id": "call_a", "type": "function", "function": {"name": "f"}}
+        second = {
+            "index": 1,
+            "id": "chatcmpl-tool-" + "b" * 32,
+            "type": "function",
+            "function": {"name": "g", "arguments": "{"},
+        }
+        rest = {"index": 0, "id": None, "type": None, "function": {"name": None, "arguments": "{}"}}
+        stream = b"".join(chunk({"content": None, "tool_calls": [call]}) for call in (first, second, rest))
+        events, _ = run(ROLE + stream + chunk({}, finish="stop") + DONE)
+        calls = [one["choices"][0]["delta"]["tool_calls"][0] for one in events[1:4]]
+        assert calls[0] == {
+            "index": 0,
+            "id": "call_cfa",
+            "type": "function",
+            "function": {"name": "f", "arguments": ""},
+        }
+        assert all("content" not in one["choices"][0]["delta"] for one in events[1:4])
+        assert calls[1]["id"] == "call_cf" + "b" * 32
+        assert calls[2] == {"index": 0, "function": {"arguments": "{}"}}
+        assert events[-2]["choices"][0]["finish_reason"] == "tool_calls"
+
+    def test_ids_are_no_longer_than_openai_takes(self):
+        """Line 57: a conversation may go back to the frontier, which refuses ids of more than 40 characters."""
+        (choice,) = whole(message(tool_calls=[CALL | {"id": "x" * 60 + "end"}]))["choices"]
+        made = choice["message"]["tool_calls"][0]["id"]
+        assert len(made) == 40
+        assert made.endswith("end")
+
+    def test_a_forced_function_ends_with_stop(self):
+        """Line 57: OpenAI says stop where the app forced one function."""
+        asked = Asked("chat", "gpt-4o", stream=True, named_tool=True, tools=True)
+        events, _ = run(
+            ROLE + chunk({"tool_calls": [CALL | {"index": 0}]}) + chunk({}, finish="tool_calls") + DONE, asked
+        )
+        assert events[-2]["choices"][0]["finish_reason"] == "stop"
+
+    def test_choices_of_one_stream_are_kept_apart(self):
+        """B39: each of n answers has its own first chunk, finish and end; one that lacks its end breaks the stream."""
+        both = chunk({"content": "a"}) + chunk({"content": "b"}, index=1) + chunk({}, finish="stop")
+        events, adapter = run(both + chunk({}, finish="length", index=1) + DONE)
+        assert [one["choices"][0]["index"] for one in events[:-1]] == [0, 1, 0, 1]
+        assert [one["choices"][0]["delta"].get("role") for one in events[:2]] == ["assistant", "assistant"]
+        assert adapter.done
+        assert run(both + DONE)[1].failure == Failure("failure", "truncated")
+
+    def test_a_tier_is_echoed_when_it_was_asked_for(self):
+        """Line 59: "default" in each chunk, and no tier where none was asked for."""
+        events, _ = run(STREAM, Asked("chat", "gpt-4o", stream=True, service_tier=True))
+        assert {one["service_tier"] for one in events[:-1]} == {"default"}
+
+    def test_logprobs_pass_as_they_are(self):
+        """Line 59: the engine's logprobs have OpenAI's form already."""
+        logprobs = {"content": [{"token": "x", "logprob": -0.1, "bytes": [120], "top_logprobs": []}]}
+        stream = ROLE + chunk({"content": "x"}).replace(
+            b'"logprobs": null', b'"logprobs": ' + json.dumps(logprobs).encode()
+        )
+        events, _ = run(stream + chunk({}, finish="stop") + DONE)
+        assert events[1]["choices"][0]["logprobs"] == logprobs
+
+    def test_legacy_completions_have_their_own_shape(self):
+        """Line 51: text_completion, cmpl-, text in each choice."""
+        head = {"id": "x1", "object": "text_completion", "created": 7, "model": "t"}
+        parts = [{"index": 0, "text": "a", "finish_reason": None}, {"index": 0, "text": "", "finish_reason": "stop"}]
+        stream = b"".join(event(head | {"choices": [part | {"prompt_logprobs": None}]}) for part in parts) + DONE
+        events, adapter = run(stream, Asked("completions", "davinci", stream=True))
+        assert [one["choices"][0]["text"] for one in events[:-1]] == ["a", ""]
+        assert {(one["id"], one["object"], one["model"]) for one in events[:-1]} == {
+            ("cmpl-x1", "text_completion", "davinci")
+        }
+        assert adapter.done
+
+    @given(st.lists(st.integers(0, len(STREAM) * 2), max_size=40))
+    def test_chunk_boundaries_change_nothing(self, cuts: list[int]):
+        """B29: any split of the bytes, mid UTF-8 and mid line, gives the app the same bytes."""
+        stream = STREAM.replace(b'"H\\u00e9"', '"Hé"'.encode()).replace(b"\n", b"\r\n", 2)
+        expected = StreamAdapter(CHAT, STUDENT).feed(stream)
+        adapter = StreamAdapter(CHAT, STUDENT)
+        edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
+        out = b"".join(adapter.feed(stream[a:b]) for a, b in pairwise(edges))
+        assert out + adapter.end() == expected
+        assert adapter.done
+
+
+class TestWhole:
+    """B5 in one piece."""
+
+    def test_the_engines_fields_are_gone(self):
+        """Lines 50 to 53: the app's model, OpenAI's fields, no reasoning, no fingerprint of the engine."""
+        found = whole(message(reasoning="hm", reasoning_content="hm"))
+        assert found["model"] == "gpt-4o"
+        assert found["system_fingerprint"] is None
+        assert found["choices"] == [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "Hi", "refusal": None},
+                "logprobs": None,
+                "finish_reason": "stop",
+            }
+        ]
+        assert not found.keys() & (EXTRAS.keys() | {"service_tier", "error"})
+
+    def test_usage_has_the_details_that_apps_read(self):
+        """Line 58: what an engine does not report is zero; what it reports stays."""
+        usage = whole(message())["usage"]
+        assert usage["prompt_tokens_details"] == {"cached_tokens": 0, "audio_tokens": 0}
+        assert usage["completion_tokens_details"]["reasoning_tokens"] == 0
+        body = message()
+        body["usage"] = USAGE | {"prompt_tokens_details": {"cached_tokens": 2}}
+        assert whole(body)["usage"]["prompt_tokens_details"] == {"cached_tokens": 2}
+
+    @pytest.mark.parametrize("content", ["\n", "", None])
+    def test_blank_content_beside_tool_calls_is_null(self, content: str | None):
+        """Line 56: OpenAI's content is null beside tool calls; ids are signed, the finish says tool_calls."""
+        (choice,) = whole(message(content=content, tool_calls=[CALL]))["choices"]
+        assert choice["message"]["content"] is None
+        assert choice["message"]["tool_calls"] == [CALL | {"id": "call_cf9"}]
+        assert choice["finish_reason"] == "tool_calls"
+
+    def test_spoken_content_beside_tool_calls_stays(self):
+        """Line 56 is about blanks only."""
+        assert (
+            whole(message(content="Let me see", tool_calls=[CALL]))["choices"][0]["message"]["content"] == "Let me see"
+        )
+
+    @pytest.mark.parametrize("finish", ["abort", "error"])
+    def test_an_aborted_answer_is_a_failure(self, finish: str):
+        """Line 54: the baseline answers instead."""
+        assert whole(message(finish)) == Failure("failure", "aborted")
+
+    def test_what_is_no_answer_is_a_failure(self):
+        """Errors in a 200, empty answers and junk are the candidate's failures, whatever the surface."""
+        assert whole({"error": {"message": "x", "code": 500}}) == Failure("failure", "server_error")
+        assert whole({"choices": []}) == Failure("failure", "empty")
+        assert adapt_whole(b"<html>", CHAT, STUDENT) == Failure("failure", "malformed")
+        error = {"error": {"message": "x", "code": 500}}
+        assert whole(error, Asked("responses", "m")) == Failure("failure", "server_error")
+        for junk in (b"[]", b'{"choices":' + b"[" * 5000, b'{"model":"\xff"}'):
+            for surface in ("chat", "responses"):
+                assert adapt_whole(junk, Asked(surface, "m"), STUDENT) == Failure("failure", "malformed")
+
+
+ASKED = Asked("responses", "gpt-4o", stream=True, service_tier=True)
+ITEM: dict[str, Any] = {"type": "function_call", "id": "fc_1", "call_id": "call_9", "name": "f", "arguments": "{}"}
+RESPONSE: dict[str, Any] = {
+    "id": "resp_1",
+    "model": "triage-7b",
+    "status": "completed",
+    "output": [ITEM],
+    "metrics": None,
+}
+
+
+class TestResponses:
+    """B40 and A2: named events, numbered, ended by their own kind of end."""
+
+    def stream(self) -> list[bytes]:
+        steps = [
+            ("response.created", {"response": RESPONSE | {"output": []}}),
+            ("response.in_progress", {"response": RESPONSE | {"output": []}}),
+            ("response.output_item.added", {"item": ITEM}),
+            ("response.function_call_arguments.delta", {"delta": "{}", "item_id": "fc_1"}),
+            ("response.output_item.done", {"item": ITEM}),
+            ("response.completed", {"response": RESPONSE}),
+        ]
+        return [event({"type": kind, "sequence_number": n} | rest, kind) for n, (kind, rest) in enumerate(steps)]
+
+    def test_names_order_and_numbers_are_untouched(self):
+        """Line 40: each event keeps its name and number; deltas keep their bytes; there is no [DONE]."""
+        steps = self.stream()
+        adapter = StreamAdapter(ASKED, STUDENT)
+        assert adapter.feed(b"".join(steps[:3])) == b""
+        out = adapter.feed(b"".join(steps[3:]) + DONE)
+        events = read(out)
+        assert [one["sequence_number"] for one in events] == list(range(6))
+        assert steps[3] in out
+        assert out.count(b"event: response.completed\n") == 1
+        assert (adapter.done, adapter.end(), adapter.failure) == (True, b"", None)
+
+    def test_model_tier_and_call_ids_are_the_apps(self):
+        """Lines 50, 57, 59: wherever a response or a tool call is carried, it looks like the frontier's."""
+        adapter = StreamAdapter(ASKED, STUDENT)
+        events = read(adapter.feed(b"".join(self.stream())))
+        assert {events[0]["response"]["model"], events[-1]["response"]["model"]} == {"gpt-4o"}
+        assert events[-1]["response"]["service_tier"] == "default"
+        assert "metrics" not in events[-1]["response"]
+        ids = {
+            events[2]["item"]["call_id"],
+            events[4]["item"]["call_id"],
+            events[-1]["response"]["output"][0]["call_id"],
+        }
+        assert ids == {"call_cf9"}
+        found = whole(RESPONSE, Asked("responses", "gpt-4o"))
+        assert (found["model"], found["output"][0]["call_id"]) == ("gpt-4o", "call_cf9")
+
+    def test_what_the_candidate_was_not_sent_is_echoed(self):
+        """A response repeats its request: metadata and the like come back although the candidate never had them."""
+        request = b'{"model":"gpt-4o","input":"x","metadata":{"a":"b"},"user":"u","prompt_cache_key":"k"}'
+        adapted = adapt_request(request, "/v1/responses", STUDENT, kind="vllm")
+        assert isinstance(adapted, Adapted)
+        assert b"metadata" not in adapted.body
+        found = whole(RESPONSE, adapted.asked)
+        assert (found["metadata"], found["user"], found["safety_identifier"]) == ({"a": "b"}, "u", None)
+
+    def test_an_id_is_signed_once(self):
+        """A candidate that is itself behind a gateway keeps its ids."""
+        found = whole(RESPONSE | {"output": [ITEM | {"call_id": "call_cf9"}]}, Asked("responses", "gpt-4o"))
+        assert found["output"][0]["call_id"] == "call_cf9"
+
+    @pytest.mark.parametrize("kind", ["response.failed", "error"])
+    def test_a_failed_response_is_a_failure(self, kind: str):
+        """Before the first token the baseline takes over; after it, one error event with the next number."""
+        steps = self.stream()
+        failed = event({"type": kind, "sequence_number": 9, "error": {"message": "x", "code": 500}}, kind)
+        adapter = StreamAdapter(ASKED, STUDENT)
+        assert adapter.feed(steps[0] + failed) == b""
+        assert (adapter.failure, adapter.begun) == (Failure("failure", "server_error"), False)
+        adapter = StreamAdapter(ASKED, STUDENT)
+        adapter.feed(b"".join(steps[:4]) + failed)
+        assert (adapter.failure is not None, adapter.begun) == (True, True)
+        (broken,) = read(adapter.broken())
+        assert (broken["type"], broken["sequence_number"], broken["code"]) == ("error", 4, "upstream_broken")
+
+    def test_an_early_end_is_a_failure(self):
+        """A response without its end is truncated; one that never began is empty."""
+        for count, reason in ((4, "truncated"), (2, "empty")):
+            adapter = StreamAdapter(ASKED, STUDENT)
+            adapter.feed(b"".join(self.stream()[:count]))
+            adapter.end()
+            assert adapter.failure == Failure("failure", reason)
+
+    def test_a_failed_whole_response_is_a_failure(self):
+        """A 200 whose status says failed is the baseline's to answer."""
+        failed = RESPONSE | {"status": "failed", "error": {"code": "server_error", "message": "x"}}
+        assert whole(failed, Asked("responses", "gpt-4o")) == Failure("failure", "error_event")

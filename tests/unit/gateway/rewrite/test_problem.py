@@ -1,0 +1,60 @@
+"""Which kind of failure a candidate's error is."""
+
+import pytest
+
+from gateway.rewrite.problem import Failure, classify, classify_event
+
+CONTEXT = [
+    b'{"error":{"message":"This model\'s maximum context length is 1024 tokens.","code":400}}',
+    b'{"error":{"message":"The decoder prompt (length 9) is longer than the maximum model length of 8."}}',
+    b'{"error":{"message":"too long","code":"context_length_exceeded"}}',
+    b'{"object":"error","message":"prompt exceeds max_model_len","code":400}',
+]
+
+
+@pytest.mark.parametrize("body", CONTEXT)
+def test_a_prompt_that_is_too_long_is_a_capability_miss(body: bytes):
+    """Every engine's way to say that the context is too long is read as the same reason."""
+    assert classify(400, body) == Failure("capability", "context_length")
+
+
+@pytest.mark.parametrize(
+    ("status", "failure"),
+    [
+        (400, Failure("capability", "invalid_request")),
+        (422, Failure("capability", "invalid_request")),
+        (413, Failure("capability", "too_large")),
+        (401, Failure("key", "key_refused")),
+        (403, Failure("key", "key_refused")),
+        (404, Failure("failure", "not_found")),
+        (408, Failure("failure", "timeout")),
+        (429, Failure("overload", "overloaded")),
+        (503, Failure("overload", "overloaded")),
+        (500, Failure("failure", "server_error")),
+        (502, Failure("failure", "server_error")),
+        (504, Failure("failure", "timeout")),
+        (307, Failure("failure", "redirect")),
+    ],
+)
+def test_a_status_says_whose_fault_it_is(status: int, failure: Failure):
+    """4xx is the request's, 401 and 403 the key's, 429 and 503 the load's, all else the candidate's."""
+    for body in (b"", b"<html>no</html>", b'{"error":{"message":"x","code":400}}', b'{"detail":"x"}', b"[1]"):
+        assert classify(status, body) == failure
+
+
+@pytest.mark.parametrize(
+    ("data", "failure"),
+    [
+        (b'{"error":{"message":"EngineCore died","code":500}}', Failure("failure", "server_error")),
+        (b'{"error":{"message":"busy","code":503}}', Failure("overload", "overloaded")),
+        (b'{"error":{"message":"maximum context length","code":400}}', Failure("capability", "context_length")),
+        (b'{"error":"boom"}', Failure("failure", "error_event")),
+        (b'{"error":{"message":"x","code":"server_error"}}', Failure("failure", "error_event")),
+        (b'{"error":null}', None),
+        (b'{"choices":[]}', None),
+        (b"not json", None),
+    ],
+)
+def test_an_error_event_is_read_by_its_code(data: bytes, failure: Failure | None):
+    """A stream that began with 200 may still say error: its code counts like a status."""
+    assert classify_event(data) == failure

@@ -1,0 +1,142 @@
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.adapters.boot import LitellmBoot
+from gateway.admin import boot as admin_boot
+from gateway.admin.auth import digest
+from gateway.config.settings import Settings
+from gateway.control.controller import boot as controller_boot
+from gateway.control.publish.table import base_table
+from gateway.control.recorder import boot as recording
+from gateway.control.shadow import boot as shadow_boot
+from gateway.node.datadir import DataDirError, prepare
+from gateway.proxy import boot as worker_boot
+from gateway.supervisor.programs import Modules, Plan, read_secrets, worker_limits
+
+ENVIRONMENT = {"PATH": "/bin", "OPENAI_KEY": "planted", "JUDGE_KEY": "planted"}
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    (tmp_path / "token").write_text("a-token-of-some-length\n")
+    settings = Settings.model_validate(
+        {
+            "server": {"admin_token_file": tmp_path / "token", "tls": {"cert": "/c", "key": "/k"}},
+            "default_upstream": "openai",
+            "upstreams": {
+                "claude": {"kind": "litellm", "model": "anthropic/c", "api_key_env": "JUDGE_KEY"},
+                "openai": {"base_url": "http://h", "api_key_env": "OPENAI_KEY", "background_key_env": "JUDGE_KEY"},
+            },
+            "capture": {"disk_budget": "1GiB", "journal_retention": "10m", "redact": ["email"]},
+            "limits": {"in_flight": 7},
+            "prices": {
+                "models": {"openai": {"*": {"prompt": 1, "completion": 2}, "m": {"prompt": 3, "completion": 4}}}
+            },
+        }
+    )
+    data = prepare(tmp_path / "data")
+    return Plan(settings, data, read_secrets(settings, data, ENVIRONMENT), Modules(), ENVIRONMENT, tmp_path)
+
+
+def test_what_a_worker_is_told(plan: Plan) -> None:
+    """A worker gets paths, secrets and limits on its pipe, the sockets as descriptors, and the upstreams' keys."""
+    program = plan.worker("w0", [5])
+    boot = worker_boot.decode(program.boot(9))
+    assert (boot.worker, boot.listen_fds, boot.ready_fd, program.fds) == ("w0", [5], 9, (5,))
+    assert boot.journal_key == plan.secrets.journal_key.hex()
+    assert boot.limits.in_flight == 7
+    assert (boot.tls_cert, boot.tls_key, boot.disk_budget_bytes) == ("/c", "/k", 2**30)
+    assert program.environment == ENVIRONMENT
+
+
+def test_upstream_keys_are_for_workers_only(plan: Plan) -> None:
+    """No process of the control plane has an upstream's key in its environment."""
+    for program in (plan.controller(), plan.recorder(), plan.shadow(), plan.admin()):
+        assert program.environment == {"PATH": "/bin"}
+
+
+def test_workers_come_first_on_a_full_machine(plan: Plan) -> None:
+    """The controller stands behind the workers, and what nobody waits for behind the controller."""
+    behind = [each.nice for each in (plan.worker("w0", [5]), plan.controller(), plan.recorder(), plan.shadow())]
+    assert behind == sorted(behind)
+    assert behind[0] == 0 < behind[1] < behind[2] == plan.admin().nice
+
+
+def test_what_the_control_plane_is_told(plan: Plan) -> None:
+    """Controller, recorder and admin process get what they need, and the admin process only the token's hash."""
+    controller = controller_boot.decode(plan.controller().boot(9))
+    assert (controller.base.default_upstream, controller.ready_fd) == ("openai", 9)
+    recorder = recording.decode(plan.recorder().boot(9))
+    assert (recorder.redact, recorder.journal_retention_s, recorder.ready_fd) == (("email",), 600.0, 9)
+    assert [(each.model, each.prompt_usd, each.completion_usd) for each in recorder.prices] == [("", 1, 2), ("m", 3, 4)]
+    admin = plan.admin().boot(9)
+    assert admin_boot.decode(admin).token_sha256 == digest("a-token-of-some-length")
+    assert b"a-token" not in admin
+    assert admin_boot.decode(admin).state == plan.secrets.state
+
+
+def test_the_password_of_the_state_is_told_to_who_needs_it(tmp_path: Path) -> None:
+    """It travels in the boot pipe of the admin process; no process has it in its environment, no worker at all."""
+    settings = Settings.model_validate({"state": "redis://cache", "state_password_env": "STATE_PASSWORD"})
+    environment = {"STATE_PASSWORD": "planted", "PATH": "/bin"}
+    data = prepare(tmp_path / "data")
+    plan = Plan(settings, data, read_secrets(settings, data, environment), Modules(), environment, tmp_path)
+    assert admin_boot.decode(plan.admin().boot(9)).state.password == "planted"
+    worker = plan.worker("w", [])
+    assert b"planted" not in worker.boot(9)
+    for program in (worker, *plan.control().values()):
+        assert "STATE_PASSWORD" not in (program.environment or {})
+
+
+def test_the_shadow_gets_keys_of_our_own(plan: Plan, tmp_path: Path) -> None:
+    """Background keys come before an upstream's own; litellm's process has its own; no repr shows any."""
+    boot = shadow_boot.decode(plan.shadow().boot(9))
+    assert boot.keys == {"openai": "planted"}
+    assert (boot.background, boot.journal_retention_s, boot.ready_fd) == (("claude", "openai"), 600.0, 9)
+    assert "planted" not in repr(boot)
+
+    (tmp_path / "key").write_text("sk-background\n")
+    upstreams = {
+        "openai": {"base_url": "http://h", "api_key_env": "OPENAI_KEY", "background_key_file": tmp_path / "key"},
+        "vllm": {"base_url": "http://v", "kind": "vllm"},
+        "other": {"base_url": "http://o"},
+    }
+    settings = Settings.model_validate({"upstreams": upstreams})
+    boot = shadow_boot.decode(replace(plan, settings=settings).shadow().boot(9))
+    assert boot.keys == {"openai": "sk-background"}
+    assert boot.background == ("openai", "vllm")
+
+
+def test_the_defaults_of_limits_agree() -> None:
+    """What the settings document as default is what a worker does by default."""
+    assert worker_limits(Settings().limits) == worker_boot.Limits()
+
+
+def test_secrets_print_nothing(plan: Plan) -> None:
+    """A repr of the secrets, alone or inside the plan, shows none of them."""
+    assert plan.secrets.pepper.hex() not in repr(plan)
+    assert "planted" not in repr(plan)
+    assert repr(plan.secrets) == "Secrets(***)"
+
+
+@pytest.mark.parametrize("content", [None, "short"])
+def test_an_admin_token_that_is_none(tmp_path: Path, content: str | None) -> None:
+    """A token file that is missing or guessable is refused."""
+    if content is not None:
+        (tmp_path / "token").write_text(content)
+    settings = Settings.model_validate({"server": {"admin_token_file": tmp_path / "token"}})
+    with pytest.raises(DataDirError, match="hint"):
+        read_secrets(settings, prepare(tmp_path / "data"), {})
+
+
+def test_what_a_litellm_process_is_told(plan: Plan) -> None:
+    """It gets its model, its socket and its provider's key, which nobody else gets; the table names its socket."""
+    program = plan.control()["litellm-claude"]
+    boot = msgspec.json.decode(program.boot(9), type=LitellmBoot)
+    assert (boot.model, boot.api_key, boot.ready_fd) == ("anthropic/c", "planted", 9)
+    assert program.environment == {"PATH": "/bin"}
+    (upstream,) = [each for each in base_table(plan.settings, plan.sockets).upstreams if each.kind == "litellm"]
+    assert (upstream.uds, upstream.api_key_env, upstream.base_url) == (boot.uds, None, "http://litellm/v1")

@@ -1,0 +1,31 @@
+from pathlib import Path
+
+from gateway.proxy.counters import INDEX, Live
+from gateway.supervisor.worker_metrics import Gauges
+
+
+def test_counters_outlive_their_worker(tmp_path: Path) -> None:
+    """What an ended worker counted stays in the totals, its gauges and its file do not."""
+    gauges = Gauges()
+    for worker, requests in (("w0", 3), ("w1", 4)):
+        gauges.begin(worker, tmp_path / worker)
+        live = Live(tmp_path / worker, create=True)  # as the worker itself opens it
+        live.values[INDEX["requests"]] = requests
+        live.values[INDEX["in_flight"]] = 1
+        live.close()
+    gauges.end("w0")
+    assert gauges.totals()["requests"] == 7
+    assert [each["in_flight"] for each in gauges.snapshots(["w0", "w1"])] == [1]
+    assert [path.name for path in tmp_path.iterdir()] == ["w1"]
+
+
+def test_a_file_that_is_gone_loses_no_count(tmp_path: Path) -> None:
+    """Counters are mapped: taking the file away takes nothing from the totals."""
+    gauges = Gauges()
+    gauges.begin("w0", tmp_path / "w0")
+    live = Live(tmp_path / "w0", create=True)
+    (tmp_path / "w0").unlink()
+    live.values[INDEX["requests"]] = 5
+    live.close()
+    gauges.end("w0")
+    assert gauges.totals()["requests"] == 5

@@ -1,0 +1,91 @@
+"""A policy in plain words, with the defaults it relies on."""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.config.policy_file import read_file
+from policies.compile import decision_rules
+from policies.describe import text
+from policies.rules import Gates
+from tests.acceptance.fuzz_policies import EXAMPLES
+from tests.unit.policies.files import READY, policy
+
+
+def told(more: str = "", **parts: str) -> str:
+    found = policy(more, **parts)
+    return text(found, decision_rules(found, READY))
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_example_loads_and_is_explained(path: object):
+    """Without a warning, naming its route, its candidate, its gates and every stage."""
+    loaded = read_file(path, READY)  # pyright: ignore[reportArgumentType]
+    found = text(loaded.policy, decision_rules(loaded.policy, READY))
+
+    assert loaded.warnings == ()
+    assert found.startswith(f"ROUTE {loaded.policy.route}\n")
+    assert loaded.policy.candidate.model in found
+    assert all(stage.name in found for stage in loaded.policy.stages)
+    assert "quality    " in found
+
+
+def test_the_short_form_is_told_with_its_defaults():
+    """What nobody wrote is said too: that is what there is to check."""
+    found = told()
+
+    for line in (
+        "  requests   model gpt-4o",
+        "  baseline   openai, the model the app asks for",
+        "  candidate  vllm, triage-7b revision 2026-11-18",
+        "  eligible   all an engine can do",
+        "  unit       user or conversation; over when silent for 30m",
+        "    quality    json_fields at most 0.05 below the baseline's",
+        "    errors     at most 1.0% more than the baseline's",
+        "    latency    p95 of time to the first token within 1.2 times the baseline's, "
+        "frozen after its first 1000 conversations",
+        "    cost       at most 1 times the baseline's (said, not required)",
+        "    shadow   at least 100 conversations",
+        "    1%       at least 100 conversations, 1h",
+        "    100%     at least 100 conversations, 1d, 5% also ask the baseline",
+    ):
+        assert line in found.splitlines()
+
+
+def test_everything_that_is_written_is_told():
+    """Every condition, limit and option."""
+    found = told(
+        "description: Tickets\nmode: observe\n"
+        "eligible: {max_input_tokens: 7000, forbid: [images, n>1], stateless: true}\n"
+        "gates: {latency: {ttft_p95: 800ms}, cost: {max_ratio: 0.6, required: true}}",
+        match="{model: [a, b], path: /v1/responses, header: {x-app: c}, key: d, metadata: {e: f}, "
+        "system_prompt: {contains: g, sha256: " + "0" * 64 + "}}",
+        baseline="{upstream: openai, model: a-2}",
+        candidate="{upstream: vllm, model: m, revision: r, set: {temperature: 0}, drop: store, first_byte: 1s, "
+        "total: 1m}",
+        compare="[tool_calls, {feedback: {window: 7d}}]",
+        stages="[shadow, 25%: {approve: manual}, 100%: {holdback: 2%}]",
+    )
+
+    for part in (
+        "(observe: moves no traffic)", "Tickets",
+        "model a or b, path /v1/responses, header x-app is c, key d, metadata e is f, system prompt contains g, "
+        "system prompt hashes to 000000000000…",
+        "openai, a-2", "revision r; sets temperature; drops store; first token within 1s; whole answer within 1m",
+        "up to 7000 tokens, without images, n>1, Responses are declared stateless, and nothing that an engine would",
+        "validity   valid answers at most 1.0% fewer", "95% of time to the first token within 800ms",
+        "cost       at most 0.6 times the baseline's\n", "votes      on answers of the last 7d, compared",
+        "1d, an operator's word to enter", "1d, 2% kept back",
+    ):  # fmt: skip
+        assert part in found
+
+
+def test_what_is_off_is_not_told():
+    """Gates that are off have no line."""
+    found = told("gates: {latency: off, cost: off}", match="{key: a, system_prompt: {sha256: " + "1" * 64 + "}}")
+
+    assert "latency" not in found
+    assert "    cost" not in found
+    bare = text(policy(), replace(decision_rules(policy(), READY), gates=Gates(None, None, None, None, None)))
+    assert "quality    " not in bare
+    assert "errors     " not in bare

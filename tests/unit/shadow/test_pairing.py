@@ -1,0 +1,179 @@
+"""What an exchange, and what was asked beside it, tell the core."""
+
+import math
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from policies.events import Output, PairEvent
+from policies.terms import Owner
+from records.comparison import Asked, Comparison
+from shadow.pairing import event_of, joined
+from tests.fakes.exchanges import AT, exchange
+
+KEY = "0123456789ab"
+UNIT = "ab" * 8
+
+
+def alone(**meta: object) -> PairEvent:
+    found = event_of(exchange(1, unit=UNIT, first_byte_s=0.25, total_s=0.5, **meta).meta)
+    assert found is not None
+    return found
+
+
+def row(asked: Asked = "candidate", **fields: object) -> Comparison:
+    made: dict[str, object] = {
+        "exchange_id": "x", "asked": asked, "route": "support", "unit": UNIT, "candidate_key": KEY, "compared_us": 1,
+        "p_mirror": 1.0, "came": "answered",
+    }  # fmt: skip
+    return msgspec.convert({**made, **fields}, Comparison)
+
+
+SCORED = {
+    "q": 0.5, "p_sample": 0.25, "agree": 0.75, "valid_candidate": True, "valid_baseline": False, "abstained": False,
+    "first_byte_ms": 100.0, "total_ms": 300.0, "cost_usd": 0.01, "cost_served_usd": 0.02,
+    "output_candidate_json": '{"digest":"c","length":3,"flags":["loop"]}',
+    "output_baseline_json": '{"digest":"b","length":2}',
+}  # fmt: skip
+OUTPUTS = {"output_candidate": Output("c", 3, ("loop",)), "output_baseline": Output("b", 2)}
+
+
+def test_what_is_no_evidence() -> None:
+    """An app that hung up, a pinned request, a mistake of the app's: nothing is made of them."""
+    for fields in ({"outcome": "app_gone"}, {"why": "pinned"}, {"status": 400}, {"retry_count": 2}):
+        assert event_of(exchange(1, unit=UNIT, **fields).meta) is None
+
+
+BASE = PairEvent(UNIT, AT, exchange(1).meta.id)
+
+
+@pytest.mark.parametrize(
+    ("meta", "expected"),
+    [
+        ({}, {"error_baseline": False, "ttft_baseline_s": 0.25, "total_baseline_s": 0.5}),
+        ({"why": "tool_loop"}, {"error_baseline": False, "ttft_baseline_s": 0.25, "total_baseline_s": 0.5}),
+        ({"status": 500}, {"error_baseline": True}),
+        ({"status": 429}, {"error_baseline": True}),
+        ({"outcome": "upstream_broken"}, {"error_baseline": True}),
+        ({"outcome": "upstream_error", "variant": "gateway", "status": 502}, {"error_baseline": True}),
+        (
+            {"variant": "candidate"},
+            {"owner": Owner.CANDIDATE, "error_candidate": False, "ttft_candidate_s": 0.25, "total_candidate_s": 0.5},
+        ),
+        ({"variant": "candidate", "outcome": "upstream_broken"}, {"owner": Owner.CANDIDATE, "error_candidate": True}),
+        (
+            {"why": "fallback", "reason": "timeout"},
+            {
+                "owner": Owner.CANDIDATE, "error_candidate": True, "error_baseline": False, "ttft_candidate_s": 0.25,
+                "total_candidate_s": 0.5,
+            },
+        ),
+        (
+            {"why": "fallback", "status": 503},
+            {"owner": Owner.CANDIDATE, "error_candidate": True, "error_baseline": True},
+        ),
+        *[
+            ({"why": why}, {"owner": Owner.CANDIDATE, "error_baseline": False})
+            for why in ("unverified", "reverify", "breaker", "killed", "lease", "observe")
+        ],
+        ({"why": "breaker", "status": 500}, {"owner": Owner.CANDIDATE, "error_baseline": True}),
+    ],
+)  # fmt: skip
+def test_an_exchange_by_itself(meta: dict[str, object], expected: dict[str, object]) -> None:
+    """Whose it was, who failed, and how long the app waited for whom."""
+    assert alone(**meta) == replace(BASE, **expected)
+
+
+@pytest.mark.parametrize(
+    ("came", "expected"),
+    [
+        ("skipped", {}),
+        ("dropped", {"error_candidate": False, "dropped": True}),
+        ("failed", {"error_candidate": True}),
+        ("timed_out", {"error_candidate": True}),
+    ],
+)
+def test_a_mirror_without_an_answer(came: str, expected: dict[str, object]) -> None:
+    """Failures are the candidate's errors, a lost one its loss, and one that was not asked is as if not drawn."""
+    (event,) = joined(alone(), ("candidate",), {"candidate": row(came=came, **SCORED)}, KEY)
+    assert event == replace(alone(), **expected)
+
+
+def test_a_mirror_that_answered() -> None:
+    """Scores, validity, costs and outputs come from the comparison, the candidate's times beside the app's own."""
+    (event,) = joined(alone(), ("candidate",), {"candidate": row(**SCORED)}, KEY)
+    assert event == replace(
+        alone(), error_candidate=False, q=0.5, p_sample=0.25, agree=0.75, valid_candidate=True, valid_baseline=False,
+        ttft_candidate_s=0.1, total_candidate_s=0.3, cost_candidate_usd=0.01, cost_baseline_usd=0.02, **OUTPUTS,
+    )  # fmt: skip
+
+
+def test_a_reverse_shadow() -> None:
+    """Beside the candidate's own exchange the baseline is the one that was asked: its times and cost are the row's."""
+    own = alone(variant="candidate")
+    (event,) = joined(own, ("baseline",), {"baseline": row("baseline", **SCORED)}, KEY)
+    assert event == replace(
+        own, error_baseline=False, q=0.5, p_sample=0.25, agree=0.75, valid_candidate=True, valid_baseline=False,
+        ttft_baseline_s=0.1, total_baseline_s=0.3, cost_candidate_usd=0.02, cost_baseline_usd=0.01, **OUTPUTS,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("came", "expected"),
+    [("failed", {"error_baseline": True}), ("timed_out", {"error_baseline": True}), ("dropped", {}), ("skipped", {})],
+)
+def test_a_reverse_shadow_without_an_answer(came: str, expected: dict[str, object]) -> None:
+    """A baseline that fails in the background is the baseline's failure; one that was lost is nobody's."""
+    own = alone(variant="candidate")
+    (event,) = joined(own, ("baseline",), {"baseline": row("baseline", came=came)}, KEY)
+    assert event == replace(own, **expected)
+
+
+def test_what_never_came() -> None:
+    """A mirror nobody heard of is lost, and held against nobody; so is a reverse shadow, which leaves no trace."""
+    assert joined(alone(), ("candidate", "baseline_again"), {}, KEY) == (replace(alone(), dropped=True),)
+    own = alone(variant="candidate")
+    assert joined(own, ("baseline",), {}, KEY) == (own,)
+
+
+def test_another_candidates_comparison() -> None:
+    """A comparison of an earlier revision says nothing of this one."""
+    rows = {"candidate": row(**{**SCORED, "candidate_key": "other"}, control=True)}
+    assert joined(alone(), ("candidate",), rows, KEY) == (alone(),)
+
+
+def test_the_noise_floor_rides_along() -> None:
+    """The likeness of the baseline to itself joins the pair's own."""
+    rows = {"candidate": row(**SCORED), "baseline_again": row("baseline_again", agree=0.9)}
+    (event,) = joined(alone(), ("candidate", "baseline_again"), rows, KEY)
+    assert (event.agree, event.agree_again, event.q) == (0.75, 0.9, 0.5)
+
+
+def test_a_hidden_control_is_an_event_of_its_own() -> None:
+    """Whether the judge knew what is known is told apart from the pair it rode along with."""
+    event, control = joined(alone(), ("candidate",), {"candidate": row(**SCORED, control=False)}, KEY)
+    assert event.control is None
+    assert (control.control, control.unit, control.paired, control.q) == (False, UNIT, False, None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "times"),
+    [
+        ({"timing_void": True}, (None, None)),
+        ({"first_byte_ms": None}, (0.3, 0.3)),
+        ({"first_byte_ms": None, "total_ms": None}, (None, None)),
+        ({"first_byte_ms": math.nan, "total_ms": math.inf}, (None, None)),
+    ],
+)
+def test_times_of_a_background_answer(fields: dict[str, object], times: tuple[float | None, float | None]) -> None:
+    """Times taken while the shadow was busy do not count; an answer in one piece has its first byte with its last."""
+    (event,) = joined(alone(), ("candidate",), {"candidate": row(**{**SCORED, **fields})}, KEY)
+    assert (event.ttft_candidate_s, event.total_candidate_s) == times
+
+
+def test_numbers_that_are_none() -> None:
+    """What is no number, or no output, is not measured."""
+    odd = {**SCORED, "q": math.nan, "cost_usd": math.inf, "output_candidate_json": "{", "output_baseline_json": ""}
+    (event,) = joined(alone(), ("candidate",), {"candidate": row(**odd)}, KEY)
+    assert (event.q, event.cost_candidate_usd, event.output_candidate, event.output_baseline) == (None,) * 4
