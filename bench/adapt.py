@@ -7,7 +7,7 @@ import timeit
 
 from gateway.rewrite.answer import StreamAdapter
 from gateway.rewrite.request import adapt_request
-from gateway.rewrite.shapes import Asked
+from gateway.rewrite.shapes import AnswerShape
 from policies.routing import Variant
 from records.wire.sse import Decoder
 
@@ -30,8 +30,8 @@ RUNS, REPEATS = 20_000, 7
 
 def main() -> None:
     """Print the best of some repeats: what the code costs, without what else the machine does."""
-    chat = StreamAdapter(Asked("chat", "gpt-4o", stream=True), STUDENT)
-    responses = StreamAdapter(Asked("responses", "gpt-4o", stream=True), STUDENT)
+    chat = StreamAdapter(AnswerShape("chat", "gpt-4o", stream=True), STUDENT)
+    responses = StreamAdapter(AnswerShape("responses", "gpt-4o", stream=True), STUDENT)
     decoder = Decoder()
     for name, run in (
         ("request of 1.3 KB", lambda: adapt_request(REQUEST, "/v1/chat/completions", STUDENT, kind="vllm")),

@@ -21,7 +21,7 @@ DEFAULT_REVERSE_PPM = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownUpstream:
     """One upstream of the settings, as far as a policy needs to know it."""
 
     has_background_key: bool = False
@@ -34,7 +34,7 @@ class Known:
 class Surroundings:
     """What a policy's meaning depends on beside its file."""
 
-    upstreams: Mapping[str, Known] = field(default_factory=dict[str, Known])
+    upstreams: Mapping[str, KnownUpstream] = field(default_factory=dict[str, KnownUpstream])
     has_keys: bool = True
     """Whether callers have gateway keys, and so names."""
     judge: str = ""
@@ -43,7 +43,7 @@ class Surroundings:
     def price(self, policy: Policy) -> bool:
         """Whether both variants' prices are known, so that cost can be compared."""
         named = (policy.baseline.upstream, policy.candidate.upstream)
-        return all(self.upstreams.get(name, Known()).is_priced for name in named)
+        return all(self.upstreams.get(name, KnownUpstream()).is_priced for name in named)
 
 
 def route(policy: Policy, *, weight_ppm: int) -> routing.Route:
@@ -218,7 +218,7 @@ def _stage(stage: Stage, policy: Policy, surroundings: Surroundings) -> rules.St
     weight_ppm, options = stage.weight_ppm, stage.options
     reverse_ppm = options.reverse_shadow
     if reverse_ppm is None:
-        known = surroundings.upstreams.get(policy.baseline.upstream, Known())
+        known = surroundings.upstreams.get(policy.baseline.upstream, KnownUpstream())
         compared = weight_ppm >= rules.ARMS_FROM_PPM and known.has_background_key
         reverse_ppm = DEFAULT_REVERSE_PPM if compared else 0
     return rules.Stage(

@@ -30,7 +30,7 @@ class RecordError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class GivenOrder:
     """An operator's word, as it was given."""
 
     verb: Verb
@@ -39,7 +39,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class DecisionRecord:
     """A decision, and everything it can be computed from again."""
 
     version: str
@@ -48,18 +48,18 @@ class Record:
     seen: Conditions
     evidence: Evidence | None = None
     """Closed counts and detectors, with the rules they were judged by."""
-    order: Order | None = None
+    order: GivenOrder | None = None
     format: int = FORMAT
     revised: Rules | None = None
     """The edited policy's, where an edit decided."""
 
 
-def record(decision: Decision, evidence: Evidence, seen: Conditions, *, version: str) -> Record:
+def record(decision: Decision, evidence: Evidence, seen: Conditions, *, version: str) -> DecisionRecord:
     """The record of what `step` decided on `evidence`; conversations still open are left out."""
-    return Record(version, decision, seen, evidence.closed())
+    return DecisionRecord(version, decision, seen, evidence.closed())
 
 
-def replay(kept: Record) -> Decision:
+def replay(kept: DecisionRecord) -> Decision:
     """The decision, made again from what the record holds."""
     before, now = kept.decision.before, kept.decision.at
     if kept.order:
@@ -71,19 +71,19 @@ def replay(kept: Record) -> Decision:
     return step(before, review(kept.evidence, before, now=now, seen=kept.seen), now=now)
 
 
-def encode(kept: Record) -> bytes:
+def encode(kept: DecisionRecord) -> bytes:
     """The record as one JSON object."""
     return msgspec.json.encode(kept)
 
 
-def decode(data: bytes) -> Record:
+def decode(data: bytes) -> DecisionRecord:
     """The record that `data` holds.
 
     Raises:
         RecordError: not a record, or of a newer format.
     """
     try:
-        found = msgspec.json.decode(data, type=Record)
+        found = msgspec.json.decode(data, type=DecisionRecord)
     except msgspec.MsgspecError as error:
         raise RecordError(f"not a decision record: {error}") from error
     if found.format > FORMAT:

@@ -21,12 +21,12 @@ from policies.request.body import (
     RESPONSES,
     Body,
     Call,
-    Fields,
+    RoutingFields,
     UnreadableError,
     read_body,
     system_prompt,
 )
-from policies.request.shapes import Format, Text, Tool
+from policies.request.shapes import Format, Text, ToolField
 from policies.routing import Eligible, Match, Route
 
 __all__ = ["FORBIDDABLE", "ROUTABLE", "Body", "Call", "Reason", "find", "ineligible", "read_body"]
@@ -119,8 +119,8 @@ class _Key:
 _KEY: Final = _Key()
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _METADATA: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_TOOLS: Final = msgspec.json.Decoder(list[Tool] | None)
-_CHOICE: Final = msgspec.json.Decoder(Tool | str | None)
+_TOOLS: Final = msgspec.json.Decoder(list[ToolField] | None)
+_CHOICE: Final = msgspec.json.Decoder(ToolField | str | None)
 _FORMAT: Final = msgspec.json.Decoder(Format | None)
 _TEXT: Final = msgspec.json.Decoder(Text | None)
 _WORDS: Final = msgspec.json.Decoder(list[str] | None)
@@ -247,7 +247,7 @@ _MARKS: Final = re.compile(
 """Words that a conversation has as keys or values of their own where it is more than text. Inside a text the quotes
 are escaped, so that talking about a word is no use of it."""
 
-_Holds = Callable[[Fields, set[bytes]], bool]
+_Holds = Callable[[RoutingFields, set[bytes]], bool]
 """(the fields, the marks in the conversation) -> whether it is so."""
 
 
@@ -263,7 +263,7 @@ def _mentions(*names: bytes) -> _Holds:
 def _gives(name: str) -> _Holds:
     """Whether a field says something: null, false and empties are as good as absent."""
 
-    def given(fields: Fields, _: set[bytes]) -> bool:
+    def given(fields: RoutingFields, _: set[bytes]) -> bool:
         return bytes(getattr(fields, name)) not in (b"null", b"false", b"{}", b"[]", b'""')
 
     return given
@@ -275,27 +275,27 @@ _RARE: Final = attrgetter(
     "access_programs", "include", "service_tier",
 )  # fmt: skip
 """What the tables below look at. Most requests have none of it, which one comparison tells."""
-_ABSENT: Final = _RARE(Fields())
+_ABSENT: Final = _RARE(RoutingFields())
 
 
-def _is_ordinary(fields: Fields) -> bool:
+def _is_ordinary(fields: RoutingFields) -> bool:
     return all(map(is_, _RARE(fields), _ABSENT))
 
 
-def _asks_audio(fields: Fields, _: set[bytes]) -> bool:
+def _asks_audio(fields: RoutingFields, _: set[bytes]) -> bool:
     return bytes(fields.audio) != b"null" or "audio" in (_WORDS.decode(fields.modalities) or ())
 
 
-def _allows_tools(fields: Fields, _: set[bytes]) -> bool:
+def _allows_tools(fields: RoutingFields, _: set[bytes]) -> bool:
     choice = _CHOICE.decode(fields.tool_choice)
-    return isinstance(choice, Tool) and choice.type == "allowed_tools"
+    return isinstance(choice, ToolField) and choice.type == "allowed_tools"
 
 
-def _has_other_tools(fields: Fields, _: set[bytes]) -> bool:
+def _has_other_tools(fields: RoutingFields, _: set[bytes]) -> bool:
     return any(tool.type != "function" for tool in _TOOLS.decode(fields.tools) or ())
 
 
-def _has_hosted_tools(fields: Fields, _: set[bytes]) -> bool:
+def _has_hosted_tools(fields: RoutingFields, _: set[bytes]) -> bool:
     for tool in _TOOLS.decode(fields.tools) or ():
         is_plain = tool.type == "custom" and (tool.format is None or tool.format.type == "text")
         if tool.type != "function" and not is_plain:
@@ -303,7 +303,7 @@ def _has_hosted_tools(fields: Fields, _: set[bytes]) -> bool:
     return False
 
 
-def _has_token_prompt(fields: Fields, _: set[bytes]) -> bool:
+def _has_token_prompt(fields: RoutingFields, _: set[bytes]) -> bool:
     raw = bytes(fields.prompt)
     return raw.startswith(b"[") and any(not bytes(part).startswith(b'"') for part in _LIST.decode(raw)[:1])
 
@@ -353,13 +353,13 @@ _RESPONSES: Final[tuple[_Check, ...]] = (
 _asks_logprobs = _gives("logprobs")
 
 
-def _wants_logprobs(fields: Fields, marks: set[bytes]) -> bool:
+def _wants_logprobs(fields: RoutingFields, marks: set[bytes]) -> bool:
     if _asks_logprobs(fields, marks) or bytes(fields.top_logprobs) not in (b"null", b"0"):
         return True
     return b'"message.output_text.logprobs"' in bytes(fields.include)
 
 
-def _wants_format(fields: Fields, _: set[bytes]) -> bool:
+def _wants_format(fields: RoutingFields, _: set[bytes]) -> bool:
     text = _TEXT.decode(fields.text)
     formats = (_FORMAT.decode(fields.response_format), text.format if text else None)
     return any(found is not None and found.type != "text" for found in formats)
@@ -380,7 +380,7 @@ FORBIDDABLE: Final[Mapping[str, _Holds]] = {
 """What a policy may forbid (`eligible.forbid`), and how it is seen."""
 
 
-def _forbidden(names: Sequence[str], fields: Fields, marks: set[bytes]) -> Reason | None:
+def _forbidden(names: Sequence[str], fields: RoutingFields, marks: set[bytes]) -> Reason | None:
     for name in names:
         holds = FORBIDDABLE.get(name)
         if holds is None:

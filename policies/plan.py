@@ -41,7 +41,7 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StageProgress:
     """Where a rollout under way stands, and what its stage has shown."""
 
     weight_ppm: int
@@ -60,7 +60,7 @@ class Standing:
     """Candidate's quality less the baseline's, likewise."""
 
 
-def standing(rollout: Rollout, evidence: Evidence, rules: Rules) -> Standing | None:
+def standing(rollout: Rollout, evidence: Evidence, rules: Rules) -> StageProgress | None:
     """What the stage that `rollout` stands on has shown, judged by `rules`; None: they have no such stage."""
     at = next((stage for stage in rules.ladder.stages if stage.weight_ppm == rollout.at.weight_ppm), None)
     if at is None or rollout.phase in STOPPED:
@@ -69,7 +69,7 @@ def standing(rollout: Rollout, evidence: Evidence, rules: Rules) -> Standing | N
     gates = review(found, rollout, now=0.0, seen=Conditions(), bounds=False).gates
     telling = {gate.gate: gate for gate in gates if gate.n >= _TELLING}
     quality = telling.get("quality")
-    return Standing(
+    return StageProgress(
         at.weight_ppm, at.label, found.count("units"), rollout.lived_s, {gate.gate: gate.n for gate in gates},
         {gate.gate: gate.units_to_go for gate in gates if gate.gate in telling or gate.verdict is Verdict.PASS},
         quality.sd if quality else None, quality.estimate or 0.0 if quality else 0.0,
@@ -105,7 +105,7 @@ class StagePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PolicyChange:
     """One thing that would be different."""
 
     key: str
@@ -121,7 +121,7 @@ class Plan:
     """All there is to say before a policy is put in force."""
 
     route: str
-    changes: tuple[Change, ...]
+    changes: tuple[PolicyChange, ...]
     restarts: str
     """Why the rollout would start again in the shadow, with no evidence; empty: it would not."""
     stages: tuple[StagePlan, ...]
@@ -137,7 +137,7 @@ def plan(
     before: tuple[Policy, Rules] | None,
     after: tuple[Policy, Rules],
     traffic: Traffic | None,
-    under_way: Standing | None = None,
+    under_way: StageProgress | None = None,
 ) -> Plan:
     """What putting `after` in the place of `before` means; None: the route is new, or that is not known."""
     policy, rules = after
@@ -156,7 +156,7 @@ def plan(
 
 def gone(policy: Policy) -> Plan:
     """The plan of taking a policy's file away: its requests become traffic that nobody has a policy for."""
-    return Plan(policy.route, (Change("route", policy.route, "none"),), "", (), 0.0)
+    return Plan(policy.route, (PolicyChange("route", policy.route, "none"),), "", (), 0.0)
 
 
 def concentration(policy: Policy, busiest_share: float) -> str:
@@ -180,12 +180,12 @@ def starved(policy: Policy, requests_per_day: float) -> str:
     )
 
 
-def _changes(before: tuple[Policy, Rules] | None, policy: Policy) -> tuple[Change, ...]:
+def _changes(before: tuple[Policy, Rules] | None, policy: Policy) -> tuple[PolicyChange, ...]:
     if before is None:
-        return (Change("route", "none", policy.route),)
+        return (PolicyChange("route", "none", policy.route),)
     old, new = (dict(_leaves(each.model_dump(mode="json", by_alias=True), "")) for each in (before[0], policy))
     return tuple(
-        Change(key, old.get(key, "none"), new.get(key, "none"))
+        PolicyChange(key, old.get(key, "none"), new.get(key, "none"))
         for key in sorted(old | new)
         if old.get(key) != new.get(key)
     )
@@ -221,7 +221,7 @@ class _Climb:
     sample: float
     """Share of eligible conversations that are mirrored."""
     traffic: Traffic | None
-    stands: Standing | None
+    stands: StageProgress | None
 
     def stage(self, stage: Stage, above: Stage) -> StagePlan:
         stands = self.stands
@@ -241,7 +241,7 @@ class _Climb:
             waits_for += f", then an operator's word for {above.label}"
         return StagePlan(stage.label, tuple(needs), stage.hold_s, days, waits_for, _doubt(stage, slowest, days))
 
-    def _need(self, gate: str, stage: Stage, here: Standing | None) -> Need:
+    def _need(self, gate: str, stage: Stage, here: StageProgress | None) -> Need:
         units, share = self._planned(gate, stage)
         if here and gate in here.to_go:
             units = here.to_go[gate]

@@ -24,7 +24,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from policies.language.amounts import PPM, Seconds, SharePpm, UsdPerDay, share_ppm
-from policies.language.base import Form, HeaderName, Name, Section, Several, Text, header_name, with_options
+from policies.language.base import HeaderName, Name, Section, Several, Text, TextForm, header_name, with_options
 from policies.language.compare import Named
 from policies.language.gates import Gates, Guards, Rollback
 from policies.matching import FORBIDDABLE, ROUTABLE
@@ -60,7 +60,7 @@ class SystemPrompt(Section):
 
     contains: Several[Text] = ()
     """Any of these texts is part of it."""
-    sha256: Several[Annotated[str, Form("[0-9a-f]{64}", "64 hexadecimal digits in lower case")]] = ()
+    sha256: Several[Annotated[str, TextForm("[0-9a-f]{64}", "64 hexadecimal digits in lower case")]] = ()
     """It hashes to any of these: binds the route to a version of the prompt."""
 
 
@@ -265,7 +265,7 @@ class Stage(RootModel[dict[Annotated[str, BeforeValidator(_weight)], StageOption
 class Webhook(Section):
     """Whom to tell."""
 
-    webhook: Annotated[str, Form(_ADDRESS, "a URL: https://…")]
+    webhook: Annotated[str, TextForm(_ADDRESS, "a URL: https://…")]
     """Where to POST the decision, as `explain` shows it."""
     on: Several[Literal["advance", "rollback", "reject", "inconclusive", "await"]] = (
         "advance",

@@ -133,7 +133,7 @@ class Exchange(msgspec.Struct, frozen=True):
     response_body: bytes
 
 
-class Feedback(msgspec.Struct, frozen=True):
+class FeedbackFrame(msgspec.Struct, frozen=True):
     """What the app or its user said later of an answer: the body of POST /v1/feedback, unread."""
 
     request_id: str

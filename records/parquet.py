@@ -31,7 +31,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class RowTable:
     """One kind of row. `moment`: the field, in microseconds, that says its date."""
 
     name: str
@@ -57,11 +57,11 @@ def _column(name: str, hint: Any) -> Column:
     return Column(name, name, sql, about)
 
 
-EXCHANGES = Table("exchanges", Record, "arrived_us", _columns(Record))
-FEEDBACK = Table("feedback", Vote, "said_us", _columns(Vote))
-COMPARISONS = Table("comparisons", Comparison, "compared_us", _columns(Comparison))
-OBSERVATIONS = Table("observations", Observation, "observed_us", _columns(Observation))
-DECISIONS = Table("decisions", DecisionRow, "decided_us", _columns(DecisionRow))
+EXCHANGES = RowTable("exchanges", Record, "arrived_us", _columns(Record))
+FEEDBACK = RowTable("feedback", Vote, "said_us", _columns(Vote))
+COMPARISONS = RowTable("comparisons", Comparison, "compared_us", _columns(Comparison))
+OBSERVATIONS = RowTable("observations", Observation, "observed_us", _columns(Observation))
+DECISIONS = RowTable("decisions", DecisionRow, "decided_us", _columns(DecisionRow))
 TABLES = (EXCHANGES, FEEDBACK, COMPARISONS, OBSERVATIONS, DECISIONS)
 NOTED = {table.name: table for table in (COMPARISONS, OBSERVATIONS, DECISIONS)}
 """Tables whose rows come as notes of the control plane."""
@@ -77,7 +77,9 @@ def connect() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(":memory:", config=config)
 
 
-def write_rows(connection: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[msgspec.Struct], path: Path) -> None:
+def write_rows(
+    connection: duckdb.DuckDBPyConnection, table: RowTable, rows: Sequence[msgspec.Struct], path: Path
+) -> None:
     """Write `rows` to `path`, whole and durable.
 
     Raises:

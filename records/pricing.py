@@ -39,7 +39,7 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class AnswerCost:
     """What an answer cost, and by which prices."""
 
     usd: float
@@ -47,7 +47,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PricedCall:
     """Who was asked for what, when."""
 
     upstream: str
@@ -87,20 +87,20 @@ class PriceBook:
         default_factory=dict[tuple[str, str, str, int], _Rates | ModelPrice | None], init=False
     )
 
-    def cost(self, asked: Asked, usage: Usage) -> Cost | None:
+    def cost(self, asked: PricedCall, usage: Usage) -> AnswerCost | None:
         """What `usage` cost; None: nobody here knows."""
         own = self._override(asked)
         if own is not None:
-            return Cost(own.usd(usage), "override")
+            return AnswerCost(own.usd(usage), "override")
         price = self._price(asked)
         version = f"genai-prices {genai_prices.__version__}"
         if price is None:
             return None
         if isinstance(price, _Rates) and not (usage.audio_prompt_tokens or usage.audio_completion_tokens):
-            return Cost(price.usd(usage), version)
-        return Cost(self._usd(asked, usage), version)
+            return AnswerCost(price.usd(usage), version)
+        return AnswerCost(self._usd(asked, usage), version)
 
-    def _override(self, asked: Asked) -> _Rates | None:
+    def _override(self, asked: PricedCall) -> _Rates | None:
         for one in self.overrides:
             if one.upstream == asked.upstream and one.model in ("", asked.model):
                 cached = one.prompt_usd if one.cached_usd is None else one.cached_usd
@@ -109,7 +109,7 @@ class PriceBook:
                 return _Rates(*(usd / _MILLION for usd in per_million))
         return None
 
-    def _price(self, asked: Asked) -> _Rates | ModelPrice | None:
+    def _price(self, asked: PricedCall) -> _Rates | ModelPrice | None:
         key = (asked.upstream, asked.model, asked.service_tier, int(asked.at // _WINDOW_S))
         if key not in self._found:
             if len(self._found) >= _ENTRIES:
@@ -118,11 +118,11 @@ class PriceBook:
             self._found[key] = None if calculation is None else _rates(calculation.model_price)
         return self._found[key]
 
-    def _usd(self, asked: Asked, usage: Usage) -> float:
+    def _usd(self, asked: PricedCall, usage: Usage) -> float:
         calculation = self._calculate(asked, usage)
         return 0.0 if calculation is None else float(calculation.total_price)
 
-    def _calculate(self, asked: Asked, usage: Usage) -> genai_prices.types.PriceCalculation | None:
+    def _calculate(self, asked: PricedCall, usage: Usage) -> genai_prices.types.PriceCalculation | None:
         url = self.upstreams.get(asked.upstream)
         if not url or not asked.model:
             return None

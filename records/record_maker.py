@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from records.content_coding import decoded
-from records.exchange import Attempt, Exchange, Feedback, Meta
-from records.pricing import Asked, Cost, PriceBook
+from records.exchange import Attempt, Exchange, FeedbackFrame, Meta
+from records.pricing import AnswerCost, PriceBook, PricedCall
 from records.record import Record, Vote
 from records.redact import VERSION, Redaction, Redactor
 from records.request_facts import Question, read_question, text_bytes
@@ -33,7 +33,7 @@ class RoutePrices:
 
 
 @dataclass(frozen=True, slots=True)
-class Maker:
+class RecordMaker:
     """Makes rows out of exchanges, one at a time."""
 
     pepper: bytes
@@ -76,10 +76,10 @@ class Maker:
             upstream_request_id=told.get("x-request-id", ""),
         )
 
-    def vote(self, feedback: Feedback) -> Vote | None:
+    def vote(self, feedback: FeedbackFrame) -> Vote | None:
         """The row of `feedback`; None: it is none."""
         try:
-            said = msgspec.json.decode(feedback.body, type=_Said)
+            said = msgspec.json.decode(feedback.body, type=_FeedbackFields)
             corrected = msgspec.json.decode(said.corrected_output) if bytes(said.corrected_output) else None
         except (msgspec.MsgspecError, RecursionError):
             return None
@@ -123,24 +123,24 @@ class Maker:
             "price_version": priced.price_version if priced else "",
         }
 
-    def _costs(self, meta: Meta, used: Usage, question: Question) -> tuple[Cost | None, Cost | None]:
+    def _costs(self, meta: Meta, used: Usage, question: Question) -> tuple[AnswerCost | None, AnswerCost | None]:
         """What the answer cost, and what the baseline's would have."""
         prices = self.route_prices.get(meta.route) or self.route_prices.get("")
         model, tier = meta.model or question.model, question.service_tier
         baseline_model = (prices and prices.baseline_model) or model
         baseline_upstream = prices.baseline_upstream if prices else ""
-        counterfactual = self.prices.cost(Asked(baseline_upstream, baseline_model, meta.arrived_at, tier), used)
+        counterfactual = self.prices.cost(PricedCall(baseline_upstream, baseline_model, meta.arrived_at, tier), used)
         if meta.variant == "candidate":
             candidate_model = (prices and prices.candidate_model) or model
-            return self.prices.cost(Asked(meta.upstream, candidate_model, meta.arrived_at), used), counterfactual
+            return self.prices.cost(PricedCall(meta.upstream, candidate_model, meta.arrived_at), used), counterfactual
         if meta.upstream == baseline_upstream:
             return counterfactual, counterfactual
-        return self.prices.cost(Asked(meta.upstream, model, meta.arrived_at, tier), used), counterfactual
+        return self.prices.cost(PricedCall(meta.upstream, model, meta.arrived_at, tier), used), counterfactual
 
 
 def bare(meta: Meta) -> Record:
     """A row of what stands beside the bodies: for an exchange whose bodies cannot be read."""
-    maker = Maker(b"-", Redactor(frozenset()), PriceBook({}), {})
+    maker = RecordMaker(b"-", Redactor(frozenset()), PriceBook({}), {})
     return maker.record(Exchange(msgspec.structs.replace(meta, request_head=b"", response_head=b""), b"", b""))
 
 
@@ -156,7 +156,7 @@ def redacted(body: bytes, redaction: Redaction) -> str | None:
     return _answer_text(Answer(body=body, ended=True), {}, redaction)
 
 
-class _Said(msgspec.Struct):
+class _FeedbackFields(msgspec.Struct):
     score: float | None = None
     label: str | None = None
     comment: str | None = None

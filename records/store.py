@@ -17,7 +17,7 @@ import duckdb
 import msgspec
 
 from records.erasure import Forgotten
-from records.parquet import EXCHANGES, TABLES, Table, connect, quoted, sync_directory, write_query, write_rows
+from records.parquet import EXCHANGES, TABLES, RowTable, connect, quoted, sync_directory, write_query, write_rows
 
 MERGE_FILES = 32
 """Files of one size class in a date that are merged into one of the next."""
@@ -26,7 +26,7 @@ MERGE_BYTES = 64 * 1024 * 1024
 _FRESH = ".new"
 
 
-class Change(msgspec.Struct, frozen=True):
+class FileChange(msgspec.Struct, frozen=True):
     """A file that comes, and those it stands for. Paths are relative to the records."""
 
     fresh: str
@@ -55,7 +55,7 @@ class Store:
 
     # Changing -----------------------------------------------------------------------------------------------------
 
-    def stage(self, table: Table, rows: Sequence[msgspec.Struct], name: str) -> list[Change]:
+    def stage(self, table: RowTable, rows: Sequence[msgspec.Struct], name: str) -> list[FileChange]:
         """Write `rows` beside their dates' files, unseen and durable. `name` must be new.
 
         Raises:
@@ -66,7 +66,7 @@ class Store:
             by_date.setdefault(_date(getattr(row, table.moment)), []).append(row)
         return [self._stage(table, day, found, name) for day, found in by_date.items()]
 
-    def _stage(self, table: Table, day: str, rows: Sequence[msgspec.Struct], name: str) -> Change:
+    def _stage(self, table: RowTable, day: str, rows: Sequence[msgspec.Struct], name: str) -> FileChange:
         folder = self.root / table.name / f"date={day}"
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -76,7 +76,7 @@ class Store:
         write_rows(self.connection, table, rows, self.root / change.fresh)
         return change
 
-    def stage_merge(self, name: str) -> list[Change]:
+    def stage_merge(self, name: str) -> list[FileChange]:
         """Merge the small files of one date, if there are enough of them; nothing is seen of it yet.
 
         Raises:
@@ -91,7 +91,7 @@ class Store:
                     return [change]
         return []
 
-    def publish(self, changes: Iterable[Change]) -> None:
+    def publish(self, changes: Iterable[FileChange]) -> None:
         """Make staged changes seen. Doing it again changes nothing.
 
         Raises:
@@ -157,10 +157,10 @@ class Store:
             sync_directory(path.parent)
         return removed
 
-    def _change(self, final: Path, replaces: Sequence[Path] = ()) -> Change:
+    def _change(self, final: Path, replaces: Sequence[Path] = ()) -> FileChange:
         fresh = final.with_name(f".{final.name}{_FRESH}")
         names = [str(path.relative_to(self.root)) for path in (fresh, final, *replaces)]
-        return Change(names[0], names[1], tuple(names[2:]))
+        return FileChange(names[0], names[1], tuple(names[2:]))
 
     # Reading ------------------------------------------------------------------------------------------------------
 

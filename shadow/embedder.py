@@ -6,7 +6,7 @@ from policies.assignment import bucket
 from policies.language.amounts import PPM
 from shadow.compare import embedding
 from shadow.compare.pair import Pair, Score
-from shadow.ports import Ask, Model
+from shadow.ports import Model, ModelCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Embedder:
         body = embedding.question(self.name, pair)
         if body is None:
             return Score()
-        heard = await self.model.ask(Ask(self.upstream, embedding.PATH, body, self.deadline_s))
+        heard = await self.model.ask(ModelCall(self.upstream, embedding.PATH, body, self.deadline_s))
         cosine = embedding.read(heard.body) if heard.is_good else None
         p_sample = self.sample_ppm / PPM
         if cosine is None:

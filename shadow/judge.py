@@ -13,12 +13,12 @@ from typing import Any
 
 from policies.assignment import bucket
 from policies.language.amounts import PPM
-from shadow.compare.pair import Answer, Asked, Pair, Score
+from shadow.compare.pair import AppRequest, ModelAnswer, Pair, Score
 from shadow.judging import controls, prompt, verdict
 from shadow.judging.controls import Control, Pool, Trust
 from shadow.judging.prompt import Style
-from shadow.judging.verdict import Said
-from shadow.ports import Ask, Budget, Heard, Model
+from shadow.judging.verdict import JudgeVerdict
+from shadow.ports import Model, ModelCall, ModelReply, MoneyBudget
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +68,13 @@ class _Case:
 
 
 @dataclass(slots=True)
-class Judge:
+class JudgeScorer:
     """A `ports.Scorer`. One for each route, and only one: what it remembers of its controls is its licence."""
 
     model: Model
     bench: Bench
-    budget: Budget
-    cost_usd: Callable[[Heard], float]
+    budget: MoneyBudget
+    cost_usd: Callable[[ModelReply], float]
     """What one verdict cost."""
     trust: Trust = field(default_factory=Trust)
     pool: Pool = field(default_factory=Pool)
@@ -153,7 +153,7 @@ class Judge:
         return right
 
     async def _contest(
-        self, case: _Case, name: str, asked: Asked, answers: tuple[Answer, Answer]
+        self, case: _Case, name: str, asked: AppRequest, answers: tuple[ModelAnswer, ModelAnswer]
     ) -> Sequence[int | None]:
         """Both orders: 1 where the first of `answers` wins, -1 the second, 0 a tie, None nothing was said.
 
@@ -165,32 +165,34 @@ class Judge:
         for order in (swap, 1 - swap):
             shown = answers if order == 0 else (answers[1], answers[0])
             said = await self._question(case, contest, order, asked, shown)
-            won.append({Said.FIRST: 1 - 2 * order, Said.SECOND: 2 * order - 1, Said.TIE: 0}.get(said))
+            won.append(
+                {JudgeVerdict.FIRST: 1 - 2 * order, JudgeVerdict.SECOND: 2 * order - 1, JudgeVerdict.TIE: 0}.get(said)
+            )
             if not won[-1]:
                 break
         return won
 
     async def _question(
-        self, case: _Case, contest: str, order: int, asked: Asked, shown: tuple[Answer, Answer]
-    ) -> Said:
+        self, case: _Case, contest: str, order: int, asked: AppRequest, shown: tuple[ModelAnswer, ModelAnswer]
+    ) -> JudgeVerdict:
         """One verdict. A field that the judge's upstream refuses is left out from then on."""
         secret = prompt.tags(self.bench.key, contest, order)
         for _ in range(len(prompt.OPTIONAL) + 1):
             style = self.style
             body = prompt.body(style, asked, shown, secret)
             if not body:
-                return Said.NOTHING
+                return JudgeVerdict.NOTHING
             async with self._free:
-                heard = await self.model.ask(Ask(self.bench.upstream, prompt.PATH, body, self.bench.deadline_s))
+                heard = await self.model.ask(ModelCall(self.bench.upstream, prompt.PATH, body, self.bench.deadline_s))
             cost = self.cost_usd(heard)
             case.cost_usd += cost
             self.budget.spend(cost)
             if heard.is_good:
                 return verdict.read(heard.body, secret)
             if heard.blamed not in prompt.OPTIONAL or heard.blamed in style.without:
-                return Said.NOTHING
+                return JudgeVerdict.NOTHING
             self.style = replace(self.style, without=self.style.without | {heard.blamed})
-        return Said.NOTHING
+        return JudgeVerdict.NOTHING
 
 
 def _agreed(won: Sequence[int | None]) -> float | None:

@@ -79,14 +79,14 @@ class Lane:
 
 
 @dataclass(slots=True)
-class Budget:
+class DailySpend:
     """What routes have spent today (UTC). Calls under way are not counted yet: it is overdrawn by those at most."""
 
     day: int = 0
     spent_usd: dict[str, float] = field(default_factory=dict[str, float])
 
     @classmethod
-    def of(cls, day: int, spent_usd: Mapping[str, float]) -> "Budget":
+    def of(cls, day: int, spent_usd: Mapping[str, float]) -> "DailySpend":
         """As it stood before a restart."""
         return cls(day, dict(spent_usd))
 

@@ -17,13 +17,13 @@ from policies.routing import PPM, Variant
 from records import pricing
 from records.comparison import Came, Comparison
 from records.record import Record
-from records.record_maker import Maker, answer_of, redacted
+from records.record_maker import RecordMaker, answer_of, redacted
 from shadow.compare import answer
-from shadow.compare.pair import Asked, Fields, Pair
+from shadow.compare.pair import AppRequest, Fields, Pair
 from shadow.lanes import Drawn
 from shadow.media import names_media
 from shadow.plan import ShadowRoute
-from shadow.ports import DEADLINES, NOT_READY, UNFIT, Ask, Heard, Model
+from shadow.ports import DEADLINES, NOT_READY, UNFIT, Model, ModelCall, ModelReply
 from shadow.score_pair import Comparing
 
 ASK_S = 120.0
@@ -83,7 +83,7 @@ def row_of(drawn: Drawn, came: Came, reason: str, *, at: float, **found: Any) ->
     )
 
 
-def outcome(heard: Heard, path: str) -> tuple[Came, str]:
+def outcome(heard: ModelReply, path: str) -> tuple[Came, str]:
     """What an answer counts as, and why it counts as no answer."""
     if heard.error in DEADLINES:
         return "timed_out", heard.error
@@ -102,7 +102,7 @@ class Mirror:
     model: Model
     comparing: Callable[[ShadowRoute], Comparing]
     """A route's comparators."""
-    maker: Maker
+    maker: RecordMaker
     """Prices and redacts as the records do."""
     wall: Callable[[], float]
     met_error: Callable[[str, BaseException], None]
@@ -112,14 +112,14 @@ class Mirror:
         """Ask, and say all that is to be known. Never raises."""
         path = path_of(drawn)
         variant = variant_of(drawn)
-        heard = await self.model.ask(Ask(variant.upstream, path, drawn.exchange.request_body, ASK_S, variant))
+        heard = await self.model.ask(ModelCall(variant.upstream, path, drawn.exchange.request_body, ASK_S, variant))
         came, reason = outcome(heard, path)
         found = self._beside(drawn, heard)
         if came == "answered":
             found |= await self._scored(drawn, heard)
         return row_of(drawn, came, reason, at=self.wall(), **found)
 
-    def _beside(self, drawn: Drawn, heard: Heard) -> dict[str, Any]:
+    def _beside(self, drawn: Drawn, heard: ModelReply) -> dict[str, Any]:
         """Times, tokens and money of both answers, and the new one's text as the records would have it."""
         redaction = self.maker.redactor.begin()
         served = self.maker.record(drawn.exchange, redaction)
@@ -136,15 +136,15 @@ class Mirror:
             "answer_json": redacted(heard.body, redaction) if heard.body and served.request_json is not None else None,
         }
 
-    def _cost(self, drawn: Drawn, heard: Heard, served: Record) -> pricing.Cost | None:
+    def _cost(self, drawn: Drawn, heard: ModelReply, served: Record) -> pricing.AnswerCost | None:
         if heard.usage is None:
             return None
         variant = variant_of(drawn)
         tier = "" if drawn.asked == "candidate" else served.service_tier
-        asked = pricing.Asked(variant.upstream, variant.model or served.model_requested, self.wall(), tier)
+        asked = pricing.PricedCall(variant.upstream, variant.model or served.model_requested, self.wall(), tier)
         return self.maker.prices.cost(asked, heard.usage)
 
-    async def _scored(self, drawn: Drawn, heard: Heard) -> dict[str, Any]:
+    async def _scored(self, drawn: Drawn, heard: ModelReply) -> dict[str, Any]:
         """What the comparators say; nothing where there are not two whole answers."""
         pair = pair_of(drawn, heard)
         if pair is None:
@@ -160,7 +160,7 @@ class Mirror:
         return compared.columns()
 
 
-def pair_of(drawn: Drawn, heard: Heard) -> Pair | None:
+def pair_of(drawn: Drawn, heard: ModelReply) -> Pair | None:
     """Both answers to what was asked; None: the app's is not whole."""
     exchange, path = drawn.exchange, path_of(drawn)
     got = answer_of(exchange)
@@ -171,7 +171,7 @@ def pair_of(drawn: Drawn, heard: Heard) -> Pair | None:
     if served is None or other is None or fields is None:
         return None
     baseline, candidate = (other, served) if drawn.asked == "baseline" else (served, other)
-    return Pair(Asked(path, fields), baseline, candidate, exchange.meta.id)
+    return Pair(AppRequest(path, fields), baseline, candidate, exchange.meta.id)
 
 
 def _fields(body: bytes) -> Fields | None:

@@ -16,7 +16,7 @@ NOT_READY = "not_ready"
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ModelCall:
     """One background call."""
 
     upstream: str
@@ -32,7 +32,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ModelReply:
     """What came back. Errors are values: nothing a model does raises."""
 
     status: int
@@ -41,7 +41,7 @@ class Heard:
     """Streams put together into one JSON answer."""
     error: str = ""
     """A word of a closed list where there is no whole answer: `unreachable`, `broken`, `total_timeout`, … The words of
-    `transport.failure` and `adapt.problem`, those of `DEADLINES`, `UNFIT`, `NOT_READY`."""
+    `transport.failure` and `rewrite.problem`, those of `DEADLINES`, `UNFIT`, `NOT_READY`."""
     first_byte_s: float | None = None
     """Of a stream: to its first token."""
     total_s: float = 0.0
@@ -61,7 +61,7 @@ class Heard:
 class Model(Protocol):
     """Asks one upstream, with the gateway's own key, never a caller's."""
 
-    async def ask(self, ask: Ask) -> Heard:
+    async def ask(self, ask: ModelCall) -> ModelReply:
         """The answer, within the deadline."""
         ...
 
@@ -74,7 +74,7 @@ class Scorer(Protocol):
         ...
 
 
-class Budget(Protocol):
+class MoneyBudget(Protocol):
     """Money that all background calls of a route share, by the day."""
 
     def has_left(self) -> bool:

@@ -22,7 +22,7 @@ from shadow.plan import ShadowRoute
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class ReplayRow:
     """One row of the records, as far as a replay needs it."""
 
     id: str
@@ -41,7 +41,7 @@ class Recorded:
     total_s: float
 
 
-def exchange_of(row: Recorded, route: str) -> Exchange:
+def exchange_of(row: ReplayRow, route: str) -> Exchange:
     """The exchange again, as far as the records kept it: the baseline's answer, whole, in one piece."""
     request, response = row.request_json.encode(), (row.response_json or "").encode()
     meta = Meta(

@@ -39,7 +39,7 @@ _MOST_CONFIG_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ScorerLimits:
     """What a scorer may use."""
 
     call_s: float = 10.0
@@ -65,7 +65,7 @@ class OwnScorer:
     """The policy's: the scorer's file lies in it, and the process runs in it."""
     what: Mapping[str, Any]
     """`{"ref": "file.py:function"}`, or `{"promptfoo": …}`."""
-    limits: Limits = Limits()
+    limits: ScorerLimits = ScorerLimits()
     not_ready: Callable[[str], None] = lambda _: None
     """Told why it does not start. No text of a request or an answer."""
     abstentions: Counter[Why] = field(default_factory=Counter["Why"])

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from gateway import errors
 from gateway.config import quantities, settings
-from gateway.telemetry.metrics import METRICS, Owner
+from gateway.telemetry.metrics import METRICS, MetricOwner
 from policies.language import amounts as units
 from records.parquet import TABLES
 from tools import policy_reference
@@ -24,9 +24,9 @@ from tools import policy_reference
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made from the code by tools/reference.py: do not edit. -->\n\n"
 OWNERS = {
-    Owner.SUPERVISOR: "Counted in the workers themselves since the supervisor's start; there whatever else is dead.",
-    Owner.CONTROLLER: "What is in force.",
-    Owner.RECORDER: "Computed from the journal, so a moment late, and complete.",
+    MetricOwner.SUPERVISOR: "Counted in the workers since the supervisor's start; there whatever else is dead.",
+    MetricOwner.CONTROLLER: "What is in force.",
+    MetricOwner.RECORDER: "Computed from the journal, so a moment late, and complete.",
 }
 
 

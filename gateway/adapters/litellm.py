@@ -105,7 +105,7 @@ class _Format(msgspec.Struct, omit_defaults=True):
     json_schema: _Schema | None = None
 
 
-class Request(msgspec.Struct, omit_defaults=True):
+class ProviderRequest(msgspec.Struct, omit_defaults=True):
     """All of a chat request that a provider is told."""
 
     model: str
@@ -135,14 +135,14 @@ class RefusedError(Exception):
     """The request cannot be asked of a provider; the text says what to change."""
 
 
-def read_request(body: bytes) -> Request:
+def read_request(body: bytes) -> ProviderRequest:
     """The request in `body`, all that is not allowed left out.
 
     Raises:
         RefusedError: not a chat request, or one that would have litellm fetch something.
     """
     try:
-        request = msgspec.json.decode(body, type=Request)
+        request = msgspec.json.decode(body, type=ProviderRequest)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise RefusedError(f"Not a chat request that this upstream takes: {error}") from error
     for message in request.messages:
@@ -152,7 +152,7 @@ def read_request(body: bytes) -> Request:
     return request
 
 
-def arguments_for(request: Request, boot: LitellmBoot) -> dict[str, Any]:
+def arguments_for(request: ProviderRequest, boot: LitellmBoot) -> dict[str, Any]:
     """The keyword arguments of litellm's call: where and with which key is ours, what is asked is the app's."""
     asked = {name: value for name, value in msgspec.to_builtins(request).items() if value is not None}
     ours = {"model": boot.model, "api_key": boot.api_key, "api_base": boot.api_base, "timeout": boot.timeout_s}
@@ -183,7 +183,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class App:
+class AdapterApp:
     """The ASGI application. `litellm` is the module, or what stands in for it."""
 
     boot: LitellmBoot
@@ -221,7 +221,7 @@ class App:
             asked.cancel()
             gone.cancel()
 
-    async def _ask(self, request: Request, send: Send) -> None:
+    async def _ask(self, request: ProviderRequest, send: Send) -> None:
         """Ask the provider. Before its first byte every failure is an error object; after it, an error event."""
         begun = False
         try:
@@ -244,7 +244,7 @@ class App:
                 await _answer(send, status, problem)
 
 
-def _encode(answer: Any, request: Request) -> bytes:
+def _encode(answer: Any, request: ProviderRequest) -> bytes:
     """An answer or a chunk as OpenAI writes it: none of litellm's own fields, no nulls but OpenAI's."""
     fields: dict[str, Any] = answer.model_dump(mode="json", exclude_none=True)
     choices: list[dict[str, Any]] = fields.get("choices", [])
@@ -340,7 +340,7 @@ def listen(path: str) -> socket.socket:
 def main() -> None:
     """Serve until SIGTERM."""
     boot = msgspec.json.decode(read_boot(None), type=LitellmBoot)
-    app = App(boot, load_litellm())
+    app = AdapterApp(boot, load_litellm())
     config = uvicorn.Config(
         app,
         log_level="warning",

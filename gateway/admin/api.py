@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from gateway.admin.auth import Access, Door, is_elsewhere
-from gateway.admin.exchanges import Recorded
+from gateway.admin.exchanges import ExchangeReader
 from gateway.admin.rollouts import MAX_PAGE, Operations
 from gateway.admin.views import (
     AuditView,
@@ -24,7 +24,7 @@ from gateway.admin.views import (
     ExchangeView,
     FeedbackView,
     KeyView,
-    Problem,
+    ProblemDetails,
     ProblemView,
     RolloutsView,
     RolloutView,
@@ -121,8 +121,8 @@ class Pages:
         """What was last said of each exchange, newest exchange first."""
         return self._records().feedback(before=None if before is None else str(before), limit=limit)
 
-    def _records(self) -> Recorded:
-        return Recorded(Store(self.data.records))
+    def _records(self) -> ExchangeReader:
+        return ExchangeReader(Store(self.data.records))
 
     def _table(self) -> Table:
         try:
@@ -238,5 +238,5 @@ def _on_unreadable(_: Request, error: Exception) -> JSONResponse:
 
 
 def _problem(status: int, message: str) -> JSONResponse:
-    problem = ProblemView(error=Problem(message=message, code=_CODES.get(status, "bad_request")))
+    problem = ProblemView(error=ProblemDetails(message=message, code=_CODES.get(status, "bad_request")))
     return JSONResponse(problem.model_dump(), status_code=status)

@@ -31,7 +31,7 @@ _FEEDBACK = tuple(FeedbackLine.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class ExchangeReader:
     """Reads the records."""
 
     store: Store

@@ -22,7 +22,7 @@ from gateway.admin.views import (
     VotesView,
 )
 from gateway.control.operations import votes
-from gateway.control.operations.orders import Clock, operate, order_of
+from gateway.control.operations.orders import OrderClock, operate, order_of
 from gateway.control.operations.standings import Standing, standings
 from gateway.control.state.open import open_state
 from gateway.control.state.port import MAX_DECISIONS, Decided, SharedState, StateDownError
@@ -55,7 +55,7 @@ class Operations:
 
     data: DataDir
     place: StatePlace
-    clock: Clock
+    clock: OrderClock
     version: str
 
     def standings(self) -> Standings:
@@ -73,7 +73,7 @@ class Operations:
             standing, look = standings(state).get(route), state.looks().get(route)
         if standing is None:
             raise HTTPException(404, "there is no rollout of that name; a leader makes one for each route it looks at")
-        voted = votes.Found() if look is None else votes.find(self.data, look, now=self.clock.wall())
+        voted = votes.VoteSummary() if look is None else votes.find(self.data, look, now=self.clock.wall())
         return RolloutDetailView(
             standing=StandingView.model_validate(standing),
             text=None if look is None else look.text,

@@ -15,7 +15,7 @@ from gateway.admin.api import Pages, create_app
 from gateway.admin.auth import Door
 from gateway.admin.boot import AdminBoot, decode
 from gateway.admin.rollouts import Operations
-from gateway.control.operations.orders import Clock
+from gateway.control.operations.orders import OrderClock
 from gateway.node.datadir import DataDir
 from gateway.process import read_boot, say_ready
 
@@ -51,7 +51,7 @@ def serve(boot: AdminBoot) -> None:
     """Serve until SIGTERM."""
     version = importlib.metadata.version("crossfade")
     data = DataDir(Path(boot.data))
-    waits = Clock(clock.wall, clock.monotonic, time.sleep)  # in a thread of its own, for one request
+    waits = OrderClock(clock.wall, clock.monotonic, time.sleep)  # in a thread of its own, for one request
     pages = Pages(data, Operations(data, boot.state, waits, version))
     app = create_app(pages, Door(boot.token_sha256), version=version)
     config = uvicorn.Config(

@@ -6,13 +6,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class View(BaseModel):
+class PageView(BaseModel):
     """What a page answers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class VariantView(View):
+class VariantView(PageView):
     """One way to answer a route."""
 
     upstream: str
@@ -21,7 +21,7 @@ class VariantView(View):
     revision: str | None
 
 
-class StandingView(View):
+class StandingView(PageView):
     """Where a rollout stands on its ladder, as the shared state has it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
@@ -42,7 +42,7 @@ class StandingView(View):
     reason: str | None
 
 
-class RolloutView(View):
+class RolloutView(PageView):
     """Where a route stands."""
 
     route: str
@@ -55,7 +55,7 @@ class RolloutView(View):
     """None: no leader has looked at it yet, or the shared state cannot be used."""
 
 
-class RolloutsView(View):
+class RolloutsView(PageView):
     """All routes, in matching order."""
 
     table_version: int
@@ -70,7 +70,7 @@ class RolloutsView(View):
     rollouts: list[RolloutView]
 
 
-class DislikeView(View):
+class DislikeView(PageView):
     """How often one variant's answers are disliked; each voter counts once."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
@@ -85,7 +85,7 @@ class DislikeView(View):
     """Confidence sequence at 99 %, valid at all looks together."""
 
 
-class VotesView(View):
+class VotesView(PageView):
     """Users' votes on both variants' answers: an alarm, which moves nothing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
@@ -99,7 +99,7 @@ class VotesView(View):
     remark: str
 
 
-class RolloutDetailView(View):
+class RolloutDetailView(PageView):
     """A rollout, and what was last found of it."""
 
     standing: StandingView
@@ -113,7 +113,7 @@ class RolloutDetailView(View):
     """Why they cannot be read."""
 
 
-class DecisionLine(View):
+class DecisionLine(PageView):
     """A decision."""
 
     id: str
@@ -124,7 +124,7 @@ class DecisionLine(View):
     text: str
 
 
-class DecisionsView(View):
+class DecisionsView(PageView):
     """Decisions, newest first."""
 
     decisions: list[DecisionLine]
@@ -136,7 +136,7 @@ class DecisionView(DecisionLine):
     decision: dict[str, Any]
 
 
-class ReasonView(View):
+class ReasonView(PageView):
     """Why somebody does it."""
 
     reason: str = Field(min_length=1, max_length=1000)
@@ -148,7 +148,7 @@ class KillOrderView(ReasonView):
     off: bool = False
 
 
-class OperatedView(View):
+class OperatedView(PageView):
     """What became of an order."""
 
     order: str
@@ -158,7 +158,7 @@ class OperatedView(View):
     """Whether no leader answered and it was done here."""
 
 
-class KilledView(View):
+class KilledView(PageView):
     """What became of the kill switch."""
 
     killed: bool
@@ -169,7 +169,7 @@ class KilledView(View):
     """Why the other nodes could not be told."""
 
 
-class KeyView(View):
+class KeyView(PageView):
     """A gateway key; the key itself is kept nowhere."""
 
     id: str
@@ -179,7 +179,7 @@ class KeyView(View):
     revoked_at: float | None
 
 
-class AuditView(View):
+class AuditView(PageView):
     """Who did what, when, and why."""
 
     at: float
@@ -189,7 +189,7 @@ class AuditView(View):
     reason: str
 
 
-class Problem(View):
+class ProblemDetails(PageView):
     """What went wrong and what to do."""
 
     message: str
@@ -198,13 +198,13 @@ class Problem(View):
     code: str
 
 
-class ProblemView(View):
+class ProblemView(PageView):
     """An error, in the shape OpenAI's API gives its own."""
 
-    error: Problem
+    error: ProblemDetails
 
 
-class ExchangeLine(View):
+class ExchangeLine(PageView):
     """An exchange without its content."""
 
     id: str
@@ -224,7 +224,7 @@ class ExchangeLine(View):
     cost_usd: float | None
 
 
-class ExchangesView(View):
+class ExchangesView(PageView):
     """A page of exchanges, newest first."""
 
     exchanges: list[ExchangeLine]
@@ -232,13 +232,13 @@ class ExchangesView(View):
     """What `before` is for the next page; None: this is the last."""
 
 
-class ExchangeView(View):
+class ExchangeView(PageView):
     """All that is kept of an exchange; the columns are those of docs/reference/records.md."""
 
     record: dict[str, str | int | float | bool | None]
 
 
-class ComparisonLine(View):
+class ComparisonLine(PageView):
     """A comparison without its content; the columns are those of docs/reference/records.md."""
 
     exchange_id: str
@@ -262,7 +262,7 @@ class ComparisonLine(View):
     scores_json: str
 
 
-class ComparisonsView(View):
+class ComparisonsView(PageView):
     """The comparisons of a page of exchanges, newest first."""
 
     comparisons: list[ComparisonLine]
@@ -270,7 +270,7 @@ class ComparisonsView(View):
     """What `before` is for the next page; None: this is the last."""
 
 
-class FeedbackLine(View):
+class FeedbackLine(PageView):
     """What was last said of an exchange."""
 
     exchange_id: str
@@ -283,7 +283,7 @@ class FeedbackLine(View):
     comment: str | None
 
 
-class FeedbackView(View):
+class FeedbackView(PageView):
     """A page of feedback, newest first."""
 
     feedback: list[FeedbackLine]

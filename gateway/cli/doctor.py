@@ -13,7 +13,7 @@ from gateway.cli import context as place
 from gateway.config.settings import Settings
 from gateway.config.settings_file import SettingsError
 from gateway.doctor import checks as checkup
-from gateway.doctor.checks import Finding
+from gateway.doctor.checks import CheckResult
 from gateway.doctor.state import shared_state
 from gateway.node.datadir import DataDir
 
@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings; 1 if anything fails."""
-    found: list[Finding] = []
+    found: list[CheckResult] = []
     for finding in findings(arguments):
         found.append(finding)
         if not arguments.json:
@@ -48,15 +48,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def findings(arguments: argparse.Namespace) -> Iterator[Finding]:
+def findings(arguments: argparse.Namespace) -> Iterator[CheckResult]:
     """All findings, the quick ones first."""
     yield from checkup.machine()
     try:
         settings = place.settings(arguments)
     except SettingsError as error:
-        yield Finding("failure", "settings", str(error))
+        yield CheckResult("failure", "settings", str(error))
         return
-    yield Finding("ok", "settings", f"{len(settings.upstreams)} upstreams, default {settings.default_name}")
+    yield CheckResult("ok", "settings", f"{len(settings.upstreams)} upstreams, default {settings.default_name}")
     data = DataDir(settings.data)
     yield from checkup.storage(settings, data)
     yield from checkup.files(settings, os.environ)
@@ -68,7 +68,7 @@ def findings(arguments: argparse.Namespace) -> Iterator[Finding]:
         yield send_test(settings)
 
 
-def send_test(settings: Settings) -> Finding:
+def send_test(settings: Settings) -> CheckResult:
     """One request that costs nothing, all the way through the gateway to its default upstream and back."""
     server = settings.server
     scheme = "http" if server.tls in (None, "front-proxy") else "https"
@@ -79,16 +79,16 @@ def send_test(settings: Settings) -> Finding:
         headers = {"authorization": f"Bearer {key}"} if key else {}
         answer = httpx.get(url, headers=headers, timeout=SEND_S, trust_env=False)
     except httpx.HTTPError as error:
-        return Finding("failure", "send-test", f"{url}: {error}", "start it: `crossfade serve`")
+        return CheckResult("failure", "send-test", f"{url}: {error}", "start it: `crossfade serve`")
     request_id = answer.headers.get("x-crossfade-request-id")
     if request_id is None:
         hint = "something else listens on the data port; choose another in the settings"
-        return Finding("failure", "send-test", f"{url} answered {answer.status_code}, but it is no Crossfade", hint)
+        return CheckResult("failure", "send-test", f"{url} answered {answer.status_code}, but it is no Crossfade", hint)
     if answer.is_success:
-        return Finding("ok", "send-test", f"{url} answered {answer.status_code} (request {request_id})")
+        return CheckResult("ok", "send-test", f"{url} answered {answer.status_code} (request {request_id})")
     hint = (
         "set OPENAI_API_KEY to a key of that upstream"
         if answer.status_code == 401
         else "the upstream's own answer says why"
     )
-    return Finding("failure", "send-test", f"{url} answered {answer.status_code} (request {request_id})", hint)
+    return CheckResult("failure", "send-test", f"{url} answered {answer.status_code} (request {request_id})", hint)

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (SettingsError, DataDirError, StateDownError) as error:
         print(error, file=sys.stderr)
         return 1
-    voted = votes.Found()
+    voted = votes.VoteSummary()
     if arguments.history is None and arguments.route in looks:
         history = [looks[arguments.route]]
         voted = votes.find(data, history[0], now=clock.wall())
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _votes_fields(voted: votes.Found) -> dict[str, Any]:
+def _votes_fields(voted: votes.VoteSummary) -> dict[str, Any]:
     return {"votes": msgspec.to_builtins(voted.votes), "votes_problem": voted.problem}
 
 

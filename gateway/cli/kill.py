@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 class Others(Protocol):
-    """Which other nodes were told (`gateway.cli.kill_nodes.Others`)."""
+    """Which other nodes were told (`gateway.cli.kill_nodes.NodeConfirmations`)."""
 
     told: str
     nodes: list[str]

@@ -21,7 +21,7 @@ POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Others:
+class NodeConfirmations:
     """Which nodes were told."""
 
     told: Literal["yes", "no", "nobody", "unknown"]
@@ -35,15 +35,15 @@ class Others:
         return asdict(self)
 
 
-def tell(arguments: argparse.Namespace) -> Others:
+def tell(arguments: argparse.Namespace) -> NodeConfirmations:
     """Put it into the shared state and the audit log, and wait until every node that lives has heard, if one can."""
     by = f"cli:{getpass.getuser()}"
     try:
         where, data = place.state(arguments)
     except SettingsError as error:
-        return Others("unknown", problem=str(error))
+        return NodeConfirmations("unknown", problem=str(error))
     except DataDirError as error:
-        return Others("nobody", problem=str(error))
+        return NodeConfirmations("nobody", problem=str(error))
     now = clock.wall()
     try:
         with opened(data.state) as local, writing(local):
@@ -56,12 +56,12 @@ def tell(arguments: argparse.Namespace) -> Others:
         state.set_killed(killed=not arguments.off, by=by, reason=arguments.reason, now=now)
         return _heard(state, killed=not arguments.off)
     except StateDownError as error:
-        return Others("no", problem=str(error))
+        return NodeConfirmations("no", problem=str(error))
     finally:
         state.close()
 
 
-def _heard(state: SharedState, *, killed: bool) -> Others:
+def _heard(state: SharedState, *, killed: bool) -> NodeConfirmations:
     """Wait until every node that lives says so.
 
     Raises:
@@ -72,5 +72,5 @@ def _heard(state: SharedState, *, killed: bool) -> Others:
         nodes = state.nodes(clock.wall())
         confirmed = [node.name for node in nodes if node.killed == killed]
         if len(confirmed) == len(nodes) or clock.monotonic() > until:
-            return Others("yes", [node.name for node in nodes], confirmed)
+            return NodeConfirmations("yes", [node.name for node in nodes], confirmed)
         time.sleep(POLL_S)  # a command at a terminal: nothing else runs here

@@ -12,9 +12,9 @@ from dataclasses import asdict
 from gateway import clock
 from gateway.cli import context as place
 from gateway.config.settings_file import SettingsError
-from gateway.control.operations.orders import Clock, Operated, operate, order_of
+from gateway.control.operations.orders import OrderClock, OrderOutcome, operate, order_of
 from gateway.control.state.open import open_state
-from gateway.control.state.port import Order, StateDownError
+from gateway.control.state.port import QueuedOrder, StateDownError
 from gateway.node.database import AuditEntry, StateError, audit, opened, writing
 from gateway.node.datadir import DataDir, DataDirError
 from policies.terms import Verb
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         found = operate(
             state,
             order,
-            Clock(clock.wall, clock.monotonic, time.sleep),  # a command at a terminal: nothing else runs here
+            OrderClock(clock.wall, clock.monotonic, time.sleep),  # a command at a terminal: nothing else runs here
             version=importlib.metadata.version("crossfade"),
         )
     except StateDownError as error:
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if found.done else 1
 
 
-def _audited(data: DataDir, order: Order) -> bool:
+def _audited(data: DataDir, order: QueuedOrder) -> bool:
     """Put the order into the audit log. A rollback is not kept waiting by a log that cannot be written."""
     try:
         with opened(data.state) as state, writing(state):
@@ -65,7 +65,7 @@ def _audited(data: DataDir, order: Order) -> bool:
     return True
 
 
-def _print(order: Order, found: Operated, *, as_json: bool) -> None:
+def _print(order: QueuedOrder, found: OrderOutcome, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"route": order.route, "verb": order.verb, "order": order.id, **asdict(found)}))
         return

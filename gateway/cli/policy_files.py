@@ -14,7 +14,7 @@ from gateway.cli import policy_plan
 from gateway.cli.policy_traffic import recorded
 from gateway.config.policy_file import SUFFIXES, Loaded, located, read_file, surroundings
 from gateway.config.settings_file import SettingsError
-from gateway.config.yaml_file import Problem, YamlFileError
+from gateway.config.yaml_file import FileProblem, YamlFileError
 from gateway.node.database import StateError
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.state_location import find
@@ -59,9 +59,9 @@ def _lint(arguments: argparse.Namespace) -> int:
     return 1 if refused else 0
 
 
-def _unfit(loaded: Loaded) -> list[Problem]:
+def _unfit(loaded: Loaded) -> list[FileProblem]:
     """Files that a policy names and that are not there, or not what they should be."""
-    folder, found = Path(loaded.name).parent, list[Problem]()
+    folder, found = Path(loaded.name).parent, list[FileProblem]()
     for loc, name in named_files(loaded.policy):
         if not (folder / name).is_file():
             hint = "paths go from the policy's own folder on"
@@ -72,9 +72,9 @@ def _unfit(loaded: Loaded) -> list[Problem]:
     return found
 
 
-def _doubted(loaded: Sequence[Loaded], data: DataDir) -> list[Problem]:
+def _doubted(loaded: Sequence[Loaded], data: DataDir) -> list[FileProblem]:
     """What the traffic lately casts doubt on: units that are too busy, a breaker that waits for more than comes."""
-    found: list[Problem] = []
+    found: list[FileProblem] = []
     for each in loaded:
         seen = recorded(data.records, each.policy, clock.wall())
         if seen is None:
@@ -88,7 +88,7 @@ def _doubted(loaded: Sequence[Loaded], data: DataDir) -> list[Problem]:
     return found
 
 
-def _row(problem: Problem, *, refused: bool) -> dict[str, object]:
+def _row(problem: FileProblem, *, refused: bool) -> dict[str, object]:
     return {"refused": refused, **asdict(problem)}
 
 
@@ -165,9 +165,9 @@ def _paths(arguments: argparse.Namespace) -> list[Path]:
     return found
 
 
-def _read_all(paths: Sequence[Path], known: Surroundings) -> tuple[list[Loaded], list[Problem]]:
+def _read_all(paths: Sequence[Path], known: Surroundings) -> tuple[list[Loaded], list[FileProblem]]:
     loaded: list[Loaded] = []
-    refused: list[Problem] = []
+    refused: list[FileProblem] = []
     for path in paths:
         try:
             loaded.append(read_file(path, known))

@@ -17,12 +17,12 @@ from gateway.node.datadir import DataDir
 from gateway.node.state_location import StatePlace
 from policies import explain
 from policies.compile import Surroundings, decision_rules
-from policies.plan import Plan, Standing, Traffic, gone, plan, standing, text
+from policies.plan import Plan, StageProgress, Traffic, gone, plan, standing, text
 from policies.rules import Rules
 from policies.schema import Policy
 
 
-def looks(where: StatePlace) -> dict[str, explain.Record]:
+def looks(where: StatePlace) -> dict[str, explain.DecisionRecord]:
     """What a leader last found of each route; nothing, with a word on stderr, where the state cannot be asked."""
     if where.url is None and not Path(where.database).exists():
         return {}
@@ -40,7 +40,7 @@ def plans(
     loaded: Sequence[Loaded],
     known: Surroundings,
     data: DataDir,
-    found: Mapping[str, explain.Record],
+    found: Mapping[str, explain.DecisionRecord],
     *,
     traffic: float | None,
     now: float,
@@ -60,7 +60,7 @@ def plans(
     return planned
 
 
-def _standing(kept: explain.Record | None, rules: Rules) -> Standing | None:
+def _standing(kept: explain.DecisionRecord | None, rules: Rules) -> StageProgress | None:
     if kept is None or kept.evidence is None or kept.decision.rollout.key != rules.key:
         return None
     return standing(kept.decision.rollout, kept.evidence, rules)

@@ -18,7 +18,7 @@ from gateway.config.policy_file import read_file, with_judge
 from gateway.config.settings_file import SettingsError
 from gateway.config.yaml_file import YamlFileError
 from policies import explain
-from policies.compile import Known, Surroundings, decision_rules
+from policies.compile import KnownUpstream, Surroundings, decision_rules
 from policies.events import PairEvent
 from policies.pairs import PairError, read
 from policies.rules import Rules
@@ -38,8 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     except YamlFileError as error:
         print(error, file=sys.stderr)
         return 1
-    keys = {policy.baseline.upstream: Known(has_background_key=True, is_priced=True)}
-    keys[policy.candidate.upstream] = Known(is_priced=True)
+    keys = {policy.baseline.upstream: KnownUpstream(has_background_key=True, is_priced=True)}
+    keys[policy.candidate.upstream] = KnownUpstream(is_priced=True)
     try:
         rules = decision_rules(policy, with_judge(Surroundings(keys), loaded, arguments.policy.parent))
         pairs, timed = _recorded(arguments, rules) if arguments.pairs is None else _given(arguments.pairs)

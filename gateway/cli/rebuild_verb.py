@@ -13,8 +13,8 @@ import duckdb
 from gateway import clock
 from gateway.cli import context as place
 from gateway.config.settings_file import SettingsError
-from gateway.control.leader.persistence import evaluation, page, read_rollout, unfold
-from gateway.control.operations.rebuild import EVERYTHING, Replay, differences, positions, replay, timeline
+from gateway.control.leader.persistence import evaluation, pack, read_rollout, unpack
+from gateway.control.operations.rebuild import EVERYTHING, EvidenceReplay, differences, positions, replay, timeline
 from gateway.control.state.open import open_state
 from gateway.control.state.port import SharedState, Snapshot, StateDownError, Stored
 from gateway.node.datadir import DataDir, DataDirError
@@ -28,7 +28,7 @@ NODE = "rebuild"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RebuildOutcome:
     """What came of one route."""
 
     route: str
@@ -68,18 +68,18 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if all(each.agrees or each.written for each in told) else 1
 
 
-def _all(arguments: argparse.Namespace, data: DataDir, shared: SharedState) -> Iterator[Told]:
+def _all(arguments: argparse.Namespace, data: DataDir, shared: SharedState) -> Iterator[RebuildOutcome]:
     for route, stored in sorted(shared.rollouts().items()):
         if arguments.route in (None, route):
             yield _one(route, stored, Store(data.records), shared, write=arguments.write)
 
 
-def _one(route: str, stored: Stored, store: Store, shared: SharedState, *, write: bool) -> Told:
+def _one(route: str, stored: Stored, store: Store, shared: SharedState, *, write: bool) -> RebuildOutcome:
     kept = shared.snapshot(route)
-    read = None if kept is None else unfold(kept)
+    read = None if kept is None else unpack(kept)
     rules = read.rules if read is not None else _last_rules(store, route)
     if rules is None:
-        return Told(route, 0, 0, ["neither what is kept nor the records say by which rules to count"])
+        return RebuildOutcome(route, 0, 0, ["neither what is kept nor the records say by which rules to count"])
     up_to = kept.seq if kept is not None and read is not None else EVERYTHING
     made = replay(store, route, rules, up_to_seq=up_to)
     missing = 0 if up_to == EVERYTHING else up_to - made.observed
@@ -87,13 +87,13 @@ def _one(route: str, stored: Stored, store: Store, shared: SharedState, *, write
         differs = ["what is kept cannot be read" if kept is not None else "nothing is kept"]
     else:
         differs = differences(read.evidence, _brought_to(made, read.evidence, rules))
-    told = Told(route, made.observed, missing, differs)
+    told = RebuildOutcome(route, made.observed, missing, differs)
     if told.agrees or not write:
         return told
     return _write(told, _snapshot(stored, made, kept, rules, store), shared)
 
 
-def _brought_to(made: Replay, kept: Evidence, rules: Rules) -> Evidence:
+def _brought_to(made: EvidenceReplay, kept: Evidence, rules: Rules) -> Evidence:
     """What was made again, as far along as what is kept: on its stage, with its units closed."""
     found = made.evidence
     if found is None or (found.key != kept.key and not kept.count("requests")):
@@ -109,7 +109,7 @@ def _last_rules(store: Store, route: str) -> Rules | None:
     return changes[-1][1] if changes else None
 
 
-def _snapshot(stored: Stored, made: Replay, kept: Snapshot | None, rules: Rules, store: Store) -> Snapshot:
+def _snapshot(stored: Stored, made: EvidenceReplay, kept: Snapshot | None, rules: Rules, store: Store) -> Snapshot:
     """What to keep: the evidence of the stage the rollout stands on, and how far each node's events are in it."""
     rollout = read_rollout(stored).rollout
     ours = evaluation(rules, rollout, stored.version, kept, clock.wall())
@@ -117,20 +117,20 @@ def _snapshot(stored: Stored, made: Replay, kept: Snapshot | None, rules: Rules,
     ours.seq = max(ours.seq, made.last_seq)
     if kept is None:
         ours.positions = positions(store, rollout.route)
-    return page(ours)
+    return pack(ours)
 
 
-def _write(told: Told, fresh: Snapshot, shared: SharedState) -> Told:
+def _write(told: RebuildOutcome, fresh: Snapshot, shared: SharedState) -> RebuildOutcome:
     epoch = shared.lead(NODE, clock.wall())
     if epoch is None:
         print("a controller leads: stop every node first, or it writes over what is made here", file=sys.stderr)
         return told
     written = shared.keep_snapshot(told.route, fresh, epoch=epoch)
     shared.resign(NODE)
-    return Told(told.route, told.observations, told.missing, told.differs, written)
+    return RebuildOutcome(told.route, told.observations, told.missing, told.differs, written)
 
 
-def _print(told: list[Told]) -> None:
+def _print(told: list[RebuildOutcome]) -> None:
     for each in told:
         word = "agrees" if each.agrees else "written" if each.written else "DIFFERS"
         print(f"{each.route}: {word}, {each.observations} observations made again")

@@ -16,7 +16,7 @@ from policies.routing import Route
 from records.comparison import Comparison
 from records.parquet import COMPARISONS, connect, write_rows
 from records.store import Store
-from shadow.replay import Recorded
+from shadow.replay import ReplayRow
 
 _UNIT = "coalesce(nullif(unit, ''), nullif(conversation_id, ''), id)"
 _CHOSEN = f"""
@@ -42,14 +42,14 @@ class Rows:
     left_out: Counter[str] = field(default_factory=Counter[str])
     """Recorded exchanges that were passed over, by reason."""
 
-    def __iter__(self) -> Iterator[Recorded]:
+    def __iter__(self) -> Iterator[ReplayRow]:
         """Raises duckdb.Error where the records cannot be read."""
         taken = 0
         with Store(self.records).open_views() as views:
             found = views.execute(_CHOSEN, [self.route.name, self.since])
             while taken < self.limit and (rows := found.fetchmany(_AT_ONCE)):
                 for *values, key_name, route in rows:
-                    row = Recorded(*values)
+                    row = ReplayRow(*values)
                     if not (reason := self._unfit(row, key_name, belongs=bool(route))):
                         taken += 1
                         yield row
@@ -58,7 +58,7 @@ class Rows:
                     if taken >= self.limit:
                         return
 
-    def _unfit(self, row: Recorded, key_name: str, *, belongs: bool) -> str:
+    def _unfit(self, row: ReplayRow, key_name: str, *, belongs: bool) -> str:
         """Why the candidate may not be asked it; empty: it may. `belongs`: it was recorded with the route."""
         raw = row.request_json.encode()
         body = read_body(raw)

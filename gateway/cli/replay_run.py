@@ -40,7 +40,7 @@ from policies.rules import Rules
 from policies.simulate import simulate
 from records.comparison import Comparison
 from shadow import replay
-from shadow.lanes import Budget, Drawn
+from shadow.lanes import DailySpend, Drawn
 from shadow.mirror import Mirror
 from shadow.pairing import event_of, joined
 from shadow.plan import ShadowRoute
@@ -56,8 +56,8 @@ class ReplayError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What rows are made by: `gateway.control.row_maker.Terms`."""
+class ReplayInputs:
+    """What rows are made by: `gateway.control.row_maker.RowInputs`."""
 
     pepper: str
     prices: tuple[Any, ...]
@@ -79,13 +79,13 @@ class Job:
     rows: Rows
     out: Path
     keys: dict[str, str] = field(repr=False)
-    terms: Terms = field(repr=False)
+    terms: ReplayInputs = field(repr=False)
     until_s: float
     """Monotonic: nothing new is asked after it."""
 
 
 @dataclass(slots=True)
-class Found:
+class ReplayOutcome:
     """What came of it."""
 
     events: list[PairEvent] = field(default_factory=list[PairEvent])
@@ -208,9 +208,9 @@ def _job(arguments: argparse.Namespace) -> Job:
     )  # fmt: skip
 
 
-def _terms(settings: Settings, data: DataDir) -> Terms:
+def _terms(settings: Settings, data: DataDir) -> ReplayInputs:
     pepper = pepper_of(settings, data).hex()
-    return Terms(pepper, price_overrides(settings.prices), settings.capture.redact)
+    return ReplayInputs(pepper, price_overrides(settings.prices), settings.capture.redact)
 
 
 def _policy(arguments: argparse.Namespace, settings: Settings) -> tuple[Route, Rules, ShadowRoute]:
@@ -250,13 +250,13 @@ def _options(shadow: ShadowRoute) -> Iterator[tuple[str, dict[str, object]]]:
         yield from each.items()
 
 
-async def _work(job: Job) -> Found:
+async def _work(job: Job) -> ReplayOutcome:
     """Ask, compare, write. Ctrl-C ends it as if nothing were left.
 
     Raises:
         OSError, duckdb.Error, msgspec.MsgspecError, ValueError: a comparator or a file is not ready.
     """
-    found, stop = Found(), asyncio.Event()
+    found, stop = ReplayOutcome(), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
     async with asyncio.TaskGroup() as tasks:
         client = Client(now=clock.monotonic, tasks=tasks)
@@ -275,10 +275,10 @@ async def _keep_house(client: Client) -> None:
         client.expire(clock.monotonic())
 
 
-async def _replay(job: Job, background: Background, found: Found, stop: asyncio.Event) -> None:
+async def _replay(job: Job, background: Background, found: ReplayOutcome, stop: asyncio.Event) -> None:
     for problem in background.adopt(job.table.upstreams, job.keys):
         found.note(problem)
-    maker, budget = maker_for(job.terms, job.table), Budget()
+    maker, budget = maker_for(job.terms, job.table), DailySpend()
     secret_key = bytes.fromhex(job.terms.pepper)
     comparers = Comparers(background, budget, lambda: maker, clock.wall, secret_key, found.note)
     try:
@@ -304,7 +304,7 @@ async def _replay(job: Job, background: Background, found: Found, stop: asyncio.
     found.stopped, found.spent_usd = work.stopped, budget.spent_usd.get(job.shadow.route, 0.0)
 
 
-def _hindrance(job: Job, budget: Budget, stop: asyncio.Event) -> str:
+def _hindrance(job: Job, budget: DailySpend, stop: asyncio.Event) -> str:
     if stop.is_set():
         return "interrupted"
     if clock.monotonic() >= job.until_s:

@@ -27,7 +27,7 @@ GROUP BY ALL ORDER BY cost_usd DESC NULLS LAST, requests DESC LIMIT ?
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class RequestKind:
     """One kind of request."""
 
     route: str
@@ -77,11 +77,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _kind(row: tuple[Any, ...]) -> Kind:
+def _kind(row: tuple[Any, ...]) -> RequestKind:
     *columns, request = row
     system, tools = _read(request)
     route, endpoint, model, system_hash, tools_hash, schema_hash, requests, talks, asked, told, *rest = columns
-    return Kind(
+    return RequestKind(
         route, endpoint, model, system_hash, tools_hash, schema_hash, requests, talks, asked or 0, told or 0, *rest,
         system=system, tools=tools,
     )  # fmt: skip
@@ -123,7 +123,7 @@ def _name(tool: dict[str, Any]) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _line(kind: Kind) -> str:
+def _line(kind: RequestKind) -> str:
     cost = "-" if kind.cost_usd is None else f"${kind.cost_usd:.4f}"
     p50 = "-" if kind.total_ms_p50 is None else f"{kind.total_ms_p50:.0f} ms"
     words = " ".join(kind.system.split())
@@ -137,5 +137,5 @@ def _line(kind: Kind) -> str:
     )
 
 
-def _unnamed(kind: Kind) -> str:
+def _unnamed(kind: RequestKind) -> str:
     return f"system prompt {kind.system_hash[:12]}" if kind.system_hash else "no system prompt"

@@ -18,7 +18,7 @@ from gateway.log import Log
 from gateway.node.datadir import DataDir, DataDirError, clear_run, held, prepare, sockets
 from gateway.supervisor.child import forbid_core_dumps
 from gateway.supervisor.process import Supervisor
-from gateway.supervisor.programs import Modules, Plan, read_secrets
+from gateway.supervisor.programs import Modules, Programs, read_secrets
 from gateway.supervisor.sockets import BindError
 
 OVERRIDES: dict[str, Loc] = {"listen": ("server", "listen"), "admin": ("server", "admin"), "data": ("data",)}
@@ -53,7 +53,7 @@ class Configuration:
             self.path = settings_file.find(None, self.environment)
         return settings_file.load(self.path, self.environment, self.overrides)
 
-    def plan(self, data: DataDir, sockets: Path) -> Plan:
+    def plan(self, data: DataDir, sockets: Path) -> Programs:
         """What follows from the settings as they are now.
 
         Raises:
@@ -63,7 +63,7 @@ class Configuration:
         settings = self.settings()
         if settings.data.absolute() != data.root:
             raise DataDirError("the data directory cannot change while it is served from. hint: stop, then start")
-        return Plan(
+        return Programs(
             settings, data, read_secrets(settings, data, self.environment), self.modules, self.environment, sockets
         )
 
@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace, modules: Modules | None = None) -> int:
     return 0
 
 
-def _greet(plan: Plan) -> None:
+def _greet(plan: Programs) -> None:
     """Tell a person at a terminal what to do next; a machine reads the log."""
     if not sys.stderr.isatty():
         return

@@ -89,7 +89,7 @@ class WorkerState:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class StatusReport:
     """All that `status` says."""
 
     data: str
@@ -135,14 +135,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if state.serving else 1
 
 
-def read(data: DataDir, *, now: float) -> State:
+def read(data: DataDir, *, now: float) -> StatusReport:
     """What the files say at `now`."""
     supervisor = running.supervisor(data)
     workers = running.live_workers(data)
     table, problem = _table(data)
     processes = supervisor.processes if supervisor is not None else ()
     controller = read_status(data.controller_status) or ControllerStatus(0, (), None)
-    return State(
+    return StatusReport(
         data=str(data.root),
         serving=supervisor is not None and bool(workers),
         pid=supervisor.pid if supervisor is not None else None,
@@ -222,7 +222,7 @@ def _lag_s(data: DataDir, now: float) -> float | None:
     return float(found[0]) + max(0.0, now - at) if found else None
 
 
-def _print(state: State, routes: list[RouteState], shared: SharedView, now: float) -> None:
+def _print(state: StatusReport, routes: list[RouteState], shared: SharedView, now: float) -> None:
     print(_headline(state))
     if state.killed:
         print("KILLED: the baseline alone answers. `crossfade kill --off` takes it back.")
@@ -270,7 +270,7 @@ def _ago(seconds: float) -> str:
     return f"{max(0.0, seconds):.0f}s"
 
 
-def _headline(state: State) -> str:
+def _headline(state: StatusReport) -> str:
     who = f"serving (pid {state.pid}) from {state.data}" if state.serving else f"nothing serves from {state.data}"
     if state.table is None:
         return f"{who}; no routing table: {state.problem}"

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from gateway.config.problems import problems
 from gateway.config.settings import Settings
-from gateway.config.yaml_file import Document, Problem, YamlFileError, load, parse
-from policies.compile import Known, Surroundings
+from gateway.config.yaml_file import Document, FileProblem, YamlFileError, load, parse
+from policies.compile import KnownUpstream, Surroundings
 from policies.language.compare import Judge
 from policies.lint import Finding, findings
 from policies.schema import Policy
@@ -24,7 +24,7 @@ class Loaded:
     name: str
     policy: Policy
     document: Document
-    warnings: tuple[Problem, ...] = ()
+    warnings: tuple[FileProblem, ...] = ()
 
 
 def read(text: str, name: str, surroundings: Surroundings | None = None) -> Loaded:
@@ -62,7 +62,7 @@ def check(document: Document, surroundings: Surroundings | None) -> Loaded:
     return Loaded(document.name, policy, document, tuple(problem for _, problem in said))
 
 
-def located(document: Document, finding: Finding) -> Problem:
+def located(document: Document, finding: Finding) -> FileProblem:
     """A finding with its place in the file."""
     message = finding.message if finding.refused else f"warning: {finding.message}"
     where = ".".join(str(part) for part in finding.loc)
@@ -102,13 +102,13 @@ def _rubric(name: str | None, folder: Path) -> str:
         return file.read(prompt.MAX_RUBRIC_CHARS)
 
 
-def _known(settings: Settings, name: str) -> Known:
+def _known(settings: Settings, name: str) -> KnownUpstream:
     upstream, prices = settings.upstreams[name], settings.prices
     own_key = (
         upstream.api_key_file or upstream.api_key_env or upstream.background_key_file or upstream.background_key_env
     )
     is_engine = upstream.kind != "openai"  # of one's own: it asks for no key, and only the settings know its price
-    return Known(
+    return KnownUpstream(
         has_background_key=bool(own_key) or is_engine,
         is_priced=not is_engine or name in prices.models or name in prices.candidate,
     )

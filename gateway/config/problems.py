@@ -10,7 +10,7 @@ from typing import Any, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, RootModel, ValidationError
 
-from gateway.config.yaml_file import Document, Loc, Place, Problem
+from gateway.config.yaml_file import Document, FileProblem, Loc, Place
 
 _MESSAGES = {
     "string_type": ("must be text", "put it in quotes"),
@@ -31,9 +31,9 @@ _MESSAGES = {
 }
 
 
-def problems(document: Document, error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+def problems(document: Document, error: ValidationError, model: type[BaseModel]) -> list[FileProblem]:
     """What is wrong with `document`, in the order of the file; `model` is what it should have been."""
-    found: dict[tuple[Place | None, str], Problem] = {}
+    found: dict[tuple[Place | None, str], FileProblem] = {}
     for part in error.errors(include_url=False, include_input=False):
         loc = _real(document.value, part["loc"])
         if part["type"] == "too_short" and _at(document.value, loc):
@@ -63,7 +63,7 @@ def _at(value: object, loc: Loc) -> object:
     return value
 
 
-def _problem(document: Document, loc: Loc, part: Mapping[str, Any], model: type[BaseModel]) -> Problem:
+def _problem(document: Document, loc: Loc, part: Mapping[str, Any], model: type[BaseModel]) -> FileProblem:
     kind = str(part["type"])
     name = ".".join(str(key) for key in loc)
     if kind == "extra_forbidden":

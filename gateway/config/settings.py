@@ -121,7 +121,7 @@ TlsOrStated = Annotated[
 """Tags in parentheses are no keys: messages leave them out."""
 
 
-class Server(_Section):
+class ServerSettings(_Section):
     """Ports and processes."""
 
     listen: Listen = Address("127.0.0.1", 8080)
@@ -219,7 +219,7 @@ class Keys(_Section):
     the first start; with a `state` on a server it is made of its key, so that all nodes have the same."""
 
 
-class Capture(_Section):
+class CaptureSettings(_Section):
     """What is kept of the traffic."""
 
     sample: SharePpm = PPM
@@ -274,7 +274,7 @@ class Prices(_Section):
     """Upstream -> what its servers cost by the hour."""
 
 
-class Limits(_Section):
+class LimitSettings(_Section):
     """What a connection may send, and how long it may take."""
 
     header_size: Bytes = size_bytes("64KiB")
@@ -304,7 +304,7 @@ class Limits(_Section):
 class Settings(_Section):
     """All of `crossfade.yaml`."""
 
-    server: Server = Server()
+    server: ServerSettings = ServerSettings()
     data: LocalPath = Field(default=Path("crossfade-data"), validate_default=True)
     """Where everything is kept."""
     state: Annotated[str, AfterValidator(_state)] = "sqlite"
@@ -324,8 +324,8 @@ class Settings(_Section):
     default_upstream: str = ""
     """Where requests go that belong to no route; default: `openai`, or the only upstream there is."""
     keys: Keys = Keys()
-    capture: Capture = Capture()
-    limits: Limits = Limits()
+    capture: CaptureSettings = CaptureSettings()
+    limits: LimitSettings = LimitSettings()
     prices: Prices = Prices()
     policies: LocalPath = Field(default=Path("policies"), validate_default=True)
     """The folder of policy files."""

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from gateway.config import yaml_file as yamlfile
 from gateway.config.problems import problems
 from gateway.config.settings import Settings, contradictions
-from gateway.config.yaml_file import Document, Loc, Problem, YamlFileError
+from gateway.config.yaml_file import Document, FileProblem, Loc, YamlFileError
 
 DEFAULT_PATH = Path("crossfade.yaml")
 PATH_VARIABLE = "CROSSFADE_CONFIG"
@@ -20,7 +20,7 @@ MAX_BYTES = 256 * 1024
 class SettingsError(Exception):
     """The settings cannot be used; the message says for each place what is wrong there and what to do."""
 
-    def __init__(self, *problems: Problem) -> None:
+    def __init__(self, *problems: FileProblem) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         # Without the file's own lines, which may hold what no log should.
         self.brief = "; ".join(str(replace(problem, source="")).replace("\n    ", ". ") for problem in problems)
@@ -36,7 +36,7 @@ def find(named: str | None, environment: Mapping[str, str]) -> Path | None:
     if wanted is None:
         return DEFAULT_PATH if DEFAULT_PATH.exists() else None
     if not Path(wanted).is_file():
-        raise SettingsError(Problem(wanted, None, "no such file", "`crossfade init` writes one to start from"))
+        raise SettingsError(FileProblem(wanted, None, "no such file", "`crossfade init` writes one to start from"))
     return Path(wanted)
 
 
@@ -69,7 +69,7 @@ def load(path: Path | None, environment: Mapping[str, str], overrides: Mapping[L
     return settings
 
 
-def _at(document: Document, loc: Loc, text: str) -> Problem:
+def _at(document: Document, loc: Loc, text: str) -> FileProblem:
     message, _, hint = text.partition(". hint: ")
     return document.problem(loc, f"{'.'.join(str(part) for part in loc)}: {message}", hint)
 

@@ -5,7 +5,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 
-class Server(msgspec.Struct, frozen=True):
+class StateServer(msgspec.Struct, frozen=True):
     """A URL's parts."""
 
     host: str = "localhost"
@@ -22,7 +22,7 @@ class Server(msgspec.Struct, frozen=True):
         return self.socket if self.socket is not None else f"{self.host}:{self.port}/{self.database}"
 
 
-def server(url: str) -> Server:
+def server(url: str) -> StateServer:
     """The parts of a state URL.
 
     Raises:
@@ -38,11 +38,11 @@ def server(url: str) -> Server:
     if parts.scheme == "unix":
         if not parts.path or parts.netloc:
             raise ValueError("write a socket as unix:///path/to/socket")
-        return Server(socket=unquote(parts.path))
+        return StateServer(socket=unquote(parts.path))
     database = parts.path.strip("/") or "0"
     if not parts.hostname or parts.port == 0 or not database.isdecimal():
         raise ValueError("write a server as redis://host:6379/0, its database's number last")
-    return Server(
+    return StateServer(
         host=parts.hostname,
         port=parts.port or 6379,
         database=int(database),

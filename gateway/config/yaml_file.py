@@ -41,7 +41,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FileProblem:
     """One thing that is wrong with a file, where, and what to do."""
 
     name: str
@@ -65,7 +65,7 @@ class Problem:
 class YamlFileError(Exception):
     """A file that is not used, with all that is wrong with it."""
 
-    def __init__(self, *problems: Problem) -> None:
+    def __init__(self, *problems: FileProblem) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
 
@@ -90,17 +90,17 @@ class Document:
                 return found
         return None
 
-    def problem(self, loc: Loc, message: str, hint: str = "", *, of_key: bool = False) -> Problem:
+    def problem(self, loc: Loc, message: str, hint: str = "", *, of_key: bool = False) -> FileProblem:
         """A complaint about what stands at `loc`."""
         return complaint(self.name, self.lines, self.place(loc, of_key=of_key), message, hint=hint)
 
 
-def complaint(name: str, lines: tuple[str, ...], place: Place | None, message: str, *, hint: str = "") -> Problem:
+def complaint(name: str, lines: tuple[str, ...], place: Place | None, message: str, *, hint: str = "") -> FileProblem:
     """A problem with its source line, secrets left out."""
     source = ""
     if place is not None and place.line <= len(lines):
         source = _SECRET.sub(r"\1…", lines[place.line - 1].replace("\t", " "))[:200]
-    return Problem(name, place, message, hint, source)
+    return FileProblem(name, place, message, hint, source)
 
 
 def load(path: Path, environment: Mapping[str, str] | None = None, *, max_bytes: int = MAX_BYTES) -> Document:
@@ -116,9 +116,9 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, max_bytes:
         text = data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise YamlFileError(Problem(name, None, f"cannot be read: {reason}")) from error
+        raise YamlFileError(FileProblem(name, None, f"cannot be read: {reason}")) from error
     if len(data) > max_bytes:
-        raise YamlFileError(Problem(name, None, f"longer than {max_bytes} bytes"))
+        raise YamlFileError(FileProblem(name, None, f"longer than {max_bytes} bytes"))
     return parse(text, name, environment)
 
 
@@ -130,13 +130,13 @@ def parse(text: str, name: str, environment: Mapping[str, str] | None = None) ->
     """
     builder = _Builder(name, tuple(text.splitlines()), environment)
     if len(text) > MAX_BYTES:
-        raise YamlFileError(Problem(name, None, f"longer than {MAX_BYTES} bytes"))
+        raise YamlFileError(FileProblem(name, None, f"longer than {MAX_BYTES} bytes"))
     try:
         value = builder.document(cast("Iterator[yaml.Event]", yaml.parse(text, Loader=_LOADER)))  # pyright: ignore[reportUnknownMemberType]
     except yaml.YAMLError as error:
         raise YamlFileError(builder.syntax(error)) from error
     except UnicodeError as error:
-        raise YamlFileError(Problem(name, None, "not UTF-8")) from error
+        raise YamlFileError(FileProblem(name, None, "not UTF-8")) from error
     return Document(name, value, builder.lines, builder.values, builder.keys)
 
 
@@ -168,12 +168,12 @@ class _Builder:
                 value = self._value(event, events, ())
         return value
 
-    def syntax(self, error: yaml.YAMLError) -> Problem:
+    def syntax(self, error: yaml.YAMLError) -> FileProblem:
         """What the parser could not read."""
         marks = [cast("yaml.Mark | None", getattr(error, name, None)) for name in ("problem_mark", "context_mark")]
         places = [_at(mark) for mark in marks if mark is not None]
         if not places:
-            return Problem(self._name, None, "not YAML: it holds characters that no text file has")
+            return FileProblem(self._name, None, "not YAML: it holds characters that no text file has")
         place = places[0]
         if place.line > len(self.lines):  # what began and never ended is wrong, not what lies behind the end
             last = len(self.lines)

@@ -5,11 +5,11 @@ from typing import Protocol
 from gateway.control.prices import PriceOverride
 from policies import routing
 from records.pricing import Override, PriceBook
-from records.record_maker import Maker, RoutePrices
+from records.record_maker import RecordMaker, RoutePrices
 from records.redact import Redactor, kinds_of
 
 
-class Terms(Protocol):
+class RowInputs(Protocol):
     """What a process was told at its start."""
 
     @property
@@ -38,14 +38,14 @@ class Terms(Protocol):
         ...
 
 
-def maker_for(terms: Terms, table: routing.Table | None) -> Maker:
+def maker_for(terms: RowInputs, table: routing.Table | None) -> RecordMaker:
     """The maker of rows; without a table nobody's prices are known but the overrides'."""
     overrides = tuple(
         Override(one.upstream, one.model, one.prompt_usd, one.completion_usd, one.cached_usd, one.cache_write_usd)
         for one in terms.prices
     )
     urls = {upstream.name: upstream.base_url for upstream in table.upstreams} if table else {}
-    return Maker(
+    return RecordMaker(
         pepper=bytes.fromhex(terms.pepper),
         redactor=Redactor(kinds_of(terms.redact)),
         prices=PriceBook(urls, overrides),

@@ -55,7 +55,7 @@ class _Asked:
 
 
 @dataclass(slots=True)
-class App:
+class DemoApp:
     """Sends while it runs. What it has seen may be read at any time."""
 
     target: Target

@@ -25,14 +25,14 @@ Fields = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ScriptedAnswer:
     """What a model says to a message, and how long it takes over it."""
 
     text: str
     seconds: float
 
 
-Model = Callable[[str], Said | None]
+Model = Callable[[str], ScriptedAnswer | None]
 """The last message of a chat -> what is said; None: it has nothing to say to that."""
 
 
@@ -113,12 +113,12 @@ def log_normal_s(draw: float, *, median_s: float, spread: float) -> float:
     return median_s * math.exp(spread * _NORMAL.inv_cdf(min(0.999, max(0.001, draw))))
 
 
-def _sort(skill: Skill, text: str) -> Said | None:
+def _sort(skill: Skill, text: str) -> ScriptedAnswer | None:
     asked = read(text)
     if asked is None:
         return None
     taken_s = log_normal_s(lot(skill.name, text, "time"), median_s=skill.median_s, spread=skill.spread)
-    return Said(answer(skill, asked), taken_s)
+    return ScriptedAnswer(answer(skill, asked), taken_s)
 
 
 def _write(writer: asyncio.StreamWriter, status: str, told: Fields) -> None:

@@ -28,7 +28,7 @@ class Paint:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ScreenView:
     """All that is known at one moment."""
 
     elapsed_s: float
@@ -47,7 +47,7 @@ def clock_face(elapsed_s: float) -> str:
     return f"{int(elapsed_s) // 60}:{int(elapsed_s) % 60:02d}"
 
 
-def frame(view: View, paint: Paint) -> list[str]:
+def frame(view: ScreenView, paint: Paint) -> list[str]:
     """The live picture."""
     total = sum(view.answered.values())
     ours = view.answered.get("candidate", 0)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.control.state.sqlite import SqliteState
-from gateway.demo.app import App
+from gateway.demo.app import DemoApp
 from gateway.demo.models import ModelServer, model_of
 from gateway.demo.sandbox import ROUTE, House, house
-from gateway.demo.screen import Paint, Terminal, View, clock_face, frame, move_line
+from gateway.demo.screen import Paint, ScreenView, Terminal, clock_face, frame, move_line
 from gateway.demo.tickets import BROKEN, FRONTIER, GOOD, HASTY
-from gateway.demo.watch import Watch
+from gateway.demo.watch import DecisionWatch
 from gateway.transport.client import Client
 from gateway.transport.outgoing import Target
 from policies.rollout import Decision
@@ -37,12 +37,12 @@ class Story:
     """What is on stage."""
 
     house: House
-    app: App
+    app: DemoApp
     own: ModelServer
     terminal: Terminal
     paint: Paint
     now: Callable[[], float]
-    watch: Watch
+    watch: DecisionWatch
     began_s: float
     act: str = ""
     moves: list[Decision] = field(default_factory=list[Decision])
@@ -112,13 +112,15 @@ class Story:
     def _clock(self) -> str:
         return clock_face(self.now() - self.began_s)
 
-    def _view(self) -> View:
+    def _view(self) -> ScreenView:
         now, sent = self.now(), self._answered
         at, had = self._paced
         if now - at >= 2:
             self._pace = (sent - had) / (now - at)
             self._paced = (now, sent)
-        return View(now - self.began_s, self.act, self.watch.look, self.app.by_variant, self.app.failed, self._pace)
+        return ScreenView(
+            now - self.began_s, self.act, self.watch.look, self.app.by_variant, self.app.failed, self._pace
+        )
 
 
 async def run(folder: Path, *, pace: float, terminal: Terminal, paint: Paint, now: Callable[[], float]) -> None:
@@ -137,8 +139,8 @@ async def run(folder: Path, *, pace: float, terminal: Terminal, paint: Paint, no
         terminal.say(f" {clock_face(now() - began_s)}  serving; its metrics: http://127.0.0.1:{started.admin}/metrics")
         client = Client(now=now, tasks=connections)
         stack.callback(client.close)
-        app = App(Target("127.0.0.1", started.port), client, now, pace)
-        watch = Watch(SqliteState(started.data.state), ROUTE)
+        app = DemoApp(Target("127.0.0.1", started.port), client, now, pace)
+        watch = DecisionWatch(SqliteState(started.data.state), ROUTE)
         story = Story(started, app, own, terminal, paint, now, watch, began_s)
         await _beside(tasks, story.play, app.run, story.draw)
 

@@ -9,7 +9,7 @@ from policies.rollout import Decision
 
 
 @dataclass(slots=True)
-class Watch:
+class DecisionWatch:
     """One route's decisions, each seen once."""
 
     state: SharedState

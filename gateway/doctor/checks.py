@@ -27,7 +27,7 @@ MIN_FILES = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at."""
 
     level: Level
@@ -36,28 +36,28 @@ class Finding:
     hint: str = ""
 
 
-def machine() -> Iterator[Finding]:
+def machine() -> Iterator[CheckResult]:
     """Python, the platform, and what the system lets us have."""
-    yield Finding("ok", "python", platform.python_version())  # an older one than we need does not get this far
+    yield CheckResult("ok", "python", platform.python_version())  # an older one than we need does not get this far
     match platform.system():
         case "Linux":
-            yield Finding("ok", "platform", platform.platform())
+            yield CheckResult("ok", "platform", platform.platform())
         case "Darwin":
             hint = "fine to develop on; run production on Linux"
-            yield Finding("warning", "platform", "macOS: files are polled, and children may outlive a crash", hint)
+            yield CheckResult("warning", "platform", "macOS: files are polled, and children may outlive a crash", hint)
         case other:
-            yield Finding("failure", "platform", f"{other} is not supported", "on Windows, use WSL2")
+            yield CheckResult("failure", "platform", f"{other} is not supported", "on Windows, use WSL2")
     told = "compiled" if is_compiled() else "interpreted; compiled it costs less CPU per request (docs/operations.md)"
-    yield Finding("ok", "data plane", told)
+    yield CheckResult("ok", "data plane", told)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most == resource.RLIM_INFINITY or most >= MIN_FILES:
-        yield Finding("ok", "open files", f"up to {'any number' if most == resource.RLIM_INFINITY else most}")
+        yield CheckResult("ok", "open files", f"up to {'any number' if most == resource.RLIM_INFINITY else most}")
     else:
         hint = f"raise the limit to {MIN_FILES} or more (ulimit -n, LimitNOFILE=): each request needs two"
-        yield Finding("warning", "open files", f"at most {most}", hint)
+        yield CheckResult("warning", "open files", f"at most {most}", hint)
 
 
-def files(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
+def files(settings: Settings, environment: Mapping[str, str]) -> Iterator[CheckResult]:
     """The files and variables the settings name."""
     named = [("server.admin_token_file", settings.server.admin_token_file)]
     for place, tls in (("server.tls", settings.server.tls), ("server.admin_tls", settings.server.admin_tls)):
@@ -68,49 +68,53 @@ def files(settings: Settings, environment: Mapping[str, str]) -> Iterator[Findin
         named += [(f"upstreams.{name}.{field}", path) for field, path in (*files, ("ca_file", upstream.ca_file))]
         for variable in (upstream.api_key_env, upstream.background_key_env):
             if variable and not environment.get(variable):
-                yield Finding("failure", f"upstreams.{name}", f"${variable} is not set", "set it for `crossfade serve`")
+                yield CheckResult(
+                    "failure", f"upstreams.{name}", f"${variable} is not set", "set it for `crossfade serve`"
+                )
     for subject, path in named:
         if path is not None:
             yield _file(subject, path)
 
 
-def _file(subject: str, path: Path) -> Finding:
+def _file(subject: str, path: Path) -> CheckResult:
     try:
         content = path.read_bytes()
     except OSError as error:
-        return Finding("failure", subject, f"{path}: {error.strerror}", "make it readable for this user")
+        return CheckResult("failure", subject, f"{path}: {error.strerror}", "make it readable for this user")
     if not content.strip():
-        return Finding("failure", subject, f"{path} is empty", "put the secret or certificate into it")
+        return CheckResult("failure", subject, f"{path} is empty", "put the secret or certificate into it")
     if "cert" not in subject and "ca_file" not in subject and path.stat().st_mode & (stat.S_IRWXO | stat.S_IWGRP):
-        return Finding("warning", subject, f"{path} is readable for everybody here", f"chmod 600 {path}")
-    return Finding("ok", subject, str(path))
+        return CheckResult("warning", subject, f"{path} is readable for everybody here", f"chmod 600 {path}")
+    return CheckResult("ok", subject, str(path))
 
 
-def storage(settings: Settings, data: DataDir) -> Iterator[Finding]:
+def storage(settings: Settings, data: DataDir) -> Iterator[CheckResult]:
     """The data directory: whose it is, who may read it, and how much room there is."""
     root = data.root
     there = next(path for path in (root.absolute(), *root.absolute().parents) if path.exists())
     if not os.access(there, os.W_OK | os.X_OK):
-        yield Finding("failure", "data", f"{there} is not writable", "name another directory as `data` in the settings")
+        yield CheckResult(
+            "failure", "data", f"{there} is not writable", "name another directory as `data` in the settings"
+        )
         return
     if root.exists() and root.stat().st_mode & 0o077:
-        yield Finding("warning", "data", f"{root} can be read by others: it holds prompts", f"chmod 700 {root}")
+        yield CheckResult("warning", "data", f"{root} can be read by others: it holds prompts", f"chmod 700 {root}")
     else:
-        yield Finding("ok", "data", str(root))
+        yield CheckResult("ok", "data", str(root))
     free = shutil.disk_usage(there).free
     wanted = max(MIN_FREE_BYTES, settings.capture.disk_budget)
     if free >= wanted:
-        yield Finding("ok", "disk", f"{_gib(free)} free")
+        yield CheckResult("ok", "disk", f"{_gib(free)} free")
     else:
         hint = "make room, or lower capture.disk_budget: over it, bodies are left out first"
-        yield Finding("warning", "disk", f"{_gib(free)} free, the journal may take {_gib(wanted)}", hint)
+        yield CheckResult("warning", "disk", f"{_gib(free)} free, the journal may take {_gib(wanted)}", hint)
 
 
 def _gib(size_bytes: int) -> str:
     return f"{size_bytes / 2**30:.1f} GiB"
 
 
-def policies(settings: Settings) -> Iterator[Finding]:
+def policies(settings: Settings) -> Iterator[CheckResult]:
     """Whether the policy files load."""
     around = policy_text.surroundings(settings)
     paths = [path for path in sorted(settings.policies.glob("*")) if path.suffix in policy_text.SUFFIXES]
@@ -118,67 +122,69 @@ def policies(settings: Settings) -> Iterator[Finding]:
         try:
             loaded = policy_text.read_file(path, around)
         except YamlFileError as error:
-            yield Finding("failure", "policies", str(error), "until then its last good version stays in force")
+            yield CheckResult("failure", "policies", str(error), "until then its last good version stays in force")
             continue
-        yield Finding("ok", "policies", f"{path}: route {loaded.policy.route}")
+        yield CheckResult("ok", "policies", f"{path}: route {loaded.policy.route}")
         for warning in loaded.warnings:
-            yield Finding("warning", "policies", str(warning), "`crossfade policy lint` says more")
+            yield CheckResult("warning", "policies", str(warning), "`crossfade policy lint` says more")
     if not paths:
-        yield Finding("ok", "policies", f"none in {settings.policies}: every request goes to {settings.default_name}")
+        yield CheckResult(
+            "ok", "policies", f"none in {settings.policies}: every request goes to {settings.default_name}"
+        )
 
 
-def ports(settings: Settings, data: DataDir) -> Iterator[Finding]:
+def ports(settings: Settings, data: DataDir) -> Iterator[CheckResult]:
     """Whether the ports are free, or ours."""
     ours = is_held(data)
     for subject, address in (("server.listen", settings.server.listen), ("server.admin", settings.server.admin)):
         yield _port(subject, address, ours=ours)
 
 
-def _port(subject: str, address: Address, *, ours: bool) -> Finding:
+def _port(subject: str, address: Address, *, ours: bool) -> CheckResult:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         with socket.create_server((address.host, address.port), family=family):
             pass
     except OSError as error:
         if ours:
-            return Finding("ok", subject, f"{address}, in use by the Crossfade that serves here")
+            return CheckResult("ok", subject, f"{address}, in use by the Crossfade that serves here")
         hint = "stop what listens there, or choose another port in the settings"
-        return Finding("failure", subject, f"{address}: {error.strerror}", hint)
+        return CheckResult("failure", subject, f"{address}: {error.strerror}", hint)
     if ours:
         hint = "was the port changed in the settings? `kill -HUP` makes it so"
-        return Finding("warning", subject, f"{address}: a Crossfade runs, but not there", hint)
-    return Finding("ok", subject, f"{address} is free")
+        return CheckResult("warning", subject, f"{address}: a Crossfade runs, but not there", hint)
+    return CheckResult("ok", subject, f"{address} is free")
 
 
-def upstreams(settings: Settings) -> Iterator[Finding]:
+def upstreams(settings: Settings) -> Iterator[CheckResult]:
     """Whether each upstream can be reached, and has a certificate we trust. Nothing is asked of it."""
     for name, upstream in settings.upstreams.items():
         yield _litellm(f"upstreams.{name}") if upstream.kind == "litellm" else _reach(f"upstreams.{name}", upstream)
 
 
-def _litellm(subject: str) -> Finding:
+def _litellm(subject: str) -> CheckResult:
     """Litellm itself reaches its provider; here it is enough that it is there."""
     if importlib.util.find_spec("litellm") is None:
-        return Finding("failure", subject, "litellm is not installed", "install the extra: crossfade[litellm]")
-    return Finding("ok", subject, "through litellm")
+        return CheckResult("failure", subject, "litellm is not installed", "install the extra: crossfade[litellm]")
+    return CheckResult("ok", subject, "through litellm")
 
 
-def _reach(subject: str, upstream: Upstream) -> Finding:
+def _reach(subject: str, upstream: Upstream) -> CheckResult:
     parts = urlsplit(upstream.url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     try:
         with _connected(upstream, host, port) as sock:
             if parts.scheme != "https" or upstream.proxy is not None:
-                return Finding("ok", subject, f"{upstream.proxy or upstream.url} can be reached")
+                return CheckResult("ok", subject, f"{upstream.proxy or upstream.url} can be reached")
             context = ssl.create_default_context(cafile=upstream.ca_file)
             with context.wrap_socket(sock, server_hostname=host) as wrapped:
-                return Finding("ok", subject, f"{upstream.url} can be reached, {wrapped.version()}")
+                return CheckResult("ok", subject, f"{upstream.url} can be reached, {wrapped.version()}")
     except ssl.SSLCertVerificationError as error:
         hint = "check the host name, or name its certificate authority as ca_file"
-        return Finding("failure", subject, f"{host}: {error.verify_message}", hint)
+        return CheckResult("failure", subject, f"{host}: {error.verify_message}", hint)
     except OSError as error:
         hint = "is it running? Behind a forward proxy, set `proxy`: the environment's proxy variables are never read"
-        return Finding("failure", subject, f"{host}:{port}: {error.strerror or error}", hint)
+        return CheckResult("failure", subject, f"{host}:{port}: {error.strerror or error}", hint)
 
 
 def _connected(upstream: Upstream, host: str, port: int) -> socket.socket:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from gateway.config.settings import Settings
 from gateway.control.state.open import open_state
 from gateway.control.state.port import StateDownError
-from gateway.doctor.checks import Finding
+from gateway.doctor.checks import CheckResult
 from gateway.node import state_location as state_place
 from gateway.node.datadir import DataDir, DataDirError, secret
 from gateway.node.pepper import shared_pepper
@@ -13,36 +13,36 @@ from gateway.node.pepper import shared_pepper
 SUBJECT = "state"
 
 
-def shared_state(settings: Settings, data: DataDir, environment: Mapping[str, str]) -> Iterator[Finding]:
+def shared_state(settings: Settings, data: DataDir, environment: Mapping[str, str]) -> Iterator[CheckResult]:
     """The server of the shared state, if there is one; nothing is written there."""
     if settings.state == "sqlite":
-        yield Finding("ok", SUBJECT, "in the data directory: this is the only node")
+        yield CheckResult("ok", SUBJECT, "in the data directory: this is the only node")
         return
     key = settings.state_key_file or data.root / "state.key"
     if not key.exists():
         hint = "make it once (openssl rand -hex 32) and give every node a copy, as state_key_file"
         level = "failure" if settings.state_key_file else "warning"
-        yield Finding(level, "state_key_file", f"{key} is not there", hint)
+        yield CheckResult(level, "state_key_file", f"{key} is not there", hint)
         return
     if settings.state_key_file is None:
         hint = "the other nodes need a copy, as state_key_file"
-        yield Finding("warning", "state_key_file", f"records are sealed with this node's own {key}", hint)
+        yield CheckResult("warning", "state_key_file", f"records are sealed with this node's own {key}", hint)
     yield from _pepper(settings, data)
     try:
         state = open_state(state_place.find(settings, data, environment))
     except DataDirError as error:
-        yield Finding("failure", SUBJECT, str(error))
+        yield CheckResult("failure", SUBJECT, str(error))
         return
     try:
-        yield Finding("ok", SUBJECT, f"{len(state.rollouts())} rollouts on {settings.state}")
+        yield CheckResult("ok", SUBJECT, f"{len(state.rollouts())} rollouts on {settings.state}")
     except StateDownError as error:
         hint = "traffic is not affected; no weight rises until it can be used"
-        yield Finding("failure", SUBJECT, str(error), hint)
+        yield CheckResult("failure", SUBJECT, str(error), hint)
     finally:
         state.close()
 
 
-def _pepper(settings: Settings, data: DataDir) -> Iterator[Finding]:
+def _pepper(settings: Settings, data: DataDir) -> Iterator[CheckResult]:
     """A pepper that was here before the nodes shared a state is not the one that they have by default."""
     own = data.root / "pepper"
     if settings.keys.pepper_file is not None or not own.exists():
@@ -50,8 +50,10 @@ def _pepper(settings: Settings, data: DataDir) -> Iterator[Finding]:
     try:
         is_shared = secret(own) == shared_pepper(settings, data)
     except DataDirError as error:
-        yield Finding("failure", "pepper", str(error))
+        yield CheckResult("failure", "pepper", str(error))
         return
     if not is_shared:
         hint = "give every node one and the same file, as keys.pepper_file"
-        yield Finding("warning", "pepper", f"{own} is this node's own: users may get another variant elsewhere", hint)
+        yield CheckResult(
+            "warning", "pepper", f"{own} is this node's own: users may get another variant elsewhere", hint
+        )

@@ -3,7 +3,7 @@
 from typing import Final, Protocol
 
 from gateway.proxy.callers import Caller
-from gateway.proxy.request_facts import Known
+from gateway.proxy.request_facts import RequestFacts
 from gateway.proxy.table_watch import Serving
 from policies import assignment, matching
 from policies.routing import PPM, Route
@@ -13,7 +13,7 @@ BASELINE: Final = "baseline"
 CANDIDATE: Final = "candidate"
 
 
-class State(Protocol):
+class CandidateConditions(Protocol):
     """What may keep a candidate from being asked, whatever the policy says."""
 
     serving: Serving
@@ -39,7 +39,7 @@ class State(Protocol):
         ...
 
 
-class Plan:
+class RoutingDecision:
     """Whom to ask."""
 
     __slots__ = ("model", "reason", "refused", "route", "unit", "variant", "why")
@@ -58,10 +58,12 @@ class Plan:
         """Error code, if the gateway answers by itself."""
 
 
-UNROUTED: Final = Plan()
+UNROUTED: Final = RoutingDecision()
 
 
-def plan(state: State, known: Known, read: matching.Body | None, *, request_id: str) -> Plan:
+def plan(
+    state: CandidateConditions, known: RequestFacts, read: matching.Body | None, *, request_id: str
+) -> RoutingDecision:
     """Decide for one request whose body is whole. `read`: the body; None: no route knows what to make of it.
 
     Every reason for the baseline comes before the assignment, but for those that cost something: a request that the
@@ -75,16 +77,18 @@ def plan(state: State, known: Known, read: matching.Body | None, *, request_id: 
     model = read.model
     route = matching.find(state.serving.table.routes, call)
     if route is None:
-        return Plan(model=model)
+        return RoutingDecision(model=model)
     variant, why, reason, unit = _decide(state, route, call, known, request_id)
-    return Plan(route, model, variant, why, reason=reason, unit=unit)
+    return RoutingDecision(route, model, variant, why, reason=reason, unit=unit)
 
 
 _Decided = tuple[str, Why, str, str]
 """Variant, why, the reason, and the unit that was assigned; the last two may be empty."""
 
 
-def _decide(state: State, route: Route, call: matching.Call, known: Known, request_id: str) -> _Decided:
+def _decide(
+    state: CandidateConditions, route: Route, call: matching.Call, known: RequestFacts, request_id: str
+) -> _Decided:
     if route.candidate is None or route.mode == "bypass":
         return BASELINE, "bypass" if route.mode == "bypass" else "assigned", "", ""
     unfit = matching.ineligible(route, call)
@@ -102,7 +106,9 @@ def _decide(state: State, route: Route, call: matching.Call, known: Known, reque
     return BASELINE if why != "assigned" else CANDIDATE, why, reason, assigned.unit
 
 
-def _pinned(state: State, route: Route, call: matching.Call, pin: bytes, unfit: str | None) -> tuple[Why, str]:
+def _pinned(
+    state: CandidateConditions, route: Route, call: matching.Call, pin: bytes, unfit: str | None
+) -> tuple[Why, str]:
     """Why the pinned variant answers ("pinned"), or the baseline instead, or nobody ("refused")."""
     if call.key_name not in route.pin_keys:
         return "refused", "pin_not_allowed"
@@ -115,7 +121,7 @@ def _pinned(state: State, route: Route, call: matching.Call, pin: bytes, unfit: 
     return ("killed", "") if state.killed() else ("pinned", "")
 
 
-def _stopped(state: State, route: Route, caller: Caller, request_id: str) -> tuple[Why, str]:
+def _stopped(state: CandidateConditions, route: Route, caller: Caller, request_id: str) -> tuple[Why, str]:
     """Why an assigned candidate is not asked all the same; "assigned" if it is."""
     if state.killed():
         return "killed", ""

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from gateway.transport.message import HOP_BY_HOP, Request
+from gateway.transport.message import HOP_BY_HOP, RequestHead
 from gateway.transport.outgoing import Reply
 
 
@@ -20,7 +20,7 @@ SIZED: Final = Framing(chunked=False, close=False, ends_by_closing=False)
 """The answer's head tells its length, or that it has no body."""
 
 
-def frame(request: Request, reply: Reply, *, last: bool) -> Framing:
+def frame(request: RequestHead, reply: Reply, *, last: bool) -> Framing:
     """The framing of the answer to `request`. An answer without a length is chunked, unless the app is of HTTP/1.0.
 
     `last`: its connection ends with it.

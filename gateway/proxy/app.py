@@ -22,7 +22,7 @@ from gateway.process import read_boot, say_ready
 from gateway.proxy import boot as boot_format
 from gateway.proxy.boot import Boot
 from gateway.proxy.table_watch import POLL_S
-from gateway.proxy.worker import Clock, NoTableError, Worker
+from gateway.proxy.worker import NoTableError, Worker, WorkerClock
 from gateway.transport.server import AppConnection
 
 BACKLOG = 2048
@@ -37,7 +37,9 @@ async def serve(boot: Boot, environment: Mapping[str, str]) -> None:
     loop = asyncio.get_running_loop()
     stop, hurry = asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        worker = Worker(boot, Clock(clock.monotonic, clock.wall, loop.call_soon), tasks=tasks, environment=environment)
+        worker = Worker(
+            boot, WorkerClock(clock.monotonic, clock.wall, loop.call_soon), tasks=tasks, environment=environment
+        )
         loop.set_exception_handler(lambda _, told: worker.met_own_error("loop", told.get("exception")))
         context = _tls(boot)
         servers = [

@@ -10,7 +10,7 @@ class _Hash(Protocol):
     def hexdigest(self) -> str: ...
 
 
-class Kept:
+class BodyCopy:
     """A body as it passes. `limit`: most bytes to keep; 0 keeps none (binary bodies)."""
 
     __slots__ = ("_hash", "_pieces", "limit", "pending", "size")

@@ -5,7 +5,7 @@ from collections import deque
 from policies.routing import Breaker as Settings
 
 
-class Breaker:
+class CircuitBreaker:
     """Closed: ask. Open: do not. Half open: one request finds out.
 
     Opens after `consecutive` failures, or when more than `ratio` of at least `min_requests` within `window_s` failed.

@@ -10,7 +10,7 @@ FREE_SHARE = 0.05
 """What stays free on the file system: the less of the two."""
 
 
-class Budget:
+class DiskBudget:
     """Looks at the journal of all workers."""
 
     def __init__(self, journal: Path, budget_bytes: int) -> None:

@@ -7,15 +7,15 @@ import msgspec
 from gateway import errors
 from gateway.proxy.callers import Caller
 from gateway.transport.limits import Limits
-from gateway.transport.message import Request, head_bytes
+from gateway.transport.message import RequestHead, head_bytes
 from gateway.transport.server import AppConnection
-from records.exchange import Feedback
+from records.exchange import FeedbackFrame
 from records.journal.writer import JournalWriter
 
 MOST_BYTES = 256 * 1024
 
 
-class Said(msgspec.Struct):
+class FeedbackFields(msgspec.Struct):
     """What may be said of an answer."""
 
     request_id: str
@@ -49,7 +49,7 @@ class FeedbackLife:
 
     __slots__ = ("_body", "_bytes", "_caller", "_connection", "_desk", "_done", "_request")
 
-    def __init__(self, desk: Desk, request: Request, connection: AppConnection, caller: Caller) -> None:
+    def __init__(self, desk: Desk, request: RequestHead, connection: AppConnection, caller: Caller) -> None:
         self._desk = desk
         self._request = request
         self._connection = connection
@@ -77,7 +77,7 @@ class FeedbackLife:
             return
         body = b"".join(self._body)
         try:
-            said = msgspec.json.decode(body, type=Said)
+            said = msgspec.json.decode(body, type=FeedbackFields)
         except msgspec.MsgspecError as error:
             self._answer("bad_feedback", str(error))
             return
@@ -86,7 +86,7 @@ class FeedbackLife:
         elif not self._desk.is_ours(said.request_id):
             self._answer("unknown_request")
         else:
-            kept = self._desk.journal.feedback(Feedback(said.request_id, self._desk.wall(), self._caller.id, body))
+            kept = self._desk.journal.feedback(FeedbackFrame(said.request_id, self._desk.wall(), self._caller.id, body))
             self._answer("" if kept else "overloaded")
 
     def on_gone(self) -> None:

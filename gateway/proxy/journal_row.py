@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from gateway.proxy.admit import Plan
-from gateway.proxy.body_copy import Kept
-from gateway.proxy.request_facts import Known
-from gateway.transport.message import Request
+from gateway.proxy.admit import RoutingDecision
+from gateway.proxy.body_copy import BodyCopy
+from gateway.proxy.request_facts import RequestFacts
+from gateway.transport.message import RequestHead
 from gateway.transport.outgoing import Reply
 from gateway.transport.upstreams import Destination
 from records.exchange import Attempt, Meta, Outcome, Why
@@ -17,7 +17,7 @@ MOST_CHUNKS: Final = 65_536
 """Writes of one answer that are noted one by one; of those after them only the last."""
 
 
-class Course:
+class Timings:
     """Times, attempts and sizes of one exchange. Times are seconds since the request's first byte."""
 
     __slots__ = (
@@ -48,7 +48,7 @@ class Course:
         self.chunk_times_us.append(int(since_s * 1_000_000))
 
 
-class Told:
+class ExchangeState:
     """A life, as far as its account goes. A base, not a protocol: attributes of a base are quick, compiled."""
 
     __slots__ = (
@@ -57,19 +57,19 @@ class Told:
     )  # fmt: skip
 
     id: str
-    request: Request
-    known: Known
-    plan: Plan
-    course: Course
+    request: RequestHead
+    known: RequestFacts
+    plan: RoutingDecision
+    course: Timings
     variant: str
     status: int
     reply: Reply | None
-    request_kept: Kept
-    answer_kept: Kept
+    request_kept: BodyCopy
+    answer_kept: BodyCopy
     destination: Destination
 
 
-def meta(life: Told, outcome: Outcome, *, worker: str, table_version: int, since_s: float) -> Meta:
+def meta(life: ExchangeState, outcome: Outcome, *, worker: str, table_version: int, since_s: float) -> Meta:
     """The row of `life` in the journal. `since_s`: its age now."""
     request, plan, course = life.request, life.plan, life.course
     known = life.known

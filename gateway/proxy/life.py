@@ -22,12 +22,12 @@ from typing import Final
 from gateway import errors
 from gateway.proxy import admit
 from gateway.proxy.answer_head import SIZED, answer_head, frame
-from gateway.proxy.body_copy import Kept
-from gateway.proxy.journal_row import Course, Told, meta
-from gateway.proxy.ports import Relay, Worker
-from gateway.proxy.request_facts import Known
+from gateway.proxy.body_copy import BodyCopy
+from gateway.proxy.journal_row import ExchangeState, Timings, meta
+from gateway.proxy.ports import Relay, WorkerPort
+from gateway.proxy.request_facts import RequestFacts
 from gateway.transport.failure import Failure
-from gateway.transport.message import LAST_CHUNK, Request, chunk
+from gateway.transport.message import LAST_CHUNK, RequestHead, chunk
 from gateway.transport.outgoing import Reply, Sending, own_reply
 from gateway.transport.server import AppConnection
 from gateway.transport.upstreams import Destination
@@ -49,7 +49,7 @@ _RESPONSE: Final = b'"response.'
 """What all of the ends below begin with: an event without it needs no further look."""
 _RESPONSE_ENDS: Final = (b'"response.completed"', b'"response.failed"', b'"response.incomplete"')
 _LONGEST_END: Final = max(map(len, _RESPONSE_ENDS))
-_NO_ANSWER: Final = Kept(0)
+_NO_ANSWER: Final = BodyCopy(0)
 """Stands for an answer that has not begun."""
 _FAILURE_CODES: Final = {
     Failure.UNREACHABLE: "upstream_unreachable",
@@ -63,7 +63,7 @@ _FAILURE_CODES: Final = {
 }
 
 
-class Life(Told):
+class Life(ExchangeState):
     """One exchange. See the module for its course."""
 
     __slots__ = (
@@ -73,20 +73,20 @@ class Life(Told):
     )  # fmt: skip
 
     def __init__(
-        self, worker: Worker, request: Request, connection: AppConnection, known: Known, *, wall_s: float,
-        ids: tuple[bytes, str],
+        self, worker: WorkerPort, request: RequestHead, connection: AppConnection, known: RequestFacts, *,
+        wall_s: float, ids: tuple[bytes, str],
     ) -> None:  # fmt: skip
         serving, preamble, length = worker.serving, request.preamble, request.content_length
         self.worker = worker
         self.request = request
         self.connection = connection
         self.known = known
-        self.course = Course(wall_s)
+        self.course = Timings(wall_s)
         self.id_bytes, self.id = ids
         self.serving = serving
         self.destination = serving.default
         """Whom the baseline is asked of."""
-        self.request_kept = Kept(0 if preamble.upgrade else known.kept_bytes)
+        self.request_kept = BodyCopy(0 if preamble.upgrade else known.kept_bytes)
         self.answer_kept = _NO_ANSWER
         self.read_s = known.read_s + GRACE_S
         """Longest silence of an upstream."""
@@ -356,7 +356,7 @@ class Life(Told):
         self.reply, self.status = reply, reply.status
         kind = reply.get(b"content-type")
         self._is_stream = kind is not None and kind.startswith(b"text/event-stream")
-        self.answer_kept = Kept(0 if reply.status == 101 else self.serving.kept_bytes(kind))
+        self.answer_kept = BodyCopy(0 if reply.status == 101 else self.serving.kept_bytes(kind))
         last = self.worker.draining or (not self._whole and self.connection.ends_early)
         self._framing = frame(self.request, reply, last=last)
         self._out = answer_head(reply, self._framing, self._own_headers())

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from gateway.proxy.admit import Plan
+from gateway.proxy.admit import RoutingDecision
 from gateway.proxy.callers import Caller
 from gateway.proxy.table_watch import Serving
 from gateway.transport.client import Client
 from gateway.transport.limits import Limits
-from gateway.transport.message import Request
+from gateway.transport.message import RequestHead
 from gateway.transport.outgoing import Reply, Sender, Sending
 from gateway.transport.upstreams import Destination
 from policies.request.body import Body
@@ -36,7 +36,7 @@ class Relay(Protocol):
 class Asker(Protocol):
     """The life for which a candidate is asked."""
 
-    request: Request
+    request: RequestHead
 
     @property
     def path(self) -> str:
@@ -101,7 +101,7 @@ class Verdicts(Protocol):
         ...
 
 
-class Worker:
+class WorkerPort:
     """What a life needs of its worker. A base, not a protocol: it is asked many times a request, and compiled, the
     methods of a base are not looked up by name (docs/adr/005).
     """
@@ -117,23 +117,23 @@ class Worker:
     serving: Serving
 
     def killed(self) -> bool:
-        """See `admit.State`, as for the four below."""
+        """See `admit.CandidateConditions`, as for the four below."""
         raise NotImplementedError
 
     def lease_holds(self) -> bool:
-        """See `admit.State`."""
+        """See `admit.CandidateConditions`."""
         raise NotImplementedError
 
     def breaker_allows(self, route: Route) -> bool:
-        """See `admit.State`."""
+        """See `admit.CandidateConditions`."""
         raise NotImplementedError
 
     def accepted(self, caller: Caller) -> bool:
-        """See `admit.State`."""
+        """See `admit.CandidateConditions`."""
         raise NotImplementedError
 
     def reverify(self, request_id: str) -> bool:
-        """See `admit.State`."""
+        """See `admit.CandidateConditions`."""
         raise NotImplementedError
 
     def captured(self, request_id: str) -> bool:
@@ -148,7 +148,7 @@ class Worker:
         """The baseline's upstream answered a caller."""
         raise NotImplementedError
 
-    def ask_candidate(self, life: Asker, plan: Plan, body: Body) -> Relay | None:
+    def ask_candidate(self, life: Asker, plan: RoutingDecision, body: Body) -> Relay | None:
         """Ask the candidate; None: it cannot be asked this."""
         raise NotImplementedError
 

@@ -19,7 +19,7 @@ _HIDDEN: Final = (
 )
 
 
-class Known:
+class RequestFacts:
     """All that a life needs to know of its request before the body is here.
 
     It hangs on its preamble, and does not hold it: a ring of the two would stay until the collector comes round.

@@ -49,7 +49,7 @@ def ready(table: routing.Table, environment: Mapping[str, str]) -> Serving:
     return Serving(table, destinations, destinations[table.default_upstream])
 
 
-class Watch:
+class TableWatch:
     """Follows the routing table and the kill file."""
 
     def __init__(self, routing_path: Path, kill_path: Path, environment: Mapping[str, str]) -> None:

@@ -11,25 +11,25 @@ from typing import Final, cast
 from gateway import errors
 from gateway.log import Log
 from gateway.proxy import ports
-from gateway.proxy.admit import Plan
+from gateway.proxy.admit import RoutingDecision
 from gateway.proxy.boot import Boot
-from gateway.proxy.breaker import Breaker
+from gateway.proxy.breaker import CircuitBreaker
 from gateway.proxy.callers import REVERIFY_SHARE, Caller, Callers
 from gateway.proxy.candidate import CandidateRelay
 from gateway.proxy.counters import INDEX, Live
-from gateway.proxy.disk_budget import Budget
+from gateway.proxy.disk_budget import DiskBudget
 from gateway.proxy.feedback import FeedbackLife
 from gateway.proxy.ids import Ids
 from gateway.proxy.life import Life
 from gateway.proxy.ports import Asker, Ended
-from gateway.proxy.request_facts import Known
-from gateway.proxy.table_watch import POLL_S, Serving, Watch
+from gateway.proxy.request_facts import RequestFacts
+from gateway.proxy.table_watch import POLL_S, Serving, TableWatch
 from gateway.rewrite.request import adapt_request
 from gateway.rewrite.shapes import Unfit
 from gateway.transport.client import Client
-from gateway.transport.message import Preamble, Request
-from gateway.transport.server import AppConnection, Exchange
-from gateway.transport.write_batch import Soon, Turn
+from gateway.transport.message import Preamble, RequestHead
+from gateway.transport.server import AppConnection, ServedRequest
+from gateway.transport.write_batch import Soon, WriteBatch
 from policies.request.body import Body
 from policies.routing import PPM, Route
 from records.exchange import Meta, Outcome
@@ -46,7 +46,7 @@ class NoTableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class WorkerClock:
     """Where the time comes from."""
 
     monotonic: Callable[[], float]
@@ -55,10 +55,12 @@ class Clock:
     """Calls what it is given when this turn of the loop is done."""
 
 
-class Worker(ports.Worker):
+class Worker(ports.WorkerPort):
     """Answers requests from one routing table. Implements `transport.server.Service` and `life.Worker`."""
 
-    def __init__(self, boot: Boot, clock: Clock, *, tasks: asyncio.TaskGroup, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, boot: Boot, clock: WorkerClock, *, tasks: asyncio.TaskGroup, environment: Mapping[str, str]
+    ) -> None:
         self.name = boot.worker
         self.limits = boot.limits
         self.connections: set[AppConnection] = set()
@@ -77,11 +79,11 @@ class Worker(ports.Worker):
             now=self.wall,
             segment_bytes=boot.segment_bytes,
         )
-        self.turn = Turn(clock.soon, before=self.journal.write, after=self.journal.sync_soon)
+        self.turn = WriteBatch(clock.soon, before=self.journal.write, after=self.journal.sync_soon)
         self.client = Client(now=self.now, tasks=tasks, turn=self.turn)
         self._segment_age_s = boot.segment_age_s
-        self._budget = Budget(Path(boot.journal), boot.disk_budget_bytes)
-        self._watch = Watch(Path(boot.routing), Path(boot.kill), environment)
+        self._budget = DiskBudget(Path(boot.journal), boot.disk_budget_bytes)
+        self._watch = TableWatch(Path(boot.routing), Path(boot.kill), environment)
         self._verdicts: dict[str, _Verdicts] = {}
         self._lives: set[Life] = set()
         self.draining = False
@@ -110,14 +112,14 @@ class Worker(ports.Worker):
 
     # Requests -----------------------------------------------------------------------------------------------------
 
-    def begin(self, request: Request, connection: AppConnection) -> Exchange | None:
+    def begin(self, request: RequestHead, connection: AppConnection) -> ServedRequest | None:
         """A request's head is here."""
         live = self.live
         live[_REQUESTS] += 1
         live[_IN_FLIGHT] += 1
         known = request.preamble.known
-        if not isinstance(known, Known):
-            known = request.preamble.known = Known(request.preamble, self.serving, self._callers)
+        if not isinstance(known, RequestFacts):
+            known = request.preamble.known = RequestFacts(request.preamble, self.serving, self._callers)
         if known.path == FEEDBACK_PATH and request.method == b"POST":
             return FeedbackLife(self, request, connection, known.caller)
         wall_s = self.wall()
@@ -133,7 +135,7 @@ class Worker(ports.Worker):
         life.on_begin()
         return None if life.done else life
 
-    def ask_candidate(self, life: Asker, plan: Plan, body: Body) -> CandidateRelay | None:
+    def ask_candidate(self, life: Asker, plan: RoutingDecision, body: Body) -> CandidateRelay | None:
         """Ask the candidate of the plan's route; None: it cannot be asked this, which is the baseline's to answer."""
         route = plan.route
         assert route is not None  # noqa: S101 -- only a route has a candidate
@@ -234,7 +236,7 @@ class Worker(ports.Worker):
     def _verdicts_of(self, route: Route) -> "_Verdicts":
         found = self._verdicts.get(route.name)
         if found is None:
-            found = self._verdicts[route.name] = _Verdicts(self, Breaker(route.breaker))
+            found = self._verdicts[route.name] = _Verdicts(self, CircuitBreaker(route.breaker))
         return found
 
     def accepted(self, caller: Caller) -> bool:
@@ -326,7 +328,7 @@ class _Verdicts:
 
     __slots__ = ("_worker", "breaker")
 
-    def __init__(self, worker: Worker, breaker: Breaker) -> None:
+    def __init__(self, worker: Worker, breaker: CircuitBreaker) -> None:
         self._worker = worker
         self.breaker = breaker
 

@@ -15,18 +15,18 @@ from typing import Final
 
 from gateway.rewrite import chat, responses
 from gateway.rewrite.chat import ChatStream
-from gateway.rewrite.problem import Failure
+from gateway.rewrite.problem import CandidateFailure
 from gateway.rewrite.responses import ResponseStream
-from gateway.rewrite.shapes import Asked, Usage
+from gateway.rewrite.shapes import AnswerShape, WireUsage
 from policies.routing import Variant
-from records.wire.event import Event
+from records.wire.event import StreamEvent
 from records.wire.sse import Decoder
 
 _HEAD_BYTES: Final = 1024 * 1024
 """A head that is longer without a token is no answer."""
 
 
-def adapt_whole(body: bytes, asked: Asked, variant: Variant) -> bytes | Failure:
+def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | CandidateFailure:
     """The whole answer `body` for the app, or why the baseline has to give it."""
     if asked.surface == "responses":
         return responses.adapt_whole(body, asked, variant)
@@ -36,8 +36,8 @@ def adapt_whole(body: bytes, asked: Asked, variant: Variant) -> bytes | Failure:
 class StreamAdapter:
     """One candidate's stream on its way to the app."""
 
-    def __init__(self, asked: Asked, variant: Variant) -> None:
-        self.failure: Failure | None = None
+    def __init__(self, asked: AnswerShape, variant: Variant) -> None:
+        self.failure: CandidateFailure | None = None
         """Why the answer cannot be had, or not be finished."""
         self._decoder = Decoder()
         self._stream = (ResponseStream if asked.surface == "responses" else ChatStream)(asked, variant)
@@ -54,7 +54,7 @@ class StreamAdapter:
         return self._stream.done
 
     @property
-    def usage(self) -> Usage | None:
+    def usage(self) -> WireUsage | None:
         """The tokens that the engine counted, whether or not the app is told."""
         return self._stream.usage if isinstance(self._stream, ChatStream) else None
 
@@ -71,10 +71,10 @@ class StreamAdapter:
         """The event that tells an SDK that the begun stream failed; the connection is to be aborted after it."""
         return self._stream.broken()
 
-    def _take(self, events: list[Event]) -> bytes:
+    def _take(self, events: list[StreamEvent]) -> bytes:
         out = b"".join([self._stream.take(event.data) for event in events if not (self.done or self._stream.failure)])
         if self._decoder.overflowed and not self.done:
-            self._stream.failure = self._stream.failure or Failure("failure", "too_large")
+            self._stream.failure = self._stream.failure or CandidateFailure("failure", "too_large")
         return self._show(out)
 
     def _show(self, out: bytes) -> bytes:
@@ -84,5 +84,5 @@ class StreamAdapter:
             return head + out
         self._head += out
         if len(self._head) > _HEAD_BYTES:
-            self.failure = Failure("failure", "empty")
+            self.failure = CandidateFailure("failure", "empty")
         return b""

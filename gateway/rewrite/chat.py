@@ -10,8 +10,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway import errors
-from gateway.rewrite.problem import Failure, classify_event
-from gateway.rewrite.shapes import Answer, Asked, Choice, Turn, Usage
+from gateway.rewrite.problem import CandidateFailure, classify_event
+from gateway.rewrite.shapes import AnswerShape, ChatAnswer, Choice, WireMessage, WireUsage
 from gateway.rewrite.surface import UNREADABLE
 from policies.assignment import CANDIDATE_CALL_PREFIX
 from policies.routing import Variant
@@ -29,7 +29,7 @@ _FINISH: Final = {"repetition": "length", "end_turn": "stop", "eos": "stop"}
 _BROKEN: Final = frozenset({"abort", "error"})
 
 
-_ANSWER: Final = msgspec.json.Decoder(Answer)
+_ANSWER: Final = msgspec.json.Decoder(ChatAnswer)
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -53,17 +53,17 @@ class _Progress:
 class ChatStream:
     """The chunks of one answer. `take` is given one event's data at a time, and gives the events for the app."""
 
-    def __init__(self, asked: Asked, variant: Variant) -> None:
+    def __init__(self, asked: AnswerShape, variant: Variant) -> None:
         self.begun = False
         """The first real token has come."""
         self.done = False
         """The answer has ended as it should."""
-        self.failure: Failure | None = None
-        self.usage: Usage | None = None
+        self.failure: CandidateFailure | None = None
+        self.usage: WireUsage | None = None
         self._asked = asked
         self._model = asked.model if variant.report_model == "requested" else None
         self._choices: dict[int, _Progress] = {}
-        self._last: Answer | None = None
+        self._last: ChatAnswer | None = None
 
     def take(self, data: bytes) -> bytes:
         """The app's events for one event's `data`. Sets `failure` instead where the engine broke."""
@@ -72,10 +72,10 @@ class ChatStream:
         try:
             answer = _ANSWER.decode(data)
         except UNREADABLE:
-            self.failure = Failure("failure", "malformed")
+            self.failure = CandidateFailure("failure", "malformed")
             return b""
         if not _is_null(answer.error):
-            self.failure = classify_event(data) or Failure("failure", "error_event")
+            self.failure = classify_event(data) or CandidateFailure("failure", "error_event")
             return b""
         answer.error = UNSET
         if answer.usage:
@@ -97,7 +97,7 @@ class ChatStream:
         """The event that says that the answer broke off: without [DONE], and with nothing after it."""
         return b"data: %b\n\n" % errors.body("upstream_broken", message=BROKEN)
 
-    def _advance(self, answer: Answer) -> bytes:
+    def _advance(self, answer: ChatAnswer) -> bytes:
         """The chunk as the app gets it, or nothing where it says nothing, or not yet."""
         shown = [choice for choice in answer.choices if self._shows(choice)]
         if self.failure or not shown:
@@ -117,11 +117,11 @@ class ChatStream:
         if progress is None:
             progress = self._choices[choice.index] = _Progress()
         if choice.finish_reason in _BROKEN:
-            self.failure = Failure("failure", "aborted")
+            self.failure = CandidateFailure("failure", "aborted")
             return False
         says = choice.finish_reason is not None
         turn = choice.delta
-        if isinstance(turn, Turn):
+        if isinstance(turn, WireMessage):
             self.begun = self.begun or bool(turn.reasoning or turn.reasoning_content)
             _trim(turn)
             # A role alone is not shown where a tool call may follow: beside one, OpenAI's content is null, not "".
@@ -135,7 +135,7 @@ class ChatStream:
             choice.finish_reason = _finish(choice.finish_reason, self._asked, called=progress.called)
         return says
 
-    def _hears(self, turn: Turn, progress: _Progress) -> bool:
+    def _hears(self, turn: WireMessage, progress: _Progress) -> bool:
         """Whether a delta says anything."""
         says = False
         if turn.tool_calls:
@@ -158,7 +158,7 @@ class ChatStream:
     def _end(self) -> bytes:
         """The usage if it was asked for, and the one [DONE]; a failure if a choice has no end."""
         if self._last is None or not self._choices or not all(one.finished for one in self._choices.values()):
-            self.failure = Failure("failure", "truncated" if self.begun else "empty")
+            self.failure = CandidateFailure("failure", "truncated" if self.begun else "empty")
             return b""
         self.done = True
         tail = b"data: [DONE]\n\n"
@@ -169,20 +169,20 @@ class ChatStream:
         return tail
 
 
-def adapt_whole(body: bytes, asked: Asked, variant: Variant) -> bytes | Failure:
+def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | CandidateFailure:
     """One whole answer in the frontier's shape, or why it is none."""
     try:
         answer = _ANSWER.decode(body)
     except UNREADABLE:
-        return Failure("failure", "malformed")
+        return CandidateFailure("failure", "malformed")
     if not _is_null(answer.error):
-        return classify_event(body) or Failure("failure", "error_event")
+        return classify_event(body) or CandidateFailure("failure", "error_event")
     answer.error = UNSET
     if not answer.choices:
-        return Failure("failure", "empty")
+        return CandidateFailure("failure", "empty")
     for choice in answer.choices:
         if choice.finish_reason is None or choice.finish_reason in _BROKEN:
-            return Failure("failure", "aborted")
+            return CandidateFailure("failure", "aborted")
         _finish_choice(choice, asked)
     _dress(answer, asked, asked.model if variant.report_model == "requested" else None)
     if answer.usage:
@@ -198,11 +198,11 @@ def call_id(found: str) -> str:
     return CANDIDATE_CALL_PREFIX + tail[-(_CALL_ID_CHARS - len(CANDIDATE_CALL_PREFIX)) :]
 
 
-def _finish_choice(choice: Choice, asked: Asked) -> None:
+def _finish_choice(choice: Choice, asked: AnswerShape) -> None:
     """Bring one whole choice into shape."""
     message = choice.message
     called = False
-    if isinstance(message, Turn):
+    if isinstance(message, WireMessage):
         _trim(message)
         message.refusal = message.refusal or None
         called = bool(message.tool_calls)
@@ -213,7 +213,7 @@ def _finish_choice(choice: Choice, asked: Asked) -> None:
     choice.finish_reason = _finish(choice.finish_reason or "", asked, called=called)
 
 
-def _introduce(turn: Turn, progress: _Progress) -> None:
+def _introduce(turn: WireMessage, progress: _Progress) -> None:
     """Give a choice's first delta its role and content, and later ones none they do not need."""
     if progress.begun:
         turn.role = UNSET
@@ -226,7 +226,7 @@ def _introduce(turn: Turn, progress: _Progress) -> None:
         turn.content = None if progress.called else ""
 
 
-def _trim(turn: Turn) -> None:
+def _trim(turn: WireMessage) -> None:
     """Take out what OpenAI would not say, and sign the tool calls."""
     turn.reasoning = turn.reasoning_content = UNSET
     if _is_null(turn.annotations):
@@ -247,7 +247,7 @@ def _trim(turn: Turn) -> None:
                 call.function.arguments = ""  # vLLM's first fragment has none
 
 
-def _dress(answer: Answer, asked: Asked, model: str | None) -> None:
+def _dress(answer: ChatAnswer, asked: AnswerShape, model: str | None) -> None:
     """The outermost fields, the same in an answer and in each of its chunks."""
     if model is not None:
         answer.model = model
@@ -263,14 +263,14 @@ def _dress(answer: Answer, asked: Asked, model: str | None) -> None:
         answer.system_fingerprint = None
 
 
-def _finish(reason: str, asked: Asked, *, called: bool) -> str:
+def _finish(reason: str, asked: AnswerShape, *, called: bool) -> str:
     reason = _FINISH.get(reason, reason)
     if called and reason in {"stop", "tool_calls"}:
         return "stop" if asked.named_tool else "tool_calls"
     return reason
 
 
-def _fill(usage: Usage, asked: Asked) -> Usage:
+def _fill(usage: WireUsage, asked: AnswerShape) -> WireUsage:
     """The usage with the details that a chat answer of OpenAI always has."""
     if asked.surface == "chat":
         if _is_null(usage.prompt_tokens_details):
@@ -282,7 +282,12 @@ def _fill(usage: Usage, asked: Asked) -> Usage:
 
 def _is_blank(choice: Choice) -> bool:
     turn = choice.delta
-    return isinstance(turn, Turn) and isinstance(turn.content, str) and bool(turn.content) and not turn.content.strip()
+    return (
+        isinstance(turn, WireMessage)
+        and isinstance(turn.content, str)
+        and bool(turn.content)
+        and not turn.content.strip()
+    )
 
 
 def _is_null(raw: msgspec.Raw | UnsetType) -> bool:

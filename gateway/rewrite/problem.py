@@ -34,22 +34,22 @@ Reason = Literal[
 ]
 
 
-class Failure(msgspec.Struct, frozen=True):
+class CandidateFailure(msgspec.Struct, frozen=True):
     """What went wrong at a candidate. `reason` is of a closed list, never the upstream's own words."""
 
     kind: Kind
     reason: Reason
 
 
-_BY_STATUS: dict[int, Failure] = {
-    401: Failure("key", "key_refused"),
-    403: Failure("key", "key_refused"),
-    404: Failure("failure", "not_found"),  # the model or the path is not there: no request will do better
-    408: Failure("failure", "timeout"),
-    413: Failure("capability", "too_large"),
-    429: Failure("overload", "overloaded"),
-    503: Failure("overload", "overloaded"),
-    504: Failure("failure", "timeout"),
+_BY_STATUS: dict[int, CandidateFailure] = {
+    401: CandidateFailure("key", "key_refused"),
+    403: CandidateFailure("key", "key_refused"),
+    404: CandidateFailure("failure", "not_found"),  # the model or the path is not there: no request will do better
+    408: CandidateFailure("failure", "timeout"),
+    413: CandidateFailure("capability", "too_large"),
+    429: CandidateFailure("overload", "overloaded"),
+    503: CandidateFailure("overload", "overloaded"),
+    504: CandidateFailure("failure", "timeout"),
 }
 
 _CONTEXT_LENGTH = (
@@ -75,18 +75,18 @@ class _Envelope(msgspec.Struct):
     """vLLM before 0.10 and some proxies put the fields at the top."""
 
 
-def classify(status: int, body: bytes) -> Failure:
+def classify(status: int, body: bytes) -> CandidateFailure:
     """What a candidate's answer with `status` (not 2xx) and `body` means."""
     if found := _BY_STATUS.get(status):
         return found
     if 300 <= status < 400:
-        return Failure("failure", "redirect")
+        return CandidateFailure("failure", "redirect")
     if 400 <= status < 500:
-        return Failure("capability", "context_length" if _speaks_of_length(body) else "invalid_request")
-    return Failure("failure", "server_error")
+        return CandidateFailure("capability", "context_length" if _speaks_of_length(body) else "invalid_request")
+    return CandidateFailure("failure", "server_error")
 
 
-def classify_event(data: bytes) -> Failure | None:
+def classify_event(data: bytes) -> CandidateFailure | None:
     """What an error event in a stream that began with 200 means; None: `data` is no error."""
     try:
         envelope = msgspec.json.decode(data, type=_Envelope)
@@ -97,7 +97,7 @@ def classify_event(data: bytes) -> Failure | None:
     status = envelope.error.code if isinstance(envelope.error, _Problem) else None
     if isinstance(status, int) and status >= 400:
         return classify(status, data)
-    return Failure("failure", "error_event")
+    return CandidateFailure("failure", "error_event")
 
 
 def _speaks_of_length(body: bytes) -> bool:

@@ -12,7 +12,7 @@ from typing import Final, TypeGuard
 
 import msgspec
 
-from gateway.rewrite.shapes import NULL, Adapted, Asked, Fields, RequestTurn, Unfit
+from gateway.rewrite.shapes import NULL, Adapted, AnswerShape, Fields, RequestTurn, Unfit
 from gateway.rewrite.surface import UNREADABLE, read_asked, surface_of
 from policies.request.body import PlainTurn
 from policies.routing import ENGINES, Kind, Variant
@@ -63,7 +63,7 @@ def adapt_request(
     return Adapted(msgspec.json.encode(fields), asked)
 
 
-def _adapt_for_engine(fields: Fields, asked: Asked) -> None:
+def _adapt_for_engine(fields: Fields, asked: AnswerShape) -> None:
     """Drop what an engine refuses, ignores or would keep, and say what it would guess."""
     for name in [name for name in fields if name in _UNKNOWN or name.startswith("prompt_cache_")]:
         del fields[name]
@@ -80,7 +80,7 @@ def _adapt_for_engine(fields: Fields, asked: Asked) -> None:
         fields["store"] = msgspec.Raw(b"false")  # OpenAI's default is true; an engine's store is memory that leaks
 
 
-def _ask_for_usage(fields: Fields, asked: Asked) -> None:
+def _ask_for_usage(fields: Fields, asked: AnswerShape) -> None:
     """Have a stream of chunks end with its usage; `answer` takes it out again unless the app asked for it."""
     if not asked.stream or asked.include_usage or asked.surface == "responses":
         return

@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 
 from gateway.rewrite.chat import BROKEN, call_id
-from gateway.rewrite.problem import Failure, classify_event
-from gateway.rewrite.shapes import Asked, Fields, Response, ResponsesEvent, ResponsesItem, ResponsesProblem
+from gateway.rewrite.problem import CandidateFailure, classify_event
+from gateway.rewrite.shapes import AnswerShape, Fields, Response, ResponsesEvent, ResponsesItem, ResponsesProblem
 from gateway.rewrite.surface import UNREADABLE
 from policies.routing import Variant
 
@@ -33,12 +33,12 @@ _SILENT: Final = frozenset(
 class ResponseStream:
     """The events of one response. `take` is given one event at a time, and gives it as the app gets it."""
 
-    def __init__(self, asked: Asked, variant: Variant) -> None:
+    def __init__(self, asked: AnswerShape, variant: Variant) -> None:
         self.begun = False
         """The first real token has come."""
         self.done = False
         """The answer has ended as it should."""
-        self.failure: Failure | None = None
+        self.failure: CandidateFailure | None = None
         self._asked = asked
         self._variant = variant
         self._sequence = -1
@@ -50,20 +50,20 @@ class ResponseStream:
         try:
             event = msgspec.json.decode(data, type=ResponsesEvent)
             if event.type in {"error", "response.failed", ""}:
-                self.failure = classify_event(data) or Failure("failure", "error_event")
+                self.failure = classify_event(data) or CandidateFailure("failure", "error_event")
                 return b""
             self._sequence = event.sequence_number if event.sequence_number is not None else self._sequence + 1
             self.done = event.type in _ENDS
             self.begun = self.begun or event.type not in _SILENT
             return b"event: %b\ndata: %b\n\n" % (event.type.encode(), self._adapt(event.type, data))
         except UNREADABLE:
-            self.failure = Failure("failure", "malformed")
+            self.failure = CandidateFailure("failure", "malformed")
             return b""
 
     def cut(self) -> bytes:
         """The upstream's body has ended; a `failure` if that was too early."""
         if not self.done and self.failure is None:
-            self.failure = Failure("failure", "truncated" if self.begun else "empty")
+            self.failure = CandidateFailure("failure", "truncated" if self.begun else "empty")
         return b""
 
     def broken(self) -> bytes:
@@ -84,18 +84,18 @@ class ResponseStream:
         return data if b"\n" not in data else msgspec.json.format(data, indent=-1)
 
 
-def adapt_whole(body: bytes, asked: Asked, variant: Variant) -> bytes | Failure:
+def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | CandidateFailure:
     """One whole response in the frontier's shape, or why it is none."""
     try:
         response = msgspec.json.decode(body, type=Response)
         if bytes(response.error) != b"null" or response.status in {"failed", "cancelled"}:
-            return classify_event(body) or Failure("failure", "aborted")
+            return classify_event(body) or CandidateFailure("failure", "aborted")
         return _dress(body, asked, variant)
     except UNREADABLE:
-        return classify_event(body) or Failure("failure", "malformed")
+        return classify_event(body) or CandidateFailure("failure", "malformed")
 
 
-def _dress(response: bytes | msgspec.Raw, asked: Asked, variant: Variant) -> bytes:
+def _dress(response: bytes | msgspec.Raw, asked: AnswerShape, variant: Variant) -> bytes:
     """The response with the fields that must look like the frontier's."""
     fields = msgspec.json.decode(response, type=Fields)
     for name in _EXTRAS:

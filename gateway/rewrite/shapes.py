@@ -16,7 +16,7 @@ Surface = Literal["chat", "completions", "responses"]
 # Requests -------------------------------------------------------------------------------------------------------------
 
 
-class Asked(msgspec.Struct, frozen=True):
+class AnswerShape(msgspec.Struct, frozen=True):
     """What the app asked that the candidate's answer must show, or must not."""
 
     surface: Surface
@@ -44,7 +44,7 @@ class ForcedTool(msgspec.Struct):
     type: str = ""
 
 
-class Ask(msgspec.Struct):
+class RequestFields(msgspec.Struct):
     """The fields of a request that its answer depends on."""
 
     model: str
@@ -63,7 +63,7 @@ class Adapted(msgspec.Struct, frozen=True):
     """A request for the candidate, and what its answer has to look like."""
 
     body: bytes
-    asked: Asked
+    asked: AnswerShape
 
 
 class Unfit(msgspec.Struct, frozen=True):
@@ -104,7 +104,7 @@ class Function(msgspec.Struct, omit_defaults=True):
     arguments: str | UnsetType | None = UNSET
 
 
-class ToolCall(msgspec.Struct, omit_defaults=True):
+class WireToolCall(msgspec.Struct, omit_defaults=True):
     """A tool call; in chunks by index, with its id once."""
 
     index: int | UnsetType = UNSET
@@ -113,7 +113,7 @@ class ToolCall(msgspec.Struct, omit_defaults=True):
     function: Function | UnsetType = UNSET
 
 
-class Turn(msgspec.Struct):
+class WireMessage(msgspec.Struct):
     """A message or a delta."""
 
     role: str | UnsetType | None = UNSET
@@ -122,7 +122,7 @@ class Turn(msgspec.Struct):
     annotations: msgspec.Raw | UnsetType = UNSET
     audio: msgspec.Raw | UnsetType = UNSET
     function_call: msgspec.Raw | UnsetType = UNSET
-    tool_calls: list[ToolCall] | UnsetType | None = UNSET
+    tool_calls: list[WireToolCall] | UnsetType | None = UNSET
     reasoning: str | UnsetType | None = UNSET
     """Decoded to know that the engine is at work; never encoded."""
     reasoning_content: str | UnsetType | None = UNSET
@@ -132,14 +132,14 @@ class Choice(msgspec.Struct):
     """One of n answers, or a part of it."""
 
     index: int = 0
-    message: Turn | UnsetType = UNSET
-    delta: Turn | UnsetType = UNSET
+    message: WireMessage | UnsetType = UNSET
+    delta: WireMessage | UnsetType = UNSET
     text: str | UnsetType = UNSET
     logprobs: msgspec.Raw = NULL
     finish_reason: str | None = None
 
 
-class Usage(msgspec.Struct):
+class WireUsage(msgspec.Struct):
     """Tokens. Details an engine does not report are 0: apps read them without looking."""
 
     prompt_tokens: int = 0
@@ -149,7 +149,7 @@ class Usage(msgspec.Struct):
     completion_tokens_details: msgspec.Raw = NULL
 
 
-class Answer(msgspec.Struct):
+class ChatAnswer(msgspec.Struct):
     """A chat completion, a completion, or a chunk of one."""
 
     id: str = ""
@@ -159,7 +159,7 @@ class Answer(msgspec.Struct):
     service_tier: str | UnsetType | None = UNSET
     system_fingerprint: str | None = None
     choices: list[Choice] = []
-    usage: Usage | UnsetType | None = UNSET
+    usage: WireUsage | UnsetType | None = UNSET
     obfuscation: str | UnsetType = UNSET
     error: msgspec.Raw | UnsetType = UNSET
 

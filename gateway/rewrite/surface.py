@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.rewrite.shapes import Ask, Asked, ForcedTool, Surface
+from gateway.rewrite.shapes import AnswerShape, ForcedTool, RequestFields, Surface
 
 _SURFACES: Final[tuple[tuple[str, Surface], ...]] = (
     ("/chat/completions", "chat"),
@@ -20,9 +20,9 @@ UNREADABLE: Final = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 _ECHOED: Final = ("metadata", "user", "safety_identifier", "prompt_cache_key")
 
 
-_ASK: Final = msgspec.json.Decoder(Ask)
+_ASK: Final = msgspec.json.Decoder(RequestFields)
 _encode: Final = msgspec.json.Encoder().encode
-_ASKED: Final = Ask.__struct_fields__
+_ASKED: Final = RequestFields.__struct_fields__
 
 
 def surface_of(path: str) -> Surface | None:
@@ -31,7 +31,7 @@ def surface_of(path: str) -> Surface | None:
     return usual or next((surface for ending, surface in _SURFACES if path.endswith(ending)), None)
 
 
-def read_asked(fields: Mapping[str, msgspec.Raw], surface: Surface) -> Asked:
+def read_asked(fields: Mapping[str, msgspec.Raw], surface: Surface) -> AnswerShape:
     """What a request of these `fields` asks.
 
     Raises:
@@ -39,7 +39,7 @@ def read_asked(fields: Mapping[str, msgspec.Raw], surface: Surface) -> Asked:
     """
     # Of a long request these are the least: they are decoded without the rest.
     ask = _ASK.decode(_encode({name: fields[name] for name in _ASKED if name in fields}))
-    return Asked(
+    return AnswerShape(
         surface,
         ask.model,
         stream=bool(ask.stream),

@@ -11,8 +11,8 @@ from pathlib import Path
 from gateway.admin.auth import Door, digest
 from gateway.config.quantities import Address
 from gateway.log import Log
-from gateway.supervisor.front import Answer, Front, Page
-from gateway.supervisor.programs import Plan
+from gateway.supervisor.front import Front, FrontAnswer, Page
+from gateway.supervisor.programs import Programs
 from gateway.supervisor.sockets import BindError, bound, listen
 from gateway.telemetry.metrics import Sample, render
 
@@ -35,7 +35,7 @@ class AdminPort:
         """Where it really listens."""
         return None if self._listener is None else bound(self._listener)
 
-    async def serve(self, plan: Plan) -> None:
+    async def serve(self, plan: Programs) -> None:
         """Serve as `plan` says, from now on; what was served before ends once the new is there.
 
         Raises:
@@ -67,7 +67,7 @@ class AdminPort:
             self._listener.close()
 
 
-def _tls(plan: Plan) -> ssl.SSLContext | None:
+def _tls(plan: Programs) -> ssl.SSLContext | None:
     files = plan.settings.server.admin_tls
     if files is None:
         return None
@@ -81,12 +81,12 @@ def _tls(plan: Plan) -> ssl.SSLContext | None:
     return context
 
 
-def health(version: str) -> Answer:
+def health(version: str) -> FrontAnswer:
     """`/healthz`: the supervisor is there to say so."""
     return _json(200, {"status": "ok", "version": version})
 
 
-def readiness(*, workers: int, stopping: bool, has_table: bool) -> Answer:
+def readiness(*, workers: int, stopping: bool, has_table: bool) -> FrontAnswer:
     """`/readyz`: whether new traffic may come."""
     reasons = [
         reason
@@ -100,10 +100,10 @@ def readiness(*, workers: int, stopping: bool, has_table: bool) -> Answer:
     return _json(503 if reasons else 200, {"ready": not reasons, "workers": workers, "reasons": reasons})
 
 
-def metrics(samples: Sequence[Sample], expositions: Sequence[Path]) -> Answer:
+def metrics(samples: Sequence[Sample], expositions: Sequence[Path]) -> FrontAnswer:
     """`/metrics`: our own samples, and what other processes left as files."""
     texts = [render(samples), *(_exposition(path) for path in expositions)]
-    return Answer(200, "".join(texts).encode(), "text/plain; version=0.0.4; charset=utf-8")
+    return FrontAnswer(200, "".join(texts).encode(), "text/plain; version=0.0.4; charset=utf-8")
 
 
 def _exposition(path: Path) -> str:
@@ -116,5 +116,5 @@ def _exposition(path: Path) -> str:
     return text if len(text) <= EXPOSITION_BYTES and (not text or text.endswith("\n")) else ""
 
 
-def _json(status: int, content: object) -> Answer:
-    return Answer(status, json.dumps(content).encode() + b"\n")
+def _json(status: int, content: object) -> FrontAnswer:
+    return FrontAnswer(status, json.dumps(content).encode() + b"\n")

@@ -32,7 +32,7 @@ Header = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FrontAnswer:
     """What the front says by itself."""
 
     status: int
@@ -52,14 +52,14 @@ class Answer:
         return head.encode() + b"\r\n" + (self.body if with_body else b"")
 
 
-def error(status: int, code: str, message: str) -> Answer:
+def error(status: int, code: str, message: str) -> FrontAnswer:
     """An error in the one shape Crossfade's own errors have."""
     content = {"error": {"message": message, "type": "crossfade_error", "param": None, "code": code}}
-    return Answer(status, json.dumps(content).encode() + b"\n")
+    return FrontAnswer(status, json.dumps(content).encode() + b"\n")
 
 
 @dataclass(slots=True)
-class Request:
+class FrontRequest:
     """A request as it comes in."""
 
     method: str = ""
@@ -108,12 +108,12 @@ class Request:
 
 
 class _RefusedError(Exception):
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: FrontAnswer) -> None:
         super().__init__(answer.status)
         self.answer = answer
 
 
-Page = Callable[[], Answer]
+Page = Callable[[], FrontAnswer]
 
 
 @dataclass(slots=True)
@@ -150,13 +150,13 @@ class Front:
         except _RefusedError as refused:
             await _write(writer, refused.answer.encode())
 
-    def _own(self, request: Request) -> Answer | None:
+    def _own(self, request: FrontRequest) -> FrontAnswer | None:
         page = self.pages.get(request.path)
         if page is None:
             return None
         return page() if request.method in ("GET", "HEAD") else error(405, "bad_method", "ask with GET")
 
-    def _refusal(self, request: Request) -> Answer | None:
+    def _refusal(self, request: FrontRequest) -> FrontAnswer | None:
         if not request.target.startswith(b"/"):
             return error(400, "bad_target", "the request target must be a path")
         if request.path in PROBES:
@@ -167,7 +167,7 @@ class Front:
         status = 403 if self.door.token_sha256 is None else 401
         return error(status, "admin_refused", reason)
 
-    async def _hand_over(self, request: Request, writer: asyncio.StreamWriter) -> None:
+    async def _hand_over(self, request: FrontRequest, writer: asyncio.StreamWriter) -> None:
         """Let the admin process answer.
 
         Raises:
@@ -190,7 +190,7 @@ class Front:
             asks.close()
 
 
-async def read_request(reader: asyncio.StreamReader) -> Request:
+async def read_request(reader: asyncio.StreamReader) -> FrontRequest:
     """The request that comes in.
 
     Raises:
@@ -198,7 +198,7 @@ async def read_request(reader: asyncio.StreamReader) -> Request:
         OSError: the other side is gone.
         TimeoutError: it is too slow.
     """
-    request = Request()
+    request = FrontRequest()
     parser = httptools.HttpRequestParser(request)
     try:
         async with asyncio.timeout(HEAD_S):
@@ -241,7 +241,7 @@ async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
         await writer.drain()
 
 
-def _encode(request: Request) -> bytes:
+def _encode(request: FrontRequest) -> bytes:
     lines = [request.method.encode() + b" " + request.target + b" HTTP/1.1"]
     lines += [name + b": " + value for name, value in request.headers if name not in _DROPPED]
     lines += [b"content-length: %d" % len(request.body), b"connection: close", b"", bytes(request.body)]

@@ -22,8 +22,8 @@ from gateway.node.datadir import DataDirError, replace
 from gateway.node.kill_file import set_kill
 from gateway.supervisor.admin_port import AdminPort, health, metrics, readiness
 from gateway.supervisor.child import Child, Program, spawn
-from gateway.supervisor.front import Answer, Page
-from gateway.supervisor.programs import Plan
+from gateway.supervisor.front import FrontAnswer, Page
+from gateway.supervisor.programs import Programs
 from gateway.supervisor.slot import Launch, Slot, Turns
 from gateway.supervisor.sockets import BindError, bound, listen
 from gateway.supervisor.status import ProcessStatus, ReloadStatus, SupervisorStatus
@@ -48,8 +48,8 @@ _STOPS = (signal.SIGTERM, signal.SIGINT)
 class Supervisor:
     """Runs one Crossfade. `run` is its whole life."""
 
-    plan: Plan
-    read_again: Callable[[], Plan]
+    plan: Programs
+    read_again: Callable[[], Programs]
     """Reads the settings anew. Raises what a start with them would."""
     log: Log
     version: str
@@ -198,7 +198,7 @@ class Supervisor:
         self.control[name] = slot
         self._group.create_task(slot.keep())
 
-    def _size_workers(self, plan: Plan, sock: socket.socket) -> list[Slot]:
+    def _size_workers(self, plan: Programs, sock: socket.socket) -> list[Slot]:
         """Add slots until there are as many as the settings say; returns those there are too many of."""
         wanted = plan.settings.server.workers
         while len(self.workers) < wanted:
@@ -218,7 +218,7 @@ class Supervisor:
         del self.workers[wanted:]
         return surplus
 
-    def _worker_launch(self, index: int, plan: Plan, sock: socket.socket) -> Launch:
+    def _worker_launch(self, index: int, plan: Programs, sock: socket.socket) -> Launch:
         def launch() -> Child:
             name = f"w{index}-{round(clock.wall() * 1000)}"
             self.gauges.begin(name, plan.data.live(name))
@@ -261,7 +261,7 @@ class Supervisor:
         await self._replace_control(plan)
         return None
 
-    async def _replace_control(self, plan: Plan) -> None:
+    async def _replace_control(self, plan: Programs) -> None:
         programs = plan.control()
         for name in self.control.keys() - programs.keys():
             self._group.create_task(self.control.pop(name).stop(CONTROL_STOP_S))
@@ -273,7 +273,7 @@ class Supervisor:
                 else:
                     group.create_task(slot.replace(partial(self._spawn, name, program)))
 
-    async def _replace_workers(self, plan: Plan, sock: socket.socket) -> str | None:
+    async def _replace_workers(self, plan: Programs, sock: socket.socket) -> str | None:
         """One after the other; the first that does not come up ends it, and the others stay as they are."""
         for index, slot in enumerate(self.workers[: plan.settings.server.workers]):
             if not await slot.replace(self._worker_launch(index, plan, sock)):
@@ -282,7 +282,7 @@ class Supervisor:
             self._group.create_task(slot.stop(plan.settings.server.drain + KILL_AFTER_DRAIN_S))
         return None
 
-    def _listens_on(self, plan: Plan) -> bool:
+    def _listens_on(self, plan: Programs) -> bool:
         return plan.settings.server.listen == self.plan.settings.server.listen
 
     # What it says -------------------------------------------------------------------------------------------------
@@ -295,11 +295,11 @@ class Supervisor:
         children = [slot.current for slot in self.workers if slot.current is not None]
         return [child.name for child in children if not child.exited.done()]
 
-    def _readiness(self) -> Answer:
+    def _readiness(self) -> FrontAnswer:
         has_table = self.plan.data.routing.exists()
         return readiness(workers=len(self._alive()), stopping=self.stopping, has_table=has_table)
 
-    def _metrics(self) -> Answer:
+    def _metrics(self) -> FrontAnswer:
         alive = self.gauges.snapshots(self._alive())
         found = samples(self.gauges.totals(), alive, now=clock.wall())
         found.append(Sample(f"{PREFIX}build_info", 1, (self.version,)))

@@ -10,7 +10,7 @@ from gateway.adapters.boot import LitellmBoot
 from gateway.admin import boot as admin_boot
 from gateway.admin.auth import digest
 from gateway.config.policy_file import surroundings
-from gateway.config.settings import Limits, Prices, Settings, Tls, Upstream
+from gateway.config.settings import LimitSettings, Prices, Settings, Tls, Upstream
 from gateway.control.controller import boot as controller_boot
 from gateway.control.prices import PriceOverride
 from gateway.control.publish.table import base_table, litellm_socket
@@ -85,7 +85,7 @@ def read_secrets(settings: Settings, data: DataDir, environment: Mapping[str, st
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Programs:
     """The settings, and all that follows from them for the processes."""
 
     settings: Settings
@@ -310,7 +310,7 @@ def price_overrides(prices: Prices) -> tuple[PriceOverride, ...]:
     )
 
 
-def worker_limits(limits: Limits) -> worker_boot.Limits:
+def worker_limits(limits: LimitSettings) -> worker_boot.Limits:
     """The settings' limits as a worker takes them."""
     return worker_boot.Limits(
         header_bytes=limits.header_size,

@@ -49,7 +49,7 @@ TOTAL_BUCKETS = (
 OVERHEAD_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
 
-class Owner(StrEnum):
+class MetricOwner(StrEnum):
     """The process that computes a metric."""
 
     SUPERVISOR = "supervisor"
@@ -68,13 +68,13 @@ class Metric:
     name: str
     """With its prefix, as it is scraped."""
     type: Type
-    owner: Owner
+    owner: MetricOwner
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
 
 
-def _rows(owner: Owner, *rows: tuple[str, Type, str, tuple[str, ...], tuple[float, ...]]) -> tuple[Metric, ...]:
+def _rows(owner: MetricOwner, *rows: tuple[str, Type, str, tuple[str, ...], tuple[float, ...]]) -> tuple[Metric, ...]:
     return tuple(
         Metric(PREFIX + name, kind, owner, text, labels, buckets) for name, kind, text, labels, buckets in rows
     )
@@ -86,7 +86,7 @@ _DETECTOR = ("route", "detector")
 
 METRICS: tuple[Metric, ...] = (
     *_rows(
-        Owner.SUPERVISOR,
+        MetricOwner.SUPERVISOR,
         ("build_info", "gauge", "Always 1; the version that runs.", ("version",), ()),
         ("workers", "gauge", "Workers that accept requests.", (), ()),
         ("process_restarts_total", "counter", "Processes started anew because they had ended.", ("process",), ()),
@@ -123,7 +123,7 @@ METRICS: tuple[Metric, ...] = (
         ("routing_table_age_seconds", "gauge", "Age of the oldest lease a worker serves under.", (), ()),
     ),
     *_rows(
-        Owner.CONTROLLER,
+        MetricOwner.CONTROLLER,
         ("weight_ratio", "gauge", "Share of eligible traffic the candidate answers.", ("route",), ()),
         ("policy_info", "gauge", "Always 1; the candidate's revision in force.", ("route", "revision"), ()),
         ("policy_errors", "gauge", "Policy files that do not load; their last good version stays in force.", (), ()),
@@ -151,7 +151,7 @@ METRICS: tuple[Metric, ...] = (
         ("webhooks_total", "counter", "Notifications, by what became of them.", ("outcome",), ()),
     ),
     *_rows(
-        Owner.RECORDER,
+        MetricOwner.RECORDER,
         ("requests_total", "counter", "Exchanges recorded.", ("route", "variant", "model", "status_class"), ()),
         ("request_seconds", "histogram", "From a request's arrival to its answer's last byte.", _ARM, TOTAL_BUCKETS),
         ("time_to_first_token_seconds", "histogram", "Of streams: from arrival to the first byte.", _ARM, TTFT_BUCKETS),
@@ -171,7 +171,7 @@ METRICS: tuple[Metric, ...] = (
         ("judge_cost_usd_total", "counter", "What judging cost.", ("route",), ()),
     ),
     *_rows(
-        Owner.SHADOW,
+        MetricOwner.SHADOW,
         ("shadow_queue", "gauge", "Background calls that wait.", ("route",), ()),
         ("shadow_in_flight", "gauge", "Background calls under way.", ("route",), ()),
         ("shadow_lag_seconds", "gauge", "Age of the oldest exchange that the shadow has not read.", (), ()),

@@ -22,7 +22,7 @@ from typing import Any, Final
 from gateway.transport.connection import Connection
 from gateway.transport.failure import Failure
 from gateway.transport.outgoing import Listener, PoolKey, Sending, Target
-from gateway.transport.write_batch import Turn
+from gateway.transport.write_batch import WriteBatch
 
 LEFT_S: Final = 1.0
 """How long an answer that its asker has left may still take to end."""
@@ -48,10 +48,15 @@ class Client:
     """Sends requests over pooled connections. Owns them; `close` ends them all."""
 
     def __init__(
-        self, *, now: Callable[[], float], tasks: asyncio.TaskGroup, turn: Turn | None = None, max_idle: int = 1024
+        self,
+        *,
+        now: Callable[[], float],
+        tasks: asyncio.TaskGroup,
+        turn: WriteBatch | None = None,
+        max_idle: int = 1024,
     ) -> None:
         """`turn`: at whose end requests are sent; None: one of the client's own."""
-        self.turn = turn or Turn(asyncio.get_running_loop().call_soon)
+        self.turn = turn or WriteBatch(asyncio.get_running_loop().call_soon)
         self._now = now
         self._tasks = tasks
         self._max_idle = max_idle

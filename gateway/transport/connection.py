@@ -13,7 +13,7 @@ import httptools
 from gateway.transport.failure import Failure
 from gateway.transport.message import whole_chunks
 from gateway.transport.outgoing import PoolKey, Reply, Sending
-from gateway.transport.write_batch import Outlet, Turn
+from gateway.transport.write_batch import Outlet, WriteBatch
 
 HEADER_BYTES: Final = 256 * 1024
 INTERIM: Final = 16
@@ -25,10 +25,10 @@ _NOBODYS: Final = httptools.HttpResponseParser(None)
 """The parser of connections that are gone."""
 
 
-class Owner(Protocol):
+class ConnectionOwner(Protocol):
     """Whoever keeps the connections."""
 
-    turn: Turn
+    turn: WriteBatch
 
     def opened(self, connection: "Connection") -> None:
         """A connection is there."""
@@ -52,7 +52,7 @@ class Connection(Outlet):
         "_quiet_bytes", "_raw", "_sending", "_told_head", "_tunnel", "idle_since_s", "keep_idle_s", "key",
     )  # fmt: skip
 
-    def __init__(self, owner: Owner, key: PoolKey) -> None:
+    def __init__(self, owner: ConnectionOwner, key: PoolKey) -> None:
         super().__init__(owner.turn)
         self._owner = owner
         self.key = key

@@ -117,7 +117,7 @@ class Head:
 
 class Preamble(Head):
     """All of a request's head but its length: the same in most requests of an app, so that what follows from it can be
-    worked out once (`transport.server` keeps those it has seen; `proxy.known` says what follows).
+    worked out once (`transport.server` keeps those it has seen; `proxy.request_facts` says what follows).
     """
 
     __slots__ = ("chunked", "http10", "keep_alive", "known", "method", "sized", "target", "upgrade")
@@ -137,7 +137,7 @@ class Preamble(Head):
         """What the service has worked out."""
 
 
-class Request:
+class RequestHead:
     """One request's head, as an app sent it."""
 
     __slots__ = ("arrived_s", "content_length", "preamble")

@@ -18,8 +18,8 @@ import httptools
 
 from gateway.transport import guard
 from gateway.transport.limits import Limits
-from gateway.transport.message import Preamble, Request, split_length
-from gateway.transport.write_batch import Outlet, Turn
+from gateway.transport.message import Preamble, RequestHead, split_length
+from gateway.transport.write_batch import Outlet, WriteBatch
 
 HELD_BYTES: Final = 64 * 1024
 """Most that an app may send ahead of its next turn."""
@@ -36,7 +36,7 @@ _NOBODYS: Final = httptools.HttpRequestParser(None)
 """The parser of connections that are gone."""
 
 
-class Exchange(Protocol):
+class ServedRequest(Protocol):
     """One request under way; the connection tells it what the app does."""
 
     def on_body(self, data: bytes) -> None:
@@ -68,7 +68,7 @@ class Service(Protocol):
     """Whatever answers requests."""
 
     limits: Limits
-    turn: Turn
+    turn: WriteBatch
     connections: set["AppConnection"]
     preambles: dict[bytes, Preamble]
     """Heads that were found good, by their bytes: the same ones need no second look."""
@@ -77,7 +77,7 @@ class Service(Protocol):
         """Monotonic seconds."""
         ...
 
-    def begin(self, request: Request, connection: "AppConnection") -> Exchange | None:
+    def begin(self, request: RequestHead, connection: "AppConnection") -> ServedRequest | None:
         """A request's head is here. None: it was answered already, and its body is of no interest."""
         ...
 
@@ -117,7 +117,7 @@ class AppConnection(Outlet):
         self._url = b""
         self._began_s = 0.0
         self._refused: tuple[int, str, str] | None = None
-        self._exchange: Exchange | None = None
+        self._exchange: ServedRequest | None = None
         self._receiving = False
         """The body of the current request is not whole yet."""
         self._body_left = 0
@@ -213,7 +213,7 @@ class AppConnection(Outlet):
         self.deadline_s = 0.0
         self._body_left = 0
         self._keep_alive = preamble.keep_alive
-        exchange = self._service.begin(Request(preamble, length, now), self)
+        exchange = self._service.begin(RequestHead(preamble, length, now), self)
         if exchange is not None and not self._closing:
             self._exchange = exchange
             exchange.on_whole(body)
@@ -271,7 +271,7 @@ class AppConnection(Outlet):
         preamble = self._service.preambles.get(raw)
         if preamble is not None and preamble.sized is (length is not None):  # the mark itself may have been sent
             self._plain = True
-            self._begin(Request(preamble, length, self._began_s))
+            self._begin(RequestHead(preamble, length, self._began_s))
             if not length:
                 self._end_request()
             return data[end + 4 :]
@@ -337,7 +337,7 @@ class AppConnection(Outlet):
             length = int(odd)  # written in an unusual way: read it each time
         elif not (preamble.chunked or preamble.upgrade or preamble.has(b"expect")):
             self._remember(preamble)
-        self._begin(Request(preamble, length, self._began_s))
+        self._begin(RequestHead(preamble, length, self._began_s))
 
     def _remember(self, preamble: Preamble) -> None:
         preambles = self._service.preambles
@@ -392,7 +392,7 @@ class AppConnection(Outlet):
 
     # Turns --------------------------------------------------------------------------------------------------------
 
-    def _begin(self, request: Request) -> None:
+    def _begin(self, request: RequestHead) -> None:
         length = request.content_length
         if length is not None and length > self._limits.body_bytes:
             self._refuse(413, "body_too_large", f"The request body is over {self._limits.body_bytes} bytes.")

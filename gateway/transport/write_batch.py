@@ -16,7 +16,7 @@ def _nothing() -> None:
     """What a turn does that has nothing to do."""
 
 
-class Turn:
+class WriteBatch:
     """The end of the current turn of one loop."""
 
     __slots__ = ("_after", "_before", "_comes", "_outlets", "_soon")
@@ -69,7 +69,7 @@ class Outlet:
 
     __slots__ = ("_transport", "_turn", "_waiting")
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: WriteBatch) -> None:
         self._turn = turn
         self._transport: asyncio.Transport
         self._waiting = b""

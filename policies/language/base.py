@@ -33,7 +33,7 @@ def with_options(value: object) -> object:
     )
 
 
-class Form:
+class TextForm:
     """What a text must look like, with an example of it for those whose text does not."""
 
     def __init__(self, pattern: str, example: str) -> None:
@@ -76,9 +76,9 @@ def _several(value: object) -> object:
 Several = Annotated[tuple[T, ...], _OneOrSeveral()]
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
 Name = Annotated[
-    str, Form(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "letters, digits, `.`, `_` and `-`, as in support-triage")
+    str, TextForm(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "letters, digits, `.`, `_` and `-`, as in support-triage")
 ]
-Pointer = Annotated[str, Form(r"(/([^~/]|~[01])*)+", "a JSON pointer, as /explanation or /items/0/price")]
+Pointer = Annotated[str, TextForm(r"(/([^~/]|~[01])*)+", "a JSON pointer, as /explanation or /items/0/price")]
 """Source: RFC 6901."""
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")

@@ -7,7 +7,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from policies.language.amounts import PPM, Seconds, SharePpm
-from policies.language.base import Form, Name, Pointer, Section, Several, Text, with_options
+from policies.language.base import Name, Pointer, Section, Several, Text, TextForm, with_options
 
 SCORES = ("exact", "json_fields", "tool_calls", "judge", "python", "promptfoo")
 """Metrics that a quality gate may certify."""
@@ -84,7 +84,7 @@ class Judge(Section):
 class PythonScore(Section):
     """The user's own scorer."""
 
-    ref: Annotated[str, Form(r"[\w./-]+\.py:[A-Za-z_]\w*", "file.py:function, as evals/triage.py:score")]
+    ref: Annotated[str, TextForm(r"[\w./-]+\.py:[A-Za-z_]\w*", "file.py:function, as evals/triage.py:score")]
     """`file.py:function`, from the policy's folder on; it gets both answers and returns -1 to 1."""
     version: Text = "1"
     """Change it when the scorer changes, so that evidence starts anew."""

@@ -13,7 +13,7 @@ from typing import Final, cast
 import msgspec
 
 from policies.request.abridge import Span, abridge
-from policies.request.shapes import Fields, Name, Part, PlainTurn, Turn
+from policies.request.shapes import MessageField, Name, Part, PlainTurn, RoutingFields
 
 CHAT: Final = "/v1/chat/completions"
 COMPLETIONS: Final = "/v1/completions"
@@ -29,12 +29,12 @@ _COMMON_FIELDS: Final = 64
 _LEADING: Final = frozenset(("system", "developer"))
 
 
-_FIELDS: Final = msgspec.json.Decoder(Fields)
+_FIELDS: Final = msgspec.json.Decoder(RoutingFields)
 _TEXTS: Final = ("model", "user", "safety_identifier", "prompt_cache_key")
 _COMMON_NAMES: Final = ("stream", *_TEXTS)
-_UNCOMMON: Final = frozenset(Fields.__struct_fields__).difference((*_COMMON_NAMES, "messages", "metadata"))
+_UNCOMMON: Final = frozenset(RoutingFields.__struct_fields__).difference((*_COMMON_NAMES, "messages", "metadata"))
 """Fields that some rule asks for more of than whether they are there."""
-_TURN: Final = msgspec.json.Decoder(Turn)
+_TURN: Final = msgspec.json.Decoder(MessageField)
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _PLAIN: Final = msgspec.json.Decoder(list[PlainTurn])
 
@@ -86,7 +86,7 @@ class Body:
         self,
         raw: bytes,
         *,
-        fields: Fields | None = None,
+        fields: RoutingFields | None = None,
         common: _Common | None = None,
         left_out: Mapping[str, Span] = _NOTHING,
     ) -> None:
@@ -115,12 +115,12 @@ class Body:
         """Who is asking, by the first of the API's three fields for it that says so; empty: none does."""
 
     @property
-    def fields(self) -> Fields:
+    def fields(self) -> RoutingFields:
         """All that routing looks at; of a common body without its messages."""
         if self._fields is None:
             common = {} if self._common is None else self._common
             known = {name: common[name] for name in _COMMON_NAMES if name in common}
-            self._fields = msgspec.convert(known, Fields)
+            self._fields = msgspec.convert(known, RoutingFields)
             if (metadata := common.get("metadata")) is not None:
                 self._fields.metadata = msgspec.Raw(msgspec.json.encode(metadata))
         return self._fields
@@ -241,7 +241,7 @@ def _is_common(found: _Common, names: int) -> bool:
     return True
 
 
-def leading_turns(call: Call) -> Iterator[Turn]:
+def leading_turns(call: Call) -> Iterator[MessageField]:
     """The conversation's first turns, in order.
 
     Raises:
@@ -250,7 +250,7 @@ def leading_turns(call: Call) -> Iterator[Turn]:
     return _decoded(call.body.turns(call.path)[:_LEADING_TURNS])
 
 
-def trailing_turns(call: Call) -> Iterator[Turn]:
+def trailing_turns(call: Call) -> Iterator[MessageField]:
     """The conversation's last turns, the last one first.
 
     Raises:
@@ -259,7 +259,7 @@ def trailing_turns(call: Call) -> Iterator[Turn]:
     return _decoded(reversed(call.body.turns(call.path)))
 
 
-def _decoded(turns: Iterable[msgspec.Raw]) -> Iterator[Turn]:
+def _decoded(turns: Iterable[msgspec.Raw]) -> Iterator[MessageField]:
     try:
         yield from map(_TURN.decode, turns)
     except _DECODING as error:

@@ -10,7 +10,7 @@ import msgspec
 _NULL = msgspec.Raw(b"null")
 
 
-class Fields(msgspec.Struct, omit_defaults=True):
+class RoutingFields(msgspec.Struct, omit_defaults=True):
     """The fields of a request that routing looks at. Raw: not looked into until a question needs it."""
 
     model: str | None = None
@@ -47,7 +47,7 @@ class Fields(msgspec.Struct, omit_defaults=True):
     access_programs: msgspec.Raw = _NULL
 
 
-class Turn(msgspec.Struct):
+class MessageField(msgspec.Struct):
     """One message of a chat, or one item of a Responses input."""
 
     role: str | None = None
@@ -83,7 +83,7 @@ class Format(msgspec.Struct):
     type: str = ""
 
 
-class Tool(msgspec.Struct):
+class ToolField(msgspec.Struct):
     """A tool, or a choice among them."""
 
     type: str = ""

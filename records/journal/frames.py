@@ -39,7 +39,7 @@ LENGTHS: Final = struct.Struct("<III")
 encode_meta = msgspec.msgpack.Encoder().encode
 
 
-class Kind(IntEnum):
+class FrameKind(IntEnum):
     """What a frame holds. Values are the format: append only."""
 
     WHOLE = 1
@@ -60,7 +60,7 @@ class NotASegmentError(Exception):
     """The file does not begin as a segment does: damaged, or of another format."""
 
 
-class Seal:
+class SegmentSeal:
     """Seals and opens the payloads of one segment."""
 
     def __init__(self, key: bytes, salt: bytes) -> None:

@@ -14,15 +14,15 @@ from pathlib import Path
 import msgspec
 from cryptography.exceptions import InvalidTag
 
-from records.exchange import Exchange, Feedback, Gap, Meta, Note, Outcome
+from records.exchange import Exchange, FeedbackFrame, Gap, Meta, Note, Outcome
 from records.journal.frames import (
     FRAME_HEADER_BYTES,
     FRAME_MAGIC,
     LENGTHS,
     SEGMENT_HEADER_BYTES,
-    Kind,
+    FrameKind,
     NotASegmentError,
-    Seal,
+    SegmentSeal,
     read_frame_header,
     read_segment_header,
 )
@@ -37,7 +37,7 @@ _LAST = re.compile(rb"(?:^|[\r\n])(?:data: ?\[DONE\][\r\n]|event: ?response\.(?:
 class Frame:
     """One frame, opened."""
 
-    kind: Kind
+    kind: FrameKind
     payload: bytes
     start: int
     """Its first byte in the segment."""
@@ -55,7 +55,7 @@ class SegmentReader:
     """Where the next frame begins; 0: at the segment's first frame."""
     damaged: int = 0
     """Frames or stretches that could not be read and were passed over."""
-    _seal: Seal | None = field(default=None, repr=False)
+    _seal: SegmentSeal | None = field(default=None, repr=False)
 
     def frames(self) -> Iterator[Frame]:
         """The whole frames there are now; a later call goes on behind them.
@@ -69,7 +69,7 @@ class SegmentReader:
                 except NotASegmentError:
                     self._skip_all(file.seek(0, os.SEEK_END))
                     return
-                self._seal = Seal(self.key, salt)
+                self._seal = SegmentSeal(self.key, salt)
             self.offset = max(self.offset, SEGMENT_HEADER_BYTES)
             yield from self._from(file.fileno(), self._seal)
 
@@ -79,7 +79,7 @@ class SegmentReader:
             self.damaged += self.offset == 0
             self.offset = size
 
-    def _from(self, fd: int, seal: Seal) -> Iterator[Frame]:
+    def _from(self, fd: int, seal: SegmentSeal) -> Iterator[Frame]:
         while True:
             header = os.pread(fd, FRAME_HEADER_BYTES, self.offset)
             if len(header) < FRAME_HEADER_BYTES:
@@ -96,7 +96,7 @@ class SegmentReader:
                 return
             self.offset = end
             try:
-                yield Frame(Kind(kind), seal.open(header, index, sealed), start, end)
+                yield Frame(FrameKind(kind), seal.open(header, index, sealed), start, end)
             except (InvalidTag, ValueError):
                 self.damaged += 1
 
@@ -117,9 +117,13 @@ class SegmentReader:
             at += len(block) - FRAME_HEADER_BYTES + 1
 
 
-Found = Exchange | Feedback | Gap | Note
+Found = Exchange | FeedbackFrame | Gap | Note
 
-_ALONE: dict[Kind, type[Feedback | Gap | Note]] = {Kind.FEEDBACK: Feedback, Kind.GAP: Gap, Kind.NOTE: Note}
+_ALONE: dict[FrameKind, type[FeedbackFrame | Gap | Note]] = {
+    FrameKind.FEEDBACK: FeedbackFrame,
+    FrameKind.GAP: Gap,
+    FrameKind.NOTE: Note,
+}
 """Frames that say all there is to say."""
 
 
@@ -140,15 +144,15 @@ class Assembler:
         """
         if frame.kind in _ALONE:
             return (msgspec.msgpack.decode(frame.payload, type=_ALONE[frame.kind]),)
-        if frame.kind is Kind.WHOLE:
+        if frame.kind is FrameKind.WHOLE:
             return list(_exchanges(frame.payload))
-        if frame.kind is Kind.PART:
+        if frame.kind is FrameKind.PART:
             begun = self.opened.get(_uuid_text(frame.payload[:16]))
             if begun is not None:
                 begun.parts.append(frame.payload[16:])
             return ()
         exchange = next(_exchanges(frame.payload))
-        if frame.kind is Kind.OPEN:
+        if frame.kind is FrameKind.OPEN:
             self._open(exchange, frame.start)
             return ()
         return (self._close(exchange),)

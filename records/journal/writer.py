@@ -13,14 +13,14 @@ from typing import Final
 
 import msgspec
 
-from records.exchange import Feedback, Gap, Meta, Note
+from records.exchange import FeedbackFrame, Gap, Meta, Note
 from records.journal.frames import (
     LENGTHS,
     MAX_PAYLOAD_BYTES,
     SALT_BYTES,
     SEGMENT_HEADER_BYTES,
-    Kind,
-    Seal,
+    FrameKind,
+    SegmentSeal,
     encode_meta,
     segment_header,
     segment_path,
@@ -71,7 +71,7 @@ class JournalWriter:
         self._number = 0
         self._size = 0
         self._index = 0
-        self._seal: Seal
+        self._seal: SegmentSeal
         self._retry_at = 0.0
         self._wholes: list[bytes] = []
         """Finished exchanges that gather for one frame, four pieces each."""
@@ -126,7 +126,7 @@ class JournalWriter:
             return True
         wholes, self._wholes, self._wholes_bytes = self._wholes, [], 0
         bodiless, self._bodiless = self._bodiless, 0
-        kept = self._append(Kind.WHOLE, b"".join(wholes))
+        kept = self._append(FrameKind.WHOLE, b"".join(wholes))
         if not kept:
             self._lose(exchanges=len(wholes) // 4)
         elif bodiless:
@@ -136,7 +136,7 @@ class JournalWriter:
 
     def open(self, meta: Meta, request_body: bytes, response_body: bytes) -> bool:
         """Keep an exchange under way, with what its answer is so far."""
-        kept = self._exchange(Kind.OPEN, meta, request_body, response_body)
+        kept = self._exchange(FrameKind.OPEN, meta, request_body, response_body)
         if not kept:
             self._unopened.add(_id_bytes(meta))
         return kept
@@ -145,7 +145,7 @@ class JournalWriter:
         """Keep more of the answer of an open exchange."""
         if id_bytes in self._unopened:
             return False
-        kept = self.bodies and self._append(Kind.PART, id_bytes + response_body)
+        kept = self.bodies and self._append(FrameKind.PART, id_bytes + response_body)
         if not kept:
             self._holed.add(id_bytes)
         return kept
@@ -158,29 +158,29 @@ class JournalWriter:
             return False
         holed = id_bytes in self._holed
         self._holed.discard(id_bytes)
-        return self._exchange(Kind.CLOSE, meta, b"", response_body, holed=holed)
+        return self._exchange(FrameKind.CLOSE, meta, b"", response_body, holed=holed)
 
-    def feedback(self, feedback: Feedback) -> bool:
+    def feedback(self, feedback: FeedbackFrame) -> bool:
         """Keep what was said of an earlier answer."""
-        kept = self._append(Kind.FEEDBACK, encode_meta(feedback))
+        kept = self._append(FrameKind.FEEDBACK, encode_meta(feedback))
         self.losses.feedback += not kept
         return kept
 
     def note(self, note: Note) -> bool:
         """Keep a row of the control plane's."""
-        kept = self._append(Kind.NOTE, encode_meta(note))
+        kept = self._append(FrameKind.NOTE, encode_meta(note))
         self.losses.notes += not kept
         return kept
 
     def _exchange(
-        self, kind: Kind, meta: Meta, request_body: bytes, response_body: bytes, *, holed: bool = False
+        self, kind: FrameKind, meta: Meta, request_body: bytes, response_body: bytes, *, holed: bool = False
     ) -> bool:
         left_out = not self.bodies and bool(request_body or response_body)
         if left_out:
             request_body = response_body = b""
         head = encode_meta(meta)
         kept = self._append(kind, b"".join(_pieces(head, request_body, response_body)))
-        if not kept and kind is Kind.CLOSE:
+        if not kept and kind is FrameKind.CLOSE:
             self._delay(b"".join(_pieces(head, b"", b"")))
         elif not kept:
             self._lose(exchanges=1)
@@ -204,7 +204,7 @@ class JournalWriter:
         self._gap_exchanges += exchanges
         self._gap_bodies += bodies
 
-    def _append(self, kind: Kind, payload: bytes) -> bool:
+    def _append(self, kind: FrameKind, payload: bytes) -> bool:
         if not self.frames:
             self._gap_reason = "over_budget"
             return False
@@ -222,7 +222,7 @@ class JournalWriter:
             self._fail(error)
             return False
         self._retry_at = 0.0
-        if kind is not Kind.WHOLE:
+        if kind is not FrameKind.WHOLE:
             self.sync_soon()
         return True
 
@@ -235,13 +235,13 @@ class JournalWriter:
         if self._gap_exchanges or self._gap_bodies:
             reason = self._gap_reason or "io_error"
             gap = {"at": self._now(), "reason": reason, "exchanges": self._gap_exchanges, "bodies": self._gap_bodies}
-            self._write(Kind.GAP, encode_meta(msgspec.convert(gap, Gap)))
+            self._write(FrameKind.GAP, encode_meta(msgspec.convert(gap, Gap)))
             self._gap_exchanges = self._gap_bodies = 0
         while self._late:
-            self._write(Kind.CLOSE, self._late[0])
+            self._write(FrameKind.CLOSE, self._late[0])
             self._late.popleft()
 
-    def _write(self, kind: Kind, payload: bytes) -> None:
+    def _write(self, kind: FrameKind, payload: bytes) -> None:
         """Write one frame, or nothing.
 
         Raises:
@@ -287,7 +287,7 @@ class JournalWriter:
             os.unlink(path)
             raise
         self._fd, self._size, self._index = fd, SEGMENT_HEADER_BYTES, 0
-        self._seal, self._created_at = Seal(self._key, salt), created_at
+        self._seal, self._created_at = SegmentSeal(self._key, salt), created_at
 
     def _take_directory(self) -> None:
         """Make the directory ours: a reader sees by the lock that we live."""

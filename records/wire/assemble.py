@@ -11,8 +11,8 @@ from typing import Any, Literal, cast
 import msgspec
 
 from records.wire import problem, sse, usage
-from records.wire.event import Event
-from records.wire.problem import Problem
+from records.wire.event import StreamEvent
+from records.wire.problem import ErrorObject
 from records.wire.usage import Usage
 
 Surface = Literal["chat", "completions", "responses", "embeddings", "other"]
@@ -44,7 +44,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     system_fingerprint: str = ""
     usage: Usage | None = None
-    problem: Problem | None = None
+    problem: ErrorObject | None = None
     """The error it is, or ended with."""
     events: int = 0
     """Of a stream: events with data."""
@@ -125,10 +125,10 @@ def _join(value: object) -> str:
 _encode = msgspec.json.Encoder(enc_hook=_join).encode
 
 
-def _chunks(events: list[Event], *, legacy: bool) -> Answer:
+def _chunks(events: list[StreamEvent], *, legacy: bool) -> Answer:
     answer: Fields = {}
     choices: dict[int, Fields] = {}
-    error: Problem | None = None
+    error: ErrorObject | None = None
     readable = True
     said: Fields | None = None
     for event in events:
@@ -212,10 +212,10 @@ def _is_another(whole: Fields, part: Fields) -> bool:
 # Responses --------------------------------------------------------------------------------------------------------
 
 
-def _responses_stream(events: list[Event]) -> Answer:
+def _responses_stream(events: list[StreamEvent]) -> Answer:
     response: Fields = {}
     items: dict[int, Fields] = {}
-    error: Problem | None = None
+    error: ErrorObject | None = None
     for event in events:
         found = _decode(event.data)
         if found is None:
@@ -275,7 +275,7 @@ def _grow(fields: Fields, name: str, more: str) -> None:
         fields[name] = _Pieces(_text(before) + more)
 
 
-def _response(fields: Fields, body: bytes, error: Problem | None) -> Answer:
+def _response(fields: Fields, body: bytes, error: ErrorObject | None) -> Answer:
     status = _text(fields.get("status"))
     details = fields.get("incomplete_details")
     why = _text(cast(Fields, details).get("reason")) if isinstance(details, dict) else ""

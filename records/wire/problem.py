@@ -8,7 +8,7 @@ from typing import Any, cast
 import msgspec
 
 
-class Problem(msgspec.Struct, frozen=True):
+class ErrorObject(msgspec.Struct, frozen=True):
     """What an error object says. Text is the upstream's: never for logs or labels."""
 
     message: str
@@ -18,7 +18,7 @@ class Problem(msgspec.Struct, frozen=True):
     param: str = ""
 
 
-def read(body: bytes) -> Problem | None:
+def read(body: bytes) -> ErrorObject | None:
     """The error in a body or in an event's data; None: it holds none."""
     try:
         found: Any = msgspec.json.decode(body)
@@ -29,21 +29,21 @@ def read(body: bytes) -> Problem | None:
     return read_object(cast(dict[str, Any], found)) if isinstance(found, dict) else None
 
 
-def read_object(found: dict[str, Any]) -> Problem | None:
+def read_object(found: dict[str, Any]) -> ErrorObject | None:
     """The error in a decoded body or event; None: it holds none."""
     error = found.get("error")
     if isinstance(error, str) and error:
-        return Problem(error, _text(found.get("type")), _text(found.get("code")))
+        return ErrorObject(error, _text(found.get("type")), _text(found.get("code")))
     if isinstance(error, dict):
         return _problem(cast(dict[str, Any], error))
     if found.get("type") == "error" or found.get("object") == "error":  # Responses events; vLLM before 0.10
         return _problem(found)
     if "detail" in found and len(found) == 1:  # FastAPI
-        return Problem(_text(found["detail"]))
+        return ErrorObject(_text(found["detail"]))
     return None
 
 
-def build(problem: Problem) -> bytes:
+def build(problem: ErrorObject) -> bytes:
     """The error object, as OpenAI's API writes it: words or null, never numbers."""
     error = {
         "message": problem.message,
@@ -54,9 +54,9 @@ def build(problem: Problem) -> bytes:
     return msgspec.json.encode({"error": error})
 
 
-def _problem(error: dict[str, Any]) -> Problem:
+def _problem(error: dict[str, Any]) -> ErrorObject:
     kind = error.get("type") or error.get("status")
-    return Problem(
+    return ErrorObject(
         _text(error.get("message")),
         "" if kind == "error" else _text(kind),
         _text(error.get("code")),

@@ -10,7 +10,7 @@ Source: WHATWG HTML, 9.2.6 "Interpreting an event stream"; `id` and `retry` mean
 
 from typing import Final
 
-from records.wire.event import Event
+from records.wire.event import StreamEvent
 
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
@@ -34,7 +34,7 @@ class Decoder:
         self._skip_line_feed = False
         self._started = False
 
-    def feed(self, data: bytes) -> list[Event]:
+    def feed(self, data: bytes) -> list[StreamEvent]:
         """The events that `data` completes."""
         if self._skip_line_feed and data:
             # The CR before this was taken as a line's end; the LF of a CRLF cut in two belongs to it.
@@ -46,7 +46,7 @@ class Decoder:
         if self.overflowed:
             return []
         *lines, rest = data.split(b"\n")
-        events: list[Event] = []
+        events: list[StreamEvent] = []
         if lines:
             if self._pieces:
                 lines[0] = self._ended_line(lines[0])
@@ -59,9 +59,9 @@ class Decoder:
             self._overflow()
         return events
 
-    def finish(self) -> list[Event]:
+    def finish(self) -> list[StreamEvent]:
         """The last event, if the stream ended without the blank line that ends it."""
-        events: list[Event] = []
+        events: list[StreamEvent] = []
         if self._pieces:
             self._take(self._ended_line(b""), events)
         self._take(b"", events)
@@ -75,7 +75,7 @@ class Decoder:
         self._pieces.clear()
         return line
 
-    def _take(self, line: bytes, events: list[Event]) -> None:
+    def _take(self, line: bytes, events: list[StreamEvent]) -> None:
         if not self._started:
             self._started = True
             line = line.removeprefix(_BOM)
@@ -83,7 +83,9 @@ class Decoder:
             self._add(line[6:] if line[5:6] == b" " else line[5:])
         elif not line:
             if self._data and not self.overflowed:
-                events.append(Event(self._name, self._data[0] if len(self._data) == 1 else b"\n".join(self._data)))
+                events.append(
+                    StreamEvent(self._name, self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
+                )
             self._data.clear()
             self._name = ""
             self._held = 0

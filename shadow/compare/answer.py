@@ -15,7 +15,7 @@ from records.wire.assemble import surface_of
 from records.wire.problem import read_object
 from shadow.compare import language
 from shadow.compare import request as asked
-from shadow.compare.pair import Answer, Fields, Pair, ToolCall
+from shadow.compare.pair import Fields, ModelAnswer, Pair, ToolCall
 
 Reason = Literal["", "not_json", "error", "no_choice", "unfinished"]
 """Why there is no whole answer: no JSON object; an error; nothing in it; a choice without a finish reason."""
@@ -28,30 +28,30 @@ _LEAK = re.compile(r"</?think(?:ing)?>|<\|[\w-]{2,32}\|>|\[/?INST\]|</?tool_call
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class AnswerReading:
     """What became of reading an answer."""
 
-    answer: Answer | None
+    answer: ModelAnswer | None
     reason: Reason = ""
     """Why there is none."""
 
 
-def read(path: str, body: bytes) -> Reading:
+def read(path: str, body: bytes) -> AnswerReading:
     """The answer that `body`, an unstreamed JSON answer, gives to a request to `path`. Never raises."""
     try:
         found: Any = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
-        return Reading(None, "not_json")
+        return AnswerReading(None, "not_json")
     if not isinstance(found, dict):
-        return Reading(None, "not_json")
+        return AnswerReading(None, "not_json")
     fields = cast("dict[str, Any]", found)
     surface = surface_of(path)
     if read_object(fields) is not None:
-        return Reading(None, "error")
+        return AnswerReading(None, "error")
     return _response(fields) if surface == "responses" else _first_choice(fields)
 
 
-def said(answer: Answer) -> str:
+def said(answer: ModelAnswer) -> str:
     """All of an answer in one text, calls included: what the guards count."""
     calls = [f"{call.name}({call.arguments})" for call in answer.calls]
     return "\n".join(part for part in (answer.text or answer.refusal, *calls) if part)
@@ -64,17 +64,17 @@ def look(pair: Pair) -> tuple[Output, Output]:
     return baseline, _look(pair.candidate, pair, beside=pair.baseline, seen=("language",) if strayed else ())
 
 
-def is_truncated(answer: Answer, *, beside: Answer) -> bool:
+def is_truncated(answer: ModelAnswer, *, beside: ModelAnswer) -> bool:
     """Whether it was cut where the other was not."""
     return answer.finish == "length" != beside.finish
 
 
-def is_silent(answer: Answer) -> bool:
+def is_silent(answer: ModelAnswer) -> bool:
     """Whether it says nothing at all."""
     return not (answer.calls or answer.text.strip() or answer.refusal)
 
 
-def _look(answer: Answer, pair: Pair, *, beside: Answer, seen: tuple[str, ...] = ()) -> Output:
+def _look(answer: ModelAnswer, pair: Pair, *, beside: ModelAnswer, seen: tuple[str, ...] = ()) -> Output:
     wrong = (
         ("refusal", bool(answer.refusal)),
         ("truncated", is_truncated(answer, beside=beside)),
@@ -99,22 +99,22 @@ def _echoes(text: str, pair: Pair) -> bool:
 # Chat completions and completions ---------------------------------------------------------------------------------
 
 
-def _first_choice(fields: Fields) -> Reading:
+def _first_choice(fields: Fields) -> AnswerReading:
     choice = next(iter(asked.objects(fields.get("choices"))), None)
     if choice is None:
-        return Reading(None, "no_choice")
+        return AnswerReading(None, "no_choice")
     finish = asked.text(choice.get("finish_reason"))
     if not finish:
-        return Reading(None, "unfinished")
+        return AnswerReading(None, "unfinished")
     message = asked.mapping(choice.get("message"))
     if not message:
-        return Reading(Answer(asked.text(choice.get("text")), finish=finish, fields=fields))
+        return AnswerReading(ModelAnswer(asked.text(choice.get("text")), finish=finish, fields=fields))
     calls = [_call(call) for call in asked.objects(message.get("tool_calls"))]
     legacy = asked.mapping(message.get("function_call"))
     if legacy:
         calls.append(_function(legacy))
     text = asked.content_text(message.get("content"))
-    return Reading(Answer(text, tuple(calls), finish, asked.text(message.get("refusal")), fields))
+    return AnswerReading(ModelAnswer(text, tuple(calls), finish, asked.text(message.get("refusal")), fields))
 
 
 def _call(call: Fields) -> ToolCall:
@@ -131,18 +131,18 @@ def _function(function: Fields) -> ToolCall:
 # Responses --------------------------------------------------------------------------------------------------------
 
 
-def _response(fields: Fields) -> Reading:
+def _response(fields: Fields) -> AnswerReading:
     status = asked.text(fields.get("status"))
     if status in ("failed", "cancelled"):
-        return Reading(None, "error")
+        return AnswerReading(None, "error")
     if status not in ("completed", "incomplete"):
-        return Reading(None, "unfinished")
+        return AnswerReading(None, "unfinished")
     items = asked.objects(fields.get("output"))
     parts = [part for item in items if item.get("type") == "message" for part in asked.objects(item.get("content"))]
     calls = [_item_call(item) for item in items if item.get("type") in ("function_call", "custom_tool_call")]
     why = asked.text(asked.mapping(fields.get("incomplete_details")).get("reason"))
     finish = {"max_output_tokens": "length", "": "tool_calls" if calls else "stop"}.get(why, why)
-    return Reading(Answer(_joined(parts, "text"), tuple(calls), finish, _joined(parts, "refusal"), fields))
+    return AnswerReading(ModelAnswer(_joined(parts, "text"), tuple(calls), finish, _joined(parts, "refusal"), fields))
 
 
 def _joined(parts: list[Fields], name: str) -> str:

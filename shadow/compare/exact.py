@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from shadow.compare.pair import Answer, Comparator, Pair, Score
+from shadow.compare.pair import Comparator, ModelAnswer, Pair, Score
 
 MAX_CHARS = 1_000_000
 """Longer texts are compared as they are."""
@@ -30,7 +30,7 @@ def make(options: Mapping[str, object]) -> Comparator:
     return compare
 
 
-def same(one: Answer, other: Answer, *, normalize: bool) -> bool:
+def same(one: ModelAnswer, other: ModelAnswer, *, normalize: bool) -> bool:
     """Whether two answers say the same in words and call the same, letter by letter."""
     texts = (one.text or one.refusal, other.text or other.refusal)
     return one.calls == other.calls and (texts[0] == texts[1] or (normalize and normal(texts[0]) == normal(texts[1])))

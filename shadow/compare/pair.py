@@ -18,7 +18,7 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelAnswer:
     """What a model said, of its first choice."""
 
     text: str
@@ -31,7 +31,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AppRequest:
     """What both models were asked: the app's own request."""
 
     path: str
@@ -43,9 +43,9 @@ class Asked:
 class Pair:
     """Two good answers to one request. A failed call never becomes a pair."""
 
-    asked: Asked
-    baseline: Answer
-    candidate: Answer
+    asked: AppRequest
+    baseline: ModelAnswer
+    candidate: ModelAnswer
     id: str = ""
     """Of the exchange: lots are drawn by it."""
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import msgspec
 
-from shadow.compare.pair import Answer, Pair, Score
+from shadow.compare.pair import ModelAnswer, Pair, Score
 
 MAX_REPLY_BYTES = 64 * 1024
 
@@ -25,7 +25,7 @@ def question(pair: Pair, number: int) -> bytes:
     return json.dumps(told, separators=(",", ":")).encode() + b"\n"
 
 
-def told_of(answer: Answer) -> dict[str, Any]:
+def told_of(answer: ModelAnswer) -> dict[str, Any]:
     """An answer, as a scorer gets it."""
     return {
         "text": answer.text,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from shadow.compare.pair import Asked, Fields, ToolCall
+from shadow.compare.pair import AppRequest, Fields, ToolCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class AnswerForm:
     """What the text of the answer must be."""
 
     is_json: bool
@@ -32,7 +32,7 @@ class Form:
     """JSON Schema it was told to keep to."""
 
 
-def tools(request: Asked) -> dict[str, Tool]:
+def tools(request: AppRequest) -> dict[str, Tool]:
     """The functions a request offers, by name: of chat completions, of Responses, and in the old form."""
     found: dict[str, Tool] = {}
     for tool in (*objects(request.fields.get("tools")), *objects(request.fields.get("functions"))):
@@ -49,17 +49,17 @@ def has_unknown_tool(calls: Iterable[ToolCall], offered: dict[str, Tool]) -> boo
     return any(call.name not in offered for call in calls)
 
 
-def form(request: Asked) -> Form:
+def form(request: AppRequest) -> AnswerForm:
     """The form that a request asks its answer to have."""
     fields = request.fields
     stated = mapping(fields.get("response_format")) or mapping(mapping(fields.get("text")).get("format"))
     inner = mapping(stated.get("json_schema")) or stated
     schema = inner.get("schema")
     wanted = cast(Fields, schema) if stated.get("type") == "json_schema" and isinstance(schema, dict) else None
-    return Form(stated.get("type") in ("json_schema", "json_object"), wanted)
+    return AnswerForm(stated.get("type") in ("json_schema", "json_object"), wanted)
 
 
-def prompts(request: Asked) -> Iterator[str]:
+def prompts(request: AppRequest) -> Iterator[str]:
     """The texts that an answer must not repeat: what leads the conversation, and its last turn of the user."""
     fields = request.fields
     for whole in (fields.get("instructions"), fields.get("prompt"), fields.get("input")):

@@ -7,7 +7,7 @@ import msgspec
 
 from shadow.compare import json_schema, json_text
 from shadow.compare import request as asked
-from shadow.compare.pair import Answer, Comparator, Fields, Pair, Score
+from shadow.compare.pair import Comparator, Fields, ModelAnswer, Pair, Score
 
 _MOST_BYTES = 1024 * 1024
 
@@ -49,7 +49,7 @@ def _read(name: str, files: Callable[[str], bytes]) -> Fields:
     return found
 
 
-def _is_valid(answer: Answer, schema: Fields | None, *, is_json: bool) -> bool | None:
+def _is_valid(answer: ModelAnswer, schema: Fields | None, *, is_json: bool) -> bool | None:
     """Of an answer that calls a tool, no text is asked. Fences are forgiven where JSON was not asked of the engine."""
     if answer.calls and not answer.text.strip():
         return None

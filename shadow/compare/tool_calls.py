@@ -13,7 +13,7 @@ from typing import Any, cast
 from shadow.compare import json_schema, json_text
 from shadow.compare import request as asked
 from shadow.compare.json_text import NO_JSON, Pointers, below, is_named
-from shadow.compare.pair import Answer, Comparator, Fields, Pair, Score, ToolCall
+from shadow.compare.pair import Comparator, Fields, ModelAnswer, Pair, Score, ToolCall
 from shadow.compare.request import Tool
 
 _NUMBER = re.compile(r"[-+]?\d{1,30}(?:\.\d{1,30})?")
@@ -45,7 +45,7 @@ def make(options: Mapping[str, object]) -> Comparator:
     return compare
 
 
-def _is_valid(answer: Answer, tools: Mapping[str, Tool]) -> bool | None:
+def _is_valid(answer: ModelAnswer, tools: Mapping[str, Tool]) -> bool | None:
     """Whether every call is of a tool that was offered, with arguments that satisfy its schema; None: no call."""
     if not answer.calls:
         return None

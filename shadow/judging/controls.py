@@ -27,7 +27,7 @@ from enum import StrEnum
 from typing import Any, TypeVar, cast
 
 from policies.assignment import bucket
-from shadow.compare.pair import Answer, Asked, Pair
+from shadow.compare.pair import AppRequest, ModelAnswer, Pair
 
 _T = TypeVar("_T")
 
@@ -52,7 +52,7 @@ _WORD = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\\s\u3040-\u30ff
 _ALIKE = 0.8
 
 
-class Kind(StrEnum):
+class ControlKind(StrEnum):
     """What a control's bad answer is made of."""
 
     NOTHING = "nothing"
@@ -86,10 +86,10 @@ ORDERS = (
 class Control:
     """One question whose verdict is known: `good` must win."""
 
-    kind: Kind
-    asked: Asked
-    good: Answer
-    bad: Answer
+    kind: ControlKind
+    asked: AppRequest
+    good: ModelAnswer
+    bad: ModelAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,32 +184,39 @@ def _moved(pair: Pair, others: Sequence[Pair], dice: _Dice) -> Control | None:
     for _ in range(_TRIES if others else 0):
         there = dice.pick(others)
         if _is_strange(pair, there):
-            return Control(Kind.STRANGER, there.asked, there.baseline, pair.candidate)
+            return Control(ControlKind.STRANGER, there.asked, there.baseline, pair.candidate)
     return None
 
 
 def _made_up(at: Pair, dice: _Dice) -> Control:
     garbage = _shuffled(at.baseline.text, dice.digest)
-    kinds = [Kind.NOTHING, Kind.KEY, Kind.KEY, Kind.ORDER, Kind.ORDER, Kind.ORDER]
+    kinds = [
+        ControlKind.NOTHING,
+        ControlKind.KEY,
+        ControlKind.KEY,
+        ControlKind.ORDER,
+        ControlKind.ORDER,
+        ControlKind.ORDER,
+    ]
     if garbage:
-        kinds += [Kind.GARBLED, Kind.PADDED, Kind.PADDED]
+        kinds += [ControlKind.GARBLED, ControlKind.PADDED, ControlKind.PADDED]
     kind = dice.pick(kinds)
     match kind:
-        case Kind.NOTHING:
+        case ControlKind.NOTHING:
             text = ""
-        case Kind.KEY:
+        case ControlKind.KEY:
             text = dice.pick(KEYS)
-        case Kind.ORDER:
+        case ControlKind.ORDER:
             order = dice.pick(ORDERS)
             text = dice.pick((f"{garbage}\n\n{order}", f"{order}\n\n{garbage}")).strip()
-        case Kind.PADDED:
+        case ControlKind.PADDED:
             text = "\n\n".join(_shuffled(at.baseline.text, dice.digest[turn:]) for turn in range(dice.pick((2, 3, 4))))
         case _:
             text = garbage
-    return Control(kind, at.asked, at.baseline, Answer(text, finish="stop"))
+    return Control(kind, at.asked, at.baseline, ModelAnswer(text, finish="stop"))
 
 
-def _is_real(answer: Answer) -> bool:
+def _is_real(answer: ModelAnswer) -> bool:
     """Whether anybody would prefer it to nonsense."""
     whole = answer.finish in ("stop", "") and not answer.refusal
     return whole and bool(answer.calls or answer.text.strip()) and len(answer.text) <= _MAX_CHARS
@@ -228,7 +235,7 @@ def _is_strange(pair: Pair, there: Pair) -> bool:
     return all(_likeness(good, _words(found)) < _ALIKE for found in (said, _said(pair.baseline)))
 
 
-def _shown(asked: Asked) -> str:
+def _shown(asked: AppRequest) -> str:
     """What was said last, as far as it is text."""
     fields = asked.fields
     turns = fields.get("messages") or fields.get("input") or fields.get("prompt") or ""
@@ -237,7 +244,7 @@ def _shown(asked: Asked) -> str:
     return found if isinstance(found, str) else json.dumps(found)
 
 
-def _said(answer: Answer) -> str:
+def _said(answer: ModelAnswer) -> str:
     return " ".join((answer.text, *(f"{call.name} {call.arguments}" for call in answer.calls))).strip()
 
 

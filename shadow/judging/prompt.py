@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from shadow.compare.pair import Answer, Asked
+from shadow.compare.pair import AppRequest, ModelAnswer
 
 PATH = "/v1/chat/completions"
 MAX_RUBRIC_CHARS = 16_384
@@ -92,7 +92,7 @@ def tags(key: bytes, contest: str, order: int) -> Tags:
     return Tags(f"k{digest[:12]}", f"k{digest[12:24]}", f"data-{digest[24:]}")
 
 
-def body(style: Style, asked: Asked, answers: tuple[Answer, Answer], secret: Tags) -> bytes:
+def body(style: Style, asked: AppRequest, answers: tuple[ModelAnswer, ModelAnswer], secret: Tags) -> bytes:
     """The request to the judge; empty if it would be too long, or nested too deep, to be asked whole."""
     try:
         data = _data(asked, answers, secret)
@@ -115,7 +115,7 @@ def body(style: Style, asked: Asked, answers: tuple[Answer, Answer], secret: Tag
     return encoded if len(encoded) <= MAX_BYTES else b""
 
 
-def _data(asked: Asked, answers: tuple[Answer, Answer], secret: Tags) -> str:
+def _data(asked: AppRequest, answers: tuple[ModelAnswer, ModelAnswer], secret: Tags) -> str:
     shown = {name: asked.fields[name] for name in _SHOWN if name in asked.fields}
     named = [_answer(secret.first, answers[0]), _answer(secret.second, answers[1])]
     return _quoted({"request": _light(shown), "answers": named})
@@ -135,7 +135,7 @@ def _schema(secret: Tags) -> Mapping[str, Any]:
     }
 
 
-def _answer(tag: str, answer: Answer) -> Mapping[str, Any]:
+def _answer(tag: str, answer: ModelAnswer) -> Mapping[str, Any]:
     """What the app would see of an answer; not who gave it, nor what it thought before."""
     said: dict[str, Any] = {"tag": tag, "text": answer.text}
     if answer.refusal:

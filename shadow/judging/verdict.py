@@ -8,7 +8,7 @@ import msgspec
 from shadow.judging.prompt import TIE, Tags
 
 
-class Said(StrEnum):
+class JudgeVerdict(StrEnum):
     """One question's verdict."""
 
     FIRST = "first"
@@ -37,19 +37,19 @@ _COMPLETION = msgspec.json.Decoder(_Completion)
 _VERDICT = re.compile(r'\s*\{\s*"better"\s*:\s*"(\w+)"\s*\}\s*', re.ASCII)
 
 
-def read(body: bytes, tags: Tags) -> Said:
+def read(body: bytes, tags: Tags) -> JudgeVerdict:
     """What the judge's chat completion says about the question that `tags` belong to."""
     try:
         choices = _COMPLETION.decode(body).choices
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return Said.NOTHING
+        return JudgeVerdict.NOTHING
     if len(choices) != 1 or choices[0].finish_reason not in ("stop", None):
-        return Said.NOTHING
+        return JudgeVerdict.NOTHING
     message = choices[0].message
     if message.refusal or message.tool_calls:
-        return Said.NOTHING
+        return JudgeVerdict.NOTHING
     found = _VERDICT.fullmatch(message.content or "")
     if found is None:
-        return Said.NOTHING
-    meant = {tags.first: Said.FIRST, tags.second: Said.SECOND, TIE: Said.TIE}
-    return meant.get(found[1], Said.NOTHING)
+        return JudgeVerdict.NOTHING
+    meant = {tags.first: JudgeVerdict.FIRST, tags.second: JudgeVerdict.SECOND, TIE: JudgeVerdict.TIE}
+    return meant.get(found[1], JudgeVerdict.NOTHING)

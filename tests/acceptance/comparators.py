@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Any
 
 from shadow.compare import answer, tool_calls
-from shadow.compare.pair import Answer, Asked, Pair, ToolCall
+from shadow.compare.pair import AppRequest, ModelAnswer, Pair, ToolCall
 from tests.acceptance.real_verdicts import ANSWERS, DATA, TOOL_CALLS, Row, rows
 
 CHAT = "/v1/chat/completions"
@@ -36,27 +36,27 @@ def schema(of: Any) -> Any:
     return [schema(each) for each in of] if isinstance(of, list) else of
 
 
-def request(row: Row) -> Asked:
+def request(row: Row) -> AppRequest:
     """The request of a row, with names as OpenAI allows them."""
     tools = [
         {"type": "function", "function": {"name": _name(each["name"]), "parameters": schema(each["parameters"])}}
         for each in row["functions"]
     ]
-    return Asked(CHAT, {"messages": row["question"][0], "tools": tools})
+    return AppRequest(CHAT, {"messages": row["question"][0], "tools": tools})
 
 
-def calls(result: Any) -> Answer | None:
+def calls(result: Any) -> ModelAnswer | None:
     """What a model called, as an engine's parser would read it; None: it would not."""
     readers: tuple[Callable[[str], list[ToolCall]], ...] = (_json_calls, _hermes_calls, _python_calls)
     if isinstance(result, list):
-        return Answer("", tuple(ToolCall(_name(name), text) for each in result for name, text in each.items()))
+        return ModelAnswer("", tuple(ToolCall(_name(name), text) for each in result for name, text in each.items()))
     for read in readers:
         try:
             found = read(result)
         except (ValueError, SyntaxError, KeyError, TypeError, AttributeError):
             continue
         if found:
-            return Answer("", tuple(found))
+            return ModelAnswer("", tuple(found))
     return None
 
 
@@ -118,7 +118,7 @@ def flag_shares(baseline: str) -> dict[str, tuple[dict[str, float], float, float
     told: dict[str, tuple[dict[str, float], float, float]] = {}
     for name in found[0]["answers"]:
         outputs = [
-            answer.look(Pair(_asks(row), Answer(row["answers"][baseline]), Answer(row["answers"][name])))[1]
+            answer.look(Pair(_asks(row), ModelAnswer(row["answers"][baseline]), ModelAnswer(row["answers"][name])))[1]
             for row in found
         ]
         flags = sorted({flag for output in outputs for flag in output.flags})
@@ -129,8 +129,8 @@ def flag_shares(baseline: str) -> dict[str, tuple[dict[str, float], float, float
     return told
 
 
-def _asks(row: Row) -> Asked:
-    return Asked(CHAT, {"messages": [{"role": "user", "content": row["instruction"]}]})
+def _asks(row: Row) -> AppRequest:
+    return AppRequest(CHAT, {"messages": [{"role": "user", "content": row["instruction"]}]})
 
 
 def main() -> int:

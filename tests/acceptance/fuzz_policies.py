@@ -20,7 +20,7 @@ from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.policy_folder import Compiled, PolicyFolder
 from policies import describe as meaning
 from policies import routing
-from policies.compile import Known, Surroundings, decision_rules
+from policies.compile import KnownUpstream, Surroundings, decision_rules
 from policies.plan import Traffic, plan, text
 
 Pick = Callable[[int], int]
@@ -28,7 +28,7 @@ Pick = Callable[[int], int]
 
 EXAMPLES = Path(__file__).parents[2] / "policies" / "examples"
 SURROUNDINGS = Surroundings(
-    {name: Known(has_background_key=True, is_priced=True) for name in ("openai", "vllm", "claude")}
+    {name: KnownUpstream(has_background_key=True, is_priced=True) for name in ("openai", "vllm", "claude")}
 )
 NAME = "fuzzed.yaml"
 SPLINTERS = (

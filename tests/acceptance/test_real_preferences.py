@@ -10,17 +10,17 @@ from gateway import clock
 from gateway.config.policy_file import read_file
 from gateway.control.shadow.model import Background
 from gateway.transport.client import Client
-from policies.compile import Known, Surroundings, decision_rules
+from policies.compile import KnownUpstream, Surroundings, decision_rules
 from policies.events import PairEvent
 from policies.routing import Upstream
 from policies.rules import Rules
 from policies.simulate import Simulation, simulate
 from policies.terms import Outcome
 from shadow.compare import answer
-from shadow.compare.pair import Answer, Asked, Pair
-from shadow.judge import Bench, Judge
+from shadow.compare.pair import AppRequest, ModelAnswer, Pair
+from shadow.judge import Bench, JudgeScorer
 from shadow.judging.prompt import Style
-from shadow.ports import Ask, Model
+from shadow.ports import Model, ModelCall
 from shadow.score_pair import Comparing
 from tests.fakes.alpaca import BASELINE, DATA, JUDGE, Alpaca, rows
 from tests.fakes.judges import Purse
@@ -36,28 +36,30 @@ POLICY = Path(__file__).parent / "verdicts" / "answers.yaml"
 
 def rules() -> Rules:
     policy = read_file(POLICY).policy
-    return decision_rules(policy, Surroundings({"frontier": Known(has_background_key=True), "engine": Known()}))
+    return decision_rules(
+        policy, Surroundings({"frontier": KnownUpstream(has_background_key=True), "engine": KnownUpstream()})
+    )
 
 
-async def said(model: Model, name: str, instruction: str) -> Answer:
+async def said(model: Model, name: str, instruction: str) -> ModelAnswer:
     body = json.dumps({"model": name, "messages": [{"role": "user", "content": instruction}]}).encode()
-    heard = await model.ask(Ask("engine", CHAT, body, 10.0))
+    heard = await model.ask(ModelCall("engine", CHAT, body, 10.0))
     found = answer.read(CHAT, heard.body).answer
     assert found
     return found
 
 
-async def events(candidate: str, most: int) -> tuple[list[PairEvent], Judge]:
+async def events(candidate: str, most: int) -> tuple[list[PairEvent], JudgeScorer]:
     """Both asked, compared and judged."""
     found: list[PairEvent] = []
     async with Alpaca(rows()) as upstream, asyncio.TaskGroup() as tasks:
         client = Client(now=clock.monotonic, tasks=tasks)
         model = Background(client, clock.monotonic)
         assert model.adopt([Upstream("engine", upstream.base_url), Upstream("third", upstream.base_url)], {}) == []
-        judge = Judge(model, Bench("third", Style(JUDGE), 1_000_000, b"secret"), Purse(), lambda _: 0.0)
+        judge = JudgeScorer(model, Bench("third", Style(JUDGE), 1_000_000, b"secret"), Purse(), lambda _: 0.0)
         comparing = Comparing([{"judge": {}}], "judge", files=lambda _: b"", scorers={"judge": judge})
         for number, row in enumerate(upstream.recorded[:most]):
-            ask = Asked(CHAT, {"messages": [{"role": "user", "content": row["instruction"]}]})
+            ask = AppRequest(CHAT, {"messages": [{"role": "user", "content": row["instruction"]}]})
             baseline, ours = [await said(model, name, row["instruction"]) for name in (BASELINE, candidate)]
             compared = await comparing.compare(Pair(ask, baseline, ours, f"exchange-{number}"))
             unit = f"unit-{number}"

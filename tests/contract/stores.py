@@ -11,7 +11,7 @@ from gateway.control.state.port import LEASE_S, SharedState
 from gateway.control.state.redis import RedisState
 from gateway.control.state.redis_base import key
 from gateway.control.state.redis_link import Link
-from gateway.control.state.seal import Seal
+from gateway.control.state.seal import RecordSeal
 from gateway.control.state.sqlite import SqliteState
 from gateway.control.state.witness import Newest
 from tests.fakes.redis_server import RedisServer
@@ -90,7 +90,7 @@ class RedisStore:
     def open_as(self, node: str, holder: str, seal_key: bytes = KEY) -> RedisState:
         """A process of `node`'s: it remembers what the node saw before."""
         link = Link(server(self.server.url), None, None, clock.monotonic)
-        self.opened.append(RedisState(link, Seal(seal_key), Newest(self.folder / f"{node}.db"), holder=holder))
+        self.opened.append(RedisState(link, RecordSeal(seal_key), Newest(self.folder / f"{node}.db"), holder=holder))
         return self.opened[-1]
 
     def lapse(self, now: float) -> float:

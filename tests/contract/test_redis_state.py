@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from gateway import clock
-from gateway.config.state_url import Server, server
-from gateway.control.state.port import Decided, Event, Node, Order, Snapshot, StateDownError, Stored
+from gateway.config.state_url import StateServer, server
+from gateway.control.state.port import Decided, Node, QueuedEvent, QueuedOrder, Snapshot, StateDownError, Stored
 from gateway.control.state.redis import RedisState
 from gateway.control.state.redis_base import key
 from gateway.control.state.redis_link import TRIES, Command, Link, Reply
@@ -73,7 +73,7 @@ def test_a_flush_moves_no_weight(store: RedisStore, raw: redis.Redis) -> None:
     assert two.rollouts() == seen == stranger.rollouts()
     assert two.snapshot("triage") == evidence == stranger.snapshot("triage")
     assert (two.counts().restored, stranger.counts().restored) == (2, 0)
-    two.offer([Event("n1", 7, "triage", b"{}"), Event("n1", 8, "triage", b"{}")])
+    two.offer([QueuedEvent("n1", 7, "triage", b"{}"), QueuedEvent("n1", 8, "triage", b"{}")])
     assert [event.number for event in two.offered("triage", {}, 10)] == [8]  # the snapshot's positions are back, too
 
 
@@ -195,10 +195,10 @@ def test_nodes_that_are_gone_take_up_no_room(store: RedisStore, raw: redis.Redis
     assert [node.name for node in state.nodes(NOW)] == ["n1"]
     assert raw.hkeys(key("nodes")) == [b"n1"]
     epoch = climb(state, 0)
-    state.offer([Event(node, 1, "triage", b"{}") for node in ("a", "b", "c")])
+    state.offer([QueuedEvent(node, 1, "triage", b"{}") for node in ("a", "b", "c")])
     assert state.keep_snapshot("triage", Snapshot(b"{}", {"a": 1, "b": 1, "c": 1}, 3), epoch=epoch)
     state.forget_offered("triage", {"a": 1, "b": 1, "c": 1})
-    state.offer([Event("n1", number, "triage", b"{}") for number in range(1, 5)])
+    state.offer([QueuedEvent("n1", number, "triage", b"{}") for number in range(1, 5)])
     assert len(state.offered("triage", {}, 4)) == 4
 
 
@@ -206,9 +206,9 @@ def test_nothing_of_other_writers_is_taken(store: RedisStore, raw: redis.Redis) 
     """Garbage, records of another key and records moved elsewhere: none is believed, each is counted."""
     state, foreign = store.open(), store.open_as("n3", "foreign", seal_key=bytes(32))
     climb(state, 10_000)
-    state.offer([Event("n1", 1, "triage", b"{}")])
-    state.order(Order("o1", "triage", "promote", "ada", "", NOW))
-    foreign.order(Order("o2", "triage", "promote", "mallory", "", NOW))
+    state.offer([QueuedEvent("n1", 1, "triage", b"{}")])
+    state.order(QueuedOrder("o1", "triage", "promote", "ada", "", NOW))
+    foreign.order(QueuedOrder("o2", "triage", "promote", "mallory", "", NOW))
     foreign.heard(Node("n3", NOW))
     foreign.add_decision(Decided("d", NOW, "triage", "advance", "PROMOTE", "", b"{}"))
     foreign.keep_look(Decided("d", NOW, "triage", "advance", "PROMOTE", "", b"{}"))
@@ -254,7 +254,7 @@ def test_keys_of_a_wrong_type_are_no_state(store: RedisStore, raw: redis.Redis) 
     with pytest.raises(StateDownError, match="WRONGTYPE"):
         state.rollouts()
     with pytest.raises(StateDownError, match="WRONGTYPE"):
-        state.offer([Event("n1", 1, "triage", b"{}")])
+        state.offer([QueuedEvent("n1", 1, "triage", b"{}")])
     raw.flushall()
     assert state.rollouts() == {}
 
@@ -291,15 +291,15 @@ def test_a_user_without_scripts_is_enough(store: RedisStore, raw: redis.Redis, r
         "ACL", "SETUSER", "crossfade", "on", ">planted-password", "~crossfade:*", "+@all", "-@scripting", "-@admin",
         "-@dangerous",
     )  # fmt: skip
-    place = Server(socket=str(running_server.socket), username="crossfade")
+    place = StateServer(socket=str(running_server.socket), username="crossfade")
     state = store.open()
     state._link = Link(place, "planted-password", None, clock.monotonic)
     epoch = climb(state, 10_000)
     assert state.keep_snapshot("triage", Snapshot(b"{}", {"n1": 1}, 1), epoch=epoch)
-    state.offer([Event("n1", 2, "triage", b"{}")])
+    state.offer([QueuedEvent("n1", 2, "triage", b"{}")])
     state.forget_offered("triage", {"n1": 2})
     state.add_decision(Decided("d", NOW, "triage", "advance", "PROMOTE", "", b"{}"))
-    state.order(Order("o1", "triage", "promote", "ada", "", NOW))
+    state.order(QueuedOrder("o1", "triage", "promote", "ada", "", NOW))
     assert (len(state.orders()), len(state.decisions(None, 10)), len(state.offered("triage", {}, 9))) == (1, 1, 1)
     state.close()
     state._link = Link(place, "wrong-password", None, clock.monotonic)
@@ -316,9 +316,9 @@ def test_a_server_is_trusted_by_its_certificate(running_server: RedisServer, tmp
     theirs.mkdir()
     authority, other = Authority(ours), Authority(theirs)
     with behind(running_server, tls=authority.server("127.0.0.1")) as proxy:
-        place = Server("127.0.0.1", proxy.port, tls=True)
+        place = StateServer("127.0.0.1", proxy.port, tls=True)
 
-        def ask(host: Server, ca_file: Path | None) -> list[Reply]:
+        def ask(host: StateServer, ca_file: Path | None) -> list[Reply]:
             link = Link(host, None, None if ca_file is None else str(ca_file), clock.monotonic)
             try:
                 with link.call():
@@ -347,7 +347,7 @@ def test_a_name_that_cannot_be_looked_up_holds_nobody_up(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     passing = itertools.count(0, 10)  # no call is refused because the one before was
-    link = Link(Server("nowhere.example"), None, None, lambda: float(next(passing)))
+    link = Link(StateServer("nowhere.example"), None, None, lambda: float(next(passing)))
     for expected in ("no connection within", "no connection yet", "no connection yet"):
         with pytest.raises(StateDownError, match=expected), link.call():
             link.ask(("PING",))

@@ -14,10 +14,10 @@ from gateway.control.state.port import (
     NODES_S,
     Answered,
     Decided,
-    Event,
     KillWord,
     Node,
-    Order,
+    QueuedEvent,
+    QueuedOrder,
     RouteFullError,
     SharedState,
     Snapshot,
@@ -66,16 +66,16 @@ def kept_at(state: SharedState, weight_ppm: int) -> tuple[int, int]:
     return 1, epoch
 
 
-def event(number: int, *, node: str = "n1", route: str = "triage", body: bytes = b"{}") -> Event:
-    return Event(node, number, route, body)
+def event(number: int, *, node: str = "n1", route: str = "triage", body: bytes = b"{}") -> QueuedEvent:
+    return QueuedEvent(node, number, route, body)
 
 
 def numbers(state: SharedState, after: dict[str, int] | None = None, route: str = "triage") -> list[tuple[str, int]]:
     return [(each.node, each.number) for each in state.offered(route, after or {}, 1000)]
 
 
-def order(name: str = "o1", at: float = NOW) -> Order:
-    return Order(name, "triage", "promote", "ada", "looks good", at)
+def order(name: str = "o1", at: float = NOW) -> QueuedOrder:
+    return QueuedOrder(name, "triage", "promote", "ada", "looks good", at)
 
 
 def decided(name: str, route: str = "triage", at: float = NOW) -> Decided:

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from gateway.rewrite.answer import StreamAdapter, adapt_whole
-from gateway.rewrite.problem import Failure, classify
-from gateway.rewrite.shapes import Asked
+from gateway.rewrite.problem import CandidateFailure, classify
+from gateway.rewrite.shapes import AnswerShape
 from policies.routing import Variant
 from records.wire.sse import Decoder
 from tests.fakes.openai_answers import Speaker
@@ -128,7 +128,7 @@ def test_a_tool_call(server: Server, choice: Any, finish: str, stream: bool):  #
     """An id, the name once, arguments that are the schema's; and adapted it is OpenAI's whoever made it."""
     asked = {"tools": [TOOL], "tool_choice": choice, "max_tokens": 500, "temperature": 1, "seed": 1}
     body = server.chat(**asked, stream=stream).content
-    shape = Asked("chat", "gpt-4o", stream=stream, named_tool=choice == FORCED, tools=True)
+    shape = AnswerShape("chat", "gpt-4o", stream=stream, named_tool=choice == FORCED, tools=True)
     adapter = StreamAdapter(shape, Variant("vllm"))
     adapted = adapter.feed(body) + adapter.end() if stream else adapt_whole(body, shape, Variant("vllm"))
     assert isinstance(adapted, bytes)
@@ -188,17 +188,17 @@ def test_problems(server: Server):
     problem = missing.json()["error"]
     assert isinstance(problem["message"], str)
     assert isinstance(problem["code"], int) == server.vllm
-    assert classify(404, missing.content) == Failure("failure", "not_found")
+    assert classify(404, missing.content) == CandidateFailure("failure", "not_found")
     junk = server.http.post("chat/completions", content=b"{", headers={"content-type": "application/json"})
     assert junk.status_code == 400
     assert "error" in junk.json()
-    assert classify(400, junk.content) == Failure("capability", "invalid_request")
+    assert classify(400, junk.content) == CandidateFailure("capability", "invalid_request")
 
 
 @pytest.mark.parametrize("include_usage", [False, True])
 def test_the_answer_adapter_makes_them_alike(server: Server, include_usage: bool):  # noqa: FBT001 -- a pytest parameter
     """Whoever answered, the app is shown the same fields in the same places."""
-    asked = Asked("chat", "gpt-4o", stream=True, include_usage=include_usage)
+    asked = AnswerShape("chat", "gpt-4o", stream=True, include_usage=include_usage)
     adapter = StreamAdapter(asked, Variant("vllm"))
     body = server.chat(stream=True, stream_options={"include_usage": True}).content
     *chunks, done = events(adapter.feed(body) + adapter.end())
@@ -212,6 +212,6 @@ def test_the_answer_adapter_makes_them_alike(server: Server, include_usage: bool
             assert choice.keys() == {"index", "delta", "logprobs", "finish_reason"}
             assert choice["delta"].keys() <= {"role", "content", "refusal"}
     assert adapter.usage is not None
-    whole = adapt_whole(server.chat().content, Asked("chat", "gpt-4o"), Variant("vllm"))
+    whole = adapt_whole(server.chat().content, AnswerShape("chat", "gpt-4o"), Variant("vllm"))
     assert isinstance(whole, bytes)
     assert json.loads(whole)["choices"][0]["message"].keys() <= {"role", "content", "refusal", "annotations"}

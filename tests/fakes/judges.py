@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shadow.ports import Ask, Heard
+from shadow.ports import ModelCall, ModelReply
 
 OURS = re.compile(r"<(data-\w+)>\n(.*)\n</\1>\nWhich", re.DOTALL)
 NAIVE = re.compile(
@@ -91,12 +91,12 @@ class StubJudge:
     asked: list[bytes] = field(default_factory=list[bytes])
     keep: bool = False
 
-    async def ask(self, ask: Ask) -> Heard:
+    async def ask(self, ask: ModelCall) -> ModelReply:
         """One verdict."""
         if self.keep:
             self.asked.append(ask.body)
         seen = read(ask.body)
-        return Heard(200, completion(seen.verdicts[self._prefer(seen)]))
+        return ModelReply(200, completion(seen.verdicts[self._prefer(seen)]))
 
     def _prefer(self, seen: Seen) -> int:
         first, second = (self._worth(seen.question, answer) for answer in seen.answers)
@@ -129,14 +129,14 @@ def _share(*parts: str) -> float:
 class ScriptedJudge:
     """Answers in order, then over and over the last: a status and a body, or what a function makes of the prompt."""
 
-    script: Sequence[Heard | Callable[[Seen], str]]
+    script: Sequence[ModelReply | Callable[[Seen], str]]
     asked: list[bytes] = field(default_factory=list[bytes])
 
-    async def ask(self, ask: Ask) -> Heard:
+    async def ask(self, ask: ModelCall) -> ModelReply:
         """The next of the script."""
         step = self.script[min(len(self.asked), len(self.script) - 1)]
         self.asked.append(ask.body)
-        return step if isinstance(step, Heard) else Heard(200, completion(step(read(ask.body))))
+        return step if isinstance(step, ModelReply) else ModelReply(200, completion(step(read(ask.body))))
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """The loop under faults: a controller that dies, one that slept, and two of them. Time is an argument: nothing waits.
 
-The workers' part is the worker's own (`gateway.proxy.table_watch.Watch`), over the very files the controller writes.
+The workers follow the table with their own `gateway.proxy.table_watch.TableWatch`, over the controller's files.
 """
 
 import os
@@ -11,9 +11,9 @@ from typing import Literal
 from gateway import clock
 from gateway.control.controller.process import Controller
 from gateway.control.leader.persistence import read_rollout
-from gateway.control.state.port import Order, Stored
+from gateway.control.state.port import QueuedOrder, Stored
 from gateway.control.state.sqlite import SqliteState
-from gateway.proxy.table_watch import Watch
+from gateway.proxy.table_watch import TableWatch
 from tests.faults.dice import dice as dice_of
 from tests.integration.loop_room import POLICY, Room
 
@@ -39,7 +39,7 @@ VERBS: tuple[Word, ...] = ("promote", "promote", "hold", "resume", "resume", "ro
 
 
 def ordered(room: Room, state: SqliteState, number: int, verb: Word) -> None:
-    state.order(Order(f"o{number}", "triage", verb, "ada", "test", room.now))
+    state.order(QueuedOrder(f"o{number}", "triage", verb, "ada", "test", room.now))
 
 
 def dead_man(kills: int, directory: Path) -> Report:
@@ -48,7 +48,7 @@ def dead_man(kills: int, directory: Path) -> Report:
     room = Room(directory)
     room.policy(SLOW)
     state = SqliteState(directory / "state.db")
-    watch = Watch(directory / "routing.json", directory / "KILL", {})
+    watch = TableWatch(directory / "routing.json", directory / "KILL", {})
     controller, longest_s, back_s = room.controller(), 0.0, 0.0
     controller.tick(room.now)
     ordered(room, state, 0, "promote")

@@ -16,13 +16,13 @@ from pathlib import Path
 import redis
 
 from gateway import clock
-from gateway.config.state_url import Server
+from gateway.config.state_url import StateServer
 from gateway.control.controller.outage import Outage
-from gateway.control.state.port import Event, Node, SharedState, Snapshot, StateDownError, Stored
+from gateway.control.state.port import Node, QueuedEvent, SharedState, Snapshot, StateDownError, Stored
 from gateway.control.state.redis import RedisState
 from gateway.control.state.redis_base import key
 from gateway.control.state.redis_link import CALL_S, Link
-from gateway.control.state.seal import Seal
+from gateway.control.state.seal import RecordSeal
 from gateway.control.state.witness import Newest
 from gateway.log import Log
 from tests.contract.stores import KEY
@@ -132,7 +132,7 @@ class Caller:
         calls: list[Callable[[], object]] = [
             lambda: self.state.heard(Node("n1", now)),
             self._look,
-            lambda: self.state.offer([Event("n1", self.number, "triage", b"x" * 2000)]),
+            lambda: self.state.offer([QueuedEvent("n1", self.number, "triage", b"x" * 2000)]),
             lambda: self.state.offered("triage", {}, 10),
             self.state.orders,
             self.state.killed,
@@ -317,8 +317,8 @@ FAULTS = (
 
 
 def _client(proxy: Proxy, folder: Path, node: str) -> RedisState:
-    link = Link(Server("127.0.0.1", proxy.port), None, None, clock.monotonic)
-    return RedisState(link, Seal(KEY), Newest(folder / f"{node}.db"), holder=node)
+    link = Link(StateServer("127.0.0.1", proxy.port), None, None, clock.monotonic)
+    return RedisState(link, RecordSeal(KEY), Newest(folder / f"{node}.db"), holder=node)
 
 
 @contextlib.contextmanager
@@ -386,8 +386,8 @@ def _recovered(name: str, caller: Caller, outage: Outage, lasts_s: float, *, may
 def _down_at_boot(server: RedisServer, folder: Path, kind: str, lasts_s: float) -> FaultFound:
     """The server comes up only after the controller."""
     server.stop()
-    link = Link(Server(socket=str(server.socket)), None, None, clock.monotonic)
-    state = RedisState(link, Seal(KEY), Newest(folder / f"{kind}-boot.db"), holder="boot")
+    link = Link(StateServer(socket=str(server.socket)), None, None, clock.monotonic)
+    state = RedisState(link, RecordSeal(KEY), Newest(folder / f"{kind}-boot.db"), holder="boot")
     caller = Caller(state)
     outage = Outage(Log("controller", stream=caller.lines))
     began = clock.monotonic()

@@ -27,7 +27,7 @@ from gateway import clock
 from gateway.proxy import boot
 from gateway.proxy.counters import Live
 from policies.routing import Lease, Route, Table, Upstream, encode
-from records.exchange import Exchange, Feedback, Gap
+from records.exchange import Exchange, FeedbackFrame, Gap
 from records.journal.frames import segment_path
 from records.journal.reader import Assembler, Found, SegmentReader, is_alive, segments, workers
 
@@ -50,7 +50,7 @@ class Journal:
     """All that stands in the journals of a gateway's workers, dead ones included."""
 
     exchanges: list[Exchange]
-    feedback: list[Feedback]
+    feedback: list[FeedbackFrame]
     gaps: list[Gap]
     under_way: list[Exchange]
     """Begun and not ended, of workers that live."""
@@ -77,7 +77,7 @@ def _keep(journal: Journal, found: Found) -> None:
     match found:
         case Exchange():
             journal.exchanges.append(found)
-        case Feedback():
+        case FeedbackFrame():
             journal.feedback.append(found)
         case Gap():
             journal.gaps.append(found)

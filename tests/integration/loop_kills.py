@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 
 from gateway.control.events.outbox import Outbox
-from gateway.control.events.reader import Reading
+from gateway.control.events.reader import EventReader
 from gateway.control.leader import evidence_files
-from gateway.control.leader.announce import Teller
+from gateway.control.leader.announce import Announcer
 from gateway.control.leader.leader import Leader
 from gateway.control.publish.publisher import Publisher
 from gateway.control.state.sqlite import SqliteState
 from tests.integration.loop_room import Room
 
 SEAMS: tuple[tuple[Any, str], ...] = (
-    (Reading, "begin"), (Reading, "_say"), (Outbox, "commit"), (Outbox, "push"), (Outbox, "will_serve"),
+    (EventReader, "begin"), (EventReader, "_say"), (Outbox, "commit"), (Outbox, "push"), (Outbox, "will_serve"),
     (SqliteState, "offer"), (SqliteState, "lead"), (SqliteState, "store"), (SqliteState, "keep_snapshot"),
     (SqliteState, "forget_offered"), (SqliteState, "add_decision"), (SqliteState, "keep_look"),
-    (SqliteState, "answer"), (Teller, "observed"), (Teller, "tell"), (Leader, "_observe"), (Publisher, "publish"),
+    (SqliteState, "answer"), (Announcer, "observed"), (Announcer, "tell"), (Leader, "_observe"), (Publisher, "publish"),
     (evidence_files, "write"),
 )  # fmt: skip
 """Every step that leaves something behind."""

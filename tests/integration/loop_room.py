@@ -18,7 +18,7 @@ from gateway.control.controller.boot import ControllerBoot
 from gateway.control.controller.process import Controller, Parts
 from gateway.control.events.join import Lot
 from gateway.control.events.outbox import SCHEMA
-from gateway.control.leader.announce import Teller
+from gateway.control.leader.announce import Announcer
 from gateway.control.leader.webhooks import Notifier
 from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.table import base_table
@@ -28,7 +28,7 @@ from gateway.log import Log
 from gateway.node.database import connect
 from gateway.node.state_location import StatePlace
 from policies.assignment import bucket
-from policies.compile import Known, Surroundings
+from policies.compile import KnownUpstream, Surroundings
 from policies.routing import Table, decode
 from records.comparison import Asked, Comparison
 from records.exchange import Meta, Note
@@ -58,7 +58,9 @@ rollback: {cooldown: 30s}
 
 
 def surroundings() -> Surroundings:
-    return Surroundings({"openai": Known(has_background_key=True), "vllm": Known(has_background_key=True)})
+    return Surroundings(
+        {"openai": KnownUpstream(has_background_key=True), "vllm": KnownUpstream(has_background_key=True)}
+    )
 
 
 @dataclass(slots=True)
@@ -127,7 +129,7 @@ class Room:
         self.stack.callback(shared.close)
         notes = JournalWriter(self.root / "journal" / f"controller-{next(self.numbers)}", KEY, now=lambda: self.now)
         self.stack.callback(notes.close)
-        teller = Teller("test", notes, self.root / "evidence", Notifier(log), log)
+        teller = Announcer("test", notes, self.root / "evidence", Notifier(log), log)
         compiler = PolicyReader(boot.surroundings, boot.policies).compile
         made = Controller(boot, compiler, log, Parts(state, shared, teller))
         made.begin(self.now)

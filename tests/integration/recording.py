@@ -12,7 +12,7 @@ from gateway import clock
 from gateway.control.recorder.boot import RecorderBoot
 from gateway.control.recorder.process import Recorder
 from gateway.log import Log
-from records.exchange import Exchange, Feedback
+from records.exchange import Exchange, FeedbackFrame
 from records.journal.writer import JournalWriter
 from tests.fakes.exchanges import chat_stream, exchange, head
 
@@ -80,7 +80,7 @@ class Worker:
         return made.meta.id
 
     def feedback(self, exchange_id: str, body: bytes = b'{"score":1}') -> None:
-        assert self.writer.feedback(Feedback(exchange_id, clock.wall(), "k", body))
+        assert self.writer.feedback(FeedbackFrame(exchange_id, clock.wall(), "k", body))
 
     def die(self) -> None:
         """What a SIGKILL leaves: the frames, and a lock that nobody holds."""

@@ -18,7 +18,7 @@ import msgspec
 from gateway import clock
 from gateway.control.shadow.boot import ShadowBoot, encode
 from gateway.control.shadow.process import POLL_S, work
-from gateway.control.shadow.runner import Clock
+from gateway.control.shadow.runner import RunnerClock
 from gateway.log import Log
 from gateway.process import READY
 from policies import routing
@@ -107,7 +107,7 @@ class Stage:
         return ShadowBoot(**(usual | fields))
 
     @asynccontextmanager
-    async def shadow(self, times: Clock | None = None, **fields: Any) -> AsyncIterator[asyncio.Event]:
+    async def shadow(self, times: RunnerClock | None = None, **fields: Any) -> AsyncIterator[asyncio.Event]:
         """A shadow in this loop; what it gives stops it."""
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:

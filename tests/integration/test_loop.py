@@ -10,7 +10,7 @@ from gateway.control.events.join import PATIENCE_S
 from gateway.control.journals.follower import Journals
 from gateway.control.leader.evidence_files import EvidenceFile
 from gateway.control.leader.persistence import read_rollout
-from gateway.control.state.port import Order, StateDownError
+from gateway.control.state.port import QueuedOrder, StateDownError
 from gateway.control.state.sqlite import SqliteState
 from policies import explain
 from policies.rollout import Rollout
@@ -40,7 +40,7 @@ def rollout(room: Room) -> Rollout:
 def order(room: Room, verb: str, number: int = 1) -> None:
     state = SqliteState(room.root / "state.db")
     state.order(msgspec.convert({"id": f"o{number}", "route": "triage", "verb": verb, "by": "ada", "reason": "I say so",
-                                 "at": room.now}, Order))  # fmt: skip
+                                 "at": room.now}, QueuedOrder))  # fmt: skip
     state.close()
 
 
@@ -200,7 +200,7 @@ def test_an_order_for_nobody_is_refused(room: Room) -> None:
     """An order for a route that no policy has is answered, not kept."""
     controller = room.controller()
     state = SqliteState(room.root / "state.db")
-    state.order(Order("x", "nowhere", "hold", "ada", "?", room.now))
+    state.order(QueuedOrder("x", "nowhere", "hold", "ada", "?", room.now))
     controller.tick(room.now)
     controller.tick(room.now + 1.0)
     answer = state.answered("x")

@@ -13,14 +13,16 @@ import pytest
 from records.dataset.build import Wanted, build
 from records.parquet import EXCHANGES
 from records.pricing import PriceBook
-from records.record_maker import Maker, RoutePrices
+from records.record_maker import RecordMaker, RoutePrices
 from records.redact import Redactor
 from records.store import Store
 from tests.fakes.exchanges import chat_answer, chat_request, exchange, head
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 MODEL = "gpt-4o-2024-05-13-FC"
-MAKER = Maker(b"p" * 32, Redactor(), PriceBook({"openai": "https://api.openai.com/v1"}), {"": RoutePrices("openai")})
+MAKER = RecordMaker(
+    b"p" * 32, Redactor(), PriceBook({"openai": "https://api.openai.com/v1"}), {"": RoutePrices("openai")}
+)
 
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="real data is not at hand: ../shared/data")
 

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from gateway.cli.main import main
-from gateway.control.leader.announce import Teller
-from gateway.control.leader.persistence import unfold
-from gateway.control.state.port import Order
+from gateway.control.leader.announce import Announcer
+from gateway.control.leader.persistence import unpack
+from gateway.control.state.port import QueuedOrder
 from gateway.control.state.sqlite import SqliteState
 from policies.evidence import Evidence
 from tests.integration.loop_kills import Seam, survive
@@ -40,7 +40,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
                 room.policy(edited)
             tick()
 
-    with pytest.MonkeyPatch.context() as patch, Seam((Teller, "observed"), behind=True, crossing=60).cut(patch):
+    with pytest.MonkeyPatch.context() as patch, Seam((Announcer, "observed"), behind=True, crossing=60).cut(patch):
         assert survive(room, script) == 1
     controller = room.controller()
     for _ in range(4):  # until all conversations are over
@@ -54,7 +54,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
 
 def promote(room: Room) -> None:
     state = SqliteState(room.root / "state.db")
-    state.order(Order("o1", "triage", "promote", "ada", "a test", room.now))
+    state.order(QueuedOrder("o1", "triage", "promote", "ada", "a test", room.now))
     state.close()
 
 
@@ -75,7 +75,7 @@ def kept(room: Room) -> Evidence:
     found = state.snapshot("triage")
     state.close()
     assert found is not None
-    read = unfold(found)
+    read = unpack(found)
     assert read is not None
     return read.evidence
 

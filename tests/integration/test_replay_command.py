@@ -13,7 +13,7 @@ from gateway.cli.main import main
 from records.exchange import Exchange
 from records.parquet import EXCHANGES
 from records.pricing import PriceBook
-from records.record_maker import Maker
+from records.record_maker import RecordMaker
 from records.redact import Redactor
 from records.store import Store
 from tests.fakes.alpaca import BASELINE, Alpaca, Row
@@ -59,7 +59,7 @@ def recorded(number: int, row: Row, **meta: Any) -> Exchange:
 
 
 def record(root: Path, exchanges: Sequence[Exchange]) -> None:
-    maker = Maker(b"p" * 32, Redactor(), PriceBook({}), {})
+    maker = RecordMaker(b"p" * 32, Redactor(), PriceBook({}), {})
     store = Store(root / "records")
     store.publish(store.stage(EXCHANGES, [maker.record(each) for each in exchanges], "1"))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shadow.compare.pair import Score
-from shadow.scorer import Limits, OwnScorer, own
+from shadow.scorer import OwnScorer, ScorerLimits, own
 from tests.unit.shadow.pairs import pair
 
 PAIR = pair("one", "three", {"messages": [{"role": "user", "content": "count"}]})
@@ -23,7 +23,7 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
 
     def build(code: str, ref: str = "mine.py:score", **limits: Any) -> OwnScorer:
         (tmp_path / "mine.py").write_text(code)
-        made.append(OwnScorer(tmp_path, {"ref": ref}, Limits(**limits)))
+        made.append(OwnScorer(tmp_path, {"ref": ref}, ScorerLimits(**limits)))
         return made[-1]
 
     yield build
@@ -226,7 +226,7 @@ async def test_promptfoo_assertions_are_scored_in_the_process(tmp_path: Path) ->
     (tmp_path / "check.py").write_text("def get_assert(output, context): return context['prompt'] == 'count'")
     scorer = own("promptfoo", {"file": "checks.yaml"}, tmp_path, print)
     assert (await scorer.score(PAIR)).q == pytest.approx(1 / 3)
-    slow = OwnScorer(tmp_path, scorer.what, Limits(call_s=2.0))
+    slow = OwnScorer(tmp_path, scorer.what, ScorerLimits(call_s=2.0))
     assert reason(await slow.score(pair("a", "a" * 64 + "b"))) == "timeout"
     await scorer.aclose()
     await slow.aclose()

@@ -11,7 +11,7 @@ import pytest
 
 from gateway import clock
 from gateway.control.journals.cursors import needed_from
-from gateway.control.shadow.runner import Clock
+from gateway.control.shadow.runner import RunnerClock
 from policies.routing import Variant
 from tests.fakes.exchanges import chat_answer, chat_request, chat_stream, head
 from tests.fakes.faults import NONE, Fault
@@ -217,7 +217,7 @@ async def test_a_candidate_that_hangs_sheds(tmp_path: Path):
         stage = Stage(tmp_path, upstream.base_url, kind="openai")
         worker = stage.worker()
         stage.plan(route(queue=3, max_in_flight=2))
-        async with stage.shadow(Clock(monotonic, clock.wall)):
+        async with stage.shadow(RunnerClock(monotonic, clock.wall)):
             await stage.until((tmp_path / "readers" / "shadow.json").exists)
             await stage.look()
             times[0] = 3600.0

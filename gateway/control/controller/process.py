@@ -28,8 +28,8 @@ from gateway.control.controller.boot import ControllerBoot, decode
 from gateway.control.controller.outage import Outage
 from gateway.control.controller.status import ControllerStatus, PolicyStatus
 from gateway.control.events.outbox import SCHEMA, Outbox
-from gateway.control.events.reader import OWN, Reading
-from gateway.control.leader.announce import Teller
+from gateway.control.events.reader import OWN, EventReader
+from gateway.control.leader.announce import Announcer
 from gateway.control.leader.leader import Leader
 from gateway.control.leader.persistence import read_rollout
 from gateway.control.leader.webhooks import Notifier
@@ -70,7 +70,7 @@ class Parts:
 
     state: sqlite3.Connection
     shared: SharedState
-    teller: Teller
+    teller: Announcer
 
 
 @dataclass(slots=True)
@@ -83,7 +83,7 @@ class Controller:
     parts: Parts
     publisher: Publisher = field(init=False)
     folder: PolicyFolder = field(init=False)
-    reading: Reading = field(init=False)
+    reading: EventReader = field(init=False)
     leader: Leader = field(init=False)
     weighed: dict[str, Weighed] = field(default_factory=dict[str, Weighed], init=False)
     _keys: tuple[Key, ...] = field(default=(), init=False)
@@ -111,7 +111,7 @@ class Controller:
         self.folder = PolicyFolder(Path(self.boot.policies), self.compile)
         data = DataDir(Path(self.boot.data))
         outbox = Outbox(self.parts.state)
-        self.reading = Reading(outbox, data.journal, bytes.fromhex(self.boot.journal_key), data.readers)
+        self.reading = EventReader(outbox, data.journal, bytes.fromhex(self.boot.journal_key), data.readers)
         self._outage = Outage(self.log)
         self.leader = Leader("", self.parts.shared, self.parts.teller, self.log)
 
@@ -345,7 +345,7 @@ def opened(boot: ControllerBoot, log: Log, stack: ExitStack) -> Controller:
         data.journal / f"{OWN}{secrets.token_hex(4)}", bytes.fromhex(boot.journal_key), now=clock.wall
     )
     stack.callback(journal.close)
-    teller = Teller(version_of("crossfade"), journal, data.root / "evidence", notifier, log)
+    teller = Announcer(version_of("crossfade"), journal, data.root / "evidence", notifier, log)
     compiler = PolicyReader(boot.surroundings, boot.policies).compile
     return Controller(boot, compiler, log, Parts(state, shared, teller))
 

@@ -56,7 +56,7 @@ class Waiting(msgspec.Struct, frozen=True):
     found: dict[Asked, Comparison] = {}
 
 
-class Told(msgspec.Struct, frozen=True):
+class NodeEvent(msgspec.Struct, frozen=True):
     """What a node tells the leader of one route: an event, a mark, or both. The event's body in the shared state."""
 
     watermark: float | None
@@ -71,7 +71,7 @@ Ready = tuple[EvidenceKey, PairEvent]
 
 
 @dataclass(slots=True)
-class Intake:
+class Join:
     """Joins exchanges and comparisons. Whoever keeps it takes `take_changes` with the journals' progress."""
 
     served: Mapping[int, Mapping[str, Served]]

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from gateway.control.events.join import Served, Told, Waiting
+from gateway.control.events.join import NodeEvent, Served, Waiting
 from gateway.control.journals.tail import Progress
-from gateway.control.state.port import Event, RouteFullError, SharedState
+from gateway.control.state.port import QueuedEvent, RouteFullError, SharedState
 from gateway.node.database import writing
 
 MAX_WAITING = 200_000
@@ -99,7 +99,7 @@ class Outbox:
         self,
         progress: dict[str, Progress],
         changes: tuple[dict[str, Waiting], Sequence[str]],
-        told: Sequence[tuple[str, Told]],
+        told: Sequence[tuple[str, NodeEvent]],
     ) -> None:
         """Keep how far the journals are read, what waits since, and what is to be told, by route.
 
@@ -138,7 +138,7 @@ class Outbox:
             if not rows:
                 break
             try:
-                shared.offer([Event(self.node, number, route, body) for number, route, body in rows])
+                shared.offer([QueuedEvent(self.node, number, route, body) for number, route, body in rows])
             except RouteFullError as error:
                 full[error.route] = _ALL
                 continue

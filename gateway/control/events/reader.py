@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.control.events.join import Intake, Ready, Told, watermark
+from gateway.control.events.join import Join, NodeEvent, Ready, watermark
 from gateway.control.events.outbox import Outbox
 from gateway.control.journals import cursors as readers
 from gateway.control.journals.follower import Journals
@@ -25,7 +25,7 @@ OWN = "controller-"
 
 
 @dataclass(slots=True)
-class Reading:
+class EventReader:
     """One step at a time."""
 
     outbox: Outbox
@@ -34,7 +34,7 @@ class Reading:
     readers: Path
     """The directory where the recorder learns what we still need."""
     journals: Journals = field(init=False)
-    intake: Intake = field(init=False)
+    intake: Join = field(init=False)
     is_open: bool = field(default=False, init=False)
     busy: bool = field(default=False, init=False)
     """Whether there may be more to read at once."""
@@ -51,7 +51,7 @@ class Reading:
         """
         self.outbox.load(host)
         self.journals = Journals(self.journal, self.key, self.outbox.progress, follows=_is_followed)
-        self.intake = Intake(self.outbox.served, dict(self.outbox.waiting))
+        self.intake = Join(self.outbox.served, dict(self.outbox.waiting))
         self.is_open = True
 
     def step(self, routes: Iterable[str], now: float) -> None:
@@ -66,10 +66,10 @@ class Reading:
             return
         found = self.journals.poll(now, BYTES)
         self.lag_s = self.journals.lag_s(now)
-        told = [(key.route, Told(None, self.lag_s, key, event)) for key, event in self._ready(found, now)]
+        told = [(key.route, NodeEvent(None, self.lag_s, key, event)) for key, event in self._ready(found, now)]
         if not 0 <= now - self._marked_at < MARK_S:
             self._marked_at = now
-            told += [(route, Told(at, self.lag_s)) for route, at in self._watermarks(routes, now)]
+            told += [(route, NodeEvent(at, self.lag_s)) for route, at in self._watermarks(routes, now)]
         changes, progress = self.intake.take_changes(), self.journals.progress()
         is_late = progress != self.outbox.progress and not 0 <= now - self._kept_at < POSITION_S
         if not (told or changes[0] or changes[1] or is_late):

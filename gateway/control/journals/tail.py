@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from records.exchange import Exchange
-from records.journal.frames import Kind, segment_path
+from records.journal.frames import FrameKind, segment_path
 from records.journal.reader import Assembler, Found, Frame, SegmentReader, is_alive, segments
 
 YOUNG_S = 5.0
@@ -158,7 +158,7 @@ class Tail:
         # Read again after a crash: what these frames completed is recorded, but for what is wanted again.
         is_new = Position(self._number, frame.end) > self.start.done
         for one in completed:
-            if isinstance(one, Exchange) and frame.kind is Kind.CLOSE:
+            if isinstance(one, Exchange) and frame.kind is FrameKind.CLOSE:
                 self._opened_at.pop(one.meta.id, None)
             if is_new or (isinstance(one, Exchange) and one.meta.id in self.again):
                 found.append(one)

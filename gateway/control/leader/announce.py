@@ -12,12 +12,12 @@ import msgspec
 
 from gateway.control.leader import evidence_files
 from gateway.control.leader.webhooks import Notifier
-from gateway.control.publish.policy_terms import Terms
-from gateway.control.state.port import MAX_BYTES, Decided, Order, SharedState
+from gateway.control.publish.policy_terms import PolicyTerms
+from gateway.control.state.port import MAX_BYTES, Decided, QueuedOrder, SharedState
 from gateway.log import Log
 from policies import explain
 from policies.evidence import Evidence
-from policies.explain import Record
+from policies.explain import DecisionRecord
 from policies.review import Conditions
 from policies.rollout import Decision
 from policies.rules import Rules
@@ -29,7 +29,7 @@ SEEN_NOTHING = Conditions()
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class Announcement:
     """A decision, and what it was made of."""
 
     decision: Decision
@@ -38,7 +38,7 @@ class Telling:
     evidence: Evidence | None = None
     """Closed; None where there is no need to make the decision again."""
     seen: Conditions = SEEN_NOTHING
-    order: Order | None = None
+    order: QueuedOrder | None = None
     revised: Rules | None = None
     """The edited policy's, where an edit decided."""
 
@@ -56,7 +56,7 @@ class Journal(Protocol):
 
 
 @dataclass(slots=True)
-class Teller:
+class Announcer:
     """Where the leader's words go."""
 
     code_version: str
@@ -73,7 +73,7 @@ class Teller:
         """An event was counted."""
         self._note("observations", row)
 
-    def decided(self, telling: Telling) -> Decided:
+    def decided(self, telling: Announcement) -> Decided:
         """A decision as people read it."""
         decision = telling.decision
         return Decided(
@@ -81,7 +81,7 @@ class Teller:
             str(decision.outcome), explain.text(decision), explain.encode(self._record(telling)),
         )  # fmt: skip
 
-    def tell(self, telling: Telling, terms: Terms, shared: SharedState) -> None:
+    def tell(self, telling: Announcement, terms: PolicyTerms, shared: SharedState) -> None:
         """Tell of a decision.
 
         Raises:
@@ -97,7 +97,7 @@ class Teller:
         fits = len(whole.record) < MAX_BYTES
         shared.add_decision(whole if fits else self.decided(replace(telling, evidence=None)))
 
-    def retell(self, decided: Decided, terms: Terms, shared: SharedState) -> None:
+    def retell(self, decided: Decided, terms: PolicyTerms, shared: SharedState) -> None:
         """Tell of a decision whose maker died before it was told.
 
         Raises:
@@ -112,14 +112,14 @@ class Teller:
         self._note("decisions", _row(decision, decided, 0))
         shared.add_decision(decided)
 
-    def _record(self, telling: Telling) -> Record:
+    def _record(self, telling: Announcement) -> DecisionRecord:
         given = telling.order
-        order = None if given is None else explain.Order(Verb(given.verb), given.by, given.reason)
-        return Record(
+        order = None if given is None else explain.GivenOrder(Verb(given.verb), given.by, given.reason)
+        return DecisionRecord(
             self.code_version, telling.decision, telling.seen, telling.evidence, order, revised=telling.revised
         )
 
-    def _file(self, decided: Decided, decision: Decision, terms: Terms) -> None:
+    def _file(self, decided: Decided, decision: Decision, terms: PolicyTerms) -> None:
         try:
             evidence_files.write(self.folder, decided, decision, terms.policy_sha256)
         except OSError as error:

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from gateway.control.events.join import Told
-from gateway.control.state.port import Event
+from gateway.control.events.join import NodeEvent
+from gateway.control.state.port import QueuedEvent
 from policies.evidence import Evidence
 from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Decision, Rollout, step
@@ -20,7 +20,7 @@ LAG_S = 60.0
 """While a node reads its journals later than this, nothing may be concluded."""
 
 
-class Heard(msgspec.Struct, frozen=True):
+class NodeReport(msgspec.Struct, frozen=True):
     """What a node told last."""
 
     at: float
@@ -42,7 +42,7 @@ class Evaluation:
     """Node -> the last event's number."""
     seq: int = 0
     """Observations made, in all attempts."""
-    heard: dict[str, Heard] = field(default_factory=dict[str, Heard])
+    heard: dict[str, NodeReport] = field(default_factory=dict[str, NodeReport])
     last_order: str = ""
     """The last order that was obeyed."""
     elsewhere: int = 0
@@ -54,17 +54,17 @@ class Evaluation:
     """Whether it changed since it was last shown."""
     _held: tuple[object, str] = (None, "")
 
-    def take(self, event: Event, now: float, leader_epoch: int) -> Observation | None:
+    def take(self, event: QueuedEvent, now: float, leader_epoch: int) -> Observation | None:
         """Take in what a node told. Returns the observation it made; None: it made none."""
         self.positions[event.node] = event.number
         try:
-            told = msgspec.json.decode(event.body, type=Told)
+            told = msgspec.json.decode(event.body, type=NodeEvent)
         except msgspec.MsgspecError:
             self.unreadable += 1
             return None
         before = self.heard.get(event.node)
         at = told.watermark if told.watermark is not None or before is None else before.watermark
-        self.heard[event.node] = Heard(now, at, told.lag_s)
+        self.heard[event.node] = NodeReport(now, at, told.lag_s)
         if told.event is None:
             return None
         if told.key != self.evidence.key or self.rollout.phase in STOPPED:
@@ -123,7 +123,7 @@ class Evaluation:
         """Judge by other rules from now on; the caller has stored what they make of the rollout."""
         self.rules = self.evidence.rules = rules
 
-    def _present(self, now: float) -> list[Heard]:
+    def _present(self, now: float) -> list[NodeReport]:
         """The nodes that are there; if none is, all that ever were."""
         there = [heard for heard in self.heard.values() if now - heard.at <= ABSENT_S]
         return there or list(self.heard.values())

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway.control.leader import persistence as keeping
-from gateway.control.leader.announce import Teller, Telling
+from gateway.control.leader.announce import Announcement, Announcer
 from gateway.control.leader.evaluation import Evaluation
-from gateway.control.publish.policy_terms import Terms
-from gateway.control.state.port import MAX_OFFERED, Answered, Order, SharedState, StateDownError, Stored
+from gateway.control.publish.policy_terms import PolicyTerms
+from gateway.control.state.port import MAX_OFFERED, Answered, QueuedOrder, SharedState, StateDownError, Stored
 from gateway.log import Log
 from policies import rollout as rolling
 from policies.rollout import Decision, Rollout
@@ -68,7 +68,7 @@ class Leader:
 
     node: str
     shared: SharedState
-    teller: Teller
+    teller: Announcer
     log: Log
     epoch: int | None = None
     """Of the lease; None: another leads, or nobody knows."""
@@ -80,7 +80,7 @@ class Leader:
     _timing: dict[str, _Timing] = field(default_factory=dict[str, _Timing])
     _led_at: float = 0.0
 
-    def tick(self, terms: Mapping[str, Terms], stored: Mapping[str, Stored], now: float) -> None:
+    def tick(self, terms: Mapping[str, PolicyTerms], stored: Mapping[str, Stored], now: float) -> None:
         """Lead, if it is ours to: take orders and events, look, decide. `stored`: the rollouts as they are kept.
 
         Raises:
@@ -145,7 +145,9 @@ class Leader:
 
     # One route ----------------------------------------------------------------------------------------------------
 
-    def _route(self, route: str, terms: Terms, stored: Stored | None, orders: list[Order], now: float) -> None:
+    def _route(
+        self, route: str, terms: PolicyTerms, stored: Stored | None, orders: list[QueuedOrder], now: float
+    ) -> None:
         is_done = False
         try:
             is_done = self._go_on(route, terms, stored, orders, now)
@@ -153,7 +155,9 @@ class Leader:
             if not is_done:  # what is kept counts, not what we think
                 self._drop(route)
 
-    def _go_on(self, route: str, terms: Terms, stored: Stored | None, orders: list[Order], now: float) -> bool:
+    def _go_on(
+        self, route: str, terms: PolicyTerms, stored: Stored | None, orders: list[QueuedOrder], now: float
+    ) -> bool:
         """Take in, obey, look, keep. False: somebody else wrote the rollout, or leads."""
         ours = self.evaluations.get(route)
         if ours is None or (stored is not None and stored.version > ours.version):
@@ -168,11 +172,11 @@ class Leader:
             return False
         return self._keep_due(ours, now)
 
-    def _load(self, route: str, terms: Terms, stored: Stored | None, now: float) -> Evaluation | None:
+    def _load(self, route: str, terms: PolicyTerms, stored: Stored | None, now: float) -> Evaluation | None:
         """Take up a route where the last leader left it, or begin it. None: somebody else was first."""
         if stored is None:
             begun = rolling.revise(rolling.start(terms.rules), terms.rules, now=now)
-            telling = Telling(begun, 1, revised=terms.rules)
+            telling = Announcement(begun, 1, revised=terms.rules)
             rollout, version, decided, order = begun.rollout, 1, self.teller.decided(telling), ""
             if not self._store(rollout, keeping.rollout_bytes(rollout, decided), expected=0, now=now):
                 return None
@@ -186,7 +190,7 @@ class Leader:
         self.evaluations[route] = ours
         return ours
 
-    def _revise(self, ours: Evaluation, terms: Terms, now: float) -> bool:
+    def _revise(self, ours: Evaluation, terms: PolicyTerms, now: float) -> bool:
         """Follow an edited policy. False: somebody else wrote the rollout."""
         rules, before = terms.rules, ours.rollout
         if rules == ours.rules and _follows(before, rules):
@@ -195,7 +199,9 @@ class Leader:
         ours.judge_by(rules)
         if not _follows(before, rules):
             return self._make(ours, terms, decision, now)
-        self.teller.tell(Telling(replace(decision, rollout=before), ours.version, revised=rules), terms, self.shared)
+        self.teller.tell(
+            Announcement(replace(decision, rollout=before), ours.version, revised=rules), terms, self.shared
+        )
         return True
 
     def _observe(self, ours: Evaluation, now: float) -> None:
@@ -208,7 +214,7 @@ class Leader:
                 self.teller.observed(row)
         ours.advance(now)
 
-    def _obey(self, ours: Evaluation, terms: Terms, order: Order, now: float) -> bool:
+    def _obey(self, ours: Evaluation, terms: PolicyTerms, order: QueuedOrder, now: float) -> bool:
         """Take an operator's word. False: somebody else wrote the rollout; the order waits."""
         if order.id == ours.last_order:  # its obeyer died before it said so
             self.shared.answer(Answered(order.id, taken=True, text=f"{order.by}: {order.reason}"))
@@ -222,7 +228,7 @@ class Leader:
 
     # Looking ------------------------------------------------------------------------------------------------------
 
-    def _look(self, ours: Evaluation, terms: Terms, now: float) -> bool:
+    def _look(self, ours: Evaluation, terms: PolicyTerms, now: float) -> bool:
         """Look and step when it is due. False: somebody else wrote the rollout."""
         timing = self._timing[ours.rollout.route]
         if not _is_due(timing.looked_at, LOOK_S if ours.moved else STEP_S, now):
@@ -238,14 +244,14 @@ class Leader:
         if shows or moves or tells:
             timing.shown_at, ours.unshown = now, False
             self.shown[ours.rollout.route] = decision
-            self.shared.keep_look(self.teller.decided(Telling(decision, ours.version)))
+            self.shared.keep_look(self.teller.decided(Announcement(decision, ours.version)))
         if moves and terms.mode == "apply":
             return self._make(ours, terms, decision, now)
         if moves:  # `observe`: decided and told, and not done
             decision = replace(decision, rollout=replace(decision.before, seen_at=now))
         if tells:
             timing.rule, timing.told_at = (decision.outcome, decision.rule), now
-            telling = Telling(decision, ours.version, ours.evidence.closed(), ours.conditions(now))
+            telling = Announcement(decision, ours.version, ours.evidence.closed(), ours.conditions(now))
             self.teller.tell(telling, terms, self.shared)
         return self._live(ours, decision.rollout, timing, now)
 
@@ -264,14 +270,14 @@ class Leader:
     # Moving -------------------------------------------------------------------------------------------------------
 
     def _make(
-        self, ours: Evaluation, terms: Terms, decision: Decision, now: float, *, order: Order | None = None
+        self, ours: Evaluation, terms: PolicyTerms, decision: Decision, now: float, *, order: QueuedOrder | None = None
     ) -> bool:
         """Make a move. False: somebody else wrote the rollout, or leads."""
         route, timing = ours.rollout.route, self._timing[ours.rollout.route]
         version = ours.version + 1
         revised = ours.rules if decision.rule == "revision" else None
         evidence = ours.evidence.closed() if revised is None else None
-        telling = Telling(decision, version, evidence, ours.conditions(now), order, revised)
+        telling = Announcement(decision, version, evidence, ours.conditions(now), order, revised)
         decided = self.teller.decided(replace(telling, evidence=None))
         last_order = ours.last_order if order is None else order.id
         data = keeping.rollout_bytes(decision.rollout, decided, last_order)
@@ -306,7 +312,7 @@ class Leader:
         ours, timing = self.evaluations.get(route), self._timing[route]
         if ours is None:
             return True
-        page = keeping.page(ours)
+        page = keeping.pack(ours)
         if not self.shared.keep_snapshot(route, page, epoch=self.epoch or 0):
             self._follow()
             return False

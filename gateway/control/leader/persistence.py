@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gateway.control.leader.evaluation import Evaluation, Heard
+from gateway.control.leader.evaluation import Evaluation, NodeReport
 from gateway.control.state.port import Decided, Snapshot, StateDownError, Stored
 from policies import evidence_codec as snapshot
 from policies.evidence import Evidence
@@ -25,15 +25,15 @@ class _Last(msgspec.Struct):
     """The last order that was obeyed, should its writer die before it is answered: nobody obeys twice."""
 
 
-class _Page(msgspec.Struct, frozen=True):
+class _PackedEvaluation(msgspec.Struct, frozen=True):
     evidence: msgspec.Raw
-    heard: dict[str, Heard]
+    heard: dict[str, NodeReport]
     rules: Rules
     """By which the evidence was gathered."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredRollout:
     """A rollout as it was kept."""
 
     rollout: Rollout
@@ -47,7 +47,7 @@ def rollout_bytes(rollout: Rollout, decided: Decided | None, order: str = "") ->
     return msgspec.json.encode({**fields, "decided": decided, "order": order})
 
 
-def read_rollout(stored: Stored) -> Found:
+def read_rollout(stored: Stored) -> StoredRollout:
     """What was kept.
 
     Raises:
@@ -60,30 +60,30 @@ def read_rollout(stored: Stored) -> Found:
         raise StateDownError(
             f"a rollout is damaged, or of another version: {error}. hint: does every node run the same version?"
         ) from error
-    return Found(rollout, last.decided, last.order)
+    return StoredRollout(rollout, last.decided, last.order)
 
 
-def page(evaluation: Evaluation) -> Snapshot:
+def pack(evaluation: Evaluation) -> Snapshot:
     """The evidence, and how far each node's events are in it."""
-    kept = _Page(msgspec.Raw(snapshot.encode(evaluation.evidence)), evaluation.heard, evaluation.rules)
+    kept = _PackedEvaluation(msgspec.Raw(snapshot.encode(evaluation.evidence)), evaluation.heard, evaluation.rules)
     return Snapshot(zlib.compress(msgspec.json.encode(kept), 1), dict(evaluation.positions), evaluation.seq)
 
 
 @dataclass(frozen=True, slots=True)
-class Unfolded:
+class UnpackedEvaluation:
     """A snapshot, read."""
 
     evidence: Evidence
     rules: Rules
     """By which it was gathered."""
-    heard: dict[str, Heard]
+    heard: dict[str, NodeReport]
 
 
-def unfold(kept: Snapshot) -> Unfolded | None:
+def unpack(kept: Snapshot) -> UnpackedEvaluation | None:
     """What a snapshot holds; None: it cannot be read, and `crossfade rebuild` makes it again."""
     try:
-        read = msgspec.json.decode(zlib.decompressobj().decompress(kept.evidence, PAGE_BYTES), type=_Page)
-        return Unfolded(snapshot.decode(bytes(read.evidence), read.rules), read.rules, read.heard)
+        read = msgspec.json.decode(zlib.decompressobj().decompress(kept.evidence, PAGE_BYTES), type=_PackedEvaluation)
+        return UnpackedEvaluation(snapshot.decode(bytes(read.evidence), read.rules), read.rules, read.heard)
     except (zlib.error, msgspec.MsgspecError, snapshot.SnapshotError):
         return None
 
@@ -94,7 +94,7 @@ def evaluation(rules: Rules, rollout: Rollout, version: int, kept: Snapshot | No
     if kept is None:
         return found
     found.positions, found.seq = dict(kept.positions), kept.seq
-    read = unfold(kept)
+    read = unpack(kept)
     if read is None:
         return found
     found.heard = {name: msgspec.structs.replace(heard, at=now) for name, heard in read.heard.items()}

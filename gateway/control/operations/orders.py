@@ -10,7 +10,7 @@ from typing import Literal
 
 from gateway.control.leader.announce import decision_id
 from gateway.control.leader.persistence import read_rollout, rollout_bytes
-from gateway.control.state.port import Answered, Decided, Order, SharedState, StateDownError, Stored
+from gateway.control.state.port import Answered, Decided, QueuedOrder, SharedState, StateDownError, Stored
 from policies import explain, rollout
 from policies.review import Conditions
 from policies.rollout import Decision
@@ -27,7 +27,7 @@ MAX_REASON = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class OrderClock:
     """How an operator's call reads time and waits."""
 
     wall: Callable[[], float]
@@ -36,7 +36,7 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
-class Operated:
+class OrderOutcome:
     """What became of an order."""
 
     outcome: Literal["taken", "refused", "withdrawn", "waiting"]
@@ -50,12 +50,12 @@ class Operated:
         return self.outcome == "taken"
 
 
-def order_of(name: str, route: str, verb: Verb, *, by: str, reason: str, now: float) -> Order:
+def order_of(name: str, route: str, verb: Verb, *, by: str, reason: str, now: float) -> QueuedOrder:
     """The order, its reason cut to what is kept."""
-    return Order(name, route, verb.value, by, reason[:MAX_REASON], now)
+    return QueuedOrder(name, route, verb.value, by, reason[:MAX_REASON], now)
 
 
-def operate(state: SharedState, order: Order, clock: Clock, *, version: str) -> Operated:
+def operate(state: SharedState, order: QueuedOrder, clock: OrderClock, *, version: str) -> OrderOutcome:
     """Give the order and see what becomes of it.
 
     Raises:
@@ -65,21 +65,21 @@ def operate(state: SharedState, order: Order, clock: Clock, *, version: str) -> 
     is_rollback = order.verb == Verb.ROLLBACK
     answered = _wait(state, order, clock, ROLLBACK_S if is_rollback else ANSWER_S)
     if answered is not None:
-        return Operated("taken" if answered.taken else "refused", answered.text)
+        return OrderOutcome("taken" if answered.taken else "refused", answered.text)
     if is_rollback:
         return _roll_back(state, order, clock.wall(), version)
     state.answer(Answered(order.id, taken=False, text="withdrawn: no leader answered"))
     late = state.answered(order.id)  # the first answer counts: it may be the leader's after all
     if late is not None and late.taken:
-        return Operated("taken", late.text)
-    return Operated(
+        return OrderOutcome("taken", late.text)
+    return OrderOutcome(
         "withdrawn",
         f"no leader answered within {ANSWER_S:g} s, so the order is withdrawn. hint: `crossfade status` says who "
         "leads; `rollback` and `kill` need no leader",
     )
 
 
-def _wait(state: SharedState, order: Order, clock: Clock, wait_s: float) -> Answered | None:
+def _wait(state: SharedState, order: QueuedOrder, clock: OrderClock, wait_s: float) -> Answered | None:
     until = clock.monotonic() + wait_s
     while (answered := state.answered(order.id)) is None:
         if clock.monotonic() >= until:
@@ -88,37 +88,37 @@ def _wait(state: SharedState, order: Order, clock: Clock, wait_s: float) -> Answ
     return answered
 
 
-def _roll_back(state: SharedState, order: Order, now: float, version: str) -> Operated:
+def _roll_back(state: SharedState, order: QueuedOrder, now: float, version: str) -> OrderOutcome:
     """Lower the weight to none without a leader."""
     for _ in range(TRIES):
         kept = state.rollouts().get(order.route)
         if kept is None:
-            return _answer(state, order, Operated("refused", f"there is no rollout of {order.route!r}", alone=True))
+            return _answer(state, order, OrderOutcome("refused", f"there is no rollout of {order.route!r}", alone=True))
         before = read_rollout(kept).rollout
         decision = rollout.command(before, Verb.ROLLBACK, now=now, by=order.by, reason=order.reason)
         if decision.refused:
-            return _answer(state, order, Operated("refused", decision.reason, alone=True))
+            return _answer(state, order, OrderOutcome("refused", decision.reason, alone=True))
         after, text = decision.rollout, explain.text(decision)
         # The next leader finds the decision beside the rollout, and tells it: records, webhooks and all.
         content = rollout_bytes(after, _decided(order, decision, kept.version + 1, text, version))
         new = Stored(kept.version + 1, kept.epoch, after.weight_ppm, content, now, order.by)
         if new.weight_ppm >= kept.weight_ppm:
             said = "no leader answered, and there is no traffic to take back: the next leader will see the order"
-            return Operated("waiting", said, alone=True)
+            return OrderOutcome("waiting", said, alone=True)
         if state.lower(order.route, new, expected=kept.version):
-            return _answer(state, order, Operated("taken", text, alone=True))
+            return _answer(state, order, OrderOutcome("taken", text, alone=True))
     raise StateDownError("others wrote the rollout each time. hint: try again, or use `crossfade kill`")
 
 
-def _answer(state: SharedState, order: Order, operated: Operated) -> Operated:
+def _answer(state: SharedState, order: QueuedOrder, operated: OrderOutcome) -> OrderOutcome:
     """Tell a leader that comes later that the order is done with."""
     state.answer(Answered(order.id, taken=operated.done, text=operated.text))
     return operated
 
 
-def _decided(order: Order, decision: Decision, number: int, text: str, version: str) -> Decided:
+def _decided(order: QueuedOrder, decision: Decision, number: int, text: str, version: str) -> Decided:
     """The decision as the leader would tell it."""
-    word = explain.Order(Verb(order.verb), order.by, order.reason)
-    record = explain.encode(explain.Record(version, decision, Conditions(), order=word))
+    word = explain.GivenOrder(Verb(order.verb), order.by, order.reason)
+    record = explain.encode(explain.DecisionRecord(version, decision, Conditions(), order=word))
     name = decision_id(decision, number)
     return Decided(name, decision.at, order.route, str(decision.move), str(decision.outcome), text, record)

@@ -43,7 +43,7 @@ class Timeline:
 
 
 @dataclass(slots=True)
-class Replay:
+class EvidenceReplay:
     """Evidence on its way back."""
 
     timeline: Timeline
@@ -96,13 +96,13 @@ def timeline(store: Store, route: str) -> Timeline:
     return Timeline(changes)
 
 
-def replay(store: Store, route: str, rules: Rules, *, up_to_seq: int = EVERYTHING) -> Replay:
+def replay(store: Store, route: str, rules: Rules, *, up_to_seq: int = EVERYTHING) -> EvidenceReplay:
     """All observations of a route up to one, observed again.
 
     Raises:
         OSError, duckdb.Error: the records cannot be read.
     """
-    found = Replay(timeline(store, route), rules)
+    found = EvidenceReplay(timeline(store, route), rules)
     with store.open_views() as views:
         cursor = views.execute(_ROWS, [route, up_to_seq])
         names = ["observed_us" if column[0] == "observed_at" else column[0] for column in cursor.description or ()]

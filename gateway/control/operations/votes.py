@@ -18,25 +18,25 @@ from records.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class VoteSummary:
     """The votes, or why there are none to show; neither where the policy does not ask for them."""
 
     votes: Votes | None = None
     problem: str | None = None
 
 
-def find(data: DataDir, look: Decided, *, now: float) -> Found:
+def find(data: DataDir, look: Decided, *, now: float) -> VoteSummary:
     """The votes on answers of the candidate that was last looked at, and of the baseline beside it."""
     window_s = _window_s(data, look.route)
     if window_s is None:
-        return Found()
+        return VoteSummary()
     try:
         revision = explain.decode(look.record).decision.rollout.key.revision
         since_us = max(0, int((now - window_s) * 1_000_000))
         cast = voters(Store(data.records), look.route, revision, since_us=since_us)
     except (OSError, duckdb.Error, RecordError) as error:
-        return Found(problem=f"votes cannot be read now: {type(error).__name__}")
-    return Found(weigh(Voters(*cast.get("candidate", (0, 0.0))), Voters(*cast.get("baseline", (0, 0.0)))))
+        return VoteSummary(problem=f"votes cannot be read now: {type(error).__name__}")
+    return VoteSummary(weigh(Voters(*cast.get("candidate", (0, 0.0))), Voters(*cast.get("baseline", (0, 0.0)))))
 
 
 def _window_s(data: DataDir, route: str) -> float | None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.config import policy_file as policy_text
-from gateway.config.yaml_file import Problem, YamlFileError
+from gateway.config.yaml_file import FileProblem, YamlFileError
 from gateway.control.publish.policy_folder import Compiled, PolicyTextError
-from gateway.control.publish.policy_terms import Terms
+from gateway.control.publish.policy_terms import PolicyTerms
 from policies import compile as compiling
 from policies.compile import Surroundings
 from policies.matching import ROUTABLE
@@ -41,9 +41,9 @@ class PolicyReader:
         warnings = tuple(_line(problem) for problem in loaded.warnings)
         return Compiled(policy.priority, route, warnings, terms, compiling.votes_window_s(policy))
 
-    def _terms(self, policy: Policy, route: Route, known: Surroundings, sha256: str) -> Terms:
+    def _terms(self, policy: Policy, route: Route, known: Surroundings, sha256: str) -> PolicyTerms:
         rules = compiling.decision_rules(policy, known)
-        return Terms(rules, policy.mode, sha256, self._shadow(policy, route, rules.key.digest), policy.notify)
+        return PolicyTerms(rules, policy.mode, sha256, self._shadow(policy, route, rules.key.digest), policy.notify)
 
     def _shadow(self, policy: Policy, route: Route, candidate_key: str) -> ShadowRoute:
         shadow, baseline = policy.shadow, self.surroundings.upstreams.get(policy.baseline.upstream)
@@ -68,6 +68,6 @@ class PolicyReader:
         )
 
 
-def _line(problem: Problem) -> str:
+def _line(problem: FileProblem) -> str:
     """A problem in one line of a log: without the file's own text."""
     return str(replace(problem, source="")).replace("\n    hint: ", ". hint: ")

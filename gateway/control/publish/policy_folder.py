@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.control.publish.policy_terms import Terms
+from gateway.control.publish.policy_terms import PolicyTerms
 from gateway.node.database import writing
 from policies.routing import Route
 
@@ -25,7 +25,7 @@ class Compiled:
     route: Route
     warnings: tuple[str, ...] = ()
     """What is worth a second look; it keeps nothing from loading."""
-    terms: Terms | None = None
+    terms: PolicyTerms | None = None
     """What it says to the controller; None: only a route (tests)."""
     votes_window_s: float | None = None
     """How far back votes are compared for people to look at; None: they are not."""
@@ -75,9 +75,9 @@ class PolicyFolder:
         """The routes in force, in matching order: priority first, then file name."""
         return tuple(compiled.route for compiled in self._ordered())
 
-    def terms(self) -> dict[str, Terms]:
+    def terms(self) -> dict[str, PolicyTerms]:
         """What the routes in force say to the controller; of two files with one route, the one that matches first."""
-        found: dict[str, Terms] = {}
+        found: dict[str, PolicyTerms] = {}
         for compiled in self._ordered():
             if compiled.terms is not None:
                 found.setdefault(compiled.route.name, compiled.terms)

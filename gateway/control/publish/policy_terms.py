@@ -9,7 +9,7 @@ from shadow.plan import ShadowRoute
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class PolicyTerms:
     """One policy file, as the controller goes by it."""
 
     rules: Rules

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from gateway.control.events.join import Lot, Served
-from gateway.control.publish.policy_terms import Terms
+from gateway.control.publish.policy_terms import PolicyTerms
 from policies.review import key_of
 from policies.rollout import STOPPED, Rollout, revise
 from policies.routing import PPM, Route
@@ -33,7 +33,7 @@ class Weighed:
     """Whether the candidate holds 100 %, but for what is held back."""
 
 
-def weigh(route: Route, terms: Terms | None, rollout: Rollout | None, *, most_ppm: int, nodes: int) -> Weighed:
+def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, most_ppm: int, nodes: int) -> Weighed:
     """One route with its weight. `most_ppm`: no more than this; `nodes`: how many share a budget."""
     if terms is None or rollout is None or rollout.key != terms.rules.key:
         return Weighed(msgspec.structs.replace(route, weight_ppm=0), None, None)

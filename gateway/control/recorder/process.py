@@ -28,7 +28,7 @@ from gateway.control.journals.follower import Journals
 from gateway.control.journals.tail import Progress
 from gateway.control.recorder.boot import RecorderBoot, decode
 from gateway.control.recorder.tally import Tally, expose
-from gateway.control.recorder.vote_tally import Ballot
+from gateway.control.recorder.vote_tally import VoteTally
 from gateway.control.row_maker import maker_for
 from gateway.log import Log
 from gateway.node.datadir import replace
@@ -38,12 +38,12 @@ from policies import routing
 from records import erasure as forgetting
 from records.comparison import Comparison
 from records.erasure import Forgotten, Sieve
-from records.exchange import Exchange, Feedback, Gap, Note
+from records.exchange import Exchange, FeedbackFrame, Gap, Note
 from records.journal.reader import Found
 from records.parquet import EXCHANGES, FEEDBACK, NOTED
 from records.record import Record, Vote
-from records.record_maker import Maker, bare
-from records.store import Change, Store
+from records.record_maker import RecordMaker, bare
+from records.store import FileChange, Store
 
 POLL_S = 0.1
 BATCH_S = 0.5
@@ -65,14 +65,14 @@ KNOWN_S = 2 * 24 * 3600.0
 """How far back ids are compared where the progress file is gone; the journal keeps an hour."""
 
 
-class State(msgspec.Struct):
+class RecorderProgress(msgspec.Struct):
     """What a commit writes down: `records/progress.json`."""
 
     epoch: str
     """Of the file: names of another's files are never taken again."""
     commits: int = 0
     workers: dict[str, Progress] = {}
-    changes: tuple[Change, ...] = ()
+    changes: tuple[FileChange, ...] = ()
     """To be published before anything else."""
     tally: Tally = msgspec.field(default_factory=Tally)
     format: int = 1
@@ -86,8 +86,8 @@ class Recorder:
     log: Log
     store: Store = field(init=False)
     journals: Journals = field(init=False)
-    state: State = field(init=False)
-    _maker: Maker = field(init=False)
+    state: RecorderProgress = field(init=False)
+    _maker: RecordMaker = field(init=False)
     _rows: list[Record] = field(default_factory=list[Record], init=False)
     _votes: list[Vote] = field(default_factory=list[Vote], init=False)
     _noted: dict[str, list[msgspec.Struct]] = field(default_factory=dict[str, list[msgspec.Struct]], init=False)
@@ -99,7 +99,7 @@ class Recorder:
     """Ids that are recorded although the progress file does not say so: it was lost."""
     _due: dict[str, float] = field(default_factory=dict[str, float], init=False)
     _sieve: Sieve = field(init=False)
-    _ballot: Ballot = field(init=False)
+    _ballot: VoteTally = field(init=False)
     _exposed: str = field(default="", init=False)
     """The tally's text as of the last commit: what a crash cannot take back."""
     _priced: bool = field(default=False, init=False)
@@ -111,7 +111,7 @@ class Recorder:
     def __post_init__(self) -> None:
         self.store = Store(Path(self.boot.records))
         self._sieve = Sieve(Forgotten())
-        self._ballot = Ballot(self.store, self.log)
+        self._ballot = VoteTally(self.store, self.log)
 
     @property
     def _progress_path(self) -> Path:
@@ -153,16 +153,16 @@ class Recorder:
         """Let another record."""
         os.close(self._alone)
 
-    def _load(self, now: float) -> State:
+    def _load(self, now: float) -> RecorderProgress:
         try:
-            return msgspec.json.decode(self._progress_path.read_bytes(), type=State)
+            return msgspec.json.decode(self._progress_path.read_bytes(), type=RecorderProgress)
         except FileNotFoundError:
             pass
         except msgspec.MsgspecError:
             self.log.alarm("recorder.progress_damaged", hint="it is made anew; ids of the last two days are compared")
             self._progress_path.rename(self._progress_path.with_suffix(".damaged"))
         self._known = self.store.recent_ids(int((now - KNOWN_S) * 1_000_000))
-        return State(secrets.token_hex(4))
+        return RecorderProgress(secrets.token_hex(4))
 
     # One step -----------------------------------------------------------------------------------------------------
 
@@ -227,7 +227,7 @@ class Recorder:
                 row = self._record(found)
                 self.state.tally.add(row)
                 self._rows.append(row)
-            case Feedback():
+            case FeedbackFrame():
                 self._bytes += len(found.body) + 256
                 vote = self._maker.vote(found)
                 if vote is not None:
@@ -284,7 +284,7 @@ class Recorder:
             self._publish()
         self.journals.remove_recorded(now, self.boot.journal_retention_s)
 
-    def _write_down(self, changes: list[Change]) -> None:
+    def _write_down(self, changes: list[FileChange]) -> None:
         """The commit itself: from here on a restart goes on behind it."""
         workers = self.journals.progress()
         fresh = msgspec.structs.replace(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gateway.telemetry.metrics import BY_NAME, MAX_SERIES, METRICS, OTHER, PREFIX, Metric, Owner, Sample, render
+from gateway.telemetry.metrics import BY_NAME, MAX_SERIES, METRICS, OTHER, PREFIX, Metric, MetricOwner, Sample, render
 from records.comparison import Comparison
 from records.exchange import Gap
 from records.record import Record
@@ -135,7 +135,7 @@ def _labels(metric: Metric, key: str) -> tuple[str, ...]:
 def _histogram_lines(tally: Tally) -> Iterator[str]:
     for metric in METRICS:
         series = tally.histograms.get(metric.name)
-        if metric.owner is not Owner.RECORDER or not series:
+        if metric.owner is not MetricOwner.RECORDER or not series:
             continue
         yield f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} histogram\n"
         for key, histogram in series.items():

@@ -25,7 +25,7 @@ UNKNOWN = ("", "unknown")
 
 
 @dataclass(slots=True)
-class Ballot:
+class VoteTally:
     """Counts the votes of a batch that waits to be committed, each once however often that is tried."""
 
     store: Store

@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 
 from records import pricing
-from records.record_maker import Maker
+from records.record_maker import RecordMaker
 from shadow.embedder import Embedder
-from shadow.judge import Bench, Judge
+from shadow.judge import Bench, JudgeScorer
 from shadow.judging.controls import Trust
 from shadow.judging.prompt import Style
-from shadow.lanes import Budget
+from shadow.lanes import DailySpend
 from shadow.plan import ShadowRoute
-from shadow.ports import Heard, Model, Scorer
+from shadow.ports import Model, ModelReply, Scorer
 from shadow.score_pair import Comparing, Options
 from shadow.scorer import OwnScorer, own
 
@@ -52,9 +52,9 @@ class Licence(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Purse:
-    """A route's budget, for who spends of it. Implements `shadow.ports.Budget`."""
+    """A route's budget, for who spends of it. Implements `shadow.ports.MoneyBudget`."""
 
-    budget: Budget
+    budget: DailySpend
     route: ShadowRoute
     wall: Callable[[], float]
 
@@ -72,8 +72,8 @@ class Comparers:
     """Keeps the comparators of every route that has work."""
 
     model: Model
-    budget: Budget
-    maker: Callable[[], Maker]
+    budget: DailySpend
+    maker: Callable[[], RecordMaker]
     """Whose prices hold now."""
     wall: Callable[[], float]
     secret: bytes
@@ -83,7 +83,7 @@ class Comparers:
     earlier: Mapping[str, Licence] = field(default_factory=dict[str, Licence])
     """By route, of before a restart."""
     _licences: dict[str, Licence] = field(init=False)
-    _judges: dict[str, tuple[str, Judge]] = field(default_factory=dict[str, tuple[str, Judge]], init=False)
+    _judges: dict[str, tuple[str, JudgeScorer]] = field(default_factory=dict[str, tuple[str, JudgeScorer]], init=False)
     """By route, each with its hash."""
     _made: dict[str, tuple[object, Comparing]] = field(
         default_factory=dict[str, tuple[object, Comparing]], init=False
@@ -152,19 +152,19 @@ class Comparers:
             return Embedder(self.model, told.upstream, told.model, told.sample)
         return self._judge(options, route) if name == "judge" else None
 
-    def _judge(self, options: Options, route: ShadowRoute) -> Judge:
+    def _judge(self, options: Options, route: ShadowRoute) -> JudgeScorer:
         told = msgspec.convert(options, _JudgeOptions, strict=False)
         rubric = (Path(route.folder) / told.rubric).read_text("utf-8") if told.rubric else ""
         key = hmac.digest(self.secret, f"judge\n{route.route}".encode(), hashlib.sha256)
         bench = Bench(told.upstream, Style(told.model, rubric), told.sample, key, salt=route.route)
 
-        def cost_usd(heard: Heard) -> float:
+        def cost_usd(heard: ModelReply) -> float:
             if heard.usage is None:
                 return 0.0
-            cost = self.maker().prices.cost(pricing.Asked(told.upstream, told.model, self.wall()), heard.usage)
+            cost = self.maker().prices.cost(pricing.PricedCall(told.upstream, told.model, self.wall()), heard.usage)
             return cost.usd if cost is not None else 0.0
 
-        judge = Judge(self.model, bench, Purse(self.budget, route, self.wall), cost_usd)
+        judge = JudgeScorer(self.model, bench, Purse(self.budget, route, self.wall), cost_usd)
         named = hashlib.sha256(
             msgspec.json.encode((route.candidate_key, route.compare, route.metric, rubric))
         ).hexdigest()

@@ -10,7 +10,7 @@ from shadow.plan import ShadowPlan
 
 
 @dataclass(slots=True)
-class Watched:
+class ShadowInputs:
     """Each file is read when it has changed; one that cannot be read leaves what was read before."""
 
     plan_path: Path

@@ -10,11 +10,11 @@ from gateway.control.journals import cursors as readers
 from gateway.control.journals.tail import Progress
 from gateway.control.shadow.boot import ShadowBoot
 from gateway.control.shadow.comparers import Licence
-from gateway.control.shadow.owed import IGNORES, NAME, PREFIX, Debts, Kept, Key, load, needed, written
+from gateway.control.shadow.owed import IGNORES, NAME, PREFIX, Debts, Key, ShadowProgress, load, needed, written
 from records.comparison import Comparison
 from records.exchange import Note
 from records.journal.writer import JournalWriter
-from shadow.lanes import Budget
+from shadow.lanes import DailySpend
 
 SEGMENT_BYTES = 16 * 1024 * 1024
 
@@ -25,12 +25,12 @@ class Ledger:
 
     boot: ShadowBoot
     wall: Callable[[], float]
-    before: Kept = field(init=False)
+    before: ShadowProgress = field(init=False)
     """What an earlier shadow kept."""
     written: set[Key] = field(init=False)
     """What it wrote after that."""
     debts: Debts = field(init=False)
-    budget: Budget = field(init=False)
+    budget: DailySpend = field(init=False)
     _journal: JournalWriter = field(init=False)
     _name: str = field(init=False)
     _waiting: list[Comparison] = field(default_factory=list[Comparison], init=False)
@@ -39,10 +39,10 @@ class Ledger:
 
     def __post_init__(self) -> None:
         root, key = Path(self.boot.journal), bytes.fromhex(self.boot.journal_key)
-        self.before = load(Path(self.boot.readers)) or Kept()
+        self.before = load(Path(self.boot.readers)) or ShadowProgress()
         self.written = written(root, key, self.before.first)
         self.debts = Debts({owed.key: owed for owed in self.before.owed if owed.key not in self.written})
-        self.budget = Budget.of(self.before.day, self.before.spent_usd)
+        self.budget = DailySpend.of(self.before.day, self.before.spent_usd)
         self._earlier = {name: at for name, at in self.before.first.items() if name.startswith(PREFIX)}
         self._name = f"{PREFIX}{round(self.wall() * 1000)}"
         self._journal = JournalWriter(root / self._name, key, now=self.wall, segment_bytes=SEGMENT_BYTES)
@@ -69,11 +69,11 @@ class Ledger:
         """End a segment that is old, so that it can be recorded and removed."""
         self._journal.rotate_older_than(created_before)
 
-    def kept(self, progress: Mapping[str, Progress], judges: dict[str, Licence], *, is_idle: bool) -> Kept:
+    def kept(self, progress: Mapping[str, Progress], judges: dict[str, Licence], *, is_idle: bool) -> ShadowProgress:
         """Our word now. `progress`: how far the journals are read; `is_idle`: nobody wants anything of them."""
         workers = self.debts.workers(progress)
         first = {} if is_idle and not len(self.debts) else needed(workers)
-        return Kept(
+        return ShadowProgress(
             first=first | self._earlier | {self._name: self._journal.segment},
             ignores=(readers.EVERYTHING,) if is_idle else IGNORES,
             workers=workers,
@@ -83,7 +83,7 @@ class Ledger:
             judges=judges,
         )
 
-    def keep(self, kept: Kept) -> None:
+    def keep(self, kept: ShadowProgress) -> None:
         """Write our word down.
 
         Raises:

@@ -21,14 +21,14 @@ import msgspec
 from gateway.rewrite.answer import StreamAdapter, adapt_whole
 from gateway.rewrite.problem import classify
 from gateway.rewrite.request import adapt_request
-from gateway.rewrite.shapes import Adapted, Asked, Unfit
+from gateway.rewrite.shapes import Adapted, AnswerShape, Unfit
 from gateway.transport.client import Client
 from gateway.transport.failure import Failure
 from gateway.transport.outgoing import Reply, Sending
 from gateway.transport.upstreams import Destination, UpstreamError, make_ready
 from policies.routing import Upstream, Variant
 from records.wire import assemble, problem, usage
-from shadow.ports import NOT_READY, UNFIT, Ask, Heard
+from shadow.ports import NOT_READY, UNFIT, ModelCall, ModelReply
 
 ANSWER_BYTES = 8 * 1024 * 1024
 """A longer answer is none: as much of the app's own is kept."""
@@ -119,34 +119,36 @@ class Background:
                 problems.append(str(error))
         return problems
 
-    async def ask(self, ask: Ask) -> Heard:
+    async def ask(self, ask: ModelCall) -> ModelReply:
         """The answer, within the deadline."""
         destination = self._destinations.get(ask.upstream)
         if destination is None:
-            return Heard(0, b"", NOT_READY)
+            return ModelReply(0, b"", NOT_READY)
         body, adapted = ask.body, None
         if ask.variant is not None:
             found = adapt_request(ask.body, ask.path, ask.variant, kind=destination.kind)
             if isinstance(found, Unfit):
-                return Heard(0, b"", UNFIT)
+                return ModelReply(0, b"", UNFIT)
             adapted, body = found, _forgotten(found)
         pace = self._paces[ask.upstream]
         if rest_s := min(pace.rest_s(self._now()), ask.deadline_s):
             await asyncio.sleep(rest_s)
         head = destination.background_head(ask.path.encode(), body)
-        return await self._hear(destination, head + body, _Hearing(ask, adapted, self._now, pace))
+        return await self._hear(destination, head + body, _AnswerReader(ask, adapted, self._now, pace))
 
     async def page(self, upstream: str, path: bytes, deadline_s: float) -> bytes | None:
         """A page of the server itself, beside its API; None: it cannot be had in time."""
         destination = self._destinations.get(upstream)
         if destination is None:
             return None
-        asked = Ask(upstream, "", b"", deadline_s)
-        hearing = _Hearing(asked, None, self._now, self._new_pace())  # it waits for no answer, and no answer for it
+        asked = ModelCall(upstream, "", b"", deadline_s)
+        hearing = _AnswerReader(
+            asked, None, self._now, self._new_pace()
+        )  # it waits for no answer, and no answer for it
         heard = await self._hear(destination, destination.page_head(path), hearing)
         return heard.body if heard.is_good else None
 
-    async def _hear(self, destination: Destination, request: bytes, hearing: "_Hearing") -> Heard:
+    async def _hear(self, destination: Destination, request: bytes, hearing: "_AnswerReader") -> ModelReply:
         method = request.partition(b" ")[0]
         with self._watch.timing() as was_late:
             sending = self._client.send(destination.target, b"", method, request, hearing, last=True)
@@ -164,7 +166,7 @@ class Background:
             return hearing.heard(timing_void=was_late())
 
 
-async def _within(hearing: "_Hearing") -> None:
+async def _within(hearing: "_AnswerReader") -> None:
     """Wait until all is heard.
 
     Raises:
@@ -207,10 +209,10 @@ class Pace:
         return max(0.0, self._due_s - now)
 
 
-class _Hearing:
-    """One answer, as it comes. Implements `transport.sending.Listener`."""
+class _AnswerReader:
+    """One answer, as it comes. Implements `transport.outgoing.Listener`."""
 
-    def __init__(self, ask: Ask, adapted: Adapted | None, now: Callable[[], float], pace: Pace) -> None:
+    def __init__(self, ask: ModelCall, adapted: Adapted | None, now: Callable[[], float], pace: Pace) -> None:
         self.ask = ask
         self.begun, self.done = asyncio.Event(), asyncio.Event()
         self.sending: Sending | None = None
@@ -219,7 +221,7 @@ class _Hearing:
         """The upstream has nothing more to say."""
         self.is_left = False
         """The answer is whole although the upstream has not ended it."""
-        self._shape: tuple[Asked, Variant] | None = None
+        self._shape: tuple[AnswerShape, Variant] | None = None
         """What an answer that is to be brought into shape has to look like."""
         if adapted is not None and ask.variant is not None:
             self._shape = adapted.asked, ask.variant
@@ -335,13 +337,13 @@ class _Hearing:
         self.begun.set()
         self.done.set()
 
-    def heard(self, *, timing_void: bool) -> Heard:
+    def heard(self, *, timing_void: bool) -> ModelReply:
         """All that was heard."""
         total_s = (self._total_s or self._now()) - self._started_s
         first_s = None if self._first_s is None else self._first_s - self._started_s
         status = self._reply.status if self._reply is not None else 0
         body, counted = (b"", None) if self._error else self._read()
-        return Heard(
+        return ModelReply(
             status, body, self._error, first_s, total_s,
             timing_void=timing_void or self._was_slowed, usage=counted, blamed=self._blamed,
         )  # fmt: skip

@@ -15,7 +15,7 @@ from gateway.control.journals.tail import Position, Progress
 from gateway.control.shadow.comparers import Licence
 from records.comparison import Asked, Came, Comparison
 from records.exchange import Note
-from records.journal.frames import Kind, segment_path
+from records.journal.frames import FrameKind, segment_path
 from records.journal.reader import Assembler, SegmentReader, segments
 from shadow.lanes import Drawn
 from shadow.mirror import probability
@@ -61,7 +61,7 @@ class Owed(msgspec.Struct, frozen=True, array_like=True):
         )
 
 
-class Kept(readers.Reader, frozen=True):
+class ShadowProgress(readers.Reader, frozen=True):
     """`readers/shadow.json`: how far the journals are read, and what is owed of that."""
 
     workers: dict[str, Progress] = msgspec.field(default_factory=dict[str, Progress])
@@ -74,10 +74,10 @@ class Kept(readers.Reader, frozen=True):
     """By route."""
 
 
-def load(folder: Path) -> Kept | None:
+def load(folder: Path) -> ShadowProgress | None:
     """What an earlier shadow kept; None: nothing that can be read."""
     try:
-        return msgspec.json.decode(readers.path_of(folder, NAME).read_bytes(), type=Kept)
+        return msgspec.json.decode(readers.path_of(folder, NAME).read_bytes(), type=ShadowProgress)
     except (OSError, msgspec.MsgspecError):
         return None
 
@@ -142,7 +142,7 @@ def _rows(reader: SegmentReader) -> Iterator[Comparison]:
     assembler = Assembler()
     try:
         for frame in reader.frames():
-            for note in assembler.feed(frame) if frame.kind is Kind.NOTE else ():
+            for note in assembler.feed(frame) if frame.kind is FrameKind.NOTE else ():
                 if isinstance(note, Note) and note.table == "comparisons":
                     yield msgspec.msgpack.decode(note.row, type=Comparison)
     except (OSError, msgspec.MsgspecError):

@@ -16,10 +16,10 @@ import uvloop
 
 from gateway import clock
 from gateway.control.shadow.boot import ShadowBoot, decode
-from gateway.control.shadow.inputs import Watched
+from gateway.control.shadow.inputs import ShadowInputs
 from gateway.control.shadow.model import Background
-from gateway.control.shadow.owed import Kept
-from gateway.control.shadow.runner import Clock, Runner
+from gateway.control.shadow.owed import ShadowProgress
+from gateway.control.shadow.runner import Runner, RunnerClock
 from gateway.log import Log
 from gateway.node.datadir import replace
 from gateway.process import read_boot, say_ready
@@ -38,14 +38,14 @@ MEMORY_BYTES = 2 * 1024 * 1024 * 1024
 
 
 @dataclass(slots=True)
-class Shadow:
+class ShadowProcess:
     """Drives a runner: looks at the files, keeps its word, shows its queues."""
 
     runner: Runner
-    watched: Watched
+    watched: ShadowInputs
     client: Client
     _due: dict[str, float] = field(default_factory=dict[str, float], init=False)
-    _told: Kept | None = field(default=None, init=False)
+    _told: ShadowProgress | None = field(default=None, init=False)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; then let what is under way end, within STOP_S."""
@@ -91,7 +91,7 @@ class Shadow:
         if kept != self._told:
             await asyncio.to_thread(self._tell, kept)
 
-    def _tell(self, kept: Kept) -> None:
+    def _tell(self, kept: ShadowProgress) -> None:
         try:
             self.runner.ledger.keep(kept)
             self.runner.ledger.own_word_is_out()
@@ -120,16 +120,16 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
-async def work(boot: ShadowBoot, log: Log, stop: asyncio.Event, times: Clock | None = None) -> None:
+async def work(boot: ShadowBoot, log: Log, stop: asyncio.Event, times: RunnerClock | None = None) -> None:
     """Be the shadow until told to stop."""
-    times = times or Clock(clock.monotonic, clock.wall)
-    watched = Watched(Path(boot.plan), Path(boot.routing), Path(boot.kill))
+    times = times or RunnerClock(clock.monotonic, clock.wall)
+    watched = ShadowInputs(Path(boot.plan), Path(boot.routing), Path(boot.kill))
     async with asyncio.TaskGroup() as tasks:
         client = Client(now=times.monotonic, tasks=tasks)
         background = Background(client, times.monotonic)
         runner = Runner(boot, times, log, background, tasks, watched.killed)
         looking = tasks.create_task(runner.engines.watch())
-        await Shadow(runner, watched, client).run(stop)
+        await ShadowProcess(runner, watched, client).run(stop)
         looking.cancel()
         for call in runner.calls:
             call.cancel()

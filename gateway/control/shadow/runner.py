@@ -25,7 +25,7 @@ from gateway.control.shadow.comparers import Comparers
 from gateway.control.shadow.engines import Engines
 from gateway.control.shadow.ledger import Ledger
 from gateway.control.shadow.model import Background
-from gateway.control.shadow.owed import Kept
+from gateway.control.shadow.owed import ShadowProgress
 from gateway.log import Log
 from policies.routing import Table
 from records.comparison import Asked, Came
@@ -46,7 +46,7 @@ TOO_OLD_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class RunnerClock:
     """Where the time comes from."""
 
     monotonic: Callable[[], float]
@@ -58,7 +58,7 @@ class Runner:
     """`read` takes what is new from the journals; what follows from it runs as tasks of `tasks`."""
 
     boot: ShadowBoot
-    clock: Clock
+    clock: RunnerClock
     log: Log
     background: Background
     tasks: asyncio.TaskGroup
@@ -117,7 +117,7 @@ class Runner:
         self.comparers.keep(self.routes)
         self.engines.wanted = frozenset(route.candidate.upstream for route in plan.routes)
 
-    def kept(self) -> Kept:
+    def kept(self) -> ShadowProgress:
         """How far we are."""
         progress = self._journals.progress() if self._has_read else self.ledger.before.workers
         return self.ledger.kept(progress, self.comparers.licences(), is_idle=self.is_idle)

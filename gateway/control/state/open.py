@@ -23,12 +23,12 @@ def _on_server(place: StatePlace, url: str, key: str) -> SharedState:
     # The client takes long to load: only a node that has a server pays for it, at each start.
     from gateway.control.state.redis import RedisState  # noqa: PLC0415
     from gateway.control.state.redis_link import Link  # noqa: PLC0415
-    from gateway.control.state.seal import Seal  # noqa: PLC0415
+    from gateway.control.state.seal import RecordSeal  # noqa: PLC0415
     from gateway.control.state.witness import Newest  # noqa: PLC0415
 
     return RedisState(
         Link(server(url), place.password, place.ca_file, clock.monotonic),
-        Seal(bytes.fromhex(key)),
+        RecordSeal(bytes.fromhex(key)),
         Newest(Path(place.database)),
         holder=secrets.token_hex(8),
     )

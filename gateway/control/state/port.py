@@ -70,7 +70,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Observations made so far, in all attempts: it never falls."""
 
 
-class Event(msgspec.Struct, frozen=True):
+class QueuedEvent(msgspec.Struct, frozen=True):
     """One event of a node's, on its way to the leader."""
 
     node: str
@@ -81,7 +81,7 @@ class Event(msgspec.Struct, frozen=True):
     """JSON; the loop's own."""
 
 
-class Order(msgspec.Struct, frozen=True):
+class QueuedOrder(msgspec.Struct, frozen=True):
     """An operator's word, until a controller has taken it."""
 
     id: str
@@ -185,7 +185,7 @@ class SharedState(Protocol):
         """Keep evidence; False: a later epoch leads."""
         ...
 
-    def offer(self, events: Sequence[Event]) -> None:
+    def offer(self, events: Sequence[QueuedEvent]) -> None:
         """Hand a node's events over to whoever leads.
 
         A node offers each route's in the order of its numbers. A number that is there already, or that a snapshot
@@ -193,7 +193,7 @@ class SharedState(Protocol):
         """
         ...
 
-    def offered(self, route: str, after: Mapping[str, int], limit: int) -> list[Event]:
+    def offered(self, route: str, after: Mapping[str, int], limit: int) -> list[QueuedEvent]:
         """Events behind `after`, each node's in order, at most about `limit`."""
         ...
 
@@ -208,11 +208,11 @@ class SharedState(Protocol):
         """Let go of events; only of those that the kept snapshot contains, whatever `up_to` says."""
         ...
 
-    def order(self, order: Order) -> None:
+    def order(self, order: QueuedOrder) -> None:
         """Give an operator's word to whoever takes it first; giving it twice changes nothing."""
         ...
 
-    def orders(self) -> list[Order]:
+    def orders(self) -> list[QueuedOrder]:
         """Orders not yet answered, oldest first."""
         ...
 

@@ -8,11 +8,11 @@ No script runs on the server, so the gateway's user needs no right to EVAL. Two 
 
 from gateway.control.state.port import Counts
 from gateway.control.state.redis_events import Events
-from gateway.control.state.redis_messages import Told
+from gateway.control.state.redis_messages import RedisMessages
 from gateway.control.state.redis_rollouts import Rollouts
 
 
-class RedisState(Rollouts, Events, Told):
+class RedisState(Rollouts, Events, RedisMessages):
     """`SharedState` on a server. It connects when first used, and anew after a failure: it may be down at the start."""
 
     def counts(self) -> Counts:

@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.control.state.port import MAX_BYTES, StateDownError
 from gateway.control.state.redis_link import Link, Reply
-from gateway.control.state.seal import ForgedError, NewerError, Seal
+from gateway.control.state.seal import ForgedError, NewerError, RecordSeal
 from gateway.control.state.witness import Copy, Newest
 
 PREFIX = "crossfade:1:"
@@ -38,7 +38,7 @@ class Led(msgspec.Struct, frozen=True):
 class Base:
     """A server, the seal of what is kept there, and what was last seen of it."""
 
-    def __init__(self, link: Link, seal: Seal, newest: Newest, *, holder: str) -> None:
+    def __init__(self, link: Link, seal: RecordSeal, newest: Newest, *, holder: str) -> None:
         self._link = link
         self._seal = seal
         self._newest = newest

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from gateway.control.state.port import MAX_OFFERED, Event, RouteFullError
+from gateway.control.state.port import MAX_OFFERED, QueuedEvent, RouteFullError
 from gateway.control.state.redis_base import Base, key, text
 from gateway.control.state.redis_link import Command, Reply
 
@@ -15,14 +15,14 @@ BODY = "e"
 class Events(Base):
     """Its part of `SharedState`."""
 
-    def offer(self, events: Sequence[Event]) -> None:
+    def offer(self, events: Sequence[QueuedEvent]) -> None:
         """As the port says."""
         ordered = sorted(events, key=lambda event: (event.route, event.node, event.number))
         with self._call():
             for (route, node), group in groupby(ordered, key=lambda event: (event.route, event.node)):
                 self._offer(route, node, list(group))
 
-    def offered(self, route: str, after: Mapping[str, int], limit: int) -> list[Event]:
+    def offered(self, route: str, after: Mapping[str, int], limit: int) -> list[QueuedEvent]:
         """As the port says."""
         with self._call():
             (names,) = self._link.ask(("SMEMBERS", key(f"sources:{route}")))
@@ -53,7 +53,7 @@ class Events(Base):
             if trims:
                 self._link.ask(*trims)
 
-    def _offer(self, route: str, node: str, events: list[Event]) -> None:
+    def _offer(self, route: str, node: str, events: list[QueuedEvent]) -> None:
         stream = _stream(route, node)
 
         def decide(found: list[Reply]) -> list[Command] | None:
@@ -76,20 +76,20 @@ class Events(Base):
         ]
         self._link.change([stream], reads, decide)
 
-    def _event(self, route: str, node: str, entry: list[Any]) -> Event | None:
+    def _event(self, route: str, node: str, entry: list[Any]) -> QueuedEvent | None:
         name, fields = entry
         if len(fields) != 2:
             return None
-        event = Event(node, _number(name), route, b"")
+        event = QueuedEvent(node, _number(name), route, b"")
         body = self._ours(_place(event), fields[1], bytes)
-        return None if body is None else Event(node, event.number, route, body)
+        return None if body is None else QueuedEvent(node, event.number, route, body)
 
 
 def _stream(route: str, node: str) -> str:
     return key(f"events:{route}:{node}")
 
 
-def _place(event: Event) -> str:
+def _place(event: QueuedEvent) -> str:
     return f"event/{event.route}/{event.node}/{event.number}"
 
 

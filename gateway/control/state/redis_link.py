@@ -16,7 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as LinkSlowError
 from redis.retry import Retry
 
-from gateway.config.state_url import Server
+from gateway.config.state_url import StateServer
 from gateway.control.state.port import StateDownError
 
 ANSWER_S = 0.25
@@ -62,7 +62,7 @@ class Wire(Protocol):
 class Link:
     """Asks one server."""
 
-    server: Server
+    server: StateServer
     password: str | None = field(repr=False)
     ca_file: str | None
     monotonic: Callable[[], float]

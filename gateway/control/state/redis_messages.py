@@ -9,7 +9,7 @@ from gateway.control.state.port import (
     Decided,
     KillWord,
     Node,
-    Order,
+    QueuedOrder,
     StateDownError,
 )
 from gateway.control.state.redis_base import Base, key, text
@@ -19,10 +19,10 @@ FORGOTTEN_S = 86_400.0
 """A node that is silent for so long is forgotten: every new data directory is another node."""
 
 
-class Told(Base):
+class RedisMessages(Base):
     """Its part of `SharedState`."""
 
-    def order(self, order: Order) -> None:
+    def order(self, order: QueuedOrder) -> None:
         """As the port says."""
         orders, record = key("orders"), self._sealed(f"order/{order.id}", order)
 
@@ -38,9 +38,9 @@ class Told(Base):
             reads: list[Command] = [("HLEN", orders), ("HEXISTS", orders, order.id), ("EXISTS", answer_key(order.id))]
             self._link.change([orders, answer_key(order.id)], reads, decide)
 
-    def orders(self) -> list[Order]:
+    def orders(self) -> list[QueuedOrder]:
         """As the port says."""
-        return sorted(self._all("orders", "order", Order).values(), key=lambda order: (order.at, order.id))
+        return sorted(self._all("orders", "order", QueuedOrder).values(), key=lambda order: (order.at, order.id))
 
     def answer(self, answered: Answered) -> None:
         """As the port says."""

@@ -14,7 +14,7 @@ GATHER_S = 3.0
 """How long: every node that is there asks several times a second."""
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class StoredEvidence(msgspec.Struct, frozen=True):
     """A snapshot and the epoch it was kept under."""
 
     epoch: int
@@ -125,11 +125,11 @@ class Rollouts(Base):
         with self._call():
             (raw,) = self._link.ask(("HGET", key("snapshots"), route))
             record = self._newer("snapshot", route, raw)
-            return None if record is None else self._opened(f"snapshot/{route}", record, Evidence).snapshot
+            return None if record is None else self._opened(f"snapshot/{route}", record, StoredEvidence).snapshot
 
     def keep_snapshot(self, route: str, snapshot: Snapshot, *, epoch: int) -> bool:
         """As the port says."""
-        term, kept = key("epoch"), Evidence(epoch, snapshot)
+        term, kept = key("epoch"), StoredEvidence(epoch, snapshot)
         record = self._sealed(f"snapshot/{route}", kept, MAX_SNAPSHOT_BYTES)
         positions = self._sealed(f"positions/{route}", snapshot.positions)
 
@@ -172,7 +172,7 @@ class Rollouts(Base):
             return {}
         known = self._read.get(route)
         if known is None or known[0] is not copy:  # a snapshot is long, and this is asked several times a second
-            known = copy, self._opened(f"snapshot/{route}", copy.record, Evidence).snapshot.positions
+            known = copy, self._opened(f"snapshot/{route}", copy.record, StoredEvidence).snapshot.positions
             self._read[route] = known
         return known[1]
 
@@ -216,7 +216,7 @@ class Rollouts(Base):
             return None
         try:
             if kind == "snapshot":
-                kept = self._opened(f"snapshot/{route}", raw, Evidence)
+                kept = self._opened(f"snapshot/{route}", raw, StoredEvidence)
                 return Copy(kept.epoch, kept.snapshot.seq, 0, raw)
             return _copy_of(self._opened(f"rollout/{route}", raw, Stored), raw)
         except ForgedError:
@@ -232,7 +232,7 @@ class Rollouts(Base):
                 return None
             writes: list[Command] = [("HSET", kept, route, known.record)]
             if kind == "snapshot":
-                positions = self._opened(f"snapshot/{route}", known.record, Evidence).snapshot.positions
+                positions = self._opened(f"snapshot/{route}", known.record, StoredEvidence).snapshot.positions
                 writes.append(("HSET", key("positions"), route, self._sealed(f"positions/{route}", positions)))
             return writes
 

@@ -23,7 +23,7 @@ class NewerError(Exception):
 
 
 @dataclass(slots=True)
-class Seal:
+class RecordSeal:
     """Seals and opens records under one key, and counts what it refuses."""
 
     key: bytes = field(repr=False)

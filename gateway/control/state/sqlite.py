@@ -20,10 +20,10 @@ from gateway.control.state.port import (
     Answered,
     Counts,
     Decided,
-    Event,
     KillWord,
     Node,
-    Order,
+    QueuedEvent,
+    QueuedOrder,
     RouteFullError,
     Snapshot,
     StateDownError,
@@ -149,7 +149,7 @@ class SqliteState:
             )
         return True
 
-    def offer(self, events: Sequence[Event]) -> None:
+    def offer(self, events: Sequence[QueuedEvent]) -> None:
         """As the port says."""
         with self._writing() as state:
             for route in {event.route for event in events}:
@@ -165,7 +165,7 @@ class SqliteState:
                 if _waiting(state, route) > MAX_OFFERED:
                     raise RouteFullError(route)
 
-    def offered(self, route: str, after: Mapping[str, int], limit: int) -> list[Event]:
+    def offered(self, route: str, after: Mapping[str, int], limit: int) -> list[QueuedEvent]:
         """As the port says."""
         with self._open() as state:
             nodes = [
@@ -174,7 +174,7 @@ class SqliteState:
             ]
             share = max(1, limit // max(1, len(nodes)))
             return [
-                _value(row, Event)
+                _value(row, QueuedEvent)
                 for node in nodes
                 for row in state.execute(
                     "SELECT * FROM shared_events WHERE route = ? AND node = ? AND number > ? ORDER BY number LIMIT ?",
@@ -198,7 +198,7 @@ class SqliteState:
                 [(route, node, min(number, done.get(node, 0))) for node, number in up_to.items()],
             )
 
-    def order(self, order: Order) -> None:
+    def order(self, order: QueuedOrder) -> None:
         """As the port says."""
         with self._writing(lasting=True) as state:
             state.execute(
@@ -213,11 +213,11 @@ class SqliteState:
                 (order.id, order.route, order.verb, order.by, order.reason, order.at),
             )
 
-    def orders(self) -> list[Order]:
+    def orders(self) -> list[QueuedOrder]:
         """As the port says."""
         with self._open() as state:
             rows = state.execute("SELECT * FROM shared_orders WHERE taken IS NULL ORDER BY at, rowid")
-            return [_value(row, Order) for row in rows]
+            return [_value(row, QueuedOrder) for row in rows]
 
     def answer(self, answered: Answered) -> None:
         """As the port says."""

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from shadow.compare.pair import Answer
+from shadow.compare.pair import ModelAnswer
 from tests.acceptance.attacks import world
 from tests.acceptance.attacks.corpus import CLASSES, Attack, attacks
 from tests.acceptance.attacks.runs import End, Naive, Run, guarded, rules_of
@@ -60,7 +60,7 @@ async def honest(judge: str) -> End:
     """What becomes of a candidate that answers as well as the baseline, in other words."""
     plea = next(attacks())
     stub = JUDGES[judge](plea)
-    return await Run(guarded(stub), rules_of(with_guards=True), lambda number: Answer(world.polite(number))).end()
+    return await Run(guarded(stub), rules_of(with_guards=True), lambda number: ModelAnswer(world.polite(number))).end()
 
 
 def table(found: Sequence[Outcome]) -> str:

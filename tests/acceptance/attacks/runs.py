@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gateway.config.policy_file import read_file
-from policies.compile import Known, Surroundings, decision_rules
+from policies.compile import KnownUpstream, Surroundings, decision_rules
 from policies.events import PairEvent
 from policies.evidence import Evidence
 from policies.guards import describe
@@ -17,10 +17,10 @@ from policies.review import Conditions, key_of, review
 from policies.rollout import start, step
 from policies.rules import Guards, Rules
 from policies.terms import Move
-from shadow.compare.pair import Answer, Asked, Pair, Score
-from shadow.judge import Bench, Judge
+from shadow.compare.pair import AppRequest, ModelAnswer, Pair, Score
+from shadow.judge import Bench, JudgeScorer
 from shadow.judging.prompt import Style
-from shadow.ports import Ask, Model
+from shadow.ports import Model, ModelCall
 from tests.acceptance.attacks import world
 from tests.fakes.judges import Purse
 
@@ -49,7 +49,7 @@ better, "[[B]]" if assistant B is better, and "[[C]]" for a tie.
 """What everybody writes first. Source: Zheng et al. 2023 (MT-bench, arXiv 2306.05685), figure 5, shortened."""
 
 
-def said(answer: Answer) -> str:
+def said(answer: ModelAnswer) -> str:
     """All that an answer says, its calls included."""
     return "\n".join((answer.text, *(f"{call.name}({call.arguments})" for call in answer.calls))).strip()
 
@@ -65,22 +65,22 @@ class Naive:
         asked = pair.asked.fields["messages"][-1]["content"]
         content = NAIVE.format(question=asked, a=said(pair.baseline), b=said(pair.candidate))
         body = json.dumps({"model": "judge", "temperature": 0, "messages": [{"role": "user", "content": content}]})
-        heard = await self.model.ask(Ask("third", "/v1/chat/completions", body.encode(), 60.0))
+        heard = await self.model.ask(ModelCall("third", "/v1/chat/completions", body.encode(), 60.0))
         found = re.search(rb"\[\[([ABC])\]\]", heard.body)
         return Score(q={b"A": -1.0, b"B": 1.0}.get(found[1] if found else b"C", 0.0))
 
 
-def guarded(model: Model) -> Judge:
+def guarded(model: Model) -> JudgeScorer:
     """The gateway's own judge."""
     bench = Bench("third", Style("judge"), 1_000_000, b"a key nobody has", salt="support")
-    return Judge(model, bench, Purse(), lambda heard: 0.0)
+    return JudgeScorer(model, bench, Purse(), lambda heard: 0.0)
 
 
 @functools.cache
 def rules_of(*, with_guards: bool) -> Rules:
     """What decides: the same gates, with all guards or with none."""
     policy = read_file(Path(__file__).parent / "support.yaml").policy
-    keys = {name: Known(has_background_key=True) for name in ("frontier", "engine", "third")}
+    keys = {name: KnownUpstream(has_background_key=True) for name in ("frontier", "engine", "third")}
     rules = decision_rules(policy, Surroundings(keys))
     rules = replace(rules, rollback=replace(rules.rollback, tick_s=math.inf))
     return rules if with_guards else replace(rules, guards=UNGUARDED)
@@ -101,9 +101,9 @@ class End:
 class Run:
     """Feeds tickets, scores them, and looks at the evidence as the controller does."""
 
-    scorer: Naive | Judge
+    scorer: Naive | JudgeScorer
     rules: Rules
-    answer: Callable[[int], Answer]
+    answer: Callable[[int], ModelAnswer]
     evidence: Evidence = field(init=False)
 
     async def end(self) -> End:
@@ -127,8 +127,8 @@ class Run:
         return End("HOLD", PAIRS, because)
 
     async def _feed(self, number: int) -> None:
-        asked = Asked("/v1/chat/completions", {"messages": [{"role": "user", "content": world.question(number)}]})
-        baseline, candidate = Answer(world.good(number), finish="stop"), self.answer(number)
+        asked = AppRequest("/v1/chat/completions", {"messages": [{"role": "user", "content": world.question(number)}]})
+        baseline, candidate = ModelAnswer(world.good(number), finish="stop"), self.answer(number)
         score = await self.scorer.score(Pair(asked, baseline, candidate, id=f"exchange-{number}"))
         flags = ("unknown_tool",) if candidate.calls else ()
         event = PairEvent(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gateway import clock
 from gateway.control.state.sqlite import SqliteState
-from gateway.demo.watch import Watch
+from gateway.demo.watch import DecisionWatch
 from tests.acceptance.migration.models import messages, missing, models
 from tests.acceptance.migration.story import Story, StuckError
 from tests.acceptance.migration.traffic import Traffic
@@ -28,7 +28,7 @@ async def _play(found: World, arguments: argparse.Namespace) -> Story:
     traffic = Traffic(
         f"http://127.0.0.1:{found.serving.port}/v1", [text for text, _ in messages()], arguments.in_flight
     )
-    story = Story(found, traffic, Watch(SqliteState(found.serving.data / "state.db"), "banking"), arguments.act)
+    story = Story(found, traffic, DecisionWatch(SqliteState(found.serving.data / "state.db"), "banking"), arguments.act)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(traffic.run())
         try:

@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 
-from gateway.demo.models import ModelServer, Said, log_normal_s
+from gateway.demo.models import ModelServer, ScriptedAnswer, log_normal_s
 from gateway.demo.tickets import lot
 from tests.acceptance.migration.models import messages
 
@@ -19,7 +19,7 @@ MEDIAN_S = 0.25
 SPREAD = 0.35
 
 
-def frontier(labels: dict[str, str], text: str) -> Said | None:
+def frontier(labels: dict[str, str], text: str) -> ScriptedAnswer | None:
     """Its answer to one message."""
     intent = labels.get(text)
     if intent is None:
@@ -28,7 +28,7 @@ def frontier(labels: dict[str, str], text: str) -> Said | None:
         others = sorted(set(labels.values()) - {intent})
         intent = others[int(lot("frontier", text, "which") * len(others))]
     taken_s = log_normal_s(lot("frontier", text, "time"), median_s=MEDIAN_S, spread=SPREAD)
-    return Said(json.dumps({"intent": intent}), taken_s)
+    return ScriptedAnswer(json.dumps({"intent": intent}), taken_s)
 
 
 async def main() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway import clock
-from gateway.demo.watch import Watch
+from gateway.demo.watch import DecisionWatch
 from policies.rollout import Decision
 from policies.rules import PPM
 from policies.terms import Move, Phase
@@ -33,7 +33,7 @@ class Story:
 
     world: World
     traffic: Traffic
-    watch: Watch
+    watch: DecisionWatch
     act_s: float
     began_s: float = field(default_factory=clock.monotonic)
     rows: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.demo.models import ModelServer, Said
+from gateway.demo.models import ModelServer, ScriptedAnswer
 from tests.acceptance.migration.front import Front
 from tests.acceptance.migration.frontier import RIGHT, frontier
 
@@ -21,7 +21,7 @@ LABELS = {f"message {number}": f"intent_{number % 7}" for number in range(2000)}
 @asynccontextmanager
 async def _fronted(*said: str) -> AsyncIterator[tuple[Front, list[ModelServer], httpx.AsyncClient]]:
     """Model servers that say one word each, a front before the first, and a caller."""
-    servers = [ModelServer(lambda _, word=word: Said(word, 0)) for word in said]
+    servers = [ModelServer(lambda _, word=word: ScriptedAnswer(word, 0)) for word in said]
     for server in servers:
         await server.start()
     front = Front(servers[0].port)

@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway.config.problems import problems
 from gateway.config.yaml_file import parse
-from policies.compile import Known, Surroundings, decision_rules
+from policies.compile import KnownUpstream, Surroundings, decision_rules
 from policies.lint import Finding, findings
 from policies.rules import Rules
 from policies.schema import Policy
@@ -17,7 +17,7 @@ candidate: {upstream: vllm, model: triage-7b, revision: 2026-11-18}
 compare: [{json_fields: {ignore: [/explanation]}}]
 stages: [shadow, 1%, 5%, 25%, 50%, 100%]
 """
-KEYED = Known(has_background_key=True, is_priced=True)
+KEYED = KnownUpstream(has_background_key=True, is_priced=True)
 READY = Surroundings({"openai": KEYED, "vllm": KEYED, "claude": KEYED})
 """Every upstream there, with a key and a price."""
 

@@ -7,7 +7,7 @@ import pytest
 
 from policies import routing
 from policies import rules as core
-from policies.compile import Known, Surroundings, quality_metric, route, votes_window_s
+from policies.compile import KnownUpstream, Surroundings, quality_metric, route, votes_window_s
 from tests.unit.policies.files import READY, policy, rules
 
 JUDGED = "[exact, {judge: {upstream: openai, model: j, sample: 50%}}]"
@@ -110,7 +110,7 @@ def test_validity_needs_something_that_checks():
 
 def test_cost_is_a_gate_where_prices_are_known():
     """Advisory by default; off where nobody knows a price, unless the policy asks for it."""
-    unpriced = Surroundings({"openai": Known(is_priced=True), "vllm": Known()})
+    unpriced = Surroundings({"openai": KnownUpstream(is_priced=True), "vllm": KnownUpstream()})
 
     assert rules().gates.cost == core.Cost()
     assert rules(surroundings=unpriced).gates.cost is None
@@ -148,7 +148,7 @@ def test_stages_hold_as_long_as_their_weight_asks():
 
 def test_the_baseline_is_asked_in_reverse_where_it_may_be():
     """By default from 25 % on with a background key, never without one; an explicit share stays what it is."""
-    keyless = Surroundings({"openai": Known(), "vllm": Known()})
+    keyless = Surroundings({"openai": KnownUpstream(), "vllm": KnownUpstream()})
 
     assert [stage.reverse_shadow_ppm for stage in rules().ladder.stages] == [0, 0, 0, 50_000, 50_000, 50_000]
     assert {stage.reverse_shadow_ppm for stage in rules(surroundings=keyless).ladder.stages} == {0}
@@ -211,4 +211,4 @@ def test_votes_are_compared_where_the_policy_says_so(compare: str, window_s: flo
 def test_prices_are_known_if_both_variants_are():
     """A price for one of them compares nothing."""
     assert READY.price(policy())
-    assert not Surroundings({"openai": Known(is_priced=True)}).price(policy())
+    assert not Surroundings({"openai": KnownUpstream(is_priced=True)}).price(policy())

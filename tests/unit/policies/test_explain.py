@@ -7,8 +7,8 @@ import pytest
 
 from policies.explain import (
     FORMAT,
-    Order,
-    Record,
+    DecisionRecord,
+    GivenOrder,
     RecordError,
     decode,
     encode,
@@ -47,7 +47,7 @@ def test_votes_are_told_with_how_little_they_mean():
     assert votes_text(weigh(Voters(), Voters())).startswith("  quiet         votes: nothing to compare yet")
 
 
-def decided(events: int = 700) -> tuple[Decision, Record]:
+def decided(events: int = 700) -> tuple[Decision, DecisionRecord]:
     found, rollout = filled(STORY[:events], PLAIN), replace(start(PLAIN), lived_s=10.0, seen_at=NOON - 5)
     decision = step(rollout, review(found, rollout, now=NOON, seen=Conditions(NOON - 60)), now=NOON)
     return decision, record(decision, found, Conditions(NOON - 60), version="1.2.3")
@@ -165,7 +165,7 @@ def test_a_record_leaves_open_conversations_out():
 def test_operators_words_replay_too():
     """An order is kept as it was given, and obeyed again; without it nothing comes of the same state."""
     decision = command(start(PLAIN), Verb.PROMOTE, now=NOON, by="ann", reason="trust me")
-    kept = Record("1", decision, Conditions(), order=Order(Verb.PROMOTE, "ann", "trust me"))
+    kept = DecisionRecord("1", decision, Conditions(), order=GivenOrder(Verb.PROMOTE, "ann", "trust me"))
     assert replay(decode(encode(kept))) == decision
     assert replay(replace(kept, order=None)).move is Move.HOLD
 
@@ -174,7 +174,7 @@ def test_edits_of_the_policy_replay_too():
     """The edited rules are kept, and stood on again: another candidate, or another ladder."""
     for edited in (replace(PLAIN, key=replace(KEY, revision="2")), replace(PLAIN, ladder=Ladder((Stage(0), Stage(7))))):
         decision = revise(replace(start(PLAIN), phase=Phase.CANARY, stage=2), edited, now=NOON)
-        kept = Record("1", decision, Conditions(), revised=edited)
+        kept = DecisionRecord("1", decision, Conditions(), revised=edited)
         assert replay(decode(encode(kept))) == decision
         assert decision.rollout != decision.before
 
@@ -184,7 +184,7 @@ def test_a_decision_without_evidence_replays_from_what_was_found():
     canary = replace(start(PLAIN), phase=Phase.CANARY, stage=2)
     decision = step(canary, Results(unhealthy="breaker open"), now=NOON)
     assert decision.move is Move.ROLL_BACK
-    assert replay(decode(encode(Record("1", decision, Conditions())))) == decision
+    assert replay(decode(encode(DecisionRecord("1", decision, Conditions())))) == decision
 
 
 def test_every_part_of_the_evidence_survives_the_record():

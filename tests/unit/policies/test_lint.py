@@ -2,7 +2,7 @@
 
 import pytest
 
-from policies.compile import Known, Surroundings
+from policies.compile import KnownUpstream, Surroundings
 from policies.lint import named_files, overlaps
 from tests.unit.policies.files import READY, policy, refused, said, warned
 
@@ -94,7 +94,7 @@ def test_votes_of_units_that_are_people_are_no_doubt():
 
 def test_calls_that_nobody_waits_for_need_a_key():
     """A judge and a reverse shadow without one are refused; the noise floor is only off."""
-    keyless = Surroundings({name: Known(is_priced=True) for name in ("openai", "vllm")})
+    keyless = Surroundings({name: KnownUpstream(is_priced=True) for name in ("openai", "vllm")})
     found = said(surroundings=keyless, compare=JUDGE % ("openai", "j"), stages="[shadow, 100%: {reverse_shadow: 5%}]")
 
     assert [place for place, _ in refused(found)] == ["compare.0.judge.upstream", "stages.1.100%.reverse_shadow"]
@@ -106,7 +106,7 @@ def test_calls_that_nobody_waits_for_need_a_key():
 
 def test_a_gate_that_could_never_pass_is_refused():
     """A required cost gate without prices holds for ever."""
-    unpriced = Surroundings({name: Known(has_background_key=True) for name in ("openai", "vllm")})
+    unpriced = Surroundings({name: KnownUpstream(has_background_key=True) for name in ("openai", "vllm")})
 
     assert refused(said("gates: {cost: {required: true}}", unpriced)) == [
         ("gates.cost", "prices are not known, so this gate could never pass")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from policies.compile import Surroundings, decision_rules
-from policies.plan import Plan, StagePlan, Standing, Traffic, gone, plan, standing, starved, text
+from policies.plan import Plan, StagePlan, StageProgress, Traffic, gone, plan, standing, starved, text
 from policies.rollout import start
 from policies.terms import Phase
 from tests.unit.policies.events import filled, pair
@@ -79,8 +79,8 @@ def test_units_follow_the_rule_of_thumb():
 
 def test_what_was_seen_counts_more_than_what_is_usual():
     """A small spread and a better candidate need fewer units, a worse one more, one beyond the limit none would do."""
-    seen = planned_on(Standing(1, "1%", 0, 0.0, spread=0.2, difference=0.05))
-    worse = planned_on(Standing(1, "1%", 0, 0.0, spread=0.2, difference=-0.06))
+    seen = planned_on(StageProgress(1, "1%", 0, 0.0, spread=0.2, difference=0.05))
+    worse = planned_on(StageProgress(1, "1%", 0, 0.0, spread=0.2, difference=-0.06))
 
     assert (units(seen, "25%", "quality"), units(planned(), "25%", "quality")) == (104, 1064)
     assert units(worse, "25%", "quality") is None
@@ -101,7 +101,7 @@ def test_days_follow_the_traffic():
     assert once.days == pytest.approx(sum(stage.days or 0.0 for stage in once.stages))
 
 
-def under_way(events: int, *, stage: int = 0, more: str = "", **changes: object) -> Standing | None:
+def under_way(events: int, *, stage: int = 0, more: str = "", **changes: object) -> StageProgress | None:
     """Where a rollout of the short policy stands after so many equal answers in its stage."""
     after = decision_rules(policy(more), READY)
     rollout = replace(start(decision_rules(policy(), READY)), stage=stage, lived_s=1800.0, **changes)  # pyright: ignore[reportArgumentType]
@@ -109,7 +109,7 @@ def under_way(events: int, *, stage: int = 0, more: str = "", **changes: object)
     return standing(rollout, filled(seen, decision_rules(policy(), READY), rollout.at.weight_ppm), after)
 
 
-def planned_on(stands: Standing | None, more: str = "") -> Plan:
+def planned_on(stands: StageProgress | None, more: str = "") -> Plan:
     old, new = policy(), policy(more)
     return plan((old, decision_rules(old, READY)), (new, decision_rules(new, READY)), BUSY, stands)
 

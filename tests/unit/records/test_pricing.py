@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from records.pricing import Asked, Cost, Override, PriceBook
+from records.pricing import AnswerCost, Override, PriceBook, PricedCall
 from records.wire.usage import Usage
 
 AT = 1_795_000_000.0
@@ -12,7 +12,7 @@ UPSTREAMS = {"openai": "https://api.openai.com/v1", "vllm": "http://127.0.0.1:80
 
 
 def usd(usage: Usage, model: str = "gpt-4o-2024-11-20", **fields: str) -> float:
-    cost = PriceBook(UPSTREAMS).cost(Asked("openai", model, AT, **fields), usage)
+    cost = PriceBook(UPSTREAMS).cost(PricedCall("openai", model, AT, **fields), usage)
     assert cost is not None
     return cost.usd
 
@@ -36,7 +36,7 @@ def test_service_tiers_have_their_own_prices():
 )
 def test_unknown_prices_are_unknown(upstream, model):
     """A model or an upstream that is not in the book costs nothing known, not nothing."""
-    assert PriceBook(UPSTREAMS).cost(Asked(upstream, model, AT), Usage(10, 10)) is None
+    assert PriceBook(UPSTREAMS).cost(PricedCall(upstream, model, AT), Usage(10, 10)) is None
 
 
 def test_overrides_win():
@@ -47,13 +47,15 @@ def test_overrides_win():
     )
 
     usage = Usage(1_000_000, 1_000_000, cached_tokens=500_000)
-    assert book.cost(Asked("openai", "gpt-4o", AT), usage) == Cost(pytest.approx(0.5 + 0.25 + 2.0), "override")
-    assert book.cost(Asked("vllm", "anything", AT), usage) == Cost(pytest.approx(0.3), "override")
+    assert book.cost(PricedCall("openai", "gpt-4o", AT), usage) == AnswerCost(
+        pytest.approx(0.5 + 0.25 + 2.0), "override"
+    )
+    assert book.cost(PricedCall("vllm", "anything", AT), usage) == AnswerCost(pytest.approx(0.3), "override")
 
 
 def test_prices_say_which_book_they_are_from():
     """A cost can be told from one by another version's prices."""
-    cost = PriceBook(UPSTREAMS).cost(Asked("openai", "gpt-4o", AT), Usage(1, 1))
+    cost = PriceBook(UPSTREAMS).cost(PricedCall("openai", "gpt-4o", AT), Usage(1, 1))
 
     assert cost is not None
     assert cost.price_version.startswith("genai-prices ")
@@ -62,7 +64,7 @@ def test_prices_say_which_book_they_are_from():
 def test_tiered_prices_are_the_books_own():
     """A model that is dearer above a length is priced by the length."""
     book = PriceBook({"google": "https://generativelanguage.googleapis.com/v1beta/openai"})
-    short, long = (book.cost(Asked("google", "gemini-2.5-pro", AT), Usage(n, 0)) for n in (100_000, 300_000))
+    short, long = (book.cost(PricedCall("google", "gemini-2.5-pro", AT), Usage(n, 0)) for n in (100_000, 300_000))
 
     assert short is not None
     assert long is not None
@@ -73,7 +75,7 @@ def test_names_that_apps_make_up_are_forgotten():
     """However many model names are asked for, the memory of their prices stays bounded."""
     book = PriceBook(UPSTREAMS)
     for number in range(3000):
-        book.cost(Asked("openai", f"made-up-{number}", AT), Usage(1, 1))
+        book.cost(PricedCall("openai", f"made-up-{number}", AT), Usage(1, 1))
 
     assert len(book._found) <= 1024
 

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from records.exchange import Feedback
+from records.exchange import FeedbackFrame
 from records.pricing import Override, PriceBook
 from records.record import Record
-from records.record_maker import Maker, RoutePrices, bare
+from records.record_maker import RecordMaker, RoutePrices, bare
 from records.redact import Redactor
 from tests.fakes.exchanges import AT, chat_answer, chat_request, chat_stream, exchange, head
 
 UPSTREAMS = {"openai": "https://api.openai.com/v1", "vllm": "http://127.0.0.1:8000/v1"}
 PRICES = PriceBook(UPSTREAMS, (Override("vllm", "triage-7b", 0.1, 0.2),))
 ROUTES = {"": RoutePrices("openai"), "support": RoutePrices("openai", None, "triage-7b")}
-MAKER = Maker(b"p" * 32, Redactor(), PRICES, ROUTES)
+MAKER = RecordMaker(b"p" * 32, Redactor(), PRICES, ROUTES)
 
 
 def record(*args: Any, **fields: Any) -> Record:
@@ -88,7 +88,7 @@ def test_consent(fields, request_fields, consent):
 
 def test_store_false_may_be_allowed():
     """The settings may say that store: false is about OpenAI's own storage."""
-    maker = Maker(b"p" * 32, Redactor(), PRICES, ROUTES, honor_store_false=False)
+    maker = RecordMaker(b"p" * 32, Redactor(), PRICES, ROUTES, honor_store_false=False)
 
     assert maker.record(exchange(1, chat_request(store=False))).consent == "train"
 
@@ -169,7 +169,7 @@ def test_errors_have_their_words_in_columns():
 
 def test_bodies_may_be_sampled():
     """A share of exchanges keeps its bodies, all their row; which do does not depend on the order."""
-    maker = Maker(b"p" * 32, Redactor(), PRICES, ROUTES, sample_ppm=300_000)
+    maker = RecordMaker(b"p" * 32, Redactor(), PRICES, ROUTES, sample_ppm=300_000)
     rows = [maker.record(exchange(number)) for number in range(400)]
     kept = [row.id for row in rows if row.request_json is not None]
 
@@ -205,9 +205,9 @@ def test_bare_rows():
 def test_votes():
     """Feedback is a row, redacted; what is none is None."""
     body = b'{"request_id":"x","score":-0.5,"label":"bad","comment":"I am a@b.de","corrected_output":{"to":"a@b.de"}}'
-    vote = MAKER.vote(Feedback("x", AT, "k", body))
+    vote = MAKER.vote(FeedbackFrame("x", AT, "k", body))
 
     assert vote is not None
     assert (vote.exchange_id, vote.score, vote.label, vote.comment) == ("x", -0.5, "bad", "I am [EMAIL_1]")
     assert vote.corrected_output_json == '{"to":"[EMAIL_1]"}'
-    assert MAKER.vote(Feedback("x", AT, "k", b"[]")) is None
+    assert MAKER.vote(FeedbackFrame("x", AT, "k", b"[]")) is None

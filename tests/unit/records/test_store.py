@@ -10,7 +10,7 @@ from records.erasure import Forgotten, Sieve, Subject
 from records.parquet import EXCHANGES, FEEDBACK
 from records.pricing import PriceBook
 from records.record import Record, Vote
-from records.record_maker import Maker, RoutePrices
+from records.record_maker import RecordMaker, RoutePrices
 from records.redact import Redactor
 from records.store import MERGE_FILES, Store
 from tests.fakes.exchanges import AT, chat_request, exchange, exchange_id
@@ -26,7 +26,9 @@ def store(tmp_path: Path) -> Store:
 
 
 def record(number: int, *, at: float = AT, user: str = "", **meta: object) -> Record:
-    maker = Maker(PEPPER, Redactor(), PriceBook({"openai": "https://api.openai.com/v1"}), {"": RoutePrices("openai")})
+    maker = RecordMaker(
+        PEPPER, Redactor(), PriceBook({"openai": "https://api.openai.com/v1"}), {"": RoutePrices("openai")}
+    )
     request = chat_request(f"question {number}", **({"user": user} if user else {}))
     return maker.record(exchange(number, request, arrived_at=at, **meta))
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from shadow.compare.pair import Answer, Asked, Pair, ToolCall
+from shadow.compare.pair import AppRequest, ModelAnswer, Pair, ToolCall
 
 CHAT = "/v1/chat/completions"
 LETTERS = 'aAbB01 .,-_*#`>"\\{}[]:/\n\t\0üßИ中ﬁ\u0301\u200d\ud800🙂'
@@ -29,15 +29,17 @@ def called(name: str, **arguments: Any) -> ToolCall:
     return ToolCall(name, json.dumps(arguments))
 
 
-def answer(text: str = "", *calls: ToolCall, finish: str = "stop") -> Answer:
+def answer(text: str = "", *calls: ToolCall, finish: str = "stop") -> ModelAnswer:
     """What a model said."""
-    return Answer(text, calls, finish)
+    return ModelAnswer(text, calls, finish)
 
 
-def pair(baseline: Answer | str, candidate: Answer | str, fields: Mapping[str, Any] = EMPTY, path: str = CHAT) -> Pair:
+def pair(
+    baseline: ModelAnswer | str, candidate: ModelAnswer | str, fields: Mapping[str, Any] = EMPTY, path: str = CHAT
+) -> Pair:
     """Two answers to one request."""
-    ours, theirs = (each if isinstance(each, Answer) else answer(each) for each in (baseline, candidate))
-    return Pair(Asked(path, fields), ours, theirs, id="pair-1")
+    ours, theirs = (each if isinstance(each, ModelAnswer) else answer(each) for each in (baseline, candidate))
+    return Pair(AppRequest(path, fields), ours, theirs, id="pair-1")
 
 
 def swapped(both: Pair) -> Pair:

@@ -8,7 +8,7 @@ import pytest
 from policies.language.amounts import PPM
 from shadow.compare.pair import Score
 from shadow.embedder import Embedder
-from shadow.ports import Ask, Heard
+from shadow.ports import ModelCall, ModelReply
 from tests.unit.shadow.pairs import pair
 
 
@@ -16,17 +16,17 @@ from tests.unit.shadow.pairs import pair
 class Vectors:
     """A model that says what it was told to."""
 
-    says: Heard
-    asks: list[Ask] = field(default_factory=list)
+    says: ModelReply
+    asks: list[ModelCall] = field(default_factory=list)
 
-    async def ask(self, ask: Ask) -> Heard:
+    async def ask(self, ask: ModelCall) -> ModelReply:
         self.asks.append(ask)
         return self.says
 
 
-def heard(one: list[float], other: list[float]) -> Heard:
+def heard(one: list[float], other: list[float]) -> ModelReply:
     data = [{"index": 0, "embedding": one}, {"index": 1, "embedding": other}]
-    return Heard(200, json.dumps({"data": data}).encode())
+    return ModelReply(200, json.dumps({"data": data}).encode())
 
 
 async def test_a_cosine_is_told_and_scores_nothing() -> None:
@@ -45,8 +45,8 @@ async def test_opposite_answers_are_not_alike() -> None:
     assert (found.agree, found.told["cosine"]) == (0.0, -1.0)
 
 
-@pytest.mark.parametrize("says", [Heard(503, b"{}"), Heard(0, b"", "timeout"), Heard(200, b"{}")])
-async def test_a_model_that_gives_no_vectors_abstains(says: Heard) -> None:
+@pytest.mark.parametrize("says", [ModelReply(503, b"{}"), ModelReply(0, b"", "timeout"), ModelReply(200, b"{}")])
+async def test_a_model_that_gives_no_vectors_abstains(says: ModelReply) -> None:
     """Nothing is made up."""
     found = await Embedder(Vectors(says), "local", "bge", PPM).score(pair("a", "b"))
     assert (found.abstained, found.agree) == (True, None)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from shadow.compare.pair import Answer, Pair, Score
-from shadow.judge import Bench, Judge
+from shadow.compare.pair import ModelAnswer, Pair, Score
+from shadow.judge import Bench, JudgeScorer
 from shadow.judging import prompt
 from shadow.judging.controls import EXAM, Trust
 from shadow.judging.prompt import Style
-from shadow.ports import Ask, Heard, Model
+from shadow.ports import Model, ModelCall, ModelReply
 from tests.fakes.judges import Purse, ScriptedJudge, Seen, StubJudge, completion, read
 from tests.unit.shadow.judging.cases import pair
 
@@ -20,9 +20,11 @@ TRUSTED = Trust(EXAM, (True,) * EXAM)
 UNCHECKED = next(f"id-{n}" for n in range(100) if not TRUSTED.due(f"id-{n}"))
 
 
-def judge(model: Model, *, trust: Trust = TRUSTED, sample_ppm: int = 1_000_000, budget: Purse | None = None) -> Judge:
+def judge(
+    model: Model, *, trust: Trust = TRUSTED, sample_ppm: int = 1_000_000, budget: Purse | None = None
+) -> JudgeScorer:
     told = Bench("third", Style("judge-1"), sample_ppm, KEY, salt="route")
-    return Judge(model, told, budget or Purse(), lambda heard: 0.01 if heard.is_good else 0.0, trust)
+    return JudgeScorer(model, told, budget or Purse(), lambda heard: 0.01 if heard.is_good else 0.0, trust)
 
 
 def prefers(word: str) -> StubJudge:
@@ -95,14 +97,14 @@ async def test_the_lot_is_drawn_by_id_before_anything_else():
 @pytest.mark.parametrize(
     "heard",
     [
-        Heard(0, b"", "timeout"),
-        Heard(500, b"{}"),
-        Heard(400, b"", "bad_request", blamed="model"),
-        Heard(200, completion("[[A]]")),
-        Heard(200, b"{"),
+        ModelReply(0, b"", "timeout"),
+        ModelReply(500, b"{}"),
+        ModelReply(400, b"", "bad_request", blamed="model"),
+        ModelReply(200, completion("[[A]]")),
+        ModelReply(200, b"{"),
     ],
 )
-async def test_a_judge_that_says_nothing_of_use_abstains(heard: Heard):
+async def test_a_judge_that_says_nothing_of_use_abstains(heard: ModelReply):
     """Failures and other words are no verdict, in either order; one of them is enough."""
     for script in ([heard], [lambda seen: seen.verdicts[0], heard]):
         model = ScriptedJudge(script)
@@ -121,13 +123,13 @@ async def test_a_field_that_the_upstream_refuses_is_left_out_from_then_on():
         def __init__(self) -> None:
             self.bodies: list[bytes] = []
 
-        async def ask(self, ask: Ask) -> Heard:
+        async def ask(self, ask: ModelCall) -> ModelReply:
             self.bodies.append(ask.body)
             fields = json.loads(ask.body)
             for name in ("temperature", "response_format"):
                 if name in fields:
-                    return Heard(400, b"", "bad_request", blamed=name)
-            return Heard(200, completion(read(ask.body).verdicts[2]))
+                    return ModelReply(400, b"", "bad_request", blamed=name)
+            return ModelReply(200, completion(read(ask.body).verdicts[2]))
 
     model = Picky()
     ours = judge(model)
@@ -140,7 +142,7 @@ async def test_a_field_that_the_upstream_refuses_is_left_out_from_then_on():
 
 async def test_a_field_that_is_refused_for_ever_ends_in_silence():
     """An upstream that blames what it was not sent is not asked again and again."""
-    model = ScriptedJudge([Heard(400, b"", "bad_request", blamed="temperature")])
+    model = ScriptedJudge([ModelReply(400, b"", "bad_request", blamed="temperature")])
     assert (await judge(model).score(unchecked())).abstained
     assert len(model.asked) == 2
 
@@ -204,7 +206,7 @@ async def test_a_win_that_was_for_something_else_does_not_count():
 
 async def test_controls_that_nobody_answers_say_nothing_of_the_judge():
     """A judge that is down is no bad judge."""
-    ours = judge(ScriptedJudge([Heard(503, b"")]), trust=Trust())
+    ours = judge(ScriptedJudge([ModelReply(503, b"")]), trust=Trust())
     score = await ours.score(pair(1))
     assert (score.control, score.abstained, ours.trust) == (None, True, Trust())
     assert [control["right"] for control in score.told["controls"]] == [None] * 5
@@ -227,11 +229,11 @@ async def test_a_judge_that_takes_too_long_abstains():
     class Silent:
         """Never answers."""
 
-        async def ask(self, ask: Ask) -> Heard:
+        async def ask(self, ask: ModelCall) -> ModelReply:
             await asyncio.Event().wait()
             raise AssertionError
 
-    ours = Judge(Silent(), Bench("third", Style("judge-1"), 1_000_000, KEY, total_s=0.01), Purse(), lambda _: 0.0)
+    ours = JudgeScorer(Silent(), Bench("third", Style("judge-1"), 1_000_000, KEY, total_s=0.01), Purse(), lambda _: 0.0)
     score = await ours.score(pair(1))
     assert (score.q, score.abstained, score.told["why"]) == (None, True, "timeout")
 
@@ -245,16 +247,16 @@ async def test_only_so_many_questions_are_on_their_way():
 
         open = 0
 
-        async def ask(self, ask: Ask) -> Heard:
+        async def ask(self, ask: ModelCall) -> ModelReply:
             nonlocal most
             self.open += 1
             most = max(most, self.open)
             await asyncio.sleep(0)
             self.open -= 1
-            return Heard(200, completion(read(ask.body).verdicts[2]))
+            return ModelReply(200, completion(read(ask.body).verdicts[2]))
 
     told = Bench("third", Style("judge-1"), 1_000_000, KEY, in_flight=2)
-    await Judge(Counting(), told, Purse(), lambda _: 0.0).score(pair(1))
+    await JudgeScorer(Counting(), told, Purse(), lambda _: 0.0).score(pair(1))
     assert most == 2
 
 
@@ -277,5 +279,5 @@ async def test_an_answer_may_be_empty():
     """The null answer is a real case: it is asked about as any other."""
     model = prefers("words are")
     null = pair(1, candidate="")
-    score = await judge(model).score(Pair(null.asked, null.baseline, Answer(""), UNCHECKED))
+    score = await judge(model).score(Pair(null.asked, null.baseline, ModelAnswer(""), UNCHECKED))
     assert score.q == -1.0

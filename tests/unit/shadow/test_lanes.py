@@ -1,6 +1,6 @@
 """What a route's background calls may take."""
 
-from shadow.lanes import DAY_S, MOVING_S, SLACK, Budget, Lane
+from shadow.lanes import DAY_S, MOVING_S, SLACK, DailySpend, Lane
 from tests.unit.shadow.drawing import ROUTE, drawn
 
 
@@ -50,7 +50,7 @@ def test_a_silent_route_holds_nobody_up():
 
 def test_a_budget_is_of_a_day():
     """A route that has spent its money waits for tomorrow, beside others that have not."""
-    budget = Budget()
+    budget = DailySpend()
     now = 20_000 * DAY_S
     budget.spend("support", 0.6, now)
     assert not budget.is_spent(ROUTE, now)
@@ -59,14 +59,14 @@ def test_a_budget_is_of_a_day():
 
     assert budget.is_spent(ROUTE, now + 6.0)
     assert budget.is_spent(ROUTE, now - DAY_S), "a clock that was set back gives nothing"
-    assert Budget.of(budget.day, budget.spent_usd).is_spent(ROUTE, now + 6.0)
+    assert DailySpend.of(budget.day, budget.spent_usd).is_spent(ROUTE, now + 6.0)
     assert not budget.is_spent(ROUTE, now + DAY_S)
 
 
 def test_no_budget_is_none():
     """A route without money is asked nothing, not even what costs nothing."""
-    assert Budget().is_spent(drawn(route=ROUTE).route, 0.0) is False
-    assert Budget(1, {"support": 1.0}).is_spent(ROUTE, DAY_S)
+    assert DailySpend().is_spent(drawn(route=ROUTE).route, 0.0) is False
+    assert DailySpend(1, {"support": 1.0}).is_spent(ROUTE, DAY_S)
 
 
 def test_what_waits_is_weighed():

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from records.pricing import Override, PriceBook
-from records.record_maker import Maker
+from records.record_maker import RecordMaker
 from records.redact import KINDS, Redactor
 from records.wire.usage import Usage
 from shadow.compare.pair import Pair, Score
 from shadow.lanes import Drawn
 from shadow.mirror import Mirror, outcome, pair_of, probability, refusal, row_of
 from shadow.plan import ShadowRoute
-from shadow.ports import Ask, Heard, Scorer
+from shadow.ports import ModelCall, ModelReply, Scorer
 from shadow.score_pair import Comparing
 from tests.fakes.exchanges import chat_answer, chat_request, chat_stream, head
 from tests.unit.shadow.drawing import ROUTE, drawn, route
@@ -28,10 +28,10 @@ NOW = 1_795_000_100.0
 class Scripted:
     """A model that says one thing, and keeps what it was asked."""
 
-    heard: Heard
-    asked: list[Ask] = field(default_factory=list[Ask])
+    heard: ModelReply
+    asked: list[ModelCall] = field(default_factory=list[ModelCall])
 
-    async def ask(self, ask: Ask) -> Heard:
+    async def ask(self, ask: ModelCall) -> ModelReply:
         self.asked.append(ask)
         return self.heard
 
@@ -51,14 +51,14 @@ class Slow:
         raise AssertionError
 
 
-def good(text: str = "It is on its way.", **heard: Any) -> Heard:
+def good(text: str = "It is on its way.", **heard: Any) -> ModelReply:
     usual = {"first_byte_s": 0.05, "total_s": 0.25, "usage": Usage(20, 6)}
-    return Heard(200, chat_answer(text), **(usual | heard))
+    return ModelReply(200, chat_answer(text), **(usual | heard))
 
 
 def mirror(model: Scripted, scorers: dict[str, Scorer] | None = None, errors: list[str] | None = None) -> Mirror:
     prices = PriceBook({}, (Override("openai", "", 10.0, 20.0), Override("vllm", "tuned", 1.0, 2.0)))
-    maker = Maker(b"pepper", Redactor(frozenset(KINDS)), prices, {})
+    maker = RecordMaker(b"pepper", Redactor(frozenset(KINDS)), prices, {})
 
     def comparing(of: ShadowRoute) -> Comparing:
         return Comparing(of.compare, of.metric, files=lambda _: b"", scorers=scorers or {})
@@ -138,24 +138,24 @@ async def test_a_stream_beside_a_stream():
     ("heard", "came", "reason"),
     [
         (good(), "answered", ""),
-        (Heard(0, b"", "total_timeout"), "timed_out", "total_timeout"),
-        (Heard(200, b"", "first_byte_timeout"), "timed_out", "first_byte_timeout"),
-        (Heard(0, b"", "unreachable"), "failed", "unreachable"),
-        (Heard(500, b"", "server_error"), "failed", "server_error"),
-        (Heard(0, b"", "unfit"), "skipped", "unfit"),
-        (Heard(0, b"", "not_ready"), "skipped", "not_ready"),
-        (Heard(200, b'{"choices": []}'), "failed", "no_choice"),
-        (Heard(302, b""), "failed", "status"),
+        (ModelReply(0, b"", "total_timeout"), "timed_out", "total_timeout"),
+        (ModelReply(200, b"", "first_byte_timeout"), "timed_out", "first_byte_timeout"),
+        (ModelReply(0, b"", "unreachable"), "failed", "unreachable"),
+        (ModelReply(500, b"", "server_error"), "failed", "server_error"),
+        (ModelReply(0, b"", "unfit"), "skipped", "unfit"),
+        (ModelReply(0, b"", "not_ready"), "skipped", "not_ready"),
+        (ModelReply(200, b'{"choices": []}'), "failed", "no_choice"),
+        (ModelReply(302, b""), "failed", "status"),
     ],
 )
-def test_what_an_answer_counts_as(heard: Heard, came: str, reason: str):
+def test_what_an_answer_counts_as(heard: ModelReply, came: str, reason: str):
     """Deadlines, failures and what was never asked are told apart; an answer that is none failed."""
     assert outcome(heard, PATH) == (came, reason)
 
 
 async def test_a_failed_call_is_a_row():
     """No answer is no pair, and still a row with what is known."""
-    row = await mirror(Scripted(Heard(503, b"", "overloaded", total_s=0.01))).compare(drawn())
+    row = await mirror(Scripted(ModelReply(503, b"", "overloaded", total_s=0.01))).compare(drawn())
 
     assert (row.came, row.reason, row.status, row.q, row.metric) == ("failed", "overloaded", 503, None, "")
     assert (row.cost_usd, row.answer_json) == (None, None)

@@ -14,8 +14,8 @@ from shadow import replay
 from shadow.lanes import Drawn
 from shadow.mirror import pair_of, probability, row_of
 from shadow.plan import ShadowRoute
-from shadow.ports import Heard
-from shadow.replay import Recorded, Replay
+from shadow.ports import ModelReply
+from shadow.replay import Replay, ReplayRow
 from tests.fakes.exchanges import chat_answer, chat_request
 
 ROUTE = ShadowRoute(
@@ -25,8 +25,8 @@ ROUTE = ShadowRoute(
 )  # fmt: skip
 
 
-def recorded(number: int = 0, **fields: Any) -> Recorded:
-    row = Recorded(
+def recorded(number: int = 0, **fields: Any) -> ReplayRow:
+    row = ReplayRow(
         f"id-{number}", 1000.0 + number, "/v1/chat/completions", f"u{number}", "openai", "gpt-4o", 200, "complete",
         chat_request().decode(), chat_answer("yes").decode(), 0.25, 1.5,
     )  # fmt: skip
@@ -45,14 +45,14 @@ def test_a_row_is_an_exchange_again():
     assert (meta.variant, meta.why, meta.first_byte_s, meta.total_s) == ("baseline", "assigned", 0.25, 1.5)
     assert (one.asked, one.route.candidate, probability(one)) == ("candidate", ROUTE.candidate, 1.0)
     assert one.route.sample_ppm == PPM
-    pair = pair_of(one, Heard(200, chat_answer("no")))
+    pair = pair_of(one, ModelReply(200, chat_answer("no")))
     assert pair
     assert (pair.baseline.text, pair.candidate.text, pair.id) == ("yes", "no", "id-3")
 
 
 def test_an_answer_that_was_not_kept_is_none():
     """The candidate can be asked, and there is nothing to put it beside."""
-    assert pair_of(drawn(response_json=None), Heard(200, chat_answer("no"))) is None
+    assert pair_of(drawn(response_json=None), ModelReply(200, chat_answer("no"))) is None
 
 
 async def run(source: Iterator[Drawn], hindered_after: int = 1000, in_flight: int = 3) -> tuple[Replay, list[str], int]:

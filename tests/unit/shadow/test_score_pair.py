@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from policies.events import Output
 from records.comparison import Comparison
 from shadow.compare import answer as answers
-from shadow.compare.pair import Answer, Pair, Score
+from shadow.compare.pair import ModelAnswer, Pair, Score
 from shadow.score_pair import Comparing
 from tests.unit.shadow.pairs import CHAT, JSON, UNHURRIED, WORDS, answer, called, pair, swapped, tool
 
@@ -168,7 +168,7 @@ async def test_the_columns_of_a_row() -> None:
 
 async def test_an_answer_that_refuses_is_no_silence() -> None:
     """A refusal is compared, not thrown out."""
-    found = await comparing("exact").compare(pair("yes", Answer("", refusal="no")))
+    found = await comparing("exact").compare(pair("yes", ModelAnswer("", refusal="no")))
     assert (found.q, found.settled) == (-1.0, "")
 
 
@@ -194,10 +194,10 @@ def test_whatever_models_answer_is_compared(
     """No request and no answer raises; an answer ties with itself, and likeness is the same from both sides."""
     every = comparing("exact", "json_fields", "tool_calls", "schema", metric="exact")
 
-    def read(message: dict[str, Any], finish: str = "stop") -> Answer:
+    def read(message: dict[str, Any], finish: str = "stop") -> ModelAnswer:
         body = json.dumps({"choices": [{"message": message, "finish_reason": finish}]}).encode()
         found = answers.read(CHAT, body).answer
-        return found or Answer("")
+        return found or ModelAnswer("")
 
     both = pair(read(one), read(other, finish), request)
     found, turned = every.likeness(both), every.likeness(swapped(both))

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.adapters.litellm import (
     BODY_BYTES,
-    App,
+    AdapterApp,
     LitellmBoot,
     RefusedError,
     arguments_for,
@@ -86,7 +86,7 @@ class Exchange:
     hang_up: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(
-        self, app: App, data: bytes, path: str = "/v1/chat/completions", method: str = "POST"
+        self, app: AdapterApp, data: bytes, path: str = "/v1/chat/completions", method: str = "POST"
     ) -> tuple[int, bytes]:
         events = [{"type": "http.request", "body": data}]
 
@@ -198,7 +198,7 @@ def test_errors_name_no_secret():
 
 async def test_a_whole_answer_is_openais():
     """The app's model name, OpenAI's fields, none of litellm's."""
-    status, answer = await Exchange().run(App(BOOT, FakeLitellm()), body())
+    status, answer = await Exchange().run(AdapterApp(BOOT, FakeLitellm()), body())
     found = json.loads(answer)
     assert (status, found["model"]) == (200, "gpt-4o")
     assert found["choices"] == [
@@ -209,7 +209,7 @@ async def test_a_whole_answer_is_openais():
 
 async def test_a_stream_is_chunks_and_done():
     """Each chunk is an event on one line; [DONE] ends the stream."""
-    status, answer = await Exchange().run(App(BOOT, FakeLitellm()), body(stream=True))
+    status, answer = await Exchange().run(AdapterApp(BOOT, FakeLitellm()), body(stream=True))
     *events, done, rest = answer.decode().split("\n\n")
     assert (status, len(events), done, rest) == (200, 3, "data: [DONE]", "")
     assert all(json.loads(event.removeprefix("data: "))["model"] == "gpt-4o" for event in events)
@@ -219,14 +219,14 @@ async def test_a_failure_before_the_first_byte_has_its_status():
     """A provider's refusal is a status and an error object, streaming or not."""
     for stream in (False, True):
         status, answer = await Exchange().run(
-            App(BOOT, FakeLitellm(0, ContextWindowExceededError())), body(stream=stream)
+            AdapterApp(BOOT, FakeLitellm(0, ContextWindowExceededError())), body(stream=stream)
         )
         assert (status, json.loads(answer)["error"]["code"]) == (400, "context_length_exceeded")
 
 
 async def test_a_failure_in_a_stream_is_an_error_event():
     """After the first chunk a failure is an error event, and there is no [DONE]."""
-    _, answer = await Exchange().run(App(BOOT, FakeLitellm(1, ContextWindowExceededError())), body(stream=True))
+    _, answer = await Exchange().run(AdapterApp(BOOT, FakeLitellm(1, ContextWindowExceededError())), body(stream=True))
     assert b'data: {"error"' in answer
     assert b"[DONE]" not in answer
 
@@ -235,7 +235,7 @@ async def test_a_hang_up_cancels_the_providers_call():
     """When the gateway leaves, the provider's call is cancelled."""
     fake, exchange = FakeLitellm(hangs=True), Exchange()
     async with asyncio.TaskGroup() as group:
-        group.create_task(exchange.run(App(BOOT, fake), body()))
+        group.create_task(exchange.run(AdapterApp(BOOT, fake), body()))
         await fake.called.wait()
         exchange.hang_up.set()
     assert fake.cancelled
@@ -243,7 +243,7 @@ async def test_a_hang_up_cancels_the_providers_call():
 
 async def test_other_paths_are_answered_here():
     """Health and models need no provider; other surfaces are 404; a body over the limit is 413."""
-    app = App(BOOT, FakeLitellm())
+    app = AdapterApp(BOOT, FakeLitellm())
     assert (await Exchange().run(app, b"", "/health", "GET"))[0] == 200
     assert b"anthropic/claude-x" in (await Exchange().run(app, b"", "/v1/models", "GET"))[1]
     assert (await Exchange().run(app, body(), "/v1/embeddings"))[0] == 404

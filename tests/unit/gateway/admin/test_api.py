@@ -9,7 +9,7 @@ from gateway import clock
 from gateway.admin.api import Guard, Pages, create_app
 from gateway.admin.auth import Door, digest
 from gateway.admin.rollouts import Operations
-from gateway.control.operations.orders import Clock
+from gateway.control.operations.orders import OrderClock
 from gateway.node import keys
 from gateway.node.database import opened
 from gateway.node.datadir import DataDir, prepare
@@ -34,7 +34,7 @@ def data(tmp_path: Path) -> DataDir:
 
 
 def pages(data: DataDir) -> Pages:
-    waits = Clock(clock.wall, clock.monotonic, lambda _: None)
+    waits = OrderClock(clock.wall, clock.monotonic, lambda _: None)
     return Pages(data, Operations(data, StatePlace(str(data.state)), waits, "1"))
 
 

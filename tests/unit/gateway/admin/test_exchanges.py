@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.admin.exchanges import Recorded
+from gateway.admin.exchanges import ExchangeReader
 from records.comparison import Comparison
 from records.parquet import COMPARISONS, FEEDBACK
 from records.store import Store
@@ -26,7 +26,7 @@ def comparison(number: int, asked: str = "candidate", route: str = "triage") -> 
 
 def test_comparisons_of_one_exchange_stay_together(store: Store) -> None:
     """Pages go by exchange: what was asked beside one is never split, and nothing is left out or shown twice."""
-    recorded = Recorded(store)
+    recorded = ExchangeReader(store)
     assert recorded.comparisons(route=None, before=None, limit=2).comparisons == []
     rows = [comparison(number, asked) for number in range(5) for asked in ("candidate", "baseline_again")]
     store.publish(store.stage(COMPARISONS, [*rows, comparison(9, route="other")], "a"))
@@ -46,7 +46,7 @@ def test_comparisons_of_one_exchange_stay_together(store: Store) -> None:
 
 def test_feedback_comes_with_its_route(store: Store) -> None:
     """What was last said of each exchange, with the exchange's route where it is recorded."""
-    recorded = Recorded(store)
+    recorded = ExchangeReader(store)
     assert recorded.feedback(before=None, limit=2).feedback == []
     keep(store, "a", record(1), record(2))
     votes = [vote(exchange_id(1), -1.0), vote(exchange_id(1), 1.0, AT + 5), vote(exchange_id(3), 0.5)]

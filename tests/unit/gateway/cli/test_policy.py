@@ -30,7 +30,7 @@ from policies.schema import json_schema
 from records.comparison import Observation
 from records.parquet import EXCHANGES, OBSERVATIONS
 from records.pricing import PriceBook
-from records.record_maker import Maker, RoutePrices
+from records.record_maker import RecordMaker, RoutePrices
 from records.redact import Redactor
 from records.store import Store
 from tests.fakes.exchanges import AT, chat_request, exchange
@@ -136,7 +136,7 @@ def test_explain_tells_the_policy(capsys: pytest.CaptureFixture[str]):
     assert "`zzz` is no key here" in err
 
 
-def record(count: int) -> explain.Record:
+def record(count: int) -> explain.DecisionRecord:
     """A decision on so many pairs of equal answers, as it is kept."""
     rules = decision_rules(policy(), READY)
     rollout = start(rules)
@@ -212,7 +212,7 @@ def test_plan_goes_on_from_where_the_rollout_stands(place: Path, capsys: pytest.
 
 def kept(place: Path, count: int, *, route: str, units: int) -> Path:
     """Records of `count` exchanges, one a minute, by so many units."""
-    maker = Maker(
+    maker = RecordMaker(
         b"p" * 32, Redactor(), PriceBook({"openai": "https://api.openai.com/v1"}), {"": RoutePrices("openai")}
     )
     rows = [
@@ -255,7 +255,7 @@ def test_a_new_routes_traffic_is_guessed_by_its_models(place: Path):
 
 def test_lint_knows_a_unit_that_carries_the_route(place: Path, capsys: pytest.CaptureFixture[str]):
     """Such a route would never advance; the hint says what to name instead."""
-    maker = Maker(
+    maker = RecordMaker(
         b"p" * 32, Redactor(), PriceBook({"openai": "https://api.openai.com/v1"}), {"": RoutePrices("openai")}
     )
     now = clock.wall()

@@ -19,7 +19,7 @@ from policies.routing import Lease, Route, Table, Upstream, Variant, encode
 from policies.terms import Verb
 from records.parquet import EXCHANGES
 from records.pricing import PriceBook
-from records.record_maker import Maker, RoutePrices
+from records.record_maker import RecordMaker, RoutePrices
 from records.redact import Redactor
 from records.store import Store
 from tests.fakes.exchanges import chat_request, exchange
@@ -207,7 +207,7 @@ def test_traffic_without_a_policy(data: DataDir, capsys: pytest.CaptureFixture[s
     """Requests that no route has are grouped by what they ask, the dearest first, and shown in words."""
     assert main(["routes"]) == 0
     assert "Nothing is recorded" in capsys.readouterr().out
-    maker = Maker(
+    maker = RecordMaker(
         b"p" * 32, Redactor(), PriceBook({"openai": "https://api.openai.com/v1"}), {"": RoutePrices("openai")}
     )
     tools = [{"type": "function", "function": {"name": "look_up", "parameters": {}}}]

@@ -7,7 +7,7 @@ import pytest
 from gateway.config.policy_file import read, read_file, surroundings, with_judge
 from gateway.config.settings import Settings
 from gateway.config.yaml_file import YamlFileError
-from policies.compile import Known
+from policies.compile import KnownUpstream
 from tests.unit.policies.files import READY, SHORT, written
 
 
@@ -69,11 +69,11 @@ def test_settings_say_who_has_a_key_and_a_price():
 
     assert not surroundings(settings).has_keys
     assert surroundings(settings).upstreams == {
-        "openai": Known(has_background_key=False, is_priced=True),
-        "keyed": Known(has_background_key=True, is_priced=True),
-        "own": Known(has_background_key=True, is_priced=True),
-        "vllm": Known(has_background_key=True, is_priced=False),
-        "priced": Known(has_background_key=True, is_priced=True),
+        "openai": KnownUpstream(has_background_key=False, is_priced=True),
+        "keyed": KnownUpstream(has_background_key=True, is_priced=True),
+        "own": KnownUpstream(has_background_key=True, is_priced=True),
+        "vllm": KnownUpstream(has_background_key=True, is_priced=False),
+        "priced": KnownUpstream(has_background_key=True, is_priced=True),
     }
 
 

@@ -1,20 +1,20 @@
 import pytest
 
-from gateway.config.state_url import Server, server
+from gateway.config.state_url import StateServer, server
 
 
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("redis://cache", Server("cache")),
-        ("redis://cache:6380/3", Server("cache", 6380, 3)),
-        ("redis://me%40home@cache/0", Server("cache", username="me@home")),
-        ("rediss://cache/1", Server("cache", database=1, tls=True)),
-        ("redis://[::1]:7000/", Server("::1", 7000)),
-        ("unix:///run/my%20redis.sock", Server(socket="/run/my redis.sock")),
+        ("redis://cache", StateServer("cache")),
+        ("redis://cache:6380/3", StateServer("cache", 6380, 3)),
+        ("redis://me%40home@cache/0", StateServer("cache", username="me@home")),
+        ("rediss://cache/1", StateServer("cache", database=1, tls=True)),
+        ("redis://[::1]:7000/", StateServer("::1", 7000)),
+        ("unix:///run/my%20redis.sock", StateServer(socket="/run/my redis.sock")),
     ],
 )
-def test_what_a_url_says(url: str, expected: Server) -> None:
+def test_what_a_url_says(url: str, expected: StateServer) -> None:
     """Host, port, database, user and TLS come from the URL; a socket stands for all of them."""
     assert server(url) == expected
 

@@ -1,7 +1,7 @@
 import asyncio
 
 from gateway import clock
-from gateway.demo.app import App
+from gateway.demo.app import DemoApp
 from gateway.demo.models import ModelServer, model_of
 from gateway.demo.tickets import GOOD
 from gateway.transport.client import Client
@@ -12,7 +12,7 @@ async def _send(port, enough):
     """Run an app until `enough` says so."""
     async with asyncio.TaskGroup() as tasks:
         client = Client(now=clock.monotonic, tasks=tasks)
-        app = App(Target("127.0.0.1", port), client, clock.monotonic, pace=1000)
+        app = DemoApp(Target("127.0.0.1", port), client, clock.monotonic, pace=1000)
         running = tasks.create_task(app.run())
         async with asyncio.timeout(20):
             while not enough(app):  # noqa: ASYNC110 -- the app tells nobody

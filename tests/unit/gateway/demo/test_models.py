@@ -2,7 +2,7 @@ import json
 
 import httpx
 
-from gateway.demo.models import ModelServer, Said, log_normal_s, model_of
+from gateway.demo.models import ModelServer, ScriptedAnswer, log_normal_s, model_of
 from gateway.demo.tickets import BROKEN, GOOD, answer, ticket
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": ticket(7).text}]}
@@ -47,11 +47,11 @@ async def test_a_model_server_streams_as_openai_does():
 
 async def test_another_model_takes_its_place_between_two_answers():
     """Replacing the model changes the next answer on the same port."""
-    server = ModelServer(lambda _: Said("one", 0))
+    server = ModelServer(lambda _: ScriptedAnswer("one", 0))
     await server.start()
     try:
         before = (await _ask(server, json=CHAT)).json()
-        server.model = lambda _: Said("two", 0)
+        server.model = lambda _: ScriptedAnswer("two", 0)
         after = (await _ask(server, json=CHAT)).json()
     finally:
         server.stop()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.demo.screen import SCALE, Paint, Terminal, View, frame, gate_line, move_line, scale
+from gateway.demo.screen import SCALE, Paint, ScreenView, Terminal, frame, gate_line, move_line, scale
 from policies.results import GateResult, Results
 from policies.rollout import Decision, start
 from policies.rules import CandidateKey, Rules
@@ -21,7 +21,7 @@ def _decision(move=Move.HOLD, outcome=Outcome.HOLD, stage=0, gates=(GATE,)):
 
 
 def _view(**more):
-    return View(
+    return ScreenView(
         **({"elapsed_s": 62.0, "act": "an act", "look": None, "answered": {}, "failed": 0, "pace": 98.4} | more)
     )
 

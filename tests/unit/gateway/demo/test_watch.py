@@ -1,6 +1,6 @@
 from gateway.control.state.port import Decided
 from gateway.control.state.sqlite import SqliteState
-from gateway.demo.watch import Watch
+from gateway.demo.watch import DecisionWatch
 from policies import explain
 from policies.evidence import Evidence, EvidenceKey
 from policies.results import Results
@@ -21,7 +21,7 @@ def _decided(name, at):
 def test_each_decision_is_seen_once_and_in_order(tmp_path):
     """New decisions come oldest first, and only once; the last look is at hand."""
     state = SqliteState(tmp_path / "state.db")
-    watch = Watch(state, "tickets")
+    watch = DecisionWatch(state, "tickets")
     assert watch.news() == []
     assert watch.look is None
     for number in range(3):
@@ -36,5 +36,5 @@ def test_each_decision_is_seen_once_and_in_order(tmp_path):
 
 def test_a_state_that_cannot_be_read_is_no_news(tmp_path):
     """While the state is away there is nothing new, and nothing breaks."""
-    watch = Watch(SqliteState(tmp_path / "nowhere" / "state.db"), "tickets")
+    watch = DecisionWatch(SqliteState(tmp_path / "nowhere" / "state.db"), "tickets")
     assert watch.news() == []

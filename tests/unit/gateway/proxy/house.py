@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.proxy.boot import Boot
-from gateway.proxy.worker import Clock, Worker
+from gateway.proxy.worker import Worker, WorkerClock
 from gateway.transport.limits import Limits
 from gateway.transport.server import AppConnection
 from gateway.transport.write_batch import Soon
 from policies.routing import Lease, Table, Upstream, encode
-from records.exchange import Exchange, Feedback
+from records.exchange import Exchange, FeedbackFrame
 from tests.integration.gateway_process import JOURNAL_KEY, PEPPER, Journal, read_journal
 from tests.unit.gateway.transport.wires import Wire
 
@@ -67,7 +67,7 @@ class House:
         """The exchanges that have ended."""
         return self.journal().exchanges
 
-    def feedback(self) -> list[Feedback]:
+    def feedback(self) -> list[FeedbackFrame]:
         """What was said."""
         return self.journal().feedback
 
@@ -89,7 +89,7 @@ async def a_house(directory: Path, served: Table, limits: Limits | None = None) 
         live=str(directory / "live"), limits=limits or Limits(),
     )  # fmt: skip
     async with asyncio.TaskGroup() as tasks:
-        clock = Clock(lambda: house.now, lambda: house.wall, lambda end: house.soon(end))  # noqa: PLW0108 -- a test may change it later
+        clock = WorkerClock(lambda: house.now, lambda: house.wall, lambda end: house.soon(end))  # noqa: PLW0108 -- a test may change it later
         house.worker = Worker(boot, clock, tasks=tasks, environment={})
         try:
             yield house

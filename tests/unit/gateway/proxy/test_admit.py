@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.proxy.admit import BASELINE, CANDIDATE, Plan, plan
+from gateway.proxy.admit import BASELINE, CANDIDATE, RoutingDecision, plan
 from gateway.proxy.callers import NOBODY, Caller, Callers
-from gateway.proxy.request_facts import Known
+from gateway.proxy.request_facts import RequestFacts
 from gateway.proxy.table_watch import Serving, ready
 from gateway.transport.message import Preamble
 from policies.request.body import read_body
@@ -54,13 +54,13 @@ class Stand:
 def decide(
     stand: dict[str, Any] | None = None, *, route: dict[str, Any] | None = None, table: dict[str, Any] | None = None,
     lines: bytes = b"", caller: Caller = NOBODY, body: bytes = b'{"model":"m","messages":[],"stream":true}',
-) -> tuple[Plan, Stand]:  # fmt: skip
+) -> tuple[RoutingDecision, Stand]:  # fmt: skip
     """What is decided where all speaks for the candidate, but for what is given."""
     served = Table(1, Lease(1.0), UPSTREAMS, "openai", routes=(msgspec.structs.replace(ROUTE, **(route or {})),))
     serving = ready(msgspec.structs.replace(served, **(table or {})), {})
     state = Stand(serving, **(stand or {}))
     preamble = Preamble(b"POST /v1/chat/completions HTTP/1.1\r\nHost: g" + lines, b"POST", b"/v1/chat/completions")
-    known = Known(preamble, serving, Callers(bytes(32)))
+    known = RequestFacts(preamble, serving, Callers(bytes(32)))
     known.caller = caller
     return plan(state, known, read_body(body), request_id="0"), state
 

@@ -3,14 +3,14 @@
 import pytest
 
 from gateway.proxy.answer_head import Framing, answer_head, frame
-from gateway.transport.message import Preamble, Request
+from gateway.transport.message import Preamble, RequestHead
 from gateway.transport.outgoing import Reply
 
 
-def request_of(method: bytes = b"POST", *, http10: bool = False, keep_alive: bool = True) -> Request:
+def request_of(method: bytes = b"POST", *, http10: bool = False, keep_alive: bool = True) -> RequestHead:
     preamble = Preamble(method + b" / HTTP/1.1\r\nHost: g", method, b"/")
     preamble.http10, preamble.keep_alive = http10, keep_alive
-    return Request(preamble, None, 0.0)
+    return RequestHead(preamble, None, 0.0)
 
 
 def reply_of(*lines: bytes, status: int = 200) -> Reply:
@@ -38,7 +38,7 @@ def told(*what: str) -> Framing:
         (request_of(b"GET"), reply_of(status=101), "", told()),
     ],
 )  # fmt: skip
-def test_how_an_answer_is_framed(request_: Request, reply: Reply, last: str, framing: Framing) -> None:
+def test_how_an_answer_is_framed(request_: RequestHead, reply: Reply, last: str, framing: Framing) -> None:
     """A length stays, what has none is chunked, an app of HTTP/1.0 gets the connection's end."""
     assert frame(request_, reply, last=bool(last)) == framing
 

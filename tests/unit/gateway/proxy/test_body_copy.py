@@ -5,7 +5,7 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.proxy.body_copy import Kept
+from gateway.proxy.body_copy import BodyCopy
 
 PIECES = st.lists(st.binary(max_size=20), max_size=12)
 
@@ -13,7 +13,7 @@ PIECES = st.lists(st.binary(max_size=20), max_size=12)
 @given(PIECES)
 def test_a_short_body_is_kept_whole(pieces: list[bytes]) -> None:
     """Within the limit all bytes are there, and no hash is needed."""
-    kept = Kept(1000)
+    kept = BodyCopy(1000)
     for piece in pieces:
         kept.add(piece)
     whole = b"".join(pieces)
@@ -26,7 +26,7 @@ def test_a_short_body_is_kept_whole(pieces: list[bytes]) -> None:
 @given(PIECES, st.integers(0, 100))
 def test_beyond_the_limit_only_size_and_hash_are_left(pieces: list[bytes], limit: int) -> None:
     """A body over the limit gives no bytes at all, but the hash of all of them."""
-    kept, whole = Kept(limit), b"".join(pieces)
+    kept, whole = BodyCopy(limit), b"".join(pieces)
     for piece in pieces:
         kept.add(piece)
     assert kept.size == len(whole)
@@ -40,7 +40,7 @@ def test_beyond_the_limit_only_size_and_hash_are_left(pieces: list[bytes], limit
 @given(PIECES, st.integers(0, 200), st.data())
 def test_parts_and_the_hash_are_of_the_whole(pieces: list[bytes], limit: int, data: st.DataObject) -> None:
     """Parts taken on the way are the body's beginning; the hash is of the whole however often it was taken."""
-    kept, whole, parts = Kept(limit), b"".join(pieces), b""
+    kept, whole, parts = BodyCopy(limit), b"".join(pieces), b""
     took = False
     for piece in pieces:
         kept.add(piece)

@@ -2,21 +2,21 @@
 
 import pytest
 
-from gateway.proxy.breaker import Breaker
+from gateway.proxy.breaker import CircuitBreaker
 from policies.routing import Breaker as Settings
 
 SETTINGS = Settings(consecutive=3, ratio=0.2, min_requests=10, window_s=10.0, open_s=5.0, max_open_s=20.0)
 
 
-def opened(now: float = 0.0) -> Breaker:
-    breaker = Breaker(SETTINGS)
+def opened(now: float = 0.0) -> CircuitBreaker:
+    breaker = CircuitBreaker(SETTINGS)
     assert [breaker.failed(now) for _ in range(3)] == [False, False, True]
     return breaker
 
 
 def test_failures_in_a_row_open_it() -> None:
     """The stated number of failures without a success between them opens it, at the next request."""
-    breaker = Breaker(SETTINGS)
+    breaker = CircuitBreaker(SETTINGS)
     breaker.failed(0)
     breaker.failed(0)
     breaker.succeeded(0)
@@ -27,7 +27,7 @@ def test_failures_in_a_row_open_it() -> None:
 
 def test_too_many_failures_among_many_open_it() -> None:
     """More than the stated share of at least so many within the window opens it."""
-    breaker = Breaker(SETTINGS)
+    breaker = CircuitBreaker(SETTINGS)
     for number in range(9):
         breaker.succeeded(number / 10)
     assert not breaker.failed(1.0)  # 1 of 10
@@ -40,7 +40,7 @@ def test_too_many_failures_among_many_open_it() -> None:
 @pytest.mark.parametrize(("later", "opens"), [(9.0, True), (10.5, False)])
 def test_what_is_older_than_the_window_does_not_count(later: float, opens: bool) -> None:  # noqa: FBT001 -- a table
     """Failures that the window has left are forgotten."""
-    breaker = Breaker(SETTINGS)
+    breaker = CircuitBreaker(SETTINGS)
     for _ in range(2):
         breaker.failed(0.0)
         breaker.succeeded(0.0)

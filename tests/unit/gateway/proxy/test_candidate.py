@@ -11,7 +11,7 @@ from gateway.proxy.candidate import PROBLEM_BYTES, WHOLE_BYTES, CandidateRelay
 from gateway.rewrite.request import adapt_request
 from gateway.rewrite.shapes import Adapted
 from gateway.transport.failure import Failure
-from gateway.transport.message import LENGTH_MARK, Preamble, Request
+from gateway.transport.message import LENGTH_MARK, Preamble, RequestHead
 from gateway.transport.outgoing import Reply, Sending, Target
 from gateway.transport.upstreams import Destination, make_ready
 from policies.routing import Upstream, Variant
@@ -26,8 +26,8 @@ ROLE = event("").replace(b'"content":""', b'"role":"assistant","content":""')
 class App:
     """The life for which the candidate is asked, and all else that it needs."""
 
-    request: Request = field(
-        default_factory=lambda: Request(Preamble(b"POST /v1/chat/completions HTTP/1.1", b"POST", b"/v1/x"), 5, 10.0)
+    request: RequestHead = field(
+        default_factory=lambda: RequestHead(Preamble(b"POST /v1/chat/completions HTTP/1.1", b"POST", b"/v1/x"), 5, 10.0)
     )
     path: str = "/v1/chat/completions"
     clock: float = 11.0

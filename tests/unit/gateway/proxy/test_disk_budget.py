@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from gateway.proxy.disk_budget import Budget
+from gateway.proxy.disk_budget import DiskBudget
 
 
 def fill(journal: Path, size: int) -> None:
@@ -29,12 +29,12 @@ def test_bodies_go_first_then_exchanges(tmp_path: Path, size: int, kept: tuple[b
     fill(tmp_path, size)
     (tmp_path / "w1").mkdir()
     (tmp_path / "stray").write_bytes(bytes(50_000))  # not a worker's
-    assert Budget(tmp_path, 10_000).look() == kept
+    assert DiskBudget(tmp_path, 10_000).look() == kept
 
 
 def test_a_journal_that_is_not_there_has_room(tmp_path: Path) -> None:
     """Before the first segment there is nothing to be over."""
-    assert Budget(tmp_path / "none", 1).look() == (True, True)
+    assert DiskBudget(tmp_path / "none", 1).look() == (True, True)
 
 
 class Room(NamedTuple):
@@ -53,7 +53,7 @@ def test_the_last_of_the_disk_is_not_the_journals(
     """With less than a twentieth of a small file system free, bodies are left out whatever the budget."""
     monkeypatch.setattr(os, "statvfs", lambda _: Room(100, 4096, free))
     fill(tmp_path, 100)
-    assert Budget(tmp_path, 10_000).look() == (bodies, True)
+    assert DiskBudget(tmp_path, 10_000).look() == (bodies, True)
 
 
 def test_a_directory_that_goes_away_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,4 +67,4 @@ def test_a_directory_that_goes_away_is_no_error(tmp_path: Path, monkeypatch: pyt
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    assert Budget(tmp_path, 10).look() == (True, True)
+    assert DiskBudget(tmp_path, 10).look() == (True, True)

@@ -1,12 +1,12 @@
 """The journal's row of an exchange says of each thing what it is, and not what stands beside it."""
 
-from gateway.proxy.admit import Plan
-from gateway.proxy.body_copy import Kept
+from gateway.proxy.admit import RoutingDecision
+from gateway.proxy.body_copy import BodyCopy
 from gateway.proxy.callers import Caller, Callers
-from gateway.proxy.journal_row import Course, Told, meta
-from gateway.proxy.request_facts import Known
+from gateway.proxy.journal_row import ExchangeState, Timings, meta
+from gateway.proxy.request_facts import RequestFacts
 from gateway.proxy.table_watch import ready
-from gateway.transport.message import LENGTH_MARK, Preamble, Request
+from gateway.transport.message import LENGTH_MARK, Preamble, RequestHead
 from gateway.transport.outgoing import Reply
 from policies.routing import Key, Lease, Match, Route, Table, Upstream, Variant
 from records.exchange import Attempt, Meta
@@ -22,25 +22,25 @@ def asked() -> Preamble:
     return Preamble(b"POST /v1/chat/completions?a=b HTTP/1.1" + LINES, b"POST", b"/v1/chat/completions?a=b")
 
 
-def known(key: Key | None) -> Known:
+def known(key: Key | None) -> RequestFacts:
     """What follows from it, for a caller of our own."""
-    made = Known(asked(), SERVING, Callers(bytes(32)))
+    made = RequestFacts(asked(), SERVING, Callers(bytes(32)))
     made.caller = Caller("key-id", key)
     return made
 
 
-def kept(body: bytes, limit: int) -> Kept:
-    made = Kept(limit)
+def kept(body: bytes, limit: int) -> BodyCopy:
+    made = BodyCopy(limit)
     made.add(body)
     return made
 
 
-def told(**fields: object) -> Told:
+def told(**fields: object) -> ExchangeState:
     """A life whose every fact is like no other."""
     route = Route(
         "triage", Variant("openai"), match=Match(), candidate=Variant("vllm", revision="r7"), weight_ppm=250_000
     )
-    course = Course(1_000.5)
+    course = Timings(1_000.5)
     course.why, course.why_reason = "pinned", "because"
     course.started_s, course.head_s, course.usage = 0.25, 0.3, b'{"total_tokens":5}'
     course.attempts.append(ATTEMPT)
@@ -48,13 +48,13 @@ def told(**fields: object) -> Told:
     course.note_chunk(9, 0.8)
     plain: dict[str, object] = {
         "id": "the-id", "known": known(KEY), "course": course, "variant": "candidate", "status": 200,
-        "request": Request(asked(), 17, 5.0),
-        "plan": Plan(route, "gpt-4o", variant="candidate", why="pinned", reason="because", unit="unit"),
+        "request": RequestHead(asked(), 17, 5.0),
+        "plan": RoutingDecision(route, "gpt-4o", variant="candidate", why="pinned", reason="because", unit="unit"),
         "reply": Reply(200, b"HTTP/1.1 200 OK\r\nanswered: yes"),
         "request_kept": kept(b"asked", 2), "answer_kept": kept(b"answered!", 3),
         "destination": SERVING.default,
     }  # fmt: skip
-    life = Told()
+    life = ExchangeState()
     for name, value in (plain | fields).items():
         setattr(life, name, value)
     return life
@@ -81,7 +81,7 @@ def test_each_fact_stands_in_its_place() -> None:
 def test_what_did_not_happen_is_empty() -> None:
     """Without a route, an attempt, a key or an answer the row says so, and names whom it would have asked."""
     row = meta(
-        told(course=Course(1.0), known=known(None), plan=Plan(), reply=None, variant="gateway"),
+        told(course=Timings(1.0), known=known(None), plan=RoutingDecision(), reply=None, variant="gateway"),
         "refused", worker="w", table_version=1, since_s=0.4,
     )  # fmt: skip
     assert (row.route, row.weight_ppm, row.table_revision, row.key_name) == ("", 0, "", "")

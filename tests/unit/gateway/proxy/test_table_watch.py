@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.proxy.table_watch import Serving, Watch, ready
+from gateway.proxy.table_watch import Serving, TableWatch, ready
 from policies.routing import Lease, Route, Table, Upstream, Variant, encode
 
 HERE = Upstream("openai", "http://127.0.0.1:1/v1")
@@ -33,10 +33,10 @@ class Place:
         os.utime(fresh, ns=(self.written, self.written))
         fresh.replace(self.routing)
 
-    def watch(self) -> Watch:
-        return Watch(self.routing, self.kill, {})
+    def watch(self) -> TableWatch:
+        return TableWatch(self.routing, self.kill, {})
 
-    def poll(self, watch: Watch) -> bool:
+    def poll(self, watch: TableWatch) -> bool:
         return watch.poll(wall=lambda: self.wall, now=self.now)
 
 
@@ -45,7 +45,7 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
-def serving(watch: Watch) -> Serving:
+def serving(watch: TableWatch) -> Serving:
     assert watch.serving is not None
     return watch.serving
 

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.rewrite.answer import StreamAdapter, adapt_whole
-from gateway.rewrite.problem import Failure
+from gateway.rewrite.problem import CandidateFailure
 from gateway.rewrite.request import adapt_request
-from gateway.rewrite.shapes import Adapted, Asked
+from gateway.rewrite.shapes import Adapted, AnswerShape
 from policies.routing import Variant
 
 STUDENT = Variant("vllm", model="triage-7b")
-CHAT = Asked("chat", "gpt-4o", stream=True)
+CHAT = AnswerShape("chat", "gpt-4o", stream=True)
 DONE = b"data: [DONE]\n\n"
 EXTRAS = {"prompt_logprobs": None, "prompt_token_ids": None, "kv_transfer_params": None, "prompt_text": None}
 
@@ -50,15 +50,15 @@ def read(out: bytes) -> list[Any]:
     return found
 
 
-def run(stream: bytes, asked: Asked = CHAT, variant: Variant = STUDENT) -> tuple[list[Any], StreamAdapter]:
+def run(stream: bytes, asked: AnswerShape = CHAT, variant: Variant = STUDENT) -> tuple[list[Any], StreamAdapter]:
     adapter = StreamAdapter(asked, variant)
     out = adapter.feed(stream) + adapter.end()
     return read(out), adapter
 
 
-def whole(body: dict[str, Any], asked: Asked | None = None, variant: Variant = STUDENT) -> Any:
-    found = adapt_whole(json.dumps(body).encode(), asked or Asked("chat", "gpt-4o"), variant)
-    return found if isinstance(found, Failure) else json.loads(found)
+def whole(body: dict[str, Any], asked: AnswerShape | None = None, variant: Variant = STUDENT) -> Any:
+    found = adapt_whole(json.dumps(body).encode(), asked or AnswerShape("chat", "gpt-4o"), variant)
+    return found if isinstance(found, CandidateFailure) else json.loads(found)
 
 
 def message(finish: str = "stop", **fields: Any) -> dict[str, Any]:
@@ -120,29 +120,29 @@ class TestHead:
         [
             (
                 ROLE + event({"error": {"message": "EngineCore", "code": 500}}) + DONE,
-                Failure("failure", "server_error"),
+                CandidateFailure("failure", "server_error"),
             ),
-            (ROLE + chunk({}, finish="abort") + DONE, Failure("failure", "aborted")),
-            (ROLE + chunk({}, finish="error") + DONE, Failure("failure", "aborted")),
-            (ROLE + b"data: {oops\n\n", Failure("failure", "malformed")),
-            (b"<html>", Failure("failure", "empty")),
-            (ROLE + DONE, Failure("failure", "empty")),
-            (ROLE, Failure("failure", "empty")),
-            (b"", Failure("failure", "empty")),
+            (ROLE + chunk({}, finish="abort") + DONE, CandidateFailure("failure", "aborted")),
+            (ROLE + chunk({}, finish="error") + DONE, CandidateFailure("failure", "aborted")),
+            (ROLE + b"data: {oops\n\n", CandidateFailure("failure", "malformed")),
+            (b"<html>", CandidateFailure("failure", "empty")),
+            (ROLE + DONE, CandidateFailure("failure", "empty")),
+            (ROLE, CandidateFailure("failure", "empty")),
+            (b"", CandidateFailure("failure", "empty")),
         ],
     )
-    def test_a_failure_before_the_first_token_shows_nothing(self, stream: bytes, failure: Failure):
+    def test_a_failure_before_the_first_token_shows_nothing(self, stream: bytes, failure: CandidateFailure):
         """An error event, an abort, junk or an early end is a failure, and the app has seen no byte."""
         events, adapter = run(stream)
         assert (events, adapter.failure, adapter.begun, adapter.done) == ([], failure, False, False)
 
     def test_a_head_without_end_is_a_failure(self):
         """A stream that goes on and on without a token is cut off."""
-        adapter = StreamAdapter(Asked("responses", "gpt-4o", stream=True), STUDENT)
+        adapter = StreamAdapter(AnswerShape("responses", "gpt-4o", stream=True), STUDENT)
         junk = event({"type": "response.in_progress", "response": {"instructions": "x" * 10_000}})
         for _ in range(200):
             assert adapter.feed(junk) == b""
-        assert adapter.failure == Failure("failure", "empty")
+        assert adapter.failure == CandidateFailure("failure", "empty")
 
 
 class TestStream:
@@ -184,7 +184,7 @@ class TestStream:
         """Line 35, 55: null in each chunk, then one chunk with it and no choices, even if the engine merged it."""
         stream = STREAM.replace(USAGE_CHUNK, b"")
         stream = stream.replace(chunk({}, finish="stop"), chunk({}, finish="stop", usage=USAGE)) if merged else STREAM
-        events, _ = run(stream, Asked("chat", "gpt-4o", stream=True, include_usage=True))
+        events, _ = run(stream, AnswerShape("chat", "gpt-4o", stream=True, include_usage=True))
         assert [one["usage"] for one in events[:-2]] == [None] * 4
         assert (events[-2]["choices"], events[-2]["usage"]["total_tokens"], events[-1]) == ([], 5, "[DONE]")
 
@@ -205,14 +205,14 @@ class TestStream:
     @pytest.mark.parametrize(
         ("tail", "failure"),
         [
-            (b"", Failure("failure", "truncated")),
-            (DONE, Failure("failure", "truncated")),
-            (event({"error": {"message": "x", "code": 500}}) + DONE, Failure("failure", "server_error")),
-            (chunk({}, finish="abort") + DONE, Failure("failure", "aborted")),
-            (b'data: {"id": \n\n', Failure("failure", "malformed")),
+            (b"", CandidateFailure("failure", "truncated")),
+            (DONE, CandidateFailure("failure", "truncated")),
+            (event({"error": {"message": "x", "code": 500}}) + DONE, CandidateFailure("failure", "server_error")),
+            (chunk({}, finish="abort") + DONE, CandidateFailure("failure", "aborted")),
+            (b'data: {"id": \n\n', CandidateFailure("failure", "malformed")),
         ],
     )
-    def test_a_begun_answer_that_breaks_is_never_ended_cleanly(self, tail: bytes, failure: Failure):
+    def test_a_begun_answer_that_breaks_is_never_ended_cleanly(self, tail: bytes, failure: CandidateFailure):
         """Finding 5, line 54: what came before is shown, then an error event, and no `[DONE]`."""
         events, adapter = run(ROLE + chunk({"content": "x"}) + tail)
         assert [one["choices"][0]["delta"]["content"] for one in events] == ["", "x"]
@@ -236,7 +236,7 @@ class TestStream:
 
     def test_blank_content_before_tool_calls_is_left_out(self):
         """Line 56: the newline that templates leave before a tool call is nothing an app should show."""
-        asked = Asked("chat", "gpt-4o", stream=True, tools=True)
+        asked = AnswerShape("chat", "gpt-4o", stream=True, tools=True)
         calls = chunk({"tool_calls": [CALL | {"index": 0}]}) + chunk({"content": "\n"})
         events, _ = run(ROLE + chunk({"content": "\n"}) + calls + chunk({}, finish="tool_calls") + DONE, asked)
         assert [one["choices"][0]["delta"].get("content", "-") for one in events[:-1]] == [None, "-"]
@@ -248,7 +248,7 @@ class TestStream:
 
     def test_blank_content_alone_leaves_the_baseline_able_to_take_over(self):
         """Content that is kept back is no first token: the app has seen nothing of it."""
-        adapter = StreamAdapter(Asked("chat", "gpt-4o", stream=True, tools=True), STUDENT)
+        adapter = StreamAdapter(AnswerShape("chat", "gpt-4o", stream=True, tools=True), STUDENT)
         assert adapter.feed(ROLE + chunk({"content": "\n"})) == b""
         assert not adapter.begun
         out = adapter.feed(chunk({}, finish="stop") + DONE)
@@ -287,7 +287,7 @@ class TestStream:
 
     def test_a_forced_function_ends_with_stop(self):
         """Line 57: OpenAI says stop where the app forced one function."""
-        asked = Asked("chat", "gpt-4o", stream=True, named_tool=True, tools=True)
+        asked = AnswerShape("chat", "gpt-4o", stream=True, named_tool=True, tools=True)
         events, _ = run(
             ROLE + chunk({"tool_calls": [CALL | {"index": 0}]}) + chunk({}, finish="tool_calls") + DONE, asked
         )
@@ -300,11 +300,11 @@ class TestStream:
         assert [one["choices"][0]["index"] for one in events[:-1]] == [0, 1, 0, 1]
         assert [one["choices"][0]["delta"].get("role") for one in events[:2]] == ["assistant", "assistant"]
         assert adapter.done
-        assert run(both + DONE)[1].failure == Failure("failure", "truncated")
+        assert run(both + DONE)[1].failure == CandidateFailure("failure", "truncated")
 
     def test_a_tier_is_echoed_when_it_was_asked_for(self):
         """Line 59: "default" in each chunk, and no tier where none was asked for."""
-        events, _ = run(STREAM, Asked("chat", "gpt-4o", stream=True, service_tier=True))
+        events, _ = run(STREAM, AnswerShape("chat", "gpt-4o", stream=True, service_tier=True))
         assert {one["service_tier"] for one in events[:-1]} == {"default"}
 
     def test_logprobs_pass_as_they_are(self):
@@ -321,7 +321,7 @@ class TestStream:
         head = {"id": "x1", "object": "text_completion", "created": 7, "model": "t"}
         parts = [{"index": 0, "text": "a", "finish_reason": None}, {"index": 0, "text": "", "finish_reason": "stop"}]
         stream = b"".join(event(head | {"choices": [part | {"prompt_logprobs": None}]}) for part in parts) + DONE
-        events, adapter = run(stream, Asked("completions", "davinci", stream=True))
+        events, adapter = run(stream, AnswerShape("completions", "davinci", stream=True))
         assert [one["choices"][0]["text"] for one in events[:-1]] == ["a", ""]
         assert {(one["id"], one["object"], one["model"]) for one in events[:-1]} == {
             ("cmpl-x1", "text_completion", "davinci")
@@ -384,21 +384,21 @@ class TestWhole:
     @pytest.mark.parametrize("finish", ["abort", "error"])
     def test_an_aborted_answer_is_a_failure(self, finish: str):
         """Line 54: the baseline answers instead."""
-        assert whole(message(finish)) == Failure("failure", "aborted")
+        assert whole(message(finish)) == CandidateFailure("failure", "aborted")
 
     def test_what_is_no_answer_is_a_failure(self):
         """Errors in a 200, empty answers and junk are the candidate's failures, whatever the surface."""
-        assert whole({"error": {"message": "x", "code": 500}}) == Failure("failure", "server_error")
-        assert whole({"choices": []}) == Failure("failure", "empty")
-        assert adapt_whole(b"<html>", CHAT, STUDENT) == Failure("failure", "malformed")
+        assert whole({"error": {"message": "x", "code": 500}}) == CandidateFailure("failure", "server_error")
+        assert whole({"choices": []}) == CandidateFailure("failure", "empty")
+        assert adapt_whole(b"<html>", CHAT, STUDENT) == CandidateFailure("failure", "malformed")
         error = {"error": {"message": "x", "code": 500}}
-        assert whole(error, Asked("responses", "m")) == Failure("failure", "server_error")
+        assert whole(error, AnswerShape("responses", "m")) == CandidateFailure("failure", "server_error")
         for junk in (b"[]", b'{"choices":' + b"[" * 5000, b'{"model":"\xff"}'):
             for surface in ("chat", "responses"):
-                assert adapt_whole(junk, Asked(surface, "m"), STUDENT) == Failure("failure", "malformed")
+                assert adapt_whole(junk, AnswerShape(surface, "m"), STUDENT) == CandidateFailure("failure", "malformed")
 
 
-ASKED = Asked("responses", "gpt-4o", stream=True, service_tier=True)
+ASKED = AnswerShape("responses", "gpt-4o", stream=True, service_tier=True)
 ITEM: dict[str, Any] = {"type": "function_call", "id": "fc_1", "call_id": "call_9", "name": "f", "arguments": "{}"}
 RESPONSE: dict[str, Any] = {
     "id": "resp_1",
@@ -448,7 +448,7 @@ class TestResponses:
             events[-1]["response"]["output"][0]["call_id"],
         }
         assert ids == {"call_cf9"}
-        found = whole(RESPONSE, Asked("responses", "gpt-4o"))
+        found = whole(RESPONSE, AnswerShape("responses", "gpt-4o"))
         assert (found["model"], found["output"][0]["call_id"]) == ("gpt-4o", "call_cf9")
 
     def test_what_the_candidate_was_not_sent_is_echoed(self):
@@ -462,7 +462,7 @@ class TestResponses:
 
     def test_an_id_is_signed_once(self):
         """A candidate that is itself behind a gateway keeps its ids."""
-        found = whole(RESPONSE | {"output": [ITEM | {"call_id": "call_cf9"}]}, Asked("responses", "gpt-4o"))
+        found = whole(RESPONSE | {"output": [ITEM | {"call_id": "call_cf9"}]}, AnswerShape("responses", "gpt-4o"))
         assert found["output"][0]["call_id"] == "call_cf9"
 
     @pytest.mark.parametrize("kind", ["response.failed", "error"])
@@ -472,7 +472,7 @@ class TestResponses:
         failed = event({"type": kind, "sequence_number": 9, "error": {"message": "x", "code": 500}}, kind)
         adapter = StreamAdapter(ASKED, STUDENT)
         assert adapter.feed(steps[0] + failed) == b""
-        assert (adapter.failure, adapter.begun) == (Failure("failure", "server_error"), False)
+        assert (adapter.failure, adapter.begun) == (CandidateFailure("failure", "server_error"), False)
         adapter = StreamAdapter(ASKED, STUDENT)
         adapter.feed(b"".join(steps[:4]) + failed)
         assert (adapter.failure is not None, adapter.begun) == (True, True)
@@ -485,9 +485,9 @@ class TestResponses:
             adapter = StreamAdapter(ASKED, STUDENT)
             adapter.feed(b"".join(self.stream()[:count]))
             adapter.end()
-            assert adapter.failure == Failure("failure", reason)
+            assert adapter.failure == CandidateFailure("failure", reason)
 
     def test_a_failed_whole_response_is_a_failure(self):
         """A 200 whose status says failed is the baseline's to answer."""
         failed = RESPONSE | {"status": "failed", "error": {"code": "server_error", "message": "x"}}
-        assert whole(failed, Asked("responses", "gpt-4o")) == Failure("failure", "error_event")
+        assert whole(failed, AnswerShape("responses", "gpt-4o")) == CandidateFailure("failure", "error_event")

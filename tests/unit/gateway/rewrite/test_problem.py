@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.rewrite.problem import Failure, classify, classify_event
+from gateway.rewrite.problem import CandidateFailure, classify, classify_event
 
 CONTEXT = [
     b'{"error":{"message":"This model\'s maximum context length is 1024 tokens.","code":400}}',
@@ -15,28 +15,28 @@ CONTEXT = [
 @pytest.mark.parametrize("body", CONTEXT)
 def test_a_prompt_that_is_too_long_is_a_capability_miss(body: bytes):
     """Every engine's way to say that the context is too long is read as the same reason."""
-    assert classify(400, body) == Failure("capability", "context_length")
+    assert classify(400, body) == CandidateFailure("capability", "context_length")
 
 
 @pytest.mark.parametrize(
     ("status", "failure"),
     [
-        (400, Failure("capability", "invalid_request")),
-        (422, Failure("capability", "invalid_request")),
-        (413, Failure("capability", "too_large")),
-        (401, Failure("key", "key_refused")),
-        (403, Failure("key", "key_refused")),
-        (404, Failure("failure", "not_found")),
-        (408, Failure("failure", "timeout")),
-        (429, Failure("overload", "overloaded")),
-        (503, Failure("overload", "overloaded")),
-        (500, Failure("failure", "server_error")),
-        (502, Failure("failure", "server_error")),
-        (504, Failure("failure", "timeout")),
-        (307, Failure("failure", "redirect")),
+        (400, CandidateFailure("capability", "invalid_request")),
+        (422, CandidateFailure("capability", "invalid_request")),
+        (413, CandidateFailure("capability", "too_large")),
+        (401, CandidateFailure("key", "key_refused")),
+        (403, CandidateFailure("key", "key_refused")),
+        (404, CandidateFailure("failure", "not_found")),
+        (408, CandidateFailure("failure", "timeout")),
+        (429, CandidateFailure("overload", "overloaded")),
+        (503, CandidateFailure("overload", "overloaded")),
+        (500, CandidateFailure("failure", "server_error")),
+        (502, CandidateFailure("failure", "server_error")),
+        (504, CandidateFailure("failure", "timeout")),
+        (307, CandidateFailure("failure", "redirect")),
     ],
 )
-def test_a_status_says_whose_fault_it_is(status: int, failure: Failure):
+def test_a_status_says_whose_fault_it_is(status: int, failure: CandidateFailure):
     """4xx is the request's, 401 and 403 the key's, 429 and 503 the load's, all else the candidate's."""
     for body in (b"", b"<html>no</html>", b'{"error":{"message":"x","code":400}}', b'{"detail":"x"}', b"[1]"):
         assert classify(status, body) == failure
@@ -45,16 +45,19 @@ def test_a_status_says_whose_fault_it_is(status: int, failure: Failure):
 @pytest.mark.parametrize(
     ("data", "failure"),
     [
-        (b'{"error":{"message":"EngineCore died","code":500}}', Failure("failure", "server_error")),
-        (b'{"error":{"message":"busy","code":503}}', Failure("overload", "overloaded")),
-        (b'{"error":{"message":"maximum context length","code":400}}', Failure("capability", "context_length")),
-        (b'{"error":"boom"}', Failure("failure", "error_event")),
-        (b'{"error":{"message":"x","code":"server_error"}}', Failure("failure", "error_event")),
+        (b'{"error":{"message":"EngineCore died","code":500}}', CandidateFailure("failure", "server_error")),
+        (b'{"error":{"message":"busy","code":503}}', CandidateFailure("overload", "overloaded")),
+        (
+            b'{"error":{"message":"maximum context length","code":400}}',
+            CandidateFailure("capability", "context_length"),
+        ),
+        (b'{"error":"boom"}', CandidateFailure("failure", "error_event")),
+        (b'{"error":{"message":"x","code":"server_error"}}', CandidateFailure("failure", "error_event")),
         (b'{"error":null}', None),
         (b'{"choices":[]}', None),
         (b"not json", None),
     ],
 )
-def test_an_error_event_is_read_by_its_code(data: bytes, failure: Failure | None):
+def test_an_error_event_is_read_by_its_code(data: bytes, failure: CandidateFailure | None):
     """A stream that began with 200 may still say error: its code counts like a status."""
     assert classify_event(data) == failure

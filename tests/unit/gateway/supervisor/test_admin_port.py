@@ -14,17 +14,17 @@ from gateway.config.settings import Settings
 from gateway.log import Log
 from gateway.node.datadir import prepare
 from gateway.supervisor.admin_port import AdminPort, health, metrics, readiness
-from gateway.supervisor.programs import Modules, Plan, read_secrets
+from gateway.supervisor.programs import Modules, Programs, read_secrets
 from gateway.supervisor.sockets import BindError
 from gateway.telemetry.metrics import Sample
 
 NOW = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
 
 
-def plan(tmp_path: Path, **server: object) -> Plan:
+def plan(tmp_path: Path, **server: object) -> Programs:
     settings = Settings.model_validate({"server": {"admin": "127.0.0.1:0", **server}})
     data = prepare(tmp_path / "data")
-    return Plan(settings, data, read_secrets(settings, data, {}), Modules(), {}, data.run)
+    return Programs(settings, data, read_secrets(settings, data, {}), Modules(), {}, data.run)
 
 
 def certificate(folder: Path) -> dict[str, Path]:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.admin.auth import Door, digest
 from gateway.log import Log
-from gateway.supervisor.front import Answer, Front
+from gateway.supervisor.front import Front, FrontAnswer
 
 LOCAL = "host: 127.0.0.1:8081\r\n"
 TOKEN = "a-token-of-some-length"
@@ -21,7 +21,10 @@ def admin_socket(tmp_path: Path) -> Iterator[Path]:
 
 @asynccontextmanager
 async def front(admin_socket: Path, token: str | None = None) -> AsyncIterator[int]:
-    pages = {"/healthz": lambda: Answer(200, b"fine"), "/metrics": lambda: Answer(200, b"m 1\n", "text/plain")}
+    pages = {
+        "/healthz": lambda: FrontAnswer(200, b"fine"),
+        "/metrics": lambda: FrontAnswer(200, b"m 1\n", "text/plain"),
+    }
     serving = Front(pages, Door(None if token is None else digest(token)), admin_socket, Log("test"))
     server = await asyncio.start_server(serving.serve, "127.0.0.1", 0)
     async with server:

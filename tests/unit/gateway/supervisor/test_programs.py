@@ -14,13 +14,13 @@ from gateway.control.recorder import boot as recording
 from gateway.control.shadow import boot as shadow_boot
 from gateway.node.datadir import DataDirError, prepare
 from gateway.proxy import boot as worker_boot
-from gateway.supervisor.programs import Modules, Plan, read_secrets, worker_limits
+from gateway.supervisor.programs import Modules, Programs, read_secrets, worker_limits
 
 ENVIRONMENT = {"PATH": "/bin", "OPENAI_KEY": "planted", "JUDGE_KEY": "planted"}
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> Plan:
+def plan(tmp_path: Path) -> Programs:
     (tmp_path / "token").write_text("a-token-of-some-length\n")
     settings = Settings.model_validate(
         {
@@ -38,10 +38,10 @@ def plan(tmp_path: Path) -> Plan:
         }
     )
     data = prepare(tmp_path / "data")
-    return Plan(settings, data, read_secrets(settings, data, ENVIRONMENT), Modules(), ENVIRONMENT, tmp_path)
+    return Programs(settings, data, read_secrets(settings, data, ENVIRONMENT), Modules(), ENVIRONMENT, tmp_path)
 
 
-def test_what_a_worker_is_told(plan: Plan) -> None:
+def test_what_a_worker_is_told(plan: Programs) -> None:
     """A worker gets paths, secrets and limits on its pipe, the sockets as descriptors, and the upstreams' keys."""
     program = plan.worker("w0", [5])
     boot = worker_boot.decode(program.boot(9))
@@ -52,20 +52,20 @@ def test_what_a_worker_is_told(plan: Plan) -> None:
     assert program.environment == ENVIRONMENT
 
 
-def test_upstream_keys_are_for_workers_only(plan: Plan) -> None:
+def test_upstream_keys_are_for_workers_only(plan: Programs) -> None:
     """No process of the control plane has an upstream's key in its environment."""
     for program in (plan.controller(), plan.recorder(), plan.shadow(), plan.admin()):
         assert program.environment == {"PATH": "/bin"}
 
 
-def test_workers_come_first_on_a_full_machine(plan: Plan) -> None:
+def test_workers_come_first_on_a_full_machine(plan: Programs) -> None:
     """The controller stands behind the workers, and what nobody waits for behind the controller."""
     behind = [each.nice for each in (plan.worker("w0", [5]), plan.controller(), plan.recorder(), plan.shadow())]
     assert behind == sorted(behind)
     assert behind[0] == 0 < behind[1] < behind[2] == plan.admin().nice
 
 
-def test_what_the_control_plane_is_told(plan: Plan) -> None:
+def test_what_the_control_plane_is_told(plan: Programs) -> None:
     """Controller, recorder and admin process get what they need, and the admin process only the token's hash."""
     controller = controller_boot.decode(plan.controller().boot(9))
     assert (controller.base.default_upstream, controller.ready_fd) == ("openai", 9)
@@ -83,7 +83,7 @@ def test_the_password_of_the_state_is_told_to_who_needs_it(tmp_path: Path) -> No
     settings = Settings.model_validate({"state": "redis://cache", "state_password_env": "STATE_PASSWORD"})
     environment = {"STATE_PASSWORD": "planted", "PATH": "/bin"}
     data = prepare(tmp_path / "data")
-    plan = Plan(settings, data, read_secrets(settings, data, environment), Modules(), environment, tmp_path)
+    plan = Programs(settings, data, read_secrets(settings, data, environment), Modules(), environment, tmp_path)
     assert admin_boot.decode(plan.admin().boot(9)).state.password == "planted"
     worker = plan.worker("w", [])
     assert b"planted" not in worker.boot(9)
@@ -91,7 +91,7 @@ def test_the_password_of_the_state_is_told_to_who_needs_it(tmp_path: Path) -> No
         assert "STATE_PASSWORD" not in (program.environment or {})
 
 
-def test_the_shadow_gets_keys_of_our_own(plan: Plan, tmp_path: Path) -> None:
+def test_the_shadow_gets_keys_of_our_own(plan: Programs, tmp_path: Path) -> None:
     """Background keys come before an upstream's own; litellm's process has its own; no repr shows any."""
     boot = shadow_boot.decode(plan.shadow().boot(9))
     assert boot.keys == {"openai": "planted"}
@@ -115,7 +115,7 @@ def test_the_defaults_of_limits_agree() -> None:
     assert worker_limits(Settings().limits) == worker_boot.Limits()
 
 
-def test_secrets_print_nothing(plan: Plan) -> None:
+def test_secrets_print_nothing(plan: Programs) -> None:
     """A repr of the secrets, alone or inside the plan, shows none of them."""
     assert plan.secrets.pepper.hex() not in repr(plan)
     assert "planted" not in repr(plan)
@@ -132,7 +132,7 @@ def test_an_admin_token_that_is_none(tmp_path: Path, content: str | None) -> Non
         read_secrets(settings, prepare(tmp_path / "data"), {})
 
 
-def test_what_a_litellm_process_is_told(plan: Plan) -> None:
+def test_what_a_litellm_process_is_told(plan: Programs) -> None:
     """It gets its model, its socket and its provider's key, which nobody else gets; the table names its socket."""
     program = plan.control()["litellm-claude"]
     boot = msgspec.json.decode(program.boot(9), type=LitellmBoot)

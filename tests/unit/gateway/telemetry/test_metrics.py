@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.proxy.counters import COUNTERS, GAUGES
 from gateway.supervisor.worker_metrics import samples
-from gateway.telemetry.metrics import METRICS, Owner, Sample, render
+from gateway.telemetry.metrics import METRICS, MetricOwner, Sample, render
 
 
 def test_the_table_follows_the_conventions() -> None:
@@ -52,7 +52,7 @@ def test_every_live_counter_is_shown() -> None:
     before = render(samples(quiet, alive, now=0.0))
     for name in COUNTERS:
         assert render(samples(quiet | {name: 3_000_000}, alive, now=0.0)) != before, name
-    owned = {metric.name for metric in METRICS if metric.owner is Owner.SUPERVISOR}
+    owned = {metric.name for metric in METRICS if metric.owner is MetricOwner.SUPERVISOR}
     assert {sample.name for sample in samples(quiet, alive, now=0.0)} <= owned
 
 

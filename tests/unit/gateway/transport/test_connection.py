@@ -11,7 +11,7 @@ from gateway.transport.connection import HEADER_BYTES, INTERIM, Connection
 from gateway.transport.failure import Failure
 from gateway.transport.message import LAST_CHUNK, chunk
 from gateway.transport.outgoing import Sending, Target
-from gateway.transport.write_batch import Turn
+from gateway.transport.write_batch import WriteBatch
 from tests.unit.gateway.transport.ears import Ear
 from tests.unit.gateway.transport.wires import Wire
 
@@ -22,7 +22,7 @@ class Keeper:
     """Whoever keeps the connections."""
 
     def __init__(self) -> None:
-        self.turn = Turn(lambda end: end())
+        self.turn = WriteBatch(lambda end: end())
         self.there: list[Connection] = []
         self.free: list[Connection] = []
 
@@ -396,7 +396,7 @@ def test_a_request_that_is_dropped_before_the_turn_ends_is_not_sent() -> None:
     """What was cancelled in the turn in which it was asked never reaches the upstream."""
     ends: list[Callable[[], None]] = []
     asked = Asked()
-    asked.keeper.turn = Turn(ends.append)
+    asked.keeper.turn = WriteBatch(ends.append)
     connection = Connection(asked.keeper, (TARGET, b""))
     wire = Wire(connection)
     wire.connect()

@@ -10,7 +10,7 @@ from gateway.transport.message import (
     LENGTH_MARK,
     Head,
     Preamble,
-    Request,
+    RequestHead,
     chunk,
     head_bytes,
     split_length,
@@ -103,8 +103,8 @@ def test_a_request_has_a_body_by_its_length_or_its_chunks() -> None:
     """No length, or a length of 0, is no body."""
     plain = Preamble(b"POST / HTTP/1.1", b"POST", b"/")
     chunked = Preamble(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked", b"POST", b"/")
-    assert [Request(plain, length, 0.0).has_body for length in (None, 0, 5)] == [False, False, True]
-    assert Request(chunked, None, 0.0).has_body
+    assert [RequestHead(plain, length, 0.0).has_body for length in (None, 0, 5)] == [False, False, True]
+    assert RequestHead(chunked, None, 0.0).has_body
 
 
 def test_bytes_for_the_wire() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.transport.limits import Limits
-from gateway.transport.message import Request
+from gateway.transport.message import RequestHead
 from gateway.transport.server import (
     HELD_BYTES,
     LINGER_BYTES,
@@ -17,7 +17,7 @@ from gateway.transport.server import (
     PREAMBLES,
     AppConnection,
 )
-from gateway.transport.write_batch import Turn
+from gateway.transport.write_batch import WriteBatch
 from tests.unit.gateway.transport.wires import Heard, Notes, Wire
 
 HOST = b"Host: gateway\r\n"
@@ -82,7 +82,7 @@ def test_every_byte_alone() -> None:
 async def test_an_answer_waits_for_the_end_of_the_turn_and_its_connections_end_does_not() -> None:
     """What is written goes out with the turn; a connection that is then closed sends it first."""
     service, ends = Notes(), list[Callable[[], None]]()
-    service.turn = Turn(ends.append)
+    service.turn = WriteBatch(ends.append)
     kept, closed = service.connect(), service.connect()
     send(kept, GET)
     send(closed, GET)
@@ -101,7 +101,7 @@ async def test_an_answer_waits_for_the_end_of_the_turn_and_its_connections_end_d
 def test_an_answer_that_is_broken_off_is_sent_as_far_as_it_came() -> None:
     """The bytes before a reset go out before it."""
     service = Notes()
-    service.turn = Turn(lambda end: None)
+    service.turn = WriteBatch(lambda end: None)
     wire = service.connect()
     send(wire, GET)
     app_of(wire).write(b"half of it")
@@ -113,7 +113,7 @@ def test_an_answer_that_is_broken_off_is_sent_as_far_as_it_came() -> None:
 def test_nothing_is_sent_to_an_app_that_is_gone() -> None:
     """What waits for the end of the turn goes with its connection."""
     service, ends = Notes(), list[Callable[[], None]]()
-    service.turn = Turn(ends.append)
+    service.turn = WriteBatch(ends.append)
     wire = service.connect()
     send(wire, GET)
     app_of(wire).write(b"an answer")
@@ -125,7 +125,7 @@ def test_nothing_is_sent_to_an_app_that_is_gone() -> None:
 async def test_the_next_pipelined_request_waits_for_an_app_that_reads() -> None:
     """An answer that blocks only when its turn ends holds back the request behind it until the app has caught up."""
     service, ends = Notes(), list[Callable[[], None]]()
-    service.turn = Turn(ends.append)
+    service.turn = WriteBatch(ends.append)
     wire = service.connect()
     send(wire, GET + GET)
     wire.reads = False
@@ -723,7 +723,7 @@ def test_a_fault_of_our_own_is_not_taken_for_the_apps() -> None:
     """An exception in the service is not answered as malformed HTTP: it surfaces."""
 
     class Broken(Notes):
-        def begin(self, request: Request, connection: AppConnection) -> Heard | None:
+        def begin(self, request: RequestHead, connection: AppConnection) -> Heard | None:
             raise ZeroDivisionError
 
     wire = Broken().connect()

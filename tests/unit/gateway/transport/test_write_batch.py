@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from gateway.transport.write_batch import Outlet, Turn
+from gateway.transport.write_batch import Outlet, WriteBatch
 
 
 class Line(asyncio.Transport):
@@ -21,7 +21,7 @@ class Line(asyncio.Transport):
         self.book.append(f"{self.name} {bytes(data).decode()}")
 
 
-def plugged(turn: Turn, line: Line) -> Outlet:
+def plugged(turn: WriteBatch, line: Line) -> Outlet:
     """The sending side of a connection that there is from the start."""
     outlet = Outlet(turn)
     outlet._transport = line
@@ -34,7 +34,7 @@ class Loop:
     def __init__(self) -> None:
         self.book: list[str] = []
         self.ends: list[Callable[[], None]] = []
-        self.turn = Turn(
+        self.turn = WriteBatch(
             self.ends.append, before=lambda: self.book.append("journal"), after=lambda: self.book.append("sync")
         )
 
@@ -149,7 +149,7 @@ async def test_what_fails_to_come_first_or_last_costs_no_answer() -> None:
     def fail() -> None:
         raise trouble
 
-    plug = plugged(Turn(ends.append, before=fail, after=fail), Line("one", book))
+    plug = plugged(WriteBatch(ends.append, before=fail, after=fail), Line("one", book))
     plug.write(b"a")
     ends[0]()
     assert book == ["one a"]

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.transport.limits import Limits
-from gateway.transport.message import Preamble, Request
+from gateway.transport.message import Preamble, RequestHead
 from gateway.transport.server import AppConnection
-from gateway.transport.write_batch import Turn
+from gateway.transport.write_batch import WriteBatch
 
 
 class Wire(asyncio.Transport):
@@ -95,7 +95,7 @@ class Wire(asyncio.Transport):
 class Heard:
     """An exchange that notes what it is told."""
 
-    request: Request
+    request: RequestHead
     connection: AppConnection
     events: list[str] = field(default_factory=list[str])
     body: bytearray = field(default_factory=bytearray)
@@ -130,7 +130,7 @@ class Notes:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self.turn = Turn(lambda end: end())
+        self.turn = WriteBatch(lambda end: end())
         self.connections: set[AppConnection] = set()
         self.preambles: dict[bytes, Preamble] = {}
         self.clock = 100.0
@@ -142,7 +142,7 @@ class Notes:
     def now(self) -> float:
         return self.clock
 
-    def begin(self, request: Request, connection: AppConnection) -> Heard | None:
+    def begin(self, request: RequestHead, connection: AppConnection) -> Heard | None:
         heard = Heard(request, connection)
         self.heard.append(heard)
         return None if self.on_begin(heard) else heard

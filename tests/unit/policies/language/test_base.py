@@ -5,7 +5,7 @@ from typing import Annotated
 import pytest
 from pydantic import TypeAdapter
 
-from policies.language.base import Form, HeaderName, Pointer, Section, Several, with_options
+from policies.language.base import HeaderName, Pointer, Section, Several, TextForm, with_options
 
 
 class Part(Section):
@@ -26,7 +26,7 @@ def test_one_thing_is_a_list_of_one():
 
 def test_a_form_shows_an_example_of_itself():
     """And is a pattern in the JSON Schema."""
-    adapter = TypeAdapter(Annotated[str, Form("[ab]+", "as in abba")])
+    adapter = TypeAdapter(Annotated[str, TextForm("[ab]+", "as in abba")])
 
     assert adapter.validate_python("abba") == "abba"
     assert adapter.json_schema() == {"type": "string", "pattern": "^[ab]+$"}

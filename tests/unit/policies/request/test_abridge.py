@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from policies import assignment, matching
 from policies.request.abridge import abridge
 from policies.request.body import CHAT, Body, Call, UnreadableError, beginning, read_body, system_prompt
-from policies.request.shapes import Fields
+from policies.request.shapes import RoutingFields
 from policies.routing import PPM, Assign, Eligible
 from tests.unit.policies.calls import call, route
 
@@ -96,7 +96,7 @@ def test_an_abridged_request_is_routed_as_the_whole_one(contents: list[str], res
     short = call({"messages": messages(*contents)} | rest)
     raw = short.body.raw
     unabridged = Call(
-        CHAT, {}, Body(raw, fields=msgspec.json.decode(raw, type=Fields)), body_bytes=len(raw), key_id="id-of-"
+        CHAT, {}, Body(raw, fields=msgspec.json.decode(raw, type=RoutingFields)), body_bytes=len(raw), key_id="id-of-"
     )
     units = [assignment.assign(ROUTE, asked, "r") for asked in (short, unabridged)]
 

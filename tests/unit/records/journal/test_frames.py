@@ -12,9 +12,9 @@ from records.journal.frames import (
     ROOM_BYTES,
     SALT_BYTES,
     TAG_BYTES,
-    Kind,
+    FrameKind,
     NotASegmentError,
-    Seal,
+    SegmentSeal,
     read_frame_header,
     read_segment_header,
     segment_header,
@@ -53,13 +53,13 @@ def test_a_newer_segment_says_so() -> None:
 
 def test_a_sealed_payload_opens_only_in_its_place() -> None:
     """A payload opens under its own header, index and key, and under no other."""
-    seal = Seal(KEY, SALT)
-    header, sealed = map(bytes, seal.seal(Kind.WHOLE, 7, b"what happened"))
+    seal = SegmentSeal(KEY, SALT)
+    header, sealed = map(bytes, seal.seal(FrameKind.WHOLE, 7, b"what happened"))
     assert b"what happened" not in sealed
-    assert read_frame_header(header) == (Kind.WHOLE, len(sealed), 7)
+    assert read_frame_header(header) == (FrameKind.WHOLE, len(sealed), 7)
     assert seal.open(header, 7, sealed) == b"what happened"
-    other, _ = seal.seal(Kind.CLOSE, 7, b"what happened")
-    for place, index, key in ((header, 8, seal), (other, 7, seal), (header, 7, Seal(bytes(31) + b"x", SALT))):
+    other, _ = seal.seal(FrameKind.CLOSE, 7, b"what happened")
+    for place, index, key in ((header, 8, seal), (other, 7, seal), (header, 7, SegmentSeal(bytes(31) + b"x", SALT))):
         with pytest.raises(InvalidTag):
             key.open(place, index, sealed)
 
@@ -67,17 +67,17 @@ def test_a_sealed_payload_opens_only_in_its_place() -> None:
 @pytest.mark.parametrize("size", [0, ROOM_BYTES - TAG_BYTES, ROOM_BYTES - TAG_BYTES + 1])
 def test_a_payload_of_any_length_opens_as_it_was(size: int) -> None:
     """One that fits the memory kept for sealing, one that just does, and one that is longer, each behind another."""
-    seal = Seal(KEY, SALT)
-    seal.seal(Kind.WHOLE, 0, bytes(size + 1))
+    seal = SegmentSeal(KEY, SALT)
+    seal.seal(FrameKind.WHOLE, 0, bytes(size + 1))
     payload = b"x" * size
-    header, sealed = map(bytes, seal.seal(Kind.WHOLE, 1, payload))
+    header, sealed = map(bytes, seal.seal(FrameKind.WHOLE, 1, payload))
     assert (len(sealed), seal.open(header, 1, sealed)) == (size + TAG_BYTES, payload)
 
 
 @pytest.mark.parametrize("at", range(FRAME_HEADER_BYTES))
 def test_a_damaged_frame_header_is_none(at: int) -> None:
     """Any flipped bit of a frame's header is noticed without the key."""
-    header = bytearray(Seal(KEY, SALT).seal(Kind.WHOLE, 7, b"x")[0])
+    header = bytearray(SegmentSeal(KEY, SALT).seal(FrameKind.WHOLE, 7, b"x")[0])
     header[at] ^= 0x10
     assert read_frame_header(bytes(header)) is None
 

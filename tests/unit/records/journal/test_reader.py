@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from records.exchange import Exchange
-from records.journal.frames import SEGMENT_HEADER_BYTES, Kind, Seal, segment_header, segment_path
+from records.journal.frames import SEGMENT_HEADER_BYTES, FrameKind, SegmentSeal, segment_header, segment_path
 from records.journal.reader import (
     Assembler,
     Frame,
@@ -165,12 +165,12 @@ def test_another_key_reads_nothing(journal: bytes, tmp_path: Path) -> None:
 def test_a_frame_of_a_kind_we_do_not_know_is_passed_over(tmp_path: Path) -> None:
     """A later version's frame costs itself alone."""
     salt = bytes(16)
-    seal = Seal(KEY, salt)
-    frames = [b"".join(seal.seal(kind, index, b"{}")) for index, kind in enumerate([Kind.GAP, 9, Kind.GAP])]
+    seal = SegmentSeal(KEY, salt)
+    frames = [b"".join(seal.seal(kind, index, b"{}")) for index, kind in enumerate([FrameKind.GAP, 9, FrameKind.GAP])]
     path = tmp_path / "x.seg"
     path.write_bytes(segment_header(1.0, salt) + b"".join(frames))
     reader = SegmentReader(path, KEY)
-    assert [frame.kind for frame in reader.frames()] == [Kind.GAP, Kind.GAP]
+    assert [frame.kind for frame in reader.frames()] == [FrameKind.GAP, FrameKind.GAP]
     assert reader.damaged == 1
 
 
@@ -338,7 +338,7 @@ def test_a_later_opening_tells_how_far_the_exchange_has_come(tmp_path: Path) -> 
 def test_an_end_without_a_beginning_is_nothing() -> None:
     """Parts and ends of an exchange whose opening was damaged are passed over without a guess."""
     assembler = Assembler()
-    assert assembler.feed(Frame(Kind.PART, identity(1)[0] + b"x", 0, 1)) == ()
+    assert assembler.feed(Frame(FrameKind.PART, identity(1)[0] + b"x", 0, 1)) == ()
     assert assembler.opened == {}
     assert list(assembler.lost_worker()) == []
 

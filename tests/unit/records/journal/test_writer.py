@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from records.exchange import Exchange, Feedback, Gap
+from records.exchange import Exchange, FeedbackFrame, Gap
 from records.journal.frames import MAX_PAYLOAD_BYTES, segment_path
 from records.journal.reader import SegmentReader, is_alive, segments
 from records.journal.writer import COMMIT_BYTES, LATE, RETRY_S, JournalWriter
@@ -93,7 +93,7 @@ def test_what_is_kept_is_read_back(tmp_path: Path) -> None:
     assert writer.part(identity(2)[0], b"two ")
     assert keep_whole(writer, 3)
     assert writer.close_exchange(meta_of(2, response_bytes=len(answer)), b"three")
-    said = Feedback(identity(1)[1], 5.0, "k", b"{}")
+    said = FeedbackFrame(identity(1)[1], 5.0, "k", b"{}")
     assert writer.feedback(said)
     writer.close()
     found, damaged = read_all(tmp_path / "w")
@@ -404,7 +404,7 @@ def test_a_disk_that_never_comes_back_is_let_go(tmp_path: Path, disk: Disk) -> N
     keep_whole(writer, 1)
     disk.room = 0
     assert not keep_whole(writer, 2)
-    assert not writer.feedback(Feedback("x", 1.0, "", b""))
+    assert not writer.feedback(FeedbackFrame("x", 1.0, "", b""))
     writer.rotate_older_than(2e9)
     writer.close()
     assert (writer.losses.exchanges, writer.losses.feedback) == (1, 1)
@@ -549,7 +549,7 @@ def test_it_is_synced_when_its_caller_has_time(tmp_path: Path, disk: Disk) -> No
         assert not writer._dirty.is_set()
         writer.sync_soon()
         disk.synced.get(timeout=PATIENCE_S)
-        assert writer.feedback(Feedback(identity(1)[1], 5.0, "k", b"{}"))
+        assert writer.feedback(FeedbackFrame(identity(1)[1], 5.0, "k", b"{}"))
         disk.synced.get(timeout=PATIENCE_S)
     finally:
         writer.close()

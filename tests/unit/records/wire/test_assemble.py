@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from records.wire.assemble import Answer, read_body, read_stream, surface_of
-from records.wire.problem import Problem
+from records.wire.problem import ErrorObject
 from records.wire.usage import Usage
 
 
@@ -191,7 +191,7 @@ def test_error_event_in_a_good_stream():
     answer = read_stream("chat", stream(chunk(delta(content="Bon")), error, done=False))
 
     assert not answer.ended
-    assert answer.problem == Problem("boom", "server_error", "500")
+    assert answer.problem == ErrorObject("boom", "server_error", "500")
     assert message(answer)["content"] == "Bon"
 
 
@@ -256,7 +256,7 @@ def test_responses_error_event():
     answer = read_stream("responses", body)
 
     assert not answer.ended
-    assert answer.problem == Problem("slow down", "", "rate_limit_exceeded")
+    assert answer.problem == ErrorObject("slow down", "", "rate_limit_exceeded")
 
 
 @pytest.mark.parametrize(

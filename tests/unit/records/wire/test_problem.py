@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from records.wire.problem import Problem, build, read
+from records.wire.problem import ErrorObject, build, read
 
 
 @pytest.mark.parametrize(
@@ -14,18 +14,24 @@ from records.wire.problem import Problem, build, read
     [
         (
             {"error": {"message": "no", "type": "invalid_request_error", "param": "model", "code": "model_not_found"}},
-            Problem("no", "invalid_request_error", "model_not_found", "model"),
+            ErrorObject("no", "invalid_request_error", "model_not_found", "model"),
         ),
-        ({"error": {"message": "no", "type": "BadRequestError", "code": 400}}, Problem("no", "BadRequestError", "400")),
+        (
+            {"error": {"message": "no", "type": "BadRequestError", "code": 400}},
+            ErrorObject("no", "BadRequestError", "400"),
+        ),
         (
             {"object": "error", "message": "no", "type": "NotFoundError", "code": 404},
-            Problem("no", "NotFoundError", "404"),
+            ErrorObject("no", "NotFoundError", "404"),
         ),
-        ({"type": "error", "error": {"type": "overloaded_error", "message": "no"}}, Problem("no", "overloaded_error")),
-        ({"type": "error", "code": "server_error", "message": "no"}, Problem("no", "", "server_error")),
-        ({"error": "no"}, Problem("no")),
-        ({"detail": "Not Found"}, Problem("Not Found")),
-        ([{"error": {"code": 429, "message": "no", "status": "EXHAUSTED"}}], Problem("no", "EXHAUSTED", "429")),
+        (
+            {"type": "error", "error": {"type": "overloaded_error", "message": "no"}},
+            ErrorObject("no", "overloaded_error"),
+        ),
+        ({"type": "error", "code": "server_error", "message": "no"}, ErrorObject("no", "", "server_error")),
+        ({"error": "no"}, ErrorObject("no")),
+        ({"detail": "Not Found"}, ErrorObject("Not Found")),
+        ([{"error": {"code": 429, "message": "no", "status": "EXHAUSTED"}}], ErrorObject("no", "EXHAUSTED", "429")),
         ({"error": None, "id": "x"}, None),
         ({"choices": []}, None),
         ([], None),
@@ -42,7 +48,7 @@ def test_no_json():
     assert read(b"<html>") is None
 
 
-@given(st.builds(Problem, st.text(), st.text().filter(lambda text: text != "error"), st.text(), st.text()))
+@given(st.builds(ErrorObject, st.text(), st.text().filter(lambda text: text != "error"), st.text(), st.text()))
 def test_what_is_built_is_read(problem):
     """An error object of ours says what it was made from; its code is a word or null."""
     assert read(build(problem)) == problem

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from records.wire.event import Event
+from records.wire.event import StreamEvent
 from records.wire.sse import Decoder
 
 
-def decode(*chunks: bytes, max_event_bytes: int = 1024) -> list[Event]:
+def decode(*chunks: bytes, max_event_bytes: int = 1024) -> list[StreamEvent]:
     decoder = Decoder(max_event_bytes)
     events = [event for chunk in chunks for event in decoder.feed(chunk)]
     return events + decoder.finish()
@@ -19,21 +19,21 @@ def decode(*chunks: bytes, max_event_bytes: int = 1024) -> list[Event]:
 @pytest.mark.parametrize(
     ("stream", "events"),
     [
-        (b"data: a\n\ndata: b\n\n", [Event("", b"a"), Event("", b"b")]),
-        (b"data:a\n\n", [Event("", b"a")]),
-        (b"data:  a\n\n", [Event("", b" a")]),
-        (b"data: a\r\n\r\ndata: b\r\n\r\n", [Event("", b"a"), Event("", b"b")]),
-        (b"data: a\r\rdata: b\r\r", [Event("", b"a"), Event("", b"b")]),
-        (b"data: a\ndata: b\n\n", [Event("", b"a\nb")]),
-        (b"data\n\n", [Event("", b"")]),
-        (b"data:\n\n", [Event("", b"")]),
-        (b": ping\n\n:\ndata: a\n\n", [Event("", b"a")]),
-        (b"\xef\xbb\xbfdata: a\n\n", [Event("", b"a")]),
-        (b"event: response.completed\ndata: {}\n\n", [Event("response.completed", b"{}")]),
-        (b"event:x\n\ndata: a\n\n", [Event("", b"a")]),
-        (b"id: 7\nretry: 10\nunknown: x\ndatax: y\ndata: a\n\n", [Event("", b"a")]),
-        (b"data: a", [Event("", b"a")]),
-        (b"data: a\n", [Event("", b"a")]),
+        (b"data: a\n\ndata: b\n\n", [StreamEvent("", b"a"), StreamEvent("", b"b")]),
+        (b"data:a\n\n", [StreamEvent("", b"a")]),
+        (b"data:  a\n\n", [StreamEvent("", b" a")]),
+        (b"data: a\r\n\r\ndata: b\r\n\r\n", [StreamEvent("", b"a"), StreamEvent("", b"b")]),
+        (b"data: a\r\rdata: b\r\r", [StreamEvent("", b"a"), StreamEvent("", b"b")]),
+        (b"data: a\ndata: b\n\n", [StreamEvent("", b"a\nb")]),
+        (b"data\n\n", [StreamEvent("", b"")]),
+        (b"data:\n\n", [StreamEvent("", b"")]),
+        (b": ping\n\n:\ndata: a\n\n", [StreamEvent("", b"a")]),
+        (b"\xef\xbb\xbfdata: a\n\n", [StreamEvent("", b"a")]),
+        (b"event: response.completed\ndata: {}\n\n", [StreamEvent("response.completed", b"{}")]),
+        (b"event:x\n\ndata: a\n\n", [StreamEvent("", b"a")]),
+        (b"id: 7\nretry: 10\nunknown: x\ndatax: y\ndata: a\n\n", [StreamEvent("", b"a")]),
+        (b"data: a", [StreamEvent("", b"a")]),
+        (b"data: a\n", [StreamEvent("", b"a")]),
         (b"", []),
         (b"\n\n\n", []),
     ],
@@ -67,7 +67,7 @@ def test_what_is_encoded_is_decoded(events, end):
         for name, data in written
     )
 
-    assert decode(stream) == [Event(name, data) for name, data in written]
+    assert decode(stream) == [StreamEvent(name, data) for name, data in written]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_long_events_end_the_stream(chunks):
     """An event over the bound is not held: nothing more is given, and the decoder says so."""
     decoder = Decoder(100)
 
-    assert decoder.feed(b"data: a\n\n") == [Event("", b"a")]
+    assert decoder.feed(b"data: a\n\n") == [StreamEvent("", b"a")]
     given_ = [event for chunk in chunks for event in decoder.feed(chunk)]
 
     assert given_ == []

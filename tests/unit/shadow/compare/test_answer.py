@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.compare import answer
-from shadow.compare.pair import Answer, ToolCall
+from shadow.compare.pair import ModelAnswer, ToolCall
 from tests.unit.shadow.pairs import CHAT, JSON, UNHURRIED, called, pair, tool
 from tests.unit.shadow.pairs import answer as said
 
@@ -16,15 +16,15 @@ COMPLETIONS, RESPONSES = "/v1/completions", "/v1/responses"
 NAMES = ("choices", "message", "content", "tool_calls", "function", "output", "status", "finish_reason", "text", "type")
 
 
-def read(path: str, **fields: Any) -> answer.Reading:
+def read(path: str, **fields: Any) -> answer.AnswerReading:
     return answer.read(path, json.dumps(fields).encode())
 
 
-def chat(finish: Any = "stop", **message: Any) -> answer.Reading:
+def chat(finish: Any = "stop", **message: Any) -> answer.AnswerReading:
     return read(CHAT, choices=[{"index": 0, "message": message, "finish_reason": finish}])
 
 
-def whole(reading: answer.Reading) -> Answer:
+def whole(reading: answer.AnswerReading) -> ModelAnswer:
     assert reading.answer is not None, reading.reason
     return reading.answer
 
@@ -109,7 +109,7 @@ def test_why_a_response_ended(why: str | None, finish: str) -> None:
 )
 def test_what_is_no_whole_answer_says_why(path: str, body: bytes, reason: str) -> None:
     """No answer is made up."""
-    assert answer.read(path, body) == answer.Reading(None, reason)  # pyright: ignore[reportArgumentType]
+    assert answer.read(path, body) == answer.AnswerReading(None, reason)  # pyright: ignore[reportArgumentType]
 
 
 @UNHURRIED
@@ -123,7 +123,7 @@ def test_junk_is_read_or_refused(path: str, fields: dict[str, Any]) -> None:
 def test_all_that_is_said() -> None:
     """Calls are part of an answer, and a refusal stands in for its text."""
     assert answer.said(said("a", called("f", x=1), called("g"))) == 'a\nf({"x": 1})\ng({})'
-    assert answer.said(Answer("", refusal="no")) == "no"
+    assert answer.said(ModelAnswer("", refusal="no")) == "no"
     assert answer.said(said()) == ""
 
 
@@ -132,10 +132,12 @@ def test_silence() -> None:
     assert answer.is_silent(said(" \n"))
     assert not answer.is_silent(said("a"))
     assert not answer.is_silent(said("", called("f")))
-    assert not answer.is_silent(Answer("", refusal="no"))
+    assert not answer.is_silent(ModelAnswer("", refusal="no"))
 
 
-def flags(baseline: Answer | str, candidate: Answer | str, **fields: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def flags(
+    baseline: ModelAnswer | str, candidate: ModelAnswer | str, **fields: Any
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     ours, theirs = answer.look(pair(baseline, candidate, fields))
     return ours.flags, theirs.flags
 
@@ -157,8 +159,8 @@ def test_an_answer_cut_where_the_other_was_not_is_truncated() -> None:
 
 def test_a_refusal_counts_once() -> None:
     """Whether the API says so or the words do."""
-    assert flags("fine", Answer("", refusal="I'm sorry, no.")) == ((), ("refusal",))
-    assert flags("fine", Answer("", refusal="Against the rules.")) == ((), ("refusal",))
+    assert flags("fine", ModelAnswer("", refusal="I'm sorry, no.")) == ((), ("refusal",))
+    assert flags("fine", ModelAnswer("", refusal="Against the rules.")) == ((), ("refusal",))
 
 
 def test_a_tool_that_was_not_offered_is_unknown() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from shadow.compare import exact
-from shadow.compare.pair import Answer, Score
+from shadow.compare.pair import ModelAnswer, Score
 from tests.unit.shadow.pairs import UNHURRIED, WORDS, answer, called, pair, swapped
 
 loose, strict = exact.make({}), exact.make({"normalize": False})
@@ -44,7 +44,7 @@ def test_what_says_something_stays(one: str, other: str) -> None:
 
 def test_refusals_and_calls_are_part_of_an_answer() -> None:
     """Texts alone do not make two answers equal."""
-    assert not loose(pair(Answer("", refusal="no"), Answer("", refusal="never"))).equal
+    assert not loose(pair(ModelAnswer("", refusal="no"), ModelAnswer("", refusal="never"))).equal
     assert not loose(pair(answer("a", called("f")), "a")).equal
     assert loose(pair(answer("a", called("f")), answer("A", called("f")))).equal
 

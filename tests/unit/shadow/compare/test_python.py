@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.compare import python
-from shadow.compare.pair import Answer, Score, ToolCall
+from shadow.compare.pair import ModelAnswer, Score, ToolCall
 from tests.unit.shadow.pairs import JSON, UNHURRIED, pair
 
 
 def test_a_pair_is_one_line() -> None:
     """Request and both answers whole, whatever is in them."""
-    odd = Answer("a\nb\ud800", (ToolCall("f", "{}"),), "stop", "", {"id": 10**30})
+    odd = ModelAnswer("a\nb\ud800", (ToolCall("f", "{}"),), "stop", "", {"id": 10**30})
     line = python.question(pair(odd, "c", {"messages": []}), 7)
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from shadow.compare import request as asked
-from shadow.compare.pair import Asked, ToolCall
+from shadow.compare.pair import AppRequest, ToolCall
 from tests.unit.shadow.pairs import CHAT, tool
 
 
-def request(**fields: Any) -> Asked:
-    return Asked(CHAT, fields)
+def request(**fields: Any) -> AppRequest:
+    return AppRequest(CHAT, fields)
 
 
 def test_tools_of_every_api() -> None:
@@ -44,25 +44,25 @@ def test_a_call_of_what_was_not_offered() -> None:
 @pytest.mark.parametrize(
     ("fields", "form"),
     [
-        ({}, asked.Form(is_json=False, schema=None)),
-        ({"response_format": {"type": "text"}}, asked.Form(is_json=False, schema=None)),
-        ({"response_format": {"type": "json_object"}}, asked.Form(is_json=True, schema=None)),
+        ({}, asked.AnswerForm(is_json=False, schema=None)),
+        ({"response_format": {"type": "text"}}, asked.AnswerForm(is_json=False, schema=None)),
+        ({"response_format": {"type": "json_object"}}, asked.AnswerForm(is_json=True, schema=None)),
         (
             {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}},
-            asked.Form(is_json=True, schema={"type": "object"}),
+            asked.AnswerForm(is_json=True, schema={"type": "object"}),
         ),
         (
             {"text": {"format": {"type": "json_schema", "name": "a", "schema": {"type": "array"}}}},
-            asked.Form(is_json=True, schema={"type": "array"}),
+            asked.AnswerForm(is_json=True, schema={"type": "array"}),
         ),
         (
             {"response_format": {"type": "json_schema", "json_schema": {"schema": 1}}},
-            asked.Form(is_json=True, schema=None),
+            asked.AnswerForm(is_json=True, schema=None),
         ),
-        ({"response_format": "json"}, asked.Form(is_json=False, schema=None)),
+        ({"response_format": "json"}, asked.AnswerForm(is_json=False, schema=None)),
     ],
 )
-def test_the_form_an_answer_must_have(fields: dict[str, Any], form: asked.Form) -> None:
+def test_the_form_an_answer_must_have(fields: dict[str, Any], form: asked.AnswerForm) -> None:
     """Chat completions and Responses say it in different places."""
     assert asked.form(request(**fields)) == form
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.compare import tool_calls
-from shadow.compare.pair import Answer, Pair, Score, ToolCall
+from shadow.compare.pair import ModelAnswer, Pair, Score, ToolCall
 from tests.unit.shadow.pairs import JSON, UNHURRIED, WORDS, answer, called, pair, swapped, tool
 
 WEATHER = tool(
@@ -30,7 +30,7 @@ OFFERED = {"tools": [WEATHER, tool("news"), SQL, {"type": "function", "function"
 plain = tool_calls.make({})
 
 
-def both(one: Answer, other: Answer) -> Pair:
+def both(one: ModelAnswer, other: ModelAnswer) -> Pair:
     return pair(one, other, OFFERED)
 
 
@@ -180,7 +180,7 @@ CALLS = st.lists(
 
 @UNHURRIED
 @given(CALLS, CALLS)
-def test_both_sides_are_alike(one: Answer, other: Answer) -> None:
+def test_both_sides_are_alike(one: ModelAnswer, other: ModelAnswer) -> None:
     """Calls equal themselves in any order, and whatever they equal equals them."""
     assert plain(both(one, other)).agree == plain(swapped(both(one, other))).agree
     assert plain(both(one, answer("", *reversed(one.calls)))).agree == 1.0

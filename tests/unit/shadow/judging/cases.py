@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from shadow.compare.pair import Answer, Asked, Pair
+from shadow.compare.pair import AppRequest, ModelAnswer, Pair
 
 CHAT = "/v1/chat/completions"
 
 
-def asked(text: str, **more: Any) -> Asked:
+def asked(text: str, **more: Any) -> AppRequest:
     """A chat request that says this."""
-    return Asked(CHAT, {"model": "gpt-4o", "user": "u-1", "messages": [{"role": "user", "content": text}], **more})
+    return AppRequest(CHAT, {"model": "gpt-4o", "user": "u-1", "messages": [{"role": "user", "content": text}], **more})
 
 
 def pair(number: int = 0, baseline: str | None = None, candidate: str | None = None) -> Pair:
@@ -17,7 +17,7 @@ def pair(number: int = 0, baseline: str | None = None, candidate: str | None = N
     words = " ".join(f"word{number}x{place}" for place in range(12))
     return Pair(
         asked(f"question {number}: please say all twelve of the words that belong to it"),
-        Answer(f"The words are {words}." if baseline is None else baseline, finish="stop"),
-        Answer(f"Here you have {words}!" if candidate is None else candidate, finish="stop"),
+        ModelAnswer(f"The words are {words}." if baseline is None else baseline, finish="stop"),
+        ModelAnswer(f"Here you have {words}!" if candidate is None else candidate, finish="stop"),
         id=f"id-{number}",
     )

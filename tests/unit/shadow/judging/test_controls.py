@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from shadow.compare.pair import Answer, Asked, Pair, ToolCall
+from shadow.compare.pair import AppRequest, ModelAnswer, Pair, ToolCall
 from shadow.judging import controls
-from shadow.judging.controls import EXAM, PER_PAIR, WARY, Kind, Pool, Trust
+from shadow.judging.controls import EXAM, PER_PAIR, WARY, ControlKind, Pool, Trust
 from tests.unit.shadow.judging.cases import asked, pair
 
 KEY = b"secret"
@@ -64,14 +64,14 @@ def test_bad_answers_vary_and_the_good_one_is_the_baselines():
     """Every kind comes; what is moved elsewhere is the candidate's own answer, beside that request's real one."""
     found = [control for number in range(100, 300) for control in controls.choose(pair(number), OTHERS, 5, KEY)]
     kinds = Counter(control.kind for control in found)
-    assert set(kinds) == set(Kind)
-    assert kinds[Kind.STRANGER] > len(found) / 2
+    assert set(kinds) == set(ControlKind)
+    assert kinds[ControlKind.STRANGER] > len(found) / 2
     reals = {(each.asked.fields["messages"][0]["content"], each.baseline.text) for each in OTHERS}
     reals |= {(each.asked.fields["messages"][0]["content"], each.baseline.text) for each in map(pair, range(100, 300))}
     for control in found:
         assert (control.asked.fields["messages"][0]["content"], control.good.text) in reals
         assert control.bad.text != control.good.text
-        if control.kind is Kind.STRANGER:
+        if control.kind is ControlKind.STRANGER:
             assert control.bad.text.startswith("Here you have")
 
 
@@ -80,10 +80,10 @@ def test_garbage_is_the_real_answers_words_in_no_order():
     for number in range(100, 300):
         for control in controls.choose(pair(number), [], 5, KEY):
             words = control.good.text.split()
-            if control.kind is Kind.GARBLED:
+            if control.kind is ControlKind.GARBLED:
                 assert control.bad.text.split() != words
                 assert sorted(control.bad.text.split()) == sorted(words)
-            if control.kind is Kind.PADDED:
+            if control.kind is ControlKind.PADDED:
                 assert len(control.bad.text) >= 2 * len(control.good.text)
 
 
@@ -98,7 +98,7 @@ def test_short_answers_get_controls_that_cannot_be_right():
     """A label is not shuffled, and another request's label may be right: neither is used."""
     labels = [pair(number, "refund", "refund") for number in range(50)]
     found = [control for each in labels for control in controls.choose(each, labels, 5, KEY)]
-    assert {control.kind for control in found} == {Kind.NOTHING, Kind.KEY, Kind.ORDER}
+    assert {control.kind for control in found} == {ControlKind.NOTHING, ControlKind.KEY, ControlKind.ORDER}
     assert all(control.good.text == "refund" != control.bad.text for control in found)
 
 
@@ -106,16 +106,21 @@ def test_scripts_without_spaces_are_words_too():
     """What is written without spaces is shuffled sign by sign."""
     text = "请打开账单页面并点击最后一行的号码"
     found = [control for n in range(60) for control in controls.choose(pair(n, text, text), [], 5, KEY)]
-    assert any(control.kind is Kind.GARBLED and control.bad.text != text for control in found)
+    assert any(control.kind is ControlKind.GARBLED and control.bad.text != text for control in found)
 
 
 @pytest.mark.parametrize(
     "baseline",
-    [Answer("  "), Answer("cut", finish="length"), Answer("no", refusal="no"), Answer("x" * 20_000, finish="stop")],
+    [
+        ModelAnswer("  "),
+        ModelAnswer("cut", finish="length"),
+        ModelAnswer("no", refusal="no"),
+        ModelAnswer("x" * 20_000, finish="stop"),
+    ],
 )
-def test_an_answer_that_may_lose_is_no_control(baseline: Answer):
+def test_an_answer_that_may_lose_is_no_control(baseline: ModelAnswer):
     """Empty, cut, refused or very long: an earlier pair is used, or none."""
-    poor = Pair(asked("a question of some eight or more words here"), baseline, Answer("anything"), id="poor")
+    poor = Pair(asked("a question of some eight or more words here"), baseline, ModelAnswer("anything"), id="poor")
     assert controls.choose(poor, [], 5, KEY) == ()
     assert {control.good.text for control in controls.choose(poor, OTHERS[:1], 5, KEY)} == {OTHERS[0].baseline.text}
     pool = Pool()
@@ -128,17 +133,19 @@ def test_a_pool_is_bounded_and_leaves_out_what_is_huge():
     pool = Pool()
     for number in range(200):
         pool.add(pair(number))
-    pool.add(Pair(asked("x" * 100_000), Answer("fine"), Answer("fine"), id="huge"))
+    pool.add(Pair(asked("x" * 100_000), ModelAnswer("fine"), ModelAnswer("fine"), id="huge"))
     assert [each.id for each in pool.pairs] == [f"id-{number}" for number in range(136, 200)]
 
 
 def test_calls_are_answers_too():
     """A candidate's call can be moved elsewhere; a baseline's is as real as a text."""
-    called = Answer("", (ToolCall("reply", '{"text": "this one is better than all the rest of them"}'),), "tool_calls")
+    called = ModelAnswer(
+        "", (ToolCall("reply", '{"text": "this one is better than all the rest of them"}'),), "tool_calls"
+    )
     moved = Pair(pair(7).asked, pair(7).baseline, called, id="id-7")
     kinds = {control.kind for control in controls.choose(moved, OTHERS, 5, KEY)}
-    assert Kind.STRANGER in kinds
-    real = Pair(pair(8).asked, Answer("", called.calls), Answer("hm"), id="id-8")
+    assert ControlKind.STRANGER in kinds
+    real = Pair(pair(8).asked, ModelAnswer("", called.calls), ModelAnswer("hm"), id="id-8")
     assert controls.choose(real, [], 5, KEY)
 
 
@@ -147,7 +154,7 @@ def test_a_win_is_checked_by_lot():
     checks = [controls.check(pair(number), OTHERS, KEY) for number in range(1000, 1400)]
     found = [check for check in checks if check is not None]
     assert 0.2 < len(found) / len(checks) < 0.3
-    assert {check.kind for check in found} == {Kind.STRANGER}
+    assert {check.kind for check in found} == {ControlKind.STRANGER}
     same = [Pair(pair(1000).asked, pair(number).baseline, pair(number).candidate, id="s") for number in range(4)]
     assert all(controls.check(pair(1000), same, KEY) is None for _ in range(4))
     assert all(controls.check(pair(number), [], KEY) is None for number in range(1000, 1020))
@@ -157,6 +164,6 @@ def test_a_win_is_checked_by_lot():
 def test_requests_of_all_surfaces_are_told_apart(fields: dict[str, str]):
     """Responses and completions, too; a request that asks nothing is left alone."""
     there = OTHERS[0]
-    moved = Pair(Asked("/v1/responses", fields), there.baseline, Answer("something else entirely"), id="r")
+    moved = Pair(AppRequest("/v1/responses", fields), there.baseline, ModelAnswer("something else entirely"), id="r")
     found = controls.choose(moved, OTHERS[1:], 20, KEY)
-    assert any(control.kind is Kind.STRANGER for control in found) is bool(fields)
+    assert any(control.kind is ControlKind.STRANGER for control in found) is bool(fields)

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadow.compare.pair import Answer, Asked, ToolCall
+from shadow.compare.pair import AppRequest, ModelAnswer, ToolCall
 from shadow.judging import prompt
 from shadow.judging.prompt import Style
 from tests.unit.shadow.judging.cases import CHAT, asked
@@ -15,10 +15,12 @@ from tests.unit.shadow.judging.cases import CHAT, asked
 KEY = b"secret"
 SECRET = prompt.tags(KEY, "pair-1", 0)
 STYLE = Style("judge-1")
-ANSWER = Answer("fine", finish="stop")
+ANSWER = ModelAnswer("fine", finish="stop")
 
 
-def body_of(question: Asked, one: Answer = ANSWER, two: Answer = ANSWER, style: Style = STYLE) -> dict[str, Any]:
+def body_of(
+    question: AppRequest, one: ModelAnswer = ANSWER, two: ModelAnswer = ANSWER, style: Style = STYLE
+) -> dict[str, Any]:
     return json.loads(prompt.body(style, question, (one, two), SECRET))
 
 
@@ -32,7 +34,7 @@ def data_of(body: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_judge_sees_what_was_asked_and_both_answers_under_their_tags():
     """Request, tools and answers with their calls and refusals, in the order given."""
-    called = Answer("", (ToolCall("find", '{"q": 1}'),), "tool_calls", refusal="no")
+    called = ModelAnswer("", (ToolCall("find", '{"q": 1}'),), "tool_calls", refusal="no")
     data = data_of(body_of(asked("Which?", tools=[{"name": "find"}]), ANSWER, called))
     assert data["request"] == {"messages": [{"role": "user", "content": "Which?"}], "tools": [{"name": "find"}]}
     assert data["answers"] == [
@@ -67,9 +69,9 @@ def test_what_a_judge_refuses_is_left_out():
 @given(st.text(alphabet=st.sampled_from('<>/"\\dat-0\n\u202e\u200b\u00a0\U000e0041\U000e0101\x00é好'), max_size=40))
 def test_no_text_gets_out_of_its_string(text: str):
     """Whatever an answer holds, the data is one JSON value that ends where we end it, with nothing unseen in it."""
-    data = data_of(body_of(asked(text), Answer(text + f"</{SECRET.mark}>"), Answer(text)))
+    data = data_of(body_of(asked(text), ModelAnswer(text + f"</{SECRET.mark}>"), ModelAnswer(text)))
     assert [answer["text"] for answer in data["answers"]] == [text + f"</{SECRET.mark}>", text]
-    said = body_of(asked(text), Answer(text))["messages"][1]["content"]
+    said = body_of(asked(text), ModelAnswer(text))["messages"][1]["content"]
     assert said.count("<") == said.count(">") == 2
     assert all(char == "\n" or char.isprintable() for char in said)
     assert not {"\U000e0041", "\U000e0101"} & set(said)
@@ -77,7 +79,7 @@ def test_no_text_gets_out_of_its_string(text: str):
 
 def test_letters_of_all_scripts_stay_readable():
     """A judge reads them as they are."""
-    said = body_of(asked("好吗?"), Answer("Ça va, très bien — 好 🙂"))["messages"][1]["content"]
+    said = body_of(asked("好吗?"), ModelAnswer("Ça va, très bien — 好 🙂"))["messages"][1]["content"]
     assert "Ça va, très bien — 好 🙂" in said
 
 
@@ -95,7 +97,7 @@ def test_images_are_named_not_sent():
         {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 5000}},
         {"type": "text", "text": "data: what I mean"},
     ]
-    data = data_of(body_of(Asked(CHAT, {"messages": [{"role": "user", "content": parts}]})))
+    data = data_of(body_of(AppRequest(CHAT, {"messages": [{"role": "user", "content": parts}]})))
     assert data["request"]["messages"][0]["content"] == [
         {"type": "image_url", "image_url": {"url": "(left out: image/png;base64)"}},
         parts[1],
@@ -108,7 +110,7 @@ def test_what_is_too_long_or_too_deep_is_not_asked():
     for _ in range(5000):
         deep = [deep]
     assert prompt.body(STYLE, asked("x" * prompt.MAX_BYTES), (ANSWER, ANSWER), SECRET) == b""
-    assert prompt.body(STYLE, Asked(CHAT, {"input": deep}), (ANSWER, ANSWER), SECRET) == b""
+    assert prompt.body(STYLE, AppRequest(CHAT, {"input": deep}), (ANSWER, ANSWER), SECRET) == b""
 
 
 def test_the_rubric_stands_in_the_system_message_alone():

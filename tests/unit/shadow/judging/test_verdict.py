@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shadow.judging import prompt, verdict
-from shadow.judging.verdict import Said
+from shadow.judging.verdict import JudgeVerdict
 
 TAGS = prompt.tags(b"secret", "pair-1", 1)
 
@@ -19,9 +19,14 @@ def said(content: Any, **more: Any) -> bytes:
 
 @pytest.mark.parametrize(
     ("better", "meant"),
-    [(TAGS.first, Said.FIRST), (TAGS.second, Said.SECOND), ("tie", Said.TIE), ("k000000000000", Said.NOTHING)],
+    [
+        (TAGS.first, JudgeVerdict.FIRST),
+        (TAGS.second, JudgeVerdict.SECOND),
+        ("tie", JudgeVerdict.TIE),
+        ("k000000000000", JudgeVerdict.NOTHING),
+    ],
 )
-def test_a_verdict_names_a_tag_of_this_question(better: str, meant: Said):
+def test_a_verdict_names_a_tag_of_this_question(better: str, meant: JudgeVerdict):
     """Either tag, or a tie; any other word is no verdict."""
     assert verdict.read(said(json.dumps({"better": better})), TAGS) == meant
     assert verdict.read(said(f'\n{{"better":"{better}"}}\n'), TAGS) == meant
@@ -46,7 +51,7 @@ def test_a_verdict_names_a_tag_of_this_question(better: str, meant: Said):
 )
 def test_anything_else_is_an_abstention(content: str | None):
     """Nothing is searched for a verdict, and no verdict is put together."""
-    assert verdict.read(said(content), TAGS) == Said.NOTHING
+    assert verdict.read(said(content), TAGS) == JudgeVerdict.NOTHING
 
 
 @pytest.mark.parametrize(
@@ -65,4 +70,4 @@ def test_anything_else_is_an_abstention(content: str | None):
 )
 def test_a_completion_that_is_not_one_whole_answer_is_an_abstention(body: bytes):
     """Cut off, refused, several at once, with calls, or no completion at all."""
-    assert verdict.read(body, TAGS) == Said.NOTHING
+    assert verdict.read(body, TAGS) == JudgeVerdict.NOTHING

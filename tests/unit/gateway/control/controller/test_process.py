@@ -13,7 +13,7 @@ from gateway.control.controller.boot import ControllerBoot, decode, encode
 from gateway.control.controller.process import Controller, Parts
 from gateway.control.controller.status import read_status
 from gateway.control.events.outbox import SCHEMA
-from gateway.control.leader.announce import Teller
+from gateway.control.leader.announce import Announcer
 from gateway.control.leader.webhooks import Notifier
 from gateway.control.publish.table import base_table
 from gateway.control.state.port import SharedState
@@ -23,7 +23,7 @@ from gateway.node import keys
 from gateway.node.database import connect, opened
 from gateway.node.keys import Actor
 from gateway.node.state_location import StatePlace
-from policies.compile import Known, Surroundings
+from policies.compile import KnownUpstream, Surroundings
 from policies.routing import Table
 from policies.routing import decode as decode_table
 from records.exchange import Note
@@ -51,7 +51,7 @@ class Room:
     def controller(self, shared: SharedState | None = None) -> Controller:
         boot = ControllerBoot(
             base=base_table(Settings(), Path("/run")),
-            surroundings=Surroundings({"openai": Known(has_background_key=True)}),
+            surroundings=Surroundings({"openai": KnownUpstream(has_background_key=True)}),
             policies=str(self.root / "policies"),
             data=str(self.root),
             journal_key="00" * 32,
@@ -62,7 +62,7 @@ class Room:
             exposition=str(self.root / "controller.prom"),
         )
         log = Log("controller", lambda: 0.0, self.log)
-        teller = Teller("test", Notes(), self.root / "evidence", Notifier(log), log)
+        teller = Announcer("test", Notes(), self.root / "evidence", Notifier(log), log)
         shared = shared or SqliteState(self.root / "state.db")
         found = Controller(decode(encode(boot)), compile_text, log, Parts(self.state, shared, teller))
         found.begin(0.0)

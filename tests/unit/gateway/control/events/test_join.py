@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from gateway.control.events import join as intake_module
-from gateway.control.events.join import MOST, PATIENCE_S, SETTLE_S, Intake, Lot, Ready, Served, Waiting, watermark
+from gateway.control.events.join import MOST, PATIENCE_S, SETTLE_S, Join, Lot, Ready, Served, Waiting, watermark
 from policies.evidence import EvidenceKey
 from records.comparison import Comparison
 from records.exchange import Meta
@@ -28,7 +28,7 @@ def row(of: Meta, **fields: object) -> Comparison:
     return msgspec.structs.replace(made, **fields)
 
 
-def taken(intake: Intake, *things: Meta | Comparison, now: float = NOW) -> list[Ready]:
+def taken(intake: Join, *things: Meta | Comparison, now: float = NOW) -> list[Ready]:
     return [
         ready
         for thing in things
@@ -39,7 +39,7 @@ def taken(intake: Intake, *things: Meta | Comparison, now: float = NOW) -> list[
 @pytest.mark.parametrize("first", ["exchange", "comparison"])
 def test_joined_in_any_order(first: str) -> None:
     """An exchange and its comparison are one event, whichever is read first, and nothing waits after it."""
-    intake, exchanged = Intake(SERVED), meta()
+    intake, exchanged = Join(SERVED), meta()
     pair = (exchanged, row(exchanged))
     ((key, event),) = taken(intake, *(pair if first == "exchange" else reversed(pair)))
     assert (key, event.q, event.paired) == (KEY, 0.5, True)
@@ -49,13 +49,13 @@ def test_joined_in_any_order(first: str) -> None:
 def test_not_drawn_is_told_at_once() -> None:
     """Whom nobody is asked beside waits for nobody."""
     served = {7: {"support": Served(KEY, Lot(0, 0, 0, "support"))}}
-    ((_, event),) = taken(Intake(served), meta())
+    ((_, event),) = taken(Join(served), meta())
     assert (event.error_candidate, event.error_baseline) == (None, False)
 
 
 def test_all_that_was_drawn_is_waited_for() -> None:
     """With the noise floor drawn too, the pair is whole when both answers are there."""
-    intake, exchanged = Intake({7: {"support": Served(KEY, Lot(PPM, 0, PPM, "support"))}}), meta()
+    intake, exchanged = Join({7: {"support": Served(KEY, Lot(PPM, 0, PPM, "support"))}}), meta()
     assert taken(intake, exchanged, row(exchanged)) == []
     ((_, event),) = taken(intake, row(exchanged, asked="baseline_again", agree=0.9))
     assert (event.q, event.agree_again) == (0.5, 0.9)
@@ -64,7 +64,7 @@ def test_all_that_was_drawn_is_waited_for() -> None:
 @pytest.mark.parametrize("fields", [{"route": ""}, {"why": "pinned"}, {"route": "other"}, {"status": 404}])
 def test_what_says_nothing(fields: dict[str, object]) -> None:
     """Unrouted and pinned exchanges, and those of routes without a rollout, neither tell nor wait."""
-    intake = Intake(SERVED)
+    intake = Join(SERVED)
     assert taken(intake, meta(**fields)) == []
     assert not intake.waiting
     assert intake.unplaced == 0
@@ -72,14 +72,14 @@ def test_what_says_nothing(fields: dict[str, object]) -> None:
 
 def test_a_table_that_nobody_knows() -> None:
     """What was served under an unknown table is evidence of nothing, and counted."""
-    intake = Intake(SERVED)
+    intake = Join(SERVED)
     assert taken(intake, meta(table_version=6)) == []
     assert intake.unplaced == 1
 
 
 def test_patience_ends() -> None:
     """What never came is lost after a while; a comparison without an exchange is forgotten."""
-    intake = Intake(SERVED)
+    intake = Join(SERVED)
     assert taken(intake, meta(1), row(meta(2))) == []
     assert list(intake.overdue(NOW + PATIENCE_S - 1)) == []
     ((_, event),) = intake.overdue(NOW + PATIENCE_S)
@@ -89,7 +89,7 @@ def test_patience_ends() -> None:
 
 def test_a_clock_that_was_set_back() -> None:
     """Who would wait longer than anybody may, waits no longer."""
-    intake = Intake(SERVED)
+    intake = Join(SERVED)
     taken(intake, meta())
     assert len(list(intake.overdue(NOW - 3600.0))) == 1
 
@@ -98,7 +98,7 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound the oldest wait no longer."""
     assert MOST >= 10_000
     monkeypatch.setattr(intake_module, "MOST", 3)
-    intake = Intake(SERVED)
+    intake = Join(SERVED)
     metas = [meta(number) for number in range(5)]
     taken(intake, *metas)
     assert [event.id for _, event in intake.overdue(NOW)] == [metas[0].id, metas[1].id]
@@ -106,7 +106,7 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_changes_since_the_last_time() -> None:
     """What has to be kept is told once: what waits, without what is long, and what waits no longer."""
-    intake, exchanged = Intake(SERVED), meta()
+    intake, exchanged = Join(SERVED), meta()
     taken(intake, row(exchanged), meta(2))
     changed, gone = intake.take_changes()
     assert (set(changed), gone) == ({exchanged.id, meta(2).id}, [])
@@ -119,17 +119,17 @@ def test_changes_since_the_last_time() -> None:
 
 def test_going_on_from_what_was_kept() -> None:
     """What waited before a restart is joined after it, from its kept form."""
-    before, exchanged = Intake(SERVED), meta()
+    before, exchanged = Join(SERVED), meta()
     taken(before, exchanged)
     changed, _ = before.take_changes()
     kept = {name: msgspec.json.decode(msgspec.json.encode(held), type=Waiting) for name, held in changed.items()}
-    ((key, event),) = taken(Intake(SERVED, kept), row(exchanged))
+    ((key, event),) = taken(Join(SERVED, kept), row(exchanged))
     assert (key, event.q) == (KEY, 0.5)
 
 
 def test_the_watermark() -> None:
     """It is as old as what waits and what is open, but never older than anybody is waited for."""
-    intake = Intake(SERVED)
+    intake = Join(SERVED)
     assert intake.oldest_at() == {}
     taken(intake, meta(1, arrived_at=500.0), meta(2, arrived_at=400.0), row(meta(3, arrived_at=1.0)))
     assert intake.oldest_at() == {KEY: 400.0}
@@ -142,8 +142,8 @@ def test_the_watermark() -> None:
 def test_what_waits_for_a_stage_that_was_left_holds_nobody_up() -> None:
     """A route's present evidence is that of the newest table; what waits to speak to an older one is told apart."""
     later = EvidenceKey("support", KEY.candidate, 1, 10_000)
-    intake = Intake({**SERVED, 8: {"support": Served(later, Lot(PPM, 0, 0, "support"))}})
+    intake = Join({**SERVED, 8: {"support": Served(later, Lot(PPM, 0, 0, "support"))}})
     assert (intake.speaks_to("support"), intake.speaks_to("other")) == (later, None)
     taken(intake, meta(1, arrived_at=400.0), meta(2, arrived_at=500.0, table_version=8))
     assert intake.oldest_at() == {KEY: 400.0, later: 500.0}
-    assert Intake({}).speaks_to("support") is None
+    assert Join({}).speaks_to("support") is None

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.control.events.join import Lot, Served, Told, Waiting
+from gateway.control.events.join import Lot, NodeEvent, Served, Waiting
 from gateway.control.events.outbox import OFFERED_KEPT, SCHEMA, TABLES_KEPT, Outbox
 from gateway.control.journals.tail import Position, Progress
-from gateway.control.state.port import MAX_OFFERED, Event, Snapshot, StateDownError
+from gateway.control.state.port import MAX_OFFERED, QueuedEvent, Snapshot, StateDownError
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.database import connect
 from policies.evidence import EvidenceKey
@@ -40,14 +40,14 @@ def test_a_restart_goes_on_where_the_last_commit_was(state: sqlite3.Connection) 
     """Progress, what waits, what tables served and the numbers of events outlive the process; its name is made once."""
     outbox = loaded(state)
     outbox.will_serve(1, SERVED)
-    outbox.commit(PROGRESS, ({"a": Waiting(9.0), "b": Waiting(8.0)}, []), [("r", Told(1.0, 0.0))])
-    outbox.commit(PROGRESS, ({}, ["a"]), [("r", Told(2.0, 0.0))])
+    outbox.commit(PROGRESS, ({"a": Waiting(9.0), "b": Waiting(8.0)}, []), [("r", NodeEvent(1.0, 0.0))])
+    outbox.commit(PROGRESS, ({}, ["a"]), [("r", NodeEvent(2.0, 0.0))])
     again = loaded(state)
     assert again.node == outbox.node
     assert again.node.startswith("host-")
     assert (again.progress, again.waiting, again.served) == (PROGRESS, {"b": Waiting(8.0)}, {1: SERVED})
     assert again.pending == 2
-    again.commit(PROGRESS, ({}, []), [("r", Told(3.0, 0.0))])
+    again.commit(PROGRESS, ({}, []), [("r", NodeEvent(3.0, 0.0))])
     assert [row[0] for row in state.execute("SELECT number FROM outbox")] == [1, 2, 3]
 
 
@@ -56,7 +56,7 @@ def test_a_commit_is_whole_or_not_at_all(state: sqlite3.Connection) -> None:
     outbox = loaded(state)
     state.execute("INSERT INTO outbox VALUES (1, 'r', x'00')")  # in the way of its first event
     with pytest.raises(sqlite3.IntegrityError):
-        outbox.commit(PROGRESS, ({"a": Waiting(9.0)}, []), [("r", Told(1.0, 0.0))])
+        outbox.commit(PROGRESS, ({"a": Waiting(9.0)}, []), [("r", NodeEvent(1.0, 0.0))])
     again = loaded(state)
     assert (again.progress, again.waiting) == ({}, {})
 
@@ -72,7 +72,7 @@ def take(shared: SqliteState, route: str, positions: dict[str, int]) -> None:
 def test_events_are_offered_in_order_and_once(state: sqlite3.Connection, path: Path) -> None:
     """Also when a restart offers them again."""
     outbox, shared = loaded(state), SqliteState(path)
-    outbox.commit(PROGRESS, ({}, []), [("r", Told(float(number), 0.0)) for number in range(1200)])
+    outbox.commit(PROGRESS, ({}, []), [("r", NodeEvent(float(number), 0.0)) for number in range(1200)])
     outbox.push(shared)
     assert outbox.pending == 0
     again = loaded(state)
@@ -88,7 +88,9 @@ def test_events_are_offered_in_order_and_once(state: sqlite3.Connection, path: P
 def test_events_go_when_a_snapshot_holds_them(state: sqlite3.Connection, path: Path) -> None:
     """Each route's up to where its snapshot is, and no others'."""
     outbox, shared = loaded(state), SqliteState(path)
-    outbox.commit(PROGRESS, ({}, []), [("r", Told(1.0, 0.0)), ("q", Told(2.0, 0.0)), ("r", Told(3.0, 0.0))])
+    outbox.commit(
+        PROGRESS, ({}, []), [("r", NodeEvent(1.0, 0.0)), ("q", NodeEvent(2.0, 0.0)), ("r", NodeEvent(3.0, 0.0))]
+    )
     outbox.push(shared)
     assert numbers(state) == [1, 2, 3]
     take(shared, "r", {outbox.node: 1})
@@ -104,13 +106,13 @@ def test_events_go_when_a_snapshot_holds_them(state: sqlite3.Connection, path: P
 def test_a_state_that_forgets_is_told_again(state: sqlite3.Connection, path: Path) -> None:
     """What it had been offered and no snapshot of its holds is offered once more, before what is new."""
     outbox, shared = loaded(state), SqliteState(path)
-    outbox.commit(PROGRESS, ({}, []), [("r", Told(float(number), 0.0)) for number in range(4)])
+    outbox.commit(PROGRESS, ({}, []), [("r", NodeEvent(float(number), 0.0)) for number in range(4)])
     outbox.push(shared)
     take(shared, "r", {outbox.node: 2})
     outbox.push(shared)
     shared.close()
     empty = SqliteState(path.with_name("empty.db"))
-    outbox.commit(PROGRESS, ({}, []), [("r", Told(9.0, 0.0))])
+    outbox.commit(PROGRESS, ({}, []), [("r", NodeEvent(9.0, 0.0))])
     outbox.offer_again()
     assert outbox.pending == 3
     outbox.push(empty)
@@ -122,7 +124,7 @@ def test_what_nobody_takes_has_a_bound(state: sqlite3.Connection, path: Path) ->
     """Of events that were offered and never taken, as of a policy that is gone, only the newest are kept."""
     outbox, shared = loaded(state), SqliteState(path)
     for route in ("gone", "r"):
-        outbox.commit(PROGRESS, ({}, []), [(route, Told(1.0, 0.0))] * (OFFERED_KEPT - 10))
+        outbox.commit(PROGRESS, ({}, []), [(route, NodeEvent(1.0, 0.0))] * (OFFERED_KEPT - 10))
     outbox.push(shared)
     kept = numbers(state)
     assert (len(kept), kept[-1]) == (OFFERED_KEPT, 2 * (OFFERED_KEPT - 10))
@@ -143,7 +145,7 @@ class Down(SqliteState):
 def test_what_is_refused_stays(state: sqlite3.Connection, path: Path) -> None:
     """While the shared state is away events wait; at their bound nothing more is read."""
     outbox = loaded(state)
-    outbox.commit(PROGRESS, ({}, []), [("r", Told(1.0, 0.0))])
+    outbox.commit(PROGRESS, ({}, []), [("r", NodeEvent(1.0, 0.0))])
     with pytest.raises(StateDownError):
         outbox.push(Down(path))
     assert (outbox.pending, outbox.is_full) == (1, False)
@@ -154,9 +156,9 @@ def test_what_is_refused_stays(state: sqlite3.Connection, path: Path) -> None:
 def test_a_route_that_no_leader_takes_holds_up_no_other(state: sqlite3.Connection, path: Path) -> None:
     """Its events stay here until there is room, and all others go; then they follow, in order and once."""
     outbox, shared = loaded(state), SqliteState(path)
-    shared.offer([Event("other", number, "unknown", b"{}") for number in range(1, MAX_OFFERED + 1)])
+    shared.offer([QueuedEvent("other", number, "unknown", b"{}") for number in range(1, MAX_OFFERED + 1)])
     routes = ["unknown", "r", "unknown", "r", "r"] * 300
-    outbox.commit(PROGRESS, ({}, []), [(route, Told(1.0, 0.0)) for route in routes])
+    outbox.commit(PROGRESS, ({}, []), [(route, NodeEvent(1.0, 0.0)) for route in routes])
     assert outbox.push(shared) == {"unknown"}
     assert outbox.pending == routes.count("unknown")
     assert [event.number for event in shared.offered("r", {}, 5000)] == [

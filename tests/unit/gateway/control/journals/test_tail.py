@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway import clock
 from gateway.control.journals.tail import Found, Position, Progress, Tail
-from records.exchange import Exchange, Feedback
+from records.exchange import Exchange, FeedbackFrame
 from tests.integration.recording import KEY, Place, Worker
 
 LATER_S = 60.0
@@ -39,7 +39,7 @@ def test_what_is_appended_is_found_once(worker):
     worker.feedback(first[0])
     found = follower.poll(clock.wall(), BUDGET)
     assert ids(found) == second
-    assert isinstance(found[-1], Feedback)
+    assert isinstance(found[-1], FeedbackFrame)
     assert follower.done.segment > 1
     worker.die()
 

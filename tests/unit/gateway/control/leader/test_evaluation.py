@@ -5,9 +5,9 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from gateway.control.events.join import Told
+from gateway.control.events.join import NodeEvent
 from gateway.control.leader.evaluation import ABSENT_S, CLOSINGS, LAG_S, Evaluation
-from gateway.control.state.port import Event
+from gateway.control.state.port import QueuedEvent
 from policies.events import PairEvent
 from policies.evidence import Evidence, EvidenceKey
 from policies.review import key_of
@@ -27,16 +27,16 @@ def evaluation() -> Evaluation:
     return Evaluation(RULES, SHADOW, 1, Evidence(KEY, RULES))
 
 
-def event(told: Told, number: int = 1, node: str = "n1") -> Event:
-    return Event(node, number, "triage", msgspec.json.encode(told))
+def event(told: NodeEvent, number: int = 1, node: str = "n1") -> QueuedEvent:
+    return QueuedEvent(node, number, "triage", msgspec.json.encode(told))
 
 
-def saw(at: float = NOW, number: int = 1, key: EvidenceKey = KEY, seen: PairEvent | None = None) -> Event:
-    return event(Told(at, 0.0, key, seen or pair(f"u{number}", at)), number)
+def saw(at: float = NOW, number: int = 1, key: EvidenceKey = KEY, seen: PairEvent | None = None) -> QueuedEvent:
+    return event(NodeEvent(at, 0.0, key, seen or pair(f"u{number}", at)), number)
 
 
 def mark(evaluation: Evaluation, node: str, at: float | None, *, now: float = NOW, lag_s: float = 0.0) -> None:
-    assert evaluation.take(event(Told(at, lag_s), node=node), now, 1) is None
+    assert evaluation.take(event(NodeEvent(at, lag_s), node=node), now, 1) is None
 
 
 def test_an_event_is_evidence_and_a_row(evaluation: Evaluation) -> None:
@@ -76,7 +76,7 @@ def test_a_stopped_rollout_gathers_nothing(evaluation: Evaluation, phase: Phase)
 @pytest.mark.parametrize("body", [b"", b"{", b'{"watermark":"x","lag_s":0}', b"\xff"])
 def test_what_cannot_be_read_is_counted(evaluation: Evaluation, body: bytes) -> None:
     """It is passed over once and for all, and says nothing of its node."""
-    assert evaluation.take(Event("n1", 9, "triage", body), NOW, 1) is None
+    assert evaluation.take(QueuedEvent("n1", 9, "triage", body), NOW, 1) is None
     assert (evaluation.unreadable, evaluation.positions, evaluation.heard) == (1, {"n1": 9}, {})
 
 

@@ -26,7 +26,7 @@ GATE = GateResult(
 
 
 def told(decision: Decision) -> Decided:
-    record = explain.encode(explain.Record("1", decision, Conditions()))
+    record = explain.encode(explain.DecisionRecord("1", decision, Conditions()))
     return Decided(ID, NOW, "triage", decision.move, decision.outcome, explain.text(decision), record)
 
 

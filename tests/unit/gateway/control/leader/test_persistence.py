@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gateway.control.leader import persistence as keeping
-from gateway.control.leader.evaluation import Evaluation, Heard
+from gateway.control.leader.evaluation import Evaluation, NodeReport
 from gateway.control.state.port import MAX_SNAPSHOT_BYTES, Decided, Snapshot, StateDownError, Stored
 from policies.events import Output, PairEvent
 from policies.evidence import MOST
@@ -31,7 +31,7 @@ def stored(data: bytes) -> Stored:
 
 def evaluation() -> Evaluation:
     """Ten units seen, nine of them closed, one still open."""
-    found = Evaluation(RULES, SHADOW, 1, evidence(), {"n1": 12, "n2": 5}, 10, {"n1": Heard(NOW, 8.0, 1.5)})
+    found = Evaluation(RULES, SHADOW, 1, evidence(), {"n1": 12, "n2": 5}, 10, {"n1": NodeReport(NOW, 8.0, 1.5)})
     for number in range(10):
         found.evidence.observe(pair(f"u{number}", float(number)))
     found.evidence.advance(RULES.units.close_after_s + 8.5)
@@ -46,7 +46,7 @@ def resumed(kept: Snapshot | None, rollout: Rollout = SHADOW) -> Evaluation:
 def test_a_rollout_comes_back_as_it_was(decided: Decided | None) -> None:
     """With every field, its last decision and its last order."""
     found = keeping.read_rollout(stored(keeping.rollout_bytes(ROLLOUT, decided, "o1")))
-    assert found == keeping.Found(ROLLOUT, decided, "o1")
+    assert found == keeping.StoredRollout(ROLLOUT, decided, "o1")
 
 
 @pytest.mark.parametrize("data", [*DAMAGE, keeping.rollout_bytes(ROLLOUT, DECIDED)[:-9]])
@@ -67,7 +67,7 @@ def test_all_that_may_be_held_fits_a_snapshot() -> None:
         told = dict(zip(names, figures, strict=True)) | {"output_candidate": ours, "output_baseline": theirs}
         asked = {"error_candidate": False, "error_baseline": False}
         found.evidence.observe(PairEvent(unit, NOW + figures[0], name, **told, **asked))
-    kept = keeping.page(found)
+    kept = keeping.pack(found)
     assert found.evidence.held == MOST
     assert len(found.evidence.outputs_candidate) > MOST * 0.99
     assert len(kept.evidence) < MAX_SNAPSHOT_BYTES
@@ -77,11 +77,11 @@ def test_all_that_may_be_held_fits_a_snapshot() -> None:
 def test_evidence_goes_on_as_if_nobody_had_stopped() -> None:
     """Counts, open units, positions, the order's number and the rules come back; nodes count as heard just now."""
     before = evaluation()
-    after = resumed(keeping.page(before))
+    after = resumed(keeping.pack(before))
     assert after.evidence == before.evidence
     assert (after.evidence.count("units"), list(after.evidence.open)) == (9, ["u9"])
     assert (after.positions, after.seq, after.rules, after.version) == ({"n1": 12, "n2": 5}, 10, RULES, 7)
-    assert after.heard == {"n1": Heard(NOW + 60, 8.0, 1.5)}
+    assert after.heard == {"n1": NodeReport(NOW + 60, 8.0, 1.5)}
 
 
 def test_evidence_of_another_stage_is_begun_afresh() -> None:
@@ -89,7 +89,7 @@ def test_evidence_of_another_stage_is_begun_afresh() -> None:
     before = evaluation()
     before.evidence.recent = before.evidence.recent.after(failed=True)
     moved = replace(SHADOW, stage=1, phase=Phase.CANARY)
-    after = resumed(keeping.page(before), moved)
+    after = resumed(keeping.pack(before), moved)
     assert (after.evidence.key, after.evidence.counts, after.evidence.open) == (key_of(moved), {}, {})
     assert after.evidence.recent == before.evidence.recent
     assert (after.positions, after.seq) == ({"n1": 12, "n2": 5}, 10)
@@ -98,7 +98,7 @@ def test_evidence_of_another_stage_is_begun_afresh() -> None:
 def test_evidence_is_judged_by_the_rules_it_was_gathered_under() -> None:
     """A policy edited meanwhile does not reach back: the leader has yet to take the edit."""
     edited = replace(RULES, gates=replace(RULES.gates, latency=None))
-    after = keeping.evaluation(edited, SHADOW, 7, keeping.page(evaluation()), NOW)
+    after = keeping.evaluation(edited, SHADOW, 7, keeping.pack(evaluation()), NOW)
     assert after.rules == after.evidence.rules == RULES
 
 
@@ -113,21 +113,21 @@ def test_nothing_was_kept() -> None:
     [
         *DAMAGE,
         *(zlib.compress(each) for each in DAMAGE),
-        keeping.page(evaluation()).evidence[:-20],
-        zlib.compress(zlib.decompress(keeping.page(evaluation()).evidence).replace(b'"triage"', b'"other"', 1)),
+        keeping.pack(evaluation()).evidence[:-20],
+        zlib.compress(zlib.decompress(keeping.pack(evaluation()).evidence).replace(b'"triage"', b'"other"', 1)),
     ],
 )
 def test_a_damaged_snapshot_is_none(data: bytes) -> None:
     """It gives no evidence, never half of it; positions stand, so that nothing is counted twice."""
     kept = Snapshot(data, {"n1": 12}, 10)
-    assert keeping.unfold(kept) is None
+    assert keeping.unpack(kept) is None
     after = resumed(kept)
     assert (after.evidence.counts, after.positions, after.seq) == ({}, {"n1": 12}, 10)
 
 
 def test_a_snapshot_may_not_unfold_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond its bound a snapshot is not read: a few bytes cannot fill the memory."""
-    kept = keeping.page(evaluation())
-    assert keeping.unfold(kept) is not None
+    kept = keeping.pack(evaluation())
+    assert keeping.unpack(kept) is not None
     monkeypatch.setattr(keeping, "PAGE_BYTES", 100)
-    assert keeping.unfold(kept) is None
+    assert keeping.unpack(kept) is None

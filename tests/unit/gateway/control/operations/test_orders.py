@@ -6,7 +6,15 @@ import msgspec
 import pytest
 
 from gateway.control.leader.persistence import read_rollout
-from gateway.control.operations.orders import ANSWER_S, MAX_REASON, ROLLBACK_S, Clock, Operated, operate, order_of
+from gateway.control.operations.orders import (
+    ANSWER_S,
+    MAX_REASON,
+    ROLLBACK_S,
+    OrderClock,
+    OrderOutcome,
+    operate,
+    order_of,
+)
 from gateway.control.state.port import Answered, Stored
 from gateway.control.state.sqlite import SqliteState
 from policies import explain
@@ -44,11 +52,11 @@ class Time:
         self.passed_s += seconds
         self.meanwhile()
 
-    def clock(self) -> Clock:
-        return Clock(lambda: NOW + self.passed_s, lambda: self.passed_s, self.pause)
+    def clock(self) -> OrderClock:
+        return OrderClock(lambda: NOW + self.passed_s, lambda: self.passed_s, self.pause)
 
 
-def give(state: SqliteState, verb: Verb, time: Time) -> Operated:
+def give(state: SqliteState, verb: Verb, time: Time) -> OrderOutcome:
     order = order_of("o1", "triage", verb, by="cli:ada", reason="because", now=NOW)
     return operate(state, order, time.clock(), version="1")
 
@@ -61,7 +69,7 @@ def test_a_leaders_answer_is_the_answer(state: SqliteState, outcome: str, *, tak
         state.close()
         order = order_of(f"o-{verb}", "triage", verb, by="cli:ada", reason="because", now=NOW)
         time = Time(lambda order=order: state.answer(Answered(order.id, taken=taken, text="said")))
-        assert operate(state, order, time.clock(), version="1") == Operated(outcome, "said")
+        assert operate(state, order, time.clock(), version="1") == OrderOutcome(outcome, "said")
         assert time.passed_s < 1
     assert state.rollouts()["triage"].weight_ppm == CANARY.weight_ppm
     assert state.orders() == []
@@ -94,7 +102,9 @@ def test_an_answer_that_comes_just_before_the_withdrawal_counts(state: SqliteSta
         return time.passed_s
 
     order = order_of("o1", "triage", Verb.PROMOTE, by="cli:ada", reason="", now=NOW)
-    assert operate(state, order, Clock(wall, monotonic, time.pause), version="1") == Operated("taken", "done after all")
+    assert operate(state, order, OrderClock(wall, monotonic, time.pause), version="1") == OrderOutcome(
+        "taken", "done after all"
+    )
 
 
 def test_a_rollback_needs_no_leader(state: SqliteState) -> None:

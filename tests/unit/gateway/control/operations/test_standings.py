@@ -35,7 +35,7 @@ def keep(state: SqliteState, rollout: Rollout) -> None:
 
 
 def told(decision: Decision, name: str = "d1") -> Decided:
-    record = explain.encode(explain.Record("1", decision, Conditions()))
+    record = explain.encode(explain.DecisionRecord("1", decision, Conditions()))
     return Decided(name, decision.at, "triage", decision.move, decision.outcome, explain.text(decision), record)
 
 

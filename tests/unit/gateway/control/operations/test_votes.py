@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gateway import clock
-from gateway.control.operations.votes import Found, find
+from gateway.control.operations.votes import VoteSummary, find
 from gateway.node.datadir import DataDir, prepare
 from policies.rollout import step
 from records.store import Store
@@ -49,7 +49,7 @@ def test_a_policy_without_feedback_shows_no_votes(data: DataDir, asked: bool | N
         ask_for_votes(data, None)
     cast(data, bad=20, of=60, baseline_bad=2, baseline_of=60)
 
-    assert find(data, LOOK, now=clock.wall()) == Found()
+    assert find(data, LOOK, now=clock.wall()) == VoteSummary()
 
 
 def test_older_answers_are_left_out(data: DataDir) -> None:

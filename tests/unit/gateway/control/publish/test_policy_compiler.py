@@ -5,9 +5,11 @@ import pytest
 
 from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.policy_folder import PolicyTextError
-from policies.compile import Known, Surroundings
+from policies.compile import KnownUpstream, Surroundings
 
-SURROUNDINGS = Surroundings({"openai": Known(has_background_key=True), "vllm": Known(has_background_key=True)})
+SURROUNDINGS = Surroundings(
+    {"openai": KnownUpstream(has_background_key=True), "vllm": KnownUpstream(has_background_key=True)}
+)
 POLICY = """\
 route: support-triage
 priority: 3
@@ -76,7 +78,7 @@ def test_evidence_belongs_to_a_rubrics_words(tmp_path: Path) -> None:
 
 def test_no_key_no_noise_floor() -> None:
     """A baseline that cannot be asked in the background is not asked a second time."""
-    alone = Surroundings({"openai": Known(), "vllm": Known(has_background_key=True)})
+    alone = Surroundings({"openai": KnownUpstream(), "vllm": KnownUpstream(has_background_key=True)})
     terms = PolicyReader(alone).compile(POLICY + "stages: [shadow, 100%]\n", "a.yaml").terms
     assert terms is not None
     assert terms.shadow.noise_ppm == 0

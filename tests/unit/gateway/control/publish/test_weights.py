@@ -8,13 +8,15 @@ import pytest
 from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.policy_folder import Compiled
 from gateway.control.publish.weights import plan_of, served_of, weigh
-from policies.compile import Known, Surroundings
+from policies.compile import KnownUpstream, Surroundings
 from policies.rollout import Rollout, start
 from policies.routing import PPM
 from policies.rules import CandidateKey
 from policies.terms import Phase
 
-SURROUNDINGS = Surroundings({"openai": Known(has_background_key=True), "vllm": Known(has_background_key=True)})
+SURROUNDINGS = Surroundings(
+    {"openai": KnownUpstream(has_background_key=True), "vllm": KnownUpstream(has_background_key=True)}
+)
 POLICY = """\
 route: r
 match: {model: gpt-4o}

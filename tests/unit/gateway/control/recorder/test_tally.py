@@ -5,16 +5,18 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.control.recorder.tally import MAX_MODELS, Tally, expose
-from gateway.telemetry.metrics import BY_NAME, MAX_SERIES, Owner
+from gateway.telemetry.metrics import BY_NAME, MAX_SERIES, MetricOwner
 from records.exchange import Gap
 from records.pricing import PriceBook
-from records.record_maker import Maker, RoutePrices
+from records.record_maker import RecordMaker, RoutePrices
 from records.redact import Redactor
 from shadow.mirror import row_of
 from tests.fakes.exchanges import AT, chat_request, chat_stream, exchange
 from tests.unit.shadow.drawing import drawn
 
-MAKER = Maker(b"p" * 32, Redactor(), PriceBook({"openai": "https://api.openai.com/v1"}), {"": RoutePrices("openai")})
+MAKER = RecordMaker(
+    b"p" * 32, Redactor(), PriceBook({"openai": "https://api.openai.com/v1"}), {"": RoutePrices("openai")}
+)
 
 
 def tally(*metas: dict[str, object]) -> Tally:
@@ -137,4 +139,4 @@ def test_every_family_is_the_recorders():
     made = tally({}, {"response": chat_stream("a", "b"), "streamed": True})
     names = {*made.counters, *made.histograms}
 
-    assert {BY_NAME[name].owner for name in names} == {Owner.RECORDER}
+    assert {BY_NAME[name].owner for name in names} == {MetricOwner.RECORDER}

@@ -7,14 +7,14 @@ import pytest
 
 from gateway.control.shadow.comparers import LICENCES, Comparers, Licence, Purse
 from records.pricing import Override, PriceBook
-from records.record_maker import Maker
+from records.record_maker import RecordMaker
 from records.redact import Redactor
 from records.wire.usage import Usage
-from shadow.judge import Judge
+from shadow.judge import JudgeScorer
 from shadow.judging.controls import Trust
-from shadow.lanes import Budget
+from shadow.lanes import DailySpend
 from shadow.plan import ShadowRoute
-from shadow.ports import Heard
+from shadow.ports import ModelReply
 from shadow.scorer import OwnScorer
 from tests.unit.shadow.drawing import route
 from tests.unit.shadow.pairs import pair
@@ -27,11 +27,11 @@ JUDGED: tuple[dict[str, dict[str, object]], ...] = (
 
 
 def comparers(
-    prices: PriceBook | None = None, budget: Budget | None = None, earlier: dict[str, Licence] | None = None
+    prices: PriceBook | None = None, budget: DailySpend | None = None, earlier: dict[str, Licence] | None = None
 ) -> Comparers:
-    maker = Maker(b"p", Redactor(frozenset()), prices or PriceBook({}), {})
+    maker = RecordMaker(b"p", Redactor(frozenset()), prices or PriceBook({}), {})
     return Comparers(
-        Scripted(good()), budget or Budget(), lambda: maker, lambda: 100.0, b"secret", earlier=earlier or {}
+        Scripted(good()), budget or DailySpend(), lambda: maker, lambda: 100.0, b"secret", earlier=earlier or {}
     )
 
 
@@ -39,9 +39,9 @@ def scorers_of(made: Comparers, of: ShadowRoute) -> dict[str, Any]:
     return made.of(of)._scorers
 
 
-def judge_of(made: Comparers, of: ShadowRoute) -> Judge:
+def judge_of(made: Comparers, of: ShadowRoute) -> JudgeScorer:
     judge = scorers_of(made, of)["judge"]
-    assert isinstance(judge, Judge)
+    assert isinstance(judge, JudgeScorer)
     return judge
 
 
@@ -109,9 +109,9 @@ def test_judging_costs(tmp_path: Path):
     prices = PriceBook({}, (Override("openai", "gpt-5", 10.0, 20.0),))
     priced = judge_of(comparers(prices), told)
 
-    assert priced.cost_usd(Heard(200, b"{}", usage=Usage(100, 10))) == pytest.approx(0.0012)
-    assert priced.cost_usd(Heard(200, b"{}")) == 0.0
-    assert judge_of(comparers(), told).cost_usd(Heard(200, b"{}", usage=Usage(100, 10))) == 0.0
+    assert priced.cost_usd(ModelReply(200, b"{}", usage=Usage(100, 10))) == pytest.approx(0.0012)
+    assert priced.cost_usd(ModelReply(200, b"{}")) == 0.0
+    assert judge_of(comparers(), told).cost_usd(ModelReply(200, b"{}", usage=Usage(100, 10))) == 0.0
 
 
 async def test_a_users_scorer_and_an_embedding_model_are_asked(tmp_path: Path):
@@ -179,7 +179,7 @@ def test_what_cannot_be_used_is_told(tmp_path: Path):
 
 def test_a_purse_is_the_routes():
     """What a judge spends is gone for the mirror too."""
-    budget = Budget()
+    budget = DailySpend()
     purse = Purse(budget, route(budget_usd_per_day=1.0), lambda: 100.0)
     assert purse.has_left()
     purse.spend(1.0)

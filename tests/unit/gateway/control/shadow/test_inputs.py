@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from gateway.control.shadow.inputs import Watched
+from gateway.control.shadow.inputs import ShadowInputs
 from shadow.plan import ShadowPlan
 from tests.integration.shadowing import Stage, route
 
 
-def watched(root: Path) -> Watched:
-    return Watched(root / "shadow.json", root / "routing.json", root / "KILL")
+def watched(root: Path) -> ShadowInputs:
+    return ShadowInputs(root / "shadow.json", root / "routing.json", root / "KILL")
 
 
 def test_files_are_read_when_they_change(tmp_path: Path):

@@ -21,7 +21,7 @@ from gateway.control.shadow.model import (
 )
 from gateway.transport.client import Client
 from policies.routing import Upstream, Variant
-from shadow.ports import NOT_READY, UNFIT, Ask
+from shadow.ports import NOT_READY, UNFIT, ModelCall
 from tests.fakes.faults import Fault
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.upstream import FakeUpstream
@@ -50,9 +50,9 @@ async def asking(
         client.close()
 
 
-def ask(*, path: str = CHAT, deadline_s: float = 10.0, variant: Variant | None = VARIANT, **fields: Any) -> Ask:
+def ask(*, path: str = CHAT, deadline_s: float = 10.0, variant: Variant | None = VARIANT, **fields: Any) -> ModelCall:
     body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Where is my card?"}]} | fields
-    return Ask("model", path, json.dumps(body).encode(), deadline_s, variant)
+    return ModelCall("model", path, json.dumps(body).encode(), deadline_s, variant)
 
 
 async def test_asks_as_the_variant():
@@ -259,9 +259,9 @@ async def test_nobody_there():
         gone = Upstream("gone", "http://127.0.0.1:9/v1")
         sealed = Upstream("sealed", "https://127.0.0.1:9/v1", ca_file="/nowhere/ca.pem")
         problems = background.adopt([gone, sealed, Upstream("model", upstream.base_url)], {})
-        assert (await background.ask(Ask("gone", CHAT, b"{}", 5.0))).error == "unreachable"
-        assert (await background.ask(Ask("sealed", CHAT, b"{}", 5.0))).error == NOT_READY
-        assert (await background.ask(Ask("other", CHAT, b"{}", 5.0))).error == NOT_READY
+        assert (await background.ask(ModelCall("gone", CHAT, b"{}", 5.0))).error == "unreachable"
+        assert (await background.ask(ModelCall("sealed", CHAT, b"{}", 5.0))).error == NOT_READY
+        assert (await background.ask(ModelCall("other", CHAT, b"{}", 5.0))).error == NOT_READY
         assert (await background.ask(ask())).is_good
 
     assert len(problems) == 1

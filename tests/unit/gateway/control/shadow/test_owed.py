@@ -6,7 +6,7 @@ from gateway import clock
 from gateway.control.journals import cursors as readers
 from gateway.control.journals.tail import Position, Progress
 from gateway.control.shadow.comparers import Licence
-from gateway.control.shadow.owed import NAME, Debts, Kept, Owed, load, needed, written
+from gateway.control.shadow.owed import NAME, Debts, Owed, ShadowProgress, load, needed, written
 from records.comparison import Comparison
 from records.exchange import Note
 from records.journal.writer import JournalWriter
@@ -61,7 +61,7 @@ def test_segments_that_must_stay():
 
 def test_what_is_kept_is_read_back(tmp_path: Path):
     """The shadow's word comes back whole, and is a reader's word to the recorder."""
-    kept = Kept(
+    kept = ShadowProgress(
         first={"w1": 2}, ignores=("shadow-",), workers={"w1": Progress(Position(3, 1))}, owed=(OWED,), day=9,
         spent_usd={"support": 0.5}, judges={"support": Licence("abc", Trust(3, (True, False), suspended=True))},
     )  # fmt: skip
