@@ -118,6 +118,28 @@ class Breaker(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     max_open_s: float = 300.0
 
 
+class CandidateLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How long and how often a candidate may keep an app waiting, policy or not. The controller fills it in.
+
+    Passed before the first byte, the baseline answers and the candidate is charged with a failure.
+    """
+
+    connect_s: float = 3.0
+    first_token_s: float = 10.0
+    """Of a stream: from the request to the first real token."""
+    whole_s: float = 120.0
+    """Of an answer that is not streamed: from the request to its end."""
+    between_tokens_s: float = 30.0
+    """Longest silence within a stream that has begun."""
+    patience_first_token_s: float | None = None
+    """The baseline's p99 to the first token of a stream; an app that leaves later than this was kept waiting. None:
+    not known yet."""
+    patience_whole_s: float | None = None
+    """The same, of whole answers."""
+    in_flight_ratio: float = 0.25
+    """Share of a worker's `in_flight` that this route's candidate may hold; above it the baseline answers."""
+
+
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A kind of request that is rolled out by itself."""
 
@@ -130,6 +152,7 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     weight_ppm: int = 0
     assign: Assign = Assign()
     breaker: Breaker = Breaker()
+    limits: CandidateLimits = CandidateLimits()
     expose_variant: bool = True
     pin_keys: tuple[str, ...] = ()
     """Names of the keys that may pin a variant by header."""
