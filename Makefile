@@ -94,6 +94,9 @@ badinput: checked  ## malformed HTTP, bombs, slow senders and readers, overload,
 diskfull: checked  ## a journal on a disk that fills up (needs root)
 	$(BIN)/python -m tests.faults diskfull $(ARGS)
 
+serving-faults: checked  ## a candidate that serves and fails in every way: how soon its weight is 0, what apps saw (ARGS="--only WORDS")
+	$(BIN)/python -m tests.faults serving $(ARGS)
+
 shadow-faults: checked  ## the candidate, the shadow and the control plane ill, and what apps feel of it
 	$(BIN)/python -m tests.faults shadow $(ARGS)
 

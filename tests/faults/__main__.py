@@ -23,6 +23,7 @@ from tests.faults.loop import backlog, dead_man, rivals
 from tests.faults.overload import keep_alive_races, mixed, overload, slow_readers
 from tests.faults.recorded import kills_recorded
 from tests.faults.replay import corpus, own_cases, replay
+from tests.faults.serving_faults import ROWS, serving_faults
 from tests.faults.shadow import FAULTS, shadow_cpu, shadow_faults
 from tests.faults.smuggling import fuzz_http
 from tests.faults.state_schedules import on_redis, on_sqlite
@@ -106,6 +107,7 @@ def parts(fault: str, directory: Path, count: int, *, only: str = "") -> list[Pa
             ("kept connections closed on a request", lambda: keep_alive_races(at("b"), 200 * count, when="on")),
         ],
         "diskfull": [("a disk that fills up", lambda: _disk_full(count, directory))],
+        "serving": [("a candidate that serves and fails", lambda: serving_faults(at("serving"), only))],
         "shadow": shadow_parts(count, directory, only),
         "fuzz-http": [("mutated requests", lambda: fuzz_http(count, at("fuzz")))],
         "state": state_parts(count, directory),
@@ -121,7 +123,7 @@ def parts(fault: str, directory: Path, count: int, *, only: str = "") -> list[Pa
 
 COUNTS = {
     "replay": 10, "kills": 200, "hangups": 10_000, "badinput": 2, "diskfull": 5_000, "fuzz-http": 100_000,
-    "shadow": 5, "state": 10_000, "loop": 50,
+    "serving": 1, "shadow": 5, "state": 10_000, "loop": 50,
 }  # fmt: skip
 """The issue's figures, or what finds something."""
 
@@ -131,10 +133,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("fault", choices=sorted(COUNTS))
     parser.add_argument("--count", type=int, help="how often; default: the figure that is published")
-    parser.add_argument("--only", default="", help="of shadow: what is called so, as 'candidate huge'")
+    parser.add_argument("--only", default="", help="of shadow and serving: rows with these words, as 'candidate huge'")
     arguments = parser.parse_args()
-    if arguments.only and (arguments.fault != "shadow" or not any(arguments.only in name for name in FAULTS)):
-        parser.error(f"--only is for shadow, and part of one of: {', '.join(FAULTS)}")
+    rows = {"shadow": FAULTS, "serving": [row.name for row in ROWS]}.get(arguments.fault, ())
+    if arguments.only and not any(arguments.only in name for name in rows):
+        parser.error(f"--only is for shadow and serving, and part of one of: {', '.join(rows)}")
     held = True
     with tempfile.TemporaryDirectory(prefix="crossfade-faults-") as directory:
         count = arguments.count or COUNTS[arguments.fault]
