@@ -117,8 +117,8 @@ async def test_after_a_hang_up(tmp_path: Path, uncollected: None) -> None:
         app = house.ask(post(chat("silence")))
         await until(lambda: student.calls)
         app.lose()
-        await until(lambda: len(house.rows()) == 2)
-        await until(lambda: not held(*REQUESTS))
+        await until(lambda: len(house.rows()) == 2 and not held(*REQUESTS))
+        assert house.rows()[1].meta.outcome == "app_gone"
 
 
 async def test_with_its_connections(tmp_path: Path, uncollected: None) -> None:
