@@ -29,8 +29,10 @@ run: checked  ## serve on 127.0.0.1:8080 (data) and 127.0.0.1:8081 (admin)
 demo: checked  ## watch a whole migration and a rollback in two minutes: no keys, no network
 	$(BIN)/crossfade demo $(ARGS)
 
-test: checked  ## the test suite
-	$(BIN)/python -m pytest
+PARALLEL := -n auto --maxprocesses=4 --dist worksteal
+
+test: checked  ## the test suite, on all cores
+	$(BIN)/python -m pytest $(PARALLEL)
 
 clients: checked  ## install the real clients of the acceptance tests, each in an environment of its own
 	$(BIN)/python tools/clients.py
@@ -71,7 +73,7 @@ COMPILED_TESTS := $(addprefix tests/,unit/gateway/transport unit/gateway/proxy u
 
 test-compiled: $(STAMP)  ## what the data plane does, once it is compiled (left out where nothing can be compiled)
 	@! $(BIN)/python tools/compiled.py able || \
-	{ $(BIN)/python tools/compiled.py make && $(BIN)/python -m pytest $(COMPILED_TESTS); }
+	{ $(BIN)/python tools/compiled.py make && $(BIN)/python -m pytest $(PARALLEL) $(COMPILED_TESTS); }
 
 check: lint prometheus test test-compiled  ## all that CI runs
 

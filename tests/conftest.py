@@ -3,9 +3,14 @@
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from gateway.doctor.checks import is_compiled
 from tools import compiled
+
+settings.register_profile("crossfade", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("crossfade")
+"""Before any test module is read. How long an example takes is the machine's affair: no test fails for it."""
 
 
 def pytest_configure() -> None:

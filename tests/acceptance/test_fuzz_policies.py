@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.acceptance.fuzz_policies import EXAMPLES, Shredder, mutate, refusals
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(draw=st.data())
 def test_a_mutated_file_is_in_force_whole_or_not_at_all(draw: st.DataObject, tmp_path: Path):
     """Whatever happens to a policy file: no crash, a refusal with its place, and the last good one stays in force."""

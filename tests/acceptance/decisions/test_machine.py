@@ -171,7 +171,7 @@ class Machine(RuleBasedStateMachine):
             assert self.rollout.lived_s >= 0
 
 
-Machine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+Machine.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
 TestHistories = Machine.TestCase
 
 

@@ -96,7 +96,7 @@ STORY = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(STORY, st.data())
 def test_replicas_and_order_decide_alike(events: list[PairEvent], data: st.DataObject):
     """H8: four replicas in any order give the same histograms, intervals and decision as one ordered reader."""

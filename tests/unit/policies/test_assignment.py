@@ -8,25 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.assignment import CANDIDATE_CALL_PREFIX, assign, bucket, loop_owner, unit
-from policies.request.body import COMPLETIONS, RESPONSES
+from policies.request.body import COMPLETIONS, RESPONSES, Call
 from policies.routing import PPM, Assign, Route, Variant
 from tests.unit.policies.calls import call, chat, route
 
 SALTED = Assign(("user", "conversation"), "salt")
 
 
-def variant(weight_ppm: int, user: str, salt: str = "salt") -> str:
-    asked = call(chat("s", "u", user=user))
+def variant(weight_ppm: int, asked: Call, salt: str = "salt") -> str:
     return assign(route(assign=Assign(("user",), salt), weight_ppm=weight_ppm), asked, "request-1").variant
 
 
 @given(users=st.lists(st.text(min_size=1), max_size=20), weights=st.lists(st.integers(0, PPM), min_size=2, max_size=6))
 def test_raising_the_weight_moves_nobody_back(users: list[str], weights: list[int]):
     """Whoever is on the candidate at a weight is on it at every higher one; at none nobody is, at all everybody."""
-    for user in users:
-        seen = [variant(weight, user) for weight in sorted(weights)]
+    for asked in (call(chat("s", "u", user=user)) for user in users):
+        seen = [variant(weight, asked) for weight in sorted(weights)]
         assert seen == sorted(seen)
-        assert (variant(0, user), variant(PPM, user)) == ("baseline", "candidate")
+        assert (variant(0, asked), variant(PPM, asked)) == ("baseline", "candidate")
 
 
 @given(user=st.text(min_size=1), weight=st.integers(0, PPM))
@@ -47,11 +46,10 @@ def test_buckets_are_evenly_spread():
 
 def test_a_salt_reshuffles():
     """Another salt is another draw, and a route without one draws by its name."""
-    users = [str(n) for n in range(200)]
+    asked = [call(chat("s", "u", user=str(n))) for n in range(200)]
 
-    assert [variant(PPM // 2, user) for user in users] != [variant(PPM // 2, user, "other") for user in users]
+    assert [variant(PPM // 2, each) for each in asked] != [variant(PPM // 2, each, "other") for each in asked]
     one, two = (route(name, weight_ppm=PPM // 2, assign=Assign(("user",))) for name in ("one", "two"))
-    asked = [call(chat("s", "u", user=user)) for user in users]
     assert [assign(one, each, "r").variant for each in asked] != [assign(two, each, "r").variant for each in asked]
 
 

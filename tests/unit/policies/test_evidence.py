@@ -471,7 +471,7 @@ EVENTS = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(EVENTS, max_size=60), st.integers(1, 4), st.data())
 def test_no_order_and_no_split_changes_a_count(events: list[PairEvent], replicas: int, data: st.DataObject):
     """Events spread over replicas in any order, merged in any order, count like one ordered stream looked at often."""

@@ -34,7 +34,7 @@ EVENTS = st.builds(
 HELD = Held(latency_s=0.7, quality=-0.021)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(EVENTS, max_size=25), st.integers(0, 25), st.sampled_from((0, 10_000, 500_000)))
 def test_stopping_and_going_on_changes_nothing(events: list[PairEvent], stop: int, weight_ppm: int):
     """Observed, put away, taken up and observed further: equal in every count, detector and open conversation."""

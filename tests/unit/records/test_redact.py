@@ -203,7 +203,7 @@ def test_planted_things_are_found(kind):
     missed: list[str] = []
     seen = 0
 
-    @settings(max_examples=400, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=400, database=None, derandomize=True)
     @given(around, PLANTED[kind], around)
     def plant(before: str, planted: str, after: str) -> None:
         nonlocal seen
@@ -232,7 +232,6 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(json_values)
 def test_json_stays_json_of_the_same_shape(value):
     """Redacting changes texts, never the shape; JSON within a text stays JSON, and doing it again changes nothing."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from shadow.compare.pair import AppRequest, ModelAnswer, Pair, ToolCall
@@ -19,8 +19,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_WHOLE, inner, max_size=3),
     max_leaves=12,
 )
-UNHURRIED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""Of properties: that a machine is busy is no finding."""
+FEWER = settings(max_examples=60)
+"""Examples of a property, where each is a long one."""
 EMPTY: dict[str, Any] = {}
 
 

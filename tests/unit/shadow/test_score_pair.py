@@ -14,7 +14,7 @@ from records.comparison import Comparison
 from shadow.compare import answer as answers
 from shadow.compare.pair import ModelAnswer, Pair, Score
 from shadow.score_pair import Comparing
-from tests.unit.shadow.pairs import CHAT, JSON, UNHURRIED, WORDS, answer, called, pair, swapped, tool
+from tests.unit.shadow.pairs import CHAT, FEWER, JSON, WORDS, answer, called, pair, swapped, tool
 
 
 @dataclass
@@ -186,7 +186,7 @@ CALLS = st.lists(st.fixed_dictionaries({"function": FUNCTIONS}), max_size=2)
 MESSAGES = st.fixed_dictionaries({"content": WORDS | JSON.map(json.dumps) | JSON, "tool_calls": CALLS})
 
 
-@UNHURRIED
+@FEWER
 @given(REQUESTS, MESSAGES, MESSAGES, st.sampled_from(["stop", "length", "tool_calls"]))
 def test_whatever_models_answer_is_compared(
     request: dict[str, Any], one: dict[str, Any], other: dict[str, Any], finish: str

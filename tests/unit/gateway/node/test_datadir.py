@@ -80,7 +80,7 @@ def test_looking_does_not_keep_a_holder_out(tmp_path: Path) -> None:
     try:
         for _ in range(20):
             with held(data):
-                pass
+                assert is_held(data)
     finally:
         done.set()
         thread.join()

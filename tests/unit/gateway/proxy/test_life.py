@@ -180,6 +180,7 @@ async def test_a_row_is_synced_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     async with RawUpstream(hello) as upstream, a_house(tmp_path, table(upstream.base_url)) as house:
         wire = house.ask(post(CHAT))
         await until(lambda: b"hello" in wire.out and synced)
+        assert len(house.rows()) == 1
 
 
 async def test_a_slow_upload_is_in_the_journal_whole(tmp_path: Path) -> None:

@@ -126,9 +126,9 @@ async def test_no_more_than_so_many_connections_are_kept_idle() -> None:
     """Beyond the bound a free connection is closed instead of kept."""
     async with RawUpstream(hello) as upstream, a_client(max_idle=2) as client:
         ears = [ask(client, target_of(upstream))[0] for _ in range(5)]
-        for ear in ears:
-            await ear.end()
-        await until(lambda: client.connections == 2)
+        assert [(await ear.end()).failure for ear in ears] == [None] * 5
+        await until(lambda: upstream.open == 2)
+        assert client.connections == 2
 
 
 async def test_idle_connections_are_closed_in_time() -> None:

@@ -93,7 +93,7 @@ def test_zeros_are_passed_over(journal: bytes, ends: list[int], tmp_path: Path, 
     assert read_file(path) == ([], 1)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_no_damage_is_too_much(journal: bytes, ends: list[int], tmp_path_factory, data: st.DataObject) -> None:
     """Cut, copied, swapped and scribbled over: the reader never raises, never invents, and keeps what is before."""
@@ -121,7 +121,7 @@ def test_no_damage_is_too_much(journal: bytes, ends: list[int], tmp_path_factory
     assert found[: max(0, before)] == list(range(1, before + 1))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(noise=st.binary(max_size=2000))
 def test_noise_is_no_journal(noise: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A file of anything at all yields nothing and raises nothing."""

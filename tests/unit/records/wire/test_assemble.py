@@ -302,8 +302,10 @@ json_values = st.recursive(
 @given(st.lists(json_values, max_size=4), st.sampled_from(["chat", "completions", "responses"]))
 def test_whatever_an_upstream_sends(values, surface):
     """No body and no stream is an error of ours; what is put together is JSON."""
-    read_body(surface, json.dumps(values[0] if values else None).encode())
-    json.loads(read_stream(surface, stream(*values)).body)
+    whole = json.dumps(values[0] if values else None).encode()
+
+    assert read_body(surface, whole).body == whole
+    assert isinstance(json.loads(read_stream(surface, stream(*values)).body), dict)
 
 
 def test_other_streams_stay_as_they_are():

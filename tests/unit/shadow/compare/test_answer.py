@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shadow.compare import answer
 from shadow.compare.pair import ModelAnswer, ToolCall
-from tests.unit.shadow.pairs import CHAT, JSON, UNHURRIED, called, pair, tool
+from tests.unit.shadow.pairs import CHAT, FEWER, JSON, called, pair, tool
 from tests.unit.shadow.pairs import answer as said
 
 COMPLETIONS, RESPONSES = "/v1/completions", "/v1/responses"
@@ -112,7 +112,7 @@ def test_what_is_no_whole_answer_says_why(path: str, body: bytes, reason: str) -
     assert answer.read(path, body) == answer.AnswerReading(None, reason)  # pyright: ignore[reportArgumentType]
 
 
-@UNHURRIED
+@FEWER
 @given(st.sampled_from((CHAT, COMPLETIONS, RESPONSES)), st.dictionaries(st.sampled_from(NAMES), JSON))
 def test_junk_is_read_or_refused(path: str, fields: dict[str, Any]) -> None:
     """Whatever stands in a JSON object, it is an answer or a reason, never an exception."""

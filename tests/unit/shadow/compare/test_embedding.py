@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.compare import embedding
-from tests.unit.shadow.pairs import JSON, UNHURRIED, pair
+from tests.unit.shadow.pairs import FEWER, JSON, pair
 
 
 def body(*vectors: Any, **more: Any) -> bytes:
@@ -62,7 +62,7 @@ def test_what_is_not_two_directions_has_no_cosine(answer: bytes) -> None:
     assert embedding.read(answer) is None
 
 
-@UNHURRIED
+@FEWER
 @given(JSON)
 def test_no_answer_raises(value: Any) -> None:
     """Whatever the model's server says."""
@@ -72,7 +72,7 @@ def test_no_answer_raises(value: Any) -> None:
 VECTORS = st.lists(st.floats(-10, 10), min_size=3, max_size=3)
 
 
-@UNHURRIED
+@FEWER
 @given(VECTORS, VECTORS)
 def test_both_sides_are_alike(one: list[float], other: list[float]) -> None:
     """From both sides the same, and never beyond 1."""

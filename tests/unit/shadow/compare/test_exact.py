@@ -5,7 +5,7 @@ from hypothesis import given
 
 from shadow.compare import exact
 from shadow.compare.pair import ModelAnswer, Score
-from tests.unit.shadow.pairs import UNHURRIED, WORDS, answer, called, pair, swapped
+from tests.unit.shadow.pairs import FEWER, WORDS, answer, called, pair, swapped
 
 loose, strict = exact.make({}), exact.make({"normalize": False})
 
@@ -63,7 +63,7 @@ def test_no_text_takes_long(piece: str) -> None:
     assert len(exact.normal(text)) <= len(text)
 
 
-@UNHURRIED
+@FEWER
 @given(WORDS, WORDS)
 def test_both_sides_are_alike(one: str, other: str) -> None:
     """An answer equals itself, and whatever it equals equals it."""

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from shadow.compare import json_fields
 from shadow.compare.pair import Score
-from tests.unit.shadow.pairs import JSON, UNHURRIED, WORDS, pair, swapped
+from tests.unit.shadow.pairs import FEWER, JSON, WORDS, pair, swapped
 
 plain = json_fields.make({"ignore": [], "numeric_tolerance": 0.0})
 
@@ -125,7 +125,7 @@ def test_what_is_no_json_does_not_apply_or_differs() -> None:
     assert plain(pair("```json\n{}\n```", "{}")).agree == 1.0
 
 
-@UNHURRIED
+@FEWER
 @given(JSON, JSON)
 def test_both_sides_are_alike(one: Any, other: Any) -> None:
     """An answer agrees with itself, and as much with another as that with it."""
@@ -133,7 +133,7 @@ def test_both_sides_are_alike(one: Any, other: Any) -> None:
     assert score(one, one).equal
 
 
-@UNHURRIED
+@FEWER
 @given(WORDS, WORDS)
 def test_no_text_raises(one: str, other: str) -> None:
     """Whatever a model writes."""

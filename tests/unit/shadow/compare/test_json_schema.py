@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shadow.compare import json_schema
 from shadow.compare.json_schema import holds, is_usable
-from tests.unit.shadow.pairs import JSON, UNHURRIED
+from tests.unit.shadow.pairs import FEWER, JSON
 
 ORDER = {
     "type": "object",
@@ -156,7 +156,7 @@ SCHEMAS = st.recursive(
 )
 
 
-@UNHURRIED
+@FEWER
 @given(st.dictionaries(KEYWORDS, SCHEMAS, max_size=4), JSON)
 def test_no_schema_raises(schema: dict[str, Any], value: Any) -> None:
     """Any object is kept to, or is not, or cannot be."""

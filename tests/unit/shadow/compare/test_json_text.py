@@ -7,7 +7,7 @@ from hypothesis import given
 
 from shadow.compare import json_text
 from shadow.compare.json_text import NO_JSON, below, decode, is_named, pointers
-from tests.unit.shadow.pairs import JSON, UNHURRIED, WORDS
+from tests.unit.shadow.pairs import FEWER, JSON, WORDS
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,14 @@ def test_the_deepest_that_is_read() -> None:
     assert decode("[" * 64 + "]" * 64) is not NO_JSON
 
 
-@UNHURRIED
+@FEWER
 @given(WORDS)
 def test_no_text_raises(text: str) -> None:
     """Whatever a model writes."""
     assert decode(text, fenced=True) is NO_JSON or decode(text) is not None or text.strip() == "null"
 
 
-@UNHURRIED
+@FEWER
 @given(JSON)
 def test_one_text_for_what_is_the_same(value: Any) -> None:
     """The order of keys is nothing."""

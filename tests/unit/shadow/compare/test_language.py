@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.compare import language
-from tests.unit.shadow.pairs import UNHURRIED
+from tests.unit.shadow.pairs import FEWER
 
 TEXTS = {
     "english": "The weather in the north is going to be cold for most of the week, and it may snow on Friday.",
@@ -51,7 +51,7 @@ def test_only_clear_texts_differ() -> None:
     assert not language.differs(TEXTS["english"], "Bon.")
 
 
-@UNHURRIED
+@FEWER
 @given(SENTENCES, SENTENCES)
 def test_two_texts_differ_from_each_other_or_not_at_all(one: str, other: str) -> None:
     """The look is the same from both sides, and no text differs from itself."""

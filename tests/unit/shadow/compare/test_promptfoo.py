@@ -8,7 +8,7 @@ from hypothesis import given
 
 from shadow.compare import promptfoo
 from shadow.compare.promptfoo import Checks
-from tests.unit.shadow.pairs import UNHURRIED, WORDS
+from tests.unit.shadow.pairs import FEWER, WORDS
 
 
 def told(text: str = "", *calls: str) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def test_what_is_not_taken_over_says_what_to_do(stated: Any, hint: str) -> None:
     assert hint in str(raised.value)
 
 
-@UNHURRIED
+@FEWER
 @given(WORDS)
 def test_no_text_raises(text: str) -> None:
     """Whatever a model writes."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shadow.compare import python
 from shadow.compare.pair import ModelAnswer, Score, ToolCall
-from tests.unit.shadow.pairs import JSON, UNHURRIED, pair
+from tests.unit.shadow.pairs import FEWER, JSON, pair
 
 
 def test_a_pair_is_one_line() -> None:
@@ -62,7 +62,7 @@ def test_where_it_failed_is_told() -> None:
     assert python.read(b'{"number": 7, "error": "KeyError, a.py:3"}', 7).told["at"] == "KeyError, a.py:3"
 
 
-@UNHURRIED
+@FEWER
 @given(st.binary(max_size=20) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_reply_raises(line: Any) -> None:
     """Whatever it writes."""

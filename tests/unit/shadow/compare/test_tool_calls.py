@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shadow.compare import tool_calls
 from shadow.compare.pair import ModelAnswer, Pair, Score, ToolCall
-from tests.unit.shadow.pairs import JSON, UNHURRIED, WORDS, answer, called, pair, swapped, tool
+from tests.unit.shadow.pairs import FEWER, JSON, WORDS, answer, called, pair, swapped, tool
 
 WEATHER = tool(
     "weather",
@@ -178,7 +178,7 @@ CALLS = st.lists(
 ).map(lambda calls: answer("", *calls))
 
 
-@UNHURRIED
+@FEWER
 @given(CALLS, CALLS)
 def test_both_sides_are_alike(one: ModelAnswer, other: ModelAnswer) -> None:
     """Calls equal themselves in any order, and whatever they equal equals them."""

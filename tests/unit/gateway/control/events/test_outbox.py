@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+import gateway.control.events.outbox as module
 from gateway.control.events.join import Lot, NodeEvent, Served, Waiting
-from gateway.control.events.outbox import OFFERED_KEPT, SCHEMA, TABLES_KEPT, Outbox
+from gateway.control.events.outbox import SCHEMA, TABLES_KEPT, Outbox
 from gateway.control.journals.tail import Position, Progress
 from gateway.control.state.port import MAX_OFFERED, QueuedEvent, Snapshot, StateDownError
 from gateway.control.state.sqlite import SqliteState
@@ -15,6 +16,8 @@ from gateway.node.database import connect
 from policies.evidence import EvidenceKey
 
 SERVED = {"r": Served(EvidenceKey("r", "k", 1, 0), Lot(1, 2, 3, "s"))}
+OFFERED_KEPT = 2_000
+"""A small bound: the code's own takes seconds to fill."""
 PROGRESS = {"worker-1": Progress(Position(1, 50), Position(1, 40))}
 
 
@@ -120,8 +123,9 @@ def test_a_state_that_forgets_is_told_again(state: sqlite3.Connection, path: Pat
     empty.close()
 
 
-def test_what_nobody_takes_has_a_bound(state: sqlite3.Connection, path: Path) -> None:
+def test_what_nobody_takes_has_a_bound(state: sqlite3.Connection, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of events that were offered and never taken, as of a policy that is gone, only the newest are kept."""
+    monkeypatch.setattr(module, "OFFERED_KEPT", OFFERED_KEPT)
     outbox, shared = loaded(state), SqliteState(path)
     for route in ("gone", "r"):
         outbox.commit(PROGRESS, ({}, []), [(route, NodeEvent(1.0, 0.0))] * (OFFERED_KEPT - 10))

@@ -135,7 +135,7 @@ def test_a_segment_that_is_gone(worker):
     worker.die()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from(["whole", "begin", "part", "end", "look", "restart"]), max_size=30))
 def test_any_history_is_found_exactly_once(tmp_path_factory, history):
     """Whatever begins, ends and restarts in between, each ended exchange is found once, with its whole answer."""

@@ -7,6 +7,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+import policies.evidence
 from gateway.control.leader import persistence as keeping
 from gateway.control.leader.evaluation import Evaluation, NodeReport
 from gateway.control.state.port import MAX_SNAPSHOT_BYTES, Decided, Snapshot, StateDownError, Stored
@@ -56,22 +57,31 @@ def test_a_damaged_rollout_is_no_guess(data: bytes) -> None:
         keeping.read_rollout(stored(data))
 
 
-def test_all_that_may_be_held_fits_a_snapshot() -> None:
-    """The most open requests and different answers, with all their figures, are within the bound, and come back."""
+def test_all_that_may_be_held_fits_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The most open requests and different answers, with all their figures, are within both bounds, and come back.
+
+    A tenth of the most is held: a snapshot grows by the same bytes with each request, packed (in windows of 32 KiB)
+    and not, so ten times as much is what the most would take.
+    """
+    most = MOST // 10
+    monkeypatch.setattr(policies.evidence, "MOST", most)
     draw, found = np.random.default_rng(1), evaluation()
     names = [f"{kind}_s" for kind in ("ttft_candidate", "ttft_baseline", "total_candidate", "total_baseline")]
     names += ["cost_candidate_usd", "cost_baseline_usd", "q", "agree", "agree_again"]
-    for number, figures in enumerate(draw.random((MOST - found.evidence.held, len(names))).tolist()):
+    for number, figures in enumerate(draw.random((most - found.evidence.held, len(names))).tolist()):
         ours, theirs = (Output(draw.bytes(8).hex(), 400 + number % 99) for _ in range(2))
         unit, name = draw.bytes(8).hex(), str(UUID(bytes=draw.bytes(16)))
         told = dict(zip(names, figures, strict=True)) | {"output_candidate": ours, "output_baseline": theirs}
         asked = {"error_candidate": False, "error_baseline": False}
         found.evidence.observe(PairEvent(unit, NOW + figures[0], name, **told, **asked))
     kept = keeping.pack(found)
-    assert found.evidence.held == MOST
-    assert len(found.evidence.outputs_candidate) > MOST * 0.99
-    assert len(kept.evidence) < MAX_SNAPSHOT_BYTES
+    assert found.evidence.held == most
+    assert len(found.evidence.outputs_candidate) > most * 0.99
+    assert len(kept.evidence) * 10 < MAX_SNAPSHOT_BYTES
+    assert len(zlib.decompress(kept.evidence)) * 10 < keeping.PAGE_BYTES
     assert resumed(kept).evidence == found.evidence
+    found.evidence.observe(PairEvent("one more", NOW, "one more"))
+    assert (found.evidence.held, found.evidence.count("lost")) == (most, 1)
 
 
 def test_evidence_goes_on_as_if_nobody_had_stopped() -> None:
