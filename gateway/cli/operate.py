@@ -13,7 +13,7 @@ from gateway import clock
 from gateway.cli import context
 from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
-from gateway.control.operations.orders import OrderClock, OrderOutcome, operate, order_of
+from gateway.control.operations.orders import OrderClock, operate, order_of
 from gateway.control.state.open import open_state
 from gateway.control.state.port import QueuedOrder, StateDownError
 from gateway.node.database import AuditEntry, StateError, audit, opened, writing
@@ -32,8 +32,13 @@ def run(arguments: argparse.Namespace) -> int:
     order = order_of(
         secrets.token_hex(8), arguments.route, Verb(arguments.verb), by=by, reason=arguments.reason, now=now
     )
-    if not (_audited(data, order) or arguments.verb == Verb.ROLLBACK):
-        return 1
+    try:
+        _audit(data, order)
+    except StateError as error:
+        problem = f"the audit log cannot be written: {error}"
+        if order.verb != Verb.ROLLBACK:
+            return failed(problem, arguments)
+        print(problem, file=sys.stderr)  # no log keeps a rollback waiting
     state = open_state(where)
     try:
         found = operate(
@@ -43,31 +48,26 @@ def run(arguments: argparse.Namespace) -> int:
             version=importlib.metadata.version("crossfade"),
         )
     except StateDownError as error:
-        problem = (
-            f"the shared state cannot be used: {error}\nhint: `crossfade kill` needs nothing but this node's files"
-        )
-        return failed(problem, arguments)
+        hint = "`crossfade kill` needs nothing but this node's files"
+        return failed(f"the shared state cannot be used: {error}\nhint: {hint}", arguments)
     finally:
         state.close()
-    _print(order, found, as_json=arguments.json)
-    return 0 if found.done else 1
-
-
-def _audited(data: DataDir, order: QueuedOrder) -> bool:
-    """Put the order into the audit log. A rollback is not kept waiting by a log that cannot be written."""
-    try:
-        with opened(data.state) as state, writing(state):
-            audit(state, AuditEntry(order.at, order.by, f"rollout.{order.verb}", order.route, order.reason, ""))
-    except StateError as error:
-        print(f"the audit log cannot be written: {error}", file=sys.stderr)
-        return False
-    return True
-
-
-def _print(order: QueuedOrder, found: OrderOutcome, *, as_json: bool) -> None:
-    if as_json:
+    if arguments.json:
         print(json.dumps({"route": order.route, "verb": order.verb, "order": order.id, **asdict(found)}))
-        return
-    print(found.text, file=sys.stdout if found.done else sys.stderr)
-    if found.alone and found.done:
-        print("no leader answered: it was done from here", file=sys.stderr)
+    if not found.done:
+        return failed(found.text, arguments)
+    if not arguments.json:
+        print(found.text)
+        if found.alone and found.outcome == "taken":
+            print("no leader answered: it was done from here", file=sys.stderr)
+    return 0
+
+
+def _audit(data: DataDir, order: QueuedOrder) -> None:
+    """Put the order into the audit log.
+
+    Raises:
+        StateError: it cannot be written.
+    """
+    with opened(data.state) as state, writing(state):
+        audit(state, AuditEntry(order.at, order.by, f"rollout.{order.verb}", order.route, order.reason, ""))
