@@ -1,32 +1,59 @@
-"""Options that commands have in common. Only argparse: `--help` loads nothing else."""
+"""Every command and every option of it. argparse alone, so that any `--help` and any bad usage is answered at once.
+
+Rules:
+1. Nothing of a command is loaded here: `gateway.cli.main` loads its module once its words are read.
+2. A value that a heavy module also has (`FORMATS`) is written down again, and a test compares the two.
+"""
 
 import argparse
 import importlib
-from typing import Protocol, cast
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gateway.cli.parser import Parser
+
+FORMATS = ("openai-sft", "trl-sft")
+"""Of training files, as `records.dataset.sft` has them."""
+PACE = 80.0
+"""The demo's tickets a second."""
+_DIRECTIVES = {
+    "promote": "take the next stage without waiting for its certificates, or approve it",
+    "hold": "stay where it is until told otherwise",
+    "resume": "go on, or begin again after a rollback or rejection",
+    "rollback": "go back to the baseline at once; it is done here if no leader answers",
+}
 
 
-class Verbs(Protocol):
-    """A module that does what a command is asked: heavier than `--help` may be."""
+class Command(NamedTuple):
+    """One command."""
 
-    def run(self, arguments: argparse.Namespace) -> int:
-        """Do it. Returns the exit code."""
-        ...
-
-
-def hand_over(module: str, arguments: argparse.Namespace) -> int:
-    """Load what does it, and let it."""
-    return cast(Verbs, importlib.import_module(module)).run(arguments)
+    module: str
+    """Of `gateway.cli`; its `run(arguments)` does it and returns the exit code."""
+    summary: str
+    """One line of help."""
+    add_arguments: Callable[[Parser], None]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Which Crossfade a command is about."""
-    parser.add_argument("--config", metavar="FILE", help="the settings (default: crossfade.yaml here, if there is one)")
-    parser.add_argument("--data", metavar="DIR", help="the data directory (default: what the settings say)")
+def command_line() -> Parser:
+    """The parser of all words after `crossfade`."""
+    parser = Parser(
+        prog="crossfade", description="Move an app's OpenAI traffic to your own model, as fast as the evidence allows."
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version, and exit")
+    parser.set_defaults(json=False)  # of commands that have no such option
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        command.add_arguments(commands.add_parser(name, help=command.summary, description=command.summary))
+    return parser
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """The option of every command that reads."""
-    parser.add_argument("--json", action="store_true", help="print JSON")
+class _Version(argparse.Action):
+    """Prints the version; what knows it is loaded only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print(f"crossfade {importlib.import_module('importlib.metadata').version('crossfade')}")
+        parser.exit()
 
 
 def days(text: str) -> float:
@@ -40,3 +67,207 @@ def days(text: str) -> float:
         return float(number) / {"d": 1, "h": 24}[unit]
     except (KeyError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no time. hint: 7d, or 12h") from error
+
+
+def _add_context(parser: Parser) -> None:
+    """Which Crossfade a command is about."""
+    parser.add_argument("--config", metavar="FILE", help="the settings (default: crossfade.yaml here, if there is one)")
+    parser.add_argument("--data", metavar="DIR", help="the data directory (default: what the settings say)")
+
+
+def _add_json(parser: Parser) -> None:
+    """The option of every command that reads."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _init(parser: Parser) -> None:
+    parser.add_argument("directory", nargs="?", default=".", metavar="DIR", help="where (default: here)")
+
+
+def _serve(parser: Parser) -> None:
+    parser.add_argument("--config", metavar="FILE", help="the settings (default: crossfade.yaml here, if there is one)")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="the data port (default: 127.0.0.1:8080)")
+    parser.add_argument("--admin", metavar="HOST:PORT", help="the admin port (default: 127.0.0.1:8081)")
+    parser.add_argument("--data", metavar="DIR", help="where everything is kept (default: ./crossfade-data)")
+
+
+def _demo(parser: Parser) -> None:
+    parser.add_argument("--pace", type=float, default=PACE, help=f"tickets a second (default: {PACE:g})")
+
+
+def _doctor(parser: Parser) -> None:
+    parser.add_argument(
+        "--send-test",
+        action="store_true",
+        help="also send GET /v1/models through the running gateway, with the key in OPENAI_API_KEY",
+    )
+    _add_context(parser)
+    _add_json(parser)
+
+
+def _status(parser: Parser) -> None:
+    parser.add_argument("route", nargs="?", metavar="ROUTE", help="only this one")
+    _add_context(parser)
+    _add_json(parser)
+
+
+def _top(parser: Parser) -> None:
+    parser.add_argument("route", nargs="?", metavar="ROUTE", help="only this one")
+    parser.add_argument("--every", type=float, default=2.0, metavar="SECONDS", help="how often (default: 2)")
+    parser.add_argument("--times", type=int, metavar="N", help="end after N looks")
+    _add_context(parser)
+
+
+def _explain(parser: Parser) -> None:
+    parser.add_argument("route", metavar="ROUTE", help="the rollout to explain")
+    parser.add_argument("--history", type=int, metavar="N", help="its last N decisions instead, newest first")
+    _add_context(parser)
+    _add_json(parser)
+
+
+def _operate(verb: str) -> Callable[[Parser], None]:
+    """The options of an operator's word."""
+
+    def add_arguments(parser: Parser) -> None:
+        parser.add_argument("route", metavar="ROUTE", help=f"the rollout that should {_DIRECTIVES[verb]}")
+        parser.add_argument("--reason", required=True, help="for the decision, the audit log and whoever reads them")
+        parser.set_defaults(verb=verb)
+        _add_context(parser)
+        _add_json(parser)
+
+    return add_arguments
+
+
+def _routes(parser: Parser) -> None:
+    parser.add_argument("-n", "--lines", type=int, default=20, help="how many kinds of request (default: 20)")
+    parser.add_argument("--all", action="store_true", help="traffic that has a route, too")
+    _add_context(parser)
+    _add_json(parser)
+
+
+def _records(parser: Parser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    tail = actions.add_parser("tail", help="the last exchanges")
+    tail.add_argument("-n", "--lines", type=int, default=20, help="how many (default: 20)")
+    tail.add_argument("--route", help="of this route only")
+    show = actions.add_parser("show", help="one exchange, with its bodies and feedback")
+    show.add_argument("id", help="its x-crossfade-request-id")
+    stats = actions.add_parser("stats", help="what there is, by route and variant")
+    forget = actions.add_parser("forget", help="remove what is recorded of somebody, and record nothing more")
+    who = forget.add_mutually_exclusive_group(required=True)
+    who.add_argument("--user", help="as apps send it: `user` or `safety_identifier`")
+    who.add_argument("--key", help="a key's id, as the records show it")
+    who.add_argument("--conversation", help="a conversation's id, as the records show it")
+    who.add_argument("--id", help="one exchange")
+    for each in (tail, show, stats, forget):
+        _add_context(each)
+        _add_json(each)
+
+
+def _dataset(parser: Parser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    build = actions.add_parser("build", help="write a route's records as training files")
+    build.add_argument("--route", required=True, help="whose exchanges")
+    build.add_argument("--format", required=True, choices=FORMATS, dest="shape", help="whose trainer reads them")
+    build.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder per dataset is made in it")
+    build.add_argument("--validation", default="10%", metavar="SHARE", help="of the conversations (default: 10%%)")
+    build.add_argument("--salt", default="split", help="another one splits otherwise (default: split)")
+    _add_context(build)
+    inspect = actions.add_parser("inspect", help="what a dataset was made of")
+    inspect.add_argument("folder", type=Path, metavar="DIR")
+    validate = actions.add_parser("validate", help="whether its trainer takes it; faults as file:line")
+    validate.add_argument("path", type=Path, metavar="PATH", help="a dataset's folder, or one file")
+    validate.add_argument("--format", choices=FORMATS, dest="shape", help="of a file (default: the manifest's)")
+    for each in (build, inspect, validate):
+        _add_json(each)
+
+
+def _rebuild(parser: Parser) -> None:
+    parser.add_argument("route", nargs="?", metavar="ROUTE", help="default: every route that has a rollout")
+    parser.add_argument("--write", action="store_true", help="keep what was made again; only while nobody leads")
+    _add_context(parser)
+    _add_json(parser)
+
+
+def _replay(parser: Parser) -> None:
+    parser.add_argument("--route", required=True, metavar="R", help="whose traffic; a policy must say what to compare")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="its policy (default: the one in the folder)")
+    parser.add_argument("--since", type=days, default=7.0, metavar="AGE", help="recorded days to take (default: 7d)")
+    parser.add_argument("--limit", type=int, default=1000, metavar="N", help="exchanges at most, drawn by conversation")
+    parser.add_argument(
+        "--budget", type=float, metavar="USD", help="to spend at most (default: the policy's for a day)"
+    )
+    parser.add_argument("--within", default="1h", metavar="TIME", help="ask nothing new after so long (default: 1h)")
+    parser.add_argument("--in-flight", type=int, metavar="N", help="calls at once (default: the policy's)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where comparisons go: .jsonl, or .parquet")
+    _add_context(parser)
+    _add_json(parser)
+
+
+def _keys(parser: Parser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    create = actions.add_parser("create", help="make a key; it is shown once and kept nowhere")
+    create.add_argument("name", help="what the key is called in policies, records and here")
+    create.add_argument("--scope", action="append", default=[], metavar="SCOPE", help="what it may do besides asking")
+    listing = actions.add_parser("list", help="all keys, without the keys themselves")
+    revoke = actions.add_parser("revoke", help="end a key's life; it acts within a second")
+    revoke.add_argument("name", help="its name or id")
+    revoke.add_argument("--reason", default="", help="for the audit log")
+    for each in (create, listing, revoke):
+        _add_context(each)
+        _add_json(each)
+
+
+def _kill(parser: Parser) -> None:
+    parser.add_argument("--off", action="store_true", help="take it back: weights are as the routing table says")
+    parser.add_argument("--reason", default="crossfade kill", help="what the kill file and the audit log say")
+    _add_context(parser)
+    _add_json(parser)
+
+
+def _policy(parser: Parser) -> None:
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    lint = verbs.add_parser("lint", help="what is wrong with policies, or worth a second look; 1 if one is refused")
+    plan = verbs.add_parser("plan", help="what would change, and days to each stage; 2 if something would")
+    plan.add_argument("--traffic", type=float, metavar="N", help="eligible conversations a day")
+    told = verbs.add_parser("explain", help="what a policy means, default by default; or why a decision was made")
+    told.add_argument("--replay", type=Path, metavar="FILE", help="decide again from a decision record, and compare")
+    simulate = verbs.add_parser("simulate", help="what a policy would have done with recorded traffic, or with pairs")
+    simulate.add_argument("policy", type=Path, metavar="POLICY", help="the policy file")
+    simulate.add_argument("--pairs", metavar="FILE", help="compared pairs as JSON lines, also gzipped; `-` is stdin")
+    simulate.add_argument(
+        "--since", type=days, default=7.0, metavar="TIME", help="recorded time to take, as 12h (default: 7d)"
+    )
+    simulate.add_argument("--every", type=int, default=0, metavar="N", help="show the evidence after every N units too")
+    simulate.add_argument("--shuffle", type=int, metavar="SEED", help="permute the units first")
+    verbs.add_parser("schema", help="the JSON Schema of a policy file, for editors")
+    files = "policy files or folders (default: the folder that the settings name)"
+    for verb in (lint, plan, told):
+        verb.add_argument("policies", nargs="*", type=Path, metavar="POLICY", help=files)
+    for verb in (lint, plan, told, simulate):
+        _add_context(verb)
+        _add_json(verb)
+
+
+COMMANDS: dict[str, Command] = {
+    "init": Command("init", "write a crossfade.yaml and a policies folder to start from", _init),
+    "serve": Command("serve", "serve: the data port, the admin port, and all that runs beside them", _serve),
+    "demo": Command("demo", "watch a whole migration, and a rollback, on this machine alone", _demo),
+    "doctor": Command("doctor", "check this machine, the settings and the upstreams, and say what to do", _doctor),
+    "status": Command("status", "where each route stands, in one table", _status),
+    "top": Command("top", "the same, over and over", _top),
+    "explain": Command("explain", "why a rollout stands where it does, with every gate's numbers", _explain),
+    "promote": Command("operate", "an operator's word: take the next stage, or approve it", _operate("promote")),
+    "hold": Command("operate", "an operator's word: stay on this stage", _operate("hold")),
+    "resume": Command("operate", "an operator's word: go on, or begin again", _operate("resume")),
+    "rollback": Command("operate", "an operator's word: back to the baseline; needs no leader", _operate("rollback")),
+    "routes": Command("routes", "traffic nobody has a policy for, by what it asks for and costs", _routes),
+    "records": Command("records", "what was recorded: tail, show, stats, forget", _records),
+    "dataset": Command("dataset", "training files from the records: build, inspect, validate", _dataset),
+    "rebuild": Command("rebuild", "the evidence made again from the records, and held against what is kept", _rebuild),
+    "replay": Command("replay", "ask a candidate what was recorded, compare, and say what would be decided", _replay),
+    "keys": Command("keys", "gateway keys: create, list, revoke", _keys),
+    "kill": Command("kill", "everything to the baseline, now; works with all else dead", _kill),
+    "policy": Command("policy", "policies: lint, plan, explain, simulate, schema", _policy),
+}
+"""By name, in the order in which the help shows them."""

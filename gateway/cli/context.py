@@ -4,15 +4,12 @@ import argparse
 import os
 from pathlib import Path
 
-from gateway.cli.arguments import add_json, add_options
 from gateway.config import settings_file
 from gateway.config.settings import Settings
 from gateway.config.yaml_file import Loc
-from gateway.node import state_location as state_place
+from gateway.node import state_location
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.state_location import StatePlace
-
-__all__ = ["add_json", "add_options", "data", "settings", "state"]
 
 
 def settings(arguments: argparse.Namespace) -> Settings:
@@ -48,4 +45,4 @@ def state(arguments: argparse.Namespace) -> tuple[StatePlace, DataDir]:
             f"{directory.root}: no gateway has run from here. hint: name its directory with --data, or its settings "
             "with --config"
         )
-    return state_place.find(found, directory, os.environ), directory
+    return state_location.find(found, directory, os.environ), directory

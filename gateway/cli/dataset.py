@@ -1,43 +1,119 @@
 """`crossfade dataset`: training files from the records: build, inspect, validate."""
 
 import argparse
-import importlib
+import json
+import sys
+from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol, cast
 
-from gateway.cli.arguments import add_json, add_options
+import duckdb
+import msgspec
 
-FORMATS = ("openai-sft", "trl-sft")
-"""As `records.dataset.sft` has them, which is not loaded for `--help`; a test compares them."""
+from gateway.cli import context
+from gateway.cli.failure import failed
+from gateway.config.settings_file import SettingsError
+from policies.language.amounts import share_ppm
+from records.dataset import build as building
+from records.dataset import manifest
+from records.dataset.build import Wanted
+from records.dataset.check import check_file
+from records.dataset.manifest import Manifest
+from records.dataset.sft import FORMATS, Format
+from records.store import Store
 
-
-class Verbs(Protocol):
-    """What does it: heavier than `--help` may be."""
-
-    def run(self, arguments: argparse.Namespace) -> int:
-        """Do it. Returns the exit code."""
-        ...
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The subcommands."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    build = actions.add_parser("build", help="write a route's records as training files")
-    build.add_argument("--route", required=True, help="whose exchanges")
-    build.add_argument("--format", required=True, choices=FORMATS, dest="shape", help="whose trainer reads them")
-    build.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder per dataset is made in it")
-    build.add_argument("--validation", default="10%", metavar="SHARE", help="of the conversations (default: 10%%)")
-    build.add_argument("--salt", default="split", help="another one splits otherwise (default: split)")
-    add_options(build)
-    inspect = actions.add_parser("inspect", help="what a dataset was made of")
-    inspect.add_argument("folder", type=Path, metavar="DIR")
-    validate = actions.add_parser("validate", help="whether its trainer takes it; faults as file:line")
-    validate.add_argument("path", type=Path, metavar="PATH", help="a dataset's folder, or one file")
-    validate.add_argument("--format", choices=FORMATS, dest="shape", help="of a file (default: the manifest's)")
-    for each in (build, inspect, validate):
-        add_json(each)
+_SHOWN_FAULTS = 20
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do it. Returns 0 when fine, 1 when refused or failing."""
-    return cast(Verbs, importlib.import_module("gateway.cli.dataset_verbs")).run(arguments)
+    """Do it; 1: refused, or faults found."""
+    try:
+        return {"build": _build, "inspect": _inspect, "validate": _validate}[arguments.action](arguments)
+    except (SettingsError, ValueError) as error:
+        return failed(error, arguments)
+    except (OSError, duckdb.Error) as error:
+        return failed(f"{error}. hint: is the path right, and may this user read it?", arguments)
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    wanted = Wanted(
+        arguments.route,
+        arguments.shape,
+        validation_ppm=_share(arguments.validation),
+        salt=arguments.salt,
+        version=version("crossfade"),
+    )
+    folder, made = building.build(Store(context.data(arguments).records), wanted, arguments.out)
+    _show(folder, made, as_json=arguments.json)
+    if made.kept:
+        return 0
+    hint = (
+        "is the route's name right? `crossfade records stats` lists them" if not made.read else "see the reasons above"
+    )
+    return failed(f"Nothing to train on: 0 of {made.read} exchanges. hint: {hint}", arguments)
+
+
+def _share(text: str) -> int:
+    """The share of conversations to validate on.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return share_ppm(text)
+    except ValueError as error:
+        raise ValueError(f"--validation {text}: {error}") from error
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    _show(arguments.folder, _manifest(arguments.folder), as_json=arguments.json)
+    return 0
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    shape: Format | None = arguments.shape
+    files: list[Path] = [arguments.path]
+    if arguments.path.is_dir():
+        made = _manifest(arguments.path)
+        shape = shape or ("trl-sft" if made.dataset_format == "trl-sft" else "openai-sft")
+        files = [arguments.path / file.name for file in made.files]
+    if shape is None:
+        raise ValueError(f"{arguments.path} is one file. hint: name its --format: {', '.join(FORMATS)}")
+    faults = [
+        (path, fault) for path in files for fault in check_file(path, shape, least=10 if path.stem == "train" else 1)
+    ]
+    if arguments.json:
+        print(json.dumps([{"file": str(path), "line": fault.line, "fault": fault.text} for path, fault in faults]))
+    else:
+        for path, fault in faults[:_SHOWN_FAULTS]:
+            print(f"{path}:{fault.line}: {fault.text}")
+        if len(faults) > _SHOWN_FAULTS:
+            print(f"… and {len(faults) - _SHOWN_FAULTS} more", file=sys.stderr)
+    said = f"{len(faults)} faults in {len(files)} files"
+    if faults:
+        return failed(said, arguments)
+    print(said, file=sys.stderr)
+    return 0
+
+
+def _manifest(folder: Path) -> Manifest:
+    """A folder's manifest.
+
+    Raises:
+        ValueError: it has none.
+    """
+    try:
+        return manifest.read(folder)
+    except (FileNotFoundError, msgspec.MsgspecError) as error:
+        raise ValueError(f"{folder} is no dataset of ours. hint: name a folder that `dataset build` printed") from error
+
+
+def _show(folder: Path, made: Manifest, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"folder": str(folder), **msgspec.to_builtins(made)}))
+        return
+    print(folder)
+    for file in made.files:
+        print(f"  {file.examples:8} {file.split}  {file.name}")
+    for reason, count in sorted(made.left_out.items(), key=lambda item: -item[1]):
+        print(f"  {count:8} left out: {reason}")
+    print(f"  {made.read:8} exchanges of {made.route or 'no route'}, {made.dataset_format}")

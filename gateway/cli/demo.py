@@ -9,23 +9,18 @@ import tempfile
 from pathlib import Path
 
 from gateway import clock
+from gateway.cli.output import EXIT_CODE, OutputClosedError
 from gateway.demo import story
 from gateway.demo.sandbox import HouseError
 from gateway.demo.screen import Paint, Terminal
 from gateway.demo.story import StuckError
 
-PACE = 80.0
 INTRO = """\
  An app sorts support tickets with a frontier model; a fine-tuned model of its own wants the work.
  Both are replayed here, at a tenth of real times: no key, no network. The gateway between them is real.
  Shortened: holds 3 s (1 h, 24 h), a conversation's end 1 s (30 m), latency's warm-up 20 (100).
  Not shortened: margins, alpha, the least number of conversations. Ctrl-C leaves nothing behind.
 """
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The options of `demo`."""
-    parser.add_argument("--pace", type=float, default=PACE, help=f"tickets a second (default: {PACE:g})")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,8 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         except* (StuckError, HouseError) as errors:
             terminal.say("\n".join(str(error) for error in errors.exceptions))
             code = 1
-        except* BrokenPipeError:
-            code = 1  # whoever read it has seen enough
+        except* OutputClosedError:
+            code = EXIT_CODE  # whoever read it has seen enough
         except* KeyboardInterrupt:
             terminal.say(" ended early")
             code = 130

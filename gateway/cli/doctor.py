@@ -9,7 +9,8 @@ from dataclasses import asdict
 
 import httpx
 
-from gateway.cli import context as place
+from gateway.cli import context
+from gateway.cli.failure import failed
 from gateway.config.settings import Settings
 from gateway.config.settings_file import SettingsError
 from gateway.doctor import checks as checkup
@@ -19,17 +20,6 @@ from gateway.node.datadir import DataDir
 
 SEND_S = 30.0
 MARKS = {"ok": "ok  ", "warning": "WARN", "failure": "FAIL"}
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The options of `doctor`."""
-    parser.add_argument(
-        "--send-test",
-        action="store_true",
-        help="also send GET /v1/models through the running gateway, with the key in OPENAI_API_KEY",
-    )
-    place.add_options(parser)
-    place.add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,15 +34,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([asdict(finding) for finding in found]))
     failures = sum(finding.level == "failure" for finding in found)
-    print(f"{failures} of {len(found)} checks failed" if failures else "all is well", file=sys.stderr)
-    return 1 if failures else 0
+    if failures:
+        return failed(f"{failures} of {len(found)} checks failed", arguments)
+    print("all is well", file=sys.stderr)
+    return 0
 
 
 def findings(arguments: argparse.Namespace) -> Iterator[CheckResult]:
     """All findings, the quick ones first."""
     yield from checkup.machine()
     try:
-        settings = place.settings(arguments)
+        settings = context.settings(arguments)
     except SettingsError as error:
         yield CheckResult("failure", "settings", str(error))
         return

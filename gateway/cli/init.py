@@ -41,11 +41,6 @@ stages: [shadow, 1%, 5%, 25%, 50%, 100%]
 FILES = {"crossfade.yaml": SETTINGS, "policies/support-triage.yaml.example": POLICY}
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The options of `init`."""
-    parser.add_argument("directory", nargs="?", default=".", metavar="DIR", help="where (default: here)")
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Write what is not there yet; 1 if it cannot be written."""
     root = Path(arguments.directory)

@@ -7,7 +7,8 @@ import sys
 from datetime import UTC, datetime
 
 from gateway import clock
-from gateway.cli import context as place
+from gateway.cli import context
+from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
 from gateway.node import keys
 from gateway.node.database import StateError, opened
@@ -16,32 +17,16 @@ from gateway.node.keys import Actor, KeyRefusedError
 from gateway.node.pepper import pepper_of
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The subcommands."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    create = actions.add_parser("create", help="make a key; it is shown once and kept nowhere")
-    create.add_argument("name", help="what the key is called in policies, records and here")
-    create.add_argument("--scope", action="append", default=[], metavar="SCOPE", help="what it may do besides asking")
-    listing = actions.add_parser("list", help="all keys, without the keys themselves")
-    revoke = actions.add_parser("revoke", help="end a key's life; it acts within a second")
-    revoke.add_argument("name", help="its name or id")
-    revoke.add_argument("--reason", default="", help="for the audit log")
-    for each in (create, listing, revoke):
-        place.add_options(each)
-        place.add_json(each)
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Do it; 1: refused."""
     try:
         return {"create": _create, "list": _list, "revoke": _revoke}[arguments.action](arguments)
     except (SettingsError, DataDirError, StateError, KeyRefusedError) as error:
-        print(error, file=sys.stderr)
-        return 1
+        return failed(error, arguments)
 
 
 def _create(arguments: argparse.Namespace) -> int:
-    settings = place.settings(arguments)
+    settings = context.settings(arguments)
     data = prepare(settings.data)
     pepper = pepper_of(settings, data)
     key = keys.new_secret()
@@ -67,7 +52,7 @@ def _create(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    with opened(prepare(place.data(arguments).root).state) as state:
+    with opened(prepare(context.data(arguments).root).state) as state:
         found = keys.stored(state)
     if arguments.json:
         rows = [
@@ -91,7 +76,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _revoke(arguments: argparse.Namespace) -> int:
-    with opened(prepare(place.data(arguments).root).state) as state:
+    with opened(prepare(context.data(arguments).root).state) as state:
         key = keys.revoke(state, arguments.name, actor=_actor(arguments.reason))
     if arguments.json:
         print(json.dumps({"id": key.id, "name": key.name, "revoked_at": key.revoked_at}))

@@ -8,47 +8,23 @@ import importlib
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Protocol, cast
+from typing import TYPE_CHECKING
 
 from gateway import clock
-from gateway.cli import context as place
+from gateway.cli import context
+from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
 from gateway.node.datadir import DataDir
 from gateway.node.kill_file import clear_kill, set_kill
 from gateway.supervisor.running import live_workers
 
+if TYPE_CHECKING:  # what it needs may be broken when it is run
+    from gateway.cli.kill_nodes import NodeConfirmations
+
 CONFIRM_S = 2.0
 POLL_S = 0.02
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The options of `kill`."""
-    parser.add_argument("--off", action="store_true", help="take it back: weights are as the routing table says")
-    parser.add_argument("--reason", default="crossfade kill", help="what the kill file and the audit log say")
-    place.add_options(parser)
-    place.add_json(parser)
-
-
-class Others(Protocol):
-    """Which other nodes were told (`gateway.cli.kill_nodes.NodeConfirmations`)."""
-
-    told: str
-    nodes: list[str]
-    confirmed: list[str]
-    problem: str
-
-    def fields(self) -> dict[str, object]:
-        """For JSON."""
-        ...
-
-
-class Teller(Protocol):
-    """Tells the other nodes."""
-
-    def tell(self, arguments: argparse.Namespace) -> Others:
-        """Tell them, and say who was."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +38,19 @@ class Confirmation:
 def run(arguments: argparse.Namespace) -> int:
     """Write or remove the file, and wait until the workers act on it; 1: not done, or not by all."""
     try:
-        data = place.data(arguments)
+        data = context.data(arguments)
     except SettingsError as error:
-        print(
-            f"{error}\nhint: name the data directory, then no settings are read: crossfade kill --data DIR",
-            file=sys.stderr,
-        )
-        return 1
+        hint = "name the data directory, then no settings are read: crossfade kill --data DIR"
+        return failed(f"{error}\nhint: {hint}", arguments)
     try:
         is_new = clear_kill(data) if arguments.off else set_kill(data, reason=arguments.reason, now=clock.wall())
     except OSError as error:
-        print(
-            f"{data.kill}: {error.strerror}. hint: is this the data directory? --data DIR names another",
-            file=sys.stderr,
-        )
-        return 1
+        hint = "is this the data directory? --data DIR names another"
+        return failed(f"{data.kill}: {error.strerror}. hint: {hint}", arguments)
     found = confirmation(data, wanted=0 if arguments.off else 1)
     # Loaded only now: what it needs may be broken, and the file is there already.
-    others = cast(Teller, importlib.import_module("gateway.cli.kill_nodes")).tell(arguments)
+    tell: Callable[[argparse.Namespace], NodeConfirmations] = importlib.import_module("gateway.cli.kill_nodes").tell
+    others = tell(arguments)
     if arguments.json:
         answer = {"killed": not arguments.off, "changed": is_new, **asdict(found), "shared": others.fields()}
         print(json.dumps(answer))
@@ -101,7 +72,7 @@ def confirmation(data: DataDir, *, wanted: int) -> Confirmation:
         time.sleep(POLL_S)  # a command at a terminal: nothing else runs here
 
 
-def _print_others(others: Others) -> None:
+def _print_others(others: "NodeConfirmations") -> None:
     if others.told in ("no", "unknown"):
         print(
             f"other nodes are not told: {others.problem}\nhint: run `crossfade kill` on each of them", file=sys.stderr

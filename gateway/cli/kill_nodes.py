@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from gateway import clock
-from gateway.cli import context as place
+from gateway.cli import context
 from gateway.config.settings_file import SettingsError
 from gateway.control.state.open import open_state
 from gateway.control.state.port import SharedState, StateDownError
@@ -39,7 +39,7 @@ def tell(arguments: argparse.Namespace) -> NodeConfirmations:
     """Put it into the shared state and the audit log, and wait until every node that lives has heard, if one can."""
     by = f"cli:{getpass.getuser()}"
     try:
-        where, data = place.state(arguments)
+        where, data = context.state(arguments)
     except SettingsError as error:
         return NodeConfirmations("unknown", problem=str(error))
     except DataDirError as error:

@@ -1,27 +1,73 @@
 """`crossfade promote|hold|resume|rollback ROUTE`: an operator's word to a rollout, and what became of it."""
 
 import argparse
+import getpass
+import importlib.metadata
+import json
+import secrets
+import sys
+import time
+from dataclasses import asdict
 
-from gateway.cli.arguments import add_json, add_options, hand_over
-
-DOES = {
-    "promote": "take the next stage without waiting for its certificates, or approve it",
-    "hold": "stay where it is until told otherwise",
-    "resume": "go on, or begin again after a rollback or rejection",
-    "rollback": "go back to the baseline at once; it is done here if no leader answers",
-}
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The options of the four verbs; which one it is stands in the program's name."""
-    verb = parser.prog.rpartition(" ")[2]
-    parser.add_argument("route", metavar="ROUTE", help=f"the rollout that should {DOES[verb]}")
-    parser.add_argument("--reason", required=True, help="for the decision, the audit log and whoever reads them")
-    parser.set_defaults(verb=verb)
-    add_options(parser)
-    add_json(parser)
+from gateway import clock
+from gateway.cli import context
+from gateway.cli.failure import failed
+from gateway.config.settings_file import SettingsError
+from gateway.control.operations.orders import OrderClock, operate, order_of
+from gateway.control.state.open import open_state
+from gateway.control.state.port import QueuedOrder, StateDownError
+from gateway.node.database import AuditEntry, StateError, audit, opened, writing
+from gateway.node.datadir import DataDir, DataDirError
+from policies.terms import Verb
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do it. Returns 0 when it was done, 1 when it was not."""
-    return hand_over("gateway.cli.operate_verbs", arguments)
+    """Give the order; 1: it was not taken."""
+    try:
+        where, data = context.state(arguments)
+    except (SettingsError, DataDirError) as error:
+        return failed(error, arguments)
+    now = clock.wall()
+    by = f"cli:{getpass.getuser()}"
+    order = order_of(
+        secrets.token_hex(8), arguments.route, Verb(arguments.verb), by=by, reason=arguments.reason, now=now
+    )
+    try:
+        _audit(data, order)
+    except StateError as error:
+        problem = f"the audit log cannot be written: {error}"
+        if order.verb != Verb.ROLLBACK:
+            return failed(problem, arguments)
+        print(problem, file=sys.stderr)  # no log keeps a rollback waiting
+    state = open_state(where)
+    try:
+        found = operate(
+            state,
+            order,
+            OrderClock(clock.wall, clock.monotonic, time.sleep),  # a command at a terminal: nothing else runs here
+            version=importlib.metadata.version("crossfade"),
+        )
+    except StateDownError as error:
+        hint = "`crossfade kill` needs nothing but this node's files"
+        return failed(f"the shared state cannot be used: {error}\nhint: {hint}", arguments)
+    finally:
+        state.close()
+    if arguments.json:
+        print(json.dumps({"route": order.route, "verb": order.verb, "order": order.id, **asdict(found)}))
+    if not found.done:
+        return failed(found.text, arguments)
+    if not arguments.json:
+        print(found.text)
+        if found.alone and found.outcome == "taken":
+            print("no leader answered: it was done from here", file=sys.stderr)
+    return 0
+
+
+def _audit(data: DataDir, order: QueuedOrder) -> None:
+    """Put the order into the audit log.
+
+    Raises:
+        StateError: it cannot be written.
+    """
+    with opened(data.state) as state, writing(state):
+        audit(state, AuditEntry(order.at, order.by, f"rollout.{order.verb}", order.route, order.reason, ""))

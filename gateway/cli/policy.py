@@ -1,48 +1,187 @@
 """`crossfade policy`: what policy files say, would change and would have done. Needs no gateway that runs."""
 
 import argparse
-import importlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol, cast
 
-from gateway.cli.arguments import add_json, add_options, days
-
-_POLICIES = "policy files or folders (default: the folder that the settings name)"
-
-
-class Verb(Protocol):
-    """A verb's module, loaded when it is asked for: what reads policies is heavy, and `--help` is not."""
-
-    def run(self, arguments: argparse.Namespace) -> int:
-        """Do it. Returns the exit code."""
-        ...
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The verbs and their options."""
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    lint = verbs.add_parser("lint", help="what is wrong with policies, or worth a second look; 1 if one is refused")
-    plan = verbs.add_parser("plan", help="what would change, and days to each stage; 2 if something would")
-    plan.add_argument("--traffic", type=float, metavar="N", help="eligible conversations a day")
-    told = verbs.add_parser("explain", help="what a policy means, default by default; or why a decision was made")
-    told.add_argument("--replay", type=Path, metavar="FILE", help="decide again from a decision record, and compare")
-    simulate = verbs.add_parser("simulate", help="what a policy would have done with recorded traffic, or with pairs")
-    simulate.add_argument("policy", type=Path, metavar="POLICY", help="the policy file")
-    simulate.add_argument("--pairs", metavar="FILE", help="compared pairs as JSON lines, also gzipped; `-` is stdin")
-    simulate.add_argument(
-        "--since", type=days, default=7.0, metavar="TIME", help="recorded time to take, as 12h (default: 7d)"
-    )
-    simulate.add_argument("--every", type=int, default=0, metavar="N", help="show the evidence after every N units too")
-    simulate.add_argument("--shuffle", type=int, metavar="SEED", help="permute the units first")
-    verbs.add_parser("schema", help="the JSON Schema of a policy file, for editors")
-    for verb in (lint, plan, told):
-        verb.add_argument("policies", nargs="*", type=Path, metavar="POLICY", help=_POLICIES)
-    for verb in (lint, plan, told, simulate):
-        add_options(verb)
-        add_json(verb)
+from gateway import clock
+from gateway.cli import context, policy_plan, policy_simulate
+from gateway.cli.failure import failed
+from gateway.cli.policy_traffic import recorded
+from gateway.config.policy_file import SUFFIXES, Loaded, located, read_file, surroundings
+from gateway.config.settings_file import SettingsError
+from gateway.config.yaml_file import FileProblem, YamlFileError
+from gateway.node.database import StateError
+from gateway.node.datadir import DataDir, DataDirError
+from gateway.node.state_location import find
+from policies import describe as meaning
+from policies import explain
+from policies.compile import Surroundings, decision_rules
+from policies.lint import named_files, overlaps
+from policies.plan import concentration, starved
+from policies.schema import Policy, json_schema
+from shadow.scorer import unfit
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it. Returns 0 when fine, 1 when a policy is refused; `plan` 2 when something would change."""
-    module = "simulate" if arguments.verb == "simulate" else "files"
-    return cast(Verb, importlib.import_module(f"gateway.cli.policy_{module}")).run(arguments)
+    try:
+        return _VERBS[arguments.verb](arguments)
+    except (SettingsError, YamlFileError, StateError, DataDirError) as error:
+        return failed(error, arguments)
+    except OSError as error:
+        return failed(f"{error.filename}: {error.strerror}. hint: name a file that can be read", arguments)
+
+
+def _lint(arguments: argparse.Namespace) -> int:
+    known = _surroundings(arguments)
+    loaded, refused = _read_all(_paths(arguments), known)
+    refused += [problem for each in loaded for problem in _unfit(each)]
+    warnings = [problem for each in loaded for problem in each.warnings]
+    warnings += _doubted(loaded, context.data(arguments))
+    by_name = {each.name: each for each in loaded}
+    for name, finding in overlaps({each.name: each.policy for each in loaded}):
+        (refused if finding.refused else warnings).append(located(by_name[name].document, finding))
+    if arguments.json:
+        rows = [_row(problem, refused=True) for problem in refused] + [_row(each, refused=False) for each in warnings]
+        print(json.dumps(rows))
+    else:
+        for problem in (*refused, *warnings):
+            print(problem)
+        fine = len({each.name for each in loaded} - {problem.name for problem in refused})
+        print(f"{fine} fine, {len(refused)} problems, {len(warnings)} warnings", file=sys.stderr)
+    return 1 if refused else 0
+
+
+def _unfit(loaded: Loaded) -> list[FileProblem]:
+    """Files that a policy names and that are not there, or not what they should be."""
+    folder, found = Path(loaded.name).parent, list[FileProblem]()
+    for loc, name in named_files(loaded.policy):
+        if not (folder / name).is_file():
+            hint = "paths go from the policy's own folder on"
+            found.append(loaded.document.problem(loc, f"{name}: no such file", hint))
+        elif why := unfit(str(loc[2]), name, folder):
+            message, _, hint = why.partition(". hint: ")
+            found.append(loaded.document.problem(loc, message, hint))
+    return found
+
+
+def _doubted(loaded: Sequence[Loaded], data: DataDir) -> list[FileProblem]:
+    """What the traffic lately casts doubt on: units that are too busy, a breaker that waits for more than comes."""
+    found: list[FileProblem] = []
+    for each in loaded:
+        seen = recorded(data.records, each.policy, clock.wall())
+        if seen is None:
+            continue
+        if doubt := concentration(each.policy, seen.busiest_share):
+            hint = "name what tells conversations apart, as a session's header"
+            found.append(each.document.problem(("assign", "by"), f"warning: {doubt}", hint))
+        if doubt := starved(each.policy, seen.requests_per_day):
+            hint = "a longer `window`, or fewer `min_requests`"
+            found.append(each.document.problem(("guards", "breaker"), f"warning: {doubt}", hint))
+    return found
+
+
+def _row(problem: FileProblem, *, refused: bool) -> dict[str, object]:
+    return {"refused": refused, **asdict(problem)}
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    if arguments.replay is not None:
+        return _replay(arguments.replay, arguments)
+    known = _surroundings(arguments)
+    loaded = _all(arguments, known)
+    told = [meaning.text(each.policy, decision_rules(each.policy, known)) for each in loaded]
+    if arguments.json:
+        print(json.dumps([_explained(each, line) for each, line in zip(loaded, told, strict=True)]))
+    else:
+        print("\n\n".join(told))
+    return 0
+
+
+def _explained(loaded: Loaded, told: str) -> dict[str, object]:
+    return {"file": loaded.name, "route": loaded.policy.route, "text": told, "policy": dumped(loaded.policy)}
+
+
+def dumped(policy: Policy) -> object:
+    """A policy with all its defaults."""
+    return policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _replay(path: Path, arguments: argparse.Namespace) -> int:
+    """Decide again; 1 if the decision is another."""
+    try:
+        kept = explain.decode(path.read_bytes())
+    except explain.RecordError as error:
+        return failed(f"{path}: {error}. hint: a record is one JSON object, as decisions are kept", arguments)
+    again = explain.replay(kept)
+    same = explain.fields(again) == explain.fields(kept.decision)
+    if arguments.json:
+        print(explain.fields(again).decode())
+    else:
+        print(explain.text(again))
+    if not same:
+        return failed("ANOTHER decision than was recorded", arguments)
+    print("the same decision", file=sys.stderr)
+    return 0
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    known, data = _surroundings(arguments), context.data(arguments)
+    loaded = _all(arguments, known)
+    looks = policy_plan.looks(find(context.settings(arguments), data, os.environ))
+    plans = policy_plan.plans(loaded, known, data, looks, traffic=arguments.traffic, now=clock.wall())
+    if not arguments.policies:  # the whole folder: what it has no more will be gone
+        plans += policy_plan.taken_away(loaded, known, data)
+    print(policy_plan.as_json(plans) if arguments.json else policy_plan.as_text(plans))
+    return 2 if any(plan.changes for plan in plans) else 0
+
+
+def _schema(_: argparse.Namespace) -> int:
+    print(json_schema())
+    return 0
+
+
+_VERBS = {"lint": _lint, "plan": _plan, "explain": _explain, "simulate": policy_simulate.run, "schema": _schema}
+
+
+def _surroundings(arguments: argparse.Namespace) -> Surroundings:
+    return surroundings(context.settings(arguments))
+
+
+def _paths(arguments: argparse.Namespace) -> list[Path]:
+    named: Sequence[Path] = arguments.policies or [context.settings(arguments).policies]
+    found: list[Path] = []
+    for path in named:
+        if path.is_dir():
+            found += sorted(child for child in path.iterdir() if child.suffix in SUFFIXES)
+        else:
+            found.append(path)
+    return found
+
+
+def _read_all(paths: Sequence[Path], known: Surroundings) -> tuple[list[Loaded], list[FileProblem]]:
+    loaded: list[Loaded] = []
+    refused: list[FileProblem] = []
+    for path in paths:
+        try:
+            loaded.append(read_file(path, known))
+        except YamlFileError as error:
+            refused += error.problems
+    return loaded, refused
+
+
+def _all(arguments: argparse.Namespace, known: Surroundings) -> list[Loaded]:
+    """Every policy that is named.
+
+    Raises:
+        YamlFileError: one of them is refused.
+    """
+    loaded, refused = _read_all(_paths(arguments), known)
+    if refused:
+        raise YamlFileError(*refused)
+    return loaded

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import cast
 
 from gateway import clock
-from gateway.cli import context as place
+from gateway.cli import context
+from gateway.cli.failure import failed
 from gateway.cli.policy_traffic import observed
 from gateway.config.policy_file import read_file, with_judge
 from gateway.config.settings_file import SettingsError
@@ -36,16 +37,14 @@ def run(arguments: argparse.Namespace) -> int:
         loaded = read_file(arguments.policy)
         policy = loaded.policy
     except YamlFileError as error:
-        print(error, file=sys.stderr)
-        return 1
+        return failed(error, arguments)
     keys = {policy.baseline.upstream: KnownUpstream(has_background_key=True, is_priced=True)}
     keys[policy.candidate.upstream] = KnownUpstream(is_priced=True)
     try:
         rules = decision_rules(policy, with_judge(Surroundings(keys), loaded, arguments.policy.parent))
         pairs, timed = _recorded(arguments, rules) if arguments.pairs is None else _given(arguments.pairs)
     except (YamlFileError, SettingsError, PairError) as error:
-        print(error, file=sys.stderr)
-        return 1
+        return failed(error, arguments)
     if arguments.shuffle is not None:
         pairs, timed = _shuffled(pairs, arguments.shuffle), False
     tell(rules, pairs, timed=timed, every=max(0, arguments.every), as_json=arguments.json)
@@ -59,7 +58,7 @@ def _recorded(arguments: argparse.Namespace, rules: Rules) -> tuple[list[PairEve
         SettingsError: no settings say where the records are.
         PairError: there is nothing.
     """
-    records = place.data(arguments).records
+    records = context.data(arguments).records
     found = observed(records, rules.route, rules.key.digest, clock.wall() - arguments.since * _DAY_S)
     if not found:
         raise PairError(

@@ -1,28 +1,138 @@
 """`crossfade rebuild`: the evidence of each route, made again from the records and held against what is kept."""
 
 import argparse
-import importlib
-from typing import Protocol, cast
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
 
-from gateway.cli.arguments import add_json, add_options
+import duckdb
+
+from gateway import clock
+from gateway.cli import context
+from gateway.cli.failure import failed
+from gateway.config.settings_file import SettingsError
+from gateway.control.leader.persistence import evaluation, pack, read_rollout, unpack
+from gateway.control.operations.rebuild import EVERYTHING, EvidenceReplay, differences, positions, replay, timeline
+from gateway.control.state.open import open_state
+from gateway.control.state.port import SharedState, Snapshot, StateDownError, Stored
+from gateway.node.datadir import DataDir, DataDirError
+from gateway.node.state_location import find
+from policies.evidence import Evidence
+from policies.review import key_of
+from policies.rules import Rules
+from records.store import Store
+
+NODE = "rebuild"
 
 
-class Verb(Protocol):
-    """What does it: heavier than `--help` may be."""
+@dataclass(frozen=True, slots=True)
+class RebuildOutcome:
+    """What came of one route."""
 
-    def run(self, arguments: argparse.Namespace) -> int:
-        """Do it. Returns the exit code."""
-        ...
+    route: str
+    observations: int
+    """Made again."""
+    missing: int
+    """Not in the records (yet)."""
+    differs: list[str]
+    """From what is kept; empty: it agrees."""
+    written: bool = False
 
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    parser.add_argument("route", nargs="?", metavar="ROUTE", help="default: every route that has a rollout")
-    parser.add_argument("--write", action="store_true", help="keep what was made again; only while nobody leads")
-    add_options(parser)
-    add_json(parser)
+    @property
+    def agrees(self) -> bool:
+        """Whether what is kept is what the records say."""
+        return not self.differs and not self.missing
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do it. Returns 0 when everything agrees or was written, else 1."""
-    return cast(Verb, importlib.import_module("gateway.cli.rebuild_verb")).run(arguments)
+    """Do it; 1: something differs, or cannot be read."""
+    try:
+        settings, data = context.settings(arguments), context.data(arguments)
+        with closing(open_state(find(settings, data, os.environ))) as shared:
+            told = list(_all(arguments, data, shared))
+    except (SettingsError, DataDirError, StateDownError) as error:
+        return failed(error, arguments)
+    except (OSError, duckdb.Error) as error:
+        return failed(f"{error}. hint: if files were just merged, do it again", arguments)
+    if arguments.json:
+        print(json.dumps([asdict(each) | {"agrees": each.agrees} for each in told]))
+    else:
+        _print(told)
+    if arguments.route is not None and not told:
+        return failed(f"no rollout of {arguments.route!r}. hint: `crossfade status` lists them", arguments)
+    return 0 if all(each.agrees or each.written for each in told) else 1
+
+
+def _all(arguments: argparse.Namespace, data: DataDir, shared: SharedState) -> Iterator[RebuildOutcome]:
+    for route, stored in sorted(shared.rollouts().items()):
+        if arguments.route in (None, route):
+            yield _one(route, stored, Store(data.records), shared, write=arguments.write)
+
+
+def _one(route: str, stored: Stored, store: Store, shared: SharedState, *, write: bool) -> RebuildOutcome:
+    kept = shared.snapshot(route)
+    read = None if kept is None else unpack(kept)
+    rules = read.rules if read is not None else _last_rules(store, route)
+    if rules is None:
+        return RebuildOutcome(route, 0, 0, ["neither what is kept nor the records say by which rules to count"])
+    up_to = kept.seq if kept is not None and read is not None else EVERYTHING
+    made = replay(store, route, rules, up_to_seq=up_to)
+    missing = 0 if up_to == EVERYTHING else up_to - made.observed
+    if read is None:
+        differs = ["what is kept cannot be read" if kept is not None else "nothing is kept"]
+    else:
+        differs = differences(read.evidence, _brought_to(made, read.evidence, rules))
+    told = RebuildOutcome(route, made.observed, missing, differs)
+    if told.agrees or not write:
+        return told
+    return _write(told, _snapshot(stored, made, kept, rules, store), shared)
+
+
+def _brought_to(made: EvidenceReplay, kept: Evidence, rules: Rules) -> Evidence:
+    """What was made again, as far along as what is kept: on its stage, with its units closed."""
+    found = made.evidence
+    if found is None or (found.key != kept.key and not kept.count("requests")):
+        found = Evidence(kept.key, rules) if found is None else Evidence(kept.key, rules, recent=found.recent)
+    found.rules = rules
+    if kept.watermark_at is not None:
+        found.advance(kept.watermark_at)
+    return found
+
+
+def _last_rules(store: Store, route: str) -> Rules | None:
+    changes = timeline(store, route).changes
+    return changes[-1][1] if changes else None
+
+
+def _snapshot(stored: Stored, made: EvidenceReplay, kept: Snapshot | None, rules: Rules, store: Store) -> Snapshot:
+    """What to keep: the evidence of the stage the rollout stands on, and how far each node's events are in it."""
+    rollout = read_rollout(stored).rollout
+    ours = evaluation(rules, rollout, stored.version, kept, clock.wall())
+    ours.evidence = _brought_to(made, Evidence(key_of(rollout), rules, watermark_at=ours.evidence.watermark_at), rules)
+    ours.seq = max(ours.seq, made.last_seq)
+    if kept is None:
+        ours.positions = positions(store, rollout.route)
+    return pack(ours)
+
+
+def _write(told: RebuildOutcome, fresh: Snapshot, shared: SharedState) -> RebuildOutcome:
+    epoch = shared.lead(NODE, clock.wall())
+    if epoch is None:
+        print("a controller leads: stop every node first, or it writes over what is made here", file=sys.stderr)
+        return told
+    written = shared.keep_snapshot(told.route, fresh, epoch=epoch)
+    shared.resign(NODE)
+    return RebuildOutcome(told.route, told.observations, told.missing, told.differs, written)
+
+
+def _print(told: list[RebuildOutcome]) -> None:
+    for each in told:
+        word = "agrees" if each.agrees else "written" if each.written else "DIFFERS"
+        print(f"{each.route}: {word}, {each.observations} observations made again")
+        if each.missing:
+            print(f"  {each.missing} are not in the records. hint: they come within seconds; else they are lost")
+        for what in each.differs:
+            print(f"  {what}")

@@ -1,40 +1,149 @@
 """`crossfade records`: what was recorded: tail, show, stats, forget."""
 
 import argparse
-import importlib
-from typing import Protocol, cast
+import json
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
-from gateway.cli.arguments import add_json, add_options
+import duckdb
+import msgspec
 
+from gateway import clock
+from gateway.cli import context
+from gateway.cli.failure import failed
+from gateway.config.settings_file import SettingsError
+from gateway.node.datadir import DataDirError, replace, secret
+from gateway.node.pepper import pepper_of
+from records import erasure as forgetting
+from records.erasure import Forgotten, Kind, Subject
+from records.request_facts import user_hash
+from records.store import Store
 
-class Verbs(Protocol):
-    """What does it: heavier than `--help` may be."""
-
-    def run(self, arguments: argparse.Namespace) -> int:
-        """Do it. Returns the exit code."""
-        ...
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The subcommands."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    tail = actions.add_parser("tail", help="the last exchanges")
-    tail.add_argument("-n", "--lines", type=int, default=20, help="how many (default: 20)")
-    tail.add_argument("--route", help="of this route only")
-    show = actions.add_parser("show", help="one exchange, with its bodies and feedback")
-    show.add_argument("id", help="its x-crossfade-request-id")
-    stats = actions.add_parser("stats", help="what there is, by route and variant")
-    forget = actions.add_parser("forget", help="remove what is recorded of somebody, and record nothing more")
-    who = forget.add_mutually_exclusive_group(required=True)
-    who.add_argument("--user", help="as apps send it: `user` or `safety_identifier`")
-    who.add_argument("--key", help="a key's id, as the records show it")
-    who.add_argument("--conversation", help="a conversation's id, as the records show it")
-    who.add_argument("--id", help="one exchange")
-    for each in (tail, show, stats, forget):
-        add_options(each)
-        add_json(each)
+_TAIL = "id, arrived_at, route, variant, why, model_requested, status, outcome, completion_tokens, cost_usd, total_ms"
+_STATS = """
+SELECT route, variant, count(*) AS exchanges, count(*) FILTER (WHERE complete) AS complete,
+       count(*) FILTER (WHERE status >= 500 OR status = 0) AS failed,
+       count(*) FILTER (WHERE consent = 'none') AS not_for_training,
+       count(DISTINCT conversation_id) AS conversations, sum(prompt_tokens)::BIGINT AS prompt_tokens,
+       sum(completion_tokens)::BIGINT AS completion_tokens, sum(cost_usd) AS cost_usd,
+       count(*) FILTER (WHERE cost_usd IS NULL AND prompt_tokens IS NOT NULL) AS unpriced,
+       quantile_cont(total_ms, 0.5) AS total_ms_p50, quantile_cont(total_ms, 0.95) AS total_ms_p95,
+       min(arrived_at) AS first_at, max(arrived_at) AS last_at
+FROM exchanges GROUP BY ALL ORDER BY exchanges DESC
+"""
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do it. Returns 0 when fine, 1 when refused or failing."""
-    return cast(Verbs, importlib.import_module("gateway.cli.records_verbs")).run(arguments)
+    """Do it; 1: refused, or nothing found."""
+    try:
+        return {"tail": _tail, "show": _show, "stats": _stats, "forget": _forget}[arguments.action](arguments)
+    except (SettingsError, DataDirError) as error:
+        return failed(error, arguments)
+    except (OSError, duckdb.Error) as error:
+        return failed(f"{error}. hint: if files were just merged, do it again", arguments)
+
+
+def _tail(arguments: argparse.Namespace) -> int:
+    query = f"SELECT {_TAIL} FROM exchanges WHERE ? IS NULL OR route = ? ORDER BY id DESC LIMIT ?"  # noqa: S608 -- our own columns
+    rows = _query(arguments, query, [arguments.route, arguments.route, arguments.lines])[::-1]
+    for row in rows:
+        if arguments.json:
+            print(_line(row))
+            continue
+        cost = "-" if row["cost_usd"] is None else f"${row['cost_usd']:.5f}"
+        print(
+            f"{row['arrived_at']:%Y-%m-%d %H:%M:%S}  {row['id']}  {row['route'] or '-':16}  {row['variant']:9}  "
+            f"{row['status']:3}  {row['outcome']:15}  {row['total_ms']:8.0f} ms  {cost:>10}  {row['model_requested']}"
+        )
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    rows = _query(arguments, "SELECT * FROM joined WHERE id = ?", [arguments.id])
+    if not rows:
+        return failed(f"No exchange {arguments.id} is recorded. hint: it takes a second or two to get here", arguments)
+    row = {name: _parsed(name, value) for name, value in rows[0].items()}
+    if arguments.json:
+        print(_line(row))
+        return 0
+    for name, value in row.items():
+        text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+        print(f"{name}: {value if isinstance(value, str | datetime) else text}")
+    return 0
+
+
+def _parsed(name: str, value: object) -> object:
+    """A JSON column as what it says."""
+    return json.loads(value) if name.endswith("_json") and isinstance(value, str) else value
+
+
+def _stats(arguments: argparse.Namespace) -> int:
+    rows = _query(arguments, _STATS, [])
+    if arguments.json:
+        print(_line(rows))
+        return 0
+    print(f"{'route':20} {'variant':9} {'exchanges':>9} {'complete':>9} {'failed':>7} {'tokens':>12} {'cost':>11}  p95")
+    for row in rows:
+        tokens = (row["prompt_tokens"] or 0) + (row["completion_tokens"] or 0)
+        cost = "-" if row["cost_usd"] is None else f"${row['cost_usd']:.4f}"
+        print(
+            f"{row['route'] or '-':20} {row['variant']:9} {row['exchanges']:9} {row['complete']:9} {row['failed']:7} "
+            f"{tokens:12} {cost:>11}  {row['total_ms_p95']:.0f} ms"
+        )
+    if not rows:
+        print("Nothing is recorded yet.", file=sys.stderr)
+    return 0
+
+
+def _forget(arguments: argparse.Namespace) -> int:
+    data = context.data(arguments)
+    kind: Kind
+    if arguments.user is not None:
+        pepper = secret(data.root / "pepper") if arguments.data else pepper_of(context.settings(arguments), data)
+        kind, value = "user", user_hash(arguments.user, pepper)
+    elif arguments.key is not None:
+        kind, value = "key", arguments.key
+    elif arguments.conversation is not None:
+        kind, value = "conversation", arguments.conversation
+    else:
+        kind, value = "exchange", arguments.id
+    removed = _remove(Store(data.records), Subject(kind, value, clock.wall()))
+    if arguments.json:
+        print(json.dumps({"kind": kind, "value": value, "removed": removed}))
+    else:
+        print(f"{removed} exchanges removed; nothing more will be recorded of this {kind}")
+    print(
+        "Journals that are not yet recorded go within the hour. Datasets that were built before keep what they hold: "
+        "build them again.",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _remove(store: Store, subject: Subject) -> int:
+    """First nothing more of them is recorded, then what there is goes: cut off in between, doing it again is enough."""
+    path = store.root / forgetting.FILE
+    with store.held():
+        try:
+            before = forgetting.decode(path.read_bytes())
+        except FileNotFoundError:
+            before = Forgotten()
+        except msgspec.MsgspecError as error:
+            raise DataDirError(f"{path} is damaged. hint: restore it from a backup, or remove it") from error
+        alone = Forgotten((subject,))
+        where, parameters = alone.condition()
+        replace(path, forgetting.encode(before.adding(subject, store.ids(where, parameters))))
+        return store.forget(alone)
+
+
+def _query(arguments: argparse.Namespace, query: str, parameters: Sequence[object]) -> list[dict[str, Any]]:
+    with Store(context.data(arguments).records).open_views() as views:
+        found = views.execute(query, list(parameters) or None)
+        names = [column[0] for column in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def _line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,37 +1,311 @@
 """`crossfade replay`: the shadow's comparison over recorded traffic, before any live one."""
 
 import argparse
-import importlib
+import asyncio
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, cast
 
-from gateway.cli.arguments import add_json, add_options, days
+import duckdb
+import msgspec
+
+from gateway import clock
+from gateway.cli import context
+from gateway.cli.failure import failed
+from gateway.cli.policy_simulate import tell
+from gateway.cli.replay_rows import Out, Rows, counted, line
+from gateway.config.policy_file import SUFFIXES, surroundings
+from gateway.config.settings import Settings
+from gateway.config.settings_file import SettingsError
+from gateway.control.publish.policy_compiler import PolicyReader
+from gateway.control.publish.policy_folder import PolicyTextError
+from gateway.control.publish.table import base_table
+from gateway.control.row_maker import maker_for
+from gateway.control.shadow.comparers import Comparers
+from gateway.control.shadow.model import Background
+from gateway.node.datadir import DataDir, DataDirError
+from gateway.node.pepper import pepper_of
+from gateway.supervisor.programs import background_keys, price_overrides
+from gateway.transport.client import Client
+from policies import explain
+from policies.events import PairEvent
+from policies.language.amounts import seconds
+from policies.routing import Route, Table
+from policies.rules import Rules
+from policies.simulate import simulate
+from records.comparison import Comparison
+from shadow import replay
+from shadow.lanes import DailySpend, Drawn
+from shadow.mirror import Mirror
+from shadow.pairing import event_of, joined
+from shadow.plan import ShadowRoute
+
+DAY_S = 86400.0
+HOUSEKEEPING_S = 1.0
+FAILURES = (OSError, duckdb.Error, msgspec.MsgspecError, ValueError)
+"""Of files: the records, what comparators need, and what is written."""
 
 
-class Run(Protocol):
-    """What does it: heavier than `--help` may be."""
-
-    def run(self, arguments: argparse.Namespace) -> int:
-        """Do it. Returns the exit code."""
-        ...
+class ReplayError(Exception):
+    """It cannot be done; the message says why and what to do."""
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The options of `replay`."""
-    parser.add_argument("--route", required=True, metavar="R", help="whose traffic; a policy must say what to compare")
-    parser.add_argument("--policy", type=Path, metavar="FILE", help="its policy (default: the one in the folder)")
-    parser.add_argument("--since", type=days, default=7.0, metavar="AGE", help="recorded days to take (default: 7d)")
-    parser.add_argument("--limit", type=int, default=1000, metavar="N", help="exchanges at most, drawn by conversation")
-    parser.add_argument(
-        "--budget", type=float, metavar="USD", help="to spend at most (default: the policy's for a day)"
-    )
-    parser.add_argument("--within", default="1h", metavar="TIME", help="ask nothing new after so long (default: 1h)")
-    parser.add_argument("--in-flight", type=int, metavar="N", help="calls at once (default: the policy's)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="where comparisons go: .jsonl, or .parquet")
-    add_options(parser)
-    add_json(parser)
+@dataclass(frozen=True, slots=True)
+class ReplayInputs:
+    """What rows are made by: `gateway.control.row_maker.RowInputs`."""
+
+    pepper: str
+    prices: tuple[Any, ...]
+    redact: tuple[str, ...]
+    sample_ppm: int = 1_000_000
+    honor_store_false: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All that was asked for, read and checked."""
+
+    settings: Settings
+    data: DataDir
+    table: Table
+    route: Route
+    rules: Rules
+    shadow: ShadowRoute
+    rows: Rows
+    out: Path
+    keys: dict[str, str] = field(repr=False)
+    terms: ReplayInputs = field(repr=False)
+    until_s: float
+    """Monotonic: nothing new is asked after it."""
+
+
+@dataclass(slots=True)
+class ReplayOutcome:
+    """What came of it."""
+
+    events: list[PairEvent] = field(default_factory=list[PairEvent])
+    came: Counter[str] = field(default_factory=Counter[str])
+    reasons: Counter[str] = field(default_factory=Counter[str])
+    spent_usd: float = 0.0
+    stopped: str = ""
+    judge: str = ""
+    problems: list[str] = field(default_factory=list[str])
+
+    def take(self, one: Drawn, row: Comparison) -> None:
+        """Count one comparison, and what it says to the core."""
+        self.came[row.came] += 1
+        self.reasons.update([row.reason] if row.reason else [])
+        if row.judge_json:
+            self.judge = msgspec.json.decode(row.judge_json, type=dict[str, Any]).get("trust", self.judge)
+        alone = event_of(one.exchange.meta)
+        if alone is not None:
+            self.events += joined(alone, ("candidate",), {"candidate": row}, row.candidate_key)
+
+    def note(self, problem: str) -> None:
+        """Remember what cannot be used, once."""
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def met(self, operation: str, error: BaseException) -> None:
+        """Remember a mistake: that of a user's own scorer, or ours."""
+        self.note(f"{operation}: {type(error).__name__}")
+
+    def fields(self, job: Job) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "route": job.route.name,
+            "out": str(job.out),
+            "came": dict(self.came),
+            "reasons": dict(self.reasons),
+            "left_out": dict(job.rows.left_out),
+            "spent_usd": round(self.spent_usd, 6),
+            "stopped": self.stopped,
+            "judge": self.judge,
+            "problems": self.problems,
+        }
+
+    def text(self, job: Job) -> str:
+        """For people."""
+        lines = [
+            f"{sum(self.came.values())} exchanges of {job.route.name}: {counted(self.came) or 'none'}",
+            f"comparisons: {job.out}",
+            "Records are redacted: the candidate was asked what they hold. What it was trained on proves nothing here: "
+            "--since the last of that.",
+        ]
+        lines += [f"why: {counted(self.reasons)}"] if self.reasons else []
+        lines += [f"not asked: {counted(job.rows.left_out)}"] if job.rows.left_out else []
+        lines += [f"spent: ${self.spent_usd:.4f}"] if self.spent_usd else []
+        lines += [f"stopped early: {self.stopped}"] if self.stopped else []
+        lines += [f"judge {self.judge}"] if self.judge else []
+        return "\n".join((*lines, *(f"warning: {problem}" for problem in self.problems)))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it. Returns 0 when something was compared, 1 when refused or failing."""
-    return cast(Run, importlib.import_module("gateway.cli.replay_run")).run(arguments)
+    try:
+        job = _job(arguments)
+        found = asyncio.run(_work(job))
+    except (ReplayError, SettingsError, DataDirError, PolicyTextError) as error:
+        return failed(error, arguments)
+    except FAILURES as error:
+        return _refused(error, arguments)
+    except ExceptionGroup as several:  # of the tasks that asked
+        ours, others = several.split(FAILURES)
+        if ours is None or others is not None:
+            raise
+        return _refused(ours, arguments)
+    print(found.text(job), file=sys.stderr)
+    events = sorted(found.events, key=lambda event: event.at)
+    if arguments.json:
+        summary = msgspec.json.decode(explain.summary(simulate(job.rules, events, timed=True)), type=dict[str, Any])
+        print(line(summary | {"replay": found.fields(job)}))
+    elif events:
+        tell(job.rules, events, timed=True, every=0, as_json=False)
+    return 0 if found.came["answered"] else 1
+
+
+def _refused(error: Exception, arguments: argparse.Namespace) -> int:
+    if isinstance(error, ExceptionGroup):
+        return _refused(cast("ExceptionGroup[Exception]", error).exceptions[0], arguments)
+    return failed(f"{error}. hint: see that it can be read, and is whole", arguments)
+
+
+def _job(arguments: argparse.Namespace) -> Job:
+    """What the options and the files say.
+
+    Raises:
+        ReplayError, SettingsError, DataDirError, PolicyTextError, OSError: it cannot be done.
+    """
+    settings, data = context.settings(arguments), context.data(arguments)
+    try:
+        within_s = seconds(arguments.within)
+    except ValueError as error:
+        raise ReplayError(f"--within {error}") from error
+    if not data.records.is_dir():
+        raise ReplayError(f"{data.records}: nothing is recorded. hint: `crossfade serve` records what apps ask")
+    route, rules, shadow = _policy(arguments, settings)
+    in_flight = shadow.max_in_flight if arguments.in_flight is None else max(1, arguments.in_flight)
+    budget = shadow.budget_usd_per_day if arguments.budget is None else max(0.0, arguments.budget)
+    shadow = msgspec.structs.replace(shadow, max_in_flight=in_flight, budget_usd_per_day=budget)
+    base = base_table(settings, data.run)
+    _check_upstreams(shadow, base)
+    now = clock.wall()
+    stamp = f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S}"
+    return Job(
+        settings, data, msgspec.structs.replace(base, routes=(route,)), route, rules, shadow,
+        rows=Rows(data.records, route, now - arguments.since * DAY_S, max(0, arguments.limit)),
+        out=arguments.out or data.root / "replays" / f"{route.name}-{stamp}.jsonl",
+        keys=background_keys(settings, os.environ),
+        terms=_terms(settings, data),
+        until_s=clock.monotonic() + within_s,
+    )  # fmt: skip
+
+
+def _terms(settings: Settings, data: DataDir) -> ReplayInputs:
+    pepper = pepper_of(settings, data).hex()
+    return ReplayInputs(pepper, price_overrides(settings.prices), settings.capture.redact)
+
+
+def _policy(arguments: argparse.Namespace, settings: Settings) -> tuple[Route, Rules, ShadowRoute]:
+    """The route's policy, as the controller reads it.
+
+    Raises:
+        ReplayError, PolicyTextError, OSError: there is none that can be used.
+    """
+    named: Path | None = arguments.policy
+    folder = settings.policies if named is None else named.parent
+    paths = [named] if named else sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES)
+    reader = PolicyReader(surroundings(settings), str(folder))
+    for path in paths:
+        compiled = reader.compile(path.read_text(encoding="utf-8"), path.name)
+        if compiled.route.name == arguments.route and compiled.terms is not None:
+            return compiled.route, compiled.terms.rules, compiled.terms.shadow
+    where = named or f"any policy in {folder}"
+    raise ReplayError(f"{where} has no route {arguments.route}. hint: `crossfade init` writes a policy to start from")
+
+
+def _check_upstreams(shadow: ShadowRoute, base: Table) -> None:
+    """Refuse what only a running gateway could ask.
+
+    Raises:
+        ReplayError: which one.
+    """
+    asked = {shadow.candidate.upstream, *(str(options.get("upstream", "")) for _, options in _options(shadow))}
+    for upstream in base.upstreams:
+        if upstream.name in asked and upstream.kind == "litellm":
+            raise ReplayError(
+                f"upstream {upstream.name} is asked through `crossfade serve` alone. hint: leave it out here"
+            )
+
+
+def _options(shadow: ShadowRoute) -> Iterator[tuple[str, dict[str, object]]]:
+    for each in shadow.compare:
+        yield from each.items()
+
+
+async def _work(job: Job) -> ReplayOutcome:
+    """Ask, compare, write. Ctrl-C ends it as if nothing were left.
+
+    Raises:
+        OSError, duckdb.Error, msgspec.MsgspecError, ValueError: a comparator or a file is not ready.
+    """
+    found, stop = ReplayOutcome(), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
+    async with asyncio.TaskGroup() as tasks:
+        client = Client(now=clock.monotonic, tasks=tasks)
+        keeping = tasks.create_task(_keep_house(client))
+        try:
+            await _replay(job, Background(client, clock.monotonic), found, stop)
+        finally:
+            keeping.cancel()
+            client.close()
+    return found
+
+
+async def _keep_house(client: Client) -> None:
+    while True:
+        await asyncio.sleep(HOUSEKEEPING_S)
+        client.expire(clock.monotonic())
+
+
+async def _replay(job: Job, background: Background, found: ReplayOutcome, stop: asyncio.Event) -> None:
+    for problem in background.adopt(job.table.upstreams, job.keys):
+        found.note(problem)
+    maker, budget = maker_for(job.terms, job.table), DailySpend()
+    secret_key = bytes.fromhex(job.terms.pepper)
+    comparers = Comparers(background, budget, lambda: maker, clock.wall, secret_key, found.note)
+    try:
+        comparing = comparers.of(job.shadow)
+        mirror = Mirror(background, lambda _: comparing, maker, clock.wall, found.met)
+        with Out(job.out) as out:
+
+            def told(one: Drawn, row: Comparison) -> None:
+                budget.spend(job.shadow.route, row.cost_usd or 0.0, clock.wall())
+                out.add(row)
+                found.take(one, row)
+
+            work = replay.Replay(
+                source=(replay.drawn(replay.exchange_of(row, job.route.name), job.shadow) for row in job.rows),
+                compare=mirror.compare,
+                hindrance=lambda: _hindrance(job, budget, stop),
+                told=told,
+                shed=lambda _, reason: job.rows.left_out.update([reason]),
+            )
+            await work.run(job.shadow.max_in_flight)
+    finally:
+        comparers.keep(())
+    found.stopped, found.spent_usd = work.stopped, budget.spent_usd.get(job.shadow.route, 0.0)
+
+
+def _hindrance(job: Job, budget: DailySpend, stop: asyncio.Event) -> str:
+    if stop.is_set():
+        return "interrupted"
+    if clock.monotonic() >= job.until_s:
+        return "out of time"
+    return "out of budget" if budget.is_spent(job.shadow, clock.wall()) else ""

@@ -25,14 +25,6 @@ OVERRIDES: dict[str, Loc] = {"listen": ("server", "listen"), "admin": ("server",
 """Option -> what it says instead of the settings."""
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The options of `serve`."""
-    parser.add_argument("--config", metavar="FILE", help="the settings (default: crossfade.yaml here, if there is one)")
-    parser.add_argument("--listen", metavar="HOST:PORT", help="the data port (default: 127.0.0.1:8080)")
-    parser.add_argument("--admin", metavar="HOST:PORT", help="the admin port (default: 127.0.0.1:8081)")
-    parser.add_argument("--data", metavar="DIR", help="where everything is kept (default: ./crossfade-data)")
-
-
 @dataclass(slots=True)
 class Configuration:
     """Where the settings come from, so that they can be read again."""

@@ -5,31 +5,26 @@ last moves are the shared state's, and left out where it cannot be used.
 """
 
 import argparse
-import importlib
 import json
 import os
-import sys
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any
 
 from gateway import clock
-from gateway.cli import context as place
+from gateway.cli import context
+from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
 from gateway.control.controller.status import ControllerStatus, read_status
-from gateway.node.datadir import DataDir
+from gateway.control.operations.standings import standings
+from gateway.control.state.open import open_state
+from gateway.control.state.port import StateDownError
+from gateway.node.datadir import DataDir, DataDirError
 from gateway.supervisor import running
 from gateway.telemetry.metrics import PREFIX
 from policies.routing import PPM, Route, RoutingError, Table, Variant, decode
 
 MISSING = 3
 """Sentences of what a rollout waits for that are shown; `explain` has all."""
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The options of `status`."""
-    parser.add_argument("route", nargs="?", metavar="ROUTE", help="only this one")
-    place.add_options(parser)
-    place.add_json(parser)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +50,6 @@ class SharedView:
     """Why it cannot be used."""
     rollouts: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """By route: `gateway.control.operations.standings.Standing`."""
-
-
-class SharedReader(Protocol):
-    """Reads it (`gateway.cli.status_shared`): heavier than `--help` may be."""
-
-    def read(self, arguments: argparse.Namespace, now: float) -> SharedView:
-        """What the shared state says."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +100,12 @@ class StatusReport:
 def run(arguments: argparse.Namespace) -> int:
     """Print it; 1 if nothing serves here, or there is no such route."""
     try:
-        data = place.data(arguments)
+        data = context.data(arguments)
     except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 1
+        return failed(error, arguments)
     now = clock.wall()
     state = read(data, now=now)
-    reader = cast(SharedReader, importlib.import_module("gateway.cli.status_shared"))
-    shared = reader.read(arguments, now) if data.state.exists() else SharedView()
+    shared = _shared(arguments, now) if data.state.exists() else SharedView()
     routes = [route for route in state.routes if arguments.route in (None, route.route)]
     if arguments.json:
         rows = [asdict(route) | {"rollout": shared.rollouts.get(route.route)} for route in routes]
@@ -130,8 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
         _print(state, routes, shared, now)
     if arguments.route is not None and not routes:
         known = ", ".join(route.route for route in state.routes) or "none"
-        print(f"no route is called {arguments.route!r}. hint: there are {known}", file=sys.stderr)
-        return 1
+        return failed(f"no route is called {arguments.route!r}. hint: there are {known}", arguments)
     return 0 if state.serving else 1
 
 
@@ -156,6 +140,20 @@ def read(data: DataDir, *, now: float) -> StatusReport:
         journal_bytes=_size_bytes(data),
         journal_lag_s=_lag_s(data, now),
     )
+
+
+def _shared(arguments: argparse.Namespace, now: float) -> SharedView:
+    """What the shared state says; why not, where it cannot be used."""
+    try:
+        where, _ = context.state(arguments)
+        state = open_state(where)
+        try:
+            rollouts = {route: asdict(standing) for route, standing in standings(state).items()}
+            return SharedView(state.leader(now), [node.name for node in state.nodes(now)], None, rollouts)
+        finally:
+            state.close()
+    except (SettingsError, DataDirError, StateDownError) as error:
+        return SharedView(problem=str(error))
 
 
 def _table(data: DataDir) -> tuple[Table | None, str | None]:

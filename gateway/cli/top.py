@@ -6,18 +6,8 @@ import sys
 import time
 
 from gateway.cli import status
-from gateway.cli.arguments import add_options
 
 CLEAR = "\x1b[H\x1b[2J"
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The options of `top`."""
-    parser.add_argument("route", nargs="?", metavar="ROUTE", help="only this one")
-    parser.add_argument("--every", type=float, default=2.0, metavar="SECONDS", help="how often (default: 2)")
-    parser.add_argument("--times", type=int, metavar="N", help="end after N looks")
-    add_options(parser)
-    parser.set_defaults(json=False)
 
 
 def run(arguments: argparse.Namespace) -> int:

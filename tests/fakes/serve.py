@@ -3,17 +3,15 @@
 WORKER is a worker's module; the recorder, the shadow and the admin process are there and do nothing.
 """
 
-import argparse
 import sys
 
 from gateway.cli import serve
+from gateway.cli.arguments import command_line
 from gateway.supervisor.programs import Modules
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("worker")
-    serve.configure(parser)
-    arguments = parser.parse_args()
+    worker, *options = sys.argv[1:]
+    arguments = command_line().parse_args(["serve", *options])
     idle = "tests.fakes.idle"
-    modules = Modules(worker=arguments.worker, recorder=idle, shadow=idle, admin=idle)
+    modules = Modules(worker=worker, recorder=idle, shadow=idle, admin=idle)
     sys.exit(serve.run(arguments, modules))

@@ -8,7 +8,7 @@ import datasets
 import pytest
 
 from gateway.cli import main as command
-from gateway.cli.dataset import FORMATS as OFFERED
+from gateway.cli.arguments import FORMATS as OFFERED
 from records.dataset.build import Wanted, build
 from records.dataset.sft import FORMATS
 from records.store import Store

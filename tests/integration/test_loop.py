@@ -157,6 +157,9 @@ def test_operators_are_obeyed_and_answered(room: Room) -> None:
     decisions = state.decisions("triage", 10)
     assert [each.move for each in decisions][:4] == ["roll_back", "resume", "pause", "advance"]
     assert "ada: I say so" in decisions[0].text
+    assert [answer.text for answer in answers if answer is not None and answer.taken] == [
+        each.text for each in reversed(decisions[:4])
+    ]  # whoever gave the order reads what was done
     state.close()
 
 

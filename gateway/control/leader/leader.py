@@ -16,6 +16,7 @@ from gateway.control.leader.evaluation import Evaluation
 from gateway.control.publish.policy_terms import PolicyTerms
 from gateway.control.state.port import MAX_OFFERED, Answered, QueuedOrder, SharedState, StateDownError, Stored
 from gateway.log import Log
+from policies import explain
 from policies import rollout as rolling
 from policies.rollout import Decision, Rollout
 from policies.rules import Rules
@@ -223,7 +224,8 @@ class Leader:
         decision = rolling.command(ours.rollout, verb, now=now, by=order.by, reason=order.reason)
         if not decision.refused and not self._make(ours, terms, decision, now, order=order):
             return False
-        self.shared.answer(Answered(order.id, taken=not decision.refused, text=decision.reason))
+        text = decision.reason if decision.refused else explain.text(decision)
+        self.shared.answer(Answered(order.id, taken=not decision.refused, text=text))
         return True
 
     # Looking ------------------------------------------------------------------------------------------------------

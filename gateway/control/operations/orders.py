@@ -46,8 +46,8 @@ class OrderOutcome:
 
     @property
     def done(self) -> bool:
-        """Whether it was taken."""
-        return self.outcome == "taken"
+        """Whether things are as the order wants them: it was taken, or waits with nothing left to take back."""
+        return self.outcome in ("taken", "waiting")
 
 
 def order_of(name: str, route: str, verb: Verb, *, by: str, reason: str, now: float) -> QueuedOrder:
@@ -64,10 +64,11 @@ def operate(state: SharedState, order: QueuedOrder, clock: OrderClock, *, versio
     state.order(order)
     is_rollback = order.verb == Verb.ROLLBACK
     answered = _wait(state, order, clock, ROLLBACK_S if is_rollback else ANSWER_S)
-    if answered is not None:
-        return OrderOutcome("taken" if answered.taken else "refused", answered.text)
     if is_rollback:
-        return _roll_back(state, order, clock.wall(), version)
+        found = _roll_back(state, order, clock.wall(), version) if answered is None else _outcome(answered)
+        return found if found.done else _unless_at_baseline(state, order, found)
+    if answered is not None:
+        return _outcome(answered)
     state.answer(Answered(order.id, taken=False, text="withdrawn: no leader answered"))
     late = state.answered(order.id)  # the first answer counts: it may be the leader's after all
     if late is not None and late.taken:
@@ -88,6 +89,19 @@ def _wait(state: SharedState, order: QueuedOrder, clock: OrderClock, wait_s: flo
     return answered
 
 
+def _outcome(answered: Answered) -> OrderOutcome:
+    return OrderOutcome("taken" if answered.taken else "refused", answered.text)
+
+
+def _unless_at_baseline(state: SharedState, order: QueuedOrder, found: OrderOutcome) -> OrderOutcome:
+    """What was found of a rollback; done, where the baseline alone answers already: that is what was wanted."""
+    kept = state.rollouts().get(order.route)
+    if kept is None or kept.weight_ppm:
+        return found
+    phase = read_rollout(kept).rollout.phase
+    return OrderOutcome("taken", f"{order.route} is at the baseline already, {phase}: nothing to do")
+
+
 def _roll_back(state: SharedState, order: QueuedOrder, now: float, version: str) -> OrderOutcome:
     """Lower the weight to none without a leader."""
     for _ in range(TRIES):
@@ -103,7 +117,10 @@ def _roll_back(state: SharedState, order: QueuedOrder, now: float, version: str)
         content = rollout_bytes(after, _decided(order, decision, kept.version + 1, text, version))
         new = Stored(kept.version + 1, kept.epoch, after.weight_ppm, content, now, order.by)
         if new.weight_ppm >= kept.weight_ppm:
-            said = "no leader answered, and there is no traffic to take back: the next leader will see the order"
+            said = (
+                f"{order.route} is at the baseline already: no traffic to take back. No leader answered; the next one "
+                "will see the order, and stop the candidate"
+            )
             return OrderOutcome("waiting", said, alone=True)
         if state.lower(order.route, new, expected=kept.version):
             return _answer(state, order, OrderOutcome("taken", text, alone=True))

@@ -64,9 +64,10 @@ def test_a_rollback_from_the_command_line(
     assert "done from here" in captured.err
     assert state.rollouts()["triage"].weight_ppm == 0
     assert audited(data) == [("rollout.rollback", "triage", "smells")]
-    assert main(["rollback", "triage", "--reason", "again", "--json"]) == 1
+    assert main(["rollback", "triage", "--reason", "again", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["verb"], found["outcome"], found["alone"]) == ("rollback", "refused", True)
+    assert (found["verb"], found["outcome"], found["alone"]) == ("rollback", "taken", False)
+    assert "at the baseline already" in found["text"]
 
 
 def test_a_promotion_that_nobody_hears(data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str]) -> None:

@@ -149,15 +149,26 @@ def test_a_rollback_from_here_meets_what_others_wrote(state: SqliteState, tmp_pa
 
 @pytest.mark.parametrize(
     ("rollout", "outcome"),
-    [(None, "refused"), (replace(CANARY, phase=Phase.REJECTED), "refused"), (start(RULES), "waiting")],
+    [(None, "refused"), (replace(CANARY, phase=Phase.REJECTED), "taken"), (start(RULES), "waiting")],
 )
 def test_a_rollback_with_nothing_to_take_back(state: SqliteState, rollout: Rollout | None, outcome: str) -> None:
-    """Without traffic nothing is lowered; in the shadow the order stays for a leader, who will reject the candidate."""
+    """A route at the baseline is what was wanted; a shadow's order stays for a leader, who rejects the candidate."""
     if rollout is not None:
         keep(state, rollout)
     found = give(state, Verb.ROLLBACK, Time())
-    assert (found.outcome, found.alone, found.done) == (outcome, True, False)
+    assert (found.outcome, found.alone, found.done) == (outcome, outcome != "taken", rollout is not None)
+    assert ("is at the baseline already" in found.text) == found.done
     assert [order.id for order in state.orders()] == (["o1"] if outcome == "waiting" else [])
+
+
+@pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED])
+def test_a_rollback_of_what_is_at_the_baseline_is_done(state: SqliteState, phase: Phase) -> None:
+    """A leader that has nothing to roll back refuses; whoever wanted the baseline has it, and is told so."""
+    keep(state, replace(CANARY, phase=phase))
+    time = Time(lambda: state.answer(Answered("o1", taken=False, text="cannot rollback")))
+    found = give(state, Verb.ROLLBACK, time)
+    assert (found.done, found.alone) == (True, False)
+    assert found.text == f"triage is at the baseline already, {phase}: nothing to do"
 
 
 def test_a_reason_has_a_bound() -> None:

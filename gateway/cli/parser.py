@@ -1,0 +1,47 @@
+"""The command line's parser: argparse's, which names what was probably meant, and leaves it to `main` to say so."""
+
+import argparse
+import difflib
+from typing import Any, NoReturn
+
+
+class UsageError(Exception):
+    """The words are no command: bad usage, exit code 2. The message ends with what was probably meant, if anything."""
+
+    def __init__(self, message: str, parser: argparse.ArgumentParser) -> None:
+        """Keep the parser that met them: its usage is what helps."""
+        super().__init__(message)
+        self.parser = parser
+
+
+class Parser(argparse.ArgumentParser):
+    """Parses one command's words. The namespace says as `parser` which command's parser came last."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """As argparse's."""
+        super().__init__(*arguments, **options)
+        self.set_defaults(parser=self)
+
+    def error(self, message: str) -> NoReturn:
+        """Raises UsageError, where argparse's would print and exit."""
+        raise UsageError(message, self)
+
+    def refuse(self, unknown: list[str]) -> NoReturn:
+        """Raises UsageError of words that no option or argument takes."""
+        options = [option for option in self._option_string_actions if option.startswith("--")]
+        word = next((word.partition("=")[0] for word in unknown if word.startswith("--")), "")
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{_nearest(word, options)}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Raises ArgumentError of a word that is none of the choices: commands, and options' own."""
+        choices = [str(choice) for choice in action.choices or ()]
+        if choices and value not in choices:
+            message = f"invalid choice: {value!r} (choose from {', '.join(choices)}){_nearest(str(value), choices)}"
+            raise argparse.ArgumentError(action, message)
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    """The hint at the known word that is nearest to it; empty: none is near."""
+    names = {each.removeprefix("--"): each for each in known}
+    found = difflib.get_close_matches(word.removeprefix("--"), names, n=1)
+    return f". hint: did you mean {names[found[0]]}?" if found else ""
