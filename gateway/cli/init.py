@@ -5,9 +5,12 @@ import os
 import sys
 from pathlib import Path
 
+from gateway.config import policies_home
+
 SETTINGS = """\
-# Crossfade's settings: this process. What should happen to traffic stands in policies/.
-# Everything here is optional and shown with its default. docs/reference/settings.md has the rest.
+# Crossfade's settings: this process. What should happen to traffic stands in crossfade-policies/.
+# Everything here is optional and shown with its default, but for `vllm`. docs/reference/settings.md has the rest.
+# After a change: kill -HUP $(cat crossfade-data/lock). Policies are read again by themselves.
 
 server:
   listen: 127.0.0.1:8080        # the data port: apps set OPENAI_BASE_URL=http://127.0.0.1:8080/v1
@@ -18,7 +21,9 @@ data: ./crossfade-data          # everything that is kept
 
 upstreams:
   openai: {base_url: https://api.openai.com/v1}     # no key here: the caller's own goes through
-  # vllm: {kind: vllm, base_url: http://127.0.0.1:8000/v1, api_key_file: /run/secrets/vllm}
+  vllm: {kind: vllm, base_url: http://127.0.0.1:8000/v1}     # your own model; asked only once a policy names it
+  # azure: {base_url: https://NAME.openai.azure.com/openai/v1, headers: {api-key: "${AZURE_KEY}"}}
+default_upstream: openai        # where requests go that belong to no policy
 
 keys: {mode: passthrough}       # or virtual: apps use keys of `crossfade keys create`
 
@@ -27,18 +32,23 @@ capture:
   redact: [email, phone, card, iban, secret]
   retention: 90d
 
-policies: ./policies
+policies: ./crossfade-policies
 """
 POLICY = """\
-# One file, one migration. Rename this one to support-triage.yaml, change what it says, and it is in force within a
-# second; `crossfade policy lint` says what is wrong with it. The candidate's upstream stands in crossfade.yaml.
+# One file, one migration. Copy this one to support-triage.yaml and change what it says: it is in force within a second.
+# `crossfade policy lint` says what is wrong with it. The upstreams stand in crossfade.yaml.
 route: support-triage
-match: {model: gpt-4o}
+match: {model: gpt-4o}          # the model that the app asks for
 baseline: {upstream: openai}
 candidate: {upstream: vllm, model: triage-7b, revision: 2026-11-18}
+compare: [json_fields]          # the answers are JSON; docs/comparators.md has the others
 stages: [shadow, 1%, 5%, 25%, 50%, 100%]
+
+# To try it out: a rollout that moves within minutes. Put these two lines in the place of `stages`.
+# assign: {close_after: 10s}    # a conversation counts after 10 s of silence (30 m)
+# stages: [shadow, 10%: {hold: 10s}, 50%: {hold: 10s}, 100%: {hold: 10s}]
 """
-FILES = {"crossfade.yaml": SETTINGS, "policies/support-triage.yaml.example": POLICY}
+FILES = {"crossfade.yaml": SETTINGS, f"{policies_home.DEFAULT}/support-triage.yaml.example": POLICY}
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -58,5 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         with os.fdopen(fd, "w", encoding="utf-8") as file:
             file.write(text)
         print(path)
-    print("Next: crossfade doctor, then crossfade serve", file=sys.stderr)
+    if left := policies_home.note(root / policies_home.DEFAULT, stated=True):
+        print(left, file=sys.stderr)
+    print("Next: name your upstream in crossfade.yaml, then crossfade doctor, then crossfade serve", file=sys.stderr)
     return 0

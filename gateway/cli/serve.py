@@ -55,6 +55,8 @@ class Configuration:
         settings = self.settings()
         if settings.data.absolute() != data.root:
             raise DataDirError("the data directory cannot change while it is served from. hint: stop, then start")
+        if note := settings_file.policies_note(settings):
+            Log("supervisor").notice("policies.earlier_folder", note=note)
         return Programs(
             settings, data, read_secrets(settings, data, self.environment), self.modules, self.environment, sockets
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from gateway.config.policies_home import SUFFIXES
 from gateway.config.problems import problems
 from gateway.config.settings import Settings
 from gateway.config.yaml_file import Document, FileProblem, YamlFileError, load, parse
@@ -14,7 +15,7 @@ from policies.lint import Finding, findings
 from policies.schema import Policy
 from shadow.judging import prompt
 
-SUFFIXES = (".yaml", ".yml")
+__all__ = ["SUFFIXES", "Loaded", "check", "located", "read", "read_file", "surroundings", "with_judge"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.config import state_url
+from gateway.config import policies_home, state_url
 from gateway.config.quantities import Address, Bytes, Listen, size_bytes
 from gateway.config.yaml_file import Loc
 from policies.language.amounts import PPM, Seconds, SharePpm
@@ -327,8 +327,8 @@ class Settings(_Section):
     capture: CaptureSettings = CaptureSettings()
     limits: LimitSettings = LimitSettings()
     prices: Prices = Prices()
-    policies: LocalPath = Field(default=Path("policies"), validate_default=True)
-    """The folder of policy files."""
+    policies: LocalPath = Field(default=policies_home.DEFAULT, validate_default=True)
+    """The folder of policy files. Not stated and without files: `policies`, the default of earlier versions."""
     expose_variant: bool = True
     """Whether answers say which variant they are (`x-crossfade-variant`)."""
     lease_expired: Literal["baseline", "keep"] = "baseline"

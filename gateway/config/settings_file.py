@@ -7,6 +7,7 @@ from typing import cast
 
 from pydantic import ValidationError
 
+from gateway.config import policies_home
 from gateway.config import yaml_file as yamlfile
 from gateway.config.problems import problems
 from gateway.config.settings import Settings, contradictions
@@ -66,7 +67,19 @@ def load(path: Path | None, environment: Mapping[str, str], overrides: Mapping[L
     found = [_at(document, loc, text) for loc, text in contradictions(settings)]
     if found:
         raise SettingsError(*found)
-    return settings
+    return settings if "policies" in settings.model_fields_set else _with_policies_home(settings)
+
+
+def _with_policies_home(settings: Settings) -> Settings:
+    """The settings with the folder that is read when they name none."""
+    chosen = settings.model_copy(update={"policies": policies_home.unstated(settings.policies)})
+    chosen.model_fields_set.discard("policies")  # it stays what nobody stated
+    return chosen
+
+
+def policies_note(settings: Settings) -> str:
+    """What to tell somebody who still has the earlier default folder of policies; empty: nothing."""
+    return policies_home.note(settings.policies, stated="policies" in settings.model_fields_set)
 
 
 def _at(document: Document, loc: Loc, text: str) -> FileProblem:

@@ -6,19 +6,23 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import msgspec
 
 from gateway.node.datadir import DataDir
 from gateway.supervisor.child import die_with_parent
+from gateway.supervisor.running import read_status
 
 ROUTE = "tickets"
-START_S = 60.0
+START_S = 180.0
+"""The longest that a start may take on a machine that is busy with other things; a second or two on an idle one."""
 STOP_S = 15.0
-LOG_LINES = 15
+LOG_LINES, LOG_CHARS = 5, 150
+"""How much of the gateway's log an error shows: with it the message fits a terminal of 80 by 24."""
 
 SETTINGS = """\
 server: {{listen: 127.0.0.1:{port}, admin: 127.0.0.1:{admin}, drain: 2s}}
@@ -87,25 +91,51 @@ class House:
             HouseError: it is.
         """
         if self.process.returncode is not None:
-            lines = (self.folder / "log.jsonl").read_text("utf-8", "replace").splitlines()[-LOG_LINES:]
-            raise HouseError("\n".join(["crossfade serve ended; its last lines:", *lines]))
+            raise HouseError(f" gave up: {self.name} ended with {self.process.returncode}.\n{self._log_end()}")
 
-    async def ready(self) -> None:
-        """Wait until it serves.
+    async def ready(self, tell: Callable[[str], None], *, within_s: float = START_S) -> None:
+        """Wait until it serves. `tell` hears what is waited for, over and over.
 
         Raises:
             HouseError: it ended, or took too long.
         """
+        url = f"http://127.0.0.1:{self.admin}/readyz"
+        last = "no answer yet"
         try:
-            async with asyncio.timeout(START_S), httpx.AsyncClient(trust_env=False, timeout=2.0) as client:
+            async with asyncio.timeout(within_s), httpx.AsyncClient(trust_env=False, timeout=2.0) as client:
                 while True:
                     self.check()
                     with contextlib.suppress(httpx.TransportError):
-                        if (await client.get(f"http://127.0.0.1:{self.admin}/readyz")).status_code == 200:
+                        answer = await client.get(url)
+                        if answer.status_code == 200:
                             return
+                        last = f"{answer.status_code}, {_reasons(answer)}"
+                    tell(f"{self.name} is starting; /readyz on its admin port: {last}")
                     await asyncio.sleep(0.1)
         except TimeoutError:
-            raise HouseError(f"crossfade serve was not ready after {START_S:.0f} s") from None
+            raise HouseError(
+                f" gave up after {within_s:.0f} s: {self.name} is not ready.\n"
+                f" waited for: 200 from {url}\n"
+                f" last answer: {last}\n"
+                f" not running: {self._missing()}\n{self._log_end()}\n"
+                f" hint: is the machine busy with something else? Try again when it is not"
+            ) from None
+
+    @property
+    def name(self) -> str:
+        """What this process is called where somebody reads of it."""
+        return f"crossfade serve (process {self.process.pid})"
+
+    def _missing(self) -> str:
+        """The gateway's own processes that do not run now."""
+        status = read_status(self.data.supervisor_status)
+        if status is None:
+            return "its supervisor has not said yet"
+        return ", ".join(each.slot for each in status.processes if each.pid is None) or "none of its processes"
+
+    def _log_end(self) -> str:
+        lines = (self.folder / "log.jsonl").read_text("utf-8", "replace").splitlines()[-LOG_LINES:]
+        return "\n".join([" its last log lines:", *(f"  {line[:LOG_CHARS]}" for line in lines)])
 
     async def end(self) -> None:
         """Stop it, in order if it can be."""
@@ -119,6 +149,21 @@ class House:
             await self.process.wait()
 
 
+def _reasons(answer: httpx.Response) -> str:
+    """Why a gateway says it is not ready."""
+    try:
+        found = msgspec.json.decode(answer.content, type=_Readiness)
+    except msgspec.MsgspecError:
+        return "without a reason"
+    return " and ".join(found.reasons) or "without a reason"
+
+
+class _Readiness(msgspec.Struct):
+    """What we read of `/readyz`."""
+
+    reasons: list[str] = []
+
+
 def deploy(folder: Path, revision: str) -> None:
     """Write the policy that names this revision, whole or not at all."""
     path = folder / "policies" / f"{ROUTE}.yaml"
@@ -127,8 +172,10 @@ def deploy(folder: Path, revision: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def house(folder: Path, *, frontier: int, own: int) -> AsyncGenerator[House]:
+async def house(folder: Path, *, frontier: int, own: int, tell: Callable[[str], None]) -> AsyncGenerator[House]:
     """A gateway in `folder` between the two model servers at these ports; it is gone when this ends.
+
+    `tell` hears what its start waits for.
 
     Raises:
         HouseError: it did not come up.
@@ -152,7 +199,7 @@ async def house(folder: Path, *, frontier: int, own: int) -> AsyncGenerator[Hous
         )
     started = House(folder, port, admin, process)
     try:
-        await started.ready()
+        await started.ready(tell)
         yield started
     finally:
         await started.end()

@@ -1,6 +1,6 @@
 """What the demo shows: moves as lines that stay, and below them a live picture. Plain ANSI; pure but for `Terminal`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -10,6 +10,10 @@ from policies.rules import PPM
 from policies.terms import Move, Verdict
 
 BAR = 40
+PLAIN_S = 15.0
+"""Without a terminal: how often a line says where things stand."""
+STILL_S = 30.0
+"""Without a move for so long, the picture says what is waited for."""
 SCALE = 36
 _COLORS = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "blue": 34, "cyan": 36}
 _VERDICTS = {Verdict.PASS: "green", Verdict.INCONCLUSIVE: "yellow", Verdict.ERROR: "yellow", Verdict.FAIL: "red"}
@@ -40,6 +44,10 @@ class ScreenView:
     """The app's answers, by variant."""
     failed: int
     pace: float
+    waits_for: str = ""
+    """What ends the act."""
+    still_s: float = 0.0
+    """How long nothing has moved."""
 
 
 def clock_face(elapsed_s: float) -> str:
@@ -56,6 +64,8 @@ def frame(view: ScreenView, paint: Paint) -> list[str]:
         paint("bold", f" {clock_face(view.elapsed_s)}  {view.act}"),
         f"       app      {total:,} answered, {failed}, {view.pace:.0f} a second; {ours:,} by the candidate",
     ]
+    if view.waits_for and view.still_s >= STILL_S:
+        lines.append(paint("dim", f"       waits    for {view.waits_for}; no move for {view.still_s:.0f} s"))
     if view.look is None:
         return [*lines, paint("dim", "       waiting for the first evidence")]
     rollout, results = view.look.rollout, view.look.results
@@ -148,6 +158,25 @@ class Terminal:
         if self._drawn:
             self.stream.write(f"\x1b[{self._drawn}A\x1b[J")
             self._drawn = 0
+
+
+@dataclass(slots=True)
+class WaitLine:
+    """Says what a start waits for: at once on a terminal, now and then elsewhere."""
+
+    terminal: Terminal
+    now: Callable[[], float]
+    began_s: float
+    _told_s: float = field(default=0.0, init=False)
+
+    def tell(self, what: str) -> None:
+        """This is waited for now."""
+        elapsed_s = self.now() - self.began_s
+        line = f" {clock_face(elapsed_s)}  {what}"
+        self.terminal.show([line])
+        if not self.terminal.live and elapsed_s - self._told_s >= PLAIN_S:
+            self._told_s = elapsed_s
+            self.terminal.say(line)
 
 
 def _cut(line: str, width: int) -> str:

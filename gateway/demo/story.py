@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from gateway.control.state.sqlite import SqliteState
 from gateway.demo.app import DemoApp
 from gateway.demo.models import ModelServer, model_of
-from gateway.demo.sandbox import ROUTE, House, house
-from gateway.demo.screen import Paint, ScreenView, Terminal, clock_face, frame, move_line
+from gateway.demo.sandbox import ROUTE, House, HouseError, house
+from gateway.demo.screen import PLAIN_S, Paint, ScreenView, Terminal, WaitLine, clock_face, frame, move_line
 from gateway.demo.tickets import BROKEN, FRONTIER, GOOD, HASTY
 from gateway.demo.watch import DecisionWatch
 from gateway.transport.client import Client
@@ -22,10 +23,8 @@ from policies.rollout import Decision
 from policies.terms import Move, Phase
 
 DRAW_S = 0.25
-PLAIN_S = 15.0
-"""Without a terminal: how often a line says where things stand."""
 ACT_S = 300.0
-"""The longest that one act may take on a slow machine."""
+"""The longest that an act may go on without a move on a slow machine."""
 
 
 class StuckError(Exception):
@@ -44,7 +43,12 @@ class Story:
     now: Callable[[], float]
     watch: DecisionWatch
     began_s: float
+    pace: float
+    """Tickets a second, as it was asked for."""
     act: str = ""
+    waits_for: str = ""
+    moved_s: float = 0.0
+    """When the last move was made, or the act began."""
     moves: list[Decision] = field(default_factory=list[Decision])
     _paced: tuple[float, int] = (0.0, 0)
     _pace: float = 0.0
@@ -90,15 +94,29 @@ class Story:
         if decision.move is Move.HOLD:
             return
         self.moves.append(decision)
+        self.moved_s = self.now()
         self.terminal.say(move_line(decision, self.now() - self.began_s, self.paint))
 
     async def _until(self, holds: Callable[[], bool], what: str) -> None:
-        until = self.now() + ACT_S
+        self.waits_for, self.moved_s = what, self.now()
         while not holds():
             self.house.check()
-            if self.now() > until:
-                raise StuckError(f"still not after {ACT_S:.0f} s: {what}")
+            if self.now() - self.moved_s > ACT_S:
+                raise StuckError(self._stuck())
             await asyncio.sleep(DRAW_S / 5)
+
+    def _stuck(self) -> str:
+        """What is waited for, who has to do it, for how long nothing moved, and what was last seen."""
+        view = self._view()
+        look = view.look
+        decided = f"{look.rollout.at.label}, {look.outcome}: {look.reason}" if look else "it has looked at nothing yet"
+        pace = f"{view.pace:.0f} a second of {self.pace:g}"
+        return (
+            f" gave up: nothing moved for {ACT_S:.0f} s. Waited for {self.waits_for}.\n"
+            f" the app: {self._answered:,} answered, {self.app.failed} failed, {pace}\n"
+            f" the controller of {self.house.name} decided last:\n   {decided}\n"
+            " hint: is the machine busy with something else? Try again when it is not, or crossfade demo --pace 20"
+        )
 
     @property
     def _phase(self) -> Phase | None:
@@ -119,7 +137,14 @@ class Story:
             self._pace = (sent - had) / (now - at)
             self._paced = (now, sent)
         return ScreenView(
-            now - self.began_s, self.act, self.watch.look, self.app.by_variant, self.app.failed, self._pace
+            elapsed_s=now - self.began_s,
+            act=self.act,
+            look=self.watch.look,
+            answered=self.app.by_variant,
+            failed=self.app.failed,
+            pace=self._pace,
+            waits_for=self.waits_for,
+            still_s=now - self.moved_s,
         )
 
 
@@ -129,19 +154,35 @@ async def run(folder: Path, *, pace: float, terminal: Terminal, paint: Paint, no
     Raises:
         StuckError: an act did not end in time. HouseError: the gateway did not come up, or fell.
     """
+    try:
+        await _run(folder, pace=pace, terminal=terminal, paint=paint, now=now)
+    except BaseExceptionGroup as group:  # whose text is "unhandled errors in a TaskGroup"
+        raise cause(group) from None
+
+
+def cause(error: BaseException) -> BaseException:
+    """What went wrong, out of the groups that tasks put it in: an error of the demo's own before any other."""
+    while isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        error = (group.subgroup((StuckError, HouseError)) or group).exceptions[0]
+    return error
+
+
+async def _run(folder: Path, *, pace: float, terminal: Terminal, paint: Paint, now: Callable[[], float]) -> None:
     began_s = now()
+    start = WaitLine(terminal, now, began_s)
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as connections, asyncio.TaskGroup() as tasks:
         frontier, own = ModelServer(model_of(FRONTIER)), ModelServer(model_of(GOOD))
         for server in (frontier, own):
             await server.start()
             stack.callback(server.stop)
-        started = await stack.enter_async_context(house(folder, frontier=frontier.port, own=own.port))
+        started = await stack.enter_async_context(house(folder, frontier=frontier.port, own=own.port, tell=start.tell))
         terminal.say(f" {clock_face(now() - began_s)}  serving; its metrics: http://127.0.0.1:{started.admin}/metrics")
         client = Client(now=now, tasks=connections)
         stack.callback(client.close)
         app = DemoApp(Target("127.0.0.1", started.port), client, now, pace)
         watch = DecisionWatch(SqliteState(started.data.state), ROUTE)
-        story = Story(started, app, own, terminal, paint, now, watch, began_s)
+        story = Story(started, app, own, terminal, paint, now, watch, began_s, pace)
         await _beside(tasks, story.play, app.run, story.draw)
 
 

@@ -15,8 +15,10 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from gateway.config import policy_file as policy_text
+from gateway.config.policies_home import policy_files
 from gateway.config.quantities import Address
 from gateway.config.settings import Settings, Tls, Upstream
+from gateway.config.settings_file import policies_note
 from gateway.config.yaml_file import YamlFileError
 from gateway.node.datadir import DataDir, is_held
 
@@ -117,7 +119,10 @@ def _gib(size_bytes: int) -> str:
 def policies(settings: Settings) -> Iterator[CheckResult]:
     """Whether the policy files load."""
     around = policy_text.surroundings(settings)
-    paths = [path for path in sorted(settings.policies.glob("*")) if path.suffix in policy_text.SUFFIXES]
+    if note := policies_note(settings):
+        message, _, hint = note.partition(". hint: ")
+        yield CheckResult("warning", "policies", message, hint)
+    paths = policy_files(settings.policies)
     for path in paths:
         try:
             loaded = policy_text.read_file(path, around)
@@ -157,9 +162,30 @@ def _port(subject: str, address: Address, *, ours: bool) -> CheckResult:
 
 
 def upstreams(settings: Settings) -> Iterator[CheckResult]:
-    """Whether each upstream can be reached, and has a certificate we trust. Nothing is asked of it."""
+    """Whether each upstream can be reached, and has a certificate we trust. Nothing is asked of it.
+
+    One that no policy names, and that is not the default, gets no traffic: it fails nobody yet, and is a warning.
+    """
+    wanted = _wanted(settings)
     for name, upstream in settings.upstreams.items():
-        yield _litellm(f"upstreams.{name}") if upstream.kind == "litellm" else _reach(f"upstreams.{name}", upstream)
+        subject = f"upstreams.{name}"
+        found = _litellm(subject) if upstream.kind == "litellm" else _reach(subject, upstream)
+        if found.level == "failure" and name not in wanted:
+            found = CheckResult("warning", subject, f"{found.message} (no policy names it yet)", found.hint)
+        yield found
+
+
+def _wanted(settings: Settings) -> set[str]:
+    """The upstreams that get traffic: the default, and what policies name. A broken policy may name any."""
+    around, wanted = policy_text.surroundings(settings), {settings.default_name}
+    for path in policy_files(settings.policies):
+        try:
+            policy = policy_text.read_file(path, around).policy
+        except YamlFileError:
+            return set(settings.upstreams)
+        wanted |= {policy.baseline.upstream, policy.candidate.upstream}
+        wanted |= {str(getattr(each.options, "upstream", "")) for each in policy.compare}
+    return wanted
 
 
 def _litellm(subject: str) -> CheckResult:

@@ -397,8 +397,8 @@ def _site(directory: Path, policy: str = POLICY) -> Iterator[Site]:
         url = frontier.stdout.readline().decode().strip()
         candidate.become(HEALTHY)
         settings = SETTINGS.format(frontier=url, candidate=candidate.port)
-        (directory / "policies").mkdir()
-        (directory / "policies" / "support.yaml").write_text(policy)
+        (directory / "crossfade-policies").mkdir()
+        (directory / "crossfade-policies" / "support.yaml").write_text(policy)
         with Serving(directory, settings, worker=REAL) as serving:
             serving.await_ready()
             serving.await_control()

@@ -101,8 +101,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
             f"upstreams: {{openai: {{base_url: '{frontier.base_url}', background_key_env: BACKGROUND}},"
             f" vllm: {{kind: vllm, base_url: '{vllm.base_url}'}}}}\nkeys: {{mode: passthrough}}\n"
         )
-        (tmp_path / "policies").mkdir()
-        (tmp_path / "policies" / "triage.yaml").write_text(POLICY)
+        (tmp_path / "crossfade-policies").mkdir()
+        (tmp_path / "crossfade-policies" / "triage.yaml").write_text(POLICY)
         serving = stack.enter_context(Serving(tmp_path, settings, worker=REAL))
         serving.await_ready()
         serving.await_control()

@@ -65,7 +65,7 @@ def test_an_app_is_answered_and_the_exchange_recorded(serving: Serving) -> None:
 
 def test_a_policy_comes_breaks_and_goes(serving: Serving, tmp_path: Path) -> None:
     """A policy file is in force within a moment, a broken edit changes nothing and is shown, its removal ends it."""
-    policy = tmp_path / "policies" / "support-triage.yaml"
+    policy = tmp_path / "crossfade-policies" / "support-triage.yaml"
     policy.parent.mkdir()
     policy.write_text(POLICY)
     await_true(lambda: routes(serving) == ["support-triage"], "the route")

@@ -41,8 +41,8 @@ def two_nodes(
     )
     found: list[Serving] = []
     for name in ("one", "two"):
-        (folder / name / "policies").mkdir(parents=True)
-        (folder / name / "policies" / "a.yaml").write_text(policy)
+        (folder / name / "crossfade-policies").mkdir(parents=True)
+        (folder / name / "crossfade-policies" / "a.yaml").write_text(policy)
         found.append(Serving(folder / name, settings, worker=REAL))
     with found[0], found[1]:
         for node in found:

@@ -31,8 +31,8 @@ ASKED = 40
 
 @pytest.fixture
 def serving(tmp_path: Path) -> Iterator[Serving]:
-    (tmp_path / "policies").mkdir()
-    (tmp_path / "policies" / "support.yaml").write_text(POLICY)
+    (tmp_path / "crossfade-policies").mkdir()
+    (tmp_path / "crossfade-policies" / "support.yaml").write_text(POLICY)
     with (
         in_thread(FakeUpstream(require_key=False)) as frontier,
         in_thread(FakeUpstream(Speaker("tuned", vllm=True), require_key=False)) as tuned,

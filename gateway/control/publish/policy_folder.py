@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.config.policies_home import SUFFIXES
 from gateway.control.publish.policy_terms import PolicyTerms
 from gateway.node.database import writing
 from policies.routing import Route
 
-SUFFIXES = (".yaml", ".yml")
 MAX_BYTES = 1024 * 1024
 
 

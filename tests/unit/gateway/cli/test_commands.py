@@ -1,6 +1,7 @@
 """The commands that need no running gateway, called as the command line calls them."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from gateway import clock
+from gateway.cli.init import POLICY
 from gateway.cli.main import COMMANDS, main
+from gateway.config.policy_file import read_file
 from gateway.config.settings_file import load
 from gateway.control.controller.status import ControllerStatus, PolicyStatus
 from gateway.node.database import opened, read_audit
@@ -25,7 +28,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_init_writes_what_loads_and_never_overwrites(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`init` prints what it wrote; a second one leaves everything as it is."""
     assert main(["init"]) == 0
-    assert capsys.readouterr().out.splitlines() == ["crossfade.yaml", "policies/support-triage.yaml.example"]
+    assert capsys.readouterr().out.splitlines() == ["crossfade.yaml", "crossfade-policies/support-triage.yaml.example"]
     assert load(Path("crossfade.yaml"), {}).default_name == "openai"
     Path("crossfade.yaml").write_text("mine")
     assert main(["init"]) == 0
@@ -34,7 +37,32 @@ def test_init_writes_what_loads_and_never_overwrites(tmp_path: Path, capsys: pyt
     assert "left as it is" in captured.err
     assert Path("crossfade.yaml").read_text() == "mine"
     assert main(["init", "elsewhere/deep"]) == 0
-    assert (tmp_path / "elsewhere" / "deep" / "policies").is_dir()
+    assert (tmp_path / "elsewhere" / "deep" / "crossfade-policies").is_dir()
+
+
+@pytest.mark.parametrize("trial", [False, True])
+def test_init_writes_a_policy_that_lints(*, trial: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """What `init` writes is fine as a policy beside its settings, and so it is with the trial's lines instead."""
+    assert main(["init"]) == 0
+    example = Path("crossfade-policies/support-triage.yaml.example").read_text("utf-8")
+    if trial:
+        ladder = re.search(r"^stages: .*$", example, re.MULTILINE)
+        assert ladder is not None
+        example = re.sub(r"^# (?=assign:|stages:)", "", example.replace(ladder[0], "", 1), flags=re.MULTILINE)
+    Path("crossfade-policies/support-triage.yaml").write_text(example, "utf-8")
+    assert main(["policy", "lint"]) == 0
+    assert "1 fine, 0 problems" in capsys.readouterr().err
+    policy = read_file(Path("crossfade-policies/support-triage.yaml")).policy
+    assert policy.assign.close_after == (10.0 if trial else 1800.0)
+    assert len(policy.stages) >= 4
+
+
+def test_init_tells_of_policies_in_the_earlier_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where `policies` holds policy files, `init` says that the settings it writes do not read them."""
+    Path("policies").mkdir()
+    Path("policies/a.yaml").touch()
+    assert main(["init"]) == 0
+    assert "policies holds 1 policy files, which are not read. hint: move them" in capsys.readouterr().err
 
 
 def test_init_where_nothing_can_be_written(capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,8 +200,31 @@ def test_doctor_says_what_to_do(capsys: pytest.CaptureFixture[str], monkeypatch:
     for subject in ("upstreams.openai", "upstreams.b", "upstreams.b.ca_file"):
         assert findings[subject, "failure"]["hint"], subject
     assert "policies/a.yaml:1:1: `rout` is no key here" in findings["policies", "failure"]["message"]
+    earlier = findings["policies", "warning"]
+    assert earlier["message"] == "policy files are read from policies, the default of earlier versions"
+    assert "move them to crossfade-policies" in earlier["hint"]
     assert findings["upstreams.openai.api_key_file", "warning"]["hint"] == "chmod 600 key"
     assert {("platform", "ok"), ("data plane", "ok")} <= findings.keys()
+
+
+def test_doctor_warns_of_an_upstream_that_nobody_uses_yet(capsys: pytest.CaptureFixture[str]) -> None:
+    """An upstream that cannot be reached is a failure for the default and for what a policy names, else a warning."""
+    Path("crossfade.yaml").write_text(
+        "server: {listen: '127.0.0.1:0', admin: '127.0.0.1:0'}\n"
+        "upstreams:\n"
+        "  openai: {base_url: 'http://127.0.0.1:1/v1'}\n"
+        "  vllm: {kind: vllm, base_url: 'http://127.0.0.1:1/v1'}\n"
+    )
+
+    def levels() -> list[str]:
+        assert main(["doctor", "--json"]) == 1
+        found = json.loads(capsys.readouterr().out)
+        return [each["level"] for each in found if each["subject"].startswith("upstreams.")]
+
+    assert levels() == ["failure", "warning"]
+    Path("crossfade-policies").mkdir()
+    Path("crossfade-policies/a.yaml").write_text(POLICY)
+    assert levels() == ["failure", "failure"]
 
 
 def test_doctor_with_broken_settings(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,10 +31,13 @@ def test_no_file_at_all() -> None:
 
 
 def test_the_file_init_writes_says_the_defaults(tmp_path: Path) -> None:
-    """What `crossfade init` writes loads, and means what no file means."""
-    assert read(tmp_path, SETTINGS).model_dump(exclude={"data", "policies"}) == load(None, {}).model_dump(
-        exclude={"data", "policies"}
-    )
+    """What `crossfade init` writes loads, and means what no file means, with a `vllm` beside it that nobody asks."""
+    written, unwritten = read(tmp_path, SETTINGS), load(None, {})
+    told = {"data", "policies", "upstreams", "default_upstream"}
+    assert written.model_dump(exclude=told) == unwritten.model_dump(exclude=told)
+    assert written.upstreams["openai"] == unwritten.upstreams["openai"]
+    assert (list(written.upstreams), written.default_name) == (["openai", "vllm"], "openai")
+    assert written.policies == tmp_path / unwritten.policies
 
 
 @pytest.mark.parametrize(

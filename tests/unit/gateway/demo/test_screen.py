@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.demo.screen import SCALE, Paint, ScreenView, Terminal, frame, gate_line, move_line, scale
+from gateway.demo.screen import SCALE, Paint, ScreenView, Terminal, WaitLine, frame, gate_line, move_line, scale
 from policies.results import GateResult, Results
 from policies.rollout import Decision, start
 from policies.rules import CandidateKey, Rules
@@ -109,3 +109,22 @@ def test_without_a_terminal_there_are_lines_only():
     terminal.show(["picture"])
     terminal.say("a line")
     assert stream.getvalue() == "a line\n"
+
+
+def test_the_picture_says_what_is_waited_for_once_nothing_moves():
+    """After half a minute without a move, what ends the act and the time are in the picture; not before."""
+    assert "waits" not in "\n".join(frame(_view(waits_for="the rollback", still_s=29.0), PLAIN))
+    assert "waits    for the rollback; no move for 31 s" in "\n".join(
+        frame(_view(waits_for="the rollback", still_s=31.0), PLAIN)
+    )
+
+
+def test_a_start_is_told_over_and_over_on_a_terminal_and_now_and_then_elsewhere():
+    """A terminal redraws one line; a pipe gets one each quarter of a minute."""
+    times = [0.0, 14.0, 15.0, 16.0, 31.0]
+    for live, lines in ((True, 5), (False, 2)):
+        stream, clock = io.StringIO(), iter(times)
+        line = WaitLine(Terminal(stream, live=live), lambda clock=clock: next(clock), 0.0)
+        for _ in times:
+            line.tell("something")
+        assert stream.getvalue().count("something") == lines
