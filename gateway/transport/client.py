@@ -131,6 +131,9 @@ class Client:
     async def _carry(self, sending: Sending) -> None:
         target = sending.key[0]
         try:
+            if target.out:
+                _fail_later(sending, Failure.NOT_READY)
+                return
             async with asyncio.timeout(target.connect_s):
                 connection = await self._open_connection(sending.key)
         except ssl.SSLError:

@@ -291,6 +291,14 @@ async def test_a_mistake_of_ours_in_connecting_ends_one_request() -> None:
         assert bytes((await ask(client, target_of(upstream))[0].end()).data) == b"hello"
 
 
+async def test_an_upstream_that_is_out_is_not_asked() -> None:
+    """What could not be made ready fails as such, and nothing was sent."""
+    async with a_client() as client:
+        ear, _ = ask(client, Target("", 0, out=True))
+        assert (await ear.end()).failure is Failure.NOT_READY
+        assert Failure.NOT_READY.nothing_sent
+
+
 async def test_a_unix_socket_is_connected_to(tmp_path: Path) -> None:
     """With `uds` the request goes to the socket, whatever the host."""
 
