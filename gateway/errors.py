@@ -41,6 +41,9 @@ CODES: dict[str, Code] = {
     "upstream_unreachable": Code(502, "Upstream {} cannot be reached. Nothing was sent to it.", retry=True),
     "upstream_tls": Code(502, "Upstream {} has no certificate we can trust. Nothing was sent to it.", retry=False),
     "upstream_forbidden": Code(502, "Upstream {} resolves to a forbidden address. Nothing was sent.", retry=False),
+    "upstream_not_ready": Code(
+        502, "The gateway cannot read what it needs for upstream {}; its log says what. Nothing was sent.", retry=True
+    ),
     "upstream_no_answer": Code(502, "Upstream {} closed the connection without an answer.", retry=True),
     "upstream_malformed": Code(502, "Upstream {} answered with something that is not HTTP/1.1.", retry=True),
     "upstream_timeout": Code(504, "Upstream {} did not answer before the deadline.", retry=True),

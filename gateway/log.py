@@ -36,9 +36,9 @@ class Log:
     def _write(self, level: str, event: str, fields: dict[str, Field]) -> None:
         at = datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="milliseconds")
         # ASCII only: control characters, of a terminal or of a log viewer, are escaped with everything else.
-        line = json.dumps(
-            {"at": at, "level": level, "source": self.source, "event": event, **fields}, ensure_ascii=True
-        )
+        own: dict[str, Field] = {"at": at, "level": level, "source": self.source, "event": event}
+        told = {f"{name}_" if name in own else name: value for name, value in fields.items()}
+        line = json.dumps(own | told, ensure_ascii=True)
         try:
             self.stream.write(line + "\n")
             self.stream.flush()

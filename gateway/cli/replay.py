@@ -201,7 +201,7 @@ def _job(arguments: argparse.Namespace) -> Job:
         settings, data, msgspec.structs.replace(base, routes=(route,)), route, rules, shadow,
         rows=Rows(data.records, route, now - arguments.since * DAY_S, max(0, arguments.limit)),
         out=arguments.out or data.root / "replays" / f"{route.name}-{stamp}.jsonl",
-        keys=background_keys(settings, os.environ),
+        keys=background_keys(settings, os.environ)[0],
         terms=_terms(settings, data),
         until_s=clock.monotonic() + within_s,
     )  # fmt: skip

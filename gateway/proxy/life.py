@@ -55,6 +55,7 @@ _FAILURE_CODES: Final = {
     Failure.UNREACHABLE: "upstream_unreachable",
     Failure.TLS: "upstream_tls",
     Failure.FORBIDDEN_ADDRESS: "upstream_forbidden",
+    Failure.NOT_READY: "upstream_not_ready",
     Failure.SATURATED: "upstream_saturated",
     Failure.NO_ANSWER: "upstream_no_answer",
     Failure.MALFORMED: "upstream_malformed",

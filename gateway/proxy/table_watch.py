@@ -10,10 +10,13 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.transport.upstreams import Destination, UpstreamError, make_ready
+from gateway.log import Log
+from gateway.transport.upstreams import Destination, UpstreamSet
 from policies import routing
 
 POLL_S = 0.2
+FILES_S = 1.0
+"""How often the upstreams' key and CA files are looked at."""
 ROUTED_PATHS = frozenset(("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings"))
 """The paths whose bodies are read; all others pass as they are."""
 _BINARY = (b"audio/", b"image/", b"video/", b"application/octet-stream", b"application/zip", b"multipart/")
@@ -38,14 +41,9 @@ class Serving:
         return 0 if binary else capture.max_body_bytes
 
 
-def ready(table: routing.Table, environment: Mapping[str, str]) -> Serving:
-    """`table`, made ready.
-
-    Raises:
-        UpstreamError: an upstream's key or CA cannot be read.
-    """
-    passes = table.keys_mode == "passthrough"
-    destinations = make_ready(table.upstreams, environment, pass_credentials=passes)
+def ready(table: routing.Table, upstreams: UpstreamSet) -> Serving:
+    """`table`, made ready; an upstream that cannot be is out, and no other is."""
+    destinations = upstreams.ready(table.upstreams, pass_credentials=table.keys_mode == "passthrough")
     return Serving(table, destinations, destinations[table.default_upstream])
 
 
@@ -55,7 +53,9 @@ class TableWatch:
     def __init__(self, routing_path: Path, kill_path: Path, environment: Mapping[str, str]) -> None:
         self._routing_path = routing_path
         self._kill_path = kill_path
-        self._environment = environment
+        self._upstreams = UpstreamSet(environment)
+        self._files_seen_s = 0.0
+        self._told: dict[str, str] = {}
         self._stamp: tuple[int, int, int] | None = None
         self._renewed_at = 0.0
         self._seen_s = 0.0
@@ -81,15 +81,15 @@ class TableWatch:
         try:
             found = os.stat(self._routing_path)
         except OSError:
-            return False  # the last good table stays; its lease runs
+            return self._reread_files(now)  # the last good table stays; its lease runs
         stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
         if stamp == self._stamp:
-            return False
+            return self._reread_files(now)
         self._stamp = stamp
         try:
             table = routing.decode(self._routing_path.read_bytes())
             changed = self._take(table)
-        except (OSError, routing.RoutingError, UpstreamError) as error:
+        except (OSError, routing.RoutingError) as error:
             self.problem = str(error)
             return False
         self.problem = ""
@@ -101,17 +101,38 @@ class TableWatch:
         return changed
 
     def _take(self, table: routing.Table) -> bool:
-        """Serve from `table`; True if it says anything new but a renewed lease.
-
-        Raises:
-            UpstreamError: it cannot be made ready.
-        """
+        """Serve from `table`; True if it says anything new but a renewed lease."""
         old = self.serving
         if old is not None and msgspec.structs.replace(table, lease=old.table.lease) == old.table:
             self.serving = Serving(table, old.destinations, old.default)
             return False
-        self.serving = ready(table, self._environment)
+        self.serving = ready(table, self._upstreams)
         return True
+
+    def _reread_files(self, now: float) -> bool:
+        """Make the upstreams ready anew if a key or CA file has changed; True if so."""
+        if self.serving is None or 0 <= now - self._files_seen_s < FILES_S:
+            return False
+        self._files_seen_s = now
+        if not self._upstreams.changed():
+            return False
+        self.serving = ready(self.serving.table, self._upstreams)
+        return True
+
+    def tell(self, log: Log) -> None:
+        """Log what has gone wrong, or is well again, since it was told last."""
+        wrong = self._upstreams.problems | ({"": self.problem} if self.problem else {})
+        told, self._told = self._told, wrong
+        for name, problem in wrong.items():
+            if told.get(name) == problem:
+                continue
+            if name:
+                hint = "it is asked with what was read last, or not at all; mend the file and it is taken up at once"
+                log.alarm("upstream.not_ready", upstream=name, reason=problem, hint=hint)
+            else:
+                log.alarm("table.refused", reason=problem, hint="the last good table stays in use")
+        for name in told.keys() - wrong.keys():
+            log.notice("upstream.ready" if name else "table.taken", **({"upstream": name} if name else {}))
 
     def lease_age_s(self, now: float) -> float:
         """Seconds since the control plane last vouched for the table."""

@@ -95,6 +95,7 @@ class Worker(ports.WorkerPort):
 
     def _first_table(self) -> Serving:
         self._watch.poll(wall=self.wall, now=self.now())
+        self._watch.tell(self._log)
         serving = self._watch.serving
         if serving is None:
             raise NoTableError(self._watch.problem or "no routing table yet: start the control plane")
@@ -162,7 +163,7 @@ class Worker(ports.WorkerPort):
             "worker.own_error",
             operation=operation,
             kind=type(error).__name__,
-            at=f"{Path(place.filename).name}:{place.lineno}" if place is not None else "",
+            place=f"{Path(place.filename).name}:{place.lineno}" if place is not None else "",
         )
 
     def fell_back(self) -> None:
@@ -271,6 +272,7 @@ class Worker(ports.WorkerPort):
 
     def _look_after(self, now: float) -> None:
         """What needs no more than a look a second."""
+        self._watch.tell(self._log)
         for connection in [found for found in self.connections if 0 < found.deadline_s < now]:
             connection.on_deadline()
         for life in [life for life in self._lives if now - life.request.arrived_s > OPEN_AFTER_S]:

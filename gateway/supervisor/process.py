@@ -178,7 +178,12 @@ class Supervisor:
 
     # Processes ----------------------------------------------------------------------------------------------------
 
+    def _tell_problems(self) -> None:
+        for problem in self.plan.problems():
+            self.log.alarm("upstream.no_background_key", reason=problem, hint="mend the file and reload")
+
     def _fill_control(self) -> None:
+        self._tell_problems()
         for name, program in self.plan.control().items():
             self._add_control(name, program)
 
@@ -258,6 +263,7 @@ class Supervisor:
         if sock is not self._socket:
             self._socket.close()
         self.plan, self._socket = plan, sock
+        self._tell_problems()
         await self._replace_control(plan)
         return None
 

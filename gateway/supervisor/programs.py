@@ -1,5 +1,6 @@
 """What each process is told, worked out from the settings: nothing here starts anything."""
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -238,6 +239,8 @@ class Programs:
     def _shadow_boot(self, ready_fd: int) -> shadow_boot.ShadowBoot:
         capture = self.settings.capture
         known = surroundings(self.settings).upstreams
+        keys, _ = background_keys(self.settings, self.environment)
+        lacking = {name for name, found in self.settings.upstreams.items() if _names_a_key(found)} - keys.keys()
         return shadow_boot.ShadowBoot(
             journal=str(self.data.journal),
             journal_key=self.secrets.journal_key.hex(),
@@ -247,8 +250,8 @@ class Programs:
             kill=str(self.data.kill),
             readers=str(self.data.readers),
             exposition=str(self.data.exposition("shadow")),
-            keys=background_keys(self.settings, self.environment),
-            background=tuple(name for name, found in known.items() if found.has_background_key),
+            keys=keys,
+            background=tuple(name for name, found in known.items() if found.has_background_key and name not in lacking),
             prices=price_overrides(self.settings.prices),
             redact=capture.redact,
             sample_ppm=capture.sample,
@@ -257,11 +260,19 @@ class Programs:
             ready_fd=ready_fd,
         )
 
+    def problems(self) -> list[str]:
+        """What is wrong with single upstreams, which the others are not to suffer for."""
+        return background_keys(self.settings, self.environment)[1]
+
     def _without_keys(self) -> dict[str, str]:
         upstreams = self.settings.upstreams.values()
         names = {name for each in upstreams for name in (each.api_key_env, each.background_key_env)}
         names.add(self.settings.state_password_env)
         return {name: value for name, value in self.environment.items() if name not in names}
+
+
+def _names_a_key(upstream: Upstream) -> bool:
+    return upstream.kind != "litellm" and (upstream.background_key_file or upstream.api_key_file) is not None
 
 
 def own_key(upstream: Upstream, environment: Mapping[str, str]) -> str | None:
@@ -271,27 +282,44 @@ def own_key(upstream: Upstream, environment: Mapping[str, str]) -> str | None:
         OSError: its file cannot be read.
     """
     if upstream.api_key_file is not None:
-        return upstream.api_key_file.read_text("utf-8").strip()
+        return _key_in(upstream.api_key_file)
     return environment.get(upstream.api_key_env or "")
 
 
-def background_keys(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
-    """The gateway's own keys for calls nobody waits for, by upstream; litellm's process has its own.
+def _key_in(path: Path) -> str:
+    """The key in a file.
 
     Raises:
-        OSError: a key's file cannot be read.
+        OSError: it cannot be read, or is no text.
+    """
+    try:
+        return path.read_text("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise OSError(errno.EILSEQ, "it is not UTF-8", str(path)) from error
+
+
+def background_keys(settings: Settings, environment: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The gateway's own keys for calls nobody waits for, by upstream, and which could not be read.
+
+    litellm's process has its own. An upstream without a key that it was to have is not asked in the background; the
+    others are.
     """
     found: dict[str, str] = {}
+    problems: list[str] = []
     for name, upstream in settings.upstreams.items():
         if upstream.kind == "litellm":
             continue
-        if upstream.background_key_file is not None:
-            key = upstream.background_key_file.read_text("utf-8").strip()
-        else:
-            key = environment.get(upstream.background_key_env or "") or own_key(upstream, environment)
+        try:
+            if upstream.background_key_file is not None:
+                key = _key_in(upstream.background_key_file)
+            else:
+                key = environment.get(upstream.background_key_env or "") or own_key(upstream, environment)
+        except OSError as error:
+            problems.append(f"upstream {name}: {error.filename}: {error.strerror}")
+            continue
         if key:
             found[name] = key
-    return found
+    return found, problems
 
 
 def price_overrides(prices: Prices) -> tuple[PriceOverride, ...]:

@@ -4,6 +4,7 @@ import errno
 import socket
 
 from gateway.config.quantities import Address
+from gateway.transport.dial import keep_alive
 
 BACKLOG = 4096
 
@@ -20,9 +21,11 @@ def listen(address: Address) -> socket.socket:
     """
     try:
         family, *_, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(where[:2], family=family, backlog=BACKLOG, dualstack_ipv6=address.host == "::")
+        sock = socket.create_server(where[:2], family=family, backlog=BACKLOG, dualstack_ipv6=address.host == "::")
+        keep_alive(sock)  # every connection that it accepts inherits it
     except OSError as error:
         raise BindError(f"{address}: {_why(error)}") from error
+    return sock
 
 
 def bound(sock: socket.socket) -> Address:

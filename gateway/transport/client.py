@@ -14,26 +14,23 @@ Source: RFC 9112.
 import asyncio
 import contextlib
 import ipaddress
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.transport.connection import Connection
+from gateway.transport.dial import first_connected
 from gateway.transport.failure import Failure
+from gateway.transport.names import ForbiddenAddressError, Lookup, NameResolver, look_up
 from gateway.transport.outgoing import Listener, PoolKey, Sending, Target
-from gateway.transport.write_batch import WriteBatch
+from gateway.transport.write_batch import WriteBatch, report
 
 LEFT_S: Final = 1.0
 """How long an answer that its asker has left may still take to end."""
 PROXY_HEAD_BYTES: Final = 64 * 1024
 """Longest answer of a forward proxy to CONNECT."""
-FORBIDDEN: Final = frozenset(("169.254.169.254", "fd00:ec2::254", "100.100.100.200", "169.254.170.2"))
-"""Metadata services of clouds: no upstream, unless the configuration names the address itself."""
-
-
-class _ForbiddenAddressError(Exception):
-    """The name resolves to an address no upstream may have."""
 
 
 @dataclass(slots=True)
@@ -54,12 +51,14 @@ class Client:
         tasks: asyncio.TaskGroup,
         turn: WriteBatch | None = None,
         max_idle: int = 1024,
+        lookup: Lookup = look_up,
     ) -> None:
-        """`turn`: at whose end requests are sent; None: one of the client's own."""
+        """`turn`: at whose end requests are sent; None: one of the client's own. `lookup`: who knows names."""
         self.turn = turn or WriteBatch(asyncio.get_running_loop().call_soon)
         self._now = now
         self._tasks = tasks
         self._max_idle = max_idle
+        self._names = NameResolver(now=now, lookup=lookup)
         self._pools: dict[PoolKey, _Pool] = {}
         self._open: dict[Target, set[Connection]] = {}
         self._connecting: dict[Target, int] = {}
@@ -120,13 +119,26 @@ class Client:
 
     async def _connect(self, sending: Sending) -> None:
         """Make a connection for `sending`, or tell its listener why there is none."""
+        try:
+            await self._carry(sending)
+        except Exception as error:  # noqa: BLE001 -- the fence "connect": one request's trouble is no other's
+            report(error)
+            if not sending.cancelled:
+                listener = sending.listener
+                sending.cancel()
+                asyncio.get_running_loop().call_soon(listener.on_failure, Failure.UNREACHABLE)
+
+    async def _carry(self, sending: Sending) -> None:
         target = sending.key[0]
         try:
+            if target.out:
+                _fail_later(sending, Failure.NOT_READY)
+                return
             async with asyncio.timeout(target.connect_s):
                 connection = await self._open_connection(sending.key)
         except ssl.SSLError:
             _fail_later(sending, Failure.TLS)
-        except _ForbiddenAddressError:
+        except ForbiddenAddressError:
             _fail_later(sending, Failure.FORBIDDEN_ADDRESS)
         except (OSError, ValueError):  # TimeoutError is an OSError; a ValueError: a host that is no name
             _fail_later(sending, Failure.UNREACHABLE)
@@ -142,7 +154,7 @@ class Client:
         """A new connection.
 
         Raises:
-            OSError: none could be had; ssl.SSLError: none that can be trusted; _ForbiddenAddressError: not to be had.
+            OSError: none could be had; ssl.SSLError: none that can be trusted; ForbiddenAddressError: not to be had.
         """
         loop = asyncio.get_running_loop()
         target = key[0]
@@ -154,16 +166,28 @@ class Client:
             _, connection = await loop.create_unix_connection(factory, target.uds)
             return connection
         if target.proxy is not None:
-            return await _through_proxy(target, factory)
+            return await _through_proxy(target, factory, await self._dial(*target.proxy))
         name = target.host if target.tls is not None else None
-        transport, connection = await loop.create_connection(
-            factory, target.host, target.port, ssl=target.tls, server_hostname=name
-        )
-        peer = transport.get_extra_info("peername")
-        if peer and peer[0] in FORBIDDEN and peer[0] != target.host:
-            connection.drop()
-            raise _ForbiddenAddressError(target.host)
+        sock = await self._dial(target.host, target.port)
+        try:
+            _, connection = await loop.create_connection(factory, sock=sock, ssl=target.tls, server_hostname=name)
+        except BaseException:  # a deadline or a cancel, too, must not leave it behind; it is raised again
+            sock.close()
+            raise
         return connection
+
+    async def _dial(self, host: str, port: int) -> socket.socket:
+        """A socket that is connected to `host`.
+
+        Raises:
+            OSError: it is not known, or not there. ForbiddenAddressError: it is where no upstream may be.
+        """
+        addresses = await self._names.addresses(host, port)
+        try:
+            return await first_connected(addresses)
+        except (OSError, asyncio.CancelledError):  # cancelled: by the deadline
+            self._names.doubt(host, port)
+            raise
 
     def leave(self, sending: Sending) -> None:
         """Give a sending that was left a little time to end by itself."""
@@ -232,15 +256,14 @@ def _fail_later(sending: Sending, failure: Failure) -> None:
         sending.detach().on_failure(failure)
 
 
-async def _through_proxy(target: Target, factory: Callable[[], Any]) -> Connection:
-    """A connection through a forward proxy (RFC 9110 §9.3.6).
+async def _through_proxy(target: Target, factory: Callable[[], Any], sock: socket.socket) -> Connection:
+    """A connection through the forward proxy to which `sock` is connected (RFC 9110 §9.3.6).
 
     Raises:
         OSError: the proxy is not there or does not let us through.
     """
-    assert target.proxy is not None  # noqa: S101 -- the caller looked
     loop = asyncio.get_running_loop()
-    transport, asking = await loop.create_connection(lambda: _AskingProxy(loop.create_future()), *target.proxy)
+    transport, asking = await loop.create_connection(lambda: _AskingProxy(loop.create_future()), sock=sock)
     try:
         host = f"[{target.host}]" if _is_ipv6(target.host) else target.host
         transport.write(f"CONNECT {host}:{target.port} HTTP/1.1\r\nHost: {host}:{target.port}\r\n\r\n".encode())

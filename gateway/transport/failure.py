@@ -12,6 +12,8 @@ class Failure(StrEnum):
     """No trusted connection: nothing was sent. Never answered by a plain one."""
     FORBIDDEN_ADDRESS = "forbidden_address"
     """The name resolved to an address no upstream may have (a cloud's metadata service): nothing was sent."""
+    NOT_READY = "not_ready"
+    """Its key, its certificates or its address cannot be read: nothing was sent."""
     SATURATED = "saturated"
     """All connections to it are in use: nothing was sent."""
     NO_ANSWER = "no_answer"
@@ -29,4 +31,6 @@ class Failure(StrEnum):
         return self in _NOTHING_SENT
 
 
-_NOTHING_SENT = frozenset((Failure.UNREACHABLE, Failure.TLS, Failure.FORBIDDEN_ADDRESS, Failure.SATURATED))
+_NOTHING_SENT = frozenset(
+    (Failure.UNREACHABLE, Failure.TLS, Failure.FORBIDDEN_ADDRESS, Failure.NOT_READY, Failure.SATURATED)
+)

@@ -58,7 +58,10 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """Where to connect, and on what terms. Pools are found by its identity, which is cheap and as long as its table."""
+    """Where to connect, and on what terms.
+
+    Pools are found by its identity, which is cheap, and lasts for as long as tables say the same of it.
+    """
 
     host: str
     port: int
@@ -69,6 +72,16 @@ class Target:
     connect_s: float = 5.0
     idle_s: float = 50.0
     max_connections: int = 1024
+    out: bool = False
+    """It cannot be asked: its key, its certificates or its address could not be read."""
+
+    @property
+    def terms(self) -> tuple[object, ...]:
+        """All that is said here: two targets of the same terms can share their connections."""
+        return (
+            self.host, self.port, self.tls, self.uds, self.proxy, self.connect_s, self.idle_s, self.max_connections,
+            self.out,
+        )  # fmt: skip
 
 
 PoolKey = tuple[Target, bytes]

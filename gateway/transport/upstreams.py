@@ -1,5 +1,6 @@
 """The upstreams of a routing table, made ready: where to connect, and how a request's head reads there."""
 
+import os
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -98,16 +99,121 @@ def make_ready(
     Raises:
         UpstreamError: a file or variable that one of them names is not there.
     """
-    contexts: dict[str | None, ssl.SSLContext] = {}
-    ready: dict[str, Destination] = {}
-    for upstream in upstreams:
+    trust = _TrustStores()
+    return {
+        upstream.name: _made_ready(upstream, trust, environment, pass_credentials=pass_credentials)
+        for upstream in upstreams
+    }
+
+
+_Stamp = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What one upstream was made into, and of what."""
+
+    upstream: Upstream
+    pass_credentials: bool
+    stamps: tuple[_Stamp, ...]
+    destination: Destination
+    problem: str
+
+
+class UpstreamSet:
+    """The upstreams of one table after another, made ready.
+
+    Rules:
+    1. What did not change stays the same object: its connections are kept, and counted, over every table.
+    2. One that cannot be made ready is out alone: requests to it fail as `Failure.NOT_READY`. If it was ready before,
+       and the table says of it what it said then, it goes on with what could be read last.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._trust = _TrustStores()
+        self._made: dict[str, _Made] = {}
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """What is wrong, by the upstream's name; it says which file or setting, never a secret."""
+        return {name: made.problem for name, made in self._made.items() if made.problem}
+
+    def changed(self) -> bool:
+        """Whether a key or CA file is not what it was when it was read."""
+        return any(_stamps(made.upstream) != made.stamps for made in self._made.values())
+
+    def ready(self, upstreams: Iterable[Upstream], *, pass_credentials: bool) -> dict[str, Destination]:
+        """Each upstream by its name. `pass_credentials`: an app's key goes to an upstream that has none of its own."""
+        made = {upstream.name: self._make(upstream, pass_credentials=pass_credentials) for upstream in upstreams}
+        self._made = made
+        return {name: found.destination for name, found in made.items()}
+
+    def _make(self, upstream: Upstream, *, pass_credentials: bool) -> _Made:
+        before, stamps = self._made.get(upstream.name), _stamps(upstream)
+        said = (upstream, pass_credentials)
+        same = before is not None and (before.upstream, before.pass_credentials) == said
+        if before is not None and same and before.stamps == stamps:
+            return before
+        problem = ""
         try:
-            ready[upstream.name] = _ready(upstream, contexts, environment)
-        except ValueError as error:  # a port, an address or a path that is none
-            raise UpstreamError(f"upstream {upstream.name}: {error}") from error
-    if pass_credentials:
-        return ready
-    return {name: _without_credentials(found) for name, found in ready.items()}
+            found = _made_ready(upstream, self._trust, self._environment, pass_credentials=pass_credentials)
+        except UpstreamError as error:
+            problem = str(error)
+            found = before.destination if before is not None and same else _out(upstream)
+        if before is not None and found.target.terms == before.destination.target.terms:
+            found = replace(found, target=before.destination.target)
+        return _Made(upstream, pass_credentials, stamps, found, problem)
+
+
+def _out(upstream: Upstream) -> Destination:
+    """Stands for an upstream that cannot be made ready."""
+    return Destination(
+        name=upstream.name, kind=upstream.kind, target=Target("", 0, out=True), host=b"", base=b"", query=b"", own=b"",
+        replaced=(*_DROPPED, *_CREDENTIALS), own_credential=True,
+    )  # fmt: skip
+
+
+def _stamps(upstream: Upstream) -> tuple[_Stamp, ...]:
+    """What changes when one of its files does."""
+    return tuple(_stamp(path) for path in (upstream.api_key_file, upstream.ca_file) if path is not None)
+
+
+def _stamp(path: str) -> _Stamp:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):  # a ValueError: no path at all
+        return ()
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
+
+
+class _TrustStores:
+    """TLS contexts, one for each CA file as it is now: a context takes long to make."""
+
+    def __init__(self) -> None:
+        self._contexts: dict[str | None, tuple[_Stamp, ssl.SSLContext]] = {}
+
+    def context(self, upstream: Upstream) -> ssl.SSLContext:
+        """As the upstream's CA file says, or the system's.
+
+        Raises:
+            UpstreamError: it cannot be read.
+        """
+        stamp = () if upstream.ca_file is None else _stamp(upstream.ca_file)
+        known = self._contexts.get(upstream.ca_file)
+        if known is None or known[0] != stamp:
+            known = self._contexts[upstream.ca_file] = (stamp, _context(upstream))
+        return known[1]
+
+
+def _made_ready(
+    upstream: Upstream, trust: _TrustStores, environment: Mapping[str, str], *, pass_credentials: bool
+) -> Destination:
+    try:
+        found = _ready(upstream, trust, environment)
+    except ValueError as error:  # a port, an address or a path that is none
+        raise UpstreamError(f"upstream {upstream.name}: {error}") from error
+    return found if pass_credentials else _without_credentials(found)
 
 
 def _without_credentials(found: Destination) -> Destination:
@@ -115,19 +221,15 @@ def _without_credentials(found: Destination) -> Destination:
     return replace(found, replaced=(*found.replaced, *more))
 
 
-def _ready(
-    upstream: Upstream, contexts: dict[str | None, ssl.SSLContext], environment: Mapping[str, str]
-) -> Destination:
+def _ready(upstream: Upstream, trust: _TrustStores, environment: Mapping[str, str]) -> Destination:
     url = urlsplit(upstream.base_url)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise UpstreamError(f"upstream {upstream.name}: base_url must be http://… or https://…")
     secure = url.scheme == "https"
-    if secure and upstream.ca_file not in contexts:
-        contexts[upstream.ca_file] = _context(upstream)
     target = Target(
         host=url.hostname,
         port=url.port or (443 if secure else 80),
-        tls=contexts[upstream.ca_file] if secure else None,
+        tls=trust.context(upstream) if secure else None,
         uds=upstream.uds,
         proxy=_proxy(upstream),
         connect_s=upstream.connect_s,

@@ -47,20 +47,21 @@ class WriteBatch:
         try:
             self._before()
         except Exception as error:  # noqa: BLE001 -- the fence "commit": a mistake of ours costs no answer
-            _report(error)
+            report(error)
         for outlet in outlets:
             try:
                 outlet.send_waiting()
             except Exception as error:  # noqa: BLE001 -- the fence "send": one connection's trouble is no other's
-                _report(error)
+                report(error)
         try:
             self._after()
         except Exception as error:  # noqa: BLE001 -- as above: the fence "commit"
-            _report(error)
+            report(error)
 
 
-def _report(error: Exception) -> None:
-    told = {"message": "the end of a turn met what it should not", "exception": error}
+def report(error: Exception) -> None:
+    """Tell the loop's exception handler of a mistake of ours that a fence has met."""
+    told = {"message": "a fence met what it should not", "exception": error}
     asyncio.get_running_loop().call_exception_handler(told)
 
 

@@ -241,4 +241,4 @@ class Runner:
         now = self.clock.monotonic()
         if now - self._met.get(at, float("-inf")) >= SAME_ERROR_S:
             self._met[at] = now
-            self.log.alarm("shadow.own_error", operation=operation, kind=type(error).__name__, at=at)
+            self.log.alarm("shadow.own_error", operation=operation, kind=type(error).__name__, place=at)

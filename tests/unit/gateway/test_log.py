@@ -20,6 +20,15 @@ def test_a_line_is_one_json_object() -> None:
     }
 
 
+def test_a_field_never_stands_for_what_every_line_says() -> None:
+    """Whatever an event's fields are called, its time, level, source and name are there; the fields are, too."""
+    stream = io.StringIO()
+    Log("w", now=lambda: 0.0, stream=stream).alarm("x", at="life.py:7", level="odd", source=1)
+    line = json.loads(stream.getvalue())
+    assert (line["at"], line["level"], line["source"]) == ("1970-01-01T00:00:00.000+00:00", "error", "w")
+    assert (line["at_"], line["level_"], line["source_"]) == ("life.py:7", "odd", 1)
+
+
 def test_levels() -> None:
     """There are three: info, warn, error."""
     stream = io.StringIO()

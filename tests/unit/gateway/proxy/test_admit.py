@@ -11,6 +11,7 @@ from gateway.proxy.callers import NOBODY, Caller, Callers
 from gateway.proxy.request_facts import RequestFacts
 from gateway.proxy.table_watch import Serving, ready
 from gateway.transport.message import Preamble
+from gateway.transport.upstreams import UpstreamSet
 from policies.request.body import read_body
 from policies.routing import PPM, Assign, Eligible, Key, Lease, Match, Route, Table, Upstream, Variant
 
@@ -57,7 +58,7 @@ def decide(
 ) -> tuple[RoutingDecision, Stand]:  # fmt: skip
     """What is decided where all speaks for the candidate, but for what is given."""
     served = Table(1, Lease(1.0), UPSTREAMS, "openai", routes=(msgspec.structs.replace(ROUTE, **(route or {})),))
-    serving = ready(msgspec.structs.replace(served, **(table or {})), {})
+    serving = ready(msgspec.structs.replace(served, **(table or {})), UpstreamSet({}))
     state = Stand(serving, **(stand or {}))
     preamble = Preamble(b"POST /v1/chat/completions HTTP/1.1\r\nHost: g" + lines, b"POST", b"/v1/chat/completions")
     known = RequestFacts(preamble, serving, Callers(bytes(32)))

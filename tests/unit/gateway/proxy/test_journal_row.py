@@ -8,13 +8,14 @@ from gateway.proxy.request_facts import RequestFacts
 from gateway.proxy.table_watch import ready
 from gateway.transport.message import LENGTH_MARK, Preamble, RequestHead
 from gateway.transport.outgoing import Reply
+from gateway.transport.upstreams import UpstreamSet
 from policies.routing import Key, Lease, Match, Route, Table, Upstream, Variant
 from records.exchange import Attempt, Meta
 
 ATTEMPT = Attempt("candidate", "vllm", 200, None, 0.5, 0.6, 0.7, 0.8, reused=True)
 KEY = Key("key-id", "key-name", "hmac")
 LINES = b"\r\nContent-Length: " + LENGTH_MARK + b"\r\nx-crossfade-no-train: 1\r\nx-stainless-retry-count: 3"
-SERVING = ready(Table(1, Lease(1.0), (Upstream("elsewhere", "http://else/v1"),), "elsewhere"), {})
+SERVING = ready(Table(1, Lease(1.0), (Upstream("elsewhere", "http://else/v1"),), "elsewhere"), UpstreamSet({}))
 
 
 def asked() -> Preamble:

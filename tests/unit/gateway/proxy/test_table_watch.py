@@ -1,12 +1,15 @@
 """Following the routing table, the kill file and the lease: by files alone, and never worse off for a bad one."""
 
+import json
 import os
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from gateway.proxy.table_watch import Serving, TableWatch, ready
+from gateway.log import Log
+from gateway.proxy.table_watch import FILES_S, Serving, TableWatch, ready
+from gateway.transport.upstreams import UpstreamSet
 from policies.routing import Lease, Route, Table, Upstream, Variant, encode
 
 HERE = Upstream("openai", "http://127.0.0.1:1/v1")
@@ -72,14 +75,6 @@ def test_a_new_table_is_served_from(place: Place) -> None:
         encode(table(2))[:-5],
         encode(table(2, format=2)),
         encode(table(2, default_upstream="nobody")),
-        encode(table(2, upstreams=(Upstream("openai", "ftp://x/v1"),))),
-        encode(table(2, upstreams=(Upstream("openai", "http://x:99999/v1"),))),
-        encode(table(2, upstreams=(Upstream("openai", "http://[x/v1"),))),
-        encode(table(2, upstreams=(Upstream("openai", "http://x/v1", proxy="http://x:y"),))),
-        encode(table(2, upstreams=(Upstream("openai", "http://x/v1", api_key_file="/nowhere/key"),))),
-        encode(table(2, upstreams=(Upstream("openai", "http://x/v1", api_key_env="UNSET"),))),
-        encode(table(2, upstreams=(Upstream("openai", "https://x/v1", ca_file="/nowhere/ca"),))),
-        encode(table(2, upstreams=(Upstream("openai", "http://x/v1", api_key_file="nul\0"),))),
     ],
 )  # fmt: skip
 def test_a_bad_table_keeps_the_last_good_one(place: Place, data: bytes) -> None:
@@ -94,6 +89,92 @@ def test_a_bad_table_keeps_the_last_good_one(place: Place, data: bytes) -> None:
     place.write(encode(table(3)))
     assert place.poll(watch)
     assert watch.problem == ""
+
+
+@pytest.mark.parametrize(
+    "ill",
+    [
+        Upstream("own", "ftp://x/v1"), Upstream("own", "http://x:99999/v1"), Upstream("own", "http://[x/v1"),
+        Upstream("own", "http://x/v1", proxy="http://x:y"), Upstream("own", "http://x/v1", api_key_file="/nowhere/key"),
+        Upstream("own", "http://x/v1", api_key_env="UNSET"), Upstream("own", "https://x/v1", ca_file="/nowhere/ca"),
+        Upstream("own", "http://x/v1", api_key_file="nul\0"),
+    ],
+)  # fmt: skip
+def test_an_upstream_that_cannot_be_made_ready_is_out_alone(
+    place: Place, ill: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table is taken up, a first one too; the others serve; an alarm says which upstream is out, and why, once."""
+    place.write(encode(table(2, upstreams=(HERE, ill))))
+    watch, log = place.watch(), Log("w")
+    assert place.poll(watch)
+    served = serving(watch)
+    assert (served.table.version, watch.problem) == (2, "")
+    assert not served.default.target.out
+    assert served.destinations["own"].target.out
+    watch.tell(log)
+    watch.tell(log)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert '"level": "error"' in line
+    assert "upstream own: " in line
+    place.write(encode(table(3)))
+    assert place.poll(watch)
+    watch.tell(log)
+    assert '"event": "upstream.ready"' in capsys.readouterr().err
+
+
+def test_a_refused_table_is_told(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is not taken up is an alarm, and its mending a line."""
+    watch, log = place.watch(), Log("w")
+    place.write(b"{}")
+    place.poll(watch)
+    watch.tell(log)
+    place.write(encode(table(1)))
+    place.poll(watch)
+    watch.tell(log)
+    events = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+    assert events == ["table.refused", "table.taken"]
+
+
+def test_a_key_file_that_changed_is_read_again(place: Place, tmp_path: Path) -> None:
+    """A key that was rotated is in use within a second; while it cannot be read, the last one is."""
+    key = tmp_path / "key"
+    key.write_bytes(b"sk-1")
+    own = Upstream("own", "http://x/v1", api_key_file=str(key))
+    place.write(encode(table(1, upstreams=(HERE, own))))
+    watch = place.watch()
+    place.poll(watch)
+    first = serving(watch)
+    key.unlink()
+    place.now += FILES_S
+    place.poll(watch)
+    assert b"Bearer sk-1" in serving(watch).destinations["own"].own
+    key.write_bytes(b"sk-22")
+    assert not place.poll(watch)
+    place.now += FILES_S
+    assert place.poll(watch)
+    now = serving(watch)
+    assert b"Bearer sk-22" in now.destinations["own"].own
+    assert now.destinations["own"].target is first.destinations["own"].target
+    assert now.default is first.default
+    assert not place.poll(watch)
+
+
+def test_an_upstream_that_did_not_change_keeps_its_connections_over_tables(place: Place) -> None:
+    """Pools and the count of connections go by the target: it is the same until something is said of it anew."""
+    watch = place.watch()
+    place.write(encode(table(1, upstreams=(HERE, Upstream("own", "http://x/v1", max_connections=5)))))
+    place.poll(watch)
+    before = serving(watch).destinations
+    own = Upstream("own", "http://x/v1", headers={"x": "1"}, max_connections=5)
+    place.write(encode(table(2, upstreams=(HERE, own))))
+    assert place.poll(watch)
+    after = serving(watch).destinations
+    assert after["openai"] is before["openai"]
+    assert b"x: 1" in after["own"].own
+    assert after["own"].target is before["own"].target
+    place.write(encode(table(3, upstreams=(HERE, msgspec.structs.replace(own, max_connections=6)))))
+    assert place.poll(watch)
+    assert serving(watch).destinations["own"].target.max_connections == 6
 
 
 def test_a_table_that_is_gone_changes_nothing(place: Place) -> None:
@@ -216,8 +297,8 @@ def test_a_kill_that_cannot_be_written_holds_all_the_same(tmp_path: Path) -> Non
 
 def test_only_routed_paths_are_read() -> None:
     """Bodies are read where a route could need them: POST, four paths, and only if there is a route at all."""
-    plain = ready(table(), {})
-    routed = ready(table(routes=(Route("r", Variant("openai")),)), {})
+    plain = ready(table(), UpstreamSet({}))
+    routed = ready(table(routes=(Route("r", Variant("openai")),)), UpstreamSet({}))
     assert not plain.reads(b"POST", "/v1/chat/completions")
     assert routed.reads(b"POST", "/v1/chat/completions")
     assert not routed.reads(b"GET", "/v1/chat/completions")

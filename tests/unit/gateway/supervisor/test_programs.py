@@ -110,6 +110,29 @@ def test_the_shadow_gets_keys_of_our_own(plan: Programs, tmp_path: Path) -> None
     assert boot.background == ("openai", "vllm")
 
 
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_key_that_cannot_be_read_costs_its_upstream_alone(
+    plan: Programs, tmp_path: Path, content: bytes | None
+) -> None:
+    """The shadow starts with the other keys, does not ask that upstream, and what is wrong is told without the key."""
+    path = tmp_path / "ill"
+    if content is not None:
+        path.write_bytes(content)
+    upstreams = {
+        "ill": {"base_url": "http://h", "background_key_file": path},
+        "well": {"base_url": "http://w", "api_key_env": "OPENAI_KEY"},
+        "vllm": {"base_url": "http://v", "kind": "vllm", "api_key_file": path},
+        "claude": {"kind": "litellm", "model": "anthropic/c", "api_key_file": path},
+    }
+    plan = replace(plan, settings=Settings.model_validate({"upstreams": upstreams, "default_upstream": "well"}))
+    boot = shadow_boot.decode(plan.shadow().boot(9))
+    assert boot.keys == {"well": "planted"}
+    assert boot.background == ("well", "claude")
+    assert [problem.partition(": ")[0] for problem in plan.problems()] == ["upstream ill", "upstream vllm"]
+    with pytest.raises(OSError, match="ill"):
+        plan.control()["litellm-claude"].boot(9)
+
+
 def test_the_defaults_of_limits_agree() -> None:
     """What the settings document as default is what a worker does by default."""
     assert worker_limits(Settings().limits) == worker_boot.Limits()

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,11 @@ import pytest
 from gateway import clock
 from gateway.transport.client import LEFT_S, Client
 from gateway.transport.failure import Failure
+from gateway.transport.names import Address
 from gateway.transport.outgoing import LEFT_BYTES, Sending, Target
 from tests.faults.upstream import LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk
 from tests.unit.gateway.transport.certificates import Authority
 from tests.unit.gateway.transport.ears import PATIENCE_S, Ear
-from tests.unit.gateway.transport.wires import Wire
 
 HEAD = b"GET /v1/x HTTP/1.1\r\nHost: upstream\r\n\r\n"
 
@@ -223,31 +225,78 @@ async def test_a_connection_that_takes_too_long_is_unreachable() -> None:
             await gone.wait()
 
 
-async def test_a_metadata_service_is_no_upstream(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that leads to a cloud's metadata address is refused before a byte is sent."""
+async def test_a_metadata_service_is_no_upstream() -> None:
+    """A name that leads to a cloud's metadata address, however it is spelt, is refused before anybody is asked."""
+    for spelt in ("169.254.169.254", "::ffff:169.254.169.254"):
+        address = Address(socket.AF_INET, (spelt, 80))
+        async with a_client(lookup=lambda *_: [address]) as client:  # noqa: B023 -- used up within this round
+            ear, _ = ask(client, Target("innocent.example", 80))
+            assert (await ear.end()).failure is Failure.FORBIDDEN_ADDRESS
+            assert client.connections == 0
 
-    class Peer(Wire):
-        def get_extra_info(self, name: str, default: Any = None) -> Any:
-            return ("169.254.169.254", 80) if name == "peername" else default
 
-    wires: list[Peer] = []
+async def test_a_name_that_does_not_resolve_costs_no_other_upstream_anything() -> None:
+    """While forty requests wait for a name whose servers are silent, another name's requests are answered."""
+    silence = threading.Event()
+    asked: list[str] = []
 
-    async def connect(factory: Callable[[], asyncio.Protocol], *_: Any, **__: Any) -> tuple[Peer, asyncio.Protocol]:
-        wires.append(Peer(factory()))
-        wires[-1].connect()
-        return wires[-1], wires[-1].protocol  # type: ignore[return-value]
+    def lookup(host: str, port: int) -> Sequence[Address]:
+        asked.append(host)
+        if host == "silent.example":
+            silence.wait(PATIENCE_S)
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        return [Address(socket.AF_INET, ("127.0.0.1", port))]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", connect)
+    async with RawUpstream(hello) as upstream, a_client(lookup=lookup) as client:
+        silent = Target("silent.example", 80)
+        waiting = [ask(client, silent)[0] for _ in range(40)]
+        for number in range(10):
+            ear, _ = ask(client, Target("good.example", upstream.port), b"%d" % number)
+            assert bytes((await ear.end()).data) == b"hello"
+        assert not any(ear.over.is_set() for ear in waiting)
+        silence.set()
+        assert {(await ear.end()).failure for ear in waiting} == {Failure.UNREACHABLE}
+    assert asked == ["silent.example", "good.example"]
+
+
+async def test_a_name_that_does_not_resolve_is_given_up_in_time() -> None:
+    """A look-up that hangs is waited for as long as a connection may take."""
+    silence = threading.Event()
+
+    def lookup(host: str, port: int) -> Sequence[Address]:
+        silence.wait(PATIENCE_S)
+        return []
+
+    async with a_client(lookup=lookup) as client:
+        ear, _ = ask(client, Target("silent.example", 80, connect_s=0.05))
+        assert (await ear.end()).failure is Failure.UNREACHABLE
+        silence.set()
+
+
+async def test_a_mistake_of_ours_in_connecting_ends_one_request() -> None:
+    """What nobody foresaw is that request's failure and is reported; the client goes on."""
+    met: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: met.append(told))
+
+    class Odd(Ear):
+        def on_send_ready(self) -> None:
+            raise RuntimeError("nobody foresaw this")
+
+    async with RawUpstream(hello) as upstream, a_client() as client:
+        ear = Odd()
+        client.send(target_of(upstream), b"", b"GET", HEAD, ear, last=False)
+        assert (await ear.end()).failure is Failure.UNREACHABLE
+        assert [str(told["exception"]) for told in met] == ["nobody foresaw this"]
+        await until(lambda: client.connections == 0)
+        assert bytes((await ask(client, target_of(upstream))[0].end()).data) == b"hello"
+
+
+async def test_an_upstream_that_is_out_is_not_asked() -> None:
+    """What could not be made ready fails as such, and nothing was sent."""
     async with a_client() as client:
-        ear, _ = ask(client, Target("innocent.example", 80))
-        assert (await ear.end()).failure is Failure.FORBIDDEN_ADDRESS
-        assert wires[0].aborted
-        assert not wires[0].out
-        wires[0].lose()
-        ear, sending = ask(client, Target("169.254.169.254", 80))  # named by the operator: allowed
-        await until(lambda: bool(wires[-1].out))
-        sending.cancel()
-        wires[-1].lose()
+        ear, _ = ask(client, Target("", 0, out=True))
+        assert (await ear.end()).failure is Failure.NOT_READY
+        assert Failure.NOT_READY.nothing_sent
 
 
 async def test_a_unix_socket_is_connected_to(tmp_path: Path) -> None:
