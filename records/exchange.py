@@ -17,6 +17,7 @@ Why = Literal[
     "reverify",  # it has; this one asks again
     "fallback",  # the candidate failed before its first byte
     "breaker",  # the worker's breaker is open
+    "busy",  # the candidate has as many requests of this route in flight as it may
     "killed",  # the kill file exists
     "lease",  # the routing table's lease ran out
     "observe",  # the policy's mode decides but does not move
@@ -72,7 +73,8 @@ class Meta(msgspec.Struct, frozen=True, array_like=True):
     route: str
     """Empty: no route matched."""
     variant: str
-    """Whose answer the app got: baseline, candidate, or gateway (our own error)."""
+    """Whose answer the app got: baseline, candidate, or gateway (our own error). Our own error while the candidate was
+    asked is the candidate's: whoever was asked is charged."""
     why: Why
     reason: str
     """For ineligible, fallback and refused: which one, from a closed list."""

@@ -15,7 +15,7 @@ _LEFT_OUT = frozenset({"unrouted", "pinned", "ineligible", "bypass", "refused"})
 """Exchanges that nobody assigned: they are no evidence of anything."""
 _TOLD = frozenset({"complete", "upstream_broken", "upstream_error"})
 """Outcomes that tell something of an upstream: not an app that hung up, a tunnel, or a worker that died."""
-_STOPPED = frozenset({"fallback", "unverified", "reverify", "breaker", "killed", "lease", "observe"})
+_STOPPED = frozenset({"fallback", "unverified", "reverify", "breaker", "busy", "killed", "lease", "observe"})
 """The candidate's by assignment, and answered by the baseline all the same."""
 _UPSTREAMS_FAULT = frozenset({408, 409, 425, 429})
 """Statuses below 500 that speak of the upstream: any other of them is the app's own mistake, whoever is asked."""

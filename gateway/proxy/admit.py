@@ -26,8 +26,8 @@ class CandidateConditions(Protocol):
         """Whether the control plane has vouched for the table lately enough."""
         ...
 
-    def breaker_allows(self, route: Route) -> bool:
-        """Whether the worker's breaker lets the candidate be asked; claims the probe of a half-open one."""
+    def candidate_stopped(self, route: Route, *, pinned: bool) -> Why | None:
+        """Why the worker would not ask the candidate now: "breaker" (never of a pinned request), "busy", or None."""
         ...
 
     def accepted(self, caller: Caller) -> bool:
@@ -118,7 +118,9 @@ def _pinned(
         return "refused", "unknown_variant"
     if unfit is not None:
         return "ineligible", unfit
-    return ("killed", "") if state.killed() else ("pinned", "")
+    if state.killed():
+        return "killed", ""
+    return state.candidate_stopped(route, pinned=True) or "pinned", ""
 
 
 def _stopped(state: CandidateConditions, route: Route, caller: Caller, request_id: str) -> tuple[Why, str]:
@@ -132,6 +134,4 @@ def _stopped(state: CandidateConditions, route: Route, caller: Caller, request_i
             return "unverified", ""
         if route.weight_ppm == PPM and state.reverify(request_id):
             return "reverify", ""
-    if not state.breaker_allows(route):
-        return "breaker", ""
-    return "assigned", ""
+    return state.candidate_stopped(route, pinned=False) or "assigned", ""

@@ -5,11 +5,11 @@ Rules:
    out to be an error. The app sees none of it.
 2. From the first token on the answer is the candidate's. If it breaks, the app is told so and its connection ends:
    no second model goes on where the first one stopped.
-3. What the candidate is sent is a request of our own: no credential, cookie or header of the app's but its trace.
+3. It is waited for no longer than the route's limits and its policy say, to `worker.tick`'s resolution: whoever passes
+   one, or keeps an app waiting until it leaves, has failed.
+4. What the candidate is sent is a request of our own: no credential, cookie or header of the app's but its trace.
 """
 
-import asyncio
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -21,12 +21,15 @@ from gateway.rewrite.shapes import Adapted
 from gateway.transport.failure import Failure
 from gateway.transport.outgoing import Reply, Sending
 from gateway.transport.upstreams import Destination
-from policies.routing import Variant
+from policies.routing import CandidateLimits, Route, Variant
 from records.exchange import Attempt
 
 WHOLE_BYTES: Final = 32 * 1024 * 1024
 """A whole answer that is longer is no answer."""
 PROBLEM_BYTES: Final = 64 * 1024
+GONE_SLACK_S: Final = 0.25
+"""An app whose own limit is ours leaves a moment before we see that ours has passed."""
+_NEVER: Final = float("inf")
 _HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\nopenai-processing-ms: %%d\r\nopenai-version: 2020-10-01\r\n"
 _WHOLE_HEAD: Final = _HEAD % b"application/json" + b"content-length: %d"
 _STREAM_HEAD: Final = _HEAD % b"text/event-stream; charset=utf-8" + b"cache-control: no-cache"
@@ -36,13 +39,17 @@ class CandidateRelay:
     """One candidate's answer to one request."""
 
     __slots__ = (
-        "_adapted", "_adapter", "_app", "_committed", "_destination", "_done", "_first_s", "_head_s", "_reply",
-        "_sending", "_started_s", "_timers", "_variant", "_verdicts", "_whole", "_whole_bytes",
+        "_adapted", "_adapter", "_answer_s", "_app", "_committed", "_destination", "_done", "_first_s", "_generation",
+        "_head_s", "_late", "_limits", "_reply", "_sending", "_silent", "_started_s", "_total_s", "_variant",
+        "_verdicts", "_whole", "_whole_bytes", "due_s",
     )  # fmt: skip
 
     def __init__(
-        self, app: Asker, verdicts: Verdicts, destination: Destination, *, variant: Variant, adapted: Adapted
-    ) -> None:
+        self, app: Asker, verdicts: Verdicts, destination: Destination, *, route: Route, adapted: Adapted,
+        generation: int,
+    ) -> None:  # fmt: skip
+        variant, limits = route.candidate, route.limits
+        assert variant is not None  # noqa: S101 -- only a route with a candidate asks one
         self._app = app
         self._verdicts = verdicts
         self._destination = destination
@@ -58,28 +65,74 @@ class CandidateRelay:
         self._started_s = verdicts.now()
         self._head_s: float | None = None
         self._first_s: float | None = None
-        self._timers: list[asyncio.TimerHandle] = []
+        self._limits = limits
+        self._generation = generation
+        self._total_s = variant.total_s if variant.total_s is not None else _NEVER
+        self._answer_s, self._late = _longest_wait(limits, variant, stream=adapted.asked.stream)
+        """How long the app may wait for the first byte, and the word for what takes longer."""
+        self._silent = "timeout"
+        """The word for a stream that has begun and falls silent for too long."""
+        self.due_s = self._started_s + min(self._answer_s, limits.connect_s)
+        """When one of the limits may have passed."""
 
     def start(self) -> None:
-        """Send the request, and start the clock on it."""
+        """Send the request."""
         body = self._adapted.body
-        app, destination, variant = self._app, self._destination, self._variant
+        app, destination = self._app, self._destination
         head = app.candidate_head(destination, len(body))
-        # A whole answer has no first token before its last: only its total time can be too long.
-        if variant.first_byte_s is not None and self._adapted.asked.stream:
-            self._expire_in(variant.first_byte_s, self._first_byte_late)
-        if variant.total_s is not None:
-            self._expire_in(variant.total_s, self._total_late)
         self._sending = self._verdicts.client.send(destination.target, b"", b"POST", head + body, self, last=True)
         app.use(self._sending)
 
-    def _expire_in(self, limit_s: float, late: Callable[[], None]) -> None:
-        self._timers.append(asyncio.get_running_loop().call_later(limit_s, late))
+    # The clock ----------------------------------------------------------------------------------------------------
+
+    def expire(self, now: float) -> None:
+        """Look at the limits: one may have passed. To be called from `due_s` on."""
+        if self._done:
+            return
+        waited_s = now - self._started_s
+        if waited_s >= self._total_s:
+            self._fail("total_timeout")
+        elif self._committed:
+            self.due_s = self._started_s + self._total_s
+        elif waited_s >= self._answer_s:
+            self._fail(self._late)
+        elif waited_s >= self._limits.connect_s and self._sending is not None and self._sending.waiting_bytes:
+            self._fail("connect_timeout")
+        else:
+            self.due_s = self._started_s + self._answer_s
+
+    def give_up(self) -> bool:
+        """The app's own deadline has passed. True: nothing had come, and the app gets our error; else it breaks off."""
+        if self._committed:
+            self._fail(self._silent)
+            return False
+        if self._end():
+            self._verdicts.candidate_failed(self._generation, "timeout")
+        return True
+
+    def app_gone(self, silent_s: float) -> str:
+        """The app hung up, after nothing of a begun stream had come for `silent_s`; the word for the attempt.
+
+        One that had waited for longer than the limit, or than the baseline lets it wait, gave the candidate up.
+        """
+        limits = self._limits
+        if self._committed:
+            limit_s, patience_s = limits.between_tokens_s, limits.patience_first_token_s or limits.first_token_s
+        else:
+            silent_s = self._verdicts.now() - self._started_s
+            limit_s = self._answer_s
+            patience_s = limits.patience_whole_s if self._adapter is None else limits.patience_first_token_s
+        if silent_s + GONE_SLACK_S < (limit_s if patience_s is None else min(limit_s, patience_s)):
+            self.cancel()
+            return "app_gone"
+        if self._end():
+            self._verdicts.candidate_failed(self._generation, "app_gone_waiting")
+        return "app_gone_waiting"
 
     def cancel(self) -> None:
-        """The app is gone, or its connection broke."""
+        """The connection to the app broke: nothing was learnt."""
         if self._end():
-            self._verdicts.candidate_abandoned()
+            self._verdicts.candidate_abandoned(self._generation)
 
     # The upstream -------------------------------------------------------------------------------------------------
 
@@ -150,6 +203,9 @@ class CandidateRelay:
         self._committed = True
         self._first_s = self._verdicts.now()
         taken_ms = int((self._first_s - self._started_s) * 1000)
+        self.due_s = self._started_s + self._total_s
+        if self._adapter is not None and self._app.limit_silence(self._limits.between_tokens_s):
+            self._silent = "between_tokens_timeout"
         self._app.start_answer(Reply(200, head % (taken_ms, *told)))
 
     def _succeed(self, out: bytes) -> None:
@@ -157,7 +213,7 @@ class CandidateRelay:
         if self._end():
             if sending is not None:
                 sending.leave()
-            self._verdicts.candidate_succeeded()
+            self._verdicts.candidate_succeeded(self._generation)
             usage = self._adapter.usage if self._adapter is not None else None
             told = msgspec.json.encode(usage) if usage is not None else b""
             self._app.candidate_answered(self.attempt(None), told)
@@ -170,9 +226,9 @@ class CandidateRelay:
         if sending is not None:
             sending.cancel()
         if capability:
-            self._verdicts.candidate_abandoned()  # it said that it cannot, which is not that it is ill
+            self._verdicts.candidate_abandoned(self._generation)  # it said that it cannot, which is not that it is ill
         else:
-            self._verdicts.candidate_failed()
+            self._verdicts.candidate_failed(self._generation, reason)
         attempt = self.attempt(reason)
         if not self._committed:
             self._app.fall_back(attempt, reason)
@@ -181,21 +237,12 @@ class CandidateRelay:
         self._app.send(out + self._adapter.broken() if self._adapter is not None else out, ended=False)
         self._app.break_off("upstream_broken")
 
-    def _first_byte_late(self) -> None:
-        if not self._committed and not self._done:
-            self._fail("first_byte_timeout")
-
-    def _total_late(self) -> None:
-        if not self._done:
-            self._fail("total_timeout")
-
     def _end(self) -> bool:
-        """Stop the clock; False if it was stopped before."""
+        """The verdict is told now, and once; False: it was told before."""
         if self._done:
             return False
         self._done = True
-        for timer in self._timers:
-            timer.cancel()
+        self.due_s = _NEVER
         return True
 
     def attempt(self, error: str | None) -> Attempt:
@@ -213,3 +260,16 @@ class CandidateRelay:
             ended_s=self._verdicts.now() - arrived_s,
             reused=self._sending is not None and self._sending.reused,
         )
+
+
+def _longest_wait(limits: CandidateLimits, variant: Variant, *, stream: bool) -> tuple[float, str]:
+    """How long an app may wait for the first byte, and the word for what takes longer.
+
+    An answer that is not streamed has its first byte with its last: `first_byte` limits all of it.
+    """
+    longest_s, word = (limits.first_token_s, "first_byte_timeout") if stream else (limits.whole_s, "total_timeout")
+    if variant.first_byte_s is not None and variant.first_byte_s < longest_s:
+        longest_s, word = variant.first_byte_s, "first_byte_timeout"
+    if variant.total_s is not None and variant.total_s < longest_s:
+        longest_s, word = variant.total_s, "total_timeout"
+    return longest_s, word

@@ -38,6 +38,7 @@ GAUGES = (
     "draining",
     "loop_lag_us",  # worst in the last second
     "started_at",
+    "breakers_open",  # candidates that are not asked freely
 )
 FIELDS = COUNTERS + GAUGES
 INDEX = {name: index for index, name in enumerate(FIELDS)}

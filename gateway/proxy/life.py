@@ -44,6 +44,7 @@ FLUSH_BYTES: Final = 16 * 1024
 """Bytes of a streamed answer that gather before they go to the journal as a part."""
 GRACE_S: Final = 5.0
 """The app's deadline comes first, so that it is the app that gives up."""
+GATEWAY: Final = "gateway"
 _DONE: Final = b"[DONE]"
 _RESPONSE: Final = b'"response.'
 """What all of the ends below begin with: an event without it needs no further look."""
@@ -92,6 +93,7 @@ class Life(ExchangeState):
         self.read_s = known.read_s + GRACE_S
         """Longest silence of an upstream."""
         self.deadline_s = request.arrived_s + self.read_s
+        """When it has lasted too long, from what was last sent or came; 0: it is not the upstream's, or a tunnel's."""
         self.buffering = known.reads or (not preamble.chunked and (length is None or length <= BUFFERED_BYTES))
         """The body is gathered before anybody is asked."""
         self.captured = worker.captured(self.id)
@@ -142,6 +144,7 @@ class Life(ExchangeState):
         if self.done:
             return
         self.request_kept.add(data)
+        self._heard()
         if self.buffering:
             self._body.append(data)
             self._body_bytes += len(data)
@@ -160,6 +163,7 @@ class Life(ExchangeState):
         if self.done:
             return
         self._whole = True
+        self._heard()
         if not self.buffering:
             if self._sending is not None and not self.request.upgrade:
                 self._sending.end(LAST_CHUNK if self.request.chunked else b"")
@@ -188,20 +192,33 @@ class Life(ExchangeState):
 
     def on_gone(self) -> None:
         """The app hung up: nobody reads the answer, so nobody shall pay for it."""
-        if not self.done:
-            is_tunnel = self.status == 101
-            self._stop_asking(None if is_tunnel else "app_gone")
-            self._end("tunnel" if is_tunnel else "app_gone")
+        if self.done:
+            return
+        if self.status == 101:
+            self._stop_asking(None)
+            self._end("tunnel")
+            return
+        silent_s = self.worker.now() - (self.deadline_s - self.read_s) if self.deadline_s else 0.0
+        self._stop_asking("app_gone" if self._relay is None else self._relay.app_gone(silent_s))
+        self._end("app_gone")
 
     def on_blocked(self) -> None:
-        """The app reads slowly: so do we."""
+        """The app reads slowly: so do we, and the silence is not the upstream's."""
+        self.deadline_s = 0.0
         if self._sending is not None:
             self._sending.pause_reading()
 
     def on_ready(self) -> None:
         """The app has caught up."""
+        if self.status != 101:
+            self.deadline_s = self.worker.now() + self.read_s
         if self._sending is not None:
             self._sending.resume_reading()
+
+    def _heard(self) -> None:
+        """The app sent something: an upload, however long it takes, is no silence of the upstream."""
+        if self.deadline_s:
+            self.deadline_s = self.worker.now() + self.read_s
 
     def _hold(self, data: bytes) -> None:
         """Keep what is sent ahead into a tunnel: an upstream that refuses it must not read it as another request."""
@@ -231,7 +248,9 @@ class Life(ExchangeState):
     # Asking -------------------------------------------------------------------------------------------------------
 
     def _follow(self, body: bytes) -> None:
-        """Decide, and ask whom the decision names."""
+        """Decide, and ask whom the decision names. All of it by the newest table: the body may have taken its time."""
+        self.serving = serving = self.worker.serving
+        self.destination = serving.default
         read: matching.Body | None = None
         try:
             read = matching.read_body(body)
@@ -244,13 +263,20 @@ class Life(ExchangeState):
             self.refuse(plan.refused)
             return
         if plan.route is not None:
-            self.destination = self.serving.destinations[plan.route.baseline.upstream]
+            self.destination = serving.destinations[plan.route.baseline.upstream]
+        if plan.why == "breaker" or plan.why == "busy":  # noqa: PLR1714 -- compiled, two comparisons make no tuple
+            self.worker.fell_back()
         if read is None or plan.variant != admit.CANDIDATE or not self._ask_candidate(read):
             self._ask_baseline(body)
 
     def _ask_candidate(self, read: matching.Body) -> bool:
         """Ask the candidate; False: it cannot be asked this."""
-        relay = self.worker.ask_candidate(self, self.plan, read)
+        try:
+            relay = self.worker.ask_candidate(self, self.plan, read)
+        except Exception as error:  # noqa: BLE001 -- the fence "adapt": as "plan"
+            self.worker.met_own_error("adapt", error)
+            self.unfit("own_error")
+            return False
         if relay is None:
             return False
         self._body = [read.raw]  # until the candidate has answered, the baseline may still be asked
@@ -272,15 +298,25 @@ class Life(ExchangeState):
         """What only a look into the conversation shows: the candidate may not be asked this."""
         self.course.why, self.course.why_reason = "ineligible", reason
 
+    def limit_silence(self, limit_s: float) -> bool:
+        """Wait no longer than this between two pieces of the answer; False: the app itself waits no longer."""
+        if limit_s >= self.read_s:
+            return False
+        self.read_s = limit_s
+        return True
+
     def fall_back(self, attempt: Attempt, reason: str) -> None:
-        """The candidate failed before its first token: the baseline answers the same request."""
+        """The candidate failed before its first token: the baseline answers the same request.
+
+        The app's deadline runs on, but leaves the baseline a moment.
+        """
         self.course.attempts.append(attempt)
         self._relay = self._sending = None
         self.course.why, self.course.why_reason, self.variant = "fallback", reason, admit.BASELINE
         self.worker.fell_back()
         body = b"".join(self._body)
         self._body.clear()
-        self.deadline_s = self.worker.now() + self.read_s
+        self.deadline_s = max(self.deadline_s, self.worker.now() + GRACE_S)
         self._ask_baseline(body)
 
     def candidate_answered(self, attempt: Attempt, usage: bytes) -> None:
@@ -407,15 +443,16 @@ class Life(ExchangeState):
             self._over = find(_DONE) >= 0 or (find(_RESPONSE) >= 0 and any(find(end) >= 0 for end in _RESPONSE_ENDS))
         return self._over
 
-    def refuse(self, code: str, detail: str = "", *, outcome: Outcome = "refused") -> None:
-        """Answer with an error of our own."""
+    def refuse(self, code: str, detail: str = "", *, outcome: Outcome = "refused", charged: str = GATEWAY) -> None:
+        """Answer with an error of our own, which is booked on `charged`."""
         body = errors.body(code, detail)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         headers += errors.headers(code, retry_after_s=self.worker.limits.retry_after_s)
-        self.variant = "gateway"
+        self.variant = GATEWAY
         if outcome == "refused":
             self.course.why, self.course.why_reason = "refused", code
         self.start_answer(own_reply(errors.CODES[code].status, b"Error", headers))
+        self.variant = charged
         out = self._out
         if self.request.method != b"HEAD":
             self.answer_kept.add(body)
@@ -429,16 +466,36 @@ class Life(ExchangeState):
         self._end(outcome, out, broken=True)
 
     def overdue(self, now: float) -> bool:
-        """Whether the upstream has been silent for longer than the app would wait."""
+        """Whether a limit of the candidate has passed, or the upstream was silent for longer than the app waits."""
+        if self._relay is not None and now >= self._relay.due_s:
+            return True
         return bool(self.deadline_s) and now > self.deadline_s
 
     def time_out(self) -> None:
-        """Give up on the upstream."""
+        """Give up on the upstream. Whoever was asked is charged."""
+        now, relay = self.worker.now(), self._relay
+        if not self.deadline_s or now <= self.deadline_s:
+            if relay is not None:
+                relay.expire(now)
+        elif relay is None:
+            if self._sending is not None:
+                self._sending.cancel()
+            self.on_failure(Failure.TIMEOUT)
+        elif relay.give_up():
+            attempt = relay.attempt(str(Failure.TIMEOUT))
+            self.course.attempts.append(attempt)
+            if self._sending is not None:
+                self._sending.cancel()
+            self.refuse("upstream_timeout", attempt.upstream, outcome="upstream_error", charged=admit.CANDIDATE)
+
+    def drop(self) -> None:
+        """Let go of all that it holds: a mistake of ours was met in it, and nothing of it goes on."""
+        self.done = True
         if self._relay is not None:
             self._relay.cancel()
         if self._sending is not None:
             self._sending.cancel()
-        self.on_failure(Failure.TIMEOUT)
+        self.connection.break_off(abort=True)
 
     def _stop_asking(self, error: str | None) -> None:
         if self._relay is not None:

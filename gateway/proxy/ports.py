@@ -13,7 +13,7 @@ from gateway.transport.outgoing import Reply, Sender, Sending
 from gateway.transport.upstreams import Destination
 from policies.request.body import Body
 from policies.routing import Route
-from records.exchange import Attempt, Meta, Outcome
+from records.exchange import Attempt, Meta, Outcome, Why
 from records.journal.writer import JournalWriter
 
 
@@ -24,8 +24,25 @@ class Relay(Protocol):
         """Ask."""
         ...
 
+    @property
+    def due_s(self) -> float:
+        """When one of its limits may have passed: `expire` is to be called then."""
+        ...
+
+    def expire(self, now: float) -> None:
+        """Look at its limits."""
+        ...
+
+    def give_up(self) -> bool:
+        """The app's own deadline has passed. True: nothing had come, and the app gets our error; else it breaks off."""
+        ...
+
+    def app_gone(self, silent_s: float) -> str:
+        """The app hung up, after nothing of a begun answer had come for so long; the word for the attempt."""
+        ...
+
     def cancel(self) -> None:
-        """Ask no more: the app is gone or the answer broke."""
+        """Ask no more: the answer broke."""
         ...
 
     def attempt(self, error: str | None) -> Attempt:
@@ -53,6 +70,10 @@ class Asker(Protocol):
 
     def unfit(self, reason: str) -> None:
         """The candidate may not be asked this after all."""
+        ...
+
+    def limit_silence(self, limit_s: float) -> bool:
+        """Wait no longer than this between two pieces of the answer; False: the app itself waits no longer."""
         ...
 
     def fall_back(self, attempt: Attempt, reason: str) -> None:
@@ -88,15 +109,15 @@ class Verdicts(Protocol):
         """Monotonic seconds."""
         ...
 
-    def candidate_succeeded(self) -> None:
-        """It answered."""
+    def candidate_succeeded(self, generation: int) -> None:
+        """It answered a request that was admitted under this generation of its breaker."""
         ...
 
-    def candidate_failed(self) -> None:
+    def candidate_failed(self, generation: int, reason: str) -> None:
         """It did not."""
         ...
 
-    def candidate_abandoned(self) -> None:
+    def candidate_abandoned(self, generation: int) -> None:
         """Nothing was learnt of it."""
         ...
 
@@ -124,7 +145,7 @@ class WorkerPort:
         """See `admit.CandidateConditions`."""
         raise NotImplementedError
 
-    def breaker_allows(self, route: Route) -> bool:
+    def candidate_stopped(self, route: Route, *, pinned: bool) -> Why | None:
         """See `admit.CandidateConditions`."""
         raise NotImplementedError
 
@@ -157,7 +178,7 @@ class WorkerPort:
         raise NotImplementedError
 
     def fell_back(self) -> None:
-        """A candidate failed before its first token."""
+        """The baseline answers in the stead of a candidate, which failed before its first token or was not asked."""
         raise NotImplementedError
 
     def ended(self, life: "Ended", outcome: Outcome) -> None:

@@ -13,9 +13,9 @@ from gateway.log import Log
 from gateway.proxy import ports
 from gateway.proxy.admit import RoutingDecision
 from gateway.proxy.boot import Boot
-from gateway.proxy.breaker import CircuitBreaker
 from gateway.proxy.callers import REVERIFY_SHARE, Caller, Callers
 from gateway.proxy.candidate import CandidateRelay
+from gateway.proxy.candidate_guard import CandidateGuards
 from gateway.proxy.counters import INDEX, Live
 from gateway.proxy.disk_budget import DiskBudget
 from gateway.proxy.feedback import FeedbackLife
@@ -32,7 +32,7 @@ from gateway.transport.server import AppConnection, ServedRequest
 from gateway.transport.write_batch import Soon, WriteBatch
 from policies.request.body import Body
 from policies.routing import PPM, Route
-from records.exchange import Meta, Outcome
+from records.exchange import Meta, Outcome, Why
 from records.journal.writer import JournalWriter
 
 IDLE_CHECK_S: Final = 1.0
@@ -84,7 +84,7 @@ class Worker(ports.WorkerPort):
         self._segment_age_s = boot.segment_age_s
         self._budget = DiskBudget(Path(boot.journal), boot.disk_budget_bytes)
         self._watch = TableWatch(Path(boot.routing), Path(boot.kill), environment)
-        self._verdicts: dict[str, _Verdicts] = {}
+        self._guards = CandidateGuards(self.client, self.now, self.live, in_flight=boot.limits.in_flight)
         self._lives: set[Life] = set()
         self.draining = False
         self._checked_s = self.now()
@@ -103,12 +103,10 @@ class Worker(ports.WorkerPort):
         return serving
 
     def _adopt(self, serving: Serving) -> None:
+        self._guards.adopt(serving.table)
         self.serving = serving
         self._callers.set_keys(serving.table.keys)
         self.preambles.clear()  # what was worked out of them holds for one table
-        kept = {route.name for route in serving.table.routes}
-        for name in set(self._verdicts) - kept:
-            del self._verdicts[name]
         self.live[INDEX["table_version"]] = serving.table.version
 
     # Requests -----------------------------------------------------------------------------------------------------
@@ -147,9 +145,10 @@ class Worker(ports.WorkerPort):
         adapted = adapt_request(body.raw, life.path, variant, kind=destination.kind, turns=turns)
         if isinstance(adapted, Unfit):
             life.unfit(adapted.reason)
-            self._verdicts_of(route).candidate_abandoned()  # it may have been the probe
             return None
-        return CandidateRelay(life, self._verdicts_of(route), destination, variant=variant, adapted=adapted)
+        guard = self._guards.of(route)
+        generation = guard.admit(pinned=plan.why == "pinned")
+        return CandidateRelay(life, guard, destination, route=route, adapted=adapted, generation=generation)
 
     def answered(self, caller: Caller, status: int) -> None:
         """The baseline's upstream answered a caller."""
@@ -158,16 +157,16 @@ class Worker(ports.WorkerPort):
     def met_own_error(self, operation: str, error: BaseException | None) -> None:
         """Count and log a mistake of ours: where it was, and nothing of what it was about."""
         self.live[INDEX["hook_errors"]] += 1
-        place = traceback.extract_tb(error.__traceback__)[-1] if error is not None and error.__traceback__ else None
+        found = traceback.extract_tb(error.__traceback__)[-1] if error is not None and error.__traceback__ else None
         self._log.alarm(
             "worker.own_error",
             operation=operation,
             kind=type(error).__name__,
-            place=f"{Path(place.filename).name}:{place.lineno}" if place is not None else "",
+            place=f"{Path(found.filename).name}:{found.lineno}" if found is not None else "",
         )
 
     def fell_back(self) -> None:
-        """A candidate failed before its first token."""
+        """The baseline answers in a candidate's stead."""
         self.live[_FALLBACKS] += 1
 
     def ended(self, life: Ended, outcome: Outcome) -> None:
@@ -229,16 +228,9 @@ class Worker(ports.WorkerPort):
         """Whether the control plane has vouched for the table lately enough."""
         return self._watch.candidate_allowed(self.now())
 
-    def breaker_allows(self, route: Route) -> bool:
-        """Whether the candidate may be asked now."""
-        found = self._verdicts.get(route.name)
-        return found is None or found.breaker.allows(self.now())
-
-    def _verdicts_of(self, route: Route) -> "_Verdicts":
-        found = self._verdicts.get(route.name)
-        if found is None:
-            found = self._verdicts[route.name] = _Verdicts(self, CircuitBreaker(route.breaker))
-        return found
+    def candidate_stopped(self, route: Route, *, pinned: bool) -> Why | None:
+        """Why the candidate is not to be asked now."""
+        return self._guards.of(route).stops(pinned=pinned)
 
     def accepted(self, caller: Caller) -> bool:
         """Whether the frontier has accepted this caller lately."""
@@ -260,31 +252,56 @@ class Worker(ports.WorkerPort):
         now = self.now()
         self._worst_lag_s = max(self._worst_lag_s, now - self._ticked_s - POLL_S)
         self._ticked_s = now
-        if self._watch.poll(wall=self.wall, now=now) and self._watch.serving is not None:
-            self._adopt(self._watch.serving)
-        elif self._watch.serving is not None:
-            self.serving = self._watch.serving
+        self._fenced("table", None, lambda: self._look_at_table(now))
         for life in [life for life in self._lives if life.overdue(now)]:
-            life.time_out()
+            self._fenced("deadline", life, life.time_out)
         if now - self._checked_s >= IDLE_CHECK_S:
             self._checked_s = now
-            self._look_after(now)
+            for connection in [found for found in self.connections if 0 < found.deadline_s < now]:
+                self._fenced("idle", None, connection.on_deadline)
+            for life in [life for life in self._lives if now - life.request.arrived_s > OPEN_AFTER_S]:
+                self._fenced("keep_part", life, life.keep_part)
+            self._fenced("upstreams", None, lambda: self.client.expire(now))
+            self._fenced("files", None, lambda: self._watch.tell(self._log))
+            self._fenced("journal", None, self._look_at_journal)
+            self._fenced("counters", None, lambda: self._show(now))
 
-    def _look_after(self, now: float) -> None:
-        """What needs no more than a look a second."""
-        self._watch.tell(self._log)
-        for connection in [found for found in self.connections if 0 < found.deadline_s < now]:
-            connection.on_deadline()
-        for life in [life for life in self._lives if now - life.request.arrived_s > OPEN_AFTER_S]:
-            life.keep_part()
-        self.client.expire(now)
+    def _look_at_table(self, now: float) -> None:
+        changed = self._watch.poll(wall=self.wall, now=now)
+        serving = self._watch.serving
+        if serving is None:
+            return
+        if changed:
+            self._adopt(serving)
+        self.serving = serving
+
+    def _fenced(self, operation: str, life: Life | None, act: Callable[[], None]) -> None:
+        """Act; a mistake of ours in it costs the life it was about, and nobody else."""
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 -- the fence of the tick: its next items are other apps'
+            self.met_own_error(operation, error)
+            if life is not None:
+                self._drop(life)
+
+    def _drop(self, life: Life) -> None:
+        """End a life that met a mistake of ours, without a row: its state cannot be trusted."""
+        if life in self._lives:
+            self._lives.discard(life)
+            self.live[_IN_FLIGHT] -= 1
+        self._fenced("drop", None, life.drop)
+
+    def _look_at_journal(self) -> None:
         journal = self.journal
         journal.bodies, journal.frames = self._budget.look()
         journal.rotate_older_than(self.wall() - self._segment_age_s)
+
+    def _show(self, now: float) -> None:
         live = self.live
         live[INDEX["connections"]] = len(self.connections)
         live[INDEX["upstream_connections"]] = self.client.connections
         self._show_losses()
+        live[INDEX["breakers_open"]] = self._guards.open_breakers
         live[INDEX["killed"]] = self._watch.killed
         live[INDEX["lease_expired"]] = not self._watch.candidate_allowed(now)
         live[INDEX["table_seen_at"]] = int(self.wall() - self._watch.lease_age_s(now))
@@ -325,35 +342,6 @@ class Worker(ports.WorkerPort):
         self._live.close()
 
 
-class _Verdicts:
-    """What requests to a route's candidate tell its breaker."""
-
-    __slots__ = ("_worker", "breaker")
-
-    def __init__(self, worker: Worker, breaker: CircuitBreaker) -> None:
-        self._worker = worker
-        self.breaker = breaker
-
-    @property
-    def client(self) -> Client:
-        return self._worker.client
-
-    def now(self) -> float:
-        return self._worker.now()
-
-    def candidate_succeeded(self) -> None:
-        self.breaker.succeeded(self.now())
-
-    def candidate_failed(self) -> None:
-        live = self._worker.live
-        live[_CANDIDATE_ERRORS] += 1
-        if self.breaker.failed(self.now()):
-            live[_BREAKER_OPENED] += 1
-
-    def candidate_abandoned(self) -> None:
-        self.breaker.abandoned()
-
-
 def _share(request_id: str) -> int:
     """A number in [0, PPM) that a request's id stands for."""
     digest = hashlib.blake2s(request_id.encode(), digest_size=8).digest()
@@ -364,8 +352,6 @@ _REQUESTS: Final = INDEX["requests"]
 _IN_FLIGHT: Final = INDEX["in_flight"]
 _SHED: Final = INDEX["shed"]
 _FALLBACKS: Final = INDEX["fallbacks"]
-_CANDIDATE_ERRORS: Final = INDEX["candidate_errors"]
-_BREAKER_OPENED: Final = INDEX["breaker_opened"]
 _PARSE_ERRORS: Final = INDEX["parse_errors"]
 _2XX: Final = INDEX["responses_2xx"]
 _4XX: Final = INDEX["responses_4xx"]

@@ -12,6 +12,8 @@ from records.record import Record
 
 MAX_MODELS = 64
 """Models with series of their own: their names come from apps."""
+_NOT_ASKED = ("breaker", "busy")
+"""The baseline answered in a candidate's stead, which was not even asked."""
 _SEPARATOR = "\x1f"
 _KINDS = ("prompt_tokens", "cached_tokens", "cache_write_tokens", "completion_tokens", "reasoning_tokens")
 
@@ -55,6 +57,8 @@ class Tally(msgspec.Struct):
         self.count("records_total", ("exchanges",))
         if row.why == "fallback":
             self.count("fallbacks_total", (row.route, row.reason))
+        elif row.why in _NOT_ASKED:
+            self.count("fallbacks_total", (row.route, row.why))
         elif row.why == "ineligible":
             self.count("ineligible_total", (row.route, row.reason))
         for kind in _KINDS:

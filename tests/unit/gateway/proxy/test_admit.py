@@ -1,6 +1,6 @@
 """Where a request goes, and every reason there is for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from gateway.transport.message import Preamble
 from gateway.transport.upstreams import UpstreamSet
 from policies.request.body import read_body
 from policies.routing import PPM, Assign, Eligible, Key, Lease, Match, Route, Table, Upstream, Variant
+from records.exchange import Why
 
 UPSTREAMS = (Upstream("openai", "http://a/v1"), Upstream("vllm", "http://b/v1", "vllm"))
 ROUTE = Route(
@@ -30,10 +31,11 @@ class Stand:
     serving: Serving
     is_killed: bool = False
     lease: bool = True
-    breaker: bool = True
+    stops: Why | None = None
     is_accepted: bool = True
     again: bool = False
-    probes: int = 0
+    looks: list[bool] = field(default_factory=list[bool])
+    """Whether pinned, each time the candidate's own state was asked for."""
 
     def killed(self) -> bool:
         return self.is_killed
@@ -41,9 +43,9 @@ class Stand:
     def lease_holds(self) -> bool:
         return self.lease
 
-    def breaker_allows(self, route: Route) -> bool:
-        self.probes += 1
-        return self.breaker
+    def candidate_stopped(self, route: Route, *, pinned: bool) -> Why | None:
+        self.looks.append(pinned)
+        return self.stops
 
     def accepted(self, caller: Caller) -> bool:
         return self.is_accepted
@@ -89,7 +91,11 @@ TABLE: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "virtual keys": ({"stand": {"is_accepted": False}, "table": {"keys_mode": "virtual"}}, CANDIDATE, "assigned", ""),
     "again": ({"stand": {"again": True}}, BASELINE, "reverify", ""),
     "again below 100 %": ({"stand": {"again": True}, "route": {"weight_ppm": PPM - 1}}, CANDIDATE, "assigned", ""),
-    "breaker": ({"stand": {"breaker": False}}, BASELINE, "breaker", ""),
+    "breaker": ({"stand": {"stops": "breaker"}}, BASELINE, "breaker", ""),
+    "busy": ({"stand": {"stops": "busy"}}, BASELINE, "busy", ""),
+    "pin while busy": (
+        {"lines": PIN + b"candidate", "caller": TEAM, "stand": {"stops": "busy"}}, BASELINE, "busy", "",
+    ),
     "pin": ({"lines": PIN + b"candidate", "caller": TEAM, "route": {"weight_ppm": 0}}, CANDIDATE, "pinned", ""),
     "pin to the baseline": ({"lines": PIN + b"baseline", "caller": TEAM}, BASELINE, "pinned", ""),
     "pin while killed": (
@@ -113,12 +119,13 @@ def test_every_reason(name: str) -> None:
     assert found.refused == (reason if why == "refused" else "")
 
 
-@pytest.mark.parametrize("name", [name for name in TABLE if name not in ("all well", "breaker") and "100" not in name])
-def test_a_probe_is_claimed_by_those_alone_that_ask(name: str) -> None:
-    """The half-open breaker's one probe is not used up by a request that the baseline gets anyway."""
+@pytest.mark.parametrize("name", TABLE)
+def test_the_candidates_state_is_asked_for_last(name: str) -> None:
+    """A request that the baseline gets for any other reason does not count as one that a breaker held back."""
     given, variant, why, _ = TABLE[name]
     _, state = decide(**given)
-    assert state.probes == (variant == CANDIDATE and why != "pinned")
+    pinned = name in ("pin", "pin while busy")
+    assert state.looks == ([pinned] if variant == CANDIDATE or why in ("breaker", "busy") else [])
 
 
 def test_what_the_row_needs_is_in_the_plan() -> None:

@@ -1,6 +1,5 @@
 """A candidate's answer, event by event: held to its first token, then given, and never patched up."""
 
-import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,11 +13,13 @@ from gateway.transport.failure import Failure
 from gateway.transport.message import LENGTH_MARK, Preamble, RequestHead
 from gateway.transport.outgoing import Reply, Sending, Target
 from gateway.transport.upstreams import Destination, make_ready
-from policies.routing import Upstream, Variant
+from policies.routing import CandidateLimits, Route, Upstream, Variant
 from records.exchange import Attempt, Outcome
 from tests.faults.upstream import DONE, STOP, WHOLE, event
 
 VLLM = make_ready([Upstream("vllm", "http://v/v1", "vllm")], {}, pass_credentials=True)["vllm"]
+GENERATION = 7
+LIMITS = CandidateLimits(connect_s=3.0, first_token_s=10.0, whole_s=120.0, between_tokens_s=30.0)
 ROLE = event("").replace(b'"content":""', b'"role":"assistant","content":""')
 
 
@@ -38,6 +39,9 @@ class App:
     reply: Reply | None = None
     sending: Sending | None = None
     left: int = 0
+    reasons: list[str] = field(default_factory=list[str])
+    read_s: float = 600.0
+    connects: bool = True
 
     # What a life does
 
@@ -49,6 +53,10 @@ class App:
 
     def unfit(self, reason: str) -> None:
         raise AssertionError(reason)
+
+    def limit_silence(self, limit_s: float) -> bool:
+        is_shorter, self.read_s = limit_s < self.read_s, min(limit_s, self.read_s)
+        return is_shorter
 
     def fall_back(self, attempt: Attempt, reason: str) -> None:
         self.told.append(f"fall back: {reason}")
@@ -79,13 +87,17 @@ class App:
     def now(self) -> float:
         return self.clock
 
-    def candidate_succeeded(self) -> None:
+    def candidate_succeeded(self, generation: int) -> None:
+        assert generation == GENERATION
         self.told.append("well")
 
-    def candidate_failed(self) -> None:
+    def candidate_failed(self, generation: int, reason: str) -> None:
+        assert generation == GENERATION
         self.told.append("ill")
+        self.reasons.append(reason)
 
-    def candidate_abandoned(self) -> None:
+    def candidate_abandoned(self, generation: int) -> None:
+        assert generation == GENERATION
         self.told.append("unknown")
 
 
@@ -99,7 +111,9 @@ class Asking:
         assert credential == b""
         assert b"uthorization" not in head
         sending = Sending(self, (target, credential), method, listener)
-        sending.attach(Held(), reused=True)
+        sending.write(head)
+        if self.app.connects:
+            sending.attach(Held(), reused=True)
         return sending
 
     def leave(self, sending: Sending) -> None:
@@ -115,16 +129,26 @@ class Held:
     def drop(self) -> None: ...
 
 
-def asked(*, stream: bool, **fields: Any) -> tuple[CandidateRelay, App]:
+def asked(
+    *, stream: bool, limits: CandidateLimits = LIMITS, connects: bool = True, **fields: Any
+) -> tuple[CandidateRelay, App]:
     """A relay that has been started."""
     body = json.dumps({"model": "gpt-4o", "messages": [], "stream": stream}).encode()
     variant = Variant("vllm", **fields)
     adapted = adapt_request(body, "/v1/chat/completions", variant, kind="vllm")
     assert isinstance(adapted, Adapted)
-    app = App()
-    relay = CandidateRelay(app, app, VLLM, variant=variant, adapted=adapted)
+    app = App(connects=connects)
+    route = Route("r", Variant("openai"), candidate=variant, limits=limits)
+    relay = CandidateRelay(app, app, VLLM, route=route, adapted=adapted, generation=GENERATION)
     relay.start()
     return relay, app
+
+
+def wait(relay: CandidateRelay, app: App, seconds: float) -> None:
+    """Let time pass, and the worker look."""
+    app.clock += seconds
+    if app.clock >= relay.due_s:
+        relay.expire(app.clock)
 
 
 def answers(relay: CandidateRelay, *pieces: bytes, status: int = 200, ended: bool = True) -> None:
@@ -231,43 +255,125 @@ async def test_an_early_end_is_a_failure() -> None:
     assert app.told == ["head", "ill", "break: upstream_broken"]
 
 
-@pytest.mark.parametrize(("limit", "reason"), [("first_byte_s", "first_byte_timeout"), ("total_s", "total_timeout")])
-async def test_it_is_waited_for_as_long_as_the_policy_says(limit: str, reason: str) -> None:
-    """Past either limit without a token the baseline answers."""
-    _, app = asked(stream=True, **{limit: 0.001})
-    async with asyncio.timeout(5):
-        while not app.told:  # noqa: ASYNC110 -- the loop's own timer
-            await asyncio.sleep(0.001)
-    assert app.told == ["ill", f"fall back: {reason}"]
+LIMITED: dict[str, tuple[bool, dict[str, Any], float, str]] = {
+    # name: (streamed, what the policy says, the limit, the word)
+    "a stream's first token": (True, {}, 10.0, "first_byte_timeout"),
+    "a whole answer": (False, {}, 120.0, "total_timeout"),
+    "a stream's, by the policy": (True, {"first_byte_s": 2.0}, 2.0, "first_byte_timeout"),
+    "a whole answer's first byte is its last": (False, {"first_byte_s": 2.0}, 2.0, "first_byte_timeout"),
+    "a stream's total": (True, {"first_byte_s": 2.0, "total_s": 1.0}, 1.0, "total_timeout"),
+    "a whole answer's total": (False, {"first_byte_s": 9.0, "total_s": 4.0}, 4.0, "total_timeout"),
+    "the policy's is longer": (True, {"first_byte_s": 60.0, "total_s": 90.0}, 10.0, "first_byte_timeout"),
+}
 
 
-async def test_a_whole_answer_is_given_its_total_time() -> None:
-    """The first token of an answer that is no stream comes with its last: only the total can be too long."""
-    _, app = asked(stream=False, first_byte_s=0.001, total_s=0.02)
-    async with asyncio.timeout(5):
-        while not app.told:  # noqa: ASYNC110 -- the loop's own timer
-            await asyncio.sleep(0.001)
-    assert app.told == ["ill", "fall back: total_timeout"]
+@pytest.mark.parametrize("name", LIMITED)
+async def test_it_is_waited_for_as_long_as_the_shortest_limit_says(name: str) -> None:
+    """Past the route's limit, or the policy's where that is shorter, the baseline answers and the candidate failed."""
+    stream, policy, limit_s, word = LIMITED[name]
+    relay, app = asked(stream=stream, **policy)
+    for at_s in (0.0, min(3.5, limit_s / 2), limit_s - 0.01):
+        wait(relay, app, 11.0 + at_s - app.clock)
+    assert app.told == []
+    wait(relay, app, 0.01)
+    wait(relay, app, 500.0)
+    assert app.told == ["ill", f"fall back: {word}"]
+    assert app.reasons == [word]
 
 
-async def test_the_total_holds_after_the_first_token_too() -> None:
-    """An answer that has begun and goes on for too long is broken off; the first token's limit is over by then."""
-    relay, app = asked(stream=True, first_byte_s=0.001, total_s=0.05)
+async def test_a_connection_that_is_not_made_is_not_waited_for() -> None:
+    """Past the connect limit without a connection the baseline answers; with one the answer has its own time."""
+    relay, app = asked(stream=False, connects=False)
+    wait(relay, app, 2.9)
+    assert app.told == []
+    wait(relay, app, 0.2)
+    assert app.told == ["ill", "fall back: connect_timeout"]
+    relay, app = asked(stream=False)
+    wait(relay, app, 5.0)
+    assert app.told == []
+
+
+async def test_a_stream_that_has_begun_may_last_but_for_the_policys_total() -> None:
+    """After the first token its limit is over; an answer that goes on for longer than the total is broken off."""
+    relay, app = asked(stream=True, first_byte_s=1.0, total_s=50.0)
     answers(relay, ROLE + event("hi"), ended=False)
-    async with asyncio.timeout(5):
-        while len(app.told) < 3:  # noqa: ASYNC110 -- the loop's own timer
-            await asyncio.sleep(0.001)
+    wait(relay, app, 49.0)
+    assert app.told == ["head"]
+    wait(relay, app, 2.0)
     assert app.told == ["head", "ill", "break: upstream_broken"]
     assert app.attempts[0].error == "total_timeout"
 
 
-async def test_an_app_that_leaves_tells_nothing_of_the_candidate() -> None:
-    """A hang-up stops the clock and is no verdict."""
-    relay, app = asked(stream=True, first_byte_s=0.001)
+@pytest.mark.parametrize(("read_s", "word"), [(600.0, "between_tokens_timeout"), (20.0, "timeout")])
+async def test_silence_within_a_stream_breaks_it_off_as_a_failure(read_s: float, word: str) -> None:
+    """The life waits no longer between two tokens than the limit says; what ends it is the candidate's failure."""
+    relay, app = asked(stream=True)
+    app.read_s = read_s
+    answers(relay, ROLE + event("hi"), ended=False)
+    assert app.read_s == min(read_s, LIMITS.between_tokens_s)
+    assert not relay.give_up()
+    assert app.told == ["head", "ill", "break: upstream_broken"]
+    assert app.attempts[0].error == word
+
+
+async def test_the_apps_deadline_before_any_byte_is_the_candidates_failure() -> None:
+    """Who was asked is charged: the life refuses by itself, and the breaker hears of a failure, once."""
+    relay, app = asked(stream=True)
+    assert relay.give_up()
+    assert relay.give_up()
+    assert (app.told, app.reasons) == (["ill"], ["timeout"])
+
+
+KNOWN = CandidateLimits(patience_first_token_s=2.0, patience_whole_s=8.0)
+LEFT: dict[str, tuple[bool, CandidateLimits, float, str]] = {
+    # name: (streamed, limits, how long the app waited, the word)
+    "early": (True, LIMITS, 1.0, "app_gone"),
+    "later than the limit": (True, LIMITS, 10.1, "app_gone_waiting"),
+    "its own limit is ours": (True, LIMITS, 9.9, "app_gone_waiting"),
+    "whole, not known yet": (False, LIMITS, 60.0, "app_gone"),
+    "later than the baseline's p99": (True, KNOWN, 2.0, "app_gone_waiting"),
+    "earlier than that": (True, KNOWN, 1.7, "app_gone"),
+    "whole, later than the baseline's p99": (False, KNOWN, 8.1, "app_gone_waiting"),
+    "whole, earlier than that": (False, KNOWN, 7.0, "app_gone"),
+}
+
+
+@pytest.mark.parametrize("name", LEFT)
+async def test_an_app_that_leaves_is_a_failure_only_if_it_was_kept_waiting(name: str) -> None:
+    """Later than the limit or than the baseline's p99 without a byte: it gave the candidate up. Earlier: no verdict."""
+    stream, limits, waited_s, word = LEFT[name]
+    relay, app = asked(stream=stream, limits=limits)
+    app.clock += waited_s
+    assert relay.app_gone(0.0) == word
+    assert app.told == (["unknown"] if word == "app_gone" else ["ill"])
+    relay.cancel()
+    wait(relay, app, 500.0)
+    assert len(app.told) == 1
+    assert relay.attempt(word).error == word
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "limits", "told"),
+    [(1.0, LIMITS, "unknown"), (9.9, LIMITS, "ill"), (1.9, KNOWN, "ill"), (1.0, KNOWN, "unknown")],
+)
+async def test_an_app_that_leaves_a_stream_is_a_failure_only_if_it_had_fallen_silent(
+    silent_s: float, limits: CandidateLimits, told: str
+) -> None:
+    """Silence within a stream for longer than a first token may take is what the app left for."""
+    relay, app = asked(stream=True, limits=limits)
+    answers(relay, ROLE + event("hi"), ended=False)
+    app.clock += 40.0
+    relay.app_gone(silent_s)
+    assert app.told == ["head", told]
+
+
+async def test_a_relay_that_is_cancelled_tells_nothing_of_the_candidate() -> None:
+    """Our own end stops the clock and is no verdict."""
+    relay, app = asked(stream=True)
     relay.cancel()
     relay.cancel()
-    await asyncio.sleep(0.005)
+    wait(relay, app, 500.0)
+    relay.expire(app.clock)
     assert app.told == ["unknown"]
-    assert relay.attempt("app_gone").error == "app_gone"
     relay.on_send_blocked()
     relay.on_send_ready()

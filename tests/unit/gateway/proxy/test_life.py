@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +11,13 @@ import msgspec
 import pytest
 
 from gateway.proxy.counters import INDEX
-from gateway.proxy.life import BUFFERED_BYTES, GRACE_S
+from gateway.proxy.life import BUFFERED_BYTES, GRACE_S, Life
 from gateway.transport.limits import Limits
-from policies.routing import PPM, Breaker, Capture, Key, Match, Route, Upstream, Variant
+from policies.routing import PPM, Breaker, CandidateLimits, Capture, Key, Match, Route, Table, Upstream, Variant
+from records.exchange import Exchange
 from tests.faults.upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
 from tests.integration.gateway_process import PEPPER
-from tests.unit.gateway.proxy.house import a_house, post, send, table, until
+from tests.unit.gateway.proxy.house import House, a_house, post, send, table, until
 
 CHAT = b'{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}'
 
@@ -287,31 +289,257 @@ async def test_too_much_ahead_into_a_tunnel_ends_it(tmp_path: Path) -> None:
         await until(lambda: upstream.calls[0].gone_at is not None)
 
 
+STUDENT = Route("r", Variant("openai"), match=Match(model=("gpt-4o",)), candidate=Variant("vllm"), weight_ppm=PPM - 1)
+"""A route whose candidate gets all but one request in a million."""
+OTHER = b'{"model":"other"}'
+"""A request of no route."""
+
+
+def two(frontier: RawUpstream, student: RawUpstream, *routes: Route, **fields: object) -> Table:
+    """A table with a baseline's upstream and a candidate's."""
+    upstreams = (Upstream("openai", frontier.base_url), Upstream("vllm", student.base_url, "vllm"))
+    return table("", upstreams=upstreams, routes=routes, **fields)
+
+
+async def accept(house: House) -> None:
+    """Have the frontier accept the key: only then may a candidate be asked."""
+    wire = house.ask(post(OTHER))
+    await until(lambda: b"hello" in wire.out)
+
+
+def tries(row: Exchange) -> list[tuple[str, str, str | None]]:
+    """Who was asked, and what was wrong with it."""
+    return [(one.variant, one.upstream, one.error) for one in row.meta.attempts]
+
+
 async def test_a_candidate_that_is_left_alone_is_in_the_row(tmp_path: Path) -> None:
-    """A hang-up or a deadline while the candidate is asked is told of the candidate, not of the baseline."""
+    """A hang-up or a deadline while the candidate is asked is told of the candidate, and booked on it."""
+    async with (
+        RawUpstream(hello) as frontier,
+        RawUpstream(never) as student,
+        a_house(tmp_path, two(frontier, student, STUDENT)) as house,
+    ):
+        await accept(house)
+        gone = house.ask(post(CHAT))
+        await until(lambda: len(student.calls) == 1)
+        gone.lose()
+        late = house.ask(post(CHAT, b"x-stainless-read-timeout: 30"))
+        await until(lambda: len(student.calls) == 2)
+        house.pass_time(36)
+        assert late.out.startswith(b"HTTP/1.1 504 ")
+        assert b"Upstream vllm did not answer" in late.out
+        told = [(row.meta.outcome, row.meta.variant, tries(row)) for row in house.rows()[1:]]
+        assert told == [
+            ("app_gone", "candidate", [("candidate", "vllm", "app_gone")]),
+            ("upstream_error", "candidate", [("candidate", "vllm", "timeout")]),
+        ]
+        assert len(frontier.calls) == 1
+        assert house.worker.live[INDEX["candidate_errors"]] == 1
+
+
+@pytest.mark.parametrize(("stream", "limit_s"), [(b"true", 10), (b"false", 120)])
+async def test_a_candidate_that_hangs_is_waited_for_as_long_as_its_route_says(
+    tmp_path: Path, stream: bytes, limit_s: int
+) -> None:
+    """Without a word in the policy: past the route's limit the baseline answers, and the row says why."""
+    body = CHAT[:-1] + b',"stream":%b}' % stream
+    async with (
+        RawUpstream(hello) as frontier,
+        RawUpstream(never) as student,
+        a_house(tmp_path, two(frontier, student, STUDENT)) as house,
+    ):
+        await accept(house)
+        wire = house.ask(post(body))
+        await until(lambda: student.calls)
+        house.pass_time(limit_s - 1)
+        assert len(frontier.calls) == 1
+        house.pass_time(1)
+        await until(lambda: b"hello" in wire.out)
+        row = house.rows()[-1]
+        word = "first_byte_timeout" if stream == b"true" else "total_timeout"
+        assert (row.meta.variant, row.meta.why, row.meta.reason) == ("baseline", "fallback", word)
+        assert tries(row) == [("candidate", "vllm", word), ("baseline", "openai", None)]
+
+
+async def test_an_app_that_was_kept_waiting_opens_the_breaker(tmp_path: Path) -> None:
+    """Apps that leave a hanging candidate later than the baseline's p99 are its failures; earlier ones say nothing."""
+    route = msgspec.structs.replace(
+        STUDENT, limits=CandidateLimits(patience_whole_s=4.0), breaker=Breaker(consecutive=2)
+    )
+    async with (
+        RawUpstream(hello) as frontier,
+        RawUpstream(never) as student,
+        a_house(tmp_path, two(frontier, student, route)) as house,
+    ):
+        await accept(house)
+        for waits_s in (1, 1, 5, 5):
+            wire = house.ask(post(CHAT))
+            await until(lambda: student.calls and student.calls[-1].gone_at is None)
+            house.pass_time(waits_s)
+            wire.lose()
+            await until(lambda: student.calls[-1].gone_at is not None)
+        wire = house.ask(post(CHAT))
+        await until(lambda: b"hello" in wire.out)
+        rows = [row.meta for row in house.rows()[1:]]
+        assert [meta.attempts[0].error for meta in rows[:4]] == ["app_gone"] * 2 + ["app_gone_waiting"] * 2
+        assert rows[4].why == "breaker"
+        house.pass_time(1)
+        live = house.worker.live
+        assert [live[INDEX[name]] for name in ("breaker_opened", "breakers_open", "fallbacks")] == [1, 1, 1]
+
+
+async def test_a_stream_that_falls_silent_is_broken_off_as_the_candidates_failure(tmp_path: Path) -> None:
+    """Between two tokens no app waits longer than the limit, however long it would."""
+
+    async def stops(call: Call) -> None:
+        await call.send(SSE_HEAD + chunk(event("hi")))
+        await asyncio.Event().wait()
+
+    async with (
+        RawUpstream(hello) as frontier,
+        RawUpstream(stops) as student,
+        a_house(tmp_path, two(frontier, student, STUDENT)) as house,
+    ):
+        await accept(house)
+        wire = house.ask(post(CHAT[:-1] + b',"stream":true}'))
+        await until(lambda: b"hi" in wire.out)
+        house.pass_time(29)
+        assert not wire.closing
+        house.pass_time(2)
+        assert wire.closing
+        row = house.rows()[-1]
+        assert row.meta.outcome == "upstream_broken"
+        assert tries(row) == [("candidate", "vllm", "between_tokens_timeout")]
+
+
+async def test_one_routes_hanging_candidate_sheds_nobody(tmp_path: Path) -> None:
+    """Above its share of what may be in flight the baseline answers; other routes and paths see nothing of it."""
+    other = Route("s", Variant("openai"), match=Match(model=("other",)))
     async with RawUpstream(hello) as frontier, RawUpstream(never) as student:
-        route = Route(
-            "r", Variant("openai"), match=Match(model=("gpt-4o",)), candidate=Variant("vllm"), weight_ppm=PPM - 1
-        )
-        upstreams = (Upstream("openai", frontier.base_url), Upstream("vllm", student.base_url, "vllm"))
-        async with a_house(tmp_path, table("", upstreams=upstreams, routes=(route,))) as house:
-            wire = house.ask(post(b'{"model":"other"}'))
-            await until(lambda: b"hello" in wire.out)
-            gone = house.ask(post(CHAT))
-            await until(lambda: len(student.calls) == 1)
-            gone.lose()
-            late = house.ask(post(CHAT))
-            await until(lambda: len(student.calls) == 2)
-            house.pass_time(700)
-            assert late.out.startswith(b"HTTP/1.1 504 ")
-            rows = house.rows()[1:]
-            tries = [[(one.variant, one.upstream, one.error) for one in row.meta.attempts] for row in rows]
-            told = list(zip([row.meta.outcome for row in rows], tries, strict=True))
-            assert told == [
-                ("app_gone", [("candidate", "vllm", "app_gone")]),
-                ("upstream_error", [("candidate", "vllm", "timeout")]),
-            ]
-            assert len(frontier.calls) == 1
+        served = two(frontier, student, STUDENT, other)
+        async with a_house(tmp_path, served, Limits(in_flight=64)) as house:
+            await accept(house)
+            for answered in (10, 14, 20, 20):  # the candidate holds 10 of the first, and 6 of the second
+                wires = [house.ask(post(body)) for body in [CHAT, OTHER] * 10]
+                await until(lambda wires=wires, n=answered: sum(b"hello" in wire.out for wire in wires) == n)
+            await until(lambda: len(student.calls) == 16)
+            assert house.worker.live[INDEX["shed"]] == 0
+            whys = [row.meta.why for row in house.rows()[1:] if row.meta.route == "r"]
+            assert whys == ["busy"] * 24
+            assert house.worker.live[INDEX["fallbacks"]] == 24
+
+
+async def test_an_edit_of_the_breaker_acts_and_nothing_else_clears_it(tmp_path: Path) -> None:
+    """A table with the same candidate and settings keeps an open breaker, also under another route's name."""
+
+    async def broken(call: Call) -> None:
+        await call.send(answer(b"{}", status=b"500 Oops"))
+
+    async with RawUpstream(hello) as frontier, RawUpstream(broken) as student:
+        route = msgspec.structs.replace(STUDENT, breaker=Breaker(consecutive=1))
+        async with a_house(tmp_path, two(frontier, student, route)) as house:
+            await accept(house)
+            named = msgspec.structs.replace(route, candidate=Variant("vllm", model="m"))
+            steps = (
+                ("fallback", named),
+                ("breaker", named),
+                ("breaker", msgspec.structs.replace(named, weight_ppm=PPM - 2)),
+                ("breaker", msgspec.structs.replace(named, name="renamed")),
+                ("fallback", msgspec.structs.replace(named, breaker=Breaker(consecutive=2))),
+                ("fallback", msgspec.structs.replace(named, candidate=Variant("vllm", model="m", revision="2"))),
+            )
+            for version, (why, changed) in enumerate(steps, 2):
+                house.publish(two(frontier, student, changed, version=version))
+                await accept(house)
+                wire = house.ask(post(CHAT))
+                await until(lambda wire=wire: b"hello" in wire.out)
+                assert (house.rows()[-1].meta.why, version) == (why, version)
+
+
+async def test_a_table_that_comes_while_a_body_does_decides(tmp_path: Path) -> None:
+    """A request is decided by the newest table when its body is whole, though its head came under an older one."""
+    async with (
+        RawUpstream(hello) as frontier,
+        RawUpstream(never) as student,
+        a_house(tmp_path, two(frontier, student, STUDENT)) as house,
+    ):
+        await accept(house)
+        raw = post(CHAT)
+        wire = house.ask(raw[:-10])
+        moved = Upstream("elsewhere", frontier.base_url)
+        back = Route("r", Variant("elsewhere"), match=Match(model=("gpt-4o",)))
+        house.publish(table("", version=2, upstreams=(moved,), default_upstream="elsewhere", routes=(back,)))
+        send(wire, raw[-10:])
+        await until(lambda: b"hello" in wire.out)
+        row = house.rows()[-1].meta
+        assert (row.upstream, row.variant, row.table_version) == ("elsewhere", "baseline", 2)
+        assert not student.calls
+
+
+@pytest.mark.parametrize("target", [b"/v1/chat/completions", b"/v1/files"])
+async def test_an_upload_has_its_own_time(tmp_path: Path, target: bytes) -> None:
+    """The deadline of the answer runs from the last byte of the body, however long that took to come."""
+    async with RawUpstream(hello) as upstream, a_house(tmp_path, table(upstream.base_url)) as house:
+        body = b"x" * (3 * BUFFERED_BYTES)
+        raw = post(body, b"x-stainless-read-timeout: 10", target=target)
+        wire = house.ask(raw[:-9])
+        for at in range(9):
+            await until(lambda: wire.reading)
+            house.pass_time(14)
+            send(wire, raw[len(raw) - 9 + at :][:1])
+        await until(lambda: b"hello" in wire.out)
+        assert upstream.calls[0].request.body == body
+
+
+async def test_an_app_that_reads_slowly_is_no_silence_of_the_upstream(tmp_path: Path) -> None:
+    """While the app's own connection is full nothing is expected of the upstream; after that its time begins anew."""
+    steps: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def stepwise(call: Call) -> None:
+        await call.send(SSE_HEAD)
+        while piece := await steps.get():
+            await call.send(chunk(piece))
+
+    async with RawUpstream(stepwise) as upstream, a_house(tmp_path, table(upstream.base_url)) as house:
+        wire = house.ask(post(CHAT, b"x-stainless-read-timeout: 10"))
+        steps.put_nowait(event("one"))
+        await until(lambda: b"one" in wire.out)
+        wire.protocol.pause_writing()
+        house.pass_time(60)
+        assert not wire.closing
+        wire.protocol.resume_writing()
+        house.pass_time(14)
+        assert not wire.closing
+        steps.put_nowait(event("two"))
+        await until(lambda: b"two" in wire.out)
+        house.pass_time(16)
+        assert wire.closing
+
+
+async def test_a_mistake_of_ours_in_the_tick_costs_one_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is counted, logged with time and place, and ends the exchange it was in; the others time out as ever."""
+    async with RawUpstream(never) as upstream, a_house(tmp_path, table(upstream.base_url)) as house:
+        wires = [house.ask(post(CHAT, b"x-stainless-read-timeout: 30")) for _ in range(3)]
+        await until(lambda: len(upstream.calls) == 3)
+        real, calls = Life.time_out, list[Life]()
+
+        def odd(self: Life) -> None:
+            calls.append(self)
+            if len(calls) == 1:
+                raise KeyError("openai")
+            real(self)
+
+        monkeypatch.setattr(Life, "time_out", odd)
+        house.pass_time(37)
+        assert sorted(wire.out[:12] for wire in wires) == [b"", b"HTTP/1.1 504", b"HTTP/1.1 504"]
+        assert all(wire.closing or wire.out for wire in wires)
+        live = house.worker.live
+        assert [live[INDEX[name]] for name in ("hook_errors", "in_flight")] == [1, 0]
+        (line,) = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+        assert (line["operation"], line["kind"], line["at"][:10]) == ("deadline", "KeyError", "1970-01-12")
+        assert line["place"].startswith("test_life.py:")
 
 
 async def test_an_unfit_probe_does_not_keep_the_breaker_open(tmp_path: Path) -> None:
