@@ -25,7 +25,8 @@ class NodeConfirmations:
     """Which nodes were told."""
 
     told: Literal["yes", "no", "nobody", "unknown"]
-    """`nobody`: no gateway ever ran from this directory. `unknown`: the settings cannot be read that say where."""
+    """`nobody`: no gateway ever ran from this directory, or it shares its state with no other node. `unknown`: the
+    settings cannot be read that say where."""
     nodes: list[str] = field(default_factory=list[str])
     confirmed: list[str] = field(default_factory=list[str])
     problem: str = ""
@@ -56,7 +57,8 @@ def tell(arguments: argparse.Namespace) -> NodeConfirmations:
         state.set_killed(killed=not arguments.off, by=by, reason=arguments.reason, now=now)
         return _heard(state, killed=not arguments.off)
     except StateDownError as error:
-        return NodeConfirmations("no", problem=str(error))
+        # A state in this node's own directory has no other nodes: its workers obey the file, and have said so.
+        return NodeConfirmations("no" if where.url is not None else "nobody", problem=str(error))
     finally:
         state.close()
 

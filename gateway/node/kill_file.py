@@ -17,9 +17,12 @@ def set_kill(data: DataDir, *, reason: str, now: float) -> bool:
         fd = os.open(data.kill, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         return False
-    with os.fdopen(fd, "wb") as file, contextlib.suppress(OSError):
+    try:
         # That it is there is what counts; a full disk may keep why to itself.
-        file.write(json.dumps({"at": now, "reason": reason}).encode() + b"\n")
+        with contextlib.suppress(OSError):
+            os.write(fd, json.dumps({"at": now, "reason": reason}).encode() + b"\n")
+    finally:
+        os.close(fd)
     return True
 
 

@@ -93,12 +93,20 @@ class TableWatch:
             self.problem = str(error)
             return False
         self.problem = ""
-        if table.lease.renewed_at > self._renewed_at:
-            self._renewed_at = table.lease.renewed_at
-            self._seen_s = now
-            # Its age when we first saw it, by the wall clock; from then on by ours, which nobody can set.
-            self._age_then_s = max(0.0, wall() - table.lease.renewed_at)
+        if table.lease.renewed_at != self._renewed_at:
+            self._renew(table.lease.renewed_at, wall=wall(), now=now)
         return changed
+
+    def _renew(self, renewed_at: float, *, wall: float, now: float) -> None:
+        """Take another time of renewal: a later one, or an earlier one that is younger by the wall clock of now.
+
+        Whoever sets a clock back sets it for the controller, too: its next renewals are from before the last one. A
+        table out of a backup is older than what we have by any clock.
+        """
+        age_s = max(0.0, wall - renewed_at)
+        if renewed_at > self._renewed_at or age_s < self.lease_age_s(now):
+            # Its age when we first saw it, by the wall clock; from then on by ours, which nobody can set.
+            self._renewed_at, self._seen_s, self._age_then_s = renewed_at, now, age_s
 
     def _take(self, table: routing.Table) -> bool:
         """Serve from `table`; True if it says anything new but a renewed lease."""

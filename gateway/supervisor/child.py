@@ -9,9 +9,9 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 BOOT_BYTES = 1024 * 1024
 """What may be handed to a child; the pipe holds it whole, so that handing it over never waits for the child."""
@@ -36,7 +36,7 @@ class Program:
     """Descriptors it inherits besides its pipes."""
     environment: Mapping[str, str] | None = None
     nice: int = 0
-    """How far it stands back for others on the processor, from its first instruction on."""
+    """How far it stands back for others on the processor, once it is ready: one that comes up holds others up."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +45,8 @@ class Child:
 
     name: str
     process: subprocess.Popen[bytes]
+    nice: int
+    """How far it stands back on the processor once it is ready."""
     exited: asyncio.Future[int]
     """Its exit status: what `subprocess` calls the return code, negative for a signal."""
     _ready: asyncio.Future[bool]
@@ -62,6 +64,45 @@ class Child:
                 return await asyncio.shield(self._ready)
         except TimeoutError:
             return False
+
+    @property
+    def may_get_ready(self) -> bool:
+        """Whether it may still report ready: it lives, and has not closed its pipe without a word."""
+        return not self._ready.done()
+
+    def cpu_s(self) -> float | None:
+        """The processor time it has had; None where the kernel does not say, or there is no such process any more.
+
+        Source: proc_pid_stat(5), fields 14 and 15, behind a name that may hold anything but ends with the last `)`.
+        """
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_bytes()
+        except OSError:
+            return None
+        fields = stat.rpartition(b")")[2].split()
+        return (int(fields[11]) + int(fields[12])) * _tick_s()
+
+    async def stand_back(self) -> None:
+        """Leave the processor to others, every thread of it, as far as its program says.
+
+        Each child is a session of its own, and where the kernel shares the processor between sessions a process's nice
+        counts within its own alone. Source: sched(7), "The autogroup feature".
+        """
+        if not self.nice or self.exited.done():
+            return
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        for thread in _threads(self.pid):
+            with contextlib.suppress(OSError):  # it has ended since
+                os.setpriority(os.PRIO_PROCESS, thread, min(19, own + self.nice))
+        for _ in range(_AUTOGROUP_TRIES):
+            try:
+                Path(f"/proc/{self.pid}/autogroup").write_bytes(b"%d" % self.nice)
+            except BlockingIOError:
+                await asyncio.sleep(_AUTOGROUP_S)
+            except OSError:
+                return  # a kernel without it, or nothing that we may write to
+            else:
+                return
 
     def reap(self) -> None:
         """Note its end, if it has come. Called on SIGCHLD."""
@@ -117,7 +158,7 @@ def spawn(name: str, program: Program) -> Child:
             stdout=sys.stderr.fileno(),  # stdout is data, and a child has none
             env=None if program.environment is None else dict(program.environment),
             start_new_session=True,  # a Ctrl-C in the terminal is for the supervisor, which drains
-            preexec_fn=_before(program.nice),  # noqa: PLW1509 -- the supervisor has no threads
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 -- the supervisor has no threads
         )
     except BaseException:  # nobody else knows of the pipe yet; it is raised again
         os.close(ready_read)
@@ -127,7 +168,7 @@ def spawn(name: str, program: Program) -> Child:
             os.close(fd)
     loop = asyncio.get_running_loop()
     os.set_blocking(ready_read, False)
-    child = Child(name, process, loop.create_future(), loop.create_future(), ready_read)
+    child = Child(name, process, program.nice, loop.create_future(), loop.create_future(), ready_read)
     loop.add_reader(ready_read, child.hear)
     return child
 
@@ -149,36 +190,17 @@ def _hand_over(fd: int, boot: bytes) -> None:
         raise BootTooLargeError(f"the settings take {len(boot)} bytes; a process can be handed {BOOT_BYTES}")
 
 
-def _before(nice: int) -> Callable[[], None]:
-    """What a child does before it becomes another program."""
-    ask = die_with_parent()
-
-    def prepare() -> None:
-        if ask is not None:
-            ask()
-        if nice:
-            _stand_back(nice)
-
-    return prepare
+def _threads(pid: int) -> list[int]:
+    """A process's threads: the kernel counts niceness by thread. Itself alone, where none are listed."""
+    try:
+        return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    except OSError:
+        return [pid]
 
 
-def _stand_back(nice: int) -> None:
-    """Leave the processor to others.
-
-    Each child is a session of its own, and where the kernel shares the processor between sessions a process's nice
-    counts within its own alone. Source: sched(7), "The autogroup feature".
-    """
-    os.nice(nice)
-    for _ in range(_AUTOGROUP_TRIES):
-        try:
-            with open("/proc/self/autogroup", "wb", buffering=0) as group:
-                group.write(b"%d" % nice)
-        except BlockingIOError:
-            time.sleep(_AUTOGROUP_S)  # before exec, in the child: its supervisor waits with it, at most so long
-        except OSError:
-            return  # a kernel without it, or nothing that we may write to
-        else:
-            return
+def _tick_s() -> float:
+    """The kernel's unit of processor time in `/proc`."""
+    return 1.0 / os.sysconf("SC_CLK_TCK")
 
 
 def die_with_parent() -> Callable[[], None] | None:

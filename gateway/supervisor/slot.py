@@ -8,8 +8,15 @@ from dataclasses import dataclass, field
 from gateway.log import Log
 from gateway.supervisor.child import BootTooLargeError, Child
 
-READY_S = 30.0
-"""Longest a process may take to report ready."""
+READY_CPU_S = 30.0
+"""The processor time a process may take to report ready: on a full machine that is many times as long by the clock."""
+STUCK_S = 30.0
+"""How long it may have no processor time at all, as one that waits for what does not come."""
+READY_MOST_S = 600.0
+"""Longest it is waited for, whatever it does."""
+READY_POLL_S = 1.0
+LEAST_CPU_S = 0.02
+"""Less processor time than this between two looks is none."""
 NOT_READY_STOP_S = 5.0
 HEALTHY_S = 10.0
 """A process that lived so long did not fail at its start."""
@@ -34,6 +41,30 @@ class Turns:
         turn_at = max(now, self._free_at)
         self._free_at = turn_at + self.gap_s
         return turn_at - now
+
+
+@dataclass(slots=True)
+class StartClock:
+    """Says when a process that comes up is waited for no longer: by the processor time it had, not by the clock."""
+
+    began_at: float
+    _moved_at: float = field(init=False)
+    _cpu_s: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        self._moved_at = self.began_at
+
+    def verdict(self, now: float, cpu_s: float | None) -> str | None:
+        """Why it is waited for no longer; None: it is. `cpu_s`: the processor time it had; None: not known."""
+        if cpu_s is not None and cpu_s - self._cpu_s >= LEAST_CPU_S:
+            self._cpu_s, self._moved_at = cpu_s, now
+        if self._cpu_s >= READY_CPU_S:
+            return f"it used {self._cpu_s:.0f} s of processor time and was not ready"
+        if now - self._moved_at >= STUCK_S:
+            return f"it used no processor time for {now - self._moved_at:.0f} s: it waits for something"
+        if now - self.began_at >= READY_MOST_S:
+            return f"it was not ready after {now - self.began_at:.0f} s, with {self._cpu_s:.0f} s of processor time"
+        return None
 
 
 @dataclass(slots=True)
@@ -162,15 +193,34 @@ class Slot:
             self.log.alarm("process.not_started", process=self.name, reason=str(error))
             return False
         child.exited.add_done_callback(lambda _: self._wake.set())
-        ready = not self.reports_ready or await child.ready(READY_S)
-        if ready and not self._stopping:
+        reason = await self._come_up(child) if self.reports_ready else None
+        if reason is None and not self._stopping:
             self.current, self._starting, self._started_at = child, None, self.now()
             self.log.info("process.started", process=self.name, pid=child.pid)
             self.changed()
+            await child.stand_back()
             return True
         if not self._stopping:
-            self.log.alarm("process.not_ready", process=self.name, pid=child.pid, hint="its own lines above say why")
+            hint = "its own lines above say why; if there are none, give the machine more processor or disk"
+            self.log.alarm("process.not_ready", process=self.name, pid=child.pid, reason=reason, hint=hint)
         self._failures += 1
         await child.stop(NOT_READY_STOP_S)
         self._starting = None
         return False
+
+    async def _come_up(self, child: Child) -> str | None:
+        """Wait until it reports ready. Returns None once it has, or why it is waited for no longer."""
+        waited, slow_at = StartClock(self.now()), self.now() + STUCK_S
+        while not await child.ready(READY_POLL_S):
+            if not child.may_get_ready:
+                return "it ended before it was ready"
+            cpu_s = child.cpu_s()
+            if (reason := waited.verdict(self.now(), cpu_s)) is not None:
+                return reason
+            if self.now() >= slow_at:
+                slow_at = float("inf")
+                self.log.notice(
+                    "process.slow", process=self.name, pid=child.pid, waited_s=round(self.now() - waited.began_at, 1),
+                    cpu_s=cpu_s, hint="the machine is full: it is waited for as long as it gets anywhere",
+                )  # fmt: skip
+        return None

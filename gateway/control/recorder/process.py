@@ -206,14 +206,14 @@ class Recorder:
             self._expose(now)
 
     def _is_due(self, now: float) -> bool:
-        if now < self._due.get("commit", 0.0):
+        if 0 < self._due.get("commit", 0.0) - now <= RETRY_S:
             return False
         if self._oldest is None:
             return self.journals.progress() != self.state.workers and self._every("position", POSITION_S, now)
-        return self._bytes >= BATCH_BYTES or now - self._oldest >= BATCH_S
+        return self._bytes >= BATCH_BYTES or not 0 <= now - self._oldest < BATCH_S
 
     def _every(self, what: str, seconds: float, now: float) -> bool:
-        if now < self._due.get(what, 0.0):
+        if 0 < self._due.get(what, 0.0) - now <= seconds:  # further off: of a clock that was set back since
             return False
         self._due[what] = now + seconds
         return True

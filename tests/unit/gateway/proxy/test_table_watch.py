@@ -259,6 +259,22 @@ def test_an_older_lease_does_not_renew(place: Place) -> None:
     assert watch.lease_age_s(place.now) == 200.0
 
 
+def test_a_clock_set_back_leaves_the_lease_with_who_renews_it(place: Place) -> None:
+    """Renewals that are from before the last one, by a clock that was set back since, count as renewals."""
+    watch = place.watch()
+    place.wall = 7200.0
+    place.write(encode(table(1, renewed_at=7200.0)))
+    place.poll(watch)
+    place.wall -= 3600.0
+    for _ in range(80):
+        place.wall, place.now = place.wall + 5.0, place.now + 5.0
+        place.write(encode(table(1, renewed_at=place.wall)))
+        place.poll(watch)
+        assert (watch.lease_age_s(place.now), watch.candidate_allowed(place.now)) == (0.0, True)
+    place.now += 300.5
+    assert not watch.candidate_allowed(place.now)
+
+
 def test_keep_outlives_the_lease(place: Place) -> None:
     """`on_expiry: keep` goes on, for those whose frontier can no longer carry the traffic."""
     watch = place.watch()

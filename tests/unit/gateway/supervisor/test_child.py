@@ -75,9 +75,14 @@ async def test_a_boot_larger_than_a_pipe(reaping: list[Child]) -> None:
 
 
 async def test_one_that_stands_back(reaping: list[Child]) -> None:
-    """A child that nobody waits for has its place on the processor before it runs its first instruction."""
+    """A child that nobody waits for comes up like the others, and has its place on the processor once it is ready."""
     child = spawn("idle", replace(program(), nice=5))
     reaping.append(child)
-    wanted = min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
-    assert os.getpriority(os.PRIO_PROCESS, child.pid) == wanted
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, child.pid) == own
+    assert await child.ready(60.0)
+    await child.stand_back()
+    places = {os.getpriority(os.PRIO_PROCESS, int(name)) for name in os.listdir(f"/proc/{child.pid}/task")}
+    assert places == {min(19, own + 5)}
+    assert (child.cpu_s() or 0.0) > 0.0
     assert session_nice(child.pid) in (None, 5)

@@ -4,7 +4,7 @@ from typing import Never
 import pytest
 
 from gateway.log import Log
-from gateway.supervisor.slot import Slot, Turns, backoff_s
+from gateway.supervisor.slot import READY_CPU_S, READY_MOST_S, STUCK_S, Slot, StartClock, Turns, backoff_s
 
 
 def never() -> Never:
@@ -38,3 +38,26 @@ async def test_who_waits_for_long_holds_nobody_up() -> None:
             await asyncio.sleep(0)
         assert turns.pause_s(now) == 0.0
         keeping.cancel()
+
+
+def test_a_full_machine_is_no_reason_to_give_up() -> None:
+    """A process that gets a twentieth of the processor is waited for as long as it needs, and one that loops is not."""
+    waited = StartClock(100.0)
+    looks = [waited.verdict(100.0 + seconds, seconds / 20) for seconds in range(1, 600)]
+    assert looks[: int(READY_CPU_S * 20) - 1] == [None] * int(READY_CPU_S * 20 - 1)
+    assert "30 s of processor time" in (waited.verdict(100.0 + 600.0, READY_CPU_S) or "")
+
+
+def test_one_that_gets_nowhere_is_given_up() -> None:
+    """What uses no processor time waits for something: it is given up after a while, and so is what takes for ever."""
+    waited = StartClock(0.0)
+    assert waited.verdict(1.0, 0.5) is None
+    assert waited.verdict(STUCK_S, 0.5) is None
+    assert "waits for something" in (waited.verdict(1.0 + STUCK_S, 0.5) or "")
+    unknown = StartClock(0.0)
+    assert unknown.verdict(STUCK_S - 1.0, None) is None
+    assert unknown.verdict(STUCK_S, None) is not None
+    slow = StartClock(0.0)
+    found = [slow.verdict(float(seconds), seconds / 25) for seconds in range(1, int(READY_MOST_S) + 1)]
+    assert found[:-1] == [None] * (len(found) - 1)
+    assert "24 s of processor time" in (found[-1] or "")
