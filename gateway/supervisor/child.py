@@ -96,7 +96,7 @@ class Child:
                 os.setpriority(os.PRIO_PROCESS, thread, min(19, own + self.nice))
         for _ in range(_AUTOGROUP_TRIES):
             try:
-                Path(f"/proc/{self.pid}/autogroup").write_bytes(b"%d" % self.nice)
+                Path(f"/proc/{self.pid}/autogroup").write_bytes(b"%d" % self.nice)  # noqa: ASYNC240 -- /proc is memory
             except BlockingIOError:
                 await asyncio.sleep(_AUTOGROUP_S)
             except OSError:
