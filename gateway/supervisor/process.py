@@ -226,9 +226,11 @@ class Supervisor:
     def _worker_launch(self, index: int, plan: Programs, sock: socket.socket) -> Launch:
         def launch() -> Child:
             name = f"w{index}-{round(clock.wall() * 1000)}"
-            self.gauges.begin(name, plan.data.live(name))
+            live = self.gauges.begin(name, plan.data.live(name))
+            if live != plan.data.live(name):
+                self.log.alarm("counters.in_memory", process=name, hint="make room on the disk of the data directory")
             try:
-                child = self._spawn(name, plan.worker(name, [sock.fileno()]))
+                child = self._spawn(name, plan.worker(name, [sock.fileno()], live))
             except BaseException:  # a worker that never was has no gauges; it is raised again
                 self.gauges.end(name)
                 raise
