@@ -22,7 +22,7 @@ from gateway.node.datadir import DataDir, DataDirError, secret
 from gateway.node.pepper import pepper_of
 from gateway.node.state_location import StatePlace
 from gateway.proxy import boot as worker_boot
-from gateway.supervisor.child import Program
+from gateway.supervisor.child import BOOT_BYTES, BootTooLargeError, Program
 
 PLAIN_VARIABLES = frozenset(
     {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR"}
@@ -259,6 +259,17 @@ class Programs:
             honor_store_false=capture.honor_store_false,
             ready_fd=ready_fd,
         )
+
+    def check(self) -> None:
+        """See that every process can be told what it is to know, before the first is.
+
+        Raises:
+            BootTooLargeError: it is too much.
+        """
+        for program in (self.worker("", []), self.controller(), self.recorder(), self.shadow(), self.admin()):
+            size = len(program.boot(-1))
+            if size > BOOT_BYTES:
+                raise BootTooLargeError(f"{program.module}: the settings take {size} bytes of at most {BOOT_BYTES}")
 
     def problems(self) -> list[str]:
         """What is wrong with single upstreams, which the others are not to suffer for."""
