@@ -50,6 +50,6 @@ def answer_head(reply: Reply, framing: Framing, own: bytes) -> bytes:
             own += b"\r\nconnection: close"
         elif (said := reply.get(b"connection")) is not None and said.lower() == b"keep-alive":
             instead[b"connection"] = said  # of the upstream's hop, and as true of ours: it stays in its place
-    first_line = b"HTTP/1.1" + reply.raw[8 : reply.raw.find(b"\r\n")]
+    first_line = b"HTTP/1.1" + reply.raw[8:].partition(b"\r\n")[0]
     lines = reply.changed(reply.one_hop(HOP_BY_HOP), instead) if reply.hops else reply.lines
     return b"%b%b%b\r\n\r\n" % (first_line, lines, own)

@@ -83,3 +83,11 @@ def test_an_answer_of_http_1_0_is_told_as_1_1() -> None:
     """The version is of one hop; the reason phrase is not."""
     reply = Reply(299, b"HTTP/1.0 299 Rather Odd\r\nContent-Length: 0")
     assert answer_head(reply, told(), b"").startswith(b"HTTP/1.1 299 Rather Odd\r\n")
+
+
+@pytest.mark.parametrize("framing", [told(), told("chunked"), told("close"), told("close", "ends_by_closing")])
+@pytest.mark.parametrize("line", [b"HTTP/1.1 200", b"HTTP/1.1 204 No Content", b"HTTP/1.0 404 Not Found"])
+def test_a_status_line_is_whole_without_a_header_behind_it(line: bytes, framing: Framing) -> None:
+    """What an upstream says in its first line reaches the app to the last digit, whatever follows."""
+    head = answer_head(Reply(200, line), framing, b"")
+    assert head.partition(b"\r\n")[0] == b"HTTP/1.1" + line[8:]
