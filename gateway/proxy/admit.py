@@ -30,8 +30,8 @@ class CandidateConditions(Protocol):
         """Whether the worker's breaker lets the candidate be asked; claims the probe of a half-open one."""
         ...
 
-    def accepted(self, caller: Caller) -> bool:
-        """Whether the frontier has accepted this caller lately."""
+    def accepted(self, upstream: str, caller: Caller) -> bool:
+        """Whether this upstream, the frontier of a route, has accepted this caller lately."""
         ...
 
     def reverify(self, request_id: str) -> bool:
@@ -128,7 +128,7 @@ def _stopped(state: CandidateConditions, route: Route, caller: Caller, request_i
     if not state.lease_holds():
         return "lease", ""
     if state.serving.table.keys_mode == "passthrough":
-        if not state.accepted(caller):
+        if not state.accepted(route.baseline.upstream, caller):
             return "unverified", ""
         if route.weight_ppm == PPM and state.reverify(request_id):
             return "reverify", ""

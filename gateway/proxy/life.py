@@ -142,6 +142,7 @@ class Life(ExchangeState):
         if self.done:
             return
         self.request_kept.add(data)
+        self.deadline_s = self.worker.now() + self.read_s if self.status == 101 else 0.0
         if self.buffering:
             self._body.append(data)
             self._body_bytes += len(data)
@@ -160,6 +161,8 @@ class Life(ExchangeState):
         if self.done:
             return
         self._whole = True
+        if not self.deadline_s and not self.connection.blocked:
+            self.deadline_s = self.worker.now() + self.read_s  # nobody answers what has not come yet
         if not self.buffering:
             if self._sending is not None and not self.request.upgrade:
                 self._sending.end(LAST_CHUNK if self.request.chunked else b"")
@@ -194,12 +197,15 @@ class Life(ExchangeState):
             self._end("tunnel" if is_tunnel else "app_gone")
 
     def on_blocked(self) -> None:
-        """The app reads slowly: so do we."""
+        """The app reads slowly: so do we; and until it has caught up, silence is not the upstream's."""
+        self.deadline_s = 0.0
         if self._sending is not None:
             self._sending.pause_reading()
 
     def on_ready(self) -> None:
         """The app has caught up."""
+        if self._whole:
+            self.deadline_s = self.worker.now() + self.read_s
         if self._sending is not None:
             self._sending.resume_reading()
 
@@ -233,6 +239,9 @@ class Life(ExchangeState):
     def _follow(self, body: bytes) -> None:
         """Decide, and ask whom the decision names."""
         read: matching.Body | None = None
+        if self.serving is not self.worker.serving:  # the table was replaced while the body came: decided by one alone
+            self.serving = self.worker.serving
+            self.destination = self.serving.default
         try:
             read = matching.read_body(body)
             plan = admit.plan(self.worker, self.known, read, request_id=self.id)
@@ -312,10 +321,13 @@ class Life(ExchangeState):
     def on_send_blocked(self) -> None:
         """The upstream reads slowly: take no more of the app's body."""
         self.connection.pause_reading()
+        self.deadline_s = self.worker.now() + self.read_s  # it is the upstream that is waited for
 
     def on_send_ready(self) -> None:
         """The upstream has caught up."""
         self.connection.resume_reading()
+        if not self._whole:
+            self.deadline_s = 0.0
 
     def on_head(self, reply: Reply) -> None:
         """The baseline's answer begins."""
@@ -326,11 +338,11 @@ class Life(ExchangeState):
             return
         if self.known.reads or reply.status in (401, 403):
             # Only what a key has to be good for tells that it is: a preflight or a public page is answered to anybody.
-            self.worker.answered(self.known.caller, reply.status)
+            self.worker.answered(self.destination.name, self.known.caller, reply.status)
         self.course.head_s = self._since_s()
         self.start_answer(reply)
         if reply.status == 101 and self._sending is not None:
-            self.deadline_s = 0.0
+            self.deadline_s = self.worker.now() + self.read_s  # of a tunnel: the longest silence of both
             self._sending.write(b"".join(self._body))
             self._body.clear()
 
@@ -346,7 +358,7 @@ class Life(ExchangeState):
         self.course.attempts.append(self._attempt(str(failure), self._since_s()))
         self._sending = None
         if self.status:
-            self.break_off("upstream_broken")
+            self.break_off("tunnel" if self.status == 101 else "upstream_broken")
         else:
             self.refuse(_FAILURE_CODES[failure], self.destination.name, outcome="upstream_error")
 

@@ -105,11 +105,17 @@ class Worker(ports.WorkerPort):
     def _adopt(self, serving: Serving) -> None:
         self.serving = serving
         self._callers.set_keys(serving.table.keys)
+        for life in [life for life in self._lives if life.status == 101 and self._is_revoked(life)]:
+            life.break_off("tunnel")
         self.preambles.clear()  # what was worked out of them holds for one table
         kept = {route.name for route in serving.table.routes}
         for name in set(self._verdicts) - kept:
             del self._verdicts[name]
         self.live[INDEX["table_version"]] = serving.table.version
+
+    def _is_revoked(self, life: Life) -> bool:
+        key = life.known.caller.key
+        return key is not None and self._callers.is_revoked(key)
 
     # Requests -----------------------------------------------------------------------------------------------------
 
@@ -151,9 +157,9 @@ class Worker(ports.WorkerPort):
             return None
         return CandidateRelay(life, self._verdicts_of(route), destination, variant=variant, adapted=adapted)
 
-    def answered(self, caller: Caller, status: int) -> None:
-        """The baseline's upstream answered a caller."""
-        self._callers.note(caller, status, self.now())
+    def answered(self, upstream: str, caller: Caller, status: int) -> None:
+        """The baseline's upstream, of this name, answered a caller."""
+        self._callers.note(upstream, caller, status, self.now())
 
     def met_own_error(self, operation: str, error: BaseException | None) -> None:
         """Count and log a mistake of ours: where it was, and nothing of what it was about."""
@@ -240,9 +246,9 @@ class Worker(ports.WorkerPort):
             found = self._verdicts[route.name] = _Verdicts(self, CircuitBreaker(route.breaker))
         return found
 
-    def accepted(self, caller: Caller) -> bool:
-        """Whether the frontier has accepted this caller lately."""
-        return self._callers.accepted(caller, self.now())
+    def accepted(self, upstream: str, caller: Caller) -> bool:
+        """Whether this upstream, the frontier of a route, has accepted this caller lately."""
+        return self._callers.accepted(upstream, caller, self.now())
 
     def reverify(self, request_id: str) -> bool:
         """One request in `REVERIFY_SHARE`, chosen by its id."""
@@ -260,24 +266,41 @@ class Worker(ports.WorkerPort):
         now = self.now()
         self._worst_lag_s = max(self._worst_lag_s, now - self._ticked_s - POLL_S)
         self._ticked_s = now
-        if self._watch.poll(wall=self.wall, now=now) and self._watch.serving is not None:
-            self._adopt(self._watch.serving)
-        elif self._watch.serving is not None:
-            self.serving = self._watch.serving
+        self._safely("table", self._look_at_table)
         for life in [life for life in self._lives if life.overdue(now)]:
-            life.time_out()
+            self._safely("time_out", life.time_out)
         if now - self._checked_s >= IDLE_CHECK_S:
             self._checked_s = now
-            self._look_after(now)
+            self._look_after_all(now)
+            self._safely("look_after", lambda: self._look_after(now))
+
+    def _safely(self, operation: str, step: Callable[[], object]) -> None:
+        """Do one thing that the clock is for: what nobody foresaw in it keeps nothing else from being done."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 -- the fence "tick"
+            self.met_own_error(operation, error)
+
+    def _look_at_table(self) -> None:
+        found = self._watch.poll(wall=self.wall, now=self.now()), self._watch.serving
+        if found[1] is None:
+            return
+        if found[0]:
+            self._adopt(found[1])
+        else:
+            self.serving = found[1]
+
+    def _look_after_all(self, now: float) -> None:
+        """See to each connection and each exchange."""
+        for connection in [found for found in self.connections if 0 < found.deadline_s < now]:
+            self._safely("deadline", connection.on_deadline)
+        for life in [life for life in self._lives if now - life.request.arrived_s > OPEN_AFTER_S]:
+            self._safely("keep_part", life.keep_part)
+        self._safely("expire", lambda: self.client.expire(now))
 
     def _look_after(self, now: float) -> None:
         """What needs no more than a look a second."""
         self._watch.tell(self._log)
-        for connection in [found for found in self.connections if 0 < found.deadline_s < now]:
-            connection.on_deadline()
-        for life in [life for life in self._lives if now - life.request.arrived_s > OPEN_AFTER_S]:
-            life.keep_part()
-        self.client.expire(now)
         journal = self.journal
         journal.bodies, journal.frames = self._budget.look()
         journal.rotate_older_than(self.wall() - self._segment_age_s)

@@ -12,6 +12,7 @@ Source: RFC 9112. Longer than a file should be: the turns of one connection can 
 """
 
 import asyncio
+import select
 from typing import Final, Protocol, cast
 
 import httptools
@@ -26,6 +27,10 @@ HELD_BYTES: Final = 64 * 1024
 LINGER_S: Final = 2.0
 LINGER_BYTES: Final = 4 * 1024 * 1024
 """Of a request that was refused while it was still being sent: read and dropped, so that the answer gets through."""
+PAUSED_LOOK_S: Final = 1.0
+"""How often it is looked whether an app is still there, of whose body no more is taken for now."""
+PEER_CLOSED: Final[int] = getattr(select, "POLLRDHUP", 0)
+"""Linux tells of a peer that will send no more, though what it sent is unread; a reset is told everywhere."""
 PREAMBLES: Final = 1024
 """How many heads are remembered."""
 PREAMBLE_BYTES: Final = 4096
@@ -96,7 +101,7 @@ class AppConnection(Outlet):
     __slots__ = (
         "_began_s", "_body_bytes", "_body_left", "_closing", "_exchange", "_heard_body", "_held", "_held_bytes",
         "_in_head", "_keep_alive", "_length", "_limits", "_linger", "_parser", "_partial", "_paused", "_plain",
-        "_quiet_bytes", "_raw", "_receiving", "_refused", "_service", "_tunnel", "_url", "blocked",
+        "_quiet_bytes", "_raw", "_receiving", "_refused", "_service", "_tunnel", "_unread_bytes", "_url", "blocked",
         "deadline_s",
     )  # fmt: skip
 
@@ -136,6 +141,8 @@ class AppConnection(Outlet):
         self.deadline_s = 0.0
         """When the connection has waited long enough for what it waits for; 0: it waits for nothing of the app's."""
         self.blocked = False
+        self._unread_bytes = 0
+        """Of what was written: left unread when it was last looked at."""
 
     # The transport tells us ---------------------------------------------------------------------------------------
 
@@ -169,6 +176,7 @@ class AppConnection(Outlet):
     def pause_writing(self) -> None:
         """Our bytes pile up."""
         self.blocked = True
+        self._unread_bytes = self._transport.get_write_buffer_size()
         self.deadline_s = self._service.now() + self._limits.idle_write_s
         if self._exchange is not None:
             self._exchange.on_blocked()
@@ -179,11 +187,15 @@ class AppConnection(Outlet):
         if self._closing:
             return  # the last bytes still have to be read
         if self._exchange is not None:
-            self.deadline_s = self._service.now() + self._limits.body_s if self._receiving else 0.0
+            self.deadline_s = self._service.now() + self._wait_s() if self._receiving else 0.0
             self._exchange.on_ready()
         else:
             self.deadline_s = self._service.now() + self._limits.keep_alive_s
             self._next_soon()
+
+    def _wait_s(self) -> float:
+        """How long more of a request's body is waited for; while none is taken, how soon to see if its app is there."""
+        return PAUSED_LOOK_S if self._paused else self._limits.body_s
 
     def data_received(self, data: bytes) -> None:
         """The app sent something."""
@@ -354,7 +366,8 @@ class AppConnection(Outlet):
         if self._body_bytes > self._limits.body_bytes:
             self._stop(413, "body_too_large", f"The request body is over {self._limits.body_bytes} bytes.")
         if self._exchange is not None:
-            self.deadline_s = self._service.now() + self._limits.body_s
+            if not self.blocked:
+                self.deadline_s = self._service.now() + self._limits.body_s
             self._exchange.on_body(body)
 
     def on_message_complete(self) -> None:
@@ -435,6 +448,9 @@ class AppConnection(Outlet):
     def finish(self, *, close: bool = False) -> None:
         """The answer is whole."""
         self._exchange = None
+        if self._paused:  # what is still to come has no upstream any more to wait for
+            self._paused = False
+            self._transport.resume_reading()
         if close or not self._keep_alive or self._tunnel:
             self._close_lingering()
             return
@@ -474,14 +490,16 @@ class AppConnection(Outlet):
         if self._receiving or self._tunnel:
             self._paused = True
             self._transport.pause_reading()
-            self.deadline_s = 0.0
+            if not self.blocked:
+                self.deadline_s = self._service.now() + PAUSED_LOOK_S
 
     def resume_reading(self) -> None:
         """Take more of the request's body."""
         if self._paused and not self._closing:
             self._paused = False
             self._transport.resume_reading()
-            self.deadline_s = 0.0 if self._tunnel else self._service.now() + self._limits.body_s
+            if not self.blocked:
+                self.deadline_s = 0.0 if self._tunnel else self._service.now() + self._limits.body_s
 
     def close_if_idle(self) -> None:
         """Close if no exchange is under way; otherwise it is closed when that one is over."""
@@ -507,12 +525,20 @@ class AppConnection(Outlet):
         self._closing = True
         self.settle()
         self.deadline_s = self._service.now() + self._limits.idle_write_s
+        self._unread_bytes = self._transport.get_write_buffer_size()
         self._transport.close()
 
     def on_deadline(self) -> None:
         """What the connection waited for did not come in time."""
         self.deadline_s = 0.0
-        if self._closing or self.blocked or self._tunnel:
+        if self._closing or self.blocked:
+            self._abort_unless_read()
+        elif self._paused:
+            if self._is_gone():
+                self._transport.abort()
+            else:
+                self.deadline_s = self._service.now() + PAUSED_LOOK_S
+        elif self._tunnel:
             self._transport.abort()
         elif self._exchange is not None:
             if self._receiving:  # a request body that stopped coming: nobody is there
@@ -521,6 +547,24 @@ class AppConnection(Outlet):
             self._refuse(408, "header_timeout", f"The request's headers took over {self._limits.header_s:g} s.")
         else:
             self._close()
+
+    def _abort_unless_read(self) -> None:
+        """End a connection whose app has read nothing for so long; one that reads, however slowly, has more time."""
+        left = self._transport.get_write_buffer_size()
+        if 0 < left < self._unread_bytes:
+            self._unread_bytes = left
+            self.deadline_s = self._service.now() + self._limits.idle_write_s
+        else:
+            self._transport.abort()
+
+    def _is_gone(self) -> bool:
+        """Whether the app hung up, while nothing is read of what it sends: no event tells."""
+        sock = self._transport.get_extra_info("socket")
+        if sock is None:
+            return False
+        looking = select.poll()
+        looking.register(sock.fileno(), 0 if self._tunnel else PEER_CLOSED)
+        return bool(looking.poll(0))
 
 
 class _RefusedError(Exception):

@@ -45,7 +45,7 @@ class Stand:
         self.probes += 1
         return self.breaker
 
-    def accepted(self, caller: Caller) -> bool:
+    def accepted(self, upstream: str, caller: Caller) -> bool:
         return self.is_accepted
 
     def reverify(self, request_id: str) -> bool:

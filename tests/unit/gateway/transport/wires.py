@@ -24,6 +24,8 @@ class Wire(asyncio.Transport):
         self.ended = False
         """Our end said that it will write no more."""
         self.on_write: Callable[[], object] = lambda: None
+        self.sock: object = None
+        """What it stands for, if a test has one."""
         self._unread = bytearray()
         self._high = 64 * 1024
         self._paused = False
@@ -63,6 +65,17 @@ class Wire(asyncio.Transport):
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         self._high = high or 0
+
+    def get_write_buffer_size(self) -> int:
+        return len(self._unread)
+
+    def read_some(self, count: int) -> None:
+        """The other end reads so many bytes, and no more."""
+        self.out += self._unread[:count]
+        del self._unread[:count]
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return self.sock if name == "socket" else default
 
     def can_write_eof(self) -> bool:
         return self._can_eof
