@@ -27,7 +27,7 @@ from gateway.proxy.journal_row import ExchangeState, Timings, meta
 from gateway.proxy.ports import Relay, WorkerPort
 from gateway.proxy.request_facts import RequestFacts
 from gateway.transport.failure import Failure
-from gateway.transport.message import LAST_CHUNK, RequestHead, chunk
+from gateway.transport.message import LAST_CHUNK, RequestHead, chunk, http_date
 from gateway.transport.outgoing import Reply, Sending, own_reply
 from gateway.transport.server import AppConnection
 from gateway.transport.upstreams import Destination
@@ -195,6 +195,10 @@ class Life(ExchangeState):
             is_tunnel = self.status == 101
             self._stop_asking(None if is_tunnel else "app_gone")
             self._end("tunnel" if is_tunnel else "app_gone")
+
+    def has_begun(self) -> bool:
+        """Whether some of the answer may have been written."""
+        return self.status != 0
 
     def on_blocked(self) -> None:
         """The app reads slowly: so do we; and until it has caught up, silence is not the upstream's."""
@@ -385,7 +389,8 @@ class Life(ExchangeState):
         if exposed:
             lines += b"\r\nx-crossfade-variant: " + self.variant.encode()
         if self.variant != admit.BASELINE:
-            lines += b"\r\nx-request-id: " + ours  # the frontier's own is not there, and SDKs log it
+            # The frontier's own are not there: SDKs log the one, and caches go by the other (RFC 9110 §6.6.1).
+            lines += b"\r\nx-request-id: %b\r\ndate: %b" % (ours, http_date(self.course.wall_s))
         return lines
 
     def send(self, data: bytes, *, ended: bool) -> None:

@@ -27,7 +27,7 @@ from gateway.proxy.table_watch import POLL_S, Serving, TableWatch
 from gateway.rewrite.request import adapt_request
 from gateway.rewrite.shapes import Unfit
 from gateway.transport.client import Client
-from gateway.transport.message import Preamble, RequestHead
+from gateway.transport.message import Preamble, RequestHead, http_date
 from gateway.transport.server import AppConnection, ServedRequest
 from gateway.transport.write_batch import Soon, WriteBatch
 from policies.request.body import Body
@@ -211,6 +211,7 @@ class Worker(ports.WorkerPort):
             b"content-type: application/json",
             b"content-length: %d" % len(body),
             b"connection: close",
+            b"date: " + http_date(self.wall()),
             b"x-crossfade-request-id: " + self._ids.new(self.wall())[1].encode(),
         ]
         lines += [b"%b: %b" % header for header in errors.headers(code, retry_after_s=self.limits.retry_after_s)]

@@ -19,7 +19,7 @@ import httptools
 
 from gateway.transport import guard
 from gateway.transport.limits import Limits
-from gateway.transport.message import Preamble, RequestHead, split_length
+from gateway.transport.message import Head, Preamble, RequestHead, split_length, with_length_mark
 from gateway.transport.write_batch import Outlet, WriteBatch
 
 HELD_BYTES: Final = 64 * 1024
@@ -58,6 +58,10 @@ class ServedRequest(Protocol):
 
     def on_gone(self) -> None:
         """The app hung up: nobody will read an answer. The connection is not to be used any more."""
+        ...
+
+    def has_begun(self) -> bool:
+        """Whether some of the answer may have been written."""
         ...
 
     def on_blocked(self) -> None:
@@ -100,7 +104,7 @@ class AppConnection(Outlet):
 
     __slots__ = (
         "_began_s", "_body_bytes", "_body_left", "_closing", "_exchange", "_heard_body", "_held", "_held_bytes",
-        "_in_head", "_keep_alive", "_length", "_limits", "_linger", "_parser", "_partial", "_paused", "_plain",
+        "_in_head", "_keep_alive", "_late", "_length", "_limits", "_linger", "_parser", "_partial", "_paused", "_plain",
         "_quiet_bytes", "_raw", "_receiving", "_refused", "_service", "_tunnel", "_unread_bytes", "_url", "blocked",
         "deadline_s",
     )  # fmt: skip
@@ -135,6 +139,8 @@ class AppConnection(Outlet):
         self._tunnel = False
         self._keep_alive = True
         self._closing = False
+        self._late = b""
+        """An error that has its turn once the answer under way is over; nothing follows it."""
         self._linger = 0
         self._held: list[bytes] = []
         self._held_bytes = 0
@@ -287,15 +293,21 @@ class AppConnection(Outlet):
             if not length:
                 self._end_request()
             return data[end + 4 :]
+        self._parse_head(data[:end])
+        return data[end + 4 :]
+
+    def _parse_head(self, head: bytes) -> None:
+        """Have the parser read a head that was not seen before."""
         self._plain = False
-        self._raw, self._length, self._url = raw, length, b""
+        head = guard.without_upgrade(head)
+        self._raw, self._length = split_length(head)
+        self._url = b""
         self._in_head = True
         try:
-            self._parser.feed_data(data[: end + 4])
+            self._parser.feed_data(head + b"\r\n\r\n")
         except httptools.HttpParserUpgrade:
             self._begin_tunnel()
         self._in_head = False
-        return data[end + 4 :]
 
     def _read_body(self, data: bytes) -> bytes:
         """Read body bytes; what is behind the body."""
@@ -334,7 +346,11 @@ class AppConnection(Outlet):
     def on_headers_complete(self) -> None:
         """The request's head is here, and it is of good syntax."""
         parser = self._parser
-        preamble = Preamble(self._raw, parser.get_method(), self._url)
+        method, raw, length = parser.get_method(), self._raw, self._length
+        if length is None and (odd := Head(raw).get(b"content-length")) is not None:
+            length = int(odd)  # written in an unusual way: it goes on in the usual one
+            raw = with_length_mark(raw)
+        preamble = Preamble(raw, method, guard.origin_form(method, self._url))
         preamble.keep_alive = parser.should_keep_alive()
         version = parser.get_http_version()
         preamble.http10 = version == "1.0"
@@ -344,10 +360,7 @@ class AppConnection(Outlet):
         refused = guard.refusal(preamble, self._limits)
         if refused is not None:
             self._stop(*refused)
-        length = self._length
-        if not preamble.sized and (odd := preamble.get(b"content-length")) is not None:
-            length = int(odd)  # written in an unusual way: read it each time
-        elif not (preamble.chunked or preamble.upgrade or preamble.has(b"expect")):
+        if raw is self._raw and not (preamble.chunked or preamble.upgrade or preamble.has(b"expect")):
             self._remember(preamble)
         self._begin(RequestHead(preamble, length, self._began_s))
 
@@ -395,13 +408,21 @@ class AppConnection(Outlet):
         raise _RefusedError(code)
 
     def _refuse(self, status: int, code: str, message: str) -> None:
-        """Answer with an error and close, unless an answer is under way: then just close."""
-        if self._exchange is None:
-            self.write(self._service.refusal(status, code, message))
-            self._receiving = True  # what more comes is read and dropped, so that the answer gets through
-            self._close_lingering()
-        else:
-            self._transport.abort()
+        """Answer with an error and close; behind a whole answer that is under way, in the middle of none."""
+        exchange = self._exchange
+        if exchange is not None and not self._receiving:
+            self._late = self._service.refusal(status, code, message)  # it has its turn behind the answer under way
+            return
+        if exchange is not None:
+            self._exchange = None
+            begun = exchange.has_begun()
+            exchange.on_gone()
+            if begun:
+                self._transport.abort()
+                return
+        self.write(self._service.refusal(status, code, message))
+        self._receiving = True  # what more comes is read and dropped, so that the answer gets through
+        self._close_lingering()
 
     # Turns --------------------------------------------------------------------------------------------------------
 
@@ -451,6 +472,9 @@ class AppConnection(Outlet):
         if self._paused:  # what is still to come has no upstream any more to wait for
             self._paused = False
             self._transport.resume_reading()
+        if self._late:
+            self.write(self._late)
+            self._receiving = True  # as for any refusal
         if close or not self._keep_alive or self._tunnel:
             self._close_lingering()
             return

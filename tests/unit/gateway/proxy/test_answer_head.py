@@ -31,7 +31,7 @@ def told(*what: str) -> Framing:
         (request_of(), reply_of(), "last", told("chunked", "close")),
         (request_of(keep_alive=False), reply_of(b"Content-Length: 5"), "", told("close")),
         (request_of(http10=True, keep_alive=False), reply_of(), "", told("close", "ends_by_closing")),
-        (request_of(http10=True), reply_of(b"Content-Length: 5"), "", told()),
+        (request_of(http10=True), reply_of(b"Content-Length: 5"), "", told("keeps")),
         (request_of(b"HEAD"), reply_of(), "", told()),
         (request_of(), reply_of(status=204), "", told()),
         (request_of(), reply_of(status=304), "", told()),
@@ -91,3 +91,12 @@ def test_a_status_line_is_whole_without_a_header_behind_it(line: bytes, framing:
     """What an upstream says in its first line reaches the app to the last digit, whatever follows."""
     head = answer_head(Reply(200, line), framing, b"")
     assert head.partition(b"\r\n")[0] == b"HTTP/1.1" + line[8:]
+
+
+def test_an_app_of_http_1_0_is_told_that_its_connection_is_kept() -> None:
+    """It takes it for ended otherwise (RFC 9112 §9.3); once is enough."""
+    request = request_of(http10=True)
+    for lines in ((b"Content-Length: 5",), (b"Connection: keep-alive", b"Content-Length: 5")):
+        reply = reply_of(*lines)
+        head = answer_head(reply, frame(request, reply, last=False), b"").lower()
+        assert head.count(b"connection: keep-alive") == 1

@@ -112,6 +112,7 @@ class Heard:
     connection: AppConnection
     events: list[str] = field(default_factory=list[str])
     body: bytearray = field(default_factory=bytearray)
+    begun: bool = False
 
     def on_body(self, data: bytes) -> None:
         self.body += data
@@ -125,6 +126,9 @@ class Heard:
 
     def on_gone(self) -> None:
         self.events.append("gone")
+
+    def has_begun(self) -> bool:
+        return self.begun
 
     def on_blocked(self) -> None:
         self.events.append("blocked")
