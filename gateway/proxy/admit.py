@@ -30,8 +30,8 @@ class CandidateConditions(Protocol):
         """Why the worker would not ask the candidate now: "breaker" (never of a pinned request), "busy", or None."""
         ...
 
-    def accepted(self, caller: Caller) -> bool:
-        """Whether the frontier has accepted this caller lately."""
+    def accepted(self, upstream: str, caller: Caller) -> bool:
+        """Whether this upstream, the frontier of a route, has accepted this caller lately."""
         ...
 
     def reverify(self, request_id: str) -> bool:
@@ -130,7 +130,7 @@ def _stopped(state: CandidateConditions, route: Route, caller: Caller, request_i
     if not state.lease_holds():
         return "lease", ""
     if state.serving.table.keys_mode == "passthrough":
-        if not state.accepted(caller):
+        if not state.accepted(route.baseline.upstream, caller):
             return "unverified", ""
         if route.weight_ppm == PPM and state.reverify(request_id):
             return "reverify", ""

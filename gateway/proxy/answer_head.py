@@ -14,10 +14,15 @@ class Framing(NamedTuple):
     """The connection ends with the answer; without `chunked` or a length, its end is the answer's."""
     ends_by_closing: bool
     """Nothing but the connection's end tells the answer's."""
+    keeps: bool = False
+    """The app speaks HTTP/1.0 and has to be told that its connection is kept."""
 
 
 SIZED: Final = Framing(chunked=False, close=False, ends_by_closing=False)
 """The answer's head tells its length, or that it has no body."""
+
+KEPT: Final = Framing(chunked=False, close=False, ends_by_closing=False, keeps=True)
+"""The same, for an app of HTTP/1.0 (RFC 9112 §9.3)."""
 
 
 def frame(request: RequestHead, reply: Reply, *, last: bool) -> Framing:
@@ -28,7 +33,7 @@ def frame(request: RequestHead, reply: Reply, *, last: bool) -> Framing:
     asked = request.preamble
     sized = reply.sized or asked.method == b"HEAD" or reply.status in (101, 204, 304)
     if sized and asked.keep_alive and not last:
-        return SIZED
+        return KEPT if asked.http10 else SIZED
     ends_by_closing = not sized and asked.http10
     close = ends_by_closing or last or not asked.keep_alive
     return Framing(chunked=not sized and not asked.http10, close=close, ends_by_closing=ends_by_closing)
@@ -50,6 +55,8 @@ def answer_head(reply: Reply, framing: Framing, own: bytes) -> bytes:
             own += b"\r\nconnection: close"
         elif (said := reply.get(b"connection")) is not None and said.lower() == b"keep-alive":
             instead[b"connection"] = said  # of the upstream's hop, and as true of ours: it stays in its place
-    first_line = b"HTTP/1.1" + reply.raw[8 : reply.raw.find(b"\r\n")]
+        elif framing.keeps:
+            own += b"\r\nconnection: keep-alive"
+    first_line = b"HTTP/1.1" + reply.raw[8:].partition(b"\r\n")[0]
     lines = reply.changed(reply.one_hop(HOP_BY_HOP), instead) if reply.hops else reply.lines
     return b"%b%b%b\r\n\r\n" % (first_line, lines, own)

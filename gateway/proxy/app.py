@@ -44,7 +44,11 @@ async def serve(boot: Boot, environment: Mapping[str, str]) -> None:
         context = _tls(boot)
         servers = [
             await loop.create_server(
-                lambda: cast(Any, AppConnection(worker)), sock=socket.socket(fileno=fd), ssl=context, backlog=BACKLOG
+                lambda: cast(Any, AppConnection(worker)),
+                sock=socket.socket(fileno=fd),
+                ssl=context,
+                ssl_handshake_timeout=None if context is None else boot.limits.header_s,
+                backlog=BACKLOG,
             )
             for fd in boot.listen_fds
         ]

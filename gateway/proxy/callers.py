@@ -53,7 +53,8 @@ class Callers:
         self._most = most
         self._keys: dict[str, Key] = {}
         self._known: OrderedDict[bytes, Caller] = OrderedDict()
-        self._accepted: OrderedDict[str, float] = OrderedDict()
+        self._accepted: OrderedDict[tuple[str, str], float] = OrderedDict()
+        """When, by upstream and caller: what one server takes for a good key says nothing of another's."""
 
     def set_keys(self, keys: tuple[Key, ...]) -> None:
         """The gateway's keys, as the routing table lists them."""
@@ -75,20 +76,26 @@ class Callers:
                 self._known.popitem(last=False)
         return caller
 
-    def accepted(self, caller: Caller, now: float) -> bool:
-        """Whether the frontier has answered this caller lately."""
-        at = self._accepted.get(caller.id)
+    def is_revoked(self, key: Key) -> bool:
+        """Whether a key that was good is so no longer."""
+        found = self._keys.get(key.hmac)
+        return found is None or found.revoked
+
+    def accepted(self, upstream: str, caller: Caller, now: float) -> bool:
+        """Whether the frontier `upstream` has answered this caller lately."""
+        at = self._accepted.get((upstream, caller.id))
         return at is not None and now - at < VERIFIED_S
 
-    def note(self, caller: Caller, status: int, now: float) -> None:
-        """The frontier answered this caller with `status`."""
+    def note(self, upstream: str, caller: Caller, status: int, now: float) -> None:
+        """The frontier `upstream` answered this caller with `status`."""
+        known = (upstream, caller.id)
         if 200 <= status < 300:
-            at = self._accepted.get(caller.id)
+            at = self._accepted.get(known)
             if at is not None and 0 <= now - at < NOTED_S:
                 return
-            self._accepted[caller.id] = now
-            self._accepted.move_to_end(caller.id)
+            self._accepted[known] = now
+            self._accepted.move_to_end(known)
             if len(self._accepted) > self._most:
                 self._accepted.popitem(last=False)
         elif status in (401, 403):
-            self._accepted.pop(caller.id, None)
+            self._accepted.pop(known, None)

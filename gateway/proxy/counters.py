@@ -5,6 +5,7 @@ Counters only rise within one file; gauges go up and down. One writer; a reader 
 
 import mmap
 import os
+import sys
 from pathlib import Path
 
 COUNTERS = (
@@ -50,14 +51,20 @@ class Live:
     """Counters by index: `live.values[IN_FLIGHT] += 1`. See `FIELDS` for what there is."""
 
     def __init__(self, path: Path, *, create: bool) -> None:
-        flags = os.O_RDWR | (os.O_CREAT if create else 0) | os.O_CLOEXEC
-        fd = os.open(path, flags, 0o600)
+        """`create`: where no file can be had, on a full disk say, count in memory: what is counted is not worth a life.
+
+        Raises:
+            OSError, ValueError: not to be created, and not there, or no such file.
+        """
+        self.in_memory = False
+        """Nobody else sees what is counted here."""
         try:
-            if create:
-                os.ftruncate(fd, _BYTES)
-            self._map = mmap.mmap(fd, _BYTES)
-        finally:
-            os.close(fd)
+            self._map = _mapped(path, create=create)
+        except OSError:
+            if not create:
+                raise
+            self._map = mmap.mmap(-1, _BYTES)
+            self.in_memory = True
         self.values = memoryview(self._map).cast("q")
 
     def snapshot(self) -> dict[str, int]:
@@ -68,3 +75,26 @@ class Live:
         """Let go of the mapping; the file stays."""
         self.values.release()
         self._map.close()
+
+
+def _mapped(path: Path, *, create: bool) -> mmap.mmap:
+    """The file, mapped. All of it is allocated: a write to a hole that the disk has no room for is a SIGBUS.
+
+    Raises:
+        OSError: it is not there, or there is no room for it.
+    """
+    flags = os.O_RDWR | (os.O_CREAT if create else 0) | os.O_CLOEXEC
+    fd = os.open(path, flags, 0o600)
+    try:
+        if create:
+            _allocate(fd)
+        return mmap.mmap(fd, _BYTES)
+    finally:
+        os.close(fd)
+
+
+def _allocate(fd: int) -> None:
+    if sys.platform == "linux":
+        os.posix_fallocate(fd, 0, _BYTES)
+    elif os.fstat(fd).st_size < _BYTES:
+        os.write(fd, bytes(_BYTES))

@@ -1,5 +1,6 @@
 """How much of the disk the journal may take, and what goes first when it is taken."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -31,12 +32,10 @@ class DiskBudget:
 
 def _sizes(journal: Path) -> list[int]:
     sizes: list[int] = []
-    try:
+    with contextlib.suppress(OSError):  # a directory that went away while it was read: the next look sees the rest
         with os.scandir(journal) as workers:
-            for worker in workers:
-                if worker.is_dir(follow_symlinks=False):
-                    with os.scandir(worker.path) as entries:
-                        sizes += [entry.stat(follow_symlinks=False).st_size for entry in entries]
-    except OSError:
-        return sizes  # a directory that went away while it was read: the next look sees the rest
+            directories = [worker.path for worker in workers if worker.is_dir(follow_symlinks=False)]
+        for directory in directories:
+            with contextlib.suppress(OSError), os.scandir(directory) as entries:
+                sizes += [entry.stat(follow_symlinks=False).st_size for entry in entries]
     return sizes

@@ -7,7 +7,7 @@ import msgspec
 from gateway import errors
 from gateway.proxy.callers import Caller
 from gateway.transport.limits import Limits
-from gateway.transport.message import RequestHead, head_bytes
+from gateway.transport.message import RequestHead, head_bytes, http_date
 from gateway.transport.server import AppConnection
 from records.exchange import FeedbackFrame
 from records.journal.writer import JournalWriter
@@ -95,6 +95,10 @@ class FeedbackLife:
             self._done = True
             self._desk.feedback_ended()
 
+    def has_begun(self) -> bool:
+        """The answer is one small write, and the last thing that happens."""
+        return False
+
     def on_blocked(self) -> None:
         """The answer is one small write."""
 
@@ -109,6 +113,7 @@ class FeedbackLife:
         else:
             status, body, told = 202, b'{"object":"crossfade.feedback","accepted":true}', []
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *told]
+        headers.append((b"date", http_date(self._desk.wall())))
         head = head_bytes(b"HTTP/1.1 %d %b" % (status, b"Error" if code else b"Accepted"), headers)
         self._connection.write(b"%b\r\n\r\n%b" % (head, body))
         self._connection.finish()

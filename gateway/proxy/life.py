@@ -27,7 +27,7 @@ from gateway.proxy.journal_row import ExchangeState, Timings, meta
 from gateway.proxy.ports import Relay, WorkerPort
 from gateway.proxy.request_facts import RequestFacts
 from gateway.transport.failure import Failure
-from gateway.transport.message import LAST_CHUNK, RequestHead, chunk
+from gateway.transport.message import LAST_CHUNK, RequestHead, chunk, http_date
 from gateway.transport.outgoing import Reply, Sending, own_reply
 from gateway.transport.server import AppConnection
 from gateway.transport.upstreams import Destination
@@ -144,7 +144,7 @@ class Life(ExchangeState):
         if self.done:
             return
         self.request_kept.add(data)
-        self._heard()
+        self.deadline_s = self.worker.now() + self.read_s if self.status == 101 else 0.0
         if self.buffering:
             self._body.append(data)
             self._body_bytes += len(data)
@@ -163,7 +163,8 @@ class Life(ExchangeState):
         if self.done:
             return
         self._whole = True
-        self._heard()
+        if not self.deadline_s and not self.connection.blocked:
+            self.deadline_s = self.worker.now() + self.read_s  # nobody answers what has not come yet
         if not self.buffering:
             if self._sending is not None and not self.request.upgrade:
                 self._sending.end(LAST_CHUNK if self.request.chunked else b"")
@@ -202,23 +203,22 @@ class Life(ExchangeState):
         self._stop_asking("app_gone" if self._relay is None else self._relay.app_gone(silent_s))
         self._end("app_gone")
 
+    def has_begun(self) -> bool:
+        """Whether some of the answer may have been written."""
+        return self.status != 0
+
     def on_blocked(self) -> None:
-        """The app reads slowly: so do we, and the silence is not the upstream's."""
+        """The app reads slowly: so do we; and until it has caught up, silence is not the upstream's."""
         self.deadline_s = 0.0
         if self._sending is not None:
             self._sending.pause_reading()
 
     def on_ready(self) -> None:
         """The app has caught up."""
-        if self.status != 101:
+        if self._whole:
             self.deadline_s = self.worker.now() + self.read_s
         if self._sending is not None:
             self._sending.resume_reading()
-
-    def _heard(self) -> None:
-        """The app sent something: an upload, however long it takes, is no silence of the upstream."""
-        if self.deadline_s:
-            self.deadline_s = self.worker.now() + self.read_s
 
     def _hold(self, data: bytes) -> None:
         """Keep what is sent ahead into a tunnel: an upstream that refuses it must not read it as another request."""
@@ -249,9 +249,10 @@ class Life(ExchangeState):
 
     def _follow(self, body: bytes) -> None:
         """Decide, and ask whom the decision names. All of it by the newest table: the body may have taken its time."""
-        self.serving = serving = self.worker.serving
-        self.destination = serving.default
         read: matching.Body | None = None
+        if self.serving is not self.worker.serving:  # the table was replaced while the body came: decided by one alone
+            self.serving = self.worker.serving
+            self.destination = self.serving.default
         try:
             read = matching.read_body(body)
             plan = admit.plan(self.worker, self.known, read, request_id=self.id)
@@ -263,7 +264,7 @@ class Life(ExchangeState):
             self.refuse(plan.refused)
             return
         if plan.route is not None:
-            self.destination = serving.destinations[plan.route.baseline.upstream]
+            self.destination = self.serving.destinations[plan.route.baseline.upstream]
         if plan.why == "breaker" or plan.why == "busy":  # noqa: PLR1714 -- compiled, two comparisons make no tuple
             self.worker.fell_back()
         if read is None or plan.variant != admit.CANDIDATE or not self._ask_candidate(read):
@@ -348,10 +349,13 @@ class Life(ExchangeState):
     def on_send_blocked(self) -> None:
         """The upstream reads slowly: take no more of the app's body."""
         self.connection.pause_reading()
+        self.deadline_s = self.worker.now() + self.read_s  # it is the upstream that is waited for
 
     def on_send_ready(self) -> None:
         """The upstream has caught up."""
         self.connection.resume_reading()
+        if not self._whole:
+            self.deadline_s = 0.0
 
     def on_head(self, reply: Reply) -> None:
         """The baseline's answer begins."""
@@ -362,11 +366,11 @@ class Life(ExchangeState):
             return
         if self.known.reads or reply.status in (401, 403):
             # Only what a key has to be good for tells that it is: a preflight or a public page is answered to anybody.
-            self.worker.answered(self.known.caller, reply.status)
+            self.worker.answered(self.destination.name, self.known.caller, reply.status)
         self.course.head_s = self._since_s()
         self.start_answer(reply)
         if reply.status == 101 and self._sending is not None:
-            self.deadline_s = 0.0
+            self.deadline_s = self.worker.now() + self.read_s  # of a tunnel: the longest silence of both
             self._sending.write(b"".join(self._body))
             self._body.clear()
 
@@ -382,7 +386,7 @@ class Life(ExchangeState):
         self.course.attempts.append(self._attempt(str(failure), self._since_s()))
         self._sending = None
         if self.status:
-            self.break_off("upstream_broken")
+            self.break_off("tunnel" if self.status == 101 else "upstream_broken")
         else:
             self.refuse(_FAILURE_CODES[failure], self.destination.name, outcome="upstream_error")
 
@@ -409,7 +413,8 @@ class Life(ExchangeState):
         if exposed:
             lines += b"\r\nx-crossfade-variant: " + self.variant.encode()
         if self.variant != admit.BASELINE:
-            lines += b"\r\nx-request-id: " + ours  # the frontier's own is not there, and SDKs log it
+            # The frontier's own are not there: SDKs log the one, and caches go by the other (RFC 9110 §6.6.1).
+            lines += b"\r\nx-request-id: %b\r\ndate: %b" % (ours, http_date(self.course.wall_s))
         return lines
 
     def send(self, data: bytes, *, ended: bool) -> None:

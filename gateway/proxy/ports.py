@@ -149,7 +149,7 @@ class WorkerPort:
         """See `admit.CandidateConditions`."""
         raise NotImplementedError
 
-    def accepted(self, caller: Caller) -> bool:
+    def accepted(self, upstream: str, caller: Caller) -> bool:
         """See `admit.CandidateConditions`."""
         raise NotImplementedError
 
@@ -165,8 +165,8 @@ class WorkerPort:
         """Put a finished exchange into the journal, before anything of this turn is sent."""
         raise NotImplementedError
 
-    def answered(self, caller: Caller, status: int) -> None:
-        """The baseline's upstream answered a caller."""
+    def answered(self, upstream: str, caller: Caller, status: int) -> None:
+        """The baseline's upstream, of this name, answered a caller."""
         raise NotImplementedError
 
     def ask_candidate(self, life: Asker, plan: RoutingDecision, body: Body) -> Relay | None:

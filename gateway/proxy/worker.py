@@ -27,7 +27,7 @@ from gateway.proxy.table_watch import POLL_S, Serving, TableWatch
 from gateway.rewrite.request import adapt_request
 from gateway.rewrite.shapes import Unfit
 from gateway.transport.client import Client
-from gateway.transport.message import Preamble, RequestHead
+from gateway.transport.message import Preamble, RequestHead, http_date
 from gateway.transport.server import AppConnection, ServedRequest
 from gateway.transport.write_batch import Soon, WriteBatch
 from policies.request.body import Body
@@ -106,8 +106,14 @@ class Worker(ports.WorkerPort):
         self._guards.adopt(serving.table)
         self.serving = serving
         self._callers.set_keys(serving.table.keys)
+        for life in [life for life in self._lives if life.status == 101 and self._is_revoked(life)]:
+            life.break_off("tunnel")
         self.preambles.clear()  # what was worked out of them holds for one table
         self.live[INDEX["table_version"]] = serving.table.version
+
+    def _is_revoked(self, life: Life) -> bool:
+        key = life.known.caller.key
+        return key is not None and self._callers.is_revoked(key)
 
     # Requests -----------------------------------------------------------------------------------------------------
 
@@ -150,9 +156,9 @@ class Worker(ports.WorkerPort):
         generation = guard.admit(pinned=plan.why == "pinned")
         return CandidateRelay(life, guard, destination, route=route, adapted=adapted, generation=generation)
 
-    def answered(self, caller: Caller, status: int) -> None:
-        """The baseline's upstream answered a caller."""
-        self._callers.note(caller, status, self.now())
+    def answered(self, upstream: str, caller: Caller, status: int) -> None:
+        """The baseline's upstream, of this name, answered a caller."""
+        self._callers.note(upstream, caller, status, self.now())
 
     def met_own_error(self, operation: str, error: BaseException | None) -> None:
         """Count and log a mistake of ours: where it was, and nothing of what it was about."""
@@ -204,6 +210,7 @@ class Worker(ports.WorkerPort):
             b"content-type: application/json",
             b"content-length: %d" % len(body),
             b"connection: close",
+            b"date: " + http_date(self.wall()),
             b"x-crossfade-request-id: " + self._ids.new(self.wall())[1].encode(),
         ]
         lines += [b"%b: %b" % header for header in errors.headers(code, retry_after_s=self.limits.retry_after_s)]
@@ -232,9 +239,9 @@ class Worker(ports.WorkerPort):
         """Why the candidate is not to be asked now."""
         return self._guards.of(route).stops(pinned=pinned)
 
-    def accepted(self, caller: Caller) -> bool:
-        """Whether the frontier has accepted this caller lately."""
-        return self._callers.accepted(caller, self.now())
+    def accepted(self, upstream: str, caller: Caller) -> bool:
+        """Whether this upstream, the frontier of a route, has accepted this caller lately."""
+        return self._callers.accepted(upstream, caller, self.now())
 
     def reverify(self, request_id: str) -> bool:
         """One request in `REVERIFY_SHARE`, chosen by its id."""

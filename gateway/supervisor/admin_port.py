@@ -20,6 +20,15 @@ EXPOSITION_BYTES = 4 * 1024 * 1024
 """A part of `/metrics` longer than this is not ours."""
 
 
+@dataclass(frozen=True, slots=True)
+class AdminChange:
+    """How the admin port is to be served next."""
+
+    server: asyncio.Server
+    listener: socket.socket
+    address: Address
+
+
 @dataclass(slots=True)
 class AdminPort:
     """Serves the admin port over every change of its settings."""
@@ -41,6 +50,14 @@ class AdminPort:
         Raises:
             BindError: the address cannot be listened on, or its certificate cannot be read; all is as before.
         """
+        await self.switch(await self.prepare(plan))
+
+    async def prepare(self, plan: Programs) -> AdminChange:
+        """All that serving as `plan` says needs, with nothing changed yet.
+
+        Raises:
+            BindError: as for `serve`.
+        """
         context = _tls(plan)
         fresh, address = self._listener, plan.settings.server.admin
         if fresh is None or address != self._address:
@@ -52,12 +69,23 @@ class AdminPort:
             admin_socket=plan.admin_socket,
             log=self.log,
         )
-        server = await asyncio.start_server(front.serve, sock=fresh.dup(), ssl=context)
+        server = await asyncio.start_server(front.serve, sock=fresh.dup(), ssl=context, start_serving=False)
+        return AdminChange(server, fresh, address)
+
+    async def switch(self, change: AdminChange) -> None:
+        """Serve as was prepared."""
+        await change.server.start_serving()
         if self._server is not None:
             self._server.close()
-        if self._listener is not None and self._listener is not fresh:
+        if self._listener is not None and self._listener is not change.listener:
             self._listener.close()
-        self._server, self._listener, self._address = server, fresh, address
+        self._server, self._listener, self._address = change.server, change.listener, change.address
+
+    def give_up(self, change: AdminChange) -> None:
+        """Forget what was prepared."""
+        change.server.close()
+        if change.listener is not self._listener:
+            change.listener.close()
 
     def close(self) -> None:
         """Stop serving."""

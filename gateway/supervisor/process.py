@@ -20,8 +20,8 @@ from gateway.config.settings_file import SettingsError
 from gateway.log import Log
 from gateway.node.datadir import DataDirError, replace
 from gateway.node.kill_file import set_kill
-from gateway.supervisor.admin_port import AdminPort, health, metrics, readiness
-from gateway.supervisor.child import Child, Program, spawn
+from gateway.supervisor.admin_port import AdminChange, AdminPort, health, metrics, readiness
+from gateway.supervisor.child import BootTooLargeError, Child, Program, spawn
 from gateway.supervisor.front import FrontAnswer, Page
 from gateway.supervisor.programs import Programs
 from gateway.supervisor.slot import Launch, Slot, Turns
@@ -64,6 +64,8 @@ class Supervisor:
     _children: set[Child] = field(default_factory=set[Child], init=False)
     _signals: asyncio.Queue[signal.Signals] = field(init=False)
     _reload_wanted: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _new_from: int = field(default=0, init=False)
+    """Slots from here on were added by the reload that is being prepared."""
     _reload: ReloadStatus | None = field(default=None, init=False)
     _started_at: float = field(default=0.0, init=False)
     _had_terminal: bool = field(default=False, init=False)
@@ -98,7 +100,8 @@ class Supervisor:
         """Fill all slots, then reload as often as it is wanted."""
         self._fill_control()
         await self._await_table()
-        self._size_workers(self.plan, self._socket)
+        for _ in range(self.plan.settings.server.workers):
+            self._group.create_task(self._add_worker(self.plan, self._socket).keep())
         where = bound(self._socket)
         self.log.info("listening", data=str(where), admin=str(self._admin.where), workers=len(self.workers))
         while True:
@@ -196,39 +199,34 @@ class Supervisor:
             clock.monotonic,
             drain_s=CONTROL_STOP_S,
             longest_pause_s=CONTROL_PAUSE_S,
-            overlaps=False,
             turns=self._turns,
             changed=self.tell,
         )
         self.control[name] = slot
         self._group.create_task(slot.keep())
 
-    def _size_workers(self, plan: Programs, sock: socket.socket) -> list[Slot]:
-        """Add slots until there are as many as the settings say; returns those there are too many of."""
-        wanted = plan.settings.server.workers
-        while len(self.workers) < wanted:
-            index = len(self.workers)
-            slot = Slot(
-                f"worker-{index}",
-                self._worker_launch(index, plan, sock),
-                self._group,
-                self.log,
-                clock.monotonic,
-                drain_s=plan.settings.server.drain + KILL_AFTER_DRAIN_S,
-                changed=self.tell,
-            )
-            self.workers.append(slot)
-            self._group.create_task(slot.keep())
-        surplus = self.workers[wanted:]
-        del self.workers[wanted:]
-        return surplus
+    def _add_worker(self, plan: Programs, sock: socket.socket) -> Slot:
+        index = len(self.workers)
+        slot = Slot(
+            f"worker-{index}",
+            self._worker_launch(index, plan, sock),
+            self._group,
+            self.log,
+            clock.monotonic,
+            drain_s=plan.settings.server.drain + KILL_AFTER_DRAIN_S,
+            changed=self.tell,
+        )
+        self.workers.append(slot)
+        return slot
 
     def _worker_launch(self, index: int, plan: Programs, sock: socket.socket) -> Launch:
         def launch() -> Child:
             name = f"w{index}-{round(clock.wall() * 1000)}"
-            self.gauges.begin(name, plan.data.live(name))
+            live = self.gauges.begin(name, plan.data.live(name))
+            if live != plan.data.live(name):
+                self.log.alarm("counters.in_memory", process=name, hint="make room on the disk of the data directory")
             try:
-                child = self._spawn(name, plan.worker(name, [sock.fileno()]))
+                child = self._spawn(name, plan.worker(name, [sock.fileno()], live))
             except BaseException:  # a worker that never was has no gauges; it is raised again
                 self.gauges.end(name)
                 raise
@@ -246,26 +244,61 @@ class Supervisor:
     # Reload -------------------------------------------------------------------------------------------------------
 
     async def _replace_all(self) -> str | None:
-        """Every process anew, with the settings as they are now. Returns why not, or None."""
+        """Every process anew, with the settings as they are now. Returns why not, or None.
+
+        All that can be refused is prepared beside what runs, and only when all of it is there does it take over: a
+        reload that is refused has changed nothing.
+        """
+        sock, change = self._socket, None
         try:
             plan = self.read_again()
-            sock = self._socket if self._listens_on(plan) else listen(plan.settings.server.listen)
-            await self._admin.serve(plan)
-        except SettingsError as error:
-            return error.brief
-        except (DataDirError, BindError) as error:
-            return str(error)
-        error = await self._replace_workers(plan, sock)
-        if error is not None:
-            if sock is not self._socket:
-                sock.close()
-            return error
+            plan.check()
+            if not self._listens_on(plan):
+                sock = listen(plan.settings.server.listen)
+            change = await self._admin.prepare(plan)
+            error = await self._prepare_workers(plan, sock)
+        except SettingsError as found:
+            error = found.brief
+        except (DataDirError, BindError, BootTooLargeError) as found:
+            error = str(found)
+        if error is None and change is not None:
+            await self._switch(plan, sock, change)
+            return None
+        if change is not None:
+            self._admin.give_up(change)
+        if sock is not self._socket:
+            sock.close()
+        return error
+
+    async def _prepare_workers(self, plan: Programs, sock: socket.socket) -> str | None:
+        """A successor for each worker, and workers for new slots. Returns why not, with all as before, or None."""
+        before = len(self.workers)
+        for index in range(plan.settings.server.workers):
+            slot = self.workers[index] if index < before else self._add_worker(plan, sock)
+            if not await slot.prepare(self._worker_launch(index, plan, sock)):
+                for prepared in self.workers:
+                    prepared.give_up()
+                del self.workers[before:]
+                return f"{slot.name} did not come up with the new settings; its own lines above say why"
+        self._new_from = before
+        return None
+
+    async def _switch(self, plan: Programs, sock: socket.socket, change: AdminChange) -> None:
+        """From here on there is no way back, and nothing that could fail."""
+        await self._admin.switch(change)
+        wanted = plan.settings.server.workers
+        for index, slot in enumerate(self.workers[:wanted]):
+            slot.switch()
+            if index >= self._new_from:
+                self._group.create_task(slot.keep())
+        for slot in self.workers[wanted:]:
+            self._group.create_task(slot.stop(self.plan.settings.server.drain + KILL_AFTER_DRAIN_S))
+        del self.workers[wanted:]
         if sock is not self._socket:
             self._socket.close()
         self.plan, self._socket = plan, sock
         self._tell_problems()
         await self._replace_control(plan)
-        return None
 
     async def _replace_control(self, plan: Programs) -> None:
         programs = plan.control()
@@ -278,15 +311,6 @@ class Supervisor:
                     self._add_control(name, program)
                 else:
                     group.create_task(slot.replace(partial(self._spawn, name, program)))
-
-    async def _replace_workers(self, plan: Programs, sock: socket.socket) -> str | None:
-        """One after the other; the first that does not come up ends it, and the others stay as they are."""
-        for index, slot in enumerate(self.workers[: plan.settings.server.workers]):
-            if not await slot.replace(self._worker_launch(index, plan, sock)):
-                return f"{slot.name} did not come up with the new settings; its own lines above say why"
-        for slot in self._size_workers(plan, sock):
-            self._group.create_task(slot.stop(plan.settings.server.drain + KILL_AFTER_DRAIN_S))
-        return None
 
     def _listens_on(self, plan: Programs) -> bool:
         return plan.settings.server.listen == self.plan.settings.server.listen

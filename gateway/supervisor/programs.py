@@ -22,7 +22,7 @@ from gateway.node.datadir import DataDir, DataDirError, secret
 from gateway.node.pepper import pepper_of
 from gateway.node.state_location import StatePlace
 from gateway.proxy import boot as worker_boot
-from gateway.supervisor.child import Program
+from gateway.supervisor.child import BOOT_BYTES, BootTooLargeError, Program
 
 PLAIN_VARIABLES = frozenset(
     {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR"}
@@ -113,11 +113,11 @@ class Programs:
             **{f"litellm-{name}": self.litellm(name) for name in doors},
         }
 
-    def worker(self, name: str, fds: Sequence[int]) -> Program:
-        """One worker, serving from the inherited sockets `fds`."""
+    def worker(self, name: str, fds: Sequence[int], live: Path | None = None) -> Program:
+        """One worker, serving from the inherited sockets `fds`. `live`: where its counters are; None: in their file."""
 
         def boot(ready_fd: int) -> bytes:
-            return worker_boot.encode(self._worker_boot(name, list(fds), ready_fd))
+            return worker_boot.encode(self._worker_boot(name, list(fds), ready_fd, live or self.data.live(name)))
 
         # Workers alone may see the environment's upstream keys; they do not know the shared state.
         environment = {
@@ -197,7 +197,7 @@ class Programs:
 
         return Program(self.modules.admin, boot, environment=self._without_keys(), nice=BACKGROUND_NICE)
 
-    def _worker_boot(self, name: str, fds: list[int], ready_fd: int) -> worker_boot.Boot:
+    def _worker_boot(self, name: str, fds: list[int], ready_fd: int, live: Path) -> worker_boot.Boot:
         tls = self.settings.server.tls
         files = tls if isinstance(tls, Tls) else None
         return worker_boot.Boot(
@@ -208,7 +208,7 @@ class Programs:
             journal=str(self.data.journal),
             journal_key=self.secrets.journal_key.hex(),
             pepper=self.secrets.pepper.hex(),
-            live=str(self.data.live(name)),
+            live=str(live),
             ready_fd=ready_fd,
             limits=worker_limits(self.settings.limits),
             disk_budget_bytes=self.settings.capture.disk_budget,
@@ -259,6 +259,17 @@ class Programs:
             honor_store_false=capture.honor_store_false,
             ready_fd=ready_fd,
         )
+
+    def check(self) -> None:
+        """See that every process can be told what it is to know, before the first is.
+
+        Raises:
+            BootTooLargeError: it is too much.
+        """
+        for program in (self.worker("", []), self.controller(), self.recorder(), self.shadow(), self.admin()):
+            size = len(program.boot(-1))
+            if size > BOOT_BYTES:
+                raise BootTooLargeError(f"{program.module}: the settings take {size} bytes of at most {BOOT_BYTES}")
 
     def problems(self) -> list[str]:
         """What is wrong with single upstreams, which the others are not to suffer for."""

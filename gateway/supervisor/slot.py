@@ -87,8 +87,6 @@ class Slot:
     """Longest a replaced process goes on."""
     longest_pause_s: float = 5.0
     reports_ready: bool = True
-    overlaps: bool = True
-    """Whether a replaced process still lives while its successor starts; False where there must never be two."""
     turns: Turns | None = None
     """Shared with the slots whose processes shall not start again at the same time."""
     changed: Callable[[], None] = lambda: None
@@ -98,7 +96,9 @@ class Slot:
     restarts: int = 0
     """Times it was started anew because it had ended."""
     _retired: set[Child] = field(default_factory=set[Child], init=False)
-    _starting: Child | None = field(default=None, init=False)
+    _starting: set[Child] = field(default_factory=set[Child], init=False)
+    _successor: tuple[Launch, Child] | None = field(default=None, init=False)
+    """Serves beside `current`, until it is known whether it takes its place."""
     _started_at: float = field(default=0.0, init=False)
     _failures: int = field(default=0, init=False)
     _order: _Order | None = field(default=None, init=False)
@@ -115,17 +115,49 @@ class Slot:
                 await self._follow(self._order)
             elif self.current is None:
                 await self._await_turn()
-                if not self._stopping and self._order is None:
+                if not self._stopping and self._order is None and self._is_empty():
                     await self._fill(self.launch)
             else:
                 await self._wake.wait()
 
+    def _is_empty(self) -> bool:
+        return self.current is None
+
     async def replace(self, launch: Launch) -> bool:
-        """Start another in its place; the old one drains once the new one is ready. False: the old one stays."""
+        """End the process and start another, where there must never be two. False: it did not come up at once."""
         self._order = _Order(launch, asyncio.get_running_loop().create_future())
         done = self._order.done
         self._wake.set()
         return await done
+
+    async def prepare(self, launch: Launch) -> bool:
+        """Start a successor beside the process that serves. False: it does not come up, and all is as before."""
+        child = await self._start(launch)
+        if child is not None:
+            self._successor = launch, child
+        return child is not None
+
+    def switch(self) -> None:
+        """The successor takes the place of the process that serves, which drains."""
+        if self._successor is None:
+            return
+        before = self.current
+        (self.launch, self.current), self._successor, self._started_at = self._successor, None, self.now()
+        self._failures = 0
+        if before is not None:
+            self._drain(before)
+        self._wake.set()
+        self.changed()
+
+    def give_up(self) -> None:
+        """The successor is not wanted after all: it drains."""
+        if self._successor is not None:
+            (_, child), self._successor = self._successor, None
+            self._drain(child)
+
+    def _drain(self, child: Child) -> None:
+        self._retired.add(child)
+        self.group.create_task(self._retire(child))
 
     async def stop(self, within_s: float, how: signal.Signals = signal.SIGTERM) -> None:
         """End the process, and let no other come."""
@@ -139,7 +171,8 @@ class Slot:
 
     def processes(self) -> list[Child]:
         """All that may still live here."""
-        return [child for child in (self.current, self._starting, *self._retired) if child is not None]
+        beside = None if self._successor is None else self._successor[1]
+        return [child for child in (self.current, beside, *self._starting, *self._retired) if child is not None]
 
     def _note_end(self, child: Child) -> None:
         self.log.notice("process.ended", process=self.name, pid=child.pid, status=child.exited.result())
@@ -164,16 +197,11 @@ class Slot:
                 return
 
     async def _follow(self, order: _Order) -> None:
-        before = self.current
-        if before is not None and not self.overlaps:
-            await self._retire(before)
-            self.current = before = None
+        if self.current is not None:
+            await self._retire(self.current)
+            self.current = None
+        self.launch = order.launch
         filled = await self._fill(order.launch)
-        if filled or not self.overlaps:
-            self.launch = order.launch
-        if filled and before is not None:
-            self._retired.add(before)
-            self.group.create_task(self._retire(before))
         self._order = None
         if not order.done.done():
             order.done.set_result(filled)
@@ -185,28 +213,46 @@ class Slot:
         self.changed()
 
     async def _fill(self, launch: Launch) -> bool:
-        """Start a process and wait until it serves; what does not is ended again."""
-        try:
-            child = self._starting = launch()
-        except (OSError, BootTooLargeError) as error:
+        """Start a process and have it serve."""
+        child = await self._start(launch)
+        if child is None:
             self._failures += 1
-            self.log.alarm("process.not_started", process=self.name, reason=str(error))
             return False
-        child.exited.add_done_callback(lambda _: self._wake.set())
-        reason = await self._come_up(child) if self.reports_ready else None
-        if reason is None and not self._stopping:
-            self.current, self._starting, self._started_at = child, None, self.now()
-            self.log.info("process.started", process=self.name, pid=child.pid)
-            self.changed()
-            await child.stand_back()
+        if self.current is not None:  # another took the place meanwhile
+            self._drain(child)
             return True
+        self.current, self._started_at = child, self.now()
+        self.changed()
+        return True
+
+    async def _start(self, launch: Launch) -> Child | None:
+        """Start a process and wait until it is ready; what does not become so is ended again."""
+        try:
+            child = launch()
+        except (OSError, BootTooLargeError) as error:
+            self.log.alarm("process.not_started", process=self.name, reason=str(error))
+            return None
+        except Exception as error:  # noqa: BLE001 -- the fence "start": one process's trouble ends no other
+            self.log.alarm("process.not_started", process=self.name, reason=type(error).__name__)
+            return None
+        self._starting.add(child)
+        child.exited.add_done_callback(lambda _: self._wake.set())
+        try:
+            reason = await self._come_up(child) if self.reports_ready else None
+            if reason is None:
+                await child.stand_back()
+        finally:
+            self._starting.discard(child)
+        if reason is None and not self._stopping:
+            self.log.info("process.started", process=self.name, pid=child.pid)
+            return child
         if not self._stopping:
             hint = "its own lines above say why; if there are none, give the machine more processor or disk"
             self.log.alarm("process.not_ready", process=self.name, pid=child.pid, reason=reason, hint=hint)
-        self._failures += 1
+        self._retired.add(child)
         await child.stop(NOT_READY_STOP_S)
-        self._starting = None
-        return False
+        self._retired.discard(child)
+        return None
 
     async def _come_up(self, child: Child) -> str | None:
         """Wait until it reports ready. Returns None once it has, or why it is waited for no longer."""

@@ -1,6 +1,8 @@
 """The workers' live counters, joined: they outlive each worker, and need no control plane."""
 
 import contextlib
+import os
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,11 +25,24 @@ class Gauges:
     """The counters of all workers since the supervisor's start."""
 
     _open: dict[str, tuple[Live, Path]] = field(default_factory=dict[str, tuple[Live, Path]])
+    _memory: dict[str, int] = field(default_factory=dict[str, int])
+    """Descriptors of counters that have no file; -1: it has one."""
     _ended: Counter[str] = field(default_factory=Counter[str])
 
-    def begin(self, worker: str, path: Path) -> None:
-        """Map a worker's counters before it starts: what it counts is there however it ends."""
-        self._open[worker] = (Live(path, create=True), path)
+    def begin(self, worker: str, path: Path) -> Path:
+        """Map a worker's counters before it starts: what it counts is there however it ends.
+
+        Returns where the worker finds them: at `path`, or, where no file can be had, in memory that it shares with us.
+        """
+        live, fd = Live(path, create=True), -1
+        if live.in_memory and sys.platform == "linux":
+            live.close()
+            fd = os.memfd_create(worker)
+            path = Path(f"/proc/{os.getpid()}/fd/{fd}")
+            live = Live(path, create=True)
+        self._open[worker] = (live, path)
+        self._memory[worker] = fd
+        return path
 
     def end(self, worker: str) -> None:
         """Keep what a worker has counted, and remove its file."""
@@ -35,8 +50,12 @@ class Gauges:
         snapshot = live.snapshot()
         self._ended.update({name: snapshot[name] for name in COUNTERS})
         live.close()
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+        fd = self._memory.pop(worker)
+        if fd >= 0:
+            os.close(fd)
+        else:
+            with contextlib.suppress(OSError):  # gone with its directory, or on a disk that takes no change
+                path.unlink()
 
     def totals(self) -> dict[str, int]:
         """All counters, of the living and the ended."""

@@ -21,6 +21,8 @@ INTERIM: Final = 16
 
 _TAB_BEHIND_CODING: Final = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\t", re.IGNORECASE)
 
+_BLANK_BEHIND_NAME: Final = re.compile(rb"(\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]+:")
+
 _NOBODYS: Final = httptools.HttpResponseParser(None)
 """The parser of connections that are gone."""
 
@@ -178,6 +180,9 @@ class Connection(Outlet):
         end = data.find(b"\r\n\r\n")
         if end < 0 or self._partial or data[9:10] == b"1" or data[8:9] != b" ":
             return False  # an interim head, or another protocol from here on
+        if data.find(b" :", 0, end) >= 0 or data.find(b"\t:", 0, end) >= 0:
+            head = _repaired(data[:end])
+            data, end = head + data[end:], len(head)
         self._raw = data[:end]
         self._feed(data)
         if self._chunked and not self._complete:
@@ -198,9 +203,9 @@ class Connection(Outlet):
                     raise httptools.HttpParserError("a head without end")
                 self._partial = data
                 return b""
-            self._raw = data[:end]
+            self._raw = _repaired(data[:end])
             try:
-                self._parser.feed_data(data[: end + 4])
+                self._parser.feed_data(self._raw + b"\r\n\r\n")
             except httptools.HttpParserUpgrade:
                 self._tunnel = True
                 self._complete = False
@@ -328,6 +333,11 @@ class Connection(Outlet):
         self._transport.abort()
         if sending is not None:
             sending.detach().on_failure(failure)
+
+
+def _repaired(head: bytes) -> bytes:
+    """An answer's head without blanks between a header's name and its colon (RFC 9112 §5.1: to be removed)."""
+    return _BLANK_BEHIND_NAME.sub(rb"\1:", head)
 
 
 def _is_chunked(head: Reply, coding: bytes) -> bool:

@@ -7,6 +7,8 @@ tries whether what it looks for is a number.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Final
 
 Header = tuple[bytes, bytes]
@@ -192,6 +194,23 @@ def split_length(raw: bytes) -> tuple[bytes, int | None]:
             if digits.isdigit() and len(digits) < 16:
                 return b"%b%b%b%b%b" % (before, mark, LENGTH_MARK, end, rest), int(digits)
     return raw, None
+
+
+def with_length_mark(raw: bytes) -> bytes:
+    """A head with `LENGTH_MARK` for a Content-Length that is written in an unusual way."""
+    head = Head(raw)
+    lines = head.changed((b"content-length",), {b"content-length": LENGTH_MARK})
+    return raw[: len(raw) - len(head.lines)] + lines
+
+
+def http_date(wall_s: float) -> bytes:
+    """The value of Date: RFC 9110 §5.6.7."""
+    return _date_of(int(wall_s))
+
+
+@lru_cache(maxsize=4)
+def _date_of(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()
 
 
 def head_bytes(first_line: bytes, headers: Headers) -> bytes:

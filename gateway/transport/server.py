@@ -12,13 +12,14 @@ Source: RFC 9112. Longer than a file should be: the turns of one connection can 
 """
 
 import asyncio
+import select
 from typing import Final, Protocol, cast
 
 import httptools
 
 from gateway.transport import guard
 from gateway.transport.limits import Limits
-from gateway.transport.message import Preamble, RequestHead, split_length
+from gateway.transport.message import Head, Preamble, RequestHead, split_length, with_length_mark
 from gateway.transport.write_batch import Outlet, WriteBatch
 
 HELD_BYTES: Final = 64 * 1024
@@ -26,6 +27,10 @@ HELD_BYTES: Final = 64 * 1024
 LINGER_S: Final = 2.0
 LINGER_BYTES: Final = 4 * 1024 * 1024
 """Of a request that was refused while it was still being sent: read and dropped, so that the answer gets through."""
+PAUSED_LOOK_S: Final = 1.0
+"""How often it is looked whether an app is still there, of whose body no more is taken for now."""
+PEER_CLOSED: Final[int] = getattr(select, "POLLRDHUP", 0)
+"""Linux tells of a peer that will send no more, though what it sent is unread; a reset is told everywhere."""
 PREAMBLES: Final = 1024
 """How many heads are remembered."""
 PREAMBLE_BYTES: Final = 4096
@@ -53,6 +58,10 @@ class ServedRequest(Protocol):
 
     def on_gone(self) -> None:
         """The app hung up: nobody will read an answer. The connection is not to be used any more."""
+        ...
+
+    def has_begun(self) -> bool:
+        """Whether some of the answer may have been written."""
         ...
 
     def on_blocked(self) -> None:
@@ -95,8 +104,8 @@ class AppConnection(Outlet):
 
     __slots__ = (
         "_began_s", "_body_bytes", "_body_left", "_closing", "_exchange", "_heard_body", "_held", "_held_bytes",
-        "_in_head", "_keep_alive", "_length", "_limits", "_linger", "_parser", "_partial", "_paused", "_plain",
-        "_quiet_bytes", "_raw", "_receiving", "_refused", "_service", "_tunnel", "_url", "blocked",
+        "_in_head", "_keep_alive", "_late", "_length", "_limits", "_linger", "_parser", "_partial", "_paused", "_plain",
+        "_quiet_bytes", "_raw", "_receiving", "_refused", "_service", "_tunnel", "_unread_bytes", "_url", "blocked",
         "deadline_s",
     )  # fmt: skip
 
@@ -130,12 +139,16 @@ class AppConnection(Outlet):
         self._tunnel = False
         self._keep_alive = True
         self._closing = False
+        self._late = b""
+        """An error that has its turn once the answer under way is over; nothing follows it."""
         self._linger = 0
         self._held: list[bytes] = []
         self._held_bytes = 0
         self.deadline_s = 0.0
         """When the connection has waited long enough for what it waits for; 0: it waits for nothing of the app's."""
         self.blocked = False
+        self._unread_bytes = 0
+        """Of what was written: left unread when it was last looked at."""
 
     # The transport tells us ---------------------------------------------------------------------------------------
 
@@ -169,6 +182,7 @@ class AppConnection(Outlet):
     def pause_writing(self) -> None:
         """Our bytes pile up."""
         self.blocked = True
+        self._unread_bytes = self._transport.get_write_buffer_size()
         self.deadline_s = self._service.now() + self._limits.idle_write_s
         if self._exchange is not None:
             self._exchange.on_blocked()
@@ -179,11 +193,15 @@ class AppConnection(Outlet):
         if self._closing:
             return  # the last bytes still have to be read
         if self._exchange is not None:
-            self.deadline_s = self._service.now() + self._limits.body_s if self._receiving else 0.0
+            self.deadline_s = self._service.now() + self._wait_s() if self._receiving else 0.0
             self._exchange.on_ready()
         else:
             self.deadline_s = self._service.now() + self._limits.keep_alive_s
             self._next_soon()
+
+    def _wait_s(self) -> float:
+        """How long more of a request's body is waited for; while none is taken, how soon to see if its app is there."""
+        return PAUSED_LOOK_S if self._paused else self._limits.body_s
 
     def data_received(self, data: bytes) -> None:
         """The app sent something."""
@@ -275,15 +293,21 @@ class AppConnection(Outlet):
             if not length:
                 self._end_request()
             return data[end + 4 :]
+        self._parse_head(data[:end])
+        return data[end + 4 :]
+
+    def _parse_head(self, head: bytes) -> None:
+        """Have the parser read a head that was not seen before."""
         self._plain = False
-        self._raw, self._length, self._url = raw, length, b""
+        head = guard.without_upgrade(head)
+        self._raw, self._length = split_length(head)
+        self._url = b""
         self._in_head = True
         try:
-            self._parser.feed_data(data[: end + 4])
+            self._parser.feed_data(head + b"\r\n\r\n")
         except httptools.HttpParserUpgrade:
             self._begin_tunnel()
         self._in_head = False
-        return data[end + 4 :]
 
     def _read_body(self, data: bytes) -> bytes:
         """Read body bytes; what is behind the body."""
@@ -322,7 +346,11 @@ class AppConnection(Outlet):
     def on_headers_complete(self) -> None:
         """The request's head is here, and it is of good syntax."""
         parser = self._parser
-        preamble = Preamble(self._raw, parser.get_method(), self._url)
+        method, raw, length = parser.get_method(), self._raw, self._length
+        if length is None and (odd := Head(raw).get(b"content-length")) is not None:
+            length = int(odd)  # written in an unusual way: it goes on in the usual one
+            raw = with_length_mark(raw)
+        preamble = Preamble(raw, method, guard.origin_form(method, self._url))
         preamble.keep_alive = parser.should_keep_alive()
         version = parser.get_http_version()
         preamble.http10 = version == "1.0"
@@ -332,10 +360,7 @@ class AppConnection(Outlet):
         refused = guard.refusal(preamble, self._limits)
         if refused is not None:
             self._stop(*refused)
-        length = self._length
-        if not preamble.sized and (odd := preamble.get(b"content-length")) is not None:
-            length = int(odd)  # written in an unusual way: read it each time
-        elif not (preamble.chunked or preamble.upgrade or preamble.has(b"expect")):
+        if raw is self._raw and not (preamble.chunked or preamble.upgrade or preamble.has(b"expect")):
             self._remember(preamble)
         self._begin(RequestHead(preamble, length, self._began_s))
 
@@ -354,7 +379,8 @@ class AppConnection(Outlet):
         if self._body_bytes > self._limits.body_bytes:
             self._stop(413, "body_too_large", f"The request body is over {self._limits.body_bytes} bytes.")
         if self._exchange is not None:
-            self.deadline_s = self._service.now() + self._limits.body_s
+            if not self.blocked:
+                self.deadline_s = self._service.now() + self._limits.body_s
             self._exchange.on_body(body)
 
     def on_message_complete(self) -> None:
@@ -382,13 +408,21 @@ class AppConnection(Outlet):
         raise _RefusedError(code)
 
     def _refuse(self, status: int, code: str, message: str) -> None:
-        """Answer with an error and close, unless an answer is under way: then just close."""
-        if self._exchange is None:
-            self.write(self._service.refusal(status, code, message))
-            self._receiving = True  # what more comes is read and dropped, so that the answer gets through
-            self._close_lingering()
-        else:
-            self._transport.abort()
+        """Answer with an error and close; behind a whole answer that is under way, in the middle of none."""
+        exchange = self._exchange
+        if exchange is not None and not self._receiving:
+            self._late = self._service.refusal(status, code, message)  # it has its turn behind the answer under way
+            return
+        if exchange is not None:
+            self._exchange = None
+            begun = exchange.has_begun()
+            exchange.on_gone()
+            if begun:
+                self._transport.abort()
+                return
+        self.write(self._service.refusal(status, code, message))
+        self._receiving = True  # what more comes is read and dropped, so that the answer gets through
+        self._close_lingering()
 
     # Turns --------------------------------------------------------------------------------------------------------
 
@@ -435,6 +469,12 @@ class AppConnection(Outlet):
     def finish(self, *, close: bool = False) -> None:
         """The answer is whole."""
         self._exchange = None
+        if self._paused:  # what is still to come has no upstream any more to wait for
+            self._paused = False
+            self._transport.resume_reading()
+        if self._late:
+            self.write(self._late)
+            self._receiving = True  # as for any refusal
         if close or not self._keep_alive or self._tunnel:
             self._close_lingering()
             return
@@ -474,14 +514,16 @@ class AppConnection(Outlet):
         if self._receiving or self._tunnel:
             self._paused = True
             self._transport.pause_reading()
-            self.deadline_s = 0.0
+            if not self.blocked:
+                self.deadline_s = self._service.now() + PAUSED_LOOK_S
 
     def resume_reading(self) -> None:
         """Take more of the request's body."""
         if self._paused and not self._closing:
             self._paused = False
             self._transport.resume_reading()
-            self.deadline_s = 0.0 if self._tunnel else self._service.now() + self._limits.body_s
+            if not self.blocked:
+                self.deadline_s = 0.0 if self._tunnel else self._service.now() + self._limits.body_s
 
     def close_if_idle(self) -> None:
         """Close if no exchange is under way; otherwise it is closed when that one is over."""
@@ -507,12 +549,20 @@ class AppConnection(Outlet):
         self._closing = True
         self.settle()
         self.deadline_s = self._service.now() + self._limits.idle_write_s
+        self._unread_bytes = self._transport.get_write_buffer_size()
         self._transport.close()
 
     def on_deadline(self) -> None:
         """What the connection waited for did not come in time."""
         self.deadline_s = 0.0
-        if self._closing or self.blocked or self._tunnel:
+        if self._closing or self.blocked:
+            self._abort_unless_read()
+        elif self._paused:
+            if self._is_gone():
+                self._transport.abort()
+            else:
+                self.deadline_s = self._service.now() + PAUSED_LOOK_S
+        elif self._tunnel:
             self._transport.abort()
         elif self._exchange is not None:
             if self._receiving:  # a request body that stopped coming: nobody is there
@@ -521,6 +571,24 @@ class AppConnection(Outlet):
             self._refuse(408, "header_timeout", f"The request's headers took over {self._limits.header_s:g} s.")
         else:
             self._close()
+
+    def _abort_unless_read(self) -> None:
+        """End a connection whose app has read nothing for so long; one that reads, however slowly, has more time."""
+        left = self._transport.get_write_buffer_size()
+        if 0 < left < self._unread_bytes:
+            self._unread_bytes = left
+            self.deadline_s = self._service.now() + self._limits.idle_write_s
+        else:
+            self._transport.abort()
+
+    def _is_gone(self) -> bool:
+        """Whether the app hung up, while nothing is read of what it sends: no event tells."""
+        sock = self._transport.get_extra_info("socket")
+        if sock is None:
+            return False
+        looking = select.poll()
+        looking.register(sock.fileno(), 0 if self._tunnel else PEER_CLOSED)
+        return bool(looking.poll(0))
 
 
 class _RefusedError(Exception):

@@ -44,6 +44,8 @@ class Destination:
 
     def path(self, target: bytes) -> bytes:
         """The request target there: `/v1` is what the app calls our base, and stands for theirs."""
+        if target == b"*":  # of the server as a whole (RFC 9110 §9.3.7)
+            return target
         path, mark, query = target.partition(b"?")
         if path == b"/v1" or path.startswith(b"/v1/"):
             path = path[3:]

@@ -100,6 +100,15 @@ def segment_path(worker: Path, number: int) -> Path:
     return worker / f"{number:08d}.seg"
 
 
+def segment_number(name: str) -> int | None:
+    """The number of the segment whose file has this name; None: it is no segment's."""
+    digits, dot, ending = name.partition(".")
+    if not (dot and ending == "seg" and digits.isascii() and digits.isdigit()):
+        return None
+    number = int(digits)
+    return number if name == f"{number:08d}.seg" else None
+
+
 def segment_header(created_at: float, salt: bytes) -> bytes:
     """The first bytes of a segment."""
     fields = SEGMENT_HEADER.pack(SEGMENT_MAGIC, FORMAT, 0, created_at, salt)

@@ -25,6 +25,7 @@ from records.journal.frames import (
     SegmentSeal,
     read_frame_header,
     read_segment_header,
+    segment_number,
 )
 
 READ_BYTES = 4 * 1024 * 1024
@@ -64,8 +65,11 @@ class SegmentReader:
         """
         with self.path.open("rb") as file:
             if self._seal is None:
+                header = file.read(SEGMENT_HEADER_BYTES)
+                if len(header) < SEGMENT_HEADER_BYTES:
+                    return  # just being begun: what it has grown to meanwhile is for the next look
                 try:
-                    _, salt = read_segment_header(file.read(SEGMENT_HEADER_BYTES))
+                    _, salt = read_segment_header(header)
                 except NotASegmentError:
                     self._skip_all(file.seek(0, os.SEEK_END))
                     return
@@ -74,10 +78,9 @@ class SegmentReader:
             yield from self._from(file.fileno(), self._seal)
 
     def _skip_all(self, size: int) -> None:
-        """Pass over a file that is no segment, unless it is one that is just being begun."""
-        if size >= SEGMENT_HEADER_BYTES:
-            self.damaged += self.offset == 0
-            self.offset = size
+        """Pass over a file that is no segment."""
+        self.damaged += self.offset == 0
+        self.offset = size
 
     def _from(self, fd: int, seal: SegmentSeal) -> Iterator[Frame]:
         while True:
@@ -229,8 +232,13 @@ def workers(journal: Path) -> list[Path]:
 
 
 def segments(worker: Path) -> list[int]:
-    """The numbers of a worker's segments, in order."""
-    return sorted(int(path.stem) for path in worker.glob("*.seg"))
+    """The numbers of a worker's segments, in order. What else lies in its directory is nobody's business here."""
+    try:
+        with os.scandir(worker) as entries:
+            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
+    return sorted(number for number in map(segment_number, names) if number is not None)
 
 
 def is_alive(worker: Path) -> bool:
@@ -239,6 +247,8 @@ def is_alive(worker: Path) -> bool:
         fd = os.open(worker / "lock", os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
+    except PermissionError:
+        return True  # not of our making: it is left alone
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -23,6 +23,7 @@ from records.journal.frames import (
     SegmentSeal,
     encode_meta,
     segment_header,
+    segment_number,
     segment_path,
 )
 
@@ -31,6 +32,8 @@ RETRY_S: Final = 1.0
 """How long a writer that met a full or failing disk waits before it tries again."""
 COMMIT_BYTES: Final = 1024 * 1024
 """Bodies that may gather for one frame, unless they are one exchange's."""
+MOST_BODY_BYTES: Final = MAX_PAYLOAD_BYTES - 4 * 1024 * 1024
+"""Bodies that are longer together are left out of their exchange's frame: what is left is for its row."""
 LATE: Final = 1024
 """Most ends of open exchanges that wait for a disk that takes them."""
 
@@ -79,7 +82,7 @@ class JournalWriter:
         self._bodiless = 0
         """How many of them were to have bodies."""
         self._gap_exchanges = self._gap_bodies = 0
-        self._gap_reason = ""
+        self._gap_reason = self._bodiless_reason = ""
         self._unopened: set[bytes] = set()
         """Ids of exchanges under way whose beginning is lost, and counted."""
         self._holed: set[bytes] = set()
@@ -105,10 +108,12 @@ class JournalWriter:
 
     def whole(self, meta: Meta, request_body: bytes, response_body: bytes) -> None:
         """Keep a finished exchange, from the next `write` or `commit` on: several cost little more than one."""
-        if not self.bodies and (request_body or response_body):
-            self._bodiless += 1
-            request_body = response_body = b""
         size = len(request_body) + len(response_body)
+        if size and (not self.bodies or size > MOST_BODY_BYTES):
+            self._bodiless += 1
+            self._bodiless_reason = "too_large" if self.bodies else "over_budget"
+            request_body = response_body = b""
+            size = 0
         if self._wholes_bytes + size > COMMIT_BYTES:
             self.commit()
         self._wholes += _pieces(encode_meta(meta), request_body, response_body)
@@ -130,7 +135,7 @@ class JournalWriter:
         if not kept:
             self._lose(exchanges=len(wholes) // 4)
         elif bodiless:
-            self._gap_reason = "over_budget"
+            self._gap_reason = self._bodiless_reason
             self._lose(bodies=bodiless)
         return kept
 
@@ -175,7 +180,8 @@ class JournalWriter:
     def _exchange(
         self, kind: FrameKind, meta: Meta, request_body: bytes, response_body: bytes, *, holed: bool = False
     ) -> bool:
-        left_out = not self.bodies and bool(request_body or response_body)
+        size = len(request_body) + len(response_body)
+        left_out = size > (MOST_BODY_BYTES if self.bodies else 0)
         if left_out:
             request_body = response_body = b""
         head = encode_meta(meta)
@@ -185,7 +191,8 @@ class JournalWriter:
         elif not kept:
             self._lose(exchanges=1)
         elif left_out or holed:
-            self._gap_reason = self._gap_reason if holed and self._gap_reason else "over_budget"
+            why = "too_large" if left_out and self.bodies else "over_budget"
+            self._gap_reason = self._gap_reason if holed and self._gap_reason else why
             self._lose(bodies=1)
         return kept
 
@@ -299,7 +306,8 @@ class JournalWriter:
             os.close(lock)
             raise
         self._lock = lock
-        self._number = max((int(path.stem) for path in self._directory.glob("*.seg")), default=0)
+        taken = [segment_number(name) for name in os.listdir(self._directory)]
+        self._number = max([number for number in taken if number is not None], default=0)
 
     def rotate_older_than(self, created_before: float) -> None:
         """End the current segment if it was begun before `created_before`, so that what is old can be deleted."""

@@ -3,7 +3,8 @@
     python -m tests.fakes.worker --boot-fd N
 
 Answers `{"worker": ..., "pid": ...}`; `/slow` takes as long as its query says, `?s=0.5`; `/exit` ends the process.
-A file `fake-worker` in its working directory makes it die before it is ready (`broken`) or never get ready (`hang`).
+A file `fake-worker` in its working directory makes it die before it is ready (`broken`; `broken w1`: that one alone) or
+never get ready (`hang`).
 """
 
 import argparse
@@ -104,7 +105,7 @@ def main() -> int:
     parser.add_argument("--boot-fd", type=int, required=True)
     with os.fdopen(parser.parse_args().boot_fd, "rb") as pipe:
         boot = boot_format.decode(pipe.read())
-    if mode() == "broken":
+    if mode() in ("broken", f"broken {boot.worker.partition('-')[0]}"):
         return 1
     asyncio.run(run(boot))
     return 0

@@ -91,6 +91,34 @@ def test_workers_that_do_not_come_up_leave_the_old_ones(serving: Serving, tmp_pa
     assert serving.ask() == before
 
 
+def test_a_reload_is_done_or_it_is_not(serving: Serving, tmp_path: Path) -> None:
+    """When the second of three new workers fails, nothing is new: no worker, no port, and nothing breaks later."""
+    serving.workers = 2
+    serving.write_settings()
+    serving.process.send_signal(signal.SIGHUP)
+    serving.await_ready(2)
+    await_true(lambda: serving.events("reload.done") != [], "the first reload")
+    before = [serving.pid_of("worker-0"), serving.pid_of("worker-1")]
+    old = serving.port, serving.admin_port
+    serving.port, serving.admin_port, serving.workers = free_port(), free_port(), 3
+    serving.write_settings()
+    (tmp_path / "fake-worker").write_text("broken w1")
+    serving.process.send_signal(signal.SIGHUP)
+    await_true(lambda: serving.events("reload.refused") != [], "the refusal")
+    for port in (serving.port, serving.admin_port):
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"http://127.0.0.1:{port}/healthz")
+    serving.port, serving.admin_port = old
+    await_true(lambda: {serving.ask() for _ in range(20)} <= set(before), "the old workers alone")
+    assert [serving.pid_of("worker-0"), serving.pid_of("worker-1")] == before
+    (tmp_path / "fake-worker").unlink()
+    assert before[0] is not None
+    os.kill(before[0], signal.SIGKILL)  # its successor is started with what was served before
+    await_true(lambda: serving.pid_of("worker-0") not in (before[0], None), "a new worker")
+    serving.await_ready(2)
+    assert serving.process.poll() is None
+
+
 def test_sigterm_finishes_what_is_under_way(serving: Serving) -> None:
     """On SIGTERM a slow answer is still given whole, new connections are refused, and the end is orderly."""
     with httpx.Client(timeout=PATIENCE_S) as client:

@@ -138,8 +138,8 @@ class Tail:
                 self._take(frame, found)
                 if budget_bytes <= 0:
                     break
-        except FileNotFoundError:
-            self.damaged += 1  # somebody removed it
+        except (FileNotFoundError, PermissionError):
+            self.damaged += 1  # somebody removed it, or put there what is not ours to read
         self.damaged += reader.damaged - self._counted
         self._counted = reader.damaged
         self._read_to = Position(self._number, reader.offset)

@@ -47,7 +47,7 @@ class Stand:
         self.looks.append(pinned)
         return self.stops
 
-    def accepted(self, caller: Caller) -> bool:
+    def accepted(self, upstream: str, caller: Caller) -> bool:
         return self.is_accepted
 
     def reverify(self, request_id: str) -> bool:

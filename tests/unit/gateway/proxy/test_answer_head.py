@@ -31,7 +31,7 @@ def told(*what: str) -> Framing:
         (request_of(), reply_of(), "last", told("chunked", "close")),
         (request_of(keep_alive=False), reply_of(b"Content-Length: 5"), "", told("close")),
         (request_of(http10=True, keep_alive=False), reply_of(), "", told("close", "ends_by_closing")),
-        (request_of(http10=True), reply_of(b"Content-Length: 5"), "", told()),
+        (request_of(http10=True), reply_of(b"Content-Length: 5"), "", told("keeps")),
         (request_of(b"HEAD"), reply_of(), "", told()),
         (request_of(), reply_of(status=204), "", told()),
         (request_of(), reply_of(status=304), "", told()),
@@ -83,3 +83,20 @@ def test_an_answer_of_http_1_0_is_told_as_1_1() -> None:
     """The version is of one hop; the reason phrase is not."""
     reply = Reply(299, b"HTTP/1.0 299 Rather Odd\r\nContent-Length: 0")
     assert answer_head(reply, told(), b"").startswith(b"HTTP/1.1 299 Rather Odd\r\n")
+
+
+@pytest.mark.parametrize("framing", [told(), told("chunked"), told("close"), told("close", "ends_by_closing")])
+@pytest.mark.parametrize("line", [b"HTTP/1.1 200", b"HTTP/1.1 204 No Content", b"HTTP/1.0 404 Not Found"])
+def test_a_status_line_is_whole_without_a_header_behind_it(line: bytes, framing: Framing) -> None:
+    """What an upstream says in its first line reaches the app to the last digit, whatever follows."""
+    head = answer_head(Reply(200, line), framing, b"")
+    assert head.partition(b"\r\n")[0] == b"HTTP/1.1" + line[8:]
+
+
+def test_an_app_of_http_1_0_is_told_that_its_connection_is_kept() -> None:
+    """It takes it for ended otherwise (RFC 9112 §9.3); once is enough."""
+    request = request_of(http10=True)
+    for lines in ((b"Content-Length: 5",), (b"Connection: keep-alive", b"Content-Length: 5")):
+        reply = reply_of(*lines)
+        head = answer_head(reply, frame(request, reply, last=False), b"").lower()
+        assert head.count(b"connection: keep-alive") == 1

@@ -60,15 +60,15 @@ def test_an_accepted_key_is_accepted_for_a_quarter_of_an_hour() -> None:
     """A 2xx accepts from then on, each one anew; errors that say nothing of the key change nothing."""
     callers = Callers(PEPPER)
     caller = callers.find(b"sk-1")
-    assert not callers.accepted(caller, 0.0)
-    callers.note(caller, 200, 0.0)
-    assert callers.accepted(caller, VERIFIED_S - 1)
-    assert not callers.accepted(caller, VERIFIED_S)
-    callers.note(caller, 201, VERIFIED_S)
+    assert not callers.accepted("openai", caller, 0.0)
+    callers.note("openai", caller, 200, 0.0)
+    assert callers.accepted("openai", caller, VERIFIED_S - 1)
+    assert not callers.accepted("openai", caller, VERIFIED_S)
+    callers.note("openai", caller, 201, VERIFIED_S)
     for status in (400, 404, 429, 500):
-        callers.note(caller, status, VERIFIED_S)
-    assert callers.accepted(caller, VERIFIED_S + 1)
-    assert not callers.accepted(callers.find(b"sk-2"), VERIFIED_S + 1)
+        callers.note("openai", caller, status, VERIFIED_S)
+    assert callers.accepted("openai", caller, VERIFIED_S + 1)
+    assert not callers.accepted("openai", callers.find(b"sk-2"), VERIFIED_S + 1)
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -76,10 +76,10 @@ def test_a_refused_key_is_accepted_no_more(status: int) -> None:
     """The frontier's refusal ends it at once, also for a key it never accepted."""
     callers = Callers(PEPPER)
     caller = callers.find(b"sk-1")
-    callers.note(caller, status, 0.0)
-    callers.note(caller, 200, 0.0)
-    callers.note(caller, status, 1.0)
-    assert not callers.accepted(caller, 1.0)
+    callers.note("openai", caller, status, 0.0)
+    callers.note("openai", caller, 200, 0.0)
+    callers.note("openai", caller, status, 1.0)
+    assert not callers.accepted("openai", caller, 1.0)
 
 
 def test_what_is_remembered_is_bounded() -> None:
@@ -87,7 +87,18 @@ def test_what_is_remembered_is_bounded() -> None:
     callers = Callers(PEPPER, most=64)
     found = [callers.find(b"sk-%d" % number) for number in range(200)]
     for caller in found:
-        callers.note(caller, 200, 0.0)
+        callers.note("openai", caller, 200, 0.0)
     assert (len(callers._known), len(callers._accepted)) == (4, 64)
-    assert callers.accepted(found[-1], 1.0)
-    assert not callers.accepted(found[0], 1.0)
+    assert callers.accepted("openai", found[-1], 1.0)
+    assert not callers.accepted("openai", found[0], 1.0)
+
+
+def test_what_one_server_accepts_opens_no_other_ones_candidate() -> None:
+    """A key is as good as the frontier of its route finds it: a server that checks none vouches for nothing."""
+    callers = Callers(b"pepper")
+    caller = callers.find(b"Bearer junk")
+    callers.note("local", caller, 200, 100.0)
+    assert callers.accepted("local", caller, 101.0)
+    assert not callers.accepted("frontier", caller, 101.0)
+    callers.note("frontier", caller, 401, 101.0)
+    assert callers.accepted("local", caller, 101.0)

@@ -601,3 +601,128 @@ async def test_a_mistake_of_ours_in_deciding_costs_no_answer(tmp_path: Path, cap
         await until(lambda: wire.out.endswith(b'{"hello":1}'))
         assert house.worker.live[INDEX["hook_errors"]] == 1
         assert '"kind": "AttributeError"' in capfd.readouterr().err
+
+
+async def test_the_answers_deadline_begins_when_there_is_something_to_answer(tmp_path: Path) -> None:
+    """An upload that takes longer than its app waits for an answer is not cut: the wait begins with its last byte."""
+    async with RawUpstream(never) as upstream, a_house(tmp_path, table(upstream.base_url)) as house:
+        request = post(CHAT * 50, b"x-stainless-read-timeout: 10")
+        wire = house.app()
+        send(wire, request[:-200])
+        for number in range(10):
+            house.pass_time(9)
+            send(wire, request[-200 + 10 * number :][:10])
+        assert not wire.gone
+        send(wire, request[-100:])
+        await until(lambda: upstream.calls)
+        house.pass_time(9)
+        assert not wire.out
+        house.pass_time(8)
+        assert wire.out.startswith(b"HTTP/1.1 504 ")
+
+
+async def test_an_app_that_reads_slowly_is_not_a_silent_upstream(tmp_path: Path) -> None:
+    """While the app has not caught up, it is the one that is waited for."""
+
+    async def flood(call: Call) -> None:
+        await call.send(SSE_HEAD)
+        while not call.gone.is_set():
+            await call.send(chunk(b"x" * 60_000))
+
+    async with RawUpstream(flood) as upstream, a_house(tmp_path, table(upstream.base_url)) as house:
+        wire = house.app()
+        wire.reads = False
+        send(wire, post(CHAT, b"x-stainless-read-timeout: 10"))
+        await until(lambda: wire.get_write_buffer_size() > 64 * 1024)
+        house.pass_time(60)
+        assert not wire.gone
+        wire.catch_up()
+        assert not wire.gone
+
+
+async def test_a_table_that_is_replaced_during_a_body_is_the_one_that_decides(tmp_path: Path) -> None:
+    """A request whose body is whole after a swap is decided, sent and told by the new table alone."""
+    route = Route("r", Variant("fresh"), match=Match(model=("gpt-4o",)))
+    async with (
+        RawUpstream(never) as old,
+        RawUpstream(lambda call: call.send(answer(b"fresh"))) as fresh,
+        a_house(tmp_path, table(old.base_url, routes=(Route("r", Variant("openai")),))) as house,
+    ):
+        request = post(b'{"model":"gpt-4o","messages":[]}')
+        wire = house.app()
+        send(wire, request[:-5])
+        upstreams = (Upstream("openai", old.base_url), Upstream("fresh", fresh.base_url))
+        house.publish(table(old.base_url, version=2, upstreams=upstreams, routes=(route,)))
+        send(wire, request[-5:])
+        await until(lambda: wire.out.endswith(b"fresh"))
+        assert not old.calls
+        (row,) = house.rows()
+        assert (row.meta.table_version, row.meta.upstream) == (2, "fresh")
+
+
+async def test_what_nobody_foresaw_in_a_tick_keeps_nothing_else_from_being_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One exchange's trouble in timing out is counted and told; the next one's deadline and the table are kept."""
+    async with RawUpstream(never) as upstream, a_house(tmp_path, table(upstream.base_url)) as house:
+        ill, well = house.app(), house.app()
+        for wire in (ill, well):
+            send(wire, post(CHAT, b"x-stainless-read-timeout: 10"))
+        await until(lambda: len(upstream.calls) == 2)
+        plain = Life.time_out
+
+        def time_out(life: Life) -> None:
+            if life.connection is ill.protocol:
+                raise RuntimeError("nobody foresaw this")
+            plain(life)
+
+        monkeypatch.setattr(Life, "time_out", time_out)
+        house.publish(table(upstream.base_url, version=2))
+        house.pass_time(20)
+        assert well.out.startswith(b"HTTP/1.1 504 ")
+        assert house.worker.serving.table.version == 2
+        assert house.worker.live[INDEX["hook_errors"]] > 0
+        assert '"worker.own_error"' in capsys.readouterr().err
+
+
+async def switch(call: Call) -> None:
+    await call.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    await call.gone.wait()
+
+
+UPGRADE = (
+    b"GET /v1/realtime HTTP/1.1\r\nHost: g\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Authorization: Bearer %b\r\n\r\n"
+)
+
+
+async def test_a_tunnel_ends_with_its_key(tmp_path: Path) -> None:
+    """A key that is revoked, or gone, ends the tunnels it opened; those of other keys go on."""
+
+    def key(secret: bytes, *, revoked: bool = False) -> Key:
+        return Key(secret.decode(), secret.decode(), hmac.digest(PEPPER, secret, "sha256").hex(), revoked=revoked)
+
+    async with RawUpstream(switch) as upstream:
+        keys = (key(b"one"), key(b"two"), key(b"three"))
+        first = table(upstream.base_url, keys_mode="virtual", keys=keys)
+        async with a_house(tmp_path, first) as house:
+            one, two, three = (house.ask(UPGRADE % secret) for secret in (b"one", b"two", b"three"))
+            await until(lambda: all(b" 101 " in wire.out for wire in (one, two, three)))
+            keys = (key(b"one", revoked=True), key(b"three"))
+            house.publish(table(upstream.base_url, version=2, keys_mode="virtual", keys=keys))
+            assert (one.gone, two.gone, three.gone) == (True, True, False)
+            assert [row.meta.outcome for row in house.rows()] == ["tunnel", "tunnel"]
+
+
+async def test_a_tunnel_in_which_nobody_speaks_ends(tmp_path: Path) -> None:
+    """What the app sends keeps it open as well as what the upstream does; silence of both for so long ends it."""
+    async with RawUpstream(switch) as upstream, a_house(tmp_path, table(upstream.base_url)) as house:
+        wire = house.ask(UPGRADE % b"sk")
+        await until(lambda: b" 101 " in wire.out)
+        for _ in range(3):
+            house.pass_time(500)
+            send(wire, b"ping")
+        assert not wire.gone
+        house.pass_time(700)
+        assert wire.gone
+        assert [row.meta.outcome for row in house.rows()] == ["tunnel"]

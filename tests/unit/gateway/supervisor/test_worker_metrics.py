@@ -29,3 +29,17 @@ def test_a_file_that_is_gone_loses_no_count(tmp_path: Path) -> None:
     live.close()
     gauges.end("w0")
     assert gauges.totals()["requests"] == 5
+
+
+def test_counters_are_shared_where_no_file_can_be_had() -> None:
+    """On a disk without room, a worker and its supervisor count in memory that both see."""
+    gauges = Gauges()
+    path = gauges.begin("w0", Path("/dev/full"))
+    live = Live(path, create=True)
+    assert not live.in_memory
+    live.values[INDEX["requests"]] = 5
+    live.close()
+    assert gauges.totals()["requests"] == 5
+    gauges.end("w0")
+    assert gauges.totals()["requests"] == 5
+    assert not path.exists()

@@ -407,3 +407,15 @@ def test_a_request_that_is_dropped_before_the_turn_ends_is_not_sent() -> None:
     ends[0]()
     assert wire.out == b""
     assert wire.aborted
+
+
+@pytest.mark.parametrize("cut", [1, 10_000])
+def test_a_blank_behind_a_headers_name_is_taken_away(cut: int) -> None:
+    """Neither app nor we read a header with one in two ways (RFC 9112 §5.1); values keep theirs."""
+    raw = b"HTTP/1.1 200 OK\r\nX-A : 1\r\nContent-Length \t: 5\r\nX-B: a : b\r\n\r\nhello"
+    asked = Asked().hear(*(raw[at : at + cut] for at in range(0, len(raw), cut)))
+    assert (bytes(asked.ear.data), asked.ear.ended) == (b"hello", True)
+    assert asked.ear.reply is not None
+    assert asked.ear.reply.raw == b"HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 5\r\nX-B: a : b"
+    assert asked.ear.reply.sized
+    assert asked.kept

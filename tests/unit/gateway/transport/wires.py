@@ -24,6 +24,8 @@ class Wire(asyncio.Transport):
         self.ended = False
         """Our end said that it will write no more."""
         self.on_write: Callable[[], object] = lambda: None
+        self.sock: object = None
+        """What it stands for, if a test has one."""
         self._unread = bytearray()
         self._high = 64 * 1024
         self._paused = False
@@ -64,6 +66,17 @@ class Wire(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         self._high = high or 0
 
+    def get_write_buffer_size(self) -> int:
+        return len(self._unread)
+
+    def read_some(self, count: int) -> None:
+        """The other end reads so many bytes, and no more."""
+        self.out += self._unread[:count]
+        del self._unread[:count]
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return self.sock if name == "socket" else default
+
     def can_write_eof(self) -> bool:
         return self._can_eof
 
@@ -99,6 +112,7 @@ class Heard:
     connection: AppConnection
     events: list[str] = field(default_factory=list[str])
     body: bytearray = field(default_factory=bytearray)
+    begun: bool = False
 
     def on_body(self, data: bytes) -> None:
         self.body += data
@@ -112,6 +126,9 @@ class Heard:
 
     def on_gone(self) -> None:
         self.events.append("gone")
+
+    def has_begun(self) -> bool:
+        return self.begun
 
     def on_blocked(self) -> None:
         self.events.append("blocked")

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from records.exchange import Exchange
+from records.journal import frames
 from records.journal.frames import SEGMENT_HEADER_BYTES, FrameKind, SegmentSeal, segment_header, segment_path
 from records.journal.reader import (
     Assembler,
@@ -359,3 +360,39 @@ def test_a_reader_knows_how_far_back_it_must_begin(tmp_path: Path) -> None:
         assembler.feed(frame)
     assert assembler.opened == {}
     writer.close()
+
+
+def test_a_segment_that_grows_while_its_header_is_read_is_not_passed_over(
+    journal: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that came before the header was whole takes nothing for damage, however much is there a moment later."""
+    path = tmp_path / "x.seg"
+    path.write_bytes(journal[:10])
+    plain = frames.read_segment_header
+
+    def growing(data: bytes) -> tuple[float, bytes]:
+        path.write_bytes(journal)  # between the look at the header and the next
+        return plain(data)
+
+    monkeypatch.setattr("records.journal.reader.read_segment_header", growing)
+    reader = SegmentReader(path, KEY)
+    assert list(reader.frames()) == []
+    path.write_bytes(journal)
+    assert len(list(reader.frames())) == 6
+    assert reader.damaged == 0
+
+
+def test_what_is_no_segment_is_nobodys_business(tmp_path: Path) -> None:
+    """Whatever else lies in a worker's directory stops neither its writer nor its reader."""
+    directory = tmp_path / "w"
+    directory.mkdir()
+    for name in ("notes.seg", "00000001 (copy).seg", "7.seg", "\u0661" * 8 + ".seg", ".seg", "x.seg.bak"):
+        (directory / name).write_bytes(b"not ours")
+    (directory / "00000009.seg").mkdir()
+    (tmp_path / "a file").write_bytes(b"")
+    assert segments(directory) == []
+    assert segments(tmp_path / "a file") == []
+    fill(directory, 3)
+    assert segments(directory) == [10]  # behind whatever bears a segment's name
+    assert numbers(read_all(directory)[0]) == [1, 2, 3]
+    assert [path.name for path in workers(tmp_path)] == ["w"]

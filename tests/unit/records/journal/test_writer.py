@@ -503,10 +503,29 @@ def test_an_exchange_whose_beginning_is_lost_counts_once(tmp_path: Path) -> None
     assert accounted(found) == 1
 
 
+@pytest.mark.parametrize("kind", ["whole", "open"])
+def test_an_exchange_whose_bodies_are_too_long_is_kept_without_them(tmp_path: Path, kind: str) -> None:
+    """What no frame can hold costs the bodies, and they are counted as that; the exchange is there."""
+    writer = JournalWriter(tmp_path / "w", KEY, now=Hand())
+    body = bytes(40 * 1024 * 1024)
+    if kind == "whole":
+        writer.whole(meta_of(1), body, body)
+    else:
+        assert writer.open(meta_of(1), body, body)
+        assert writer.close_exchange(meta_of(1), b"")
+    keep_whole(writer, 2)
+    writer.close()
+    assert (writer.losses.exchanges, writer.losses.bodies) == (0, 1)
+    found, _ = read_all(tmp_path / "w")
+    assert numbers(found) == [1, 2]
+    assert next(one.request_body for one in exchanges(found)) == b""
+    assert [(gap.reason, gap.bodies) for gap in found if isinstance(gap, Gap)] == [("too_large", 1)]
+
+
 def test_a_frame_that_is_too_long_is_counted(tmp_path: Path) -> None:
     """No frame is longer than a reader takes; such an exchange is lost with its reason."""
     writer = JournalWriter(tmp_path / "w", KEY, now=Hand())
-    writer.whole(meta_of(1), b"", bytes(MAX_PAYLOAD_BYTES))
+    writer.whole(meta_of(1, request_head=bytes(MAX_PAYLOAD_BYTES)), b"", b"")
     assert not writer.commit()
     assert keep_whole(writer, 2)
     writer.close()
