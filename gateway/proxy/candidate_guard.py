@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.proxy.breaker import CircuitBreaker
 from gateway.proxy.counters import INDEX
-from gateway.transport.client import Client
+from gateway.transport.outgoing import Sender
 from policies.routing import Breaker, Route, Table, Variant
 from records.exchange import Why
 
@@ -74,7 +74,7 @@ class CandidateGuard:
         self._all = guards
         self.breaker = breaker
         self.bulkhead = bulkhead
-        self.client: Client = guards.client
+        self.client = guards.client
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -125,7 +125,7 @@ class CandidateGuard:
 class CandidateGuards:
     """The guards of all routes of the table that is served."""
 
-    def __init__(self, client: Client, now: Callable[[], float], live: "memoryview[int]", *, in_flight: int) -> None:
+    def __init__(self, client: Sender, now: Callable[[], float], live: "memoryview[int]", *, in_flight: int) -> None:
         self.client = client
         self.now = now
         self.live = live
