@@ -34,6 +34,19 @@ def frame(request: RequestHead, reply: Reply, *, last: bool) -> Framing:
     return Framing(chunked=not sized and not asked.http10, close=close, ends_by_closing=ends_by_closing)
 
 
+def own_lines(request_id: str, route: str | None, variant: str | None, *, is_baselines: bool) -> bytes:
+    """Our header lines. `route`, `variant`: None, if they are not told."""
+    ours = request_id.encode()
+    lines = b"\r\nx-crossfade-request-id: " + ours
+    if route is not None:
+        lines += b"\r\nx-crossfade-route: " + route.encode()
+    if variant is not None:
+        lines += b"\r\nx-crossfade-variant: " + variant.encode()
+    if not is_baselines:
+        lines += b"\r\nx-request-id: " + ours  # the frontier's own is not there, and SDKs log it
+    return lines
+
+
 def answer_head(reply: Reply, framing: Framing, own: bytes) -> bytes:
     """The bytes of the head; `own`: our header lines, each behind a CRLF."""
     if framing is SIZED and not reply.hops:
