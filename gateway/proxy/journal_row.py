@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.proxy.admit import RoutingDecision
+from gateway.proxy.admit import BASELINE, UNROUTED, RoutingDecision
 from gateway.proxy.body_copy import BodyCopy
 from gateway.proxy.ports import WorkerPort
 from gateway.proxy.request_facts import RequestFacts
@@ -13,8 +13,8 @@ from gateway.transport.upstreams import Destination
 from records.exchange import Attempt, Meta, Outcome, Why
 
 _HIDDEN_ANSWER: Final = (b"set-cookie",)
-
-
+_NO_ANSWER: Final = BodyCopy(0)
+"""Stands for an answer that has not begun."""
 MOST_CHUNKS: Final = 65_536
 """Writes of one answer that are noted one by one; of those after them only the last."""
 
@@ -61,28 +61,44 @@ class ExchangeState:
         "plan", "reply", "request", "request_kept", "serving", "status", "variant", "worker",
     )  # fmt: skip
 
-    worker: WorkerPort
-    serving: Serving
-    id: str
-    id_bytes: bytes
-    request: RequestHead
-    known: RequestFacts
-    plan: RoutingDecision
-    course: Timings
-    variant: str
-    status: int
-    reply: Reply | None
-    request_kept: BodyCopy
-    answer_kept: BodyCopy
-    destination: Destination
-    """Whom the baseline is asked of."""
-    is_whole: bool
-    """The request is whole."""
-    captured: bool
-    """It goes into the journal."""
-    opened: int
-    """The journal has it as it began (1), or with its answer's head (2)."""
-    done: bool
+    def __init__(
+        self, worker: WorkerPort, request: RequestHead, known: RequestFacts, *, wall_s: float, ids: tuple[bytes, str]
+    ) -> None:
+        self.worker = worker
+        self.serving: Serving = worker.serving
+        self.id_bytes, self.id = ids
+        self.request = request
+        self.known = known
+        self.plan: RoutingDecision = UNROUTED
+        self.course = Timings(wall_s)
+        self.variant = BASELINE
+        self.status = 0
+        self.reply: Reply | None = None
+        self.request_kept = BodyCopy(0 if request.preamble.upgrade else known.kept_bytes)
+        self.answer_kept = _NO_ANSWER
+        self.destination: Destination = self.serving.default
+        """Whom the baseline is asked of."""
+        self.is_whole = False
+        """The request is whole."""
+        self.captured = worker.captured(self.id)
+        """It goes into the journal."""
+        self.opened = 0
+        """The journal has it as it began (1), or with its answer's head (2)."""
+        self.done = False
+
+    @property
+    def path(self) -> str:
+        """The request's path, with our base in front."""
+        return self.known.path
+
+    @property
+    def overhead_s(self) -> float:
+        """Time from the request's first byte until an upstream was asked; 0: none was."""
+        return self.course.started_s or 0.0
+
+    def unfit(self, reason: str) -> None:
+        """What only a look into the conversation shows: the candidate may not be asked this."""
+        self.course.why, self.course.why_reason = "ineligible", reason
 
     def since_s(self) -> float:
         """Its age."""

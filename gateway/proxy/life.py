@@ -13,8 +13,6 @@ Rules:
 1. The baseline's bytes are the app's bytes: nothing here reads or changes a body on its way.
 2. A whole answer is in the journal before its last bytes are written to the app.
 3. An answer comes from one model; if it breaks, the app's connection breaks too, so that no SDK takes it for whole.
-
-Longer than a file should be: the course of one exchange is read in one place.
 """
 
 from typing import Final
@@ -22,7 +20,7 @@ from typing import Final
 from gateway.proxy import admit, refusal
 from gateway.proxy.answer_head import SIZED, answer_head, frame, own_lines
 from gateway.proxy.body_copy import BodyCopy
-from gateway.proxy.journal_row import ExchangeState, Timings
+from gateway.proxy.journal_row import ExchangeState
 from gateway.proxy.ports import Relay, WorkerPort
 from gateway.proxy.request_body import GatheredBody
 from gateway.proxy.request_facts import RequestFacts
@@ -32,7 +30,7 @@ from gateway.transport.message import LAST_CHUNK, RequestHead, chunk
 from gateway.transport.outgoing import Reply, Sending
 from gateway.transport.server import AppConnection
 from gateway.transport.upstreams import Destination
-from policies import matching
+from policies.request.body import Body
 from records.exchange import Attempt, Outcome
 
 BUFFERED_BYTES: Final = 64 * 1024
@@ -42,8 +40,6 @@ FLUSH_BYTES: Final = 16 * 1024
 GRACE_S: Final = 5.0
 """The app's deadline comes first, so that it is the app that gives up."""
 GATEWAY: Final = "gateway"
-_NO_ANSWER: Final = BodyCopy(0)
-"""Stands for an answer that has not begun."""
 
 
 class Life(ExchangeState):
@@ -58,47 +54,21 @@ class Life(ExchangeState):
         self, worker: WorkerPort, request: RequestHead, connection: AppConnection, known: RequestFacts, *,
         wall_s: float, ids: tuple[bytes, str],
     ) -> None:  # fmt: skip
-        serving, preamble, length = worker.serving, request.preamble, request.content_length
-        self.worker = worker
-        self.request = request
+        super().__init__(worker, request, known, wall_s=wall_s, ids=ids)
+        length = request.content_length
         self.connection = connection
-        self.known = known
-        self.course = Timings(wall_s)
-        self.id_bytes, self.id = ids
-        self.serving = serving
-        self.destination = serving.default
-        self.request_kept = BodyCopy(0 if preamble.upgrade else known.kept_bytes)
-        self.answer_kept = _NO_ANSWER
         self.read_s = known.read_s + GRACE_S
         """Longest silence of an upstream."""
         self.deadline_s = request.arrived_s + self.read_s
         """When it has lasted too long, from what was last sent or came; 0: it is not the upstream's, or a tunnel's."""
-        self.buffering = known.reads or (not preamble.chunked and (length is None or length <= BUFFERED_BYTES))
+        self.buffering = known.reads or (not request.chunked and (length is None or length <= BUFFERED_BYTES))
         """The body is gathered before anybody is asked."""
-        self.captured = worker.captured(self.id)
-        self.plan = admit.UNROUTED
-        self.variant: str = admit.BASELINE
-        self.status = 0
-        self.reply: Reply | None = None
-        self.done = False
-        self.is_whole = False
-        self.opened = 0
         self._body = GatheredBody()
         self._sending: Sending | None = None
         self._relay: Relay | None = None
         self._framing = SIZED
         self._out = b""
         self._stream_end: StreamEnd | None = None
-
-    @property
-    def path(self) -> str:
-        """The request's path, with our base in front."""
-        return self.known.path
-
-    @property
-    def overhead_s(self) -> float:
-        """Time from the request's first byte until an upstream was asked; 0: none was."""
-        return self.course.started_s or 0.0
 
     # The app ------------------------------------------------------------------------------------------------------
 
@@ -136,11 +106,7 @@ class Life(ExchangeState):
                 self._sending.end(LAST_CHUNK if self.request.chunked else b"")
             return
         self.buffering = False
-        body = self._body.take()
-        if self.known.reads and not self.request.upgrade:
-            self._follow(body)
-        else:
-            self._ask_baseline(body)
+        self._go_on(self._body.take())
 
     def on_whole(self, body: bytes) -> None:
         """The request is whole, and came in one piece."""
@@ -151,10 +117,7 @@ class Life(ExchangeState):
         self.request_kept.add(body)
         self.is_whole = True
         self.buffering = False
-        if self.known.reads:
-            self._follow(body)
-        else:
-            self._ask_baseline(body)
+        self._go_on(body)
 
     def on_gone(self) -> None:
         """The app hung up: nobody reads the answer, so nobody shall pay for it."""
@@ -199,19 +162,20 @@ class Life(ExchangeState):
         body = self._body.take()
         self._ask_baseline(chunk(body) if self.request.chunked else body, more=True)
 
+    def _go_on(self, body: bytes) -> None:
+        """The request is whole, and nobody was asked yet."""
+        if self.known.reads and not self.request.upgrade:
+            self._follow(body)
+        else:
+            self._ask_baseline(body)
+
     # Asking -------------------------------------------------------------------------------------------------------
 
     def _follow(self, body: bytes) -> None:
         """Decide, and ask whom the decision names. All of it by the newest table: the body may have taken its time."""
         self.serving = serving = self.worker.serving
         self.destination = serving.default
-        read: matching.Body | None = None
-        try:
-            read = matching.read_body(body)
-            plan = admit.plan(self.worker, self.known, read, request_id=self.id)
-        except Exception as error:  # noqa: BLE001 -- the fence "plan": a mistake of ours in deciding costs no answer
-            self.worker.met_own_error("plan", error)
-            plan = admit.UNROUTED
+        read, plan = self.worker.decide(self.known, body, request_id=self.id)
         self.plan, self.course.why, self.course.why_reason = plan, plan.why, plan.reason
         if plan.refused:
             self.refuse(plan.refused)
@@ -223,14 +187,9 @@ class Life(ExchangeState):
         if read is None or plan.variant != admit.CANDIDATE or not self._ask_candidate(read):
             self._ask_baseline(body)
 
-    def _ask_candidate(self, read: matching.Body) -> bool:
+    def _ask_candidate(self, read: Body) -> bool:
         """Ask the candidate; False: it cannot be asked this."""
-        try:
-            relay = self.worker.ask_candidate(self, self.plan, read)
-        except Exception as error:  # noqa: BLE001 -- the fence "adapt": as "plan"
-            self.worker.met_own_error("adapt", error)
-            self.unfit("own_error")
-            return False
+        relay = self.worker.ask_candidate(self, self.plan, read)
         if relay is None:
             return False
         self._body.add(read.raw)  # until the candidate has answered, the baseline may still be asked
@@ -247,10 +206,6 @@ class Life(ExchangeState):
     def use(self, sending: Sending) -> None:
         """The candidate's request is under way: back-pressure and hang-ups are its too."""
         self._sending = sending
-
-    def unfit(self, reason: str) -> None:
-        """What only a look into the conversation shows: the candidate may not be asked this."""
-        self.course.why, self.course.why_reason = "ineligible", reason
 
     def limit_silence(self, limit_s: float) -> bool:
         """Wait no longer than this between two pieces of the answer; False: the app itself waits no longer."""
@@ -280,21 +235,14 @@ class Life(ExchangeState):
     def _ask_baseline(self, body: bytes = b"", *, more: bool = False) -> None:
         """Send the app's own request to the baseline's upstream. `more`: the body is not whole."""
         request, destination = self.request, self.destination
-        asked = request.preamble
-        whole = not more and not asked.upgrade
-        if asked.upgrade:
-            head = destination.tunnel_head(asked)
-        else:
-            head = self.known.head_for(asked, destination, request.content_length)
-            if whole and asked.chunked:
-                body = chunk(body) + LAST_CHUNK if body else LAST_CHUNK
+        sent = self.known.request_for(request, destination, body, more=more)
         course = self.course
         course.asked_s = self.since_s()
         if course.started_s is None:
             course.started_s = course.asked_s
         shown = b"" if destination.own_credential else self.known.caller.pool
         self._sending = self.worker.client.send(
-            destination.target, shown, asked.method, head + body if body else head, self, last=whole
+            destination.target, shown, request.method, sent, self, last=not (more or request.upgrade)
         )
 
     # The baseline's upstream --------------------------------------------------------------------------------------
