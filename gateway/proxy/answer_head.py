@@ -2,8 +2,10 @@
 
 from typing import Final, NamedTuple
 
+from gateway.proxy.admit import BASELINE
 from gateway.transport.message import HOP_BY_HOP, RequestHead
 from gateway.transport.outgoing import Reply
+from policies.routing import Route
 
 
 class Framing(NamedTuple):
@@ -34,15 +36,16 @@ def frame(request: RequestHead, reply: Reply, *, last: bool) -> Framing:
     return Framing(chunked=not sized and not asked.http10, close=close, ends_by_closing=ends_by_closing)
 
 
-def own_lines(request_id: str, route: str | None, variant: str | None, *, is_baselines: bool) -> bytes:
-    """Our header lines. `route`, `variant`: None, if they are not told."""
+def own_lines(request_id: str, route: Route | None, variant: str, *, expose_variant: bool) -> bytes:
+    """Our header lines. `expose_variant`: what holds where no route matches."""
     ours = request_id.encode()
     lines = b"\r\nx-crossfade-request-id: " + ours
     if route is not None:
-        lines += b"\r\nx-crossfade-route: " + route.encode()
-    if variant is not None:
+        lines += b"\r\nx-crossfade-route: " + route.name.encode()
+        expose_variant = route.expose_variant
+    if expose_variant:
         lines += b"\r\nx-crossfade-variant: " + variant.encode()
-    if not is_baselines:
+    if variant != BASELINE:
         lines += b"\r\nx-request-id: " + ours  # the frontier's own is not there, and SDKs log it
     return lines
 

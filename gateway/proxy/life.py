@@ -189,13 +189,12 @@ class Life(ExchangeState):
 
     def _ask_candidate(self, read: Body) -> bool:
         """Ask the candidate; False: it cannot be asked this."""
-        relay = self.worker.ask_candidate(self, self.plan, read)
+        self._relay = relay = self.worker.ask_candidate(self, self.plan, read)
         if relay is None:
             return False
         self._body.add(read.raw)  # until the candidate has answered, the baseline may still be asked
         self.variant = admit.CANDIDATE
         self.course.started_s = self.since_s()
-        self._relay = relay
         relay.start()
         return True
 
@@ -223,9 +222,8 @@ class Life(ExchangeState):
         self._relay = self._sending = None
         self.course.why, self.course.why_reason, self.variant = "fallback", reason, admit.BASELINE
         self.worker.fell_back()
-        body = self._body.take()
         self.deadline_s = max(self.deadline_s, self.worker.now() + GRACE_S)
-        self._ask_baseline(body)
+        self._ask_baseline(self._body.take())
 
     def candidate_answered(self, attempt: Attempt, usage: bytes) -> None:
         """What the candidate's part of this exchange came to."""
@@ -297,12 +295,7 @@ class Life(ExchangeState):
         self.answer_kept = BodyCopy(0 if reply.status == 101 else self.serving.kept_bytes(kind))
         last = self.worker.draining or (not self.is_whole and self.connection.ends_early)
         self._framing = frame(self.request, reply, last=last)
-        route = self.plan.route
-        exposed = self.serving.table.expose_variant if route is None else route.expose_variant
-        own = own_lines(
-            self.id, route.name if route is not None else None, self.variant if exposed else None,
-            is_baselines=self.variant == admit.BASELINE,
-        )  # fmt: skip
+        own = own_lines(self.id, self.plan.route, self.variant, expose_variant=self.serving.table.expose_variant)
         self._out = answer_head(reply, self._framing, own)
 
     def send(self, data: bytes, *, ended: bool) -> None:
@@ -335,11 +328,10 @@ class Life(ExchangeState):
             self.course.why, self.course.why_reason = "refused", code
         self.start_answer(reply)
         self.variant = charged
-        out = self._out
-        if self.request.method != b"HEAD":
-            self.answer_kept.add(body)
-            out += body
-        self._end(outcome, out)
+        if self.request.method == b"HEAD":
+            body = b""
+        self.answer_kept.add(body)
+        self._end(outcome, self._out + body)
 
     def break_off(self, outcome: Outcome) -> None:
         """End in the middle, so that the app sees it."""
@@ -349,25 +341,22 @@ class Life(ExchangeState):
 
     def overdue(self, now: float) -> bool:
         """Whether a limit of the candidate has passed, or the upstream was silent for longer than the app waits."""
-        if self._relay is not None and now >= self._relay.due_s:
-            return True
-        return bool(self.deadline_s) and now > self.deadline_s
+        relay = self._relay
+        return 0 < self.deadline_s < now or (relay is not None and now >= relay.due_s)
 
     def time_out(self) -> None:
         """Give up on the upstream. Whoever was asked is charged."""
         now, relay = self.worker.now(), self._relay
-        if not self.deadline_s or now <= self.deadline_s:
-            if relay is not None:
-                relay.expire(now)
-        elif relay is None:
-            if self._sending is not None:
-                self._sending.cancel()
+        if relay is not None and not 0 < self.deadline_s < now:
+            relay.expire(now)
+            return
+        if self._sending is not None:
+            self._sending.cancel()
+        if relay is None:
             self.on_failure(Failure.TIMEOUT)
         elif relay.give_up():
             attempt = relay.attempt(str(Failure.TIMEOUT))
             self.course.attempts.append(attempt)
-            if self._sending is not None:
-                self._sending.cancel()
             self.refuse("upstream_timeout", attempt.upstream, outcome="upstream_error", charged=admit.CANDIDATE)
 
     def drop(self) -> None:
