@@ -2,9 +2,10 @@
 
 import pytest
 
-from gateway.proxy.answer_head import Framing, answer_head, frame
+from gateway.proxy.answer_head import Framing, answer_head, frame, own_lines
 from gateway.transport.message import Preamble, RequestHead
 from gateway.transport.outgoing import Reply
+from policies.routing import Route, Variant
 
 
 def request_of(method: bytes = b"POST", *, http10: bool = False, keep_alive: bool = True) -> RequestHead:
@@ -83,3 +84,21 @@ def test_an_answer_of_http_1_0_is_told_as_1_1() -> None:
     """The version is of one hop; the reason phrase is not."""
     reply = Reply(299, b"HTTP/1.0 299 Rather Odd\r\nContent-Length: 0")
     assert answer_head(reply, told(), b"").startswith(b"HTTP/1.1 299 Rather Odd\r\n")
+
+
+R, HIDDEN = Route("r", Variant("openai")), Route("r", Variant("openai"), expose_variant=False)
+
+
+@pytest.mark.parametrize(
+    ("route", "variant", "exposed", "lines"),
+    [
+        (None, "baseline", False, b"request-id: 7"),
+        (None, "gateway", True, b"request-id: 7|x-crossfade-variant: gateway|x-request-id: 7"),
+        (R, "baseline", False, b"request-id: 7|x-crossfade-route: r|x-crossfade-variant: baseline"),
+        (HIDDEN, "candidate", True, b"request-id: 7|x-crossfade-route: r|x-request-id: 7"),
+    ],
+)
+def test_our_own_lines(route: Route | None, variant: str, *, exposed: bool, lines: bytes) -> None:
+    """The id always; the route if one matched; the variant as route or table say; the id again where it is ours."""
+    told = own_lines("7", route, variant, expose_variant=exposed)
+    assert told == b"\r\nx-crossfade-" + lines.replace(b"|", b"\r\n")
