@@ -62,8 +62,9 @@ class ExchangeState:
     )  # fmt: skip
 
     def __init__(
-        self, worker: WorkerPort, request: RequestHead, known: RequestFacts, *, wall_s: float, ids: tuple[bytes, str]
-    ) -> None:
+        self, worker: WorkerPort, request: RequestHead, known: RequestFacts, *,
+        wall_s: float, ids: tuple[bytes, str], captured: bool,
+    ) -> None:  # fmt: skip
         self.worker = worker
         self.serving: Serving = worker.serving
         self.id_bytes, self.id = ids
@@ -80,7 +81,7 @@ class ExchangeState:
         """Whom the baseline is asked of."""
         self.is_whole = False
         """The request is whole."""
-        self.captured = worker.captured(self.id)
+        self.captured = captured
         """It goes into the journal."""
         self.opened = 0
         """The journal has it as it began (1), or with its answer's head (2)."""

@@ -54,7 +54,7 @@ class Life(ExchangeState):
         self, worker: WorkerPort, request: RequestHead, connection: AppConnection, known: RequestFacts, *,
         wall_s: float, ids: tuple[bytes, str],
     ) -> None:  # fmt: skip
-        super().__init__(worker, request, known, wall_s=wall_s, ids=ids)
+        super().__init__(worker, request, known, wall_s=wall_s, ids=ids, captured=worker.captured(ids[1]))
         length = request.content_length
         self.connection = connection
         self.read_s = known.read_s + GRACE_S
