@@ -124,7 +124,8 @@ class Candidate(Section):
     drop: Several[Text] = ()
     """Request fields to leave out of the candidate's copy."""
     first_byte: Seconds | None = Field(default=None, gt=0)
-    """Longest wait for the first token; then the baseline answers. Default: the app's own deadline."""
+    """Longest wait for a stream's first token, or for all of an answer that is not streamed (its first byte comes with
+    its last); then the baseline answers. The route's own limits hold where they are shorter."""
     total: Seconds | None = Field(default=None, gt=0)
     """Longest wait for the whole answer."""
     report_model: Literal["requested", "actual"] = "requested"

@@ -2,8 +2,10 @@
 
 from typing import Final, NamedTuple
 
-from gateway.transport.message import HOP_BY_HOP, RequestHead
+from gateway.proxy.admit import BASELINE
+from gateway.transport.message import HOP_BY_HOP, RequestHead, http_date
 from gateway.transport.outgoing import Reply
+from policies.routing import Route
 
 
 class Framing(NamedTuple):
@@ -37,6 +39,21 @@ def frame(request: RequestHead, reply: Reply, *, last: bool) -> Framing:
     ends_by_closing = not sized and asked.http10
     close = ends_by_closing or last or not asked.keep_alive
     return Framing(chunked=not sized and not asked.http10, close=close, ends_by_closing=ends_by_closing)
+
+
+def own_lines(request_id: str, route: Route | None, variant: str, *, expose_variant: bool, wall_s: float) -> bytes:
+    """Our header lines. `expose_variant`: what holds where no route matches; `wall_s`: the date of our own answers."""
+    ours = request_id.encode()
+    lines = b"\r\nx-crossfade-request-id: " + ours
+    if route is not None:
+        lines += b"\r\nx-crossfade-route: " + route.name.encode()
+        expose_variant = route.expose_variant
+    if expose_variant:
+        lines += b"\r\nx-crossfade-variant: " + variant.encode()
+    if variant != BASELINE:
+        # The frontier's own are not there: SDKs log the one, and caches go by the other (RFC 9110 §6.6.1).
+        lines += b"\r\nx-request-id: %b\r\ndate: %b" % (ours, http_date(wall_s))
+    return lines
 
 
 def answer_head(reply: Reply, framing: Framing, own: bytes) -> bytes:

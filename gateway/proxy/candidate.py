@@ -115,13 +115,13 @@ class CandidateRelay:
 
         One that had waited for longer than the limit, or than the baseline lets it wait, gave the candidate up.
         """
-        limits = self._limits
+        limits, patience_s = self._limits, self._limits.patience_first_token_s
         if self._committed:
-            limit_s, patience_s = limits.between_tokens_s, limits.patience_first_token_s or limits.first_token_s
+            limit_s = min(limits.between_tokens_s, limits.first_token_s)
         else:
-            silent_s = self._verdicts.now() - self._started_s
-            limit_s = self._answer_s
-            patience_s = limits.patience_whole_s if self._adapter is None else limits.patience_first_token_s
+            silent_s, limit_s = self._verdicts.now() - self._started_s, self._answer_s
+            if self._adapter is None:
+                patience_s = limits.patience_whole_s
         if silent_s + GONE_SLACK_S < (limit_s if patience_s is None else min(limit_s, patience_s)):
             self.cancel()
             return "app_gone"

@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.proxy.breaker import CircuitBreaker
 from gateway.proxy.counters import INDEX
-from gateway.transport.client import Client
+from gateway.transport.outgoing import Sender
 from policies.routing import Breaker, Route, Table, Variant
 from records.exchange import Why
 
@@ -45,15 +45,15 @@ class Bulkhead:
 
     def __init__(self, most: int) -> None:
         self.held = 0
-        self._floor = self._most = self.limit = 0
-        self.resize(most)
+        self._most = max(1, most)
+        self._floor = min(FLOOR, self._most)
+        self.limit = self._most
 
     def resize(self, most: int) -> None:
         """Take another most; what was learnt below it stays."""
         most = max(1, most)
-        if most != self._most:
-            self.limit = most if self.limit in (0, self._most) else min(self.limit, most)
-            self._most, self._floor = most, min(FLOOR, most)
+        self.limit = most if self.limit == self._most else min(self.limit, most)
+        self._most, self._floor = most, min(FLOOR, most)
 
     def answered(self) -> None:
         """One was answered."""
@@ -74,7 +74,7 @@ class CandidateGuard:
         self._all = guards
         self.breaker = breaker
         self.bulkhead = bulkhead
-        self.client: Client = guards.client
+        self.client = guards.client
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -125,7 +125,7 @@ class CandidateGuard:
 class CandidateGuards:
     """The guards of all routes of the table that is served."""
 
-    def __init__(self, client: Client, now: Callable[[], float], live: "memoryview[int]", *, in_flight: int) -> None:
+    def __init__(self, client: Sender, now: Callable[[], float], live: "memoryview[int]", *, in_flight: int) -> None:
         self.client = client
         self.now = now
         self.live = live
@@ -155,9 +155,11 @@ class CandidateGuards:
             self._breakers[key] = breaker
             most = int(self._in_flight * route.limits.in_flight_ratio)
             known = old_guards.get(route.name)
-            bulkhead = known.bulkhead if known is not None else Bulkhead(most)
-            bulkhead.resize(most)
-            self._guards[route.name] = CandidateGuard(self, breaker, bulkhead)
+            if known is None:
+                self._guards[route.name] = CandidateGuard(self, breaker, Bulkhead(most))
+            else:
+                known.bulkhead.resize(most)
+                self._guards[route.name] = CandidateGuard(self, breaker, known.bulkhead)
         still_open = [(key, breaker) for key, breaker in old.items() if not breaker.is_closed]
         self._breakers.update(still_open[-KEPT_OPEN:])
 

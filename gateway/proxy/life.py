@@ -13,124 +13,62 @@ Rules:
 1. The baseline's bytes are the app's bytes: nothing here reads or changes a body on its way.
 2. A whole answer is in the journal before its last bytes are written to the app.
 3. An answer comes from one model; if it breaks, the app's connection breaks too, so that no SDK takes it for whole.
-
-Longer than a file should be: the course of one exchange is read in one place.
 """
 
 from typing import Final
 
-from gateway import errors
-from gateway.proxy import admit
-from gateway.proxy.answer_head import SIZED, answer_head, frame
+from gateway.proxy import admit, refusal
+from gateway.proxy.answer_head import SIZED, answer_head, frame, own_lines
 from gateway.proxy.body_copy import BodyCopy
-from gateway.proxy.journal_row import ExchangeState, Timings, meta
+from gateway.proxy.journal_row import ExchangeState
 from gateway.proxy.ports import Relay, WorkerPort
+from gateway.proxy.request_body import GatheredBody
 from gateway.proxy.request_facts import RequestFacts
+from gateway.proxy.stream_end import StreamEnd
 from gateway.transport.failure import Failure
-from gateway.transport.message import LAST_CHUNK, RequestHead, chunk, http_date
-from gateway.transport.outgoing import Reply, Sending, own_reply
+from gateway.transport.message import LAST_CHUNK, RequestHead, chunk
+from gateway.transport.outgoing import Reply, Sending
 from gateway.transport.server import AppConnection
 from gateway.transport.upstreams import Destination
-from policies import matching
-from records.exchange import Attempt, Meta, Outcome
+from policies.request.body import Body
+from records.exchange import Attempt, Outcome
 
 BUFFERED_BYTES: Final = 64 * 1024
 """Bodies up to this are gathered before they are sent on, routed or not: one write instead of several."""
-LOOKED_AT_BYTES: Final = 1024 * 1024
-MOST_COMMAS: Final = 200_000
-"""A body longer than the one that has more than the other is no conversation: it is not gathered, nor looked into.
-Reading it would cost the loop its turn; this costs as much as a search of the bytes that came."""
 FLUSH_BYTES: Final = 16 * 1024
 """Bytes of a streamed answer that gather before they go to the journal as a part."""
 GRACE_S: Final = 5.0
 """The app's deadline comes first, so that it is the app that gives up."""
 GATEWAY: Final = "gateway"
-_DONE: Final = b"[DONE]"
-_RESPONSE: Final = b'"response.'
-"""What all of the ends below begin with: an event without it needs no further look."""
-_RESPONSE_ENDS: Final = (b'"response.completed"', b'"response.failed"', b'"response.incomplete"')
-_LONGEST_END: Final = max(map(len, _RESPONSE_ENDS))
-_NO_ANSWER: Final = BodyCopy(0)
-"""Stands for an answer that has not begun."""
-_FAILURE_CODES: Final = {
-    Failure.UNREACHABLE: "upstream_unreachable",
-    Failure.TLS: "upstream_tls",
-    Failure.FORBIDDEN_ADDRESS: "upstream_forbidden",
-    Failure.NOT_READY: "upstream_not_ready",
-    Failure.SATURATED: "upstream_saturated",
-    Failure.NO_ANSWER: "upstream_no_answer",
-    Failure.MALFORMED: "upstream_malformed",
-    Failure.BROKEN: "upstream_malformed",
-    Failure.TIMEOUT: "upstream_timeout",
-}
 
 
 class Life(ExchangeState):
     """One exchange. See the module for its course."""
 
     __slots__ = (
-        "_asked_s", "_body", "_body_bytes", "_commas", "_framing", "_is_stream", "_opened", "_out", "_over", "_relay",
-        "_sending", "_tail", "_whole", "buffering", "captured", "connection", "deadline_s", "done", "id_bytes",
-        "read_s", "serving", "worker",
+        "_body", "_framing", "_out", "_relay", "_sending", "_stream_end", "buffering", "connection", "deadline_s",
+        "read_s",
     )  # fmt: skip
 
     def __init__(
         self, worker: WorkerPort, request: RequestHead, connection: AppConnection, known: RequestFacts, *,
         wall_s: float, ids: tuple[bytes, str],
     ) -> None:  # fmt: skip
-        serving, preamble, length = worker.serving, request.preamble, request.content_length
-        self.worker = worker
-        self.request = request
+        super().__init__(worker, request, known, wall_s=wall_s, ids=ids, captured=worker.captured(ids[1]))
+        length = request.content_length
         self.connection = connection
-        self.known = known
-        self.course = Timings(wall_s)
-        self.id_bytes, self.id = ids
-        self.serving = serving
-        self.destination = serving.default
-        """Whom the baseline is asked of."""
-        self.request_kept = BodyCopy(0 if preamble.upgrade else known.kept_bytes)
-        self.answer_kept = _NO_ANSWER
         self.read_s = known.read_s + GRACE_S
         """Longest silence of an upstream."""
         self.deadline_s = request.arrived_s + self.read_s
         """When it has lasted too long, from what was last sent or came; 0: it is not the upstream's, or a tunnel's."""
-        self.buffering = known.reads or (not preamble.chunked and (length is None or length <= BUFFERED_BYTES))
+        self.buffering = known.reads or (not request.chunked and (length is None or length <= BUFFERED_BYTES))
         """The body is gathered before anybody is asked."""
-        self.captured = worker.captured(self.id)
-        self.plan = admit.UNROUTED
-        self.variant: str = admit.BASELINE
-        self.status = 0
-        self.reply: Reply | None = None
-        self.done = False
-        self._body: list[bytes] = []
-        self._body_bytes = 0
-        self._commas = 0
+        self._body = GatheredBody()
         self._sending: Sending | None = None
         self._relay: Relay | None = None
         self._framing = SIZED
         self._out = b""
-        self._is_stream = False
-        self._tail = b""
-        """Of a stream: what came last of an event that is not whole."""
-        self._over = False
-        self._whole = False
-        """The request is whole."""
-        self._opened = 0
-        """The journal has the exchange as it began (1), or with its answer's head (2)."""
-        self._asked_s: float | None = None
-
-    @property
-    def path(self) -> str:
-        """The request's path, with our base in front."""
-        return self.known.path
-
-    @property
-    def overhead_s(self) -> float:
-        """Time from the request's first byte until an upstream was asked; 0: none was."""
-        return self.course.started_s or 0.0
-
-    def _since_s(self) -> float:
-        return self.worker.now() - self.request.arrived_s
+        self._stream_end: StreamEnd | None = None
 
     # The app ------------------------------------------------------------------------------------------------------
 
@@ -146,9 +84,8 @@ class Life(ExchangeState):
         self.request_kept.add(data)
         self.deadline_s = self.worker.now() + self.read_s if self.status == 101 else 0.0
         if self.buffering:
-            self._body.append(data)
-            self._body_bytes += len(data)
-            if self._is_too_much(data):
+            self._body.add(data)
+            if self._body.is_too_much(data, most_bytes=self.worker.limits.routed_body_bytes):
                 self._stream_on()
         elif self.request.upgrade and self.status != 101:
             self._hold(data)
@@ -162,7 +99,7 @@ class Life(ExchangeState):
         """The request is whole."""
         if self.done:
             return
-        self._whole = True
+        self.is_whole = True
         if not self.deadline_s and not self.connection.blocked:
             self.deadline_s = self.worker.now() + self.read_s  # nobody answers what has not come yet
         if not self.buffering:
@@ -170,12 +107,7 @@ class Life(ExchangeState):
                 self._sending.end(LAST_CHUNK if self.request.chunked else b"")
             return
         self.buffering = False
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        self._body.clear()
-        if self.known.reads and not self.request.upgrade:
-            self._follow(body)
-        else:
-            self._ask_baseline(body)
+        self._go_on(self._body.take())
 
     def on_whole(self, body: bytes) -> None:
         """The request is whole, and came in one piece."""
@@ -184,12 +116,9 @@ class Life(ExchangeState):
             self.on_body_end()
             return
         self.request_kept.add(body)
-        self._whole = True
+        self.is_whole = True
         self.buffering = False
-        if self.known.reads:
-            self._follow(body)
-        else:
-            self._ask_baseline(body)
+        self._go_on(body)
 
     def on_gone(self) -> None:
         """The app hung up: nobody reads the answer, so nobody shall pay for it."""
@@ -215,50 +144,39 @@ class Life(ExchangeState):
 
     def on_ready(self) -> None:
         """The app has caught up."""
-        if self._whole:
+        if self.is_whole:
             self.deadline_s = self.worker.now() + self.read_s
         if self._sending is not None:
             self._sending.resume_reading()
 
     def _hold(self, data: bytes) -> None:
         """Keep what is sent ahead into a tunnel: an upstream that refuses it must not read it as another request."""
-        self._body.append(data)
-        self._body_bytes += len(data)
-        if self._body_bytes > BUFFERED_BYTES:
+        self._body.add(data)
+        if self._body.size > BUFFERED_BYTES:
             self.break_off("refused")
-
-    def _is_too_much(self, data: bytes) -> bool:
-        """Whether the body, `data` the last of it so far, is too long to be read, or has more parts than any has."""
-        if self._body_bytes > self.worker.limits.routed_body_bytes:
-            return True
-        if self._body_bytes <= LOOKED_AT_BYTES:
-            return False
-        came = self._body if self._body_bytes - len(data) <= LOOKED_AT_BYTES else (data,)
-        self._commas += sum(piece.count(b",") for piece in came)
-        return self._commas > MOST_COMMAS
 
     def _stream_on(self) -> None:
         """The body is too long to be read: the baseline gets it as it comes."""
         self.buffering = False
         self.course.why, self.course.why_reason = "ineligible", "too_large"
-        body = b"".join(self._body)
-        self._body.clear()
+        body = self._body.take()
         self._ask_baseline(chunk(body) if self.request.chunked else body, more=True)
+
+    def _go_on(self, body: bytes) -> None:
+        """The request is whole, and nobody was asked yet."""
+        if self.known.reads and not self.request.upgrade:
+            self._follow(body)
+        else:
+            self._ask_baseline(body)
 
     # Asking -------------------------------------------------------------------------------------------------------
 
     def _follow(self, body: bytes) -> None:
         """Decide, and ask whom the decision names. All of it by the newest table: the body may have taken its time."""
-        read: matching.Body | None = None
         if self.serving is not self.worker.serving:  # the table was replaced while the body came: decided by one alone
             self.serving = self.worker.serving
             self.destination = self.serving.default
-        try:
-            read = matching.read_body(body)
-            plan = admit.plan(self.worker, self.known, read, request_id=self.id)
-        except Exception as error:  # noqa: BLE001 -- the fence "plan": a mistake of ours in deciding costs no answer
-            self.worker.met_own_error("plan", error)
-            plan = admit.UNROUTED
+        read, plan = self.worker.decide(self.known, body, request_id=self.id)
         self.plan, self.course.why, self.course.why_reason = plan, plan.why, plan.reason
         if plan.refused:
             self.refuse(plan.refused)
@@ -270,20 +188,14 @@ class Life(ExchangeState):
         if read is None or plan.variant != admit.CANDIDATE or not self._ask_candidate(read):
             self._ask_baseline(body)
 
-    def _ask_candidate(self, read: matching.Body) -> bool:
+    def _ask_candidate(self, read: Body) -> bool:
         """Ask the candidate; False: it cannot be asked this."""
-        try:
-            relay = self.worker.ask_candidate(self, self.plan, read)
-        except Exception as error:  # noqa: BLE001 -- the fence "adapt": as "plan"
-            self.worker.met_own_error("adapt", error)
-            self.unfit("own_error")
-            return False
+        self._relay = relay = self.worker.ask_candidate(self, self.plan, read)
         if relay is None:
             return False
-        self._body = [read.raw]  # until the candidate has answered, the baseline may still be asked
+        self._body.add(read.raw)  # until the candidate has answered, the baseline may still be asked
         self.variant = admit.CANDIDATE
-        self.course.started_s = self._since_s()
-        self._relay = relay
+        self.course.started_s = self.since_s()
         relay.start()
         return True
 
@@ -294,10 +206,6 @@ class Life(ExchangeState):
     def use(self, sending: Sending) -> None:
         """The candidate's request is under way: back-pressure and hang-ups are its too."""
         self._sending = sending
-
-    def unfit(self, reason: str) -> None:
-        """What only a look into the conversation shows: the candidate may not be asked this."""
-        self.course.why, self.course.why_reason = "ineligible", reason
 
     def limit_silence(self, limit_s: float) -> bool:
         """Wait no longer than this between two pieces of the answer; False: the app itself waits no longer."""
@@ -315,10 +223,8 @@ class Life(ExchangeState):
         self._relay = self._sending = None
         self.course.why, self.course.why_reason, self.variant = "fallback", reason, admit.BASELINE
         self.worker.fell_back()
-        body = b"".join(self._body)
-        self._body.clear()
         self.deadline_s = max(self.deadline_s, self.worker.now() + GRACE_S)
-        self._ask_baseline(body)
+        self._ask_baseline(self._body.take())
 
     def candidate_answered(self, attempt: Attempt, usage: bytes) -> None:
         """What the candidate's part of this exchange came to."""
@@ -328,20 +234,14 @@ class Life(ExchangeState):
     def _ask_baseline(self, body: bytes = b"", *, more: bool = False) -> None:
         """Send the app's own request to the baseline's upstream. `more`: the body is not whole."""
         request, destination = self.request, self.destination
-        asked = request.preamble
-        whole = not more and not asked.upgrade
-        if asked.upgrade:
-            head = destination.tunnel_head(asked)
-        else:
-            head = self.known.head_for(asked, destination, request.content_length)
-            if whole and asked.chunked:
-                body = chunk(body) + LAST_CHUNK if body else LAST_CHUNK
-        self._asked_s = self._since_s()
-        if self.course.started_s is None:
-            self.course.started_s = self._asked_s
+        sent = self.known.request_for(request, destination, body, more=more)
+        course = self.course
+        course.asked_s = self.since_s()
+        if course.started_s is None:
+            course.started_s = course.asked_s
         shown = b"" if destination.own_credential else self.known.caller.pool
         self._sending = self.worker.client.send(
-            destination.target, shown, asked.method, head + body if body else head, self, last=whole
+            destination.target, shown, request.method, sent, self, last=not (more or request.upgrade)
         )
 
     # The baseline's upstream --------------------------------------------------------------------------------------
@@ -354,7 +254,7 @@ class Life(ExchangeState):
     def on_send_ready(self) -> None:
         """The upstream has caught up."""
         self.connection.resume_reading()
-        if not self._whole:
+        if not self.is_whole:
             self.deadline_s = 0.0
 
     def on_head(self, reply: Reply) -> None:
@@ -367,28 +267,27 @@ class Life(ExchangeState):
         if self.known.reads or reply.status in (401, 403):
             # Only what a key has to be good for tells that it is: a preflight or a public page is answered to anybody.
             self.worker.answered(self.destination.name, self.known.caller, reply.status)
-        self.course.head_s = self._since_s()
+        self.course.head_s = self.since_s()
         self.start_answer(reply)
         if reply.status == 101 and self._sending is not None:
             self.deadline_s = self.worker.now() + self.read_s  # of a tunnel: the longest silence of both
-            self._sending.write(b"".join(self._body))
-            self._body.clear()
+            self._sending.write(self._body.take())
 
     def on_data(self, data: bytes, *, ended: bool) -> None:
         """The baseline's bytes, as they came."""
-        since_s = self._since_s()
+        since_s = self.since_s()
         if ended:
             self.course.attempts.append(self._attempt(None, since_s))
         self._pass_on(data, since_s, ended=ended)
 
     def on_failure(self, failure: Failure) -> None:
         """The baseline will not answer, or not to the end."""
-        self.course.attempts.append(self._attempt(str(failure), self._since_s()))
+        self.course.attempts.append(self._attempt(str(failure), self.since_s()))
         self._sending = None
         if self.status:
             self.break_off("tunnel" if self.status == 101 else "upstream_broken")
         else:
-            self.refuse(_FAILURE_CODES[failure], self.destination.name, outcome="upstream_error")
+            self.refuse(refusal.CODES[failure], self.destination.name, outcome="upstream_error")
 
     # Answering ----------------------------------------------------------------------------------------------------
 
@@ -396,30 +295,17 @@ class Life(ExchangeState):
         """Put together the answer's head; it is written with the first bytes."""
         self.reply, self.status = reply, reply.status
         kind = reply.get(b"content-type")
-        self._is_stream = kind is not None and kind.startswith(b"text/event-stream")
+        self._stream_end = StreamEnd() if kind is not None and kind.startswith(b"text/event-stream") else None
         self.answer_kept = BodyCopy(0 if reply.status == 101 else self.serving.kept_bytes(kind))
-        last = self.worker.draining or (not self._whole and self.connection.ends_early)
+        last = self.worker.draining or (not self.is_whole and self.connection.ends_early)
         self._framing = frame(self.request, reply, last=last)
-        self._out = answer_head(reply, self._framing, self._own_headers())
-
-    def _own_headers(self) -> bytes:
-        ours = self.id.encode()
-        exposed = self.serving.table.expose_variant
-        route = self.plan.route
-        lines = b"\r\nx-crossfade-request-id: " + ours
-        if route is not None:
-            lines += b"\r\nx-crossfade-route: " + route.name.encode()
-            exposed = route.expose_variant
-        if exposed:
-            lines += b"\r\nx-crossfade-variant: " + self.variant.encode()
-        if self.variant != admit.BASELINE:
-            # The frontier's own are not there: SDKs log the one, and caches go by the other (RFC 9110 §6.6.1).
-            lines += b"\r\nx-request-id: %b\r\ndate: %b" % (ours, http_date(self.course.wall_s))
-        return lines
+        exposed, wall_s = self.serving.table.expose_variant, self.course.wall_s
+        own = own_lines(self.id, self.plan.route, self.variant, expose_variant=exposed, wall_s=wall_s)
+        self._out = answer_head(reply, self._framing, own)
 
     def send(self, data: bytes, *, ended: bool) -> None:
         """Send body bytes; with `ended` the answer is whole, and in the journal before its last bytes are out."""
-        self._pass_on(data, self._since_s(), ended=ended)
+        self._pass_on(data, self.since_s(), ended=ended)
 
     def _pass_on(self, data: bytes, since_s: float, *, ended: bool) -> None:
         out, self._out = self._out, b""
@@ -433,36 +319,24 @@ class Life(ExchangeState):
             return
         if self.deadline_s:
             self.deadline_s = self.request.arrived_s + since_s + self.read_s
-        if self._is_stream and data and self._says_end(data):
+        if self._stream_end is not None and data and self._stream_end.has_begun(data):
             self.keep_part()  # the app may take this for the whole answer
         self.connection.write_now(out)
         if self.answer_kept.pending > FLUSH_BYTES:
             self.keep_part()
 
-    def _says_end(self, data: bytes) -> bool:
-        """Whether the event that says that a stream is over has begun to come, however it was cut."""
-        seen = self._tail + data if self._tail else data
-        self._tail = b"" if data.endswith(b"\n") else seen[-_LONGEST_END:]
-        if not self._over:
-            find = seen.find
-            self._over = find(_DONE) >= 0 or (find(_RESPONSE) >= 0 and any(find(end) >= 0 for end in _RESPONSE_ENDS))
-        return self._over
-
     def refuse(self, code: str, detail: str = "", *, outcome: Outcome = "refused", charged: str = GATEWAY) -> None:
         """Answer with an error of our own, which is booked on `charged`."""
-        body = errors.body(code, detail)
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        headers += errors.headers(code, retry_after_s=self.worker.limits.retry_after_s)
+        reply, body = refusal.refusal(code, detail, retry_after_s=self.worker.limits.retry_after_s)
         self.variant = GATEWAY
         if outcome == "refused":
             self.course.why, self.course.why_reason = "refused", code
-        self.start_answer(own_reply(errors.CODES[code].status, b"Error", headers))
+        self.start_answer(reply)
         self.variant = charged
-        out = self._out
-        if self.request.method != b"HEAD":
-            self.answer_kept.add(body)
-            out += body
-        self._end(outcome, out)
+        if self.request.method == b"HEAD":
+            body = b""
+        self.answer_kept.add(body)
+        self._end(outcome, self._out + body)
 
     def break_off(self, outcome: Outcome) -> None:
         """End in the middle, so that the app sees it."""
@@ -472,25 +346,22 @@ class Life(ExchangeState):
 
     def overdue(self, now: float) -> bool:
         """Whether a limit of the candidate has passed, or the upstream was silent for longer than the app waits."""
-        if self._relay is not None and now >= self._relay.due_s:
-            return True
-        return bool(self.deadline_s) and now > self.deadline_s
+        relay = self._relay
+        return 0 < self.deadline_s < now or (relay is not None and now >= relay.due_s)
 
     def time_out(self) -> None:
         """Give up on the upstream. Whoever was asked is charged."""
         now, relay = self.worker.now(), self._relay
-        if not self.deadline_s or now <= self.deadline_s:
-            if relay is not None:
-                relay.expire(now)
-        elif relay is None:
-            if self._sending is not None:
-                self._sending.cancel()
+        if relay is not None and not 0 < self.deadline_s < now:
+            relay.expire(now)
+            return
+        if self._sending is not None:
+            self._sending.cancel()
+        if relay is None:
             self.on_failure(Failure.TIMEOUT)
         elif relay.give_up():
             attempt = relay.attempt(str(Failure.TIMEOUT))
             self.course.attempts.append(attempt)
-            if self._sending is not None:
-                self._sending.cancel()
             self.refuse("upstream_timeout", attempt.upstream, outcome="upstream_error", charged=admit.CANDIDATE)
 
     def drop(self) -> None:
@@ -507,7 +378,7 @@ class Life(ExchangeState):
             self._relay.cancel()
         if self._sending is not None and not self._sending.cancelled:
             self._sending.cancel()
-            self.course.attempts.append(self._attempt(error, self._since_s()))
+            self.course.attempts.append(self._attempt(error, self.since_s()))
 
     # The end ------------------------------------------------------------------------------------------------------
 
@@ -517,12 +388,7 @@ class Life(ExchangeState):
             return
         self.done = True
         self._sending = self._relay = None
-        if self.captured:
-            row = self._meta(outcome, self._since_s() if since_s is None else since_s)
-            if self._opened:
-                self.worker.journal.close_exchange(row, self.answer_kept.take())
-            else:
-                self.worker.keep(row, self.request_kept.take(), self.answer_kept.take())
+        self.keep(outcome, self.since_s() if since_s is None else since_s)
         if outcome != "app_gone":
             if out:
                 self.connection.write(out)
@@ -532,34 +398,7 @@ class Life(ExchangeState):
                 self.connection.finish(close=self._framing.close or outcome == "tunnel")
         self.worker.ended(self, outcome)
 
-    def keep_part(self) -> None:
-        """Put what there is so far into the journal: it then survives this process. Not a request that is not whole."""
-        if not self.captured or self.done or not self._whole or self.request.upgrade:
-            return
-        answer = self.answer_kept.take_part()
-        come = 1 if self.reply is None else 2
-        if self._opened < come:
-            self._opened = come
-            row = self._meta("lost_worker", self._since_s())
-            self.worker.journal.open(row, self.request_kept.take_part(), answer)
-        elif answer:
-            self.worker.journal.part(self.id_bytes, answer)
-
     def _attempt(self, error: str | None, since_s: float) -> Attempt:
         if self._relay is not None:
             return self._relay.attempt(error)
-        course = self.course
-        return Attempt(
-            variant=self.variant,
-            upstream=self.destination.name,
-            status=self.status or None,
-            error=error,
-            started_s=self._asked_s,
-            head_s=course.head_s,
-            first_byte_s=course.first_byte_s,
-            ended_s=since_s,
-            reused=self._sending is not None and self._sending.reused,
-        )
-
-    def _meta(self, outcome: Outcome, since_s: float) -> Meta:
-        return meta(self, outcome, worker=self.worker.name, table_version=self.serving.table.version, since_s=since_s)
+        return self.baseline_attempt(error, since_s, reused=self._sending is not None and self._sending.reused)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from gateway.proxy.admit import RoutingDecision
 from gateway.proxy.callers import Caller
+from gateway.proxy.request_facts import RequestFacts
 from gateway.proxy.table_watch import Serving
 from gateway.transport.client import Client
 from gateway.transport.limits import Limits
@@ -167,6 +168,10 @@ class WorkerPort:
 
     def answered(self, upstream: str, caller: Caller, status: int) -> None:
         """The baseline's upstream, of this name, answered a caller."""
+        raise NotImplementedError
+
+    def decide(self, known: RequestFacts, body: bytes, *, request_id: str) -> tuple[Body | None, RoutingDecision]:
+        """The body as it was read (None: nobody could), and whom to ask. A mistake of ours in it costs no answer."""
         raise NotImplementedError
 
     def ask_candidate(self, life: Asker, plan: RoutingDecision, body: Body) -> Relay | None:

@@ -4,7 +4,7 @@ from typing import Final
 
 from gateway.proxy.callers import Caller, Callers, credential
 from gateway.proxy.table_watch import Serving
-from gateway.transport.message import LENGTH_MARK, Preamble
+from gateway.transport.message import LAST_CHUNK, LENGTH_MARK, Preamble, RequestHead, chunk
 from gateway.transport.upstreams import Destination
 
 READ_TIMEOUT_S: Final = 600.0
@@ -53,6 +53,16 @@ class RequestFacts:
         if halves is None:
             halves = self._heads[destination] = _halves(destination.head(preamble))
         return _whole(halves, length)
+
+    def request_for(self, request: RequestHead, destination: Destination, body: bytes, *, more: bool) -> bytes:
+        """What the baseline's `destination` gets of `request` at first. `more`: the body is not whole."""
+        asked = request.preamble
+        if asked.upgrade:
+            return destination.tunnel_head(asked) + body
+        head = self.head_for(asked, destination, request.content_length)
+        if asked.chunked and not more:
+            body = chunk(body) + LAST_CHUNK if body else LAST_CHUNK
+        return head + body if body else head
 
     def candidate_head_for(self, preamble: Preamble, destination: Destination, length: int) -> bytes:
         """The head of the request of our own making that `destination` gets as a candidate."""

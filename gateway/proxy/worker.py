@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from gateway import errors
 from gateway.log import Log
-from gateway.proxy import ports
+from gateway.proxy import admit, ports
 from gateway.proxy.admit import RoutingDecision
 from gateway.proxy.boot import Boot
 from gateway.proxy.callers import REVERIFY_SHARE, Caller, Callers
@@ -30,7 +30,7 @@ from gateway.transport.client import Client
 from gateway.transport.message import Preamble, RequestHead, http_date
 from gateway.transport.server import AppConnection, ServedRequest
 from gateway.transport.write_batch import Soon, WriteBatch
-from policies.request.body import Body
+from policies.request.body import Body, read_body
 from policies.routing import PPM, Route
 from records.exchange import Meta, Outcome, Why
 from records.journal.writer import JournalWriter
@@ -140,8 +140,26 @@ class Worker(ports.WorkerPort):
         life.on_begin()
         return None if life.done else life
 
+    def decide(self, known: RequestFacts, body: bytes, *, request_id: str) -> tuple[Body | None, RoutingDecision]:
+        """The body as it was read, and whom to ask. A mistake of ours in it costs no answer: the baseline's it is."""
+        read: Body | None = None
+        try:
+            read = read_body(body)
+            return read, admit.plan(self, known, read, request_id=request_id)
+        except Exception as error:  # noqa: BLE001 -- the fence "plan"
+            self.met_own_error("plan", error)
+            return read, admit.UNROUTED
+
     def ask_candidate(self, life: Asker, plan: RoutingDecision, body: Body) -> CandidateRelay | None:
         """Ask the candidate of the plan's route; None: it cannot be asked this, which is the baseline's to answer."""
+        try:
+            return self._ask_candidate(life, plan, body)
+        except Exception as error:  # noqa: BLE001 -- the fence "adapt"
+            self.met_own_error("adapt", error)
+            life.unfit("own_error")
+            return None
+
+    def _ask_candidate(self, life: Asker, plan: RoutingDecision, body: Body) -> CandidateRelay | None:
         route = plan.route
         assert route is not None  # noqa: S101 -- only a route has a candidate
         variant = route.candidate

@@ -17,7 +17,7 @@ _PLAIN = (
     "hook_errors",
 )
 _CLASSES = {"2xx": "responses_2xx", "4xx": "responses_4xx", "5xx": "responses_5xx"}
-_SUMMED_GAUGES = ("in_flight", "connections", "upstream_connections", "draining")
+_SUMMED_GAUGES = ("in_flight", "connections", "upstream_connections", "draining", "breakers_open")
 
 
 @dataclass(slots=True)

@@ -59,7 +59,7 @@ def test_what_speaks(status: int) -> None:
         ({"variant": "candidate", "outcome": "upstream_broken"}, ("baseline",)),
         ({"why": "fallback", "reason": "timeout"}, ()),
         ({"why": "unverified"}, ()), ({"why": "reverify"}, ()), ({"why": "breaker"}, ()), ({"why": "killed"}, ()),
-        ({"why": "lease"}, ()), ({"why": "observe"}, ()),
+        ({"why": "lease"}, ()), ({"why": "observe"}, ()), ({"why": "busy"}, ()),
     ],
 )  # fmt: skip
 def test_who_is_asked(fields: dict[str, object], asked: tuple[str, ...]) -> None:

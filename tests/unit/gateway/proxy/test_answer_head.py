@@ -2,9 +2,10 @@
 
 import pytest
 
-from gateway.proxy.answer_head import Framing, answer_head, frame
+from gateway.proxy.answer_head import Framing, answer_head, frame, own_lines
 from gateway.transport.message import Preamble, RequestHead
 from gateway.transport.outgoing import Reply
+from policies.routing import Route, Variant
 
 
 def request_of(method: bytes = b"POST", *, http10: bool = False, keep_alive: bool = True) -> RequestHead:
@@ -100,3 +101,22 @@ def test_an_app_of_http_1_0_is_told_that_its_connection_is_kept() -> None:
         reply = reply_of(*lines)
         head = answer_head(reply, frame(request, reply, last=False), b"").lower()
         assert head.count(b"connection: keep-alive") == 1
+
+
+R, HIDDEN = Route("r", Variant("openai")), Route("r", Variant("openai"), expose_variant=False)
+
+
+@pytest.mark.parametrize(
+    ("route", "variant", "exposed", "lines"),
+    [
+        (None, "baseline", False, b"request-id: 7"),
+        (None, "gateway", True, b"request-id: 7|x-crossfade-variant: gateway|x-request-id: 7"),
+        (R, "baseline", False, b"request-id: 7|x-crossfade-route: r|x-crossfade-variant: baseline"),
+        (HIDDEN, "candidate", True, b"request-id: 7|x-crossfade-route: r|x-request-id: 7"),
+    ],
+)
+def test_our_own_lines(route: Route | None, variant: str, *, exposed: bool, lines: bytes) -> None:
+    """The id always; the route if one matched; the variant as route or table say; the id again where it is ours."""
+    told = own_lines("7", route, variant, expose_variant=exposed, wall_s=0.0)
+    dated = lines.replace(b"|x-request-id: 7", b"|x-request-id: 7|date: Thu, 01 Jan 1970 00:00:00 GMT")
+    assert told == b"\r\nx-crossfade-" + dated.replace(b"|", b"\r\n")

@@ -4,6 +4,7 @@ from gateway.proxy.admit import RoutingDecision
 from gateway.proxy.body_copy import BodyCopy
 from gateway.proxy.callers import Caller, Callers
 from gateway.proxy.journal_row import ExchangeState, Timings, meta
+from gateway.proxy.ports import WorkerPort
 from gateway.proxy.request_facts import RequestFacts
 from gateway.proxy.table_watch import ready
 from gateway.transport.message import LENGTH_MARK, Preamble, RequestHead
@@ -55,7 +56,9 @@ def told(**fields: object) -> ExchangeState:
         "request_kept": kept(b"asked", 2), "answer_kept": kept(b"answered!", 3),
         "destination": SERVING.default,
     }  # fmt: skip
-    life = ExchangeState()
+    worker, request = WorkerPort(), RequestHead(asked(), 17, 5.0)
+    worker.serving = SERVING
+    life = ExchangeState(worker, request, known(KEY), wall_s=1.0, ids=(b"id", "an id"), captured=True)
     for name, value in (plain | fields).items():
         setattr(life, name, value)
     return life

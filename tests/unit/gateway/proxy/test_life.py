@@ -361,6 +361,32 @@ async def test_a_candidate_that_hangs_is_waited_for_as_long_as_its_route_says(
         assert tries(row) == [("candidate", "vllm", word), ("baseline", "openai", None)]
 
 
+@pytest.mark.parametrize(("read_s", "until_s"), [(30, 35), (6, 15)])
+async def test_the_apps_deadline_runs_on_for_the_baseline(tmp_path: Path, read_s: int, until_s: int) -> None:
+    """What the candidate took of it is gone; the baseline has a moment in any case, and is charged for its own."""
+
+    async def silent(call: Call) -> None:
+        await (hello(call) if b"other" in call.request.body else never(call))
+
+    async with (
+        RawUpstream(silent) as frontier,
+        RawUpstream(never) as student,
+        a_house(tmp_path, two(frontier, student, STUDENT)) as house,
+    ):
+        await accept(house)
+        wire = house.ask(post(CHAT[:-1] + b',"stream":true}', b"x-stainless-read-timeout: %d" % read_s))
+        await until(lambda: student.calls)
+        house.pass_time(10)
+        await until(lambda: len(frontier.calls) == 2)
+        house.pass_time(until_s - 10)
+        assert not wire.out
+        house.pass_time(1)
+        assert wire.out.startswith(b"HTTP/1.1 504 ")
+        row = house.rows()[-1]
+        assert row.meta.variant == "gateway"
+        assert tries(row) == [("candidate", "vllm", "first_byte_timeout"), ("baseline", "openai", "timeout")]
+
+
 async def test_an_app_that_was_kept_waiting_opens_the_breaker(tmp_path: Path) -> None:
     """Apps that leave a hanging candidate later than the baseline's p99 are its failures; earlier ones say nothing."""
     route = msgspec.structs.replace(
