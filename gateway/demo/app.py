@@ -43,6 +43,9 @@ class _Asked:
         self.status = 0
         self._end()
 
+    def on_interim(self, reply: Reply) -> None:
+        """Of no interest."""
+
     def on_send_blocked(self) -> None:
         """Nothing: requests are small."""
 

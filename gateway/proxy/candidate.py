@@ -136,6 +136,9 @@ class CandidateRelay:
 
     # The upstream -------------------------------------------------------------------------------------------------
 
+    def on_interim(self, reply: Reply) -> None:
+        """Of no interest."""
+
     def on_send_blocked(self) -> None:
         """The request is small and whole: there is nobody to slow down."""
 

@@ -246,6 +246,11 @@ class Life(ExchangeState):
 
     # The baseline's upstream --------------------------------------------------------------------------------------
 
+    def on_interim(self, reply: Reply) -> None:
+        """Early hints are the app's (RFC 9110 §15.2), unless it speaks HTTP/1.0, which has none."""
+        if not self.status and not self.request.http10:
+            self.connection.write_now(answer_head(reply, SIZED, b""))
+
     def on_send_blocked(self) -> None:
         """The upstream reads slowly: take no more of the app's body."""
         self.connection.pause_reading()

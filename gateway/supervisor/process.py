@@ -249,17 +249,19 @@ class Supervisor:
         All that can be refused is prepared beside what runs, and only when all of it is there does it take over: a
         reload that is refused has changed nothing.
         """
-        sock, change = self._socket, None
         try:
             plan = self.read_again()
             plan.check()
-            if not self._listens_on(plan):
-                sock = listen(plan.settings.server.listen)
+            sock = self._socket if self._listens_on(plan) else listen(plan.settings.server.listen)
+        except SettingsError as found:
+            return found.brief
+        except (DataDirError, BindError, BootTooLargeError) as found:
+            return str(found)
+        change, error = None, None
+        try:
             change = await self._admin.prepare(plan)
             error = await self._prepare_workers(plan, sock)
-        except SettingsError as found:
-            error = found.brief
-        except (DataDirError, BindError, BootTooLargeError) as found:
+        except BindError as found:
             error = str(found)
         if error is None and change is not None:
             await self._switch(plan, sock, change)

@@ -264,6 +264,8 @@ class Connection(Outlet):
             self._interim += 1
             if self._interim > INTERIM:
                 raise _RefusedError("interim answers without end")
+            if status == 103 and self._sending is not None:
+                self._sending.listener.on_interim(Reply(status, self._raw))
             return
         self._head = head = Reply(status, self._raw)
         self._keeps_alive = parser.should_keep_alive()

@@ -47,6 +47,10 @@ class Listener(Protocol):
         """There will be no (more) answer."""
         ...
 
+    def on_interim(self, reply: Reply) -> None:
+        """Early hints (103), before the answer's own head."""
+        ...
+
     def on_send_blocked(self) -> None:
         """The upstream reads slower than the request body comes."""
         ...
@@ -228,6 +232,9 @@ class Nobody:
         """Of no interest."""
 
     def on_failure(self, failure: Failure) -> None:
+        """Of no interest."""
+
+    def on_interim(self, reply: Reply) -> None:
         """Of no interest."""
 
     def on_send_blocked(self) -> None:

@@ -248,6 +248,9 @@ class _AnswerReader:
 
     # The upstream -------------------------------------------------------------------------------------------------
 
+    def on_interim(self, reply: Reply) -> None:
+        """Of no interest."""
+
     def on_send_blocked(self) -> None:
         """The request is whole: there is nobody to slow down."""
 

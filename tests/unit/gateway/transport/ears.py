@@ -44,6 +44,9 @@ class Ear:
         self.failure = failure
         self.over.set()
 
+    def on_interim(self, reply: Reply) -> None:
+        self.told.append(f"interim {reply.status}")
+
     def on_send_blocked(self) -> None:
         self.told.append("blocked")
 

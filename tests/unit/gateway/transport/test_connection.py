@@ -189,6 +189,16 @@ def test_interim_answers_are_passed_over() -> None:
     assert Asked().hear(early * (INTERIM + 1)).ear.failure is Failure.MALFORMED
 
 
+def test_early_hints_are_told_before_the_answer() -> None:
+    """A 103 is handed over, each one; other 1xx are of this hop."""
+    told = (
+        Asked()
+        .hear(b"HTTP/1.1 100 Continue\r\n\r\n" + b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 2, SIZED)
+        .ear.told
+    )
+    assert told == ["interim 103", "interim 103", "head", "data"]
+
+
 def test_a_body_without_a_length_ends_with_its_connection() -> None:
     """A clean close is the end of an unframed body; a reset is a break."""
     asked = Asked().hear(b"HTTP/1.1 200 OK\r\n\r\nhel", b"lo")
