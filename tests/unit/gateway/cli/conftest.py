@@ -8,7 +8,9 @@ import pytest
 from gateway.control.operations import orders
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.datadir import DataDir, prepare
+from tests.unit.gateway.cli.policies import SETTINGS
 from tests.unit.gateway.control.operations.test_orders import CANARY, keep
+from tests.unit.policies.files import SHORT
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +34,12 @@ def state(data: DataDir) -> Iterator[SqliteState]:
     keep(found, CANARY)
     yield found
     found.close()
+
+
+@pytest.fixture
+def place(_here: None, tmp_path: Path) -> Path:
+    """A folder with settings and one policy, and nothing that runs."""
+    Path("crossfade.yaml").write_text(SETTINGS)
+    Path("policies").mkdir()
+    Path("policies/triage.yaml").write_text(SHORT)
+    return tmp_path
