@@ -1,5 +1,6 @@
 """Which Crossfade a command is about: where none ever ran, and where its shared state is down."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,5 +30,9 @@ def test_a_state_that_is_down(data: DataDir, capsys: pytest.CaptureFixture[str])
     assert "baseline only" in captured.out
     assert "other nodes are not told" in captured.err
     assert data.kill.exists()
+    assert main(["kill", "--json"]) == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["shared"]["told"] == "no"
+    assert "run `crossfade kill` on each" in json.loads(captured.err)["error"]["hint"]
     assert main(["status"]) == 1
     assert "the shared state cannot be used" in capsys.readouterr().out
