@@ -55,13 +55,14 @@ dashboards: prometheus  ## every query of the dashboard against a real Prometheu
 fmt: checked  ## format the code
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-lint: checked  ## format, lint, types, import contracts
+lint: checked  ## format, lint, types, import contracts, names
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/codespell
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_tests.py
+	$(BIN)/python tools/check_names.py
 
 COMPILED_TESTS := $(addprefix tests/,unit/gateway/transport unit/gateway/proxy unit/gateway/rewrite/test_answer.py \
 	unit/gateway/rewrite/test_request.py unit/policies/test_assignment.py unit/policies/test_matching.py \

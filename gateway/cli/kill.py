@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gateway import clock
 from gateway.cli import context
-from gateway.cli.failure import failed
+from gateway.cli.failure import failed, say
 from gateway.config.settings_file import SettingsError
 from gateway.node.datadir import DataDir
 from gateway.node.kill_file import clear_kill, set_kill
@@ -58,7 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(_said(data, off=arguments.off, is_new=is_new))
         print(f"confirmed by {len(found.confirmed)} of {len(found.workers)} workers", file=sys.stderr)
         _print_others(others)
-    return 0 if len(found.confirmed) == len(found.workers) and others.told != "no" else 1
+    if len(found.confirmed) == len(found.workers) and others.told != "no":
+        return 0
+    if arguments.json:  # in words it is said above
+        say(_not_told(others) if others.told == "no" else "not every worker has confirmed it", as_json=True)
+    return 1
 
 
 def confirmation(data: DataDir, *, wanted: int) -> Confirmation:
@@ -74,11 +78,13 @@ def confirmation(data: DataDir, *, wanted: int) -> Confirmation:
 
 def _print_others(others: "NodeConfirmations") -> None:
     if others.told in ("no", "unknown"):
-        print(
-            f"other nodes are not told: {others.problem}\nhint: run `crossfade kill` on each of them", file=sys.stderr
-        )
+        print(_not_told(others), file=sys.stderr)
     for node in others.nodes:
         print(f"node {node}: {'confirmed' if node in others.confirmed else 'has not said so yet'}", file=sys.stderr)
+
+
+def _not_told(others: "NodeConfirmations") -> str:
+    return f"other nodes are not told: {others.problem}\nhint: run `crossfade kill` on each of them"
 
 
 def _said(data: DataDir, *, off: bool, is_new: bool) -> str:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from gateway.cli.arguments import COMMANDS, command_line
 from gateway.cli.failure import say
-from gateway.cli.output import EXIT_CODE, Output, OutputClosedError
+from gateway.cli.output import EXIT_CODE, CommandOutput, OutputClosedError
 from gateway.cli.parser import UsageError
 
 
@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Data goes to stdout, talk to stderr. Bad usage exits with 2, `--help` and `--version` with 0.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    data, talk = Output(sys.stdout), Output(sys.stderr, is_talk=True)
+    data, talk = CommandOutput(sys.stdout), CommandOutput(sys.stderr, is_talk=True)
     with contextlib.redirect_stdout(data), contextlib.redirect_stderr(talk):
         try:
             try:

@@ -20,7 +20,7 @@ class OutputClosedError(Exception):
     """Whoever read what the command writes has seen enough: stop, quietly."""
 
 
-class Output:
+class CommandOutput:
     """A text stream whose reader may go at any time."""
 
     def __init__(self, stream: IO[str], *, is_talk: bool = False) -> None:

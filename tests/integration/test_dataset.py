@@ -8,7 +8,6 @@ import datasets
 import pytest
 
 from gateway.cli import main as command
-from gateway.cli.arguments import FORMATS as OFFERED
 from records.dataset.build import Wanted, build
 from records.dataset.sft import FORMATS
 from records.store import Store
@@ -136,11 +135,6 @@ def test_commands(place, tmp_path, capsys):
 
     code, _ = run(capsys, "dataset", "build", "--route", "none", "--format", "trl-sft", "--out", tmp_path, *data)
     assert code == 1
-
-
-def test_formats_offered():
-    """The command offers what there is."""
-    assert OFFERED == FORMATS
 
 
 def test_records_commands(place, capsys):

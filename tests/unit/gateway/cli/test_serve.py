@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.main import main
 from gateway.cli.serve import Configuration
 from gateway.config.settings_file import SettingsError
 from gateway.supervisor.programs import Modules
@@ -22,3 +23,10 @@ def test_a_file_written_after_the_start_is_read_at_the_next_reload(
     written.unlink()
     with pytest.raises(SettingsError):
         configuration.settings()
+
+
+def test_serve_refuses_to_start(capsys: pytest.CaptureFixture[str]) -> None:
+    """`serve` says on stderr what is wrong with the settings, and starts nothing."""
+    assert main(["serve", "--listen", "0.0.0.0:0"]) == 1
+    assert "is public and has no TLS" in capsys.readouterr().err
+    assert not Path("crossfade-data").exists()

@@ -1,0 +1,64 @@
+"""`crossfade explain`: what was last found, in the decision's words and numbers."""
+
+import json
+
+import pytest
+
+from gateway.cli.main import main
+from gateway.control.state.sqlite import SqliteState
+from gateway.node.datadir import DataDir
+from policies.rollout import command
+from policies.terms import Verb
+from records.store import Store
+from tests.unit.gateway.control.operations.test_orders import CANARY
+from tests.unit.gateway.control.operations.test_standings import look, told
+from tests.unit.gateway.control.voting import ask_for_votes, cast
+from tests.unit.policies.test_rollout import UNSURE
+
+NOW = 1_800_000_000.0
+
+
+def test_explaining(state: SqliteState, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last look in the decision's own words, as JSON with every number, or the decisions before it."""
+    assert main(["explain", "triage"]) == 1
+    assert "nothing is known of 'triage'" in capsys.readouterr().err
+    look(state, UNSURE)
+    assert main(["explain", "triage"]) == 0
+    assert "INCONCLUSIVE  errors: not certified yet" in capsys.readouterr().out
+    assert main(["explain", "triage", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [gate["gate"] for gate in found["results"]["gates"]] == ["quality", "errors"]
+    assert main(["explain", "triage", "--history", "5"]) == 1
+    assert "without --history" in capsys.readouterr().err
+    for number, verb in enumerate((Verb.HOLD, Verb.ROLLBACK)):
+        state.add_decision(told(command(CANARY, verb, now=NOW + number, by="ada", reason=verb), f"d{number}"))
+    assert main(["explain", "triage", "--history", "5", "--json"]) == 0
+    assert [each["move"] for each in json.loads(capsys.readouterr().out)] == ["roll_back", "pause"]
+    assert main(["explain", "other"]) == 1
+    assert "there are triage" in capsys.readouterr().err
+
+
+def test_explaining_with_votes(data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the policy has `feedback`, what users' votes say stands below the decision; never in its history."""
+    look(state, UNSURE)
+    cast(data, bad=20, of=60, baseline_bad=2, baseline_of=60)
+    assert main(["explain", "triage"]) == 0
+    assert "votes" not in capsys.readouterr().out
+    ask_for_votes(data)
+    assert main(["explain", "triage"]) == 0
+    *_, alarm, remark = capsys.readouterr().out.splitlines()
+    assert alarm.startswith("  ALARM         votes: users dislike the candidate's answers more often")
+    assert "20.0 bad of 60 voters" in alarm
+    assert remark.endswith("this alarms a person, and moves nothing")
+    assert main(["explain", "triage", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["votes"]["raised"], found["votes"]["baseline"]["bad"], found["votes_problem"]) == (True, 2.0, None)
+    state.add_decision(told(command(CANARY, Verb.HOLD, now=NOW, by="ada", reason="wait")))
+    assert main(["explain", "triage", "--history", "1"]) == 0
+    assert "votes" not in capsys.readouterr().out
+    for path in Store(data.records).files("exchanges"):
+        path.write_bytes(b"no Parquet")
+    assert main(["explain", "triage"]) == 0
+    captured = capsys.readouterr()
+    assert "INCONCLUSIVE  errors: not certified yet" in captured.out
+    assert "votes cannot be read now" in captured.err

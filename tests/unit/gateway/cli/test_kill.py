@@ -1,0 +1,63 @@
+"""`crossfade kill`: the file, and the nodes that are told."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway import clock
+from gateway.cli.main import main
+from gateway.control.state.port import Node
+from gateway.control.state.sqlite import SqliteState
+from gateway.node.database import opened, read_audit
+from gateway.node.datadir import DataDir, prepare
+
+
+def audited(data: DataDir) -> list[tuple[str, str, str]]:
+    with opened(data.state) as local:
+        return [(each.action, each.subject, each.reason) for each in read_audit(local)]
+
+
+def test_kill_and_back_with_nothing_running(capsys: pytest.CaptureFixture[str]) -> None:
+    """The kill file is written and removed with no gateway there, and each says what it did."""
+    prepare(Path("crossfade-data"))
+    kill = Path("crossfade-data/KILL")
+    assert main(["kill", "--reason", "it burns"]) == 0
+    assert "is written: baseline only" in capsys.readouterr().out
+    assert json.loads(kill.read_bytes())["reason"] == "it burns"
+    assert main(["kill"]) == 0
+    assert "was there already" in capsys.readouterr().out
+    assert json.loads(kill.read_bytes())["reason"] == "it burns"
+    assert main(["kill", "--off", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["killed"], found["changed"], found["workers"], found["confirmed"]) == (False, True, [], [])
+    assert found["shared"]["told"] == "nobody"
+    assert not kill.exists()
+    assert main(["kill", "--off"]) == 0
+    assert "nothing to take back" in capsys.readouterr().out
+
+
+def test_kill_works_with_broken_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    """With settings that do not load, the directory can be named, and no settings are read."""
+    prepare(Path("data"))
+    Path("crossfade.yaml").write_text("server: [")
+    assert main(["kill"]) == 1
+    assert "crossfade kill --data DIR" in capsys.readouterr().err
+    assert main(["kill", "--data", "data"]) == 0
+    assert Path("data/KILL").exists()
+    assert main(["kill", "--data", "missing"]) == 1
+
+
+def test_kill_tells_every_node(data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str]) -> None:
+    """The flag is set for all nodes and taken back, those that confirm are named, and both are audited."""
+    state.heard(Node("n1", clock.wall(), killed=True))
+    assert main(["kill", "--reason", "it burns"]) == 0
+    assert "node n1: confirmed" in capsys.readouterr().err
+    assert (word := state.killed()) is not None and word.killed
+    state.heard(Node("n1", clock.wall(), killed=False))
+    assert main(["kill", "--off", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["shared"] == {
+        "told": "yes", "nodes": ["n1"], "confirmed": ["n1"], "problem": "",
+    }  # fmt: skip
+    assert (word := state.killed()) is not None and not word.killed
+    assert [action for action, _, _ in audited(data)] == ["kill", "kill.off"]

@@ -1,0 +1,228 @@
+"""What holds for every command: loaded when it runs, quiet when nobody reads it, one shape of failure."""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway import clock
+from gateway.cli.arguments import command_line
+from gateway.cli.main import main
+from gateway.control.state.sqlite import SqliteState
+from gateway.node.datadir import DataDir
+from policies.rollout import command
+from policies.routing import Lease, Table, Upstream, encode
+from policies.terms import Verb
+from records.dataset.build import Wanted, build
+from records.parquet import EXCHANGES
+from records.pricing import PriceBook
+from records.record_maker import RecordMaker, RoutePrices
+from records.redact import Redactor
+from records.store import Store
+from tests.fakes.exchanges import chat_request, exchange
+from tests.unit.gateway.control.operations.test_orders import CANARY
+from tests.unit.gateway.control.operations.test_standings import look, told
+from tests.unit.policies.files import SHORT
+from tests.unit.policies.test_rollout import UNSURE
+
+ROOT = Path(__file__).parents[4]
+
+
+def parsers(parser: argparse.ArgumentParser, *words: str) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
+    """Every command, subcommands too, by its words."""
+    yield words, parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, child in action.choices.items():
+                yield from parsers(child, *words, name)
+
+
+EVERY = dict(parsers(command_line()))
+LEAVES = {
+    words: parser for words, parser in EVERY.items() if not any(each[: len(words)] == words != each for each in EVERY)
+}
+
+LOADED = """
+import contextlib, io, json, sys
+from gateway.cli.main import main
+
+for words in json.loads(sys.argv[1]):
+    unread = io.StringIO()
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(unread), contextlib.redirect_stderr(unread):
+        main(words)
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_help_version_and_bad_usage_load_no_command() -> None:
+    """What any command's `--help` or bad usage loads is argparse and its like: no command, and nothing heavy."""
+    asked = [[*words, "--help"] for words in EVERY] + [[*words, "--zzz"] for words in EVERY] + [["--version"]]
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, json.dumps(asked)],
+        capture_output=True, text=True, cwd=ROOT, check=True, timeout=60,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    heavy = {"asyncio", "duckdb", "fastapi", "httpx", "msgspec", "numpy", "prometheus_client", "pydantic", "redis",
+             "uvloop", "yaml", "policies", "records", "shadow"}  # fmt: skip
+    assert not heavy & {name.partition(".")[0] for name in found}
+    assert [name for name in found if name.startswith("gateway.")] == [
+        "gateway.cli", *(f"gateway.cli.{name}" for name in ("arguments", "failure", "main", "output", "parser"))
+    ]  # fmt: skip
+    assert len(found) < 170  # importlib.metadata, which knows the version, is some sixty of them
+
+
+CLOSED = """
+import json, os, sys, tempfile
+from gateway.cli import arguments, main
+from gateway.control.operations import orders
+
+orders.ANSWER_S = orders.ROLLBACK_S = 0.0  # there is no leader to wait for
+commands, ended = map(json.loads, sys.argv[1:])
+for command in arguments.COMMANDS.values():
+    __import__(f"gateway.cli.{command.module}")
+for words in commands:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with tempfile.TemporaryFile() as talk:
+        child = os.fork()
+        if not child:
+            os.dup2(writer, 1)
+            os.dup2(talk.fileno(), 2)
+            sys.stdout.reconfigure(write_through=words not in ended, line_buffering=words not in ended)
+            code = None
+            try:
+                code = main.main(words)
+            except SystemExit as stopped:
+                code = stopped.code
+            if words in ended:
+                sys.exit(code)  # with all that the interpreter does at its end
+            os._exit(99 if code is None else code)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        os.close(writer)
+        talk.seek(0)
+        print(json.dumps([words, code, talk.read().decode()]), flush=True)
+"""
+
+
+@pytest.fixture
+def ready(data: DataDir, state: SqliteState) -> DataDir:
+    """Where every command has something to say."""
+    upstreams = (Upstream("openai", "http://h"), Upstream("vllm", "http://h"))
+    data.routing.write_bytes(encode(Table(7, Lease(clock.wall()), upstreams, "openai")))
+    look(state, UNSURE)
+    state.add_decision(told(command(CANARY, Verb.HOLD, now=clock.wall(), by="ada", reason="wait")))
+    prices = PriceBook({"openai": "https://api.openai.com/v1"})
+    maker = RecordMaker(b"p" * 32, Redactor(), prices, {"": RoutePrices("openai")})
+    rows = [maker.record(exchange(number, chat_request(f"question {number}"), route="")) for number in range(3)]
+    store = Store(data.records)
+    store.publish(store.stage(EXCHANGES, rows, "a"))
+    build(store, Wanted("triage", "trl-sft"), Path("sets"))
+    Path("crossfade.yaml").write_text(
+        "upstreams:\n  openai: {base_url: 'http://127.0.0.1:1/v1', background_key_env: K}\n"
+        "  vllm: {kind: vllm, base_url: 'http://127.0.0.1:1/v1'}\n"
+        "prices: {candidate: {vllm: {gpu_usd_per_hour: 3.95}}}\n"
+    )
+    Path("policies").mkdir()
+    Path("policies/triage.yaml").write_text(SHORT)
+    Path("wrong.yaml").write_text("rout: a")
+    Path("pairs").write_text('{"unit": "a", "q": 0.0, "error_baseline": false, "error_candidate": false}')
+    return data
+
+
+def test_every_command_survives_a_reader_that_is_gone(ready: DataDir) -> None:
+    """With nobody to read its output (`| head`), each command ends as SIGPIPE would end it, with no word about it."""
+    (dataset,) = Path("sets").iterdir()
+    with Store(ready.records).open_views() as views:
+        ((request_id,),) = views.execute("SELECT max(id) FROM exchanges").fetchall()
+    says: dict[tuple[str, ...], str] = {
+        ("init",): "new", ("demo",): "", ("doctor",): "", ("status",): "triage", ("top",): "--times 2",
+        ("explain",): "triage", ("routes",): "",
+        ("records", "tail"): "--json", ("records", "show"): request_id, ("records", "stats"): "",
+        ("records", "forget"): "--id none",
+        ("dataset", "build"): "--route triage --format trl-sft --out other", ("dataset", "inspect"): str(dataset),
+        ("dataset", "validate"): f"{dataset} --json", ("rebuild",): "",
+        ("keys", "create"): "one", ("keys", "list"): "--json", ("keys", "revoke"): "one", ("kill",): "--off",
+        ("policy", "lint"): "wrong.yaml", ("policy", "plan"): "--traffic 5000", ("policy", "explain"): "",
+        ("policy", "simulate"): "policies/triage.yaml --pairs pairs", ("policy", "schema"): "",
+        ("rollback",): "triage --reason x",
+        ("promote",): "triage --reason x --json", ("hold",): "triage --reason x --json",
+        ("resume",): "triage --reason x --json",
+        ("serve",): "--help", ("replay",): "--help",
+    }  # fmt: skip
+    assert says.keys() == LEAVES.keys()
+    asked = [[*words, *more.split()] for words, more in says.items()]
+    ended = [["--help"], ["--version"], ["status"], ["keys", "list"]]  # what meets the closed pipe only at its end
+
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CLOSED, json.dumps(asked + ended), json.dumps(ended)],
+        capture_output=True, text=True, check=True, timeout=120, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(words, code) for words, code, _ in found] == [(words, 141) for words in asked + ended]
+    assert not [each for each in found if "Traceback" in each[2] or "pipe" in each[2].lower()]
+
+
+REFUSED = {
+    ("doctor",): "", ("status",): "", ("explain",): "triage", ("promote",): "triage --reason x",
+    ("hold",): "triage --reason x", ("resume",): "triage --reason x", ("rollback",): "triage --reason x",
+    ("routes",): "", ("records", "tail"): "", ("records", "show"): "x", ("records", "stats"): "",
+    ("records", "forget"): "--id x", ("dataset", "build"): "--route r --format trl-sft --out other",
+    ("dataset", "inspect"): "nowhere", ("dataset", "validate"): "nowhere", ("rebuild",): "", ("replay",): "--route r",
+    ("keys", "create"): "a", ("keys", "list"): "", ("keys", "revoke"): "a", ("kill",): "",
+    ("policy", "lint"): "", ("policy", "plan"): "", ("policy", "explain"): "",
+    ("policy", "simulate"): "policies/a.yaml",
+}  # fmt: skip
+"""What each command that has `--json` is asked where the settings cannot be read."""
+
+
+def test_every_failure_has_one_shape_under_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Under `--json` a command that fails says why as one object on stderr; bad usage does, too, with 2 as ever."""
+    with_json = {words for words, parser in LEAVES.items() if "--json" in parser._option_string_actions}
+    assert with_json == REFUSED.keys()
+    Path("crossfade.yaml").write_text("upstreams: 5")
+    for words, more in REFUSED.items():
+        code = main([*words, *more.split(), "--json"])
+        captured = capsys.readouterr()
+        assert code == 1, words
+        (line,) = captured.err.splitlines()
+        assert json.loads(line)["error"].keys() == {"message", "hint"}, words
+        assert captured.out == "" or words == ("doctor",)  # whose findings are data
+        with pytest.raises(SystemExit) as stopped:
+            main([*words, "--jzon", "--json"])
+        assert stopped.value.code == 2
+        assert json.loads(capsys.readouterr().err)["error"]["message"], words
+
+
+def test_bad_usage_is_two(capsys: pytest.CaptureFixture[str]) -> None:
+    """An unknown option or command exits with 2, and says what was probably meant."""
+    for words, meant in (
+        (["nope"], ""), (["statsu"], "did you mean status?"), (["kill", "--rason=x"], "did you mean --reason?"),
+        (["keys"], ""), (["keys", "creat", "a"], "did you mean create?"), (["keys", "create"], ""), ([], ""),
+        (["status", "a", "b"], ""), (["dataset", "validate", "f", "--format", "sft"], "did you mean trl-sft?"),
+    ):  # fmt: skip
+        with pytest.raises(SystemExit) as stopped:
+            main(words)
+        assert stopped.value.code == 2, words
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert f"crossfade{''.join(f' {word}' for word in words[:1] if word in ('kill', 'keys'))}" in captured.err
+        assert ("did you mean" in captured.err) == bool(meant)
+        assert meant in captured.err
+
+
+def test_the_version_and_the_help_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--version` is one line; `--help` lists every command."""
+    for words in (["--version"], ["--help"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(words)
+        assert stopped.value.code == 0
+    captured = capsys.readouterr()
+    version, *lines = captured.out.splitlines()
+    assert version.startswith("crossfade 0.")
+    assert {words[0] for words in LEAVES} <= {line.split()[0] for line in lines if line.strip()}
+    assert captured.err == ""

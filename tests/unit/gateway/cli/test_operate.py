@@ -1,0 +1,51 @@
+"""`crossfade promote|hold|resume|rollback` over a shared state that no gateway looks after."""
+
+import json
+
+import pytest
+
+from gateway.cli.main import main
+from gateway.control.state.sqlite import SqliteState
+from gateway.node.database import opened, read_audit
+from gateway.node.datadir import DataDir
+from tests.unit.gateway.control.operations.test_orders import CANARY
+
+
+def audited(data: DataDir) -> list[tuple[str, str, str]]:
+    with opened(data.state) as local:
+        return [(each.action, each.subject, each.reason) for each in read_audit(local)]
+
+
+def test_a_rollback_from_the_command_line(
+    data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With nobody leading, the weight is lowered here, the decision is printed, and it is audited with who and why."""
+    assert main(["rollback", "triage", "--reason", "smells"]) == 0
+    captured = capsys.readouterr()
+    assert "DECISION ROLLBACK" in captured.out
+    assert "smells" in captured.out
+    assert "done from here" in captured.err
+    assert state.rollouts()["triage"].weight_ppm == 0
+    assert audited(data) == [("rollout.rollback", "triage", "smells")]
+    assert main(["rollback", "triage", "--reason", "again", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["verb"], found["outcome"], found["alone"]) == ("rollback", "taken", False)
+    assert "at the baseline already" in found["text"]
+
+
+def test_a_promotion_that_nobody_hears(data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str]) -> None:
+    """A promotion without a leader is withdrawn, 1, and audited all the same."""
+    assert main(["promote", "triage", "--reason", "good enough"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "withdrawn" in captured.err
+    assert state.rollouts()["triage"].weight_ppm == CANARY.weight_ppm
+    assert audited(data) == [("rollout.promote", "triage", "good enough")]
+
+
+def test_a_reason_is_wanted(data: DataDir, capsys: pytest.CaptureFixture[str]) -> None:
+    """An order without a reason is bad usage."""
+    with pytest.raises(SystemExit) as stopped:
+        main(["hold", "triage"])
+    assert stopped.value.code == 2
+    assert "--reason" in capsys.readouterr().err

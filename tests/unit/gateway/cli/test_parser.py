@@ -1,0 +1,47 @@
+"""What the parser says of words that are none: what was probably meant, and by which command."""
+
+import pytest
+
+from gateway.cli.parser import Parser, UsageError
+
+
+def parser() -> Parser:
+    found = Parser(prog="tool")
+    commands = found.add_subparsers(dest="command", required=True)
+    commands.add_parser("status").add_argument("--json", action="store_true")
+    commands.add_parser("build").add_argument("--format", choices=("trl-sft", "openai-sft"))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "prog", "ends"),
+    [
+        (["statsu"], "tool", "did you mean status?"),
+        (["zzz"], "tool", "(choose from status, build)"),
+        (["build", "--format", "trl"], "tool build", "did you mean trl-sft?"),
+        ([], "tool", "required: command"),
+    ],
+)
+def test_a_choice_that_is_none_names_the_nearest(words: list[str], prog: str, ends: str) -> None:
+    """The error carries the parser whose usage helps, and exits nothing."""
+    with pytest.raises(UsageError) as refused:
+        parser().parse_args(words)
+    assert str(refused.value).endswith(ends)
+    assert refused.value.parser.prog == prog
+
+
+@pytest.mark.parametrize(
+    ("unknown", "ends"),
+    [
+        ("--jsn", "--jsn. hint: did you mean --json?"), ("--josn=1", "did you mean --json?"),
+        ("--since", "arguments: --since"), ("-x", "arguments: -x"), ("more", "arguments: more"),
+    ],
+)  # fmt: skip
+def test_an_option_that_is_none_names_the_nearest_of_its_command(unknown: str, ends: str) -> None:
+    """The namespace says which command's options were meant; what resembles none of them gets no guess."""
+    found, rest = parser().parse_known_args(["status", unknown])
+    assert rest == [unknown]
+    with pytest.raises(UsageError) as refused:
+        found.parser.refuse(rest)
+    assert str(refused.value).endswith(ends)
+    assert refused.value.parser.prog == "tool status"
