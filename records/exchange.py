@@ -17,6 +17,7 @@ Why = Literal[
     "reverify",  # it has; this one asks again
     "fallback",  # the candidate failed before its first byte
     "breaker",  # the worker's breaker is open
+    "busy",  # the candidate has as many requests in flight as its route may have
     "killed",  # the kill file exists
     "lease",  # the routing table's lease ran out
     "observe",  # the policy's mode decides but does not move
