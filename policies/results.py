@@ -95,3 +95,5 @@ class Results:
     noise: Noise = Noise()
     serving: str = ""
     """What the candidate really answers of what is assigned to it, in a sentence; empty: nothing is."""
+    served: tuple[int, int] = (0, 0)
+    """How many requests it answered lately, and how many were assigned to it."""

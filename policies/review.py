@@ -24,6 +24,8 @@ class Conditions:
     """Why the evidence cannot be trusted now: an evaluator that crashed, a reader that lags."""
     serving: str = ""
     """What the candidate really answers, in a sentence; decides nothing."""
+    served: tuple[int, int] = (0, 0)
+    """The same in numbers: how many requests it answered, and how many were assigned to it."""
     latency_s: float | None = None
     """The baseline's latency quantile over all that the leader saw of the route, whatever stage it stood on: what arms
     the latency guard where this stage's own evidence never will."""
@@ -50,6 +52,7 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
         fault=seen.fault or _stale(rollout, seen, now),
         unhealthy=seen.unhealthy,
         serving=seen.serving,
+        served=seen.served,
         latency_s=latency_s,
         latency_of=gates.latency.what if gates.latency and latency_s is not None else "",
         noise=_noise(evidence),

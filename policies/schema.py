@@ -124,7 +124,7 @@ class Candidate(Section):
     drop: Several[Text] = ()
     """Request fields to leave out of the candidate's copy."""
     first_byte: Seconds | None = Field(default=None, gt=0)
-    """Longest wait for the first token; then the baseline answers. An answer that is not streamed must be whole by then.
+    """Longest wait for the first token; then the baseline answers. What is not streamed must be whole by then.
     Never longer than twice the baseline's p99 (at least 2s), and until that is known 10s, or 120s where nothing is
     streamed."""
     total: Seconds | None = Field(default=None, gt=0)

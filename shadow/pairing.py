@@ -123,7 +123,7 @@ def _mirrored(alone: PairEvent, row: Comparison | None, *, is_known: bool) -> Pa
         case "skipped":
             return alone
         case "dropped":
-            return replace(alone, error_candidate=False, dropped=True)
+            return replace(alone, error_candidate=False, dropped=True, unasked=True)
         case "failed" | "timed_out":
             return replace(alone, error_candidate=True)
         case "answered":

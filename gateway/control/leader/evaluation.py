@@ -112,7 +112,7 @@ class Evaluation:
         """What is known beside the evidence."""
         return replace(
             self._reading(now), unhealthy=self.liveness.unhealthy(), serving=self.liveness.told(),
-            latency_s=self._latency_s(),
+            served=self.liveness.share(), latency_s=self._latency_s(),
         )  # fmt: skip
 
     def _reading(self, now: float) -> Conditions:

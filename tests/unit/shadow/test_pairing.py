@@ -113,7 +113,7 @@ def test_an_exchange_by_itself(meta: dict[str, object], expected: dict[str, obje
     ("came", "expected"),
     [
         ("skipped", {}),
-        ("dropped", {"error_candidate": False, "dropped": True}),
+        ("dropped", {"error_candidate": False, "dropped": True, "unasked": True}),
         ("failed", {"error_candidate": True}),
         ("timed_out", {"error_candidate": True}),
     ],
