@@ -60,6 +60,9 @@ class PairEvent:
     agree_again: float | None = None
     """Likeness of the baseline's answer to its own, asked again: the noise floor, which nothing can beat."""
 
+    unasked: bool = False
+    """The candidate was not asked after all: no success for the detectors, whatever certificates make of it."""
+
     @property
     def paired(self) -> bool:
         """Whether both variants were asked."""

@@ -246,7 +246,7 @@ class Evidence:
     def _detect(self, event: PairEvent, held: Held) -> None:
         """Feed the detectors: each candidate's request at once, without waiting for its unit."""
         tolerances, gates = self.rules.detectors, self.rules.gates
-        if event.error_candidate is not None:
+        if event.error_candidate is not None and not event.unasked:
             bad = event.error_candidate and not event.error_baseline
             self._feed("errors", tolerances.errors, float(bad), excuse=0.0 if event.paired else self.recent.rate)
         if event.valid_candidate is not None and event.valid_baseline is not False and not event.error_baseline:

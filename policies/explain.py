@@ -107,6 +107,8 @@ def text(decision: Decision) -> str:
     if quiet := [guard.guard for guard in results.guards if guard.verdict is Verdict.PASS]:
         lines.append(f"  {'PASS':<12}  guards: {', '.join(quiet)}")
     lines += [_alarm_line(alarm) for alarm in results.alarms]
+    if results.serving:
+        lines.append(f"  {'ILL' if results.unhealthy else 'serving':<12}  the candidate {results.serving}")
     lines += _noise_lines(results.noise)
     if results.gates:
         lines.append(f"  every gate at its full alpha, all must pass; attempt {before.attempt}; looks: continuous")

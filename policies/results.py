@@ -87,9 +87,13 @@ class Results:
     fault: str | None = None
     """Why nothing can be judged at all: evaluator down, evidence stale, clocks apart."""
     unhealthy: str | None = None
-    """Why the candidate cannot serve: its breaker or health check says so."""
+    """Why the candidate does not serve: what is assigned to it is not answered by it (`policies.liveness`)."""
     latency_s: float | None = None
     """The baseline's latency quantile, once enough of its units are seen to freeze it."""
     latency_of: str = ""
     """What `latency_s` is a quantile of."""
     noise: Noise = Noise()
+    serving: str = ""
+    """What the candidate really answers of what is assigned to it, in a sentence; empty: nothing is."""
+    served: tuple[int, int] = (0, 0)
+    """How many requests it answered lately, and how many were assigned to it."""

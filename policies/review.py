@@ -22,6 +22,13 @@ class Conditions:
     """Why the candidate cannot serve."""
     fault: str | None = None
     """Why the evidence cannot be trusted now: an evaluator that crashed, a reader that lags."""
+    serving: str = ""
+    """What the candidate really answers, in a sentence; decides nothing."""
+    served: tuple[int, int] = (0, 0)
+    """The same in numbers: how many requests it answered, and how many were assigned to it."""
+    latency_s: float | None = None
+    """The baseline's latency quantile over all that the leader saw of the route, whatever stage it stood on: what arms
+    the latency guard where this stage's own evidence never will."""
 
 
 def key_of(rollout: Rollout) -> EvidenceKey:
@@ -33,7 +40,7 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
     """Judge all gates, guards and detectors. Pure; never raises."""
     gates = evidence.rules.gates
     look = Look(gates.latency and rollout.held.limit_s(gates.latency), rollout.budgets, bounds)
-    latency_s = _baseline_latency(evidence)
+    latency_s = _baseline_latency(evidence) or (seen.latency_s if _wants_latency(evidence, rollout) else None)
     return Results(
         gates=tuple(evaluate(gate, evidence, look) for gate in gates_of(gates)),
         guards=guards.watch(evidence),
@@ -44,6 +51,8 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
         units=evidence.count("units"),
         fault=seen.fault or _stale(rollout, seen, now),
         unhealthy=seen.unhealthy,
+        serving=seen.serving,
+        served=seen.served,
         latency_s=latency_s,
         latency_of=gates.latency.what if gates.latency and latency_s is not None else "",
         noise=_noise(evidence),
@@ -80,6 +89,12 @@ def _baseline_latency(evidence: Evidence) -> float | None:
         return None
     found = evidence.histogram(f"{gate.measure}_baseline")
     return None if histograms.units_in(found) < gate.freeze_units else histograms.latency_quantile(found, gate.quantile)
+
+
+def _wants_latency(evidence: Evidence, rollout: Rollout) -> bool:
+    """Whether traffic moved before this candidate's latency had a limit: an operator was faster than the baseline."""
+    gate = evidence.rules.gates.latency
+    return gate is not None and bool(rollout.weight_ppm) and rollout.held.limit_s(gate) is None
 
 
 def _stale(rollout: Rollout, seen: Conditions, now: float) -> str | None:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 from policies.results import Results
-from policies.rules import CandidateKey, Held, Ladder, RollbackSettings, Rules, Stage
+from policies.rules import BaselineP99, CandidateKey, Held, Ladder, RollbackSettings, Rules, Stage
 from policies.terms import Move, Outcome, Phase, Verb, Verdict
 
 # Rows are where a rollout stands; columns are what is found, in the order in which it is looked for (decisions, D.3).
@@ -50,6 +50,8 @@ OUTCOMES = {
 }
 """What a move is called outside; every other move is a HOLD."""
 
+NOTHING_SEEN = Results()
+
 STOPPED = frozenset({Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED})
 """Phases without traffic and without evidence to look at."""
 
@@ -79,6 +81,8 @@ class Rollout:
     """Rises when a promoted rollout's evidence has grown old and begins afresh."""
     held: Held = field(default_factory=Held)
     """What its history holds it to; a new attempt is held to nothing."""
+    baseline_p99: BaselineP99 = field(default_factory=BaselineP99)
+    """How long the route's baseline takes at most, nearly: what every node's limits for the candidate are made of."""
 
     @property
     def at(self) -> Stage:
@@ -146,12 +150,21 @@ def step(rollout: Rollout, results: Results, *, now: float) -> Decision:
     return Decision(OUTCOMES.get(move, Outcome.HOLD), move, rule, reason, rollout, after, now, results)
 
 
-def command(rollout: Rollout, verb: Verb, *, now: float, by: str, reason: str) -> Decision:
-    """What an operator's word does. One that makes no sense here is refused, with the reason, and changes nothing."""
+def command(
+    rollout: Rollout, verb: Verb, *, now: float, by: str, reason: str, seen: Results = NOTHING_SEEN
+) -> Decision:
+    """What an operator's word does. One that makes no sense here is refused, with the reason, and changes nothing.
+
+    `seen`: all that is known now. No word raises a weight while harm is seen.
+    """
     move = ORDERS[rollout.phase][VERBS.index(verb)]
+    said = ""
     if move is None or (move is Move.ADVANCE and rollout.next is None):
         hint = "resume it first" if rollout.phase in STOPPED else "there is nothing to do"
         said = f"cannot {verb} a rollout that is {rollout.phase}: {hint}"
+    elif move is Move.ADVANCE and (harm := _harm(rollout, seen) or _illness(seen)):
+        said = f"cannot {verb} while harm is seen: {harm[1]}. hint: roll it back, and resume it once it is mended"
+    if move is None or said:
         return Decision(Outcome.HOLD, Move.HOLD, "refused", said, rollout, rollout, now, Results(), by)
     move = _at_zero(rollout, move)
     outcome = Outcome.HOLD if move is Move.PAUSE else OUTCOMES.get(move, Outcome.HOLD)
@@ -163,6 +176,8 @@ def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:
     """What an edited policy does: it may lower a weight, never raise one. Another candidate starts at the foot."""
     if rules.key != rollout.key:
         fresh = replace(start(rules), seen_at=now)
+        if rules.key.baseline == rollout.key.baseline:
+            fresh = replace(fresh, baseline_p99=rollout.baseline_p99)
         reason = f"the candidate's key changed from {rollout.key.digest} to {rules.key.digest}: new evidence from zero"
         return Decision(Outcome.HOLD, Move.RESTART, "revision", reason, rollout, fresh, now, Results())
     stages = rules.ladder.stages
@@ -238,14 +253,18 @@ def _harm(rollout: Rollout, results: Results) -> tuple[str, str] | None:
             return f"guard {guard.guard}", guard.reason
     if not rollout.weight_ppm:
         return None
-    if results.unhealthy:
-        return "unhealthy", f"the candidate is unhealthy: {results.unhealthy}"
-    for alarm in results.alarms:
-        if alarm.raised:
-            return "detector", alarm.reason
+    if ill := _illness(results):
+        return ill
     if rollout.error_s >= rollout.settings.error_after_s:
         return "error", f"not to be judged for {rollout.error_s:.0f} s: {_unjudged(results)}"
     return None
+
+
+def _illness(results: Results) -> tuple[str, str] | None:
+    """Why the candidate is taken for ill, certified or not; at weight 0 it harms nobody, and still may not rise."""
+    if results.unhealthy:
+        return "unhealthy", f"the candidate is unhealthy: {results.unhealthy}"
+    return next((("detector", alarm.reason) for alarm in results.alarms if alarm.raised), None)
 
 
 def _unjudged(results: Results) -> str | None:

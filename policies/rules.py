@@ -12,6 +12,7 @@ from typing import Literal
 PPM = 1_000_000
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
+_FIFTH = 0.2
 
 ARMS_FROM_PPM = 250_000
 """From this weight on the arms themselves are compared, and quality is certified again on the candidate's own
@@ -256,6 +257,32 @@ class Held:
         if gate.limit_s is not None or self.latency_s is None or self.latency_of != gate.what:
             return gate.limit_s
         return gate.ratio * self.latency_s
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineP99:
+    """How long the baseline's slowest hundredth takes; None: not known yet.
+
+    A value follows what is measured only when that differs by more than a fifth: the limits made of it do not flutter,
+    and the routing table's version does not rise with every sample.
+    """
+
+    first_token_s: float | None = None
+    """Of streams: from arrival to the first byte."""
+    whole_s: float | None = None
+    """Of answers that are not streamed: from arrival to the last byte."""
+
+    def followed(self, measured: "BaselineP99") -> "BaselineP99":
+        """What to go by from now on."""
+        return BaselineP99(
+            _followed(self.first_token_s, measured.first_token_s), _followed(self.whole_s, measured.whole_s)
+        )
+
+
+def _followed(old: float | None, new: float | None) -> float | None:
+    if old is None or new is None:
+        return old if new is None else new
+    return new if abs(new - old) > _FIFTH * old else old
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,10 +124,11 @@ class Candidate(Section):
     drop: Several[Text] = ()
     """Request fields to leave out of the candidate's copy."""
     first_byte: Seconds | None = Field(default=None, gt=0)
-    """Longest wait for a stream's first token, or for all of an answer that is not streamed (its first byte comes with
-    its last); then the baseline answers. The route's own limits hold where they are shorter."""
+    """Longest wait for the first token; then the baseline answers. What is not streamed must be whole by then.
+    Never longer than twice the baseline's p99 (at least 2s), and until that is known 10s, or 120s where nothing is
+    streamed."""
     total: Seconds | None = Field(default=None, gt=0)
-    """Longest wait for the whole answer."""
+    """Longest wait for the whole answer. One that is not streamed has the shorter of this and `first_byte`."""
     report_model: Literal["requested", "actual"] = "requested"
     """Which model's name the candidate's answers carry."""
 

@@ -30,6 +30,8 @@ ASK_S = 120.0
 """Longest a background call may take whose variant has no deadline of its own."""
 COMPARE_S = 300.0
 """Longest that scoring a pair may take; scorers have shorter deadlines of their own."""
+KEY_REFUSED = "key_refused"
+"""A call's error where its upstream said 401 or 403."""
 _SKIPS = frozenset({UNFIT, NOT_READY})
 """Errors that say nothing of who was to be asked: it was not."""
 
@@ -89,6 +91,8 @@ def outcome(heard: ModelReply, path: str) -> tuple[Came, str]:
         return "timed_out", heard.error
     if heard.error in _SKIPS:
         return "skipped", heard.error
+    if heard.error == KEY_REFUSED:  # ours, or that there is none: whoever it is, nobody has asked it anything
+        return "skipped", "no_background_key"
     if heard.error or not heard.is_good:
         return "failed", heard.error or "status"
     reason = answer.read(path, heard.body).reason

@@ -2,7 +2,9 @@
 
 Rules:
 1. Intention to treat: an exchange is the variant's it was assigned to, whoever answered it. A candidate that failed
-   before its first byte (a fallback) is a pair by itself: the candidate failed, the baseline did what it did.
+   before its first byte (a fallback), or that its breaker kept from being asked, is a pair by itself: the candidate
+   failed, the baseline did what it did. Whoever was asked is charged: an error of our own (a deadline, a 504) and an
+   app that gave up waiting are the candidate's failures where the candidate was asked.
 2. Times are what the app felt, on the gateway's clock: for the candidate's exchanges the wait before a fallback too. A
    background answer's times stand beside them where the shadow was not too busy to take them.
 3. An upstream is at fault for 5xx, 408, 409, 425, 429, an answer that broke, and none at all. Other 4xx are the app's
@@ -19,10 +21,11 @@ from dataclasses import replace
 import msgspec
 
 from policies.events import Output, PairEvent
+from policies.liveness import AssignedOutcome, ServiceReport
 from policies.terms import Owner
 from records.comparison import Asked, Comparison
 from records.exchange import Meta
-from shadow.sampling import is_candidates, speaks
+from shadow.sampling import asked_candidate, is_assigned, is_candidates, is_told, speaks
 
 
 def event_of(meta: Meta) -> PairEvent | None:
@@ -37,16 +40,59 @@ def event_of(meta: Meta) -> PairEvent | None:
             ttft_baseline_s=None if failed else meta.first_byte_s, total_baseline_s=None if failed else meta.total_s,
         )  # fmt: skip
     event = replace(event, owner=Owner.CANDIDATE)
-    if meta.variant != "candidate" and meta.why != "fallback":
-        return replace(event, error_baseline=failed)  # the candidate was not asked
+    answered_after = None if meta.outcome == "app_gone" else failed  # the app did not stay for the baseline's answer
+    if meta.why == "breaker":
+        return replace(event, error_candidate=True, error_baseline=answered_after)
+    if meta.why != "fallback" and meta.variant != "candidate" and asked_candidate(meta) is None:
+        return replace(event, error_baseline=failed)  # the candidate was not to be asked, or had no room
     felt = replace(
         event,
         ttft_candidate_s=None if failed else meta.first_byte_s,
         total_candidate_s=None if failed else meta.total_s,
     )
     if meta.why == "fallback":
-        return replace(felt, error_candidate=True, error_baseline=failed)
+        return replace(felt, error_candidate=True, error_baseline=answered_after)
     return replace(felt, error_candidate=failed)
+
+
+def service_of(meta: Meta) -> ServiceReport | None:
+    """Who served the exchange, and how fast; None: nobody assigned it. Repeats count here: each waits anew."""
+    if not is_assigned(meta):
+        return None
+    service, word = _service(meta) if is_candidates(meta) else (None, "")
+    owner = Owner.CANDIDATE if is_candidates(meta) else Owner.BASELINE
+    told = ServiceReport(meta.arrived_at + meta.total_s, owner, service, word, waited_s=meta.total_s)
+    if meta.variant == "candidate" or (asked_candidate(meta) is not None and meta.why != "fallback"):
+        return told
+    if not is_told(meta) or meta.outcome == "app_gone":
+        return told
+    failed = meta.outcome != "complete" or meta.status >= 400
+    told = msgspec.structs.replace(told, is_failed_baseline=failed)
+    if failed or meta.why == "fallback" or meta.first_byte_s is None:
+        return told
+    is_stream = b"text/event-stream" in meta.response_head.lower()
+    return msgspec.structs.replace(told, first_s=meta.first_byte_s, total_s=meta.total_s, is_stream=is_stream)
+
+
+def _service(meta: Meta) -> tuple[AssignedOutcome | None, str]:
+    """What the candidate did with a request of its own, and how it failed."""
+    if meta.why == "breaker":
+        return AssignedOutcome.FAILED, "breaker"
+    if meta.why == "busy":
+        return AssignedOutcome.BUSY, "busy"
+    if meta.why == "fallback":
+        return AssignedOutcome.FAILED, meta.reason
+    asked = asked_candidate(meta)
+    if meta.variant != "candidate" and asked is None:
+        return None, ""  # killed, out of its lease, a key that nobody knows: nobody wanted it asked
+    error = (asked.error if asked is not None else None) or meta.outcome
+    if not is_told(meta):
+        if meta.outcome != "app_gone":
+            return None, ""
+        return (AssignedOutcome.ANSWERED, "") if meta.first_byte_s is not None else (AssignedOutcome.LEFT, "app_gone")
+    if meta.outcome == "complete" and meta.status < 400:
+        return AssignedOutcome.ANSWERED, ""
+    return AssignedOutcome.FAILED, error
 
 
 def joined(
@@ -77,7 +123,7 @@ def _mirrored(alone: PairEvent, row: Comparison | None, *, is_known: bool) -> Pa
         case "skipped":
             return alone
         case "dropped":
-            return replace(alone, error_candidate=False, dropped=True)
+            return replace(alone, error_candidate=False, dropped=True, unasked=True)
         case "failed" | "timed_out":
             return replace(alone, error_candidate=True)
         case "answered":

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from policies.assignment import bucket
 from records.comparison import Asked
-from records.exchange import Meta
+from records.exchange import Attempt, Meta
 
 _LEFT_OUT = frozenset({"unrouted", "pinned", "ineligible", "bypass", "refused"})
 """Exchanges that nobody assigned: they are no evidence of anything."""
@@ -17,6 +17,10 @@ _TOLD = frozenset({"complete", "upstream_broken", "upstream_error"})
 """Outcomes that tell something of an upstream: not an app that hung up, a tunnel, or a worker that died."""
 _STOPPED = frozenset({"fallback", "unverified", "reverify", "breaker", "busy", "killed", "lease", "observe"})
 """The candidate's by assignment, and answered by the baseline all the same."""
+_CHARGED = frozenset({"fallback", "breaker"})
+"""The candidate's failure, whatever the app did after it."""
+WAITING = "app_gone_waiting"
+"""An attempt's error: the app left before the first byte, later than it is ever made to wait elsewhere."""
 _UPSTREAMS_FAULT = frozenset({408, 409, 425, 429})
 """Statuses below 500 that speak of the upstream: any other of them is the app's own mistake, whoever is asked."""
 
@@ -47,14 +51,29 @@ class Lots(Protocol):
 
 def speaks(meta: Meta) -> bool:
     """Whether an exchange is evidence of anything: eligible, assigned, the first try, and not the app's mistake."""
-    if not (meta.route and meta.unit) or meta.retry_count or meta.why in _LEFT_OUT or meta.outcome not in _TOLD:
-        return False
-    return not (400 <= meta.status < 500 and meta.status not in _UPSTREAMS_FAULT)
+    return is_assigned(meta) and not meta.retry_count and is_told(meta)
+
+
+def is_assigned(meta: Meta) -> bool:
+    """Whether the exchange was eligible, and given to a variant by the route's assignment."""
+    return bool(meta.route and meta.unit) and meta.why not in _LEFT_OUT
+
+
+def is_told(meta: Meta) -> bool:
+    """Whether its outcome tells something of who was asked, and not of the app alone."""
+    if meta.outcome == "app_gone":
+        return meta.why in _CHARGED or any(attempt.error == WAITING for attempt in meta.attempts)
+    return meta.outcome in _TOLD and not (400 <= meta.status < 500 and meta.status not in _UPSTREAMS_FAULT)
 
 
 def is_candidates(meta: Meta) -> bool:
-    """Whether the exchange was the candidate's by assignment, whoever answered it in the end."""
-    return meta.variant == "candidate" or meta.why in _STOPPED
+    """Whether the exchange was the candidate's by assignment, whoever answered it in the end: we ourselves, too."""
+    return meta.variant == "candidate" or meta.why in _STOPPED or asked_candidate(meta) is not None
+
+
+def asked_candidate(meta: Meta) -> Attempt | None:
+    """The try that the candidate was; None: it was not asked."""
+    return next((attempt for attempt in meta.attempts if attempt.variant == "candidate"), None)
 
 
 def asked_beside(meta: Meta, lots: Lots) -> tuple[Asked, ...]:

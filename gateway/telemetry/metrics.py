@@ -126,6 +126,13 @@ METRICS: tuple[Metric, ...] = (
     *_rows(
         MetricOwner.CONTROLLER,
         ("weight_ratio", "gauge", "Share of eligible traffic the candidate answers.", ("route",), ()),
+        (
+            "served_ratio",
+            "gauge",
+            "Share of the requests lately assigned to the candidate that it really answered. On the node that leads.",
+            ("route",),
+            (),
+        ),
         ("policy_info", "gauge", "Always 1; the candidate's revision in force.", ("route", "revision"), ()),
         ("policy_errors", "gauge", "Policy files that do not load; their last good version stays in force.", (), ()),
         ("stage", "gauge", "Rung of the ladder, from 0, the shadow. On the node that leads.", ("route",), ()),

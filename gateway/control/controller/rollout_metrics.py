@@ -7,6 +7,7 @@ from gateway.telemetry.metrics import PREFIX, Sample
 from policies.results import GateResult
 from policies.rollout import Decision
 from policies.routing import PPM
+from policies.terms import Outcome
 
 
 def samples(
@@ -27,12 +28,18 @@ def samples(
     for name, decision in shown.items():
         found.append(Sample(f"{PREFIX}stage", decision.rollout.stage, (name,)))
         found.append(Sample(f"{PREFIX}units", decision.results.units, (name,)))
+        answered, assigned = decision.results.served
+        if assigned:
+            found.append(Sample(f"{PREFIX}served_ratio", answered / assigned, (name,)))
         found += _gates(name, decision.results.gates)
         found += [
             Sample(f"{PREFIX}detector_log10", alarm.log10_m, (name, alarm.detector))
             for alarm in decision.results.alarms
         ]
-    found += [Sample(f"{PREFIX}decisions_total", count, labels) for labels, count in decisions.items()]
+    # From the start with 0: a series that is born at 1 rises by nothing, and an alert on it sleeps through the first.
+    routes = [name for name, each in weighed.items() if each.route.candidate is not None]
+    counts = {(name, str(outcome)): 0 for name in routes for outcome in Outcome} | dict(decisions)
+    found += [Sample(f"{PREFIX}decisions_total", count, labels) for labels, count in counts.items()]
     return found
 
 

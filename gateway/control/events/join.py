@@ -5,7 +5,9 @@ Rules:
    worker served from. One served under a table that nobody knows any more speaks to none.
 2. It waits for whom the lot drew beside it, at most `PATIENCE_S`; then what did not come counts as lost.
 3. Everything that waits is bounded: beyond `MOST` the oldest wait no longer.
-4. A route's watermark is the oldest of what waits to speak to its present evidence, and of what the journals may still
+4. Who served an exchange (`ServiceReport`) is told at once, whatever it waits for, and of every table: one that nobody
+   knows counts as the newest known one before it. What it says belongs to a candidate, not to a stage.
+5. A route's watermark is the oldest of what waits to speak to its present evidence, and of what the journals may still
    bring. What waits for another route, or to speak to a stage that was left, holds nobody up.
 """
 
@@ -16,9 +18,10 @@ import msgspec
 
 from policies.events import PairEvent
 from policies.evidence import EvidenceKey
+from policies.liveness import ServiceReport
 from records.comparison import Asked, Comparison
 from records.exchange import Meta
-from shadow.pairing import event_of, joined
+from shadow.pairing import event_of, joined, service_of
 from shadow.sampling import asked_beside
 
 PATIENCE_S = 180.0
@@ -27,6 +30,8 @@ SETTLE_S = 3.0
 """A worker's journal tells of every exchange that is older than this, open or ended."""
 MOST = 100_000
 """Exchanges that may wait, and comparisons that may."""
+MOST_TOLD = 2000
+"""Exchanges of which one event tells who served."""
 
 
 class Lot(msgspec.Struct, frozen=True):
@@ -43,6 +48,8 @@ class Served(msgspec.Struct, frozen=True):
 
     key: EvidenceKey
     lot: Lot
+    is_evidence: bool = True
+    """False: the published weight is not the rollout's own. Who served is told all the same."""
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -65,6 +72,8 @@ class NodeEvent(msgspec.Struct, frozen=True):
     """How late the node reads its journals."""
     key: EvidenceKey | None = None
     event: PairEvent | None = None
+    service: tuple[ServiceReport, ...] = ()
+    """Who served `key`'s exchanges, in the order in which they were read."""
 
 
 Ready = tuple[EvidenceKey, PairEvent]
@@ -80,18 +89,21 @@ class Join:
     """By exchange."""
     unplaced: int = 0
     """Exchanges of routes that were served under a table nobody knows."""
+    service: dict[EvidenceKey, list[ServiceReport]] = field(default_factory=dict[EvidenceKey, list[ServiceReport]])
+    """Since `take_service` was last called."""
     _changed: set[str] = field(default_factory=set[str], init=False)
 
     def exchange(self, meta: Meta, now: float) -> Iterator[Ready]:
         """Take an exchange; what is whole with it is yielded."""
         if not meta.route:
             return
+        self._serve(meta)
         routes = self.served.get(meta.table_version)
         if routes is None:
             self.unplaced += 1
             return
         served, event = routes.get(meta.route), event_of(meta)
-        if served is None or event is None:
+        if served is None or event is None or not served.is_evidence:
             return
         asked = asked_beside(meta, served.lot)
         early = self.waiting.get(meta.id)
@@ -136,6 +148,22 @@ class Join:
         gone = [name for name in self._changed if name not in self.waiting]
         self._changed = set()
         return changed, gone
+
+    def take_service(self) -> Iterator[tuple[EvidenceKey, tuple[ServiceReport, ...]]]:
+        """Who served, since the last call: in parts that fit into one event."""
+        for key, told in self.service.items():
+            for first in range(0, len(told), MOST_TOLD):
+                yield key, tuple(told[first : first + MOST_TOLD])
+        self.service = {}
+
+    def _serve(self, meta: Meta) -> None:
+        known = self.served.get(meta.table_version)
+        if known is None:
+            before = [version for version in self.served if version < meta.table_version]
+            known = self.served[max(before)] if before else None
+        served, told = known.get(meta.route) if known else None, service_of(meta)
+        if served is not None and told is not None:
+            self.service.setdefault(served.key, []).append(told)
 
     def _put(self, name: str, held: Waiting) -> None:
         self.waiting[name] = held

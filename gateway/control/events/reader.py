@@ -66,7 +66,11 @@ class EventReader:
             return
         found = self.journals.poll(now, BYTES)
         self.lag_s = self.journals.lag_s(now)
-        told = [(key.route, NodeEvent(None, self.lag_s, key, event)) for key, event in self._ready(found, now)]
+        ready = list(self._ready(found, now))
+        told = [
+            (key.route, NodeEvent(None, self.lag_s, key, service=part)) for key, part in self.intake.take_service()
+        ]  # first: whoever looks at what follows knows whether the candidate serves
+        told += [(key.route, NodeEvent(None, self.lag_s, key, event)) for key, event in ready]
         if not 0 <= now - self._marked_at < MARK_S:
             self._marked_at = now
             told += [(route, NodeEvent(at, self.lag_s)) for route, at in self._watermarks(routes, now)]

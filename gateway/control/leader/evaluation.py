@@ -1,15 +1,18 @@
 """One route as its leader sees it: its rollout, the evidence of the stage it stands on, and how far each node is."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from gateway.control.events.join import NodeEvent
 from gateway.control.state.port import QueuedEvent
-from policies.evidence import Evidence
+from policies.baseline_times import LEAST, BaselineTimes, patience_s
+from policies.evidence import Evidence, EvidenceKey
+from policies.liveness import Liveness, ServiceReport
+from policies.results import Results
 from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Decision, Rollout, step
-from policies.rules import Rules
+from policies.rules import PPM, Rules
 from records.comparison import Observation
 
 ABSENT_S = 120.0
@@ -43,6 +46,12 @@ class Evaluation:
     seq: int = 0
     """Observations made, in all attempts."""
     heard: dict[str, NodeReport] = field(default_factory=dict[str, NodeReport])
+    liveness: Liveness = field(default_factory=Liveness)
+    """Whether this candidate serves, in this attempt; no move takes from it."""
+    baseline: BaselineTimes = field(default_factory=BaselineTimes)
+    """How long the route's baseline takes."""
+    taken: int = 0
+    """Events taken in since this leader began, marks left out."""
     last_order: str = ""
     """The last order that was obeyed."""
     elsewhere: int = 0
@@ -65,6 +74,9 @@ class Evaluation:
         before = self.heard.get(event.node)
         at = told.watermark if told.watermark is not None or before is None else before.watermark
         self.heard[event.node] = NodeReport(now, at, told.lag_s)
+        if told.key is not None:
+            self.taken += 1
+            self._serve(told.key, told.service)
         if told.event is None:
             return None
         if told.key != self.evidence.key or self.rollout.phase in STOPPED:
@@ -98,6 +110,13 @@ class Evaluation:
 
     def conditions(self, now: float) -> Conditions:
         """What is known beside the evidence."""
+        return replace(
+            self._reading(now), unhealthy=self.liveness.unhealthy(), serving=self.liveness.told(),
+            served=self.liveness.share(), latency_s=self._latency_s(),
+        )  # fmt: skip
+
+    def _reading(self, now: float) -> Conditions:
+        """How far the nodes' reading is to be trusted."""
         present = {name: heard for name, heard in self.heard.items() if heard in self._present(now)}
         at = self.watermark(now)
         if at is None:
@@ -107,14 +126,20 @@ class Evaluation:
             return Conditions(at, fault=f"{late} reads its journals {present[late].lag_s:.0f} s late")
         return Conditions(at)
 
+    def results(self, now: float, *, bounds: bool) -> Results:
+        """All that is known now."""
+        return review(self.evidence, self.rollout, now=now, seen=self.conditions(now), bounds=bounds)
+
     def look(self, now: float, *, bounds: bool) -> Decision:
         """What is to be done by the rules, on the evidence so far."""
-        results = review(self.evidence, self.rollout, now=now, seen=self.conditions(now), bounds=bounds)
-        return step(self.rollout, results, now=now)
+        return step(self.rollout, self.results(now, bounds=bounds), now=now)
 
     def stand(self, rollout: Rollout) -> None:
         """Go on from another state of the rollout: another stage, attempt or candidate has evidence of its own."""
+        if rollout.key.baseline != self.rollout.key.baseline:
+            self.baseline = BaselineTimes()
         self.rollout = rollout
+        self.liveness = self.liveness.of(rollout.key.digest, rollout.attempt)
         if key_of(rollout) != self.evidence.key:
             self.evidence = Evidence(key_of(rollout), self.rules, recent=self.evidence.recent)
         self.moved = self.unshown = True
@@ -122,6 +147,35 @@ class Evaluation:
     def judge_by(self, rules: Rules) -> None:
         """Judge by other rules from now on; the caller has stored what they make of the rollout."""
         self.rules = self.evidence.rules = rules
+
+    def paced(self, rollout: Rollout) -> Rollout:
+        """`rollout` with what is now known of how long the baseline takes."""
+        return replace(rollout, baseline_p99=rollout.baseline_p99.followed(self.baseline.p99()))
+
+    def _serve(self, key: EvidenceKey, service: tuple[ServiceReport, ...]) -> None:
+        """Take in who served: of the baseline all that tells of this route, of a candidate only of ours.
+
+        What came under another stage or epoch counts all the same: it is the candidate that serves, not a stage.
+        """
+        settings, tolerance = self.rollout.settings, self.rules.detectors.errors
+        longest_s = patience_s(self.rollout.baseline_p99)
+        self.liveness = self.liveness.of(self.rollout.key.digest, self.rollout.attempt)
+        is_ours = (key.candidate, key.attempt) == (self.liveness.candidate, self.liveness.attempt)
+        for told in service:
+            if told.first_s is not None and told.total_s is not None:
+                self.baseline.observe(told.first_s, told.total_s, is_stream=told.is_stream)
+            if is_ours:
+                self.liveness = self.liveness.after(told, tolerance=tolerance, arl=settings.arl, patience_s=longest_s)
+        if service:
+            self.moved = self.unshown = True
+
+    def _latency_s(self) -> float | None:
+        """The baseline's latency quantile by all its answers; by fewer where the candidate left it hardly any."""
+        gate, served_ppm = self.rules.gates.latency, self.rollout.weight_ppm
+        if gate is None or gate.limit_s is not None or not served_ppm:
+            return None
+        least = gate.freeze_units if served_ppm <= PPM // 2 else min(gate.freeze_units, LEAST)
+        return self.baseline.quantile(gate.measure, gate.quantile, least)
 
     def _present(self, now: float) -> list[NodeReport]:
         """The nodes that are there; if none is, all that ever were."""

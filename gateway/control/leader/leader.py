@@ -57,7 +57,7 @@ class _Timing:
     shown_at: float = 0.0
     stored_at: float = 0.0
     kept_at: float = 0.0
-    kept_seq: int = 0
+    kept_taken: int = 0
     kept_bytes: int = 0
     told_at: float = 0.0
     rule: tuple[Outcome, str] | None = None
@@ -221,7 +221,8 @@ class Leader:
             self.shared.answer(Answered(order.id, taken=True, text=f"{order.by}: {order.reason}"))
             return True
         verb = Verb(order.verb)
-        decision = rolling.command(ours.rollout, verb, now=now, by=order.by, reason=order.reason)
+        seen = ours.results(now, bounds=False)  # no word raises a weight while harm is seen
+        decision = rolling.command(ours.rollout, verb, now=now, by=order.by, reason=order.reason, seen=seen)
         if not decision.refused and not self._make(ours, terms, decision, now, order=order):
             return False
         text = decision.reason if decision.refused else explain.text(decision)
@@ -259,7 +260,9 @@ class Leader:
 
     def _live(self, ours: Evaluation, rollout: Rollout, timing: _Timing, now: float) -> bool:
         """Time passes. It is stored now and then, and at once when the rollout is held to something new."""
-        news = rollout.held != ours.rollout.held
+        rollout = ours.paced(rollout)
+        before = ours.rollout
+        news = (rollout.held, rollout.baseline_p99) != (before.held, before.baseline_p99)
         ours.rollout = rollout
         if news or _is_due(timing.stored_at, PERSIST_S, now):
             timing.stored_at = now
@@ -304,7 +307,7 @@ class Leader:
 
     def _keep_due(self, ours: Evaluation, now: float) -> bool:
         timing = self._timing[ours.rollout.route]
-        fresh = ours.seq - timing.kept_seq
+        fresh = ours.taken - timing.kept_taken
         if _is_due(timing.kept_at, keep_after_s(fresh, timing.kept_bytes), now):
             return self._keep(ours.rollout.route, now)
         return True
@@ -319,7 +322,7 @@ class Leader:
             self._follow()
             return False
         self.shared.forget_offered(route, page.positions)
-        timing.kept_at, timing.kept_seq, timing.kept_bytes = now, ours.seq, len(page.evidence)
+        timing.kept_at, timing.kept_taken, timing.kept_bytes = now, ours.taken, len(page.evidence)
         return True
 
 

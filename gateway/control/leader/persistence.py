@@ -8,7 +8,9 @@ import msgspec
 from gateway.control.leader.evaluation import Evaluation, NodeReport
 from gateway.control.state.port import Decided, Snapshot, StateDownError, Stored
 from policies import evidence_codec as snapshot
+from policies.baseline_times import BaselineTimes
 from policies.evidence import Evidence
+from policies.liveness import Liveness
 from policies.review import key_of
 from policies.rollout import Rollout
 from policies.rules import Rules
@@ -30,6 +32,10 @@ class _PackedEvaluation(msgspec.Struct, frozen=True):
     heard: dict[str, NodeReport]
     rules: Rules
     """By which the evidence was gathered."""
+    liveness: Liveness = Liveness()
+    """Empty in what versions kept that knew none."""
+    baseline: BaselineTimes = msgspec.field(default_factory=BaselineTimes)
+    """Likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,10 @@ def read_rollout(stored: Stored) -> StoredRollout:
 
 def pack(evaluation: Evaluation) -> Snapshot:
     """The evidence, and how far each node's events are in it."""
-    kept = _PackedEvaluation(msgspec.Raw(snapshot.encode(evaluation.evidence)), evaluation.heard, evaluation.rules)
+    kept = _PackedEvaluation(
+        msgspec.Raw(snapshot.encode(evaluation.evidence)), evaluation.heard, evaluation.rules, evaluation.liveness,
+        evaluation.baseline,
+    )  # fmt: skip
     return Snapshot(zlib.compress(msgspec.json.encode(kept), 1), dict(evaluation.positions), evaluation.seq)
 
 
@@ -77,13 +86,16 @@ class UnpackedEvaluation:
     rules: Rules
     """By which it was gathered."""
     heard: dict[str, NodeReport]
+    liveness: Liveness
+    baseline: BaselineTimes
 
 
 def unpack(kept: Snapshot) -> UnpackedEvaluation | None:
     """What a snapshot holds; None: it cannot be read, and `crossfade rebuild` makes it again."""
     try:
         read = msgspec.json.decode(zlib.decompressobj().decompress(kept.evidence, PAGE_BYTES), type=_PackedEvaluation)
-        return UnpackedEvaluation(snapshot.decode(bytes(read.evidence), read.rules), read.rules, read.heard)
+        evidence = snapshot.decode(bytes(read.evidence), read.rules)
+        return UnpackedEvaluation(evidence, read.rules, read.heard, read.liveness, read.baseline)
     except (zlib.error, msgspec.MsgspecError, snapshot.SnapshotError):
         return None
 
@@ -98,6 +110,9 @@ def evaluation(rules: Rules, rollout: Rollout, version: int, kept: Snapshot | No
     if read is None:
         return found
     found.heard = {name: msgspec.structs.replace(heard, at=now) for name, heard in read.heard.items()}
+    found.liveness = read.liveness.of(rollout.key.digest, rollout.attempt)
+    if read.rules.key.baseline == rollout.key.baseline:
+        found.baseline = read.baseline
     if read.evidence.key == found.evidence.key:
         found.evidence, found.rules = read.evidence, read.rules
     else:

@@ -5,6 +5,8 @@ Rules:
 2. Where the policy in force allows less than the stored rollout has, less is published: any node may lower.
 3. While the shared state cannot be read, a weight is only ever lowered.
 4. An exchange is evidence only where the published weight is the rollout's own.
+5. How long a candidate may take is the same on every node: made of the policy, and of the baseline's times in the
+   stored rollout.
 """
 
 from collections.abc import Mapping
@@ -14,6 +16,7 @@ import msgspec
 
 from gateway.control.events.join import Lot, Served
 from gateway.control.publish.policy_terms import PolicyTerms
+from policies.baseline_times import limits
 from policies.review import key_of
 from policies.rollout import STOPPED, Rollout, revise
 from policies.routing import PPM, Route
@@ -26,7 +29,7 @@ class Weighed:
 
     route: Route
     served: Served | None
-    """None: what is served now is evidence of nothing."""
+    """None: no candidate is on its way."""
     shadow: ShadowRoute | None
     """None: nobody is asked in the background."""
     is_promoted: bool = False
@@ -40,6 +43,8 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
     allowed = revise(rollout, terms.rules, now=0.0).rollout.weight_ppm
     weight_ppm = min(rollout.weight_ppm, allowed, most_ppm)
     route = msgspec.structs.replace(route, weight_ppm=weight_ppm)
+    if route.candidate is not None:
+        route = msgspec.structs.replace(route, limits=limits(route.candidate, rollout.baseline_p99))
     if rollout.phase in STOPPED or terms.mode == "bypass":
         return Weighed(route, None, None)
     reverse_ppm, plan = rollout.at.reverse_shadow_ppm, terms.shadow
@@ -47,7 +52,7 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
         plan, reverse_ppm=reverse_ppm, budget_usd_per_day=plan.budget_usd_per_day / max(1, nodes)
     )
     lot = Lot(plan.sample_ppm, reverse_ppm, plan.noise_ppm, plan.salt)
-    served = Served(key_of(rollout), lot) if weight_ppm == rollout.weight_ppm else None
+    served = Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm)
     return Weighed(route, served, plan, is_promoted=weight_ppm > 0 and rollout.at.weight_ppm == PPM)
 
 

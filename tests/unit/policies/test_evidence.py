@@ -502,3 +502,12 @@ def test_closed_counts_merge_by_addition(one: list[PairEvent], other: list[PairE
     b.merge(filled(one))
     assert (a.histograms, a.counts, a.requests) == (b.histograms, b.counts, b.requests)
     assert a.count("units") == filled(one).count("units") + filled(other).count("units")
+
+
+def test_a_pair_lost_in_the_queue_is_no_success() -> None:
+    """It counts as lost; the detector of errors hears nothing of a candidate that was not asked."""
+    found = evidence()
+    found.observe(pair("u1", 1.0, dropped=True, unasked=True))
+    assert (found.count("dropped"), "errors" in found.detectors) == (1, False)
+    found.observe(pair("u2", 2.0))
+    assert found.detectors["errors"].n == 1

@@ -8,7 +8,7 @@ import pytest
 
 from policies.results import Alarm, GateResult, GuardResult, Results
 from policies.rollout import FINDINGS, MOVES, ORDERS, STOPPED, VERBS, Rollout, blocks, command, revise, start, step
-from policies.rules import PPM, CandidateKey, Held, Ladder, RollbackSettings, Rules, Stage
+from policies.rules import PPM, BaselineP99, CandidateKey, Held, Ladder, RollbackSettings, Rules, Stage
 from policies.terms import Move, Outcome, Phase, Verb, Verdict
 
 KEY = CandidateKey("vllm/triage-7b", "2026-11-18")
@@ -560,3 +560,50 @@ def test_what_is_entered_is_entered_afresh(rollout: Rollout, results: Results):
     after = step(worn, results, now=1_000.0).rollout
     assert (after.lived_s, after.error_s, after.budgets, after.epoch) == (0.0, 0.0, 1, 0)
     assert after.stage == (1 if results is GOOD else 0)
+
+
+ILL = Results(unhealthy="the candidate answered none of the last 9 requests assigned to it")
+ALARMED = Results((PASSES,), (HEALTHY,), (ALARM,), units=100)
+RISES = [phase for phase in Phase if ORDERS[phase][VERBS.index(Verb.PROMOTE)] is Move.ADVANCE]
+
+
+@pytest.mark.parametrize("phase", RISES)
+@pytest.mark.parametrize(
+    ("seen", "names"),
+    [
+        (HARM, "errors: harm is certified"),
+        (replace(GOOD, guards=(BREACHED,)), "outputs: one answer for all"),
+        (ALARMED, "detector errors: alarm"),
+        (ILL, "answered none of the last 9 requests"),
+    ],
+)
+def test_no_word_raises_a_weight_while_harm_is_seen(phase: Phase, seen: Results, names: str):
+    """`promote` is refused in every phase that it could raise, and says which harm; every other word is obeyed."""
+    before = WHERE[phase]
+    said = command(before, Verb.PROMOTE, now=1_060.0, by="me", reason="go", seen=seen)
+    assert said.refused
+    assert names in said.reason
+    assert (said.rollout, said.move) == (before, Move.HOLD)
+    back = command(before, Verb.ROLLBACK, now=1_060.0, by="me", reason="stop", seen=seen)
+    assert back.move is (Move.ROLL_BACK if before.weight_ppm else Move.REJECT)
+    assert not command(before, Verb.PROMOTE, now=1_060.0, by="me", reason="go", seen=UNSURE).refused
+
+
+@pytest.mark.parametrize("phase", [Phase.CANARY, Phase.APPROVING, Phase.PAUSED, Phase.PROMOTED])
+def test_an_unhealthy_candidate_is_rolled_back(phase: Phase):
+    """By its own rule and sentence, with the latch and the count of every other rollback."""
+    made = step(WHERE[phase], replace(GOOD, unhealthy=ILL.unhealthy), now=1_060.0)
+    assert (made.move, made.rule, made.rollout.rollbacks) == (Move.ROLL_BACK, "unhealthy", 1)
+    assert ILL.unhealthy in made.reason
+    waits = step(made.rollout, GOOD, now=1_061.0)
+    assert (waits.move, waits.rollout.weight_ppm) == (Move.HOLD, 0)
+
+
+def test_the_baselines_times_outlive_a_candidate():
+    """Another candidate beside the same baseline is held to what is known of it; another baseline is not known."""
+    known = replace(WHERE[Phase.CANARY], baseline_p99=BaselineP99(1.0, 5.0))
+    assert step(known, HARM, now=1_060.0).rollout.baseline_p99 == known.baseline_p99
+    other = replace(RULES, key=replace(KEY, revision="2026-12-01"))
+    assert revise(known, other, now=1_060.0).rollout.baseline_p99 == known.baseline_p99
+    moved = replace(RULES, key=replace(KEY, baseline="openai/gpt-5"))
+    assert revise(known, moved, now=1_060.0).rollout.baseline_p99 == BaselineP99()

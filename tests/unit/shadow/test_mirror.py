@@ -142,6 +142,8 @@ async def test_a_stream_beside_a_stream():
         (ModelReply(200, b"", "first_byte_timeout"), "timed_out", "first_byte_timeout"),
         (ModelReply(0, b"", "unreachable"), "failed", "unreachable"),
         (ModelReply(500, b"", "server_error"), "failed", "server_error"),
+        (ModelReply(401, b"", "key_refused"), "skipped", "no_background_key"),
+        (ModelReply(403, b"", "key_refused"), "skipped", "no_background_key"),
         (ModelReply(0, b"", "unfit"), "skipped", "unfit"),
         (ModelReply(0, b"", "not_ready"), "skipped", "not_ready"),
         (ModelReply(200, b'{"choices": []}'), "failed", "no_choice"),

@@ -7,13 +7,19 @@ import msgspec
 import pytest
 
 from policies.events import Output, PairEvent
+from policies.liveness import AssignedOutcome, ServiceReport
 from policies.terms import Owner
 from records.comparison import Asked, Comparison
-from shadow.pairing import event_of, joined
+from records.exchange import Attempt
+from shadow.pairing import event_of, joined, service_of
 from tests.fakes.exchanges import AT, exchange
 
 KEY = "0123456789ab"
 UNIT = "ab" * 8
+
+
+ASKED = Attempt("candidate", "vllm", error="first_byte_timeout")
+WAITED = Attempt("candidate", "vllm", error="app_gone_waiting")
 
 
 def alone(**meta: object) -> PairEvent:
@@ -75,9 +81,27 @@ BASE = PairEvent(UNIT, AT, exchange(1).meta.id)
         ),
         *[
             ({"why": why}, {"owner": Owner.CANDIDATE, "error_baseline": False})
-            for why in ("unverified", "reverify", "breaker", "killed", "lease", "observe")
+            for why in ("unverified", "reverify", "busy", "killed", "lease", "observe")
         ],
-        ({"why": "breaker", "status": 500}, {"owner": Owner.CANDIDATE, "error_baseline": True}),
+        *[
+            (
+                {"why": "breaker", "status": status},
+                {"owner": Owner.CANDIDATE, "error_candidate": True, "error_baseline": status >= 400},
+            )
+            for status in (200, 500)
+        ],
+        (
+            {"outcome": "upstream_error", "variant": "gateway", "status": 504, "attempts": [ASKED]},
+            {"owner": Owner.CANDIDATE, "error_candidate": True},
+        ),
+        (
+            {"outcome": "app_gone", "variant": "candidate", "status": 0, "attempts": [WAITED]},
+            {"owner": Owner.CANDIDATE, "error_candidate": True},
+        ),
+        (
+            {"outcome": "app_gone", "why": "fallback", "reason": "first_byte_timeout", "attempts": [ASKED]},
+            {"owner": Owner.CANDIDATE, "error_candidate": True},
+        ),
     ],
 )  # fmt: skip
 def test_an_exchange_by_itself(meta: dict[str, object], expected: dict[str, object]) -> None:
@@ -89,7 +113,7 @@ def test_an_exchange_by_itself(meta: dict[str, object], expected: dict[str, obje
     ("came", "expected"),
     [
         ("skipped", {}),
-        ("dropped", {"error_candidate": False, "dropped": True}),
+        ("dropped", {"error_candidate": False, "dropped": True, "unasked": True}),
         ("failed", {"error_candidate": True}),
         ("timed_out", {"error_candidate": True}),
     ],
@@ -177,3 +201,65 @@ def test_numbers_that_are_none() -> None:
     odd = {**SCORED, "q": math.nan, "cost_usd": math.inf, "output_candidate_json": "{", "output_baseline_json": ""}
     (event,) = joined(alone(), ("candidate",), {"candidate": row(**odd)}, KEY)
     assert (event.q, event.cost_candidate_usd, event.output_candidate, event.output_baseline) == (None,) * 4
+
+
+BY_CANDIDATE = {"variant": "candidate", "attempts": [Attempt("candidate", "vllm", 200)]}
+
+
+@pytest.mark.parametrize(
+    ("meta", "service", "word", "is_failed_baseline"),
+    [
+        ({}, None, "", False),
+        ({"status": 500}, None, "", True),
+        ({"outcome": "app_gone"}, None, "", None),
+        ({"status": 400}, None, "", None),
+        (BY_CANDIDATE, AssignedOutcome.ANSWERED, "", None),
+        (BY_CANDIDATE | {"retry_count": 2}, AssignedOutcome.ANSWERED, "", None),
+        (BY_CANDIDATE | {"outcome": "app_gone"}, AssignedOutcome.ANSWERED, "", None),
+        (BY_CANDIDATE | {"outcome": "app_gone", "first_byte_s": None}, AssignedOutcome.LEFT, "app_gone", None),
+        (BY_CANDIDATE | {"outcome": "lost_worker"}, None, "", None),
+        (BY_CANDIDATE | {"outcome": "upstream_broken"}, AssignedOutcome.FAILED, "upstream_broken", None),
+        (
+            {"variant": "candidate", "outcome": "app_gone", "status": 0, "attempts": [WAITED]},
+            AssignedOutcome.FAILED, "app_gone_waiting", None,
+        ),
+        (
+            {"variant": "gateway", "outcome": "upstream_error", "status": 504, "attempts": [ASKED]},
+            AssignedOutcome.FAILED, "first_byte_timeout", None,
+        ),
+        ({"why": "fallback", "reason": "refused"}, AssignedOutcome.FAILED, "refused", False),
+        ({"why": "fallback", "reason": "refused", "status": 502}, AssignedOutcome.FAILED, "refused", True),
+        ({"why": "breaker"}, AssignedOutcome.FAILED, "breaker", False),
+        ({"why": "breaker", "outcome": "app_gone"}, AssignedOutcome.FAILED, "breaker", None),
+        ({"why": "busy"}, AssignedOutcome.BUSY, "busy", False),
+        ({"why": "killed"}, None, "", False),
+        ({"why": "unverified"}, None, "", False),
+    ],
+)  # fmt: skip
+def test_who_served(
+    meta: dict[str, object], service: AssignedOutcome | None, word: str, is_failed_baseline: object
+) -> None:
+    """Whoever was asked is charged with what came of it, and what the candidate was not to be asked is nobody's."""
+    told = service_of(exchange(1, unit=UNIT, **{"first_byte_s": 0.25, "total_s": 0.5, **meta}).meta)
+    assert told is not None
+    assert (told.service, told.word, told.is_failed_baseline) == (service, word, is_failed_baseline)
+
+
+def test_how_fast_the_baseline_is() -> None:
+    """Only its own good answers tell, and streams apart: a fallback's time holds the wait for the candidate."""
+
+    def told(**meta: object) -> ServiceReport:
+        found = service_of(exchange(1, unit=UNIT, first_byte_s=0.25, total_s=0.5, **meta).meta)
+        assert found is not None
+        return found
+
+    assert (told().first_s, told().total_s, told().is_stream) == (0.25, 0.5, False)
+    assert told(streamed=True).is_stream
+    for meta in ({"why": "fallback"}, {"status": 500}, {"outcome": "app_gone"}, BY_CANDIDATE):
+        assert told(**meta).first_s is None
+
+
+@pytest.mark.parametrize("meta", [{"why": "pinned"}, {"why": "ineligible"}, {"unit": ""}, {"route": ""}])
+def test_what_nobody_assigned_tells_of_no_service(meta: dict[str, object]) -> None:
+    """A pinned or unfit request says nothing of what the route's assignment is served with."""
+    assert service_of(exchange(1, **{"unit": UNIT, **meta}).meta) is None

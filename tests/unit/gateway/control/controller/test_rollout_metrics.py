@@ -17,8 +17,10 @@ ROUTE = Route("triage", Variant("openai"), candidate=Variant("vllm", revision="r
 CANARY = replace(start(RULES), stage=1, phase=Phase.CANARY)
 
 
-def found(weighed: Route, **gate: float) -> dict[tuple[str, ...], float]:
-    results = replace(GOOD, gates=(GateResult("quality", Verdict.INCONCLUSIVE, "more", **gate),), units=40)  # pyright: ignore[reportArgumentType]
+def found(weighed: Route, served: tuple[int, int] = (0, 0), **gate: float) -> dict[tuple[str, ...], float]:
+    results = replace(
+        GOOD, gates=(GateResult("quality", Verdict.INCONCLUSIVE, "more", **gate),), units=40, served=served
+    )  # pyright: ignore[reportArgumentType]
     shown = {"triage": step(CANARY, results, now=0.0)}
     made = samples({"triage": Weighed(weighed, None, None)}, shown, {("triage", "PROMOTE"): 2}, errors=3)
     return {(each.name.removeprefix(PREFIX), *each.labels): each.value for each in made}
@@ -30,6 +32,7 @@ def test_where_a_route_stands() -> None:
         ("policy_errors",): 3, ("weight_ratio", "triage"): 0.05, ("policy_info", "triage", "r1"): 1,
         ("stage", "triage"): 1, ("units", "triage"): 40, ("gate_verdict", "triage", "quality"): 1.0,
         ("detector_log10", "triage", QUIET.detector): QUIET.log10_m, ("decisions_total", "triage", "PROMOTE"): 2,
+        **{("decisions_total", "triage", word): 0 for word in ("ROLLBACK", "REJECTED", "INCONCLUSIVE", "HOLD")},
     }  # fmt: skip
 
 
@@ -52,3 +55,9 @@ def test_a_route_without_a_candidate_has_no_weight() -> None:
     """Where there is nothing to move to there is no series."""
     made = samples({"plain": Weighed(Route("plain", Variant("openai")), None, None)}, {}, {}, errors=0)
     assert made == [Sample(f"{PREFIX}policy_errors", 0)]
+
+
+def test_what_is_really_served() -> None:
+    """Beside the weight stands what the candidate answers of it; where nothing is assigned there is nothing to say."""
+    assert found(ROUTE, (3, 12))["served_ratio", "triage"] == 0.25
+    assert ("served_ratio", "triage") not in found(ROUTE)

@@ -4,10 +4,22 @@ import msgspec
 import pytest
 
 from gateway.control.events import join as intake_module
-from gateway.control.events.join import MOST, PATIENCE_S, SETTLE_S, Join, Lot, Ready, Served, Waiting, watermark
+from gateway.control.events.join import (
+    MOST,
+    MOST_TOLD,
+    PATIENCE_S,
+    SETTLE_S,
+    Join,
+    Lot,
+    Ready,
+    Served,
+    Waiting,
+    watermark,
+)
 from policies.evidence import EvidenceKey
+from policies.liveness import AssignedOutcome
 from records.comparison import Comparison
-from records.exchange import Meta
+from records.exchange import Attempt, Meta
 from tests.fakes.exchanges import exchange
 
 PPM = 1_000_000
@@ -147,3 +159,29 @@ def test_what_waits_for_a_stage_that_was_left_holds_nobody_up() -> None:
     taken(intake, meta(1, arrived_at=400.0), meta(2, arrived_at=500.0, table_version=8))
     assert intake.oldest_at() == {KEY: 400.0, later: 500.0}
     assert Join({}).speaks_to("support") is None
+
+
+@pytest.mark.parametrize("version", [7, 9])
+def test_who_served_is_told_at_once(version: int) -> None:
+    """Neither a comparison that is waited for nor a table that nobody knows keeps it back."""
+    intake = Join(SERVED)
+    exchanged = meta(variant="candidate", attempts=[Attempt("candidate", "vllm")], table_version=version)
+    assert taken(intake, exchanged) == []
+    ((key, (told,)),) = intake.take_service()
+    assert (key, told.service) == (KEY, AssignedOutcome.ANSWERED)
+    assert list(intake.take_service()) == []
+
+
+def test_what_is_no_evidence_tells_who_served() -> None:
+    """Under a weight that is not the rollout's own nothing is evidence, and the candidate serves or does not."""
+    intake = Join({7: {"support": Served(KEY, Lot(0, 0, 0, "support"), is_evidence=False)}})
+    assert taken(intake, meta(why="breaker")) == []
+    ((key, (told,)),) = intake.take_service()
+    assert (key, told.word) == (KEY, "breaker")
+
+
+def test_who_served_comes_in_parts() -> None:
+    """One event tells of so many exchanges at most: the shared state takes no longer one."""
+    intake = Join({7: {"support": Served(KEY, Lot(0, 0, 0, "support"))}})
+    taken(intake, *(meta(number) for number in range(MOST_TOLD + 1)))
+    assert [len(part) for _, part in intake.take_service()] == [MOST_TOLD, 1]

@@ -8,12 +8,15 @@ import pytest
 from gateway.control.events.join import NodeEvent
 from gateway.control.leader.evaluation import ABSENT_S, CLOSINGS, LAG_S, Evaluation
 from gateway.control.state.port import QueuedEvent
+from policies import explain
+from policies.baseline_times import LEAST
 from policies.events import PairEvent
 from policies.evidence import Evidence, EvidenceKey
+from policies.liveness import AssignedOutcome, ServiceReport
 from policies.review import key_of
 from policies.rollout import start
-from policies.rules import Held
-from policies.terms import Move, Phase
+from policies.rules import Held, Latency
+from policies.terms import Move, Owner, Phase
 from tests.unit.policies.events import RULES, pair
 
 NOW = 1_800_000_000.0
@@ -177,3 +180,72 @@ def test_open_conversations_are_not_looked_through_at_each_tick(evaluation: Eval
     assert len(seen) <= 4
     assert evaluation.evidence.count("units") == 1
     assert all(at is not None and abs(at / step_s - round(at / step_s)) < 1e-3 for at in seen)
+
+
+def served(
+    service: AssignedOutcome | None, key: EvidenceKey = KEY, *, times: int = 10, took_s: float = 0.5, number: int = 1
+) -> QueuedEvent:
+    owner = Owner.BASELINE if service is None else Owner.CANDIDATE
+    one = ServiceReport(NOW, owner, service, "refused")
+    if service is None:
+        one = ServiceReport(NOW, owner, None, is_failed_baseline=False, first_s=took_s, total_s=took_s, is_stream=True)
+    return event(NodeEvent(None, 0.0, key, service=(one,) * times), number)
+
+
+@pytest.mark.parametrize("key", [KEY, replace(KEY, weight_ppm=50_000), replace(KEY, epoch=3)])
+def test_who_served_counts_under_every_stage(key: EvidenceKey) -> None:
+    """Failures of another stage or epoch are the same candidate's: it is unhealthy, and is rolled back."""
+    evaluation = Evaluation(RULES, CANARY, 1, Evidence(key_of(CANARY), RULES))
+    mark(evaluation, "n1", NOW)
+    assert evaluation.take(served(AssignedOutcome.FAILED, key), NOW, 1) is None
+    assert (evaluation.moved, evaluation.evidence.counts) == (True, {})
+    assert "requests assigned to it" in (evaluation.conditions(NOW).unhealthy or "")
+    assert (evaluation.look(NOW, bounds=False).move, evaluation.look(NOW, bounds=False).rule) == (
+        Move.ROLL_BACK, "unhealthy",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("key", [replace(KEY, candidate="other"), replace(KEY, attempt=2)])
+def test_another_candidates_failures_are_not_its_own(evaluation: Evaluation, key: EvidenceKey) -> None:
+    """What still comes of an earlier candidate or attempt says nothing of this one; the baseline is the same."""
+    evaluation.take(served(AssignedOutcome.FAILED, key), NOW, 1)
+    evaluation.take(served(None, key, times=LEAST, number=2), NOW, 1)
+    assert evaluation.conditions(NOW).unhealthy is None
+    assert evaluation.paced(evaluation.rollout).baseline_p99.first_token_s == pytest.approx(0.5, rel=0.03)
+
+
+def test_another_attempt_is_judged_afresh(evaluation: Evaluation) -> None:
+    """A move keeps what is known of who serves; a restart or another key begins it anew."""
+    evaluation.stand(CANARY)
+    evaluation.take(served(AssignedOutcome.FAILED), NOW, 1)
+    for same in (replace(CANARY, epoch=1), replace(CANARY, stage=2), replace(CANARY, phase=Phase.PAUSED)):
+        evaluation.stand(same)
+        assert evaluation.conditions(NOW).unhealthy
+    evaluation.stand(replace(SHADOW, attempt=2))
+    assert evaluation.conditions(NOW).unhealthy is None
+
+
+def test_latency_is_armed_without_evidence_of_its_own() -> None:
+    """At 100 % after an operator's promotes, nothing held back: the baseline's times before that set the limit."""
+    rules = replace(RULES, gates=replace(RULES.gates, latency=Latency(quantile=0.95, ratio=2.0)))
+    top = replace(start(rules), stage=5, phase=Phase.PROMOTED)
+    evaluation = Evaluation(rules, top, 1, Evidence(key_of(top), rules))
+    mark(evaluation, "n1", NOW)
+    assert evaluation.look(NOW, bounds=False).rollout.held.latency_s is None
+    evaluation.take(served(None, times=LEAST), NOW, 1)
+    held = evaluation.look(NOW, bounds=False).rollout.held
+    assert (held.latency_s, held.latency_of) == (pytest.approx(0.5, rel=0.03), "ttft p95")
+    shadow = Evaluation(rules, start(rules), 1, Evidence(key_of(start(rules)), rules))
+    shadow.take(served(None, times=LEAST), NOW, 1)
+    assert shadow.look(NOW, bounds=False).rollout.held.latency_s is None
+
+
+def test_a_rollback_for_illness_is_proved_by_its_record() -> None:
+    """The record holds what liveness said: the decision is made again from it, bit for bit, without any exchange."""
+    evaluation = Evaluation(RULES, CANARY, 1, Evidence(key_of(CANARY), RULES))
+    mark(evaluation, "n1", NOW)
+    evaluation.take(served(AssignedOutcome.FAILED), NOW, 1)
+    made = evaluation.look(NOW, bounds=True)
+    kept = explain.encode(explain.record(made, evaluation.evidence, evaluation.conditions(NOW), version="1"))
+    assert explain.replay(explain.decode(kept)) == made
+    assert "refused" in explain.text(made)

@@ -4,6 +4,7 @@ import zlib
 from dataclasses import replace
 from uuid import UUID
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,12 +12,14 @@ import policies.evidence
 from gateway.control.leader import persistence as keeping
 from gateway.control.leader.evaluation import Evaluation, NodeReport
 from gateway.control.state.port import MAX_SNAPSHOT_BYTES, Decided, Snapshot, StateDownError, Stored
+from policies.baseline_times import BaselineTimes
 from policies.events import Output, PairEvent
 from policies.evidence import MOST
+from policies.liveness import AssignedOutcome, ServiceReport
 from policies.review import key_of
 from policies.rollout import Rollout, start
 from policies.rules import Held
-from policies.terms import Phase
+from policies.terms import Owner, Phase
 from tests.unit.policies.events import RULES, evidence, pair
 
 NOW = 1_800_000_000.0
@@ -141,3 +144,33 @@ def test_a_snapshot_may_not_unfold_without_end(monkeypatch: pytest.MonkeyPatch) 
     assert keeping.unpack(kept) is not None
     monkeypatch.setattr(keeping, "PAGE_BYTES", 100)
     assert keeping.unpack(kept) is None
+
+
+def test_who_serves_outlives_its_leader() -> None:
+    """Another leader goes on from the same liveness and the baseline's times; another attempt begins afresh."""
+    before = evaluation()
+    before.liveness = before.liveness.of(SHADOW.key.digest, 1)
+    report = ServiceReport(NOW, Owner.CANDIDATE, AssignedOutcome.FAILED, "breaker")
+    for _ in range(5):
+        before.liveness = before.liveness.after(report, tolerance=0.02, arl=1e4, patience_s=2.0)
+    before.baseline.observe(0.5, 1.0, is_stream=True)
+    after = resumed(keeping.pack(before), replace(SHADOW, stage=1, phase=Phase.CANARY, epoch=2))
+    assert after.liveness == before.liveness
+    assert after.liveness.unhealthy()
+    assert after.baseline == before.baseline
+    again = resumed(keeping.pack(before), replace(SHADOW, attempt=2))
+    assert (again.liveness.unhealthy(), again.baseline) == (None, before.baseline)
+
+
+def test_a_snapshot_from_before_is_read_as_empty() -> None:
+    """One that an earlier version kept tells nothing of who serves, and all of its evidence."""
+    page = keeping.pack(evaluation())
+    fields = msgspec.json.decode(zlib.decompress(page.evidence))
+    del fields["liveness"], fields["baseline"]
+    old = msgspec.structs.replace(page, evidence=zlib.compress(msgspec.json.encode(fields)))
+    found = resumed(old)
+    assert found.evidence.count("units") == 9
+    assert (found.liveness.unhealthy(), found.baseline) == (None, BaselineTimes())
+    rollout = msgspec.json.decode(keeping.rollout_bytes(SHADOW, None))
+    del rollout["baseline_p99"]
+    assert keeping.read_rollout(stored(msgspec.json.encode(rollout))).rollout == SHADOW

@@ -10,8 +10,8 @@ from gateway.control.publish.policy_folder import Compiled
 from gateway.control.publish.weights import plan_of, served_of, weigh
 from policies.compile import KnownUpstream, Surroundings
 from policies.rollout import Rollout, start
-from policies.routing import PPM
-from policies.rules import CandidateKey
+from policies.routing import PPM, CandidateLimits
+from policies.rules import BaselineP99, CandidateKey
 from policies.terms import Phase
 
 SURROUNDINGS = Surroundings(
@@ -66,13 +66,16 @@ def test_without_a_rollout_of_this_very_candidate_nothing_moves() -> None:
 def test_an_edited_ladder_lowers_at_once() -> None:
     """Where the policy now allows less than the rollout stands on, less is served, and it is no evidence."""
     found = weighed(rollout(), POLICY.replace("{25%: {reverse_shadow: 7%}}", "60%"))
-    assert (found.route.weight_ppm, found.served) == (50_000, None)
+    assert found.served is not None
+    assert (found.route.weight_ppm, found.served.is_evidence) == (50_000, False)
 
 
 def test_no_more_than_is_allowed() -> None:
     """While the shared state is away a weight is only ever lowered."""
     assert weighed(rollout(), most_ppm=10_000).route.weight_ppm == 10_000
-    assert weighed(rollout(), most_ppm=10_000).served is None
+    served = weighed(rollout(), most_ppm=10_000).served
+    assert served is not None
+    assert not served.is_evidence
 
 
 @pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED])
@@ -93,3 +96,18 @@ def test_the_end_of_the_ladder() -> None:
     found = weighed(rollout(3, Phase.PROMOTED))
     assert (found.route.weight_ppm, found.is_promoted) == (980_000, True)
     assert msgspec.json.decode(msgspec.json.encode(found.shadow))["route"] == "r"
+
+
+def test_every_node_publishes_the_same_limits() -> None:
+    """How long the candidate may take comes from the stored rollout, at any weight; before that is known, defaults."""
+    assert weighed(rollout()).route.limits == CandidateLimits()
+    for known in (rollout(), rollout(0, Phase.SHADOW), rollout(0, Phase.ROLLED_BACK)):
+        found = weighed(replace(known, baseline_p99=BaselineP99(3.0, 40.0))).route.limits
+        assert (found.first_token_s, found.whole_s, found.patience_first_token_s) == (6.0, 80.0, 3.0)
+
+
+def test_an_edited_breaker_reaches_the_table() -> None:
+    """No restart, no new candidate: the next table has it."""
+    edited = POLICY + "guards: {breaker: {consecutive: 3, open: 9s}}\n"
+    breaker = weighed(rollout(), edited).route.breaker
+    assert (breaker.consecutive, breaker.open_s, weighed(rollout(), edited).route.weight_ppm) == (3, 9.0, 250_000)

@@ -1,0 +1,308 @@
+"""Whoever serves is watched: every move of a ladder × every way to fail, over the real breaker, with made-up time.
+
+A small world: apps ask, a worker's breaker and the candidate answer or do not, the reader's join and the leader's
+evaluation take in what the journal would say, a second late. Nothing is awaited and nothing sleeps.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import msgspec
+import pytest
+
+from gateway.control.events.join import Join, Lot, NodeEvent, Served
+from gateway.control.leader import persistence
+from gateway.control.leader.evaluation import Evaluation
+from gateway.control.state.port import QueuedEvent
+from gateway.proxy.breaker import CircuitBreaker
+from policies import rollout as rolling
+from policies.assignment import bucket
+from policies.evidence import Evidence
+from policies.review import key_of
+from policies.rollout import STOPPED, Decision, Rollout, start
+from policies.routing import Breaker
+from policies.rules import CandidateKey, Gates, Ladder, Rules, Stage
+from policies.terms import Move, Phase, Verb
+from records.exchange import Attempt, Meta
+from tests.fakes.exchanges import exchange
+
+NOW = 1_800_000_000.0
+STAGES = (0, 10_000, 50_000, 250_000, 500_000, 1_000_000)
+LADDER = Ladder(tuple(Stage(ppm, max_units=200 if ppm == 1_000_000 else 20_000) for ppm in STAGES))
+RULES = Rules("support", CandidateKey("vllm/m", baseline="openai/m"), Gates(quality=None, latency=None), ladder=LADDER)
+EDITED = replace(RULES, ladder=Ladder(tuple(replace(stage, max_s=99.0) for stage in LADDER.stages)))
+BAR_REQUESTS, BAR_S = 40, 5.0
+
+Failure = Callable[[float], dict[str, object] | None]
+"""What the journal says of a request at so many seconds after the candidate turned bad; None: it is answered."""
+
+
+def asked(error: str | None, *, ended_s: float = 0.1) -> list[Attempt]:
+    return [Attempt("candidate", "vllm", error=error, started_s=0.0, ended_s=ended_s)]
+
+
+def falls_back(error: str, waited_s: float = 0.05) -> dict[str, object]:
+    return {"why": "fallback", "reason": error, "attempts": asked(error), "total_s": waited_s + 0.2}
+
+
+def gone_waiting(_: float) -> dict[str, object]:
+    late = {"outcome": "app_gone", "status": 0, "first_byte_s": None, "total_s": 10.0}
+    return {"variant": "candidate", "attempts": asked("app_gone_waiting"), **late}
+
+
+def our_own_504(_: float) -> dict[str, object]:
+    late = {"outcome": "upstream_error", "status": 504, "first_byte_s": None, "total_s": 2.0}
+    return {"variant": "gateway", "attempts": asked("total_timeout"), **late}
+
+
+FAILURES: dict[str, Failure] = {
+    "refuses": lambda _: falls_back("connect_failed"),
+    "answers 500": lambda _: falls_back("http_500"),
+    "answers HTML": lambda _: falls_back("not_json"),
+    "hangs within its limit": lambda _: falls_back("first_byte_timeout", 2.0),
+    "hangs, apps give up": gone_waiting,
+    "hangs, we give up": our_own_504,
+    "breaks in the middle": lambda _: {
+        "variant": "candidate", "outcome": "upstream_broken", "attempts": asked("between_tokens_timeout"),
+    },
+    "flaps": lambda since_s: falls_back("connect_failed") if since_s % 2 < 1 else None,
+    "heals after 2 s": lambda since_s: falls_back("connect_failed") if since_s < 2 else None,
+}  # fmt: skip
+HANGS = {"hangs within its limit": 2.0, "hangs, apps give up": 10.0, "hangs, we give up": 2.0}
+
+
+@dataclass
+class World:
+    """One route, one worker, one leader."""
+
+    rollout: Rollout
+    failure: Failure = lambda _: None
+    per_s: float = 20.0
+    baseline_fails: bool = False
+    now: float = NOW
+    version: int = 1
+    died_at: float | None = None
+    failing: int = 0
+    """Requests assigned to the candidate since it died, which it did not answer."""
+    weights: list[int] = field(default_factory=list[int])
+    """Published since it died."""
+    last: Decision | None = None
+
+    def __post_init__(self) -> None:
+        self.breaker = CircuitBreaker(Breaker())
+        self.served: dict[int, dict[str, Served]] = {}
+        self.join = Join(self.served)
+        self.leader = Evaluation(RULES, self.rollout, 1, Evidence(key_of(self.rollout), RULES))
+        self.journal: list[tuple[float, Meta]] = []
+        self.events = self.asked = 0
+        self.publish()
+
+    def publish(self) -> None:
+        """What the workers serve from now on."""
+        self.version += 1
+        lot = Lot(0, 0, 0, "support")
+        self.served[self.version] = {"support": Served(key_of(self.leader.rollout), lot)}
+        if self.died_at is not None:
+            self.weights.append(self.leader.rollout.weight_ppm)
+
+    def die(self, failure: Failure) -> None:
+        self.failure, self.died_at = failure, self.now
+        self.weights.append(self.leader.rollout.weight_ppm)
+
+    def stand(self, rollout: Rollout) -> None:
+        self.leader.stand(rollout)
+        self.publish()
+
+    def lead_anew(self) -> None:
+        """Another leader goes on from what this one kept."""
+        kept = persistence.pack(self.leader)
+        self.leader = persistence.evaluation(self.leader.rules, self.leader.rollout, 1, kept, self.now)
+
+    def ask(self) -> None:
+        """One request, from the app to the journal."""
+        self.asked += 1
+        unit = f"u{self.asked}"
+        meta: dict[str, object] = {"unit": unit, "arrived_at": self.now, "table_version": self.version}
+        if self.baseline_fails:
+            meta["status"] = 500
+        if bucket(unit, "support") < self.leader.rollout.weight_ppm:
+            meta |= self._ask_candidate()
+        row = exchange(self.asked, **{"total_s": 0.2, **meta}).meta
+        self.journal.append((self.now + row.total_s, row))
+
+    def _ask_candidate(self) -> dict[str, object]:
+        if not self.breaker.allows(self.now):
+            self.failing += 1
+            return {"why": "breaker"}
+        found = self.failure(self.now - self.died_at) if self.died_at is not None else None
+        if found is None:
+            self.breaker.succeeded(self.now)
+            return {"variant": "candidate", "status": 200, "attempts": asked(None)}
+        self.failing += 1
+        self.breaker.failed(self.now)
+        return found
+
+    def read(self) -> None:
+        """The node tells what ended at least a second ago."""
+        over = [row for at, row in self.journal if at <= self.now - 1]
+        self.journal = [each for each in self.journal if each[0] > self.now - 1]
+        ready = [one for row in over for one in self.join.exchange(row, self.now)]
+        told = [NodeEvent(self.now, 0.0, key, service=part) for key, part in self.join.take_service()]
+        told += [NodeEvent(self.now, 0.0, key, event) for key, event in ready]
+        for each in [*told, NodeEvent(self.now, 0.0)]:
+            self.events += 1
+            self.leader.take(QueuedEvent("n", self.events, "support", msgspec.json.encode(each)), self.now, 1)
+
+    def look(self) -> None:
+        self.last = self.leader.look(self.now, bounds=False)
+        if self.last.move is not Move.HOLD:
+            self.stand(self.last.rollout)
+        else:
+            self.leader.rollout = self.last.rollout
+
+    def order(self, verb: Verb) -> Decision:
+        seen = self.leader.results(self.now, bounds=False)
+        found = rolling.command(self.leader.rollout, verb, now=self.now, by="me", reason="now", seen=seen)
+        if not found.refused:
+            self.stand(found.rollout)
+        return found
+
+    def live(self, seconds: float) -> Iterator[None]:
+        """Time passes, a look each second, until traffic is back at the baseline."""
+        end, next_look = self.now + seconds, self.now
+        while self.now < end and self.leader.rollout.phase not in STOPPED:
+            self.ask()
+            if self.now >= next_look:
+                self.read()
+                self.look()
+                next_look = self.now + 1
+                yield
+            self.now += 1 / self.per_s
+
+
+def at(ppm: int, phase: Phase | None = None) -> Rollout:
+    stage = STAGES.index(ppm)
+    phase = phase or (Phase.PROMOTED if ppm == STAGES[-1] else Phase.CANARY)
+    return replace(start(RULES), stage=stage, phase=phase, seen_at=NOW)
+
+
+def pass_time(world: World, seconds: float) -> None:
+    for _ in world.live(seconds):
+        pass
+
+
+MOVES: dict[str, tuple[Rollout, Callable[[World], object]]] = {
+    "none": (at(250_000), lambda _: None),
+    "none, at 5 %": (at(50_000), lambda _: None),
+    "none, at 100 %": (at(1_000_000), lambda _: None),
+    "advance": (at(250_000), lambda world: world.stand(replace(at(500_000), seen_at=world.now))),
+    "to the last stage": (at(500_000), lambda world: world.stand(replace(at(1_000_000), seen_at=world.now))),
+    "await": (at(250_000), lambda world: world.stand(at(250_000, Phase.APPROVING))),
+    "withdraw": (at(250_000, Phase.APPROVING), lambda world: world.stand(at(250_000))),
+    "pause": (at(250_000), lambda world: world.stand(at(250_000, Phase.PAUSED))),
+    "resume": (at(250_000, Phase.PAUSED), lambda world: world.order(Verb.RESUME)),
+    "promote": (at(250_000), lambda world: world.order(Verb.PROMOTE)),
+    "renew": (at(1_000_000), lambda world: world.stand(replace(at(1_000_000), epoch=1))),
+    "revise": (at(250_000), lambda world: world.stand(rolling.revise(at(250_000), EDITED, now=world.now).rollout)),
+    "another leader": (at(250_000), lambda world: world.lead_anew()),
+}
+
+
+def check(world: World, name: str) -> None:
+    """Traffic is back in time, by a rollback with its latch, and never went up."""
+    assert world.died_at is not None
+    assert world.last is not None
+    assert world.leader.rollout.phase is Phase.ROLLED_BACK, world.last.reason
+    assert (world.last.move, world.leader.rollout.rollbacks) == (Move.ROLL_BACK, 1)
+    assert world.weights == sorted(world.weights, reverse=True)
+    took_s = world.now - world.died_at
+    assert took_s <= HANGS.get(name, 0.0) + BAR_S or world.failing <= BAR_REQUESTS, (took_s, world.failing)
+
+
+@pytest.mark.parametrize("name", FAILURES)
+@pytest.mark.parametrize("move", MOVES)
+def test_dies_in_the_moment_of_a_move(move: str, name: str) -> None:
+    """In the very moment of each move: the first failures fall under the old table, and count."""
+    begun, makes = MOVES[move]
+    world = World(begun)
+    pass_time(world, 20.0)
+    world.die(FAILURES[name])
+    pass_time(world, 0.5)
+    makes(world)
+    world.weights = world.weights[-1:]
+    pass_time(world, 120.0)
+    check(world, name)
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_renewals_hide_nothing(name: str) -> None:
+    """A promoted candidate whose evidence begins afresh each second, its breaker open, is rolled back all the same."""
+    world = World(at(1_000_000))
+    pass_time(world, 20.0)
+    world.die(FAILURES[name])
+    for _ in world.live(120.0):
+        if world.leader.rollout.phase not in STOPPED:
+            world.stand(replace(world.leader.rollout, epoch=world.leader.rollout.epoch + 1))
+    check(world, name)
+
+
+@pytest.mark.parametrize("phase", [Phase.CANARY, Phase.APPROVING, Phase.PAUSED])
+def test_promote_in_the_tick_in_which_it_is_seen_dead(phase: Phase) -> None:
+    """Dead for two seconds at 50 %, and `promote` ordered before the leader has looked: it does not go up."""
+    world = World(at(500_000, phase))
+    pass_time(world, 20.0)
+    world.die(FAILURES["refuses"])
+    end = world.now + 2
+    while world.now < end:
+        world.ask()
+        world.now += 1 / world.per_s
+    world.read()
+    said = world.order(Verb.PROMOTE)
+    assert said.refused
+    assert "requests assigned to it" in said.reason
+    assert world.leader.rollout.weight_ppm == 500_000
+    pass_time(world, 5.0)
+    check(world, "refuses")
+
+
+@pytest.mark.parametrize("name", ["refuses", "hangs within its limit", "breaks in the middle"])
+def test_six_requests_a_minute(name: str) -> None:
+    """Little traffic: a few failures in a row are enough, however long they take to come."""
+    world = World(at(1_000_000), per_s=0.1)
+    pass_time(world, 600.0)
+    world.die(FAILURES[name])
+    pass_time(world, 600.0)
+    check(world, name)
+    assert world.failing <= 8
+
+
+def test_an_outage_of_both_takes_nothing() -> None:
+    """Where the baseline fails as well, the candidate is not blamed for it."""
+    world = World(at(500_000))
+    pass_time(world, 20.0)
+    world.baseline_fails = True
+    world.die(lambda _: {**falls_back("connect_failed"), "status": 500})
+    pass_time(world, 60.0)
+    assert world.leader.rollout.phase is Phase.CANARY
+
+
+def test_a_healthy_candidate_keeps_its_traffic() -> None:
+    """Ten minutes without a failure move nothing down."""
+    world = World(at(500_000))
+    pass_time(world, 600.0)
+    assert world.leader.rollout.phase is Phase.CANARY
+
+
+def test_nothing_returns_by_itself() -> None:
+    """One that healed before anybody acted is rolled back, and its next attempt knows nothing and serves nothing."""
+    world = World(at(1_000_000))
+    pass_time(world, 20.0)
+    world.die(FAILURES["heals after 2 s"])
+    pass_time(world, 30.0)
+    check(world, "heals after 2 s")
+    day = replace(world.leader.rollout, lived_s=RULES.rollback.cooldown_s)
+    again = rolling.step(day, world.leader.results(world.now, bounds=False), now=world.now)
+    assert (again.move, again.rollout.phase, again.rollout.weight_ppm) == (Move.RESTART, Phase.SHADOW, 0)
+    world.stand(again.rollout)
+    assert world.leader.liveness.unhealthy() is None
+    assert world.leader.evidence.count("requests") == 0

@@ -1,0 +1,102 @@
+"""Whether a candidate serves: what takes its traffic, what does not, and that nothing it does gets it back."""
+
+import msgspec
+import pytest
+
+from policies.liveness import AssignedOutcome, Liveness, ServiceReport
+from policies.terms import Owner
+
+ANSWERED = AssignedOutcome.ANSWERED
+FAILED = AssignedOutcome.FAILED
+BUSY = AssignedOutcome.BUSY
+LEFT = AssignedOutcome.LEFT
+NOW = 1_800_000_000.0
+FRESH = Liveness("k", 1)
+
+
+def told(
+    at: float, service: AssignedOutcome | None = ANSWERED, word: str = "", *, failed: bool | None = None,
+    waited_s: float = 5.0,
+) -> ServiceReport:  # fmt: skip
+    owner = Owner.BASELINE if service is None else Owner.CANDIDATE
+    return ServiceReport(NOW + at, owner, service, word, failed, waited_s)
+
+
+def after(*reports: ServiceReport, start: Liveness = FRESH, tolerance: float = 0.02) -> Liveness:
+    for report in reports:
+        start = start.after(report, tolerance=tolerance, arl=10_000.0, patience_s=2.0)
+    return start
+
+
+HEALTHY = [told(i / 20) for i in range(200)]
+DEAD = [told(10 + i / 20, FAILED, "breaker" if i > 4 else "refused", failed=False) for i in range(6)]
+
+
+def test_a_healthy_candidate_is_healthy() -> None:
+    """Answers, a rare failure and apps that hang up are no illness."""
+    rare = [told(10 + i / 20, FAILED if i % 200 == 0 else ANSWERED, failed=False) for i in range(2000)]
+    found = after(*HEALTHY, *rare, *[told(200 + i, LEFT, waited_s=1.0) for i in range(60)])
+    assert found.unhealthy() is None
+    answered, assigned = found.share()
+    assert assigned > answered > 0.99 * assigned
+
+
+def test_a_dead_one_is_ill_within_a_few_requests() -> None:
+    """Failures, and what the breaker then keeps from it, count alike; the sentence says what its last ones were."""
+    found = after(*HEALTHY, *DEAD)
+    assert found.unhealthy() == (
+        "the candidate answered 200 of the last 203 requests assigned to it (its last 5: 3 refused)"
+    )
+    assert "answered 200 of the last 206 requests assigned to it (its last 5: 4 refused, 1 breaker)" in found.told()
+
+
+def test_healing_does_not_help() -> None:
+    """One that answers again stays ill: it comes back with evidence from zero, or by an operator's word."""
+    ill = after(*HEALTHY, *DEAD)
+    healed = after(*[told(20 + i / 20) for i in range(5000)], start=ill)
+    assert healed.unhealthy() == ill.unhealthy() is not None
+    assert healed.of("k", 1) is healed
+    assert healed.of("k", 2) == Liveness("k", 2)
+    assert healed.of("other", 1).unhealthy() is None
+
+
+@pytest.mark.parametrize("service", [FAILED, LEFT])
+def test_an_outage_of_both_is_excused(service: AssignedOutcome) -> None:
+    """Where the baseline fails the same requests, or fails lately, the candidate's failures say nothing of it."""
+    together = [told(10 + i / 20, service, failed=True) for i in range(400)]
+    assert after(*HEALTHY, *together).unhealthy() is None
+    aside = [told(10 + i / 20, None if i % 2 else service, failed=True if i % 2 else None) for i in range(800)]
+    assert after(*HEALTHY, told(9.9, None, failed=True), *aside[1:]).unhealthy() is None
+
+
+def test_no_answers_are_no_life() -> None:
+    """Where apps leave before anybody knows how long they wait, ten seconds without one answer are too many."""
+    left = [told(i * 3.0, LEFT) for i in range(5)]
+    assert after(*HEALTHY, *left[:4]).unhealthy() is None
+    assert after(*left).unhealthy() == (
+        "the candidate answered none of the last 5 requests assigned to it, for 12 s (its last 5: 5 left)"
+    )
+    assert after(*left[:4], told(10.0), *left[4:]).unhealthy() is None
+    assert after(*[told(i * 1.0, LEFT, waited_s=1.9) for i in range(60)]).unhealthy() is None
+
+
+def test_no_room_is_no_illness_until_it_lasts() -> None:
+    """A burst beyond what it may hold is the baseline's; most of the requests of two minutes are no burst."""
+    burst = [told(i / 100, BUSY, "busy") for i in range(500)]
+    assert after(*HEALTHY, *burst, *HEALTHY).unhealthy() is None
+    lasting = [told(i / 2, BUSY if i % 3 else ANSWERED, "busy", failed=False) for i in range(600)]
+    assert "requests assigned to it in two minutes" in (after(*lasting).unhealthy() or "")
+
+
+def test_an_edited_tolerance_keeps_what_was_seen() -> None:
+    """Another tolerance judges what comes; what was seen stays seen."""
+    once = after(*HEALTHY, tolerance=0.02)
+    again = after(told(10.0), start=once, tolerance=0.1)
+    assert (again.errors.tolerance, again.errors.n) == (0.1, 201)
+
+
+def test_it_travels() -> None:
+    """What a leader keeps is what the next one reads."""
+    found = after(*HEALTHY, *DEAD)
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Liveness) == found
+    assert msgspec.json.decode(msgspec.json.encode(DEAD[0]), type=ServiceReport) == DEAD[0]
