@@ -26,6 +26,7 @@ from gateway.proxy.body_copy import BodyCopy
 from gateway.proxy.journal_row import ExchangeState, Timings, meta
 from gateway.proxy.ports import Relay, WorkerPort
 from gateway.proxy.request_facts import RequestFacts
+from gateway.rewrite.readable_copy import read_copy
 from gateway.transport.failure import Failure
 from gateway.transport.message import LAST_CHUNK, RequestHead, chunk
 from gateway.transport.outgoing import Reply, Sending, own_reply
@@ -233,7 +234,7 @@ class Life(ExchangeState):
         """Decide, and ask whom the decision names."""
         read: matching.Body | None = None
         try:
-            read = matching.read_body(body)
+            read = matching.read_body(body) or read_copy(body, self.known.headers)
             plan = admit.plan(self.worker, self.known, read, request_id=self.id)
         except Exception as error:  # noqa: BLE001 -- the fence "plan": a mistake of ours in deciding costs no answer
             self.worker.met_own_error("plan", error)
