@@ -52,7 +52,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     request_json: Annotated[
         str | None,
         _about(
-            "JSON, redacted; text bodies as a JSON string, what is no text as an object with its `base64`; null: not kept"
+            "JSON, redacted; other text as a JSON string, what is no text as an object with `base64`; null: not kept"
         ),
     ]
     response_json: Annotated[str | None, _about("the same, streams put together; null: not kept")]

@@ -88,7 +88,7 @@ def _check_order(turns: list[Fields]) -> Iterator[str]:
         if waiting:
             yield "tool calls without results"
         calls = turn.get("tool_calls")
-        waiting = [call.get("id") for call in cast(list[Any], calls or []) if isinstance(call, dict)]
+        waiting = [cast(Fields, call).get("id") for call in cast(list[Any], calls or []) if isinstance(call, dict)]
 
 
 def _check_message(turn: object, shape: Format) -> Iterator[str]:

@@ -9,7 +9,7 @@ its loss from the completion alone. Its card declares tool arguments and tools a
 gives objects, as chat templates want them. In both files arguments are JSON text, as the model wrote it: as objects,
 Arrow would give each call the arguments of all others as nulls, and `datasets` would cut decimals to ten places.
 
-Source: OpenAI API reference, "Fine-tuning: chat format"; OpenAI cookbook, "weight"; TRL, "Dataset formats", prompt-completion.
+Source: OpenAI API reference, "Fine-tuning: chat format"; TRL, "Dataset formats": prompt-completion.
 """
 
 from typing import Any, Literal, cast

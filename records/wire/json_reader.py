@@ -14,13 +14,14 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-Oddity = Literal["not_utf8", "half_character", "loose_json", "not_json", "not_an_object", "shape", "coding"]
-"""What was not read as it should stand there: bytes that are no text, half a character, JSON that only lax readers take,
-no JSON, JSON that is no object, a field of another shape, a content coding that cannot be undone."""
+Oddity = Literal["not_utf8", "half_character", "loose_json", "not_json", "not_an_object", "coding"]
+"""What was not read as it should stand there: bytes that are no text, half a character, JSON that only lax readers
+take, no JSON, JSON that is no object, a content coding that cannot be undone."""
 ODDITIES: tuple[Oddity, ...] = (
-    "not_utf8", "half_character", "loose_json", "not_json", "not_an_object", "shape", "coding",
+    "not_utf8", "half_character", "loose_json", "not_json", "not_an_object", "coding",
 )  # fmt: skip
-Oddities = Counter[Oddity]
+Oddities = Counter[str]
+"""How often each kind was met."""
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _BROKEN = re.compile(r"(?P<pair>[\ud800-\udbff][\udc00-\udfff])|(?P<bytes>[\udc80-\udcff]+)|(?P<half>[\ud800-\udfff])")

@@ -6,7 +6,7 @@ Rules:
 3. `total_tokens` tells what a count holds: what is missing in prompt and completion was counted beside them.
 
 Source: OpenAI API reference, "usage" of chat completions, completions, embeddings, Responses and images; Anthropic
-Messages; DeepSeek, "Context caching"; xAI, "Reasoning"; Moonshot, Groq, Cohere, Google, llama.cpp, Ollama as documented.
+Messages; DeepSeek, "Context caching"; xAI, "Reasoning"; Moonshot, Groq, Cohere, Google, llama.cpp, Ollama.
 """
 
 import math

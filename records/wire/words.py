@@ -1,6 +1,6 @@
 """What servers call the same thing by other names: how an answer ended, and that a connection is still alive.
 
-Source: the APIs' references of OpenAI, Anthropic, Google, Mistral, DeepSeek, Zhipu, Cohere, Together, TGI, vLLM, SGLang.
+Source: the APIs' references of OpenAI, Anthropic, Google, Mistral, DeepSeek, Zhipu, Together, TGI, vLLM, SGLang.
 """
 
 from typing import Any, Final, Literal, NamedTuple, cast
