@@ -16,6 +16,7 @@ from gateway.rewrite.problem import CandidateFailure, classify_event
 from gateway.rewrite.shapes import AnswerShape, ChatAnswer, Choice, Function, WireMessage, WireToolCall, WireUsage
 from gateway.rewrite.surface import UNREADABLE
 from policies.routing import Variant
+from records.wire.json_reader import is_text
 from records.wire.words import DONE, ending, is_heartbeat
 
 BROKEN: Final = "The model's answer broke off before its end. What came so far is not complete: send the request again."
@@ -219,7 +220,9 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
 def _read(data: bytes, lax: LaxReader) -> ChatAnswer | None:
     """The answer, or a part of it, in its strict shape, or else as lax readers have it; None: nobody can read it."""
     try:
-        return lax.read(data) if lax.waits else _ANSWER.decode(data)
+        # A field that is passed on as it came is not looked into: its bytes have to be text.
+        if not lax.waits and (data.isascii() or is_text(data)):
+            return _ANSWER.decode(data)
     except UNREADABLE:
         pass  # it is odd, or none
     try:

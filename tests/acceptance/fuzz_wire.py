@@ -33,8 +33,34 @@ from tests.unit.records.wire.test_dialects import SAMPLES
 CHAT = "/v1/chat/completions"
 REQUESTS = Path(__file__).parents[2] / "shared" / "data" / "openai_requests.jsonl.gz"
 JUNK = (
-    *(b"null", b'""', b"[]", b"{}", b"0", b"-1", b"1.5", b"1e999", b"NaN", b"true", b'"x"', b"[[[[", b"99999999999999999999"),
-    *(b"\\ud83d", b"\\ude00", b"\xff", b"\xf0\x9f", b"\x98\x80", b"\x00", b"\n", b"\r\n", b"\n\n", b"data: ", b"data:\n\n"),
+    *(
+        b"null",
+        b'""',
+        b"[]",
+        b"{}",
+        b"0",
+        b"-1",
+        b"1.5",
+        b"1e999",
+        b"NaN",
+        b"true",
+        b'"x"',
+        b"[[[[",
+        b"99999999999999999999",
+    ),
+    *(
+        b"\\ud83d",
+        b"\\ude00",
+        b"\xff",
+        b"\xf0\x9f",
+        b"\x98\x80",
+        b"\x00",
+        b"\n",
+        b"\r\n",
+        b"\n\n",
+        b"data: ",
+        b"data:\n\n",
+    ),
     *(b"event: error\n", b": ping\n\n", b"data: [DONE]\n\n", b'"', b"\\", b",", b"{", b"}", b'"index":', b'"content":'),
 )
 MAKER = RecordMaker(
@@ -67,8 +93,8 @@ def requests() -> list[bytes]:
 
 def mutate(data: bytes, pick: random.Random) -> bytes:
     """`data` with a few places cut, doubled, flipped, or replaced by junk."""
-    for _ in range(pick.randint(1, 4)):
-        at, size = pick.randrange(len(data) + 1), pick.choice((1, 2, 8, 40, 200))
+    for _ in range(pick.choice((1, 1, 1, 2, 4))):
+        at, size = pick.randrange(len(data) + 1), pick.choice((1, 1, 2, 8, 40))
         end = min(len(data), at + size)
         match pick.randrange(6):
             case 0:
@@ -81,11 +107,13 @@ def mutate(data: bytes, pick: random.Random) -> bytes:
                 data = data[:at] + bytes([pick.randrange(256)]) + data[at + 1 :]
             case 4:  # a whole value
                 colon = data.find(b":", at)
-                after = min((place for place in (data.find(b",", colon), data.find(b"}", colon)) if place > 0), default=-1)
+                after = min(
+                    (place for place in (data.find(b",", colon), data.find(b"}", colon)) if place > 0), default=-1
+                )
                 if 0 <= colon < after:
                     data = data[: colon + 1] + pick.choice(JUNK) + data[after:]
             case _:
-                data = data[:at]
+                data = data[:at] if pick.random() < 0.2 else data + b"\n"
     return data
 
 
@@ -104,7 +132,11 @@ def direct_text(said: bytes) -> str | None:
             piece = choice["delta"].get("content")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
-        if choice.get("index") != 0 or not isinstance(piece, str | None) or set(choice) - {"index", "delta", "finish_reason"}:
+        if (
+            choice.get("index") != 0
+            or not isinstance(piece, str | None)
+            or set(choice) - {"index", "delta", "finish_reason"}
+        ):
             return None
         text += piece or ""
     return mended_text(text)
