@@ -6,15 +6,15 @@ python -m tests.acceptance.fuzz_wire [--count N] [--seed S]   prints the figures
 import argparse
 import gzip
 import json
-import random
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 
 from gateway.rewrite.answer import StreamAdapter, adapt_whole
 from gateway.rewrite.readable_copy import read_copy
@@ -29,6 +29,8 @@ from shadow.compare import answer as comparing
 from shadow.media import names_media
 from tests.fakes.exchanges import chat_answer, chat_request, chat_stream, exchange
 from tests.unit.records.wire.test_dialects import SAMPLES
+
+Item = TypeVar("Item")
 
 CHAT = "/v1/chat/completions"
 REQUESTS = Path(__file__).parents[2] / "shared" / "data" / "openai_requests.jsonl.gz"
@@ -69,6 +71,21 @@ MAKER = RecordMaker(
 SHAPE, STUDENT = AnswerShape("chat", "gpt-4o", stream=True, tools=True), Variant("vllm", "student")
 
 
+class Dice:
+    """Seeded chance."""
+
+    def __init__(self, seed: int) -> None:
+        self._generator = np.random.default_rng(seed)
+
+    def below(self, most: int) -> int:
+        """0 to `most` - 1."""
+        return int(self._generator.integers(most))
+
+    def choice(self, items: Sequence[Item]) -> Item:
+        """One of them."""
+        return items[self.below(len(items))]
+
+
 class BrokenPromiseError(AssertionError):
     """What a mutated answer showed."""
 
@@ -91,12 +108,12 @@ def requests() -> list[bytes]:
     return found
 
 
-def mutate(data: bytes, pick: random.Random) -> bytes:
+def mutate(data: bytes, pick: Dice) -> bytes:
     """`data` with a few places cut, doubled, flipped, or replaced by junk."""
     for _ in range(pick.choice((1, 1, 1, 2, 4))):
-        at, size = pick.randrange(len(data) + 1), pick.choice((1, 1, 2, 8, 40))
+        at, size = pick.below(len(data) + 1), pick.choice((1, 1, 2, 8, 40))
         end = min(len(data), at + size)
-        match pick.randrange(6):
+        match pick.below(6):
             case 0:
                 data = data[:at] + data[end:]
             case 1:
@@ -104,7 +121,7 @@ def mutate(data: bytes, pick: random.Random) -> bytes:
             case 2:
                 data = data[:at] + pick.choice(JUNK) + data[at:]
             case 3:
-                data = data[:at] + bytes([pick.randrange(256)]) + data[at + 1 :]
+                data = data[:at] + bytes([pick.below(256)]) + data[at + 1 :]
             case 4:  # a whole value
                 colon = data.find(b":", at)
                 after = min(
@@ -113,7 +130,7 @@ def mutate(data: bytes, pick: random.Random) -> bytes:
                 if 0 <= colon < after:
                     data = data[: colon + 1] + pick.choice(JUNK) + data[after:]
             case _:
-                data = data[:at] if pick.random() < 0.2 else data + b"\n"
+                data = data[:at] if pick.below(5) == 0 else data + b"\n"
     return data
 
 
@@ -168,7 +185,7 @@ def try_answer(path: str, said: bytes, *, is_stream: bool, request: bytes) -> st
     return "complete" if row.complete else "incomplete"
 
 
-def try_candidate(said: bytes, pick: random.Random, *, is_stream: bool) -> str:
+def try_candidate(said: bytes, pick: Dice, *, is_stream: bool) -> str:
     """The same bytes as a candidate's answer: what the app gets can be read, or the failure is told."""
     if not is_stream:
         found = adapt_whole(said, AnswerShape("chat", "gpt-4o"), STUDENT)
@@ -176,7 +193,7 @@ def try_candidate(said: bytes, pick: random.Random, *, is_stream: bool) -> str:
         return "adapted" if isinstance(found, bytes) else "failed"
     adapter, out, at = StreamAdapter(SHAPE, STUDENT), b"", 0
     while at < len(said) and not (adapter.failure or adapter.done):
-        size = pick.randint(1, 400)
+        size = 1 + pick.below(400)
         out += adapter.feed(said[at : at + size])
         at += size
     if not (adapter.failure or adapter.done):
@@ -203,7 +220,7 @@ def shred(seed: int, count: int) -> Counter[str]:
     Raises:
         RuntimeError: a promise broke, or something raised; it names the seed and the bytes.
     """
-    pick, said, asked = random.Random(seed), answers(), requests()  # noqa: S311 -- a seeded fuzz
+    pick, said, asked = Dice(seed), answers(), requests()
     counts: Counter[str] = Counter()
     for _ in range(count):
         path, whole, is_stream = pick.choice(said)
