@@ -91,7 +91,7 @@ class LaxReader:
                 if isinstance(function, dict):
                     named = cast(Fields, function)
                     if isinstance(named.get("arguments"), dict | list):
-                        named["arguments"] = arguments_text(mended(named["arguments"]))
+                        named["arguments"] = arguments_text(named["arguments"])
                     self._join(named, "arguments", f"{index} call {call.get('index', place)}")
 
     def _join(self, turn: Fields, name: str, place: str) -> None:

@@ -7,6 +7,8 @@ from typing import Any, Final, Literal, NamedTuple, cast
 
 import msgspec
 
+from records.wire.json_reader import mended
+
 Ending = Literal["", "stop", "tool_calls", "function_call", "length", "content_filter", "error", "other"]
 """How a choice ended, in OpenAI's words. Empty: it has not. `error`: it broke. `other`: a word nobody here knows."""
 
@@ -83,4 +85,4 @@ def arguments_text(arguments: object) -> str:
     """A tool call's arguments as JSON text; some servers give the object itself."""
     if isinstance(arguments, str):
         return arguments
-    return "" if arguments is None else msgspec.json.encode(arguments).decode()
+    return "" if arguments is None else msgspec.json.encode(mended(arguments)).decode()

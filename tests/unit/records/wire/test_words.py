@@ -31,4 +31,9 @@ def test_parts_are_one_text():
 
 def test_arguments_are_text():
     """An object is written as JSON; a text stays."""
-    assert [arguments_text(one) for one in ({"a": 1}, "{", None)] == ['{"a":1}', "{", ""]
+    assert [arguments_text(one) for one in ({"a": 1}, "{", None, {"\ud83d": 1})] == [
+        '{"a":1}',
+        "{",
+        "",
+        '{"\ufffd":1}',
+    ]
