@@ -112,6 +112,9 @@ loop-faults: checked  ## a candidate stopped with all else dead, 50 kills of the
 state-faults: checked  ## the shared state refused, frozen, slow, flushed, full; 10,000 schedules of rival leaders
 	$(BIN)/python -m tests.faults state $(ARGS)
 
+fuzz-wire: checked  ## 200,000 mutated answers and requests: each is a row, with all in it that could be read
+	$(BIN)/python -m tests.acceptance.fuzz_wire $(ARGS)
+
 fuzz-policies: checked  ## 100,000 mutated policy files: each in force whole or not at all
 	$(BIN)/python -m tests.acceptance.fuzz_policies $(ARGS)
 
@@ -139,4 +142,4 @@ real-answers: checked  ## real answers of real models through the running gatewa
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration prometheus dashboards
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration prometheus dashboards

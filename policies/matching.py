@@ -207,6 +207,8 @@ def _unreadable(eligible: Eligible, call: Call) -> Reason | None:
     encoding = headers.get(b"content-encoding")
     if encoding is not None and encoding.lower() != b"identity":
         return Reason.ENCODED_BODY
+    if call.body.is_copy:
+        return Reason.MALFORMED
     if call.body_bytes > MAX_BODY_BYTES:
         return Reason.TOO_LARGE
     if eligible.max_input_bytes is not None and call.body_bytes > eligible.max_input_bytes:

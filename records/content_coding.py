@@ -45,7 +45,7 @@ def _decode(body: bytes, name: str, most_bytes: int) -> bytes | None:
         return body
     match name:
         case "gzip" | "x-gzip":
-            return zlib.decompressobj(wbits=31).decompress(body, most_bytes + 1)
+            return _gunzip(body, most_bytes + 1)
         case "deflate":
             # Said to be zlib's format; some servers send the bare one.
             wbits = 15 if body[0] & 0x0F == 8 else -15
@@ -56,3 +56,17 @@ def _decode(body: bytes, name: str, most_bytes: int) -> bytes | None:
             return zstd.ZstdDecompressor().decompress(body, most_bytes + 1)
         case _:
             return None
+
+
+def _gunzip(body: bytes, most_bytes: int) -> bytes:
+    """All members, one after the other.
+
+    Raises:
+        zlib.error: damaged.
+    """
+    found = b""
+    while body and len(found) < most_bytes:
+        member = zlib.decompressobj(wbits=31)
+        found += member.decompress(body, most_bytes - len(found))
+        body = member.unused_data.lstrip(b"\0")
+    return found

@@ -4,7 +4,7 @@ The book is bundled with `genai-prices`; nothing here asks the network.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -55,6 +55,8 @@ class PricedCall:
     at: float
     """Unix seconds."""
     service_tier: str = ""
+    served_model: str = ""
+    """As the answer names it: its price holds before the one of the model that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,12 @@ class PriceBook:
         own = self._override(asked)
         if own is not None:
             return AnswerCost(own.usd(usage), "override")
-        price = self._price(asked)
+        price = None
+        if asked.served_model and asked.served_model != asked.model:
+            served = replace(asked, model=asked.served_model)
+            price = self._price(served)
+            asked = served if price is not None else asked
+        price = self._price(asked) if price is None else price
         version = f"genai-prices {genai_prices.__version__}"
         if price is None:
             return None
@@ -102,7 +109,7 @@ class PriceBook:
 
     def _override(self, asked: PricedCall) -> _Rates | None:
         for one in self.overrides:
-            if one.upstream == asked.upstream and one.model in ("", asked.model):
+            if one.upstream == asked.upstream and one.model in ("", asked.model, asked.served_model):
                 cached = one.prompt_usd if one.cached_usd is None else one.cached_usd
                 written = one.prompt_usd if one.cache_write_usd is None else one.cache_write_usd
                 per_million = (one.prompt_usd, cached, written, one.completion_usd)

@@ -39,7 +39,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     response_id: Annotated[str, _about("the answer's own id")]
     previous_response_id: Annotated[str, _about("the response that this one continues")]
     system_fingerprint: Annotated[str, _about("as the answer says")]
-    service_tier: Annotated[str, _about("as the request asked")]
+    service_tier: Annotated[str, _about("which one served it, as the answer says; else as the request asked")]
     stream: Annotated[bool, _about("the answer came as events")]
     status: Annotated[int, _about("0: the app got none")]
     outcome: Annotated[str, _about("complete, app_gone, upstream_broken, upstream_error, refused, tunnel, lost_worker")]
@@ -49,7 +49,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     error_code: Annotated[str, _about("of the upstream's error object")]
     retry_count: Annotated[int, _about("above 0: an SDK's repetition of an earlier exchange")]
     attempts_json: Annotated[str, _about("JSON: every upstream that was asked, with times")]
-    request_json: Annotated[str | None, _about("JSON, redacted; text bodies as a JSON string; null: not kept")]
+    request_json: Annotated[
+        str | None,
+        _about(
+            "JSON, redacted; other text as a JSON string, what is no text as an object with `base64`; null: not kept"
+        ),
+    ]
     response_json: Annotated[str | None, _about("the same, streams put together; null: not kept")]
     request_bytes: Annotated[int, _about("as sent")]
     request_sha256: Annotated[str, _about("of the bytes as sent")]

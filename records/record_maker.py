@@ -1,6 +1,8 @@
 """Makes a record of an exchange: reads, redacts, assembles and prices it."""
 
 import hashlib
+from base64 import b64encode
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +15,46 @@ from records.pricing import AnswerCost, PriceBook, PricedCall
 from records.record import Record, Vote
 from records.redact import VERSION, Redaction, Redactor
 from records.request_facts import Question, read_question, text_bytes
-from records.wire import assemble, usage
+from records.wire import assemble, json_reader, usage
 from records.wire.assemble import Answer, Surface
+from records.wire.json_reader import UnreadableError
 from records.wire.usage import Usage
 
 PPM = 1_000_000
 
 
 _STREAM = "text/event-stream"
+_MEDIA = ("audio/", "image/", "video/", "multipart/", "application/octet-stream", "application/pdf", "application/zip")
+"""Content types whose bytes are nobody's words: not kept, unless they are text after all."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeReading:
+    """What was read of an exchange: decoded once, for the record and for whoever compares."""
+
+    surface: Surface
+    asked: Mapping[str, str]
+    """The request's headers, by lower-case name."""
+    told: Mapping[str, str]
+    """The answer's."""
+    raw: bytes | None
+    """The request's body without its content coding; None: that cannot be undone."""
+    question: Question
+    answer: Answer | None
+    """None: there is none to read."""
+
+    @property
+    def odd(self) -> Mapping[str, int]:
+        """What was not read as it should stand there, by kind (`json_reader.Oddity`)."""
+        found = Counter(self.question.odd)
+        found.update(self.answer.odd if self.answer is not None else {})
+        found.update({"coding": 1} if self.raw is None else {})
+        return found
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the answer came as events."""
+        return _is_stream(self.told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +78,33 @@ class RecordMaker:
     sample_ppm: int = PPM
     honor_store_false: bool = True
 
-    def record(self, exchange: Exchange, redaction: Redaction | None = None) -> Record:
+    def read(self, exchange: Exchange) -> ExchangeReading:
+        """What can be read of the exchange. Never raises."""
+        meta = exchange.meta
+        surface = assemble.surface_of(meta.target.partition("?")[0])
+        asked, told = _headers(meta.request_headers), _headers(meta.response_headers)
+        raw = decoded(exchange.request_body, asked.get("content-encoding", ""))
+        question = read_question(surface, raw, meta.key_id, self.pepper) if raw else Question(None)
+        return ExchangeReading(surface, asked, told, raw, question, _read_answer(surface, exchange.response_body, told))
+
+    def record(
+        self, exchange: Exchange, redaction: Redaction | None = None, reading: ExchangeReading | None = None
+    ) -> Record:
         """The row of `exchange`. What else is redacted with the same `redaction` gets the same placeholders."""
         meta = exchange.meta
-        path = meta.target.partition("?")[0]
-        surface = assemble.surface_of(path)
-        headers, told = _headers(meta.request_headers), _headers(meta.response_headers)
-        raw = decoded(exchange.request_body, headers.get("content-encoding", ""))
-        question = read_question(surface, raw or b"", meta.key_id, self.pepper)
-        answer = _read_answer(surface, exchange.response_body, told)
+        reading = reading or self.read(exchange)
+        question, answer = reading.question, reading.answer
         redaction = redaction or self.redactor.begin()
         kept = self._is_sampled(meta.id)
-        request_json = _request_text(question, raw, redaction) if kept and raw else None
-        response_json = _answer_text(answer, told, redaction) if kept and answer is not None else None
-        used = _usage(meta, surface, question, answer)
+        request_json = _request_text(reading, redaction) if kept else None
+        response_json = _answer_text(answer, reading.told, redaction) if kept and answer is not None else None
+        used = _usage(meta, reading.surface, question, answer)
         answer = answer or Answer(body=b"", ended=False)
         return Record(
-            **_identity(meta, path, surface, question),
-            **_outcome(meta, answer, streamed=_STREAM in told.get("content-type", "")),
-            **self._money(meta, used, question),
-            **_timing(meta, used, streamed=_STREAM in told.get("content-type", "")),
+            **_identity(meta, reading.surface, question, answer),
+            **_outcome(meta, answer, streamed=reading.is_streamed),
+            **self._money(meta, used, question, answer),
+            **_timing(meta, used, streamed=reading.is_streamed),
             **self._consent(meta, question),
             request_json=request_json,
             response_json=response_json,
@@ -71,17 +112,17 @@ class RecordMaker:
             response_sha256=meta.response_sha256 or hashlib.sha256(exchange.response_body).hexdigest(),
             redaction_version=VERSION,
             redactions_json=msgspec.json.encode(dict(redaction.counts)).decode(),
-            user_agent=redaction.text(headers.get("user-agent", "")),
-            trace_id=_trace_id(headers.get("traceparent", "")),
-            upstream_request_id=told.get("x-request-id", ""),
+            user_agent=redaction.text(reading.asked.get("user-agent", "")),
+            trace_id=_trace_id(reading.asked.get("traceparent", "")),
+            upstream_request_id=reading.told.get("x-request-id", ""),
         )
 
     def vote(self, feedback: FeedbackFrame) -> Vote | None:
         """The row of `feedback`; None: it is none."""
         try:
             said = msgspec.json.decode(feedback.body, type=_FeedbackFields)
-            corrected = msgspec.json.decode(said.corrected_output) if bytes(said.corrected_output) else None
-        except (msgspec.MsgspecError, RecursionError):
+            corrected = json_reader.read(bytes(said.corrected_output)) if bytes(said.corrected_output) else None
+        except (msgspec.MsgspecError, UnicodeError, UnreadableError, RecursionError):
             return None
         redaction = self.redactor.begin()
         return Vote(
@@ -104,7 +145,7 @@ class RecordMaker:
         source = "header" if meta.no_train else "store_false" if question.store_false and self.honor_store_false else ""
         return {"consent": "none" if source else "train", "consent_source": source}
 
-    def _money(self, meta: Meta, used: Usage | None, question: Question) -> dict[str, Any]:
+    def _money(self, meta: Meta, used: Usage | None, question: Question, answer: Answer) -> dict[str, Any]:
         tokens: dict[str, Any] = {
             "prompt_tokens": used and used.prompt_tokens,
             "cached_tokens": used and used.cached_tokens,
@@ -115,7 +156,7 @@ class RecordMaker:
         }
         if used is None:
             return tokens | {"cost_usd": None, "counterfactual_cost_usd": None, "price_version": ""}
-        cost, counterfactual = self._costs(meta, used, question)
+        cost, counterfactual = self._costs(meta, used, question, answer)
         priced = cost or counterfactual
         return tokens | {
             "cost_usd": cost and cost.usd,
@@ -123,32 +164,36 @@ class RecordMaker:
             "price_version": priced.price_version if priced else "",
         }
 
-    def _costs(self, meta: Meta, used: Usage, question: Question) -> tuple[AnswerCost | None, AnswerCost | None]:
-        """What the answer cost, and what the baseline's would have."""
+    def _costs(
+        self, meta: Meta, used: Usage, question: Question, answer: Answer
+    ) -> tuple[AnswerCost | None, AnswerCost | None]:
+        """What the answer cost, and what the baseline's would have.
+
+        An answer is billed by the model and the tier that it names itself; what was asked counts where it names none.
+        What a candidate's answer names is what the app asked for: it says nothing of the candidate.
+        """
         prices = self.route_prices.get(meta.route) or self.route_prices.get("")
         model, tier = meta.model or question.model, question.service_tier
         baseline_model = (prices and prices.baseline_model) or model
         baseline_upstream = prices.baseline_upstream if prices else ""
-        counterfactual = self.prices.cost(PricedCall(baseline_upstream, baseline_model, meta.arrived_at, tier), used)
         if meta.variant == "candidate":
             candidate_model = (prices and prices.candidate_model) or model
-            return self.prices.cost(PricedCall(meta.upstream, candidate_model, meta.arrived_at), used), counterfactual
+            other = PricedCall(baseline_upstream, baseline_model, meta.arrived_at, tier)
+            own = PricedCall(meta.upstream, candidate_model, meta.arrived_at)
+            return self.prices.cost(own, used), self.prices.cost(other, used)
+        served = answer.service_tier or tier
+        other = PricedCall(baseline_upstream, baseline_model, meta.arrived_at, served, answer.model)
+        counterfactual = self.prices.cost(other, used)
         if meta.upstream == baseline_upstream:
             return counterfactual, counterfactual
-        return self.prices.cost(PricedCall(meta.upstream, model, meta.arrived_at, tier), used), counterfactual
+        own = PricedCall(meta.upstream, model, meta.arrived_at, served, answer.model)
+        return self.prices.cost(own, used), counterfactual
 
 
 def bare(meta: Meta) -> Record:
     """A row of what stands beside the bodies: for an exchange whose bodies cannot be read."""
     maker = RecordMaker(b"-", Redactor(frozenset()), PriceBook({}), {})
     return maker.record(Exchange(msgspec.structs.replace(meta, request_head=b"", response_head=b""), b"", b""))
-
-
-def answer_of(exchange: Exchange) -> Answer | None:
-    """The answer the app got, from a decoded copy of its bytes; None: there is none to read."""
-    meta = exchange.meta
-    surface = assemble.surface_of(meta.target.partition("?")[0])
-    return _read_answer(surface, exchange.response_body, _headers(meta.response_headers))
 
 
 def redacted(body: bytes, redaction: Redaction) -> str | None:
@@ -173,43 +218,58 @@ def _trace_id(traceparent: str) -> str:
     return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 and parts[1].isalnum() else ""
 
 
+def _is_stream(told: Mapping[str, str]) -> bool:
+    return _STREAM in told.get("content-type", "").lower()
+
+
 def _read_answer(surface: Surface, body: bytes, told: Mapping[str, str]) -> Answer | None:
     """The answer, from a decoded copy of its bytes; None: there is none to read."""
-    plain = decoded(body, told.get("content-encoding", "")) if body else None
-    if plain is None:
+    if not body:
         return None
-    if _STREAM in told.get("content-type", ""):
-        return assemble.read_stream(surface, plain)
-    return assemble.read_body(surface, plain)
+    plain = decoded(body, told.get("content-encoding", ""))
+    if plain is None:
+        return Answer(body=b"", ended=False, odd={"coding": 1})
+    return assemble.read_stream(surface, plain) if _is_stream(told) else assemble.read_body(surface, plain)
 
 
-def _request_text(question: Question, raw: bytes, redaction: Redaction) -> str | None:
+def _request_text(reading: ExchangeReading, redaction: Redaction) -> str | None:
+    question, raw = reading.question, reading.raw
+    if not raw:
+        return None
     if question.fields is None:
-        return _other_text(raw, redaction)
+        return _other_text(raw, reading.asked.get("content-type", ""), redaction)
     fields: Any = question.fields
     if question.user_id:
         hidden = f"[USER_{question.user_id}]"
         fields = fields | {name: hidden for name in ("user", "safety_identifier") if fields.get(name)}
     fresh = redaction.value(fields)
-    return raw.decode("utf-8", "replace") if fresh is question.fields else _encoded(fresh)
+    return _encoded(fresh) if question.odd or fresh is not question.fields else raw.decode()
 
 
 def _answer_text(answer: Answer, told: Mapping[str, str], redaction: Redaction) -> str | None:
-    try:
-        found: Any = msgspec.json.decode(answer.body)
-        fresh = redaction.value(found)
-    except (msgspec.DecodeError, RecursionError):
-        kind = told.get("content-type", "")
-        return _other_text(answer.body, redaction) if kind.startswith("text/") or "json" in kind else None
-    return answer.body.decode() if fresh is found else _encoded(fresh)
-
-
-def _other_text(raw: bytes, redaction: Redaction) -> str | None:
-    """A body that is no JSON, as a JSON string, if it is text."""
-    try:
-        return _encoded(redaction.text(raw.decode("utf-8")))
-    except UnicodeDecodeError:
+    if not answer.body:
         return None
+    try:
+        found: Any = json_reader.read(answer.body) if answer.fields is None else answer.fields
+        fresh = redaction.value(found)
+    except (UnreadableError, RecursionError):
+        kind = told.get("content-type", "")
+        is_words = kind.startswith("text/") or "json" in kind
+        return _other_text(answer.body, kind, redaction) if is_words else None
+    return _encoded(fresh) if answer.odd or fresh is not found else answer.body.decode()
+
+
+def _other_text(raw: bytes, kind: str, redaction: Redaction) -> str | None:
+    """A body that is no JSON: its text as a JSON string, its bytes as base64 where they are none; None: it is media.
+
+    Both are redacted: of bytes that are no text, what can be read of them.
+    """
+    if json_reader.is_text(raw):
+        return _encoded(redaction.text(raw.decode()))
+    if kind.startswith(_MEDIA):
+        return None
+    fresh = redaction.text(raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    return _encoded({"base64": b64encode(fresh).decode()})
 
 
 def _encoded(value: object) -> str:
@@ -224,13 +284,13 @@ def _usage(meta: Meta, surface: Surface, question: Question, answer: Answer | No
     if surface not in ("chat", "completions", "responses"):
         return None
     try:
-        said = text_bytes(msgspec.json.decode(answer.body))
-    except (msgspec.DecodeError, RecursionError):
+        said = text_bytes(json_reader.read(answer.body) if answer.fields is None else answer.fields)
+    except (UnreadableError, RecursionError):
         return None
     return usage.estimate(question.text_bytes, said)
 
 
-def _identity(meta: Meta, path: str, surface: Surface, question: Question) -> dict[str, Any]:
+def _identity(meta: Meta, surface: Surface, question: Question, answer: Answer) -> dict[str, Any]:
     return {
         "id": meta.id,
         "arrived_us": int(meta.arrived_at * 1_000_000),
@@ -250,10 +310,10 @@ def _identity(meta: Meta, path: str, surface: Surface, question: Question) -> di
         "pinned": meta.pinned,
         "endpoint": surface,
         "method": meta.method,
-        "path": path,
+        "path": meta.target.partition("?")[0],
         "model_requested": meta.model or question.model,
         "previous_response_id": question.previous_response_id,
-        "service_tier": question.service_tier,
+        "service_tier": answer.service_tier or question.service_tier,
         "retry_count": meta.retry_count,
         "request_bytes": meta.request_bytes,
         "response_bytes": meta.response_bytes,

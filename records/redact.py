@@ -162,7 +162,7 @@ class Redaction:
         if text[0] in "{[" and text.rstrip()[-1:] in ("}", "]"):
             try:
                 inner = msgspec.json.decode(text)
-            except (msgspec.DecodeError, RecursionError):
+            except (msgspec.DecodeError, UnicodeError, RecursionError):
                 return self.text(text)
             fresh = self.value(inner)
             return text if fresh is inner else msgspec.json.encode(fresh).decode()

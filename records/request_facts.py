@@ -4,12 +4,14 @@ Hashes are keyed with the data directory's pepper, so that a row does not tell i
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import msgspec
 
 from records.wire.assemble import Surface
+from records.wire.json_reader import Oddities, read_fields
 
 Fields = dict[str, Any]
 
@@ -35,20 +37,23 @@ class Question:
     previous_response_id: str = ""
     store_false: bool = False
     text_bytes: int = 0
+    odd: Mapping[str, int] = field(default_factory=dict[str, int], compare=False)
+    """What was not read as it should stand there, by kind (`json_reader.Oddity`)."""
 
 
 def read_question(surface: Surface, body: bytes, key_id: str, pepper: bytes) -> Question:
     """What `body` asks."""
+    odd = Oddities()
     try:
-        found: Any = msgspec.json.decode(body)
-        size = text_bytes(found)
-    except (msgspec.DecodeError, RecursionError):
-        return Question(None)
-    if not isinstance(found, dict):
-        return Question(None)
-    fields = cast(Fields, found)
+        fields = read_fields(body, odd)
+        size = text_bytes(fields)
+    except RecursionError:
+        odd["not_json"] += 1
+        fields, size = None, 0
+    if fields is None:
+        return Question(None, odd=odd)
     if surface == "other":
-        return Question(fields, _text(fields.get("model")))
+        return Question(fields, _text(fields.get("model")), odd=odd)
     user = _text(fields.get("user")) or _text(fields.get("safety_identifier"))
     turns = _turns(fields)
     system = [turn for turn in turns if turn.get("role") in ("system", "developer")]
@@ -65,6 +70,7 @@ def read_question(surface: Surface, body: bytes, key_id: str, pepper: bytes) -> 
         previous_response_id=_text(fields.get("previous_response_id")),
         store_false=fields.get("store") is False,
         text_bytes=size,
+        odd=odd,
     )
 
 

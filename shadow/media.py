@@ -9,7 +9,7 @@ Source: vLLM GHSA-rxc4-3w6r-4v47.
 import re
 from typing import Any, cast
 
-import msgspec
+from records.wire.json_reader import UnreadableError, read
 
 _MARK = re.compile(rb'"(?:image_url|video_url|audio_url|file_url)"')
 _PLACES = frozenset({"image_url", "video_url", "audio_url", "file_url"})
@@ -20,8 +20,8 @@ def names_media(body: bytes) -> bool:
     if _MARK.search(body) is None:
         return False
     try:
-        waiting: list[Any] = [msgspec.json.decode(body)]
-    except (msgspec.DecodeError, RecursionError):
+        waiting: list[Any] = [read(body)]
+    except UnreadableError:
         return True  # it is not for us to guess what a server makes of it
     while waiting:
         found = waiting.pop()

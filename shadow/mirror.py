@@ -9,17 +9,16 @@ The app has its answer long since: whatever goes wrong here is a word in a row.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
-
-import msgspec
+from typing import Any
 
 from policies.routing import PPM, Variant
 from records import pricing
 from records.comparison import Came, Comparison
 from records.record import Record
-from records.record_maker import RecordMaker, answer_of, redacted
+from records.record_maker import ExchangeReading, RecordMaker, redacted
 from shadow.compare import answer
-from shadow.compare.pair import AppRequest, Fields, Pair
+from shadow.compare.answer import AnswerReading
+from shadow.compare.pair import AppRequest, Pair
 from shadow.lanes import Drawn
 from shadow.media import names_media
 from shadow.plan import ShadowRoute
@@ -85,8 +84,8 @@ def row_of(drawn: Drawn, came: Came, reason: str, *, at: float, **found: Any) ->
     )
 
 
-def outcome(heard: ModelReply, path: str) -> tuple[Came, str]:
-    """What an answer counts as, and why it counts as no answer."""
+def outcome(heard: ModelReply, said: AnswerReading) -> tuple[Came, str]:
+    """What an answer counts as, and why it counts as no answer. `said`: what its body says."""
     if heard.error in DEADLINES:
         return "timed_out", heard.error
     if heard.error in _SKIPS:
@@ -95,8 +94,7 @@ def outcome(heard: ModelReply, path: str) -> tuple[Came, str]:
         return "skipped", "no_background_key"
     if heard.error or not heard.is_good:
         return "failed", heard.error or "status"
-    reason = answer.read(path, heard.body).reason
-    return ("failed", reason) if reason else ("answered", "")
+    return ("failed", said.reason) if said.reason else ("answered", "")
 
 
 @dataclass(slots=True)
@@ -117,17 +115,18 @@ class Mirror:
         path = path_of(drawn)
         variant = variant_of(drawn)
         heard = await self.model.ask(ModelCall(variant.upstream, path, drawn.exchange.request_body, ASK_S, variant))
-        came, reason = outcome(heard, path)
-        found = self._beside(drawn, heard)
+        served, said = self.maker.read(drawn.exchange), answer.read(path, heard.body)
+        came, reason = outcome(heard, said)
+        found = self._beside(drawn, heard, said, served)
         if came == "answered":
-            found |= await self._scored(drawn, heard)
+            found |= await self._scored(drawn, served, said)
         return row_of(drawn, came, reason, at=self.wall(), **found)
 
-    def _beside(self, drawn: Drawn, heard: ModelReply) -> dict[str, Any]:
+    def _beside(self, drawn: Drawn, heard: ModelReply, said: AnswerReading, reading: ExchangeReading) -> dict[str, Any]:
         """Times, tokens and money of both answers, and the new one's text as the records would have it."""
         redaction = self.maker.redactor.begin()
-        served = self.maker.record(drawn.exchange, redaction)
-        used, cost = heard.usage, self._cost(drawn, heard, served)
+        served = self.maker.record(drawn.exchange, redaction, reading)
+        used, cost = heard.usage, self._cost(drawn, heard, said, served)
         return {
             "status": heard.status,
             "first_byte_ms": None if heard.first_byte_s is None else heard.first_byte_s * 1000,
@@ -140,17 +139,21 @@ class Mirror:
             "answer_json": redacted(heard.body, redaction) if heard.body and served.request_json is not None else None,
         }
 
-    def _cost(self, drawn: Drawn, heard: ModelReply, served: Record) -> pricing.AnswerCost | None:
+    def _cost(self, drawn: Drawn, heard: ModelReply, said: AnswerReading, served: Record) -> pricing.AnswerCost | None:
+        """What the new answer cost; a frontier's by the model and the tier that it names itself."""
         if heard.usage is None:
             return None
         variant = variant_of(drawn)
-        tier = "" if drawn.asked == "candidate" else served.service_tier
-        asked = pricing.PricedCall(variant.upstream, variant.model or served.model_requested, self.wall(), tier)
+        model = variant.model or served.model_requested
+        asked = pricing.PricedCall(variant.upstream, model, self.wall())
+        if drawn.asked != "candidate":
+            tier = said.service_tier or served.service_tier
+            asked = pricing.PricedCall(variant.upstream, model, self.wall(), tier, said.model)
         return self.maker.prices.cost(asked, heard.usage)
 
-    async def _scored(self, drawn: Drawn, heard: ModelReply) -> dict[str, Any]:
+    async def _scored(self, drawn: Drawn, served: ExchangeReading, said: AnswerReading) -> dict[str, Any]:
         """What the comparators say; nothing where there are not two whole answers."""
-        pair = pair_of(drawn, heard)
+        pair = pair_of(drawn, served, said)
         if pair is None:
             return {}
         try:
@@ -164,23 +167,13 @@ class Mirror:
         return compared.columns()
 
 
-def pair_of(drawn: Drawn, heard: ModelReply) -> Pair | None:
-    """Both answers to what was asked; None: the app's is not whole."""
-    exchange, path = drawn.exchange, path_of(drawn)
-    got = answer_of(exchange)
-    if got is None or exchange.meta.outcome != "complete" or not 200 <= exchange.meta.status < 300:
+def pair_of(drawn: Drawn, reading: ExchangeReading, said: AnswerReading) -> Pair | None:
+    """Both answers to what was asked; None: the app's is not whole. `said`: what the other says."""
+    meta, path, got = drawn.exchange.meta, path_of(drawn), reading.answer
+    if got is None or meta.outcome != "complete" or not 200 <= meta.status < 300:
         return None
-    served, other = answer.read(path, got.body).answer, answer.read(path, heard.body).answer
-    fields = _fields(exchange.request_body)
+    served, other, fields = answer.read(path, got.body).answer, said.answer, reading.question.fields
     if served is None or other is None or fields is None:
         return None
     baseline, candidate = (other, served) if drawn.asked == "baseline" else (served, other)
-    return Pair(AppRequest(path, fields), baseline, candidate, exchange.meta.id)
-
-
-def _fields(body: bytes) -> Fields | None:
-    try:
-        found: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return cast("Fields", found) if isinstance(found, dict) else None
+    return Pair(AppRequest(path, fields), baseline, candidate, meta.id)

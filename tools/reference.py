@@ -19,6 +19,8 @@ from gateway.config import quantities, settings
 from gateway.telemetry.metrics import METRICS, MetricOwner
 from policies.language import amounts as units
 from records.parquet import TABLES
+from records.wire.dialects import DIALECTS
+from records.wire.json_reader import ODDITIES
 from tools import policy_reference
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -81,6 +83,26 @@ def records() -> str:
         lines += [f"| `{column.name}` | {column.sql} | {column.about} |" for column in table.columns]
         lines.append("")
     return "\n".join(lines)
+
+
+def dialects() -> str:
+    """The page of `records/wire/dialects.py`."""
+    lines = [
+        "# Dialects",
+        "",
+        "What servers that speak OpenAI's API say otherwise, and how it is read: in the records, in the shadow's",
+        "comparisons, and in a candidate's answers. The app's bytes are its own: nothing here changes them.",
+        "",
+        "What cannot be read costs that part and not the row, and is counted in `crossfade_unread_total` by kind:",
+        f"{', '.join(f'`{kind}`' for kind in ODDITIES)}.",
+        "",
+        "| Server | What is odd | How it is read | Test |",
+        "|---|---|---|---|",
+        *(f"| {one.engine} | {one.oddity} | {one.reading} | `test_dialect[{one.name}]` |" for one in DIALECTS),
+        "",
+        "The tests stand in `tests/unit/records/wire/test_dialects.py`, each with the bytes that such a server sends.",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def settings_page() -> str:
@@ -174,6 +196,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics,
     "errors.md": error_codes,
     "records.md": records,
+    "dialects.md": dialects,
     "policies.md": policy_reference.page,
 }
 

@@ -10,25 +10,22 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway import errors
+from gateway.rewrite.call_ids import signed
+from gateway.rewrite.lax_reader import LaxReader
 from gateway.rewrite.problem import CandidateFailure, classify_event
-from gateway.rewrite.shapes import AnswerShape, ChatAnswer, Choice, WireMessage, WireUsage
+from gateway.rewrite.shapes import AnswerShape, ChatAnswer, Choice, Function, WireMessage, WireToolCall, WireUsage
 from gateway.rewrite.surface import UNREADABLE
-from policies.assignment import CANDIDATE_CALL_PREFIX
 from policies.routing import Variant
+from records.wire.json_reader import is_text
+from records.wire.words import DONE, ending, is_heartbeat
 
 BROKEN: Final = "The model's answer broke off before its end. What came so far is not complete: send the request again."
-_CALL_ID_CHARS: Final = 40
-"""OpenAI refuses longer tool call ids, and a conversation may go back to it."""
 _HELD_BYTES: Final = 64 * 1024
 """Blank content kept back at most, until it is known whether a tool call follows."""
 _NO_PROMPT_DETAILS: Final = msgspec.Raw(b'{"cached_tokens":0,"audio_tokens":0}')
 _NO_COMPLETION_DETAILS: Final = msgspec.Raw(
     b'{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}'
 )
-_FINISH: Final = {"repetition": "length", "end_turn": "stop", "eos": "stop"}
-_BROKEN: Final = frozenset({"abort", "error"})
-
-
 _ANSWER: Final = msgspec.json.Decoder(ChatAnswer)
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -36,7 +33,7 @@ _encode: Final = msgspec.json.Encoder().encode
 class _Progress:
     """How far one choice of a stream has come."""
 
-    __slots__ = ("begun", "called", "finished", "held", "spoke")
+    __slots__ = ("begun", "called", "calls", "finished", "held", "places", "spoke")
 
     def __init__(self) -> None:
         self.begun = False
@@ -44,6 +41,29 @@ class _Progress:
         self.called = False
         self.finished = False
         self.held = b""
+        self.calls: list[str] = []
+        """The engine's id of each tool call so far."""
+        self.places: dict[int, int] = {}
+        """The engine's index of a call -> ours."""
+
+    def place(self, call: WireToolCall) -> int:
+        """Which call a fragment belongs to, as the records tell it (`records.wire.merge`)."""
+        found = call.id or ""
+        function = call.function
+        named = bool(function.name) if isinstance(function, Function) else False
+        index = call.index
+        if isinstance(index, int):
+            place = self.places.get(index, -1)
+            if place < 0 or (found and self.calls[place] and found != self.calls[place]):
+                place = self.places[index] = self._begin(found)
+            return place
+        if found:
+            return self.calls.index(found) if found in self.calls else self._begin(found)
+        return self._begin("") if named or not self.calls else len(self.calls) - 1
+
+    def _begin(self, found: str) -> int:
+        self.calls.append(found)
+        return len(self.calls) - 1
 
     def is_decided(self) -> bool:
         """Whether blank content may be shown: it is an answer's, not a tool call's preamble."""
@@ -64,14 +84,16 @@ class ChatStream:
         self._model = asked.model if variant.report_model == "requested" else None
         self._choices: dict[int, _Progress] = {}
         self._last: ChatAnswer | None = None
+        self._lax = LaxReader()
 
     def take(self, data: bytes) -> bytes:
         """The app's events for one event's `data`. Sets `failure` instead where the engine broke."""
-        if data == b"[DONE]":
+        if is_heartbeat(data):
+            return b""
+        if data.startswith(DONE):
             return self._end()
-        try:
-            answer = _ANSWER.decode(data)
-        except UNREADABLE:
+        answer = _read(data, self._lax)
+        if answer is None:
             self.failure = CandidateFailure("failure", "malformed")
             return b""
         if not _is_null(answer.error):
@@ -116,13 +138,19 @@ class ChatStream:
         progress = self._choices.get(choice.index)
         if progress is None:
             progress = self._choices[choice.index] = _Progress()
-        if choice.finish_reason in _BROKEN:
+        choice.finish_reason = choice.finish_reason or None
+        if choice.finish_reason is not None and ending(choice.finish_reason) == "error":
             self.failure = CandidateFailure("failure", "aborted")
             return False
         says = choice.finish_reason is not None
         turn = choice.delta
         if isinstance(turn, WireMessage):
             self.begun = self.begun or bool(turn.reasoning or turn.reasoning_content)
+            for call in turn.tool_calls or ():
+                known = len(progress.calls)
+                call.index = progress.place(call)
+                if call.index == known:
+                    call.type = call.type or "function"
             _trim(turn)
             # A role alone is not shown where a tool call may follow: beside one, OpenAI's content is null, not "".
             says = self._hears(turn, progress) or says or not (progress.begun or self._asked.tools)
@@ -171,9 +199,8 @@ class ChatStream:
 
 def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | CandidateFailure:
     """One whole answer in the frontier's shape, or why it is none."""
-    try:
-        answer = _ANSWER.decode(body)
-    except UNREADABLE:
+    answer = _read(body, LaxReader())
+    if answer is None:
         return CandidateFailure("failure", "malformed")
     if not _is_null(answer.error):
         return classify_event(body) or CandidateFailure("failure", "error_event")
@@ -181,7 +208,7 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
     if not answer.choices:
         return CandidateFailure("failure", "empty")
     for choice in answer.choices:
-        if choice.finish_reason is None or choice.finish_reason in _BROKEN:
+        if ending(choice.finish_reason) in ("", "error"):
             return CandidateFailure("failure", "aborted")
         _finish_choice(choice, asked)
     _dress(answer, asked, asked.model if variant.report_model == "requested" else None)
@@ -190,12 +217,18 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
     return _encode(answer)
 
 
-def call_id(found: str) -> str:
-    """A tool call's id that says who made it, so that its tool loop stays there."""
-    if found.startswith(CANDIDATE_CALL_PREFIX):
-        return found
-    tail = found.removeprefix("call_").removeprefix("chatcmpl-tool-")
-    return CANDIDATE_CALL_PREFIX + tail[-(_CALL_ID_CHARS - len(CANDIDATE_CALL_PREFIX)) :]
+def _read(data: bytes, lax: LaxReader) -> ChatAnswer | None:
+    """The answer, or a part of it, in its strict shape, or else as lax readers have it; None: nobody can read it."""
+    try:
+        # A field that is passed on as it came is not looked into: its bytes have to be text.
+        if not lax.waits and (data.isascii() or is_text(data)):
+            return _ANSWER.decode(data)
+    except UNREADABLE:
+        pass  # it is odd, or none
+    try:
+        return lax.read(data)
+    except UNREADABLE:
+        return None
 
 
 def _finish_choice(choice: Choice, asked: AnswerShape) -> None:
@@ -239,7 +272,8 @@ def _trim(turn: WireMessage) -> None:
         turn.tool_calls = UNSET
         return
     for call in turn.tool_calls:
-        call.id = call_id(call.id) if call.id else UNSET
+        name = call.function.name if isinstance(call.function, Function) else ""
+        call.id = signed(call.id, name or "") if call.id else UNSET
         call.type = call.type or UNSET
         if call.function:
             call.function.name = call.function.name or UNSET
@@ -264,7 +298,8 @@ def _dress(answer: ChatAnswer, asked: AnswerShape, model: str | None) -> None:
 
 
 def _finish(reason: str, asked: AnswerShape, *, called: bool) -> str:
-    reason = _FINISH.get(reason, reason)
+    known = ending(reason)
+    reason = reason if known == "other" else known
     if called and reason in {"stop", "tool_calls"}:
         return "stop" if asked.named_tool else "tool_calls"
     return reason

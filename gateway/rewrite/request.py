@@ -12,8 +12,10 @@ from typing import Final, TypeGuard
 
 import msgspec
 
+from gateway.rewrite.call_ids import own
 from gateway.rewrite.shapes import NULL, Adapted, AnswerShape, Fields, RequestTurn, Unfit
 from gateway.rewrite.surface import UNREADABLE, read_asked, surface_of
+from policies.assignment import CANDIDATE_CALL_PREFIX
 from policies.request.body import PlainTurn
 from policies.routing import ENGINES, Kind, Variant
 
@@ -55,6 +57,8 @@ def adapt_request(
             if name in fields:
                 _adapt_roles(fields, name, [message.role for message in messages])
         _ask_for_usage(fields, asked)
+        if not turns and CANDIDATE_CALL_PREFIX.encode() in body:
+            _restore_call_ids(fields, "input" if surface == "responses" else "messages")
     except (*UNREADABLE, KeyError):  # KeyError: a message without content
         return Unfit("malformed")
     fields.update(variant.set)
@@ -105,6 +109,39 @@ def _adapt_roles(fields: Fields, turns: str, roles: list[str]) -> None:
     if turns == "messages" and leading > 1:
         messages[:leading] = [_merge(messages[:leading])]
     fields[turns] = _raw(messages)
+
+
+def _restore_call_ids(fields: Fields, turns: str) -> None:
+    """Give each tool call and result the id that the candidate gave it (`call_ids`)."""
+    if not _is_list(fields.get(turns)):
+        return
+    messages = msgspec.json.decode(fields[turns], type=list[Fields])
+    own_ids: dict[str, str] = {}
+    for message in messages:
+        calls = message.get("tool_calls", NULL)
+        if _is_list(calls):
+            restored = [_restored(call, own_ids) for call in msgspec.json.decode(calls, type=list[Fields])]
+            message["tool_calls"] = _raw(restored)
+        for name in ("tool_call_id", "call_id"):
+            given = _text(message.get(name))
+            if given:
+                own_ids.setdefault(given, own(given, _text(message.get("name"))))
+                message[name] = _raw(own_ids[given])
+    fields[turns] = _raw(messages)
+
+
+def _restored(call: Fields, own_ids: dict[str, str]) -> Fields:
+    function = call.get("function", NULL)
+    named = msgspec.json.decode(function, type=Fields) if bytes(function).startswith(b"{") else {}
+    given = _text(call.get("id"))
+    if given:
+        own_ids[given] = own(given, _text(named.get("name")))
+        call["id"] = _raw(own_ids[given])
+    return call
+
+
+def _text(raw: msgspec.Raw | None) -> str:
+    return msgspec.json.decode(raw, type=str) if raw is not None and bytes(raw).startswith(b'"') else ""
 
 
 def _merge(messages: list[Fields]) -> Fields:

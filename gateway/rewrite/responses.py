@@ -7,11 +7,14 @@ from typing import Final
 
 import msgspec
 
-from gateway.rewrite.chat import BROKEN, call_id
+from gateway.rewrite.call_ids import signed
+from gateway.rewrite.chat import BROKEN
 from gateway.rewrite.problem import CandidateFailure, classify_event
 from gateway.rewrite.shapes import AnswerShape, Fields, Response, ResponsesEvent, ResponsesItem, ResponsesProblem
 from gateway.rewrite.surface import UNREADABLE
 from policies.routing import Variant
+from records.wire.json_reader import read
+from records.wire.words import DONE, is_heartbeat
 
 _EXTRAS: Final = (
     "input_messages",
@@ -45,20 +48,32 @@ class ResponseStream:
 
     def take(self, data: bytes) -> bytes:
         """The app's event for one event's `data`. Sets `failure` instead where the engine broke."""
-        if data == b"[DONE]" or self.done:
+        if data.startswith(DONE) or self.done or is_heartbeat(data):
             return b""
         try:
-            event = msgspec.json.decode(data, type=ResponsesEvent)
-            if event.type in {"error", "response.failed", ""}:
-                self.failure = classify_event(data) or CandidateFailure("failure", "error_event")
-                return b""
-            self._sequence = event.sequence_number if event.sequence_number is not None else self._sequence + 1
-            self.done = event.type in _ENDS
-            self.begun = self.begun or event.type not in _SILENT
-            return b"event: %b\ndata: %b\n\n" % (event.type.encode(), self._adapt(event.type, data))
+            return self._take(data)
+        except UNREADABLE:
+            pass  # it is odd, or none
+        try:
+            return self._take(msgspec.json.encode(read(data)))
         except UNREADABLE:
             self.failure = CandidateFailure("failure", "malformed")
             return b""
+
+    def _take(self, data: bytes) -> bytes:
+        """The app's event.
+
+        Raises:
+            UNREADABLE: it is not written as it should be.
+        """
+        event = msgspec.json.decode(data, type=ResponsesEvent)
+        if event.type in {"error", "response.failed", ""}:
+            self.failure = classify_event(data) or CandidateFailure("failure", "error_event")
+            return b""
+        self._sequence = event.sequence_number if event.sequence_number is not None else self._sequence + 1
+        self.done = event.type in _ENDS
+        self.begun = self.begun or event.type not in _SILENT
+        return b"event: %b\ndata: %b\n\n" % (event.type.encode(), self._adapt(event.type, data))
 
     def cut(self) -> bytes:
         """The upstream's body has ended; a `failure` if that was too early."""
@@ -112,9 +127,9 @@ def _dress(response: bytes | msgspec.Raw, asked: AnswerShape, variant: Variant) 
 
 def _sign(item: msgspec.Raw) -> msgspec.Raw:
     """The output item, its tool call's id saying who made it."""
-    found = msgspec.json.decode(item, type=ResponsesItem).call_id
-    if found is None:
+    call = msgspec.json.decode(item, type=ResponsesItem)
+    if not call.call_id:
         return item
     fields = msgspec.json.decode(item, type=Fields)
-    fields["call_id"] = msgspec.Raw(msgspec.json.encode(call_id(found)))
+    fields["call_id"] = msgspec.Raw(msgspec.json.encode(signed(call.call_id, call.name or "")))
     return msgspec.Raw(msgspec.json.encode(fields))

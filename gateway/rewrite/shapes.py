@@ -189,6 +189,7 @@ class ResponsesItem(msgspec.Struct):
 
     type: str = ""
     call_id: str | None = None
+    name: str | None = None
 
 
 class Response(msgspec.Struct):

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from gateway.rewrite.shapes import AnswerShape, ForcedTool, RequestFields, Surface
+from records.wire.json_reader import UnreadableError
 
 _SURFACES: Final[tuple[tuple[str, Surface], ...]] = (
     ("/chat/completions", "chat"),
@@ -15,7 +16,7 @@ _SURFACES: Final[tuple[tuple[str, Surface], ...]] = (
 _USUAL: Final[dict[str, Surface]] = {"/v1" + ending: surface for ending, surface in _SURFACES}
 
 
-UNREADABLE: Final = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+UNREADABLE: Final = (msgspec.MsgspecError, RecursionError, UnicodeError, UnreadableError)
 """What decoding hostile bytes raises."""
 _ECHOED: Final = ("metadata", "user", "safety_identifier", "prompt_cache_key")
 

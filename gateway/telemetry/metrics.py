@@ -178,6 +178,13 @@ METRICS: tuple[Metric, ...] = (
         ("overhead_seconds", "histogram", "Time in the gateway before the upstream was asked.", (), OVERHEAD_BUCKETS),
         ("journal_lag_seconds", "gauge", "Age of the oldest exchange that is not yet recorded.", (), ()),
         ("journal_lost_total", "counter", "Exchanges or bodies not in the journal.", ("reason",), ()),
+        (
+            "unread_total",
+            "counter",
+            "Parts of exchanges not read as they should stand there: docs/reference/dialects.md.",
+            ("kind",),
+            (),
+        ),
         ("records_total", "counter", "Rows written to the records.", ("table",), ()),
         ("feedback_total", "counter", "Answers voted on, by the first vote: up, down, none.", (*_ARM, "vote"), ()),
         ("shadow_total", "counter", "Background calls the lot fell on.", ("route", "asked", "outcome", "reason"), ()),

@@ -80,7 +80,19 @@ _DECODING: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 class Body:
     """A request's JSON object, looked into as far as needed."""
 
-    __slots__ = ("_common", "_fields", "_left_out", "_plain", "_turns", "is_common", "model", "raw", "user", "whose")
+    __slots__ = (
+        "_common",
+        "_fields",
+        "_left_out",
+        "_plain",
+        "_turns",
+        "is_common",
+        "is_copy",
+        "model",
+        "raw",
+        "user",
+        "whose",
+    )
 
     def __init__(
         self,
@@ -95,6 +107,8 @@ class Body:
         """
         self.raw = raw
         self.is_common = common is not None
+        self.is_copy = False
+        """It is a copy, decoded or mended, of a request that only the frontier can be asked as it stands."""
         self._common = common
         self._left_out = left_out
         self._fields = fields

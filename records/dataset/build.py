@@ -106,7 +106,7 @@ def _write(store: Store, wanted: Wanted, folder: Path) -> Manifest:
 def _prompts_in_train(store: Store, wanted: Wanted) -> set[bytes]:
     """The prompts that will be trained on: an equal one in validation would measure memory."""
     return {
-        exact_key(made.messages[:-1], made.tools)
+        exact_key(made.prompt, made.tools)
         for source, _ in _sources(store, wanted.route)
         if _split(source, wanted) == "train" and isinstance(made := example(source, wanted.shape), Example)
     }
@@ -123,15 +123,15 @@ def _write_examples(
             count.left_out[made] += 1
             continue
         split = _split(source, wanted)
-        key = exact_key(made.messages, made.tools)
+        key = exact_key([*made.prompt, made.answer], made.tools)
         if key in seen:
             count.left_out["duplicate"] += 1
             continue
-        if split == "validation" and exact_key(made.messages[:-1], made.tools) in trained:
+        if split == "validation" and exact_key(made.prompt, made.tools) in trained:
             count.left_out["prompt_in_train"] += 1
             continue
         seen.add(key)
-        files[split].write(msgspec.json.encode(made) + b"\n")
+        files[split].write(made.line(wanted.shape) + b"\n")
         count.kept[split] += 1
         count.models[source.model_returned] += 1
         count.redactions.add(redaction)

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import msgspec
-
 from records.dataset.sft import Format
+from records.wire.json_reader import UnreadableError, read, read_fields
 
 LEAST_EXAMPLES = 10
 """OpenAI's fine-tuning takes no fewer."""
-_KEYS = frozenset({"messages", "tools", "parallel_tool_calls"})
+_KEYS: dict[Format, frozenset[str]] = {
+    "openai-sft": frozenset({"messages", "tools", "parallel_tool_calls"}),
+    "trl-sft": frozenset({"prompt", "completion", "tools"}),
+}
 _ROLES = frozenset({"system", "user", "assistant", "tool"})
 
 Fields = dict[str, Any]
@@ -42,31 +44,54 @@ def check_file(path: Path, shape: Format, *, least: int = LEAST_EXAMPLES) -> Ite
 def check_line(line: bytes, shape: Format) -> Iterator[str]:
     """What is wrong with one example."""
     try:
-        found: Any = msgspec.json.decode(line)
-    except (msgspec.DecodeError, RecursionError) as error:
+        found = read(line)
+    except UnreadableError as error:
         yield f"not JSON: {error}"
         return
     if not isinstance(found, dict):
         yield "not an object"
         return
     fields = cast(Fields, found)
-    if unknown := sorted(fields.keys() - _KEYS):
+    if unknown := sorted(fields.keys() - _KEYS[shape]):
         yield f"unknown fields: {', '.join(unknown)}"
-    messages = fields.get("messages")
-    if not isinstance(messages, list) or not messages:
-        yield "messages: not a list with something in it"
-        return
-    turns = cast(list[Any], messages)
-    for place, turn in enumerate(turns):
-        for text in _check_message(turn):
-            yield f"messages[{place}]: {text}"
+    turns: list[Any] = []
+    for name in ("prompt", "completion") if shape == "trl-sft" else ("messages",):
+        messages = fields.get(name)
+        if not isinstance(messages, list) or not messages:
+            yield f"{name}: not a list with something in it"
+            return
+        for place, turn in enumerate(cast(list[Any], messages)):
+            for text in _check_message(turn, shape):
+                yield f"{name}[{place}]: {text}"
+        turns += cast(list[Any], messages)
     last = cast(Fields, turns[-1]) if isinstance(turns[-1], dict) else {}
     if last.get("role") != "assistant":
         yield "messages: the last one is not the assistant's"
+    elif last.get("weight") == 0:
+        yield "messages: nothing is learned from the last one"
+    yield from _check_order([cast(Fields, turn) for turn in turns if isinstance(turn, dict)])
     yield from _check_tools(fields.get("tools"), shape)
 
 
-def _check_message(turn: object) -> Iterator[str]:
+def _check_order(turns: list[Fields]) -> Iterator[str]:
+    """Whether every result follows its call, and every call but the last turn's has its result."""
+    waiting: list[Any] = []
+    for turn in turns:
+        if turn.get("role") == "tool":
+            if not turn.get("tool_call_id"):
+                continue  # said already
+            if turn["tool_call_id"] not in waiting:
+                yield f"a tool's message of no call before it: {turn.get('tool_call_id')}"
+            else:
+                waiting.remove(turn.get("tool_call_id"))
+            continue
+        if waiting:
+            yield "tool calls without results"
+        calls = turn.get("tool_calls")
+        waiting = [cast(Fields, call).get("id") for call in cast(list[Any], calls or []) if isinstance(call, dict)]
+
+
+def _check_message(turn: object, shape: Format) -> Iterator[str]:
     if not isinstance(turn, dict):
         yield "not an object"
         return
@@ -78,6 +103,10 @@ def _check_message(turn: object) -> Iterator[str]:
         yield "content is text, or null beside tool_calls"
     if fields.get("role") == "tool" and not fields.get("tool_call_id"):
         yield "a tool's message names its tool_call_id"
+    if "weight" in fields and (
+        shape != "openai-sft" or fields["weight"] not in (0, 1) or fields.get("role") != "assistant"
+    ):
+        yield "weight: 0 or 1, of the assistant's turns in openai-sft"
     for place, call in enumerate(cast(list[Any], calls) if isinstance(calls, list) else []):
         for text in _check_call(call):
             yield f"tool_calls[{place}]: {text}"
@@ -89,11 +118,7 @@ def _check_call(call: object) -> Iterator[str]:
     if not isinstance(named.get("name"), str) or not named["name"]:
         yield "a function with a name"
     arguments = named.get("arguments")
-    try:
-        inner = msgspec.json.decode(arguments) if isinstance(arguments, str) else None
-    except (msgspec.DecodeError, RecursionError):
-        inner = None
-    if not isinstance(inner, dict):
+    if not isinstance(arguments, str) or read_fields(arguments) is None:
         yield "arguments is a JSON object's text"
 
 
@@ -102,8 +127,8 @@ def _check_tools(tools: object, shape: Format) -> Iterator[str]:
         return
     if shape == "trl-sft":
         try:
-            tools = msgspec.json.decode(tools) if isinstance(tools, str) else None
-        except (msgspec.DecodeError, RecursionError):
+            tools = read(tools) if isinstance(tools, str) else None
+        except UnreadableError:
             tools = None
     if not isinstance(tools, list):
         yield "tools: the JSON text of a list" if shape == "trl-sft" else "tools: a list"

@@ -120,8 +120,7 @@ _OPENAI_COLUMNS = """\
     dtype: json
   - name: parallel_tool_calls
     dtype: bool"""
-_TRL_COLUMNS = """\
-  - name: messages
+_TURN = """\
     list:
     - name: role
       dtype: string
@@ -142,7 +141,12 @@ _TRL_COLUMNS = """\
         - name: name
           dtype: string
         - name: arguments
-          dtype: json
+          dtype: json"""
+_TRL_COLUMNS = f"""\
+  - name: prompt
+{_TURN}
+  - name: completion
+{_TURN}
   - name: tools
     dtype: json"""
 _DECIMALS = """

@@ -1,16 +1,23 @@
 """Supervised fine-tuning examples: out of a recorded exchange, or the reason why it makes none.
 
-Formats: `openai-sft`, the interchange format (OpenAI, Azure, Together, Fireworks, Axolotl, LLaMA-Factory read it);
-`trl-sft`, for TRL's SFTTrainer: its card declares tool arguments and tools as JSON, so that `datasets.load_dataset`
+Only the answer of the exchange is learned from: what was said before it, by whomever, is its prompt. Each answer has an
+exchange of its own, and a candidate's is learned from nowhere.
+
+Formats: `openai-sft`, the interchange format (OpenAI, Azure, Together, Fireworks, Axolotl, LLaMA-Factory read it), with
+`weight: 0` on the assistant's earlier turns; `trl-sft`, rows of prompt and completion for TRL's SFTTrainer, which takes
+its loss from the completion alone. Its card declares tool arguments and tools as JSON, so that `datasets.load_dataset`
 gives objects, as chat templates want them. In both files arguments are JSON text, as the model wrote it: as objects,
 Arrow would give each call the arguments of all others as nulls, and `datasets` would cut decimals to ten places.
 
-Source: OpenAI API reference, "Fine-tuning: chat format"; TRL, "Dataset formats", conversational language modeling.
+Source: OpenAI API reference, "Fine-tuning: chat format"; TRL, "Dataset formats": prompt-completion.
 """
 
 from typing import Any, Literal, cast
 
 import msgspec
+
+from records.wire.json_reader import read_fields
+from records.wire.words import arguments_text, ending
 
 Format = Literal["openai-sft", "trl-sft"]
 FORMATS: tuple[Format, ...] = ("openai-sft", "trl-sft")
@@ -28,13 +35,17 @@ Reason = Literal[
     "empty",  # neither words nor tool calls
     "media",  # images, audio or files
     "legacy_functions",
+    "hosted_tools",  # tools that only the frontier has
+    "odd_turns",  # results of no call, calls without results, an answer begun by the app: trainers refuse them
     "unreadable",  # not the shape of a chat, or tool arguments that are no JSON object
     "duplicate",
     "prompt_in_train",  # of the validation split: its prompt is trained on in another conversation
 ]
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
-_ANSWERED = frozenset({"stop", "tool_calls", "function_call"})
+_CUT = frozenset({"length", "content_filter"})
+_CUSTOM_PARAMETERS = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+"""What a custom tool, which takes free text, is to a trainer: a function of one text."""
 
 Fields = dict[str, Any]
 
@@ -56,13 +67,27 @@ class Source(msgspec.Struct, frozen=True):
     response_json: str | None
 
 
-class Example(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of the file."""
+class Example(msgspec.Struct, frozen=True):
+    """What is learned from one exchange."""
 
-    messages: list[Fields]
-    tools: list[Fields] | str | None = None
-    """A list; for TRL its JSON text."""
+    prompt: list[Fields]
+    answer: Fields
+    tools: list[Fields] | None = None
     parallel_tool_calls: bool | None = None
+
+    def line(self, shape: Format) -> bytes:
+        """The line of the file, without its end."""
+        if shape == "trl-sft":
+            tools: Any = msgspec.json.encode(self.tools).decode() if self.tools else None
+            row: Fields = {"prompt": self.prompt, "completion": [self.answer], "tools": tools}
+        else:
+            earlier = [turn | {"weight": 0} if turn["role"] == "assistant" else turn for turn in self.prompt]
+            row = {
+                "messages": [*earlier, self.answer],
+                "tools": self.tools,
+                "parallel_tool_calls": self.parallel_tool_calls,
+            }
+        return msgspec.json.encode({name: value for name, value in row.items() if value is not None})
 
 
 class _UnfitError(Exception):
@@ -101,7 +126,8 @@ def _refused(source: Source) -> Reason | None:
     reasons = source.finish_reason.split(",")
     if len(reasons) > 1:
         return "several_choices"
-    return None if reasons[0] in _ANSWERED else "truncated"
+    how = ending(reasons[0])
+    return "truncated" if how in _CUT else "not_complete" if how in ("", "error") else None
 
 
 def _example(source: Source, shape: Format) -> Example:
@@ -113,13 +139,55 @@ def _example(source: Source, shape: Format) -> Example:
     request, answer = _decoded(source.request_json), _decoded(source.response_json)
     if request.get("functions"):
         raise _UnfitError("legacy_functions")
-    messages = [_message(turn, shape) for turn in _objects(request.get("messages"))]
-    messages.append(_answer(answer, shape))
-    tools = _objects(request["tools"]) if request.get("tools") else None
-    if shape == "trl-sft":
-        return Example(messages, msgspec.json.encode(tools).decode() if tools else None)
+    prompt = [_message(turn, shape) for turn in _objects(request.get("messages"))]
+    said = _answer(answer, shape)
+    _put_in_order([*prompt, said])
+    tools = [_tool(tool) for tool in _objects(request["tools"])] if request.get("tools") else None
     parallel = request.get("parallel_tool_calls") if tools else None
-    return Example(messages, tools, parallel if isinstance(parallel, bool) else None)
+    return Example(prompt, said, tools, parallel if isinstance(parallel, bool) else None)
+
+
+def _put_in_order(turns: list[Fields]) -> None:
+    """Give calls and results without an id one, by their order.
+
+    Raises:
+        _UnfitError: results and calls do not belong together, or the answer goes on with words of the app's.
+    """
+    waiting: list[str] = []
+    number = 0
+    for turn in turns[:-1]:
+        if turn["role"] == "tool":
+            turn["tool_call_id"] = turn["tool_call_id"] or next(iter(waiting), "")
+            if turn["tool_call_id"] not in waiting:
+                raise _UnfitError("odd_turns")
+            waiting.remove(turn["tool_call_id"])
+            continue
+        if waiting:
+            raise _UnfitError("odd_turns")
+        for call in turn.get("tool_calls", ()):
+            number += 1
+            call["id"] = call["id"] or f"call_{number}"
+            waiting.append(call["id"])
+    if waiting or len(turns) == 1 or turns[-2]["role"] not in ("user", "tool", "system"):
+        raise _UnfitError("odd_turns")
+    for call in turns[-1].get("tool_calls", ()):
+        number += 1
+        call["id"] = call["id"] or f"call_{number}"
+
+
+def _tool(tool: Fields) -> Fields:
+    """A tool as trainers know them: a function."""
+    custom = tool.get("custom")
+    if tool.get("type") == "custom" and isinstance(custom, dict):
+        named = cast(Fields, custom)
+        function = {"name": _text(named.get("name")), "parameters": _CUSTOM_PARAMETERS}
+        if named.get("description"):
+            function["description"] = _text(named["description"])
+        return {"type": "function", "function": function}
+    function = tool.get("function")
+    if not isinstance(function, dict) or not cast(Fields, function).get("name"):
+        raise _UnfitError("hosted_tools")
+    return tool
 
 
 def _answer(answer: Fields, shape: Format) -> Fields:
@@ -137,6 +205,8 @@ def _answer(answer: Fields, shape: Format) -> Fields:
     message = _message(fields, shape)
     if not message.get("content") and not message.get("tool_calls"):
         raise _UnfitError("empty")
+    if "\ufffd" in str(message.get("content")):  # a character that nobody could read
+        raise _UnfitError("unreadable")
     return message
 
 
@@ -149,7 +219,7 @@ def _message(turn: Fields, shape: Format) -> Fields:
     if isinstance(turn.get("name"), str) and role != "tool":
         message["name"] = turn["name"]
     if role == "tool":
-        message["tool_call_id"] = _text(turn.get("tool_call_id"))
+        message["tool_call_id"] = _text(turn.get("tool_call_id") or "")
     if role == "assistant" and turn.get("tool_calls"):
         message["tool_calls"] = [_call(call) for call in _objects(turn["tool_calls"])]
     if message["content"] is None and (shape == "trl-sft" or not message.get("tool_calls")):
@@ -170,27 +240,31 @@ def _content(content: object) -> str | None:
 
 
 def _call(call: Fields) -> Fields:
-    function = call.get("function")
-    if not isinstance(function, dict):
-        raise _UnfitError("unreadable")  # custom tools take free text: no trainer's format has them
-    named = cast(Fields, function)
-    arguments = _text(named.get("arguments")) or "{}"
-    _decoded(arguments)
+    function, custom = call.get("function"), call.get("custom")
+    if isinstance(custom, dict):
+        named = cast(Fields, custom)
+        arguments = msgspec.json.encode({"input": _text(named.get("input"))}).decode()
+    elif isinstance(function, dict):
+        named = cast(Fields, function)
+        arguments = arguments_text(named.get("arguments")) or "{}"
+        _decoded(arguments)
+    else:
+        raise _UnfitError("unreadable")
+    name = _text(named.get("name"))
+    if not name:
+        raise _UnfitError("unreadable")
     return {
-        "id": _text(call.get("id")),
+        "id": _text(call.get("id") or ""),
         "type": "function",
-        "function": {"name": _text(named.get("name")), "arguments": arguments},
+        "function": {"name": name, "arguments": arguments},
     }
 
 
 def _decoded(text: str | None) -> Fields:
-    try:
-        found: Any = msgspec.json.decode(text or "null")
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise _UnfitError("unreadable") from error
-    if not isinstance(found, dict):
+    found = read_fields(text or "null")
+    if found is None:
         raise _UnfitError("unreadable")
-    return cast(Fields, found)
+    return found
 
 
 def _objects(value: object) -> list[Fields]:

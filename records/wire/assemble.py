@@ -1,19 +1,24 @@
 """Whole answers: out of the bytes of a stream, or of a body.
 
 What a stream's chunks said is put together into the answer that the API would have given unstreamed. Nothing here
-raises for what an upstream may send: what cannot be read leaves the answer `ended=False`.
+raises for what an upstream may send: a part that cannot be read costs that part, and leaves the answer `ended=False`
+where it may have said something.
 
-Source: OpenAI API reference, "Streaming" of chat completions, completions and Responses.
+Source: OpenAI API reference, "Streaming" of chat completions, completions, Responses, images and audio.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal, cast
 
 import msgspec
 
 from records.wire import problem, sse, usage
 from records.wire.event import StreamEvent
+from records.wire.json_reader import Oddities, UnreadableError, mended_text, read, read_piece
+from records.wire.merge import Fields, encode, grow, merge, number, objects, settled
 from records.wire.problem import ErrorObject
 from records.wire.usage import Usage
+from records.wire.words import DONE, arguments_text, is_heartbeat, spoken
 
 Surface = Literal["chat", "completions", "responses", "embeddings", "other"]
 
@@ -23,12 +28,10 @@ _SURFACES: dict[str, Surface] = {
     "/responses": "responses",
     "/embeddings": "embeddings",
 }
-_GROWS = frozenset({"content", "refusal", "reasoning", "reasoning_content", "text", "arguments", "transcript", "data"})
-"""Fields whose text comes in pieces; of any other field the last value holds."""
 _TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _STATUS_ENDED = frozenset({"completed", "incomplete", "failed", "cancelled"})
-
-Fields = dict[str, Any]
+_TYPED_ENDS = (".completed", ".done", ".failed")
+"""How the last event's type ends, of the APIs whose events have types: images, transcriptions, speech."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,16 +41,22 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """JSON, as the API gives it unstreamed. Of a body that is no JSON: the body."""
     ended: bool
     """It has its own end: every choice a finish reason, a response a final status."""
+    fields: Fields | None = None
+    """What `body` holds, where it was read anyway."""
     finish_reasons: tuple[str, ...] = ()
     """One per choice, by index; of a response its status, or why it is incomplete."""
     id: str = ""
     model: str = ""
     system_fingerprint: str = ""
+    service_tier: str = ""
+    """Which one served it, if it says so."""
     usage: Usage | None = None
     problem: ErrorObject | None = None
     """The error it is, or ended with."""
     events: int = 0
     """Of a stream: events with data."""
+    odd: Mapping[str, int] = {}
+    """What was not read as it should stand there, by kind (`json_reader.Oddity`)."""
 
 
 def surface_of(path: str) -> Surface:
@@ -61,68 +70,82 @@ def surface_of(path: str) -> Surface:
 
 def read_body(surface: Surface, body: bytes) -> Answer:
     """The answer that `body` is."""
+    odd = Oddities()
     try:
-        found: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        return Answer(body=body, ended=False)
+        found = read(body, odd)
+    except UnreadableError:
+        if body.lstrip()[:5] in (b"data:", b"event"):  # events, whatever its content type says
+            return read_stream(surface, body)
+        return Answer(body=body, ended=False, odd=odd)
     if not isinstance(found, dict):
-        return Answer(body=body, ended=False, problem=problem.read(body))
+        return Answer(body=body, ended=False, problem=problem.read(body), odd=odd)
     fields = cast(Fields, found)
+    body = encode(fields) if odd else body
     if surface == "responses":
-        return _response(fields, body, None)
+        return _response(fields, body, None, odd=odd)
     error = problem.read_object(fields)
     if surface in ("chat", "completions"):
-        reasons = tuple(_text(choice.get("finish_reason")) for choice in _objects(fields.get("choices")))
+        reasons = tuple(_text(choice.get("finish_reason")) for choice in objects(fields.get("choices")))
         ended = bool(reasons) and all(reasons) and error is None
-        return _answer(fields, body=body, ended=ended, finish_reasons=reasons, problem=error)
-    return _answer(fields, body=body, ended=error is None, problem=error)
+        return _answer(fields, body=body, ended=ended, finish_reasons=reasons, problem=error, odd=odd)
+    has_output = surface != "embeddings"
+    return _answer(fields, has_output=has_output, body=body, ended=error is None, problem=error, odd=odd)
 
 
 def read_stream(surface: Surface, body: bytes) -> Answer:
     """The answer that the stream `body` carries."""
     decoder = sse.Decoder()
     events = decoder.feed(body) + decoder.finish()
+    if not events and body.lstrip()[:1] in (b"{", b"["):  # a whole answer, whatever its content type says
+        return read_body(surface, body)
     if surface == "responses":
         return _responses_stream(events)
-    if surface == "other":
-        return Answer(body=body, ended=True, events=len(events))
-    return _chunks(events, legacy=surface == "completions")
+    if surface in ("chat", "completions"):
+        return _chunks(events, legacy=surface == "completions")
+    return _typed_events(events, body)
 
 
-def _answer(fields: Fields, **rest: Any) -> Answer:
+def _answer(fields: Fields, *, has_output: bool = True, **rest: Any) -> Answer:
     return Answer(
+        fields=fields,
         id=_text(fields.get("id")),
         model=_text(fields.get("model")),
         system_fingerprint=_text(fields.get("system_fingerprint")),
-        usage=usage.read_object(fields.get("usage")),
+        service_tier=_text(fields.get("service_tier")),
+        usage=usage.find(fields, has_output=has_output),
         **rest,
     )
 
 
+def _values(event: StreamEvent, odd: Oddities) -> list[Fields] | None:
+    """The objects of one event: one, or none in a heartbeat; None: there is something else."""
+    data = event.data
+    if is_heartbeat(data):
+        return []
+    try:
+        found = read_piece(data, odd)
+    except UnreadableError:
+        return _lines(data, odd) if b"\n" in data else None
+    if isinstance(found, dict):
+        return [cast(Fields, found)]
+    odd["not_an_object"] += 1
+    return [] if found is None else None
+
+
+def _lines(data: bytes, odd: Oddities) -> list[Fields] | None:
+    """The objects of events between which the blank line was left out."""
+    found: list[Fields] = []
+    for line in data.split(b"\n"):
+        if not is_heartbeat(line) and line.strip() != DONE:
+            try:
+                found += objects([read_piece(line, odd)])
+            except UnreadableError:
+                return None
+    odd["not_json"] -= 1
+    return found
+
+
 # Chat completions and completions ---------------------------------------------------------------------------------
-
-
-class _Pieces:
-    """Text that is still growing; joined once, when it is written."""
-
-    __slots__ = ("pieces",)
-
-    def __init__(self, first: str) -> None:
-        self.pieces = [first]
-
-
-def _join(value: object) -> str:
-    """Encoding hook: the whole text.
-
-    Raises:
-        NotImplementedError: not one of ours.
-    """
-    if isinstance(value, _Pieces):
-        return "".join(value.pieces)
-    raise NotImplementedError(type(value).__name__)
-
-
-_encode = msgspec.json.Encoder(enc_hook=_join).encode
 
 
 def _chunks(events: list[StreamEvent], *, legacy: bool) -> Answer:
@@ -131,82 +154,76 @@ def _chunks(events: list[StreamEvent], *, legacy: bool) -> Answer:
     error: ErrorObject | None = None
     readable = True
     said: Fields | None = None
+    odd = Oddities()
     for event in events:
-        if event.data == b"[DONE]":
+        if event.data.strip() == DONE:
             break
-        chunk = _decode(event.data)
-        if chunk is None:
-            readable = False
-            continue
-        parts = chunk.pop("choices", None)
-        if chunk != said:  # most chunks differ in their choices alone
-            said = chunk
-            error = error or problem.read_object(chunk)
-            answer.update((key, value) for key, value in chunk.items() if value is not None or key not in answer)
-        for choice in _objects(parts):
-            index = choice.get("index")
-            _merge(choices.setdefault(index if isinstance(index, int) else 0, {}), choice)
-    answer.pop("obfuscation", None)
-    answer.pop("error", None)
+        chunks = _values(event, odd)
+        readable = readable and chunks is not None
+        for chunk in chunks or ():
+            parts = chunk.pop("choices", None)
+            if chunk != said:  # most chunks differ in their choices alone
+                said = chunk
+                error = error or problem.read_object(chunk, event.event)
+                _merge_outer(answer, chunk)
+            _take_choices(choices, parts)
+    for name in ("obfuscation", "error"):
+        answer.pop(name, None)
     answer["object"] = "text_completion" if legacy else "chat.completion"
     whole = [choices[index] for index in sorted(choices)]
     answer["choices"] = whole if legacy else [_message(choice) for choice in whole]
+    if odd:
+        answer = settled(answer)
+        whole = answer["choices"]
     reasons = tuple(_text(choice.get("finish_reason")) for choice in whole)
     ended = bool(reasons) and all(reasons) and error is None and readable
-    rest = {"body": _encode(answer), "ended": ended, "finish_reasons": reasons, "problem": error}
-    return _answer(answer, events=len(events), **rest)
+    made = _answer(
+        answer, body=encode(answer), ended=ended, finish_reasons=reasons, problem=error, events=len(events), odd=+odd
+    )
+    return msgspec.structs.replace(made, fields=None)  # its texts are in pieces
+
+
+def _merge_outer(answer: Fields, chunk: Fields) -> None:
+    """Put what a chunk says beside its choices to what the ones before it said: the last value that says something."""
+    for key, value in chunk.items():
+        if key not in answer or value or (value is not None and isinstance(value, int | float)):
+            answer[key] = value
+
+
+def _take_choices(choices: dict[int, Fields], parts: object) -> None:
+    for place, choice in enumerate(objects(parts)):
+        index = number(choice.get("index"))
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            _straighten(cast(Fields, delta))
+        merge(choices.setdefault(place if index is None else index, {}), choice)
+
+
+def _straighten(delta: Fields) -> None:
+    """Bring content that comes in parts, and arguments that are no text, to text."""
+    content = delta.get("content")
+    if isinstance(content, list):
+        words = spoken(cast(list[Any], content))
+        delta["content"] = words.text
+        if words.thought:
+            delta.setdefault("reasoning_content", words.thought)
+    for call in objects(delta.get("tool_calls")):
+        function = call.get("function")
+        if isinstance(function, dict) and isinstance(cast(Fields, function).get("arguments"), dict | list):
+            function["arguments"] = arguments_text(cast(Fields, function)["arguments"])
 
 
 def _message(choice: Fields) -> Fields:
     """A whole choice out of its merged deltas."""
     message: Fields = {"role": "assistant", "content": None, "refusal": None}
-    delta = choice.pop("delta", None)
-    if isinstance(delta, dict):
-        message |= cast(Fields, delta)
-    for call in _objects(message.get("tool_calls")):
+    for name in ("message", "delta"):  # some servers stream whole messages
+        said = choice.pop(name, None)
+        if isinstance(said, dict):
+            message |= {key: value for key, value in cast(Fields, said).items() if value or message.get(key) is None}
+    message["role"] = message["role"] or "assistant"
+    for call in objects(message.get("tool_calls")):
         call.pop("index", None)
     return {"index": 0, "message": message, "logprobs": None, "finish_reason": None} | choice
-
-
-def _merge(whole: Fields, part: Fields) -> None:
-    """Put what a chunk says of an object to what the ones before it said."""
-    for key, value in part.items():
-        before = whole.get(key)
-        if isinstance(value, str) and key in _GROWS:
-            if isinstance(before, _Pieces):
-                before.pieces.append(value)
-            else:
-                whole[key] = _Pieces(value)
-        elif isinstance(value, dict):
-            into = cast(Fields, before) if isinstance(before, dict) else {}
-            whole[key] = into
-            _merge(into, cast(Fields, value))
-        elif isinstance(value, list):
-            into_list = cast(list[Any], before) if isinstance(before, list) else []
-            whole[key] = into_list
-            _merge_list(into_list, cast(list[Any], value))
-        elif value is not None or before is None:
-            whole[key] = value
-
-
-def _merge_list(whole: list[Any], part: list[Any]) -> None:
-    """Items with an index are parts of the item with that index; others are more items."""
-    for item in part:
-        index = cast(Fields, item).get("index") if isinstance(item, dict) else None
-        if index is None:
-            whole.append(item)
-            continue
-        fields = cast(Fields, item)
-        into = next((one for one in reversed(_objects(whole)) if one.get("index") == index), None)
-        if into is None or _is_another(into, fields):
-            into = {}
-            whole.append(into)
-        _merge(into, fields)
-
-
-def _is_another(whole: Fields, part: Fields) -> bool:
-    """Whether a part is a new tool call although its index is taken: some engines count every call as 0."""
-    return bool(whole.get("id") and part.get("id")) and whole["id"] != part["id"]
 
 
 # Responses --------------------------------------------------------------------------------------------------------
@@ -216,30 +233,34 @@ def _responses_stream(events: list[StreamEvent]) -> Answer:
     response: Fields = {}
     items: dict[int, Fields] = {}
     error: ErrorObject | None = None
+    odd = Oddities()
     for event in events:
-        found = _decode(event.data)
-        if found is None:
-            continue
-        kind = _text(found.get("type")) or event.event
-        given = found.get("response")
-        if isinstance(given, dict):
-            response = cast(Fields, given)
-        if kind in _TERMINAL:
-            break
-        if kind == "error" or "error" in found:
-            error = problem.read_object(found | ({} if "error" in found else {"type": "error"}))
-            break
-        _follow(items, kind, found)
-    if not response.get("output"):
+        for found in _values(event, odd) or ():
+            kind = _text(found.get("type")) or event.event
+            given = found.get("response")
+            if isinstance(given, dict):
+                response = cast(Fields, given)
+            if kind in _TERMINAL:
+                break
+            error = error or problem.read_object(found, event.event)
+            if error is None:
+                _follow(items, kind, found)
+        else:
+            if error is None:
+                continue
+        break
+    if not objects(response.get("output")):
         response["output"] = [items[index] for index in sorted(items)]
-    answer = _response(response, _encode(response), error)
-    return msgspec.structs.replace(answer, events=len(events))
+    if odd:
+        response = settled(response)
+    answer = _response(response, encode(response), error, odd=odd)
+    return msgspec.structs.replace(answer, events=len(events), fields=None)
 
 
 def _follow(items: dict[int, Fields], kind: str, found: Fields) -> None:
     """Keep an output item as it comes, for an answer that never gets to its end."""
-    index = found.get("output_index")
-    if not isinstance(index, int):
+    index = number(found.get("output_index"))
+    if index is None:
         return
     item = found.get("item")
     if isinstance(item, dict):
@@ -249,11 +270,13 @@ def _follow(items: dict[int, Fields], kind: str, found: Fields) -> None:
     if index not in items or not isinstance(delta, str):
         return
     if kind == "response.function_call_arguments.delta":
-        _grow(items[index], "arguments", delta)
+        grow(items[index], "arguments", delta)
+    elif kind == "response.custom_tool_call_input.delta":
+        grow(items[index], "input", delta)
     elif kind in ("response.output_text.delta", "response.refusal.delta"):
         place = "text" if kind == "response.output_text.delta" else "refusal"
         part = _part(items[index], found.get("content_index"), place)
-        _grow(part, place, delta)
+        grow(part, place, delta)
 
 
 def _part(item: Fields, index: object, place: str) -> Fields:
@@ -261,47 +284,39 @@ def _part(item: Fields, index: object, place: str) -> Fields:
     content = item.get("content")
     parts = cast(list[Any], content) if isinstance(content, list) else []
     item["content"] = parts
-    if not isinstance(index, int) or not 0 <= index < len(parts):
+    if not isinstance(index, int) or not 0 <= index < len(parts) or not isinstance(parts[index], dict):
         parts.append({"type": "output_text" if place == "text" else "refusal", place: ""})
         return cast(Fields, parts[-1])
     return cast(Fields, parts[index])
 
 
-def _grow(fields: Fields, name: str, more: str) -> None:
-    before = fields.get(name)
-    if isinstance(before, _Pieces):
-        before.pieces.append(more)
-    else:
-        fields[name] = _Pieces(_text(before) + more)
-
-
-def _response(fields: Fields, body: bytes, error: ErrorObject | None) -> Answer:
+def _response(fields: Fields, body: bytes, error: ErrorObject | None, *, odd: Oddities) -> Answer:
     status = _text(fields.get("status"))
     details = fields.get("incomplete_details")
     why = _text(cast(Fields, details).get("reason")) if isinstance(details, dict) else ""
     error = error or problem.read_object(fields)
     ended = status in _STATUS_ENDED and error is None
-    return _answer(fields, body=body, ended=ended, finish_reasons=(why or status,), problem=error)
+    return _answer(fields, body=body, ended=ended, finish_reasons=(why or status,), problem=error, odd=+odd)
 
 
-# Reading what is not ours -----------------------------------------------------------------------------------------
+# Images, transcriptions, speech, and whatever else streams --------------------------------------------------------
 
 
-def _decode(data: bytes) -> Fields | None:
-    try:
-        found: Any = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return cast(Fields, found) if isinstance(found, dict) else None
-
-
-def _objects(value: object) -> list[Fields]:
-    return (
-        [cast(Fields, one) for one in cast(list[Any], value) if isinstance(one, dict)]
-        if isinstance(value, list)
-        else []
-    )
+def _typed_events(events: list[StreamEvent], body: bytes) -> Answer:
+    """A stream whose events are no chunks of one object: its bytes, its error, its end and its usage."""
+    odd = Oddities()
+    error: ErrorObject | None = None
+    used: Usage | None = None
+    kinds: list[str] = []
+    for event in events:
+        for found in [] if event.data.strip() == DONE else _values(event, odd) or []:
+            error = error or problem.read_object(found, event.event)
+            used = usage.find(found) or used
+            kinds.append(_text(found.get("type")))
+    typed = [kind for kind in kinds if kind]
+    ended = error is None and (not typed or typed[-1].endswith(_TYPED_ENDS))
+    return Answer(body=body, ended=ended, usage=used, problem=error, events=len(events), odd=+odd)
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return mended_text(value) if isinstance(value, str) else ""

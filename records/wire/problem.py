@@ -7,6 +7,8 @@ from typing import Any, cast
 
 import msgspec
 
+from records.wire import json_reader
+
 
 class ErrorObject(msgspec.Struct, frozen=True):
     """What an error object says. Text is the upstream's: never for logs or labels."""
@@ -21,22 +23,27 @@ class ErrorObject(msgspec.Struct, frozen=True):
 def read(body: bytes) -> ErrorObject | None:
     """The error in a body or in an event's data; None: it holds none."""
     try:
-        found: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+        found = json_reader.read(body)
+    except json_reader.UnreadableError:
         return None
     if isinstance(found, list) and found:
         found = cast(list[Any], found)[0]  # Google's compatible endpoint wraps it in a list
     return read_object(cast(dict[str, Any], found)) if isinstance(found, dict) else None
 
 
-def read_object(found: dict[str, Any]) -> ErrorObject | None:
-    """The error in a decoded body or event; None: it holds none."""
+def read_object(found: dict[str, Any], event: str = "") -> ErrorObject | None:
+    """The error in a decoded body or event; None: it holds none. `event`: the name of an event.
+
+    A text that says nothing is no error: some servers send `error: ""` or `{}` with each chunk.
+    """
     error = found.get("error")
     if isinstance(error, str) and error:
-        return ErrorObject(error, _text(found.get("type")), _text(found.get("code")))
-    if isinstance(error, dict):
+        return ErrorObject(_text(error), _text(found.get("type")), _text(found.get("code")))
+    if isinstance(error, dict) and error:
         return _problem(cast(dict[str, Any], error))
     if found.get("type") == "error" or found.get("object") == "error":  # Responses events; vLLM before 0.10
+        return _problem(found)
+    if event == "error" and "choices" not in found:  # Anthropic and relays: the event's name says it
         return _problem(found)
     if "detail" in found and len(found) == 1:  # FastAPI
         return ErrorObject(_text(found["detail"]))
@@ -67,4 +74,8 @@ def _problem(error: dict[str, Any]) -> ErrorObject:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return (
+        json_reader.mended_text(value)
+        if isinstance(value, str)
+        else msgspec.json.encode(json_reader.mended(value)).decode()
+    )

@@ -1,14 +1,41 @@
 """Tokens, from each API's way of counting them to one.
 
-Source: OpenAI API reference, "usage" of chat completions, completions, embeddings and Responses; Anthropic Messages;
-DeepSeek API docs, "Context caching".
+Rules:
+1. A count that cannot be read is unknown, and never 0: what is unknown is estimated or priced at nothing known.
+2. A whole float is its integer, a fraction is rounded up, a text is its number.
+3. `total_tokens` tells what a count holds: what is missing in prompt and completion was counted beside them.
+
+Source: OpenAI API reference, "usage" of chat completions, completions, embeddings, Responses and images; Anthropic
+Messages; DeepSeek, "Context caching"; xAI, "Reasoning"; Moonshot, Groq, Cohere, Google, llama.cpp, Ollama.
 """
 
+import math
+from collections.abc import Mapping
 from typing import Any, Literal, cast
 
 import msgspec
 
+from records.wire import json_reader
+
 _BYTES_PER_TOKEN = 4
+_NAMES = (
+    ("prompt_tokens", "completion_tokens", "total_tokens"),
+    ("input_tokens", "output_tokens", "total_tokens"),
+    ("promptTokenCount", "candidatesTokenCount", "totalTokenCount"),  # Gemini
+    ("inputTokens", "outputTokens", "totalTokens"),  # Bedrock
+    ("prompt_n", "predicted_n", ""),  # llama.cpp's timings
+    ("prompt_eval_count", "eval_count", ""),  # Ollama
+)
+"""Of the input, the output, and both, by API."""
+_CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cachedContentTokenCount")
+_WRITTEN = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
+_REASONING = ("reasoning_tokens", "thoughtsTokenCount")
+_DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
+_OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "output_token_details")
+_MOST_TOKENS = 10**12
+"""More than that nobody counts."""
+
+Fields = dict[str, Any]
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -31,23 +58,33 @@ class Usage(msgspec.Struct, frozen=True):
 
 def read(raw: bytes) -> Usage | None:
     """The usage in the JSON of a `usage` field; None: it has none."""
-    try:
-        found: Any = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return read_object(found)
+    return read_object(json_reader.read_fields(raw))
 
 
-def read_object(found: object) -> Usage | None:
-    """The usage in a decoded `usage` field; None: it has none."""
+def read_object(found: object, *, has_output: bool = True) -> Usage | None:
+    """The usage in a decoded `usage` field; None: it has none that can be read.
+
+    `has_output`: an answer without a count of its output has an unknown one; else (an embedding) it has none.
+    """
     if not isinstance(found, dict):
         return None
-    fields = cast(dict[str, Any], found)
-    if "prompt_tokens" in fields:
-        return _counted(fields, "prompt_tokens", "completion_tokens")
-    if "cache_read_input_tokens" in fields or "cache_creation_input_tokens" in fields:
-        return _anthropic(fields)
-    return _counted(fields, "input_tokens", "output_tokens") if "input_tokens" in fields else None
+    fields = cast(Fields, found)
+    for prompt, completion, total in _NAMES:
+        if prompt in fields or completion in fields:
+            return _counted(fields, (prompt, completion, total), has_output=has_output)
+    return read_object(fields.get("tokens") or fields.get("billed_units"), has_output=has_output)  # Cohere
+
+
+def find(answer: Mapping[str, Any], *, has_output: bool = True) -> Usage | None:
+    """The usage of a whole answer, or of an event, wherever its server puts it; None: it says none."""
+    for holder in (answer, answer.get("x_groq"), *_list(answer.get("choices")), answer.get("response")):
+        given = cast(Fields, holder).get("usage") if isinstance(holder, Mapping) else None
+        if found := read_object(given, has_output=has_output):
+            return found
+    for name in ("usageMetadata", "usage_metadata", "timings"):
+        if found := read_object(answer.get(name)):
+            return found
+    return read_object(answer) if "prompt_eval_count" in answer else None
 
 
 def estimate(prompt_bytes: int, completion_bytes: int) -> Usage:
@@ -55,30 +92,76 @@ def estimate(prompt_bytes: int, completion_bytes: int) -> Usage:
     return Usage(-(-prompt_bytes // _BYTES_PER_TOKEN), -(-completion_bytes // _BYTES_PER_TOKEN), source="estimated")
 
 
-def _counted(fields: dict[str, Any], prompt: str, completion: str) -> Usage:
-    read_, wrote = _object(fields, f"{prompt}_details"), _object(fields, f"{completion}_details")
+def count(value: object) -> int | None:
+    """A number of tokens, however it is written; None: it is none."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST_TOKENS:
+        return None
+    return math.ceil(value)
+
+
+def _counted(fields: Fields, names: tuple[str, str, str], *, has_output: bool) -> Usage | None:
+    """One shape's counts as ours; None: prompt or completion cannot be told."""
+    prompt, completion, total = (count(fields.get(name)) for name in names)
+    if prompt is None and completion is not None and total is not None:
+        prompt = max(0, total - completion)
+    if completion is None and prompt is not None:
+        completion = max(0, total - prompt) if total is not None else None if has_output else 0
+    if prompt is None or completion is None:
+        return None
+    read_, wrote = _object(fields, _DETAILS), _object(fields, _OUTPUT_DETAILS)
+    cached, written = _first(_CACHED, read_, fields), _first(_WRITTEN, read_, fields)
+    prompt += _apart(fields, prompt + completion, cached + written, total)
+    completion, thought = _thought(prompt, completion, total, _first(_REASONING, wrote, fields))
     return Usage(
-        prompt_tokens=_tokens(fields, prompt),
-        completion_tokens=_tokens(fields, completion),
-        cached_tokens=_tokens(read_, "cached_tokens") or _tokens(fields, "prompt_cache_hit_tokens"),
-        cache_write_tokens=_tokens(read_, "cache_write_tokens") or _tokens(read_, "cache_creation_tokens"),
-        reasoning_tokens=_tokens(wrote, "reasoning_tokens"),
-        audio_prompt_tokens=_tokens(read_, "audio_tokens"),
-        audio_completion_tokens=_tokens(wrote, "audio_tokens"),
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        cached_tokens=cached,
+        cache_write_tokens=written,
+        reasoning_tokens=thought,
+        audio_prompt_tokens=_first(("audio_tokens",), read_),
+        audio_completion_tokens=_first(("audio_tokens",), wrote),
     )
 
 
-def _anthropic(fields: dict[str, Any]) -> Usage:
-    """Anthropic counts the cached apart from the input; here they are part of it."""
-    cached, written = _tokens(fields, "cache_read_input_tokens"), _tokens(fields, "cache_creation_input_tokens")
-    return Usage(_tokens(fields, "input_tokens") + cached + written, _tokens(fields, "output_tokens"), cached, written)
+def _apart(fields: Fields, known: int, cached: int, total: int | None) -> int:
+    """The cached tokens that are not in the prompt's count: Anthropic's are apart, and elsewhere the total tells."""
+    if total is not None:
+        return cached if cached and known + cached <= total else 0
+    is_anthropic = "cache_read_input_tokens" in fields or "cache_creation_input_tokens" in fields
+    return cached if is_anthropic and "prompt_tokens" not in fields else 0
 
 
-def _object(fields: dict[str, Any], name: str) -> dict[str, Any]:
-    found = fields.get(name)
-    return cast(dict[str, Any], found) if isinstance(found, dict) else {}
+def _thought(prompt: int, completion: int, total: int | None, thought: int) -> tuple[int, int]:
+    """Completion and reasoning, the one with the other in it."""
+    if total is None:
+        return (completion + thought if thought > completion else completion), thought  # no part of what is less
+    missing = total - prompt - completion
+    if missing > 0 and thought in (0, missing):  # beside the completion, or in the total alone
+        return completion + missing, missing
+    return completion, thought
 
 
-def _tokens(fields: dict[str, Any], name: str) -> int:
-    found = fields.get(name)
-    return found if isinstance(found, int) and found > 0 else 0
+def _object(fields: Fields, names: tuple[str, ...]) -> Fields:
+    for name in names:
+        found = fields.get(name)
+        if isinstance(found, dict):
+            return cast(Fields, found)
+    return {}
+
+
+def _first(names: tuple[str, ...], *holders: Fields) -> int:
+    """The first of these counts that is there, and is not 0."""
+    for holder in holders:
+        for name in names:
+            if found := count(holder.get(name)):
+                return found
+    return 0
+
+
+def _list(value: object) -> list[Any]:
+    return cast(list[Any], value) if isinstance(value, list) else []

@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-import msgspec
-
 from policies.events import Output
 from policies.guards import describe
 from records.wire.assemble import surface_of
+from records.wire.json_reader import read_fields
 from records.wire.problem import read_object
+from records.wire.words import arguments_text, ending, spoken
 from shadow.compare import language
 from shadow.compare import request as asked
 from shadow.compare.pair import Fields, ModelAnswer, Pair, ToolCall
@@ -34,21 +34,22 @@ class AnswerReading:
     answer: ModelAnswer | None
     reason: Reason = ""
     """Why there is none."""
+    model: str = ""
+    """Who answered, and in which tier, as the answer itself says."""
+    service_tier: str = ""
 
 
 def read(path: str, body: bytes) -> AnswerReading:
     """The answer that `body`, an unstreamed JSON answer, gives to a request to `path`. Never raises."""
-    try:
-        found: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    fields = read_fields(body)
+    if fields is None:
         return AnswerReading(None, "not_json")
-    if not isinstance(found, dict):
-        return AnswerReading(None, "not_json")
-    fields = cast("dict[str, Any]", found)
     surface = surface_of(path)
     if read_object(fields) is not None:
         return AnswerReading(None, "error")
-    return _response(fields) if surface == "responses" else _first_choice(fields)
+    found = _response(fields) if surface == "responses" else _first_choice(fields)
+    model, tier = asked.text(fields.get("model")), asked.text(fields.get("service_tier"))
+    return AnswerReading(found.answer, found.reason, model, tier)
 
 
 def said(answer: ModelAnswer) -> str:
@@ -103,9 +104,11 @@ def _first_choice(fields: Fields) -> AnswerReading:
     choice = next(iter(asked.objects(fields.get("choices"))), None)
     if choice is None:
         return AnswerReading(None, "no_choice")
-    finish = asked.text(choice.get("finish_reason"))
+    finish = _finish(choice.get("finish_reason"))
     if not finish:
         return AnswerReading(None, "unfinished")
+    if finish == "error":
+        return AnswerReading(None, "error")
     message = asked.mapping(choice.get("message"))
     if not message:
         return AnswerReading(ModelAnswer(asked.text(choice.get("text")), finish=finish, fields=fields))
@@ -113,8 +116,19 @@ def _first_choice(fields: Fields) -> AnswerReading:
     legacy = asked.mapping(message.get("function_call"))
     if legacy:
         calls.append(_function(legacy))
-    text = asked.content_text(message.get("content"))
+    text = _content(message.get("content"))
     return AnswerReading(ModelAnswer(text, tuple(calls), finish, asked.text(message.get("refusal")), fields))
+
+
+def _finish(reason: object) -> str:
+    """How the choice ended, in OpenAI's words; a word that nobody here knows as it stands."""
+    found = ending(reason)
+    return asked.text(reason) if found == "other" else found
+
+
+def _content(content: object) -> str:
+    """A message's words: one text, or parts that make one when they are streamed."""
+    return spoken(cast("list[Any]", content)).text if isinstance(content, list) else asked.text(content)
 
 
 def _call(call: Fields) -> ToolCall:
@@ -125,7 +139,7 @@ def _call(call: Fields) -> ToolCall:
 
 
 def _function(function: Fields) -> ToolCall:
-    return ToolCall(asked.text(function.get("name")), asked.text(function.get("arguments")))
+    return ToolCall(asked.text(function.get("name")), arguments_text(function.get("arguments")))
 
 
 # Responses --------------------------------------------------------------------------------------------------------

@@ -9,8 +9,7 @@ from itertools import starmap
 from operator import mul
 from typing import Any, cast
 
-import msgspec
-
+from records.wire.json_reader import read_fields
 from shadow.compare.pair import Pair
 from shadow.compare.request import objects
 
@@ -30,11 +29,7 @@ def question(model: str, pair: Pair) -> bytes | None:
 
 def read(body: bytes) -> float | None:
     """The cosine, -1 to 1; None: there are not two vectors of one length."""
-    try:
-        found: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    items = objects(cast("dict[str, Any]", found).get("data")) if isinstance(found, dict) else []
+    items = objects((read_fields(body) or {}).get("data"))
     vectors = {item.get("index"): _vector(item.get("embedding")) for item in items if item.get("index") in (0, 1)}
     one, other = vectors.get(0), vectors.get(1)
     return cosine(one, other) if one and other and len(one) == len(other) else None

@@ -5,10 +5,9 @@ number: the candidate's score less the baseline's, -1 to 1.
 """
 
 import json
-from typing import Any, cast
+from typing import Any
 
-import msgspec
-
+from records.wire.json_reader import read_fields
 from shadow.compare.pair import ModelAnswer, Pair, Score
 
 MAX_REPLY_BYTES = 64 * 1024
@@ -38,11 +37,7 @@ def told_of(answer: ModelAnswer) -> dict[str, Any]:
 
 def read(line: bytes, number: int) -> Score:
     """What the scorer said; anything but a number from -1 to 1 is an abstention, with its reason."""
-    try:
-        found: Any = msgspec.json.decode(line)
-    except (msgspec.DecodeError, RecursionError):
-        found = None
-    said = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    said = read_fields(line) or {}
     if said.get("number") != number:
         return abstention("junk")
     q, error = said.get("q"), said.get("error")

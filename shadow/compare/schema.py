@@ -1,10 +1,8 @@
 """Whether each answer satisfies its JSON Schema: feeds the validity gate."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-import msgspec
-
+from records.wire.json_reader import read_fields
 from shadow.compare import json_schema, json_text
 from shadow.compare import request as asked
 from shadow.compare.pair import Comparator, Fields, ModelAnswer, Pair, Score
@@ -37,11 +35,8 @@ def make(options: Mapping[str, object], files: Callable[[str], bytes]) -> Compar
 
 def _read(name: str, files: Callable[[str], bytes]) -> Fields:
     text = files(name)
-    try:
-        found: Any = msgspec.json.decode(text) if len(text) <= _MOST_BYTES else None
-    except (msgspec.DecodeError, RecursionError):
-        found = None
-    if not json_schema.is_usable(found):
+    found = read_fields(text) if len(text) <= _MOST_BYTES else None
+    if found is None or not json_schema.is_usable(found):
         raise ValueError(
             f"{name}: no JSON Schema that can be used. hint: a JSON file, references within it only (#/…), "
             "patterns without look-around or back-references"

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
+from records.wire.words import ending
 from shadow.judging.prompt import TIE, Tags
 
 
@@ -41,9 +42,9 @@ def read(body: bytes, tags: Tags) -> JudgeVerdict:
     """What the judge's chat completion says about the question that `tags` belong to."""
     try:
         choices = _COMPLETION.decode(body).choices
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return JudgeVerdict.NOTHING
-    if len(choices) != 1 or choices[0].finish_reason not in ("stop", None):
+    if len(choices) != 1 or ending(choices[0].finish_reason) not in ("stop", ""):
         return JudgeVerdict.NOTHING
     message = choices[0].message
     if message.refusal or message.tool_calls:

@@ -59,7 +59,8 @@ def test_load_dataset(place, tmp_path, shape):
     }
     rows: list[dict[str, Any]] = [row for split in loaded.values() for row in split]
     assert made.kept == len(rows) == 40
-    calls = [call["function"]["arguments"] for row in rows for call in row["messages"][-1].get("tool_calls") or ()]
+    said = "completion" if shape == "trl-sft" else "messages"
+    calls = [call["function"]["arguments"] for row in rows for call in row[said][-1].get("tool_calls") or ()]
     read = calls if shape == "trl-sft" else [json.loads(arguments) for arguments in calls]
     assert sorted(next(iter(one.values())) for one in read) == list(range(20))
     assert all(len(one) == 1 for one in read)
@@ -131,7 +132,7 @@ def test_commands(place, tmp_path, capsys):
     lines = len(file.read_text().splitlines())
     code, faults = run(capsys, "dataset", "validate", file, "--format", "trl-sft", "--json")
     assert code == 1
-    assert faults == [{"file": str(file), "line": lines, "fault": "messages: not a list with something in it"}]
+    assert faults == [{"file": str(file), "line": lines, "fault": "prompt: not a list with something in it"}]
 
     code, _ = run(capsys, "dataset", "build", "--route", "none", "--format", "trl-sft", "--out", tmp_path, *data)
     assert code == 1

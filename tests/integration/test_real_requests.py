@@ -55,7 +55,7 @@ def parsed(arguments: str) -> Any:
 
 
 def calls_of(row: dict[str, Any]) -> list[Any]:
-    return [call["function"]["arguments"] for call in row["messages"][-1]["tool_calls"]]
+    return [call["function"]["arguments"] for call in row["completion"][-1]["tool_calls"]]
 
 
 def rounded(value: Any) -> Any:

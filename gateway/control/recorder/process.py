@@ -252,7 +252,9 @@ class Recorder:
 
     def _record(self, exchange: Exchange) -> Record:
         try:
-            return self._maker.record(exchange)
+            reading = self._maker.read(exchange)
+            self.state.tally.add_odd(reading.odd)
+            return self._maker.record(exchange, reading=reading)
         except Exception as error:  # noqa: BLE001 -- fence: one body that nobody foresaw must not stop all the others
             self.log.alarm("recorder.unreadable", id=exchange.meta.id, reason=type(error).__name__)
             self.state.tally.lose("unreadable")

@@ -1,7 +1,7 @@
 """What the journal adds up to, for /metrics: counters and histograms that add, and that outlive a restart."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -70,6 +70,11 @@ class Tally(msgspec.Struct):
         if row.counterfactual_cost_usd:
             self.count("counterfactual_cost_usd_total", arm, row.counterfactual_cost_usd)
         self._add_times(row, arm)
+
+    def add_odd(self, odd: Mapping[str, int]) -> None:
+        """Count what was not read of an exchange as it should stand there, by kind."""
+        for kind, number in odd.items():
+            self.count("unread_total", (kind,), number)
 
     def _add_times(self, row: Record, arm: tuple[str, str]) -> None:
         if row.outcome == "tunnel":

@@ -31,6 +31,20 @@ def test_service_tiers_have_their_own_prices():
     )
 
 
+def test_the_model_that_answered_sets_the_price():
+    """An alias is priced as what the answer names; where nobody knows that name, as what was asked for."""
+    alias = usd(Usage(1_000_000, 0), "my-alias", served_model="gpt-4o-2024-11-20")
+    assert alias == pytest.approx(2.5)
+    assert usd(Usage(1_000_000, 0), "gpt-4o", served_model="relay-7") == pytest.approx(2.5)
+
+
+def test_an_override_holds_for_the_name_that_was_asked_and_for_the_one_that_answered():
+    """Whichever of both an operator states."""
+    book = PriceBook(UPSTREAMS, (Override("vllm", "a", 1.0, 0.0),))
+    for call in (PricedCall("vllm", "a", AT, served_model="b"), PricedCall("vllm", "b", AT, served_model="a")):
+        assert book.cost(call, Usage(1_000_000, 0)) == AnswerCost(1.0, "override")
+
+
 @pytest.mark.parametrize(
     ("upstream", "model"), [("openai", "no-such-model"), ("openai", ""), ("vllm", "gpt-4o"), ("gone", "gpt-4o")]
 )

@@ -11,6 +11,7 @@ from records.pricing import Override, PriceBook
 from records.record_maker import RecordMaker
 from records.redact import KINDS, Redactor
 from records.wire.usage import Usage
+from shadow.compare import answer
 from shadow.compare.pair import Pair, Score
 from shadow.lanes import Drawn
 from shadow.mirror import Mirror, outcome, pair_of, probability, refusal, row_of
@@ -152,7 +153,7 @@ async def test_a_stream_beside_a_stream():
 )
 def test_what_an_answer_counts_as(heard: ModelReply, came: str, reason: str):
     """Deadlines, failures and what was never asked are told apart; an answer that is none failed."""
-    assert outcome(heard, PATH) == (came, reason)
+    assert outcome(heard, answer.read(PATH, heard.body)) == (came, reason)
 
 
 async def test_a_failed_call_is_a_row():
@@ -233,6 +234,10 @@ def test_a_row_of_what_was_shed():
 
 def test_no_pair_of_a_request_that_is_none():
     """A request that cannot be read gives no pair."""
-    assert pair_of(drawn(request=b"[]"), good()) is None
-    assert pair_of(drawn(request=b"{"), good()) is None
-    assert pair_of(drawn(response_head=head(("content-encoding", "nonsense"))), good()) is None
+    maker, said = RecordMaker(b"p" * 32, Redactor(), PriceBook({}), {}), answer.read(PATH, good().body)
+    unreadable = (
+        drawn(request=b"[]"),
+        drawn(request=b"{"),
+        drawn(response_head=head(("content-encoding", "nonsense"))),
+    )
+    assert [pair_of(one, maker.read(one.exchange), said) for one in unreadable] == [None, None, None]

@@ -10,11 +10,15 @@ import msgspec
 from policies.matching import ROUTABLE
 from policies.routing import PPM, Variant
 from records.comparison import Comparison
+from records.pricing import PriceBook
+from records.record_maker import RecordMaker
+from records.redact import Redactor
 from shadow import replay
+from shadow.compare import answer
+from shadow.compare.pair import Pair
 from shadow.lanes import Drawn
 from shadow.mirror import pair_of, probability, row_of
 from shadow.plan import ShadowRoute
-from shadow.ports import ModelReply
 from shadow.replay import Replay, ReplayRow
 from tests.fakes.exchanges import chat_answer, chat_request
 
@@ -37,6 +41,11 @@ def drawn(number: int = 0, **fields: Any) -> Drawn:
     return replay.drawn(replay.exchange_of(recorded(number, **fields), "support"), ROUTE)
 
 
+def paired(one: Drawn) -> Pair | None:
+    maker = RecordMaker(b"p" * 32, Redactor(), PriceBook({}), {})
+    return pair_of(one, maker.read(one.exchange), answer.read("/v1/chat/completions", chat_answer("no")))
+
+
 def test_a_row_is_an_exchange_again():
     """Asked of the baseline, answered by it, at the time and in the conversation it was; all of it is drawn."""
     one = drawn(3)
@@ -45,14 +54,14 @@ def test_a_row_is_an_exchange_again():
     assert (meta.variant, meta.why, meta.first_byte_s, meta.total_s) == ("baseline", "assigned", 0.25, 1.5)
     assert (one.asked, one.route.candidate, probability(one)) == ("candidate", ROUTE.candidate, 1.0)
     assert one.route.sample_ppm == PPM
-    pair = pair_of(one, ModelReply(200, chat_answer("no")))
+    pair = paired(one)
     assert pair
     assert (pair.baseline.text, pair.candidate.text, pair.id) == ("yes", "no", "id-3")
 
 
 def test_an_answer_that_was_not_kept_is_none():
     """The candidate can be asked, and there is nothing to put it beside."""
-    assert pair_of(drawn(response_json=None), ModelReply(200, chat_answer("no"))) is None
+    assert paired(drawn(response_json=None)) is None
 
 
 async def run(source: Iterator[Drawn], hindered_after: int = 1000, in_flight: int = 3) -> tuple[Replay, list[str], int]:

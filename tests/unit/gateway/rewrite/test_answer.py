@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.rewrite.answer import StreamAdapter, adapt_whole
+from gateway.rewrite.call_ids import own
 from gateway.rewrite.problem import CandidateFailure
 from gateway.rewrite.request import adapt_request
 from gateway.rewrite.shapes import Adapted, AnswerShape
@@ -269,12 +270,12 @@ class TestStream:
         calls = [one["choices"][0]["delta"]["tool_calls"][0] for one in events[1:4]]
         assert calls[0] == {
             "index": 0,
-            "id": "call_cfa",
+            "id": "call_cfpa",
             "type": "function",
             "function": {"name": "f", "arguments": ""},
         }
         assert all("content" not in one["choices"][0]["delta"] for one in events[1:4])
-        assert calls[1]["id"] == "call_cf" + "b" * 32
+        assert calls[1]["id"] == "call_cft" + "b" * 32
         assert calls[2] == {"index": 0, "function": {"arguments": "{}"}}
         assert events[-2]["choices"][0]["finish_reason"] == "tool_calls"
 
@@ -372,7 +373,7 @@ class TestWhole:
         """Line 56: OpenAI's content is null beside tool calls; ids are signed, the finish says tool_calls."""
         (choice,) = whole(message(content=content, tool_calls=[CALL]))["choices"]
         assert choice["message"]["content"] is None
-        assert choice["message"]["tool_calls"] == [CALL | {"id": "call_cf9"}]
+        assert choice["message"]["tool_calls"] == [CALL | {"id": "call_cfp9"}]
         assert choice["finish_reason"] == "tool_calls"
 
     def test_spoken_content_beside_tool_calls_stays(self):
@@ -393,7 +394,7 @@ class TestWhole:
         assert adapt_whole(b"<html>", CHAT, STUDENT) == CandidateFailure("failure", "malformed")
         error = {"error": {"message": "x", "code": 500}}
         assert whole(error, AnswerShape("responses", "m")) == CandidateFailure("failure", "server_error")
-        for junk in (b"[]", b'{"choices":' + b"[" * 5000, b'{"model":"\xff"}'):
+        for junk in (b"[]", b'{"choices":' + b"[" * 5000, b'{"model":"\xff'):
             for surface in ("chat", "responses"):
                 assert adapt_whole(junk, AnswerShape(surface, "m"), STUDENT) == CandidateFailure("failure", "malformed")
 
@@ -447,9 +448,9 @@ class TestResponses:
             events[4]["item"]["call_id"],
             events[-1]["response"]["output"][0]["call_id"],
         }
-        assert ids == {"call_cf9"}
+        assert ids == {"call_cfp9"}
         found = whole(RESPONSE, AnswerShape("responses", "gpt-4o"))
-        assert (found["model"], found["output"][0]["call_id"]) == ("gpt-4o", "call_cf9")
+        assert (found["model"], found["output"][0]["call_id"]) == ("gpt-4o", "call_cfp9")
 
     def test_what_the_candidate_was_not_sent_is_echoed(self):
         """A response repeats its request: metadata and the like come back although the candidate never had them."""
@@ -460,10 +461,11 @@ class TestResponses:
         found = whole(RESPONSE, adapted.asked)
         assert (found["metadata"], found["user"], found["safety_identifier"]) == ({"a": "b"}, "u", None)
 
-    def test_an_id_is_signed_once(self):
-        """A candidate that is itself behind a gateway keeps its ids."""
-        found = whole(RESPONSE | {"output": [ITEM | {"call_id": "call_cf9"}]}, AnswerShape("responses", "gpt-4o"))
-        assert found["output"][0]["call_id"] == "call_cf9"
+    def test_a_signed_id_is_signed_again(self):
+        """A candidate that is itself behind a gateway gets its own ids back: each gateway undoes its own signature."""
+        found = whole(RESPONSE | {"output": [ITEM | {"call_id": "call_cfp9"}]}, AnswerShape("responses", "gpt-4o"))
+        given = found["output"][0]["call_id"]
+        assert (given, own(given, "f")) == ("call_cfpcfp9", "call_cfp9")
 
     @pytest.mark.parametrize("kind", ["response.failed", "error"])
     def test_a_failed_response_is_a_failure(self, kind: str):

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from gateway.rewrite.call_ids import signed
 from gateway.rewrite.request import adapt_request
 from gateway.rewrite.shapes import Adapted, Unfit
 from policies.request.body import read_body
@@ -138,14 +139,28 @@ def test_earlier_tool_calls_with_invalid_arguments_make_a_request_unfit(argument
 
 
 @pytest.mark.parametrize("arguments", ["", '{"a": 1}'])
-def test_tool_loops_keep_their_ids(arguments: str):
-    """Earlier tool calls of the candidate reach it with the ids that the app saw."""
-    call = {"id": "call_cf12", "type": "function", "function": {"name": "f", "arguments": arguments}}
-    turns = [
-        {"role": "assistant", "content": None, "tool_calls": [call]},
-        {"role": "tool", "tool_call_id": "call_cf12"},
-    ]
-    assert copy(chat(messages=turns))["messages"] == turns
+def test_tool_loops_have_the_ids_that_the_candidate_gave(arguments: str):
+    """Earlier tool calls of the candidate and their results reach it with its own ids, others' with the app's."""
+    theirs = "functions.f:0", "chatcmpl-tool-" + "0" * 32
+    given = [*(signed(one, "f") for one in theirs), "call_of_the_frontier"]
+
+    def turns(ids: list[str]) -> list[dict[str, object]]:
+        calls = [{"id": one, "type": "function", "function": {"name": "f", "arguments": arguments}} for one in ids]
+        results = [{"role": "tool", "tool_call_id": one, "content": "x"} for one in ids]
+        return [{"role": "assistant", "content": None, "tool_calls": calls}, *results]
+
+    assert copy(chat(messages=turns(given)))["messages"] == turns([*theirs, given[2]])
+
+
+def test_response_items_have_the_ids_that_the_candidate_gave():
+    """The same of a Responses input."""
+    item = {"type": "function_call", "call_id": signed("functions.f:0", "f"), "name": "f", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": item["call_id"], "output": "x"}
+    body = json.dumps({"model": "m", "input": [item, result]}).encode()
+    found = adapt_request(body, "/v1/responses", STUDENT, kind="vllm")
+
+    assert isinstance(found, Adapted)
+    assert [one["call_id"] for one in json.loads(found.body)["input"]] == ["functions.f:0"] * 2
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,21 @@ import pytest
 
 from records.dataset.check import Fault, check_file, check_line
 
-GOOD = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
+USER, ANSWER = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}
+CALLS = {
+    "role": "assistant",
+    "content": None,
+    "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+}
+GOOD = {"messages": [USER, ANSWER]}
+WEIGHED = {"messages": [USER, ANSWER | {"weight": 0}]}
+
+
+def trl(row: dict[str, object]) -> dict[str, object]:
+    """The row as TRL has it: the last message is the completion."""
+    messages = row.pop("messages")
+    assert isinstance(messages, list)
+    return row | {"prompt": messages[:-1] or [{"role": "user", "content": "a"}], "completion": messages[-1:]}
 
 
 def with_call(arguments: object) -> dict[str, object]:
@@ -20,17 +34,37 @@ def with_call(arguments: object) -> dict[str, object]:
     [
         (GOOD, "openai-sft", []),
         (with_call("{}"), "openai-sft", []),
-        (with_call("{}"), "trl-sft", []),
-        (with_call({}), "trl-sft", ["messages[0]: tool_calls[0]: arguments is a JSON object's text"]),
+        (trl(with_call("{}")), "trl-sft", []),
+        (trl(with_call({})), "trl-sft", ["completion[0]: tool_calls[0]: arguments is a JSON object's text"]),
         (with_call("{"), "openai-sft", ["messages[0]: tool_calls[0]: arguments is a JSON object's text"]),
-        (GOOD | {"tools": [{"function": {"name": "f"}}]}, "trl-sft", ["tools: the JSON text of a list"]),
-        (GOOD | {"tools": '[{"function": {"name": "f"}}]'}, "trl-sft", []),
+        (trl(GOOD | {"tools": [{"function": {"name": "f"}}]}), "trl-sft", ["tools: the JSON text of a list"]),
+        (trl(GOOD | {"tools": '[{"function": {"name": "f"}}]'}), "trl-sft", []),
+        (GOOD, "trl-sft", ["unknown fields: messages", "prompt: not a list with something in it"]),
+        (WEIGHED, "openai-sft", ["messages: nothing is learned from the last one"]),
+        (
+            trl(WEIGHED | {}),
+            "trl-sft",
+            [
+                "completion[0]: weight: 0 or 1, of the assistant's turns in openai-sft",
+                "messages: nothing is learned from the last one",
+            ],
+        ),
+        (
+            {"messages": [USER, CALLS, USER, ANSWER]},
+            "openai-sft",
+            ["tool calls without results"],
+        ),
+        (
+            {"messages": [USER, {"role": "tool", "tool_call_id": "9", "content": "x"}, ANSWER]},
+            "openai-sft",
+            ["a tool's message of no call before it: 9"],
+        ),
         (GOOD | {"tools": {}}, "openai-sft", ["tools: a list"]),
         ([], "openai-sft", ["not an object"]),
         ({}, "openai-sft", ["messages: not a list with something in it"]),
         (GOOD | {"prompt": 1}, "openai-sft", ["unknown fields: prompt"]),
         (
-            {"messages": [{"role": "user", "content": "a"}]},
+            trl({"messages": [USER]}),
             "trl-sft",
             ["messages: the last one is not the assistant's"],
         ),

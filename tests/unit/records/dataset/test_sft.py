@@ -38,16 +38,15 @@ def request(*messages: dict[str, Any], **fields: Any) -> str:
     return json.dumps({"model": "gpt-4o", "messages": list(messages), **fields})
 
 
+USER = {"role": "user", "content": "Where?"}
+CALL = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+
+
 @pytest.mark.parametrize("shape", FORMATS)
 def test_an_exchange_is_an_example(shape):
     """The prompt and the answer, with the fields that trainers know and no others."""
-    assert example(source(), shape) == Example(
-        [
-            {"role": "system", "content": "You triage."},
-            {"role": "user", "content": "Where is my order?"},
-            {"role": "assistant", "content": "It is on its way."},
-        ]
-    )
+    prompt = [{"role": "system", "content": "You triage."}, {"role": "user", "content": "Where is my order?"}]
+    assert example(source(), shape) == Example(prompt, {"role": "assistant", "content": "It is on its way."})
 
 
 @pytest.mark.parametrize(
@@ -75,6 +74,14 @@ def test_an_exchange_is_an_example(shape):
         ({"request_json": request({"role": "user", "content": 7})}, "unreadable"),
         ({"response_json": chat_answer(None, tool_calls=[call("{")]).decode()}, "unreadable"),
         ({"response_json": chat_answer(None, tool_calls=[{"type": "custom", "custom": {}}]).decode()}, "unreadable"),
+        ({"finish_reason": "MAX_TOKENS"}, "truncated"),
+        ({"finish_reason": "error"}, "not_complete"),
+        ({"response_json": chat_answer("caf\ufffd").decode()}, "unreadable"),
+        ({"request_json": request()}, "odd_turns"),
+        ({"request_json": request(USER, {"role": "assistant", "content": "So"})}, "odd_turns"),
+        ({"request_json": request(USER, {"role": "tool", "tool_call_id": "x", "content": "y"})}, "odd_turns"),
+        ({"request_json": request(USER, {"role": "assistant", "tool_calls": [CALL]}, USER)}, "odd_turns"),
+        ({"request_json": request(USER, tools=[{"type": "web_search"}])}, "hosted_tools"),
     ],
 )
 def test_what_is_left_out(fields, reason):
@@ -100,17 +107,13 @@ def test_tool_calls_for_each_trainer():
 
     assert isinstance(openai, Example)
     assert isinstance(trl, Example)
-    assert openai.messages[-1] == {"role": "assistant", "content": None, "tool_calls": [call('{"zip": 89073}')]}
-    assert openai.messages[2] == {"role": "tool", "content": "rain", "tool_call_id": "call_1"}
+    assert openai.answer == {"role": "assistant", "content": None, "tool_calls": [call('{"zip": 89073}')]}
+    assert openai.prompt[2] == {"role": "tool", "content": "rain", "tool_call_id": "call_1"}
     assert (openai.tools, openai.parallel_tool_calls) == (TOOLS, False)
-    assert trl.messages[-1] == openai.messages[-1] | {"content": ""}
-    assert (json.loads(str(trl.tools)), trl.parallel_tool_calls) == (TOOLS, None)
-    for made, shape in ((openai, "openai-sft"), (trl, "trl-sft")):
-        assert list(check_line(json.dumps(struct(made)).encode(), shape)) == []
-
-
-def struct(made: Example) -> dict[str, Any]:
-    return {name: value for name in made.__struct_fields__ if (value := getattr(made, name)) is not None}
+    assert trl.answer == openai.answer | {"content": ""}
+    assert json.loads(json.loads(trl.line("trl-sft"))["tools"]) == TOOLS
+    assert list(check_line(openai.line("openai-sft"), "openai-sft")) == []
+    assert list(check_line(trl.line("trl-sft"), "trl-sft")) == []
 
 
 def test_roles_and_parts():
@@ -124,8 +127,49 @@ def test_roles_and_parts():
     made = example(source(request_json=request(*turns)), "trl-sft")
 
     assert isinstance(made, Example)
-    assert made.messages[:3] == [
+    assert made.prompt[:3] == [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "ab", "name": "anna"},
         {"role": "assistant", "content": "c"},
     ]
+
+
+@pytest.mark.parametrize("word", ["stop", "eos", "eos_token", "end_turn", "STOP", "stop_sequence", "a new word"])
+def test_every_word_for_a_natural_end_is_one(word):
+    """What other servers call the end of an answer is no cut."""
+    assert isinstance(example(source(finish_reason=word), "openai-sft"), Example)
+
+
+@pytest.mark.parametrize("shape", FORMATS)
+def test_only_the_answer_is_learned_from(shape):
+    """Whatever the assistant said before, a candidate's words too, is no target: each answer has its own example."""
+    turns = (USER, {"role": "assistant", "content": "of the candidate"}, {"role": "user", "content": "And then?"})
+    made = example(source(request_json=request(*turns)), shape)
+
+    assert isinstance(made, Example)
+    row = json.loads(made.line(shape))
+    if shape == "trl-sft":
+        assert row["completion"] == [{"role": "assistant", "content": "It is on its way."}]
+        assert row["prompt"][1]["content"] == "of the candidate"
+    else:
+        assert [turn.get("weight", 1) for turn in row["messages"] if turn["role"] == "assistant"] == [0, 1]
+    assert list(check_line(made.line(shape), shape)) == []
+
+
+@pytest.mark.parametrize("shape", FORMATS)
+def test_custom_tools_and_empty_ids_are_written_as_trainers_take_them(shape):
+    """A custom tool is a function of one text; calls and results without ids are paired by their order."""
+    shell = {"type": "custom", "custom": {"name": "shell", "description": "runs"}}
+    calls = [{"id": "", "type": "custom", "custom": {"name": "shell", "input": "ls"}}, CALL | {"id": ""}]
+    turns = (
+        USER,
+        {"role": "assistant", "content": None, "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "", "content": "a"},
+        {"role": "tool", "tool_call_id": "", "content": "b"},
+    )
+    made = example(source(request_json=request(*turns, tools=[*TOOLS, shell])), shape)
+
+    assert isinstance(made, Example)
+    assert made.prompt[1]["tool_calls"][0]["function"] == {"name": "shell", "arguments": '{"input":"ls"}'}
+    assert [turn["tool_call_id"] for turn in made.prompt[2:]] == ["call_1", "call_2"]
+    assert list(check_line(made.line(shape), shape)) == []

@@ -38,9 +38,9 @@ def test_a_chat_completion_is_its_first_choice() -> None:
 
 
 def test_content_in_parts_is_one_text() -> None:
-    """Parts without text count for nothing."""
+    """Parts are the text that they make when they are streamed; parts without text count for nothing."""
     parts = [{"type": "text", "text": "a"}, {"type": "image"}, {"type": "text", "text": "b"}, "junk"]
-    assert whole(chat(content=parts)).text == "a\nb"
+    assert whole(chat(content=parts)).text == "ab"
 
 
 def test_calls_of_every_kind_are_read() -> None:

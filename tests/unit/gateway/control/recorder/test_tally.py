@@ -142,3 +142,12 @@ def test_every_family_is_the_recorders():
     names = {*made.counters, *made.histograms}
 
     assert {BY_NAME[name].owner for name in names} == {MetricOwner.RECORDER}
+
+
+def test_what_was_not_read_is_counted_by_kind():
+    """Each oddity of an exchange adds to its kind's counter."""
+    tally = Tally()
+    tally.add_odd({"not_utf8": 2, "not_json": 1})
+    tally.add_odd({"not_json": 1})
+
+    assert tally.counters["crossfade_unread_total"] == {"not_utf8": 2, "not_json": 2}
