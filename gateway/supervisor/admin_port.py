@@ -51,8 +51,9 @@ class AdminPort:
             door=Door(None if token is None else digest(token)),
             admin_socket=plan.admin_socket,
             log=self.log,
+            tls=context,
         )
-        server = await asyncio.start_server(front.serve, sock=fresh.dup(), ssl=context)
+        server = await asyncio.start_server(front.serve, sock=fresh.dup())
         if self._server is not None:
             self._server.close()
         if self._listener is not None and self._listener is not fresh:
