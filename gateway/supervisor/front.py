@@ -132,9 +132,7 @@ class Front:
     log: Log
     tls: ssl.SSLContext | None = None
     """None: the port speaks plain HTTP."""
-    _waiting: dict[asyncio.StreamWriter, None] = field(
-        default_factory=dict[asyncio.StreamWriter, None], init=False
-    )
+    _waiting: dict[asyncio.StreamWriter, None] = field(default_factory=dict[asyncio.StreamWriter, None], init=False)
     """The one that has kept us waiting longest first."""
     _handed_over: int = field(default=0, init=False)
 

@@ -12,6 +12,7 @@ from gateway.control.state.port import (
     MAX_ORDERS,
     MAX_SNAPSHOT_BYTES,
     NODES_S,
+    UNREADABLE,
     Answered,
     Decided,
     KillWord,
@@ -366,8 +367,8 @@ def test_what_is_torn_is_never_guessed_at(store: Store) -> None:
     one.order(order())
     store.tear()
     fresh = store.open()
+    assert fresh.rollouts() == {"triage": UNREADABLE}
     for use in (
-        fresh.rollouts,
         lambda: fresh.store("triage", stored(), expected=version, epoch=epoch),
         lambda: fresh.lower("triage", stored(0), expected=version),
     ):

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from gateway.control.state.port import MAX_BYTES, StateDownError
+from gateway.control.state.port import MAX_BYTES, StateDamagedError, StateDownError
 from gateway.control.state.redis_link import Command, Link, Reply, WrongTypeError
 from gateway.control.state.seal import ForgedError, NewerError, RecordSeal
 from gateway.control.state.witness import Copy, Newest
@@ -66,7 +66,7 @@ class Base:
             try:
                 yield
             except (ForgedError, NewerError, msgspec.MsgspecError) as error:
-                raise StateDownError(f"{self._link.server.name}: {error}") from error
+                raise StateDamagedError(f"{self._link.server.name}: {error}") from error
             except WrongTypeError as error:
                 self._take_away(error)
                 raise StateDownError(
