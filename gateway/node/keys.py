@@ -7,6 +7,8 @@ import secrets
 import sqlite3
 from dataclasses import dataclass
 
+import msgspec
+
 from gateway.node.database import AuditEntry, audit, writing
 from policies.routing import Key
 
@@ -96,12 +98,23 @@ def revoke(connection: sqlite3.Connection, name_or_id: str, *, actor: Actor) -> 
 def stored(connection: sqlite3.Connection) -> list[StoredKey]:
     """All keys, oldest first."""
     rows = connection.execute("SELECT id, name, scopes, created_at, revoked_at FROM keys ORDER BY created_at, id")
-    return [StoredKey(id_, name, tuple(json.loads(scopes)), at, end) for id_, name, scopes, at, end in rows.fetchall()]
+    return [StoredKey(id_, name, _scopes(scopes) or (), at, end) for id_, name, scopes, at, end in rows.fetchall()]
 
 
 def for_table(connection: sqlite3.Connection) -> tuple[Key, ...]:
-    """All keys as the routing table lists them."""
+    """All keys as the routing table lists them; one whose scopes cannot be read opens nothing, and stops no other."""
     rows = connection.execute("SELECT id, name, hmac, scopes, revoked_at FROM keys ORDER BY created_at, id").fetchall()
-    return tuple(
-        Key(id_, name, digest, tuple(json.loads(scopes)), end is not None) for id_, name, digest, scopes, end in rows
-    )
+    return tuple(_for_table(*row) for row in rows)
+
+
+def _for_table(id_: str, name: str, digest: str, scopes: str, end: float | None) -> Key:
+    found = _scopes(scopes)
+    return Key(id_, name, digest, found or (), end is not None or found is None)
+
+
+def _scopes(text: str) -> tuple[str, ...] | None:
+    """What a key may do; None: nobody can read it."""
+    try:
+        return msgspec.json.decode(text, type=tuple[str, ...])
+    except msgspec.MsgspecError:
+        return None

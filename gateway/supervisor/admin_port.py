@@ -68,8 +68,9 @@ class AdminPort:
             door=Door(None if token is None else digest(token)),
             admin_socket=plan.admin_socket,
             log=self.log,
+            tls=context,
         )
-        server = await asyncio.start_server(front.serve, sock=fresh.dup(), ssl=context, start_serving=False)
+        server = await asyncio.start_server(front.serve, sock=fresh.dup(), start_serving=False)
         return AdminChange(server, fresh, address)
 
     async def switch(self, change: AdminChange) -> None:

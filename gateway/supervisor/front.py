@@ -25,7 +25,12 @@ WRITE_S = 10.0
 ADMIN_CONNECT_S = 2.0
 ADMIN_PAUSE_S = 60.0
 """Longest pause in an answer of the admin process."""
-CONNECTIONS = 128
+WAITING = 128
+"""Connections whose other side we wait for, a request's head, its body or room for an answer: when another one comes,
+the one that has kept us waiting longest makes room. Whoever sends a whole head at once is never the one: half a head
+costs its sender a place, and nobody else."""
+HANDED_OVER = 64
+"""Requests that the admin process answers at a time; above it, it is busy. Probes need none of these."""
 _DROPPED = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"expect", b"upgrade"})
 
 Header = tuple[bytes, bytes]
@@ -125,18 +130,27 @@ class Front:
     door: Door
     admin_socket: Path
     log: Log
-    _connections: int = field(default=0, init=False)
+    tls: ssl.SSLContext | None = None
+    """None: the port speaks plain HTTP."""
+    _waiting: dict[asyncio.StreamWriter, None] = field(default_factory=dict[asyncio.StreamWriter, None], init=False)
+    """The one that has kept us waiting longest first."""
+    _handed_over: int = field(default=0, init=False)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection: one request, one answer."""
-        self._connections += 1
         try:
-            if self._connections <= CONNECTIONS:
-                await self._answer(reader, writer)
+            if len(self._waiting) >= WAITING:
+                slowest = next(iter(self._waiting))
+                del self._waiting[slowest]
+                slowest.transport.abort()
+            self._waiting[writer] = None
+            if self.tls is not None:  # after it is counted: a handshake that is never ended is half a head, too
+                await writer.start_tls(self.tls, ssl_handshake_timeout=HEAD_S)
+            await self._answer(reader, writer)
         except (OSError, TimeoutError, ssl.SSLError):
             return  # the other side is gone or too slow: there is nobody to tell
         finally:
-            self._connections -= 1
+            self._waiting.pop(writer, None)
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -171,7 +185,22 @@ class Front:
         """Let the admin process answer.
 
         Raises:
-            _RefusedError: it is not there.
+            _RefusedError: it is not there, or busy.
+        """
+        if self._handed_over >= HANDED_OVER:
+            raise _RefusedError(error(503, "admin_busy", f"{HANDED_OVER} requests are being answered. Try again soon"))
+        self._waiting.pop(writer, None)  # from here on it waits for us
+        self._handed_over += 1
+        try:
+            await self._relay(request, writer)
+        finally:
+            self._handed_over -= 1
+
+    async def _relay(self, request: FrontRequest, writer: asyncio.StreamWriter) -> None:
+        """Hand a request over, and its answer back.
+
+        Raises:
+            _RefusedError: the admin process is not there.
         """
         try:
             async with asyncio.timeout(ADMIN_CONNECT_S):

@@ -131,7 +131,7 @@ class Room:
         self.stack.callback(notes.close)
         teller = Announcer("test", notes, self.root / "evidence", Notifier(log), log)
         compiler = PolicyReader(boot.surroundings, boot.policies).compile
-        made = Controller(boot, compiler, log, Parts(state, shared, teller))
+        made = Controller(boot, compiler, log, Parts(state, shared, teller), monotonic=lambda: self.now)
         made.begin(self.now)
         return made
 

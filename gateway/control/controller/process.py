@@ -5,8 +5,9 @@
                                                                                                   │
     routing table, its lease, the shadow's plan ◄─────────────────────────────────────────────────┘
 
-It is the only writer of the table. Whatever of it fails, the rest goes on: without the shared state policies and keys
-are still published, and weights only lowered; but the table's lease is renewed only while somebody leads.
+It is the only writer of the table. Keys and the kill switch come before all else, and whatever fails, the rest goes on,
+each part and each route behind a fence of its own: without the shared state policies and keys are still published, and
+weights only lowered; but the table's lease is renewed only while somebody leads.
 """
 
 import secrets
@@ -14,7 +15,7 @@ import socket
 import sqlite3
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version as version_of
@@ -25,29 +26,36 @@ import msgspec
 from gateway import clock
 from gateway.control.controller import rollout_metrics as gauges
 from gateway.control.controller.boot import ControllerBoot, decode
+from gateway.control.controller.kill_follower import KillFollower
+from gateway.control.controller.known_rollouts import KnownRollouts
 from gateway.control.controller.outage import Outage
-from gateway.control.controller.status import ControllerStatus, PolicyStatus
+from gateway.control.controller.status import status_of
 from gateway.control.events.outbox import SCHEMA, Outbox
 from gateway.control.events.reader import OWN, EventReader
 from gateway.control.leader.announce import Announcer
 from gateway.control.leader.leader import Leader
-from gateway.control.leader.persistence import read_rollout
 from gateway.control.leader.webhooks import Notifier
 from gateway.control.publish.policy_compiler import PolicyReader
-from gateway.control.publish.policy_folder import Compile, PolicyFile, PolicyFolder, keep_good, load_good
+from gateway.control.publish.policy_folder import Compile, PolicyFolder, keep_good, load_good
 from gateway.control.publish.publisher import Publisher
 from gateway.control.publish.table import table_with
 from gateway.control.publish.weights import Weighed, plan_of, served_of, weigh
 from gateway.control.state.open import open_state
-from gateway.control.state.port import LEASE_S, KillWord, Node, SharedState, StateDownError, Stored
+from gateway.control.state.port import (
+    LEASE_S,
+    Node,
+    SharedState,
+    StateDamagedError,
+    StateDownError,
+    Stored,
+)
 from gateway.log import Log
 from gateway.node import keys
 from gateway.node.database import StateError, connect
 from gateway.node.datadir import DataDir, replace
-from gateway.node.kill_file import clear_kill, set_kill
 from gateway.process import read_boot, say_ready, stop_asked
-from gateway.telemetry.metrics import PREFIX, Sample, render
-from policies.rollout import Rollout
+from gateway.telemetry.metrics import render
+from policies.published import ceiling_ppm
 from policies.routing import PPM, Key, Table
 from records.journal.writer import JournalWriter
 from shadow import plan as shadow_plan
@@ -62,6 +70,17 @@ EXPOSE_S = 1.0
 OUTBOX = "outbox "
 """Begins the name of a trouble with one route's events; what follows is the route."""
 STAYS = "the last table stays until its lease is over"
+HINTS = {
+    OUTBOX: "give every node the same policies",
+    "route ": "its weight is only lowered, and 0 after the lease's grace; run the same version on every node, or "
+    "`crossfade policy rollback` it",
+    "orders": "operators' orders wait; `crossfade kill` needs none of them",
+    "kill": "use `crossfade kill` on this node, too, if it should be off",
+    "served": "it is tried again; exchanges count, unless the controller ends before",
+    "keys": "keys are as in the last table: a revocation waits; `crossfade doctor` says more",
+    "shared": "no weight rises meanwhile",
+}
+"""What to do, by the beginning of a trouble's name."""
 
 
 @dataclass(slots=True)
@@ -81,6 +100,8 @@ class Controller:
     compile: Compile
     log: Log
     parts: Parts
+    monotonic: Callable[[], float] = clock.monotonic
+    """For pauses and outages: nobody sets it back."""
     publisher: Publisher = field(init=False)
     folder: PolicyFolder = field(init=False)
     reading: EventReader = field(init=False)
@@ -89,15 +110,16 @@ class Controller:
     _keys: tuple[Key, ...] = field(default=(), init=False)
     _keys_seen: int | None = field(default=None, init=False)
     _stored: dict[str, Stored] = field(default_factory=dict[str, Stored], init=False)
-    _rollouts: dict[str, tuple[int, Rollout]] = field(default_factory=dict[str, tuple[int, Rollout]], init=False)
+    _rollouts: KnownRollouts = field(default_factory=KnownRollouts, init=False)
+    _retry_at: float = field(default=float("-inf"), init=False)
+    """When the shared state, which was away, is tried again; monotonic."""
     _vouched_at: float | None = field(default=None, init=False)
     """When somebody last led, as far as we know."""
     _due: dict[str, float] = field(default_factory=dict[str, float], init=False)
     _nodes: int = field(default=1, init=False)
-    _kill_word: KillWord | None = field(default=None, init=False)
-    """The last one that was heard."""
-    _listens: bool = field(default=False, init=False)
-    """Whether the shared state was asked for it before."""
+    _kill: KillFollower = field(init=False)
+    _good_is_kept: bool = field(default=True, init=False)
+    """Whether the disk has the policies' last good texts."""
     _outage: Outage = field(init=False)
     _away: str = field(default="", init=False)
     """Why the shared state could not be used when it was last tried."""
@@ -113,6 +135,7 @@ class Controller:
         outbox = Outbox(self.parts.state)
         self.reading = EventReader(outbox, data.journal, bytes.fromhex(self.boot.journal_key), data.readers)
         self._outage = Outage(self.log)
+        self._kill = KillFollower(self.parts.shared, data, self.log, self.monotonic)
         self.leader = Leader("", self.parts.shared, self.parts.teller, self.log)
 
     def begin(self, now: float) -> None:
@@ -130,36 +153,55 @@ class Controller:
     def tick(self, now: float) -> bool:
         """Everything once. Returns whether a table is published."""
         before, self._trouble = self._trouble, {}
-        for name, part in (
-            ("state", self._look), ("journals", self._read), ("shared", self._share), ("table", self._publish),
-            ("files", self._tell),
-        ):  # fmt: skip
-            try:
-                part(now)
-            except (sqlite3.Error, StateDownError) as error:
-                self._trouble[name] = f"{name}: {error}"
-            except OSError as error:
-                self._trouble[name] = f"{name}: {error.filename}: {error.strerror}"
-        for name in self._trouble.keys() - before.keys() - {"shared"}:
-            hint = "give every node the same policies" if name.startswith(OUTBOX) else STAYS
+        for name, part in self._parts():
+            self._fenced(name, part, now)
+        is_away = bool(self._away)
+        for name in sorted(self._trouble.keys() - before.keys()):
+            if is_away and name in ("shared", "kill"):
+                continue  # `state.away` says it
+            hint = next((hint for begin, hint in HINTS.items() if name.startswith(begin)), STAYS)
             self.log.alarm("controller.trouble", reason=self._trouble[name], hint=hint)
         return self.publisher.table is not None
 
+    def _parts(self) -> tuple[tuple[str, Callable[[float], None]], ...]:
+        """What a tick does, in this order: keys and the kill switch first."""
+        return (
+            ("keys", self._look_at_keys), ("kill", self._kill.follow), ("policies", self._look),
+            ("journals", self._read), ("shared", self._share), ("table", self._publish),
+            ("served", self._keep_served), ("files", self._tell),
+        )  # fmt: skip
+
+    def _fenced(self, name: str, part: Callable[[float], None], now: float) -> None:
+        """One part of a tick: whatever becomes of it, the others have theirs."""
+        try:
+            part(now)
+        except (sqlite3.Error, StateDownError) as error:
+            self._trouble[name] = f"{name}: {error}"
+        except OSError as error:
+            self._trouble[name] = f"{name}: {error.filename}: {error.strerror}"
+        except Exception as error:  # noqa: BLE001 -- a mistake of ours in one part must not blind the others
+            self._trouble[name] = f"{name}: {type(error).__name__}: this is a mistake in Crossfade, please report it"
+
     # The parts of a tick ------------------------------------------------------------------------------------------
 
-    def _look(self, now: float) -> None:
-        """Keys and policies."""
+    def _look_at_keys(self, _: float) -> None:
         state = self.parts.state
         seen = int(state.execute("PRAGMA data_version").fetchone()[0])
         if seen != self._keys_seen:
             self._keys = keys.for_table(state)
             self._keys_seen = seen
+
+    def _look(self, now: float) -> None:
+        """Policies."""
         if self.folder.read():
             for error in self.folder.errors():
                 self.log.alarm("policy.not_loaded", reason=error, hint="its last good version stays in force")
             for warning in self.folder.warnings():
                 self.log.notice("policy.doubt", reason=warning)
-            keep_good(state, self.folder.good, now)
+            self._good_is_kept = False
+        if not self._good_is_kept:
+            keep_good(self.parts.state, self.folder.good, now)
+            self._good_is_kept = True
 
     def _read(self, now: float) -> None:
         """Journals to events."""
@@ -175,60 +217,72 @@ class Controller:
         """Events to the leader, and, where that is us, to evidence and decisions."""
         if not self.leader.node:
             return
-        if now < self._due.get("shared", 0.0) <= now + RETRY_S:
+        if self.monotonic() < self._retry_at:
             self._trouble["shared"] = self._away
             return
         shared = self.parts.shared
         try:
-            if self.reading.is_open:
-                for route in self.reading.outbox.push(shared):
-                    self._trouble[f"{OUTBOX}{route}"] = f"outbox: no leader takes what is seen of {route!r}"
+            self._spared("outbox", self._push)
             self._stored = shared.rollouts()
             self.leader.tick(self.folder.terms(), self._stored, now)
+            self._trouble |= {name: f"{name}: {reason}" for name, reason in self.leader.trouble.items()}
             if self.leader.leads or shared.leader(now) is not None:
                 self._vouched_at = now
             self._stored = shared.rollouts()
+            self._rollouts.take(self._stored, self.monotonic())
+            self._trouble |= {f"route {name}": f"route {name}: {why}" for name, why in self._rollouts.reasons.items()}
             if shared.counts().forgot != self._forgot:  # and nobody saw it go
                 self._forgot = shared.counts().forgot
                 self.reading.outbox.offer_again()
-            self._follow_kill(now)
             if self._is_due("heard", HEARD_S, now):
-                table, killed = self.publisher.table, DataDir(Path(self.boot.data)).kill.exists()
-                shared.heard(Node(self.leader.node, now, table.version if table else 0, killed))
-                self._nodes = max(1, len(shared.nodes(now)))
+                self._spared("nodes", lambda: self._say_alive(now))
         except StateDownError as error:
-            self._due["shared"] = now + RETRY_S
+            self._retry_at = self.monotonic() + RETRY_S
             self.reading.outbox.offer_again()
             self._away = f"shared: {error}"
-            self._outage.told(str(error), now)
+            self._outage.told(str(error), self.monotonic())
             raise
-        self._outage.over(now)
+        self._away = ""
+        self._outage.over(self.monotonic())
 
-    def _follow_kill(self, now: float) -> None:
-        """Do as all nodes are told. What was told before we began is done only if it kills: nothing is un-killed."""
-        word, listened = self.parts.shared.killed(), self._listens
-        self._listens = True
-        if word is None or word == self._kill_word:
-            return
-        data = DataDir(Path(self.boot.data))
-        if word.killed:
-            set_kill(data, reason="all nodes are told to", now=now)
-        elif listened:
-            clear_kill(data)
-        self._kill_word = word
-        self.log.notice("kill.followed", killed=word.killed)
+    def _spared(self, name: str, part: Callable[[], None]) -> None:
+        """A part that may meet a damaged record of its own: the others go on without it.
+
+        Raises:
+            StateDownError: the shared state is away altogether.
+        """
+        try:
+            part()
+        except StateDamagedError as error:
+            self._trouble[name] = f"{name}: {error}"
+
+    def _push(self) -> None:
+        if self.reading.is_open:
+            for route in self.reading.outbox.push(self.parts.shared):
+                self._trouble[f"{OUTBOX}{route}"] = f"outbox: no leader takes what is seen of {route!r}"
+
+    def _say_alive(self, now: float) -> None:
+        table, killed = self.publisher.table, DataDir(Path(self.boot.data)).kill.exists()
+        self.parts.shared.heard(Node(self.leader.node, now, table.version if table else 0, killed))
+        self._nodes = max(1, len(self.parts.shared.nodes(now)))
 
     def _publish(self, now: float) -> None:
         """Weights, policies and keys to the table; the plan to the shadow."""
-        is_down = "shared" in self._trouble or ("shared" in self._due and now < self._due["shared"])
+        is_down = "shared" in self._trouble
         terms = self.folder.terms()
         published = (
             {route.name: route.weight_ppm for route in self.publisher.table.routes} if self.publisher.table else {}
         )
         self.weighed = {}
         for route in self.folder.routes():
-            most_ppm = published.get(route.name, 0) if is_down else PPM
-            found = weigh(route, terms.get(route.name), self._rollout(route.name), most_ppm=most_ppm, nodes=self._nodes)
+            most_ppm = ceiling_ppm(
+                published.get(route.name, 0),
+                is_readable=not is_down and route.name not in self._rollouts.reasons,
+                unwatched_s=self._rollouts.unread_s(route.name, self.monotonic()),
+                grace_s=self.boot.base.lease.grace_s,
+            )
+            rollout = self._rollouts.get(route.name)
+            found = weigh(route, terms.get(route.name), rollout, most_ppm=most_ppm, nodes=self._nodes)
             self.weighed.setdefault(route.name, found)
         promoted = [name for name, each in self.weighed.items() if each.is_promoted]
         routes = tuple(each.route for each in self.weighed.values())
@@ -236,14 +290,19 @@ class Controller:
         self._replace(self.boot.shadow_plan, shadow_plan.encode(plan_of(self.weighed)))
         self._write_table(table_with(self.boot.base, routes, self._keys, promoted), now)
 
+    def _keep_served(self, _: float) -> None:
+        if self.reading.is_open:
+            self.reading.outbox.keep_served()
+
     def _write_table(self, wanted: Table, now: float) -> None:
         served = served_of(self.weighed)
         stamp = msgspec.json.encode(served) if self.reading.is_open else None
 
         def before(version: int) -> None:
-            if self.reading.is_open:
-                with suppress(sqlite3.Error):  # exchanges of this table are evidence of nothing, then
-                    self.reading.outbox.will_serve(version, served)
+            try:
+                self.reading.outbox.will_serve(version, served)
+            except sqlite3.Error as error:  # the table goes out all the same: it may revoke a key, lower a weight
+                self._trouble["served"] = f"served: {error}"
 
         vouched = self._vouched_at is not None and 0 <= now - self._vouched_at <= LEASE_S
         if self.publisher.publish(wanted, now, renew=vouched, stamp=stamp, before=before):
@@ -253,43 +312,16 @@ class Controller:
 
     def _tell(self, now: float) -> None:
         """What `status` and `/metrics` show, when it changed."""
-        table = self.publisher.table
-        policies = tuple(_policy_status(file) for file in self.folder.files)
+        version = self.publisher.table.version if self.publisher.table else 0
         trouble = "; ".join(self._trouble.values()) or None
-        status = ControllerStatus(table.version if table else 0, policies, trouble)
-        self._replace(self.boot.status, msgspec.json.encode(status))
+        self._replace(self.boot.status, msgspec.json.encode(status_of(version, self.folder.files, trouble)))
         if self._is_due("expose", EXPOSE_S, now):
-            self._replace(self.boot.exposition, render(self._samples()).encode())
+            teller, counts = self.parts.teller, self.parts.shared.counts()
+            found = gauges.samples(self.weighed, self.leader.shown, teller.counts, errors=len(self.folder.errors()))
+            found += gauges.loop_samples(self.reading, teller.notifier, counts, leads=self.leader.leads)
+            self._replace(self.boot.exposition, render(found).encode())
 
     # What they are made of ----------------------------------------------------------------------------------------
-
-    def _rollout(self, route: str) -> Rollout | None:
-        """A route's rollout, as it is stored.
-
-        Raises:
-            StateDownError: it is damaged.
-        """
-        stored = self._stored.get(route)
-        if stored is None:
-            return None
-        known = self._rollouts.get(route)
-        if known is None or known[0] != stored.version:
-            known = self._rollouts[route] = (stored.version, read_rollout(stored).rollout)
-        return known[1]
-
-    def _samples(self) -> list[Sample]:
-        teller = self.parts.teller
-        found = gauges.samples(self.weighed, self.leader.shown, teller.counts, errors=len(self.folder.errors()))
-        notifier = teller.notifier
-        told = {"sent": notifier.sent, "failed": notifier.failed, "dropped": notifier.dropped}
-        found += [Sample(f"{PREFIX}webhooks_total", count, (outcome,)) for outcome, count in told.items() if count]
-        found.append(Sample(f"{PREFIX}evidence_lag_seconds", self.reading.lag_s))
-        found.append(Sample(f"{PREFIX}outbox_events", self.reading.outbox.pending))
-        found.append(Sample(f"{PREFIX}leader", int(self.leader.leads)))
-        counts = self.parts.shared.counts()
-        found.append(Sample(f"{PREFIX}state_refused_total", counts.refused))
-        found.append(Sample(f"{PREFIX}state_restored_total", counts.restored))
-        return found
 
     def _is_due(self, what: str, every_s: float, now: float) -> bool:
         if 0 <= now - self._due.get(what, float("-inf")) < every_s:
@@ -306,13 +338,6 @@ class Controller:
         if self._told.get(path) != content:
             replace(Path(path), content)
             self._told[path] = content
-
-
-def _policy_status(file: PolicyFile) -> PolicyStatus:
-    known = file.compiled
-    if known is None:
-        return PolicyStatus(file.name, None, file.error)
-    return PolicyStatus(file.name, known.route.name, file.error, known.votes_window_s)
 
 
 def run(controller: Controller, stop: threading.Event) -> None:

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from gateway.control.events.reader import EventReader
+from gateway.control.leader.webhooks import Notifier
 from gateway.control.publish.weights import Weighed
+from gateway.control.state.port import Counts
 from gateway.telemetry.metrics import PREFIX, Sample
 from policies.results import GateResult
 from policies.rollout import Decision
@@ -41,6 +44,19 @@ def samples(
     counts = {(name, str(outcome)): 0 for name in routes for outcome in Outcome} | dict(decisions)
     found += [Sample(f"{PREFIX}decisions_total", count, labels) for labels, count in counts.items()]
     return found
+
+
+def loop_samples(reading: EventReader, notifier: Notifier, counts: Counts, *, leads: bool) -> list[Sample]:
+    """How the loop itself does: webhooks, reading, leadership, and what the shared state met."""
+    told = {"sent": notifier.sent, "failed": notifier.failed, "dropped": notifier.dropped}
+    return [
+        *(Sample(f"{PREFIX}webhooks_total", count, (outcome,)) for outcome, count in told.items() if count),
+        Sample(f"{PREFIX}evidence_lag_seconds", reading.lag_s),
+        Sample(f"{PREFIX}outbox_events", reading.outbox.pending),
+        Sample(f"{PREFIX}leader", int(leads)),
+        Sample(f"{PREFIX}state_refused_total", counts.refused),
+        Sample(f"{PREFIX}state_restored_total", counts.restored),
+    ]
 
 
 def _gates(route: str, gates: Sequence[GateResult]) -> Iterable[Sample]:

@@ -1,8 +1,11 @@
 """What the controller says of itself, in `run/controller.json`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
+
+from gateway.control.publish.policy_folder import PolicyFile
 
 
 class PolicyStatus(msgspec.Struct, frozen=True):
@@ -22,6 +25,18 @@ class ControllerStatus(msgspec.Struct, frozen=True):
     policies: tuple[PolicyStatus, ...]
     error: str | None
     """Why it cannot do its work now."""
+
+
+def status_of(version: int, files: Iterable[PolicyFile], trouble: str | None) -> ControllerStatus:
+    """The status of a controller that published table `version` from these policy files."""
+    return ControllerStatus(version, tuple(_policy_status(file) for file in files), trouble)
+
+
+def _policy_status(file: PolicyFile) -> PolicyStatus:
+    known = file.compiled
+    if known is None:
+        return PolicyStatus(file.name, None, file.error)
+    return PolicyStatus(file.name, known.route.name, file.error, known.votes_window_s)
 
 
 def read_status(path: Path) -> ControllerStatus | None:

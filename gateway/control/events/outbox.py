@@ -62,6 +62,8 @@ class Outbox:
     progress: dict[str, Progress] = field(default_factory=dict[str, Progress], init=False)
     waiting: dict[str, Waiting] = field(default_factory=dict[str, Waiting], init=False)
     served: dict[int, dict[str, Served]] = field(default_factory=dict[int, dict[str, Served]], init=False)
+    _unkept: dict[int, dict[str, Served]] = field(default_factory=dict[int, dict[str, Served]], init=False)
+    """Of `served`, what the disk has not taken yet."""
     pending: int = field(default=0, init=False)
     """Events that the shared state does not have yet."""
     _kept: int = field(default=0, init=False)
@@ -87,6 +89,7 @@ class Outbox:
             self.waiting = {name: msgspec.json.decode(body, type=Waiting) for name, body in held}
             tables = self.state.execute("SELECT version, routes FROM intake_served").fetchall()
             self.served = {number: msgspec.json.decode(routes, type=dict[str, Served]) for number, routes in tables}
+            self.served |= self._unkept
             (self._kept,) = self.state.execute("SELECT count(*) FROM outbox").fetchone()
         self.offer_again()
 
@@ -168,15 +171,25 @@ class Outbox:
         """Note what a routing table serves, before it is published.
 
         Raises:
-            sqlite3.Error: exchanges of that table will be evidence of nothing.
+            sqlite3.Error: this process knows it, and the disk does not yet: `keep_served` is to be called again.
         """
-        with writing(self.state):
-            self.state.execute(
-                "INSERT OR REPLACE INTO intake_served VALUES (?, ?)", (version, msgspec.json.encode(routes))
-            )
-            self.state.execute("DELETE FROM intake_served WHERE version <= ?", (version - TABLES_KEPT,))
-        self.served[version] = routes
+        self.served[version] = self._unkept[version] = routes
         self.served.pop(version - TABLES_KEPT, None)
+        self.keep_served()
+
+    def keep_served(self) -> None:
+        """Keep what tables serve, where it is not kept yet.
+
+        Raises:
+            sqlite3.Error: it is known to this process alone, and to be tried again.
+        """
+        if not self._unkept:
+            return
+        with writing(self.state):
+            rows = [(version, msgspec.json.encode(routes)) for version, routes in self._unkept.items()]
+            self.state.executemany("INSERT OR REPLACE INTO intake_served VALUES (?, ?)", rows)
+            self.state.execute("DELETE FROM intake_served WHERE version <= ?", (max(self._unkept) - TABLES_KEPT,))
+        self._unkept.clear()
 
 
 def _json(numbers: dict[str, int]) -> str:

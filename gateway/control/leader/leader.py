@@ -14,7 +14,15 @@ from gateway.control.leader import persistence as keeping
 from gateway.control.leader.announce import Announcement, Announcer
 from gateway.control.leader.evaluation import Evaluation
 from gateway.control.publish.policy_terms import PolicyTerms
-from gateway.control.state.port import MAX_OFFERED, Answered, QueuedOrder, SharedState, StateDownError, Stored
+from gateway.control.state.port import (
+    MAX_OFFERED,
+    Answered,
+    QueuedOrder,
+    SharedState,
+    StateDamagedError,
+    StateDownError,
+    Stored,
+)
 from gateway.log import Log
 from policies import explain
 from policies import rollout as rolling
@@ -76,6 +84,8 @@ class Leader:
     evaluations: dict[str, Evaluation] = field(default_factory=dict[str, Evaluation])
     shown: dict[str, Decision] = field(default_factory=dict[str, Decision])
     """What was last seen of each route, with intervals."""
+    trouble: dict[str, str] = field(default_factory=dict[str, str])
+    """What could not be read at the last tick, and why: a route's name, or `orders`'. Everything else went on."""
     busy: bool = False
     """Whether more events wait than were taken in."""
     _timing: dict[str, _Timing] = field(default_factory=dict[str, _Timing])
@@ -89,10 +99,10 @@ class Leader:
         """
         if _is_due(self._led_at, LEAD_S, now):
             self._lead(now)
-        self.busy = False
+        self.busy, self.trouble = False, {}
         if self.epoch is None:
             return
-        orders = self.shared.orders()
+        orders = self._orders()
         for order in orders:
             if order.route not in terms:
                 self.shared.answer(Answered(order.id, taken=False, text=f"no policy has the route {order.route!r}"))
@@ -100,9 +110,20 @@ class Leader:
             if not self.leads:
                 return  # another does, since
             mine = [order for order in orders if order.route == route]
-            self._route(route, wanted, stored.get(route), mine, now)
+            try:
+                self._route(route, wanted, stored.get(route), mine, now)
+            except StateDamagedError as error:
+                self.trouble[f"route {route}"] = str(error)
         for gone in self.evaluations.keys() - terms.keys():
             self._drop(gone)
+
+    def _orders(self) -> list[QueuedOrder]:
+        """Operators' words; none while they cannot be read: evidence still decides."""
+        try:
+            return self.shared.orders()
+        except StateDamagedError as error:
+            self.trouble["orders"] = str(error)
+            return []
 
     @property
     def leads(self) -> bool:
@@ -186,7 +207,13 @@ class Leader:
             rollout, version, decided, order = found.rollout, stored.version, found.decided, found.order
         if decided is not None and decided.id not in {each.id for each in self.shared.decisions(route, 20)}:
             self.teller.retell(decided, terms, self.shared)
-        ours = keeping.evaluation(terms.rules, rollout, version, self.shared.snapshot(route), now)
+        kept = self.shared.snapshot(route)
+        ours = keeping.evaluation(terms.rules, rollout, version, kept, now)
+        if kept is not None and keeping.unpack(kept) is None:
+            self.log.alarm(
+                "evidence.unreadable", route=route,
+                hint="evidence and detectors begin at 0; `crossfade rebuild` makes them again from the records",
+            )  # fmt: skip
         ours.last_order = order
         self.evaluations[route] = ours
         return ours

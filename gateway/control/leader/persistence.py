@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from gateway.control.leader.evaluation import Evaluation, NodeReport
-from gateway.control.state.port import Decided, Snapshot, StateDownError, Stored
+from gateway.control.state.port import UNREADABLE, Decided, Snapshot, StateDamagedError, Stored
 from policies import evidence_codec as snapshot
 from policies.baseline_times import BaselineTimes
 from policies.evidence import Evidence
@@ -57,13 +57,15 @@ def read_rollout(stored: Stored) -> StoredRollout:
     """What was kept.
 
     Raises:
-        StateDownError: it is not of this version, or damaged.
+        StateDamagedError: it is not of this version, or damaged.
     """
+    if stored == UNREADABLE:
+        raise StateDamagedError("a rollout's record is torn, sealed with another key, or of another version")
     try:
         rollout = msgspec.json.decode(stored.rollout, type=Rollout)
         last = msgspec.json.decode(stored.rollout, type=_Last)
     except msgspec.MsgspecError as error:
-        raise StateDownError(
+        raise StateDamagedError(
             f"a rollout is damaged, or of another version: {error}. hint: does every node run the same version?"
         ) from error
     return StoredRollout(rollout, last.decided, last.order)

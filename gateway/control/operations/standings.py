@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.control.leader.persistence import read_rollout
-from gateway.control.state.port import Decided, SharedState, Stored
+from gateway.control.state.port import Decided, SharedState, StateDamagedError, Stored
 from policies import explain, rollout
 from policies.explain import RecordError
 from policies.results import Results
@@ -48,8 +48,21 @@ def standings(state: SharedState) -> dict[str, Standing]:
         last.setdefault(decided.route, decided)
     looks = state.looks()
     return {
-        route: _standing(route, kept, looks.get(route), last.get(route)) for route, kept in state.rollouts().items()
+        route: _standing_or_damage(route, kept, looks.get(route), last.get(route))
+        for route, kept in state.rollouts().items()
     }
+
+
+def _standing_or_damage(route: str, kept: Stored, look: Decided | None, last: Decided | None) -> Standing:
+    """Where a rollout stands; of one that cannot be read, that it cannot, and the others are shown all the same."""
+    try:
+        return _standing(route, kept, look, last)
+    except StateDamagedError as error:
+        return Standing(
+            route=route, phase="unreadable", stage="unknown", weight_ppm=kept.weight_ppm, attempt=0,
+            version=kept.version, missing=[str(error)], units=None, units_to_go=None, looked_at=None, last_move=None,
+            moved_at=None, reason=None,
+        )  # fmt: skip
 
 
 def _standing(route: str, kept: Stored, look: Decided | None, last: Decided | None) -> Standing:

@@ -1,5 +1,6 @@
 """The folder of policy files, watched: what loads is in force, and what does not leaves the last good version there."""
 
+import errno
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -60,10 +61,21 @@ class PolicyFolder:
     files: tuple[PolicyFile, ...] = ()
     _stamps: dict[str, _Stamp] = field(default_factory=dict[str, _Stamp], init=False)
     _was_read: bool = field(default=False, init=False)
+    _away: str = field(default="", init=False)
+    """Why the folder cannot be read; empty: it can."""
+    _device: int = field(default=0, init=False)
+    """Where its files were last seen."""
 
     def read(self) -> bool:
-        """Look at the folder again. Returns whether anything in it changed."""
-        stamps = self._look()
+        """Look at the folder again. Returns whether anything in it changed.
+
+        A folder that is away takes no route away: what was in force is, until the folder is there and says otherwise.
+        """
+        try:
+            stamps = self._look()
+        except OSError as error:
+            return self._stand_in(error)
+        self._away = ""
         if self._was_read and stamps == self._stamps:
             return False
         self._stamps, self._was_read = stamps, True
@@ -97,20 +109,34 @@ class PolicyFolder:
         return [compiled for compiled, _ in found]
 
     def _look(self) -> dict[str, _Stamp]:
-        try:
-            paths = [
-                path for path in self.folder.iterdir() if path.suffix in SUFFIXES and not path.name.startswith(".")
-            ]
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
+        """Each file's stamp.
+
+        Raises:
+            OSError: the folder is not there, cannot be read, or is the empty place where another one was mounted.
+        """
+        device = self.folder.stat().st_dev
+        paths = [path for path in self.folder.iterdir() if path.suffix in SUFFIXES and not path.name.startswith(".")]
+        if not paths and self._stamps and device != self._device:
+            raise FileNotFoundError(errno.ENOENT, "what was mounted there is gone")
+        self._device = device
         stamps: dict[str, _Stamp] = {}
         for path in paths:
             try:
                 stat = path.stat()
-            except OSError:
+            except FileNotFoundError:
                 continue  # taken away between the listing and the look
             stamps[path.name] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         return stamps
+
+    def _stand_in(self, error: OSError) -> bool:
+        """Go on with what was in force while the folder is away. Returns whether anybody has to be told."""
+        reason, was_read = error.strerror or type(error).__name__, self._was_read
+        if was_read and self._away == reason:
+            return False
+        self._away, self._was_read, self._stamps = reason, True, {}
+        said = f"{self.folder}: {reason}. hint: bring the folder back; to end a route, remove its file from the folder"
+        self.files = tuple(PolicyFile(name, self._still(name, self.good[name]), said) for name in sorted(self.good))
+        return True
 
     def _load(self, name: str) -> PolicyFile:
         try:

@@ -1,11 +1,9 @@
 """From policies and rollouts to what is published: each route's weight, what it serves, and the shadow's plan. Pure.
 
 Rules:
-1. A weight is the stored rollout's, of the very candidate in the policy; without one it is 0. Weight 0 means none.
-2. Where the policy in force allows less than the stored rollout has, less is published: any node may lower.
-3. While the shared state cannot be read, a weight is only ever lowered.
-4. An exchange is evidence only where the published weight is the rollout's own.
-5. How long a candidate may take is the same on every node: made of the policy, and of the baseline's times in the
+1. A weight is what `policies.published` says.
+2. An exchange is evidence only where the published weight is the rollout's own.
+3. How long a candidate may take is the same on every node: made of the policy, and of the baseline's times in the
    stored rollout.
 """
 
@@ -17,8 +15,9 @@ import msgspec
 from gateway.control.events.join import Lot, Served
 from gateway.control.publish.policy_terms import PolicyTerms
 from policies.baseline_times import limits
+from policies.published import published_ppm
 from policies.review import key_of
-from policies.rollout import STOPPED, Rollout, revise
+from policies.rollout import STOPPED, Rollout
 from policies.routing import PPM, Route
 from shadow.plan import ShadowPlan, ShadowRoute
 
@@ -40,8 +39,7 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
     """One route with its weight. `most_ppm`: no more than this; `nodes`: how many share a budget."""
     if terms is None or rollout is None or rollout.key != terms.rules.key:
         return Weighed(msgspec.structs.replace(route, weight_ppm=0), None, None)
-    allowed = revise(rollout, terms.rules, now=0.0).rollout.weight_ppm
-    weight_ppm = min(rollout.weight_ppm, allowed, most_ppm)
+    weight_ppm = published_ppm(rollout, terms.rules, most_ppm=most_ppm)
     route = msgspec.structs.replace(route, weight_ppm=weight_ppm)
     if route.candidate is not None:
         route = msgspec.structs.replace(route, limits=limits(route.candidate, rollout.baseline_p99))

@@ -35,6 +35,10 @@ class StateDownError(Exception):
     """The shared state cannot be used now: unreachable, too slow, full, read-only, or not ours. Says why."""
 
 
+class StateDamagedError(StateDownError):
+    """One thing that is kept cannot be read: torn, altered, or of another version. The others can."""
+
+
 class RouteFullError(StateDownError):
     """No more events of one route fit until a leader has taken some; those of other routes do."""
 
@@ -57,6 +61,10 @@ class Stored(msgspec.Struct, frozen=True):
     written_at: float
     by: str
     """The node."""
+
+
+UNREADABLE = Stored(0, 0, 0, b"", 0.0, "")
+"""Stands for a record that cannot be read: its route alone has no rollout that anybody could go by."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -166,7 +174,10 @@ class SharedState(Protocol):
         ...
 
     def rollouts(self) -> dict[str, Stored]:
-        """All rollouts, by route."""
+        """All rollouts, by route; UNREADABLE for one that cannot be read, and the others as they are.
+
+        Such a route's record is never written over: `store` and `lower` raise StateDamagedError.
+        """
         ...
 
     def store(self, route: str, new: Stored, *, expected: int, epoch: int) -> bool:

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from gateway.control.state.port import MAX_BYTES, StateDownError
-from gateway.control.state.redis_link import Link, Reply
+from gateway.control.state.port import MAX_BYTES, StateDamagedError, StateDownError
+from gateway.control.state.redis_link import Command, Link, Reply, WrongTypeError
 from gateway.control.state.seal import ForgedError, NewerError, RecordSeal
 from gateway.control.state.witness import Copy, Newest
 
@@ -66,7 +66,23 @@ class Base:
             try:
                 yield
             except (ForgedError, NewerError, msgspec.MsgspecError) as error:
-                raise StateDownError(f"{self._link.server.name}: {error}") from error
+                raise StateDamagedError(f"{self._link.server.name}: {error}") from error
+            except WrongTypeError as error:
+                self._take_away(error)
+                raise StateDownError(
+                    f"{self._link.server.name}: {error}: somebody else wrote there. hint: it was taken away; what was "
+                    "there is put back as after a flush"
+                ) from error
+
+    def _take_away(self, wrong: WrongTypeError) -> None:
+        """Remove what somebody else put in place of a key of ours, unless it is right again: then it is as flushed."""
+
+        def decide(found: list[Reply]) -> list[Command] | None:
+            return None if text(found[0]) in (wrong.type, "none") else [("DEL", wrong.name)]
+
+        self._seal.refused += 1
+        if self._link.change([wrong.name], [("TYPE", wrong.name)], decide):
+            self._forgot += 1  # what lay there is offered and told again
 
     def _sealed(self, place: str, value: object, most: int = MAX_BYTES) -> bytes:
         """A value as it is kept.

@@ -7,7 +7,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, NoReturn, Protocol, cast
 
 from redis.backoff import NoBackoff
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
@@ -32,6 +32,22 @@ TRIES = 3
 
 Command = tuple[str | bytes | int | float, ...]
 Reply = Any
+
+
+_TYPES = {"H": "hash", "S": "set", "X": "stream", "Z": "zset"}
+"""A key's type, by the first letter of the commands for it."""
+
+
+class WrongTypeError(Exception):
+    """A key of ours holds something of another type: somebody else wrote there."""
+
+    def __init__(self, command: Command) -> None:
+        super().__init__(f"{command[1]} is of another type")
+        self.name = str(command[1])
+        """The key."""
+        verb = str(command[0])
+        self.type = "string" if verb in ("GET", "SET") else _TYPES.get(verb[0], "string")
+        """What it should be."""
 
 
 class Wire(Protocol):
@@ -100,10 +116,32 @@ class Link:
 
         Raises:
             RedisError: to be caught by `call`.
+            WrongTypeError: a key is of another type; the connection is of no more use.
         """
         connection = self._connected()
         connection.send_packed_command(connection.pack_commands(commands))
-        return [self._read(connection) for _ in commands]
+        found: list[Reply] = []
+        for command in commands:
+            try:
+                found.append(self._read(connection))
+            except ResponseError as error:
+                self._refuse(error, command)
+            if command == ("EXEC",) and found[-1] is not None:
+                self._check(found[-1], commands[commands.index(("MULTI",)) + 1 :])
+        return found
+
+    def _check(self, done: list[Reply], commands: Sequence[Command]) -> None:
+        """See that every command of a transaction was carried out."""
+        for command, each in zip(commands, done, strict=False):
+            if isinstance(each, ResponseError):
+                self._refuse(each, command)
+
+    def _refuse(self, error: ResponseError, command: Command) -> NoReturn:
+        """Raise what a server's refusal stands for; answers that were not read go with the connection."""
+        if not str(error).startswith("WRONGTYPE") or len(command) < 2:
+            raise error
+        self.close()
+        raise WrongTypeError(command) from error
 
     def change(
         self, watched: Sequence[str], reads: Sequence[Command], decide: Callable[[list[Reply]], list[Command] | None]
@@ -127,12 +165,8 @@ class Link:
                 self.ask(("UNWATCH",))
                 return False
             *_, done = self.ask(("MULTI",), *writes, ("EXEC",))
-            if done is None:
-                continue
-            for each in done:
-                if isinstance(each, ResponseError):
-                    raise each
-            return True
+            if done is not None:
+                return True
         raise StateDownError(f"{self.server.name}: others wrote each time. hint: it will be tried again")
 
     def close(self) -> None:

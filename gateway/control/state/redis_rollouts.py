@@ -1,13 +1,14 @@
 """Leadership, rollouts and evidence on a server: the records that must keep one history."""
 
+import contextlib
 import secrets
 
 import msgspec
 
-from gateway.control.state.port import LEASE_S, MAX_SNAPSHOT_BYTES, Snapshot, Stored
+from gateway.control.state.port import LEASE_S, MAX_SNAPSHOT_BYTES, UNREADABLE, Snapshot, Stored
 from gateway.control.state.redis_base import Base, Led, key, pairs
 from gateway.control.state.redis_link import Command, Reply
-from gateway.control.state.seal import ForgedError
+from gateway.control.state.seal import ForgedError, NewerError
 from gateway.control.state.witness import Copy, Kind, is_behind
 
 GATHER_S = 3.0
@@ -152,7 +153,10 @@ class Rollouts(Base):
             there = {route: self._positions(route, record) for route, record in pairs(flat).items()}
             for route in sorted({*there, *self._newest.routes("snapshot")}):
                 if there.get(route, {}) != self._copied(route):
-                    self._newer("snapshot", route, *self._link.ask(("HGET", key("snapshots"), route)))
+                    (raw,) = self._link.ask(("HGET", key("snapshots"), route))
+                    # One that cannot be read holds nothing; whoever leads its route says so.
+                    with contextlib.suppress(ForgedError, NewerError, msgspec.MsgspecError):
+                        self._newer("snapshot", route, raw)
             copied = {route: self._copied(route) for route in self._newest.routes("snapshot")}
         return {route: positions[node] for route, positions in copied.items() if node in positions}
 
@@ -190,8 +194,11 @@ class Rollouts(Base):
         return record.node == node and not self._has_led
 
     def _rollout(self, route: str, raw: bytes | None) -> Stored:
-        record = self._newer("rollout", route, raw)
-        return self._opened(f"rollout/{route}", record or b"", Stored)
+        try:
+            record = self._newer("rollout", route, raw)
+            return self._opened(f"rollout/{route}", record or b"", Stored)
+        except (ForgedError, NewerError, msgspec.MsgspecError):
+            return UNREADABLE
 
     def _stored(self, route: str, raw: Reply) -> Stored | None:
         return None if raw is None else self._opened(f"rollout/{route}", raw, Stored)

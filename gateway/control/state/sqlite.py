@@ -17,6 +17,7 @@ from gateway.control.state.port import (
     MAX_ORDERS,
     MAX_SNAPSHOT_BYTES,
     NODES_S,
+    UNREADABLE,
     Answered,
     Counts,
     Decided,
@@ -26,6 +27,7 @@ from gateway.control.state.port import (
     QueuedOrder,
     RouteFullError,
     Snapshot,
+    StateDamagedError,
     StateDownError,
     Stored,
 )
@@ -108,7 +110,8 @@ class SqliteState:
     def rollouts(self) -> dict[str, Stored]:
         """As the port says."""
         with self._open() as state:
-            return {row["route"]: _value(row, Stored) for row in state.execute("SELECT * FROM shared_rollouts")}
+            rows = state.execute("SELECT * FROM shared_rollouts").fetchall()
+        return {str(row["route"]): _rollout_of(row) for row in rows}
 
     def store(self, route: str, new: Stored, *, expected: int, epoch: int) -> bool:
         """As the port says."""
@@ -186,7 +189,7 @@ class SqliteState:
         """As the port says."""
         with self._open() as state:
             rows = state.execute("SELECT route, positions FROM shared_snapshots").fetchall()
-            found = {str(row["route"]): _positions(row["positions"]) for row in rows}
+            found = {str(row["route"]): _positions_or_none(row["positions"]) for row in rows}
         return {route: positions[node] for route, positions in found.items() if node in positions}
 
     def forget_offered(self, route: str, up_to: Mapping[str, int]) -> None:
@@ -319,9 +322,11 @@ class SqliteState:
                 self._connection = connect(self._path, _SCHEMA, busy_s=DEADLINE_S)
                 self._connection.row_factory = sqlite3.Row
             yield self._connection
-        except (sqlite3.Error, StateError, msgspec.MsgspecError) as error:
+        except (sqlite3.Error, StateError) as error:
             self.close()
             raise StateDownError(str(error)) from error
+        except msgspec.MsgspecError as error:
+            raise StateDamagedError(f"{self._path}: {error}. hint: `crossfade doctor` says more") from error
 
     @contextlib.contextmanager
     def _writing(self, *, lasting: bool = False) -> Generator[sqlite3.Connection]:
@@ -348,6 +353,13 @@ def _rollout(state: sqlite3.Connection, route: str) -> Stored | None:
     return None if row is None else _value(row, Stored)
 
 
+def _rollout_of(row: sqlite3.Row) -> Stored:
+    try:
+        return _value(row, Stored)
+    except msgspec.MsgspecError:
+        return UNREADABLE
+
+
 def _put_rollout(state: sqlite3.Connection, route: str, new: Stored) -> None:
     state.execute(
         "INSERT OR REPLACE INTO shared_rollouts VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -363,6 +375,14 @@ def _done(state: sqlite3.Connection, route: str) -> dict[str, int]:
 
 def _positions(data: bytes) -> dict[str, int]:
     return msgspec.json.decode(data, type=dict[str, int])
+
+
+def _positions_or_none(data: bytes) -> dict[str, int]:
+    """How far a snapshot is; one that cannot be read holds nothing: what it held is kept where it is."""
+    try:
+        return _positions(data)
+    except msgspec.MsgspecError:
+        return {}
 
 
 def _waiting(state: sqlite3.Connection, route: str) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.admin.auth import Door, digest
 from gateway.log import Log
-from gateway.supervisor.front import Front, FrontAnswer
+from gateway.supervisor.front import WAITING, Front, FrontAnswer
 
 LOCAL = "host: 127.0.0.1:8081\r\n"
 TOKEN = "a-token-of-some-length"
@@ -158,3 +158,25 @@ async def test_what_is_handed_over(admin_socket: Path) -> None:
         *(b"POST /api/v1/x?a=b HTTP/1.1", b"host: 127.0.0.1:8081", b"x: 1", b"content-length: 4", b"connection: close"),
         *(b"", b"abcd"),
     ]
+
+
+async def test_half_heads_keep_nobody_from_a_probe(admin_socket: Path) -> None:
+    """Whoever holds more half-sent heads than there are places loses the oldest, and every probe is answered."""
+    async with front(admin_socket) as port:
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(WAITING + 32)]
+        for _, writer in held:
+            writer.write(b"GET /r")
+        for _ in range(20):
+            assert status(await send(port, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")) == 200
+        first = held[0][0]
+        async with asyncio.timeout(10):
+            assert await _end_of(first) == b""
+        for _, writer in held:
+            writer.close()
+
+
+async def _end_of(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read()
+    except ConnectionResetError:
+        return b""

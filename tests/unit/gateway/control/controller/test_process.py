@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from sqlite3 import Connection
 
+import msgspec
 import pytest
 
 from gateway.config.settings import Settings
@@ -14,9 +15,11 @@ from gateway.control.controller.process import Controller, Parts
 from gateway.control.controller.status import read_status
 from gateway.control.events.outbox import SCHEMA
 from gateway.control.leader.announce import Announcer
+from gateway.control.leader.persistence import rollout_bytes
 from gateway.control.leader.webhooks import Notifier
+from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.table import base_table
-from gateway.control.state.port import SharedState
+from gateway.control.state.port import SharedState, Stored
 from gateway.control.state.sqlite import SqliteState
 from gateway.log import Log
 from gateway.node import keys
@@ -24,8 +27,9 @@ from gateway.node.database import connect, opened
 from gateway.node.keys import Actor
 from gateway.node.state_location import StatePlace
 from policies.compile import KnownUpstream, Surroundings
-from policies.routing import Table
+from policies.routing import Table, Upstream
 from policies.routing import decode as decode_table
+from policies.terms import Phase
 from records.exchange import Note
 from tests.unit.gateway.control.publish.test_policy_folder import compile_text
 
@@ -70,6 +74,9 @@ class Room:
 
     def table(self) -> Table:
         return decode_table((self.root / "routing.json").read_bytes())
+
+    def lines(self) -> list[dict[str, str]]:
+        return [json.loads(line) for line in self.log.getvalue().splitlines()]
 
     def events(self) -> list[str]:
         return [json.loads(line)["event"] for line in self.log.getvalue().splitlines()]
@@ -161,7 +168,8 @@ def test_a_state_that_fails_un_revokes_nothing(room: Room) -> None:
     again.tick(30.0)
     again.parts.state.close()
     assert [key.name for key in room.table().keys] == ["team-a"]
-    assert room.events().count("controller.trouble") == 1
+    told = [line["reason"] for line in room.lines() if line["event"] == "controller.trouble"]
+    assert [reason.partition(":")[0] for reason in told] == ["keys", "policies"]
 
 
 def test_a_disk_that_fails_is_told_once_and_tried_again(room: Room) -> None:
@@ -174,6 +182,126 @@ def test_a_disk_that_fails_is_told_once_and_tried_again(room: Room) -> None:
     (room.root / "missing").mkdir()
     controller.tick(10.5)
     assert (room.root / "missing" / "x").exists()
+
+
+ROUTE = """\
+route: NAME
+match: {model: NAME}
+baseline: {upstream: openai}
+candidate: {upstream: vllm, model: m, revision: r1}
+compare: [exact]
+stages: [shadow, 5%, 25%, 100%]
+"""
+KNOWN = {name: KnownUpstream(has_background_key=True) for name in ("openai", "vllm")}
+DAMAGES = {
+    "a rollout that is no JSON": "UPDATE shared_rollouts SET rollout = x'7b' WHERE route = 'a'",
+    "a rollout with a phase of tomorrow": "UPDATE shared_rollouts SET version = version + 1, rollout ="
+    " cast(replace(cast(rollout AS TEXT), '\"canary\"', '\"tomorrow\"') AS BLOB) WHERE route = 'a'",
+    "a snapshot's evidence": "UPDATE shared_snapshots SET evidence = x'00' WHERE route = 'a'",
+    "a snapshot's positions": "UPDATE shared_snapshots SET positions = x'00' WHERE route = 'a'",
+    "an order": "INSERT INTO shared_orders (id, route, verb, by, reason, at) VALUES ('o', 'a', 'dance', '', '', 1.0)",
+    "an event": "INSERT INTO shared_events VALUES ('a', 'n', 1, x'00')",
+    "a node": "DROP TABLE shared_nodes",
+    "a look": "DROP TABLE shared_looks",
+    "a key": "UPDATE keys SET scopes = 'torn' WHERE name = 'other'",
+}
+"""What may be damaged of what is stored, each with what it belongs to: route `a`, or nothing that is looked at."""
+
+
+def migrating(room: Room) -> Controller:
+    """A controller that leads two migrations, each at 25 %, with two keys."""
+    for name in ("a", "b"):
+        (room.root / "policies" / f"{name}.yaml").write_text(ROUTE.replace("NAME", name))
+    controller = seeing(room)
+    controller.tick(10.0)
+    for route, ours in controller.leader.evaluations.items():
+        rollout = replace(ours.rollout, phase=Phase.CANARY, stage=2)
+        new = Stored(0, 0, rollout.weight_ppm, rollout_bytes(rollout, None), 10.0, "test")
+        epoch = controller.leader.epoch or 0
+        assert controller.parts.shared.store(route, new, expected=ours.version, epoch=epoch)
+    for name in ("team", "other"):
+        add_key(room, name)
+    controller.tick(11.0)
+    controller.leader.resign()  # so that evidence is kept
+    controller.tick(12.0)
+    assert weights(room) == {"a": 250_000, "b": 250_000}
+    return controller
+
+
+def seeing(room: Room) -> Controller:
+    """A controller that reads policies as the real one does."""
+    found = room.controller()
+    found.folder.compile = PolicyReader(Surroundings(KNOWN)).compile
+    base = found.boot.base
+    known = (*base.upstreams, Upstream("vllm", "http://127.0.0.1:1/v1"))
+    found.boot = msgspec.structs.replace(found.boot, base=msgspec.structs.replace(base, upstreams=known))
+    return found
+
+
+def weights(room: Room) -> dict[str, int]:
+    return {route.name: route.weight_ppm for route in room.table().routes}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
+def test_nothing_that_is_damaged_blinds_the_controller(room: Room, damage: str, *, restarted: bool) -> None:
+    """Whatever stored thing cannot be read: keys, kill, lease and the other route go on, and the damage is told."""
+    controller = migrating(room)
+    with opened(room.root / "state.db") as other:
+        other.execute(damage)
+        keys.revoke(other, "team", actor=Actor("ada", 2.0))
+    SqliteState(room.root / "state.db").set_killed(killed=True, by="ada", reason="", now=19.0)
+    if restarted:
+        controller = seeing(room)
+    for now in (20.0, 21.0, 30.0):
+        controller.tick(now)
+    table = room.table()
+    assert (room.root / "KILL").exists()
+    assert {key.name: key.revoked for key in table.keys}["team"]
+    assert weights(room)["b"] == 250_000
+    assert table.lease.renewed_at == 30.0
+    assert controller.leader.evaluations["b"].rollout.phase is Phase.CANARY
+    if "rollout" in damage:
+        told = " ".join(line["reason"] for line in room.lines() if line["event"] == "controller.trouble")
+        assert "route a: " in told
+        assert weights(room)["a"] == (0 if restarted else 250_000)
+    if "evidence" in damage and restarted:
+        assert "evidence.unreadable" in room.events()
+
+
+def test_a_rollout_nobody_can_read_is_off_once_the_grace_is_over(room: Room) -> None:
+    """Nobody watches such a candidate: it keeps its weight for as long as a lease's grace, and then has none."""
+    controller, mono = migrating(room), [0.0]
+    controller.monotonic = lambda: mono[0]
+    with opened(room.root / "state.db") as other:
+        other.execute(DAMAGES["a rollout that is no JSON"])
+        other.execute("UPDATE shared_rollouts SET version = version + 1 WHERE route = 'a'")
+    controller.tick(20.0)
+    mono[0] = controller.boot.base.lease.grace_s
+    controller.tick(21.0)
+    assert weights(room) == {"a": 250_000, "b": 250_000}
+    mono[0] += 1.0
+    controller.tick(22.0)
+    assert weights(room) == {"a": 0, "b": 250_000}
+
+
+def test_a_locked_disk_while_publishing_is_made_up_for(room: Room) -> None:
+    """What a table serves that the disk did not take is told, known at once, and kept when the lock is gone."""
+    controller = migrating(room)
+    controller.parts.state.execute("PRAGMA busy_timeout = 0")
+    with opened(room.root / "state.db") as other:
+        keys.revoke(other, "team", actor=Actor("ada", 2.0))
+        other.execute("BEGIN IMMEDIATE")
+        controller.tick(20.0)
+        version = room.table().version
+        assert {key.name: key.revoked for key in room.table().keys}["team"]
+        assert version in controller.reading.outbox.served
+        other.execute("ROLLBACK")
+    controller.tick(21.0)
+    kept = controller.parts.state.execute("SELECT version FROM intake_served").fetchall()
+    assert (version,) in kept
+    told = [line["reason"] for line in room.lines() if line["event"] == "controller.trouble"]
+    assert any(reason.startswith("served: ") for reason in told)
 
 
 def _fields(boot: ControllerBoot) -> dict[str, object]:

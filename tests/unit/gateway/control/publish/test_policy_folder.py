@@ -50,6 +50,29 @@ def test_no_folder_is_no_policies(tmp_path: Path) -> None:
     assert names(folder) == ["a"]
 
 
+def test_a_folder_that_is_away_takes_no_route_away(tmp_path: Path) -> None:
+    """Its routes are in force, with the reason beside them, until it is back; a restart meanwhile keeps them, too."""
+    where = tmp_path / "policies"
+    where.mkdir()
+    (where / "a.yaml").write_text("0 a")
+    folder = PolicyFolder(where, compile_text)
+    folder.read()
+    where.rename(tmp_path / "elsewhere")
+    assert folder.read()
+    assert not folder.read()
+    again = PolicyFolder(where, compile_text, dict(folder.good))
+    assert again.read()
+    for each in (folder, again):
+        assert names(each) == ["a"]
+        assert "bring the folder back" in each.errors()[0]
+    (tmp_path / "elsewhere").rename(where)
+    assert folder.read()
+    assert (names(folder), folder.errors()) == (["a"], [])
+    (where / "a.yaml").unlink()
+    assert folder.read()
+    assert names(folder) == []
+
+
 def test_a_file_that_does_not_load_changes_nothing(tmp_path: Path) -> None:
     """The last good version stays in force with the error beside it, until the file is good again or gone."""
     path = tmp_path / "a.yaml"
