@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from gateway.cli.arguments import add_json, add_options
-
-FORMATS = ("openai-sft", "trl-sft")
-"""As `records.dataset.sft` has them, which is not loaded for `--help`; a test compares them."""
+from records.dataset.formats import FORMATS
 
 
 class Verbs(Protocol):

@@ -16,8 +16,8 @@ from records.dataset import build as building
 from records.dataset import manifest
 from records.dataset.build import Wanted
 from records.dataset.check import check_file
+from records.dataset.formats import FORMATS
 from records.dataset.manifest import Manifest
-from records.dataset.sft import FORMATS, Format
 from records.store import Store
 
 _SHOWN_FAULTS = 20
@@ -71,11 +71,11 @@ def _inspect(arguments: argparse.Namespace) -> int:
 
 
 def _validate(arguments: argparse.Namespace) -> int:
-    shape: Format | None = arguments.shape
+    shape: str | None = arguments.shape
     files: list[Path] = [arguments.path]
     if arguments.path.is_dir():
         made = _manifest(arguments.path)
-        shape = shape or ("trl-sft" if made.dataset_format == "trl-sft" else "openai-sft")
+        shape = shape or made.dataset_format
         files = [arguments.path / file.name for file in made.files]
     if shape is None:
         raise ValueError(f"{arguments.path} is one file. hint: name its --format: {', '.join(FORMATS)}")

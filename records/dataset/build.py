@@ -13,7 +13,7 @@ import msgspec
 
 from records.dataset import manifest
 from records.dataset.manifest import Manifest
-from records.dataset.sft import Example, Format, Reason, Source, example
+from records.dataset.sft import Example, Reason, Source, example
 from records.dataset.split import PPM, Split, split_of
 from records.dedupe import exact_key
 from records.store import Store
@@ -28,7 +28,8 @@ class Wanted:
     """What to build."""
 
     route: str
-    shape: Format
+    shape: str
+    """A name of `records.dataset.formats`."""
     validation_ppm: int = PPM // 10
     salt: str = "split"
     version: str = ""
@@ -52,7 +53,7 @@ def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
     """Write the dataset under `out`, in a folder named by its content. Returns the folder and its manifest.
 
     Raises:
-        OSError, duckdb.Error: it cannot be read or written; nothing of it is left.
+        OSError, duckdb.Error: it cannot be read or written; nothing of it is left. ValueError: no such format.
     """
     out.mkdir(parents=True, exist_ok=True)
     fresh = out / f".building-{os.getpid()}"

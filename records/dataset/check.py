@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from records.dataset.sft import Format
+from records.dataset.export_format import ExportFormat, export_format
 
 LEAST_EXAMPLES = 10
 """OpenAI's fine-tuning takes no fewer."""
@@ -24,11 +24,11 @@ class Fault(NamedTuple):
     text: str
 
 
-def check_file(path: Path, shape: Format, *, least: int = LEAST_EXAMPLES) -> Iterator[Fault]:
+def check_file(path: Path, shape: str, *, least: int = LEAST_EXAMPLES) -> Iterator[Fault]:
     """What is wrong with `path`.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read. ValueError: `shape` is no format.
     """
     number = 0
     with path.open("rb") as file:
@@ -39,8 +39,8 @@ def check_file(path: Path, shape: Format, *, least: int = LEAST_EXAMPLES) -> Ite
         yield Fault(0, f"{number} examples; trainers take {least} or more")
 
 
-def check_line(line: bytes, shape: Format) -> Iterator[str]:
-    """What is wrong with one example."""
+def check_line(line: bytes, shape: str) -> Iterator[str]:
+    """What is wrong with one example of the format `shape`."""
     try:
         found: Any = msgspec.json.decode(line)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -63,7 +63,7 @@ def check_line(line: bytes, shape: Format) -> Iterator[str]:
     last = cast(Fields, turns[-1]) if isinstance(turns[-1], dict) else {}
     if last.get("role") != "assistant":
         yield "messages: the last one is not the assistant's"
-    yield from _check_tools(fields.get("tools"), shape)
+    yield from _check_tools(fields.get("tools"), export_format(shape))
 
 
 def _check_message(turn: object) -> Iterator[str]:
@@ -97,16 +97,12 @@ def _check_call(call: object) -> Iterator[str]:
         yield "arguments is a JSON object's text"
 
 
-def _check_tools(tools: object, shape: Format) -> Iterator[str]:
+def _check_tools(tools: object, shape: ExportFormat) -> Iterator[str]:
     if tools is None:
         return
-    if shape == "trl-sft":
-        try:
-            tools = msgspec.json.decode(tools) if isinstance(tools, str) else None
-        except (msgspec.DecodeError, RecursionError):
-            tools = None
+    tools = shape.read_tools(tools)
     if not isinstance(tools, list):
-        yield "tools: the JSON text of a list" if shape == "trl-sft" else "tools: a list"
+        yield f"tools: {shape.tools_are}"
         return
     for place, tool in enumerate(cast(list[Any], tools)):
         function = cast(Fields, tool).get("function") if isinstance(tool, dict) else None

@@ -1,19 +1,15 @@
 """Supervised fine-tuning examples: out of a recorded exchange, or the reason why it makes none.
 
-Formats: `openai-sft`, the interchange format (OpenAI, Azure, Together, Fireworks, Axolotl, LLaMA-Factory read it);
-`trl-sft`, for TRL's SFTTrainer: its card declares tool arguments and tools as JSON, so that `datasets.load_dataset`
-gives objects, as chat templates want them. In both files arguments are JSON text, as the model wrote it: as objects,
-Arrow would give each call the arguments of all others as nulls, and `datasets` would cut decimals to ten places.
-
-Source: OpenAI API reference, "Fine-tuning: chat format"; TRL, "Dataset formats", conversational language modeling.
+An example is made in OpenAI's shape; its format (`records.dataset.formats`) makes the line of it. Arguments of tool
+calls are JSON text, as the model wrote it.
 """
 
 from typing import Any, Literal, cast
 
 import msgspec
 
-Format = Literal["openai-sft", "trl-sft"]
-FORMATS: tuple[Format, ...] = ("openai-sft", "trl-sft")
+from records.dataset.export_format import Example, export_format
+
 Reason = Literal[
     "other_endpoint",  # no chat completion
     "not_complete",  # an error, a hang-up, an answer without its end
@@ -56,15 +52,6 @@ class Source(msgspec.Struct, frozen=True):
     response_json: str | None
 
 
-class Example(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of the file."""
-
-    messages: list[Fields]
-    tools: list[Fields] | str | None = None
-    """A list; for TRL its JSON text."""
-    parallel_tool_calls: bool | None = None
-
-
 class _UnfitError(Exception):
     """This exchange makes no example."""
 
@@ -73,13 +60,17 @@ class _UnfitError(Exception):
         self.reason: Reason = reason
 
 
-def example(source: Source, shape: Format) -> Example | Reason:
-    """The example that `source` makes, or why it makes none."""
+def example(source: Source, shape: str) -> Example | Reason:
+    """The example that `source` makes in the format `shape`, or why it makes none.
+
+    Raises:
+        ValueError: there is no such format.
+    """
     reason = _refused(source)
     if reason is not None:
         return reason
     try:
-        return _example(source, shape)
+        return export_format(shape).line(_example(source))
     except _UnfitError as error:
         return error.reason
 
@@ -104,8 +95,8 @@ def _refused(source: Source) -> Reason | None:
     return None if reasons[0] in _ANSWERED else "truncated"
 
 
-def _example(source: Source, shape: Format) -> Example:
-    """The example.
+def _example(source: Source) -> Example:
+    """The example in OpenAI's shape.
 
     Raises:
         _UnfitError: there is none in it.
@@ -113,16 +104,14 @@ def _example(source: Source, shape: Format) -> Example:
     request, answer = _decoded(source.request_json), _decoded(source.response_json)
     if request.get("functions"):
         raise _UnfitError("legacy_functions")
-    messages = [_message(turn, shape) for turn in _objects(request.get("messages"))]
-    messages.append(_answer(answer, shape))
+    messages = [_message(turn) for turn in _objects(request.get("messages"))]
+    messages.append(_answer(answer))
     tools = _objects(request["tools"]) if request.get("tools") else None
-    if shape == "trl-sft":
-        return Example(messages, msgspec.json.encode(tools).decode() if tools else None)
     parallel = request.get("parallel_tool_calls") if tools else None
     return Example(messages, tools, parallel if isinstance(parallel, bool) else None)
 
 
-def _answer(answer: Fields, shape: Format) -> Fields:
+def _answer(answer: Fields) -> Fields:
     choices = _objects(answer.get("choices"))
     said = choices[0].get("message") if choices else None
     if not isinstance(said, dict):
@@ -134,13 +123,13 @@ def _answer(answer: Fields, shape: Format) -> Fields:
         raise _UnfitError("legacy_functions")
     if fields.get("audio"):
         raise _UnfitError("media")
-    message = _message(fields, shape)
+    message = _message(fields)
     if not message.get("content") and not message.get("tool_calls"):
         raise _UnfitError("empty")
     return message
 
 
-def _message(turn: Fields, shape: Format) -> Fields:
+def _message(turn: Fields) -> Fields:
     """One message with the fields that trainers know, and no others."""
     role = _ROLES.get(turn.get("role", ""))
     if role is None:
@@ -152,8 +141,8 @@ def _message(turn: Fields, shape: Format) -> Fields:
         message["tool_call_id"] = _text(turn.get("tool_call_id"))
     if role == "assistant" and turn.get("tool_calls"):
         message["tool_calls"] = [_call(call) for call in _objects(turn["tool_calls"])]
-    if message["content"] is None and (shape == "trl-sft" or not message.get("tool_calls")):
-        message["content"] = ""  # chat templates join it to other text
+    if message["content"] is None and not message.get("tool_calls"):
+        message["content"] = ""
     return message
 
 

@@ -10,7 +10,7 @@ import pytest
 from gateway.cli import main as command
 from gateway.cli.dataset import FORMATS as OFFERED
 from records.dataset.build import Wanted, build
-from records.dataset.sft import FORMATS
+from records.dataset.formats import FORMATS
 from records.store import Store
 from tests.fakes.exchanges import chat_answer, chat_request
 from tests.integration.recording import PEPPER, Place

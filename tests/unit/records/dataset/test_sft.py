@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from records.dataset.check import check_line
-from records.dataset.sft import FORMATS, Example, Source, example
+from records.dataset.formats import FORMATS
+from records.dataset.sft import Example, Source, example
 from tests.fakes.exchanges import chat_answer, chat_request
 
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
