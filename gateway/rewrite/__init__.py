@@ -2,5 +2,5 @@
 
 `request.py` makes what is asked, `answer.py` with `chat.py` and `responses.py` what is answered; `problem.py` reads
 refusals.
-May import `transport`, `policies.request` and `records.wire`; no I/O. Begin: `request.py`.
+May import `transport`, the light modules of `policies`, and `records.wire`; no I/O. Begin: `request.py`.
 """
