@@ -15,19 +15,13 @@ from typing import Literal
 
 import msgspec
 
+from policies.upstream_kinds import IDLE_S, Kind
+
 FORMAT = 1
 """The table's format. A worker that meets a newer one keeps its last good table."""
 
 PPM = 1_000_000
 """A weight of one: all eligible traffic."""
-
-Kind = Literal["openai", "vllm", "sglang", "triton", "litellm"]
-"""What speaks at an upstream."""
-ENGINES: tuple[Kind, ...] = ("vllm", "sglang", "triton")
-"""Servers of models of one's own."""
-
-IDLE_S = 50.0
-"""Longest an unused connection is kept, unless said otherwise: some load balancers (AWS's) close after 60 s."""
 
 
 class RoutingError(Exception):

@@ -13,6 +13,7 @@ from policies.compile import KnownUpstream, Surroundings
 from policies.language.compare import Judge
 from policies.lint import Finding, findings
 from policies.schema import Policy
+from policies.upstream_kinds import KINDS
 from shadow.judging import prompt
 
 __all__ = ["SUFFIXES", "Loaded", "check", "located", "read", "read_file", "surroundings", "with_judge"]
@@ -108,8 +109,8 @@ def _known(settings: Settings, name: str) -> KnownUpstream:
     own_key = (
         upstream.api_key_file or upstream.api_key_env or upstream.background_key_file or upstream.background_key_env
     )
-    is_engine = upstream.kind != "openai"  # of one's own: it asks for no key, and only the settings know its price
+    is_frontier = KINDS[upstream.kind].is_frontier  # others ask for no key, and only the settings know their price
     return KnownUpstream(
-        has_background_key=bool(own_key) or is_engine,
-        is_priced=not is_engine or name in prices.models or name in prices.candidate,
+        has_background_key=bool(own_key) or not is_frontier,
+        is_priced=is_frontier or name in prices.models or name in prices.candidate,
     )

@@ -26,7 +26,7 @@ from gateway.config import policies_home, state_url
 from gateway.config.quantities import Address, Bytes, Listen, size_bytes
 from gateway.config.yaml_file import Loc
 from policies.language.amounts import PPM, Seconds, SharePpm
-from policies.routing import Kind
+from policies.upstream_kinds import Kind
 
 OPENAI_URL = "https://api.openai.com/v1"
 LITELLM_URL = "http://litellm/v1"

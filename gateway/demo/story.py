@@ -4,6 +4,7 @@ Nothing is staged: the supervisor, the shadow, the controller and the policies a
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -114,6 +115,7 @@ class Story:
         return (
             f" gave up: nothing moved for {ACT_S:.0f} s. Waited for {self.waits_for}.\n"
             f" the app: {self._answered:,} answered, {self.app.failed} failed, {pace}\n"
+            f" the machine: load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n"
             f" the controller of {self.house.name} decided last:\n   {decided}\n"
             " hint: is the machine busy with something else? Try again when it is not, or crossfade demo --pace 20"
         )

@@ -17,7 +17,8 @@ from gateway.rewrite.shapes import NULL, Adapted, AnswerShape, Fields, RequestTu
 from gateway.rewrite.surface import UNREADABLE, read_asked, surface_of
 from policies.assignment import CANDIDATE_CALL_PREFIX
 from policies.request.body import PlainTurn
-from policies.routing import ENGINES, Kind, Variant
+from policies.routing import Variant
+from policies.upstream_kinds import ENGINES, Kind
 
 _STATE: Final = ("store", "metadata", "user", "safety_identifier", "service_tier")
 """What only the frontier keeps or sells; engines ignore it at best."""

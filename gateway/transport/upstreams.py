@@ -9,7 +9,8 @@ from urllib.parse import quote, urlsplit
 
 from gateway.transport.message import HOP_BY_HOP, LENGTH_MARK, Head, Preamble
 from gateway.transport.outgoing import Target
-from policies.routing import Kind, Upstream
+from policies.routing import Upstream
+from policies.upstream_kinds import Kind
 
 _DROPPED = (*HOP_BY_HOP, b"host", b"expect", b"x-crossfade-variant", b"x-crossfade-no-train")
 _CREDENTIALS = (b"authorization", b"api-key", b"x-api-key")

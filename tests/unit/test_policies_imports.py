@@ -10,7 +10,16 @@ import policies
 
 ROOT = Path(policies.__file__).parent
 MODULES = {path.relative_to(ROOT).with_suffix("").as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
-HOT = {"terms", "request/body", "request/shapes", "request/abridge", "matching", "assignment", "routing"}
+HOT = {
+    "terms",
+    "request/body",
+    "request/shapes",
+    "request/abridge",
+    "matching",
+    "assignment",
+    "routing",
+    "upstream_kinds",
+}
 VALUES = {"rules", "events", "results"}
 ALLOWED = {"pydantic", "pydantic_core", "msgspec", "numpy", "policies"}
 

@@ -8,10 +8,9 @@ from typing import Literal
 import msgspec
 
 from gateway.config import settings as files
-from policies.routing import ENGINES, IDLE_S, Capture, Key, Lease, Route, Table, Upstream
+from policies.routing import Capture, Key, Lease, Route, Table, Upstream
+from policies.upstream_kinds import KINDS
 
-ENGINE_IDLE_S = 2.0
-"""vLLM closes after 5 s, which is the default of the server it stands on, uvicorn."""
 LeaseExpired = Literal["baseline", "keep"]
 
 
@@ -64,9 +63,7 @@ def _idle_s(upstream: files.Upstream) -> float:
     An engine busy with other things closes what has been idle for its time, and only then reads what was sent on it
     meanwhile: what is so lost counts against a candidate that has done nothing wrong.
     """
-    if upstream.idle is not None:
-        return upstream.idle
-    return ENGINE_IDLE_S if upstream.kind in ENGINES else IDLE_S
+    return KINDS[upstream.kind].idle_s if upstream.idle is None else upstream.idle
 
 
 def _text(path: object) -> str | None:

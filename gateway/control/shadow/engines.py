@@ -9,15 +9,12 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from gateway.control.shadow.model import Background
+from policies.upstream_kinds import KINDS
 
 POLL_S = 1.0
 DEADLINE_S = 0.8
 PAGE = b"/metrics"
-WAITING: Mapping[str, str] = {
-    "vllm": "vllm:num_requests_waiting",
-    "sglang": "sglang:num_queue_reqs",
-    "triton": "nv_inference_pending_request_count",
-}
+WAITING: Mapping[str, str] = {kind: what.waiting_metric for kind, what in KINDS.items() if what.waiting_metric}
 """Kind of upstream -> the gauge that counts what waits."""
 
 

@@ -10,7 +10,8 @@ from gateway.rewrite.call_ids import signed
 from gateway.rewrite.request import adapt_request
 from gateway.rewrite.shapes import Adapted, Unfit
 from policies.request.body import read_body
-from policies.routing import Kind, Variant
+from policies.routing import Variant
+from policies.upstream_kinds import Kind
 
 CHAT = "/v1/chat/completions"
 STUDENT = Variant("vllm", model="triage-7b")

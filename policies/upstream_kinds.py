@@ -1,0 +1,40 @@
+"""Kinds of upstream: the one table of what speaks at a server, and what follows from it.
+
+A new kind that speaks OpenAI's API over HTTP is a word in `Kind` and a row in `KINDS`
+(docs/howto/add-an-upstream-kind.md). Workers load this module, so it stays light.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+Kind = Literal["openai", "vllm", "sglang", "triton", "litellm"]
+"""What speaks at an upstream."""
+
+IDLE_S = 50.0
+"""Longest an unused connection is kept, unless said otherwise: some load balancers (AWS's) close after 60 s."""
+ENGINE_IDLE_S = 2.0
+"""vLLM closes after 5 s, which is the default of the server it stands on, uvicorn."""
+
+
+class UpstreamKind(NamedTuple):
+    """What follows from what speaks there."""
+
+    is_frontier: bool = False
+    """A provider: its prices are in the price book, and calls that nobody waits for need a key of the gateway's own."""
+    is_engine: bool = False
+    """A server of models of one's own: requests are adapted to what it takes."""
+    waiting_metric: str = ""
+    """The gauge on its `/metrics` that counts requests that wait; empty: nobody asks, and the shadow never pauses."""
+    idle_s: float = IDLE_S
+    """Longest an unused connection is kept."""
+
+
+KINDS: Mapping[Kind, UpstreamKind] = {
+    "openai": UpstreamKind(is_frontier=True),
+    "vllm": UpstreamKind(is_engine=True, waiting_metric="vllm:num_requests_waiting", idle_s=ENGINE_IDLE_S),
+    "sglang": UpstreamKind(is_engine=True, waiting_metric="sglang:num_queue_reqs", idle_s=ENGINE_IDLE_S),
+    "triton": UpstreamKind(is_engine=True, waiting_metric="nv_inference_pending_request_count", idle_s=ENGINE_IDLE_S),
+    "litellm": UpstreamKind(),  # behind a process of its own: gateway/adapters/litellm.py
+}
+ENGINES: tuple[Kind, ...] = tuple(kind for kind, what in KINDS.items() if what.is_engine)
+"""Servers of models of one's own."""
