@@ -24,7 +24,6 @@ from gateway.proxy.life import Life
 from gateway.proxy.ports import Asker, Ended
 from gateway.proxy.request_facts import RequestFacts
 from gateway.proxy.table_watch import POLL_S, Serving, TableWatch
-from gateway.rewrite.readable_copy import read_copy
 from gateway.rewrite.request import adapt_request
 from gateway.rewrite.shapes import Unfit
 from gateway.transport.client import Client
