@@ -25,8 +25,8 @@ from gateway.control.state.port import (
     StateDownError,
     Stored,
 )
-from tests.contract.stores import RedisStore, SqliteStore, Store
 from tests.fakes.redis_server import RedisServer, running
+from tests.rooms.stores import RedisStore, SqliteStore, Store
 
 NOW = 1_800_000_000.0
 

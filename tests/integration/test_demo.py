@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.serving import ROOT
+from tests.rooms.serving import ROOT
 
 COMMAND = [sys.executable, "-m", "gateway.cli.main", "demo"]
 

@@ -34,7 +34,7 @@ from records.record_maker import RecordMaker, RoutePrices
 from records.redact import Redactor
 from records.store import Store
 from tests.fakes.exchanges import AT, chat_request, exchange
-from tests.unit.policies.files import READY, SHORT, policy, written
+from tests.rooms.policy_files import READY, SHORT, policy, written
 
 SETTINGS = """\
 upstreams:

@@ -23,10 +23,10 @@ from records.record_maker import RecordMaker, RoutePrices
 from records.redact import Redactor
 from records.store import Store
 from tests.fakes.exchanges import chat_request, exchange
-from tests.unit.gateway.control.operations.test_orders import CANARY, keep
-from tests.unit.gateway.control.operations.test_standings import look, told
-from tests.unit.gateway.control.voting import ask_for_votes, cast
-from tests.unit.policies.test_rollout import UNSURE
+from tests.rooms.kept_rollouts import CANARY, keep
+from tests.rooms.looks import look, told
+from tests.rooms.rollouts import UNSURE
+from tests.rooms.voting import ask_for_votes, cast
 
 NOW = 1_800_000_000.0
 

@@ -13,9 +13,10 @@ from gateway.proxy.counters import INDEX
 from gateway.proxy.life import BUFFERED_BYTES, GRACE_S
 from gateway.transport.limits import Limits
 from policies.routing import PPM, Breaker, Capture, Key, Match, Route, Upstream, Variant
-from tests.faults.upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
-from tests.integration.gateway_process import PEPPER
-from tests.unit.gateway.proxy.house import a_house, post, send, table, until
+from tests.fakes.raw_upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
+from tests.rooms.gateway_process import PEPPER
+from tests.rooms.house import a_house, post, send, table
+from tests.rooms.waiting import until
 
 CHAT = b'{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}'
 

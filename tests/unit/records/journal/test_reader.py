@@ -21,7 +21,7 @@ from records.journal.reader import (
     workers,
 )
 from records.journal.writer import JournalWriter
-from tests.unit.records.journal.made import KEY, Hand, bodies, fill, identity, keep_whole, meta_of, numbers, read_all
+from tests.rooms.journal_files import KEY, Hand, bodies, fill, identity, keep_whole, meta_of, numbers, read_all
 
 
 def read_file(path: Path) -> tuple[list[int], int]:

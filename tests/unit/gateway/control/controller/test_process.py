@@ -27,7 +27,7 @@ from policies.compile import KnownUpstream, Surroundings
 from policies.routing import Table
 from policies.routing import decode as decode_table
 from records.exchange import Note
-from tests.unit.gateway.control.publish.test_policy_folder import compile_text
+from tests.rooms.policy_language import compile_text
 
 
 class Notes:
