@@ -54,6 +54,7 @@ def store(server: RedisServer | None, tmp_path: Path) -> Iterator[Store]:
 def state(store: Store, monkeypatch: pytest.MonkeyPatch) -> SharedState:
     """The shared state; how long a call may take, which a busy machine stretches, is not this suite's affair."""
     monkeypatch.setattr(redis_link, "CALL_S", 60.0)
+    monkeypatch.setattr(redis_link, "ANSWER_S", 60.0)
     return store.open()
 
 

@@ -63,8 +63,9 @@ async def test_a_hang_up_cancels_the_upstream_in_every_phase(there: Origin, phas
             await app.reader.readuntil(b"more")
         (app.reset if reset else app.close)()
         await until(lambda: there.upstream.heads[0].gone_at is not None)
-    await until(lambda: there.gateway.worker.live()["in_flight"] == 0)
+    await until(lambda: len(there.gateway.journal().exchanges) > len(before))
     rows = there.gateway.journal().exchanges[len(before) :]
+    assert there.gateway.worker.live()["in_flight"] == 0
     assert [row.meta.outcome for row in rows] == ["app_gone"]
     assert [one.error for one in rows[0].meta.attempts] == ["app_gone"]
 
