@@ -63,12 +63,13 @@ lint: checked  ## format, lint, types, import contracts, names
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_tests.py
 	$(BIN)/python tools/check_names.py
+	$(BIN)/python tools/check_mirror.py
 
 COMPILED_TESTS := $(addprefix tests/,unit/gateway/transport unit/gateway/proxy unit/gateway/rewrite/test_answer.py \
 	unit/gateway/rewrite/test_request.py unit/policies/test_assignment.py unit/policies/test_matching.py \
 	unit/policies/request unit/records/journal unit/records/wire contract/test_upstream.py \
 	contract/test_upstream_faults.py integration/test_conformance_lifecycle.py integration/test_conformance_request.py \
-	integration/test_conformance_response.py integration/test_real_requests.py integration/test_replay.py \
+	integration/test_conformance_response.py integration/test_forgetting_requests.py integration/test_real_requests.py integration/test_replay.py \
 	integration/test_uploads.py integration/test_worker_candidate.py integration/test_supervisor.py faults/test_input.py \
 	faults/test_workers.py)
 

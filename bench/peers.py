@@ -19,7 +19,7 @@ from pathlib import Path
 from gateway import clock
 from gateway.doctor.checks import is_compiled
 from policies.routing import PPM, Assign, Lease, Match, Route, Table, Upstream, Variant
-from tests.integration.gateway_process import Gateway
+from tests.rooms.gateway_process import Gateway
 from tools.compiled import PACKAGES
 
 ROOT = Path(__file__).parents[1]

@@ -26,7 +26,7 @@ from tests.acceptance.vllm_server import MODEL, VllmServer
 from tests.fakes.faults import NONE, Fault
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.upstream import FakeUpstream
-from tests.integration.gateway_process import Gateway, table_for
+from tests.rooms.gateway_process import Gateway, table_for
 
 PER_KILL = 40
 IN_FLIGHT = 16

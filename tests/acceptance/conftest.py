@@ -4,23 +4,14 @@ What holds directly and not through the gateway is the gateway's fault.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.arena import Arena
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
-from tests.integration.gateway_process import Gateway, table_for
-
-
-@dataclass(frozen=True, slots=True)
-class Arena:
-    """What a client is pointed at, and the upstream behind it."""
-
-    base_url: str
-    upstream: FakeUpstream
-    gateway: Gateway | None
+from tests.rooms.gateway_process import Gateway, table_for
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import httpx
 import yaml
 
 from gateway import clock
-from tests.integration.serving import free_port
+from tests.rooms.serving import free_port
 from tools import prometheus
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "prometheus"

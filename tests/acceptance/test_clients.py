@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import Arena
+from tests.acceptance.arena import Arena
 from tests.fakes.upstream import FakeUpstream
-from tests.integration.gateway_process import Gateway
+from tests.rooms.gateway_process import Gateway
 from tools import clients
 
 SCRIPTS = Path(__file__).parent / "clients"

@@ -18,10 +18,10 @@ from openai import OpenAI
 from gateway.adapters.litellm import LitellmBoot
 from gateway.process import READY
 from policies.routing import Upstream
-from tests.acceptance.test_openai_python import SAID, TURNS, tool
+from tests.acceptance.turns import SAID, TURNS, tool
 from tests.fakes.faults import Fault
 from tests.fakes.upstream import FakeUpstream
-from tests.integration.gateway_process import Gateway, table_for
+from tests.rooms.gateway_process import Gateway, table_for
 from tools import clients
 
 ROOT = Path(__file__).parents[2]

@@ -14,17 +14,10 @@ from openai import AsyncOpenAI, OpenAI
 from pydantic import BaseModel
 
 from gateway import clock
-from tests.acceptance.conftest import Arena
+from tests.acceptance.arena import Arena
+from tests.acceptance.turns import SAID, TURNS, tool
 from tests.fakes.faults import Fault
 from tests.fakes.openai_api import SPEECH
-
-TURNS: Any = [{"role": "user", "content": "Where is my card?"}]
-SAID = "".join(f"frontier-0-{at} " for at in range(8))
-
-
-def tool(name: str) -> Any:
-    parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-    return {"type": "function", "function": {"name": name, "description": name, "parameters": parameters}}
 
 
 class Triage(BaseModel):

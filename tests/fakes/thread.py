@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, TypeVar
 
-START_S = 5.0
+START_S = 60.0
 
 
 _Upstream = TypeVar("_Upstream", bound=AbstractAsyncContextManager[Any])

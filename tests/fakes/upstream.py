@@ -27,8 +27,8 @@ from tests.fakes import openai_answers
 from tests.fakes.faults import HEADER, NONE, Fault, read_fault
 from tests.fakes.openai_answers import Fields, Speaker
 from tests.fakes.openai_api import Answer, Api
-from tests.faults.raw_http import Message
-from tests.faults.upstream import LAST_CHUNK, Call, RawUpstream, chunk
+from tests.fakes.raw_http import Message
+from tests.fakes.raw_upstream import LAST_CHUNK, Call, RawUpstream, chunk
 
 REASONS = {200: b"OK", 204: b"No Content", 400: b"Bad Request", 404: b"Not Found", 429: b"Too Many Requests"}
 

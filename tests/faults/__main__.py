@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.contract.stores import RedisStore
 from tests.fakes.redis_server import kinds, running
 from tests.faults.bad_input import bad_input, many_heads, slow_senders
 from tests.faults.bad_upstream import bad_upstream
@@ -29,6 +28,7 @@ from tests.faults.smuggling import fuzz_http
 from tests.faults.state_schedules import on_redis, on_sqlite
 from tests.faults.state_server import server_faults
 from tests.faults.stopping import stopping
+from tests.rooms.stores import RedisStore
 
 
 class Found(Protocol):

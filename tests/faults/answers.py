@@ -4,8 +4,8 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterator
 
-from tests.faults.raw_http import Message
-from tests.faults.upstream import DONE, LAST_CHUNK, SSE_HEAD, answer, chunk, event
+from tests.fakes.raw_http import Message
+from tests.fakes.raw_upstream import DONE, LAST_CHUNK, SSE_HEAD, answer, chunk, event
 
 Shape = Callable[[bytes], Iterator[bytes]]
 """The echoed request → the pieces of an answer, each sent by itself. The last piece may be b"" : close."""

@@ -12,10 +12,10 @@ from pathlib import Path
 from gateway import clock
 from gateway.transport.limits import Limits
 from policies.routing import Match, Route, Variant
-from tests.faults.raw_http import App, Message, read_response, request
+from tests.fakes.raw_http import App, Message, read_response, request
+from tests.fakes.raw_upstream import Call, RawUpstream, answer
 from tests.faults.replay import NO_ANSWER
-from tests.faults.upstream import Call, RawUpstream, answer
-from tests.integration.gateway_process import Gateway, Worker, table_for
+from tests.rooms.gateway_process import Gateway, Worker, table_for
 
 LIMITS = Limits(header_s=1.0, body_s=1.0, keep_alive_s=1.0, idle_write_s=2.0, connections=2048)
 """The defaults' shape, shortened: a slow sender is sent away after a second."""

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.fakes.raw_http import App, read_response, request
+from tests.fakes.raw_upstream import LAST_CHUNK, SSE_HEAD, Call, answer, chunk, event
 from tests.faults.bad_input import ENOUGH_S, BadInputFound, Bench, attacked, complaint
-from tests.faults.raw_http import App, read_response, request
 from tests.faults.replay import NO_ANSWER
-from tests.faults.upstream import LAST_CHUNK, SSE_HEAD, Call, answer, chunk, event
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 PIECE = b"x" * 65_536

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from gateway import clock
 from tests.fakes.faults import Fault
 from tests.fakes.openai_answers import Speaker
+from tests.fakes.raw_upstream import Call, RawUpstream
 from tests.fakes.upstream import FakeUpstream
-from tests.faults.upstream import Call, RawUpstream
 
 HEALTHY = "healthy"
 UP_S = 60.0

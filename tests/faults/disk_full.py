@@ -17,10 +17,10 @@ import msgspec
 from gateway import clock
 from records.journal.frames import segment_path
 from records.journal.reader import segments, workers
-from tests.faults.raw_http import App, request
+from tests.fakes.raw_http import App, request
+from tests.fakes.raw_upstream import Call, RawUpstream, answer
 from tests.faults.replay import NO_ANSWER
-from tests.faults.upstream import Call, RawUpstream, answer
-from tests.integration.gateway_process import Gateway, table_for
+from tests.rooms.gateway_process import Gateway, table_for
 
 DISK_MB = 8
 APPS = 8

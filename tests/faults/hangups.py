@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 
 from gateway import clock
+from tests.fakes.raw_http import App, read_response, request
+from tests.fakes.raw_upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
 from tests.faults.dice import Dice, dice
-from tests.faults.raw_http import App, read_response, request
-from tests.faults.upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
-from tests.integration.gateway_process import Gateway, Worker, table_for
+from tests.rooms.gateway_process import Gateway, Worker, table_for
 
 AT_ONCE = 16
 LOOK_S = 0.005

@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.fakes.raw_http import App, Message, request
+from tests.fakes.raw_upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
 from tests.faults.dice import dice
-from tests.faults.raw_http import App, Message, request
 from tests.faults.replay import NO_ANSWER, hashed
-from tests.faults.upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
-from tests.integration.gateway_process import Gateway, Journal, table_for
+from tests.rooms.gateway_process import Gateway, Journal, table_for
 
 APPS = 16
 EVENTS = 6

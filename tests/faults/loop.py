@@ -15,7 +15,7 @@ from gateway.control.state.port import QueuedOrder, Stored
 from gateway.control.state.sqlite import SqliteState
 from gateway.proxy.table_watch import TableWatch
 from tests.faults.dice import dice as dice_of
-from tests.integration.loop_room import POLICY, Room
+from tests.rooms.loop_room import POLICY, Room
 
 SLOW = POLICY.replace("- shadow: {min_units: 20}", "- shadow: {min_units: 20000}")
 

@@ -12,11 +12,11 @@ import msgspec
 
 from gateway import clock
 from gateway.transport.limits import Limits
+from tests.fakes.raw_http import App, Message, read_response, request
+from tests.fakes.raw_upstream import LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk
 from tests.faults.bad_input import complaint
-from tests.faults.raw_http import App, Message, read_response, request
 from tests.faults.replay import NO_ANSWER
-from tests.faults.upstream import LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk
-from tests.integration.gateway_process import Gateway, table_for
+from tests.rooms.gateway_process import Gateway, table_for
 
 PIECE = b"data: " + b"x" * 16_000 + b"\n\n"
 LET_GO_S = 60.0

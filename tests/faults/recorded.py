@@ -13,10 +13,10 @@ import duckdb
 
 from gateway import clock
 from gateway.control.recorder import boot as recording
+from tests.fakes.raw_upstream import RawUpstream
 from tests.faults.dice import dice
 from tests.faults.kills import APPS, KillsFound, app_that_asks, serve
-from tests.faults.upstream import RawUpstream
-from tests.integration.gateway_process import JOURNAL_KEY, PEPPER, Gateway, table_for
+from tests.rooms.gateway_process import JOURNAL_KEY, PEPPER, Gateway, table_for
 
 START_S = 120.0
 """It takes up where it was killed before it says that it is ready."""

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.fakes.raw_http import App, Message
+from tests.fakes.raw_upstream import LAST_CHUNK, Call, RawUpstream, chunk
 from tests.faults.answers import CLOSE, shape_of
-from tests.faults.raw_http import App, Message
-from tests.faults.upstream import LAST_CHUNK, Call, RawUpstream, chunk
-from tests.integration.gateway_process import Gateway, Journal, table_for
+from tests.rooms.gateway_process import Gateway, Journal, table_for
 
 CORPUS = Path(__file__).parents[3] / "shared" / "data" / "openai_requests.jsonl.gz"
 ANSWER_S = 10.0

@@ -22,7 +22,7 @@ from tests.fakes.faults import NONE, Fault
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
-from tests.integration.serving import REAL, Serving, await_true
+from tests.rooms.serving import REAL, Serving, await_true
 
 RATE = 20.0
 """Requests a second of the route that fails."""

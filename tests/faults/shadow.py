@@ -23,10 +23,10 @@ from pathlib import Path
 
 from gateway import clock
 from gateway.supervisor.slot import HEALTHY_S
+from tests.fakes.raw_http import App, read_response, request
 from tests.faults.candidate import HEALTHY, Candidate
-from tests.faults.raw_http import App, read_response, request
 from tests.faults.replay import NO_ANSWER
-from tests.integration.serving import REAL, Serving, free_port
+from tests.rooms.serving import REAL, Serving, free_port
 
 START_S = 60.0
 ENOUGH_S = 20.0

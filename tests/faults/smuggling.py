@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.transport.limits import Limits
+from tests.fakes.raw_http import LIMIT, App, Message, read_request, read_response
+from tests.fakes.raw_upstream import answer
 from tests.faults.dice import Dice, dice
-from tests.faults.raw_http import LIMIT, App, Message, read_request, read_response
 from tests.faults.replay import NO_ANSWER
-from tests.faults.upstream import answer
-from tests.integration.gateway_process import Gateway, table_for
+from tests.rooms.gateway_process import Gateway, table_for
 
 LIMITS = Limits(header_s=1.0, body_s=1.0, keep_alive_s=2.0)
 AT_ONCE = 16

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from gateway.control.state.port import LEASE_S, SharedState, StateDownError, Stored
 from gateway.control.state.sqlite import SqliteState
-from tests.contract.stores import RedisStore
 from tests.faults.dice import Dice, dice
+from tests.rooms.stores import RedisStore
 
 NODES = 3
 STEPS = 40

@@ -3,13 +3,9 @@
 A caller makes a controller's calls four times a second, while the server is well, while it is not, and after.
 """
 
-import contextlib
 import signal
-import socket
-import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,9 +21,10 @@ from gateway.control.state.redis_link import CALL_S, Link
 from gateway.control.state.seal import RecordSeal
 from gateway.control.state.witness import Newest
 from gateway.log import Log
-from tests.contract.stores import KEY
 from tests.fakes.redis_server import RedisServer
+from tests.fakes.state_proxy import Proxy, behind
 from tests.faults.dice import dice
+from tests.rooms.stores import KEY
 
 TICK_S = 0.25
 SLACK_S = 0.25
@@ -49,64 +46,6 @@ class Lines:
 
     def flush(self) -> None:
         """As a stream does."""
-
-
-@dataclass(slots=True)
-class Proxy:
-    """Stands before the server: passes bytes on late, answers nonsense, or hangs up."""
-
-    target: Path
-    delay_s: float = 0.0
-    nonsense: bytes = b""
-    cut: bool = False
-    tls: ssl.SSLContext | None = None
-    listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
-    _open: list[socket.socket] = field(default_factory=list[socket.socket])
-
-    @property
-    def port(self) -> int:
-        return int(self.listener.getsockname()[1])
-
-    def serve(self) -> None:
-        """Take connections until closed."""
-        with contextlib.suppress(OSError):
-            while True:
-                app, _ = self.listener.accept()
-                if self.tls is not None:
-                    try:
-                        app = self.tls.wrap_socket(app, server_side=True)
-                    except OSError:  # it does not trust us
-                        continue
-                server = socket.socket(socket.AF_UNIX)
-                try:
-                    server.connect(str(self.target))
-                except OSError:
-                    app.close()
-                    continue
-                self._open += [app, server]
-                threading.Thread(target=self._pass, args=(app, server), daemon=True).start()
-                threading.Thread(target=self._pass, args=(server, app, True), daemon=True).start()
-
-    def _pass(self, source: socket.socket, sink: socket.socket, back: bool = False) -> None:  # noqa: FBT001, FBT002 -- a thread's
-        with contextlib.suppress(OSError):
-            while data := source.recv(65_536):
-                if back and self.cut:
-                    data = data[: len(data) // 2]
-                if back and self.nonsense:
-                    data = self.nonsense
-                if back and self.delay_s:
-                    time.sleep(self.delay_s)
-                sink.sendall(data)
-                if back and self.cut:
-                    break
-        for each in (source, sink):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        for each in (self.listener, *self._open):
-            with contextlib.suppress(OSError):
-                each.close()
 
 
 @dataclass(slots=True)
@@ -319,18 +258,6 @@ FAULTS = (
 def _client(proxy: Proxy, folder: Path, node: str) -> RedisState:
     link = Link(StateServer("127.0.0.1", proxy.port), None, None, clock.monotonic)
     return RedisState(link, RecordSeal(KEY), Newest(folder / f"{node}.db"), holder=node)
-
-
-@contextlib.contextmanager
-def behind(server: RedisServer, *, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
-    """A proxy before the server."""
-    proxy = Proxy(server.socket, tls=tls)
-    thread = threading.Thread(target=proxy.serve, daemon=True)
-    thread.start()
-    try:
-        yield proxy
-    finally:
-        proxy.close()
 
 
 def server_faults(server: RedisServer, kind: str, folder: Path, *, lasts_s: float = 3.0) -> FaultsFound:

@@ -15,7 +15,7 @@ from tests.fakes.faults import Fault
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
-from tests.integration.gateway_process import Gateway, table_for
+from tests.rooms.gateway_process import Gateway, table_for
 
 BAR_S = 1.0
 PATIENCE_S = 10.0

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.stores import RedisStore
 from tests.fakes.redis_server import running
 from tests.faults.state_schedules import on_redis, on_sqlite
 from tests.faults.state_server import server_faults
+from tests.rooms.stores import RedisStore
 
 pytestmark = pytest.mark.slow
 

@@ -11,12 +11,12 @@ import websockets
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from gateway import clock
+from tests.fakes.raw_http import App, read_response
+from tests.fakes.raw_upstream import LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
 from tests.fakes.thread import in_thread
-from tests.faults.raw_http import App, read_response
-from tests.faults.upstream import LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
-from tests.integration.gateway_process import Gateway, table_for
-from tests.integration.origin import WAIT_S, Origin, an_app, ask, get, origin, post, until
+from tests.rooms.gateway_process import Gateway, table_for
+from tests.rooms.origin import Origin, an_app, ask, get, origin, post
+from tests.rooms.waiting import PATIENCE_S, until
 
 CHAT = b'{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}'
 
@@ -63,8 +63,9 @@ async def test_a_hang_up_cancels_the_upstream_in_every_phase(there: Origin, phas
             await app.reader.readuntil(b"more")
         (app.reset if reset else app.close)()
         await until(lambda: there.upstream.heads[0].gone_at is not None)
-    await until(lambda: there.gateway.worker.live()["in_flight"] == 0)
+    await until(lambda: len(there.gateway.journal().exchanges) > len(before))
     rows = there.gateway.journal().exchanges[len(before) :]
+    assert there.gateway.worker.live()["in_flight"] == 0
     assert [row.meta.outcome for row in rows] == ["app_gone"]
     assert [one.error for one in rows[0].meta.attempts] == ["app_gone"]
 
@@ -181,7 +182,7 @@ async def test_websockets_are_tunnelled(tmp_path: Path) -> None:
             url = gateway.base_url.replace("http", "ws") + "/realtime?model=gpt-4o"
             protocols = [websockets.Subprotocol("realtime"), websockets.Subprotocol("openai-insecure-api-key.CANARY")]
             async with (
-                asyncio.timeout(WAIT_S),
+                asyncio.timeout(PATIENCE_S),
                 connect(url, subprotocols=protocols, max_size=None, compression=None) as app,
             ):
                 assert app.subprotocol == "realtime"
@@ -206,7 +207,7 @@ async def test_an_app_that_ends_a_tunnel_ends_it(tmp_path: Path) -> None:
     async with serve(parrot, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         with Gateway(tmp_path / "g", table_for(f"http://127.0.0.1:{port}/v1")) as gateway:
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(PATIENCE_S):
                 app = await connect(gateway.base_url.replace("http", "ws") + "/realtime")
                 app.transport.abort()
                 await until(lambda: not server.connections)
@@ -260,10 +261,7 @@ async def test_a_worker_that_is_told_to_stop_finishes_its_streams(tmp_path: Path
                 there.reset()
                 message = await idle.ask(get(b"/v1/x"))  # one that is still open is served once more
                 assert (message.status, message.get(b"connection")) == (200, b"close")
-        deadline_s = clock.monotonic() + WAIT_S
-        while there.gateway.worker.process.poll() is None:
-            assert clock.monotonic() < deadline_s
-            await asyncio.sleep(0.01)
+        await until(lambda: there.gateway.worker.process.poll() is not None)
         assert there.gateway.worker.process.returncode == 0
         journal = there.gateway.journal()
         assert {row.meta.outcome for row in journal.exchanges} == {"complete"}
@@ -281,12 +279,12 @@ async def test_a_stream_that_outlasts_the_drain_is_cut_and_has_its_row(tmp_path:
         app.writer.write(post(CHAT))
         await app.reader.readuntil(b"more")
         os.kill(gateway.worker.pid, signal.SIGTERM)
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             data = await app.reader.read()
             while piece := await app.reader.read(1 << 16):
                 data += piece
         assert not data.endswith(LAST_CHUNK)
         app.writer.close()
-        await asyncio.to_thread(gateway.worker.process.wait, WAIT_S)
+        await asyncio.to_thread(gateway.worker.process.wait, PATIENCE_S)
         (row,) = gateway.journal().exchanges
         assert row.meta.outcome == "upstream_broken"

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from policies.routing import Upstream
-from tests.faults.raw_http import read_response
-from tests.faults.upstream import LAST_CHUNK, answer, chunk
-from tests.integration.origin import KEY, Origin, an_app, ask, get, origin, post
+from tests.fakes.raw_http import read_response
+from tests.fakes.raw_upstream import LAST_CHUNK, answer, chunk
+from tests.rooms.origin import KEY, Origin, an_app, ask, get, origin, post
 
 CHAT = b'{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}'
 

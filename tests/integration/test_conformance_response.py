@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.transport.limits import Limits
-from tests.faults.raw_http import Message, read_response
-from tests.faults.upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, answer, chunk, event
-from tests.integration.origin import Origin, an_app, ask, get, origin, post, until
+from tests.fakes.raw_http import Message, read_response
+from tests.fakes.raw_upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, answer, chunk, event
+from tests.rooms.origin import Origin, an_app, ask, get, origin, post
+from tests.rooms.waiting import until
 
 CHAT = b'{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}],"stream":true}'
 OURS = (b"x-crossfade-request-id", b"x-crossfade-route", b"x-crossfade-variant")

@@ -12,7 +12,7 @@ from records.dataset.build import Wanted, build
 from records.dataset.sft import FORMATS
 from records.store import Store
 from tests.fakes.exchanges import chat_answer, chat_request
-from tests.integration.recording import PEPPER, Place
+from tests.rooms.recording import PEPPER, Place
 
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
 

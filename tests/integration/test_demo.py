@@ -16,7 +16,7 @@ from gateway.demo import story
 from gateway.demo.sandbox import HouseError
 from gateway.demo.screen import Paint, Terminal
 from gateway.demo.story import StuckError
-from tests.integration.serving import ROOT
+from tests.rooms.serving import ROOT
 
 COMMAND = [sys.executable, "-m", "gateway.cli.main", "demo"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.upstream import answer
-from tests.integration.origin import Origin, an_app, get, origin
+from tests.fakes.raw_upstream import answer
+from tests.rooms.origin import Origin, an_app, get, origin
 
 pytestmark = pytest.mark.slow
 

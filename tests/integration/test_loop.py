@@ -15,8 +15,8 @@ from gateway.control.state.sqlite import SqliteState
 from policies import explain
 from policies.rollout import Rollout
 from shadow.plan import read as read_plan
-from tests.integration.loop_kills import SEAMS, Seam, survive
-from tests.integration.loop_room import POLICY, Candidate, Room
+from tests.faults.loop_kills import SEAMS, Seam, survive
+from tests.rooms.loop_room import POLICY, Candidate, Room
 
 SLOW = POLICY.replace("- shadow: {min_units: 20}", "- shadow: {min_units: 20000}")
 """It stays in the shadow, whatever comes."""

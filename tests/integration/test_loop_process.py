@@ -21,7 +21,8 @@ from shadow.plan import read as read_plan
 from shadow.sampling import asked_beside
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
-from tests.integration.serving import REAL, Serving, await_true
+from tests.rooms.serving import REAL, Serving
+from tests.rooms.waiting import await_true
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ from gateway.control.leader.persistence import unpack
 from gateway.control.state.port import QueuedOrder
 from gateway.control.state.sqlite import SqliteState
 from policies.evidence import Evidence
-from tests.integration.loop_kills import Seam, survive
-from tests.integration.loop_room import POLICY, Room
-from tests.integration.recording import Place
+from tests.faults.loop_kills import Seam, survive
+from tests.rooms.loop_room import POLICY, Room
+from tests.rooms.recording import Place
 
 LIVELY = POLICY.replace("- 10%: {min_units: 20, hold: 2s", "- 10%: {min_units: 20000, hold: 2s")
 

@@ -13,7 +13,7 @@ from records import store as store_module
 from records.erasure import FILE, Forgotten, Subject, encode
 from records.journal.reader import segments
 from tests.fakes.exchanges import exchange_id
-from tests.integration.recording import Place, Worker
+from tests.rooms.recording import Place, Worker
 
 
 @pytest.fixture

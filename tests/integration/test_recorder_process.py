@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
@@ -13,19 +12,18 @@ import httpx
 import msgspec
 import pytest
 
-from gateway import clock
 from gateway.control.recorder import boot as recording
 from gateway.control.recorder.boot import RecorderBoot
 from gateway.process import READY
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
-from tests.integration.gateway_process import JOURNAL_KEY, PEPPER, Gateway, table_for
-from tests.integration.recording import Place
+from tests.rooms.gateway_process import JOURNAL_KEY, PEPPER, Gateway, table_for
+from tests.rooms.recording import Place
+from tests.rooms.waiting import PATIENCE_S, await_true
 
 KILLS = 4
 WORKER_KILLS = 3
-START_S = 30.0
 
 
 def start(boot: RecorderBoot) -> subprocess.Popen[bytes]:
@@ -47,16 +45,9 @@ def start(boot: RecorderBoot) -> subprocess.Popen[bytes]:
     return process
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Poll the records; the recorder is another process."""
-    deadline = clock.monotonic() + START_S
-    while not holds():
-        assert clock.monotonic() < deadline, "not all is recorded"
-
-
 def wait_until_recorded(place: Place, number: int) -> None:
     """Until there are so many rows."""
-    wait_until(lambda: len(place.ids()) >= number)
+    await_true(lambda: len(place.ids()) >= number, f"{number} rows are recorded")
 
 
 @pytest.mark.slow
@@ -77,7 +68,7 @@ def test_killed_while_it_records(tmp_path: Path):
     wait_until_recorded(place, len(worker.ids))
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait(START_S) == 0
+    assert process.wait(PATIENCE_S) == 0
     assert place.ids() == sorted(worker.ids)
     assert len(place.rows("exchange_id", "feedback")) == len(worker.ids) // 2
     worker.die()
@@ -92,7 +83,7 @@ def test_sigterm_writes_what_is_there(tmp_path: Path):
         worker.whole()
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait(START_S) == 0
+    assert process.wait(PATIENCE_S) == 0
     assert place.ids() == worker.ids
     assert 'records_total{table="exchanges"} 20' in (place.root / "recorder.prom").read_text()
     worker.die()
@@ -138,9 +129,9 @@ def test_workers_killed_under_load(tmp_path: Path):
                 gateway.worker.kill()
                 gateway.start()
                 wait(asked)
-        wait_until(lambda: set(answered) <= set(place.ids()))
+        await_true(lambda: set(answered) <= set(place.ids()), "what was answered is recorded")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(START_S) == 0
+        assert process.wait(PATIENCE_S) == 0
 
     assert len(answered) > 30 * WORKER_KILLS
     assert len(place.ids()) == len(set(place.ids()))

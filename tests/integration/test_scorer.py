@@ -10,7 +10,7 @@ import pytest
 
 from shadow.compare.pair import Score
 from shadow.scorer import OwnScorer, ScorerLimits, own
-from tests.unit.shadow.pairs import pair
+from tests.rooms.pairs import pair
 
 PAIR = pair("one", "three", {"messages": [{"role": "user", "content": "count"}]})
 Make = Callable[..., OwnScorer]

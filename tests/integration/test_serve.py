@@ -13,18 +13,11 @@ import pytest
 from policies.routing import decode
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
-from tests.integration.serving import REAL, Serving, await_true, load
+from tests.rooms.served_route import POLICY, ask
+from tests.rooms.serving import REAL, Serving, load
+from tests.rooms.waiting import await_true
 
 pytestmark = pytest.mark.slow
-
-POLICY = """\
-route: support-triage
-match: {model: gpt-4o}
-baseline: {upstream: openai}
-candidate: {upstream: vllm, model: triage-7b, revision: "1"}
-compare: [json_fields]
-stages: [shadow, 1%, 100%]
-"""
 
 
 @pytest.fixture
@@ -41,15 +34,6 @@ def serving(tmp_path: Path, upstream: FakeUpstream) -> Iterator[Serving]:
         running.await_ready()
         running.await_control()
         yield running
-
-
-def client(serving: Serving, key: str = "sk-test") -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"http://127.0.0.1:{serving.port}/v1", api_key=key, max_retries=0, timeout=20.0)
-
-
-def ask(serving: Serving, key: str = "sk-test") -> str:
-    answer = client(serving, key).chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}])
-    return answer.choices[0].message.content or ""
 
 
 def test_an_app_is_answered_and_the_exchange_recorded(serving: Serving) -> None:

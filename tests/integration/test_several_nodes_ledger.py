@@ -22,8 +22,9 @@ from tests.fakes.openai_answers import WORDS, fake_usage
 from tests.fakes.redis_server import RedisServer, running
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import Entry, FakeUpstream
-from tests.integration.serving import Serving, await_true
-from tests.integration.test_several_nodes import ROUTE, STATE_KEY, leader, post, two_nodes, weight_ppm
+from tests.rooms.nodes import ROUTE, STATE_KEY, leader, post, two_nodes, weight_ppm
+from tests.rooms.serving import Serving
+from tests.rooms.waiting import await_true
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from tests.fakes.exchanges import chat_answer, chat_request, chat_stream, head
 from tests.fakes.faults import NONE, Fault
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.upstream import FakeUpstream
-from tests.integration.shadowing import Stage, route
+from tests.rooms.shadowing import Stage, route
 
 TOOL_CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
 

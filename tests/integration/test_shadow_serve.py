@@ -12,7 +12,8 @@ from records.store import Store
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
-from tests.integration.serving import REAL, Serving, await_true
+from tests.rooms.serving import REAL, Serving
+from tests.rooms.waiting import await_true
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.serving import PATIENCE_S, Serving, asking, await_true, free_port, load
+from tests.rooms.serving import Serving, asking, free_port, load
+from tests.rooms.waiting import PATIENCE_S, await_true
 
 pytestmark = pytest.mark.slow
 

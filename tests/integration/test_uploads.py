@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from tests.faults.raw_http import App, request
-from tests.faults.upstream import Call, RawUpstream, answer
-from tests.integration.gateway_process import Gateway, table_for
+from tests.fakes.raw_http import App, request
+from tests.fakes.raw_upstream import Call, RawUpstream, answer
+from tests.rooms.gateway_process import Gateway, table_for
 
 UPLOAD = bytes(200_000)
 

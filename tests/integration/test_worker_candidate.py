@@ -20,15 +20,15 @@ from policies.routing import PPM, Assign, Breaker, Key, Lease, Match, Route, Tab
 from records.exchange import Exchange
 from tests.fakes.faults import Fault
 from tests.fakes.openai_answers import Speaker
+from tests.fakes.raw_upstream import DONE, SSE_HEAD, Call, RawUpstream, chunk, event
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
-from tests.faults.upstream import DONE, SSE_HEAD, Call, RawUpstream, chunk, event
-from tests.integration.gateway_process import PEPPER, Gateway, table_for
+from tests.rooms.gateway_process import PEPPER, Gateway, table_for
+from tests.rooms.waiting import await_true
 
 KEY, TEAM_KEY = "sk-CANARY-caller", "sk-CANARY-team"
 MOST = PPM - 1
 """All but one in a million: at all of it one request in 64 asks the frontier again."""
-WAIT_S = 10.0
 STUDENT = Variant("vllm", model="student-7b", first_byte_s=0.4)
 GONE = Upstream("gone", "http://127.0.0.1:9/v1")
 
@@ -101,20 +101,20 @@ class Stage:
 
     def until(self, name: str, why: str) -> httpx.Response:
         """Ask until the worker has seen what was done to its files."""
-        deadline_s = clock.monotonic() + WAIT_S
-        while True:
-            answer = self.ask(name)
-            if self.why(answer)[0] == why:
-                return answer
-            assert clock.monotonic() < deadline_s, f"{self.why(answer)} instead of {why}"
+        answers: list[httpx.Response] = []
+
+        def is_so() -> bool:
+            answers.append(self.ask(name))
+            return self.why(answers[-1])[0] == why
+
+        await_true(is_so, why)
+        return answers[-1]
 
     def publish(self, table: Table) -> None:
         """Publish, and wait until it is served."""
         table = msgspec.structs.replace(table, version=self.gateway.table.version + 1)
         self.gateway.publish(table)
-        deadline_s = clock.monotonic() + WAIT_S
-        while self.gateway.worker.live()["table_version"] != table.version:
-            assert clock.monotonic() < deadline_s
+        await_true(lambda: self.gateway.worker.live()["table_version"] == table.version, "the table is served")
 
 
 def words(answer: httpx.Response) -> str:

@@ -19,7 +19,7 @@ from policies.results import Alarm, GateResult, GuardResult, Results
 from policies.rollout import Decision, command, revise, start, step
 from policies.rules import PPM, Ladder, Rules, Stage
 from policies.terms import Move, Verb, Verdict
-from tests.acceptance.decisions.test_machine import KEY, RULES, check
+from tests.acceptance.decisions.laws import KEY, RULES, check
 
 STEPS = 14
 """Decisions of one history."""

@@ -21,7 +21,7 @@ from policies.rollout import start, step
 from policies.rules import Cost, Gates, Latency, Rules, Validity
 from tests.acceptance.decisions import measures as m
 from tests.acceptance.decisions.streams import DATA, GATES, LAWS, bfcl
-from tests.unit.policies.events import KEY, filled, pair
+from tests.rooms.pair_events import KEY, filled, pair
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from tests.acceptance.decisions.measures import (
     three_gates,
 )
 from tests.acceptance.decisions.streams import DATA, GATES, LAWS, GateCase, bfcl, conversations
-from tests.unit.policies.events import RULES, filled, pair
+from tests.rooms.pair_events import RULES, filled, pair
 
 needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"the real data is not beside this checkout ({DATA.name})")
 

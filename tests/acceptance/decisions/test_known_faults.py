@@ -10,7 +10,7 @@ from policies.review import Conditions, review
 from policies.rollout import Decision, Rollout, command, revise, start, step
 from policies.rules import DAY_S, CandidateKey, Gates, Guards, Ladder, RollbackSettings, Rules, Stage
 from policies.terms import Move, Outcome, Owner, Phase, Verb, Verdict
-from tests.unit.policies.events import filled, own, pair
+from tests.rooms.pair_events import filled, own, pair
 
 RULES = Rules(
     "triage",

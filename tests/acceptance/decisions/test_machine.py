@@ -7,24 +7,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from policies.explain import text
 from policies.results import Alarm, GateResult, GuardResult, Results
-from policies.rollout import STOPPED, Decision, Rollout, command, revise, start, step
-from policies.rules import PPM, CandidateKey, Held, Ladder, RollbackSettings, Rules, Stage
-from policies.terms import Move, Outcome, Phase, Verb, Verdict
-
-KEY = CandidateKey("vllm/a", "1")
-STAGES = (
-    Stage(0, max_units=400),
-    Stage(50_000, hold_s=120.0, max_units=400),
-    Stage(PPM, holdback_ppm=20_000, approve="manual"),
-)
-RULES = Rules(
-    "r",
-    KEY,
-    ladder=Ladder(STAGES),
-    rollback=RollbackSettings(cooldown_s=180.0, quarantine_after=2, error_after_s=120.0),
-)
+from policies.rollout import Decision, command, revise, start, step
+from policies.rules import PPM, Held, Ladder, Stage
+from policies.terms import Phase, Verb, Verdict
+from tests.acceptance.decisions.laws import KEY, RULES, STAGES, check
 
 verdicts = st.sampled_from(Verdict)
 gates = st.builds(
@@ -47,53 +34,6 @@ ladders = st.lists(st.integers(1, PPM), max_size=4, unique=True).map(
     lambda weights: Ladder((Stage(0), *(Stage(weight) for weight in sorted(weights))))
 )
 moments = st.one_of(st.floats(-1e9, 1e10), st.sampled_from([float("nan"), float("inf")]))
-
-
-def certified(before: Rollout, found: Results) -> bool:
-    """Whether, spelled out anew, everything that advancing needs is there."""
-    wanted = [gate for gate in found.gates if gate.required]
-    return bool(
-        wanted
-        and all(gate.verdict is Verdict.PASS for gate in wanted)
-        and all(guard.verdict is Verdict.PASS for guard in found.guards if guard.required)
-        and not any(gate.verdict is Verdict.FAIL for gate in found.gates)
-        and not any(guard.verdict is Verdict.FAIL for guard in found.guards)
-        and not any(alarm.raised for alarm in found.alarms)
-        and not found.fault
-        and not found.unhealthy
-        and found.units >= before.at.min_units
-    )
-
-
-def check(before: Rollout, decision: Decision, found: Results | None, *, told: bool = True) -> None:
-    """What holds for every decision, whoever made it; `told`: that it is explained in its own words, too."""
-    after = decision.rollout
-    raised = after.weight_ppm > before.weight_ppm
-    if raised:
-        assert decision.move is Move.ADVANCE
-        assert after.stage == before.stage + 1
-        assert decision.rule in {"certified", "operator"}
-        assert before.phase not in STOPPED
-        if decision.rule == "certified":
-            assert found is not None
-            assert certified(before, found)
-            assert after.at.approve == "auto"
-            assert before.phase in {Phase.SHADOW, Phase.CANARY}
-    if after.phase in STOPPED or after.phase is Phase.SHADOW:
-        assert after.weight_ppm == 0
-    if found is not None and before.phase not in STOPPED:
-        harmed = any(each.verdict is Verdict.FAIL for each in (*found.gates, *found.guards))
-        if harmed or (before.weight_ppm and (found.unhealthy or any(alarm.raised for alarm in found.alarms))):
-            assert after.weight_ppm == 0
-            assert decision.outcome in {Outcome.ROLLBACK, Outcome.REJECTED}
-    if before.phase in {Phase.REJECTED, Phase.QUARANTINED} and found is not None:
-        assert after.phase is before.phase
-    assert decision.reason
-    assert decision.before == before
-    if told:
-        explained = text(decision)
-        assert str(decision.outcome) in explained
-        assert decision.reason in explained
 
 
 class Machine(RuleBasedStateMachine):

@@ -10,7 +10,7 @@ from policies import stats
 from policies.gates import Look, evaluate, gates_of
 from policies.histograms import STEP
 from policies.rules import Cost, Gates, Validity
-from tests.unit.policies.events import RULES, evidence
+from tests.rooms.pair_events import RULES, evidence
 
 
 def width(bounds: tuple[float, float]) -> float:

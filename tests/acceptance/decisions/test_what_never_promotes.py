@@ -17,7 +17,7 @@ from policies.rollout import Decision, Rollout, revise, start, step
 from policies.rules import DAY_S, PPM, CandidateKey, Errors, Gates, Guards, Latency, Quality, Rules, Stage
 from policies.simulate import simulate
 from policies.terms import Move, Outcome, Owner, Phase
-from tests.unit.policies.events import filled, own, pair
+from tests.rooms.pair_events import filled, own, pair
 
 KEY = CandidateKey("vllm/triage-7b", "2026-11-18")
 PAIRED = Rules("triage", KEY, Gates(latency=None), Guards(outputs="observed"))

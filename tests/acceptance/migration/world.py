@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.acceptance.migration.models import HERE, ROOT, Models, messages
 from tests.acceptance.vllm_server import VllmServer
-from tests.integration.serving import REAL, Serving
+from tests.rooms.serving import REAL, Serving
 
 SETTINGS = """\
 upstreams:

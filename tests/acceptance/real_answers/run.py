@@ -27,7 +27,7 @@ from tests.acceptance.real_answers.server import Replayed
 from tests.fakes.alpaca import BASELINE, JUDGE, Alpaca
 from tests.fakes.alpaca import rows as chat_rows
 from tests.fakes.thread import in_thread
-from tests.integration.serving import REAL, Serving
+from tests.rooms.serving import REAL, Serving
 
 FRONTIER = "gpt-4o-2024-05-13-FC"
 ROUTE = "answers"

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.acceptance.real_answers.data import Said, key_of
-from tests.faults.upstream import Call, RawUpstream
+from tests.fakes.raw_upstream import Call, RawUpstream
 
 Fields = dict[str, Any]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from policies.assignment import CANDIDATE_CALL_PREFIX, assign, bucket, loop_owner, unit
 from policies.request.body import COMPLETIONS, RESPONSES, Call
 from policies.routing import PPM, Assign, Route, Variant
-from tests.unit.policies.calls import call, chat, route
+from tests.rooms.calls import call, chat, route
 
 SALTED = Assign(("user", "conversation"), "salt")
 

@@ -8,7 +8,7 @@ import pytest
 from policies import routing
 from policies import rules as core
 from policies.compile import KnownUpstream, Surroundings, quality_metric, route, votes_window_s
-from tests.unit.policies.files import READY, policy, rules
+from tests.rooms.policy_files import READY, policy, rules
 
 JUDGED = "[exact, {judge: {upstream: openai, model: j, sample: 50%}}]"
 

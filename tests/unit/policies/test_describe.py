@@ -1,15 +1,18 @@
 """A policy in plain words, with the defaults it relies on."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import policies
 from gateway.config.policy_file import read_file
 from policies.compile import decision_rules
 from policies.describe import text
 from policies.rules import Gates
-from tests.acceptance.fuzz_policies import EXAMPLES
-from tests.unit.policies.files import READY, policy
+from tests.rooms.policy_files import READY, policy
+
+EXAMPLES = Path(policies.__file__).parent / "examples"
 
 
 def told(more: str = "", **parts: str) -> str:

@@ -15,7 +15,7 @@ from policies.guards import watch
 from policies.histograms import WHOLE, latency_bin
 from policies.rules import Detectors, Gates, Held, Latency, Quality, Rules, Units
 from policies.terms import Owner
-from tests.unit.policies.events import KEY, RULES, answer, evidence, filled, own, pair
+from tests.rooms.pair_events import KEY, RULES, answer, evidence, filled, own, pair
 
 NAN = float("nan")
 

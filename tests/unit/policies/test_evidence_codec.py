@@ -11,7 +11,7 @@ from policies.events import PairEvent
 from policies.evidence_codec import FORMAT, SnapshotError, decode, encode
 from policies.rules import Gates, Held, Ladder, Latency, Quality, Stage, Units, Validity
 from policies.terms import Owner
-from tests.unit.policies.events import RULES, answer, evidence
+from tests.rooms.pair_events import RULES, answer, evidence
 
 NAN = float("nan")
 BUSY = replace(

@@ -26,7 +26,7 @@ from policies.rules import Gates, Guards, Ladder, Latency, Rules, Stage
 from policies.simulate import simulate
 from policies.terms import Move, Owner, Phase, Verb
 from policies.votes import Voters, weigh
-from tests.unit.policies.events import KEY, RULES, evidence, filled, own, pair
+from tests.rooms.pair_events import KEY, RULES, evidence, filled, own, pair
 
 NOON = 1_795_262_520.0
 PLAIN = Rules("support.triage", KEY, Gates(latency=None), Guards(outputs="observed"))

@@ -12,7 +12,7 @@ from policies.gates import Look, evaluate, gates_of
 from policies.histograms import STEP, WHOLE
 from policies.rules import Cost, Errors, Gates, Ladder, Latency, Quality, Rules, Stage, Validity
 from policies.terms import Better, Verdict
-from tests.unit.policies.events import RULES, evidence
+from tests.rooms.pair_events import RULES, evidence
 
 LIMITED = Latency(limit_s=0.8, warmup=0)
 

@@ -9,7 +9,7 @@ from policies.guards import FLAGS, describe, watch
 from policies.results import GuardResult
 from policies.rules import Guards, Rules
 from policies.terms import Verdict
-from tests.unit.policies.events import RULES, evidence
+from tests.rooms.pair_events import RULES, evidence
 
 
 def guard(name: str, found: Evidence) -> GuardResult:

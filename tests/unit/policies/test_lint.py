@@ -4,7 +4,7 @@ import pytest
 
 from policies.compile import KnownUpstream, Surroundings
 from policies.lint import named_files, overlaps
-from tests.unit.policies.files import READY, policy, refused, said, warned
+from tests.rooms.policy_files import READY, policy, refused, said, warned
 
 JUDGE = "[{judge: {upstream: %s, model: %s}}]"
 

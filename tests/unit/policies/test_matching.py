@@ -9,7 +9,7 @@ import pytest
 from policies.matching import FORBIDDABLE, MAX_BODY_BYTES, Reason, find, ineligible
 from policies.request.body import CHAT, COMPLETIONS, RESPONSES, Body, Call, read_body
 from policies.routing import Eligible, Match
-from tests.unit.policies.calls import call, chat, route
+from tests.rooms.calls import call, chat, route
 
 SHA = hashlib.sha256(b"You triage").hexdigest()
 

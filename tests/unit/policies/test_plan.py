@@ -8,8 +8,8 @@ from policies.compile import Surroundings, decision_rules
 from policies.plan import Plan, StagePlan, StageProgress, Traffic, gone, plan, standing, starved, text
 from policies.rollout import start
 from policies.terms import Phase
-from tests.unit.policies.events import filled, pair
-from tests.unit.policies.files import READY, policy
+from tests.rooms.pair_events import filled, pair
+from tests.rooms.policy_files import READY, policy
 
 BUSY = Traffic(100_000.0)
 

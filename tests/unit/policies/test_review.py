@@ -12,7 +12,7 @@ from policies.review import Conditions, key_of, review
 from policies.rollout import Rollout, start
 from policies.rules import Gates, Held, Latency
 from policies.terms import Owner, Phase, Verdict
-from tests.unit.policies.events import KEY, RULES, evidence, filled, own, pair
+from tests.rooms.pair_events import KEY, RULES, evidence, filled, own, pair
 
 CANARY = replace(start(RULES), phase=Phase.CANARY, stage=1)
 

@@ -8,33 +8,16 @@ import pytest
 
 from policies.results import Alarm, GateResult, GuardResult, Results
 from policies.rollout import FINDINGS, MOVES, ORDERS, STOPPED, VERBS, Rollout, blocks, command, revise, start, step
-from policies.rules import PPM, BaselineP99, CandidateKey, Held, Ladder, RollbackSettings, Rules, Stage
+from policies.rules import PPM, BaselineP99, Held, Ladder, Stage
 from policies.terms import Move, Outcome, Phase, Verb, Verdict
+from tests.rooms.rollouts import GOOD, HEALTHY, KEY, PASSES, QUIET, RULES, SETTINGS, UNSURE, WAITS
 
-KEY = CandidateKey("vllm/triage-7b", "2026-11-18")
-LADDER = Ladder(
-    (
-        Stage(0, min_units=100),
-        Stage(50_000, min_units=100, hold_s=60.0, max_units=1000, max_s=600.0),
-        Stage(500_000, approve="manual", hold_s=60.0),
-        Stage(PPM, holdback_ppm=20_000, max_units=1000, max_s=600.0),
-    )
-)
-SETTINGS = RollbackSettings(cooldown_s=100.0, quarantine_after=3, error_after_s=120.0)
-RULES = Rules("triage", KEY, ladder=LADDER, rollback=SETTINGS)
-
-PASSES = GateResult("quality", Verdict.PASS, "quality: certified")
-WAITS = GateResult("errors", Verdict.INCONCLUSIVE, "errors: not certified yet")
 BROKEN = GateResult("errors", Verdict.ERROR, "errors: no evidence in 300 units")
 FAILS = GateResult("errors", Verdict.FAIL, "errors: harm is certified")
-HEALTHY = GuardResult("outputs", Verdict.PASS, "outputs: varied enough")
 BREACHED = GuardResult("outputs", Verdict.FAIL, "outputs: one answer for all")
 SUSPECT = GuardResult("outputs", Verdict.INCONCLUSIVE, "outputs: suspicious")
 ALARM = Alarm("errors", 4.2, 4.0, raised=True, reason="detector errors: alarm")
-QUIET = Alarm("errors", 1.0, 4.0, raised=False, reason="detector errors: quiet")
 
-GOOD = Results((PASSES,), (HEALTHY,), (QUIET,), units=100)
-UNSURE = Results((PASSES, WAITS), (HEALTHY,), (QUIET,), units=100)
 SPENT = replace(UNSURE, units=20_000)
 HARM = Results((PASSES, FAILS), (HEALTHY,), (QUIET,), units=1)
 FOUND = {Outcome.ROLLBACK: HARM, Outcome.PROMOTE: GOOD, Outcome.INCONCLUSIVE: SPENT, Outcome.HOLD: UNSURE}

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from policies import schema
 from policies.language import gates as gating
 from policies.schema import Policy, json_schema
-from tests.unit.policies.files import complaints, policy
+from tests.rooms.policy_files import complaints, policy
 
 LONG = """\
 description: Tickets

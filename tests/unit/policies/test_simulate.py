@@ -8,8 +8,8 @@ from policies.events import PairEvent
 from policies.rules import Errors, Gates, Guards, Ladder, Latency, Quality, RollbackSettings, Rules, Stage
 from policies.simulate import Simulation, simulate, summarise, walk
 from policies.terms import Move, Outcome, Phase, Verdict
-from tests.unit.policies.events import KEY, answer, pair
-from tests.unit.policies.files import rules
+from tests.rooms.pair_events import KEY, answer, pair
+from tests.rooms.policy_files import rules
 
 LADDER = Ladder((Stage(0, min_units=50), Stage(500_000, min_units=50), Stage(1_000_000)))
 PLAIN = Rules(

@@ -12,7 +12,7 @@ from records.parquet import FEEDBACK
 from records.record import Record
 from records.store import Store
 from tests.fakes.exchanges import AT, exchange_id
-from tests.unit.records.test_store import DAY_S, keep, record, vote
+from tests.rooms.stored_records import DAY_S, keep, record, vote
 
 REVISION = "2026-11-18"
 SINCE_US = int((AT - 10) * 1e6)

@@ -8,45 +8,16 @@ import pytest
 
 from records.erasure import Forgotten, Sieve, Subject
 from records.parquet import EXCHANGES, FEEDBACK
-from records.pricing import PriceBook
-from records.record import Record, Vote
-from records.record_maker import RecordMaker, RoutePrices
-from records.redact import Redactor
 from records.store import MERGE_FILES, Store
-from tests.fakes.exchanges import AT, chat_request, exchange, exchange_id
+from tests.fakes.exchanges import AT, exchange_id
+from tests.rooms.stored_records import DAY_S, keep, record, vote
 
-PEPPER = b"p" * 32
-DAY_S = 86_400.0
 DATE = "2026-11-18"
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "records")
-
-
-def record(number: int, *, at: float = AT, user: str = "", **meta: object) -> Record:
-    maker = RecordMaker(
-        PEPPER, Redactor(), PriceBook({"openai": "https://api.openai.com/v1"}), {"": RoutePrices("openai")}
-    )
-    request = chat_request(f"question {number}", **({"user": user} if user else {}))
-    return maker.record(exchange(number, request, arrived_at=at, **meta))
-
-
-def vote(exchange_id_: str, score: float, at: float = AT) -> Vote:
-    return Vote(
-        exchange_id=exchange_id_,
-        said_us=int(at * 1e6),
-        key_id="k",
-        score=score,
-        label=None,
-        comment=None,
-        corrected_output_json=None,
-    )
-
-
-def keep(store: Store, name: str, *rows: Record) -> None:
-    store.publish(store.stage(EXCHANGES, rows, name))
 
 
 def test_rows_are_read_by_anyone_with_duckdb(store):

@@ -9,7 +9,7 @@ from policies.language.amounts import PPM
 from shadow.compare.pair import Score
 from shadow.embedder import Embedder
 from shadow.ports import ModelCall, ModelReply
-from tests.unit.shadow.pairs import pair
+from tests.rooms.pairs import pair
 
 
 @dataclass

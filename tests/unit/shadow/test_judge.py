@@ -13,7 +13,7 @@ from shadow.judging.controls import EXAM, Trust
 from shadow.judging.prompt import Style
 from shadow.ports import Model, ModelCall, ModelReply
 from tests.fakes.judges import Purse, ScriptedJudge, Seen, StubJudge, completion, read
-from tests.unit.shadow.judging.cases import pair
+from tests.rooms.judge_cases import pair
 
 KEY = b"secret"
 TRUSTED = Trust(EXAM, (True,) * EXAM)

@@ -1,7 +1,7 @@
 """What a route's background calls may take."""
 
 from shadow.lanes import DAY_S, MOVING_S, SLACK, DailySpend, Lane
-from tests.unit.shadow.drawing import ROUTE, drawn
+from tests.rooms.drawing import ROUTE, drawn
 
 
 def test_calls_take_turns():

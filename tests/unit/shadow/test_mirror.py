@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -10,31 +9,19 @@ import pytest
 from records.pricing import Override, PriceBook
 from records.record_maker import RecordMaker
 from records.redact import KINDS, Redactor
-from records.wire.usage import Usage
 from shadow.compare import answer
 from shadow.compare.pair import Pair, Score
 from shadow.lanes import Drawn
 from shadow.mirror import Mirror, outcome, pair_of, probability, refusal, row_of
 from shadow.plan import ShadowRoute
-from shadow.ports import ModelCall, ModelReply, Scorer
+from shadow.ports import ModelReply, Scorer
 from shadow.score_pair import Comparing
-from tests.fakes.exchanges import chat_answer, chat_request, chat_stream, head
-from tests.unit.shadow.drawing import ROUTE, drawn, route
+from tests.fakes.exchanges import chat_request, chat_stream, head
+from tests.rooms.drawing import ROUTE, drawn, route
+from tests.rooms.scripted_model import Scripted, good
 
 PATH = "/v1/chat/completions"
 NOW = 1_795_000_100.0
-
-
-@dataclass
-class Scripted:
-    """A model that says one thing, and keeps what it was asked."""
-
-    heard: ModelReply
-    asked: list[ModelCall] = field(default_factory=list[ModelCall])
-
-    async def ask(self, ask: ModelCall) -> ModelReply:
-        self.asked.append(ask)
-        return self.heard
 
 
 class Broken:
@@ -50,11 +37,6 @@ class Slow:
     async def score(self, pair: Pair) -> Score:
         await asyncio.Event().wait()
         raise AssertionError
-
-
-def good(text: str = "It is on its way.", **heard: Any) -> ModelReply:
-    usual = {"first_byte_s": 0.05, "total_s": 0.25, "usage": Usage(20, 6)}
-    return ModelReply(200, chat_answer(text), **(usual | heard))
 
 
 def mirror(model: Scripted, scorers: dict[str, Scorer] | None = None, errors: list[str] | None = None) -> Mirror:

@@ -14,7 +14,7 @@ from records.comparison import Comparison
 from shadow.compare import answer as answers
 from shadow.compare.pair import ModelAnswer, Pair, Score
 from shadow.score_pair import Comparing
-from tests.unit.shadow.pairs import CHAT, FEWER, JSON, WORDS, answer, called, pair, swapped, tool
+from tests.rooms.pairs import CHAT, FEWER, JSON, WORDS, answer, called, pair, swapped, tool
 
 
 @dataclass

@@ -5,20 +5,17 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from gateway import clock
-from gateway.admin.api import Guard, Pages, create_app
+from gateway.admin.api import Guard, create_app
 from gateway.admin.auth import Door, digest
-from gateway.admin.rollouts import Operations
-from gateway.control.operations.orders import OrderClock
 from gateway.node import keys
 from gateway.node.database import opened
 from gateway.node.datadir import DataDir, prepare
 from gateway.node.keys import Actor
-from gateway.node.state_location import StatePlace
 from policies.routing import Lease, Route, Table, Upstream, Variant, encode
 from records.store import Store
 from tests.fakes.exchanges import exchange_id
-from tests.unit.records.test_store import keep, record
+from tests.rooms.admin_pages import connected, pages
+from tests.rooms.stored_records import keep, record
 
 TOKEN = "a-token-of-some-length"
 READ = [
@@ -31,16 +28,6 @@ WRITE = ["/rollouts/{route}/{verb}", "/kill"]
 @pytest.fixture
 def data(tmp_path: Path) -> DataDir:
     return prepare(tmp_path)
-
-
-def pages(data: DataDir) -> Pages:
-    waits = OrderClock(clock.wall, clock.monotonic, lambda _: None)
-    return Pages(data, Operations(data, StatePlace(str(data.state)), waits, "1"))
-
-
-def connected(data: DataDir, door: Door) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(create_app(pages(data), door, version="1"), raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8081/api/v1")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from records.comparison import Comparison
 from records.parquet import COMPARISONS, FEEDBACK
 from records.store import Store
 from tests.fakes.exchanges import AT, exchange_id
-from tests.unit.records.test_store import keep, record, vote
+from tests.rooms.stored_records import keep, record, vote
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from policies.rollout import command
 from policies.routing import Lease, Route, Table, Upstream, Variant, encode
 from policies.terms import Verb
 from records.store import Store
-from tests.unit.gateway.admin.test_api import connected
-from tests.unit.gateway.control.operations.test_orders import CANARY, keep
-from tests.unit.gateway.control.operations.test_standings import NOW, look, told
-from tests.unit.gateway.control.voting import ask_for_votes, cast
-from tests.unit.policies.test_rollout import UNSURE
+from tests.rooms.admin_pages import connected
+from tests.rooms.kept_rollouts import CANARY, keep
+from tests.rooms.looks import NOW, look, told
+from tests.rooms.rollouts import UNSURE
+from tests.rooms.voting import ask_for_votes, cast
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from gateway.control.operations import orders
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.datadir import DataDir, prepare
+from tests.rooms.kept_rollouts import CANARY, keep
+from tests.rooms.policy_files import SHORT
 from tests.unit.gateway.cli.policies import SETTINGS
-from tests.unit.gateway.control.operations.test_orders import CANARY, keep
-from tests.unit.policies.files import SHORT
 
 
 @pytest.fixture(autouse=True)

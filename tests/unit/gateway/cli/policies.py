@@ -11,7 +11,7 @@ from policies.evidence import Evidence, EvidenceKey
 from policies.pairs import read
 from policies.review import Conditions, review
 from policies.rollout import start, step
-from tests.unit.policies.files import READY, policy
+from tests.rooms.policy_files import READY, policy
 
 SETTINGS = """\
 upstreams:

@@ -10,10 +10,10 @@ from gateway.node.datadir import DataDir
 from policies.rollout import command
 from policies.terms import Verb
 from records.store import Store
-from tests.unit.gateway.control.operations.test_orders import CANARY
-from tests.unit.gateway.control.operations.test_standings import look, told
-from tests.unit.gateway.control.voting import ask_for_votes, cast
-from tests.unit.policies.test_rollout import UNSURE
+from tests.rooms.kept_rollouts import CANARY
+from tests.rooms.looks import look, told
+from tests.rooms.rollouts import UNSURE
+from tests.rooms.voting import ask_for_votes, cast
 
 NOW = 1_800_000_000.0
 

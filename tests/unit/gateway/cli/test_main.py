@@ -24,10 +24,10 @@ from records.record_maker import RecordMaker, RoutePrices
 from records.redact import Redactor
 from records.store import Store
 from tests.fakes.exchanges import chat_request, exchange
-from tests.unit.gateway.control.operations.test_orders import CANARY
-from tests.unit.gateway.control.operations.test_standings import look, told
-from tests.unit.policies.files import SHORT
-from tests.unit.policies.test_rollout import UNSURE
+from tests.rooms.kept_rollouts import CANARY
+from tests.rooms.looks import look, told
+from tests.rooms.policy_files import SHORT
+from tests.rooms.rollouts import UNSURE
 
 ROOT = Path(__file__).parents[4]
 

@@ -8,7 +8,7 @@ from gateway.cli.main import main
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.database import opened, read_audit
 from gateway.node.datadir import DataDir
-from tests.unit.gateway.control.operations.test_orders import CANARY
+from tests.rooms.kept_rollouts import CANARY
 
 
 def audited(data: DataDir) -> list[tuple[str, str, str]]:

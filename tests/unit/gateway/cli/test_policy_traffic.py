@@ -11,7 +11,7 @@ from records.record_maker import RecordMaker, RoutePrices
 from records.redact import Redactor
 from records.store import Store
 from tests.fakes.exchanges import AT, chat_request, exchange
-from tests.unit.policies.files import policy
+from tests.rooms.policy_files import policy
 
 pytestmark = pytest.mark.usefixtures("place")
 

@@ -14,9 +14,9 @@ from gateway.node.datadir import DataDir, prepare
 from policies.rollout import command
 from policies.routing import Lease, Route, Table, Upstream, Variant, encode
 from policies.terms import Verb
-from tests.unit.gateway.control.operations.test_orders import CANARY
-from tests.unit.gateway.control.operations.test_standings import look, told
-from tests.unit.policies.test_rollout import UNSURE
+from tests.rooms.kept_rollouts import CANARY
+from tests.rooms.looks import look, told
+from tests.rooms.rollouts import UNSURE
 
 NOW = 1_800_000_000.0
 

@@ -8,7 +8,7 @@ from gateway.config.policy_file import read, read_file, surroundings, with_judge
 from gateway.config.settings import Settings
 from gateway.config.yaml_file import YamlFileError
 from policies.compile import KnownUpstream
-from tests.unit.policies.files import READY, SHORT, written
+from tests.rooms.policy_files import READY, SHORT, written
 
 
 def refusal(text: str) -> str:

@@ -15,7 +15,7 @@ from gateway.transport.outgoing import Reply, Sending, Target
 from gateway.transport.upstreams import Destination, make_ready
 from policies.routing import CandidateLimits, Route, Upstream, Variant
 from records.exchange import Attempt, Outcome
-from tests.faults.upstream import DONE, STOP, WHOLE, event
+from tests.fakes.raw_upstream import DONE, STOP, WHOLE, event
 
 VLLM = make_ready([Upstream("vllm", "http://v/v1", "vllm")], {}, pass_credentials=True)["vllm"]
 GENERATION = 7

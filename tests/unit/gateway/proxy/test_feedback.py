@@ -7,8 +7,8 @@ import pytest
 
 from gateway.proxy.counters import INDEX
 from gateway.proxy.feedback import MOST_BYTES
-from tests.unit.gateway.proxy.house import a_house, post, send, table
-from tests.unit.gateway.transport.wires import Wire
+from tests.rooms.house import a_house, post, send, table
+from tests.rooms.wires import Wire
 
 NOWHERE = table("http://127.0.0.1:9/v1")
 

@@ -15,9 +15,10 @@ from gateway.proxy.life import BUFFERED_BYTES, GRACE_S, Life
 from gateway.transport.limits import Limits
 from policies.routing import PPM, Breaker, CandidateLimits, Capture, Key, Match, Route, Table, Upstream, Variant
 from records.exchange import Exchange
-from tests.faults.upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
-from tests.integration.gateway_process import PEPPER
-from tests.unit.gateway.proxy.house import House, a_house, post, send, table, until
+from tests.fakes.raw_upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
+from tests.rooms.gateway_process import PEPPER
+from tests.rooms.house import House, a_house, post, send, table
+from tests.rooms.waiting import until
 
 CHAT = b'{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}'
 

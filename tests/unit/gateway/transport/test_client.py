@@ -17,9 +17,10 @@ from gateway.transport.client import LEFT_S, Client
 from gateway.transport.failure import Failure
 from gateway.transport.names import Address
 from gateway.transport.outgoing import LEFT_BYTES, Sending, Target
-from tests.faults.upstream import LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk
-from tests.unit.gateway.transport.certificates import Authority
-from tests.unit.gateway.transport.ears import PATIENCE_S, Ear
+from tests.fakes.raw_upstream import LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk
+from tests.rooms.certificates import Authority
+from tests.rooms.ears import Ear
+from tests.rooms.waiting import PATIENCE_S, until
 
 HEAD = b"GET /v1/x HTTP/1.1\r\nHost: upstream\r\n\r\n"
 
@@ -36,13 +37,6 @@ def ask(client: Client, target: Target, credential: bytes = b"", head: bytes = H
     ear = Ear()
     method = head.partition(b" ")[0]
     return ear, client.send(target, credential, method, head, ear, last=how.get("last", True))
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for what other tasks bring about."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not holds():  # noqa: ASYNC110 -- what is waited for is in other tasks' hands
-            await asyncio.sleep(0.001)
 
 
 async def hello(call: Call) -> None:

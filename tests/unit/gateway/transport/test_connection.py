@@ -12,8 +12,8 @@ from gateway.transport.failure import Failure
 from gateway.transport.message import LAST_CHUNK, chunk
 from gateway.transport.outgoing import Sending, Target
 from gateway.transport.write_batch import WriteBatch
-from tests.unit.gateway.transport.ears import Ear
-from tests.unit.gateway.transport.wires import Wire
+from tests.rooms.ears import Ear
+from tests.rooms.wires import Wire
 
 TARGET = Target("upstream", 80, idle_s=60.0)
 

@@ -20,7 +20,7 @@ from gateway.transport.server import (
     AppConnection,
 )
 from gateway.transport.write_batch import WriteBatch
-from tests.unit.gateway.transport.wires import Heard, Notes, Wire
+from tests.rooms.wires import Heard, Notes, Wire
 
 HOST = b"Host: gateway\r\n"
 GET = b"GET /v1/models HTTP/1.1\r\n" + HOST + b"\r\n"

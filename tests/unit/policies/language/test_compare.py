@@ -4,7 +4,7 @@ import pytest
 
 from policies.language import compare as comparators
 from policies.language.compare import Exact, Judge
-from tests.unit.policies.files import complaints, policy
+from tests.rooms.policy_files import complaints, policy
 
 
 @pytest.mark.parametrize("compare", ["[exact]", "[exact: {}]", "[exact: ]", "exact", "exact: {}"])

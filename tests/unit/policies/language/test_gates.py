@@ -3,7 +3,7 @@
 import pytest
 
 from policies.language.gates import Gates
-from tests.unit.policies.files import complaints, policy
+from tests.rooms.policy_files import complaints, policy
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from policies.request.abridge import abridge
 from policies.request.body import CHAT, Body, Call, UnreadableError, beginning, read_body, system_prompt
 from policies.request.shapes import RoutingFields
 from policies.routing import PPM, Assign, Eligible
-from tests.unit.policies.calls import call, route
+from tests.rooms.calls import call, route
 
 ROUTE = route(weight_ppm=PPM // 2, eligible=Eligible(forbid=("tools",)), assign=Assign(by=("user", "conversation")))
 LONG = 9_000

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.request.body import RESPONSES, UnreadableError, leading_turns, read_body, system_prompt, trailing_turns
-from tests.unit.policies.calls import call, chat
+from tests.rooms.calls import call, chat
 
 
 def test_the_routed_fields_are_read_and_the_rest_is_left_alone():

@@ -22,7 +22,7 @@ from records.journal.reader import (
     workers,
 )
 from records.journal.writer import JournalWriter
-from tests.unit.records.journal.made import KEY, Hand, bodies, fill, identity, keep_whole, meta_of, numbers, read_all
+from tests.rooms.journal_files import KEY, Hand, bodies, fill, identity, keep_whole, meta_of, numbers, read_all
 
 
 def read_file(path: Path) -> tuple[list[int], int]:
@@ -230,7 +230,7 @@ def test_a_reader_follows_a_writer(tmp_path: Path) -> None:
 def test_a_worker_that_was_killed_leaves_what_it_wrote(tmp_path: Path) -> None:
     """After SIGKILL the directory counts as let go, and all that was kept is there."""
     script = (
-        "import os, sys; from pathlib import Path; from tests.unit.records.journal import made\n"
+        "import os, sys; from pathlib import Path; from tests.rooms import journal_files as made\n"
         "writer = made.JournalWriter(Path(sys.argv[1]), made.KEY, now=made.Hand())\n"
         "all(made.keep_whole(writer, number) for number in range(1, 51))\n"
         "os.kill(os.getpid(), 9)\n"

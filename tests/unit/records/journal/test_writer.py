@@ -14,7 +14,7 @@ from records.exchange import Exchange, FeedbackFrame, Gap
 from records.journal.frames import MAX_PAYLOAD_BYTES, segment_path
 from records.journal.reader import SegmentReader, is_alive, segments
 from records.journal.writer import COMMIT_BYTES, LATE, RETRY_S, JournalWriter
-from tests.unit.records.journal.made import (
+from tests.rooms.journal_files import (
     KEY,
     Hand,
     bodies,
@@ -27,8 +27,7 @@ from tests.unit.records.journal.made import (
     open_fds,
     read_all,
 )
-
-PATIENCE_S = 10.0
+from tests.rooms.waiting import PATIENCE_S
 
 
 class Disk:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from shadow.compare import answer
 from shadow.compare.pair import ModelAnswer, ToolCall
-from tests.unit.shadow.pairs import CHAT, FEWER, JSON, called, pair, tool
-from tests.unit.shadow.pairs import answer as said
+from tests.rooms.pairs import CHAT, FEWER, JSON, called, pair, tool
+from tests.rooms.pairs import answer as said
 
 COMPLETIONS, RESPONSES = "/v1/completions", "/v1/responses"
 NAMES = ("choices", "message", "content", "tool_calls", "function", "output", "status", "finish_reason", "text", "type")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.compare import embedding
-from tests.unit.shadow.pairs import FEWER, JSON, pair
+from tests.rooms.pairs import FEWER, JSON, pair
 
 
 def body(*vectors: Any, **more: Any) -> bytes:

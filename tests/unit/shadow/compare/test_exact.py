@@ -5,7 +5,7 @@ from hypothesis import given
 
 from shadow.compare import exact
 from shadow.compare.pair import ModelAnswer, Score
-from tests.unit.shadow.pairs import FEWER, WORDS, answer, called, pair, swapped
+from tests.rooms.pairs import FEWER, WORDS, answer, called, pair, swapped
 
 loose, strict = exact.make({}), exact.make({"normalize": False})
 

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from shadow.compare import json_fields
 from shadow.compare.pair import Score
-from tests.unit.shadow.pairs import FEWER, JSON, WORDS, pair, swapped
+from tests.rooms.pairs import FEWER, JSON, WORDS, pair, swapped
 
 plain = json_fields.make({"ignore": [], "numeric_tolerance": 0.0})
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shadow.compare import json_schema
 from shadow.compare.json_schema import holds, is_usable
-from tests.unit.shadow.pairs import FEWER, JSON
+from tests.rooms.pairs import FEWER, JSON
 
 ORDER = {
     "type": "object",

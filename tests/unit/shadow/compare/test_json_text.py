@@ -7,7 +7,7 @@ from hypothesis import given
 
 from shadow.compare import json_text
 from shadow.compare.json_text import NO_JSON, below, decode, is_named, pointers
-from tests.unit.shadow.pairs import FEWER, JSON, WORDS
+from tests.rooms.pairs import FEWER, JSON, WORDS
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.compare import language
-from tests.unit.shadow.pairs import FEWER
+from tests.rooms.pairs import FEWER
 
 TEXTS = {
     "english": "The weather in the north is going to be cold for most of the week, and it may snow on Friday.",

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from shadow.compare import promptfoo
 from shadow.compare.promptfoo import Checks
-from tests.unit.shadow.pairs import FEWER, WORDS
+from tests.rooms.pairs import FEWER, WORDS
 
 
 def told(text: str = "", *calls: str) -> dict[str, Any]:

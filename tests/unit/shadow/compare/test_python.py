@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shadow.compare import python
 from shadow.compare.pair import ModelAnswer, Score, ToolCall
-from tests.unit.shadow.pairs import FEWER, JSON, pair
+from tests.rooms.pairs import FEWER, JSON, pair
 
 
 def test_a_pair_is_one_line() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from shadow.compare import request as asked
 from shadow.compare.pair import AppRequest, ToolCall
-from tests.unit.shadow.pairs import CHAT, tool
+from tests.rooms.pairs import CHAT, tool
 
 
 def request(**fields: Any) -> AppRequest:

@@ -7,7 +7,7 @@ import pytest
 
 from shadow.compare import schema
 from shadow.compare.pair import Score
-from tests.unit.shadow.pairs import answer, called, pair
+from tests.rooms.pairs import answer, called, pair
 
 TICKET = {"type": "object", "properties": {"team": {"enum": ["billing", "refunds"]}}, "required": ["team"]}
 STATED = {"response_format": {"type": "json_schema", "json_schema": {"name": "ticket", "schema": TICKET}}}

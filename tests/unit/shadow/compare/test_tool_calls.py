@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shadow.compare import tool_calls
 from shadow.compare.pair import ModelAnswer, Pair, Score, ToolCall
-from tests.unit.shadow.pairs import FEWER, JSON, WORDS, answer, called, pair, swapped, tool
+from tests.rooms.pairs import FEWER, JSON, WORDS, answer, called, pair, swapped, tool
 
 WEATHER = tool(
     "weather",

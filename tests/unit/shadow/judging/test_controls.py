@@ -7,7 +7,7 @@ import pytest
 from shadow.compare.pair import AppRequest, ModelAnswer, Pair, ToolCall
 from shadow.judging import controls
 from shadow.judging.controls import EXAM, PER_PAIR, WARY, ControlKind, Pool, Trust
-from tests.unit.shadow.judging.cases import asked, pair
+from tests.rooms.judge_cases import asked, pair
 
 KEY = b"secret"
 OTHERS = [pair(number) for number in range(1, 20)]

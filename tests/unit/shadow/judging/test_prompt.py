@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shadow.compare.pair import AppRequest, ModelAnswer, ToolCall
 from shadow.judging import prompt
 from shadow.judging.prompt import Style
-from tests.unit.shadow.judging.cases import CHAT, asked
+from tests.rooms.judge_cases import CHAT, asked
 
 KEY = b"secret"
 SECRET = prompt.tags(KEY, "pair-1", 0)

@@ -31,7 +31,7 @@ from policies.routing import Table, Upstream
 from policies.routing import decode as decode_table
 from policies.terms import Phase
 from records.exchange import Note
-from tests.unit.gateway.control.publish.test_policy_folder import compile_text
+from tests.rooms.policy_language import compile_text
 
 
 class Notes:

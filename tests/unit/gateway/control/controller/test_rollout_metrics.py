@@ -11,7 +11,7 @@ from policies.results import GateResult
 from policies.rollout import start, step
 from policies.routing import Route, Variant
 from policies.terms import Phase, Verdict
-from tests.unit.policies.test_rollout import GOOD, QUIET, RULES
+from tests.rooms.rollouts import GOOD, QUIET, RULES
 
 ROUTE = Route("triage", Variant("openai"), candidate=Variant("vllm", revision="r1"), weight_ppm=50_000)
 CANARY = replace(start(RULES), stage=1, phase=Phase.CANARY)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway import clock
 from gateway.control.journals.tail import Found, Position, Progress, Tail
 from records.exchange import Exchange, FeedbackFrame
-from tests.integration.recording import KEY, Place, Worker
+from tests.rooms.recording import KEY, Place, Worker
 
 LATER_S = 60.0
 BUDGET = 1 << 20

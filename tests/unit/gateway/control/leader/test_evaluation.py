@@ -17,7 +17,7 @@ from policies.review import key_of
 from policies.rollout import start
 from policies.rules import Held, Latency
 from policies.terms import Move, Owner, Phase
-from tests.unit.policies.events import RULES, pair
+from tests.rooms.pair_events import RULES, pair
 
 NOW = 1_800_000_000.0
 SHADOW = start(RULES)

@@ -14,7 +14,7 @@ from policies.results import GateResult
 from policies.review import Conditions
 from policies.rollout import Decision, command, revise, start, step
 from policies.terms import Phase, Verb, Verdict
-from tests.unit.policies.test_rollout import GOOD, RULES
+from tests.rooms.rollouts import GOOD, RULES
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
 ID = "01a3185c-5000-7abc-8def-0123456789ab"

@@ -20,7 +20,7 @@ from policies.review import key_of
 from policies.rollout import Rollout, start
 from policies.rules import Held
 from policies.terms import Owner, Phase
-from tests.unit.policies.events import RULES, evidence, pair
+from tests.rooms.pair_events import RULES, evidence, pair
 
 NOW = 1_800_000_000.0
 SHADOW = start(RULES)

@@ -14,8 +14,9 @@ from gateway.control.state.port import Decided
 from gateway.log import Log
 from policies.schema import Webhook
 from policies.terms import Move, Outcome
+from tests.rooms.waiting import PATIENCE_S
 
-WAIT_S = 5.0
+WAIT_S = PATIENCE_S
 TWICE = (0.0, 0.0)
 TRICKLE_S = 0.02
 DECIDED = Decided(

@@ -20,10 +20,8 @@ from gateway.control.state.sqlite import SqliteState
 from policies import explain
 from policies.rollout import Rollout, start
 from policies.terms import Phase, Verb
-from tests.unit.policies.test_rollout import RULES
-
-NOW = 1_800_000_000.0
-CANARY = replace(start(RULES), stage=1, phase=Phase.CANARY)
+from tests.rooms.kept_rollouts import CANARY, NOW, keep
+from tests.rooms.rollouts import RULES
 
 
 @pytest.fixture
@@ -31,14 +29,6 @@ def state(tmp_path: Path) -> Iterator[SqliteState]:
     found = SqliteState(tmp_path / "state.db")
     yield found
     found.close()
-
-
-def keep(state: SqliteState, rollout: Rollout) -> None:
-    epoch = state.lead("n1", NOW)
-    assert epoch is not None
-    new = Stored(0, 0, rollout.weight_ppm, msgspec.json.encode(rollout), NOW, "n1")
-    kept = state.rollouts().get("triage")
-    assert state.store("triage", new, expected=kept.version if kept else 0, epoch=epoch)
 
 
 class Time:

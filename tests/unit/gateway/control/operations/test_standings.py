@@ -8,15 +8,10 @@ import pytest
 from gateway.control.operations.standings import standings
 from gateway.control.state.port import Decided, Stored
 from gateway.control.state.sqlite import SqliteState
-from policies import explain
-from policies.results import Results
-from policies.review import Conditions
-from policies.rollout import Decision, Rollout, command, start, step
+from policies.rollout import Rollout, command
 from policies.terms import Phase, Verb
-from tests.unit.policies.test_rollout import GOOD, PASSES, RULES, UNSURE, WAITS
-
-NOW = 1_800_000_000.0
-CANARY = replace(start(RULES), stage=1, phase=Phase.CANARY, seen_at=NOW - 5)
+from tests.rooms.looks import CANARY, NOW, look, told
+from tests.rooms.rollouts import GOOD, PASSES, UNSURE, WAITS
 
 
 @pytest.fixture
@@ -32,15 +27,6 @@ def keep(state: SqliteState, rollout: Rollout) -> None:
     kept = state.rollouts().get("triage")
     new = Stored(0, 0, rollout.weight_ppm, msgspec.json.encode(rollout), NOW, "n1")
     assert state.store("triage", new, expected=kept.version if kept else 0, epoch=epoch)
-
-
-def told(decision: Decision, name: str = "d1") -> Decided:
-    record = explain.encode(explain.DecisionRecord("1", decision, Conditions()))
-    return Decided(name, decision.at, "triage", decision.move, decision.outcome, explain.text(decision), record)
-
-
-def look(state: SqliteState, results: Results, rollout: Rollout = CANARY) -> None:
-    state.keep_look(told(step(rollout, results, now=NOW)))
 
 
 def test_a_rollout_nobody_has_looked_at(state: SqliteState) -> None:

@@ -10,9 +10,9 @@ from gateway.control.operations.votes import VoteSummary, find
 from gateway.node.datadir import DataDir, prepare
 from policies.rollout import step
 from records.store import Store
-from tests.unit.gateway.control.operations.test_standings import CANARY, NOW, told
-from tests.unit.gateway.control.voting import ask_for_votes, cast
-from tests.unit.policies.test_rollout import UNSURE
+from tests.rooms.looks import CANARY, NOW, told
+from tests.rooms.rollouts import UNSURE
+from tests.rooms.voting import ask_for_votes, cast
 
 LOOK = told(step(CANARY, UNSURE, now=NOW))
 

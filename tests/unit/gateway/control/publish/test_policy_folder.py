@@ -5,18 +5,9 @@ from sqlite3 import Connection
 
 import pytest
 
-from gateway.control.publish.policy_folder import Compiled, PolicyFolder, PolicyTextError, keep_good, load_good
+from gateway.control.publish.policy_folder import PolicyFolder, keep_good, load_good
 from gateway.node.database import opened
-from policies.routing import Route, Variant
-
-
-def compile_text(text: str, name: str) -> Compiled:
-    """A policy language of one line: `<priority> <route>`."""
-    try:
-        priority, route = text.split()
-        return Compiled(int(priority), Route(route, Variant("openai")))
-    except ValueError as error:
-        raise PolicyTextError(f"{name}:1:1: not good") from error
+from tests.rooms.policy_language import compile_text
 
 
 @pytest.fixture

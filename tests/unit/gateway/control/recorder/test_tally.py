@@ -2,7 +2,6 @@
 
 import msgspec
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.control.recorder.tally import MAX_MODELS, Tally, expose
 from gateway.telemetry.metrics import BY_NAME, MAX_SERIES, MetricOwner
@@ -12,7 +11,8 @@ from records.record_maker import RecordMaker, RoutePrices
 from records.redact import Redactor
 from shadow.mirror import row_of
 from tests.fakes.exchanges import AT, chat_request, chat_stream, exchange
-from tests.unit.shadow.drawing import drawn
+from tests.rooms.drawing import drawn
+from tests.rooms.scraped import values
 
 MAKER = RecordMaker(
     b"p" * 32, Redactor(), PriceBook({"openai": "https://api.openai.com/v1"}), {"": RoutePrices("openai")}
@@ -24,16 +24,6 @@ def tally(*metas: dict[str, object]) -> Tally:
     for number, meta in enumerate(metas):
         made.add(MAKER.record(exchange(number, **meta)))
     return made
-
-
-def values(made: Tally, name: str) -> dict[tuple[str, ...], float]:
-    """A family's samples by the values of its labels, as a scraper reads them."""
-    return {
-        tuple(sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(expose(made))
-        for sample in family.samples
-        if sample.name == f"crossfade_{name}"
-    }
 
 
 def test_counters():

@@ -13,8 +13,8 @@ from records.parquet import FEEDBACK
 from records.record import Vote
 from records.store import Store
 from tests.fakes.exchanges import AT, exchange_id
-from tests.unit.gateway.control.recorder.test_tally import values
-from tests.unit.records.test_store import keep, record, vote
+from tests.rooms.scraped import values
+from tests.rooms.stored_records import keep, record, vote
 
 UP, DOWN = ("support", "baseline", "up"), ("support", "candidate", "down")
 

@@ -16,9 +16,9 @@ from shadow.lanes import DailySpend
 from shadow.plan import ShadowRoute
 from shadow.ports import ModelReply
 from shadow.scorer import OwnScorer
-from tests.unit.shadow.drawing import route
-from tests.unit.shadow.pairs import pair
-from tests.unit.shadow.test_mirror import Scripted, good
+from tests.rooms.drawing import route
+from tests.rooms.pairs import pair
+from tests.rooms.scripted_model import Scripted, good
 
 JUDGED: tuple[dict[str, dict[str, object]], ...] = (
     {"judge": {"upstream": "openai", "model": "gpt-5", "sample": 250_000, "rubric": "triage.md", "version": "1"}},

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gateway.control.shadow.inputs import ShadowInputs
 from shadow.plan import ShadowPlan
-from tests.integration.shadowing import Stage, route
+from tests.rooms.shadowing import Stage, route
 
 
 def watched(root: Path) -> ShadowInputs:

@@ -7,8 +7,8 @@ from gateway.control.journals import cursors as readers
 from gateway.control.journals.tail import Position, Progress
 from gateway.control.shadow.ledger import Ledger
 from shadow.mirror import row_of
-from tests.integration.shadowing import Stage
-from tests.unit.shadow.drawing import drawn
+from tests.rooms.drawing import drawn
+from tests.rooms.shadowing import Stage
 
 PROGRESS = {"w1": Progress(Position(3, 0), Position(3, 0))}
 

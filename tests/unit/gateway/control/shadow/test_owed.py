@@ -11,9 +11,9 @@ from records.comparison import Comparison
 from records.exchange import Note
 from records.journal.writer import JournalWriter
 from shadow.judging.controls import Trust
-from tests.integration.recording import KEY
-from tests.integration.shadowing import note
-from tests.unit.shadow.drawing import drawn
+from tests.rooms.drawing import drawn
+from tests.rooms.recording import KEY
+from tests.rooms.shadowing import note
 
 OWED = Owed("w1", "id-1", "candidate", "support", "u1", "key-1", 0.5)
 

@@ -14,29 +14,19 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 
-from gateway import clock
 from gateway.supervisor.child import die_with_parent
+from tests.rooms.waiting import PATIENCE_S, await_true
 
 ROOT = Path(__file__).parents[2]
 FAKE_WORKER = "tests.fakes.worker"
 REAL = ""
-PATIENCE_S = 60.0
-
-
-def await_true(holds: Callable[[], bool], what: str) -> None:
-    """Poll until `holds`, or fail saying `what` did not come true."""
-    until = clock.monotonic() + PATIENCE_S
-    while not holds():
-        assert clock.monotonic() < until, f"still not: {what}"
-        time.sleep(0.02)
 
 
 def free_port() -> int:

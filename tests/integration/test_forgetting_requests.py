@@ -14,7 +14,7 @@ from gateway.transport.connection import Connection
 from gateway.transport.outgoing import Sending
 from gateway.transport.server import AppConnection
 from policies.routing import PPM, Match, Route, Upstream, Variant
-from tests.faults.upstream import (
+from tests.fakes.raw_upstream import (
     DONE,
     LAST_CHUNK,
     SSE_HEAD,
@@ -26,7 +26,8 @@ from tests.faults.upstream import (
     chunk,
     event,
 )
-from tests.unit.gateway.proxy.house import House, a_house, post, table, until
+from tests.rooms.house import House, a_house, post, table
+from tests.rooms.waiting import until
 
 ROUTE = Route(
     "r", Variant("openai"), match=Match(model=("gpt-4o",)), candidate=Variant("vllm", first_byte_s=0.05),

@@ -29,9 +29,9 @@ from records.journal.frames import segment_path
 from records.journal.reader import Assembler, SegmentReader, segments
 from shadow import plan as shadow_plan
 from shadow.plan import ShadowPlan, ShadowRoute
-from tests.integration.recording import KEY, PEPPER, Worker
+from tests.rooms.recording import KEY, PEPPER, Worker
+from tests.rooms.waiting import until
 
-PATIENCE_S = 30.0
 NOWHERE = "http://127.0.0.1:9/v1"
 EXACT = ({"exact": {"normalize": True}},)
 
@@ -149,9 +149,7 @@ class Stage:
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait for what the shadow does."""
-        async with asyncio.timeout(PATIENCE_S):
-            while not holds():  # noqa: ASYNC110 -- the shadow is another process, or another task
-                await asyncio.sleep(0.01)
+        await until(holds)
 
     async def until_written(self, number: int) -> list[Comparison]:
         """Wait for so many rows; a moment longer, in case there are more."""

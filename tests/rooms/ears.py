@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from gateway.transport.failure import Failure
 from gateway.transport.outgoing import Reply
-
-PATIENCE_S = 5.0
+from tests.rooms.waiting import PATIENCE_S
 
 
 @dataclass

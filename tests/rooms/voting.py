@@ -8,8 +8,8 @@ from gateway.node.datadir import DataDir
 from records.parquet import FEEDBACK
 from records.store import Store
 from tests.fakes.exchanges import exchange_id
-from tests.unit.policies.test_rollout import RULES
-from tests.unit.records.test_store import keep, record, vote
+from tests.rooms.rollouts import RULES
+from tests.rooms.stored_records import keep, record, vote
 
 
 def ask_for_votes(data: DataDir, window_s: float | None = 86_400.0) -> None:

@@ -15,7 +15,7 @@ from gateway.control.leader.announce import Announcer
 from gateway.control.leader.leader import Leader
 from gateway.control.publish.publisher import Publisher
 from gateway.control.state.sqlite import SqliteState
-from tests.integration.loop_room import Room
+from tests.rooms.loop_room import Room
 
 SEAMS: tuple[tuple[Any, str], ...] = (
     (EventReader, "begin"), (EventReader, "_say"), (Outbox, "commit"), (Outbox, "push"), (Outbox, "will_serve"),

@@ -1,7 +1,7 @@
 """A worker inside the test: real files, real upstream sockets, an app on a wire in memory, and a clock in the hand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +13,9 @@ from gateway.transport.server import AppConnection
 from gateway.transport.write_batch import Soon
 from policies.routing import Lease, Table, Upstream, encode
 from records.exchange import Exchange, FeedbackFrame
-from tests.integration.gateway_process import JOURNAL_KEY, PEPPER, Journal, read_journal
-from tests.unit.gateway.transport.wires import Wire
+from tests.rooms.gateway_process import JOURNAL_KEY, PEPPER, Journal, read_journal
+from tests.rooms.wires import Wire
 
-PATIENCE_S = 5.0
 KEY = b"Authorization: Bearer sk-CANARY\r\n"
 
 
@@ -108,10 +107,3 @@ def post(body: bytes, *lines: bytes, target: bytes = b"/v1/chat/completions") ->
     """A request with a key."""
     head = b"POST %b HTTP/1.1\r\nHost: g\r\nContent-Type: application/json\r\n" % target
     return head + KEY + b"".join(line + b"\r\n" for line in lines) + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait for what sockets bring."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not holds():  # noqa: ASYNC110 -- it is in other tasks' hands
-            await asyncio.sleep(0.001)

@@ -9,17 +9,16 @@ from typing import Any
 
 import msgspec
 
-from gateway import clock
 from gateway.transport.limits import Limits
 from policies.routing import Capture, Match, Route, Table, Upstream, Variant
 from records.exchange import Exchange
+from tests.fakes.raw_http import App, Message, request
+from tests.fakes.raw_upstream import Call, RawUpstream, Script, answer
 from tests.fakes.thread import in_thread
-from tests.faults.raw_http import App, Message, request
-from tests.faults.upstream import Call, RawUpstream, Script, answer
-from tests.integration.gateway_process import Gateway, table_for
+from tests.rooms.gateway_process import Gateway, table_for
+from tests.rooms.waiting import PATIENCE_S, await_true
 
 KEY = b"Authorization: Bearer sk-CANARY-caller"
-WAIT_S = 10.0
 
 
 async def hello(call: Call) -> None:
@@ -79,9 +78,7 @@ class Origin:
         """Serve from a changed table."""
         table = msgspec.structs.replace(self.gateway.table, version=self.gateway.table.version + 1, **fields)
         self.gateway.publish(table)
-        deadline_s = clock.monotonic() + WAIT_S
-        while self.gateway.worker.live()["table_version"] != table.version:
-            assert clock.monotonic() < deadline_s, "the table was not taken up"
+        await_true(lambda: self.gateway.worker.live()["table_version"] == table.version, "the table is taken up")
 
 
 def routed(base_url: str, **fields: Any) -> Table:
@@ -105,7 +102,7 @@ async def an_app(port: int) -> AsyncIterator[App]:
     """One connection of an app, closed at the end."""
     app = await App.connect(port)
     try:
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             yield app
     finally:
         app.writer.close()
@@ -125,10 +122,3 @@ def post(body: bytes, *headers: bytes, target: bytes = b"/v1/chat/completions") 
 def get(target: bytes, *headers: bytes, method: bytes = b"GET") -> bytes:
     """A request without a body."""
     return b"\r\n".join((method + b" " + target + b" HTTP/1.1", b"Host: gateway", KEY, *headers, b"", b""))
-
-
-async def until(holds: Any) -> None:
-    """Wait for what the upstream's thread or the worker brings about."""
-    async with asyncio.timeout(WAIT_S):
-        while not holds():  # noqa: ASYNC110 -- it is in another thread's hands
-            await asyncio.sleep(0.005)

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from gateway import clock
-from tests.faults.raw_http import LIMIT, Message, read_request
+from tests.fakes.raw_http import LIMIT, Message, read_request
 
 
 @dataclass(slots=True)

@@ -33,8 +33,8 @@ from records.journal.reader import Assembler, Found, SegmentReader, is_alive, se
 
 JOURNAL_KEY = bytes(range(32))
 PEPPER = bytes(reversed(range(32)))
-START_S = 15.0
-STOP_S = 10.0
+START_S = 60.0
+STOP_S = 60.0
 _TICK_S = os.sysconf("SC_CLK_TCK")
 
 

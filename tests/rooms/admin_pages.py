@@ -1,0 +1,21 @@
+"""The admin API in this process."""
+
+import httpx
+
+from gateway import clock
+from gateway.admin.api import Pages, create_app
+from gateway.admin.auth import Door
+from gateway.admin.rollouts import Operations
+from gateway.control.operations.orders import OrderClock
+from gateway.node.datadir import DataDir
+from gateway.node.state_location import StatePlace
+
+
+def pages(data: DataDir) -> Pages:
+    waits = OrderClock(clock.wall, clock.monotonic, lambda _: None)
+    return Pages(data, Operations(data, StatePlace(str(data.state)), waits, "1"))
+
+
+def connected(data: DataDir, door: Door) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(create_app(pages(data), door, version="1"), raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8081/api/v1")

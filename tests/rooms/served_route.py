@@ -1,0 +1,23 @@
+"""One route that is served whole, and an app that asks it."""
+
+import openai
+
+from tests.rooms.serving import Serving
+
+POLICY = """\
+route: support-triage
+match: {model: gpt-4o}
+baseline: {upstream: openai}
+candidate: {upstream: vllm, model: triage-7b, revision: "1"}
+compare: [json_fields]
+stages: [shadow, 1%, 100%]
+"""
+
+
+def client(serving: Serving, key: str = "sk-test") -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"http://127.0.0.1:{serving.port}/v1", api_key=key, max_retries=0, timeout=20.0)
+
+
+def ask(serving: Serving, key: str = "sk-test") -> str:
+    answer = client(serving, key).chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}])
+    return answer.choices[0].message.content or ""

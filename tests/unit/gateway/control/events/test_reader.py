@@ -1,0 +1,88 @@
+"""The controller's reading, step by step, over a worker's real journal."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.control.events.outbox import SCHEMA, Outbox
+from gateway.control.events.reader import MARK_S, POSITION_S, EventReader
+from gateway.node.database import connect
+from tests.rooms.recording import KEY, Worker
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    connection = connect(tmp_path / "state.db", SCHEMA)
+    yield connection
+    connection.close()
+
+
+def reader(root: Path, state: sqlite3.Connection) -> EventReader:
+    found = EventReader(Outbox(state), root / "journal", KEY, root / "readers")
+    found.begin("host")
+    return found
+
+
+def worker(root: Path, name: str = "w1") -> Worker:
+    return Worker(root / "journal", name, iter(range(1, 100)))
+
+
+NOW = 1_900_000_000.0
+
+
+def test_each_route_is_told_how_far_the_node_has_read(tmp_path: Path, state: sqlite3.Connection) -> None:
+    """A mark for every route in force, at most one in MARK_S, and none for a route that is not asked for."""
+    found = reader(tmp_path, state)
+    for passed_s in (0.0, MARK_S / 2, MARK_S):
+        found.step(["a", "b"], NOW + passed_s)
+    assert [route for (route,) in state.execute("SELECT route FROM outbox ORDER BY number")] == ["a", "b", "a", "b"]
+
+
+def test_reading_goes_on_behind_the_last_commit(tmp_path: Path, state: sqlite3.Connection) -> None:
+    """What was read is kept with where it was read to; a restart reads no frame twice, and others may let go of it."""
+    wrote, found = worker(tmp_path), reader(tmp_path, state)
+    wrote.whole()
+    found.step([], NOW)
+    assert (found.busy, list(found.outbox.progress)) == (True, ["w1"])
+    found.step([], NOW + POSITION_S)
+    assert not found.busy
+    again = reader(tmp_path, state)
+    again.step([], NOW + 2 * POSITION_S)
+    assert not again.busy
+    assert "w1" in (tmp_path / "readers" / "controller.json").read_text()
+
+
+def test_a_full_outbox_stops_the_reading(tmp_path: Path, state: sqlite3.Connection) -> None:
+    """While the shared state takes nothing the journals wait on disk, where they have a bound of their own."""
+    wrote, found = worker(tmp_path), reader(tmp_path, state)
+    wrote.whole()
+    found.outbox.pending = 200_000
+    found.step(["a"], NOW)
+    assert (found.outbox.progress, found.busy) == ({}, False)
+    found.outbox.pending = 0
+    found.step(["a"], NOW)
+    assert list(found.outbox.progress) == ["w1"]
+
+
+def test_the_controllers_own_journal_is_not_for_it(tmp_path: Path, state: sqlite3.Connection) -> None:
+    """What a controller wrote is the recorder's; reading it back would make evidence of decisions."""
+    own, found = worker(tmp_path, "controller-1"), reader(tmp_path, state)
+    own.whole()
+    found.step(["a"], NOW)
+    assert found.outbox.progress == {}
+
+
+def test_a_commit_that_fails_is_begun_anew(tmp_path: Path, state: sqlite3.Connection) -> None:
+    """Nothing of the step is kept, the reader says that it is not open, and `begin` reads the same again."""
+    wrote, found = worker(tmp_path), reader(tmp_path, state)
+    wrote.whole()
+    state.execute("INSERT INTO outbox VALUES (1, 'r', x'00')")  # in the way of its first event
+    with pytest.raises(sqlite3.IntegrityError):
+        found.step(["a"], NOW)
+    assert not found.is_open
+    state.execute("DELETE FROM outbox")
+    found.begin("host")
+    found.step(["a"], NOW)
+    assert (found.is_open, list(found.outbox.progress)) == (True, ["w1"])
