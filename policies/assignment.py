@@ -11,7 +11,7 @@ from hashlib import sha256
 from itertools import takewhile
 from typing import Final, Literal
 
-from policies.request.body import COMPLETIONS, RESPONSES, Call, UnreadableError, beginning, trailing_turns
+from policies.request.body import COMPLETIONS, RESPONSES, Call, UnroutableBodyError, beginning, trailing_turns
 from policies.routing import PPM, Route
 
 CANDIDATE_CALL_PREFIX: Final = "call_cf"
@@ -95,7 +95,7 @@ def _conversation(call: Call) -> Unit | None:
             return Unit("conversation", _hash(*parts, bytes(fields.input)))
     try:
         begun = beginning(call)
-    except UnreadableError:
+    except UnroutableBodyError:
         return None
     return Unit("conversation", _hash(*parts, *begun)) if begun is not None else None
 
@@ -132,7 +132,7 @@ def loop_owner(call: Call) -> VariantName | None:
     try:
         results = takewhile(lambda turn: turn.role == "tool" or _is_result(turn.type), trailing_turns(call))
         ids = [turn.tool_call_id or turn.call_id or "" for turn in results]
-    except UnreadableError:
+    except UnroutableBodyError:
         return None
     if not ids:
         return None

@@ -22,7 +22,7 @@ from policies.request.body import (
     Body,
     Call,
     RoutingFields,
-    UnreadableError,
+    UnroutableBodyError,
     read_body,
     system_prompt,
 )
@@ -153,7 +153,7 @@ def _fits(match: Match, call: Call) -> bool:
         return True
     try:
         return _has_prompt(match, system_prompt(call))
-    except UnreadableError:
+    except UnroutableBodyError:
         return False
 
 
@@ -220,7 +220,7 @@ def _is_no_conversation(call: Call) -> bool:
     """Whether the conversation has so many parts that it is none."""
     try:
         call.body.turns(call.path)
-    except UnreadableError:
+    except UnroutableBodyError:
         return True
     return False
 

@@ -33,6 +33,8 @@ TYPES = "types alone: whoever uses them tests them"
 STORES = "tests/contract runs one suite over every store, on real servers"
 COMMANDS = "tests/unit/gateway/cli/test_commands.py tries each command by its words"
 ELSEWHERE = {
+    "gateway/control/controller/kill_follower.py": "the controller test_process.py follows kills",
+    "gateway/control/controller/known_rollouts.py": "the controller test_process.py damages them",
     "gateway/adapters/boot.py": BOOTS,
     "gateway/admin/boot.py": BOOTS,
     "gateway/admin/server.py": BOOTS,
@@ -58,13 +60,9 @@ ELSEWHERE = {
     "gateway/control/state/redis_link.py": STORES,
     "gateway/control/state/redis_messages.py": STORES,
     "gateway/control/state/redis_rollouts.py": STORES,
-    "gateway/demo/sandbox.py": "tests/integration/test_demo.py plays the demo",
-    "gateway/demo/story.py": "tests/integration/test_demo.py plays the demo",
     "gateway/doctor/checks.py": COMMANDS,
-    "gateway/node/kill_file.py": "tests/integration/test_supervisor.py and tests/faults/stopping.py kill by it",
     "gateway/proxy/app.py": "tests/unit/gateway/proxy/test_life.py is asked through it",
     "gateway/proxy/boot.py": BOOTS,
-    "gateway/proxy/counters.py": "tests/unit/gateway/supervisor/test_worker_metrics.py",
     "gateway/proxy/ports.py": TYPES,
     "gateway/proxy/request_facts.py": "tests/unit/gateway/proxy/test_candidate.py and test_life.py",
     "gateway/rewrite/chat.py": "tests/unit/gateway/rewrite/test_answer.py reads both surfaces",

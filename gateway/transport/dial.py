@@ -8,7 +8,7 @@ import socket
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.transport.names import Address
+from gateway.transport.names import ResolvedAddress
 
 STAGGER_S: Final = 0.25
 KEEP_ALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
@@ -24,7 +24,7 @@ def keep_alive(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-async def first_connected(addresses: Sequence[Address]) -> socket.socket:
+async def first_connected(addresses: Sequence[ResolvedAddress]) -> socket.socket:
     """A socket that is connected to one of `addresses`, tried in their order.
 
     Raises:
@@ -63,14 +63,14 @@ def _close_late(task: asyncio.Task[socket.socket | OSError]) -> None:
         found.close()
 
 
-async def _tried(address: Address) -> socket.socket | OSError:
+async def _tried(address: ResolvedAddress) -> socket.socket | OSError:
     try:
         return await _connected(address)
     except OSError as error:
         return error
 
 
-async def _connected(address: Address) -> socket.socket:
+async def _connected(address: ResolvedAddress) -> socket.socket:
     sock = socket.socket(address.family, socket.SOCK_STREAM)
     try:
         sock.settimeout(0)

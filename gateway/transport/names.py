@@ -35,7 +35,7 @@ FORBIDDEN: Final = frozenset(
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 
-class Address(NamedTuple):
+class ResolvedAddress(NamedTuple):
     """Where to connect."""
 
     family: int
@@ -50,21 +50,21 @@ class ForbiddenAddressError(Exception):
     """The name has an address that no upstream may have."""
 
 
-Lookup = Callable[[str, int], Sequence[Address]]
+Lookup = Callable[[str, int], Sequence[ResolvedAddress]]
 """Addresses of a host and port. Blocks; raises OSError or ValueError where there are none."""
 
 
-def look_up(host: str, port: int) -> Sequence[Address]:
+def look_up(host: str, port: int) -> Sequence[ResolvedAddress]:
     """The addresses the system knows.
 
     Raises:
         OSError: none; ValueError: it is no name.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [Address(family, (str(where[0]), port)) for family, *_, where in found]
+    return [ResolvedAddress(family, (str(where[0]), port)) for family, *_, where in found]
 
 
-def by_turns(addresses: Sequence[Address]) -> tuple[Address, ...]:
+def by_turns(addresses: Sequence[ResolvedAddress]) -> tuple[ResolvedAddress, ...]:
     """Each address once, the families taking turns from the first one's on (RFC 8305 §4)."""
     once = dict.fromkeys(addresses)
     first = [address for address in once if address.family == addresses[0].family]
@@ -72,7 +72,7 @@ def by_turns(addresses: Sequence[Address]) -> tuple[Address, ...]:
     return tuple(address for address in chain(*zip_longest(first, others)) if address is not None)
 
 
-def check_address(host: str, address: Address) -> None:
+def check_address(host: str, address: ResolvedAddress) -> None:
     """Refuse what no upstream may have.
 
     Raises:
@@ -92,11 +92,11 @@ def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return address.ipv4_mapped or address.sixtofour
 
 
-def _literal(host: str, port: int) -> Address | None:
+def _literal(host: str, port: int) -> ResolvedAddress | None:
     """The address that `host` spells out, if it does."""
     with contextlib.suppress(ValueError):
         version = ipaddress.ip_address(host).version
-        return Address(socket.AF_INET if version == 4 else socket.AF_INET6, (host, port))
+        return ResolvedAddress(socket.AF_INET if version == 4 else socket.AF_INET6, (host, port))
     return None
 
 
@@ -104,7 +104,7 @@ def _literal(host: str, port: int) -> Address | None:
 class _Name:
     """What is known of one."""
 
-    addresses: tuple[Address, ...] = ()
+    addresses: tuple[ResolvedAddress, ...] = ()
     found_s: float = float("-inf")
     failed_s: float = float("-inf")
     began_s: float = 0.0
@@ -121,7 +121,7 @@ class NameResolver:
         self._names: dict[tuple[str, int], _Name] = {}
         self._under_way = 0
 
-    async def addresses(self, host: str, port: int) -> Sequence[Address]:
+    async def addresses(self, host: str, port: int) -> Sequence[ResolvedAddress]:
         """Where `host` is, in the order in which to try. It waits as long as it takes: the caller has a deadline.
 
         Raises:
@@ -139,7 +139,7 @@ class NameResolver:
         if known is not None:
             known.found_s = float("-inf")
 
-    async def _known(self, host: str, port: int) -> Sequence[Address]:
+    async def _known(self, host: str, port: int) -> Sequence[ResolvedAddress]:
         known = self._names.get((host, port))
         if known is None:
             known = self._remember(host, port)
@@ -170,7 +170,7 @@ class NameResolver:
         self._under_way += 1
 
         def run() -> None:
-            found: Sequence[Address] = ()
+            found: Sequence[ResolvedAddress] = ()
             with contextlib.suppress(OSError, ValueError):  # what is not found is told by there being nothing
                 found = self._lookup(host, port)
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
@@ -178,7 +178,7 @@ class NameResolver:
 
         threading.Thread(target=run, name=f"look-up {host}", daemon=True).start()
 
-    def _ended(self, known: _Name, found: Sequence[Address]) -> None:
+    def _ended(self, known: _Name, found: Sequence[ResolvedAddress]) -> None:
         self._under_way -= 1
         lookup, known.lookup = known.lookup, None
         if found:

@@ -69,7 +69,7 @@ _NOTHING: Final[Mapping[str, Span]] = {}
 _CONTENT: Final = msgspec.json.Decoder(str | list[Part] | None)
 
 
-class UnreadableError(Exception):
+class UnroutableBodyError(Exception):
     """A request that cannot be looked into as far as asked: the frontier says what is wrong with it."""
 
 
@@ -164,7 +164,7 @@ class Body:
         """What a message of `plain_turns` says.
 
         Raises:
-            UnreadableError: its text is none.
+            UnroutableBodyError: its text is none.
         """
         span = self._left_out.get(turn.content) if self._left_out else None
         return turn.content if span is None else _text(msgspec.Raw(self.raw[span[0] : span[1]]))
@@ -173,12 +173,12 @@ class Body:
         """The conversation's messages or items, each undecoded; empty where it is not a list.
 
         Raises:
-            UnreadableError: it has so many parts that it is none.
+            UnroutableBodyError: it has so many parts that it is none.
         """
         if self._turns is None:
             raw = self.conversation(path)
             if len(raw) > _MAX_OBJECTS and raw.count(b"{") > _MAX_OBJECTS:
-                raise UnreadableError
+                raise UnroutableBodyError
             self._turns = _LIST.decode(raw) if raw.startswith(b"[") else []
         return self._turns
 
@@ -259,7 +259,7 @@ def leading_turns(call: Call) -> Iterator[MessageField]:
     """The conversation's first turns, in order.
 
     Raises:
-        UnreadableError: it cannot be looked into.
+        UnroutableBodyError: it cannot be looked into.
     """
     return _decoded(call.body.turns(call.path)[:_LEADING_TURNS])
 
@@ -268,7 +268,7 @@ def trailing_turns(call: Call) -> Iterator[MessageField]:
     """The conversation's last turns, the last one first.
 
     Raises:
-        UnreadableError: it cannot be looked into.
+        UnroutableBodyError: it cannot be looked into.
     """
     return _decoded(reversed(call.body.turns(call.path)))
 
@@ -277,14 +277,14 @@ def _decoded(turns: Iterable[msgspec.Raw]) -> Iterator[MessageField]:
     try:
         yield from map(_TURN.decode, turns)
     except _DECODING as error:
-        raise UnreadableError from error
+        raise UnroutableBodyError from error
 
 
 def system_prompt(call: Call) -> str:
     """The text of a Responses' instructions and of all leading system and developer turns, joined by newlines.
 
     Raises:
-        UnreadableError: it cannot be looked into.
+        UnroutableBodyError: it cannot be looked into.
     """
     texts = [_text(call.body.fields.instructions)] if call.path == RESPONSES else []
     body, plain = call.body, call.body.plain_turns(call.path)
@@ -302,7 +302,7 @@ def beginning(call: Call) -> list[bytes] | None:
     None: there is no user turn among the first ones.
 
     Raises:
-        UnreadableError: it cannot be looked into.
+        UnroutableBodyError: it cannot be looked into.
     """
     begun: list[bytes] = []
     for said in call.body.plain_turns(call.path)[:_LEADING_TURNS]:
@@ -326,7 +326,7 @@ def _text(content: msgspec.Raw) -> str:
     try:
         found = _CONTENT.decode(content)
     except _DECODING as error:
-        raise UnreadableError from error
+        raise UnroutableBodyError from error
     if found is None or isinstance(found, str):
         return found or ""
     return "".join(part.text or "" for part in found)

@@ -28,7 +28,7 @@ from records.wire.json_reader import mended_text
 from shadow.compare import answer as comparing
 from shadow.media import names_media
 from tests.fakes.exchanges import chat_answer, chat_request, chat_stream, exchange
-from tests.unit.records.wire.test_dialects import SAMPLES
+from tests.rooms.dialect_samples import SAMPLES
 
 Item = TypeVar("Item")
 

@@ -8,7 +8,7 @@ from policies.published import ceiling_ppm, published_ppm
 from policies.routing import PPM
 from policies.rules import CandidateKey
 from policies.terms import Phase
-from tests.unit.gateway.control.publish.test_weights import compiled, rollout
+from tests.rooms.compiled_policies import compiled, rollout
 
 
 def test_the_least_of_what_is_allowed() -> None:

@@ -8,9 +8,9 @@ import pytest
 from gateway.control.operations import orders
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.datadir import DataDir, prepare
+from tests.rooms.cli_policies import SETTINGS
 from tests.rooms.kept_rollouts import CANARY, keep
 from tests.rooms.policy_files import SHORT
-from tests.unit.gateway.cli.policies import SETTINGS
 
 
 @pytest.fixture(autouse=True)

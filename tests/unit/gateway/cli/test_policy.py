@@ -15,8 +15,8 @@ from records.record_maker import RecordMaker, RoutePrices
 from records.redact import Redactor
 from records.store import Store
 from tests.fakes.exchanges import chat_request, exchange
+from tests.rooms.cli_policies import ran, record
 from tests.rooms.policy_files import written
-from tests.unit.gateway.cli.policies import ran, record
 
 pytestmark = pytest.mark.usefixtures("place")
 

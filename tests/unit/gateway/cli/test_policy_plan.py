@@ -11,8 +11,8 @@ from gateway.control.state.port import Decided
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.database import opened
 from policies import explain
+from tests.rooms.cli_policies import ran, record
 from tests.rooms.policy_files import SHORT, written
-from tests.unit.gateway.cli.policies import ran, record
 
 pytestmark = pytest.mark.usefixtures("place")
 

@@ -18,8 +18,8 @@ from policies.pairs import read
 from records.comparison import Observation
 from records.parquet import OBSERVATIONS
 from records.store import Store
+from tests.rooms.cli_policies import pairs, ran
 from tests.rooms.policy_files import READY, policy, written
-from tests.unit.gateway.cli.policies import pairs, ran
 
 pytestmark = pytest.mark.usefixtures("place")
 

@@ -15,7 +15,7 @@ import pytest
 from gateway import clock
 from gateway.transport.client import LEFT_S, Client
 from gateway.transport.failure import Failure
-from gateway.transport.names import Address
+from gateway.transport.names import ResolvedAddress
 from gateway.transport.outgoing import LEFT_BYTES, Sending, Target
 from tests.fakes.raw_upstream import LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk
 from tests.rooms.certificates import Authority
@@ -222,7 +222,7 @@ async def test_a_connection_that_takes_too_long_is_unreachable() -> None:
 async def test_a_metadata_service_is_no_upstream() -> None:
     """A name that leads to a cloud's metadata address, however it is spelt, is refused before anybody is asked."""
     for spelt in ("169.254.169.254", "::ffff:169.254.169.254"):
-        address = Address(socket.AF_INET, (spelt, 80))
+        address = ResolvedAddress(socket.AF_INET, (spelt, 80))
         async with a_client(lookup=lambda *_: [address]) as client:  # noqa: B023 -- used up within this round
             ear, _ = ask(client, Target("innocent.example", 80))
             assert (await ear.end()).failure is Failure.FORBIDDEN_ADDRESS
@@ -234,12 +234,12 @@ async def test_a_name_that_does_not_resolve_costs_no_other_upstream_anything() -
     silence = threading.Event()
     asked: list[str] = []
 
-    def lookup(host: str, port: int) -> Sequence[Address]:
+    def lookup(host: str, port: int) -> Sequence[ResolvedAddress]:
         asked.append(host)
         if host == "silent.example":
             silence.wait(PATIENCE_S)
             raise socket.gaierror(socket.EAI_AGAIN, "no answer")
-        return [Address(socket.AF_INET, ("127.0.0.1", port))]
+        return [ResolvedAddress(socket.AF_INET, ("127.0.0.1", port))]
 
     async with RawUpstream(hello) as upstream, a_client(lookup=lookup) as client:
         silent = Target("silent.example", 80)
@@ -257,7 +257,7 @@ async def test_a_name_that_does_not_resolve_is_given_up_in_time() -> None:
     """A look-up that hangs is waited for as long as a connection may take."""
     silence = threading.Event()
 
-    def lookup(host: str, port: int) -> Sequence[Address]:
+    def lookup(host: str, port: int) -> Sequence[ResolvedAddress]:
         silence.wait(PATIENCE_S)
         return []
 

@@ -9,20 +9,20 @@ import pytest
 
 from gateway import clock
 from gateway.transport.dial import STAGGER_S, first_connected, keep_alive
-from gateway.transport.names import Address
+from gateway.transport.names import ResolvedAddress
 
 PATIENCE_S = 5.0
 
 
 @contextlib.contextmanager
-def listening() -> Iterator[Address]:
+def listening() -> Iterator[ResolvedAddress]:
     """An address where somebody is."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        yield Address(socket.AF_INET, server.getsockname())
+        yield ResolvedAddress(socket.AF_INET, server.getsockname())
 
 
 @contextlib.contextmanager
-def black_hole() -> Iterator[Address]:
+def black_hole() -> Iterator[ResolvedAddress]:
     """An address that does not answer: its queue is full, and whoever knocks is not heard."""
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(socket.socket())
@@ -32,14 +32,14 @@ def black_hole() -> Iterator[Address]:
             knocking = stack.enter_context(socket.socket())
             knocking.settimeout(0)
             knocking.connect_ex(server.getsockname())
-        yield Address(socket.AF_INET, server.getsockname())
+        yield ResolvedAddress(socket.AF_INET, server.getsockname())
 
 
-def refusing() -> Address:
+def refusing() -> ResolvedAddress:
     """An address where nobody is."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        return Address(socket.AF_INET, unused.getsockname())
+        return ResolvedAddress(socket.AF_INET, unused.getsockname())
 
 
 async def test_a_dead_address_does_not_cost_the_good_one() -> None:
@@ -55,7 +55,7 @@ async def test_a_dead_address_does_not_cost_the_good_one() -> None:
 async def test_the_first_address_is_preferred() -> None:
     """Where all are good, the first is taken and no other is asked."""
     with listening() as first, socket.create_server(("127.0.0.1", 0)) as second:
-        with await first_connected([first, Address(socket.AF_INET, second.getsockname())]) as found:
+        with await first_connected([first, ResolvedAddress(socket.AF_INET, second.getsockname())]) as found:
             assert found.getpeername() == first.where
         second.settimeout(0)
         with pytest.raises(BlockingIOError):

@@ -13,10 +13,10 @@ from gateway.transport.names import (
     FRESH_S,
     MOST_LOOKUPS,
     STALE_S,
-    Address,
     ForbiddenAddressError,
     NameNotFoundError,
     NameResolver,
+    ResolvedAddress,
     by_turns,
     check_address,
     look_up,
@@ -25,19 +25,19 @@ from gateway.transport.names import (
 PATIENCE_S = 5.0
 
 
-def v4(text: str) -> Address:
-    return Address(socket.AF_INET, (text, 80))
+def v4(text: str) -> ResolvedAddress:
+    return ResolvedAddress(socket.AF_INET, (text, 80))
 
 
-def v6(text: str) -> Address:
-    return Address(socket.AF_INET6, (text, 80))
+def v6(text: str) -> ResolvedAddress:
+    return ResolvedAddress(socket.AF_INET6, (text, 80))
 
 
 @dataclass
 class Names:
     """Knows what a test says; `answers` set: it answers, else it hangs until it is."""
 
-    found: dict[str, list[Address]] = field(default_factory=dict[str, list[Address]])
+    found: dict[str, list[ResolvedAddress]] = field(default_factory=dict[str, list[ResolvedAddress]])
     asked: list[str] = field(default_factory=list[str])
     answers: threading.Event = field(default_factory=threading.Event)
     now: float = 100.0
@@ -46,7 +46,7 @@ class Names:
         self.answers.set()
         self.resolver = NameResolver(now=lambda: self.now, lookup=self.look_up)
 
-    def look_up(self, host: str, port: int) -> Sequence[Address]:
+    def look_up(self, host: str, port: int) -> Sequence[ResolvedAddress]:
         self.asked.append(host)
         assert self.answers.wait(PATIENCE_S)
         if host not in self.found:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from policies import assignment, matching
 from policies.request.abridge import abridge
-from policies.request.body import CHAT, Body, Call, UnreadableError, beginning, read_body, system_prompt
+from policies.request.body import CHAT, Body, Call, UnroutableBodyError, beginning, read_body, system_prompt
 from policies.request.shapes import RoutingFields
 from policies.routing import PPM, Assign, Eligible
 from tests.rooms.calls import call, route
@@ -129,5 +129,5 @@ def test_a_long_text_that_is_none_is_unreadable():
     """An escape that there is not: who asks for the text is told so."""
     raw = json.dumps({"messages": messages("s" * LONG + "~"), "user": "someone"}).replace("~", "\\x")
 
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnroutableBodyError):
         system_prompt(call(raw))

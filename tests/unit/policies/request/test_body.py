@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.request.body import RESPONSES, UnreadableError, leading_turns, read_body, system_prompt, trailing_turns
+from policies.request.body import (
+    RESPONSES,
+    UnroutableBodyError,
+    leading_turns,
+    read_body,
+    system_prompt,
+    trailing_turns,
+)
 from tests.rooms.calls import call, chat
 
 
@@ -45,7 +52,7 @@ def test_a_huge_body_costs_no_memory():
     tracemalloc.stop()
 
     assert spent < 100_000
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnroutableBodyError):
         body.turns("/v1/chat/completions")
 
 
@@ -105,7 +112,7 @@ def test_instructions_are_a_responses_system_prompt():
 @pytest.mark.parametrize("messages", ['[{"role": 1}]', '[{"role": "system", "content": 5}]', "[7]"])
 def test_a_conversation_of_another_shape_is_unreadable(messages: str):
     """It is said so, and nothing is made of the half of it."""
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnroutableBodyError):
         system_prompt(call(f'{{"model": "m", "messages": {messages}}}'))
 
 

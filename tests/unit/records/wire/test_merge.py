@@ -32,10 +32,10 @@ def test_calls_without_index():
         {"id": "1", "function": {"name": "f", "arguments": "a"}},
         {"function": {"arguments": "b"}},
         {"function": {"name": "g", "arguments": "c"}},
-        {"id": "1", "function": {"arguments": "d"}},
+        {"id": "1", "function": {"arguments": "x"}},
     )
     found = merged(*({"tool_calls": [call]} for call in calls))["tool_calls"]
-    assert [call["function"] for call in found] == [{"name": "f", "arguments": "abd"}, {"name": "g", "arguments": "c"}]
+    assert [call["function"] for call in found] == [{"name": "f", "arguments": "abx"}, {"name": "g", "arguments": "c"}]
 
 
 def test_other_lists_grow():

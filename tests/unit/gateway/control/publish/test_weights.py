@@ -5,37 +5,12 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from gateway.control.publish.policy_compiler import PolicyReader
-from gateway.control.publish.policy_folder import Compiled
 from gateway.control.publish.weights import plan_of, served_of, weigh
-from policies.compile import KnownUpstream, Surroundings
-from policies.rollout import Rollout, start
+from policies.rollout import Rollout
 from policies.routing import PPM, CandidateLimits
 from policies.rules import BaselineP99, CandidateKey
 from policies.terms import Phase
-
-SURROUNDINGS = Surroundings(
-    {"openai": KnownUpstream(has_background_key=True), "vllm": KnownUpstream(has_background_key=True)}
-)
-POLICY = """\
-route: r
-match: {model: gpt-4o}
-baseline: {upstream: openai}
-candidate: {upstream: vllm, model: m, revision: r1}
-shadow: {budget: $10/day}
-compare: [exact]
-stages: [shadow, 5%, {25%: {reverse_shadow: 7%}}, {100%: {holdback: 2%}}]
-"""
-
-
-def compiled(text: str = POLICY) -> Compiled:
-    return PolicyReader(SURROUNDINGS).compile(text, "a.yaml")
-
-
-def rollout(stage: int = 2, phase: Phase = Phase.CANARY, text: str = POLICY) -> Rollout:
-    terms = compiled(text).terms
-    assert terms is not None
-    return replace(start(terms.rules), stage=stage, phase=phase)
+from tests.rooms.compiled_policies import POLICY, compiled, rollout
 
 
 def weighed(found: Rollout | None, text: str = POLICY, *, most_ppm: int = PPM, nodes: int = 1):
