@@ -194,7 +194,7 @@ async def test_websockets_are_tunnelled(tmp_path: Path) -> None:
                     await app.recv()
             assert closed.value.rcvd is not None
             assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4001, "as you wish")
-            await until(lambda: gateway.worker.live()["in_flight"] == 0)
+            await until(lambda: gateway.journal().exchanges)
             (row,) = gateway.journal().exchanges
             assert (row.meta.outcome, row.meta.status) == ("tunnel", 101)
             assert (row.request_body, row.response_body) == (b"", b"")
@@ -211,7 +211,7 @@ async def test_an_app_that_ends_a_tunnel_ends_it(tmp_path: Path) -> None:
                 app = await connect(gateway.base_url.replace("http", "ws") + "/realtime")
                 app.transport.abort()
                 await until(lambda: not server.connections)
-            await until(lambda: gateway.worker.live()["in_flight"] == 0)
+            await until(lambda: gateway.journal().exchanges)
             (row,) = gateway.journal().exchanges
             assert row.meta.outcome == "tunnel"
             assert [one.error for one in row.meta.attempts] == [None]

@@ -14,7 +14,7 @@ from gateway.control.events.join import Join, Lot, NodeEvent, Served
 from gateway.control.leader import persistence
 from gateway.control.leader.evaluation import Evaluation
 from gateway.control.state.port import QueuedEvent
-from gateway.proxy.breaker import CircuitBreaker
+from gateway.proxy.breaker import NOT_ADMITTED, CircuitBreaker
 from policies import rollout as rolling
 from policies.assignment import bucket
 from policies.evidence import Evidence
@@ -131,15 +131,16 @@ class World:
         self.journal.append((self.now + row.total_s, row))
 
     def _ask_candidate(self) -> dict[str, object]:
-        if not self.breaker.allows(self.now):
+        generation = self.breaker.admit(self.now)
+        if generation == NOT_ADMITTED:
             self.failing += 1
             return {"why": "breaker"}
         found = self.failure(self.now - self.died_at) if self.died_at is not None else None
         if found is None:
-            self.breaker.succeeded(self.now)
+            self.breaker.succeeded(generation, self.now)
             return {"variant": "candidate", "status": 200, "attempts": asked(None)}
         self.failing += 1
-        self.breaker.failed(self.now)
+        self.breaker.failed(generation, self.now)
         return found
 
     def read(self) -> None:
