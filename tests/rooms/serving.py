@@ -105,7 +105,7 @@ class Serving:
 
     def admin(self, path: str) -> httpx.Response:
         """Ask the admin port."""
-        return httpx.get(f"http://127.0.0.1:{self.admin_port}{path}", timeout=5.0)
+        return httpx.get(f"http://127.0.0.1:{self.admin_port}{path}", timeout=60.0)
 
     def is_ready(self) -> bool:
         """Whether `/readyz` says so."""
