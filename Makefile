@@ -31,8 +31,11 @@ demo: checked  ## watch a whole migration and a rollback in two minutes: no keys
 
 PARALLEL := -n auto --maxprocesses=4 --dist worksteal
 
-test: checked  ## the test suite, on all cores
-	$(BIN)/python -m pytest $(PARALLEL)
+SHARES_NOTHING := tests/unit tests/contract tests/project
+
+test: checked  ## the test suite: what shares nothing on all cores, whole gateways one after another
+	$(BIN)/python -m pytest $(PARALLEL) $(SHARES_NOTHING)
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(SHARES_NOTHING))
 
 clients: checked  ## install the real clients of the acceptance tests, each in an environment of its own
 	$(BIN)/python tools/clients.py
@@ -75,7 +78,7 @@ COMPILED_TESTS := $(addprefix tests/,unit/gateway/transport unit/gateway/proxy u
 
 test-compiled: $(STAMP)  ## what the data plane does, once it is compiled (left out where nothing can be compiled)
 	@! $(BIN)/python tools/compiled.py able || \
-	{ $(BIN)/python tools/compiled.py make && $(BIN)/python -m pytest $(PARALLEL) $(COMPILED_TESTS); }
+	{ $(BIN)/python tools/compiled.py make && $(BIN)/python -m pytest $(COMPILED_TESTS); }
 
 check: lint prometheus test test-compiled  ## all that CI runs
 
