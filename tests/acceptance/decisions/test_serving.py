@@ -209,7 +209,7 @@ MOVES: dict[str, tuple[Rollout, Callable[[World], object]]] = {
 }
 
 
-def check(world: World, name: str) -> None:
+def assert_back_in_time(world: World, name: str) -> None:
     """Traffic is back in time, by a rollback with its latch, and never went up."""
     assert world.died_at is not None
     assert world.last is not None
@@ -232,7 +232,7 @@ def test_dies_in_the_moment_of_a_move(move: str, name: str) -> None:
     makes(world)
     world.weights = world.weights[-1:]
     pass_time(world, 120.0)
-    check(world, name)
+    assert_back_in_time(world, name)
 
 
 @pytest.mark.parametrize("name", FAILURES)
@@ -244,7 +244,7 @@ def test_renewals_hide_nothing(name: str) -> None:
     for _ in world.live(120.0):
         if world.leader.rollout.phase not in STOPPED:
             world.stand(replace(world.leader.rollout, epoch=world.leader.rollout.epoch + 1))
-    check(world, name)
+    assert_back_in_time(world, name)
 
 
 @pytest.mark.parametrize("phase", [Phase.CANARY, Phase.APPROVING, Phase.PAUSED])
@@ -263,7 +263,7 @@ def test_promote_in_the_tick_in_which_it_is_seen_dead(phase: Phase) -> None:
     assert "requests assigned to it" in said.reason
     assert world.leader.rollout.weight_ppm == 500_000
     pass_time(world, 5.0)
-    check(world, "refuses")
+    assert_back_in_time(world, "refuses")
 
 
 @pytest.mark.parametrize("name", ["refuses", "hangs within its limit", "breaks in the middle"])
@@ -273,7 +273,7 @@ def test_six_requests_a_minute(name: str) -> None:
     pass_time(world, 600.0)
     world.die(FAILURES[name])
     pass_time(world, 600.0)
-    check(world, name)
+    assert_back_in_time(world, name)
     assert world.failing <= 8
 
 
@@ -300,7 +300,7 @@ def test_nothing_returns_by_itself() -> None:
     pass_time(world, 20.0)
     world.die(FAILURES["heals after 2 s"])
     pass_time(world, 30.0)
-    check(world, "heals after 2 s")
+    assert_back_in_time(world, "heals after 2 s")
     day = replace(world.leader.rollout, lived_s=RULES.rollback.cooldown_s)
     again = rolling.step(day, world.leader.results(world.now, bounds=False), now=world.now)
     assert (again.move, again.rollout.phase, again.rollout.weight_ppm) == (Move.RESTART, Phase.SHADOW, 0)
