@@ -9,6 +9,7 @@ from collections import OrderedDict
 from typing import Final
 
 from gateway.transport.message import Head
+from gateway.transport.upstreams import CREDENTIALS
 from policies.routing import Key
 
 VERIFIED_S: Final = 15 * 60.0
@@ -17,12 +18,11 @@ REVERIFY_SHARE: Final = 64
 NOTED_S: Final = 1.0
 """A caller who was accepted so lately is not noted again."""
 MOST_CALLERS: Final = 65_536
-_CREDENTIALS: Final = (b"authorization", b"api-key", b"x-api-key")
 
 
 def credential(head: Head) -> bytes:
     """What the caller shows: its Authorization, or the header that stands for it. Empty: nothing."""
-    for name in _CREDENTIALS:
+    for name in CREDENTIALS:
         found = head.get(name)
         if found:
             return found

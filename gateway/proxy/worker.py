@@ -24,6 +24,7 @@ from gateway.proxy.life import Life
 from gateway.proxy.ports import Asker, Ended
 from gateway.proxy.request_facts import RequestFacts
 from gateway.proxy.table_watch import POLL_S, Serving, TableWatch
+from gateway.rewrite.readable_copy import read_copy
 from gateway.rewrite.request import adapt_request
 from gateway.rewrite.shapes import Unfit
 from gateway.transport.client import Client
@@ -144,7 +145,7 @@ class Worker(ports.WorkerPort):
         """The body as it was read, and whom to ask. A mistake of ours in it costs no answer: the baseline's it is."""
         read: Body | None = None
         try:
-            read = read_body(body)
+            read = read_body(body) or read_copy(body, known.headers)
             return read, admit.plan(self, known, read, request_id=request_id)
         except Exception as error:  # noqa: BLE001 -- the fence "plan"
             self.met_own_error("plan", error)

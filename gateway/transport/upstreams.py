@@ -13,7 +13,7 @@ from policies.routing import Upstream
 from policies.upstream_kinds import Kind
 
 _DROPPED = (*HOP_BY_HOP, b"host", b"expect", b"x-crossfade-variant", b"x-crossfade-no-train")
-_CREDENTIALS = (b"authorization", b"api-key", b"x-api-key")
+CREDENTIALS = (b"authorization", b"api-key", b"x-api-key")
 CANDIDATE_PASSES = (b"traceparent", b"tracestate", b"x-client-request-id")
 _OWN_HEAD = (
     b"POST %b HTTP/1.1\r\nhost: %b\r\ncontent-type: application/json\r\naccept: application/json, text/event-stream\r\n"
@@ -173,7 +173,7 @@ def _out(upstream: Upstream) -> Destination:
     """Stands for an upstream that cannot be made ready."""
     return Destination(
         name=upstream.name, kind=upstream.kind, target=Target("", 0, out=True), host=b"", base=b"", query=b"", own=b"",
-        replaced=(*_DROPPED, *_CREDENTIALS), own_credential=True,
+        replaced=(*_DROPPED, *CREDENTIALS), own_credential=True,
     )  # fmt: skip
 
 
@@ -220,7 +220,7 @@ def _made_ready(
 
 
 def _without_credentials(found: Destination) -> Destination:
-    more = [name for name in _CREDENTIALS if name not in found.replaced]
+    more = [name for name in CREDENTIALS if name not in found.replaced]
     return replace(found, replaced=(*found.replaced, *more))
 
 
@@ -244,9 +244,9 @@ def _ready(upstream: Upstream, trust: _TrustStores, environment: Mapping[str, st
     if secret is not None:
         own.append((b"authorization", b"Bearer " + secret))
     replaced = {name.lower() for name, _ in own}
-    own_credential = not replaced.isdisjoint(_CREDENTIALS)
+    own_credential = not replaced.isdisjoint(CREDENTIALS)
     if own_credential:
-        replaced.update(_CREDENTIALS)
+        replaced.update(CREDENTIALS)
     query = "&".join(f"{quote(name)}={quote(value)}" for name, value in upstream.query.items())
     return Destination(
         name=upstream.name,
