@@ -29,6 +29,9 @@ run: checked  ## serve on 127.0.0.1:8080 (data) and 127.0.0.1:8081 (admin)
 demo: checked  ## watch a whole migration and a rollback in two minutes: no keys, no network
 	$(BIN)/crossfade demo $(ARGS)
 
+first-hour: checked  ## the README's commands in a fresh clone, with the official SDK: a captured exchange, a policy in the shadow
+	$(BIN)/python -m tests.acceptance.first_hour
+
 PARALLEL := -n auto --maxprocesses=4 --dist worksteal
 
 SHARES_NOTHING := tests/unit tests/contract tests/project
@@ -146,4 +149,4 @@ real-answers: checked  ## real answers of real models through the running gatewa
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration prometheus dashboards
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench first-hour replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration prometheus dashboards

@@ -19,6 +19,7 @@ INTRO = """\
  An app sorts support tickets with a frontier model; a fine-tuned model of its own wants the work.
  Both are replayed here, at a tenth of real times: no key, no network. The gateway between them is real.
  Shortened: holds 3 s (1 h, 24 h), a conversation's end 1 s (30 m), latency's warm-up 20 (100).
+ The first token may take 3 s, so that a busy machine is not held against the candidate.
  Not shortened: margins, alpha, the least number of conversations. Ctrl-C leaves nothing behind.
 """
 

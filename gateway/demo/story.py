@@ -26,6 +26,8 @@ from policies.terms import Move, Phase
 DRAW_S = 0.25
 ACT_S = 300.0
 """The longest that an act may go on without a move on a slow machine."""
+ENDS = (Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED)
+"""Phases that a rollout leaves by an operator or a new revision alone: an act that wants another one waits in vain."""
 
 
 class StuckError(Exception):
@@ -99,21 +101,24 @@ class Story:
         self.terminal.say(move_line(decision, self.now() - self.began_s, self.paint))
 
     async def _until(self, holds: Callable[[], bool], what: str) -> None:
-        self.waits_for, self.moved_s = what, self.now()
+        self.waits_for, self.moved_s, before = what, self.now(), len(self.moves)
         while not holds():
             self.house.check()
+            if len(self.moves) > before and self._phase in ENDS:
+                raise StuckError(self._stuck("the rollout came to another end"))
             if self.now() - self.moved_s > ACT_S:
-                raise StuckError(self._stuck())
+                raise StuckError(self._stuck(f"nothing moved for {ACT_S:.0f} s"))
             await asyncio.sleep(DRAW_S / 5)
 
-    def _stuck(self) -> str:
-        """What is waited for, who has to do it, for how long nothing moved, and what was last seen."""
+    def _stuck(self, why: str) -> str:
+        """Why the act is given up, what it waited for, who has to do it, and what was last decided."""
         view = self._view()
-        look = view.look
+        ended = self.moves[-1] if self._phase in ENDS else None
+        look = ended or view.look
         decided = f"{look.rollout.at.label}, {look.outcome}: {look.reason}" if look else "it has looked at nothing yet"
         pace = f"{view.pace:.0f} a second of {self.pace:g}"
         return (
-            f" gave up: nothing moved for {ACT_S:.0f} s. Waited for {self.waits_for}.\n"
+            f" gave up: {why}. Waited for {self.waits_for}.\n"
             f" the app: {self._answered:,} answered, {self.app.failed} failed, {pace}\n"
             f" the machine: load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n"
             f" the controller of {self.house.name} decided last:\n   {decided}\n"

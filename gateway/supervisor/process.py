@@ -121,10 +121,10 @@ class Supervisor:
         while controller.current is None or not self.plan.data.routing.exists():
             late = clock.monotonic() - since > TABLE_PATIENCE_S
             if late and self.plan.data.routing.exists():
-                self.log.notice("table.old", hint="the controller is not there; workers serve from the last table")
+                self.log.notice("table.old", hint="the controller is not ready; workers serve from the table there is")
                 return
             if late and not told:
-                self.log.alarm("table.missing", hint="the controller's own lines above say why")
+                self.log.alarm("table.missing", hint="the controller is starting, or its own lines above say why not")
                 told = True
             await asyncio.sleep(TABLE_POLL_S)
 
