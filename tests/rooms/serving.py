@@ -29,10 +29,20 @@ FAKE_WORKER = "tests.fakes.worker"
 REAL = ""
 
 
+_CLAIMS: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
+    """A port that this process alone gives out, for whoever is told of it to listen on.
+
+    It stays bound here, without listening, until the tests end: nobody who asks for any port gets this one, whatever
+    runs beside. Linux lets one more socket be bound to it if both say SO_REUSEADDR, which all our servers do.
+    """
+    claim = socket.socket()
+    claim.bind(("127.0.0.1", 0))  # alone, and only then shared
+    claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _CLAIMS.append(claim)
+    return int(claim.getsockname()[1])
 
 
 @dataclass(slots=True)
