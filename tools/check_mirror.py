@@ -34,8 +34,6 @@ STORES = "tests/contract runs one suite over every store, on real servers"
 COMMANDS = "tests/unit/gateway/cli/test_main.py tries each command by its words"
 FORMATS = "tests/unit/records/dataset/formats/test_formats.py tries every format"
 ELSEWHERE = {
-    "gateway/control/controller/kill_follower.py": "the controller test_process.py follows kills",
-    "gateway/control/controller/known_rollouts.py": "the controller test_process.py damages them",
     "gateway/adapters/boot.py": BOOTS,
     "gateway/admin/boot.py": BOOTS,
     "gateway/admin/server.py": BOOTS,

@@ -25,7 +25,9 @@ from policies.terms import Move, Phase
 
 DRAW_S = 0.25
 ACT_S = 300.0
-"""The longest that an act may go on without a move on a slow machine."""
+"""The longest that an act may go on with nothing new, neither a move nor a conversation that counts."""
+MOVE_S = 4 * ACT_S
+"""The longest that it may go on without a move: a slow machine counts slowly."""
 ENDS = (Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED)
 """Phases that a rollout leaves by an operator or a new revision alone: an act that wants another one waits in vain."""
 
@@ -93,6 +95,12 @@ class Story:
                     self.terminal.say(line)
             await asyncio.sleep(DRAW_S)
 
+    async def mind(self) -> None:
+        """Let the app know how far the shadow is behind, until cancelled."""
+        while True:
+            self.app.heed(self.house.shadow_lag_s())
+            await asyncio.sleep(1.0)
+
     def _tell(self, decision: Decision) -> None:
         if decision.move is Move.HOLD:
             return
@@ -102,12 +110,16 @@ class Story:
 
     async def _until(self, holds: Callable[[], bool], what: str) -> None:
         self.waits_for, self.moved_s, before = what, self.now(), len(self.moves)
+        units, counted_s = 0, self.moved_s
         while not holds():
             self.house.check()
             if len(self.moves) > before and self._phase in ENDS:
                 raise StuckError(self._stuck("the rollout came to another end"))
-            if self.now() - self.moved_s > ACT_S:
-                raise StuckError(self._stuck(f"nothing moved for {ACT_S:.0f} s"))
+            if self.watch.look is not None and self.watch.look.results.units != units:
+                units, counted_s = self.watch.look.results.units, self.now()
+            still_s = self.now() - self.moved_s
+            if still_s > MOVE_S or min(still_s, self.now() - counted_s) > ACT_S:
+                raise StuckError(self._stuck(f"nothing moved for {still_s:.0f} s"))
             await asyncio.sleep(DRAW_S / 5)
 
     def _stuck(self, why: str) -> str:
@@ -190,7 +202,7 @@ async def _run(folder: Path, *, pace: float, terminal: Terminal, paint: Paint, n
         app = DemoApp(Target("127.0.0.1", started.port), client, now, pace)
         watch = DecisionWatch(SqliteState(started.data.state), ROUTE)
         story = Story(started, app, own, terminal, paint, now, watch, began_s, pace)
-        await _beside(tasks, story.play, app.run, story.draw)
+        await _beside(tasks, story.play, app.run, story.draw, story.mind)
 
 
 async def _beside(

@@ -70,8 +70,8 @@ class Supervisor:
     _started_at: float = field(default=0.0, init=False)
     _had_terminal: bool = field(default=False, init=False)
 
-    async def run(self) -> None:
-        """Serve until told to stop.
+    async def run(self) -> signal.Signals:
+        """Serve until told to stop; the signal that told it.
 
         Raises:
             BindError: an address cannot be listened on; nothing was started.
@@ -93,6 +93,7 @@ class Supervisor:
         finally:
             self._socket.close()
             self._admin.close()
+        return how
 
     # Its life -----------------------------------------------------------------------------------------------------
 
