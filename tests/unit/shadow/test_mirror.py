@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -66,6 +67,18 @@ async def test_candidate_beside_the_baseline():
     asked = model.asked[0]
     assert (asked.upstream, asked.path, asked.variant) == ("vllm", PATH, ROUTE.candidate)
     assert asked.body == chat_request()
+
+
+@pytest.mark.parametrize("usd", [0.25, None])
+async def test_a_server_paid_by_the_hour_costs_what_its_answers_do_of_late(usd: float | None):
+    """Whatever tokens it used, and none told: by hours, or unknown; never by a list of prices, and never 0."""
+    made = mirror(Scripted(good(usage=None)))
+    made.maker = replace(made.maker, prices=replace(made.maker.prices, hourly={"vllm": usd}))
+    row = await made.compare(drawn(model="gpt-4o"))
+    assert row.cost_usd == usd
+    assert row.cost_served_usd == pytest.approx((20 * 10 + 6 * 20) / 1e6)
+    other = await made.compare(drawn(asked="baseline", variant="candidate", upstream="vllm"))
+    assert other.cost_served_usd == usd
 
 
 async def test_reverse_shadow_turns_the_pair_around():
