@@ -59,15 +59,10 @@ def maker_for(
     urls = {upstream.name: upstream.base_url for upstream in table.upstreams} if table else {}
     return RecordMaker(
         pepper=bytes.fromhex(terms.pepper),
-<<<<<<< HEAD
         redactor=redactor_for(terms.redact),
-        prices=PriceBook(urls, overrides),
-=======
-        redactor=Redactor(kinds_of(terms.redact)),
         prices=PriceBook(
             urls, overrides, {one.upstream: (usd_per_answer or {}).get(one.upstream) for one in terms.hourly}
         ),
->>>>>>> h-wire
         route_prices=_route_prices(table) if table else {},
         sample_ppm=terms.sample_ppm,
         honor_store_false=terms.honor_store_false,
