@@ -31,6 +31,9 @@ run: checked  ## serve on 127.0.0.1:8080 (data) and 127.0.0.1:8081 (admin)
 demo: checked  ## watch a whole migration and a rollback in two minutes: no keys, no network
 	$(BIN)/crossfade demo $(ARGS)
 
+first-hour: checked  ## the README's commands in a fresh clone, with the official SDK: a captured exchange, a policy in the shadow
+	$(BIN)/python -m tests.acceptance.first_hour
+
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 test: checked  ## the test suite, each file of it in one of twice as many processes as there are cores
@@ -125,6 +128,9 @@ state-faults: checked  ## the shared state refused, frozen, slow, flushed, full;
 fuzz-wire: checked  ## 200,000 mutated answers and requests: each is a row, with all in it that could be read
 	$(BIN)/python -m tests.acceptance.fuzz_wire $(ARGS)
 
+secrets: checked  ## sixty kinds of secrets and sixty look-alikes through the recorder: hits and false alarms
+	$(BIN)/python -m tests.acceptance.secret_corpus
+
 fuzz-policies: checked  ## 100,000 mutated policy files: each in force whole or not at all
 	$(BIN)/python -m tests.acceptance.fuzz_policies $(ARGS)
 
@@ -152,4 +158,4 @@ real-answers: checked  ## real answers of real models through the running gatewa
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration prometheus dashboards
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench first-hour replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration prometheus dashboards

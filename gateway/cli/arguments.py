@@ -2,7 +2,7 @@
 
 Rules:
 1. Nothing of a command is loaded here: `gateway.cli.main` loads its module once its words are read.
-2. A value that a heavy module also has (`FORMATS`) is written down again, and a test compares the two.
+2. What is imported here for its values loads nothing either (`records.dataset.formats` lists names).
 """
 
 import argparse
@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.cli.parser import Parser
+from records.dataset.formats import FORMATS
 
-FORMATS = ("openai-sft", "trl-sft")
-"""Of training files, as `records.dataset.sft` has them."""
 PACE = 80.0
 """The demo's tickets a second."""
 _DIRECTIVES = {

@@ -6,7 +6,7 @@ from gateway.control.prices import PriceOverride
 from policies import routing
 from records.pricing import Override, PriceBook
 from records.record_maker import RecordMaker, RoutePrices
-from records.redact import Redactor, kinds_of
+from records.redact import redactor_for
 
 
 class RowInputs(Protocol):
@@ -24,7 +24,7 @@ class RowInputs(Protocol):
 
     @property
     def redact(self) -> tuple[str, ...]:
-        """What is replaced."""
+        """What is replaced: `capture.redact`."""
         ...
 
     @property
@@ -47,7 +47,7 @@ def maker_for(terms: RowInputs, table: routing.Table | None) -> RecordMaker:
     urls = {upstream.name: upstream.base_url for upstream in table.upstreams} if table else {}
     return RecordMaker(
         pepper=bytes.fromhex(terms.pepper),
-        redactor=Redactor(kinds_of(terms.redact)),
+        redactor=redactor_for(terms.redact),
         prices=PriceBook(urls, overrides),
         route_prices=_route_prices(table) if table else {},
         sample_ppm=terms.sample_ppm,

@@ -12,8 +12,9 @@ from typing import IO
 import msgspec
 
 from records.dataset import manifest
+from records.dataset.example import Example, Reason, Source, example
+from records.dataset.formats import format_named
 from records.dataset.manifest import Manifest
-from records.dataset.sft import Example, Format, Reason, Source, example
 from records.dataset.split import PPM, Split, split_of
 from records.dedupe import exact_key
 from records.store import Store
@@ -28,7 +29,8 @@ class Wanted:
     """What to build."""
 
     route: str
-    shape: Format
+    shape: str
+    """The name of the format."""
     validation_ppm: int = PPM // 10
     salt: str = "split"
     version: str = ""
@@ -52,6 +54,7 @@ def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
     """Write the dataset under `out`, in a folder named by its content. Returns the folder and its manifest.
 
     Raises:
+        ValueError: there is no such format.
         OSError, duckdb.Error: it cannot be read or written; nothing of it is left.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -99,7 +102,7 @@ def _write(store: Store, wanted: Wanted, folder: Path) -> Manifest:
         crossfade=wanted.version,
     )
     (folder / manifest.NAME).write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
-    (folder / "README.md").write_text(manifest.card(made), "utf-8")
+    (folder / "README.md").write_text(manifest.card(made, format_named(wanted.shape)), "utf-8")
     return made
 
 
@@ -108,17 +111,18 @@ def _prompts_in_train(store: Store, wanted: Wanted) -> set[bytes]:
     return {
         exact_key(made.prompt, made.tools)
         for source, _ in _sources(store, wanted.route)
-        if _split(source, wanted) == "train" and isinstance(made := example(source, wanted.shape), Example)
+        if _split(source, wanted) == "train" and isinstance(made := example(source), Example)
     }
 
 
 def _write_examples(
     store: Store, wanted: Wanted, trained: set[bytes], files: dict[Split, IO[bytes]], count: _Count
 ) -> None:
+    shape = format_named(wanted.shape)
     seen: set[bytes] = set()
     for source, redaction in _sources(store, wanted.route):
         count.read += 1
-        made = example(source, wanted.shape)
+        made = example(source)
         if not isinstance(made, Example):
             count.left_out[made] += 1
             continue
@@ -131,7 +135,7 @@ def _write_examples(
             count.left_out["prompt_in_train"] += 1
             continue
         seen.add(key)
-        files[split].write(made.line(wanted.shape) + b"\n")
+        files[split].write(shape.line(made) + b"\n")
         count.kept[split] += 1
         count.models[source.model_returned] += 1
         count.redactions.add(redaction)

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.cli import main as command
 from records.dataset.build import Wanted, build
-from records.dataset.sft import FORMATS
+from records.dataset.formats import FORMATS
 from records.store import Store
 from tests.fakes.exchanges import chat_answer, chat_request
 from tests.rooms.recording import PEPPER, Place

@@ -134,6 +134,14 @@ def test_sigterm_finishes_what_is_under_way(serving: Serving, tmp_path: Path) ->
     assert serving.events("stopped") != []
 
 
+def test_ctrl_c_ends_it_in_order_with_130(serving: Serving) -> None:
+    """A person at a terminal ends it as SIGTERM does, and a shell hears that it was interrupted."""
+    serving.process.send_signal(signal.SIGINT)
+    assert serving.process.wait(PATIENCE_S) == 130
+    assert serving.events("stopped") != []
+    assert "Traceback" not in serving.log_path.read_text("utf-8")
+
+
 def test_a_second_sigterm_ends_at_once(serving: Serving) -> None:
     """Who asks twice does not wait for a request that takes long."""
     with asking(serving.port, "/held") as answer:

@@ -1,7 +1,7 @@
 import asyncio
 
 from gateway import clock
-from gateway.demo.app import DemoApp
+from gateway.demo.app import LAG_S, LEAST, DemoApp
 from gateway.demo.models import ModelServer, model_of
 from gateway.demo.tickets import GOOD
 from gateway.transport.client import Client
@@ -41,3 +41,20 @@ async def test_an_app_counts_what_failed():
     server.stop()
     app = await _send(server.port, lambda app: app.failed >= 3)
     assert app.by_variant.total() == 0
+
+
+async def test_an_app_sends_less_while_its_answers_are_compared_late():
+    """Its pace falls while the shadow is behind, never to nothing, and rises to what was asked for, never above."""
+    async with asyncio.TaskGroup() as tasks:
+        app = DemoApp(Target("127.0.0.1", 9), Client(now=clock.monotonic, tasks=tasks), clock.monotonic, pace=100)
+        app.heed(LAG_S)
+        assert app.part == 1.0
+        parts: list[float] = []
+        for _ in range(50):
+            app.heed(LAG_S + 1)
+            parts.append(app.part)
+        assert parts[0] < 1.0
+        assert parts[-1] == LEAST
+        for _ in range(50):
+            app.heed(0.0)
+        assert app.part == 1.0

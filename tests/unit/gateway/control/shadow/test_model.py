@@ -145,7 +145,9 @@ async def test_own_request_goes_as_it_is():
     [
         (Fault(status=500), False, "server_error"),
         (Fault(status=429), True, "overloaded"),
-        (Fault(status=404), False, "not_found"),
+        (Fault(status=404), False, "no_path"),
+        (Fault(status=405), True, "no_path"),
+        (Fault(status=404, body='{"error": {"message": "The model `m` does not exist."}}'), False, "not_found"),
         (Fault(status=400, body='{"error": {"message": "maximum context length"}}'), False, "context_length"),
         (Fault(status=401), False, "key_refused"),
         (Fault(before="reset"), False, "no_answer"),
@@ -248,8 +250,10 @@ async def test_variant_has_deadlines_of_its_own():
     """A first token that comes later than the variant may take is a failure in the shadow as in the canary."""
     hasty = Variant("model", "tuned", first_byte_s=SOON_S / 4)
     brief = Variant("model", "tuned", total_s=SOON_S / 4)
-    async with asking(Fault(before="hang"), Fault(before="hang"), Fault(gap_s=0.001)) as (background, _):
+    hang = Fault(before="hang")
+    async with asking(hang, hang, hang, Fault(gap_s=0.001)) as (background, _):
         assert (await background.ask(ask(stream=True, variant=hasty))).error == "first_byte_timeout"
+        assert (await background.ask(ask(variant=hasty))).error == "first_byte_timeout"  # in one piece: all of it
         assert (await background.ask(ask(variant=brief))).error == "total_timeout"
         assert (await background.ask(ask(stream=True, variant=Variant("model", "tuned", first_byte_s=5.0)))).is_good
 

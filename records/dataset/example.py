@@ -1,15 +1,7 @@
-"""Supervised fine-tuning examples: out of a recorded exchange, or the reason why it makes none.
+"""An example: what is learned from one recorded exchange, or the reason why nothing is.
 
 Only the answer of the exchange is learned from: what was said before it, by whomever, is its prompt. Each answer has an
-exchange of its own, and a candidate's is learned from nowhere.
-
-Formats: `openai-sft`, the interchange format (OpenAI, Azure, Together, Fireworks, Axolotl, LLaMA-Factory read it), with
-`weight: 0` on the assistant's earlier turns; `trl-sft`, rows of prompt and completion for TRL's SFTTrainer, which takes
-its loss from the completion alone. Its card declares tool arguments and tools as JSON, so that `datasets.load_dataset`
-gives objects, as chat templates want them. In both files arguments are JSON text, as the model wrote it: as objects,
-Arrow would give each call the arguments of all others as nulls, and `datasets` would cut decimals to ten places.
-
-Source: OpenAI API reference, "Fine-tuning: chat format"; TRL, "Dataset formats": prompt-completion.
+exchange of its own, and a candidate's is learned from nowhere. What a line looks like is its format's matter.
 """
 
 from typing import Any, Literal, cast
@@ -19,8 +11,6 @@ import msgspec
 from records.wire.json_reader import read_fields
 from records.wire.words import arguments_text, ending
 
-Format = Literal["openai-sft", "trl-sft"]
-FORMATS: tuple[Format, ...] = ("openai-sft", "trl-sft")
 Reason = Literal[
     "other_endpoint",  # no chat completion
     "not_complete",  # an error, a hang-up, an answer without its end
@@ -75,20 +65,6 @@ class Example(msgspec.Struct, frozen=True):
     tools: list[Fields] | None = None
     parallel_tool_calls: bool | None = None
 
-    def line(self, shape: Format) -> bytes:
-        """The line of the file, without its end."""
-        if shape == "trl-sft":
-            tools: Any = msgspec.json.encode(self.tools).decode() if self.tools else None
-            row: Fields = {"prompt": self.prompt, "completion": [self.answer], "tools": tools}
-        else:
-            earlier = [turn | {"weight": 0} if turn["role"] == "assistant" else turn for turn in self.prompt]
-            row = {
-                "messages": [*earlier, self.answer],
-                "tools": self.tools,
-                "parallel_tool_calls": self.parallel_tool_calls,
-            }
-        return msgspec.json.encode({name: value for name, value in row.items() if value is not None})
-
 
 class _UnfitError(Exception):
     """This exchange makes no example."""
@@ -98,13 +74,13 @@ class _UnfitError(Exception):
         self.reason: Reason = reason
 
 
-def example(source: Source, shape: Format) -> Example | Reason:
+def example(source: Source) -> Example | Reason:
     """The example that `source` makes, or why it makes none."""
     reason = _refused(source)
     if reason is not None:
         return reason
     try:
-        return _example(source, shape)
+        return _example(source)
     except _UnfitError as error:
         return error.reason
 
@@ -130,7 +106,7 @@ def _refused(source: Source) -> Reason | None:
     return "truncated" if how in _CUT else "not_complete" if how in ("", "error") else None
 
 
-def _example(source: Source, shape: Format) -> Example:
+def _example(source: Source) -> Example:
     """The example.
 
     Raises:
@@ -139,8 +115,8 @@ def _example(source: Source, shape: Format) -> Example:
     request, answer = _decoded(source.request_json), _decoded(source.response_json)
     if request.get("functions"):
         raise _UnfitError("legacy_functions")
-    prompt = [_message(turn, shape) for turn in _objects(request.get("messages"))]
-    said = _answer(answer, shape)
+    prompt = [_message(turn) for turn in _objects(request.get("messages"))]
+    said = _answer(answer)
     _put_in_order([*prompt, said])
     tools = [_tool(tool) for tool in _objects(request["tools"])] if request.get("tools") else None
     parallel = request.get("parallel_tool_calls") if tools else None
@@ -190,7 +166,7 @@ def _tool(tool: Fields) -> Fields:
     return tool
 
 
-def _answer(answer: Fields, shape: Format) -> Fields:
+def _answer(answer: Fields) -> Fields:
     choices = _objects(answer.get("choices"))
     said = choices[0].get("message") if choices else None
     if not isinstance(said, dict):
@@ -202,7 +178,7 @@ def _answer(answer: Fields, shape: Format) -> Fields:
         raise _UnfitError("legacy_functions")
     if fields.get("audio"):
         raise _UnfitError("media")
-    message = _message(fields, shape)
+    message = _message(fields)
     if not message.get("content") and not message.get("tool_calls"):
         raise _UnfitError("empty")
     if "\ufffd" in str(message.get("content")):  # a character that nobody could read
@@ -210,7 +186,7 @@ def _answer(answer: Fields, shape: Format) -> Fields:
     return message
 
 
-def _message(turn: Fields, shape: Format) -> Fields:
+def _message(turn: Fields) -> Fields:
     """One message with the fields that trainers know, and no others."""
     role = _ROLES.get(turn.get("role", ""))
     if role is None:
@@ -222,8 +198,8 @@ def _message(turn: Fields, shape: Format) -> Fields:
         message["tool_call_id"] = _text(turn.get("tool_call_id") or "")
     if role == "assistant" and turn.get("tool_calls"):
         message["tool_calls"] = [_call(call) for call in _objects(turn["tool_calls"])]
-    if message["content"] is None and (shape == "trl-sft" or not message.get("tool_calls")):
-        message["content"] = ""  # chat templates join it to other text
+    if message["content"] is None and not message.get("tool_calls"):
+        message["content"] = ""
     return message
 
 
