@@ -19,6 +19,7 @@ from tests.fakes.faults import NONE, Fault
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.upstream import FakeUpstream
 from tests.rooms.shadowing import Stage, route
+from tests.rooms.waiting import PATIENCE_S
 
 TOOL_CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
 
@@ -351,7 +352,7 @@ async def test_killed_again_and_again(tmp_path: Path):
         process = stage.start()
         rows = await stage.until_written(300)
         process.terminate()
-        assert process.wait(15.0) == 0
+        assert process.wait(PATIENCE_S) == 0
         worker.die()
 
     assert {row.came for row in rows} == {"answered"}
