@@ -401,6 +401,9 @@ class Recorder:
         if table is not None or not self._priced:
             self._maker = maker_for(self.boot, table)
             self._priced = True
+        routes = () if table is None else [route.name for route in table.routes if route.candidate is not None]
+        if self.state.tally.begin(routes) and self._oldest is None:  # else with the next commit
+            self._exposed = expose(self.state.tally)
 
 
 def run(recorder: Recorder, stop: threading.Event, now: Callable[[], float] = clock.wall) -> None:
