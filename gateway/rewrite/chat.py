@@ -22,6 +22,7 @@ from records.wire.words import DONE, ending, is_heartbeat
 BROKEN: Final = "The model's answer broke off before its end. What came so far is not complete: send the request again."
 _HELD_BYTES: Final = 64 * 1024
 """Blank content kept back at most, until it is known whether a tool call follows."""
+_NO_ANNOTATIONS: Final = msgspec.Raw(b"[]")
 _NO_PROMPT_DETAILS: Final = msgspec.Raw(b'{"cached_tokens":0,"audio_tokens":0}')
 _NO_COMPLETION_DETAILS: Final = msgspec.Raw(
     b'{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}'
@@ -237,6 +238,8 @@ def _finish_choice(choice: Choice, asked: AnswerShape) -> None:
     called = False
     if isinstance(message, WireMessage):
         _trim(message)
+        if message.annotations is UNSET:
+            message.annotations = _NO_ANNOTATIONS
         message.refusal = message.refusal or None
         called = bool(message.tool_calls)
         if called and not (isinstance(message.content, str) and message.content.strip()):

@@ -84,6 +84,15 @@ def message(finish: str = "stop", **fields: Any) -> dict[str, Any]:
     return head | {"choices": [choice], "usage": USAGE, "service_tier": None, **EXTRAS}
 
 
+@pytest.mark.parametrize("said", [None, [], [{"type": "url_citation"}]])
+def test_a_whole_message_has_its_annotations(said: Any):
+    """The frontier's message has `annotations: []`, which SDKs of typed languages want there; an engine's own stay."""
+    body = message(annotations=said)
+    assert whole(body)["choices"][0]["message"]["annotations"] == (said or [])
+    del body["choices"][0]["message"]["annotations"]
+    assert whole(body)["choices"][0]["message"]["annotations"] == []
+
+
 CALL = {"id": "call_9", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 
@@ -352,7 +361,7 @@ class TestWhole:
         assert found["choices"] == [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": "Hi", "refusal": None},
+                "message": {"role": "assistant", "content": "Hi", "refusal": None, "annotations": []},
                 "logprobs": None,
                 "finish_reason": "stop",
             }
