@@ -48,6 +48,9 @@ vllm: checked  ## set up a real vLLM for the CPU and a tiny model, in an environ
 vllm-faults: vllm  ## kill a real vLLM candidate 50 times under traffic, cut 1,000 streams, print what apps saw
 	$(BIN)/python -m tests.acceptance.candidate_faults
 
+train-env: checked  ## set up what training scripts run in (TRL, torch), in an environment of its own
+	CROSSFADE_CACHE=.cache $(BIN)/crossfade train env
+
 migration: vllm  ## a real migration: a model fine-tuned here on a real vLLM, the official SDK, shadow to 100 % and back
 	$(BIN)/python -m tests.acceptance.migration $(ARGS)
 
