@@ -1,10 +1,10 @@
 """From the journal to a dataset that trainers load."""
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
 
-import datasets
 import pytest
 
 from gateway.cli import main as command
@@ -52,6 +52,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def test_load_dataset(place, tmp_path, shape):
     """The built folder loads with `load_dataset`, and each tool call has its own arguments and no others'."""
     folder, made = build(Store(place.root / "records"), Wanted("support", shape), tmp_path / "out")
+    datasets = importlib.import_module("datasets")  # here, for it takes a second, and every process collects this file
     loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
 
     assert {str(split): len(rows) for split, rows in loaded.items()} == {
