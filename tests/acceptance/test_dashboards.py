@@ -21,6 +21,7 @@ import yaml
 
 from tests.acceptance import prometheus_server
 from tests.acceptance.prometheus_server import Prometheus, promtool, scraping
+from tests.rooms.waiting import PATIENCE_S
 from tools import dashboards
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "prometheus"
@@ -45,7 +46,7 @@ class Demo:
 
     def metrics(self) -> bytes:
         """What is scraped."""
-        return httpx.get(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=10, trust_env=False).content
+        return httpx.get(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=PATIENCE_S, trust_env=False).content
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
             yield Demo(process, port, prometheus)
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE_S)
     assert not list(folder.glob("crossfade-demo-*"))
 
 

@@ -27,9 +27,10 @@ from tests.fakes.raw_http import App, read_response, request
 from tests.faults.candidate import HEALTHY, Candidate
 from tests.faults.replay import NO_ANSWER
 from tests.rooms.serving import REAL, Serving, free_port
+from tests.rooms.waiting import PATIENCE_S
 
 START_S = 60.0
-ENOUGH_S = 20.0
+ENOUGH_S = PATIENCE_S
 APPS = 8
 PAUSE_S = 0.24
 """Between an app's requests: with eight of them 33 a second. Frontier, apps and candidate share the processors with the

@@ -1,5 +1,6 @@
 """The files that others write and the recorder reads again once they change: who is forgotten, whose prices hold."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,11 +44,14 @@ class RecorderInputs:
         except msgspec.MsgspecError:
             self.log.alarm("recorder.forgotten_damaged", hint=f"restore {path.name}, or remove it and forget again")
 
-    def read_routing(self) -> None:
-        """Learn whose prices hold. A table that cannot be read takes none away."""
+    def read_routing(self) -> Sequence[str]:
+        """Learn whose prices hold; the routes with a candidate, of a table that has changed.
+
+        One that cannot be read takes no prices away.
+        """
         path = Path(self.boot.routing)
         if not self._has_changed(path):
-            return
+            return ()
         try:
             table: routing.Table | None = routing.decode(path.read_bytes())
         except (OSError, routing.RoutingError):
@@ -55,6 +59,7 @@ class RecorderInputs:
         if table is not None or not self._is_priced:
             self.maker = maker_for(self.boot, table)
             self._is_priced = True
+        return () if table is None else [route.name for route in table.routes if route.candidate is not None]
 
     def _has_changed(self, path: Path) -> bool:
         try:

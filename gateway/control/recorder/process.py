@@ -26,7 +26,9 @@ from gateway import clock
 from gateway.control.journals.cursors import needed_from
 from gateway.control.journals.follower import Journals
 from gateway.control.journals.tail import Progress
+from gateway.control.prices import usd_per_answer_text
 from gateway.control.recorder.boot import RecorderBoot, decode
+from gateway.control.recorder.gpu_ledger import GpuLedger
 from gateway.control.recorder.inputs import RecorderInputs
 from gateway.control.recorder.tally import Tally, expose
 from gateway.control.recorder.vote_tally import VoteTally
@@ -36,8 +38,9 @@ from gateway.process import read_boot, say_ready, stop_asked
 from gateway.telemetry.metrics import PREFIX, Sample, render
 from records.comparison import Comparison
 from records.exchange import Exchange, FeedbackFrame, Gap, Note
+from records.gpu_hours import GpuAccount
 from records.journal.reader import Found
-from records.parquet import EXCHANGES, FEEDBACK, NOTED
+from records.parquet import COMPARISONS, EXCHANGES, FEEDBACK, GPU_HOURS, NOTED
 from records.record import Record, Vote
 from records.record_maker import bare
 from records.store import FileChange, Store
@@ -50,6 +53,8 @@ BATCH_BYTES = 16 * 1024 * 1024
 POSITION_S = 5.0
 """How often progress is written down where there is nothing to write."""
 EXPOSE_S = 1.0
+GPU_S = 60.0
+"""How often it tells what an answer of servers that are paid by the hour costs."""
 MERGE_S = 5.0
 REMOVE_S = 5.0
 """How often segments are looked at that others held when they were recorded."""
@@ -72,6 +77,8 @@ class RecorderProgress(msgspec.Struct):
     changes: tuple[FileChange, ...] = ()
     """To be published before anything else."""
     tally: Tally = msgspec.field(default_factory=Tally)
+    gpu: dict[str, GpuAccount] = {}
+    """Upstreams that are paid by the hour."""
     format: int = 1
 
 
@@ -96,6 +103,7 @@ class Recorder:
     _due: dict[str, float] = field(default_factory=dict[str, float], init=False)
     _inputs: RecorderInputs = field(init=False)
     _ballot: VoteTally = field(init=False)
+    _gpu: GpuLedger = field(init=False)
     _exposed: str = field(default="", init=False)
     """The tally's text as of the last commit: what a crash cannot take back."""
     _is_published: bool = field(default=False, init=False)
@@ -105,6 +113,7 @@ class Recorder:
         self.store = Store(Path(self.boot.records))
         self._inputs = RecorderInputs(self.boot, self.store.root, self.log)
         self._ballot = VoteTally(self.store, self.log)
+        self._gpu = GpuLedger(self.boot.hourly)
 
     @property
     def _progress_path(self) -> Path:
@@ -119,6 +128,7 @@ class Recorder:
         self._be_alone()
         with self.store.held():
             self.state = self._load(now)
+            self._gpu.begin(self.state.gpu, self.state.tally, now)
             self._publish()
             self.store.clean()
             for left in self.store.root.glob(f".{self._progress_path.name}.*"):
@@ -130,7 +140,7 @@ class Recorder:
             needed=partial(needed_from, Path(self.boot.readers)),
         )
         self._exposed = expose(self.state.tally)
-        self._inputs.read_routing()
+        self._read_routing()
 
     def _be_alone(self) -> None:
         """Refuse to record beside another recorder; the kernel lets go of it if we die.
@@ -164,7 +174,8 @@ class Recorder:
         found = self.journals.poll(now, BATCH_BYTES - self._bytes)
         for one in found:
             self._take(one)
-        if found and self._oldest is None:
+        self._settle(now)
+        if (found or self._gpu.hours) and self._oldest is None:
             self._oldest = now
         for action in (self._commit_due, self._merge_due, self._remove_due, self._expire_due, self._expose_due):
             self._attempt(action, now)
@@ -218,8 +229,8 @@ class Recorder:
                 if found.meta.id in self._known:
                     return
                 row = self._record(found)
-                self.state.tally.add(row)
-                self._rows.append(row)
+                if not self._gpu.takes(row):
+                    self._add(row)
             case FeedbackFrame():
                 self._bytes += len(found.body) + 256
                 vote = self._inputs.maker.vote(found)
@@ -239,9 +250,26 @@ class Recorder:
             self.state.tally.lose("unreadable")
             return
         self.state.tally.count("records_total", (note.table,))
-        if isinstance(row, Comparison):
+        if not isinstance(row, Comparison):
+            self._noted.setdefault(note.table, []).append(row)
+        elif not self._gpu.takes_call(
+            row, self._inputs.maker.upstream_asked(row.route, of_candidate=row.asked == "candidate")
+        ):
+            self._add(row)
+
+    def _settle(self, now: float) -> None:
+        """Charge what was paid by the hour."""
+        for row in self._gpu.settle(self.state.tally, now):
+            self._add(row)
+
+    def _add(self, row: Record | Comparison) -> None:
+        """Count a row that is whole, and keep it until it is written."""
+        if isinstance(row, Record):
+            self.state.tally.add(row)
+            self._rows.append(row)
+        else:
             self.state.tally.add_comparison(row)
-        self._noted.setdefault(note.table, []).append(row)
+            self._noted.setdefault(COMPARISONS.name, []).append(row)
 
     def _record(self, exchange: Exchange) -> Record:
         try:
@@ -272,9 +300,11 @@ class Recorder:
             for table, noted in self._noted.items():
                 kept = [row for row in noted if not (isinstance(row, Comparison) and self._inputs.sieve.covers(row))]
                 changes += self.store.stage(NOTED[table], kept, name)
+            changes += self.store.stage(GPU_HOURS, self._gpu.hours, name)
             self.state.tally.lose("damaged", self.journals.take_damage())
             self._write_down(changes)
             self._rows, self._votes, self._noted, self._bytes, self._oldest = [], [], {}, 0, None
+            self._gpu.hours = []
             self._ballot.committed()
             self._publish()
         self.journals.remove_recorded(now, self.boot.journal_retention_s)
@@ -298,7 +328,8 @@ class Recorder:
 
     def finish(self, now: float) -> None:
         """Write what was found; the journal keeps what the disk refuses."""
-        if self._oldest is not None:
+        self._gpu.finish(self.state.tally)
+        if self._oldest is not None or self._gpu.hours:
             self._attempt(self.commit, now)
         self._attempt(self._expose, now)
 
@@ -323,8 +354,15 @@ class Recorder:
     def _expose(self, now: float) -> None:
         lag_s = 0.0 if self._oldest is None else now - self._oldest
         lag = Sample(f"{PREFIX}journal_lag_seconds", max(lag_s, self.journals.lag_s(now)))
-        replace(Path(self.boot.exposition), (self._exposed + render([lag])).encode())
-        self._inputs.read_routing()
+        replace(Path(self.boot.exposition), (self._exposed + render([lag, *self._gpu.samples()])).encode())
+        if self.boot.hourly and self._every("gpu", GPU_S, now):
+            replace(Path(self.boot.gpu), usd_per_answer_text(self._gpu.usd_per_answer()))
+        self._read_routing()
+
+    def _read_routing(self) -> None:
+        """Learn whose prices hold, and which routes may be told of from their beginning."""
+        if self.state.tally.begin(self._inputs.read_routing()) and self._oldest is None:  # else with the next commit
+            self._exposed = expose(self.state.tally)
 
 
 def run(recorder: Recorder, stop: threading.Event, now: Callable[[], float] = clock.wall) -> None:

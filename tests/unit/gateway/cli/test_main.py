@@ -28,6 +28,7 @@ from tests.rooms.kept_rollouts import CANARY
 from tests.rooms.looks import look, told
 from tests.rooms.policy_files import SHORT
 from tests.rooms.rollouts import UNSURE
+from tests.rooms.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[4]
 
@@ -63,7 +64,7 @@ def test_help_version_and_bad_usage_load_no_command() -> None:
     asked = [[*words, "--help"] for words in EVERY] + [[*words, "--zzz"] for words in EVERY] + [["--version"]]
     done = subprocess.run(
         [sys.executable, "-c", LOADED, json.dumps(asked)],
-        capture_output=True, text=True, cwd=ROOT, check=True, timeout=60,
+        capture_output=True, text=True, cwd=ROOT, check=True, timeout=PATIENCE_S,
     )  # fmt: skip
     found = json.loads(done.stdout)
     heavy = {"asyncio", "duckdb", "fastapi", "httpx", "msgspec", "numpy", "prometheus_client", "pydantic", "redis",
@@ -165,7 +166,8 @@ def test_every_command_survives_a_reader_that_is_gone(ready: DataDir) -> None:
 
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", CLOSED, json.dumps(asked + ended), json.dumps(ended)],
-        capture_output=True, text=True, check=True, timeout=120, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True, text=True, check=True, timeout=PATIENCE_S,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
 
     found = [json.loads(line) for line in done.stdout.splitlines()]
