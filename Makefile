@@ -116,6 +116,9 @@ diskfull: checked  ## a journal on a disk that fills up (needs root)
 serving-faults: checked  ## a candidate that serves and fails in every way: how soon its weight is 0, what apps saw (ARGS="--only WORDS")
 	$(BIN)/python -m tests.faults serving $(ARGS)
 
+chaos: checked  ## faults by seeded chance under traffic, 20 minutes of them (ARGS="--minutes N --seed S")
+	$(BIN)/python -m tests.faults chaos $(ARGS)
+
 shadow-faults: checked  ## the candidate, the shadow and the control plane ill, and what apps feel of it
 	$(BIN)/python -m tests.faults shadow $(ARGS)
 
