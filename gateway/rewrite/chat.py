@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway import errors
-from gateway.rewrite.call_ids import signed
+from gateway.rewrite.call_ids import made, signed
 from gateway.rewrite.lax_reader import LaxReader
 from gateway.rewrite.problem import CandidateFailure, classify_event
 from gateway.rewrite.shapes import AnswerShape, ChatAnswer, Choice, Function, WireMessage, WireToolCall, WireUsage
@@ -34,7 +34,7 @@ _encode: Final = msgspec.json.Encoder().encode
 class _Progress:
     """How far one choice of a stream has come."""
 
-    __slots__ = ("begun", "called", "calls", "finished", "held", "places", "spoke")
+    __slots__ = ("begun", "called", "calls", "finished", "held", "named", "places", "spoke")
 
     def __init__(self) -> None:
         self.begun = False
@@ -46,6 +46,8 @@ class _Progress:
         """The engine's id of each tool call so far."""
         self.places: dict[int, int] = {}
         """The engine's index of a call -> ours."""
+        self.named: set[int] = set()
+        """Calls that the engine gave no id when they began."""
 
     def place(self, call: WireToolCall) -> int:
         """Which call a fragment belongs to, as the records tell it (`records.wire.merge`)."""
@@ -122,7 +124,7 @@ class ChatStream:
 
     def _advance(self, answer: ChatAnswer) -> bytes:
         """The chunk as the app gets it, or nothing where it says nothing, or not yet."""
-        shown = [choice for choice in answer.choices if self._shows(choice)]
+        shown = [choice for choice in answer.choices if self._shows(choice, answer)]
         if self.failure or not shown:
             return b""
         answer.choices = shown
@@ -134,7 +136,7 @@ class ChatStream:
         held, progress.held = progress.held, b""
         return held + event
 
-    def _shows(self, choice: Choice) -> bool:
+    def _shows(self, choice: Choice, answer: ChatAnswer) -> bool:
         """Bring one choice's part into shape; False: nothing in it is for the app."""
         progress = self._choices.get(choice.index)
         if progress is None:
@@ -147,12 +149,13 @@ class ChatStream:
         turn = choice.delta
         if isinstance(turn, WireMessage):
             self.begun = self.begun or bool(turn.reasoning or turn.reasoning_content)
+            known = len(progress.calls)
             for call in turn.tool_calls or ():
-                known = len(progress.calls)
                 call.index = progress.place(call)
-                if call.index == known:
+                if call.index >= known:
                     call.type = call.type or "function"
             _trim(turn)
+            self._name_calls(turn, choice.index, answer, known)
             # A role alone is not shown where a tool call may follow: beside one, OpenAI's content is null, not "".
             says = self._hears(turn, progress) or says or not (progress.begun or self._asked.tools)
             if says:
@@ -163,6 +166,17 @@ class ChatStream:
             self.begun = progress.finished = True
             choice.finish_reason = _finish(choice.finish_reason, self._asked, called=progress.called)
         return says
+
+    def _name_calls(self, turn: WireMessage, choice: int, answer: ChatAnswer, known: int) -> None:
+        """Give a call that begins without an id one; an id that comes later is another name for the same call."""
+        named = self._choices[choice].named
+        for call in turn.tool_calls or ():
+            place = call.index if isinstance(call.index, int) else 0
+            if place in named:
+                call.id = UNSET
+            elif call.id is UNSET and place >= known:
+                named.add(place)
+                call.id = made(_name_of(answer), choice, place)
 
     def _hears(self, turn: WireMessage, progress: _Progress) -> bool:
         """Whether a delta says anything."""
@@ -211,7 +225,7 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
     for choice in answer.choices:
         if ending(choice.finish_reason) in ("", "error"):
             return CandidateFailure("failure", "aborted")
-        _finish_choice(choice, asked)
+        _finish_choice(choice, asked, answer)
     _dress(answer, asked, asked.model if variant.report_model == "requested" else None)
     if answer.usage:
         answer.usage = _fill(answer.usage, asked)
@@ -232,7 +246,7 @@ def _read(data: bytes, lax: LaxReader) -> ChatAnswer | None:
         return None
 
 
-def _finish_choice(choice: Choice, asked: AnswerShape) -> None:
+def _finish_choice(choice: Choice, asked: AnswerShape, answer: ChatAnswer) -> None:
     """Bring one whole choice into shape."""
     message = choice.message
     called = False
@@ -244,9 +258,16 @@ def _finish_choice(choice: Choice, asked: AnswerShape) -> None:
         called = bool(message.tool_calls)
         if called and not (isinstance(message.content, str) and message.content.strip()):
             message.content = None
-        for call in message.tool_calls or ():
+        for place, call in enumerate(message.tool_calls or ()):
             call.index = UNSET
+            if call.id is UNSET:
+                call.id = made(_name_of(answer), choice.index, place)
     choice.finish_reason = _finish(choice.finish_reason or "", asked, called=called)
+
+
+def _name_of(answer: ChatAnswer) -> str:
+    """What tells this answer from others, as far as its engine says."""
+    return f"{answer.id} {answer.created}"
 
 
 def _introduce(turn: WireMessage, progress: _Progress) -> None:
