@@ -281,6 +281,29 @@ class TestStream:
         again, _ = run(stream.replace(b"chatcmpl-1", b"chatcmpl-2"))
         assert again[0]["choices"][0]["delta"]["tool_calls"][0]["id"] != ids[0]
 
+    def test_what_a_call_is_called_is_said_once(self):
+        """Triton's forced calls repeat the name, others the id and the type: an SDK would add them up."""
+        repeats = {"index": 0, "id": "call_a", "type": "function"}
+        for head in (repeats, {"index": 0}):
+            pieces = [head | {"function": {"name": "f", "arguments": part}} for part in ('{"a"', ":", "1}")]
+            stream = b"".join(chunk({"tool_calls": [piece]}) for piece in pieces) + chunk(finish="tool_calls") + DONE
+            events, _ = run(stream)
+            calls = [call for event in events[:-1] for call in event["choices"][0]["delta"].get("tool_calls", ())]
+            assert [(call.get("type"), call["function"].get("name")) for call in calls] == [
+                ("function", "f"), (None, None), (None, None),
+            ]  # fmt: skip
+            assert ["id" in call for call in calls] == [True, False, False]
+            assert "".join(call["function"]["arguments"] for call in calls) == '{"a":1}'
+
+    def test_another_name_at_the_same_index_is_another_call(self):
+        """Without ids, as the records read it: two calls, not one with both arguments."""
+        pieces = [{"index": 0, "function": {"name": name, "arguments": "{}"}} for name in ("f", "g")]
+        stream = b"".join(chunk({"tool_calls": [piece]}) for piece in pieces) + chunk(finish="tool_calls") + DONE
+        events, _ = run(stream)
+        calls = [call for event in events[:-1] for call in event["choices"][0]["delta"].get("tool_calls", ())]
+        assert [(call["index"], call["function"]["name"]) for call in calls] == [(0, "f"), (1, "g")]
+        assert calls[0]["id"] != calls[1]["id"]
+
     def test_whole_calls_without_ids_get_one_each(self):
         """The same of an answer in one piece."""
         bare = {"type": "function", "function": {"name": "f", "arguments": "{}"}}
