@@ -99,6 +99,9 @@ class Eligible(Section):
     """What else the candidate cannot do. Always forbidden is what an engine would ignore without a word."""
     stateless: bool = False
     """Responses requests that do not say `store: false` may be answered by the candidate all the same."""
+    media_hosts: Several[Text] = ()
+    """Hosts whose images, videos and files an engine may fetch: `cdn.example.com`, `*.example.com` for all below it,
+    `*` for all. By default it fetches none: such requests are the baseline's. `file:` and tensors are never sent."""
 
 
 class Baseline(Section):
