@@ -109,7 +109,12 @@ def make(root: Path) -> int:
         return 2
     environment = os.environ | {"HATCH_BUILD_HOOKS_ENABLE": "1", "VIRTUAL_ENV": sys.prefix}
     install = ("pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--reinstall", "--editable")
+    before = kept(root)
     done = subprocess.run([Path(sys.prefix, "bin", "uv"), *install, root], check=False, env=environment)
+    if kept(root) != before:
+        remove(root)
+        print("compile: a source was changed meanwhile: make compile once more", file=sys.stderr)
+        return 1
     if done.returncode == 0:
         keep(root)
         print(f"compiled: {len(listed(root))} modules of the data plane; `make uncompile` goes back to their sources")
