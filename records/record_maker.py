@@ -64,6 +64,7 @@ class RoutePrices:
     baseline_upstream: str
     baseline_model: str | None = None
     candidate_model: str | None = None
+    candidate_upstream: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,13 @@ class RecordMaker:
             comment=None if said.comment is None else redaction.text(said.comment),
             corrected_output_json=None if corrected is None else _encoded(redaction.value(corrected)),
         )
+
+    def upstream_asked(self, route: str, *, of_candidate: bool) -> str:
+        """Whom the shadow asks for a route; empty: nobody knows the route."""
+        prices = self.route_prices.get(route)
+        if prices is None:
+            return ""
+        return prices.candidate_upstream if of_candidate else prices.baseline_upstream
 
     def _is_sampled(self, exchange_id: str) -> bool:
         if self.sample_ppm >= PPM:

@@ -17,6 +17,7 @@ from records import pricing
 from records.comparison import Came, Comparison
 from records.record import Record
 from records.record_maker import ExchangeReading, RecordMaker, redacted
+from records.wire.usage import Usage
 from shadow.compare import answer
 from shadow.compare.answer import AnswerReading
 from shadow.compare.pair import AppRequest, Pair
@@ -157,15 +158,16 @@ class Mirror:
 
     def _cost(self, drawn: Drawn, heard: ModelReply, said: AnswerReading, served: Record) -> pricing.AnswerCost | None:
         """What the new answer cost; a frontier's by the model and the tier that it names itself."""
-        if heard.usage is None:
-            return None
         variant = variant_of(drawn)
+        used = Usage(0, 0) if self.maker.prices.is_hourly(variant.upstream) else heard.usage
+        if used is None:
+            return None
         model = variant.model or served.model_requested
         asked = pricing.PricedCall(variant.upstream, model, self.wall())
         if drawn.asked != "candidate":
             tier = said.service_tier or served.service_tier
             asked = pricing.PricedCall(variant.upstream, model, self.wall(), tier, said.model)
-        return self.maker.prices.cost(asked, heard.usage)
+        return self.maker.prices.cost(asked, used)
 
     async def _scored(self, drawn: Drawn, served: ExchangeReading, said: AnswerReading) -> dict[str, Any]:
         """What the comparators say; nothing where there are not two whole answers."""

@@ -23,6 +23,7 @@ from gateway.cli.replay_rows import Out, Rows, counted, line
 from gateway.config.policy_file import SUFFIXES, surroundings
 from gateway.config.settings import Settings
 from gateway.config.settings_file import SettingsError
+from gateway.control.prices import usd_per_answer
 from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.policy_folder import PolicyTextError
 from gateway.control.publish.table import base_table
@@ -31,7 +32,7 @@ from gateway.control.shadow.comparers import Comparers
 from gateway.control.shadow.model import Background
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.pepper import pepper_of
-from gateway.supervisor.programs import background_keys, price_overrides
+from gateway.supervisor.programs import background_keys, hourly_prices, price_overrides
 from gateway.transport.client import Client
 from policies import explain
 from policies.events import PairEvent
@@ -40,6 +41,7 @@ from policies.routing import Route, Table
 from policies.rules import Rules
 from policies.simulate import simulate
 from records.comparison import Comparison
+from records.gpu_hours import HourlyPrice
 from shadow import replay
 from shadow.lanes import DailySpend, Drawn
 from shadow.mirror import Mirror
@@ -64,6 +66,7 @@ class ReplayInputs:
     pepper: str
     prices: tuple[Any, ...]
     redact: tuple[str, ...]
+    hourly: tuple[HourlyPrice, ...] = ()
     sample_ppm: int = 1_000_000
     honor_store_false: bool = True
 
@@ -212,7 +215,9 @@ def _job(arguments: argparse.Namespace) -> Job:
 
 def _terms(settings: Settings, data: DataDir) -> ReplayInputs:
     pepper = pepper_of(settings, data).hex()
-    return ReplayInputs(pepper, price_overrides(settings.prices), settings.capture.redact)
+    return ReplayInputs(
+        pepper, price_overrides(settings.prices), settings.capture.redact, hourly_prices(settings.prices)
+    )
 
 
 def _policy(arguments: argparse.Namespace, settings: Settings) -> tuple[Route, Rules, ShadowRoute]:
@@ -280,7 +285,7 @@ async def _keep_house(client: Client) -> None:
 async def _replay(job: Job, background: Background, found: ReplayOutcome, stop: asyncio.Event) -> None:
     for problem in background.adopt(job.table.upstreams, job.keys):
         found.note(problem)
-    maker, budget = maker_for(job.terms, job.table), DailySpend()
+    maker, budget = maker_for(job.terms, job.table, usd_per_answer(job.data.gpu)), DailySpend()
     secret_key = bytes.fromhex(job.terms.pepper)
     comparers = Comparers(background, budget, lambda: maker, clock.wall, secret_key, found.note)
     try:
@@ -289,7 +294,8 @@ async def _replay(job: Job, background: Background, found: ReplayOutcome, stop: 
         with Out(job.out) as out:
 
             def told(one: Drawn, row: Comparison) -> None:
-                budget.spend(job.shadow.route, row.cost_usd or 0.0, clock.wall())
+                if not maker.prices.is_hourly(job.shadow.candidate.upstream):  # it is paid all the same
+                    budget.spend(job.shadow.route, row.cost_usd or 0.0, clock.wall())
                 out.add(row)
                 found.take(one, row)
 

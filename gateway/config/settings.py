@@ -269,12 +269,12 @@ class ModelPrice(_Section):
 
 
 class GpuPrice(_Section):
-    """What a server of one's own costs, busy or idle."""
+    """What servers of one's own cost, busy or idle. Each answer bears what was paid since the one before it."""
 
     gpu_usd_per_hour: Usd
-    """Of one replica, all its GPUs."""
+    """Of one replica, all its GPUs. Where several nodes share the servers: each node's part."""
     replicas: int = Field(default=1, ge=1)
-    """How many there are."""
+    """How many are paid."""
 
 
 class Prices(_Section):
@@ -283,7 +283,7 @@ class Prices(_Section):
     models: dict[str, dict[str, ModelPrice]] = {}
     """Upstream, then model; `"*"` is every model of that upstream."""
     candidate: dict[str, GpuPrice] = {}
-    """Upstream -> what its servers cost by the hour."""
+    """Upstream -> what its servers cost by the hour; that holds before `models`."""
 
 
 class LimitSettings(_Section):

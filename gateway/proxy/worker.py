@@ -334,6 +334,7 @@ class Worker(ports.WorkerPort):
         live[INDEX["upstream_connections"]] = self.client.connections
         self._show_losses()
         live[INDEX["breakers_open"]] = self._guards.open_breakers
+        live[INDEX["breaker_routes"]] = self._guards.open_routes
         live[INDEX["killed"]] = self._watch.killed
         live[INDEX["lease_expired"]] = not self._watch.candidate_allowed(now)
         live[INDEX["table_seen_at"]] = int(self.wall() - self._watch.lease_age_s(now))

@@ -83,6 +83,26 @@ def test_what_is_left_out_is_counted(place, tmp_path):
     assert made.kept + sum(made.left_out.values()) == made.read == 47
 
 
+def test_a_correction_wins_over_every_other_answer(tmp_path):
+    """The corrected answer is learned, and none that a model gave to the same prompt anywhere else."""
+    made = Place(tmp_path)
+    worker, recorder = made.worker(segment_bytes=1 << 20), made.recorder()
+    for number in range(3):
+        worker.whole(request=chat_request("one"), response=chat_answer(f"answer {number}"))
+    worker.whole(request=chat_request("two"))
+    worker.feedback(worker.ids[1], b'{"score":-1,"corrected_output":"right"}')
+    made.step(recorder)
+    made.step(recorder)
+    worker.die()
+    recorder.close()
+    wanted = Wanted("support", "trl-sft", validation_ppm=0)
+    folder, told = build(Store(made.root / "records"), wanted, tmp_path / "out")
+
+    rows = [json.loads(line) for line in lines_of(folder / "train.jsonl")]
+    assert [row["completion"][0]["content"] for row in rows] == ["right", "It is on its way."]
+    assert (told.corrected, told.left_out) == (1, {"corrected_elsewhere": 2})
+
+
 def test_the_same_records_make_the_same_folder(place, tmp_path):
     """A dataset is named by what is in it; another salt is another dataset."""
     store = Store(place.root / "records")
