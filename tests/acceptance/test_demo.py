@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LONGEST_S = 3600.0
-"""Of a machine with ten times as much to do; the demo itself gives up when nothing moves, and says what it waited for."""
+"""Of a machine with ten times as much to do: the demo itself gives up when nothing moves, and says why."""
 
 
 @pytest.mark.slow
