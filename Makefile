@@ -68,6 +68,7 @@ lint: $(STAMP)  ## format, lint, types, import contracts, names
 	$(BIN)/ruff check .
 	$(BIN)/codespell
 	$(BIN)/pyright
+	$(BIN)/python tools/compiled.py types
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_tests.py
 	$(BIN)/python tools/check_names.py
