@@ -48,6 +48,9 @@ vllm: checked  ## set up a real vLLM for the CPU and a tiny model, in an environ
 vllm-faults: vllm  ## kill a real vLLM candidate 50 times under traffic, cut 1,000 streams, print what apps saw
 	$(BIN)/python -m tests.acceptance.candidate_faults
 
+train-env: checked  ## set up what training scripts run in (TRL, torch), in an environment of its own
+	CROSSFADE_CACHE=.cache $(BIN)/crossfade train env
+
 migration: vllm  ## a real migration: a model fine-tuned here on a real vLLM, the official SDK, shadow to 100 % and back
 	$(BIN)/python -m tests.acceptance.migration $(ARGS)
 
@@ -112,6 +115,9 @@ diskfull: checked  ## a journal on a disk that fills up (needs root)
 
 serving-faults: checked  ## a candidate that serves and fails in every way: how soon its weight is 0, what apps saw (ARGS="--only WORDS")
 	$(BIN)/python -m tests.faults serving $(ARGS)
+
+chaos: checked  ## faults by seeded chance under traffic, 20 minutes of them (ARGS="--minutes N --seed S")
+	$(BIN)/python -m tests.faults chaos $(ARGS)
 
 shadow-faults: checked  ## the candidate, the shadow and the control plane ill, and what apps feel of it
 	$(BIN)/python -m tests.faults shadow $(ARGS)

@@ -94,7 +94,8 @@ ELSEWHERE = {
     "shadow/scorer.py": "tests/integration/test_scorer.py runs it with a real child process",
 }
 """Modules whose unit test is elsewhere, and where."""
-ELSEWHERE_IN = {"gateway/cli": COMMANDS, "records/dataset/formats": FORMATS}
+RECIPES = "tests/acceptance/test_training.py trains with each; tests/unit/gateway/training/test_render.py reads them"
+ELSEWHERE_IN = {"gateway/cli": COMMANDS, "records/dataset/formats": FORMATS, "gateway/training/recipes": RECIPES}
 """Folders of which every module may be tested together."""
 
 

@@ -28,6 +28,7 @@ from tests.rooms.kept_rollouts import CANARY
 from tests.rooms.looks import look, told
 from tests.rooms.policy_files import SHORT
 from tests.rooms.rollouts import UNSURE
+from tests.rooms.trained import trained
 from tests.rooms.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[4]
@@ -122,7 +123,8 @@ def ready(data: DataDir, state: SqliteState) -> DataDir:
     rows = [maker.record(exchange(number, chat_request(f"question {number}"), route="")) for number in range(3)]
     store = Store(data.records)
     store.publish(store.stage(EXCHANGES, rows, "a"))
-    build(store, Wanted("triage", "trl-sft"), Path("sets"))
+    build(store, Wanted("", "trl-sft"), Path("sets"))
+    trained(Path("run"))
     Path("crossfade.yaml").write_text(
         "upstreams:\n  openai: {base_url: 'http://127.0.0.1:1/v1', background_key_env: K}\n"
         "  vllm: {kind: vllm, base_url: 'http://127.0.0.1:1/v1'}\n"
@@ -144,6 +146,8 @@ def _complete(dataset: str, request_id: str) -> dict[tuple[str, ...], str]:
         ("records", "forget"): "--id none",
         ("dataset", "build"): "--route triage --format trl-sft --out other", ("dataset", "inspect"): str(dataset),
         ("dataset", "validate"): f"{dataset} --json", ("rebuild",): "",
+        ("train", "sft"): f"--dataset {dataset} --base b --out tuned --write-only", ("train", "env"): "--help",
+        ("train", "preflight"): "run --url http://h/v1 --model m --replica 127.0.0.1:1",
         ("keys", "create"): "one", ("keys", "list"): "--json", ("keys", "revoke"): "one", ("kill",): "--off",
         ("policy", "lint"): "wrong.yaml", ("policy", "plan"): "--traffic 5000", ("policy", "explain"): "",
         ("policy", "simulate"): "policies/triage.yaml --pairs pairs", ("policy", "schema"): "",
@@ -240,6 +244,7 @@ REFUSED = {
     ("routes",): "", ("records", "tail"): "", ("records", "show"): "x", ("records", "stats"): "",
     ("records", "forget"): "--id x", ("dataset", "build"): "--route r --format trl-sft --out other",
     ("dataset", "inspect"): "nowhere", ("dataset", "validate"): "nowhere", ("rebuild",): "", ("replay",): "--route r",
+    ("train", "sft"): "--dataset nowhere --base b --out o", ("train", "preflight"): "nowhere",
     ("keys", "create"): "a", ("keys", "list"): "", ("keys", "revoke"): "a", ("kill",): "",
     ("policy", "lint"): "", ("policy", "plan"): "", ("policy", "explain"): "",
     ("policy", "simulate"): "policies/a.yaml",
