@@ -326,7 +326,8 @@ class Worker(ports.WorkerPort):
     def _look_at_journal(self) -> None:
         journal = self.journal
         journal.bodies, journal.frames = self._budget.look()
-        journal.rotate_older_than(self.wall() - self._segment_age_s)
+        if journal.rotate_older_than(self.wall() - self._segment_age_s):
+            self._log.alarm("journal.removed", hint="somebody removed what was being written: it is begun anew")
 
     def _show(self, now: float) -> None:
         live = self.live
