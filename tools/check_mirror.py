@@ -86,7 +86,7 @@ ELSEWHERE = {
     "records/dataset/manifest.py": "tests/integration/test_dataset.py reads it",
     "records/erasure.py": "tests/unit/records/test_store.py and test_feedback.py forget by it",
     "records/exchange.py": TYPES,
-    "records/record_maker.py": "tests/unit/records/test_record.py makes each field of a row",
+    "records/record.py": TYPES,
     "records/wire/event.py": TYPES,
     "shadow/compare/pair.py": TYPES,
     "shadow/plan.py": TYPES,
