@@ -32,6 +32,8 @@ class KnownUpstream:
     """Whether it may be called with nobody waiting: for the noise floor, a judge, a reverse shadow."""
     is_priced: bool = False
     """Whether what it answers can be priced."""
+    can_be_candidate: bool = True
+    """Whether it may be asked in an app's stead: it has a key of ours, or asks for none."""
 
 
 @dataclass(frozen=True, slots=True)

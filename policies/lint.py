@@ -235,6 +235,11 @@ def _background(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]
             yield Finding(
                 loc, f"upstream {options.upstream} has no key for calls of our own", _key_hint(options.upstream)
             )
+    name = policy.candidate.upstream
+    if name in upstreams and not upstreams[name].can_be_candidate:
+        message = f"upstream {name} has no key of ours, and a candidate is never sent a caller's: it can answer nobody"
+        hint = f"name an upstream of the same URL with an api_key_file, or `kind: vllm` if {name} asks for no key"
+        yield _warning(("candidate", "upstream"), message, hint)
     name = policy.baseline.upstream
     if name not in upstreams or upstreams[name].has_background_key:
         return

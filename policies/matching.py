@@ -87,7 +87,8 @@ class Reason(StrEnum):
     ACCESS_PROGRAMS = "access_programs"
     """It uses the account's rights at the frontier."""
     STORED = "stored"
-    """The answer is to be kept at the frontier: not `store: false`, and the route is not declared stateless."""
+    """The answer is to be kept at the frontier (a chat's `store: true`, a Response without `store: false`), and the
+    route is not declared stateless."""
     ENCRYPTED_REASONING = "encrypted_reasoning"
     """Reasoning that only the frontier can read."""
     ITEM_REFERENCE = "item_reference"
@@ -191,11 +192,16 @@ def ineligible(route: Route, call: Call) -> Reason | None:
             for reason, holds in _RESPONSES if path == RESPONSES else _CHAT:
                 if holds(body.fields, marks):
                     return reason
-        if path == RESPONSES and not eligible.stateless and bytes(body.fields.store) != b"false":
-            return Reason.STORED  # absent means true there
+        if not eligible.stateless and (path == RESPONSES or not body.is_common) and _is_stored(path, body.fields):
+            return Reason.STORED
         return _forbidden(eligible.forbid, body.fields, marks) if eligible.forbid else None
     except _DECODING:
         return Reason.MALFORMED
+
+
+def _is_stored(path: str, fields: RoutingFields) -> bool:
+    """Whether the app may read the answer back at the frontier: a Response unless it says no, a chat if it says so."""
+    return bytes(fields.store) != b"false" if path == RESPONSES else bytes(fields.store) == b"true"
 
 
 def _unreadable(eligible: Eligible, call: Call) -> Reason | None:

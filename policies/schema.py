@@ -98,7 +98,8 @@ class Eligible(Section):
     forbid: Several[Forbidden] = ()
     """What else the candidate cannot do. Always forbidden is what an engine would ignore without a word."""
     stateless: bool = False
-    """Responses requests that do not say `store: false` may be answered by the candidate all the same."""
+    """Requests whose answers the frontier is to keep (Responses without `store: false`, chats with `store: true`) may
+    be answered by the candidate all the same."""
 
 
 class Baseline(Section):

@@ -6,9 +6,11 @@
     python tools/compiled.py remove    remove what was compiled
 
 A compiled module lies beside its source, and Python takes it first: one that is older than its source would be run in
-its stead, without a word. Every verb of the Makefile checks before it does anything else.
+its stead, without a word. Every verb of the Makefile checks before it does anything else. What was compiled last is
+kept under .cache by the content of its sources, and put back when they are the same again.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -51,6 +53,32 @@ def _sources(root: Path) -> Iterator[Path]:
         yield from (root / package).rglob("*.py")
 
 
+def kept(root: Path) -> Path:
+    """Where what is compiled of these sources, by this Python and these tools, is kept."""
+    found = hashlib.sha256(f"{sys.version}\0{sysconfig.get_config_var('EXT_SUFFIX')}".encode())
+    for path in sorted({*_sources(root), root / "uv.lock"}):
+        text = path.read_bytes() if path.exists() else b""
+        found.update(f"\0{path.relative_to(root)}\0{len(text)}\0".encode() + text)
+    return root / ".cache" / "compiled" / found.hexdigest()[:16]
+
+
+def keep(root: Path) -> None:
+    """Keep what is compiled, in place of what was kept before."""
+    folder = kept(root)
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    for path in there(root):
+        (folder / path.relative_to(root)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / path.relative_to(root))
+
+
+def put_back(root: Path) -> bool:
+    """Whether what is compiled of these sources was kept, and is whole here now."""
+    folder = kept(root)
+    for path in there(folder):
+        shutil.copyfile(path, root / path.relative_to(folder))
+    return is_whole(root)
+
+
 def missing() -> str:
     """What this machine lacks for compiling; empty: nothing."""
     if not any(map(shutil.which, ("cc", "gcc", "clang"))):
@@ -73,13 +101,17 @@ def make(root: Path) -> int:
     if is_whole(root):
         print("compiled: the data plane, already")
         return 0
+    remove(root)  # of a module that is not listed any more nothing may stay
+    if put_back(root):
+        print("compiled: the data plane, as it was kept of these sources")
+        return 0
     if able(root):
         return 2
-    remove(root)  # of a module that is not listed any more nothing may stay
     environment = os.environ | {"HATCH_BUILD_HOOKS_ENABLE": "1", "VIRTUAL_ENV": sys.prefix}
     install = ("pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--reinstall", "--editable")
     done = subprocess.run([Path(sys.prefix, "bin", "uv"), *install, root], check=False, env=environment)
     if done.returncode == 0:
+        keep(root)
         print(f"compiled: {len(listed(root))} modules of the data plane; `make uncompile` goes back to their sources")
     return done.returncode
 

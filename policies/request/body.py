@@ -108,7 +108,7 @@ class Body:
         self.raw = raw
         self.is_common = common is not None
         self.is_copy = False
-        """It is a copy, decoded or mended, of a request that only the frontier can be asked as it stands."""
+        """Only the frontier can be asked it as it stands: a decoded or mended copy, or with bytes that are no text."""
         self._common = common
         self._left_out = left_out
         self._fields = fields
@@ -222,9 +222,20 @@ def read_body(raw: bytes) -> Body | None:
     except _DECODING:
         pass  # it is otherwise, or is none at all
     try:
-        return Body(raw, fields=_FIELDS.decode(raw))
+        found = Body(raw, fields=_FIELDS.decode(raw))
     except _DECODING:
         return None
+    found.is_copy = not (raw.isascii() or _is_text(raw))
+    return found
+
+
+def _is_text(raw: bytes) -> bool:
+    """Whether all of it is UTF-8: what was not decoded above was not looked at."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _seems_to_say_whose(raw: bytes) -> bool:

@@ -12,11 +12,12 @@ from tests.fakes.faults import Fault
 from tests.fakes.raw_http import App, read_response, request
 from tests.fakes.raw_upstream import Call, RawUpstream
 from tests.fakes.upstream import FakeUpstream
+from tests.rooms.waiting import PATIENCE_S
 
 ASKED = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}).encode()
 STREAMED = json.dumps({"model": "gpt-4o", "messages": [], "stream": True}).encode()
 KEY = b"Authorization: Bearer sk-app"
-DEADLINE_S = 5.0
+DEADLINE_S = PATIENCE_S
 
 
 @asynccontextmanager
