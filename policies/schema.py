@@ -171,6 +171,9 @@ class Assign(Section):
     """A conversation is over, and counts, when it was silent for so long; by `request` alone, after a second."""
     max_pairs: int = Field(default=20, ge=1, le=1000)
     """A conversation counts after so many requests at the latest."""
+    population: Literal["open", "fixed"] = "open"
+    """`open`: more users will come than are seen now, so that the next conversation of one user, or with one prompt,
+    has less and less to say. `fixed`: the same ones are all there will ever be, and each conversation counts whole."""
 
 
 class PauseWhen(Section):
