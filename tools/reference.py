@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from gateway import errors
-from gateway.config import quantities, settings
+from gateway.config import quantities, readiness, settings
 from gateway.telemetry.metrics import METRICS, MetricOwner
 from policies.language import amounts as units
 from records.parquet import TABLES
@@ -114,7 +114,7 @@ def settings_page() -> str:
         "`${NAME:-default}` come from the environment, `$$` is a dollar; paths begin at the file's own folder.",
         "",
     ]
-    said = docstrings(settings)
+    said = docstrings(settings) | docstrings(readiness)
     for path, model, about in sections(settings.Settings, said):
         lines += [f"## `{path}`" if path else "## Top level", ""]
         if path:
@@ -122,7 +122,7 @@ def settings_page() -> str:
         lines += ["| key | default | meaning |", "|---|---|---|"]
         for name, field in model.model_fields.items():
             if not inner(field.annotation):
-                lines.append(f"| `{name}` | {default(field)} | {said.get((model.__name__, name), '')} |")
+                lines.append(f"| `{name}` | {default(field)} | {said_of(model, name, said)} |")
         lines.append("")
     return "\n".join(lines)
 
@@ -140,6 +140,11 @@ def sections(
             yield from sections(found, said, way, said.get((model.__name__, name), ""))
 
 
+def said_of(model: type[BaseModel], name: str, said: Mapping[tuple[str, str], str]) -> str:
+    """What is said of a field, by the section or the one it is made from."""
+    return next((text for made in model.__mro__ if (text := said.get((made.__name__, name)))), "")
+
+
 def inner(annotation: Any) -> type[BaseModel] | None:
     """The section a field holds, if it holds one."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -155,6 +160,7 @@ def default(field: FieldInfo) -> str:
     forms: dict[Any, Callable[[Any], str]] = {
         units.seconds: units.duration_text,
         units.share_ppm: units.share_text,
+        units.fraction: lambda value: f"{value * 100:g}%",
         quantities.size_bytes: size_text,
     }
     for part in field.metadata:

@@ -26,17 +26,22 @@ from gateway.admin.views import (
     KeyView,
     ProblemDetails,
     ProblemView,
+    ReadinessListView,
+    ReadinessView,
     RolloutsView,
     RolloutView,
     StandingView,
     VariantView,
 )
+from gateway.config.readiness import ReadinessInputs
+from gateway.control.operations.readiness import look
 from gateway.control.operations.standings import Standing
 from gateway.control.state.port import StateDownError
 from gateway.node import keys
 from gateway.node.database import StateError, opened, read_audit
 from gateway.node.datadir import DataDir
 from policies.routing import PPM, Route, RoutingError, Table, Variant, decode
+from records.evaluation.sets import EvalSetError
 from records.store import Store
 
 PREFIX = "/api/v1"
@@ -56,6 +61,8 @@ class Pages:
 
     data: DataDir
     operations: Operations
+    stated: ReadinessInputs
+    """What readiness is held against."""
 
     def rollouts(self) -> RolloutsView:
         """Where each route stands: its weight as workers serve it, its stage as the shared state has it."""
@@ -121,6 +128,11 @@ class Pages:
         """What was last said of each exchange, newest exchange first."""
         return self._records().feedback(before=None if before is None else str(before), limit=limit)
 
+    def readiness(self, route: str | None = None) -> ReadinessListView:
+        """Which routes are due for a fine-tune, and why; reads the whole window."""
+        found = look(self.data, self.stated, now=self.operations.clock.wall(), route=route)
+        return ReadinessListView(routes=[ReadinessView.model_validate(each) for each in found])
+
     def _records(self) -> ExchangeReader:
         return ExchangeReader(Store(self.data.records))
 
@@ -175,6 +187,7 @@ def create_app(pages: Pages, door: Door, *, version: str) -> FastAPI:
     add("/decisions/{decision_id}", operations.decision, "viewer")
     add("/comparisons", pages.comparisons, "viewer")
     add("/feedback", pages.feedback, "viewer")
+    add("/readiness", pages.readiness, "viewer")
     add("/exchanges", pages.exchanges, "viewer")
     add("/exchanges/{exchange_id}", pages.exchange, "viewer")
     add("/keys", pages.keys, "viewer")
@@ -182,7 +195,7 @@ def create_app(pages: Pages, door: Door, *, version: str) -> FastAPI:
     add("/openapi.json", openapi, "viewer")
     app.add_exception_handler(StarletteHTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_bad_request)
-    for kind in (StateError, StateDownError, duckdb.Error):
+    for kind in (StateError, StateDownError, EvalSetError, duckdb.Error):
         app.add_exception_handler(kind, _on_unreadable)
     return app
 

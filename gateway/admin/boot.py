@@ -2,6 +2,7 @@
 
 import msgspec
 
+from gateway.config.readiness import ReadinessInputs
 from gateway.node.state_location import StatePlace
 
 
@@ -17,6 +18,7 @@ class AdminBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token_sha256: str | None = None
     """Hex; None: no token is configured."""
     ready_fd: int = -1
+    readiness: ReadinessInputs = ReadinessInputs()
 
 
 def encode(boot: AdminBoot) -> bytes:

@@ -52,7 +52,7 @@ def serve(boot: AdminBoot) -> None:
     version = importlib.metadata.version("crossfade")
     data = DataDir(Path(boot.data))
     waits = OrderClock(clock.wall, clock.monotonic, time.sleep)  # in a thread of its own, for one request
-    pages = Pages(data, Operations(data, boot.state, waits, version))
+    pages = Pages(data, Operations(data, boot.state, waits, version), boot.readiness)
     app = create_app(pages, Door(boot.token_sha256), version=version)
     config = uvicorn.Config(
         app,

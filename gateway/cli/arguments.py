@@ -144,6 +144,12 @@ def _routes(parser: Parser) -> None:
     _add_json(parser)
 
 
+def _readiness(parser: Parser) -> None:
+    parser.add_argument("route", nargs="?", metavar="ROUTE", help="only this one")
+    _add_context(parser)
+    _add_json(parser)
+
+
 def _records(parser: Parser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     tail = actions.add_parser("tail", help="the last exchanges")
@@ -306,6 +312,7 @@ COMMANDS: dict[str, Command] = {
     "resume": Command("operate", "an operator's word: go on, or begin again", _operate("resume")),
     "rollback": Command("operate", "an operator's word: back to the baseline; needs no leader", _operate("rollback")),
     "routes": Command("routes", "traffic nobody has a policy for, by what it asks for and costs", _routes),
+    "readiness": Command("readiness", "which routes are due for a fine-tune, and why", _readiness),
     "records": Command("records", "what was recorded: tail, show, stats, forget", _records),
     "dataset": Command("dataset", "training files from the records: build, inspect, validate", _dataset),
     "eval": Command("evaluation", "your own questions, which nothing is trained on: add, list, sample", _eval),

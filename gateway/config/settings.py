@@ -24,6 +24,7 @@ from pydantic import (
 
 from gateway.config import policies_home, state_url
 from gateway.config.quantities import Address, Bytes, Listen, size_bytes
+from gateway.config.readiness import ReadinessSettings
 from gateway.config.yaml_file import Loc
 from policies.language.amounts import PPM, Seconds, SharePpm
 from policies.upstream_kinds import Kind
@@ -339,6 +340,7 @@ class Settings(_Section):
     capture: CaptureSettings = CaptureSettings()
     limits: LimitSettings = LimitSettings()
     prices: Prices = Prices()
+    readiness: ReadinessSettings = ReadinessSettings()
     policies: LocalPath = Field(default=policies_home.DEFAULT, validate_default=True)
     """The folder of policy files. Not stated and without files: `policies`, the default of earlier versions."""
     expose_variant: bool = True

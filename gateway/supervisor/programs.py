@@ -193,6 +193,9 @@ class Programs:
                     socket=str(self.admin_socket),
                     token_sha256=None if token is None else digest(token),
                     ready_fd=ready_fd,
+                    readiness=self.settings.readiness.inputs(
+                        hourly_prices(self.settings.prices), str(self.settings.policies)
+                    ),
                 )
             )
 

@@ -9,12 +9,12 @@ def test_the_reference_says_what_the_code_says() -> None:
 
 def test_every_setting_is_explained() -> None:
     """Each key of crossfade.yaml has its meaning in the reference."""
-    said = reference.docstrings(reference.settings)
+    said = reference.docstrings(reference.settings) | reference.docstrings(reference.readiness)
     plain = {"Tls.key", "ModelPrice.prompt", "ModelPrice.completion"}  # the section says it
     missing = [
         f"{model.__name__}.{name}"
         for _, model, _ in reference.sections(Settings, said)
         for name, field in model.model_fields.items()
-        if not reference.inner(field.annotation) and not said.get((model.__name__, name))
+        if not reference.inner(field.annotation) and not reference.said_of(model, name, said)
     ]
     assert set(missing) <= plain

@@ -6,6 +6,7 @@ from gateway import clock
 from gateway.admin.api import Pages, create_app
 from gateway.admin.auth import Door
 from gateway.admin.rollouts import Operations
+from gateway.config.readiness import ReadinessInputs
 from gateway.control.operations.orders import OrderClock
 from gateway.node.datadir import DataDir
 from gateway.node.state_location import StatePlace
@@ -13,7 +14,7 @@ from gateway.node.state_location import StatePlace
 
 def pages(data: DataDir) -> Pages:
     waits = OrderClock(clock.wall, clock.monotonic, lambda _: None)
-    return Pages(data, Operations(data, StatePlace(str(data.state)), waits, "1"))
+    return Pages(data, Operations(data, StatePlace(str(data.state)), waits, "1"), ReadinessInputs())
 
 
 def connected(data: DataDir, door: Door) -> httpx.AsyncClient:

@@ -5,6 +5,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
+from gateway import clock
 from gateway.admin.api import Guard, create_app
 from gateway.admin.auth import Door, digest
 from gateway.node import keys
@@ -20,7 +21,7 @@ from tests.rooms.stored_records import keep, record
 TOKEN = "a-token-of-some-length"
 READ = [
     "/rollouts", "/rollouts/{route}", "/decisions", "/decisions/{decision_id}", "/comparisons", "/feedback",
-    "/exchanges", "/exchanges/{exchange_id}", "/keys", "/audit", "/openapi.json",
+    "/readiness", "/exchanges", "/exchanges/{exchange_id}", "/keys", "/audit", "/openapi.json",
 ]  # fmt: skip
 WRITE = ["/rollouts/{route}/{verb}", "/kill"]
 
@@ -157,9 +158,19 @@ async def test_state_and_records_that_cannot_be_read(client: httpx.AsyncClient, 
     (folder / "0-a.parquet").write_bytes(b"no parquet")
     (data.records / "comparisons" / folder.name).mkdir(parents=True)
     (data.records / "comparisons" / folder.name / "0-a.parquet").write_bytes(b"no parquet")
-    for path in ("/keys", "/exchanges", "/decisions", "/comparisons"):
+    for path in ("/keys", "/exchanges", "/decisions", "/comparisons", "/readiness"):
         answer = await client.get(path)
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable"), path
+
+
+async def test_readiness_of_every_route(client: httpx.AsyncClient, data: DataDir) -> None:
+    """Each route has its verdict with every signal and check; one can be asked for alone."""
+    keep(Store(data.records), "a", record(1, at=clock.wall() - 60), record(2, at=clock.wall() - 60, route="other"))
+    found = (await client.get("/readiness")).json()["routes"]
+    assert sorted((each["route"], each["verdict"]) for each in found) == [("other", "not yet"), ("support", "not yet")]
+    assert [sign["name"] for sign in found[0]["signals"]] == ["spend", "speed", "plateau"]
+    (alone,) = (await client.get("/readiness", params={"route": "other"})).json()["routes"]
+    assert (alone["requests"], alone["retirement"]["shutdown_at"]) == (1, None)
 
 
 async def test_unknown_pages(client: httpx.AsyncClient) -> None:

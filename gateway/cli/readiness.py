@@ -1,0 +1,96 @@
+"""`crossfade readiness`: which routes are due for a fine-tune, which are not, and why."""
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+
+import duckdb
+import msgspec
+
+from gateway import clock
+from gateway.cli import context
+from gateway.cli.failure import failed
+from gateway.config.settings_file import SettingsError
+from gateway.control.operations.readiness import look
+from gateway.node.datadir import DataDirError
+from gateway.supervisor.programs import hourly_prices
+from records.readiness import Readiness, Sign
+
+_SIGNALS = {True: "on", False: "off", None: "unknown"}
+_CHECKS = {True: "yes", False: "no", None: "unknown"}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print it; 1: the records cannot be read, or say nothing of that route."""
+    try:
+        settings = context.settings(arguments)
+        inputs = settings.readiness.inputs(hourly_prices(settings.prices), str(settings.policies))
+        found = look(context.data(arguments), inputs, now=clock.wall(), route=arguments.route)
+    except (SettingsError, DataDirError, ValueError) as error:
+        return failed(error, arguments)
+    except (OSError, duckdb.Error) as error:
+        return failed(f"{error}. hint: if files were just merged, do it again", arguments)
+    if arguments.route and not found:
+        return failed(
+            f"Nothing is recorded of {arguments.route}, and no policy has it. hint: `crossfade readiness` lists routes",
+            arguments,
+        )
+    if arguments.json:
+        print(json.dumps(msgspec.to_builtins(found)))
+        return 0
+    if not found:
+        print("Nothing is recorded yet.", file=sys.stderr)
+    for number, each in enumerate(found):
+        print(("\n" if number else "") + _text(each))
+    return 0
+
+
+def _text(found: Readiness) -> str:
+    lines = [f"{found.route}: {found.verdict.upper()}   {found.requests:,} requests in {found.days:.1f} days"]
+    lines += [_line("signal", sign, _SIGNALS) for sign in found.signals]
+    lines += [_line("check", sign, _CHECKS) for sign in found.checks]
+    lines += [f"  {'saving':8} {_saving(found)}", f"  {'retires':8} {_retires(found)}", f"  {'next':8} {found.next}"]
+    return "\n".join(lines)
+
+
+def _line(kind: str, sign: Sign, words: dict[bool | None, str]) -> str:
+    return f"  {kind:8} {sign.name:10} {words[sign.holds]:8} {sign.reason}{_trend(sign)}"
+
+
+def _trend(sign: Sign) -> str:
+    """How the later half of the window is beside the earlier one."""
+    if sign.before is None or sign.after is None:
+        return ""
+    change = f", {sign.after / sign.before - 1:+.0%}" if sign.before > 0 else ""
+    return f" (from {sign.before:.3g} to {sign.after:.3g}{change})"
+
+
+def _saving(found: Readiness) -> str:
+    saving = found.saving
+    if saving.saved_usd_per_month is None or saving.candidate_usd_per_month is None:
+        return saving.reason
+    text = f"${saving.saved_usd_per_month:,.2f} a month: {saving.reason}"
+    if saving.idle_share is not None:
+        text += f", {saving.idle_share:.0%} idle of late"
+    if saving.break_even_requests_per_month is not None:
+        text += f"; break-even at {saving.break_even_requests_per_month:,.0f} requests a month"
+        text += f", there are {saving.requests_per_month:,.0f}"
+    if saving.payback_months is not None:
+        text += f"; training is paid for after {saving.payback_months:.1f} months"
+    return text
+
+
+def _retires(found: Readiness) -> str:
+    left = found.retirement
+    if left.shutdown_at is None or left.days_left is None:
+        return f"unknown: nothing says when {left.model or 'its model'} is turned off (readiness.shutdown)"
+    order = "before" if left.comes_first else "after"
+    return (
+        f"{left.model} on {_day(left.shutdown_at)}, in {left.days_left:.0f} days: {order} a fine-tune begun now would "
+        f"have all traffic ({_day(left.finish_at)})"
+    )
+
+
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).date().isoformat()

@@ -1,0 +1,92 @@
+"""The settings of `crossfade readiness`: what an operator states of the business, and where each verdict turns."""
+
+from datetime import date
+from typing import Annotated
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from policies.language.amounts import Fraction, Seconds
+from records.gpu_hours import HourlyPrice
+from records.readiness import ReadinessTerms
+
+DAY_S = 86_400.0
+_Usd = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+_Score = Annotated[float, Field(gt=0.0, le=2.0)]
+_Count = Annotated[int, Field(ge=1)]
+
+
+class ReadinessInputs(msgspec.Struct, frozen=True):
+    """What is stated, in a form that a process can be handed."""
+
+    terms: ReadinessTerms = ReadinessTerms()
+    routes: dict[str, ReadinessTerms] = {}
+    hourly: tuple[HourlyPrice, ...] = ()
+    shutdown: dict[str, str] = {}
+    policies: str = ""
+    """The policies' folder; empty: none."""
+
+
+class RouteReadiness(BaseModel):
+    """What is stated of one route."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    window: Seconds = 28 * DAY_S
+    """How far back to look."""
+    revenue_usd_per_month: _Usd | None = None
+    """What the product earns that the route is part of."""
+    revenue_share: Fraction = 0.1
+    """Of that revenue: a higher spend is a signal."""
+    budget_usd_per_month: _Usd | None = None
+    """A higher spend is a signal."""
+    first_byte_p95: Seconds | None = None
+    """The objective for streams: a later first token, at p95, is a signal."""
+    total_p95: Seconds | None = None
+    """The objective for whole answers."""
+    tokens_per_s: Annotated[float, Field(gt=0.0)] | None = None
+    """The objective for streams: a lower median is a signal."""
+    turned_away: Fraction = 0.01
+    """A higher share of requests that the upstream answers with 429 is a signal."""
+    improvement: _Score = 0.02
+    """What a new prompt has to gain, on a scale of -1 to 1: certainly less than that is a plateau."""
+    examples: _Count = 1000
+    """Different prompts with a whole answer that a fine-tune needs."""
+    distinct: Fraction = 0.2
+    """Share of the prompts that has to be different."""
+    votes: _Count = 50
+    """Votes and corrections that stand in for an evaluator."""
+    prompt_still: Seconds = 14 * DAY_S
+    """How long the system prompt has to be unchanged."""
+    eval_rows: _Count = 100
+    """Questions an evaluation set has to hold."""
+    training_usd: _Usd | None = None
+    """What a fine-tune costs, for the time until it has paid for itself."""
+    finish: Seconds = 30 * DAY_S
+    """From the start of a fine-tune until it answers everything: held against the model's retirement."""
+
+
+class ReadinessSettings(RouteReadiness):
+    """When a route is due for a fine-tune. Numbers here hold for every route."""
+
+    routes: dict[str, RouteReadiness] = {}
+    """What is otherwise for one route."""
+    shutdown: dict[str, date] = {}
+    """Model -> the date its provider turns it off; default: what the last recorded `GET /v1/models` said."""
+
+    def inputs(self, hourly: tuple[HourlyPrice, ...], policies: str) -> ReadinessInputs:
+        """All of it, with prices of servers and the policies' folder."""
+        routes = {route: self.terms(route) for route in self.routes}
+        days = {model: day.isoformat() for model, day in self.shutdown.items()}
+        return ReadinessInputs(self.terms(""), routes, hourly, days, policies)
+
+    def terms(self, route: str) -> ReadinessTerms:
+        """What holds for a route."""
+        own = self.routes.get(route)
+        stated = {name: getattr(self, name) for name in RouteReadiness.model_fields}
+        if own is not None:
+            stated |= {name: getattr(own, name) for name in own.model_fields_set}
+        return ReadinessTerms(**{_SECONDS.get(name, name): value for name, value in stated.items()})
+
+
+_SECONDS = {name: f"{name}_s" for name in ("window", "first_byte_p95", "total_p95", "prompt_still", "finish")}
+"""Names in the settings have no unit: the value has."""

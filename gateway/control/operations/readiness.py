@@ -1,0 +1,126 @@
+"""Readiness of every route: the records' facts, joined with what policies, evaluation sets and settings say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from gateway.config.policies_home import policy_files
+from gateway.config.policy_file import read_file
+from gateway.config.readiness import ReadinessInputs
+from gateway.config.yaml_file import YamlFileError
+from gateway.node.datadir import DataDir
+from policies.language.compare import SCORES
+from policies.schema import Policy
+from records import readiness
+from records.evaluation import sets
+from records.gpu_hours import HourlyPrice
+from records.readiness import DAY_S, HourlyFacts, QualityPeriod, Readiness, RouteFacts
+from records.route_facts import idle_shares, route_facts, shutdown_dates
+from records.store import Store
+
+IDLE_DAYS = 7
+"""Hours that were paid so lately say how idle servers are."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What there is beside the records."""
+
+    policies: Mapping[str, Policy]
+    sets: Mapping[str, tuple[int, tuple[QualityPeriod, ...]]]
+    """Route -> rows of the largest set, the baseline's last score of each."""
+    idle: Mapping[str, float]
+    shutdown: Mapping[str, str]
+
+
+def look(data: DataDir, inputs: ReadinessInputs, *, now: float, route: str | None = None) -> list[Readiness]:
+    """The verdict on every route and kind of unrouted traffic, or on one. Routes nobody asked are in it too.
+
+    Raises:
+        duckdb.Error, OSError: the records cannot be read.
+        EvalSetError: an evaluation set is damaged.
+    """
+    store = Store(data.records)
+    policies = _policies(inputs.policies)
+    known = _Known(
+        policies,
+        _sets(data.root),
+        idle_shares(store, since=now - IDLE_DAYS * DAY_S),
+        shutdown_dates(store) | inputs.shutdown,
+    )
+    default = inputs.terms
+    found = {each.name: each for each in route_facts(store, now=now, window_s=default.window_s, name=route)}
+    for name, terms in inputs.routes.items():
+        if terms.window_s != default.window_s and name in found:
+            found |= {each.name: each for each in route_facts(store, now=now, window_s=terms.window_s, name=name)}
+    for name in policies:
+        if route in (None, name):
+            found.setdefault(name, RouteFacts(name=name))
+    return [
+        readiness.assess(_joined(each, inputs.hourly, known), inputs.routes.get(name, default), now=now)
+        for name, each in found.items()
+    ]
+
+
+def _joined(facts: RouteFacts, hourly: tuple[HourlyPrice, ...], known: _Known) -> RouteFacts:
+    policy = known.policies.get(facts.name)
+    rows, scores = known.sets.get(facts.name, (0, ()))
+    return msgspec.structs.replace(
+        facts,
+        evaluations=scores,
+        eval_rows=rows,
+        evaluators=tuple(name for each in policy.compare for name in each.model_fields_set if name in SCORES)
+        if policy
+        else (),
+        hourly=_hourly(hourly, policy, known.idle),
+        shutdown_at=_moment(known.shutdown.get(facts.model)),
+    )
+
+
+def _hourly(hourly: tuple[HourlyPrice, ...], policy: Policy | None, idle: Mapping[str, float]) -> HourlyFacts | None:
+    """Of the policy's candidate; where there is none, of the only servers with a price."""
+    named = [one for one in hourly if policy is None or one.upstream == policy.candidate.upstream]
+    if len(named) != 1:
+        return None
+    (one,) = named
+    return HourlyFacts(one.upstream, one.usd_per_hour, one.replicas, idle.get(one.upstream))
+
+
+def _policies(folder: str) -> dict[str, Policy]:
+    """By route; a file that does not load is `policy lint`'s to speak of."""
+    found: dict[str, Policy] = {}
+    for path in policy_files(Path(folder)) if folder else ():
+        try:
+            policy = read_file(path).policy
+        except (OSError, YamlFileError):
+            continue
+        found.setdefault(policy.route, policy)
+    return found
+
+
+def _sets(root: Path) -> dict[str, tuple[int, tuple[QualityPeriod, ...]]]:
+    found: dict[str, tuple[int, tuple[QualityPeriod, ...]]] = {}
+    for each in sorted(sets.registered(root), key=lambda each: each.registered_at):
+        rows, scores = found.get(each.route, (0, ()))
+        found[each.route] = max(rows, each.rows), (*scores, *_last_score(root, each))
+    return found
+
+
+def _last_score(root: Path, about: sets.EvalSet) -> tuple[QualityPeriod, ...]:
+    """The baseline's last score on labels; nothing where a set has none."""
+    for run in reversed(sets.runs_of(root, about.name) if about.labelled == about.rows else []):
+        for score in run.scores:
+            if score.variant == "baseline" and score.mean is not None:
+                return (QualityPeriod(f"set {about.name}", run.at, score.rows, score.mean, score.sd or 0.0),)
+    return ()
+
+
+def _moment(day: str | None) -> float | None:
+    """The beginning of a date; None: it is none."""
+    try:
+        return None if day is None else datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None

@@ -1,0 +1,43 @@
+"""`crossfade readiness`: which routes are due, and why."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway import clock
+from gateway.cli.main import main
+from gateway.node.datadir import DataDir
+from records.store import Store
+from tests.rooms.stored_records import DAY_S, keep, record
+
+SETTINGS = "readiness: {budget_usd_per_month: 0.0001, training_usd: 10, shutdown: {gpt-4o: 2199-01-01}}\n"
+
+
+def test_text_and_json(data: DataDir, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both say the verdict, every signal and check with its number, and the next step."""
+    assert main(["readiness"]) == 0
+    assert "Nothing is recorded" in capsys.readouterr().err
+    Path("crossfade.yaml").write_text(SETTINGS + "prices: {candidate: {openai: {gpu_usd_per_hour: 2}}}\n")
+    keep(Store(data.records), "a", *(record(n, at=clock.wall() - 20 * DAY_S + n) for n in range(5)))
+    assert main(["readiness", "support"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("support: PREPARE   5 requests in 20.0 days")
+    for part in (
+        "signal   spend      on       $0.00 a month is above the budget",
+        "signal   plateau    unknown",
+        "check    volume     no       5 different prompts",
+        "busy or idle; break-even at",
+        "gpt-4o on 2199-01-01",
+        "next     crossfade eval sample --route support",
+    ):
+        assert part in text
+    assert main(["readiness", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["route"], found["verdict"], found["signals"][0]["holds"]) == ("support", "prepare", True)
+
+
+def test_unknown_route(data: DataDir, capsys: pytest.CaptureFixture[str]) -> None:
+    """A route of which nothing is known is refused."""
+    assert main(["readiness", "nobody"]) == 1
+    assert "Nothing is recorded of nobody" in capsys.readouterr().err

@@ -1,0 +1,160 @@
+"""The verdict on a route: each signal and each check turns it alone."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+
+from records.readiness import (
+    DAY_S,
+    HourlyFacts,
+    Measure,
+    QualityPeriod,
+    Readiness,
+    ReadinessTerms,
+    RouteFacts,
+    assess,
+)
+
+NOW = 1_795_000_000.0
+TERMS = ReadinessTerms(
+    budget_usd_per_month=1000.0, first_byte_p95_s=1.0, total_p95_s=4.0, tokens_per_s=40.0, training_usd=1200.0
+)
+CALM = RouteFacts(
+    name="triage", model="gpt-4o", requests=28_000, days=28.0, usd_per_day=Measure(20.0, 19.0, 21.0),
+    first_byte_p95_s=Measure(0.5, 0.5, 0.5), total_p95_s=Measure(3.0, 2.0, 4.0), tokens_per_s=Measure(60.0, 60.0, 60.0),
+    turned_away=Measure(0.0, 0.0, 0.0), examples=20_000, prompts=10_000, answers=500, votes=900, prompt_days=21.0,
+    prompt_versions=2, eval_rows=200,
+    feedback=(QualityPeriod("prompt a", NOW - 28 * DAY_S, 400, 0.5, 0.3), QualityPeriod("b", NOW, 400, 0.7, 0.3)),
+)  # fmt: skip
+"""Every check holds, and no signal is on."""
+DEAR: dict[str, Any] = {"usd_per_day": Measure(100.0, 90.0, 110.0)}
+
+
+def found(**facts: Any) -> Readiness:
+    return assess(msgspec.structs.replace(CALM, **facts), TERMS, now=NOW)
+
+
+def flat(mean: float) -> tuple[QualityPeriod, ...]:
+    return QualityPeriod("a", 1.0, 4000, 0.7, 0.1), QualityPeriod("b", 2.0, 4000, mean, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("signal", "facts"),
+    [
+        ("spend", DEAR),
+        ("speed", {"first_byte_p95_s": Measure(1.1)}),
+        ("speed", {"total_p95_s": Measure(4.5)}),
+        ("speed", {"tokens_per_s": Measure(39.0)}),
+        ("speed", {"turned_away": Measure(0.02)}),
+        ("plateau", {"feedback": flat(0.7)}),
+        ("plateau", {"evaluations": flat(0.6)}),
+    ],
+)
+def test_each_signal_alone(signal: str, facts: dict[str, Any]) -> None:
+    """A signal turns `not yet` into `due` by itself, is the only reason, and the next step is a dataset."""
+    assert found().verdict == "not yet"
+    due = found(**facts)
+    assert due.verdict == "due"
+    assert [sign.name for sign in due.signals if sign.holds] == [signal]
+    assert [reason.partition(":")[0] for reason in due.reasons] == [signal]
+    assert due.next.startswith("crossfade dataset build --route triage")
+
+
+@pytest.mark.parametrize(
+    ("check", "facts", "next_step"),
+    [
+        ("volume", {"prompts": 900, "examples": 900}, "crossfade readiness triage"),
+        ("variety", {"examples": 60_000}, "crossfade records tail"),
+        ("variety", {"answers": 1}, "crossfade records tail"),
+        ("evaluator", {"votes": 3}, "a comparator in the policy"),
+        ("prompt", {"prompt_days": 2.0}, "crossfade readiness triage"),
+        ("prompt", {"prompt_days": None}, "crossfade readiness triage"),
+        ("evaluation", {"eval_rows": 0}, "crossfade eval sample --route triage"),
+    ],
+)
+def test_each_check_alone(check: str, facts: dict[str, Any], next_step: str) -> None:
+    """With a signal on, one check that does not hold makes `prepare` of `due`, and says what to do next."""
+    prepare = found(**DEAR, **facts)
+    assert prepare.verdict == "prepare"
+    assert [sign.name for sign in prepare.checks if not sign.holds] == [check]
+    assert [reason.partition(":")[0] for reason in prepare.reasons] == ["spend", check]
+    assert prepare.next.startswith(next_step)
+    assert found(**facts).verdict == "not yet"
+
+
+@pytest.mark.parametrize(
+    ("signal", "facts"),
+    [
+        ("spend", {"usd_per_day": Measure()}),
+        ("spend", {"usd_per_day": Measure(500.0), "days": 0.2}),
+        ("spend", {"unpriced": 10_000}),
+        ("speed", {"first_byte_p95_s": Measure()}),
+        ("plateau", {"feedback": ()}),
+        ("plateau", {"feedback": CALM.feedback[:1]}),
+        ("plateau", {"feedback": tuple(msgspec.structs.replace(each, n=29) for each in CALM.feedback)}),
+        ("plateau", {"feedback": tuple(msgspec.structs.replace(each, n=40, mean=0.5) for each in CALM.feedback)}),
+    ],
+)
+def test_unknown(signal: str, facts: dict[str, Any]) -> None:
+    """What cannot be known is unknown, not off: it turns nothing on."""
+    unknown = found(**facts)
+    (sign,) = [sign for sign in unknown.signals if sign.name == signal]
+    assert sign.holds is None
+    assert unknown.verdict == "not yet"
+
+
+def test_nothing_stated() -> None:
+    """Without a budget or an objective the signals are unknown, and the next step is to state them."""
+    bare = assess(CALM, ReadinessTerms(), now=NOW)
+    assert [sign.holds for sign in bare.signals] == [None, None, False]
+    assert bare.next.startswith("crossfade.yaml: state readiness.revenue_usd_per_month")
+    assert assess(RouteFacts(name="new"), TERMS, now=NOW).verdict == "not yet"
+
+
+def test_share_of_the_revenue() -> None:
+    """The spend is held against the share of the revenue, or the budget if that is less."""
+    for revenue, on in ((5000.0, True), (7000.0, False)):
+        terms = ReadinessTerms(revenue_usd_per_month=revenue, budget_usd_per_month=800.0)
+        assert assess(CALM, terms, now=NOW).signals[0].holds is on
+
+
+@dataclass(frozen=True)
+class Paid:
+    usd_per_hour: float
+    saved: float
+    break_even: float
+    payback: float | None
+
+
+@pytest.mark.parametrize(
+    "paid", [Paid(0.5, 608.75 - 365.25, 30_437.5 * 0.6, 1200 / 243.5), Paid(2.0, 608.75 - 1461.0, 30_437.5 * 2.4, None)]
+)
+def test_saving(paid: Paid) -> None:
+    """Every hour of the servers is charged, busy or idle; break-even is the traffic that would pay for them."""
+    saving = found(hourly=HourlyFacts("vllm", paid.usd_per_hour, 1, 0.9)).saving
+    assert saving.saved_usd_per_month == pytest.approx(paid.saved)
+    assert saving.break_even_requests_per_month == pytest.approx(paid.break_even)
+    assert saving.payback_months == (None if paid.payback is None else pytest.approx(paid.payback))
+    assert found().saving.saved_usd_per_month is None
+
+
+def test_retirement() -> None:
+    """A model that is off before the fine-tune is there asks for its successor first; one that is not, does not."""
+    soon, later = found(**DEAR, shutdown_at=NOW + 29 * DAY_S), found(**DEAR, shutdown_at=NOW + 31 * DAY_S)
+    assert (soon.retirement.comes_first, later.retirement.comes_first) == (True, False)
+    assert "successor" in soon.next
+    assert later.next.startswith("crossfade dataset build")
+    assert found().retirement.days_left is None
+
+
+def test_unrouted() -> None:
+    """Traffic without a route needs a policy first."""
+    assert found(**DEAR, name="unrouted/0011aabb").next.startswith("crossfade init")
+
+
+def test_the_best_of_many_was_chosen() -> None:
+    """A newest prompt below the luckiest of many is no plateau by that alone."""
+    many = tuple(QualityPeriod(f"p{n}", n, 60, 0.5 + 0.01 * (n == 3), 0.4) for n in range(20))
+    assert found(feedback=many).signals[2].holds is None
