@@ -200,7 +200,17 @@ def _eval(parser: Parser) -> None:
     draw.add_argument("--rows", type=int, default=200, metavar="N", help="how many (default: 200)")
     draw.add_argument("--since", type=days, default=30.0, metavar="AGE", help="recorded days to take (default: 30d)")
     draw.add_argument("--salt", default="eval", help="another one draws otherwise (default: eval)")
-    for each in (add, listing, draw):
+    ask = actions.add_parser("run", help="ask variants a set's questions, and compare them")
+    ask.add_argument("set", metavar="EVALSET", help="its name")
+    ask.add_argument(
+        "--variants", default="baseline,candidate", metavar="LIST",
+        help="baseline, candidate, UPSTREAM:MODEL; the others are held against the first (default: baseline,candidate)",
+    )  # fmt: skip
+    ask.add_argument("--policy", type=Path, metavar="FILE", help="the route's policy (default: the one in the folder)")
+    ask.add_argument("--budget-usd", type=float, default=5.0, metavar="USD", help="to spend at most (default: 5)")
+    ask.add_argument("--within", default="1h", metavar="TIME", help="ask nothing new after so long (default: 1h)")
+    ask.add_argument("--in-flight", type=int, metavar="N", help="questions at once (default: the policy's)")
+    for each in (add, listing, draw, ask):
         _add_context(each)
         _add_json(each)
 
@@ -315,7 +325,7 @@ COMMANDS: dict[str, Command] = {
     "readiness": Command("readiness", "which routes are due for a fine-tune, and why", _readiness),
     "records": Command("records", "what was recorded: tail, show, stats, forget", _records),
     "dataset": Command("dataset", "training files from the records: build, inspect, validate", _dataset),
-    "eval": Command("evaluation", "your own questions, which nothing is trained on: add, list, sample", _eval),
+    "eval": Command("evaluation", "your own questions, which nothing is trained on: add, list, sample, run", _eval),
     "train": Command("train", "from a dataset to the next candidate: sft, env, preflight", _train),
     "rebuild": Command("rebuild", "the evidence made again from the records, and held against what is kept", _rebuild),
     "replay": Command("replay", "ask a candidate what was recorded, compare, and say what would be decided", _replay),

@@ -1,4 +1,4 @@
-"""`crossfade eval`: questions of one's own: add, list, sample."""
+"""`crossfade eval`: questions of one's own: add, list, sample, run."""
 
 import argparse
 import json
@@ -9,9 +9,11 @@ import duckdb
 import msgspec
 
 from gateway import clock
-from gateway.cli import context
+from gateway.cli import context, evaluation_run
 from gateway.cli.failure import failed
+from gateway.cli.replay import ReplayError
 from gateway.config.settings_file import SettingsError
+from gateway.control.publish.policy_folder import PolicyTextError
 from gateway.node.datadir import DataDirError
 from gateway.node.pepper import pepper_of
 from records.evaluation import files, sets
@@ -25,8 +27,8 @@ _DAY_S = 86_400.0
 def run(arguments: argparse.Namespace) -> int:
     """Do it; 1: refused, or failing."""
     try:
-        return {"add": _add, "list": _list, "sample": _sample}[arguments.action](arguments)
-    except (SettingsError, DataDirError, ValueError) as error:
+        return {"add": _add, "list": _list, "sample": _sample, "run": evaluation_run.run}[arguments.action](arguments)
+    except (SettingsError, DataDirError, PolicyTextError, ReplayError, ValueError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error) as error:
         return failed(f"{error}. hint: is the path right, and may this user read and write there?", arguments)

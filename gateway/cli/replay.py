@@ -195,12 +195,12 @@ def _job(arguments: argparse.Namespace) -> Job:
         raise ReplayError(f"--within {error}") from error
     if not data.records.is_dir():
         raise ReplayError(f"{data.records}: nothing is recorded. hint: `crossfade serve` records what apps ask")
-    route, rules, shadow = _policy(arguments, settings)
+    route, rules, shadow = route_policy(settings, arguments.route, arguments.policy)
     in_flight = shadow.max_in_flight if arguments.in_flight is None else max(1, arguments.in_flight)
     budget = shadow.budget_usd_per_day if arguments.budget is None else max(0.0, arguments.budget)
     shadow = msgspec.structs.replace(shadow, max_in_flight=in_flight, budget_usd_per_day=budget)
     base = base_table(settings, data.run)
-    _check_upstreams(shadow, base)
+    check_upstreams(shadow, base)
     now = clock.wall()
     stamp = f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S}"
     return Job(
@@ -208,37 +208,37 @@ def _job(arguments: argparse.Namespace) -> Job:
         rows=Rows(data.records, route, now - arguments.since * DAY_S, max(0, arguments.limit)),
         out=arguments.out or data.root / "replays" / f"{route.name}-{stamp}.jsonl",
         keys=background_keys(settings, os.environ)[0],
-        terms=_terms(settings, data),
+        terms=row_inputs(settings, data),
         until_s=clock.monotonic() + within_s,
     )  # fmt: skip
 
 
-def _terms(settings: Settings, data: DataDir) -> ReplayInputs:
+def row_inputs(settings: Settings, data: DataDir) -> ReplayInputs:
+    """What rows are made by, outside a gateway that runs."""
     pepper = pepper_of(settings, data).hex()
     return ReplayInputs(
         pepper, price_overrides(settings.prices), settings.capture.redact, hourly_prices(settings.prices)
     )
 
 
-def _policy(arguments: argparse.Namespace, settings: Settings) -> tuple[Route, Rules, ShadowRoute]:
-    """The route's policy, as the controller reads it.
+def route_policy(settings: Settings, name: str, named: Path | None) -> tuple[Route, Rules, ShadowRoute]:
+    """The policy of the route of that name, as the controller reads it; `named`: in this file.
 
     Raises:
         ReplayError, PolicyTextError, OSError: there is none that can be used.
     """
-    named: Path | None = arguments.policy
     folder = settings.policies if named is None else named.parent
     paths = [named] if named else sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES)
     reader = PolicyReader(surroundings(settings), str(folder))
     for path in paths:
         compiled = reader.compile(path.read_text(encoding="utf-8"), path.name)
-        if compiled.route.name == arguments.route and compiled.terms is not None:
+        if compiled.route.name == name and compiled.terms is not None:
             return compiled.route, compiled.terms.rules, compiled.terms.shadow
     where = named or f"any policy in {folder}"
-    raise ReplayError(f"{where} has no route {arguments.route}. hint: `crossfade init` writes a policy to start from")
+    raise ReplayError(f"{where} has no route {name}. hint: `crossfade init` writes a policy to start from")
 
 
-def _check_upstreams(shadow: ShadowRoute, base: Table) -> None:
+def check_upstreams(shadow: ShadowRoute, base: Table) -> None:
     """Refuse what only a running gateway could ask.
 
     Raises:
@@ -267,7 +267,7 @@ async def _work(job: Job) -> ReplayOutcome:
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
     async with asyncio.TaskGroup() as tasks:
         client = Client(now=clock.monotonic, tasks=tasks)
-        keeping = tasks.create_task(_keep_house(client))
+        keeping = tasks.create_task(keep_house(client))
         try:
             await _replay(job, Background(client, clock.monotonic), found, stop)
         finally:
@@ -276,7 +276,8 @@ async def _work(job: Job) -> ReplayOutcome:
     return found
 
 
-async def _keep_house(client: Client) -> None:
+async def keep_house(client: Client) -> None:
+    """Close connections that nobody uses, until it is cancelled."""
     while True:
         await asyncio.sleep(HOUSEKEEPING_S)
         client.expire(clock.monotonic())

@@ -23,6 +23,8 @@ from records.store import Store
 
 IDLE_DAYS = 7
 """Hours that were paid so lately say how idle servers are."""
+MOST_FAILED = 0.01
+"""With more answers that were none, a run says more of the upstream than of the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,8 @@ def _last_score(root: Path, about: sets.EvalSet) -> tuple[QualityPeriod, ...]:
     """The baseline's last score on labels; nothing where a set has none."""
     for run in reversed(sets.runs_of(root, about.name) if about.labelled == about.rows else []):
         for score in run.scores:
-            if score.variant == "baseline" and score.mean is not None:
+            is_sound = score.failed <= score.rows * MOST_FAILED
+            if score.variant == "baseline" and score.mean is not None and is_sound:
                 return (QualityPeriod(f"set {about.name}", run.at, score.rows, score.mean, score.sd or 0.0),)
     return ()
 

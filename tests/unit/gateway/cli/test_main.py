@@ -18,6 +18,9 @@ from policies.rollout import command
 from policies.routing import Lease, Table, Upstream, encode
 from policies.terms import Verb
 from records.dataset.build import Wanted, build
+from records.evaluation import sets
+from records.evaluation.files import read_file
+from records.evaluation.sets import EvalSet
 from records.parquet import EXCHANGES
 from records.pricing import PriceBook
 from records.record_maker import RecordMaker, RoutePrices
@@ -133,6 +136,9 @@ def ready(data: DataDir, state: SqliteState) -> DataDir:
     Path("policies").mkdir()
     Path("policies/triage.yaml").write_text(SHORT)
     Path("wrong.yaml").write_text("rout: a")
+    Path("golden.jsonl").write_text('{"request": {"model": "gpt-4o", "messages": []}}')
+    golden = EvalSet("golden", "support-triage", 0, 0, "", 0.0, "", ())
+    sets.register(data.root, read_file(Path("golden.jsonl")), golden, b"p" * 32)
     Path("pairs").write_text('{"unit": "a", "q": 0.0, "error_baseline": false, "error_candidate": false}')
     return data
 
@@ -141,7 +147,9 @@ def _complete(dataset: str, request_id: str) -> dict[tuple[str, ...], str]:
     """Every command with what it needs to say something, in a `ready` place."""
     return {
         ("init",): "new", ("demo",): "", ("doctor",): "", ("status",): "triage", ("top",): "--times 2",
-        ("explain",): "triage", ("routes",): "",
+        ("explain",): "triage", ("routes",): "", ("readiness",): "",
+        ("eval", "add"): "golden.jsonl --route support-triage", ("eval", "list"): "", ("eval", "sample"): "--route=",
+        ("eval", "run"): "golden",
         ("records", "tail"): "--json", ("records", "show"): request_id, ("records", "stats"): "",
         ("records", "forget"): "--id none",
         ("dataset", "build"): "--route triage --format trl-sft --out other", ("dataset", "inspect"): str(dataset),
@@ -241,7 +249,9 @@ def test_ctrl_c_ends_every_command_with_130_and_no_traceback(ready: DataDir) -> 
 REFUSED = {
     ("doctor",): "", ("status",): "", ("explain",): "triage", ("promote",): "triage --reason x",
     ("hold",): "triage --reason x", ("resume",): "triage --reason x", ("rollback",): "triage --reason x",
-    ("routes",): "", ("records", "tail"): "", ("records", "show"): "x", ("records", "stats"): "",
+    ("routes",): "", ("readiness",): "", ("eval", "add"): "x --route r", ("eval", "list"): "",
+    ("eval", "sample"): "--route r", ("eval", "run"): "x",
+    ("records", "tail"): "", ("records", "show"): "x", ("records", "stats"): "",
     ("records", "forget"): "--id x", ("dataset", "build"): "--route r --format trl-sft --out other",
     ("dataset", "inspect"): "nowhere", ("dataset", "validate"): "nowhere", ("rebuild",): "", ("replay",): "--route r",
     ("train", "sft"): "--dataset nowhere --base b --out o", ("train", "preflight"): "nowhere",

@@ -40,6 +40,8 @@ def test_all_that_is_known(data: DataDir, tmp_path: Path) -> None:
         made = sets.register(data.root, rows, EvalSet(name, about.route, 0, 0, "", float(number), "", ()), PEPPER)
         score = EvalScore("baseline", 4000, 0, 0.7, 0.1, None)
         sets.add_run(data.root, name, EvalRun(1.0 + number, about.route, made.sha256, "exact", (score,)))
+        down = EvalScore("baseline", 4000, 400, 0.9, 0.1, None)  # of an upstream that was ill: no word on the prompt
+        sets.add_run(data.root, name, EvalRun(9.0 + number, about.route, made.sha256, "exact", (down,)))
     inputs = ReadinessInputs(
         routes={"support-triage": ReadinessTerms(eval_rows=40, examples=5, window_s=60 * DAY_S)},
         hourly=(HourlyPrice("vllm", 4.0), HourlyPrice("other", 1.0)),
@@ -52,7 +54,7 @@ def test_all_that_is_known(data: DataDir, tmp_path: Path) -> None:
     assert {sign.name: sign.holds for sign in triage.checks} == {
         "volume": True, "variety": False, "evaluator": True, "prompt": False, "evaluation": True
     }  # fmt: skip
-    assert triage.signals[2].holds is True
+    assert (triage.signals[2].holds, triage.signals[2].after) == (True, 0.7)
     assert triage.saving.candidate_usd_per_month == pytest.approx(4.0 * 730.5)
     assert triage.retirement.comes_first
     assert found["other"].saving.candidate_usd_per_month is None
