@@ -65,6 +65,7 @@ class Worker(ports.WorkerPort):
         self.name = boot.worker
         self.limits = boot.limits
         self.connections: set[AppConnection] = set()
+        self.handshakes: set[object] = set()
         self.preambles: dict[bytes, Preamble] = {}
         self.now = clock.monotonic
         self.wall = clock.wall
@@ -237,7 +238,7 @@ class Worker(ports.WorkerPort):
 
     def full(self) -> bool:
         """Whether one more connection is one too many."""
-        return len(self.connections) >= self.limits.connections
+        return len(self.connections) + len(self.handshakes) >= self.limits.connections
 
     def keep(self, meta: Meta, request_body: bytes, response_body: bytes) -> None:
         """Put a finished exchange into the journal before this turn ends, and before anything of the turn is sent."""
