@@ -11,17 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+
 from policies.candidate_paths import NO_PATH, CandidatePaths
+from policies.request.engine_fields import named_media
 from policies.routing import PPM, Variant
 from records import pricing
 from records.comparison import Came, Comparison
 from records.record import Record
 from records.record_maker import ExchangeReading, RecordMaker, redacted
+from records.wire.usage import Usage
 from shadow.compare import answer
 from shadow.compare.answer import AnswerReading
 from shadow.compare.pair import AppRequest, Pair
 from shadow.lanes import Drawn
-from shadow.media import names_media
 from shadow.plan import ShadowRoute
 from shadow.ports import DEADLINES, NOT_READY, UNFIT, Model, ModelCall, ModelReply
 from shadow.score_pair import Comparing
@@ -45,7 +48,10 @@ def refusal(drawn: Drawn) -> str:
         return "path"
     if len(body) != meta.request_bytes or not body:
         return "not_kept"
-    return "media_url" if names_media(body) else ""
+    try:
+        return named_media(body, drawn.route.media_hosts) or ""
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return "media_url"  # it is not for us to guess what a server makes of it
 
 
 def path_of(drawn: Drawn) -> str:
@@ -157,15 +163,16 @@ class Mirror:
 
     def _cost(self, drawn: Drawn, heard: ModelReply, said: AnswerReading, served: Record) -> pricing.AnswerCost | None:
         """What the new answer cost; a frontier's by the model and the tier that it names itself."""
-        if heard.usage is None:
-            return None
         variant = variant_of(drawn)
+        used = Usage(0, 0) if self.maker.prices.is_hourly(variant.upstream) else heard.usage
+        if used is None:
+            return None
         model = variant.model or served.model_requested
         asked = pricing.PricedCall(variant.upstream, model, self.wall())
         if drawn.asked != "candidate":
             tier = said.service_tier or served.service_tier
             asked = pricing.PricedCall(variant.upstream, model, self.wall(), tier, said.model)
-        return self.maker.prices.cost(asked, heard.usage)
+        return self.maker.prices.cost(asked, used)
 
     async def _scored(self, drawn: Drawn, served: ExchangeReading, said: AnswerReading) -> dict[str, Any]:
         """What the comparators say; nothing where there are not two whole answers."""

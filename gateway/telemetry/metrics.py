@@ -191,6 +191,16 @@ METRICS: tuple[Metric, ...] = (
         ("shadow_total", "counter", "Background calls the lot fell on.", ("route", "asked", "outcome", "reason"), ()),
         ("shadow_cost_usd_total", "counter", "What background calls cost.", ("route", "asked"), ()),
         ("judge_cost_usd_total", "counter", "What judging cost.", ("route",), ()),
+        (
+            "gpu_seconds_total",
+            "counter",
+            "Replica-seconds of servers that are paid by the hour (prices.candidate), minutes late.",
+            ("upstream", "state"),
+            (),
+        ),
+        ("gpu_cost_usd_total", "counter", "What those seconds cost: busy, idle.", ("upstream", "state"), ()),
+        ("gpu_answers_total", "counter", "Answers that bear it, background calls included.", ("upstream",), ()),
+        ("gpu_uncharged_usd", "gauge", "Paid since the last answer: the next one bears it.", ("upstream",), ()),
     ),
     *_rows(
         MetricOwner.SHADOW,

@@ -1,6 +1,5 @@
 """The worker's end of the journal: append, group commit, and losses that are counted instead of raised."""
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -14,6 +13,7 @@ from typing import Final
 import msgspec
 
 from records.exchange import FeedbackFrame, Gap, Meta, Note
+from records.journal.disk import cool, write_all
 from records.journal.frames import (
     LENGTHS,
     MAX_PAYLOAD_BYTES,
@@ -291,7 +291,7 @@ class JournalWriter:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             salt, created_at = os.urandom(SALT_BYTES), self._now()
-            _write_all(fd, segment_header(created_at, salt))
+            write_all(fd, segment_header(created_at, salt))
         except OSError:
             os.close(fd)
             os.unlink(path)
@@ -371,7 +371,7 @@ class JournalWriter:
             number, retired = self._retired.popleft()
             self._fdatasync(retired)
             os.close(retired)
-            self._cool(number - 1)
+            cool(segment_path(self._directory, number - 1))
         if fd >= 0 and fd == self._fd:
             self._fdatasync(fd)
 
@@ -380,19 +380,6 @@ class JournalWriter:
             os.fdatasync(fd)
         except OSError:
             self.sync_errors += 1
-
-    def _cool(self, number: int) -> None:
-        """Have a segment that is on disk leave the page cache; a reader so far behind reads the disk.
-
-        Else a busy journal would take all memory that nobody uses, page by new page, and drive out of it what others
-        read from disk, a model's weights say.
-        """
-        with contextlib.suppress(OSError):  # read and deleted; and it is but advice
-            fd = os.open(segment_path(self._directory, number), os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-            finally:
-                os.close(fd)
 
     def close(self) -> None:
         """Write and sync what is left, and let go of the directory."""
@@ -421,13 +408,3 @@ def _pieces(head: bytes, request_body: bytes, response_body: bytes) -> tuple[byt
 
 def _id_bytes(meta: Meta) -> bytes:
     return bytes.fromhex(meta.id.replace("-", ""))
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    """Write `data` whole.
-
-    Raises:
-        OSError: there is no room for all of it.
-    """
-    if os.write(fd, data) != len(data):
-        raise OSError(errno.ENOSPC, "short write")

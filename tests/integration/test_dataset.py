@@ -1,15 +1,15 @@
 """From the journal to a dataset that trainers load."""
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
 
-import datasets
 import pytest
 
 from gateway.cli import main as command
 from records.dataset.build import Wanted, build
-from records.dataset.sft import FORMATS
+from records.dataset.formats import FORMATS
 from records.store import Store
 from tests.fakes.exchanges import chat_answer, chat_request
 from tests.rooms.recording import PEPPER, Place
@@ -52,6 +52,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def test_load_dataset(place, tmp_path, shape):
     """The built folder loads with `load_dataset`, and each tool call has its own arguments and no others'."""
     folder, made = build(Store(place.root / "records"), Wanted("support", shape), tmp_path / "out")
+    datasets = importlib.import_module("datasets")  # here, for it takes a second, and every process collects this file
     loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
 
     assert {str(split): len(rows) for split, rows in loaded.items()} == {
@@ -80,6 +81,26 @@ def test_what_is_left_out_is_counted(place, tmp_path):
         "truncated": 1,
     }
     assert made.kept + sum(made.left_out.values()) == made.read == 47
+
+
+def test_a_correction_wins_over_every_other_answer(tmp_path):
+    """The corrected answer is learned, and none that a model gave to the same prompt anywhere else."""
+    made = Place(tmp_path)
+    worker, recorder = made.worker(segment_bytes=1 << 20), made.recorder()
+    for number in range(3):
+        worker.whole(request=chat_request("one"), response=chat_answer(f"answer {number}"))
+    worker.whole(request=chat_request("two"))
+    worker.feedback(worker.ids[1], b'{"score":-1,"corrected_output":"right"}')
+    made.step(recorder)
+    made.step(recorder)
+    worker.die()
+    recorder.close()
+    wanted = Wanted("support", "trl-sft", validation_ppm=0)
+    folder, told = build(Store(made.root / "records"), wanted, tmp_path / "out")
+
+    rows = [json.loads(line) for line in lines_of(folder / "train.jsonl")]
+    assert [row["completion"][0]["content"] for row in rows] == ["right", "It is on its way."]
+    assert (told.corrected, told.left_out) == (1, {"corrected_elsewhere": 2})
 
 
 def test_the_same_records_make_the_same_folder(place, tmp_path):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -81,6 +82,18 @@ async def test_a_path_that_the_candidate_lacks_is_not_held_against_it():
     assert [(row.came, row.reason) for row in rows] == [
         ("failed", "not_found"), ("answered", ""), ("skipped", "no_path"), ("failed", "not_found"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("usd", [0.25, None])
+async def test_a_server_paid_by_the_hour_costs_what_its_answers_do_of_late(usd: float | None):
+    """Whatever tokens it used, and none told: by hours, or unknown; never by a list of prices, and never 0."""
+    made = mirror(Scripted(good(usage=None)))
+    made.maker = replace(made.maker, prices=replace(made.maker.prices, hourly={"vllm": usd}))
+    row = await made.compare(drawn(model="gpt-4o"))
+    assert row.cost_usd == usd
+    assert row.cost_served_usd == pytest.approx((20 * 10 + 6 * 20) / 1e6)
+    other = await made.compare(drawn(asked="baseline", variant="candidate", upstream="vllm"))
+    assert other.cost_served_usd == usd
 
 
 async def test_reverse_shadow_turns_the_pair_around():
