@@ -34,8 +34,6 @@ STORES = "tests/contract runs one suite over every store, on real servers"
 COMMANDS = "tests/unit/gateway/cli/test_main.py tries each command by its words"
 FORMATS = "tests/unit/records/dataset/formats/test_formats.py tries every format"
 ELSEWHERE = {
-    "gateway/control/controller/kill_follower.py": "the controller test_process.py follows kills",
-    "gateway/control/controller/known_rollouts.py": "the controller test_process.py damages them",
     "gateway/adapters/boot.py": BOOTS,
     "gateway/admin/boot.py": BOOTS,
     "gateway/admin/server.py": BOOTS,
@@ -89,7 +87,7 @@ ELSEWHERE = {
     "records/dataset/manifest.py": "tests/integration/test_dataset.py reads it",
     "records/erasure.py": "tests/unit/records/test_store.py and test_feedback.py forget by it",
     "records/exchange.py": TYPES,
-    "records/record_maker.py": "tests/unit/records/test_record.py makes each field of a row",
+    "records/record.py": TYPES,
     "records/wire/event.py": TYPES,
     "shadow/compare/pair.py": TYPES,
     "shadow/plan.py": TYPES,

@@ -1,10 +1,10 @@
 """From the journal to a dataset that trainers load."""
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
 
-import datasets
 import pytest
 
 from gateway.cli import main as command
@@ -56,6 +56,7 @@ ANSWERS = [shape for shape in FORMATS if format_named(shape).learns == "answers"
 
 
 def load(folder: Path, cache: Path) -> list[dict[str, Any]]:
+    datasets = importlib.import_module("datasets")  # here, for it takes a second, and every process collects this file
     loaded = datasets.load_dataset(str(folder), cache_dir=str(cache))
     return [row for split in loaded.values() for row in split]
 
