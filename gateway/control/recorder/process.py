@@ -29,24 +29,24 @@ from gateway.control.journals.tail import Progress
 from gateway.control.prices import usd_per_answer_text
 from gateway.control.recorder.boot import RecorderBoot, decode
 from gateway.control.recorder.gpu_ledger import GpuLedger
+from gateway.control.recorder.sifter import Sifter
 from gateway.control.recorder.tally import Tally, expose
 from gateway.control.recorder.vote_tally import VoteTally
 from gateway.control.row_maker import maker_for
 from gateway.log import Log
-from gateway.node.datadir import replace
 from gateway.process import read_boot, say_ready, stop_asked
 from gateway.telemetry.metrics import PREFIX, Sample, render
 from policies import routing
-from records import erasure as forgetting
 from records.comparison import Comparison
-from records.erasure import Forgotten, Sieve
+from records.durable import replace
 from records.exchange import Exchange, FeedbackFrame, Gap, Note
+from records.feedback import last_of_each
 from records.gpu_hours import GpuAccount
 from records.journal.reader import Found
 from records.parquet import COMPARISONS, EXCHANGES, FEEDBACK, GPU_HOURS, NOTED
 from records.record import Record, Vote
 from records.record_maker import RecordMaker, bare
-from records.store import FileChange, Store
+from records.store import PROGRESS, FileChange, Store
 
 POLL_S = 0.1
 BATCH_S = 0.5
@@ -61,6 +61,8 @@ GPU_S = 60.0
 MERGE_S = 5.0
 REMOVE_S = 5.0
 """How often segments are looked at that others held when they were recorded."""
+FORGET_S = 5.0
+"""How often it is looked whether a forgetting was cut off."""
 EXPIRE_S = 600.0
 RETRY_S = 1.0
 """Pause after the disk refused."""
@@ -105,7 +107,7 @@ class Recorder:
     _known: set[str] = field(default_factory=set[str], init=False)
     """Ids that are recorded although the progress file does not say so: it was lost."""
     _due: dict[str, float] = field(default_factory=dict[str, float], init=False)
-    _sieve: Sieve = field(init=False)
+    _sifter: Sifter = field(init=False)
     _ballot: VoteTally = field(init=False)
     _gpu: GpuLedger = field(init=False)
     _exposed: str = field(default="", init=False)
@@ -118,13 +120,13 @@ class Recorder:
 
     def __post_init__(self) -> None:
         self.store = Store(Path(self.boot.records))
-        self._sieve = Sieve(Forgotten())
+        self._sifter = Sifter(self.store, self.log)
         self._ballot = VoteTally(self.store, self.log)
         self._gpu = GpuLedger(self.boot.hourly)
 
     @property
     def _progress_path(self) -> Path:
-        return self.store.root / "progress.json"
+        return self.store.root / PROGRESS
 
     def begin(self, now: float) -> None:
         """Take up where an earlier recorder stopped. `now`: Unix seconds.
@@ -184,7 +186,14 @@ class Recorder:
         self._settle(now)
         if (found or self._gpu.hours) and self._oldest is None:
             self._oldest = now
-        for action in (self._commit_due, self._merge_due, self._remove_due, self._expire_due, self._expose_due):
+        for action in (
+            self._commit_due,
+            self._merge_due,
+            self._remove_due,
+            self._forget_due,
+            self._expire_due,
+            self._expose_due,
+        ):
             self._attempt(action, now)
         return bool(found)
 
@@ -207,6 +216,12 @@ class Recorder:
     def _remove_due(self, now: float) -> None:
         if self._oldest is None and self._every("remove", REMOVE_S, now):
             self.journals.remove_recorded(now, self.boot.journal_retention_s)
+
+    def _forget_due(self, now: float) -> None:
+        if self._every("forget", FORGET_S, now):
+            with self.store.held():
+                self._publish()
+                self._sifter.look()
 
     def _expire_due(self, now: float) -> None:
         if self._every("expire", EXPIRE_S, now):
@@ -298,15 +313,14 @@ class Recorder:
         """
         with self.store.held():
             self._publish()
-            self._read_forgotten()
-            rows = [row for row in self._rows if not self._sieve.covers(row)]
-            votes = [vote for vote in self._votes if not self._sieve.covers(vote)]
+            self._sifter.look()
+            rows = self._sifter.rows(self._rows)
+            votes = last_of_each(self._sifter.votes(self._votes))
             self._ballot.count(votes, rows, self.state.tally)
             name = self._name()
             changes = self.store.stage(EXCHANGES, rows, name) + self.store.stage(FEEDBACK, votes, name)
             for table, noted in self._noted.items():
-                kept = [row for row in noted if not (isinstance(row, Comparison) and self._sieve.covers(row))]
-                changes += self.store.stage(NOTED[table], kept, name)
+                changes += self.store.stage(NOTED[table], self._sifter.noted(noted), name)
             changes += self.store.stage(GPU_HOURS, self._gpu.hours, name)
             self.state.tally.lose("damaged", self.journals.take_damage())
             self._write_down(changes)
@@ -376,18 +390,6 @@ class Recorder:
         before = self._seen.get(str(path))
         self._seen[str(path)] = changed_at
         return changed_at != before
-
-    def _read_forgotten(self) -> None:
-        """Learn who is to be forgotten; whoever wrote that held the records' lock, as we do now."""
-        path = self.store.root / forgetting.FILE
-        if not self._has_changed(path):
-            return
-        try:
-            self._sieve = Sieve(forgetting.decode(path.read_bytes()))
-        except FileNotFoundError:
-            self._sieve = Sieve(Forgotten())
-        except msgspec.MsgspecError:
-            self.log.alarm("recorder.forgotten_damaged", hint=f"restore {path.name}, or remove it and forget again")
 
     def _read_routing(self) -> None:
         """Learn whose prices hold, from the table that workers serve from."""
