@@ -81,6 +81,7 @@ ELSEWHERE = {
     "policies/terms.py": TYPES,
     "records/comparison.py": TYPES,
     "records/dataset/format.py": FORMATS,
+    "records/dataset/parquet_file.py": "tests/integration/test_dataset.py builds and checks Parquet",
     "records/dataset/messages.py": "tests/unit/records/dataset/test_check.py breaks each of its rules",
     "records/dataset/build.py": "tests/integration/test_dataset.py builds from real records",
     "records/dataset/manifest.py": "tests/integration/test_dataset.py reads it",

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,15 +13,33 @@ import msgspec
 
 from records.dataset import manifest
 from records.dataset.example import Example, Reason, Source, example
+from records.dataset.format import Learns
 from records.dataset.formats import format_named
 from records.dataset.manifest import Manifest
+from records.dataset.parquet_file import to_parquet
+from records.dataset.preference import DIRECTED, preference, vote
 from records.dataset.split import PPM, Split, split_of
 from records.dedupe import exact_key
 from records.store import Store
 
 SPLITS: tuple[Split, ...] = ("train", "validation")
 _ROWS = 1000
-_COLUMNS = ", ".join(Source.__struct_fields__)
+_SAID = [name for name in Source.__struct_fields__ if name not in ("other_json", "q")]
+_ANSWERS = f"SELECT {', '.join(_SAID)}, NULL, NULL FROM joined WHERE route = ? ORDER BY id"  # noqa: S608 -- our own names
+_PAIRS = f"""
+SELECT {", ".join(f"j.{name}" for name in _SAID)}, c.answer_json, c.q
+FROM joined j LEFT JOIN (
+    SELECT exchange_id, answer_json, q FROM comparisons_all
+    WHERE asked = 'candidate' AND came = 'answered' AND metric IN {DIRECTED} AND q IS NOT NULL
+    QUALIFY row_number() OVER (PARTITION BY exchange_id ORDER BY compared_at DESC) = 1
+) c ON c.exchange_id = j.id
+WHERE j.route = ? ORDER BY j.id
+"""  # noqa: S608 -- our own names
+_MAKERS: dict[Learns, Callable[[Source], Example | Reason]] = {
+    "answers": example,
+    "preferences": preference,
+    "votes": vote,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +82,7 @@ class _Prompts:
     def of(cls, store: Store, wanted: Wanted) -> Self:
         """Those of the records."""
         found = cls(set(), set())
-        for source in _sources(store, wanted.route):
-            made = example(source)
+        for source, made in _made(store, wanted):
             if isinstance(made, Example):
                 key = exact_key(made.prompt, made.tools)
                 if _split(source, wanted) == "train":
@@ -79,7 +96,8 @@ class _Prompts:
         key = exact_key(made.prompt, made.tools)
         if split == "validation" and key in self.trained:
             return "prompt_in_train"
-        return "corrected_elsewhere" if key in self.corrected and not made.is_corrected else None
+        is_learned = made.is_good is not False and not made.is_corrected
+        return "corrected_elsewhere" if is_learned and key in self.corrected else None
 
 
 def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
@@ -115,9 +133,15 @@ def _write(store: Store, wanted: Wanted, folder: Path) -> Manifest:
     for split in SPLITS:
         if not count.kept[split]:
             (folder / f"{split}.jsonl").unlink()
-    found = [
-        manifest.file_of(folder / f"{split}.jsonl", split, count.kept[split]) for split in SPLITS if count.kept[split]
-    ]
+    splits: list[Split] = [split for split in SPLITS if count.kept[split]]
+    shape = format_named(wanted.shape)
+    paths: dict[Split, Path] = {split: folder / f"{split}.jsonl" for split in splits}
+    if shape.is_parquet:
+        for split in splits:
+            paths[split] = to_parquet(paths[split], sorted(shape.fields))
+    if shape.companion:
+        (folder / shape.companion[0]).write_text(shape.companion[1](splits), encoding="utf-8")
+    found = [manifest.file_of(path, split, count.kept[split]) for split, path in paths.items()]
     made = Manifest(
         dataset_format=wanted.shape,
         route=wanted.route,
@@ -135,7 +159,7 @@ def _write(store: Store, wanted: Wanted, folder: Path) -> Manifest:
         crossfade=wanted.version,
     )
     (folder / manifest.NAME).write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
-    (folder / "README.md").write_text(manifest.card(made, format_named(wanted.shape)), "utf-8")
+    (folder / "README.md").write_text(manifest.card(made, shape), "utf-8")
     return made
 
 
@@ -144,14 +168,13 @@ def _write_examples(
 ) -> None:
     shape = format_named(wanted.shape)
     seen: set[bytes] = set()
-    for source in _sources(store, wanted.route):
+    for source, made in _made(store, wanted):
         count.read += 1
-        made = example(source)
         if not isinstance(made, Example):
             count.left_out[made] += 1
             continue
         split = _split(source, wanted)
-        key = exact_key([*made.prompt, made.answer], made.tools)
+        key = exact_key([*made.prompt, made.answer], made.tools, made.rejected)
         if reason := "duplicate" if key in seen else prompts.refused(made, split):
             count.left_out[reason] += 1
             continue
@@ -169,11 +192,12 @@ def _split(source: Source, wanted: Wanted) -> Split:
     return split_of(source.conversation_id or source.id, wanted.salt, wanted.validation_ppm)
 
 
-def _sources(store: Store, route: str) -> Iterator[Source]:
-    """The route's exchanges with what was said of them, in order of time."""
+def _made(store: Store, wanted: Wanted) -> Iterator[tuple[Source, Example | Reason]]:
+    """The route's exchanges in order of time, each with what its format learns from it."""
+    learns = format_named(wanted.shape).learns
     with store.open_views() as views:
-        query = f"SELECT {_COLUMNS} FROM joined WHERE route = ? ORDER BY id"  # noqa: S608 -- our own columns
-        cursor = views.execute(query, [route])
+        cursor = views.execute(_PAIRS if learns == "preferences" else _ANSWERS, [wanted.route])
         while rows := cursor.fetchmany(_ROWS):
             for fields in rows:
-                yield Source(*fields)
+                source = Source(*fields)
+                yield source, _MAKERS[learns](source)
