@@ -18,6 +18,10 @@ from policies.schema import Policy, Stage
 ALONE_S = 1.0
 """A request that is a unit of its own is over at once: held as long as a conversation, it would only fill memory."""
 DEFAULT_REVERSE_PPM = 50_000
+RHO_USERS, RHO_PROMPTS = 0.3, 0.5
+"""How alike the conversations of one user, or with one prompt, are taken to be: bounds, and no estimates.
+
+Source: decisions-2, ruling 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class KnownUpstream:
     """Whether it may be called with nobody waiting: for the noise floor, a judge, a reverse shadow."""
     is_priced: bool = False
     """Whether what it answers can be priced."""
+    can_be_candidate: bool = True
+    """Whether it may be asked in an app's stead: it has a key of ours, or asks for none."""
     is_engine: bool = True
     """Whether it is a server of one's own."""
 
@@ -146,8 +152,13 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
 def _units(policy: Policy) -> rules.Units:
     """When a unit is over: one request by itself is when it has been."""
     assign = policy.assign
-    alone = set(assign.by) == {"request"}
-    return rules.Units(min(assign.close_after, ALONE_S) if alone else assign.close_after, assign.max_pairs)
+    alone, is_open = set(assign.by) == {"request"}, assign.population == "open"
+    return rules.Units(
+        min(assign.close_after, ALONE_S) if alone else assign.close_after,
+        assign.max_pairs,
+        rho_users=RHO_USERS if is_open else 0.0,
+        rho_prompts=RHO_PROMPTS if is_open else 0.0,
+    )
 
 
 def _key(policy: Policy, surroundings: Surroundings) -> rules.CandidateKey:
@@ -188,7 +199,9 @@ def _quality(policy: Policy) -> rules.Quality:
     metric, gate = quality_metric(policy), policy.gates.quality
     scorer = next((each.options for each in policy.compare if each.name == metric), None)
     scale = PPM / scorer.sample if isinstance(scorer, Judge) else 1.0
-    return rules.Quality(gate.margin, metric or "quality", policy.gates.alpha, scale=scale)
+    return rules.Quality(
+        gate.margin, metric or "quality", policy.gates.alpha, scale=scale, missing=gate.missing.at_worst
+    )
 
 
 def _latency(gate: gating.LatencyGate, alpha: float) -> rules.Latency:
@@ -198,6 +211,7 @@ def _latency(gate: gating.LatencyGate, alpha: float) -> rules.Latency:
         quantile=quantile,
         limit_s=limit_s,
         ratio=rules.Latency().ratio if ratio is None else ratio,
+        block_s=gate.block_s if limit_s is None else None,
         warmup=gate.warmup,
         alpha=alpha,
     )
@@ -215,6 +229,7 @@ def _guards(policy: Policy) -> rules.Guards:
         length_ratio_max=guards.length_ratio.max,
         slack=guards.slack,
         drop_rate=guards.drop_rate,
+        unscored_rate=guards.unscored_rate,
         abstain_rate=guards.abstain_rate,
         unit_share=guards.unit_share,
         judge_bias=guards.judge_bias,

@@ -111,6 +111,11 @@ def ineligible(route: Route, call: Call) -> str | None:
         return Reason.MALFORMED
 
 
+def _is_stored(path: str, fields: RoutingFields) -> bool:
+    """Whether the app may read the answer back at the frontier: a Response unless it says no, a chat if it says so."""
+    return bytes(fields.store) != b"false" if path == RESPONSES else bytes(fields.store) == b"true"
+
+
 def _unfit(route: Route, call: Call) -> str | None:
     """What in the request speaks against the candidate."""
     body, path, eligible = call.body, call.path, route.eligible
@@ -131,8 +136,8 @@ def _unfit(route: Route, call: Call) -> str | None:
         for reason, holds in _RESPONSES if path == RESPONSES else _CHAT:
             if holds(body.fields, marks):
                 return reason
-    if path == RESPONSES and not eligible.stateless and bytes(body.fields.store) != b"false":
-        return Reason.STORED  # absent means true there
+    if not eligible.stateless and (path == RESPONSES or not body.is_common) and _is_stored(path, body.fields):
+        return Reason.STORED
     return _forbidden(eligible.forbid, body.fields, marks) if eligible.forbid else None
 
 

@@ -51,7 +51,8 @@ class Reason(StrEnum):
     ACCESS_PROGRAMS = "access_programs"
     """It uses the account's rights at the frontier."""
     STORED = "stored"
-    """The answer is to be kept at the frontier: not `store: false`, and the route is not declared stateless."""
+    """The answer is to be kept at the frontier (a chat's `store: true`, a Response without `store: false`), and the
+    route is not declared stateless."""
     ENCRYPTED_REASONING = "encrypted_reasoning"
     """Reasoning that only the frontier can read."""
     ITEM_REFERENCE = "item_reference"

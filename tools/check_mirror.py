@@ -81,12 +81,13 @@ ELSEWHERE = {
     "policies/terms.py": TYPES,
     "records/comparison.py": TYPES,
     "records/dataset/format.py": FORMATS,
+    "records/dataset/parquet_file.py": "tests/integration/test_dataset.py builds and checks Parquet",
     "records/dataset/messages.py": "tests/unit/records/dataset/test_check.py breaks each of its rules",
     "records/dataset/build.py": "tests/integration/test_dataset.py builds from real records",
     "records/dataset/manifest.py": "tests/integration/test_dataset.py reads it",
     "records/erasure.py": "tests/unit/records/test_store.py and test_feedback.py forget by it",
     "records/exchange.py": TYPES,
-    "records/record_maker.py": "tests/unit/records/test_record.py makes each field of a row",
+    "records/record.py": TYPES,
     "records/wire/event.py": TYPES,
     "shadow/compare/pair.py": TYPES,
     "shadow/plan.py": TYPES,
@@ -94,7 +95,8 @@ ELSEWHERE = {
     "shadow/scorer.py": "tests/integration/test_scorer.py runs it with a real child process",
 }
 """Modules whose unit test is elsewhere, and where."""
-ELSEWHERE_IN = {"gateway/cli": COMMANDS, "records/dataset/formats": FORMATS}
+RECIPES = "tests/acceptance/test_training.py trains with each; tests/unit/gateway/training/test_render.py reads them"
+ELSEWHERE_IN = {"gateway/cli": COMMANDS, "records/dataset/formats": FORMATS, "gateway/training/recipes": RECIPES}
 """Folders of which every module may be tested together."""
 
 

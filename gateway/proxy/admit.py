@@ -96,7 +96,7 @@ def _decide(
 ) -> _Decided:
     if route.candidate is None or route.mode == "bypass":
         return BASELINE, "bypass" if route.mode == "bypass" else "assigned", "", ""
-    unfit = matching.ineligible(route, call)
+    unfit: str | None = matching.ineligible(route, call)
     if unfit is None and state.candidate_lacks(route, known.path):
         unfit = NO_PATH
     if known.pin is not None:

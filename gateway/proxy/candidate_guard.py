@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.log import Log
 from gateway.proxy.breaker import CircuitBreaker
-from gateway.proxy.counters import INDEX
+from gateway.proxy.counters import INDEX, MOST_BITS
 from gateway.transport.outgoing import Sender
 from policies.candidate_paths import CandidatePaths
 from policies.routing import Breaker, Route, Table, Variant
@@ -141,17 +141,25 @@ class CandidateGuards:
         self._breakers: dict[_Key, CircuitBreaker] = {}
         self._paths: dict[_Key, CandidatePaths] = {}
         self._guards: dict[str, CandidateGuard] = {}
+        self._routes: list[str] = []
 
     @property
     def open_breakers(self) -> int:
         """Candidates of this table that are not asked freely."""
         return len({id(guard.breaker) for guard in self._guards.values() if not guard.breaker.is_closed})
 
+    @property
+    def open_routes(self) -> int:
+        """Whose candidates are not asked freely: a bit for each of the table's first routes."""
+        names = enumerate(self._routes)
+        return sum(1 << place for place, name in names if (g := self._guards.get(name)) and not g.breaker.is_closed)
+
     def adopt(self, table: Table) -> None:
         """Serve by another table: what is known of the same candidates under the same settings stays."""
         urls = {upstream.name: upstream.base_url for upstream in table.upstreams}
         old, old_paths, old_guards = self._breakers, self._paths, self._guards
         self._breakers, self._paths, self._guards = {}, {}, {}
+        self._routes = [route.name for route in table.routes[:MOST_BITS]]
         for route in table.routes:
             variant = route.candidate
             if variant is None:

@@ -66,6 +66,7 @@ class Worker(ports.WorkerPort):
         self.name = boot.worker
         self.limits = boot.limits
         self.connections: set[AppConnection] = set()
+        self.handshakes: set[object] = set()
         self.preambles: dict[bytes, Preamble] = {}
         self.now = clock.monotonic
         self.wall = clock.wall
@@ -250,7 +251,7 @@ class Worker(ports.WorkerPort):
 
     def full(self) -> bool:
         """Whether one more connection is one too many."""
-        return len(self.connections) >= self.limits.connections
+        return len(self.connections) + len(self.handshakes) >= self.limits.connections
 
     def keep(self, meta: Meta, request_body: bytes, response_body: bytes) -> None:
         """Put a finished exchange into the journal before this turn ends, and before anything of the turn is sent."""
@@ -339,7 +340,8 @@ class Worker(ports.WorkerPort):
     def _look_at_journal(self) -> None:
         journal = self.journal
         journal.bodies, journal.frames = self._budget.look()
-        journal.rotate_older_than(self.wall() - self._segment_age_s)
+        if journal.rotate_older_than(self.wall() - self._segment_age_s):
+            self._log.alarm("journal.removed", hint="somebody removed what was being written: it is begun anew")
 
     def _show(self, now: float) -> None:
         live = self.live
@@ -347,6 +349,7 @@ class Worker(ports.WorkerPort):
         live[INDEX["upstream_connections"]] = self.client.connections
         self._show_losses()
         live[INDEX["breakers_open"]] = self._guards.open_breakers
+        live[INDEX["breaker_routes"]] = self._guards.open_routes
         live[INDEX["killed"]] = self._watch.killed
         live[INDEX["lease_expired"]] = not self._watch.candidate_allowed(now)
         live[INDEX["table_seen_at"]] = int(self.wall() - self._watch.lease_age_s(now))

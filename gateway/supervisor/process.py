@@ -24,6 +24,7 @@ from gateway.supervisor.admin_port import AdminChange, AdminPort, health, metric
 from gateway.supervisor.child import BootTooLargeError, Child, Program, spawn
 from gateway.supervisor.front import FrontAnswer, Page
 from gateway.supervisor.programs import Programs
+from gateway.supervisor.running import routing_table
 from gateway.supervisor.slot import Launch, Slot, Turns
 from gateway.supervisor.sockets import BindError, bound, listen
 from gateway.supervisor.status import ProcessStatus, ReloadStatus, SupervisorStatus
@@ -335,7 +336,8 @@ class Supervisor:
 
     def _metrics(self) -> FrontAnswer:
         alive = self.gauges.snapshots(self._alive())
-        found = samples(self.gauges.totals(), alive, now=clock.wall())
+        table = routing_table(self.plan.data.routing)
+        found = samples(self.gauges.totals(), alive, now=clock.wall(), table=table)
         found.append(Sample(f"{PREFIX}build_info", 1, (self.version,)))
         found += [
             Sample(f"{PREFIX}process_restarts_total", slot.restarts, (slot.name,))

@@ -225,11 +225,11 @@ def read_body(raw: bytes) -> Body | None:
     except _DECODING:
         pass  # it is otherwise, or is none at all
     try:
-        found = Body(raw, fields=_FIELDS.decode(raw))
+        body = Body(raw, fields=_FIELDS.decode(raw))
     except _DECODING:
         return None
-    found.is_copy = not (raw.isascii() or _is_text(raw))
-    return found
+    body.is_copy = not (raw.isascii() or _is_text(raw))
+    return body
 
 
 def _is_text(raw: bytes) -> bool:

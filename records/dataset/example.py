@@ -1,14 +1,17 @@
 """An example: what is learned from one recorded exchange, or the reason why nothing is.
 
-Only the answer of the exchange is learned from: what was said before it, by whomever, is its prompt. Each answer has an
-exchange of its own, and a candidate's is learned from nowhere. What a line looks like is its format's matter.
+Rules:
+1. Only the answer of the exchange is learned from: what was said before it, by whomever, is its prompt. Each answer has
+   an exchange of its own, and a candidate's is learned from nowhere. What a line looks like is its format's matter.
+2. A correction that the app sent as feedback stands in the answer's place, whoever gave it and however it ended. An
+   answer that was voted down and not corrected teaches nothing.
 """
 
 from typing import Any, Literal, cast
 
 import msgspec
 
-from records.wire.json_reader import read_fields
+from records.wire.json_reader import UnreadableError, read, read_fields
 from records.wire.words import arguments_text, ending
 
 Reason = Literal[
@@ -27,6 +30,11 @@ Reason = Literal[
     "legacy_functions",
     "hosted_tools",  # tools that only the frontier has
     "odd_turns",  # results of no call, calls without results, an answer begun by the app: trainers refuse them
+    "voted_down",  # and not corrected
+    "no_preference",  # neither corrected nor judged: that the baseline said it makes it no better
+    "same_answer",  # both answers say the same
+    "no_vote",
+    "corrected_elsewhere",  # the same prompt's answer was corrected in another exchange
     "unreadable",  # not the shape of a chat, or tool arguments that are no JSON object
     "duplicate",
     "prompt_in_train",  # of the validation split: its prompt is trained on in another conversation
@@ -55,6 +63,13 @@ class Source(msgspec.Struct, frozen=True):
     model_returned: str
     request_json: str | None
     response_json: str | None
+    redaction_version: str = ""
+    score: float | None = None
+    corrected_output_json: str | None = None
+    other_json: str | None = None
+    """What the candidate answered to the same request, in the shadow."""
+    q: float | None = None
+    """By how much that is better than what was said, from whoever may say so: the judge, or labels."""
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -64,6 +79,12 @@ class Example(msgspec.Struct, frozen=True):
     answer: Fields
     tools: list[Fields] | None = None
     parallel_tool_calls: bool | None = None
+    is_corrected: bool = False
+    """The answer is a correction, not what a model said."""
+    rejected: Fields | None = None
+    """Of a preference: the worse answer to the same prompt."""
+    is_good: bool | None = None
+    """Of a vote: whether the answer was liked."""
 
 
 class _UnfitError(Exception):
@@ -85,20 +106,37 @@ def example(source: Source) -> Example | Reason:
         return error.reason
 
 
+def answer_in(text: str | None) -> Fields | Reason:
+    """The message that an answer's body holds, or why it holds none to learn from."""
+    try:
+        return _answer(_decoded(text))
+    except _UnfitError as error:
+        return error.reason
+
+
 def _refused(source: Source) -> Reason | None:
     """Why an exchange is left out whatever it says."""
     if source.consent != "train":
         return "store_false" if source.consent_source == "store_false" else "no_train"
     if source.endpoint != "chat":
         return "other_endpoint"
+    if source.request_json is None:
+        return "bodies_not_kept"
+    return None if source.corrected_output_json is not None else _answer_refused(source)
+
+
+def _answer_refused(source: Source) -> Reason | None:
+    """Why an answer that nobody corrected is left out, whatever it says."""
     if source.variant != "baseline":
         return "candidate" if source.variant == "candidate" else "not_complete"
     if source.why == "fallback":
         return "fallback"
     if not source.complete:
         return "not_complete"
-    if source.request_json is None or source.response_json is None:
+    if source.response_json is None:
         return "bodies_not_kept"
+    if source.score is not None and source.score < 0:
+        return "voted_down"
     reasons = source.finish_reason.split(",")
     if len(reasons) > 1:
         return "several_choices"
@@ -112,15 +150,16 @@ def _example(source: Source) -> Example:
     Raises:
         _UnfitError: there is none in it.
     """
-    request, answer = _decoded(source.request_json), _decoded(source.response_json)
+    request = _decoded(source.request_json)
     if request.get("functions"):
         raise _UnfitError("legacy_functions")
     prompt = [_message(turn) for turn in _objects(request.get("messages"))]
-    said = _answer(answer)
+    is_corrected = source.corrected_output_json is not None
+    said = _corrected(source.corrected_output_json) if is_corrected else _answer(_decoded(source.response_json))
     _put_in_order([*prompt, said])
     tools = [_tool(tool) for tool in _objects(request["tools"])] if request.get("tools") else None
     parallel = request.get("parallel_tool_calls") if tools else None
-    return Example(prompt, said, tools, parallel if isinstance(parallel, bool) else None)
+    return Example(prompt, said, tools, parallel if isinstance(parallel, bool) else None, is_corrected)
 
 
 def _put_in_order(turns: list[Fields]) -> None:
@@ -166,6 +205,20 @@ def _tool(tool: Fields) -> Fields:
     return tool
 
 
+def _corrected(text: str | None) -> Fields:
+    """The message that a correction is: a text, a message, or else the JSON that should have been said."""
+    try:
+        said = read(text or "null")
+    except UnreadableError as error:
+        raise _UnfitError("unreadable") from error
+    if isinstance(said, dict):
+        fields = cast(Fields, said)
+        if fields.get("content") is not None or fields.get("tool_calls"):
+            return _with_words(_message({"content": None, **fields, "role": "assistant"}))
+    words = said if isinstance(said, str) else msgspec.json.encode(said).decode()
+    return _with_words({"role": "assistant", "content": words})
+
+
 def _answer(answer: Fields) -> Fields:
     choices = _objects(answer.get("choices"))
     said = choices[0].get("message") if choices else None
@@ -178,7 +231,11 @@ def _answer(answer: Fields) -> Fields:
         raise _UnfitError("legacy_functions")
     if fields.get("audio"):
         raise _UnfitError("media")
-    message = _message(fields)
+    return _with_words(_message(fields))
+
+
+def _with_words(message: Fields) -> Fields:
+    """The message, if it says anything that could be read."""
     if not message.get("content") and not message.get("tool_calls"):
         raise _UnfitError("empty")
     if "\ufffd" in str(message.get("content")):  # a character that nobody could read

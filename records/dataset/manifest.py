@@ -36,6 +36,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     read: int
     """Exchanges of the route."""
     kept: int
+    corrected: int = 0
+    """Of them: the answer is a correction that the app sent as feedback."""
     left_out: dict[str, int]
     """By reason; with `kept` they add up to `read`."""
     split: dict[str, str | int]
@@ -97,7 +99,8 @@ tags:
 # {manifest.route or "unrouted"}: {manifest.dataset_format}
 
 Recorded exchanges of one route, redacted, complete and successful ones only, exact duplicates removed, split by
-conversation. Sha256 of the files: `{manifest.sha256}`; `manifest.json` says how they were made.
+conversation; {manifest.corrected} answers are corrections. Sha256 of the files: `{manifest.sha256}`;
+`manifest.json` says how they were made.
 
 | split | examples |
 |---|---|

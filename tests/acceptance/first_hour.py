@@ -50,6 +50,7 @@ SHOWS = {
     "crossfade explain support-triage": "STAGE shadow",
     "crossfade records stats": "support-triage",
     "crossfade dataset build": "1 exchanges of support-triage",
+    "crossfade train sft --help": "dataset",
     "crossfade kill": "",
     "crossfade kill --off": "",
 }

@@ -34,7 +34,7 @@ from tests.rooms.dialect_samples import SAMPLES
 Item = TypeVar("Item")
 
 CHAT = "/v1/chat/completions"
-REQUESTS = Path(__file__).parents[2] / "shared" / "data" / "openai_requests.jsonl.gz"
+REQUESTS = Path(__file__).parents[3] / "shared" / "data" / "openai_requests.jsonl.gz"
 JUNK = (
     *(
         b"null",

@@ -78,7 +78,7 @@ def test_only_paths_that_a_candidate_can_answer_are_routed(path: str):
 def test_an_ordinary_chat_is_eligible():
     """Tools, a schema, a stream, a user: engines can do that."""
     tool = {"type": "function", "function": {"name": "f"}}
-    fields: dict[str, Any] = {"stream": True, "tools": [tool], "user": "u", "n": 2, "store": True, "logprobs": True}
+    fields: dict[str, Any] = {"stream": True, "tools": [tool], "user": "u", "n": 2, "store": False, "logprobs": True}
     asked = call(chat("s", "u", **fields), content_type="application/json; charset=utf-8", content_encoding="identity")
 
     assert ineligible(route(), asked) is None
@@ -98,6 +98,8 @@ CUSTOM = {"type": "custom", "custom": {"name": "x"}}
         ({"modalities": ["text", "audio"]}, Reason.AUDIO),
         ({"audio": {"voice": "alloy"}}, Reason.AUDIO),
         ({"web_search_options": {}}, Reason.WEB_SEARCH),
+        ({"store": True}, Reason.STORED),
+        ({"store": None}, None),
         ({"moderation": {"model": "x"}}, Reason.MODERATION),
         ({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]}, Reason.FILES),
         ({"tools": 5}, Reason.MALFORMED),
@@ -161,6 +163,7 @@ def test_a_responses_request_is_eligible_only_without_state(fields: dict[str, An
 def test_a_route_may_be_declared_stateless():
     """Then answers need not be kept; what refers to kept ones is still the frontier's."""
     stateless = route(eligible=Eligible(stateless=True))
+    assert ineligible(stateless, call(chat("s", "u", store=True))) is None
 
     assert ineligible(stateless, call({"model": "m", "input": "hi"}, RESPONSES)) is None
     asked = call({"model": "m", "input": "hi", "previous_response_id": "r"}, RESPONSES)
@@ -184,10 +187,10 @@ PARTS: dict[str, Any] = {
 @pytest.mark.parametrize("name", FORBIDDABLE)
 def test_what_a_policy_forbids_is_the_baselines(name: str):
     """Each word of `eligible.forbid` is seen where it is used, and only there."""
-    forbids = route(eligible=Eligible(forbid=(name,)))
+    forbids = route(eligible=Eligible(forbid=(name,), stateless=True))
 
     assert ineligible(forbids, call(PARTS[name])) == name
-    assert ineligible(route(), call(PARTS[name])) is None
+    assert ineligible(route(eligible=Eligible(stateless=True)), call(PARTS[name])) is None
     assert (
         ineligible(forbids, call(chat("s", "u", n=1, stream=False, store=None, response_format={"type": "text"})))
         is None

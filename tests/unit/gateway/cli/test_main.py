@@ -28,6 +28,8 @@ from tests.rooms.kept_rollouts import CANARY
 from tests.rooms.looks import look, told
 from tests.rooms.policy_files import SHORT
 from tests.rooms.rollouts import UNSURE
+from tests.rooms.trained import trained
+from tests.rooms.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[4]
 
@@ -63,7 +65,7 @@ def test_help_version_and_bad_usage_load_no_command() -> None:
     asked = [[*words, "--help"] for words in EVERY] + [[*words, "--zzz"] for words in EVERY] + [["--version"]]
     done = subprocess.run(
         [sys.executable, "-c", LOADED, json.dumps(asked)],
-        capture_output=True, text=True, cwd=ROOT, check=True, timeout=60,
+        capture_output=True, text=True, cwd=ROOT, check=True, timeout=PATIENCE_S,
     )  # fmt: skip
     found = json.loads(done.stdout)
     heavy = {"asyncio", "duckdb", "fastapi", "httpx", "msgspec", "numpy", "prometheus_client", "pydantic", "redis",
@@ -121,7 +123,8 @@ def ready(data: DataDir, state: SqliteState) -> DataDir:
     rows = [maker.record(exchange(number, chat_request(f"question {number}"), route="")) for number in range(3)]
     store = Store(data.records)
     store.publish(store.stage(EXCHANGES, rows, "a"))
-    build(store, Wanted("triage", "trl-sft"), Path("sets"))
+    build(store, Wanted("", "trl-sft"), Path("sets"))
+    trained(Path("run"))
     Path("crossfade.yaml").write_text(
         "upstreams:\n  openai: {base_url: 'http://127.0.0.1:1/v1', background_key_env: K}\n"
         "  vllm: {kind: vllm, base_url: 'http://127.0.0.1:1/v1'}\n"
@@ -143,6 +146,8 @@ def _complete(dataset: str, request_id: str) -> dict[tuple[str, ...], str]:
         ("records", "forget"): "--id none",
         ("dataset", "build"): "--route triage --format trl-sft --out other", ("dataset", "inspect"): str(dataset),
         ("dataset", "validate"): f"{dataset} --json", ("rebuild",): "",
+        ("train", "sft"): f"--dataset {dataset} --base b --out tuned --write-only", ("train", "env"): "--help",
+        ("train", "preflight"): "run --url http://h/v1 --model m --replica 127.0.0.1:1",
         ("keys", "create"): "one", ("keys", "list"): "--json", ("keys", "revoke"): "one", ("kill",): "--off",
         ("policy", "lint"): "wrong.yaml", ("policy", "plan"): "--traffic 5000", ("policy", "explain"): "",
         ("policy", "simulate"): "policies/triage.yaml --pairs pairs", ("policy", "schema"): "",
@@ -165,7 +170,8 @@ def test_every_command_survives_a_reader_that_is_gone(ready: DataDir) -> None:
 
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", CLOSED, json.dumps(asked + ended), json.dumps(ended)],
-        capture_output=True, text=True, check=True, timeout=120, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True, text=True, check=True, timeout=PATIENCE_S,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
 
     found = [json.loads(line) for line in done.stdout.splitlines()]
@@ -238,6 +244,7 @@ REFUSED = {
     ("routes",): "", ("records", "tail"): "", ("records", "show"): "x", ("records", "stats"): "",
     ("records", "forget"): "--id x", ("dataset", "build"): "--route r --format trl-sft --out other",
     ("dataset", "inspect"): "nowhere", ("dataset", "validate"): "nowhere", ("rebuild",): "", ("replay",): "--route r",
+    ("train", "sft"): "--dataset nowhere --base b --out o", ("train", "preflight"): "nowhere",
     ("keys", "create"): "a", ("keys", "list"): "", ("keys", "revoke"): "a", ("kill",): "",
     ("policy", "lint"): "", ("policy", "plan"): "", ("policy", "explain"): "",
     ("policy", "simulate"): "policies/a.yaml",

@@ -6,6 +6,7 @@ from gateway.demo.models import ModelServer, model_of
 from gateway.demo.tickets import GOOD
 from gateway.transport.client import Client
 from gateway.transport.outgoing import Target
+from tests.rooms.waiting import PATIENCE_S
 
 
 async def _send(port, enough):
@@ -14,7 +15,7 @@ async def _send(port, enough):
         client = Client(now=clock.monotonic, tasks=tasks)
         app = DemoApp(Target("127.0.0.1", port), client, clock.monotonic, pace=1000)
         running = tasks.create_task(app.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not enough(app):  # noqa: ASYNC110 -- the app tells nobody
                 await asyncio.sleep(0)
         running.cancel()

@@ -1,5 +1,7 @@
 """Which exchanges make examples, and why others make none."""
 
+import json
+
 import pytest
 
 from records.dataset.example import Example, example
@@ -40,6 +42,10 @@ def test_an_exchange_is_an_example():
         ({"request_json": request({"role": "user", "content": 7})}, "unreadable"),
         ({"response_json": chat_answer(None, tool_calls=[call("{")]).decode()}, "unreadable"),
         ({"response_json": chat_answer(None, tool_calls=[{"type": "custom", "custom": {}}]).decode()}, "unreadable"),
+        ({"score": -1.0}, "voted_down"),
+        ({"corrected_output_json": '""'}, "empty"),
+        ({"corrected_output_json": '"x"', "consent": "none", "consent_source": "header"}, "no_train"),
+        ({"corrected_output_json": '"x"', "request_json": None}, "bodies_not_kept"),
         ({"finish_reason": "MAX_TOKENS"}, "truncated"),
         ({"finish_reason": "error"}, "not_complete"),
         ({"response_json": chat_answer("caf\ufffd").decode()}, "unreadable"),
@@ -53,6 +59,26 @@ def test_an_exchange_is_an_example():
 def test_what_is_left_out(fields, reason):
     """Each exchange that should not be learned from is left out, with its reason."""
     assert example(source(**fields)) == reason
+
+
+@pytest.mark.parametrize(
+    ("correction", "answer"),
+    [
+        ("In Ulm.", {"content": "In Ulm."}),
+        ({"intent": "where"}, {"content": '{"intent":"where"}'}),
+        ({"role": "assistant", "content": "In Ulm."}, {"content": "In Ulm."}),
+        ({"tool_calls": [call()]}, {"content": None, "tool_calls": [call()]}),
+        (["a"], {"content": '["a"]'}),
+    ],
+)
+@pytest.mark.parametrize(
+    "fields", [{}, {"variant": "candidate"}, {"finish_reason": "length"}, {"score": -1.0}, {"response_json": None}]
+)
+def test_a_correction_wins(correction, answer, fields):
+    """It is the answer that is learned, whoever gave the one it corrects and whatever became of that."""
+    found = made(corrected_output_json=json.dumps(correction), **fields)
+    assert found.answer == {"role": "assistant", **answer}
+    assert found.is_corrected
 
 
 def test_tool_calls_and_their_results():

@@ -25,6 +25,7 @@ from shadow.ports import NOT_READY, UNFIT, ModelCall
 from tests.fakes.faults import Fault
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.upstream import FakeUpstream
+from tests.rooms.waiting import PATIENCE_S
 
 CHAT = "/v1/chat/completions"
 SOON_S = 0.2
@@ -196,7 +197,7 @@ async def test_one_deadline_for_all(fault: Fault, streamed: bool):  # noqa: FBT0
     """Silence, trickle and endless talk all end with the deadline, and the upstream is hung up on."""
     async with asking(fault) as (background, upstream):
         heard = await background.ask(ask(stream=streamed, deadline_s=SOON_S))
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(PATIENCE_S):
             while upstream.ledger[0].cancelled_at is None:  # noqa: ASYNC110 -- the upstream's own task sees it
                 await asyncio.sleep(0.001)
 
@@ -230,7 +231,7 @@ async def test_a_page_waits_for_no_flood():
     """While an upstream has a rest, what its own page says is known as ever."""
     async with asking(Fault(body=TOO_LARGE), Fault(body="waiting 3\n"), pace=(1, 1)) as (background, _):
         assert (await background.ask(ask())).error == "too_large"
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(PATIENCE_S):
             assert await background.page("model", b"/metrics", 60.0) == b"waiting 3\n"
 
 
@@ -238,7 +239,7 @@ async def test_a_flood_ends_with_its_deadline():
     """What was not read of a flood when its time was up is never read, and its connection is closed."""
     async with asking(Fault(endless=True), pace=(1 << 10, 1 << 10)) as (background, upstream):
         heard = await background.ask(ask(stream=True, deadline_s=SOON_S))
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(PATIENCE_S):
             while upstream.ledger[0].cancelled_at is None:  # noqa: ASYNC110 -- the upstream's own task sees it
                 await asyncio.sleep(0.001)
 
