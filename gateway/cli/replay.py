@@ -17,7 +17,7 @@ import msgspec
 
 from gateway import clock
 from gateway.cli import context
-from gateway.cli.failure import failed
+from gateway.cli.failure import INTERRUPTED, failed
 from gateway.cli.policy_simulate import tell
 from gateway.cli.replay_rows import Out, Rows, counted, line
 from gateway.config.policy_file import SUFFIXES, surroundings
@@ -50,6 +50,7 @@ from shadow.plan import ShadowRoute
 
 DAY_S = 86400.0
 HOUSEKEEPING_S = 1.0
+CTRL_C = "interrupted"
 FAILURES = (OSError, duckdb.Error, msgspec.MsgspecError, ValueError)
 """Of files: the records, what comparators need, and what is written."""
 
@@ -150,7 +151,7 @@ class ReplayOutcome:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do it. Returns 0 when something was compared, 1 when refused or failing."""
+    """Do it. 0: something was compared; 1: refused or failing; 130: ended by Ctrl-C, with what was done by then."""
     try:
         job = _job(arguments)
         found = asyncio.run(_work(job))
@@ -170,6 +171,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(line(summary | {"replay": found.fields(job)}))
     elif events:
         tell(job.rules, events, timed=True, every=0, as_json=False)
+    if found.stopped == CTRL_C:
+        return INTERRUPTED
     return 0 if found.came["answered"] else 1
 
 
@@ -311,7 +314,7 @@ async def _replay(job: Job, background: Background, found: ReplayOutcome, stop: 
 
 def _hindrance(job: Job, budget: DailySpend, stop: asyncio.Event) -> str:
     if stop.is_set():
-        return "interrupted"
+        return CTRL_C
     if clock.monotonic() >= job.until_s:
         return "out of time"
     return "out of budget" if budget.is_spent(job.shadow, clock.wall()) else ""

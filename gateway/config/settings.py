@@ -31,7 +31,18 @@ from policies.upstream_kinds import Kind
 OPENAI_URL = "https://api.openai.com/v1"
 LITELLM_URL = "http://litellm/v1"
 HOUR_S = 3600.0
-Redaction = Literal["email", "phone", "card", "iban", "secret"]
+REDACTIONS = ("email", "phone", "card", "iban", "secret")
+
+
+def _redaction(word: str) -> str:
+    """One of the kinds, `field:NAME` or `keep:NAME`."""
+    how, colon, name = word.partition(":")
+    if word not in REDACTIONS and not (how in ("field", "keep") and colon and name.strip()):
+        raise ValueError(f"must be one of {', '.join(REDACTIONS)}, field:NAME or keep:NAME")
+    return word
+
+
+Redaction = Annotated[str, AfterValidator(_redaction)]
 
 
 class _Section(BaseModel):
@@ -224,8 +235,9 @@ class CaptureSettings(_Section):
 
     sample: SharePpm = PPM
     """Share of exchanges whose bodies are kept."""
-    redact: tuple[Redaction, ...] = ("email", "phone", "card", "iban", "secret")
-    """What is replaced before anything gets into the records."""
+    redact: tuple[Redaction, ...] = REDACTIONS
+    """What is replaced before anything gets into the records. `secret` goes by what keys look like and by the names of
+    fields (`password`, `api_key`, `authorization` …); `field:NAME` adds a name, `keep:NAME` takes one out."""
     retention: Seconds = 90 * 24 * HOUR_S
     """Age at which records are deleted."""
     journal_retention: Seconds = Field(default=HOUR_S, le=HOUR_S)

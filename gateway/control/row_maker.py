@@ -8,7 +8,7 @@ from policies import routing
 from records.gpu_hours import HourlyPrice
 from records.pricing import Override, PriceBook
 from records.record_maker import RecordMaker, RoutePrices
-from records.redact import Redactor, kinds_of
+from records.redact import redactor_for
 
 
 class RowInputs(Protocol):
@@ -31,7 +31,7 @@ class RowInputs(Protocol):
 
     @property
     def redact(self) -> tuple[str, ...]:
-        """What is replaced."""
+        """What is replaced: `capture.redact`."""
         ...
 
     @property
@@ -59,7 +59,7 @@ def maker_for(
     urls = {upstream.name: upstream.base_url for upstream in table.upstreams} if table else {}
     return RecordMaker(
         pepper=bytes.fromhex(terms.pepper),
-        redactor=Redactor(kinds_of(terms.redact)),
+        redactor=redactor_for(terms.redact),
         prices=PriceBook(
             urls, overrides, {one.upstream: (usd_per_answer or {}).get(one.upstream) for one in terms.hourly}
         ),

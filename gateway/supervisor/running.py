@@ -9,6 +9,7 @@ import msgspec
 from gateway.node.datadir import DataDir, is_held
 from gateway.proxy.counters import Live
 from gateway.supervisor.status import SupervisorStatus
+from policies.routing import RoutingError, Table, decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,14 @@ def read_status(path: Path) -> SupervisorStatus | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=SupervisorStatus)
     except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def routing_table(path: Path) -> Table | None:
+    """The table that stands there; None: none that can be read."""
+    try:
+        return decode(path.read_bytes())
+    except (OSError, RoutingError):
         return None
 
 

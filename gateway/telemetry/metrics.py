@@ -117,6 +117,7 @@ METRICS: tuple[Metric, ...] = (
         ("worker_upstream_connections", "gauge", "Connections to upstreams.", (), ()),
         ("worker_draining", "gauge", "Workers that finish what they have and accept nothing more.", (), ()),
         ("worker_breakers_open", "gauge", "Candidates that workers do not ask, or only probe.", (), ()),
+        ("breaker_open", "gauge", "Workers that do not ask the route's candidate, or only probe it.", ("route",), ()),
         ("worker_loop_lag_seconds", "gauge", "Worst delay of a worker's loop in the last second.", (), ()),
         ("killed", "gauge", "1 while the kill file stands: baseline only.", (), ()),
         ("lease_expired", "gauge", "1 while a worker serves past the routing table's grace.", (), ()),
@@ -205,6 +206,13 @@ METRICS: tuple[Metric, ...] = (
         MetricOwner.SHADOW,
         ("shadow_queue", "gauge", "Background calls that wait.", ("route",), ()),
         ("shadow_in_flight", "gauge", "Background calls under way.", ("route",), ()),
+        (
+            "shadow_key_refused",
+            "gauge",
+            "Background calls in a row that the candidate's upstream refused for its key (401, 403, or none).",
+            ("route",),
+            (),
+        ),
         ("shadow_lag_seconds", "gauge", "Age of the oldest exchange that the shadow has not read.", (), ()),
     ),
 )

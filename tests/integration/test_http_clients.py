@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes.raw_upstream import answer
 from tests.rooms.origin import Origin, an_app, get, origin
+from tests.rooms.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +39,6 @@ AB = (
 """What ApacheBench sends with `-k -p`."""
 HERE = [name for name in ("java", "curl") if shutil.which(name)]
 """What this machine has."""
-PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from tests.fakes.faults import NONE, Fault
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.upstream import FakeUpstream
 from tests.rooms.shadowing import Stage, route
+from tests.rooms.waiting import PATIENCE_S, until
 
 TOOL_CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
 
@@ -118,6 +119,24 @@ async def test_the_baseline_is_asked_with_its_own_key(tmp_path: Path):
     ]
     assert [entry.request.get(b"authorization") for entry in frontier.ledger] == [b"Bearer sk-background"] * 2
     assert (unasked.asked, unasked.came, unasked.reason) == ("baseline", "skipped", "no_background_key")
+
+
+async def test_a_candidate_that_refuses_our_key_is_told_and_no_harm(tmp_path: Path):
+    """Each call is skipped, and the shadow's metrics say how many in a row; an answer ends it."""
+    async with candidate(*[Fault(status=401)] * 2) as upstream:
+        stage = Stage(tmp_path, upstream.base_url)
+        worker, shown = stage.worker(), tmp_path / "shadow.prom"
+        stage.plan(route())
+        async with stage.shadow():
+            for told in (2, 0):
+                for _ in range(max(1, told)):
+                    worker.whole()
+                line = f'crossfade_shadow_key_refused{{route="support"}} {told}'
+                await until(lambda line=line: shown.exists() and line in shown.read_text())
+            rows = await stage.until_written(3)
+        worker.die()
+
+    assert [(row.came, row.reason) for row in rows] == [("skipped", "no_background_key")] * 2 + [("answered", "")]
 
 
 async def test_what_says_nothing_of_the_candidate_is_skipped(tmp_path: Path):
@@ -351,7 +370,7 @@ async def test_killed_again_and_again(tmp_path: Path):
         process = stage.start()
         rows = await stage.until_written(300)
         process.terminate()
-        assert process.wait(15.0) == 0
+        assert process.wait(PATIENCE_S) == 0
         worker.die()
 
     assert {row.came for row in rows} == {"answered"}

@@ -47,6 +47,7 @@ def route(name: str, **fields: Any) -> Route:
 
 ROUTES = (
     route("plain"),
+    route("paths", candidate=msgspec.structs.replace(STUDENT, revision="paths")),
     route("sticky", weight_ppm=PPM // 2, assign=Assign(("header:x-session-id",), "salt")),
     route("breaker", breaker=Breaker(consecutive=2, open_s=0.5)),
     route("refused", candidate=Variant("gone", first_byte_s=2.0)),
@@ -249,6 +250,21 @@ def test_a_failure_before_the_first_token_is_never_seen(stage: Stage, name: str)
     assert baseline.started_s is not None
     assert candidate.started_s <= candidate.ended_s <= baseline.started_s
     assert stage.row(answer).response_body == answer.content
+
+
+def test_a_path_that_the_candidate_lacks_is_the_baselines(stage: Stage) -> None:
+    """An engine that answers chats and has no completions is asked for one once; it is counted, and no failure."""
+    assert words(stage.ask("paths")) == "student"
+    asked, errors = len(stage.student.ledger), stage.gateway.worker.live()["candidate_errors"]
+    stage.student.plan(Fault(status=404, body='{"detail":"Not Found"}'))
+    for _ in range(3):
+        told = {"authorization": f"Bearer {KEY}"}
+        answer = stage.client.post("/completions", json={"model": "m-paths", "prompt": "hi"}, headers=told)
+        assert (answer.status_code, answer.headers["x-crossfade-variant"]) == (200, "baseline")
+        assert stage.why(answer) == ("ineligible", "no_path")
+    assert len(stage.student.ledger) == asked + 1
+    assert stage.gateway.worker.live()["candidate_errors"] == errors
+    assert words(stage.ask("paths")) == "student"
 
 
 def test_a_candidate_that_refuses_connections_is_never_seen(stage: Stage) -> None:

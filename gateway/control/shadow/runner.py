@@ -70,6 +70,8 @@ class Runner:
     """By name; None: nobody has said yet."""
     calls: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], init=False)
     """Under way."""
+    key_refused: dict[str, int] = field(default_factory=dict[str, int], init=False)
+    """By route: calls in a row that the candidate's upstream refused for its key."""
     comparers: Comparers = field(init=False)
     _mirror: Mirror = field(init=False)
     _journals: Journals = field(init=False)
@@ -230,6 +232,9 @@ class Runner:
         except Exception as error:  # noqa: BLE001 -- the fence "ask": one exchange nobody foresaw must not end all others
             self._met_error("ask", error)
             row = row_of(drawn, "skipped", "own_error", at=self.clock.wall())
+        if drawn.asked == "candidate":
+            is_refused = row.reason == "no_background_key"
+            self.key_refused[row.route] = self.key_refused.get(row.route, 0) + 1 if is_refused else 0
         lane.end(self.clock.monotonic(), answered=row.came == "answered")
         if not self._mirror.maker.prices.is_hourly(variant_of(drawn).upstream):  # it is paid all the same
             self.ledger.budget.spend(drawn.route.route, row.cost_usd or 0.0, self.clock.wall())

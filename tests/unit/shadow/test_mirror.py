@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from records.comparison import Comparison
 from records.pricing import Override, PriceBook
 from records.record_maker import RecordMaker
 from records.redact import KINDS, Redactor
@@ -67,6 +68,20 @@ async def test_candidate_beside_the_baseline():
     asked = model.asked[0]
     assert (asked.upstream, asked.path, asked.variant) == ("vllm", PATH, ROUTE.candidate)
     assert asked.body == chat_request()
+
+
+async def test_a_path_that_the_candidate_lacks_is_not_held_against_it():
+    """Beside a path that it answers it is no pair; whose every path is missing, or who had it before, has failed."""
+    missing = ModelReply(404, b"", "no_path")
+    elsewhere = drawn(target="/v1/responses", route=route(path=(PATH, "/v1/responses")))
+    rows, told = list[Comparison](), mirror(Scripted(missing))
+    for heard, call in ((missing, elsewhere), (good(), drawn()), (missing, elsewhere), (missing, drawn())):
+        told.model = Scripted(heard)
+        rows.append(await told.compare(call))
+
+    assert [(row.came, row.reason) for row in rows] == [
+        ("failed", "not_found"), ("answered", ""), ("skipped", "no_path"), ("failed", "not_found"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("usd", [0.25, None])
