@@ -172,6 +172,11 @@ def _dataset(parser: Parser) -> None:
     build.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder per dataset is made in it")
     build.add_argument("--validation", default="10%", metavar="SHARE", help="of the conversations (default: 10%%)")
     build.add_argument("--salt", default="split", help="another one splits otherwise (default: split)")
+    build.add_argument(
+        "--against", action="append", default=[], type=Path, metavar="FILE",
+        help="an evaluation set, JSON lines: a row that repeats one of its prompts fails the build",
+    )  # fmt: skip
+    build.add_argument("--drop-leaks", action="store_true", help="leave such rows out instead, counted")
     _add_context(build)
     inspect = actions.add_parser("inspect", help="what a dataset was made of")
     inspect.add_argument("folder", type=Path, metavar="DIR")
