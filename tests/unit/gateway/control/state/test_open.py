@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-LOADED = "import sys, gateway.control.controller.process, gateway.admin.server\nprint('redis' in sys.modules)"
+LOADED = "import sys, gateway.control.controller.process, gateway.console.server\nprint('redis' in sys.modules)"
 
 
 def test_a_node_on_its_own_loads_no_client_of_a_server() -> None:
