@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 .DEFAULT_GOAL := help
+# Where Python was told to keep nothing of what it reads, each of the processes of a gateway compiles its sources anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 help:  ## what there is to do
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,13 +31,13 @@ run: checked  ## serve on 127.0.0.1:8080 (data) and 127.0.0.1:8081 (admin)
 demo: checked  ## watch a whole migration and a rollback in two minutes: no keys, no network
 	$(BIN)/crossfade demo $(ARGS)
 
-PARALLEL := -n auto --maxprocesses=4 --dist worksteal
+first-hour: checked  ## the README's commands in a fresh clone, with the official SDK: a captured exchange, a policy in the shadow
+	$(BIN)/python -m tests.acceptance.first_hour
 
-SHARES_NOTHING := tests/unit tests/contract tests/project
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
-test: checked  ## the test suite: what shares nothing on all cores, whole gateways one after another
-	$(BIN)/python -m pytest $(PARALLEL) $(SHARES_NOTHING)
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(SHARES_NOTHING))
+test: checked  ## the test suite, each file of it in one of twice as many processes as there are cores
+	$(BIN)/python -m pytest $(PARALLEL)
 
 clients: checked  ## install the real clients of the acceptance tests, each in an environment of its own
 	$(BIN)/python tools/clients.py
@@ -46,11 +48,20 @@ vllm: checked  ## set up a real vLLM for the CPU and a tiny model, in an environ
 vllm-faults: vllm  ## kill a real vLLM candidate 50 times under traffic, cut 1,000 streams, print what apps saw
 	$(BIN)/python -m tests.acceptance.candidate_faults
 
+train-env: checked  ## set up what training scripts run in (TRL, torch), in an environment of its own
+	CROSSFADE_CACHE=.cache $(BIN)/crossfade train env
+
 migration: vllm  ## a real migration: a model fine-tuned here on a real vLLM, the official SDK, shadow to 100 % and back
 	$(BIN)/python -m tests.acceptance.migration $(ARGS)
 
+loop: vllm train-env  ## the closed loop on real parts: traffic, corrections, dataset, fine-tune, preflight, vLLM, 100 % (ARGS=--small)
+	$(BIN)/python -m tests.acceptance.migration.loop $(ARGS)
+
 prometheus: checked  ## get a real Prometheus for the tests, without root
 	$(BIN)/python tools/prometheus.py
+
+screenshots: checked  ## pictures of the console's pages during a real demo, into build/screenshots (needs Chromium)
+	$(BIN)/python tools/screenshots.py build/screenshots $(ARGS)
 
 dashboards: prometheus  ## every query of the dashboard against a real Prometheus that scrapes a gateway under traffic
 	$(BIN)/python -m pytest tests/acceptance/test_dashboards.py
@@ -58,11 +69,12 @@ dashboards: prometheus  ## every query of the dashboard against a real Prometheu
 fmt: checked  ## format the code
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-lint: checked  ## format, lint, types, import contracts, names
+lint: $(STAMP)  ## format, lint, types, import contracts, names
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/codespell
 	$(BIN)/pyright
+	$(BIN)/python tools/compiled.py types
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_tests.py
 	$(BIN)/python tools/check_names.py
@@ -78,9 +90,16 @@ COMPILED_TESTS := $(addprefix tests/,unit/gateway/transport unit/gateway/proxy u
 
 test-compiled: $(STAMP)  ## what the data plane does, once it is compiled (left out where nothing can be compiled)
 	@! $(BIN)/python tools/compiled.py able || \
-	{ $(BIN)/python tools/compiled.py make && $(BIN)/python -m pytest $(COMPILED_TESTS); }
+	{ $(BIN)/python tools/compiled.py make && $(BIN)/python -m pytest $(PARALLEL) $(COMPILED_TESTS); }
 
-check: lint prometheus test test-compiled  ## all that CI runs
+compile-if-able: $(STAMP)
+	@! $(BIN)/python tools/compiled.py able || $(BIN)/python tools/compiled.py make
+
+check: prometheus  ## all that CI runs: one core lints while another compiles, then the tests have them all
+	$(MAKE) --jobs=2 --output-sync=target lint compile-if-able
+	$(MAKE) test-compiled
+	$(MAKE) uncompile
+	$(MAKE) test
 
 bench: compile  ## the benchmark beside nginx, LiteLLM and Portkey (ARGS="--quick --only ours,interpreted,nginx")
 	$(BIN)/python -m bench.run $(ARGS)
@@ -104,6 +123,9 @@ diskfull: checked  ## a journal on a disk that fills up (needs root)
 serving-faults: checked  ## a candidate that serves and fails in every way: how soon its weight is 0, what apps saw (ARGS="--only WORDS")
 	$(BIN)/python -m tests.faults serving $(ARGS)
 
+chaos: checked  ## faults by seeded chance under traffic, 20 minutes of them (ARGS="--minutes N --seed S")
+	$(BIN)/python -m tests.faults chaos $(ARGS)
+
 shadow-faults: checked  ## the candidate, the shadow and the control plane ill, and what apps feel of it
 	$(BIN)/python -m tests.faults shadow $(ARGS)
 
@@ -118,6 +140,9 @@ state-faults: checked  ## the shared state refused, frozen, slow, flushed, full;
 
 fuzz-wire: checked  ## 200,000 mutated answers and requests: each is a row, with all in it that could be read
 	$(BIN)/python -m tests.acceptance.fuzz_wire $(ARGS)
+
+secrets: checked  ## sixty kinds of secrets and sixty look-alikes through the recorder: hits and false alarms
+	$(BIN)/python -m tests.acceptance.secret_corpus
 
 fuzz-policies: checked  ## 100,000 mutated policy files: each in force whole or not at all
 	$(BIN)/python -m tests.acceptance.fuzz_policies $(ARGS)
@@ -146,4 +171,4 @@ real-answers: checked  ## real answers of real models through the running gatewa
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration prometheus dashboards
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench first-hour replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration prometheus dashboards screenshots

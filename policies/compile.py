@@ -18,6 +18,10 @@ from policies.schema import Policy, Stage
 ALONE_S = 1.0
 """A request that is a unit of its own is over at once: held as long as a conversation, it would only fill memory."""
 DEFAULT_REVERSE_PPM = 50_000
+RHO_USERS, RHO_PROMPTS = 0.3, 0.5
+"""How alike the conversations of one user, or with one prompt, are taken to be: bounds, and no estimates.
+
+Source: decisions-2, ruling 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,10 @@ class KnownUpstream:
     """Whether it may be called with nobody waiting: for the noise floor, a judge, a reverse shadow."""
     is_priced: bool = False
     """Whether what it answers can be priced."""
+    can_be_candidate: bool = True
+    """Whether it may be asked in an app's stead: it has a key of ours, or asks for none."""
+    is_engine: bool = True
+    """Whether it is a server of one's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +54,18 @@ class Surroundings:
         return all(self.upstreams.get(name, KnownUpstream()).is_priced for name in named)
 
 
-def route(policy: Policy, *, weight_ppm: int) -> routing.Route:
-    """What a data-plane worker needs, with the candidate's share of eligible traffic as the rollout has it."""
+def route(policy: Policy, *, weight_ppm: int, is_engine: bool = True) -> routing.Route:
+    """What a data-plane worker needs, with the candidate's share of eligible traffic as the rollout has it.
+
+    `is_engine`: the candidate is a server of one's own.
+    """
     candidate = policy.candidate
     return routing.Route(
         name=policy.route,
         baseline=routing.Variant(policy.baseline.upstream, policy.baseline.model),
         match=_match(policy),
         mode=policy.mode,
-        eligible=_eligible(policy),
+        eligible=_eligible(policy, is_engine=is_engine),
         candidate=routing.Variant(
             candidate.upstream,
             candidate.model,
@@ -86,11 +97,13 @@ def _match(policy: Policy) -> routing.Match:
     )
 
 
-def _eligible(policy: Policy) -> routing.Eligible:
+def _eligible(policy: Policy, *, is_engine: bool) -> routing.Eligible:
     eligible = policy.eligible
     tokens = eligible.max_input_tokens
     max_bytes = None if tokens is None else int(tokens * eligible.bytes_per_token)
-    return routing.Eligible(max_bytes, eligible.forbid, eligible.stateless)
+    return routing.Eligible(
+        max_bytes, eligible.forbid, eligible.stateless, is_engine, tuple(host.lower() for host in eligible.media_hosts)
+    )
 
 
 def _breaker(breaker: gating.Breaker) -> routing.Breaker:
@@ -139,8 +152,13 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
 def _units(policy: Policy) -> rules.Units:
     """When a unit is over: one request by itself is when it has been."""
     assign = policy.assign
-    alone = set(assign.by) == {"request"}
-    return rules.Units(min(assign.close_after, ALONE_S) if alone else assign.close_after, assign.max_pairs)
+    alone, is_open = set(assign.by) == {"request"}, assign.population == "open"
+    return rules.Units(
+        min(assign.close_after, ALONE_S) if alone else assign.close_after,
+        assign.max_pairs,
+        rho_users=RHO_USERS if is_open else 0.0,
+        rho_prompts=RHO_PROMPTS if is_open else 0.0,
+    )
 
 
 def _key(policy: Policy, surroundings: Surroundings) -> rules.CandidateKey:
@@ -181,7 +199,9 @@ def _quality(policy: Policy) -> rules.Quality:
     metric, gate = quality_metric(policy), policy.gates.quality
     scorer = next((each.options for each in policy.compare if each.name == metric), None)
     scale = PPM / scorer.sample if isinstance(scorer, Judge) else 1.0
-    return rules.Quality(gate.margin, metric or "quality", policy.gates.alpha, scale=scale)
+    return rules.Quality(
+        gate.margin, metric or "quality", policy.gates.alpha, scale=scale, missing=gate.missing.at_worst
+    )
 
 
 def _latency(gate: gating.LatencyGate, alpha: float) -> rules.Latency:
@@ -191,6 +211,7 @@ def _latency(gate: gating.LatencyGate, alpha: float) -> rules.Latency:
         quantile=quantile,
         limit_s=limit_s,
         ratio=rules.Latency().ratio if ratio is None else ratio,
+        block_s=gate.block_s if limit_s is None else None,
         warmup=gate.warmup,
         alpha=alpha,
     )
@@ -208,6 +229,7 @@ def _guards(policy: Policy) -> rules.Guards:
         length_ratio_max=guards.length_ratio.max,
         slack=guards.slack,
         drop_rate=guards.drop_rate,
+        unscored_rate=guards.unscored_rate,
         abstain_rate=guards.abstain_rate,
         unit_share=guards.unit_share,
         judge_bias=guards.judge_bias,

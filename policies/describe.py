@@ -5,6 +5,7 @@ Decisions are explained by `policies.explain`; this explains the file.
 
 from collections.abc import Iterator
 
+from policies.baseline_line import BLOCKS
 from policies.compile import quality_metric, votes_window_s
 from policies.language.amounts import PPM, duration_text, share_text
 from policies.rules import Gates, Guards, Latency, Rules, Stage
@@ -71,6 +72,7 @@ def _eligible(policy: Policy) -> str:
     parts = [f"up to {eligible.max_input_tokens} tokens"] if eligible.max_input_tokens else []
     parts += [f"without {', '.join(eligible.forbid)}"] if eligible.forbid else []
     parts += ["Responses are declared stateless"] if eligible.stateless else []
+    parts += [f"media from {', '.join(eligible.media_hosts)}"] if eligible.media_hosts else []
     return ", ".join([*parts, "and nothing that an engine would ignore"] if parts else ["all an engine can do"])
 
 
@@ -101,8 +103,8 @@ def _latency(gate: Latency) -> str:
     if gate.limit_s is not None:
         return f"{gate.quantile:.0%} of {name} within {duration_text(gate.limit_s)}"
     return (
-        f"p{gate.quantile * 100:g} of {name} within {gate.ratio:g} times the baseline's, "
-        f"frozen after its first {gate.freeze_units} conversations"
+        f"p{gate.quantile * 100:g} of {name} within {gate.ratio:g} times the baseline's, beside it in blocks of "
+        f"{duration_text(gate.block_s or 0.0)} (from {BLOCKS} blocks on)"
     )
 
 

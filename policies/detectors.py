@@ -58,12 +58,14 @@ class Recent:
 
     rates: tuple[float, ...] = (0.0,) * len(_SPANS)
     """Moving averages over the last 4, 16, 64 and 256 requests, exponentially weighted."""
+    spans: tuple[int, ...] = _SPANS
 
     def after(self, *, failed: bool) -> "Recent":
         """One more outcome."""
-        return Recent(tuple(rate + (failed - rate) / span for rate, span in zip(self.rates, _SPANS, strict=True)))
+        rates = tuple(rate + (failed - rate) / span for rate, span in zip(self.rates, self.spans, strict=True))
+        return Recent(rates, self.spans)
 
     @property
     def rate(self) -> float:
         """The worst of the averages, each a standard error above itself."""
-        return min(1.0, max(rate + math.sqrt(rate / span) for rate, span in zip(self.rates, _SPANS, strict=True)))
+        return min(1.0, max(rate + math.sqrt(rate / span) for rate, span in zip(self.rates, self.spans, strict=True)))

@@ -50,7 +50,7 @@ class PairEvent:
     """The pair was drawn for mirroring and then lost. In the candidate's queue, or too old (`error_candidate` is False
     then): counted against the candidate. Without a trace (None): counted as missing, and nobody's loss."""
     abstained: bool = False
-    """The judge gave no verdict: a tie, and counted."""
+    """Whoever scores was asked, and gave no verdict: it is missing. (A judge's tie is a verdict.)"""
     control: bool | None = None
     """A hidden control: whether the judge got right what is known. No evidence of the candidate."""
     label: float | None = None
@@ -62,6 +62,10 @@ class PairEvent:
 
     unasked: bool = False
     """The candidate was not asked after all: no success for the detectors, whatever certificates make of it."""
+    user: str = ""
+    """A hash of who asks; empty: nobody says."""
+    prompt: str = ""
+    """A hash of what the conversation begins with; empty: not known."""
 
     @property
     def paired(self) -> bool:

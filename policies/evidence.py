@@ -10,25 +10,22 @@ Rules:
 """
 
 import copy
-import heapq
 import math
-from bisect import insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from policies import histograms
+from policies import clusters, histograms, names, scores
+from policies.baseline_line import BaselineLine
+from policies.concurrent import LatencyPairs
 from policies.detectors import Detector, Recent
 from policies.events import PairEvent
 from policies.histograms import MICRO, WHOLE, Histogram
+from policies.open_units import OpenUnit, goes_on, joined, over_at, requests_in
 from policies.rules import Held, Latency, Rules, Stage
 from policies.terms import Owner
 
 MOST = 100_000
-"""Requests of open conversations that may be held at once, and names that may be counted apart. More requests are
-counted as lost; further names are counted together."""
-OTHERS = "others"
-TOLD = 100
-"""Names, the commonest, that a decision's record still counts apart."""
+"""Requests of open conversations that may be held at once; more are counted as lost."""
 NOT_HELD = Held()
 
 
@@ -49,16 +46,6 @@ class EvidenceKey:
 
 
 @dataclass(slots=True)
-class OpenUnit:
-    """A conversation that may go on: its earliest requests, and when it was last heard of."""
-
-    events: list[PairEvent]
-    last_at: float
-    counted: bool = False
-    """Closed by its length; remembered until idle, so that its rest is not taken for another conversation."""
-
-
-@dataclass(slots=True)
 class Evidence:
     """One stage's counts. The one mutable value of the core: it is added to with every request."""
 
@@ -70,9 +57,17 @@ class Evidence:
     outputs_baseline: dict[str, int] = field(default_factory=dict[str, int])
     requests: dict[str, int] = field(default_factory=dict[str, int])
     """Requests by unit."""
+    weighted: dict[str, Histogram] = field(default_factory=dict[str, Histogram])
+    """The gates' histograms again, each unit with what it weighs (`policies.clusters`): in millionths, and for times in
+    parts of `WHOLE` as ever. Missing where every unit weighs 1."""
+    clusters: dict[str, int] = field(default_factory=dict[str, int])
+    """Units closed, by user or prompt; empty where every unit weighs 1."""
     detectors: dict[str, Detector] = field(default_factory=dict[str, Detector])
     recent: Recent = field(default_factory=Recent)
     """The baseline's own failures lately; carried from stage to stage."""
+    line: BaselineLine = field(default_factory=BaselineLine)
+    """What a relative latency limit is drawn by; carried likewise."""
+    beside: LatencyPairs = field(default_factory=LatencyPairs)
     open: dict[str, list[OpenUnit]] = field(default_factory=dict[str, list[OpenUnit]])
     watermark_at: float | None = None
     held: int = 0
@@ -96,6 +91,14 @@ class Evidence:
         """One gate's histogram, empty before its first unit."""
         return self.histograms.get(name, {})
 
+    def weighed(self, name: str) -> tuple[Histogram, int]:
+        """A histogram of scores with what its units weigh, and what stands for a whole unit in it."""
+        return (self.weighted[name], MICRO) if name in self.weighted else (self.histogram(name), 1)
+
+    def times(self, name: str) -> Histogram:
+        """A histogram of times with what its units weigh; `WHOLE` stands for a whole unit."""
+        return self.weighted.get(name) or self.histogram(name)
+
     def observe(self, event: PairEvent, held: Held = NOT_HELD) -> None:
         """Take in one request, in the leader's order. It counts once its unit is over: see `advance`.
 
@@ -106,7 +109,7 @@ class Evidence:
             self._tally("controls_failed", int(not event.control))
             return
         self._tally("requests")
-        _add_name(self.requests, event.unit)
+        names.add(self.requests, event.unit)
         if event.paired:
             self._observe_pair(event)
         elif event.dropped:  # drawn, and never heard of: nobody's loss, but missing pairs are a reason to wait
@@ -133,28 +136,21 @@ class Evidence:
             return
         self.watermark_at = watermark_at
         rule = self.rules.units
-        ripe: list[tuple[float, str, OpenUnit]] = []
+        due: list[tuple[float, str, OpenUnit]] = []
         for name, units in list(self.open.items()):
-            if all(
-                len(unit.events) < rule.max_pairs and unit.last_at + rule.close_after_s > watermark_at for unit in units
-            ):
+            if all(len(unit.events) < rule.max_pairs and goes_on(unit, rule, watermark_at) for unit in units):
                 continue  # they go on, as most do at each look
-            for unit in units:
-                if len(unit.events) >= rule.max_pairs:
-                    ripe.append((unit.events[-1].at, name, unit))
-                else:
-                    ripe.append((unit.last_at + rule.close_after_s, name, unit))
-            kept = [unit for unit in units if unit.last_at + rule.close_after_s > watermark_at]
+            due += [(over_at(unit, rule), name, unit) for unit in units if not unit.counted]
+            kept = [unit for unit in units if goes_on(unit, rule, watermark_at)]
             self.held -= requests_in(units) - requests_in(kept)
             if kept:
                 self.open[name] = kept
             else:
                 del self.open[name]
-        due = [each for each in ripe if each[0] <= watermark_at and not each[2].counted]
-        for _, _, unit in sorted(due, key=lambda each: each[:2]):
+        for ended_at, _, unit in sorted((each for each in due if each[0] <= watermark_at), key=lambda each: each[:2]):
             unit.counted = True
-            self._close(unit.events)
-            self.held -= len(unit.events) - 1 if unit.last_at + rule.close_after_s > watermark_at else 0
+            self._close(unit.events, ended_at)
+            self.held -= len(unit.events) - 1 if goes_on(unit, rule, watermark_at) else 0
             del unit.events[1:]  # its first tells where it begins; no more is asked of it
 
     def close_all(self) -> None:
@@ -164,14 +160,17 @@ class Evidence:
         self.held = 0
         for _, _, unit in sorted(units, key=lambda each: each[:2]):
             if not unit.counted:
-                self._close(unit.events)
+                self._close(unit.events, unit.last_at)
 
     def merge(self, other: "Evidence") -> None:
         """Add another replica's counts and open units. Detectors stay the leader's own."""
         for name, histogram in other.histograms.items():
             histograms.merge(self.histograms.setdefault(name, {}), histogram)
+        for name, histogram in other.weighted.items():
+            histograms.merge(self.weighted.setdefault(name, {}), histogram)
         for into, more in (
             (self.counts, other.counts),
+            (self.clusters, other.clusters),
             (self.requests, other.requests),
             (self.outputs_candidate, other.outputs_candidate),
             (self.outputs_baseline, other.outputs_baseline),
@@ -182,14 +181,18 @@ class Evidence:
                 for event in unit.events:
                     self._hold(event, last_at=unit.last_at)
 
+    def next(self, key: EvidenceKey, rules: Rules) -> "Evidence":
+        """The evidence of the stage or attempt that follows: empty, but for what is the baseline's."""
+        return Evidence(key, rules, recent=self.recent, line=self.line)
+
     def closed(self) -> "Evidence":
         """A copy that holds all that decisions rest on: no open conversations, and of the names the commonest."""
         distinct = {side: self.distinct(side) for side in Owner}
-        counts = self.counts | {f"distinct_{side}": n for side, n in distinct.items() if n > TOLD}
+        counts = self.counts | {f"distinct_{side}": n for side, n in distinct.items() if n > names.TOLD}
         return Evidence(
-            self.key, self.rules, copy.deepcopy(self.histograms), counts, _commonest(self.outputs_candidate),
-            _commonest(self.outputs_baseline), _commonest(self.requests), dict(self.detectors), self.recent, {},
-            self.watermark_at,
+            self.key, self.rules, copy.deepcopy(self.histograms), counts, names.commonest(self.outputs_candidate),
+            names.commonest(self.outputs_baseline), names.commonest(self.requests), copy.deepcopy(self.weighted), {},
+            dict(self.detectors), self.recent, copy.deepcopy(self.line), LatencyPairs(), {}, self.watermark_at,
         )  # fmt: skip
 
     def distinct(self, side: Owner) -> int:
@@ -202,22 +205,9 @@ class Evidence:
             histograms.add(self.counts, name, more)
 
     def _hold(self, event: PairEvent, *, last_at: float = -math.inf) -> None:
-        """Put a request into its conversation; an idle gap begins another of the same name."""
-        gap, most = self.rules.units.close_after_s, self.rules.units.max_pairs
-        near: list[OpenUnit] = []
-        far: list[OpenUnit] = []
+        """Put a request into its conversation."""
         before = self.open.get(event.unit, [])
-        for unit in before:
-            joins = unit.events[0].at - gap < event.at < unit.last_at + gap
-            (near if joins else far).append(unit)
-        joined = OpenUnit([event], max(event.at, last_at))
-        for unit in near:
-            for other in unit.events:
-                insort(joined.events, other, key=lambda each: (each.at, each.id))
-            joined.last_at = max(joined.last_at, unit.last_at)
-            joined.counted |= unit.counted
-        del joined.events[1 if joined.counted else most :]
-        after = self.open[event.unit] = [*far, joined]
+        after = self.open[event.unit] = joined(before, event, self.rules.units, last_at)
         self.held += requests_in(after) - requests_in(before)
 
     def _liken(self, name: str, likeness: float | None) -> None:
@@ -230,15 +220,15 @@ class Evidence:
         self._tally("pairs")
         self._tally("dropped", int(event.dropped))
         self._tally("abstained", int(event.abstained))
-        answered = not (event.error_baseline or event.error_candidate or event.dropped)
-        if answered and self.rules.gates.quality and _score(event, 1.0) is None:
+        gate = self.rules.gates.quality
+        if gate and not event.abstained and scores.is_missing(event, gate):
             self._tally("unscored")
         ours, theirs = event.output_candidate, event.output_baseline
         if ours is None or theirs is None:
             return
         self._tally("outputs")
-        _add_name(self.outputs_candidate, ours.digest)
-        _add_name(self.outputs_baseline, theirs.digest)
+        names.add(self.outputs_candidate, ours.digest)
+        names.add(self.outputs_baseline, theirs.digest)
         for side, output in (("candidate", ours), ("baseline", theirs)):
             for flag in output.flags:
                 self._tally(f"{flag}_{side}")
@@ -253,15 +243,29 @@ class Evidence:
             self._feed("validity", tolerances.validity, float(not event.valid_candidate))
         quality = gates.quality
         # A pair lost in a full queue is a loss to the certificates; a burst of them is no reason to roll back.
-        if quality and not event.dropped and (score := _score(event, quality.scale)) is not None:
+        if quality and not event.dropped and (worth := scores.quality(event, quality)) and worth[0] == worth[1]:
             allowed = quality.margin if held.quality is None else min(quality.margin, max(0.0, -held.quality))
-            self._feed("quality", allowed / quality.scale, -score / MICRO, lo=-1.0)
+            self._feed("quality", allowed / quality.scale, -worth[0] / MICRO, lo=-1.0)
         if gates.latency and (limit := held.limit_s(gates.latency)):
-            taken = _latency(event, gates.latency, Owner.CANDIDATE) if self._felt(event, Owner.CANDIDATE) else None
+            taken = (
+                scores.latency(event, gates.latency, Owner.CANDIDATE) if self._felt(event, Owner.CANDIDATE) else None
+            )
             if taken is not None:
                 self._feed("latency", 1 - gates.latency.quantile, float(taken > limit))
         if event.owner is Owner.BASELINE and event.error_baseline is not None:
             self.recent = self.recent.after(failed=event.error_baseline)
+
+    def _detect_slowness(self, event: PairEvent, gate: Latency, held: Held) -> None:
+        """Beyond the limit of now: by the line where there is one, excused by how slow the baseline is itself."""
+        by_line = self.line.limit_s(gate)
+        limit = held.limit_s(gate) if by_line is None else by_line
+        taken = scores.latency(event, gate, Owner.CANDIDATE) if self._felt(event, Owner.CANDIDATE) else None
+        if limit and taken is not None:
+            excuse = 0.0 if by_line is None else self.line.excuse(gate)
+            self._feed("latency", 1 - gate.quantile, float(taken > limit), excuse=excuse)
+        base = scores.latency(event, gate, Owner.BASELINE) if event.owner is Owner.BASELINE else None
+        if base is not None:
+            self.line.felt(base)
 
     def _feed(self, name: str, tolerance: float, badness: float, *, lo: float = 0.0, excuse: float = 0.0) -> None:
         detector = self.detectors.get(name) or Detector(tolerance, lo)
@@ -273,47 +277,99 @@ class Evidence:
         """Whether a side's latency tells what apps feel there; in the shadow it is all there is."""
         return self.shadow or event.owner is side
 
-    def _close(self, events: list[PairEvent]) -> None:
-        """Count one unit: the mean of its requests under each gate."""
-        owner = events[0].owner
+    def _close(self, events: list[PairEvent], at: float) -> None:
+        """Count one unit, which was over at `at`: the mean of its requests under each gate."""
+        owner, gates = events[0].owner, self.rules.gates
         self._tally("units")
         self._tally(f"units_{owner}")
         pairs = [event for event in events if event.paired]
         self._tally(f"paired_{owner}", int(bool(pairs)))
-        scale = self.rules.gates.quality.scale if self.rules.gates.quality else 1.0
-        scores = (_score(event, scale) for event in pairs)
-        self._mean("quality" if owner is Owner.BASELINE else "quality_owned", scores)
-        self._mean("validity", (_validity(event) for event in pairs))
-        self._mean("errors", (MICRO * (bool(event.error_baseline) - bool(event.error_candidate)) for event in pairs))
-        self._mean("judge_bias", (_judge_bias(event) for event in pairs))
+        weight = self._weight(events[0])
+        self._quality("quality" if owner is Owner.BASELINE else "quality_owned", pairs, weight)
+        self._mean("validity", (scores.validity(event) for event in pairs), weight)
+        self._mean("errors", (scores.errors(event) for event in pairs), weight)
+        self._mean("judge_bias", (scores.judge_bias(event) for event in pairs), None)
         own = (event.error_candidate if owner is Owner.CANDIDATE else event.error_baseline for event in events)
-        self._mean(f"errors_{owner}", (None if failed is None else MICRO * failed for failed in own))
-        if self.rules.gates.latency:
+        self._mean(f"errors_{owner}", (None if failed is None else MICRO * failed for failed in own), weight)
+        if gates.latency:
             for side in Owner:
-                self._time(events, self.rules.gates.latency, side)
-        self._spread("length_ratio", [ratio for event in pairs if (ratio := _length_ratio(event)) is not None])
+                self._time(events, gates.latency, side, weight)
+            self._compare_times(events, gates.latency, at, weight)
+        self._spread("length_ratio", [ratio for event in pairs if (ratio := scores.length_ratio(event)) is not None])
         for event in pairs:
             self._spend(event)
 
-    def _mean(self, name: str, scores: Iterable[int | None]) -> None:
-        known = [score for score in scores if score is not None]
-        if known:
-            histograms.add(self.histograms.setdefault(name, {}), histograms.score_bin(sum(known), len(known)))
+    def _weight(self, first: PairEvent) -> int | None:
+        """What a unit weighs, in millionths; None: each weighs 1."""
+        rule = self.rules.units
+        if not rule.rho_users and not rule.rho_prompts:
+            return None
+        return clusters.next_weight(self.clusters, first, rule)
 
-    def _time(self, events: list[PairEvent], gate: Latency, side: Owner) -> None:
-        taken = [_latency(event, gate, side) for event in events if self._felt(event, side)]
+    def _quality(self, name: str, pairs: list[PairEvent], weight: int | None) -> None:
+        """Count what a unit is worth at worst, and at best: for its certificate, and for that of harm."""
+        gate = self.rules.gates.quality
+        found = [] if gate is None else [scores.quality(event, gate) for event in pairs]
+        known = [bounds for bounds in found if bounds is not None]
+        if gate is not None and gate.missing is not None:
+            self._mean(f"{name}_harm", [most for _, most in known], weight, like=name)
+        self._mean(name, [least for least, _ in known], weight)
+
+    def _mean(self, name: str, found: Iterable[int | None], weight: int | None, *, like: str = "") -> None:
+        """Count a unit's mean. `like`: the histogram that this one is told apart from, as it begins."""
+        known = [score for score in found if score is not None]
+        if known:
+            self._count(name, histograms.score_bin(sum(known), len(known)), weight, like)
+
+    def _count(self, name: str, index: int, weight: int | None, like: str = "") -> None:
+        """Count a unit in its bin. A histogram that is begun late begins with what it did not tell apart."""
+        plain = self.histograms.setdefault(name, dict(self.histogram(like)))
+        if weight is not None:
+            if name not in self.weighted:
+                begun = self.weighted.get(like) or {each: count * MICRO for each, count in plain.items()}
+                self.weighted[name] = dict(begun)
+            histograms.add(self.weighted[name], index, weight)
+        histograms.add(plain, index)
+
+    def _time(self, events: list[PairEvent], gate: Latency, side: Owner, weight: int | None) -> None:
+        taken = [scores.latency(event, gate, side) for event in events if self._felt(event, side)]
         known = [seconds for seconds in taken if seconds is not None]
         if not known:
             return
         self._tally(f"warm_{side}")
         if self.count(f"warm_{side}") > gate.warmup:
-            self._spread(f"{gate.measure}_{side}", known)
+            self._spread(f"{gate.measure}_{side}", known, weight)
 
-    def _spread(self, name: str, measured: list[float]) -> None:
-        """Share one unit's weight among its requests' bins."""
+    def _compare_times(self, events: list[PairEvent], gate: Latency, at: float, weight: int | None) -> None:
+        """Put units of both variants side by side, and count what a block brought that is over."""
+        owner = events[0].owner
+        taken = [scores.latency(event, gate, owner) for event in events]
+        known = [seconds for seconds in taken if seconds is not None]
+        if gate.block_s is None or not known:
+            return
+        ended = self.line.turn(at, gate)
+        for found, harm, each in self.beside.end(is_void=ended.is_void) if ended else ():
+            self._mean("latency_harm", [harm], each)
+            self._mean("latency", [found], each)
+        if owner is Owner.BASELINE:
+            share = self.line.add(known)
+            if not self.shadow:
+                self.beside.baseline(share, self.stage)
+        elif self.count("warm_candidate") > gate.warmup:
+            self.beside.candidate(known, self.line.limit_s(gate), weight, self.stage)
+
+    def _spread(self, name: str, measured: list[float], weight: int | None = None) -> None:
+        """Share one unit among its requests' bins; `WHOLE` stands for a unit that weighs 1."""
+        if not measured:
+            return
+        plain = self.histograms.setdefault(name, {})
+        if weight is not None:
+            self.weighted.setdefault(name, dict(plain))
         for value in measured:
-            bins = self.histograms.setdefault(name, {})
-            histograms.add(bins, histograms.latency_bin(value), WHOLE // len(measured))
+            index, part = histograms.latency_bin(value), WHOLE // len(measured)
+            histograms.add(plain, index, part)
+            if weight is not None:
+                histograms.add(self.weighted[name], index, part * weight // MICRO)
 
     def _spend(self, event: PairEvent) -> None:
         """Add up both costs in billionths of a dollar, and their squares in millionths of those squared."""
@@ -327,69 +383,3 @@ class Evidence:
         self._tally("cost_candidate2", a * a // MICRO)
         self._tally("cost_baseline2", b * b // MICRO)
         self._tally("cost_product", a * b // MICRO)
-
-
-def most_common(names: dict[str, int]) -> int:
-    """How often the commonest of the names that are counted apart was counted."""
-    return max((times for name, times in names.items() if name != OTHERS), default=0)
-
-
-def _commonest(names: dict[str, int]) -> dict[str, int]:
-    """The commonest names, the others counted together."""
-    if len(names) <= TOLD:
-        return dict(names)
-    told = heapq.nsmallest(TOLD, names.keys() - {OTHERS}, key=lambda name: (-names[name], name))
-    kept = {name: names[name] for name in told}
-    return kept | {OTHERS: sum(names.values()) - sum(kept.values())}
-
-
-def requests_in(units: Iterable[OpenUnit]) -> int:
-    """How many requests conversations hold."""
-    return sum(len(unit.events) for unit in units)
-
-
-def _add_name(into: dict[str, int], name: str) -> None:
-    histograms.add(into, name if name in into or len(into) < MOST else OTHERS)
-
-
-def _score(event: PairEvent, scale: float) -> int | None:
-    """A pair's score in millionths of `scale`; None where there is none to be had, or it is no number."""
-    if not event.paired or event.error_baseline:
-        return None
-    if event.error_candidate or event.dropped:
-        return round(-MICRO / scale)
-    if event.abstained:
-        return 0
-    if event.q is None or not (-1 <= event.q <= 1 and 0 < event.p_sample <= 1):
-        return None
-    return round(MICRO * max(-1.0, min(1.0, event.q / event.p_sample / scale)))
-
-
-def _validity(event: PairEvent) -> int | None:
-    if event.error_baseline:
-        return None
-    if event.error_candidate or event.dropped:
-        return -MICRO
-    if event.valid_candidate is None:
-        return None
-    return MICRO * (event.valid_candidate - (event.valid_baseline is not False))
-
-
-def _judge_bias(event: PairEvent) -> int | None:
-    """Half of what the judge's score is above the person's, to stay within [-1, 1]."""
-    if event.q is None or event.label is None or not (-1 <= event.q <= 1 and -1 <= event.label <= 1):
-        return None
-    return round(MICRO * (event.q - event.label) / 2)
-
-
-def _latency(event: PairEvent, gate: Latency, side: Owner) -> float | None:
-    if gate.measure == "ttft":
-        taken = event.ttft_candidate_s if side is Owner.CANDIDATE else event.ttft_baseline_s
-    else:
-        taken = event.total_candidate_s if side is Owner.CANDIDATE else event.total_baseline_s
-    return taken if taken is not None and math.isfinite(taken) and taken >= 0 else None
-
-
-def _length_ratio(event: PairEvent) -> float | None:
-    ours, theirs = event.output_candidate, event.output_baseline
-    return ours.length / theirs.length if ours and theirs and theirs.length else None

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from policies.evidence import Evidence, requests_in
+from policies.evidence import Evidence
+from policies.open_units import requests_in
 from policies.rules import Rules
 
 FORMAT = 1

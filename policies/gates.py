@@ -10,11 +10,12 @@ Rules:
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from policies import histograms, stats
+from policies.baseline_line import BLOCKS
 from policies.evidence import Evidence
 from policies.histograms import Histogram
 from policies.results import GateResult
@@ -26,6 +27,8 @@ Gate = Quality | Validity | Errors | Latency | Cost
 LOG10 = math.log(10)
 _EARLY = 10
 """Futility is not looked at before this part of the budget is spent: until then harm may still be certified."""
+_TELLING = 0.001
+"""What missing verdicts cost of a margin, from which on it is said."""
 _DUE = 200
 """Closed units after which a gate without any evidence is an error and no longer a matter of patience."""
 
@@ -55,6 +58,10 @@ class _Reading:
     log_harm: float
     sd: float
     interval: Callable[[], tuple[float | None, float | None]]
+    worth: float
+    """Units, each with what it weighs; `n` counts each as one."""
+    plain: float
+    """The estimate over all traffic, each unit weighing one: it must be inside the limit, too."""
     told: str = ""
     """What a reader also wants to know, in words."""
     needed_here: bool = True
@@ -94,18 +101,21 @@ def _errors(gate: Errors, evidence: Evidence, look: Look) -> GateResult:
     """Paired below 25 %; from there on arm against arm, which alone sees what load does."""
     if evidence.key.weight_ppm < ARMS_FROM_PPM:
         return _mean("errors", gate, evidence, look)
-    ours, theirs = evidence.histogram("errors_candidate"), evidence.histogram("errors_baseline")
-    if not ours or not theirs:
+    names = "errors_candidate", "errors_baseline"
+    ours, theirs = (evidence.weighed(name) for name in names)
+    if not ours[0] or not theirs[0]:
         return _missing("errors", gate, min(evidence.count("units_candidate"), evidence.count("units_baseline")))
-    best, worst = (_sum(*histograms.scores_down(ours)), _sum(*histograms.scores_up(ours)))
-    least, most = (_sum(*histograms.scores_down(theirs)), _sum(*histograms.scores_up(theirs)))
+    best, worst = (_sum(*histograms.scores_down(*ours)), _sum(*histograms.scores_up(*ours)))
+    least, most = (_sum(*histograms.scores_down(*theirs)), _sum(*histograms.scores_up(*theirs)))
     rate, base = (best[0] + worst[0]) / 2 / best[1], (least[0] + most[0]) / 2 / least[1]
+    plain = {name: _plain(evidence.histogram(name)) for name in names}
     reading = _Reading(
-        "errors", gate, min(best[1], least[1]), base - rate, -gate.margin,
+        "errors", gate, min(n for _, n in plain.values()), base - rate, -gate.margin,
         stats.log_e_difference(worst, least, gate.margin),
         stats.log_e_difference((best[1] - best[0], best[1]), (most[1] - most[0], most[1]), -gate.margin),
         math.sqrt(rate * (1 - rate) + base * (1 - base)),
         lambda: stats.difference_interval(worst, least, gate.alpha),
+        min(best[1], least[1]), plain["errors_baseline"][0] - plain["errors_candidate"][0],
         f"candidate {rate:.2%} of {best[1]:.0f}, baseline {base:.2%} of {least[1]:.0f}",
     )  # fmt: skip
     return _judge(reading, evidence, look)
@@ -114,8 +124,8 @@ def _errors(gate: Errors, evidence: Evidence, look: Look) -> GateResult:
 def _mean(
     name: str, gate: Quality | Validity | Errors, evidence: Evidence, look: Look, *, needed_here: bool = True
 ) -> GateResult:
-    """A mean over units, each in [-1, 1], against its limit."""
-    found = evidence.histogram(name)
+    """A mean over units, each in [-1, 1], against its limit; what is not known counts at its worst for each side."""
+    found, whole = evidence.weighed(name)
     shown = "quality" if isinstance(gate, Quality) else name
     if not found:
         paired = evidence.count("paired_candidate")
@@ -123,65 +133,127 @@ def _mean(
         return _missing(shown, gate, expected, needed_here=needed_here)
     scale = gate.scale if isinstance(gate, Quality) else 1.0
     limit = -gate.margin / scale
-    (down, counts), (up, _) = histograms.scores_down(found), histograms.scores_up(found)
-    n = float(counts.sum())
+    (down, counts), (up, _) = histograms.scores_down(found, whole), histograms.scores_up(found, whole)
+    best, best_counts = _harm_side(name, evidence) or (up, counts)
+    worth = float(counts.sum())
     middle = (down + up) / 2
-    estimate = float(middle @ counts) / n
+    estimate = float(middle @ counts) / worth
+    plain, n = _plain(evidence.histogram(name))
+    told = (
+        f"better/equal/worse {counts[down > 0].sum():.0f}/{counts[(down <= 0) & (up >= 0)].sum():.0f}"
+        f"/{counts[up < 0].sum():.0f}"
+    )
     reading = _Reading(
         shown, gate, n, estimate, limit,
         stats.log_e_mean(down, counts, limit, lo=-1.0),
-        stats.log_e_mean(-up, counts, -limit, lo=-1.0),
-        math.sqrt(max(0.0, float(middle**2 @ counts) / n - estimate**2)),
+        stats.log_e_mean(-best, best_counts, -limit, lo=-1.0),
+        math.sqrt(max(0.0, float(middle**2 @ counts) / worth - estimate**2)),
         lambda: (
             stats.lower_mean(down, counts, gate.alpha, lo=-1.0, hi=1.0),
-            stats.upper_mean(up, counts, gate.alpha, lo=-1.0, hi=1.0),
+            stats.upper_mean(best, best_counts, gate.alpha, lo=-1.0, hi=1.0),
         ),
-        f"better/equal/worse {counts[down > 0].sum():.0f}/{counts[(down <= 0) & (up >= 0)].sum():.0f}"
-        f"/{counts[up < 0].sum():.0f}",
+        worth, plain, told + _missing_cost(best, best_counts, (estimate * scale, gate.margin), scale),
         needed_here, scale,
     )  # fmt: skip
     return _judge(reading, evidence, look)
 
 
+def _harm_side(name: str, evidence: Evidence) -> tuple[stats.Floats, stats.Floats] | None:
+    """The same units at their best, where some verdicts are missing; None: they are not told apart."""
+    found, whole = evidence.weighed(f"{name}_harm")
+    return histograms.scores_up(found, whole) if found else None
+
+
+def _missing_cost(best: stats.Floats, counts: stats.Floats, here: tuple[float, float], scale: float) -> str:
+    """What missing verdicts cost of the margin, in words; `here`: the estimate at worst, and the margin."""
+    estimate, margin = here
+    cost = (float(best @ counts) / float(counts.sum()) * scale - estimate) / 2
+    return f"; verdicts that are missing cost {cost:.3f} of the margin of {margin:g}" if cost >= _TELLING else ""
+
+
+def _plain(found: Histogram) -> tuple[float, float]:
+    """The mean over all units, each weighing one, and how many there are."""
+    (down, counts), (up, _) = histograms.scores_down(found), histograms.scores_up(found)
+    n = float(counts.sum())
+    return float((down + up) / 2 @ counts) / n, n
+
+
 def _latency(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     """In the canary: the share of requests within the limit is at least the quantile."""
+    if gate.block_s is not None and gate.limit_s is None:
+        return _concurrent(gate, evidence, look)
     limit_s = gate.limit_s or look.latency_limit_s
     if limit_s is None:
         seen = histograms.units_in(evidence.histogram(f"{gate.measure}_baseline"))
         reason = f"latency: {seen:.0f} of {gate.freeze_units} units of the baseline to set the limit by"
         return GateResult("latency", Verdict.INCONCLUSIVE, reason, limit=gate.quantile, required=gate.required)
-    found = evidence.histogram(f"{gate.measure}_candidate")
+    name = f"{gate.measure}_candidate"
+    found = evidence.times(name)
     if not found:
         return _missing("latency", gate, evidence.count("units_candidate") - gate.warmup)
-    return _judge(_within(gate, found, limit_s), evidence, look)
+    return _judge(_within(gate, found, limit_s, evidence.histogram(name)), evidence, look)
+
+
+def _concurrent(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
+    """In the canary: no more beyond its limit than of the baseline's requests, at the same time, beyond the line."""
+    line = evidence.line
+    if line.limit_s(gate) is None:
+        known = len(line.known) if line.of == gate.what else 0
+        reason = f"latency: {known} of the {BLOCKS} blocks of the baseline that a line is drawn by"
+        return GateResult("latency", Verdict.INCONCLUSIVE, reason, limit=0.0, required=gate.required)
+    found, whole = evidence.weighed("latency")
+    if not found:
+        return _missing("latency", gate, 0)
+    (down, counts), (up, _) = histograms.scores_down(found, whole), histograms.scores_up(found, whole)
+    harm, harm_counts = histograms.scores_up(*evidence.weighed("latency_harm"))
+    worth, middle = float(counts.sum()), (down + up) / 2
+    estimate = float(middle @ counts) / worth
+    plain, n = _plain(evidence.histogram("latency"))
+    reading = _Reading(
+        "latency", gate, n, estimate, 0.0,
+        stats.log_e_mean(down, counts, 0.0, lo=-1.0),
+        stats.log_e_mean(-harm, harm_counts, 0.0, lo=-1.0),
+        math.sqrt(max(0.0, float(middle**2 @ counts) / worth - estimate**2)),
+        lambda: (
+            stats.lower_mean(down, counts, gate.alpha, lo=-1.0, hi=1.0),
+            stats.upper_mean(up, counts, gate.alpha, lo=-1.0, hi=1.0),
+        ),
+        worth, plain,
+        f"share of the baseline beyond {line.line_s:.3g} s less the candidate's beyond {gate.ratio:g} times it; "
+        f"{gate.what}, {len(line.known)} blocks known",
+    )  # fmt: skip
+    judged = _judge(reading, evidence, look)
+    if judged.verdict is not Verdict.PASS or not line.is_void(gate):
+        return judged
+    reason = f"{judged.reason}; but the baseline is ill now, and out of that nothing advances"
+    return replace(judged, verdict=Verdict.INCONCLUSIVE, reason=reason)
 
 
 def _screen(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     """In the shadow: nothing is certified about load that is not there, but a certified breach blocks."""
-    ours, theirs = (evidence.histogram(f"{gate.measure}_{side}") for side in ("candidate", "baseline"))
+    names = f"{gate.measure}_candidate", f"{gate.measure}_baseline"
+    ours, theirs = (evidence.times(name) for name in names)
     if not ours or (gate.limit_s is None and not theirs):
         return _missing("latency", gate, 0, needed_here=False)
-    reading = _within(gate, ours, gate.limit_s) if gate.limit_s else _against(gate, ours, theirs)
+    plain = evidence.histogram(names[0])
+    reading = _within(gate, ours, gate.limit_s, plain) if gate.limit_s else _against(gate, ours, theirs)
     judged = _judge(reading, evidence, look)
     if judged.verdict is not Verdict.FAIL:
         return judged
-    return GateResult(
-        judged.gate, Verdict.INCONCLUSIVE, f"{judged.reason}; seen in the shadow, it blocks", judged.n, judged.estimate,
-        judged.lower, judged.upper, judged.limit, judged.log10_e, judged.log10_harm, judged.needed, judged.units_to_go,
-        required=gate.required, better=judged.better, sd=judged.sd,
-    )  # fmt: skip
+    reason = f"{judged.reason}; seen in the shadow, it blocks"
+    return replace(judged, verdict=Verdict.INCONCLUSIVE, reason=reason, required=gate.required, futile=False)
 
 
-def _within(gate: Latency, found: Histogram, limit_s: float) -> _Reading:
-    """The share of requests that took at most `limit_s`, each unit weighing one."""
+def _within(gate: Latency, found: Histogram, limit_s: float, plain: Histogram) -> _Reading:
+    """The share of requests that took at most `limit_s`. `plain`: the same units, each weighing one."""
     n = histograms.units_in(found)
     surely, perhaps = histograms.units_within(found, limit_s), histograms.units_within(found, limit_s * 1.02)
     values = np.array([0.0, 1.0])
     low, high = np.array([n - surely, surely]), np.array([n - perhaps, perhaps])
-    share = surely / n
+    share, units = surely / n, histograms.units_in(plain)
     at = histograms.latency_quantile(found, gate.quantile)
     return _Reading(
-        "latency", gate, n, share, gate.quantile,
+        "latency", gate, units, share, gate.quantile,
         stats.log_e_mean(values, low, gate.quantile, lo=0.0),
         stats.log_e_mean(-values, high, -gate.quantile, lo=-1.0),
         math.sqrt(share * (1 - share)),
@@ -189,6 +261,7 @@ def _within(gate: Latency, found: Histogram, limit_s: float) -> _Reading:
             stats.lower_mean(values, low, gate.alpha, lo=0.0, hi=1.0),
             stats.upper_mean(values, high, gate.alpha, lo=0.0, hi=1.0),
         ),
+        n, histograms.units_within(plain, limit_s) / units,
         f"{gate.measure} within {limit_s:.3g} s; {_percentile(gate)} {at:.3g} s",
     )  # fmt: skip
 
@@ -208,6 +281,7 @@ def _against(gate: Latency, ours: Histogram, theirs: Histogram) -> _Reading:
 
     return _Reading(
         "latency", gate, min(a.sum(), b.sum()), at / base, gate.ratio, better, worse, 0.0, interval,
+        min(a.sum(), b.sum()), at / base,
         f"{gate.measure} {_percentile(gate)} {at:.3g} s, baseline {base:.3g} s", needed_here=False, better=Better.LOWER,
     )  # fmt: skip
 
@@ -248,11 +322,17 @@ def _judge(reading: _Reading, evidence: Evidence, look: Look) -> GateResult:
     gates = gates_of(evidence.rules.gates)
     wall = -math.log(gate.alpha)
     harmed = reading.log_harm >= math.log(len(gates) / evidence.rules.gates.harm_alpha)
-    certified = reading.log_e >= wall
+    inside = reading.plain > reading.limit or reading.better is Better.LOWER
+    certified = reading.log_e >= wall and inside
     if harmed and gate.required:
         verdict, word = Verdict.FAIL, "harm is certified"
     elif certified:
         verdict, word = Verdict.PASS, "certified"
+    elif reading.log_e >= wall:
+        verdict, word = (
+            Verdict.INCONCLUSIVE,
+            "not certified: over all traffic, each unit weighing one, it is not inside",
+        )
     else:
         verdict, word = Verdict.INCONCLUSIVE, "not certified yet"
     lower, upper = reading.interval() if look.bounds else (None, None)
@@ -261,14 +341,15 @@ def _judge(reading: _Reading, evidence: Evidence, look: Look) -> GateResult:
     needed = stats.units_needed(reading.sd, reading.estimate - reading.limit) if higher else None
     show = "+.4f" if reading.limit < 0 else ".4f"
     interval = f" [{_number(lower, show)}, {_number(upper, show)}]" if look.bounds else ""
+    units = f"{reading.n:.0f} units{f', worth {reading.worth:.0f},' if reading.worth < reading.n - 0.5 else ''}"
     reason = (
-        f"{reading.name}: {reading.estimate * scale:{show}}{interval} on {reading.n:.0f} units ({reading.told}), "
+        f"{reading.name}: {reading.estimate * scale:{show}}{interval} on {units} ({reading.told}), "
         f"limit {reading.limit * scale:{show}}, log10 e {reading.log_e / LOG10:.2f} of {wall / LOG10:.2f}: {word}"
     )
     return GateResult(
         reading.name, verdict, reason, int(reading.n), reading.estimate * scale, lower, upper, reading.limit * scale,
         reading.log_e / LOG10, reading.log_harm / LOG10, wall / LOG10,
-        units_to_go=0 if certified else None if needed is None else max(0, needed - int(reading.n)),
+        units_to_go=0 if certified else None if needed is None else max(0, needed - int(reading.worth)),
         required=gate.required and reading.needed_here,
         futile=not certified and _futile(reading, evidence.stage.max_units * look.budgets),
         better=reading.better, sd=reading.sd * scale,

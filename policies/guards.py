@@ -12,10 +12,12 @@ import hashlib
 import math
 import re
 from collections import Counter
+from dataclasses import replace
 
 from policies import histograms, stats
 from policies.events import Output
-from policies.evidence import Evidence, most_common
+from policies.evidence import Evidence
+from policies.names import most_common
 from policies.results import GuardResult
 from policies.terms import Owner, Verdict
 
@@ -60,8 +62,8 @@ def watch(evidence: Evidence) -> tuple[GuardResult, ...]:
         _length(evidence),
         *(_flag(evidence, flag) for flag in FLAGS),
         _rate(evidence, "drops", ("dropped", "lost"), "pairs", evidence.rules.guards.drop_rate),
-        _rate(evidence, "unscored", ("unscored",), "pairs", evidence.rules.guards.unscored_rate),
-        _rate(evidence, "abstained", ("abstained",), "pairs", evidence.rules.guards.abstain_rate),
+        _verdicts(evidence, "unscored", evidence.rules.guards.unscored_rate),
+        _verdicts(evidence, "abstained", evidence.rules.guards.abstain_rate),
         _rate(evidence, "controls", ("controls_failed",), "controls", evidence.rules.guards.control_failures),
         _incident(evidence),
         _bias(evidence),
@@ -135,6 +137,12 @@ def _rate(evidence: Evidence, name: str, counted: tuple[str, ...], of: str, limi
     wrong, n = sum(evidence.count(each) for each in counted), evidence.count(of)
     verdict = Verdict.PASS if wrong <= limit * n else Verdict.INCONCLUSIVE
     return GuardResult(name, verdict, f"{name}: {wrong} of {n} {of}, allowed {limit:.0%}")
+
+
+def _verdicts(evidence: Evidence, name: str, limit: float) -> GuardResult:
+    """How many verdicts are missing. Where a missing one counts at its worst the certificate pays for it: a warning."""
+    found, quality = _rate(evidence, name, (name,), "pairs", limit), evidence.rules.gates.quality
+    return replace(found, required=quality is None or quality.missing is None)
 
 
 def _incident(evidence: Evidence) -> GuardResult:

@@ -66,16 +66,19 @@ def merge(into: dict[_Name, int], other: dict[_Name, int]) -> None:
         add(into, name, count)
 
 
-def scores_down(histogram: Histogram) -> tuple[Floats, Floats]:
-    """Values rounded down, and their counts, in order: for what must be certified from below."""
+def scores_down(histogram: Histogram, whole: int = 1) -> tuple[Floats, Floats]:
+    """Values rounded down, and their counts, in order: for what must be certified from below.
+
+    `whole` stands in the histogram for a unit.
+    """
     bins = sorted(histogram)
-    return np.array([index // 2 / GRID for index in bins]), np.array([float(histogram[index]) for index in bins])
+    return np.array([index // 2 / GRID for index in bins]), np.array([histogram[index] / whole for index in bins])
 
 
-def scores_up(histogram: Histogram) -> tuple[Floats, Floats]:
-    """Values rounded up, and their counts, in order: for what must be certified from above."""
+def scores_up(histogram: Histogram, whole: int = 1) -> tuple[Floats, Floats]:
+    """Values rounded up, and their counts, in order: for what must be certified from above. `whole` as before."""
     bins = sorted(histogram)
-    return np.array([(index + 1) // 2 / GRID for index in bins]), np.array([float(histogram[index]) for index in bins])
+    return np.array([(index + 1) // 2 / GRID for index in bins]), np.array([histogram[index] / whole for index in bins])
 
 
 def units_in(latencies: Histogram) -> float:

@@ -18,6 +18,7 @@ Loc = tuple[str | int, ...]
 
 _MIN_UNITS = 100
 _LOOSE_MARGIN = 0.1
+_BLOCK_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,10 @@ def _doubts(policy: Policy) -> Iterator[Finding]:
     if whole and not last.options.reverse_shadow and "reverse_shadow" in last.options.model_fields_set:
         message = "nothing is left to compare with: a drift would go unseen"
         yield _warning(("stages", len(policy.stages) - 1), message, "`100%: {holdback: 2%, reverse_shadow: 5%}`")
+    latency = policy.gates.latency
+    if latency is not None and latency.block_s < _BLOCK_S:
+        message = f"a block of {duration_text(latency.block_s)}: the mix of an hour is not seen in it"
+        yield _warning(("gates", "latency", "relative", "block"), message, "fine for a try, not for production")
     if policy.gates.quality.margin >= _LOOSE_MARGIN:
         message = f"one answer in {1 / policy.gates.quality.margin:.0f} may be lost"
         yield _warning(("gates", "quality", "margin"), message, "0.05 is usual, 0.02 strict")
@@ -230,6 +235,11 @@ def _background(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]
             yield Finding(
                 loc, f"upstream {options.upstream} has no key for calls of our own", _key_hint(options.upstream)
             )
+    name = policy.candidate.upstream
+    if name in upstreams and not upstreams[name].can_be_candidate:
+        message = f"upstream {name} has no key of ours, and a candidate is never sent a caller's: it can answer nobody"
+        hint = f"name an upstream of the same URL with an api_key_file, or `kind: vllm` if {name} asks for no key"
+        yield _warning(("candidate", "upstream"), message, hint)
     name = policy.baseline.upstream
     if name not in upstreams or upstreams[name].has_background_key:
         return

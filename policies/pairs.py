@@ -15,6 +15,11 @@ class _Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     error_baseline: bool
     error_candidate: bool
     q: float | None = None
+    p_sample: float = 1.0
+    abstained: bool = False
+    missing: bool = False
+    user: str = ""
+    prompt_sha: str = ""
     stage_hint: str | None = None
     ttft_baseline_s: float | None = None
     ttft_candidate_s: float | None = None
@@ -23,6 +28,7 @@ class _Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cost_baseline_usd: float | None = None
     cost_candidate_usd: float | None = None
     valid_candidate: bool | None = None
+    valid_baseline: bool | None = None
     output_baseline: str | None = None
     output_candidate: str | None = None
     agree: float | None = None
@@ -46,15 +52,12 @@ def read(line: bytes) -> tuple[PairEvent, bool]:
         raise PairError(
             f"not a compared pair: {error}; hint: one JSON object per line, with unit, q, error_*"
         ) from error
-    for name, score in (("q", pair.q), ("label", pair.label)):
-        if score is not None and not -1 <= score <= 1:
-            raise PairError(f"{name} is {score:g}; hint: the candidate's score less the baseline's, within [-1, 1]")
-    for name, likeness in (("agree", pair.agree), ("agree_again", pair.agree_again)):
-        if likeness is not None and not 0 <= likeness <= 1:
-            raise PairError(f"{name} is {likeness:g}; hint: a likeness within [0, 1]")
+    _check(pair)
     event = PairEvent(
-        pair.unit, pair.at or 0.0, q=pair.q,
+        pair.unit, pair.at or 0.0, q=None if pair.missing else pair.q,
         error_candidate=pair.error_candidate, error_baseline=pair.error_baseline, valid_candidate=pair.valid_candidate,
+        valid_baseline=pair.valid_baseline, p_sample=pair.p_sample, abstained=pair.abstained, user=pair.user,
+        prompt=pair.prompt_sha,
         ttft_candidate_s=pair.ttft_candidate_s, ttft_baseline_s=pair.ttft_baseline_s,
         total_candidate_s=pair.total_candidate_s, total_baseline_s=pair.total_baseline_s,
         cost_candidate_usd=pair.cost_candidate_usd, cost_baseline_usd=pair.cost_baseline_usd,
@@ -63,3 +66,31 @@ def read(line: bytes) -> tuple[PairEvent, bool]:
         agree=pair.agree, agree_again=pair.agree_again, label=pair.label,
     )  # fmt: skip
     return event, pair.at is not None
+
+
+_RANGES: tuple[tuple[tuple[str, ...], float, float, str], ...] = (
+    (("q", "label"), -1, 1, "the candidate's score less the baseline's, within [-1, 1]"),
+    (("agree", "agree_again"), 0, 1, "a likeness within [0, 1]"),
+    (("p_sample",), 1e-6, 1, "the chance with which the pair was scored, above 0 and at most 1"),
+    (
+        ("ttft_baseline_s", "ttft_candidate_s", "total_baseline_s", "total_candidate_s"), 0, 1e6,
+        "seconds, from 0 up to a million",
+    ),
+    (("cost_baseline_usd", "cost_candidate_usd"), 0, 1e4, "dollars of one answer, from 0 up to ten thousand"),
+    (("at",), 0, 253_402_300_799, "seconds since 1970"),
+)  # fmt: skip
+
+
+def _check(pair: _Pair) -> None:
+    """Refuse numbers that are none of what they stand for.
+
+    Raises:
+        PairError: which, and what it may be.
+    """
+    for names, low, high, hint in _RANGES:
+        for name in names:
+            value: float | None = getattr(pair, name)
+            if value is not None and not low <= value <= high:
+                raise PairError(f"{name} is {value:g}; hint: {hint}")
+    if pair.missing and (pair.q is not None or pair.abstained):
+        raise PairError("`missing` says that there is no score, and yet there is; hint: leave out q and abstained")

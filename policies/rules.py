@@ -1,6 +1,8 @@
 """What one policy file comes to for the core that decides: plain values with their defaults. Standard library only.
 
-`policies.compile` makes these from a policy file. Defaults are those of the design (decisions, D.2 and D.4).
+`policies.compile` makes these from a policy file. Defaults are those of the design (decisions, D.2 and D.4). A field
+that came later has as its default what was meant before it came, so that every record of a decision replays; what is
+meant today, `compile` says.
 Weights are integers in parts per million, as in the routing table, so that no two processes differ by a rounding.
 """
 
@@ -51,6 +53,8 @@ class Quality:
     required: bool = True
     scale: float = 1.0
     """Largest weighted score: 1/p where a judge scores a share p of the pairs (at least 1, at most 4)."""
+    missing: float | None = None
+    """What a pair without a verdict is worth at worst, on average (-1: nothing is assumed). None: it is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,8 @@ class Errors:
 class Latency:
     """A quantile of the candidate's latency stays below a limit.
 
-    Either `limit_s` (the app's own objective) or `ratio` times the baseline's quantile, frozen as soon as
-    `freeze_units` units of the baseline were seen.
+    Either `limit_s` (the app's own objective), or `ratio` times the baseline's: beside it, block by block, where
+    `block_s` says how long one is; else its quantile, frozen as soon as `freeze_units` units were seen.
     """
 
     measure: Literal["ttft", "total"] = "ttft"
@@ -88,6 +92,9 @@ class Latency:
     """The first units of a stage that do not count: caches are cold."""
     alpha: float = 0.05
     required: bool = True
+    block_s: float | None = None
+    """How long a block of the comparison beside the baseline is (`policies.concurrent`). None: `ratio` is of what was
+    frozen."""
 
     @property
     def what(self) -> str:
@@ -238,6 +245,10 @@ class Units:
 
     close_after_s: float = 1800.0
     max_pairs: int = 20
+    rho_users: float = 0.0
+    """How alike the units of one user may be: the n-th weighs less and less (`policies.clusters`). 0: each weighs 1."""
+    rho_prompts: float = 0.0
+    """The same of units that begin with one prompt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,11 @@ class Eligible(Section):
     forbid: Several[Forbidden] = ()
     """What else the candidate cannot do. Always forbidden is what an engine would ignore without a word."""
     stateless: bool = False
-    """Responses requests that do not say `store: false` may be answered by the candidate all the same."""
+    """Requests whose answers the frontier is to keep (Responses without `store: false`, chats with `store: true`) may
+    be answered by the candidate all the same."""
+    media_hosts: Several[Text] = ()
+    """Hosts whose images, videos and files an engine may fetch: `cdn.example.com`, `*.example.com` for all below it,
+    `*` for all. By default it fetches none: such requests are the baseline's. `file:` and tensors are never sent."""
 
 
 class Baseline(Section):
@@ -167,6 +171,9 @@ class Assign(Section):
     """A conversation is over, and counts, when it was silent for so long; by `request` alone, after a second."""
     max_pairs: int = Field(default=20, ge=1, le=1000)
     """A conversation counts after so many requests at the latest."""
+    population: Literal["open", "fixed"] = "open"
+    """`open`: more users will come than are seen now, so that the next conversation of one user, or with one prompt,
+    has less and less to say. `fixed`: the same ones are all there will ever be, and each conversation counts whole."""
 
 
 class PauseWhen(Section):

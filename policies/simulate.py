@@ -135,7 +135,7 @@ class _Run:
             decision = self._look(now, bounds=True)
         self.rollout = decision.rollout
         if key_of(self.rollout) != self.evidence.key:
-            self.evidence = Evidence(key_of(self.rollout), self.rules, recent=self.evidence.recent)
+            self.evidence = self.evidence.next(key_of(self.rollout), self.rules)
         return decision
 
     def _look(self, now: float, *, bounds: bool) -> Decision:

@@ -144,11 +144,14 @@ class FeedbackFrame(msgspec.Struct, frozen=True):
     body: bytes
 
 
+GapReason = Literal["disk_full", "io_error", "over_budget", "too_large", "removed"]
+
+
 class Gap(msgspec.Struct, frozen=True):
     """Exchanges or bodies that did not get into the journal."""
 
     at: float
-    reason: Literal["disk_full", "io_error", "over_budget", "too_large"]
+    reason: GapReason
     exchanges: int
     """Whole exchanges missing since the last Gap."""
     bodies: int

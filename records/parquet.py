@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from records.comparison import Comparison, DecisionRow, Observation
+from records.gpu_hours import GpuHours
 from records.record import Record, Vote
 
 _ROW_GROUP = 2048
@@ -62,7 +63,8 @@ FEEDBACK = RowTable("feedback", Vote, "said_us", _columns(Vote))
 COMPARISONS = RowTable("comparisons", Comparison, "compared_us", _columns(Comparison))
 OBSERVATIONS = RowTable("observations", Observation, "observed_us", _columns(Observation))
 DECISIONS = RowTable("decisions", DecisionRow, "decided_us", _columns(DecisionRow))
-TABLES = (EXCHANGES, FEEDBACK, COMPARISONS, OBSERVATIONS, DECISIONS)
+GPU_HOURS = RowTable("gpu_hours", GpuHours, "until_us", _columns(GpuHours))
+TABLES = (EXCHANGES, FEEDBACK, COMPARISONS, OBSERVATIONS, DECISIONS, GPU_HOURS)
 NOTED = {table.name: table for table in (COMPARISONS, OBSERVATIONS, DECISIONS)}
 """Tables whose rows come as notes of the control plane."""
 

@@ -18,6 +18,8 @@ _WINDOW_S = 900.0
 """Prices change by the time of day at some upstreams, on the half hour."""
 _ENTRIES = 1024
 """Prices remembered: model names come from apps, so there is no end to them."""
+BY_HOURS = "gpu-hours"
+"""Where a price list's version stands otherwise: what the servers are paid by the hour."""
 _TIERS = frozenset({"flex", "priority", "batch"})
 _PLAIN = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
 _PER_EVENT = frozenset({"web_searches_kcount", "storage_searches_kcount"})
@@ -80,17 +82,32 @@ class _Rates:
 
 @dataclass(slots=True)
 class PriceBook:
-    """Prices by upstream and model: overrides first, then the book."""
+    """Prices by upstream and model: what is paid by the hour, then overrides, then the book."""
 
     upstreams: Mapping[str, str]
     """Name -> base URL: whose price list a model is looked up in."""
     overrides: Sequence[Override] = ()
+    hourly: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
+    """Upstreams that are paid by the hour, and what an answer costs there of late; None: unknown (`gpu_hours.py`)."""
     _found: dict[tuple[str, str, str, int], _Rates | ModelPrice | None] = field(
         default_factory=dict[tuple[str, str, str, int], _Rates | ModelPrice | None], init=False
     )
 
+    _stated: dict[tuple[str, str], _Rates] = field(default_factory=dict[tuple[str, str], _Rates], init=False)
+    """The overrides, by upstream and model."""
+
+    def __post_init__(self) -> None:
+        for one in self.overrides:
+            cached = one.prompt_usd if one.cached_usd is None else one.cached_usd
+            written = one.prompt_usd if one.cache_write_usd is None else one.cache_write_usd
+            per_million = (one.prompt_usd, cached, written, one.completion_usd)
+            self._stated.setdefault((one.upstream, one.model), _Rates(*(usd / _MILLION for usd in per_million)))
+
     def cost(self, asked: PricedCall, usage: Usage) -> AnswerCost | None:
         """What `usage` cost; None: nobody here knows."""
+        if asked.upstream in self.hourly:
+            usd = self.hourly[asked.upstream]
+            return None if usd is None else AnswerCost(usd, BY_HOURS)
         own = self._override(asked)
         if own is not None:
             return AnswerCost(own.usd(usage), "override")
@@ -105,15 +122,20 @@ class PriceBook:
             return None
         if isinstance(price, _Rates) and not (usage.audio_prompt_tokens or usage.audio_completion_tokens):
             return AnswerCost(price.usd(usage), version)
-        return AnswerCost(self._usd(asked, usage), version)
+        calculation = self._calculate(asked, usage)
+        return None if calculation is None else AnswerCost(float(calculation.total_price), version)
+
+    def is_hourly(self, upstream: str) -> bool:
+        """Whether its servers are paid by the hour, whatever they answer."""
+        return upstream in self.hourly
 
     def _override(self, asked: PricedCall) -> _Rates | None:
-        for one in self.overrides:
-            if one.upstream == asked.upstream and one.model in ("", asked.model, asked.served_model):
-                cached = one.prompt_usd if one.cached_usd is None else one.cached_usd
-                written = one.prompt_usd if one.cache_write_usd is None else one.cache_write_usd
-                per_million = (one.prompt_usd, cached, written, one.completion_usd)
-                return _Rates(*(usd / _MILLION for usd in per_million))
+        """The operator's price: of the model that answered, of the one that was asked, of any."""
+        if not self._stated:
+            return None
+        for name in (asked.served_model or asked.model, asked.model, ""):
+            if (found := self._stated.get((asked.upstream, name))) is not None:
+                return found
         return None
 
     def _price(self, asked: PricedCall) -> _Rates | ModelPrice | None:
@@ -124,10 +146,6 @@ class PriceBook:
             calculation = self._calculate(asked, Usage(1, 0))
             self._found[key] = None if calculation is None else _rates(calculation.model_price)
         return self._found[key]
-
-    def _usd(self, asked: PricedCall, usage: Usage) -> float:
-        calculation = self._calculate(asked, usage)
-        return 0.0 if calculation is None else float(calculation.total_price)
 
     def _calculate(self, asked: PricedCall, usage: Usage) -> genai_prices.types.PriceCalculation | None:
         url = self.upstreams.get(asked.upstream)

@@ -64,6 +64,7 @@ class RoutePrices:
     baseline_upstream: str
     baseline_model: str | None = None
     candidate_model: str | None = None
+    candidate_upstream: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +131,17 @@ class RecordMaker:
             said_us=int(feedback.at * 1_000_000),
             key_id=feedback.key_id,
             score=said.score,
-            label=said.label,
+            label=None if said.label is None else redaction.text(said.label),
             comment=None if said.comment is None else redaction.text(said.comment),
             corrected_output_json=None if corrected is None else _encoded(redaction.value(corrected)),
         )
+
+    def upstream_asked(self, route: str, *, of_candidate: bool) -> str:
+        """Whom the shadow asks for a route; empty: nobody knows the route."""
+        prices = self.route_prices.get(route)
+        if prices is None:
+            return ""
+        return prices.candidate_upstream if of_candidate else prices.baseline_upstream
 
     def _is_sampled(self, exchange_id: str) -> bool:
         if self.sample_ppm >= PPM:
@@ -242,8 +250,9 @@ def _request_text(reading: ExchangeReading, redaction: Redaction) -> str | None:
     if question.user_id:
         hidden = f"[USER_{question.user_id}]"
         fields = fields | {name: hidden for name in ("user", "safety_identifier") if fields.get(name)}
-    fresh = redaction.value(fields)
-    return _encoded(fresh) if question.odd or fresh is not question.fields else raw.decode()
+    if question.odd or fields is not question.fields:
+        return _encoded(redaction.value(fields))
+    return redaction.body(fields, raw)
 
 
 def _answer_text(answer: Answer, told: Mapping[str, str], redaction: Redaction) -> str | None:
@@ -251,12 +260,11 @@ def _answer_text(answer: Answer, told: Mapping[str, str], redaction: Redaction) 
         return None
     try:
         found: Any = json_reader.read(answer.body) if answer.fields is None else answer.fields
-        fresh = redaction.value(found)
+        return _encoded(redaction.value(found)) if answer.odd else redaction.body(found, answer.body)
     except (UnreadableError, RecursionError):
         kind = told.get("content-type", "")
         is_words = kind.startswith("text/") or "json" in kind
         return _other_text(answer.body, kind, redaction) if is_words else None
-    return _encoded(fresh) if answer.odd or fresh is not found else answer.body.decode()
 
 
 def _other_text(raw: bytes, kind: str, redaction: Redaction) -> str | None:

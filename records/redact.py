@@ -2,6 +2,7 @@
 
 The same thing has the same placeholder all through an exchange, in its request and its answer, however it is written.
 What was JSON stays JSON, also where it stands as text in a field (the arguments of a tool call).
+Secrets are known by what they look like (`secret_shapes.py`) and by the names before them (`secret_names.py`).
 Pure, and linear in the text: each pattern is tried only where a cheap look says that it could match.
 
 Source: ISO/IEC 7812-1 (cards, Luhn), ISO 13616 (IBAN, mod 97), ITU-T E.164 (phone numbers).
@@ -15,7 +16,10 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-VERSION = "1"
+from records.secret_names import SecretNames, is_schema, replace_named, says_nothing
+from records.secret_shapes import RUN, replace_shapes
+
+VERSION = "2"
 """Of the patterns: it stands in every record."""
 Kind = Literal["email", "phone", "card", "iban", "secret"]
 KINDS: tuple[Kind, ...] = ("secret", "email", "iban", "card", "phone")
@@ -24,6 +28,9 @@ KINDS: tuple[Kind, ...] = ("secret", "email", "iban", "card", "phone")
 _NUMBERS = frozenset({"iban", "card", "phone"})
 """Kinds of which each has six digits in a row, separated or not."""
 _SHORTEST = 6
+_SMALLEST_SECRET = 100
+"""Numbers below are counts, whatever they are called."""
+_SCHEME = re.compile(r"(?i:bearer|basic|token|digest|bot) +(?=\S)")
 _SHORT = 64
 _WORDS = re.compile(r"[A-Za-z .,!?'_]*")
 """Of short texts, most fields' by far: nothing of any kind is made of these alone."""
@@ -56,60 +63,20 @@ _IBAN_LENGTHS = (
 )
 _IBAN_LENGTH = {word[:2]: int(word[2:]) for word in _IBAN_LENGTHS.split()}
 
-_SECRET_MARKS = (
-    *("sk-", "glpat-", "AKIA", "ASIA", "xox", "xapp-", "AIza", "ya29.", "pypi-", "SG.", "eyJ", "-----BEGIN", "earer "),
-    "://",
-)
-_SECRET_MARKS_UNDERSCORED = (
-    "sk_",
-    "rk_",
-    "ghp_",
-    "gho_",
-    "ghu_",
-    "ghs_",
-    "ghr_",
-    "github_",
-    "hf_",
-    "npm_",
-    "pat_",
-    "v1_",
-)
-_SECRET = re.compile(
-    r"""(?<![A-Za-z0-9_])(?:
-        sk-[A-Za-z0-9_\-]{16,}
-      | [sr]k_(?:live|test)_[A-Za-z0-9]{10,}
-      | gh[pousr]_[A-Za-z0-9]{30,} | github_pat_[A-Za-z0-9_]{22,} | glpat-[A-Za-z0-9_\-]{20,}
-      | A(?:KI|SI)A[A-Z0-9]{16}(?![A-Z0-9])
-      | xox[abeoprs]-[A-Za-z0-9\-]{10,} | xapp-[A-Za-z0-9\-]{10,}
-      | AIza[A-Za-z0-9_\-]{35} | ya29\.[A-Za-z0-9_\-]{20,}
-      | hf_[A-Za-z0-9]{30,} | npm_[A-Za-z0-9]{36} | pypi-[A-Za-z0-9_\-]{50,}
-      | SG\.[A-Za-z0-9_\-]{20,}\.[A-Za-z0-9_\-]{20,} | shpat_[a-f0-9]{32} | dop_v1_[a-f0-9]{64}
-      | eyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*
-    )
-    | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----[^-]*(?:-----END\ [A-Z ]*PRIVATE\ KEY-----)?
-    | (?<=[Bb]earer\ )[A-Za-z0-9_\-.~+/]{16,}={0,2}
-    | (?<=://)[^\s/:@"'<>]{0,64}:[^\s/@"'<>]{1,128}(?=@)
-    """,
-    re.VERBOSE,
-)
-_VALUE = re.compile(r"""[:=]\s{0,3}["']?(?=[^\s"',;]{0,128}\d)[A-Za-z0-9_\-/+=.!@#$%^&*]{8}""")
-_NAMED_MARKS = ("key", "secret", "token", "passw", "pwd")
-_NAMED_SECRET = re.compile(
-    r"""(?ix)(?:api[_\-]?key|secret(?:[_\-]?(?:access)?[_\-]?key)?|access[_\-]?token|auth[_\-]?token|token|passw(?:or)?d|pwd)
-        ["']?\s{0,3}[:=]\s{0,3}["']?
-        (?P<value>(?=[^\s"',;]{0,128}\d)(?=[^\s"',;]{0,128}[a-z])[a-z0-9_\-/+=.!@\#$%^&*]{8,128})""",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Redactor:
-    """Which kinds are replaced. One `begin()` per exchange."""
+    """Which kinds are replaced, and which fields hold secrets. One `begin()` per exchange."""
 
     kinds: frozenset[str] = frozenset(KINDS)
+    names: SecretNames = field(default_factory=SecretNames)
 
     def begin(self) -> "Redaction":
         """An exchange's own numbering of placeholders."""
-        return Redaction({kind: _FINDERS[kind] for kind in KINDS if kind in self.kinds})
+        finders: dict[Kind, Callable[[str, Replace], str]] = {
+            kind: _FINDERS[kind] for kind in KINDS if kind in self.kinds
+        }
+        return Redaction(finders, self.names if "secret" in finders else None)
 
 
 @dataclass(slots=True)
@@ -117,10 +84,13 @@ class Redaction:
     """What was replaced in one exchange."""
 
     _finders: Mapping[Kind, Callable[[str, "Replace"], str]]
+    _names: SecretNames | None
     counts: Counter[str] = field(default_factory=Counter[str])
     """By kind: replacements made, each occurrence counted."""
     _placeholders: dict[tuple[Kind, str], str] = field(default_factory=dict[tuple[Kind, str], str])
     _numbers: Counter[Kind] = field(default_factory=Counter[Kind])
+    _fields: int = 0
+    """Fields of objects seen so far."""
 
     def text(self, text: str) -> str:
         """`text` without what must not be kept; the same object where nothing was found."""
@@ -148,12 +118,60 @@ class Redaction:
             return self._placeholder("card", digits) if _is_card(digits) else value
         return value
 
+    def body(self, value: Any, raw: bytes) -> str:
+        """The text of a JSON body, of which `value` was read: `raw` as it came where nothing was found."""
+        fresh, is_whole = self._looked_at(value, raw)
+        return raw.decode() if fresh is value and is_whole else _encoded(fresh)
+
+    def _looked_at(self, value: Any, raw: str | bytes) -> tuple[Any, bool]:
+        """The value redacted, and whether it is all of `raw`: of two fields of one name a reader sees the last."""
+        before = self._fields
+        fresh = self.value(value)
+        colons = raw.count(":") if isinstance(raw, str) else raw.count(b":")
+        return fresh, colons == self._fields - before
+
     def _object(self, fields: dict[str, Any]) -> dict[str, Any]:
-        fresh = {key if key.isidentifier() else self.text(key): self.value(item) for key, item in fields.items()}
+        secrets = self._names.secret_fields(fields) if self._names is not None else ()
+        self._fields += len(fields)
+        fresh = {
+            self._key(key): self._secret(key, item) if key in secrets else self.value(item)
+            for key, item in fields.items()
+        }
         same = len(fresh) == len(fields) and all(
             new is old and key == was for (key, new), (was, old) in zip(fresh.items(), fields.items(), strict=True)
         )
         return fields if same else fresh
+
+    def _key(self, key: str) -> str:
+        return key if len(key) < RUN and key.isidentifier() else self.text(key)
+
+    def _secret(self, name: str, value: Any) -> Any:
+        """The value of a field whose name says that it is a secret."""
+        if isinstance(value, str):
+            if says_nothing(value):
+                return value
+            scheme = _SCHEME.match(value)
+            begin = scheme.end() if scheme is not None else 0
+            return value[:begin] + self._placeholder("secret", value[begin:])
+        if isinstance(value, int) and not isinstance(value, bool) and value >= _SMALLEST_SECRET:
+            return self._placeholder("secret", str(value))
+        if isinstance(value, list):
+            items = cast(list[Any], value)
+            fresh = [self.value(item) if isinstance(item, dict) else self._secret(name, item) for item in items]
+            return fresh if any(new is not old for new, old in zip(fresh, items, strict=True)) else items
+        if isinstance(value, dict) and not is_schema(cast(dict[str, Any], value)):
+            return self._secrets_of(name, cast(dict[str, Any], value))
+        return self.value(value)
+
+    def _secrets_of(self, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """An object with a secret's name: of cookies and credentials every text is one, of others the `value`."""
+        every = name.lower().rstrip("s").endswith(("cookie", "credential", "password", "secret")) and name[-1] in "sS"
+        fresh = self.value(fields)
+        for key, item in list(fresh.items()):
+            if isinstance(item, str) and (every or key == "value") and (new := self._secret(key, item)) is not item:
+                fresh = fresh if fresh is not fields else dict(fields)
+                fresh[key] = new
+        return fresh
 
     def _field(self, text: str) -> str:
         """A field's text: JSON of its own, media, or words."""
@@ -164,8 +182,8 @@ class Redaction:
                 inner = msgspec.json.decode(text)
             except (msgspec.DecodeError, UnicodeError, RecursionError):
                 return self.text(text)
-            fresh = self.value(inner)
-            return text if fresh is inner else msgspec.json.encode(fresh).decode()
+            fresh, is_whole = self._looked_at(inner, text)
+            return text if fresh is inner and (is_whole or self.text(text) == text) else _encoded(fresh)
         return self.text(text)
 
     def _placeholder(self, kind: Kind, found: str) -> str:
@@ -175,6 +193,10 @@ class Redaction:
             self._numbers[kind] += 1
             known = self._placeholders[kind, found] = f"[{kind.upper()}_{self._numbers[kind]}]"
         return known
+
+
+def _encoded(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 Replace = Callable[[Kind, str], str]
@@ -200,29 +222,14 @@ def _emails(text: str, replace: Replace) -> str:
 
 
 def _secrets(text: str, replace: Replace) -> str:
-    if _has_mark(text):
-        text = _SECRET.sub(lambda match: replace("secret", match[0]), text)
-    if (":" in text or "=" in text) and _has_digit(text) and _VALUE.search(text) and _has_name(text.lower()):
-        text = _NAMED_SECRET.sub(lambda match: _with_value(match, replace("secret", match["value"])), text)
-    return text
+    def secret(found: str) -> str:
+        return replace("secret", found)
+
+    return replace_named(replace_shapes(text, secret), secret)
 
 
 def _has_digit(text: str) -> bool:
     return any(digit in text for digit in "0123456789")
-
-
-def _has_name(lowered: str) -> bool:
-    return any(mark in lowered for mark in _NAMED_MARKS)
-
-
-def _has_mark(text: str) -> bool:
-    if any(mark in text for mark in _SECRET_MARKS):
-        return True
-    return "_" in text and any(mark in text for mark in _SECRET_MARKS_UNDERSCORED)
-
-
-def _with_value(match: re.Match[str], value: str) -> str:
-    return match[0][: match.start("value") - match.start()] + value
 
 
 def _ibans(text: str, replace: Replace) -> str:
@@ -302,6 +309,23 @@ _FINDERS: Mapping[Kind, Callable[[str, Replace], str]] = {
     "card": _cards,
     "phone": _phones,
 }
+
+
+_FIELD, _KEEP = "field:", "keep:"
+
+
+def redactor_for(words: Iterable[str]) -> Redactor:
+    """The redactor that `capture.redact` asks for: kinds, `field:NAME` for a field that holds a secret, `keep:NAME` for
+    one that does not, whatever it sounds like.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+    asked = tuple(words)
+    more = tuple(word.removeprefix(_FIELD) for word in asked if word.startswith(_FIELD))
+    fewer = tuple(word.removeprefix(_KEEP) for word in asked if word.startswith(_KEEP))
+    kinds = kinds_of(word for word in asked if not word.startswith((_FIELD, _KEEP)))
+    return Redactor(kinds, SecretNames(more, fewer))
 
 
 def kinds_of(names: Iterable[str]) -> frozenset[str]:

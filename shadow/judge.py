@@ -20,6 +20,9 @@ from shadow.judging.prompt import Style
 from shadow.judging.verdict import JudgeVerdict
 from shadow.ports import Model, ModelCall, ModelReply, MoneyBudget
 
+_AGAIN = frozenset({408, 409, 425, 429})
+"""Refusals that a second question may not meet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bench:
@@ -39,6 +42,8 @@ class Bench:
     """Of all questions about one pair, its controls included."""
     in_flight: int = 8
     """Questions on their way at once."""
+    tries: int = 3
+    """How often a question is asked at most that nobody gives a verdict on: one that is missing counts at its worst."""
 
     @property
     def version(self) -> str:
@@ -175,13 +180,28 @@ class JudgeScorer:
     async def _question(
         self, case: _Case, contest: str, order: int, asked: AppRequest, shown: tuple[ModelAnswer, ModelAnswer]
     ) -> JudgeVerdict:
-        """One verdict. A field that the judge's upstream refuses is left out from then on."""
+        """One verdict, asked for again where none comes and there is money."""
+        for _ in range(self.bench.tries):
+            said = await self._ask(case, contest, order, asked, shown)
+            if said is not JudgeVerdict.NOTHING:
+                return said or JudgeVerdict.NOTHING
+            if not self.budget.has_left():
+                break
+        return JudgeVerdict.NOTHING
+
+    async def _ask(
+        self, case: _Case, contest: str, order: int, asked: AppRequest, shown: tuple[ModelAnswer, ModelAnswer]
+    ) -> JudgeVerdict | None:
+        """What it says once; None: it refuses, and would again.
+
+        A field that the judge's upstream refuses is left out from then on.
+        """
         secret = prompt.tags(self.bench.key, contest, order)
         for _ in range(len(prompt.OPTIONAL) + 1):
             style = self.style
             body = prompt.body(style, asked, shown, secret)
             if not body:
-                return JudgeVerdict.NOTHING
+                return None
             async with self._free:
                 heard = await self.model.ask(ModelCall(self.bench.upstream, prompt.PATH, body, self.bench.deadline_s))
             cost = self.cost_usd(heard)
@@ -190,9 +210,9 @@ class JudgeScorer:
             if heard.is_good:
                 return verdict.read(heard.body, secret)
             if heard.blamed not in prompt.OPTIONAL or heard.blamed in style.without:
-                return JudgeVerdict.NOTHING
+                return None if 400 <= heard.status < 500 and heard.status not in _AGAIN else JudgeVerdict.NOTHING
             self.style = replace(self.style, without=self.style.without | {heard.blamed})
-        return JudgeVerdict.NOTHING
+        return None
 
 
 def _agreed(won: Sequence[int | None]) -> float | None:

@@ -8,19 +8,23 @@ The app has its answer long since: whatever goes wrong here is a word in a row.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+
+from policies.candidate_paths import NO_PATH, CandidatePaths
+from policies.request.engine_fields import named_media
 from policies.routing import PPM, Variant
 from records import pricing
 from records.comparison import Came, Comparison
 from records.record import Record
 from records.record_maker import ExchangeReading, RecordMaker, redacted
+from records.wire.usage import Usage
 from shadow.compare import answer
 from shadow.compare.answer import AnswerReading
 from shadow.compare.pair import AppRequest, Pair
 from shadow.lanes import Drawn
-from shadow.media import names_media
 from shadow.plan import ShadowRoute
 from shadow.ports import DEADLINES, NOT_READY, UNFIT, Model, ModelCall, ModelReply
 from shadow.score_pair import Comparing
@@ -31,7 +35,9 @@ COMPARE_S = 300.0
 """Longest that scoring a pair may take; scorers have shorter deadlines of their own."""
 KEY_REFUSED = "key_refused"
 """A call's error where its upstream said 401 or 403."""
-_SKIPS = frozenset({UNFIT, NOT_READY})
+NOT_FOUND = "not_found"
+"""A call's error where its upstream does not know what it has known, or knows nothing at all."""
+_SKIPS = frozenset({UNFIT, NOT_READY, NO_PATH})
 """Errors that say nothing of who was to be asked: it was not."""
 
 
@@ -42,7 +48,10 @@ def refusal(drawn: Drawn) -> str:
         return "path"
     if len(body) != meta.request_bytes or not body:
         return "not_kept"
-    return "media_url" if names_media(body) else ""
+    try:
+        return named_media(body, drawn.route.media_hosts) or ""
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return "media_url"  # it is not for us to guess what a server makes of it
 
 
 def path_of(drawn: Drawn) -> str:
@@ -109,18 +118,31 @@ class Mirror:
     wall: Callable[[], float]
     met_error: Callable[[str, BaseException], None]
     """Told of mistakes: of ours, or of a user's own scorer."""
+    _paths: dict[tuple[str, str], CandidatePaths] = field(default_factory=dict[tuple[str, str], CandidatePaths])
+    """Which endpoints whom we ask has: by candidate's key, and who of its route it is."""
 
     async def compare(self, drawn: Drawn) -> Comparison:
         """Ask, and say all that is to be known. Never raises."""
         path = path_of(drawn)
         variant = variant_of(drawn)
         heard = await self.model.ask(ModelCall(variant.upstream, path, drawn.exchange.request_body, ASK_S, variant))
+        heard = self._placed(drawn, path, heard)
         served, said = self.maker.read(drawn.exchange), answer.read(path, heard.body)
         came, reason = outcome(heard, said)
         found = self._beside(drawn, heard, said, served)
         if came == "answered":
             found |= await self._scored(drawn, served, said)
         return row_of(drawn, came, reason, at=self.wall(), **found)
+
+    def _placed(self, drawn: Drawn, path: str, heard: ModelReply) -> ModelReply:
+        """What was heard; a path that is not there is no excuse for whom it was there before, or who has none."""
+        who = (drawn.route.candidate_key, "candidate" if drawn.asked == "candidate" else "baseline")
+        paths = self._paths.setdefault(who, CandidatePaths())
+        if heard.error == NO_PATH and not paths.refused(path, self.wall()):
+            return replace(heard, error=NOT_FOUND)
+        if heard.is_good:
+            paths.answered(path)
+        return heard
 
     def _beside(self, drawn: Drawn, heard: ModelReply, said: AnswerReading, reading: ExchangeReading) -> dict[str, Any]:
         """Times, tokens and money of both answers, and the new one's text as the records would have it."""
@@ -141,15 +163,16 @@ class Mirror:
 
     def _cost(self, drawn: Drawn, heard: ModelReply, said: AnswerReading, served: Record) -> pricing.AnswerCost | None:
         """What the new answer cost; a frontier's by the model and the tier that it names itself."""
-        if heard.usage is None:
-            return None
         variant = variant_of(drawn)
+        used = Usage(0, 0) if self.maker.prices.is_hourly(variant.upstream) else heard.usage
+        if used is None:
+            return None
         model = variant.model or served.model_requested
         asked = pricing.PricedCall(variant.upstream, model, self.wall())
         if drawn.asked != "candidate":
             tier = said.service_tier or served.service_tier
             asked = pricing.PricedCall(variant.upstream, model, self.wall(), tier, said.model)
-        return self.maker.prices.cost(asked, heard.usage)
+        return self.maker.prices.cost(asked, used)
 
     async def _scored(self, drawn: Drawn, served: ExchangeReading, said: AnswerReading) -> dict[str, Any]:
         """What the comparators say; nothing where there are not two whole answers."""

@@ -43,6 +43,8 @@ class ShadowRoute(msgspec.Struct, frozen=True):
     """The policies' folder: rubrics, schemas and scorers lie below it."""
     salt: str = ""
     """Of the lot."""
+    media_hosts: tuple[str, ...] = ()
+    """Hosts of media that may be fetched in the background."""
 
 
 class ShadowPlan(msgspec.Struct, frozen=True):

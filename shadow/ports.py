@@ -41,7 +41,8 @@ class ModelReply:
     """Streams put together into one JSON answer."""
     error: str = ""
     """A word of a closed list where there is no whole answer: `unreachable`, `broken`, `total_timeout`, … The words of
-    `transport.failure` and `rewrite.problem`, those of `DEADLINES`, `UNFIT`, `NOT_READY`."""
+    `transport.failure` and `rewrite.problem`, those of `DEADLINES`, `UNFIT`, `NOT_READY`, and `NO_PATH` where the
+    server says that it has no such endpoint."""
     first_byte_s: float | None = None
     """Of a stream: to its first token."""
     total_s: float = 0.0

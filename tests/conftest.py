@@ -1,6 +1,8 @@
 """What holds for all tests."""
 
+import os
 import signal
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,7 +18,8 @@ settings.load_profile("crossfade")
 def pytest_configure() -> None:
     """Test what is here: refuse what was compiled of other sources, and let Ctrl-C reach what tests start.
 
-    A shell that puts the tests into the background has Ctrl-C ignored.
+    A shell that puts the tests into the background has Ctrl-C ignored. What Python has read once it keeps, for the
+    thousand processes that tests start: most of the time of each would go into reading the same sources anew.
 
     Raises:
         UsageError: compiled modules are older than their sources.
@@ -25,6 +28,21 @@ def pytest_configure() -> None:
         raise pytest.UsageError("what is compiled is not of these sources: make compile, or make uncompile")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A test's name is the same in every process that collects it: what gzip made has the time in it.
+
+    Tests that are shared out by name need one name; xdist ends with "Different tests were collected" otherwise.
+    """
+    return f"{argname}_{len(val)}_bytes" if isinstance(val, bytes) and val.startswith(b"\x1f\x8b") else None
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes share the tests out: two for each core, since many a test waits for gateways to start."""
+    return min(16, 2 * (os.cpu_count() or 1))
 
 
 def pytest_report_header() -> str:

@@ -31,11 +31,10 @@ MAY_IMPORT = {
 BOOTS = "tests/integration starts the process: the file puts its parts together and decides nothing"
 TYPES = "types alone: whoever uses them tests them"
 STORES = "tests/contract runs one suite over every store, on real servers"
-COMMANDS = "tests/unit/gateway/cli/test_commands.py tries each command by its words"
+COMMANDS = "tests/unit/gateway/cli/test_main.py tries each command by its words"
+FORMATS = "tests/unit/records/dataset/formats/test_formats.py tries every format"
 PAGES = "tests/unit/gateway/console/test_app.py asks for each page, each form and each twin"
 ELSEWHERE = {
-    "gateway/control/controller/kill_follower.py": "the controller test_process.py follows kills",
-    "gateway/control/controller/known_rollouts.py": "the controller test_process.py damages them",
     "gateway/adapters/boot.py": BOOTS,
     "gateway/admin/boot.py": BOOTS,
     "gateway/admin/figure_views.py": TYPES,
@@ -89,11 +88,14 @@ ELSEWHERE = {
     "policies/results.py": TYPES,
     "policies/terms.py": TYPES,
     "records/comparison.py": TYPES,
+    "records/dataset/format.py": FORMATS,
+    "records/dataset/parquet_file.py": "tests/integration/test_dataset.py builds and checks Parquet",
+    "records/dataset/messages.py": "tests/unit/records/dataset/test_check.py breaks each of its rules",
     "records/dataset/build.py": "tests/integration/test_dataset.py builds from real records",
     "records/dataset/manifest.py": "tests/integration/test_dataset.py reads it",
     "records/erasure.py": "tests/unit/records/test_store.py and test_feedback.py forget by it",
     "records/exchange.py": TYPES,
-    "records/record_maker.py": "tests/unit/records/test_record.py makes each field of a row",
+    "records/record.py": TYPES,
     "records/wire/event.py": TYPES,
     "shadow/compare/pair.py": TYPES,
     "shadow/plan.py": TYPES,
@@ -101,7 +103,8 @@ ELSEWHERE = {
     "shadow/scorer.py": "tests/integration/test_scorer.py runs it with a real child process",
 }
 """Modules whose unit test is elsewhere, and where."""
-ELSEWHERE_IN = {"gateway/cli": COMMANDS}
+RECIPES = "tests/acceptance/test_training.py trains with each; tests/unit/gateway/training/test_render.py reads them"
+ELSEWHERE_IN = {"gateway/cli": COMMANDS, "records/dataset/formats": FORMATS, "gateway/training/recipes": RECIPES}
 """Folders of which every module may be tested together."""
 
 

@@ -1,14 +1,17 @@
 """Compile the data plane in place, or go back to its sources: `make compile`, `make uncompile`.
 
     python tools/compiled.py able      say what compiling needs that is not here, if anything: then the status is 2
+    python tools/compiled.py types     say what the compiler would refuse, without compiling
     python tools/compiled.py make      compile what [tool.hatch…hooks.mypyc] in pyproject.toml lists
     python tools/compiled.py check     remove what was compiled of other sources than those that are here
     python tools/compiled.py remove    remove what was compiled
 
 A compiled module lies beside its source, and Python takes it first: one that is older than its source would be run in
-its stead, without a word. Every verb of the Makefile checks before it does anything else.
+its stead, without a word. Every verb of the Makefile checks before it does anything else. What was compiled last is
+kept under .cache by the content of its sources, and put back when they are the same again.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -51,6 +54,32 @@ def _sources(root: Path) -> Iterator[Path]:
         yield from (root / package).rglob("*.py")
 
 
+def kept(root: Path) -> Path:
+    """Where what is compiled of these sources, by this Python and these tools, is kept."""
+    found = hashlib.sha256(f"{sys.version}\0{sysconfig.get_config_var('EXT_SUFFIX')}".encode())
+    for path in sorted({*_sources(root), root / "uv.lock"}):
+        text = path.read_bytes() if path.exists() else b""
+        found.update(f"\0{path.relative_to(root)}\0{len(text)}\0".encode() + text)
+    return root / ".cache" / "compiled" / found.hexdigest()[:16]
+
+
+def keep(root: Path) -> None:
+    """Keep what is compiled, in place of what was kept before."""
+    folder = kept(root)
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    for path in there(root):
+        (folder / path.relative_to(root)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / path.relative_to(root))
+
+
+def put_back(root: Path) -> bool:
+    """Whether what is compiled of these sources was kept, and is whole here now."""
+    folder = kept(root)
+    for path in there(folder):
+        shutil.copyfile(path, root / path.relative_to(folder))
+    return is_whole(root)
+
+
 def missing() -> str:
     """What this machine lacks for compiling; empty: nothing."""
     if not any(map(shutil.which, ("cc", "gcc", "clang"))):
@@ -68,18 +97,35 @@ def able(_: Path) -> int:
     return 2 if lacks else 0
 
 
+def types(root: Path) -> int:
+    """What the compiler would refuse of the types, in a tenth of its time; 1: something."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    options = project["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["mypyc"]["mypy-args"]
+    sources = [path.relative_to(root) for path in listed(root)]
+    return subprocess.run([sys.executable, "-m", "mypy", *options, *sources], check=False, cwd=root).returncode
+
+
 def make(root: Path) -> int:
     """Compile, unless that was done; 2 if it cannot be done here."""
     if is_whole(root):
         print("compiled: the data plane, already")
         return 0
+    remove(root)  # of a module that is not listed any more nothing may stay
+    if put_back(root):
+        print("compiled: the data plane, as it was kept of these sources")
+        return 0
     if able(root):
         return 2
-    remove(root)  # of a module that is not listed any more nothing may stay
     environment = os.environ | {"HATCH_BUILD_HOOKS_ENABLE": "1", "VIRTUAL_ENV": sys.prefix}
     install = ("pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--reinstall", "--editable")
+    before = kept(root)
     done = subprocess.run([Path(sys.prefix, "bin", "uv"), *install, root], check=False, env=environment)
+    if kept(root) != before:
+        remove(root)
+        print("compile: a source was changed meanwhile: make compile once more", file=sys.stderr)
+        return 1
     if done.returncode == 0:
+        keep(root)
         print(f"compiled: {len(listed(root))} modules of the data plane; `make uncompile` goes back to their sources")
     return done.returncode
 
@@ -100,4 +146,4 @@ def check(root: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit({"able": able, "make": make, "check": check, "remove": remove}[sys.argv[1]](ROOT))
+    sys.exit({"able": able, "types": types, "make": make, "check": check, "remove": remove}[sys.argv[1]](ROOT))

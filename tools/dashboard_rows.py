@@ -24,7 +24,9 @@ def tiles() -> Row:
     requests, cost = "crossfade_requests_total", "crossfade_cost_usd_total"
     instead = "crossfade_counterfactual_cost_usd_total"
     ours = f'{ROUTE}, variant="candidate"'
+    unborne = "crossfade_gpu_uncharged_usd"
     saved = f"sum(increase({instead}{{{ours}}}[$__range])) - sum(increase({cost}{{{ours}}}[$__range]))"
+    saved = f"{saved} - (sum({unborne}{{{HERE}}}) or vector(0))"
     return Row(
         "Now",
         (
@@ -67,9 +69,10 @@ def tiles() -> Row:
             ),
             tile(
                 "Saved",
-                "In this range: what the baseline would have charged for the candidate's answers, less their cost.",
+                "In this range: what the baseline would have charged for the candidate's answers, less their cost, "
+                "and less hours that are paid and not yet answered in.",
                 saved,
-                (instead, cost),
+                (instead, cost, unborne),
                 "currencyUSD",
             ),
         ),
@@ -289,6 +292,36 @@ def savings() -> Row:
                 (tokens,),
                 "short",
             ),
+            *_paid_by_the_hour(),
+        ),
+    )
+
+
+def _paid_by_the_hour() -> tuple[Panel, Panel]:
+    """Servers of one's own, whatever they answer."""
+    cost, answers = "crossfade_gpu_cost_usd_total", "crossfade_gpu_answers_total"
+    paid, answered = (f"sum by (upstream) (increase({name}{{{HERE}}}[6h]))" for name in (cost, answers))
+    return (
+        lines(
+            "Servers paid by the hour",
+            "What they cost in the hour before, busy and idle.",
+            (
+                Query(
+                    f"sum by (upstream, state) (increase({cost}{{{HERE}}}[1h])) or vector(0)", "{{upstream}} {{state}}"
+                ),
+            ),
+            (cost,),
+            "currencyUSD",
+            custom=LINES | {"stacking": {"mode": "normal"}},
+            width=12,
+        ),
+        lines(
+            "Their cost per answer",
+            "Over six hours, idle time and background calls included; 0 where nothing is paid by the hour.",
+            (Query(f"{paid} / {answered} or vector(0)", "{{upstream}}"),),
+            (cost, answers),
+            "currencyUSD",
+            width=12,
         ),
     )
 

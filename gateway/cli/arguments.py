@@ -2,7 +2,7 @@
 
 Rules:
 1. Nothing of a command is loaded here: `gateway.cli.main` loads its module once its words are read.
-2. A value that a heavy module also has (`FORMATS`) is written down again, and a test compares the two.
+2. What is imported here for its values loads nothing either (`records.dataset.formats` lists names).
 """
 
 import argparse
@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.cli.parser import Parser
+from records.dataset.formats import FORMATS
 
-FORMATS = ("openai-sft", "trl-sft")
-"""Of training files, as `records.dataset.sft` has them."""
 PACE = 80.0
 """The demo's tickets a second."""
 _DIRECTIVES = {
@@ -152,7 +151,8 @@ def _records(parser: Parser) -> None:
     tail.add_argument("--route", help="of this route only")
     show = actions.add_parser("show", help="one exchange, with its bodies and feedback")
     show.add_argument("id", help="its x-crossfade-request-id")
-    stats = actions.add_parser("stats", help="what there is, by route and variant")
+    stats = actions.add_parser("stats", help="what there is, by route and variant, and hours that were paid")
+    stats.add_argument("--hours", action="store_true", help="only servers that are paid by the hour: busy, idle")
     forget = actions.add_parser("forget", help="remove what is recorded of somebody, and record nothing more")
     who = forget.add_mutually_exclusive_group(required=True)
     who.add_argument("--user", help="as apps send it: `user` or `safety_identifier`")
@@ -179,6 +179,33 @@ def _dataset(parser: Parser) -> None:
     validate.add_argument("path", type=Path, metavar="PATH", help="a dataset's folder, or one file")
     validate.add_argument("--format", choices=FORMATS, dest="shape", help="of a file (default: the manifest's)")
     for each in (build, inspect, validate):
+        _add_json(each)
+
+
+def _train(parser: Parser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    sft = actions.add_parser("sft", help="fine-tune on a dataset's answers, with a script that is yours to edit")
+    sft.add_argument("--dataset", required=True, type=Path, metavar="DIR", help="a folder that `dataset build` printed")
+    sft.add_argument(
+        "--base", required=True, metavar="MODEL", help="the model to start from: a folder, or a hub's name"
+    )
+    sft.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the script and its model go")
+    sft.add_argument("--on", choices=("here", "modal", "k8s"), default="here", help="where it runs (default: here)")
+    sft.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the script")
+    sft.add_argument("--dry-run", action="store_true", help="tell every setting, rows, tokens, time and money")
+    sft.add_argument("--write-only", action="store_true", help="write the script, and run nothing")
+    sft.add_argument("--fresh", action="store_true", help="write the script again, over what was edited")
+    actions.add_parser("env", help="make the environment that scripts run in; print its Python")
+    check = actions.add_parser("preflight", help="whether an engine serves what was trained; then the next revision")
+    check.add_argument("run", type=Path, metavar="DIR", help="the --out of a training")
+    check.add_argument("--policy", type=Path, metavar="FILE", help="the route's policy: it names upstream and model")
+    check.add_argument("--revision", metavar="NAME", help="write it into the policy, if nothing is wrong")
+    check.add_argument("--url", help="the engine, as http://host:8000/v1 (default: the policy's upstream)")
+    check.add_argument("--model", help="its name there (default: the policy's)")
+    check.add_argument("--replica", action="append", default=[], metavar="HOST:PORT", help="ask these alone")
+    check.add_argument("--max-lora-rank", type=int, default=16, metavar="N", help="of the engine (default: 16)")
+    _add_context(check)
+    for each in (sft, check):
         _add_json(each)
 
 
@@ -264,6 +291,7 @@ COMMANDS: dict[str, Command] = {
     "routes": Command("routes", "traffic nobody has a policy for, by what it asks for and costs", _routes),
     "records": Command("records", "what was recorded: tail, show, stats, forget", _records),
     "dataset": Command("dataset", "training files from the records: build, inspect, validate", _dataset),
+    "train": Command("train", "from a dataset to the next candidate: sft, env, preflight", _train),
     "rebuild": Command("rebuild", "the evidence made again from the records, and held against what is kept", _rebuild),
     "replay": Command("replay", "ask a candidate what was recorded, compare, and say what would be decided", _replay),
     "keys": Command("keys", "gateway keys: create, list, revoke", _keys),

@@ -17,8 +17,8 @@ from records.dataset import build as building
 from records.dataset import manifest
 from records.dataset.build import Wanted
 from records.dataset.check import check_file
+from records.dataset.formats import FORMATS, format_named
 from records.dataset.manifest import Manifest
-from records.dataset.sft import FORMATS, Format
 from records.store import Store
 
 _SHOWN_FAULTS = 20
@@ -70,16 +70,19 @@ def _inspect(arguments: argparse.Namespace) -> int:
 
 
 def _validate(arguments: argparse.Namespace) -> int:
-    shape: Format | None = arguments.shape
+    name: str | None = arguments.shape
     files: list[Path] = [arguments.path]
     if arguments.path.is_dir():
         made = _manifest(arguments.path)
-        shape = shape or ("trl-sft" if made.dataset_format == "trl-sft" else "openai-sft")
+        name = name or made.dataset_format
         files = [arguments.path / file.name for file in made.files]
-    if shape is None:
+    if name is None:
         raise ValueError(f"{arguments.path} is one file. hint: name its --format: {', '.join(FORMATS)}")
+    shape = format_named(name)
     faults = [
-        (path, fault) for path in files for fault in check_file(path, shape, least=10 if path.stem == "train" else 1)
+        (path, fault)
+        for path in files
+        for fault in check_file(path, shape, least=shape.least if path.stem == "train" else 1)
     ]
     if arguments.json:
         print(json.dumps([{"file": str(path), "line": fault.line, "fault": fault.text} for path, fault in faults]))

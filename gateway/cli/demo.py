@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from gateway import clock
+from gateway.cli.failure import INTERRUPTED
 from gateway.cli.output import EXIT_CODE, OutputClosedError
 from gateway.demo import story
 from gateway.demo.sandbox import HouseError
@@ -19,6 +20,7 @@ INTRO = """\
  An app sorts support tickets with a frontier model; a fine-tuned model of its own wants the work.
  Both are replayed here, at a tenth of real times: no key, no network. The gateway between them is real.
  Shortened: holds 3 s (1 h, 24 h), a conversation's end 1 s (30 m), latency's warm-up 20 (100).
+ On a busy machine the app sends less, and a first token may take 3 s: that is not held against the candidate.
  Not shortened: margins, alpha, the least number of conversations. Ctrl-C leaves nothing behind.
 """
 
@@ -44,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
             code = EXIT_CODE  # whoever read it has seen enough
         except* KeyboardInterrupt:
             terminal.say(" ended early")
-            code = 130
+            code = INTERRUPTED
     if code == 0:
         terminal.say(f"\n That was a whole migration in {clock.monotonic() - started_s:.0f} s. Yours: crossfade init")
     return code

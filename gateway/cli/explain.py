@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from gateway import clock
-from gateway.cli import context
+from gateway.cli import context, status
 from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
 from gateway.control.operations import votes
@@ -42,6 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(found if arguments.history is not None else found[0] | _votes_fields(voted)))
     else:
         print("\n\n".join(decided.text for decided in history))
+        here = [each for each in status.read(data, now=clock.wall()).routes if each.route == arguments.route]
+        for sentence in status.service(here[0]) if here and arguments.history is None else ():
+            print(f"  {'here':<12}  {sentence}")
         if voted.votes is not None:
             print(explain.votes_text(voted.votes))
     if voted.problem is not None:

@@ -9,6 +9,8 @@ import argparse
 import json
 import sys
 
+INTERRUPTED = 130
+"""What a shell says of a program that Ctrl-C ended: 128 + 2."""
 HINT = "hint: "
 """What our errors put before what to do."""
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from gateway.cli.arguments import COMMANDS, command_line
-from gateway.cli.failure import say
+from gateway.cli.failure import INTERRUPTED, say
 from gateway.cli.output import EXIT_CODE, CommandOutput, OutputClosedError
 from gateway.cli.parser import UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line. Returns the exit code: 0 fine, 1 refused or failing.
+    """Run the command line. Returns the exit code: 0 fine, 1 refused or failing, 130 ended by Ctrl-C.
 
     Data goes to stdout, talk to stderr. Bad usage exits with 2, `--help` and `--version` with 0.
     """
@@ -28,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 data.flush()  # here, where a closed pipe can still be met
         except OutputClosedError:
             return EXIT_CODE
+        except KeyboardInterrupt:
+            return INTERRUPTED
 
 
 def _run(words: list[str]) -> int:

@@ -33,6 +33,13 @@ SELECT route, variant, count(*) AS exchanges, count(*) FILTER (WHERE complete) A
        min(arrived_at) AS first_at, max(arrived_at) AS last_at
 FROM exchanges GROUP BY ALL ORDER BY exchanges DESC
 """
+_HOURS = """
+SELECT upstream, sum(busy_s) / 3600 AS busy_hours, sum(idle_s) / 3600 AS idle_hours, sum(paid_usd) AS paid_usd,
+       sum(paid_usd * busy_s / (busy_s + idle_s)) AS busy_usd, sum(paid_usd * idle_s / (busy_s + idle_s)) AS idle_usd,
+       sum(answers)::BIGINT AS answers, sum(charged_usd) AS charged_usd,
+       sum(paid_usd) / nullif(sum(answers), 0) AS usd_per_answer, min(since_at) AS first_at, max(until_at) AS last_at
+FROM gpu_hours_all GROUP BY upstream ORDER BY paid_usd DESC
+"""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -80,6 +87,8 @@ def _parsed(name: str, value: object) -> object:
 
 
 def _stats(arguments: argparse.Namespace) -> int:
+    if arguments.hours:
+        return _hours(arguments)
     rows = _query(arguments, _STATS, [])
     if arguments.json:
         print(_line(rows))
@@ -94,7 +103,33 @@ def _stats(arguments: argparse.Namespace) -> int:
         )
     if not rows:
         print("Nothing is recorded yet.", file=sys.stderr)
+    if paid := _query(arguments, _HOURS, []):
+        print()
+        _print_hours(paid)
     return 0
+
+
+def _hours(arguments: argparse.Namespace) -> int:
+    """What was paid by the hour."""
+    rows = _query(arguments, _HOURS, [])
+    if arguments.json:
+        print(_line(rows))
+        return 0
+    _print_hours(rows)
+    if not rows:
+        print("No hours are recorded. hint: state them under `prices.candidate` in crossfade.yaml", file=sys.stderr)
+    return 0
+
+
+def _print_hours(rows: Sequence[dict[str, Any]]) -> None:
+    print(f"{'paid by the hour':20} {'busy h':>9} {'idle h':>9} {'busy':>11} {'idle':>11} {'answers':>9}  per answer")
+    for row in rows:
+        each = "-" if row["usd_per_answer"] is None else f"${row['usd_per_answer']:.5f}"
+        busy, idle = f"${row['busy_usd']:.4f}", f"${row['idle_usd']:.4f}"
+        print(
+            f"{row['upstream']:20} {row['busy_hours']:9.2f} {row['idle_hours']:9.2f} {busy:>11} {idle:>11} "
+            f"{row['answers']:9}  {each}"
+        )
 
 
 def _forget(arguments: argparse.Namespace) -> int:

@@ -17,12 +17,13 @@ import msgspec
 
 from gateway import clock
 from gateway.cli import context
-from gateway.cli.failure import failed
+from gateway.cli.failure import INTERRUPTED, failed
 from gateway.cli.policy_simulate import tell
 from gateway.cli.replay_rows import Out, Rows, counted, line
 from gateway.config.policy_file import SUFFIXES, surroundings
 from gateway.config.settings import Settings
 from gateway.config.settings_file import SettingsError
+from gateway.control.prices import usd_per_answer
 from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.policy_folder import PolicyTextError
 from gateway.control.publish.table import base_table
@@ -31,7 +32,7 @@ from gateway.control.shadow.comparers import Comparers
 from gateway.control.shadow.model import Background
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.pepper import pepper_of
-from gateway.supervisor.programs import background_keys, price_overrides
+from gateway.supervisor.programs import background_keys, hourly_prices, price_overrides
 from gateway.transport.client import Client
 from policies import explain
 from policies.events import PairEvent
@@ -40,6 +41,7 @@ from policies.routing import Route, Table
 from policies.rules import Rules
 from policies.simulate import simulate
 from records.comparison import Comparison
+from records.gpu_hours import HourlyPrice
 from shadow import replay
 from shadow.lanes import DailySpend, Drawn
 from shadow.mirror import Mirror
@@ -48,6 +50,7 @@ from shadow.plan import ShadowRoute
 
 DAY_S = 86400.0
 HOUSEKEEPING_S = 1.0
+CTRL_C = "interrupted"
 FAILURES = (OSError, duckdb.Error, msgspec.MsgspecError, ValueError)
 """Of files: the records, what comparators need, and what is written."""
 
@@ -63,6 +66,7 @@ class ReplayInputs:
     pepper: str
     prices: tuple[Any, ...]
     redact: tuple[str, ...]
+    hourly: tuple[HourlyPrice, ...] = ()
     sample_ppm: int = 1_000_000
     honor_store_false: bool = True
 
@@ -147,7 +151,7 @@ class ReplayOutcome:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do it. Returns 0 when something was compared, 1 when refused or failing."""
+    """Do it. 0: something was compared; 1: refused or failing; 130: ended by Ctrl-C, with what was done by then."""
     try:
         job = _job(arguments)
         found = asyncio.run(_work(job))
@@ -167,6 +171,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(line(summary | {"replay": found.fields(job)}))
     elif events:
         tell(job.rules, events, timed=True, every=0, as_json=False)
+    if found.stopped == CTRL_C:
+        return INTERRUPTED
     return 0 if found.came["answered"] else 1
 
 
@@ -209,7 +215,9 @@ def _job(arguments: argparse.Namespace) -> Job:
 
 def _terms(settings: Settings, data: DataDir) -> ReplayInputs:
     pepper = pepper_of(settings, data).hex()
-    return ReplayInputs(pepper, price_overrides(settings.prices), settings.capture.redact)
+    return ReplayInputs(
+        pepper, price_overrides(settings.prices), settings.capture.redact, hourly_prices(settings.prices)
+    )
 
 
 def _policy(arguments: argparse.Namespace, settings: Settings) -> tuple[Route, Rules, ShadowRoute]:
@@ -277,7 +285,7 @@ async def _keep_house(client: Client) -> None:
 async def _replay(job: Job, background: Background, found: ReplayOutcome, stop: asyncio.Event) -> None:
     for problem in background.adopt(job.table.upstreams, job.keys):
         found.note(problem)
-    maker, budget = maker_for(job.terms, job.table), DailySpend()
+    maker, budget = maker_for(job.terms, job.table, usd_per_answer(job.data.gpu)), DailySpend()
     secret_key = bytes.fromhex(job.terms.pepper)
     comparers = Comparers(background, budget, lambda: maker, clock.wall, secret_key, found.note)
     try:
@@ -286,7 +294,8 @@ async def _replay(job: Job, background: Background, found: ReplayOutcome, stop: 
         with Out(job.out) as out:
 
             def told(one: Drawn, row: Comparison) -> None:
-                budget.spend(job.shadow.route, row.cost_usd or 0.0, clock.wall())
+                if not maker.prices.is_hourly(job.shadow.candidate.upstream):  # it is paid all the same
+                    budget.spend(job.shadow.route, row.cost_usd or 0.0, clock.wall())
                 out.add(row)
                 found.take(one, row)
 
@@ -305,7 +314,7 @@ async def _replay(job: Job, background: Background, found: ReplayOutcome, stop: 
 
 def _hindrance(job: Job, budget: DailySpend, stop: asyncio.Event) -> str:
     if stop.is_set():
-        return "interrupted"
+        return CTRL_C
     if clock.monotonic() >= job.until_s:
         return "out of time"
     return "out of budget" if budget.is_spent(job.shadow, clock.wall()) else ""

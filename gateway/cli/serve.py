@@ -4,12 +4,14 @@ import argparse
 import asyncio
 import importlib.metadata
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from gateway.cli.failure import INTERRUPTED
 from gateway.config import settings_file
 from gateway.config.settings import Settings
 from gateway.config.settings_file import SettingsError
@@ -63,7 +65,7 @@ class Configuration:
 
 
 def run(arguments: argparse.Namespace, modules: Modules | None = None) -> int:
-    """Serve. 1: it could not start."""
+    """Serve. 1: it could not start; 130: ended by Ctrl-C, in order."""
     os.umask(0o077)
     forbid_core_dumps()
     overrides = {loc: getattr(arguments, name) for name, loc in OVERRIDES.items() if getattr(arguments, name)}
@@ -77,11 +79,11 @@ def run(arguments: argparse.Namespace, modules: Modules | None = None) -> int:
             _greet(plan)
             version = importlib.metadata.version("crossfade")
             again = partial(configuration.plan, data, place)
-            asyncio.run(Supervisor(plan, again, Log("supervisor"), version).run())
+            how = asyncio.run(Supervisor(plan, again, Log("supervisor"), version).run())
     except (SettingsError, DataDirError, BindError) as error:
         print(error, file=sys.stderr)
         return 1
-    return 0
+    return INTERRUPTED if how is signal.SIGINT else 0
 
 
 def _greet(plan: Programs) -> None:

@@ -7,7 +7,10 @@ last moves are the shared state's, and left out where it cannot be used.
 import argparse
 import json
 import os
-from dataclasses import asdict, dataclass, field
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from gateway import clock
@@ -21,8 +24,12 @@ from gateway.control.state.port import StateDownError
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.journal_lag import journal_lag_s
 from gateway.supervisor import running
+from gateway.supervisor.worker_metrics import open_breakers
+from gateway.telemetry.metrics import PREFIX
 from policies.routing import PPM, Route, RoutingError, Table, Variant, decode
 
+MOSTLY_PCT = 99.5
+"""A candidate that answers less of what is assigned to it is told of."""
 MISSING = 3
 """Sentences of what a rollout waits for that are shown; `explain` has all."""
 
@@ -37,6 +44,12 @@ class RouteState:
     candidate: str | None
     revision: str | None
     weight_pct: float
+    served_pct: float | None = None
+    """Of what was lately assigned to the candidate, what it answered; None: this node does not lead, or nothing was."""
+    breakers_open: int = 0
+    """Workers here that do not ask the candidate, or only probe it."""
+    key_refused: int = 0
+    """The shadow's calls in a row that the candidate's upstream refused for its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +146,7 @@ def read(data: DataDir, *, now: float) -> StatusReport:
         killed=data.kill.exists(),
         table=None if table is None else _table_state(table, now),
         problem=problem,
-        routes=[] if table is None else [_route(route) for route in table.routes],
+        routes=[] if table is None else _routes(data, table, [worker.gauges for worker in workers]),
         workers=[_worker(worker) for worker in workers],
         missing=[each.slot for each in processes if each.pid is None or not running.is_alive(each.pid)],
         policy_errors=[policy.error for policy in controller.policies if policy.error is not None],
@@ -167,6 +180,32 @@ def _table_state(table: Table, now: float) -> TableState:
     age_s = now - table.lease.renewed_at
     lease = "held" if age_s < table.lease.hold_s else "stale" if age_s < table.lease.grace_s else "expired"
     return TableState(table.version, age_s, lease)
+
+
+def _routes(data: DataDir, table: Table, alive: Sequence[Mapping[str, int]]) -> list[RouteState]:
+    """Where each route stands, and whether its candidate really serves."""
+    served = _by_route(data.exposition("controller"), "served_ratio")
+    refused = _by_route(data.exposition("shadow"), "shadow_key_refused")
+    is_open = open_breakers(table, alive)
+    return [
+        replace(
+            _route(route),
+            served_pct=None if route.name not in served else 100 * served[route.name],
+            breakers_open=is_open.get(route.name, 0),
+            key_refused=int(refused.get(route.name, 0)),
+        )
+        for route in table.routes
+    ]
+
+
+def _by_route(path: Path, gauge: str) -> dict[str, float]:
+    """A gauge's values by route, of what another process last said; empty: it has not."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError:
+        return {}
+    found = re.findall(rf'^{PREFIX}{gauge}{{route="([^"]*)"}} (\S+)$', text, re.MULTILINE)
+    return {route: float(value) for route, value in found}
 
 
 def _route(route: Route) -> RouteState:
@@ -220,7 +259,8 @@ def _print(state: StatusReport, routes: list[RouteState], shared: SharedView, no
     else:
         print("no routes: every request goes to the default upstream")
     for each in routes:
-        for sentence in (shared.rollouts.get(each.route) or {}).get("missing", [])[:MISSING]:
+        missing: list[str] = (shared.rollouts.get(each.route) or {}).get("missing", [])
+        for sentence in (*service(each), *missing[:MISSING]):
             print(f"  {each.route}: {sentence}")
     for worker in state.workers:
         words = [f"{worker.worker} (pid {worker.pid}): {worker.requests} requests, {worker.in_flight} in flight"]
@@ -236,6 +276,22 @@ def _print(state: StatusReport, routes: list[RouteState], shared: SharedView, no
         print(f"not running: {name} (its log lines say why)")
     for error in state.policy_errors:
         print(f"policy not loaded, the last good version stays: {error}")
+
+
+def service(route: RouteState) -> list[str]:
+    """What keeps a candidate from answering what its weight says."""
+    found: list[str] = []
+    if route.breakers_open:
+        workers = "1 worker does" if route.breakers_open == 1 else f"{route.breakers_open} workers do"
+        found.append(f"{workers} not ask the candidate (breaker open): the baseline answers for it")
+    if route.served_pct is not None and route.weight_pct and route.served_pct < MOSTLY_PCT:
+        found.append(f"the candidate answered {route.served_pct:.0f}% of what was lately assigned to it")
+    if route.key_refused:
+        found.append(
+            f"the candidate's upstream refused our key {route.key_refused} times in a row: nothing is compared, so "
+            "nothing advances. hint: give it an api_key_file or a background_key_file in crossfade.yaml"
+        )
+    return found
 
 
 def _row(route: RouteState, rollout: dict[str, Any] | None, now: float) -> tuple[str, ...]:

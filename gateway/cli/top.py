@@ -1,7 +1,6 @@
 """`crossfade top`: what `crossfade status` says, over and over, until it is interrupted."""
 
 import argparse
-import contextlib
 import sys
 import time
 
@@ -11,16 +10,14 @@ CLEAR = "\x1b[H\x1b[2J"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show it until interrupted; what the last look was."""
-    shown, code = 0, 0
-    with contextlib.suppress(KeyboardInterrupt):
-        while True:
-            if sys.stdout.isatty():
-                print(CLEAR, end="")
-            code = status.run(arguments)
-            sys.stdout.flush()
-            shown += 1
-            if shown == arguments.times:
-                break
-            time.sleep(max(0.2, arguments.every))  # a command at a terminal: nothing else runs here
-    return code
+    """Show it until interrupted, or as often as it is asked for: then what the last look was."""
+    shown = 0
+    while True:
+        if sys.stdout.isatty():
+            print(CLEAR, end="")
+        code = status.run(arguments)
+        sys.stdout.flush()
+        shown += 1
+        if shown == arguments.times:
+            return code
+        time.sleep(max(0.2, arguments.every))  # a command at a terminal: nothing else runs here

@@ -106,11 +106,12 @@ def _rubric(name: str | None, folder: Path) -> str:
 
 def _known(settings: Settings, name: str) -> KnownUpstream:
     upstream, prices = settings.upstreams[name], settings.prices
-    own_key = (
-        upstream.api_key_file or upstream.api_key_env or upstream.background_key_file or upstream.background_key_env
-    )
+    serving_key = upstream.api_key_file or upstream.api_key_env
+    own_key = serving_key or upstream.background_key_file or upstream.background_key_env
     is_frontier = KINDS[upstream.kind].is_frontier  # others ask for no key, and only the settings know their price
     return KnownUpstream(
         has_background_key=bool(own_key) or not is_frontier,
         is_priced=is_frontier or name in prices.models or name in prices.candidate,
+        can_be_candidate=bool(serving_key) or not is_frontier,
+        is_engine=KINDS[upstream.kind].is_engine,
     )

@@ -30,7 +30,18 @@ from policies.upstream_kinds import Kind
 OPENAI_URL = "https://api.openai.com/v1"
 LITELLM_URL = "http://litellm/v1"
 HOUR_S = 3600.0
-Redaction = Literal["email", "phone", "card", "iban", "secret"]
+REDACTIONS = ("email", "phone", "card", "iban", "secret")
+
+
+def _redaction(word: str) -> str:
+    """One of the kinds, `field:NAME` or `keep:NAME`."""
+    how, colon, name = word.partition(":")
+    if word not in REDACTIONS and not (how in ("field", "keep") and colon and name.strip()):
+        raise ValueError(f"must be one of {', '.join(REDACTIONS)}, field:NAME or keep:NAME")
+    return word
+
+
+Redaction = Annotated[str, AfterValidator(_redaction)]
 
 
 class _Section(BaseModel):
@@ -195,8 +206,9 @@ class CaptureSettings(_Section):
 
     sample: SharePpm = PPM
     """Share of exchanges whose bodies are kept."""
-    redact: tuple[Redaction, ...] = ("email", "phone", "card", "iban", "secret")
-    """What is replaced before anything gets into the records."""
+    redact: tuple[Redaction, ...] = REDACTIONS
+    """What is replaced before anything gets into the records. `secret` goes by what keys look like and by the names of
+    fields (`password`, `api_key`, `authorization` …); `field:NAME` adds a name, `keep:NAME` takes one out."""
     retention: Seconds = 90 * 24 * HOUR_S
     """Age at which records are deleted."""
     journal_retention: Seconds = Field(default=HOUR_S, le=HOUR_S)
@@ -228,12 +240,12 @@ class ModelPrice(_Section):
 
 
 class GpuPrice(_Section):
-    """What a server of one's own costs, busy or idle."""
+    """What servers of one's own cost, busy or idle. Each answer bears what was paid since the one before it."""
 
     gpu_usd_per_hour: Usd
-    """Of one replica, all its GPUs."""
+    """Of one replica, all its GPUs. Where several nodes share the servers: each node's part."""
     replicas: int = Field(default=1, ge=1)
-    """How many there are."""
+    """How many are paid."""
 
 
 class Prices(_Section):
@@ -242,7 +254,7 @@ class Prices(_Section):
     models: dict[str, dict[str, ModelPrice]] = {}
     """Upstream, then model; `"*"` is every model of that upstream."""
     candidate: dict[str, GpuPrice] = {}
-    """Upstream -> what its servers cost by the hour."""
+    """Upstream -> what its servers cost by the hour; that holds before `models`."""
 
 
 class LimitSettings(_Section):

@@ -1,12 +1,14 @@
 """How rows are made of exchanges here: by which prices, redacted how. The recorder and the shadow share it."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from gateway.control.prices import PriceOverride
 from policies import routing
+from records.gpu_hours import HourlyPrice
 from records.pricing import Override, PriceBook
 from records.record_maker import RecordMaker, RoutePrices
-from records.redact import Redactor, kinds_of
+from records.redact import redactor_for
 
 
 class RowInputs(Protocol):
@@ -23,8 +25,13 @@ class RowInputs(Protocol):
         ...
 
     @property
+    def hourly(self) -> tuple[HourlyPrice, ...]:
+        """Upstreams that are paid by the hour."""
+        ...
+
+    @property
     def redact(self) -> tuple[str, ...]:
-        """What is replaced."""
+        """What is replaced: `capture.redact`."""
         ...
 
     @property
@@ -38,8 +45,13 @@ class RowInputs(Protocol):
         ...
 
 
-def maker_for(terms: RowInputs, table: routing.Table | None) -> RecordMaker:
-    """The maker of rows; without a table nobody's prices are known but the overrides'."""
+def maker_for(
+    terms: RowInputs, table: routing.Table | None, usd_per_answer: Mapping[str, float | None] | None = None
+) -> RecordMaker:
+    """The maker of rows; without a table nobody's prices are known but the overrides'.
+
+    `usd_per_answer`: of upstreams that are paid by the hour, what an answer costs of late; who is not there is unknown.
+    """
     overrides = tuple(
         Override(one.upstream, one.model, one.prompt_usd, one.completion_usd, one.cached_usd, one.cache_write_usd)
         for one in terms.prices
@@ -47,8 +59,10 @@ def maker_for(terms: RowInputs, table: routing.Table | None) -> RecordMaker:
     urls = {upstream.name: upstream.base_url for upstream in table.upstreams} if table else {}
     return RecordMaker(
         pepper=bytes.fromhex(terms.pepper),
-        redactor=Redactor(kinds_of(terms.redact)),
-        prices=PriceBook(urls, overrides),
+        redactor=redactor_for(terms.redact),
+        prices=PriceBook(
+            urls, overrides, {one.upstream: (usd_per_answer or {}).get(one.upstream) for one in terms.hourly}
+        ),
         route_prices=_route_prices(table) if table else {},
         sample_ppm=terms.sample_ppm,
         honor_store_false=terms.honor_store_false,
@@ -58,6 +72,11 @@ def maker_for(terms: RowInputs, table: routing.Table | None) -> RecordMaker:
 def _route_prices(table: routing.Table) -> dict[str, RoutePrices]:
     found = {"": RoutePrices(table.default_upstream)}
     for route in table.routes:
-        candidate = route.candidate.model if route.candidate is not None else None
-        found[route.name] = RoutePrices(route.baseline.upstream, route.baseline.model, candidate)
+        candidate = route.candidate
+        found[route.name] = RoutePrices(
+            route.baseline.upstream,
+            route.baseline.model,
+            candidate.model if candidate is not None else None,
+            candidate.upstream if candidate is not None else "",
+        )
     return found

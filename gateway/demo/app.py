@@ -18,6 +18,11 @@ PATIENCE_S = 30.0
 """Longest an app waits for an answer."""
 MOST = 64
 """Requests under way: beyond it the app waits, and the pace falls."""
+LAG_S = 2.0
+"""How far the shadow may be behind: beyond it the app sends less, for what comes in must be compared before a stage
+can show anything."""
+LEAST = 0.05
+"""The smallest part of its pace that an app falls back to."""
 
 
 class _Asked:
@@ -65,7 +70,9 @@ class DemoApp:
     client: Client
     now: Callable[[], float]
     pace: float
-    """Tickets a second."""
+    """Tickets a second, where the machine can do it."""
+    part: float = 1.0
+    """How much of the pace is kept now."""
     sent: int = 0
     by_variant: Counter[str] = field(default_factory=Counter[str])
     failed: int = 0
@@ -73,16 +80,19 @@ class DemoApp:
 
     async def run(self) -> None:
         """Send until cancelled."""
-        started, begun = self.now(), self.sent
+        due = self.now()
         free = asyncio.Semaphore(MOST)
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await free.acquire()
                 tasks.create_task(self._ask(free))
-                due = started + (self.sent - begun) / self.pace
-                if (late := self.now() - due) > 1:
-                    started += late  # it was too much for this machine: go on at the pace, without catching up
+                # Where it was too much for this machine, it goes on without catching up.
+                due = max(due, self.now() - 1.0) + 1 / (self.pace * self.part)
                 await asyncio.sleep(max(0.0, due - self.now()))
+
+    def heed(self, lag_s: float) -> None:
+        """Send less while the shadow is so far behind, and the whole pace again once it has caught up. Each second."""
+        self.part = max(LEAST, self.part * 0.8) if lag_s > LAG_S else min(1.0, self.part * 1.1)
 
     async def _ask(self, free: asyncio.Semaphore) -> None:
         asked = ticket(self.sent)

@@ -25,7 +25,11 @@ from policies.terms import Move, Phase
 
 DRAW_S = 0.25
 ACT_S = 300.0
-"""The longest that an act may go on without a move on a slow machine."""
+"""The longest that an act may go on with nothing new, neither a move nor a conversation that counts."""
+MOVE_S = 4 * ACT_S
+"""The longest that it may go on without a move: a slow machine counts slowly."""
+ENDS = (Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED)
+"""Phases that a rollout leaves by an operator or a new revision alone: an act that wants another one waits in vain."""
 
 
 class StuckError(Exception):
@@ -91,6 +95,12 @@ class Story:
                     self.terminal.say(line)
             await asyncio.sleep(DRAW_S)
 
+    async def mind(self) -> None:
+        """Let the app know how far the shadow is behind, until cancelled."""
+        while True:
+            self.app.heed(self.house.shadow_lag_s())
+            await asyncio.sleep(1.0)
+
     def _tell(self, decision: Decision) -> None:
         if decision.move is Move.HOLD:
             return
@@ -99,21 +109,28 @@ class Story:
         self.terminal.say(move_line(decision, self.now() - self.began_s, self.paint))
 
     async def _until(self, holds: Callable[[], bool], what: str) -> None:
-        self.waits_for, self.moved_s = what, self.now()
+        self.waits_for, self.moved_s, before = what, self.now(), len(self.moves)
+        units, counted_s = 0, self.moved_s
         while not holds():
             self.house.check()
-            if self.now() - self.moved_s > ACT_S:
-                raise StuckError(self._stuck())
+            if len(self.moves) > before and self._phase in ENDS:
+                raise StuckError(self._stuck("the rollout came to another end"))
+            if self.watch.look is not None and self.watch.look.results.units != units:
+                units, counted_s = self.watch.look.results.units, self.now()
+            still_s = self.now() - self.moved_s
+            if still_s > MOVE_S or min(still_s, self.now() - counted_s) > ACT_S:
+                raise StuckError(self._stuck(f"nothing moved for {still_s:.0f} s"))
             await asyncio.sleep(DRAW_S / 5)
 
-    def _stuck(self) -> str:
-        """What is waited for, who has to do it, for how long nothing moved, and what was last seen."""
+    def _stuck(self, why: str) -> str:
+        """Why the act is given up, what it waited for, who has to do it, and what was last decided."""
         view = self._view()
-        look = view.look
+        ended = self.moves[-1] if self._phase in ENDS else None
+        look = ended or view.look
         decided = f"{look.rollout.at.label}, {look.outcome}: {look.reason}" if look else "it has looked at nothing yet"
         pace = f"{view.pace:.0f} a second of {self.pace:g}"
         return (
-            f" gave up: nothing moved for {ACT_S:.0f} s. Waited for {self.waits_for}.\n"
+            f" gave up: {why}. Waited for {self.waits_for}.\n"
             f" the app: {self._answered:,} answered, {self.app.failed} failed, {pace}\n"
             f" the machine: load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n"
             f" the controller of {self.house.name} decided last:\n   {decided}\n"
@@ -185,7 +202,7 @@ async def _run(folder: Path, *, pace: float, terminal: Terminal, paint: Paint, n
         app = DemoApp(Target("127.0.0.1", started.port), client, now, pace)
         watch = DecisionWatch(SqliteState(started.data.state), ROUTE)
         story = Story(started, app, own, terminal, paint, now, watch, began_s, pace)
-        await _beside(tasks, story.play, app.run, story.draw)
+        await _beside(tasks, story.play, app.run, story.draw, story.mind)
 
 
 async def _beside(

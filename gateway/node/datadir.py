@@ -97,6 +97,11 @@ class DataDir:
         """What the controller tells the shadow."""
         return self.run / "shadow.json"
 
+    @property
+    def gpu(self) -> Path:
+        """What an answer of servers that are paid by the hour costs of late."""
+        return self.run / "gpu.json"
+
     def live(self, worker: str) -> Path:
         """A worker's live counters."""
         return self.run / f"{worker}.live"

@@ -6,6 +6,7 @@ from gateway.proxy.callers import Caller
 from gateway.proxy.request_facts import RequestFacts
 from gateway.proxy.table_watch import Serving
 from policies import assignment, matching
+from policies.candidate_paths import NO_PATH
 from policies.routing import PPM, Route
 from records.exchange import Why
 
@@ -24,6 +25,10 @@ class CandidateConditions(Protocol):
 
     def lease_holds(self) -> bool:
         """Whether the control plane has vouched for the table lately enough."""
+        ...
+
+    def candidate_lacks(self, route: Route, path: str) -> bool:
+        """Whether the candidate's server does not have this endpoint."""
         ...
 
     def candidate_stopped(self, route: Route, *, pinned: bool) -> Why | None:
@@ -91,7 +96,9 @@ def _decide(
 ) -> _Decided:
     if route.candidate is None or route.mode == "bypass":
         return BASELINE, "bypass" if route.mode == "bypass" else "assigned", "", ""
-    unfit = matching.ineligible(route, call)
+    unfit: str | None = matching.ineligible(route, call)
+    if unfit is None and state.candidate_lacks(route, known.path):
+        unfit = NO_PATH
     if known.pin is not None:
         why, reason = _pinned(state, route, call, known.pin, unfit)
         return CANDIDATE if why == "pinned" and known.pin != b"baseline" else BASELINE, why, reason, ""

@@ -21,6 +21,7 @@ from gateway.rewrite.shapes import Adapted
 from gateway.transport.failure import Failure
 from gateway.transport.outgoing import Reply, Sending
 from gateway.transport.upstreams import Destination
+from policies.candidate_paths import NO_PATH
 from policies.routing import CandidateLimits, Route, Variant
 from records.exchange import Attempt
 
@@ -159,6 +160,9 @@ class CandidateRelay:
             self._gather(data, limit=PROBLEM_BYTES)
             if ended or self._whole_bytes > PROBLEM_BYTES:
                 found = classify(reply.status, b"".join(self._whole))
+                if found.kind == "path" and self._verdicts.paths.refused(self._app.path, self._verdicts.now()):
+                    self._fail(NO_PATH, capability=True)
+                    return
                 self._fail(found.reason, capability=found.kind == "capability")
         elif self._adapter is not None:
             self._stream(self._adapter, data, ended=ended)
@@ -217,6 +221,7 @@ class CandidateRelay:
             if sending is not None:
                 sending.leave()
             self._verdicts.candidate_succeeded(self._generation)
+            self._verdicts.paths.answered(self._app.path)
             usage = self._adapter.usage if self._adapter is not None else None
             told = msgspec.json.encode(usage) if usage is not None else b""
             self._app.candidate_answered(self.attempt(None), told)

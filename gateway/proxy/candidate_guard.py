@@ -10,9 +10,11 @@ Rules:
 from collections.abc import Callable
 from typing import Final
 
+from gateway.log import Log
 from gateway.proxy.breaker import CircuitBreaker
-from gateway.proxy.counters import INDEX
+from gateway.proxy.counters import INDEX, MOST_BITS
 from gateway.transport.outgoing import Sender
+from policies.candidate_paths import CandidatePaths
 from policies.routing import Breaker, Route, Table, Variant
 from records.exchange import Why
 
@@ -68,11 +70,14 @@ class Bulkhead:
 class CandidateGuard:
     """Stands between one route's requests and its candidate."""
 
-    __slots__ = ("_all", "breaker", "bulkhead", "client")
+    __slots__ = ("_all", "breaker", "bulkhead", "client", "paths")
 
-    def __init__(self, guards: "CandidateGuards", breaker: CircuitBreaker, bulkhead: Bulkhead) -> None:
+    def __init__(
+        self, guards: "CandidateGuards", breaker: CircuitBreaker, paths: CandidatePaths, bulkhead: Bulkhead
+    ) -> None:
         self._all = guards
         self.breaker = breaker
+        self.paths = paths
         self.bulkhead = bulkhead
         self.client = guards.client
 
@@ -134,18 +139,27 @@ class CandidateGuards:
         self.most = max(1, int(in_flight * ALL_SHARE))
         self._in_flight = in_flight
         self._breakers: dict[_Key, CircuitBreaker] = {}
+        self._paths: dict[_Key, CandidatePaths] = {}
         self._guards: dict[str, CandidateGuard] = {}
+        self._routes: list[str] = []
 
     @property
     def open_breakers(self) -> int:
         """Candidates of this table that are not asked freely."""
         return len({id(guard.breaker) for guard in self._guards.values() if not guard.breaker.is_closed})
 
+    @property
+    def open_routes(self) -> int:
+        """Whose candidates are not asked freely: a bit for each of the table's first routes."""
+        names = enumerate(self._routes)
+        return sum(1 << place for place, name in names if (g := self._guards.get(name)) and not g.breaker.is_closed)
+
     def adopt(self, table: Table) -> None:
         """Serve by another table: what is known of the same candidates under the same settings stays."""
         urls = {upstream.name: upstream.base_url for upstream in table.upstreams}
-        old, old_guards = self._breakers, self._guards
-        self._breakers, self._guards = {}, {}
+        old, old_paths, old_guards = self._breakers, self._paths, self._guards
+        self._breakers, self._paths, self._guards = {}, {}, {}
+        self._routes = [route.name for route in table.routes[:MOST_BITS]]
         for route in table.routes:
             variant = route.candidate
             if variant is None:
@@ -153,15 +167,24 @@ class CandidateGuards:
             key = _key(route, variant, urls[variant.upstream])
             breaker = self._breakers.get(key) or old.pop(key, None) or CircuitBreaker(route.breaker)
             self._breakers[key] = breaker
+            paths = self._paths.get(key) or old_paths.get(key) or CandidatePaths()
+            self._paths[key] = paths
             most = int(self._in_flight * route.limits.in_flight_ratio)
             known = old_guards.get(route.name)
             if known is None:
-                self._guards[route.name] = CandidateGuard(self, breaker, Bulkhead(most))
+                self._guards[route.name] = CandidateGuard(self, breaker, paths, Bulkhead(most))
             else:
                 known.bulkhead.resize(most)
-                self._guards[route.name] = CandidateGuard(self, breaker, known.bulkhead)
+                self._guards[route.name] = CandidateGuard(self, breaker, paths, known.bulkhead)
         still_open = [(key, breaker) for key, breaker in old.items() if not breaker.is_closed]
         self._breakers.update(still_open[-KEPT_OPEN:])
+
+    def tell(self, log: Log) -> None:
+        """Log each path that a candidate was found not to have."""
+        for name, guard in self._guards.items():
+            for path in guard.paths.take_news():
+                hint = "the baseline answers it (`ineligible`, no_path); upgrade the engine, or state `match.path`"
+                log.notice("candidate.no_path", route=name, path=path, hint=hint)
 
     def of(self, route: Route) -> CandidateGuard:
         """The guard of a route of the table that is served."""

@@ -40,9 +40,12 @@ GAUGES = (
     "loop_lag_us",  # worst in the last second
     "started_at",
     "breakers_open",  # candidates that are not asked freely
+    "breaker_routes",  # bit i: the candidate of the table's route i is not asked freely; the first 62 routes
 )
 FIELDS = COUNTERS + GAUGES
 INDEX = {name: index for index, name in enumerate(FIELDS)}
+MOST_BITS = 62
+"""Routes that a bit mask tells of."""
 _BYTES = 8 * 64
 assert len(FIELDS) <= 64  # noqa: S101 -- the layout, checked at import
 

@@ -30,6 +30,7 @@ from gateway.transport.message import LAST_CHUNK, RequestHead, chunk
 from gateway.transport.outgoing import Reply, Sending
 from gateway.transport.server import AppConnection
 from gateway.transport.upstreams import Destination
+from policies.candidate_paths import NO_PATH
 from policies.request.body import Body
 from records.exchange import Attempt, Outcome
 
@@ -215,14 +216,17 @@ class Life(ExchangeState):
         return True
 
     def fall_back(self, attempt: Attempt, reason: str) -> None:
-        """The candidate failed before its first token: the baseline answers the same request.
+        """The candidate failed before its first token, or lacks the path: the baseline answers the same request.
 
         The app's deadline runs on, but leaves the baseline a moment.
         """
         self.course.attempts.append(attempt)
         self._relay = self._sending = None
         self.course.why, self.course.why_reason, self.variant = "fallback", reason, admit.BASELINE
-        self.worker.fell_back()
+        if reason == NO_PATH:
+            self.course.why = "ineligible"
+        else:
+            self.worker.fell_back()
         self.deadline_s = max(self.deadline_s, self.worker.now() + GRACE_S)
         self._ask_baseline(self._body.take())
 

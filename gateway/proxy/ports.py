@@ -12,6 +12,7 @@ from gateway.transport.limits import Limits
 from gateway.transport.message import RequestHead
 from gateway.transport.outgoing import Reply, Sender, Sending
 from gateway.transport.upstreams import Destination
+from policies.candidate_paths import CandidatePaths
 from policies.request.body import Body
 from policies.routing import Route
 from records.exchange import Attempt, Meta, Outcome, Why
@@ -78,7 +79,7 @@ class Asker(Protocol):
         ...
 
     def fall_back(self, attempt: Attempt, reason: str) -> None:
-        """The candidate failed before its first token."""
+        """The candidate failed before its first token, or does not have the path (`NO_PATH`)."""
         ...
 
     def start_answer(self, reply: Reply) -> None:
@@ -104,6 +105,11 @@ class Verdicts(Protocol):
     @property
     def client(self) -> Sender:
         """What it is asked through."""
+        ...
+
+    @property
+    def paths(self) -> CandidatePaths:
+        """Which endpoints it has."""
         ...
 
     def now(self) -> float:
@@ -139,10 +145,14 @@ class WorkerPort:
     serving: Serving
 
     def killed(self) -> bool:
-        """See `admit.CandidateConditions`, as for the four below."""
+        """See `admit.CandidateConditions`, as for the five below."""
         raise NotImplementedError
 
     def lease_holds(self) -> bool:
+        """See `admit.CandidateConditions`."""
+        raise NotImplementedError
+
+    def candidate_lacks(self, route: Route, path: str) -> bool:
         """See `admit.CandidateConditions`."""
         raise NotImplementedError
 

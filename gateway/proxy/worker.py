@@ -65,6 +65,7 @@ class Worker(ports.WorkerPort):
         self.name = boot.worker
         self.limits = boot.limits
         self.connections: set[AppConnection] = set()
+        self.handshakes: set[object] = set()
         self.preambles: dict[bytes, Preamble] = {}
         self.now = clock.monotonic
         self.wall = clock.wall
@@ -237,7 +238,7 @@ class Worker(ports.WorkerPort):
 
     def full(self) -> bool:
         """Whether one more connection is one too many."""
-        return len(self.connections) >= self.limits.connections
+        return len(self.connections) + len(self.handshakes) >= self.limits.connections
 
     def keep(self, meta: Meta, request_body: bytes, response_body: bytes) -> None:
         """Put a finished exchange into the journal before this turn ends, and before anything of the turn is sent."""
@@ -257,6 +258,11 @@ class Worker(ports.WorkerPort):
     def candidate_stopped(self, route: Route, *, pinned: bool) -> Why | None:
         """Why the candidate is not to be asked now."""
         return self._guards.of(route).stops(pinned=pinned)
+
+    def candidate_lacks(self, route: Route, path: str) -> bool:
+        """Whether the candidate's server does not have this endpoint."""
+        paths = self._guards.of(route).paths
+        return path in paths.missing and paths.lacks(path, self.now())
 
     def accepted(self, upstream: str, caller: Caller) -> bool:
         """Whether this upstream, the frontier of a route, has accepted this caller lately."""
@@ -289,6 +295,7 @@ class Worker(ports.WorkerPort):
                 self._fenced("keep_part", life, life.keep_part)
             self._fenced("upstreams", None, lambda: self.client.expire(now))
             self._fenced("files", None, lambda: self._watch.tell(self._log))
+            self._fenced("paths", None, lambda: self._guards.tell(self._log))
             self._fenced("journal", None, self._look_at_journal)
             self._fenced("counters", None, lambda: self._show(now))
 
@@ -320,7 +327,8 @@ class Worker(ports.WorkerPort):
     def _look_at_journal(self) -> None:
         journal = self.journal
         journal.bodies, journal.frames = self._budget.look()
-        journal.rotate_older_than(self.wall() - self._segment_age_s)
+        if journal.rotate_older_than(self.wall() - self._segment_age_s):
+            self._log.alarm("journal.removed", hint="somebody removed what was being written: it is begun anew")
 
     def _show(self, now: float) -> None:
         live = self.live
@@ -328,6 +336,7 @@ class Worker(ports.WorkerPort):
         live[INDEX["upstream_connections"]] = self.client.connections
         self._show_losses()
         live[INDEX["breakers_open"]] = self._guards.open_breakers
+        live[INDEX["breaker_routes"]] = self._guards.open_routes
         live[INDEX["killed"]] = self._watch.killed
         live[INDEX["lease_expired"]] = not self._watch.candidate_allowed(now)
         live[INDEX["table_seen_at"]] = int(self.wall() - self._watch.lease_age_s(now))

@@ -2,7 +2,8 @@
 
 Apps get `call_cf` and a letter that tells how the engine's own id is made of the rest. Nothing is remembered: the next
 turn may reach another worker. An engine whose chat template knows its own form alone (Kimi's `functions.NAME:N`,
-Mistral's nine characters) would else stop calling tools.
+Mistral's nine characters) would else stop calling tools. A call that its engine gave no id gets one, since the app's
+result has to name it; the engine is sent that one, which its template does not look at.
 
 Source: OpenAI API reference: ids of at most 40 characters; vLLM's `chatcmpl-tool-`; moonshotai/Kimi-K2,
 "Tool call guidance".
@@ -32,6 +33,11 @@ def signed(found: str, name: str) -> str:
         if found.startswith(prefix) and len(found) - len(prefix) <= _ROOM:
             return CANDIDATE_CALL_PREFIX + letter + found[len(prefix) :]
     return f"{CANDIDATE_CALL_PREFIX}x{_hash(found)}{found[-_TAIL_CHARS:]}"  # too long: it has no way back
+
+
+def made(answer: str, choice: int, place: int) -> str:
+    """The id for the app of a call that the engine gave none. `answer`: what tells this answer from others."""
+    return f"{CANDIDATE_CALL_PREFIX}n{_hash(answer)}_{choice}_{place}"
 
 
 def own(given: str, name: str) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway import errors
-from gateway.rewrite.call_ids import signed
+from gateway.rewrite.call_ids import made, signed
 from gateway.rewrite.lax_reader import LaxReader
 from gateway.rewrite.problem import CandidateFailure, classify_event
 from gateway.rewrite.shapes import AnswerShape, ChatAnswer, Choice, Function, WireMessage, WireToolCall, WireUsage
@@ -22,6 +22,7 @@ from records.wire.words import DONE, ending, is_heartbeat
 BROKEN: Final = "The model's answer broke off before its end. What came so far is not complete: send the request again."
 _HELD_BYTES: Final = 64 * 1024
 """Blank content kept back at most, until it is known whether a tool call follows."""
+_NO_ANNOTATIONS: Final = msgspec.Raw(b"[]")
 _NO_PROMPT_DETAILS: Final = msgspec.Raw(b'{"cached_tokens":0,"audio_tokens":0}')
 _NO_COMPLETION_DETAILS: Final = msgspec.Raw(
     b'{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}'
@@ -33,7 +34,7 @@ _encode: Final = msgspec.json.Encoder().encode
 class _Progress:
     """How far one choice of a stream has come."""
 
-    __slots__ = ("begun", "called", "calls", "finished", "held", "places", "spoke")
+    __slots__ = ("begun", "called", "calls", "finished", "held", "named", "names", "places", "spoke", "told")
 
     def __init__(self) -> None:
         self.begun = False
@@ -45,24 +46,39 @@ class _Progress:
         """The engine's id of each tool call so far."""
         self.places: dict[int, int] = {}
         """The engine's index of a call -> ours."""
+        self.names: list[str] = []
+        """Its name."""
+        self.told: set[int] = set()
+        """Calls that the app knows the id of."""
+        self.named: set[int] = set()
+        """Calls that it knows the name of."""
 
     def place(self, call: WireToolCall) -> int:
         """Which call a fragment belongs to, as the records tell it (`records.wire.merge`)."""
-        found = call.id or ""
-        function = call.function
-        named = bool(function.name) if isinstance(function, Function) else False
-        index = call.index
+        found, index, name = call.id or "", call.index, ""
+        if isinstance(call.function, Function):
+            name = call.function.name or ""
         if isinstance(index, int):
             place = self.places.get(index, -1)
-            if place < 0 or (found and self.calls[place] and found != self.calls[place]):
-                place = self.places[index] = self._begin(found)
-            return place
-        if found:
-            return self.calls.index(found) if found in self.calls else self._begin(found)
-        return self._begin("") if named or not self.calls else len(self.calls) - 1
+            if place < 0 or self._is_another(place, found, name):
+                place = self.places[index] = self._begin(found, name)
+        elif found:
+            place = self.calls.index(found) if found in self.calls else self._begin(found, name)
+        else:
+            place = self._begin("", name) if name or not self.calls else len(self.calls) - 1
+        self.calls[place] = self.calls[place] or found
+        self.names[place] = self.names[place] or name
+        return place
 
-    def _begin(self, found: str) -> int:
+    def _is_another(self, place: int, found: str, name: str) -> bool:
+        """Whether a fragment is a new call although its index is taken."""
+        if self.calls[place] and found:
+            return self.calls[place] != found
+        return bool(name) and not found and self.names[place] not in ("", name)
+
+    def _begin(self, found: str, name: str) -> int:
         self.calls.append(found)
+        self.names.append(name)
         return len(self.calls) - 1
 
     def is_decided(self) -> bool:
@@ -121,7 +137,7 @@ class ChatStream:
 
     def _advance(self, answer: ChatAnswer) -> bytes:
         """The chunk as the app gets it, or nothing where it says nothing, or not yet."""
-        shown = [choice for choice in answer.choices if self._shows(choice)]
+        shown = [choice for choice in answer.choices if self._shows(choice, answer)]
         if self.failure or not shown:
             return b""
         answer.choices = shown
@@ -133,7 +149,7 @@ class ChatStream:
         held, progress.held = progress.held, b""
         return held + event
 
-    def _shows(self, choice: Choice) -> bool:
+    def _shows(self, choice: Choice, answer: ChatAnswer) -> bool:
         """Bring one choice's part into shape; False: nothing in it is for the app."""
         progress = self._choices.get(choice.index)
         if progress is None:
@@ -147,11 +163,10 @@ class ChatStream:
         if isinstance(turn, WireMessage):
             self.begun = self.begun or bool(turn.reasoning or turn.reasoning_content)
             for call in turn.tool_calls or ():
-                known = len(progress.calls)
                 call.index = progress.place(call)
-                if call.index == known:
-                    call.type = call.type or "function"
             _trim(turn)
+            for call in turn.tool_calls or ():
+                _introduce_call(call, progress, answer, choice.index)
             # A role alone is not shown where a tool call may follow: beside one, OpenAI's content is null, not "".
             says = self._hears(turn, progress) or says or not (progress.begun or self._asked.tools)
             if says:
@@ -210,7 +225,7 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
     for choice in answer.choices:
         if ending(choice.finish_reason) in ("", "error"):
             return CandidateFailure("failure", "aborted")
-        _finish_choice(choice, asked)
+        _finish_choice(choice, asked, answer)
     _dress(answer, asked, asked.model if variant.report_model == "requested" else None)
     if answer.usage:
         answer.usage = _fill(answer.usage, asked)
@@ -231,19 +246,28 @@ def _read(data: bytes, lax: LaxReader) -> ChatAnswer | None:
         return None
 
 
-def _finish_choice(choice: Choice, asked: AnswerShape) -> None:
+def _finish_choice(choice: Choice, asked: AnswerShape, answer: ChatAnswer) -> None:
     """Bring one whole choice into shape."""
     message = choice.message
     called = False
     if isinstance(message, WireMessage):
         _trim(message)
+        if message.annotations is UNSET:
+            message.annotations = _NO_ANNOTATIONS
         message.refusal = message.refusal or None
         called = bool(message.tool_calls)
         if called and not (isinstance(message.content, str) and message.content.strip()):
             message.content = None
-        for call in message.tool_calls or ():
+        for place, call in enumerate(message.tool_calls or ()):
             call.index = UNSET
+            if call.id is UNSET:
+                call.id = made(_name_of(answer), choice.index, place)
     choice.finish_reason = _finish(choice.finish_reason or "", asked, called=called)
+
+
+def _name_of(answer: ChatAnswer) -> str:
+    """What tells this answer from others, as far as its engine says."""
+    return f"{answer.id} {answer.created}"
 
 
 def _introduce(turn: WireMessage, progress: _Progress) -> None:
@@ -257,6 +281,25 @@ def _introduce(turn: WireMessage, progress: _Progress) -> None:
     turn.refusal = turn.refusal or None
     if not (isinstance(turn.content, str) and (turn.content or not progress.called)):
         turn.content = None if progress.called else ""
+
+
+def _introduce_call(call: WireToolCall, progress: _Progress, answer: ChatAnswer, choice: int) -> None:
+    """Say a call's id, type and name once: SDKs add up what fragments say, and a name said twice is another name.
+
+    A call that begins without an id gets one; an id that comes later is no second name for it.
+    """
+    place = call.index if isinstance(call.index, int) else 0
+    if place in progress.told:
+        call.id = call.type = UNSET
+    else:
+        progress.told.add(place)
+        call.type = call.type or "function"
+        if call.id is UNSET:
+            call.id = made(_name_of(answer), choice, place)
+    if isinstance(call.function, Function) and call.function.name:
+        if place in progress.named:
+            call.function.name = UNSET
+        progress.named.add(place)
 
 
 def _trim(turn: WireMessage) -> None:

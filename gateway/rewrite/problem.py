@@ -11,6 +11,7 @@ from gateway.rewrite.surface import UNREADABLE
 
 Kind = Literal[
     "capability",  # this request is beyond the candidate: a miss, not an outage
+    "path",  # its server has no such endpoint: of this path nobody is to ask it
     "key",  # the candidate's upstream does not take our key: an operator's mistake, never the app's
     "overload",  # it sheds: back off
     "failure",  # it is broken
@@ -44,7 +45,6 @@ class CandidateFailure(msgspec.Struct, frozen=True):
 _BY_STATUS: dict[int, CandidateFailure] = {
     401: CandidateFailure("key", "key_refused"),
     403: CandidateFailure("key", "key_refused"),
-    404: CandidateFailure("failure", "not_found"),  # the model or the path is not there: no request will do better
     408: CandidateFailure("failure", "timeout"),
     413: CandidateFailure("capability", "too_large"),
     429: CandidateFailure("overload", "overloaded"),
@@ -52,6 +52,9 @@ _BY_STATUS: dict[int, CandidateFailure] = {
     504: CandidateFailure("failure", "timeout"),
 }
 
+_NO_PATH = frozenset({404, 405, 501})
+"""Statuses of a server that does not have the path, unless they speak of the model."""
+_MODEL = ("model",)
 _CONTEXT_LENGTH = (
     "context_length_exceeded",
     "maximum context length",
@@ -79,10 +82,12 @@ def classify(status: int, body: bytes) -> CandidateFailure:
     """What a candidate's answer with `status` (not 2xx) and `body` means."""
     if found := _BY_STATUS.get(status):
         return found
+    if status in _NO_PATH:
+        return CandidateFailure("failure" if _speaks(body, _MODEL) else "path", "not_found")
     if 300 <= status < 400:
         return CandidateFailure("failure", "redirect")
     if 400 <= status < 500:
-        return CandidateFailure("capability", "context_length" if _speaks_of_length(body) else "invalid_request")
+        return CandidateFailure("capability", "context_length" if _speaks(body, _CONTEXT_LENGTH) else "invalid_request")
     return CandidateFailure("failure", "server_error")
 
 
@@ -100,11 +105,13 @@ def classify_event(data: bytes) -> CandidateFailure | None:
     return CandidateFailure("failure", "error_event")
 
 
-def _speaks_of_length(body: bytes) -> bool:
+def _speaks(body: bytes, phrases: tuple[str, ...]) -> bool:
+    """Whether an error object says one of these."""
     try:
         envelope = msgspec.json.decode(body, type=_Envelope)
     except UNREADABLE:
         return False
-    problem = envelope.error if isinstance(envelope.error, _Problem) else _Problem(envelope.code, envelope.message)
+    said = envelope.error if isinstance(envelope.error, str) else envelope.message
+    problem = envelope.error if isinstance(envelope.error, _Problem) else _Problem(envelope.code, said)
     text = f"{problem.code} {problem.message}".lower()
-    return any(phrase in text for phrase in _CONTEXT_LENGTH)
+    return any(phrase in text for phrase in phrases)

@@ -25,6 +25,7 @@ from gateway.supervisor.admin_port import AdminChange, AdminPort, health, metric
 from gateway.supervisor.child import BootTooLargeError, Child, Program, spawn
 from gateway.supervisor.front import FrontAnswer, Page
 from gateway.supervisor.programs import Programs
+from gateway.supervisor.running import routing_table
 from gateway.supervisor.slot import Launch, Slot, Turns
 from gateway.supervisor.sockets import BindError, bound, listen
 from gateway.supervisor.worker_metrics import Gauges, samples
@@ -70,8 +71,8 @@ class Supervisor:
     _started_at: float = field(default=0.0, init=False)
     _had_terminal: bool = field(default=False, init=False)
 
-    async def run(self) -> None:
-        """Serve until told to stop.
+    async def run(self) -> signal.Signals:
+        """Serve until told to stop; the signal that told it.
 
         Raises:
             BindError: an address cannot be listened on; nothing was started.
@@ -93,6 +94,7 @@ class Supervisor:
         finally:
             self._socket.close()
             self._admin.close()
+        return how
 
     # Its life -----------------------------------------------------------------------------------------------------
 
@@ -121,10 +123,10 @@ class Supervisor:
         while controller.current is None or not self.plan.data.routing.exists():
             late = clock.monotonic() - since > TABLE_PATIENCE_S
             if late and self.plan.data.routing.exists():
-                self.log.notice("table.old", hint="the controller is not there; workers serve from the last table")
+                self.log.notice("table.old", hint="the controller is not ready; workers serve from the table there is")
                 return
             if late and not told:
-                self.log.alarm("table.missing", hint="the controller's own lines above say why")
+                self.log.alarm("table.missing", hint="the controller is starting, or its own lines above say why not")
                 told = True
             await asyncio.sleep(TABLE_POLL_S)
 
@@ -333,7 +335,8 @@ class Supervisor:
 
     def _metrics(self) -> FrontAnswer:
         alive = self.gauges.snapshots(self._alive())
-        found = samples(self.gauges.totals(), alive, now=clock.wall())
+        table = routing_table(self.plan.data.routing)
+        found = samples(self.gauges.totals(), alive, now=clock.wall(), table=table)
         found.append(Sample(f"{PREFIX}build_info", 1, (self.version,)))
         found += [
             Sample(f"{PREFIX}process_restarts_total", slot.restarts, (slot.name,))

@@ -23,6 +23,7 @@ from gateway.node.pepper import pepper_of
 from gateway.node.state_location import StatePlace
 from gateway.proxy import boot as worker_boot
 from gateway.supervisor.child import BOOT_BYTES, BootTooLargeError, Program
+from records.gpu_hours import HourlyPrice
 
 PLAIN_VARIABLES = frozenset(
     {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR"}
@@ -240,6 +241,8 @@ class Programs:
             routing=str(self.data.routing),
             readers=str(self.data.readers),
             prices=price_overrides(self.settings.prices),
+            hourly=hourly_prices(self.settings.prices),
+            gpu=str(self.data.gpu),
             redact=capture.redact,
             sample_ppm=capture.sample,
             retention_s=capture.retention,
@@ -265,6 +268,8 @@ class Programs:
             keys=keys,
             background=tuple(name for name, found in known.items() if found.has_background_key and name not in lacking),
             prices=price_overrides(self.settings.prices),
+            hourly=hourly_prices(self.settings.prices),
+            gpu=str(self.data.gpu),
             redact=capture.redact,
             sample_ppm=capture.sample,
             journal_retention_s=capture.journal_retention,
@@ -359,6 +364,11 @@ def price_overrides(prices: Prices) -> tuple[PriceOverride, ...]:
         for upstream, models in prices.models.items()
         for model, price in models.items()
     )
+
+
+def hourly_prices(prices: Prices) -> tuple[HourlyPrice, ...]:
+    """Which upstreams are paid by the hour, as the recorder takes them."""
+    return tuple(HourlyPrice(name, paid.gpu_usd_per_hour, paid.replicas) for name, paid in prices.candidate.items())
 
 
 def worker_limits(limits: LimitSettings) -> worker_boot.Limits:

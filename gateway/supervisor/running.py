@@ -8,6 +8,7 @@ from gateway.node import supervisor_status
 from gateway.node.datadir import DataDir, is_held
 from gateway.node.supervisor_status import SupervisorStatus
 from gateway.proxy.counters import Live
+from policies.routing import RoutingError, Table, decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,14 @@ def supervisor(data: DataDir) -> SupervisorStatus | None:
     if not is_held(data):
         return None
     return supervisor_status.read(data.supervisor_status)
+
+
+def routing_table(path: Path) -> Table | None:
+    """The table that stands there; None: none that can be read."""
+    try:
+        return decode(path.read_bytes())
+    except (OSError, RoutingError):
+        return None
 
 
 def live_workers(data: DataDir) -> list[LiveWorker]:

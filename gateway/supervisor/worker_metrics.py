@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.proxy.counters import COUNTERS, Live
+from gateway.proxy.counters import COUNTERS, MOST_BITS, Live
 from gateway.telemetry.metrics import PREFIX, Sample
+from policies.routing import Table
 
 _PLAIN = (
     *("requests", "shed", "refused", "app_gone", "upstream_errors", "candidate_errors", "fallbacks", "broken"),
@@ -69,13 +70,27 @@ class Gauges:
         return [self._open[worker][0].snapshot() for worker in workers if worker in self._open]
 
 
-def samples(totals: Mapping[str, int], alive: Sequence[Mapping[str, int]], *, now: float) -> list[Sample]:
+def open_breakers(table: Table, alive: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """By route with a candidate: how many of the workers that serve from this table do not ask it freely."""
+    masks = [worker["breaker_routes"] for worker in alive if worker["table_version"] == table.version]
+    return {
+        route.name: sum(mask >> place & 1 for mask in masks)
+        for place, route in enumerate(table.routes[:MOST_BITS])
+        if route.candidate is not None
+    }
+
+
+def samples(
+    totals: Mapping[str, int], alive: Sequence[Mapping[str, int]], *, now: float, table: Table | None = None
+) -> list[Sample]:
     """The live part of `/metrics`. A gauge nobody can know, because no worker lives, is left out."""
     found = [_sample(f"worker_{name}_total", totals[name]) for name in _PLAIN]
     found += [_sample("worker_responses_total", totals[name], label) for label, name in _CLASSES.items()]
     found.append(_sample("worker_overhead_seconds_total", totals["overhead_us"] / 1e6))
     found.append(_sample("workers", sum(1 for worker in alive if not worker["draining"])))
     found += [_sample(f"worker_{name}", sum(worker[name] for worker in alive)) for name in _SUMMED_GAUGES]
+    if alive and table is not None:
+        found += [_sample("breaker_open", count, route) for route, count in open_breakers(table, alive).items()]
     if alive:
         found.append(_sample("worker_loop_lag_seconds", max(worker["loop_lag_us"] for worker in alive) / 1e6))
         found += [_sample(name, max(worker[name] for worker in alive)) for name in ("killed", "lease_expired")]

@@ -11,20 +11,42 @@ LEFT_BYTES: Final = 4096
 """What may still come of an answer that its asker has left, before its connection is closed."""
 
 
+_LENGTH: Final = b"\r\ncontent-length:"
+
+
 class Reply(Head):
     """The head of an upstream's answer."""
 
     __slots__ = ("hops", "sized", "status")
 
     def __init__(self, status: int, raw: bytes) -> None:
+        low = raw.lower()
+        at = low.find(_LENGTH)
+        if at >= 0 and _is_odd(low, at + len(_LENGTH)):
+            raw = _with_plain_length(raw, at + len(_LENGTH))
+            low = raw.lower()
         self.raw = raw
-        self._low = low = raw.lower()
+        self._low = low
         self._values = None
         self.status = status
-        self.sized = low.find(b"\r\ncontent-length:") >= 0
+        self.sized = at >= 0
         """It says how long its body is."""
         self.hops = self.is_of_one_hop
         """Some header of it is of one hop."""
+
+
+def _is_odd(low: bytes, at: int) -> bool:
+    """Whether a length is written with blanks or leading zeros: readers behind us may read it in two ways."""
+    end = low.find(b"\r\n", at)
+    value = low[at:] if end < 0 else low[at:end]
+    return len(value) < 2 or value[0] != 32 or not value[1:].isdigit() or (value[1] == 48 and len(value) > 2)
+
+
+def _with_plain_length(raw: bytes, at: int) -> bytes:
+    """A head with its length in the usual form; one that is no number is the parser's to refuse."""
+    value, end, rest = raw[at:].partition(b"\r\n")
+    digits = value.strip(b" \t")
+    return b"%b %d%b%b" % (raw[:at], int(digits), end, rest) if digits.isdigit() else raw
 
 
 def own_reply(status: int, reason: bytes, headers: Headers) -> Reply:

@@ -15,6 +15,14 @@ DAY_S = 86400.0
 Margin = Annotated[Fraction, Field(gt=0, lt=1)]
 
 
+class Missing(Section):
+    """What is assumed of pairs without a verdict."""
+
+    at_worst: Annotated[float, Field(ge=-1, le=0)] = -1.0
+    """What such a pair is worth on average, at worst. -1 assumes nothing; what is nearer to 0 is your word for it, and
+    every decision says so."""
+
+
 class QualityGate(Section):
     """The candidate's score stays within a margin of the baseline's, per conversation."""
 
@@ -22,6 +30,8 @@ class QualityGate(Section):
     """The comparator that scores; default: the first in `compare` that can."""
     margin: Margin = 0.05
     """The harm that is allowed, as a difference of mean scores within -1 and 1. Strict is 0.02, loose 0.10."""
+    missing: Missing = Missing()
+    """What counts for a pair that nobody gave a verdict on."""
 
 
 class ValidityGate(Section):
@@ -39,7 +49,7 @@ class ErrorsGate(Section):
 
 
 class Relative(Section):
-    """Limits as multiples of the baseline's own quantile, frozen after its first thousand conversations."""
+    """Limits as multiples of the baseline's own quantile: beside it, in the same hour."""
 
     ttft_p50: Times | None = None
     """Median time to the first token."""
@@ -57,6 +67,9 @@ class Relative(Section):
     """95 % of times to the last token."""
     total_p99: Times | None = None
     """99 % of times to the last token."""
+    block: Seconds = Field(default=3600.0, gt=0, le=DAY_S)
+    """The comparison is made block by block, each of this length, or as many as bring 250 requests of the baseline; a
+    line can be drawn from twelve blocks on. Shorter ones are for a try."""
 
 
 Measure = Literal["ttft", "total"]
@@ -94,7 +107,9 @@ class LatencyGate(Section):
 
     def _limits(self) -> list[tuple[str, float | None, float | None]]:
         absolute = [(name, cast("float", value), None) for name, value in self if "_p" in name and value is not None]
-        ratios = [(name, None, cast("float", value)) for name, value in self.relative or () if value is not None]
+        ratios = [
+            (n, None, cast("float", value)) for n, value in self.relative or () if "_p" in n and value is not None
+        ]
         return [*absolute, *ratios]
 
     @property
@@ -102,6 +117,11 @@ class LatencyGate(Section):
         """Measure, quantile, and either the limit in seconds or the multiple of the baseline's."""
         name, limit_s, ratio = (self._limits() or [("ttft_p95", None, 1.2)])[0]
         return cast("Measure", name[:-4]), int(name[-2:]) / 100, limit_s, ratio
+
+    @property
+    def block_s(self) -> float:
+        """How long a block of a relative limit is."""
+        return (self.relative or Relative()).block
 
 
 class CostGate(Section):
@@ -195,8 +215,10 @@ class Guards(Section):
     """How much more often than the baseline the candidate may refuse, be empty, be cut, loop, echo or leak."""
     drop_rate: Fraction = 0.01
     """Mirrored requests that may get lost before nothing advances."""
-    abstain_rate: Fraction = 0.05
-    """Pairs on which the judge may give no verdict."""
+    unscored_rate: Fraction = 0.02
+    """Pairs that may be without a score before it is said; each counts at its worst all the same."""
+    abstain_rate: Fraction = 0.02
+    """Pairs on which whoever scores may give no verdict, likewise."""
     unit_share: Fraction = 0.01
     """Share of the traffic that one unit may carry."""
     judge_bias: Annotated[Fraction, Field(gt=0)] | None = None

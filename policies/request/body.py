@@ -13,6 +13,7 @@ from typing import Final, cast
 import msgspec
 
 from policies.request.abridge import Span, abridge
+from policies.request.engine_fields import ENGINE_FIELDS
 from policies.request.shapes import MessageField, Name, Part, PlainTurn, RoutingFields
 
 CHAT: Final = "/v1/chat/completions"
@@ -32,8 +33,10 @@ _LEADING: Final = frozenset(("system", "developer"))
 _FIELDS: Final = msgspec.json.Decoder(RoutingFields)
 _TEXTS: Final = ("model", "user", "safety_identifier", "prompt_cache_key")
 _COMMON_NAMES: Final = ("stream", *_TEXTS)
-_UNCOMMON: Final = frozenset(RoutingFields.__struct_fields__).difference((*_COMMON_NAMES, "messages", "metadata"))
-"""Fields that some rule asks for more of than whether they are there."""
+_UNCOMMON: Final = ENGINE_FIELDS.union(RoutingFields.__struct_fields__).difference(
+    (*_COMMON_NAMES, "messages", "metadata")
+)
+"""Fields that some rule asks for more of than whether they are there, or that only engines obey."""
 _TURN: Final = msgspec.json.Decoder(MessageField)
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _PLAIN: Final = msgspec.json.Decoder(list[PlainTurn])
@@ -108,7 +111,7 @@ class Body:
         self.raw = raw
         self.is_common = common is not None
         self.is_copy = False
-        """It is a copy, decoded or mended, of a request that only the frontier can be asked as it stands."""
+        """Only the frontier can be asked it as it stands: a decoded or mended copy, or with bytes that are no text."""
         self._common = common
         self._left_out = left_out
         self._fields = fields
@@ -222,9 +225,20 @@ def read_body(raw: bytes) -> Body | None:
     except _DECODING:
         pass  # it is otherwise, or is none at all
     try:
-        return Body(raw, fields=_FIELDS.decode(raw))
+        body = Body(raw, fields=_FIELDS.decode(raw))
     except _DECODING:
         return None
+    body.is_copy = not (raw.isascii() or _is_text(raw))
+    return body
+
+
+def _is_text(raw: bytes) -> bool:
+    """Whether all of it is UTF-8: what was not decoded above was not looked at."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _seems_to_say_whose(raw: bytes) -> bool:

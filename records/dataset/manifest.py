@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from records.dataset.format import TrainingFormat
+
 FORMAT = 1
 NAME = "manifest.json"
 
@@ -26,7 +28,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int = FORMAT
     dataset_format: str
-    """openai-sft or trl-sft."""
+    """Its name."""
     route: str
     sha256: str
     """Of the files."""
@@ -34,6 +36,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     read: int
     """Exchanges of the route."""
     kept: int
+    corrected: int = 0
+    """Of them: the answer is a correction that the app sent as feedback."""
     left_out: dict[str, int]
     """By reason; with `kept` they add up to `read`."""
     split: dict[str, str | int]
@@ -71,14 +75,13 @@ def read(folder: Path) -> Manifest:
     return msgspec.json.decode((folder / NAME).read_bytes(), type=Manifest)
 
 
-def card(manifest: Manifest) -> str:
+def card(manifest: Manifest, shape: TrainingFormat) -> str:
     """README.md: what `datasets.load_dataset` and people read.
 
     The columns are declared: what `datasets` infers by itself turns differing tool calls into one shape.
     Source: Hugging Face Hub docs, "Dataset cards" and "Manual configuration".
     """
     files = "\n".join(f"  - split: {file.split}\n    path: {file.name}" for file in manifest.files)
-    columns = _TRL_COLUMNS if manifest.dataset_format == "trl-sft" else _OPENAI_COLUMNS
     counts = "\n".join(f"| {file.split} | {file.examples} |" for file in manifest.files)
     left_out = "\n".join(f"| {reason} | {count} |" for reason, count in sorted(manifest.left_out.items()))
     models = ", ".join(f"{name or 'unnamed'} ({count})" for name, count in sorted(manifest.models.items()))
@@ -89,14 +92,15 @@ configs:
 {files}
 dataset_info:
   features:
-{columns}
+{shape.columns}
 tags:
 - crossfade
 ---
 # {manifest.route or "unrouted"}: {manifest.dataset_format}
 
 Recorded exchanges of one route, redacted, complete and successful ones only, exact duplicates removed, split by
-conversation. Sha256 of the files: `{manifest.sha256}`; `manifest.json` says how they were made.
+conversation; {manifest.corrected} answers are corrections. Sha256 of the files: `{manifest.sha256}`;
+`manifest.json` says how they were made.
 
 | split | examples |
 |---|---|
@@ -110,46 +114,4 @@ Left out of {manifest.read} exchanges:
 | reason | exchanges |
 |---|---|
 {left_out}
-{_DECIMALS if manifest.dataset_format == "trl-sft" else ""}"""
-
-
-_OPENAI_COLUMNS = """\
-  - name: messages
-    list: json
-  - name: tools
-    dtype: json
-  - name: parallel_tool_calls
-    dtype: bool"""
-_TURN = """\
-    list:
-    - name: role
-      dtype: string
-    - name: content
-      dtype: string
-    - name: name
-      dtype: string
-    - name: tool_call_id
-      dtype: string
-    - name: tool_calls
-      list:
-      - name: id
-        dtype: string
-      - name: type
-        dtype: string
-      - name: function
-        struct:
-        - name: name
-          dtype: string
-        - name: arguments
-          dtype: json"""
-_TRL_COLUMNS = f"""\
-  - name: prompt
-{_TURN}
-  - name: completion
-{_TURN}
-  - name: tools
-    dtype: json"""
-_DECIMALS = """
-Decimals in tool arguments stand in the files as the model wrote them. `datasets` 5.2 reads JSON columns with a fast
-parser that may change their last digit: 0.6 becomes 0.6000000000000001.
-"""
+{shape.note}"""

@@ -75,6 +75,18 @@ DIALECTS = (
         "Every call of a stream has the index 0, and an id of its own",
         "Another id is another call",
     ),
+    Dialect(
+        "forced-call",
+        "Triton",
+        "Each delta of a forced call says its `name` again, none has an `id` or a `type`; it ends with `stop`",
+        "One call, named once; a candidate's gets an id",
+    ),
+    Dialect(
+        "answers-id",
+        "Triton",
+        "A forced call of a whole answer has the answer's own id, and `content` is an empty text",
+        "Any id is one",
+    ),
     Dialect("null-usage", "LiteLLM", "`usage: null` in every chunk but the last", "Null says nothing"),
     Dialect(
         "cache-fields",

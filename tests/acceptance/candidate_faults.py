@@ -27,6 +27,7 @@ from tests.fakes.faults import NONE, Fault
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.upstream import FakeUpstream
 from tests.rooms.gateway_process import Gateway, table_for
+from tests.rooms.waiting import PATIENCE_S
 
 PER_KILL = 40
 IN_FLIGHT = 16
@@ -138,7 +139,9 @@ async def kill_vllm(kills: int, directory: Path, vllm: VllmServer, *, seed: int 
     async with frontier:
         route = candidate_route(MODEL, breaker=NEVER)
         with gateway_for(directory, frontier.base_url, vllm.base_url, route) as gateway:
-            async with AsyncOpenAI(base_url=gateway.base_url, api_key="sk-app", max_retries=0, timeout=90) as client:
+            async with AsyncOpenAI(
+                base_url=gateway.base_url, api_key="sk-app", max_retries=0, timeout=PATIENCE_S
+            ) as client:
                 await verify(client)
                 traffic = Traffic(client, figures)
                 for round_ in range(kills):
@@ -180,7 +183,9 @@ async def cut_streams(cuts: int, directory: Path, *, seed: int = 1) -> Figures:
     async with frontier, candidate:
         route = candidate_route("tiny", PPM, breaker=NEVER)
         with gateway_for(directory, frontier.base_url, candidate.base_url, route) as gateway:
-            async with AsyncOpenAI(base_url=gateway.base_url, api_key="sk-app", max_retries=0, timeout=30) as client:
+            async with AsyncOpenAI(
+                base_url=gateway.base_url, api_key="sk-app", max_retries=0, timeout=PATIENCE_S
+            ) as client:
                 await verify(client)
                 traffic = Traffic(client, figures)
                 candidate.fault = NONE

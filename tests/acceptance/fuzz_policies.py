@@ -28,7 +28,10 @@ Pick = Callable[[int], int]
 
 EXAMPLES = Path(__file__).parents[2] / "policies" / "examples"
 SURROUNDINGS = Surroundings(
-    {name: KnownUpstream(has_background_key=True, is_priced=True) for name in ("openai", "vllm", "claude")}
+    {
+        name: KnownUpstream(has_background_key=True, is_priced=True)
+        for name in ("openai", "openai-ours", "vllm", "claude")
+    }
 )
 NAME = "fuzzed.yaml"
 SPLINTERS = (

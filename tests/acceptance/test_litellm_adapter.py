@@ -22,10 +22,11 @@ from tests.acceptance.turns import SAID, TURNS, tool
 from tests.fakes.faults import Fault
 from tests.fakes.upstream import FakeUpstream
 from tests.rooms.gateway_process import Gateway, table_for
+from tests.rooms.waiting import PATIENCE_S
 from tools import clients
 
 ROOT = Path(__file__).parents[2]
-START_S = 60.0
+START_S = PATIENCE_S
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not clients.is_made("litellm_adapter"), reason="litellm is not installed: make clients"),

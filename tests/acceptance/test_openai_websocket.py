@@ -15,10 +15,10 @@ from websockets.exceptions import InvalidStatus
 from websockets.http11 import Request, Response
 
 from tests.rooms.gateway_process import Gateway, table_for
+from tests.rooms.waiting import PATIENCE_S
 
 FRAME = "é" * 70_000
 """Longer than any buffer on the way."""
-DEADLINE_S = 60.0
 
 
 def refuse(connection: ServerConnection, request: Request) -> Response | None:
@@ -62,7 +62,7 @@ async def test_realtime(tmp_path: Path, way: str):
     async with (
         arena(tmp_path, way) as base_url,
         AsyncOpenAI(base_url=base_url, api_key="sk-app") as client,
-        asyncio.timeout(DEADLINE_S),
+        asyncio.timeout(PATIENCE_S),
         client.realtime.connect(model="gpt-realtime") as connection,
     ):
         first: Any = await connection.recv()
@@ -82,7 +82,7 @@ async def test_responses_over_a_websocket(tmp_path: Path, way: str):
     async with (
         arena(tmp_path, way) as base_url,
         AsyncOpenAI(base_url=base_url, api_key="sk-app") as client,
-        asyncio.timeout(DEADLINE_S),
+        asyncio.timeout(PATIENCE_S),
         client.responses.connect() as connection,
     ):
         raw: Any = connection._connection
@@ -97,7 +97,7 @@ async def test_a_refused_upgrade_keeps_its_status(tmp_path: Path, way: str):
     async with (
         arena(tmp_path, way) as base_url,
         AsyncOpenAI(base_url=base_url, api_key="sk-junk") as client,
-        asyncio.timeout(DEADLINE_S),
+        asyncio.timeout(PATIENCE_S),
     ):
         with pytest.raises(InvalidStatus) as caught:
             async with client.realtime.connect(model="gpt-realtime"):

@@ -32,6 +32,7 @@ from tests.fakes.redis_server import RedisServer, running
 from tests.fakes.state_proxy import behind
 from tests.rooms.certificates import Authority
 from tests.rooms.stores import RedisStore
+from tests.rooms.waiting import PATIENCE_S
 
 NOW = 1_800_000_000.0
 
@@ -386,7 +387,7 @@ def test_a_name_that_cannot_be_looked_up_holds_nobody_up(monkeypatch: pytest.Mon
 
     def hang(*_: object, **__: object) -> list[object]:
         looks[0] += 1
-        go_on.wait(30)
+        go_on.wait(PATIENCE_S)
         raise socket.gaierror("no such host")
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)

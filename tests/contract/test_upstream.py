@@ -20,6 +20,7 @@ from records.wire.sse import Decoder
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
+from tests.rooms.waiting import PATIENCE_S
 
 VLLM = "CROSSFADE_TEST_VLLM"
 TURNS = [{"role": "user", "content": "Where is my card?"}]
@@ -46,7 +47,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         url = os.environ.get(VLLM)
         if not url:
             pytest.skip(f"{VLLM} names no vLLM; see `make vllm`")
-        with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as http:
+        with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE_S, trust_env=False) as http:
             yield Server(http, http.get("models").json()["data"][0]["id"], vllm=True)
         return
     vllm = request.param == "vllm dialect"

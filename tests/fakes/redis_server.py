@@ -65,7 +65,7 @@ class RedisServer:
 
     def client(self, **options: object) -> redis.Redis:
         """A plain way in, past all of ours."""
-        return redis.Redis(unix_socket_path=str(self.socket), socket_timeout=5, **options)
+        return redis.Redis(unix_socket_path=str(self.socket), socket_timeout=START_S, **options)
 
     def send(self, number: signal.Signals) -> None:
         """A signal to the process."""

@@ -2,9 +2,9 @@
 
     python -m tests.fakes.worker --boot-fd N
 
-Answers `{"worker": ..., "pid": ...}`; `/slow` takes as long as its query says, `?s=0.5`; `/exit` ends the process.
-A file `fake-worker` in its working directory makes it die before it is ready (`broken`; `broken w1`: that one alone) or
-never get ready (`hang`).
+Answers `{"worker": ..., "pid": ...}`; `/held` once there is a file `let-go`; `/exit` ends the process. A file
+`fake-worker` makes it die before it is ready (`broken`; `broken w1`: that one alone) or never get ready (`hang`). Both
+are looked for in its working directory.
 """
 
 import argparse
@@ -20,6 +20,8 @@ from gateway import clock
 from gateway.proxy import boot as boot_format
 from gateway.proxy.boot import Boot
 from gateway.proxy.counters import INDEX, Live
+
+LOOK_S = 0.01
 
 
 class FakeWorker:
@@ -59,11 +61,11 @@ class FakeWorker:
         head = await reader.readuntil(b"\r\n\r\n")
         self.live[INDEX["requests"]] += 1
         self.live[INDEX["in_flight"]] += 1
-        path, _, query = head.split(b" ", 2)[1].partition(b"?")
+        path = head.split(b" ", 2)[1]
         if path == b"/exit":
             os._exit(3)
-        if path == b"/slow":
-            await asyncio.sleep(float(query.partition(b"=")[2]))
+        while path == b"/held" and not is_let_go():  # noqa: ASYNC110 -- it is in the test's hands, another process
+            await asyncio.sleep(LOOK_S)
         body = json.dumps({"worker": self.boot.worker, "pid": os.getpid()}).encode()
         close = b"connection: close\r\n" if self.draining else b""
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n%b\r\n%b" % (len(body), close, body))
@@ -71,6 +73,11 @@ class FakeWorker:
         self.live[INDEX["in_flight"]] -= 1
         self.live[INDEX["responses_2xx"]] += 1
         return not self.draining
+
+
+def is_let_go() -> bool:
+    """Whether what was held may be answered."""
+    return Path("let-go").exists()
 
 
 def mode() -> str:

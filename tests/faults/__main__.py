@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from tests.fakes.redis_server import kinds, running
 from tests.faults.bad_input import bad_input, many_heads, slow_senders
 from tests.faults.bad_upstream import bad_upstream
+from tests.faults.chaos import chaos
 from tests.faults.disk_full import can_mount, disk_full
 from tests.faults.hangups import hangups
 from tests.faults.kills import kills
@@ -131,15 +132,19 @@ COUNTS = {
 def main() -> int:
     """Run one fault; 0 if every promise held."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("fault", choices=sorted(COUNTS))
+    parser.add_argument("fault", choices=sorted((*COUNTS, "chaos")))
     parser.add_argument("--count", type=int, help="how often; default: the figure that is published")
     parser.add_argument("--only", default="", help="of shadow and serving: rows with these words, as 'candidate huge'")
+    parser.add_argument("--minutes", type=float, default=20.0, help="of chaos: how long")
+    parser.add_argument("--seed", type=int, default=1, help="of chaos: the same seed draws the same faults")
     arguments = parser.parse_args()
     rows = {"shadow": FAULTS, "serving": [row.name for row in ROWS]}.get(arguments.fault, ())
     if arguments.only and not any(arguments.only in name for name in rows):
         parser.error(f"--only is for shadow and serving, and part of one of: {', '.join(rows)}")
     held = True
     with tempfile.TemporaryDirectory(prefix="crossfade-faults-") as directory:
+        if arguments.fault == "chaos":
+            return chaos(Path(directory) / "chaos", arguments.minutes, arguments.seed)
         count = arguments.count or COUNTS[arguments.fault]
         for title, run in parts(arguments.fault, Path(directory), count, only=arguments.only):
             found = asyncio.run(run())

@@ -16,10 +16,11 @@ from tests.fakes.raw_http import App, Message, read_response, request
 from tests.fakes.raw_upstream import Call, RawUpstream, answer
 from tests.faults.replay import NO_ANSWER
 from tests.rooms.gateway_process import Gateway, Worker, table_for
+from tests.rooms.waiting import PATIENCE_S
 
 LIMITS = Limits(header_s=1.0, body_s=1.0, keep_alive_s=1.0, idle_write_s=2.0, connections=2048)
 """The defaults' shape, shortened: a slow sender is sent away after a second."""
-ENOUGH_S = 8.0
+ENOUGH_S = PATIENCE_S
 WARM = 20
 MEMORY_BYTES = 64 * 1024 * 1024
 FORBIDDEN = b"/v1/forbidden"

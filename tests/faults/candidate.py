@@ -18,7 +18,7 @@ from tests.fakes.raw_upstream import Call, RawUpstream
 from tests.fakes.upstream import FakeUpstream
 
 HEALTHY = "healthy"
-UP_S = 60.0
+UP_S = 120.0
 GIGABYTE = 1 << 30
 PIECE = b"x" * 65_536
 

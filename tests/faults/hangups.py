@@ -13,6 +13,7 @@ from tests.fakes.raw_http import App, read_response, request
 from tests.fakes.raw_upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstream, answer, chunk, event
 from tests.faults.dice import Dice, dice
 from tests.rooms.gateway_process import Gateway, Worker, table_for
+from tests.rooms.waiting import PATIENCE_S
 
 AT_ONCE = 16
 LOOK_S = 0.005
@@ -27,7 +28,7 @@ POINTS = (
 )
 LARGE = 300_000
 """A body that goes on to the upstream before it is whole."""
-SETTLE_S = 10.0
+SETTLE_S = PATIENCE_S
 
 
 async def serve(call: Call) -> None:
@@ -173,7 +174,7 @@ async def _run(port: int, numbers: range, rolls: Dice, found: HangupsFound) -> N
         for number in waiting:
             point, reset, cut = rolls.choice(POINTS), rolls.random() < 0.5, rolls.random()
             try:
-                await asyncio.wait_for(_hang_up(port, number, point, found, reset=reset, cut=cut), 10)
+                await asyncio.wait_for(_hang_up(port, number, point, found, reset=reset, cut=cut), PATIENCE_S)
             except (OSError, asyncio.IncompleteReadError, TimeoutError):
                 found.app_errors += 1
 

@@ -11,6 +11,7 @@ from tests.fakes.raw_upstream import DONE, LAST_CHUNK, SSE_HEAD, Call, RawUpstre
 from tests.faults.dice import dice
 from tests.faults.replay import NO_ANSWER, hashed
 from tests.rooms.gateway_process import Gateway, Journal, table_for
+from tests.rooms.waiting import PATIENCE_S
 
 APPS = 16
 EVENTS = 6
@@ -69,7 +70,7 @@ async def app_that_asks(port: int, found: KillsFound, stop: asyncio.Event, numbe
         body = f'{{"model":"gpt-4o","app":{number},"turn":{sent},"stream":{stream}}}'.encode()
         try:
             connection = connection or await App.connect(port)
-            message = await asyncio.wait_for(connection.ask(request(body)), 10)
+            message = await asyncio.wait_for(connection.ask(request(body)), PATIENCE_S)
         except NO_ANSWER:
             found.cut += 1
             if connection is not None:

@@ -17,6 +17,7 @@ from tests.fakes.raw_upstream import LAST_CHUNK, SSE_HEAD, Call, RawUpstream, an
 from tests.faults.bad_input import complaint
 from tests.faults.replay import NO_ANSWER
 from tests.rooms.gateway_process import Gateway, table_for
+from tests.rooms.waiting import PATIENCE_S
 
 PIECE = b"data: " + b"x" * 16_000 + b"\n\n"
 LET_GO_S = 60.0
@@ -66,7 +67,7 @@ async def overload(directory: Path, *, limit: int = 32, asked: int = 400) -> She
 
     async def admitted(port: int) -> None:
         app = await App.connect(port)
-        message = await asyncio.wait_for(app.ask(request(b'{"model":"gpt-4o"}')), 60)
+        message = await asyncio.wait_for(app.ask(request(b'{"model":"gpt-4o"}')), PATIENCE_S)
         found.answered += message.status == 200
         app.close()
 
@@ -75,7 +76,7 @@ async def overload(directory: Path, *, limit: int = 32, asked: int = 400) -> She
             async with asyncio.TaskGroup() as group:
                 for _ in range(limit):
                     group.create_task(admitted(gateway.port))
-                await asyncio.wait_for(full.wait(), 10)
+                await asyncio.wait_for(full.wait(), PATIENCE_S)
                 await _ask_too_much(gateway.port, asked, found)
                 go.set()
             await asyncio.to_thread(gateway.worker.stop)
@@ -88,7 +89,7 @@ async def _ask_too_much(port: int, asked: int, found: ShedFound) -> None:
     for _ in range(asked):
         started_s = clock.monotonic()
         try:
-            message = await asyncio.wait_for(app.ask(request(b'{"model":"gpt-4o"}')), 10)
+            message = await asyncio.wait_for(app.ask(request(b'{"model":"gpt-4o"}')), PATIENCE_S)
         except NO_ANSWER:
             found.unlike.append("a kept connection was closed instead of an answer")
         else:
@@ -311,7 +312,7 @@ async def keep_alive_races(directory: Path, count: int, *, when: str) -> RacesFo
                 found.asked += 1
                 app.writer.write(request(b'{"n":%d}' % number))
                 with contextlib.suppress(*NO_ANSWER):
-                    message = await asyncio.wait_for(read_response(app.reader), 10)
+                    message = await asyncio.wait_for(read_response(app.reader), PATIENCE_S)
                     found.statuses[message.status] += 1
                     whole = message.status == 200 and json.loads(message.body)["n"] == number
                     if not whole and (when == "after" or complaint(message, 502)):

@@ -15,9 +15,10 @@ from tests.fakes.raw_http import App, Message
 from tests.fakes.raw_upstream import LAST_CHUNK, Call, RawUpstream, chunk
 from tests.faults.answers import CLOSE, shape_of
 from tests.rooms.gateway_process import Gateway, Journal, table_for
+from tests.rooms.waiting import PATIENCE_S
 
 CORPUS = Path(__file__).parents[3] / "shared" / "data" / "openai_requests.jsonl.gz"
-ANSWER_S = 10.0
+ANSWER_S = PATIENCE_S
 NO_ANSWER = (OSError, asyncio.IncompleteReadError, TimeoutError, ValueError)
 LANES = 8
 """Connections at a time through the gateway: what crossed over would differ."""

@@ -27,9 +27,8 @@ from tests.fakes.raw_http import App, read_response, request
 from tests.faults.candidate import HEALTHY, Candidate
 from tests.faults.replay import NO_ANSWER
 from tests.rooms.serving import REAL, Serving, free_port
+from tests.rooms.waiting import PATIENCE_S, until
 
-START_S = 60.0
-ENOUGH_S = 20.0
 APPS = 8
 PAUSE_S = 0.24
 """Between an app's requests: with eight of them 33 a second. Frontier, apps and candidate share the processors with the
@@ -48,6 +47,7 @@ GROWN_BYTES = 16 << 20
 CONTROL = ("controller", "recorder", "shadow", "admin")
 CANDIDATES = ("dead", "black-holed", "hung", "slow", "failing", "endless", "garbage", "huge")
 KILL_EVERY_S = 0.5
+POLL_S = 0.1
 
 SETTINGS = """\
 upstreams:
@@ -209,7 +209,7 @@ class Site:
                 turn += 1
                 started_s, felt = clock.monotonic(), self.felt
                 try:
-                    async with asyncio.timeout(ENOUGH_S):
+                    async with asyncio.timeout(PATIENCE_S):
                         await self._ask(app, f"{number}/{turn}", felt, stream=bool(turn % 2))
                 except NO_ANSWER as error:
                     felt.errors[type(error).__name__] += 1
@@ -255,6 +255,13 @@ class Site:
             told = dict(re.findall(r'(\w+)="([^"]*)"', labels))
             found[" ".join(filter(None, (told["outcome"], told["reason"])))] += int(float(value))
         return found
+
+    async def mirrored_since(self, before: Counter[str]) -> int:
+        """How many calls the shadow has made since; that there is one is waited for."""
+        last_s = clock.monotonic() + PATIENCE_S
+        while not (made := self.became() - before) and clock.monotonic() < last_s:  # noqa: ASYNC110 -- another process
+            await asyncio.sleep(POLL_S)
+        return sum(made.values())
 
     def cpu_us(self) -> float:
         """Processor time of the worker so far, all threads."""
@@ -323,7 +330,7 @@ async def _compare(site: Site, name: str, *, pairs: int, seconds: float) -> Comp
     ):
         became = site.became()
         await site.block(found.healthy, seconds)
-        found.mirrored += sum((site.became() - became).values())
+        found.mirrored += await site.mirrored_since(became)
         async with site.broken(name):
             became = site.became()
             await site.block(found.broken, seconds)
@@ -381,6 +388,7 @@ async def _cost_us(site: Site, seconds: float, found: CpuFound) -> float:
     felt.begin()
     before, site.felt, site.is_measured = site.cpu_us(), felt, True
     await asyncio.sleep(seconds)
+    await until(lambda: felt.total_ms[0])
     site.is_measured = False
     found.errors += sum(felt.errors.values())
     return (site.cpu_us() - before) / len(felt.total_ms[0])
@@ -427,6 +435,6 @@ async def shadow_faults(
 
 
 async def _until_mirrored(site: Site) -> None:
-    async with asyncio.timeout(START_S):
+    async with asyncio.timeout(PATIENCE_S):
         while not site.became():  # noqa: ASYNC110 -- the shadow is another process
             await asyncio.sleep(0.2)

@@ -21,10 +21,10 @@ from tests.fakes.raw_upstream import answer
 from tests.faults.dice import Dice, dice
 from tests.faults.replay import NO_ANSWER
 from tests.rooms.gateway_process import Gateway, table_for
+from tests.rooms.waiting import PATIENCE_S
 
 LIMITS = Limits(header_s=1.0, body_s=1.0, keep_alive_s=2.0)
 AT_ONCE = 16
-PATIENCE_S = 6.0
 INNER = b"GET /v1/inner HTTP/1.1\r\nHost: gateway\r\n\r\n"
 BODY = b'{"model":"gpt-4o","messages":[]}'
 

@@ -16,9 +16,9 @@ from tests.fakes.openai_answers import Speaker
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
 from tests.rooms.gateway_process import Gateway, table_for
+from tests.rooms.waiting import PATIENCE_S
 
 BAR_S = 1.0
-PATIENCE_S = 10.0
 KEY = {"authorization": "Bearer sk-stopping"}
 CONSECUTIVE = 5
 AFTER = 20

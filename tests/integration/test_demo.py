@@ -17,6 +17,7 @@ from gateway.demo.sandbox import HouseError
 from gateway.demo.screen import Paint, Terminal
 from gateway.demo.story import StuckError
 from tests.rooms.serving import ROOT
+from tests.rooms.waiting import PATIENCE_S
 
 COMMAND = [sys.executable, "-m", "gateway.cli.main", "demo"]
 
@@ -30,7 +31,7 @@ def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path):
         found = next(filter(None, (re.search(r"127\.0\.0\.1:(\d+)/metrics", line) for line in process.stdout)))
         assert list(tmp_path.glob("crossfade-demo-*"))
         process.send_signal(signal.SIGINT)
-        text, _ = process.communicate(timeout=60)
+        text, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, text
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(OSError, match="refused"):

@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes.raw_upstream import answer
 from tests.rooms.origin import Origin, an_app, get, origin
+from tests.rooms.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -30,9 +31,14 @@ public class Ask {
 }
 """
 CURL = ["curl", "-sS", "--http2", "-d", '{"model":"gpt-4o","messages":[]}']
+BODY = b'{"model":"gpt-4o","messages":[]}'
+AB = (
+    b"POST /v1/chat/completions HTTP/1.0\r\nConnection: Keep-Alive\r\nContent-length: %d\r\n"
+    b"Content-type: application/json\r\nHost: 127.0.0.1\r\nUser-Agent: ApacheBench/2.3\r\nAccept: */*\r\n\r\n"
+)
+"""What ApacheBench sends with `-k -p`."""
 HERE = [name for name in ("java", "curl") if shutil.which(name)]
 """What this machine has."""
-PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +77,38 @@ async def test_an_app_of_http_1_0_keeps_its_connection(there: Origin) -> None:
         for _ in range(3):
             message = await app.ask(get(b"/v1/models", b"Connection: keep-alive").replace(b"HTTP/1.1", b"HTTP/1.0"))
             assert (message.status, message.get(b"connection").lower()) == (200, b"keep-alive")
+
+
+@pytest.mark.parametrize("kind", ["whole", "streamed", *(["ab"] if shutil.which("ab") else [])])
+async def test_a_benchmark_of_http_1_0_keeps_its_connections(there: Origin, kind: str, tmp_path: Path) -> None:
+    """`ab -k` posts over HTTP/1.0 and reads on only behind a length and a `keep-alive`: without both, it is closed."""
+    there.reset()
+    if kind == "ab":
+        (tmp_path / "body").write_bytes(BODY)
+        url = f"http://127.0.0.1:{there.port}/v1/chat/completions"
+        told = await said(
+            "ab", "-k", "-n", "40", "-c", "4", "-p", str(tmp_path / "body"), "-T", "application/json", url
+        )
+        counts = {line.partition(":")[0]: line.partition(":")[2].split() for line in told.splitlines()}
+        assert (counts["Complete requests"], counts["Failed requests"]) == (["40"], ["0"])
+        assert counts["Keep-Alive requests"] == ["40"]
+        return
+    if kind == "streamed":
+        there.says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+    reader, writer = await asyncio.open_connection("127.0.0.1", there.port)
+    async with asyncio.timeout(PATIENCE_S):
+        for _ in range(3):
+            writer.write(AB % len(BODY) + BODY)
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            if kind == "streamed":
+                assert b"\r\nconnection: close" in head
+                assert b"transfer-encoding" not in head
+                assert await reader.read() == b"hello"
+                break
+            assert b"\r\nconnection: keep-alive" in head
+            assert await reader.readexactly(int(head.partition(b"content-length:")[2].split()[0])) == b'{"hello":1}'
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_the_servers_options_and_whole_urls_are_the_upstreams_to_answer(there: Origin) -> None:

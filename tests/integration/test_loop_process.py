@@ -22,7 +22,7 @@ from shadow.sampling import asked_beside
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
 from tests.rooms.serving import REAL, Serving
-from tests.rooms.waiting import await_true
+from tests.rooms.waiting import PATIENCE_S, await_true
 
 pytestmark = pytest.mark.slow
 
@@ -117,7 +117,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 def test_from_the_shadow_to_everything_and_back(site: Site) -> None:
     """0 to 100 % by evidence, through a kill -9 of the controller; then the candidate dies unnoticed, and weight 0."""
     url = f"http://127.0.0.1:{site.serving.port}/v1"
-    with httpx.Client(base_url=url, headers={"authorization": "Bearer sk-test"}, timeout=30.0) as app:
+    with httpx.Client(base_url=url, headers={"authorization": "Bearer sk-test"}, timeout=PATIENCE_S) as app:
         await_true(lambda: site.weight_ppm() == 0, "the route is there")
         site.traffic_until(app, 500_000)
         pid = site.serving.pid_of("controller")

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gateway import clock
 from gateway.cli.main import main
 from gateway.control.leader.announce import Announcer
 from gateway.control.leader.persistence import unpack
@@ -143,13 +144,15 @@ def test_a_wrong_count_is_named(room: Room, capsys: pytest.CaptureFixture[str]) 
     assert f"count units: {units} instead of {units + 1000}" in capsys.readouterr().out
 
 
-def test_while_somebody_leads_nothing_is_written(room: Room, capsys: pytest.CaptureFixture[str]) -> None:
+def test_while_somebody_leads_nothing_is_written(
+    room: Room, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A controller that leads would write over it: it is refused, with what to do."""
     damage(room, b"junk")
     state = SqliteState(room.root / "state.db")
-    from gateway import clock  # noqa: PLC0415 -- the command's own clock
-
-    assert state.lead("other", clock.wall()) is not None
+    now = clock.wall()
+    monkeypatch.setattr(clock, "wall", lambda: now)  # the lease does not run out while the records are read
+    assert state.lead("other", now) is not None
     assert rebuilt(room, "--write") == 1
     assert "stop every node first" in capsys.readouterr().err
     state.close()

@@ -13,11 +13,13 @@ from gateway import clock
 from gateway.control.journals.cursors import needed_from
 from gateway.control.shadow.runner import RunnerClock
 from policies.routing import Variant
+from records.gpu_hours import HourlyPrice
 from tests.fakes.exchanges import chat_answer, chat_request, chat_stream, head
 from tests.fakes.faults import NONE, Fault
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.upstream import FakeUpstream
 from tests.rooms.shadowing import Stage, route
+from tests.rooms.waiting import PATIENCE_S, until
 
 TOOL_CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
 
@@ -119,6 +121,24 @@ async def test_the_baseline_is_asked_with_its_own_key(tmp_path: Path):
     assert (unasked.asked, unasked.came, unasked.reason) == ("baseline", "skipped", "no_background_key")
 
 
+async def test_a_candidate_that_refuses_our_key_is_told_and_no_harm(tmp_path: Path):
+    """Each call is skipped, and the shadow's metrics say how many in a row; an answer ends it."""
+    async with candidate(*[Fault(status=401)] * 2) as upstream:
+        stage = Stage(tmp_path, upstream.base_url)
+        worker, shown = stage.worker(), tmp_path / "shadow.prom"
+        stage.plan(route())
+        async with stage.shadow():
+            for told in (2, 0):
+                for _ in range(max(1, told)):
+                    worker.whole()
+                line = f'crossfade_shadow_key_refused{{route="support"}} {told}'
+                await until(lambda line=line: shown.exists() and line in shown.read_text())
+            rows = await stage.until_written(3)
+        worker.die()
+
+    assert [(row.came, row.reason) for row in rows] == [("skipped", "no_background_key")] * 2 + [("answered", "")]
+
+
 async def test_what_says_nothing_of_the_candidate_is_skipped(tmp_path: Path):
     """Kill file, spent budget, an engine with a queue, and what may not be asked: each is one row that says so."""
     async with candidate() as upstream:
@@ -146,6 +166,23 @@ async def test_what_says_nothing_of_the_candidate_is_skipped(tmp_path: Path):
         ("skipped", "path"),
     ]
     assert not [entry for entry in upstream.ledger if entry.request.start.startswith(b"POST")]
+
+
+async def test_hours_that_are_paid_anyway_spend_no_budget(tmp_path: Path):
+    """A mirrored call to a server that is paid by the hour has its cost, and the next one is asked all the same."""
+    async with candidate() as upstream:
+        stage = Stage(tmp_path, upstream.base_url)
+        worker = stage.worker()
+        stage.plan(route(budget_usd_per_day=1.0))
+        (tmp_path / "gpu.json").write_bytes(b'{"vllm": 50.0}')
+        async with stage.shadow(hourly=(HourlyPrice("vllm", 3.95),), gpu=str(tmp_path / "gpu.json")):
+            worker.whole()
+            await stage.until_written(1)
+            worker.whole()
+            rows = await stage.until_written(2)
+        worker.die()
+
+    assert [(row.came, row.cost_usd) for row in rows] == [("answered", 50.0), ("answered", 50.0)]
 
 
 async def test_an_engine_with_a_queue_is_spared(tmp_path: Path):
@@ -333,7 +370,7 @@ async def test_killed_again_and_again(tmp_path: Path):
         process = stage.start()
         rows = await stage.until_written(300)
         process.terminate()
-        assert process.wait(15.0) == 0
+        assert process.wait(PATIENCE_S) == 0
         worker.die()
 
     assert {row.came for row in rows} == {"answered"}

@@ -13,7 +13,7 @@ from tests.fakes.openai_answers import Speaker
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
 from tests.rooms.serving import REAL, Serving
-from tests.rooms.waiting import await_true
+from tests.rooms.waiting import PATIENCE_S, await_true
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +55,7 @@ def rows(serving: Serving, table: str, columns: str) -> list[tuple[object, ...]]
 def test_each_exchange_is_compared_once(serving: Serving) -> None:
     """All that apps ask is asked of the candidate, through a SIGKILL of the shadow; metrics tell of it."""
     ids: list[str] = []
-    with httpx.Client(base_url=f"http://127.0.0.1:{serving.port}/v1", timeout=20.0, trust_env=False) as app:
+    with httpx.Client(base_url=f"http://127.0.0.1:{serving.port}/v1", timeout=PATIENCE_S, trust_env=False) as app:
         for number in range(ASKED):
             turns = [{"role": "user", "content": f"question {number}"}]
             body = {"model": "gpt-4o", "messages": turns, "stream": bool(number % 2)}

@@ -120,22 +120,31 @@ def test_a_reload_is_done_or_it_is_not(serving: Serving, tmp_path: Path) -> None
     assert serving.process.poll() is None
 
 
-def test_sigterm_finishes_what_is_under_way(serving: Serving) -> None:
+def test_sigterm_finishes_what_is_under_way(serving: Serving, tmp_path: Path) -> None:
     """On SIGTERM a slow answer is still given whole, new connections are refused, and the end is orderly."""
     with httpx.Client(timeout=PATIENCE_S) as client:
-        with asking(serving.port, "/slow?s=1.5") as answer:
+        with asking(serving.port, "/held") as answer:
             await_true(lambda: "worker_in_flight 1" in serving.admin("/metrics").text, "the request is under way")
             serving.process.send_signal(signal.SIGTERM)
             await_true(lambda: refuses(client, serving.port), "new connections are refused")
             assert serving.admin("/readyz").json()["reasons"][0] == "shutting down"
+            (tmp_path / "let-go").touch()
         assert answer.status == 200
     assert serving.process.wait(PATIENCE_S) == 0
     assert serving.events("stopped") != []
 
 
+def test_ctrl_c_ends_it_in_order_with_130(serving: Serving) -> None:
+    """A person at a terminal ends it as SIGTERM does, and a shell hears that it was interrupted."""
+    serving.process.send_signal(signal.SIGINT)
+    assert serving.process.wait(PATIENCE_S) == 130
+    assert serving.events("stopped") != []
+    assert "Traceback" not in serving.log_path.read_text("utf-8")
+
+
 def test_a_second_sigterm_ends_at_once(serving: Serving) -> None:
     """Who asks twice does not wait for a request that takes long."""
-    with asking(serving.port, "/slow?s=60") as answer:
+    with asking(serving.port, "/held") as answer:
         await_true(lambda: "worker_in_flight 1" in serving.admin("/metrics").text, "the request is under way")
         serving.process.send_signal(signal.SIGTERM)
         await_true(lambda: serving.events("stopping") != [], "it stops")

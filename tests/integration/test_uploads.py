@@ -6,6 +6,7 @@ from pathlib import Path
 from tests.fakes.raw_http import App, request
 from tests.fakes.raw_upstream import Call, RawUpstream, answer
 from tests.rooms.gateway_process import Gateway, table_for
+from tests.rooms.waiting import PATIENCE_S
 
 UPLOAD = bytes(200_000)
 
@@ -22,6 +23,6 @@ async def test_an_upload_that_outruns_the_connect_leaves_its_connection_usable(t
             app = await App.connect(gateway.port)
             for _ in range(10):
                 for body in (UPLOAD, b"{}"):
-                    message = await asyncio.wait_for(app.ask(request(body, target=b"/v1/files")), 10)
+                    message = await asyncio.wait_for(app.ask(request(body, target=b"/v1/files")), PATIENCE_S)
                     assert message.body == b"%d" % len(body)
             app.close()

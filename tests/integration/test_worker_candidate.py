@@ -1,11 +1,13 @@
 """The candidate's path through a real worker: asked, held to its first token, replaced if it fails, never spliced."""
 
 import asyncio
+import gzip
 import hashlib
 import hmac
 import json
 import os
 import signal
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,6 +47,7 @@ def route(name: str, **fields: Any) -> Route:
 
 ROUTES = (
     route("plain"),
+    route("paths", candidate=msgspec.structs.replace(STUDENT, revision="paths")),
     route("sticky", weight_ppm=PPM // 2, assign=Assign(("header:x-session-id",), "salt")),
     route("breaker", breaker=Breaker(consecutive=2, open_s=0.5)),
     route("refused", candidate=Variant("gone", first_byte_s=2.0)),
@@ -54,6 +57,7 @@ ROUTES = (
     route("pin", weight_ppm=0, pin_keys=("team",)),
     route("full", weight_ppm=PPM),
     route("hidden", expose_variant=False),
+    msgspec.structs.replace(route("copy", candidate=Variant("gone")), baseline=Variant("other")),
 )
 
 
@@ -67,13 +71,14 @@ async def hold(call: Call) -> None:
 
 @dataclass
 class Stage:
-    """A frontier, a student, and a worker in front of them."""
+    """A frontier, another one, a student, and a worker in front of them."""
 
     gateway: Gateway
     frontier: FakeUpstream
     student: FakeUpstream
     held: RawUpstream
     client: httpx.Client
+    other: FakeUpstream
     asked: set[str] = field(default_factory=set[str])
 
     def ask(
@@ -139,14 +144,14 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """One worker for the whole module; its callers' keys were accepted by the frontier before."""
     frontier = FakeUpstream(Speaker("frontier"))
     student = FakeUpstream(Speaker("student", vllm=True), require_key=False)
-    held = RawUpstream(hold)
-    with in_thread(frontier), in_thread(student), in_thread(held):
+    held, other = RawUpstream(hold), FakeUpstream(Speaker("other"))
+    with in_thread(frontier), in_thread(student), in_thread(held), in_thread(other):
         vllm, holds = Upstream("vllm", student.base_url, "vllm"), Upstream("held", held.base_url, "vllm")
-        table = table_for(frontier.base_url, *ROUTES, upstreams=(vllm, holds, GONE))
+        table = table_for(frontier.base_url, *ROUTES, upstreams=(vllm, holds, GONE, Upstream("other", other.base_url)))
         table = msgspec.structs.replace(table, keys=(Key("k1", "team", hmac_of(TEAM_KEY)),))
         directory = tmp_path_factory.mktemp("candidate")
         with Gateway(directory, table) as gateway, gateway.client() as client:
-            found = Stage(gateway, frontier, student, held, client)
+            found = Stage(gateway, frontier, student, held, client, other)
             for key in (KEY, TEAM_KEY):
                 assert found.ask("unrouted", key=key).status_code == 200
             yield found
@@ -170,6 +175,32 @@ def test_the_candidate_answers_its_share(stage: Stage, *, stream: bool) -> None:
     ]
     assert found.response_body == answer.content
     assert bool(meta.usage) is stream  # a whole answer says it itself
+
+
+PLAIN = json.dumps({"model": "m-copy", "messages": [{"role": "user", "content": "hi"}]}).encode()
+COPIED = {
+    "gzip": (gzip.compress(PLAIN), "gzip"),
+    "deflate": (zlib.compress(PLAIN), "deflate"),
+    "half a character": (PLAIN.replace(b'"hi"', b'"hi \\ud83d"'), ""),
+    "a byte that is no UTF-8": (PLAIN.replace(b'"hi"', b'"hi \xff"'), ""),
+    "half a character, gzip": (gzip.compress(PLAIN.replace(b'"hi"', b'"hi \\ud83d"')), "gzip"),
+}
+
+
+@pytest.mark.parametrize("name", COPIED)
+def test_what_only_a_copy_can_be_read_of_keeps_its_route(stage: Stage, name: str) -> None:
+    """Compressed, or with half a character in it: the route's own baseline gets it, byte for byte, and no candidate."""
+    body, coding = COPIED[name]
+    told = {"content-type": "application/json", "authorization": f"Bearer {KEY}"}
+    told |= {"content-encoding": coding} if coding else {}
+    default = len(stage.frontier.ledger)
+    answer = stage.client.post("/chat/completions", content=body, headers=told)
+    assert answer.headers["x-crossfade-route"] == "copy"
+    assert answer.headers["x-crossfade-variant"] == "baseline"
+    assert stage.other.ledger[-1].request.body == body
+    assert len(stage.frontier.ledger) == default
+    meta = stage.row(answer).meta
+    assert (meta.route, meta.upstream, meta.why) == ("copy", "other", "ineligible")
 
 
 FAULTS: dict[str, tuple[bool, Fault, str]] = {
@@ -219,6 +250,21 @@ def test_a_failure_before_the_first_token_is_never_seen(stage: Stage, name: str)
     assert baseline.started_s is not None
     assert candidate.started_s <= candidate.ended_s <= baseline.started_s
     assert stage.row(answer).response_body == answer.content
+
+
+def test_a_path_that_the_candidate_lacks_is_the_baselines(stage: Stage) -> None:
+    """An engine that answers chats and has no completions is asked for one once; it is counted, and no failure."""
+    assert words(stage.ask("paths")) == "student"
+    asked, errors = len(stage.student.ledger), stage.gateway.worker.live()["candidate_errors"]
+    stage.student.plan(Fault(status=404, body='{"detail":"Not Found"}'))
+    for _ in range(3):
+        told = {"authorization": f"Bearer {KEY}"}
+        answer = stage.client.post("/completions", json={"model": "m-paths", "prompt": "hi"}, headers=told)
+        assert (answer.status_code, answer.headers["x-crossfade-variant"]) == (200, "baseline")
+        assert stage.why(answer) == ("ineligible", "no_path")
+    assert len(stage.student.ledger) == asked + 1
+    assert stage.gateway.worker.live()["candidate_errors"] == errors
+    assert words(stage.ask("paths")) == "student"
 
 
 def test_a_candidate_that_refuses_connections_is_never_seen(stage: Stage) -> None:
@@ -317,7 +363,7 @@ def test_without_a_lease_there_is_no_candidate(stage: Stage, tmp_path_factory: p
     old = Lease(clock.wall() - 1000.0, hold_s=60.0, grace_s=300.0)
     table = msgspec.structs.replace(stage.gateway.table, lease=old)
     with Gateway(tmp_path_factory.mktemp("lease"), table) as gateway, gateway.client() as client:
-        other = Stage(gateway, stage.frontier, stage.student, stage.held, client)
+        other = Stage(gateway, stage.frontier, stage.student, stage.held, client, stage.other)
         assert other.ask("unrouted").status_code == 200
         answer = other.ask("plain")
         assert other.why(answer) == ("lease", "")

@@ -70,6 +70,28 @@ def test_what_is_whole_is_not_compiled_again(tree: Path, capsys: pytest.CaptureF
     assert "already" in capsys.readouterr().out
 
 
+def test_what_was_compiled_of_the_same_sources_is_put_back(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who goes back to the sources and compiles again waits for no compiler, whatever the files' times say."""
+    (tree / f"policies/b{SUFFIX}").write_bytes(b"code")
+    compiled.keep(tree)
+    compiled.remove(tree)
+    (tree / "gateway/a.py").touch()
+    assert compiled.make(tree) == 0
+    assert "kept" in capsys.readouterr().out
+    assert (tree / f"policies/b{SUFFIX}").read_bytes() == b"code"
+
+
+@pytest.mark.parametrize("name", ["gateway/plain.py", "pyproject.toml", "uv.lock"])
+def test_what_was_compiled_of_other_sources_is_not_put_back(tree: Path, name: str) -> None:
+    """One byte in a source, in what is listed or in the locked tools, and it is compiled anew."""
+    compiled.keep(tree)
+    compiled.remove(tree)
+    with (tree / name).open("a") as file:
+        file.write("\n")
+    assert not compiled.put_back(tree)
+    assert compiled.there(tree) == []
+
+
 def test_no_class_that_msgspec_makes_is_compiled() -> None:
     """Its options (frozen, array_like, …) would be lost without a word: such classes stand in modules of their own."""
     sources = compiled.listed(compiled.ROOT)

@@ -106,6 +106,43 @@ SAMPLES: dict[str, tuple[bytes, dict[str, Any]]] = {
         ),
         {"calls": [("f", "{}"), ("g", "{}")], "complete": True},
     ),
+    "forced-call": (
+        stream(
+            BEGUN,
+            *(tool(index=0, function={"name": "f", "arguments": part}) for part in ('{"a"', ":", "1}")),
+            chunk(END),
+            DONE,
+        ),
+        CALLED,
+    ),
+    "answers-id": (
+        json.dumps(
+            {
+                "id": "cmpl-0a6c1d5e-cccc-11f0-8b3e-0242ac110002",
+                "model": "m",
+                "choices": [
+                    {
+                        "index": 0,
+                        "message": {
+                            "role": "assistant",
+                            "content": "",
+                            "tool_calls": [
+                                {
+                                    "id": "cmpl-0a6c1d5e-cccc-11f0-8b3e-0242ac110002",
+                                    "type": "function",
+                                    "function": {"name": "f", "arguments": '{"a":1}'},
+                                }
+                            ],
+                        },
+                        "logprobs": None,
+                        "finish_reason": "stop",
+                    }
+                ],
+                "usage": None,
+            }
+        ).encode(),
+        CALLED,
+    ),
     "null-usage": (stream(chunk(HI, usage=None), chunk(END, usage=USED), chunk(usage=None), DONE), WHOLE | used(10, 4)),
     "cache-fields": (body(usage=USED | {"cache_read_input_tokens": 6}), WHOLE | used(10, 4, cached_tokens=6)),
     "thinking-parts": (

@@ -30,11 +30,12 @@ from policies.routing import Lease, Route, Table, Upstream, encode
 from records.exchange import Exchange, FeedbackFrame, Gap
 from records.journal.frames import segment_path
 from records.journal.reader import Assembler, Found, SegmentReader, is_alive, segments, workers
+from tests.rooms.waiting import PATIENCE_S
 
 JOURNAL_KEY = bytes(range(32))
 PEPPER = bytes(reversed(range(32)))
-START_S = 60.0
-STOP_S = 60.0
+START_S = PATIENCE_S
+STOP_S = PATIENCE_S
 _TICK_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -267,7 +268,7 @@ class Gateway:
             worker.stop(1.0)
             raise RuntimeError(f"worker {worker.name} did not become ready:\n{worker.log()}")
 
-    def client(self, timeout_s: float = 30.0) -> httpx.Client:
+    def client(self, timeout_s: float = PATIENCE_S) -> httpx.Client:
         """A plain HTTP client of this gateway; close it."""
         return httpx.Client(base_url=self.base_url, timeout=timeout_s, trust_env=False)
 

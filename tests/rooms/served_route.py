@@ -3,6 +3,7 @@
 import openai
 
 from tests.rooms.serving import Serving
+from tests.rooms.waiting import PATIENCE_S
 
 POLICY = """\
 route: support-triage
@@ -15,7 +16,7 @@ stages: [shadow, 1%, 100%]
 
 
 def client(serving: Serving, key: str = "sk-test") -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"http://127.0.0.1:{serving.port}/v1", api_key=key, max_retries=0, timeout=20.0)
+    return openai.OpenAI(base_url=f"http://127.0.0.1:{serving.port}/v1", api_key=key, max_retries=0, timeout=PATIENCE_S)
 
 
 def ask(serving: Serving, key: str = "sk-test") -> str:

@@ -29,10 +29,20 @@ FAKE_WORKER = "tests.fakes.worker"
 REAL = ""
 
 
+_CLAIMS: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
+    """A port that this process alone gives out, for whoever is told of it to listen on.
+
+    It stays bound here, without listening, until the tests end: nobody who asks for any port gets this one, whatever
+    runs beside. Linux lets one more socket be bound to it if both say SO_REUSEADDR, which all our servers do.
+    """
+    claim = socket.socket()
+    claim.bind(("127.0.0.1", 0))  # alone, and only then shared
+    claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _CLAIMS.append(claim)
+    return int(claim.getsockname()[1])
 
 
 @dataclass(slots=True)
@@ -105,7 +115,7 @@ class Serving:
 
     def admin(self, path: str) -> httpx.Response:
         """Ask the admin port."""
-        return httpx.get(f"http://127.0.0.1:{self.admin_port}{path}", timeout=60.0)
+        return httpx.get(f"http://127.0.0.1:{self.admin_port}{path}", timeout=PATIENCE_S)
 
     def is_ready(self) -> bool:
         """Whether `/readyz` says so."""
@@ -139,7 +149,7 @@ class Serving:
 
     def ask(self, path: str = "/v1/models") -> int:
         """One request over a connection of its own; the pid of the fake worker that answered."""
-        return int(httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10.0).json()["pid"])
+        return int(httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE_S).json()["pid"])
 
 
 @dataclass(slots=True)
@@ -159,7 +169,7 @@ class Load:
         while not self._stop.is_set():
             try:
                 if connection is None:
-                    connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10.0)
+                    connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
                     connection.connect()
                 connection.request("GET", "/v1/models")
                 response = connection.getresponse()
@@ -210,7 +220,7 @@ def asking(port: int, path: str) -> Iterator[One]:
 
     def ask() -> None:
         try:
-            one.status = httpx.get(f"http://127.0.0.1:{port}{path}", timeout=90.0).status_code
+            one.status = httpx.get(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S).status_code
         except httpx.TransportError as error:
             one.error = repr(error)
 

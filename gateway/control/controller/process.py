@@ -33,7 +33,7 @@ from gateway.control.controller.status import status_of
 from gateway.control.events.outbox import SCHEMA, Outbox
 from gateway.control.events.reader import OWN, EventReader
 from gateway.control.leader.announce import Announcer
-from gateway.control.leader.leader import Leader
+from gateway.control.leader.leader import Leader, mistake
 from gateway.control.leader.webhooks import Notifier
 from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.policy_folder import Compile, PolicyFolder, keep_good, load_good
@@ -180,7 +180,7 @@ class Controller:
         except OSError as error:
             self._trouble[name] = f"{name}: {error.filename}: {error.strerror}"
         except Exception as error:  # noqa: BLE001 -- a mistake of ours in one part must not blind the others
-            self._trouble[name] = f"{name}: {type(error).__name__}: this is a mistake in Crossfade, please report it"
+            self._trouble[name] = f"{name}: {mistake(error)}"
 
     # The parts of a tick ------------------------------------------------------------------------------------------
 
@@ -259,7 +259,9 @@ class Controller:
     def _push(self) -> None:
         if self.reading.is_open:
             for route in self.reading.outbox.push(self.parts.shared):
-                self._trouble[f"{OUTBOX}{route}"] = f"outbox: no leader takes what is seen of {route!r}"
+                self._trouble[f"{OUTBOX}{route}"] = (
+                    f"outbox: no leader takes what is seen of {route!r}; its oldest go first"
+                )
 
     def _say_alive(self, now: float) -> None:
         table, killed = self.publisher.table, DataDir(Path(self.boot.data)).kill.exists()
@@ -282,7 +284,11 @@ class Controller:
                 grace_s=self.boot.base.lease.grace_s,
             )
             rollout = self._rollouts.get(route.name)
-            found = weigh(route, terms.get(route.name), rollout, most_ppm=most_ppm, nodes=self._nodes)
+            try:
+                found = weigh(route, terms.get(route.name), rollout, most_ppm=most_ppm, nodes=self._nodes)
+            except Exception as error:  # noqa: BLE001 -- the fence of a route: the others' tables go out
+                self._trouble[f"route {route.name}"] = f"route {route.name}: {mistake(error)}"
+                found = Weighed(msgspec.structs.replace(route, weight_ppm=0), None, None)
             self.weighed.setdefault(route.name, found)
         promoted = [name for name, each in self.weighed.items() if each.is_promoted]
         routes = tuple(each.route for each in self.weighed.values())

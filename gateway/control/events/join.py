@@ -12,7 +12,7 @@ Rules:
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -21,6 +21,7 @@ from policies.evidence import EvidenceKey
 from policies.liveness import ServiceReport
 from records.comparison import Asked, Comparison
 from records.exchange import Meta
+from shadow.asker import NOBODY, AskedBy
 from shadow.pairing import event_of, joined, service_of
 from shadow.sampling import asked_beside
 
@@ -93,8 +94,8 @@ class Join:
     """Since `take_service` was last called."""
     _changed: set[str] = field(default_factory=set[str], init=False)
 
-    def exchange(self, meta: Meta, now: float) -> Iterator[Ready]:
-        """Take an exchange; what is whole with it is yielded."""
+    def exchange(self, meta: Meta, now: float, asker: AskedBy = NOBODY) -> Iterator[Ready]:
+        """Take an exchange, and whose it is; what is whole with it is yielded."""
         if not meta.route:
             return
         self._serve(meta)
@@ -105,6 +106,7 @@ class Join:
         served, event = routes.get(meta.route), event_of(meta)
         if served is None or event is None or not served.is_evidence:
             return
+        event = replace(event, user=asker.user, prompt=asker.prompt)
         asked = asked_beside(meta, served.lot)
         early = self.waiting.get(meta.id)
         found = early.found if early is not None else {}

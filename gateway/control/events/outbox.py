@@ -8,7 +8,7 @@ there once (`state.port`).
 
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -24,6 +24,8 @@ BATCH = 500
 """Events offered at once."""
 OFFERED_KEPT = 20_000
 """Events that the shared state has and that are kept all the same, until a snapshot of its holds them."""
+STUCK_KEPT = 20_000
+"""Of a route whose leader takes nothing, so many are kept, the newest, once much waits: all others are read on."""
 _ALL = (1 << 63) - 1
 TABLES_KEPT = 2000
 """Routing tables of which it is known what they served: exchanges of older ones have long been read."""
@@ -52,6 +54,13 @@ DELETE FROM outbox WHERE number IN (
 """
 
 
+_STUCK = """
+DELETE FROM outbox WHERE number IN (
+    SELECT number FROM outbox WHERE route = ? AND number > ? ORDER BY number DESC LIMIT -1 OFFSET ?
+)
+"""
+
+
 @dataclass(slots=True)
 class Outbox:
     """One node's reading and its events."""
@@ -72,6 +81,8 @@ class Outbox:
     """Route -> the last event that it has."""
     _taken: dict[str, int] = field(default_factory=dict[str, int], init=False)
     """Route -> the last event that a snapshot held when it was last looked."""
+    _full: dict[str, int] = field(default_factory=dict[str, int], init=False)
+    """Route that its leader had no room for -> the last event that a snapshot held when that began."""
     _next: int = field(default=1, init=False)
 
     def load(self, host: str) -> None:
@@ -150,7 +161,22 @@ class Outbox:
         taken = shared.taken(self.node)
         if taken != self._taken or self._kept - self.pending > OFFERED_KEPT:
             self._let_go(taken)
+        self._drop_stuck(full, taken)
         return set(full)
+
+    def _drop_stuck(self, full: Iterable[str], taken: dict[str, int]) -> None:
+        """Drop the oldest of routes whose leader takes nothing, before they keep all others from being read."""
+        since = self._full
+        self._full = {route: since.get(route, taken.get(route, 0)) for route in full}
+        if self.pending < MAX_WAITING // 2:
+            return
+        for route, before in self._full.items():
+            if route in since and taken.get(route, 0) == before:
+                with writing(self.state):
+                    bounds = (route, self._offered.get(route, 0), STUCK_KEPT)
+                    gone = self.state.execute(_STUCK, bounds).rowcount
+                self.pending -= gone
+                self._kept -= gone
 
     def offer_again(self) -> None:
         """The shared state may have lost what it was offered: it is offered all that no snapshot is known to hold."""

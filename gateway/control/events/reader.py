@@ -13,6 +13,7 @@ from gateway.control.journals.follower import Journals
 from records.comparison import Comparison
 from records.exchange import Exchange, Note
 from records.journal.reader import Found
+from shadow.asker import NOBODY, asked_by
 
 BYTES = 2 * 1024 * 1024
 """Of frames, read in one step: keys and policies wait for it, so it takes no longer than a part of a second."""
@@ -93,7 +94,8 @@ class EventReader:
         for one in found:
             match one:
                 case Exchange():
-                    yield from self.intake.exchange(one.meta, now)
+                    asker = asked_by(one) if one.meta.route else NOBODY
+                    yield from self.intake.exchange(one.meta, now, asker)
                 case Note(table="comparisons"):
                     row = _comparison(one.row)
                     if row is not None:

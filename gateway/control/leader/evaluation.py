@@ -6,6 +6,7 @@ import msgspec
 
 from gateway.control.events.join import NodeEvent
 from gateway.control.state.port import QueuedEvent
+from policies.baseline_line import BaselineLine
 from policies.baseline_times import LEAST, BaselineTimes, patience_s
 from policies.evidence import Evidence, EvidenceKey
 from policies.liveness import Liveness, ServiceReport
@@ -137,11 +138,11 @@ class Evaluation:
     def stand(self, rollout: Rollout) -> None:
         """Go on from another state of the rollout: another stage, attempt or candidate has evidence of its own."""
         if rollout.key.baseline != self.rollout.key.baseline:
-            self.baseline = BaselineTimes()
+            self.baseline, self.evidence.line = BaselineTimes(), BaselineLine()
         self.rollout = rollout
         self.liveness = self.liveness.of(rollout.key.digest, rollout.attempt)
         if key_of(rollout) != self.evidence.key:
-            self.evidence = Evidence(key_of(rollout), self.rules, recent=self.evidence.recent)
+            self.evidence = self.evidence.next(key_of(rollout), self.rules)
         self.moved = self.unshown = True
 
     def judge_by(self, rules: Rules) -> None:

@@ -7,8 +7,10 @@ One move, in this order; whoever leads next finishes what a crash between two st
 4. the table follows, on every node, from the stored rollout.
 """
 
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from gateway.control.leader import persistence as keeping
 from gateway.control.leader.announce import Announcement, Announcer
@@ -102,10 +104,7 @@ class Leader:
         self.busy, self.trouble = False, {}
         if self.epoch is None:
             return
-        orders = self._orders()
-        for order in orders:
-            if order.route not in terms:
-                self.shared.answer(Answered(order.id, taken=False, text=f"no policy has the route {order.route!r}"))
+        orders = self._orders(terms)
         for route, wanted in terms.items():
             if not self.leads:
                 return  # another does, since
@@ -114,16 +113,24 @@ class Leader:
                 self._route(route, wanted, stored.get(route), mine, now)
             except StateDamagedError as error:
                 self.trouble[f"route {route}"] = str(error)
+            except StateDownError:
+                raise
+            except Exception as error:  # noqa: BLE001 -- the fence of a route: what nobody foresaw in one costs it alone
+                self.trouble[f"route {route}"] = mistake(error)
         for gone in self.evaluations.keys() - terms.keys():
             self._drop(gone)
 
-    def _orders(self) -> list[QueuedOrder]:
+    def _orders(self, terms: Mapping[str, PolicyTerms]) -> list[QueuedOrder]:
         """Operators' words; none while they cannot be read: evidence still decides."""
         try:
-            return self.shared.orders()
+            orders = self.shared.orders()
         except StateDamagedError as error:
             self.trouble["orders"] = str(error)
             return []
+        for order in orders:
+            if order.route not in terms:
+                self.shared.answer(Answered(order.id, taken=False, text=f"no policy has the route {order.route!r}"))
+        return orders
 
     @property
     def leads(self) -> bool:
@@ -351,6 +358,13 @@ class Leader:
         self.shared.forget_offered(route, page.positions)
         timing.kept_at, timing.kept_taken, timing.kept_bytes = now, ours.taken, len(page.evidence)
         return True
+
+
+def mistake(error: BaseException) -> str:
+    """What is said of an error that nobody foresaw: where it was, and nothing of what it was about."""
+    met = traceback.extract_tb(error.__traceback__)[-1] if error.__traceback__ else None
+    place = f" at {Path(met.filename).name}:{met.lineno}" if met is not None else ""
+    return f"{type(error).__name__}{place}: this is a mistake in Crossfade, please report it"
 
 
 def keep_after_s(fresh: int, kept_bytes: int) -> float:

@@ -118,5 +118,5 @@ def evaluation(rules: Rules, rollout: Rollout, version: int, kept: Snapshot | No
     if read.evidence.key == found.evidence.key:
         found.evidence, found.rules = read.evidence, read.rules
     else:
-        found.evidence.recent = read.evidence.recent
+        found.evidence = read.evidence.next(found.evidence.key, rules)
     return found

@@ -1,7 +1,8 @@
 """Webhooks: whom a policy says to tell of its decisions. In a thread of its own; the loop never waits for it.
 
 A decision goes to a queue with a bound; what does not fit is counted. Each address is tried a few times within a
-deadline, then given up and counted. Addresses may hold secrets: none is ever logged, only its host.
+deadline, then given up and counted. What waits when the controller ends is tried once, within `CLOSE_S` in all.
+Addresses may hold secrets: none is ever logged, only its host.
 """
 
 import contextlib
@@ -24,6 +25,8 @@ from policies.terms import Move, Outcome
 QUEUE = 256
 DEADLINE_S = 5.0
 """For one try."""
+CLOSE_S = 5.0
+"""Longest that whoever closes waits for what is queued; the supervisor waits twice as long for the controller."""
 PAUSES_S = (0.0, 1.0, 5.0)
 """Before each try."""
 
@@ -49,11 +52,12 @@ class Message(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Notifier:
-    """Tells in the background. `close` waits for nobody longer than a try may take."""
+    """Tells in the background."""
 
     log: Log
     pauses_s: Sequence[float] = PAUSES_S
     deadline_s: float = DEADLINE_S
+    close_s: float = CLOSE_S
     sent: int = 0
     failed: int = 0
     dropped: int = 0
@@ -61,6 +65,8 @@ class Notifier:
         default_factory=lambda: queue.Queue[tuple[str, bytes] | None](QUEUE), init=False
     )
     _stop: threading.Event = field(default_factory=threading.Event, init=False)
+    _until_s: float = field(default=float("inf"), init=False)
+    """When no try may go on any more; monotonic."""
     _thread: threading.Thread | None = field(default=None, init=False)
 
     def offer(self, decided: Decided, webhooks: Sequence[Webhook]) -> None:
@@ -78,12 +84,13 @@ class Notifier:
             self._begin()
 
     def close(self) -> None:
-        """Stop after the try under way."""
+        """Try once what is queued, and give up the rest: within `close_s`."""
+        self._until_s = clock.monotonic() + self.close_s
         self._stop.set()
         if self._thread is not None:
-            with contextlib.suppress(queue.Full):  # it is awake, then
+            with contextlib.suppress(queue.Full):  # it is awake, then, and ends with the last of them
                 self._queue.put_nowait(None)
-            self._thread.join(self.deadline_s + 1.0)
+            self._thread.join(self.close_s + 1.0)
 
     def _begin(self) -> None:
         if self._thread is None:
@@ -91,16 +98,22 @@ class Notifier:
             self._thread.start()
 
     def _tell_all(self) -> None:
-        while (item := self._queue.get()) is not None and not self._stop.is_set():
-            self._tell(*item)
+        while (item := self._queue.get()) is not None:
+            if clock.monotonic() < self._until_s:
+                self._tell(*item)
+            else:
+                self.dropped += 1
+                self.log.notice("webhook.dropped", host=_host(item[0]), hint="the controller ended; see `explain`")
+            if self._stop.is_set() and self._queue.empty():
+                return
 
     def _tell(self, url: str, body: bytes) -> None:
         reason = ""
-        for pause_s in self.pauses_s:
-            if self._stop.wait(pause_s):
-                return
+        for number, pause_s in enumerate(self.pauses_s):
+            if self._stop.wait(pause_s) and number:
+                break  # once is all there is time for
             try:
-                status = _post(url, body, self.deadline_s)
+                status = _post(url, body, min(self.deadline_s, max(0.0, self._until_s - clock.monotonic())))
             except (OSError, http.client.HTTPException, ValueError) as error:
                 reason = type(error).__name__  # its text may hold the address
                 continue

@@ -68,9 +68,7 @@ class EvidenceReplay:
             key = EvidenceKey(row.route, row.candidate_key, row.attempt, row.weight_ppm, row.epoch)
             if self.evidence is None or self.evidence.key != key:
                 before = self.evidence
-                self.evidence = Evidence(key, rules)
-                if before is not None:
-                    self.evidence.recent = before.recent
+                self.evidence = Evidence(key, rules) if before is None else before.next(key, rules)
             self.evidence.rules = rules
             if row.watermark is not None:
                 self.evidence.advance(row.watermark)
@@ -138,9 +136,10 @@ def differences(kept: Evidence, made: Evidence) -> list[str]:
     histograms = sorted(kept.histograms.keys() | made.histograms.keys())
     counts = sorted(kept.counts.keys() | made.counts.keys())
     detectors = sorted(kept.detectors.keys() | made.detectors.keys())
-    parts = ("outputs_candidate", "outputs_baseline", "requests", "open", "recent")
+    parts = ("outputs_candidate", "outputs_baseline", "requests", "open", "recent", "line", "beside")
     return [
         *(f"histogram {name}" for name in histograms if kept.histogram(name) != made.histogram(name)),
+        *(f"weights of {name}" for name in histograms if kept.weighed(name) != made.weighed(name)),
         *(
             f"count {name}: {made.count(name)} instead of {kept.count(name)}"
             for name in counts

@@ -3,6 +3,7 @@
 import msgspec
 
 from gateway.control.prices import PriceOverride
+from records.gpu_hours import HourlyPrice
 
 
 class RecorderBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,6 +23,10 @@ class RecorderBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     readers: str
     """Path of the directory where others say how far they have read the journals."""
     prices: tuple[PriceOverride, ...] = ()
+    hourly: tuple[HourlyPrice, ...] = ()
+    """Upstreams that are paid by the hour."""
+    gpu: str = ""
+    """Where it writes what an answer of theirs costs of late."""
     redact: tuple[str, ...] = ("email", "phone", "card", "iban", "secret")
     sample_ppm: int = 1_000_000
     """Share of exchanges whose bodies are kept; all keep their row."""

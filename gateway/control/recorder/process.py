@@ -26,23 +26,23 @@ from gateway import clock
 from gateway.control.journals.cursors import needed_from
 from gateway.control.journals.follower import Journals
 from gateway.control.journals.tail import Progress
+from gateway.control.prices import usd_per_answer_text
 from gateway.control.recorder.boot import RecorderBoot, decode
+from gateway.control.recorder.gpu_ledger import GpuLedger
+from gateway.control.recorder.inputs import RecorderInputs
 from gateway.control.recorder.tally import Tally, expose
 from gateway.control.recorder.vote_tally import VoteTally
-from gateway.control.row_maker import maker_for
 from gateway.log import Log
 from gateway.node.datadir import replace
 from gateway.process import read_boot, say_ready, stop_asked
 from gateway.telemetry.metrics import PREFIX, Sample, render
-from policies import routing
-from records import erasure as forgetting
 from records.comparison import Comparison
-from records.erasure import Forgotten, Sieve
 from records.exchange import Exchange, FeedbackFrame, Gap, Note
+from records.gpu_hours import GpuAccount
 from records.journal.reader import Found
-from records.parquet import EXCHANGES, FEEDBACK, NOTED
+from records.parquet import COMPARISONS, EXCHANGES, FEEDBACK, GPU_HOURS, NOTED
 from records.record import Record, Vote
-from records.record_maker import RecordMaker, bare
+from records.record_maker import bare
 from records.store import FileChange, Store
 
 POLL_S = 0.1
@@ -53,6 +53,8 @@ BATCH_BYTES = 16 * 1024 * 1024
 POSITION_S = 5.0
 """How often progress is written down where there is nothing to write."""
 EXPOSE_S = 1.0
+GPU_S = 60.0
+"""How often it tells what an answer of servers that are paid by the hour costs."""
 MERGE_S = 5.0
 REMOVE_S = 5.0
 """How often segments are looked at that others held when they were recorded."""
@@ -75,6 +77,8 @@ class RecorderProgress(msgspec.Struct):
     changes: tuple[FileChange, ...] = ()
     """To be published before anything else."""
     tally: Tally = msgspec.field(default_factory=Tally)
+    gpu: dict[str, GpuAccount] = {}
+    """Upstreams that are paid by the hour."""
     format: int = 1
 
 
@@ -87,7 +91,6 @@ class Recorder:
     store: Store = field(init=False)
     journals: Journals = field(init=False)
     state: RecorderProgress = field(init=False)
-    _maker: RecordMaker = field(init=False)
     _rows: list[Record] = field(default_factory=list[Record], init=False)
     _votes: list[Vote] = field(default_factory=list[Vote], init=False)
     _noted: dict[str, list[msgspec.Struct]] = field(default_factory=dict[str, list[msgspec.Struct]], init=False)
@@ -98,20 +101,19 @@ class Recorder:
     _known: set[str] = field(default_factory=set[str], init=False)
     """Ids that are recorded although the progress file does not say so: it was lost."""
     _due: dict[str, float] = field(default_factory=dict[str, float], init=False)
-    _sieve: Sieve = field(init=False)
+    _inputs: RecorderInputs = field(init=False)
     _ballot: VoteTally = field(init=False)
+    _gpu: GpuLedger = field(init=False)
     _exposed: str = field(default="", init=False)
     """The tally's text as of the last commit: what a crash cannot take back."""
-    _priced: bool = field(default=False, init=False)
     _is_published: bool = field(default=False, init=False)
     _alone: int = field(default=-1, init=False)
-    _seen: dict[str, int] = field(default_factory=dict[str, int], init=False)
-    """Files read now and then -> their change time."""
 
     def __post_init__(self) -> None:
         self.store = Store(Path(self.boot.records))
-        self._sieve = Sieve(Forgotten())
+        self._inputs = RecorderInputs(self.boot, self.store.root, self.log)
         self._ballot = VoteTally(self.store, self.log)
+        self._gpu = GpuLedger(self.boot.hourly)
 
     @property
     def _progress_path(self) -> Path:
@@ -126,6 +128,7 @@ class Recorder:
         self._be_alone()
         with self.store.held():
             self.state = self._load(now)
+            self._gpu.begin(self.state.gpu, self.state.tally, now)
             self._publish()
             self.store.clean()
             for left in self.store.root.glob(f".{self._progress_path.name}.*"):
@@ -171,7 +174,8 @@ class Recorder:
         found = self.journals.poll(now, BATCH_BYTES - self._bytes)
         for one in found:
             self._take(one)
-        if found and self._oldest is None:
+        self._settle(now)
+        if (found or self._gpu.hours) and self._oldest is None:
             self._oldest = now
         for action in (self._commit_due, self._merge_due, self._remove_due, self._expire_due, self._expose_due):
             self._attempt(action, now)
@@ -225,11 +229,11 @@ class Recorder:
                 if found.meta.id in self._known:
                     return
                 row = self._record(found)
-                self.state.tally.add(row)
-                self._rows.append(row)
+                if not self._gpu.takes(row):
+                    self._add(row)
             case FeedbackFrame():
                 self._bytes += len(found.body) + 256
-                vote = self._maker.vote(found)
+                vote = self._inputs.maker.vote(found)
                 if vote is not None:
                     self.state.tally.count("records_total", ("feedback",))
                     self._votes.append(vote)
@@ -246,15 +250,32 @@ class Recorder:
             self.state.tally.lose("unreadable")
             return
         self.state.tally.count("records_total", (note.table,))
-        if isinstance(row, Comparison):
+        if not isinstance(row, Comparison):
+            self._noted.setdefault(note.table, []).append(row)
+        elif not self._gpu.takes_call(
+            row, self._inputs.maker.upstream_asked(row.route, of_candidate=row.asked == "candidate")
+        ):
+            self._add(row)
+
+    def _settle(self, now: float) -> None:
+        """Charge what was paid by the hour."""
+        for row in self._gpu.settle(self.state.tally, now):
+            self._add(row)
+
+    def _add(self, row: Record | Comparison) -> None:
+        """Count a row that is whole, and keep it until it is written."""
+        if isinstance(row, Record):
+            self.state.tally.add(row)
+            self._rows.append(row)
+        else:
             self.state.tally.add_comparison(row)
-        self._noted.setdefault(note.table, []).append(row)
+            self._noted.setdefault(COMPARISONS.name, []).append(row)
 
     def _record(self, exchange: Exchange) -> Record:
         try:
-            reading = self._maker.read(exchange)
+            reading = self._inputs.maker.read(exchange)
             self.state.tally.add_odd(reading.odd)
-            return self._maker.record(exchange, reading=reading)
+            return self._inputs.maker.record(exchange, reading=reading)
         except Exception as error:  # noqa: BLE001 -- fence: one body that nobody foresaw must not stop all the others
             self.log.alarm("recorder.unreadable", id=exchange.meta.id, reason=type(error).__name__)
             self.state.tally.lose("unreadable")
@@ -270,18 +291,20 @@ class Recorder:
         """
         with self.store.held():
             self._publish()
-            self._read_forgotten()
-            rows = [row for row in self._rows if not self._sieve.covers(row)]
-            votes = [vote for vote in self._votes if not self._sieve.covers(vote)]
+            self._inputs.read_forgotten()
+            rows = [row for row in self._rows if not self._inputs.sieve.covers(row)]
+            votes = [vote for vote in self._votes if not self._inputs.sieve.covers(vote)]
             self._ballot.count(votes, rows, self.state.tally)
             name = self._name()
             changes = self.store.stage(EXCHANGES, rows, name) + self.store.stage(FEEDBACK, votes, name)
             for table, noted in self._noted.items():
-                kept = [row for row in noted if not (isinstance(row, Comparison) and self._sieve.covers(row))]
+                kept = [row for row in noted if not (isinstance(row, Comparison) and self._inputs.sieve.covers(row))]
                 changes += self.store.stage(NOTED[table], kept, name)
+            changes += self.store.stage(GPU_HOURS, self._gpu.hours, name)
             self.state.tally.lose("damaged", self.journals.take_damage())
             self._write_down(changes)
             self._rows, self._votes, self._noted, self._bytes, self._oldest = [], [], {}, 0, None
+            self._gpu.hours = []
             self._ballot.committed()
             self._publish()
         self.journals.remove_recorded(now, self.boot.journal_retention_s)
@@ -305,7 +328,8 @@ class Recorder:
 
     def finish(self, now: float) -> None:
         """Write what was found; the journal keeps what the disk refuses."""
-        if self._oldest is not None:
+        self._gpu.finish(self.state.tally)
+        if self._oldest is not None or self._gpu.hours:
             self._attempt(self.commit, now)
         self._attempt(self._expose, now)
 
@@ -330,44 +354,15 @@ class Recorder:
     def _expose(self, now: float) -> None:
         lag_s = 0.0 if self._oldest is None else now - self._oldest
         lag = Sample(f"{PREFIX}journal_lag_seconds", max(lag_s, self.journals.lag_s(now)))
-        replace(Path(self.boot.exposition), (self._exposed + render([lag])).encode())
+        replace(Path(self.boot.exposition), (self._exposed + render([lag, *self._gpu.samples()])).encode())
+        if self.boot.hourly and self._every("gpu", GPU_S, now):
+            replace(Path(self.boot.gpu), usd_per_answer_text(self._gpu.usd_per_answer()))
         self._read_routing()
 
-    # What others write --------------------------------------------------------------------------------------------
-
-    def _has_changed(self, path: Path) -> bool:
-        try:
-            changed_at = path.stat().st_mtime_ns
-        except FileNotFoundError:
-            changed_at = 0
-        before = self._seen.get(str(path))
-        self._seen[str(path)] = changed_at
-        return changed_at != before
-
-    def _read_forgotten(self) -> None:
-        """Learn who is to be forgotten; whoever wrote that held the records' lock, as we do now."""
-        path = self.store.root / forgetting.FILE
-        if not self._has_changed(path):
-            return
-        try:
-            self._sieve = Sieve(forgetting.decode(path.read_bytes()))
-        except FileNotFoundError:
-            self._sieve = Sieve(Forgotten())
-        except msgspec.MsgspecError:
-            self.log.alarm("recorder.forgotten_damaged", hint=f"restore {path.name}, or remove it and forget again")
-
     def _read_routing(self) -> None:
-        """Learn whose prices hold, from the table that workers serve from."""
-        path = Path(self.boot.routing)
-        if not self._has_changed(path):
-            return
-        try:
-            table: routing.Table | None = routing.decode(path.read_bytes())
-        except (OSError, routing.RoutingError):
-            table = None  # it says nothing of prices then
-        if table is not None or not self._priced:
-            self._maker = maker_for(self.boot, table)
-            self._priced = True
+        """Learn whose prices hold, and which routes may be told of from their beginning."""
+        if self.state.tally.begin(self._inputs.read_routing()) and self._oldest is None:  # else with the next commit
+            self._exposed = expose(self.state.tally)
 
 
 def run(recorder: Recorder, stop: threading.Event, now: Callable[[], float] = clock.wall) -> None:

@@ -1,19 +1,22 @@
 """What the journal adds up to, for /metrics: counters and histograms that add, and that outlive a restart."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import get_args
 
 import msgspec
 
 from gateway.telemetry.metrics import BY_NAME, MAX_SERIES, METRICS, OTHER, PREFIX, Metric, MetricOwner, Sample, render
 from records.comparison import Comparison
-from records.exchange import Gap
+from records.exchange import Gap, GapReason
 from records.record import Record
 
 MAX_MODELS = 64
 """Models with series of their own: their names come from apps."""
 _NOT_ASKED = ("breaker", "busy")
 """The baseline answered in a candidate's stead, which was not even asked."""
+DROPS = ("queue_full", "too_old", "restarted")
+"""Why the shadow drops a call that the lot fell on."""
 _SEPARATOR = "\x1f"
 _KINDS = ("prompt_tokens", "cached_tokens", "cache_write_tokens", "completion_tokens", "reasoning_tokens")
 
@@ -31,6 +34,22 @@ class Tally(msgspec.Struct):
     counters: dict[str, dict[str, float]] = {}
     histograms: dict[str, dict[str, Histogram]] = {}
     models: list[str] = []
+
+    def begin(self, routes: Iterable[str]) -> bool:
+        """Have with 0 what alerts look at; whether any of it is new.
+
+        A series that is born at 1 rises by nothing, and an alert on it sleeps through the first.
+        """
+        wanted = [("journal_lost_total", (reason,)) for reason in (*get_args(GapReason), "damaged", "unreadable")]
+        for route in routes:
+            wanted += [("shadow_total", (route, "candidate", "dropped", reason)) for reason in DROPS]
+            arms = [(route, variant) for variant in ("baseline", "candidate")]
+            wanted += [("feedback_total", (*arm, vote)) for arm in arms for vote in ("up", "down")]
+        found = [(self.counters.setdefault(PREFIX + name, {}), labels) for name, labels in wanted]
+        fresh = [(series, labels) for series, labels in found if _SEPARATOR.join(labels) not in series]
+        for series, labels in fresh:
+            series.setdefault(_key(series, labels), 0.0)
+        return bool(fresh)
 
     def count(self, name: str, labels: tuple[str, ...] = (), value: float = 1) -> None:
         """Add to a counter."""

@@ -3,6 +3,7 @@
 import msgspec
 
 from gateway.control.prices import PriceOverride
+from records.gpu_hours import HourlyPrice
 
 
 class ShadowBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,6 +30,10 @@ class ShadowBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     background: tuple[str, ...] = ()
     """Upstreams that may be asked with no caller's key."""
     prices: tuple[PriceOverride, ...] = ()
+    hourly: tuple[HourlyPrice, ...] = ()
+    """Upstreams that are paid by the hour."""
+    gpu: str = ""
+    """Path of what an answer of theirs costs of late; it may be missing."""
     redact: tuple[str, ...] = ("email", "phone", "card", "iban", "secret")
     sample_ppm: int = 1_000_000
     """Share of exchanges whose bodies are kept."""

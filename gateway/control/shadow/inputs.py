@@ -1,9 +1,10 @@
-"""The files that others write for the shadow: its plan, the routing table, the kill file. Looked at by polling."""
+"""The files that others write for the shadow: its plan, the routing table, the kill file, prices. They are polled."""
 
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.control import prices
 from policies import routing
 from shadow import plan as shadow_plan
 from shadow.plan import ShadowPlan
@@ -16,6 +17,7 @@ class ShadowInputs:
     plan_path: Path
     routing_path: Path
     kill_path: Path
+    gpu_path: Path
     _seen: dict[Path, tuple[int, int, int] | None] = field(
         default_factory=dict[Path, tuple[int, int, int] | None], init=False
     )
@@ -32,6 +34,10 @@ class ShadowInputs:
             return routing.decode(self.routing_path.read_bytes())
         except (OSError, routing.RoutingError):
             return None
+
+    def usd_per_answer(self) -> dict[str, float | None] | None:
+        """What an answer costs of servers that are paid by the hour, if that is new."""
+        return prices.usd_per_answer(self.gpu_path) if self._has_changed(self.gpu_path) else None
 
     def killed(self) -> bool:
         """Whether the kill file exists."""

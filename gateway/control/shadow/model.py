@@ -26,6 +26,7 @@ from gateway.transport.client import Client
 from gateway.transport.failure import Failure
 from gateway.transport.outgoing import Reply, Sending
 from gateway.transport.upstreams import Destination, UpstreamError, make_ready
+from policies.candidate_paths import NO_PATH
 from policies.routing import Upstream, Variant
 from records.wire import assemble, problem, usage
 from shadow.ports import NOT_READY, UNFIT, ModelCall, ModelReply
@@ -175,7 +176,7 @@ async def _within(hearing: "_AnswerReader") -> None:
     ask = hearing.ask
     variant = ask.variant
     total_s = ask.deadline_s if variant is None or variant.total_s is None else min(ask.deadline_s, variant.total_s)
-    first_s = variant.first_byte_s if variant is not None and hearing.is_stream else None
+    first_s = variant.first_byte_s if variant is not None else None  # of an answer in one piece: all of it, as served
     async with asyncio.timeout(total_s):
         if first_s is not None:
             try:
@@ -241,11 +242,6 @@ class _AnswerReader:
         self._error = ""
         self._blamed = ""
 
-    @property
-    def is_stream(self) -> bool:
-        """Whether a stream was asked for, and its first token matters."""
-        return self._adapter is not None
-
     # The upstream -------------------------------------------------------------------------------------------------
 
     def on_interim(self, reply: Reply) -> None:
@@ -279,7 +275,8 @@ class _AnswerReader:
                 said = b"".join(self._pieces)
                 found = problem.read(said)
                 self._blamed = found.param if found is not None else ""
-                self.fail(classify(self._reply.status, said).reason)
+                refusal = classify(self._reply.status, said)
+                self.fail(NO_PATH if refusal.kind == "path" else refusal.reason)
         elif self._adapter is not None:
             self._stream(self._adapter, data, ended=ended)
         elif self._take(data, ANSWER_BYTES) and ended:

@@ -66,6 +66,8 @@ class ShadowProcess:
             runner.adopt_table(table)
         if (plan := self.watched.plan()) is not None:
             runner.adopt_plan(plan)
+        if (found := self.watched.usd_per_answer()) is not None:
+            runner.adopt_hours(found)
         if runner.ledger.is_blocked:
             runner.ledger.write_waiting()
             for lane in runner.lanes.values():
@@ -105,6 +107,7 @@ class ShadowProcess:
         for name, lane in runner.lanes.items():
             samples.append(Sample(f"{PREFIX}shadow_queue", len(lane.waiting), (name,)))
             samples.append(Sample(f"{PREFIX}shadow_in_flight", lane.in_flight, (name,)))
+            samples.append(Sample(f"{PREFIX}shadow_key_refused", runner.key_refused.get(name, 0), (name,)))
         try:
             replace(Path(runner.boot.exposition), render(samples).encode())
         except OSError as error:
@@ -123,7 +126,7 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 async def work(boot: ShadowBoot, log: Log, stop: asyncio.Event, times: RunnerClock | None = None) -> None:
     """Be the shadow until told to stop."""
     times = times or RunnerClock(clock.monotonic, clock.wall)
-    watched = ShadowInputs(Path(boot.plan), Path(boot.routing), Path(boot.kill))
+    watched = ShadowInputs(Path(boot.plan), Path(boot.routing), Path(boot.kill), Path(boot.gpu))
     async with asyncio.TaskGroup() as tasks:
         client = Client(now=times.monotonic, tasks=tasks)
         background = Background(client, times.monotonic)

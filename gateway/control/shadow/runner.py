@@ -12,7 +12,7 @@ Rules:
 
 import asyncio
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,9 +70,13 @@ class Runner:
     """By name; None: nobody has said yet."""
     calls: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], init=False)
     """Under way."""
+    key_refused: dict[str, int] = field(default_factory=dict[str, int], init=False)
+    """By route: calls in a row that the candidate's upstream refused for its key."""
     comparers: Comparers = field(init=False)
     _mirror: Mirror = field(init=False)
     _journals: Journals = field(init=False)
+    _table: Table | None = field(default=None, init=False)
+    _usd_per_answer: Mapping[str, float | None] = field(default_factory=dict[str, float | None], init=False)
     _waiting_bytes: int = field(default=0, init=False)
     _has_read: bool = field(default=False, init=False)
     _met: dict[str, float] = field(default_factory=dict[str, float], init=False)
@@ -102,8 +106,14 @@ class Runner:
         """Upstreams and prices as they are from now on."""
         for problem in self.background.adopt(table.upstreams, self.boot.keys):
             self.log.alarm("shadow.upstream_not_ready", reason=problem)
-        self._mirror.maker = maker_for(self.boot, table)
+        self._table = table
+        self._mirror.maker = maker_for(self.boot, table, self._usd_per_answer)
         self.engines.kinds = {upstream.name: upstream.kind for upstream in table.upstreams}
+
+    def adopt_hours(self, usd_per_answer: Mapping[str, float | None]) -> None:
+        """What an answer costs, from now on, of servers that are paid by the hour."""
+        self._usd_per_answer = usd_per_answer
+        self._mirror.maker = maker_for(self.boot, self._table, usd_per_answer)
 
     def adopt_plan(self, plan: ShadowPlan) -> None:
         """Routes as they are from now on; calls that wait or are under way go on as they were drawn."""
@@ -222,8 +232,12 @@ class Runner:
         except Exception as error:  # noqa: BLE001 -- the fence "ask": one exchange nobody foresaw must not end all others
             self._met_error("ask", error)
             row = row_of(drawn, "skipped", "own_error", at=self.clock.wall())
+        if drawn.asked == "candidate":
+            is_refused = row.reason == "no_background_key"
+            self.key_refused[row.route] = self.key_refused.get(row.route, 0) + 1 if is_refused else 0
         lane.end(self.clock.monotonic(), answered=row.came == "answered")
-        self.ledger.budget.spend(drawn.route.route, row.cost_usd or 0.0, self.clock.wall())
+        if not self._mirror.maker.prices.is_hourly(variant_of(drawn).upstream):  # it is paid all the same
+            self.ledger.budget.spend(drawn.route.route, row.cost_usd or 0.0, self.clock.wall())
         self.ledger.write(row)
         self.go_on(lane)
 

@@ -4,20 +4,17 @@ import contextlib
 import sqlite3
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import msgspec
 
 from gateway.control.state.port import (
     ANSWERS_S,
     LEASE_S,
-    MAX_BYTES,
     MAX_DECISIONS,
     MAX_OFFERED,
     MAX_ORDERS,
     MAX_SNAPSHOT_BYTES,
     NODES_S,
-    UNREADABLE,
     Answered,
     Counts,
     Decided,
@@ -31,47 +28,19 @@ from gateway.control.state.port import (
     StateDownError,
     Stored,
 )
+from gateway.control.state.sqlite_rows import (
+    SCHEMA,
+    bounded,
+    columns,
+    positions,
+    positions_or_none,
+    rollout_of,
+    value_of,
+)
 from gateway.node.database import StateError, connect, writing
 
 DEADLINE_S = 1.0
 """Longest wait for another process's write."""
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS shared_lease (
-    one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, node TEXT NOT NULL, until REAL NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS shared_rollouts (
-    route TEXT PRIMARY KEY, version INTEGER NOT NULL, epoch INTEGER NOT NULL, weight_ppm INTEGER NOT NULL,
-    rollout BLOB NOT NULL, written_at REAL NOT NULL, by TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS shared_snapshots (
-    route TEXT PRIMARY KEY, evidence BLOB NOT NULL, positions BLOB NOT NULL, seq INTEGER NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS shared_events (
-    route TEXT NOT NULL, node TEXT NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL,
-    PRIMARY KEY (route, node, number)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS shared_orders (
-    id TEXT PRIMARY KEY, route TEXT NOT NULL, verb TEXT NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL,
-    at REAL NOT NULL, taken INTEGER, text TEXT
-) STRICT;
-CREATE TABLE IF NOT EXISTS shared_decisions (
-    place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, at REAL NOT NULL, route TEXT NOT NULL,
-    move TEXT NOT NULL, outcome TEXT NOT NULL, text TEXT NOT NULL, record BLOB NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS shared_decisions_by_route ON shared_decisions (route, place);
-CREATE TABLE IF NOT EXISTS shared_looks (
-    route TEXT PRIMARY KEY, id TEXT NOT NULL, at REAL NOT NULL, move TEXT NOT NULL, outcome TEXT NOT NULL,
-    text TEXT NOT NULL, record BLOB NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS shared_kill (
-    one INTEGER PRIMARY KEY CHECK (one = 1), killed INTEGER NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL,
-    at REAL NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS shared_nodes (
-    name TEXT PRIMARY KEY, seen_at REAL NOT NULL, table_version INTEGER NOT NULL, killed INTEGER NOT NULL
-) STRICT;
-"""
-_Kept = TypeVar("_Kept")
 
 
 class SqliteState:
@@ -111,7 +80,7 @@ class SqliteState:
         """As the port says."""
         with self._open() as state:
             rows = state.execute("SELECT * FROM shared_rollouts").fetchall()
-        return {str(row["route"]): _rollout_of(row) for row in rows}
+        return {str(row["route"]): rollout_of(row) for row in rows}
 
     def store(self, route: str, new: Stored, *, expected: int, epoch: int) -> bool:
         """As the port says."""
@@ -137,11 +106,11 @@ class SqliteState:
             row = state.execute("SELECT * FROM shared_snapshots WHERE route = ?", (route,)).fetchone()
             if row is None:
                 return None
-            return Snapshot(row["evidence"], _positions(row["positions"]), row["seq"])
+            return Snapshot(row["evidence"], positions(row["positions"]), row["seq"])
 
     def keep_snapshot(self, route: str, snapshot: Snapshot, *, epoch: int) -> bool:
         """As the port says."""
-        _bounded(snapshot.evidence, MAX_SNAPSHOT_BYTES)
+        bounded(snapshot.evidence, MAX_SNAPSHOT_BYTES)
         with self._writing(lasting=True) as state:
             if epoch != _lease(state)[0]:
                 return False
@@ -160,7 +129,7 @@ class SqliteState:
                 state.executemany(
                     "INSERT OR IGNORE INTO shared_events (route, node, number, body) VALUES (?, ?, ?, ?)",
                     [
-                        (route, event.node, event.number, _bounded(event.body))
+                        (route, event.node, event.number, bounded(event.body))
                         for event in events
                         if event.route == route and event.number > done.get(event.node, 0)
                     ],
@@ -177,7 +146,7 @@ class SqliteState:
             ]
             share = max(1, limit // max(1, len(nodes)))
             return [
-                _value(row, QueuedEvent)
+                value_of(row, QueuedEvent)
                 for node in nodes
                 for row in state.execute(
                     "SELECT * FROM shared_events WHERE route = ? AND node = ? AND number > ? ORDER BY number LIMIT ?",
@@ -189,7 +158,7 @@ class SqliteState:
         """As the port says."""
         with self._open() as state:
             rows = state.execute("SELECT route, positions FROM shared_snapshots").fetchall()
-            found = {str(row["route"]): _positions_or_none(row["positions"]) for row in rows}
+            found = {str(row["route"]): positions_or_none(row["positions"]) for row in rows}
         return {route: positions[node] for route, positions in found.items() if node in positions}
 
     def forget_offered(self, route: str, up_to: Mapping[str, int]) -> None:
@@ -220,7 +189,7 @@ class SqliteState:
         """As the port says."""
         with self._open() as state:
             rows = state.execute("SELECT * FROM shared_orders WHERE taken IS NULL ORDER BY at, rowid")
-            return [_value(row, QueuedOrder) for row in rows]
+            return [value_of(row, QueuedOrder) for row in rows]
 
     def answer(self, answered: Answered) -> None:
         """As the port says."""
@@ -236,7 +205,7 @@ class SqliteState:
             row = state.execute(
                 "SELECT * FROM shared_orders WHERE id = ? AND taken IS NOT NULL", (order_id,)
             ).fetchone()
-            return None if row is None else _value(row, Answered)
+            return None if row is None else value_of(row, Answered)
 
     def add_decision(self, decided: Decided) -> None:
         """As the port says."""
@@ -244,7 +213,7 @@ class SqliteState:
             state.execute(
                 "INSERT OR IGNORE INTO shared_decisions (id, at, route, move, outcome, text, record)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (*_columns(decided), _bounded(decided.record)),
+                (*columns(decided), bounded(decided.record)),
             )
             state.execute(
                 "DELETE FROM shared_decisions WHERE route = ?1 AND place <= ("
@@ -259,7 +228,7 @@ class SqliteState:
                 "SELECT * FROM shared_decisions WHERE ?1 IS NULL OR route = ?1 ORDER BY place DESC LIMIT ?2",
                 (route, limit),
             )
-            return [_value(row, Decided) for row in rows]
+            return [value_of(row, Decided) for row in rows]
 
     def keep_look(self, look: Decided) -> None:
         """As the port says."""
@@ -267,13 +236,13 @@ class SqliteState:
             state.execute(
                 "INSERT OR REPLACE INTO shared_looks (id, at, route, move, outcome, text, record)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (*_columns(look), _bounded(look.record)),
+                (*columns(look), bounded(look.record)),
             )
 
     def looks(self) -> dict[str, Decided]:
         """As the port says."""
         with self._open() as state:
-            return {row["route"]: _value(row, Decided) for row in state.execute("SELECT * FROM shared_looks")}
+            return {row["route"]: value_of(row, Decided) for row in state.execute("SELECT * FROM shared_looks")}
 
     def set_killed(self, *, killed: bool, by: str, reason: str, now: float) -> None:
         """As the port says."""
@@ -298,7 +267,7 @@ class SqliteState:
         """As the port says."""
         with self._open() as state:
             rows = state.execute("SELECT * FROM shared_nodes WHERE seen_at >= ? ORDER BY name", (now - NODES_S,))
-            return [_value(row, Node) for row in rows]
+            return [value_of(row, Node) for row in rows]
 
     def counts(self) -> Counts:
         """As the port says."""
@@ -319,7 +288,7 @@ class SqliteState:
         """
         try:
             if self._connection is None:
-                self._connection = connect(self._path, _SCHEMA, busy_s=DEADLINE_S)
+                self._connection = connect(self._path, SCHEMA, busy_s=DEADLINE_S)
                 self._connection.row_factory = sqlite3.Row
             yield self._connection
         except (sqlite3.Error, StateError) as error:
@@ -350,69 +319,22 @@ def _is_held(until: float, now: float) -> bool:
 
 def _rollout(state: sqlite3.Connection, route: str) -> Stored | None:
     row = state.execute("SELECT * FROM shared_rollouts WHERE route = ?", (route,)).fetchone()
-    return None if row is None else _value(row, Stored)
-
-
-def _rollout_of(row: sqlite3.Row) -> Stored:
-    try:
-        return _value(row, Stored)
-    except msgspec.MsgspecError:
-        return UNREADABLE
+    return None if row is None else value_of(row, Stored)
 
 
 def _put_rollout(state: sqlite3.Connection, route: str, new: Stored) -> None:
     state.execute(
         "INSERT OR REPLACE INTO shared_rollouts VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (route, new.version, new.epoch, new.weight_ppm, _bounded(new.rollout), new.written_at, new.by),
+        (route, new.version, new.epoch, new.weight_ppm, bounded(new.rollout), new.written_at, new.by),
     )
 
 
 def _done(state: sqlite3.Connection, route: str) -> dict[str, int]:
     """Node -> the last event's number that the kept snapshot holds."""
     row = state.execute("SELECT positions FROM shared_snapshots WHERE route = ?", (route,)).fetchone()
-    return {} if row is None else _positions(row["positions"])
-
-
-def _positions(data: bytes) -> dict[str, int]:
-    return msgspec.json.decode(data, type=dict[str, int])
-
-
-def _positions_or_none(data: bytes) -> dict[str, int]:
-    """How far a snapshot is; one that cannot be read holds nothing: what it held is kept where it is."""
-    try:
-        return _positions(data)
-    except msgspec.MsgspecError:
-        return {}
+    return {} if row is None else positions(row["positions"])
 
 
 def _waiting(state: sqlite3.Connection, route: str) -> int:
     (count,) = state.execute("SELECT count(*) FROM shared_events WHERE route = ?", (route,)).fetchone()
     return int(count)
-
-
-def _columns(decided: Decided) -> tuple[str, float, str, str, str, str]:
-    return decided.id, decided.at, decided.route, decided.move, decided.outcome, decided.text
-
-
-def _value(row: sqlite3.Row, kind: type[_Kept]) -> _Kept:
-    """A row as a value.
-
-    Raises:
-        msgspec.ValidationError: it holds something else.
-    """
-    fields: dict[str, Any] = dict(row)
-    for flag in ("killed", "taken"):
-        if flag in fields:
-            fields[flag] = bool(fields[flag])
-    return msgspec.convert(fields, kind)
-
-
-def _bounded(value: bytes, most: int = MAX_BYTES) -> bytes:
-    """The value itself.
-
-    Raises:
-        StateDownError: it is longer than any may be.
-    """
-    if len(value) > most:
-        raise StateDownError(f"{len(value)} bytes: longer than a value may be")
-    return value

@@ -1,10 +1,11 @@
 """H11, H12: an independent implementation agrees, and numbers stay numbers."""
 
+import importlib
 import math
+from types import ModuleType
 
 import numpy as np
 import pytest
-from ville import BernoulliCS, BettingCS, QuantileCS
 
 from policies import stats
 from policies.gates import Look, evaluate, gates_of
@@ -13,12 +14,18 @@ from policies.rules import Cost, Gates, Validity
 from tests.rooms.pair_events import RULES, evidence
 
 
+@pytest.fixture(scope="module")
+def ville() -> ModuleType:
+    """Loaded here: it brings all of scipy.stats, which no process that only collects this file has use for."""
+    return importlib.import_module("ville")
+
+
 def width(bounds: tuple[float, float]) -> float:
     return bounds[1] - bounds[0]
 
 
 @pytest.mark.parametrize(("mean", "sd"), [(0.0, 0.5), (-0.05, 0.3), (0.3, 0.6), (0.8, 0.4)])
-def test_means_agree_with_the_oracle(mean: float, sd: float):
+def test_means_agree_with_the_oracle(ville: ModuleType, mean: float, sd: float):
     """Against hedged betting: ours covers, the two overlap, and widths differ by at most a quarter."""
     rng = np.random.default_rng(21)
     losing, winning = (sd**2 + mean**2 - mean) / 2, (sd**2 + mean**2 + mean) / 2
@@ -31,7 +38,7 @@ def test_means_agree_with_the_oracle(mean: float, sd: float):
         stats.lower_mean(values, counts, 0.025, lo=-1.0, hi=1.0),
         stats.upper_mean(values, counts, 0.025, lo=-1.0, hi=1.0),
     )
-    oracle = BettingCS(bounds=(-1.0, 1.0), alpha=0.05, intersect=False).fit(draws)
+    oracle = ville.BettingCS(bounds=(-1.0, 1.0), alpha=0.05, intersect=False).fit(draws)
     theirs = (float(oracle.lower_[-1]), float(oracle.upper_[-1]))
     assert ours[0] < winning - losing < ours[1]
     assert max(ours[0], theirs[0]) < min(ours[1], theirs[1])
@@ -39,16 +46,16 @@ def test_means_agree_with_the_oracle(mean: float, sd: float):
 
 
 @pytest.mark.parametrize(("s", "n"), [(10, 1000), (1, 50), (250, 500), (0, 300), (300, 300)])
-def test_proportions_agree_with_the_oracle(s: int, n: int):
+def test_proportions_agree_with_the_oracle(ville: ModuleType, s: int, n: int):
     """Against the same Beta mixture: equal to the last digits that halving gives."""
     draws = np.array([1.0] * s + [0.0] * (n - s))
-    oracle = BernoulliCS(alpha=0.05, prior=(0.5, 0.5), intersect=False).fit(draws)
+    oracle = ville.BernoulliCS(alpha=0.05, prior=(0.5, 0.5), intersect=False).fit(draws)
     ours = stats.proportion_interval(s, n, 0.05)
     assert ours == pytest.approx((float(oracle.lower_[-1]), float(oracle.upper_[-1])), abs=1e-6)
 
 
 @pytest.mark.parametrize("p", [0.5, 0.95])
-def test_quantiles_agree_with_the_oracle(p: float):
+def test_quantiles_agree_with_the_oracle(ville: ModuleType, p: float):
     """Against sequential order statistics: ours covers, overlaps, and is at most a quarter wider plus two bins."""
     times = np.random.default_rng(22).lognormal(0, 0.6, 3000)
     bins = np.ceil(np.log(times) / STEP).astype(int)
@@ -57,7 +64,7 @@ def test_quantiles_agree_with_the_oracle(p: float):
     assert lower is not None
     assert upper is not None
     ours = (math.exp((lower + first) * STEP), math.exp((upper + first) * STEP))
-    oracle = QuantileCS(q=p, alpha=0.05, intersect=False).fit(times)
+    oracle = ville.QuantileCS(q=p, alpha=0.05, intersect=False).fit(times)
     theirs = (float(oracle.lower_[-1]), float(oracle.upper_[-1]))
     truth = math.exp(0.6 * {0.5: 0.0, 0.95: 1.6448536}[p])
     assert ours[0] < truth < ours[1]

@@ -13,6 +13,7 @@ import pytest
 from gateway.demo.models import ModelServer, ScriptedAnswer
 from tests.acceptance.migration.front import Front
 from tests.acceptance.migration.frontier import RIGHT, frontier
+from tests.rooms.waiting import PATIENCE_S
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 LABELS = {f"message {number}": f"intent_{number % 7}" for number in range(2000)}
@@ -32,7 +33,7 @@ async def _fronted(*said: str) -> AsyncIterator[tuple[Front, list[ModelServer], 
     listening.close()
     for server in servers:
         server.stop()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while front.open:  # noqa: ASYNC110 -- its connections end by themselves, and tell nobody
             await asyncio.sleep(0)
 

@@ -14,17 +14,29 @@ JUDGED = "[exact, {judge: {upstream: openai, model: j, sample: 50%}}]"
 
 
 def test_the_short_form_has_the_cores_own_defaults():
-    """Where a policy says nothing, the rules are those the core itself would have."""
+    """Where a policy says nothing, the rules are the core's own, and what the design has added since."""
     found = rules()
 
     assert found.gates == core.Gates(
-        quality=core.Quality(metric="json_fields"), latency=core.Latency(), cost=core.Cost()
+        quality=core.Quality(metric="json_fields", missing=-1.0), latency=core.Latency(block_s=3600.0), cost=core.Cost()
     )
-    assert found.guards == core.Guards(outputs="observed")
+    assert found.guards == core.Guards(outputs="observed", unscored_rate=0.02, abstain_rate=0.02)
     assert found.detectors == core.Detectors()
     assert found.ladder == core.Ladder()
     assert found.rollback == core.RollbackSettings()
-    assert found.units == core.Units()
+    assert found.units == core.Units(rho_users=0.3, rho_prompts=0.5)
+
+
+def test_a_fixed_population_weighs_every_conversation_alike():
+    """Where the same users are all there will ever be, each of their conversations counts whole."""
+    assert rules("assign: {population: fixed}").units == core.Units()
+
+
+def test_what_is_assumed_of_a_missing_verdict_is_the_policys_word():
+    """Nothing, unless it says so."""
+    found = rules("gates: {quality: {missing: {at_worst: -0.5}}}").gates.quality
+    assert found is not None
+    assert found.missing == -0.5
 
 
 def test_a_route_carries_what_a_worker_needs():
@@ -97,7 +109,7 @@ def test_a_judge_of_a_share_scores_wider():
 def test_nothing_scores_where_nothing_can():
     """`lint` refuses such a policy; here it only has no metric."""
     assert quality_metric(policy(compare="[schema]")) is None
-    assert rules(compare="[schema]").gates.quality == core.Quality()
+    assert rules(compare="[schema]").gates.quality == core.Quality(missing=-1.0)
 
 
 def test_validity_needs_something_that_checks():
@@ -124,7 +136,7 @@ def test_one_alpha_holds_for_all_gates():
         "gates: {alpha: 1%, quality: {margin: 2%}, errors: {margin: 3%}, latency: {total_p99: 2s, warmup: 7}}"
     ).gates
 
-    assert gates.quality == core.Quality(0.02, "json_fields", 0.01)
+    assert gates.quality == core.Quality(0.02, "json_fields", 0.01, missing=-1.0)
     assert gates.errors == core.Errors(0.03, 0.01)
     assert gates.latency == core.Latency("total", 0.99, 2.0, warmup=7, alpha=0.01)
     assert rules("gates: {latency: off}").gates.latency is None

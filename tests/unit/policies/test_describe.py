@@ -46,7 +46,7 @@ def test_the_short_form_is_told_with_its_defaults():
         "    quality    json_fields at most 0.05 below the baseline's",
         "    errors     at most 1.0% more than the baseline's",
         "    latency    p95 of time to the first token within 1.2 times the baseline's, "
-        "frozen after its first 1000 conversations",
+        "beside it in blocks of 1h (from 12 blocks on)",
         "    cost       at most 1 times the baseline's (said, not required)",
         "    shadow   at least 100 conversations",
         "    1%       at least 100 conversations, 1h",

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from policies import clusters, names
 from policies import evidence as module
 from policies.events import PairEvent
-from policies.evidence import OTHERS, TOLD, Evidence, EvidenceKey, most_common
+from policies.evidence import Evidence, EvidenceKey
 from policies.guards import watch
-from policies.histograms import WHOLE, latency_bin
+from policies.histograms import MICRO, WHOLE, latency_bin
+from policies.names import OTHERS, TOLD, most_common
 from policies.rules import Detectors, Gates, Held, Latency, Quality, Rules, Units
 from policies.terms import Owner
 from tests.rooms.pair_events import KEY, RULES, answer, evidence, filled, own, pair
@@ -390,6 +392,7 @@ def test_likeness_is_added_up_in_whole_numbers():
 def test_open_conversations_and_names_are_bounded(monkeypatch: pytest.MonkeyPatch):
     """Beyond the bound requests are counted as lost, those of open conversations too, and names together."""
     monkeypatch.setattr(module, "MOST", 2)
+    monkeypatch.setattr(names, "MOST", 2)
     found = evidence()
     for unit in ("a", "b", "c", "a"):
         found.observe(pair(unit, output_candidate=answer(unit), output_baseline=answer(unit)))
@@ -427,7 +430,7 @@ def test_a_record_tells_the_commonest_names_and_decides_the_same():
         found.observe(pair(f"u{number}", output_candidate=ours, output_baseline=theirs))
     found.observe(pair("u7", output_candidate=answer("7"), output_baseline=answer("7")))
     told = found.closed()
-    assert [len(names) for names in (told.requests, told.outputs_candidate, told.outputs_baseline)] == [TOLD + 1] * 3
+    assert [len(each) for each in (told.requests, told.outputs_candidate, told.outputs_baseline)] == [TOLD + 1] * 3
     assert sum(told.requests.values()) == sum(found.requests.values()) == 3 * TOLD + 1
     assert [told.distinct(side) for side in Owner] == [found.distinct(side) for side in Owner] == [3 * TOLD, 2 * TOLD]
     assert watch(told) == watch(found)
@@ -436,7 +439,7 @@ def test_a_record_tells_the_commonest_names_and_decides_the_same():
 
 def test_names_counted_together_are_no_common_answer(monkeypatch: pytest.MonkeyPatch):
     """Where more answers came than are counted apart, those beyond are not taken for one answer."""
-    monkeypatch.setattr(module, "MOST", 5)
+    monkeypatch.setattr(names, "MOST", 5)
     found = evidence()
     for number in range(200):
         said = answer(f"{number}")
@@ -511,3 +514,53 @@ def test_a_pair_lost_in_the_queue_is_no_success() -> None:
     assert (found.count("dropped"), "errors" in found.detectors) == (1, False)
     found.observe(pair("u2", 2.0))
     assert found.detectors["errors"].n == 1
+
+
+FIELD = replace(RULES, gates=Gates(quality=Quality(missing=-1.0)), units=Units(rho_users=0.3, rho_prompts=0.5))
+
+
+def test_a_missing_verdict_is_told_apart_for_certificate_and_harm():
+    """A unit of one win and one missing verdict is a tie at worst and a win at best."""
+    found = filled([pair("a", 0.0, q=1.0), pair("a", 1.0, q=None), pair("b", q=0.5)], FIELD)
+    assert (found.histogram("quality"), found.histogram("quality_harm")) == ({0: 1, 100: 1}, {200: 1, 100: 1})
+    assert found.detectors["quality"].n == 2
+
+
+def test_what_was_counted_before_missing_verdicts_were_told_apart_stays_on_both_sides():
+    """A rollout under way whose policy begins to tell them apart loses none of its evidence of harm."""
+    found = filled([pair("a", q=-1.0)], replace(FIELD, gates=Gates(), units=Units()))
+    found.rules = FIELD
+    found.observe(pair("b", q=None))
+    found.close_all()
+    assert (found.histogram("quality"), found.histogram("quality_harm")) == ({-200: 2}, {-200: 1, 200: 1})
+    assert found.weighed("quality") == ({-200: 2 * MICRO}, MICRO)
+
+
+def test_a_users_next_conversations_weigh_less():
+    """In every gate's histogram; the plain one counts each as one."""
+    events = [pair(name, q=0.5, user="u", ttft_candidate_s=0.2) for name in "abc"]
+    found = filled(events, replace(FIELD, gates=Gates(quality=Quality(), latency=Latency(warmup=0))))
+    second, third = clusters.weight(2, 0.3), clusters.weight(3, 0.3)
+    assert found.weighed("quality") == ({100: MICRO + second + third}, MICRO)
+    assert found.histogram("quality") == {100: 3}
+    assert found.times("ttft_candidate") == {latency_bin(0.2): sum(WHOLE * w // MICRO for w in (MICRO, second, third))}
+    assert found.histogram("ttft_candidate") == {latency_bin(0.2): 3 * WHOLE}
+
+
+@settings(max_examples=40)
+@given(order=st.permutations(range(12)), looks=st.sets(st.integers(0, 40)))
+def test_weights_follow_from_the_set_of_events(order: list[int], looks: set[int]):
+    """Whatever order a window's events come in and whenever one looks, the weighed histograms are the same."""
+    events = [pair(f"c{n % 5}", 3.0 * n, id=str(n), q=n / 20, user=f"u{n % 2}") for n in range(12)]
+    rules = replace(FIELD, units=replace(FIELD.units, close_after_s=10.0))
+    straight, shuffled = evidence(rules), evidence(rules)
+    for event in events:
+        straight.observe(event)
+    straight.advance(1000.0)
+    for place in order:
+        shuffled.observe(events[place])
+    for look in sorted(looks):
+        shuffled.advance(60.0 + look)
+    shuffled.advance(1000.0)
+    assert straight.weighted == shuffled.weighted
+    assert straight.clusters == shuffled.clusters

@@ -104,6 +104,16 @@ def test_calls_that_nobody_waits_for_need_a_key():
     assert [place for place, _ in warned(said(surroundings=keyless))] == ["shadow.noise_floor", "stages.5"]
 
 
+def test_a_candidate_that_nobody_may_ask_is_named():
+    """An upstream without a key of ours answers no candidate's request: a mistake of the settings, and no harm."""
+    openai = KnownUpstream(has_background_key=True, is_priced=True, can_be_candidate=False)
+    found = said(surroundings=Surroundings({"openai": openai}), candidate="{upstream: openai, model: m, revision: a}")
+
+    assert refused(found) == []
+    (message,) = [message for place, message in warned(found) if place == "candidate.upstream"]
+    assert "a candidate is never sent a caller's" in message
+
+
 def test_a_gate_that_could_never_pass_is_refused():
     """A required cost gate without prices holds for ever."""
     unpriced = Surroundings({name: KnownUpstream(has_background_key=True) for name in ("openai", "vllm")})

@@ -4,11 +4,12 @@ import hashlib
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from policies.matching import FORBIDDABLE, MAX_BODY_BYTES, Reason, find, ineligible
 from policies.request.body import CHAT, COMPLETIONS, RESPONSES, Body, Call, read_body
-from policies.routing import Eligible, Match
+from policies.routing import Eligible, Match, Variant
 from tests.rooms.calls import call, chat, route
 
 SHA = hashlib.sha256(b"You triage").hexdigest()
@@ -77,7 +78,7 @@ def test_only_paths_that_a_candidate_can_answer_are_routed(path: str):
 def test_an_ordinary_chat_is_eligible():
     """Tools, a schema, a stream, a user: engines can do that."""
     tool = {"type": "function", "function": {"name": "f"}}
-    fields: dict[str, Any] = {"stream": True, "tools": [tool], "user": "u", "n": 2, "store": True, "logprobs": True}
+    fields: dict[str, Any] = {"stream": True, "tools": [tool], "user": "u", "n": 2, "store": False, "logprobs": True}
     asked = call(chat("s", "u", **fields), content_type="application/json; charset=utf-8", content_encoding="identity")
 
     assert ineligible(route(), asked) is None
@@ -97,6 +98,8 @@ CUSTOM = {"type": "custom", "custom": {"name": "x"}}
         ({"modalities": ["text", "audio"]}, Reason.AUDIO),
         ({"audio": {"voice": "alloy"}}, Reason.AUDIO),
         ({"web_search_options": {}}, Reason.WEB_SEARCH),
+        ({"store": True}, Reason.STORED),
+        ({"store": None}, None),
         ({"moderation": {"model": "x"}}, Reason.MODERATION),
         ({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]}, Reason.FILES),
         ({"tools": 5}, Reason.MALFORMED),
@@ -160,6 +163,7 @@ def test_a_responses_request_is_eligible_only_without_state(fields: dict[str, An
 def test_a_route_may_be_declared_stateless():
     """Then answers need not be kept; what refers to kept ones is still the frontier's."""
     stateless = route(eligible=Eligible(stateless=True))
+    assert ineligible(stateless, call(chat("s", "u", store=True))) is None
 
     assert ineligible(stateless, call({"model": "m", "input": "hi"}, RESPONSES)) is None
     asked = call({"model": "m", "input": "hi", "previous_response_id": "r"}, RESPONSES)
@@ -167,7 +171,7 @@ def test_a_route_may_be_declared_stateless():
 
 
 PARTS: dict[str, Any] = {
-    "images": chat("s", [{"type": "image_url", "image_url": {"url": "https://x"}}]),
+    "images": chat("s", [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]),
     "audio": chat("s", [{"type": "input_audio", "input_audio": {"data": ""}}]),
     "files": chat("s", [{"type": "file", "file": {"file_data": ""}}]),
     "logprobs": chat("s", "u", logprobs=True),
@@ -183,10 +187,10 @@ PARTS: dict[str, Any] = {
 @pytest.mark.parametrize("name", FORBIDDABLE)
 def test_what_a_policy_forbids_is_the_baselines(name: str):
     """Each word of `eligible.forbid` is seen where it is used, and only there."""
-    forbids = route(eligible=Eligible(forbid=(name,)))
+    forbids = route(eligible=Eligible(forbid=(name,), stateless=True))
 
     assert ineligible(forbids, call(PARTS[name])) == name
-    assert ineligible(route(), call(PARTS[name])) is None
+    assert ineligible(route(eligible=Eligible(stateless=True)), call(PARTS[name])) is None
     assert (
         ineligible(forbids, call(chat("s", "u", n=1, stream=False, store=None, response_format={"type": "text"})))
         is None
@@ -260,3 +264,44 @@ def test_every_reason_is_documented():
     """The closed list is the metrics' label and the reference's table."""
     assert len(set(Reason)) == len(Reason.__members__)
     assert set(FORBIDDABLE) <= set(Reason)
+
+
+# What only an engine obeys -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["chat_template", "chat_template_kwargs", "kv_transfer_params", "priority", "guided_json"]
+)
+def test_an_engines_field_is_the_baselines(name):
+    """The reason says which it was; null is as good as absent, and what the policy drops is never sent."""
+    asked = call(chat("s", "u", **{name: {"a": 1}}))
+    drops = msgspec.structs.replace(route(), candidate=Variant("vllm", "student", drop=(name,)))
+
+    assert ineligible(route(), asked) == f"engine_only:{name}"
+    assert ineligible(route(), call(chat("s", "u", **{name: None}))) is None
+    assert ineligible(drops, asked) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://169.254.169.254/latest/meta-data", Reason.MEDIA_URL),
+        ("file:///etc/passwd", Reason.FILE_URL),
+        ("https://cdn.example.com/a.png", None),
+        ("data:image/png;base64,AAAA", None),
+    ],
+)
+def test_an_engine_fetches_nothing_whose_host_is_not_named(url, reason):
+    """Of a provider's candidate the provider looks after that."""
+    asked = call({"model": "m", "messages": [{"role": "user", "content": [{"image_url": {"url": url}}]}]})
+    engine = route(eligible=Eligible(media_hosts=("cdn.example.com",)))
+
+    assert ineligible(engine, asked) == reason
+    assert ineligible(route(eligible=Eligible(is_engine=False)), asked) is None
+
+
+def test_media_under_an_escaped_name():
+    """A name is a name, whichever way its letters are written."""
+    raw = '{"model": "m", "messages": [{"role": "user", "content": [{"image\\u005furl": "http://10.0.0.1/"}]}]}'
+
+    assert ineligible(route(), call(raw)) == Reason.MEDIA_URL

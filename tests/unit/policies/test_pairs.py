@@ -28,7 +28,7 @@ def test_everything_a_line_may_say():
         "stage_hint": "shadow", "ttft_baseline_s": 0.1, "ttft_candidate_s": 0.2, "total_baseline_s": 1.1,
         "total_candidate_s": 1.2, "cost_baseline_usd": 0.01, "cost_candidate_usd": 0.02, "valid_candidate": True,
         "output_baseline": "I'm sorry", "output_candidate": "", "at": 12.5, "agree": 0.25, "agree_again": 1.0,
-        "label": -1,
+        "label": -1, "valid_baseline": False, "p_sample": 0.5, "abstained": True, "user": "u", "prompt_sha": "ab",
     }  # fmt: skip
     pair, timed = read(json.dumps(LEAST | {"q": None} | more).encode())
     assert timed
@@ -37,6 +37,8 @@ def test_everything_a_line_may_say():
         assert getattr(pair, f"{name}_baseline_s") == more[f"{name}_baseline_s"]
         assert getattr(pair, f"{name}_candidate_s") == more[f"{name}_candidate_s"]
     assert (pair.agree, pair.agree_again, pair.label) == (0.25, 1.0, -1.0)
+    assert (pair.valid_baseline, pair.p_sample, pair.abstained) == (False, 0.5, True)
+    assert (pair.user, pair.prompt) == ("u", "ab")
     assert (pair.cost_baseline_usd, pair.cost_candidate_usd) == (0.01, 0.02)
     assert pair.output_baseline
     assert pair.output_candidate
@@ -56,6 +58,12 @@ def test_everything_a_line_may_say():
         (json.dumps(LEAST | {"label": 3}).encode(), r"^label is 3; hint: .*within \[-1, 1\]"),
         (json.dumps(LEAST | {"agree": 1.1}).encode(), r"^agree is 1.1; hint: .*within \[0, 1\]"),
         (json.dumps(LEAST | {"agree_again": -1}).encode(), "agree_again is -1"),
+        (json.dumps(LEAST | {"p_sample": 0}).encode(), "p_sample is 0"),
+        (json.dumps(LEAST | {"ttft_candidate_s": 1e300}).encode(), r"ttft_candidate_s is 1e\+300"),
+        (json.dumps(LEAST | {"total_baseline_s": -1}).encode(), "total_baseline_s is -1"),
+        (json.dumps(LEAST | {"cost_candidate_usd": -0.1}).encode(), "cost_candidate_usd is -0.1"),
+        (json.dumps(LEAST | {"at": -5}).encode(), "at is -5"),
+        (json.dumps(LEAST | {"missing": True}).encode(), "leave out q"),
     ],
 )
 def test_a_line_that_is_no_pair_is_refused_with_a_hint(line: bytes, said: str):
@@ -63,3 +71,9 @@ def test_a_line_that_is_no_pair_is_refused_with_a_hint(line: bytes, said: str):
     with pytest.raises(PairError, match=said) as refused:
         read(line)
     assert "hint: " in str(refused.value)
+
+
+def test_a_line_may_say_that_its_verdict_is_missing():
+    """Both answered and nobody scored: no score, and nothing made up for it."""
+    pair, _ = read(json.dumps({**LEAST, "q": None, "missing": True}).encode())
+    assert (pair.q, pair.abstained) == (None, False)

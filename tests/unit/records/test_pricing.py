@@ -45,6 +45,27 @@ def test_an_override_holds_for_the_name_that_was_asked_and_for_the_one_that_answ
         assert book.cost(call, Usage(1_000_000, 0)) == AnswerCost(1.0, "override")
 
 
+def test_of_two_overrides_the_one_of_the_model_that_answered_holds():
+    """However they are listed, and before the one for all models; without its name the asked one's holds."""
+    overrides = (
+        Override("vllm", "", 9.0, 0.0),
+        Override("vllm", "asked", 1.0, 0.0),
+        Override("vllm", "answers", 2.0, 0.0),
+    )
+    for listed in (overrides, overrides[::-1]):
+        book = PriceBook(UPSTREAMS, listed)
+        for served, price in (("answers", 2.0), ("other", 1.0), ("", 1.0)):
+            cost = book.cost(PricedCall("vllm", "asked", AT, served_model=served), Usage(1_000_000, 0))
+            assert cost == AnswerCost(price, "override")
+
+
+def test_hours_hold_before_every_list():
+    """What is paid by the hour is not paid by the token as well; until its cost is known it is unknown, never 0."""
+    book = PriceBook(UPSTREAMS, (Override("vllm", "", 9.0, 0.0),), {"vllm": 0.25, "openai": None})
+    assert book.cost(PricedCall("vllm", "a", AT), Usage(1_000_000, 0)) == AnswerCost(0.25, "gpu-hours")
+    assert book.cost(PricedCall("openai", "gpt-4o", AT), Usage(1_000_000, 0)) is None
+
+
 @pytest.mark.parametrize(
     ("upstream", "model"), [("openai", "no-such-model"), ("openai", ""), ("vllm", "gpt-4o"), ("gone", "gpt-4o")]
 )

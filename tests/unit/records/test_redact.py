@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from records.redact import KINDS, Redactor, kinds_of
+from records.redact import KINDS, Redactor, kinds_of, redactor_for
 
 
 def redact(text: str) -> str:
@@ -253,3 +253,90 @@ def shape(value: Any) -> Any:
             return "text"
         return ["text", shape(inner)] if isinstance(inner, dict | list) else "text"
     return "text" if isinstance(value, int) and value >= 10**12 else type(value).__name__
+
+
+# Secrets by their names ---------------------------------------------------------------------------------------------
+
+
+def test_a_field_with_a_secrets_name_loses_its_value():
+    """In objects, lists, JSON in a text and objects of headers; numbers too; a scheme before it stays."""
+    redaction = Redactor().begin()
+    found = redaction.value(
+        {
+            "password": "so long",
+            "tokens": 7,
+            "auth": [{"name": "Authorization", "value": "Bearer abc"}, {"Authorization": "Basic abc"}],
+            "arguments": json.dumps({"apiKey": "k", "pin": {"passcode": 904217}, "list_of_passwords": ["a", "b"]}),
+            "cookies": {"sid": "1", "theme": "dark"},
+            "client_secret": {"value": "v", "expires_at": 1_800_000_000},
+        }
+    )
+
+    assert found["password"] == "[SECRET_1]" and found["tokens"] == 7
+    assert found["auth"] == [
+        {"name": "Authorization", "value": "Bearer [SECRET_2]"},
+        {"Authorization": "Basic [SECRET_2]"},
+    ]
+    assert json.loads(found["arguments"]) == {
+        "apiKey": "[SECRET_3]",
+        "pin": {"passcode": "[SECRET_4]"},
+        "list_of_passwords": ["[SECRET_5]", "[SECRET_6]"],
+    }
+    assert set(found["cookies"]) == {"sid", "theme"} and "dark" not in str(found["cookies"])
+    assert found["client_secret"]["expires_at"] == 1_800_000_000 and found["client_secret"]["value"] != "v"
+
+
+def test_two_secrets_have_two_placeholders_and_one_has_one():
+    """Whether it is a number, a text or stands in a sentence: the same value is the same placeholder, all through."""
+    redaction = Redactor().begin()
+    asked = redaction.value({"password": 90421765, "api_key": "hunter2x", "note": "password: hunter2x"})
+    told = redaction.value({"password": "90421765", "secret": "another"})
+
+    assert asked == {"password": "[SECRET_1]", "api_key": "[SECRET_2]", "note": "password: [SECRET_2]"}
+    assert told == {"password": "[SECRET_1]", "secret": "[SECRET_3]"}
+
+
+def test_what_describes_a_secret_stays():
+    """A tool's schema, a type, a missing value and a count are no secrets: nothing of a request's settings is lost."""
+    value = {
+        "max_tokens": 4096,
+        "tools": [{"parameters": {"properties": {"token": {"type": "string", "default": "abc"}}}}],
+        "password": None,
+        "secret": True,
+        "token": 12,
+        "usage": {"prompt_tokens": 123_456},
+    }
+
+    assert Redactor().begin().value(value) is value
+
+
+def test_a_second_field_of_one_name_is_not_left():
+    """Who reads JSON sees the last of two fields of one name; the first is not kept unseen."""
+    twice = '{"x":"%s","x":"y"}' % ("gh" + "p_" + "a1" * 18)
+    redaction = Redactor().begin()
+
+    assert redaction.body(json.loads(twice), twice.encode()) == '{"x":"y"}'
+    assert redaction.value({"arguments": twice}) == {"arguments": '{"x":"y"}'}
+    assert redaction.body({"a": 1}, b'{ "a": 1 }') == '{ "a": 1 }'
+
+
+def test_a_long_key_is_looked_at():
+    """A name that could be a word of a program can be a secret all the same."""
+    key = "gh" + "p_" + "a1" * 18
+
+    assert Redactor().begin().value({key: 1, "get_customer_order_status": 2}) == {
+        "[SECRET_1]": 1,
+        "get_customer_order_status": 2,
+    }
+
+
+def test_ones_own_fields():
+    """`capture.redact` adds names of fields and takes some out."""
+    redaction = redactor_for(["secret", "field:badge_code", "keep:session_token"]).begin()
+
+    assert redaction.value({"badgeCode": "b", "session_token": "s", "password": "p"}) == {
+        "badgeCode": "[SECRET_1]",
+        "session_token": "s",
+        "password": "[SECRET_2]",
+    }
+    assert redactor_for(["email", "field:badge_code"]).begin().value({"badge_code": "b"}) == {"badge_code": "b"}

@@ -95,23 +95,39 @@ async def test_the_lot_is_drawn_by_id_before_anything_else():
 
 
 @pytest.mark.parametrize(
-    "heard",
+    ("heard", "tries"),
     [
-        ModelReply(0, b"", "timeout"),
-        ModelReply(500, b"{}"),
-        ModelReply(400, b"", "bad_request", blamed="model"),
-        ModelReply(200, completion("[[A]]")),
-        ModelReply(200, b"{"),
+        (ModelReply(0, b"", "timeout"), 3),
+        (ModelReply(500, b"{}"), 3),
+        (ModelReply(429, b"{}"), 3),
+        (ModelReply(400, b"", "bad_request", blamed="model"), 1),
+        (ModelReply(200, completion("[[A]]")), 3),
+        (ModelReply(200, b"{"), 3),
     ],
 )
-async def test_a_judge_that_says_nothing_of_use_abstains(heard: ModelReply):
-    """Failures and other words are no verdict, in either order; one of them is enough."""
+async def test_a_judge_that_says_nothing_of_use_abstains(heard: ModelReply, tries: int):
+    """Failures and other words are no verdict, in either order; what may still be answered is asked three times."""
     for script in ([heard], [lambda seen: seen.verdicts[0], heard]):
         model = ScriptedJudge(script)
         score = await judge(model).score(unchecked())
         assert (score.q, score.abstained, score.control) == (None, True, None)
         assert score.told["why"] == "no_verdict"
-        assert len(model.asked) == len(script)
+        assert len(model.asked) == len(script) - 1 + tries
+
+
+async def test_a_verdict_that_comes_at_the_third_try_counts():
+    """One that is missing counts at its worst, so a hiccup of the judge's upstream is not left at one question."""
+    hiccup = ModelReply(503, b"{}")
+    model = ScriptedJudge([hiccup, hiccup, lambda seen: seen.verdicts[2]])
+    score = await judge(model).score(unchecked())
+    assert (score.q, score.abstained, len(model.asked)) == (0.0, False, 3)
+
+
+async def test_nobody_asks_again_without_money():
+    """A budget that is spent ends the asking."""
+    model = ScriptedJudge([ModelReply(200, completion("[[A]]"))])
+    assert (await judge(model, budget=Purse(0.005)).score(unchecked())).q is None
+    assert len(model.asked) == 1
 
 
 async def test_a_field_that_the_upstream_refuses_is_left_out_from_then_on():

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from records.comparison import Comparison
 from records.pricing import Override, PriceBook
 from records.record_maker import RecordMaker
 from records.redact import KINDS, Redactor
@@ -66,6 +68,32 @@ async def test_candidate_beside_the_baseline():
     asked = model.asked[0]
     assert (asked.upstream, asked.path, asked.variant) == ("vllm", PATH, ROUTE.candidate)
     assert asked.body == chat_request()
+
+
+async def test_a_path_that_the_candidate_lacks_is_not_held_against_it():
+    """Beside a path that it answers it is no pair; whose every path is missing, or who had it before, has failed."""
+    missing = ModelReply(404, b"", "no_path")
+    elsewhere = drawn(target="/v1/responses", route=route(path=(PATH, "/v1/responses")))
+    rows, told = list[Comparison](), mirror(Scripted(missing))
+    for heard, call in ((missing, elsewhere), (good(), drawn()), (missing, elsewhere), (missing, drawn())):
+        told.model = Scripted(heard)
+        rows.append(await told.compare(call))
+
+    assert [(row.came, row.reason) for row in rows] == [
+        ("failed", "not_found"), ("answered", ""), ("skipped", "no_path"), ("failed", "not_found"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("usd", [0.25, None])
+async def test_a_server_paid_by_the_hour_costs_what_its_answers_do_of_late(usd: float | None):
+    """Whatever tokens it used, and none told: by hours, or unknown; never by a list of prices, and never 0."""
+    made = mirror(Scripted(good(usage=None)))
+    made.maker = replace(made.maker, prices=replace(made.maker.prices, hourly={"vllm": usd}))
+    row = await made.compare(drawn(model="gpt-4o"))
+    assert row.cost_usd == usd
+    assert row.cost_served_usd == pytest.approx((20 * 10 + 6 * 20) / 1e6)
+    other = await made.compare(drawn(asked="baseline", variant="candidate", upstream="vllm"))
+    assert other.cost_served_usd == usd
 
 
 async def test_reverse_shadow_turns_the_pair_around():

@@ -5,19 +5,13 @@ import importlib.util
 
 import pytest
 
-from gateway.cli.arguments import COMMANDS, FORMATS, command_line, days
-from records.dataset import sft
+from gateway.cli.arguments import COMMANDS, command_line, days
 
 
 def test_every_command_has_its_module() -> None:
     """Each is where the table says, so that no word of the help leads nowhere."""
     for command in COMMANDS.values():
         assert importlib.util.find_spec(f"gateway.cli.{command.module}") is not None
-
-
-def test_formats_are_what_the_records_have() -> None:
-    """The command offers what there is, without loading it."""
-    assert FORMATS == sft.FORMATS
 
 
 def test_a_command_without_the_option_prints_no_json() -> None:

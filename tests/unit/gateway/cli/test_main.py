@@ -28,6 +28,8 @@ from tests.rooms.kept_rollouts import CANARY
 from tests.rooms.looks import look, told
 from tests.rooms.policy_files import SHORT
 from tests.rooms.rollouts import UNSURE
+from tests.rooms.trained import trained
+from tests.rooms.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[4]
 
@@ -63,12 +65,13 @@ def test_help_version_and_bad_usage_load_no_command() -> None:
     asked = [[*words, "--help"] for words in EVERY] + [[*words, "--zzz"] for words in EVERY] + [["--version"]]
     done = subprocess.run(
         [sys.executable, "-c", LOADED, json.dumps(asked)],
-        capture_output=True, text=True, cwd=ROOT, check=True, timeout=60,
+        capture_output=True, text=True, cwd=ROOT, check=True, timeout=PATIENCE_S,
     )  # fmt: skip
     found = json.loads(done.stdout)
     heavy = {"asyncio", "duckdb", "fastapi", "httpx", "msgspec", "numpy", "prometheus_client", "pydantic", "redis",
              "uvloop", "yaml", "policies", "records", "shadow"}  # fmt: skip
-    assert not heavy & {name.partition(".")[0] for name in found}
+    names_alone = {"records", "records.dataset", "records.dataset.formats"}
+    assert not heavy & {name.partition(".")[0] for name in set(found) - names_alone}
     assert [name for name in found if name.startswith("gateway.")] == [
         "gateway.cli", *(f"gateway.cli.{name}" for name in ("arguments", "failure", "main", "output", "parser"))
     ]  # fmt: skip
@@ -120,7 +123,8 @@ def ready(data: DataDir, state: SqliteState) -> DataDir:
     rows = [maker.record(exchange(number, chat_request(f"question {number}"), route="")) for number in range(3)]
     store = Store(data.records)
     store.publish(store.stage(EXCHANGES, rows, "a"))
-    build(store, Wanted("triage", "trl-sft"), Path("sets"))
+    build(store, Wanted("", "trl-sft"), Path("sets"))
+    trained(Path("run"))
     Path("crossfade.yaml").write_text(
         "upstreams:\n  openai: {base_url: 'http://127.0.0.1:1/v1', background_key_env: K}\n"
         "  vllm: {kind: vllm, base_url: 'http://127.0.0.1:1/v1'}\n"
@@ -133,18 +137,17 @@ def ready(data: DataDir, state: SqliteState) -> DataDir:
     return data
 
 
-def test_every_command_survives_a_reader_that_is_gone(ready: DataDir) -> None:
-    """With nobody to read its output (`| head`), each command ends as SIGPIPE would end it, with no word about it."""
-    (dataset,) = Path("sets").iterdir()
-    with Store(ready.records).open_views() as views:
-        ((request_id,),) = views.execute("SELECT max(id) FROM exchanges").fetchall()
-    says: dict[tuple[str, ...], str] = {
+def _complete(dataset: str, request_id: str) -> dict[tuple[str, ...], str]:
+    """Every command with what it needs to say something, in a `ready` place."""
+    return {
         ("init",): "new", ("demo",): "", ("doctor",): "", ("status",): "triage", ("top",): "--times 2",
         ("explain",): "triage", ("routes",): "",
         ("records", "tail"): "--json", ("records", "show"): request_id, ("records", "stats"): "",
         ("records", "forget"): "--id none",
         ("dataset", "build"): "--route triage --format trl-sft --out other", ("dataset", "inspect"): str(dataset),
         ("dataset", "validate"): f"{dataset} --json", ("rebuild",): "",
+        ("train", "sft"): f"--dataset {dataset} --base b --out tuned --write-only", ("train", "env"): "--help",
+        ("train", "preflight"): "run --url http://h/v1 --model m --replica 127.0.0.1:1",
         ("keys", "create"): "one", ("keys", "list"): "--json", ("keys", "revoke"): "one", ("kill",): "--off",
         ("policy", "lint"): "wrong.yaml", ("policy", "plan"): "--traffic 5000", ("policy", "explain"): "",
         ("policy", "simulate"): "policies/triage.yaml --pairs pairs", ("policy", "schema"): "",
@@ -153,18 +156,86 @@ def test_every_command_survives_a_reader_that_is_gone(ready: DataDir) -> None:
         ("resume",): "triage --reason x --json",
         ("serve",): "--help", ("replay",): "--help",
     }  # fmt: skip
+
+
+def test_every_command_survives_a_reader_that_is_gone(ready: DataDir) -> None:
+    """With nobody to read its output (`| head`), each command ends as SIGPIPE would end it, with no word about it."""
+    (dataset,) = Path("sets").iterdir()
+    with Store(ready.records).open_views() as views:
+        ((request_id,),) = views.execute("SELECT max(id) FROM exchanges").fetchall()
+    says = _complete(str(dataset), request_id)
     assert says.keys() == LEAVES.keys()
     asked = [[*words, *more.split()] for words, more in says.items()]
     ended = [["--help"], ["--version"], ["status"], ["keys", "list"]]  # what meets the closed pipe only at its end
 
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", CLOSED, json.dumps(asked + ended), json.dumps(ended)],
-        capture_output=True, text=True, check=True, timeout=120, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True, text=True, check=True, timeout=PATIENCE_S,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
 
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(words, code) for words, code, _ in found] == [(words, 141) for words in asked + ended]
     assert not [each for each in found if "Traceback" in each[2] or "pipe" in each[2].lower()]
+
+
+INTERRUPTED = """
+import json, os, signal, sys, tempfile
+from gateway.cli import arguments, main
+
+for command in arguments.COMMANDS.values():
+    __import__(f"gateway.cli.{command.module}")
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for words, after in json.loads(sys.argv[1]):
+    with tempfile.TemporaryFile() as talk:
+        child = os.fork()
+        if not child:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(talk.fileno(), 2)
+            calls = -1  # since the command began
+
+            def watch(frame, event, arg):
+                global calls
+                if event == "call" and (calls >= 0 or (
+                    frame.f_code.co_name == "run" and frame.f_globals["__name__"].startswith("gateway.cli.")
+                )):
+                    calls += 1
+                    if calls == after:
+                        sys.setprofile(None)
+                        signal.raise_signal(signal.SIGINT)
+
+            sys.setprofile(watch)
+            code = main.main(words)
+            sys.setprofile(None)
+            os._exit(code if calls >= after else 77)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        talk.seek(0)
+        print(json.dumps([words, after, code, talk.read().decode()]), flush=True)
+"""
+"""Each command in a process of its own, interrupted at its first call, or so many calls later; 77: it had ended."""
+
+
+def test_ctrl_c_ends_every_command_with_130_and_no_traceback(ready: DataDir) -> None:
+    """Wherever in its work an interrupt meets a command, it ends with what a shell says of it, and nothing else."""
+    (dataset,) = Path("sets").iterdir()
+    asked = _complete(str(dataset), request_id="x") | {
+        ("serve",): "--listen 127.0.0.1:0 --admin 127.0.0.1:0 --data other-data",
+        ("replay",): "--route triage",
+        ("top",): "",
+        ("kill",): "",
+    }
+    points = [([*words, *more.split()], after) for words, more in asked.items() for after in (0, 60)]
+
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", INTERRUPTED, json.dumps(points)],
+        capture_output=True, text=True, check=True, timeout=300, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(found) == len(points)
+    assert [each for each in found if each[2] not in ({130} if each[1] == 0 else {130, 77})] == []
+    assert [each for each in found if "Traceback" in each[3] or "KeyboardInterrupt" in each[3]] == []
+    assert sum(code == 130 for _, after, code, _ in found if after) > len(asked) / 2
 
 
 REFUSED = {
@@ -173,6 +244,7 @@ REFUSED = {
     ("routes",): "", ("records", "tail"): "", ("records", "show"): "x", ("records", "stats"): "",
     ("records", "forget"): "--id x", ("dataset", "build"): "--route r --format trl-sft --out other",
     ("dataset", "inspect"): "nowhere", ("dataset", "validate"): "nowhere", ("rebuild",): "", ("replay",): "--route r",
+    ("train", "sft"): "--dataset nowhere --base b --out o", ("train", "preflight"): "nowhere",
     ("keys", "create"): "a", ("keys", "list"): "", ("keys", "revoke"): "a", ("kill",): "",
     ("policy", "lint"): "", ("policy", "plan"): "", ("policy", "explain"): "",
     ("policy", "simulate"): "policies/a.yaml",

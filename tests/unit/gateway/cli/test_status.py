@@ -8,6 +8,7 @@ import pytest
 
 from gateway import clock
 from gateway.cli.main import main
+from gateway.cli.status import RouteState, service
 from gateway.control.controller.status import ControllerStatus, PolicyStatus
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.datadir import DataDir, prepare
@@ -19,6 +20,33 @@ from tests.rooms.looks import look, told
 from tests.rooms.rollouts import UNSURE
 
 NOW = 1_800_000_000.0
+
+
+def test_status_says_what_keeps_a_candidate_from_answering() -> None:
+    """An open breaker, a share that is not really served, and a key that is refused are sentences with what to do."""
+    asked = RouteState("triage", "apply", "openai", "vllm", "r1", 25.0)
+    assert service(asked) == []
+    assert service(replace(asked, served_pct=100.0)) == []
+    found = service(replace(asked, served_pct=1.4, breakers_open=2, key_refused=7))
+    for words, sentence in zip(
+        ("2 workers do not ask", "answered 1% of", "refused our key 7 times"), found, strict=True
+    ):
+        assert words in sentence
+
+
+def test_status_reads_what_other_processes_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """The share really served and refused keys are those of the controller's and the shadow's own metrics."""
+    data = prepare(Path("crossfade-data"))
+    route = Route("triage", Variant("openai"), candidate=Variant("vllm", "m", "r1"), weight_ppm=50_000)
+    upstreams = (Upstream("openai", "http://h"), Upstream("vllm", "http://h"))
+    data.routing.write_bytes(encode(Table(7, Lease(clock.wall()), upstreams, "openai", routes=(route,))))
+    data.exposition("controller").write_text('crossfade_served_ratio{route="triage"} 0.25\n')
+    data.exposition("shadow").write_text('crossfade_shadow_key_refused{route="triage"} 3\n')
+    assert main(["status", "--json"]) == 1
+    (found,) = json.loads(capsys.readouterr().out)["routes"]
+    assert (found["served_pct"], found["key_refused"], found["breakers_open"]) == (25.0, 3, 0)
+    assert main(["status"]) == 1
+    assert "triage: the candidate answered 25% of what was lately assigned to it" in capsys.readouterr().out
 
 
 def test_status_of_what_is_not_running(capsys: pytest.CaptureFixture[str]) -> None:

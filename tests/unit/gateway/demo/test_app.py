@@ -1,11 +1,12 @@
 import asyncio
 
 from gateway import clock
-from gateway.demo.app import DemoApp
+from gateway.demo.app import LAG_S, LEAST, DemoApp
 from gateway.demo.models import ModelServer, model_of
 from gateway.demo.tickets import GOOD
 from gateway.transport.client import Client
 from gateway.transport.outgoing import Target
+from tests.rooms.waiting import PATIENCE_S
 
 
 async def _send(port, enough):
@@ -14,7 +15,7 @@ async def _send(port, enough):
         client = Client(now=clock.monotonic, tasks=tasks)
         app = DemoApp(Target("127.0.0.1", port), client, clock.monotonic, pace=1000)
         running = tasks.create_task(app.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not enough(app):  # noqa: ASYNC110 -- the app tells nobody
                 await asyncio.sleep(0)
         running.cancel()
@@ -40,3 +41,20 @@ async def test_an_app_counts_what_failed():
     server.stop()
     app = await _send(server.port, lambda app: app.failed >= 3)
     assert app.by_variant.total() == 0
+
+
+async def test_an_app_sends_less_while_its_answers_are_compared_late():
+    """Its pace falls while the shadow is behind, never to nothing, and rises to what was asked for, never above."""
+    async with asyncio.TaskGroup() as tasks:
+        app = DemoApp(Target("127.0.0.1", 9), Client(now=clock.monotonic, tasks=tasks), clock.monotonic, pace=100)
+        app.heed(LAG_S)
+        assert app.part == 1.0
+        parts: list[float] = []
+        for _ in range(50):
+            app.heed(LAG_S + 1)
+            parts.append(app.part)
+        assert parts[0] < 1.0
+        assert parts[-1] == LEAST
+        for _ in range(50):
+            app.heed(0.0)
+        assert app.part == 1.0

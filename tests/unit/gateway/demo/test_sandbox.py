@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from gateway.demo.sandbox import House, HouseError, free_port
+from gateway.telemetry.metrics import PREFIX, Sample, render
 
 
 @contextlib.asynccontextmanager
@@ -76,3 +77,13 @@ async def test_a_gateway_that_ended_says_so_with_its_last_lines(tmp_path):
         with pytest.raises(HouseError, match=r"gave up: crossfade serve \(process \d+\) ended with -9") as error:
             await house.ready(lambda _: None)
     assert "line 19" in str(error.value)
+
+
+async def test_how_far_the_shadow_is_behind_is_what_it_exposes(tmp_path):
+    """It is read as the shadow writes it; before it has written there is no lag."""
+    async with _house(tmp_path) as house:
+        assert house.shadow_lag_s() == 0.0
+        house.data.run.mkdir(parents=True)
+        said = render([Sample(f"{PREFIX}shadow_queue", 3, ("tickets",)), Sample(f"{PREFIX}shadow_lag_seconds", 4.25)])
+        house.data.exposition("shadow").write_text(said, "utf-8")
+        assert house.shadow_lag_s() == 4.25

@@ -17,6 +17,7 @@ from gateway.node.database import (
     read_audit,
     writing,
 )
+from tests.rooms.waiting import PATIENCE_S
 
 
 def entry(at: float) -> AuditEntry:
@@ -89,7 +90,7 @@ def test_what_is_written_is_seen_whoever_else_came_and_went(tmp_path: Path) -> N
     come_and_go = (
         f"from pathlib import Path; from gateway.node.database import connect; connect(Path({str(path)!r})).close()"
     )
-    subprocess.run([sys.executable, "-c", come_and_go], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", come_and_go], check=True, timeout=PATIENCE_S)
     with writing(first):
         first.execute("INSERT INTO t VALUES (1)")
     with opened(path) as other:

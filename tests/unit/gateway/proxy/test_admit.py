@@ -34,6 +34,7 @@ class Stand:
     stops: Why | None = None
     is_accepted: bool = True
     again: bool = False
+    lacks: bool = False
     looks: list[bool] = field(default_factory=list[bool])
     """Whether pinned, each time the candidate's own state was asked for."""
 
@@ -42,6 +43,10 @@ class Stand:
 
     def lease_holds(self) -> bool:
         return self.lease
+
+    def candidate_lacks(self, route: Route, path: str) -> bool:
+        assert path == "/v1/chat/completions"
+        return self.lacks
 
     def candidate_stopped(self, route: Route, *, pinned: bool) -> Why | None:
         self.looks.append(pinned)
@@ -72,6 +77,7 @@ PIN = b"\r\nx-crossfade-variant: "
 TABLE: dict[str, tuple[dict[str, Any], str, str, str]] = {
     # what is given: (variant, why, reason)
     "all well": ({}, CANDIDATE, "assigned", ""),
+    "a path that it lacks": ({"stand": {"lacks": True}}, BASELINE, "ineligible", "no_path"),
     "no JSON": ({"body": b"{"}, BASELINE, "unrouted", ""),
     "another model": ({"body": b'{"model":"x"}'}, BASELINE, "unrouted", ""),
     "no candidate": ({"route": {"candidate": None}}, BASELINE, "assigned", ""),

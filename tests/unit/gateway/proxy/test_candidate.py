@@ -13,6 +13,7 @@ from gateway.transport.failure import Failure
 from gateway.transport.message import LENGTH_MARK, Preamble, RequestHead
 from gateway.transport.outgoing import Reply, Sending, Target
 from gateway.transport.upstreams import Destination, make_ready
+from policies.candidate_paths import CandidatePaths
 from policies.routing import CandidateLimits, Route, Upstream, Variant
 from records.exchange import Attempt, Outcome
 from tests.fakes.raw_upstream import DONE, STOP, WHOLE, event
@@ -42,6 +43,7 @@ class App:
     reasons: list[str] = field(default_factory=list[str])
     read_s: float = 600.0
     connects: bool = True
+    paths: CandidatePaths = field(default_factory=CandidatePaths)
 
     # What a life does
 
@@ -212,6 +214,30 @@ async def test_what_it_says_instead_of_an_answer(status: int, body: bytes, told:
     answers(relay, body, status=status)
     assert app.told == told
     assert not app.out
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_a_path_that_its_server_lacks_is_no_illness(status: int) -> None:
+    """Who answers elsewhere and not here lacks the path; who answered here before, or nowhere yet, is ill."""
+    for answered, told in (
+        ((), ["ill", "fall back: not_found"]),
+        (("/v1/chat/completions",), ["ill", "fall back: not_found"]),
+        (("/v1/responses",), ["unknown", "fall back: no_path"]),
+    ):
+        relay, app = asked(stream=False)
+        for path in answered:
+            app.paths.answered(path)
+        answers(relay, b'{"detail":"Not Found"}', status=status)
+        assert app.told == told
+        assert app.paths.lacks(app.path, 11.0) == (told[0] == "unknown")
+
+
+async def test_an_answer_shows_that_the_path_is_there() -> None:
+    """What a candidate answers is remembered of its path."""
+    relay, app = asked(stream=False)
+    answers(relay, WHOLE)
+    assert app.paths.refused("/v1/responses", 11.0)
+    assert not app.paths.refused(app.path, 11.0)
 
 
 async def test_an_error_without_end_is_not_waited_for() -> None:

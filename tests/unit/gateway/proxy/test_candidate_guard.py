@@ -58,6 +58,17 @@ CHANGED: dict[str, tuple[Route, bool]] = {
 }
 
 
+def test_whose_breakers_are_open_is_told_by_the_tables_order() -> None:
+    """Bit i stands for the table's route i; one that is asked freely, or has no candidate, has none."""
+    stand = Stand()
+    plain = Route("plain", Variant("openai"))
+    _, ill = stand.serve(route(name="well", candidate=Variant("vllm", model="n")), route(name="ill"))
+    stand.guards.adopt(Table(1, Lease(1.0), UPSTREAMS, "openai", routes=(plain, route(name="ill"))))
+    assert stand.guards.open_routes == 0
+    fail(ill, 2)
+    assert stand.guards.open_routes == 0b10
+
+
 @pytest.mark.parametrize("name", CHANGED)
 def test_a_breaker_belongs_to_its_candidate_and_settings(name: str) -> None:
     """The next table keeps its state where both are the same, and an edit of either acts at once."""

@@ -84,6 +84,15 @@ def message(finish: str = "stop", **fields: Any) -> dict[str, Any]:
     return head | {"choices": [choice], "usage": USAGE, "service_tier": None, **EXTRAS}
 
 
+@pytest.mark.parametrize("said", [None, [], [{"type": "url_citation"}]])
+def test_a_whole_message_has_its_annotations(said: Any):
+    """The frontier's message has `annotations: []`, which SDKs of typed languages want there; an engine's own stay."""
+    body = message(annotations=said)
+    assert whole(body)["choices"][0]["message"]["annotations"] == (said or [])
+    del body["choices"][0]["message"]["annotations"]
+    assert whole(body)["choices"][0]["message"]["annotations"] == []
+
+
 CALL = {"id": "call_9", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 
@@ -255,6 +264,55 @@ class TestStream:
         out = adapter.feed(chunk({}, finish="stop") + DONE)
         assert [one["choices"][0]["delta"].get("content") for one in read(out)[:-1]] == ["\n", None]
 
+    def test_calls_without_ids_get_one_each(self):
+        """What begins without an id is named once, for the app's result to name it; a later id is no second name."""
+        named = {"type": "function", "function": {"name": "f", "arguments": ""}}
+        pieces = [
+            {"index": 0, **named}, {"index": 0, "function": {"arguments": "{"}},
+            {"index": 0, "id": "call_late", "function": {"arguments": "}"}}, {"index": 1, "id": "", **named},
+        ]  # fmt: skip
+        stream = b"".join(chunk({"tool_calls": [piece]}) for piece in pieces) + chunk(finish="tool_calls") + DONE
+        events, _ = run(stream)
+        calls = [call for event in events[:-1] for call in event["choices"][0]["delta"].get("tool_calls", ())]
+        ids = [call.get("id") for call in calls]
+        assert ids[1:3] == [None, None]
+        assert len({ids[0], ids[3]}) == 2
+        assert all(found.startswith("call_cfn") and len(found) <= 40 and own(found, "f") == found for found in ids[::3])
+        again, _ = run(stream.replace(b"chatcmpl-1", b"chatcmpl-2"))
+        assert again[0]["choices"][0]["delta"]["tool_calls"][0]["id"] != ids[0]
+
+    def test_what_a_call_is_called_is_said_once(self):
+        """Triton's forced calls repeat the name, others the id and the type: an SDK would add them up."""
+        repeats = {"index": 0, "id": "call_a", "type": "function"}
+        for head in (repeats, {"index": 0}):
+            pieces = [head | {"function": {"name": "f", "arguments": part}} for part in ('{"a"', ":", "1}")]
+            stream = b"".join(chunk({"tool_calls": [piece]}) for piece in pieces) + chunk(finish="tool_calls") + DONE
+            events, _ = run(stream)
+            calls = [call for event in events[:-1] for call in event["choices"][0]["delta"].get("tool_calls", ())]
+            assert [(call.get("type"), call["function"].get("name")) for call in calls] == [
+                ("function", "f"), (None, None), (None, None),
+            ]  # fmt: skip
+            assert ["id" in call for call in calls] == [True, False, False]
+            assert "".join(call["function"]["arguments"] for call in calls) == '{"a":1}'
+
+    def test_another_name_at_the_same_index_is_another_call(self):
+        """Without ids, as the records read it: two calls, not one with both arguments."""
+        pieces = [{"index": 0, "function": {"name": name, "arguments": "{}"}} for name in ("f", "g")]
+        stream = b"".join(chunk({"tool_calls": [piece]}) for piece in pieces) + chunk(finish="tool_calls") + DONE
+        events, _ = run(stream)
+        calls = [call for event in events[:-1] for call in event["choices"][0]["delta"].get("tool_calls", ())]
+        assert [(call["index"], call["function"]["name"]) for call in calls] == [(0, "f"), (1, "g")]
+        assert calls[0]["id"] != calls[1]["id"]
+
+    def test_whole_calls_without_ids_get_one_each(self):
+        """The same of an answer in one piece."""
+        bare = {"type": "function", "function": {"name": "f", "arguments": "{}"}}
+        (choice,) = whole(message("tool_calls", content=None, tool_calls=[bare, CALL, bare | {"id": None}]))["choices"]
+        ids = [call["id"] for call in choice["message"]["tool_calls"]]
+        assert ids[1] == "call_cfp9"
+        assert len(set(ids)) == 3
+        assert ids[0].startswith("call_cfn")
+
     def test_parallel_tool_calls_keep_index_and_order_and_get_signed_ids(self):
         """Lines 38, 57: id and name once, arguments in fragments by index; the id says who made the call."""
         first = {"index": 0, "id": "call_a", "type": "function", "function": {"name": "f"}}
@@ -352,7 +410,7 @@ class TestWhole:
         assert found["choices"] == [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": "Hi", "refusal": None},
+                "message": {"role": "assistant", "content": "Hi", "refusal": None, "annotations": []},
                 "logprobs": None,
                 "finish_reason": "stop",
             }

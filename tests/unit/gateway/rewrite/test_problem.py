@@ -26,7 +26,9 @@ def test_a_prompt_that_is_too_long_is_a_capability_miss(body: bytes):
         (413, CandidateFailure("capability", "too_large")),
         (401, CandidateFailure("key", "key_refused")),
         (403, CandidateFailure("key", "key_refused")),
-        (404, CandidateFailure("failure", "not_found")),
+        (404, CandidateFailure("path", "not_found")),
+        (405, CandidateFailure("path", "not_found")),
+        (501, CandidateFailure("path", "not_found")),
         (408, CandidateFailure("failure", "timeout")),
         (429, CandidateFailure("overload", "overloaded")),
         (503, CandidateFailure("overload", "overloaded")),
@@ -40,6 +42,20 @@ def test_a_status_says_whose_fault_it_is(status: int, failure: CandidateFailure)
     """4xx is the request's, 401 and 403 the key's, 429 and 503 the load's, all else the candidate's."""
     for body in (b"", b"<html>no</html>", b'{"error":{"message":"x","code":400}}', b'{"detail":"x"}', b"[1]"):
         assert classify(status, body) == failure
+
+
+NO_MODEL = [
+    b'{"error":{"message":"The model `m` does not exist.","type":"NotFoundError","param":"model","code":404}}',
+    b'{"error":{"message":"The model \'m\' does not exist","type":"x","param":null,"code":"model_not_found"}}',
+    b'{"error":"model \\"m\\" not found, try pulling it first"}',
+    b'{"object":"error","message":"The model `m` does not exist.","code":404}',
+]
+
+
+@pytest.mark.parametrize("body", NO_MODEL)
+def test_a_model_that_is_not_there_is_a_failure(body: bytes):
+    """A server without the model serves nothing on any path, and is not excused for lacking an endpoint."""
+    assert classify(404, body) == CandidateFailure("failure", "not_found")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.supervisor.child import BOOT_BYTES, BootTooLargeError, Child, Program, spawn
+from tests.rooms.waiting import PATIENCE_S
 
 IDLE = "tests.fakes.idle"
 
@@ -47,7 +48,7 @@ async def test_one_that_dies_is_not_ready(reaping: list[Child]) -> None:
     """A child that ends before it is ready is known at once, not after the deadline."""
     child = spawn("broken", program(boot=b"not json"))
     reaping.append(child)
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(PATIENCE_S):
         assert not await child.ready(3600.0)
         assert await child.exited == 1
 

@@ -11,7 +11,7 @@ from gateway.admin.auth import Door, digest
 from gateway.admin.sessions import COOKIE
 from gateway.log import Log
 from gateway.supervisor.front import PUBLIC, WAITING, Front, FrontAnswer
-from tests.rooms.waiting import until
+from tests.rooms.waiting import PATIENCE_S, until
 
 LOCAL = "host: 127.0.0.1:8081\r\n"
 TOKEN = "a-token-of-some-length"
@@ -37,7 +37,7 @@ async def front(admin_socket: Path, token: str | None = None) -> AsyncIterator[i
 async def send(port: int, data: str | bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(data if isinstance(data, bytes) else data.encode())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         answer = await reader.read()
     writer.close()
     return answer
@@ -165,7 +165,7 @@ async def test_an_endless_body_is_cut_off(admin_socket: Path) -> None:
         with pytest.raises(ConnectionError):
             for _ in range(1000):
                 writer.write(b"10000\r\n" + b"a" * 0x10000 + b"\r\n")
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(PATIENCE_S):
                     await writer.drain()
         writer.close()
         assert reader.at_eof() or reader.exception()
@@ -210,7 +210,7 @@ async def test_half_heads_keep_nobody_from_a_probe(admin_socket: Path) -> None:
         for _ in range(20):
             assert status(await send(port, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")) == 200
         first = held[0][0]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             assert await _end_of(first) == b""
         for _, writer in held:
             writer.close()

@@ -1,7 +1,8 @@
 from pathlib import Path
 
 from gateway.proxy.counters import INDEX, Live
-from gateway.supervisor.worker_metrics import Gauges
+from gateway.supervisor.worker_metrics import Gauges, open_breakers
+from policies.routing import Lease, Route, Table, Upstream, Variant
 
 
 def test_counters_outlive_their_worker(tmp_path: Path) -> None:
@@ -43,3 +44,12 @@ def test_counters_are_shared_where_no_file_can_be_had() -> None:
     gauges.end("w0")
     assert gauges.totals()["requests"] == 5
     assert not path.exists()
+
+
+def test_open_breakers_are_told_by_route() -> None:
+    """How many workers do not ask whose candidate; one that serves from another table is not asked whom it means."""
+    routes = (Route("plain", Variant("o")), *(Route(name, Variant("o"), candidate=Variant("o")) for name in "ab"))
+    table = Table(3, Lease(1.0), (Upstream("o", "http://h"),), "o", routes=routes)
+    alive = [{"table_version": version, "breaker_routes": mask} for version, mask in ((3, 0b100), (3, 0b110), (2, 0b1))]
+    assert open_breakers(table, alive) == {"a": 1, "b": 2}
+    assert open_breakers(table, []) == {"a": 0, "b": 0}

@@ -111,6 +111,27 @@ def test_a_stream_is_read_however_whole_and_cut_chunks_alternate(reads: list[lis
     assert asked.kept
 
 
+@pytest.mark.parametrize(
+    "line", [b"Content-Length:5", b"content-LENGTH:   5", b"Content-Length: 5 ", b"Content-Length: 0005\t"]
+)
+def test_an_answers_odd_length_goes_on_in_the_usual_form(line: bytes) -> None:
+    """However an upstream writes it, the app reads the same length, and so does every proxy between (RFC 9110 §8.6)."""
+    asked = Asked().hear(b"HTTP/1.1 200 OK\r\nX: 05\r\n" + line + b"\r\nY: 1\r\n\r\nhello")
+    assert (bytes(asked.ear.data), asked.ear.ended) == (b"hello", True)
+    name = line.partition(b":")[0]
+    assert asked.ear.reply is not None
+    assert asked.ear.reply.raw == b"HTTP/1.1 200 OK\r\nX: 05\r\n" + name + b": 5\r\nY: 1"
+    assert asked.ear.reply.sized
+
+
+@pytest.mark.parametrize("line", [b"Content-Length: 0", b"Content-Length: 10"])
+def test_a_plain_length_goes_on_as_it_is(line: bytes) -> None:
+    """A zero by itself is no leading one."""
+    asked = Asked(b"HEAD").hear(b"HTTP/1.1 200 OK\r\n" + line + b"\r\n\r\n")
+    assert asked.ear.reply is not None
+    assert asked.ear.reply.raw == b"HTTP/1.1 200 OK\r\n" + line
+
+
 @pytest.mark.parametrize("coding", [b"chunked", b"\tChunked ", b"chunked  \r\nX: a\tb"])
 def test_a_coding_may_have_white_space_around_it(coding: bytes) -> None:
     """And a tab may stand elsewhere in the head."""

@@ -10,8 +10,7 @@ import pytest
 from gateway import clock
 from gateway.transport.dial import STAGGER_S, first_connected, keep_alive
 from gateway.transport.names import ResolvedAddress
-
-PATIENCE_S = 5.0
+from tests.rooms.waiting import PATIENCE_S
 
 
 @contextlib.contextmanager

@@ -21,8 +21,7 @@ from gateway.transport.names import (
     check_address,
     look_up,
 )
-
-PATIENCE_S = 5.0
+from tests.rooms.waiting import PATIENCE_S
 
 
 def v4(text: str) -> ResolvedAddress:

@@ -91,6 +91,22 @@ def test_a_common_request_has_fields_of_their_types(field: str):
     assert read_body(f'{{"messages": {PLAIN}, "{field}": 1}}'.encode()) is None
 
 
+@pytest.mark.parametrize(
+    ("raw", "only_frontier"),
+    [
+        (b'{"messages": [{"role": "user", "content": "hi \xff"}]}', True),
+        (b'{"messages": [], "metadata": {"a": "\xff"}}', True),
+        ('{"messages": [{"role": "user", "content": [{"type": "text", "text": "é"}]}]}'.encode(), False),
+        ('{"messages": [{"role": "user", "content": "é"}]}'.encode(), False),
+    ],
+)
+def test_bytes_that_are_no_text_are_the_frontiers(raw: bytes, *, only_frontier: bool):
+    """A request whose fields can be read keeps its route; with a byte that is no UTF-8 no candidate is asked it."""
+    body = read_body(raw)
+    assert body is not None
+    assert body.is_copy is only_frontier
+
+
 def test_the_system_prompt_is_the_leading_system_and_developer_text():
     """Turns are joined by newlines, parts are put together; what comes later does not count."""
     parts = [{"type": "text", "text": "b"}, {"type": "image_url"}, {"text": None}, {"text": "c"}]

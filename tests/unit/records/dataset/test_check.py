@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from records.dataset.check import Fault, check_file, check_line
+from records.dataset.formats import format_named
 
 USER, ANSWER = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}
 CALLS = {
@@ -45,8 +46,8 @@ def with_call(arguments: object) -> dict[str, object]:
             trl(WEIGHED | {}),
             "trl-sft",
             [
-                "completion[0]: weight: 0 or 1, of the assistant's turns in openai-sft",
-                "messages: nothing is learned from the last one",
+                "completion[0]: weight: 0 or 1, of the assistant's turns, in formats that know it",
+                "completion: nothing is learned from the last one",
             ],
         ),
         (
@@ -66,7 +67,7 @@ def with_call(arguments: object) -> dict[str, object]:
         (
             trl({"messages": [USER]}),
             "trl-sft",
-            ["messages: the last one is not the assistant's"],
+            ["completion: the last one is not the assistant's"],
         ),
         (
             {"messages": [{"role": "developer", "content": None}, {"role": "assistant", "content": "a"}]},
@@ -86,7 +87,7 @@ def with_call(arguments: object) -> dict[str, object]:
 )
 def test_lines(line, shape, faults):
     """Each rule of a format is one sentence when it is broken, and silent when it is kept."""
-    assert list(check_line(json.dumps(line).encode(), shape)) == faults
+    assert list(check_line(json.dumps(line).encode(), format_named(shape))) == faults
 
 
 def test_files(tmp_path: Path):
@@ -94,7 +95,7 @@ def test_files(tmp_path: Path):
     path = tmp_path / "train.jsonl"
     path.write_text(json.dumps(GOOD) + "\n{\n")
 
-    faults = list(check_file(path, "openai-sft"))
+    faults = list(check_file(path, format_named("openai-sft")))
 
     assert faults[0].line == 2
     assert faults[0].text.startswith("not JSON")

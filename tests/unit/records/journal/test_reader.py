@@ -23,6 +23,7 @@ from records.journal.reader import (
 )
 from records.journal.writer import JournalWriter
 from tests.rooms.journal_files import KEY, Hand, bodies, fill, identity, keep_whole, meta_of, numbers, read_all
+from tests.rooms.waiting import PATIENCE_S
 
 
 def read_file(path: Path) -> tuple[list[int], int]:
@@ -207,7 +208,7 @@ def test_a_reader_follows_a_writer(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=write)
     thread.start()
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE_S)
     found: list[int] = []
     assembler, number = Assembler(), 1
     reader = SegmentReader(segment_path(directory, 1), KEY)

@@ -1,8 +1,11 @@
 """What is kept, what is lost and counted, and that no disk is ever the app's business."""
 
+import ctypes
 import errno
+import mmap
 import os
 import resource
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Queue
@@ -10,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from gateway.control.journals.follower import Journals
 from records.exchange import Exchange, FeedbackFrame, Gap
 from records.journal.frames import MAX_PAYLOAD_BYTES, segment_path
 from records.journal.reader import SegmentReader, is_alive, segments
@@ -209,13 +213,16 @@ def test_segments_follow_each_other(tmp_path: Path) -> None:
 
 
 def is_in_page_cache(path: Path) -> bool:
-    with path.open("rb") as file:
-        try:
-            return os.preadv(file.fileno(), [bytearray(1)], 0, os.RWF_NOWAIT) == 1
-        except BlockingIOError:
-            return False
-        except OSError:
-            pytest.skip("this file system does not say what it has in memory")
+    """Whether any of it is in memory. Asked of the kernel's map: a trial read would begin to read it ahead."""
+    size = path.stat().st_size
+    pages = (ctypes.c_ubyte * -(-size // mmap.PAGESIZE))()
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), size) as mapped:
+        start = ctypes.c_char.from_buffer(mapped)
+        failed = ctypes.CDLL(None).mincore(ctypes.byref(start), ctypes.c_size_t(size), pages)
+        del start  # else the map could not be closed
+    if failed:
+        pytest.skip("this machine does not say what it has in memory")
+    return any(page & 1 for page in pages)
 
 
 def test_what_readers_are_past_leaves_the_page_cache(tmp_path: Path) -> None:
@@ -245,6 +252,33 @@ def test_an_old_segment_is_ended_only_if_it_holds_something(tmp_path: Path) -> N
     assert segments(tmp_path / "w") == [1, 2]
     writer.rotate_older_than(hand.s + 1)
     assert segments(tmp_path / "w") == [1, 2]
+    writer.close()
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["its directory", "its segment"])
+def test_what_somebody_removes_is_begun_anew_and_counted(tmp_path: Path, *, whole: bool) -> None:
+    """A journal that is deleted under its writer is there again at the next look; whoever follows it reads on."""
+    hand, root = Hand(), tmp_path / "journal"
+    writer, journals = JournalWriter(root / "w", KEY, now=hand), Journals(root, KEY, {})
+    for number in (1, 2):
+        keep_whole(writer, number)
+        assert numbers(journals.poll(hand.s, 1 << 20)) == [number]
+        assert not writer.rotate_older_than(hand.s - 1)
+    keep_whole(writer, 3)  # nobody has read it
+    if whole:
+        shutil.rmtree(root)
+        assert journals.poll(hand.s, 1 << 20) == []
+    else:
+        segment_path(root / "w", 1).unlink()
+    keep_whole(writer, 4)
+    assert writer.rotate_older_than(hand.s - 1)
+    assert not writer.rotate_older_than(hand.s - 1)
+    assert writer.losses.exchanges == 2
+    keep_whole(writer, 5)
+    found = journals.poll(hand.s, 1 << 20)
+    assert [(one.reason, one.exchanges) for one in found if isinstance(one, Gap)] == [("removed", 2)]
+    assert numbers(found) == [5]
+    assert is_alive(root / "w")
     writer.close()
 
 

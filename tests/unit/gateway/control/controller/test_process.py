@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from sqlite3 import Connection
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,10 +16,12 @@ from gateway.control.controller.process import Controller, Parts
 from gateway.control.controller.status import read_status
 from gateway.control.events.outbox import SCHEMA
 from gateway.control.leader.announce import Announcer
+from gateway.control.leader.evaluation import Evaluation
 from gateway.control.leader.persistence import rollout_bytes
 from gateway.control.leader.webhooks import Notifier
 from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.table import base_table
+from gateway.control.publish.weights import Weighed, weigh
 from gateway.control.state.port import SharedState, Stored
 from gateway.control.state.sqlite import SqliteState
 from gateway.log import Log
@@ -27,7 +30,7 @@ from gateway.node.database import connect, opened
 from gateway.node.keys import Actor
 from gateway.node.state_location import StatePlace
 from policies.compile import KnownUpstream, Surroundings
-from policies.routing import Table, Upstream
+from policies.routing import Route, Table, Upstream
 from policies.routing import decode as decode_table
 from policies.terms import Phase
 from records.exchange import Note
@@ -267,6 +270,37 @@ def test_nothing_that_is_damaged_blinds_the_controller(room: Room, damage: str, 
         assert weights(room)["a"] == (0 if restarted else 250_000)
     if "evidence" in damage and restarted:
         assert "evidence.unreadable" in room.events()
+
+
+def test_a_mistake_in_one_route_costs_that_route_alone(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody foresaw, in a route's evidence or in its weight, is told with its place, and the others go on."""
+    controller = migrating(room)
+
+    def odd(ours: Evaluation, *_: object) -> None:
+        if ours.rollout.route == "a":
+            raise KeyError("a")
+
+    monkeypatch.setattr(Evaluation, "advance", odd)
+    controller.tick(20.0)
+    assert weights(room) == {"a": 250_000, "b": 250_000}
+    (reason,) = [line["reason"] for line in room.lines() if line["event"] == "controller.trouble"]
+    assert reason.startswith("route a: KeyError at test_process.py:")
+    assert controller.leader.leads
+    assert "b" in controller.leader.evaluations
+
+
+def test_a_route_that_cannot_be_weighed_has_no_weight(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table goes out all the same: the others keep theirs, and a revoked key is out."""
+    controller = migrating(room)
+
+    def odd(route: Route, *given: Any, **more: Any) -> Weighed:
+        if route.name == "a":
+            raise KeyError("a")
+        return weigh(route, *given, **more)
+
+    monkeypatch.setattr("gateway.control.controller.process.weigh", odd)
+    controller.tick(20.0)
+    assert weights(room) == {"a": 0, "b": 250_000}
 
 
 def test_a_rollout_nobody_can_read_is_off_once_the_grace_is_over(room: Room) -> None:

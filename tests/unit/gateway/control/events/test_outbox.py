@@ -184,3 +184,23 @@ def test_old_tables_are_forgotten(state: sqlite3.Connection) -> None:
     outbox.will_serve(1, SERVED)
     outbox.will_serve(1 + TABLES_KEPT, SERVED)
     assert set(outbox.served) == {1 + TABLES_KEPT} == set(loaded(state).served)
+
+
+def test_a_route_that_nobody_takes_stops_no_other(
+    state: sqlite3.Connection, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a leader lacks a route's policy, the oldest of that route go, and reading goes on for all others."""
+    monkeypatch.setattr(module, "MAX_WAITING", 3 * MAX_OFFERED)
+    monkeypatch.setattr(module, "STUCK_KEPT", 100)
+    outbox, shared = loaded(state), SqliteState(path)
+    for _ in range(4):
+        told = [("gone", NodeEvent(1.0, 0.0))] * MAX_OFFERED + [("r", NodeEvent(2.0, 0.0))]
+        outbox.commit(PROGRESS, ({}, []), told)
+        assert outbox.push(shared) <= {"gone"}
+        assert not outbox.is_full
+    assert len(shared.offered("r", {}, 10)) == 4
+    assert outbox.push(shared) == {"gone"}
+    assert outbox.pending <= module.MAX_WAITING // 2  # of 60,000 that nobody takes
+    newest = state.execute("SELECT max(number) FROM outbox WHERE route = 'gone'").fetchone()[0]
+    assert newest == 4 * (MAX_OFFERED + 1) - 1
+    shared.close()

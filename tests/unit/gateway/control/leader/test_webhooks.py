@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from gateway import clock
 from gateway.control.leader.webhooks import QUEUE, Notifier, word_of
 from gateway.control.state.port import Decided
 from gateway.log import Log
@@ -218,11 +219,11 @@ def test_an_address_that_cannot_be_reached(
     assert "s3cret" not in lines.getvalue()
 
 
-def test_closing_waits_for_no_pause_and_no_queue(receiver: Receiver, lines: io.StringIO) -> None:
-    """Between two tries `close` ends the thread at once; what still waits is not told, and nothing later is."""
+def test_closing_waits_for_no_pause(receiver: Receiver, lines: io.StringIO) -> None:
+    """Between two tries `close` ends the thread at once, and nothing later is told."""
     receiver.statuses = [500]
     notifier = Notifier(Log("controller", lambda: 0.0, lines), pauses_s=(0.0, 3600.0), deadline_s=WAIT_S)
-    notifier.offer(DECIDED, [receiver.hook()] * QUEUE)
+    notifier.offer(DECIDED, [receiver.hook()])
     receiver.await_posts(1)
     notifier.close()
     notifier.offer(DECIDED, [receiver.hook()])
@@ -252,3 +253,28 @@ def test_closing_who_never_told_anything(notifier: Notifier) -> None:
 def test_the_words_of_the_policy_file(move: Move, outcome: Outcome, word: str) -> None:
     """A decision is called what `notify: on:` calls it; an operator's pause is nothing one asks to be told of."""
     assert word_of(Decided("d", 0.0, "r", move, outcome, "", b"")) == word
+
+
+def test_what_is_queued_at_the_end_is_told(receiver: Receiver, notifier: Notifier) -> None:
+    """Each gets a try; nobody who stops the controller loses the news of its last decisions."""
+    receiver.answers.clear()
+    for _ in range(5):
+        notifier.offer(DECIDED, [receiver.hook()])
+    receiver.await_posts(1)  # under way, and not answered yet
+    receiver.answers.set()
+    notifier.close()
+    assert (len(receiver.posts), notifier.sent, notifier.dropped) == (5, 5, 0)
+    assert not is_telling()
+
+
+def test_the_end_waits_for_no_receiver_that_hangs(receiver: Receiver, lines: io.StringIO) -> None:
+    """What cannot be told in time is counted and said: the supervisor waits no longer."""
+    notifier = Notifier(Log("controller", lambda: 0.0, lines), pauses_s=TWICE, close_s=0.2)
+    receiver.answers.clear()
+    for _ in range(3):
+        notifier.offer(DECIDED, [receiver.hook()])
+    receiver.await_posts(1)
+    began_s = clock.monotonic()
+    notifier.close()
+    assert clock.monotonic() - began_s < PATIENCE_S
+    assert notifier.sent == 0

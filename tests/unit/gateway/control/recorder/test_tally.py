@@ -26,6 +26,18 @@ def tally(*metas: dict[str, object]) -> Tally:
     return made
 
 
+def test_what_alerts_look_at_is_there_from_the_start():
+    """Losses, drops and votes are series with 0 before the first; what was counted stays, and nothing is new twice."""
+    made = Tally()
+    made.lose("damaged", 3)
+    assert made.begin(["support"])
+    assert not made.begin(["support"])
+    assert values(made, "journal_lost_total")["damaged",] == 3
+    assert values(made, "journal_lost_total")["disk_full",] == 0
+    assert values(made, "shadow_total")["support", "candidate", "dropped", "queue_full"] == 0
+    assert values(made, "feedback_total")["support", "candidate", "down"] == 0
+
+
 def test_counters():
     """Exchanges, tokens and money by route, variant and model; why the candidate did not answer."""
     made = tally({}, {}, {"status": 500, "response": b"{}"}, {"why": "fallback", "reason": "timeout"}, {"status": 0})

@@ -8,7 +8,7 @@ from tests.rooms.shadowing import Stage, route
 
 
 def watched(root: Path) -> ShadowInputs:
-    return ShadowInputs(root / "shadow.json", root / "routing.json", root / "KILL")
+    return ShadowInputs(root / "shadow.json", root / "routing.json", root / "KILL", root / "gpu.json")
 
 
 def test_files_are_read_when_they_change(tmp_path: Path):
@@ -40,3 +40,14 @@ def test_the_kill_file_is_seen(tmp_path: Path):
     assert not found.killed()
     (tmp_path / "KILL").touch()
     assert found.killed()
+
+
+def test_what_an_answer_costs_is_read_when_it_changes(tmp_path: Path):
+    """Prices of servers that are paid by the hour are news once; what cannot be read is unknown."""
+    found = watched(tmp_path)
+    assert found.usd_per_answer() is None
+    (tmp_path / "gpu.json").write_bytes(b'{"vllm": 0.25, "other": null}')
+    assert found.usd_per_answer() == {"vllm": 0.25, "other": None}
+    assert found.usd_per_answer() is None
+    (tmp_path / "gpu.json").write_bytes(b"{")
+    assert found.usd_per_answer() == {}

@@ -25,6 +25,7 @@ from shadow.ports import NOT_READY, UNFIT, ModelCall
 from tests.fakes.faults import Fault
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.upstream import FakeUpstream
+from tests.rooms.waiting import PATIENCE_S
 
 CHAT = "/v1/chat/completions"
 SOON_S = 0.2
@@ -144,7 +145,9 @@ async def test_own_request_goes_as_it_is():
     [
         (Fault(status=500), False, "server_error"),
         (Fault(status=429), True, "overloaded"),
-        (Fault(status=404), False, "not_found"),
+        (Fault(status=404), False, "no_path"),
+        (Fault(status=405), True, "no_path"),
+        (Fault(status=404, body='{"error": {"message": "The model `m` does not exist."}}'), False, "not_found"),
         (Fault(status=400, body='{"error": {"message": "maximum context length"}}'), False, "context_length"),
         (Fault(status=401), False, "key_refused"),
         (Fault(before="reset"), False, "no_answer"),
@@ -194,7 +197,7 @@ async def test_one_deadline_for_all(fault: Fault, streamed: bool):  # noqa: FBT0
     """Silence, trickle and endless talk all end with the deadline, and the upstream is hung up on."""
     async with asking(fault) as (background, upstream):
         heard = await background.ask(ask(stream=streamed, deadline_s=SOON_S))
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(PATIENCE_S):
             while upstream.ledger[0].cancelled_at is None:  # noqa: ASYNC110 -- the upstream's own task sees it
                 await asyncio.sleep(0.001)
 
@@ -228,7 +231,7 @@ async def test_a_page_waits_for_no_flood():
     """While an upstream has a rest, what its own page says is known as ever."""
     async with asking(Fault(body=TOO_LARGE), Fault(body="waiting 3\n"), pace=(1, 1)) as (background, _):
         assert (await background.ask(ask())).error == "too_large"
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(PATIENCE_S):
             assert await background.page("model", b"/metrics", 60.0) == b"waiting 3\n"
 
 
@@ -236,7 +239,7 @@ async def test_a_flood_ends_with_its_deadline():
     """What was not read of a flood when its time was up is never read, and its connection is closed."""
     async with asking(Fault(endless=True), pace=(1 << 10, 1 << 10)) as (background, upstream):
         heard = await background.ask(ask(stream=True, deadline_s=SOON_S))
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(PATIENCE_S):
             while upstream.ledger[0].cancelled_at is None:  # noqa: ASYNC110 -- the upstream's own task sees it
                 await asyncio.sleep(0.001)
 
@@ -247,8 +250,10 @@ async def test_variant_has_deadlines_of_its_own():
     """A first token that comes later than the variant may take is a failure in the shadow as in the canary."""
     hasty = Variant("model", "tuned", first_byte_s=SOON_S / 4)
     brief = Variant("model", "tuned", total_s=SOON_S / 4)
-    async with asking(Fault(before="hang"), Fault(before="hang"), Fault(gap_s=0.001)) as (background, _):
+    hang = Fault(before="hang")
+    async with asking(hang, hang, hang, Fault(gap_s=0.001)) as (background, _):
         assert (await background.ask(ask(stream=True, variant=hasty))).error == "first_byte_timeout"
+        assert (await background.ask(ask(variant=hasty))).error == "first_byte_timeout"  # in one piece: all of it
         assert (await background.ask(ask(variant=brief))).error == "total_timeout"
         assert (await background.ask(ask(stream=True, variant=Variant("model", "tuned", first_byte_s=5.0)))).is_good
 

@@ -1,26 +1,19 @@
-"""Supervised fine-tuning examples: out of a recorded exchange, or the reason why it makes none.
+"""An example: what is learned from one recorded exchange, or the reason why nothing is.
 
-Only the answer of the exchange is learned from: what was said before it, by whomever, is its prompt. Each answer has an
-exchange of its own, and a candidate's is learned from nowhere.
-
-Formats: `openai-sft`, the interchange format (OpenAI, Azure, Together, Fireworks, Axolotl, LLaMA-Factory read it), with
-`weight: 0` on the assistant's earlier turns; `trl-sft`, rows of prompt and completion for TRL's SFTTrainer, which takes
-its loss from the completion alone. Its card declares tool arguments and tools as JSON, so that `datasets.load_dataset`
-gives objects, as chat templates want them. In both files arguments are JSON text, as the model wrote it: as objects,
-Arrow would give each call the arguments of all others as nulls, and `datasets` would cut decimals to ten places.
-
-Source: OpenAI API reference, "Fine-tuning: chat format"; TRL, "Dataset formats": prompt-completion.
+Rules:
+1. Only the answer of the exchange is learned from: what was said before it, by whomever, is its prompt. Each answer has
+   an exchange of its own, and a candidate's is learned from nowhere. What a line looks like is its format's matter.
+2. A correction that the app sent as feedback stands in the answer's place, whoever gave it and however it ended. An
+   answer that was voted down and not corrected teaches nothing.
 """
 
 from typing import Any, Literal, cast
 
 import msgspec
 
-from records.wire.json_reader import read_fields
+from records.wire.json_reader import UnreadableError, read, read_fields
 from records.wire.words import arguments_text, ending
 
-Format = Literal["openai-sft", "trl-sft"]
-FORMATS: tuple[Format, ...] = ("openai-sft", "trl-sft")
 Reason = Literal[
     "other_endpoint",  # no chat completion
     "not_complete",  # an error, a hang-up, an answer without its end
@@ -37,6 +30,11 @@ Reason = Literal[
     "legacy_functions",
     "hosted_tools",  # tools that only the frontier has
     "odd_turns",  # results of no call, calls without results, an answer begun by the app: trainers refuse them
+    "voted_down",  # and not corrected
+    "no_preference",  # neither corrected nor judged: that the baseline said it makes it no better
+    "same_answer",  # both answers say the same
+    "no_vote",
+    "corrected_elsewhere",  # the same prompt's answer was corrected in another exchange
     "unreadable",  # not the shape of a chat, or tool arguments that are no JSON object
     "duplicate",
     "prompt_in_train",  # of the validation split: its prompt is trained on in another conversation
@@ -65,6 +63,13 @@ class Source(msgspec.Struct, frozen=True):
     model_returned: str
     request_json: str | None
     response_json: str | None
+    redaction_version: str = ""
+    score: float | None = None
+    corrected_output_json: str | None = None
+    other_json: str | None = None
+    """What the candidate answered to the same request, in the shadow."""
+    q: float | None = None
+    """By how much that is better than what was said, from whoever may say so: the judge, or labels."""
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -74,20 +79,12 @@ class Example(msgspec.Struct, frozen=True):
     answer: Fields
     tools: list[Fields] | None = None
     parallel_tool_calls: bool | None = None
-
-    def line(self, shape: Format) -> bytes:
-        """The line of the file, without its end."""
-        if shape == "trl-sft":
-            tools: Any = msgspec.json.encode(self.tools).decode() if self.tools else None
-            row: Fields = {"prompt": self.prompt, "completion": [self.answer], "tools": tools}
-        else:
-            earlier = [turn | {"weight": 0} if turn["role"] == "assistant" else turn for turn in self.prompt]
-            row = {
-                "messages": [*earlier, self.answer],
-                "tools": self.tools,
-                "parallel_tool_calls": self.parallel_tool_calls,
-            }
-        return msgspec.json.encode({name: value for name, value in row.items() if value is not None})
+    is_corrected: bool = False
+    """The answer is a correction, not what a model said."""
+    rejected: Fields | None = None
+    """Of a preference: the worse answer to the same prompt."""
+    is_good: bool | None = None
+    """Of a vote: whether the answer was liked."""
 
 
 class _UnfitError(Exception):
@@ -98,13 +95,21 @@ class _UnfitError(Exception):
         self.reason: Reason = reason
 
 
-def example(source: Source, shape: Format) -> Example | Reason:
+def example(source: Source) -> Example | Reason:
     """The example that `source` makes, or why it makes none."""
     reason = _refused(source)
     if reason is not None:
         return reason
     try:
-        return _example(source, shape)
+        return _example(source)
+    except _UnfitError as error:
+        return error.reason
+
+
+def answer_in(text: str | None) -> Fields | Reason:
+    """The message that an answer's body holds, or why it holds none to learn from."""
+    try:
+        return _answer(_decoded(text))
     except _UnfitError as error:
         return error.reason
 
@@ -115,14 +120,23 @@ def _refused(source: Source) -> Reason | None:
         return "store_false" if source.consent_source == "store_false" else "no_train"
     if source.endpoint != "chat":
         return "other_endpoint"
+    if source.request_json is None:
+        return "bodies_not_kept"
+    return None if source.corrected_output_json is not None else _answer_refused(source)
+
+
+def _answer_refused(source: Source) -> Reason | None:
+    """Why an answer that nobody corrected is left out, whatever it says."""
     if source.variant != "baseline":
         return "candidate" if source.variant == "candidate" else "not_complete"
     if source.why == "fallback":
         return "fallback"
     if not source.complete:
         return "not_complete"
-    if source.request_json is None or source.response_json is None:
+    if source.response_json is None:
         return "bodies_not_kept"
+    if source.score is not None and source.score < 0:
+        return "voted_down"
     reasons = source.finish_reason.split(",")
     if len(reasons) > 1:
         return "several_choices"
@@ -130,21 +144,22 @@ def _refused(source: Source) -> Reason | None:
     return "truncated" if how in _CUT else "not_complete" if how in ("", "error") else None
 
 
-def _example(source: Source, shape: Format) -> Example:
+def _example(source: Source) -> Example:
     """The example.
 
     Raises:
         _UnfitError: there is none in it.
     """
-    request, answer = _decoded(source.request_json), _decoded(source.response_json)
+    request = _decoded(source.request_json)
     if request.get("functions"):
         raise _UnfitError("legacy_functions")
-    prompt = [_message(turn, shape) for turn in _objects(request.get("messages"))]
-    said = _answer(answer, shape)
+    prompt = [_message(turn) for turn in _objects(request.get("messages"))]
+    is_corrected = source.corrected_output_json is not None
+    said = _corrected(source.corrected_output_json) if is_corrected else _answer(_decoded(source.response_json))
     _put_in_order([*prompt, said])
     tools = [_tool(tool) for tool in _objects(request["tools"])] if request.get("tools") else None
     parallel = request.get("parallel_tool_calls") if tools else None
-    return Example(prompt, said, tools, parallel if isinstance(parallel, bool) else None)
+    return Example(prompt, said, tools, parallel if isinstance(parallel, bool) else None, is_corrected)
 
 
 def _put_in_order(turns: list[Fields]) -> None:
@@ -190,7 +205,21 @@ def _tool(tool: Fields) -> Fields:
     return tool
 
 
-def _answer(answer: Fields, shape: Format) -> Fields:
+def _corrected(text: str | None) -> Fields:
+    """The message that a correction is: a text, a message, or else the JSON that should have been said."""
+    try:
+        said = read(text or "null")
+    except UnreadableError as error:
+        raise _UnfitError("unreadable") from error
+    if isinstance(said, dict):
+        fields = cast(Fields, said)
+        if fields.get("content") is not None or fields.get("tool_calls"):
+            return _with_words(_message({"content": None, **fields, "role": "assistant"}))
+    words = said if isinstance(said, str) else msgspec.json.encode(said).decode()
+    return _with_words({"role": "assistant", "content": words})
+
+
+def _answer(answer: Fields) -> Fields:
     choices = _objects(answer.get("choices"))
     said = choices[0].get("message") if choices else None
     if not isinstance(said, dict):
@@ -202,7 +231,11 @@ def _answer(answer: Fields, shape: Format) -> Fields:
         raise _UnfitError("legacy_functions")
     if fields.get("audio"):
         raise _UnfitError("media")
-    message = _message(fields, shape)
+    return _with_words(_message(fields))
+
+
+def _with_words(message: Fields) -> Fields:
+    """The message, if it says anything that could be read."""
     if not message.get("content") and not message.get("tool_calls"):
         raise _UnfitError("empty")
     if "\ufffd" in str(message.get("content")):  # a character that nobody could read
@@ -210,7 +243,7 @@ def _answer(answer: Fields, shape: Format) -> Fields:
     return message
 
 
-def _message(turn: Fields, shape: Format) -> Fields:
+def _message(turn: Fields) -> Fields:
     """One message with the fields that trainers know, and no others."""
     role = _ROLES.get(turn.get("role", ""))
     if role is None:
@@ -222,8 +255,8 @@ def _message(turn: Fields, shape: Format) -> Fields:
         message["tool_call_id"] = _text(turn.get("tool_call_id") or "")
     if role == "assistant" and turn.get("tool_calls"):
         message["tool_calls"] = [_call(call) for call in _objects(turn["tool_calls"])]
-    if message["content"] is None and (shape == "trl-sft" or not message.get("tool_calls")):
-        message["content"] = ""  # chat templates join it to other text
+    if message["content"] is None and not message.get("tool_calls"):
+        message["content"] = ""
     return message
 
 

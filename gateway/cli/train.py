@@ -1,0 +1,172 @@
+"""`crossfade train`: a training script of one's own, the environment it runs in, and the way back as a candidate."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from gateway.cli import context
+from gateway.cli.failure import failed
+from gateway.config.policy_file import read_file, surroundings
+from gateway.config.settings import Settings, Upstream
+from gateway.config.settings_file import SettingsError
+from gateway.config.yaml_file import YamlFileError
+from gateway.training import environment
+from gateway.training.environment import EnvironmentBrokenError
+from gateway.training.preflight import Engine, PreflightCheck, PreflightError, preflight
+from gateway.training.render import LOCK, job, rendered, value, write
+from gateway.training.revision import write_revision
+from policies.schema import Policy
+from records.dataset import manifest
+
+TAKES = {"sft": "trl-sft"}
+"""The export format that each recipe reads."""
+ELSEWHERE = {"modal": "modal_app.py", "k8s": "job.yaml"}
+"""What runs a script where this machine is not."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; 1: refused, failed, or faults found."""
+    doers = {"env": _environment, "preflight": _preflight}
+    try:
+        return doers.get(arguments.action, _recipe)(arguments)
+    except (SettingsError, YamlFileError, EnvironmentBrokenError, PreflightError, ValueError) as error:
+        return failed(error, arguments)
+    except OSError as error:
+        return failed(f"{error}. hint: is the path right, and may this user write there?", arguments)
+
+
+def _environment(_: argparse.Namespace) -> int:
+    print(environment.make(environment.home(os.environ)))
+    return 0
+
+
+def _recipe(arguments: argparse.Namespace) -> int:
+    """Write the script and what runs it elsewhere; run it, if here is where it runs."""
+    _check_dataset(arguments.dataset, TAKES[arguments.action])
+    script = _written(arguments)
+    if arguments.on != "here":
+        print(arguments.out / ELSEWHERE[arguments.on])
+        print(f"nothing has run: the first lines of {ELSEWHERE[arguments.on]} say how to start it", file=sys.stderr)
+        return 0
+    if arguments.write_only:
+        print(script)
+        return 0
+    cache = environment.home(os.environ)
+    if environment.ready(cache) is None:
+        print("making the environment for training, once: some minutes", file=sys.stderr)
+    python = environment.make(cache)
+    words = [str(python), str(script), *(["--dry-run"] if arguments.dry_run else [])]
+    code = subprocess.run(words, check=False).returncode  # noqa: S603 -- the user's own script
+    if code:
+        return failed(f"{script} ended with {code}. hint: its words are above; run it again to go on", arguments)
+    return 0
+
+
+def _written(arguments: argparse.Namespace) -> Path:
+    """Write the script, unless the user has edited it; where."""
+    is_here, name, base = arguments.on == "here", f"train_{arguments.action}.py", Path(arguments.base)
+    local = str(base.resolve()) if base.exists() else ""
+    dataset, out = str(arguments.dataset.resolve()), str(arguments.out.resolve())
+    settings = {
+        "DATASET": dataset if is_here else "/dataset",
+        "BASE": (local if is_here else local and "/base") or arguments.base,
+        "OUT": out if is_here else "/out",
+        **_set(arguments.set),
+    }
+    texts = {name: rendered(name, settings), "requirements.txt": LOCK.read_text("utf-8")}
+    if arguments.on == "modal":
+        app: dict[str, object] = {"SCRIPT": name, "DATASET": dataset, "BASE": local, "TORCH": environment.TORCH}
+        texts[ELSEWHERE["modal"]] = rendered(ELSEWHERE["modal"], app)
+    elif arguments.on == "k8s":
+        texts[ELSEWHERE["k8s"]] = job(arguments.action, environment.TORCH)
+    for each, text in texts.items():
+        if not write(arguments.out, each, text, fresh=arguments.fresh):
+            print(f"{arguments.out / each} is as you left it and stays so: --fresh writes it again", file=sys.stderr)
+    return arguments.out / name
+
+
+def _check_dataset(folder: Path, wanted: str) -> None:
+    """Raises ValueError: the folder holds no dataset in the format that the recipe reads."""
+    try:
+        found = manifest.read(folder)
+    except (FileNotFoundError, msgspec.MsgspecError) as error:
+        raise ValueError(f"{folder} is no dataset of ours. hint: name a folder that `dataset build` printed") from error
+    if found.dataset_format != wanted:
+        raise ValueError(f"{folder} is {found.dataset_format}. hint: dataset build --format {wanted}")
+    if not any(file.split == "train" for file in found.files):
+        raise ValueError(f"{folder} has nothing to train on. hint: its README.md says what was left out, and why")
+
+
+def _set(words: list[str]) -> dict[str, object]:
+    """The settings of `--set name=value`."""
+    found: dict[str, object] = {}
+    for word in words:
+        name, is_set, text = word.partition("=")
+        if not is_set:
+            raise ValueError(f"--set {word}: no value. hint: --set {name}=…")
+        found[name.upper()] = value(text)
+    return found
+
+
+def _preflight(arguments: argparse.Namespace) -> int:
+    """Look at all there is to look at; then write the revision, if that was asked for and nothing is wrong."""
+    settings = context.settings(arguments)
+    known = surroundings(settings)
+    policy = read_file(arguments.policy, known).policy if arguments.policy else None
+    if arguments.revision and policy is None:
+        raise ValueError("--revision without a policy. hint: name the route's file as --policy")
+    engine = _engine(arguments, policy, settings)
+    checks: list[PreflightCheck] = []
+    for check in preflight(arguments.run, engine):
+        checks.append(check)
+        if not arguments.json:
+            print(f"{'FAIL' if check.faults else 'ok  '}  {check.name:<10} {check.told}")
+            for fault in check.faults:
+                print(f"      {fault}")
+    faults = sum(len(check.faults) for check in checks)
+    written = not faults and bool(arguments.revision)
+    if arguments.json:
+        rows = [{"name": each.name, "about": each.told, "faults": list(each.faults)} for each in checks]
+        print(json.dumps({"checks": rows, "revision": arguments.revision if written else None}))
+    if faults:
+        return failed(f"{faults} faults: {arguments.run} is no candidate yet. hint: nothing was written", arguments)
+    if written:
+        write_revision(arguments.policy, arguments.revision, engine.model, known)
+        print(f"{arguments.policy}: revision {arguments.revision}, from the shadow on", file=sys.stderr)
+    return 0
+
+
+def _engine(arguments: argparse.Namespace, policy: Policy | None, settings: Settings) -> Engine:
+    """Who serves the candidate, as the options or the policy say.
+
+    Raises:
+        ValueError: neither says it.
+    """
+    model = arguments.model or (policy.candidate.model if policy else None)
+    if not model:
+        raise ValueError("which model? hint: --model, or --policy whose candidate names it")
+    upstream = settings.upstreams[policy.candidate.upstream] if policy else None
+    url = arguments.url or (upstream.url if upstream else None)
+    if not url:
+        raise ValueError(
+            "which engine? hint: --url http://host:8000/v1, or --policy whose candidate names its upstream"
+        )
+    headers = {} if arguments.url or upstream is None else dict(upstream.headers) | _authorization(upstream, os.environ)
+    return Engine(url, model, headers, tuple(arguments.replica), arguments.max_lora_rank)
+
+
+def _authorization(upstream: Upstream, environ: Mapping[str, str]) -> dict[str, str]:
+    """The upstream's own key, or the one for calls nobody waits for: never a caller's."""
+    for path in (upstream.background_key_file, upstream.api_key_file):
+        if path is not None:
+            return {"authorization": f"Bearer {path.read_text('utf-8').strip()}"}
+    for name in (upstream.background_key_env, upstream.api_key_env):
+        if name is not None and environ.get(name):
+            return {"authorization": f"Bearer {environ[name]}"}
+    return {}

@@ -1,0 +1,67 @@
+"""Whether vLLM serves an adapter: said before it is uploaded, by the file that PEFT wrote beside the weights.
+
+Source: vLLM 0.32, lora/peft_helper.py (`_validate_features`, `validate_legal`), config/lora.py (`MaxLoRARanks`).
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+MAX_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""What `--max-lora-rank` may be."""
+_PLAIN_INITS = ("gaussian", "eva", "orthogonal", "mica", "lora_ga")
+_SAVED_MODULES = {"classifier", "score"}
+_UNKNOWN = {
+    "use_dora": "DoRA",
+    "lora_bias": "LoRA with bias",
+    "alora_invocation_tokens": "activated LoRA",
+    "layer_replication": "layer replication",
+    "use_bdlora": "block-diagonal LoRA",
+    "use_qalora": "QALoRA",
+}
+_MAX_HEAD_BYTES = 64 * 1024 * 1024
+
+
+def is_adapter(model: Path) -> bool:
+    """Whether a folder holds an adapter, and no whole model."""
+    return (model / CONFIG).exists()
+
+
+def adapter_faults(model: Path, max_rank: int) -> Iterator[str]:
+    """Why an engine with `--max-lora-rank` would refuse the adapter, or serve something else than was trained.
+
+    Raises:
+        OSError, ValueError: it cannot be read.
+    """
+    config = cast(dict[str, Any], json.loads((model / CONFIG).read_text("utf-8")))
+    ranks = [config.get("r", 0), *cast(dict[str, int], config.get("rank_pattern") or {}).values()]
+    if max_rank not in MAX_RANKS:
+        yield f"the engine knows no --max-lora-rank {max_rank}: it takes {', '.join(map(str, MAX_RANKS))}"
+    if max(ranks) > max_rank:
+        yield f"its rank {max(ranks)} is above the engine's --max-lora-rank {max_rank}"
+    if config.get("bias", "none") != "none":
+        yield f"bias: {config['bias']}: the engine serves none"
+    for name, words in _UNKNOWN.items():
+        if config.get(name):
+            yield f"{words} ({name}) is nothing that the engine serves"
+    init = config.get("init_lora_weights", True)
+    if isinstance(init, str) and init.lower() not in _PLAIN_INITS:
+        yield f"init_lora_weights: {init} changed the base model's weights, which the engine does not have"
+    saved = set(cast(list[str], config.get("modules_to_save") or ())) - _SAVED_MODULES
+    if saved:
+        yield f"modules_to_save: {', '.join(sorted(saved))}: the engine takes their weights from the base model"
+    whole = sorted(name for name in _tensors(model / WEIGHTS) if "lora_" not in name)
+    if whole and not saved:
+        yield f"whole weights beside the adapter's, as new tokens need them: {whole[0]}"
+
+
+def _tensors(path: Path) -> list[str]:
+    """The names of the tensors in a safetensors file: its head is JSON behind its length."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if size > _MAX_HEAD_BYTES:
+            raise ValueError(f"{path} is no safetensors file")
+        head = cast(dict[str, object], json.loads(file.read(size)))
+    return [name for name in head if name != "__metadata__"]

@@ -1,0 +1,163 @@
+"""Whether an engine serves what was trained: asked before the first request is mirrored.
+
+Rules:
+1. An adapter is one that the engine takes (`adapter.py`).
+2. Every replica behind the address is asked, not whichever answers: a new one may lack the model.
+3. A prompt is the same tokens to the engine as it was in training. The chat template of the served model decides what
+   is asked, and a template that differs makes a model that was trained well answer badly, with nothing in any log.
+4. Every replica answers three of those prompts.
+"""
+
+import json
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import httpx
+
+from gateway.training.adapter import adapter_faults, is_adapter
+
+PROMPTS = "prompts.jsonl"
+CANNED = 3
+MAX_PROMPTS = 50
+_TIMEOUT_S = 120.0
+"""Longest wait for one answer of an engine that just started."""
+
+
+class PreflightError(Exception):
+    """The preflight cannot be done at all; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Who serves the candidate."""
+
+    url: str
+    """With `/v1`."""
+    model: str
+    """Its name there."""
+    headers: dict[str, str]
+    replicas: tuple[str, ...] = ()
+    """Addresses, `host:port`; none: all that the URL's host resolves to."""
+    max_lora_rank: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightCheck:
+    """One thing that was looked at."""
+
+    name: str
+    faults: tuple[str, ...]
+    """None: it is fine."""
+    told: str
+    """What was looked at, with its count."""
+
+
+def preflight(run: Path, engine: Engine) -> Iterator[PreflightCheck]:
+    """Each check of what the training left in `run`.
+
+    Raises:
+        PreflightError: there is nothing to check, or no replica to ask.
+    """
+    prompts = _prompts(run)
+    model = run / "model"
+    if is_adapter(model):
+        try:
+            found = tuple(adapter_faults(model, engine.max_lora_rank))
+        except (OSError, ValueError) as error:
+            found = (f"{model} cannot be read as an adapter: {error}",)
+        yield PreflightCheck("adapter", found, "an adapter of a kind that vLLM serves")
+    for address in _replicas(engine):
+        with httpx.Client(base_url=_at(engine.url, address), headers=_headers(engine), timeout=_TIMEOUT_S) as client:
+            yield from _replica(client, address, engine.model, prompts)
+
+
+def _replica(client: httpx.Client, address: str, model: str, prompts: list[dict[str, Any]]) -> Iterator[PreflightCheck]:
+    try:
+        served = [str(each["id"]) for each in _json(client.get("/v1/models"))["data"]]
+        missing = () if model in served else (f"it serves {', '.join(served)}",)
+        yield PreflightCheck("model", missing, f"{address} serves {model}")
+        if missing:
+            return
+        yield PreflightCheck(
+            "template", tuple(_other_tokens(client, model, prompts)), f"{len(prompts)} prompts at {address}"
+        )
+        yield PreflightCheck(
+            "answers", tuple(_unanswered(client, model, prompts[:CANNED])), f"{CANNED} prompts at {address}"
+        )
+    except (httpx.HTTPError, KeyError, TypeError, ValueError) as error:
+        yield PreflightCheck("reachable", (f"{type(error).__name__}: {error}",), f"{address} answers as an engine")
+
+
+def _other_tokens(client: httpx.Client, model: str, prompts: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Prompts that are other tokens to the engine than they were in training; what is told of them are places alone."""
+    for number, prompt in enumerate(prompts, start=1):
+        asked = {"model": model, "messages": prompt["messages"], "add_generation_prompt": True}
+        if prompt.get("tools"):
+            asked["tools"] = prompt["tools"]
+        there = cast(list[int], _json(client.post("/tokenize", json=asked))["tokens"])
+        trained = cast(list[int], prompt["tokens"])
+        if there != trained:
+            at = next((at for at, (one, other) in enumerate(zip(trained, there, strict=False)) if one != other), None)
+            where = f"from token {at}" if at is not None else "at the end"
+            yield f"prompt {number} differs {where}: {len(trained)} tokens in training, {len(there)} there"
+
+
+def _unanswered(client: httpx.Client, model: str, prompts: Sequence[dict[str, Any]]) -> Iterator[str]:
+    for number, prompt in enumerate(prompts, start=1):
+        asked: dict[str, Any] = {"model": model, "messages": prompt["messages"], "temperature": 0, "max_tokens": 64}
+        if prompt.get("tools"):
+            asked["tools"] = prompt["tools"]
+        answer = client.post("/v1/chat/completions", json=asked)
+        if not answer.is_success:
+            yield f"prompt {number}: status {answer.status_code}"
+            continue
+        said = answer.json()["choices"][0]["message"]
+        if not said.get("content") and not said.get("tool_calls"):
+            yield f"prompt {number}: an answer with nothing in it"
+
+
+def _prompts(run: Path) -> list[dict[str, Any]]:
+    try:
+        lines = (run / PROMPTS).read_text("utf-8").splitlines()[:MAX_PROMPTS]
+        found = [cast(dict[str, Any], json.loads(line)) for line in lines]
+    except (OSError, ValueError) as error:
+        raise PreflightError(f"{run / PROMPTS}: {error}. hint: name the --out of a training that ended") from error
+    if not found or not (run / "model").is_dir():
+        raise PreflightError(f"{run} holds no model. hint: name the --out of a training that ended")
+    return found
+
+
+def _replicas(engine: Engine) -> list[str]:
+    """Where each replica is. A TLS name stands for itself: its certificate is for no address."""
+    if engine.replicas:
+        return list(engine.replicas)
+    parts = urlsplit(engine.url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    if parts.scheme == "https":
+        return [f"{parts.hostname}:{port}"]
+    try:
+        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise PreflightError(f"{parts.hostname}: {error.strerror}. hint: is the upstream's base_url right?") from error
+    hosts = sorted({str(each[4][0]) for each in found})
+    return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in hosts]
+
+
+def _at(url: str, address: str) -> str:
+    """The engine's root at one address: `/tokenize` is beside `/v1`."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{address}{parts.path.rstrip('/').removesuffix('/v1')}"
+
+
+def _headers(engine: Engine) -> dict[str, str]:
+    parts = urlsplit(engine.url)
+    return {**engine.headers, "host": parts.netloc}
+
+
+def _json(answer: httpx.Response) -> dict[str, Any]:
+    answer.raise_for_status()
+    return cast(dict[str, Any], answer.json())

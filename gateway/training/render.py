@@ -1,0 +1,70 @@
+"""Writes a recipe into the user's folder, with their settings in its settings block. What the user changed stays."""
+
+import ast
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+RECIPES = Path(__file__).parent / "recipes"
+LOCK = Path(__file__).parent / "train.lock"
+BEGIN, END = "# Settings: edit them here.", "# End of the settings."
+_ASSIGNED = re.compile(r"^([A-Z_]+) = .*$", re.MULTILINE)
+
+
+def names(recipe: str) -> list[str]:
+    """The settings of a recipe."""
+    return _ASSIGNED.findall(_block((RECIPES / recipe).read_text("utf-8")))
+
+
+def rendered(recipe: str, settings: Mapping[str, object]) -> str:
+    """The recipe with these settings.
+
+    Raises:
+        ValueError: it has no such setting.
+    """
+    text = (RECIPES / recipe).read_text("utf-8")
+    block = _block(text)
+    known = _ASSIGNED.findall(block)
+    for name in settings:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1) or [", ".join(known)]
+            raise ValueError(f"{recipe} has no setting {name.lower()}. hint: {near[0].lower()}")
+    return text.replace(
+        block,
+        _ASSIGNED.sub(
+            lambda found: f"{found[1]} = {settings[found[1]]!r}" if found[1] in settings else found[0], block
+        ),
+    )
+
+
+def job(action: str, torch: str) -> str:
+    """The Kubernetes Job that runs the script of `action`."""
+    text = (RECIPES / "job.yaml").read_text("utf-8")
+    return text.replace("train-sft", f"train-{action}").replace("train_sft", f"train_{action}").replace("TORCH", torch)
+
+
+def value(text: str) -> object:
+    """A setting's value as words of a command line say it: a Python literal, or else a text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def write(folder: Path, name: str, text: str, *, fresh: bool = False) -> bool:
+    """Write `text` as `folder/name`, unless another one is there already. Returns whether it is the one that is there.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = folder / name
+    folder.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not fresh:
+        return path.read_text("utf-8") == text
+    path.write_text(text, encoding="utf-8")
+    return True
+
+
+def _block(text: str) -> str:
+    return text[text.index(BEGIN) : text.index(END)]

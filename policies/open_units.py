@@ -1,0 +1,52 @@
+"""Conversations that may go on: which requests are one, and when it is over. Pure."""
+
+import math
+from bisect import insort
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from policies.events import PairEvent
+from policies.rules import Units
+
+
+@dataclass(slots=True)
+class OpenUnit:
+    """A conversation that may go on: its earliest requests, and when it was last heard of."""
+
+    events: list[PairEvent]
+    last_at: float
+    counted: bool = False
+    """Closed by its length; remembered until idle, so that its rest is not taken for another conversation."""
+
+
+def joined(before: list[OpenUnit], event: PairEvent, rule: Units, last_at: float = -math.inf) -> list[OpenUnit]:
+    """The open units of one name with one request more; an idle gap begins another of the same name."""
+    gap = rule.close_after_s
+    near: list[OpenUnit] = []
+    far: list[OpenUnit] = []
+    for unit in before:
+        joins = unit.events[0].at - gap < event.at < unit.last_at + gap
+        (near if joins else far).append(unit)
+    found = OpenUnit([event], max(event.at, last_at))
+    for unit in near:
+        for other in unit.events:
+            insort(found.events, other, key=lambda each: (each.at, each.id))
+        found.last_at = max(found.last_at, unit.last_at)
+        found.counted |= unit.counted
+    del found.events[1 if found.counted else rule.max_pairs :]
+    return [*far, found]
+
+
+def over_at(unit: OpenUnit, rule: Units) -> float:
+    """When it is over: idle for long enough, or as long as a unit may be."""
+    return unit.events[-1].at if len(unit.events) >= rule.max_pairs else unit.last_at + rule.close_after_s
+
+
+def goes_on(unit: OpenUnit, rule: Units, watermark_at: float) -> bool:
+    """Whether it may still be joined by what lies behind the watermark."""
+    return unit.last_at + rule.close_after_s > watermark_at
+
+
+def requests_in(units: Iterable[OpenUnit]) -> int:
+    """How many requests conversations hold."""
+    return sum(len(unit.events) for unit in units)

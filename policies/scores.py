@@ -1,0 +1,90 @@
+"""What one request comes to under each gate: whole millionths, or None where it says nothing of it. Pure.
+
+Rules:
+1. Intention to treat: a failed or lost candidate is a loss; a failed baseline is excused.
+2. A verdict that is missing is the worst there is: as bad as can be for the certificate, as good as can be for harm.
+   It is exact, whatever is missing and why (worst-case bounds: Manski 1990; decisions-2, ruling 2). What no lot fell on
+   is not missing.
+"""
+
+import math
+
+from policies.events import PairEvent
+from policies.histograms import MICRO
+from policies.rules import Latency, Quality
+from policies.terms import Owner
+
+Bounds = tuple[int, int]
+"""The least and the most that a pair may be worth, in millionths of the gate's scale; equal if its verdict is there."""
+
+
+def quality(event: PairEvent, gate: Quality) -> Bounds | None:
+    """What a pair is worth; None where there is none, or where nothing is made of a verdict that is missing."""
+    if not event.paired or event.error_baseline:
+        return None
+    if event.error_candidate or event.dropped:
+        lost = round(-MICRO / gate.scale)
+        return lost, lost
+    if (known := _verdict(event, gate)) is not None:
+        return known, known
+    if gate.missing is None:
+        return (0, 0) if event.abstained else None
+    weight = _weight(event, gate)
+    return round(MICRO * gate.missing * weight), round(MICRO * weight)
+
+
+def is_missing(event: PairEvent, gate: Quality) -> bool:
+    """Whether both answered, and no verdict came."""
+    answered = event.paired and not (event.error_baseline or event.error_candidate or event.dropped)
+    return answered and _verdict(event, gate) is None
+
+
+def _verdict(event: PairEvent, gate: Quality) -> int | None:
+    """The score of two good answers; None: it is missing, or no number."""
+    if event.abstained or event.q is None or not (-1 <= event.q <= 1 and 0 < event.p_sample <= 1):
+        return None
+    return round(MICRO * max(-1.0, min(1.0, event.q / event.p_sample / gate.scale)))
+
+
+def _weight(event: PairEvent, gate: Quality) -> float:
+    """What a missing verdict weighs, as a part of the scale: all of it where not even the lot is known."""
+    known = 0 < event.p_sample < 1
+    return min(1.0, 1 / event.p_sample / gate.scale) if known else 1.0
+
+
+def validity(event: PairEvent) -> int | None:
+    """Candidate's validity less the baseline's."""
+    if event.error_baseline:
+        return None
+    if event.error_candidate or event.dropped:
+        return -MICRO
+    if event.valid_candidate is None:
+        return None
+    return MICRO * (event.valid_candidate - (event.valid_baseline is not False))
+
+
+def errors(event: PairEvent) -> int:
+    """Whether the baseline failed, less whether the candidate did."""
+    return MICRO * (bool(event.error_baseline) - bool(event.error_candidate))
+
+
+def judge_bias(event: PairEvent) -> int | None:
+    """Half of what the judge's score is above the person's, to stay within [-1, 1]."""
+    if event.q is None or event.label is None or not (-1 <= event.q <= 1 and -1 <= event.label <= 1):
+        return None
+    return round(MICRO * (event.q - event.label) / 2)
+
+
+def latency(event: PairEvent, gate: Latency, side: Owner) -> float | None:
+    """How long one side took by the gate's measure, in seconds."""
+    if gate.measure == "ttft":
+        taken = event.ttft_candidate_s if side is Owner.CANDIDATE else event.ttft_baseline_s
+    else:
+        taken = event.total_candidate_s if side is Owner.CANDIDATE else event.total_baseline_s
+    return taken if taken is not None and math.isfinite(taken) and taken >= 0 else None
+
+
+def length_ratio(event: PairEvent) -> float | None:
+    """The candidate's answer's length over the baseline's."""
+    ours, theirs = event.output_candidate, event.output_baseline
+    return ours.length / theirs.length if ours and theirs and theirs.length else None

@@ -1,0 +1,160 @@
+"""The training scripts, run: with the real TRL, in the environment that `crossfade train env` makes.
+
+`make train-env` sets it up (and `make vllm` the engine); without it these tests say so and are left out.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.cli.main import main
+from gateway.training import environment
+from gateway.training.preflight import Engine, preflight
+from gateway.training.render import RECIPES
+from tests.acceptance import vllm_server
+from tests.acceptance.vllm_server import VllmServer
+from tests.rooms.training_sets import sorted_messages
+
+CACHE = vllm_server.HOME.parent
+PYTHON = environment.ready(CACHE)
+TINY_BASE = Path(__file__).parent / "migration" / "tiny_base.py"
+needs_training = pytest.mark.skipif(PYTHON is None, reason="no environment for training here: make train-env")
+needs_vllm = pytest.mark.skipif(not vllm_server.is_installed(), reason="no vLLM is set up here: make vllm")
+pytestmark = [pytest.mark.slow, needs_training]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base model that knows nothing, of the dataset's words."""
+    folder = tmp_path_factory.mktemp("base")
+    dataset = sorted_messages(folder / "set", rows=48)
+    subprocess.run([str(PYTHON), TINY_BASE, dataset, folder / "model"], check=True, env=surroundings())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(base: Path) -> Iterator[Path]:
+    """What `crossfade train sft` leaves."""
+    out = base / "run"
+    assert train(base, out, "save_steps=1", "epochs=2.0") == 0
+    yield out
+
+
+def surroundings() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return kept | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "CROSSFADE_CACHE": str(CACHE)}
+
+
+def train(base: Path, out: Path, *settings: str, words: tuple[str, ...] = ()) -> int:
+    """`crossfade train sft`, as a person says it."""
+    os.environ.update(surroundings())
+    chosen = [word for setting in settings for word in ("--set", setting)]
+    return main(
+        [
+            "train",
+            "sft",
+            "--dataset",
+            str(base / "set"),
+            "--base",
+            str(base / "model"),
+            "--out",
+            str(out),
+            *chosen,
+            *words,
+        ]
+    )
+
+
+def report(out: Path) -> dict[str, Any]:
+    return json.loads((out / "report.json").read_text())
+
+
+def test_a_script_trains_and_leaves_a_model(trained: Path):
+    """Loss falls on the answers alone, every setting and count is reported, and model and prompts are there."""
+    told = report(trained)
+
+    assert told["rows"] == 48
+    assert 0 < told["learned_tokens"] < told["tokens"]
+    assert told["settings"]["learning_rate"] == 2e-5
+    assert told["result"]["updates"] == told["updates"] == 6
+    assert (trained / "model" / "model.safetensors").exists()
+    assert len((trained / "prompts.jsonl").read_text().splitlines()) == 48
+
+
+def test_what_is_learned_ends_with_the_end(trained: Path):
+    """The learned tokens of a row are its answer and the token that ends it; the prompt's are kept as it was asked."""
+    prompt = json.loads((trained / "prompts.jsonl").read_text().splitlines()[0])
+
+    assert prompt["text"] == "<|user|>message 0 about a card<|assistant|>"
+    assert prompt["messages"][0]["role"] == "system"
+
+
+def test_a_training_that_was_cut_off_goes_on(base: Path, trained: Path):
+    """Started again, it resumes from the last checkpoint, and takes no more updates than were wanted."""
+    (trained / "report.json").unlink()
+    assert train(base, trained, "save_steps=1", "epochs=2.0") == 0
+    assert report(trained)["result"]["resumed_from"].endswith("checkpoint-6")
+
+
+def test_a_dry_run_trains_nothing(base: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """It tells rows, tokens, time and money, and leaves no model."""
+    assert train(base, tmp_path / "dry", "usd_per_hour=3600.0", words=("--dry-run",)) == 0
+    out = capfd.readouterr().out
+    told = json.loads(out[out.index("{\n") :])
+
+    assert told["rows"] == 48
+    assert told["estimated_usd"] > 0
+    assert not (tmp_path / "dry" / "model").exists()
+    assert list((tmp_path / "dry" / "checkpoints").iterdir()) == []
+
+
+def test_rows_that_are_too_long_are_left_out_and_told(base: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """A setting of the longest row cuts no answer: a row is whole, or it is counted."""
+    assert train(base, tmp_path / "dry", "max_length=19", words=("--dry-run",)) == 0
+    out = capfd.readouterr().out
+    told = json.loads(out[out.index("{\n") :])
+
+    assert told["rows_too_long"] > 0
+    assert told["rows"] + told["rows_too_long"] == 48
+
+
+def test_an_adapter_is_one_that_vllm_takes(base: Path, tmp_path: Path):
+    """What the script makes of `lora` passes the preflight's own check; merged, it is a whole model."""
+    assert train(base, tmp_path / "adapter", "method=lora", "merge=False", "epochs=0.1") == 0
+    assert train(base, tmp_path / "merged", "method=lora", "epochs=0.1") == 0
+    (check, *_) = preflight(tmp_path / "adapter", Engine("http://h/v1", "m", {}, replicas=("127.0.0.1:1",)))
+
+    assert (check.name, check.faults) == ("adapter", ())
+    assert (tmp_path / "merged" / "model" / "model.safetensors").exists()
+
+
+@needs_vllm
+def test_a_real_engine_serves_what_was_trained(trained: Path, tmp_path: Path):
+    """The engine makes the same tokens of every prompt; with another chat template the preflight says so."""
+    with VllmServer(tmp_path / "vllm.log", model=trained / "model", name="tuned", options="") as server:
+        server.start()
+        found = list(preflight(trained, Engine(server.base_url, "tuned", {})))
+    assert [(check.name, check.faults) for check in found] == [("model", ()), ("template", ()), ("answers", ())]
+
+    template = tmp_path / "other.jinja"
+    template.write_text("{% for m in messages %}{{ m.content }}{% endfor %}{% if add_generation_prompt %} {% endif %}")
+    options = f"--chat-template {template}"
+    with VllmServer(tmp_path / "other.log", model=trained / "model", name="tuned", options=options) as server:
+        server.start()
+        found = list(preflight(trained, Engine(server.base_url, "tuned", {})))
+    faults = {check.name: check.faults for check in found if check.faults}
+    assert len(faults["template"]) == 48
+
+
+def test_the_scripts_are_typed_against_what_is_installed(tmp_path: Path):
+    """Every name that a script uses of TRL, transformers and peft is there, with these arguments."""
+    settings = {"include": [str(RECIPES)], "pythonVersion": "3.11", "typeCheckingMode": "basic"}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
+    words = ["pyright", "--project", str(tmp_path), "--pythonpath", str(PYTHON), "--outputjson"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout)["generalDiagnostics"] == []

@@ -1,0 +1,35 @@
+"""A dataset as `dataset build` leaves it, small enough to train on in seconds."""
+
+import json
+from pathlib import Path
+
+import msgspec
+
+from records.dataset import manifest
+from records.dataset.example import Example
+from records.dataset.formats import format_named
+from records.dataset.manifest import Manifest
+
+
+def sorted_messages(folder: Path, rows: int, shape: str = "trl-sft") -> Path:
+    """Messages of customers, each answered with its intent."""
+    folder.mkdir(parents=True)
+    lines = [format_named(shape).line(_example(number)) for number in range(rows)]
+    (folder / "train.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    files = [manifest.file_of(folder / "train.jsonl", "train", rows)]
+    made = Manifest(
+        dataset_format=shape, route="bank", sha256=manifest.hash_of(files), files=files, read=rows, kept=rows,
+        left_out={}, split={}, models={}, redaction_versions=[], first_id="", last_id="", crossfade="",
+    )  # fmt: skip
+    (folder / manifest.NAME).write_bytes(msgspec.json.encode(made))
+    (folder / "README.md").write_text(manifest.card(made, format_named(shape)))
+    return folder
+
+
+def _example(number: int) -> Example:
+    topic = ("card", "transfer", "account balance")[number % 3]
+    asked = [
+        {"role": "system", "content": "You sort messages."},
+        {"role": "user", "content": f"message {number} about a {topic}"},
+    ]
+    return Example(asked, {"role": "assistant", "content": json.dumps({"intent": topic})})

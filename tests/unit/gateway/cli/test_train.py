@@ -1,0 +1,126 @@
+"""`crossfade train` up to where a script runs: what is written, and what is refused."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.main import main
+from tests.fakes.engine import FakeEngine
+from tests.rooms.policy_files import SHORT
+from tests.rooms.trained import trained
+from tests.rooms.training_sets import sorted_messages
+
+
+def sft(tmp_path: Path, *words: str, dataset: Path | None = None) -> int:
+    dataset = dataset or tmp_path / "set"
+    return main(
+        ["train", "sft", "--dataset", str(dataset), "--base", "org/base", "--out", str(tmp_path / "run"), *words]
+    )
+
+
+def assigned(path: Path) -> dict[str, object]:
+    """The settings of a script."""
+    body = ast.parse(path.read_text()).body
+    return {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for node in body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper()
+        if isinstance(node.value, ast.Constant)
+    }
+
+
+def test_a_script_for_here_names_what_is_here(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Paths are whole, settings are the user's, and what was edited afterwards stays."""
+    sorted_messages(tmp_path / "set", rows=12)
+    assert sft(tmp_path, "--write-only", "--set", "epochs=3", "--set", "method=lora") == 0
+    script = tmp_path / "run" / "train_sft.py"
+    found = assigned(script)
+    assert capsys.readouterr().out == f"{script}\n"
+    assert (found["DATASET"], found["BASE"], found["OUT"]) == (str(tmp_path / "set"), "org/base", str(tmp_path / "run"))
+    assert (found["EPOCHS"], found["METHOD"]) == (3, "lora")
+
+    script.write_text("# mine")
+    assert sft(tmp_path, "--write-only") == 0
+    assert "as you left it" in capsys.readouterr().err
+    assert script.read_text() == "# mine"
+    assert sft(tmp_path, "--write-only", "--fresh") == 0
+    assert assigned(script)["EPOCHS"] == 1.0
+
+
+@pytest.mark.parametrize(("on", "file"), [("modal", "modal_app.py"), ("k8s", "job.yaml")])
+def test_a_script_for_elsewhere_names_what_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], on: str, file: str
+):
+    """The script reads what the container has; nothing runs, and the file that starts it is printed."""
+    sorted_messages(tmp_path / "set", rows=12)
+    assert sft(tmp_path, "--on", on) == 0
+    found = assigned(tmp_path / "run" / "train_sft.py")
+    assert capsys.readouterr().out == f"{tmp_path / 'run' / file}\n"
+    assert (found["DATASET"], found["BASE"], found["OUT"]) == ("/dataset", "org/base", "/out")
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"train_sft.py", "requirements.txt", file}
+
+
+def test_a_base_model_here_is_carried_along(tmp_path: Path):
+    """A folder as base is added to the app, and the script reads it where the app puts it."""
+    sorted_messages(tmp_path / "set", rows=12)
+    (tmp_path / "base").mkdir()
+    assert sft(tmp_path, "--on", "modal", "--base", str(tmp_path / "base")) == 0
+    assert assigned(tmp_path / "run" / "modal_app.py")["BASE"] == str(tmp_path / "base")
+    assert assigned(tmp_path / "run" / "train_sft.py")["BASE"] == "/base"
+
+
+def test_another_format_is_refused_with_the_one_it_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Before anything is written or installed."""
+    sorted_messages(tmp_path / "set", rows=12, shape="openai-sft")
+    assert sft(tmp_path) == 1
+    assert "dataset build --format trl-sft" in capsys.readouterr().err
+    sorted_messages(tmp_path / "other", rows=12)
+    assert sft(tmp_path, "--set", "epochs", dataset=tmp_path / "other") == 1
+    assert "--set epochs=…" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_candidate_that_passes_is_written_as_the_next_revision(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """With a fault nothing is written; without one the policy names the revision, and the upstream's key was used."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p.yaml").write_text(SHORT)
+    (tmp_path / "key").write_text("k\n")
+    engine = FakeEngine(model="triage-7b")
+    with engine.serving() as address:
+        (tmp_path / "crossfade.yaml").write_text(
+            "upstreams:\n  openai: {base_url: 'http://127.0.0.1:1/v1', background_key_env: K}\n"
+            f"  vllm: {{kind: vllm, base_url: 'http://{address}/v1', api_key_file: key}}\n"
+            "prices: {candidate: {vllm: {gpu_usd_per_hour: 3.95}}}\n"
+        )
+        words = [
+            "train",
+            "preflight",
+            str(trained(tmp_path / "run")),
+            "--policy",
+            "p.yaml",
+            "--revision",
+            "r2",
+            "--json",
+        ]
+        engine.say = lambda _: None
+        assert main(words) == 1
+        assert (tmp_path / "p.yaml").read_text() == SHORT
+        engine.say = lambda _: "fine"
+        capsys.readouterr()
+        assert main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["revision"] == "r2"
+    assert (tmp_path / "p.yaml").read_text() == SHORT.replace("2026-11-18", "r2")
+    assert {seen["authorization"] for seen in engine.seen} == {"Bearer k"}
+
+
+def test_a_preflight_of_nothing_says_what_to_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Model and engine come from the options or from the policy; a revision needs a policy to stand in."""
+    run = str(trained(tmp_path / "run"))
+    for words, meant in (([], "--model"), (["--model", "m"], "--url"), (["--revision", "r"], "--policy")):
+        assert main(["train", "preflight", run, *words]) == 1
+        assert meant in capsys.readouterr().err

@@ -1,0 +1,143 @@
+"""Names that say of their value that it is a secret."""
+
+import pytest
+
+from records.secret_names import SecretNames, is_secret, replace_named, says_nothing
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("password", "passwd", "db_password", "userPassword", "PASSWORD2", "new_password", "passphrase", "pwd"),
+        *(
+            "secret",
+            "client_secret",
+            "clientSecret",
+            "CLIENT-SECRET",
+            "app.secret",
+            "aws_secret_access_key",
+            "secret_key_base",
+        ),
+        *(
+            "token",
+            "access_token",
+            "accessToken",
+            "x-auth-token",
+            "GITHUB_TOKEN",
+            "id_token",
+            "refreshtoken",
+            "csrfToken",
+        ),
+        *("api_key", "apiKey", "apikey", "X-Api-Key", "OPENAI_API_KEY", "private_key", "signingKey", "accountKey"),
+        *(
+            "Authorization",
+            "proxy-authorization",
+            "cookie",
+            "Set-Cookie",
+            "credentials",
+            "connection_string",
+            "jwt",
+            "otp",
+        ),
+    ],
+)
+def test_names_of_secrets(name):
+    """However programmers join the words."""
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "max_tokens",
+            "max_token",
+            "token_count",
+            "tokens",
+            "prompt_tokens",
+            "total_tokens",
+            "next_page_token",
+            "pageToken",
+        ),
+        *("nextToken", "continuationToken", "eos_token", "stop_token_ids", "tokenizer", "token_type", "usd_per_token"),
+        *(
+            "decoded_token",
+            "special_tokens",
+            "key",
+            "keys",
+            "public_key",
+            "primary_key",
+            "cache_key",
+            "prompt_cache_key",
+        ),
+        *("key_id", "access_key_id", "secret_name", "secretName", "password_policy", "passwordless", "cookies_enabled"),
+        *("author", "authority", "monkey", "session_id", "user", "signature", "encrypted_content", "", "12", "日本"),
+    ],
+)
+def test_names_of_other_things(name):
+    """Counts, places in lists, ids and settings."""
+    assert not is_secret(name)
+
+
+def test_ones_own_names():
+    """A name can be added and taken out, however it is written; the rest stays as it is."""
+    names = SecretNames(more=("badge_code",), fewer=("Session-Token",))
+
+    assert names["badgeCode"] and names["BADGE-CODE"] and names["password"]
+    assert not names["session_token"] and not names["badge"]
+
+
+def test_many_names_are_not_all_remembered():
+    """Names come from apps: what is remembered of them has a bound."""
+    names = SecretNames()
+
+    assert not any(names[f"field {number}"] for number in range(10_000))
+    assert len(names) < 5000
+
+
+@pytest.mark.parametrize(
+    ("fields", "secrets"),
+    [
+        ({"user": "bob", "password": "x"}, ["password"]),
+        ({"token": " Hi", "logprob": -0.5}, []),
+        ({"token": "abc"}, ["token"]),
+        ({"name": "Authorization", "value": "Bearer x"}, ["value"]),
+        ({"name": "region", "value": "eu"}, []),
+        ({"kty": "RSA", "n": "0", "d": "1", "p": "2"}, ["d", "p"]),
+    ],
+)
+def test_fields_of_an_object(fields, secrets):
+    """What stands beside a field tells, too: how likely a piece of text is, a value's name, a key's type."""
+    assert SecretNames().secret_fields(fields) == secrets
+
+
+@pytest.mark.parametrize("value", ["", "string", "****", "xxxx", "${KEY}", "$KEY", "<key>", "{{ k }}", "[A_1]", "None"])
+def test_values_that_are_none(value):
+    """Types, masks, references and placeholders of ours."""
+    assert says_nothing(value)
+    assert not says_nothing(f"a{value}7")
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("password=Tr0ub4dor&3x", "password=?"),
+        ("DB_PASSWORD: hunter2, next", "DB_PASSWORD: ?, next"),
+        ('{"password": "correcthorse"', '{"password": "?"'),
+        (r"{\"api_key\": \"abcdef\"}", r"{\"api_key\": \"?\"}"),
+        ("my api key is: no; api key: 0a1b2c3d", "my api key is: no; api key: ?"),
+        ("Authorization: Bearer abc123def", "Authorization: Bearer ?"),
+        ("<password>hunter2x</password>", "<password>?</password>"),
+        ("mysql --password hunter2x -h db", "mysql --password ? -h db"),
+        ("password: 12345678", "password: ?"),
+        ("token=abc123 and secret=def456", "token=? and secret=?"),
+        ("password hunter2x", "password hunter2x"),
+        ("max_token: 4096a, next page token: a1b2c3", "max_token: 4096a, next page token: a1b2c3"),
+        ("pwd=/home/u1/app", "pwd=/home/u1/app"),
+        ("token = tokenizer.encode2(x)", "token = tokenizer.encode2(x)"),
+        ("İpassword=hunter2x", "İpassword=?"),
+    ],
+)
+def test_names_in_texts(text, left):
+    """A value behind a secret's name is replaced, with the words around it left."""
+    assert replace_named(text, lambda found: "?") == left

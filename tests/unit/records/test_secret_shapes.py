@@ -1,0 +1,99 @@
+"""Secrets are known by their looks, and only they."""
+
+import string
+import time
+
+import pytest
+
+from records.secret_shapes import RULES, RUN, replace_shapes
+from tests.rooms.secret_samples import HARMLESS, HEX, SECRETS, made
+
+
+def replaced(text: str) -> str:
+    return replace_shapes(text, lambda found: "[X]")
+
+
+NAMED = ("AWS secret key", "Azure storage", "Azure service bus", "password in words")
+"""Samples that are known by the name before them, which is another room's matter."""
+
+
+@pytest.mark.parametrize(
+    "sample", [one for one in SECRETS if isinstance(one.value, str) and one.name not in NAMED], ids=lambda one: one.name
+)
+def test_what_is_found_by_its_looks_is_found_inside_a_line(sample):
+    """What stands around a secret stays."""
+    text = replaced(f"<<{sample.value}>>")
+
+    assert not any(line in text for line in sample.hidden.splitlines())
+    assert text.startswith("<<") and text.endswith(">>") and "[X]" in text
+
+
+@pytest.mark.parametrize("text", [one for one in HARMLESS if isinstance(one, str)], ids=lambda one: one[:24])
+def test_what_only_looks_alike_is_left(text):
+    """Hashes, ids, public keys, paths and words about secrets are no secrets."""
+    assert replaced(text) == text
+
+
+@pytest.mark.parametrize(
+    "around", ['"{}"', "({})", "key={}&x=1", r"\n{}\n", "a%3D{}", "x: {}, y", "{}.", "my-{}", "日本 {} €"]
+)
+def test_a_key_is_found_wherever_it_stands(around):
+    """In quotes, in a query, behind the escapes of JSON and of URLs, behind a hyphen, before a full stop."""
+    assert replaced(around.format("gh" + "p_" + made(36))) == around.format("[X]")
+
+
+def test_several_keys_in_one_text():
+    """Each is replaced by itself, and what is between them stays."""
+    first, second = "xai" + "-" + made(80, salt="1"), "gsk" + "_" + made(52, salt="2")
+    seen: list[str] = []
+
+    def remember(found: str) -> str:
+        seen.append(found)
+        return f"[{len(seen)}]"
+
+    assert replace_shapes(f"use {first} or {second}, then {first}", remember) == "use [1] or [2], then [3]"
+    assert seen == [first, second, first]
+
+
+def test_a_private_key_cut_off():
+    """A key without its end is taken as far as it goes; the words after it stay."""
+    dashes = "-" * 5
+    lines = "\n".join(made(64, string.ascii_letters + string.digits + "+/", str(line)) for line in range(3))
+    text = replaced(f"{dashes}BEGIN PRIVATE KEY{dashes}\n{lines}\n\nNow what is this?")
+
+    assert text == "[X]\n\nNow what is this?"
+
+
+def test_each_rule_begins_with_letters_of_a_run():
+    """A rule is found by its first two letters: others would never be tried."""
+    assert RUN >= 16
+    assert all(len(prefix) >= 2 and all(char.isalnum() or char in "_-" for char in prefix[:2]) for prefix, _ in RULES)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "-" * 5 + "BEGIN PRIVATE KEY" + "-" * 5 + "\n",
+        "sk-",
+        "eyJ",
+        "://a:",
+        "Bearer ",
+        "cookie: a=b; ",
+        "-" + HEX,
+        "curl -u a",
+    ],
+)
+def test_the_time_is_linear_in_the_text(piece):
+    """Whatever is repeated: eight times the text takes no more than thirty times as long."""
+
+    def cost(text: str) -> float:
+        tries: list[float] = []
+        for _ in range(3):
+            begun = time.process_time()
+            replaced(text)
+            tries.append(time.process_time() - begun)
+        return min(tries)
+
+    small, large = piece * (20_000 // len(piece)), piece * (160_000 // len(piece))
+
+    assert cost(large) < 30 * cost(small) + 0.02

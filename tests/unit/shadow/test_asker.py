@@ -1,0 +1,39 @@
+"""Who asks and with what a conversation begins, of exchanges as the journal has them."""
+
+import msgspec
+import pytest
+
+from records.exchange import Exchange
+from shadow.asker import MOST_BYTES, NOBODY, asked_by
+from tests.fakes.exchanges import chat_request, exchange
+
+
+def asked(body: bytes, key_id: str = "k") -> Exchange:
+    found = exchange(1)
+    return msgspec.structs.replace(
+        found, request_body=body, meta=msgspec.structs.replace(found.meta, key_id=key_id, target="/v1/chat/completions")
+    )
+
+
+def test_a_user_is_known_by_key_and_name():
+    """The same name under another key is another user; what is asked makes no difference."""
+    one = asked_by(asked(chat_request("a", user="u-1")))
+    assert one.user
+    assert not one.prompt
+    assert one == asked_by(asked(chat_request("b", user="u-1")))
+    assert one != asked_by(asked(chat_request("a", user="u-1"), "other"))
+
+
+def test_without_a_user_the_beginning_is_known_whoever_asks():
+    """Two keys that ask the same are one prompt; another first turn is another."""
+    one = asked_by(asked(chat_request("a")))
+    assert one.prompt
+    assert not one.user
+    assert one == asked_by(asked(chat_request("a"), "other"))
+    assert one != asked_by(asked(chat_request("b")))
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"model": "m", "messages": 3}', b" " * (MOST_BYTES + 1)])
+def test_of_what_cannot_be_read_nothing_is_known(body: bytes):
+    """A body that was not kept, is none, or is very long."""
+    assert asked_by(asked(body)) == NOBODY
