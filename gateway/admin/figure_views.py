@@ -26,6 +26,8 @@ class ArmView(PageView):
     route: str
     variant: str
     exchanges: int
+    eligible: int
+    """Those that a candidate might have answered."""
     failed: int
     """Status 5xx or none."""
     prompt_tokens: int | None

@@ -44,8 +44,10 @@ def _quantiles(column: str) -> str:
     return ", ".join(f"quantile_cont({column}, {share})" for share in (0.5, 0.95))
 
 
+_ELIGIBLE = "why NOT IN ('ineligible', 'pinned', 'bypass', 'refused', 'unrouted')"
 _ARM = f"""
-route, variant, count(*), count(*) FILTER (WHERE status >= 500 OR status = 0), sum(prompt_tokens)::BIGINT,
+route, variant, count(*), count(*) FILTER (WHERE {_ELIGIBLE}),
+count(*) FILTER (WHERE status >= 500 OR status = 0), sum(prompt_tokens)::BIGINT,
 sum(cached_tokens)::BIGINT, sum(completion_tokens)::BIGINT, sum(cost_usd), sum(counterfactual_cost_usd), {_SAVED},
 {_UNPRICED}, {_quantiles("first_byte_ms")}, {_quantiles("total_ms")}, {_quantiles("tpot_ms")}
 """
@@ -53,7 +55,6 @@ _CANDIDATES = (
     "(variant = 'candidate' OR why IN ('fallback', 'breaker', 'busy', 'unverified', 'reverify', 'killed', 'lease', "
     "'observe'))"
 )
-_ELIGIBLE = "why NOT IN ('ineligible', 'pinned', 'bypass', 'refused', 'unrouted')"
 _FELL_BACK = "why IN ('fallback', 'breaker', 'busy')"
 _BUCKET = """CASE WHEN prompt_tokens IS NULL THEN 'unknown' WHEN prompt_tokens < 1000 THEN 'under 1,000'
 WHEN prompt_tokens < 2000 THEN '1,000–2,000' WHEN prompt_tokens < 4000 THEN '2,000–4,000' ELSE 'over 4,000' END"""
@@ -100,11 +101,6 @@ class Figures:
         GROUP BY route ORDER BY 1"""  # noqa: S608 -- our own words
         rows = self.queries.named(query, tuple(SavingView.model_fields), wanted.parameters)
         return [SavingView.model_validate(row) for row in rows]
-
-    def eligible(self, wanted: RecordFilter) -> dict[str, int]:
-        """How many exchanges of each route a candidate might have answered."""
-        query = f"SELECT route, count(*) FROM exchanges WHERE {wanted.where} AND {_ELIGIBLE} GROUP BY route"  # noqa: S608 -- our own words
-        return dict(self.queries.rows(query, wanted.parameters))
 
     def shadow(self, wanted: RecordFilter) -> list[ShadowArmView]:
         """What became of background calls, by whom was asked."""

@@ -63,16 +63,14 @@ def overview(ask: Ask) -> tuple[OverviewView, dict[str, Decision]]:
     arms: list[ArmView] = []
     savings: list[SavingView] = []
     weights: list[WeightPointView] = []
-    eligible: dict[str, int] = {}
     try:
         arms = ask.pages.figures.arms(wanted("exchanges", {"since": "24h"}, now=ask.now))
-        eligible = ask.pages.figures.eligible(wanted("exchanges", {"since": "24h"}, now=ask.now))
         savings = ask.pages.figures.savings(wanted("exchanges", {"since": "30d"}, now=ask.now))
         weights = ask.pages.figures.weights(wanted("exchanges", {"since": "14d"}, now=ask.now)).points
     except (duckdb.Error, TooSlowError) as error:
         problem = str(error)
     known = [each.saved_usd for each in savings if each.saved_usd is not None]
-    lines = [_line(each.route, arms, eligible, savings, weights) for each in rollouts.rollouts]
+    lines = [_line(each.route, arms, savings, weights) for each in rollouts.rollouts]
     view = OverviewView(
         rollouts=rollouts,
         wants=wants(ask.pages, rollouts.rollouts, arms, ask.now),
@@ -212,7 +210,6 @@ def _want(each: RolloutView, decisions: Sequence[DecisionLine], now: float) -> W
 def _line(
     route: str,
     arms: Sequence[ArmView],
-    eligible: Mapping[str, int],
     savings: Sequence[SavingView],
     weights: Sequence[WeightPointView],
 ) -> RouteLine:
@@ -221,7 +218,7 @@ def _line(
     return RouteLine(
         route=route,
         exchanges=sum(arm.exchanges for arm in ours.values()),
-        eligible=eligible.get(route, 0),
+        eligible=sum(arm.eligible for arm in ours.values()),
         first_byte_ms_p95_baseline=None if base is None else base.first_byte_ms_p95,
         first_byte_ms_p95_candidate=None if cand is None else cand.first_byte_ms_p95,
         cost_usd_each_baseline=_each(base),
