@@ -1,6 +1,6 @@
 """Pictures of the console's pages while a real `crossfade demo` runs: a whole migration, nothing made up.
 
-    python tools/screenshots.py docs/pictures [--pace 60]
+    python tools/screenshots.py docs/pictures [--pace 60] [--only rollout pair]
 
 Needs Chromium (Debian: `apt-get install chromium`), named by CHROMIUM where it is called otherwise. Takes each page in
 both themes at 1440 pixels, and the first three at 1024 and 390, once the rollout is past the shadow.
@@ -33,6 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", type=Path)
     parser.add_argument("--pace", default="60")
+    parser.add_argument("--only", nargs="*", default=[], help="names of pages, as the files have them")
     arguments = parser.parse_args()
     if shutil.which(BROWSER) is None:
         sys.exit(f"there is no {BROWSER}: apt-get install chromium, or name one as CHROMIUM")
@@ -41,6 +42,8 @@ def main() -> int:
         await_canary(admin)
         pages = addresses(admin)
         for name, path in pages.items():
+            if arguments.only and name not in arguments.only:
+                continue
             for width in WIDTHS if name in NARROW else (1440,):
                 for theme in ("light", "dark"):
                     shoot(f"{admin}{path}", arguments.target / f"{name}-{width}-{theme}.png", width, theme)
@@ -100,9 +103,11 @@ def await_canary(admin: str) -> None:
 
 def addresses(admin: str) -> dict[str, str]:
     """Each page's name and path."""
-    told = ask(f"{admin}/pairs.json?view=disagreements&since=all")
-    pairs = told["pairs"] if isinstance(told, dict) else []
-    pair = pairs[0]["exchange_id"] if pairs else ""
+    pair = ""
+    for query in ("since=all", "view=disagreements&since=all"):
+        told = ask(f"{admin}/pairs.json?{query}")
+        if isinstance(told, dict) and told["pairs"]:
+            pair = told["pairs"][0]["exchange_id"]
     found = {
         "routes": "/", "rollout": "/routes/tickets", "history": "/routes/tickets?view=history",
         "policy": "/routes/tickets?view=policy", "verb": "/routes/tickets/promote", "pairs": "/pairs", "label":

@@ -4,7 +4,7 @@ Exchanges' ids rise with time, so the last id of a page is where the next one be
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
 from gateway.admin.figure_views import FacetView, PairLine, PairListView, PairsView, PairView, TrafficView
@@ -19,6 +19,7 @@ from gateway.admin.views import (
     FeedbackLine,
     FeedbackView,
 )
+from records.feedback import made_us
 from records.parquet import COMPARISONS, EXCHANGES, RowTable
 
 _LINE = tuple(ExchangeLine.model_fields)
@@ -26,6 +27,8 @@ _COMPARISON = tuple(ComparisonLine.model_fields)
 _FEEDBACK = tuple(FeedbackLine.model_fields)
 _Facets = tuple[int, dict[str, list[FacetView]]]
 _SERVED = ("variant", "served_total_ms", "finish_reason")
+LATE_DAYS = 30
+"""How long after an exchange something is still put beside it: a replay may be late."""
 FACET = 8
 """Most values of a facet that are shown."""
 
@@ -65,7 +68,7 @@ class ExchangeReader:
 
     def show(self, exchange_id: str) -> ExchangeView | None:
         """One exchange, all that is kept of it; None if there is none."""
-        found = self._whole(EXCHANGES, "exchanges", "id = ?", exchange_id)
+        found = self._whole(EXCHANGES, "exchanges", "id", exchange_id, days=1)
         return ExchangeView(record=found[0]) if found else None
 
     def comparisons(self, *, wanted: RecordFilter, before: str | None, limit: int) -> ComparisonsView:
@@ -101,7 +104,7 @@ class ExchangeReader:
     def pair(self, exchange_id: str) -> PairListView:
         """All that was put beside one exchange, both answers and all."""
         exchange = self.show(exchange_id)
-        found = self._whole(COMPARISONS, "comparisons_all", "exchange_id = ?", exchange_id)
+        found = self._whole(COMPARISONS, "comparisons_all", "exchange_id", exchange_id, days=LATE_DAYS)
         record = None if exchange is None else exchange.record
         order = {"candidate": 0, "baseline": 1}
         rows = sorted(found, key=lambda row: order.get(str(row["asked"]), 2))
@@ -151,12 +154,18 @@ class ExchangeReader:
         }
 
     def _whole(
-        self, table: RowTable, source: str, where: str, value: str
+        self, table: RowTable, source: str, by: str, exchange_id: str, *, days: int
     ) -> list[dict[str, str | int | float | bool | None]]:
+        """An exchange's rows, all columns. Its id says when it was: of other dates no file is opened."""
         columns = [column.name for column in table.columns]
         listed = ", ".join(f'"{name}"' for name in columns)
-        query = f"SELECT {listed} FROM {source} WHERE {where}"  # noqa: S608 -- our own words
-        rows = self.queries.rows(query, [value])
+        try:
+            made = datetime.fromtimestamp(made_us(exchange_id) / 1_000_000, UTC).date()
+            first, last = made - timedelta(days=1), made + timedelta(days=days)
+        except (ValueError, OverflowError):  # no id of ours
+            return []
+        query = f"SELECT {listed} FROM {source} WHERE {by} = ? AND date BETWEEN ? AND ?"  # noqa: S608 -- our own words
+        rows = self.queries.rows(query, [exchange_id, first, last])
         return [{name: _plain(each) for name, each in zip(columns, row, strict=True)} for row in rows]
 
 

@@ -102,7 +102,12 @@ def band(label: str, points: Sequence[BandPoint], marks: Sequence[tuple[float, s
     for at, name in marks:
         body += _line(x(at), top, x(at), height - bottom, "mark")
         if x(at) - spoken >= 32:
-            body += _text(x(at), height - 6, name, anchor="middle" if x(at) > left + 12 else "start")
+            body += _text(
+                x(at),
+                height - 6,
+                name,
+                anchor="start" if x(at) < left + 12 else "end" if x(at) > width - 24 else "middle",
+            )
             spoken = x(at)
     up = " ".join(f"{_n(x(point.at))},{_n(y(point.upper))}" for point in points)
     down = " ".join(f"{_n(x(point.at))},{_n(y(point.lower))}" for point in reversed(points))

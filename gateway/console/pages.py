@@ -20,5 +20,5 @@ def live(pages: Pages, route: str | None, now: float) -> dict[str, str]:
     """What changes by itself, by its name in the pages."""
     found = routes.live(pages, now)
     if route is not None:
-        found |= rollout.live(route, now, pages.operations.looks().get(route))
+        found |= rollout.live(now, pages.operations.looks().get(route))
     return found

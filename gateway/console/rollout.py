@@ -64,7 +64,7 @@ def show(ask: Ask) -> Shown:
         "rungs": rungs(look), "tiles": tiles(view.path, gates), "figures": view.figures,
         "records_problem": view.records_problem, "verbs": verbs(look), "decisions": view.decisions,
         "policy": view.policy, "since": since, "windows": _WINDOWS, "cli": f"crossfade explain {route}",
-        "told": told, "speeds": speeds(view.figures), "Better": Better,
+        "told": told, "mark": mark(look), "speeds": speeds(view.figures), "Better": Better,
     }  # fmt: skip
     return Shown("rollout", route, context, view)
 
@@ -118,7 +118,7 @@ def rungs(look: Decision | None) -> list[Rung]:
         if stage.holdback_ppm:
             lines.append(f"{words.share(stage.holdback_ppm / 1e6)} held back")
         if state == "here":
-            held = f" of {words.duration(stage.hold_s)}" if stage.hold_s else ""
+            held = f", hold {words.duration(stage.hold_s)}" if stage.hold_s else ""
             lines = [f"{words.duration(rollout.lived_s)}{held}", f"{results.units:,} of {stage.min_units:,} units"]
         listed.append(Rung(stage.label, state, tuple(lines)))
     return listed
@@ -266,18 +266,14 @@ def _share_of_time(value: float | None) -> str:
     return words.share(value, 1)
 
 
-def live(ask_route: str, now: float, look: Decision | None) -> dict[str, str]:
-    """What changes by itself, of one rollout."""
-    if look is None:
-        return {}
-    results = look.results
-    found = {"sentence": explain.headline(look), "looked": words.ago(look.at, now), "units": f"{results.units:,}"}
-    for gate in results.gates:
-        estimate, between, _ = told(gate)
-        found[f"gate:{gate.gate}"] = estimate
-        found[f"gate:{gate.gate}:between"] = between
-        found[f"gate:{gate.gate}:n"] = f"{gate.n:,}"
-    return found if look.rollout.route == ask_route else {}
+def live(now: float, look: Decision | None) -> dict[str, str]:
+    """What stands alone on one rollout's page and changes by itself; `mark` says which evidence it is of."""
+    return {} if look is None else {"mark": mark(look), "looked": words.ago(look.at, now)}
+
+
+def mark(look: Decision | None) -> str:
+    """Which look a page shows."""
+    return "" if look is None else f"{look.at:.3f}"
 
 
 def csv_rows(ask: Ask) -> Iterable[Row]:

@@ -1,5 +1,6 @@
 """`/`: all routes, what wants a person first, and where each rollout stands."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -11,7 +12,7 @@ from gateway.admin.figure_views import ArmView, OverviewView, RouteLine, SavingV
 from gateway.admin.filters import wanted
 from gateway.admin.queries import TooSlowError
 from gateway.admin.rollouts import MAX_PAGE
-from gateway.admin.views import DecisionLine, RolloutView
+from gateway.admin.views import DecisionLine, RolloutsView, RolloutView
 from gateway.console import words
 from gateway.console.ask import Ask, ConsolePage, Row, Shown
 from gateway.control.controller.status import read_status
@@ -157,7 +158,7 @@ def show(ask: Ask) -> Shown:
     listed = _chosen(rows(view, looks), ask)
     context = {
         "rows": listed, "phases": PHASES, "sorts": SORTS, "since": ask.now - SPARK_S,
-        "policies": len(view.rollouts.rollouts), "cli": "crossfade status",
+        "policies": len(view.rollouts.rollouts), "mark": mark(view.rollouts), "cli": "crossfade status",
     }  # fmt: skip
     return Shown("routes", "Routes", context, view)
 
@@ -176,13 +177,15 @@ def csv_rows(ask: Ask) -> Iterable[Row]:
 
 
 def live(pages: Pages, now: float) -> dict[str, str]:
-    """What changes by itself, of all routes."""
-    found: dict[str, str] = {"now": f"{words.moment(now)[11:16]} UTC"}
-    for each in pages.rollouts().rollouts:
-        found[f"weight:{each.route}"] = words.share(each.weight)
-        if each.standing is not None:
-            found[f"phase:{each.route}"] = each.standing.phase.replace("_", " ")
-    return found
+    """What stands alone on every page and changes by itself; `mark` says where all routes stand."""
+    return {"now": f"{words.moment(now)[11:16]} UTC", "mark": mark(pages.rollouts())}
+
+
+def mark(view: RolloutsView) -> str:
+    """Where all routes stand, in a word."""
+    stands = [f"{each.route}:{0 if each.standing is None else each.standing.version}" for each in view.rollouts]
+    told = "\n".join([str(view.table_version), str(view.killed), *stands])
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def _want(each: RolloutView, decisions: Sequence[DecisionLine], now: float) -> WantView | None:

@@ -2,21 +2,25 @@
 // Nothing is ever put into the page but text: `textContent`, never HTML.
 "use strict";
 (() => {
-  const LIVE_MS = 3000, STALE_MS = 10000;
+  const LIVE_MS = 3000, STALE_MS = 10000, RELOAD_MS = 10000;
   const byId = (id) => document.getElementById(id);
 
-  // Live numbers -----------------------------------------------------------------------------------------------
-  const url = document.body.dataset.liveUrl;
-  let heard = Date.now(), heardText = new Date().toISOString().slice(11, 19);
-  const mark = (fresh) => {
+  // Live: words that stand alone are put in place; when there is newer evidence, the whole page is loaded again, so
+  // that no number is older than the one beside it. Never under somebody's hands.
+  const { liveUrl, mark: shown } = document.body.dataset;
+  const loaded = Date.now();
+  let heard = loaded, heardText = new Date().toISOString().slice(11, 19), touched = false;
+  const say = (fresh) => {
     byId("stale").hidden = fresh;
     byId("live").hidden = !fresh;
     byId("stale-at").textContent = heardText + " UTC";
   };
+  const busy = () => touched || document.querySelector("dialog[open]") || !getSelection().isCollapsed ||
+    document.activeElement.closest("main");
   const listen = async () => {
     if (document.hidden) return;
     try {
-      const answer = await fetch(url, { headers: { accept: "application/json" }, cache: "no-store",
+      const answer = await fetch(liveUrl, { headers: { accept: "application/json" }, cache: "no-store",
         signal: AbortSignal.timeout(LIVE_MS * 2) });
       if (!answer.ok) throw new Error(String(answer.status));
       const told = await answer.json();
@@ -26,15 +30,17 @@
       }
       heard = Date.now();
       heardText = new Date().toISOString().slice(11, 19);
-      mark(true);
+      say(true);
+      if (shown && told.mark !== shown && heard - loaded > RELOAD_MS && !busy()) location.reload();
     } catch (_) {
-      if (Date.now() - heard > STALE_MS) mark(false);
+      if (Date.now() - heard > STALE_MS) say(false);
     }
   };
-  if (url) {
+  if (liveUrl) {
     listen();
     setInterval(listen, LIVE_MS);
     document.addEventListener("visibilitychange", listen);
+    document.addEventListener("toggle", () => { touched = true; }, true);
   }
 
   // Keys ---------------------------------------------------------------------------------------------------------

@@ -104,3 +104,26 @@ def test_a_pair_has_both_answers(store: Store) -> None:
     assert [each.comparison["answer_json"] for each in found] == ["[1]", "[2]"]
     assert all("question 1" in str((each.exchange or {})["request_json"]) for each in found)
     assert reader.pair(exchange_id(2)).pairs == []
+
+
+def test_a_row_on_the_other_side_of_midnight(store: Store) -> None:
+    """An exchange whose id was made a moment before midnight, and its record after it, is found all the same."""
+    midnight = AT // 86_400 * 86_400
+    late = msgspec.structs.replace(record(1, at=midnight - 0.001), arrived_us=int(midnight * 1e6) + 5)
+    keep(store, "a", late)
+    row = msgspec.structs.replace(comparison(1), exchange_id=late.id, compared_us=int((midnight + 86_400 * 20) * 1e6))
+    store.publish(store.stage(COMPARISONS, [row], "b"))
+    reader = ExchangeReader(RecordQueries(store))
+    assert reader.show(late.id) is not None
+    assert len(reader.pair(late.id).pairs) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["", "x", "f" * 8 + "-ffff-7fff-bfff-" + "f" * 12, "00000000-0000-4000-8000-000000000000"]
+)
+def test_ids_that_are_none(store: Store, name: str) -> None:
+    """What is no id of ours finds nothing, and breaks nothing."""
+    keep(store, "a", record(1))
+    reader = ExchangeReader(RecordQueries(store))
+    assert reader.show(name) is None
+    assert reader.pair(name).pairs == []

@@ -314,14 +314,18 @@ async def test_the_theme_is_the_browsers_own(full: ConsoleHouse) -> None:
 
 
 async def test_live_words_are_those_of_the_page(full: ConsoleHouse) -> None:
-    """What the script puts into a page is text that the page itself would have."""
+    """What the script puts into a page is told by its name; a page is loaded again when its mark is no longer told."""
     async with visitor(full.data) as client:
-        told = (await client.get("/console/live", params={"route": "triage"})).json()
-        page = read((await client.get("/routes/triage")).text)
-        marked = {str(attrs["data-live"]) for _, attrs in page.tags if "data-live" in attrs}
-        assert marked - {"now", "looked"} <= set(told)
-        assert told["sentence"] in page.words
-        assert told["gate:quality"] in page.plain
+        for path, query in (("/", {}), ("/routes/triage", {"route": "triage"})):
+            page = read((await client.get(path)).text)
+            (body,) = [attrs for tag, attrs in page.tags if tag == "body"]
+            told = (await client.get("/console/live", params=query)).json()
+            assert {str(attrs["data-live"]) for _, attrs in page.tags if "data-live" in attrs} <= set(told)
+            assert body["data-mark"] == told["mark"]
+        full.data.kill.touch()
+        assert (await client.get("/console/live")).json()["mark"] != told["mark"]
+        static = read((await client.get("/traffic")).text)
+        assert [attrs["data-mark"] for tag, attrs in static.tags if tag == "body"] == [""]
 
 
 async def test_a_state_in_ruins(full: ConsoleHouse) -> None:
