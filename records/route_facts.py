@@ -4,13 +4,15 @@ Traffic without a route is grouped as `crossfade routes` groups it, the dearest 
 hex digits. Only what the baseline answered counts: a candidate's answers say nothing of what a frontier costs.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from records.readiness import DAY_S, UNROUTED, Measure, QualityPeriod, RouteFacts
-from records.store import Store
 
+Ask = Callable[[str, Sequence[object]], list[tuple[Any, ...]]]
+"""Asks the records' views (`Store.open_views`) in SQL; whoever asks bounds the time."""
 SIGNIFICANT = 0.02
 """A system prompt with less of the traffic is no version of the route's own."""
 MOST_GROUPS = 20
@@ -60,27 +62,24 @@ GROUP BY upstream HAVING sum(busy_s + idle_s) > 0
 """
 
 
-def route_facts(store: Store, *, now: float, window_s: float, name: str | None = None) -> list[RouteFacts]:
+def route_facts(ask: Ask, *, now: float, window_s: float, name: str | None = None) -> list[RouteFacts]:
     """What is known of every route in the window, or of the one of that name. `now`: Unix seconds.
 
     Raises:
         duckdb.Error, OSError: the records cannot be read.
     """
     asked: list[Any] = [now - window_s, now - window_s / 2, name]
-    with store.open_views() as views:
-        rows = views.execute(_FACTS, asked).fetchall()
-        prompts = views.execute(_PROMPTS, asked).fetchall()
+    rows, prompts = ask(_FACTS, asked), ask(_PROMPTS, asked)
     return [_facts(row, [each[1:] for each in prompts if each[0] == row[0]], now, window_s) for row in rows]
 
 
-def shutdown_dates(store: Store) -> dict[str, str]:
+def shutdown_dates(ask: Ask) -> dict[str, str]:
     """By model, the date at which its provider turns it off, as the last answer of `GET /v1/models` says.
 
     Raises:
         duckdb.Error, OSError: the records cannot be read.
     """
-    with store.open_views() as views:
-        texts = [row[0] for row in views.execute(_MODELS).fetchall()]
+    texts = [row[0] for row in ask(_MODELS, ())]
     found: dict[str, str] = {}
     for text in texts:
         try:
@@ -91,14 +90,13 @@ def shutdown_dates(store: Store) -> dict[str, str]:
     return found
 
 
-def idle_shares(store: Store, *, since: float) -> dict[str, float]:
+def idle_shares(ask: Ask, *, since: float) -> dict[str, float]:
     """By upstream, the share of the hours paid since then in which it had no request. `since`: Unix seconds.
 
     Raises:
         duckdb.Error, OSError: the records cannot be read.
     """
-    with store.open_views() as views:
-        return dict(views.execute(_IDLE, [since]).fetchall())
+    return dict(ask(_IDLE, [since]))
 
 
 class _Model(msgspec.Struct):

@@ -291,66 +291,47 @@ class FeedbackView(PageView):
     """What `before` is for the next page; None: this is the last."""
 
 
-class SignView(PageView):
-    """One signal, or one check."""
+class AuditListView(PageView):
+    """What was changed by hand, newest first, and whether the log is whole."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
-    name: str
-    reason: str
-    value: float | None
-    limit: float | None
-    before: float | None
-    """The same in the window's earlier half, and in its later one."""
-    after: float | None
-    holds: bool | None
-    """Whether the signal is on, or the check holds; None: unknown."""
+    entries: list[AuditView]
+    n: int
+    broken_at: int | None
+    """Place, from the oldest, of the first entry that does not fit the one before it; None: nothing was changed."""
 
 
-class SavingView(PageView):
-    """What servers of one's own would save, every hour charged; None: unknown."""
+class KeysView(PageView):
+    """The gateway's keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
-    reason: str
-    baseline_usd_per_month: float | None
-    candidate_usd_per_month: float | None
-    saved_usd_per_month: float | None
-    break_even_requests_per_month: float | None
-    requests_per_month: float | None
-    payback_months: float | None
-    idle_share: float | None
+    keys: list[KeyView]
 
 
-class RetirementView(PageView):
-    """When the provider turns the model off, beside when a fine-tune begun now would have all traffic."""
+class ProcessView(PageView):
+    """One process of this node, as the supervisor last wrote of it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
-    model: str
-    shutdown_at: float | None
-    days_left: float | None
-    finish_at: float
-    comes_first: bool
+    slot: str
+    pid: int | None
+    restarts: int
+    is_alive: bool
 
 
-class ReadinessView(PageView):
-    """Whether a route should be fine-tuned yet, and why."""
+class SystemView(PageView):
+    """This node."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
-    route: str
-    """`unrouted/` and eight hex digits: a kind of request that no policy has."""
-    verdict: Literal["not yet", "prepare", "due"]
-    reasons: tuple[str, ...]
-    next: str
-    """One command, or one thing to write."""
-    signals: tuple[SignView, ...]
-    checks: tuple[SignView, ...]
-    saving: SavingView
-    retirement: RetirementView
-    requests: int
-    days: float
-    """Of the window, since the first of them."""
-
-
-class ReadinessListView(PageView):
-    """Every route, and the dearest kinds of request without one."""
-
-    routes: list[ReadinessView]
+    version: str | None
+    """None: no supervisor serves from here."""
+    started_at: float | None
+    listen: str | None
+    admin: str | None
+    stopping: bool
+    processes: list[ProcessView]
+    reload_error: str | None
+    table_version: int
+    controller_problem: str | None
+    policies_problem: list[str]
+    """Policy files that do not load, and why."""
+    leader: str | None
+    nodes: list[str]
+    state_problem: str | None
+    metrics: dict[str, float]
+    """The control plane's own, by name and labels: what is lost, behind, refused."""

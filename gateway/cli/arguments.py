@@ -178,6 +178,11 @@ def _dataset(parser: Parser) -> None:
     build.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder per dataset is made in it")
     build.add_argument("--validation", default="10%", metavar="SHARE", help="of the conversations (default: 10%%)")
     build.add_argument("--salt", default="split", help="another one splits otherwise (default: split)")
+    build.add_argument(
+        "--against", action="append", default=[], type=Path, metavar="FILE",
+        help="an evaluation set, JSON lines: a row that repeats one of its prompts fails the build",
+    )  # fmt: skip
+    build.add_argument("--drop-leaks", action="store_true", help="leave such rows out instead, counted")
     _add_context(build)
     inspect = actions.add_parser("inspect", help="what a dataset was made of")
     inspect.add_argument("folder", type=Path, metavar="DIR")
@@ -217,17 +222,26 @@ def _eval(parser: Parser) -> None:
 
 def _train(parser: Parser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    sft = actions.add_parser("sft", help="fine-tune on a dataset's answers, with a script that is yours to edit")
-    sft.add_argument("--dataset", required=True, type=Path, metavar="DIR", help="a folder that `dataset build` printed")
-    sft.add_argument(
-        "--base", required=True, metavar="MODEL", help="the model to start from: a folder, or a hub's name"
-    )
-    sft.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the script and its model go")
-    sft.add_argument("--on", choices=("here", "modal", "k8s"), default="here", help="where it runs (default: here)")
-    sft.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the script")
-    sft.add_argument("--dry-run", action="store_true", help="tell every setting, rows, tokens, time and money")
-    sft.add_argument("--write-only", action="store_true", help="write the script, and run nothing")
-    sft.add_argument("--fresh", action="store_true", help="write the script again, over what was edited")
+    summaries = {
+        "sft": "fine-tune on a dataset's answers, with a script that is yours to edit",
+        "dpo": "the same, on which of two answers is better",
+        "grpo": "the same, on the model's own answers, scored by the route's comparators",
+    }
+    recipes = {name: actions.add_parser(name, help=summary) for name, summary in summaries.items()}
+    for recipe in recipes.values():
+        recipe.add_argument("--dataset", required=True, type=Path, metavar="DIR", help="what `dataset build` printed")
+        recipe.add_argument(
+            "--base", required=True, metavar="MODEL", help="the model to start from: a folder, or a name"
+        )
+        recipe.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the script and its model go")
+        recipe.add_argument(
+            "--on", choices=("here", "modal", "k8s"), default="here", help="where it runs (default: here)"
+        )
+        recipe.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the script")
+        recipe.add_argument("--dry-run", action="store_true", help="tell every setting, rows, tokens, time and money")
+        recipe.add_argument("--write-only", action="store_true", help="write the script, and run nothing")
+        recipe.add_argument("--fresh", action="store_true", help="write the script again, over what was edited")
+    recipes["grpo"].add_argument("--policy", type=Path, metavar="FILE", help="whose comparators are the rewards")
     actions.add_parser("env", help="make the environment that scripts run in; print its Python")
     check = actions.add_parser("preflight", help="whether an engine serves what was trained; then the next revision")
     check.add_argument("run", type=Path, metavar="DIR", help="the --out of a training")
@@ -238,7 +252,7 @@ def _train(parser: Parser) -> None:
     check.add_argument("--replica", action="append", default=[], metavar="HOST:PORT", help="ask these alone")
     check.add_argument("--max-lora-rank", type=int, default=16, metavar="N", help="of the engine (default: 16)")
     _add_context(check)
-    for each in (sft, check):
+    for each in (*recipes.values(), check):
         _add_json(each)
 
 
@@ -326,7 +340,7 @@ COMMANDS: dict[str, Command] = {
     "records": Command("records", "what was recorded: tail, show, stats, forget", _records),
     "dataset": Command("dataset", "training files from the records: build, inspect, validate", _dataset),
     "eval": Command("evaluation", "your own questions, which nothing is trained on: add, list, sample, run", _eval),
-    "train": Command("train", "from a dataset to the next candidate: sft, env, preflight", _train),
+    "train": Command("train", "from a dataset to the next candidate: sft, dpo, grpo, env, preflight", _train),
     "rebuild": Command("rebuild", "the evidence made again from the records, and held against what is kept", _rebuild),
     "replay": Command("replay", "ask a candidate what was recorded, compare, and say what would be decided", _replay),
     "keys": Command("keys", "gateway keys: create, list, revoke", _keys),

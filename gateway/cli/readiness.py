@@ -3,7 +3,9 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import duckdb
 import msgspec
@@ -16,6 +18,7 @@ from gateway.control.operations.readiness import look
 from gateway.node.datadir import DataDirError
 from gateway.supervisor.programs import hourly_prices
 from records.readiness import Readiness, Sign
+from records.store import Store
 
 _SIGNALS = {True: "on", False: "off", None: "unknown"}
 _CHECKS = {True: "yes", False: "no", None: "unknown"}
@@ -26,7 +29,13 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         settings = context.settings(arguments)
         inputs = settings.readiness.inputs(hourly_prices(settings.prices), str(settings.policies))
-        found = look(context.data(arguments), inputs, now=clock.wall(), route=arguments.route)
+        data = context.data(arguments)
+        with Store(data.records).open_views() as views:
+
+            def ask(query: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+                return views.execute(query, list(parameters) or None).fetchall()
+
+            found = look(ask, data, inputs, now=clock.wall(), route=arguments.route)
     except (SettingsError, DataDirError, ValueError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error) as error:

@@ -1,5 +1,6 @@
 """Records and votes as the recorder keeps them."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from records.parquet import EXCHANGES
@@ -36,3 +37,13 @@ def vote(exchange_id_: str, score: float, at: float = AT) -> Vote:
 
 def keep(store: Store, name: str, *rows: Record) -> None:
     store.publish(store.stage(EXCHANGES, rows, name))
+
+
+def asking(store: Store) -> Callable[[str, Sequence[object]], list[tuple[Any, ...]]]:
+    """Asks the records' views."""
+
+    def ask(query: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        with store.open_views() as views:
+            return views.execute(query, list(parameters) or None).fetchall()
+
+    return ask

@@ -18,8 +18,7 @@ from records import readiness
 from records.evaluation import sets
 from records.gpu_hours import HourlyPrice
 from records.readiness import DAY_S, HourlyFacts, QualityPeriod, Readiness, RouteFacts
-from records.route_facts import idle_shares, route_facts, shutdown_dates
-from records.store import Store
+from records.route_facts import Ask, idle_shares, route_facts, shutdown_dates
 
 IDLE_DAYS = 7
 """Hours that were paid so lately say how idle servers are."""
@@ -38,26 +37,25 @@ class _Known:
     shutdown: Mapping[str, str]
 
 
-def look(data: DataDir, inputs: ReadinessInputs, *, now: float, route: str | None = None) -> list[Readiness]:
+def look(ask: Ask, data: DataDir, inputs: ReadinessInputs, *, now: float, route: str | None = None) -> list[Readiness]:
     """The verdict on every route and kind of unrouted traffic, or on one. Routes nobody asked are in it too.
 
     Raises:
         duckdb.Error, OSError: the records cannot be read.
         EvalSetError: an evaluation set is damaged.
     """
-    store = Store(data.records)
     policies = _policies(inputs.policies)
     known = _Known(
         policies,
         _sets(data.root),
-        idle_shares(store, since=now - IDLE_DAYS * DAY_S),
-        shutdown_dates(store) | inputs.shutdown,
+        idle_shares(ask, since=now - IDLE_DAYS * DAY_S),
+        shutdown_dates(ask) | inputs.shutdown,
     )
     default = inputs.terms
-    found = {each.name: each for each in route_facts(store, now=now, window_s=default.window_s, name=route)}
+    found = {each.name: each for each in route_facts(ask, now=now, window_s=default.window_s, name=route)}
     for name, terms in inputs.routes.items():
         if terms.window_s != default.window_s and name in found:
-            found |= {each.name: each for each in route_facts(store, now=now, window_s=terms.window_s, name=name)}
+            found |= {each.name: each for each in route_facts(ask, now=now, window_s=terms.window_s, name=name)}
     for name in policies:
         if route in (None, name):
             found.setdefault(name, RouteFacts(name=name))

@@ -12,7 +12,7 @@ from records.record import Record
 from records.route_facts import idle_shares, route_facts, shutdown_dates
 from records.store import Store
 from tests.fakes.exchanges import AT, chat_answer, chat_request
-from tests.rooms.stored_records import DAY_S, keep, record, vote
+from tests.rooms.stored_records import DAY_S, asking, keep, record, vote
 
 NOW, WINDOW_S = AT + 10 * DAY_S, 20 * DAY_S
 
@@ -25,7 +25,7 @@ def test_numbers_and_halves(tmp_path: Path) -> None:
     away = [record(n, at=AT + DAY_S, status=429, response=b"{}", outcome="complete") for n in range(50, 60)]
     keep(store, "a", record(99, at=AT - 20 * DAY_S), *early, *late, *away)
     store.publish(store.stage(FEEDBACK, [vote(late[0].id, 1.0), vote(late[1].id, -1.0)], "b"))
-    (facts,) = route_facts(store, now=NOW, window_s=WINDOW_S)
+    (facts,) = route_facts(asking(store), now=NOW, window_s=WINDOW_S)
     assert (facts.name, facts.model, facts.requests, facts.votes) == ("support", "gpt-4o", 50, 2)
     assert facts.days == pytest.approx(18.0)
     one = early[0].cost_usd or 0.0
@@ -43,7 +43,7 @@ def test_examples_that_may_be_trained_on(tmp_path: Path) -> None:
     rows = [record(n, request=same, response=chat_answer(f"answer {n}")) for n in range(3)]
     rows += [record(3, response=chat_answer(finish="length")), record(4, no_train=True)]
     keep(store, "a", *rows, record(5, variant="candidate"), record(6, why="refused", variant="gateway"))
-    (facts,) = route_facts(store, now=NOW, window_s=WINDOW_S)
+    (facts,) = route_facts(asking(store), now=NOW, window_s=WINDOW_S)
     assert (facts.requests, facts.examples, facts.prompts, facts.answers) == (5, 3, 1, 3)
 
 
@@ -61,7 +61,7 @@ def test_system_prompts(tmp_path: Path) -> None:
     keep(store, "a", *rows)
     votes = [vote(row.id, 1.0 if n % 2 else 0.0) for n, row in enumerate(rows[:40])]
     store.publish(store.stage(FEEDBACK, votes, "b"))
-    found = {each.name: each for each in route_facts(store, now=NOW, window_s=WINDOW_S)}
+    found = {each.name: each for each in route_facts(asking(store), now=NOW, window_s=WINDOW_S)}
     facts = found["support"]
     assert (facts.prompt_days, facts.prompt_versions) == (pytest.approx(4.0), 2)
     assert [(each.n, each.mean, each.sd) for each in facts.feedback] == [(30, 0.5, 0.5), (10, 0.5, 0.5)]
@@ -73,12 +73,12 @@ def test_unrouted(tmp_path: Path) -> None:
     store = Store(tmp_path)
     other = chat_request("x", tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}])
     keep(store, "a", *(record(n, route="") for n in range(3)), record(4, route="", request=other), record(5))
-    names = [each.name for each in route_facts(store, now=NOW, window_s=WINDOW_S)]
+    names = [each.name for each in route_facts(asking(store), now=NOW, window_s=WINDOW_S)]
     assert names[0] == "support"
     assert [name.startswith("unrouted/") for name in names[1:]] == [True, True]
-    (one,) = route_facts(store, now=NOW, window_s=WINDOW_S, name=names[1])
+    (one,) = route_facts(asking(store), now=NOW, window_s=WINDOW_S, name=names[1])
     assert one.requests == 3
-    assert route_facts(Store(tmp_path / "none"), now=NOW, window_s=WINDOW_S) == []
+    assert route_facts(asking(Store(tmp_path / "none")), now=NOW, window_s=WINDOW_S) == []
 
 
 def test_shutdown_dates(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_shutdown_dates(tmp_path: Path) -> None:
 
     store = Store(tmp_path)
     keep(store, "a", listed(1, "2026-12-01"), listed(2, "2027-01-06"), record(3))
-    assert shutdown_dates(store) == {"gpt-4o": "2027-01-06"}
+    assert shutdown_dates(asking(store)) == {"gpt-4o": "2027-01-06"}
 
 
 def test_idle_shares(tmp_path: Path) -> None:
@@ -102,5 +102,5 @@ def test_idle_shares(tmp_path: Path) -> None:
         paid_usd=1.0, busy_s=75.0, idle_s=225.0, answers=3, charged_usd=1.0,
     )  # fmt: skip
     store.publish(store.stage(GPU_HOURS, [hours, msgspec.structs.replace(hours, upstream="b", idle_s=75.0)], "a"))
-    assert idle_shares(store, since=AT) == {"vllm": 0.75, "b": 0.5}
-    assert idle_shares(store, since=AT + 301) == {}
+    assert idle_shares(asking(store), since=AT) == {"vllm": 0.75, "b": 0.5}
+    assert idle_shares(asking(store), since=AT + 301) == {}

@@ -14,7 +14,7 @@ from records.readiness import DAY_S, ReadinessTerms
 from records.store import Store
 from tests.fakes.exchanges import AT
 from tests.rooms.policy_files import SHORT
-from tests.rooms.stored_records import PEPPER, keep, record
+from tests.rooms.stored_records import PEPPER, asking, keep, record
 
 NOW = AT + 10 * DAY_S
 
@@ -48,7 +48,7 @@ def test_all_that_is_known(data: DataDir, tmp_path: Path) -> None:
         shutdown={"gpt-4o": "2026-11-30"},
         policies=str(tmp_path / "policies"),
     )
-    found = {each.route: each for each in look(data, inputs, now=NOW)}
+    found = {each.route: each for each in look(asking(Store(data.records)), data, inputs, now=NOW)}
     assert list(found) == ["support-triage", "other", "silent"]
     triage = found["support-triage"]
     assert {sign.name: sign.holds for sign in triage.checks} == {
@@ -59,4 +59,4 @@ def test_all_that_is_known(data: DataDir, tmp_path: Path) -> None:
     assert triage.retirement.comes_first
     assert found["other"].saving.candidate_usd_per_month is None
     assert found["silent"].requests == 0
-    assert [each.route for each in look(data, inputs, now=NOW, route="other")] == ["other"]
+    assert [each.route for each in look(asking(Store(data.records)), data, inputs, now=NOW, route="other")] == ["other"]
