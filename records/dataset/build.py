@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import IO, Self
 import msgspec
 
 from records.dataset import manifest
+from records.dataset.contamination import evaluation_rows
 from records.dataset.example import Example, Reason, Source, example
 from records.dataset.format import Learns
 from records.dataset.formats import format_named
@@ -24,6 +25,7 @@ from records.store import Store
 
 SPLITS: tuple[Split, ...] = ("train", "validation")
 _ROWS = 1000
+_SHOWN_LEAKS = 5
 _SAID = [name for name in Source.__struct_fields__ if name not in ("other_json", "q")]
 _ANSWERS = f"SELECT {', '.join(_SAID)}, NULL, NULL FROM joined WHERE route = ? ORDER BY id"  # noqa: S608 -- our own names
 _PAIRS = f"""
@@ -53,6 +55,22 @@ class Wanted:
     salt: str = "split"
     version: str = ""
     """Of Crossfade, for the manifest."""
+    against: tuple[Path, ...] = ()
+    """Evaluation sets that none of it may repeat."""
+    drops_leaks: bool = False
+    """Rows that repeat them are left out; else one of them fails the build."""
+
+
+class LeakError(Exception):
+    """Evaluation rows are among the training rows. The message names some, and what to do."""
+
+    def __init__(self, leaks: Sequence[tuple[str, str]]) -> None:
+        """`leaks`: each exchange's id, and the evaluation row that it repeats."""
+        shown = ", ".join(f"{exchange} ({where})" for exchange, where in leaks[:_SHOWN_LEAKS])
+        super().__init__(
+            f"{len(leaks)} exchanges repeat evaluation rows, and nothing was built: {shown}. "
+            "hint: --drop-leaks leaves them out, counted"
+        )
 
 
 @dataclass(slots=True)
@@ -60,6 +78,7 @@ class _Count:
     """What was seen so far."""
 
     read: int = 0
+    leaks: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     corrected: int = 0
     kept: Counter[Split] = field(default_factory=Counter[Split])
     left_out: Counter[Reason] = field(default_factory=Counter[Reason])
@@ -104,7 +123,8 @@ def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
     """Write the dataset under `out`, in a folder named by its content. Returns the folder and its manifest.
 
     Raises:
-        ValueError: there is no such format.
+        ValueError: there is no such format, or an evaluation set cannot be read.
+        LeakError: evaluation rows are in it; nothing of it is left.
         OSError, duckdb.Error: it cannot be read or written; nothing of it is left.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -133,6 +153,8 @@ def _write(store: Store, wanted: Wanted, folder: Path) -> Manifest:
     for split in SPLITS:
         if not count.kept[split]:
             (folder / f"{split}.jsonl").unlink()
+    if count.leaks and not wanted.drops_leaks:
+        raise LeakError(count.leaks)
     splits: list[Split] = [split for split in SPLITS if count.kept[split]]
     shape = format_named(wanted.shape)
     paths: dict[Split, Path] = {split: folder / f"{split}.jsonl" for split in splits}
@@ -157,6 +179,7 @@ def _write(store: Store, wanted: Wanted, folder: Path) -> Manifest:
         first_id=count.first_id,
         last_id=count.last_id,
         crossfade=wanted.version,
+        against=[manifest.file_of(path, "evaluation", 0) for path in wanted.against],
     )
     (folder / manifest.NAME).write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
     (folder / "README.md").write_text(manifest.card(made, shape), "utf-8")
@@ -167,6 +190,7 @@ def _write_examples(
     store: Store, wanted: Wanted, prompts: _Prompts, files: dict[Split, IO[bytes]], count: _Count
 ) -> None:
     shape = format_named(wanted.shape)
+    evaluated = evaluation_rows(wanted.against)
     seen: set[bytes] = set()
     for source, made in _made(store, wanted):
         count.read += 1
@@ -177,6 +201,10 @@ def _write_examples(
         key = exact_key([*made.prompt, made.answer], made.tools, made.rejected)
         if reason := "duplicate" if key in seen else prompts.refused(made, split):
             count.left_out[reason] += 1
+            continue
+        if where := evaluated.leak(made.prompt):
+            count.leaks.append((source.id, where))
+            count.left_out["in_evaluation"] += 1
             continue
         seen.add(key)
         files[split].write(shape.line(made) + b"\n")

@@ -37,6 +37,7 @@ Reason = Literal[
     "corrected_elsewhere",  # the same prompt's answer was corrected in another exchange
     "unreadable",  # not the shape of a chat, or tool arguments that are no JSON object
     "duplicate",
+    "in_evaluation",  # its prompt is in an evaluation set that the dataset must not touch
     "prompt_in_train",  # of the validation split: its prompt is trained on in another conversation
 ]
 

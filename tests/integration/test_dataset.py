@@ -163,6 +163,21 @@ def test_a_correction_wins_over_every_other_answer(tmp_path):
     assert (told.corrected, told.left_out) == (1, {"corrected_elsewhere": 2})
 
 
+def test_an_evaluation_row_in_training_fails_the_build(place, tmp_path, capsys):
+    """Nothing is left of the dataset, and the row is named; with --drop-leaks it is left out and counted."""
+    (tmp_path / "evals.jsonl").write_text('{"text": "another"}\n{"text": "SAY 3!"}\n')
+    words = ("dataset", "build", "--route", "support", "--format", "trl-sft", "--out", tmp_path / "out")
+    words = (*words, "--data", place.root, "--against", tmp_path / "evals.jsonl", "--json")
+    assert command.main([str(word) for word in words]) == 1
+    assert "1 exchanges repeat evaluation rows" in (said := capsys.readouterr().err)
+    assert "evals.jsonl:2" in said
+    assert list((tmp_path / "out").iterdir()) == []
+
+    code, built = run(capsys, *words, "--drop-leaks")
+    assert (code, built["left_out"]["in_evaluation"], built["kept"]) == (0, 1, 39)
+    assert [file["name"] for file in built["against"]] == ["evals.jsonl"]
+
+
 def test_the_same_records_make_the_same_folder(place, tmp_path):
     """A dataset is named by what is in it; another salt is another dataset."""
     store = Store(place.root / "records")
