@@ -48,7 +48,7 @@ candidate: {{upstream: own, model: tickets-1b, revision: {revision}}}
 compare: [json_fields]
 # Shortened, so that two minutes are enough. Margins, alpha and the least number of units are the defaults. The limit of
 # the first token leaves room for a machine that is busy: models, app and gateway share it here.
-assign: {{close_after: 1s}}
+assign: {{close_after: 1s, population: fixed}}
 gates: {{latency: {{ttft_p95: 3s, warmup: 20}}}}
 stages:
   - shadow
