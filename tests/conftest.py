@@ -42,7 +42,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 def pytest_xdist_auto_num_workers() -> int:
     """How many processes share the tests out: two for each core, since many a test waits for gateways to start."""
-    return 2 * (os.cpu_count() or 1)
+    return min(16, 2 * (os.cpu_count() or 1))
 
 
 def pytest_report_header() -> str:

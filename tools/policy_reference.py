@@ -10,10 +10,11 @@ from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
 
 from policies.language import amounts as units
-from policies.matching import Reason
+from policies.reasons import Reason
+from policies.request.engine_fields import ENGINE_FIELDS
 from policies.schema import Policy
 
-_MATCHING = Path(__file__).parents[1] / "policies" / "matching.py"
+_REASONS = Path(__file__).parents[1] / "policies" / "reasons.py"
 """Its source: compiled, the module itself has none to show."""
 _AMOUNTS = {
     units.Seconds: units.duration_text,
@@ -95,7 +96,7 @@ def _cell(text: str) -> str:
 
 def _reasons() -> list[str]:
     """The closed list, with what stands under each in the code."""
-    source = ast.parse(_MATCHING.read_text(encoding="utf-8"))
+    source = ast.parse(_REASONS.read_text(encoding="utf-8"))
     classes = [node for node in source.body if isinstance(node, ast.ClassDef)]
     tree = next(node for node in classes if node.name == "Reason")
     said: dict[str, str] = {}
@@ -104,4 +105,6 @@ def _reasons() -> list[str]:
             said[str(getattr(field.targets[0], "id", ""))] = _cell(str(text.value.value))
     head = ["## Why a candidate may not be asked", "", "The baseline answers, and the reason is counted and recorded."]
     rows = [f"| `{reason}` | {said.get(reason.name, '')} |" for reason in Reason]
-    return [*head, "", "| reason | what it means |", "|---|---|", *rows, ""]
+    only = ", ".join(f"`{name}`" for name in sorted(ENGINE_FIELDS))
+    tail = [f"Fields that only engines obey, unless the policy drops them (`candidate: {{drop: …}}`): {only}."]
+    return [*head, "", "| reason | what it means |", "|---|---|", *rows, "", *tail, ""]

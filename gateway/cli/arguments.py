@@ -172,6 +172,11 @@ def _dataset(parser: Parser) -> None:
     build.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder per dataset is made in it")
     build.add_argument("--validation", default="10%", metavar="SHARE", help="of the conversations (default: 10%%)")
     build.add_argument("--salt", default="split", help="another one splits otherwise (default: split)")
+    build.add_argument(
+        "--against", action="append", default=[], type=Path, metavar="FILE",
+        help="an evaluation set, JSON lines: a row that repeats one of its prompts fails the build",
+    )  # fmt: skip
+    build.add_argument("--drop-leaks", action="store_true", help="leave such rows out instead, counted")
     _add_context(build)
     inspect = actions.add_parser("inspect", help="what a dataset was made of")
     inspect.add_argument("folder", type=Path, metavar="DIR")
@@ -182,19 +187,45 @@ def _dataset(parser: Parser) -> None:
         _add_json(each)
 
 
+def _eval(parser: Parser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    add = actions.add_parser("add", help="register a set once: JSONL, OpenAI Evals or a promptfoo configuration")
+    add.add_argument("file", type=Path, metavar="FILE", help=".jsonl, or promptfoo's .yaml or .json")
+    add.add_argument("--route", required=True, metavar="R", help="whose questions; its policy says how to compare")
+    add.add_argument("--name", help="what the set is called (default: the file's name)")
+    listing = actions.add_parser("list", help="registered sets, and what they last found")
+    draw = actions.add_parser("sample", help="draw recorded questions, as lines to label")
+    draw.add_argument("--route", required=True, metavar="R", help="whose exchanges")
+    draw.add_argument("--rows", type=int, default=200, metavar="N", help="how many (default: 200)")
+    draw.add_argument("--since", type=days, default=30.0, metavar="AGE", help="recorded days to take (default: 30d)")
+    draw.add_argument("--salt", default="eval", help="another one draws otherwise (default: eval)")
+    for each in (add, listing, draw):
+        _add_context(each)
+        _add_json(each)
+
+
 def _train(parser: Parser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    sft = actions.add_parser("sft", help="fine-tune on a dataset's answers, with a script that is yours to edit")
-    sft.add_argument("--dataset", required=True, type=Path, metavar="DIR", help="a folder that `dataset build` printed")
-    sft.add_argument(
-        "--base", required=True, metavar="MODEL", help="the model to start from: a folder, or a hub's name"
-    )
-    sft.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the script and its model go")
-    sft.add_argument("--on", choices=("here", "modal", "k8s"), default="here", help="where it runs (default: here)")
-    sft.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the script")
-    sft.add_argument("--dry-run", action="store_true", help="tell every setting, rows, tokens, time and money")
-    sft.add_argument("--write-only", action="store_true", help="write the script, and run nothing")
-    sft.add_argument("--fresh", action="store_true", help="write the script again, over what was edited")
+    summaries = {
+        "sft": "fine-tune on a dataset's answers, with a script that is yours to edit",
+        "dpo": "the same, on which of two answers is better",
+        "grpo": "the same, on the model's own answers, scored by the route's comparators",
+    }
+    recipes = {name: actions.add_parser(name, help=summary) for name, summary in summaries.items()}
+    for recipe in recipes.values():
+        recipe.add_argument("--dataset", required=True, type=Path, metavar="DIR", help="what `dataset build` printed")
+        recipe.add_argument(
+            "--base", required=True, metavar="MODEL", help="the model to start from: a folder, or a name"
+        )
+        recipe.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the script and its model go")
+        recipe.add_argument(
+            "--on", choices=("here", "modal", "k8s"), default="here", help="where it runs (default: here)"
+        )
+        recipe.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the script")
+        recipe.add_argument("--dry-run", action="store_true", help="tell every setting, rows, tokens, time and money")
+        recipe.add_argument("--write-only", action="store_true", help="write the script, and run nothing")
+        recipe.add_argument("--fresh", action="store_true", help="write the script again, over what was edited")
+    recipes["grpo"].add_argument("--policy", type=Path, metavar="FILE", help="whose comparators are the rewards")
     actions.add_parser("env", help="make the environment that scripts run in; print its Python")
     check = actions.add_parser("preflight", help="whether an engine serves what was trained; then the next revision")
     check.add_argument("run", type=Path, metavar="DIR", help="the --out of a training")
@@ -205,7 +236,7 @@ def _train(parser: Parser) -> None:
     check.add_argument("--replica", action="append", default=[], metavar="HOST:PORT", help="ask these alone")
     check.add_argument("--max-lora-rank", type=int, default=16, metavar="N", help="of the engine (default: 16)")
     _add_context(check)
-    for each in (sft, check):
+    for each in (*recipes.values(), check):
         _add_json(each)
 
 
@@ -291,7 +322,8 @@ COMMANDS: dict[str, Command] = {
     "routes": Command("routes", "traffic nobody has a policy for, by what it asks for and costs", _routes),
     "records": Command("records", "what was recorded: tail, show, stats, forget", _records),
     "dataset": Command("dataset", "training files from the records: build, inspect, validate", _dataset),
-    "train": Command("train", "from a dataset to the next candidate: sft, env, preflight", _train),
+    "eval": Command("evaluation", "your own questions, which nothing is trained on: add, list, sample", _eval),
+    "train": Command("train", "from a dataset to the next candidate: sft, dpo, grpo, env, preflight", _train),
     "rebuild": Command("rebuild", "the evidence made again from the records, and held against what is kept", _rebuild),
     "replay": Command("replay", "ask a candidate what was recorded, compare, and say what would be decided", _replay),
     "keys": Command("keys", "gateway keys: create, list, revoke", _keys),

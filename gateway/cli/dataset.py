@@ -15,7 +15,7 @@ from gateway.config.settings_file import SettingsError
 from policies.language.amounts import share_ppm
 from records.dataset import build as building
 from records.dataset import manifest
-from records.dataset.build import Wanted
+from records.dataset.build import LeakError, Wanted
 from records.dataset.check import check_file
 from records.dataset.formats import FORMATS, format_named
 from records.dataset.manifest import Manifest
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; 1: refused, or faults found."""
     try:
         return {"build": _build, "inspect": _inspect, "validate": _validate}[arguments.action](arguments)
-    except (SettingsError, ValueError) as error:
+    except (SettingsError, LeakError, ValueError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error) as error:
         return failed(f"{error}. hint: is the path right, and may this user read it?", arguments)
@@ -41,6 +41,8 @@ def _build(arguments: argparse.Namespace) -> int:
         validation_ppm=_share(arguments.validation),
         salt=arguments.salt,
         version=version("crossfade"),
+        against=tuple(arguments.against),
+        drops_leaks=arguments.drop_leaks,
     )
     folder, made = building.build(Store(context.data(arguments).records), wanted, arguments.out)
     _show(folder, made, as_json=arguments.json)

@@ -19,12 +19,13 @@ from gateway.config.yaml_file import YamlFileError
 from gateway.training import environment
 from gateway.training.environment import EnvironmentBrokenError
 from gateway.training.preflight import Engine, PreflightCheck, PreflightError, preflight
-from gateway.training.render import LOCK, job, rendered, value, write
+from gateway.training.render import COMPARATORS, LOCK, job, rendered, value, write, write_comparators
 from gateway.training.revision import write_revision
 from policies.schema import Policy
 from records.dataset import manifest
+from shadow.reward import PURE
 
-TAKES = {"sft": "trl-sft"}
+TAKES = {"sft": "trl-sft", "dpo": "trl-dpo", "grpo": "trl-grpo"}
 """The export format that each recipe reads."""
 ELSEWHERE = {"modal": "modal_app.py", "k8s": "job.yaml"}
 """What runs a script where this machine is not."""
@@ -62,7 +63,8 @@ def _recipe(arguments: argparse.Namespace) -> int:
         print("making the environment for training, once: some minutes", file=sys.stderr)
     python = environment.make(cache)
     words = [str(python), str(script), *(["--dry-run"] if arguments.dry_run else [])]
-    code = subprocess.run(words, check=False).returncode  # noqa: S603 -- the user's own script
+    told = os.environ | {"PYTHONPATH": str((arguments.out / COMPARATORS).resolve())}
+    code = subprocess.run(words, check=False, env=told).returncode  # noqa: S603 -- the user's own script
     if code:
         return failed(f"{script} ended with {code}. hint: its words are above; run it again to go on", arguments)
     return 0
@@ -77,6 +79,7 @@ def _written(arguments: argparse.Namespace) -> Path:
         "DATASET": dataset if is_here else "/dataset",
         "BASE": (local if is_here else local and "/base") or arguments.base,
         "OUT": out if is_here else "/out",
+        **(_rewards(arguments.policy) if arguments.action == "grpo" and arguments.policy else {}),
         **_set(arguments.set),
     }
     texts = {name: rendered(name, settings), "requirements.txt": LOCK.read_text("utf-8")}
@@ -85,10 +88,29 @@ def _written(arguments: argparse.Namespace) -> Path:
         texts[ELSEWHERE["modal"]] = rendered(ELSEWHERE["modal"], app)
     elif arguments.on == "k8s":
         texts[ELSEWHERE["k8s"]] = job(arguments.action, environment.TORCH)
+    if arguments.action == "grpo":
+        write_comparators(arguments.out)
     for each, text in texts.items():
         if not write(arguments.out, each, text, fresh=arguments.fresh):
             print(f"{arguments.out / each} is as you left it and stays so: --fresh writes it again", file=sys.stderr)
     return arguments.out / name
+
+
+def _rewards(path: Path) -> dict[str, object]:
+    """The route's own comparators as rewards, those that score by themselves.
+
+    Raises:
+        YamlFileError: the policy is refused.
+        ValueError: none of them does.
+    """
+    compare = read_file(path).policy.compare
+    names = (*PURE, "python")
+    found = {
+        each.name: each.options.model_dump(mode="json", exclude_none=True) for each in compare if each.name in names
+    }
+    if not found:
+        raise ValueError(f"{path} compares by nothing that scores by itself. hint: {', '.join(names)}")
+    return {"REWARDS": found, "FOLDER": str(path.parent.resolve())}
 
 
 def _check_dataset(folder: Path, wanted: str) -> None:

@@ -6,6 +6,7 @@ import msgspec
 
 from gateway import errors
 from gateway.proxy.callers import Caller
+from gateway.proxy.feedback_budget import FeedbackBudget
 from gateway.transport.limits import Limits
 from gateway.transport.message import RequestHead, head_bytes, http_date
 from gateway.transport.server import AppConnection
@@ -30,6 +31,11 @@ class Desk(Protocol):
 
     journal: JournalWriter
     limits: Limits
+    votes: FeedbackBudget
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        ...
 
     def wall(self) -> float:
         """Unix seconds."""
@@ -47,7 +53,7 @@ class Desk(Protocol):
 class FeedbackLife:
     """One feedback request: gathered, looked at, put into the journal, answered with 202."""
 
-    __slots__ = ("_body", "_bytes", "_caller", "_connection", "_desk", "_done", "_request")
+    __slots__ = ("_body", "_bytes", "_caller", "_connection", "_desk", "_done", "_refused", "_request")
 
     def __init__(self, desk: Desk, request: RequestHead, connection: AppConnection, caller: Caller) -> None:
         self._desk = desk
@@ -57,12 +63,14 @@ class FeedbackLife:
         self._body: list[bytes] = []
         self._bytes = 0
         self._done = False
+        self._refused = ""
 
     def on_body(self, data: bytes) -> None:
         """More of the body."""
         self._bytes += len(data)
         if self._bytes <= MOST_BYTES:
-            self._body.append(data)
+            if not self._refused:
+                self._body.append(data)
         elif not self._done:
             self._answer("body_too_large")
 
@@ -75,6 +83,9 @@ class FeedbackLife:
         """The body is whole."""
         if self._done:
             return
+        if self._refused:
+            self._answer(self._refused)
+            return
         body = b"".join(self._body)
         try:
             said = msgspec.json.decode(body, type=FeedbackFields)
@@ -85,9 +96,15 @@ class FeedbackLife:
             self._answer("bad_feedback", "none of them is there")
         elif not self._desk.is_ours(said.request_id):
             self._answer("unknown_request")
+        elif not self._desk.votes.take(self._caller.id, self._bytes, self._desk.now()):
+            self._answer("feedback_limit")
         else:
             kept = self._desk.journal.feedback(FeedbackFrame(said.request_id, self._desk.wall(), self._caller.id, body))
             self._answer("" if kept else "overloaded")
+
+    def refuse(self, code: str) -> None:
+        """Answer with an error of ours once the body was passed over: its connection can go on."""
+        self._refused = code
 
     def on_gone(self) -> None:
         """The app hung up."""

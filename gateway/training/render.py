@@ -3,10 +3,16 @@
 import ast
 import difflib
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+import policies
+import records
+import shadow
+
 RECIPES = Path(__file__).parent / "recipes"
+COMPARATORS = "comparators"
 LOCK = Path(__file__).parent / "train.lock"
 BEGIN, END = "# Settings: edit them here.", "# End of the settings."
 _ASSIGNED = re.compile(r"^([A-Z_]+) = .*$", re.MULTILINE)
@@ -42,6 +48,19 @@ def job(action: str, torch: str) -> str:
     """The Kubernetes Job that runs the script of `action`."""
     text = (RECIPES / "job.yaml").read_text("utf-8")
     return text.replace("train-sft", f"train-{action}").replace("train_sft", f"train_{action}").replace("TORCH", torch)
+
+
+def write_comparators(folder: Path) -> None:
+    """Copy what a reward is made of beside the script: the packages `shadow`, `records` and `policies`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    target = folder / COMPARATORS
+    shutil.rmtree(target, ignore_errors=True)
+    for package in (shadow, records, policies):
+        source = Path(package.__path__[0])
+        shutil.copytree(source, target / source.name, ignore=shutil.ignore_patterns("*.so", "__pycache__", "examples"))
 
 
 def value(text: str) -> object:

@@ -13,6 +13,7 @@ from typing import Final, cast
 import msgspec
 
 from policies.request.abridge import Span, abridge
+from policies.request.engine_fields import ENGINE_FIELDS
 from policies.request.shapes import MessageField, Name, Part, PlainTurn, RoutingFields
 
 CHAT: Final = "/v1/chat/completions"
@@ -32,8 +33,10 @@ _LEADING: Final = frozenset(("system", "developer"))
 _FIELDS: Final = msgspec.json.Decoder(RoutingFields)
 _TEXTS: Final = ("model", "user", "safety_identifier", "prompt_cache_key")
 _COMMON_NAMES: Final = ("stream", *_TEXTS)
-_UNCOMMON: Final = frozenset(RoutingFields.__struct_fields__).difference((*_COMMON_NAMES, "messages", "metadata"))
-"""Fields that some rule asks for more of than whether they are there."""
+_UNCOMMON: Final = ENGINE_FIELDS.union(RoutingFields.__struct_fields__).difference(
+    (*_COMMON_NAMES, "messages", "metadata")
+)
+"""Fields that some rule asks for more of than whether they are there, or that only engines obey."""
 _TURN: Final = msgspec.json.Decoder(MessageField)
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _PLAIN: Final = msgspec.json.Decoder(list[PlainTurn])
@@ -222,11 +225,11 @@ def read_body(raw: bytes) -> Body | None:
     except _DECODING:
         pass  # it is otherwise, or is none at all
     try:
-        found = Body(raw, fields=_FIELDS.decode(raw))
+        body = Body(raw, fields=_FIELDS.decode(raw))
     except _DECODING:
         return None
-    found.is_copy = not (raw.isascii() or _is_text(raw))
-    return found
+    body.is_copy = not (raw.isascii() or _is_text(raw))
+    return body
 
 
 def _is_text(raw: bytes) -> bool:

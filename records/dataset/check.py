@@ -6,6 +6,7 @@ from typing import NamedTuple, cast
 
 from records.dataset.example import Fields
 from records.dataset.format import TrainingFormat
+from records.dataset.parquet_file import lines_of
 from records.wire.json_reader import UnreadableError, read
 
 
@@ -21,16 +22,23 @@ def check_file(path: Path, shape: TrainingFormat, *, least: int | None = None) -
     """What is wrong with `path`; fewer lines than `least`, by default the format's, is a fault too.
 
     Raises:
-        OSError: it cannot be read.
+        OSError, duckdb.Error: it cannot be read.
     """
     number = 0
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            for text in check_line(line, shape):
-                yield Fault(number, text)
+    for number, line in enumerate(_lines(path), start=1):
+        for text in check_line(line, shape):
+            yield Fault(number, text)
     least = shape.least if least is None else least
     if number < least:
         yield Fault(0, f"{number} examples; trainers take {least} or more")
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    if path.suffix == ".parquet":
+        yield from lines_of(path)
+        return
+    with path.open("rb") as file:
+        yield from file
 
 
 def check_line(line: bytes, shape: TrainingFormat) -> Iterator[str]:

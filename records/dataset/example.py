@@ -31,9 +31,13 @@ Reason = Literal[
     "hosted_tools",  # tools that only the frontier has
     "odd_turns",  # results of no call, calls without results, an answer begun by the app: trainers refuse them
     "voted_down",  # and not corrected
+    "no_preference",  # neither corrected nor judged: that the baseline said it makes it no better
+    "same_answer",  # both answers say the same
+    "no_vote",
     "corrected_elsewhere",  # the same prompt's answer was corrected in another exchange
     "unreadable",  # not the shape of a chat, or tool arguments that are no JSON object
     "duplicate",
+    "in_evaluation",  # its prompt is in an evaluation set that the dataset must not touch
     "prompt_in_train",  # of the validation split: its prompt is trained on in another conversation
 ]
 
@@ -63,6 +67,10 @@ class Source(msgspec.Struct, frozen=True):
     redaction_version: str = ""
     score: float | None = None
     corrected_output_json: str | None = None
+    other_json: str | None = None
+    """What the candidate answered to the same request, in the shadow."""
+    q: float | None = None
+    """By how much that is better than what was said, from whoever may say so: the judge, or labels."""
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -74,6 +82,10 @@ class Example(msgspec.Struct, frozen=True):
     parallel_tool_calls: bool | None = None
     is_corrected: bool = False
     """The answer is a correction, not what a model said."""
+    rejected: Fields | None = None
+    """Of a preference: the worse answer to the same prompt."""
+    is_good: bool | None = None
+    """Of a vote: whether the answer was liked."""
 
 
 class _UnfitError(Exception):
@@ -91,6 +103,14 @@ def example(source: Source) -> Example | Reason:
         return reason
     try:
         return _example(source)
+    except _UnfitError as error:
+        return error.reason
+
+
+def answer_in(text: str | None) -> Fields | Reason:
+    """The message that an answer's body holds, or why it holds none to learn from."""
+    try:
+        return _answer(_decoded(text))
     except _UnfitError as error:
         return error.reason
 

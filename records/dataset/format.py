@@ -1,11 +1,15 @@
 """What an export format is: how an example becomes a line of a training file, and what its trainer refuses."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
 from records.dataset.example import Example, Fields
+
+Learns = Literal["answers", "preferences", "votes"]
+"""What a trainer learns from: answers; which of two answers is better; whether an answer was liked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +24,13 @@ class TrainingFormat:
     """What its trainer refuses of a line, one sentence each."""
     columns: str
     """The dataset card's `features`, as YAML: what `datasets` infers by itself gives one row's keys to all others."""
+    learns: Learns = "answers"
     note: str = ""
     """What the card says of this format besides."""
+    companion: tuple[str, Callable[[Sequence[str]], str]] | None = None
+    """A file that the trainer wants beside them: its name, and its text by the splits that there are."""
+    is_parquet: bool = False
+    """Files are Parquet, every column a text; else JSON lines."""
     least: int = 10
     """Examples to train on at least: OpenAI's fine-tuning takes no fewer."""
 

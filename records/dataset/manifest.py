@@ -49,6 +49,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     last_id: str
     crossfade: str
     """The version that built it."""
+    against: list[File] = []
+    """Evaluation sets that no row repeats."""
 
 
 def file_of(path: Path, split: str, examples: int) -> File:

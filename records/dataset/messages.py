@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, cast
 
+import msgspec
+
 from records.dataset.example import Fields
 from records.wire.json_reader import UnreadableError, read, read_fields
 
@@ -33,10 +35,27 @@ TURN_COLUMNS = """\
 """Of a list of messages whose tool arguments `datasets` gives as objects, each call with its own alone."""
 
 
-def message_faults(fields: Fields, *names: str, weighed: bool = False) -> Iterator[str]:
+def worded(turn: Fields) -> Fields:
+    """The message with its content as text: chat templates join it to other text."""
+    return turn if turn["content"] is not None else turn | {"content": ""}
+
+
+def tools_text(tools: list[Fields] | None) -> str | None:
+    """Tools as the JSON text that TRL reads: as objects, Arrow would give each the keys of all others."""
+    return msgspec.json.encode(tools).decode() if tools else None
+
+
+def two_answer_faults(fields: Fields, prompt: str, *answers: str) -> Iterator[str]:
+    """What is wrong with a prompt and each of the answers to it; what is wrong with the prompt is said once."""
+    yield from dict.fromkeys(fault for answer in answers for fault in message_faults(fields, prompt, answer))
+    if fields.get(answers[0]) == fields.get(answers[1]):
+        yield f"{answers[0]} and {answers[1]} say the same"
+
+
+def message_faults(fields: Fields, *names: str, weighed: bool = False, is_asked: bool = False) -> Iterator[str]:
     """What is wrong with the conversation that the lists `names` make, one after the other: an answer is its end.
 
-    `weighed`: the assistant's turns may have a `weight`, 0 or 1.
+    `weighed`: the assistant's turns may have a `weight`, 0 or 1. `is_asked`: it ends before the answer.
     """
     turns: list[Any] = []
     for name in names:
@@ -49,7 +68,10 @@ def message_faults(fields: Fields, *names: str, weighed: bool = False) -> Iterat
                 yield f"{name}[{place}]: {text}"
         turns += cast(list[Any], messages)
     last = cast(Fields, turns[-1]) if isinstance(turns[-1], dict) else {}
-    if last.get("role") != "assistant":
+    if is_asked:
+        if last.get("role") == "assistant":
+            yield f"{names[-1]}: the last one is the assistant's"
+    elif last.get("role") != "assistant":
         yield f"{names[-1]}: the last one is not the assistant's"
     elif last.get("weight") == 0:
         yield f"{names[-1]}: nothing is learned from the last one"

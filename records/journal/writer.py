@@ -71,9 +71,7 @@ class JournalWriter:
         self._segment_bytes = segment_bytes
         self._lock = -1
         self._fd = -1
-        self._number = 0
-        self._size = 0
-        self._index = 0
+        self._number = self._size = self._index = 0
         self._seal: SegmentSeal
         self._retry_at = 0.0
         self._wholes: list[bytes] = []
@@ -92,6 +90,8 @@ class JournalWriter:
         self._created_at = 0.0
         self._retired: deque[tuple[int, int]] = deque()
         """Segments that are ended, by number and descriptor."""
+        self._fresh = 0
+        """Exchanges written since it was last looked whether the segment is there."""
         self._unsynced = False
         """Something is written that the syncer has not been told of."""
         self._dirty = threading.Event()
@@ -134,7 +134,9 @@ class JournalWriter:
         kept = self._append(FrameKind.WHOLE, b"".join(wholes))
         if not kept:
             self._lose(exchanges=len(wholes) // 4)
-        elif bodiless:
+        else:
+            self._fresh += len(wholes) // 4
+        if kept and bodiless:
             self._gap_reason = self._bodiless_reason
             self._lose(bodies=bodiless)
         return kept
@@ -186,6 +188,7 @@ class JournalWriter:
             request_body = response_body = b""
         head = encode_meta(meta)
         kept = self._append(kind, b"".join(_pieces(head, request_body, response_body)))
+        self._fresh += kept and kind is FrameKind.CLOSE
         if not kept and kind is FrameKind.CLOSE:
             self._delay(b"".join(_pieces(head, b"", b"")))
         elif not kept:
@@ -307,15 +310,37 @@ class JournalWriter:
             raise
         self._lock = lock
         taken = [segment_number(name) for name in os.listdir(self._directory)]
-        self._number = max([number for number in taken if number is not None], default=0)
+        self._number = max([self._number, *(number for number in taken if number is not None)])
 
-    def rotate_older_than(self, created_before: float) -> None:
-        """End the current segment if it was begun before `created_before`, so that what is old can be deleted."""
+    def rotate_older_than(self, created_before: float) -> bool:
+        """End the current segment if it was begun before `created_before`, so that what is old can be deleted.
+
+        True: somebody removed it meanwhile, and another is begun: what nobody may have read of it is counted as lost.
+        """
+        is_removed = self._notice_removal()
         if self._size > SEGMENT_HEADER_BYTES and self._created_at < created_before:
             try:
                 self._rotate()
             except OSError as error:
                 self._fail(error)
+        return is_removed
+
+    def _notice_removal(self) -> bool:
+        """A segment without a name is read by nobody; numbers go on, so that readers see where it goes on, too."""
+        fresh, self._fresh = self._fresh, 0
+        if self._fd < 0 or os.fstat(self._fd).st_nlink:
+            return False
+        self._gap_reason = "removed"
+        self._lose(exchanges=fresh)
+        if self._lock >= 0 and not os.fstat(self._lock).st_nlink:
+            os.close(self._lock)
+            self._lock = -1
+        try:
+            self._rotate()
+            self._catch_up()
+        except OSError as error:
+            self._fail(error)
+        return True
 
     def _drop_segment(self) -> None:
         if self._fd >= 0:

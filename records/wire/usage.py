@@ -27,8 +27,12 @@ _NAMES = (
     ("prompt_eval_count", "eval_count", ""),  # Ollama
 )
 """Of the input, the output, and both, by API."""
-_CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cachedContentTokenCount")
-_WRITTEN = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
+_CACHED = (
+    *("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cachedContentTokenCount"),
+    *("cacheReadInputTokens", "cache_n"),
+)
+_WRITTEN = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens", "cacheWriteInputTokens")
+_ANTHROPIC_CACHE = ("cache_read_input_tokens", "cache_creation_input_tokens")
 _REASONING = ("reasoning_tokens", "thoughtsTokenCount")
 _DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
 _OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "output_token_details")
@@ -113,37 +117,47 @@ def _counted(fields: Fields, names: tuple[str, str, str], *, has_output: bool) -
         completion = max(0, total - prompt) if total is not None else None if has_output else 0
     if prompt is None or completion is None:
         return None
+    prompt += _first(("toolUsePromptTokenCount",), fields)  # Gemini: what its own tools found is input, too
     read_, wrote = _object(fields, _DETAILS), _object(fields, _OUTPUT_DETAILS)
     cached, written = _first(_CACHED, read_, fields), _first(_WRITTEN, read_, fields)
-    prompt += _apart(fields, prompt + completion, cached + written, total)
-    completion, thought = _thought(prompt, completion, total, _first(_REASONING, wrote, fields))
+    thought, spoken = _first(_REASONING, wrote, fields), _first(("audio_tokens",), read_)
+    missing = None if total is None else total - prompt - completion
+    if missing and missing > 0 and "prompt_audio_seconds" in fields:  # Mistral: audio is in the total alone
+        prompt, spoken, missing = prompt + missing, spoken or missing, 0
+    apart, beside = _outside(fields, missing, cached + written, thought)
+    if not apart and cached + written > prompt:
+        apart = cached + written  # no part of what is less
+    if missing is None and thought > completion:
+        beside = thought
+    if not thought and missing is not None and missing > apart + beside:  # Gemini: thinking is in the total alone
+        thought = beside = missing - apart
     return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=completion,
+        prompt_tokens=prompt + apart,
+        completion_tokens=completion + beside,
         cached_tokens=cached,
         cache_write_tokens=written,
         reasoning_tokens=thought,
-        audio_prompt_tokens=_first(("audio_tokens",), read_),
+        audio_prompt_tokens=spoken,
         audio_completion_tokens=_first(("audio_tokens",), wrote),
     )
 
 
-def _apart(fields: Fields, known: int, cached: int, total: int | None) -> int:
-    """The cached tokens that are not in the prompt's count: Anthropic's are apart, and elsewhere the total tells."""
-    if total is not None:
-        return cached if cached and known + cached <= total else 0
-    is_anthropic = "cache_read_input_tokens" in fields or "cache_creation_input_tokens" in fields
-    return cached if is_anthropic and "prompt_tokens" not in fields else 0
+def _outside(fields: Fields, missing: int | None, cached: int, thought: int) -> tuple[int, int]:
+    """Cached tokens that the prompt does not hold, and reasoning that the completion does not: the total tells.
 
-
-def _thought(prompt: int, completion: int, total: int | None, thought: int) -> tuple[int, int]:
-    """Completion and reasoning, the one with the other in it."""
-    if total is None:
-        return (completion + thought if thought > completion else completion), thought  # no part of what is less
-    missing = total - prompt - completion
-    if missing > 0 and thought in (0, missing):  # beside the completion, or in the total alone
-        return completion + missing, missing
-    return completion, thought
+    `missing`: what the total holds beyond both; None: there is no total, and the API's name tells.
+    """
+    if missing is None:
+        is_apart = "prompt_n" in fields or (
+            "prompt_tokens" not in fields and any(name in fields for name in _ANTHROPIC_CACHE)
+        )
+        return cached if is_apart else 0, 0
+    if missing <= 0:
+        return 0, 0
+    for apart, beside in ((0, thought), (cached, 0), (cached, thought)):
+        if apart + beside == missing:
+            return apart, beside
+    return 0, 0
 
 
 def _object(fields: Fields, names: tuple[str, ...]) -> Fields:

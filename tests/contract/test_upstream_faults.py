@@ -12,12 +12,13 @@ from tests.fakes.faults import Fault
 from tests.fakes.raw_http import App, read_response, request
 from tests.fakes.raw_upstream import Call, RawUpstream
 from tests.fakes.upstream import FakeUpstream
-from tests.rooms.waiting import PATIENCE_S
+from tests.rooms.waiting import PATIENCE_S, starved_s
 
 ASKED = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}).encode()
 STREAMED = json.dumps({"model": "gpt-4o", "messages": [], "stream": True}).encode()
 KEY = b"Authorization: Bearer sk-app"
 DEADLINE_S = PATIENCE_S
+QUIET_S = 0.3
 
 
 @asynccontextmanager
@@ -36,9 +37,18 @@ async def everything(fault: Fault, body: bytes = ASKED) -> tuple[bytes, FakeUpst
     """All bytes until the upstream ends the connection, or stays silent for a moment."""
     async with asked_of(fault) as (app, upstream):
         app.writer.write(request(body, KEY))
-        got = b""
-        with suppress(TimeoutError, ConnectionError):
-            while piece := await asyncio.wait_for(app.reader.read(65536), 0.3):
+        got, starved = b"", starved_s()
+        with suppress(ConnectionError):
+            while True:
+                try:
+                    piece = await asyncio.wait_for(app.reader.read(65536), QUIET_S)
+                except TimeoutError:
+                    if starved_s() - starved < QUIET_S / 2:
+                        break
+                    starved = starved_s()  # nobody here could speak
+                    continue
+                if not piece:
+                    break
                 got += piece
         return got, upstream
 

@@ -9,6 +9,7 @@ what apps were answered and what the frontier was asked; and in the end everythi
 """
 
 import asyncio
+import contextlib
 import itertools
 import os
 import shutil
@@ -214,7 +215,8 @@ class Chaos:
             self.found.ledger.excuse(is_worker=True)
         else:
             self._unwatched()
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+            os.kill(pid, signal.SIGKILL)
 
     async def disk_full(self) -> None:
         """The disk has no room for a while."""

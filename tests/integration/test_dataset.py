@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 
 from gateway.cli import main as command
+from records.comparison import Comparison
 from records.dataset.build import Wanted, build
-from records.dataset.formats import FORMATS
+from records.dataset.check import check_file
+from records.dataset.formats import FORMATS, format_named
+from records.parquet import COMPARISONS
 from records.store import Store
 from tests.fakes.exchanges import chat_answer, chat_request
 from tests.rooms.recording import PEPPER, Place
 
+AT_US = 1_795_000_000_000_000
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
 
 
@@ -48,23 +52,79 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return made
 
 
-@pytest.mark.parametrize("shape", FORMATS)
-def test_load_dataset(place, tmp_path, shape):
-    """The built folder loads with `load_dataset`, and each tool call has its own arguments and no others'."""
-    folder, made = build(Store(place.root / "records"), Wanted("support", shape), tmp_path / "out")
-    datasets = importlib.import_module("datasets")  # here, for it takes a second, and every process collects this file
-    loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+ANSWERS = [shape for shape in FORMATS if format_named(shape).learns == "answers"]
 
-    assert {str(split): len(rows) for split, rows in loaded.items()} == {
-        file.split: file.examples for file in made.files
-    }
-    rows: list[dict[str, Any]] = [row for split in loaded.values() for row in split]
-    assert made.kept == len(rows) == 40
-    said = "completion" if shape == "trl-sft" else "messages"
+
+def load(folder: Path, cache: Path) -> list[dict[str, Any]]:
+    datasets = importlib.import_module("datasets")  # here, for it takes a second, and every process collects this file
+    loaded = datasets.load_dataset(str(folder), cache_dir=str(cache))
+    return [row for split in loaded.values() for row in split]
+
+
+@pytest.mark.parametrize("shape", ANSWERS)
+def test_load_dataset(place, tmp_path, shape):
+    """The built folder loads with `load_dataset` and is what its own validator takes."""
+    folder, made = build(Store(place.root / "records"), Wanted("support", shape), tmp_path / "out")
+
+    assert made.kept == len(load(folder, tmp_path / "cache")) == 40
+    assert [
+        fault for file in made.files for fault in check_file(folder / file.name, format_named(shape), least=1)
+    ] == []
+    companion = format_named(shape).companion
+    assert companion is None or (folder / companion[0]).exists()
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [("trl-sft", "completion"), ("openai-sft", "messages"), ("axolotl", "messages")],
+)
+def test_each_tool_call_has_its_own_arguments(place, tmp_path, shape, said):
+    """Loaded, a call has the arguments that the model gave, and no other call's as nulls."""
+    folder, _ = build(Store(place.root / "records"), Wanted("support", shape), tmp_path / "out")
+    rows = load(folder, tmp_path / "cache")
     calls = [call["function"]["arguments"] for row in rows for call in row[said][-1].get("tool_calls") or ()]
     read = calls if shape == "trl-sft" else [json.loads(arguments) for arguments in calls]
     assert sorted(next(iter(one.values())) for one in read) == list(range(20))
     assert all(len(one) == 1 for one in read)
+
+
+@pytest.mark.parametrize("shape", [shape for shape in FORMATS if shape not in ANSWERS])
+def test_feedback_and_the_shadow_make_comparing_datasets(tmp_path, shape):
+    """A correction and a judged pair are preferences, votes are labels; a comparison with the baseline is neither."""
+    made = Place(tmp_path / "data")
+    worker, recorder = made.worker(segment_bytes=1 << 20), made.recorder()
+    for number in range(4):
+        worker.whole(request=chat_request(f"ask {number}"), response=chat_answer(f"answer {number}"))
+    worker.feedback(worker.ids[0], b'{"score":-1,"corrected_output":"right"}')
+    made.step(recorder)
+    made.step(recorder)
+    worker.die()
+    recorder.close()
+    store = Store(made.root / "records")
+    pairs = [compared(worker.ids[1], "judge", 1.0), compared(worker.ids[2], "json_fields", -1.0)]
+    store.publish(store.stage(COMPARISONS, pairs, "shadow"))
+    folder, told = build(store, Wanted("support", shape, validation_ppm=0), tmp_path / "out")
+    rows = load(folder, tmp_path / "cache")
+
+    if format_named(shape).learns == "votes":
+        assert [row["label"] for row in rows] == [False]
+        assert told.left_out == {"no_vote": 3}
+        return
+    better, worse = ("chosen", "rejected") if shape == "trl-dpo" else ("preferred_output", "non_preferred_output")
+    assert [(row[better][0]["content"], row[worse][0]["content"]) for row in rows] == [
+        ("right", "answer 0"),
+        ("of the candidate", "answer 1"),
+    ]
+    assert told.left_out == {"no_preference": 2}
+    assert list(check_file(folder / "train.jsonl", format_named(shape), least=1)) == []
+
+
+def compared(exchange_id: str, metric: str, q: float) -> Comparison:
+    """A pair of the shadow that this metric scored."""
+    return Comparison(
+        exchange_id=exchange_id, asked="candidate", route="support", unit="u", candidate_key="k", compared_us=AT_US,
+        p_mirror=1.0, came="answered", metric=metric, q=q, answer_json=chat_answer("of the candidate").decode(),
+    )  # fmt: skip
 
 
 def test_what_is_left_out_is_counted(place, tmp_path):
@@ -101,6 +161,21 @@ def test_a_correction_wins_over_every_other_answer(tmp_path):
     rows = [json.loads(line) for line in lines_of(folder / "train.jsonl")]
     assert [row["completion"][0]["content"] for row in rows] == ["right", "It is on its way."]
     assert (told.corrected, told.left_out) == (1, {"corrected_elsewhere": 2})
+
+
+def test_an_evaluation_row_in_training_fails_the_build(place, tmp_path, capsys):
+    """Nothing is left of the dataset, and the row is named; with --drop-leaks it is left out and counted."""
+    (tmp_path / "evals.jsonl").write_text('{"text": "another"}\n{"text": "SAY 3!"}\n')
+    words = ("dataset", "build", "--route", "support", "--format", "trl-sft", "--out", tmp_path / "out")
+    words = (*words, "--data", place.root, "--against", tmp_path / "evals.jsonl", "--json")
+    assert command.main([str(word) for word in words]) == 1
+    assert "1 exchanges repeat evaluation rows" in (said := capsys.readouterr().err)
+    assert "evals.jsonl:2" in said
+    assert list((tmp_path / "out").iterdir()) == []
+
+    code, built = run(capsys, *words, "--drop-leaks")
+    assert (code, built["left_out"]["in_evaluation"], built["kept"]) == (0, 1, 39)
+    assert [file["name"] for file in built["against"]] == ["evals.jsonl"]
 
 
 def test_the_same_records_make_the_same_folder(place, tmp_path):

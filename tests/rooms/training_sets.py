@@ -32,4 +32,5 @@ def _example(number: int) -> Example:
         {"role": "system", "content": "You sort messages."},
         {"role": "user", "content": f"message {number} about a {topic}"},
     ]
-    return Example(asked, {"role": "assistant", "content": json.dumps({"intent": topic})})
+    answer = {"role": "assistant", "content": json.dumps({"intent": topic})}
+    return Example(asked, answer, rejected={"role": "assistant", "content": "no"}, is_good=True)

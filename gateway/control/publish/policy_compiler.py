@@ -9,7 +9,7 @@ from gateway.config.yaml_file import FileProblem, YamlFileError
 from gateway.control.publish.policy_folder import Compiled, PolicyTextError
 from gateway.control.publish.policy_terms import PolicyTerms
 from policies import compile as compiling
-from policies.compile import Surroundings
+from policies.compile import KnownUpstream, Surroundings
 from policies.language.amounts import PPM
 from policies.language.compare import LIKENESS
 from policies.matching import ROUTABLE
@@ -38,7 +38,8 @@ class PolicyReader:
         except YamlFileError as error:
             raise PolicyTextError("; ".join(_line(problem) for problem in error.problems)) from error
         policy = loaded.policy
-        route = compiling.route(policy, weight_ppm=0)
+        candidate = self.surroundings.upstreams.get(policy.candidate.upstream, KnownUpstream())
+        route = compiling.route(policy, weight_ppm=0, is_engine=candidate.is_engine)
         terms = self._terms(policy, route, known, hashlib.sha256(text.encode()).hexdigest())
         warnings = tuple(_line(problem) for problem in loaded.warnings)
         return Compiled(policy.priority, route, warnings, terms, compiling.votes_window_s(policy))
@@ -67,6 +68,7 @@ class PolicyReader:
             metric=compiling.quality_metric(policy) or "",
             folder=self.folder,
             salt=route.assign.salt or policy.route,
+            media_hosts=route.eligible.media_hosts,
         )
 
 

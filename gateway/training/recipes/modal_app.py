@@ -34,11 +34,13 @@ VLLM = "vllm==0.32.0"
 HERE = Path(__file__).parent
 app = modal.App(NAME)
 kept = modal.Volume.from_name(VOLUME, create_if_missing=True)
-training = modal.Image.debian_slim(python_version="3.11").uv_pip_install(TORCH)
+training = modal.Image.debian_slim(python_version="3.11").uv_pip_install(TORCH).env({"PYTHONPATH": "/comparators"})
 serving = modal.Image.debian_slim(python_version="3.12").uv_pip_install(VLLM)
 if modal.is_local():  # in a container they are there already
     training = training.pip_install_from_requirements(str(HERE / "requirements.txt"), extra_options="--no-deps")
     training = training.add_local_file(HERE / SCRIPT, f"/script/{SCRIPT}").add_local_dir(DATASET, "/dataset")
+    if (HERE / "comparators").is_dir():
+        training = training.add_local_dir(HERE / "comparators", "/comparators")
     if BASE:
         training = training.add_local_dir(BASE, "/base")
 

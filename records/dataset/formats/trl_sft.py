@@ -8,23 +8,17 @@ null. Source: TRL, "Dataset formats": prompt-completion.
 
 from collections.abc import Iterator
 
-import msgspec
-
 from records.dataset.example import Example, Fields
 from records.dataset.format import TrainingFormat
-from records.dataset.messages import TURN_COLUMNS, message_faults, tool_text_faults
+from records.dataset.messages import TURN_COLUMNS, message_faults, tool_text_faults, tools_text, worded
 
 
 def _row(example: Example) -> Fields:
     return {
-        "prompt": [_worded(turn) for turn in example.prompt],
-        "completion": [_worded(example.answer)],
-        "tools": msgspec.json.encode(example.tools).decode() if example.tools else None,
+        "prompt": [worded(turn) for turn in example.prompt],
+        "completion": [worded(example.answer)],
+        "tools": tools_text(example.tools),
     }
-
-
-def _worded(turn: Fields) -> Fields:
-    return turn if turn["content"] is not None else turn | {"content": ""}
 
 
 def _faults(fields: Fields) -> Iterator[str]:

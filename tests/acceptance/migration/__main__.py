@@ -18,8 +18,9 @@ from gateway import clock
 from gateway.control.state.sqlite import SqliteState
 from gateway.demo.watch import DecisionWatch
 from tests.acceptance.migration.models import messages, missing, models
-from tests.acceptance.migration.story import Story, StuckError
+from tests.acceptance.migration.story import Story
 from tests.acceptance.migration.traffic import Traffic
+from tests.acceptance.migration.watching import StuckError
 from tests.acceptance.migration.world import World, world
 
 
@@ -28,7 +29,8 @@ async def _play(found: World, arguments: argparse.Namespace) -> Story:
     traffic = Traffic(
         f"http://127.0.0.1:{found.serving.port}/v1", [text for text, _ in messages()], arguments.in_flight
     )
-    story = Story(found, traffic, DecisionWatch(SqliteState(found.serving.data / "state.db"), "banking"), arguments.act)
+    watch = DecisionWatch(SqliteState(found.serving.data / "state.db"), "banking")
+    story = Story(traffic, watch, arguments.act, world=found)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(traffic.run())
         try:

@@ -1,6 +1,6 @@
 """A frontier's stand-in for the migration: right as often as a real one is on these messages, and as slow.
 
-    python -m tests.acceptance.migration.frontier
+    python -m tests.acceptance.migration.frontier [RIGHT]
 
 Prints its port and serves until stdin ends. What it says of a message and how long it takes hang on the message alone.
 """
@@ -11,7 +11,7 @@ import sys
 
 from gateway.demo.models import ModelServer, ScriptedAnswer, log_normal_s
 from gateway.demo.tickets import lot
-from tests.acceptance.migration.models import messages
+from tests.acceptance.migration.models import TRAIN, messages
 
 RIGHT = 0.83
 """As is reported of GPT-4 with a few examples of each intent. Source: Loukas et al. 2023 (arXiv 2311.06102)."""
@@ -19,22 +19,22 @@ MEDIAN_S = 0.25
 SPREAD = 0.35
 
 
-def frontier(labels: dict[str, str], text: str) -> ScriptedAnswer | None:
-    """Its answer to one message."""
+def frontier(labels: dict[str, str], text: str, right: float = RIGHT) -> ScriptedAnswer | None:
+    """Its answer to one message: the label in so many of all messages."""
     intent = labels.get(text)
     if intent is None:
         return None
-    if lot("frontier", text, "right") >= RIGHT:
+    if lot("frontier", text, "right") >= right:
         others = sorted(set(labels.values()) - {intent})
         intent = others[int(lot("frontier", text, "which") * len(others))]
     taken_s = log_normal_s(lot("frontier", text, "time"), median_s=MEDIAN_S, spread=SPREAD)
     return ScriptedAnswer(json.dumps({"intent": intent}), taken_s)
 
 
-async def main() -> None:
+async def main(right: float) -> None:
     """Serve until stdin ends."""
-    labels = dict(messages())
-    server = ModelServer(lambda text: frontier(labels, text))
+    labels = dict(messages(TRAIN)) | dict(messages())
+    server = ModelServer(lambda text: frontier(labels, text, right))
     await server.start()
     sys.stdout.write(f"{server.port}\n")
     sys.stdout.flush()
@@ -44,4 +44,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(float(sys.argv[1]) if sys.argv[1:] else RIGHT))

@@ -69,8 +69,8 @@ def world(directory: Path, models: Models) -> Generator[World]:
         )
         with ThreadPoolExecutor(2) as starting:
             list(starting.map(VllmServer.start, (good, hasty)))
-        frontier = _started(stack, "frontier")
-        process, front_port = _started(stack, "front", str(good.port))
+        frontier = started(stack, "frontier")
+        process, front_port = started(stack, "front", str(good.port))
         settings = SETTINGS.format(frontier=frontier[1], front=front_port)
         serving = stack.enter_context(Serving(directory, settings, worker=REAL))
         serving.await_ready()
@@ -85,7 +85,7 @@ def _deploy(directory: Path, revision: str) -> None:
     path.with_suffix(".new").rename(path)
 
 
-def _started(stack: contextlib.ExitStack, name: str, *arguments: str) -> tuple[subprocess.Popen[str], int]:
+def started(stack: contextlib.ExitStack, name: str, *arguments: str) -> tuple[subprocess.Popen[str], int]:
     """One of our helpers: it prints its port, and ends with its stdin."""
     command = [sys.executable, "-m", f"tests.acceptance.migration.{name}", *arguments]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -4,11 +4,12 @@ import hashlib
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from policies.matching import FORBIDDABLE, MAX_BODY_BYTES, Reason, find, ineligible
 from policies.request.body import CHAT, COMPLETIONS, RESPONSES, Body, Call, read_body
-from policies.routing import Eligible, Match
+from policies.routing import Eligible, Match, Variant
 from tests.rooms.calls import call, chat, route
 
 SHA = hashlib.sha256(b"You triage").hexdigest()
@@ -170,7 +171,7 @@ def test_a_route_may_be_declared_stateless():
 
 
 PARTS: dict[str, Any] = {
-    "images": chat("s", [{"type": "image_url", "image_url": {"url": "https://x"}}]),
+    "images": chat("s", [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]),
     "audio": chat("s", [{"type": "input_audio", "input_audio": {"data": ""}}]),
     "files": chat("s", [{"type": "file", "file": {"file_data": ""}}]),
     "logprobs": chat("s", "u", logprobs=True),
@@ -263,3 +264,44 @@ def test_every_reason_is_documented():
     """The closed list is the metrics' label and the reference's table."""
     assert len(set(Reason)) == len(Reason.__members__)
     assert set(FORBIDDABLE) <= set(Reason)
+
+
+# What only an engine obeys -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["chat_template", "chat_template_kwargs", "kv_transfer_params", "priority", "guided_json"]
+)
+def test_an_engines_field_is_the_baselines(name):
+    """The reason says which it was; null is as good as absent, and what the policy drops is never sent."""
+    asked = call(chat("s", "u", **{name: {"a": 1}}))
+    drops = msgspec.structs.replace(route(), candidate=Variant("vllm", "student", drop=(name,)))
+
+    assert ineligible(route(), asked) == f"engine_only:{name}"
+    assert ineligible(route(), call(chat("s", "u", **{name: None}))) is None
+    assert ineligible(drops, asked) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://169.254.169.254/latest/meta-data", Reason.MEDIA_URL),
+        ("file:///etc/passwd", Reason.FILE_URL),
+        ("https://cdn.example.com/a.png", None),
+        ("data:image/png;base64,AAAA", None),
+    ],
+)
+def test_an_engine_fetches_nothing_whose_host_is_not_named(url, reason):
+    """Of a provider's candidate the provider looks after that."""
+    asked = call({"model": "m", "messages": [{"role": "user", "content": [{"image_url": {"url": url}}]}]})
+    engine = route(eligible=Eligible(media_hosts=("cdn.example.com",)))
+
+    assert ineligible(engine, asked) == reason
+    assert ineligible(route(eligible=Eligible(is_engine=False)), asked) is None
+
+
+def test_media_under_an_escaped_name():
+    """A name is a name, whichever way its letters are written."""
+    raw = '{"model": "m", "messages": [{"role": "user", "content": [{"image\\u005furl": "http://10.0.0.1/"}]}]}'
+
+    assert ineligible(route(), call(raw)) == Reason.MEDIA_URL

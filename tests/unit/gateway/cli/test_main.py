@@ -147,6 +147,7 @@ def _complete(dataset: str, request_id: str) -> dict[tuple[str, ...], str]:
         ("dataset", "build"): "--route triage --format trl-sft --out other", ("dataset", "inspect"): str(dataset),
         ("dataset", "validate"): f"{dataset} --json", ("rebuild",): "",
         ("train", "sft"): f"--dataset {dataset} --base b --out tuned --write-only", ("train", "env"): "--help",
+        ("train", "dpo"): "--help", ("train", "grpo"): "--help",
         ("train", "preflight"): "run --url http://h/v1 --model m --replica 127.0.0.1:1",
         ("keys", "create"): "one", ("keys", "list"): "--json", ("keys", "revoke"): "one", ("kill",): "--off",
         ("policy", "lint"): "wrong.yaml", ("policy", "plan"): "--traffic 5000", ("policy", "explain"): "",
@@ -221,6 +222,9 @@ def test_ctrl_c_ends_every_command_with_130_and_no_traceback(ready: DataDir) -> 
     asked = _complete(str(dataset), request_id="x") | {
         ("serve",): "--listen 127.0.0.1:0 --admin 127.0.0.1:0 --data other-data",
         ("replay",): "--route triage",
+        ("train", "env"): "",
+        ("train", "dpo"): f"--dataset {dataset} --base b --out tuned",
+        ("train", "grpo"): f"--dataset {dataset} --base b --out tuned",
         ("top",): "",
         ("kill",): "",
     }
@@ -228,7 +232,8 @@ def test_ctrl_c_ends_every_command_with_130_and_no_traceback(ready: DataDir) -> 
 
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", INTERRUPTED, json.dumps(points)],
-        capture_output=True, text=True, check=True, timeout=300, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True, text=True, check=True, timeout=300,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "CROSSFADE_CACHE": "/dev/null/none"},
     )  # fmt: skip
 
     found = [json.loads(line) for line in done.stdout.splitlines()]
@@ -244,7 +249,8 @@ REFUSED = {
     ("routes",): "", ("records", "tail"): "", ("records", "show"): "x", ("records", "stats"): "",
     ("records", "forget"): "--id x", ("dataset", "build"): "--route r --format trl-sft --out other",
     ("dataset", "inspect"): "nowhere", ("dataset", "validate"): "nowhere", ("rebuild",): "", ("replay",): "--route r",
-    ("train", "sft"): "--dataset nowhere --base b --out o", ("train", "preflight"): "nowhere",
+    ("train", "sft"): "--dataset nowhere --base b --out o", ("train", "dpo"): "--dataset nowhere --base b --out o",
+    ("train", "grpo"): "--dataset nowhere --base b --out o", ("train", "preflight"): "nowhere",
     ("keys", "create"): "a", ("keys", "list"): "", ("keys", "revoke"): "a", ("kill",): "",
     ("policy", "lint"): "", ("policy", "plan"): "", ("policy", "explain"): "",
     ("policy", "simulate"): "policies/a.yaml",

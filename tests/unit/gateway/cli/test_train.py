@@ -8,7 +8,7 @@ import pytest
 
 from gateway.cli.main import main
 from tests.fakes.engine import FakeEngine
-from tests.rooms.policy_files import SHORT
+from tests.rooms.policy_files import SHORT, written
 from tests.rooms.trained import trained
 from tests.rooms.training_sets import sorted_messages
 
@@ -69,6 +69,22 @@ def test_a_base_model_here_is_carried_along(tmp_path: Path):
     assert sft(tmp_path, "--on", "modal", "--base", str(tmp_path / "base")) == 0
     assert assigned(tmp_path / "run" / "modal_app.py")["BASE"] == str(tmp_path / "base")
     assert assigned(tmp_path / "run" / "train_sft.py")["BASE"] == "/base"
+
+
+def test_a_reward_is_what_the_policy_compares_by(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The route's own comparators and their options stand in the script; what asks somebody else is no reward."""
+    dataset = sorted_messages(tmp_path / "set", rows=12, shape="trl-grpo")
+    (tmp_path / "p.yaml").write_text(SHORT)
+    words = ["train", "grpo", "--dataset", str(dataset), "--base", "b", "--out", str(tmp_path / "run"), "--write-only"]
+    assert main([*words, "--policy", str(tmp_path / "p.yaml")]) == 0
+    script = (tmp_path / "run" / "train_grpo.py").read_text()
+    assert "REWARDS = {'json_fields': {'ignore': ['/explanation']" in script
+    assert f"FOLDER = {str(tmp_path)!r}" in script
+    assert (tmp_path / "run" / "comparators" / "shadow" / "reward.py").exists()
+
+    (tmp_path / "p.yaml").write_text(written(compare="[{judge: {upstream: claude, model: m}}]"))
+    assert main([*words, "--policy", str(tmp_path / "p.yaml"), "--fresh"]) == 1
+    assert "nothing that scores by itself" in capsys.readouterr().err
 
 
 def test_another_format_is_refused_with_the_one_it_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

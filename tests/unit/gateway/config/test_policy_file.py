@@ -69,9 +69,9 @@ def test_settings_say_who_has_a_key_and_a_price():
 
     assert not surroundings(settings).has_keys
     assert surroundings(settings).upstreams == {
-        "openai": KnownUpstream(has_background_key=False, is_priced=True, can_be_candidate=False),
-        "keyed": KnownUpstream(has_background_key=True, is_priced=True, can_be_candidate=False),
-        "own": KnownUpstream(has_background_key=True, is_priced=True),
+        "openai": KnownUpstream(has_background_key=False, is_priced=True, can_be_candidate=False, is_engine=False),
+        "keyed": KnownUpstream(has_background_key=True, is_priced=True, can_be_candidate=False, is_engine=False),
+        "own": KnownUpstream(has_background_key=True, is_priced=True, is_engine=False),
         "vllm": KnownUpstream(has_background_key=True, is_priced=False),
         "priced": KnownUpstream(has_background_key=True, is_priced=True),
     }

@@ -1,12 +1,14 @@
 """Recipes with the user's settings in them."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from gateway.training.render import RECIPES, job, names, rendered, value, write
+from gateway.training.render import RECIPES, job, names, rendered, value, write, write_comparators
 
 SCRIPTS = sorted(path.name for path in RECIPES.glob("*.py"))
 LONGEST_LINES = 300
@@ -14,11 +16,11 @@ LONGEST_LINES = 300
 
 @pytest.mark.parametrize("recipe", SCRIPTS)
 def test_a_script_is_short_and_imports_nothing_of_ours(recipe: str):
-    """A script that users own is readable in one go, is Python, and stands without the gateway."""
+    """A script that users own is readable in one go, is Python, and stands without ours, but for the reward."""
     text = rendered(recipe, {})
     tree = ast.parse(text)
     imported = {
-        name.partition(".")[0]
+        name if name == "shadow.reward" else name.partition(".")[0]
         for node in ast.walk(tree)
         for name in (
             [alias.name for alias in node.names]
@@ -74,6 +76,18 @@ def test_a_setting_that_there_is_not_is_refused():
 def test_values_of_a_command_line(text: str, found: object):
     """Python's literals are what they are; anything else is text."""
     assert value(text) == found
+
+
+def test_a_reward_comes_with_all_it_is_made_of(tmp_path: Path):
+    """The copied packages alone make a reward: nothing of the gateway is needed where a model is trained."""
+    write_comparators(tmp_path)
+    code = "import shadow.reward; print(shadow.reward.make_reward('json_fields').__name__, shadow.__path__[0])"
+    told = {"PYTHONPATH": str(tmp_path / "comparators")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=told, cwd=tmp_path
+    )
+    assert done.stdout.split() == ["json_fields", str(tmp_path / "comparators" / "shadow")]
+    assert {path.name for path in (tmp_path / "comparators").iterdir()} == {"policies", "records", "shadow"}
 
 
 def test_what_the_user_edited_stays(tmp_path: Path):

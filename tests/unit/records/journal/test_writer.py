@@ -5,6 +5,7 @@ import errno
 import mmap
 import os
 import resource
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Queue
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from gateway.control.journals.follower import Journals
 from records.exchange import Exchange, FeedbackFrame, Gap
 from records.journal.frames import MAX_PAYLOAD_BYTES, segment_path
 from records.journal.reader import SegmentReader, is_alive, segments
@@ -250,6 +252,33 @@ def test_an_old_segment_is_ended_only_if_it_holds_something(tmp_path: Path) -> N
     assert segments(tmp_path / "w") == [1, 2]
     writer.rotate_older_than(hand.s + 1)
     assert segments(tmp_path / "w") == [1, 2]
+    writer.close()
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["its directory", "its segment"])
+def test_what_somebody_removes_is_begun_anew_and_counted(tmp_path: Path, *, whole: bool) -> None:
+    """A journal that is deleted under its writer is there again at the next look; whoever follows it reads on."""
+    hand, root = Hand(), tmp_path / "journal"
+    writer, journals = JournalWriter(root / "w", KEY, now=hand), Journals(root, KEY, {})
+    for number in (1, 2):
+        keep_whole(writer, number)
+        assert numbers(journals.poll(hand.s, 1 << 20)) == [number]
+        assert not writer.rotate_older_than(hand.s - 1)
+    keep_whole(writer, 3)  # nobody has read it
+    if whole:
+        shutil.rmtree(root)
+        assert journals.poll(hand.s, 1 << 20) == []
+    else:
+        segment_path(root / "w", 1).unlink()
+    keep_whole(writer, 4)
+    assert writer.rotate_older_than(hand.s - 1)
+    assert not writer.rotate_older_than(hand.s - 1)
+    assert writer.losses.exchanges == 2
+    keep_whole(writer, 5)
+    found = journals.poll(hand.s, 1 << 20)
+    assert [(one.reason, one.exchanges) for one in found if isinstance(one, Gap)] == [("removed", 2)]
+    assert numbers(found) == [5]
+    assert is_alive(root / "w")
     writer.close()
 
 

@@ -2,12 +2,17 @@
 
 import json
 
+import msgspec
 import pytest
+import yaml
 
 from records.dataset.check import check_line
 from records.dataset.formats import FORMATS, format_named
 from tests.rooms.examples import TOOLS, USER, call, made, request, tool_loop
 
+OTHER = {"role": "assistant", "content": "Elsewhere."}
+COMPARED = {"rejected": OTHER, "is_good": True}
+"""What preferences and votes have besides: formats of answers do not look at it."""
 EXAMPLES = {
     "words": made(),
     "a tool call": tool_loop(),
@@ -24,7 +29,7 @@ EXAMPLES = {
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_what_a_format_writes_it_takes(shape, name):
     """The validator finds no fault with a line that the format itself wrote, and faults with one of another key."""
-    line = format_named(shape).line(EXAMPLES[name])
+    line = format_named(shape).line(msgspec.structs.replace(EXAMPLES[name], **COMPARED))
 
     assert list(check_line(line, format_named(shape))) == []
     assert "unknown fields: alien" in list(
@@ -36,6 +41,48 @@ def test_there_is_no_other_format():
     """A name that is none is refused with those that are; a name leads to no other module."""
     with pytest.raises(ValueError, match=r"there are .*trl-sft"):
         format_named("os")
+
+
+BROKEN = {
+    "openai-sft": ({"messages": [USER]}, "messages: the last one is not the assistant's"),
+    "fireworks-sft": ({"messages": [USER]}, "messages: the last one is not the assistant's"),
+    "together-sft": ({"messages": [USER, USER, OTHER]}, "messages[1]: two turns of the user one after the other"),
+    "axolotl": ({"messages": [USER, OTHER | {"train": False}]}, "messages: train is true of the last turn, and false"),
+    "llama-factory": ({"messages": [USER, OTHER], "tools": "{"}, "tools: the JSON text of a list"),
+    "trl-sft": ({"prompt": [USER], "completion": [USER]}, "completion: the last one is not the assistant's"),
+    "trl-dpo": ({"prompt": [USER], "chosen": [OTHER], "rejected": [OTHER]}, "chosen and rejected say the same"),
+    "trl-kto": ({"prompt": [USER], "completion": [OTHER], "label": 1}, "label: true or false"),
+    "trl-grpo": ({"prompt": [USER, OTHER], "reference": "{}"}, "prompt: the last one is the assistant's"),
+    "openai-dpo": ({"input": {"messages": [USER], "store": 1}}, "input: unknown fields: store"),
+    "openai-rft": ({"messages": [USER], "reference_answer": "x"}, "reference_answer: a message"),
+    "parquet": ({"prompt": "[", "answer": "{}"}, "prompt: no JSON text"),
+}
+"""Of each format a line that its trainer refuses, and what is said of it."""
+
+
+@pytest.mark.parametrize("shape", FORMATS)
+def test_what_its_trainer_refuses_is_a_fault(shape):
+    """Each format's own rule is one sentence where it is broken."""
+    line, fault = BROKEN[shape]
+    assert any(said.startswith(fault) for said in check_line(json.dumps(line).encode(), format_named(shape)))
+
+
+def test_axolotl_reads_which_turns_are_trained_on():
+    """The companion is YAML that names the files, the fields, and the field that says what is learned."""
+    name, entry = format_named("axolotl").companion or ("", lambda _: "")
+    found = yaml.safe_load(entry(["train", "validation"]))
+    assert name == "axolotl.yaml"
+    assert found["datasets"][0]["message_field_training"] == "train"
+    assert found["test_datasets"][0]["path"] == "validation.jsonl"
+
+
+def test_llama_factory_finds_every_file():
+    """`dataset_info.json` has an entry for each split, in OpenAI's shape."""
+    name, entry = format_named("llama-factory").companion or ("", lambda _: "")
+    found = json.loads(entry(["train"]))
+    assert name == "dataset_info.json"
+    assert found["crossfade_train"]["file_name"] == "train.jsonl"
+    assert found["crossfade_train"]["formatting"] == "openai"
 
 
 def test_openai_learns_from_the_answer_alone():

@@ -1,5 +1,6 @@
 """Rows made of exchanges."""
 
+import base64
 import gzip
 import hashlib
 import json
@@ -121,6 +122,45 @@ def test_costs():
     assert candidate.price_version == "override"
     assert unknown.cost_usd is None
     assert record(status=500, response=b"{}").cost_usd is None
+
+
+def test_an_answer_is_priced_by_what_it_names_itself():
+    """The tier that served and the model that answered; of a candidate's both are the app's words, and say nothing."""
+    used = {"prompt_tokens": 1_000_000, "completion_tokens": 0}
+    said = {"model": "gpt-4o-2024-05-13", "service_tier": "priority"}
+    answer = json.dumps(json.loads(chat_answer()) | {"usage": used} | said).encode()
+
+    baseline = record(chat_request(service_tier="flex"), answer)
+    assert (baseline.service_tier, baseline.cost_usd) == ("priority", pytest.approx(8.75))
+    candidate = record(chat_request(service_tier="flex"), answer, variant="candidate", upstream="vllm")
+    assert candidate.cost_usd == pytest.approx(0.1)
+    assert candidate.counterfactual_cost_usd == pytest.approx(2.5)
+
+
+def test_what_was_not_read_as_it_should_stand_is_counted_by_kind():
+    """Of question and answer together; a coding that nobody undoes is one, too."""
+    asked = chat_request("half \ud83d")
+    answer = chat_answer().replace(b"on its way", b"on its \xff way")
+    reading = MAKER.read(exchange(1, asked, answer))
+    assert set(reading.odd) == {"half_character", "not_utf8"}
+    told = head(("content-type", "application/json"), ("content-encoding", "nonsense"))
+    assert MAKER.read(exchange(1, response_head=told)).odd == {"coding": 1}
+
+
+def test_bytes_that_are_no_text_are_kept_as_base64():
+    """Of a body that says it is words; what can be read in it is redacted all the same."""
+    told = head(("content-type", "text/plain"))
+    row = record(chat_request(), b"anna@example.com \xff", response_head=told, status=502)
+    kept = base64.b64decode(json.loads(row.response_json or "")["base64"])
+    assert kept == b"[EMAIL_1] \xff"
+
+
+def test_whom_the_shadow_asks_is_told_by_the_routes_prices():
+    """A route's candidate, or its baseline; of a route that nobody knows there is none."""
+    maker = RecordMaker(b"p" * 32, Redactor(), PRICES, {"r": RoutePrices("openai", candidate_upstream="vllm")})
+    assert maker.upstream_asked("r", of_candidate=True) == "vllm"
+    assert maker.upstream_asked("r", of_candidate=False) == "openai"
+    assert maker.upstream_asked("gone", of_candidate=True) == ""
 
 
 def test_usage_that_only_the_engine_told():

@@ -1,0 +1,206 @@
+"""Teaches a model which of two answers is better, with TRL. `crossfade train dpo` wrote this file; it is yours to edit.
+
+    python train_dpo.py --dry-run   every setting, pairs, tokens, time and money, measured on a smoke of 16 pairs
+    python train_dpo.py             the smoke, then the training; started again, it goes on from its last checkpoint
+
+Start from a model that `train_sft.py` made: preferences sharpen answers, they do not teach a task. Leaves in OUT:
+`model/`, `prompts.jsonl` for `crossfade train preflight`, `report.json`. Needs torch and what `requirements.txt` names.
+"""
+
+import argparse
+import json
+import math
+import shutil
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset, DatasetDict, load_dataset
+from peft import LoraConfig, PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.trainer_utils import get_last_checkpoint
+from trl import DPOConfig, DPOTrainer
+
+# Settings: edit them here.
+DATASET = "dataset"
+"""A folder of `crossfade dataset build --format trl-dpo`."""
+BASE = "base"
+"""The model to start from: a folder, or a name that the hub knows."""
+OUT = "."
+METHOD = "full"
+"""`full`: all weights. `lora`: an adapter, of a kind that vLLM serves."""
+MERGE = True
+"""Of `lora`: write the whole model with the adapter in it, not the adapter alone."""
+LORA_RANK = 16
+EPOCHS = 1.0
+LEARNING_RATE = None
+"""None: 1e-6 for all weights, 2e-5 for an adapter."""
+BETA = 0.1
+"""How dear it is to leave the model one started from."""
+BATCH = 8
+"""Pairs of one step."""
+ACCUMULATE = 1
+SEED = 0
+SAVE_STEPS = 50
+USD_PER_HOUR = 0.0
+"""What this machine costs, for the estimate."""
+# End of the settings.
+
+SMOKE_ROWS = 16
+PROMPTS = 50
+"""Prompts that are kept for the preflight."""
+OWN = {"SMOKE_ROWS", "PROMPTS", "OWN"}
+
+
+def main() -> None:
+    """Measure, tell, and train."""
+    parser = argparse.ArgumentParser(description="Learn from a dataset's preferences.")
+    parser.add_argument("--dry-run", action="store_true", help="tell what would be done, and train nothing")
+    dry_run = parser.parse_args().dry_run
+    out = Path(OUT)
+    out.mkdir(parents=True, exist_ok=True)
+    tokenizer = AutoTokenizer.from_pretrained(BASE)
+    splits = load_dataset(DATASET, cache_dir=str(out / "cache"))
+    if not isinstance(splits, DatasetDict):
+        raise SystemExit(f"{DATASET} has no splits: name a folder of `crossfade dataset build`")
+    trainer = trainer_of(tokenizer, splits["train"], splits.get("validation"))
+    rows = rows_of(trainer)
+    lengths = [sum(len(row[part]) for part in ("prompt_ids", "chosen_ids", "rejected_ids")) for row in rows]
+    if not all(row["chosen_ids"] and row["rejected_ids"] for row in rows):
+        raise SystemExit("an answer of no tokens: does the chat template render the assistant's turn?")
+    told = {
+        "settings": settings(),
+        "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft", "datasets")},
+        "pairs": len(rows),
+        "tokens": sum(lengths),
+        "longest_pair_tokens": max(lengths),
+        "updates": math.ceil(math.ceil(len(rows) / BATCH) / ACCUMULATE * EPOCHS),
+        **smoke(tokenizer, splits["train"], lengths),
+    }
+    print(json.dumps(told, indent=1), flush=True)
+    if dry_run:
+        return
+    last = get_last_checkpoint(str(out / "checkpoints")) if (out / "checkpoints").is_dir() else None
+    done = trainer.train(resume_from_checkpoint=last)
+    result: dict[str, Any] = {"train_loss": done.training_loss, "updates": done.global_step, "resumed_from": last}
+    if trainer.eval_dataset is not None:
+        measured = trainer.evaluate()
+        result |= {name: measured[f"eval_{name}"] for name in ("loss", "rewards/accuracies", "rewards/margins")}
+    write_prompts(rows, tokenizer, out)
+    save(trainer, tokenizer, out)
+    (out / "report.json").write_text(json.dumps({**told, "result": result}, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(result), flush=True)
+
+
+def settings() -> dict[str, Any]:
+    """Every setting, with what was left open decided."""
+    found = {name.lower(): value for name, value in globals().items() if name.isupper() and name not in OWN}
+    found["learning_rate"] = LEARNING_RATE or (2e-5 if METHOD == "lora" else 1e-6)
+    found["device"] = "cuda" if torch.cuda.is_available() else "cpu"
+    found["dtype"] = "bfloat16" if found["device"] == "cuda" else "float32"  # bfloat16 is slow on a CPU
+    return found
+
+
+def trainer_of(tokenizer: Any, rows: Dataset, validation: Dataset | None = None, **changed: Any) -> DPOTrainer:
+    """A trainer over these pairs; what is not named here is TRL's default."""
+    resolved = settings()
+    on_gpu = resolved["device"] == "cuda"
+    chosen: dict[str, Any] = {
+        "output_dir": str(Path(OUT) / "checkpoints"),
+        "num_train_epochs": EPOCHS,
+        "learning_rate": resolved["learning_rate"],
+        "beta": BETA,
+        "per_device_train_batch_size": BATCH,
+        "per_device_eval_batch_size": BATCH,
+        "gradient_accumulation_steps": ACCUMULATE,
+        "max_length": None,  # nothing is cut without a word
+        "use_cpu": not on_gpu,
+        "bf16": on_gpu,
+        "gradient_checkpointing": on_gpu,
+        "save_steps": SAVE_STEPS,
+        "save_total_limit": 2,
+        "report_to": "none",
+        "seed": SEED,
+    }
+    return DPOTrainer(
+        model=AutoModelForCausalLM.from_pretrained(BASE, dtype=getattr(torch, resolved["dtype"])),
+        args=DPOConfig(**{**chosen, **changed}),
+        train_dataset=rows,
+        eval_dataset=validation,
+        processing_class=tokenizer,
+        peft_config=LoraConfig(r=LORA_RANK, lora_alpha=2 * LORA_RANK, target_modules="all-linear", bias="none")
+        if METHOD == "lora"
+        else None,
+    )
+
+
+def rows_of(trainer: DPOTrainer) -> Dataset:
+    """The pairs, as tokens."""
+    if not isinstance(trainer.train_dataset, Dataset):
+        raise SystemExit("the pairs are no dataset of this machine")
+    return trainer.train_dataset
+
+
+def smoke(tokenizer: Any, rows: Dataset, lengths: list[int]) -> dict[str, Any]:
+    """Two steps on the 16 longest pairs, on a model that is thrown away: what fails later fails here.
+
+    The time they take says how long the whole takes.
+    """
+    longest = sorted(range(len(lengths)), key=lambda number: -lengths[number])[:SMOKE_ROWS]
+    batch = min(BATCH, len(longest))
+    folder = Path(OUT) / "smoke"
+    small = trainer_of(
+        tokenizer, rows.select(longest), output_dir=str(folder), max_steps=2, save_strategy="no",
+        gradient_accumulation_steps=1, per_device_train_batch_size=batch, disable_tqdm=True,
+    )  # fmt: skip
+    started = time.perf_counter()
+    loss = small.train().training_loss
+    taken_s = time.perf_counter() - started
+    shutil.rmtree(folder, ignore_errors=True)
+    if not math.isfinite(loss):
+        raise SystemExit(f"the loss of {len(longest)} pairs is {loss}: nothing would be learned")
+    trained = 2 * sum(sorted(lengths)[-batch:])
+    hours = sum(lengths) * EPOCHS / (trained / taken_s) / 3600
+    cost = round(hours * USD_PER_HOUR, 2)
+    return {"smoke_loss": round(loss, 4), "estimated_hours": round(hours, 3), "estimated_usd": cost}
+
+
+def write_prompts(rows: Dataset, tokenizer: Any, out: Path) -> None:
+    """Keep prompts with the tokens they were trained on: an engine must make the same of them."""
+    with (out / "prompts.jsonl").open("w", encoding="utf-8") as file:
+        for number in range(0, len(rows), max(1, len(rows) // PROMPTS)):
+            row = rows[number]
+            tokens = row["prompt_ids"]
+            kept = {"messages": messages(row["prompt"]), "tokens": tokens, "text": tokenizer.decode(tokens)}
+            if row.get("tools"):
+                kept["tools"] = json.loads(row["tools"]) if isinstance(row["tools"], str) else row["tools"]
+            file.write(json.dumps(kept) + "\n")
+
+
+def messages(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Turns as an app sends them: without empty fields, arguments as text."""
+    found = [{name: value for name, value in turn.items() if value is not None} for turn in turns]
+    for turn in found:
+        for call in turn.get("tool_calls", ()):
+            if not isinstance(call["function"]["arguments"], str):
+                call["function"]["arguments"] = json.dumps(call["function"]["arguments"])
+    return found
+
+
+def save(trainer: DPOTrainer, tokenizer: Any, out: Path) -> None:
+    """Write the model where an engine finds it, whole or not at all."""
+    fresh = out / "model.part"
+    shutil.rmtree(fresh, ignore_errors=True)
+    model: Any = trainer.model
+    if isinstance(model, PeftModel) and MERGE:
+        model = model.merge_and_unload()
+    model.save_pretrained(fresh)
+    tokenizer.save_pretrained(fresh)
+    shutil.rmtree(out / "model", ignore_errors=True)
+    fresh.rename(out / "model")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""Trains a model on its own answers, scored by the route's comparators. `crossfade train grpo` wrote this file; yours.
+
+    python train_grpo.py --dry-run   every setting, prompts, time and money, measured on a smoke of 16 prompts
+    python train_grpo.py             the smoke, then the training; started again, it goes on from its last checkpoint
+
+Start from a model that `train_sft.py` made. The reward is the very comparator that the shadow scores with: 0 is an
+answer as good as the recorded one, -1 a lost one. Leaves in OUT: `model/`, `prompts.jsonl` for `crossfade train
+preflight`, and `report.json` with the reward of untouched prompts before and after. Needs torch, what
+`requirements.txt` names, and the folder `comparators` beside this file on the Python path.
+"""
+
+import argparse
+import json
+import shutil
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset, DatasetDict, load_dataset
+from peft import LoraConfig, PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.trainer_utils import get_last_checkpoint
+from trl import GRPOConfig, GRPOTrainer
+
+from shadow.reward import make_reward
+
+# Settings: edit them here.
+DATASET = "dataset"
+"""A folder of `crossfade dataset build --format trl-grpo`."""
+BASE = "base"
+"""The model to start from: a folder, or a name that the hub knows."""
+OUT = "."
+REWARDS = {"json_fields": {}}
+"""Comparators and their options, as in the policy's `compare`; `python` names a file and its function."""
+FOLDER = "."
+"""Where the files that they name are: the policy's own folder."""
+METHOD = "full"
+"""`full`: all weights. `lora`: an adapter, of a kind that vLLM serves."""
+MERGE = True
+LORA_RANK = 16
+UPDATES = 100
+LEARNING_RATE = None
+"""None: 1e-6 for all weights, 2e-5 for an adapter."""
+GENERATIONS = 8
+"""Answers to each prompt, which are scored against each other."""
+PROMPTS_PER_UPDATE = 4
+MAX_COMPLETION_LENGTH = 256
+"""Tokens of an answer; a longer one is cut and scored as it is."""
+TEMPERATURE = 1.0
+MEASURED = 64
+"""Untouched prompts whose reward is measured before and after."""
+SEED = 0
+SAVE_STEPS = 25
+USD_PER_HOUR = 0.0
+# End of the settings.
+
+SMOKE_ROWS = 16
+PROMPTS = 50
+"""Prompts that are kept for the preflight."""
+OWN = {"SMOKE_ROWS", "PROMPTS", "OWN"}
+
+
+def main() -> None:
+    """Measure, tell, and train."""
+    parser = argparse.ArgumentParser(description="Learn from a reward.")
+    parser.add_argument("--dry-run", action="store_true", help="tell what would be done, and train nothing")
+    dry_run = parser.parse_args().dry_run
+    out = Path(OUT)
+    out.mkdir(parents=True, exist_ok=True)
+    tokenizer = AutoTokenizer.from_pretrained(BASE)
+    splits = load_dataset(DATASET, cache_dir=str(out / "cache"))
+    if not isinstance(splits, DatasetDict):
+        raise SystemExit(f"{DATASET} has no splits: name a folder of `crossfade dataset build`")
+    rows, untouched = splits["train"], splits.get("validation")
+    told = {
+        "settings": settings(),
+        "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft", "datasets")},
+        "prompts": len(rows),
+        "answers": UPDATES * PROMPTS_PER_UPDATE * GENERATIONS,
+        **smoke(tokenizer, rows),
+    }
+    print(json.dumps(told, indent=1), flush=True)
+    if dry_run:
+        return
+    trainer = trainer_of(tokenizer, rows, untouched)
+    last = get_last_checkpoint(str(out / "checkpoints")) if (out / "checkpoints").is_dir() else None
+    result: dict[str, Any] = {"resumed_from": last}
+    if trainer.eval_dataset is not None and last is None:
+        result["reward_before"] = trainer.evaluate()["eval_reward"]
+    done = trainer.train(resume_from_checkpoint=last)
+    result |= {"train_loss": done.training_loss, "updates": done.global_step}
+    if trainer.eval_dataset is not None:
+        result["reward_after"] = trainer.evaluate()["eval_reward"]
+    write_prompts(rows, tokenizer, out)
+    save(trainer, tokenizer, out)
+    (out / "report.json").write_text(json.dumps({**told, "result": result}, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(result), flush=True)
+
+
+def settings() -> dict[str, Any]:
+    """Every setting, with what was left open decided."""
+    found = {name.lower(): value for name, value in globals().items() if name.isupper() and name not in OWN}
+    found["learning_rate"] = LEARNING_RATE or (2e-5 if METHOD == "lora" else 1e-6)
+    found["device"] = "cuda" if torch.cuda.is_available() else "cpu"
+    found["dtype"] = "bfloat16" if found["device"] == "cuda" else "float32"  # bfloat16 is slow on a CPU
+    return found
+
+
+def trainer_of(tokenizer: Any, rows: Dataset, untouched: Dataset | None = None, **changed: Any) -> GRPOTrainer:
+    """A trainer over these prompts; what is not named here is TRL's default."""
+    resolved = settings()
+    on_gpu = resolved["device"] == "cuda"
+    chosen: dict[str, Any] = {
+        "output_dir": str(Path(OUT) / "checkpoints"),
+        "max_steps": UPDATES,
+        "learning_rate": resolved["learning_rate"],
+        "num_generations": GENERATIONS,
+        "num_generations_eval": 2,
+        "per_device_train_batch_size": PROMPTS_PER_UPDATE * GENERATIONS,
+        "per_device_eval_batch_size": 16,
+        "max_completion_length": MAX_COMPLETION_LENGTH,
+        "temperature": TEMPERATURE,
+        "use_vllm": False,
+        "use_cpu": not on_gpu,
+        "bf16": on_gpu,
+        "gradient_checkpointing": on_gpu,
+        "save_steps": SAVE_STEPS,
+        "save_total_limit": 2,
+        "logging_steps": 5,
+        "report_to": "none",
+        "seed": SEED,
+    }
+    return GRPOTrainer(
+        model=AutoModelForCausalLM.from_pretrained(BASE, dtype=getattr(torch, resolved["dtype"])),
+        reward_funcs=[make_reward(name, options, Path(FOLDER)) for name, options in REWARDS.items()],
+        args=GRPOConfig(**{**chosen, **changed}),
+        train_dataset=rows,
+        eval_dataset=None if untouched is None else untouched.select(range(min(MEASURED, len(untouched)))),
+        processing_class=tokenizer,
+        peft_config=LoraConfig(r=LORA_RANK, lora_alpha=2 * LORA_RANK, target_modules="all-linear", bias="none")
+        if METHOD == "lora"
+        else None,
+    )
+
+
+def smoke(tokenizer: Any, rows: Dataset) -> dict[str, Any]:
+    """Two updates on a few prompts, on a model that is thrown away: what fails later fails here.
+
+    Answers that are all scored alike teach nothing: the spread of the rewards is told.
+    """
+    folder = Path(OUT) / "smoke"
+    small = trainer_of(
+        tokenizer, rows.select(range(min(SMOKE_ROWS, len(rows)))), output_dir=str(folder), max_steps=2,
+        save_strategy="no", logging_steps=1, disable_tqdm=True,
+    )  # fmt: skip
+    started = time.perf_counter()
+    small.train()
+    taken_s = time.perf_counter() - started
+    shutil.rmtree(folder, ignore_errors=True)
+    logged = [entry for entry in small.state.log_history if "reward" in entry]
+    hours = taken_s / 2 * UPDATES / 3600
+    return {
+        "smoke_reward": round(sum(entry["reward"] for entry in logged) / len(logged), 4),
+        "smoke_reward_spread": round(sum(entry["reward_std"] for entry in logged) / len(logged), 4),
+        "estimated_hours": round(hours, 3),
+        "estimated_usd": round(hours * USD_PER_HOUR, 2),
+    }
+
+
+def write_prompts(rows: Dataset, tokenizer: Any, out: Path) -> None:
+    """Keep prompts with the tokens they were trained on: an engine must make the same of them."""
+    with (out / "prompts.jsonl").open("w", encoding="utf-8") as file:
+        for number in range(0, len(rows), max(1, len(rows) // PROMPTS)):
+            row = rows[number]
+            tools = json.loads(row["tools"]) if row.get("tools") else None
+            text = tokenizer.apply_chat_template(row["prompt"], tools=tools, add_generation_prompt=True, tokenize=False)
+            kept = {
+                "messages": messages(row["prompt"]),
+                "tokens": tokenizer(text, add_special_tokens=False)["input_ids"],
+                "text": text,
+            }
+            file.write(json.dumps(kept | ({"tools": tools} if tools else {})) + "\n")
+
+
+def messages(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Turns as an app sends them: without empty fields, arguments as text."""
+    found = [{name: value for name, value in turn.items() if value is not None} for turn in turns]
+    for turn in found:
+        for call in turn.get("tool_calls", ()):
+            if not isinstance(call["function"]["arguments"], str):
+                call["function"]["arguments"] = json.dumps(call["function"]["arguments"])
+    return found
+
+
+def save(trainer: GRPOTrainer, tokenizer: Any, out: Path) -> None:
+    """Write the model where an engine finds it, whole or not at all."""
+    fresh = out / "model.part"
+    shutil.rmtree(fresh, ignore_errors=True)
+    model: Any = trainer.model
+    if isinstance(model, PeftModel) and MERGE:
+        model = model.merge_and_unload()
+    model.save_pretrained(fresh)
+    tokenizer.save_pretrained(fresh)
+    shutil.rmtree(out / "model", ignore_errors=True)
+    fresh.rename(out / "model")
+
+
+if __name__ == "__main__":
+    main()

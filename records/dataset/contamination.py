@@ -1,0 +1,106 @@
+"""Evaluation rows among training rows: what is trained on measures memory, and no evaluation of it counts.
+
+Rules:
+1. A prompt leaks if one of its user's turns says the same words as an evaluation row, or shares thirteen words in a row
+   with it. Case, punctuation and spacing do not count.
+2. An evaluation row that cannot be read is an error: a set that was half read finds half of the leaks.
+
+Source: Brown et al. 2020 (arXiv 2005.14165), appendix C: overlap of 13-grams.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from records.dataset.example import Fields
+from records.wire.json_reader import UnreadableError, read
+
+RUN = 13
+"""Words in a row."""
+_FIELDS = ("messages", "input", "prompt", "question", "text")
+"""Where an evaluation row has its prompt, the first that is there: OpenAI Evals has messages as `input`."""
+_WORD = re.compile(r"\w+")
+
+
+class EvaluationRows:
+    """The prompts of evaluation sets, and where each stands."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._whole: dict[int, str] = {}
+        self._runs: dict[int, str] = {}
+
+    def add_file(self, path: Path) -> int:
+        """Take a file of JSON lines. Returns how many rows it has.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: a row is none, with its place.
+        """
+        number = 0
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                for text in _texts(line, f"{path}:{number}"):
+                    self._add(_words(text), f"{path.name}:{number}")
+        return number
+
+    def leak(self, prompt: Sequence[Fields]) -> str | None:
+        """Where the evaluation row stands that a prompt repeats; None: nowhere."""
+        for turn in prompt:
+            if turn["role"] != "user" or not turn["content"]:
+                continue
+            words = _words(turn["content"])
+            where = self._whole.get(hash(words)) or next(
+                (self._runs[run] for run in _runs(words) if run in self._runs), None
+            )
+            if where is not None:
+                return where
+        return None
+
+    def _add(self, words: tuple[str, ...], where: str) -> None:
+        if words:
+            self._whole.setdefault(hash(words), where)
+            for run in _runs(words):
+                self._runs.setdefault(run, where)
+
+
+def evaluation_rows(paths: Iterable[Path]) -> EvaluationRows:
+    """The rows of these files.
+
+    Raises:
+        OSError, ValueError: one of them cannot be read.
+    """
+    rows = EvaluationRows()
+    for path in paths:
+        rows.add_file(path)
+    return rows
+
+
+def _texts(line: bytes, where: str) -> Iterator[str]:
+    """What users say in an evaluation row."""
+    try:
+        row = read(line)
+    except UnreadableError as error:
+        raise ValueError(f"{where}: not JSON. hint: one JSON object a line") from error
+    fields = cast(Fields, row) if isinstance(row, dict) else {}
+    found = next((fields[name] for name in _FIELDS if name in fields), None)
+    if isinstance(found, str):
+        yield found
+        return
+    items = cast(list[Any], found) if isinstance(found, list) else []
+    turns = [cast(Fields, item) for item in items if isinstance(item, dict)]
+    texts = [turn.get("content") for turn in turns if turn.get("role") == "user"]
+    said = [text for text in texts if isinstance(text, str)]
+    if not said:
+        raise ValueError(f"{where}: no prompt in it. hint: a text or messages as {', '.join(_FIELDS)}")
+    yield said[-1]
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(text.casefold()))
+
+
+def _runs(words: tuple[str, ...]) -> Iterator[int]:
+    """The hash of each thirteen words in a row."""
+    return (hash(words[at : at + RUN]) for at in range(len(words) - RUN + 1))

@@ -1,0 +1,302 @@
+"""The closed loop, on this machine: `make loop` prints what came of it.
+
+    python -m tests.acceptance.migration.loop --small [--intents N] [--epochs N] [--in-flight N] [--act SECONDS]
+
+Messages of a bank's customers go through the gateway to a frontier's stand-in that is right four times of five. The
+app corrects what was wrong by feedback. Its records become a dataset, the dataset a fine-tuned model; a real vLLM
+serves it, the preflight writes the policy's next revision, and the gates move the route from the shadow to 100 %.
+
+`--small`: a model of two million parameters that knows nothing, and the messages of a few intents. 1: the route did
+not get to 100 %, or the model is not better than the stand-in. Skips, saying so, where messages, TRL or vLLM are not.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from openai import AsyncOpenAI
+
+from gateway import clock
+from gateway.control.state.sqlite import SqliteState
+from gateway.demo.watch import DecisionWatch
+from gateway.training import environment
+from policies.terms import Phase
+from records.store import Store
+from tests.acceptance import vllm_server
+from tests.acceptance.migration import models
+from tests.acceptance.migration.models import HERE, TEST, TRAIN, messages
+from tests.acceptance.migration.traffic import KEY, SYSTEM, Traffic
+from tests.acceptance.migration.watching import StuckError, Watching
+from tests.acceptance.migration.world import SETTINGS, started
+from tests.acceptance.vllm_server import VllmServer
+from tests.rooms.serving import REAL, Serving
+from tests.rooms.waiting import await_true
+
+ROUTE, REVISION = "banking", "r1"
+RIGHT = 0.81
+CACHE = vllm_server.HOME.parent
+MEASURED_IN_FLIGHT = 4
+RECORDED_S = 120.0
+"""The longest wait for what was sent to be recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """The messages of the intents that this run is about."""
+
+    train: list[tuple[str, str]]
+    test: list[tuple[str, str]]
+
+    @classmethod
+    def of(cls, intents: int) -> "Bank":
+        """Those of the first intents by name, all of them alike in both files."""
+        chosen = set(sorted({intent for _, intent in messages(TRAIN)})[:intents])
+        test = [row for row in messages(TEST) if row[1] in chosen]
+        known = {text for text, _ in test}
+        return cls([row for row in messages(TRAIN) if row[1] in chosen and row[0] not in known], test)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The gateway, and the engine that will serve the candidate."""
+
+    directory: Path
+    serving: Serving
+    engine: VllmServer
+
+    @property
+    def base_url(self) -> str:
+        """The data port."""
+        return f"http://127.0.0.1:{self.serving.port}/v1"
+
+    @property
+    def policy(self) -> Path:
+        """The route's file."""
+        return self.directory / "policies" / "banking.yaml"
+
+    def crossfade(self, *words: str | Path) -> str:
+        """A command, told as it goes; what it printed.
+
+        Raises:
+            StuckError: it was refused or failed.
+        """
+        sys.stdout.write(f"$ crossfade {' '.join(map(str, words))}\n")
+        sys.stdout.flush()
+        command = [sys.executable, "-m", "gateway.cli.main", *map(str, words)]
+        told = self.serving.environment | {
+            "CROSSFADE_CACHE": str(CACHE), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1",
+        }  # fmt: skip
+        done = subprocess.run(command, cwd=self.directory, env=told, stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            raise StuckError(f"crossfade {words[0]} {words[1]} was refused: {done.stdout[-500:]}")
+        return done.stdout
+
+
+@contextlib.contextmanager
+def place(directory: Path, bank: Bank) -> Generator[Place]:
+    """All of it runs while entered: the route is captured, and nothing is mirrored yet."""
+    evals = directory / "policies" / "evals"
+    evals.mkdir(parents=True)
+    (evals / "intents.py").write_bytes((HERE / "policies" / "evals" / "intents.py").read_bytes())
+    (evals / "labels.json").write_text(json.dumps(dict(bank.train) | dict(bank.test)), encoding="utf-8")
+    text = (HERE / "policies" / "banking.yaml").read_text(encoding="utf-8").replace("REVISION", "none-yet")
+    (directory / "policies" / "banking.yaml").write_text(f"{text}mode: bypass\n", encoding="utf-8")
+    with contextlib.ExitStack() as stack:
+        engine = stack.enter_context(VllmServer(directory / "vllm.log", name="intents", options=""))
+        frontier = started(stack, "frontier", str(RIGHT))
+        settings = SETTINGS.format(frontier=frontier[1], front=engine.port)
+        serving = stack.enter_context(Serving(directory, settings, worker=REAL))
+        serving.await_ready()
+        serving.await_control()
+        yield Place(directory, serving, engine)
+
+
+async def use(found: Place, bank: Bank, in_flight: int) -> tuple[int, int]:
+    """The app asks each message once, and corrects what is wrong. Returns how many it asked, and corrected."""
+    waiting, corrected = list(enumerate(bank.train)), 0
+    async with (
+        AsyncOpenAI(base_url=found.base_url, api_key=KEY, max_retries=2) as client,
+        httpx.AsyncClient(base_url=found.base_url, headers={"authorization": f"Bearer {KEY}"}) as feedback,
+    ):
+
+        async def work() -> None:
+            nonlocal corrected
+            while waiting:
+                number, (text, intent) = waiting.pop()
+                said, exchange = await ask(client, "gpt-4o", text, f"u-{number}")
+                if said != answer(intent):
+                    corrected += 1
+                    told = {"request_id": exchange, "score": -1, "corrected_output": answer(intent)}
+                    (await feedback.post("/feedback", json=told)).raise_for_status()
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(in_flight):
+                tasks.create_task(work())
+    return len(bank.train), corrected
+
+
+async def ask(client: AsyncOpenAI, model: str, text: str, user: str = "measure") -> tuple[str, str]:
+    """What the model says of a message, and the exchange's id if it was the gateway that was asked."""
+    turns: Any = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}]
+    raw = await client.chat.completions.with_raw_response.create(
+        model=model, messages=turns, temperature=0, max_tokens=40, user=user
+    )
+    return raw.parse().choices[0].message.content or "", raw.headers.get("x-crossfade-request-id", "")
+
+
+def answer(intent: str) -> str:
+    """What is right to say."""
+    return json.dumps({"intent": intent})
+
+
+def train(found: Place, small: argparse.Namespace) -> dict[str, Any]:
+    """Dataset, base model, fine-tune. Returns what the training reports."""
+    built = json.loads(
+        found.crossfade("dataset", "build", "--route", ROUTE, "--format", "trl-sft", "--out", "datasets",
+                        "--validation", "5%", "--json")
+    )  # fmt: skip
+    dataset = found.directory / built["folder"]
+    sys.stdout.write(f"{built['kept']} rows, {built['corrected']} of them corrections; left out: {built['left_out']}\n")
+    base = found.directory / "base"
+    python = environment.ready(CACHE)
+    subprocess.run(
+        [str(python), HERE / "tiny_base.py", dataset, base], check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    settings = {"epochs": small.epochs, "learning_rate": 1.5e-3, "batch": 32, "save_steps": 200}
+    chosen = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    run = found.directory / "runs" / REVISION
+    found.crossfade("train", "sft", "--dataset", dataset, "--base", base, "--out", run, *chosen)
+    return json.loads((run / "report.json").read_text("utf-8"))
+
+
+def hand_over(found: Place) -> None:
+    """Serve the model, look at it, write the revision, and let the shadow begin."""
+    run = found.directory / "runs" / REVISION
+    found.engine.model = run / "model"
+    found.engine.start()
+    sys.stdout.write(found.crossfade("train", "preflight", run, "--policy", found.policy, "--revision", REVISION))
+    text = found.policy.read_text("utf-8")
+    fresh = found.policy.with_suffix(".new")
+    fresh.write_text(text.replace("mode: bypass\n", ""), encoding="utf-8")
+    fresh.rename(found.policy)
+
+
+async def measure(base_url: str, model: str, bank: Bank) -> tuple[list[bool], float]:
+    """Whether each test message is answered rightly, and the median of the times."""
+    right: dict[int, bool] = {}
+    times: list[float] = []
+    waiting = list(enumerate(bank.test))
+    async with AsyncOpenAI(base_url=base_url, api_key=KEY, max_retries=2) as client:
+
+        async def work() -> None:
+            while waiting:
+                number, (text, intent) = waiting.pop()
+                began_s = clock.monotonic()
+                right[number] = (await ask(client, model, text))[0] == answer(intent)
+                times.append(clock.monotonic() - began_s)
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(MEASURED_IN_FLIGHT):
+                tasks.create_task(work())
+    return [right[number] for number in range(len(bank.test))], sorted(times)[len(times) // 2]
+
+
+def p_value(better: int, worse: int) -> float:
+    """How likely so many or more of the pairs that differ would be better by chance. Source: McNemar 1947, exact."""
+    pairs = better + worse
+    return sum(math.comb(pairs, wins) for wins in range(better, pairs + 1)) / 2**pairs
+
+
+async def move(found: Place, bank: Bank, arguments: argparse.Namespace) -> Watching:
+    """The app's traffic, until the candidate has all of it."""
+    traffic = Traffic(found.base_url, [text for text, _ in bank.test], arguments.in_flight)
+    watch = DecisionWatch(SqliteState(found.serving.data / "state.db"), ROUTE)
+    watching = Watching(traffic, watch, arguments.act)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(traffic.run())
+        try:
+            await watching.until(lambda: watching.phase is Phase.PROMOTED, f"{REVISION} at 100 %")
+            watching.row("shadow to 100 %", f"{traffic.requests:,} requests, {watching.errors} errors seen by the app")
+        except StuckError as error:
+            watching.row("STUCK", str(error))
+        running.cancel()
+    return watching
+
+
+def play(found: Place, bank: Bank, arguments: argparse.Namespace) -> bool:
+    """The whole loop, told; whether it ended as it should."""
+    began_s = clock.monotonic()
+
+    def tell(text: str) -> None:
+        sys.stdout.write(f"{clock.monotonic() - began_s:6.0f} s  {text}\n")
+        sys.stdout.flush()
+
+    asked, corrected = asyncio.run(use(found, bank, arguments.in_flight))
+    tell(f"{asked} messages asked through the gateway, {corrected} answers corrected ({corrected / asked:.1%})")
+    store = Store(found.serving.data / "records")
+    await_true(lambda: _recorded(store) >= (asked, corrected), "all of it recorded", patience_s=RECORDED_S)
+    report = train(found, arguments)
+    tell(f"trained: {report['rows']} rows, {report['updates']} updates, {report['result']}")
+    frontier, frontier_s = asyncio.run(measure(found.base_url, "gpt-4o", bank))
+    hand_over(found)
+    tuned, tuned_s = asyncio.run(measure(found.engine.base_url, "intents", bank))
+    better = sum(new and not old for old, new in zip(frontier, tuned, strict=True))
+    worse = sum(old and not new for old, new in zip(frontier, tuned, strict=True))
+    p = p_value(better, worse)
+    tell(f"untouched test messages: {sum(frontier)} and {sum(tuned)} of {len(tuned)} right, p = {p:.2g} that by chance")
+    tell(f"median of an answer: {frontier_s * 1000:.0f} and {tuned_s * 1000:.0f} ms")
+    watching = asyncio.run(move(found, bank, arguments))
+    sys.stdout.write(found.crossfade("records", "stats"))
+    tell("the whole loop")
+    return p < 0.01 and all(what != "STUCK" for what, _ in watching.rows)
+
+
+def _recorded(store: Store) -> tuple[int, int]:
+    """Exchanges of the route, and corrections among them."""
+    with store.open_views() as views:
+        row = views.execute(
+            "SELECT count(*), count(corrected_output_json) FROM joined WHERE route = ?", [ROUTE]
+        ).fetchone()
+    return (row[0], row[1]) if row else (0, 0)
+
+
+def missing() -> str | None:
+    """What stands in the way here, with what to do."""
+    if environment.ready(CACHE) is None:
+        return "no environment for training here: run make train-env"
+    return models.missing()
+
+
+def main() -> int:
+    """Play it, and say how it ended."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--small", action="store_true", required=True, help="two million parameters, a few intents")
+    parser.add_argument("--intents", type=int, default=10, help="of the 77 (default: 10)")
+    parser.add_argument("--epochs", type=float, default=8.0, help="of the training (default: 8)")
+    parser.add_argument("--in-flight", type=int, default=16, help="conversations under way")
+    parser.add_argument("--act", type=float, default=900.0, help="the longest wait for the gates, in seconds")
+    arguments = parser.parse_args()
+    if (told := missing()) is not None:
+        sys.stdout.write(f"skipped: {told}\n")
+        return 0
+    bank = Bank.of(arguments.intents)
+    with (
+        tempfile.TemporaryDirectory(prefix="crossfade-loop-") as folder,
+        place(Path(folder), bank) as found,
+    ):
+        return int(not play(found, bank, arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
