@@ -24,7 +24,7 @@ KNOWN_DAYS = 1.0
 LEAST_PERIOD = 30
 """Fewer scores say nothing of a prompt."""
 UNPRICED = 0.05
-"""With more of the requests unpriced, a spend below its limit may be one above it."""
+"""With a larger share unpriced, a spend below its limit may be one above it."""
 ALPHA = 0.05
 """Two-sided, of a plateau."""
 UNROUTED = "unrouted/"
@@ -120,6 +120,8 @@ class RouteFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The baseline's last scores, by evaluation set, oldest first."""
     eval_rows: int = 0
     """Of the largest set."""
+    eval_files: tuple[str, ...] = ()
+    """Where the rows of all its sets stand: what must not be trained on."""
     evaluators: tuple[str, ...] = ()
     """Comparators of its policy."""
     hourly: HourlyFacts | None = None
@@ -319,10 +321,9 @@ def _still(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
     if facts.prompt_days is None:
         why = "unknown: system prompts are all different" if facts.requests else "unknown: nothing was asked"
         return Sign("prompt", why, None, needed)
-    says = (
-        f"the newest of {facts.prompt_versions} system prompts is {facts.prompt_days:.1f} days old; {needed:g} needed"
-    )
-    return Sign("prompt", says, facts.prompt_days, needed, holds=facts.prompt_days >= needed)
+    days = facts.prompt_days
+    says = f"the newest of {facts.prompt_versions} system prompts is {days:.1f} days old; {needed:g} needed"
+    return Sign("prompt", says, days, needed, holds=days >= needed)
 
 
 def _questions(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
@@ -377,14 +378,15 @@ def _next(
             "(policies/examples/upgrade.yaml), then crossfade policy plan"
         )
     if verdict == "not yet":
-        unstated = next(
-            (sign.reason for sign in signals if sign.holds is None and "state readiness." in sign.reason), ""
-        )
-        return f"crossfade.yaml: {unstated[unstated.index('state readiness.') :]}" if unstated else _again(route)
+        lines = (sign.reason.partition("state readiness.") for sign in signals if sign.holds is None)
+        unstated = next((f"{said}{rest}" for _, said, rest in lines if said), "")
+        return f"crossfade.yaml: {unstated}" if unstated else _again(route)
     if route.startswith(UNROUTED):
         return "crossfade init, and a policy for it: crossfade routes shows what to match"
     if verdict == "due":
-        return f"crossfade dataset build --route {route} --format trl-sft --out datasets"
+        against = "".join(f" --against {path}" for path in facts.eval_files)
+        leaks = f"{against} --drop-leaks" if against else ""
+        return f"crossfade dataset build --route {route} --format trl-sft --out datasets{leaks}"
     todo = {
         "evaluation": f"crossfade eval sample --route {route} > {route}.jsonl, label it, and crossfade eval add",
         "evaluator": "a comparator in the policy (docs/comparators.md), or POST /v1/feedback from the app",

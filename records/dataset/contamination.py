@@ -84,6 +84,8 @@ def _texts(line: bytes, where: str) -> Iterator[str]:
     except UnreadableError as error:
         raise ValueError(f"{where}: not JSON. hint: one JSON object a line") from error
     fields = cast(Fields, row) if isinstance(row, dict) else {}
+    if isinstance(fields.get("request"), dict):  # a registered set's
+        fields = cast(Fields, fields["request"])
     found = next((fields[name] for name in _FIELDS if name in fields), None)
     if isinstance(found, str):
         yield found

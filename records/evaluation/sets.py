@@ -182,13 +182,18 @@ def registered(data: Path) -> list[EvalSet]:
     return [read(data, path.parent.name) for path in sorted((data / FOLDER).glob(f"[!.]*/{_SET}"))]
 
 
+def rows_file(data: Path, name: str) -> Path:
+    """Where a set's rows stand: what `dataset build --against` reads."""
+    return data / FOLDER / name / _ROWS
+
+
 def rows_of(data: Path, about: EvalSet) -> Iterator[EvalRow]:
     """Its rows.
 
     Raises:
         EvalSetError: they are not those that were registered.
     """
-    path = data / FOLDER / about.name / _ROWS
+    path = rows_file(data, about.name)
     text = path.read_bytes()
     if hashlib.sha256(text).hexdigest() != about.sha256:
         raise EvalSetError(f"{path} is not what was registered. hint: remove its folder, and register it again")

@@ -26,13 +26,24 @@ MOST_FAILED = 0.01
 """With more answers that were none, a run says more of the upstream than of the prompt."""
 
 
+@dataclass(slots=True)
+class _RouteSets:
+    """The evaluation sets of one route."""
+
+    rows: int = 0
+    """Of the largest."""
+    scores: tuple[QualityPeriod, ...] = ()
+    """The baseline's last of each."""
+    files: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     """What there is beside the records."""
 
     policies: Mapping[str, Policy]
-    sets: Mapping[str, tuple[int, tuple[QualityPeriod, ...]]]
-    """Route -> rows of the largest set, the baseline's last score of each."""
+    sets: Mapping[str, "_RouteSets"]
+    """By route."""
     idle: Mapping[str, float]
     shutdown: Mapping[str, str]
 
@@ -67,11 +78,12 @@ def look(ask: Ask, data: DataDir, inputs: ReadinessInputs, *, now: float, route:
 
 def _joined(facts: RouteFacts, hourly: tuple[HourlyPrice, ...], known: _Known) -> RouteFacts:
     policy = known.policies.get(facts.name)
-    rows, scores = known.sets.get(facts.name, (0, ()))
+    own = known.sets.get(facts.name, _RouteSets())
     return msgspec.structs.replace(
         facts,
-        evaluations=scores,
-        eval_rows=rows,
+        evaluations=own.scores,
+        eval_rows=own.rows,
+        eval_files=own.files,
         evaluators=tuple(name for each in policy.compare for name in each.model_fields_set if name in SCORES)
         if policy
         else (),
@@ -101,11 +113,13 @@ def _policies(folder: str) -> dict[str, Policy]:
     return found
 
 
-def _sets(root: Path) -> dict[str, tuple[int, tuple[QualityPeriod, ...]]]:
-    found: dict[str, tuple[int, tuple[QualityPeriod, ...]]] = {}
+def _sets(root: Path) -> dict[str, _RouteSets]:
+    found: dict[str, _RouteSets] = {}
     for each in sorted(sets.registered(root), key=lambda each: each.registered_at):
-        rows, scores = found.get(each.route, (0, ()))
-        found[each.route] = max(rows, each.rows), (*scores, *_last_score(root, each))
+        own = found.setdefault(each.route, _RouteSets())
+        own.rows = max(own.rows, each.rows)
+        own.scores += _last_score(root, each)
+        own.files += (str(sets.rows_file(root, each.name)),)
     return found
 
 

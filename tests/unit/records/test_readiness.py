@@ -149,6 +149,13 @@ def test_retirement() -> None:
     assert found().retirement.days_left is None
 
 
+def test_what_must_not_be_trained_on() -> None:
+    """The command that builds a dataset names the route's evaluation sets, whose rows it leaves out."""
+    assert found(**DEAR, eval_files=("evals/a/rows.jsonl",)).next.endswith(
+        "--out datasets --against evals/a/rows.jsonl --drop-leaks"
+    )
+
+
 def test_unrouted() -> None:
     """Traffic without a route needs a policy first."""
     assert found(**DEAR, name="unrouted/0011aabb").next.startswith("crossfade init")

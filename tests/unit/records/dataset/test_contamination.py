@@ -23,6 +23,7 @@ def user(text: str) -> list[dict[str, str]]:
         {"prompt": "Is it lost?"},
         {"messages": [{"role": "user", "content": "other"}, {"role": "user", "content": "Is it lost?"}]},
         {"input": [{"role": "system", "content": "x"}, {"role": "user", "content": "Is it lost?"}], "ideal": "yes"},
+        {"request": {"messages": [{"role": "user", "content": "Is it lost?"}]}, "expected": "yes"},
     ],
 )
 def test_the_same_words_leak(tmp_path: Path, row: dict[str, object]):
