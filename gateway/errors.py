@@ -36,6 +36,7 @@ CODES: dict[str, Code] = {
     "headers_too_large": Code(431, "The request's headers are over the gateway's limits."),
     # try again
     "header_timeout": Code(408, "The request's headers took too long."),
+    "feedback_limit": Code(429, "This is more feedback than is taken at once; try again shortly.", retry=True),
     "overloaded": Code(503, "The gateway has too many requests under way; try again shortly.", retry=True),
     "upstream_saturated": Code(503, "All connections to upstream {} are in use; try again shortly.", retry=True),
     "upstream_unreachable": Code(502, "Upstream {} cannot be reached. Nothing was sent to it.", retry=True),

@@ -1,10 +1,11 @@
 """Who is to be forgotten: what is recorded of them goes, and nothing more is recorded."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
-from records.comparison import Comparison
+from records.comparison import Comparison, Observation
 from records.record import Record, Vote
 
 Kind = Literal["user", "key", "conversation", "exchange"]
@@ -29,13 +30,24 @@ class Forgotten(msgspec.Struct, frozen=True):
 
     subjects: tuple[Subject, ...] = ()
     exchange_ids: tuple[str, ...] = ()
-    """Of exchanges that were removed, the last of them: feedback on them is not kept either."""
+    """Of exchanges that were removed or not kept, the last of them: what is said of them is not kept either."""
+    unfinished: tuple[Subject, ...] = ()
+    """Those of whom something may still be recorded."""
 
-    def adding(self, subject: Subject, exchange_ids: list[str]) -> "Forgotten":
-        """With one more."""
-        subjects = tuple(one for one in self.subjects if (one.kind, one.value) != (subject.kind, subject.value))
-        ids = (*self.exchange_ids, *exchange_ids)[-MOST_IDS:]
-        return Forgotten((*subjects, subject), ids)
+    def wishing(self, subject: Subject) -> "Forgotten":
+        """With one more, of whom something may still be recorded."""
+        return msgspec.structs.replace(
+            self, subjects=_with(self.subjects, subject), unfinished=_with(self.unfinished, subject)
+        )
+
+    def adding(self, exchange_ids: Iterable[str]) -> "Forgotten":
+        """With more exchanges that are theirs."""
+        known = dict.fromkeys((*self.exchange_ids, *exchange_ids))
+        return msgspec.structs.replace(self, exchange_ids=tuple(known)[-MOST_IDS:])
+
+    def finished(self) -> "Forgotten":
+        """Once nothing is recorded of them any more."""
+        return msgspec.structs.replace(self, unfinished=())
 
     def condition(self) -> tuple[str, list[object]]:
         """The SQL that holds for the exchanges covered, and its parameters."""
@@ -44,6 +56,11 @@ class Forgotten(msgspec.Struct, frozen=True):
             [subject.value for subject in self.subjects if subject.kind == kind] for kind in _COLUMN
         ]
         return f"({' OR '.join(parts)})", values
+
+
+def _with(subjects: tuple[Subject, ...], subject: Subject) -> tuple[Subject, ...]:
+    others = tuple(one for one in subjects if (one.kind, one.value) != (subject.kind, subject.value))
+    return (*others, subject)
 
 
 class Sieve:
@@ -71,6 +88,19 @@ class Sieve:
             ("exchange", row.id),
         }
         return not named.isdisjoint(self._pairs)
+
+    def blanked(self, row: Observation) -> Observation:
+        """The row, without what was counted of an exchange that must not be kept."""
+        if not self._pairs or not row.event_json:
+            return row
+        whose = msgspec.json.decode(row.event_json, type=_Event).id.partition(":")[0]
+        if whose not in self._ids and ("exchange", whose) not in self._pairs:
+            return row
+        return msgspec.structs.replace(row, event_json="")
+
+
+class _Event(msgspec.Struct):
+    id: str = ""
 
 
 def encode(forgotten: Forgotten) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from records.parquet import EXCHANGES, FEEDBACK
+from records.record import Vote
 from records.store import Store, read_files
 
 READ_TRIES = 3
@@ -53,6 +54,16 @@ def _voters(store: Store, parameters: list[object]) -> dict[str, tuple[int, floa
     with store.open_views() as connection:
         rows = connection.execute(_VOTERS, parameters).fetchall()
     return {variant: (int(number), float(bad)) for variant, number, bad in rows}
+
+
+def last_of_each(votes: Iterable[Vote]) -> list[Vote]:
+    """Of each exchange and key the last vote: who says something again means that, and no more is kept."""
+    kept: dict[tuple[str, str], Vote] = {}
+    for vote in votes:
+        before = kept.get((vote.exchange_id, vote.key_id))
+        if before is None or before.said_us <= vote.said_us:
+            kept[vote.exchange_id, vote.key_id] = vote
+    return list(kept.values())
 
 
 def made_us(exchange_id: str) -> int:

@@ -105,15 +105,6 @@ def write_query(connection: duckdb.DuckDBPyConnection, query: str, path: Path, *
     _copy(connection, query, path, *parameters)
 
 
-def sync_directory(path: Path) -> None:
-    """Make renames in `path` durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 def quoted(path: Path | str) -> str:
     """A path as an SQL literal."""
     return "'" + str(path).replace("'", "''") + "'"

@@ -16,14 +16,20 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from records.erasure import Forgotten
-from records.parquet import EXCHANGES, TABLES, RowTable, connect, quoted, sync_directory, write_query, write_rows
+from records.durable import sync_directory
+from records.parquet import EXCHANGES, FEEDBACK, TABLES, RowTable, connect, quoted, write_query, write_rows
 
 MERGE_FILES = 32
 """Files of one size class in a date that are merged into one of the next."""
 MERGE_BYTES = 64 * 1024 * 1024
 """Files are not merged into larger ones: this is large enough to read well."""
 _FRESH = ".new"
+_LAST_VOTES = " QUALIFY row_number() OVER (PARTITION BY exchange_id, key_id ORDER BY said_at DESC) = 1"
+PROGRESS = "progress.json"
+"""What the recorder committed last; of it, the changes to be published stand in `changes`."""
+_DAMAGE_ROWS = 256
+DAMAGED = "damaged"
+"""Where files go that nobody can read; they expire as the records do."""
 
 
 class FileChange(msgspec.Struct, frozen=True):
@@ -33,6 +39,10 @@ class FileChange(msgspec.Struct, frozen=True):
     """Where it is staged; empty: nothing comes."""
     path: str
     replaces: tuple[str, ...] = ()
+
+
+class _Commit(msgspec.Struct):
+    changes: tuple[FileChange, ...] = ()
 
 
 @dataclass(slots=True)
@@ -87,7 +97,8 @@ class Store:
                 level, files = _mergeable(folder)
                 if files:
                     change = self._change(folder / f"{level + 1}-{name}.parquet", files)
-                    write_query(self.connection, f"SELECT * FROM {read_files(files)}", self.root / change.fresh)  # noqa: S608 -- our own paths, quoted
+                    last = _LAST_VOTES if table is FEEDBACK else ""
+                    write_query(self.connection, f"SELECT * FROM {read_files(files)}{last}", self.root / change.fresh)  # noqa: S608 -- our own paths, quoted
                     return [change]
         return []
 
@@ -123,39 +134,48 @@ class Store:
             shutil.rmtree(path)
         return len(gone)
 
-    def forget(self, forgotten: Forgotten) -> int:
-        """Remove every exchange that `forgotten` covers, and all that was said of it. Returns how many.
+    def finish_commit(self) -> None:
+        """Publish what the recorder committed, if it died before it did, and remove what it staged and did not commit.
 
         Raises:
-            OSError, duckdb.Error: not all of it is gone; do it again.
+            OSError: not all of it is; do it again.
         """
-        where, parameters = forgotten.condition()
-        ids = self.ids(where, parameters)
-        removed = self._rewrite("exchanges", where, parameters)
-        if ids:
-            for table in ("feedback", "comparisons"):
-                self._rewrite(table, "list_contains(?, exchange_id)", [ids])
-        return removed
+        with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError):  # damaged: the recorder begins anew
+            self.publish(msgspec.json.decode((self.root / PROGRESS).read_bytes(), type=_Commit).changes)
+        self.clean()
 
-    def _rewrite(self, table: str, where: str, parameters: list[object]) -> int:
-        removed = 0
-        for path in self.files(table):
-            source = read_files([path])
-            hits = self._one(f"SELECT count(*) FROM {source} WHERE {where}", parameters)  # noqa: S608 -- our own words
-            if not hits:
-                continue
-            removed += hits
-            # A name that no commit has staged: what is left of a forgetting that was cut off is never published.
-            fresh = path.with_name(f".{path.name}.forget{_FRESH}")
-            if hits == self._one(f"SELECT count(*) FROM {source}", []):  # noqa: S608 -- our own paths, quoted
-                path.unlink()
-                sync_directory(path.parent)
-                continue
-            kept = f"SELECT * FROM {source} WHERE NOT coalesce({where}, false)"  # noqa: S608 -- our own words
-            write_query(self.connection, kept, fresh, *parameters)
-            fresh.rename(path)
-            sync_directory(path.parent)
-        return removed
+    def is_damaged(self, path: Path) -> bool:
+        """Whether a file is to blame that DuckDB cannot read it, and not the disk or the memory.
+
+        Raises:
+            OSError: the disk does not read it either.
+        """
+        with path.open("rb") as file:
+            while file.read(1 << 20):
+                pass
+        try:
+            for _ in self.connection.execute(f"SELECT * FROM {read_files([path])}").fetchmany(_DAMAGE_ROWS):  # noqa: S608 -- our own path, quoted
+                pass
+            while self.connection.fetchmany(_DAMAGE_ROWS):
+                pass
+        except duckdb.OutOfMemoryException:
+            return False
+        except duckdb.Error:
+            return True
+        return False
+
+    def set_aside(self, path: Path) -> str:
+        """Move a damaged file out of the way. Returns where it is, below the records.
+
+        Raises:
+            OSError: it is where it was.
+        """
+        aside = self.root / DAMAGED / path.parent.name / f"{path.parent.parent.name}-{path.name}"
+        aside.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.rename(aside)
+        for folder in (aside.parent, path.parent):
+            sync_directory(folder)
+        return str(aside.relative_to(self.root))
 
     def _change(self, final: Path, replaces: Sequence[Path] = ()) -> FileChange:
         fresh = final.with_name(f".{final.name}{_FRESH}")
@@ -205,10 +225,6 @@ class Store:
             "FROM exchanges e LEFT JOIN feedback f ON f.exchange_id = e.id"
         )
         return connection
-
-    def _one(self, query: str, parameters: Sequence[object]) -> int:
-        row = self.connection.execute(query, list(parameters) or None).fetchone()
-        return int(row[0]) if row is not None else 0
 
 
 def _mergeable(folder: Path) -> tuple[int, list[Path]]:

@@ -187,6 +187,23 @@ def _dataset(parser: Parser) -> None:
         _add_json(each)
 
 
+def _eval(parser: Parser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    add = actions.add_parser("add", help="register a set once: JSONL, OpenAI Evals or a promptfoo configuration")
+    add.add_argument("file", type=Path, metavar="FILE", help=".jsonl, or promptfoo's .yaml or .json")
+    add.add_argument("--route", required=True, metavar="R", help="whose questions; its policy says how to compare")
+    add.add_argument("--name", help="what the set is called (default: the file's name)")
+    listing = actions.add_parser("list", help="registered sets, and what they last found")
+    draw = actions.add_parser("sample", help="draw recorded questions, as lines to label")
+    draw.add_argument("--route", required=True, metavar="R", help="whose exchanges")
+    draw.add_argument("--rows", type=int, default=200, metavar="N", help="how many (default: 200)")
+    draw.add_argument("--since", type=days, default=30.0, metavar="AGE", help="recorded days to take (default: 30d)")
+    draw.add_argument("--salt", default="eval", help="another one draws otherwise (default: eval)")
+    for each in (add, listing, draw):
+        _add_context(each)
+        _add_json(each)
+
+
 def _train(parser: Parser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     summaries = {
@@ -305,6 +322,7 @@ COMMANDS: dict[str, Command] = {
     "routes": Command("routes", "traffic nobody has a policy for, by what it asks for and costs", _routes),
     "records": Command("records", "what was recorded: tail, show, stats, forget", _records),
     "dataset": Command("dataset", "training files from the records: build, inspect, validate", _dataset),
+    "eval": Command("evaluation", "your own questions, which nothing is trained on: add, list, sample", _eval),
     "train": Command("train", "from a dataset to the next candidate: sft, dpo, grpo, env, preflight", _train),
     "rebuild": Command("rebuild", "the evidence made again from the records, and held against what is kept", _rebuild),
     "replay": Command("replay", "ask a candidate what was recorded, compare, and say what would be decided", _replay),

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -14,10 +15,11 @@ from gateway import clock
 from gateway.cli import context
 from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
-from gateway.node.datadir import DataDirError, replace, secret
+from gateway.node.datadir import DataDirError, secret
 from gateway.node.pepper import pepper_of
-from records import erasure as forgetting
-from records.erasure import Forgotten, Kind, Subject
+from records import forgetting
+from records.erasure import FILE, Kind, Subject
+from records.forgetting import Erasure
 from records.request_facts import user_hash
 from records.store import Store
 
@@ -144,11 +146,18 @@ def _forget(arguments: argparse.Namespace) -> int:
         kind, value = "conversation", arguments.conversation
     else:
         kind, value = "exchange", arguments.id
-    removed = _remove(Store(data.records), Subject(kind, value, clock.wall()))
+    done = _remove(Store(data.records), Subject(kind, value, clock.wall()), data.root / "replays")
     if arguments.json:
-        print(json.dumps({"kind": kind, "value": value, "removed": removed}))
+        found = {"kind": kind, "value": value, "removed": done.exchanges, "set_aside": done.set_aside}
+        print(json.dumps(found))
     else:
-        print(f"{removed} exchanges removed; nothing more will be recorded of this {kind}")
+        print(f"{done.exchanges} exchanges removed; nothing more will be recorded of this {kind}")
+    for path in done.set_aside:
+        print(
+            f"ALARM: {data.records / path} cannot be read, and may hold rows of this {kind}. hint: it is set aside and "
+            "goes with its date; delete it, or restore it from a backup to where it was and forget again",
+            file=sys.stderr,
+        )
     print(
         "Journals that are not yet recorded go within the hour. Datasets that were built before keep what they hold: "
         "build them again.",
@@ -157,20 +166,15 @@ def _forget(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _remove(store: Store, subject: Subject) -> int:
-    """First nothing more of them is recorded, then what there is goes: cut off in between, doing it again is enough."""
-    path = store.root / forgetting.FILE
+def _remove(store: Store, subject: Subject, replays: Path) -> Erasure:
+    """First nothing more of them is recorded, then what there is goes: cut off in between, the recorder goes on."""
     with store.held():
         try:
-            before = forgetting.decode(path.read_bytes())
-        except FileNotFoundError:
-            before = Forgotten()
+            forgetting.wish(store, subject)
+            return forgetting.carry_out(store, replays)
         except msgspec.MsgspecError as error:
+            path = store.root / FILE
             raise DataDirError(f"{path} is damaged. hint: restore it from a backup, or remove it") from error
-        alone = Forgotten((subject,))
-        where, parameters = alone.condition()
-        replace(path, forgetting.encode(before.adding(subject, store.ids(where, parameters))))
-        return store.forget(alone)
 
 
 def _query(arguments: argparse.Namespace, query: str, parameters: Sequence[object]) -> list[dict[str, Any]]:

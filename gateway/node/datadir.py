@@ -21,6 +21,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from records.durable import replace
+
 FORMAT = 1
 """What this version writes."""
 READABLE_BY = 1
@@ -217,30 +219,6 @@ def sockets(data: DataDir) -> Generator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="crossfade-") as name:
         yield Path(name)
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Put `content` at `path`, readable by this user only: whole or not at all, even when the power fails.
-
-    Raises:
-        OSError: what is there stays as it was.
-    """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(fd)
-        fresh.replace(path)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def secret(path: Path) -> bytes:

@@ -24,6 +24,7 @@ from gateway.proxy.boot import Boot
 from gateway.proxy.table_watch import POLL_S
 from gateway.proxy.worker import NoTableError, Worker, WorkerClock
 from gateway.transport.server import AppConnection
+from gateway.transport.tls_door import TlsDoor
 
 BACKLOG = 2048
 
@@ -44,10 +45,8 @@ async def serve(boot: Boot, environment: Mapping[str, str]) -> None:
         context = _tls(boot)
         servers = [
             await loop.create_server(
-                lambda: cast(Any, AppConnection(worker)),
+                lambda: cast(Any, AppConnection(worker) if context is None else TlsDoor(worker, context, tasks)),
                 sock=socket.socket(fileno=fd),
-                ssl=context,
-                ssl_handshake_timeout=None if context is None else boot.limits.header_s,
                 backlog=BACKLOG,
             )
             for fd in boot.listen_fds

@@ -6,6 +6,7 @@ import msgspec
 
 from gateway import errors
 from gateway.proxy.callers import Caller
+from gateway.proxy.feedback_budget import FeedbackBudget
 from gateway.transport.limits import Limits
 from gateway.transport.message import RequestHead, head_bytes, http_date
 from gateway.transport.server import AppConnection
@@ -30,6 +31,11 @@ class Desk(Protocol):
 
     journal: JournalWriter
     limits: Limits
+    votes: FeedbackBudget
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        ...
 
     def wall(self) -> float:
         """Unix seconds."""
@@ -85,9 +91,15 @@ class FeedbackLife:
             self._answer("bad_feedback", "none of them is there")
         elif not self._desk.is_ours(said.request_id):
             self._answer("unknown_request")
+        elif not self._desk.votes.take(self._caller.id, self._bytes, self._desk.now()):
+            self._answer("feedback_limit")
         else:
             kept = self._desk.journal.feedback(FeedbackFrame(said.request_id, self._desk.wall(), self._caller.id, body))
             self._answer("" if kept else "overloaded")
+
+    def refuse(self, code: str) -> None:
+        """Answer with an error of ours before anything of the body is read."""
+        self._answer(code)
 
     def on_gone(self) -> None:
         """The app hung up."""

@@ -19,6 +19,7 @@ from gateway.proxy.candidate_guard import CandidateGuards
 from gateway.proxy.counters import INDEX, Live
 from gateway.proxy.disk_budget import DiskBudget
 from gateway.proxy.feedback import FeedbackLife
+from gateway.proxy.feedback_budget import FeedbackBudget
 from gateway.proxy.ids import Ids
 from gateway.proxy.life import Life
 from gateway.proxy.ports import Asker, Ended
@@ -65,6 +66,7 @@ class Worker(ports.WorkerPort):
         self.name = boot.worker
         self.limits = boot.limits
         self.connections: set[AppConnection] = set()
+        self.handshakes: set[object] = set()
         self.preambles: dict[bytes, Preamble] = {}
         self.now = clock.monotonic
         self.wall = clock.wall
@@ -83,6 +85,7 @@ class Worker(ports.WorkerPort):
         self.turn = WriteBatch(clock.soon, before=self.journal.write, after=self.journal.sync_soon)
         self.client = Client(now=self.now, tasks=tasks, turn=self.turn)
         self._segment_age_s = boot.segment_age_s
+        self.votes = FeedbackBudget()
         self._budget = DiskBudget(Path(boot.journal), boot.disk_budget_bytes)
         self._watch = TableWatch(Path(boot.routing), Path(boot.kill), environment)
         self._guards = CandidateGuards(self.client, self.now, self.live, in_flight=boot.limits.in_flight)
@@ -127,7 +130,7 @@ class Worker(ports.WorkerPort):
         if not isinstance(known, RequestFacts):
             known = request.preamble.known = RequestFacts(request.preamble, self.serving, self._callers)
         if known.path == FEEDBACK_PATH and request.method == b"POST":
-            return FeedbackLife(self, request, connection, known.caller)
+            return self._begin_feedback(FeedbackLife(self, request, connection, known.caller), known)
         wall_s = self.wall()
         life = Life(self, request, connection, known, wall_s=wall_s, ids=self._ids.new(wall_s))
         self._lives.add(life)
@@ -140,6 +143,17 @@ class Worker(ports.WorkerPort):
             return None
         life.on_begin()
         return None if life.done else life
+
+    def _begin_feedback(self, feedback: FeedbackLife, known: RequestFacts) -> ServedRequest | None:
+        """A request with feedback: under the limits and with the key that any other needs."""
+        if self.live[_IN_FLIGHT] > self.limits.in_flight:
+            self.live[_SHED] += 1
+            feedback.refuse("overloaded")
+            return None
+        if self.serving.table.keys_mode == "virtual" and known.caller.key is None:
+            feedback.refuse("invalid_key")
+            return None
+        return feedback
 
     def decide(self, known: RequestFacts, body: bytes, *, request_id: str) -> tuple[Body | None, RoutingDecision]:
         """The body as it was read, and whom to ask. A mistake of ours in it costs no answer: the baseline's it is."""
@@ -237,7 +251,7 @@ class Worker(ports.WorkerPort):
 
     def full(self) -> bool:
         """Whether one more connection is one too many."""
-        return len(self.connections) >= self.limits.connections
+        return len(self.connections) + len(self.handshakes) >= self.limits.connections
 
     def keep(self, meta: Meta, request_body: bytes, response_body: bytes) -> None:
         """Put a finished exchange into the journal before this turn ends, and before anything of the turn is sent."""

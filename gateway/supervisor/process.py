@@ -18,7 +18,7 @@ import msgspec
 from gateway import clock
 from gateway.config.settings_file import SettingsError
 from gateway.log import Log
-from gateway.node.datadir import DataDirError, replace
+from gateway.node.datadir import DataDirError
 from gateway.node.kill_file import set_kill
 from gateway.supervisor.admin_port import AdminChange, AdminPort, health, metrics, readiness
 from gateway.supervisor.child import BootTooLargeError, Child, Program, spawn
@@ -30,6 +30,7 @@ from gateway.supervisor.sockets import BindError, bound, listen
 from gateway.supervisor.status import ProcessStatus, ReloadStatus, SupervisorStatus
 from gateway.supervisor.worker_metrics import Gauges, samples
 from gateway.telemetry.metrics import PREFIX, Sample
+from records.durable import replace
 
 CONTROL_STOP_S = 10.0
 """Longest a process of the control plane may take to end."""

@@ -1,5 +1,7 @@
 """Records and votes as the recorder keeps them."""
 
+from typing import Any
+
 from records.parquet import EXCHANGES
 from records.pricing import PriceBook
 from records.record import Record, Vote
@@ -12,11 +14,11 @@ PEPPER = b"p" * 32
 DAY_S = 86_400.0
 
 
-def record(number: int, *, at: float = AT, user: str = "", **meta: object) -> Record:
+def record(number: int, *, at: float = AT, user: str = "", request: bytes | None = None, **meta: Any) -> Record:
     maker = RecordMaker(
         PEPPER, Redactor(), PriceBook({"openai": "https://api.openai.com/v1"}), {"": RoutePrices("openai")}
     )
-    request = chat_request(f"question {number}", **({"user": user} if user else {}))
+    request = request or chat_request(f"question {number}", **({"user": user} if user else {}))
     return maker.record(exchange(number, request, arrived_at=at, **meta))
 
 

@@ -52,11 +52,12 @@ from gateway.control.state.port import (
 from gateway.log import Log
 from gateway.node import keys
 from gateway.node.database import StateError, connect
-from gateway.node.datadir import DataDir, replace
+from gateway.node.datadir import DataDir
 from gateway.process import read_boot, say_ready, stop_asked
 from gateway.telemetry.metrics import render
 from policies.published import ceiling_ppm
 from policies.routing import PPM, Key, Table
+from records.durable import replace
 from records.journal.writer import JournalWriter
 from shadow import plan as shadow_plan
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.node.datadir import replace
+from records.durable import replace
 
 EVERYTHING = ""
 """Begins every worker's name: whoever ignores it follows nobody."""

@@ -50,7 +50,7 @@ class Journal(Protocol):
         """Keep a row; False: it is lost, and counted."""
         ...
 
-    def rotate_older_than(self, created_before: float) -> None:
+    def rotate_older_than(self, created_before: float) -> object:
         """End a segment that was begun before, so that it can be removed once recorded."""
         ...
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 
 from gateway.control.state.port import Decided
-from gateway.node.datadir import replace
 from policies.results import GateResult
 from policies.rollout import Decision
 from policies.terms import Move
+from records.durable import replace
 
 
 class EvidenceFile(msgspec.Struct, frozen=True):

@@ -53,11 +53,16 @@ class EvidenceReplay:
     observed: int = 0
     last_seq: int = 0
     unreadable: int = 0
+    forgotten: int = 0
+    """Observations of exchanges that were erased since."""
 
     def feed(self, rows: Iterable[Observation]) -> None:
         """Observe again, in order."""
         for row in rows:
             self.last_seq = row.seq
+            if not row.event_json:  # of who is forgotten
+                self.forgotten += 1
+                continue
             try:
                 event = msgspec.json.decode(row.event_json, type=PairEvent)
                 held = msgspec.json.decode(row.held_json, type=Held)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.node.datadir import replace
 from policies.routing import Lease, RoutingError, Table, decode, encode
+from records.durable import replace
 
 RENEW_S = 5.0
 """How often the lease is renewed."""

@@ -1,48 +1,25 @@
-"""The files that others write and the recorder reads again once they change: who is forgotten, whose prices hold."""
+"""The routing table as the recorder reads it again once it changes: it says whose prices hold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from gateway.control.recorder.boot import RecorderBoot
 from gateway.control.row_maker import maker_for
-from gateway.log import Log
 from policies import routing
-from records import erasure
-from records.erasure import Forgotten, Sieve
 from records.record_maker import RecordMaker
 
 
 @dataclass(slots=True)
 class RecorderInputs:
-    """What rows are made by, and what of them is left out, as the files say now."""
+    """What rows are made by, as the table says now."""
 
     boot: RecorderBoot
-    records: Path
-    log: Log
     maker: RecordMaker = field(init=False)
     """Prices by the table that workers serve from. There is none before `read_routing`."""
-    sieve: Sieve = field(init=False)
     _is_priced: bool = field(default=False, init=False)
-    _seen: dict[str, int] = field(default_factory=dict[str, int], init=False)
-    """Files -> their change time when they were last read."""
-
-    def __post_init__(self) -> None:
-        self.sieve = Sieve(Forgotten())
-
-    def read_forgotten(self) -> None:
-        """Learn who is to be forgotten; whoever wrote that held the records' lock, as the caller does now."""
-        path = self.records / erasure.FILE
-        if not self._has_changed(path):
-            return
-        try:
-            self.sieve = Sieve(erasure.decode(path.read_bytes()))
-        except FileNotFoundError:
-            self.sieve = Sieve(Forgotten())
-        except msgspec.MsgspecError:
-            self.log.alarm("recorder.forgotten_damaged", hint=f"restore {path.name}, or remove it and forget again")
+    _changed_at: int = field(default=-1, init=False)
+    """Of the table's file, when it was last read."""
 
     def read_routing(self) -> Sequence[str]:
         """Learn whose prices hold; the routes with a candidate, of a table that has changed.
@@ -66,6 +43,5 @@ class RecorderInputs:
             changed_at = path.stat().st_mtime_ns
         except FileNotFoundError:
             changed_at = 0
-        before = self._seen.get(str(path))
-        self._seen[str(path)] = changed_at
+        before, self._changed_at = self._changed_at, changed_at
         return changed_at != before

@@ -30,20 +30,22 @@ from gateway.control.prices import usd_per_answer_text
 from gateway.control.recorder.boot import RecorderBoot, decode
 from gateway.control.recorder.gpu_ledger import GpuLedger
 from gateway.control.recorder.inputs import RecorderInputs
+from gateway.control.recorder.sifter import Sifter
 from gateway.control.recorder.tally import Tally, expose
 from gateway.control.recorder.vote_tally import VoteTally
 from gateway.log import Log
-from gateway.node.datadir import replace
 from gateway.process import read_boot, say_ready, stop_asked
 from gateway.telemetry.metrics import PREFIX, Sample, render
 from records.comparison import Comparison
+from records.durable import replace
 from records.exchange import Exchange, FeedbackFrame, Gap, Note
+from records.feedback import last_of_each
 from records.gpu_hours import GpuAccount
 from records.journal.reader import Found
 from records.parquet import COMPARISONS, EXCHANGES, FEEDBACK, GPU_HOURS, NOTED
 from records.record import Record, Vote
 from records.record_maker import bare
-from records.store import FileChange, Store
+from records.store import PROGRESS, FileChange, Store
 
 POLL_S = 0.1
 BATCH_S = 0.5
@@ -58,6 +60,8 @@ GPU_S = 60.0
 MERGE_S = 5.0
 REMOVE_S = 5.0
 """How often segments are looked at that others held when they were recorded."""
+FORGET_S = 5.0
+"""How often it is looked whether a forgetting was cut off."""
 EXPIRE_S = 600.0
 RETRY_S = 1.0
 """Pause after the disk refused."""
@@ -102,6 +106,7 @@ class Recorder:
     """Ids that are recorded although the progress file does not say so: it was lost."""
     _due: dict[str, float] = field(default_factory=dict[str, float], init=False)
     _inputs: RecorderInputs = field(init=False)
+    _sifter: Sifter = field(init=False)
     _ballot: VoteTally = field(init=False)
     _gpu: GpuLedger = field(init=False)
     _exposed: str = field(default="", init=False)
@@ -111,13 +116,14 @@ class Recorder:
 
     def __post_init__(self) -> None:
         self.store = Store(Path(self.boot.records))
-        self._inputs = RecorderInputs(self.boot, self.store.root, self.log)
+        self._inputs = RecorderInputs(self.boot)
+        self._sifter = Sifter(self.store, self.log)
         self._ballot = VoteTally(self.store, self.log)
         self._gpu = GpuLedger(self.boot.hourly)
 
     @property
     def _progress_path(self) -> Path:
-        return self.store.root / "progress.json"
+        return self.store.root / PROGRESS
 
     def begin(self, now: float) -> None:
         """Take up where an earlier recorder stopped. `now`: Unix seconds.
@@ -177,7 +183,14 @@ class Recorder:
         self._settle(now)
         if (found or self._gpu.hours) and self._oldest is None:
             self._oldest = now
-        for action in (self._commit_due, self._merge_due, self._remove_due, self._expire_due, self._expose_due):
+        for action in (
+            self._commit_due,
+            self._merge_due,
+            self._remove_due,
+            self._forget_due,
+            self._expire_due,
+            self._expose_due,
+        ):
             self._attempt(action, now)
         return bool(found)
 
@@ -200,6 +213,12 @@ class Recorder:
     def _remove_due(self, now: float) -> None:
         if self._oldest is None and self._every("remove", REMOVE_S, now):
             self.journals.remove_recorded(now, self.boot.journal_retention_s)
+
+    def _forget_due(self, now: float) -> None:
+        if self._every("forget", FORGET_S, now):
+            with self.store.held():
+                self._publish()
+                self._sifter.look()
 
     def _expire_due(self, now: float) -> None:
         if self._every("expire", EXPIRE_S, now):
@@ -291,15 +310,14 @@ class Recorder:
         """
         with self.store.held():
             self._publish()
-            self._inputs.read_forgotten()
-            rows = [row for row in self._rows if not self._inputs.sieve.covers(row)]
-            votes = [vote for vote in self._votes if not self._inputs.sieve.covers(vote)]
+            self._sifter.look()
+            rows = self._sifter.rows(self._rows)
+            votes = last_of_each(self._sifter.votes(self._votes))
             self._ballot.count(votes, rows, self.state.tally)
             name = self._name()
             changes = self.store.stage(EXCHANGES, rows, name) + self.store.stage(FEEDBACK, votes, name)
             for table, noted in self._noted.items():
-                kept = [row for row in noted if not (isinstance(row, Comparison) and self._inputs.sieve.covers(row))]
-                changes += self.store.stage(NOTED[table], kept, name)
+                changes += self.store.stage(NOTED[table], self._sifter.noted(noted), name)
             changes += self.store.stage(GPU_HOURS, self._gpu.hours, name)
             self.state.tally.lose("damaged", self.journals.take_damage())
             self._write_down(changes)

@@ -21,10 +21,10 @@ from gateway.control.shadow.model import Background
 from gateway.control.shadow.owed import ShadowProgress
 from gateway.control.shadow.runner import Runner, RunnerClock
 from gateway.log import Log
-from gateway.node.datadir import replace
 from gateway.process import read_boot, say_ready
 from gateway.telemetry.metrics import PREFIX, Sample, render
 from gateway.transport.client import Client
+from records.durable import replace
 
 POLL_S = 0.1
 KEEP_S = 0.5

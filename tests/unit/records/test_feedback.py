@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from records import feedback as voting
-from records.feedback import answered_by, made_us, voted_on, voters
+from records.feedback import answered_by, last_of_each, made_us, voted_on, voters
 from records.parquet import FEEDBACK
 from records.record import Record
 from records.store import Store
@@ -157,3 +157,12 @@ def test_an_id_tells_when_it_was_made() -> None:
     assert made_us(exchange_id(7)) == int(AT * 1000) * 1000
     with pytest.raises(ValueError, match="base 16"):
         made_us("not an id at all")
+
+
+def test_of_each_exchange_and_key_the_last_vote_is_kept():
+    """Whoever votes again means that; another key's vote on the same answer is another vote."""
+    first, again = vote(exchange_id(1), 1.0, AT), vote(exchange_id(1), -1.0, AT + 1)
+    other = msgspec.structs.replace(first, key_id="other")
+
+    assert last_of_each([again, first, other, again]) == [again, other]
+    assert last_of_each([]) == []

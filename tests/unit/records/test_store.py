@@ -4,11 +4,12 @@ import datetime
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pytest
 
 from records.erasure import Forgotten, Sieve, Subject
 from records.parquet import EXCHANGES, FEEDBACK
-from records.store import MERGE_FILES, Store
+from records.store import MERGE_FILES, PROGRESS, Store
 from tests.fakes.exchanges import AT, exchange_id
 from tests.rooms.stored_records import DAY_S, keep, record, vote
 
@@ -61,6 +62,16 @@ def test_small_files_become_one(store):
     assert store.stage_merge("n") == []
 
 
+def test_merging_keeps_the_last_vote_of_each(store):
+    """A flood of votes of one key on one answer is one row in the end."""
+    for number in range(MERGE_FILES):
+        store.publish(store.stage(FEEDBACK, [vote(exchange_id(1), number / MERGE_FILES, AT + number)], f"{number:04d}"))
+    store.publish(store.stage_merge("m"))
+
+    with store.open_views() as views:
+        assert views.sql("SELECT score FROM feedback_all").fetchall() == [((MERGE_FILES - 1) / MERGE_FILES,)]
+
+
 def test_old_dates_expire(store):
     """A date goes when all of it is older than the limit."""
     keep(store, "a", record(1), record(2, at=AT + DAY_S), record(3, at=AT + 2 * DAY_S))
@@ -69,30 +80,12 @@ def test_old_dates_expire(store):
     assert sorted(store.ids()) == [exchange_id(2, AT + DAY_S), exchange_id(3, AT + 2 * DAY_S)]
 
 
-def test_forgetting_removes(store):
-    """Who is forgotten is in no file any more, nor is feedback on what was removed; everybody else stays."""
-    rows = [record(1, user="anna"), record(2, user="bob"), record(3, user="anna", at=AT + DAY_S)]
-    keep(store, "a", *rows)
-    store.publish(store.stage(FEEDBACK, [vote(rows[0].id, 1.0), vote(rows[1].id, 0.5)], "f"))
-    anna = Subject("user", rows[0].user_id, AT)
-
-    assert store.forget(Forgotten((anna,))) == 2
-    assert store.forget(Forgotten((anna,))) == 0
-
-    assert store.ids() == [rows[1].id]
-    left = b"".join(path.read_bytes() for path in store.root.rglob("*") if path.is_file())
-    assert rows[0].id.encode() not in left
-    assert rows[0].user_id.encode() not in left
-    with store.open_views() as views:
-        assert views.sql("SELECT exchange_id FROM feedback").fetchall() == [(rows[1].id,)]
-
-
 @pytest.mark.parametrize("kind", ["user", "key", "conversation", "exchange"])
 def test_the_forgotten_are_not_kept_again(kind):
     """A row of one who is forgotten is told before it is written; others are not held back."""
     row, other = record(1, user="anna"), record(2, user="bob", key_id="ffff")
     value = {"user": row.user_id, "key": row.key_id, "conversation": row.conversation_id, "exchange": row.id}[kind]
-    sieve = Sieve(Forgotten().adding(Subject(kind, value, AT), [exchange_id(7)]))
+    sieve = Sieve(Forgotten().wishing(Subject(kind, value, AT)).adding([exchange_id(7)]))
 
     assert sieve.covers(row)
     assert not sieve.covers(other)
@@ -127,3 +120,31 @@ def test_records_are_the_owners_alone(store):
     keep(store, "a", record(1))
 
     assert {oct(path.stat().st_mode & 0o777) for path in store.files("exchanges")} == {"0o600"}
+
+
+def test_a_commit_is_finished_by_anyone(store):
+    """What a recorder committed and did not publish is published; what it staged and did not commit goes."""
+    committed, staged = store.stage(EXCHANGES, [record(1)], "a"), store.stage(EXCHANGES, [record(2)], "b")
+    (store.root / PROGRESS).write_bytes(msgspec.json.encode({"epoch": "e", "changes": committed}))
+    store.finish_commit()
+    store.finish_commit()
+
+    assert store.ids() == [exchange_id(1)]
+    assert not (store.root / staged[0].fresh).exists()
+
+
+def test_a_file_is_damaged_or_it_is_not(store):
+    """A file with its middle overwritten, a cut one and an empty one are; one that is away is the disk's fault."""
+    keep(store, "a", *(record(number) for number in range(50)))
+    path = store.files("exchanges")[0]
+    whole = path.read_bytes()
+
+    assert not store.is_damaged(path)
+    for broken in (whole[:50] + bytes(len(whole) - 100) + whole[-50:], whole[: len(whole) // 2], b""):
+        path.write_bytes(broken)
+        assert store.is_damaged(path)
+    assert store.set_aside(path) == f"damaged/date={DATE}/exchanges-0-a.parquet"
+    assert store.files("exchanges") == []
+    assert store.expire(int((AT + 2 * DAY_S) * 1e6)) == 2
+    with pytest.raises(FileNotFoundError):
+        store.is_damaged(path)

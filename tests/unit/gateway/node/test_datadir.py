@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.node.datadir import DataDir, DataDirError, clear_run, held, is_held, prepare, replace, secret
+from gateway.node.datadir import DataDir, DataDirError, clear_run, held, is_held, prepare, secret
 
 
 def test_a_new_directory_is_for_this_user_only(tmp_path: Path) -> None:
@@ -84,20 +84,6 @@ def test_looking_does_not_keep_a_holder_out(tmp_path: Path) -> None:
     finally:
         done.set()
         thread.join()
-
-
-def test_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
-    """A file is replaced with mode 0600; when that fails, what was there stays and nothing else is left."""
-    path = tmp_path / "file"
-    replace(path, b"old")
-    assert path.stat().st_mode & 0o777 == 0o600
-    replace(path, b"new")
-    assert path.read_bytes() == b"new"
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "inside").touch()
-    with pytest.raises(OSError, match="directory"):
-        replace(tmp_path / "folder", b"x")
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder"]
 
 
 def test_a_secret_is_made_once(tmp_path: Path) -> None:

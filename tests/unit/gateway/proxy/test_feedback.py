@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.proxy.counters import INDEX
 from gateway.proxy.feedback import MOST_BYTES
+from gateway.transport.limits import Limits
 from tests.rooms.house import a_house, post, send, table
 from tests.rooms.wires import Wire
 
@@ -98,3 +100,46 @@ async def test_a_full_journal_says_try_again(tmp_path: Path) -> None:
         wire = house.ask(say(b'{"request_id":"%b","score":1}' % identity.encode()))
         assert error_of(wire) == (503, "overloaded")
         assert b"retry-after-ms: 1000" in wire.out
+
+
+def many(house, number: int, size: int) -> list[int]:
+    """The statuses of so many votes on one answer, each of about `size` bytes."""
+    _, identity = house.worker._ids.new(house.wall)
+    body = b'{"request_id":"%b","score":1,"comment":"%b"}' % (identity.encode(), b"x" * size)
+    return [int(bytes(house.ask(say(body)).out).split(b" ", 2)[1]) for _ in range(number)]
+
+
+async def test_a_flood_of_feedback_takes_no_room_of_exchanges(tmp_path: Path) -> None:
+    """Five seconds of as much as goes: what gets into the journal is bounded, and a caller may go on a little later."""
+    async with a_house(tmp_path, NOWHERE) as house:
+        statuses: list[int] = []
+        for _ in range(50):
+            statuses += many(house, 10, 180_000)
+            house.pass_time(0.1)
+        kept = sum(len(frame.body) for frame in house.feedback())
+        assert set(statuses) == {202, 429}
+        assert kept <= 2 * 1024 * 1024
+        assert house.worker.journal.losses.bodies == house.worker.journal.losses.exchanges == 0
+
+        house.pass_time(10)
+        assert many(house, 1, 180_000) == [202]
+
+
+async def test_a_key_is_needed_where_keys_are_ours(tmp_path: Path) -> None:
+    """An id alone, which any refusal tells, is no leave to write into the journal."""
+    virtual = msgspec.structs.replace(NOWHERE, keys_mode="virtual")
+    async with a_house(tmp_path, virtual) as house:
+        _, identity = house.worker._ids.new(house.wall)
+        wire = house.ask(say(b'{"request_id":"%b","score":1}' % identity.encode()))
+        assert error_of(wire) == (401, "invalid_key")
+        assert house.feedback() == []
+        assert house.worker.live[INDEX["in_flight"]] == 0
+
+
+async def test_feedback_is_a_request_under_way_as_any_other(tmp_path: Path) -> None:
+    """Above the limit of requests under way it is shed at once."""
+    async with a_house(tmp_path, NOWHERE, Limits(in_flight=1)) as house:
+        _, identity = house.worker._ids.new(house.wall)
+        body = b'{"request_id":"%b","score":1}' % identity.encode()
+        house.ask(say(body)[:-5])
+        assert error_of(house.ask(say(body))) == (503, "overloaded")

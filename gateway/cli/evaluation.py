@@ -1,0 +1,93 @@
+"""`crossfade eval`: questions of one's own: add, list, sample."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+from gateway import clock
+from gateway.cli import context
+from gateway.cli.failure import failed
+from gateway.config.settings_file import SettingsError
+from gateway.node.datadir import DataDirError
+from gateway.node.pepper import pepper_of
+from records.evaluation import files, sets
+from records.evaluation.sample import sample
+from records.evaluation.sets import EvalSet
+from records.store import Store
+
+_DAY_S = 86_400.0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; 1: refused, or failing."""
+    try:
+        return {"add": _add, "list": _list, "sample": _sample}[arguments.action](arguments)
+    except (SettingsError, DataDirError, ValueError) as error:
+        return failed(error, arguments)
+    except (OSError, duckdb.Error) as error:
+        return failed(f"{error}. hint: is the path right, and may this user read and write there?", arguments)
+
+
+def _add(arguments: argparse.Namespace) -> int:
+    settings, data = context.settings(arguments), context.data(arguments)
+    path: Path = arguments.file
+    name = arguments.name or path.stem
+    about = EvalSet(name, arguments.route, 0, 0, "", clock.wall(), path.name, ())
+    found = sets.register(data.root, files.read_file(path), about, pepper_of(settings, data))
+    if arguments.json:
+        print(json.dumps(_fields(found, [])))
+        return 0
+    print(found.name)
+    print(f"{found.rows} rows of {found.route}, {found.labelled} of them labelled", file=sys.stderr)
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    root = context.data(arguments).root
+    found = [(each, sets.runs_of(root, each.name)) for each in sets.registered(root)]
+    if arguments.json:
+        print(json.dumps([_fields(each, runs) for each, runs in found]))
+        return 0
+    if not found:
+        print("No evaluation set is registered. `crossfade eval sample` draws one to label.", file=sys.stderr)
+        return 0
+    print(f"{'set':24} {'route':20} {'rows':>6} {'labelled':>8} {'runs':>5}  last")
+    for each, runs in found:
+        last = "; ".join(f"{score.variant} {_number(score.mean)}" for score in runs[-1].scores) if runs else "-"
+        print(f"{each.name:24} {each.route:20} {each.rows:6} {each.labelled:8} {len(runs):5}  {last}")
+    return 0
+
+
+def _sample(arguments: argparse.Namespace) -> int:
+    since = clock.wall() - arguments.since * _DAY_S
+    drawn = sample(
+        Store(context.data(arguments).records), arguments.route, since=since, rows=arguments.rows, salt=arguments.salt
+    )
+    rows = labelled = 0
+    for line in drawn:
+        print(json.dumps(line, ensure_ascii=False))
+        rows, labelled = rows + 1, labelled + (line["expected"] is not None)
+    if not rows:
+        return failed(
+            f"Nothing is recorded of {arguments.route}. hint: `crossfade records stats` lists routes", arguments
+        )
+    print(
+        f"{rows} questions, {labelled} with a user's correction. Write the others' labels into `expected`, then "
+        "`crossfade eval add`",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _fields(found: EvalSet, runs: list[sets.EvalRun]) -> dict[str, object]:
+    fields = msgspec.to_builtins(found) | {"runs": msgspec.to_builtins(runs)}
+    del fields["prompt_hashes"]
+    return fields
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,75 @@
+"""Files of evaluation rows."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from records.evaluation.files import read_file
+from records.evaluation.sets import EvalSetError
+
+USER = {"role": "user", "content": "hi"}
+PROMPTFOO = """\
+prompts: ["Translate {{word}} into {{language}}."]
+providers: [openai:gpt-4o]
+tests:
+  - vars: {word: cat, language: French}
+    assert: [{type: equals, value: chat}]
+  - vars: {word: dog, language: French}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "messages", "expected"),
+    [
+        ({"input": [USER], "ideal": "hello"}, [USER], "hello"),
+        ({"input": "hi", "ideal": ["hello"]}, [USER], "hello"),
+        ({"messages": [USER], "expected": {"a": 1}}, [USER], '{"a": 1}'),
+        ({"messages": [USER, {"role": "assistant", "content": "hello"}]}, [USER], "hello"),
+        ({"request": {"messages": [USER]}, "expected": None, "answer": {}}, [USER], None),
+    ],
+    ids=["openai-evals", "openai-evals-text", "own", "fine-tuning", "sampled"],
+)
+def test_lines(tmp_path: Path, line: Any, messages: Any, expected: str | None) -> None:
+    """Each kind of line gives what is asked and what a good answer says, with its place in the file."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f"\n{json.dumps(line)}\n", encoding="utf-8")
+    (row,) = read_file(path)
+    assert (row.request["messages"], row.expected, row.source) == (messages, expected, "rows.jsonl:2")
+
+
+def test_promptfoo(tmp_path: Path) -> None:
+    """A promptfoo configuration gives its prompt once per test, filled in; `equals` is the label."""
+    path = tmp_path / "promptfooconfig.yaml"
+    path.write_text(PROMPTFOO, encoding="utf-8")
+    rows = list(read_file(path))
+    assert [row.request["messages"][0]["content"] for row in rows] == [
+        "Translate cat into French.",
+        "Translate dog into French.",
+    ]
+    assert [row.expected for row in rows] == ["chat", None]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("a.jsonl", '{"messages": }', "a.jsonl:1:14: no JSON"),
+        ("a.jsonl", '{"messages": []}', "a.jsonl:1: nothing is asked"),
+        ("a.jsonl", '{"input": "x", "ideal": ["a", "b"]}', "a.jsonl:1: 2 labels"),
+        ("a.jsonl", "[1]", "a.jsonl:1: no object"),
+        ("a.jsonl", '{"request": {"model": "x"}}', "a.jsonl:1: the request asks nothing"),
+        ("a.yaml", "prompts: [\n", "a.yaml:2:1: no YAML"),
+        ("a.yaml", "prompts: [a, b]\ntests: []", "a.yaml: 2 prompts"),
+        ("a.yaml", PROMPTFOO.replace("word: dog, ", ""), "a.yaml: test 2: no variable word"),
+        ("a.yaml", PROMPTFOO.replace("equals", "similar"), "a.yaml: test 1: similar is not taken over"),
+    ],
+)
+def test_refused(tmp_path: Path, name: str, text: str, what: str) -> None:
+    """What cannot be taken over is refused with its place, and never half read."""
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(EvalSetError) as error:
+        list(read_file(path))
+    assert what in str(error.value)
+    assert "hint: " in str(error.value)
