@@ -12,7 +12,7 @@ import msgspec
 from policies import routing, rules
 from policies.language import gates as gating
 from policies.language.amounts import PPM
-from policies.language.compare import CHECKS, GAMEABLE, SCORES, Feedback, Judge
+from policies.language.compare import CHECKS, GAMEABLE, LIKENESS, SCORES, Feedback, Judge
 from policies.schema import Policy, Stage
 
 ALONE_S = 1.0
@@ -200,7 +200,13 @@ def _quality(policy: Policy) -> rules.Quality:
     scorer = next((each.options for each in policy.compare if each.name == metric), None)
     scale = PPM / scorer.sample if isinstance(scorer, Judge) else 1.0
     return rules.Quality(
-        gate.margin, metric or "quality", policy.gates.alpha, scale=scale, missing=gate.missing.at_worst
+        gate.margin,
+        metric or "quality",
+        policy.gates.alpha,
+        scale=scale,
+        likeness=metric in LIKENESS,
+        deterministic=policy.baseline.deterministic,
+        missing=gate.missing.at_worst,
     )
 
 
@@ -243,6 +249,7 @@ def _stage(stage: Stage, policy: Policy, surroundings: Surroundings) -> rules.St
         known = surroundings.upstreams.get(policy.baseline.upstream, KnownUpstream())
         compared = weight_ppm >= rules.ARMS_FROM_PPM and known.has_background_key
         reverse_ppm = DEFAULT_REVERSE_PPM if compared else 0
+    compared = weight_ppm >= rules.ARMS_FROM_PPM and reverse_ppm > 0
     return rules.Stage(
         weight_ppm,
         min_units=options.min_units,
@@ -250,6 +257,7 @@ def _stage(stage: Stage, policy: Policy, surroundings: Surroundings) -> rules.St
         approve=options.approve,
         holdback_ppm=options.holdback,
         reverse_shadow_ppm=reverse_ppm,
+        reverse_until_ppm=PPM if compared else 0,
         max_units=options.max_units,
         max_s=options.max_time,
     )

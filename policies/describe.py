@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from policies.baseline_line import BLOCKS
 from policies.compile import quality_metric, votes_window_s
 from policies.language.amounts import PPM, duration_text, share_text
-from policies.rules import Gates, Guards, Latency, Rules, Stage
+from policies.language.compare import LIKENESS
+from policies.rules import Gates, Guards, Latency, Quality, Rules, Stage
 from policies.schema import Match, Policy
 
 
@@ -80,13 +81,20 @@ def _shadow(policy: Policy) -> str:
     shadow = policy.shadow
     return (
         f"{share_text(shadow.sample)} of conversations, {shadow.max_in_flight} at a time, ${shadow.budget:g} a day; "
-        f"the baseline asked twice for {share_text(shadow.noise_floor)}"
+        f"the baseline asked twice for {_twice(policy)}"
     )
+
+
+def _twice(policy: Policy) -> str:
+    floor = share_text(policy.shadow.noise_floor)
+    if quality_metric(policy) not in LIKENESS or policy.baseline.deterministic:
+        return floor
+    return f"all of them until likeness is certified, then for {floor}"
 
 
 def _gates(gates: Gates) -> Iterator[str]:
     if gates.quality:
-        yield f"quality    {gates.quality.metric} at most {gates.quality.margin:g} below the baseline's"
+        yield f"quality    {_quality(gates.quality)}"
     if gates.validity:
         yield f"validity   valid answers at most {gates.validity.margin:.1%} fewer than the baseline's"
     if gates.errors:
@@ -96,6 +104,13 @@ def _gates(gates: Gates) -> Iterator[str]:
     if gates.cost:
         word = "" if gates.cost.required else " (said, not required)"
         yield f"cost       at most {gates.cost.max_ratio:g} times the baseline's{word}"
+
+
+def _quality(gate: Quality) -> str:
+    if not gate.likeness:
+        return f"{gate.metric} at most {gate.margin:g} below the baseline's"
+    itself = "1, as it is declared" if gate.deterministic else "the baseline's likeness to itself"
+    return f"{gate.metric}: likeness to the baseline at most {gate.margin:g} below {itself}; never harm"
 
 
 def _latency(gate: Latency) -> str:

@@ -56,7 +56,7 @@ class PairEvent:
     label: float | None = None
     """A person's score of the same pair, where one was asked."""
     agree: float | None = None
-    """Likeness of the two answers, 0 to 1. Two good answers may differ: it is shown, and decides nothing."""
+    """Likeness of the two answers, 0 to 1. Two good answers may differ: it is held against `agree_again`."""
     agree_again: float | None = None
     """Likeness of the baseline's answer to its own, asked again: the noise floor, which nothing can beat."""
 
@@ -66,6 +66,12 @@ class PairEvent:
     """A hash of who asks; empty: nobody says."""
     prompt: str = ""
     """A hash of what the conversation begins with; empty: not known."""
+    again: bool = False
+    """The lot fell on asking the baseline a second time."""
+    agree_cross: float | None = None
+    """Likeness of the candidate's answer to the baseline's second one."""
+    cost_again_usd: float | None = None
+    """What the second answer cost."""
 
     @property
     def paired(self) -> bool:

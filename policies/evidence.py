@@ -120,6 +120,8 @@ class Evidence:
             self._tally("baseline_failed", int(event.error_baseline))
         self._liken("agree", event.agree)
         self._liken("again", event.agree_again)
+        if event.cost_again_usd is not None and math.isfinite(event.cost_again_usd):
+            self._tally("again_cost", round(event.cost_again_usd * 1e9))
         self._detect(event, held)
         if not math.isfinite(event.at):
             self._tally("lost")
@@ -243,7 +245,13 @@ class Evidence:
             self._feed("validity", tolerances.validity, float(not event.valid_candidate))
         quality = gates.quality
         # A pair lost in a full queue is a loss to the certificates; a burst of them is no reason to roll back.
-        if quality and not event.dropped and (worth := scores.quality(event, quality)) and worth[0] == worth[1]:
+        if (
+            quality
+            and not quality.likeness
+            and not event.dropped
+            and (worth := scores.quality(event, quality))
+            and worth[0] == worth[1]
+        ):
             allowed = quality.margin if held.quality is None else min(quality.margin, max(0.0, -held.quality))
             self._feed("quality", allowed / quality.scale, -worth[0] / MICRO, lo=-1.0)
         if gates.latency and (limit := held.limit_s(gates.latency)):

@@ -3,6 +3,7 @@
 A record holds all that a decision was made of. `replay` makes it again: with the same code, bit for bit.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,10 +12,10 @@ import msgspec
 from policies.evidence import Evidence
 from policies.results import Alarm, GateResult, GuardResult, Noise
 from policies.review import Conditions, review
-from policies.rollout import Decision, Rollout, command, revise, step
+from policies.rollout import STOPPED, Decision, Rollout, command, revise, step
 from policies.rules import Rules
 from policies.simulate import Simulation
-from policies.terms import Verb, Verdict
+from policies.terms import Phase, Verb, Verdict
 from policies.votes import Votes
 
 FORMAT = 1
@@ -110,9 +111,40 @@ def text(decision: Decision) -> str:
     if results.serving:
         lines.append(f"  {'ILL' if results.unhealthy else 'serving':<12}  the candidate {results.serving}")
     lines += _noise_lines(results.noise)
+    lines += [f"  {gate.gate:<12}  {_meaning(gate)}" for gate in results.gates]
     if results.gates:
         lines.append(f"  every gate at its full alpha, all must pass; attempt {before.attempt}; looks: continuous")
     return "\n".join(lines)
+
+
+def headline(decision: Decision) -> str:
+    """Where a rollout stands, in one sentence: what is certified, what is not, or why it was stopped."""
+    rollout = decision.rollout
+    if rollout.phase in STOPPED:
+        return f"{rollout.phase.replace('_', ' ').capitalize()}: {decision.reason}."
+    wanted = [gate for gate in decision.results.gates if gate.required]
+    certified = [gate.gate for gate in wanted if gate.verdict is Verdict.PASS]
+    open_ = [gate.gate for gate in wanted if gate.verdict is not Verdict.PASS]
+    told = [f"{_listed(names)} {word}" for names, word in ((certified, "certified"), (open_, "not")) if names]
+    if open_ and not certified:
+        told = [f"{_listed(open_)} not certified yet"]
+    verb = "Holds" if rollout.phase is Phase.PROMOTED else "Paused" if rollout.phase is Phase.PAUSED else "Holding"
+    said = ", ".join(told) or "no gate has anything to go by yet"
+    return f"{verb} at {where(rollout)} for {_lived(rollout.lived_s)}: {said}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as a sentence's subject, with its verb."""
+    if len(names) == 1:
+        return f"{names[0]} is"
+    return f"{', '.join(names[:-1])} and {names[-1]} are"
+
+
+def _lived(seconds: float) -> str:
+    for unit_s, name in ((86_400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * unit_s:
+            return f"{seconds / unit_s:.0f} {name}"
+    return f"{seconds:.0f} s"
 
 
 def votes_text(votes: Votes) -> str:
@@ -174,6 +206,23 @@ def _gate_line(gate: GateResult) -> str:
     return f"  {gate.verdict.name:<12}  {gate.reason}{more}{'' if gate.required else ' (not required here)'}"
 
 
+_MEANINGS = {
+    "likeness": "certifies that answers are as like the baseline's as its own are to each other; cannot see which of "
+    "two different answers is better",
+    "quality": "certifies that whoever scores finds answers no worse on average; cannot see what the scorer does not, "
+    "nor a slice of the traffic in which they are",
+    "validity": "certifies that answers keep to their schema or tools; cannot see whether what they say is right",
+    "errors": "certifies that requests fail no more often; cannot see answers that come and are wrong",
+    "latency": "certifies how long all of this stage's requests take; cannot see another load, or single hours",
+    "cost": "says what was paid; certifies nothing",
+}
+
+
+def _meaning(gate: GateResult) -> str:
+    """What a gate certifies, and what it cannot see."""
+    return _MEANINGS["likeness" if gate.likeness else gate.gate]
+
+
 def _guard_line(guard: GuardResult) -> str:
     return f"  {guard.verdict.name:<12}  {guard.reason}{'' if guard.required else ' (not required)'}"
 
@@ -184,7 +233,8 @@ def _noise_lines(noise: Noise) -> list[str]:
         return []
     again = "not measured" if noise.agree_again is None else f"{noise.agree_again:.3f} on {noise.again_n}"
     ours = "not measured" if noise.agree is None else f"{noise.agree:.3f} on {noise.n}"
-    return [f"  {'noise':<12}  A/A agree {again}, cand agree {ours} (informational)"]
+    paid = "" if noise.again_usd is None else f"; {noise.again_n} repeat calls, ${noise.again_usd:.2f}"
+    return [f"  {'noise':<12}  A/A agree {again}, cand agree {ours} (informational){paid}"]
 
 
 def _alarm_line(alarm: Alarm) -> str:

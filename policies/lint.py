@@ -8,7 +8,17 @@ from dataclasses import dataclass
 
 from policies.compile import Surroundings, quality_metric
 from policies.language.amounts import PPM, duration_text, share_text
-from policies.language.compare import CHECKS, DIAGNOSTIC, SCORES, Embedding, Judge, Promptfoo, PythonScore, SchemaCheck
+from policies.language.compare import (
+    CHECKS,
+    DIAGNOSTIC,
+    LIKENESS,
+    SCORES,
+    Embedding,
+    Judge,
+    Promptfoo,
+    PythonScore,
+    SchemaCheck,
+)
 from policies.request.body import RESPONSES
 from policies.rules import ARMS_FROM_PPM, default_hold_s
 from policies.schema import Policy, Stage
@@ -243,6 +253,16 @@ def _background(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]
     name = policy.baseline.upstream
     if name not in upstreams or upstreams[name].has_background_key:
         return
+    if quality_metric(policy) in LIKENESS and not policy.baseline.deterministic:
+        message = (
+            f"{quality_metric(policy)} says how alike answers are, which is certified against the baseline's likeness "
+            f"to itself: it must be asked twice, and upstream {name} has no key for calls of our own"
+        )
+        hint = (
+            f"{_key_hint(name)}; or, if it always gives the same answer, `baseline: {{deterministic: true}}`; or let a "
+            "judge or a scorer of your own say which answer is better"
+        )
+        yield Finding(("compare",), message, hint)
     reversed_at = [n for n, stage in enumerate(policy.stages) if stage.options.reverse_shadow]
     for position in reversed_at:
         loc = _option(position, policy.stages[position], "reverse_shadow")

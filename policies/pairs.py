@@ -33,6 +33,7 @@ class _Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output_candidate: str | None = None
     agree: float | None = None
     agree_again: float | None = None
+    b_again: float | None = None
     label: float | None = None
     at: float | None = None
 
@@ -63,14 +64,15 @@ def read(line: bytes) -> tuple[PairEvent, bool]:
         cost_candidate_usd=pair.cost_candidate_usd, cost_baseline_usd=pair.cost_baseline_usd,
         output_candidate=None if pair.output_candidate is None else describe(pair.output_candidate),
         output_baseline=None if pair.output_baseline is None else describe(pair.output_baseline),
-        agree=pair.agree, agree_again=pair.agree_again, label=pair.label,
+        agree=pair.agree, agree_again=pair.agree_again, agree_cross=pair.b_again, again=pair.agree_again is not None,
+        label=pair.label,
     )  # fmt: skip
     return event, pair.at is not None
 
 
 _RANGES: tuple[tuple[tuple[str, ...], float, float, str], ...] = (
     (("q", "label"), -1, 1, "the candidate's score less the baseline's, within [-1, 1]"),
-    (("agree", "agree_again"), 0, 1, "a likeness within [0, 1]"),
+    (("agree", "agree_again", "b_again"), 0, 1, "a likeness within [0, 1]"),
     (("p_sample",), 1e-6, 1, "the chance with which the pair was scored, above 0 and at most 1"),
     (
         ("ttft_baseline_s", "ttft_candidate_s", "total_baseline_s", "total_candidate_s"), 0, 1e6,

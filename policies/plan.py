@@ -10,7 +10,7 @@ from typing import cast
 
 from policies import stats
 from policies.evidence import Evidence
-from policies.language.amounts import duration_text
+from policies.language.amounts import duration_text, share_text
 from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Rollout
 from policies.rules import ARMS_FROM_PPM, DAY_S, PPM, Latency, Rules, Stage
@@ -131,6 +131,8 @@ class Plan:
     """What would keep every stage from advancing."""
     stands: str = ""
     """Where the rollout stands now, if it is under way and goes on."""
+    repeats: str = ""
+    """How often the baseline is asked a second time; empty: never for a gate."""
 
 
 def plan(
@@ -151,7 +153,20 @@ def plan(
     total = None if None in days else sum(day for day in days if day is not None)
     doubt = concentration(policy, traffic.busiest_share) if traffic else ""
     told = f"on {stands.label} with {stands.units} units" if stands else ""
-    return Plan(policy.route, _changes(before, policy), restarts, (*climbing, last), total, doubt, told)
+    repeats = _repeats(policy, rules, climbing[0])
+    return Plan(policy.route, _changes(before, policy), restarts, (*climbing, last), total, doubt, told, repeats)
+
+
+def _repeats(policy: Policy, rules: Rules, shadow: StagePlan) -> str:
+    """What a likeness gate costs in calls of the baseline."""
+    quality = rules.gates.quality
+    if quality is None or not quality.likeness or quality.deterministic:
+        return ""
+    units = next((need.units for need in shadow.needs if need.gate == "quality"), None)
+    about = "no number of" if units is None else f"about {units}"
+    share = share_text(policy.shadow.noise_floor)
+    once = "conversations ask the baseline a second time until likeness is certified"
+    return f"{about} {once}, then {share}; again from 25% on"
 
 
 def gone(policy: Policy) -> Plan:
@@ -326,6 +341,8 @@ def text(found: Plan) -> str:
     lines += [f"  change   {change}" for change in found.changes] or ["  no change"]
     if found.restarts:
         lines.append(f"  restart  {found.restarts}")
+    if found.repeats:
+        lines.append(f"  repeats  {found.repeats}")
     if found.stands:
         lines.append(f"  stands   {found.stands}")
     for stage in found.stages:

@@ -37,6 +37,8 @@ class GateResult:
     better: Better = Better.HIGHER
     sd: float | None = None
     """Standard deviation of a unit."""
+    likeness: bool = False
+    """It is about how alike answers are, and not about which is better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Noise:
     again_n: int = 0
     agree_again: float | None = None
     """Mean likeness of the baseline's answers to itself over `again_n` requests asked twice; None: never asked."""
+    again_usd: float | None = None
+    """What asking twice cost so far; None: no price is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +101,5 @@ class Results:
     """What the candidate really answers of what is assigned to it, in a sentence; empty: nothing is."""
     served: tuple[int, int] = (0, 0)
     """How many requests it answered lately, and how many were assigned to it."""
+    settled_ppm: int | None = None
+    """The weight on which quality is certified now, where the baseline is asked for it; None: it is not."""

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from policies import guards, histograms
 from policies.detectors import Detector
 from policies.evidence import Evidence, EvidenceKey
-from policies.gates import Look, evaluate, gates_of
+from policies.gates import evaluate
 from policies.histograms import MICRO
-from policies.results import Alarm, Noise, Results
+from policies.readings import Look, gates_of
+from policies.results import Alarm, GateResult, Noise, Results
 from policies.rollout import Rollout
+from policies.terms import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,9 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
     gates = evidence.rules.gates
     look = Look(gates.latency and rollout.held.limit_s(gates.latency), rollout.budgets, bounds)
     latency_s = _baseline_latency(evidence) or (seen.latency_s if _wants_latency(evidence, rollout) else None)
+    results = tuple(evaluate(gate, evidence, look) for gate in gates_of(gates))
     return Results(
-        gates=tuple(evaluate(gate, evidence, look) for gate in gates_of(gates)),
+        gates=results,
         guards=guards.watch(evidence),
         alarms=tuple(
             _alarm(name, detector, rollout.settings.arl, latch=not evidence.shadow)
@@ -56,7 +59,17 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
         latency_s=latency_s,
         latency_of=gates.latency.what if gates.latency and latency_s is not None else "",
         noise=_noise(evidence),
+        settled_ppm=_settled(evidence, results),
     )
+
+
+def _settled(evidence: Evidence, gates: tuple[GateResult, ...]) -> int | None:
+    """The stage's weight, if quality is certified on it and the baseline is asked in the background for that."""
+    quality = evidence.rules.gates.quality
+    asked = quality is not None and quality.likeness and not quality.deterministic
+    asked = asked or evidence.stage.reverse_until_ppm > 0
+    certified = any(gate.gate == "quality" and gate.required and gate.verdict is Verdict.PASS for gate in gates)
+    return evidence.key.weight_ppm if asked and certified else None
 
 
 def _noise(evidence: Evidence) -> Noise:
@@ -66,6 +79,7 @@ def _noise(evidence: Evidence) -> Noise:
         evidence.count("agree_sum") / n / MICRO if n else None,
         again_n,
         evidence.count("again_sum") / again_n / MICRO if again_n else None,
+        evidence.count("again_cost") / 1e9 if evidence.count("again_cost") else None,
     )
 
 

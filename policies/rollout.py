@@ -285,6 +285,8 @@ def _live(rollout: Rollout, results: Results, now: float) -> Rollout:
     held = rollout.held
     if results.latency_s is not None and held.latency_of != results.latency_of:
         held = replace(held, latency_s=results.latency_s, latency_of=results.latency_of)
+    if results.settled_ppm is not None:
+        held = replace(held, settled_ppm=results.settled_ppm)
     return replace(
         rollout, seen_at=now, lived_s=rollout.lived_s + passed, held=held,
         error_s=rollout.error_s + passed if _unjudged(results) else 0.0,

@@ -53,6 +53,11 @@ class Quality:
     required: bool = True
     scale: float = 1.0
     """Largest weighted score: 1/p where a judge scores a share p of the pairs (at least 1, at most 4)."""
+    likeness: bool = False
+    """The metric says how alike answers are, not which is better: a unit's score is how much less alike the two
+    variants are than the baseline and itself. It certifies or stays undecided; it is never harm."""
+    deterministic: bool = False
+    """The baseline is declared to agree with itself always, and is not asked twice."""
     missing: float | None = None
     """What a pair without a verdict is worth at worst, on average (-1: nothing is assumed). None: it is left out."""
 
@@ -176,6 +181,8 @@ class Stage:
     """Kept on the baseline for good, so that there is something to compare with."""
     reverse_shadow_ppm: int = 0
     """Share of the candidate's exchanges that also ask the baseline in the background."""
+    reverse_until_ppm: int = 0
+    """The same until quality is certified on this stage; 0: no more than ever."""
     max_units: int = 20_000
     max_s: float = 14 * DAY_S
 
@@ -262,6 +269,8 @@ class Held:
     to what let it pass: falling surely below that is a change, and a change is what detectors are for."""
     latency_of: str = ""
     """What `latency_s` is a quantile of: `Latency.what`."""
+    settled_ppm: int | None = None
+    """The weight of the stage on which quality was certified last: there the baseline need not be asked so often."""
 
     def limit_s(self, gate: Latency) -> float | None:
         """The latency limit for `gate`: its own, or a multiple of what was frozen for the same measure; else None."""

@@ -112,6 +112,9 @@ class Baseline(Section):
     """An upstream of `crossfade.yaml`."""
     model: Text | None = None
     """Default: what the app asked for, and its bytes as they are."""
+    deterministic: bool = False
+    """Your word that it gives the same answer to the same request: then a likeness comparator need not ask it twice. If
+    it does not, the gate only asks too much."""
 
 
 class Candidate(Section):

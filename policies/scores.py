@@ -25,6 +25,8 @@ def quality(event: PairEvent, gate: Quality) -> Bounds | None:
     if event.error_candidate or event.dropped:
         lost = round(-MICRO / gate.scale)
         return lost, lost
+    if gate.likeness and not gate.deterministic and not event.again:
+        return None  # no lot fell on it: nobody asked the baseline again
     if (known := _verdict(event, gate)) is not None:
         return known, known
     if gate.missing is None:
@@ -36,14 +38,30 @@ def quality(event: PairEvent, gate: Quality) -> Bounds | None:
 def is_missing(event: PairEvent, gate: Quality) -> bool:
     """Whether both answered, and no verdict came."""
     answered = event.paired and not (event.error_baseline or event.error_candidate or event.dropped)
-    return answered and _verdict(event, gate) is None
+    wanted = event.again or gate.deterministic or not gate.likeness
+    return answered and wanted and _verdict(event, gate) is None
 
 
 def _verdict(event: PairEvent, gate: Quality) -> int | None:
     """The score of two good answers; None: it is missing, or no number."""
+    if gate.likeness:
+        return _likeness(event, gate)
     if event.abstained or event.q is None or not (-1 <= event.q <= 1 and 0 < event.p_sample <= 1):
         return None
     return round(MICRO * max(-1.0, min(1.0, event.q / event.p_sample / gate.scale)))
+
+
+def _likeness(event: PairEvent, gate: Quality) -> int | None:
+    """How much less alike candidate and baseline are than the baseline and itself, both of its answers being used.
+
+    Its mean is 0 where both draw from the same distribution, whatever their agreement with themselves.
+    Source: the A/A control of Diffy; averaging over exchangeable copies only lowers the variance (decisions-2, 1).
+    """
+    floor = 1.0 if gate.deterministic else event.agree_again
+    sides = [side for side in (event.agree, None if gate.deterministic else event.agree_cross) if side is not None]
+    if not sides or floor is None or not all(0 <= each <= 1 for each in (*sides, floor)):
+        return None
+    return round(MICRO * (sum(sides) / len(sides) - floor))
 
 
 def _weight(event: PairEvent, gate: Quality) -> float:

@@ -60,6 +60,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     output_candidate_json: Annotated[str, _about("JSON of policies.events.Output: digest, length, flags")] = ""
     output_baseline_json: Annotated[str, _about("the same of the baseline's answer")] = ""
     answer_json: Annotated[str | None, _about("the background answer, redacted; null: not kept")] = None
+    agree_other: Annotated[
+        float | None, _about("likeness to the other background answer to the same request; null: there is none yet")
+    ] = None
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):

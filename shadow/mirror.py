@@ -23,11 +23,13 @@ from records.record_maker import ExchangeReading, RecordMaker, redacted
 from records.wire.usage import Usage
 from shadow.compare import answer
 from shadow.compare.answer import AnswerReading
-from shadow.compare.pair import AppRequest, Pair
+from shadow.compare.pair import AppRequest, ModelAnswer, Pair
 from shadow.lanes import Drawn
 from shadow.plan import ShadowRoute
 from shadow.ports import DEADLINES, NOT_READY, UNFIT, Model, ModelCall, ModelReply
+from shadow.sampling import asked_beside
 from shadow.score_pair import Comparing
+from shadow.siblings import Siblings
 
 ASK_S = 120.0
 """Longest a background call may take whose variant has no deadline of its own."""
@@ -73,7 +75,8 @@ def probability(drawn: Drawn) -> float:
         case "baseline":
             ppm = route.reverse_ppm
         case "baseline_again":
-            ppm = route.sample_ppm * route.noise_ppm // PPM
+            first_ppm = route.reverse_ppm if drawn.exchange.meta.variant == "candidate" else route.sample_ppm
+            ppm = first_ppm * route.noise_ppm // PPM
     return ppm / PPM
 
 
@@ -118,6 +121,7 @@ class Mirror:
     wall: Callable[[], float]
     met_error: Callable[[str, BaseException], None]
     """Told of mistakes: of ours, or of a user's own scorer."""
+    _siblings: Siblings = field(default_factory=Siblings, init=False)
     _paths: dict[tuple[str, str], CandidatePaths] = field(default_factory=dict[tuple[str, str], CandidatePaths])
     """Which endpoints whom we ask has: by candidate's key, and who of its route it is."""
 
@@ -132,6 +136,10 @@ class Mirror:
         found = self._beside(drawn, heard, said, served)
         if came == "answered":
             found |= await self._scored(drawn, served, said)
+        if len(asked_beside(drawn.exchange.meta, drawn.route)) > 1:
+            other = said.answer if came == "answered" else None
+            first = self._siblings.meet(drawn.exchange.meta.id, other, len(heard.body))
+            found["agree_other"] = self._likeness(drawn, served, first, other)
         return row_of(drawn, came, reason, at=self.wall(), **found)
 
     def _placed(self, drawn: Drawn, path: str, heard: ModelReply) -> ModelReply:
@@ -173,6 +181,19 @@ class Mirror:
             tier = said.service_tier or served.service_tier
             asked = pricing.PricedCall(variant.upstream, model, self.wall(), tier, said.model)
         return self.maker.prices.cost(asked, used)
+
+    def _likeness(
+        self, drawn: Drawn, served: ExchangeReading, one: ModelAnswer | None, other: ModelAnswer | None
+    ) -> float | None:
+        """How alike two background answers are; None: there are not two, or they cannot be compared."""
+        fields = served.question.fields
+        if one is None or other is None or fields is None:
+            return None
+        try:
+            return self.comparing(drawn.route).likeness(Pair(AppRequest(path_of(drawn), fields), one, other)).agree
+        except Exception as error:  # noqa: BLE001 -- the fence "compare": one pair nobody foresaw costs its score, no more
+            self.met_error("compare", error)
+            return None
 
     async def _scored(self, drawn: Drawn, served: ExchangeReading, said: AnswerReading) -> dict[str, Any]:
         """What the comparators say; nothing where there are not two whole answers."""

@@ -105,14 +105,33 @@ def joined(
         row = ours.get(name)
         if name == "candidate":
             event = _mirrored(event, row, is_known=name in found)
-        elif row is not None:
-            event = _reversed(event, row) if name == "baseline" else replace(event, agree_again=_number(row.agree))
+        elif row is not None and name == "baseline":
+            event = _reversed(event, row)
+    if "baseline_again" in asked:
+        event = _asked_again(event, ours)
     controls = [
         replace(PairEvent(alone.unit, alone.at, f"{alone.id}:control:{row.asked}"), control=row.control)
         for row in ours.values()
         if row.control is not None
     ]
     return (event, *controls)
+
+
+def _asked_again(event: PairEvent, ours: Mapping[str, Comparison]) -> PairEvent:
+    """The baseline was drawn to be asked a second time: how alike all three answers are.
+
+    What was asked last knows how alike both background answers are. Whoever says "skipped" was drawn for nothing.
+    """
+    again = ours.get("baseline_again")
+    if again is not None and again.came == "skipped":
+        return event
+    first = ours.get("baseline" if event.owner is Owner.CANDIDATE else "candidate")
+    likenesses = [row.agree_other for row in (first, again) if row is not None]
+    between = next((_number(each) for each in likenesses if each is not None), None)
+    served = None if again is None else _number(again.agree)  # to the answer that the app got
+    floor, cross = (between, served) if event.owner is Owner.CANDIDATE else (served, between)
+    cost = None if again is None else _number(again.cost_usd)
+    return replace(event, again=True, agree_again=floor, agree_cross=cross, cost_again_usd=cost)
 
 
 def _mirrored(alone: PairEvent, row: Comparison | None, *, is_known: bool) -> PairEvent:

@@ -45,6 +45,8 @@ class ShadowRoute(msgspec.Struct, frozen=True):
     """Of the lot."""
     media_hosts: tuple[str, ...] = ()
     """Hosts of media that may be fetched in the background."""
+    again_reversed: bool = False
+    """Beside the candidate's own answers the baseline is asked a second time, too."""
 
 
 class ShadowPlan(msgspec.Struct, frozen=True):

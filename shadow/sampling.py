@@ -44,6 +44,11 @@ class Lots(Protocol):
         ...
 
     @property
+    def again_reversed(self) -> bool:
+        """Whether the same share is asked twice beside the candidate's own answers: where likeness is certified."""
+        ...
+
+    @property
     def salt(self) -> str:
         """Of the route's lots."""
         ...
@@ -80,13 +85,15 @@ def asked_beside(meta: Meta, lots: Lots) -> tuple[Asked, ...]:
     """Whom the shadow asks the same; empty: nobody."""
     if not speaks(meta):
         return ()
+    again = _is_drawn(meta, "baseline_again", lots.noise_ppm, lots.salt)
     if meta.variant == "candidate":
-        return ("baseline",) if _is_drawn(meta, "baseline", lots.reverse_ppm, lots.salt) else ()
+        if not _is_drawn(meta, "baseline", lots.reverse_ppm, lots.salt):
+            return ()
+        return ("baseline", "baseline_again") if again and lots.again_reversed else ("baseline",)
     if is_candidates(meta) or not _is_drawn(meta, "candidate", lots.sample_ppm, lots.salt):
         return ()
     is_good = meta.outcome == "complete" and 200 <= meta.status < 300
-    again = is_good and _is_drawn(meta, "baseline_again", lots.noise_ppm, lots.salt)
-    return ("candidate", "baseline_again") if again else ("candidate",)
+    return ("candidate", "baseline_again") if again and is_good else ("candidate",)
 
 
 def _is_drawn(meta: Meta, purpose: Asked, ppm: int, salt: str) -> bool:

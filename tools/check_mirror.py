@@ -33,13 +33,20 @@ TYPES = "types alone: whoever uses them tests them"
 STORES = "tests/contract runs one suite over every store, on real servers"
 COMMANDS = "tests/unit/gateway/cli/test_main.py tries each command by its words"
 FORMATS = "tests/unit/records/dataset/formats/test_formats.py tries every format"
+PAGES = "tests/unit/gateway/console/test_app.py asks for each page, each form and each twin"
 ELSEWHERE = {
     "gateway/adapters/boot.py": BOOTS,
     "gateway/admin/boot.py": BOOTS,
-    "gateway/admin/server.py": BOOTS,
+    "gateway/admin/figure_views.py": TYPES,
     "gateway/admin/views.py": "tests/unit/gateway/admin/test_api.py asks for each page",
     "gateway/clock.py": "three readings of the system's clocks",
     "gateway/config/settings_file.py": "tests/unit/gateway/config/test_settings.py reads every setting through it",
+    "gateway/console/ask.py": PAGES,
+    "gateway/console/foot.py": PAGES,
+    "gateway/console/pages.py": PAGES,
+    "gateway/console/server.py": BOOTS,
+    "gateway/console/tables.py": PAGES,
+    "gateway/console/traffic.py": PAGES,
     "gateway/control/controller/boot.py": BOOTS,
     "gateway/control/controller/status.py": "tests/integration/test_loop.py reads what it says at each step",
     "gateway/control/journals/follower.py": "tests/unit/gateway/control/journals/test_tail.py follows through it",
@@ -71,7 +78,8 @@ ELSEWHERE = {
     "gateway/supervisor/process.py": "tests/integration/test_supervisor.py",
     "gateway/supervisor/running.py": "tests/integration/test_supervisor.py",
     "gateway/supervisor/sockets.py": "tests/integration/test_supervisor.py hands sockets over",
-    "gateway/supervisor/status.py": "tests/integration/test_supervisor.py reads it",
+    "gateway/node/journal_lag.py": "tests/unit/gateway/cli/test_status.py reads it off a recorder's page",
+    "gateway/node/supervisor_status.py": "tests/integration/test_supervisor.py reads it",
     "gateway/transport/failure.py": TYPES,
     "gateway/transport/guard.py": "tests/unit/gateway/transport/test_server.py",
     "gateway/transport/limits.py": TYPES,

@@ -17,7 +17,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,13 +65,21 @@ def kept(root: Path) -> Path:
     return root / ".cache" / "compiled" / found.hexdigest()[:16]
 
 
-def keep(root: Path) -> None:
-    """Keep what is compiled, in place of what was kept before."""
-    folder = kept(root)
+def copied(root: Path, copy: Path) -> Path:
+    """What the compiler reads, apart: it moves pyproject.toml while it runs, which everything else reads."""
+    copy.mkdir()
+    for name in ("pyproject.toml", "uv.lock", "README.md", "LICENSE"):
+        shutil.copy2(root / name, copy)
+    for package in PACKAGES:
+        shutil.copytree(root / package, copy / package, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    return copy
+
+
+def keep(folder: Path, wheel: Path) -> None:
+    """Keep what is compiled in a wheel, in place of what was kept before."""
     shutil.rmtree(folder.parent, ignore_errors=True)
-    for path in there(root):
-        (folder / path.relative_to(root)).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, folder / path.relative_to(root))
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder, [name for name in archive.namelist() if name.endswith(".so")])
 
 
 def put_back(root: Path) -> bool:
@@ -116,18 +126,21 @@ def make(root: Path) -> int:
         return 0
     if able(root):
         return 2
-    environment = os.environ | {"HATCH_BUILD_HOOKS_ENABLE": "1", "VIRTUAL_ENV": sys.prefix}
-    install = ("pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--reinstall", "--editable")
-    before = kept(root)
-    done = subprocess.run([Path(sys.prefix, "bin", "uv"), *install, root], check=False, env=environment)
-    if kept(root) != before:
-        remove(root)
+    with tempfile.TemporaryDirectory(prefix="crossfade-compile-") as temporary:
+        copy = copied(root, Path(temporary) / "tree")
+        folder = kept(copy)  # a source may change meanwhile
+        done = subprocess.run(
+            [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", temporary],
+            cwd=copy, env=os.environ | {"HATCH_BUILD_HOOKS_ENABLE": "1"}, stdout=subprocess.PIPE, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            return done.returncode
+        keep(root / folder.relative_to(copy), next(Path(temporary).glob("*.whl")))
+    if not put_back(root):
         print("compile: a source was changed meanwhile: make compile once more", file=sys.stderr)
         return 1
-    if done.returncode == 0:
-        keep(root)
-        print(f"compiled: {len(listed(root))} modules of the data plane; `make uncompile` goes back to their sources")
-    return done.returncode
+    print(f"compiled: {len(listed(root))} modules of the data plane; `make uncompile` goes back to their sources")
+    return 0
 
 
 def remove(root: Path) -> int:

@@ -1,6 +1,6 @@
-"""The admin process: the HTTP API for people and scripts, behind the supervisor's admin port.
+"""The admin API, for programs and the console: what is in force, what was kept and why, and an operator's word.
 
-`views.py` says what is shown, `rollouts.py` and `exchanges.py` are pages of it, `auth.py` is who may ask.
-May import `control`, `node`, `config` and below; never the data plane (`proxy`).
-Begin: `api.py`.
+`views.py` and `figure_views.py` say what is shown; `rollouts.py`, `exchanges.py`, `figures.py`, `labels.py` and
+`system.py` read it, `queries.py` asks the records with a deadline; `auth.py` and `sessions.py` are who may ask.
+May import `control`, `node`, `config` and below; never the data plane (`proxy`). Begin: `api.py`.
 """

@@ -14,10 +14,26 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from gateway.admin.auth import Access, Door, is_elsewhere
+from gateway import clock
+from gateway.admin.auth import Access, Credentials, Door, is_elsewhere
 from gateway.admin.exchanges import ExchangeReader
-from gateway.admin.rollouts import MAX_PAGE, Operations
+from gateway.admin.figure_views import (
+    CostView,
+    DataView,
+    PairListView,
+    PoliciesView,
+    PolicyView,
+    RouteFiguresView,
+    UnroutedListView,
+    WeightsView,
+)
+from gateway.admin.figures import Figures
+from gateway.admin.filters import FilterError, RecordFilter, RecordTable, wanted
+from gateway.admin.queries import RecordQueries, TooSlowError
+from gateway.admin.rollouts import BY, MAX_PAGE, Operations
+from gateway.admin.system import SharedAbout, system
 from gateway.admin.views import (
+    AuditListView,
     AuditView,
     ComparisonsView,
     ExchangesView,
@@ -26,18 +42,21 @@ from gateway.admin.views import (
     KeyView,
     ProblemDetails,
     ProblemView,
+    ReasonView,
     RolloutsView,
     RolloutView,
     StandingView,
+    SystemView,
     VariantView,
 )
+from gateway.control.controller.status import read_status
 from gateway.control.operations.standings import Standing
 from gateway.control.state.port import StateDownError
 from gateway.node import keys
-from gateway.node.database import StateError, opened, read_audit
+from gateway.node.database import StateError, first_broken, opened, read_audit, read_policies
 from gateway.node.datadir import DataDir
+from gateway.node.keys import Actor, KeyRefusedError, StoredKey
 from policies.routing import PPM, Route, RoutingError, Table, Variant, decode
-from records.store import Store
 
 PREFIX = "/api/v1"
 _CODES = {
@@ -56,6 +75,7 @@ class Pages:
 
     data: DataDir
     operations: Operations
+    queries: RecordQueries
 
     def rollouts(self) -> RolloutsView:
         """Where each route stands: its weight as workers serve it, its stage as the shared state has it."""
@@ -74,12 +94,7 @@ class Pages:
         """The gateway's keys, oldest first."""
         with opened(self.data.state) as state:
             found = keys.stored(state)
-        return [
-            KeyView(
-                id=key.id, name=key.name, scopes=list(key.scopes), created_at=key.created_at, revoked_at=key.revoked_at
-            )
-            for key in found
-        ]
+        return [_key(key) for key in found]
 
     def audit(self) -> list[AuditView]:
         """What was changed by hand, oldest first."""
@@ -90,45 +105,140 @@ class Pages:
             for entry in found
         ]
 
+    def audit_list(self) -> AuditListView:
+        """The same newest first, and whether the log's chain of hashes is whole."""
+        with opened(self.data.state) as state:
+            found = read_audit(state)
+        views = [
+            AuditView(at=each.at, actor=each.actor, action=each.action, subject=each.subject, reason=each.reason)
+            for each in reversed(found)
+        ]
+        return AuditListView(entries=views, n=len(views), broken_at=first_broken(found))
+
+    def system(self) -> SystemView:
+        """This node: who runs, what is behind or lost, what does not load."""
+        found = self.operations.standings()
+        about = SharedAbout(found.leader, found.nodes, found.problem)
+        return system(self.data, table_version=self._table().version, shared=about)
+
+    def revoke(self, key: str, body: ReasonView) -> KeyView:
+        """End a gateway key's life; to end it twice changes nothing."""
+        return self.end_key(key, body.reason, by=BY)
+
+    def end_key(self, key: str, reason: str, *, by: str) -> KeyView:
+        """The same, in somebody's name."""
+        try:
+            with opened(self.data.state) as state:
+                found = keys.revoke(state, key, actor=Actor(by, self.operations.clock.wall(), reason))
+        except KeyRefusedError as error:
+            raise HTTPException(404, str(error)) from error
+        return _key(found)
+
     def exchanges(
         self,
-        route: str | None = None,
+        request: Request,
         before: UUID | None = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
     ) -> ExchangesView:
-        """What was recorded, newest first, without content."""
-        return self._records().lines(route=route, before=None if before is None else str(before), limit=limit)
+        """What was recorded, newest first, without content. Any word of `filters` narrows it, `q` several at once."""
+        asked = self._wanted("exchanges", request)
+        return self.recorded.lines(wanted=asked, before=None if before is None else str(before), limit=limit)
 
     def exchange(self, exchange_id: UUID) -> ExchangeView:
         """All that is kept of one exchange, redacted as its record is."""
-        found = self._records().show(str(exchange_id))
+        found = self.recorded.show(str(exchange_id))
         if found is None:
             raise HTTPException(404, "no exchange has that id; it may be too new to be recorded, or too old")
         return found
 
     def comparisons(
         self,
-        route: str | None = None,
+        request: Request,
         before: UUID | None = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
     ) -> ComparisonsView:
-        """What the shadow found beside exchanges, newest first, without content."""
-        return self._records().comparisons(route=route, before=None if before is None else str(before), limit=limit)
+        """What the shadow found beside exchanges, newest first, without content; narrowed as exchanges are."""
+        asked = self._wanted("comparisons", request)
+        return self.recorded.comparisons(wanted=asked, before=None if before is None else str(before), limit=limit)
+
+    def comparison(self, exchange_id: UUID) -> PairListView:
+        """All that was put beside one exchange, with both answers, redacted as the records are."""
+        found = self.recorded.pair(str(exchange_id))
+        if not found.pairs:
+            raise HTTPException(404, "nothing was put beside that exchange; it may be too new, or was not drawn")
+        return found
+
+    def route_figures(self, route: str, since: str = "24h") -> RouteFiguresView:
+        """Who reaches the candidate, how fast both answer, and for how much."""
+        now = self.operations.clock.wall()
+        found = self.figures.route(route, wanted("exchanges", {"since": since}, now=now))
+        beside = wanted("comparisons", {"since": since, "route": route}, now=now)
+        return found.model_copy(update={"shadow": self.figures.shadow(beside)})
+
+    def policies(self) -> PoliciesView:
+        """This node's policy files as they were last read whole, and what is wrong with them since."""
+        with opened(self.data.state) as state:
+            texts = read_policies(state)
+        status = read_status(self.data.controller_status)
+        said = {policy.file: policy for policy in (status.policies if status is not None else ())}
+        found = [
+            PolicyView(
+                file=file, route=None if file not in said else said[file].route, text=texts.get(file, (None, None))[0],
+                loaded_at=texts.get(file, (None, None))[1], error=None if file not in said else said[file].error,
+            )
+            for file in sorted({*texts, *said})
+        ]  # fmt: skip
+        return PoliciesView(policies=found)
+
+    def weights(self, request: Request) -> WeightsView:
+        """How weights moved; `since` is 14d unless it says else."""
+        return self.figures.weights(self._wanted("exchanges", request, usual="14d"))
+
+    def cost(self, request: Request) -> CostView:
+        """Money by day, route, variant and model, and what the shadow and the judge cost; 30d unless it says else."""
+        asked = self._wanted("exchanges", request, usual="30d")
+        return self.figures.cost(asked, self._wanted("comparisons", request, usual="30d"))
+
+    def unrouted(self, request: Request, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50) -> UnroutedListView:
+        """Kinds of requests that no policy has, the dearest first: `crossfade routes`."""
+        return self.figures.unrouted(self._wanted("exchanges", request, usual="30d"), limit)
+
+    def kept(self, request: Request) -> DataView:
+        """What is kept, and what was taken out of it; 30d unless it says else."""
+        return self.figures.data(self._wanted("exchanges", request, usual="30d"))
 
     def feedback(
         self, before: UUID | None = None, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50
     ) -> FeedbackView:
         """What was last said of each exchange, newest exchange first."""
-        return self._records().feedback(before=None if before is None else str(before), limit=limit)
+        return self.recorded.feedback(before=None if before is None else str(before), limit=limit)
 
-    def _records(self) -> ExchangeReader:
-        return ExchangeReader(Store(self.data.records))
+    @property
+    def recorded(self) -> ExchangeReader:
+        """The records, row by row."""
+        return ExchangeReader(self.queries)
+
+    @property
+    def figures(self) -> Figures:
+        """The records, added up."""
+        return Figures(self.queries)
+
+    def _wanted(self, table: RecordTable, request: Request, usual: str | None = None) -> RecordFilter:
+        """What of the records the URL asks for; words that are the page's own are no filters."""
+        given = {name: value for name, value in request.query_params.items() if name not in ("before", "limit")}
+        return wanted(table, given, now=self.operations.clock.wall(), usual=usual)
 
     def _table(self) -> Table:
         try:
             return decode(self.data.routing.read_bytes())
         except (OSError, RoutingError) as error:
             raise HTTPException(503, f"there is no routing table to read: {error}") from error
+
+
+def _key(key: StoredKey) -> KeyView:
+    return KeyView(
+        id=key.id, name=key.name, scopes=list(key.scopes), created_at=key.created_at, revoked_at=key.revoked_at
+    )
 
 
 def _rollout(route: Route, standing: Standing | None) -> RolloutView:
@@ -170,19 +280,30 @@ def create_app(pages: Pages, door: Door, *, version: str) -> FastAPI:
     add("/rollouts", pages.rollouts, "viewer")
     add("/rollouts/{route}", operations.rollout, "viewer")
     add("/rollouts/{route}/{verb}", operations.operate, "operator")
+    add("/rollouts/{route}/gates", operations.gate_path, "viewer")
     add("/kill", operations.kill, "operator")
     add("/decisions", operations.decisions, "viewer")
     add("/decisions/{decision_id}", operations.decision, "viewer")
     add("/comparisons", pages.comparisons, "viewer")
+    add("/comparisons/{exchange_id}", pages.comparison, "viewer")
     add("/feedback", pages.feedback, "viewer")
     add("/exchanges", pages.exchanges, "viewer")
     add("/exchanges/{exchange_id}", pages.exchange, "viewer")
+    add("/figures/{route}", pages.route_figures, "viewer")
+    add("/policies", pages.policies, "viewer")
+    add("/weights", pages.weights, "viewer")
+    add("/cost", pages.cost, "viewer")
+    add("/unrouted", pages.unrouted, "viewer")
+    add("/data", pages.kept, "viewer")
     add("/keys", pages.keys, "viewer")
+    add("/keys/{key}/revoke", pages.revoke, "operator")
     add("/audit", pages.audit, "viewer")
+    add("/system", pages.system, "viewer")
     add("/openapi.json", openapi, "viewer")
-    app.add_exception_handler(StarletteHTTPException, _on_http_error)
+    app.add_exception_handler(StarletteHTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, _on_bad_request)
-    for kind in (StateError, StateDownError, duckdb.Error):
+    app.add_exception_handler(FilterError, _on_bad_filter)
+    for kind in (StateError, StateDownError, TooSlowError, duckdb.Error):
         app.add_exception_handler(kind, _on_unreadable)
     return app
 
@@ -193,6 +314,8 @@ class Guard:
 
     door: Door
     access: Access
+    is_form: bool = False
+    """Whether a browser sends it as a form: then the console checks where it comes from."""
 
     def __call__(self, request: Request) -> None:
         """Refuse, or do nothing.
@@ -200,14 +323,17 @@ class Guard:
         Raises:
             HTTPException: the caller may not see this.
         """
-        if self.access == "probe":
+        if self.access in ("probe", "public"):
             return
-        headers = request.headers
-        reason = self.door.refusal(authorization=headers.get("authorization", ""), host=headers.get("host", ""))
+        given, now = credentials(request), clock.wall()
+        reason = self.door.refusal(given, now=now)
         if reason is not None:
             raise HTTPException(401 if self.door.token_sha256 is not None else 403, reason)
         if self.access == "operator":
-            self._check_operator(request)
+            if self.door.role(given, now=now) != "operator":
+                raise HTTPException(403, "this token only looks: sign in with the admin token to change anything")
+            if not self.is_form:
+                self._check_operator(request)
 
     def _check_operator(self, request: Request) -> None:
         """Refuse what another site's page can send without being asked first.
@@ -222,7 +348,14 @@ class Guard:
             raise HTTPException(415, "send JSON: content-type: application/json")
 
 
-def _on_http_error(_: Request, error: Exception) -> JSONResponse:
+def credentials(request: Request) -> Credentials:
+    """What a request says of its sender."""
+    headers = request.headers
+    return Credentials(headers.get("host", ""), headers.get("authorization", ""), headers.get("cookie", ""))
+
+
+def on_http_error(_: Request, error: Exception) -> JSONResponse:
+    """An error in the shape OpenAI's API gives its own."""
     status = error.status_code if isinstance(error, StarletteHTTPException) else 500
     detail = error.detail if isinstance(error, StarletteHTTPException) else ""
     return _problem(status, detail)
@@ -231,6 +364,10 @@ def _on_http_error(_: Request, error: Exception) -> JSONResponse:
 def _on_bad_request(_: Request, error: Exception) -> JSONResponse:
     found = error.errors() if isinstance(error, RequestValidationError) else ()
     return _problem(400, "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in found))
+
+
+def _on_bad_filter(_: Request, error: Exception) -> JSONResponse:
+    return _problem(400, str(error))
 
 
 def _on_unreadable(_: Request, error: Exception) -> JSONResponse:

@@ -16,6 +16,10 @@ class AdminBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Path of the Unix socket it serves on."""
     token_sha256: str | None = None
     """Hex; None: no token is configured."""
+    viewer_sha256: str | None = None
+    """Hex, of the token that only looks; None: there is none."""
+    tls: bool = False
+    """Whether browsers reach the port by TLS: then their cookies never go without."""
     ready_fd: int = -1
 
 

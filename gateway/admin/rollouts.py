@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import HTTPException, Query, Response
 
+from gateway.admin.figure_views import GatePathView, GatePointView
 from gateway.admin.views import (
     DecisionLine,
     DecisionsView,
@@ -25,13 +26,14 @@ from gateway.control.operations import votes
 from gateway.control.operations.orders import OrderClock, operate, order_of
 from gateway.control.operations.standings import Standing, standings
 from gateway.control.state.open import open_state
-from gateway.control.state.port import MAX_DECISIONS, Decided, SharedState, StateDownError
+from gateway.control.state.port import MAX_DECISIONS, Decided, QueuedOrder, SharedState, StateDownError
 from gateway.node.database import AuditEntry, StateError, audit, opened, writing
 from gateway.node.datadir import DataDir
 from gateway.node.kill_file import clear_kill, set_kill
 from gateway.node.state_location import StatePlace
 from policies import explain
 from policies.explain import RecordError
+from policies.rollout import Decision
 from policies.terms import Verb
 
 MAX_PAGE = 200
@@ -100,27 +102,59 @@ class Operations:
 
     def operate(self, route: str, verb: Verb, body: ReasonView, response: Response) -> OperatedView:
         """Give an order and wait for what becomes of it; 409: it was not taken."""
-        order = order_of(secrets.token_hex(8), route, verb, by=BY, reason=body.reason, now=self.clock.wall())
+        found = self.give(order_of(secrets.token_hex(8), route, verb, by=BY, reason=body.reason, now=self.clock.wall()))
+        response.status_code = 200 if found.outcome in ("taken", "waiting") else 409
+        return found
+
+    def give(self, order: QueuedOrder) -> OperatedView:
+        """Give an order and wait for what becomes of it. The same order twice is one."""
         try:
-            self._audit(f"rollout.{verb}", route, body.reason)
+            self._audit(order.by, f"rollout.{order.verb}", order.route, order.reason)
         except StateError:
-            if verb is not Verb.ROLLBACK:  # a log that cannot be written keeps no rollback waiting
+            if order.verb != Verb.ROLLBACK:  # a log that cannot be written keeps no rollback waiting
                 raise
         with self._state() as state:
             found = operate(state, order, self.clock, version=self.version)
-        response.status_code = 200 if found.done else 409
         return OperatedView(order=order.id, **asdict(found))
+
+    def looks(self) -> dict[str, Decision]:
+        """What was last found of each route; those that cannot be read are left out."""
+        with self._state() as state:
+            found = state.looks()
+        return {route: decided for route, look in found.items() if (decided := _read(look)) is not None}
+
+    def gate_path(self, route: str) -> GatePathView:
+        """How sure each gate was at each decision, oldest first, and at the last look."""
+        with self._state() as state:
+            kept = state.decisions(route, MAX_PAGE)
+            look = state.looks().get(route)
+        told = [decision for each in reversed(kept) if (decision := _read(each)) is not None]
+        last = None if look is None else _read(look)
+        points = [
+            GatePointView(
+                at=decision.at, gate=gate.gate, stage=decision.before.at.label, verdict=gate.verdict.name,
+                estimate=gate.estimate, lower=gate.lower, upper=gate.upper, limit=gate.limit, log10_e=gate.log10_e,
+                n=gate.n,
+            )
+            for decision in [*told, *([last] if last is not None else [])]
+            for gate in decision.results.gates
+        ]  # fmt: skip
+        return GatePathView(points=points)
 
     def kill(self, body: KillOrderView) -> KilledView:
         """Everything to the baseline, now: this node's file first, then the other nodes, if they can be told."""
+        return self.set_killed(body, by=BY)
+
+    def set_killed(self, body: KillOrderView, *, by: str) -> KilledView:
+        """The same, in somebody's name."""
         now = self.clock.wall()
         is_new = clear_kill(self.data) if body.off else set_kill(self.data, reason=body.reason, now=now)
         with contextlib.suppress(StateError):  # as above
-            self._audit("kill.off" if body.off else "kill", "everything", body.reason)
+            self._audit(by, "kill.off" if body.off else "kill", "everything", body.reason)
         problem: str | None = None
         try:
             with self._state() as state:
-                state.set_killed(killed=not body.off, by=BY, reason=body.reason, now=now)
+                state.set_killed(killed=not body.off, by=by, reason=body.reason, now=now)
         except StateDownError as error:
             problem = f"{error}. hint: run `crossfade kill` on the other nodes"
         return KilledView(killed=not body.off, changed=is_new, nodes_told=problem is None, problem=problem)
@@ -134,13 +168,21 @@ class Operations:
         finally:
             state.close()
 
-    def _audit(self, action: str, subject: str, reason: str) -> None:
+    def _audit(self, by: str, action: str, subject: str, reason: str) -> None:
         with opened(self.data.state) as state, writing(state):
-            audit(state, AuditEntry(self.clock.wall(), BY, action, subject, reason, ""))
+            audit(state, AuditEntry(self.clock.wall(), by, action, subject, reason, ""))
 
 
 def _line(decided: Decided) -> dict[str, Any]:
     return {name: getattr(decided, name) for name in DecisionLine.model_fields}
+
+
+def _read(decided: Decided) -> Decision | None:
+    """The decision; None: a newer version made it, or it is damaged."""
+    try:
+        return explain.decode(decided.record).decision
+    except RecordError:
+        return None
 
 
 def _fields(decided: Decided) -> dict[str, Any]:

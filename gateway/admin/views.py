@@ -289,3 +289,49 @@ class FeedbackView(PageView):
     feedback: list[FeedbackLine]
     next_before: str | None
     """What `before` is for the next page; None: this is the last."""
+
+
+class AuditListView(PageView):
+    """What was changed by hand, newest first, and whether the log is whole."""
+
+    entries: list[AuditView]
+    n: int
+    broken_at: int | None
+    """Place, from the oldest, of the first entry that does not fit the one before it; None: nothing was changed."""
+
+
+class KeysView(PageView):
+    """The gateway's keys."""
+
+    keys: list[KeyView]
+
+
+class ProcessView(PageView):
+    """One process of this node, as the supervisor last wrote of it."""
+
+    slot: str
+    pid: int | None
+    restarts: int
+    is_alive: bool
+
+
+class SystemView(PageView):
+    """This node."""
+
+    version: str | None
+    """None: no supervisor serves from here."""
+    started_at: float | None
+    listen: str | None
+    admin: str | None
+    stopping: bool
+    processes: list[ProcessView]
+    reload_error: str | None
+    table_version: int
+    controller_problem: str | None
+    policies_problem: list[str]
+    """Policy files that do not load, and why."""
+    leader: str | None
+    nodes: list[str]
+    state_problem: str | None
+    metrics: dict[str, float]
+    """The control plane's own, by name and labels: what is lost, behind, refused."""

@@ -39,7 +39,9 @@ POLICY = """\
 # `crossfade policy lint` says what is wrong with it. The upstreams stand in crossfade.yaml.
 route: support-triage
 match: {model: gpt-4o}          # the model that the app asks for
-baseline: {upstream: openai}
+# `json_fields` says how alike answers are. Either the baseline is asked twice, to know how alike its own are (give
+# `openai` a background_key_file in crossfade.yaml), or you say, as here, that it always answers alike.
+baseline: {upstream: openai, deterministic: true}
 candidate: {upstream: vllm, model: triage-7b, revision: 2026-11-18}
 compare: [json_fields]          # the answers are JSON; docs/comparators.md has the others
 stages: [shadow, 1%, 5%, 25%, 50%, 100%]

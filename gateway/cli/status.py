@@ -22,6 +22,7 @@ from gateway.control.operations.standings import standings
 from gateway.control.state.open import open_state
 from gateway.control.state.port import StateDownError
 from gateway.node.datadir import DataDir, DataDirError
+from gateway.node.journal_lag import journal_lag_s
 from gateway.supervisor import running
 from gateway.supervisor.worker_metrics import open_breakers
 from gateway.telemetry.metrics import PREFIX
@@ -150,7 +151,7 @@ def read(data: DataDir, *, now: float) -> StatusReport:
         missing=[each.slot for each in processes if each.pid is None or not running.is_alive(each.pid)],
         policy_errors=[policy.error for policy in controller.policies if policy.error is not None],
         journal_bytes=_size_bytes(data),
-        journal_lag_s=_lag_s(data, now),
+        journal_lag_s=journal_lag_s(data, now=now),
     )
 
 
@@ -245,17 +246,6 @@ def _size_bytes(data: DataDir) -> int:
             except FileNotFoundError:
                 continue  # recorded and deleted while we looked
     return total
-
-
-def _lag_s(data: DataDir, now: float) -> float | None:
-    """How far the records are behind: what the recorder said last, and how long ago it said so."""
-    path, series = data.exposition("recorder"), f"{PREFIX}journal_lag_seconds "
-    try:
-        text, at = path.read_text("utf-8"), path.stat().st_mtime
-    except OSError:
-        return None
-    found = [line.removeprefix(series) for line in text.splitlines() if line.startswith(series)]
-    return float(found[0]) + max(0.0, now - at) if found else None
 
 
 def _print(state: StatusReport, routes: list[RouteState], shared: SharedView, now: float) -> None:

@@ -3,8 +3,9 @@
 import re
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 _DECIMAL = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _BYTES = _DECIMAL | {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -56,3 +57,35 @@ def address(text: object) -> Address:
 
 Bytes = Annotated[int, BeforeValidator(size_bytes)]
 Listen = Annotated[Address, BeforeValidator(address)]
+
+
+def _url(text: str) -> str:
+    """An upstream's URL without the things a base cannot have.
+
+    Raises:
+        ValueError: it has them, or is none.
+    """
+    parts = urlsplit(text)  # raises ValueError by itself for what is far off
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError("not a URL: write it as https://host[:port]/v1")
+    if parts.query or parts.fragment:
+        raise ValueError("a base URL has no query: put it under `query`")
+    if parts.username or parts.password:
+        raise ValueError("no credentials in a URL: name a file as `api_key_file`")
+    return text.rstrip("/")
+
+
+def _proxy(text: str) -> str:
+    """A forward proxy's URL.
+
+    Raises:
+        ValueError: not `http://host:port`.
+    """
+    parts = urlsplit(text)
+    if parts.scheme != "http" or not parts.hostname or not parts.port or parts.path.strip("/"):
+        raise ValueError("a forward proxy is http://host:port")
+    return text.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_url)]
+ProxyUrl = Annotated[str, AfterValidator(_proxy)]

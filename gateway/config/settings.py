@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self, cast
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -23,7 +22,7 @@ from pydantic import (
 )
 
 from gateway.config import policies_home, state_url
-from gateway.config.quantities import Address, Bytes, Listen, size_bytes
+from gateway.config.quantities import Address, Bytes, Listen, ProxyUrl, Url, size_bytes
 from gateway.config.yaml_file import Loc
 from policies.language.amounts import PPM, Seconds, SharePpm
 from policies.upstream_kinds import Kind
@@ -47,34 +46,6 @@ Redaction = Annotated[str, AfterValidator(_redaction)]
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _url(text: str) -> str:
-    """An upstream's URL without the things a base cannot have.
-
-    Raises:
-        ValueError: it has them, or is none.
-    """
-    parts = urlsplit(text)  # raises ValueError by itself for what is far off
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-        raise ValueError("not a URL: write it as https://host[:port]/v1")
-    if parts.query or parts.fragment:
-        raise ValueError("a base URL has no query: put it under `query`")
-    if parts.username or parts.password:
-        raise ValueError("no credentials in a URL: name a file as `api_key_file`")
-    return text.rstrip("/")
-
-
-def _proxy(text: str) -> str:
-    """A forward proxy's URL.
-
-    Raises:
-        ValueError: not `http://host:port`.
-    """
-    parts = urlsplit(text)
-    if parts.scheme != "http" or not parts.hostname or not parts.port or parts.path.strip("/"):
-        raise ValueError("a forward proxy is http://host:port")
-    return text.rstrip("/")
 
 
 def _state(text: str) -> str:
@@ -107,8 +78,6 @@ def _from_file(path: Path, info: ValidationInfo) -> Path:
 
 
 LocalPath = Annotated[Path, AfterValidator(_from_file)]
-Url = Annotated[str, AfterValidator(_url)]
-ProxyUrl = Annotated[str, AfterValidator(_proxy)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 HeaderValue = Annotated[str, Field(pattern=r"^[\t\x20-\x7e]*$")]
 Name = Annotated[str, AfterValidator(_name)]
@@ -146,7 +115,9 @@ class ServerSettings(_Section):
     admin_tls: Tls | None = None
     """TLS on the admin port."""
     admin_token_file: LocalPath | None = None
-    """A file whose content the admin port wants as a bearer token."""
+    """A file whose content the admin port wants as a bearer token, or to sign in."""
+    admin_viewer_token_file: LocalPath | None = None
+    """A file with a token that only looks; needs `admin_token_file`."""
     drain: Seconds = 600.0
     """Longest a worker that is told to stop goes on with what it has."""
 
@@ -394,6 +365,8 @@ def _open_doors(settings: Settings) -> Iterator[tuple[Loc, str]]:
             ("server", "admin"),
             f"{server.admin} is public. hint: add admin_tls and admin_token_file, or listen on 127.0.0.1",
         )
+    if server.admin_viewer_token_file is not None and server.admin_token_file is None:
+        yield ("server", "admin_viewer_token_file"), "without admin_token_file everybody may do all. hint: add it"
     if server.listen.is_loopback:
         return
     if server.tls is None:

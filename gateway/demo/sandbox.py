@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 import msgspec
 
+from gateway.node import supervisor_status
 from gateway.node.datadir import DataDir
 from gateway.supervisor.child import die_with_parent
-from gateway.supervisor.running import read_status
 from gateway.telemetry.metrics import PREFIX
 
 ROUTE = "tickets"
@@ -140,7 +140,7 @@ class House:
 
     def _missing(self) -> str:
         """The gateway's own processes that do not run now."""
-        status = read_status(self.data.supervisor_status)
+        status = supervisor_status.read(self.data.supervisor_status)
         if status is None:
             return "its supervisor has not said yet"
         return ", ".join(each.slot for each in status.processes if each.pid is None) or "none of its processes"

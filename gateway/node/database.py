@@ -132,6 +132,12 @@ def read_audit(connection: sqlite3.Connection) -> list[AuditEntry]:
     return [AuditEntry(*row) for row in rows]
 
 
+def read_policies(connection: sqlite3.Connection) -> dict[str, tuple[str, float]]:
+    """The policies last read whole: by file, their text and when it was read."""
+    rows = connection.execute("SELECT file, text, loaded_at FROM policies ORDER BY file").fetchall()
+    return {file: (text, at) for file, text, at in rows}
+
+
 def first_broken(entries: list[AuditEntry]) -> int | None:
     """Place of the first entry whose hash does not fit, or None if the log is whole."""
     before = ""

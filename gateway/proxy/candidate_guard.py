@@ -151,8 +151,12 @@ class CandidateGuards:
     @property
     def open_routes(self) -> int:
         """Whose candidates are not asked freely: a bit for each of the table's first routes."""
-        names = enumerate(self._routes)
-        return sum(1 << place for place, name in names if (g := self._guards.get(name)) and not g.breaker.is_closed)
+        found = 0
+        for place, name in enumerate(self._routes):
+            guard = self._guards.get(name)
+            if guard is not None and not guard.breaker.is_closed:
+                found |= 1 << place
+        return found
 
     def adopt(self, table: Table) -> None:
         """Serve by another table: what is known of the same candidates under the same settings stays."""

@@ -53,7 +53,7 @@ class Desk(Protocol):
 class FeedbackLife:
     """One feedback request: gathered, looked at, put into the journal, answered with 202."""
 
-    __slots__ = ("_body", "_bytes", "_caller", "_connection", "_desk", "_done", "_request")
+    __slots__ = ("_body", "_bytes", "_caller", "_connection", "_desk", "_done", "_refused", "_request")
 
     def __init__(self, desk: Desk, request: RequestHead, connection: AppConnection, caller: Caller) -> None:
         self._desk = desk
@@ -63,12 +63,14 @@ class FeedbackLife:
         self._body: list[bytes] = []
         self._bytes = 0
         self._done = False
+        self._refused = ""
 
     def on_body(self, data: bytes) -> None:
         """More of the body."""
         self._bytes += len(data)
         if self._bytes <= MOST_BYTES:
-            self._body.append(data)
+            if not self._refused:
+                self._body.append(data)
         elif not self._done:
             self._answer("body_too_large")
 
@@ -80,6 +82,9 @@ class FeedbackLife:
     def on_body_end(self) -> None:
         """The body is whole."""
         if self._done:
+            return
+        if self._refused:
+            self._answer(self._refused)
             return
         body = b"".join(self._body)
         try:
@@ -98,8 +103,8 @@ class FeedbackLife:
             self._answer("" if kept else "overloaded")
 
     def refuse(self, code: str) -> None:
-        """Answer with an error of ours before anything of the body is read."""
-        self._answer(code)
+        """Answer with an error of ours once the body was passed over: its connection can go on."""
+        self._refused = code
 
     def on_gone(self) -> None:
         """The app hung up."""

@@ -144,15 +144,13 @@ class Worker(ports.WorkerPort):
         life.on_begin()
         return None if life.done else life
 
-    def _begin_feedback(self, feedback: FeedbackLife, known: RequestFacts) -> ServedRequest | None:
+    def _begin_feedback(self, feedback: FeedbackLife, known: RequestFacts) -> ServedRequest:
         """A request with feedback: under the limits and with the key that any other needs."""
         if self.live[_IN_FLIGHT] > self.limits.in_flight:
             self.live[_SHED] += 1
             feedback.refuse("overloaded")
-            return None
-        if self.serving.table.keys_mode == "virtual" and known.caller.key is None:
+        elif self.serving.table.keys_mode == "virtual" and known.caller.key is None:
             feedback.refuse("invalid_key")
-            return None
         return feedback
 
     def decide(self, known: RequestFacts, body: bytes, *, request_id: str) -> tuple[Body | None, RoutingDecision]:

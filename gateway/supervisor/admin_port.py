@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.admin.auth import Door, digest
 from gateway.config.quantities import Address
 from gateway.log import Log
 from gateway.supervisor.front import Front, FrontAnswer, Page
@@ -62,10 +61,9 @@ class AdminPort:
         fresh, address = self._listener, plan.settings.server.admin
         if fresh is None or address != self._address:
             fresh = listen(address)
-        token = plan.secrets.admin_token
         front = Front(
             pages=dict(self.pages),
-            door=Door(None if token is None else digest(token)),
+            door=plan.door,
             admin_socket=plan.admin_socket,
             log=self.log,
             tls=context,

@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import quote
 
 import httptools
 
-from gateway.admin.auth import PROBES, Door
+from gateway import clock
+from gateway.admin.auth import PROBES, SIGN_IN, Credentials, Door, is_public
 from gateway.log import Log
 
 HEAD_BYTES = 16 * 1024
@@ -29,6 +31,8 @@ WAITING = 128
 """Connections whose other side we wait for, a request's head, its body or room for an answer: when another one comes,
 the one that has kept us waiting longest makes room. Whoever sends a whole head at once is never the one: half a head
 costs its sender a place, and nobody else."""
+PUBLIC = 8
+"""Requests of strangers, for the page to sign in, that the admin process answers at a time."""
 HANDED_OVER = 64
 """Requests that the admin process answers at a time; above it, it is busy. Probes need none of these."""
 _DROPPED = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"expect", b"upgrade"})
@@ -43,6 +47,7 @@ class FrontAnswer:
     status: int
     body: bytes
     content_type: str = "application/json"
+    location: str = ""
 
     def encode(self, *, with_body: bool = True) -> bytes:
         """The bytes for the wire."""
@@ -52,6 +57,8 @@ class FrontAnswer:
             f"content-length: {len(self.body)}\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n"
             "connection: close\r\n"
         )
+        if self.location:
+            head += f"location: {self.location}\r\n"
         if self.status == HTTPStatus.UNAUTHORIZED:
             head += "www-authenticate: Bearer\r\n"
         return head.encode() + b"\r\n" + (self.body if with_body else b"")
@@ -111,6 +118,16 @@ class FrontRequest:
         found = [value for key, value in self.headers if key == name]
         return found[0].decode("latin-1") if len(found) == 1 else ""
 
+    @property
+    def credentials(self) -> Credentials:
+        """What it says of its sender."""
+        return Credentials(self.header(b"host"), self.header(b"authorization"), self.header(b"cookie"))
+
+    @property
+    def is_browsers(self) -> bool:
+        """Whether a person looks at a page, and can sign in."""
+        return self.method == "GET" and "text/html" in self.header(b"accept") and not self.path.startswith("/api/")
+
 
 class _RefusedError(Exception):
     def __init__(self, answer: FrontAnswer) -> None:
@@ -135,6 +152,8 @@ class Front:
     _waiting: dict[asyncio.StreamWriter, None] = field(default_factory=dict[asyncio.StreamWriter, None], init=False)
     """The one that has kept us waiting longest first."""
     _handed_over: int = field(default=0, init=False)
+    _strangers: int = field(default=0, init=False)
+    """Those among them that nobody has signed in for."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection: one request, one answer."""
@@ -175,9 +194,11 @@ class Front:
             return error(400, "bad_target", "the request target must be a path")
         if request.path in PROBES:
             return None
-        reason = self.door.refusal(authorization=request.header(b"authorization"), host=request.header(b"host"))
-        if reason is None:
+        reason = self.door.refusal(request.credentials, now=clock.wall())
+        if reason is None or (is_public(request.path) and self.door.token_sha256 is not None):
             return None
+        if self.door.token_sha256 is not None and request.is_browsers:
+            return FrontAnswer(303, b"", location=f"{SIGN_IN}?next={quote(request.target.decode('latin-1'), safe='')}")
         status = 403 if self.door.token_sha256 is None else 401
         return error(status, "admin_refused", reason)
 
@@ -187,14 +208,17 @@ class Front:
         Raises:
             _RefusedError: it is not there, or busy.
         """
-        if self._handed_over >= HANDED_OVER:
+        is_strangers = self.door.role(request.credentials, now=clock.wall()) is None
+        if self._handed_over >= HANDED_OVER or (is_strangers and self._strangers >= PUBLIC):
             raise _RefusedError(error(503, "admin_busy", f"{HANDED_OVER} requests are being answered. Try again soon"))
         self._waiting.pop(writer, None)  # from here on it waits for us
         self._handed_over += 1
+        self._strangers += is_strangers
         try:
             await self._relay(request, writer)
         finally:
             self._handed_over -= 1
+            self._strangers -= is_strangers
 
     async def _relay(self, request: FrontRequest, writer: asyncio.StreamWriter) -> None:
         """Hand a request over, and its answer back.

@@ -20,6 +20,7 @@ from gateway.config.settings_file import SettingsError
 from gateway.log import Log
 from gateway.node.datadir import DataDirError
 from gateway.node.kill_file import set_kill
+from gateway.node.supervisor_status import ProcessStatus, ReloadStatus, SupervisorStatus
 from gateway.supervisor.admin_port import AdminChange, AdminPort, health, metrics, readiness
 from gateway.supervisor.child import BootTooLargeError, Child, Program, spawn
 from gateway.supervisor.front import FrontAnswer, Page
@@ -27,7 +28,6 @@ from gateway.supervisor.programs import Programs
 from gateway.supervisor.running import routing_table
 from gateway.supervisor.slot import Launch, Slot, Turns
 from gateway.supervisor.sockets import BindError, bound, listen
-from gateway.supervisor.status import ProcessStatus, ReloadStatus, SupervisorStatus
 from gateway.supervisor.worker_metrics import Gauges, samples
 from gateway.telemetry.metrics import PREFIX, Sample
 from records.durable import replace

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.adapters.boot import LitellmBoot
 from gateway.admin import boot as admin_boot
-from gateway.admin.auth import digest
+from gateway.admin.auth import Door, digest
 from gateway.config.policy_file import surroundings
 from gateway.config.settings import LimitSettings, Prices, Settings, Tls, Upstream
 from gateway.control.controller import boot as controller_boot
@@ -44,7 +44,7 @@ class Modules:
     controller: str = "gateway.control.controller.process"
     recorder: str = "gateway.control.recorder.process"
     shadow: str = "gateway.control.shadow.process"
-    admin: str = "gateway.admin.server"
+    admin: str = "gateway.console.server"
     litellm: str = "gateway.adapters.litellm"
 
 
@@ -55,6 +55,7 @@ class Secrets:
     journal_key: bytes
     pepper: bytes
     admin_token: str | None
+    admin_viewer_token: str | None
     state: StatePlace
     """With the password of its server and the key of its records."""
 
@@ -68,22 +69,25 @@ def read_secrets(settings: Settings, data: DataDir, environment: Mapping[str, st
     Raises:
         DataDirError: one cannot be read, or holds something else.
     """
-    token_file, token = settings.server.admin_token_file, None
-    if token_file is not None:
-        try:
-            token = token_file.read_text("utf-8").strip()
-        except OSError as error:
-            raise DataDirError(f"{token_file}: {error.strerror}. hint: let this user read the admin token") from error
-        if len(token) < 16:
-            raise DataDirError(
-                f"{token_file}: the admin token is shorter than 16 characters. hint: openssl rand -hex 32"
-            )
     return Secrets(
         journal_key=secret(settings.capture.journal_key_file or data.root / "journal.key"),
         pepper=pepper_of(settings, data),
-        admin_token=token,
+        admin_token=_admin_token(settings.server.admin_token_file),
+        admin_viewer_token=_admin_token(settings.server.admin_viewer_token_file),
         state=state_place.find(settings, data, environment),
     )
+
+
+def _admin_token(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        token = path.read_text("utf-8").strip()
+    except OSError as error:
+        raise DataDirError(f"{path}: {error.strerror}. hint: let this user read the admin token") from error
+    if len(token) < 16:
+        raise DataDirError(f"{path}: the admin token is shorter than 16 characters. hint: openssl rand -hex 32")
+    return token
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,12 @@ class Programs:
     def admin_socket(self) -> Path:
         """Where the admin process listens."""
         return self.sockets / "admin.sock"
+
+    @property
+    def door(self) -> Door:
+        """Who may use the admin port."""
+        tokens = (self.secrets.admin_token, self.secrets.admin_viewer_token)
+        return Door(*(None if token is None else digest(token) for token in tokens))
 
     def control(self) -> dict[str, Program]:
         """The processes of the control plane, by name, and those that stand for an upstream."""
@@ -183,7 +193,7 @@ class Programs:
 
     def admin(self) -> Program:
         """The admin process, behind the front's socket."""
-        token = self.secrets.admin_token
+        door = self.door
 
         def boot(ready_fd: int) -> bytes:
             return admin_boot.encode(
@@ -191,7 +201,9 @@ class Programs:
                     data=str(self.data.root),
                     state=self.secrets.state,
                     socket=str(self.admin_socket),
-                    token_sha256=None if token is None else digest(token),
+                    token_sha256=door.token_sha256,
+                    viewer_sha256=door.viewer_sha256,
+                    tls=self.settings.server.admin_tls is not None,
                     ready_fd=ready_fd,
                 )
             )

@@ -4,11 +4,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
+from gateway.node import supervisor_status
 from gateway.node.datadir import DataDir, is_held
+from gateway.node.supervisor_status import SupervisorStatus
 from gateway.proxy.counters import Live
-from gateway.supervisor.status import SupervisorStatus
 from policies.routing import RoutingError, Table, decode
 
 
@@ -26,15 +25,7 @@ def supervisor(data: DataDir) -> SupervisorStatus | None:
     """Who serves from here; None if nobody does."""
     if not is_held(data):
         return None
-    return read_status(data.supervisor_status)
-
-
-def read_status(path: Path) -> SupervisorStatus | None:
-    """What a supervisor last wrote of itself; None if nothing can be made of it."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=SupervisorStatus)
-    except (OSError, msgspec.MsgspecError):
-        return None
+    return supervisor_status.read(data.supervisor_status)
 
 
 def routing_table(path: Path) -> Table | None:
@@ -47,7 +38,7 @@ def routing_table(path: Path) -> Table | None:
 
 def live_workers(data: DataDir) -> list[LiveWorker]:
     """The workers that serve from here and live."""
-    status = read_status(data.supervisor_status)
+    status = supervisor_status.read(data.supervisor_status)
     found: list[LiveWorker] = []
     for process in status.processes if status is not None else ():
         if process.pid is None or process.name is None or not is_alive(process.pid):

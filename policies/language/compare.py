@@ -11,6 +11,9 @@ from policies.language.base import Name, Pointer, Section, Several, Text, TextFo
 
 SCORES = ("exact", "json_fields", "tool_calls", "judge", "python", "promptfoo")
 """Metrics that a quality gate may certify."""
+LIKENESS = ("exact", "json_fields", "tool_calls")
+"""Scores that say how alike two answers are, and not which is better: certified against the baseline's likeness to
+itself, and never harm."""
 CHECKS = ("schema", "tool_calls")
 """Comparators that say whether an answer is valid, and so feed the validity gate."""
 DIAGNOSTIC = ("embedding", "feedback")

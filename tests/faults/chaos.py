@@ -63,7 +63,7 @@ BACK_S = 120.0
 POLICY = """\
 route: {route}
 match: {{model: {model}}}
-baseline: {{upstream: openai}}
+baseline: {{upstream: openai, deterministic: true}}
 candidate: {{upstream: {upstream}, model: tuned, revision: "1"}}
 assign: {{by: [user, conversation], close_after: 2h}}
 shadow: {{sample: 2%, noise_floor: 0%}}

@@ -142,7 +142,7 @@ async def load_apps(app: httpx.AsyncClient, ledger: Ledger, model: str, rate: fl
 async def _ask(app: httpx.AsyncClient, ledger: Ledger, model: str) -> None:
     turn = next(ledger.turns)
     messages = [{"role": "user", "content": f"turn {turn}"}]
-    body = {"model": model, "user": f"u{turn}", "stream": turn % 2 == 0, "messages": messages}
+    body: dict[str, object] = {"model": model, "user": f"u{turn}", "stream": turn % 2 == 0, "messages": messages}
     answered = Answered(turn, model)
     for _ in range(APP_TRIES):
         kind = await _try(app, body, answered)

@@ -59,7 +59,7 @@ upstreams:
 POLICY = """\
 route: support
 match: {model: gpt-4o}
-baseline: {upstream: openai}
+baseline: {upstream: openai, deterministic: true}
 candidate: {upstream: vllm, model: tuned, revision: "1", total: 2s}
 assign: {by: [conversation], close_after: 2h}
 shadow: {sample: 100%, max_in_flight: 8}

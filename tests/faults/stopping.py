@@ -78,7 +78,7 @@ class _App:
 
 
 def _route(name: str, breaker: Breaker) -> Route:
-    candidate = Variant("vllm", model="student", first_byte_s=2.0)
+    candidate = Variant("vllm", model="student", revision=name, first_byte_s=2.0)  # a breaker is its candidate's
     return Route(
         name, Variant("openai"), Match(model=(name,)), candidate=candidate, weight_ppm=PPM - 1, breaker=breaker
     )

@@ -15,7 +15,7 @@ MATCHER = re.compile(r'(\w+)\s*(=~|=)\s*"([^"]*)"')
 POLICY = """\
 route: triage
 match: {model: gpt-4o}
-baseline: {upstream: openai}
+baseline: {upstream: openai, deterministic: true}
 candidate: {upstream: vllm, model: tuned, revision: "1"}
 compare: [exact]
 stages: [shadow, 100%]

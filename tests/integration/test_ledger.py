@@ -26,7 +26,7 @@ HOURLY_USD = 36_000.0
 POLICY = """\
 route: own
 match: {model: own-7b}
-baseline: {upstream: own}
+baseline: {upstream: own, deterministic: true}
 candidate: {upstream: openai, model: gpt-4o, revision: "1"}
 mode: bypass
 compare: [exact]

@@ -32,7 +32,7 @@ USERS = [f"user-{number}" for number in range(40)]
 POLICY = f"""\
 route: {ROUTE}
 match: {{model: gpt-4o}}
-baseline: {{upstream: openai}}
+baseline: {{upstream: openai, deterministic: true}}
 candidate: {{upstream: vllm, model: tuned, revision: "1"}}
 assign: {{by: [user]}}
 compare: [exact]

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 POLICY = """\
 route: support
 match: {model: gpt-4o}
-baseline: {upstream: openai}
+baseline: {upstream: openai, deterministic: true}
 candidate: {upstream: vllm, model: tuned, revision: "1"}
 assign: {by: [request]}
 shadow: {sample: 100%}

@@ -4,6 +4,7 @@ import ast
 import os
 import sysconfig
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,16 @@ def age(tree: Path, made_ns: int) -> None:
     """Have all sources be of one moment, and what was compiled of another."""
     for path in tree.rglob("*.*"):
         os.utime(path, ns=(made_ns, made_ns) if path.suffix == ".so" else (0, 0))
+
+
+def keep(tree: Path) -> None:
+    """Keep a wheel of these sources."""
+    wheel = tree / "crossfade.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path in compiled.there(tree):
+            archive.writestr(str(path.relative_to(tree)), b"code")
+        archive.writestr("gateway/plain.py", b"source")
+    compiled.keep(compiled.kept(tree), wheel)
 
 
 def test_what_is_compiled_of_these_sources_stays(tree: Path) -> None:
@@ -72,8 +83,7 @@ def test_what_is_whole_is_not_compiled_again(tree: Path, capsys: pytest.CaptureF
 
 def test_what_was_compiled_of_the_same_sources_is_put_back(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Who goes back to the sources and compiles again waits for no compiler, whatever the files' times say."""
-    (tree / f"policies/b{SUFFIX}").write_bytes(b"code")
-    compiled.keep(tree)
+    keep(tree)
     compiled.remove(tree)
     (tree / "gateway/a.py").touch()
     assert compiled.make(tree) == 0
@@ -84,7 +94,7 @@ def test_what_was_compiled_of_the_same_sources_is_put_back(tree: Path, capsys: p
 @pytest.mark.parametrize("name", ["gateway/plain.py", "pyproject.toml", "uv.lock"])
 def test_what_was_compiled_of_other_sources_is_not_put_back(tree: Path, name: str) -> None:
     """One byte in a source, in what is listed or in the locked tools, and it is compiled anew."""
-    compiled.keep(tree)
+    keep(tree)
     compiled.remove(tree)
     with (tree / name).open("a") as file:
         file.write("\n")

@@ -5,15 +5,17 @@ import httpx
 from gateway import clock
 from gateway.admin.api import Pages, create_app
 from gateway.admin.auth import Door
+from gateway.admin.queries import RecordQueries
 from gateway.admin.rollouts import Operations
 from gateway.control.operations.orders import OrderClock
 from gateway.node.datadir import DataDir
 from gateway.node.state_location import StatePlace
+from records.store import Store
 
 
 def pages(data: DataDir) -> Pages:
     waits = OrderClock(clock.wall, clock.monotonic, lambda _: None)
-    return Pages(data, Operations(data, StatePlace(str(data.state)), waits, "1"))
+    return Pages(data, Operations(data, StatePlace(str(data.state)), waits, "1"), RecordQueries(Store(data.records)))
 
 
 def connected(data: DataDir, door: Door) -> httpx.AsyncClient:

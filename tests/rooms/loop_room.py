@@ -171,7 +171,7 @@ class Room:
         if plan is None or not self.shadow_alive:
             return
         for route in plan.routes:
-            lot = Lot(route.sample_ppm, route.reverse_ppm, route.noise_ppm, route.salt)
+            lot = Lot(route.sample_ppm, route.reverse_ppm, route.noise_ppm, route.salt, route.again_reversed)
             for asked in asked_beside(meta, lot) if meta.route == route.route else ():
                 self.compared(self.comparison(meta, asked, route.candidate_key))
 

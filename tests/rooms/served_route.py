@@ -8,7 +8,7 @@ from tests.rooms.waiting import PATIENCE_S
 POLICY = """\
 route: support-triage
 match: {model: gpt-4o}
-baseline: {upstream: openai}
+baseline: {upstream: openai, deterministic: true}
 candidate: {upstream: vllm, model: triage-7b, revision: "1"}
 compare: [json_fields]
 stages: [shadow, 1%, 100%]

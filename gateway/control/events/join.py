@@ -42,6 +42,7 @@ class Lot(msgspec.Struct, frozen=True):
     reverse_ppm: int
     noise_ppm: int
     salt: str
+    again_reversed: bool = False
 
 
 class Served(msgspec.Struct, frozen=True):

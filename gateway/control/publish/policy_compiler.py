@@ -10,6 +10,8 @@ from gateway.control.publish.policy_folder import Compiled, PolicyTextError
 from gateway.control.publish.policy_terms import PolicyTerms
 from policies import compile as compiling
 from policies.compile import KnownUpstream, Surroundings
+from policies.language.amounts import PPM
+from policies.language.compare import LIKENESS
 from policies.matching import ROUTABLE
 from policies.routing import Route
 from policies.schema import Policy
@@ -57,7 +59,7 @@ class PolicyReader:
             candidate=route.candidate or route.baseline,
             sample_ppm=shadow.sample,
             reverse_ppm=0,
-            noise_ppm=shadow.noise_floor if can_ask_again else 0,
+            noise_ppm=max(shadow.noise_floor, _least_again(policy)) if can_ask_again else 0,
             max_in_flight=shadow.max_in_flight,
             queue=shadow.queue,
             budget_usd_per_day=shadow.budget,
@@ -68,6 +70,12 @@ class PolicyReader:
             salt=route.assign.salt or policy.route,
             media_hosts=route.eligible.media_hosts,
         )
+
+
+def _least_again(policy: Policy) -> int:
+    """The least share that asks the baseline twice: where a likeness gate rests on it, a change must be seen."""
+    likeness = compiling.quality_metric(policy) in LIKENESS
+    return PPM // 100 if likeness else 0
 
 
 def _line(problem: FileProblem) -> str:

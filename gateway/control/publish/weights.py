@@ -19,6 +19,7 @@ from policies.published import published_ppm
 from policies.review import key_of
 from policies.rollout import STOPPED, Rollout
 from policies.routing import PPM, Route
+from policies.rules import ARMS_FROM_PPM, Rules
 from shadow.plan import ShadowPlan, ShadowRoute
 
 
@@ -45,13 +46,30 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
         route = msgspec.structs.replace(route, limits=limits(route.candidate, rollout.baseline_p99))
     if rollout.phase in STOPPED or terms.mode == "bypass":
         return Weighed(route, None, None)
-    reverse_ppm, plan = rollout.at.reverse_shadow_ppm, terms.shadow
+    plan = terms.shadow
+    reverse_ppm, noise_ppm, again_reversed = shares(rollout, terms.rules, plan.noise_ppm)
     plan = msgspec.structs.replace(
-        plan, reverse_ppm=reverse_ppm, budget_usd_per_day=plan.budget_usd_per_day / max(1, nodes)
-    )
-    lot = Lot(plan.sample_ppm, reverse_ppm, plan.noise_ppm, plan.salt)
+        plan, reverse_ppm=reverse_ppm, noise_ppm=noise_ppm, again_reversed=again_reversed,
+        budget_usd_per_day=plan.budget_usd_per_day / max(1, nodes),
+    )  # fmt: skip
+    lot = Lot(plan.sample_ppm, reverse_ppm, noise_ppm, plan.salt, again_reversed)
     served = Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm)
     return Weighed(route, served, plan, is_promoted=weight_ppm > 0 and rollout.at.weight_ppm == PPM)
+
+
+def shares(rollout: Rollout, rules: Rules, noise_ppm: int) -> tuple[int, int, bool]:
+    """How much of a stage asks the baseline in the background, once and twice, and whether twice beside the candidate.
+
+    All of it until quality is certified on the stage; then as much as tells of a change.
+    """
+    stage, quality = rollout.at, rules.gates.quality
+    settled = rollout.held.settled_ppm == stage.weight_ppm
+    reverse_ppm = stage.reverse_shadow_ppm if settled else max(stage.reverse_shadow_ppm, stage.reverse_until_ppm)
+    twice = quality is not None and quality.likeness and not quality.deterministic
+    needed = not stage.weight_ppm or (stage.weight_ppm >= ARMS_FROM_PPM and bool(stage.reverse_shadow_ppm))
+    if twice and noise_ppm and needed and not settled:
+        noise_ppm = PPM
+    return reverse_ppm, noise_ppm, twice and bool(stage.weight_ppm)
 
 
 def served_of(weighed: Mapping[str, Weighed]) -> dict[str, Served]:

@@ -1,4 +1,4 @@
-"""The routing table as the recorder reads it again once it changes: it says whose prices hold."""
+"""What rows are made by: whose prices hold, read again once the table changes that workers serve from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ from records.record_maker import RecordMaker
 
 @dataclass(slots=True)
 class RecorderInputs:
-    """What rows are made by, as the table says now."""
+    """What rows are made by, as the files say now."""
 
     boot: RecorderBoot
     maker: RecordMaker = field(init=False)
     """Prices by the table that workers serve from. There is none before `read_routing`."""
     _is_priced: bool = field(default=False, init=False)
-    _changed_at: int = field(default=-1, init=False)
-    """Of the table's file, when it was last read."""
+    _seen: dict[str, int] = field(default_factory=dict[str, int], init=False)
+    """Files -> their change time when they were last read."""
 
     def read_routing(self) -> Sequence[str]:
         """Learn whose prices hold; the routes with a candidate, of a table that has changed.
@@ -43,5 +43,6 @@ class RecorderInputs:
             changed_at = path.stat().st_mtime_ns
         except FileNotFoundError:
             changed_at = 0
-        before, self._changed_at = self._changed_at, changed_at
+        before = self._seen.get(str(path))
+        self._seen[str(path)] = changed_at
         return changed_at != before

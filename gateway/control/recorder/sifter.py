@@ -1,5 +1,6 @@
 """Rows on their way into the records, without those of who is forgotten. All of it holds the records' lock."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -58,8 +59,9 @@ class Sifter:
         kept = [row for row in rows if not self._sieve.covers(row)]
         if len(kept) < len(rows):
             known = {row.id for row in kept}
-            forgetting.add_ids(self.store, [row.id for row in rows if row.id not in known])
-            self._sieve = Sieve(forgetting.forgotten_in(self.store))
+            with contextlib.suppress(msgspec.MsgspecError):  # a damaged list, of which `look` has told
+                forgetting.add_ids(self.store, [row.id for row in rows if row.id not in known])
+                self._sieve = Sieve(forgetting.forgotten_in(self.store))
         return kept
 
     def votes(self, votes: Sequence[Vote]) -> list[Vote]:

@@ -205,3 +205,25 @@ def _log_e(counts: Array, sign: int, lo: float) -> Array:
     capital = counts @ growth.T
     top = capital.max(axis=1)
     return top + np.log(np.exp(capital - top[:, None]).mean(axis=1))
+
+
+# Likeness against the noise floor (ruling 1) ----------------------------------------------------------------------
+
+
+def alike_runs(
+    rng: Rng, reps: int, n: int, *, itself: float, less: float = 0.0, wild: bool = False
+) -> tuple[Array, Array]:
+    """Scores of a candidate that agrees with the baseline `less` than the baseline with itself; and today's naive ones.
+
+    Each prompt has a commonest answer that a draw gives with chance a, else one of its own: two draws agree with chance
+    a^2. `wild`: some prompts vary freely and all others never do.
+    """
+    agree = np.full((reps, n), itself)
+    if wild:
+        share = (1 - itself) / 0.9
+        agree = np.where(rng.random((reps, n)) < share, 0.1, 1.0)
+    same = np.sqrt(agree)
+    b, again = (rng.random((reps, n)) < same for _ in range(2))
+    c = (rng.random((reps, n)) < same) & (rng.random((reps, n)) >= less / itself)
+    floor, first, cross = b & again, c & b, c & again
+    return (first.astype(float) + cross) / 2 - floor, first - 1.0

@@ -10,8 +10,9 @@ import pytest
 
 from policies.evidence import Evidence
 from policies.gates import evaluate
-from policies.rules import Gates, Ladder, Latency, Quality, Rules, Stage, Units
-from policies.terms import Owner, Verdict
+from policies.rules import Gates, Guards, Ladder, Latency, Quality, Rules, Stage, Units
+from policies.simulate import simulate
+from policies.terms import Outcome, Owner, Verdict
 from tests.acceptance.decisions import field as f
 from tests.acceptance.decisions import measures as m
 from tests.rooms.pair_events import KEY, evidence, filled, own, pair
@@ -167,3 +168,38 @@ def test_nothing_advances_out_of_a_void_block():
     assert "the baseline is ill now" in result.reason
     assert sum(ill.histogram("latency").values()) <= sum(before.histogram("latency").values()) + 250
     assert evaluate(gate, ill).log10_harm == pytest.approx(evaluate(gate, before).log10_harm, abs=0.5)
+
+
+@pytest.mark.parametrize(("itself", "wild"), [(0.7, False), (0.7, True), (0.9, False), (0.97, True)])
+def test_the_same_model_as_the_baseline_is_promoted(itself: float, wild: bool):  # noqa: FBT001 -- a law's one switch
+    """By 3,000 pairs in at least 99 %, however little it agrees with itself; by plain likeness nobody is, at 0.9."""
+    scores, naive = f.alike_runs(np.random.default_rng([18, 1]), 150, 3000, itself=itself, wild=wild)
+    assert m.share(m.first_certified(scores, -0.05, -1.0)) >= 0.99
+    assert itself > 0.9 or m.share(m.first_certified(naive, -0.05, -1.0)) == 0
+
+
+def test_a_candidate_that_is_less_alike_is_not_promoted():
+    """At the limit at most 5 % are; 0.12 less alike, none, and that it differs is certified."""
+    at, _ = f.alike_runs(np.random.default_rng([18, 2]), 300, 3000, itself=0.9, less=0.05)
+    assert m.at_most_five_percent(m.first_certified(at, -0.05, -1.0))
+    below, _ = f.alike_runs(np.random.default_rng([18, 2]), 100, 3000, itself=0.9, less=0.12)
+    assert m.share(m.first_certified(below, -0.05, -1.0)) == 0
+    assert m.share(m.first_certified(-below, 0.05, -1.0)) >= 0.99
+
+
+def test_a_candidate_that_differs_is_undecided_and_never_rejected():
+    """Through the whole core: INCONCLUSIVE with the advice, and no weight moves; the same by a judge is rejected."""
+    rng = np.random.default_rng([18, 10])
+    differs = [
+        pair(f"u{n}", again=True, agree=float(a), agree_cross=float(a), agree_again=1.0, q=float(a) - 1)
+        for n, a in enumerate(rng.random(600) < 0.8)
+    ]
+    alike = Rules(
+        "r", KEY, Gates(Quality(likeness=True, missing=-1.0), latency=None), guards=Guards(outputs="observed")
+    )
+    found = simulate(alike, differs)
+    assert (found.outcome, found.last and found.last.rollout.weight_ppm) == (Outcome.INCONCLUSIVE, 0)
+    assert found.deciding is not None
+    assert "let a judge, a scorer or people score the pairs" in found.deciding.reason
+    judged = replace(alike, gates=Gates(Quality(missing=-1.0), latency=None))
+    assert simulate(judged, differs).outcome is Outcome.REJECTED

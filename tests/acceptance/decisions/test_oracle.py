@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from policies import stats
-from policies.gates import Look, evaluate, gates_of
+from policies.gates import evaluate
 from policies.histograms import STEP
+from policies.readings import Look, gates_of
 from policies.rules import Cost, Gates, Validity
 from tests.rooms.pair_events import RULES, evidence
 

@@ -8,6 +8,7 @@ import pytest
 from policies import routing
 from policies import rules as core
 from policies.compile import KnownUpstream, Surroundings, quality_metric, route, votes_window_s
+from policies.language.amounts import PPM
 from tests.rooms.policy_files import READY, policy, rules
 
 JUDGED = "[exact, {judge: {upstream: openai, model: j, sample: 50%}}]"
@@ -18,11 +19,16 @@ def test_the_short_form_has_the_cores_own_defaults():
     found = rules()
 
     assert found.gates == core.Gates(
-        quality=core.Quality(metric="json_fields", missing=-1.0), latency=core.Latency(block_s=3600.0), cost=core.Cost()
+        quality=core.Quality(metric="json_fields", likeness=True, missing=-1.0),
+        latency=core.Latency(block_s=3600.0),
+        cost=core.Cost(),
     )
     assert found.guards == core.Guards(outputs="observed", unscored_rate=0.02, abstain_rate=0.02)
     assert found.detectors == core.Detectors()
-    assert found.ladder == core.Ladder()
+    asked = {stage.weight_ppm: stage.reverse_until_ppm for stage in found.ladder.stages}
+    assert asked == {0: 0, 10_000: 0, 50_000: 0, 250_000: PPM, 500_000: PPM, PPM: PPM}
+    plain = tuple(replace(stage, reverse_until_ppm=0) for stage in found.ladder.stages)
+    assert core.Ladder(plain) == core.Ladder()
     assert found.rollback == core.RollbackSettings()
     assert found.units == core.Units(rho_users=0.3, rho_prompts=0.5)
 
@@ -136,7 +142,7 @@ def test_one_alpha_holds_for_all_gates():
         "gates: {alpha: 1%, quality: {margin: 2%}, errors: {margin: 3%}, latency: {total_p99: 2s, warmup: 7}}"
     ).gates
 
-    assert gates.quality == core.Quality(0.02, "json_fields", 0.01, missing=-1.0)
+    assert gates.quality == core.Quality(0.02, "json_fields", 0.01, likeness=True, missing=-1.0)
     assert gates.errors == core.Errors(0.03, 0.01)
     assert gates.latency == core.Latency("total", 0.99, 2.0, warmup=7, alpha=0.01)
     assert rules("gates: {latency: off}").gates.latency is None

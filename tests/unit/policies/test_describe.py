@@ -43,7 +43,8 @@ def test_the_short_form_is_told_with_its_defaults():
         "  candidate  vllm, triage-7b revision 2026-11-18",
         "  eligible   all an engine can do",
         "  unit       user or conversation; over when silent for 30m",
-        "    quality    json_fields at most 0.05 below the baseline's",
+        "    quality    json_fields: likeness to the baseline at most 0.05 below the baseline's likeness to itself; "
+        "never harm",
         "    errors     at most 1.0% more than the baseline's",
         "    latency    p95 of time to the first token within 1.2 times the baseline's, "
         "beside it in blocks of 1h (from 12 blocks on)",

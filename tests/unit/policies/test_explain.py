@@ -64,6 +64,8 @@ ROUTE support.triage  CANDIDATE vllm/triage-7b@2026-11-18  STAGE shadow -> 1%  D
   quiet         detector errors: log10 1.37 of 4.00 after 700 requests, tolerance 0.02: quiet
   quiet         detector quality: log10 2.40 of 4.00 after 700 requests, tolerance 0.05: quiet
   noise         A/A agree 0.900 on 14, cand agree 0.760 on 700 (informational)
+  quality       certifies that whoever scores finds answers no worse on average; cannot see what the scorer does not, nor a slice of the traffic in which they are
+  errors        certifies that requests fail no more often; cannot see answers that come and are wrong
   every gate at its full alpha, all must pass; attempt 1; looks: continuous"""  # noqa: E501 -- as printed
 
 
@@ -226,7 +228,7 @@ def test_a_simulation_ends_in_one_line():
     assert row["log10_e"] >= 1.3
     assert row["reason"].startswith("quality: ")
     assert {guard["guard"]: guard["verdict"] for guard in found["guards"]}["outputs"] == "INCONCLUSIVE"
-    assert found["noise"] == {"n": 594, "agree": 0.76, "again_n": 12, "agree_again": 0.9}
+    assert found["noise"] == {"n": 594, "agree": 0.76, "again_n": 12, "agree_again": 0.9, "again_usd": None}
     assert {row["detector"]: row["raised"] for row in found["detectors"]} == {"errors": False, "quality": False}
 
 
@@ -236,5 +238,12 @@ def test_a_simulation_of_nothing_ends_in_one_line_too():
     assert found == {
         "decision": "HOLD", "units": 0, "decided_at_unit": None, "rule": "no data", "reason": "no pair was given",
         "stage": "shadow", "gates": [], "guards": [], "detectors": [],
-        "noise": {"n": 0, "agree": None, "again_n": 0, "agree_again": None},
+        "noise": {"n": 0, "agree": None, "again_n": 0, "agree_again": None, "again_usd": None},
     }  # fmt: skip
+
+
+def test_what_asking_twice_cost_is_told():
+    """How many repeat calls, and the money, beside the noise floor."""
+    again = [pair(f"u{n}", agree=1.0, agree_again=1.0, cost_again_usd=0.005) for n in range(432)]
+    told = text(simulate(PLAIN, again).last or decided()[0])
+    assert "432 repeat calls, $2.16" in told

@@ -8,11 +8,12 @@ import pytest
 
 from policies import stats
 from policies.evidence import Evidence
-from policies.gates import Look, evaluate, gates_of
+from policies.gates import evaluate
 from policies.histograms import STEP, WHOLE
+from policies.readings import Look, gates_of
 from policies.rules import Cost, Errors, Gates, Ladder, Latency, Quality, Rules, Stage, Validity
 from policies.terms import Better, Verdict
-from tests.rooms.pair_events import RULES, evidence
+from tests.rooms.pair_events import RULES, evidence, filled, pair
 
 LIMITED = Latency(limit_s=0.8, warmup=0)
 
@@ -472,3 +473,29 @@ def test_weighted_limits_are_told_as_scores():
     result = evaluate(gate, with_counts(gated(quality=gate), quality={50: 100, 0: 900}))
     assert result.reason.startswith("quality: +0.1000 [")
     assert ", limit -0.0500, " in result.reason
+
+
+LIKENESS = Quality(likeness=True, missing=-1.0)
+ALIKE = replace(RULES, gates=Gates(LIKENESS, errors=None, latency=None))
+
+
+def test_answers_that_differ_are_never_harm():
+    """Certified beyond the margin a likeness gate is undecided, for good, and says what to do; a judge's would fail."""
+    events = [pair(f"u{n}", q=-1.0, agree=0.0, agree_cross=0.0, agree_again=1.0, again=True) for n in range(300)]
+    told = evaluate(LIKENESS, filled(events, ALIKE))
+    assert (told.verdict, told.futile, told.likeness) == (Verdict.INCONCLUSIVE, True, True)
+    assert "it differs from the baseline more than the baseline from itself" in told.reason
+    assert "hint: " in told.reason
+    assert "quality" not in filled(events, ALIKE).detectors
+    scored = Quality(missing=-1.0)
+    judged = replace(RULES, gates=Gates(scored, errors=None, latency=None))
+    assert evaluate(scored, filled(events, judged)).verdict is Verdict.FAIL
+
+
+def test_a_deterministic_baseline_that_is_none_is_told():
+    """Surely agreeing with itself less than declared, it only makes the gate ask too much."""
+    gate = Quality(likeness=True, deterministic=True, missing=-1.0)
+    rules = replace(ALIKE, gates=Gates(gate, latency=None))
+    events = [pair(f"u{n}", agree=0.9, agree_again=0.5, again=True) for n in range(200)]
+    assert "agrees with itself only 50%" in evaluate(gate, filled(events, rules)).reason
+    assert "deterministic" not in evaluate(gate, filled(events[:2], rules)).reason

@@ -4,7 +4,7 @@ import pytest
 
 from policies.compile import KnownUpstream, Surroundings
 from policies.lint import named_files, overlaps
-from tests.rooms.policy_files import READY, policy, refused, said, warned
+from tests.rooms.policy_files import KEYED, READY, policy, refused, said, warned
 
 JUDGE = "[{judge: {upstream: %s, model: %s}}]"
 
@@ -99,7 +99,8 @@ def test_calls_that_nobody_waits_for_need_a_key():
 
     assert [place for place, _ in refused(found)] == ["compare.0.judge.upstream", "stages.1.100%.reverse_shadow"]
     assert [place for place, _ in warned(found)] == ["shadow.noise_floor"]
-    quiet = said("shadow: {noise_floor: 0%}", keyless, stages="[shadow, 1%]")
+    scored = "[{python: {ref: 'a.py:f'}}]"
+    quiet = said("shadow: {noise_floor: 0%}", keyless, compare=scored, stages="[shadow, 1%]")
     assert quiet == []
     assert [place for place, _ in warned(said(surroundings=keyless))] == ["shadow.noise_floor", "stages.5"]
 
@@ -182,3 +183,14 @@ def test_an_overlap_is_a_warning_at_the_later_one(one: str, two: str, *, overlap
 
     assert [(name, finding.refused) for name, finding in found] == ([("a.yaml", False)] if overlap else [])
     assert READY.upstreams
+
+
+def test_likeness_needs_a_second_answer_of_the_baseline():
+    """Without a key for it a likeness gate is refused, with the three ways out; any of them will do."""
+    keyless = Surroundings({"openai": KnownUpstream(is_priced=True), "vllm": KEYED})
+    found = [each for each in said("", keyless) if each.refused]
+    assert [each.loc for each in found] == [("compare",)]
+    assert all(way in found[0].hint for way in ("background_key_file", "deterministic: true", "judge or a scorer"))
+    assert not refused(said("", keyless, baseline="{upstream: openai, deterministic: true}"))
+    assert not refused(said("", keyless, compare="[{python: {ref: 'a.py:f'}}]"))
+    assert not refused(said(""))

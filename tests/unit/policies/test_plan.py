@@ -105,7 +105,7 @@ def under_way(events: int, *, stage: int = 0, more: str = "", **changes: object)
     """Where a rollout of the short policy stands after so many equal answers in its stage."""
     after = decision_rules(policy(more), READY)
     rollout = replace(start(decision_rules(policy(), READY)), stage=stage, lived_s=1800.0, **changes)  # pyright: ignore[reportArgumentType]
-    seen = [pair(f"u{n}", q=(n % 3 - 1) / 2) for n in range(events)]
+    seen = [pair(f"u{n}", again=True, agree=0.5 + (n % 3 - 1) / 2, agree_again=0.5) for n in range(events)]
     return standing(rollout, filled(seen, decision_rules(policy(), READY), rollout.at.weight_ppm), after)
 
 
@@ -256,9 +256,11 @@ def test_gates_that_are_off_need_nothing():
 
 def test_the_plan_reads_well():
     """One line per change, stage and gate, in days, hours or minutes."""
-    assert text(planned(before="mode: observe")).splitlines()[:6] == [
+    assert text(planned(before="mode: observe")).splitlines()[:7] == [
         "ROUTE support-triage",
         "  change   mode: observe -> apply",
+        "  repeats  about 1064 conversations ask the baseline a second time until likeness is certified, then 2%; "
+        "again from 25% on",
         "  shadow   about 24 minutes, waits for errors",
         "    quality   1064 units, 15 minutes",
         "    errors    1640 units, 24 minutes",

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from policies.gates import gates_of
 from policies.histograms import WHOLE, latency_edge
+from policies.readings import gates_of
 from policies.results import Noise
 from policies.review import Conditions, key_of, review
 from policies.rollout import Rollout, start

@@ -64,6 +64,39 @@ def test_only_two_good_answers_can_lack_a_verdict(changed: dict[str, object]):
     assert scores.is_missing(pair(q=0.0, abstained=True), PLAIN)
 
 
+ALIKE = Quality(likeness=True, missing=-1.0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "bounds"),
+    [
+        ({"agree": 0.5, "agree_cross": 0.75, "agree_again": 0.875}, (-250_000, -250_000)),
+        ({"agree": 1.0, "agree_cross": 1.0, "agree_again": 0.5}, (500_000, 500_000)),
+        ({"agree": 0.5, "agree_again": 1.0}, (-500_000, -500_000)),
+        ({"agree": 0.5, "agree_cross": 0.5}, (-1_000_000, 1_000_000)),
+        ({"agree": 0.5, "agree_again": NAN}, (-1_000_000, 1_000_000)),
+        ({"error_candidate": True}, (-1_000_000, -1_000_000)),
+    ],
+)
+def test_likeness_is_held_against_the_baselines_likeness_to_itself(changed: dict[str, object], bounds: tuple[int, int]):
+    """Both of the baseline's answers are used; where the second did not come the verdict is missing."""
+    assert scores.quality(pair(q=-0.5, again=True, **changed), ALIKE) == bounds
+
+
+def test_a_pair_that_nobody_was_asked_twice_for_is_no_evidence_of_likeness():
+    """No lot fell on it, so it is left out, and not missing; a failure of the candidate's counts all the same."""
+    assert scores.quality(pair(agree=0.5), ALIKE) is None
+    assert not scores.is_missing(pair(agree=0.5), ALIKE)
+    assert scores.is_missing(pair(agree=0.5, again=True), ALIKE)
+
+
+def test_a_baseline_that_is_declared_deterministic_is_its_own_floor():
+    """One to one by declaration, and nobody is asked twice."""
+    gate = Quality(likeness=True, deterministic=True, missing=-1.0)
+    assert scores.quality(pair(agree=0.75, agree_again=0.5, again=True), gate) == (-250_000, -250_000)
+    assert scores.quality(pair(agree=1.0), gate) == (0, 0)
+
+
 def test_the_other_gates_scores():
     """Validity and errors are differences; a judge's bias is halved to stay within its range."""
     assert scores.validity(pair(valid_candidate=True, valid_baseline=False)) == 1_000_000

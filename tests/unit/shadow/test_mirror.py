@@ -251,3 +251,12 @@ def test_no_pair_of_a_request_that_is_none():
         drawn(response_head=head(("content-encoding", "nonsense"))),
     )
     assert [pair_of(one, maker.read(one.exchange), said) for one in unreadable] == [None, None, None]
+
+
+async def test_background_answers_to_one_request_are_compared_with_each_other():
+    """The candidate's with the baseline's second, by whichever row is made last."""
+    twice = route(sample_ppm=1_000_000, noise_ppm=1_000_000)
+    ours = mirror(Scripted(good()))
+    first = await ours.compare(drawn(model="gpt-4o", route=twice))
+    second = await ours.compare(drawn(asked="baseline_again", model="gpt-4o", route=twice))
+    assert (first.agree_other, second.agree_other) == (None, 1.0)

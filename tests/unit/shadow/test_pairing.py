@@ -156,7 +156,7 @@ def test_a_reverse_shadow_without_an_answer(came: str, expected: dict[str, objec
 
 def test_what_never_came() -> None:
     """A mirror nobody heard of is lost, and held against nobody; so is a reverse shadow, which leaves no trace."""
-    assert joined(alone(), ("candidate", "baseline_again"), {}, KEY) == (replace(alone(), dropped=True),)
+    assert joined(alone(), ("candidate", "baseline_again"), {}, KEY) == (replace(alone(), dropped=True, again=True),)
     own = alone(variant="candidate")
     assert joined(own, ("baseline",), {}, KEY) == (own,)
 
@@ -172,6 +172,42 @@ def test_the_noise_floor_rides_along() -> None:
     rows = {"candidate": row(**SCORED), "baseline_again": row("baseline_again", agree=0.9)}
     (event,) = joined(alone(), ("candidate", "baseline_again"), rows, KEY)
     assert (event.agree, event.agree_again, event.q) == (0.75, 0.9, 0.5)
+
+
+@pytest.mark.parametrize("last", ["candidate", "baseline_again"])
+def test_likeness_of_all_three_answers(last: str) -> None:
+    """Whichever background answer came last knows how alike it is to the other; what asking twice cost is known too."""
+    rows: dict[Asked, Comparison] = {
+        "candidate": row(agree=0.75, agree_other=0.25 if last == "candidate" else None),
+        "baseline_again": row(
+            "baseline_again", agree=0.5, cost_usd=0.01, agree_other=0.25 if last != "candidate" else None
+        ),
+    }
+    (event,) = joined(alone(), ("candidate", "baseline_again"), rows, KEY)
+    assert (event.again, event.agree, event.agree_again, event.agree_cross) == (True, 0.75, 0.5, 0.25)
+    assert event.cost_again_usd == 0.01
+
+
+def test_likeness_beside_the_candidates_own_answer() -> None:
+    """Both of the baseline's answers came in the background: how alike they are is the floor."""
+    own = alone(variant="candidate", attempts=[Attempt("candidate", "vllm")])
+    rows: dict[Asked, Comparison] = {
+        "baseline": row("baseline", agree=0.75),
+        "baseline_again": row("baseline_again", agree=0.5, agree_other=0.9),
+    }
+    (event,) = joined(own, ("baseline", "baseline_again"), rows, KEY)
+    assert (event.again, event.agree, event.agree_again, event.agree_cross) == (True, 0.75, 0.9, 0.5)
+
+
+def test_a_second_answer_that_was_not_asked_for_was_not_drawn() -> None:
+    """Skipped for want of a key or of money, it says nothing; failed, it leaves the pair without a verdict."""
+    for came, again in (("skipped", False), ("failed", True)):
+        rows: dict[Asked, Comparison] = {
+            "candidate": row(agree=1.0),
+            "baseline_again": row("baseline_again", came=came),
+        }
+        (event,) = joined(alone(), ("candidate", "baseline_again"), rows, KEY)
+        assert (event.again, event.agree_again) == (again, None)
 
 
 def test_a_hidden_control_is_an_event_of_its_own() -> None:

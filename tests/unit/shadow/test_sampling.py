@@ -20,6 +20,7 @@ class All:
     reverse_ppm: int = PPM
     noise_ppm: int = PPM
     salt: str = "triage"
+    again_reversed: bool = False
 
 
 def meta(**fields: object) -> Meta:
@@ -97,3 +98,9 @@ def test_a_share_is_a_share_and_each_lot_falls_by_itself() -> None:
     assigned = [bucket(unit, "triage") < PPM // 2 for unit in units]
     both = sum(bool(each) and mine for each, mine in zip(drawn, assigned, strict=True))
     assert 0.22 < both / 4000 < 0.28
+
+
+def test_where_likeness_is_certified_the_baseline_is_asked_twice_beside_the_candidate_too() -> None:
+    """Beside its own conversations the floor is measured as beside the baseline's."""
+    assert asked_beside(meta(variant="candidate"), All(again_reversed=True)) == ("baseline", "baseline_again")
+    assert asked_beside(meta(variant="candidate"), All(again_reversed=True, noise_ppm=0)) == ("baseline",)

@@ -19,10 +19,12 @@ from tests.rooms.stored_records import keep, record
 
 TOKEN = "a-token-of-some-length"
 READ = [
-    "/rollouts", "/rollouts/{route}", "/decisions", "/decisions/{decision_id}", "/comparisons", "/feedback",
-    "/exchanges", "/exchanges/{exchange_id}", "/keys", "/audit", "/openapi.json",
+    "/rollouts", "/rollouts/{route}", "/rollouts/{route}/gates", "/decisions", "/decisions/{decision_id}",
+    "/comparisons", "/comparisons/{exchange_id}", "/feedback", "/exchanges", "/exchanges/{exchange_id}",
+    "/figures/{route}", "/policies", "/weights", "/cost", "/unrouted", "/data", "/keys", "/audit", "/system",
+    "/openapi.json",
 ]  # fmt: skip
-WRITE = ["/rollouts/{route}/{verb}", "/kill"]
+WRITE = ["/rollouts/{route}/{verb}", "/keys/{key}/revoke", "/kill"]
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def test_every_page_says_who_may_see_it(data: DataDir) -> None:
 
 
 def filled(path: str) -> str:
-    return path.format(exchange_id=exchange_id(1), route="triage", decision_id="d1", verb="hold")
+    return path.format(exchange_id=exchange_id(1), route="triage", decision_id="d1", verb="hold", key="k")
 
 
 @pytest.mark.parametrize("path", [*READ, *WRITE])
@@ -137,6 +139,9 @@ async def test_one_exchange_is_shown_whole(client: httpx.AsyncClient, data: Data
         "/exchanges?limit=0",
         "/exchanges?limit=201",
         "/exchanges?before=x'--",
+        "/exchanges?rout=support",
+        "/comparisons?q=metric:x%20variant:candidate",
+        "/cost?since=soon",
         "/exchanges/x",
         "/decisions?limit=0",
         "/comparisons?before=1",

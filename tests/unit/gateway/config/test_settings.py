@@ -139,6 +139,7 @@ PUBLIC = "server: {listen: '0.0.0.0:8080'"
         (PUBLIC + "}", "server.listen: 0.0.0.0:8080 is public and has no TLS"),
         ("server: {admin: '0.0.0.0:8081'}", "server.admin: 0.0.0.0:8081 is public"),
         ("server: {admin: '0.0.0.0:8081', admin_token_file: t}", "add admin_tls and admin_token_file"),
+        ("server: {admin_viewer_token_file: t}", "without admin_token_file everybody may do all"),
         ("server: {admin: '0.0.0.0:8081', admin_tls: {cert: c, key: k}}", "add admin_tls and admin_token_file"),
         (
             PUBLIC + ", tls: front-proxy}\nupstreams: {openai: {base_url: 'http://h', api_key_file: f}}",

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway import clock
 from gateway.admin.auth import Door, digest
+from gateway.admin.sessions import COOKIE
 from gateway.log import Log
-from gateway.supervisor.front import WAITING, Front, FrontAnswer
-from tests.rooms.waiting import PATIENCE_S
+from gateway.supervisor.front import PUBLIC, WAITING, Front, FrontAnswer
+from tests.rooms.waiting import PATIENCE_S, until
 
 LOCAL = "host: 127.0.0.1:8081\r\n"
 TOKEN = "a-token-of-some-length"
@@ -115,6 +117,44 @@ async def test_bad_requests_are_refused(admin_socket: Path, request_bytes: bytes
     """What is malformed or too large is refused with an error object, or the connection is closed."""
     async with front(admin_socket) as port:
         assert status(await send(port, request_bytes)) == expected
+
+
+async def test_a_browser_is_led_to_the_way_in(admin_socket: Path) -> None:
+    """Who looks at a page without a session is sent to sign in, and back behind it; a program is refused as before."""
+    async with front(admin_socket, TOKEN) as port:
+        led = await send(port, f"GET /pairs?q=a&b HTTP/1.1\r\n{LOCAL}accept: text/html\r\n\r\n")
+        assert status(led) == 303
+        assert b"\r\nlocation: /sign-in?next=%2Fpairs%3Fq%3Da%26b\r\n" in led
+        for path, accept in (("/pairs", "*/*"), ("/api/v1/keys", "text/html")):
+            answer = await send(port, f"GET {path} HTTP/1.1\r\n{LOCAL}accept: {accept}\r\n\r\n")
+            assert status(answer) == 401
+        assert status(await send(port, f"POST /kill HTTP/1.1\r\n{LOCAL}accept: text/html\r\n\r\n")) == 401
+
+
+async def test_a_session_passes_and_strangers_reach_the_way_in(admin_socket: Path) -> None:
+    """A session's cookie is as good as the token; without either only signing in is handed over, a few at a time."""
+    held: list[asyncio.StreamWriter] = []
+
+    async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+
+    cookie = f"cookie: {COOKIE}={Door(digest(TOKEN)).session('operator', now=clock.wall())}\r\n"
+    async with front(admin_socket, TOKEN) as port:
+        passed = await send(port, f"GET /pairs HTTP/1.1\r\n{LOCAL}{cookie}\r\n")
+        assert code(passed) == "admin_unavailable"
+        async with await asyncio.start_unix_server(silent, admin_socket):
+            waiting = [await asyncio.open_connection("127.0.0.1", port) for _ in range(PUBLIC)]
+            for _, writer in waiting:
+                writer.write(f"GET /sign-in HTTP/1.1\r\n{LOCAL}\r\n".encode())
+            await until(lambda: len(held) == PUBLIC)
+            refused = await send(port, f"GET /sign-in HTTP/1.1\r\n{LOCAL}\r\n")
+            assert code(refused) == "admin_busy"
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(f"GET /pairs HTTP/1.1\r\n{LOCAL}{cookie}\r\n".encode())
+            await until(lambda: len(held) == PUBLIC + 1)
+            for each in (*held, writer, *(writer for _, writer in waiting)):
+                each.close()
+            assert await reader.read() == b""
 
 
 async def test_an_endless_body_is_cut_off(admin_socket: Path) -> None:

@@ -70,6 +70,26 @@ def test_text():
     assert answer.usage == Usage(9, 2)
 
 
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"index": st.sampled_from([0, 0, 0, 1]), "delta": st.dictionaries(
+                st.sampled_from(["content", "role", "refusal", "reasoning_content"]),
+                st.sampled_from(["a", "", None]), max_size=2,
+            )},
+            optional={"finish_reason": st.sampled_from([None, "stop", ""]), "logprobs": st.none()},
+        ),
+        max_size=8,
+    )
+)  # fmt: skip
+def test_the_short_way_of_a_piece_of_text_ends_where_the_long_one_does(parts):
+    """Most parts are a piece of text alone and are added at once: beside a second choice all go the long way."""
+    beside = {"index": 9, "delta": {"content": "x"}, "finish_reason": "stop"}
+    short = read_stream("chat", stream(*(chunk(part) for part in parts), chunk(beside)))
+    long = read_stream("chat", stream(*(chunk(part, beside) for part in parts), chunk(beside)))
+    assert json.loads(short.body)["choices"][:-1] == json.loads(long.body)["choices"][:-1]
+
+
 def test_interleaved_choices():
     """Answers that come interleaved are told apart by index, and given in its order."""
     answer = read_stream(

@@ -76,10 +76,17 @@ def test_evidence_belongs_to_a_rubrics_words(tmp_path: Path) -> None:
         PolicyReader(SURROUNDINGS, "/nowhere").compile(text, "a.yaml")
 
 
+DECLARED = "{upstream: openai, deterministic: true}"
+
+
 def test_no_key_no_noise_floor() -> None:
-    """A baseline that cannot be asked in the background is not asked a second time."""
+    """A baseline that cannot be asked in the background is not asked a second time: likeness is then by declaration."""
     alone = Surroundings({"openai": KnownUpstream(), "vllm": KnownUpstream(has_background_key=True)})
-    terms = PolicyReader(alone).compile(POLICY + "stages: [shadow, 100%]\n", "a.yaml").terms
+    terms = (
+        PolicyReader(alone)
+        .compile(POLICY.replace("{upstream: openai}", DECLARED) + "stages: [shadow, 100%]\n", "a.yaml")
+        .terms
+    )
     assert terms is not None
     assert terms.shadow.noise_ppm == 0
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from gateway.control.publish.weights import plan_of, served_of, weigh
-from policies.rollout import Rollout
+from gateway.control.publish.weights import plan_of, served_of, shares, weigh
+from policies.rollout import Rollout, start
 from policies.routing import PPM, CandidateLimits
-from policies.rules import BaselineP99, CandidateKey
+from policies.rules import BaselineP99, CandidateKey, Gates, Held, Ladder, Quality, Rules, Stage
 from policies.terms import Phase
 from tests.rooms.compiled_policies import POLICY, compiled, rollout
 
@@ -23,9 +23,9 @@ def test_the_rollouts_weight() -> None:
     found = weighed(rollout(), nodes=2)
     assert found.route.weight_ppm == 250_000
     assert found.served is not None
-    assert (found.served.key.weight_ppm, found.served.lot.reverse_ppm, found.served.lot.salt) == (250_000, 70_000, "r")
+    assert (found.served.key.weight_ppm, found.served.lot.reverse_ppm, found.served.lot.salt) == (250_000, PPM, "r")
     assert found.shadow is not None
-    assert (found.shadow.reverse_ppm, found.shadow.budget_usd_per_day) == (70_000, 5.0)
+    assert (found.shadow.reverse_ppm, found.shadow.budget_usd_per_day) == (PPM, 5.0)
     assert not found.is_promoted
     assert served_of({"r": found}) == {"r": found.served}
     assert plan_of({"r": found}).routes == (found.shadow,)
@@ -86,3 +86,31 @@ def test_an_edited_breaker_reaches_the_table() -> None:
     edited = POLICY + "guards: {breaker: {consecutive: 3, open: 9s}}\n"
     breaker = weighed(rollout(), edited).route.breaker
     assert (breaker.consecutive, breaker.open_s, weighed(rollout(), edited).route.weight_ppm) == (3, 9.0, 250_000)
+
+
+LIKENESS = Quality(likeness=True)
+
+
+@pytest.mark.parametrize(
+    ("quality", "weight_ppm", "settled_ppm", "shares_"),
+    [
+        (LIKENESS, 0, None, (0, PPM, False)),
+        (LIKENESS, 0, 0, (0, 20_000, False)),
+        (LIKENESS, 50_000, 0, (0, 20_000, True)),
+        (LIKENESS, 250_000, 0, (PPM, PPM, True)),
+        (LIKENESS, 250_000, 250_000, (70_000, 20_000, True)),
+        (Quality(likeness=True, deterministic=True), 0, None, (0, 20_000, False)),
+        (Quality(), 0, None, (0, 20_000, False)),
+        (Quality(), 250_000, 0, (PPM, 20_000, False)),
+        (Quality(), 250_000, 250_000, (70_000, 20_000, False)),
+    ],
+)
+def test_the_baseline_is_asked_for_all_until_quality_is_certified(
+    quality: Quality, weight_ppm: int, settled_ppm: int | None, shares_: tuple[int, int, bool]
+) -> None:
+    """Once beside the candidate's own conversations, twice where likeness is what counts; then only now and then."""
+    ladder = Ladder((Stage(0), Stage(50_000), Stage(250_000, reverse_shadow_ppm=70_000, reverse_until_ppm=PPM)))
+    stage = [stage.weight_ppm for stage in ladder.stages].index(weight_ppm)
+    rules = Rules("r", CandidateKey("vllm/m"), Gates(quality), ladder=ladder)
+    standing = replace(start(rules), stage=stage, held=Held(settled_ppm=settled_ppm))
+    assert shares(standing, rules, 20_000) == shares_

@@ -60,3 +60,8 @@ def test_damage_is_told(tmp_path):
     ours.look()
     ours.look()
     assert said.getvalue().count("recorder.forgotten_damaged") == 1
+    assert ours.rows([ANNA, BOB]) == [BOB], "as many are forgotten as before"
+
+    (ours.store.root / FILE).unlink()
+    ours.look()
+    assert ours.votes([vote(ANNA.id, 1.0)]) == [vote(ANNA.id, 1.0)]

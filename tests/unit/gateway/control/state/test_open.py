@@ -3,7 +3,7 @@ import sys
 
 from tests.rooms.waiting import PATIENCE_S
 
-LOADED = "import sys, gateway.control.controller.process, gateway.admin.server\nprint('redis' in sys.modules)"
+LOADED = "import sys, gateway.control.controller.process, gateway.console.server\nprint('redis' in sys.modules)"
 
 
 def test_a_node_on_its_own_loads_no_client_of_a_server() -> None:

@@ -1,4 +1,4 @@
-"""The admin process: `python -m gateway.admin.server --boot-fd N`, behind the supervisor's front on a Unix socket."""
+"""The admin process, API and console: `python -m gateway.console.server --boot-fd N`, behind the supervisor's front."""
 
 import importlib.metadata
 import os
@@ -14,10 +14,13 @@ from gateway import clock
 from gateway.admin.api import Pages, create_app
 from gateway.admin.auth import Door
 from gateway.admin.boot import AdminBoot, decode
+from gateway.admin.queries import RecordQueries
 from gateway.admin.rollouts import Operations
+from gateway.console.app import add_console
 from gateway.control.operations.orders import OrderClock
 from gateway.node.datadir import DataDir
 from gateway.process import read_boot, say_ready
+from records.store import Store
 
 CONCURRENCY = 64
 
@@ -52,8 +55,10 @@ def serve(boot: AdminBoot) -> None:
     version = importlib.metadata.version("crossfade")
     data = DataDir(Path(boot.data))
     waits = OrderClock(clock.wall, clock.monotonic, time.sleep)  # in a thread of its own, for one request
-    pages = Pages(data, Operations(data, boot.state, waits, version))
-    app = create_app(pages, Door(boot.token_sha256), version=version)
+    pages = Pages(data, Operations(data, boot.state, waits, version), RecordQueries(Store(data.records)))
+    door = Door(boot.token_sha256, boot.viewer_sha256)
+    app = create_app(pages, door, version=version)
+    add_console(app, pages, door, is_secure=boot.tls)
     config = uvicorn.Config(
         app,
         log_config=None,

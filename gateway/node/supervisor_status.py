@@ -1,5 +1,7 @@
 """What the supervisor says of itself, in `run/supervisor.json`: read by `crossfade status` when all else is dead."""
 
+from pathlib import Path
+
 import msgspec
 
 
@@ -32,3 +34,11 @@ class SupervisorStatus(msgspec.Struct, frozen=True):
     stopping: bool
     processes: tuple[ProcessStatus, ...]
     reload: ReloadStatus | None
+
+
+def read(path: Path) -> SupervisorStatus | None:
+    """What a supervisor last wrote of itself; None if nothing can be made of it."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=SupervisorStatus)
+    except (OSError, msgspec.MsgspecError):
+        return None

@@ -1,0 +1,24 @@
+"""The console's pages, in one list; the side bar beside it."""
+
+from gateway.admin.api import Pages
+from gateway.console import label, pairs, rollout, routes, tables, traffic
+from gateway.console.ask import ConsolePage
+
+NAV = (
+    ("Routes", "/"), ("Pairs", "/pairs"), ("Label", "/label"), ("Traffic", "/traffic"), ("Unrouted", "/unrouted"),
+    ("Data", "/data"), ("Cost", "/cost"), ("System", "/system"), ("Audit", "/audit"), ("Keys", "/keys"),
+)  # fmt: skip
+PAGES: tuple[ConsolePage, ...] = (
+    routes.PAGE, rollout.PAGE, rollout.VERB, rollout.SAID, pairs.PAGE, pairs.ONE, label.PAGE, label.VOTED,
+    traffic.PAGE, traffic.ONE,
+    tables.UNROUTED, tables.DATA, tables.COST, tables.SYSTEM, tables.AUDIT, tables.KEYS, tables.REVOKE, tables.REVOKED,
+    tables.KILL, tables.KILLED,
+)  # fmt: skip
+
+
+def live(pages: Pages, route: str | None, now: float) -> dict[str, str]:
+    """What changes by itself, by its name in the pages."""
+    found = routes.live(pages, now)
+    if route is not None:
+        found |= rollout.live(now, pages.operations.looks().get(route))
+    return found

@@ -1,0 +1,292 @@
+"""`/routes/R`: one rollout: the sentence, the ladder, gates as intervals against their limits, and what to say to it.
+
+What a verb would do is not described here: the core's own `command` is asked, which changes nothing (it is pure).
+"""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import duckdb
+
+from gateway.admin.figure_views import GatePathView, RolloutPageView, RouteFiguresView
+from gateway.admin.queries import TooSlowError
+from gateway.console import drawing, words
+from gateway.console.ask import Ask, AskError, ConsolePage, Row, Shown
+from gateway.console.drawing import BandPoint
+from gateway.console.routes import forecast_of, why_stopped
+from gateway.control.operations.orders import order_of
+from gateway.control.state.port import StateDownError
+from policies import explain
+from policies.results import GateResult
+from policies.rollout import ORDERS, STOPPED, VERBS, Decision, command
+from policies.terms import Better, Verb, Verdict
+
+BY = "console"
+MIN_REASON = 8
+TABS = ("now", "history", "policy")
+HISTORY = 200
+_BAND = 3
+"""Fewest points that make a line over time."""
+_WINDOWS = ("1h", "24h", "7d", "30d", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One stage of the ladder."""
+
+    label: str
+    state: str
+    """done, here, or empty."""
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One gate over time."""
+
+    gate: GateResult
+    picture: str
+
+
+def show(ask: Ask) -> Shown:
+    """The page."""
+    route = ask.places["route"]
+    view, look = found(ask)
+    tab = ask.choice("view", TABS, "now")
+    standing = None if view.detail is None else view.detail.standing
+    since = ask.choice("since", _WINDOWS, "24h")
+    gates = () if look is None else tuple(sorted(look.results.gates, key=lambda gate: -gate.verdict))
+    context = {
+        "route": route, "rollout": view.rollout, "standing": standing, "detail": view.detail, "look": look, "tab": tab,
+        "sentence": _sentence(view, look), "forecast": _forecast(view, look), "gates": gates,
+        "rungs": rungs(look), "tiles": tiles(view.path, gates), "figures": view.figures,
+        "records_problem": view.records_problem, "verbs": verbs(look), "decisions": view.decisions,
+        "policy": view.policy, "since": since, "windows": _WINDOWS, "cli": f"crossfade explain {route}",
+        "told": told, "mark": mark(look), "speeds": speeds(view.figures), "Better": Better,
+    }  # fmt: skip
+    return Shown("rollout", route, context, view)
+
+
+def found(ask: Ask) -> tuple[RolloutPageView, Decision | None]:
+    """All that the page rests on.
+
+    Raises:
+        AskError: there is no such route.
+    """
+    route, pages = ask.places["route"], ask.pages
+    rollout = next((each for each in pages.rollouts().rollouts if each.route == route), None)
+    if rollout is None:
+        raise AskError(404, f"there is no route called {route[:80]!r}. hint: / lists all routes")
+    detail, look, path, decisions = None, None, GatePathView(points=[]), []
+    try:
+        if rollout.standing is not None:
+            detail = pages.operations.rollout(route)
+            look = pages.operations.looks().get(route)
+            path = pages.operations.gate_path(route)
+            decisions = pages.operations.decisions(route, HISTORY).decisions
+    except StateDownError:
+        pass  # the page says what the table says, and why there is no more
+    problem, figures = None, None
+    try:
+        figures = pages.route_figures(route, ask.given.get("since", "24h"))
+    except (duckdb.Error, TooSlowError) as error:
+        problem = str(error)
+    policy = next((each for each in pages.policies().policies if each.route == route), None)
+    view = RolloutPageView(
+        rollout=rollout, detail=detail, figures=figures, records_problem=problem, path=path, policy=policy,
+        decisions=decisions,
+    )  # fmt: skip
+    return view, look
+
+
+def rungs(look: Decision | None) -> list[Rung]:
+    """The ladder, from left to right."""
+    if look is None:
+        return []
+    rollout, results = look.rollout, look.results
+    listed: list[Rung] = []
+    for place, stage in enumerate(rollout.ladder.stages):
+        is_stopped = rollout.phase in STOPPED
+        state = "" if place > rollout.stage or is_stopped else "here" if place == rollout.stage else "done"
+        lines = [f"at least {stage.min_units:,} units"]
+        if stage.hold_s:
+            lines.append(f"hold {words.duration(stage.hold_s)}")
+        if stage.approve == "manual":
+            lines.append("needs approval")
+        if stage.holdback_ppm:
+            lines.append(f"{words.share(stage.holdback_ppm / 1e6)} held back")
+        if state == "here":
+            held = f", hold {words.duration(stage.hold_s)}" if stage.hold_s else ""
+            lines = [f"{words.duration(rollout.lived_s)}{held}", f"{results.units:,} of {stage.min_units:,} units"]
+        listed.append(Rung(stage.label, state, tuple(lines)))
+    return listed
+
+
+def tiles(path: GatePathView, gates: Sequence[GateResult]) -> list[Tile]:
+    """How sure each gate was, over time: an interval against its limit."""
+    listed: list[Tile] = []
+    for gate in gates:
+        points: list[BandPoint] = []
+        marks: list[tuple[float, str]] = []
+        for point in path.points:
+            if point.gate != gate.gate:
+                continue
+            then = GateResult(
+                point.gate, Verdict[point.verdict], "", point.n, point.estimate, point.lower, point.upper, point.limit,
+                better=gate.better,
+            )  # fmt: skip
+            harm = drawing.harm(then)
+            if harm.estimate is None or harm.lower is None or harm.upper is None:
+                continue
+            points.append(BandPoint(point.at, harm.estimate, harm.lower, harm.upper))
+            if not marks or marks[-1][1] != point.stage:
+                marks.append((point.at, point.stage))
+        if len(points) >= _BAND:
+            listed.append(Tile(gate, drawing.band(gate.gate, points, marks, gate.verdict)))
+    return listed
+
+
+def told(gate: GateResult) -> tuple[str, str, str]:
+    """A gate's estimate, interval and limit in its own unit."""
+    if gate.better is Better.LOWER:
+        form = words.ratio
+    elif (gate.limit or 0.0) > 0:
+        form = _share_of_time
+    else:
+        form = _difference
+    between = "" if gate.lower is None or gate.upper is None else f"{form(gate.lower)} to {form(gate.upper)}"
+    return form(gate.estimate), between, form(gate.limit)
+
+
+def verbs(look: Decision | None) -> list[Verb]:
+    """What an operator may say where the rollout stands."""
+    if look is None:
+        return [Verb.ROLLBACK]
+    return [verb for verb, move in zip(VERBS, ORDERS[look.rollout.phase], strict=True) if move is not None]
+
+
+def speeds(figures: RouteFiguresView | None) -> list[tuple[str, str, int, float | None, float | None]]:
+    """Times of both variants: (what, who, n, p50 ms, p95 ms)."""
+    if figures is None:
+        return []
+    listed: list[tuple[str, str, int, float | None, float | None]] = []
+    for arm in figures.arms:
+        if arm.variant in ("baseline", "candidate"):
+            listed += [
+                ("first byte", arm.variant, arm.exchanges, arm.first_byte_ms_p50, arm.first_byte_ms_p95),
+                ("per token after it", arm.variant, arm.exchanges, arm.tpot_ms_p50, arm.tpot_ms_p95),
+                ("last byte", arm.variant, arm.exchanges, arm.total_ms_p50, arm.total_ms_p95),
+            ]
+    for arm in figures.shadow:
+        if arm.came == "answered":
+            who = f"{arm.asked.replace('_', ' ')}, in the shadow"
+            listed.append(("first byte", who, arm.n, arm.first_byte_ms_p50, arm.first_byte_ms_p95))
+            listed.append(("last byte", who, arm.n, arm.total_ms_p50, arm.total_ms_p95))
+    return sorted(listed, key=lambda row: row[0])
+
+
+# Verbs -------------------------------------------------------------------------------------------------------------
+
+
+def ask_verb(ask: Ask) -> Shown:
+    """What a verb would do, and the form to say it. Looking changes nothing."""
+    verb, look = _verb(ask), found(ask)[1]
+    return Shown("verb", f"{verb} {ask.places['route']}", _preview(ask, verb, look))
+
+
+def say_verb(ask: Ask) -> Shown:
+    """Say it. The order has the form's own name: sent twice, it is one."""
+    verb, route = _verb(ask), ask.places["route"]
+    reason, name = ask.form.get("reason", ""), ask.form.get("order", "")
+    if len(reason) < MIN_REASON:
+        context = _preview(ask, verb, found(ask)[1]) | {"problem": f"Say why, in {MIN_REASON} letters or more."}
+        return Shown("verb", f"{verb} {route}", context, status=400)
+    if len(name) != 16 or not name.isalnum():
+        raise AskError(400, "this is no form of ours. hint: load the page again")
+    done = ask.pages.operations.give(order_of(name, route, verb, by=BY, reason=reason, now=ask.now))
+    if done.outcome in ("taken", "waiting"):
+        return Shown("verb", "", see=f"/routes/{quote(route, safe='')}?view=history")
+    context = _preview(ask, verb, found(ask)[1]) | {"problem": done.text, "reason": reason}
+    return Shown("verb", f"{verb} {route}", context, status=409)
+
+
+def _preview(ask: Ask, verb: Verb, look: Decision | None) -> dict[str, object]:
+    route = ask.places["route"]
+    would = None if look is None else command(
+        look.rollout, verb, now=ask.now, by=BY, reason="…", seen=look.results
+    )  # fmt: skip
+    return {
+        "route": route, "verb": verb, "look": look, "would": would, "problem": "", "reason": "",
+        "order": secrets.token_hex(8), "where": explain.where, "least": MIN_REASON,
+        "open": () if look is None else _open(look),
+        "cli": f"crossfade {verb} {route} --reason '…'",
+    }  # fmt: skip
+
+
+def _open(look: Decision) -> list[GateResult]:
+    """Gates that are not certified: what a promotion overrides."""
+    return [gate for gate in look.results.gates if gate.required and gate.verdict is not Verdict.PASS]
+
+
+def _verb(ask: Ask) -> Verb:
+    try:
+        return Verb(ask.places["verb"])
+    except ValueError as error:
+        raise AskError(404, f"nobody can {ask.places['verb'][:40]!r} a rollout. hint: {', '.join(Verb)}") from error
+
+
+# Words -------------------------------------------------------------------------------------------------------------
+
+
+def _sentence(view: RolloutPageView, look: Decision | None) -> str:
+    if look is None:
+        return "No leader has looked at this route yet: the baseline answers what the table does not say otherwise."
+    stopped = why_stopped(view.decisions, view.rollout.route)
+    if look.rollout.phase in STOPPED and stopped is not None:
+        return f"{look.rollout.phase.replace('_', ' ').capitalize()}: {stopped}."
+    return explain.headline(look)
+
+
+def _forecast(view: RolloutPageView, look: Decision | None) -> str:
+    standing = None if view.detail is None else view.detail.standing
+    if standing is None or look is None:
+        return ""
+    missing = standing.missing[0] if standing.missing else ""
+    told = forecast_of(look, standing.units, standing.units_to_go)
+    return f"{told}. Next is stopped by: {missing}" if missing else f"{told}."
+
+
+def _difference(value: float | None) -> str:
+    return words.UNKNOWN if value is None else f"{value:+.4f}".replace("-", "−")
+
+
+def _share_of_time(value: float | None) -> str:
+    return words.share(value, 1)
+
+
+def live(now: float, look: Decision | None) -> dict[str, str]:
+    """What stands alone on one rollout's page and changes by itself; `mark` says which evidence it is of."""
+    return {} if look is None else {"mark": mark(look), "looked": words.ago(look.at, now)}
+
+
+def mark(look: Decision | None) -> str:
+    """Which look a page shows."""
+    return "" if look is None else f"{look.at:.3f}"
+
+
+def csv_rows(ask: Ask) -> Iterable[Row]:
+    """One row per gate, as it stands."""
+    look = found(ask)[1]
+    for gate in () if look is None else look.results.gates:
+        yield {
+            "gate": gate.gate, "verdict": gate.verdict.name, "estimate": gate.estimate, "lower": gate.lower,
+            "upper": gate.upper, "limit": gate.limit, "log10_e": gate.log10_e, "needed": gate.needed, "n": gate.n,
+            "units_to_go": gate.units_to_go, "required": gate.required, "reason": gate.reason,
+        }  # fmt: skip
+
+
+PAGE = ConsolePage("/routes/{route}", show, "Routes", ("view", "since"), rows=csv_rows)
+VERB = ConsolePage("/routes/{route}/{verb}", ask_verb, "Routes", has_json=False)
+SAID = ConsolePage("/routes/{route}/{verb}", say_verb, "Routes", is_form=True)

@@ -1,0 +1,277 @@
+"""`/`: all routes, what wants a person first, and where each rollout stands."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import duckdb
+
+from gateway.admin.api import Pages
+from gateway.admin.figure_views import ArmView, OverviewView, RouteLine, SavingView, WantView, WeightPointView
+from gateway.admin.filters import wanted
+from gateway.admin.queries import TooSlowError
+from gateway.admin.rollouts import MAX_PAGE
+from gateway.admin.views import DecisionLine, RolloutsView, RolloutView
+from gateway.console import words
+from gateway.console.ask import Ask, ConsolePage, Row, Shown
+from gateway.control.controller.status import read_status
+from gateway.control.state.port import StateDownError
+from policies.results import GateResult
+from policies.rollout import STOPPED, Decision
+from policies.terms import Outcome, Phase
+
+DAY_S = 86_400.0
+SPARK_S = 14 * DAY_S
+PHASES = ("any", *(str(phase) for phase in Phase), "none")
+SORTS = ("attention", "name", "saving", "weight")
+_URGENCY = {
+    "damaged": 0,
+    "rolled_back": 1,
+    "quarantined": 1,
+    "rejected": 2,
+    "approving": 3,
+    "paused": 4,
+    "policy": 5,
+    "price": 6,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRow:
+    """One route, as the list shows it."""
+
+    rollout: RolloutView
+    line: RouteLine
+    gates: tuple[GateResult, ...]
+    """Worst first."""
+    have: int | None
+    """Units seen in this stage."""
+    need: int | None
+    """None: not known, or no number would do."""
+    forecast: str
+    is_wanting: bool
+
+
+def overview(ask: Ask) -> tuple[OverviewView, dict[str, Decision]]:
+    """All that the page rests on."""
+    rollouts = ask.pages.rollouts()
+    try:
+        looks = ask.pages.operations.looks()
+    except StateDownError:
+        looks = {}
+    problem: str | None = None
+    arms: list[ArmView] = []
+    savings: list[SavingView] = []
+    weights: list[WeightPointView] = []
+    try:
+        arms = ask.pages.figures.arms(wanted("exchanges", {"since": "24h"}, now=ask.now))
+        savings = ask.pages.figures.savings(wanted("exchanges", {"since": "30d"}, now=ask.now))
+        weights = ask.pages.figures.weights(wanted("exchanges", {"since": "14d"}, now=ask.now)).points
+    except (duckdb.Error, TooSlowError) as error:
+        problem = str(error)
+    known = [each.saved_usd for each in savings if each.saved_usd is not None]
+    lines = [_line(each.route, arms, savings, weights) for each in rollouts.rollouts]
+    view = OverviewView(
+        rollouts=rollouts,
+        wants=wants(ask.pages, rollouts.rollouts, arms, ask.now),
+        lines=lines,
+        exchanges=sum(arm.exchanges for arm in arms),
+        by_candidates=sum(arm.exchanges for arm in arms if arm.variant == "candidate"),
+        failed=sum(arm.failed for arm in arms),
+        saved_usd_30d=sum(known) if known else None,
+        unrouted=sum(arm.exchanges for arm in arms if not arm.route),
+        records_problem=problem,
+    )
+    return view, looks
+
+
+def wants(pages: Pages, rollouts: Sequence[RolloutView], arms: Sequence[ArmView], now: float) -> list[WantView]:
+    """What wants a person, the most urgent first."""
+    try:
+        decisions = pages.operations.decisions(None, MAX_PAGE).decisions
+    except StateDownError:
+        decisions = []
+    found = [want for each in rollouts if (want := _want(each, decisions, now)) is not None]
+    status = read_status(pages.data.controller_status)
+    for policy in status.policies if status is not None else ():
+        if policy.error is not None:
+            place, _, text = policy.error.partition(": ")
+            found.append(WantView(route=place, kind="policy", text=text, link="/system", action="Show all"))
+    for arm in arms:
+        if arm.unpriced and arm.route:
+            text = f"no price for {arm.unpriced:,} answers of the {arm.variant} in 24 h: its cost is unknown"
+            found.append(WantView(route=arm.route, kind="price", text=text, link="/cost", action="Show cost"))
+    return sorted(found, key=lambda want: _URGENCY[want.kind])
+
+
+def rows(view: OverviewView, looks: Mapping[str, Decision]) -> list[RouteRow]:
+    """The list's rows, in the table's order."""
+    wanting = {want.route for want in view.wants}
+    by_route = {line.route: line for line in view.lines}
+    found: list[RouteRow] = []
+    for each in view.rollouts.rollouts:
+        look = looks.get(each.route)
+        gates = () if look is None else tuple(sorted(look.results.gates, key=lambda gate: -gate.verdict))
+        standing = each.standing
+        have = None if standing is None else standing.units
+        to_go = None if standing is None else standing.units_to_go
+        need = None if have is None or to_go is None else have + to_go
+        forecast = forecast_of(look, have, to_go)
+        found.append(RouteRow(each, by_route[each.route], gates, have, need, forecast, each.route in wanting))
+    return found
+
+
+def why_stopped(decisions: Sequence[DecisionLine], route: str) -> str | None:
+    """Why a rollout was last taken back or rejected; None: it never was, or too long ago. `decisions`: newest first."""
+    for each in decisions:
+        if each.route == route and each.outcome in (Outcome.ROLLBACK, Outcome.REJECTED):
+            return each.text.partition("\n")[2].strip().partition("\n")[0]
+    return None
+
+
+def forecast_of(look: Decision | None, have: int | None, to_go: int | None) -> str:
+    """When the stage could be over at the pace it has had so far."""
+    if look is None or have is None:
+        return "nobody has looked yet"
+    rollout = look.rollout
+    if rollout.phase in STOPPED:
+        return look.reason
+    if rollout.next is None:
+        return f"holds since {words.duration(rollout.lived_s)}"
+    if to_go is None and any(gate.required and gate.estimate is None for gate in look.results.gates):
+        return f"{have:,} units; no evidence yet for every gate"
+    if to_go is None:
+        return f"{have:,} units; no number of units would do at these estimates"
+    if not to_go:
+        left = rollout.at.hold_s - rollout.lived_s
+        return f"{have:,} units; {words.duration(left)} of its hold left" if left > 0 else f"{have:,} units, enough"
+    pace = have / rollout.lived_s if rollout.lived_s > 0 else 0.0
+    if not pace:
+        return f"{to_go:,} units to go; none came yet"
+    return f"{to_go:,} units to go, {words.duration(to_go / pace)} at this pace"
+
+
+def show(ask: Ask) -> Shown:
+    """The page."""
+    view, looks = overview(ask)
+    listed = _chosen(rows(view, looks), ask)
+    context = {
+        "rows": listed, "phases": PHASES, "sorts": SORTS, "since": ask.now - SPARK_S,
+        "policies": len(view.rollouts.rollouts), "mark": mark(view.rollouts), "cli": "crossfade status",
+    }  # fmt: skip
+    return Shown("routes", "Routes", context, view)
+
+
+def csv_rows(ask: Ask) -> Iterable[Row]:
+    """One row per route."""
+    view, looks = overview(ask)
+    for row in _chosen(rows(view, looks), ask):
+        standing = row.rollout.standing
+        yield {
+            "route": row.rollout.route, "mode": row.rollout.mode, "weight": row.rollout.weight,
+            "phase": "" if standing is None else standing.phase, "stage": "" if standing is None else standing.stage,
+            **row.line.model_dump(exclude={"route", "weights"}),
+            "units": row.have, "units_needed": row.need, "forecast": row.forecast,
+        }  # fmt: skip
+
+
+def live(pages: Pages, now: float) -> dict[str, str]:
+    """What stands alone on every page and changes by itself; `mark` says where all routes stand."""
+    return {"now": f"{words.moment(now)[11:16]} UTC", "mark": mark(pages.rollouts())}
+
+
+def mark(view: RolloutsView) -> str:
+    """Where all routes stand, in a word."""
+    stands = [f"{each.route}:{0 if each.standing is None else each.standing.version}" for each in view.rollouts]
+    told = "\n".join([str(view.table_version), str(view.killed), *stands])
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _want(each: RolloutView, decisions: Sequence[DecisionLine], now: float) -> WantView | None:
+    standing = each.standing
+    if standing is None:
+        return None
+    link = f"/routes/{quote(each.route, safe='')}"
+    stopped = why_stopped(decisions, each.route) if standing.phase in STOPPED else None
+    reason = stopped or standing.reason or ""
+    at = "" if standing.moved_at is None else f" {words.ago(standing.moved_at, now)}"
+    told = {
+        "rolled_back": (f"rolled back{at}: {reason}", "What failed"),
+        "quarantined": (f"quarantined{at}: {reason}", "What failed"),
+        "rejected": (f"rejected{at}: {reason}", "What failed"),
+        "approving": (f"every gate is certified at {standing.stage}; the next stage waits for approval", "Decide"),
+        "paused": (f"paused at {standing.stage}{at}: {reason}", "Decide"),
+        "unreadable": ("; ".join(standing.missing), "Show"),
+    }.get(standing.phase)
+    if told is None:
+        return None
+    kind = "damaged" if standing.phase == "unreadable" else standing.phase
+    return WantView(route=each.route, kind=kind, text=told[0], link=link, action=told[1])
+
+
+def _line(
+    route: str,
+    arms: Sequence[ArmView],
+    savings: Sequence[SavingView],
+    weights: Sequence[WeightPointView],
+) -> RouteLine:
+    ours = {arm.variant: arm for arm in arms if arm.route == route}
+    base, cand = ours.get("baseline"), ours.get("candidate")
+    return RouteLine(
+        route=route,
+        exchanges=sum(arm.exchanges for arm in ours.values()),
+        eligible=sum(arm.eligible for arm in ours.values()),
+        first_byte_ms_p95_baseline=None if base is None else base.first_byte_ms_p95,
+        first_byte_ms_p95_candidate=None if cand is None else cand.first_byte_ms_p95,
+        cost_usd_each_baseline=_each(base),
+        cost_usd_each_candidate=_each(cand),
+        saved_usd_30d=next((each.saved_usd for each in savings if each.route == route), None),
+        weights=[point for point in weights if point.route == route],
+    )
+
+
+def _each(arm: ArmView | None) -> float | None:
+    priced = 0 if arm is None else arm.exchanges - arm.unpriced
+    return None if arm is None or arm.cost_usd is None or priced <= 0 else arm.cost_usd / priced
+
+
+def _chosen(listed: list[RouteRow], ask: Ask) -> list[RouteRow]:
+    """The rows that are asked for, in the order that is asked for."""
+    phase, sort = ask.choice("phase", PHASES, "any"), ask.choice("sort", SORTS, "attention")
+    text = ask.given.get("q", "")
+    found = [row for row in listed if _has(row, text) and (phase == "any" or _phase(row) == phase)]
+    match sort:
+        case "name":
+            found.sort(key=lambda row: row.rollout.route)
+        case "saving":
+            found.sort(key=lambda row: -(row.line.saved_usd_30d or 0.0))
+        case "weight":
+            found.sort(key=lambda row: -row.rollout.weight)
+        case _:
+            found.sort(key=lambda row: (not row.is_wanting, -row.rollout.weight))
+    return found
+
+
+def _phase(row: RouteRow) -> str:
+    return "none" if row.rollout.standing is None else row.rollout.standing.phase
+
+
+def _has(row: RouteRow, text: str) -> bool:
+    """Whether a route's name or models have every word; `!x` is one they must not have, `"x"` the whole name."""
+    candidate, baseline = row.rollout.candidate, row.rollout.baseline
+    models = [f"{each.upstream}/{each.model or ''}" for each in (baseline, candidate) if each is not None]
+    name = row.rollout.route
+    for word in text.split():
+        if word.startswith('"') and word.endswith('"') and len(word) > 1:
+            if name != word.strip('"'):
+                return False
+        elif word.startswith("!") and len(word) > 1:
+            if any(word[1:] in each for each in (name, *models)):
+                return False
+        elif not any(word in each for each in (name, *models)):
+            return False
+    return True
+
+
+PAGE = ConsolePage("/", show, "Routes", ("q", "phase", "sort"), rows=csv_rows)

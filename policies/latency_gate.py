@@ -1,0 +1,135 @@
+"""The latency gate: an absolute limit, a line beside the baseline, or the frozen quantile of records of before."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from policies import histograms, stats
+from policies.baseline_line import BLOCKS
+from policies.evidence import Evidence
+from policies.histograms import Histogram
+from policies.readings import Look, Reading, judge, missing, plain
+from policies.results import GateResult
+from policies.rules import Latency
+from policies.terms import Better, Verdict
+
+
+def canary(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
+    """In the canary: the share of requests within the limit is at least the quantile."""
+    if gate.block_s is not None and gate.limit_s is None:
+        return _concurrent(gate, evidence, look)
+    limit_s = gate.limit_s or look.latency_limit_s
+    if limit_s is None:
+        seen = histograms.units_in(evidence.histogram(f"{gate.measure}_baseline"))
+        reason = f"latency: {seen:.0f} of {gate.freeze_units} units of the baseline to set the limit by"
+        return GateResult("latency", Verdict.INCONCLUSIVE, reason, limit=gate.quantile, required=gate.required)
+    name = f"{gate.measure}_candidate"
+    found = evidence.times(name)
+    if not found:
+        return missing("latency", gate, evidence.count("units_candidate") - gate.warmup)
+    return judge(_within(gate, found, limit_s, evidence.histogram(name)), evidence, look)
+
+
+def _concurrent(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
+    """In the canary: no more beyond its limit than of the baseline's requests, at the same time, beyond the line."""
+    line = evidence.line
+    if line.limit_s(gate) is None:
+        known = len(line.known) if line.of == gate.what else 0
+        reason = f"latency: {known} of the {BLOCKS} blocks of the baseline that a line is drawn by"
+        return GateResult("latency", Verdict.INCONCLUSIVE, reason, limit=0.0, required=gate.required)
+    found, whole = evidence.weighed("latency")
+    if not found:
+        return missing("latency", gate, 0)
+    (down, counts), (up, _) = histograms.scores_down(found, whole), histograms.scores_up(found, whole)
+    harm, harm_counts = histograms.scores_up(*evidence.weighed("latency_harm"))
+    worth, middle = float(counts.sum()), (down + up) / 2
+    estimate = float(middle @ counts) / worth
+    mean, n = plain(evidence.histogram("latency"))
+    reading = Reading(
+        "latency", gate, n, estimate, 0.0,
+        stats.log_e_mean(down, counts, 0.0, lo=-1.0),
+        stats.log_e_mean(-harm, harm_counts, 0.0, lo=-1.0),
+        math.sqrt(max(0.0, float(middle**2 @ counts) / worth - estimate**2)),
+        lambda: (
+            stats.lower_mean(down, counts, gate.alpha, lo=-1.0, hi=1.0),
+            stats.upper_mean(up, counts, gate.alpha, lo=-1.0, hi=1.0),
+        ),
+        worth, mean,
+        f"share of the baseline beyond {line.line_s:.3g} s less the candidate's beyond {gate.ratio:g} times it; "
+        f"{gate.what}, {len(line.known)} blocks known",
+    )  # fmt: skip
+    judged = judge(reading, evidence, look)
+    if judged.verdict is not Verdict.PASS or not line.is_void(gate):
+        return judged
+    reason = f"{judged.reason}; but the baseline is ill now, and out of that nothing advances"
+    return replace(judged, verdict=Verdict.INCONCLUSIVE, reason=reason)
+
+
+def screen(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
+    """In the shadow: nothing is certified about load that is not there, but a certified breach blocks."""
+    names = f"{gate.measure}_candidate", f"{gate.measure}_baseline"
+    ours, theirs = (evidence.times(name) for name in names)
+    if not ours or (gate.limit_s is None and not theirs):
+        return missing("latency", gate, 0, needed_here=False)
+    reading = (
+        _within(gate, ours, gate.limit_s, evidence.histogram(names[0]))
+        if gate.limit_s
+        else _against(gate, ours, theirs)
+    )
+    judged = judge(reading, evidence, look)
+    if judged.verdict is not Verdict.FAIL:
+        return judged
+    reason = f"{judged.reason}; seen in the shadow, it blocks"
+    return replace(judged, verdict=Verdict.INCONCLUSIVE, reason=reason, required=gate.required, futile=False)
+
+
+def _within(gate: Latency, found: Histogram, limit_s: float, whole: Histogram) -> Reading:
+    """The share of requests that took at most `limit_s`. `whole`: the same units, each weighing one."""
+    n = histograms.units_in(found)
+    surely, perhaps = histograms.units_within(found, limit_s), histograms.units_within(found, limit_s * 1.02)
+    values = np.array([0.0, 1.0])
+    low, high = np.array([n - surely, surely]), np.array([n - perhaps, perhaps])
+    share, units = surely / n, histograms.units_in(whole)
+    at = histograms.latency_quantile(found, gate.quantile)
+    return Reading(
+        "latency", gate, units, share, gate.quantile,
+        stats.log_e_mean(values, low, gate.quantile, lo=0.0),
+        stats.log_e_mean(-values, high, -gate.quantile, lo=-1.0),
+        math.sqrt(share * (1 - share)),
+        lambda: (
+            stats.lower_mean(values, low, gate.alpha, lo=0.0, hi=1.0),
+            stats.upper_mean(values, high, gate.alpha, lo=0.0, hi=1.0),
+        ),
+        n, histograms.units_within(whole, limit_s) / units,
+        f"{gate.measure} within {limit_s:.3g} s; {_percentile(gate)} {at:.3g} s",
+    )  # fmt: skip
+
+
+def _against(gate: Latency, ours: Histogram, theirs: Histogram) -> Reading:
+    """The candidate's quantile over the baseline's."""
+    a, b, first = histograms.aligned(ours, theirs)
+    better, worse = stats.log_e_quantile_ratio(a, b, gate.quantile, steps=math.log(gate.ratio) / histograms.STEP)
+    at = histograms.latency_quantile(ours, gate.quantile) or math.nan
+    base = histograms.latency_quantile(theirs, gate.quantile) or math.nan
+
+    def interval() -> tuple[float | None, float | None]:
+        (low, high), (base_low, base_high) = (
+            _edges(stats.quantile_interval(counts, gate.quantile, gate.alpha / 2), first) for counts in (a, b)
+        )
+        return low / base_high if low and base_high else None, high / base_low if high and base_low else None
+
+    return Reading(
+        "latency", gate, min(a.sum(), b.sum()), at / base, gate.ratio, better, worse, 0.0, interval,
+        min(a.sum(), b.sum()), at / base,
+        f"{gate.measure} {_percentile(gate)} {at:.3g} s, baseline {base:.3g} s", needed_here=False, better=Better.LOWER,
+    )  # fmt: skip
+
+
+def _edges(found: tuple[int | None, int | None], first: int) -> tuple[float | None, float | None]:
+    low, high = (None if index is None else histograms.latency_edge(first + index) for index in found)
+    return low, high
+
+
+def _percentile(gate: Latency) -> str:
+    return f"p{gate.quantile * 100:g}"

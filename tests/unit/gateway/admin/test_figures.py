@@ -1,0 +1,84 @@
+"""Sums over records that the real recorder wrote."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway import clock
+from gateway.admin.figures import Figures
+from gateway.admin.filters import RecordFilter, wanted
+from gateway.admin.queries import RecordQueries
+from records.store import Store
+from tests.rooms.console_house import ConsoleHouse, house
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[ConsoleHouse]:
+    with house(tmp_path) as found:
+        found.furnish()
+        yield found
+
+
+@pytest.fixture
+def figures(home: ConsoleHouse) -> Figures:
+    return Figures(RecordQueries(Store(home.data.records)))
+
+
+def all_(**words: str) -> RecordFilter:
+    return wanted("exchanges", words, now=clock.wall())
+
+
+def test_the_funnel_adds_up(figures: Figures) -> None:
+    """Of all requests: matched, eligible, the candidate's, answered by it; each step with its reasons."""
+    funnel = figures.route("triage", all_()).funnel
+    assert (funnel.all, funnel.matched, funnel.eligible) == (8, 7, 6)
+    assert (funnel.assigned, funnel.answered, funnel.fell_back) == (2, 1, 1)
+    assert [(each.why, each.reason, each.n) for each in funnel.ineligible] == [("ineligible", "images", 1)]
+    assert [(each.reason, each.n) for each in funnel.fallbacks] == [("first_byte_timeout", 1)]
+    assert sum(arm.eligible for arm in figures.arms(all_()) if arm.route == "triage") == funnel.eligible
+
+
+def test_arms_and_money_agree(figures: Figures, home: ConsoleHouse) -> None:
+    """Arms, days and savings are sums over the same rows; saved is the candidate's counterfactual less its cost."""
+    arms = {arm.variant: arm for arm in figures.arms(all_()) if arm.route == "triage"}
+    assert (arms["baseline"].exchanges, arms["candidate"].exchanges, arms["gateway"].failed) == (5, 1, 1)
+    cost = figures.cost(all_(), wanted("comparisons", {}, now=clock.wall()))
+    ledger = sum(float(str(row[0])) for row in home.place.rows("cost_usd") if row[0] is not None)
+    assert cost.cost_usd == pytest.approx(ledger)
+    candidate = arms["candidate"]
+    assert candidate.counterfactual_usd is not None
+    assert candidate.cost_usd is not None
+    assert cost.saved_usd == pytest.approx(candidate.counterfactual_usd - candidate.cost_usd)
+    assert [each.saved_usd for each in figures.savings(all_())] == [pytest.approx(cost.saved_usd)]
+    assert cost.background_usd == pytest.approx(0.000004 * 4 + 0.0002)
+
+
+def test_what_the_shadow_was_answered(figures: Figures) -> None:
+    """Background calls by who was asked and what became of them."""
+    found = figures.shadow(wanted("comparisons", {"route": "triage"}, now=clock.wall()))
+    assert [(each.asked, each.came, each.n) for each in found] == [
+        ("baseline", "answered", 1), ("baseline_again", "answered", 1), ("candidate", "answered", 2),
+        ("candidate", "failed", 1),
+    ]  # fmt: skip
+
+
+def test_requests_without_a_policy(figures: Figures) -> None:
+    """Grouped as `crossfade routes` groups them, with how they begin."""
+    (found,) = figures.unrouted(all_(), 10).groups
+    assert (found.requests, found.model, found.system) == (1, "gpt-4o", "You triage.")
+
+
+def test_what_is_kept(figures: Figures) -> None:
+    """Rows, rows with their text, and the files they lie in."""
+    found = figures.data(all_())
+    assert (found.exchanges, found.with_bodies) == (8, 8)
+    assert {each.table: each.files > 0 for each in found.tables}["exchanges"]
+
+
+def test_a_window_leaves_out_what_is_older(figures: Figures) -> None:
+    """`until` before the first record finds nothing, and unknown stays unknown."""
+    nothing = all_(until="1h")
+    assert figures.arms(nothing) == []
+    empty = figures.cost(all_(until="1h"), wanted("comparisons", {"until": "1h"}, now=clock.wall()))
+    assert (empty.days, empty.cost_usd) == ([], 0.0)

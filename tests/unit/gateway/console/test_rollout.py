@@ -1,0 +1,125 @@
+"""One rollout's page: the sentence, the gates, and what can be said to it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.admin.figure_views import GatePathView, GatePointView
+from gateway.console.rollout import rungs, tiles, told, verbs
+from gateway.control.operations import orders as operating
+from gateway.control.state.sqlite import SqliteState
+from gateway.node.database import opened, read_audit
+from policies.results import Results
+from policies.rollout import step
+from policies.terms import Phase, Verb
+from tests.rooms.console_house import GATES, RESULTS, ConsoleHouse, house, read, send, stand, visitor
+from tests.rooms.looks import CANARY, NOW
+
+LOOK = step(CANARY, RESULTS, now=NOW)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ConsoleHouse]:
+    monkeypatch.setattr(operating, "ROLLBACK_S", 0.0)
+    monkeypatch.setattr(operating, "ANSWER_S", 0.0)
+    with house(tmp_path) as found:
+        found.furnish()
+        stand(found.data)
+        yield found
+
+
+async def test_the_page_says_why_it_has_not_moved(home: ConsoleHouse) -> None:
+    """The sentence first; each gate with its estimate, interval, limit, evidence and n; who reaches the candidate."""
+    async with visitor(home.data) as client:
+        page = read((await client.get("/routes/triage")).text)
+        assert "Holding at 5% for" in page.words
+        assert "quality is certified, errors is not" in page.words
+        assert "errors: not certified yet" in page.words
+        for piece in ("−0.0100", "−0.0200 to +0.0000", "−0.0500", "2.50", "of 1.30", "400"):
+            assert piece in page.words, piece
+        assert "Assigned to the candidate" in page.words
+        assert "answered 12 of the last 12 requests" in page.words
+        links = page.links()
+        assert "/pairs?route=triage&sort=q" in links
+        assert {"/routes/triage/promote", "/routes/triage/hold", "/routes/triage/rollback"} <= set(links)
+        shown = (await client.get("/routes/triage.json")).json()
+        assert [gate["gate"] for gate in shown["detail"]["decision"]["results"]["gates"]] == ["quality", "errors"]
+        assert (await client.get("/api/v1/rollouts/triage")).json() == shown["detail"]
+
+
+async def test_a_verb_is_previewed_and_nothing_moves(home: ConsoleHouse) -> None:
+    """Before it is said, the core itself says what a verb would do: from where to where, and what is not certified."""
+    async with visitor(home.data) as client:
+        page = read((await client.get("/routes/triage/promote")).text).words
+        assert "5% → 50%" in page
+        assert "Inconclusive" in page or "errors" in page
+        assert "5 % → 50 % of eligible requests" in page
+        assert "would be refused" in read((await client.get("/routes/triage/resume")).text).words
+    state = SqliteState(home.data.state)
+    assert state.orders() == []
+    state.close()
+
+
+async def test_a_rollback_from_the_page(home: ConsoleHouse) -> None:
+    """It wants a reason, is made without any leader, stands in log and history; sent twice it is one."""
+    async with visitor(home.data) as client:
+        short = await send(client, "/routes/triage/rollback", reason="bad")
+        assert short.status_code == 400
+        carried = read((await client.get("/routes/triage/rollback")).text).forms()
+        headers = {"origin": "http://127.0.0.1:8081"}
+        for _ in range(2):
+            said = await client.post(
+                "/routes/triage/rollback", data=carried | {"reason": "it answers in Latin"}, headers=headers
+            )
+            assert (said.status_code, said.headers["location"]) == (303, "/routes/triage?view=history")
+        page = read((await client.get("/routes/triage")).text).words
+        assert "rolled back" in page
+    state = SqliteState(home.data.state)
+    assert state.rollouts()["triage"].weight_ppm == 0
+    state.close()
+    with opened(home.data.state) as local:
+        assert {(each.actor, each.action, each.reason) for each in read_audit(local)} == {
+            ("console", "rollout.rollback", "it answers in Latin")
+        }
+
+
+async def test_a_promotion_that_nobody_takes(home: ConsoleHouse) -> None:
+    """Without a leader a promotion is withdrawn, and the page says so instead of pretending."""
+    async with visitor(home.data) as client:
+        said = await send(client, "/routes/triage/promote", reason="we are sure of it")
+        assert said.status_code == 409
+        assert "no leader answered" in read(said.text).words
+        forged = await send(client, "/routes/triage/promote", reason="we are sure of it", order="../x")
+        assert forged.status_code == 400
+
+
+def test_each_gate_in_its_own_unit() -> None:
+    """Differences with a sign, times as the share within the limit, costs as a ratio."""
+    assert [told(gate)[0] for gate in GATES] == ["−0.0100", "−0.0040", "80.0\u202f%", "0.20×"]
+    assert told(replace(GATES[0], estimate=None, lower=None))[:2] == ("unknown", "")
+
+
+def test_the_ladder_and_its_verbs() -> None:
+    """Stages that are done, the one it stands on, those to come; and exactly the words that the core would take."""
+    assert [rung.state for rung in rungs(LOOK)] == ["done", "here", "", ""]
+    assert "needs approval" in rungs(LOOK)[2].lines
+    assert rungs(None) == []
+    assert verbs(LOOK) == [Verb.PROMOTE, Verb.HOLD, Verb.ROLLBACK]
+    stopped = step(replace(CANARY, phase=Phase.REJECTED, stage=0), Results(), now=NOW)
+    assert verbs(stopped) == [Verb.RESUME]
+    assert verbs(None) == [Verb.ROLLBACK]
+
+
+def test_a_gate_over_time() -> None:
+    """From three decisions on a gate has a picture of its interval over time, with its stages; below, none."""
+    points = [
+        GatePointView(at=float(at), gate="quality", stage="shadow" if at < 2 else "5%", verdict="PASS", estimate=-0.01,
+                      lower=-0.03, upper=0.01, limit=-0.05, log10_e=1.0, n=100)
+        for at in range(4)
+    ]  # fmt: skip
+    (tile,) = tiles(GatePathView(points=points), GATES[:2])
+    assert "quality over time" in tile.picture
+    assert ">5%</text>" in tile.picture
+    assert tiles(GatePathView(points=points[:2]), GATES[:2]) == []

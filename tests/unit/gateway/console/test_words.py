@@ -1,0 +1,69 @@
+"""How pages say numbers, times and money."""
+
+import sys
+import unicodedata
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.console import words
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (words.number(1234567), "1,234,567"),
+        (words.number(-0.4), "0"),
+        (words.number(-2.5, 1), "−2.5"),
+        (words.share(0.0), "0 %"),
+        (words.share(0.25), "25 %"),
+        (words.share(0.0021), "0.21 %"),
+        (words.share(1 / 3), "33 %"),
+        (words.money(0), "$0.00"),
+        (words.money(1234.5), "$1,234.50"),
+        (words.money(-3), "−$3.00"),
+        (words.money(0.0123), "$0.0123"),
+        (words.money(0.0000123), "$0.000012"),
+        (words.money(12_345.6), "$12,346"),
+        (words.millis(412), "412 ms"),
+        (words.millis(0.24), "0.24 ms"),
+        (words.duration(3), "3 s"),
+        (words.duration(1.41), "1.41 s"),
+        (words.duration(75), "75 s"),
+        (words.duration(95), "1.6 min"),
+        (words.duration(7200), "2 h"),
+        (words.duration(5 * 86_400), "5 d"),
+        (words.ago(10.0, 70.0), "60 s ago"),
+        (words.ago(70.0, 10.0), "in 60 s"),
+        (words.moment(0), "1970-01-01 00:00:00 UTC"),
+        (words.short(datetime(2026, 11, 9, 7, 5, tzinfo=UTC)), "9 Nov 07:05"),
+        (words.moment("2026-11-09T07:05:00"), "2026-11-09 07:05:00 UTC"),
+        (words.size(512), "512 B"),
+        (words.size(1536), "1.5 KiB"),
+        (words.size(3 * 2**30), "3.0 GiB"),
+        (words.ratio(1.314), "1.31×"),
+        (words.cut("a\n b  c " * 9, 7), "a b c …"),
+    ],
+)
+def test_said(said: str, expected: str) -> None:
+    """Each in its unit, in thousands, with a true minus and no more digits than say something."""
+    assert said.replace(words.THIN, " ") == expected
+
+
+def test_unknown_is_unknown() -> None:
+    """What is not known is said to be unknown: never 0, never a dash."""
+    for form in (words.number, words.share, words.money, words.millis, words.duration, words.moment, words.ratio):
+        assert form(None) == words.UNKNOWN
+    said = [words.moment("no moment"), words.moment(1e20), words.short(""), words.ago(None, 1.0)]
+    assert set(said) == {words.UNKNOWN}
+
+
+def test_nothing_hides_in_a_text() -> None:
+    """Every control, format character and lone surrogate of Unicode is shown by its number; letters are left alone."""
+    hidden = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    every = [chr(code) for code in range(sys.maxunicode + 1)]
+    for letter in every:
+        is_hidden = unicodedata.category(letter) in hidden and letter not in "\n\t"
+        if is_hidden:
+            assert words.plain(letter) == f"⟨U+{ord(letter):04X}⟩"
+    assert words.plain("Größe 🙂 ok\n\tمرحبا") == "Größe 🙂 ok\n\tمرحبا"

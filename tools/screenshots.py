@@ -1,0 +1,133 @@
+"""Pictures of the console's pages while a real `crossfade demo` runs: a whole migration, nothing made up.
+
+    python tools/screenshots.py docs/pictures [--pace 60] [--only rollout pair]
+
+Needs Chromium (Debian: `apt-get install chromium`), named by CHROMIUM where it is called otherwise. Takes each page in
+both themes at 1440 pixels, and the first three at 1024 and 390, once the rollout is past the shadow.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+BROWSER = os.environ.get("CHROMIUM", "chromium")
+START_S = 600.0
+SHOT_S = 60.0
+WIDTHS = {1440: 1200, 1024: 1200, 390: 1600}
+NARROW = ("routes", "rollout", "pair")
+
+
+def main() -> int:
+    """Run the demo, take the pictures, end the demo."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--pace", default="60")
+    parser.add_argument("--only", nargs="*", default=[], help="names of pages, as the files have them")
+    arguments = parser.parse_args()
+    if shutil.which(BROWSER) is None:
+        sys.exit(f"there is no {BROWSER}: apt-get install chromium, or name one as CHROMIUM")
+    arguments.target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, demo(Path(folder), arguments.pace) as admin:
+        await_canary(admin)
+        pages = addresses(admin)
+        for name, path in pages.items():
+            if arguments.only and name not in arguments.only:
+                continue
+            for width in WIDTHS if name in NARROW else (1440,):
+                for theme in ("light", "dark"):
+                    shoot(f"{admin}{path}", arguments.target / f"{name}-{width}-{theme}.png", width, theme)
+                    print(f"{name} {width} {theme}", flush=True)
+    return 0
+
+
+@contextlib.contextmanager
+def demo(folder: Path, pace: str) -> Iterator[str]:
+    """A demo of its own; gives the address of its admin port."""
+    command = [sys.executable, "-m", "gateway.cli.main", "demo", "--pace", pace]
+    with (folder / "demo.log").open("wb") as log:
+        process = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(folder)}, stdout=log, stderr=log)
+    try:
+        settings = await_file(folder, process)
+        port = re.search(r"admin: 127\.0\.0\.1:(\d+)", settings.read_text("utf-8"))
+        if port is None:
+            sys.exit(f"{settings} names no admin port")
+        yield f"http://127.0.0.1:{port[1]}"
+    finally:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(60)
+        process.kill()
+
+
+def await_file(folder: Path, process: subprocess.Popen[bytes]) -> Path:
+    """The demo's settings."""
+    last_s = time.monotonic() + START_S  # noqa: TID251 -- a tool
+    while time.monotonic() < last_s and process.poll() is None:  # noqa: TID251 -- a tool
+        for found in folder.glob("*/crossfade.yaml"):
+            return found
+        time.sleep(0.2)
+    sys.exit((folder / "demo.log").read_text("utf-8", "replace"))
+
+
+def ask(address: str) -> object:
+    """What a page of JSON says; None while there is none."""
+    try:
+        with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 -- our own address
+            return json.load(answer)
+    except (OSError, ValueError):
+        return None
+
+
+def await_canary(admin: str) -> None:
+    """Until the candidate answers somebody."""
+    last_s = time.monotonic() + START_S  # noqa: TID251 -- a tool
+    while time.monotonic() < last_s:  # noqa: TID251 -- a tool
+        told = ask(f"{admin}/api/v1/rollouts")
+        if isinstance(told, dict) and any(each["weight"] > 0 for each in told["rollouts"]):
+            time.sleep(20)  # so that there is evidence to look at
+            return
+        time.sleep(1)
+    sys.exit("the demo's candidate never answered anybody")
+
+
+def addresses(admin: str) -> dict[str, str]:
+    """Each page's name and path."""
+    pair = ""
+    for query in ("since=all", "view=disagreements&since=all"):
+        told = ask(f"{admin}/pairs.json?{query}")
+        if isinstance(told, dict) and told["pairs"]:
+            pair = told["pairs"][0]["exchange_id"]
+    found = {
+        "routes": "/", "rollout": "/routes/tickets", "history": "/routes/tickets?view=history",
+        "policy": "/routes/tickets?view=policy", "verb": "/routes/tickets/promote", "pairs": "/pairs", "label":
+        "/label?route=tickets&by=ada", "label-start": "/label", "traffic": "/traffic", "unrouted": "/unrouted",
+        "data": "/data", "cost": "/cost", "system": "/system", "audit": "/audit", "keys": "/keys", "kill": "/kill",
+    }  # fmt: skip
+    return found | ({"pair": f"/pairs/{pair}", "exchange": f"/traffic/{pair}"} if pair else {})
+
+
+def shoot(address: str, target: Path, width: int, theme: str) -> None:
+    """One picture."""
+    with tempfile.TemporaryDirectory() as profile:
+        dark = ["--force-dark-mode", "--blink-settings=preferredColorScheme=0"] if theme == "dark" else []
+        subprocess.run(
+            [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={profile}",
+             "--virtual-time-budget=2000", f"--window-size={width},{WIDTHS[width]}", *dark,
+             f"--screenshot={target}", address],
+            check=True, timeout=SHOT_S, capture_output=True,
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
