@@ -20,6 +20,8 @@ from gateway.admin.exchanges import ExchangeReader
 from gateway.admin.figure_views import (
     CostView,
     DataView,
+    LabelsView,
+    LabelView,
     PairListView,
     PoliciesView,
     PolicyView,
@@ -29,6 +31,7 @@ from gateway.admin.figure_views import (
 )
 from gateway.admin.figures import Figures
 from gateway.admin.filters import FilterError, RecordFilter, RecordTable, wanted
+from gateway.admin.labels import LabelQueue
 from gateway.admin.queries import RecordQueries, TooSlowError
 from gateway.admin.rollouts import BY, MAX_PAGE, Operations
 from gateway.admin.system import SharedAbout, system
@@ -207,6 +210,11 @@ class Pages:
         """What is kept, and what was taken out of it; 30d unless it says else."""
         return self.figures.data(self._wanted("exchanges", request, usual="30d"))
 
+    def labels(self, route: str | None = None, by: str | None = None) -> LabelsView:
+        """What people said of pairs in the console's queue, newest first."""
+        found = LabelQueue(self.data, self.queries).votes(route=route, by=by)
+        return LabelsView(labels=[LabelView.model_validate(each) for each in found])
+
     def feedback(
         self, before: UUID | None = None, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50
     ) -> FeedbackView:
@@ -287,6 +295,7 @@ def create_app(pages: Pages, door: Door, *, version: str) -> FastAPI:
     add("/comparisons", pages.comparisons, "viewer")
     add("/comparisons/{exchange_id}", pages.comparison, "viewer")
     add("/feedback", pages.feedback, "viewer")
+    add("/labels", pages.labels, "viewer")
     add("/exchanges", pages.exchanges, "viewer")
     add("/exchanges/{exchange_id}", pages.exchange, "viewer")
     add("/figures/{route}", pages.route_figures, "viewer")

@@ -19,7 +19,7 @@ from gateway.control.controller.status import read_status
 from gateway.control.state.port import StateDownError
 from policies.results import GateResult
 from policies.rollout import STOPPED, Decision
-from policies.terms import Outcome, Phase
+from policies.terms import Outcome, Phase, Verdict
 
 DAY_S = 86_400.0
 SPARK_S = 14 * DAY_S
@@ -146,10 +146,22 @@ def forecast_of(look: Decision | None, have: int | None, to_go: int | None) -> s
     if not to_go:
         left = rollout.at.hold_s - rollout.lived_s
         return f"{have:,} units; {words.duration(left)} of its hold left" if left > 0 else f"{have:,} units, enough"
-    pace = have / rollout.lived_s if rollout.lived_s > 0 else 0.0
-    if not pace:
-        return f"{to_go:,} units to go; none came yet"
-    return f"{to_go:,} units to go, {words.duration(to_go / pace)} at this pace"
+    wait_s = _wait_s(look)
+    return f"{to_go:,} units to go" + (f", {words.duration(wait_s)} at this pace" if wait_s else "; none came yet")
+
+
+def _wait_s(look: Decision) -> float | None:
+    """How long the slowest gate still waits: each at the pace at which its own units have come. None: none came."""
+    lived_s, results = look.rollout.lived_s, look.results
+    waits = [
+        gate.units_to_go * lived_s / gate.n
+        for gate in results.gates
+        if gate.required and gate.verdict is not Verdict.PASS and gate.units_to_go and gate.n
+    ]
+    missing = look.rollout.at.min_units - results.units
+    if missing > 0 and results.units:
+        waits.append(missing * lived_s / results.units)
+    return max(waits, default=None)
 
 
 def show(ask: Ask) -> Shown:

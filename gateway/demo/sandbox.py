@@ -45,11 +45,12 @@ route: tickets
 match: {{model: gpt-4o}}
 baseline: {{upstream: frontier}}
 candidate: {{upstream: own, model: tickets-1b, revision: {revision}}}
-compare: [json_fields]
+# Labels have a right answer, so the team's own function scores them: unlike likeness to the frontier, it may convict.
+compare: [json_fields, {{python: {{ref: evals.py:score}}}}]
 # Shortened, so that two minutes are enough. Margins, alpha and the least number of units are the defaults. The limit of
 # the first token leaves room for a machine that is busy: models, app and gateway share it here.
-assign: {{close_after: 1s}}
-gates: {{latency: {{ttft_p95: 3s, warmup: 20}}}}
+assign: {{close_after: 1s, population: fixed}}
+gates: {{quality: {{metric: python}}, latency: {{ttft_p95: 3s, warmup: 20}}}}
 stages:
   - shadow
   - 10%: {{hold: 3s}}
@@ -57,6 +58,25 @@ stages:
   - 50%: {{hold: 3s, reverse_shadow: 50%}}
   - 100%: {{hold: 3s, reverse_shadow: 50%}}
 """
+
+EVALS = '''\
+"""Whether tickets are sorted as a person would sort them."""
+
+import json
+
+from gateway.demo.tickets import read
+
+
+def score(request, baseline, candidate):
+    """Of intent, urgency and product: the share that the candidate has right, less the baseline's."""
+    ticket = read(request["messages"][-1]["content"])
+    return right(candidate, ticket) - right(baseline, ticket)
+
+
+def right(answer, ticket):
+    said = json.loads(answer["text"])
+    return sum(said.get(name) == getattr(ticket, name) for name in ("intent", "urgency", "product")) / 3
+'''
 
 
 class HouseError(Exception):
@@ -197,6 +217,7 @@ async def house(folder: Path, *, frontier: int, own: int, tell: Callable[[str], 
     (folder / "background.key").write_text("sk-demo-background\n", "utf-8")
     settings = SETTINGS.format(port=port, admin=admin, frontier=frontier, own=own)
     (folder / "crossfade.yaml").write_text(settings, "utf-8")
+    (folder / "policies" / "evals.py").write_text(EVALS, "utf-8")
     deploy(folder, "r1")
     with (folder / "log.jsonl").open("wb") as log:
         process = await asyncio.create_subprocess_exec(

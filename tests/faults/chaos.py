@@ -65,7 +65,7 @@ route: {route}
 match: {{model: {model}}}
 baseline: {{upstream: openai, deterministic: true}}
 candidate: {{upstream: {upstream}, model: tuned, revision: "1"}}
-assign: {{by: [user, conversation], close_after: 2h}}
+assign: {{by: [user, conversation], close_after: 2h, population: fixed}}
 shadow: {{sample: 2%, noise_floor: 0%}}
 compare: [exact]
 rollback: {{cooldown: 1d, quarantine_after: 1000}}

@@ -50,7 +50,7 @@ route: {route}
 match: {{model: {model}}}
 baseline: {{upstream: openai}}
 candidate: {{upstream: vllm, model: tuned, revision: "1"{candidate}}}
-assign: {{by: [user, conversation], close_after: 2h}}
+assign: {{by: [user, conversation], close_after: 2h, population: fixed}}
 shadow: {{sample: 1%}}
 compare: [exact]
 {more}

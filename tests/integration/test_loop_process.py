@@ -31,9 +31,10 @@ route: triage
 match: {model: gpt-4o}
 baseline: {upstream: openai}
 candidate: {upstream: vllm, model: triage-7b, revision: r1}
-assign: {by: [user], close_after: 1s}
-compare: [exact]
-gates: {quality: {margin: 0.3}, errors: {margin: 0.3}, latency: {ttft_p50: 20s, warmup: 1}}
+assign: {by: [user], close_after: 1s, population: fixed}
+compare: [exact, {python: {ref: 'evals.py:score'}}]
+gates: {quality: {metric: python, margin: 0.3}, errors: {margin: 0.3}, latency: {ttft_p50: 20s, warmup: 1}}
+guards: {outputs: observed}
 stages:
   - shadow: {min_units: 20}
   - 50%: {min_units: 20, hold: 1s, reverse_shadow: 100%}

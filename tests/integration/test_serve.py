@@ -45,6 +45,8 @@ def test_an_app_is_answered_and_the_exchange_recorded(serving: Serving) -> None:
     shown = serving.admin(f"/api/v1/exchanges/{line['id']}").json()["record"]
     assert json.loads(shown["request_json"])["messages"] == [{"role": "user", "content": "hi"}]
     await_true(lambda: "crossfade_requests_total" in serving.admin("/metrics").text, "the recorder's metrics")
+    assert line["id"] in serving.admin("/traffic.csv").text
+    assert "hi" in serving.admin(f"/traffic/{line['id']}").text
 
 
 def test_a_policy_comes_breaks_and_goes(serving: Serving, tmp_path: Path) -> None:

@@ -44,10 +44,10 @@ route: triage
 match: {model: gpt-4o}
 baseline: {upstream: openai}
 candidate: {upstream: vllm, model: triage-7b, revision: r1}
-assign: {by: [user], close_after: 1s}
+assign: {by: [user], close_after: 1s, population: fixed}
 shadow: {noise_floor: 10%}
-compare: [exact]
-gates: {quality: {margin: 0.2}, errors: {margin: 0.2}, latency: {ttft_p95: 800ms, warmup: 1}}
+compare: [exact, {python: {ref: 'evals.py:score'}}]
+gates: {quality: {metric: python, margin: 0.2}, errors: {margin: 0.2}, latency: {ttft_p95: 800ms, warmup: 1}}
 stages:
   - shadow: {min_units: 20}
   - 10%: {min_units: 20, hold: 2s, reverse_shadow: 100%}

@@ -20,7 +20,7 @@ from tests.rooms.stored_records import keep, record
 TOKEN = "a-token-of-some-length"
 READ = [
     "/rollouts", "/rollouts/{route}", "/rollouts/{route}/gates", "/decisions", "/decisions/{decision_id}",
-    "/comparisons", "/comparisons/{exchange_id}", "/feedback", "/exchanges", "/exchanges/{exchange_id}",
+    "/comparisons", "/comparisons/{exchange_id}", "/feedback", "/labels", "/exchanges", "/exchanges/{exchange_id}",
     "/figures/{route}", "/policies", "/weights", "/cost", "/unrouted", "/data", "/keys", "/audit", "/system",
     "/openapi.json",
 ]  # fmt: skip

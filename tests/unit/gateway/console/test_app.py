@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from fastapi.routing import APIRoute
 
 from gateway.admin.api import Guard, create_app
 from gateway.admin.auth import SIGN_IN, Door, digest
+from gateway.cli.main import main
 from gateway.console import pages as site
 from gateway.console import words
 from gateway.console.app import add_console, csv_lines
@@ -149,6 +151,23 @@ async def test_money_adds_up_everywhere(full: ConsoleHouse) -> None:
         assert api["cost_usd"] == pytest.approx(ledger)
         assert api["saved_usd"] > 0
         assert f"Spent{words.money(ledger)}" in read((await client.get("/cost")).text).plain
+
+
+async def test_the_command_line_says_the_same(full: ConsoleHouse, capsys: pytest.CaptureFixture[str]) -> None:
+    """What `crossfade records stats` and `crossfade routes` count and price is what the pages count and price."""
+    async with visitor(full.data) as client:
+        cost = (await client.get("/cost.json?since=all")).json()
+        unrouted = (await client.get("/unrouted.json?since=all")).json()["groups"]
+    folder = str(full.data.root)
+    assert main(["records", "stats", "--data", folder, "--json"]) == 0
+    stats = json.loads(capsys.readouterr().out)
+    assert sum(each["exchanges"] for each in stats) == sum(day["exchanges"] for day in cost["days"])
+    assert sum(each["cost_usd"] or 0 for each in stats) == pytest.approx(cost["cost_usd"])
+    assert main(["routes", "--data", folder, "--json"]) == 0
+    kinds = json.loads(capsys.readouterr().out)
+    assert [(each["model"], each["requests"], each["system"]) for each in kinds] == [
+        (each["model"], each["requests"], each["system"]) for each in unrouted
+    ]
 
 
 def test_formulas_are_no_formulas() -> None:

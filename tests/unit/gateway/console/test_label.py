@@ -51,7 +51,9 @@ async def test_votes_are_blind_and_kept(home: ConsoleHouse) -> None:
         done = read((await client.get(QUEUE)).text)
         assert "All 4 are done" in done.words
         assert "The one before" in done.words
+        told = (await client.get("/api/v1/labels", params={"route": "triage"})).json()["labels"]
     votes = kept(home)
+    assert [each["vote"] for each in told] == [vote.vote for vote in votes]
     assert len(votes) == 4
     assert all(
         (vote.vote == "candidate") == is_swapped(QueuedPair(vote.exchange_id, vote.asked), "ada") for vote in votes

@@ -65,7 +65,10 @@ def test_a_forecast_says_when_or_why_not() -> None:
     """Units to go at the pace so far; or that there is no evidence, no number that would do, nothing to wait for."""
     look = step(CANARY, RESULTS, now=NOW)
     assert forecast_of(None, None, None) == "nobody has looked yet"
-    assert "600 units to go" in forecast_of(look, 300, 600)
+    assert "600 units to go, 10" in forecast_of(look, 300, 600)  # 300 came in 5 s
+    slow = replace(GATES[1], gate="latency", n=10, units_to_go=90)
+    slower = step(CANARY, Results((GATES[1], slow), units=300), now=NOW)
+    assert "45" in forecast_of(slower, 300, 600)  # 10 came in 5 s: the slowest gate's pace is the stage's
     assert "no number of units would do" in forecast_of(look, 300, None)
     missing = step(CANARY, Results((replace(GATES[0], estimate=None),)), now=NOW)
     assert "no evidence yet" in forecast_of(missing, 0, None)

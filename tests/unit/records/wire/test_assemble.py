@@ -306,7 +306,7 @@ KEYS = (
     *("output_index", "content_index", "type", "finish_reason", "status", "message", "prompt_tokens"),
 )
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
@@ -326,6 +326,15 @@ def test_whatever_an_upstream_sends(values, surface):
 
     assert read_body(surface, whole).body == whole
     assert isinstance(json.loads(read_stream(surface, stream(*values)).body), dict)
+
+
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "NaN"])
+def test_a_number_that_json_has_not_is_null(number: str):
+    """Servers in Python write them; a dataset's reader would refuse the row, and nothing else of the answer is lost."""
+    whole = f'{{"choices": [{{"index": 0, "logprob": {number}, "message": {{"content": "a"}}}}]}}'.encode()
+
+    kept = json.loads(read_body("chat", whole).body, parse_constant=pytest.fail)
+    assert kept == {"choices": [{"index": 0, "logprob": None, "message": {"content": "a"}}]}
 
 
 def test_other_streams_stay_as_they_are():
