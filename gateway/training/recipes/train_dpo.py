@@ -67,8 +67,9 @@ def main() -> None:
         raise SystemExit(f"{DATASET} has no splits: name a folder of `crossfade dataset build`")
     trainer = trainer_of(tokenizer, splits["train"], splits.get("validation"))
     rows = rows_of(trainer)
-    lengths = [sum(len(row[part]) for part in ("prompt_ids", "chosen_ids", "rejected_ids")) for row in rows]
-    if not all(row["chosen_ids"] and row["rejected_ids"] for row in rows):
+    parts = list(zip(rows["prompt_ids"], rows["chosen_ids"], rows["rejected_ids"], strict=True))
+    lengths = [len(prompt) + len(chosen) + len(rejected) for prompt, chosen, rejected in parts]
+    if not all(chosen and rejected for _, chosen, rejected in parts):
         raise SystemExit("an answer of no tokens: does the chat template render the assistant's turn?")
     told = {
         "settings": settings(),
@@ -196,8 +197,8 @@ def save(trainer: DPOTrainer, tokenizer: Any, out: Path) -> None:
     model: Any = trainer.model
     if isinstance(model, PeftModel) and MERGE:
         model = model.merge_and_unload()
-    model.save_pretrained(fresh)
-    tokenizer.save_pretrained(fresh)
+    model.save_pretrained(str(fresh))
+    tokenizer.save_pretrained(str(fresh))
     shutil.rmtree(out / "model", ignore_errors=True)
     fresh.rename(out / "model")
 

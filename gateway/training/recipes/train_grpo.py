@@ -201,8 +201,8 @@ def save(trainer: GRPOTrainer, tokenizer: Any, out: Path) -> None:
     model: Any = trainer.model
     if isinstance(model, PeftModel) and MERGE:
         model = model.merge_and_unload()
-    model.save_pretrained(fresh)
-    tokenizer.save_pretrained(fresh)
+    model.save_pretrained(str(fresh))
+    tokenizer.save_pretrained(str(fresh))
     shutil.rmtree(out / "model", ignore_errors=True)
     fresh.rename(out / "model")
 

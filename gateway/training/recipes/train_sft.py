@@ -159,6 +159,7 @@ def measured(trainer: SFTTrainer) -> dict[str, Any]:
     if not learned or not all(learned):
         raise SystemExit(f"{learned.count(0)} of {len(learned)} rows teach nothing: no token of an answer is learned")
     tokens = sum(len(row) for row in dataset["input_ids"])
+    model: Any = trainer.model
     return {
         "rows": len(dataset),
         "rows_too_long": len(lengths) - len(dataset),
@@ -167,8 +168,8 @@ def measured(trainer: SFTTrainer) -> dict[str, Any]:
         "tokens": tokens,
         "learned_tokens": sum(learned),
         "updates": math.ceil(math.ceil(len(dataset) / BATCH) / ACCUMULATE * EPOCHS),
-        "parameters": sum(each.numel() for each in trainer.model.parameters()),
-        "trained_parameters": sum(each.numel() for each in trainer.model.parameters() if each.requires_grad),
+        "parameters": sum(each.numel() for each in model.parameters()),
+        "trained_parameters": sum(each.numel() for each in model.parameters() if each.requires_grad),
     }
 
 
@@ -186,8 +187,9 @@ def smoke(
     last = rows[0]["labels"][-3:]
     if tokenizer.eos_token_id not in last:
         print("warning: no row ends with the tokenizer's end token: the model may not learn to stop", file=sys.stderr)
+    model: Any = trainer.model
     small = SFTTrainer(
-        model=trainer.model,
+        model=model,
         args=config(
             out, resolved, output_dir=str(out / "smoke"), max_steps=2, learning_rate=0.0, weight_decay=0.0,
             save_strategy="no", gradient_accumulation_steps=1,
@@ -242,8 +244,8 @@ def save(trainer: SFTTrainer, tokenizer: Any, out: Path) -> None:
     model: Any = trainer.model
     if isinstance(model, PeftModel) and MERGE:
         model = model.merge_and_unload()
-    model.save_pretrained(fresh)
-    tokenizer.save_pretrained(fresh)
+    model.save_pretrained(str(fresh))
+    tokenizer.save_pretrained(str(fresh))
     shutil.rmtree(out / "model", ignore_errors=True)
     fresh.rename(out / "model")
 

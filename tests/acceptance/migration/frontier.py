@@ -1,6 +1,6 @@
 """A frontier's stand-in for the migration: right as often as a real one is on these messages, and as slow.
 
-    python -m tests.acceptance.migration.frontier [RIGHT]
+    python -m tests.acceptance.migration.frontier [RIGHT [INTENTS]]
 
 Prints its port and serves until stdin ends. What it says of a message and how long it takes hang on the message alone.
 """
@@ -11,7 +11,7 @@ import sys
 
 from gateway.demo.models import ModelServer, ScriptedAnswer, log_normal_s
 from gateway.demo.tickets import lot
-from tests.acceptance.migration.models import TRAIN, messages
+from tests.acceptance.migration.models import INTENTS, TRAIN, first_intents, messages
 
 RIGHT = 0.83
 """As is reported of GPT-4 with a few examples of each intent. Source: Loukas et al. 2023 (arXiv 2311.06102)."""
@@ -31,9 +31,10 @@ def frontier(labels: dict[str, str], text: str, right: float = RIGHT) -> Scripte
     return ScriptedAnswer(json.dumps({"intent": intent}), taken_s)
 
 
-async def main(right: float) -> None:
-    """Serve until stdin ends."""
-    labels = dict(messages(TRAIN)) | dict(messages())
+async def main(right: float, intents: int) -> None:
+    """Serve until stdin ends; it knows, and errs among, the first intents alone."""
+    known = first_intents(intents)
+    labels = {text: intent for text, intent in [*messages(TRAIN), *messages()] if intent in known}
     server = ModelServer(lambda text: frontier(labels, text, right))
     await server.start()
     sys.stdout.write(f"{server.port}\n")
@@ -44,4 +45,5 @@ async def main(right: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(float(sys.argv[1]) if sys.argv[1:] else RIGHT))
+    given = sys.argv[1:]
+    asyncio.run(main(float(given[0]) if given else RIGHT, int(given[1]) if given[1:] else INTENTS))

@@ -35,7 +35,7 @@ from policies.terms import Phase
 from records.store import Store
 from tests.acceptance import vllm_server
 from tests.acceptance.migration import models
-from tests.acceptance.migration.models import HERE, TEST, TRAIN, messages
+from tests.acceptance.migration.models import HERE, TEST, TRAIN, first_intents, messages
 from tests.acceptance.migration.traffic import KEY, SYSTEM, Traffic
 from tests.acceptance.migration.watching import StuckError, Watching
 from tests.acceptance.migration.world import SETTINGS, started
@@ -61,7 +61,7 @@ class Bank:
     @classmethod
     def of(cls, intents: int) -> "Bank":
         """Those of the first intents by name, all of them alike in both files."""
-        chosen = set(sorted({intent for _, intent in messages(TRAIN)})[:intents])
+        chosen = first_intents(intents)
         test = [row for row in messages(TEST) if row[1] in chosen]
         known = {text for text, _ in test}
         return cls([row for row in messages(TRAIN) if row[1] in chosen and row[0] not in known], test)
@@ -104,7 +104,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def place(directory: Path, bank: Bank) -> Generator[Place]:
+def place(directory: Path, bank: Bank, intents: int) -> Generator[Place]:
     """All of it runs while entered: the route is captured, and nothing is mirrored yet."""
     evals = directory / "policies" / "evals"
     evals.mkdir(parents=True)
@@ -114,7 +114,7 @@ def place(directory: Path, bank: Bank) -> Generator[Place]:
     (directory / "policies" / "banking.yaml").write_text(f"{text}mode: bypass\n", encoding="utf-8")
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(VllmServer(directory / "vllm.log", name="intents", options=""))
-        frontier = started(stack, "frontier", str(RIGHT))
+        frontier = started(stack, "frontier", str(RIGHT), str(intents))
         settings = SETTINGS.format(frontier=frontier[1], front=engine.port)
         serving = stack.enter_context(Serving(directory, settings, worker=REAL))
         serving.await_ready()
@@ -293,7 +293,7 @@ def main() -> int:
     bank = Bank.of(arguments.intents)
     with (
         tempfile.TemporaryDirectory(prefix="crossfade-loop-") as folder,
-        place(Path(folder), bank) as found,
+        place(Path(folder), bank, arguments.intents) as found,
     ):
         return int(not play(found, bank, arguments))
 

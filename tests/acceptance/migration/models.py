@@ -23,6 +23,7 @@ ROOT = HERE.parents[2]
 DATA = ROOT.parent / "shared" / "data"
 TRAIN, TEST = DATA / "banking77_train.jsonl.gz", DATA / "banking77_test.jsonl.gz"
 KEPT = ROOT / ".cache" / "migration"
+INTENTS = 77
 NICE = 5
 """Training takes a core for minutes: whoever waits at the terminal goes first."""
 
@@ -51,6 +52,11 @@ def messages(path: Path = TEST) -> list[tuple[str, str]]:
     """Each message with its intent."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         return [(row["text"], row["intent"]) for row in map(json.loads, lines)]
+
+
+def first_intents(number: int) -> set[str]:
+    """So many of the intents, the first by name."""
+    return set(sorted({intent for _, intent in messages(TRAIN)})[:number])
 
 
 def models(kept: Path = KEPT) -> Models:
