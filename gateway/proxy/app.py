@@ -42,15 +42,17 @@ async def serve(boot: Boot, environment: Mapping[str, str]) -> None:
             boot, WorkerClock(clock.monotonic, clock.wall, loop.call_soon), tasks=tasks, environment=environment
         )
         loop.set_exception_handler(lambda _, told: worker.met_own_error("loop", told.get("exception")))
+        listening = [socket.socket(fileno=fd) for fd in boot.listen_fds]
         context = _tls(boot)
-        servers = [
-            await loop.create_server(
-                lambda: cast(Any, AppConnection(worker) if context is None else TlsDoor(worker, context, tasks)),
-                sock=socket.socket(fileno=fd),
-                backlog=BACKLOG,
-            )
-            for fd in boot.listen_fds
-        ]
+        door = TlsDoor(worker, context) if context is not None else None
+        servers, accepting = list[asyncio.Server](), list[asyncio.Task[None]]()
+        for sock in listening:
+            if door is None:
+                servers.append(
+                    await loop.create_server(lambda: cast(Any, AppConnection(worker)), sock=sock, backlog=BACKLOG)
+                )
+            else:
+                accepting.append(tasks.create_task(door.accept(sock, BACKLOG)))
         loop.add_signal_handler(signal.SIGTERM, stop.set)
         loop.add_signal_handler(signal.SIGINT, lambda: (stop.set(), hurry.set()))
         loop.add_signal_handler(signal.SIGUSR2, worker.kill)
@@ -59,7 +61,11 @@ async def serve(boot: Boot, environment: Mapping[str, str]) -> None:
         await stop.wait()
         for server in servers:
             server.close()
+        for task in accepting:
+            task.cancel()
         await _drain(worker, hurry, drain_s=boot.drain_s)
+        if door is not None:
+            await door.close()
         ticking.cancel()
         worker.close()
 

@@ -1,15 +1,22 @@
 """The door of a port that speaks TLS: who has not shaken hands yet counts among the connections, and has a deadline.
 
-A server that shakes hands by itself tells of a connection only afterwards: silent peers would be without number.
+A server that shakes hands by itself tells of a connection only afterwards: silent peers would be without number. So the
+door accepts by itself. What it accepts it hands on before anything is read: a first message that somebody else took
+would be missing from the handshake.
 """
 
 import asyncio
+import contextlib
+import socket
 import ssl
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from gateway.transport.limits import Limits
 from gateway.transport.server import AppConnection, Service
+
+PAUSE_S: Final = 0.1
+"""After a connection that could not be accepted: most often no descriptor is free."""
 
 
 class TlsService(Service, Protocol):
@@ -23,66 +30,57 @@ class TlsService(Service, Protocol):
         ...
 
 
-class TlsDoor(asyncio.Protocol):
-    """One peer that is to shake hands; once it has, the connection is an app's."""
+class TlsDoor:
+    """Accepts peers that are to shake hands; once one has, the connection is an app's."""
 
     def __init__(
-        self, service: TlsService, context: ssl.SSLContext, tasks: asyncio.TaskGroup,
-        admitted: Callable[[Service], AppConnection] = AppConnection,
-    ) -> None:  # fmt: skip
+        self, service: TlsService, context: ssl.SSLContext, admitted: Callable[[Service], AppConnection] = AppConnection
+    ) -> None:
         self._service = service
         self._context = context
-        self._tasks = tasks
         self._admitted = admitted
+        self._shaking: set[asyncio.Task[None]] = set()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Somebody connected."""
-        told = cast("asyncio.Transport", transport)  # uvloop's are, without saying so
-        if self._service.full():
-            told.abort()  # nothing can be said before hands are shaken
-            return
-        told.pause_reading()  # what it says is for the handshake
-        self._service.handshakes.add(self)
-        self._tasks.create_task(self._shake(told))
+    async def accept(self, listening: socket.socket, backlog: int) -> None:
+        """Listen and accept until cancelled; `listening` is closed then."""
+        loop = asyncio.get_running_loop()
+        listening.settimeout(0)
+        listening.listen(backlog)
+        with listening:
+            while True:
+                try:
+                    peer, _ = await loop.sock_accept(listening)
+                except OSError as error:
+                    self._service.met_own_error("tls", error)
+                    await asyncio.sleep(PAUSE_S)
+                    continue
+                if self._service.full():
+                    peer.close()  # nothing can be said before hands are shaken
+                    continue
+                self._service.handshakes.add(peer)
+                task = loop.create_task(self._shake(peer))
+                self._shaking.add(task)
+                task.add_done_callback(self._shaking.discard)
 
-    async def _shake(self, transport: asyncio.Transport) -> None:
-        early = _Early()
+    async def close(self) -> None:
+        """Let go who has not shaken hands by now."""
+        waiting = list(self._shaking)
+        for task in waiting:
+            task.cancel()
+        if waiting:
+            await asyncio.wait(waiting)
+
+    async def _shake(self, peer: socket.socket) -> None:
         try:
-            secured = await asyncio.get_running_loop().start_tls(
-                transport, early, self._context, server_side=True, ssl_handshake_timeout=self._service.limits.header_s
-            )
-        except OSError:  # too slow, gone, or no TLS: its own business
-            return
-        finally:
-            self._service.handshakes.discard(self)
-        try:
-            if secured is not None:
-                self._admit(secured, early)
+            with contextlib.suppress(OSError):  # too slow, gone, or no TLS: its own business
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    lambda: cast(Any, self._admitted(self._service)),
+                    peer,
+                    ssl=self._context,
+                    ssl_handshake_timeout=self._service.limits.header_s,
+                )
         except Exception as error:  # noqa: BLE001 -- the fence "tls": one connection's, and nobody else's
             self._service.met_own_error("tls", error)
-            transport.abort()
-
-    def _admit(self, secured: asyncio.Transport, early: "_Early") -> None:
-        connection = self._admitted(self._service)
-        secured.set_protocol(cast("asyncio.Protocol", connection))
-        connection.connection_made(secured)
-        for data in early.data:
-            connection.data_received(data)
-        if early.is_lost:
-            connection.connection_lost(None)
-
-
-class _Early(asyncio.Protocol):
-    """Keeps what comes together with the end of the handshake: a request may."""
-
-    def __init__(self) -> None:
-        self.data: list[bytes] = []
-        self.is_lost = False
-
-    def data_received(self, data: bytes) -> None:
-        """The app was fast."""
-        self.data.append(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- the transport's signature
-        """The app is gone already."""
-        self.is_lost = True
+            peer.close()
+        finally:
+            self._service.handshakes.discard(peer)
