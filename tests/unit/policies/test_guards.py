@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from policies.evidence import OTHERS, Evidence
+from policies.evidence import Evidence
 from policies.guards import FLAGS, describe, watch
+from policies.names import OTHERS
 from policies.results import GuardResult
 from policies.rules import Guards, Rules
 from policies.terms import Verdict
