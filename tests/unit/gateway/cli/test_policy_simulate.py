@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -23,10 +24,21 @@ from tests.rooms.policy_files import READY, policy, written
 
 pytestmark = pytest.mark.usefixtures("place")
 
+OBSERVED, SCORED = "guards: {outputs: observed}", "[{python: {ref: 'scorer.py:score'}}]"
+"""A policy whose verdicts are the pairs' own: a scorer's."""
 
-def test_simulate_shows_each_move_and_the_end(place: Path, capsys: pytest.CaptureFixture[str]):
+
+@pytest.fixture
+def scored(place: Path) -> Path:
+    """The place, with such a policy."""
+    (place / "policies/scorer.py").write_text("def score(*_):\n    return 0.0\n")
+    (place / "policies/triage.yaml").write_text(written(OBSERVED, compare=SCORED))
+    return place
+
+
+def test_simulate_shows_each_move_and_the_end(scored: Path, capsys: pytest.CaptureFixture[str]):
     """Moves with their evidence, then what came of it."""
-    (place / "pairs.jsonl").write_text(pairs(800))
+    (scored / "pairs.jsonl").write_text(pairs(800))
 
     code, out, err = ran(capsys, "simulate", "policies/triage.yaml", "--pairs", "pairs.jsonl")
 
@@ -35,9 +47,19 @@ def test_simulate_shows_each_move_and_the_end(place: Path, capsys: pytest.Captur
     assert out.rstrip().splitlines()[-1].startswith("PROMOTE after ")
 
 
-def test_simulate_ends_in_one_json_line(place: Path, capsys: pytest.CaptureFixture[str]):
+def test_simulate_holds_likeness_against_the_baselines_own(place: Path, capsys: pytest.CaptureFixture[str]):
+    """As alike as the baseline is to itself promotes, less ends undecided and convicts nobody; a score says nothing."""
+    alike: dict[str, Any] = {"agree": 0.8, "agree_again": 0.8, "b_again": 0.8}
+    less = alike | {"agree": 0.5, "b_again": 0.5}
+    for more, decision in ((alike, "PROMOTE"), (less, "INCONCLUSIVE"), (dict[str, Any](), "HOLD")):
+        (place / "pairs.jsonl").write_text(pairs(800, **more))
+        _, out, _ = ran(capsys, "simulate", "policies/triage.yaml", "--pairs", "pairs.jsonl", "--json")
+        assert json.loads(out.splitlines()[-1])["decision"] == decision
+
+
+def test_simulate_ends_in_one_json_line(scored: Path, capsys: pytest.CaptureFixture[str]):
     """The last line is the whole outcome; gzip is read as it is, and the units' order does not change this verdict."""
-    (place / "pairs.gz").write_bytes(gzip.compress(pairs(120, q=-1.0).encode()))
+    (scored / "pairs.gz").write_bytes(gzip.compress(pairs(120, q=-1.0).encode()))
 
     for extra in ([], ["--shuffle", "3"]):
         _, out, _ = ran(capsys, "simulate", "policies/triage.yaml", "--pairs", "pairs.gz", "--json", *extra)
@@ -66,13 +88,16 @@ def test_simulate_reads_standard_input_and_shows_evidence_on_the_way(
     assert "HOLD, of 40 units seen" in ran(capsys, "simulate", "policies/triage.yaml", "--pairs", "-")[1]
 
 
-def observed(place: Path, events: list[PairEvent], *, route: str = "support-triage", again: bool = False) -> None:
+def observed(
+    place: Path, events: list[PairEvent], *, route: str = "support-triage", again: bool = False,
+    rules: tuple[str, str] | None = None,
+) -> None:  # fmt: skip
     """Records of what a leader counted in the last hour."""
-    now = clock.wall()
+    now, terms = clock.wall(), policy(rules[0], compare=rules[1]) if rules else policy()
     rows = [
         Observation(
             seq=seq, observed_us=int((now - 3600 + again) * 1e6), route=route, attempt=1, weight_ppm=0, epoch=0,
-            candidate_key=decision_rules(policy(), READY).key.digest, watermark=now, held_json="{}",
+            candidate_key=decision_rules(terms, READY).key.digest, watermark=now, held_json="{}",
             event_json=msgspec.json.encode(replace(event, at=now - 90_000 + seq)).decode(),
         )
         for seq, event in enumerate(events)
@@ -82,12 +107,12 @@ def observed(place: Path, events: list[PairEvent], *, route: str = "support-tria
     store.publish(store.stage(OBSERVATIONS, rows, f"{route}-{again}"))
 
 
-def test_simulate_goes_over_recorded_traffic(place: Path, capsys: pytest.CaptureFixture[str]):
+def test_simulate_goes_over_recorded_traffic(scored: Path, capsys: pytest.CaptureFixture[str]):
     """What the leader counted of this candidate, each once, the last time it did; nothing else of the records."""
     read_pairs = [read(line.encode())[0] for line in pairs(800).splitlines()]
-    observed(place, [replace(event, q=-1.0) for event in read_pairs])
-    observed(place, read_pairs, again=True)
-    observed(place, [replace(event, q=-1.0) for event in read_pairs], route="other")
+    observed(scored, [replace(event, q=-1.0) for event in read_pairs], rules=(OBSERVED, SCORED))
+    observed(scored, read_pairs, again=True, rules=(OBSERVED, SCORED))
+    observed(scored, [replace(event, q=-1.0) for event in read_pairs], route="other", rules=(OBSERVED, SCORED))
 
     code, out, err = ran(capsys, "simulate", "policies/triage.yaml", "--json")
 
