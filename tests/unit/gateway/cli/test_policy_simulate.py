@@ -50,7 +50,7 @@ def test_simulate_shows_each_move_and_the_end(scored: Path, capsys: pytest.Captu
 def test_simulate_holds_likeness_against_the_baselines_own(place: Path, capsys: pytest.CaptureFixture[str]):
     """As alike as the baseline is to itself promotes, less ends undecided and convicts nobody; a score says nothing."""
     alike: dict[str, Any] = {"agree": 0.8, "agree_again": 0.8, "b_again": 0.8}
-    less = alike | {"agree": 0.5, "b_again": 0.5}
+    less: dict[str, Any] = {**alike, "agree": 0.5, "b_again": 0.5}
     for more, decision in ((alike, "PROMOTE"), (less, "INCONCLUSIVE"), (dict[str, Any](), "HOLD")):
         (place / "pairs.jsonl").write_text(pairs(800, **more))
         _, out, _ = ran(capsys, "simulate", "policies/triage.yaml", "--pairs", "pairs.jsonl", "--json")
