@@ -26,7 +26,7 @@ from policies.request.body import (
     read_body,
     system_prompt,
 )
-from policies.request.engine_fields import engine_field, may_name_media, named_media
+from policies.request.engine_fields import engine_field, named_media
 from policies.request.shapes import Format, Text, ToolField
 from policies.routing import Eligible, Match, Route
 
@@ -143,9 +143,7 @@ def _unfit(route: Route, call: Call) -> str | None:
 
 def _named_media(eligible: Eligible, conversation: bytes) -> Reason | None:
     """Media that an engine would have to fetch, and may not."""
-    if not eligible.is_engine or not may_name_media(conversation):
-        return None
-    found = named_media(conversation, eligible.media_hosts)
+    found = named_media(conversation, eligible.media_hosts) if eligible.is_engine else None
     return None if found is None else Reason(found)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from records.readiness import DAY_S, UNROUTED, Measure, QualityPeriod, RouteFacts
+from records.request_kinds import ENDPOINTS, KIND
 
 Ask = Callable[[str, Sequence[object]], list[tuple[Any, ...]]]
 """Asks the records' views (`Store.open_views`) in SQL; whoever asks bounds the time."""
@@ -17,13 +18,13 @@ SIGNIFICANT = 0.02
 """A system prompt with less of the traffic is no version of the route's own."""
 MOST_GROUPS = 20
 """Of traffic without a route."""
-_KIND = f"'{UNROUTED}' || left(md5(concat_ws('|', endpoint, model_requested, system_hash, tools_hash, schema_hash)), 8)"
+_KIND = f"'{UNROUTED}' || left(md5(concat_ws('|', {', '.join(KIND)})), 8)"
 _ASKED = f"""
 SELECT *, CASE WHEN route <> '' THEN route ELSE {_KIND} END AS name, epoch(arrived_at) AS moment,
        complete AND consent = 'train' AND request_json IS NOT NULL AND response_json IS NOT NULL
        AND NOT contains(finish_reason, 'length') AND NOT contains(finish_reason, 'content_filter') AS trainable
 FROM joined
-WHERE endpoint IN ('chat', 'responses', 'completions') AND variant = 'baseline' AND epoch(arrived_at) >= ?1
+WHERE {ENDPOINTS} AND variant = 'baseline' AND epoch(arrived_at) >= ?1
       AND date >= make_timestamp((?1 * 1000000)::BIGINT)::DATE AND why <> 'refused' AND (?3 IS NULL OR name = ?3)
 """  # noqa: S608 -- our own words
 _SAID = "coalesce(json_extract_string(response_json, '$.choices[0].message.content'), response_json)"

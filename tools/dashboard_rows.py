@@ -1,4 +1,7 @@
-"""The rows of the dashboard, from what one looks at first to what one looks for last."""
+"""The rows of the dashboard, from what one looks at first to what one looks for last.
+
+Longer than a file should be: it is one table, a function for each row.
+"""
 
 from tools.grafana import Panel, Query, Row
 from tools.panels import (

@@ -6,7 +6,7 @@ the files of its window.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -31,8 +31,10 @@ from gateway.admin.figure_views import (
 from gateway.admin.filters import RecordFilter
 from gateway.admin.prompts import prompt_outline
 from gateway.admin.queries import RecordQueries
+from policies.request.body import CHAT
 from policies.routing import PPM
 from records.parquet import TABLES
+from records.request_kinds import RequestKind, kind_of, kinds_query
 
 EXCERPT = 192
 """Characters of a system prompt that are shown of a kind of request."""
@@ -44,7 +46,11 @@ def _quantiles(column: str) -> str:
     return ", ".join(f"quantile_cont({column}, {share})" for share in (0.5, 0.95))
 
 
-_ELIGIBLE = "why NOT IN ('ineligible', 'pinned', 'bypass', 'refused', 'unrouted')"
+_NOT_ELIGIBLE = frozenset({"ineligible", "pinned", "bypass", "refused", "unrouted"})
+"""Of the records' `why`: the candidate was not to be asked, by what the request, its policy or its caller is."""
+_FALLBACKS = frozenset({"fallback", "breaker", "busy"})
+"""It was to be asked, and the baseline answered."""
+_ELIGIBLE = f"why NOT IN {tuple(sorted(_NOT_ELIGIBLE))}"
 _ARM = f"""
 route, variant, count(*), count(*) FILTER (WHERE {_ELIGIBLE}),
 count(*) FILTER (WHERE status >= 500 OR status = 0), sum(prompt_tokens)::BIGINT,
@@ -55,20 +61,8 @@ _CANDIDATES = (
     "(variant = 'candidate' OR why IN ('fallback', 'breaker', 'busy', 'unverified', 'reverify', 'killed', 'lease', "
     "'observe'))"
 )
-_FELL_BACK = "why IN ('fallback', 'breaker', 'busy')"
 _BUCKET = """CASE WHEN prompt_tokens IS NULL THEN 'unknown' WHEN prompt_tokens < 1000 THEN 'under 1,000'
 WHEN prompt_tokens < 2000 THEN '1,000–2,000' WHEN prompt_tokens < 4000 THEN '2,000–4,000' ELSE 'over 4,000' END"""
-_UNROUTED = """
-SELECT endpoint, model_requested, system_hash, tools_hash, schema_hash, count(*) AS requests,
-       count(DISTINCT conversation_id), epoch(max(arrived_at) - min(arrived_at)),
-       coalesce(sum(prompt_tokens), 0)::BIGINT, coalesce(sum(completion_tokens), 0)::BIGINT, sum(cost_usd) AS cost,
-       count(*) FILTER (WHERE cost_usd IS NULL), quantile_cont(total_ms, 0.5),
-       arg_max(request_json, id) FILTER (WHERE request_json IS NOT NULL)
-FROM exchanges
-WHERE endpoint IN ('chat', 'responses', 'completions') AND complete AND route = '' AND {where}
-GROUP BY endpoint, model_requested, system_hash, tools_hash, schema_hash
-ORDER BY cost DESC NULLS LAST, requests DESC LIMIT ?
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +139,8 @@ class Figures:
 
     def unrouted(self, wanted: RecordFilter, limit: int) -> UnroutedListView:
         """Kinds of requests that no policy has, dearest first: as `crossfade routes` groups them."""
-        rows = self.queries.rows(_UNROUTED.format(where=wanted.where), [*wanted.parameters, limit])
-        return UnroutedListView(groups=[_unrouted(row) for row in rows])
+        rows = self.queries.rows(kinds_query(f"route = '' AND {wanted.where}"), [*wanted.parameters, limit])
+        return UnroutedListView(groups=[_unrouted(kind_of(row)) for row in rows])
 
     def data(self, wanted: RecordFilter) -> DataView:
         """What is kept, and what was taken out of it."""
@@ -220,10 +214,6 @@ class Figures:
         )  # fmt: skip
 
 
-_NOT_ELIGIBLE = frozenset({"ineligible", "pinned", "bypass", "refused", "unrouted"})
-_FALLBACKS = frozenset({"fallback", "breaker", "busy"})
-
-
 def _reasons(rows: Sequence[Sequence[Any]], whys: frozenset[str]) -> list[ReasonCountView]:
     return [ReasonCountView(why=row[0], reason=row[1], n=row[2]) for row in rows if row[0] in whys]
 
@@ -242,13 +232,11 @@ def _counts(text: str) -> dict[str, int]:
     return {str(kind): times for kind, times in cast("dict[str, Any]", found).items() if isinstance(times, int)}
 
 
-def _unrouted(row: Sequence[Any]) -> UnroutedView:
-    endpoint, model, system_hash, tools_hash, schema_hash, requests, talks, span_s, asked, told, cost, *rest = row
-    unpriced, p50, request = rest
-    outline = prompt_outline("/v1/chat/completions", request)
+def _unrouted(kind: RequestKind) -> UnroutedView:
+    outline = prompt_outline(CHAT, kind.request_json)
+    fields = asdict(kind)
+    del fields["route"], fields["request_json"], fields["span_s"]
     return UnroutedView(
-        endpoint=endpoint, model=model, system_hash=system_hash, tools_hash=tools_hash, schema_hash=schema_hash,
-        requests=requests, conversations=talks, per_day=requests / span_s * 86_400 if span_s else None,
-        prompt_tokens=asked, completion_tokens=told, cost_usd=cost, unpriced=unpriced, total_ms_p50=p50,
+        **fields, per_day=kind.requests / kind.span_s * 86_400 if kind.span_s else None,
         system=outline.system[:EXCERPT], tools=list(outline.tools),
     )  # fmt: skip

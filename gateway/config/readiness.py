@@ -10,7 +10,8 @@ from policies.language.amounts import Fraction, Seconds
 from records.gpu_hours import HourlyPrice
 from records.readiness import ReadinessTerms
 
-DAY_S = 86_400.0
+_DEFAULT = ReadinessTerms()
+"""The numbers stand there, once."""
 _Usd = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 _Score = Annotated[float, Field(gt=0.0, le=2.0)]
 _Count = Annotated[int, Field(ge=1)]
@@ -31,11 +32,11 @@ class RouteReadiness(BaseModel):
     """What is stated of one route."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    window: Seconds = 28 * DAY_S
+    window: Seconds = _DEFAULT.window_s
     """How far back to look."""
     revenue_usd_per_month: _Usd | None = None
     """What the product earns that the route is part of."""
-    revenue_share: Fraction = 0.1
+    revenue_share: Fraction = _DEFAULT.revenue_share
     """Of that revenue: a higher spend is a signal."""
     budget_usd_per_month: _Usd | None = None
     """A higher spend is a signal."""
@@ -45,23 +46,23 @@ class RouteReadiness(BaseModel):
     """The objective for whole answers."""
     tokens_per_s: Annotated[float, Field(gt=0.0)] | None = None
     """The objective for streams: a lower median is a signal."""
-    turned_away: Fraction = 0.01
+    turned_away: Fraction = _DEFAULT.turned_away
     """A higher share of requests that the upstream answers with 429 is a signal."""
-    improvement: _Score = 0.02
+    improvement: _Score = _DEFAULT.improvement
     """What a new prompt has to gain, on a scale of -1 to 1: certainly less than that is a plateau."""
-    examples: _Count = 1000
+    examples: _Count = _DEFAULT.examples
     """Different prompts with a whole answer that a fine-tune needs."""
-    distinct: Fraction = 0.2
+    distinct: Fraction = _DEFAULT.distinct
     """Share of the prompts that has to be different."""
-    votes: _Count = 50
+    votes: _Count = _DEFAULT.votes
     """Votes and corrections that stand in for an evaluator."""
-    prompt_still: Seconds = 14 * DAY_S
+    prompt_still: Seconds = _DEFAULT.prompt_still_s
     """How long the system prompt has to be unchanged."""
-    eval_rows: _Count = 100
+    eval_rows: _Count = _DEFAULT.eval_rows
     """Questions an evaluation set has to hold."""
     training_usd: _Usd | None = None
     """What a fine-tune costs, for the time until it has paid for itself."""
-    finish: Seconds = 30 * DAY_S
+    finish: Seconds = _DEFAULT.finish_s
     """From the start of a fine-tune until it answers everything: held against the model's retirement."""
 
 

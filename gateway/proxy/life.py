@@ -13,6 +13,7 @@ Rules:
 1. The baseline's bytes are the app's bytes: nothing here reads or changes a body on its way.
 2. A whole answer is in the journal before its last bytes are written to the app.
 3. An answer comes from one model; if it breaks, the app's connection breaks too, so that no SDK takes it for whole.
+Longer than a file should be: it is one course, and is read from its top to its end.
 """
 
 from typing import Final

@@ -1,4 +1,7 @@
-"""One data-plane worker: what all its requests share, and the clock that looks after them."""
+"""One data-plane worker: what all its requests share, and the clock that looks after them.
+
+Longer than a file should be: it is the one place that knows all parts of a worker, and each part has a file of its own.
+"""
 
 import asyncio
 import hashlib

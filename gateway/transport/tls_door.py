@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable
 from typing import Any, Final, Protocol, cast
 
 from gateway.transport.limits import Limits
@@ -33,12 +32,9 @@ class TlsService(Service, Protocol):
 class TlsDoor:
     """Accepts peers that are to shake hands; once one has, the connection is an app's."""
 
-    def __init__(
-        self, service: TlsService, context: ssl.SSLContext, admitted: Callable[[Service], AppConnection] = AppConnection
-    ) -> None:
+    def __init__(self, service: TlsService, context: ssl.SSLContext) -> None:
         self._service = service
         self._context = context
-        self._admitted = admitted
         self._shaking: set[asyncio.Task[None]] = set()
 
     async def accept(self, listening: socket.socket, backlog: int) -> None:
@@ -74,7 +70,7 @@ class TlsDoor:
         try:
             with contextlib.suppress(OSError):  # too slow, gone, or no TLS: its own business
                 await asyncio.get_running_loop().connect_accepted_socket(
-                    lambda: cast(Any, self._admitted(self._service)),
+                    lambda: cast(Any, AppConnection(self._service)),
                     peer,
                     ssl=self._context,
                     ssl_handshake_timeout=self._service.limits.header_s,

@@ -68,19 +68,14 @@ def engine_field(raw: bytes, names: Iterable[str], allowed: Iterable[str] = ()) 
 _NULL: Final = msgspec.Raw(b"null")
 
 
-def may_name_media(body: bytes) -> bool:
-    """Whether `named_media` has anything to look for: a quick look, which most requests pass."""
-    return _MARK.search(body) is not None or _ESCAPED.search(body) is not None
-
-
 def named_media(body: bytes, hosts: Iterable[str] = ()) -> Media | None:
     """What a request, or its conversation, names that is not in it; None: nothing that `hosts` do not allow.
 
     Raises:
         msgspec.MsgspecError, UnicodeError, RecursionError: it speaks of media, and cannot be read.
     """
-    if not may_name_media(body):
-        return None
+    if _MARK.search(body) is None and _ESCAPED.search(body) is None:
+        return None  # a quick look, which most requests pass
     allowed = tuple(host.lower() for host in hosts)
     waiting: list[Any] = [msgspec.json.decode(body)]
     worst: Media | None = None

@@ -1,4 +1,7 @@
-"""The worker's end of the journal: append, group commit, and losses that are counted instead of raised."""
+"""The worker's end of the journal: append, group commit, and losses that are counted instead of raised.
+
+Longer than a file should be: what is buffered, synced, rotated and lost is one account, under one lock.
+"""
 
 import errno
 import fcntl

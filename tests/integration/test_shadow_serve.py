@@ -71,4 +71,6 @@ def test_each_exchange_is_compared_once(serving: Serving) -> None:
     assert {row[1:] for row in found} == {("candidate", "answered", "support", "exact", -1.0)}
     labels = 'route="support",asked="candidate",outcome="answered",reason=""'
     await_true(lambda: f"crossfade_shadow_total{{{labels}}} {ASKED}.0" in serving.admin("/metrics").text, "the metric")
-    assert 'crossfade_shadow_queue{route="support"} 0' in serving.admin("/metrics").text
+    await_true(
+        lambda: 'crossfade_shadow_queue{route="support"} 0' in serving.admin("/metrics").text, "the shadow's own"
+    )

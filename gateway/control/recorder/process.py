@@ -7,6 +7,8 @@ One commit, in this order; a crash between any two steps loses nothing and repea
 3. the staged files are renamed to where they are seen;
 4. segments that are recorded are removed.
 Whoever starts finishes step 3 of the last commit, removes what was staged and not committed, and reads on from there.
+
+Longer than a file should be: what is gathered, the order of the commit and what a start finds of it are one proof.
 """
 
 import fcntl
