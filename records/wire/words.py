@@ -32,11 +32,7 @@ _ENDINGS: Final[dict[str, tuple[str, ...]]] = {
         *("insufficient_system_resource", "malformed_function_call", "error_toxic", "timeout"),
     ),
 }
-ENDINGS: Final[dict[str, Ending]] = {
-    word: ending  # type: ignore[misc]
-    for ending, words in _ENDINGS.items()
-    for word in words
-}
+ENDINGS: Final[dict[str, Ending]] = {word: ours for ours, words in _ENDINGS.items() for word in words}
 """Lower-case word of a server -> OpenAI's."""
 
 HEARTBEATS: Final = frozenset({b"", b"ping", b"pong", b"keep-alive", b"keepalive", b"heartbeat"})
