@@ -12,7 +12,7 @@ from records.wire.json_reader import mended
 Ending = Literal["", "stop", "tool_calls", "function_call", "length", "content_filter", "error", "other"]
 """How a choice ended, in OpenAI's words. Empty: it has not. `error`: it broke. `other`: a word nobody here knows."""
 
-_ENDINGS: Final[dict[str, tuple[str, ...]]] = {
+_ENDINGS: Final[dict[Ending, tuple[str, ...]]] = {
     "stop": (
         *("stop", "eos", "eos_token", "end_turn", "stop_sequence", "stop_token", "stop_str", "end", "done"),
         *("complete", "completed", "finish", "finished", "finish_reason_stop"),
