@@ -260,6 +260,8 @@ def _stage(stage: Stage, policy: Policy, surroundings: Surroundings) -> rules.St
         holdback_ppm=options.holdback,
         reverse_shadow_ppm=reverse_ppm,
         reverse_until_ppm=PPM if compared else 0,
-        max_units=options.max_units,
+        max_units=rules.MAX_UNITS if options.max_units is None else options.max_units,
         max_s=options.max_time,
+        days=int(not weight_ppm) if options.days is None else options.days,
+        by_pairs=options.max_units is None,
     )

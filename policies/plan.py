@@ -246,7 +246,7 @@ class _Climb:
         needs = [self._need(gate, stage, here) for gate in _gates(self.rules, stage)]
         least = max(0, stage.min_units - here.units) if here else stage.min_units
         needs.append(Need("min_units", least, self._days(least, self._mirrored(stage))))
-        hold_days = max(0.0, stage.hold_s - here.lived_s if here else stage.hold_s) / DAY_S
+        hold_days = max(0.0, stage.least_s - here.lived_s if here else stage.least_s) / DAY_S
         slowest = max(needs, key=_slowness)
         days = None if slowest.days is None else max(slowest.days, hold_days)
         waits_for = slowest.gate if slowest.units or slowest.units is None else "nothing"
@@ -254,7 +254,7 @@ class _Climb:
             waits_for = "hold"
         if above.approve == "manual":
             waits_for += f", then an operator's word for {above.label}"
-        return StagePlan(stage.label, tuple(needs), stage.hold_s, days, waits_for, _doubt(stage, slowest, days))
+        return StagePlan(stage.label, tuple(needs), stage.least_s, days, waits_for, _doubt(stage, slowest, days))
 
     def _need(self, gate: str, stage: Stage, here: StageProgress | None) -> Need:
         units, share = self._planned(gate, stage)
@@ -328,7 +328,7 @@ def _slowness(need: Need) -> tuple[float, int]:
 def _doubt(stage: Stage, slowest: Need, days: float | None) -> str:
     if slowest.units is None:
         return f"{slowest.gate} cannot be certified: the candidate is at or beyond its limit"
-    if slowest.units > stage.max_units:
+    if not stage.by_pairs and slowest.units > stage.max_units:
         return f"{slowest.gate} needs about {slowest.units} units, max_units is {stage.max_units}"
     if days is not None and days > stage.max_s / DAY_S:
         return f"at this traffic it takes {days:.0f} days, max_time is {stage.max_s / DAY_S:g}"

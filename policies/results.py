@@ -39,6 +39,8 @@ class GateResult:
     """Standard deviation of a unit."""
     likeness: bool = False
     """It is about how alike answers are, and not about which is better."""
+    budget: int | None = None
+    """Compared units after which, uncertified, it has had its chance; None: the stage's conversations are counted."""
 
 
 @dataclass(frozen=True, slots=True)

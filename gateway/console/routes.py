@@ -144,7 +144,7 @@ def forecast_of(look: Decision | None, have: int | None, to_go: int | None) -> s
     if to_go is None:
         return f"{have:,} units; no number of units would do at these estimates"
     if not to_go:
-        left = rollout.at.hold_s - rollout.lived_s
+        left = rollout.at.least_s - rollout.lived_s
         return f"{have:,} units; {words.duration(left)} of its hold left" if left > 0 else f"{have:,} units, enough"
     wait_s = _wait_s(look)
     return f"{to_go:,} units to go" + (f", {words.duration(wait_s)} at this pace" if wait_s else "; none came yet")

@@ -28,7 +28,7 @@ def test_the_short_form_has_the_cores_own_defaults():
     assert found.bets == core.BETS
     asked = {stage.weight_ppm: stage.reverse_until_ppm for stage in found.ladder.stages}
     assert asked == {0: 0, 10_000: 0, 50_000: 0, 250_000: PPM, 500_000: PPM, PPM: PPM}
-    plain = tuple(replace(stage, reverse_until_ppm=0) for stage in found.ladder.stages)
+    plain = tuple(replace(stage, reverse_until_ppm=0, days=None, by_pairs=False) for stage in found.ladder.stages)
     assert core.Ladder(plain) == core.Ladder()
     assert found.rollback == core.RollbackSettings()
     assert found.units == core.Units(rho_users=0.3, rho_prompts=0.5)
@@ -231,3 +231,17 @@ def test_prices_are_known_if_both_variants_are():
     """A price for one of them compares nothing."""
     assert READY.price(policy())
     assert not Surroundings({"openai": KnownUpstream(is_priced=True)}).price(policy())
+
+
+def test_whole_days_are_asked_of_the_shadow():
+    """One by default, none of the other stages; what the file says comes first."""
+    assert [stage.days for stage in rules().ladder.stages] == [1, 0, 0, 0, 0, 0]
+    stated = rules(stages="[shadow: {days: 0}, 1%: {days: 2}, 25%]").ladder.stages
+    assert [stage.days for stage in stated] == [0, 2, 0]
+    assert [stage.least_s for stage in stated] == [0.0, 2 * 86400.0, 86400.0]
+
+
+def test_budgets_are_each_gates_own_unless_the_file_counts_conversations():
+    """`max_units` counts all conversations of a stage, as ever; without it each gate counts what it compared."""
+    stated = rules(stages="[shadow: {max_units: 500}, 1%]").ladder.stages
+    assert [(stage.by_pairs, stage.max_units) for stage in stated] == [(False, 500), (True, 20_000)]
