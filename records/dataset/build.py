@@ -223,9 +223,8 @@ def _split(source: Source, wanted: Wanted) -> Split:
 def _made(store: Store, wanted: Wanted) -> Iterator[tuple[Source, Example | Reason]]:
     """The route's exchanges in order of time, each with what its format learns from it."""
     learns = format_named(wanted.shape).learns
-    with store.open_views() as views:
-        cursor = views.execute(_PAIRS if learns == "preferences" else _ANSWERS, [wanted.route])
-        while rows := cursor.fetchmany(_ROWS):
-            for fields in rows:
-                source = Source(*fields)
-                yield source, _MAKERS[learns](source)
+    cursor = store.stream(_PAIRS if learns == "preferences" else _ANSWERS, [wanted.route])
+    while rows := cursor.fetchmany(_ROWS):
+        for fields in rows:
+            source = Source(*fields)
+            yield source, _MAKERS[learns](source)
