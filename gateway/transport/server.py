@@ -18,7 +18,7 @@ from typing import Final, Protocol, cast
 from gateway.transport import guard
 from gateway.transport.limits import Limits
 from gateway.transport.message import Preamble, RequestHead, split_length
-from gateway.transport.request_parser import RequestRefusedError, RequestParser
+from gateway.transport.request_parser import RequestParser, RequestRefusedError
 from gateway.transport.write_batch import Outlet, WriteBatch
 
 HELD_BYTES: Final = 64 * 1024

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.transport.limits import Limits
 from gateway.transport.message import Preamble, RequestHead
-from gateway.transport.request_parser import PREAMBLE_BYTES, PREAMBLES, RequestRefusedError, RequestParser
+from gateway.transport.request_parser import PREAMBLE_BYTES, PREAMBLES, RequestParser, RequestRefusedError
 
 HOST = b"Host: gateway"
 CHUNKED = b"POST /v1/x HTTP/1.1\r\n" + HOST + b"\r\nTransfer-Encoding: chunked"
