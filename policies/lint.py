@@ -1,6 +1,8 @@
 """What no single key of a policy is wrong about: contradictions, which are refused, and doubts, which are said.
 
-A refusal keeps a policy from loading; a warning never does. Both say where and what to do.
+A refusal keeps a policy from loading; a warning never does. Both say where and what to do. Between them stands what
+`lint` refuses and a gateway serves all the same: nothing could ever be certified, but the route is one that works, and
+without it its requests would go to the default upstream.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +41,8 @@ class Finding:
     message: str
     hint: str
     refused: bool = True
+    is_served: bool = False
+    """Refused by `lint` alone."""
 
 
 def findings(policy: Policy, surroundings: Surroundings | None = None) -> tuple[Finding, ...]:
@@ -263,7 +267,7 @@ def _background(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]
             f"{_key_hint(name)}; or, if it always gives the same answer, `baseline: {{deterministic: true}}`; or let a "
             "judge or a scorer of your own say which answer is better"
         )
-        yield Finding(("compare",), message, hint)
+        yield Finding(("compare",), message, hint, is_served=True)
     reversed_at = [n for n, stage in enumerate(policy.stages) if stage.options.reverse_shadow]
     for position in reversed_at:
         loc = _option(position, policy.stages[position], "reverse_shadow")
