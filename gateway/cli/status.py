@@ -264,7 +264,9 @@ def _print(state: StatusReport, routes: list[RouteState], shared: SharedView, no
         print("no routes: every request goes to the default upstream")
     for each in routes:
         rollout = shared.rollouts.get(each.route) or {}
-        for sentence in (*service(each), *rollout.get("missing", [])[:MISSING], *rollout.get("left_out", ())):
+        missing = rollout.get("missing", [])
+        coming = [f"forecast: {rollout['forecast']}"] if missing and rollout.get("forecast") else []
+        for sentence in (*service(each), *missing[:MISSING], *coming, *rollout.get("left_out", ())):
             print(f"  {each.route}: {sentence}")
     for worker in state.workers:
         words = [f"{worker.worker} (pid {worker.pid}): {worker.requests} requests, {worker.in_flight} in flight"]
