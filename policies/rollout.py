@@ -161,7 +161,7 @@ def command(
     said = ""
     if move is None or (move is Move.ADVANCE and rollout.next is None):
         hint = "resume it first" if rollout.phase in STOPPED else "there is nothing to do"
-        said = f"cannot {verb} a rollout that is {rollout.phase}: {hint}"
+        said = f"cannot {verb} a rollout that is {rollout.phase.replace('_', ' ')}: {hint}"
     elif move is Move.ADVANCE and (harm := _harm(rollout, seen) or _illness(seen)):
         said = f"cannot {verb} while harm is seen: {harm[1]}. hint: roll it back, and resume it once it is mended"
     if move is None or said:

@@ -426,7 +426,7 @@ def test_every_phase_answers_every_verb(phase: Phase, verb: Verb):
         assert decision.refused
         assert decision.rollout == WHERE[phase]
         assert (decision.outcome, decision.move) == (Outcome.HOLD, Move.HOLD)
-        assert decision.reason.startswith(f"cannot {verb} a rollout that is {phase}: ")
+        assert decision.reason.startswith(f"cannot {verb} a rollout that is {phase.replace('_', ' ')}: ")
     else:
         assert not decision.refused
         assert (decision.rollout.phase, decision.rollout.weight_ppm) == expected
