@@ -19,7 +19,7 @@ _AT_ONCE_S = 1.0
 """What happened less long ago is not said to have been a while ago."""
 _STEPS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
-_GATES = {
+GATES = {
     "quality": "that its answers are good enough beside the baseline's",
     "likeness": "that its answers are as like the baseline's as the baseline's own are to each other",
     "validity": "that its answers keep to their format as often as the baseline's",
@@ -27,7 +27,7 @@ _GATES = {
     "latency": "that it answers fast enough",
     "cost": "that it is cheap enough",
 }
-_UNMEASURED = {
+UNMEASURED = {
     "quality": "no pair of answers has a score yet",
     "likeness": "no pair of answers has been compared yet",
     "validity": "no answer has been checked against its format yet",
@@ -35,7 +35,7 @@ _UNMEASURED = {
     "latency": "there are too few timings yet to say what is fast enough",
     "cost": "no pair of answers has a price on both sides yet",
 }
-_OVERDUE = {
+OVERDUE = {
     "quality": "answers come, but no scores. Is the judge or scorer running?",
     "likeness": "answers come, but no comparisons. Is the shadow running?",
     "validity": "answers come, but none is checked against its format",
@@ -43,7 +43,7 @@ _OVERDUE = {
     "latency": "answers come, but no timings",
     "cost": "answers come, but no prices",
 }
-_HARM = {
+HARM = {
     "quality": "its answers are worse than the baseline's by more than the policy allows",
     "likeness": "its answers are less like the baseline's than the policy allows",
     "validity": "its answers break their format more often than the policy allows",
@@ -51,7 +51,7 @@ _HARM = {
     "latency": "it answers more slowly than the policy allows",
     "cost": "it costs more than the policy allows",
 }
-_GUARDS = {
+GUARDS = {
     "outputs": "it gives the same answer too often",
     "length": "its answers are much longer or shorter than the baseline's",
     "empty": "it gives empty answers more often than the baseline",
@@ -75,7 +75,7 @@ _UNSEEN = {
     "outputs": "no answers have been seen yet",
     "length": "no answers have been measured yet",
 }
-_DETECTORS = {
+DETECTORS = {
     "errors": "too many of its latest requests failed",
     "validity": "too many of its latest answers broke their format",
     "quality": "its latest answers are worse than those that let it in",
@@ -236,7 +236,7 @@ def _worded(rule: str, sentence: str, stands: Rollout, results: Results) -> str:
             is_unseen = (
                 guard is not None and name in _UNSEEN and guard.reason.endswith(("none seen yet", "not measured"))
             )
-            return _UNSEEN[name] if is_unseen else _GUARDS.get(name, sentence)
+            return _UNSEEN[name] if is_unseen else GUARDS.get(name, sentence)
         case "detector":
             return _detector(results, sentence)
         case "gates":
@@ -252,14 +252,14 @@ def _worded(rule: str, sentence: str, stands: Rollout, results: Results) -> str:
 
 def _gate(gate: GateResult) -> str:
     name = "likeness" if gate.likeness else gate.gate
-    if name not in _GATES:
+    if name not in GATES:
         return gate.reason
     if gate.verdict is Verdict.FAIL:
-        return _HARM[name]
+        return HARM[name]
     if gate.verdict is Verdict.ERROR:
-        return _OVERDUE[name]
+        return OVERDUE[name]
     if gate.estimate is None:
-        return _UNMEASURED[name]
+        return UNMEASURED[name]
     if gate.gate == "cost":
         return f"it costs {gate.estimate:.2f} times as much as the baseline, and {gate.limit or 0:g} are allowed"
     more = ""
@@ -267,7 +267,7 @@ def _gate(gate: GateResult) -> str:
         more = f"; about {gate.units_to_go:,} more conversations would show it"
     elif gate.units_to_go is None and gate.sd is not None and gate.required:
         more = "; as it looks now, more conversations would not show it"
-    return f"it is not certain yet {_GATES[name]}{more}"
+    return f"it is not certain yet {GATES[name]}{more}"
 
 
 def _detector(results: Results, sentence: str) -> str:
@@ -277,7 +277,7 @@ def _detector(results: Results, sentence: str) -> str:
         return sentence
     if alarm.detector == "errors" and results.serving:
         return f"the candidate {results.serving}{_tolerated(alarm)}"
-    return f"{_DETECTORS.get(alarm.detector, sentence)}{_tolerated(alarm)}"
+    return f"{DETECTORS.get(alarm.detector, sentence)}{_tolerated(alarm)}"
 
 
 def _unhealthy(results: Results) -> str:
