@@ -6,7 +6,9 @@ Rules:
    timed-out candidate is a loss, never a gap. A failed baseline is excused from quality and counted under errors.
 3. All counts are a function of the set of events, whatever their order or the replica that saw them. Only the
    detectors depend on order: the leader's.
-4. Only what lies behind the watermark counts: later verdicts belong to harder prompts.
+4. Only what lies behind the watermark counts: later verdicts belong to harder prompts. What is told later still joins
+   its conversation while that is open; else it counts by itself, and is counted as late: it is not left out, since
+   what comes late is what went wrong.
 """
 
 import copy
@@ -23,6 +25,7 @@ from policies.histograms import MICRO, WHOLE, Histogram
 from policies.open_units import OpenUnit, goes_on, joined, over_at, requests_in
 from policies.rules import Held, Latency, Rules, Stage
 from policies.terms import Owner
+from policies.variety import Variety
 
 MOST = 100_000
 """Requests of open conversations that may be held at once; more are counted as lost."""
@@ -68,6 +71,7 @@ class Evidence:
     line: BaselineLine = field(default_factory=BaselineLine)
     """What a relative latency limit is drawn by; carried likewise."""
     beside: LatencyPairs = field(default_factory=LatencyPairs)
+    variety: Variety = field(default_factory=Variety)
     open: dict[str, list[OpenUnit]] = field(default_factory=dict[str, list[OpenUnit]])
     watermark_at: float | None = None
     held: int = 0
@@ -115,6 +119,8 @@ class Evidence:
         elif event.dropped:  # drawn, and never heard of: nobody's loss, but missing pairs are a reason to wait
             self._tally("pairs")
             self._tally("dropped")
+        elif event.skipped:
+            self._tally(f"skipped_{event.skipped}")
         if event.error_baseline is not None:
             self._tally("baseline_asked")
             self._tally("baseline_failed", int(event.error_baseline))
@@ -125,9 +131,12 @@ class Evidence:
         self._detect(event, held)
         if not math.isfinite(event.at):
             self._tally("lost")
-        elif self.watermark_at is not None and event.at < self.watermark_at:
-            self._tally("late")
-        elif self.held >= MOST:
+            return
+        is_late = self._is_late(event)
+        self._tally("late", int(is_late))
+        if is_late and not self.rules.units.late:
+            return
+        if self.held >= MOST:
             self._tally("lost")
         else:
             self._hold(event)
@@ -166,10 +175,9 @@ class Evidence:
 
     def merge(self, other: "Evidence") -> None:
         """Add another replica's counts and open units. Detectors stay the leader's own."""
-        for name, histogram in other.histograms.items():
-            histograms.merge(self.histograms.setdefault(name, {}), histogram)
-        for name, histogram in other.weighted.items():
-            histograms.merge(self.weighted.setdefault(name, {}), histogram)
+        for kept, added in ((self.histograms, other.histograms), (self.weighted, other.weighted)):
+            for name, histogram in added.items():
+                histograms.merge(kept.setdefault(name, {}), histogram)
         for into, more in (
             (self.counts, other.counts),
             (self.clusters, other.clusters),
@@ -189,22 +197,38 @@ class Evidence:
 
     def closed(self) -> "Evidence":
         """A copy that holds all that decisions rest on: no open conversations, and of the names the commonest."""
-        distinct = {side: self.distinct(side) for side in Owner}
-        counts = self.counts | {f"distinct_{side}": n for side, n in distinct.items() if n > names.TOLD}
+        many = [side for side in Owner if self.distinct(side) > names.TOLD]
+        counts = self.counts | {f"distinct_{side}": self.distinct(side) for side in many}
+        counts |= {f"squares_{side}": self.squares(side) for side in many}
         return Evidence(
             self.key, self.rules, copy.deepcopy(self.histograms), counts, names.commonest(self.outputs_candidate),
             names.commonest(self.outputs_baseline), names.commonest(self.requests), copy.deepcopy(self.weighted), {},
-            dict(self.detectors), self.recent, copy.deepcopy(self.line), LatencyPairs(), {}, self.watermark_at,
+            dict(self.detectors), self.recent, copy.deepcopy(self.line), LatencyPairs(), self.variety, {},
+            self.watermark_at,
         )  # fmt: skip
+
+    def outputs(self, side: Owner) -> dict[str, int]:
+        """How often each answer came from a side."""
+        return self.outputs_candidate if side is Owner.CANDIDATE else self.outputs_baseline
 
     def distinct(self, side: Owner) -> int:
         """How many different answers a side gave; as many as are counted apart, at most."""
-        outputs = self.outputs_candidate if side is Owner.CANDIDATE else self.outputs_baseline
-        return max(self.count(f"distinct_{side}"), len(outputs))
+        return max(self.count(f"distinct_{side}"), len(self.outputs(side)))
+
+    def squares(self, side: Owner) -> int:
+        """The sum of squares of how often each answer came; a record, which has not all names, tells it."""
+        return max(self.count(f"squares_{side}"), names.squares(self.outputs(side)))
 
     def _tally(self, name: str, more: int = 1) -> None:
         if more:
             histograms.add(self.counts, name, more)
+
+    def _is_late(self, event: PairEvent) -> bool:
+        """Whether its conversation was over, by the watermark, before it was told."""
+        if self.watermark_at is None:
+            return False
+        rule = self.rules.units
+        return event.at + (rule.close_after_s if rule.late else 0.0) < self.watermark_at
 
     def _hold(self, event: PairEvent, *, last_at: float = -math.inf) -> None:
         """Put a request into its conversation."""
@@ -234,6 +258,8 @@ class Evidence:
         for side, output in (("candidate", ours), ("baseline", theirs)):
             for flag in output.flags:
                 self._tally(f"{flag}_{side}")
+        if self.rules.guards.same_answers is not None:
+            self.variety = self.variety.after(event)
 
     def _detect(self, event: PairEvent, held: Held) -> None:
         """Feed the detectors: each candidate's request at once, without waiting for its unit."""
@@ -245,13 +271,8 @@ class Evidence:
             self._feed("validity", tolerances.validity, float(not event.valid_candidate))
         quality = gates.quality
         # A pair lost in a full queue is a loss to the certificates; a burst of them is no reason to roll back.
-        if (
-            quality
-            and not quality.likeness
-            and not event.dropped
-            and (worth := scores.quality(event, quality))
-            and worth[0] == worth[1]
-        ):
+        worth = scores.quality(event, quality) if quality and not quality.likeness and not event.dropped else None
+        if quality and worth and worth[0] == worth[1]:
             allowed = quality.margin if held.quality is None else min(quality.margin, max(0.0, -held.quality))
             self._feed("quality", allowed / quality.scale, -worth[0] / MICRO, lo=-1.0)
         if gates.latency and (limit := held.limit_s(gates.latency)):

@@ -135,8 +135,11 @@ class Guards:
 
     outputs: Literal["required", "observed"] = "required"
     """Whether advancing needs the outputs seen. Required wherever a judge or feedback scores: both can be gamed."""
+    same_answers: float | None = None
+    """How much more often than the baseline's two of the candidate's answers to different requests may be the same
+    (`policies.variety`): surely more is a breach, and nothing else is. None: the shares of single answers convict."""
     distinct_ratio: float = 0.5
-    """Least share of distinct outputs, as a part of the baseline's."""
+    """Least number of different outputs, as a part of the baseline's."""
     top_share: float = 0.05
     top_ratio: float = 3.0
     """The commonest output's share stays below the larger of `top_share` and `top_ratio` times the baseline's."""
@@ -153,6 +156,8 @@ class Guards:
     baseline_errors: float = 0.05
     """A baseline that surely fails more often than this is in trouble itself: beside it nobody earns anything."""
     srm_alpha: float = 0.001
+    late_rate: float | None = None
+    """Requests that may be told after their conversations were counted, until nothing advances. None: any number."""
     judge_bias: float | None = None
     """With human labels: the judge's mean error must be certified within this (0.05), or it does not count."""
     alpha: float = 0.01
@@ -256,6 +261,8 @@ class Units:
     """How alike the units of one user may be: the n-th weighs less and less (`policies.clusters`). 0: each weighs 1."""
     rho_prompts: float = 0.0
     """The same of units that begin with one prompt."""
+    late: bool = False
+    """Whether what is told behind the watermark counts: in its conversation while that is open, else by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ from gateway import clock
 from gateway.cli import context, dataset_inspect
 from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
+from gateway.node import labels
+from gateway.node.database import StateError
+from gateway.node.datadir import DataDir
 from gateway.training.token_mask import TokenMaskError
 from policies.language.amounts import share_ppm
 from records.dataset import build as building
@@ -37,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; 1: refused, or faults found."""
     try:
         return _ACTIONS[arguments.action](arguments)
-    except (SettingsError, LeakError, TokenMaskError, ValueError) as error:
+    except (SettingsError, StateError, LeakError, TokenMaskError, ValueError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error) as error:
         return failed(f"{error}. hint: is the path right, and may this user read it?", arguments)
@@ -59,6 +62,7 @@ def _build(arguments: argparse.Namespace) -> int:
         most_per_template=arguments.most_per_template,
         near=arguments.near,
         keeps_personal=arguments.keep_personal_data,
+        labels=_labels(data, arguments.route),
     )
     folder, made = building.build(Store(data.records), wanted, arguments.out)
     _show(folder, made, as_json=arguments.json)
@@ -83,6 +87,19 @@ def _filters(arguments: argparse.Namespace) -> Filters:
         labels=tuple(arguments.label),
         recorded=arguments.recorded,
     )
+
+
+def _labels(data: DataDir, route: str) -> dict[str, float]:
+    """What people said of the route's pairs, by exchange.
+
+    Raises:
+        StateError: the state cannot be read.
+    """
+    if not data.state.exists():
+        return {}
+    with labels.opened(data.state) as state:
+        said = labels.scores(labels.stored(state, route=route))
+    return {exchange_id: score for (exchange_id, asked), score in said.items() if asked == "candidate"}
 
 
 def _share(text: str) -> int:

@@ -30,6 +30,8 @@ class Standing:
     """Units seen in this stage; None: nobody has looked yet."""
     units_to_go: int | None
     """Units still wanted at the present estimates; None: not known, or no number would do."""
+    left_out: list[str]
+    """What did not come into this stage's evidence as it should, in sentences."""
     looked_at: float | None
     last_move: str | None
     moved_at: float | None
@@ -60,8 +62,8 @@ def _standing_or_damage(route: str, kept: Stored, look: Decided | None, last: De
     except StateDamagedError as error:
         return Standing(
             route=route, phase="unreadable", stage="unknown", weight_ppm=kept.weight_ppm, attempt=0,
-            version=kept.version, missing=[str(error)], units=None, units_to_go=None, looked_at=None, last_move=None,
-            moved_at=None, reason=None,
+            version=kept.version, missing=[str(error)], units=None, units_to_go=None, left_out=[], looked_at=None,
+            last_move=None, moved_at=None, reason=None,
         )  # fmt: skip
 
 
@@ -82,6 +84,7 @@ def _standing(route: str, kept: Stored, look: Decided | None, last: Decided | No
         missing=[sentence for _, sentence in waiting] if stands.phase not in rollout.STOPPED else [],
         units=None if results is None else results.units,
         units_to_go=None if results is None else _to_go(stands, results),
+        left_out=[] if results is None else explain.intake(results.intake),
         looked_at=None if look is None else look.at,
         last_move=None if last is None else last.move,
         moved_at=None if last is None else last.at,

@@ -108,6 +108,7 @@ class ShadowProcess:
             samples.append(Sample(f"{PREFIX}shadow_queue", len(lane.waiting), (name,)))
             samples.append(Sample(f"{PREFIX}shadow_in_flight", lane.in_flight, (name,)))
             samples.append(Sample(f"{PREFIX}shadow_key_refused", runner.key_refused.get(name, 0), (name,)))
+            samples.append(Sample(f"{PREFIX}shadow_estimated_usd", runner.estimated_usd.get(name, 0.0), (name,)))
         try:
             replace(Path(runner.boot.exposition), render(samples).encode())
         except OSError as error:
