@@ -51,7 +51,7 @@ class BrokenRow(NamedTuple):
 
 
 @dataclass(slots=True)
-class IntakeCount:
+class ImportCount:
     """What came of it."""
 
     rows: int = 0
@@ -71,7 +71,7 @@ class IntakeCount:
 
 
 @dataclass(slots=True)
-class Intake:
+class LogImport:
     """One import."""
 
     store: Store
@@ -87,7 +87,7 @@ class Intake:
     """Whose prices hold for rows that say none."""
     trains: bool = True
     """Whether datasets may be made of the rows."""
-    count: IntakeCount = field(default_factory=IntakeCount)
+    count: ImportCount = field(default_factory=ImportCount)
     _records: dict[str, Record] = field(default_factory=dict[str, Record], init=False)
     _votes: dict[str, Vote] = field(default_factory=dict[str, Vote], init=False)
     _bytes: int = field(default=0, init=False)
@@ -187,7 +187,7 @@ def imported_id(source: str, one: ImportedExchange) -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def record_of(intake: Intake, one: ImportedExchange, record_id: str, at: float) -> Record:
+def record_of(intake: LogImport, one: ImportedExchange, record_id: str, at: float) -> Record:
     """The row of an imported exchange."""
     request = _request(one)
     response = msgspec.json.encode(one.response) if one.response is not None else b""
