@@ -18,7 +18,7 @@ from gateway.control.row_maker import maker_for
 from gateway.node.datadir import DataDirError
 from policies.matching import find
 from policies.request.body import Call, read_body
-from records.importers.intake import LogImport, ImportCount, RouteOf
+from records.importers.intake import ImportCount, LogImport, RouteOf
 from records.importers.sources import source_named
 from records.store import Store
 
