@@ -25,8 +25,10 @@ SELECT count(*), count(DISTINCT {_UNIT}), epoch(min(arrived_at)),
        avg(cost_usd) FILTER (variant = 'baseline'), avg(cost_usd) FILTER (variant = 'candidate')
 FROM chosen
 """  # noqa: S608 -- no words but our own
-_BY_ROUTE = "route = ? AND why NOT IN ('ineligible', 'refused')"
-_BY_MODEL = "list_contains(?, model_requested) AND endpoint IN ('chat', 'completions', 'responses')"
+_BY_ROUTE = "route = ? AND why NOT IN ('ineligible', 'refused', 'imported')"
+_BY_MODEL = (
+    "list_contains(?, model_requested) AND endpoint IN ('chat', 'completions', 'responses') AND why <> 'imported'"
+)
 
 _ASKED = """
 SELECT avg(cost_usd) FILTER (asked = 'candidate' AND came = 'answered'), avg(judge_cost_usd) FILTER (judge_json <> '')
