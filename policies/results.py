@@ -64,6 +64,8 @@ class Alarm:
     raised: bool
     """Whether it has alarmed in this stage."""
     reason: str
+    tolerance: float | None = None
+    """The most badness a healthy candidate shows on average; None: of a version that did not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +120,7 @@ class Results:
     intake: Intake = Intake()
     settled_ppm: int | None = None
     """The weight on which quality is certified now, where the baseline is asked for it; None: it is not."""
+    open_units: int = 0
+    """Units that may still go on, told while the stage has too few closed ones."""
+    first_closes_at: float | None = None
+    """When the first of them is over if nothing more comes."""

@@ -33,6 +33,10 @@ class Conditions:
     latency_s: float | None = None
     """The baseline's latency quantile over all that the leader saw of the route, whatever stage it stood on: what arms
     the latency guard where this stage's own evidence never will."""
+    open_units: int = 0
+    """Units that may still go on; decides nothing."""
+    first_closes_at: float | None = None
+    """When the first of them is over if nothing more comes."""
 
 
 def key_of(rollout: Rollout) -> EvidenceKey:
@@ -43,12 +47,12 @@ def key_of(rollout: Rollout) -> EvidenceKey:
 def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions, bounds: bool = True) -> Results:
     """Judge all gates, guards and detectors. Pure; never raises."""
     gates = evidence.rules.gates
-    look = Look(gates.latency and rollout.held.limit_s(gates.latency), rollout.budgets, bounds)
+    look = Look(gates.latency and rollout.held.limit_s(gates.latency), rollout.budgets, bounds, rollout.bets)
     latency_s = _baseline_latency(evidence) or (seen.latency_s if _wants_latency(evidence, rollout) else None)
     results = tuple(evaluate(gate, evidence, look) for gate in gates_of(gates))
     return Results(
         gates=results,
-        guards=guards.watch(evidence),
+        guards=guards.watch(evidence, rollout.bets),
         alarms=tuple(
             _alarm(name, detector, rollout.settings.arl, latch=not evidence.shadow)
             for name, detector in sorted(evidence.detectors.items())
@@ -63,6 +67,8 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
         noise=_noise(evidence),
         intake=_intake(evidence),
         settled_ppm=_settled(evidence, results),
+        open_units=seen.open_units,
+        first_closes_at=seen.first_closes_at,
     )
 
 
@@ -106,7 +112,7 @@ def _alarm(name: str, detector: Detector, arl: float, *, latch: bool) -> Alarm:
         f"detector {name}: log10 {at:.2f} of {limit:.2f} after {detector.n} requests, "
         f"tolerance {detector.tolerance:g}: {word}"
     )
-    return Alarm(name, at, limit, raised, reason)
+    return Alarm(name, at, limit, raised, reason, detector.tolerance)
 
 
 def _baseline_latency(evidence: Evidence) -> float | None:
@@ -132,5 +138,5 @@ def _stale(rollout: Rollout, seen: Conditions, now: float) -> str | None:
         return None
     age, most = now - seen.watermark_at, rollout.settings.stale_s
     if not -rollout.settings.tick_s <= age <= most:
-        return f"the evidence is {age:.0f} s old, allowed {most:.0f} s"
+        return f"the comparisons are {age:.0f} s behind the traffic, and {most:.0f} s are allowed"
     return None

@@ -40,6 +40,8 @@ class StandingView(PageView):
     last_move: str | None
     moved_at: float | None
     reason: str | None
+    sentence: str
+    """Where it stands and why, in words that need no glossary."""
 
 
 class RolloutView(PageView):

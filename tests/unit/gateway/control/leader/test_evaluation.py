@@ -106,9 +106,9 @@ def test_an_absent_node_is_waited_for_so_long(evaluation: Evaluation) -> None:
 
 def test_nothing_is_concluded_before_a_node_has_spoken(evaluation: Evaluation) -> None:
     """Without a mark there is a fault, not a guess."""
-    assert evaluation.conditions(NOW).fault == "no node has told what it reads"
+    assert evaluation.conditions(NOW).fault == "no node has said yet what it has read"
     mark(evaluation, "n1", None)
-    assert evaluation.conditions(NOW).fault == "no node has told what it reads"
+    assert evaluation.conditions(NOW).fault == "no node has said yet what it has read"
     mark(evaluation, "n1", NOW - 5)
     assert (evaluation.conditions(NOW).fault, evaluation.conditions(NOW).watermark_at) == (None, NOW - 5)
 
@@ -118,10 +118,10 @@ def test_a_node_that_lags_is_a_fault(evaluation: Evaluation) -> None:
     mark(evaluation, "n1", NOW, lag_s=LAG_S)
     assert evaluation.conditions(NOW).fault is None
     mark(evaluation, "n2", NOW, lag_s=LAG_S + 1)
-    assert evaluation.conditions(NOW).fault == "n2 reads its journals 61 s late"
+    assert evaluation.conditions(NOW).fault == "n2 reads its journals 61 s late, and 60 s are allowed"
     decision = evaluation.look(NOW, bounds=True)
     assert (decision.move, decision.rule) == (Move.HOLD, "fault")
-    assert decision.reason.startswith("n2 reads its journals 61 s late")
+    assert decision.reason.startswith("n2 reads its journals 61 s late, and 60 s are allowed")
     later = NOW + ABSENT_S + 1
     mark(evaluation, "n1", later, now=later)
     assert evaluation.conditions(later).fault is None
