@@ -57,12 +57,12 @@ def _build(arguments: argparse.Namespace) -> int:
         version=version("crossfade"),
         against=tuple({path.resolve(): path for path in (*own, *arguments.against)}.values()),
         drops_leaks=arguments.drop_leaks,
-        labels=_labels(data, arguments.route),
         filters=_filters(arguments),
         most_per_source=arguments.most_per_source,
         most_per_template=arguments.most_per_template,
         near=arguments.near,
         keeps_personal=arguments.keep_personal_data,
+        labels=_labels(data, arguments.route),
     )
     folder, made = building.build(Store(data.records), wanted, arguments.out)
     _show(folder, made, as_json=arguments.json)
@@ -72,19 +72,6 @@ def _build(arguments: argparse.Namespace) -> int:
         "is the route's name right? `crossfade records stats` lists them" if not made.read else "see the reasons above"
     )
     return failed(f"Nothing to train on: 0 of {made.read} exchanges. hint: {hint}", arguments)
-
-
-def _labels(data: DataDir, route: str) -> dict[str, float]:
-    """What people said of the route's pairs, by exchange.
-
-    Raises:
-        StateError: the state cannot be read.
-    """
-    if not data.state.exists():
-        return {}
-    with labels.opened(data.state) as state:
-        said = labels.scores(labels.stored(state, route=route))
-    return {exchange_id: score for (exchange_id, asked), score in said.items() if asked == "candidate"}
 
 
 def _filters(arguments: argparse.Namespace) -> Filters:
@@ -100,6 +87,19 @@ def _filters(arguments: argparse.Namespace) -> Filters:
         labels=tuple(arguments.label),
         recorded=arguments.recorded,
     )
+
+
+def _labels(data: DataDir, route: str) -> dict[str, float]:
+    """What people said of the route's pairs, by exchange.
+
+    Raises:
+        StateError: the state cannot be read.
+    """
+    if not data.state.exists():
+        return {}
+    with labels.opened(data.state) as state:
+        said = labels.scores(labels.stored(state, route=route))
+    return {exchange_id: score for (exchange_id, asked), score in said.items() if asked == "candidate"}
 
 
 def _share(text: str) -> int:

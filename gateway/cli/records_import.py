@@ -18,7 +18,7 @@ from gateway.control.row_maker import maker_for
 from gateway.node.datadir import DataDirError
 from policies.matching import find
 from policies.request.body import Call, read_body
-from records.importers.intake import ImportCount, RecordImport, RouteOf
+from records.importers.intake import ImportCount, LogImport, RouteOf
 from records.importers.sources import source_named
 from records.store import Store
 
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     if missing:
         raise DataDirError(f"{missing[0]}: no such file. hint: nothing was imported")
     now = clock.wall()
-    intake = RecordImport(
+    intake = LogImport(
         Store(data.records),
         maker_for(row_inputs(settings, data), base_table(settings, data.run)),
         arguments.source,

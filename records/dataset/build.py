@@ -65,8 +65,6 @@ class Wanted:
     """Evaluation sets that none of it may repeat."""
     drops_leaks: bool = False
     """Rows that repeat them are left out; else one of them fails the build."""
-    labels: Mapping[str, float] = field(default_factory=dict[str, float])
-    """By exchange, by how much people say that the candidate's answer is better: their word goes before a judge's."""
     filters: Filters = field(default_factory=Filters)
     most_per_source: int | None = None
     most_per_template: int | None = None
@@ -75,6 +73,8 @@ class Wanted:
     """Rows as alike as this, with one answer, are the same; None: only equal ones are."""
     keeps_personal: bool = False
     """Rows with what redaction replaces are kept."""
+    labels: Mapping[str, float] = field(default_factory=dict[str, float])
+    """By exchange, by how much people say that the candidate's answer is better: their word goes before a judge's."""
 
 
 class LeakError(Exception):
@@ -298,12 +298,13 @@ def _split(source: Source, wanted: Wanted) -> Split:
 def _made(store: Store, wanted: Wanted) -> Iterator[tuple[Source, Example | Reason]]:
     """The route's exchanges in order of time, each with what its format learns from it."""
     learns = format_named(wanted.shape).learns
-    learns = format_named(wanted.shape).learns
-    where, values = wanted.filters.condition("j")
-    labelled: list[object] = [list(wanted.labels), list(wanted.labels.values())]
-    query, parameters = (_PAIRS, labelled) if learns == "preferences" else (_ANSWERS, [])
-    cursor = store.stream(f"{query} WHERE j.route = ? AND {where} ORDER BY j.id", [*parameters, wanted.route, *values])
-    while rows := cursor.fetchmany(_ROWS):
-        for fields in rows:
-            source = Source(*fields)
-            yield source, _MAKERS[learns](source)
+    with store.open_views() as views:
+        where, values = wanted.filters.condition("j")
+        labelled: list[object] = [list(wanted.labels), list(wanted.labels.values())]
+        given = labelled if learns == "preferences" else []
+        query = f"{_PAIRS if given else _ANSWERS} WHERE j.route = ? AND {where} ORDER BY j.id"
+        cursor = views.execute(query, [*given, wanted.route, *values])
+        while rows := cursor.fetchmany(_ROWS):
+            for fields in rows:
+                source = Source(*fields)
+                yield source, _MAKERS[learns](source)

@@ -71,7 +71,7 @@ class ImportCount:
 
 
 @dataclass(slots=True)
-class RecordImport:
+class LogImport:
     """One import."""
 
     store: Store
@@ -187,7 +187,7 @@ def imported_id(source: str, one: ImportedExchange) -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def record_of(intake: RecordImport, one: ImportedExchange, record_id: str, at: float) -> Record:
+def record_of(intake: LogImport, one: ImportedExchange, record_id: str, at: float) -> Record:
     """The row of an imported exchange."""
     request = _request(one)
     response = msgspec.json.encode(one.response) if one.response is not None else b""

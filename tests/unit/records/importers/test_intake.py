@@ -12,7 +12,7 @@ from records.dataset.build import Wanted, build
 from records.erasure import Subject
 from records.importers import intake as importing
 from records.importers.imported import ImportedExchange, completion
-from records.importers.intake import RecordImport, imported_id
+from records.importers.intake import LogImport, imported_id
 from records.importers.sources import source_named
 from records.pricing import PriceBook
 from records.record_maker import RecordMaker, RoutePrices
@@ -24,15 +24,15 @@ NOW = 1_793_100_000.0
 PEPPER = b"p" * 32
 
 
-def intake(store: Store, source: str, **given: Any) -> RecordImport:
+def intake(store: Store, source: str, **given: Any) -> LogImport:
     maker = RecordMaker(
         PEPPER, Redactor(), PriceBook({"openai": "https://api.openai.com/v1"}), {"": RoutePrices("openai")}
     )
     fixed: dict[str, Any] = {"route_of": lambda path, body: "triage", "now": NOW, "oldest": 0.0}
-    return RecordImport(store, maker, source, source_named(source), **(fixed | given))
+    return LogImport(store, maker, source, source_named(source), **(fixed | given))
 
 
-def take(store: Store, name: str, **given: Any) -> RecordImport:
+def take(store: Store, name: str, **given: Any) -> LogImport:
     found = intake(store, Path(name).stem, **given)
     list(found.take([EXPORTS / name]))
     return found
