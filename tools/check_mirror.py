@@ -80,6 +80,7 @@ ELSEWHERE = {
     "gateway/rewrite/responses.py": "tests/unit/gateway/rewrite/test_answer.py reads both surfaces",
     "gateway/rewrite/shapes.py": TYPES,
     "gateway/rewrite/surface.py": "tests/unit/gateway/rewrite/test_answer.py reads both surfaces",
+    "gateway/training/token_mask.py": "tests/unit/gateway/training/test_inside_call.py asks for what it cannot have",
     "gateway/supervisor/process.py": "tests/integration/test_supervisor.py",
     "gateway/supervisor/running.py": "tests/integration/test_supervisor.py",
     "gateway/supervisor/sockets.py": "tests/integration/test_supervisor.py hands sockets over",
