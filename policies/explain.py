@@ -10,7 +10,7 @@ import msgspec
 
 from policies.evidence import Evidence
 from policies.first_sentence import decided_sentence
-from policies.results import Alarm, GateResult, GuardResult, Noise
+from policies.results import Alarm, GateResult, GuardResult, Intake, Noise
 from policies.review import Conditions, review
 from policies.rollout import Decision, Rollout, command, revise, step
 from policies.rules import Rules
@@ -116,10 +116,27 @@ def numbers(decision: Decision) -> str:
     if results.serving:
         lines.append(f"  {'ILL' if results.unhealthy else 'serving':<12}  the candidate {results.serving}")
     lines += _noise_lines(results.noise)
+    lines += [f"  {'intake':<12}  {sentence}" for sentence in intake(results.intake)]
     lines += [f"  {gate.gate:<12}  {_meaning(gate)}" for gate in results.gates]
     if results.gates:
         lines.append(f"  every gate at its full alpha, all must pass; attempt {before.attempt}; looks: continuous")
     return "\n".join(lines)
+
+
+def intake(found: Intake) -> list[str]:
+    """What did not come into the evidence as it should, each kind in a sentence; none: all did."""
+    told: list[str] = []
+    if found.late:
+        told.append(f"{_share(found.late, found.requests)} requests were told after their conversation was counted")
+    lost = sum(found.skipped.values())
+    if lost:
+        reasons = ", ".join(f"{name} {n}" for name, n in found.skipped.items())
+        told.append(f"{_share(lost, found.drawn)} requests that were drawn were not asked: {reasons}")
+    return told
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole} ({part / whole:.1%})"
 
 
 def votes_text(votes: Votes) -> str:

@@ -63,6 +63,7 @@ def watch(evidence: Evidence) -> tuple[GuardResult, ...]:
         _outputs(evidence),
         _length(evidence),
         *(_flag(evidence, flag) for flag in FLAGS),
+        *_late(evidence),
         _rate(evidence, "drops", ("dropped", "lost"), "pairs", evidence.rules.guards.drop_rate),
         _verdicts(evidence, "unscored", evidence.rules.guards.unscored_rate),
         _verdicts(evidence, "abstained", evidence.rules.guards.abstain_rate),
@@ -187,6 +188,12 @@ def _rate(evidence: Evidence, name: str, counted: tuple[str, ...], of: str, limi
     wrong, n = sum(evidence.count(each) for each in counted), evidence.count(of)
     verdict = Verdict.PASS if wrong <= limit * n else Verdict.INCONCLUSIVE
     return GuardResult(name, verdict, f"{name}: {wrong} of {n} {of}, allowed {limit:.0%}")
+
+
+def _late(evidence: Evidence) -> tuple[GuardResult, ...]:
+    """How much was told after its conversation was counted: what is certified is what came in time."""
+    limit = evidence.rules.guards.late_rate
+    return () if limit is None else (_rate(evidence, "late", ("late",), "requests", limit),)
 
 
 def _verdicts(evidence: Evidence, name: str, limit: float) -> GuardResult:

@@ -1,6 +1,8 @@
 """What no single key of a policy is wrong about: contradictions, which are refused, and doubts, which are said.
 
-A refusal keeps a policy from loading; a warning never does. Both say where and what to do.
+A refusal keeps a policy from loading; a warning never does. Both say where and what to do. Between them stands what
+`lint` refuses and a gateway serves all the same: nothing could ever be certified, but the route is one that works, and
+without it its requests would go to the default upstream.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +41,8 @@ class Finding:
     message: str
     hint: str
     refused: bool = True
+    is_served: bool = False
+    """Refused by `lint` alone."""
 
 
 def findings(policy: Policy, surroundings: Surroundings | None = None) -> tuple[Finding, ...]:
@@ -57,6 +61,7 @@ def findings(policy: Policy, surroundings: Surroundings | None = None) -> tuple[
             *_upstreams(policy, surroundings),
             *_background(policy, surroundings),
             *_prices(policy, surroundings),
+            *_labels(policy),
             *_keys(policy, surroundings),
         ]
     return tuple(found)
@@ -276,7 +281,7 @@ def _background(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]
             f"{_key_hint(name)}; or, if it always gives the same answer, `baseline: {{deterministic: true}}`; or let a "
             "judge or a scorer of your own say which answer is better"
         )
-        yield Finding(("compare",), message, hint)
+        yield Finding(("compare",), message, hint, is_served=True)
     reversed_at = [n for n, stage in enumerate(policy.stages) if stage.options.reverse_shadow]
     for position in reversed_at:
         loc = _option(position, policy.stages[position], "reverse_shadow")
@@ -300,6 +305,20 @@ def _prices(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]:
     if cost is not None and cost.required and not surroundings.price(policy):
         message = "prices are not known, so this gate could never pass"
         yield Finding(("gates", "cost"), message, "state them under `prices` in crossfade.yaml")
+    asked = (policy.baseline.upstream, policy.candidate.upstream, *(each.upstream for _, each in _callers(policy)))
+    for name in dict.fromkeys(asked):
+        known = surroundings.upstreams.get(name)
+        if known is not None and not (known.is_priced or known.is_engine):
+            message = f"no price is known of upstream {name}: the budget takes it for as dear as the dearest models"
+            yield _warning(("shadow", "budget"), message, f"state it under `prices.models.{name}` in crossfade.yaml")
+
+
+def _labels(policy: Policy) -> Iterator[Finding]:
+    """What only people's labels can meet, and none of them reaches what is gathered live."""
+    if policy.guards.judge_bias is not None:
+        message = "no label of a person reaches the evidence of live traffic: with this nothing would ever advance"
+        hint = "leave it out, and hold the judge against labels with `simulate --pairs` or in the console"
+        yield _warning(("guards", "judge_bias"), message, hint)
 
 
 def _keys(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]:

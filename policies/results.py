@@ -3,7 +3,8 @@
 Standard library only.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from policies.terms import Better, Verdict
 
@@ -82,6 +83,19 @@ class Noise:
 
 
 @dataclass(frozen=True, slots=True)
+class Intake:
+    """What of the stage's requests came into its evidence as it should, and what did not."""
+
+    requests: int = 0
+    late: int = 0
+    """Of them, told after their conversation was counted; they count by themselves."""
+    drawn: int = 0
+    """Requests that the shadow's lot fell on."""
+    skipped: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Of them, not asked after all, by the reason; they count nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """All that is known of one rollout at one look."""
 
@@ -103,6 +117,7 @@ class Results:
     """What the candidate really answers of what is assigned to it, in a sentence; empty: nothing is."""
     served: tuple[int, int] = (0, 0)
     """How many requests it answered lately, and how many were assigned to it."""
+    intake: Intake = Intake()
     settled_ppm: int | None = None
     """The weight on which quality is certified now, where the baseline is asked for it; None: it is not."""
     open_units: int = 0

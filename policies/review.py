@@ -9,9 +9,11 @@ from policies.evidence import Evidence, EvidenceKey
 from policies.gates import evaluate
 from policies.histograms import MICRO
 from policies.readings import Look, gates_of
-from policies.results import Alarm, GateResult, Noise, Results
+from policies.results import Alarm, GateResult, Intake, Noise, Results
 from policies.rollout import Rollout
 from policies.terms import Verdict
+
+_SKIPPED = "skipped_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,21 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
         latency_s=latency_s,
         latency_of=gates.latency.what if gates.latency and latency_s is not None else "",
         noise=_noise(evidence),
+        intake=_intake(evidence),
         settled_ppm=_settled(evidence, results),
         open_units=seen.open_units,
         first_closes_at=seen.first_closes_at,
     )
+
+
+def _intake(evidence: Evidence) -> Intake:
+    """What came in as it should; nothing of it by rules from before it was told."""
+    if evidence.rules.guards.late_rate is None:
+        return Intake()
+    found = [(name.removeprefix(_SKIPPED), name) for name in sorted(evidence.counts) if name.startswith(_SKIPPED)]
+    skipped = {reason: evidence.count(name) for reason, name in found}
+    drawn = evidence.count("pairs") + sum(skipped.values())
+    return Intake(evidence.count("requests"), evidence.count("late"), drawn, skipped)
 
 
 def _settled(evidence: Evidence, gates: tuple[GateResult, ...]) -> int | None:

@@ -156,6 +156,8 @@ class Guards:
     baseline_errors: float = 0.05
     """A baseline that surely fails more often than this is in trouble itself: beside it nobody earns anything."""
     srm_alpha: float = 0.001
+    late_rate: float | None = None
+    """Requests that may be told after their conversations were counted, until nothing advances. None: any number."""
     judge_bias: float | None = None
     """With human labels: the judge's mean error must be certified within this (0.05), or it does not count."""
     alpha: float = 0.01
@@ -259,6 +261,8 @@ class Units:
     """How alike the units of one user may be: the n-th weighs less and less (`policies.clusters`). 0: each weighs 1."""
     rho_prompts: float = 0.0
     """The same of units that begin with one prompt."""
+    late: bool = False
+    """Whether what is told behind the watermark counts: in its conversation while that is open, else by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,23 @@ class Operations:
             found = state.looks()
         return {route: decided for route, look in found.items() if (decided := _read(look)) is not None}
 
+    def guard_words(self, guard: str) -> dict[str, str]:
+        """What the last looks say of a guard, by route; none of a policy that asks nothing of it."""
+        try:
+            looks = self.looks()
+        except StateDownError:
+            return {}
+        said = {
+            route: next((g for g in look.results.guards if g.guard == guard), None) for route, look in looks.items()
+        }
+        return {route: found.reason for route, found in said.items() if found is not None and found.required}
+
+    def told(self, route: str) -> list[tuple[str, bytes, Decision]]:
+        """A route's decisions, newest first: id, record, and what it says; those that cannot be read are left out."""
+        with self._state() as state:
+            kept = state.decisions(route, MAX_PAGE)
+        return [(each.id, each.record, decision) for each in kept if (decision := _read(each)) is not None]
+
     def gate_path(self, route: str) -> GatePathView:
         """How sure each gate was at each decision, oldest first, and at the last look."""
         with self._state() as state:

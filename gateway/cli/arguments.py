@@ -150,6 +150,28 @@ def _readiness(parser: Parser) -> None:
     _add_json(parser)
 
 
+def _label(parser: Parser) -> None:
+    parser.add_argument("route", metavar="ROUTE", help="whose pairs")
+    parser.add_argument("--by", required=True, metavar="NAME", help="who judges: stands beside each vote")
+    parser.add_argument(
+        "--pool", choices=("random", "disagreements"), default="random",
+        help="which pairs: random ones speak of all (default: random)",
+    )  # fmt: skip
+    parser.add_argument("--seed", default="1", help="another one draws others (default: 1)")
+    _add_context(parser)
+    _add_json(parser)
+
+
+def _report(parser: Parser) -> None:
+    parser.add_argument("route", metavar="ROUTE", help="the rollout to report on")
+    parser.add_argument("--since", default="7d", metavar="AGE", help="24h, 7d, all, or a moment (default: 7d)")
+    shapes = parser.add_mutually_exclusive_group()
+    for name, words in (("md", "Markdown (the default)"), ("html", "one HTML file that needs nothing else")):
+        shapes.add_argument(f"--{name}", action="store_const", const=name, dest="shape", help=f"print {words}")
+    _add_context(parser)
+    _add_json(parser)
+
+
 def _records(parser: Parser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     tail = actions.add_parser("tail", help="the last exchanges")
@@ -337,7 +359,9 @@ COMMANDS: dict[str, Command] = {
     "rollback": Command("operate", "an operator's word: back to the baseline; needs no leader", _operate("rollback")),
     "routes": Command("routes", "traffic nobody has a policy for, by what it asks for and costs", _routes),
     "readiness": Command("readiness", "which routes are due for a fine-tune, and why", _readiness),
+    "report": Command("report", "one route on one page, to send on: gates, pairs, money, who approved", _report),
     "records": Command("records", "what was recorded: tail, show, stats, forget", _records),
+    "label": Command("label", "judge pairs of answers, blind: the console's queue in a terminal", _label),
     "dataset": Command("dataset", "training files from the records: build, inspect, validate", _dataset),
     "eval": Command("evaluation", "your own questions, which nothing is trained on: add, list, sample, run", _eval),
     "train": Command("train", "from a dataset to the next candidate: sft, dpo, grpo, env, preflight", _train),

@@ -12,6 +12,9 @@ import msgspec
 from gateway.cli import context
 from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
+from gateway.node import labels
+from gateway.node.database import StateError
+from gateway.node.datadir import DataDir
 from policies.language.amounts import share_ppm
 from records.dataset import build as building
 from records.dataset import manifest
@@ -28,13 +31,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; 1: refused, or faults found."""
     try:
         return {"build": _build, "inspect": _inspect, "validate": _validate}[arguments.action](arguments)
-    except (SettingsError, LeakError, ValueError) as error:
+    except (SettingsError, StateError, LeakError, ValueError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error) as error:
         return failed(f"{error}. hint: is the path right, and may this user read it?", arguments)
 
 
 def _build(arguments: argparse.Namespace) -> int:
+    data = context.data(arguments)
     wanted = Wanted(
         arguments.route,
         arguments.shape,
@@ -43,8 +47,9 @@ def _build(arguments: argparse.Namespace) -> int:
         version=version("crossfade"),
         against=tuple(arguments.against),
         drops_leaks=arguments.drop_leaks,
+        labels=_labels(data, arguments.route),
     )
-    folder, made = building.build(Store(context.data(arguments).records), wanted, arguments.out)
+    folder, made = building.build(Store(data.records), wanted, arguments.out)
     _show(folder, made, as_json=arguments.json)
     if made.kept:
         return 0
@@ -52,6 +57,19 @@ def _build(arguments: argparse.Namespace) -> int:
         "is the route's name right? `crossfade records stats` lists them" if not made.read else "see the reasons above"
     )
     return failed(f"Nothing to train on: 0 of {made.read} exchanges. hint: {hint}", arguments)
+
+
+def _labels(data: DataDir, route: str) -> dict[str, float]:
+    """What people said of the route's pairs, by exchange.
+
+    Raises:
+        StateError: the state cannot be read.
+    """
+    if not data.state.exists():
+        return {}
+    with labels.opened(data.state) as state:
+        said = labels.scores(labels.stored(state, route=route))
+    return {exchange_id: score for (exchange_id, asked), score in said.items() if asked == "candidate"}
 
 
 def _share(text: str) -> int:

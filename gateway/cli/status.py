@@ -47,6 +47,8 @@ class RouteState:
     """Workers here that do not ask the candidate, or only probe it."""
     key_refused: int = 0
     """The shadow's calls in a row that the candidate's upstream refused for its key."""
+    estimated_usd: float = 0.0
+    """What the shadow's budget was charged for calls whose price nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,7 @@ def _routes(data: DataDir, table: Table, alive: Sequence[Mapping[str, int]]) -> 
     """Where each route stands, and whether its candidate really serves."""
     served = by_route(data.exposition("controller"), "served_ratio")
     refused = by_route(data.exposition("shadow"), "shadow_key_refused")
+    estimated = by_route(data.exposition("shadow"), "shadow_estimated_usd")
     is_open = open_breakers(table, alive)
     return [
         replace(
@@ -193,6 +196,7 @@ def _routes(data: DataDir, table: Table, alive: Sequence[Mapping[str, int]]) -> 
             served_pct=None if route.name not in served else 100 * served[route.name],
             breakers_open=is_open.get(route.name, 0),
             key_refused=int(refused.get(route.name, 0)),
+            estimated_usd=estimated.get(route.name, 0.0),
         )
         for route in table.routes
     ]
@@ -274,7 +278,8 @@ def _print_routes(routes: list[RouteState], shared: SharedView, now: float) -> N
         if not is_wide and each.candidate is not None:
             print(layout.paragraph(f"candidate {_candidate(each)}", "  "))
         told = (shared.rollouts.get(each.route) or {}).get("sentence")
-        for sentence in (*([told] if told else []), *service(each)):
+        left_out: list[str] = (shared.rollouts.get(each.route) or {}).get("left_out", [])
+        for sentence in (*([told] if told else []), *service(each), *left_out):
             print(layout.paragraph(sentence, "  "))
 
 
@@ -290,6 +295,11 @@ def service(route: RouteState) -> list[str]:
         found.append(
             f"the candidate's upstream refused our key {route.key_refused} times in a row: nothing is compared, so "
             "nothing advances. hint: give it an api_key_file or a background_key_file in crossfade.yaml"
+        )
+    if route.estimated_usd:
+        found.append(
+            f"${route.estimated_usd:.2f} were charged to the shadow's budget by an estimate: no price is known of what "
+            "was asked. hint: state it under `prices` in crossfade.yaml"
         )
     return found
 

@@ -15,6 +15,7 @@ from gateway.admin.queries import TooSlowError
 from gateway.console import drawing, words
 from gateway.console.ask import Ask, AskError, ConsolePage, Row, Shown
 from gateway.console.drawing import BandPoint
+from gateway.console.report import told
 from gateway.console.routes import forecast_of
 from gateway.control.operations.orders import order_of
 from gateway.control.state.port import StateDownError
@@ -148,18 +149,6 @@ def tiles(path: GatePathView, gates: Sequence[GateResult]) -> list[Tile]:
     return listed
 
 
-def told(gate: GateResult) -> tuple[str, str, str]:
-    """A gate's estimate, interval and limit in its own unit."""
-    if gate.better is Better.LOWER:
-        form = words.ratio
-    elif (gate.limit or 0.0) > 0:
-        form = _share_of_time
-    else:
-        form = _difference
-    between = "" if gate.lower is None or gate.upper is None else f"{form(gate.lower)} to {form(gate.upper)}"
-    return form(gate.estimate), between, form(gate.limit)
-
-
 def verbs(look: Decision | None) -> list[Verb]:
     """What an operator may say where the rollout stands."""
     if look is None:
@@ -253,14 +242,6 @@ def _forecast(view: RolloutPageView, look: Decision | None) -> str:
     missing = standing.missing[0] if standing.missing else ""
     told = forecast_of(look, standing.units, standing.units_to_go)
     return f"{told}. Next is stopped by: {missing}" if missing else f"{told}."
-
-
-def _difference(value: float | None) -> str:
-    return words.UNKNOWN if value is None else f"{value:+.4f}".replace("-", "−")
-
-
-def _share_of_time(value: float | None) -> str:
-    return words.share(value, 1)
 
 
 def live(now: float, look: Decision | None) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,12 +29,14 @@ _SHOWN_LEAKS = 5
 _SAID = [name for name in Source.__struct_fields__ if name not in ("other_json", "q")]
 _ANSWERS = f"SELECT {', '.join(_SAID)}, NULL, NULL FROM joined WHERE route = ? ORDER BY id"  # noqa: S608 -- our own names
 _PAIRS = f"""
-SELECT {", ".join(f"j.{name}" for name in _SAID)}, c.answer_json, c.q
+SELECT {", ".join(f"j.{name}" for name in _SAID)}, c.answer_json, coalesce(l.score, c.q)
 FROM joined j LEFT JOIN (
-    SELECT exchange_id, answer_json, q FROM comparisons_all
-    WHERE asked = 'candidate' AND came = 'answered' AND metric IN {DIRECTED} AND q IS NOT NULL
-    QUALIFY row_number() OVER (PARTITION BY exchange_id ORDER BY compared_at DESC) = 1
+    SELECT exchange_id, answer_json, CASE WHEN metric IN {DIRECTED} THEN q END AS q FROM comparisons_all
+    WHERE asked = 'candidate' AND came = 'answered'
+    QUALIFY row_number() OVER (PARTITION BY exchange_id ORDER BY metric IN {DIRECTED} AND q IS NOT NULL DESC,
+                               compared_at DESC) = 1
 ) c ON c.exchange_id = j.id
+LEFT JOIN (SELECT unnest(?::VARCHAR[]) AS id, unnest(?::DOUBLE[]) AS score) l ON l.id = j.id
 WHERE j.route = ? ORDER BY j.id
 """  # noqa: S608 -- our own names
 _MAKERS: dict[Learns, Callable[[Source], Example | Reason]] = {
@@ -59,6 +61,8 @@ class Wanted:
     """Evaluation sets that none of it may repeat."""
     drops_leaks: bool = False
     """Rows that repeat them are left out; else one of them fails the build."""
+    labels: Mapping[str, float] = field(default_factory=dict[str, float])
+    """By exchange, by how much people say that the candidate's answer is better: their word goes before a judge's."""
 
 
 class LeakError(Exception):
@@ -224,7 +228,9 @@ def _made(store: Store, wanted: Wanted) -> Iterator[tuple[Source, Example | Reas
     """The route's exchanges in order of time, each with what its format learns from it."""
     learns = format_named(wanted.shape).learns
     with store.open_views() as views:
-        cursor = views.execute(_PAIRS if learns == "preferences" else _ANSWERS, [wanted.route])
+        labelled: list[object] = [list(wanted.labels), list(wanted.labels.values())]
+        query, parameters = (_PAIRS, labelled) if learns == "preferences" else (_ANSWERS, [])
+        cursor = views.execute(query, [*parameters, wanted.route])
         while rows := cursor.fetchmany(_ROWS):
             for fields in rows:
                 source = Source(*fields)

@@ -34,6 +34,8 @@ class Standing:
     """Units seen in this stage; None: nobody has looked yet."""
     units_to_go: int | None
     """Units still wanted at the present estimates; None: not known, or no number would do."""
+    left_out: list[str]
+    """What did not come into this stage's evidence as it should, in sentences."""
     looked_at: float | None
     last_move: str | None
     moved_at: float | None
@@ -121,8 +123,8 @@ def _damaged(route: str, kept: Stored, error: StateDamagedError) -> Standing:
     """A rollout that cannot be read: that it cannot, and the others are shown all the same."""
     return Standing(
         route=route, phase="unreadable", stage="unknown", weight_ppm=kept.weight_ppm, attempt=0, version=kept.version,
-        missing=[str(error)], units=None, units_to_go=None, looked_at=None, last_move=None, moved_at=None, reason=None,
-        sentence=f"Cannot be read: {error}.",
+        missing=[str(error)], units=None, units_to_go=None, left_out=[], looked_at=None,
+        last_move=None, moved_at=None, reason=None, sentence=f"Cannot be read: {error}.",
     )  # fmt: skip
 
 
@@ -145,6 +147,7 @@ def _standing(
         missing=[sentence for _, sentence in waiting] if stands.phase not in rollout.STOPPED else [],
         units=None if results is None else results.units,
         units_to_go=None if results is None else _to_go(stands, results),
+        left_out=[] if results is None else explain.intake(results.intake),
         looked_at=None if look is None else look.at,
         last_move=None if last is None else last.move,
         moved_at=None if last is None else last.at,

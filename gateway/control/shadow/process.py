@@ -110,6 +110,7 @@ class ShadowProcess:
             samples.append(Sample(f"{PREFIX}shadow_key_refused", runner.key_refused.get(name, 0), (name,)))
             is_spent = runner.ledger.budget.is_spent(lane.route, runner.clock.wall())
             samples.append(Sample(f"{PREFIX}shadow_budget_spent", float(is_spent), (name,)))
+            samples.append(Sample(f"{PREFIX}shadow_estimated_usd", runner.estimated_usd.get(name, 0.0), (name,)))
         try:
             replace(Path(runner.boot.exposition), render(samples).encode())
         except OSError as error:

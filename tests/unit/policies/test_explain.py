@@ -13,13 +13,14 @@ from policies.explain import (
     decode,
     encode,
     fields,
+    intake,
     record,
     replay,
     summary,
     text,
     votes_text,
 )
-from policies.results import Results
+from policies.results import Intake, Results
 from policies.review import Conditions, review
 from policies.rollout import Decision, command, revise, start, step
 from policies.rules import Gates, Guards, Ladder, Latency, Rules, Stage
@@ -253,3 +254,11 @@ def test_what_asking_twice_cost_is_told():
     told = text(simulate(PLAIN, again).last or decided()[0])
     assert "on 432 asked twice" in told
     assert "asking twice cost $2.16" in told
+
+
+def test_what_did_not_come_in_is_told():
+    """Requests that were told late, and those that were drawn and not asked, with their share and the reasons."""
+    assert intake(Intake(100, 0, 50, {})) == []
+    late, skipped = intake(Intake(1000, 18, 400, {"budget": 150, "paused": 10}))
+    assert late == "18 of 1000 (1.8%) requests were told after their conversation was counted"
+    assert skipped == "160 of 400 (40.0%) requests that were drawn were not asked: budget 150, paused 10"

@@ -74,6 +74,7 @@ def test_a_judge_may_share_a_name_with_what_it_does_not_judge():
         ("", {"stages": "[shadow, 100%: {reverse_shadow: 0%}]"}, "stages.1", "nothing is left to compare with"),
         ("gates: {quality: {margin: 10%}}", {}, "gates.quality.margin", "one answer in 10 may be lost"),
         ("eligible: {forbid: tools}", {"compare": "[tool_calls]"}, "eligible.forbid", "tool calls are compared, but"),
+        ("guards: {judge_bias: 5%}", {}, "guards.judge_bias", "no label of a person reaches the evidence"),
         ("mode: observe", {}, "mode", "`observe` moves no traffic"),
         ("assign: {by: request}", {"compare": "[exact, feedback]"}, "compare.1", "where a request names no user, one"),
         ("", {"match": "{path: /v1/responses}"}, "match.path", "only requests that say `store: false` are eligible"),
@@ -123,6 +124,15 @@ def test_a_gate_that_could_never_pass_is_refused():
         ("gates.cost", "prices are not known, so this gate could never pass")
     ]
     assert said("gates: {cost: {required: false}}", unpriced) == said("gates: {cost: off}", unpriced) == []
+
+
+def test_a_budget_for_what_nobody_prices_is_named():
+    """Calls of an upstream without a price are no free ones; servers of one's own are."""
+    theirs = KnownUpstream(has_background_key=True, is_engine=False)
+    known = Surroundings({"openai": theirs, "vllm": KnownUpstream(has_background_key=True)})
+    found = [message for place, message in warned(said(surroundings=known)) if place == "shadow.budget"]
+
+    assert found == ["no price is known of upstream openai: the budget takes it for as dear as the dearest models"]
 
 
 def test_keys_without_names_match_nothing():

@@ -147,7 +147,7 @@ def _complete(dataset: str, request_id: str) -> dict[tuple[str, ...], str]:
     """Every command with what it needs to say something, in a `ready` place."""
     return {
         ("init",): "new", ("demo",): "", ("doctor",): "", ("status",): "triage", ("top",): "--times 2",
-        ("explain",): "triage", ("routes",): "", ("readiness",): "",
+        ("explain",): "triage", ("routes",): "", ("readiness",): "", ("label",): "--help", ("report",): "--help",
         ("eval", "add"): "golden.jsonl --route support-triage", ("eval", "list"): "", ("eval", "sample"): "--route=",
         ("eval", "run"): "golden",
         ("records", "tail"): "--json", ("records", "show"): request_id, ("records", "stats"): "",
@@ -230,6 +230,8 @@ def test_ctrl_c_ends_every_command_with_130_and_no_traceback(ready: DataDir) -> 
     asked = _complete(str(dataset), request_id="x") | {
         ("serve",): "--listen 127.0.0.1:0 --admin 127.0.0.1:0 --data other-data",
         ("replay",): "--route triage",
+        ("label",): "triage --by ada",
+        ("report",): "triage",
         ("train", "env"): "",
         ("train", "dpo"): f"--dataset {dataset} --base b --out tuned",
         ("train", "grpo"): f"--dataset {dataset} --base b --out tuned",
@@ -254,7 +256,8 @@ def test_ctrl_c_ends_every_command_with_130_and_no_traceback(ready: DataDir) -> 
 REFUSED = {
     ("doctor",): "", ("status",): "", ("explain",): "triage", ("promote",): "triage --reason x",
     ("hold",): "triage --reason x", ("resume",): "triage --reason x", ("rollback",): "triage --reason x",
-    ("routes",): "", ("readiness",): "", ("eval", "add"): "x --route r", ("eval", "list"): "",
+    ("routes",): "", ("readiness",): "", ("label",): "triage --by ada", ("report",): "triage",
+    ("eval", "add"): "x --route r", ("eval", "list"): "",
     ("eval", "sample"): "--route r", ("eval", "run"): "x",
     ("records", "tail"): "", ("records", "show"): "x", ("records", "stats"): "",
     ("records", "forget"): "--id x", ("dataset", "build"): "--route r --format trl-sft --out other",
