@@ -148,6 +148,7 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
             stale_s=policy.rollback.stale,
         ),
         units=_units(policy),
+        bets=rules.BETS,
     )
 
 

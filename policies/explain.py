@@ -225,7 +225,7 @@ def _noise_lines(noise: Noise) -> list[str]:
         return []
     again = "not measured" if noise.agree_again is None else f"{noise.agree_again:.3f} on {noise.again_n} asked twice"
     ours = "not measured" if noise.agree is None else f"{noise.agree:.3f} on {noise.n}"
-    paid = "" if noise.again_usd is None else f"; asking twice cost ${noise.again_usd:.2f}"
+    paid = "" if noise.again_usd is None else f"; {noise.again_n} repeat calls, ${noise.again_usd:.2f}"
     return [f"  {'likeness':<12}  baseline to itself {again}, candidate to baseline {ours} (decides nothing){paid}"]
 
 

@@ -47,12 +47,12 @@ def key_of(rollout: Rollout) -> EvidenceKey:
 def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions, bounds: bool = True) -> Results:
     """Judge all gates, guards and detectors. Pure; never raises."""
     gates = evidence.rules.gates
-    look = Look(gates.latency and rollout.held.limit_s(gates.latency), rollout.budgets, bounds)
+    look = Look(gates.latency and rollout.held.limit_s(gates.latency), rollout.budgets, bounds, rollout.bets)
     latency_s = _baseline_latency(evidence) or (seen.latency_s if _wants_latency(evidence, rollout) else None)
     results = tuple(evaluate(gate, evidence, look) for gate in gates_of(gates))
     return Results(
         gates=results,
-        guards=guards.watch(evidence),
+        guards=guards.watch(evidence, rollout.bets),
         alarms=tuple(
             _alarm(name, detector, rollout.settings.arl, latch=not evidence.shadow)
             for name, detector in sorted(evidence.detectors.items())

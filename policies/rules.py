@@ -43,6 +43,23 @@ class CandidateKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Bets:
+    """The shares of its capital that a certificate bets, mixed in equal parts: `n` of them, each by the same factor
+    more than the one before. A rollout keeps the grid that it began with.
+    """
+
+    least: float = 0.01
+    most: float = 0.9
+    n: int = 16
+
+
+BETS_BEFORE = Bets()
+"""What rollouts began with before they kept their grid."""
+BETS = Bets(0.1, 0.95, 8)
+"""What a rollout begins with now. Source: decisions-2, ruling 6."""
+
+
+@dataclass(frozen=True, slots=True)
 class Quality:
     """The candidate's score less the baseline's, averaged per unit, stays above `-margin`."""
 
@@ -324,3 +341,4 @@ class Rules:
     ladder: Ladder = Ladder()
     rollback: RollbackSettings = RollbackSettings()
     units: Units = Units()
+    bets: Bets = BETS_BEFORE

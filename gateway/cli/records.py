@@ -178,10 +178,12 @@ def _remove(store: Store, subject: Subject, replays: Path) -> Erasure:
 
 
 def _query(arguments: argparse.Namespace, query: str, parameters: Sequence[object]) -> list[dict[str, Any]]:
-    with Store(context.data(arguments).records).open_views() as views:
+    def ask(views: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         found = views.execute(query, list(parameters) or None)
         names = [column[0] for column in found.description or ()]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    return Store(context.data(arguments).records).read(ask)
 
 
 def _line(value: object) -> str:

@@ -277,9 +277,9 @@ def _print_routes(routes: list[RouteState], shared: SharedView, now: float) -> N
         print(line)
         if not is_wide and each.candidate is not None:
             print(layout.paragraph(f"candidate {_candidate(each)}", "  "))
-        told = (shared.rollouts.get(each.route) or {}).get("sentence")
-        left_out: list[str] = (shared.rollouts.get(each.route) or {}).get("left_out", [])
-        for sentence in (*([told] if told else []), *service(each), *left_out):
+        standing = shared.rollouts.get(each.route) or {}
+        told = standing.get("sentence")
+        for sentence in (*([told] if told else []), *service(each), *standing.get("left_out", ())):
             print(layout.paragraph(sentence, "  "))
 
 

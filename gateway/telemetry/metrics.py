@@ -234,7 +234,6 @@ METRICS: tuple[Metric, ...] = (
             ("route",),
             (),
         ),
-        ("shadow_budget_spent", "gauge", "1 while the day's money for comparing is gone.", ("route",), ()),
         (
             "shadow_estimated_usd",
             "gauge",
@@ -242,6 +241,7 @@ METRICS: tuple[Metric, ...] = (
             ("route",),
             (),
         ),
+        ("shadow_budget_spent", "gauge", "1 while the day's money for comparing is gone.", ("route",), ()),
         ("shadow_lag_seconds", "gauge", "Age of the oldest exchange that the shadow has not read.", (), ()),
     ),
 )

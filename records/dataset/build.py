@@ -227,11 +227,10 @@ def _split(source: Source, wanted: Wanted) -> Split:
 def _made(store: Store, wanted: Wanted) -> Iterator[tuple[Source, Example | Reason]]:
     """The route's exchanges in order of time, each with what its format learns from it."""
     learns = format_named(wanted.shape).learns
-    with store.open_views() as views:
-        labelled: list[object] = [list(wanted.labels), list(wanted.labels.values())]
-        query, parameters = (_PAIRS, labelled) if learns == "preferences" else (_ANSWERS, [])
-        cursor = views.execute(query, [*parameters, wanted.route])
-        while rows := cursor.fetchmany(_ROWS):
-            for fields in rows:
-                source = Source(*fields)
-                yield source, _MAKERS[learns](source)
+    labelled: list[object] = [list(wanted.labels), list(wanted.labels.values())]
+    query, parameters = (_PAIRS, labelled) if learns == "preferences" else (_ANSWERS, [])
+    cursor = store.stream(query, [*parameters, wanted.route])
+    while rows := cursor.fetchmany(_ROWS):
+        for fields in rows:
+            source = Source(*fields)
+            yield source, _MAKERS[learns](source)

@@ -123,8 +123,8 @@ def _damaged(route: str, kept: Stored, error: StateDamagedError) -> Standing:
     """A rollout that cannot be read: that it cannot, and the others are shown all the same."""
     return Standing(
         route=route, phase="unreadable", stage="unknown", weight_ppm=kept.weight_ppm, attempt=0, version=kept.version,
-        missing=[str(error)], units=None, units_to_go=None, left_out=[], looked_at=None,
-        last_move=None, moved_at=None, reason=None, sentence=f"Cannot be read: {error}.",
+        missing=[str(error)], units=None, units_to_go=None, left_out=[], looked_at=None, last_move=None, moved_at=None,
+        reason=None, sentence=f"Cannot be read: {error}.",
     )  # fmt: skip
 
 
