@@ -32,6 +32,7 @@ BOOTS = "tests/integration starts the process: the file puts its parts together 
 TYPES = "types alone: whoever uses them tests them"
 STORES = "tests/contract runs one suite over every store, on real servers"
 COMMANDS = "tests/unit/gateway/cli/test_main.py tries each command by its words"
+IMPORTERS = "tests/unit/records/importers/sources/test_sources.py reads an export of every system"
 FORMATS = "tests/unit/records/dataset/formats/test_formats.py tries every format"
 PAGES = "tests/unit/gateway/console/test_app.py asks for each page, each form and each twin"
 ELSEWHERE = {
@@ -108,7 +109,13 @@ ELSEWHERE = {
 }
 """Modules whose unit test is elsewhere, and where."""
 RECIPES = "tests/acceptance/test_training.py trains with each; tests/unit/gateway/training/test_render.py reads them"
-ELSEWHERE_IN = {"gateway/cli": COMMANDS, "records/dataset/formats": FORMATS, "gateway/training/recipes": RECIPES}
+ELSEWHERE_IN = {
+    "gateway/cli": COMMANDS,
+    "records/dataset/formats": FORMATS,
+    "records/importers/sources": IMPORTERS,
+    "gateway/training/recipes": RECIPES,
+    "gateway/training/inside": RECIPES,
+}
 """Folders of which every module may be tested together."""
 
 

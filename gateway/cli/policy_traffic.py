@@ -23,8 +23,10 @@ SELECT count(*), count(DISTINCT {_UNIT}), epoch(min(arrived_at)),
        (SELECT max(n) FROM (SELECT count(*) AS n FROM chosen GROUP BY {_UNIT}))
 FROM chosen
 """  # noqa: S608 -- no words but our own
-_BY_ROUTE = "route = ? AND why NOT IN ('ineligible', 'refused')"
-_BY_MODEL = "list_contains(?, model_requested) AND endpoint IN ('chat', 'completions', 'responses')"
+_BY_ROUTE = "route = ? AND why NOT IN ('ineligible', 'refused', 'imported')"
+_BY_MODEL = (
+    "list_contains(?, model_requested) AND endpoint IN ('chat', 'completions', 'responses') AND why <> 'imported'"
+)
 
 _OBSERVED = """
 SELECT event_json FROM observations_all

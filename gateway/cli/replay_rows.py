@@ -24,6 +24,7 @@ SELECT id, epoch(arrived_at), path, {_UNIT}, upstream, model_requested, status, 
        first_byte_ms / 1000, total_ms / 1000, key_name, route
 FROM exchanges
 WHERE (route = ? OR route = '') AND epoch(arrived_at) >= ? AND variant = 'baseline' AND NOT pinned AND retry_count = 0
+      AND why <> 'imported'
       AND outcome IN ('complete', 'upstream_broken', 'upstream_error') AND request_json IS NOT NULL
 ORDER BY md5({_UNIT}), id
 """  # noqa: S608 -- no words but our own
