@@ -220,7 +220,7 @@ _MEANINGS = {
 
 def _meaning(gate: GateResult) -> str:
     """What a gate certifies, and what it cannot see."""
-    return _MEANINGS["likeness" if gate.likeness else gate.gate]
+    return _MEANINGS["likeness" if gate.likeness else gate.gate.partition(":")[0]]
 
 
 def _guard_line(guard: GuardResult) -> str:

@@ -42,7 +42,7 @@ def _quality(gate: Quality, evidence: Evidence, look: Look) -> GateResult:
     """In the shadow on mirrored pairs; from 25 % again, on the candidate's own conversations if they are mirrored."""
     again = evidence.key.weight_ppm >= ARMS_FROM_PPM
     owned = again and evidence.stage.reverse_shadow_ppm > 0
-    name, needed = "quality_owned" if owned else "quality", evidence.shadow or again
+    name, needed = f"{gate.name}_owned" if owned else gate.name, evidence.shadow or again
     judged = _mean(name, gate, evidence, look, needed_here=needed)
     return _alike(gate, evidence, judged, needed_here=needed) if gate.likeness else judged
 
@@ -102,13 +102,14 @@ def _mean(
 ) -> GateResult:
     """A mean over units, each in [-1, 1], against its limit; what is not known counts at its worst for each side."""
     found, whole = evidence.weighed(name)
-    shown = "quality" if isinstance(gate, Quality) else name
+    shown = gate.name if isinstance(gate, Quality) else name
     if not found:
         paired = evidence.count("paired_candidate")
-        expected = paired if name == "quality_owned" else paired + evidence.count("paired_baseline")
+        expected = paired if name.endswith("_owned") else paired + evidence.count("paired_baseline")
         return missing(shown, gate, expected, needed_here=needed_here)
     scale = gate.scale if isinstance(gate, Quality) else 1.0
     limit = -gate.margin / scale
+    harmful = -gate.tolerance / scale if isinstance(gate, Quality) else limit
     (down, counts), (up, _) = histograms.scores_down(found, whole), histograms.scores_up(found, whole)
     best, best_counts = _harm_side(name, evidence) or (up, counts)
     worth = float(counts.sum())
@@ -122,7 +123,7 @@ def _mean(
     reading = Reading(
         shown, gate, n, estimate, limit,
         stats.log_e_mean(down, counts, limit, lo=-1.0),
-        stats.log_e_mean(-best, best_counts, -limit, lo=-1.0),
+        stats.log_e_mean(-best, best_counts, -harmful, lo=-1.0),
         math.sqrt(max(0.0, float(middle**2 @ counts) / worth - estimate**2)),
         lambda: (
             stats.lower_mean(down, counts, gate.alpha, lo=-1.0, hi=1.0),

@@ -65,10 +65,11 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
 
 def _settled(evidence: Evidence, gates: tuple[GateResult, ...]) -> int | None:
     """The stage's weight, if quality is certified on it and the baseline is asked in the background for that."""
-    quality = evidence.rules.gates.quality
-    asked = quality is not None and quality.likeness and not quality.deterministic
-    asked = asked or evidence.stage.reverse_until_ppm > 0
-    certified = any(gate.gate == "quality" and gate.required and gate.verdict is Verdict.PASS for gate in gates)
+    qualities = evidence.rules.gates.qualities
+    asked = any(gate.asks_twice for gate in qualities) or evidence.stage.reverse_until_ppm > 0
+    names = {gate.name for gate in qualities}
+    wanted = [gate for gate in gates if gate.gate in names and gate.required]
+    certified = bool(wanted) and all(gate.verdict is Verdict.PASS for gate in wanted)
     return evidence.key.weight_ppm if asked and certified else None
 
 

@@ -47,6 +47,7 @@ class Quality:
     """The candidate's score less the baseline's, averaged per unit, stays above `-margin`."""
 
     margin: float = 0.05
+    """Below 0 the candidate must be better, by so much at least."""
     metric: str = "quality"
     """The comparator that scores."""
     alpha: float = 0.05
@@ -60,6 +61,18 @@ class Quality:
     """The baseline is declared to agree with itself always, and is not asked twice."""
     missing: float | None = None
     """What a pair without a verdict is worth at worst, on average (-1: nothing is assumed). None: it is left out."""
+    name: str = "quality"
+    """What the gate is called, and what its evidence is kept under."""
+
+    @property
+    def asks_twice(self) -> bool:
+        """Whether the baseline is asked a second time for it."""
+        return self.likeness and not self.deterministic
+
+    @property
+    def tolerance(self) -> float:
+        """The harm that is tolerated: a candidate that is to be better need not yet be, and may not be worse."""
+        return max(0.0, self.margin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +113,8 @@ class Latency:
     block_s: float | None = None
     """How long a block of the comparison beside the baseline is (`policies.concurrent`). None: `ratio` is of what was
     frozen."""
+    name: str = "latency"
+    """What the gate is called, and what its evidence beside the baseline is kept under."""
 
     @property
     def what(self) -> str:
@@ -127,6 +142,20 @@ class Gates:
     cost: Cost | None = None
     harm_alpha: float = 0.01
     """Shared by the gates: harm is certified at `harm_alpha / number of gates`."""
+    also_quality: tuple[Quality, ...] = ()
+    """Further scores that must be certified too, each under a name of its own."""
+    also_latency: tuple[Latency, ...] = ()
+    """Further limits, likewise."""
+
+    @property
+    def qualities(self) -> tuple[Quality, ...]:
+        """Every score that must be certified."""
+        return (*(() if self.quality is None else (self.quality,)), *self.also_quality)
+
+    @property
+    def latencies(self) -> tuple[Latency, ...]:
+        """Every limit on time."""
+        return (*(() if self.latency is None else (self.latency,)), *self.also_latency)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class Match(Section):
     """What a request must look like to belong to the route: all that is stated must hold, a list means any of it."""
 
     model: Several[Text] = ()
-    """The model the app asks for."""
+    """The model the app asks for; `*` stands for any number of characters, as in `gpt-4o-mini*`, and `?` for one."""
     path: Several[Routable] = ()
     """The endpoint; default: any a candidate can answer."""
     header: Mapping[HeaderName, Several[Text]] = Field(default={})
@@ -126,8 +126,11 @@ class Candidate(Section):
     """The model's name there."""
     revision: Text
     """Which weights: a change starts at the first stage, with no evidence."""
+    system_prompt: Text | None = None
+    """A file, from the policy's folder on: its text takes the place of the app's system prompt, all leading system and
+    developer turns. So a prompt can be the candidate, on the baseline's own model."""
     set: Mapping[Text, JsonValue] = Field(default={})
-    """Request fields to set in the candidate's copy."""
+    """Request fields to set in the candidate's copy; by itself, on the baseline's model, it makes a candidate too."""
     drop: Several[Text] = ()
     """Request fields to leave out of the candidate's copy."""
     first_byte: Seconds | None = Field(default=None, gt=0)
@@ -312,7 +315,7 @@ class Policy(Section):
     """What stays on one variant."""
     shadow: Shadow = Shadow()
     """How the candidate is asked unseen."""
-    compare: Several[Named] = Field(min_length=1)
+    compare: Several[Named] = ()
     """How answers are compared; a comparator's name is its metric's name."""
     gates: Gates = Gates()
     """What must be certified to advance."""

@@ -78,7 +78,9 @@ def default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default()
-    if isinstance(value, BaseModel):
+    if isinstance(value, BaseModel) or (
+        isinstance(value, tuple) and any(isinstance(each, BaseModel) for each in value)
+    ):
         return "see below"
     if value in (None, "", {}, ()):
         return "-"

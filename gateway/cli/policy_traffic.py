@@ -6,6 +6,7 @@ import msgspec
 
 from policies import stats
 from policies.events import PairEvent
+from policies.globs import regex
 from policies.plan import Traffic
 from policies.schema import Policy
 from records.store import Store
@@ -24,7 +25,7 @@ SELECT count(*), count(DISTINCT {_UNIT}), epoch(min(arrived_at)),
 FROM chosen
 """  # noqa: S608 -- no words but our own
 _BY_ROUTE = "route = ? AND why NOT IN ('ineligible', 'refused')"
-_BY_MODEL = "list_contains(?, model_requested) AND endpoint IN ('chat', 'completions', 'responses')"
+_BY_MODEL = "regexp_full_match(model_requested, ?) AND endpoint IN ('chat', 'completions', 'responses')"
 
 _OBSERVED = """
 SELECT event_json FROM observations_all
@@ -50,7 +51,8 @@ def recorded(records: Path, policy: Policy, now: float) -> Traffic | None:
     """
     if not records.is_dir():
         return None
-    for where, value in ((_BY_ROUTE, policy.route), (_BY_MODEL, list(policy.match.model))):
+    by_model = [(_BY_MODEL, regex(policy.match.model))] if policy.match.model else []
+    for where, value in ((_BY_ROUTE, policy.route), *by_model):
         with Store(records).open_views() as views:
             views.execute(
                 f"CREATE TEMP TABLE chosen AS SELECT * FROM exchanges WHERE {where} AND epoch(arrived_at) >= ?",  # noqa: S608 -- our own words

@@ -11,6 +11,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
 _DURATION = re.compile(rf"({_NUMBER})(ms|s|m|h|d)")
 _PERCENT = re.compile(rf"({_NUMBER})%")
+_SIGNED_PERCENT = re.compile(rf"(-?{_NUMBER})%")
 _TIMES = re.compile(rf"({_NUMBER})x")
 _PER_DAY = re.compile(rf"\$({_NUMBER})/day")
 
@@ -62,6 +63,26 @@ def fraction(value: object) -> float:
     return found
 
 
+def margin(value: object) -> float:
+    """How much harm is allowed, `0.05` or `5%`; or, below 0, how much better something has to be: `-0.02`, `-2%`.
+
+    Raises:
+        ValueError: it is none, or nothing.
+    """
+    match = _SIGNED_PERCENT.fullmatch(value) if isinstance(value, str) else None
+    if match is not None:
+        found = float(match[1]) / 100
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        found = float(value)
+    else:
+        raise ValueError("must be a margin. hint: 0.05 or 5% is the harm allowed, -0.02 demands that it is better")
+    if not -1 < found < 1:  # NaN is not either
+        raise ValueError("must lie between -1 and 1. hint: 0.05 or 5%; -0.02 demands that it is better")
+    if not found:
+        raise ValueError("is 0, which what is equal never passes. hint: 0.02 allows a little, -0.02 demands better")
+    return found
+
+
 def times(value: object) -> float:
     """A multiple: `1.2x`, or `0.6`.
 
@@ -100,6 +121,7 @@ def _written(pattern: str, *examples: str, number: bool = False) -> WithJsonSche
 Seconds = Annotated[float, BeforeValidator(seconds), _written(_DURATION.pattern, "800ms", "30m", "24h")]
 SharePpm = Annotated[int, BeforeValidator(share_ppm), _written(_PERCENT.pattern, "20%", "0.5%")]
 Fraction = Annotated[float, BeforeValidator(fraction), _written(_PERCENT.pattern, "5%", number=True)]
+SignedMargin = Annotated[float, BeforeValidator(margin), _written(_SIGNED_PERCENT.pattern, "5%", "-2%", number=True)]
 Times = Annotated[float, BeforeValidator(times), _written(_TIMES.pattern, "1.2x", number=True)]
 UsdPerDay = Annotated[float, BeforeValidator(usd_per_day), _written(_PER_DAY.pattern, "$20/day")]
 

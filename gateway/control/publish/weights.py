@@ -62,10 +62,10 @@ def shares(rollout: Rollout, rules: Rules, noise_ppm: int) -> tuple[int, int, bo
 
     All of it until quality is certified on the stage; then as much as tells of a change.
     """
-    stage, quality = rollout.at, rules.gates.quality
+    stage = rollout.at
     settled = rollout.held.settled_ppm == stage.weight_ppm
     reverse_ppm = stage.reverse_shadow_ppm if settled else max(stage.reverse_shadow_ppm, stage.reverse_until_ppm)
-    twice = quality is not None and quality.likeness and not quality.deterministic
+    twice = any(gate.asks_twice for gate in rules.gates.qualities)
     needed = not stage.weight_ppm or (stage.weight_ppm >= ARMS_FROM_PPM and bool(stage.reverse_shadow_ppm))
     if twice and noise_ppm and needed and not settled:
         noise_ppm = PPM

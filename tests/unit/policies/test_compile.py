@@ -230,3 +230,50 @@ def test_prices_are_known_if_both_variants_are():
     """A price for one of them compares nothing."""
     assert READY.price(policy())
     assert not Surroundings({"openai": KnownUpstream(is_priced=True)}).price(policy())
+
+
+def test_several_scores_and_limits_are_several_gates():
+    """The first of each keeps its name, so that its evidence goes on; the others are called by what they are of."""
+    found = rules(
+        "gates: {quality: [{metric: judge, margin: -2%}, {metric: exact}],"
+        " latency: {total_p95: 8s, relative: {ttft_p95: 1.2x}}}",
+        compare=JUDGED,
+    )
+    one = rules("gates: {quality: {metric: judge}}", compare=JUDGED)
+
+    assert [(gate.name, gate.metric, gate.margin) for gate in found.gates.qualities] == [
+        ("quality", "judge", -0.02), ("quality:exact", "exact", 0.05),
+    ]  # fmt: skip
+    assert [(gate.name, gate.limit_s, gate.block_s) for gate in found.gates.latencies] == [
+        ("latency", 8.0, None), ("latency:relative_ttft_p95", None, 3600.0),
+    ]  # fmt: skip
+    assert found.guards.outputs == "required"
+    assert found.key.judge != one.key.judge
+    assert one.key == rules("gates: {quality: [{metric: judge}]}", compare=JUDGED).key
+
+
+def test_what_is_off_certifies_nothing():
+    """Neither quality nor latency; errors are always looked at."""
+    gates = rules("gates: {quality: off, accept: unmeasured quality, latency: off}").gates
+
+    assert (gates.qualities, gates.latencies) == ((), ())
+    assert gates.errors is not None
+
+
+def test_models_with_stars_are_told_from_plain_ones():
+    """The workers look plain names up, and hold stars against the rest."""
+    found = route(policy(match="{model: [gpt-4o, 'gpt-4o-mini*']}"), weight_ppm=0).match
+
+    assert (found.model, found.model_like) == (("gpt-4o",), ("gpt-4o-mini*",))
+
+
+def test_a_system_prompt_is_part_of_the_candidate():
+    """Its text makes the evidence what it is, and reaches the workers; without one the key is as it ever was."""
+    prompted = "{upstream: vllm, model: m, revision: a, system_prompt: v2.md}"
+    texts = [rules(surroundings=replace(READY, system_prompt=text), candidate=prompted) for text in ("A", "B")]
+    found = route(policy(candidate=prompted), weight_ppm=0, system_prompt="A").candidate
+
+    assert texts[0].key.decoding != texts[1].key.decoding
+    assert rules().key.decoding == '{"drop":[],"set":{}}'
+    assert found is not None
+    assert found.system_prompt == "A"

@@ -85,11 +85,25 @@ def test_everything_that_is_written_is_told():
 
 
 def test_what_is_off_is_not_told():
-    """Gates that are off have no line."""
+    """Gates that are off have no line, but for quality, which nobody may overlook."""
     found = told("gates: {latency: off, cost: off}", match="{key: a, system_prompt: {sha256: " + "1" * 64 + "}}")
 
     assert "latency" not in found
     assert "    cost" not in found
     bare = text(policy(), replace(decision_rules(policy(), READY), gates=Gates(None, None, None, None, None)))
-    assert "quality    " not in bare
+    assert "quality    nobody looks at it" in bare
     assert "errors     " not in bare
+
+
+def test_every_gate_that_must_hold_is_told():
+    """Two scores and two limits are four lines; a margin below nought says that better is meant."""
+    found = told(
+        "gates: {quality: [{metric: judge, margin: -2%}, {metric: exact}], latency: {ttft_p95: 1s, total_p95: 9s}}",
+        compare="[exact, {judge: {upstream: claude, model: j}}]",
+    )
+
+    assert "compared   by exact, judge; judge and exact are the quality" in found
+    assert "quality    judge better than the baseline's, by 0.02 at least" in found
+    assert "quality    exact: likeness to the baseline at most 0.05 below" in found
+    assert "95% of time to the first token within 1s" in found
+    assert "95% of time to the last token within 9s" in found

@@ -6,6 +6,7 @@ from policies.compile import KnownUpstream, Surroundings
 from policies.lint import named_files, overlaps
 from tests.rooms.policy_files import KEYED, READY, policy, refused, said, warned
 
+PROMPTED = "{upstream: openai, model: gpt-4o, revision: a, system_prompt: v2.md}"
 JUDGE = "[{judge: {upstream: %s, model: %s}}]"
 
 
@@ -24,6 +25,8 @@ def test_the_short_form_is_fine():
          "candidate.drop", "`top_p` is both set and dropped"),
         ("", {"candidate": "{upstream: vllm, model: m, revision: a, first_byte: 3s, total: 2s}"},
          "candidate.first_byte", "is longer than `total`"),
+        ("", {"match": "{path: /v1/completions, model: x}", "candidate": PROMPTED}, "candidate.system_prompt",
+         "/v1/completions has no system prompt"),
         ("assign: {by: [user, conversation, user]}", {}, "assign.by.2", "user stands here twice"),
         ("assign: {by: [user, request, conversation]}", {}, "assign.by", "`request` ends"),
         ("", {"compare": "[exact, exact: {normalize: false}]"}, "compare.1", "exact stands here twice"),
@@ -35,6 +38,20 @@ def test_the_short_form_is_fine():
          "schema says whether an answer is valid"),
         ("gates: {quality: {metric: feedback}}", {"compare": "[feedback, exact]"}, "gates.quality.metric",
          "feedback is calibrated to nothing"),
+        ("gates: {quality: {margin: -2%}}", {}, "gates.quality.margin", "nothing can be more like the baseline than"),
+        ("gates: {quality: [{}, {}]}", {}, "gates.quality.1", "does not say which score it rests on"),
+        ("gates: {quality: [{metric: exact}, {metric: exact}]}", {"compare": "[exact]"}, "gates.quality.1.metric",
+         "two gates rest on exact"),
+        ("gates: {quality: [{metric: exact}, {metric: judge}]}", {"compare": "[exact]"}, "gates.quality.1.metric",
+         "no comparator yields judge"),
+        ("gates: {quality: [{metric: exact}, {metric: tool_calls}]}", {"compare": "[exact, tool_calls]"},
+         "gates.quality", "two likenesses: the baseline is compared with itself by one of them"),
+        ("gates: {quality: off}", {}, "gates.quality", "nobody would look whether the candidate's answers are as good"),
+        ("gates: {accept: unmeasured quality}", {}, "gates.accept", "`unmeasured quality` is accepted, and yet"),
+        ("", {"match": "{model: gpt-4*}", "candidate": "{upstream: openai, model: gpt-4o, revision: a}"}, "candidate",
+         "the candidate is the baseline"),
+        ("", {"match": "{model: gpt-4*}", "compare": JUDGE % ("openai", "gpt-4-x")}, "compare.0.judge.model",
+         "the judge is one of"),
         ("gates: {validity: {margin: 1%}}", {}, "gates.validity", "no comparator says whether an answer is valid"),
         ("", {"stages": "[1%, 5%]"}, "stages.0", "traffic would move before there is any evidence"),
         ("", {"stages": "[shadow, 5%, 5%]"}, "stages.2", "weights must rise from stage to stage"),
@@ -74,6 +91,7 @@ def test_a_judge_may_share_a_name_with_what_it_does_not_judge():
         ("", {"stages": "[shadow, 100%: {reverse_shadow: 0%}]"}, "stages.1", "nothing is left to compare with"),
         ("gates: {quality: {margin: 10%}}", {}, "gates.quality.margin", "one answer in 10 may be lost"),
         ("eligible: {forbid: tools}", {"compare": "[tool_calls]"}, "eligible.forbid", "tool calls are compared, but"),
+        ("", {"candidate": PROMPTED}, "candidate.system_prompt", "it takes the place of whatever the app says there"),
         ("mode: observe", {}, "mode", "`observe` moves no traffic"),
         ("assign: {by: request}", {"compare": "[exact, feedback]"}, "compare.1", "where a request names no user, one"),
         ("", {"match": "{path: /v1/responses}"}, "match.path", "only requests that say `store: false` are eligible"),
@@ -194,3 +212,35 @@ def test_likeness_needs_a_second_answer_of_the_baseline():
     assert not refused(said("", keyless, baseline="{upstream: openai, deterministic: true}"))
     assert not refused(said("", keyless, compare="[{python: {ref: 'a.py:f'}}]"))
     assert not refused(said(""))
+
+
+def test_who_wants_it_cheap_says_that_quality_is_unmeasured():
+    """The words are accepted; that something must be won by it is said."""
+    words = "gates: {quality: off, accept: unmeasured quality%s}"
+    dear, cheap = (said(words % cost) for cost in ("", ", cost: {max_ratio: 0.5x, required: true}"))
+
+    assert refused(dear) == refused(cheap) == []
+    assert warned(cheap) == []
+    assert warned(dear) == [("gates.quality", "quality is not looked at, and nothing says that it is worth it")]
+
+
+def test_globs_that_meet_overlap():
+    """Two files whose stars let one request in are told, others are not."""
+    files = {"a.yaml": policy(match="{model: 'gpt-4o*'}"), "b.yaml": policy(route="b", match="{model: '*-mini'}")}
+    apart = files | {"b.yaml": policy(route="b", match="{model: 'gpt-5*'}")}
+
+    assert [name for name, _ in overlaps(files)] == ["b.yaml"]
+    assert overlaps(apart) == ()
+
+
+@pytest.mark.parametrize("more", ["system_prompt: v2.md", "set: {temperature: 0}", "drop: [temperature]"])
+def test_what_is_asked_otherwise_is_another_candidate(more: str):
+    """On the baseline's own model and upstream: a prompt or a way of decoding may be what changes."""
+    sha = "1" * 64
+    found = said(
+        match=f"{{model: gpt-4o, system_prompt: {{sha256: {sha}}}}}",
+        candidate=f"{{upstream: openai, model: gpt-4o, revision: a, {more}}}",
+    )
+
+    assert found == []
+    assert [name for _, name in named_files(policy(candidate=PROMPTED))] == ["v2.md"]

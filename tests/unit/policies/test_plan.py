@@ -269,3 +269,26 @@ def test_the_plan_reads_well():
     assert "  100%     the last" in text(planned())
     assert "  no change" in text(planned(before=""))
     assert "in all    about 3 days" in text(planned())
+
+
+def test_what_must_be_better_is_planned_for_as_if_it_were():
+    """Twice as much as is demanded; the plan says so, and that one as good never passes."""
+    compare = "[{judge: {upstream: claude, model: j, sample: 100%}}]"
+    found = planned("gates: {quality: {margin: -5%}}", compare=compare)
+
+    assert units(found, "shadow", "quality") == units(planned(compare=compare), "shadow", "quality")
+    assert "  assumes  judge finds it better by 0.1; one that is merely as good never passes" in text(found)
+    assert planned().assumes == ()
+
+
+def test_every_gate_is_planned_for_by_its_name():
+    """Second scores in the shadow, second limits in the canary; what nobody looks at is said."""
+    found = planned(
+        "gates: {quality: [{metric: exact}, {metric: judge}], latency: {ttft_p95: 1s, total_p99: 9s}}",
+        compare="[exact, {judge: {upstream: claude, model: j}}]",
+    )
+    bare = planned("gates: {quality: off, accept: unmeasured quality}")
+
+    assert [need.gate for need in at(found, "shadow").needs] == ["quality", "quality:judge", "errors", "min_units"]
+    assert [need.gate for need in at(found, "1%").needs] == ["errors", "latency", "latency:total_p99", "min_units"]
+    assert bare.assumes == ("nothing of its quality, at which nobody looks",)

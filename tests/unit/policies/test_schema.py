@@ -82,7 +82,7 @@ def test_the_long_form_says_everything():
     assert (found.assign.close_after, found.shadow.sample, found.shadow.budget) == (3600.0, 200_000, 5.0)
     assert found.candidate.set == {"temperature": 0, "stop": ["x"]}
     assert found.gates.latency is not None
-    assert found.gates.latency.limit == ("ttft", 0.95, 0.8, None)
+    assert found.gates.latency.limits == (("ttft", 0.95, 0.8, None),)
     assert (found.guards.length_ratio.min, found.guards.breaker.window) == (0.8, 30.0)
     assert [each.name for each in found.compare] == [
         "schema", "tool_calls", "json_fields", "python", "judge", "embedding", "feedback", "exact",
@@ -97,10 +97,12 @@ def test_the_long_form_says_everything():
         ("candidates: x", {}, "7:1: `candidates` is no key here (did you mean `candidate`?)"),
         ("gates: {quality: {margn: 1%}}", {}, "7:19: `margn` is no key here (did you mean `margin`?)"),
         ("gates: {latency: {relative: {ttfp_p95: 1.2x}}}", {}, "did you mean `ttft_p95`?"),
-        ("gates: {latency: {ttft_p95: 1s, total_p95: 1s}}", {}, "gates.latency: more than one limit"),
-        ("gates: {latency: {ttft_p95: 1s, relative: {total_p50: 2x}}}", {}, "gates.latency: more than one limit"),
+        ("gates: {latency: {ttft_p95: 1s, total_p95: 1}}", {}, "gates.latency.total_p95: must be a duration"),
+        ("gates: {quality: [{}, {margn: 2%}]}", {}, "7:24: `margn` is no key here (did you mean `margin`?)"),
+        ("gates: {quality: }", {}, "gates.quality: is empty (write `off`, or leave it out for the default)"),
+        ("gates: {accept: less}", {}, "gates.accept: must be `unmeasured quality`"),
         ("gates: {latency: }", {}, "gates.latency: is empty (write `off`, or leave it out for the default)"),
-        ("gates: {quality: {margin: 0}}", {}, "gates.quality.margin: must be greater than 0"),
+        ("gates: {quality: {margin: 0}}", {}, "gates.quality.margin: is 0, which what is equal never"),
         ("gates: {alpha: 0.5}", {}, "gates.alpha: must be less than or equal to 0.1"),
         ("gates: {errors: off}", {}, "gates.errors: must be a mapping of keys to values"),
         ("mode: applyy", {}, "mode: must be `observe`, `apply` or `bypass`"),
