@@ -16,6 +16,7 @@ from policies.language import gates as gating
 from policies.language.amounts import PPM
 from policies.language.compare import CHECKS, GAMEABLE, LIKENESS, SCORES, Feedback, Judge
 from policies.schema import Policy, Stage
+from policies.windows import RiseWindow
 
 ALONE_S = 1.0
 """A request that is a unit of its own is over at once: held as long as a conversation, it would only fill memory."""
@@ -152,10 +153,10 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
     return rules.Rules(
         route=policy.route,
         key=_key(policy, surroundings),
-        gates=_gates(policy, surroundings),
+        gates=UNGATED if policy.mode == "split" else _gates(policy, surroundings),
         guards=_guards(policy),
         detectors=rules.Detectors(errors=policy.guards.error_rate, validity=policy.guards.invalid_rate),
-        ladder=rules.Ladder(tuple(_stage(stage, policy, surroundings) for stage in policy.stages)),
+        ladder=_ladder(policy, surroundings),
         rollback=rules.RollbackSettings(
             arl=policy.rollback.arl,
             cooldown_s=policy.rollback.cooldown,
@@ -165,6 +166,18 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
         ),
         units=_units(policy),
     )
+
+
+UNGATED = rules.Gates(None, None, None, None, None)
+"""Of a fixed split."""
+
+
+def _ladder(policy: Policy, surroundings: Surroundings) -> rules.Ladder:
+    """The stages as they are written; a split has one, which rises from nothing."""
+    stages = tuple(_stage(stage, policy, surroundings) for stage in policy.stages)
+    split, advance = policy.mode == "split", policy.advance
+    rises = None if advance is None else RiseWindow(advance.days, *advance.hours, advance.tz)
+    return rules.Ladder((rules.Stage(0, min_units=0), *stages) if split else stages, rises, split)
 
 
 def _units(policy: Policy) -> rules.Units:

@@ -20,13 +20,24 @@ def text(policy: Policy, rules: Rules) -> str:
     baseline, candidate = policy.baseline, policy.candidate
     silent = duration_text(rules.units.close_after_s)
     lines = [
-        f"ROUTE {policy.route}" + ("" if policy.mode == "apply" else f"  ({policy.mode}: moves no traffic)"),
+        f"ROUTE {policy.route}{_mode(policy)}",
         *([f"  {policy.description}"] if policy.description else []),
         f"  requests   {_match(policy.match)}",
         f"  baseline   {baseline.upstream}, {baseline.model or 'the model the app asks for'}",
         f"  candidate  {candidate.upstream}, {candidate.model} revision {candidate.revision}{_adapted(policy)}",
         f"  eligible   {_eligible(policy)}",
         f"  unit       {' or '.join(policy.assign.by)}; over when silent for {silent}",
+        *([_split(policy, rules)] if rules.ladder.split else _climb(policy, rules)),
+        *_rises(rules),
+        f"  after a rollback: {duration_text(rules.rollback.cooldown_s)} in which it stays out; "
+        f"after {rules.rollback.quarantine_after} of them it needs a new revision or an operator",
+    ]
+    return "\n".join(lines)
+
+
+def _climb(policy: Policy, rules: Rules) -> list[str]:
+    """What is certified, and how it rises."""
+    return [
         f"  shadow     {_shadow(policy)}",
         f"  compared   {_compared(policy)}",
         f"  to advance, all of these certified at alpha {policy.gates.alpha:g}, at all looks together:",
@@ -36,10 +47,26 @@ def text(policy: Policy, rules: Rules) -> str:
         *_votes(votes_window_s(policy)),
         "  stages",
         *(f"    {_stage(stage)}" for stage in rules.ladder.stages),
-        f"  after a rollback: {duration_text(rules.rollback.cooldown_s)} in which it stays out; "
-        f"after {rules.rollback.quarantine_after} of them it needs a new revision or an operator",
     ]
-    return "\n".join(lines)
+
+
+def _mode(policy: Policy) -> str:
+    if policy.mode == "split":
+        return "  (split: uncertified)"
+    return "" if policy.mode == "apply" else f"  ({policy.mode}: moves no traffic)"
+
+
+def _rises(rules: Rules) -> list[str]:
+    return [] if rules.ladder.rises is None else [f"  rises      only within {rules.ladder.rises}; falls at any time"]
+
+
+def _split(policy: Policy, rules: Rules) -> str:
+    """What there is to say of a share that nothing certifies."""
+    return (
+        f"  split      {share_text(rules.ladder.stages[-1].served_ppm)} of eligible traffic, uncertified: no gate, no "
+        "shadow, nothing compared\n"
+        f"  sent back  by errors above {policy.guards.error_rate:.1%}, by a candidate that does not serve, or by you"
+    )
 
 
 def _match(match: Match) -> str:

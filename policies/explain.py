@@ -122,6 +122,8 @@ def headline(decision: Decision) -> str:
     rollout = decision.rollout
     if rollout.phase in STOPPED:
         return f"{rollout.phase.replace('_', ' ').capitalize()}: {decision.reason}."
+    if rollout.ladder.split:
+        return f"Split at {rollout.at.label} for {_lived(rollout.lived_s)}, uncertified: no gate asks for anything."
     wanted = [gate for gate in decision.results.gates if gate.required]
     certified = [gate.gate for gate in wanted if gate.verdict is Verdict.PASS]
     open_ = [gate.gate for gate in wanted if gate.verdict is not Verdict.PASS]
@@ -198,7 +200,8 @@ def _when(at: float) -> str:
 def where(rollout: Rollout) -> str:
     """The stage's name, and the phase where that says more."""
     plain = rollout.phase in ("shadow", "canary", "promoted")
-    return rollout.at.label if plain else f"{rollout.at.label} ({rollout.phase})"
+    label = f"{rollout.at.label} (split, uncertified)" if rollout.ladder.split else rollout.at.label
+    return label if plain else f"{label} ({rollout.phase})"
 
 
 def _gate_line(gate: GateResult) -> str:

@@ -33,9 +33,7 @@ def findings(policy: Policy, surroundings: Surroundings | None = None) -> tuple[
         *_variants(policy),
         *_assign(policy),
         *_compare(policy),
-        *gate_findings(policy),
-        *_stages(policy),
-        *_doubts(policy),
+        *(_split(policy) if policy.mode == "split" else (*gate_findings(policy), *_stages(policy), *_doubts(policy))),
     ]
     if surroundings is not None:
         found += [
@@ -119,6 +117,28 @@ def _is_variant(policy: Policy, judge: Judge) -> bool:
     return (judge.upstream, judge.model) == (policy.candidate.upstream, policy.candidate.model)
 
 
+_NOT_SPLIT = ("gates", "compare", "shadow")
+_SPLIT_OPTIONS = frozenset({"approve", "holdback"})
+
+
+def _split(policy: Policy) -> Iterator[Finding]:
+    """A fixed share: of what makes certificates there must be nothing, and it is said that there are none."""
+    for name in _NOT_SPLIT:
+        if name in policy.model_fields_set:
+            message = "means nothing in a split, in which nothing is compared and nothing certified"
+            yield Finding((name,), message, "leave it out, or `mode: apply`")
+    if len(policy.stages) != 1 or not policy.stages[0].weight_ppm:
+        yield Finding(("stages",), "a split is one share", "`stages: [30%]`")
+        return
+    stage = policy.stages[0]
+    for name in sorted(stage.options.model_fields_set - _SPLIT_OPTIONS):
+        yield Finding(_option(0, stage, name), "means nothing in a split", "`approve` and `holdback` do")
+    if stage.options.holdback >= stage.weight_ppm:
+        yield Finding(_option(0, stage, "holdback"), "leaves the candidate nothing", "keep less back")
+    message = f"{stage.name} of the traffic moves uncertified: no gate asks whether answers are as good"
+    yield warning(("mode",), message, "`apply` moves by certificates")
+
+
 def _stages(policy: Policy) -> Iterator[Finding]:
     stages = policy.stages
     if stages[0].weight_ppm:
@@ -173,7 +193,7 @@ def _doubts(policy: Policy) -> Iterator[Finding]:
     if policy.match.path == (RESPONSES,) and not policy.eligible.stateless:
         message = "only requests that say `store: false` are eligible: the frontier keeps all others"
         yield warning(("match", "path"), message, "if the app never reads answers back, `eligible: {stateless: true}`")
-    if policy.mode != "apply":
+    if policy.mode in ("observe", "bypass"):
         yield warning(("mode",), f"`{policy.mode}` moves no traffic", "`apply` does")
 
 
@@ -228,7 +248,7 @@ def _background(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]
         hint = f"name an upstream of the same URL with an api_key_file, or `kind: vllm` if {name} asks for no key"
         yield warning(("candidate", "upstream"), message, hint)
     name = policy.baseline.upstream
-    if name not in upstreams or upstreams[name].has_background_key:
+    if policy.mode == "split" or name not in upstreams or upstreams[name].has_background_key:
         return
     likeness = likeness_metric(policy)
     if likeness and not policy.baseline.deterministic:

@@ -168,8 +168,12 @@ def _assumed(rules: Rules) -> Iterator[str]:
     for gate in rules.gates.qualities:
         if gate.margin < 0:
             yield f"{gate.metric} finds it better by {-_TWICE * gate.margin:g}; one that is merely as good never passes"
-    if rules.gates.quality is None:
+    if rules.ladder.split:
+        yield "nothing: a fixed split, uncertified"
+    elif rules.gates.quality is None:
         yield "nothing of its quality, at which nobody looks"
+    if rules.ladder.rises is not None:
+        yield f"that it may rise at any time, which it may only within {rules.ladder.rises}"
 
 
 def _repeats(policy: Policy, rules: Rules, shadow: StagePlan) -> str:

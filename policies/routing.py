@@ -148,7 +148,7 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     name: str
     baseline: Variant
     match: Match = Match()
-    mode: Literal["observe", "apply", "bypass"] = "apply"
+    mode: Literal["observe", "apply", "bypass", "split"] = "apply"
     eligible: Eligible = Eligible()
     candidate: Variant | None = None
     weight_ppm: int = 0

@@ -11,6 +11,8 @@ import json
 from dataclasses import astuple, dataclass
 from typing import Literal
 
+from policies.windows import RiseWindow
+
 PPM = 1_000_000
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
@@ -247,6 +249,10 @@ class Ladder:
     """The stages of a rollout, weights rising; the first is the shadow (weight 0)."""
 
     stages: tuple[Stage, ...] = _default_stages()
+    rises: RiseWindow | None = None
+    """When certificates may raise the weight; None: always."""
+    split: bool = False
+    """Nothing is certified and nothing is asked for: the weight rises to the last stage because the policy says so."""
 
     def __post_init__(self) -> None:
         """Refuse a ladder that would move traffic before any evidence, or back and forth.

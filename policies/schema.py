@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from policies.language.amounts import PPM, Seconds, SharePpm, UsdPerDay, share_ppm
+from policies.language.amounts import PPM, Hours, Seconds, SharePpm, TimeZone, UsdPerDay, WeekDays, share_ppm
 from policies.language.base import HeaderName, Name, Section, Several, Text, TextForm, header_name, with_options
 from policies.language.compare import Named
 from policies.language.gates import Gates, Guards, Rollback
@@ -39,9 +39,16 @@ _UNTOUCHABLE = ("model", "messages", "input", "prompt", "stream", "n")
 """Request fields that make a request what it is: a candidate that is asked something else proves nothing."""
 
 
+_UNFIT = {
+    "/v1/embeddings": "vectors of another model do not fit the index that the baseline's have filled, and the cosine "
+    "of the two says nothing of quality: fill a second index with the candidate, and have the app ask for it there"
+}
+"""Paths for which there is more to say than that a candidate cannot answer them."""
+
+
 def _routable(path: str) -> str:
     if path not in ROUTABLE:
-        raise ValueError(f"{path!r} cannot be mirrored. hint: {', '.join(ROUTABLE)}")
+        raise ValueError(f"{path!r} cannot be mirrored. hint: {_UNFIT.get(path) or ', '.join(ROUTABLE)}")
     return path
 
 
@@ -277,6 +284,17 @@ class Stage(RootModel[dict[Annotated[str, BeforeValidator(_weight)], StageOption
         return options
 
 
+class Advance(Section):
+    """When certificates may raise the weight. It may fall at any time, and an operator may raise it at any time."""
+
+    days: WeekDays = tuple(range(7))
+    """Days of the week: `mon-fri`, or a list. Default: all."""
+    hours: Hours = (0, 24 * 60)
+    """Hours of the day: `9-17`, `9:30-17:45`; `22-6` goes over midnight, and belongs to the day on which it begins."""
+    tz: TimeZone = "UTC"
+    """The time zone of both, as in `Europe/Berlin`."""
+
+
 class Webhook(Section):
     """Whom to tell."""
 
@@ -299,8 +317,9 @@ class Policy(Section):
     """For people."""
     owner: str = ""
     """Whom to ask."""
-    mode: Literal["observe", "apply", "bypass"] = "apply"
-    """`observe`: decide and log, serve the baseline. `apply`. `bypass`: baseline only, and no shadow."""
+    mode: Literal["observe", "apply", "bypass", "split"] = "apply"
+    """`observe`: decide and log, serve the baseline. `apply`. `bypass`: baseline only, and no shadow. `split`: a fixed
+    share (`stages: [30%]`) without gates, shadow or comparison: uncertified, and called so everywhere."""
     priority: int = Field(default=0, ge=-1000, le=1000)
     """Higher first, then by file name."""
     match: Match
@@ -323,6 +342,8 @@ class Policy(Section):
     """What must hold to stay."""
     stages: Several[Stage] = Field(min_length=1)
     """The ladder, weights rising, from the shadow on."""
+    advance: Advance | None = None
+    """When certificates may raise the weight; default: always."""
     rollback: Rollback = Rollback()
     """What a rollback is followed by."""
     notify: Several[Webhook] = ()

@@ -46,7 +46,7 @@ class RolloutView(PageView):
     """Where a route stands."""
 
     route: str
-    mode: Literal["observe", "apply", "bypass"]
+    mode: Literal["observe", "apply", "bypass", "split"]
     baseline: VariantView
     candidate: VariantView | None
     weight: float

@@ -297,7 +297,7 @@ def service(route: RouteState) -> list[str]:
 def _row(route: RouteState, rollout: dict[str, Any] | None, now: float) -> tuple[str, ...]:
     revision = "" if route.revision is None else f"@{route.revision}"
     candidate = "-" if route.candidate is None else f"{route.candidate}{revision}"
-    mode = "" if route.mode == "apply" else f" ({route.mode})"
+    mode = {"apply": "", "split": " (split, uncertified)"}.get(route.mode, f" ({route.mode})")
     weight = f"{route.weight_pct:g}%{mode}"
     if rollout is None:
         return route.route, "-", weight, "-", candidate, "-", "-"

@@ -72,6 +72,8 @@ def _standing(route: str, kept: Stored, look: Decided | None, last: Decided | No
         last = found.decided  # no leader has told it yet
     results = None if look is None else _results(look, stands)
     waiting = [] if results is None else rollout.blocks(stands, results)
+    if look is not None and (waits := rollout.shut(stands, look.at)):
+        waiting.append(("window", waits))
     return Standing(
         route=route,
         phase=stands.phase,

@@ -52,6 +52,9 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
         plan, reverse_ppm=reverse_ppm, noise_ppm=noise_ppm, again_reversed=again_reversed,
         budget_usd_per_day=plan.budget_usd_per_day / max(1, nodes),
     )  # fmt: skip
+    if terms.mode == "split":  # nothing is compared: who was served is all there is to know
+        lot = Lot(0, 0, 0, plan.salt)
+        return Weighed(route, Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm), None)
     lot = Lot(plan.sample_ppm, reverse_ppm, noise_ppm, plan.salt, again_reversed)
     served = Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm)
     return Weighed(route, served, plan, is_promoted=weight_ppm > 0 and rollout.at.weight_ppm == PPM)

@@ -9,6 +9,7 @@ from policies import routing
 from policies import rules as core
 from policies.compile import KnownUpstream, Surroundings, quality_metric, route, votes_window_s
 from policies.language.amounts import PPM
+from policies.windows import RiseWindow
 from tests.rooms.policy_files import READY, policy, rules
 
 JUDGED = "[exact, {judge: {upstream: openai, model: j, sample: 50%}}]"
@@ -277,3 +278,22 @@ def test_a_system_prompt_is_part_of_the_candidate():
     assert rules().key.decoding == '{"drop":[],"set":{}}'
     assert found is not None
     assert found.system_prompt == "A"
+
+
+def test_a_window_goes_with_the_ladder():
+    """Its days, hours and zone; without one a weight may rise at any time."""
+    found = rules("advance: {days: mon-fri, hours: 9-17, tz: Europe/Berlin}").ladder.rises
+
+    assert found == RiseWindow((0, 1, 2, 3, 4), 540, 1020, "Europe/Berlin")
+    assert rules().ladder.rises is None
+    assert rules("advance: {}").ladder.rises == RiseWindow()
+
+
+def test_a_split_has_a_share_and_nothing_that_certifies():
+    """One stage above nothing, no gates; the workers know what it is."""
+    found = rules("mode: split", stages="[30%: {approve: manual}]")
+
+    assert [stage.weight_ppm for stage in found.ladder.stages] == [0, 300_000]
+    assert (found.ladder.split, found.ladder.stages[1].approve) == (True, "manual")
+    assert found.gates == core.Gates(None, None, None, None, None)
+    assert route(policy("mode: split", stages="[30%]"), weight_ppm=0).mode == "split"

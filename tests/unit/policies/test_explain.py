@@ -13,6 +13,7 @@ from policies.explain import (
     decode,
     encode,
     fields,
+    headline,
     record,
     replay,
     summary,
@@ -247,3 +248,12 @@ def test_what_asking_twice_cost_is_told():
     again = [pair(f"u{n}", agree=1.0, agree_again=1.0, cost_again_usd=0.005) for n in range(432)]
     told = text(simulate(PLAIN, again).last or decided()[0])
     assert "432 repeat calls, $2.16" in told
+
+
+def test_a_split_is_never_shown_without_its_word():
+    """In the decision and in the sentence of where it stands."""
+    ladder = Ladder((Stage(0, min_units=0), Stage(300_000)), split=True)
+    decision = step(start(replace(RULES, gates=Gates(None, None, None, None, None), ladder=ladder)), Results(), now=1.0)
+
+    assert "STAGE shadow (split, uncertified) -> 30% (split, uncertified)" in text(decision)
+    assert headline(decision) == "Split at 30% for 0 s, uncertified: no gate asks for anything."

@@ -2,8 +2,10 @@
 
 import pytest
 
+from gateway.config.yaml_file import parse
 from policies.compile import KnownUpstream, Surroundings
-from policies.lint import named_files, overlaps
+from policies.lint import findings, named_files, overlaps
+from policies.schema import Policy
 from tests.rooms.policy_files import KEYED, READY, policy, refused, said, warned
 
 PROMPTED = "{upstream: openai, model: gpt-4o, revision: a, system_prompt: v2.md}"
@@ -244,3 +246,34 @@ def test_what_is_asked_otherwise_is_another_candidate(more: str):
 
     assert found == []
     assert [name for _, name in named_files(policy(candidate=PROMPTED))] == ["v2.md"]
+
+
+SPLIT = (
+    "route: a\nmatch: {model: m}\nbaseline: {upstream: openai}\ncandidate: {upstream: vllm, model: x, revision: r}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "where", "says"),
+    [
+        ("stages: [30%]", "", ""),
+        ("stages: [30%: {approve: manual, holdback: 1%}]", "", ""),
+        ("stages: [30%, 50%]", "stages", "a split is one share"),
+        ("stages: [shadow]", "stages", "a split is one share"),
+        ("stages: [30%: {hold: 1h}]", "stages.0.30%.hold", "means nothing in a split"),
+        ("stages: [30%: {holdback: 30%}]", "stages.0.30%.holdback", "leaves the candidate nothing"),
+        ("stages: [30%]\ngates: {latency: off}", "gates", "means nothing in a split, in which nothing is compared"),
+        ("stages: [30%]\ncompare: [exact]", "compare", "means nothing in a split"),
+        ("stages: [30%]\nshadow: {sample: 5%}", "shadow", "means nothing in a split"),
+    ],
+)
+def test_a_split_is_one_share_and_called_uncertified(more: str, where: str, says: str):
+    """What would make certificates is refused, and that there are none is said each time."""
+    found = findings(Policy.model_validate(parse(f"{SPLIT}mode: split\n{more}", "p.yaml").value), READY)
+
+    assert [place for place, _ in refused(list(found))] == ([where] if where else [])
+    assert all(message.startswith(says) for _, message in refused(list(found)))
+    if not where:
+        assert warned(list(found)) == [
+            ("mode", "30% of the traffic moves uncertified: no gate asks whether answers are as good")
+        ]

@@ -292,3 +292,14 @@ def test_every_gate_is_planned_for_by_its_name():
     assert [need.gate for need in at(found, "shadow").needs] == ["quality", "quality:judge", "errors", "min_units"]
     assert [need.gate for need in at(found, "1%").needs] == ["errors", "latency", "latency:total_p99", "min_units"]
     assert bare.assumes == ("nothing of its quality, at which nobody looks",)
+
+
+def test_a_split_takes_no_time_and_a_window_is_said():
+    """Nothing is waited for in its shadow; the plan counts days as if a weight could rise at any hour."""
+    found = planned("mode: split\nadvance: {days: mon-fri}", stages="[30%]")
+
+    assert (at(found, "shadow").days, found.days) == (0.0, 0.0)
+    assert found.assumes == (
+        "nothing: a fixed split, uncertified",
+        "that it may rise at any time, which it may only within mon-fri 0:00-24:00 UTC",
+    )

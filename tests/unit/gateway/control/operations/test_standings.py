@@ -10,6 +10,7 @@ from gateway.control.state.port import Decided, Stored
 from gateway.control.state.sqlite import SqliteState
 from policies.rollout import Rollout, command
 from policies.terms import Phase, Verb
+from policies.windows import RiseWindow
 from tests.rooms.looks import CANARY, NOW, look, told
 from tests.rooms.rollouts import GOOD, PASSES, UNSURE, WAITS
 
@@ -85,3 +86,12 @@ def test_records_of_another_version_still_have_their_words(state: SqliteState) -
     unreadable = standings(state)["triage"]
     assert (unreadable.phase, unreadable.weight_ppm, unreadable.version) == ("unreadable", 0, 2)
     assert "hint" in unreadable.missing[0]
+
+
+def test_a_window_that_is_shut_is_told(state: SqliteState) -> None:
+    """After all else that is missing: when everything is certified it alone is."""
+    closed = replace(CANARY, ladder=replace(CANARY.ladder, rises=RiseWindow((6,), 0, 1440, "UTC")), lived_s=1e6)
+    keep(state, closed)
+    look(state, GOOD, closed)
+
+    assert standings(state)["triage"].missing == ["it rises only within sun 0:00-24:00 UTC; it may fall at any time"]

@@ -114,3 +114,22 @@ def test_the_baseline_is_asked_for_all_until_quality_is_certified(
     rules = Rules("r", CandidateKey("vllm/m"), Gates(quality), ladder=ladder)
     standing = replace(start(rules), stage=stage, held=Held(settled_ppm=settled_ppm))
     assert shares(standing, rules, 20_000) == shares_
+
+
+SPLIT = """\
+route: r
+match: {model: gpt-4o}
+baseline: {upstream: openai}
+candidate: {upstream: vllm, model: m, revision: r1}
+mode: split
+stages: [30%]
+"""
+
+
+def test_a_split_has_a_weight_and_no_shadow() -> None:
+    """Who serves is known all the same; nobody is asked in the background."""
+    found = weighed(rollout(1, Phase.PROMOTED, SPLIT), SPLIT)
+
+    assert (found.route.weight_ppm, found.route.mode, found.shadow) == (300_000, "split", None)
+    assert found.served is not None
+    assert (found.served.lot.sample_ppm, found.served.is_evidence) == (0, True)
