@@ -288,6 +288,7 @@ def _guards(policy: Policy) -> rules.Guards:
     gameable = any(metric in GAMEABLE for metric in quality_metrics(policy))
     return rules.Guards(
         outputs=guards.outputs or ("required" if gameable else "observed"),
+        same_answers=guards.same_answers,
         distinct_ratio=guards.distinct_ratio,
         top_share=guards.top_share,
         top_ratio=guards.top_ratio,

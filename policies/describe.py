@@ -166,7 +166,8 @@ def _guards(rules: Rules) -> Iterator[str]:
     guards: Guards = rules.guards
     yield f"errors above {rules.detectors.errors:.1%}, invalid answers above {rules.detectors.validity:.1%}"
     yield (
-        f"outputs    {guards.outputs}: at least {guards.distinct_ratio:g} times as many distinct as the baseline's, "
+        f"outputs    {guards.outputs}: two of its answers the same at most {guards.same_answers or 0.0:.0%} more often "
+        f"than two of the baseline's; to advance, at least {guards.distinct_ratio:g} times as many different ones, and "
         f"none above {guards.top_share:.0%} or {guards.top_ratio:g} times the baseline's commonest"
     )
     yield (

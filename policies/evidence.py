@@ -25,6 +25,7 @@ from policies.histograms import MICRO, WHOLE, Histogram
 from policies.open_units import OpenUnit, goes_on, joined, over_at, requests_in
 from policies.rules import Held, Latency, Quality, Rules, Stage
 from policies.terms import Owner
+from policies.variety import Variety
 
 MOST = 100_000
 """Requests of open conversations that may be held at once; more are counted as lost."""
@@ -70,6 +71,7 @@ class Evidence:
     line: BaselineLine = field(default_factory=BaselineLine)
     """What a relative latency limit is drawn by; carried likewise."""
     beside: LatencyPairs = field(default_factory=LatencyPairs)
+    variety: Variety = field(default_factory=Variety)
     open: dict[str, list[OpenUnit]] = field(default_factory=dict[str, list[OpenUnit]])
     watermark_at: float | None = None
     held: int = 0
@@ -175,10 +177,9 @@ class Evidence:
 
     def merge(self, other: "Evidence") -> None:
         """Add another replica's counts and open units. Detectors stay the leader's own."""
-        for name, histogram in other.histograms.items():
-            histograms.merge(self.histograms.setdefault(name, {}), histogram)
-        for name, histogram in other.weighted.items():
-            histograms.merge(self.weighted.setdefault(name, {}), histogram)
+        for kept, added in ((self.histograms, other.histograms), (self.weighted, other.weighted)):
+            for name, histogram in added.items():
+                histograms.merge(kept.setdefault(name, {}), histogram)
         for into, more in (
             (self.counts, other.counts),
             (self.clusters, other.clusters),
@@ -198,19 +199,27 @@ class Evidence:
 
     def closed(self) -> "Evidence":
         """A copy that holds all that decisions rest on: no open conversations, and of the names the commonest."""
-        distinct = {side: self.distinct(side) for side in Owner}
-        counts = self.counts | {f"distinct_{side}": n for side, n in distinct.items() if n > names.TOLD}
+        many = [side for side in Owner if self.distinct(side) > names.TOLD]
+        counts = self.counts | {f"distinct_{side}": self.distinct(side) for side in many}
+        counts |= {f"squares_{side}": self.squares(side) for side in many}
         return Evidence(
             self.key, self.rules, copy.deepcopy(self.histograms), counts, names.commonest(self.outputs_candidate),
             names.commonest(self.outputs_baseline), names.commonest(self.requests), copy.deepcopy(self.weighted), {},
-            dict(self.detectors), self.recent, copy.deepcopy(self.line), LatencyPairs(), {}, self.watermark_at,
-            more_lines=copy.deepcopy(self.more_lines),
+            dict(self.detectors), self.recent, copy.deepcopy(self.line), LatencyPairs(), self.variety, {},
+            self.watermark_at, more_lines=copy.deepcopy(self.more_lines),
         )  # fmt: skip
+
+    def outputs(self, side: Owner) -> dict[str, int]:
+        """How often each answer came from a side."""
+        return self.outputs_candidate if side is Owner.CANDIDATE else self.outputs_baseline
 
     def distinct(self, side: Owner) -> int:
         """How many different answers a side gave; as many as are counted apart, at most."""
-        outputs = self.outputs_candidate if side is Owner.CANDIDATE else self.outputs_baseline
-        return max(self.count(f"distinct_{side}"), len(outputs))
+        return max(self.count(f"distinct_{side}"), len(self.outputs(side)))
+
+    def squares(self, side: Owner) -> int:
+        """The sum of squares of how often each answer came; a record, which has not all names, tells it."""
+        return max(self.count(f"squares_{side}"), names.squares(self.outputs(side)))
 
     def _tally(self, name: str, more: int = 1) -> None:
         if more:
@@ -244,6 +253,8 @@ class Evidence:
         for side, output in (("candidate", ours), ("baseline", theirs)):
             for flag in output.flags:
                 self._tally(f"{flag}_{side}")
+        if self.rules.guards.same_answers is not None:
+            self.variety = self.variety.after(event)
 
     def _detect(self, event: PairEvent, held: Held) -> None:
         """Feed the detectors: each candidate's request at once, without waiting for its unit."""

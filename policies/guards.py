@@ -14,6 +14,8 @@ import re
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
+
 from policies import histograms, stats
 from policies.events import Output
 from policies.evidence import Evidence
@@ -73,7 +75,55 @@ def watch(evidence: Evidence) -> tuple[GuardResult, ...]:
 
 
 def _outputs(evidence: Evidence) -> GuardResult:
-    """One answer for everything, or far fewer answers than the baseline gives."""
+    """Whether the candidate says the same to everybody where the baseline does not: a breach if that is certified."""
+    rules, found = evidence.rules.guards, evidence.variety
+    if rules.same_answers is None:
+        return _outputs_by_shares(evidence)
+    required, n = rules.outputs == "required", evidence.count("outputs")
+    if not n:
+        return GuardResult("outputs", Verdict.INCONCLUSIVE, "outputs: none seen yet", required)
+    if not found.n:
+        why = "no two answers to different requests yet"
+        return GuardResult("outputs", Verdict.INCONCLUSIVE, f"outputs: {why} among {n}", required)
+    values, wall = np.array([-1.0, 0.0, 1.0]), -math.log(rules.alpha)
+    counts = np.array([found.baseline, found.n - found.baseline - found.candidate, found.candidate], dtype=np.float64)
+    told = (
+        f"outputs: two answers to different requests are the same in {(found.both + found.candidate) / found.n:.1%} "
+        f"of {found.n} (baseline {(found.both + found.baseline) / found.n:.1%}), allowed {rules.same_answers:.0%} more"
+    )
+    if stats.log_e_mean(values, counts, rules.same_answers, lo=-1.0) >= wall:
+        reason = f"{told}: it surely gives the same answer too often"
+        return GuardResult("outputs", Verdict.FAIL, reason, required)
+    if n >= rules.min_outputs and (suspicion := _suspicion(evidence)):
+        return GuardResult("outputs", Verdict.INCONCLUSIVE, f"{told}; {suspicion}", required)
+    if stats.log_e_mean(-values[::-1], counts[::-1], -rules.same_answers, lo=-1.0) < wall:
+        return GuardResult("outputs", Verdict.INCONCLUSIVE, f"{told}: not certified yet", required)
+    return GuardResult("outputs", Verdict.PASS, f"{told}: certified", required)
+
+
+def _suspicion(evidence: Evidence) -> str:
+    """What makes answers look less varied than they should, and is no certificate; empty: nothing."""
+    rules, n = evidence.rules.guards, evidence.count("outputs")
+    top, base_top = (most_common(evidence.outputs(side)) / n for side in (Owner.CANDIDATE, Owner.BASELINE))
+    if top > max(rules.top_share, rules.top_ratio * base_top):
+        return (
+            f"its commonest answer is {top:.1%} of {n} (baseline {base_top:.1%}), more than {rules.top_share:.0%} and "
+            f"{rules.top_ratio:g} times the baseline's: suspicious, no proof. hint: if it is right, raise "
+            "guards.top_share"
+        )
+    worth, base_worth = (n * n / evidence.squares(side) for side in (Owner.CANDIDATE, Owner.BASELINE))
+    most = rules.top_share**-2 if rules.top_share else math.inf
+    if worth < rules.distinct_ratio * min(base_worth, most):
+        return (
+            f"its answers are worth {worth:.0f} different ones (baseline {base_worth:.0f}), less than "
+            f"{rules.distinct_ratio:g} of the baseline's: suspicious, no proof. hint: if they are right, lower "
+            "guards.distinct_ratio"
+        )
+    return ""
+
+
+def _outputs_by_shares(evidence: Evidence) -> GuardResult:
+    """The rule of records of before: one answer for everything, or far fewer answers than the baseline gives."""
     rules, n = evidence.rules.guards, evidence.count("outputs")
     required = rules.outputs == "required"
     if not n:

@@ -166,8 +166,11 @@ class Guards:
 
     outputs: Literal["required", "observed"] = "required"
     """Whether advancing needs the outputs seen. Required wherever a judge or feedback scores: both can be gamed."""
+    same_answers: float | None = None
+    """How much more often than the baseline's two of the candidate's answers to different requests may be the same
+    (`policies.variety`): surely more is a breach, and nothing else is. None: the shares of single answers convict."""
     distinct_ratio: float = 0.5
-    """Least share of distinct outputs, as a part of the baseline's."""
+    """Least number of different outputs, as a part of the baseline's."""
     top_share: float = 0.05
     top_ratio: float = 3.0
     """The commonest output's share stays below the larger of `top_share` and `top_ratio` times the baseline's."""

@@ -213,8 +213,11 @@ class Guards(Section):
     """Invalid answers that are tolerated."""
     outputs: Literal["required", "observed"] | None = None
     """Whether advancing needs the outputs seen. Default: `required` where a judge or your own function scores."""
+    same_answers: Annotated[Fraction, Field(gt=0, lt=1)] = 0.25
+    """How much more often than the baseline's two of the candidate's answers, to different requests, may be the same:
+    surely more rolls back. What follows only blocks advancing."""
     distinct_ratio: Fraction = 0.5
-    """Least share of distinct outputs, as a part of the baseline's."""
+    """Least number of different outputs, rare ones counting little, as a part of the baseline's."""
     top_share: Fraction = 0.05
     """Largest share of the commonest output, unless the baseline's is as large."""
     top_ratio: Times = 3.0

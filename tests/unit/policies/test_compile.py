@@ -24,7 +24,7 @@ def test_the_short_form_has_the_cores_own_defaults():
         latency=core.Latency(block_s=3600.0),
         cost=core.Cost(),
     )
-    assert found.guards == core.Guards(outputs="observed", unscored_rate=0.02, abstain_rate=0.02)
+    assert found.guards == core.Guards(outputs="observed", same_answers=0.25, unscored_rate=0.02, abstain_rate=0.02)
     assert found.detectors == core.Detectors()
     asked = {stage.weight_ppm: stage.reverse_until_ppm for stage in found.ladder.stages}
     assert asked == {0: 0, 10_000: 0, 50_000: 0, 250_000: PPM, 500_000: PPM, PPM: PPM}
