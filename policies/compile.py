@@ -138,6 +138,11 @@ def quality_metrics(policy: Policy) -> tuple[str, ...]:
     return tuple(metric for metric in stated if metric is not None)
 
 
+def sliced_by(policy: Policy) -> tuple[str, ...]:
+    """The dimensions of the traffic each slice of which must hold."""
+    return policy.slices.by if policy.slices else ()
+
+
 def likeness_metric(policy: Policy) -> str | None:
     """The one of them that says how alike answers are; None: none does."""
     return next((metric for metric in quality_metrics(policy) if metric in LIKENESS), None)
@@ -232,6 +237,7 @@ def _gates(policy: Policy, surroundings: Surroundings) -> rules.Gates:
         cost=rules.Cost(gates.cost.max_ratio, gates.alpha, gates.cost.required) if gates.cost and priced else None,
         also_quality=qualities[1:],
         also_latency=latencies[1:],
+        slices=sliced_by(policy),
     )
 
 

@@ -10,6 +10,7 @@ from policies.compile import likeness_metric, quality_metrics, votes_window_s
 from policies.language.amounts import PPM, duration_text, share_text
 from policies.rules import Gates, Guards, Latency, Quality, Rules, Stage
 from policies.schema import Match, Policy
+from policies.slices import WIDER
 
 UNMEASURED = "nobody looks at it, as is accepted: worse answers move up as good ones do"
 """Of the quality, where it is off."""
@@ -42,6 +43,7 @@ def _climb(policy: Policy, rules: Rules) -> list[str]:
         f"  compared   {_compared(policy)}",
         f"  to advance, all of these certified at alpha {policy.gates.alpha:g}, at all looks together:",
         *(f"    {line}" for line in _gates(rules.gates)),
+        *_slices(rules),
         "  to stay, none of these breached:",
         *(f"    {line}" for line in _guards(rules)),
         *_votes(votes_window_s(policy)),
@@ -58,6 +60,14 @@ def _mode(policy: Policy) -> str:
 
 def _rises(rules: Rules) -> list[str]:
     return [] if rules.ladder.rises is None else [f"  rises      only within {rules.ladder.rises}; falls at any time"]
+
+
+def _slices(rules: Rules) -> list[str]:
+    by, margins = rules.gates.slices, [abs(gate.margin) * WIDER for gate in rules.gates.qualities]
+    if not by:
+        return []
+    limits = " and ".join(f"{margin:g}" for margin in margins)
+    return [f"    slices     by {', '.join(by)}: each by itself at most {limits} below, or nothing rises"]
 
 
 def _split(policy: Policy, rules: Rules) -> str:

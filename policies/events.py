@@ -85,6 +85,8 @@ class PairEvent:
     """What the second answer cost."""
     also: tuple[AlsoScored, ...] = ()
     """Further metrics that gates rest on."""
+    slices: tuple[str, ...] = ()
+    """What slices of the traffic it belongs to, each as `language=german`."""
 
     @property
     def paired(self) -> bool:

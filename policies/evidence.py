@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from policies import clusters, histograms, names, scores
+from policies import clusters, histograms, names, scores, slices
 from policies.baseline_line import BaselineLine
 from policies.concurrent import LatencyPairs
 from policies.detectors import Detector, Recent
@@ -311,8 +311,11 @@ class Evidence:
         pairs = [event for event in events if event.paired]
         self._tally(f"paired_{owner}", int(bool(pairs)))
         weight = self._weight(events[0])
+        sliced = slices.of_unit(events[0].slices, gates.slices)
         for quality in gates.qualities:
-            self._quality(quality, quality.name if owner is Owner.BASELINE else f"{quality.name}_owned", pairs, weight)
+            name = quality.name if owner is Owner.BASELINE else f"{quality.name}_owned"
+            self._quality(quality, name, pairs, weight)
+            self._slice(quality, name, pairs, weight, sliced)
         self._mean("validity", (scores.validity(event) for event in pairs), weight)
         self._mean("errors", (scores.errors(event) for event in pairs), weight)
         self._mean("judge_bias", (scores.judge_bias(event) for event in pairs), None)
@@ -339,6 +342,12 @@ class Evidence:
         if gate.missing is not None:
             self._mean(f"{name}_harm", [most for _, most in known], weight, like=name)
         self._mean(name, [least for least, _ in known], weight)
+
+    def _slice(self, gate: Quality, name: str, pairs: list[PairEvent], weight: int | None, sliced: list[str]) -> None:
+        """Count the unit once more in each of its slices: for what is certified there."""
+        for each in sliced:
+            known = (bounds for event in pairs if (bounds := scores.quality(event, gate)) is not None)
+            self._mean(slices.key(name, each, self.histograms), [least for least, _ in known], weight)
 
     def _mean(self, name: str, found: Iterable[int | None], weight: int | None, *, like: str = "") -> None:
         """Count a unit's mean. `like`: the histogram that this one is told apart from, as it begins."""

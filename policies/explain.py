@@ -111,7 +111,7 @@ def text(decision: Decision) -> str:
     if results.serving:
         lines.append(f"  {'ILL' if results.unhealthy else 'serving':<12}  the candidate {results.serving}")
     lines += _noise_lines(results.noise)
-    lines += [f"  {gate.gate:<12}  {_meaning(gate)}" for gate in results.gates]
+    lines += [f"  {gate.gate:<12}  {_meaning(gate)}" for gate in results.gates if "@" not in gate.gate]
     if results.gates:
         lines.append(f"  every gate at its full alpha, all must pass; attempt {before.attempt}; looks: continuous")
     return "\n".join(lines)

@@ -18,6 +18,7 @@ def gate_findings(policy: Policy) -> Iterator[Finding]:
     names = [comparator.name for comparator in policy.compare]
     yield from _quality(policy)
     yield from _loose(policy)
+    yield from _sliced(policy)
     validity = policy.gates.validity if "validity" in policy.gates.model_fields_set else None
     if validity is not None and not any(name in CHECKS for name in names):
         hint = f"add one of {', '.join(CHECKS)} to `compare`"
@@ -95,3 +96,16 @@ def _loose(policy: Policy) -> Iterator[Finding]:
         if gate.margin >= _LOOSE_MARGIN:
             message = f"one answer in {1 / gate.margin:.0f} may be lost"
             yield warning(_quality_loc(policy, position, "margin"), message, "0.05 is usual, 0.02 strict")
+
+
+def _sliced(policy: Policy) -> Iterator[Finding]:
+    """Slices of which nothing is asked, or one that is asked for twice."""
+    if policy.slices is None:
+        return
+    by = policy.slices.by
+    for position, name in enumerate(by):
+        if name in by[:position]:
+            yield Finding(("slices", "by", position), f"{name} stands here twice", "take one out")
+    if policy.gates.quality is None:
+        message = "quality is off, and slices are held to nothing else"
+        yield Finding(("slices",), message, "leave them out, or let a comparator score")

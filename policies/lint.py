@@ -117,7 +117,7 @@ def _is_variant(policy: Policy, judge: Judge) -> bool:
     return (judge.upstream, judge.model) == (policy.candidate.upstream, policy.candidate.model)
 
 
-_NOT_SPLIT = ("gates", "compare", "shadow")
+_NOT_SPLIT = ("gates", "compare", "shadow", "slices")
 _SPLIT_OPTIONS = frozenset({"approve", "holdback"})
 
 

@@ -37,6 +37,7 @@ class _Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label: float | None = None
     at: float | None = None
     also: dict[str, float] = {}
+    slices: tuple[str, ...] = ()
 
 
 _PAIR = msgspec.json.Decoder(_Pair)
@@ -67,6 +68,7 @@ def read(line: bytes) -> tuple[PairEvent, bool]:
         output_baseline=None if pair.output_baseline is None else describe(pair.output_baseline),
         agree=pair.agree, agree_again=pair.agree_again, agree_cross=pair.b_again, again=pair.agree_again is not None,
         label=pair.label, also=tuple(AlsoScored(name, q) for name, q in sorted(pair.also.items())),
+        slices=pair.slices,
     )  # fmt: skip
     return event, pair.at is not None
 

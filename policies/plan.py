@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import cast
 
 from policies import stats
+from policies.assumptions import TWICE, assumed
 from policies.evidence import Evidence
 from policies.language.amounts import duration_text, share_text
 from policies.review import Conditions, key_of, review
@@ -24,7 +25,6 @@ _EXCEEDED = 0.4
 """Share of the requests that a latency limit allows to exceed it, which a good candidate makes use of."""
 _TELLING = 100
 """Units from which a gate's own spread says more than the usual one."""
-_TWICE = 2.0
 _ARMS_FACTOR = 2.0
 """Two arms apart need about twice the units of pairs. Source: decisions, B.3 (3b)."""
 
@@ -159,21 +159,8 @@ def plan(
     repeats = _repeats(policy, rules, climbing[0])
     return Plan(
         policy.route, _changes(before, policy), restarts, (*climbing, last), total, doubt, told, repeats,
-        tuple(_assumed(rules)),
+        tuple(assumed(rules, SPREADS["quality"])),
     )  # fmt: skip
-
-
-def _assumed(rules: Rules) -> Iterator[str]:
-    """A candidate that has to be better is planned for as one that is so by twice as much; one as good never passes."""
-    for gate in rules.gates.qualities:
-        if gate.margin < 0:
-            yield f"{gate.metric} finds it better by {-_TWICE * gate.margin:g}; one that is merely as good never passes"
-    if rules.ladder.split:
-        yield "nothing: a fixed split, uncertified"
-    elif rules.gates.quality is None:
-        yield "nothing of its quality, at which nobody looks"
-    if rules.ladder.rises is not None:
-        yield f"that it may rise at any time, which it may only within {rules.ladder.rises}"
 
 
 def _repeats(policy: Policy, rules: Rules, shadow: StagePlan) -> str:
@@ -302,7 +289,7 @@ class _Climb:
 
     def _units(self, gate: str, margin: float, scale: float) -> int | None:
         """Units for a mean of differences; scores of a share of the pairs, weighted by it, spread wider."""
-        spread, difference = SPREADS[gate.partition(":")[0]] * scale**0.5, max(0.0, -_TWICE * margin)
+        spread, difference = SPREADS[gate.partition(":")[0]] * scale**0.5, max(0.0, -TWICE * margin)
         if gate == "quality" and self.stands and self.stands.spread is not None:
             spread, difference = self.stands.spread, self.stands.difference
         return stats.units_needed(spread, margin + difference)

@@ -148,6 +148,8 @@ class Gates:
     """Further scores that must be certified too, each under a name of its own."""
     also_latency: tuple[Latency, ...] = ()
     """Further limits, likewise."""
+    slices: tuple[str, ...] = ()
+    """Dimensions of the traffic, each slice of which must hold by itself (`policies.slices`)."""
 
     @property
     def qualities(self) -> tuple[Quality, ...]:

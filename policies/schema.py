@@ -158,6 +158,32 @@ class Candidate(Section):
         return value
 
 
+def _dimension(value: object) -> object:
+    """One of the words, a header's name, or a key of the request's metadata.
+
+    Raises:
+        ValueError: none of them.
+    """
+    if not isinstance(value, str) or value in ("tool", "language", "length"):
+        return value
+    kind, colon, name = value.partition(":")
+    if kind == "header" and colon:
+        return f"header:{header_name(name)}"
+    if kind != "metadata" or not name:
+        raise ValueError(f"{value!r} is nothing to slice by. hint: tool, language, length, header:NAME or metadata:KEY")
+    return value
+
+
+class Slices(Section):
+    """Parts of the traffic that must each hold by themselves, or the whole does not rise: each at three times the
+    margin. At most ten, the largest; what has less than a twentieth of the traffic is held together, as `other`.
+    """
+
+    by: Several[Annotated[str, BeforeValidator(_dimension)]] = Field(min_length=1, max_length=5)
+    """`tool` (the one that is offered or called for), `language` (of the first user turn), `length` (short to 1,000
+    tokens, medium to 8,000, long), `header:NAME`, `metadata:KEY`. Each value of each is a slice."""
+
+
 def _unit(value: object) -> object:
     """One of the words, or a header's name.
 
@@ -338,6 +364,8 @@ class Policy(Section):
     """How answers are compared; a comparator's name is its metric's name."""
     gates: Gates = Gates()
     """What must be certified to advance."""
+    slices: Slices | None = None
+    """Parts of the traffic, each of which must hold, too."""
     guards: Guards = Guards()
     """What must hold to stay."""
     stages: Several[Stage] = Field(min_length=1)

@@ -40,6 +40,8 @@ class StandingView(PageView):
     last_move: str | None
     moved_at: float | None
     reason: str | None
+    slices: dict[str, str]
+    """What each slice of the traffic says: `quality@language=german` -> a verdict; empty: the policy has none."""
 
 
 class RolloutView(PageView):

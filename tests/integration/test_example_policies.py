@@ -58,6 +58,7 @@ def pairs(rules: Rules, made: Made, *, hours: int, an_hour: int = 100) -> Iterat
             total_baseline_s=2.0, total_candidate_s=1.5, cost_baseline_usd=0.001, cost_candidate_usd=made.cost_usd,
             output_baseline=Output(f"b{n}", 100), output_candidate=Output(f"c{n}", 100), agree=made.agree,
             agree_again=0.9, agree_cross=made.agree, again=True, user=f"p{n}", label=made.q, also=tuple(metrics),
+            slices=tuple(f"{name}={('one', 'two')[n % 2]}" for name in rules.gates.slices),
         )  # fmt: skip
 
 

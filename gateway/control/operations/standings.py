@@ -1,6 +1,6 @@
 """Where rollouts stand, as people want to know it: stage, weight, what is missing to the next stage, the last move."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.control.leader.persistence import read_rollout
 from gateway.control.state.port import Decided, SharedState, StateDamagedError, Stored
@@ -35,6 +35,8 @@ class Standing:
     moved_at: float | None
     reason: str | None
     """Of the last move, in a sentence."""
+    slices: dict[str, str] = field(default_factory=dict[str, str])
+    """What each slice of the traffic says: `quality@language=german` -> a verdict."""
 
 
 def standings(state: SharedState) -> dict[str, Standing]:
@@ -88,6 +90,7 @@ def _standing(route: str, kept: Stored, look: Decided | None, last: Decided | No
         last_move=None if last is None else last.move,
         moved_at=None if last is None else last.at,
         reason=None if last is None else _reason(last),
+        slices={gate.gate: gate.verdict.name for gate in (results.gates if results else ()) if "@" in gate.gate},
     )
 
 

@@ -56,7 +56,8 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
         lot = Lot(0, 0, 0, plan.salt)
         return Weighed(route, Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm), None)
     lot = Lot(plan.sample_ppm, reverse_ppm, noise_ppm, plan.salt, again_reversed)
-    served = Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm)
+    sliced = terms.rules.gates.slices
+    served = Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm, sliced_by=sliced)
     return Weighed(route, served, plan, is_promoted=weight_ppm > 0 and rollout.at.weight_ppm == PPM)
 
 

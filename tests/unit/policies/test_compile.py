@@ -297,3 +297,12 @@ def test_a_split_has_a_share_and_nothing_that_certifies():
     assert (found.ladder.split, found.ladder.stages[1].approve) == (True, "manual")
     assert found.gates == core.Gates(None, None, None, None, None)
     assert route(policy("mode: split", stages="[30%]"), weight_ppm=0).mode == "split"
+
+
+def test_slices_are_what_gates_hold_apart():
+    """Named as they are written; adding them is no other candidate."""
+    found = rules("slices: {by: [language, 'header:X-Team']}")
+
+    assert found.gates.slices == ("language", "header:x-team")
+    assert found.key == rules().key
+    assert rules().gates.slices == ()

@@ -118,3 +118,10 @@ def test_a_split_is_called_uncertified_and_a_window_is_told():
     assert "split      30% of eligible traffic, uncertified: no gate, no shadow, nothing compared" in found
     assert "rises      only within mon-fri 9:00-17:00 UTC; falls at any time" in found
     assert "to advance" not in found
+
+
+def test_slices_are_told_with_their_margin():
+    """Three times the whole's."""
+    assert "slices     by language, length: each by itself at most 0.15 below, or nothing rises" in told(
+        "slices: {by: [language, length]}"
+    )

@@ -596,3 +596,19 @@ def test_several_relative_limits_have_a_line_each():
     assert found.line_of(second).limit_s(second) == pytest.approx(6.0, rel=0.03)
     found.observe(own(Owner.CANDIDATE, "c", 60_000.0, ttft_candidate_s=1.0, total_candidate_s=9.0))
     assert found.detectors["latency:relative_total_p95"].height > found.detectors["latency"].height
+
+
+def test_a_unit_is_counted_in_the_slices_of_its_first_request():
+    """Once in each, with what it weighs; what the policy does not slice by is left out."""
+    rules = replace(RULES, gates=replace(RULES.gates, slices=("language",)), units=Units(rho_users=0.3))
+    events = [
+        pair("a", 0.0, q=0.5, user="u", slices=("language=german", "length=short")),
+        pair("a", 1.0, q=0.5, user="u", slices=("language=english",)),
+        pair("b", 2.0, q=-0.5, user="u", slices=("language=german",)),
+    ]
+    found = filled(events, rules)
+
+    assert found.histogram("quality@language=german") == {100: 1, -100: 1}
+    assert found.weighted["quality@language=german"] == found.weighted["quality"]
+    assert not [name for name in found.histograms if "english" in name or "length" in name]
+    assert not [name for name in filled(events).histograms if "@" in name]

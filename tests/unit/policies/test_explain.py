@@ -257,3 +257,15 @@ def test_a_split_is_never_shown_without_its_word():
 
     assert "STAGE shadow (split, uncertified) -> 30% (split, uncertified)" in text(decision)
     assert headline(decision) == "Split at 30% for 0 s, uncertified: no gate asks for anything."
+
+
+def test_slices_are_shown_with_their_numbers():
+    """Each is a line with its share, without a lecture of its own."""
+    rules = replace(RULES, gates=replace(RULES.gates, slices=("length",)))
+    found = filled([pair(f"u{n}", q=0.0, slices=("length=short",)) for n in range(300)], rules)
+    rollout = start(rules)
+    told = text(step(rollout, review(found, rollout, now=0.0, seen=Conditions()), now=0.0))
+
+    assert "quality@length=short: +0.0000" in told
+    assert "; 100% of the units" in told
+    assert told.count("certifies that whoever scores") == 1

@@ -15,6 +15,10 @@ from tests.rooms.policy_files import policy
         ("{quality: [{metric: exact}, {}]}", "[exact]", "gates.quality.1 does not say which score it rests on"),
         ("{quality: off}", "[exact]", "gates.quality nobody would look"),
         ("{quality: off, accept: unmeasured quality, cost: {required: true}}", "[]", ""),
+        ("{quality: off, accept: unmeasured quality, cost: {required: true}}\nslices: {by: tool}", "[]",
+         "slices quality is off, and slices are held to nothing else"),
+        ("{}\nslices: {by: [tool, length, tool]}", "[exact]", "slices.by.2 tool stands here twice"),
+        ("{}\nslices: {by: [tool, length]}", "[exact]", ""),
         ("{latency: {relative: {ttft_p95: 2x, block: 1m}}}", "[exact]", "gates.latency.relative.block a block of 1m"),
     ],
 )  # fmt: skip

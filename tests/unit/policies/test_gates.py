@@ -8,7 +8,7 @@ import pytest
 
 from policies import stats
 from policies.evidence import Evidence
-from policies.gates import evaluate
+from policies.gates import evaluate, slice_results
 from policies.histograms import STEP, WHOLE
 from policies.readings import Look, gates_of
 from policies.rules import Cost, Errors, Gates, Ladder, Latency, Quality, Rules, Stage, Validity
@@ -539,3 +539,57 @@ def test_further_limits_on_time_are_gates_of_their_own():
     ]  # fmt: skip
     assert [each.n for each in said] == [400, 400, 400]
     assert set(found.detectors) >= {"latency", "latency:total_p95", "latency:x"}
+
+
+SLICED = gated(slices=("language",))
+
+
+def test_a_slice_is_judged_at_three_times_the_margin():
+    """By its own units; how much of the traffic it is, is said."""
+    found = with_counts(
+        SLICED,
+        **{
+            "quality": {0: 3000},
+            "quality@language=english": {0: 2600},
+            "quality@language=german": {-200: 60, 0: 340},
+        },
+    )
+    english, german = slice_results(Quality(), found, Look())
+
+    assert (english.gate, english.verdict) == ("quality@language=english", Verdict.PASS)
+    assert (german.gate, german.verdict, german.required) == ("quality@language=german", Verdict.INCONCLUSIVE, True)
+    assert german.reason.endswith("; 13% of the units")
+    assert english.limit == pytest.approx(-0.15)
+
+
+def test_a_slice_that_is_surely_worse_blocks_and_convicts_nobody():
+    """Harm is the whole's to certify; nor does a slice end a stage whose budget it shares."""
+    found = with_counts(SLICED, **{"quality": {0: 3000}, "quality@language=german": {-200: 3000}})
+    (german,) = slice_results(Quality(), found, Look())
+
+    assert (german.verdict, german.futile) == (Verdict.INCONCLUSIVE, False)
+    assert german.reason.endswith("nothing rises while it is so")
+
+
+def test_evidence_that_is_not_told_apart_certifies_no_slice():
+    """As that of before slices were asked for: the dimension itself is what is waited for."""
+    found = with_counts(SLICED, **{"quality": {0: 3000}, "quality@language=german": {0: 100}})
+    (waits,) = slice_results(Quality(), found, Look())
+
+    assert (waits.gate, waits.verdict, waits.required) == ("quality@language", Verdict.INCONCLUSIVE, True)
+    assert "of 100 of 3000 units" in waits.reason
+    assert slice_results(Quality(), evidence(SLICED), Look()) == ()
+
+
+def test_slices_count_where_quality_does():
+    """In the shadow, and from 25 % again on the candidate's own conversations; between them they are shown."""
+    rules = replace(SLICED, ladder=Ladder((Stage(0), Stage(50_000), Stage(500_000, reverse_shadow_ppm=50_000))))
+    owned = {"quality_owned": {0: 3000}, "quality_owned@language=german": {0: 3000}}
+    late = slice_results(Quality(), with_counts(rules, 500_000, **owned), Look())
+    between = slice_results(
+        Quality(), with_counts(rules, 50_000, **{"quality": {0: 300}, "quality@language=german": {0: 300}}), Look()
+    )
+
+    assert [(each.gate, each.verdict.name, each.required) for each in (*late, *between)] == [
+        ("quality@language=german", "PASS", True), ("quality@language=german", "PASS", False),
+    ]  # fmt: skip

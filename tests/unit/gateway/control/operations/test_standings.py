@@ -9,7 +9,7 @@ from gateway.control.operations.standings import standings
 from gateway.control.state.port import Decided, Stored
 from gateway.control.state.sqlite import SqliteState
 from policies.rollout import Rollout, command
-from policies.terms import Phase, Verb
+from policies.terms import Phase, Verb, Verdict
 from policies.windows import RiseWindow
 from tests.rooms.looks import CANARY, NOW, look, told
 from tests.rooms.rollouts import GOOD, PASSES, UNSURE, WAITS
@@ -95,3 +95,14 @@ def test_a_window_that_is_shut_is_told(state: SqliteState) -> None:
     look(state, GOOD, closed)
 
     assert standings(state)["triage"].missing == ["it rises only within sun 0:00-24:00 UTC; it may fall at any time"]
+
+
+def test_slices_are_told_by_name(state: SqliteState) -> None:
+    """What each says, beside what is missing."""
+    keep(state, CANARY)
+    sliced = replace(PASSES, gate="quality@language=german", verdict=Verdict.INCONCLUSIVE, reason="german: not yet")
+    look(state, replace(GOOD, gates=(*GOOD.gates, sliced)))
+    stands = standings(state)["triage"]
+
+    assert stands.slices == {"quality@language=german": "INCONCLUSIVE"}
+    assert "german: not yet" in stands.missing

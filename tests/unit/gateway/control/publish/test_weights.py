@@ -133,3 +133,13 @@ def test_a_split_has_a_weight_and_no_shadow() -> None:
     assert (found.route.weight_ppm, found.route.mode, found.shadow) == (300_000, "split", None)
     assert found.served is not None
     assert (found.served.lot.sample_ppm, found.served.is_evidence) == (0, True)
+
+
+def test_what_is_sliced_is_told_to_whoever_reads() -> None:
+    """The dimensions go with what is served; without any there is nothing."""
+    sliced = POLICY + "slices: {by: [language, tool]}\n"
+    found, plain = weighed(rollout(text=sliced), sliced).served, weighed(rollout()).served
+
+    assert found is not None
+    assert plain is not None
+    assert (found.sliced_by, plain.sliced_by) == (("language", "tool"), ())
