@@ -87,6 +87,8 @@ class PairEvent:
     """Further metrics that gates rest on."""
     slices: tuple[str, ...] = ()
     """What slices of the traffic it belongs to, each as `language=german`."""
+    skipped: str = ""
+    """Why the other variant was not asked although the lot fell on it, in a word; empty: it was, or none fell."""
 
     @property
     def paired(self) -> bool:

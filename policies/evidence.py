@@ -6,7 +6,9 @@ Rules:
    timed-out candidate is a loss, never a gap. A failed baseline is excused from quality and counted under errors.
 3. All counts are a function of the set of events, whatever their order or the replica that saw them. Only the
    detectors depend on order: the leader's.
-4. Only what lies behind the watermark counts: later verdicts belong to harder prompts.
+4. Only what lies behind the watermark counts: later verdicts belong to harder prompts. What is told later still joins
+   its conversation while that is open; else it counts by itself, and is counted as late: it is not left out, since
+   what comes late is what went wrong.
 
 Longer than a file should be: it is one value, and all that adds to it has to be seen to be a function of the events.
 """
@@ -126,6 +128,8 @@ class Evidence:
         elif event.dropped:  # drawn, and never heard of: nobody's loss, but missing pairs are a reason to wait
             self._tally("pairs")
             self._tally("dropped")
+        elif event.skipped:
+            self._tally(f"skipped_{event.skipped}")
         if event.error_baseline is not None:
             self._tally("baseline_asked")
             self._tally("baseline_failed", int(event.error_baseline))
@@ -136,9 +140,12 @@ class Evidence:
         self._detect(event, held)
         if not math.isfinite(event.at):
             self._tally("lost")
-        elif self.watermark_at is not None and event.at < self.watermark_at:
-            self._tally("late")
-        elif self.held >= MOST:
+            return
+        is_late = self._is_late(event)
+        self._tally("late", int(is_late))
+        if is_late and not self.rules.units.late:
+            return
+        if self.held >= MOST:
             self._tally("lost")
         else:
             self._hold(event)
@@ -224,6 +231,13 @@ class Evidence:
     def _tally(self, name: str, more: int = 1) -> None:
         if more:
             histograms.add(self.counts, name, more)
+
+    def _is_late(self, event: PairEvent) -> bool:
+        """Whether its conversation was over, by the watermark, before it was told."""
+        if self.watermark_at is None:
+            return False
+        rule = self.rules.units
+        return event.at + (rule.close_after_s if rule.late else 0.0) < self.watermark_at
 
     def _hold(self, event: PairEvent, *, last_at: float = -math.inf) -> None:
         """Put a request into its conversation."""

@@ -17,6 +17,8 @@ class Finding:
     message: str
     hint: str
     refused: bool = True
+    is_served: bool = False
+    """Refused by `lint` alone."""
 
 
 def warning(loc: Loc, message: str, hint: str) -> Finding:

@@ -76,11 +76,11 @@ def _score(policy: Policy, position: int, gate: QualityGate) -> Iterator[Finding
     if metric is None:
         yield Finding(where, "no comparator here says how good an answer is", f"add one of {scores}")
     elif metric in DIAGNOSTIC:
-        yield Finding(where, f"{metric} is calibrated to nothing: no gate can rest on it", f"one of {scores}")
+        yield Finding(where, f"{metric} is only for looking at: no gate can rest on it", f"take one of {scores}")
     elif metric not in names:
         yield Finding(where, f"no comparator yields {metric}", f"`compare` has {', '.join(names)}")
     elif metric not in SCORES:
-        yield Finding(where, f"{metric} says whether an answer is valid, not how good it is", f"one of {scores}")
+        yield Finding(where, f"{metric} says whether an answer is valid, not how good it is", f"take one of {scores}")
     elif metric in LIKENESS and gate.margin < 0:
         message = f"nothing can be more like the baseline than it is itself, and {metric} says how alike answers are"
         hint = "a judge or a scorer of your own can say which answer is better"

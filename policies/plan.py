@@ -292,7 +292,7 @@ class _Climb:
         spread, difference = SPREADS[gate.partition(":")[0]] * scale**0.5, max(0.0, -TWICE * margin)
         if gate == "quality" and self.stands and self.stands.spread is not None:
             spread, difference = self.stands.spread, self.stands.difference
-        return stats.units_needed(spread, margin + difference)
+        return stats.units_needed(spread, margin + difference, bets=self.rules.bets)
 
     def _mirrored(self, stage: Stage) -> float:
         """The share of eligible conversations that become pairs: of those the baseline answers, the mirrored ones."""

@@ -42,6 +42,8 @@ class StandingView(PageView):
     reason: str | None
     slices: dict[str, str]
     """What each slice of the traffic says: `quality@language=german` -> a verdict; empty: the policy has none."""
+    sentence: str
+    """Where it stands and why, in words that need no glossary."""
 
 
 class RolloutView(PageView):

@@ -2,7 +2,7 @@
 
 Rules:
 1. Nothing of a command is loaded here: `gateway.cli.main` loads its module once its words are read.
-2. What is imported here for its values loads nothing either (`records.dataset.formats` lists names).
+2. What is imported here for its values loads nothing either (`records.dataset.formats`, `records.importers.sources`).
 """
 
 import argparse
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from gateway.cli.parser import Parser
 from records.dataset.formats import FORMATS
+from records.importers.sources import SOURCES
 
 PACE = 80.0
 """The demo's tickets a second."""
@@ -150,6 +151,28 @@ def _readiness(parser: Parser) -> None:
     _add_json(parser)
 
 
+def _label(parser: Parser) -> None:
+    parser.add_argument("route", metavar="ROUTE", help="whose pairs")
+    parser.add_argument("--by", required=True, metavar="NAME", help="who judges: stands beside each vote")
+    parser.add_argument(
+        "--pool", choices=("random", "disagreements"), default="random",
+        help="which pairs: random ones speak of all (default: random)",
+    )  # fmt: skip
+    parser.add_argument("--seed", default="1", help="another one draws others (default: 1)")
+    _add_context(parser)
+    _add_json(parser)
+
+
+def _report(parser: Parser) -> None:
+    parser.add_argument("route", metavar="ROUTE", help="the rollout to report on")
+    parser.add_argument("--since", default="7d", metavar="AGE", help="24h, 7d, all, or a moment (default: 7d)")
+    shapes = parser.add_mutually_exclusive_group()
+    for name, words in (("md", "Markdown (the default)"), ("html", "one HTML file that needs nothing else")):
+        shapes.add_argument(f"--{name}", action="store_const", const=name, dest="shape", help=f"print {words}")
+    _add_context(parser)
+    _add_json(parser)
+
+
 def _records(parser: Parser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     tail = actions.add_parser("tail", help="the last exchanges")
@@ -165,7 +188,13 @@ def _records(parser: Parser) -> None:
     who.add_argument("--key", help="a key's id, as the records show it")
     who.add_argument("--conversation", help="a conversation's id, as the records show it")
     who.add_argument("--id", help="one exchange")
-    for each in (tail, show, stats, forget):
+    imports = actions.add_parser("import", help="other systems' logs, once each; they are no evidence for any gate")
+    imports.add_argument("files", nargs="+", type=Path, metavar="FILE", help="an export: JSONL, JSON or CSV, also .gz")
+    imports.add_argument("--from", required=True, choices=SOURCES, dest="source", help="whose export it is")
+    imports.add_argument("--route", metavar="R", help="of all rows (default: whose policy matches)")
+    imports.add_argument("--upstream", metavar="NAME", help="whose prices hold where the log has no cost")
+    imports.add_argument("--no-train", action="store_true", help="for readiness and evaluation alone: no dataset")
+    for each in (tail, show, stats, forget, imports):
         _add_context(each)
         _add_json(each)
 
@@ -180,17 +209,42 @@ def _dataset(parser: Parser) -> None:
     build.add_argument("--salt", default="split", help="another one splits otherwise (default: split)")
     build.add_argument(
         "--against", action="append", default=[], type=Path, metavar="FILE",
-        help="an evaluation set, JSON lines: a row that repeats one of its prompts fails the build",
+        help="an evaluation set besides the route's registered ones: a row that repeats a prompt fails the build",
     )  # fmt: skip
     build.add_argument("--drop-leaks", action="store_true", help="leave such rows out instead, counted")
+    _add_care(build)
     _add_context(build)
-    inspect = actions.add_parser("inspect", help="what a dataset was made of")
+    inspect = actions.add_parser("inspect", help="what a dataset was made of, and what a row of it teaches")
     inspect.add_argument("folder", type=Path, metavar="DIR")
+    inspect.add_argument("--row", type=int, metavar="N", help="show what this row teaches (default: the first)")
+    inspect.add_argument(
+        "--tokenizer", type=Path, metavar="DIR", help="a model's folder: show its tokens, not messages"
+    )
+    inspect.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="(default: auto)")
+    diff = actions.add_parser("diff", help="what differs between two datasets: settings, prompts, answers, splits")
+    diff.add_argument("before", type=Path, metavar="DIR")
+    diff.add_argument("after", type=Path, metavar="DIR")
     validate = actions.add_parser("validate", help="whether its trainer takes it; faults as file:line")
     validate.add_argument("path", type=Path, metavar="PATH", help="a dataset's folder, or one file")
     validate.add_argument("--format", choices=FORMATS, dest="shape", help="of a file (default: the manifest's)")
-    for each in (build, inspect, validate):
+    for each in (build, inspect, diff, validate):
         _add_json(each)
+
+
+def _add_care(build: Parser) -> None:
+    """Which exchanges a dataset is made of."""
+    build.add_argument("--since", type=days, metavar="AGE", help="recorded since then, as 30d")
+    build.add_argument("--until", type=days, metavar="AGE", help="recorded before then")
+    build.add_argument("--model", action="append", default=[], metavar="NAME", help="asked for, or answered by it")
+    build.add_argument("--finish-reason", action="append", default=[], metavar="WORD", help="that ended so")
+    build.add_argument("--least-score", type=float, metavar="X", help="with a vote of at least X, -1 to 1")
+    build.add_argument("--with-feedback", action="store_true", help="of which somebody said something")
+    build.add_argument("--label", action="append", default=[], metavar="WORD", help="with this label of the app's")
+    build.add_argument("--recorded", choices=("here", "imported"), help="here, or by another system (default: both)")
+    build.add_argument("--most-per-source", type=int, metavar="N", help="rows of one user, or of one key")
+    build.add_argument("--most-per-template", type=int, metavar="N", help="rows with one system prompt")
+    build.add_argument("--near", type=float, metavar="SHARE", help="leave out near duplicates, as 0.9 (extra `near`)")
+    build.add_argument("--keep-personal-data", action="store_true", help="keep rows with what redaction replaces")
 
 
 def _eval(parser: Parser) -> None:
@@ -337,8 +391,10 @@ COMMANDS: dict[str, Command] = {
     "rollback": Command("operate", "an operator's word: back to the baseline; needs no leader", _operate("rollback")),
     "routes": Command("routes", "traffic nobody has a policy for, by what it asks for and costs", _routes),
     "readiness": Command("readiness", "which routes are due for a fine-tune, and why", _readiness),
-    "records": Command("records", "what was recorded: tail, show, stats, forget", _records),
-    "dataset": Command("dataset", "training files from the records: build, inspect, validate", _dataset),
+    "report": Command("report", "one route on one page, to send on: gates, pairs, money, who approved", _report),
+    "records": Command("records", "what was recorded: tail, show, stats, forget, import", _records),
+    "label": Command("label", "judge pairs of answers, blind: the console's queue in a terminal", _label),
+    "dataset": Command("dataset", "training files from the records: build, inspect, diff, validate", _dataset),
     "eval": Command("evaluation", "your own questions, which nothing is trained on: add, list, sample, run", _eval),
     "train": Command("train", "from a dataset to the next candidate: sft, dpo, grpo, env, preflight", _train),
     "rebuild": Command("rebuild", "the evidence made again from the records, and held against what is kept", _rebuild),

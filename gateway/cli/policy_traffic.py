@@ -24,8 +24,10 @@ SELECT count(*), count(DISTINCT {_UNIT}), epoch(min(arrived_at)),
        (SELECT max(n) FROM (SELECT count(*) AS n FROM chosen GROUP BY {_UNIT}))
 FROM chosen
 """  # noqa: S608 -- no words but our own
-_BY_ROUTE = "route = ? AND why NOT IN ('ineligible', 'refused')"
-_BY_MODEL = "regexp_full_match(model_requested, ?) AND endpoint IN ('chat', 'completions', 'responses')"
+_BY_ROUTE = "route = ? AND why NOT IN ('ineligible', 'refused', 'imported')"
+_BY_MODEL = (
+    "regexp_full_match(model_requested, ?) AND endpoint IN ('chat', 'completions', 'responses') AND why <> 'imported'"
+)
 
 _OBSERVED = """
 SELECT event_json FROM observations_all
@@ -38,8 +40,8 @@ def observed(records: Path, route: str, candidate_key: str, since: float) -> lis
     """What the leader counted of a candidate from `since` on, in the order in which it came."""
     if not records.is_dir():
         return []
-    with Store(records).open_views() as views:
-        rows = views.execute(_OBSERVED, [route, candidate_key, since]).fetchall()
+    wanted = [route, candidate_key, since]
+    rows = Store(records).read(lambda views: views.execute(_OBSERVED, wanted).fetchall())
     found = [msgspec.json.decode(row[0], type=PairEvent) for row in rows]
     return sorted(found, key=lambda event: (event.at, event.id))
 
@@ -53,12 +55,9 @@ def recorded(records: Path, policy: Policy, now: float) -> Traffic | None:
         return None
     by_model = [(_BY_MODEL, regex(policy.match.model))] if policy.match.model else []
     for where, value in ((_BY_ROUTE, policy.route), *by_model):
-        with Store(records).open_views() as views:
-            views.execute(
-                f"CREATE TEMP TABLE chosen AS SELECT * FROM exchanges WHERE {where} AND epoch(arrived_at) >= ?",  # noqa: S608 -- our own words
-                [value, now - DAYS * _DAY_S],
-            )
-            row = views.execute(_SEEN).fetchone()
+        query = f"WITH chosen AS (SELECT * FROM exchanges WHERE {where} AND epoch(arrived_at) >= ?) {_SEEN}"  # noqa: S608 -- our own words
+        wanted = [value, now - DAYS * _DAY_S]
+        row = Store(records).read(lambda views: views.execute(query, wanted).fetchone())  # noqa: B023 -- called at once
         if row is not None and row[0]:
             requests, units, first, busiest = row
             days = max(_LEAST_DAYS, (now - first) / _DAY_S)

@@ -1,4 +1,4 @@
-"""`crossfade records`: what was recorded: tail, show, stats, forget."""
+"""`crossfade records`: what was recorded: tail, show, stats, forget; and what others recorded: import."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ import duckdb
 import msgspec
 
 from gateway import clock
-from gateway.cli import context
+from gateway.cli import context, records_import
 from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
 from gateway.node.datadir import DataDirError, secret
@@ -25,7 +25,8 @@ from records.store import Store
 
 _TAIL = "id, arrived_at, route, variant, why, model_requested, status, outcome, completion_tokens, cost_usd, total_ms"
 _STATS = """
-SELECT route, variant, count(*) AS exchanges, count(*) FILTER (WHERE complete) AS complete,
+SELECT route, CASE WHEN why = 'imported' THEN why ELSE variant END AS variant, count(*) AS exchanges,
+       count(*) FILTER (WHERE complete) AS complete,
        count(*) FILTER (WHERE status >= 500 OR status = 0) AS failed,
        count(*) FILTER (WHERE consent = 'none') AS not_for_training,
        count(DISTINCT conversation_id) AS conversations, sum(prompt_tokens)::BIGINT AS prompt_tokens,
@@ -47,10 +48,10 @@ FROM gpu_hours_all GROUP BY upstream ORDER BY paid_usd DESC
 def run(arguments: argparse.Namespace) -> int:
     """Do it; 1: refused, or nothing found."""
     try:
-        return {"tail": _tail, "show": _show, "stats": _stats, "forget": _forget}[arguments.action](arguments)
+        return _ACTIONS[arguments.action](arguments)
     except (SettingsError, DataDirError) as error:
         return failed(error, arguments)
-    except (OSError, duckdb.Error) as error:
+    except (OSError, duckdb.Error, msgspec.MsgspecError) as error:
         return failed(f"{error}. hint: if files were just merged, do it again", arguments)
 
 
@@ -178,11 +179,16 @@ def _remove(store: Store, subject: Subject, replays: Path) -> Erasure:
 
 
 def _query(arguments: argparse.Namespace, query: str, parameters: Sequence[object]) -> list[dict[str, Any]]:
-    with Store(context.data(arguments).records).open_views() as views:
+    def ask(views: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         found = views.execute(query, list(parameters) or None)
         names = [column[0] for column in found.description or ()]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
+    return Store(context.data(arguments).records).read(ask)
+
 
 def _line(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
+
+
+_ACTIONS = {"tail": _tail, "show": _show, "stats": _stats, "forget": _forget, "import": records_import.run}

@@ -24,11 +24,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Print it; 1: the records cannot be read."""
     try:
         data = context.data(arguments)
-        with Store(data.records).open_views() as connection:
-            query = kinds_query("(? OR route = '')")
-            rows = connection.execute(query, [arguments.all, max(1, arguments.lines)]).fetchall()
+        wanted = [arguments.all, max(1, arguments.lines)]
+        query = kinds_query("(? OR route = '')")
+        rows = Store(data.records).read(lambda views: views.execute(query, wanted).fetchall())
     except (SettingsError, OSError, duckdb.Error) as error:
-        return failed(f"{error}. hint: if files were just merged, do it again", arguments)
+        return failed(error, arguments)
     kinds = [(kind, prompt_outline(CHAT, kind.request_json)) for kind in map(kind_of, rows)]
     if arguments.json:
         print(json.dumps([_fields(kind, outline) for kind, outline in kinds]))

@@ -27,9 +27,11 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from gateway import clock
 from gateway.admin import sessions
-from gateway.admin.api import Guard, Pages, credentials, on_http_error
+from gateway.admin.api import Pages
 from gateway.admin.auth import SIGN_IN, STATIC, Access, Door, is_elsewhere
 from gateway.admin.filters import FilterError
+from gateway.admin.guard import Guard, credentials
+from gateway.admin.problems import on_http_error
 from gateway.admin.queries import TooSlowError
 from gateway.console import pages as site
 from gateway.console.ask import EXPORTED, Ask, AskError, ConsolePage, Row, Shown, understood

@@ -148,6 +148,27 @@ METRICS: tuple[Metric, ...] = (
         ("detector_log10", "gauge", "Height of a rollback detector, as a power of ten.", _DETECTOR, ()),
         ("decisions_total", "counter", "Decisions that moved something.", ("route", "outcome"), ()),
         ("evidence_lag_seconds", "gauge", "How late the controller reads the journals.", (), ()),
+        (
+            "late_requests",
+            "gauge",
+            "Requests of this stage that were told after their conversation was counted. On the node that leads.",
+            ("route",),
+            (),
+        ),
+        (
+            "skipped_requests",
+            "gauge",
+            "Requests of this stage that were drawn and not asked after all. On the node that leads.",
+            ("route", "reason"),
+            (),
+        ),
+        (
+            "evidence_discarded_total",
+            "counter",
+            "Exchanges and comparisons that count nowhere: unknown_table, comparison_lost, comparison_alone.",
+            ("route", "reason"),
+            (),
+        ),
         ("outbox_events", "gauge", "Events that the shared state does not have yet.", (), ()),
         ("leader", "gauge", "1 on the node that evaluates.", (), ()),
         (
@@ -214,6 +235,14 @@ METRICS: tuple[Metric, ...] = (
             ("route",),
             (),
         ),
+        (
+            "shadow_estimated_usd",
+            "gauge",
+            "Charged to the route's budget since the shadow's start for calls whose price nobody knows.",
+            ("route",),
+            (),
+        ),
+        ("shadow_budget_spent", "gauge", "1 while the day's money for comparing is gone.", ("route",), ()),
         ("shadow_lag_seconds", "gauge", "Age of the oldest exchange that the shadow has not read.", (), ()),
     ),
 )

@@ -17,6 +17,9 @@ from gateway.cli.main import main
 from gateway.training import environment
 from gateway.training.preflight import Engine, preflight
 from gateway.training.render import RECIPES
+from gateway.training.token_mask import token_masks
+from records.dataset.formats import format_named
+from records.dataset.manifest import read
 from tests.acceptance import vllm_server
 from tests.acceptance.vllm_server import VllmServer
 from tests.rooms.training_sets import sorted_messages
@@ -88,6 +91,17 @@ def test_what_is_learned_ends_with_the_end(trained: Path):
 
     assert prompt["text"] == "<|user|>message 0 about a card<|assistant|>"
     assert prompt["messages"][0]["role"] == "system"
+
+
+def test_the_tokens_that_inspect_shows_are_those_that_are_learned(base: Path, trained: Path):
+    """By the model's own tokenizer and template: the answer with its end, as many tokens as the training learned."""
+    made = read(base / "set")
+    line = (base / "set" / made.files[0].name).read_bytes().splitlines()[0]
+    lessons = list(format_named("trl-sft").lessons(json.loads(line)))
+    (tokens,) = token_masks(lessons, trained / "model", CACHE)
+
+    assert "".join(text for text, learned in tokens if learned).endswith("</s>")
+    assert "".join(text for text, learned in tokens if not learned) == "<|user|>message 0 about a card<|assistant|>"
 
 
 def test_a_training_that_was_cut_off_goes_on(base: Path, trained: Path):

@@ -70,9 +70,9 @@ def test_units_follow_the_rule_of_thumb():
     """16 (sd / (margin + difference))^2 + 40 for nine chances in ten, by gate and stage."""
     found = planned(compare="[schema, exact]")
 
-    assert units(found, "shadow", "quality") == 1064
-    assert units(found, "shadow", "errors") == units(found, "1%", "validity") == 1640
-    assert units(found, "25%", "errors") == 3280
+    assert units(found, "shadow", "quality") == 953
+    assert units(found, "shadow", "errors") == units(found, "1%", "validity") == 1475
+    assert units(found, "25%", "errors") == 2950
     assert [need.gate for need in at(found, "1%").needs] == ["validity", "errors", "latency", "min_units"]
     assert at(found, "100%").needs == ()
 
@@ -82,7 +82,7 @@ def test_what_was_seen_counts_more_than_what_is_usual():
     seen = planned_on(StageProgress(1, "1%", 0, 0.0, spread=0.2, difference=0.05))
     worse = planned_on(StageProgress(1, "1%", 0, 0.0, spread=0.2, difference=-0.06))
 
-    assert (units(seen, "25%", "quality"), units(planned(), "25%", "quality")) == (104, 1064)
+    assert (units(seen, "25%", "quality"), units(planned(), "25%", "quality")) == (83, 953)
     assert units(worse, "25%", "quality") is None
     assert at(worse, "25%").doubt == "quality cannot be certified: the candidate is at or beyond its limit"
     assert worse.days is None
@@ -119,14 +119,14 @@ def test_a_rollout_under_way_needs_the_rest():
     few, some, many = (planned_on(under_way(n)) for n in (40, 300, 699))
 
     assert few.stands == "on shadow with 40 units"
-    assert (units(few, "shadow", "quality"), units(few, "shadow", "errors")) == (1064 - 40, 1640 - 40)
+    assert (units(few, "shadow", "quality"), units(few, "shadow", "errors")) == (953 - 40, 1475 - 40)
     assert units(few, "shadow", "min_units") == 60
-    seen = 16 * (1 / 6) / 0.05**2 + 40
-    assert [need.units for need in at(some, "shadow").needs] == [pytest.approx(seen - 300, abs=2), 300, 0]
+    seen = 14.5 * (1 / 6) / 0.05**2 + 25
+    assert [need.units for need in at(some, "shadow").needs] == [pytest.approx(seen - 300, abs=2), 240, 0]
     assert [need.units for need in at(many, "shadow").needs] == [0, 0, 0]
     assert units(many, "25%", "quality") == pytest.approx(seen, abs=2)
-    assert units(few, "25%", "quality") == 1064
-    assert units(many, "1%", "errors") == 1640
+    assert units(few, "25%", "quality") == 953
+    assert units(many, "1%", "errors") == 1475
     assert f"  stands   {few.stands}" in text(few)
 
 
@@ -155,7 +155,7 @@ def test_what_starts_anew_stands_nowhere():
     old, new = policy(), policy(candidate="{upstream: vllm, model: m, revision: '2'}")
     anew = plan((old, decision_rules(old, READY)), (new, decision_rules(new, READY)), BUSY, under_way(200))
 
-    assert (anew.stands, units(anew, "shadow", "quality")) == ("", 1064)
+    assert (anew.stands, units(anew, "shadow", "quality")) == ("", 953)
     assert under_way(200, phase=Phase.REJECTED) is None
     assert standing(
         replace(start(decision_rules(policy(), READY)), stage=1), filled([]),
@@ -186,7 +186,7 @@ def test_without_traffic_there_are_units_and_no_days():
 
     assert found.days is None
     assert {stage.days for stage in found.stages[:-1]} == {None}
-    assert units(found, "shadow", "errors") == 1640
+    assert units(found, "shadow", "errors") == 1475
     assert "--traffic N" in text(found)
 
 
@@ -202,7 +202,7 @@ def test_a_budget_below_the_need_is_doubted():
     """A stage that would be inconclusive before it could be certified."""
     found = planned(stages="[shadow: {max_units: 1000}, 1%]")
 
-    assert at(found, "shadow").doubt == "errors needs about 1640 units, max_units is 1000"
+    assert at(found, "shadow").doubt == "errors needs about 1475 units, max_units is 1000"
     assert "doubt: errors" in text(found)
 
 
@@ -259,11 +259,11 @@ def test_the_plan_reads_well():
     assert text(planned(before="mode: observe")).splitlines()[:7] == [
         "ROUTE support-triage",
         "  change   mode: observe -> apply",
-        "  repeats  about 1064 conversations ask the baseline a second time until likeness is certified, then 2%; "
+        "  repeats  about 953 conversations ask the baseline a second time until likeness is certified, then 2%; "
         "again from 25% on",
-        "  shadow   about 24 minutes, waits for errors",
-        "    quality   1064 units, 15 minutes",
-        "    errors    1640 units, 24 minutes",
+        "  shadow   about 21 minutes, waits for errors",
+        "    quality   953 units, 14 minutes",
+        "    errors    1475 units, 21 minutes",
         "    min_units 100 units, 1 minutes",
     ]
     assert "  100%     the last" in text(planned())

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.admin.views import DecisionLine
-from gateway.console.routes import forecast_of, why_stopped
+from gateway.console.routes import forecast_of
 from policies.results import Results
 from policies.rollout import step
 from policies.terms import Phase
@@ -29,7 +28,7 @@ async def test_what_wants_a_person_comes_first(home: ConsoleHouse) -> None:
     stand(home.data, rollout=replace(CANARY, phase=Phase.APPROVING))
     async with visitor(home.data) as client:
         page = read((await client.get("/")).text)
-        assert "waits for approval" in page.words
+        assert "waits for your word" in page.words
         assert "unknown key gate" in page.words
         assert "/routes/triage" in page.links()
         (wants, *_) = (await client.get("/routes.json")).json()["wants"]
@@ -73,14 +72,3 @@ def test_a_forecast_says_when_or_why_not() -> None:
     missing = step(CANARY, Results((replace(GATES[0], estimate=None),)), now=NOW)
     assert "no evidence yet" in forecast_of(missing, 0, None)
     assert "enough" in forecast_of(step(replace(CANARY, lived_s=1e6), RESULTS, now=NOW), 300, 0)
-
-
-def test_why_it_was_stopped() -> None:
-    """The last rollback's own reason, not that of the decisions that hold since."""
-    lines = [("HOLD", "cooling"), ("ROLLBACK", "errors 6.8 %"), ("ROLLBACK", "older")]
-    decisions = [
-        DecisionLine(id=str(n), at=1.0, route="r", move="m", outcome=outcome, text=f"ROUTE r\n  {reason}\n  more")
-        for n, (outcome, reason) in enumerate(lines)
-    ]
-    assert why_stopped(decisions, "r") == "errors 6.8 %"
-    assert why_stopped(decisions, "other") is None
