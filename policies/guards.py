@@ -64,6 +64,7 @@ def watch(evidence: Evidence, bets: Bets = BETS) -> tuple[GuardResult, ...]:
         _outputs(evidence, bets),
         _length(evidence),
         *(_flag(evidence, flag) for flag in FLAGS),
+        *_late(evidence),
         _rate(evidence, "drops", ("dropped", "lost"), "pairs", evidence.rules.guards.drop_rate),
         _verdicts(evidence, "unscored", evidence.rules.guards.unscored_rate),
         _verdicts(evidence, "abstained", evidence.rules.guards.abstain_rate),
@@ -190,10 +191,16 @@ def _rate(evidence: Evidence, name: str, counted: tuple[str, ...], of: str, limi
     return GuardResult(name, verdict, f"{name}: {wrong} of {n} {of}, allowed {limit:.0%}")
 
 
+def _late(evidence: Evidence) -> tuple[GuardResult, ...]:
+    """How much was told after its conversation was counted: what is certified is what came in time."""
+    limit = evidence.rules.guards.late_rate
+    return () if limit is None else (_rate(evidence, "late", ("late",), "requests", limit),)
+
+
 def _verdicts(evidence: Evidence, name: str, limit: float) -> GuardResult:
     """How many verdicts are missing. Where a missing one counts at its worst the certificate pays for it: a warning."""
-    found, quality = _rate(evidence, name, (name,), "pairs", limit), evidence.rules.gates.quality
-    return replace(found, required=quality is None or quality.missing is None)
+    found, gates = _rate(evidence, name, (name,), "pairs", limit), evidence.rules.gates.qualities
+    return replace(found, required=not gates or any(gate.missing is None for gate in gates))
 
 
 def _incident(evidence: Evidence) -> GuardResult:

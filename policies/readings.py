@@ -62,7 +62,8 @@ class Reading:
     scale: float = 1.0
     better: Better = Better.HIGHER
     gap: float | None = None
-    """How far inside its limit a candidate is that equals the baseline; None: as far as the limit is below 0."""
+    """How far inside its limit a good candidate is, one that equals the baseline; None: as far as the limit
+    is from 0."""
     arms: int = 1
     """How many arms are compared: two apart need about twice the units of pairs. Source: decisions, B.3 (3b)."""
 
@@ -72,7 +73,7 @@ LOOK = Look()
 
 def gates_of(gates: Gates) -> tuple[Gate, ...]:
     """The gates a policy has, in the order in which they are shown."""
-    every = (gates.quality, gates.validity, gates.errors, gates.latency, gates.cost)
+    every = (*gates.qualities, gates.validity, gates.errors, *gates.latencies, gates.cost)
     return tuple(gate for gate in every if gate is not None)
 
 
@@ -99,7 +100,7 @@ def judge(reading: Reading, evidence: Evidence, look: Look) -> GateResult:
     lower, upper = (None if bound is None else bound * scale for bound in (lower, upper))
     higher = reading.better is Better.HIGHER
     needed = stats.units_needed(reading.sd, reading.estimate - reading.limit, bets=look.bets) if higher else None
-    show = "+.4f" if reading.limit < 0 else ".4f"
+    show = "+.4f" if reading.limit < 0 or isinstance(gate, Quality) else ".4f"
     interval = f" [{number(lower, show)}, {number(upper, show)}]" if look.bounds else ""
     budget = _budget(reading, look) if evidence.stage.by_pairs else None
     units = f"{reading.n:.0f} units{f', worth {reading.worth:.0f},' if reading.worth < reading.n - 0.5 else ''}"
@@ -122,7 +123,7 @@ def _budget(reading: Reading, look: Look) -> int:
 
     At a true difference of 0 at most 0.2 % spend it (decisions-2, ruling 6).
     """
-    gap = -reading.limit if reading.gap is None else reading.gap
+    gap = abs(reading.limit) if reading.gap is None else reading.gap
     needed = stats.units_needed(reading.sd, gap, bets=look.bets) or 0
     return max(LEAST_BUDGET, 2 * reading.arms * needed) * look.budgets
 
