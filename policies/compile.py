@@ -14,7 +14,8 @@ from policies import routing, rules
 from policies.globs import is_glob
 from policies.language import gates as gating
 from policies.language.amounts import PPM
-from policies.language.compare import CHECKS, GAMEABLE, LIKENESS, SCORES, Feedback, Judge
+from policies.language.base import Section
+from policies.language.compare import CHECKS, DIAGNOSTIC, GAMEABLE, LIKENESS, SCORES, Feedback, Judge, SchemaCheck
 from policies.schema import Policy, Stage
 from policies.windows import RiseWindow
 
@@ -54,6 +55,8 @@ class Surroundings:
     """What the judge is told, rubric included, as a digest: who is told otherwise measures something else."""
     system_prompt: str | None = None
     """What the file of `candidate.system_prompt` says."""
+    schema: str = ""
+    """What the file of the comparator `schema` says, as a digest."""
 
     def price(self, policy: Policy) -> bool:
         """Whether both variants' prices are known, so that cost can be compared."""
@@ -204,18 +207,42 @@ def _units(policy: Policy) -> rules.Units:
 def _key(policy: Policy, surroundings: Surroundings) -> rules.CandidateKey:
     """All that makes the evidence what it is; whatever is not in it may change without losing any."""
     baseline, candidate, prompt = policy.baseline, policy.candidate, policy.match.system_prompt
-    scorers = [each for each in policy.compare if each.name in quality_metrics(policy)]
-    judged: dict[str, object] = {each.name: each.options.model_dump(mode="json") for each in scorers}
-    if surroundings.judge and any(isinstance(each.options, Judge) for each in scorers):
-        judged["told"] = surroundings.judge
     return rules.CandidateKey(
         candidate=f"{candidate.upstream}/{candidate.model}",
         revision=candidate.revision,
-        baseline=f"{baseline.upstream}/{baseline.model or '|'.join(policy.match.model)}",
-        prompt=_canonical([prompt.sha256, prompt.contains]) if prompt else "",
-        judge=_canonical(judged),
+        baseline=f"{baseline.upstream}/{baseline.model or '|'.join(sorted(policy.match.model))}",
+        prompt=_canonical([sorted(prompt.sha256), sorted(prompt.contains)]) if prompt else "",
+        judge=_canonical(_judged(policy, surroundings)),
         decoding=_canonical({"set": candidate.set, "drop": sorted(candidate.drop), **_prompted(surroundings)}),
     )
+
+
+def _judged(policy: Policy, surroundings: Surroundings) -> dict[str, object]:
+    """All that gives verdicts their meaning: who scores, who checks beside, what they are told, what is assumed."""
+    metrics = quality_metrics(policy)
+    scorers = [each for each in policy.compare if each.name in metrics]
+    beside = [each for each in policy.compare if each.name not in (*metrics, *DIAGNOSTIC)]
+    judged: dict[str, object] = {each.name: _told(each.options) for each in scorers}
+    if beside:
+        judged["beside"] = {each.name: _told(each.options) for each in beside}
+    if surroundings.judge and any(isinstance(each.options, Judge) for each in scorers):
+        judged["told"] = surroundings.judge
+    if surroundings.schema:
+        judged["schema"] = surroundings.schema
+    if policy.baseline.deterministic and likeness_metric(policy):
+        judged["deterministic"] = True
+    assumed = [gate.missing.at_worst for gate in policy.gates.quality or ()]
+    if any(worst != -1.0 for worst in assumed):
+        judged["missing"] = assumed
+    return judged
+
+
+def _told(options: Section) -> dict[str, object]:
+    """A comparator's options: in lists of names none comes first, and of files that are read the words count."""
+    found: dict[str, object] = options.model_dump(mode="json")
+    if isinstance(options, Judge | SchemaCheck):
+        found |= dict.fromkeys(found.keys() & {"rubric", "file"})
+    return {name: sorted(map(str, value)) if isinstance(value, list) else value for name, value in found.items()}
 
 
 def _prompted(surroundings: Surroundings) -> dict[str, str]:

@@ -72,7 +72,8 @@ class Alarm:
     """Whether it has alarmed in this stage."""
     reason: str
     tolerance: float | None = field(default=None, compare=False)
-    """The most badness a healthy candidate shows on average; None: of a version that did not say. Not compared: records of before do not tell it."""
+    """The most badness a healthy candidate shows on average; None: of a version that did not say. It is not
+    compared: records of such versions are made again all the same."""
 
 
 @dataclass(frozen=True, slots=True)

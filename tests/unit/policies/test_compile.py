@@ -214,11 +214,57 @@ def test_what_may_change_keeps_the_evidence(more: str):
     assert rules(more).key == rules().key
 
 
-def test_a_diagnostic_more_keeps_the_evidence():
-    """Only the comparator that scores is part of the key."""
-    compared = "[{json_fields: {ignore: [/explanation]}}, exact, feedback]"
+SCHEMED = "[{json_fields: {ignore: [/explanation]}}, {schema: {file: %s}}]"
+RUBRIC = "[{judge: {upstream: claude, model: j, rubric: %s}}]"
+DECLARED = "{upstream: openai, deterministic: true}"
 
-    assert rules(compare=compared).key == rules().key
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ({}, {"compare": "[{json_fields: {ignore: [/explanation]}}, feedback]"}, True),
+        ({}, {"compare": "[feedback, {json_fields: {ignore: [/explanation]}}]"}, True),
+        ({}, {"compare": "[{json_fields: {ignore: [/explanation]}}, exact]"}, False),
+        ({}, {"compare": "[{json_fields: {ignore: [/other]}}]"}, False),
+        ({}, {"compare": "[{json_fields: {ignore: [/explanation], numeric_tolerance: 0.1}}]"}, False),
+        (
+            {"compare": "[{json_fields: {ignore: [/a, /b]}}]"}, {"compare": "[{json_fields: {ignore: [/b, /a]}}]"},
+            True,
+        ),
+        ({"compare": "[json_fields, exact]"}, {"compare": "[json_fields, {exact: {normalize: false}}]"}, False),
+        ({"compare": SCHEMED % "a.json"}, {"compare": SCHEMED % "b.json"}, True),
+        ({"compare": SCHEMED % "a.json"}, {}, False),
+        ({"compare": SCHEMED % "a.json"}, {"compare": "[{json_fields: {ignore: [/explanation]}}, schema]"}, True),
+        ({"compare": RUBRIC % "a.md"}, {"compare": RUBRIC % "b.md"}, True),
+        ({"compare": RUBRIC % "a.md"}, {"compare": "[{judge: {upstream: claude, model: k, rubric: a.md}}]"}, False),
+        ({"match": "{model: [gpt-4o, gpt-4]}"}, {"match": "{model: [gpt-4, gpt-4o]}"}, True),
+        ({"match": "{model: [gpt-4o, gpt-4]}"}, {"match": "{model: [gpt-4, gpt-4o-mini]}"}, False),
+        (
+            {"match": "{model: a, system_prompt: {contains: [x, y]}}"},
+            {"match": "{model: a, system_prompt: {contains: [y, x]}}"}, True,
+        ),
+        ({}, {"baseline": DECLARED}, False),
+        ({"compare": JUDGED}, {"compare": JUDGED, "baseline": DECLARED}, False),
+        ({"compare": RUBRIC % "a.md"}, {"compare": RUBRIC % "a.md", "baseline": DECLARED}, True),
+    ],
+)  # fmt: skip
+def test_all_that_gives_a_verdict_its_meaning_makes_the_key(
+    one: dict[str, str],
+    other: dict[str, str],
+    is_same: bool,  # noqa: FBT001 -- a column of the table
+):
+    """Each comparator with its options, whoever scores; no order of lists, no file's name, no diagnostic."""
+    assert (rules(**one).key == rules(**other).key) is is_same
+
+
+def test_what_a_schema_says_and_what_is_assumed_make_the_key():
+    """Another schema under the same name checks something else; a missing verdict that is worth more counts so."""
+    told = {
+        rules("", replace(READY, schema=digest), compare=SCHEMED % "a.json").key.digest for digest in ("", "a", "b")
+    }
+    assert len(told) == 3
+    assumed = [rules(f"gates: {{quality: {{missing: {{at_worst: {worst}}}}}}}").key for worst in (-1, -0.5)]
+    assert assumed[0] == rules().key != assumed[1]
 
 
 @pytest.mark.parametrize(
