@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import msgspec
 
@@ -24,6 +25,8 @@ ALONE_S = 1.0
 DEFAULT_REVERSE_PPM = 50_000
 LATE_RATE = 0.01
 """Requests that may be told after their conversations were counted."""
+SPARE_S = 60.0
+"""How long further failures of a conversation are no news to a detector. Source: decisions-2, ruling 5."""
 RHO_USERS, RHO_PROMPTS = 0.3, 0.5
 """How alike the conversations of one user, or with one prompt, are taken to be: bounds, and no estimates.
 
@@ -165,7 +168,9 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
         key=_key(policy, surroundings),
         gates=UNGATED if policy.mode == "split" else _gates(policy, surroundings),
         guards=_guards(policy),
-        detectors=rules.Detectors(errors=policy.guards.error_rate, validity=policy.guards.invalid_rate),
+        detectors=rules.Detectors(
+            errors=policy.guards.error_rate, validity=policy.guards.invalid_rate, spare_s=SPARE_S, rho=RHO_USERS
+        ),
         ladder=_ladder(policy, surroundings),
         rollback=rules.RollbackSettings(
             arl=policy.rollback.arl,
@@ -242,7 +247,10 @@ def _told(options: Section) -> dict[str, object]:
     found: dict[str, object] = options.model_dump(mode="json")
     if isinstance(options, Judge | SchemaCheck):
         found |= dict.fromkeys(found.keys() & {"rubric", "file"})
-    return {name: sorted(map(str, value)) if isinstance(value, list) else value for name, value in found.items()}
+    return {
+        name: sorted(map(str, cast("list[object]", value))) if isinstance(value, list) else value
+        for name, value in found.items()
+    }
 
 
 def _prompted(surroundings: Surroundings) -> dict[str, str]:

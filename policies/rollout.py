@@ -265,7 +265,8 @@ def _find(rollout: Rollout, results: Results) -> tuple[Outcome, str, str]:
         return Outcome.ROLLBACK, *harm
     missing = blocks(rollout, results)
     if not missing:
-        return Outcome.PROMOTE, *(SPLIT if rollout.ladder.split else _all_certified(results))
+        rule, reason = SPLIT if rollout.ladder.split else _all_certified(results)
+        return Outcome.PROMOTE, rule, reason
     stage = rollout.at
     if said := _spent(rollout, results, missing[0][1]):
         return Outcome.INCONCLUSIVE, "budget", said

@@ -221,6 +221,10 @@ class Detectors:
 
     errors: float = 0.02
     validity: float = 0.02
+    spare_s: float = 0.0
+    """After a failure of a conversation was counted, its further ones within so long are left out; 0: each counts."""
+    rho: float = 0.0
+    """How alike the scores of one conversation may be: its next pair says less and less. 0: each says as much."""
 
 
 @dataclass(frozen=True, slots=True)

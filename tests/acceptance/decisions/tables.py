@@ -10,6 +10,7 @@ import numpy as np
 
 from policies import stats
 from tests.acceptance.decisions import answers as a
+from tests.acceptance.decisions import bursts as b
 from tests.acceptance.decisions import days as d
 from tests.acceptance.decisions import field as f
 from tests.acceptance.decisions import measures as m
@@ -191,7 +192,34 @@ def outputs(reps: int) -> Iterator[Row]:
     yield Row("outputs: one label for all, baseline 77", told, "median <= 40, all by 80", bool(found.max() <= 80))
 
 
+def detectors(reps: int) -> Iterator[Row]:
+    """8, 9: runs of failures within conversations, delays, and scores that are alike."""
+    rows, n = reps // 10, 5000
+    for run in (2, 3, 4):
+        ruled, plain = b.false_alarms(np.random.default_rng([18, 31]), rows, n, run=run, at_once=5)
+        per = 1e6 / (rows * n)
+        yield Row(
+            f"9.8 false alarms, 0.5 % in runs of {run}, 5 at once",
+            f"{ruled * per:.0f} per 1e6 requests (each counted {plain * per:.0f})", "<= 5", ruled * per <= 5,
+        )  # fmt: skip
+    for rate, median in ((1.0, 3), (0.5, 7), (0.2, 26), (0.1, 80), (0.05, 288)):
+        found = b.delay(np.random.default_rng([18, 32]), max(40, reps // 10), rate)
+        yield Row(
+            f"9.8 delay where {rate:.0%} fail",
+            f"median {found:.0f}",
+            f"{median}",
+            found <= max(median + 1, 1.25 * median),
+        )
+    stretches, talks = max(12, reps // 50), 250
+    ruled, plain = b.quality_alarms(np.random.default_rng([18, 33]), stretches, talks)
+    per = 1e6 / (stretches * talks * 10)
+    yield Row(
+        "9.9 quality held to -.02, 10 turns, healthy", f"{ruled * per:.0f} per 1e6 (each whole {plain * per:.0f})",
+        "<= 100", ruled * per <= 100,
+    )  # fmt: skip
+
+
 def rows(reps: int) -> Iterator[Row]:
     """All of them."""
-    for group in (likeness, missing, latency, recurring, bets, whole_days, budgets, outputs):
+    for group in (likeness, missing, latency, recurring, detectors, bets, whole_days, budgets, outputs):
         yield from group(reps)
