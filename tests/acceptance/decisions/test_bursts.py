@@ -1,4 +1,4 @@
-"""Detectors where failures come in runs, and scores are alike within conversations: fewer alarms, none of them later."""
+"""Detectors where failures come in runs, and scores are alike within conversations: fewer alarms, none later."""
 
 import numpy as np
 import pytest
