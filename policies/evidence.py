@@ -348,6 +348,9 @@ class Evidence:
         rule = self.rules.units
         if not rule.rho_users and not rule.rho_prompts:
             return None
+        known = len(self.clusters)
+        if rule.late and clusters.clusters_of(first, rule)[0][0] not in self.clusters:
+            self._tally("users", int(known < clusters.MOST))
         return clusters.next_weight(self.clusters, first, rule)
 
     def _quality(self, gate: Quality, name: str, pairs: list[PairEvent], weight: int | None) -> None:

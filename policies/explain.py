@@ -10,6 +10,7 @@ import msgspec
 
 from policies.evidence import Evidence
 from policies.first_sentence import decided_sentence
+from policies.forecast import forecast
 from policies.results import Alarm, GateResult, GuardResult, Intake, Noise, gate_kind
 from policies.review import Conditions, review
 from policies.rollout import Decision, Rollout, command, revise, step
@@ -22,6 +23,8 @@ FORMAT = 1
 """The record's format; a newer one is refused."""
 
 
+_AGAIN = 2
+"""Conversations of a user, on average, above which it is said that users come again."""
 _CALENDAR_END = 253_402_300_800.0
 """The first second of the year 10,000."""
 
@@ -117,6 +120,8 @@ def numbers(decision: Decision) -> str:
         lines.append(f"  {'ILL' if results.unhealthy else 'serving':<12}  the candidate {results.serving}")
     lines += _noise_lines(results.noise)
     lines += [f"  {'intake':<12}  {sentence}" for sentence in intake(results.intake)]
+    if results.gates and now == then:
+        lines.append(f"  {'forecast':<12}  {forecast(after, results)}")
     lines += [f"  {gate.gate:<12}  {_meaning(gate)}" for gate in results.gates if "@" not in gate.gate]
     if results.gates:
         lines.append(f"  every gate at its full alpha, all must pass; attempt {before.attempt}; looks: continuous")
@@ -128,6 +133,10 @@ def intake(found: Intake) -> list[str]:
     told: list[str] = []
     if found.late:
         told.append(f"{_share(found.late, found.requests)} requests were told after their conversation was counted")
+    if found.most_worth and found.units > _AGAIN * found.users:
+        told.append(
+            f"{found.units} conversations of {found.users} users, who together are worth {found.most_worth:.0f} at most"
+        )
     lost = sum(found.skipped.values())
     if lost:
         reasons = ", ".join(f"{name} {n}" for name, n in found.skipped.items())

@@ -63,6 +63,7 @@ GUARDS = {
     "unknown_tool": "it calls tools that do not exist more often than the baseline",
     "leak": "it gives away its instructions more often than the baseline",
     "drops": "too many comparisons were lost. Can the candidate keep up?",
+    "late": "too many requests were counted only after their conversation",
     "unscored": "too many pairs of answers have no score",
     "abstained": "the judge could not decide on too many pairs of answers",
     "controls": "the judge failed too many of the pairs it is tested with",

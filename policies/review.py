@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from policies import guards, histograms
+from policies.clusters import worth
 from policies.detectors import Detector
 from policies.evidence import Evidence, EvidenceKey
 from policies.gates import evaluate, slice_results
@@ -82,7 +83,11 @@ def _intake(evidence: Evidence) -> Intake:
     found = [(name.removeprefix(_SKIPPED), name) for name in sorted(evidence.counts) if name.startswith(_SKIPPED)]
     skipped = {reason: evidence.count(name) for reason, name in found}
     drawn = evidence.count("pairs") + sum(skipped.values())
-    return Intake(evidence.count("requests"), evidence.count("late"), drawn, skipped)
+    users, rho = evidence.count("users"), evidence.rules.units.rho_users
+    return Intake(
+        evidence.count("requests"), evidence.count("late"), drawn, skipped, evidence.count("units"), users,
+        users * worth(rho) if rho else 0.0,
+    )  # fmt: skip
 
 
 def _settled(evidence: Evidence, gates: tuple[GateResult, ...]) -> int | None:

@@ -97,6 +97,7 @@ SENTENCES = {
     "guard unknown_tool": _LOOK,
     "guard leak": _LOOK,
     "guard drops": "Lower `shadow.sample`, or raise `shadow.queue` and `shadow.max_in_flight`.",
+    "guard late": "Raise `assign.close_after`, or give the variants a deadline (`candidate: {total: …}`).",
     "guard unscored": "See the log's shadow.* lines: what scores fails.",
     "guard abstained": "Sharpen the rubric, or take a stronger judge.",
     "guard controls": "The judge cannot tell good from bad here. Sharpen the rubric, or take a stronger judge.",

@@ -278,8 +278,9 @@ def _print_routes(routes: list[RouteState], shared: SharedView, now: float) -> N
         if not is_wide and each.candidate is not None:
             print(layout.paragraph(f"candidate {_candidate(each)}", "  "))
         standing = shared.rollouts.get(each.route) or {}
-        told = standing.get("sentence")
-        for sentence in (*([told] if told else []), *service(each), *standing.get("left_out", ())):
+        told = [standing["sentence"]] if standing.get("sentence") else []
+        told += [f"forecast: {standing['forecast']}"] if standing.get("missing") and standing.get("forecast") else []
+        for sentence in (*told, *service(each), *standing.get("left_out", ())):
             print(layout.paragraph(sentence, "  "))
 
 
