@@ -245,7 +245,8 @@ def _find(rollout: Rollout, results: Results) -> tuple[Outcome, str, str]:
         return Outcome.ROLLBACK, *harm
     missing = blocks(rollout, results)
     if not missing:
-        return Outcome.PROMOTE, *(SPLIT if rollout.ladder.split else _all_certified(results))
+        rule, reason = SPLIT if rollout.ladder.split else _all_certified(results)
+        return Outcome.PROMOTE, rule, reason
     stage = rollout.at
     if results.units >= stage.max_units * rollout.budgets:
         return Outcome.INCONCLUSIVE, "budget", f"{results.units} units are this stage's budget; {missing[0][1]}"
