@@ -108,6 +108,9 @@ class ShadowProcess:
             samples.append(Sample(f"{PREFIX}shadow_queue", len(lane.waiting), (name,)))
             samples.append(Sample(f"{PREFIX}shadow_in_flight", lane.in_flight, (name,)))
             samples.append(Sample(f"{PREFIX}shadow_key_refused", runner.key_refused.get(name, 0), (name,)))
+            samples.append(Sample(f"{PREFIX}shadow_estimated_usd", runner.estimated_usd.get(name, 0.0), (name,)))
+            is_spent = runner.ledger.budget.is_spent(lane.route, runner.clock.wall())
+            samples.append(Sample(f"{PREFIX}shadow_budget_spent", float(is_spent), (name,)))
         try:
             replace(Path(runner.boot.exposition), render(samples).encode())
         except OSError as error:
