@@ -279,11 +279,11 @@ class Exporter:
             self.log.notice("exporter.not_exposed", reason=type(error).__name__)
 
     async def finish(self, now: float) -> None:
-        """Post what was read, once: within the collector's deadline. The journal keeps the rest."""
+        """Post what was read, once, to a collector that has taken things. The journal keeps the rest."""
         self._read(now)
         self._make_posts()
         self._not_before, self._kept_at = now, 0.0
-        if self._posts:
+        if self._posts and not self._failures:  # one that hangs would take longer than we have
             await self._post_next(now)
         self._keep_place(now)
         self._expose(now)

@@ -34,6 +34,7 @@ from records.store import Store
 from tests.fakes.exchanges import chat_request, head
 from tests.fakes.otlp import FakeCollector
 from tests.rooms.recording import KEY, PEPPER, Place
+from tests.rooms.waiting import PATIENCE_S
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -62,7 +63,7 @@ class Exporting:
             readers=str(root / "readers"), exposition=str(root / "exporter.prom"),
             endpoint=self.url, service_name="crossfade", version="1", **fields,  # type: ignore[arg-type]
         )  # fmt: skip
-        exporter = Exporter(boot, Log(NAME, stream=self.log), Collector(self.url, deadline_s=0.2))
+        exporter = Exporter(boot, Log(NAME, stream=self.log), Collector(self.url, deadline_s=PATIENCE_S))
         exporter.begin()
         self.exporters.append(exporter)
         return exporter
@@ -190,10 +191,11 @@ async def test_a_collector_that_hangs_is_left_after_the_deadline(room: Exporting
     worker, exporter = room.place.worker(), room.exporter()
     worker.whole()
     room.collector.hangs = threading.Event()
+    exporter.collector.deadline_s = 0.05
     await room.settle(exporter)
     assert (exporter.exported, room.events("exporter.not_taken")) == (0, 1)
     room.collector.hangs.set()
-    room.collector.posts.clear()
+    exporter.collector.deadline_s = PATIENCE_S
     await room.settle(exporter, PAUSES_S[0])
     assert exporter.exported == 2
 
