@@ -33,7 +33,8 @@ from gateway.control.shadow.comparers import Comparers
 from gateway.control.shadow.model import Background
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.pepper import pepper_of
-from gateway.supervisor.programs import background_keys, hourly_prices, price_overrides
+from gateway.supervisor.programs import hourly_prices, price_overrides
+from gateway.supervisor.upstream_keys import background_keys
 from gateway.transport.client import Client
 from policies import explain
 from policies.events import PairEvent
