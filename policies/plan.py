@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import cast
 
 from policies import stats
+from policies.assumptions import TWICE, assumed
 from policies.evidence import Evidence
 from policies.forecast import Need, days_text, most_worth, need_text, slowness, units_worth
 from policies.language.amounts import duration_text, share_text
@@ -161,6 +162,8 @@ class Plan:
     """Where the rollout stands now, if it is under way and goes on."""
     repeats: str = ""
     """How often the baseline is asked a second time; empty: never for a gate."""
+    assumes: tuple[str, ...] = ()
+    """What the plan takes for granted of the candidate, where it is not that both are equal."""
 
 
 def plan(
@@ -182,15 +185,18 @@ def plan(
     doubt = concentration(policy, traffic.busiest_share) if traffic else ""
     told = f"on {stands.label} with {stands.units} units" if stands else ""
     repeats = _repeats(policy, rules, climbing[0], traffic)
-    return Plan(policy.route, _changes(before, policy), restarts, (*climbing, last), total, doubt, told, repeats)
+    return Plan(
+        policy.route, _changes(before, policy), restarts, (*climbing, last), total, doubt, told, repeats,
+        tuple(assumed(rules, SPREADS["quality"])),
+    )  # fmt: skip
 
 
 def _repeats(policy: Policy, rules: Rules, shadow: StagePlan, traffic: Traffic | None) -> str:
     """What a likeness gate costs in calls of the baseline."""
-    quality = rules.gates.quality
-    if quality is None or not quality.likeness or quality.deterministic:
+    quality = next((gate for gate in rules.gates.qualities if gate.asks_twice), None)
+    if quality is None:
         return ""
-    units = next((need.units for need in shadow.needs if need.gate == "quality"), None)
+    units = next((need.units for need in shadow.needs if need.gate == quality.name), None)
     calls, each = shadow.calls.repeats, None if traffic is None else traffic.baseline_usd
     paid = "" if each is None else f", ${calls * each:,.2f},"
     about = "no number of" if units is None else f"about {calls:,}"
@@ -326,11 +332,11 @@ class _Climb:
     def _planned(self, gate: str, stage: Stage) -> tuple[int | None, float]:
         """Units that the stage needs from its beginning, and the share of conversations they come from."""
         gates, share, factor = self.rules.gates, self._mirrored(stage), 1.0
-        if gate == "latency" and gates.latency is not None:
-            return _latency_units(gates.latency), stage.served_ppm / PPM
+        if latency := next((each for each in gates.latencies if each.name == gate), None):
+            return _latency_units(latency), stage.served_ppm / PPM
         margin, scale = gates.errors.margin if gates.errors else 0.0, 1.0
-        if gate == "quality" and gates.quality is not None:
-            margin, scale = gates.quality.margin, gates.quality.scale
+        if quality := next((each for each in gates.qualities if each.name == gate), None):
+            margin, scale = quality.margin, quality.scale
             if stage.reverse_shadow_ppm and stage.weight_ppm:
                 asked_ppm = stage.reverse_until_ppm or stage.reverse_shadow_ppm
                 share = stage.served_ppm / PPM * asked_ppm / PPM
@@ -343,7 +349,7 @@ class _Climb:
 
     def _units(self, gate: str, margin: float, scale: float) -> int | None:
         """Units for a mean of differences; scores of a share of the pairs, weighted by it, spread wider."""
-        spread, difference = SPREADS[gate] * scale**0.5, 0.0
+        spread, difference = SPREADS[gate.partition(":")[0]] * scale**0.5, max(0.0, -TWICE * margin)
         if gate == "quality" and self.stands and self.stands.spread is not None:
             spread, difference = self.stands.spread, self.stands.difference
         return stats.units_needed(spread, margin + difference, bets=self.rules.bets)
@@ -362,10 +368,10 @@ def _gates(rules: Rules, stage: Stage) -> Iterator[str]:
     """The gates that must be certified, with evidence of this very stage, to leave it."""
     compared = not stage.weight_ppm or stage.weight_ppm >= ARMS_FROM_PPM
     wanted = (
-        ("quality", rules.gates.quality is not None and compared),
+        *((gate.name, compared) for gate in rules.gates.qualities),
         ("validity", rules.gates.validity is not None),
         ("errors", rules.gates.errors is not None),
-        ("latency", rules.gates.latency is not None and bool(stage.weight_ppm)),
+        *((gate.name, bool(stage.weight_ppm)) for gate in rules.gates.latencies),
     )
     return (gate for gate, is_needed in wanted if is_needed)
 
@@ -396,6 +402,7 @@ def text(found: Plan) -> str:
         lines.append(f"  restart  {found.restarts}")
     if found.repeats:
         lines.append(f"  repeats  {found.repeats}")
+    lines += [f"  assumes  {each}" for each in found.assumes]
     if found.stands:
         lines.append(f"  stands   {found.stands}")
     for stage in found.stages:

@@ -9,6 +9,11 @@ from dataclasses import dataclass, field
 from policies.terms import Better, Verdict
 
 
+def gate_kind(name: str) -> str:
+    """What a gate is about: `quality` of `quality:judge` and of `quality@language=german`."""
+    return name.partition("@")[0].partition(":")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class GateResult:
     """One gate's verdict, with every number it rests on. Numbers that are not known are None, never made up."""

@@ -307,3 +307,37 @@ def test_users_who_come_again_say_less():
     assert "never: at most 333 units' worth of evidence from 100 users" in text(few)
     fixed = planned("assign: {population: fixed}", traffic=Traffic(1000.0, users=100))
     assert units(fixed, "shadow", "quality") == need
+
+
+def test_what_must_be_better_is_planned_for_as_if_it_were():
+    """Twice as much as is demanded; the plan says so, and that one as good never passes."""
+    compare = "[{judge: {upstream: claude, model: j, sample: 100%}}]"
+    found = planned("gates: {quality: {margin: -5%}}", compare=compare)
+
+    assert units(found, "shadow", "quality") == units(planned(compare=compare), "shadow", "quality")
+    assert "  assumes  judge finds it better by 0.1; one that is merely as good never passes" in text(found)
+    assert planned().assumes == ()
+
+
+def test_every_gate_is_planned_for_by_its_name():
+    """Second scores in the shadow, second limits in the canary; what nobody looks at is said."""
+    found = planned(
+        "gates: {quality: [{metric: exact}, {metric: judge}], latency: {ttft_p95: 1s, total_p99: 9s}}",
+        compare="[exact, {judge: {upstream: claude, model: j}}]",
+    )
+    bare = planned("gates: {quality: off, accept: unmeasured quality}")
+
+    assert [need.gate for need in at(found, "shadow").needs] == ["quality", "quality:judge", "errors", "min_units"]
+    assert [need.gate for need in at(found, "1%").needs] == ["errors", "latency", "latency:total_p99", "min_units"]
+    assert bare.assumes == ("nothing of its quality, at which nobody looks",)
+
+
+def test_a_split_takes_no_time_and_a_window_is_said():
+    """Nothing is waited for in its shadow; the plan counts days as if a weight could rise at any hour."""
+    found = planned("mode: split\nadvance: {days: mon-fri}", stages="[30%]")
+
+    assert (at(found, "shadow").days, found.days) == (0.0, 0.0)
+    assert found.assumes == (
+        "nothing: a fixed split, uncertified",
+        "that it may rise at any time, which it may only within mon-fri 0:00-24:00 UTC",
+    )
