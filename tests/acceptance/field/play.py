@@ -5,7 +5,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +82,7 @@ def _later(last: Decision | None, ending: str, decision: Decision) -> tuple[Deci
 
 
 @contextlib.contextmanager
-def _site(case: FieldCase, directory: Path) -> Iterator[Serving]:
+def _site(case: FieldCase, directory: Path) -> Generator[Serving]:
     """All processes: two models, a judge, and a gateway that serves the case's policy."""
     (directory / "policies").mkdir(parents=True)
     (directory / "policies" / "field.yaml").write_text(case.policy, "utf-8")

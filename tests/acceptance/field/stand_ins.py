@@ -56,6 +56,10 @@ def knowing_judge(text: str) -> ScriptedAnswer:
     return ScriptedAnswer(seen.verdicts[2 if first == second else 1 - first], 0.001)
 
 
+def _sampler(name: str, right: str, seconds: str, slow: str, slow_for: str) -> Sampler:
+    return Sampler(name, float(right), float(seconds), float(slow), int(slow_for))
+
+
 async def main(model: Model) -> None:
     """Serve until stdin ends."""
     server = ModelServer(model)
@@ -69,5 +73,4 @@ async def main(model: Model) -> None:
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    made = Sampler(given[0], *map(float, given[1:4]), int(given[4])) if given else knowing_judge
-    asyncio.run(main(made))
+    asyncio.run(main(_sampler(*given) if given else knowing_judge))
