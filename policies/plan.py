@@ -295,14 +295,15 @@ class _Climb:
 
     def _calls(self, stage: Stage, needs: Sequence[Need], days: float | None) -> Spending:
         """Whom the shadow asks until the stage can be left, and what that costs."""
-        traffic, quality = self.traffic or Traffic(0.0), self.rules.gates.quality
-        certified = next((need.units for need in needs if need.gate == "quality"), None) or 0
-        pairs = max((need.units or 0 for need in needs if need.gate != "latency"), default=0)
+        traffic, wanted = self.traffic or Traffic(0.0), {need.gate: need.units or 0 for need in needs}
+        scores = [(gate, wanted.get(gate.name, 0)) for gate in self.rules.gates.qualities]
+        timed = {gate.name for gate in self.rules.gates.latencies}
+        pairs = max((units for name, units in wanted.items() if name not in timed), default=0)
         if days is not None and traffic.units_per_day:
             pairs = max(pairs, round(days * traffic.units_per_day * self._mirrored(stage)))
-        owned = certified if stage.weight_ppm >= ARMS_FROM_PPM else 0
-        twice = certified if quality is not None and quality.likeness and not quality.deterministic else 0
-        judged = round(certified / quality.scale) if quality is not None and quality.scale > 1 else 0
+        owned = max((units for _, units in scores), default=0) if stage.weight_ppm >= ARMS_FROM_PPM else 0
+        twice = max((units for gate, units in scores if gate.asks_twice), default=0)
+        judged = sum(round(units / gate.scale) for gate, units in scores if gate.scale > 1)
         counts = [round(each * traffic.turns) for each in (pairs, owned, twice, judged)]
         prices = (traffic.candidate_usd, traffic.baseline_usd, traffic.baseline_usd, traffic.judged_usd)
         costs = [n * usd if usd is not None else None for n, usd in zip(counts, prices, strict=True) if n]
