@@ -42,6 +42,7 @@ ELSEWHERE = {
     "gateway/admin/guard.py": "tests/unit/gateway/admin/test_api.py asks for each page without the right to it",
     "gateway/admin/label_views.py": TYPES,
     "gateway/admin/problems.py": "tests/unit/gateway/admin/test_api.py meets each of them",
+    "gateway/admin/view_pages.py": "tests/unit/gateway/console/test_views.py keeps and removes views over the API, too",
     "gateway/admin/readiness_views.py": "tests/unit/gateway/admin/test_api.py asks for the page",
     "gateway/admin/views.py": "tests/unit/gateway/admin/test_api.py asks for each page",
     "gateway/clock.py": "three readings of the system's clocks",

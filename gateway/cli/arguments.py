@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gateway.cli.overview import overview
 from gateway.cli.parser import Parser
 from records.dataset.formats import FORMATS
 from records.importers.sources import SOURCES
@@ -37,15 +38,21 @@ class Command(NamedTuple):
 
 def command_line() -> Parser:
     """The parser of all words after `crossfade`."""
-    parser = Parser(
-        prog="crossfade", description="Move an app's OpenAI traffic to your own model, as fast as the evidence allows."
-    )
+    parser = _Overview(prog="crossfade", description="Move an app's OpenAI traffic to your own model.")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version, and exit")
     parser.set_defaults(json=False)  # of commands that have no such option
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     for name, command in COMMANDS.items():
         command.add_arguments(commands.add_parser(name, help=command.summary, description=command.summary))
     return parser
+
+
+class _Overview(Parser):
+    """The first page of help: commands in groups, with examples."""
+
+    def format_help(self) -> str:
+        """The page, in the place of argparse's own list."""
+        return overview({name: command.summary for name, command in COMMANDS.items()})
 
 
 class _Version(argparse.Action):
@@ -177,10 +184,17 @@ def _records(parser: Parser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     tail = actions.add_parser("tail", help="the last exchanges")
     tail.add_argument("-n", "--lines", type=int, default=20, help="how many (default: 20)")
-    tail.add_argument("--route", help="of this route only")
     show = actions.add_parser("show", help="one exchange, with its bodies and feedback")
     show.add_argument("id", help="its x-crossfade-request-id")
     stats = actions.add_parser("stats", help="what there is, by route and variant, and hours that were paid")
+    for each in (tail, stats):
+        each.add_argument("--route", help="of this route only")
+        each.add_argument("--model", help="that the app asked for")
+        each.add_argument("--status", metavar="CODE", help="as 429, or 5xx")
+        each.add_argument("--since", metavar="TIME", help="as 30m, 24h, 7d, or 2026-11-29T12:00")
+        each.add_argument("--user", help="as apps send it")
+        each.add_argument("--failed", action="store_true", help="errors, and answers that are not whole")
+        each.add_argument("--where", default="", metavar="WORDS", help="as the console's search: 'total:>2s key:team'")
     stats.add_argument("--hours", action="store_true", help="only servers that are paid by the hour: busy, idle")
     forget = actions.add_parser("forget", help="remove what is recorded of somebody, and record nothing more")
     who = forget.add_mutually_exclusive_group(required=True)
@@ -392,26 +406,26 @@ def _policy(parser: Parser) -> None:
 
 COMMANDS: dict[str, Command] = {
     "init": Command("init", "write a crossfade.yaml and a policies folder to start from", _init),
-    "serve": Command("serve", "serve: the data port, the admin port, and all that runs beside them", _serve),
+    "serve": Command("serve", "run the gateway: data port, admin port, and all beside them", _serve),
     "demo": Command("demo", "watch a whole migration, and a rollback, on this machine alone", _demo),
-    "doctor": Command("doctor", "check this machine, the settings and the upstreams, and say what to do", _doctor),
+    "doctor": Command("doctor", "check machine, settings and upstreams, and say what to do", _doctor),
     "status": Command("status", "where each route stands, in one table", _status),
     "top": Command("top", "the same, over and over", _top),
     "explain": Command("explain", "why a rollout stands where it does, with every gate's numbers", _explain),
-    "promote": Command("operate", "an operator's word: take the next stage, or approve it", _operate("promote")),
-    "hold": Command("operate", "an operator's word: stay on this stage", _operate("hold")),
-    "resume": Command("operate", "an operator's word: go on, or begin again", _operate("resume")),
-    "rollback": Command("operate", "an operator's word: back to the baseline; needs no leader", _operate("rollback")),
+    "promote": Command("operate", "take the next stage without waiting, or approve it", _operate("promote")),
+    "hold": Command("operate", "stay on this stage until told otherwise", _operate("hold")),
+    "resume": Command("operate", "go on, or begin again after a stop", _operate("resume")),
+    "rollback": Command("operate", "back to the baseline, at once", _operate("rollback")),
     "routes": Command("routes", "traffic nobody has a policy for, by what it asks for and costs", _routes),
     "readiness": Command("readiness", "which routes are due for a fine-tune, and why", _readiness),
-    "report": Command("report", "one route on one page, to send on: gates, pairs, money, who approved", _report),
+    "report": Command("report", "one route on one page to send on: gates, pairs, money, moves", _report),
     "records": Command("records", "what was recorded: tail, show, stats, forget, import", _records),
-    "label": Command("label", "judge pairs of answers, blind: the console's queue in a terminal", _label),
+    "label": Command("label", "judge pairs of answers, blind, in a terminal", _label),
     "dataset": Command("dataset", "training files from the records: build, inspect, diff, validate", _dataset),
-    "eval": Command("evaluation", "your own questions, which nothing is trained on: add, list, sample, run", _eval),
-    "train": Command("train", "from a dataset to the next candidate: sft, dpo, grpo, sweep, env, preflight", _train),
-    "rebuild": Command("rebuild", "the evidence made again from the records, and held against what is kept", _rebuild),
-    "replay": Command("replay", "ask a candidate what was recorded, compare, and say what would be decided", _replay),
+    "eval": Command("evaluation", "your own questions, never trained on: add, list, sample, run", _eval),
+    "train": Command("train", "from a dataset to a candidate: sft, dpo, grpo, sweep, env, preflight", _train),
+    "rebuild": Command("rebuild", "make the evidence again from the records, and compare", _rebuild),
+    "replay": Command("replay", "ask a candidate what was recorded; say what would be decided", _replay),
     "keys": Command("keys", "gateway keys: create, list, revoke", _keys),
     "kill": Command("kill", "everything to the baseline, now; works with all else dead", _kill),
     "policy": Command("policy", "policies: lint, plan, explain, simulate, schema", _policy),

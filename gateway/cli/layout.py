@@ -1,11 +1,15 @@
 """How commands lay out what people read: tables and sentences that fit the terminal."""
 
+import os
 import shutil
+import sys
 import textwrap
 from collections.abc import Sequence
 
 NARROW = 80
-"""Columns where nothing says how many there are: a pipe, a file."""
+"""Columns of a terminal that does not say how many it has."""
+ENDLESS = 10_000
+"""Columns of a pipe or a file: nothing is cut there, and nothing is wrapped."""
 _GAP = "  "
 _LEAST = 8
 """A cell is not cut below so many letters."""
@@ -13,7 +17,10 @@ _LEAST = 8
 
 def columns() -> int:
     """How wide lines may be: what COLUMNS or the terminal says."""
-    return shutil.get_terminal_size((NARROW, 24)).columns
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    return shutil.get_terminal_size((NARROW, 24)).columns if sys.stdout.isatty() else ENDLESS
 
 
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), cut: Sequence[int] = ()) -> list[str]:
