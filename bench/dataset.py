@@ -13,6 +13,7 @@ import resource
 import sys
 import tempfile
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from gateway import clock
@@ -78,9 +79,7 @@ def _measured(act: Callable[[Path, int], None], root: Path, rows: int) -> tuple[
     return clock.monotonic() - began_s, reader.recv()
 
 
-def _alone(
-    act: Callable[[Path, int], None], root: Path, rows: int, writer: "multiprocessing.connection.Connection"
-) -> None:
+def _alone(act: Callable[[Path, int], None], root: Path, rows: int, writer: "Connection[float, float]") -> None:
     act(root, rows)
     writer.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
