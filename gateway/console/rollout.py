@@ -232,6 +232,10 @@ def _verb(ask: Ask) -> Verb:
 def _sentence(view: RolloutPageView, look: Decision | None) -> str:
     if look is None:
         return "No leader has looked at this route yet: the baseline answers what the table does not say otherwise."
+    standing = None if view.detail is None else view.detail.standing
+    if standing is not None and standing.phase in STOPPED and look.rollout.phase not in STOPPED:
+        why = standing.reason or "no reason is kept"
+        return f"{standing.phase.replace('_', ' ').capitalize()} since the last look: {why}."
     stopped = why_stopped(view.decisions, view.rollout.route)
     if look.rollout.phase in STOPPED and stopped is not None:
         return f"{look.rollout.phase.replace('_', ' ').capitalize()}: {stopped}."
