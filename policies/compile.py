@@ -18,6 +18,8 @@ from policies.schema import Policy, Stage
 ALONE_S = 1.0
 """A request that is a unit of its own is over at once: held as long as a conversation, it would only fill memory."""
 DEFAULT_REVERSE_PPM = 50_000
+LATE_RATE = 0.01
+"""Requests that may be told after their conversations were counted."""
 RHO_USERS, RHO_PROMPTS = 0.3, 0.5
 """How alike the conversations of one user, or with one prompt, are taken to be: bounds, and no estimates.
 
@@ -146,6 +148,7 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
             stale_s=policy.rollback.stale,
         ),
         units=_units(policy),
+        bets=rules.BETS,
     )
 
 
@@ -158,6 +161,7 @@ def _units(policy: Policy) -> rules.Units:
         assign.max_pairs,
         rho_users=RHO_USERS if is_open else 0.0,
         rho_prompts=RHO_PROMPTS if is_open else 0.0,
+        late=True,
     )
 
 
@@ -239,6 +243,7 @@ def _guards(policy: Policy) -> rules.Guards:
         unscored_rate=guards.unscored_rate,
         abstain_rate=guards.abstain_rate,
         unit_share=guards.unit_share,
+        late_rate=LATE_RATE,
         judge_bias=guards.judge_bias,
     )
 

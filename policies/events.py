@@ -72,6 +72,8 @@ class PairEvent:
     """Likeness of the candidate's answer to the baseline's second one."""
     cost_again_usd: float | None = None
     """What the second answer cost."""
+    skipped: str = ""
+    """Why the other variant was not asked although the lot fell on it, in a word; empty: it was, or none fell."""
 
     @property
     def paired(self) -> bool:

@@ -6,7 +6,9 @@ Rules:
    timed-out candidate is a loss, never a gap. A failed baseline is excused from quality and counted under errors.
 3. All counts are a function of the set of events, whatever their order or the replica that saw them. Only the
    detectors depend on order: the leader's.
-4. Only what lies behind the watermark counts: later verdicts belong to harder prompts.
+4. Only what lies behind the watermark counts: later verdicts belong to harder prompts. What is told later still joins
+   its conversation while that is open; else it counts by itself, and is counted as late: it is not left out, since
+   what comes late is what went wrong.
 """
 
 import copy
@@ -117,6 +119,8 @@ class Evidence:
         elif event.dropped:  # drawn, and never heard of: nobody's loss, but missing pairs are a reason to wait
             self._tally("pairs")
             self._tally("dropped")
+        elif event.skipped:
+            self._tally(f"skipped_{event.skipped}")
         if event.error_baseline is not None:
             self._tally("baseline_asked")
             self._tally("baseline_failed", int(event.error_baseline))
@@ -127,9 +131,12 @@ class Evidence:
         self._detect(event, held)
         if not math.isfinite(event.at):
             self._tally("lost")
-        elif self.watermark_at is not None and event.at < self.watermark_at:
-            self._tally("late")
-        elif self.held >= MOST:
+            return
+        is_late = self._is_late(event)
+        self._tally("late", int(is_late))
+        if is_late and not self.rules.units.late:
+            return
+        if self.held >= MOST:
             self._tally("lost")
         else:
             self._hold(event)
@@ -215,6 +222,13 @@ class Evidence:
     def _tally(self, name: str, more: int = 1) -> None:
         if more:
             histograms.add(self.counts, name, more)
+
+    def _is_late(self, event: PairEvent) -> bool:
+        """Whether its conversation was over, by the watermark, before it was told."""
+        if self.watermark_at is None:
+            return False
+        rule = self.rules.units
+        return event.at + (rule.close_after_s if rule.late else 0.0) < self.watermark_at
 
     def _hold(self, event: PairEvent, *, last_at: float = -math.inf) -> None:
         """Put a request into its conversation."""
@@ -319,6 +333,9 @@ class Evidence:
         rule = self.rules.units
         if not rule.rho_users and not rule.rho_prompts:
             return None
+        known = len(self.clusters)
+        if rule.late and clusters.clusters_of(first, rule)[0][0] not in self.clusters:
+            self._tally("users", int(known < clusters.MOST))
         return clusters.next_weight(self.clusters, first, rule)
 
     def _quality(self, name: str, pairs: list[PairEvent], weight: int | None) -> None:

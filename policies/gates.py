@@ -121,12 +121,12 @@ def _mean(
     )
     reading = Reading(
         shown, gate, n, estimate, limit,
-        stats.log_e_mean(down, counts, limit, lo=-1.0),
-        stats.log_e_mean(-best, best_counts, -limit, lo=-1.0),
+        stats.log_e_mean(down, counts, limit, lo=-1.0, bets=look.bets),
+        stats.log_e_mean(-best, best_counts, -limit, lo=-1.0, bets=look.bets),
         math.sqrt(max(0.0, float(middle**2 @ counts) / worth - estimate**2)),
         lambda: (
-            stats.lower_mean(down, counts, gate.alpha, lo=-1.0, hi=1.0),
-            stats.upper_mean(best, best_counts, gate.alpha, lo=-1.0, hi=1.0),
+            stats.lower_mean(down, counts, gate.alpha, lo=-1.0, hi=1.0, bets=look.bets),
+            stats.upper_mean(best, best_counts, gate.alpha, lo=-1.0, hi=1.0, bets=look.bets),
         ),
         worth, mean, told + _missing_cost(best, best_counts, (estimate * scale, gate.margin), scale),
         needed_here, scale,

@@ -11,7 +11,7 @@ from policies.evidence import Evidence
 from policies.histograms import Histogram
 from policies.readings import Look, Reading, judge, missing, plain
 from policies.results import GateResult
-from policies.rules import Latency
+from policies.rules import Bets, Latency
 from policies.terms import Better, Verdict
 
 
@@ -28,7 +28,7 @@ def canary(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     found = evidence.times(name)
     if not found:
         return missing("latency", gate, evidence.count("units_candidate") - gate.warmup)
-    return judge(_within(gate, found, limit_s, evidence.histogram(name)), evidence, look)
+    return judge(_within(gate, found, limit_s, evidence.histogram(name), look.bets), evidence, look)
 
 
 def _concurrent(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
@@ -48,12 +48,12 @@ def _concurrent(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     mean, n = plain(evidence.histogram("latency"))
     reading = Reading(
         "latency", gate, n, estimate, 0.0,
-        stats.log_e_mean(down, counts, 0.0, lo=-1.0),
-        stats.log_e_mean(-harm, harm_counts, 0.0, lo=-1.0),
+        stats.log_e_mean(down, counts, 0.0, lo=-1.0, bets=look.bets),
+        stats.log_e_mean(-harm, harm_counts, 0.0, lo=-1.0, bets=look.bets),
         math.sqrt(max(0.0, float(middle**2 @ counts) / worth - estimate**2)),
         lambda: (
-            stats.lower_mean(down, counts, gate.alpha, lo=-1.0, hi=1.0),
-            stats.upper_mean(up, counts, gate.alpha, lo=-1.0, hi=1.0),
+            stats.lower_mean(down, counts, gate.alpha, lo=-1.0, hi=1.0, bets=look.bets),
+            stats.upper_mean(up, counts, gate.alpha, lo=-1.0, hi=1.0, bets=look.bets),
         ),
         worth, mean,
         f"share of the baseline beyond {line.line_s:.3g} s less the candidate's beyond {gate.ratio:g} times it; "
@@ -73,7 +73,7 @@ def screen(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     if not ours or (gate.limit_s is None and not theirs):
         return missing("latency", gate, 0, needed_here=False)
     reading = (
-        _within(gate, ours, gate.limit_s, evidence.histogram(names[0]))
+        _within(gate, ours, gate.limit_s, evidence.histogram(names[0]), look.bets)
         if gate.limit_s
         else _against(gate, ours, theirs)
     )
@@ -84,7 +84,7 @@ def screen(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     return replace(judged, verdict=Verdict.INCONCLUSIVE, reason=reason, required=gate.required, futile=False)
 
 
-def _within(gate: Latency, found: Histogram, limit_s: float, whole: Histogram) -> Reading:
+def _within(gate: Latency, found: Histogram, limit_s: float, whole: Histogram, bets: Bets) -> Reading:
     """The share of requests that took at most `limit_s`. `whole`: the same units, each weighing one."""
     n = histograms.units_in(found)
     surely, perhaps = histograms.units_within(found, limit_s), histograms.units_within(found, limit_s * 1.02)
@@ -94,12 +94,12 @@ def _within(gate: Latency, found: Histogram, limit_s: float, whole: Histogram) -
     at = histograms.latency_quantile(found, gate.quantile)
     return Reading(
         "latency", gate, units, share, gate.quantile,
-        stats.log_e_mean(values, low, gate.quantile, lo=0.0),
-        stats.log_e_mean(-values, high, -gate.quantile, lo=-1.0),
+        stats.log_e_mean(values, low, gate.quantile, lo=0.0, bets=bets),
+        stats.log_e_mean(-values, high, -gate.quantile, lo=-1.0, bets=bets),
         math.sqrt(share * (1 - share)),
         lambda: (
-            stats.lower_mean(values, low, gate.alpha, lo=0.0, hi=1.0),
-            stats.upper_mean(values, high, gate.alpha, lo=0.0, hi=1.0),
+            stats.lower_mean(values, low, gate.alpha, lo=0.0, hi=1.0, bets=bets),
+            stats.upper_mean(values, high, gate.alpha, lo=0.0, hi=1.0, bets=bets),
         ),
         n, histograms.units_within(whole, limit_s) / units,
         f"{gate.measure} within {limit_s:.3g} s; {_percentile(gate)} {at:.3g} s",

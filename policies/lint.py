@@ -1,6 +1,8 @@
 """What no single key of a policy is wrong about: contradictions, which are refused, and doubts, which are said.
 
-A refusal keeps a policy from loading; a warning never does. Both say where and what to do.
+A refusal keeps a policy from loading; a warning never does. Both say where and what to do. Between them stands what
+`lint` refuses and a gateway serves all the same: nothing could ever be certified, but the route is one that works, and
+without it its requests would go to the default upstream.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +41,8 @@ class Finding:
     message: str
     hint: str
     refused: bool = True
+    is_served: bool = False
+    """Refused by `lint` alone."""
 
 
 def findings(policy: Policy, surroundings: Surroundings | None = None) -> tuple[Finding, ...]:
@@ -57,6 +61,7 @@ def findings(policy: Policy, surroundings: Surroundings | None = None) -> tuple[
             *_upstreams(policy, surroundings),
             *_background(policy, surroundings),
             *_prices(policy, surroundings),
+            *_labels(policy),
             *_keys(policy, surroundings),
         ]
     return tuple(found)
@@ -71,7 +76,9 @@ def _match(policy: Policy) -> Iterator[Finding]:
         yield Finding(("match",), "every request would belong to this route", "name the model that the app asks for")
     prompt = policy.match.system_prompt
     if prompt is not None and not (prompt.contains or prompt.sha256):
-        yield Finding(("match", "system_prompt"), "says nothing", "`contains: …` or `sha256: …`")
+        yield Finding(
+            ("match", "system_prompt"), "is empty, so it matches nothing", "write `contains: …` or `sha256: …`"
+        )
 
 
 def _variants(policy: Policy) -> Iterator[Finding]:
@@ -82,7 +89,11 @@ def _variants(policy: Policy) -> Iterator[Finding]:
     for name in sorted(set(candidate.set) & set(candidate.drop)):
         yield Finding(("candidate", "drop"), f"`{name}` is both set and dropped", "leave it out of one")
     if candidate.first_byte and candidate.total and candidate.first_byte > candidate.total:
-        yield Finding(("candidate", "first_byte"), "is longer than `total`", "the first token comes before the last")
+        yield Finding(
+            ("candidate", "first_byte"),
+            "the first token may come later than the whole answer",
+            "make it shorter than `total`",
+        )
 
 
 def _assign(policy: Policy) -> Iterator[Finding]:
@@ -101,7 +112,7 @@ def _compare(policy: Policy) -> Iterator[Finding]:
     seen: set[str] = set()
     for position, comparator in enumerate(policy.compare):
         if comparator.name in seen:
-            yield Finding(("compare", position), f"{comparator.name} stands here twice", "one comparator, one metric")
+            yield Finding(("compare", position), f"{comparator.name} stands here twice", "take one out")
         seen.add(comparator.name)
         if isinstance(comparator.options, Judge) and _is_variant(policy, comparator.options):
             hint = "nobody judges itself: take a model of another family"
@@ -126,11 +137,11 @@ def _gates(policy: Policy) -> Iterator[Finding]:
     if metric is None:
         yield Finding(where, "no comparator here says how good an answer is", f"add one of {scores}")
     elif metric in DIAGNOSTIC:
-        yield Finding(where, f"{metric} is calibrated to nothing: no gate can rest on it", f"one of {scores}")
+        yield Finding(where, f"{metric} is only for looking at: no gate can rest on it", f"take one of {scores}")
     elif metric not in names:
         yield Finding(where, f"no comparator yields {metric}", f"`compare` has {', '.join(names)}")
     elif metric not in SCORES:
-        yield Finding(where, f"{metric} says whether an answer is valid, not how good it is", f"one of {scores}")
+        yield Finding(where, f"{metric} says whether an answer is valid, not how good it is", f"take one of {scores}")
     validity = policy.gates.validity if "validity" in policy.gates.model_fields_set else None
     if validity is not None and not any(name in CHECKS for name in names):
         hint = f"add one of {', '.join(CHECKS)} to `compare`"
@@ -145,7 +156,11 @@ def _stages(policy: Policy) -> Iterator[Finding]:
     for position, stage in enumerate(stages):
         served = stage.weight_ppm - stage.options.holdback
         if stage.weight_ppm and served <= 0:
-            yield Finding(_option(position, stage, "holdback"), "leaves the candidate nothing", "keep less back")
+            yield Finding(
+                _option(position, stage, "holdback"),
+                "keeps all of this stage's traffic back: the candidate gets none",
+                "keep less back",
+            )
         elif served <= served_before:
             hint = f"the stage before serves {share_text(served_before)}"
             yield Finding(("stages", position), "weights must rise from stage to stage", hint)
@@ -176,7 +191,7 @@ def _doubts(policy: Policy) -> Iterator[Finding]:
     for position, stage in enumerate(policy.stages):
         options, usual_s = stage.options, default_hold_s(stage.weight_ppm)
         if options.min_units < _MIN_UNITS:
-            hint = f"{_MIN_UNITS} conversations are little already"
+            hint = f"{_MIN_UNITS} are little already"
             yield _warning(_option(position, stage, "min_units"), "very few conversations", hint)
         if options.hold is not None and options.hold < usual_s:
             message = f"shorter than {duration_text(usual_s)}: the mix of an hour or a day may not be seen"
@@ -185,7 +200,7 @@ def _doubts(policy: Policy) -> Iterator[Finding]:
     whole = last.weight_ppm == PPM and not last.options.holdback
     if whole and not last.options.reverse_shadow and "reverse_shadow" in last.options.model_fields_set:
         message = "nothing is left to compare with: a drift would go unseen"
-        yield _warning(("stages", len(policy.stages) - 1), message, "`100%: {holdback: 2%, reverse_shadow: 5%}`")
+        yield _warning(("stages", len(policy.stages) - 1), message, "write `100%: {holdback: 2%, reverse_shadow: 5%}`")
     latency = policy.gates.latency
     if latency is not None and latency.block_s < _BLOCK_S:
         message = f"a block of {duration_text(latency.block_s)}: the mix of an hour is not seen in it"
@@ -194,12 +209,14 @@ def _doubts(policy: Policy) -> Iterator[Finding]:
         message = f"one answer in {1 / policy.gates.quality.margin:.0f} may be lost"
         yield _warning(("gates", "quality", "margin"), message, "0.05 is usual, 0.02 strict")
     if "tools" in policy.eligible.forbid and quality_metric(policy) == "tool_calls":
-        yield _warning(("eligible", "forbid"), "tool calls are compared, but requests with tools are forbidden", "")
+        yield _warning(
+            ("eligible", "forbid"), "tool calls are compared, but requests with tools are forbidden", "take out `tools`"
+        )
     if policy.match.path == (RESPONSES,) and not policy.eligible.stateless:
         message = "only requests that say `store: false` are eligible: the frontier keeps all others"
         yield _warning(("match", "path"), message, "if the app never reads answers back, `eligible: {stateless: true}`")
     if policy.mode != "apply":
-        yield _warning(("mode",), f"`{policy.mode}` moves no traffic", "`apply` does")
+        yield _warning(("mode",), f"`{policy.mode}` moves no traffic", "write `mode: apply` to move it")
 
 
 def _upstreams(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]:
@@ -243,11 +260,13 @@ def _background(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]
     for loc, options in _callers(policy):
         if options.upstream in upstreams and not upstreams[options.upstream].has_background_key:
             yield Finding(
-                loc, f"upstream {options.upstream} has no key for calls of our own", _key_hint(options.upstream)
+                loc, f"upstream {options.upstream} has no background key to be called with", _key_hint(options.upstream)
             )
     name = policy.candidate.upstream
     if name in upstreams and not upstreams[name].can_be_candidate:
-        message = f"upstream {name} has no key of ours, and a candidate is never sent a caller's: it can answer nobody"
+        message = (
+            f"upstream {name} has no key of ours, and a caller's key is never sent to a candidate: it answers nobody"
+        )
         hint = f"name an upstream of the same URL with an api_key_file, or `kind: vllm` if {name} asks for no key"
         yield _warning(("candidate", "upstream"), message, hint)
     name = policy.baseline.upstream
@@ -255,23 +274,25 @@ def _background(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]
         return
     if quality_metric(policy) in LIKENESS and not policy.baseline.deterministic:
         message = (
-            f"{quality_metric(policy)} says how alike answers are, which is certified against the baseline's likeness "
-            f"to itself: it must be asked twice, and upstream {name} has no key for calls of our own"
+            f"{quality_metric(policy)} says how alike two answers are. To know how alike is enough, the baseline is "
+            f"asked twice, and upstream {name} has no background key for that"
         )
         hint = (
             f"{_key_hint(name)}; or, if it always gives the same answer, `baseline: {{deterministic: true}}`; or let a "
             "judge or a scorer of your own say which answer is better"
         )
-        yield Finding(("compare",), message, hint)
+        yield Finding(("compare",), message, hint, is_served=True)
     reversed_at = [n for n, stage in enumerate(policy.stages) if stage.options.reverse_shadow]
     for position in reversed_at:
         loc = _option(position, policy.stages[position], "reverse_shadow")
-        yield Finding(loc, f"upstream {name} has no key for calls of our own", _key_hint(name))
+        yield Finding(loc, f"upstream {name} has no background key to be called with", _key_hint(name))
     if policy.shadow.noise_floor:
-        message = f"upstream {name} has no key for calls of our own: the noise floor stays unknown"
+        message = f"upstream {name} has no background key: how often the baseline disagrees with itself is not measured"
         yield _warning(("shadow", "noise_floor"), message, _key_hint(name))
     if not reversed_at and policy.stages[-1].weight_ppm >= ARMS_FROM_PPM:
-        message = f"upstream {name} has no key for calls of our own: the candidate's own conversations stay uncompared"
+        message = (
+            f"upstream {name} has no background key: from 25 % on nothing compares the candidate's own conversations"
+        )
         yield _warning(("stages", len(policy.stages) - 1), message, _key_hint(name))
 
 
@@ -284,13 +305,27 @@ def _prices(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]:
     if cost is not None and cost.required and not surroundings.price(policy):
         message = "prices are not known, so this gate could never pass"
         yield Finding(("gates", "cost"), message, "state them under `prices` in crossfade.yaml")
+    asked = (policy.baseline.upstream, policy.candidate.upstream, *(each.upstream for _, each in _callers(policy)))
+    for name in dict.fromkeys(asked):
+        known = surroundings.upstreams.get(name)
+        if known is not None and not (known.is_priced or known.is_engine):
+            message = f"no price is known of upstream {name}: the budget takes it for as dear as the dearest models"
+            yield _warning(("shadow", "budget"), message, f"state it under `prices.models.{name}` in crossfade.yaml")
+
+
+def _labels(policy: Policy) -> Iterator[Finding]:
+    """What only people's labels can meet, and none of them reaches what is gathered live."""
+    if policy.guards.judge_bias is not None:
+        message = "no label of a person reaches the evidence of live traffic: with this nothing would ever advance"
+        hint = "leave it out, and hold the judge against labels with `simulate --pairs` or in the console"
+        yield _warning(("guards", "judge_bias"), message, hint)
 
 
 def _keys(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]:
     for loc, names in ((("match", "key"), policy.match.key), (("pin_keys",), policy.pin_keys)):
         if names and not surroundings.has_keys:
             hint = "set `keys: {mode: virtual}` in crossfade.yaml"
-            yield _warning(loc, "callers bring keys of their own, which have no names: this never matches", hint)
+            yield _warning(loc, "keys have names only where the gateway issues them: this never matches", hint)
 
 
 def overlaps(policies: Mapping[str, Policy]) -> tuple[tuple[str, Finding], ...]:

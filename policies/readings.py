@@ -11,7 +11,7 @@ from policies import histograms, stats
 from policies.evidence import Evidence
 from policies.histograms import Histogram
 from policies.results import GateResult
-from policies.rules import Cost, Errors, Gates, Latency, Quality, Validity
+from policies.rules import BETS, Bets, Cost, Errors, Gates, Latency, Quality, Validity
 from policies.terms import Better, Verdict
 
 Gate = Quality | Validity | Errors | Latency | Cost
@@ -33,6 +33,8 @@ class Look:
     """How often the stage's budget of units was granted."""
     bounds: bool = True
     """Whether to compute intervals too; verdicts do not need them."""
+    bets: Bets = BETS
+    """The grid that the rollout began with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def judge(reading: Reading, evidence: Evidence, look: Look) -> GateResult:
     lower, upper = reading.interval() if look.bounds else (None, None)
     lower, upper = (None if bound is None else bound * scale for bound in (lower, upper))
     higher = reading.better is Better.HIGHER
-    needed = stats.units_needed(reading.sd, reading.estimate - reading.limit) if higher else None
+    needed = stats.units_needed(reading.sd, reading.estimate - reading.limit, bets=look.bets) if higher else None
     show = "+.4f" if reading.limit < 0 else ".4f"
     interval = f" [{number(lower, show)}, {number(upper, show)}]" if look.bounds else ""
     units = f"{reading.n:.0f} units{f', worth {reading.worth:.0f},' if reading.worth < reading.n - 0.5 else ''}"
@@ -103,17 +105,17 @@ def judge(reading: Reading, evidence: Evidence, look: Look) -> GateResult:
         reading.log_e / LOG10, reading.log_harm / LOG10, wall / LOG10,
         units_to_go=0 if certified else None if needed is None else max(0, needed - int(reading.worth)),
         required=gate.required and reading.needed_here,
-        futile=not certified and _futile(reading, evidence.stage.max_units * look.budgets),
+        futile=not certified and _futile(reading, evidence.stage.max_units * look.budgets, look.bets),
         better=reading.better, sd=reading.sd * scale,
     )  # fmt: skip
 
 
-def _futile(reading: Reading, budget: int) -> bool:
+def _futile(reading: Reading, budget: int, bets: Bets) -> bool:
     """Whether even the most hopeful estimate the evidence allows needs more units than the budget has."""
     if reading.n * _EARLY < budget or reading.better is Better.LOWER:
         return False
     hopeful = reading.interval()[1]
-    needed = None if hopeful is None else stats.units_needed(reading.sd, hopeful - reading.limit)
+    needed = None if hopeful is None else stats.units_needed(reading.sd, hopeful - reading.limit, bets=bets)
     return needed is None or needed > budget
 
 

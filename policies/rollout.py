@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 from policies.results import Results
-from policies.rules import BaselineP99, CandidateKey, Held, Ladder, RollbackSettings, Rules, Stage
+from policies.rules import BETS_BEFORE, BaselineP99, Bets, CandidateKey, Held, Ladder, RollbackSettings, Rules, Stage
 from policies.terms import Move, Outcome, Phase, Verb, Verdict
 
 # Rows are where a rollout stands; columns are what is found, in the order in which it is looked for (decisions, D.3).
@@ -83,6 +83,8 @@ class Rollout:
     """What its history holds it to; a new attempt is held to nothing."""
     baseline_p99: BaselineP99 = field(default_factory=BaselineP99)
     """How long the route's baseline takes at most, nearly: what every node's limits for the candidate are made of."""
+    bets: Bets = BETS_BEFORE
+    """The grid of bets that its certificates are made with, from its beginning on."""
 
     @property
     def at(self) -> Stage:
@@ -125,7 +127,7 @@ class Decision:
 
 def start(rules: Rules) -> Rollout:
     """A rollout at the foot of its ladder, with no evidence and no traffic."""
-    return Rollout(rules.route, rules.key, rules.ladder, rules.rollback)
+    return Rollout(rules.route, rules.key, rules.ladder, rules.rollback, bets=rules.bets)
 
 
 def step(rollout: Rollout, results: Results, *, now: float) -> Decision:
@@ -161,7 +163,7 @@ def command(
     said = ""
     if move is None or (move is Move.ADVANCE and rollout.next is None):
         hint = "resume it first" if rollout.phase in STOPPED else "there is nothing to do"
-        said = f"cannot {verb} a rollout that is {rollout.phase}: {hint}"
+        said = f"cannot {verb} a rollout that is {rollout.phase.replace('_', ' ')}: {hint}"
     elif move is Move.ADVANCE and (harm := _harm(rollout, seen) or _illness(seen)):
         said = f"cannot {verb} while harm is seen: {harm[1]}. hint: roll it back, and resume it once it is mended"
     if move is None or said:

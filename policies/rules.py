@@ -43,6 +43,23 @@ class CandidateKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Bets:
+    """The shares of its capital that a certificate bets, mixed in equal parts: `n` of them, each by the same factor
+    more than the one before. A rollout keeps the grid that it began with.
+    """
+
+    least: float = 0.01
+    most: float = 0.9
+    n: int = 16
+
+
+BETS_BEFORE = Bets()
+"""What rollouts began with before they kept their grid."""
+BETS = Bets(0.1, 0.95, 8)
+"""What a rollout begins with now. Source: decisions-2, ruling 6."""
+
+
+@dataclass(frozen=True, slots=True)
 class Quality:
     """The candidate's score less the baseline's, averaged per unit, stays above `-margin`."""
 
@@ -156,6 +173,8 @@ class Guards:
     baseline_errors: float = 0.05
     """A baseline that surely fails more often than this is in trouble itself: beside it nobody earns anything."""
     srm_alpha: float = 0.001
+    late_rate: float | None = None
+    """Requests that may be told after their conversations were counted, until nothing advances. None: any number."""
     judge_bias: float | None = None
     """With human labels: the judge's mean error must be certified within this (0.05), or it does not count."""
     alpha: float = 0.01
@@ -259,6 +278,8 @@ class Units:
     """How alike the units of one user may be: the n-th weighs less and less (`policies.clusters`). 0: each weighs 1."""
     rho_prompts: float = 0.0
     """The same of units that begin with one prompt."""
+    late: bool = False
+    """Whether what is told behind the watermark counts: in its conversation while that is open, else by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,3 +341,4 @@ class Rules:
     ladder: Ladder = Ladder()
     rollback: RollbackSettings = RollbackSettings()
     units: Units = Units()
+    bets: Bets = BETS_BEFORE

@@ -4,14 +4,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import duckdb
-
 from records.parquet import EXCHANGES, FEEDBACK
 from records.record import Vote
 from records.store import Store, read_files
-
-READ_TRIES = 3
-"""Files may be merged away between listing and reading them; the next look sees the merged one."""
 
 _CAST = """
 SELECT coalesce(nullif(e.user_id, ''), nullif(e.unit, ''), e.conversation_id) AS voter,
@@ -42,17 +37,7 @@ def voters(store: Store, route: str, revision: str, *, since_us: int) -> dict[st
     """
     since = datetime.fromtimestamp(since_us / 1_000_000, UTC).replace(tzinfo=None)
     parameters: list[object] = [route, since.date(), since, revision]
-    for _ in range(READ_TRIES - 1):
-        try:
-            return _voters(store, parameters)
-        except duckdb.IOException:
-            continue
-    return _voters(store, parameters)
-
-
-def _voters(store: Store, parameters: list[object]) -> dict[str, tuple[int, float]]:
-    with store.open_views() as connection:
-        rows = connection.execute(_VOTERS, parameters).fetchall()
+    rows = store.read(lambda views: views.execute(_VOTERS, parameters).fetchall())
     return {variant: (int(number), float(bad)) for variant, number, bad in rows}
 
 

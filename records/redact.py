@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import is_not
 from typing import Any, Literal, cast
 
 import msgspec
@@ -38,11 +39,14 @@ _CARD_NUMBER_MIN = 10**12
 _LOCAL_PART = re.compile(r"[\w.%+'-]{1,64}$")
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w-])")
 _DIGITS = re.compile(r"[0-9](?:[ ().\-/\u00a0\u2010-\u2015]{0,3}[0-9]){5}")
-_CARD = re.compile(r"(?<![\w.])\d(?:[ \-\u00a0]?\d){12,22}(?!\w)")
-_IBAN_HEAD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ ]?[A-Za-z0-9])")
+# What begins with a sign that is rare in words is found fast; what must not stand before that is looked at behind it.
+_CARD = re.compile(r"\d(?<![\w.]\d)(?:[ \-\u00a0]?\d){12,22}(?!\w)")
+_IBAN_DIGITS = re.compile(r"\d(?<=[A-Za-z]{2}\d)(?<![A-Za-z0-9][A-Za-z]{2}\d)\d(?=[ ]?[A-Za-z0-9])")
+"""The two behind a country's two letters."""
 _IBAN_TAIL = re.compile(r"(?:[ ]?[A-Za-z0-9]){10,30}")
+_PHONE_BEGIN = re.compile(r"[+(\d](?<![\w+.\-/][+(\d])")
 _PHONE = re.compile(
-    r"""(?<![\w+.\-/])(?:
+    r"""(?:
         (?:\+|00)[ ]?[1-9](?:[ .\-/()\u00a0\u2010-\u2015]{0,3}\d){6,14}            # +49 (0)30 1234567
       | (?:1[ .\-])?\(?[2-9]\d{2}\)?(?:[ .\-\u00a0]|(?<=\))){1,2}[2-9]\d{2}[ .\-\u00a0]\d{4}   # (415) 555-2671
       | \(?0[1-9]\d{0,3}\)?[ \-/.\u00a0]{1,3}\d(?:[ \-/.\u00a0]?\d){4,9}                # 030 1234567, 06 12 34 56 78
@@ -105,15 +109,14 @@ class Redaction:
 
     def value(self, value: Any) -> Any:
         """A decoded JSON value without it; the same object where nothing was found."""
-        if isinstance(value, str):
+        kind = value.__class__
+        if kind is str:
             return self._field(value)
-        if isinstance(value, dict):
-            return self._object(cast(dict[str, Any], value))
-        if isinstance(value, list):
-            items = cast(list[Any], value)
-            fresh = [self.value(item) for item in items]
-            return fresh if any(new is not old for new, old in zip(fresh, items, strict=True)) else items
-        if isinstance(value, int) and value >= _CARD_NUMBER_MIN and "card" in self._finders:
+        if kind is dict:
+            return self._object(value)
+        if kind is list:
+            return self._list(value)
+        if kind is int and value >= _CARD_NUMBER_MIN and "card" in self._finders:
             digits = str(value)
             return self._placeholder("card", digits) if _is_card(digits) else value
         return value
@@ -133,17 +136,23 @@ class Redaction:
     def _object(self, fields: dict[str, Any]) -> dict[str, Any]:
         secrets = self._names.secret_fields(fields) if self._names is not None else ()
         self._fields += len(fields)
-        fresh = {
-            self._key(key): self._secret(key, item) if key in secrets else self.value(item)
-            for key, item in fields.items()
-        }
-        same = len(fresh) == len(fields) and all(
-            new is old and key == was for (key, new), (was, old) in zip(fresh.items(), fields.items(), strict=True)
-        )
+        fresh: dict[str, Any] = {}
+        same = True
+        for key, item in fields.items():
+            name = key if len(key) < RUN and key.isidentifier() else self.text(key)
+            if key in secrets:
+                new = self._secret(key, item)
+            elif item is None or (item.__class__ is str and len(item) < _SHORTEST):  # most are
+                new = item
+            else:
+                new = self.value(item)
+            same = same and new is item and name is key
+            fresh[name] = new
         return fields if same else fresh
 
-    def _key(self, key: str) -> str:
-        return key if len(key) < RUN and key.isidentifier() else self.text(key)
+    def _list(self, items: list[Any]) -> list[Any]:
+        fresh = [self.value(item) for item in items]
+        return fresh if any(map(is_not, fresh, items)) else items
 
     def _secret(self, name: str, value: Any) -> Any:
         """The value of a field whose name says that it is a secret."""
@@ -235,15 +244,15 @@ def _has_digit(text: str) -> bool:
 def _ibans(text: str, replace: Replace) -> str:
     pieces: list[str] = []
     done = 0
-    for head in _IBAN_HEAD.finditer(text):
-        length = _IBAN_LENGTH.get(head[0][:2].upper())
-        tail = _IBAN_TAIL.match(text, head.end())
-        if length is None or tail is None or head.start() < done:
+    for digits in _IBAN_DIGITS.finditer(text):
+        start = digits.start() - 2
+        length = _IBAN_LENGTH.get(text[start : start + 2].upper())
+        if length is None or start < done or not _IBAN_TAIL.match(text, digits.end()):
             continue
-        end = _end_of(text, head.start(), length)
-        found = text[head.start() : end].replace(" ", "").upper()
+        end = _end_of(text, start, length)
+        found = text[start:end].replace(" ", "").upper()
         if end and _is_iban(found):
-            pieces += (text[done : head.start()], replace("iban", found))
+            pieces += (text[done:start], replace("iban", found))
             done = end
     return "".join((*pieces, text[done:])) if pieces else text
 
@@ -292,7 +301,16 @@ def _is_card(digits: str) -> bool:
 
 
 def _phones(text: str, replace: Replace) -> str:
-    return _PHONE.sub(lambda match: _phone(match[0], replace), text)
+    pieces: list[str] = []
+    done = 0
+    begin = _PHONE_BEGIN.search(text)
+    while begin is not None:
+        match = _PHONE.match(text, begin.start())
+        if match is not None:
+            pieces += (text[done : match.start()], _phone(match[0], replace))
+            done = match.end()
+        begin = _PHONE_BEGIN.search(text, match.end() if match is not None else begin.end())
+    return "".join((*pieces, text[done:])) if pieces else text
 
 
 def _phone(found: str, replace: Replace) -> str:

@@ -1,17 +1,22 @@
 """The records on disk: `<table>/date=YYYY-MM-DD/*.parquet`, and how files come and go whole.
 
-A change is staged under a hidden name, noted somewhere durable by its maker, then published. `publish` may be done
+A change is staged under a hidden name, noted in `progress.json` (the commit), then published. `publish` may be done
 again after a crash: it ends the same. Whoever changes the records holds their lock.
+
+Readers hold none. A merged file and those it stands for are both there for a moment, or until the next start after a
+crash; what was committed last says which of them are seen (`Store.seen`), so that no row is seen twice or not at all.
 """
 
 import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import msgspec
@@ -22,8 +27,15 @@ from records.parquet import EXCHANGES, FEEDBACK, TABLES, RowTable, connect, quot
 MERGE_FILES = 32
 """Files of one size class in a date that are merged into one of the next."""
 MERGE_BYTES = 64 * 1024 * 1024
-"""Files are not merged into larger ones: this is large enough to read well."""
+"""Files are not merged into larger ones: this is large enough to read well. What is larger than half of it stays."""
+LOOKS = 50
+"""How often a reader looks again where the records change while it looks."""
+READ_TRIES = 4
+"""How often a reader asks whose files were merged away between its look and its question."""
 _FRESH = ".new"
+_FILES = "files_"
+"""Begins the names of the variables that say which files a view is over."""
+_Found = TypeVar("_Found")
 _LAST_VOTES = " QUALIFY row_number() OVER (PARTITION BY exchange_id, key_id ORDER BY said_at DESC) = 1"
 PROGRESS = "progress.json"
 """What the recorder committed last; of it, the changes to be published stand in `changes`."""
@@ -92,15 +104,21 @@ class Store:
         Raises:
             OSError, duckdb.Error: the disk refused.
         """
-        for table in TABLES:
-            for folder in sorted((self.root / table.name).glob("date=*"), reverse=True):
-                level, files = _mergeable(folder)
-                if files:
-                    change = self._change(folder / f"{level + 1}-{name}.parquet", files)
-                    last = _LAST_VOTES if table is FEEDBACK else ""
-                    write_query(self.connection, f"SELECT * FROM {read_files(files)}{last}", self.root / change.fresh)  # noqa: S608 -- our own paths, quoted
-                    return [change]
-        return []
+        found = [
+            (waiting, table, level, files)
+            for table in TABLES
+            for folder in sorted((self.root / table.name).glob("date=*"))
+            for waiting, level, files in _mergeable(folder)
+        ]
+        if not found:
+            return []
+        _, table, level, files = max(
+            found, key=lambda each: each[0]
+        )  # most wait there: no table or date holds up others
+        change = self._change(files[0].parent / f"{level + 1}-{name}.parquet", files)
+        last = _LAST_VOTES if table is FEEDBACK else ""
+        write_query(self.connection, f"SELECT * FROM {read_files(files)}{last}", self.root / change.fresh)  # noqa: S608 -- our own paths, quoted
+        return [change]
 
     def publish(self, changes: Iterable[FileChange]) -> None:
         """Make staged changes seen. Doing it again changes nothing.
@@ -140,8 +158,7 @@ class Store:
         Raises:
             OSError: not all of it is; do it again.
         """
-        with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError):  # damaged: the recorder begins anew
-            self.publish(msgspec.json.decode((self.root / PROGRESS).read_bytes(), type=_Commit).changes)
+        self.publish(_changes_in(self._committed()))
         self.clean()
 
     def is_damaged(self, path: Path) -> bool:
@@ -186,7 +203,34 @@ class Store:
 
     def files(self, table: str) -> list[Path]:
         """The table's files."""
-        return sorted((self.root / table).glob("date=*/*.parquet"))
+        return self.seen()[table]
+
+    def seen(self) -> dict[str, list[Path]]:
+        """By table, the files that hold every row once, as of one moment.
+
+        What was committed last is read before and after the look. If it is the same, nothing but its own publishing
+        happened meanwhile: a merged file stands for others from when it is there, and until then they all are.
+        """
+        committed = self._committed()
+        found = self._look(committed)
+        for _ in range(LOOKS):
+            before, committed = committed, self._committed()
+            if before == committed:
+                break
+            found = self._look(committed)
+        return found
+
+    def _look(self, committed: bytes) -> dict[str, list[Path]]:
+        found = {table.name: sorted((self.root / table.name).glob("date=*/*.parquet")) for table in TABLES}
+        merged = (each for each in _changes_in(committed) if (self.root / each.path).exists())
+        gone = {self.root / name for each in merged for name in each.replaces}
+        return {table: [path for path in files if path not in gone] for table, files in found.items()}
+
+    def _committed(self) -> bytes:
+        try:
+            return (self.root / PROGRESS).read_bytes()
+        except FileNotFoundError:
+            return b""
 
     def ids(self, where: str = "true", parameters: Sequence[object] = ()) -> list[str]:
         """The ids of exchanges for which the SQL `where` holds."""
@@ -204,13 +248,52 @@ class Store:
             return set()
         return {row[0] for row in self.connection.execute(f"SELECT id FROM {read_files(files)}").fetchall()}  # noqa: S608 -- our own paths, quoted
 
+    def read(self, ask: Callable[[duckdb.DuckDBPyConnection], _Found]) -> _Found:
+        """What `ask` finds in the views; asked again where its files were merged away meanwhile. Not by who holds them.
+
+        Raises:
+            OSError, duckdb.Error: the records cannot be read.
+        """
+        return self.steadily(lambda: ask(self.open_views()))
+
+    def stream(self, query: str, parameters: Sequence[object]) -> duckdb.DuckDBPyConnection:
+        """The rows of an ordered query, to be fetched: when the first is there, all files have been read.
+
+        Raises:
+            OSError, duckdb.Error: as `read`.
+        """
+        return self.read(lambda views: views.execute(query, list(parameters) or None))
+
+    def steadily(self, ask: Callable[[], _Found]) -> _Found:
+        """What `ask` finds. Where the files are merged away too fast, the last time nobody changes them meanwhile.
+
+        Raises:
+            OSError, duckdb.Error: as `read`.
+        """
+        for _ in range(READ_TRIES - 1):
+            try:
+                return ask()
+            except duckdb.IOException:
+                continue
+        with self.held():
+            return ask()
+
+    def point(self, connection: duckdb.DuckDBPyConnection, seen: Mapping[str, Sequence[Path]]) -> None:
+        """Let the connection's views be over these files: each connection has its own."""
+        for table, files in seen.items():
+            connection.execute(f"SET VARIABLE {_FILES}{table} = ?", [[str(path) for path in files]])
+
     def open_views(self) -> duckdb.DuckDBPyConnection:
-        """A connection with views `exchanges`, `feedback` (each exchange's last) and `joined`, even over nothing."""
-        connection = connect()
+        """A connection with views `exchanges`, `feedback` (each exchange's last) and `joined`, even over nothing.
+
+        They are over the files of now. Cursors of it have to be pointed at files of their own (`point`).
+        """
+        connection, seen = connect(), self.seen()
+        self.point(connection, seen)
         for table in TABLES:
-            if self.files(table.name):
-                pattern = self.root / table.name / "date=*" / "*.parquet"
-                source = f"SELECT * FROM read_parquet({quoted(pattern)}, union_by_name=true, hive_partitioning=true)"  # noqa: S608 -- our own path, quoted
+            if seen[table.name]:
+                files = f"getvariable('{_FILES}{table.name}')"
+                source = f"SELECT * FROM read_parquet({files}, union_by_name=true, hive_partitioning=true)"  # noqa: S608 -- our own words
             else:
                 columns = ", ".join(f'NULL::{column.sql} AS "{column.name}"' for column in table.columns)
                 source = f"SELECT {columns}, NULL::DATE AS date WHERE false"
@@ -227,19 +310,29 @@ class Store:
         return connection
 
 
-def _mergeable(folder: Path) -> tuple[int, list[Path]]:
-    """The class of size and the oldest files of a date that are due to become one; no files: none are."""
-    levels: dict[int, list[Path]] = {}
+def _changes_in(committed: bytes) -> tuple[FileChange, ...]:
+    try:
+        return msgspec.json.decode(committed, type=_Commit).changes
+    except msgspec.MsgspecError:
+        return ()  # there is none, or it is damaged: the recorder begins anew
+
+
+def _mergeable(folder: Path) -> Iterator[tuple[int, int, list[Path]]]:
+    """By class of size that is due: how many files of a date wait in it, its number, and the oldest to become one."""
+    levels: dict[int, list[tuple[Path, int]]] = {}
     for path in sorted(folder.glob("*.parquet")):
         level, dash, _ = path.name.partition("-")
-        if dash and level.isdigit():
-            levels.setdefault(int(level), []).append(path)
-    for level, files in sorted(levels.items()):
+        size = path.stat().st_size
+        if dash and level.isdigit() and size <= MERGE_BYTES // 2:  # two of them always fit
+            levels.setdefault(int(level), []).append((path, size))
+    for level, files in levels.items():
         if len(files) >= MERGE_FILES:
-            due = files[:MERGE_FILES]
-            if sum(path.stat().st_size for path in due) <= MERGE_BYTES:
-                return level, due
-    return 0, []
+            together = accumulate(size for _, size in files[:MERGE_FILES])
+            yield (
+                len(files),
+                level,
+                [path for (path, _), total in zip(files, together, strict=False) if total <= MERGE_BYTES],
+            )
 
 
 def read_files(paths: Sequence[Path]) -> str:

@@ -32,6 +32,7 @@ BOOTS = "tests/integration starts the process: the file puts its parts together 
 TYPES = "types alone: whoever uses them tests them"
 STORES = "tests/contract runs one suite over every store, on real servers"
 COMMANDS = "tests/unit/gateway/cli/test_main.py tries each command by its words"
+IMPORTERS = "tests/unit/records/importers/sources/test_sources.py reads an export of every system"
 FORMATS = "tests/unit/records/dataset/formats/test_formats.py tries every format"
 PAGES = "tests/unit/gateway/console/test_app.py asks for each page, each form and each twin"
 ELSEWHERE = {
@@ -80,6 +81,7 @@ ELSEWHERE = {
     "gateway/rewrite/responses.py": "tests/unit/gateway/rewrite/test_answer.py reads both surfaces",
     "gateway/rewrite/shapes.py": TYPES,
     "gateway/rewrite/surface.py": "tests/unit/gateway/rewrite/test_answer.py reads both surfaces",
+    "gateway/training/token_mask.py": "tests/unit/gateway/training/test_inside_call.py asks for what it cannot have",
     "gateway/supervisor/process.py": "tests/integration/test_supervisor.py",
     "gateway/supervisor/running.py": "tests/integration/test_supervisor.py",
     "gateway/supervisor/sockets.py": "tests/integration/test_supervisor.py hands sockets over",
@@ -109,7 +111,13 @@ ELSEWHERE = {
 }
 """Modules whose unit test is elsewhere, and where."""
 RECIPES = "tests/acceptance/test_training.py trains with each; tests/unit/gateway/training/test_render.py reads them"
-ELSEWHERE_IN = {"gateway/cli": COMMANDS, "records/dataset/formats": FORMATS, "gateway/training/recipes": RECIPES}
+ELSEWHERE_IN = {
+    "gateway/cli": COMMANDS,
+    "records/dataset/formats": FORMATS,
+    "records/importers/sources": IMPORTERS,
+    "gateway/training/recipes": RECIPES,
+    "gateway/training/inside": RECIPES,
+}
 """Folders of which every module may be tested together."""
 
 

@@ -21,7 +21,7 @@ from policies.language import amounts as units
 from records.parquet import TABLES
 from records.wire.dialects import DIALECTS
 from records.wire.json_reader import ODDITIES
-from tools import policy_reference
+from tools import messages, policy_reference
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made from the code by tools/reference.py: do not edit. -->\n\n"
@@ -29,6 +29,7 @@ OWNERS = {
     MetricOwner.SUPERVISOR: "Counted in the workers since the supervisor's start; there whatever else is dead.",
     MetricOwner.CONTROLLER: "What is in force.",
     MetricOwner.RECORDER: "Computed from the journal, so a moment late, and complete.",
+    MetricOwner.SHADOW: "Of the calls that no app waits for.",
 }
 
 
@@ -204,6 +205,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "records.md": records,
     "dialects.md": dialects,
     "policies.md": policy_reference.page,
+    "messages.md": messages.page,
 }
 
 

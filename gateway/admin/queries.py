@@ -21,8 +21,6 @@ from records.store import Store
 DEADLINE_S = 5.0
 MEMORY = "160MB"
 """Most that all questions together may hold; above it DuckDB says so instead of taking more."""
-READ_TRIES = 3
-"""Files may be merged away between listing and reading them; the next look sees the merged one."""
 
 SLOW_S = 0.03
 """An answer that took less is not worth keeping."""
@@ -126,9 +124,11 @@ class RecordQueries:
             TooSlowError: it took longer than the deadline.
             duckdb.Error: the records cannot be read.
         """
-        if self.kept is None:
-            return self._read(query, parameters)
-        return self.kept.rows((query, repr(parameters)), lambda: self._read(query, parameters))
+
+        def read() -> list[Row]:
+            return self.store.steadily(lambda: self._ask(query, parameters))
+
+        return read() if self.kept is None else self.kept.rows((query, repr(parameters)), read)
 
     def named(self, query: str, names: Sequence[str], parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """The same, each row by the names of its columns.
@@ -137,14 +137,6 @@ class RecordQueries:
             TooSlowError, duckdb.Error: as `rows`.
         """
         return [dict(zip(names, row, strict=True)) for row in self.rows(query, parameters)]
-
-    def _read(self, query: str, parameters: Sequence[object]) -> list[Row]:
-        for _ in range(READ_TRIES - 1):
-            try:
-                return self._ask(query, parameters)
-            except duckdb.IOException:
-                continue
-        return self._ask(query, parameters)
 
     def _ask(self, query: str, parameters: Sequence[object]) -> list[Row]:
         with self._cursor() as cursor:
@@ -159,14 +151,14 @@ class RecordQueries:
                 timer.cancel()
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection of its own to the views, which are made again when a table gets its first file."""
+        """A connection of its own to the views, over the files of now; they are made again for a table's first file."""
+        seen = self.store.seen()
+        shape = tuple(bool(seen[table.name]) for table in TABLES)
         with self._lock:
-            shape = tuple(self._has_files(table.name) for table in TABLES)
             if self._views is None or shape != self._shape:
                 self._views, self._shape = self.store.open_views(), shape
                 self._views.execute(f"SET memory_limit = '{MEMORY}'")
                 self._views.execute("SET parquet_metadata_cache = true")  # by a file's name and time of change
-            return self._views.cursor()
-
-    def _has_files(self, table: str) -> bool:
-        return next((self.store.root / table).glob("date=*/*.parquet"), None) is not None
+            cursor = self._views.cursor()
+        self.store.point(cursor, seen)
+        return cursor

@@ -123,7 +123,7 @@ def report(pages: Pages, route: str, since: str) -> ReportView | None:
     worst = [pair for pair in _pairs(pages, route, since, "q") if pair not in best]
     return ReportView(
         route=route, made_at=now, since=figures.since, rollout=rollout,
-        sentence="No leader has looked at this route yet." if look is None else explain.headline(look),
+        sentence="No leader has looked at it yet." if rollout.standing is None else rollout.standing.sentence,
         rule=rule(() if look is None else look.results.gates),
         gates=[] if look is None else [_gate(gate) for gate in look.results.gates],
         best=best, worst=worst, arms=figures.arms, shadow=figures.shadow, funnel=figures.funnel,

@@ -24,7 +24,7 @@ from gateway.admin.views import (
 )
 from gateway.control.operations import votes
 from gateway.control.operations.orders import OrderClock, operate, order_of
-from gateway.control.operations.standings import Standing, standings
+from gateway.control.operations.standings import Standing, spent_budgets, standings
 from gateway.control.state.open import open_state
 from gateway.control.state.port import MAX_DECISIONS, Decided, QueuedOrder, SharedState, StateDownError
 from gateway.node.database import AuditEntry, StateError, audit, opened, writing
@@ -65,17 +65,20 @@ class Operations:
         now = self.clock.wall()
         try:
             with self._state() as state:
-                return Standings(standings(state), state.leader(now), [node.name for node in state.nodes(now)])
+                found = standings(state, now=now, spent=spent_budgets(self.data))
+                return Standings(found, state.leader(now), [node.name for node in state.nodes(now)])
         except StateDownError as error:
             return Standings({}, None, [], str(error))
 
     def rollout(self, route: str) -> RolloutDetailView:
         """Where a rollout stands, and what was last found of it, with every gate's numbers."""
+        now = self.clock.wall()
         with self._state() as state:
-            standing, look = standings(state).get(route), state.looks().get(route)
+            standing = standings(state, now=now, spent=spent_budgets(self.data)).get(route)
+            look = state.looks().get(route)
         if standing is None:
             raise HTTPException(404, "there is no rollout of that name; a leader makes one for each route it looks at")
-        voted = votes.VoteSummary() if look is None else votes.find(self.data, look, now=self.clock.wall())
+        voted = votes.VoteSummary() if look is None else votes.find(self.data, look, now=now)
         return RolloutDetailView(
             standing=StandingView.model_validate(standing),
             text=None if look is None else look.text,

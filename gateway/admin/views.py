@@ -36,10 +36,16 @@ class StandingView(PageView):
     units: int | None
     units_to_go: int | None
     """None: not known, or no number of units would do."""
+    forecast: str
+    """When the stage could be left, in a sentence; empty: nobody has looked yet."""
+    left_out: list[str]
+    """What did not come into this stage's evidence as it should, in sentences."""
     looked_at: float | None
     last_move: str | None
     moved_at: float | None
     reason: str | None
+    sentence: str
+    """Where it stands and why, in words that need no glossary."""
 
 
 class RolloutView(PageView):

@@ -37,7 +37,8 @@ from shadow.compare import answer
 from shadow.compare.pair import Pair
 from shadow.evaluate import EvalWork, VariantAnswer
 from shadow.lanes import DailySpend
-from shadow.mirror import ASK_S, outcome
+from shadow.mirror import outcome
+from shadow.patience import ASK_S
 from shadow.plan import ShadowRoute
 from shadow.ports import ModelCall
 from shadow.score_pair import Comparing

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _lint(arguments: argparse.Namespace) -> int:
     known = _surroundings(arguments)
     loaded, refused = _read_all(_paths(arguments), known)
-    refused += [problem for each in loaded for problem in _unfit(each)]
+    refused += [problem for each in loaded for problem in (*each.uncertifiable, *_unfit(each))]
     warnings = [problem for each in loaded for problem in each.warnings]
     warnings += _doubted(loaded, context.data(arguments))
     by_name = {each.name: each for each in loaded}

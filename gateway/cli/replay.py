@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import math
 import os
 import signal
 import sys
@@ -44,7 +45,7 @@ from records.comparison import Comparison
 from records.gpu_hours import HourlyPrice
 from shadow import replay
 from shadow.lanes import DailySpend, Drawn
-from shadow.mirror import Mirror
+from shadow.mirror import Mirror, charged_usd
 from shadow.pairing import event_of, joined
 from shadow.plan import ShadowRoute
 
@@ -291,12 +292,11 @@ async def _replay(job: Job, background: Background, found: ReplayOutcome, stop: 
     comparers = Comparers(background, budget, lambda: maker, clock.wall, secret_key, found.note)
     try:
         comparing = comparers.of(job.shadow)
-        mirror = Mirror(background, lambda _: comparing, maker, clock.wall, found.met)
+        mirror = Mirror(background, lambda _: comparing, maker, clock.wall, found.met, math.inf)
         with Out(job.out) as out:
 
             def told(one: Drawn, row: Comparison) -> None:
-                if not maker.prices.is_hourly(job.shadow.candidate.upstream):  # it is paid all the same
-                    budget.spend(job.shadow.route, row.cost_usd or 0.0, clock.wall())
+                budget.spend(job.shadow.route, charged_usd(one, row, maker.prices), clock.wall())
                 out.add(row)
                 found.take(one, row)
 

@@ -27,6 +27,8 @@ class Loaded:
     policy: Policy
     document: Document
     warnings: tuple[FileProblem, ...] = ()
+    uncertifiable: tuple[FileProblem, ...] = ()
+    """What `lint` refuses, and a gateway serves."""
 
 
 def read(text: str, name: str, surroundings: Surroundings | None = None) -> Loaded:
@@ -58,10 +60,12 @@ def check(document: Document, surroundings: Surroundings | None) -> Loaded:
     except ValidationError as error:
         raise YamlFileError(*problems(document, error, Policy)) from None  # pydantic's text repeats values
     said = [(finding, located(document, finding)) for finding in findings(policy, surroundings)]
-    refused = [problem for finding, problem in said if finding.refused]
+    refused = [problem for finding, problem in said if finding.refused and not finding.is_served]
     if refused:
         raise YamlFileError(*refused)
-    return Loaded(document.name, policy, document, tuple(problem for _, problem in said))
+    warnings = tuple(problem for finding, problem in said if not finding.refused)
+    uncertifiable = tuple(problem for finding, problem in said if finding.is_served)
+    return Loaded(document.name, policy, document, warnings, uncertifiable)
 
 
 def located(document: Document, finding: Finding) -> FileProblem:

@@ -16,7 +16,7 @@ from gateway.console import drawing, words
 from gateway.console.ask import Ask, AskError, ConsolePage, Row, Shown
 from gateway.console.drawing import BandPoint
 from gateway.console.report import told
-from gateway.console.routes import forecast_of, why_stopped
+from gateway.console.routes import forecast_of
 from gateway.control.operations.orders import order_of
 from gateway.control.state.port import StateDownError
 from policies import explain
@@ -61,7 +61,7 @@ def show(ask: Ask) -> Shown:
     gates = () if look is None else tuple(sorted(look.results.gates, key=lambda gate: -gate.verdict))
     context = {
         "route": route, "rollout": view.rollout, "standing": standing, "detail": view.detail, "look": look, "tab": tab,
-        "sentence": _sentence(view, look), "forecast": _forecast(view, look), "gates": gates,
+        "sentence": _sentence(view), "forecast": _forecast(view, look), "gates": gates,
         "rungs": rungs(look), "tiles": tiles(view.path, gates), "figures": view.figures,
         "records_problem": view.records_problem, "verbs": verbs(look), "decisions": view.decisions,
         "policy": view.policy, "since": since, "windows": _WINDOWS, "cli": f"crossfade explain {route}",
@@ -229,17 +229,10 @@ def _verb(ask: Ask) -> Verb:
 # Words -------------------------------------------------------------------------------------------------------------
 
 
-def _sentence(view: RolloutPageView, look: Decision | None) -> str:
-    if look is None:
+def _sentence(view: RolloutPageView) -> str:
+    if view.detail is None:
         return "No leader has looked at this route yet: the baseline answers what the table does not say otherwise."
-    standing = None if view.detail is None else view.detail.standing
-    if standing is not None and standing.phase in STOPPED and look.rollout.phase not in STOPPED:
-        why = standing.reason or "no reason is kept"
-        return f"{standing.phase.replace('_', ' ').capitalize()} since the last look: {why}."
-    stopped = why_stopped(view.decisions, view.rollout.route)
-    if look.rollout.phase in STOPPED and stopped is not None:
-        return f"{look.rollout.phase.replace('_', ' ').capitalize()}: {stopped}."
-    return explain.headline(look)
+    return view.detail.standing.sentence
 
 
 def _forecast(view: RolloutPageView, look: Decision | None) -> str:
@@ -247,7 +240,7 @@ def _forecast(view: RolloutPageView, look: Decision | None) -> str:
     if standing is None or look is None:
         return ""
     missing = standing.missing[0] if standing.missing else ""
-    told = forecast_of(look, standing.units, standing.units_to_go)
+    told = forecast_of(look, standing.units)
     return f"{told}. Next is stopped by: {missing}" if missing else f"{told}."
 
 

@@ -130,7 +130,7 @@ def policies(settings: Settings) -> Iterator[CheckResult]:
             yield CheckResult("failure", "policies", str(error), "until then its last good version stays in force")
             continue
         yield CheckResult("ok", "policies", f"{path}: route {loaded.policy.route}")
-        for warning in loaded.warnings:
+        for warning in (*loaded.uncertifiable, *loaded.warnings):
             yield CheckResult("warning", "policies", str(warning), "`crossfade policy lint` says more")
     if not paths:
         yield CheckResult(

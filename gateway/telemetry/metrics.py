@@ -147,6 +147,27 @@ METRICS: tuple[Metric, ...] = (
         ("detector_log10", "gauge", "Height of a rollback detector, as a power of ten.", _DETECTOR, ()),
         ("decisions_total", "counter", "Decisions that moved something.", ("route", "outcome"), ()),
         ("evidence_lag_seconds", "gauge", "How late the controller reads the journals.", (), ()),
+        (
+            "late_requests",
+            "gauge",
+            "Requests of this stage that were told after their conversation was counted. On the node that leads.",
+            ("route",),
+            (),
+        ),
+        (
+            "skipped_requests",
+            "gauge",
+            "Requests of this stage that were drawn and not asked after all. On the node that leads.",
+            ("route", "reason"),
+            (),
+        ),
+        (
+            "evidence_discarded_total",
+            "counter",
+            "Exchanges and comparisons that count nowhere: unknown_table, comparison_lost, comparison_alone.",
+            ("route", "reason"),
+            (),
+        ),
         ("outbox_events", "gauge", "Events that the shared state does not have yet.", (), ()),
         ("leader", "gauge", "1 on the node that evaluates.", (), ()),
         (
@@ -167,6 +188,7 @@ METRICS: tuple[Metric, ...] = (
         ("time_per_output_token_seconds", "histogram", "Between tokens of a streamed answer.", _ARM, TPOT_BUCKETS),
         ("tokens_total", "counter", "Tokens, by kind.", ("route", "variant", "model", "kind"), ()),
         ("cost_usd_total", "counter", "What the answers cost.", ("route", "variant", "model"), ()),
+        ("unpriced_total", "counter", "Answers whose cost is not known.", ("route", "variant", "model"), ()),
         ("counterfactual_cost_usd_total", "counter", "What the baseline would have charged for them.", _ARM, ()),
         (
             "fallbacks_total",
@@ -206,6 +228,7 @@ METRICS: tuple[Metric, ...] = (
         MetricOwner.SHADOW,
         ("shadow_queue", "gauge", "Background calls that wait.", ("route",), ()),
         ("shadow_in_flight", "gauge", "Background calls under way.", ("route",), ()),
+        ("judge_suspended", "gauge", "1: hidden controls suspended the route's judge.", ("route",), ()),
         (
             "shadow_key_refused",
             "gauge",
@@ -213,6 +236,14 @@ METRICS: tuple[Metric, ...] = (
             ("route",),
             (),
         ),
+        (
+            "shadow_estimated_usd",
+            "gauge",
+            "Charged to the route's budget since the shadow's start for calls whose price nobody knows.",
+            ("route",),
+            (),
+        ),
+        ("shadow_budget_spent", "gauge", "1 while the day's money for comparing is gone.", ("route",), ()),
         ("shadow_lag_seconds", "gauge", "Age of the oldest exchange that the shadow has not read.", (), ()),
     ),
 )

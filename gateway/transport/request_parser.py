@@ -23,7 +23,7 @@ _NOBODYS: Final = httptools.HttpRequestParser(None)
 """The parser of connections that are gone."""
 
 
-class RefusedError(Exception):
+class RequestRefusedError(Exception):
     """A request that is answered by the gateway itself, and ends its connection."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -34,7 +34,7 @@ class RefusedError(Exception):
 
 
 class RequestSink(Protocol):
-    """Whoever takes what is parsed. Each may raise `RefusedError`."""
+    """Whoever takes what is parsed. Each may raise `RequestRefusedError`."""
 
     def on_head(self, request: RequestHead) -> None:
         """A request's head is whole."""
@@ -81,7 +81,7 @@ class RequestParser:
         """Read a whole head, without its empty line. Returns whether what follows is no HTTP any more: a tunnel.
 
         Raises:
-            RefusedError: it is not valid, or what it asks for is refused.
+            RequestRefusedError: it is not valid, or what it asks for is refused.
         """
         head = guard.without_upgrade(head)
         self._raw, self._length = split_length(head)
@@ -97,7 +97,7 @@ class RequestParser:
         """Read what cannot become a head, to hear why.
 
         Raises:
-            RefusedError: it is not valid.
+            RequestRefusedError: it is not valid.
         """
         self._in_head = True
         self._feed(data)
@@ -106,13 +106,13 @@ class RequestParser:
         """Read more of a body and its framing.
 
         Raises:
-            RefusedError: the framing is not valid, or a trailer or a chunk's extension has no end.
+            RequestRefusedError: the framing is not valid, or a trailer or a chunk's extension has no end.
         """
         self._heard_body = False
         self._feed(data)
         self._quiet_bytes = 0 if self._heard_body else self._quiet_bytes + len(data)
         if self._quiet_bytes > self._limits.header_bytes:
-            raise RefusedError(431, "headers_too_large", guard.too_large(self._limits))
+            raise RequestRefusedError(431, "headers_too_large", guard.too_large(self._limits))
 
     def _feed(self, data: bytes) -> bool:
         """Have httptools read it; whether a tunnel begins behind it."""
@@ -124,7 +124,7 @@ class RequestParser:
             raise error.__context__ or error from error
         except httptools.HttpParserError as error:
             message = f"The request is not valid HTTP/1.1: {error}."
-            raise RefusedError(400, "malformed_http", message) from error
+            raise RequestRefusedError(400, "malformed_http", message) from error
         return False
 
     # httptools tells us -------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ class RequestParser:
         if not self._in_head:
             # Sent right behind a chunked body: its head is the parser's already. It is the app's to send again.
             message = "Do not send a request behind a chunked one before its answer."
-            raise RefusedError(400, "too_many_pipelined", message)
+            raise RequestRefusedError(400, "too_many_pipelined", message)
 
     def on_url(self, url: bytes) -> None:
         """The request's target, or more of it."""
@@ -152,11 +152,11 @@ class RequestParser:
         version = parser.get_http_version()
         preamble.http10 = version == "1.0"
         if not preamble.http10 and version != "1.1":
-            raise RefusedError(400, "malformed_http", f"The request is of HTTP/{version}, not of HTTP/1.1.")
+            raise RequestRefusedError(400, "malformed_http", f"The request is of HTTP/{version}, not of HTTP/1.1.")
         preamble.upgrade = parser.should_upgrade()
         refused = guard.refusal(preamble, self._limits)
         if refused is not None:
-            raise RefusedError(refused[0], refused[1], refused[2])
+            raise RequestRefusedError(refused[0], refused[1], refused[2])
         if raw is self._raw and not (preamble.chunked or preamble.upgrade or preamble.has(b"expect")):
             self._remember(preamble)
         self._sink.on_head(RequestHead(preamble, length, self._began_s))

@@ -18,7 +18,7 @@ from typing import Final, Protocol, cast
 from gateway.transport import guard
 from gateway.transport.limits import Limits
 from gateway.transport.message import Preamble, RequestHead, split_length
-from gateway.transport.request_parser import RefusedError, RequestParser
+from gateway.transport.request_parser import RequestParser, RequestRefusedError
 from gateway.transport.write_batch import Outlet, WriteBatch
 
 HELD_BYTES: Final = 64 * 1024
@@ -236,7 +236,7 @@ class AppConnection(Outlet):
     def _feed(self, data: bytes) -> None:
         try:
             rest = self._read_body(data) if self._receiving else self._read_head(data)
-        except RefusedError as refused:
+        except RequestRefusedError as refused:
             if not self._closing:
                 self._refuse(refused.status, refused.code, refused.message)
             return
@@ -320,7 +320,7 @@ class AppConnection(Outlet):
         self._body_bytes += len(body)
         if self._body_bytes > self._limits.body_bytes:
             message = f"The request body is over {self._limits.body_bytes} bytes."
-            raise RefusedError(413, "body_too_large", message)
+            raise RequestRefusedError(413, "body_too_large", message)
         if self._exchange is not None:
             if not self.blocked:
                 self.deadline_s = self._service.now() + self._limits.body_s

@@ -18,7 +18,7 @@ from records.wire.json_reader import Oddities, UnreadableError, mended_text, rea
 from records.wire.merge import Fields, encode, grow, merge, number, objects, settled
 from records.wire.problem import ErrorObject
 from records.wire.usage import Usage
-from records.wire.words import DONE, arguments_text, is_heartbeat, spoken
+from records.wire.words import DONE, LONGEST_HEARTBEAT, arguments_text, is_heartbeat, spoken
 
 Surface = Literal["chat", "completions", "responses", "embeddings", "other"]
 
@@ -124,14 +124,14 @@ def _answer(fields: Fields, *, has_output: bool = True, **rest: Any) -> Answer:
 def _values(event: StreamEvent, odd: Oddities) -> list[Fields] | None:
     """The objects of one event: one, or none in a heartbeat; None: there is something else."""
     data = event.data
-    if is_heartbeat(data):
+    if len(data) <= LONGEST_HEARTBEAT and is_heartbeat(data):
         return []
     try:
         found = read_piece(data, odd)
     except UnreadableError:
         return _lines(data, odd) if b"\n" in data else None
-    if isinstance(found, dict):
-        return [cast(Fields, found)]
+    if found.__class__ is dict:
+        return [found]
     odd["not_an_object"] += 1
     return [] if found is None else None
 
@@ -211,14 +211,18 @@ def _goes_on(choices: dict[int, Fields], part: Fields) -> bool:
 
     It does what `merge` does, in a quarter of the time.
     """
-    index, delta = part.get("index"), _fields(part.get("delta"))
-    if type(index) is not int or delta is None or len(delta) != 1 or part.get("finish_reason") is not None:
+    index = part.get("index")
+    delta: Any = part.get("delta")
+    if type(index) is not int or delta.__class__ is not dict or len(delta) != 1:
         return False
     whole, text = choices.get(index), delta.get("content")
-    if whole is None or type(text) is not str or part.get("logprobs") is not None:
+    if whole is None or type(text) is not str or part.get("finish_reason") is not None:
         return False
-    said = _fields(whole.get("delta"))
-    if said is None or not (part.keys() <= _OF_A_PIECE and part.keys() <= whole.keys()):
+    said: Any = whole.get("delta")
+    if said.__class__ is not dict or part.get("logprobs") is not None:
+        return False
+    keys = part.keys()
+    if not (keys <= _OF_A_PIECE and keys <= whole.keys()):
         return False
     if text:
         grow(said, "content", text)

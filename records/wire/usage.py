@@ -98,6 +98,8 @@ def estimate(prompt_bytes: int, completion_bytes: int) -> Usage:
 
 def count(value: object) -> int | None:
     """A number of tokens, however it is written; None: it is none."""
+    if value is None or (value.__class__ is int and 0 <= cast(int, value) < _MOST_TOKENS):  # nearly always
+        return cast(int | None, value)
     if isinstance(value, str):
         try:
             value = float(value)
@@ -172,7 +174,7 @@ def _first(names: tuple[str, ...], *holders: Fields) -> int:
     """The first of these counts that is there, and is not 0."""
     for holder in holders:
         for name in names:
-            if found := count(holder.get(name)):
+            if name in holder and (found := count(holder[name])):
                 return found
     return 0
 

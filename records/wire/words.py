@@ -37,6 +37,8 @@ ENDINGS: Final[dict[str, Ending]] = {word: ours for ours, words in _ENDINGS.item
 
 HEARTBEATS: Final = frozenset({b"", b"ping", b"pong", b"keep-alive", b"keepalive", b"heartbeat"})
 """Data of events that say nothing but that the connection lives."""
+LONGEST_HEARTBEAT: Final = 15
+"""In bytes, blanks around it included."""
 DONE: Final = b"[DONE]"
 
 
@@ -49,7 +51,7 @@ def ending(reason: object) -> Ending:
 
 def is_heartbeat(data: bytes) -> bool:
     """Whether an event says nothing but that the connection lives."""
-    return len(data) < 16 and data.strip().lower() in HEARTBEATS
+    return len(data) <= LONGEST_HEARTBEAT and data.strip().lower() in HEARTBEATS
 
 
 class Spoken(NamedTuple):

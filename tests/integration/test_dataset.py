@@ -262,6 +262,25 @@ def test_commands(place, tmp_path, capsys):
     assert code == 1
 
 
+def test_what_a_row_teaches_is_shown(place, tmp_path, capsys):
+    """In colour on request, in brackets else; as data with `--json`; a row that is not there is refused."""
+    folder, _ = build(Store(place.root / "records"), Wanted("support", "trl-sft", validation_ppm=0), tmp_path)
+
+    assert command.main(["dataset", "inspect", str(folder), "--row", "2"]) == 0
+    assert capsys.readouterr().out == (
+        "row 2 of train.jsonl, as trl-sft is learned from:\n1 of 3 messages are learned\n"
+        "system: You triage.\nuser: say 0\nassistant: [[It is on its way.]]\n\n"
+    )
+    assert command.main(["dataset", "inspect", str(folder), "--row", "2", "--color", "always"]) == 0
+    assert "\x1b[1;32mIt is on its way.\x1b[0m" in capsys.readouterr().out
+    code, said = run(capsys, "dataset", "inspect", folder, "--row", "2", "--json")
+    assert (code, said["lessons"][0]["learned"]) == (0, [2])
+    assert command.main(["dataset", "inspect", str(folder), "--row", "41"]) == 1
+    assert "it has 40" in capsys.readouterr().err
+    code, said = run(capsys, "dataset", "diff", folder, folder, "--json")
+    assert (code, said["is_same"], said["same"]) == (0, True, 40)
+
+
 def test_records_commands(place, capsys):
     """The last exchanges, one of them whole with its feedback, and the sums, as JSON."""
     data = ("--data", place.root, "--json")

@@ -88,14 +88,13 @@ def timeline(store: Store, route: str) -> Timeline:
         OSError, duckdb.Error: the records cannot be read.
     """
     changes: list[tuple[int, Rules]] = []
-    with store.open_views() as views:
-        for moment_us, text in views.execute(_RULES, [route]).fetchall():
-            try:
-                revised = explain.decode(text.encode()).revised
-            except explain.RecordError:
-                continue  # of a version that wrote no rules
-            if revised is not None:
-                changes.append((moment_us, revised))
+    for moment_us, text in store.read(lambda views: views.execute(_RULES, [route]).fetchall()):
+        try:
+            revised = explain.decode(text.encode()).revised
+        except explain.RecordError:
+            continue  # of a version that wrote no rules
+        if revised is not None:
+            changes.append((moment_us, revised))
     return Timeline(changes)
 
 
@@ -106,11 +105,10 @@ def replay(store: Store, route: str, rules: Rules, *, up_to_seq: int = EVERYTHIN
         OSError, duckdb.Error: the records cannot be read.
     """
     found = EvidenceReplay(timeline(store, route), rules)
-    with store.open_views() as views:
-        cursor = views.execute(_ROWS, [route, up_to_seq])
-        names = ["observed_us" if column[0] == "observed_at" else column[0] for column in cursor.description or ()]
-        while rows := cursor.fetchmany(_BATCH):
-            found.feed(_observation(dict(zip(names, row, strict=True))) for row in rows)
+    cursor = store.stream(_ROWS, [route, up_to_seq])
+    names = ["observed_us" if column[0] == "observed_at" else column[0] for column in cursor.description or ()]
+    while rows := cursor.fetchmany(_BATCH):
+        found.feed(_observation(dict(zip(names, row, strict=True))) for row in rows)
     return found
 
 
@@ -120,9 +118,9 @@ def positions(store: Store, route: str) -> dict[str, int]:
     Raises:
         OSError, duckdb.Error: the records cannot be read.
     """
-    with store.open_views() as views:
-        query = "SELECT node, max(number) FROM observations_all WHERE route = ? GROUP BY node"
-        return {str(node): int(number or 0) for node, number in views.execute(query, [route]).fetchall()}
+    query = "SELECT node, max(number) FROM observations_all WHERE route = ? GROUP BY node"
+    found = store.read(lambda views: views.execute(query, [route]).fetchall())
+    return {str(node): int(number or 0) for node, number in found}
 
 
 def _observation(fields: dict[str, object]) -> Observation:

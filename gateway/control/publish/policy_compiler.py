@@ -41,7 +41,7 @@ class PolicyReader:
         candidate = self.surroundings.upstreams.get(policy.candidate.upstream, KnownUpstream())
         route = compiling.route(policy, weight_ppm=0, is_engine=candidate.is_engine)
         terms = self._terms(policy, route, known, hashlib.sha256(text.encode()).hexdigest())
-        warnings = tuple(_line(problem) for problem in loaded.warnings)
+        warnings = tuple(_line(problem) for problem in (*loaded.uncertifiable, *loaded.warnings))
         return Compiled(policy.priority, route, warnings, terms, compiling.votes_window_s(policy))
 
     def _terms(self, policy: Policy, route: Route, known: Surroundings, sha256: str) -> PolicyTerms:

@@ -17,7 +17,7 @@ from records.comparison import Asked, Came, Comparison
 from records.exchange import Note
 from records.journal.frames import FrameKind, segment_path
 from records.journal.reader import Assembler, SegmentReader, segments
-from shadow.lanes import Drawn
+from shadow.lanes import Allowance, Drawn
 from shadow.mirror import probability
 
 NAME = "shadow"
@@ -69,6 +69,8 @@ class ShadowProgress(readers.Reader, frozen=True):
     day: int = 0
     """Days since 1970 (UTC) of what is spent."""
     spent_usd: dict[str, float] = msgspec.field(default_factory=dict[str, float])
+    """By route."""
+    allowances: dict[str, Allowance] = msgspec.field(default_factory=dict[str, Allowance])
     """By route."""
     judges: dict[str, Licence] = msgspec.field(default_factory=dict[str, Licence])
     """By route."""

@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from policies import stats
 from policies.rules import Guards
+from tests.acceptance.decisions.measures import BETS
 from tests.acceptance.decisions.streams import Array
 
 Rng = np.random.Generator
@@ -50,7 +50,7 @@ def convicted(ours: Answers, theirs: Answers, *, allowed: float = ALLOWED) -> Ar
     """After how many pairs each run is convicted; inf: never."""
     same, base = (each[:, 0::2] == each[:, 1::2] for each in (ours, theirs))
     difference = same.astype(float) - base
-    capital = np.log1p(stats.BETS * ((difference - allowed) / (1 + allowed))[..., None]).cumsum(axis=1)
+    capital = np.log1p(BETS * ((difference - allowed) / (1 + allowed))[..., None]).cumsum(axis=1)
     top = capital.max(axis=2)
     log_e = top + np.log(np.exp(capital - top[..., None]).mean(axis=2))
     reached = log_e >= -math.log(ALPHA)

@@ -23,19 +23,22 @@ def test_the_short_form_has_the_cores_own_defaults():
         latency=core.Latency(block_s=3600.0),
         cost=core.Cost(),
     )
-    assert found.guards == core.Guards(outputs="observed", same_answers=0.25, unscored_rate=0.02, abstain_rate=0.02)
+    assert found.guards == core.Guards(
+        outputs="observed", same_answers=0.25, unscored_rate=0.02, abstain_rate=0.02, late_rate=0.01
+    )
     assert found.detectors == core.Detectors()
+    assert found.bets == core.BETS
     asked = {stage.weight_ppm: stage.reverse_until_ppm for stage in found.ladder.stages}
     assert asked == {0: 0, 10_000: 0, 50_000: 0, 250_000: PPM, 500_000: PPM, PPM: PPM}
     plain = tuple(replace(stage, reverse_until_ppm=0) for stage in found.ladder.stages)
     assert core.Ladder(plain) == core.Ladder()
     assert found.rollback == core.RollbackSettings()
-    assert found.units == core.Units(rho_users=0.3, rho_prompts=0.5)
+    assert found.units == core.Units(rho_users=0.3, rho_prompts=0.5, late=True)
 
 
 def test_a_fixed_population_weighs_every_conversation_alike():
     """Where the same users are all there will ever be, each of their conversations counts whole."""
-    assert rules("assign: {population: fixed}").units == core.Units()
+    assert rules("assign: {population: fixed}").units == core.Units(late=True)
 
 
 def test_what_is_assumed_of_a_missing_verdict_is_the_policys_word():

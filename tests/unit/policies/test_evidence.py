@@ -15,8 +15,8 @@ from policies.evidence import Evidence, EvidenceKey
 from policies.guards import watch
 from policies.histograms import MICRO, WHOLE, latency_bin
 from policies.names import OTHERS, TOLD, most_common
-from policies.rules import Detectors, Gates, Held, Latency, Quality, Rules, Units
-from policies.terms import Owner
+from policies.rules import Detectors, Gates, Guards, Held, Latency, Quality, Rules, Units
+from policies.terms import Owner, Verdict
 from tests.rooms.pair_events import KEY, RULES, answer, evidence, filled, own, pair
 
 NAN = float("nan")
@@ -564,3 +564,24 @@ def test_weights_follow_from_the_set_of_events(order: list[int], looks: set[int]
     shuffled.advance(1000.0)
     assert straight.weighted == shuffled.weighted
     assert straight.clusters == shuffled.clusters
+
+
+def test_what_is_late_counts_by_itself():
+    """Where the rules say so: in its conversation while that is open, else alone, and counted as late."""
+    found = evidence(replace(RULES, units=Units(close_after_s=100.0, late=True), guards=Guards(late_rate=0.1)))
+    found.observe(pair("a", 0.0, q=1.0))
+    found.advance(50.0)
+    found.observe(pair("a", 10.0, q=0.0))
+    assert (found.count("late"), len(found.open)) == (0, 1)
+    found.advance(200.0)
+    found.observe(pair("a", 20.0, q=-1.0))
+    found.advance(201.0)
+    assert (found.count("late"), found.count("units"), found.histogram("quality")) == (1, 2, {100: 1, -200: 1})
+    late = next(guard for guard in watch(found) if guard.guard == "late")
+    assert (late.verdict, late.reason) == (Verdict.INCONCLUSIVE, "late: 1 of 3 requests, allowed 10%")
+
+
+def test_what_was_drawn_and_not_asked_is_counted():
+    """By its reason; it is no pair."""
+    found = filled([own(Owner.BASELINE, skipped="budget"), pair("b")])
+    assert (found.count("skipped_budget"), found.count("pairs")) == (1, 1)

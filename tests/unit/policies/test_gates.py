@@ -11,7 +11,7 @@ from policies.evidence import Evidence
 from policies.gates import evaluate
 from policies.histograms import STEP, WHOLE
 from policies.readings import Look, gates_of
-from policies.rules import Cost, Errors, Gates, Ladder, Latency, Quality, Rules, Stage, Validity
+from policies.rules import BETS, BETS_BEFORE, Cost, Errors, Gates, Ladder, Latency, Quality, Rules, Stage, Validity
 from policies.terms import Better, Verdict
 from tests.rooms.pair_events import RULES, evidence, filled, pair
 
@@ -47,12 +47,12 @@ def test_a_quality_certificate_holds_its_numbers():
         Better.HIGHER,
     )
     assert result.estimate == pytest.approx(79 / 1700)
-    assert (result.lower, result.upper, result.limit) == pytest.approx((0.0206, 0.0732, -0.05), abs=1e-4)
-    assert (result.log10_e, result.needed) == pytest.approx((23.656, 1.30103), abs=1e-3)
+    assert (result.lower, result.upper, result.limit) == pytest.approx((0.0222, 0.0717, -0.05), abs=1e-4)
+    assert (result.log10_e, result.needed) == pytest.approx((23.684, 1.30103), abs=1e-3)
     assert (result.units_to_go, result.futile) == (0, False)
     assert result.reason == (
-        "quality: +0.0465 [+0.0206, +0.0732] on 1700 units (better/equal/worse 148/1483/69), "
-        "limit -0.0500, log10 e 23.66 of 1.30: certified"
+        "quality: +0.0465 [+0.0222, +0.0717] on 1700 units (better/equal/worse 148/1483/69), "
+        "limit -0.0500, log10 e 23.68 of 1.30: certified"
     )
 
 
@@ -61,7 +61,7 @@ def test_too_little_evidence_says_how_much_more():
     result = evaluate(Quality(), with_counts(quality={200: 10, 0: 80, -200: 10}))
     sd = math.sqrt(0.2)
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert result.units_to_go == math.ceil(16 * (sd / 0.05) ** 2 + 40) - 100
+    assert result.units_to_go == math.ceil(14.5 * (sd / 0.05) ** 2 + 25) - 100
     assert result.reason.endswith(": not certified yet")
     assert evaluate(Quality(), with_counts(quality={-200: 10, 0: 80})).units_to_go is None
 
@@ -200,7 +200,7 @@ def test_errors_are_compared_arm_by_arm_from_a_quarter():
     sd = math.sqrt(2 * 0.001 * 0.999)
     assert evaluate(
         Errors(), with_counts(weight_ppm=250_000, errors_candidate={200: 1, 0: 99}, errors_baseline={200: 1, 0: 99})
-    ).units_to_go == (math.ceil(16 * (0.01 * 0.99 * 2) / 0.01**2 + 40) - 100)
+    ).units_to_go == (math.ceil(14.5 * (0.01 * 0.99 * 2) / 0.01**2 + 25) - 100)
     assert sd > 0
 
 
@@ -400,7 +400,7 @@ def test_an_uneven_sample_is_planned_by_its_own_spread():
     """The spread is around the sample's mean, not around nought."""
     result = evaluate(Quality(), with_counts(quality={200: 12, 0: 80, -200: 8}))
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert result.units_to_go == math.ceil(16 * (0.2 - 0.04**2) / 0.09**2 + 40) - 100
+    assert result.units_to_go == math.ceil(14.5 * (0.2 - 0.04**2) / 0.09**2 + 25) - 100
 
 
 def test_more_units_than_planned_leave_none_to_go():
@@ -432,7 +432,7 @@ def test_latencys_numbers_are_those_of_its_two_counts():
     ends, seen = np.array([0.0, 1.0]), np.array([2.0, 98.0])
     assert result.verdict is Verdict.INCONCLUSIVE
     assert result.log10_harm == pytest.approx(stats.log_e_mean(-ends, seen, -0.95, lo=-1.0) / math.log(10))
-    assert result.units_to_go == math.ceil(max(16 * 0.98 * 0.02 / 0.03**2 + 40, 6 / 0.03)) - 100
+    assert result.units_to_go == math.ceil(max(14.5 * 0.98 * 0.02 / 0.03**2 + 25, 5.4 / 0.03)) - 100
     assert result.lower == stats.lower_mean(ends, seen, 0.05, lo=0.0, hi=1.0)
     assert result.upper == stats.upper_mean(ends, seen, 0.05, lo=0.0, hi=1.0)
 
@@ -499,3 +499,24 @@ def test_a_deterministic_baseline_that_is_none_is_told():
     events = [pair(f"u{n}", agree=0.9, agree_again=0.5, again=True) for n in range(200)]
     assert "agrees with itself only 50%" in evaluate(gate, filled(events, rules)).reason
     assert "deterministic" not in evaluate(gate, filled(events[:2], rules)).reason
+
+
+def test_a_gate_bets_as_its_rollout_began():
+    """A rollout of before is judged, bounded and planned by the grid that it began with, in every kind of gate."""
+    shown = with_counts(
+        weight_ppm=0, quality={0: 90, 100: 5, -100: 5}, validity={0: 900, -100: 2},
+        ttft_candidate=bins(0.5, 390) | bins(1.5, 10),
+    )  # fmt: skip
+    for gate in (Quality(), Validity(), LIMITED):
+        new, before = evaluate(gate, shown), evaluate(gate, shown, Look(bets=BETS_BEFORE))
+        assert new == evaluate(gate, shown, Look(bets=BETS))
+        assert (new.log10_e, new.log10_harm, new.lower, new.upper) != (
+            before.log10_e, before.log10_harm, before.lower, before.upper,
+        )  # fmt: skip
+        assert all(
+            one != other
+            for one, other in (
+                (new.log10_e, before.log10_e), (new.log10_harm, before.log10_harm), (new.lower, before.lower),
+            )
+        )  # fmt: skip
+    assert evaluate(Quality(), shown).units_to_go != evaluate(Quality(), shown, Look(bets=BETS_BEFORE)).units_to_go

@@ -18,12 +18,12 @@ def test_the_short_form_is_fine():
     ("more", "parts", "where", "says"),
     [
         ("", {"match": "{}"}, "match", "every request would belong to this route"),
-        ("", {"match": "{model: a, system_prompt: {}}"}, "match.system_prompt", "says nothing"),
+        ("", {"match": "{model: a, system_prompt: {}}"}, "match.system_prompt", "is empty"),
         ("", {"candidate": "{upstream: openai, model: gpt-4o, revision: a}"}, "candidate", "the candidate is"),
         ("", {"candidate": "{upstream: vllm, model: m, revision: a, set: {top_p: 1}, drop: [store, top_p]}"},
          "candidate.drop", "`top_p` is both set and dropped"),
         ("", {"candidate": "{upstream: vllm, model: m, revision: a, first_byte: 3s, total: 2s}"},
-         "candidate.first_byte", "is longer than `total`"),
+         "candidate.first_byte", "the first token may come later than"),
         ("assign: {by: [user, conversation, user]}", {}, "assign.by.2", "user stands here twice"),
         ("assign: {by: [user, request, conversation]}", {}, "assign.by", "`request` ends"),
         ("", {"compare": "[exact, exact: {normalize: false}]"}, "compare.1", "exact stands here twice"),
@@ -34,14 +34,14 @@ def test_the_short_form_is_fine():
         ("gates: {quality: {metric: schema}}", {"compare": "[schema, exact]"}, "gates.quality.metric",
          "schema says whether an answer is valid"),
         ("gates: {quality: {metric: feedback}}", {"compare": "[feedback, exact]"}, "gates.quality.metric",
-         "feedback is calibrated to nothing"),
+         "feedback is only for looking at"),
         ("gates: {validity: {margin: 1%}}", {}, "gates.validity", "no comparator says whether an answer is valid"),
         ("", {"stages": "[1%, 5%]"}, "stages.0", "traffic would move before there is any evidence"),
         ("", {"stages": "[shadow, 5%, 5%]"}, "stages.2", "weights must rise from stage to stage"),
         ("", {"stages": "[shadow, 25%, 5%, 50%]"}, "stages.2", "weights must rise from stage to stage"),
         ("", {"stages": "[shadow, shadow]"}, "stages.1", "weights must rise from stage to stage"),
         ("", {"stages": "[shadow, 50%, 51%: {holdback: 2%}]"}, "stages.2", "weights must rise"),
-        ("", {"stages": "[shadow, 2%: {holdback: 2%}]"}, "stages.1.2%.holdback", "leaves the candidate nothing"),
+        ("", {"stages": "[shadow, 2%: {holdback: 2%}]"}, "stages.1.2%.holdback", "keeps all of this"),
         ("", {"stages": "[shadow: {approve: manual}, 1%]"}, "stages.0.shadow.approve", "means nothing"),
         ("", {"stages": "[shadow: {min_units: 9, max_units: 5}]"}, "stages.0.shadow.min_units", "more convers"),
         ("", {"stages": "[shadow, 1%: {hold: 2d, max_time: 1d}]"}, "stages.1.1%.hold", "longer than the stage"),
@@ -74,6 +74,7 @@ def test_a_judge_may_share_a_name_with_what_it_does_not_judge():
         ("", {"stages": "[shadow, 100%: {reverse_shadow: 0%}]"}, "stages.1", "nothing is left to compare with"),
         ("gates: {quality: {margin: 10%}}", {}, "gates.quality.margin", "one answer in 10 may be lost"),
         ("eligible: {forbid: tools}", {"compare": "[tool_calls]"}, "eligible.forbid", "tool calls are compared, but"),
+        ("guards: {judge_bias: 5%}", {}, "guards.judge_bias", "no label of a person reaches the evidence"),
         ("mode: observe", {}, "mode", "`observe` moves no traffic"),
         ("assign: {by: request}", {"compare": "[exact, feedback]"}, "compare.1", "where a request names no user, one"),
         ("", {"match": "{path: /v1/responses}"}, "match.path", "only requests that say `store: false` are eligible"),
@@ -112,7 +113,7 @@ def test_a_candidate_that_nobody_may_ask_is_named():
 
     assert refused(found) == []
     (message,) = [message for place, message in warned(found) if place == "candidate.upstream"]
-    assert "a candidate is never sent a caller's" in message
+    assert "a caller's key is never sent to a candidate" in message
 
 
 def test_a_gate_that_could_never_pass_is_refused():
@@ -123,6 +124,15 @@ def test_a_gate_that_could_never_pass_is_refused():
         ("gates.cost", "prices are not known, so this gate could never pass")
     ]
     assert said("gates: {cost: {required: false}}", unpriced) == said("gates: {cost: off}", unpriced) == []
+
+
+def test_a_budget_for_what_nobody_prices_is_named():
+    """Calls of an upstream without a price are no free ones; servers of one's own are."""
+    theirs = KnownUpstream(has_background_key=True, is_engine=False)
+    known = Surroundings({"openai": theirs, "vllm": KnownUpstream(has_background_key=True)})
+    found = [message for place, message in warned(said(surroundings=known)) if place == "shadow.budget"]
+
+    assert found == ["no price is known of upstream openai: the budget takes it for as dear as the dearest models"]
 
 
 def test_keys_without_names_match_nothing():

@@ -62,10 +62,10 @@ def test_conditions_are_passed_on():
     [
         (1000.0, None, None),
         (1000.0, 400.0, None),
-        (1000.0, 399.0, "the evidence is 601 s old, allowed 600 s"),
+        (1000.0, 399.0, "the comparisons are 601 s behind the traffic, and 600 s are allowed"),
         (1000.0, 1060.0, None),
-        (1000.0, 1061.0, "the evidence is -61 s old, allowed 600 s"),
-        (1000.0, math.nan, "the evidence is nan s old, allowed 600 s"),
+        (1000.0, 1061.0, "the comparisons are -61 s behind the traffic, and 600 s are allowed"),
+        (1000.0, math.nan, "the comparisons are nan s behind the traffic, and 600 s are allowed"),
         (math.nan, None, "the clock gives no number"),
         (math.inf, 1000.0, "the clock gives no number"),
     ],

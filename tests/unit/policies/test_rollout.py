@@ -8,7 +8,7 @@ import pytest
 
 from policies.results import Alarm, GateResult, GuardResult, Results
 from policies.rollout import FINDINGS, MOVES, ORDERS, STOPPED, VERBS, Rollout, blocks, command, revise, start, step
-from policies.rules import PPM, BaselineP99, Held, Ladder, Stage
+from policies.rules import BETS, BETS_BEFORE, PPM, BaselineP99, Held, Ladder, Stage
 from policies.terms import Move, Outcome, Phase, Verb, Verdict
 from tests.rooms.rollouts import GOOD, HEALTHY, KEY, PASSES, QUIET, RULES, SETTINGS, UNSURE, WAITS
 
@@ -426,7 +426,7 @@ def test_every_phase_answers_every_verb(phase: Phase, verb: Verb):
         assert decision.refused
         assert decision.rollout == WHERE[phase]
         assert (decision.outcome, decision.move) == (Outcome.HOLD, Move.HOLD)
-        assert decision.reason.startswith(f"cannot {verb} a rollout that is {phase}: ")
+        assert decision.reason.startswith(f"cannot {verb} a rollout that is {phase.replace('_', ' ')}: ")
     else:
         assert not decision.refused
         assert (decision.rollout.phase, decision.rollout.weight_ppm) == expected
@@ -590,3 +590,24 @@ def test_the_baselines_times_outlive_a_candidate():
     assert revise(known, other, now=1_060.0).rollout.baseline_p99 == known.baseline_p99
     moved = replace(RULES, key=replace(KEY, baseline="openai/gpt-5"))
     assert revise(known, moved, now=1_060.0).rollout.baseline_p99 == BaselineP99()
+
+
+def test_a_rollout_keeps_the_bets_it_began_with():
+    """Its grid is that of the rules at its start; edits and new attempts keep it, another candidate has its own.
+
+    A rollout that was stored before it had a grid is of the one of before.
+    """
+    old = start(RULES)
+    assert old.bets == BETS_BEFORE
+    new = replace(RULES, bets=BETS)
+    assert start(new).bets == BETS
+    assert revise(old, new, now=1.0).rollout.bets == BETS_BEFORE
+    stopped = replace(old, phase=Phase.REJECTED)
+    assert command(stopped, Verb.RESUME, now=1.0, by="ann", reason="r").rollout.bets == BETS_BEFORE
+    other = replace(new, key=replace(new.key, revision="other"))
+    assert revise(old, other, now=1.0).rollout.bets == BETS
+    kept = msgspec.json.decode(msgspec.json.encode(start(new)), type=Rollout)
+    assert kept.bets == BETS
+    before = msgspec.to_builtins(old)
+    del before["bets"]
+    assert msgspec.convert(before, Rollout).bets == BETS_BEFORE

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import duckdb
 import msgspec
 import pytest
 
-from records import feedback as voting
 from records.feedback import answered_by, last_of_each, made_us, voted_on, voters
 from records.parquet import FEEDBACK
 from records.record import Record
@@ -101,28 +99,6 @@ def test_only_what_the_lot_gave_is_compared(store: Store, more: dict[str, object
     store.publish(store.stage(FEEDBACK, [vote(made.id, -1.0)], "w"))
 
     assert found(store) == {}
-
-
-def test_files_that_go_while_they_are_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A merge between listing and reading is looked past; records that cannot be read at all are said to be so."""
-    keep(store, "a", answer(1, "a"))
-    cast(store, (1, -1.0))
-    (broken,) = store.files("exchanges")
-    kept = broken.read_bytes()
-    really, tries = voting._voters, list[int]()
-
-    def merging(*args: object) -> dict[str, tuple[int, float]]:
-        tries.append(1)
-        if len(tries) == 1:
-            raise duckdb.IOException("merged away")
-        return really(*args)  # pyright: ignore[reportArgumentType]
-
-    monkeypatch.setattr(voting, "_voters", merging)
-    assert found(store) == {"candidate": (1, 1.0)}
-    monkeypatch.undo()
-    broken.write_bytes(kept[:40])
-    with pytest.raises(duckdb.Error):
-        found(store)
 
 
 def test_answers_are_found_by_their_ids(store: Store) -> None:

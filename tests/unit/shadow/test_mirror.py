@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from records.comparison import Comparison
+from records.comparison import Asked, Comparison
 from records.pricing import Override, PriceBook
 from records.record_maker import RecordMaker
 from records.redact import KINDS, Redactor
@@ -15,6 +16,7 @@ from shadow.compare import answer
 from shadow.compare.pair import Pair, Score
 from shadow.lanes import Drawn
 from shadow.mirror import Mirror, outcome, pair_of, probability, refusal, row_of
+from shadow.patience import PATIENCE_S
 from shadow.plan import ShadowRoute
 from shadow.ports import ModelReply, Scorer
 from shadow.score_pair import Comparing
@@ -260,3 +262,21 @@ async def test_background_answers_to_one_request_are_compared_with_each_other():
     first = await ours.compare(drawn(model="gpt-4o", route=twice))
     second = await ours.compare(drawn(asked="baseline_again", model="gpt-4o", route=twice))
     assert (first.agree_other, second.agree_other) == (None, 1.0)
+
+
+async def test_nobody_is_scored_for_whom_nobody_waits():
+    """What evidence waits for no longer is not scored to its end; recorded traffic is, however old it is."""
+    errors: list[str] = []
+    made, call = mirror(Scripted(good("Another.")), {"judge": Slow()}, errors), drawn(arrived_at=NOW - PATIENCE_S)
+    judged = replace(call, route=route(compare=({"judge": {}},), metric="judge"))
+    assert ((await made.compare(judged)).q, errors) == (None, ["compare: TimeoutError"])
+    made.patience_s = math.inf
+    assert (await made.compare(call)).q is not None
+
+
+@pytest.mark.parametrize("asked", ["candidate", "baseline", "baseline_again"])
+async def test_a_repeat_is_asked_past_caches(asked: Asked):
+    """The baseline's second answer must be one: no cache on the way may give back its first."""
+    model = Scripted(good("Another."))
+    await mirror(model, {}, []).compare(drawn(asked=asked))
+    assert [call.past_caches for call in model.asked] == [asked == "baseline_again"]

@@ -47,6 +47,17 @@ def test_lint_shows_every_problem_of_every_file(capsys: pytest.CaptureFixture[st
     assert [row["refused"] for row in rows] == [True] * 5 + [False]
 
 
+def test_lint_refuses_what_can_never_be_certified(capsys: pytest.CaptureFixture[str]):
+    """A likeness gate whose baseline cannot be asked twice, though a gateway serves the route."""
+    settings = Path("crossfade.yaml")
+    settings.write_text(settings.read_text().replace(", background_key_env: K", ""))
+
+    code, out, err = ran(capsys, "lint")
+
+    assert code == 1 and "the baseline is asked twice" in out
+    assert err.startswith("0 fine, 1 problems")
+
+
 def test_lint_reads_what_comparators_are_told(capsys: pytest.CaptureFixture[str]):
     """Assertions that cannot be taken over and files that are no schema, with what to do; good ones are fine."""
     Path("policies/checks.yaml.txt").write_text("[{type: contains, value: a}]")

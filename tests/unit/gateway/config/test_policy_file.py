@@ -7,7 +7,7 @@ import pytest
 from gateway.config.policy_file import read, read_file, surroundings, with_judge
 from gateway.config.settings import Settings
 from gateway.config.yaml_file import YamlFileError
-from policies.compile import KnownUpstream
+from policies.compile import KnownUpstream, Surroundings
 from tests.rooms.policy_files import READY, SHORT, written
 
 
@@ -39,6 +39,15 @@ def test_warnings_come_with_the_policy():
     (warning,) = read(written("mode: observe"), "p.yaml", READY).warnings
 
     assert str(warning).splitlines()[0] == "p.yaml:7:7: warning: `observe` moves no traffic"
+
+
+def test_what_can_never_be_certified_is_served_all_the_same():
+    """A likeness gate without a key for the baseline: its route stays, and `lint` has what to refuse."""
+    keyless = Surroundings({"openai": KnownUpstream(is_priced=True), "vllm": READY.upstreams["vllm"]})
+    loaded = read(written(compare="[exact]"), "p.yaml", keyless)
+
+    (refused,) = loaded.uncertifiable
+    assert "must be asked twice" in str(refused) and refused not in loaded.warnings
 
 
 def test_a_file_is_read_by_its_name(tmp_path: Path):

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.transport.limits import Limits
 from gateway.transport.message import Preamble, RequestHead
-from gateway.transport.request_parser import PREAMBLE_BYTES, PREAMBLES, RefusedError, RequestParser
+from gateway.transport.request_parser import PREAMBLE_BYTES, PREAMBLES, RequestParser, RequestRefusedError
 
 HOST = b"Host: gateway"
 CHUNKED = b"POST /v1/x HTTP/1.1\r\n" + HOST + b"\r\nTransfer-Encoding: chunked"
@@ -45,7 +45,7 @@ class Read:
         self.parser = RequestParser(self.taken, self.limits, self.preambles)
 
 
-def code_of(refused: pytest.ExceptionInfo[RefusedError]) -> tuple[int, str]:
+def code_of(refused: pytest.ExceptionInfo[RequestRefusedError]) -> tuple[int, str]:
     return refused.value.status, refused.value.code
 
 
@@ -80,7 +80,7 @@ def test_an_upgrade_to_websocket_is_a_tunnel_and_no_other_is() -> None:
 def test_a_head_that_no_honest_app_sends_is_refused_with_its_reason(head: bytes, refused: tuple[int, str]) -> None:
     """Nobody is told of a request then."""
     read = Read()
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RequestRefusedError) as caught:
         read.parser.read_head(head, 0.0)
     assert code_of(caught) == refused
     assert read.taken.heads == []
@@ -90,7 +90,7 @@ def test_a_request_behind_a_chunked_one_is_refused() -> None:
     """Its head would be the parser's already before its turn has come."""
     read = Read()
     read.parser.read_head(CHUNKED, 0.0)
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RequestRefusedError) as caught:
         read.parser.read_body(b"0\r\n\r\nGET /v1/y HTTP/1.1\r\n")
     assert code_of(caught) == (400, "too_many_pipelined")
     assert read.taken.ends == 1
@@ -101,7 +101,7 @@ def test_framing_without_end_is_refused() -> None:
     read = Read(Limits(header_bytes=100))
     read.parser.read_head(CHUNKED, 0.0)
     read.parser.read_body(b"0\r\nX: ")
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RequestRefusedError) as caught:
         for _ in range(11):
             read.parser.read_body(b"y" * 10)
     assert code_of(caught) == (431, "headers_too_large")

@@ -5,10 +5,11 @@ import pytest
 
 from gateway.control.events import join as intake_module
 from gateway.control.events.join import (
+    BEHIND_S,
     MOST,
     MOST_TOLD,
-    PATIENCE_S,
     SETTLE_S,
+    WAIT_S,
     Join,
     Lot,
     Ready,
@@ -79,24 +80,26 @@ def test_what_says_nothing(fields: dict[str, object]) -> None:
     intake = Join(SERVED)
     assert taken(intake, meta(**fields)) == []
     assert not intake.waiting
-    assert intake.unplaced == 0
+    assert not intake.discarded
 
 
 def test_a_table_that_nobody_knows() -> None:
     """What was served under an unknown table is evidence of nothing, and counted."""
     intake = Join(SERVED)
     assert taken(intake, meta(table_version=6)) == []
-    assert intake.unplaced == 1
+    assert intake.discarded == {("support", "unknown_table"): 1}
 
 
 def test_patience_ends() -> None:
-    """What never came is lost after a while; a comparison without an exchange is forgotten."""
+    """What never came is lost after a while, a comparison without an exchange likewise, and both are counted."""
     intake = Join(SERVED)
     assert taken(intake, meta(1), row(meta(2))) == []
-    assert list(intake.overdue(NOW + PATIENCE_S - 1)) == []
-    ((_, event),) = intake.overdue(NOW + PATIENCE_S)
+    assert list(intake.overdue(NOW + WAIT_S - 1)) == []
+    assert not intake.discarded
+    ((_, event),) = intake.overdue(NOW + WAIT_S)
     assert (event.dropped, event.error_candidate) == (True, None)
     assert not intake.waiting
+    assert intake.discarded == {("support", "comparison_lost"): 1, ("support", "comparison_alone"): 1}
 
 
 def test_a_clock_that_was_set_back() -> None:
@@ -148,7 +151,7 @@ def test_the_watermark() -> None:
     assert watermark(NOW, 0.0, (None, None)) == NOW - SETTLE_S
     assert watermark(NOW, 60.0, (None, NOW)) == NOW - 60.0 - SETTLE_S
     assert watermark(NOW, 0.0, (NOW - 10.0, NOW - 20.0)) == NOW - 20.0
-    assert watermark(NOW, 0.0, (1.0, None)) == NOW - SETTLE_S - PATIENCE_S
+    assert watermark(NOW, 0.0, (1.0, None)) == NOW - SETTLE_S - BEHIND_S
 
 
 def test_what_waits_for_a_stage_that_was_left_holds_nobody_up() -> None:
