@@ -69,6 +69,9 @@ prometheus: checked  ## get a real Prometheus for the tests, without root
 screenshots: checked  ## pictures of the console's pages during a real demo, into build/screenshots (needs Chromium)
 	$(BIN)/python tools/screenshots.py build/screenshots $(ARGS)
 
+console-tests: checked  ## the console in a real Chromium, with a script and without (needs Chromium); in the suite, too
+	$(BIN)/python -m pytest tests/acceptance/test_console.py
+
 dashboards: prometheus  ## every query of the dashboard against a real Prometheus that scrapes a gateway under traffic
 	$(BIN)/python -m pytest tests/acceptance/test_dashboards.py
 
@@ -180,4 +183,4 @@ real-answers: checked  ## real answers of real models through the running gatewa
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench first-hour replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration field prometheus dashboards screenshots
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench first-hour replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration field prometheus dashboards screenshots console-tests

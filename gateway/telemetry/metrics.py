@@ -192,6 +192,7 @@ METRICS: tuple[Metric, ...] = (
         ("time_per_output_token_seconds", "histogram", "Between tokens of a streamed answer.", _ARM, TPOT_BUCKETS),
         ("tokens_total", "counter", "Tokens, by kind.", ("route", "variant", "model", "kind"), ()),
         ("cost_usd_total", "counter", "What the answers cost.", ("route", "variant", "model"), ()),
+        ("unpriced_total", "counter", "Answers whose cost is not known.", ("route", "variant", "model"), ()),
         ("counterfactual_cost_usd_total", "counter", "What the baseline would have charged for them.", _ARM, ()),
         (
             "fallbacks_total",
@@ -231,6 +232,7 @@ METRICS: tuple[Metric, ...] = (
         MetricOwner.SHADOW,
         ("shadow_queue", "gauge", "Background calls that wait.", ("route",), ()),
         ("shadow_in_flight", "gauge", "Background calls under way.", ("route",), ()),
+        ("judge_suspended", "gauge", "1: hidden controls suspended the route's judge.", ("route",), ()),
         (
             "shadow_key_refused",
             "gauge",
