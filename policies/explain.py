@@ -10,7 +10,8 @@ import msgspec
 
 from policies.evidence import Evidence
 from policies.first_sentence import decided_sentence
-from policies.results import Alarm, GateResult, GuardResult, Intake, Noise
+from policies.forecast import forecast
+from policies.results import Alarm, GateResult, GuardResult, Intake, Noise, gate_kind
 from policies.review import Conditions, review
 from policies.rollout import Decision, Rollout, command, revise, step
 from policies.rules import Rules
@@ -22,6 +23,8 @@ FORMAT = 1
 """The record's format; a newer one is refused."""
 
 
+_AGAIN = 2
+"""Conversations of a user, on average, above which it is said that users come again."""
 _CALENDAR_END = 253_402_300_800.0
 """The first second of the year 10,000."""
 
@@ -117,7 +120,9 @@ def numbers(decision: Decision) -> str:
         lines.append(f"  {'ILL' if results.unhealthy else 'serving':<12}  the candidate {results.serving}")
     lines += _noise_lines(results.noise)
     lines += [f"  {'intake':<12}  {sentence}" for sentence in intake(results.intake)]
-    lines += [f"  {gate.gate:<12}  {_meaning(gate)}" for gate in results.gates]
+    if results.gates and now == then:
+        lines.append(f"  {'forecast':<12}  {forecast(after, results)}")
+    lines += [f"  {gate.gate:<12}  {_meaning(gate)}" for gate in results.gates if "@" not in gate.gate]
     if results.gates:
         lines.append(f"  every gate at its full alpha, all must pass; attempt {before.attempt}; looks: continuous")
     return "\n".join(lines)
@@ -128,6 +133,10 @@ def intake(found: Intake) -> list[str]:
     told: list[str] = []
     if found.late:
         told.append(f"{_share(found.late, found.requests)} requests were told after their conversation was counted")
+    if found.most_worth and found.units > _AGAIN * found.users:
+        told.append(
+            f"{found.units} conversations of {found.users} users, who together are worth {found.most_worth:.0f} at most"
+        )
     lost = sum(found.skipped.values())
     if lost:
         reasons = ", ".join(f"{name} {n}" for name, n in found.skipped.items())
@@ -190,7 +199,8 @@ def _when(at: float) -> str:
 def where(rollout: Rollout) -> str:
     """The stage's name, and the phase where that says more."""
     plain = rollout.phase in ("shadow", "canary", "promoted")
-    return rollout.at.label if plain else f"{rollout.at.label} ({rollout.phase})"
+    label = f"{rollout.at.label} (split, uncertified)" if rollout.ladder.split else rollout.at.label
+    return label if plain else f"{label} ({rollout.phase})"
 
 
 def _gate_line(gate: GateResult) -> str:
@@ -212,7 +222,7 @@ _MEANINGS = {
 
 def _meaning(gate: GateResult) -> str:
     """What a gate certifies, and what it cannot see."""
-    return _MEANINGS["likeness" if gate.likeness else gate.gate]
+    return _MEANINGS["likeness" if gate.likeness else gate_kind(gate.gate)]
 
 
 def _guard_line(guard: GuardResult) -> str:

@@ -66,7 +66,7 @@ LOOK = Look()
 
 def gates_of(gates: Gates) -> tuple[Gate, ...]:
     """The gates a policy has, in the order in which they are shown."""
-    every = (gates.quality, gates.validity, gates.errors, gates.latency, gates.cost)
+    every = (*gates.qualities, gates.validity, gates.errors, *gates.latencies, gates.cost)
     return tuple(gate for gate in every if gate is not None)
 
 
@@ -93,7 +93,7 @@ def judge(reading: Reading, evidence: Evidence, look: Look) -> GateResult:
     lower, upper = (None if bound is None else bound * scale for bound in (lower, upper))
     higher = reading.better is Better.HIGHER
     needed = stats.units_needed(reading.sd, reading.estimate - reading.limit, bets=look.bets) if higher else None
-    show = "+.4f" if reading.limit < 0 else ".4f"
+    show = "+.4f" if reading.limit < 0 or isinstance(gate, Quality) else ".4f"
     interval = f" [{number(lower, show)}, {number(upper, show)}]" if look.bounds else ""
     units = f"{reading.n:.0f} units{f', worth {reading.worth:.0f},' if reading.worth < reading.n - 0.5 else ''}"
     reason = (

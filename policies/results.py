@@ -9,6 +9,11 @@ from dataclasses import dataclass, field
 from policies.terms import Better, Verdict
 
 
+def gate_kind(name: str) -> str:
+    """What a gate is about: `quality` of `quality:judge` and of `quality@language=german`."""
+    return name.partition("@")[0].partition(":")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class GateResult:
     """One gate's verdict, with every number it rests on. Numbers that are not known are None, never made up."""
@@ -93,6 +98,12 @@ class Intake:
     """Requests that the shadow's lot fell on."""
     skipped: Mapping[str, int] = field(default_factory=dict[str, int])
     """Of them, not asked after all, by the reason; they count nowhere."""
+    units: int = 0
+    """Conversations that are over."""
+    users: int = 0
+    """Who had them, as far as that is known."""
+    most_worth: float = 0.0
+    """What all conversations of so many users are worth together at most; 0: each counts whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ OUTCOMES = {
 }
 """What a move is called outside; every other move is a HOLD."""
 
+SPLIT = "split", "a fixed split, uncertified: the policy asks for it without gates"
+"""Rule and reason where nothing is certified, and nothing is asked for."""
 NOTHING_SEEN = Results()
 
 STOPPED = frozenset({Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED})
@@ -142,6 +144,8 @@ def step(rollout: Rollout, results: Results, *, now: float) -> Decision:
             lived = replace(lived, held=_certified(lived.held, results))
         if lived.phase is Phase.PAUSED and move is Move.HOLD:
             rule, reason = "paused", f"paused until an operator resumes, promotes or rolls back; {reason}"
+        elif move is Move.ADVANCE and (waits := shut(lived, now)):
+            move, rule, reason = Move.HOLD, "window", f"{reason}; {waits}"
         elif move is Move.ADVANCE and lived.next is not None and lived.next.approve == "manual":
             move, rule = Move.AWAIT, "approval"
             reason = f"{reason}; {lived.next.label} waits for an operator's approval"
@@ -184,6 +188,8 @@ def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:
         return Decision(Outcome.HOLD, Move.RESTART, "revision", reason, rollout, fresh, now, Results())
     stages = rules.ladder.stages
     kept = max(index for index, stage in enumerate(stages) if stage.served_ppm <= rollout.weight_ppm)
+    if rollout.ladder.split and not rules.ladder.split:
+        kept = 0  # what nothing has certified begins where certificates do
     if rollout.phase in STOPPED:
         phase = rollout.phase
     elif rollout.phase is Phase.PAUSED and kept < len(stages) - 1:
@@ -199,6 +205,12 @@ def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:
     return Decision(Outcome.HOLD, Move.HOLD, "revision", reason, rollout, after, now, Results())
 
 
+def shut(rollout: Rollout, now: float) -> str:
+    """Why no certificate may raise the weight at this hour; empty: it may."""
+    rises = rollout.ladder.rises
+    return "" if rises is None or rises.is_open(now) else f"it rises only within {rises}; it may fall at any time"
+
+
 def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
     """What stands between this stage and the next: (rule, sentence), the gravest first; none: it may advance."""
     found: list[tuple[str, str]] = []
@@ -209,6 +221,8 @@ def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
     found += [("detector", alarm.reason) for alarm in results.alarms if alarm.raised]
     if rollout.next is None:
         found.append(("ladder", f"{rollout.at.label} is the ladder's last stage"))
+    if rollout.ladder.split:
+        return found
     wanted = [gate for gate in results.gates if gate.required]
     if not wanted:
         found.append(("gates", "no gate has certified anything"))
@@ -231,7 +245,7 @@ def _find(rollout: Rollout, results: Results) -> tuple[Outcome, str, str]:
         return Outcome.ROLLBACK, *harm
     missing = blocks(rollout, results)
     if not missing:
-        return Outcome.PROMOTE, "certified", f"every required gate is certified on {results.units} units"
+        return Outcome.PROMOTE, *(SPLIT if rollout.ladder.split else _all_certified(results))
     stage = rollout.at
     if results.units >= stage.max_units * rollout.budgets:
         return Outcome.INCONCLUSIVE, "budget", f"{results.units} units are this stage's budget; {missing[0][1]}"
@@ -243,6 +257,10 @@ def _find(rollout: Rollout, results: Results) -> tuple[Outcome, str, str]:
     rule, reason = missing[0]
     more = f"; and {len(missing) - 1} more" if len(missing) > 1 else ""
     return Outcome.HOLD, rule, reason + more
+
+
+def _all_certified(results: Results) -> tuple[str, str]:
+    return "certified", f"every required gate is certified on {results.units} units"
 
 
 def _harm(rollout: Rollout, results: Results) -> tuple[str, str] | None:

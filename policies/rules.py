@@ -11,6 +11,8 @@ import json
 from dataclasses import astuple, dataclass
 from typing import Literal
 
+from policies.windows import RiseWindow
+
 PPM = 1_000_000
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
@@ -64,6 +66,7 @@ class Quality:
     """The candidate's score less the baseline's, averaged per unit, stays above `-margin`."""
 
     margin: float = 0.05
+    """Below 0 the candidate must be better, by so much at least."""
     metric: str = "quality"
     """The comparator that scores."""
     alpha: float = 0.05
@@ -77,6 +80,18 @@ class Quality:
     """The baseline is declared to agree with itself always, and is not asked twice."""
     missing: float | None = None
     """What a pair without a verdict is worth at worst, on average (-1: nothing is assumed). None: it is left out."""
+    name: str = "quality"
+    """What the gate is called, and what its evidence is kept under."""
+
+    @property
+    def asks_twice(self) -> bool:
+        """Whether the baseline is asked a second time for it."""
+        return self.likeness and not self.deterministic
+
+    @property
+    def tolerance(self) -> float:
+        """The harm that is tolerated: a candidate that is to be better need not yet be, and may not be worse."""
+        return max(0.0, self.margin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +132,8 @@ class Latency:
     block_s: float | None = None
     """How long a block of the comparison beside the baseline is (`policies.concurrent`). None: `ratio` is of what was
     frozen."""
+    name: str = "latency"
+    """What the gate is called, and what its evidence beside the baseline is kept under."""
 
     @property
     def what(self) -> str:
@@ -144,6 +161,22 @@ class Gates:
     cost: Cost | None = None
     harm_alpha: float = 0.01
     """Shared by the gates: harm is certified at `harm_alpha / number of gates`."""
+    also_quality: tuple[Quality, ...] = ()
+    """Further scores that must be certified too, each under a name of its own."""
+    also_latency: tuple[Latency, ...] = ()
+    """Further limits, likewise."""
+    slices: tuple[str, ...] = ()
+    """Dimensions of the traffic, each slice of which must hold by itself (`policies.slices`)."""
+
+    @property
+    def qualities(self) -> tuple[Quality, ...]:
+        """Every score that must be certified."""
+        return (*(() if self.quality is None else (self.quality,)), *self.also_quality)
+
+    @property
+    def latencies(self) -> tuple[Latency, ...]:
+        """Every limit on time."""
+        return (*(() if self.latency is None else (self.latency,)), *self.also_latency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +273,10 @@ class Ladder:
     """The stages of a rollout, weights rising; the first is the shadow (weight 0)."""
 
     stages: tuple[Stage, ...] = _default_stages()
+    rises: RiseWindow | None = None
+    """When certificates may raise the weight; None: always."""
+    split: bool = False
+    """Nothing is certified and nothing is asked for: the weight rises to the last stage because the policy says so."""
 
     def __post_init__(self) -> None:
         """Refuse a ladder that would move traffic before any evidence, or back and forth.

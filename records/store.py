@@ -212,13 +212,18 @@ class Store:
         happened meanwhile: a merged file stands for others from when it is there, and until then they all are.
         """
         committed = self._committed()
+        found = self._look(committed)
         for _ in range(LOOKS):
-            found = {table.name: sorted((self.root / table.name).glob("date=*/*.parquet")) for table in TABLES}
-            changes = _changes_in(committed)
-            gone = {self.root / name for each in changes if (self.root / each.path).exists() for name in each.replaces}
             before, committed = committed, self._committed()
             if before == committed:
                 break
+            found = self._look(committed)
+        return found
+
+    def _look(self, committed: bytes) -> dict[str, list[Path]]:
+        found = {table.name: sorted((self.root / table.name).glob("date=*/*.parquet")) for table in TABLES}
+        merged = (each for each in _changes_in(committed) if (self.root / each.path).exists())
+        gone = {self.root / name for each in merged for name in each.replaces}
         return {table: [path for path in files if path not in gone] for table, files in found.items()}
 
     def _committed(self) -> bytes:

@@ -33,6 +33,7 @@ from gateway.admin.queries import RecordQueries
 from gateway.admin.readiness_views import ReadinessListView, ReadinessView
 from gateway.admin.rollouts import BY, MAX_PAGE, Operations
 from gateway.admin.system import SharedAbout, system
+from gateway.admin.view_pages import SavedViewPages
 from gateway.admin.views import (
     AuditListView,
     AuditView,
@@ -232,6 +233,11 @@ class Pages:
         return LabelPages(LabelQueue(self.data, self.queries), self.operations.clock.wall)
 
     @property
+    def saved(self) -> SavedViewPages:
+        """Pages with their filters, by name."""
+        return SavedViewPages(self.data, self.operations.clock.wall)
+
+    @property
     def figures(self) -> Figures:
         """The records, added up."""
         return Figures(self.queries)
@@ -295,6 +301,8 @@ def create_app(pages: Pages, door: Door, *, version: str) -> FastAPI:
     add("/rollouts/{route}/{verb}", pages.operations.operate, "operator")
     add("/kill", pages.operations.kill, "operator")
     add("/labels", pages.labelling.vote, "operator")
+    add("/views", pages.saved.keep, "operator")
+    add("/views/{name}/remove", pages.saved.remove, "operator")
     add("/keys/{key}/revoke", pages.revoke, "operator")
     add_problems(app)
     return app
@@ -325,6 +333,7 @@ def _looked_at(pages: Pages) -> dict[str, Callable[..., object]]:
         "/unrouted": pages.unrouted,
         "/data": pages.kept,
         "/keys": pages.keys,
+        "/views": pages.saved.views,
         "/audit": pages.audit,
         "/system": pages.system,
     }

@@ -310,6 +310,19 @@ def _train(parser: Parser) -> None:
         recipe.add_argument("--write-only", action="store_true", help="write the script, and run nothing")
         recipe.add_argument("--fresh", action="store_true", help="write the script again, over what was edited")
     recipes["grpo"].add_argument("--policy", type=Path, metavar="FILE", help="whose comparators are the rewards")
+    sweep = actions.add_parser("sweep", help="several ways to fine-tune; the weak are stopped early")
+    sweep.add_argument("--dataset", required=True, type=Path, metavar="DIR", help="what `dataset build` printed")
+    sweep.add_argument("--base", required=True, metavar="MODEL", help="the model to start from: a folder")
+    sweep.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder per configuration goes there")
+    sweep.add_argument("--policy", required=True, type=Path, metavar="FILE", help="whose comparators score answers")
+    sweep.add_argument("--eval", required=True, metavar="EVALSET", help="the route's labelled questions")
+    sweep.add_argument("--grid", action="append", required=True, metavar="NAME=V,V", help="a setting's values to try")
+    sweep.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of all of them")
+    sweep.add_argument("--rounds", type=int, default=3, metavar="N", help="each trains twice as long (default: 3)")
+    sweep.add_argument("--jobs", type=int, default=1, metavar="N", help="trainings at once (default: 1)")
+    sweep.add_argument("--max-tokens", type=int, default=64, metavar="N", help="of an answer (default: 64)")
+    sweep.add_argument("--within", default="1h", metavar="TIME", help="the longest training or answering (default: 1h)")
+    _add_context(sweep)
     actions.add_parser("env", help="make the environment that scripts run in; print its Python")
     check = actions.add_parser("preflight", help="whether an engine serves what was trained; then the next revision")
     check.add_argument("run", type=Path, metavar="DIR", help="the --out of a training")
@@ -320,7 +333,7 @@ def _train(parser: Parser) -> None:
     check.add_argument("--replica", action="append", default=[], metavar="HOST:PORT", help="ask these alone")
     check.add_argument("--max-lora-rank", type=int, default=16, metavar="N", help="of the engine (default: 16)")
     _add_context(check)
-    for each in (*recipes.values(), check):
+    for each in (*recipes.values(), sweep, check):
         _add_json(each)
 
 
@@ -410,7 +423,7 @@ COMMANDS: dict[str, Command] = {
     "label": Command("label", "judge pairs of answers, blind, in a terminal", _label),
     "dataset": Command("dataset", "training files from the records: build, inspect, diff, validate", _dataset),
     "eval": Command("evaluation", "your own questions, never trained on: add, list, sample, run", _eval),
-    "train": Command("train", "from a dataset to a candidate: sft, dpo, grpo, env, preflight", _train),
+    "train": Command("train", "from a dataset to a candidate: sft, dpo, grpo, sweep, env, preflight", _train),
     "rebuild": Command("rebuild", "make the evidence again from the records, and compare", _rebuild),
     "replay": Command("replay", "ask a candidate what was recorded; say what would be decided", _replay),
     "keys": Command("keys", "gateway keys: create, list, revoke", _keys),

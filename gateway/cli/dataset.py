@@ -18,7 +18,7 @@ from gateway.config.settings_file import SettingsError
 from gateway.node import labels
 from gateway.node.database import StateError
 from gateway.node.datadir import DataDir
-from gateway.training.token_mask import TokenMaskError
+from gateway.training.inside_call import TrainingCallError
 from policies.language.amounts import share_ppm
 from records.dataset import build as building
 from records.dataset import manifest
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; 1: refused, or faults found."""
     try:
         return _ACTIONS[arguments.action](arguments)
-    except (SettingsError, StateError, LeakError, TokenMaskError, ValueError) as error:
+    except (SettingsError, StateError, LeakError, TrainingCallError, ValueError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error) as error:
         return failed(f"{error}. hint: is the path right, and may this user read it?", arguments)

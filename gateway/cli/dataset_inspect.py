@@ -84,7 +84,7 @@ def show(arguments: argparse.Namespace, made: Manifest, environ: Mapping[str, st
 
     Raises:
         ValueError: there is no such row.
-        TokenMaskError: the tokens cannot be told.
+        TrainingCallError: the tokens cannot be told.
         OSError, duckdb.Error: a file cannot be read.
     """
     lessons = lessons_of(arguments, made)

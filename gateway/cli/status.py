@@ -278,8 +278,9 @@ def _print_routes(routes: list[RouteState], shared: SharedView, now: float) -> N
         if not is_wide and each.candidate is not None:
             print(layout.paragraph(f"candidate {_candidate(each)}", "  "))
         standing = shared.rollouts.get(each.route) or {}
-        told = standing.get("sentence")
-        for sentence in (*([told] if told else []), *service(each), *standing.get("left_out", ())):
+        told = [standing["sentence"]] if standing.get("sentence") else []
+        told += [f"forecast: {standing['forecast']}"] if standing.get("missing") and standing.get("forecast") else []
+        for sentence in (*told, *service(each), *standing.get("left_out", ())):
             print(layout.paragraph(sentence, "  "))
 
 
@@ -310,7 +311,7 @@ def _candidate(route: RouteState) -> str:
 
 
 def _row(route: RouteState, rollout: dict[str, Any] | None, now: float) -> tuple[str, ...]:
-    mode = "" if route.mode == "apply" else f" ({route.mode})"
+    mode = {"apply": "", "split": " (split, uncertified)"}.get(route.mode, f" ({route.mode})")
     weight = f"{route.weight_pct:g}%{mode}"
     if rollout is None:
         return route.route, "-", weight, "-", "-", "-"

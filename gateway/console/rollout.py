@@ -240,7 +240,7 @@ def _forecast(view: RolloutPageView, look: Decision | None) -> str:
     if standing is None or look is None:
         return ""
     missing = standing.missing[0] if standing.missing else ""
-    told = forecast_of(look, standing.units, standing.units_to_go)
+    told = forecast_of(look, standing.units)
     return f"{told}. Next is stopped by: {missing}" if missing else f"{told}."
 
 

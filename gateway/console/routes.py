@@ -16,9 +16,10 @@ from gateway.console import words
 from gateway.console.ask import Ask, ConsolePage, Row, Shown
 from gateway.control.controller.status import read_status
 from gateway.control.state.port import StateDownError
+from policies.forecast import forecast
 from policies.results import GateResult
 from policies.rollout import STOPPED, Decision
-from policies.terms import Phase, Verdict
+from policies.terms import Phase
 
 DAY_S = 86_400.0
 SPARK_S = 14 * DAY_S
@@ -122,13 +123,13 @@ def rows(view: OverviewView, looks: Mapping[str, Decision]) -> list[RouteRow]:
         have = None if standing is None else standing.units
         to_go = None if standing is None else standing.units_to_go
         need = None if have is None or to_go is None else have + to_go
-        forecast = forecast_of(look, have, to_go)
-        found.append(RouteRow(each, by_route[each.route], gates, have, need, forecast, each.route in wanting))
+        told = forecast_of(look, have)
+        found.append(RouteRow(each, by_route[each.route], gates, have, need, told, each.route in wanting))
     return found
 
 
-def forecast_of(look: Decision | None, have: int | None, to_go: int | None) -> str:
-    """When the stage could be over at the pace it has had so far."""
+def forecast_of(look: Decision | None, have: int | None) -> str:
+    """When the stage could be left, in the words of `status` and `explain`."""
     if look is None or have is None:
         return "nobody has looked yet"
     rollout = look.rollout
@@ -136,29 +137,7 @@ def forecast_of(look: Decision | None, have: int | None, to_go: int | None) -> s
         return look.reason
     if rollout.next is None:
         return f"holds since {words.duration(rollout.lived_s)}"
-    if to_go is None and any(gate.required and gate.estimate is None for gate in look.results.gates):
-        return f"{have:,} units; no evidence yet for every gate"
-    if to_go is None:
-        return f"{have:,} units; no number of units would do at these estimates"
-    if not to_go:
-        left = rollout.at.hold_s - rollout.lived_s
-        return f"{have:,} units; {words.duration(left)} of its hold left" if left > 0 else f"{have:,} units, enough"
-    wait_s = _wait_s(look)
-    return f"{to_go:,} units to go" + (f", {words.duration(wait_s)} at this pace" if wait_s else "; none came yet")
-
-
-def _wait_s(look: Decision) -> float | None:
-    """How long the slowest gate still waits: each at the pace at which its own units have come. None: none came."""
-    lived_s, results = look.rollout.lived_s, look.results
-    waits = [
-        gate.units_to_go * lived_s / gate.n
-        for gate in results.gates
-        if gate.required and gate.verdict is not Verdict.PASS and gate.units_to_go and gate.n
-    ]
-    missing = look.rollout.at.min_units - results.units
-    if missing > 0 and results.units:
-        waits.append(missing * lived_s / results.units)
-    return max(waits, default=None)
+    return f"{have:,} units; {forecast(rollout, look.results)}"
 
 
 def show(ask: Ask) -> Shown:

@@ -14,7 +14,7 @@ from gateway import clock
 from gateway.admin.api import Pages, create_app
 from gateway.admin.auth import Door
 from gateway.admin.boot import AdminBoot, decode
-from gateway.admin.queries import RecordQueries
+from gateway.admin.queries import KeptAnswers, RecordQueries
 from gateway.admin.rollouts import Operations
 from gateway.console.app import add_console
 from gateway.control.operations.orders import OrderClock
@@ -56,7 +56,7 @@ def serve(boot: AdminBoot) -> None:
     data = DataDir(Path(boot.data))
     waits = OrderClock(clock.wall, clock.monotonic, time.sleep)  # in a thread of its own, for one request
     operations = Operations(data, boot.state, waits, version)
-    pages = Pages(data, operations, RecordQueries(Store(data.records)), boot.readiness)
+    pages = Pages(data, operations, RecordQueries(Store(data.records), kept=KeptAnswers(clock.wall)), boot.readiness)
     door = Door(boot.token_sha256, boot.viewer_sha256)
     app = create_app(pages, door, version=version)
     add_console(app, pages, door, is_secure=boot.tls)

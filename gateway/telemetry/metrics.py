@@ -134,6 +134,7 @@ METRICS: tuple[Metric, ...] = (
             ("route",),
             (),
         ),
+        ("uncertified", "gauge", "1: a fixed split, whose weight nothing certifies (`mode: split`).", ("route",), ()),
         ("policy_info", "gauge", "Always 1; the candidate's revision in force.", ("route", "revision"), ()),
         ("policy_errors", "gauge", "Policy files that do not load; their last good version stays in force.", (), ()),
         ("stage", "gauge", "Rung of the ladder, from 0, the shadow. On the node that leads.", ("route",), ()),

@@ -5,7 +5,8 @@ from typing import Any
 from gateway.config.problems import problems
 from gateway.config.yaml_file import parse
 from policies.compile import KnownUpstream, Surroundings, decision_rules
-from policies.lint import Finding, findings
+from policies.findings import Finding
+from policies.lint import findings
 from policies.rules import Rules
 from policies.schema import Policy
 

@@ -1,7 +1,7 @@
 """Where rollouts stand, as people want to know it: stage, weight, what is missing to the next stage, the last move."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.control.leader.persistence import StoredRollout, read_rollout
 from gateway.control.state.port import Decided, SharedState, StateDamagedError, Stored
@@ -10,9 +10,10 @@ from gateway.node.exposition import by_route
 from policies import explain, rollout
 from policies.explain import RecordError
 from policies.first_sentence import Circumstances, first_sentence
+from policies.forecast import forecast
 from policies.results import Results
 from policies.rollout import Decision, Rollout
-from policies.terms import Phase, Verdict
+from policies.terms import Phase
 
 RECENT = 200
 """Decisions looked through for each route's last one; older moves are not shown."""
@@ -34,6 +35,8 @@ class Standing:
     """Units seen in this stage; None: nobody has looked yet."""
     units_to_go: int | None
     """Units still wanted at the present estimates; None: not known, or no number would do."""
+    forecast: str
+    """When the stage could be left, in a sentence; empty: nobody has looked yet."""
     left_out: list[str]
     """What did not come into this stage's evidence as it should, in sentences."""
     looked_at: float | None
@@ -43,6 +46,8 @@ class Standing:
     """Of the last move, in a sentence."""
     sentence: str
     """Where it stands and why, for somebody in a hurry (`policies.first_sentence`)."""
+    slices: dict[str, str] = field(default_factory=dict[str, str])
+    """What each slice of the traffic says: `quality@language=german` -> a verdict."""
 
 
 def standings(state: SharedState, *, now: float, spent: Collection[str] = ()) -> dict[str, Standing]:
@@ -123,8 +128,8 @@ def _damaged(route: str, kept: Stored, error: StateDamagedError) -> Standing:
     """A rollout that cannot be read: that it cannot, and the others are shown all the same."""
     return Standing(
         route=route, phase="unreadable", stage="unknown", weight_ppm=kept.weight_ppm, attempt=0, version=kept.version,
-        missing=[str(error)], units=None, units_to_go=None, left_out=[], looked_at=None, last_move=None, moved_at=None,
-        reason=None, sentence=f"Cannot be read: {error}.",
+        missing=[str(error)], units=None, units_to_go=None, forecast="", left_out=[], looked_at=None,
+        last_move=None, moved_at=None, reason=None, sentence=f"Cannot be read: {error}.",
     )  # fmt: skip
 
 
@@ -137,6 +142,9 @@ def _standing(
         last = stored.decided  # no leader has told it yet
     results = None if look is None else _results(look, stands)
     waiting = [] if results is None else rollout.blocks(stands, results)
+    coming = None if results is None else forecast(stands, results)
+    if look is not None and (waits := rollout.shut(stands, look.at)):
+        waiting.append(("window", waits))
     return Standing(
         route=stands.route,
         phase=stands.phase,
@@ -146,12 +154,14 @@ def _standing(
         version=kept.version,
         missing=[sentence for _, sentence in waiting] if stands.phase not in rollout.STOPPED else [],
         units=None if results is None else results.units,
-        units_to_go=None if results is None else _to_go(stands, results),
+        units_to_go=None if coming is None else coming.units_to_go,
+        forecast="" if coming is None else str(coming),
         left_out=[] if results is None else explain.intake(results.intake),
         looked_at=None if look is None else look.at,
         last_move=None if last is None else last.move,
         moved_at=None if last is None else last.at,
         reason=None if last is None else _reason(last),
+        slices={gate.gate: gate.verdict.name for gate in (results.gates if results else ()) if "@" in gate.gate},
         sentence=first_sentence(stands, results, now=reader.now, entered=reader.entered, around=reader.around),
     )
 
@@ -165,17 +175,6 @@ def _results(look: Decided, stands: Rollout) -> Results | None:
     after = found.rollout
     same = (after.key, after.attempt, after.stage) == (stands.key, stands.attempt, stands.stage)
     return found.results if same and found.before.stage == after.stage else None
-
-
-def _to_go(stands: Rollout, results: Results) -> int | None:
-    """The most that any required gate still wants, and the stage's own least number of units."""
-    wanted = [max(0, stands.at.min_units - results.units)]
-    for gate in results.gates:
-        if gate.required and gate.verdict is not Verdict.PASS:
-            if gate.units_to_go is None:
-                return None
-            wanted.append(gate.units_to_go)
-    return max(wanted)
 
 
 def _reason(decided: Decided) -> str:

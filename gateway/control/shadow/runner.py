@@ -94,7 +94,7 @@ class Runner:
     def __post_init__(self) -> None:
         boot, wall = self.boot, self.clock.wall
         self.ledger = Ledger(boot, wall)
-        self.engines = Engines(self.background)
+        self.engines = Engines(self.background, self._shows_no_queue)
         secret = bytes.fromhex(boot.pepper)
         self.comparers = Comparers(
             self.background, self.ledger.budget, lambda: self._mirror.maker, wall, secret, self._not_ready,
@@ -277,6 +277,11 @@ class Runner:
 
     def _shed(self, drawn: Drawn, came: Came, reason: str) -> None:
         self.ledger.write(row_of(drawn, came, reason, at=self.clock.wall()))
+
+    def _shows_no_queue(self, upstream: str, names: str) -> None:
+        """An engine's page has none of the gauges: nothing is ever paused for it."""
+        hint = f"its /metrics shows neither {names}: is that switched on there? `pause_when` does nothing until it is"
+        self.log.alarm("shadow.no_queue_shown", upstream=upstream, hint=hint)
 
     def _not_ready(self, why: str) -> None:
         """Log a comparator that cannot be used: it says nothing of any pair, so nothing advances by it."""

@@ -9,6 +9,7 @@ from policies import routing
 from policies import rules as core
 from policies.compile import KnownUpstream, Surroundings, quality_metric, route, votes_window_s
 from policies.language.amounts import PPM
+from policies.windows import RiseWindow
 from tests.rooms.policy_files import READY, policy, rules
 
 JUDGED = "[exact, {judge: {upstream: openai, model: j, sample: 50%}}]"
@@ -233,3 +234,78 @@ def test_prices_are_known_if_both_variants_are():
     """A price for one of them compares nothing."""
     assert READY.price(policy())
     assert not Surroundings({"openai": KnownUpstream(is_priced=True)}).price(policy())
+
+
+def test_several_scores_and_limits_are_several_gates():
+    """The first of each keeps its name, so that its evidence goes on; the others are called by what they are of."""
+    found = rules(
+        "gates: {quality: [{metric: judge, margin: -2%}, {metric: exact}],"
+        " latency: {total_p95: 8s, relative: {ttft_p95: 1.2x}}}",
+        compare=JUDGED,
+    )
+    one = rules("gates: {quality: {metric: judge}}", compare=JUDGED)
+
+    assert [(gate.name, gate.metric, gate.margin) for gate in found.gates.qualities] == [
+        ("quality", "judge", -0.02), ("quality:exact", "exact", 0.05),
+    ]  # fmt: skip
+    assert [(gate.name, gate.limit_s, gate.block_s) for gate in found.gates.latencies] == [
+        ("latency", 8.0, None), ("latency:relative_ttft_p95", None, 3600.0),
+    ]  # fmt: skip
+    assert found.guards.outputs == "required"
+    assert found.key.judge != one.key.judge
+    assert one.key == rules("gates: {quality: [{metric: judge}]}", compare=JUDGED).key
+
+
+def test_what_is_off_certifies_nothing():
+    """Neither quality nor latency; errors are always looked at."""
+    gates = rules("gates: {quality: off, accept: unmeasured quality, latency: off}").gates
+
+    assert (gates.qualities, gates.latencies) == ((), ())
+    assert gates.errors is not None
+
+
+def test_models_with_stars_are_told_from_plain_ones():
+    """The workers look plain names up, and hold stars against the rest."""
+    found = route(policy(match="{model: [gpt-4o, 'gpt-4o-mini*']}"), weight_ppm=0).match
+
+    assert (found.model, found.model_like) == (("gpt-4o",), ("gpt-4o-mini*",))
+
+
+def test_a_system_prompt_is_part_of_the_candidate():
+    """Its text makes the evidence what it is, and reaches the workers; without one the key is as it ever was."""
+    prompted = "{upstream: vllm, model: m, revision: a, system_prompt: v2.md}"
+    texts = [rules(surroundings=replace(READY, system_prompt=text), candidate=prompted) for text in ("A", "B")]
+    found = route(policy(candidate=prompted), weight_ppm=0, system_prompt="A").candidate
+
+    assert texts[0].key.decoding != texts[1].key.decoding
+    assert rules().key.decoding == '{"drop":[],"set":{}}'
+    assert found is not None
+    assert found.system_prompt == "A"
+
+
+def test_a_window_goes_with_the_ladder():
+    """Its days, hours and zone; without one a weight may rise at any time."""
+    found = rules("advance: {days: mon-fri, hours: 9-17, tz: Europe/Berlin}").ladder.rises
+
+    assert found == RiseWindow((0, 1, 2, 3, 4), 540, 1020, "Europe/Berlin")
+    assert rules().ladder.rises is None
+    assert rules("advance: {}").ladder.rises == RiseWindow()
+
+
+def test_a_split_has_a_share_and_nothing_that_certifies():
+    """One stage above nothing, no gates; the workers know what it is."""
+    found = rules("mode: split", stages="[30%: {approve: manual}]")
+
+    assert [stage.weight_ppm for stage in found.ladder.stages] == [0, 300_000]
+    assert (found.ladder.split, found.ladder.stages[1].approve) == (True, "manual")
+    assert found.gates == core.Gates(None, None, None, None, None)
+    assert route(policy("mode: split", stages="[30%]"), weight_ppm=0).mode == "split"
+
+
+def test_slices_are_what_gates_hold_apart():
+    """Named as they are written; adding them is no other candidate."""
+    found = rules("slices: {by: [language, 'header:X-Team']}")
+
+    assert found.gates.slices == ("language", "header:x-team")
+    assert found.key == rules().key
+    assert rules().gates.slices == ()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from policies import clusters, names
 from policies import evidence as module
-from policies.events import PairEvent
+from policies.events import AlsoScored, PairEvent
 from policies.evidence import Evidence, EvidenceKey
 from policies.guards import watch
 from policies.histograms import MICRO, WHOLE, latency_bin
@@ -564,6 +564,54 @@ def test_weights_follow_from_the_set_of_events(order: list[int], looks: set[int]
     shuffled.advance(1000.0)
     assert straight.weighted == shuffled.weighted
     assert straight.clusters == shuffled.clusters
+
+
+def test_a_second_score_is_counted_beside_the_first():
+    """From what the pair also says of its metric; where that lacks it the verdict is missing, and at its worst."""
+    second = Quality(metric="python", missing=-1.0, name="quality:python")
+    rules = replace(RULES, gates=replace(RULES.gates, also_quality=(second,)))
+    said = filled([pair(q=0.5, also=(AlsoScored("judge", 1.0), AlsoScored("python", -0.25)))], rules)
+    silent = filled([pair(q=0.5)], rules)
+
+    assert (said.histogram("quality"), said.histogram("quality:python")) == ({100: 1}, {-50: 1})
+    assert said.detectors["quality:python"].n == 1
+    assert (silent.histogram("quality:python"), silent.histogram("quality:python_harm")) == ({-200: 1}, {200: 1})
+    assert silent.count("unscored") == 1
+
+
+def test_several_relative_limits_have_a_line_each():
+    """Each of its own measure; both go on in the next stage, and an episode is told by its own."""
+    first = Latency(block_s=3600.0, warmup=0)
+    second = replace(first, measure="total", name="latency:relative_total_p95")
+    rules = replace(RULES, gates=replace(RULES.gates, latency=first, also_latency=(second,)))
+    found = evidence(rules)
+    for hour in range(14):
+        for n in range(260):
+            at = 3600.0 * hour + 13 * n
+            found.observe(own(Owner.BASELINE, f"{hour}.{n}", at, ttft_baseline_s=1.0, total_baseline_s=5.0))
+    found.advance(15 * 3600.0)
+    found = found.next(replace(found.key, weight_ppm=50_000), rules)
+
+    assert found.line_of(first).limit_s(first) == pytest.approx(1.2, rel=0.03)
+    assert found.line_of(second).limit_s(second) == pytest.approx(6.0, rel=0.03)
+    found.observe(own(Owner.CANDIDATE, "c", 60_000.0, ttft_candidate_s=1.0, total_candidate_s=9.0))
+    assert found.detectors["latency:relative_total_p95"].height > found.detectors["latency"].height
+
+
+def test_a_unit_is_counted_in_the_slices_of_its_first_request():
+    """Once in each, with what it weighs; what the policy does not slice by is left out."""
+    rules = replace(RULES, gates=replace(RULES.gates, slices=("language",)), units=Units(rho_users=0.3))
+    events = [
+        pair("a", 0.0, q=0.5, user="u", slices=("language=german", "length=short")),
+        pair("a", 1.0, q=0.5, user="u", slices=("language=english",)),
+        pair("b", 2.0, q=-0.5, user="u", slices=("language=german",)),
+    ]
+    found = filled(events, rules)
+
+    assert found.histogram("quality@language=german") == {100: 1, -100: 1}
+    assert found.weighted["quality@language=german"] == found.weighted["quality"]
+    assert not [name for name in found.histograms if "english" in name or "length" in name]
+    assert not [name for name in filled(events).histograms if "@" in name]
 
 
 def test_what_is_late_counts_by_itself():

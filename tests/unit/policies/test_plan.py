@@ -84,9 +84,9 @@ def test_what_was_seen_counts_more_than_what_is_usual():
 
     assert (units(seen, "25%", "quality"), units(planned(), "25%", "quality")) == (83, 953)
     assert units(worse, "25%", "quality") is None
-    assert at(worse, "25%").doubt == "quality cannot be certified: the candidate is at or beyond its limit"
+    assert at(worse, "25%").doubt == "quality is never certified: the candidate is at or beyond its limit"
     assert worse.days is None
-    assert "no number of units would do" in text(worse)
+    assert "never: the candidate is at or beyond its limit" in text(worse)
 
 
 def test_days_follow_the_traffic():
@@ -259,8 +259,7 @@ def test_the_plan_reads_well():
     assert text(planned(before="mode: observe")).splitlines()[:7] == [
         "ROUTE support-triage",
         "  change   mode: observe -> apply",
-        "  repeats  about 953 conversations ask the baseline a second time until likeness is certified, then 2%; "
-        "again from 25% on",
+        "  repeats  about 953 repeat calls of the baseline until likeness is certified, then 2%; again from 25% on",
         "  shadow   about 21 minutes, waits for errors",
         "    quality   953 units, 14 minutes",
         "    errors    1475 units, 21 minutes",
@@ -269,3 +268,76 @@ def test_the_plan_reads_well():
     assert "  100%     the last" in text(planned())
     assert "  no change" in text(planned(before=""))
     assert "in all    about 3 days" in text(planned())
+
+
+def test_the_candidates_own_conversations_are_all_compared_until_certified():
+    """From 25 % on quality comes from all of them, and not from the share that is compared for ever."""
+    found = planned()
+    need = next(need for need in at(found, "50%").needs if need.gate == "quality")
+    assert need.units is not None
+    assert need.days == pytest.approx(need.units / (100_000 * 0.5))
+
+
+def test_calls_and_money_are_told():
+    """Each stage's background calls, of whom, and what they cost where prices are known."""
+    priced = Traffic(100_000.0, 0.0, 200_000.0, baseline_usd=0.004, candidate_usd=0.001)
+    found = planned("gates: {cost: off}", priced)
+    shadow, half = at(found, "shadow").calls, at(found, "50%").calls
+    quality, most = units(found, "shadow", "quality"), max(need.units or 0 for need in at(found, "shadow").needs)
+    assert quality is not None
+    assert (shadow.repeats, shadow.candidate, shadow.baseline) == (2 * quality, 2 * most, 0)
+    assert shadow.usd == pytest.approx(shadow.candidate * 0.001 + shadow.repeats * 0.004)
+    assert half.baseline == half.repeats == 2 * (units(found, "50%", "quality") or 0)
+    assert found.repeats.startswith(
+        f"about {shadow.repeats:,} repeat calls of the baseline, ${shadow.repeats * 0.004:.2f},"
+    )
+    assert f"{shadow.candidate:,} of the candidate, {shadow.repeats:,} repeated, ${shadow.usd:.2f}" in text(found)
+    assert "at prices that are not known" in text(planned())
+    assert str(at(planned(baseline="{upstream: openai, deterministic: true}"), "shadow").calls).count("repeated") == 0
+
+
+def test_users_who_come_again_say_less():
+    """The rest of what they say counts less and less; a hundred of them can never say enough."""
+    need = units(planned(), "shadow", "quality")
+    assert need is not None
+    some = planned(traffic=Traffic(1000.0, users=500))
+    assert (units(some, "shadow", "quality") or 0) > need
+    few = planned(traffic=Traffic(1000.0, users=100))
+    assert (units(few, "shadow", "quality"), at(few, "shadow").days, few.days) == (None, None, None)
+    assert "never: at most 333 units' worth of evidence from 100 users" in text(few)
+    fixed = planned("assign: {population: fixed}", traffic=Traffic(1000.0, users=100))
+    assert units(fixed, "shadow", "quality") == need
+
+
+def test_what_must_be_better_is_planned_for_as_if_it_were():
+    """Twice as much as is demanded; the plan says so, and that one as good never passes."""
+    compare = "[{judge: {upstream: claude, model: j, sample: 100%}}]"
+    found = planned("gates: {quality: {margin: -5%}}", compare=compare)
+
+    assert units(found, "shadow", "quality") == units(planned(compare=compare), "shadow", "quality")
+    assert "  assumes  judge finds it better by 0.1; one that is merely as good never passes" in text(found)
+    assert planned().assumes == ()
+
+
+def test_every_gate_is_planned_for_by_its_name():
+    """Second scores in the shadow, second limits in the canary; what nobody looks at is said."""
+    found = planned(
+        "gates: {quality: [{metric: exact}, {metric: judge}], latency: {ttft_p95: 1s, total_p99: 9s}}",
+        compare="[exact, {judge: {upstream: claude, model: j}}]",
+    )
+    bare = planned("gates: {quality: off, accept: unmeasured quality}")
+
+    assert [need.gate for need in at(found, "shadow").needs] == ["quality", "quality:judge", "errors", "min_units"]
+    assert [need.gate for need in at(found, "1%").needs] == ["errors", "latency", "latency:total_p99", "min_units"]
+    assert bare.assumes == ("nothing of its quality, at which nobody looks",)
+
+
+def test_a_split_takes_no_time_and_a_window_is_said():
+    """Nothing is waited for in its shadow; the plan counts days as if a weight could rise at any hour."""
+    found = planned("mode: split\nadvance: {days: mon-fri}", stages="[30%]")
+
+    assert (at(found, "shadow").days, found.days) == (0.0, 0.0)
+    assert found.assumes == (
+        "nothing: a fixed split, uncertified",
+        "that it may rise at any time, which it may only within mon-fri 0:00-24:00 UTC",
+    )

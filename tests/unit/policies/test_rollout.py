@@ -7,9 +7,23 @@ import msgspec
 import pytest
 
 from policies.results import Alarm, GateResult, GuardResult, Results
-from policies.rollout import FINDINGS, MOVES, ORDERS, STOPPED, VERBS, Rollout, blocks, command, revise, start, step
-from policies.rules import BETS, BETS_BEFORE, PPM, BaselineP99, Held, Ladder, Stage
+from policies.rollout import (
+    FINDINGS,
+    MOVES,
+    ORDERS,
+    STOPPED,
+    VERBS,
+    Rollout,
+    blocks,
+    command,
+    revise,
+    shut,
+    start,
+    step,
+)
+from policies.rules import BETS, BETS_BEFORE, PPM, BaselineP99, Gates, Held, Ladder, Stage
 from policies.terms import Move, Outcome, Phase, Verb, Verdict
+from policies.windows import RiseWindow
 from tests.rooms.rollouts import GOOD, HEALTHY, KEY, PASSES, QUIET, RULES, SETTINGS, UNSURE, WAITS
 
 BROKEN = GateResult("errors", Verdict.ERROR, "errors: no evidence in 300 units")
@@ -590,6 +604,68 @@ def test_the_baselines_times_outlive_a_candidate():
     assert revise(known, other, now=1_060.0).rollout.baseline_p99 == known.baseline_p99
     moved = replace(RULES, key=replace(KEY, baseline="openai/gpt-5"))
     assert revise(known, moved, now=1_060.0).rollout.baseline_p99 == BaselineP99()
+
+
+MONDAY_NOON = 1_800_273_600.0
+OFFICE = replace(RULES.ladder, rises=RiseWindow((0, 1, 2, 3, 4), 540, 1020, "UTC"))
+
+
+@pytest.mark.parametrize("hours", [0, 4, 6, 22, 5 * 24, 7 * 24])
+@pytest.mark.parametrize("finding", list(FINDINGS))
+def test_a_weight_rises_only_within_its_window_and_falls_at_any_time(hours: int, finding: Outcome):
+    """Outside, a certificate holds and says until when; everything else is as it ever was."""
+    now = MONDAY_NOON + 3600.0 * hours
+    shadow = replace(WHERE[Phase.SHADOW], ladder=OFFICE)
+    decision, always = step(shadow, FOUND[finding], now=now), step(WHERE[Phase.SHADOW], FOUND[finding], now=now)
+    is_shut = finding is Outcome.PROMOTE and hours not in (0, 4, 22, 7 * 24)
+
+    assert decision.move is (Move.HOLD if is_shut else always.move)
+    assert (decision.rule == "window") is is_shut
+    assert ("rises only within mon-fri 9:00-17:00 UTC" in decision.reason) is is_shut
+    assert bool(shut(shadow, now)) is (hours not in (0, 4, 22, 7 * 24))
+
+
+def test_an_operator_raises_at_any_hour():
+    """Whoever gives the word is there to see what comes of it."""
+    night = replace(WHERE[Phase.SHADOW], ladder=OFFICE)
+
+    assert command(night, Verb.PROMOTE, now=MONDAY_NOON + 12 * 3600, by="ana", reason="now").rollout.weight_ppm > 0
+
+
+SPLIT = replace(
+    RULES, gates=Gates(None, None, None, None, None), ladder=Ladder((Stage(0, min_units=0), Stage(300_000)), split=True)
+)
+
+
+def test_a_split_rises_because_the_policy_says_so_and_is_called_uncertified():
+    """Without any evidence, to its one stage; there it stays."""
+    up = step(start(SPLIT), Results(), now=1_000.0)
+    there = step(up.rollout, Results(units=10), now=1_060.0)
+
+    assert (up.move, up.rule, up.rollout.weight_ppm, up.rollout.phase) == (
+        Move.ADVANCE, "split", 300_000, Phase.PROMOTED,
+    )  # fmt: skip
+    assert "uncertified" in up.reason
+    assert (there.move, there.rollout.weight_ppm) == (Move.HOLD, 300_000)
+
+
+def test_a_split_falls_as_every_rollout_does():
+    """By alarms and illness, and by an operator; ill at its foot, it does not rise."""
+    up = step(start(SPLIT), Results(), now=1_000.0).rollout
+    ill = Results(unhealthy="nobody answers")
+
+    assert step(up, Results(alarms=(ALARM,)), now=1_060.0).rollout.weight_ppm == 0
+    assert step(up, ill, now=1_060.0).rollout.weight_ppm == 0
+    assert step(start(SPLIT), ill, now=1_000.0).rollout.weight_ppm == 0
+    assert command(up, Verb.ROLLBACK, now=1_060.0, by="ana", reason="no").rollout.weight_ppm == 0
+
+
+def test_what_leaves_a_split_begins_where_certificates_do():
+    """A share that nothing certified earns no stage of a ladder."""
+    up = step(start(SPLIT), Results(), now=1_000.0).rollout
+    climbing = revise(up, replace(RULES, key=up.key), now=1_060.0).rollout
+
+    assert (climbing.stage, climbing.weight_ppm, climbing.phase) == (0, 0, Phase.SHADOW)
 
 
 def test_a_rollout_keeps_the_bets_it_began_with():

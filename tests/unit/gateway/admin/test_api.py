@@ -24,10 +24,11 @@ READ = [
     "/rollouts", "/rollouts/{route}", "/rollouts/{route}/gates", "/decisions", "/decisions/{decision_id}",
     "/comparisons", "/comparisons/{exchange_id}", "/feedback", "/judges", "/labels", "/labels/queue",
     "/readiness", "/exchanges", "/exchanges/{exchange_id}",
-    "/figures/{route}", "/policies", "/weights", "/cost", "/unrouted", "/data", "/keys", "/audit", "/system",
+    "/figures/{route}", "/policies", "/weights", "/cost", "/unrouted", "/data", "/keys", "/audit", "/system", "/views",
     "/openapi.json",
 ]  # fmt: skip
-WRITE = ["/rollouts/{route}/{verb}", "/keys/{key}/revoke", "/kill", "POST /labels"]
+WRITE = ["/rollouts/{route}/{verb}", "/keys/{key}/revoke", "/kill", "POST /labels", "POST /views",
+         "/views/{name}/remove"]  # fmt: skip
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_every_page_says_who_may_see_it(data: DataDir) -> None:
 
 def filled(path: str) -> str:
     return path.removeprefix("POST ").format(
-        exchange_id=exchange_id(1), route="triage", decision_id="d1", verb="hold", key="k"
+        exchange_id=exchange_id(1), route="triage", decision_id="d1", verb="hold", key="k", name="n"
     )
 
 
