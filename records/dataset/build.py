@@ -65,6 +65,8 @@ class Wanted:
     """Evaluation sets that none of it may repeat."""
     drops_leaks: bool = False
     """Rows that repeat them are left out; else one of them fails the build."""
+    with_unrouted: bool = False
+    """Exchanges of no route are taken too, where the filters let them through."""
     filters: Filters = field(default_factory=Filters)
     most_per_source: int | None = None
     most_per_template: int | None = None
@@ -302,8 +304,9 @@ def _made(store: Store, wanted: Wanted) -> Iterator[tuple[Source, Example | Reas
         where, values = wanted.filters.condition("j")
         labelled: list[object] = [list(wanted.labels), list(wanted.labels.values())]
         given = labelled if learns == "preferences" else []
-        query = f"{_PAIRS if given else _ANSWERS} WHERE j.route = ? AND {where} ORDER BY j.id"
-        cursor = views.execute(query, [*given, wanted.route, *values])
+        routes = [wanted.route, *([""] if wanted.with_unrouted else [])]
+        query = f"{_PAIRS if given else _ANSWERS} WHERE list_contains(?, j.route) AND {where} ORDER BY j.id"
+        cursor = views.execute(query, [*given, routes, *values])
         while rows := cursor.fetchmany(_ROWS):
             for fields in rows:
                 source = Source(*fields)
