@@ -280,7 +280,7 @@ class _Climb:
         needs = [self._need(gate, stage, here) for gate in _gates(self.rules, stage)]
         least = max(0, stage.min_units - here.units) if here else stage.min_units
         needs.append(Need("min_units", least, self._days(least, self._mirrored(stage))))
-        hold_days = max(0.0, stage.hold_s - here.lived_s if here else stage.hold_s) / DAY_S
+        hold_days = max(0.0, stage.least_s - here.lived_s if here else stage.least_s) / DAY_S
         slowest = max(needs, key=slowness)
         days = None if slowest.days is None else max(slowest.days, hold_days)
         waits_for = slowest.gate if slowest.units or slowest.units is None else "nothing"
@@ -290,7 +290,7 @@ class _Climb:
             waits_for += f", then an operator's word for {above.label}"
         calls = self._calls(stage, needs, days)
         return StagePlan(
-            stage.label, tuple(needs), stage.hold_s, days, waits_for, _doubt(stage, slowest, days), calls=calls
+            stage.label, tuple(needs), stage.least_s, days, waits_for, _doubt(stage, slowest, days), calls=calls
         )
 
     def _calls(self, stage: Stage, needs: Sequence[Need], days: float | None) -> Spending:
@@ -388,7 +388,7 @@ def _latency_units(gate: Latency) -> int | None:
 def _doubt(stage: Stage, slowest: Need, days: float | None) -> str:
     if slowest.units is None:
         return f"{slowest.gate} is never certified: {slowest.never}"
-    if slowest.units > stage.max_units:
+    if not stage.by_pairs and slowest.units > stage.max_units:
         return f"{slowest.gate} needs about {slowest.units} units, max_units is {stage.max_units}"
     if days is not None and days > stage.max_s / DAY_S:
         return f"at this traffic it takes {days:.0f} days, max_time is {stage.max_s / DAY_S:g}"
