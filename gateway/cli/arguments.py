@@ -216,7 +216,11 @@ def _records(parser: Parser) -> None:
 def _dataset(parser: Parser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     build = actions.add_parser("build", help="write a route's records as training files")
-    build.add_argument("--route", required=True, help="whose exchanges")
+    whose = build.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--route", help="this route's exchanges")
+    whose.add_argument("--unrouted", action="store_true", help="exchanges that have no route")
+    whose.add_argument("--policy", type=Path, metavar="FILE", help="its route's, and what it would have taken before")
+    build.add_argument("--match", action="append", default=[], metavar="model=NAME", help="that ask for this model")
     build.add_argument("--format", required=True, choices=FORMATS, dest="shape", help="whose trainer reads them")
     build.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder per dataset is made in it")
     build.add_argument("--validation", default="10%", metavar="SHARE", help="of the conversations (default: 10%%)")
@@ -423,7 +427,7 @@ COMMANDS: dict[str, Command] = {
     "label": Command("label", "judge pairs of answers, blind, in a terminal", _label),
     "dataset": Command("dataset", "training files from the records: build, inspect, diff, validate", _dataset),
     "eval": Command("evaluation", "your own questions, never trained on: add, list, sample, run", _eval),
-    "train": Command("train", "from a dataset to a candidate: sft, dpo, grpo, sweep, env, preflight", _train),
+    "train": Command("train", "dataset to candidate: sft, dpo, grpo, sweep, env, preflight", _train),
     "rebuild": Command("rebuild", "make the evidence again from the records, and compare", _rebuild),
     "replay": Command("replay", "ask a candidate what was recorded; say what would be decided", _replay),
     "keys": Command("keys", "gateway keys: create, list, revoke", _keys),

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Self
 
+import duckdb
 import msgspec
 
 from records.dataset import manifest
@@ -68,6 +70,8 @@ class Wanted:
     """Evaluation sets that none of it may repeat."""
     drops_leaks: bool = False
     """Rows that repeat them are left out; else one of them fails the build."""
+    with_unrouted: bool = False
+    """Exchanges of no route are taken too, where the filters let them through."""
     filters: Filters = field(default_factory=Filters)
     most_per_source: int | None = None
     most_per_template: int | None = None
@@ -318,13 +322,18 @@ class _Exchanges:
         where, values = wanted.filters.condition("j")
         labelled: list[object] = [list(wanted.labels), list(wanted.labels.values())]
         given = labelled if learns == "preferences" else []
-        query = f"{_PAIRS if given else _ANSWERS} WHERE j.route = ? AND {where} AND j.date = ?::DATE ORDER BY j.id"
-        with self.store.open_views() as views:
+        routes = [wanted.route, *([""] if wanted.with_unrouted else [])]
+        where = f"list_contains(?, j.route) AND {where} AND j.date = ?::DATE"
+        query = f"{_PAIRS if given else _ANSWERS} WHERE {where} ORDER BY j.id"
+
+        def asked(views: duckdb.DuckDBPyConnection, date: str) -> duckdb.DuckDBPyConnection:
             views.execute(f"SET memory_limit = '{MEMORY}'")
             views.execute(f"SET temp_directory = {quoted(self.spilt)}")
-            for date in sorted({path.parent.name.removeprefix("date=") for path in self.store.files(EXCHANGES.name)}):
-                cursor = views.execute(query, [*given, wanted.route, *values, date])
-                while rows := cursor.fetchmany(_ROWS):
-                    for fields in rows:
-                        source = Source(*fields)
-                        yield source, _MAKERS[learns](source)
+            return views.execute(query, [*given, routes, *values, date])
+
+        for date in sorted({path.parent.name.removeprefix("date=") for path in self.store.files(EXCHANGES.name)}):
+            cursor = self.store.read(partial(asked, date=date))
+            while rows := cursor.fetchmany(_ROWS):
+                for fields in rows:
+                    source = Source(*fields)
+                    yield source, _MAKERS[learns](source)
