@@ -39,7 +39,7 @@ from records.store import Store
 from tests.acceptance import vllm_server
 from tests.acceptance.migration import models
 from tests.acceptance.migration.models import HERE, TEST, TRAIN, first_intents, messages
-from tests.acceptance.migration.traffic import KEY, SYSTEM, Traffic
+from tests.acceptance.migration.traffic import KEY, PATIENCE_S, SYSTEM, Traffic
 from tests.acceptance.migration.watching import StuckError, Watching
 from tests.acceptance.migration.world import SETTINGS, started
 from tests.acceptance.vllm_server import VllmServer
@@ -154,7 +154,9 @@ async def use(found: Place, bank: Bank, in_flight: int, most: float) -> tuple[in
     async with (
         asyncio.timeout(ASKED_S),
         AsyncOpenAI(base_url=found.base_url, api_key=KEY, max_retries=2) as client,
-        httpx.AsyncClient(base_url=found.base_url, headers={"authorization": f"Bearer {KEY}"}) as feedback,
+        httpx.AsyncClient(
+            base_url=found.base_url, headers={"authorization": f"Bearer {KEY}"}, timeout=PATIENCE_S
+        ) as feedback,
     ):
 
         async def work() -> None:
