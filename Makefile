@@ -113,6 +113,9 @@ check: prometheus  ## all that CI runs: one core lints while another compiles, t
 bench: compile  ## the benchmark beside nginx, LiteLLM and Portkey (ARGS="--quick --only ours,interpreted,nginx")
 	$(BIN)/python -m bench.run $(ARGS)
 
+dataset-bench: checked  ## dataset build over a million exchanges: peak memory and time, beside a DuckDB query (ARGS="--rows N")
+	$(BIN)/python -m bench.dataset $(ARGS)
+
 # The promises at full size, each with its figures (ARGS="--count N"); the suite runs the same at a smaller one.
 replay: checked  ## recorded SDK requests through the gateway, compared byte by byte
 	$(BIN)/python -m tests.faults replay $(ARGS)

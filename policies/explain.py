@@ -3,7 +3,7 @@
 A record holds all that a decision was made of. `replay` makes it again: with the same code, bit for bit.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from policies.evidence import Evidence
 from policies.first_sentence import decided_sentence
 from policies.forecast import forecast
-from policies.results import Alarm, GateResult, GuardResult, Intake, Noise
+from policies.results import Alarm, GateResult, GuardResult, Intake, Noise, Results, gate_kind
 from policies.review import Conditions, review
 from policies.rollout import Decision, Rollout, command, revise, step
 from policies.rules import Rules
@@ -72,7 +72,17 @@ def replay(kept: DecisionRecord) -> Decision:
         return revise(before, kept.revised, now=now)
     if kept.evidence is None:
         return step(before, kept.decision.results, now=now)
-    return step(before, review(kept.evidence, before, now=now, seen=kept.seen), now=now)
+    found = review(kept.evidence, before, now=now, seen=kept.seen)
+    return step(before, _untold(found, kept.decision.results), now=now)
+
+
+def _untold(found: Results, told: Results) -> Results:
+    """What was found, without what a record of before does not tell: how much its detectors tolerate, which their
+    reasons say.
+    """
+    if any(alarm.tolerance is not None for alarm in told.alarms):
+        return found
+    return replace(found, alarms=tuple(replace(alarm, tolerance=None) for alarm in found.alarms))
 
 
 def encode(kept: DecisionRecord) -> bytes:
@@ -122,7 +132,7 @@ def numbers(decision: Decision) -> str:
     lines += [f"  {'intake':<12}  {sentence}" for sentence in intake(results.intake)]
     if results.gates and now == then:
         lines.append(f"  {'forecast':<12}  {forecast(after, results)}")
-    lines += [f"  {gate.gate:<12}  {_meaning(gate)}" for gate in results.gates]
+    lines += [f"  {gate.gate:<12}  {_meaning(gate)}" for gate in results.gates if "@" not in gate.gate]
     if results.gates:
         lines.append(f"  every gate at its full alpha, all must pass; attempt {before.attempt}; looks: continuous")
     return "\n".join(lines)
@@ -199,7 +209,8 @@ def _when(at: float) -> str:
 def where(rollout: Rollout) -> str:
     """The stage's name, and the phase where that says more."""
     plain = rollout.phase in ("shadow", "canary", "promoted")
-    return rollout.at.label if plain else f"{rollout.at.label} ({rollout.phase})"
+    label = f"{rollout.at.label} (split, uncertified)" if rollout.ladder.split else rollout.at.label
+    return label if plain else f"{label} ({rollout.phase})"
 
 
 def _gate_line(gate: GateResult) -> str:
@@ -221,7 +232,7 @@ _MEANINGS = {
 
 def _meaning(gate: GateResult) -> str:
     """What a gate certifies, and what it cannot see."""
-    return _MEANINGS["likeness" if gate.likeness else gate.gate]
+    return _MEANINGS["likeness" if gate.likeness else gate_kind(gate.gate)]
 
 
 def _guard_line(guard: GuardResult) -> str:

@@ -11,8 +11,8 @@ Rules:
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from policies.results import Alarm, GateResult, Results
-from policies.rollout import Decision, Rollout, blocks
+from policies.results import Alarm, GateResult, Results, gate_kind
+from policies.rollout import Decision, Rollout, blocks, shut
 from policies.terms import Move, Phase, Verdict
 
 _AT_ONCE_S = 1.0
@@ -84,6 +84,9 @@ DETECTORS = {
 }
 
 
+_SPACED = str.maketrans("@_", "  ")
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What a rollout cannot know of itself."""
@@ -134,6 +137,7 @@ def decided_sentence(decision: Decision) -> str:
     match decision.move:
         case Move.ADVANCE:
             why = f"{who} said so ({word})" if word else f"every check passed on {_counted(decision.results.units)}"
+            why = "a fixed split, uncertified, as the policy says" if decision.rule == "split" else why
             return f"Moved up to {at}: {why}."
         case Move.RESTART:
             why = f": {who} said so ({word})" if word else ""
@@ -180,6 +184,10 @@ def _on_its_way(stands: Rollout, results: Results | None, now: float, around: Ci
     where = "In the shadow" if not stands.at.weight_ppm else f"At {_place(stands)} of the traffic"
     if stands.phase is Phase.PROMOTED:
         where = f"Promoted: answers {_place(stands)} of the traffic"
+    if stands.ladder.split:
+        where = (
+            f"A fixed split, uncertified: answers {_place(stands) if stands.weight_ppm else 'nothing'} of the traffic"
+        )
     if not around.has_leader:
         return f"{where}; nobody decides now, so it cannot move up. Is `crossfade serve` running?"
     if results is None:
@@ -187,8 +195,17 @@ def _on_its_way(stands: Rollout, results: Results | None, now: float, around: Ci
     waits = _wait(stands, results, now, around)
     if stands.phase is Phase.PROMOTED:
         return _ended(f"{where}{lived}{f'; {waits}' if waits else ''}")
-    waits = waits or "every check passed; it moves up at the next look"
+    waits = waits or _next(stands, now)
     return _ended(f"{where}{lived}: {waits}")
+
+
+def _next(stands: Rollout, now: float) -> str:
+    """When it moves up, now that nothing is missing."""
+    if shut(stands, now):
+        return f"every check passed; it moves up only within {stands.ladder.rises} (advance)"
+    if stands.ladder.split:
+        return "no check is asked for, and it goes to its share at the next look"
+    return "every check passed; it moves up at the next look"
 
 
 # Waits -------------------------------------------------------------------------------------------------------------
@@ -252,9 +269,16 @@ def _worded(rule: str, sentence: str, stands: Rollout, results: Results) -> str:
 
 
 def _gate(gate: GateResult) -> str:
-    name = "likeness" if gate.likeness else gate.gate
-    if name not in GATES:
+    kind = gate_kind(gate.gate)
+    name, what = "likeness" if gate.likeness else kind, gate.gate.removeprefix(kind).translate(_SPACED).strip(": ")
+    if name not in GATES or (what and gate.estimate is None):
         return gate.reason
+    if what:
+        return f"{_checked(gate, name)} ({what})"
+    return _checked(gate, name)
+
+
+def _checked(gate: GateResult, name: str) -> str:
     if gate.verdict is Verdict.FAIL:
         return HARM[name]
     if gate.verdict is Verdict.ERROR:
@@ -278,7 +302,7 @@ def _detector(results: Results, sentence: str) -> str:
         return sentence
     if alarm.detector == "errors" and results.serving:
         return f"the candidate {results.serving}{_tolerated(alarm)}"
-    return f"{DETECTORS.get(alarm.detector, sentence)}{_tolerated(alarm)}"
+    return f"{DETECTORS.get(gate_kind(alarm.detector), sentence)}{_tolerated(alarm)}"
 
 
 def _unhealthy(results: Results) -> str:
@@ -287,7 +311,7 @@ def _unhealthy(results: Results) -> str:
 
 
 def _tolerated(alarm: Alarm) -> str:
-    is_share = alarm.detector in ("errors", "validity", "latency") and alarm.tolerance is not None
+    is_share = gate_kind(alarm.detector) in ("errors", "validity", "latency") and alarm.tolerance is not None
     return f"; {(alarm.tolerance or 0.0) * 100:g} % are tolerated" if is_share else ""
 
 

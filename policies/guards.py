@@ -199,8 +199,8 @@ def _late(evidence: Evidence) -> tuple[GuardResult, ...]:
 
 def _verdicts(evidence: Evidence, name: str, limit: float) -> GuardResult:
     """How many verdicts are missing. Where a missing one counts at its worst the certificate pays for it: a warning."""
-    found, quality = _rate(evidence, name, (name,), "pairs", limit), evidence.rules.gates.quality
-    return replace(found, required=quality is None or quality.missing is None)
+    found, gates = _rate(evidence, name, (name,), "pairs", limit), evidence.rules.gates.qualities
+    return replace(found, required=not gates or any(gate.missing is None for gate in gates))
 
 
 def _incident(evidence: Evidence) -> GuardResult:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import cast
 
 from policies import stats
+from policies.assumptions import TWICE, assumed
 from policies.evidence import Evidence
 from policies.forecast import Need, days_text, most_worth, need_text, slowness, units_worth
 from policies.language.amounts import duration_text, share_text
@@ -161,6 +162,8 @@ class Plan:
     """Where the rollout stands now, if it is under way and goes on."""
     repeats: str = ""
     """How often the baseline is asked a second time; empty: never for a gate."""
+    assumes: tuple[str, ...] = ()
+    """What the plan takes for granted of the candidate, where it is not that both are equal."""
 
 
 def plan(
@@ -182,15 +185,18 @@ def plan(
     doubt = concentration(policy, traffic.busiest_share) if traffic else ""
     told = f"on {stands.label} with {stands.units} units" if stands else ""
     repeats = _repeats(policy, rules, climbing[0], traffic)
-    return Plan(policy.route, _changes(before, policy), restarts, (*climbing, last), total, doubt, told, repeats)
+    return Plan(
+        policy.route, _changes(before, policy), restarts, (*climbing, last), total, doubt, told, repeats,
+        tuple(assumed(rules, SPREADS["quality"])),
+    )  # fmt: skip
 
 
 def _repeats(policy: Policy, rules: Rules, shadow: StagePlan, traffic: Traffic | None) -> str:
     """What a likeness gate costs in calls of the baseline."""
-    quality = rules.gates.quality
-    if quality is None or not quality.likeness or quality.deterministic:
+    quality = next((gate for gate in rules.gates.qualities if gate.asks_twice), None)
+    if quality is None:
         return ""
-    units = next((need.units for need in shadow.needs if need.gate == "quality"), None)
+    units = next((need.units for need in shadow.needs if need.gate == quality.name), None)
     calls, each = shadow.calls.repeats, None if traffic is None else traffic.baseline_usd
     paid = "" if each is None else f", ${calls * each:,.2f},"
     about = "no number of" if units is None else f"about {calls:,}"
@@ -274,7 +280,7 @@ class _Climb:
         needs = [self._need(gate, stage, here) for gate in _gates(self.rules, stage)]
         least = max(0, stage.min_units - here.units) if here else stage.min_units
         needs.append(Need("min_units", least, self._days(least, self._mirrored(stage))))
-        hold_days = max(0.0, stage.hold_s - here.lived_s if here else stage.hold_s) / DAY_S
+        hold_days = max(0.0, stage.least_s - here.lived_s if here else stage.least_s) / DAY_S
         slowest = max(needs, key=slowness)
         days = None if slowest.days is None else max(slowest.days, hold_days)
         waits_for = slowest.gate if slowest.units or slowest.units is None else "nothing"
@@ -284,19 +290,20 @@ class _Climb:
             waits_for += f", then an operator's word for {above.label}"
         calls = self._calls(stage, needs, days)
         return StagePlan(
-            stage.label, tuple(needs), stage.hold_s, days, waits_for, _doubt(stage, slowest, days), calls=calls
+            stage.label, tuple(needs), stage.least_s, days, waits_for, _doubt(stage, slowest, days), calls=calls
         )
 
     def _calls(self, stage: Stage, needs: Sequence[Need], days: float | None) -> Spending:
         """Whom the shadow asks until the stage can be left, and what that costs."""
-        traffic, quality = self.traffic or Traffic(0.0), self.rules.gates.quality
-        certified = next((need.units for need in needs if need.gate == "quality"), None) or 0
-        pairs = max((need.units or 0 for need in needs if need.gate != "latency"), default=0)
+        traffic, wanted = self.traffic or Traffic(0.0), {need.gate: need.units or 0 for need in needs}
+        scores = [(gate, wanted.get(gate.name, 0)) for gate in self.rules.gates.qualities]
+        timed = {gate.name for gate in self.rules.gates.latencies}
+        pairs = max((units for name, units in wanted.items() if name not in timed), default=0)
         if days is not None and traffic.units_per_day:
             pairs = max(pairs, round(days * traffic.units_per_day * self._mirrored(stage)))
-        owned = certified if stage.weight_ppm >= ARMS_FROM_PPM else 0
-        twice = certified if quality is not None and quality.likeness and not quality.deterministic else 0
-        judged = round(certified / quality.scale) if quality is not None and quality.scale > 1 else 0
+        owned = max((units for _, units in scores), default=0) if stage.weight_ppm >= ARMS_FROM_PPM else 0
+        twice = max((units for gate, units in scores if gate.asks_twice), default=0)
+        judged = sum(round(units / gate.scale) for gate, units in scores if gate.scale > 1)
         counts = [round(each * traffic.turns) for each in (pairs, owned, twice, judged)]
         prices = (traffic.candidate_usd, traffic.baseline_usd, traffic.baseline_usd, traffic.judged_usd)
         costs = [n * usd if usd is not None else None for n, usd in zip(counts, prices, strict=True) if n]
@@ -326,11 +333,11 @@ class _Climb:
     def _planned(self, gate: str, stage: Stage) -> tuple[int | None, float]:
         """Units that the stage needs from its beginning, and the share of conversations they come from."""
         gates, share, factor = self.rules.gates, self._mirrored(stage), 1.0
-        if gate == "latency" and gates.latency is not None:
-            return _latency_units(gates.latency), stage.served_ppm / PPM
+        if latency := next((each for each in gates.latencies if each.name == gate), None):
+            return _latency_units(latency), stage.served_ppm / PPM
         margin, scale = gates.errors.margin if gates.errors else 0.0, 1.0
-        if gate == "quality" and gates.quality is not None:
-            margin, scale = gates.quality.margin, gates.quality.scale
+        if quality := next((each for each in gates.qualities if each.name == gate), None):
+            margin, scale = quality.margin, quality.scale
             if stage.reverse_shadow_ppm and stage.weight_ppm:
                 asked_ppm = stage.reverse_until_ppm or stage.reverse_shadow_ppm
                 share = stage.served_ppm / PPM * asked_ppm / PPM
@@ -343,7 +350,7 @@ class _Climb:
 
     def _units(self, gate: str, margin: float, scale: float) -> int | None:
         """Units for a mean of differences; scores of a share of the pairs, weighted by it, spread wider."""
-        spread, difference = SPREADS[gate] * scale**0.5, 0.0
+        spread, difference = SPREADS[gate.partition(":")[0]] * scale**0.5, max(0.0, -TWICE * margin)
         if gate == "quality" and self.stands and self.stands.spread is not None:
             spread, difference = self.stands.spread, self.stands.difference
         return stats.units_needed(spread, margin + difference, bets=self.rules.bets)
@@ -362,10 +369,10 @@ def _gates(rules: Rules, stage: Stage) -> Iterator[str]:
     """The gates that must be certified, with evidence of this very stage, to leave it."""
     compared = not stage.weight_ppm or stage.weight_ppm >= ARMS_FROM_PPM
     wanted = (
-        ("quality", rules.gates.quality is not None and compared),
+        *((gate.name, compared) for gate in rules.gates.qualities),
         ("validity", rules.gates.validity is not None),
         ("errors", rules.gates.errors is not None),
-        ("latency", rules.gates.latency is not None and bool(stage.weight_ppm)),
+        *((gate.name, bool(stage.weight_ppm)) for gate in rules.gates.latencies),
     )
     return (gate for gate, is_needed in wanted if is_needed)
 
@@ -381,7 +388,7 @@ def _latency_units(gate: Latency) -> int | None:
 def _doubt(stage: Stage, slowest: Need, days: float | None) -> str:
     if slowest.units is None:
         return f"{slowest.gate} is never certified: {slowest.never}"
-    if slowest.units > stage.max_units:
+    if not stage.by_pairs and slowest.units > stage.max_units:
         return f"{slowest.gate} needs about {slowest.units} units, max_units is {stage.max_units}"
     if days is not None and days > stage.max_s / DAY_S:
         return f"at this traffic it takes {days:.0f} days, max_time is {stage.max_s / DAY_S:g}"
@@ -396,6 +403,7 @@ def text(found: Plan) -> str:
         lines.append(f"  restart  {found.restarts}")
     if found.repeats:
         lines.append(f"  repeats  {found.repeats}")
+    lines += [f"  assumes  {each}" for each in found.assumes]
     if found.stands:
         lines.append(f"  stands   {found.stands}")
     for stage in found.stages:

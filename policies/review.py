@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from itertools import chain
 
 from policies import guards, histograms
 from policies.clusters import worth
 from policies.detectors import Detector
 from policies.evidence import Evidence, EvidenceKey
-from policies.gates import evaluate
+from policies.gates import evaluate, slice_results
 from policies.histograms import MICRO
 from policies.readings import Look, gates_of
 from policies.results import Alarm, GateResult, Intake, Noise, Results
@@ -50,7 +51,9 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
     gates = evidence.rules.gates
     look = Look(gates.latency and rollout.held.limit_s(gates.latency), rollout.budgets, bounds, rollout.bets)
     latency_s = _baseline_latency(evidence) or (seen.latency_s if _wants_latency(evidence, rollout) else None)
-    results = tuple(evaluate(gate, evidence, look) for gate in gates_of(gates))
+    whole = tuple(evaluate(gate, evidence, look) for gate in gates_of(gates))
+    sliced = (slice_results(gate, evidence, look) for gate in gates.qualities if gates.slices)
+    results = (*whole, *chain.from_iterable(sliced))
     return Results(
         gates=results,
         guards=guards.watch(evidence, rollout.bets),
@@ -89,10 +92,11 @@ def _intake(evidence: Evidence) -> Intake:
 
 def _settled(evidence: Evidence, gates: tuple[GateResult, ...]) -> int | None:
     """The stage's weight, if quality is certified on it and the baseline is asked in the background for that."""
-    quality = evidence.rules.gates.quality
-    asked = quality is not None and quality.likeness and not quality.deterministic
-    asked = asked or evidence.stage.reverse_until_ppm > 0
-    certified = any(gate.gate == "quality" and gate.required and gate.verdict is Verdict.PASS for gate in gates)
+    qualities = evidence.rules.gates.qualities
+    asked = any(gate.asks_twice for gate in qualities) or evidence.stage.reverse_until_ppm > 0
+    names = {gate.name for gate in qualities}
+    wanted = [gate for gate in gates if gate.gate.partition("@")[0] in names and gate.required]
+    certified = bool(wanted) and all(gate.verdict is Verdict.PASS for gate in wanted)
     return evidence.key.weight_ppm if asked and certified else None
 
 

@@ -22,7 +22,7 @@ from dataclasses import replace
 
 import msgspec
 
-from policies.events import Output, PairEvent
+from policies.events import AlsoScored, Output, PairEvent
 from policies.liveness import AssignedOutcome, ServiceReport
 from policies.terms import Owner
 from records.comparison import Asked, Comparison
@@ -182,6 +182,7 @@ def _scored(alone: PairEvent, row: Comparison) -> PairEvent:
         alone, q=_number(row.q), p_sample=row.p_sample, abstained=row.abstained, agree=_number(row.agree),
         valid_candidate=row.valid_candidate, valid_baseline=row.valid_baseline,
         output_candidate=_output(row.output_candidate_json), output_baseline=_output(row.output_baseline_json),
+        also=_also(row.also_json),
     )  # fmt: skip
 
 
@@ -196,6 +197,13 @@ def _times(row: Comparison) -> tuple[float | None, float | None]:
 
 def _number(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
+
+
+def _also(data: str) -> tuple[AlsoScored, ...]:
+    try:
+        return msgspec.json.decode(data, type=tuple[AlsoScored, ...]) if data else ()
+    except msgspec.MsgspecError:
+        return ()  # no verdict came: it is missing, and counts as that
 
 
 def _output(data: str) -> Output | None:

@@ -24,6 +24,12 @@ SENTENCES = {
         "`crossfade promote ROUTE` does not wait."
     ),
     "every check passed; it moves up at the next look": "Nothing: it moves within seconds.",
+    "every check passed; it moves up only within … (advance)": (
+        "Nothing: it waits for the hours that the policy names. `crossfade promote` moves it at once."
+    ),
+    "no check is asked for, and it goes to its share at the next look": (
+        "Nothing. `mode: split` asks for no certificate; `mode: apply` does."
+    ),
     "Every check passed …; … waits for your word": "Approve with `crossfade promote ROUTE --reason …`.",
     "today's budget for comparing is spent (shadow.budget)": "Wait for midnight UTC, or raise `shadow.budget`.",
     "nobody decides now, so it cannot move up": (

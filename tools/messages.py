@@ -16,7 +16,7 @@ from tools import message_notes as notes
 
 ROOT = Path(__file__).resolve().parents[1]
 RULES = ROOT / "deploy/prometheus/rules/crossfade.yml"
-LINT = ("policies/lint.py",)
+LINT = ("policies/lint.py", "policies/gate_findings.py")
 DOCTOR = ("gateway/doctor/checks.py", "gateway/doctor/state.py")
 _VARIES = "…"
 
@@ -99,7 +99,7 @@ def sentences() -> list[tuple[str, str]]:
 
 def lint() -> list[Message]:
     """What a policy is refused for or warned of."""
-    kinds = {"Finding": "refusal", "_warning": "warning"}
+    kinds = {"Finding": "refusal", "warning": "warning"}
     return [
         Message(text, action, kinds[call.func.id])
         for name in LINT

@@ -44,6 +44,8 @@ class StandingView(PageView):
     last_move: str | None
     moved_at: float | None
     reason: str | None
+    slices: dict[str, str]
+    """What each slice of the traffic says: `quality@language=german` -> a verdict; empty: the policy has none."""
     sentence: str
     """Where it stands and why, in words that need no glossary."""
 
@@ -52,7 +54,7 @@ class RolloutView(PageView):
     """Where a route stands."""
 
     route: str
-    mode: Literal["observe", "apply", "bypass"]
+    mode: Literal["observe", "apply", "bypass", "split"]
     baseline: VariantView
     candidate: VariantView | None
     weight: float

@@ -6,6 +6,7 @@ import msgspec
 
 from policies import stats
 from policies.events import PairEvent
+from policies.globs import regex
 from policies.plan import Traffic
 from policies.schema import Policy
 from records.store import Store
@@ -27,7 +28,7 @@ FROM chosen
 """  # noqa: S608 -- no words but our own
 _BY_ROUTE = "route = ? AND why NOT IN ('ineligible', 'refused', 'imported')"
 _BY_MODEL = (
-    "list_contains(?, model_requested) AND endpoint IN ('chat', 'completions', 'responses') AND why <> 'imported'"
+    "regexp_full_match(model_requested, ?) AND endpoint IN ('chat', 'completions', 'responses') AND why <> 'imported'"
 )
 
 _ASKED = """
@@ -65,7 +66,8 @@ def recorded(records: Path, policy: Policy, now: float) -> Traffic | None:
     """
     if not records.is_dir():
         return None
-    for where, value in ((_BY_ROUTE, policy.route), (_BY_MODEL, list(policy.match.model))):
+    by_model = [(_BY_MODEL, regex(policy.match.model))] if policy.match.model else []
+    for where, value in ((_BY_ROUTE, policy.route), *by_model):
         query = f"WITH chosen AS (SELECT * FROM exchanges WHERE {where} AND epoch(arrived_at) >= ?) {_SEEN}"  # noqa: S608 -- our own words
         wanted = [value, now - DAYS * _DAY_S]
         row = Store(records).read(lambda views: views.execute(query, wanted).fetchone())  # noqa: B023 -- called at once

@@ -311,7 +311,7 @@ def _candidate(route: RouteState) -> str:
 
 
 def _row(route: RouteState, rollout: dict[str, Any] | None, now: float) -> tuple[str, ...]:
-    mode = "" if route.mode == "apply" else f" ({route.mode})"
+    mode = {"apply": "", "split": " (split, uncertified)"}.get(route.mode, f" ({route.mode})")
     weight = f"{route.weight_pct:g}%{mode}"
     if rollout is None:
         return route.route, "-", weight, "-", "-", "-"

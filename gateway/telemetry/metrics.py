@@ -56,8 +56,11 @@ class MetricOwner(StrEnum):
     CONTROLLER = "controller"
     RECORDER = "recorder"
     SHADOW = "shadow"
+    EXPORTER = "exporter"
 
 
+EXPOSED = tuple(owner for owner in MetricOwner if owner is not MetricOwner.SUPERVISOR)
+"""Processes that leave their part of `/metrics` as a file."""
 Type = Literal["counter", "gauge", "histogram"]
 
 
@@ -134,6 +137,7 @@ METRICS: tuple[Metric, ...] = (
             ("route",),
             (),
         ),
+        ("uncertified", "gauge", "1: a fixed split, whose weight nothing certifies (`mode: split`).", ("route",), ()),
         ("policy_info", "gauge", "Always 1; the candidate's revision in force.", ("route", "revision"), ()),
         ("policy_errors", "gauge", "Policy files that do not load; their last good version stays in force.", (), ()),
         ("stage", "gauge", "Rung of the ladder, from 0, the shadow. On the node that leads.", ("route",), ()),
@@ -245,6 +249,18 @@ METRICS: tuple[Metric, ...] = (
         ),
         ("shadow_budget_spent", "gauge", "1 while the day's money for comparing is gone.", ("route",), ()),
         ("shadow_lag_seconds", "gauge", "Age of the oldest exchange that the shadow has not read.", (), ()),
+    ),
+    *_rows(
+        MetricOwner.EXPORTER,
+        ("otel_exported_total", "counter", "Spans that the collector took.", (), ()),
+        (
+            "otel_dropped_total",
+            "counter",
+            "Spans it did not: expired (older than the journal), refused, rejected; unread: pieces of journals.",
+            ("reason",),
+            (),
+        ),
+        ("otel_lag_seconds", "gauge", "Age of the oldest exchange that the collector has not taken.", (), ()),
     ),
 )
 

@@ -25,12 +25,15 @@ from records.dataset.poisoning import Poisoning, source_of
 from records.dataset.preference import DIRECTED, preference, vote
 from records.dataset.split import PPM, Split, split_of
 from records.dedupe import exact_key
+from records.parquet import EXCHANGES, quoted
 from records.redact import Redactor
 from records.store import Store
 
 SPLITS: tuple[Split, ...] = ("train", "validation")
 _ROWS = 1000
 _SHOWN_LEAKS = 5
+MEMORY = "2GB"
+"""Most that DuckDB may hold while it sorts a day; beyond it, it uses the disk."""
 _SAID = [name for name in Source.__struct_fields__ if name not in ("other_json", "q")]
 _ANSWERS = f"SELECT {', '.join(_SAID)}, NULL, NULL FROM joined j"  # noqa: S608 -- our own names
 _PAIRS = f"""
@@ -120,7 +123,7 @@ class _Whole:
     """Examples that were taken."""
 
     @classmethod
-    def of(cls, store: Store, wanted: Wanted) -> Self:
+    def of(cls, exchanges: "_Exchanges", wanted: Wanted) -> Self:
         """That of the records.
 
         Raises:
@@ -128,7 +131,7 @@ class _Whole:
         """
         near = NearDuplicates(wanted.near) if wanted.near is not None else None
         found = cls(Cap(wanted.most_per_source), Cap(wanted.most_per_template), near)
-        for source, made in _made(store, wanted):
+        for source, made in exchanges:
             if isinstance(made, Example):
                 found._look(source, made, _split(source, wanted))
         return found
@@ -184,28 +187,30 @@ def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
         OSError, duckdb.Error: it cannot be read or written; nothing of it is left.
     """
     out.mkdir(parents=True, exist_ok=True)
-    fresh = out / f".building-{os.getpid()}"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(mode=0o700)
+    fresh, spilt = (out / f".{name}-{os.getpid()}" for name in ("building", "sorting"))
+    for folder in (fresh, spilt):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
     try:
-        made = _write(store, wanted, fresh)
+        made = _write(_Exchanges(store, wanted, spilt), wanted, fresh)
         folder = out / made.sha256[:12]
         if folder.exists():
             shutil.rmtree(folder)  # the same files: what is new is at most the way they were counted
         fresh.rename(folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(spilt, ignore_errors=True)
     return folder, made
 
 
-def _write(store: Store, wanted: Wanted, folder: Path) -> Manifest:
+def _write(exchanges: "_Exchanges", wanted: Wanted, folder: Path) -> Manifest:
     count = _Count()
-    whole = _Whole.of(store, wanted)
+    whole = _Whole.of(exchanges, wanted)
     with ExitStack() as stack:
         files: dict[Split, IO[bytes]] = {
             split: stack.enter_context((folder / f"{split}.jsonl").open("wb")) for split in SPLITS
         }
-        _write_examples(store, wanted, whole, files, count)
+        _write_examples(exchanges, wanted, whole, files, count)
     for split in SPLITS:
         if not count.kept[split]:
             (folder / f"{split}.jsonl").unlink()
@@ -244,11 +249,13 @@ def _write(store: Store, wanted: Wanted, folder: Path) -> Manifest:
     return made
 
 
-def _write_examples(store: Store, wanted: Wanted, whole: _Whole, files: dict[Split, IO[bytes]], count: _Count) -> None:
+def _write_examples(
+    exchanges: "_Exchanges", wanted: Wanted, whole: _Whole, files: dict[Split, IO[bytes]], count: _Count
+) -> None:
     shape = format_named(wanted.shape)
     evaluated = evaluation_rows(wanted.against)
     personal = Redactor()
-    for source, made in _made(store, wanted):
+    for source, made in exchanges:
         count.read += 1
         if not isinstance(made, Example):
             count.left_out[made] += 1
@@ -295,16 +302,29 @@ def _split(source: Source, wanted: Wanted) -> Split:
     return split_of(source.conversation_id or source.id, wanted.salt, wanted.validation_ppm)
 
 
-def _made(store: Store, wanted: Wanted) -> Iterator[tuple[Source, Example | Reason]]:
-    """The route's exchanges in order of time, each with what its format learns from it."""
-    learns = format_named(wanted.shape).learns
-    with store.open_views() as views:
+@dataclass(frozen=True, slots=True)
+class _Exchanges:
+    """The route's exchanges in order of time, each with what its format learns from it; gone over more than once."""
+
+    store: Store
+    wanted: Wanted
+    spilt: Path
+    """Where DuckDB sorts what does not fit into `MEMORY`."""
+
+    def __iter__(self) -> Iterator[tuple[Source, Example | Reason]]:
+        """A date at a time: no more is sorted at once than what came in a day."""
+        wanted = self.wanted
+        learns = format_named(wanted.shape).learns
         where, values = wanted.filters.condition("j")
         labelled: list[object] = [list(wanted.labels), list(wanted.labels.values())]
         given = labelled if learns == "preferences" else []
-        query = f"{_PAIRS if given else _ANSWERS} WHERE j.route = ? AND {where} ORDER BY j.id"
-        cursor = views.execute(query, [*given, wanted.route, *values])
-        while rows := cursor.fetchmany(_ROWS):
-            for fields in rows:
-                source = Source(*fields)
-                yield source, _MAKERS[learns](source)
+        query = f"{_PAIRS if given else _ANSWERS} WHERE j.route = ? AND {where} AND j.date = ?::DATE ORDER BY j.id"
+        with self.store.open_views() as views:
+            views.execute(f"SET memory_limit = '{MEMORY}'")
+            views.execute(f"SET temp_directory = {quoted(self.spilt)}")
+            for date in sorted({path.parent.name.removeprefix("date=") for path in self.store.files(EXCHANGES.name)}):
+                cursor = views.execute(query, [*given, wanted.route, *values, date])
+                while rows := cursor.fetchmany(_ROWS):
+                    for fields in rows:
+                        source = Source(*fields)
+                        yield source, _MAKERS[learns](source)

@@ -25,9 +25,10 @@ def samples(
     for name, each in weighed.items():
         candidate = each.route.candidate
         if candidate is not None:
-            weight = each.route.weight_ppm / PPM if each.route.mode == "apply" else 0.0
+            weight = each.route.weight_ppm / PPM if each.route.mode in ("apply", "split") else 0.0
             found.append(Sample(f"{PREFIX}weight_ratio", weight, (name,)))
             found.append(Sample(f"{PREFIX}policy_info", 1, (name, candidate.revision or "")))
+            found.append(Sample(f"{PREFIX}uncertified", int(each.route.mode == "split"), (name,)))
     for name, decision in shown.items():
         found.append(Sample(f"{PREFIX}stage", decision.rollout.stage, (name,)))
         found.append(Sample(f"{PREFIX}units", decision.results.units, (name,)))

@@ -58,6 +58,8 @@ class Served(msgspec.Struct, frozen=True):
     lot: Lot
     is_evidence: bool = True
     """False: the published weight is not the rollout's own. Who served is told all the same."""
+    sliced_by: tuple[str, ...] = ()
+    """What its traffic is sliced by."""
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -115,12 +117,17 @@ class Join:
         served, event = routes.get(meta.route), event_of(meta)
         if served is None or event is None or not served.is_evidence:
             return
-        event = replace(event, user=asker.user, prompt=asker.prompt)
+        event = replace(event, user=asker.user, prompt=asker.prompt, slices=asker.slices)
         asked = asked_beside(meta, served.lot)
         early = self.waiting.get(meta.id)
         found = early.found if early is not None else {}
         self._put(meta.id, Waiting(now + WAIT_S, served.key, event, asked, found))
         yield from self._when_whole(meta.id)
+
+    def sliced_by(self, meta: Meta) -> tuple[str, ...]:
+        """What the traffic that an exchange belongs to is sliced by."""
+        served = self.served.get(meta.table_version, {}).get(meta.route)
+        return served.sliced_by if served is not None else ()
 
     def comparison(self, row: Comparison, now: float) -> Iterator[Ready]:
         """Take a comparison; what is whole with it is yielded."""

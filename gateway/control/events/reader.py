@@ -94,7 +94,7 @@ class EventReader:
         for one in found:
             match one:
                 case Exchange():
-                    asker = asked_by(one) if one.meta.route else NOBODY
+                    asker = asked_by(one, self.intake.sliced_by(one.meta)) if one.meta.route else NOBODY
                     yield from self.intake.exchange(one.meta, now, asker)
                 case Note(table="comparisons"):
                     row = _comparison(one.row)

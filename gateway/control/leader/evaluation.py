@@ -148,6 +148,7 @@ class Evaluation:
         """Go on from another state of the rollout: another stage, attempt or candidate has evidence of its own."""
         if rollout.key.baseline != self.rollout.key.baseline:
             self.baseline, self.evidence.line = BaselineTimes(), BaselineLine()
+            self.evidence.more_lines = {}
         self.rollout = rollout
         self.liveness = self.liveness.of(rollout.key.digest, rollout.attempt)
         if key_of(rollout) != self.evidence.key:

@@ -1,7 +1,7 @@
 """Where rollouts stand, as people want to know it: stage, weight, what is missing to the next stage, the last move."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.control.leader.persistence import StoredRollout, read_rollout
 from gateway.control.state.port import Decided, SharedState, StateDamagedError, Stored
@@ -46,6 +46,8 @@ class Standing:
     """Of the last move, in a sentence."""
     sentence: str
     """Where it stands and why, for somebody in a hurry (`policies.first_sentence`)."""
+    slices: dict[str, str] = field(default_factory=dict[str, str])
+    """What each slice of the traffic says: `quality@language=german` -> a verdict."""
 
 
 def standings(state: SharedState, *, now: float, spent: Collection[str] = ()) -> dict[str, Standing]:
@@ -141,6 +143,8 @@ def _standing(
     results = None if look is None else _results(look, stands)
     waiting = [] if results is None else rollout.blocks(stands, results)
     coming = None if results is None else forecast(stands, results)
+    if look is not None and (waits := rollout.shut(stands, look.at)):
+        waiting.append(("window", waits))
     return Standing(
         route=stands.route,
         phase=stands.phase,
@@ -157,6 +161,7 @@ def _standing(
         last_move=None if last is None else last.move,
         moved_at=None if last is None else last.at,
         reason=None if last is None else _reason(last),
+        slices={gate.gate: gate.verdict.name for gate in (results.gates if results else ()) if "@" in gate.gate},
         sentence=first_sentence(stands, results, now=reader.now, entered=reader.entered, around=reader.around),
     )
 

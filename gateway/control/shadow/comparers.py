@@ -100,7 +100,7 @@ class Comparers:
         Raises:
             OSError, ValueError, msgspec.MsgspecError: they cannot be made ready: a file is missing, or is none.
         """
-        told = (route.candidate_key, route.compare, route.metric, route.folder)
+        told = (route.candidate_key, route.compare, route.metric, route.also, route.folder)
         kept = self._made.get(route.route)
         if kept is not None and kept[0] == told:
             return kept[1]
@@ -113,7 +113,8 @@ class Comparers:
             if (scorer := self._scorer(name, options, route)) is not None
         }
         made = Comparing(
-            route.compare, route.metric, files=lambda name: (folder / name).read_bytes(), scorers=scorers
+            route.compare, route.metric, files=lambda name: (folder / name).read_bytes(), scorers=scorers,
+            also=route.also,
         )  # fmt: skip
         for problem in made.problems:
             self.not_ready(problem)

@@ -255,6 +255,26 @@ def test_what_asking_twice_cost_is_told():
     assert "432 repeat calls, $2.16" in told
 
 
+def test_a_split_is_never_shown_without_its_word():
+    """In the decision and in the sentence of where it stands."""
+    ladder = Ladder((Stage(0, min_units=0), Stage(300_000)), split=True)
+    decision = step(start(replace(RULES, gates=Gates(None, None, None, None, None), ladder=ladder)), Results(), now=1.0)
+
+    assert "STAGE shadow (split, uncertified) -> 30% (split, uncertified)" in text(decision)
+
+
+def test_slices_are_shown_with_their_numbers():
+    """Each is a line with its share, without a lecture of its own."""
+    rules = replace(RULES, gates=replace(RULES.gates, slices=("length",)))
+    found = filled([pair(f"u{n}", q=0.0, slices=("length=short",)) for n in range(300)], rules)
+    rollout = start(rules)
+    told = text(step(rollout, review(found, rollout, now=0.0, seen=Conditions()), now=0.0))
+
+    assert "quality@length=short: +0.0000" in told
+    assert "; 100% of the units" in told
+    assert told.count("certifies that whoever scores") == 1
+
+
 def test_what_did_not_come_in_is_told():
     """Requests that were told late, and those that were drawn and not asked, with their share and the reasons."""
     assert intake(Intake(100, 0, 50, {})) == []

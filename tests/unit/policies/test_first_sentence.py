@@ -15,6 +15,7 @@ from policies.review import Conditions, review
 from policies.rollout import Decision, Rollout, blocks, command, revise, start, step
 from policies.rules import Gates, Guards, Ladder, Rules, Stage
 from policies.terms import Move, Phase, Verb, Verdict
+from policies.windows import RiseWindow
 from tests.rooms.pair_events import KEY, evidence, filled, pair
 from tests.rooms.rollouts import GOOD, HEALTHY, PASSES, QUIET, RULES, UNSURE, WAITS
 
@@ -29,7 +30,7 @@ PLAIN = frozenset(
 )  # fmt: skip
 """Words of the glossary that the README's first screen uses, or that everybody knows: they may stand in a sentence."""
 NEVER = re.compile(
-    r"log10|e-value|certif|confidence|\bunits?\b|inconclusive|interval|alpha|p-value|\bnan\b|(?-i:None)", re.I
+    r"log10|e-value|(?<!un)certif|confidence|\bunits?\b|inconclusive|interval|alpha|p-value|\bnan\b|(?-i:None)", re.I
 )
 
 
@@ -226,3 +227,46 @@ def test_open_conversations_of_real_traffic_reach_the_sentence():
 def test_spans_are_said_in_their_largest_unit(seconds: float, told: str):
     """Two digits or so are enough for somebody in a hurry."""
     assert span(seconds) == told
+
+
+SPLIT = Ladder((Stage(0, min_units=0), Stage(300_000)), split=True)
+
+
+def test_a_fixed_split_says_what_it_is():
+    """In the one word that must not be missing: nothing has certified its share."""
+    rules = replace(RULES, gates=Gates(None, None, None, None, None), ladder=SPLIT)
+    up = step(start(rules), Results(), now=NOW)
+    there = first_sentence(up.rollout, Results(units=5), now=NOW)
+    below = first_sentence(up.before, Results(), now=NOW)
+
+    assert decided_sentence(up) == "Moved up to 30 %: a fixed split, uncertified, as the policy says."
+    assert there == "A fixed split, uncertified: answers 30 % of the traffic."
+    assert below.startswith("A fixed split, uncertified: answers nothing of the traffic: no check is asked for, and")
+    for sentence in (there, below):
+        assert_plain(sentence)
+
+
+def test_hours_in_which_nothing_rises_are_told():
+    """All is well, and it waits for somebody to be there."""
+    ladder = replace(RULES.ladder, rises=RiseWindow((6,), 540, 1020, "Europe/Berlin"))
+    said = first_sentence(replace(WHERE[Phase.SHADOW], ladder=ladder), GOOD, now=NOW)
+
+    assert said.endswith("every check passed; it moves up only within sun 9:00-17:00 Europe/Berlin (advance).")
+    assert_plain(said)
+
+
+@pytest.mark.parametrize(
+    ("gate", "ends"),
+    [
+        ("quality@language=german", "beside the baseline's (language=german)."),
+        ("quality:promptfoo", "beside the baseline's (promptfoo)."),
+        ("latency:total_p95", "that it answers fast enough (total p95)."),
+    ],
+)
+def test_further_gates_and_slices_say_which(gate: str, ends: str):
+    """In the words of their kind, with what they are of."""
+    waits = replace(WAITS, gate=gate, estimate=-0.2)
+    said = first_sentence(WHERE[Phase.SHADOW], replace(GOOD, gates=(PASSES, waits)), now=NOW)
+
+    assert said.endswith(ends)
+    assert_plain(said)

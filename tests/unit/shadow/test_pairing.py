@@ -6,7 +6,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from policies.events import Output, PairEvent
+from policies.events import AlsoScored, Output, PairEvent
 from policies.liveness import AssignedOutcome, ServiceReport
 from policies.terms import Owner
 from records.comparison import Asked, Comparison
@@ -304,6 +304,16 @@ def test_how_fast_the_baseline_is() -> None:
 def test_what_nobody_assigned_tells_of_no_service(meta: dict[str, object]) -> None:
     """A pinned or unfit request says nothing of what the route's assignment is served with."""
     assert service_of(exchange(1, **{"unit": UNIT, **meta}).meta) is None
+
+
+def test_further_scores_ride_along() -> None:
+    """What other gates rest on is the event's, too; what cannot be read is missing."""
+    also = '[{"metric":"python","q":0.25,"p_sample":1.0,"abstained":false}]'
+    said, broken = (
+        joined(alone(), ("candidate",), {"candidate": row(**SCORED, also_json=text)}, KEY)[0] for text in (also, "[{")
+    )
+    assert said.also == (AlsoScored("python", 0.25),)
+    assert broken == replace(said, also=())
 
 
 @pytest.mark.parametrize("owner", ["baseline", "candidate"])

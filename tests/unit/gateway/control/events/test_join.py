@@ -21,6 +21,7 @@ from policies.evidence import EvidenceKey
 from policies.liveness import AssignedOutcome
 from records.comparison import Comparison
 from records.exchange import Attempt, Meta
+from shadow.asker import AskedBy
 from tests.fakes.exchanges import exchange
 
 PPM = 1_000_000
@@ -188,3 +189,15 @@ def test_who_served_comes_in_parts() -> None:
     intake = Join({7: {"support": Served(KEY, Lot(0, 0, 0, "support"))}})
     taken(intake, *(meta(number) for number in range(MOST_TOLD + 1)))
     assert [len(part) for _, part in intake.take_service()] == [MOST_TOLD, 1]
+
+
+def test_slices_ride_along() -> None:
+    """What a route is sliced by is known by the table that served the exchange; what it is of, by who read it."""
+    sliced = {"support": Served(KEY, Lot(0, 0, 0, "support"), sliced_by=("language",))}
+    intake, exchanged = Join({7: sliced}), meta()
+    ((_, event),) = intake.exchange(exchanged, NOW, AskedBy(slices=("language=german",)))
+
+    assert event.slices == ("language=german",)
+    assert intake.sliced_by(exchanged) == ("language",)
+    assert intake.sliced_by(meta(table_version=6)) == ()
+    assert intake.sliced_by(meta(route="other")) == ()

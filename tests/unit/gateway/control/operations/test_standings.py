@@ -10,7 +10,8 @@ from gateway.control.state.port import Decided, Stored
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.datadir import prepare
 from policies.rollout import Rollout, command, step
-from policies.terms import Phase, Verb
+from policies.terms import Phase, Verb, Verdict
+from policies.windows import RiseWindow
 from tests.rooms.looks import CANARY, NOW, look, told
 from tests.rooms.rollouts import GOOD, PASSES, UNSURE, WAITS
 
@@ -86,6 +87,28 @@ def test_records_of_another_version_still_have_their_words(state: SqliteState) -
     unreadable = standings(state, now=NOW)["triage"]
     assert (unreadable.phase, unreadable.weight_ppm, unreadable.version) == ("unreadable", 0, 2)
     assert "hint" in unreadable.missing[0]
+
+
+def test_a_window_that_is_shut_is_told(state: SqliteState) -> None:
+    """After all else that is missing: when everything is certified it alone is."""
+    closed = replace(CANARY, ladder=replace(CANARY.ladder, rises=RiseWindow((6,), 0, 1440, "UTC")), lived_s=1e6)
+    keep(state, closed)
+    look(state, GOOD, closed)
+
+    assert standings(state, now=NOW)["triage"].missing == [
+        "it rises only within sun 0:00-24:00 UTC; it may fall at any time"
+    ]
+
+
+def test_slices_are_told_by_name(state: SqliteState) -> None:
+    """What each says, beside what is missing."""
+    keep(state, CANARY)
+    sliced = replace(PASSES, gate="quality@language=german", verdict=Verdict.INCONCLUSIVE, reason="german: not yet")
+    look(state, replace(GOOD, gates=(*GOOD.gates, sliced)))
+    stands = standings(state, now=NOW)["triage"]
+
+    assert stands.slices == {"quality@language=german": "INCONCLUSIVE"}
+    assert "german: not yet" in stands.missing
 
 
 def test_a_stop_is_told_with_what_caused_it(state: SqliteState) -> None:
