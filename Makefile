@@ -72,6 +72,9 @@ prometheus: checked  ## get a real Prometheus for the tests, without root
 screenshots: checked  ## pictures of the console's pages during a real demo, into build/screenshots (needs Chromium)
 	$(BIN)/python tools/screenshots.py build/screenshots $(ARGS)
 
+console-tests: checked  ## the console in a real Chromium, with a script and without (needs Chromium); in the suite, too
+	$(BIN)/python -m pytest tests/acceptance/test_console.py
+
 dashboards: prometheus  ## every query of the dashboard against a real Prometheus that scrapes a gateway under traffic
 	$(BIN)/python -m pytest tests/acceptance/test_dashboards.py
 
@@ -115,6 +118,9 @@ check: prometheus  ## all that CI runs: one core lints while another compiles, t
 
 bench: compile  ## the benchmark beside nginx, LiteLLM and Portkey (ARGS="--quick --only ours,interpreted,nginx")
 	$(BIN)/python -m bench.run $(ARGS)
+
+dataset-bench: checked  ## dataset build over a million exchanges: peak memory and time, beside a DuckDB query (ARGS="--rows N")
+	$(BIN)/python -m bench.dataset $(ARGS)
 
 # The promises at full size, each with its figures (ARGS="--count N"); the suite runs the same at a smaller one.
 replay: checked  ## recorded SDK requests through the gateway, compared byte by byte
@@ -183,4 +189,4 @@ real-answers: checked  ## real answers of real models through the running gatewa
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench first-hour replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration field prometheus dashboards screenshots
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench first-hour replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration field prometheus dashboards screenshots console-tests

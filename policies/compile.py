@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import msgspec
 
@@ -14,7 +15,8 @@ from policies import routing, rules
 from policies.globs import is_glob
 from policies.language import gates as gating
 from policies.language.amounts import PPM
-from policies.language.compare import CHECKS, GAMEABLE, LIKENESS, SCORES, Feedback, Judge
+from policies.language.base import Section
+from policies.language.compare import CHECKS, DIAGNOSTIC, GAMEABLE, LIKENESS, SCORES, Feedback, Judge, SchemaCheck
 from policies.schema import Policy, Stage
 from policies.windows import RiseWindow
 
@@ -23,6 +25,8 @@ ALONE_S = 1.0
 DEFAULT_REVERSE_PPM = 50_000
 LATE_RATE = 0.01
 """Requests that may be told after their conversations were counted."""
+SPARE_S = 60.0
+"""How long further failures of a conversation are no news to a detector. Source: decisions-2, ruling 5."""
 RHO_USERS, RHO_PROMPTS = 0.3, 0.5
 """How alike the conversations of one user, or with one prompt, are taken to be: bounds, and no estimates.
 
@@ -54,6 +58,8 @@ class Surroundings:
     """What the judge is told, rubric included, as a digest: who is told otherwise measures something else."""
     system_prompt: str | None = None
     """What the file of `candidate.system_prompt` says."""
+    schema: str = ""
+    """What the file of the comparator `schema` says, as a digest."""
 
     def price(self, policy: Policy) -> bool:
         """Whether both variants' prices are known, so that cost can be compared."""
@@ -162,7 +168,9 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
         key=_key(policy, surroundings),
         gates=UNGATED if policy.mode == "split" else _gates(policy, surroundings),
         guards=_guards(policy),
-        detectors=rules.Detectors(errors=policy.guards.error_rate, validity=policy.guards.invalid_rate),
+        detectors=rules.Detectors(
+            errors=policy.guards.error_rate, validity=policy.guards.invalid_rate, spare_s=SPARE_S, rho=RHO_USERS
+        ),
         ladder=_ladder(policy, surroundings),
         rollback=rules.RollbackSettings(
             arl=policy.rollback.arl,
@@ -204,18 +212,45 @@ def _units(policy: Policy) -> rules.Units:
 def _key(policy: Policy, surroundings: Surroundings) -> rules.CandidateKey:
     """All that makes the evidence what it is; whatever is not in it may change without losing any."""
     baseline, candidate, prompt = policy.baseline, policy.candidate, policy.match.system_prompt
-    scorers = [each for each in policy.compare if each.name in quality_metrics(policy)]
-    judged: dict[str, object] = {each.name: each.options.model_dump(mode="json") for each in scorers}
-    if surroundings.judge and any(isinstance(each.options, Judge) for each in scorers):
-        judged["told"] = surroundings.judge
     return rules.CandidateKey(
         candidate=f"{candidate.upstream}/{candidate.model}",
         revision=candidate.revision,
-        baseline=f"{baseline.upstream}/{baseline.model or '|'.join(policy.match.model)}",
-        prompt=_canonical([prompt.sha256, prompt.contains]) if prompt else "",
-        judge=_canonical(judged),
+        baseline=f"{baseline.upstream}/{baseline.model or '|'.join(sorted(policy.match.model))}",
+        prompt=_canonical([sorted(prompt.sha256), sorted(prompt.contains)]) if prompt else "",
+        judge=_canonical(_judged(policy, surroundings)),
         decoding=_canonical({"set": candidate.set, "drop": sorted(candidate.drop), **_prompted(surroundings)}),
     )
+
+
+def _judged(policy: Policy, surroundings: Surroundings) -> dict[str, object]:
+    """All that gives verdicts their meaning: who scores, who checks beside, what they are told, what is assumed."""
+    metrics = quality_metrics(policy)
+    scorers = [each for each in policy.compare if each.name in metrics]
+    beside = [each for each in policy.compare if each.name not in (*metrics, *DIAGNOSTIC)]
+    judged: dict[str, object] = {each.name: _told(each.options) for each in scorers}
+    if beside:
+        judged["beside"] = {each.name: _told(each.options) for each in beside}
+    if surroundings.judge and any(isinstance(each.options, Judge) for each in scorers):
+        judged["told"] = surroundings.judge
+    if surroundings.schema:
+        judged["schema"] = surroundings.schema
+    if policy.baseline.deterministic and likeness_metric(policy):
+        judged["deterministic"] = True
+    assumed = [gate.missing.at_worst for gate in policy.gates.quality or ()]
+    if any(worst != -1.0 for worst in assumed):
+        judged["missing"] = assumed
+    return judged
+
+
+def _told(options: Section) -> dict[str, object]:
+    """A comparator's options: in lists of names none comes first, and of files that are read the words count."""
+    found: dict[str, object] = options.model_dump(mode="json")
+    if isinstance(options, Judge | SchemaCheck):
+        found |= dict.fromkeys(found.keys() & {"rubric", "file"})
+    return {
+        name: sorted(map(str, cast("list[object]", value))) if isinstance(value, list) else value
+        for name, value in found.items()
+    }
 
 
 def _prompted(surroundings: Surroundings) -> dict[str, str]:
@@ -330,6 +365,8 @@ def _stage(stage: Stage, policy: Policy, surroundings: Surroundings) -> rules.St
         holdback_ppm=options.holdback,
         reverse_shadow_ppm=reverse_ppm,
         reverse_until_ppm=PPM if compared else 0,
-        max_units=options.max_units,
+        max_units=rules.MAX_UNITS if options.max_units is None else options.max_units,
         max_s=options.max_time,
+        days=int(not weight_ppm) if options.days is None else options.days,
+        by_pairs=options.max_units is None,
     )

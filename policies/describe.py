@@ -195,7 +195,7 @@ def _votes(window_s: float | None) -> list[str]:
 
 def _stage(stage: Stage) -> str:
     parts = [f"{stage.min_units} conversations"]
-    parts += [f"{duration_text(stage.hold_s)}"] if stage.hold_s else []
+    parts += [f"{duration_text(stage.least_s)}"] if stage.least_s else []
     parts += ["an operator's word to enter"] if stage.approve == "manual" else []
     parts += [f"{share_text(stage.holdback_ppm)} kept back"] if stage.holdback_ppm else []
     parts += [f"{share_text(stage.reverse_shadow_ppm)} also ask the baseline"] if stage.reverse_shadow_ppm else []

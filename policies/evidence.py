@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 
 from policies import clusters, histograms, names, scores, slices
 from policies.baseline_line import BaselineLine
+from policies.bursts import Bursts
 from policies.concurrent import LatencyPairs
 from policies.detectors import Detector, Recent
 from policies.events import PairEvent
@@ -78,6 +79,8 @@ class Evidence:
     watermark_at: float | None = None
     held: int = 0
     """Requests in `open`."""
+    bursts: Bursts = field(default_factory=Bursts)
+    """What detectors were told of conversations lately; kept with them, and part of no decision's record."""
     more_lines: dict[str, BaselineLine] = field(default_factory=dict[str, BaselineLine])
     """As `line`, of further relative limits, by the gates' names."""
     more_beside: dict[str, LatencyPairs] = field(default_factory=dict[str, LatencyPairs])
@@ -275,9 +278,13 @@ class Evidence:
         tolerances, gates = self.rules.detectors, self.rules.gates
         if event.error_candidate is not None and not event.unasked:
             bad = event.error_candidate and not event.error_baseline
-            self._feed("errors", tolerances.errors, float(bad), excuse=0.0 if event.paired else self.recent.rate)
+            excuse = 0.0 if event.paired else self.recent.rate
+            if not bad or self.bursts.is_news("errors", event.unit, event.at, spare_s=tolerances.spare_s):
+                self._feed("errors", tolerances.errors, float(bad), excuse=excuse)
         if event.valid_candidate is not None and event.valid_baseline is not False and not event.error_baseline:
-            self._feed("validity", tolerances.validity, float(not event.valid_candidate))
+            valid = event.valid_candidate
+            if valid or self.bursts.is_news("validity", event.unit, event.at, spare_s=tolerances.spare_s):
+                self._feed("validity", tolerances.validity, float(not valid))
         for quality in gates.qualities:
             self._detect_loss(event, quality, held)
         for latency in gates.latencies:
@@ -292,7 +299,8 @@ class Evidence:
             return
         certified = held.quality if gate.name == Quality().name else None
         allowed = gate.tolerance if certified is None else min(gate.tolerance, max(0.0, -certified))
-        self._feed(gate.name, allowed / gate.scale, -worth[0] / MICRO, lo=-1.0)
+        weight = self.bursts.weight(gate.name, event.unit, rho=self.rules.detectors.rho)
+        self._feed(gate.name, allowed / gate.scale, -worth[0] / MICRO, lo=-1.0, weight=weight)
 
     def _detect_slowness(self, event: PairEvent, gate: Latency, held: Held) -> None:
         """Beyond the limit of now: by the line where there is one, excused by how slow the baseline is itself."""
@@ -307,11 +315,13 @@ class Evidence:
         if base is not None:
             line.felt(base)
 
-    def _feed(self, name: str, tolerance: float, badness: float, *, lo: float = 0.0, excuse: float = 0.0) -> None:
+    def _feed(
+        self, name: str, tolerance: float, badness: float, *, lo: float = 0.0, excuse: float = 0.0, weight: float = 1.0
+    ) -> None:
         detector = self.detectors.get(name) or Detector(tolerance, lo)
         if detector.tolerance != tolerance:  # the policy was edited; what was seen stays seen
             detector = replace(detector, tolerance=tolerance)
-        self.detectors[name] = detector.after(badness, excuse=excuse)
+        self.detectors[name] = detector.after(badness, excuse=excuse, weight=weight)
 
     def _felt(self, event: PairEvent, side: Owner) -> bool:
         """Whether a side's latency tells what apps feel there; in the shadow it is all there is."""

@@ -3,7 +3,7 @@
 A record holds all that a decision was made of. `replay` makes it again: with the same code, bit for bit.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from policies.evidence import Evidence
 from policies.first_sentence import decided_sentence
 from policies.forecast import forecast
-from policies.results import Alarm, GateResult, GuardResult, Intake, Noise, gate_kind
+from policies.results import Alarm, GateResult, GuardResult, Intake, Noise, Results, gate_kind
 from policies.review import Conditions, review
 from policies.rollout import Decision, Rollout, command, revise, step
 from policies.rules import Rules
@@ -72,7 +72,17 @@ def replay(kept: DecisionRecord) -> Decision:
         return revise(before, kept.revised, now=now)
     if kept.evidence is None:
         return step(before, kept.decision.results, now=now)
-    return step(before, review(kept.evidence, before, now=now, seen=kept.seen), now=now)
+    found = review(kept.evidence, before, now=now, seen=kept.seen)
+    return step(before, _untold(found, kept.decision.results), now=now)
+
+
+def _untold(found: Results, told: Results) -> Results:
+    """What was found, without what a record of before does not tell: how much its detectors tolerate, which their
+    reasons say.
+    """
+    if any(alarm.tolerance is not None for alarm in told.alarms):
+        return found
+    return replace(found, alarms=tuple(replace(alarm, tolerance=None) for alarm in found.alarms))
 
 
 def encode(kept: DecisionRecord) -> bytes:

@@ -124,6 +124,7 @@ def _errors(gate: Errors, evidence: Evidence, look: Look) -> GateResult:
         lambda: stats.difference_interval(worst, least, gate.alpha),
         min(best[1], least[1]), means["errors_baseline"][0] - means["errors_candidate"][0],
         f"candidate {rate:.2%} of {best[1]:.0f}, baseline {base:.2%} of {least[1]:.0f}",
+        arms=2,
     )  # fmt: skip
     return judge(reading, evidence, look)
 

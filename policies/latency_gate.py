@@ -14,6 +14,9 @@ from policies.results import GateResult
 from policies.rules import Bets, Latency
 from policies.terms import Better, Verdict
 
+_ROOM = 0.6
+"""The part of the requests that may be beyond the limit which a candidate like the baseline makes no use of."""
+
 
 def canary(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     """In the canary: the share of requests within the limit is at least the quantile."""
@@ -58,6 +61,7 @@ def _concurrent(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
         worth, mean,
         f"share of the baseline beyond {line.line_s:.3g} s less the candidate's beyond {gate.ratio:g} times it; "
         f"{gate.what}, {len(line.known)} blocks known",
+        gap=_ROOM * (1 - gate.quantile),
     )  # fmt: skip
     judged = judge(reading, evidence, look)
     if judged.verdict is not Verdict.PASS or not line.is_void(gate):
@@ -103,6 +107,7 @@ def _within(gate: Latency, found: Histogram, limit_s: float, whole: Histogram, b
         ),
         n, histograms.units_within(whole, limit_s) / units,
         f"{gate.measure} within {limit_s:.3g} s; {_percentile(gate)} {at:.3g} s",
+        gap=_ROOM * (1 - gate.quantile),
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from policies.language.compare import (
     SchemaCheck,
 )
 from policies.request.body import COMPLETIONS, RESPONSES
-from policies.rules import ARMS_FROM_PPM, default_hold_s
+from policies.rules import ARMS_FROM_PPM, DAY_S, default_hold_s
 from policies.schema import Policy, Stage
 
 _MIN_UNITS = 100
@@ -174,12 +174,15 @@ def _stage(position: int, stage: Stage) -> Iterator[Finding]:
         for name in sorted({"approve", "holdback", "reverse_shadow"} & options.model_fields_set):
             hint = "put it on the first stage that moves any"
             yield Finding(_option(position, stage, name), "means nothing while no traffic moves", hint)
-    if options.min_units > options.max_units:
+    if options.max_units is not None and options.min_units > options.max_units:
         hint = f"max_units is {options.max_units}"
         yield Finding(_option(position, stage, "min_units"), "more conversations than the stage may take", hint)
     if options.hold is not None and options.hold > options.max_time:
         hint = f"max_time is {duration_text(options.max_time)}"
         yield Finding(_option(position, stage, "hold"), "longer than the stage may take", hint)
+    if options.days is not None and options.days * DAY_S > options.max_time:
+        hint = f"max_time is {duration_text(options.max_time)}"
+        yield Finding(_option(position, stage, "days"), "longer than the stage may take", hint)
 
 
 def _option(position: int, stage: Stage, name: str) -> Loc:

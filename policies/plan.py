@@ -280,7 +280,7 @@ class _Climb:
         needs = [self._need(gate, stage, here) for gate in _gates(self.rules, stage)]
         least = max(0, stage.min_units - here.units) if here else stage.min_units
         needs.append(Need("min_units", least, self._days(least, self._mirrored(stage))))
-        hold_days = max(0.0, stage.hold_s - here.lived_s if here else stage.hold_s) / DAY_S
+        hold_days = max(0.0, stage.least_s - here.lived_s if here else stage.least_s) / DAY_S
         slowest = max(needs, key=slowness)
         days = None if slowest.days is None else max(slowest.days, hold_days)
         waits_for = slowest.gate if slowest.units or slowest.units is None else "nothing"
@@ -290,19 +290,20 @@ class _Climb:
             waits_for += f", then an operator's word for {above.label}"
         calls = self._calls(stage, needs, days)
         return StagePlan(
-            stage.label, tuple(needs), stage.hold_s, days, waits_for, _doubt(stage, slowest, days), calls=calls
+            stage.label, tuple(needs), stage.least_s, days, waits_for, _doubt(stage, slowest, days), calls=calls
         )
 
     def _calls(self, stage: Stage, needs: Sequence[Need], days: float | None) -> Spending:
         """Whom the shadow asks until the stage can be left, and what that costs."""
-        traffic, quality = self.traffic or Traffic(0.0), self.rules.gates.quality
-        certified = next((need.units for need in needs if need.gate == "quality"), None) or 0
-        pairs = max((need.units or 0 for need in needs if need.gate != "latency"), default=0)
+        traffic, wanted = self.traffic or Traffic(0.0), {need.gate: need.units or 0 for need in needs}
+        scores = [(gate, wanted.get(gate.name, 0)) for gate in self.rules.gates.qualities]
+        timed = {gate.name for gate in self.rules.gates.latencies}
+        pairs = max((units for name, units in wanted.items() if name not in timed), default=0)
         if days is not None and traffic.units_per_day:
             pairs = max(pairs, round(days * traffic.units_per_day * self._mirrored(stage)))
-        owned = certified if stage.weight_ppm >= ARMS_FROM_PPM else 0
-        twice = certified if quality is not None and quality.likeness and not quality.deterministic else 0
-        judged = round(certified / quality.scale) if quality is not None and quality.scale > 1 else 0
+        owned = max((units for _, units in scores), default=0) if stage.weight_ppm >= ARMS_FROM_PPM else 0
+        twice = max((units for gate, units in scores if gate.asks_twice), default=0)
+        judged = sum(round(units / gate.scale) for gate, units in scores if gate.scale > 1)
         counts = [round(each * traffic.turns) for each in (pairs, owned, twice, judged)]
         prices = (traffic.candidate_usd, traffic.baseline_usd, traffic.baseline_usd, traffic.judged_usd)
         costs = [n * usd if usd is not None else None for n, usd in zip(counts, prices, strict=True) if n]
@@ -387,7 +388,7 @@ def _latency_units(gate: Latency) -> int | None:
 def _doubt(stage: Stage, slowest: Need, days: float | None) -> str:
     if slowest.units is None:
         return f"{slowest.gate} is never certified: {slowest.never}"
-    if slowest.units > stage.max_units:
+    if not stage.by_pairs and slowest.units > stage.max_units:
         return f"{slowest.gate} needs about {slowest.units} units, max_units is {stage.max_units}"
     if days is not None and days > stage.max_s / DAY_S:
         return f"at this traffic it takes {days:.0f} days, max_time is {stage.max_s / DAY_S:g}"

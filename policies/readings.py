@@ -17,6 +17,8 @@ from policies.terms import Better, Verdict
 Gate = Quality | Validity | Errors | Latency | Cost
 
 LOG10 = math.log(10)
+LEAST_BUDGET = 2000
+"""Compared units that every gate may have. Source: decisions-2, ruling 6."""
 _EARLY = 10
 """Futility is not looked at before this part of the budget is spent: until then harm may still be certified."""
 _DUE = 200
@@ -59,6 +61,11 @@ class Reading:
     needed_here: bool = True
     scale: float = 1.0
     better: Better = Better.HIGHER
+    gap: float | None = None
+    """How far inside its limit a good candidate is, one that equals the baseline; None: as far as the limit
+    is from 0."""
+    arms: int = 1
+    """How many arms are compared: two apart need about twice the units of pairs. Source: decisions, B.3 (3b)."""
 
 
 LOOK = Look()
@@ -95,6 +102,7 @@ def judge(reading: Reading, evidence: Evidence, look: Look) -> GateResult:
     needed = stats.units_needed(reading.sd, reading.estimate - reading.limit, bets=look.bets) if higher else None
     show = "+.4f" if reading.limit < 0 or isinstance(gate, Quality) else ".4f"
     interval = f" [{number(lower, show)}, {number(upper, show)}]" if look.bounds else ""
+    budget = _budget(reading, look) if evidence.stage.by_pairs else None
     units = f"{reading.n:.0f} units{f', worth {reading.worth:.0f},' if reading.worth < reading.n - 0.5 else ''}"
     reason = (
         f"{reading.name}: {reading.estimate * scale:{show}}{interval} on {units} ({reading.told}), "
@@ -105,9 +113,19 @@ def judge(reading: Reading, evidence: Evidence, look: Look) -> GateResult:
         reading.log_e / LOG10, reading.log_harm / LOG10, wall / LOG10,
         units_to_go=0 if certified else None if needed is None else max(0, needed - int(reading.worth)),
         required=gate.required and reading.needed_here,
-        futile=not certified and _futile(reading, evidence.stage.max_units * look.budgets, look.bets),
-        better=reading.better, sd=reading.sd * scale,
+        futile=not certified and _futile(reading, budget or evidence.stage.max_units * look.budgets, look.bets),
+        better=reading.better, sd=reading.sd * scale, budget=budget,
     )  # fmt: skip
+
+
+def _budget(reading: Reading, look: Look) -> int:
+    """Twice what nine of ten candidates that equal the baseline need, at the spread seen; as often as it was granted.
+
+    At a true difference of 0 at most 0.2 % spend it (decisions-2, ruling 6).
+    """
+    gap = abs(reading.limit) if reading.gap is None else reading.gap
+    needed = stats.units_needed(reading.sd, gap, bets=look.bets) or 0
+    return max(LEAST_BUDGET, 2 * reading.arms * needed) * look.budgets
 
 
 def _futile(reading: Reading, budget: int, bets: Bets) -> bool:

@@ -45,6 +45,8 @@ class GateResult:
     """Standard deviation of a unit."""
     likeness: bool = False
     """It is about how alike answers are, and not about which is better."""
+    budget: int | None = None
+    """Compared units after which, uncertified, it has had its chance; None: the stage's conversations are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,9 @@ class Alarm:
     raised: bool
     """Whether it has alarmed in this stage."""
     reason: str
-    tolerance: float | None = None
-    """The most badness a healthy candidate shows on average; None: of a version that did not say."""
+    tolerance: float | None = field(default=None, compare=False)
+    """The most badness a healthy candidate shows on average; None: of a version that did not say. It is not
+    compared: records of such versions are made again all the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,18 @@ import math
 from dataclasses import dataclass, field, replace
 
 from policies.results import Results
-from policies.rules import BETS_BEFORE, BaselineP99, Bets, CandidateKey, Held, Ladder, RollbackSettings, Rules, Stage
+from policies.rules import (
+    BETS_BEFORE,
+    DAY_S,
+    BaselineP99,
+    Bets,
+    CandidateKey,
+    Held,
+    Ladder,
+    RollbackSettings,
+    Rules,
+    Stage,
+)
 from policies.terms import Move, Outcome, Phase, Verb, Verdict
 
 # Rows are where a rollout stands; columns are what is found, in the order in which it is looked for (decisions, D.3).
@@ -72,6 +83,8 @@ class Rollout:
     """When it was last stepped; None before the first time."""
     lived_s: float = 0.0
     """Time lived in this stage (or stop) while a controller watched."""
+    held_at_day: tuple[str, ...] | None = None
+    """Gates that were certified at the end of this stage's last whole day; None: it has seen none."""
     error_s: float = 0.0
     """How long something required could not be judged, without a break."""
     attempt: int = 1
@@ -200,6 +213,7 @@ def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:
     after = replace(
         rollout, ladder=rules.ladder, settings=rules.rollback, stage=kept, phase=phase, seen_at=now,
         lived_s=rollout.lived_s if same or rollout.phase in STOPPED else 0.0,
+        held_at_day=rollout.held_at_day if same else None,
     )  # fmt: skip
     reason = f"the policy was edited: the rollout stands on {stages[kept].label} of the new ladder"
     return Decision(Outcome.HOLD, Move.HOLD, "revision", reason, rollout, after, now, Results())
@@ -234,8 +248,14 @@ def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
     ]
     if results.units < rollout.at.min_units:
         found.append(("units", f"{results.units} of at least {rollout.at.min_units} units"))
-    if rollout.lived_s < rollout.at.hold_s:
-        found.append(("hold", f"{rollout.at.hold_s - rollout.lived_s:.0f} s of this stage's hold left"))
+    if rollout.lived_s < rollout.at.least_s:
+        found.append(("hold", f"{rollout.at.least_s - rollout.lived_s:.0f} s of this stage's hold left"))
+    if rollout.held_at_day is not None:
+        found += [
+            ("days", f"{gate.gate} is certified now, and was not at the end of the last whole day")
+            for gate in wanted
+            if gate.verdict is Verdict.PASS and gate.gate not in rollout.held_at_day
+        ]
     return found
 
 
@@ -245,10 +265,11 @@ def _find(rollout: Rollout, results: Results) -> tuple[Outcome, str, str]:
         return Outcome.ROLLBACK, *harm
     missing = blocks(rollout, results)
     if not missing:
-        return Outcome.PROMOTE, *(SPLIT if rollout.ladder.split else _all_certified(results))
+        rule, reason = SPLIT if rollout.ladder.split else _all_certified(results)
+        return Outcome.PROMOTE, rule, reason
     stage = rollout.at
-    if results.units >= stage.max_units * rollout.budgets:
-        return Outcome.INCONCLUSIVE, "budget", f"{results.units} units are this stage's budget; {missing[0][1]}"
+    if said := _spent(rollout, results, missing[0][1]):
+        return Outcome.INCONCLUSIVE, "budget", said
     if rollout.lived_s >= stage.max_s:
         return Outcome.INCONCLUSIVE, "time", f"{rollout.lived_s:.0f} s are this stage's time; {missing[0][1]}"
     for gate in results.gates:
@@ -257,6 +278,18 @@ def _find(rollout: Rollout, results: Results) -> tuple[Outcome, str, str]:
     rule, reason = missing[0]
     more = f"; and {len(missing) - 1} more" if len(missing) > 1 else ""
     return Outcome.HOLD, rule, reason + more
+
+
+def _spent(rollout: Rollout, results: Results, first: str) -> str:
+    """Whose budget is spent, in a sentence; empty: nobody's. `first`: what is missing first."""
+    stage = rollout.at
+    if not stage.by_pairs or rollout.next is None:
+        spent = results.units >= stage.max_units * rollout.budgets
+        return f"{results.units} units are this stage's budget; {first}" if spent else ""
+    for gate in results.gates:
+        if gate.required and gate.verdict is Verdict.INCONCLUSIVE and gate.budget and gate.n >= gate.budget:
+            return f"{gate.gate} has spent its budget of {gate.budget} compared conversations: {gate.reason}"
+    return ""
 
 
 def _all_certified(results: Results) -> tuple[str, str]:
@@ -307,8 +340,11 @@ def _live(rollout: Rollout, results: Results, now: float) -> Rollout:
         held = replace(held, latency_s=results.latency_s, latency_of=results.latency_of)
     if results.settled_ppm is not None:
         held = replace(held, settled_ppm=results.settled_ppm)
+    lived_s, at_day = rollout.lived_s + passed, rollout.held_at_day
+    if rollout.at.days is not None and lived_s // DAY_S > rollout.lived_s // DAY_S and rollout.phase not in STOPPED:
+        at_day = tuple(gate.gate for gate in results.gates if gate.verdict is Verdict.PASS)
     return replace(
-        rollout, seen_at=now, lived_s=rollout.lived_s + passed, held=held,
+        rollout, seen_at=now, lived_s=lived_s, held_at_day=at_day, held=held,
         error_s=rollout.error_s + passed if _unjudged(results) else 0.0,
     )  # fmt: skip
 
@@ -349,14 +385,15 @@ def _after(rollout: Rollout, move: Move) -> Rollout:
             stage = rollout.stage + 1
             return _enter(rollout, _phase_at(rollout.ladder, stage), stage)
         case Move.RENEW:
-            return replace(rollout, lived_s=0.0, epoch=rollout.epoch + 1)
+            return replace(rollout, lived_s=0.0, held_at_day=None, epoch=rollout.epoch + 1)
         case Move.AWAIT | Move.PAUSE:
             return replace(rollout, phase=Phase.APPROVING if move is Move.AWAIT else Phase.PAUSED)
         case Move.WITHDRAW:
             return replace(rollout, phase=_phase_at(rollout.ladder, rollout.stage))
         case Move.RESUME:
             phase = _phase_at(rollout.ladder, rollout.stage)
-            return replace(rollout, phase=phase, lived_s=0.0, error_s=0.0, budgets=rollout.budgets + 1)
+            fresh = replace(rollout, phase=phase, lived_s=0.0, held_at_day=None, error_s=0.0)
+            return replace(fresh, budgets=rollout.budgets + 1)
         case Move.ROLL_BACK:
             times = rollout.rollbacks + 1
             phase = Phase.QUARANTINED if times >= rollout.settings.quarantine_after else Phase.ROLLED_BACK
@@ -371,4 +408,4 @@ def _after(rollout: Rollout, move: Move) -> Rollout:
 
 
 def _enter(rollout: Rollout, phase: Phase, stage: int) -> Rollout:
-    return replace(rollout, phase=phase, stage=stage, lived_s=0.0, error_s=0.0, budgets=1, epoch=0)
+    return replace(rollout, phase=phase, stage=stage, lived_s=0.0, held_at_day=None, error_s=0.0, budgets=1, epoch=0)

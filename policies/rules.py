@@ -18,6 +18,7 @@ HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
 _FIFTH = 0.2
 
+MAX_UNITS = 20_000
 ARMS_FROM_PPM = 250_000
 """From this weight on the arms themselves are compared, and quality is certified again on the candidate's own
 conversations; below it the paired evidence of the shadow stands in, together with silent detectors."""
@@ -220,6 +221,10 @@ class Detectors:
 
     errors: float = 0.02
     validity: float = 0.02
+    spare_s: float = 0.0
+    """After a failure of a conversation was counted, its further ones within so long are left out; 0: each counts."""
+    rho: float = 0.0
+    """How alike the scores of one conversation may be: its next pair says less and less. 0: each says as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +243,19 @@ class Stage:
     """Share of the candidate's exchanges that also ask the baseline in the background."""
     reverse_until_ppm: int = 0
     """The same until quality is certified on this stage; 0: no more than ever."""
-    max_units: int = 20_000
+    max_units: int = MAX_UNITS
+    """Conversations after which the stage is inconclusive; on the last one its evidence then begins afresh."""
     max_s: float = 14 * DAY_S
+    days: int | None = None
+    """Whole days it takes at least. From its first whole day on a certificate counts only if it also held at the end of
+    the last one. None: days are not looked at."""
+    by_pairs: bool = False
+    """Each gate has a budget of its own, in conversations that it compared; `max_units` is for the last stage only."""
+
+    @property
+    def least_s(self) -> float:
+        """The least time here: its hold, and its whole days."""
+        return max(self.hold_s, DAY_S * (self.days or 0))
 
     @property
     def served_ppm(self) -> int:

@@ -247,6 +247,9 @@ class StageOptions(Section):
     """Conversations that must have ended here before anything advances."""
     hold: Seconds | None = None
     """Least time here. Default: none in the shadow, 1h below 25%, 24h from there on."""
+    days: int | None = Field(default=None, ge=0, le=28)
+    """Whole days of 24h it takes at least. Default: 1 in the shadow, 0 else; 7 where weeks matter, 0 for a try. From a
+    stage's first whole day on a certificate counts only if it also held at the end of the last one."""
     approve: Literal["auto", "manual"] = "auto"
     """`manual`: an operator's word is needed to enter this stage."""
     holdback: SharePpm = 0
@@ -254,8 +257,9 @@ class StageOptions(Section):
     reverse_shadow: SharePpm | None = None
     """Share of the candidate's exchanges that also ask the baseline, unseen. Default: 5% from 25% on, if the
     baseline's upstream has a background key."""
-    max_units: int = Field(default=20_000, ge=1)
-    """Conversations after which it is inconclusive, and asks for you."""
+    max_units: int | None = Field(default=None, ge=1)
+    """Conversations after which it is inconclusive, and asks for you. Default: each gate counts those that it compared,
+    and has had its chance after twice what nine of ten good candidates need, at least 2000."""
     max_time: Seconds = 14 * DAY_S
     """Time after which it is inconclusive, and asks for you."""
 

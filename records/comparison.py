@@ -66,6 +66,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     also_json: Annotated[
         str, _about("JSON list of policies.events.AlsoScored: further metrics that gates rest on; empty: none")
     ] = ""
+    traceparent: Annotated[str, _about("of the request, where it has one that can be read; else empty")] = ""
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from records import pricing
 from records.comparison import Came, Comparison
 from records.record import Record
 from records.record_maker import ExchangeReading, RecordMaker, redacted
+from records.trace_context import traceparent_of
 from records.wire.usage import Usage
 from shadow.compare import answer
 from shadow.compare.answer import AnswerReading
@@ -91,6 +92,7 @@ def row_of(drawn: Drawn, came: Came, reason: str, *, at: float, **found: Any) ->
         p_mirror=probability(drawn),
         came=came,
         reason=reason,
+        traceparent=traceparent_of(drawn.exchange.meta.request_headers),
         **found,
     )
 

@@ -71,8 +71,8 @@ def _header(meta: Meta, name: str) -> str:
 
 
 def _metadata(body: Body, key: str) -> str:
-    stated = msgspec.json.decode(body.fields.metadata, type=dict[str, msgspec.Raw] | None) or {}
-    return msgspec.json.decode(stated[key], type=str) if key in stated else NONE
+    stated = msgspec.json.decode(body.fields.metadata, type=dict[str, msgspec.Raw] | None)
+    return msgspec.json.decode(stated[key], type=str) if stated and key in stated else NONE
 
 
 def _tool(body: Body) -> str:

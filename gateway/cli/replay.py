@@ -8,7 +8,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -34,7 +34,8 @@ from gateway.control.shadow.comparers import Comparers
 from gateway.control.shadow.model import Background
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.pepper import pepper_of
-from gateway.supervisor.programs import background_keys, hourly_prices, price_overrides
+from gateway.supervisor.programs import hourly_prices, price_overrides
+from gateway.supervisor.upstream_keys import background_keys
 from gateway.transport.client import Client
 from policies import explain
 from policies.events import PairEvent
@@ -45,6 +46,7 @@ from policies.simulate import simulate
 from records.comparison import Comparison
 from records.gpu_hours import HourlyPrice
 from shadow import replay
+from shadow.asker import asked_by
 from shadow.lanes import DailySpend, Drawn
 from shadow.mirror import Mirror, charged_usd
 from shadow.pairing import event_of, joined
@@ -95,6 +97,8 @@ class Job:
 class ReplayOutcome:
     """What came of it."""
 
+    sliced_by: tuple[str, ...] = ()
+    """What the policy holds apart."""
     events: list[PairEvent] = field(default_factory=list[PairEvent])
     came: Counter[str] = field(default_factory=Counter[str])
     reasons: Counter[str] = field(default_factory=Counter[str])
@@ -111,6 +115,7 @@ class ReplayOutcome:
             self.judge = msgspec.json.decode(row.judge_json, type=dict[str, Any]).get("trust", self.judge)
         alone = event_of(one.exchange.meta)
         if alone is not None:
+            alone = replace(alone, slices=asked_by(one.exchange, self.sliced_by).slices)
             self.events += joined(alone, ("candidate",), {"candidate": row}, row.candidate_key)
 
     def note(self, problem: str) -> None:
@@ -265,7 +270,7 @@ async def _work(job: Job) -> ReplayOutcome:
     Raises:
         OSError, duckdb.Error, msgspec.MsgspecError, ValueError: a comparator or a file is not ready.
     """
-    found, stop = ReplayOutcome(), asyncio.Event()
+    found, stop = ReplayOutcome(job.rules.gates.slices), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
     async with asyncio.TaskGroup() as tasks:
         client = Client(now=clock.monotonic, tasks=tasks)

@@ -1,5 +1,7 @@
 """From a policy file's text to a policy that may be used: whole, or refused with every place that is wrong."""
 
+import hashlib
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from gateway.config.settings import Settings
 from gateway.config.yaml_file import Document, FileProblem, YamlFileError, load, parse
 from policies.compile import KnownUpstream, Surroundings
 from policies.findings import Finding, Loc
-from policies.language.compare import Judge
+from policies.language.compare import Judge, SchemaCheck
 from policies.lint import findings
 from policies.schema import Policy
 from policies.upstream_kinds import KINDS
@@ -19,6 +21,7 @@ from shadow.judging import prompt as prompting
 
 MAX_PROMPT_CHARS = 256 * 1024
 """A longer system prompt is refused: it travels in the routing table."""
+MAX_SCHEMA_CHARS = 1024 * 1024
 __all__ = ["SUFFIXES", "Loaded", "check", "located", "read", "read_file", "surroundings", "with_files"]
 
 
@@ -85,7 +88,7 @@ def surroundings(settings: Settings) -> Surroundings:
 
 
 def with_files(known: Surroundings, loaded: Loaded, folder: Path | None = None) -> Surroundings:
-    """The same, with what the files say that this policy's evidence depends on: a rubric, a system prompt.
+    """The same, with what the files say that this policy's evidence depends on: a rubric, a schema, a system prompt.
 
     `folder`: where the policy lies; default: where it was read.
 
@@ -101,12 +104,24 @@ def with_files(known: Surroundings, loaded: Loaded, folder: Path | None = None) 
             raise YamlFileError(loaded.document.problem(loc, f"{prompt}: too long", hint))
         known = replace(known, system_prompt=text.removesuffix("\n"))
     for position, comparator in enumerate(loaded.policy.compare):
-        judge = comparator.options
-        if isinstance(judge, Judge):
+        options = comparator.options
+        if isinstance(options, Judge):
             loc = ("compare", position, "judge", "rubric")
-            rubric = _text(loaded, loc, where / judge.rubric, prompting.MAX_RUBRIC_CHARS) if judge.rubric else ""
-            return replace(known, judge=prompting.version(judge.model, rubric))
+            rubric = _text(loaded, loc, where / options.rubric, prompting.MAX_RUBRIC_CHARS) if options.rubric else ""
+            known = replace(known, judge=prompting.version(options.model, rubric))
+        elif isinstance(options, SchemaCheck) and options.file:
+            text = _text(loaded, ("compare", position, "schema", "file"), where / options.file, MAX_SCHEMA_CHARS)
+            known = replace(known, schema=_schema_digest(text))
     return known
+
+
+def _schema_digest(text: str) -> str:
+    """Equal for schemas that say the same, however they are laid out."""
+    try:
+        text = json.dumps(json.loads(text), sort_keys=True)
+    except (ValueError, RecursionError):  # no JSON: no answer is checked by it, which the comparator says
+        text = f"no JSON: {text}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _text(loaded: Loaded, loc: Loc, path: Path, most: int) -> str:

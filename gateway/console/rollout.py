@@ -112,14 +112,14 @@ def rungs(look: Decision | None) -> list[Rung]:
         is_stopped = rollout.phase in STOPPED
         state = "" if place > rollout.stage or is_stopped else "here" if place == rollout.stage else "done"
         lines = [f"at least {stage.min_units:,} units"]
-        if stage.hold_s:
-            lines.append(f"hold {words.duration(stage.hold_s)}")
+        if stage.least_s:
+            lines.append(f"hold {words.duration(stage.least_s)}")
         if stage.approve == "manual":
             lines.append("needs approval")
         if stage.holdback_ppm:
             lines.append(f"{words.share(stage.holdback_ppm / 1e6)} held back")
         if state == "here":
-            held = f", hold {words.duration(stage.hold_s)}" if stage.hold_s else ""
+            held = f", hold {words.duration(stage.least_s)}" if stage.least_s else ""
             lines = [f"{words.duration(rollout.lived_s)}{held}", f"{results.units:,} of {stage.min_units:,} units"]
         listed.append(Rung(stage.label, state, tuple(lines)))
     return listed

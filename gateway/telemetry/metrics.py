@@ -56,8 +56,11 @@ class MetricOwner(StrEnum):
     CONTROLLER = "controller"
     RECORDER = "recorder"
     SHADOW = "shadow"
+    EXPORTER = "exporter"
 
 
+EXPOSED = tuple(owner for owner in MetricOwner if owner is not MetricOwner.SUPERVISOR)
+"""Processes that leave their part of `/metrics` as a file."""
 Type = Literal["counter", "gauge", "histogram"]
 
 
@@ -189,6 +192,7 @@ METRICS: tuple[Metric, ...] = (
         ("time_per_output_token_seconds", "histogram", "Between tokens of a streamed answer.", _ARM, TPOT_BUCKETS),
         ("tokens_total", "counter", "Tokens, by kind.", ("route", "variant", "model", "kind"), ()),
         ("cost_usd_total", "counter", "What the answers cost.", ("route", "variant", "model"), ()),
+        ("unpriced_total", "counter", "Answers whose cost is not known.", ("route", "variant", "model"), ()),
         ("counterfactual_cost_usd_total", "counter", "What the baseline would have charged for them.", _ARM, ()),
         (
             "fallbacks_total",
@@ -228,6 +232,7 @@ METRICS: tuple[Metric, ...] = (
         MetricOwner.SHADOW,
         ("shadow_queue", "gauge", "Background calls that wait.", ("route",), ()),
         ("shadow_in_flight", "gauge", "Background calls under way.", ("route",), ()),
+        ("judge_suspended", "gauge", "1: hidden controls suspended the route's judge.", ("route",), ()),
         (
             "shadow_key_refused",
             "gauge",
@@ -244,6 +249,18 @@ METRICS: tuple[Metric, ...] = (
         ),
         ("shadow_budget_spent", "gauge", "1 while the day's money for comparing is gone.", ("route",), ()),
         ("shadow_lag_seconds", "gauge", "Age of the oldest exchange that the shadow has not read.", (), ()),
+    ),
+    *_rows(
+        MetricOwner.EXPORTER,
+        ("otel_exported_total", "counter", "Spans that the collector took.", (), ()),
+        (
+            "otel_dropped_total",
+            "counter",
+            "Spans it did not: expired (older than the journal), refused, rejected; unread: pieces of journals.",
+            ("reason",),
+            (),
+        ),
+        ("otel_lag_seconds", "gauge", "Age of the oldest exchange that the collector has not taken.", (), ()),
     ),
 )
 

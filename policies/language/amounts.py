@@ -127,7 +127,7 @@ def days(value: object) -> tuple[int, ...]:
         ValueError: one of them is none.
     """
     found = set[int]()
-    parts = cast("list[object]", value) if isinstance(value, list) and value else [value]
+    parts: list[object] = cast("list[object]", value) if isinstance(value, list) and value else [cast("object", value)]
     for part in parts:
         ends = part.split("-") if isinstance(part, str) else []
         if not 0 < len(ends) <= 2 or not all(day in DAYS for day in ends):

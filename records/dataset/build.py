@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Self
 
+import duckdb
 import msgspec
 
 from records.dataset import manifest
@@ -25,12 +27,15 @@ from records.dataset.poisoning import Poisoning, source_of
 from records.dataset.preference import DIRECTED, preference, vote
 from records.dataset.split import PPM, Split, split_of
 from records.dedupe import exact_key
+from records.parquet import EXCHANGES, quoted
 from records.redact import Redactor
 from records.store import Store
 
 SPLITS: tuple[Split, ...] = ("train", "validation")
 _ROWS = 1000
 _SHOWN_LEAKS = 5
+MEMORY = "2GB"
+"""Most that DuckDB may hold while it sorts a day; beyond it, it uses the disk."""
 _SAID = [name for name in Source.__struct_fields__ if name not in ("other_json", "q")]
 _ANSWERS = f"SELECT {', '.join(_SAID)}, NULL, NULL FROM joined j"  # noqa: S608 -- our own names
 _PAIRS = f"""
@@ -124,7 +129,7 @@ class _Whole:
     """Examples that were taken."""
 
     @classmethod
-    def of(cls, store: Store, wanted: Wanted) -> Self:
+    def of(cls, exchanges: "_Exchanges", wanted: Wanted) -> Self:
         """That of the records.
 
         Raises:
@@ -132,7 +137,7 @@ class _Whole:
         """
         near = NearDuplicates(wanted.near) if wanted.near is not None else None
         found = cls(Cap(wanted.most_per_source), Cap(wanted.most_per_template), near)
-        for source, made in _made(store, wanted):
+        for source, made in exchanges:
             if isinstance(made, Example):
                 found._look(source, made, _split(source, wanted))
         return found
@@ -188,28 +193,30 @@ def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
         OSError, duckdb.Error: it cannot be read or written; nothing of it is left.
     """
     out.mkdir(parents=True, exist_ok=True)
-    fresh = out / f".building-{os.getpid()}"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(mode=0o700)
+    fresh, spilt = (out / f".{name}-{os.getpid()}" for name in ("building", "sorting"))
+    for folder in (fresh, spilt):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
     try:
-        made = _write(store, wanted, fresh)
+        made = _write(_Exchanges(store, wanted, spilt), wanted, fresh)
         folder = out / made.sha256[:12]
         if folder.exists():
             shutil.rmtree(folder)  # the same files: what is new is at most the way they were counted
         fresh.rename(folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(spilt, ignore_errors=True)
     return folder, made
 
 
-def _write(store: Store, wanted: Wanted, folder: Path) -> Manifest:
+def _write(exchanges: "_Exchanges", wanted: Wanted, folder: Path) -> Manifest:
     count = _Count()
-    whole = _Whole.of(store, wanted)
+    whole = _Whole.of(exchanges, wanted)
     with ExitStack() as stack:
         files: dict[Split, IO[bytes]] = {
             split: stack.enter_context((folder / f"{split}.jsonl").open("wb")) for split in SPLITS
         }
-        _write_examples(store, wanted, whole, files, count)
+        _write_examples(exchanges, wanted, whole, files, count)
     for split in SPLITS:
         if not count.kept[split]:
             (folder / f"{split}.jsonl").unlink()
@@ -248,11 +255,13 @@ def _write(store: Store, wanted: Wanted, folder: Path) -> Manifest:
     return made
 
 
-def _write_examples(store: Store, wanted: Wanted, whole: _Whole, files: dict[Split, IO[bytes]], count: _Count) -> None:
+def _write_examples(
+    exchanges: "_Exchanges", wanted: Wanted, whole: _Whole, files: dict[Split, IO[bytes]], count: _Count
+) -> None:
     shape = format_named(wanted.shape)
     evaluated = evaluation_rows(wanted.against)
     personal = Redactor()
-    for source, made in _made(store, wanted):
+    for source, made in exchanges:
         count.read += 1
         if not isinstance(made, Example):
             count.left_out[made] += 1
@@ -317,17 +326,33 @@ def _condition(wanted: Wanted) -> tuple[str, list[object]]:
     return f"list_contains(?, j.route) AND {where}", [[wanted.route, *([""] if wanted.with_unrouted else [])], *values]
 
 
-def _made(store: Store, wanted: Wanted) -> Iterator[tuple[Source, Example | Reason]]:
-    """The route's exchanges in order of time, each with what its format learns from it."""
-    learns = format_named(wanted.shape).learns
-    with store.open_views() as views:
+@dataclass(frozen=True, slots=True)
+class _Exchanges:
+    """The route's exchanges in order of time, each with what its format learns from it; gone over more than once."""
+
+    store: Store
+    wanted: Wanted
+    spilt: Path
+    """Where DuckDB sorts what does not fit into `MEMORY`."""
+
+    def __iter__(self) -> Iterator[tuple[Source, Example | Reason]]:
+        """A date at a time: no more is sorted at once than what came in a day."""
+        wanted = self.wanted
+        learns = format_named(wanted.shape).learns
         where, values = _condition(wanted)
         labelled: list[object] = [list(wanted.labels), list(wanted.labels.values())]
         given = labelled if learns == "preferences" else []
-        query = f"{_PAIRS if given else _ANSWERS} WHERE {where} ORDER BY j.id"
-        cursor = views.execute(query, [*given, *values])
-        while rows := cursor.fetchmany(_ROWS):
-            for fields in rows:
-                source = Source(*fields)
-                yield source, _MAKERS[learns](source)
-                wanted.watch(1)
+        query = f"{_PAIRS if given else _ANSWERS} WHERE {where} AND j.date = ?::DATE ORDER BY j.id"
+
+        def asked(views: duckdb.DuckDBPyConnection, date: str) -> duckdb.DuckDBPyConnection:
+            views.execute(f"SET memory_limit = '{MEMORY}'")
+            views.execute(f"SET temp_directory = {quoted(self.spilt)}")
+            return views.execute(query, [*given, *values, date])
+
+        for date in sorted({path.parent.name.removeprefix("date=") for path in self.store.files(EXCHANGES.name)}):
+            cursor = self.store.read(partial(asked, date=date))
+            while rows := cursor.fetchmany(_ROWS):
+                for fields in rows:
+                    source = Source(*fields)
+                    yield source, _MAKERS[learns](source)
+                    wanted.watch(1)

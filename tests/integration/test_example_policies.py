@@ -4,6 +4,7 @@ A good candidate climbs by the gates that the policy states, a bad one never doe
 pairs of the shape that the policy's comparators give.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,6 +50,8 @@ GOOD, WORSE, BROKEN = Made(), Made(q=-0.6, agree=0.3), Made(fails=True)
 
 def pairs(rules: Rules, made: Made, *, hours: int, an_hour: int = 100) -> Iterator[PairEvent]:
     """So many conversations an hour, each of one request, which ends before the next hour begins."""
+    is_declared = any(gate.likeness and gate.deterministic for gate in rules.gates.qualities)
+    agree = 0.999 if is_declared and made.q > 0 else made.agree  # held against itself, it would agree with itself
     for n in range(hours * an_hour):
         hour, turn = divmod(n, an_hour)
         metrics = [AlsoScored(gate.metric, made.q) for gate in rules.gates.also_quality]
@@ -56,8 +59,8 @@ def pairs(rules: Rules, made: Made, *, hours: int, an_hour: int = 100) -> Iterat
             f"u{n}", HOUR_S * hour + turn, q=made.q, error_baseline=False, error_candidate=made.fails,
             valid_candidate=True, valid_baseline=True, ttft_baseline_s=0.5, ttft_candidate_s=0.3,
             total_baseline_s=2.0, total_candidate_s=1.5, cost_baseline_usd=0.001, cost_candidate_usd=made.cost_usd,
-            output_baseline=Output(f"b{n}", 100), output_candidate=Output(f"c{n}", 100), agree=made.agree,
-            agree_again=0.9, agree_cross=made.agree, again=True, user=f"p{n}", label=made.q, also=tuple(metrics),
+            output_baseline=Output(f"b{n}", 100), output_candidate=Output(f"c{n}", 100), agree=agree,
+            agree_again=0.9, agree_cross=agree, again=True, user=f"p{n}", label=made.q, also=tuple(metrics),
             slices=tuple(f"{name}={('one', 'two')[n % 2]}" for name in rules.gates.slices),
         )  # fmt: skip
 
@@ -116,3 +119,12 @@ def test_a_bad_candidate_gets_no_traffic(path: Path, made: Made) -> None:
     assert found.outcome is not Outcome.PROMOTE
     assert found.last is not None
     assert found.last.rollout.weight_ppm == 0
+
+
+def test_the_page_names_every_example() -> None:
+    """And no file that is not there."""
+    page = (FOLDER.parents[1] / "docs" / "policies.md").read_text("utf-8")
+    whole = page.partition("## Whole policies")[2]
+
+    assert sorted(re.findall(r"`(\w+\.yaml)`", whole)) == [path.name for path in EXAMPLES]
+    assert len(EXAMPLES) >= 25

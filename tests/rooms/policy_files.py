@@ -19,7 +19,7 @@ compare: [{json_fields: {ignore: [/explanation]}}]
 stages: [shadow, 1%, 5%, 25%, 50%, 100%]
 """
 KEYED = KnownUpstream(has_background_key=True, is_priced=True)
-READY = Surroundings({"openai": KEYED, "openai-ours": KEYED, "vllm": KEYED, "claude": KEYED})
+READY = Surroundings({"openai": KEYED, "openai-ours": KEYED, "azure": KEYED, "vllm": KEYED, "claude": KEYED})
 """Every upstream there, with a key and a price."""
 
 

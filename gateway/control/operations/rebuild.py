@@ -147,7 +147,9 @@ def differences(kept: Evidence, made: Evidence) -> list[str]:
     histograms = sorted(kept.histograms.keys() | made.histograms.keys())
     counts = sorted(kept.counts.keys() | made.counts.keys())
     detectors = sorted(kept.detectors.keys() | made.detectors.keys())
-    parts = ("outputs_candidate", "outputs_baseline", "requests", "open", "recent", "line", "beside", "variety")
+    parts = (
+        "outputs_candidate", "outputs_baseline", "requests", "open", "recent", "line", "beside", "variety", "bursts",
+    )  # fmt: skip
     return [
         *(f"histogram {name}" for name in histograms if kept.histogram(name) != made.histogram(name)),
         *(f"weights of {name}" for name in histograms if kept.weighed(name) != made.weighed(name)),

@@ -87,6 +87,8 @@ class Tally(msgspec.Struct):
                 self.count("tokens_total", (*arm, model, kind.removesuffix("_tokens")), tokens)
         if row.cost_usd:
             self.count("cost_usd_total", (*arm, model), row.cost_usd)
+        if row.cost_usd is None and row.prompt_tokens is not None:
+            self.count("unpriced_total", (*arm, model))
         if row.counterfactual_cost_usd:
             self.count("counterfactual_cost_usd_total", arm, row.counterfactual_cost_usd)
         self._add_times(row, arm)

@@ -17,6 +17,7 @@ from records.comparison import Asked, Came, Comparison
 from records.exchange import Note
 from records.journal.frames import FrameKind, segment_path
 from records.journal.reader import Assembler, SegmentReader, segments
+from records.trace_context import traceparent_of
 from shadow.lanes import Allowance, Drawn
 from shadow.mirror import probability
 
@@ -40,6 +41,7 @@ class Owed(msgspec.Struct, frozen=True, array_like=True):
     unit: str
     candidate_key: str
     p_mirror: float
+    traceparent: str = ""
 
     @property
     def key(self) -> Key:
@@ -58,6 +60,7 @@ class Owed(msgspec.Struct, frozen=True, array_like=True):
             p_mirror=self.p_mirror,
             came=came,
             reason=reason,
+            traceparent=self.traceparent,
         )
 
 
@@ -100,7 +103,8 @@ class Debts:
         meta, route = drawn.exchange.meta, drawn.route
         self.earlier.pop(drawn.key, None)
         owed = Owed(
-            meta.worker, meta.id, drawn.asked, route.route, meta.unit, route.candidate_key, probability(drawn)
+            meta.worker, meta.id, drawn.asked, route.route, meta.unit, route.candidate_key, probability(drawn),
+            traceparent_of(meta.request_headers),
         )  # fmt: skip
         self._owed[drawn.key] = owed, since
 

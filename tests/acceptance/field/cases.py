@@ -17,9 +17,9 @@ _POLICY = """\
 route: field
 match: {{model: gpt-4o}}
 baseline: {{upstream: openai{deterministic}}}
-candidate: {{upstream: vllm, model: tuned, revision: r1}}
+candidate: {{upstream: vllm, model: tuned, revision: r1, first_byte: 60s, total: 90s}}
 assign: {{by: [user], close_after: 1s, population: fixed}}
-shadow: {{max_in_flight: 64, queue: 8192, budget: $1000/day}}
+shadow: {{max_in_flight: 16, queue: 8192, budget: $1000/day}}
 compare: [{comparator}]
 gates: {{quality: {{margin: {margin}}}, errors: {{margin: 0.1}}, latency: {latency}, cost: off}}
 guards: {{length_ratio: {{min: 0.1, max: 10}}}}

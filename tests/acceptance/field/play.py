@@ -3,20 +3,20 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import clock
 from gateway.control.state.sqlite import SqliteState
-from gateway.demo.models import ModelServer
 from gateway.demo.watch import DecisionWatch
 from policies.rollout import Decision
 from policies.terms import Move, Phase
 from tests.acceptance.field.cases import FieldCase
-from tests.acceptance.field.stand_ins import knowing_judge
 from tests.acceptance.migration.traffic import Traffic
-from tests.rooms.serving import REAL, Serving
+from tests.rooms.serving import REAL, ROOT, Serving
 
 SETTINGS = """\
 upstreams:
@@ -53,10 +53,10 @@ class FieldOutcome:
         return "" if case.says in self.text else f"it does not say {case.says!r}: {self.text}"
 
 
-async def play(case: FieldCase, directory: Path, *, patience_s: float, in_flight: int = 32) -> FieldOutcome:
+async def play(case: FieldCase, directory: Path, *, patience_s: float, in_flight: int = 16) -> FieldOutcome:
     """Play it until it has ended, or for `patience_s`."""
     began_s = clock.monotonic()
-    async with _site(case, directory) as serving:
+    with _site(case, directory) as serving:
         traffic = Traffic(f"http://127.0.0.1:{serving.port}/v1", TEXTS, in_flight)
         watch = DecisionWatch(SqliteState(serving.data / "state.db"), "field")
         top_ppm, last, ending = 0, None, "open"
@@ -81,19 +81,25 @@ def _later(last: Decision | None, ending: str, decision: Decision) -> tuple[Deci
     return decision, "taken back" if phase in _TAKEN_BACK else _ENDED.get(phase, ending)
 
 
-@contextlib.asynccontextmanager
-async def _site(case: FieldCase, directory: Path) -> AsyncIterator[Serving]:
-    servers = [ModelServer(model) for model in (case.baseline, case.candidate, knowing_judge)]
-    for server in servers:
-        await server.start()
+@contextlib.contextmanager
+def _site(case: FieldCase, directory: Path) -> Generator[Serving]:
+    """All processes: two models, a judge, and a gateway that serves the case's policy."""
     (directory / "policies").mkdir(parents=True)
     (directory / "policies" / "field.yaml").write_text(case.policy, "utf-8")
     os.environ["FIELD_KEY"] = "sk-ours"
-    try:
-        with Serving(directory, SETTINGS.format(*(server.port for server in servers)), worker=REAL) as serving:
-            await asyncio.to_thread(serving.await_ready)
-            await asyncio.to_thread(serving.await_control)
-            yield serving
-    finally:
-        for server in servers:
-            server.stop()
+    with contextlib.ExitStack() as stack:
+        ports = [_started(stack, *given) for given in (case.baseline.arguments, case.candidate.arguments, ())]
+        serving = stack.enter_context(Serving(directory, SETTINGS.format(*ports), worker=REAL))
+        serving.await_ready()
+        serving.await_control()
+        yield serving
+
+
+def _started(stack: contextlib.ExitStack, *arguments: str) -> int:
+    """A stand-in's port; it ends with the stack."""
+    command = [sys.executable, "-m", "tests.acceptance.field.stand_ins", *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    stack.enter_context(process)
+    stack.callback(process.terminate)
+    assert process.stdout is not None
+    return int(process.stdout.readline())

@@ -1,9 +1,16 @@
-"""Models that sample, models that are slow for a while, and a judge that knows. Each behind a port of its own."""
+"""Models that sample, models that are slow for a while, and a judge that knows.
 
+    python -m tests.acceptance.field.stand_ins NAME RIGHT SECONDS SLOW SLOW_FOR
+
+Serves one model: prints its port, and ends with its stdin. Without arguments it is the judge.
+"""
+
+import asyncio
 import json
+import sys
 from dataclasses import dataclass, field
 
-from gateway.demo.models import ScriptedAnswer
+from gateway.demo.models import Model, ModelServer, ScriptedAnswer
 from gateway.demo.tickets import lot
 from tests.fakes import judges
 
@@ -24,6 +31,11 @@ class Sampler:
     """So many answers."""
     asked: int = field(default=0, init=False)
 
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """By which a process of its own is it."""
+        return self.name, f"{self.right}", f"{self.seconds}", f"{self.slow}", f"{self.slow_for}"
+
     def __call__(self, text: str) -> ScriptedAnswer:
         """What it says this time."""
         self.asked += 1
@@ -42,3 +54,23 @@ def knowing_judge(text: str) -> ScriptedAnswer:
     seen = judges.read(json.dumps({"messages": [{"content": text}]}).encode())
     first, second = (answer == right_answer(seen.question) for answer in seen.answers)
     return ScriptedAnswer(seen.verdicts[2 if first == second else 1 - first], 0.001)
+
+
+def _sampler(name: str, right: str, seconds: str, slow: str, slow_for: str) -> Sampler:
+    return Sampler(name, float(right), float(seconds), float(slow), int(slow_for))
+
+
+async def main(model: Model) -> None:
+    """Serve until stdin ends."""
+    server = ModelServer(model)
+    await server.start()
+    sys.stdout.write(f"{server.port}\n")
+    sys.stdout.flush()
+    told = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(told), sys.stdin)
+    await told.read()
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    asyncio.run(main(_sampler(*given) if given else knowing_judge))

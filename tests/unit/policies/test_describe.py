@@ -49,7 +49,7 @@ def test_the_short_form_is_told_with_its_defaults():
         "    latency    p95 of time to the first token within 1.2 times the baseline's, "
         "beside it in blocks of 1h (from 12 blocks on)",
         "    cost       at most 1 times the baseline's (said, not required)",
-        "    shadow   at least 100 conversations",
+        "    shadow   at least 100 conversations, 1d",
         "    1%       at least 100 conversations, 1h",
         "    100%     at least 100 conversations, 1d, 5% also ask the baseline",
     ):

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from policies import clusters, names
 from policies import evidence as module
+from policies.bursts import Bursts
+from policies.detectors import Detector
 from policies.events import AlsoScored, PairEvent
 from policies.evidence import Evidence, EvidenceKey
 from policies.guards import watch
@@ -633,3 +635,45 @@ def test_what_was_drawn_and_not_asked_is_counted():
     """By its reason; it is no pair."""
     found = filled([own(Owner.BASELINE, skipped="budget"), pair("b")])
     assert (found.count("skipped_budget"), found.count("pairs")) == (1, 1)
+
+
+SPARING = replace(RULES, detectors=Detectors(spare_s=60.0, rho=0.3))
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"), [("errors", {"error_candidate": True}), ("validity", {"valid_candidate": False})]
+)
+def test_a_burst_of_one_conversation_is_one_failure_to_its_detector(name: str, bad: dict[str, object]):
+    """Its further failures within a minute are left out, its successes count; certificates count every one."""
+    found = evidence(SPARING)
+    for at in range(5):
+        found.observe(pair("u", float(at), id=f"{at}", **{"valid_candidate": True} | bad))
+    found.observe(pair("u", 6.0, valid_candidate=True))
+    found.observe(pair("v", 7.0, **{"valid_candidate": True} | bad))
+    heard = Detector(0.02).after(1.0).after(0.0).after(1.0)
+    assert found.detectors[name] == heard
+    plain = evidence()
+    for at in range(5):
+        plain.observe(pair("u", float(at), id=f"{at}", **{"valid_candidate": True} | bad))
+    assert plain.detectors[name].n == 5
+    found.close_all()
+    assert found.count("pairs") == 7
+
+
+def test_a_conversations_next_score_says_less_to_its_detector():
+    """The second pair enters with the weight of a second unit."""
+    found = evidence(SPARING)
+    for at in range(2):
+        found.observe(pair("u", float(at), q=-1.0))
+    margin = (RULES.gates.quality or Quality()).margin
+    assert found.detectors["quality"] == Detector(margin, -1.0).after(1.0).after(1.0, weight=0.538462)
+
+
+def test_what_detectors_were_told_goes_on_after_a_restart():
+    """A snapshot keeps it; a decision's record, which no request follows, does not."""
+    found = evidence(SPARING)
+    found.observe(pair("u", 0.0, q=None, error_candidate=True))
+    kept = msgspec.json.decode(msgspec.json.encode(found), type=Evidence)
+    kept.observe(pair("u", 1.0, q=None, error_candidate=True))
+    assert kept.detectors["errors"].n == 1
+    assert found.closed().bursts == Bursts()

@@ -10,7 +10,7 @@ from policies import stats
 from policies.evidence import Evidence
 from policies.gates import evaluate, slice_results
 from policies.histograms import STEP, WHOLE
-from policies.readings import Look, gates_of
+from policies.readings import Gate, Look, gates_of
 from policies.rules import BETS, BETS_BEFORE, Cost, Errors, Gates, Ladder, Latency, Quality, Rules, Stage, Validity
 from policies.terms import Better, Owner, Verdict
 from tests.rooms.pair_events import RULES, evidence, filled, pair
@@ -614,3 +614,32 @@ def test_a_gate_bets_as_its_rollout_began():
             )
         )  # fmt: skip
     assert evaluate(Quality(), shown).units_to_go != evaluate(Quality(), shown, Look(bets=BETS_BEFORE)).units_to_go
+
+
+def test_a_gates_budget_is_twice_what_good_candidates_need():
+    """At the spread seen and a true difference of 0, at least 2,000 compared conversations; arms apart, twice it."""
+    by_pairs = replace(RULES, ladder=Ladder((Stage(0, by_pairs=True), Stage(500_000, by_pairs=True))))
+
+    def budget(gate: Gate, look: Look | None = None, weight_ppm: int = 0, **counts: dict[int, int]) -> int | None:
+        return evaluate(gate, with_counts(by_pairs, weight_ppm, **counts), look or Look()).budget
+
+    quiet, loud = {0: 90, 200: 5, -200: 5}, {200: 50, -200: 50}
+    assert budget(Quality(), quality=quiet) == 2000
+    assert budget(Quality(), quality=loud) == 2 * math.ceil(14.5 / 0.05**2 + 25)
+    assert budget(Quality(), quality=loud, look=Look(budgets=3)) == 6 * math.ceil(14.5 / 0.05**2 + 25)
+    assert budget(Quality(), Look(bets=BETS_BEFORE), quality=loud) == 2 * math.ceil(16 / 0.05**2 + 40)
+    rates = {0: 960, 200: 40}
+    arms = budget(Errors(), weight_ppm=500_000, errors_candidate=rates, errors_baseline=rates)
+    assert arms == 4 * math.ceil(14.5 * 2 * 0.04 * 0.96 / 0.01**2 + 25)
+    sharp = Latency(limit_s=0.8, warmup=0, quantile=0.99)
+    slow = budget(sharp, weight_ppm=500_000, ttft_candidate=bins(0.5, 950) | bins(2.0, 50))
+    assert slow == 2 * math.ceil(14.5 * 0.95 * 0.05 / (0.6 * 0.01) ** 2 + 25)
+    assert evaluate(Quality(), with_counts(quality=loud)).budget is None
+
+
+def test_a_gate_is_futile_by_its_own_budget():
+    """Where even the most hopeful estimate needs more than the gate's own budget, and not the stage's conversations."""
+    by_pairs = replace(RULES, ladder=Ladder((Stage(0, by_pairs=True, max_units=10**9),)))
+    at_limit = {200: 9000, 0: 20000, -200: 11000}
+    assert evaluate(Quality(), with_counts(by_pairs, quality=at_limit)).futile
+    assert not evaluate(Quality(), with_counts(by_pairs, quality={200: 900, 0: 2000, -200: 900})).futile

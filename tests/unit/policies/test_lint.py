@@ -64,6 +64,7 @@ def test_the_short_form_is_fine():
         ("", {"stages": "[shadow: {approve: manual}, 1%]"}, "stages.0.shadow.approve", "means nothing"),
         ("", {"stages": "[shadow: {min_units: 9, max_units: 5}]"}, "stages.0.shadow.min_units", "more convers"),
         ("", {"stages": "[shadow, 1%: {hold: 2d, max_time: 1d}]"}, "stages.1.1%.hold", "longer than the stage"),
+        ("", {"stages": "[shadow: {days: 2, max_time: 1d}, 1%]"}, "stages.0.shadow.days", "longer than the stage"),
         ("", {"baseline": "{upstream: opanai}"}, "baseline.upstream", "no upstream is called opanai"),
         ("", {"candidate": "{upstream: x, model: m, revision: a}"}, "candidate.upstream", "no upstream is called x"),
         ("", {"compare": JUDGE % ("x", "j")}, "compare.0.judge.upstream", "no upstream is called x"),

@@ -91,12 +91,12 @@ def test_what_was_seen_counts_more_than_what_is_usual():
 
 def test_days_follow_the_traffic():
     """Half the traffic takes twice as long; a hold is the least; the slowest gate is named."""
-    once, half = planned(), planned(traffic=Traffic(50_000.0))
-    small, large = at(once, "shadow"), at(half, "shadow")
+    once, small, large = planned(), *(at(planned(traffic=Traffic(n)), "shadow") for n in (1000.0, 500.0))
 
     assert small.days is not None
     assert large.days == pytest.approx(2 * small.days)
     assert (small.slowest, at(once, "1%").slowest) == ("errors", "latency")
+    assert (at(once, "shadow").slowest, at(once, "shadow").days) == ("hold", 1.0)
     assert (at(once, "50%").slowest, at(once, "50%").days) == ("hold", 1.0)
     assert once.days == pytest.approx(sum(stage.days or 0.0 for stage in once.stages))
 
@@ -104,7 +104,7 @@ def test_days_follow_the_traffic():
 def under_way(events: int, *, stage: int = 0, more: str = "", **changes: object) -> StageProgress | None:
     """Where a rollout of the short policy stands after so many equal answers in its stage."""
     after = decision_rules(policy(more), READY)
-    rollout = replace(start(decision_rules(policy(), READY)), stage=stage, lived_s=1800.0, **changes)  # pyright: ignore[reportArgumentType]
+    rollout = replace(start(decision_rules(policy(), READY)), stage=stage, **({"lived_s": 1800.0} | changes))  # pyright: ignore[reportArgumentType]
     seen = [pair(f"u{n}", again=True, agree=0.5 + (n % 3 - 1) / 2, agree_again=0.5) for n in range(events)]
     return standing(rollout, filled(seen, decision_rules(policy(), READY), rollout.at.weight_ppm), after)
 
@@ -139,7 +139,7 @@ def test_stages_that_were_left_take_no_time():
     ]  # fmt: skip
     assert "  shadow   passed" in text(found)
     assert (at(found, "shadow").days, units(found, "1%", "errors")) == (0.0, 0)
-    idle = planned_on(under_way(1300), "gates: {errors: {margin: 2%}}")
+    idle = planned_on(under_way(1300, lived_s=86_400.0), "gates: {errors: {margin: 2%}}")
     assert (at(idle, "shadow").slowest, at(idle, "shadow").days) == ("nothing", 0.0)
 
 
@@ -174,7 +174,9 @@ def test_evidence_of_another_stage_says_nothing():
 
 def test_a_smaller_shadow_takes_longer():
     """Pairs come from the mirrored share alone."""
-    whole, part = (at(planned(f"shadow: {{sample: {share}}}"), "shadow").days for share in ("100%", "10%"))
+    whole, part = (
+        at(planned(f"shadow: {{sample: {share}}}", Traffic(1000.0)), "shadow").days for share in ("100%", "10%")
+    )
 
     assert whole is not None
     assert part == pytest.approx(10 * whole)
@@ -242,7 +244,7 @@ def test_a_file_taken_away_is_a_change():
 
 def test_an_operators_word_is_waited_for():
     """The stage before says so."""
-    found = planned(stages="[shadow, 1%: {approve: manual}]")
+    found = planned(stages="[shadow: {days: 0}, 1%: {approve: manual}]")
 
     assert at(found, "shadow").slowest == "errors, then an operator's word for 1%"
 
@@ -260,14 +262,14 @@ def test_the_plan_reads_well():
         "ROUTE support-triage",
         "  change   mode: observe -> apply",
         "  repeats  about 953 repeat calls of the baseline until likeness is certified, then 2%; again from 25% on",
-        "  shadow   about 21 minutes, waits for errors",
+        "  shadow   about 24 hours, waits for hold",
         "    quality   953 units, 14 minutes",
         "    errors    1475 units, 21 minutes",
         "    min_units 100 units, 1 minutes",
     ]
     assert "  100%     the last" in text(planned())
     assert "  no change" in text(planned(before=""))
-    assert "in all    about 3 days" in text(planned())
+    assert "in all    about 4 days" in text(planned())
 
 
 def test_the_candidates_own_conversations_are_all_compared_until_certified():
@@ -281,7 +283,7 @@ def test_the_candidates_own_conversations_are_all_compared_until_certified():
 def test_calls_and_money_are_told():
     """Each stage's background calls, of whom, and what they cost where prices are known."""
     priced = Traffic(100_000.0, 0.0, 200_000.0, baseline_usd=0.004, candidate_usd=0.001)
-    found = planned("gates: {cost: off}", priced)
+    found = planned("gates: {cost: off}", priced, stages="[shadow: {days: 0}, 1%, 5%, 25%, 50%, 100%]")
     shadow, half = at(found, "shadow").calls, at(found, "50%").calls
     quality, most = units(found, "shadow", "quality"), max(need.units or 0 for need in at(found, "shadow").needs)
     assert quality is not None

@@ -72,6 +72,14 @@ async def test_candidate_beside_the_baseline():
     assert asked.body == chat_request()
 
 
+async def test_a_row_says_which_trace_the_app_was_in():
+    """Whoever tells of traces links the background call to the app's; without a context there is nothing to link."""
+    text = f"00-{'0a' * 16}-{'0b' * 8}-01"
+    row = await mirror(Scripted(good())).compare(drawn(request_head=head(("traceparent", text))))
+    other = await mirror(Scripted(good())).compare(drawn(request_head=head(("traceparent", "00-1-2-01"))))
+    assert (row.traceparent, other.traceparent) == (text, "")
+
+
 async def test_a_path_that_the_candidate_lacks_is_not_held_against_it():
     """Beside a path that it answers it is no pair; whose every path is missing, or who had it before, has failed."""
     missing = ModelReply(404, b"", "no_path")

@@ -29,7 +29,7 @@ def test_plan_compares_with_what_is_in_force(place: Path, capsys: pytest.Capture
     code, out, _ = ran(capsys, "plan", "--traffic", "5000")
     assert code == 0
     assert "  no change\n" in out
-    assert "  shadow   about 7 hours, waits for errors\n" in out
+    assert "  shadow   about 24 hours, waits for hold\n" in out
     Path("policies/triage.yaml").write_text(written("priority: 3", route="renamed"))
     code, out, _ = ran(capsys, "plan", "--json")
     assert code == 2

@@ -47,7 +47,7 @@ def test_what_can_never_be_certified_is_served_all_the_same():
     loaded = read(written(compare="[exact]"), "p.yaml", keyless)
 
     (refused,) = loaded.uncertifiable
-    assert "must be asked twice" in str(refused) and refused not in loaded.warnings
+    assert "is asked twice" in str(refused) and refused not in loaded.warnings
 
 
 def test_a_file_is_read_by_its_name(tmp_path: Path):
@@ -100,6 +100,27 @@ def test_what_the_judge_is_told_is_part_of_the_surroundings(tmp_path: Path):
     assert told("[{judge: {upstream: claude, model: j}}]") not in ("", told(judged.format("a.md")))
     with pytest.raises(YamlFileError, match=r"^p.yaml:5:\d+: none.md: No such file"):
         told(judged.format("none.md"))
+
+
+def test_what_a_schema_says_is_part_of_the_surroundings(tmp_path: Path):
+    """Its content counts, however it is laid out, beside what a judge is told; without the file it is said."""
+    for name, text in (
+        ("a.json", '{"type": "object", "required": ["a"]}'), ("b.json", '{"required":["a"],\n"type":"object"}'),
+        ("c.json", '{"type": "array"}'), ("d.json", "no JSON"),
+    ):  # fmt: skip
+        (tmp_path / name).write_text(text, encoding="utf-8")
+
+    def told(name: str, more: str = "") -> Surroundings:
+        compare = f"[json_fields, {{schema: {{file: {name}}}}}{more}]"
+        return with_files(READY, read(written(compare=compare), "p.yaml", READY), tmp_path)
+
+    digests = {name: told(f"{name}.json").schema for name in "abcd"}
+    assert digests["a"] == digests["b"]
+    assert len({"", *digests.values()}) == 4
+    judged = told("a.json", ", {judge: {upstream: claude, model: j}}")
+    assert (judged.schema, judged.judge != "") == (digests["a"], True)
+    with pytest.raises(YamlFileError, match=r"^p.yaml:5:\d+: none.json: No such file"):
+        told("none.json")
 
 
 def test_a_system_prompt_is_read_from_its_file(tmp_path: Path):

@@ -1,5 +1,6 @@
 """Which exchanges a dataset is made of."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +71,18 @@ def test_caps_and_near_duplicates_leave_rows_out_by_name(store, tmp_path: Path):
     assert (templates.kept, templates.left_out) == (3, {"over_cap": 3})
     assert alike.left_out["near_duplicate"] >= 3
     assert alike.kept + sum(alike.left_out.values()) == alike.read == 6
+
+
+def test_days_come_in_order_of_time(tmp_path: Path):
+    """However they were written; and nothing of the sorting is left behind."""
+    found = Store(tmp_path / "records")
+    for day in (2, 0, 1):
+        rows = [record(10 * day + number, at=AT + day * DAY_S + number, route="triage") for number in range(5)]
+        keep(found, f"d{day}", *rows)
+
+    folder, made = build(found, Wanted("triage", "trl-sft", validation_ppm=0), tmp_path / "out")
+
+    asked = [json.loads(line)["prompt"][-1]["content"] for line in (folder / "train.jsonl").read_text().splitlines()]
+    assert asked == [f"question {10 * day + number}" for day in range(3) for number in range(5)]
+    assert made.first_id < made.last_id
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [folder.name]
