@@ -33,6 +33,8 @@ KNOWN = Surroundings(
     {"openai": FRONTIER, "openai-ours": FRONTIER, "azure": FRONTIER, "claude": FRONTIER, "vllm": ENGINE},
 )
 HOUR_S = 3600.0
+SUNDAY = 3 * 24 * HOUR_S
+"""The first of 1970: a whole day later it is Monday, and people come to work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def pairs(rules: Rules, made: Made, *, hours: int, an_hour: int = 100) -> Iterat
         hour, turn = divmod(n, an_hour)
         metrics = [AlsoScored(gate.metric, made.q) for gate in rules.gates.also_quality]
         yield PairEvent(
-            f"u{n}", HOUR_S * hour + turn, q=made.q, error_baseline=False, error_candidate=made.fails,
+            f"u{n}", SUNDAY + HOUR_S * hour + turn, q=made.q, error_baseline=False, error_candidate=made.fails,
             valid_candidate=True, valid_baseline=True, ttft_baseline_s=0.5, ttft_candidate_s=0.3,
             total_baseline_s=2.0, total_candidate_s=1.5, cost_baseline_usd=0.001, cost_candidate_usd=made.cost_usd,
             output_baseline=Output(f"b{n}", 100), output_candidate=Output(f"c{n}", 100), agree=agree,
@@ -93,7 +95,7 @@ def test_a_policy_is_understood(path: Path) -> None:
 def test_a_good_candidate_climbs(path: Path) -> None:
     """It leaves the shadow by certificates, and nothing sends it back."""
     loaded = read_file(path, KNOWN)
-    found = run(loaded, GOOD)
+    found = run(loaded, GOOD, hours=30 if loaded.policy.advance is None else 42)
     moves = [moment.decision.move for moment in found.moves]
     if loaded.policy.mode == "split":
         assert found.moves[0].decision.rule in ("split", "approval")
