@@ -31,6 +31,9 @@ run: checked  ## serve on 127.0.0.1:8080 (data) and 127.0.0.1:8081 (admin)
 demo: checked  ## watch a whole migration and a rollback in two minutes: no keys, no network
 	$(BIN)/crossfade demo $(ARGS)
 
+demo-picture: checked  ## play the demo and draw it: docs/pictures/demo.svg
+	$(BIN)/python tools/record_demo.py docs/pictures/demo.svg
+
 first-hour: checked  ## the README's commands in a fresh clone, with the official SDK: a captured exchange, a policy in the shadow
 	$(BIN)/python -m tests.acceptance.first_hour
 
@@ -74,6 +77,9 @@ console-tests: checked  ## the console in a real Chromium, with a script and wit
 
 dashboards: prometheus  ## every query of the dashboard against a real Prometheus that scrapes a gateway under traffic
 	$(BIN)/python -m pytest tests/acceptance/test_dashboards.py
+
+wheel: checked  ## build the wheel, install it with uv and with pip into empty environments, run its command
+	$(BIN)/python tools/wheel.py
 
 fmt: checked  ## format the code
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -102,6 +102,10 @@ def _demo(parser: Parser) -> None:
     parser.add_argument("--pace", type=float, default=PACE, help=f"tickets a second (default: {PACE:g})")
 
 
+def _completion(parser: Parser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), help='which; `eval "$(crossfade completion bash)"`')
+
+
 def _doctor(parser: Parser) -> None:
     parser.add_argument(
         "--send-test",
@@ -216,7 +220,11 @@ def _records(parser: Parser) -> None:
 def _dataset(parser: Parser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     build = actions.add_parser("build", help="write a route's records as training files")
-    build.add_argument("--route", required=True, help="whose exchanges")
+    whose = build.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--route", help="this route's exchanges")
+    whose.add_argument("--unrouted", action="store_true", help="exchanges that have no route")
+    whose.add_argument("--policy", type=Path, metavar="FILE", help="its route's, and what it would have taken before")
+    build.add_argument("--match", action="append", default=[], metavar="model=NAME", help="that ask for this model")
     build.add_argument("--format", required=True, choices=FORMATS, dest="shape", help="whose trainer reads them")
     build.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder per dataset is made in it")
     build.add_argument("--validation", default="10%", metavar="SHARE", help="of the conversations (default: 10%%)")
@@ -409,6 +417,7 @@ COMMANDS: dict[str, Command] = {
     "serve": Command("serve", "run the gateway: data port, admin port, and all beside them", _serve),
     "demo": Command("demo", "watch a whole migration, and a rollback, on this machine alone", _demo),
     "doctor": Command("doctor", "check machine, settings and upstreams, and say what to do", _doctor),
+    "completion": Command("completion", "what a shell needs to complete commands: bash, zsh, tcsh", _completion),
     "status": Command("status", "where each route stands, in one table", _status),
     "top": Command("top", "the same, over and over", _top),
     "explain": Command("explain", "why a rollout stands where it does, with every gate's numbers", _explain),
@@ -423,7 +432,7 @@ COMMANDS: dict[str, Command] = {
     "label": Command("label", "judge pairs of answers, blind, in a terminal", _label),
     "dataset": Command("dataset", "training files from the records: build, inspect, diff, validate", _dataset),
     "eval": Command("evaluation", "your own questions, never trained on: add, list, sample, run", _eval),
-    "train": Command("train", "from a dataset to a candidate: sft, dpo, grpo, sweep, env, preflight", _train),
+    "train": Command("train", "dataset to candidate: sft, dpo, grpo, sweep, env, preflight", _train),
     "rebuild": Command("rebuild", "make the evidence again from the records, and compare", _rebuild),
     "replay": Command("replay", "ask a candidate what was recorded; say what would be decided", _replay),
     "keys": Command("keys", "gateway keys: create, list, revoke", _keys),

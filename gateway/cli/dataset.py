@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,7 +13,9 @@ import msgspec
 
 from gateway import clock
 from gateway.cli import context, dataset_inspect
+from gateway.cli.dataset_source import source_of
 from gateway.cli.failure import failed
+from gateway.cli.progress import progress
 from gateway.config.settings_file import SettingsError
 from gateway.node import labels
 from gateway.node.database import StateError
@@ -47,40 +49,45 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _build(arguments: argparse.Namespace) -> int:
-    data = context.data(arguments)
-    own = [sets.rows_file(data.root, each.name) for each in sets.registered(data.root) if each.route == arguments.route]
+    data, source = context.data(arguments), source_of(arguments)
+    own = [sets.rows_file(data.root, each.name) for each in sets.registered(data.root) if each.route == source.route]
     wanted = Wanted(
-        arguments.route,
+        source.route,
         arguments.shape,
         validation_ppm=_share(arguments.validation),
         salt=arguments.salt,
         version=version("crossfade"),
         against=tuple({path.resolve(): path for path in (*own, *arguments.against)}.values()),
         drops_leaks=arguments.drop_leaks,
-        filters=_filters(arguments),
+        with_unrouted=source.with_unrouted,
+        filters=_filters(arguments, source.models),
         most_per_source=arguments.most_per_source,
         most_per_template=arguments.most_per_template,
         near=arguments.near,
         keeps_personal=arguments.keep_personal_data,
-        labels=_labels(data, arguments.route),
+        labels=_labels(data, source.route),
     )
-    folder, made = building.build(Store(data.records), wanted, arguments.out)
+    store = Store(data.records)
+    with progress("exchanges", building.reads(store, wanted)) as done:
+        folder, made = building.build(store, replace(wanted, watch=done), arguments.out)
     _show(folder, made, as_json=arguments.json)
     if made.kept:
         return 0
     hint = (
-        "is the route's name right? `crossfade records stats` lists them" if not made.read else "see the reasons above"
+        "`crossfade records stats` lists routes; --unrouted takes what has none"
+        if not made.read
+        else "see the reasons above"
     )
     return failed(f"Nothing to train on: 0 of {made.read} exchanges. hint: {hint}", arguments)
 
 
-def _filters(arguments: argparse.Namespace) -> Filters:
+def _filters(arguments: argparse.Namespace, models: tuple[str, ...]) -> Filters:
     now = clock.wall()
     since, until = (None if days is None else now - days * _DAY_S for days in (arguments.since, arguments.until))
     return Filters(
         since=since,
         until=until,
-        models=tuple(arguments.model),
+        models=models,
         finish_reasons=tuple(arguments.finish_reason),
         least_score=arguments.least_score,
         with_feedback=arguments.with_feedback,

@@ -116,3 +116,12 @@ def test_a_page_that_is_wrong_is_noticed(tmp_path: Path) -> None:
     assert anchors(page) == {"one-two"}
     assert _LINK.findall(plain(page)) == [("gone.md", "")]
     assert commands(blocks(page, "sh")[0]) == ["crossfade status --jsn"]
+
+
+def test_the_glossary_has_the_words_of_explain() -> None:
+    """What stands in the numbers behind the first sentence is explained in one place."""
+    words = re.findall(r"^\| ([^|]+?) \|", (ROOT / "docs/glossary.md").read_text("utf-8"), re.MULTILINE)
+    known = {word for row in words for word in row.split(", ")}
+    asked = {"certificate", "confidence sequence", "log10 e", "A/A", "holdback", "detector", "gate", "guard", "unit",
+             "verdict", "margin", "evidence", "stage", "noise floor", "alpha", "attempt", "futile"}  # fmt: skip
+    assert asked <= known

@@ -4,7 +4,7 @@ Counts and histograms come out exactly as they were, and so do the detectors, wh
 noted the same place in the order, the later one's counts: the other's never got into any kept evidence.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -98,8 +98,15 @@ def timeline(store: Store, route: str) -> Timeline:
     return Timeline(changes)
 
 
-def replay(store: Store, route: str, rules: Rules, *, up_to_seq: int = EVERYTHING) -> EvidenceReplay:
-    """All observations of a route up to one, observed again.
+def replay(
+    store: Store,
+    route: str,
+    rules: Rules,
+    *,
+    up_to_seq: int = EVERYTHING,
+    watch: Callable[[int], None] = lambda _: None,
+) -> EvidenceReplay:
+    """All observations of a route up to one, observed again. `watch` is told of each batch, how many it had.
 
     Raises:
         OSError, duckdb.Error: the records cannot be read.
@@ -109,6 +116,7 @@ def replay(store: Store, route: str, rules: Rules, *, up_to_seq: int = EVERYTHIN
     names = ["observed_us" if column[0] == "observed_at" else column[0] for column in cursor.description or ()]
     while rows := cursor.fetchmany(_BATCH):
         found.feed(_observation(dict(zip(names, row, strict=True))) for row in rows)
+        watch(len(rows))
     return found
 
 
