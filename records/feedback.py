@@ -4,14 +4,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import duckdb
-
 from records.parquet import EXCHANGES, FEEDBACK
 from records.record import Vote
 from records.store import Store, read_files
-
-READ_TRIES = 3
-"""Files may be merged away between listing and reading them; the next look sees the merged one."""
 
 _CAST = """
 SELECT coalesce(nullif(e.user_id, ''), nullif(e.unit, ''), e.conversation_id) AS voter,
@@ -42,17 +37,7 @@ def voters(store: Store, route: str, revision: str, *, since_us: int) -> dict[st
     """
     since = datetime.fromtimestamp(since_us / 1_000_000, UTC).replace(tzinfo=None)
     parameters: list[object] = [route, since.date(), since, revision]
-    for _ in range(READ_TRIES - 1):
-        try:
-            return _voters(store, parameters)
-        except duckdb.IOException:
-            continue
-    return _voters(store, parameters)
-
-
-def _voters(store: Store, parameters: list[object]) -> dict[str, tuple[int, float]]:
-    with store.open_views() as connection:
-        rows = connection.execute(_VOTERS, parameters).fetchall()
+    rows = store.ask(lambda views: views.execute(_VOTERS, parameters).fetchall())
     return {variant: (int(number), float(bad)) for variant, number, bad in rows}
 
 
@@ -88,9 +73,13 @@ def answered_by(store: Store, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
     # The moment of an id and that of the request's first byte may lie on two sides of midnight.
     around = [made_us(each) / 1_000_000 + aside for each in wanted for aside in (-3600, 3600)]
     dates = {f"date={datetime.fromtimestamp(moment, UTC).date()}" for moment in around}
-    files = [path for path in store.files(EXCHANGES.name) if path.parent.name in dates]
-    rows = _rows(store, "id, route, variant", files, "id", wanted)
-    return {str(name): (str(route), str(variant)) for name, route, variant in rows}
+
+    def read() -> dict[str, tuple[str, str]]:
+        files = [path for path in store.files(EXCHANGES.name) if path.parent.name in dates]
+        rows = _rows(store, "id, route, variant", files, "id", wanted)
+        return {str(name): (str(route), str(variant)) for name, route, variant in rows}
+
+    return store.past_damage(read)
 
 
 def voted_on(store: Store, ids: Iterable[str]) -> set[str]:
@@ -103,8 +92,12 @@ def voted_on(store: Store, ids: Iterable[str]) -> set[str]:
     wanted = list(ids)
     since = min(map(made_us, wanted), default=0) / 1_000_000
     first = f"date={datetime.fromtimestamp(since, UTC).date() - timedelta(days=1)}"
-    files = [path for path in store.files(FEEDBACK.name) if path.parent.name >= first]
-    return {str(row[0]) for row in _rows(store, "exchange_id", files, "score IS NOT NULL AND exchange_id", wanted)}
+
+    def read() -> set[str]:
+        files = [path for path in store.files(FEEDBACK.name) if path.parent.name >= first]
+        return {str(row[0]) for row in _rows(store, "exchange_id", files, "score IS NOT NULL AND exchange_id", wanted)}
+
+    return store.past_damage(read)
 
 
 def _rows(store: Store, columns: str, files: list[Path], where: str, ids: list[str]) -> list[tuple[object, ...]]:

@@ -2,16 +2,21 @@
 
 A change is staged under a hidden name, noted somewhere durable by its maker, then published. `publish` may be done
 again after a crash: it ends the same. Whoever changes the records holds their lock.
+
+Whoever reads does it by `ask` or `past_damage`: a file that was merged away meanwhile is read as what it became, and
+one that nobody can read holds up nothing. It is set aside, and whoever opened the records is told.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import msgspec
@@ -30,6 +35,18 @@ PROGRESS = "progress.json"
 _DAMAGE_ROWS = 256
 DAMAGED = "damaged"
 """Where files go that nobody can read; they expire as the records do."""
+DAMAGE_HINT = "what it holds is not counted: restore it from a backup to where it was, or delete it"
+READ_TRIES = 3
+"""Files may be merged away between listing and reading them; the next look sees the merged one."""
+_FAULTLESS = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ParserException,
+    duckdb.OutOfMemoryException,
+    duckdb.InterruptException,
+)
+"""Errors that no file is to blame for."""
+_T = TypeVar("_T")
 
 
 class FileChange(msgspec.Struct, frozen=True):
@@ -50,7 +67,11 @@ class Store:
     """The records under `root`."""
 
     root: Path
+    told: Callable[[str], None] = lambda _: None
+    """Is told of each damaged file that was set aside, by where it is now, below the records."""
     connection: duckdb.DuckDBPyConnection = field(default_factory=connect)
+    left_out: set[Path] = field(default_factory=set[Path], init=False)
+    """Damaged files that could not be set aside, as who may only read the records cannot: they are not read."""
 
     @contextlib.contextmanager
     def held(self) -> Generator[None]:
@@ -92,6 +113,9 @@ class Store:
         Raises:
             OSError, duckdb.Error: the disk refused.
         """
+        return self.past_damage(lambda: self._stage_merge(name))
+
+    def _stage_merge(self, name: str) -> list[FileChange]:
         for table in TABLES:
             for folder in sorted((self.root / table.name).glob("date=*"), reverse=True):
                 level, files = _mergeable(folder)
@@ -177,6 +201,10 @@ class Store:
             sync_directory(folder)
         return str(aside.relative_to(self.root))
 
+    def damaged(self) -> int:
+        """How many files are set aside because nobody can read them."""
+        return sum(1 for _ in (self.root / DAMAGED).glob("date=*/*"))
+
     def _change(self, final: Path, replaces: Sequence[Path] = ()) -> FileChange:
         fresh = final.with_name(f".{final.name}{_FRESH}")
         names = [str(path.relative_to(self.root)) for path in (fresh, final, *replaces)]
@@ -186,31 +214,98 @@ class Store:
 
     def files(self, table: str) -> list[Path]:
         """The table's files."""
-        return sorted((self.root / table).glob("date=*/*.parquet"))
+        found = sorted((self.root / table).glob("date=*/*.parquet"))
+        return [path for path in found if path not in self.left_out] if self.left_out else found
+
+    def ask(self, act: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
+        """What `act` makes of the views (`open_views`). It may be begun again, see `past_damage`.
+
+        Raises:
+            OSError, duckdb.Error: the records cannot be read.
+        """
+
+        def asked() -> _T:
+            with self.open_views() as views:
+                return act(views)
+
+        return self.past_damage(asked)
+
+    def past_damage(self, act: Callable[[], _T]) -> _T:
+        """What `act` gives. Where a file stops it that is gone or that nobody can read, it is begun again without it.
+
+        Raises:
+            OSError, duckdb.Error: no file is to blame.
+        """
+        tries = 1
+        while True:
+            try:
+                return act()
+            except _FAULTLESS:
+                raise
+            except duckdb.IOException as error:
+                if tries == READ_TRIES and not self.sweep(str(error)):
+                    raise
+                tries = min(tries + 1, READ_TRIES)
+            except duckdb.Error as error:
+                if not self.sweep(str(error)):
+                    raise
+
+    def sweep(self, error: str = "") -> int:
+        """Set aside every file that nobody can read; of those that an error names, if it names one. Returns how many.
+
+        Raises:
+            OSError: the disk does not read them either.
+        """
+        files = [path for table in TABLES for path in self.files(table.name)]
+        named = [path for path in files if str(path) in error]
+        return self._sweep(named) or self._sweep(files)
+
+    def _sweep(self, files: Sequence[Path]) -> int:
+        swept = 0
+        for path in files:
+            try:
+                if self.is_damaged(path):
+                    self.told(self._out_of_the_way(path))
+                    swept += 1
+            except FileNotFoundError:
+                continue  # merged away, or set aside by another reader
+        return swept
+
+    def _out_of_the_way(self, path: Path) -> str:
+        try:
+            return self.set_aside(path)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+        self.left_out.add(path)
+        return str(path.relative_to(self.root))
 
     def ids(self, where: str = "true", parameters: Sequence[object] = ()) -> list[str]:
         """The ids of exchanges for which the SQL `where` holds."""
-        files = self.files(EXCHANGES.name)
-        if not files:
-            return []
-        query = f"SELECT id FROM {read_files(files)} WHERE {where}"  # noqa: S608 -- our own words
-        return [row[0] for row in self.connection.execute(query, list(parameters) or None).fetchall()]
+        return self._read_ids("", where, parameters)
 
     def recent_ids(self, since_us: int) -> set[str]:
         """The ids of exchanges of the dates from `since_us` on."""
-        first = f"date={_date(since_us)}"
-        files = [path for path in self.files(EXCHANGES.name) if path.parent.name >= first]
-        if not files:
-            return set()
-        return {row[0] for row in self.connection.execute(f"SELECT id FROM {read_files(files)}").fetchall()}  # noqa: S608 -- our own paths, quoted
+        return set(self._read_ids(f"date={_date(since_us)}"))
+
+    def _read_ids(self, first: str, where: str = "true", parameters: Sequence[object] = ()) -> list[str]:
+        def read() -> list[str]:
+            files = [path for path in self.files(EXCHANGES.name) if path.parent.name >= first]
+            if not files:
+                return []
+            query = f"SELECT id FROM {read_files(files)} WHERE {where}"  # noqa: S608 -- our own words
+            return [row[0] for row in self.connection.execute(query, list(parameters) or None).fetchall()]
+
+        return self.past_damage(read)
 
     def open_views(self) -> duckdb.DuckDBPyConnection:
         """A connection with views `exchanges`, `feedback` (each exchange's last) and `joined`, even over nothing."""
         connection = connect()
         for table in TABLES:
-            if self.files(table.name):
-                pattern = self.root / table.name / "date=*" / "*.parquet"
-                source = f"SELECT * FROM read_parquet({quoted(pattern)}, union_by_name=true, hive_partitioning=true)"  # noqa: S608 -- our own path, quoted
+            if files := self.files(table.name):
+                pattern = quoted(self.root / table.name / "date=*" / "*.parquet")
+                listed = f"[{', '.join(map(quoted, files))}]" if self.left_out else pattern
+                source = f"SELECT * FROM read_parquet({listed}, union_by_name=true, hive_partitioning=true)"  # noqa: S608 -- our own path, quoted
             else:
                 columns = ", ".join(f'NULL::{column.sql} AS "{column.name}"' for column in table.columns)
                 source = f"SELECT {columns}, NULL::DATE AS date WHERE false"

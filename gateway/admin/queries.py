@@ -17,8 +17,6 @@ from records.store import Store
 DEADLINE_S = 5.0
 MEMORY = "160MB"
 """Most that all questions together may hold; above it DuckDB says so instead of taking more."""
-READ_TRIES = 3
-"""Files may be merged away between listing and reading them; the next look sees the merged one."""
 
 Row = tuple[Any, ...]
 
@@ -39,8 +37,9 @@ class RecordQueries:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     """Guards the two below."""
     _views: duckdb.DuckDBPyConnection | None = field(default=None, init=False)
-    _shape: tuple[bool, ...] = field(default=(), init=False)
-    """Which tables had files when the views were made: over none, a view has no files to find later."""
+    _shape: tuple[int, ...] = field(default=(), init=False)
+    """Which tables had files when the views were made: over none, a view has no files to find later. And how many files
+    are left out."""
 
     def rows(self, query: str, parameters: Sequence[object] = ()) -> list[Row]:
         """What a query finds.
@@ -49,12 +48,7 @@ class RecordQueries:
             TooSlowError: it took longer than the deadline.
             duckdb.Error: the records cannot be read.
         """
-        for _ in range(READ_TRIES - 1):
-            try:
-                return self._ask(query, parameters)
-            except duckdb.IOException:
-                continue
-        return self._ask(query, parameters)
+        return self.store.past_damage(lambda: self._ask(query, parameters))
 
     def named(self, query: str, names: Sequence[str], parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """The same, each row by the names of its columns.
@@ -79,7 +73,7 @@ class RecordQueries:
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to the views, which are made again when a table gets its first file."""
         with self._lock:
-            shape = tuple(self._has_files(table.name) for table in TABLES)
+            shape = (*(self._has_files(table.name) for table in TABLES), len(self.store.left_out))
             if self._views is None or shape != self._shape:
                 self._views, self._shape = self.store.open_views(), shape
                 self._views.execute(f"SET memory_limit = '{MEMORY}'")

@@ -44,7 +44,7 @@ def _build(arguments: argparse.Namespace) -> int:
         against=tuple(arguments.against),
         drops_leaks=arguments.drop_leaks,
     )
-    folder, made = building.build(Store(context.data(arguments).records), wanted, arguments.out)
+    folder, made = building.build(Store(context.data(arguments).records, context.warn_of_damage), wanted, arguments.out)
     _show(folder, made, as_json=arguments.json)
     if made.kept:
         return 0
@@ -67,8 +67,15 @@ def _share(text: str) -> int:
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
-    _show(arguments.folder, _manifest(arguments.folder), as_json=arguments.json)
+    made = _manifest(arguments.folder)
+    _show(arguments.folder, made, as_json=arguments.json)
+    _warn_of_stale(arguments.folder, made)
     return 0
+
+
+def _warn_of_stale(folder: Path, made: Manifest) -> None:
+    if made.stale:
+        print(f"STALE: {made.stale} exchanges of {folder} were erased since. hint: build it again", file=sys.stderr)
 
 
 def _validate(arguments: argparse.Namespace) -> int:
@@ -76,6 +83,7 @@ def _validate(arguments: argparse.Namespace) -> int:
     files: list[Path] = [arguments.path]
     if arguments.path.is_dir():
         made = _manifest(arguments.path)
+        _warn_of_stale(arguments.path, made)
         name = name or made.dataset_format
         files = [arguments.path / file.name for file in made.files]
     if name is None:

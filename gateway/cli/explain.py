@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     voted = votes.VoteSummary()
     if arguments.history is None and arguments.route in looks:
         history = [looks[arguments.route]]
-        voted = votes.find(data, history[0], now=clock.wall())
+        voted = votes.find(data, history[0], now=clock.wall(), told=context.warn_of_damage)
     if not history:
         return failed(_nothing(arguments.route, sorted(looks)), arguments)
     if arguments.json:

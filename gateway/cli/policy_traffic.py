@@ -1,9 +1,13 @@
 """A route's traffic of the last days, out of the records: what plans count in days by, and simulations go over."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import msgspec
 
+from gateway.cli.context import warn_of_damage
 from policies import stats
 from policies.events import PairEvent
 from policies.plan import Traffic
@@ -37,8 +41,8 @@ def observed(records: Path, route: str, candidate_key: str, since: float) -> lis
     """What the leader counted of a candidate from `since` on, in the order in which it came."""
     if not records.is_dir():
         return []
-    with Store(records).open_views() as views:
-        rows = views.execute(_OBSERVED, [route, candidate_key, since]).fetchall()
+    store = Store(records, warn_of_damage)
+    rows = store.ask(lambda views: views.execute(_OBSERVED, [route, candidate_key, since]).fetchall())
     found = [msgspec.json.decode(row[0], type=PairEvent) for row in rows]
     return sorted(found, key=lambda event: (event.at, event.id))
 
@@ -51,15 +55,16 @@ def recorded(records: Path, policy: Policy, now: float) -> Traffic | None:
     if not records.is_dir():
         return None
     for where, value in ((_BY_ROUTE, policy.route), (_BY_MODEL, list(policy.match.model))):
-        with Store(records).open_views() as views:
-            views.execute(
-                f"CREATE TEMP TABLE chosen AS SELECT * FROM exchanges WHERE {where} AND epoch(arrived_at) >= ?",  # noqa: S608 -- our own words
-                [value, now - DAYS * _DAY_S],
-            )
-            row = views.execute(_SEEN).fetchone()
+        row = Store(records, warn_of_damage).ask(partial(_seen, where, [value, now - DAYS * _DAY_S]))
         if row is not None and row[0]:
             requests, units, first, busiest = row
             days = max(_LEAST_DAYS, (now - first) / _DAY_S)
             surely = stats.proportion_interval(busiest, requests, _ALPHA)[0]
             return Traffic(units / days, surely, requests / days)
     return None
+
+
+def _seen(where: str, parameters: list[object], views: duckdb.DuckDBPyConnection) -> tuple[Any, ...] | None:
+    query = f"CREATE TEMP TABLE chosen AS SELECT * FROM exchanges WHERE {where} AND epoch(arrived_at) >= ?"  # noqa: S608 -- our own words
+    views.execute(query, parameters)
+    return views.execute(_SEEN).fetchone()

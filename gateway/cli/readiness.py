@@ -30,12 +30,15 @@ def run(arguments: argparse.Namespace) -> int:
         settings = context.settings(arguments)
         inputs = settings.readiness.inputs(hourly_prices(settings.prices), str(settings.policies))
         data = context.data(arguments)
-        with Store(data.records).open_views() as views:
+        store = Store(data.records, context.warn_of_damage)
 
+        def asked(views: duckdb.DuckDBPyConnection) -> list[Readiness]:
             def ask(query: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
                 return views.execute(query, list(parameters) or None).fetchall()
 
-            found = look(ask, data, inputs, now=clock.wall(), route=arguments.route)
+            return look(ask, data, inputs, now=clock.wall(), route=arguments.route)
+
+        found = store.ask(asked)
     except (SettingsError, DataDirError, ValueError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error) as error:

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _all(arguments: argparse.Namespace, data: DataDir, shared: SharedState) -> Iterator[RebuildOutcome]:
     for route, stored in sorted(shared.rollouts().items()):
         if arguments.route in (None, route):
-            yield _one(route, stored, Store(data.records), shared, write=arguments.write)
+            yield _one(route, stored, Store(data.records, context.warn_of_damage), shared, write=arguments.write)
 
 
 def _one(route: str, stored: Stored, store: Store, shared: SharedState, *, write: bool) -> RebuildOutcome:

@@ -149,6 +149,7 @@ def _forget(arguments: argparse.Namespace) -> int:
     done = _remove(Store(data.records), Subject(kind, value, clock.wall()), data.root / "replays")
     if arguments.json:
         found = {"kind": kind, "value": value, "removed": done.exchanges, "set_aside": done.set_aside}
+        found["stale_datasets"] = done.stale
         print(json.dumps(found))
     else:
         print(f"{done.exchanges} exchanges removed; nothing more will be recorded of this {kind}")
@@ -158,9 +159,14 @@ def _forget(arguments: argparse.Namespace) -> int:
             "goes with its date; delete it, or restore it from a backup to where it was and forget again",
             file=sys.stderr,
         )
+    for folder in done.stale:
+        print(
+            f"STALE: {folder} holds exchanges of this {kind}: it is marked; build it again, and delete its copies",
+            file=sys.stderr,
+        )
     print(
-        "Journals that are not yet recorded go within the hour. Datasets that were built before keep what they hold: "
-        "build them again.",
+        "Journals that are not yet recorded go within the hour. Datasets of earlier versions, and copies, keep what "
+        "they hold: build them again.",
         file=sys.stderr,
     )
     return 0
@@ -178,10 +184,12 @@ def _remove(store: Store, subject: Subject, replays: Path) -> Erasure:
 
 
 def _query(arguments: argparse.Namespace, query: str, parameters: Sequence[object]) -> list[dict[str, Any]]:
-    with Store(context.data(arguments).records).open_views() as views:
+    def rows(views: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         found = views.execute(query, list(parameters) or None)
         names = [column[0] for column in found.description or ()]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    return Store(context.data(arguments).records, context.warn_of_damage).ask(rows)
 
 
 def _line(value: object) -> str:

@@ -24,9 +24,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Print it; 1: the records cannot be read."""
     try:
         data = context.data(arguments)
-        with Store(data.records).open_views() as connection:
-            query = kinds_query("(? OR route = '')")
-            rows = connection.execute(query, [arguments.all, max(1, arguments.lines)]).fetchall()
+        query, parameters = kinds_query("(? OR route = '')"), [arguments.all, max(1, arguments.lines)]
+        rows = Store(data.records, context.warn_of_damage).ask(
+            lambda views: views.execute(query, parameters).fetchall()
+        )
     except (SettingsError, OSError, duckdb.Error) as error:
         return failed(f"{error}. hint: if files were just merged, do it again", arguments)
     kinds = [(kind, prompt_outline(CHAT, kind.request_json)) for kind in map(kind_of, rows)]

@@ -7,6 +7,7 @@ noted the same place in the order, the later one's counts: the other's never got
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import duckdb
 import msgspec
 
 from policies import explain
@@ -88,14 +89,13 @@ def timeline(store: Store, route: str) -> Timeline:
         OSError, duckdb.Error: the records cannot be read.
     """
     changes: list[tuple[int, Rules]] = []
-    with store.open_views() as views:
-        for moment_us, text in views.execute(_RULES, [route]).fetchall():
-            try:
-                revised = explain.decode(text.encode()).revised
-            except explain.RecordError:
-                continue  # of a version that wrote no rules
-            if revised is not None:
-                changes.append((moment_us, revised))
+    for moment_us, text in store.ask(lambda views: views.execute(_RULES, [route]).fetchall()):
+        try:
+            revised = explain.decode(text.encode()).revised
+        except explain.RecordError:
+            continue  # of a version that wrote no rules
+        if revised is not None:
+            changes.append((moment_us, revised))
     return Timeline(changes)
 
 
@@ -105,13 +105,17 @@ def replay(store: Store, route: str, rules: Rules, *, up_to_seq: int = EVERYTHIN
     Raises:
         OSError, duckdb.Error: the records cannot be read.
     """
-    found = EvidenceReplay(timeline(store, route), rules)
-    with store.open_views() as views:
+    known = timeline(store, route)
+
+    def observed(views: duckdb.DuckDBPyConnection) -> EvidenceReplay:
+        found = EvidenceReplay(known, rules)
         cursor = views.execute(_ROWS, [route, up_to_seq])
         names = ["observed_us" if column[0] == "observed_at" else column[0] for column in cursor.description or ()]
         while rows := cursor.fetchmany(_BATCH):
             found.feed(_observation(dict(zip(names, row, strict=True))) for row in rows)
-    return found
+        return found
+
+    return store.ask(observed)
 
 
 def positions(store: Store, route: str) -> dict[str, int]:
@@ -120,9 +124,9 @@ def positions(store: Store, route: str) -> dict[str, int]:
     Raises:
         OSError, duckdb.Error: the records cannot be read.
     """
-    with store.open_views() as views:
-        query = "SELECT node, max(number) FROM observations_all WHERE route = ? GROUP BY node"
-        return {str(node): int(number or 0) for node, number in views.execute(query, [route]).fetchall()}
+    query = "SELECT node, max(number) FROM observations_all WHERE route = ? GROUP BY node"
+    rows = store.ask(lambda views: views.execute(query, [route]).fetchall())
+    return {str(node): int(number or 0) for node, number in rows}
 
 
 def _observation(fields: dict[str, object]) -> Observation:

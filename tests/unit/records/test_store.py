@@ -1,6 +1,8 @@
 """Records on disk: files that come and go whole."""
 
 import datetime
+import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -8,6 +10,7 @@ import msgspec
 import pytest
 
 from records.erasure import Forgotten, Sieve, Subject
+from records.feedback import answered_by
 from records.parquet import EXCHANGES, FEEDBACK
 from records.store import MERGE_FILES, PROGRESS, Store
 from tests.fakes.exchanges import AT, exchange_id
@@ -148,3 +151,74 @@ def test_a_file_is_damaged_or_it_is_not(store):
     assert store.expire(int((AT + 2 * DAY_S) * 1e6)) == 2
     with pytest.raises(FileNotFoundError):
         store.is_damaged(path)
+
+
+BROKEN: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda data: data[: len(data) // 2],
+    "overwritten": lambda data: data[:40] + bytes(len(data) - 400) + data[-360:],
+    "empty": lambda _: b"",
+    "of another kind": lambda _: b"{}" * 100,
+}
+READERS: dict[str, Callable[[Store], object]] = {
+    "ids": lambda store: store.ids(),
+    "recent": lambda store: sorted(store.recent_ids(0)),
+    "views": lambda store: [
+        row[0] for row in store.ask(lambda views: views.sql("SELECT id, request_json FROM joined").fetchall())
+    ],
+    "merged": lambda store: [store.publish(store.stage_merge("m")), store.ids()][1],
+    "votes": lambda store: list(answered_by(store, [exchange_id(number) for number in range(MERGE_FILES + 1)])),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+def test_a_broken_file_holds_up_no_reader(store, read, broken):
+    """It is set aside, its own rows are missing, and whoever opened the records is told once."""
+    told: list[str] = []
+    store.told = told.append
+    for number in range(MERGE_FILES + 1):
+        keep(store, f"{number:04d}", record(number))
+    path = store.files("exchanges")[3]
+    path.write_bytes(broken(path.read_bytes()))
+
+    assert read(store) == [exchange_id(number) for number in range(MERGE_FILES + 1) if number != 3]
+    assert read(store)
+    assert told == [f"damaged/date={DATE}/exchanges-0-0003.parquet"]
+    assert store.damaged() == 1
+
+
+def test_who_may_only_read_leaves_it_out(store, monkeypatch: pytest.MonkeyPatch):
+    """A broken file that cannot be moved is told, and all the others are read."""
+    told: list[str] = []
+    store.told = told.append
+    keep(store, "a", record(1))
+    keep(store, "b", record(2))
+    broken = store.files("exchanges")[0]
+    broken.write_bytes(b"PAR1")
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "for the owner alone")
+
+    monkeypatch.setattr(Path, "rename", refused)
+    assert READERS["views"](store) == store.ids() == [exchange_id(2)]
+    assert told == [str(broken.relative_to(store.root))]
+
+
+def test_an_error_without_a_broken_file_is_told(store):
+    """What is wrong with the question, or with the disk, is for whoever asks; a file that was merged away is not."""
+    keep(store, "a", record(1))
+    for question in ("SELECT nothing FROM exchanges", "SELECT id::INTEGER FROM exchanges"):
+        with pytest.raises(duckdb.Error):
+            store.ask(lambda views, question=question: views.execute(question).fetchall())
+    looks = iter([duckdb.IOException("no such file"), None])
+
+    def merged_away() -> str:
+        if error := next(looks):
+            raise error
+        return "found"
+
+    assert store.past_damage(merged_away) == "found"
+    assert store.ids() == [exchange_id(1)]
+    (store.root / "exchanges" / f"date={DATE}" / "0-z.parquet").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        store.ids()
