@@ -36,7 +36,8 @@ SELECT route, variant, count(*) AS exchanges, count(*) FILTER (WHERE complete) A
 FROM exchanges GROUP BY ALL ORDER BY exchanges DESC
 """
 _HOURS = """
-SELECT upstream, sum(busy_s) / 3600 AS busy_hours, sum(idle_s) / 3600 AS idle_hours, sum(paid_usd) AS paid_usd,
+SELECT upstream, CASE WHEN count(*) = count(replicas) THEN max(replicas) END AS replicas,
+       sum(busy_s) / 3600 AS busy_hours, sum(idle_s) / 3600 AS idle_hours, sum(paid_usd) AS paid_usd,
        sum(paid_usd * busy_s / (busy_s + idle_s)) AS busy_usd, sum(paid_usd * idle_s / (busy_s + idle_s)) AS idle_usd,
        sum(answers)::BIGINT AS answers, sum(charged_usd) AS charged_usd,
        sum(paid_usd) / nullif(sum(answers), 0) AS usd_per_answer, min(since_at) AS first_at, max(until_at) AS last_at
@@ -124,13 +125,22 @@ def _hours(arguments: argparse.Namespace) -> int:
 
 
 def _print_hours(rows: Sequence[dict[str, Any]]) -> None:
-    print(f"{'paid by the hour':20} {'busy h':>9} {'idle h':>9} {'busy':>11} {'idle':>11} {'answers':>9}  per answer")
+    print(
+        f"{'paid by the hour':20} {'replicas':>8} {'busy h':>9} {'idle h':>9} {'busy':>11} {'idle':>11} {'answers':>9}"
+        "  per answer"
+    )
     for row in rows:
         each = "-" if row["usd_per_answer"] is None else f"${row['usd_per_answer']:.5f}"
         busy, idle = f"${row['busy_usd']:.4f}", f"${row['idle_usd']:.4f}"
         print(
-            f"{row['upstream']:20} {row['busy_hours']:9.2f} {row['idle_hours']:9.2f} {busy:>11} {idle:>11} "
+            f"{row['upstream']:20} {row['replicas'] or 'unknown':>8} "
+            f"{row['busy_hours']:9.2f} {row['idle_hours']:9.2f} {busy:>11} {idle:>11} "
             f"{row['answers']:9}  {each}"
+        )
+    if any(row["replicas"] is None for row in rows):
+        print(
+            "Where replicas are unknown one is charged. hint: state `replicas` under `prices.candidate`",
+            file=sys.stderr,
         )
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,8 @@ from records.dataset.build import Wanted, build
 from records.evaluation import sets
 from records.evaluation.files import read_file
 from records.evaluation.sets import EvalSet
-from records.parquet import EXCHANGES, TABLES
+from records.gpu_hours import GpuHours
+from records.parquet import EXCHANGES, GPU_HOURS, TABLES
 from records.pricing import PriceBook
 from records.record_maker import RecordMaker, RoutePrices
 from records.redact import Redactor
@@ -212,6 +214,24 @@ def test_a_broken_file_of_the_records_stops_no_command(
     assert (told[0], told[1].out) == without
     assert "cannot be read" in told[1].err
     assert not list(ready.records.glob("exchanges/date=*/0-broken.parquet"))
+
+
+def test_hours_of_unknown_replicas_are_said_to_be_so(ready: DataDir, capsys: pytest.CaptureFixture[str]) -> None:
+    """One is charged where nobody states how many there are; the number itself is unknown."""
+    known: dict[str, Any] = {"since_us": 0, "until_us": 3_600_000_000, "usd_per_hour": 4.0, "paid_usd": 4.0,
+        "busy_s": 600.0, "idle_s": 3000.0, "answers": 2, "charged_usd": 4.0}  # fmt: skip
+    rows = [GpuHours(upstream=name, replicas=number, **known) for name, number in (("stated", 3), ("unstated", None))]
+    store = Store(ready.records)
+    store.publish(store.stage(GPU_HOURS, rows, "h"))
+
+    assert main(["records", "stats", "--hours", "--json"]) == 0
+    assert {row["upstream"]: row["replicas"] for row in json.loads(capsys.readouterr().out)} == {
+        "stated": 3, "unstated": None,
+    }  # fmt: skip
+    assert main(["records", "stats", "--hours"]) == 0
+    told = capsys.readouterr()
+    assert ["unstated", "unknown"] in [line.split()[:2] for line in told.out.splitlines()]
+    assert "state `replicas`" in told.err
 
 
 INTERRUPTED = """
