@@ -48,7 +48,10 @@ class RecordQueries:
             TooSlowError: it took longer than the deadline.
             duckdb.Error: the records cannot be read.
         """
-        return self.store.past_damage(lambda: self._ask(query, parameters))
+        try:
+            return self.store.past_damage(lambda: self._ask(query, parameters))
+        except OSError as error:
+            raise duckdb.IOException(f"the records cannot be read: {error.strerror}") from error
 
     def named(self, query: str, names: Sequence[str], parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """The same, each row by the names of its columns.

@@ -79,7 +79,7 @@ def _one(route: str, stored: Stored, store: Store, shared: SharedState, *, write
     if rules is None:
         return RebuildOutcome(route, 0, 0, ["neither what is kept nor the records say by which rules to count"])
     up_to = kept.seq if kept is not None and read is not None else EVERYTHING
-    made = replay(store, route, rules, up_to_seq=up_to)
+    made = replay(store, route, rules, history=read_rollout(stored).history, up_to_seq=up_to)
     missing = 0 if up_to == EVERYTHING else up_to - made.observed
     if read is None:
         differs = ["what is kept cannot be read" if kept is not None else "nothing is kept"]
@@ -109,12 +109,13 @@ def _last_rules(store: Store, route: str) -> Rules | None:
 
 def _snapshot(stored: Stored, made: EvidenceReplay, kept: Snapshot | None, rules: Rules, store: Store) -> Snapshot:
     """What to keep: the evidence of the stage the rollout stands on, and how far each node's events are in it."""
-    rollout = read_rollout(stored).rollout
+    found = read_rollout(stored)
+    rollout = found.rollout
     ours = evaluation(rules, rollout, stored.version, kept, clock.wall())
     ours.evidence = _brought_to(made, Evidence(key_of(rollout), rules, watermark_at=ours.evidence.watermark_at), rules)
     ours.seq = max(ours.seq, made.last_seq)
     if kept is None:
-        ours.positions = positions(store, rollout.route)
+        ours.positions = positions(store, rollout.route, found.history)
     return pack(ours)
 
 
