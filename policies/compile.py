@@ -3,21 +3,30 @@
 `lint.refusals` must have found nothing: what it refuses has no meaning to compile.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import msgspec
 
 from policies import routing, rules
+from policies.globs import is_glob
 from policies.language import gates as gating
 from policies.language.amounts import PPM
-from policies.language.compare import CHECKS, GAMEABLE, LIKENESS, SCORES, Feedback, Judge
+from policies.language.base import Section
+from policies.language.compare import CHECKS, DIAGNOSTIC, GAMEABLE, LIKENESS, SCORES, Feedback, Judge, SchemaCheck
 from policies.schema import Policy, Stage
+from policies.windows import RiseWindow
 
 ALONE_S = 1.0
 """A request that is a unit of its own is over at once: held as long as a conversation, it would only fill memory."""
 DEFAULT_REVERSE_PPM = 50_000
+LATE_RATE = 0.01
+"""Requests that may be told after their conversations were counted."""
+SPARE_S = 60.0
+"""How long further failures of a conversation are no news to a detector. Source: decisions-2, ruling 5."""
 RHO_USERS, RHO_PROMPTS = 0.3, 0.5
 """How alike the conversations of one user, or with one prompt, are taken to be: bounds, and no estimates.
 
@@ -47,6 +56,10 @@ class Surroundings:
     """Whether callers have gateway keys, and so names."""
     judge: str = ""
     """What the judge is told, rubric included, as a digest: who is told otherwise measures something else."""
+    system_prompt: str | None = None
+    """What the file of `candidate.system_prompt` says."""
+    schema: str = ""
+    """What the file of the comparator `schema` says, as a digest."""
 
     def price(self, policy: Policy) -> bool:
         """Whether both variants' prices are known, so that cost can be compared."""
@@ -54,10 +67,12 @@ class Surroundings:
         return all(self.upstreams.get(name, KnownUpstream()).is_priced for name in named)
 
 
-def route(policy: Policy, *, weight_ppm: int, is_engine: bool = True) -> routing.Route:
+def route(
+    policy: Policy, *, weight_ppm: int, is_engine: bool = True, system_prompt: str | None = None
+) -> routing.Route:
     """What a data-plane worker needs, with the candidate's share of eligible traffic as the rollout has it.
 
-    `is_engine`: the candidate is a server of one's own.
+    `is_engine`: the candidate is a server of one's own. `system_prompt`: what its file says.
     """
     candidate = policy.candidate
     return routing.Route(
@@ -75,6 +90,7 @@ def route(policy: Policy, *, weight_ppm: int, is_engine: bool = True) -> routing
             first_byte_s=candidate.first_byte,
             total_s=candidate.total,
             report_model=candidate.report_model,
+            system_prompt=system_prompt,
         ),
         weight_ppm=weight_ppm,
         assign=routing.Assign(policy.assign.by, policy.assign.salt or policy.route),
@@ -87,7 +103,8 @@ def route(policy: Policy, *, weight_ppm: int, is_engine: bool = True) -> routing
 def _match(policy: Policy) -> routing.Match:
     match = policy.match
     return routing.Match(
-        model=match.model,
+        model=tuple(model for model in match.model if not is_glob(model)),
+        model_like=tuple(model for model in match.model if is_glob(model)),
         path=match.path,
         header=dict(match.header),
         key=match.key,
@@ -118,10 +135,25 @@ def _breaker(breaker: gating.Breaker) -> routing.Breaker:
 
 
 def quality_metric(policy: Policy) -> str | None:
-    """The comparator that the quality gate rests on; None: none can."""
-    names = [comparator.name for comparator in policy.compare]
-    wanted = policy.gates.quality.metric
-    return wanted or next((name for name in names if name in SCORES), None)
+    """The comparator that the (first) quality gate rests on; None: none can, or there is no such gate."""
+    return next(iter(quality_metrics(policy)), None)
+
+
+def quality_metrics(policy: Policy) -> tuple[str, ...]:
+    """The comparators that quality gates rest on, in the gates' order."""
+    usual = next((comparator.name for comparator in policy.compare if comparator.name in SCORES), None)
+    stated = [gate.metric or usual for gate in policy.gates.quality or ()]
+    return tuple(metric for metric in stated if metric is not None)
+
+
+def sliced_by(policy: Policy) -> tuple[str, ...]:
+    """The dimensions of the traffic each slice of which must hold."""
+    return policy.slices.by if policy.slices else ()
+
+
+def likeness_metric(policy: Policy) -> str | None:
+    """The one of them that says how alike answers are; None: none does."""
+    return next((metric for metric in quality_metrics(policy) if metric in LIKENESS), None)
 
 
 def votes_window_s(policy: Policy) -> float | None:
@@ -134,10 +166,12 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
     return rules.Rules(
         route=policy.route,
         key=_key(policy, surroundings),
-        gates=_gates(policy, surroundings),
+        gates=UNGATED if policy.mode == "split" else _gates(policy, surroundings),
         guards=_guards(policy),
-        detectors=rules.Detectors(errors=policy.guards.error_rate, validity=policy.guards.invalid_rate),
-        ladder=rules.Ladder(tuple(_stage(stage, policy, surroundings) for stage in policy.stages)),
+        detectors=rules.Detectors(
+            errors=policy.guards.error_rate, validity=policy.guards.invalid_rate, spare_s=SPARE_S, rho=RHO_USERS
+        ),
+        ladder=_ladder(policy, surroundings),
         rollback=rules.RollbackSettings(
             arl=policy.rollback.arl,
             cooldown_s=policy.rollback.cooldown,
@@ -146,7 +180,20 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
             stale_s=policy.rollback.stale,
         ),
         units=_units(policy),
+        bets=rules.BETS,
     )
+
+
+UNGATED = rules.Gates(None, None, None, None, None)
+"""Of a fixed split."""
+
+
+def _ladder(policy: Policy, surroundings: Surroundings) -> rules.Ladder:
+    """The stages as they are written; a split has one, which rises from nothing."""
+    stages = tuple(_stage(stage, policy, surroundings) for stage in policy.stages)
+    split, advance = policy.mode == "split", policy.advance
+    rises = None if advance is None else RiseWindow(advance.days, *advance.hours, advance.tz)
+    return rules.Ladder((rules.Stage(0, min_units=0), *stages) if split else stages, rises, split)
 
 
 def _units(policy: Policy) -> rules.Units:
@@ -158,24 +205,58 @@ def _units(policy: Policy) -> rules.Units:
         assign.max_pairs,
         rho_users=RHO_USERS if is_open else 0.0,
         rho_prompts=RHO_PROMPTS if is_open else 0.0,
+        late=True,
     )
 
 
 def _key(policy: Policy, surroundings: Surroundings) -> rules.CandidateKey:
     """All that makes the evidence what it is; whatever is not in it may change without losing any."""
     baseline, candidate, prompt = policy.baseline, policy.candidate, policy.match.system_prompt
-    scorer = next((each for each in policy.compare if each.name == quality_metric(policy)), None)
-    judged: dict[str, object] = {} if scorer is None else {scorer.name: scorer.options.model_dump(mode="json")}
-    if surroundings.judge and scorer is not None and isinstance(scorer.options, Judge):
-        judged["told"] = surroundings.judge
     return rules.CandidateKey(
         candidate=f"{candidate.upstream}/{candidate.model}",
         revision=candidate.revision,
-        baseline=f"{baseline.upstream}/{baseline.model or '|'.join(policy.match.model)}",
-        prompt=_canonical([prompt.sha256, prompt.contains]) if prompt else "",
-        judge=_canonical(judged),
-        decoding=_canonical({"set": candidate.set, "drop": sorted(candidate.drop)}),
+        baseline=f"{baseline.upstream}/{baseline.model or '|'.join(sorted(policy.match.model))}",
+        prompt=_canonical([sorted(prompt.sha256), sorted(prompt.contains)]) if prompt else "",
+        judge=_canonical(_judged(policy, surroundings)),
+        decoding=_canonical({"set": candidate.set, "drop": sorted(candidate.drop), **_prompted(surroundings)}),
     )
+
+
+def _judged(policy: Policy, surroundings: Surroundings) -> dict[str, object]:
+    """All that gives verdicts their meaning: who scores, who checks beside, what they are told, what is assumed."""
+    metrics = quality_metrics(policy)
+    scorers = [each for each in policy.compare if each.name in metrics]
+    beside = [each for each in policy.compare if each.name not in (*metrics, *DIAGNOSTIC)]
+    judged: dict[str, object] = {each.name: _told(each.options) for each in scorers}
+    if beside:
+        judged["beside"] = {each.name: _told(each.options) for each in beside}
+    if surroundings.judge and any(isinstance(each.options, Judge) for each in scorers):
+        judged["told"] = surroundings.judge
+    if surroundings.schema:
+        judged["schema"] = surroundings.schema
+    if policy.baseline.deterministic and likeness_metric(policy):
+        judged["deterministic"] = True
+    assumed = [gate.missing.at_worst for gate in policy.gates.quality or ()]
+    if any(worst != -1.0 for worst in assumed):
+        judged["missing"] = assumed
+    return judged
+
+
+def _told(options: Section) -> dict[str, object]:
+    """A comparator's options: in lists of names none comes first, and of files that are read the words count."""
+    found: dict[str, object] = options.model_dump(mode="json")
+    if isinstance(options, Judge | SchemaCheck):
+        found |= dict.fromkeys(found.keys() & {"rubric", "file"})
+    return {
+        name: sorted(map(str, cast("list[object]", value))) if isinstance(value, list) else value
+        for name, value in found.items()
+    }
+
+
+def _prompted(surroundings: Surroundings) -> dict[str, str]:
+    """Which system prompt the candidate has, as a digest: another text is another candidate, whatever its file."""
+    text = surroundings.system_prompt
+    return {} if text is None else {"system_prompt": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 
 def _canonical(value: object) -> str:
@@ -186,17 +267,29 @@ def _gates(policy: Policy, surroundings: Surroundings) -> rules.Gates:
     gates, names = policy.gates, [comparator.name for comparator in policy.compare]
     checked = any(name in CHECKS for name in names)
     priced = gates.cost is not None and (surroundings.price(policy) or "cost" in gates.model_fields_set)
+    qualities, latencies = _qualities(policy), _latencies(gates.latency, gates.alpha)
     return rules.Gates(
-        quality=_quality(policy),
+        quality=next(iter(qualities), None),
         validity=rules.Validity(gates.validity.margin, gates.alpha) if gates.validity and checked else None,
         errors=rules.Errors(gates.errors.margin, gates.alpha),
-        latency=_latency(gates.latency, gates.alpha) if gates.latency else None,
+        latency=next(iter(latencies), None),
         cost=rules.Cost(gates.cost.max_ratio, gates.alpha, gates.cost.required) if gates.cost and priced else None,
+        also_quality=qualities[1:],
+        also_latency=latencies[1:],
+        slices=sliced_by(policy),
     )
 
 
-def _quality(policy: Policy) -> rules.Quality:
-    metric, gate = quality_metric(policy), policy.gates.quality
+def _qualities(policy: Policy) -> tuple[rules.Quality, ...]:
+    """The first is called `quality`, the others by their metric, too."""
+    usual = quality_metric(policy)
+    return tuple(
+        _quality(policy, gate, gate.metric or usual, f"quality:{gate.metric}" if position else "quality")
+        for position, gate in enumerate(policy.gates.quality or ())
+    )
+
+
+def _quality(policy: Policy, gate: gating.QualityGate, metric: str | None, name: str) -> rules.Quality:
     scorer = next((each.options for each in policy.compare if each.name == metric), None)
     scale = PPM / scorer.sample if isinstance(scorer, Judge) else 1.0
     return rules.Quality(
@@ -207,27 +300,40 @@ def _quality(policy: Policy) -> rules.Quality:
         likeness=metric in LIKENESS,
         deterministic=policy.baseline.deterministic,
         missing=gate.missing.at_worst,
+        name=name,
     )
 
 
-def _latency(gate: gating.LatencyGate, alpha: float) -> rules.Latency:
-    measure, quantile, limit_s, ratio = gate.limit
-    return rules.Latency(
-        measure=measure,
-        quantile=quantile,
-        limit_s=limit_s,
-        ratio=rules.Latency().ratio if ratio is None else ratio,
-        block_s=gate.block_s if limit_s is None else None,
-        warmup=gate.warmup,
-        alpha=alpha,
+def _latencies(gate: gating.LatencyGate | None, alpha: float) -> tuple[rules.Latency, ...]:
+    """The first is called `latency`, the others by what they limit, too."""
+    if gate is None:
+        return ()
+    return tuple(
+        rules.Latency(
+            measure=limit.measure,
+            quantile=limit.quantile,
+            limit_s=limit.limit_s,
+            ratio=rules.Latency().ratio if limit.ratio is None else limit.ratio,
+            block_s=gate.block_s if limit.limit_s is None else None,
+            warmup=gate.warmup,
+            alpha=alpha,
+            name=f"latency:{_limit_name(limit)}" if position else "latency",
+        )
+        for position, limit in enumerate(gate.limits)
     )
+
+
+def _limit_name(limit: gating.Limit) -> str:
+    """As the policy writes it: `ttft_p95`, `relative_ttft_p95`."""
+    return f"{'' if limit.ratio is None else 'relative_'}{limit.measure}_p{limit.quantile * 100:.0f}"
 
 
 def _guards(policy: Policy) -> rules.Guards:
     guards = policy.guards
-    gameable = quality_metric(policy) in GAMEABLE
+    gameable = any(metric in GAMEABLE for metric in quality_metrics(policy))
     return rules.Guards(
         outputs=guards.outputs or ("required" if gameable else "observed"),
+        same_answers=guards.same_answers,
         distinct_ratio=guards.distinct_ratio,
         top_share=guards.top_share,
         top_ratio=guards.top_ratio,
@@ -238,6 +344,7 @@ def _guards(policy: Policy) -> rules.Guards:
         unscored_rate=guards.unscored_rate,
         abstain_rate=guards.abstain_rate,
         unit_share=guards.unit_share,
+        late_rate=LATE_RATE,
         judge_bias=guards.judge_bias,
     )
 
@@ -258,6 +365,8 @@ def _stage(stage: Stage, policy: Policy, surroundings: Surroundings) -> rules.St
         holdback_ppm=options.holdback,
         reverse_shadow_ppm=reverse_ppm,
         reverse_until_ppm=PPM if compared else 0,
-        max_units=options.max_units,
+        max_units=rules.MAX_UNITS if options.max_units is None else options.max_units,
         max_s=options.max_time,
+        days=int(not weight_ppm) if options.days is None else options.days,
+        by_pairs=options.max_units is None,
     )

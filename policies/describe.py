@@ -6,11 +6,14 @@ Decisions are explained by `policies.explain`; this explains the file.
 from collections.abc import Iterator
 
 from policies.baseline_line import BLOCKS
-from policies.compile import quality_metric, votes_window_s
+from policies.compile import likeness_metric, quality_metrics, votes_window_s
 from policies.language.amounts import PPM, duration_text, share_text
-from policies.language.compare import LIKENESS
 from policies.rules import Gates, Guards, Latency, Quality, Rules, Stage
 from policies.schema import Match, Policy
+from policies.slices import WIDER
+
+UNMEASURED = "nobody looks at it, as is accepted: worse answers move up as good ones do"
+"""Of the quality, where it is off."""
 
 
 def text(policy: Policy, rules: Rules) -> str:
@@ -18,26 +21,62 @@ def text(policy: Policy, rules: Rules) -> str:
     baseline, candidate = policy.baseline, policy.candidate
     silent = duration_text(rules.units.close_after_s)
     lines = [
-        f"ROUTE {policy.route}" + ("" if policy.mode == "apply" else f"  ({policy.mode}: moves no traffic)"),
+        f"ROUTE {policy.route}{_mode(policy)}",
         *([f"  {policy.description}"] if policy.description else []),
         f"  requests   {_match(policy.match)}",
         f"  baseline   {baseline.upstream}, {baseline.model or 'the model the app asks for'}",
         f"  candidate  {candidate.upstream}, {candidate.model} revision {candidate.revision}{_adapted(policy)}",
         f"  eligible   {_eligible(policy)}",
         f"  unit       {' or '.join(policy.assign.by)}; over when silent for {silent}",
+        *([_split(policy, rules)] if rules.ladder.split else _climb(policy, rules)),
+        *_rises(rules),
+        f"  after a rollback: {duration_text(rules.rollback.cooldown_s)} in which it stays out; "
+        f"after {rules.rollback.quarantine_after} of them it needs a new revision or an operator",
+    ]
+    return "\n".join(lines)
+
+
+def _climb(policy: Policy, rules: Rules) -> list[str]:
+    """What is certified, and how it rises."""
+    return [
         f"  shadow     {_shadow(policy)}",
-        f"  compared   by {', '.join(each.name for each in policy.compare)}; {quality_metric(policy)} is the quality",
+        f"  compared   {_compared(policy)}",
         f"  to advance, all of these certified at alpha {policy.gates.alpha:g}, at all looks together:",
         *(f"    {line}" for line in _gates(rules.gates)),
+        *_slices(rules),
         "  to stay, none of these breached:",
         *(f"    {line}" for line in _guards(rules)),
         *_votes(votes_window_s(policy)),
         "  stages",
         *(f"    {_stage(stage)}" for stage in rules.ladder.stages),
-        f"  after a rollback: {duration_text(rules.rollback.cooldown_s)} in which it stays out; "
-        f"after {rules.rollback.quarantine_after} of them it needs a new revision or an operator",
     ]
-    return "\n".join(lines)
+
+
+def _mode(policy: Policy) -> str:
+    if policy.mode == "split":
+        return "  (split: uncertified)"
+    return "" if policy.mode == "apply" else f"  ({policy.mode}: moves no traffic)"
+
+
+def _rises(rules: Rules) -> list[str]:
+    return [] if rules.ladder.rises is None else [f"  rises      only within {rules.ladder.rises}; falls at any time"]
+
+
+def _slices(rules: Rules) -> list[str]:
+    by, margins = rules.gates.slices, [abs(gate.margin) * WIDER for gate in rules.gates.qualities]
+    if not by:
+        return []
+    limits = " and ".join(f"{margin:g}" for margin in margins)
+    return [f"    slices     by {', '.join(by)}: each by itself at most {limits} below, or nothing rises"]
+
+
+def _split(policy: Policy, rules: Rules) -> str:
+    """What there is to say of a share that nothing certifies."""
+    return (
+        f"  split      {share_text(rules.ladder.stages[-1].served_ppm)} of eligible traffic, uncertified: no gate, no "
+        "shadow, nothing compared\n"
+        f"  sent back  by errors above {policy.guards.error_rate:.1%}, by a candidate that does not serve, or by you"
+    )
 
 
 def _match(match: Match) -> str:
@@ -61,7 +100,8 @@ def _any(values: tuple[str, ...]) -> str:
 
 def _adapted(policy: Policy) -> str:
     candidate = policy.candidate
-    parts = [f"sets {', '.join(sorted(candidate.set))}"] if candidate.set else []
+    parts = [f"is told {candidate.system_prompt} and not the app's system prompt"] if candidate.system_prompt else []
+    parts += [f"sets {', '.join(sorted(candidate.set))}"] if candidate.set else []
     parts += [f"drops {', '.join(candidate.drop)}"] if candidate.drop else []
     parts += [f"first token within {duration_text(candidate.first_byte)}"] if candidate.first_byte else []
     parts += [f"whole answer within {duration_text(candidate.total)}"] if candidate.total else []
@@ -77,6 +117,13 @@ def _eligible(policy: Policy) -> str:
     return ", ".join([*parts, "and nothing that an engine would ignore"] if parts else ["all an engine can do"])
 
 
+def _compared(policy: Policy) -> str:
+    by = f"by {', '.join(each.name for each in policy.compare)}" if policy.compare else "by nothing"
+    metrics = quality_metrics(policy)
+    told = f"{' and '.join(metrics)} {'is' if len(metrics) == 1 else 'are'} the quality" if metrics else UNMEASURED
+    return f"{by}; {told}"
+
+
 def _shadow(policy: Policy) -> str:
     shadow = policy.shadow
     return (
@@ -87,26 +134,28 @@ def _shadow(policy: Policy) -> str:
 
 def _twice(policy: Policy) -> str:
     floor = share_text(policy.shadow.noise_floor)
-    if quality_metric(policy) not in LIKENESS or policy.baseline.deterministic:
+    if likeness_metric(policy) is None or policy.baseline.deterministic:
         return floor
     return f"all of them until likeness is certified, then for {floor}"
 
 
 def _gates(gates: Gates) -> Iterator[str]:
-    if gates.quality:
-        yield f"quality    {_quality(gates.quality)}"
+    yield from (f"{'quality':<10} {_quality(gate)}" for gate in gates.qualities)
+    if gates.quality is None:
+        yield f"quality    {UNMEASURED}"
     if gates.validity:
         yield f"validity   valid answers at most {gates.validity.margin:.1%} fewer than the baseline's"
     if gates.errors:
         yield f"errors     at most {gates.errors.margin:.1%} more than the baseline's"
-    if gates.latency:
-        yield f"latency    {_latency(gates.latency)}"
+    yield from (f"{'latency':<10} {_latency(gate)}" for gate in gates.latencies)
     if gates.cost:
         word = "" if gates.cost.required else " (said, not required)"
         yield f"cost       at most {gates.cost.max_ratio:g} times the baseline's{word}"
 
 
 def _quality(gate: Quality) -> str:
+    if gate.margin < 0:
+        return f"{gate.metric} better than the baseline's, by {-gate.margin:g} at least"
     if not gate.likeness:
         return f"{gate.metric} at most {gate.margin:g} below the baseline's"
     itself = "1, as it is declared" if gate.deterministic else "the baseline's likeness to itself"
@@ -127,7 +176,8 @@ def _guards(rules: Rules) -> Iterator[str]:
     guards: Guards = rules.guards
     yield f"errors above {rules.detectors.errors:.1%}, invalid answers above {rules.detectors.validity:.1%}"
     yield (
-        f"outputs    {guards.outputs}: at least {guards.distinct_ratio:g} times as many distinct as the baseline's, "
+        f"outputs    {guards.outputs}: two of its answers the same at most {guards.same_answers or 0.0:.0%} more often "
+        f"than two of the baseline's; to advance, at least {guards.distinct_ratio:g} times as many different ones, and "
         f"none above {guards.top_share:.0%} or {guards.top_ratio:g} times the baseline's commonest"
     )
     yield (
@@ -145,7 +195,7 @@ def _votes(window_s: float | None) -> list[str]:
 
 def _stage(stage: Stage) -> str:
     parts = [f"{stage.min_units} conversations"]
-    parts += [f"{duration_text(stage.hold_s)}"] if stage.hold_s else []
+    parts += [f"{duration_text(stage.least_s)}"] if stage.least_s else []
     parts += ["an operator's word to enter"] if stage.approve == "manual" else []
     parts += [f"{share_text(stage.holdback_ppm)} kept back"] if stage.holdback_ppm else []
     parts += [f"{share_text(stage.reverse_shadow_ppm)} also ask the baseline"] if stage.reverse_shadow_ppm else []

@@ -38,15 +38,17 @@ class Detector:
         """`height` as a power of ten, 0 while it is below one."""
         return math.log10(max(1.0, self.height))
 
-    def after(self, badness: float, *, excuse: float = 0.0) -> "Detector":
+    def after(self, badness: float, *, excuse: float = 0.0, weight: float = 1.0) -> "Detector":
         """The detector after one more request.
 
         `excuse` widens the tolerance for this request alone, by what is known before it: how the baseline fares.
+        `weight`, at most 1, is the exponent of what the request says: one of many that are alike says less.
         """
         allowed = self.tolerance + excuse
         edge = (badness - allowed) / (allowed - self.lo)
         heights = tuple(
-            min((1 + bet * edge) * (height + 1), _CEILING) for bet, height in zip(BETS, self.heights, strict=True)
+            min((1 + bet * edge) ** weight * (height + 1), _CEILING)
+            for bet, height in zip(BETS, self.heights, strict=True)
         )
         peak = max(self.peak, sum(heights) / len(heights))
         return Detector(self.tolerance, self.lo, heights, peak, self.n + 1)

@@ -17,6 +17,17 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class AlsoScored:
+    """What a further metric says of a pair, where several gates rest on scores."""
+
+    metric: str
+    q: float | None = None
+    """As `PairEvent.q`, and so are the others."""
+    p_sample: float = 1.0
+    abstained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PairEvent:
     """One eligible request of a route: a pair where both variants answered, one arm's request where only one did.
 
@@ -72,6 +83,12 @@ class PairEvent:
     """Likeness of the candidate's answer to the baseline's second one."""
     cost_again_usd: float | None = None
     """What the second answer cost."""
+    also: tuple[AlsoScored, ...] = ()
+    """Further metrics that gates rest on."""
+    slices: tuple[str, ...] = ()
+    """What slices of the traffic it belongs to, each as `language=german`."""
+    skipped: str = ""
+    """Why the other variant was not asked although the lot fell on it, in a word; empty: it was, or none fell."""
 
     @property
     def paired(self) -> bool:

@@ -6,7 +6,11 @@ Rules:
    timed-out candidate is a loss, never a gap. A failed baseline is excused from quality and counted under errors.
 3. All counts are a function of the set of events, whatever their order or the replica that saw them. Only the
    detectors depend on order: the leader's.
-4. Only what lies behind the watermark counts: later verdicts belong to harder prompts.
+4. Only what lies behind the watermark counts: later verdicts belong to harder prompts. What is told later still joins
+   its conversation while that is open; else it counts by itself, and is counted as late: it is not left out, since
+   what comes late is what went wrong.
+
+Longer than a file should be: it is one value, and all that adds to it has to be seen to be a function of the events.
 """
 
 import copy
@@ -14,15 +18,17 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from policies import clusters, histograms, names, scores
+from policies import clusters, histograms, names, scores, slices
 from policies.baseline_line import BaselineLine
+from policies.bursts import Bursts
 from policies.concurrent import LatencyPairs
 from policies.detectors import Detector, Recent
 from policies.events import PairEvent
 from policies.histograms import MICRO, WHOLE, Histogram
 from policies.open_units import OpenUnit, goes_on, joined, over_at, requests_in
-from policies.rules import Held, Latency, Rules, Stage
+from policies.rules import Held, Latency, Quality, Rules, Stage
 from policies.terms import Owner
+from policies.variety import Variety
 
 MOST = 100_000
 """Requests of open conversations that may be held at once; more are counted as lost."""
@@ -68,10 +74,16 @@ class Evidence:
     line: BaselineLine = field(default_factory=BaselineLine)
     """What a relative latency limit is drawn by; carried likewise."""
     beside: LatencyPairs = field(default_factory=LatencyPairs)
+    variety: Variety = field(default_factory=Variety)
     open: dict[str, list[OpenUnit]] = field(default_factory=dict[str, list[OpenUnit]])
     watermark_at: float | None = None
     held: int = 0
     """Requests in `open`."""
+    bursts: Bursts = field(default_factory=Bursts)
+    """What detectors were told of conversations lately; kept with them, and part of no decision's record."""
+    more_lines: dict[str, BaselineLine] = field(default_factory=dict[str, BaselineLine])
+    """As `line`, of further relative limits, by the gates' names."""
+    more_beside: dict[str, LatencyPairs] = field(default_factory=dict[str, LatencyPairs])
 
     @property
     def shadow(self) -> bool:
@@ -99,6 +111,10 @@ class Evidence:
         """A histogram of times with what its units weigh; `WHOLE` stands for a whole unit."""
         return self.weighted.get(name) or self.histogram(name)
 
+    def line_of(self, gate: Latency) -> BaselineLine:
+        """What a relative limit is drawn by."""
+        return self.line if gate.name == Latency().name else self.more_lines.get(gate.name, BaselineLine())
+
     def observe(self, event: PairEvent, held: Held = NOT_HELD) -> None:
         """Take in one request, in the leader's order. It counts once its unit is over: see `advance`.
 
@@ -115,6 +131,8 @@ class Evidence:
         elif event.dropped:  # drawn, and never heard of: nobody's loss, but missing pairs are a reason to wait
             self._tally("pairs")
             self._tally("dropped")
+        elif event.skipped:
+            self._tally(f"skipped_{event.skipped}")
         if event.error_baseline is not None:
             self._tally("baseline_asked")
             self._tally("baseline_failed", int(event.error_baseline))
@@ -125,9 +143,12 @@ class Evidence:
         self._detect(event, held)
         if not math.isfinite(event.at):
             self._tally("lost")
-        elif self.watermark_at is not None and event.at < self.watermark_at:
-            self._tally("late")
-        elif self.held >= MOST:
+            return
+        is_late = self._is_late(event)
+        self._tally("late", int(is_late))
+        if is_late and not self.rules.units.late:
+            return
+        if self.held >= MOST:
             self._tally("lost")
         else:
             self._hold(event)
@@ -166,10 +187,9 @@ class Evidence:
 
     def merge(self, other: "Evidence") -> None:
         """Add another replica's counts and open units. Detectors stay the leader's own."""
-        for name, histogram in other.histograms.items():
-            histograms.merge(self.histograms.setdefault(name, {}), histogram)
-        for name, histogram in other.weighted.items():
-            histograms.merge(self.weighted.setdefault(name, {}), histogram)
+        for kept, added in ((self.histograms, other.histograms), (self.weighted, other.weighted)):
+            for name, histogram in added.items():
+                histograms.merge(kept.setdefault(name, {}), histogram)
         for into, more in (
             (self.counts, other.counts),
             (self.clusters, other.clusters),
@@ -185,26 +205,42 @@ class Evidence:
 
     def next(self, key: EvidenceKey, rules: Rules) -> "Evidence":
         """The evidence of the stage or attempt that follows: empty, but for what is the baseline's."""
-        return Evidence(key, rules, recent=self.recent, line=self.line)
+        return Evidence(key, rules, recent=self.recent, line=self.line, more_lines=self.more_lines)
 
     def closed(self) -> "Evidence":
         """A copy that holds all that decisions rest on: no open conversations, and of the names the commonest."""
-        distinct = {side: self.distinct(side) for side in Owner}
-        counts = self.counts | {f"distinct_{side}": n for side, n in distinct.items() if n > names.TOLD}
+        many = [side for side in Owner if self.distinct(side) > names.TOLD]
+        counts = self.counts | {f"distinct_{side}": self.distinct(side) for side in many}
+        counts |= {f"squares_{side}": self.squares(side) for side in many}
         return Evidence(
             self.key, self.rules, copy.deepcopy(self.histograms), counts, names.commonest(self.outputs_candidate),
             names.commonest(self.outputs_baseline), names.commonest(self.requests), copy.deepcopy(self.weighted), {},
-            dict(self.detectors), self.recent, copy.deepcopy(self.line), LatencyPairs(), {}, self.watermark_at,
+            dict(self.detectors), self.recent, copy.deepcopy(self.line), LatencyPairs(), self.variety, {},
+            self.watermark_at, more_lines=copy.deepcopy(self.more_lines),
         )  # fmt: skip
+
+    def outputs(self, side: Owner) -> dict[str, int]:
+        """How often each answer came from a side."""
+        return self.outputs_candidate if side is Owner.CANDIDATE else self.outputs_baseline
 
     def distinct(self, side: Owner) -> int:
         """How many different answers a side gave; as many as are counted apart, at most."""
-        outputs = self.outputs_candidate if side is Owner.CANDIDATE else self.outputs_baseline
-        return max(self.count(f"distinct_{side}"), len(outputs))
+        return max(self.count(f"distinct_{side}"), len(self.outputs(side)))
+
+    def squares(self, side: Owner) -> int:
+        """The sum of squares of how often each answer came; a record, which has not all names, tells it."""
+        return max(self.count(f"squares_{side}"), names.squares(self.outputs(side)))
 
     def _tally(self, name: str, more: int = 1) -> None:
         if more:
             histograms.add(self.counts, name, more)
+
+    def _is_late(self, event: PairEvent) -> bool:
+        """Whether its conversation was over, by the watermark, before it was told."""
+        if self.watermark_at is None:
+            return False
+        rule = self.rules.units
+        return event.at + (rule.close_after_s if rule.late else 0.0) < self.watermark_at
 
     def _hold(self, event: PairEvent, *, last_at: float = -math.inf) -> None:
         """Put a request into its conversation."""
@@ -222,8 +258,8 @@ class Evidence:
         self._tally("pairs")
         self._tally("dropped", int(event.dropped))
         self._tally("abstained", int(event.abstained))
-        gate = self.rules.gates.quality
-        if gate and not event.abstained and scores.is_missing(event, gate):
+        gates = self.rules.gates.qualities
+        if not event.abstained and any(scores.is_missing(event, gate) for gate in gates):
             self._tally("unscored")
         ours, theirs = event.output_candidate, event.output_baseline
         if ours is None or theirs is None:
@@ -234,52 +270,58 @@ class Evidence:
         for side, output in (("candidate", ours), ("baseline", theirs)):
             for flag in output.flags:
                 self._tally(f"{flag}_{side}")
+        if self.rules.guards.same_answers is not None:
+            self.variety = self.variety.after(event)
 
     def _detect(self, event: PairEvent, held: Held) -> None:
         """Feed the detectors: each candidate's request at once, without waiting for its unit."""
         tolerances, gates = self.rules.detectors, self.rules.gates
         if event.error_candidate is not None and not event.unasked:
             bad = event.error_candidate and not event.error_baseline
-            self._feed("errors", tolerances.errors, float(bad), excuse=0.0 if event.paired else self.recent.rate)
+            excuse = 0.0 if event.paired else self.recent.rate
+            if not bad or self.bursts.is_news("errors", event.unit, event.at, spare_s=tolerances.spare_s):
+                self._feed("errors", tolerances.errors, float(bad), excuse=excuse)
         if event.valid_candidate is not None and event.valid_baseline is not False and not event.error_baseline:
-            self._feed("validity", tolerances.validity, float(not event.valid_candidate))
-        quality = gates.quality
-        # A pair lost in a full queue is a loss to the certificates; a burst of them is no reason to roll back.
-        if (
-            quality
-            and not quality.likeness
-            and not event.dropped
-            and (worth := scores.quality(event, quality))
-            and worth[0] == worth[1]
-        ):
-            allowed = quality.margin if held.quality is None else min(quality.margin, max(0.0, -held.quality))
-            self._feed("quality", allowed / quality.scale, -worth[0] / MICRO, lo=-1.0)
-        if gates.latency and (limit := held.limit_s(gates.latency)):
-            taken = (
-                scores.latency(event, gates.latency, Owner.CANDIDATE) if self._felt(event, Owner.CANDIDATE) else None
-            )
-            if taken is not None:
-                self._feed("latency", 1 - gates.latency.quantile, float(taken > limit))
+            valid = event.valid_candidate
+            if valid or self.bursts.is_news("validity", event.unit, event.at, spare_s=tolerances.spare_s):
+                self._feed("validity", tolerances.validity, float(not valid))
+        for quality in gates.qualities:
+            self._detect_loss(event, quality, held)
+        for latency in gates.latencies:
+            self._detect_slowness(event, latency, held)
         if event.owner is Owner.BASELINE and event.error_baseline is not None:
             self.recent = self.recent.after(failed=event.error_baseline)
 
+    def _detect_loss(self, event: PairEvent, gate: Quality, held: Held) -> None:
+        """A pair lost in a full queue is a loss to the certificates; a burst of them is no reason to roll back."""
+        worth = None if gate.likeness or event.dropped else scores.quality(event, gate)
+        if worth is None or worth[0] != worth[1]:
+            return
+        certified = held.quality if gate.name == Quality().name else None
+        allowed = gate.tolerance if certified is None else min(gate.tolerance, max(0.0, -certified))
+        weight = self.bursts.weight(gate.name, event.unit, rho=self.rules.detectors.rho)
+        self._feed(gate.name, allowed / gate.scale, -worth[0] / MICRO, lo=-1.0, weight=weight)
+
     def _detect_slowness(self, event: PairEvent, gate: Latency, held: Held) -> None:
         """Beyond the limit of now: by the line where there is one, excused by how slow the baseline is itself."""
-        by_line = self.line.limit_s(gate)
+        line = self.line_of(gate)
+        by_line = line.limit_s(gate)
         limit = held.limit_s(gate) if by_line is None else by_line
         taken = scores.latency(event, gate, Owner.CANDIDATE) if self._felt(event, Owner.CANDIDATE) else None
         if limit and taken is not None:
-            excuse = 0.0 if by_line is None else self.line.excuse(gate)
-            self._feed("latency", 1 - gate.quantile, float(taken > limit), excuse=excuse)
+            excuse = 0.0 if by_line is None else line.excuse(gate)
+            self._feed(gate.name, 1 - gate.quantile, float(taken > limit), excuse=excuse)
         base = scores.latency(event, gate, Owner.BASELINE) if event.owner is Owner.BASELINE else None
         if base is not None:
-            self.line.felt(base)
+            line.felt(base)
 
-    def _feed(self, name: str, tolerance: float, badness: float, *, lo: float = 0.0, excuse: float = 0.0) -> None:
+    def _feed(
+        self, name: str, tolerance: float, badness: float, *, lo: float = 0.0, excuse: float = 0.0, weight: float = 1.0
+    ) -> None:
         detector = self.detectors.get(name) or Detector(tolerance, lo)
         if detector.tolerance != tolerance:  # the policy was edited; what was seen stays seen
             detector = replace(detector, tolerance=tolerance)
-        self.detectors[name] = detector.after(badness, excuse=excuse)
+        self.detectors[name] = detector.after(badness, excuse=excuse, weight=weight)
 
     def _felt(self, event: PairEvent, side: Owner) -> bool:
         """Whether a side's latency tells what apps feel there; in the shadow it is all there is."""
@@ -293,16 +335,20 @@ class Evidence:
         pairs = [event for event in events if event.paired]
         self._tally(f"paired_{owner}", int(bool(pairs)))
         weight = self._weight(events[0])
-        self._quality("quality" if owner is Owner.BASELINE else "quality_owned", pairs, weight)
+        sliced = slices.of_unit(events[0].slices, gates.slices)
+        for quality in gates.qualities:
+            name = quality.name if owner is Owner.BASELINE else f"{quality.name}_owned"
+            self._quality(quality, name, pairs, weight)
+            self._slice(quality, name, pairs, weight, sliced)
         self._mean("validity", (scores.validity(event) for event in pairs), weight)
         self._mean("errors", (scores.errors(event) for event in pairs), weight)
         self._mean("judge_bias", (scores.judge_bias(event) for event in pairs), None)
         own = (event.error_candidate if owner is Owner.CANDIDATE else event.error_baseline for event in events)
         self._mean(f"errors_{owner}", (None if failed is None else MICRO * failed for failed in own), weight)
-        if gates.latency:
-            for side in Owner:
-                self._time(events, gates.latency, side, weight)
-            self._compare_times(events, gates.latency, at, weight)
+        for side in Owner:
+            self._time(events, side, weight)
+        for latency in gates.latencies:
+            self._compare_times(events, latency, at, weight)
         self._spread("length_ratio", [ratio for event in pairs if (ratio := scores.length_ratio(event)) is not None])
         for event in pairs:
             self._spend(event)
@@ -312,16 +358,23 @@ class Evidence:
         rule = self.rules.units
         if not rule.rho_users and not rule.rho_prompts:
             return None
+        known = len(self.clusters)
+        if rule.late and clusters.clusters_of(first, rule)[0][0] not in self.clusters:
+            self._tally("users", int(known < clusters.MOST))
         return clusters.next_weight(self.clusters, first, rule)
 
-    def _quality(self, name: str, pairs: list[PairEvent], weight: int | None) -> None:
+    def _quality(self, gate: Quality, name: str, pairs: list[PairEvent], weight: int | None) -> None:
         """Count what a unit is worth at worst, and at best: for its certificate, and for that of harm."""
-        gate = self.rules.gates.quality
-        found = [] if gate is None else [scores.quality(event, gate) for event in pairs]
-        known = [bounds for bounds in found if bounds is not None]
-        if gate is not None and gate.missing is not None:
+        known = [bounds for event in pairs if (bounds := scores.quality(event, gate)) is not None]
+        if gate.missing is not None:
             self._mean(f"{name}_harm", [most for _, most in known], weight, like=name)
         self._mean(name, [least for least, _ in known], weight)
+
+    def _slice(self, gate: Quality, name: str, pairs: list[PairEvent], weight: int | None, sliced: list[str]) -> None:
+        """Count the unit once more in each of its slices: for what is certified there."""
+        for each in sliced:
+            known = (bounds for event in pairs if (bounds := scores.quality(event, gate)) is not None)
+            self._mean(slices.key(name, each, self.histograms), [least for least, _ in known], weight)
 
     def _mean(self, name: str, found: Iterable[int | None], weight: int | None, *, like: str = "") -> None:
         """Count a unit's mean. `like`: the histogram that this one is told apart from, as it begins."""
@@ -339,14 +392,20 @@ class Evidence:
             histograms.add(self.weighted[name], index, weight)
         histograms.add(plain, index)
 
-    def _time(self, events: list[PairEvent], gate: Latency, side: Owner, weight: int | None) -> None:
-        taken = [scores.latency(event, gate, side) for event in events if self._felt(event, side)]
-        known = [seconds for seconds in taken if seconds is not None]
-        if not known:
+    def _time(self, events: list[PairEvent], side: Owner, weight: int | None) -> None:
+        """Count how long a unit's requests took, each measure once; the first units of a stage only warm it up."""
+        gates = {gate.measure: gate for gate in self.rules.gates.latencies}
+        taken = {
+            name: [scores.latency(event, gate, side) for event in events if self._felt(event, side)]
+            for name, gate in gates.items()
+        }
+        known = {name: [seconds for seconds in each if seconds is not None] for name, each in taken.items()}
+        if not any(known.values()):
             return
         self._tally(f"warm_{side}")
-        if self.count(f"warm_{side}") > gate.warmup:
-            self._spread(f"{gate.measure}_{side}", known, weight)
+        for name, seconds in known.items():
+            if self.count(f"warm_{side}") > gates[name].warmup:
+                self._spread(f"{name}_{side}", seconds, weight)
 
     def _compare_times(self, events: list[PairEvent], gate: Latency, at: float, weight: int | None) -> None:
         """Put units of both variants side by side, and count what a block brought that is over."""
@@ -355,16 +414,23 @@ class Evidence:
         known = [seconds for seconds in taken if seconds is not None]
         if gate.block_s is None or not known:
             return
-        ended = self.line.turn(at, gate)
-        for found, harm, each in self.beside.end(is_void=ended.is_void) if ended else ():
-            self._mean("latency_harm", [harm], each)
-            self._mean("latency", [found], each)
+        line, beside = self._beside(gate)
+        ended = line.turn(at, gate)
+        for found, harm, each in beside.end(is_void=ended.is_void) if ended else ():
+            self._mean(f"{gate.name}_harm", [harm], each)
+            self._mean(gate.name, [found], each)
         if owner is Owner.BASELINE:
-            share = self.line.add(known)
+            share = line.add(known)
             if not self.shadow:
-                self.beside.baseline(share, self.stage)
+                beside.baseline(share, self.stage)
         elif self.count("warm_candidate") > gate.warmup:
-            self.beside.candidate(known, self.line.limit_s(gate), weight, self.stage)
+            beside.candidate(known, line.limit_s(gate), weight, self.stage)
+
+    def _beside(self, gate: Latency) -> tuple[BaselineLine, LatencyPairs]:
+        if gate.name == Latency().name:
+            return self.line, self.beside
+        line = self.more_lines.setdefault(gate.name, BaselineLine())
+        return line, self.more_beside.setdefault(gate.name, LatencyPairs())
 
     def _spread(self, name: str, measured: list[float], weight: int | None = None) -> None:
         """Share one unit among its requests' bins; `WHOLE` stands for a unit that weighs 1."""

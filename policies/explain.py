@@ -3,25 +3,28 @@
 A record holds all that a decision was made of. `replay` makes it again: with the same code, bit for bit.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import msgspec
 
 from policies.evidence import Evidence
-from policies.results import Alarm, GateResult, GuardResult, Noise
+from policies.first_sentence import decided_sentence
+from policies.forecast import forecast
+from policies.results import Alarm, GateResult, GuardResult, Intake, Noise, Results, gate_kind
 from policies.review import Conditions, review
-from policies.rollout import STOPPED, Decision, Rollout, command, revise, step
+from policies.rollout import Decision, Rollout, command, revise, step
 from policies.rules import Rules
 from policies.simulate import Simulation
-from policies.terms import Phase, Verb, Verdict
+from policies.terms import Verb, Verdict
 from policies.votes import Votes
 
 FORMAT = 1
 """The record's format; a newer one is refused."""
 
 
+_AGAIN = 2
+"""Conversations of a user, on average, above which it is said that users come again."""
 _CALENDAR_END = 253_402_300_800.0
 """The first second of the year 10,000."""
 
@@ -69,7 +72,17 @@ def replay(kept: DecisionRecord) -> Decision:
         return revise(before, kept.revised, now=now)
     if kept.evidence is None:
         return step(before, kept.decision.results, now=now)
-    return step(before, review(kept.evidence, before, now=now, seen=kept.seen), now=now)
+    found = review(kept.evidence, before, now=now, seen=kept.seen)
+    return step(before, _untold(found, kept.decision.results), now=now)
+
+
+def _untold(found: Results, told: Results) -> Results:
+    """What was found, without what a record of before does not tell: how much its detectors tolerate, which their
+    reasons say.
+    """
+    if any(alarm.tolerance is not None for alarm in told.alarms):
+        return found
+    return replace(found, alarms=tuple(replace(alarm, tolerance=None) for alarm in found.alarms))
 
 
 def encode(kept: DecisionRecord) -> bytes:
@@ -93,7 +106,12 @@ def decode(data: bytes) -> DecisionRecord:
 
 
 def text(decision: Decision) -> str:
-    """The decision for people: what, by which rule, on which evidence."""
+    """The decision for people: a sentence anyone understands, then the numbers behind it."""
+    return f"{decided_sentence(decision)}\n{numbers(decision)}"
+
+
+def numbers(decision: Decision) -> str:
+    """What, by which rule, on which evidence."""
     before, after = decision.before, decision.rollout
     now, then = where(before), where(after)
     head = (
@@ -111,40 +129,33 @@ def text(decision: Decision) -> str:
     if results.serving:
         lines.append(f"  {'ILL' if results.unhealthy else 'serving':<12}  the candidate {results.serving}")
     lines += _noise_lines(results.noise)
-    lines += [f"  {gate.gate:<12}  {_meaning(gate)}" for gate in results.gates]
+    lines += [f"  {'intake':<12}  {sentence}" for sentence in intake(results.intake)]
+    if results.gates and now == then:
+        lines.append(f"  {'forecast':<12}  {forecast(after, results)}")
+    lines += [f"  {gate.gate:<12}  {_meaning(gate)}" for gate in results.gates if "@" not in gate.gate]
     if results.gates:
         lines.append(f"  every gate at its full alpha, all must pass; attempt {before.attempt}; looks: continuous")
     return "\n".join(lines)
 
 
-def headline(decision: Decision) -> str:
-    """Where a rollout stands, in one sentence: what is certified, what is not, or why it was stopped."""
-    rollout = decision.rollout
-    if rollout.phase in STOPPED:
-        return f"{rollout.phase.replace('_', ' ').capitalize()}: {decision.reason}."
-    wanted = [gate for gate in decision.results.gates if gate.required]
-    certified = [gate.gate for gate in wanted if gate.verdict is Verdict.PASS]
-    open_ = [gate.gate for gate in wanted if gate.verdict is not Verdict.PASS]
-    told = [f"{_listed(names)} {word}" for names, word in ((certified, "certified"), (open_, "not")) if names]
-    if open_ and not certified:
-        told = [f"{_listed(open_)} not certified yet"]
-    verb = "Holds" if rollout.phase is Phase.PROMOTED else "Paused" if rollout.phase is Phase.PAUSED else "Holding"
-    said = ", ".join(told) or "no gate has anything to go by yet"
-    return f"{verb} at {where(rollout)} for {_lived(rollout.lived_s)}: {said}."
+def intake(found: Intake) -> list[str]:
+    """What did not come into the evidence as it should, each kind in a sentence; none: all did."""
+    told: list[str] = []
+    if found.late:
+        told.append(f"{_share(found.late, found.requests)} requests were told after their conversation was counted")
+    if found.most_worth and found.units > _AGAIN * found.users:
+        told.append(
+            f"{found.units} conversations of {found.users} users, who together are worth {found.most_worth:.0f} at most"
+        )
+    lost = sum(found.skipped.values())
+    if lost:
+        reasons = ", ".join(f"{name} {n}" for name, n in found.skipped.items())
+        told.append(f"{_share(lost, found.drawn)} requests that were drawn were not asked: {reasons}")
+    return told
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Names as a sentence's subject, with its verb."""
-    if len(names) == 1:
-        return f"{names[0]} is"
-    return f"{', '.join(names[:-1])} and {names[-1]} are"
-
-
-def _lived(seconds: float) -> str:
-    for unit_s, name in ((86_400.0, "d"), (3600.0, "h"), (60.0, "min")):
-        if seconds >= 2 * unit_s:
-            return f"{seconds / unit_s:.0f} {name}"
-    return f"{seconds:.0f} s"
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole} ({part / whole:.1%})"
 
 
 def votes_text(votes: Votes) -> str:
@@ -198,7 +209,8 @@ def _when(at: float) -> str:
 def where(rollout: Rollout) -> str:
     """The stage's name, and the phase where that says more."""
     plain = rollout.phase in ("shadow", "canary", "promoted")
-    return rollout.at.label if plain else f"{rollout.at.label} ({rollout.phase})"
+    label = f"{rollout.at.label} (split, uncertified)" if rollout.ladder.split else rollout.at.label
+    return label if plain else f"{label} ({rollout.phase})"
 
 
 def _gate_line(gate: GateResult) -> str:
@@ -220,7 +232,7 @@ _MEANINGS = {
 
 def _meaning(gate: GateResult) -> str:
     """What a gate certifies, and what it cannot see."""
-    return _MEANINGS["likeness" if gate.likeness else gate.gate]
+    return _MEANINGS["likeness" if gate.likeness else gate_kind(gate.gate)]
 
 
 def _guard_line(guard: GuardResult) -> str:
@@ -231,10 +243,10 @@ def _noise_lines(noise: Noise) -> list[str]:
     """The noise floor and what the candidate does beside it; nothing where nothing was compared."""
     if noise.agree is None and noise.agree_again is None:
         return []
-    again = "not measured" if noise.agree_again is None else f"{noise.agree_again:.3f} on {noise.again_n}"
+    again = "not measured" if noise.agree_again is None else f"{noise.agree_again:.3f} on {noise.again_n} asked twice"
     ours = "not measured" if noise.agree is None else f"{noise.agree:.3f} on {noise.n}"
     paid = "" if noise.again_usd is None else f"; {noise.again_n} repeat calls, ${noise.again_usd:.2f}"
-    return [f"  {'noise':<12}  A/A agree {again}, cand agree {ours} (informational){paid}"]
+    return [f"  {'likeness':<12}  baseline to itself {again}, candidate to baseline {ours} (decides nothing){paid}"]
 
 
 def _alarm_line(alarm: Alarm) -> str:

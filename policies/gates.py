@@ -11,13 +11,14 @@ Rules:
 import math
 from dataclasses import replace
 
-from policies import histograms, latency_gate, stats
+from policies import histograms, latency_gate, slices, stats
 from policies.evidence import Evidence
 from policies.readings import LOOK, Gate, Look, Reading, judge, missing, plain
 from policies.results import GateResult
 from policies.rules import ARMS_FROM_PPM, Cost, Errors, Latency, Quality, Validity
 from policies.terms import Better, Verdict
 
+_WIDEST = 0.99
 _TELLING = 0.001
 """What missing verdicts cost of a margin, from which on it is said."""
 
@@ -42,9 +43,39 @@ def _quality(gate: Quality, evidence: Evidence, look: Look) -> GateResult:
     """In the shadow on mirrored pairs; from 25 % again, on the candidate's own conversations if they are mirrored."""
     again = evidence.key.weight_ppm >= ARMS_FROM_PPM
     owned = again and evidence.stage.reverse_shadow_ppm > 0
-    name, needed = "quality_owned" if owned else "quality", evidence.shadow or again
+    name, needed = f"{gate.name}_owned" if owned else gate.name, evidence.shadow or again
     judged = _mean(name, gate, evidence, look, needed_here=needed)
     return _alike(gate, evidence, judged, needed_here=needed) if gate.likeness else judged
+
+
+def slice_results(gate: Quality, evidence: Evidence, look: Look) -> tuple[GateResult, ...]:
+    """Judge every slice on its own pairs, at a margin that is three times as wide; a dimension not told apart waits."""
+    dimensions = evidence.rules.gates.slices
+    owned = evidence.key.weight_ppm >= ARMS_FROM_PPM and evidence.stage.reverse_shadow_ppm > 0
+    name = f"{gate.name}_owned" if owned else gate.name
+    whole = slices.units(evidence.histogram(name))
+    found: list[GateResult] = []
+    for each in dimensions:
+        told = slices.told_apart(name, each, evidence.histograms)
+        if whole and told < slices.TOLD_APART * whole:
+            reason = f"{gate.name}@{each}: of {told} of {whole} units it is known which slice they are of"
+            required = gate.required and (evidence.shadow or evidence.key.weight_ppm >= ARMS_FROM_PPM)
+            result = GateResult(f"{gate.name}@{each}", Verdict.INCONCLUSIVE, reason, told, required=required)
+            found.append(result)
+    parts = slices.judged(name, dimensions, evidence.histograms, evidence.weighted)
+    return (*found, *(_slice(gate, part, evidence, look, f"{gate.name}@{part.name}") for part in parts))
+
+
+def _slice(gate: Quality, part: slices.SliceEvidence, evidence: Evidence, look: Look, name: str) -> GateResult:
+    """One slice, by the gate's own rules. Harm is the whole's to certify: a slice that is surely worse blocks."""
+    own = replace(gate, margin=min(_WIDEST, slices.WIDER * abs(gate.margin)), name=name)
+    counted = dict.fromkeys((name, f"{name}_owned"), part.plain)
+    weighted = dict.fromkeys(counted, part.weighted) if part.weighted is not None else {}
+    judged = _quality(own, Evidence(evidence.key, evidence.rules, counted, {}, weighted=weighted), look)
+    judged = replace(judged, futile=False, reason=f"{judged.reason}; {part.share:.0%} of the units")
+    if judged.verdict is not Verdict.FAIL:
+        return judged
+    return replace(judged, verdict=Verdict.INCONCLUSIVE, reason=f"{judged.reason}: nothing rises while it is so")
 
 
 def _alike(gate: Quality, evidence: Evidence, judged: GateResult, *, needed_here: bool) -> GateResult:
@@ -93,6 +124,7 @@ def _errors(gate: Errors, evidence: Evidence, look: Look) -> GateResult:
         lambda: stats.difference_interval(worst, least, gate.alpha),
         min(best[1], least[1]), means["errors_baseline"][0] - means["errors_candidate"][0],
         f"candidate {rate:.2%} of {best[1]:.0f}, baseline {base:.2%} of {least[1]:.0f}",
+        arms=2,
     )  # fmt: skip
     return judge(reading, evidence, look)
 
@@ -102,13 +134,14 @@ def _mean(
 ) -> GateResult:
     """A mean over units, each in [-1, 1], against its limit; what is not known counts at its worst for each side."""
     found, whole = evidence.weighed(name)
-    shown = "quality" if isinstance(gate, Quality) else name
+    shown = gate.name if isinstance(gate, Quality) else name
     if not found:
         paired = evidence.count("paired_candidate")
-        expected = paired if name == "quality_owned" else paired + evidence.count("paired_baseline")
+        expected = paired if name.endswith("_owned") else paired + evidence.count("paired_baseline")
         return missing(shown, gate, expected, needed_here=needed_here)
     scale = gate.scale if isinstance(gate, Quality) else 1.0
     limit = -gate.margin / scale
+    harmful = -gate.tolerance / scale if isinstance(gate, Quality) else limit
     (down, counts), (up, _) = histograms.scores_down(found, whole), histograms.scores_up(found, whole)
     best, best_counts = _harm_side(name, evidence) or (up, counts)
     worth = float(counts.sum())
@@ -121,12 +154,12 @@ def _mean(
     )
     reading = Reading(
         shown, gate, n, estimate, limit,
-        stats.log_e_mean(down, counts, limit, lo=-1.0),
-        stats.log_e_mean(-best, best_counts, -limit, lo=-1.0),
+        stats.log_e_mean(down, counts, limit, lo=-1.0, bets=look.bets),
+        stats.log_e_mean(-best, best_counts, -harmful, lo=-1.0, bets=look.bets),
         math.sqrt(max(0.0, float(middle**2 @ counts) / worth - estimate**2)),
         lambda: (
-            stats.lower_mean(down, counts, gate.alpha, lo=-1.0, hi=1.0),
-            stats.upper_mean(best, best_counts, gate.alpha, lo=-1.0, hi=1.0),
+            stats.lower_mean(down, counts, gate.alpha, lo=-1.0, hi=1.0, bets=look.bets),
+            stats.upper_mean(best, best_counts, gate.alpha, lo=-1.0, hi=1.0, bets=look.bets),
         ),
         worth, mean, told + _missing_cost(best, best_counts, (estimate * scale, gate.margin), scale),
         needed_here, scale,

@@ -14,11 +14,14 @@ import re
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
+
 from policies import histograms, stats
 from policies.events import Output
 from policies.evidence import Evidence
 from policies.names import most_common
 from policies.results import GuardResult
+from policies.rules import BETS, Bets
 from policies.terms import Owner, Verdict
 
 FLAGS = ("empty", "refusal", "loop", "truncated", "language", "echo", "unknown_tool", "leak")
@@ -55,25 +58,74 @@ def _loops(plain: str) -> bool:
     return most >= _TIMES_LOOPED and most * _WORDS_LOOPED * 2 >= len(words)
 
 
-def watch(evidence: Evidence) -> tuple[GuardResult, ...]:
-    """Every guard's verdict on the evidence so far."""
+def watch(evidence: Evidence, bets: Bets = BETS) -> tuple[GuardResult, ...]:
+    """Every guard's verdict on the evidence so far; `bets` are the rollout's."""
     return (
-        _outputs(evidence),
+        _outputs(evidence, bets),
         _length(evidence),
         *(_flag(evidence, flag) for flag in FLAGS),
+        *_late(evidence),
         _rate(evidence, "drops", ("dropped", "lost"), "pairs", evidence.rules.guards.drop_rate),
         _verdicts(evidence, "unscored", evidence.rules.guards.unscored_rate),
         _verdicts(evidence, "abstained", evidence.rules.guards.abstain_rate),
         _rate(evidence, "controls", ("controls_failed",), "controls", evidence.rules.guards.control_failures),
         _incident(evidence),
-        _bias(evidence),
+        _bias(evidence, bets),
         _concentration(evidence),
         _shares(evidence),
     )
 
 
-def _outputs(evidence: Evidence) -> GuardResult:
-    """One answer for everything, or far fewer answers than the baseline gives."""
+def _outputs(evidence: Evidence, bets: Bets) -> GuardResult:
+    """Whether the candidate says the same to everybody where the baseline does not: a breach if that is certified."""
+    rules, found = evidence.rules.guards, evidence.variety
+    if rules.same_answers is None:
+        return _outputs_by_shares(evidence)
+    required, n = rules.outputs == "required", evidence.count("outputs")
+    if not n:
+        return GuardResult("outputs", Verdict.INCONCLUSIVE, "outputs: none seen yet", required)
+    if not found.n:
+        why = "no two answers to different requests yet"
+        return GuardResult("outputs", Verdict.INCONCLUSIVE, f"outputs: {why} among {n}", required)
+    values, wall = np.array([-1.0, 0.0, 1.0]), -math.log(rules.alpha)
+    counts = np.array([found.baseline, found.n - found.baseline - found.candidate, found.candidate], dtype=np.float64)
+    told = (
+        f"outputs: two answers to different requests are the same in {(found.both + found.candidate) / found.n:.1%} "
+        f"of {found.n} (baseline {(found.both + found.baseline) / found.n:.1%}), allowed {rules.same_answers:.0%} more"
+    )
+    if stats.log_e_mean(values, counts, rules.same_answers, lo=-1.0, bets=bets) >= wall:
+        reason = f"{told}: it surely gives the same answer too often"
+        return GuardResult("outputs", Verdict.FAIL, reason, required)
+    if n >= rules.min_outputs and (suspicion := _suspicion(evidence)):
+        return GuardResult("outputs", Verdict.INCONCLUSIVE, f"{told}; {suspicion}", required)
+    if stats.log_e_mean(-values[::-1], counts[::-1], -rules.same_answers, lo=-1.0, bets=bets) < wall:
+        return GuardResult("outputs", Verdict.INCONCLUSIVE, f"{told}: not certified yet", required)
+    return GuardResult("outputs", Verdict.PASS, f"{told}: certified", required)
+
+
+def _suspicion(evidence: Evidence) -> str:
+    """What makes answers look less varied than they should, and is no certificate; empty: nothing."""
+    rules, n = evidence.rules.guards, evidence.count("outputs")
+    top, base_top = (most_common(evidence.outputs(side)) / n for side in (Owner.CANDIDATE, Owner.BASELINE))
+    if top > max(rules.top_share, rules.top_ratio * base_top):
+        return (
+            f"its commonest answer is {top:.1%} of {n} (baseline {base_top:.1%}), more than {rules.top_share:.0%} and "
+            f"{rules.top_ratio:g} times the baseline's: suspicious, no proof. hint: if it is right, raise "
+            "guards.top_share"
+        )
+    worth, base_worth = (n * n / evidence.squares(side) for side in (Owner.CANDIDATE, Owner.BASELINE))
+    most = rules.top_share**-2 if rules.top_share else math.inf
+    if worth < rules.distinct_ratio * min(base_worth, most):
+        return (
+            f"its answers are worth {worth:.0f} different ones (baseline {base_worth:.0f}), less than "
+            f"{rules.distinct_ratio:g} of the baseline's: suspicious, no proof. hint: if they are right, lower "
+            "guards.distinct_ratio"
+        )
+    return ""
+
+
+def _outputs_by_shares(evidence: Evidence) -> GuardResult:
+    """The rule of records of before: one answer for everything, or far fewer answers than the baseline gives."""
     rules, n = evidence.rules.guards, evidence.count("outputs")
     required = rules.outputs == "required"
     if not n:
@@ -139,10 +191,16 @@ def _rate(evidence: Evidence, name: str, counted: tuple[str, ...], of: str, limi
     return GuardResult(name, verdict, f"{name}: {wrong} of {n} {of}, allowed {limit:.0%}")
 
 
+def _late(evidence: Evidence) -> tuple[GuardResult, ...]:
+    """How much was told after its conversation was counted: what is certified is what came in time."""
+    limit = evidence.rules.guards.late_rate
+    return () if limit is None else (_rate(evidence, "late", ("late",), "requests", limit),)
+
+
 def _verdicts(evidence: Evidence, name: str, limit: float) -> GuardResult:
     """How many verdicts are missing. Where a missing one counts at its worst the certificate pays for it: a warning."""
-    found, quality = _rate(evidence, name, (name,), "pairs", limit), evidence.rules.gates.quality
-    return replace(found, required=quality is None or quality.missing is None)
+    found, gates = _rate(evidence, name, (name,), "pairs", limit), evidence.rules.gates.qualities
+    return replace(found, required=not gates or any(gate.missing is None for gate in gates))
 
 
 def _incident(evidence: Evidence) -> GuardResult:
@@ -155,7 +213,7 @@ def _incident(evidence: Evidence) -> GuardResult:
     return GuardResult("incident", Verdict.INCONCLUSIVE if surely else Verdict.PASS, told)
 
 
-def _bias(evidence: Evidence) -> GuardResult:
+def _bias(evidence: Evidence, bets: Bets) -> GuardResult:
     """Whether the judge agrees with people on average: certified, or the judge does not count."""
     limit, found = evidence.rules.guards.judge_bias, evidence.histogram("judge_bias")
     if limit is None:
@@ -164,8 +222,8 @@ def _bias(evidence: Evidence) -> GuardResult:
         return GuardResult("judge_bias", Verdict.INCONCLUSIVE, "judge_bias: no human labels yet")
     alpha = evidence.rules.guards.alpha
     (down, counts), (up, _) = histograms.scores_down(found), histograms.scores_up(found)
-    low = 2 * stats.lower_mean(down, counts, alpha, lo=-1.0, hi=1.0)
-    high = 2 * stats.upper_mean(up, counts, alpha, lo=-1.0, hi=1.0)
+    low = 2 * stats.lower_mean(down, counts, alpha, lo=-1.0, hi=1.0, bets=bets)
+    high = 2 * stats.upper_mean(up, counts, alpha, lo=-1.0, hi=1.0, bets=bets)
     told = f"judge_bias: within [{low:+.3f}, {high:+.3f}] of people on {counts.sum():.0f} units, allowed {limit:g}"
     fine = -limit <= low and high <= limit
     return GuardResult("judge_bias", Verdict.PASS if fine else Verdict.INCONCLUSIVE, told)

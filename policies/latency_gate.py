@@ -11,8 +11,11 @@ from policies.evidence import Evidence
 from policies.histograms import Histogram
 from policies.readings import Look, Reading, judge, missing, plain
 from policies.results import GateResult
-from policies.rules import Latency
+from policies.rules import Bets, Latency
 from policies.terms import Better, Verdict
+
+_ROOM = 0.6
+"""The part of the requests that may be beyond the limit which a candidate like the baseline makes no use of."""
 
 
 def canary(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
@@ -22,42 +25,43 @@ def canary(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     limit_s = gate.limit_s or look.latency_limit_s
     if limit_s is None:
         seen = histograms.units_in(evidence.histogram(f"{gate.measure}_baseline"))
-        reason = f"latency: {seen:.0f} of {gate.freeze_units} units of the baseline to set the limit by"
-        return GateResult("latency", Verdict.INCONCLUSIVE, reason, limit=gate.quantile, required=gate.required)
+        reason = f"{gate.name}: {seen:.0f} of {gate.freeze_units} units of the baseline to set the limit by"
+        return GateResult(gate.name, Verdict.INCONCLUSIVE, reason, limit=gate.quantile, required=gate.required)
     name = f"{gate.measure}_candidate"
     found = evidence.times(name)
     if not found:
-        return missing("latency", gate, evidence.count("units_candidate") - gate.warmup)
-    return judge(_within(gate, found, limit_s, evidence.histogram(name)), evidence, look)
+        return missing(gate.name, gate, evidence.count("units_candidate") - gate.warmup)
+    return judge(_within(gate, found, limit_s, evidence.histogram(name), look.bets), evidence, look)
 
 
 def _concurrent(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     """In the canary: no more beyond its limit than of the baseline's requests, at the same time, beyond the line."""
-    line = evidence.line
+    line = evidence.line_of(gate)
     if line.limit_s(gate) is None:
         known = len(line.known) if line.of == gate.what else 0
-        reason = f"latency: {known} of the {BLOCKS} blocks of the baseline that a line is drawn by"
-        return GateResult("latency", Verdict.INCONCLUSIVE, reason, limit=0.0, required=gate.required)
-    found, whole = evidence.weighed("latency")
+        reason = f"{gate.name}: {known} of the {BLOCKS} blocks of the baseline that a line is drawn by"
+        return GateResult(gate.name, Verdict.INCONCLUSIVE, reason, limit=0.0, required=gate.required)
+    found, whole = evidence.weighed(gate.name)
     if not found:
-        return missing("latency", gate, 0)
+        return missing(gate.name, gate, 0)
     (down, counts), (up, _) = histograms.scores_down(found, whole), histograms.scores_up(found, whole)
-    harm, harm_counts = histograms.scores_up(*evidence.weighed("latency_harm"))
+    harm, harm_counts = histograms.scores_up(*evidence.weighed(f"{gate.name}_harm"))
     worth, middle = float(counts.sum()), (down + up) / 2
     estimate = float(middle @ counts) / worth
-    mean, n = plain(evidence.histogram("latency"))
+    mean, n = plain(evidence.histogram(gate.name))
     reading = Reading(
-        "latency", gate, n, estimate, 0.0,
-        stats.log_e_mean(down, counts, 0.0, lo=-1.0),
-        stats.log_e_mean(-harm, harm_counts, 0.0, lo=-1.0),
+        gate.name, gate, n, estimate, 0.0,
+        stats.log_e_mean(down, counts, 0.0, lo=-1.0, bets=look.bets),
+        stats.log_e_mean(-harm, harm_counts, 0.0, lo=-1.0, bets=look.bets),
         math.sqrt(max(0.0, float(middle**2 @ counts) / worth - estimate**2)),
         lambda: (
-            stats.lower_mean(down, counts, gate.alpha, lo=-1.0, hi=1.0),
-            stats.upper_mean(up, counts, gate.alpha, lo=-1.0, hi=1.0),
+            stats.lower_mean(down, counts, gate.alpha, lo=-1.0, hi=1.0, bets=look.bets),
+            stats.upper_mean(up, counts, gate.alpha, lo=-1.0, hi=1.0, bets=look.bets),
         ),
         worth, mean,
         f"share of the baseline beyond {line.line_s:.3g} s less the candidate's beyond {gate.ratio:g} times it; "
         f"{gate.what}, {len(line.known)} blocks known",
+        gap=_ROOM * (1 - gate.quantile),
     )  # fmt: skip
     judged = judge(reading, evidence, look)
     if judged.verdict is not Verdict.PASS or not line.is_void(gate):
@@ -71,9 +75,9 @@ def screen(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     names = f"{gate.measure}_candidate", f"{gate.measure}_baseline"
     ours, theirs = (evidence.times(name) for name in names)
     if not ours or (gate.limit_s is None and not theirs):
-        return missing("latency", gate, 0, needed_here=False)
+        return missing(gate.name, gate, 0, needed_here=False)
     reading = (
-        _within(gate, ours, gate.limit_s, evidence.histogram(names[0]))
+        _within(gate, ours, gate.limit_s, evidence.histogram(names[0]), look.bets)
         if gate.limit_s
         else _against(gate, ours, theirs)
     )
@@ -84,7 +88,7 @@ def screen(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     return replace(judged, verdict=Verdict.INCONCLUSIVE, reason=reason, required=gate.required, futile=False)
 
 
-def _within(gate: Latency, found: Histogram, limit_s: float, whole: Histogram) -> Reading:
+def _within(gate: Latency, found: Histogram, limit_s: float, whole: Histogram, bets: Bets) -> Reading:
     """The share of requests that took at most `limit_s`. `whole`: the same units, each weighing one."""
     n = histograms.units_in(found)
     surely, perhaps = histograms.units_within(found, limit_s), histograms.units_within(found, limit_s * 1.02)
@@ -93,16 +97,17 @@ def _within(gate: Latency, found: Histogram, limit_s: float, whole: Histogram) -
     share, units = surely / n, histograms.units_in(whole)
     at = histograms.latency_quantile(found, gate.quantile)
     return Reading(
-        "latency", gate, units, share, gate.quantile,
-        stats.log_e_mean(values, low, gate.quantile, lo=0.0),
-        stats.log_e_mean(-values, high, -gate.quantile, lo=-1.0),
+        gate.name, gate, units, share, gate.quantile,
+        stats.log_e_mean(values, low, gate.quantile, lo=0.0, bets=bets),
+        stats.log_e_mean(-values, high, -gate.quantile, lo=-1.0, bets=bets),
         math.sqrt(share * (1 - share)),
         lambda: (
-            stats.lower_mean(values, low, gate.alpha, lo=0.0, hi=1.0),
-            stats.upper_mean(values, high, gate.alpha, lo=0.0, hi=1.0),
+            stats.lower_mean(values, low, gate.alpha, lo=0.0, hi=1.0, bets=bets),
+            stats.upper_mean(values, high, gate.alpha, lo=0.0, hi=1.0, bets=bets),
         ),
         n, histograms.units_within(whole, limit_s) / units,
         f"{gate.measure} within {limit_s:.3g} s; {_percentile(gate)} {at:.3g} s",
+        gap=_ROOM * (1 - gate.quantile),
     )  # fmt: skip
 
 
@@ -120,7 +125,7 @@ def _against(gate: Latency, ours: Histogram, theirs: Histogram) -> Reading:
         return low / base_high if low and base_high else None, high / base_low if high and base_low else None
 
     return Reading(
-        "latency", gate, min(a.sum(), b.sum()), at / base, gate.ratio, better, worse, 0.0, interval,
+        gate.name, gate, min(a.sum(), b.sum()), at / base, gate.ratio, better, worse, 0.0, interval,
         min(a.sum(), b.sum()), at / base,
         f"{gate.measure} {_percentile(gate)} {at:.3g} s, baseline {base:.3g} s", needed_here=False, better=Better.LOWER,
     )  # fmt: skip

@@ -18,6 +18,7 @@ from enum import StrEnum
 import msgspec
 
 from policies.detectors import Detector, Recent
+from policies.failure_words import failure_phrase
 from policies.terms import Owner
 
 WINDOW_S = 5.0
@@ -120,6 +121,8 @@ class Liveness:
         answered, assigned = self.share()
         if not assigned:
             return ""
+        if len(self.last) == ROW and "" not in self.last and len(set(self.last)) == 1:
+            return f"failed its last {ROW} requests ({failure_phrase(self.last[0])})"
         return f"answered {answered} of the last {assigned} requests assigned to it{_words(self.last)}"
 
     def _asked(self, told: ServiceReport, service: AssignedOutcome, tolerance: float, arl: float) -> "Liveness":
@@ -171,4 +174,5 @@ def _why(found: Liveness, at: float, arl: float) -> str:
 def _words(last: tuple[str, ...]) -> str:
     """How the last requests failed, each word once, with how often."""
     counts = {word: last.count(word) for word in dict.fromkeys(last) if word}
-    return f" (its last {len(last)}: {', '.join(f'{n} {word}' for word, n in counts.items())})" if counts else ""
+    told = ", ".join(f"{n} × {failure_phrase(word)}" for word, n in counts.items())
+    return f" (its last {len(last)}: {told})" if counts else ""

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from policies.globs import is_like
 from policies.reasons import Reason
 from policies.request.body import (
     CHAT,
@@ -62,7 +63,7 @@ def find(routes: Sequence[Route], call: Call) -> Route | None:
     model = call.body.model
     for route in routes:
         match = route.match
-        if match.model and model not in match.model:
+        if model not in match.model and (match.model or match.model_like) and not is_like(model, match.model_like):
             continue
         if call.path in (match.path or ROUTABLE) and _fits(match, call):
             return route

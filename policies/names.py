@@ -21,6 +21,11 @@ def most_common(names: dict[str, int]) -> int:
     return max((times for name, times in names.items() if name != OTHERS), default=0)
 
 
+def squares(names: dict[str, int]) -> int:
+    """The sum of squares of how often each name was counted: of those counted together each came once, at least."""
+    return sum(times * times for name, times in names.items() if name != OTHERS) + names.get(OTHERS, 0)
+
+
 def commonest(names: dict[str, int]) -> dict[str, int]:
     """The commonest names, the others counted together."""
     if len(names) <= TOLD:

@@ -50,3 +50,9 @@ def goes_on(unit: OpenUnit, rule: Units, watermark_at: float) -> bool:
 def requests_in(units: Iterable[OpenUnit]) -> int:
     """How many requests conversations hold."""
     return sum(len(unit.events) for unit in units)
+
+
+def still_open(units: Iterable[OpenUnit], rule: Units) -> tuple[int, float | None]:
+    """How many units may still go on, and when the first of them is over if nothing more comes."""
+    over = [over_at(unit, rule) for unit in units if not unit.counted]
+    return len(over), min(over, default=None)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from policies.events import PairEvent
+from policies.events import AlsoScored, PairEvent
 from policies.guards import describe
 
 
@@ -36,6 +36,8 @@ class _Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     b_again: float | None = None
     label: float | None = None
     at: float | None = None
+    also: dict[str, float] = {}
+    slices: tuple[str, ...] = ()
 
 
 _PAIR = msgspec.json.Decoder(_Pair)
@@ -65,7 +67,8 @@ def read(line: bytes) -> tuple[PairEvent, bool]:
         output_candidate=None if pair.output_candidate is None else describe(pair.output_candidate),
         output_baseline=None if pair.output_baseline is None else describe(pair.output_baseline),
         agree=pair.agree, agree_again=pair.agree_again, agree_cross=pair.b_again, again=pair.agree_again is not None,
-        label=pair.label,
+        label=pair.label, also=tuple(AlsoScored(name, q) for name, q in sorted(pair.also.items())),
+        slices=pair.slices,
     )  # fmt: skip
     return event, pair.at is not None
 
@@ -94,5 +97,8 @@ def _check(pair: _Pair) -> None:
             value: float | None = getattr(pair, name)
             if value is not None and not low <= value <= high:
                 raise PairError(f"{name} is {value:g}; hint: {hint}")
+    for name, q in pair.also.items():
+        if not -1 <= q <= 1:
+            raise PairError(f"also.{name} is {q:g}; hint: {_RANGES[0][3]}")
     if pair.missing and (pair.q is not None or pair.abstained):
         raise PairError("`missing` says that there is no score, and yet there is; hint: leave out q and abstained")

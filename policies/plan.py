@@ -3,18 +3,20 @@
 Nothing here decides: units are planned by the rule of thumb of `stats.units_needed`, at nine chances in ten.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import cast
 
 from policies import stats
+from policies.assumptions import TWICE, assumed
 from policies.evidence import Evidence
+from policies.forecast import Need, days_text, most_worth, need_text, slowness, units_worth
 from policies.language.amounts import duration_text, share_text
 from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Rollout
 from policies.rules import ARMS_FROM_PPM, DAY_S, PPM, Latency, Rules, Stage
-from policies.schema import Policy
+from policies.schema import Policy, Shadow
 from policies.terms import Verdict
 
 SPREADS: Mapping[str, float] = {"quality": 0.4, "validity": 0.1, "errors": 0.1}
@@ -38,6 +40,18 @@ class Traffic:
     """Share of the requests that the busiest unit surely makes."""
     requests_per_day: float = 0.0
     """0: not known."""
+    users: int = 0
+    """Who made them, in the days that are looked at; 0: not known."""
+    baseline_usd: float | None = None
+    """What an answer of the baseline costs; None: not known. The others likewise."""
+    candidate_usd: float | None = None
+    judged_usd: float | None = None
+    """What judging a pair costs."""
+
+    @property
+    def turns(self) -> float:
+        """Requests of a conversation."""
+        return max(1.0, self.requests_per_day / self.units_per_day) if self.units_per_day else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +91,28 @@ def standing(rollout: Rollout, evidence: Evidence, rules: Rules) -> StageProgres
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
-    """What one gate needs in one stage."""
+class Spending:
+    """Background calls of a stage, until it can be left."""
 
-    gate: str
-    units: int | None
-    """Still to come; None: no number of units would do."""
-    days: float | None
-    """None: not known, or never."""
+    candidate: int = 0
+    """Beside the baseline's answers."""
+    baseline: int = 0
+    """Beside the candidate's answers."""
+    repeats: int = 0
+    """Of the baseline, a second time."""
+    judged: int = 0
+    """Pairs that a judge is asked about."""
+    usd: float | None = None
+    """What all of it costs; None: a price is not known."""
+
+    def __str__(self) -> str:
+        """In words; empty: nobody is asked."""
+        named = {
+            "of the candidate": self.candidate, "of the baseline": self.baseline, "repeated": self.repeats,
+            "pairs judged": self.judged,
+        }  # fmt: skip
+        told = ", ".join(f"{number:,} {what}" for what, number in named.items() if number)
+        return told and f"{told}, {'at prices that are not known' if self.usd is None else f'${self.usd:,.2f}'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +130,7 @@ class StagePlan:
     """Why it would end inconclusive."""
     passed: bool = False
     """Whether the rollout has left it behind."""
+    calls: Spending = Spending()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +162,8 @@ class Plan:
     """Where the rollout stands now, if it is under way and goes on."""
     repeats: str = ""
     """How often the baseline is asked a second time; empty: never for a gate."""
+    assumes: tuple[str, ...] = ()
+    """What the plan takes for granted of the candidate, where it is not that both are equal."""
 
 
 def plan(
@@ -145,7 +176,7 @@ def plan(
     policy, rules = after
     restarts = _restarts(before, rules)
     stands = None if restarts else under_way
-    climb = _Climb(rules, policy.shadow.sample / PPM, traffic, stands)
+    climb = _Climb(rules, policy.shadow, traffic, stands)
     climbing = [climb.stage(stage, above) for stage, above in pairwise(rules.ladder.stages)]
     top = rules.ladder.stages[-1]
     last = StagePlan(top.label, (), 0.0, 0.0, "")
@@ -153,20 +184,24 @@ def plan(
     total = None if None in days else sum(day for day in days if day is not None)
     doubt = concentration(policy, traffic.busiest_share) if traffic else ""
     told = f"on {stands.label} with {stands.units} units" if stands else ""
-    repeats = _repeats(policy, rules, climbing[0])
-    return Plan(policy.route, _changes(before, policy), restarts, (*climbing, last), total, doubt, told, repeats)
+    repeats = _repeats(policy, rules, climbing[0], traffic)
+    return Plan(
+        policy.route, _changes(before, policy), restarts, (*climbing, last), total, doubt, told, repeats,
+        tuple(assumed(rules, SPREADS["quality"])),
+    )  # fmt: skip
 
 
-def _repeats(policy: Policy, rules: Rules, shadow: StagePlan) -> str:
+def _repeats(policy: Policy, rules: Rules, shadow: StagePlan, traffic: Traffic | None) -> str:
     """What a likeness gate costs in calls of the baseline."""
-    quality = rules.gates.quality
-    if quality is None or not quality.likeness or quality.deterministic:
+    quality = next((gate for gate in rules.gates.qualities if gate.asks_twice), None)
+    if quality is None:
         return ""
-    units = next((need.units for need in shadow.needs if need.gate == "quality"), None)
-    about = "no number of" if units is None else f"about {units}"
+    units = next((need.units for need in shadow.needs if need.gate == quality.name), None)
+    calls, each = shadow.calls.repeats, None if traffic is None else traffic.baseline_usd
+    paid = "" if each is None else f", ${calls * each:,.2f},"
+    about = "no number of" if units is None else f"about {calls:,}"
     share = share_text(policy.shadow.noise_floor)
-    once = "conversations ask the baseline a second time until likeness is certified"
-    return f"{about} {once}, then {share}; again from 25% on"
+    return f"{about} repeat calls of the baseline{paid} until likeness is certified, then {share}; again from 25% on"
 
 
 def gone(policy: Policy) -> Plan:
@@ -233,8 +268,7 @@ class _Climb:
     """A ladder, and what climbs it."""
 
     rules: Rules
-    sample: float
-    """Share of eligible conversations that are mirrored."""
+    shadow: Shadow
     traffic: Traffic | None
     stands: StageProgress | None
 
@@ -246,15 +280,36 @@ class _Climb:
         needs = [self._need(gate, stage, here) for gate in _gates(self.rules, stage)]
         least = max(0, stage.min_units - here.units) if here else stage.min_units
         needs.append(Need("min_units", least, self._days(least, self._mirrored(stage))))
-        hold_days = max(0.0, stage.hold_s - here.lived_s if here else stage.hold_s) / DAY_S
-        slowest = max(needs, key=_slowness)
+        hold_days = max(0.0, stage.least_s - here.lived_s if here else stage.least_s) / DAY_S
+        slowest = max(needs, key=slowness)
         days = None if slowest.days is None else max(slowest.days, hold_days)
         waits_for = slowest.gate if slowest.units or slowest.units is None else "nothing"
         if slowest.days is not None and hold_days > slowest.days:
             waits_for = "hold"
         if above.approve == "manual":
             waits_for += f", then an operator's word for {above.label}"
-        return StagePlan(stage.label, tuple(needs), stage.hold_s, days, waits_for, _doubt(stage, slowest, days))
+        calls = self._calls(stage, needs, days)
+        return StagePlan(
+            stage.label, tuple(needs), stage.least_s, days, waits_for, _doubt(stage, slowest, days), calls=calls
+        )
+
+    def _calls(self, stage: Stage, needs: Sequence[Need], days: float | None) -> Spending:
+        """Whom the shadow asks until the stage can be left, and what that costs."""
+        traffic, wanted = self.traffic or Traffic(0.0), {need.gate: need.units or 0 for need in needs}
+        scores = [(gate, wanted.get(gate.name, 0)) for gate in self.rules.gates.qualities]
+        timed = {gate.name for gate in self.rules.gates.latencies}
+        pairs = max((units for name, units in wanted.items() if name not in timed), default=0)
+        if days is not None and traffic.units_per_day:
+            pairs = max(pairs, round(days * traffic.units_per_day * self._mirrored(stage)))
+        owned = max((units for _, units in scores), default=0) if stage.weight_ppm >= ARMS_FROM_PPM else 0
+        twice = max((units for gate, units in scores if gate.asks_twice), default=0)
+        judged = sum(round(units / gate.scale) for gate, units in scores if gate.scale > 1)
+        counts = [round(each * traffic.turns) for each in (pairs, owned, twice, judged)]
+        prices = (traffic.candidate_usd, traffic.baseline_usd, traffic.baseline_usd, traffic.judged_usd)
+        costs = [n * usd if usd is not None else None for n, usd in zip(counts, prices, strict=True) if n]
+        known = [usd for usd in costs if usd is not None]
+        usd = sum(known) if len(known) == len(costs) else None
+        return Spending(counts[0], counts[1], counts[2], counts[3], usd)
 
     def _need(self, gate: str, stage: Stage, here: StageProgress | None) -> Need:
         units, share = self._planned(gate, stage)
@@ -262,18 +317,30 @@ class _Climb:
             units = here.to_go[gate]
         elif here and units is not None:
             units = max(0, units - here.seen.get(gate, 0))
-        return Need(gate, units, self._days(units, share))
+        return self._worth(Need(gate, units, self._days(units, share)), share)
+
+    def _worth(self, need: Need, share: float) -> Need:
+        """What it takes of users who come again; where they cannot say so much, never."""
+        users, rho = self.traffic.users if self.traffic else 0, self.rules.units.rho_users
+        if need.units is None:
+            return replace(need, never="the candidate is at or beyond its limit")
+        units = units_worth(need.units, users, rho)
+        if units is None:
+            worth = most_worth(users, rho)
+            return Need(need.gate, None, None, f"at most {worth:.0f} units' worth of evidence from {users} users")
+        return Need(need.gate, units, self._days(units, share))
 
     def _planned(self, gate: str, stage: Stage) -> tuple[int | None, float]:
         """Units that the stage needs from its beginning, and the share of conversations they come from."""
         gates, share, factor = self.rules.gates, self._mirrored(stage), 1.0
-        if gate == "latency" and gates.latency is not None:
-            return _latency_units(gates.latency), stage.served_ppm / PPM
+        if latency := next((each for each in gates.latencies if each.name == gate), None):
+            return _latency_units(latency), stage.served_ppm / PPM
         margin, scale = gates.errors.margin if gates.errors else 0.0, 1.0
-        if gate == "quality" and gates.quality is not None:
-            margin, scale = gates.quality.margin, gates.quality.scale
+        if quality := next((each for each in gates.qualities if each.name == gate), None):
+            margin, scale = quality.margin, quality.scale
             if stage.reverse_shadow_ppm and stage.weight_ppm:
-                share = stage.served_ppm / PPM * stage.reverse_shadow_ppm / PPM
+                asked_ppm = stage.reverse_until_ppm or stage.reverse_shadow_ppm
+                share = stage.served_ppm / PPM * asked_ppm / PPM
         elif gate == "validity" and gates.validity is not None:
             margin = gates.validity.margin
         elif stage.weight_ppm >= ARMS_FROM_PPM:
@@ -283,14 +350,14 @@ class _Climb:
 
     def _units(self, gate: str, margin: float, scale: float) -> int | None:
         """Units for a mean of differences; scores of a share of the pairs, weighted by it, spread wider."""
-        spread, difference = SPREADS[gate] * scale**0.5, 0.0
+        spread, difference = SPREADS[gate.partition(":")[0]] * scale**0.5, max(0.0, -TWICE * margin)
         if gate == "quality" and self.stands and self.stands.spread is not None:
             spread, difference = self.stands.spread, self.stands.difference
-        return stats.units_needed(spread, margin + difference)
+        return stats.units_needed(spread, margin + difference, bets=self.rules.bets)
 
     def _mirrored(self, stage: Stage) -> float:
         """The share of eligible conversations that become pairs: of those the baseline answers, the mirrored ones."""
-        return (PPM - stage.served_ppm) / PPM * self.sample
+        return (PPM - stage.served_ppm) / PPM * self.shadow.sample / PPM
 
     def _days(self, units: int | None, share: float) -> float | None:
         if units is None or self.traffic is None or not self.traffic.units_per_day or not share:
@@ -302,10 +369,10 @@ def _gates(rules: Rules, stage: Stage) -> Iterator[str]:
     """The gates that must be certified, with evidence of this very stage, to leave it."""
     compared = not stage.weight_ppm or stage.weight_ppm >= ARMS_FROM_PPM
     wanted = (
-        ("quality", rules.gates.quality is not None and compared),
+        *((gate.name, compared) for gate in rules.gates.qualities),
         ("validity", rules.gates.validity is not None),
         ("errors", rules.gates.errors is not None),
-        ("latency", rules.gates.latency is not None and bool(stage.weight_ppm)),
+        *((gate.name, bool(stage.weight_ppm)) for gate in rules.gates.latencies),
     )
     return (gate for gate, is_needed in wanted if is_needed)
 
@@ -318,17 +385,10 @@ def _latency_units(gate: Latency) -> int | None:
     return None if units is None else units + gate.warmup
 
 
-def _slowness(need: Need) -> tuple[float, int]:
-    """By days where traffic is known, by units where it is not; what never comes is slowest."""
-    if need.units is None:
-        return (float("inf"), 0)
-    return (need.days or 0.0, need.units)
-
-
 def _doubt(stage: Stage, slowest: Need, days: float | None) -> str:
     if slowest.units is None:
-        return f"{slowest.gate} cannot be certified: the candidate is at or beyond its limit"
-    if slowest.units > stage.max_units:
+        return f"{slowest.gate} is never certified: {slowest.never}"
+    if not stage.by_pairs and slowest.units > stage.max_units:
         return f"{slowest.gate} needs about {slowest.units} units, max_units is {stage.max_units}"
     if days is not None and days > stage.max_s / DAY_S:
         return f"at this traffic it takes {days:.0f} days, max_time is {stage.max_s / DAY_S:g}"
@@ -343,13 +403,16 @@ def text(found: Plan) -> str:
         lines.append(f"  restart  {found.restarts}")
     if found.repeats:
         lines.append(f"  repeats  {found.repeats}")
+    lines += [f"  assumes  {each}" for each in found.assumes]
     if found.stands:
         lines.append(f"  stands   {found.stands}")
     for stage in found.stages:
-        about = "" if stage.days is None else f"about {_days_text(stage.days)}, "
+        about = "" if stage.days is None else f"about {days_text(stage.days)}, "
         word = f"{about}waits for {stage.slowest}" if stage.needs else "passed" if stage.passed else "the last"
         lines.append(f"  {stage.stage:<8} {word}")
-        lines += [f"    {need.gate:<10}{_need_text(need)}" for need in stage.needs]
+        lines += [f"    {need.gate:<10}{need_text(need)}" for need in stage.needs]
+        if told := str(stage.calls):
+            lines.append(f"    calls     {told}")
         if stage.doubt:
             lines.append(f"    doubt: {stage.doubt}")
     if found.doubt:
@@ -357,17 +420,5 @@ def text(found: Plan) -> str:
     if not found.stages:
         return "\n".join(lines)
     total = "traffic is not known: --traffic N says how many conversations a day"
-    lines.append(f"  in all    {total if found.days is None else 'about ' + _days_text(found.days)}")
+    lines.append(f"  in all    {total if found.days is None else 'about ' + days_text(found.days)}")
     return "\n".join(lines)
-
-
-def _need_text(need: Need) -> str:
-    if need.units is None:
-        return "no number of units would do"
-    return f"{need.units} units" + ("" if need.days is None else f", {_days_text(need.days)}")
-
-
-def _days_text(days: float) -> str:
-    if days >= 2:
-        return f"{days:.0f} days"
-    return f"{days * 24:.0f} hours" if days * 24 >= 2 else f"{days * 1440:.0f} minutes"

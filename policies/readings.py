@@ -11,12 +11,14 @@ from policies import histograms, stats
 from policies.evidence import Evidence
 from policies.histograms import Histogram
 from policies.results import GateResult
-from policies.rules import Cost, Errors, Gates, Latency, Quality, Validity
+from policies.rules import BETS, Bets, Cost, Errors, Gates, Latency, Quality, Validity
 from policies.terms import Better, Verdict
 
 Gate = Quality | Validity | Errors | Latency | Cost
 
 LOG10 = math.log(10)
+LEAST_BUDGET = 2000
+"""Compared units that every gate may have. Source: decisions-2, ruling 6."""
 _EARLY = 10
 """Futility is not looked at before this part of the budget is spent: until then harm may still be certified."""
 _DUE = 200
@@ -33,6 +35,8 @@ class Look:
     """How often the stage's budget of units was granted."""
     bounds: bool = True
     """Whether to compute intervals too; verdicts do not need them."""
+    bets: Bets = BETS
+    """The grid that the rollout began with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,11 @@ class Reading:
     needed_here: bool = True
     scale: float = 1.0
     better: Better = Better.HIGHER
+    gap: float | None = None
+    """How far inside its limit a good candidate is, one that equals the baseline; None: as far as the limit
+    is from 0."""
+    arms: int = 1
+    """How many arms are compared: two apart need about twice the units of pairs. Source: decisions, B.3 (3b)."""
 
 
 LOOK = Look()
@@ -64,7 +73,7 @@ LOOK = Look()
 
 def gates_of(gates: Gates) -> tuple[Gate, ...]:
     """The gates a policy has, in the order in which they are shown."""
-    every = (gates.quality, gates.validity, gates.errors, gates.latency, gates.cost)
+    every = (*gates.qualities, gates.validity, gates.errors, *gates.latencies, gates.cost)
     return tuple(gate for gate in every if gate is not None)
 
 
@@ -90,9 +99,10 @@ def judge(reading: Reading, evidence: Evidence, look: Look) -> GateResult:
     lower, upper = reading.interval() if look.bounds else (None, None)
     lower, upper = (None if bound is None else bound * scale for bound in (lower, upper))
     higher = reading.better is Better.HIGHER
-    needed = stats.units_needed(reading.sd, reading.estimate - reading.limit) if higher else None
-    show = "+.4f" if reading.limit < 0 else ".4f"
+    needed = stats.units_needed(reading.sd, reading.estimate - reading.limit, bets=look.bets) if higher else None
+    show = "+.4f" if reading.limit < 0 or isinstance(gate, Quality) else ".4f"
     interval = f" [{number(lower, show)}, {number(upper, show)}]" if look.bounds else ""
+    budget = _budget(reading, look) if evidence.stage.by_pairs else None
     units = f"{reading.n:.0f} units{f', worth {reading.worth:.0f},' if reading.worth < reading.n - 0.5 else ''}"
     reason = (
         f"{reading.name}: {reading.estimate * scale:{show}}{interval} on {units} ({reading.told}), "
@@ -103,17 +113,27 @@ def judge(reading: Reading, evidence: Evidence, look: Look) -> GateResult:
         reading.log_e / LOG10, reading.log_harm / LOG10, wall / LOG10,
         units_to_go=0 if certified else None if needed is None else max(0, needed - int(reading.worth)),
         required=gate.required and reading.needed_here,
-        futile=not certified and _futile(reading, evidence.stage.max_units * look.budgets),
-        better=reading.better, sd=reading.sd * scale,
+        futile=not certified and _futile(reading, budget or evidence.stage.max_units * look.budgets, look.bets),
+        better=reading.better, sd=reading.sd * scale, budget=budget,
     )  # fmt: skip
 
 
-def _futile(reading: Reading, budget: int) -> bool:
+def _budget(reading: Reading, look: Look) -> int:
+    """Twice what nine of ten candidates that equal the baseline need, at the spread seen; as often as it was granted.
+
+    At a true difference of 0 at most 0.2 % spend it (decisions-2, ruling 6).
+    """
+    gap = abs(reading.limit) if reading.gap is None else reading.gap
+    needed = stats.units_needed(reading.sd, gap, bets=look.bets) or 0
+    return max(LEAST_BUDGET, 2 * reading.arms * needed) * look.budgets
+
+
+def _futile(reading: Reading, budget: int, bets: Bets) -> bool:
     """Whether even the most hopeful estimate the evidence allows needs more units than the budget has."""
     if reading.n * _EARLY < budget or reading.better is Better.LOWER:
         return False
     hopeful = reading.interval()[1]
-    needed = None if hopeful is None else stats.units_needed(reading.sd, hopeful - reading.limit)
+    needed = None if hopeful is None else stats.units_needed(reading.sd, hopeful - reading.limit, bets=bets)
     return needed is None or needed > budget
 
 

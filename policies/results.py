@@ -3,9 +3,15 @@
 Standard library only.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from policies.terms import Better, Verdict
+
+
+def gate_kind(name: str) -> str:
+    """What a gate is about: `quality` of `quality:judge` and of `quality@language=german`."""
+    return name.partition("@")[0].partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class GateResult:
     """Standard deviation of a unit."""
     likeness: bool = False
     """It is about how alike answers are, and not about which is better."""
+    budget: int | None = None
+    """Compared units after which, uncertified, it has had its chance; None: the stage's conversations are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,9 @@ class Alarm:
     raised: bool
     """Whether it has alarmed in this stage."""
     reason: str
+    tolerance: float | None = field(default=None, compare=False)
+    """The most badness a healthy candidate shows on average; None: of a version that did not say. It is not
+    compared: records of such versions are made again all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,25 @@ class Noise:
     """Mean likeness of the baseline's answers to itself over `again_n` requests asked twice; None: never asked."""
     again_usd: float | None = None
     """What asking twice cost so far; None: no price is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What of the stage's requests came into its evidence as it should, and what did not."""
+
+    requests: int = 0
+    late: int = 0
+    """Of them, told after their conversation was counted; they count by themselves."""
+    drawn: int = 0
+    """Requests that the shadow's lot fell on."""
+    skipped: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Of them, not asked after all, by the reason; they count nowhere."""
+    units: int = 0
+    """Conversations that are over."""
+    users: int = 0
+    """Who had them, as far as that is known."""
+    most_worth: float = 0.0
+    """What all conversations of so many users are worth together at most; 0: each counts whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,5 +131,10 @@ class Results:
     """What the candidate really answers of what is assigned to it, in a sentence; empty: nothing is."""
     served: tuple[int, int] = (0, 0)
     """How many requests it answered lately, and how many were assigned to it."""
+    intake: Intake = Intake()
     settled_ppm: int | None = None
     """The weight on which quality is certified now, where the baseline is asked for it; None: it is not."""
+    open_units: int = 0
+    """Units that may still go on, told while the stage has too few closed ones."""
+    first_closes_at: float | None = None
+    """When the first of them is over if nothing more comes."""

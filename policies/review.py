@@ -2,16 +2,20 @@
 
 import math
 from dataclasses import dataclass
+from itertools import chain
 
 from policies import guards, histograms
+from policies.clusters import worth
 from policies.detectors import Detector
 from policies.evidence import Evidence, EvidenceKey
-from policies.gates import evaluate
+from policies.gates import evaluate, slice_results
 from policies.histograms import MICRO
 from policies.readings import Look, gates_of
-from policies.results import Alarm, GateResult, Noise, Results
+from policies.results import Alarm, GateResult, Intake, Noise, Results
 from policies.rollout import Rollout
 from policies.terms import Verdict
+
+_SKIPPED = "skipped_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,10 @@ class Conditions:
     latency_s: float | None = None
     """The baseline's latency quantile over all that the leader saw of the route, whatever stage it stood on: what arms
     the latency guard where this stage's own evidence never will."""
+    open_units: int = 0
+    """Units that may still go on; decides nothing."""
+    first_closes_at: float | None = None
+    """When the first of them is over if nothing more comes."""
 
 
 def key_of(rollout: Rollout) -> EvidenceKey:
@@ -41,12 +49,14 @@ def key_of(rollout: Rollout) -> EvidenceKey:
 def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions, bounds: bool = True) -> Results:
     """Judge all gates, guards and detectors. Pure; never raises."""
     gates = evidence.rules.gates
-    look = Look(gates.latency and rollout.held.limit_s(gates.latency), rollout.budgets, bounds)
+    look = Look(gates.latency and rollout.held.limit_s(gates.latency), rollout.budgets, bounds, rollout.bets)
     latency_s = _baseline_latency(evidence) or (seen.latency_s if _wants_latency(evidence, rollout) else None)
-    results = tuple(evaluate(gate, evidence, look) for gate in gates_of(gates))
+    whole = tuple(evaluate(gate, evidence, look) for gate in gates_of(gates))
+    sliced = (slice_results(gate, evidence, look) for gate in gates.qualities if gates.slices)
+    results = (*whole, *chain.from_iterable(sliced))
     return Results(
         gates=results,
-        guards=guards.watch(evidence),
+        guards=guards.watch(evidence, rollout.bets),
         alarms=tuple(
             _alarm(name, detector, rollout.settings.arl, latch=not evidence.shadow)
             for name, detector in sorted(evidence.detectors.items())
@@ -59,16 +69,34 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
         latency_s=latency_s,
         latency_of=gates.latency.what if gates.latency and latency_s is not None else "",
         noise=_noise(evidence),
+        intake=_intake(evidence),
         settled_ppm=_settled(evidence, results),
+        open_units=seen.open_units,
+        first_closes_at=seen.first_closes_at,
     )
+
+
+def _intake(evidence: Evidence) -> Intake:
+    """What came in as it should; nothing of it by rules from before it was told."""
+    if evidence.rules.guards.late_rate is None:
+        return Intake()
+    found = [(name.removeprefix(_SKIPPED), name) for name in sorted(evidence.counts) if name.startswith(_SKIPPED)]
+    skipped = {reason: evidence.count(name) for reason, name in found}
+    drawn = evidence.count("pairs") + sum(skipped.values())
+    users, rho = evidence.count("users"), evidence.rules.units.rho_users
+    return Intake(
+        evidence.count("requests"), evidence.count("late"), drawn, skipped, evidence.count("units"), users,
+        users * worth(rho) if rho else 0.0,
+    )  # fmt: skip
 
 
 def _settled(evidence: Evidence, gates: tuple[GateResult, ...]) -> int | None:
     """The stage's weight, if quality is certified on it and the baseline is asked in the background for that."""
-    quality = evidence.rules.gates.quality
-    asked = quality is not None and quality.likeness and not quality.deterministic
-    asked = asked or evidence.stage.reverse_until_ppm > 0
-    certified = any(gate.gate == "quality" and gate.required and gate.verdict is Verdict.PASS for gate in gates)
+    qualities = evidence.rules.gates.qualities
+    asked = any(gate.asks_twice for gate in qualities) or evidence.stage.reverse_until_ppm > 0
+    names = {gate.name for gate in qualities}
+    wanted = [gate for gate in gates if gate.gate.partition("@")[0] in names and gate.required]
+    certified = bool(wanted) and all(gate.verdict is Verdict.PASS for gate in wanted)
     return evidence.key.weight_ppm if asked and certified else None
 
 
@@ -93,7 +121,7 @@ def _alarm(name: str, detector: Detector, arl: float, *, latch: bool) -> Alarm:
         f"detector {name}: log10 {at:.2f} of {limit:.2f} after {detector.n} requests, "
         f"tolerance {detector.tolerance:g}: {word}"
     )
-    return Alarm(name, at, limit, raised, reason)
+    return Alarm(name, at, limit, raised, reason, detector.tolerance)
 
 
 def _baseline_latency(evidence: Evidence) -> float | None:
@@ -119,5 +147,5 @@ def _stale(rollout: Rollout, seen: Conditions, now: float) -> str | None:
         return None
     age, most = now - seen.watermark_at, rollout.settings.stale_s
     if not -rollout.settings.tick_s <= age <= most:
-        return f"the evidence is {age:.0f} s old, allowed {most:.0f} s"
+        return f"the comparisons are {age:.0f} s behind the traffic, and {most:.0f} s are allowed"
     return None

@@ -10,7 +10,18 @@ import math
 from dataclasses import dataclass, field, replace
 
 from policies.results import Results
-from policies.rules import BaselineP99, CandidateKey, Held, Ladder, RollbackSettings, Rules, Stage
+from policies.rules import (
+    BETS_BEFORE,
+    DAY_S,
+    BaselineP99,
+    Bets,
+    CandidateKey,
+    Held,
+    Ladder,
+    RollbackSettings,
+    Rules,
+    Stage,
+)
 from policies.terms import Move, Outcome, Phase, Verb, Verdict
 
 # Rows are where a rollout stands; columns are what is found, in the order in which it is looked for (decisions, D.3).
@@ -50,6 +61,8 @@ OUTCOMES = {
 }
 """What a move is called outside; every other move is a HOLD."""
 
+SPLIT = "split", "a fixed split, uncertified: the policy asks for it without gates"
+"""Rule and reason where nothing is certified, and nothing is asked for."""
 NOTHING_SEEN = Results()
 
 STOPPED = frozenset({Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED})
@@ -70,6 +83,8 @@ class Rollout:
     """When it was last stepped; None before the first time."""
     lived_s: float = 0.0
     """Time lived in this stage (or stop) while a controller watched."""
+    held_at_day: tuple[str, ...] | None = None
+    """Gates that were certified at the end of this stage's last whole day; None: it has seen none."""
     error_s: float = 0.0
     """How long something required could not be judged, without a break."""
     attempt: int = 1
@@ -83,6 +98,8 @@ class Rollout:
     """What its history holds it to; a new attempt is held to nothing."""
     baseline_p99: BaselineP99 = field(default_factory=BaselineP99)
     """How long the route's baseline takes at most, nearly: what every node's limits for the candidate are made of."""
+    bets: Bets = BETS_BEFORE
+    """The grid of bets that its certificates are made with, from its beginning on."""
 
     @property
     def at(self) -> Stage:
@@ -125,7 +142,7 @@ class Decision:
 
 def start(rules: Rules) -> Rollout:
     """A rollout at the foot of its ladder, with no evidence and no traffic."""
-    return Rollout(rules.route, rules.key, rules.ladder, rules.rollback)
+    return Rollout(rules.route, rules.key, rules.ladder, rules.rollback, bets=rules.bets)
 
 
 def step(rollout: Rollout, results: Results, *, now: float) -> Decision:
@@ -140,6 +157,8 @@ def step(rollout: Rollout, results: Results, *, now: float) -> Decision:
             lived = replace(lived, held=_certified(lived.held, results))
         if lived.phase is Phase.PAUSED and move is Move.HOLD:
             rule, reason = "paused", f"paused until an operator resumes, promotes or rolls back; {reason}"
+        elif move is Move.ADVANCE and (waits := shut(lived, now)):
+            move, rule, reason = Move.HOLD, "window", f"{reason}; {waits}"
         elif move is Move.ADVANCE and lived.next is not None and lived.next.approve == "manual":
             move, rule = Move.AWAIT, "approval"
             reason = f"{reason}; {lived.next.label} waits for an operator's approval"
@@ -161,7 +180,7 @@ def command(
     said = ""
     if move is None or (move is Move.ADVANCE and rollout.next is None):
         hint = "resume it first" if rollout.phase in STOPPED else "there is nothing to do"
-        said = f"cannot {verb} a rollout that is {rollout.phase}: {hint}"
+        said = f"cannot {verb} a rollout that is {rollout.phase.replace('_', ' ')}: {hint}"
     elif move is Move.ADVANCE and (harm := _harm(rollout, seen) or _illness(seen)):
         said = f"cannot {verb} while harm is seen: {harm[1]}. hint: roll it back, and resume it once it is mended"
     if move is None or said:
@@ -182,6 +201,8 @@ def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:
         return Decision(Outcome.HOLD, Move.RESTART, "revision", reason, rollout, fresh, now, Results())
     stages = rules.ladder.stages
     kept = max(index for index, stage in enumerate(stages) if stage.served_ppm <= rollout.weight_ppm)
+    if rollout.ladder.split and not rules.ladder.split:
+        kept = 0  # what nothing has certified begins where certificates do
     if rollout.phase in STOPPED:
         phase = rollout.phase
     elif rollout.phase is Phase.PAUSED and kept < len(stages) - 1:
@@ -192,9 +213,16 @@ def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:
     after = replace(
         rollout, ladder=rules.ladder, settings=rules.rollback, stage=kept, phase=phase, seen_at=now,
         lived_s=rollout.lived_s if same or rollout.phase in STOPPED else 0.0,
+        held_at_day=rollout.held_at_day if same else None,
     )  # fmt: skip
     reason = f"the policy was edited: the rollout stands on {stages[kept].label} of the new ladder"
     return Decision(Outcome.HOLD, Move.HOLD, "revision", reason, rollout, after, now, Results())
+
+
+def shut(rollout: Rollout, now: float) -> str:
+    """Why no certificate may raise the weight at this hour; empty: it may."""
+    rises = rollout.ladder.rises
+    return "" if rises is None or rises.is_open(now) else f"it rises only within {rises}; it may fall at any time"
 
 
 def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
@@ -207,6 +235,8 @@ def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
     found += [("detector", alarm.reason) for alarm in results.alarms if alarm.raised]
     if rollout.next is None:
         found.append(("ladder", f"{rollout.at.label} is the ladder's last stage"))
+    if rollout.ladder.split:
+        return found
     wanted = [gate for gate in results.gates if gate.required]
     if not wanted:
         found.append(("gates", "no gate has certified anything"))
@@ -218,8 +248,14 @@ def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
     ]
     if results.units < rollout.at.min_units:
         found.append(("units", f"{results.units} of at least {rollout.at.min_units} units"))
-    if rollout.lived_s < rollout.at.hold_s:
-        found.append(("hold", f"{rollout.at.hold_s - rollout.lived_s:.0f} s of this stage's hold left"))
+    if rollout.lived_s < rollout.at.least_s:
+        found.append(("hold", f"{rollout.at.least_s - rollout.lived_s:.0f} s of this stage's hold left"))
+    if rollout.held_at_day is not None:
+        found += [
+            ("days", f"{gate.gate} is certified now, and was not at the end of the last whole day")
+            for gate in wanted
+            if gate.verdict is Verdict.PASS and gate.gate not in rollout.held_at_day
+        ]
     return found
 
 
@@ -229,10 +265,11 @@ def _find(rollout: Rollout, results: Results) -> tuple[Outcome, str, str]:
         return Outcome.ROLLBACK, *harm
     missing = blocks(rollout, results)
     if not missing:
-        return Outcome.PROMOTE, "certified", f"every required gate is certified on {results.units} units"
+        rule, reason = SPLIT if rollout.ladder.split else _all_certified(results)
+        return Outcome.PROMOTE, rule, reason
     stage = rollout.at
-    if results.units >= stage.max_units * rollout.budgets:
-        return Outcome.INCONCLUSIVE, "budget", f"{results.units} units are this stage's budget; {missing[0][1]}"
+    if said := _spent(rollout, results, missing[0][1]):
+        return Outcome.INCONCLUSIVE, "budget", said
     if rollout.lived_s >= stage.max_s:
         return Outcome.INCONCLUSIVE, "time", f"{rollout.lived_s:.0f} s are this stage's time; {missing[0][1]}"
     for gate in results.gates:
@@ -241,6 +278,22 @@ def _find(rollout: Rollout, results: Results) -> tuple[Outcome, str, str]:
     rule, reason = missing[0]
     more = f"; and {len(missing) - 1} more" if len(missing) > 1 else ""
     return Outcome.HOLD, rule, reason + more
+
+
+def _spent(rollout: Rollout, results: Results, first: str) -> str:
+    """Whose budget is spent, in a sentence; empty: nobody's. `first`: what is missing first."""
+    stage = rollout.at
+    if not stage.by_pairs or rollout.next is None:
+        spent = results.units >= stage.max_units * rollout.budgets
+        return f"{results.units} units are this stage's budget; {first}" if spent else ""
+    for gate in results.gates:
+        if gate.required and gate.verdict is Verdict.INCONCLUSIVE and gate.budget and gate.n >= gate.budget:
+            return f"{gate.gate} has spent its budget of {gate.budget} compared conversations: {gate.reason}"
+    return ""
+
+
+def _all_certified(results: Results) -> tuple[str, str]:
+    return "certified", f"every required gate is certified on {results.units} units"
 
 
 def _harm(rollout: Rollout, results: Results) -> tuple[str, str] | None:
@@ -287,8 +340,11 @@ def _live(rollout: Rollout, results: Results, now: float) -> Rollout:
         held = replace(held, latency_s=results.latency_s, latency_of=results.latency_of)
     if results.settled_ppm is not None:
         held = replace(held, settled_ppm=results.settled_ppm)
+    lived_s, at_day = rollout.lived_s + passed, rollout.held_at_day
+    if rollout.at.days is not None and lived_s // DAY_S > rollout.lived_s // DAY_S and rollout.phase not in STOPPED:
+        at_day = tuple(gate.gate for gate in results.gates if gate.verdict is Verdict.PASS)
     return replace(
-        rollout, seen_at=now, lived_s=rollout.lived_s + passed, held=held,
+        rollout, seen_at=now, lived_s=lived_s, held_at_day=at_day, held=held,
         error_s=rollout.error_s + passed if _unjudged(results) else 0.0,
     )  # fmt: skip
 
@@ -329,14 +385,15 @@ def _after(rollout: Rollout, move: Move) -> Rollout:
             stage = rollout.stage + 1
             return _enter(rollout, _phase_at(rollout.ladder, stage), stage)
         case Move.RENEW:
-            return replace(rollout, lived_s=0.0, epoch=rollout.epoch + 1)
+            return replace(rollout, lived_s=0.0, held_at_day=None, epoch=rollout.epoch + 1)
         case Move.AWAIT | Move.PAUSE:
             return replace(rollout, phase=Phase.APPROVING if move is Move.AWAIT else Phase.PAUSED)
         case Move.WITHDRAW:
             return replace(rollout, phase=_phase_at(rollout.ladder, rollout.stage))
         case Move.RESUME:
             phase = _phase_at(rollout.ladder, rollout.stage)
-            return replace(rollout, phase=phase, lived_s=0.0, error_s=0.0, budgets=rollout.budgets + 1)
+            fresh = replace(rollout, phase=phase, lived_s=0.0, held_at_day=None, error_s=0.0)
+            return replace(fresh, budgets=rollout.budgets + 1)
         case Move.ROLL_BACK:
             times = rollout.rollbacks + 1
             phase = Phase.QUARANTINED if times >= rollout.settings.quarantine_after else Phase.ROLLED_BACK
@@ -351,4 +408,4 @@ def _after(rollout: Rollout, move: Move) -> Rollout:
 
 
 def _enter(rollout: Rollout, phase: Phase, stage: int) -> Rollout:
-    return replace(rollout, phase=phase, stage=stage, lived_s=0.0, error_s=0.0, budgets=1, epoch=0)
+    return replace(rollout, phase=phase, stage=stage, lived_s=0.0, held_at_day=None, error_s=0.0, budgets=1, epoch=0)

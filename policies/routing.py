@@ -65,6 +65,8 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     metadata: dict[str, tuple[str, ...]] = {}
     system_prompt_contains: tuple[str, ...] = ()
     system_prompt_sha256: tuple[str, ...] = ()
+    model_like: tuple[str, ...] = ()
+    """Models with stars (`policies.globs`)."""
 
 
 class Eligible(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -96,6 +98,8 @@ class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """Longest wait for the first real token; None: the app's own deadline."""
     total_s: float | None = None
     report_model: Literal["requested", "actual"] = "requested"
+    system_prompt: str | None = None
+    """In the place of the app's; None: the app's own."""
 
 
 class Assign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -144,7 +148,7 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     name: str
     baseline: Variant
     match: Match = Match()
-    mode: Literal["observe", "apply", "bypass"] = "apply"
+    mode: Literal["observe", "apply", "bypass", "split"] = "apply"
     eligible: Eligible = Eligible()
     candidate: Variant | None = None
     weight_ppm: int = 0

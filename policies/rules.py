@@ -11,11 +11,14 @@ import json
 from dataclasses import astuple, dataclass
 from typing import Literal
 
+from policies.windows import RiseWindow
+
 PPM = 1_000_000
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
 _FIFTH = 0.2
 
+MAX_UNITS = 20_000
 ARMS_FROM_PPM = 250_000
 """From this weight on the arms themselves are compared, and quality is certified again on the candidate's own
 conversations; below it the paired evidence of the shadow stands in, together with silent detectors."""
@@ -43,10 +46,28 @@ class CandidateKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Bets:
+    """The shares of its capital that a certificate bets, mixed in equal parts: `n` of them, each by the same factor
+    more than the one before. A rollout keeps the grid that it began with.
+    """
+
+    least: float = 0.01
+    most: float = 0.9
+    n: int = 16
+
+
+BETS_BEFORE = Bets()
+"""What rollouts began with before they kept their grid."""
+BETS = Bets(0.1, 0.95, 8)
+"""What a rollout begins with now. Source: decisions-2, ruling 6."""
+
+
+@dataclass(frozen=True, slots=True)
 class Quality:
     """The candidate's score less the baseline's, averaged per unit, stays above `-margin`."""
 
     margin: float = 0.05
+    """Below 0 the candidate must be better, by so much at least."""
     metric: str = "quality"
     """The comparator that scores."""
     alpha: float = 0.05
@@ -60,6 +81,18 @@ class Quality:
     """The baseline is declared to agree with itself always, and is not asked twice."""
     missing: float | None = None
     """What a pair without a verdict is worth at worst, on average (-1: nothing is assumed). None: it is left out."""
+    name: str = "quality"
+    """What the gate is called, and what its evidence is kept under."""
+
+    @property
+    def asks_twice(self) -> bool:
+        """Whether the baseline is asked a second time for it."""
+        return self.likeness and not self.deterministic
+
+    @property
+    def tolerance(self) -> float:
+        """The harm that is tolerated: a candidate that is to be better need not yet be, and may not be worse."""
+        return max(0.0, self.margin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +133,8 @@ class Latency:
     block_s: float | None = None
     """How long a block of the comparison beside the baseline is (`policies.concurrent`). None: `ratio` is of what was
     frozen."""
+    name: str = "latency"
+    """What the gate is called, and what its evidence beside the baseline is kept under."""
 
     @property
     def what(self) -> str:
@@ -127,6 +162,22 @@ class Gates:
     cost: Cost | None = None
     harm_alpha: float = 0.01
     """Shared by the gates: harm is certified at `harm_alpha / number of gates`."""
+    also_quality: tuple[Quality, ...] = ()
+    """Further scores that must be certified too, each under a name of its own."""
+    also_latency: tuple[Latency, ...] = ()
+    """Further limits, likewise."""
+    slices: tuple[str, ...] = ()
+    """Dimensions of the traffic, each slice of which must hold by itself (`policies.slices`)."""
+
+    @property
+    def qualities(self) -> tuple[Quality, ...]:
+        """Every score that must be certified."""
+        return (*(() if self.quality is None else (self.quality,)), *self.also_quality)
+
+    @property
+    def latencies(self) -> tuple[Latency, ...]:
+        """Every limit on time."""
+        return (*(() if self.latency is None else (self.latency,)), *self.also_latency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +186,11 @@ class Guards:
 
     outputs: Literal["required", "observed"] = "required"
     """Whether advancing needs the outputs seen. Required wherever a judge or feedback scores: both can be gamed."""
+    same_answers: float | None = None
+    """How much more often than the baseline's two of the candidate's answers to different requests may be the same
+    (`policies.variety`): surely more is a breach, and nothing else is. None: the shares of single answers convict."""
     distinct_ratio: float = 0.5
-    """Least share of distinct outputs, as a part of the baseline's."""
+    """Least number of different outputs, as a part of the baseline's."""
     top_share: float = 0.05
     top_ratio: float = 3.0
     """The commonest output's share stays below the larger of `top_share` and `top_ratio` times the baseline's."""
@@ -153,6 +207,8 @@ class Guards:
     baseline_errors: float = 0.05
     """A baseline that surely fails more often than this is in trouble itself: beside it nobody earns anything."""
     srm_alpha: float = 0.001
+    late_rate: float | None = None
+    """Requests that may be told after their conversations were counted, until nothing advances. None: any number."""
     judge_bias: float | None = None
     """With human labels: the judge's mean error must be certified within this (0.05), or it does not count."""
     alpha: float = 0.01
@@ -165,6 +221,10 @@ class Detectors:
 
     errors: float = 0.02
     validity: float = 0.02
+    spare_s: float = 0.0
+    """After a failure of a conversation was counted, its further ones within so long are left out; 0: each counts."""
+    rho: float = 0.0
+    """How alike the scores of one conversation may be: its next pair says less and less. 0: each says as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +243,19 @@ class Stage:
     """Share of the candidate's exchanges that also ask the baseline in the background."""
     reverse_until_ppm: int = 0
     """The same until quality is certified on this stage; 0: no more than ever."""
-    max_units: int = 20_000
+    max_units: int = MAX_UNITS
+    """Conversations after which the stage is inconclusive; on the last one its evidence then begins afresh."""
     max_s: float = 14 * DAY_S
+    days: int | None = None
+    """Whole days it takes at least. From its first whole day on a certificate counts only if it also held at the end of
+    the last one. None: days are not looked at."""
+    by_pairs: bool = False
+    """Each gate has a budget of its own, in conversations that it compared; `max_units` is for the last stage only."""
+
+    @property
+    def least_s(self) -> float:
+        """The least time here: its hold, and its whole days."""
+        return max(self.hold_s, DAY_S * (self.days or 0))
 
     @property
     def served_ppm(self) -> int:
@@ -218,6 +289,10 @@ class Ladder:
     """The stages of a rollout, weights rising; the first is the shadow (weight 0)."""
 
     stages: tuple[Stage, ...] = _default_stages()
+    rises: RiseWindow | None = None
+    """When certificates may raise the weight; None: always."""
+    split: bool = False
+    """Nothing is certified and nothing is asked for: the weight rises to the last stage because the policy says so."""
 
     def __post_init__(self) -> None:
         """Refuse a ladder that would move traffic before any evidence, or back and forth.
@@ -256,6 +331,8 @@ class Units:
     """How alike the units of one user may be: the n-th weighs less and less (`policies.clusters`). 0: each weighs 1."""
     rho_prompts: float = 0.0
     """The same of units that begin with one prompt."""
+    late: bool = False
+    """Whether what is told behind the watermark counts: in its conversation while that is open, else by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,3 +394,4 @@ class Rules:
     ladder: Ladder = Ladder()
     rollback: RollbackSettings = RollbackSettings()
     units: Units = Units()
+    bets: Bets = BETS_BEFORE

@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from policies.language.amounts import PPM, Seconds, SharePpm, UsdPerDay, share_ppm
+from policies.language.amounts import PPM, Hours, Seconds, SharePpm, TimeZone, UsdPerDay, WeekDays, share_ppm
 from policies.language.base import HeaderName, Name, Section, Several, Text, TextForm, header_name, with_options
 from policies.language.compare import Named
 from policies.language.gates import Gates, Guards, Rollback
@@ -39,9 +39,16 @@ _UNTOUCHABLE = ("model", "messages", "input", "prompt", "stream", "n")
 """Request fields that make a request what it is: a candidate that is asked something else proves nothing."""
 
 
+_UNFIT = {
+    "/v1/embeddings": "vectors of another model do not fit the index that the baseline's have filled, and the cosine "
+    "of the two says nothing of quality: fill a second index with the candidate, and have the app ask for it there"
+}
+"""Paths for which there is more to say than that a candidate cannot answer them."""
+
+
 def _routable(path: str) -> str:
     if path not in ROUTABLE:
-        raise ValueError(f"{path!r} cannot be mirrored. hint: {', '.join(ROUTABLE)}")
+        raise ValueError(f"{path!r} cannot be mirrored. hint: {_UNFIT.get(path) or ', '.join(ROUTABLE)}")
     return path
 
 
@@ -68,7 +75,7 @@ class Match(Section):
     """What a request must look like to belong to the route: all that is stated must hold, a list means any of it."""
 
     model: Several[Text] = ()
-    """The model the app asks for."""
+    """The model the app asks for; `*` stands for any number of characters, as in `gpt-4o-mini*`, and `?` for one."""
     path: Several[Routable] = ()
     """The endpoint; default: any a candidate can answer."""
     header: Mapping[HeaderName, Several[Text]] = Field(default={})
@@ -126,8 +133,11 @@ class Candidate(Section):
     """The model's name there."""
     revision: Text
     """Which weights: a change starts at the first stage, with no evidence."""
+    system_prompt: Text | None = None
+    """A file, from the policy's folder on: its text takes the place of the app's system prompt, all leading system and
+    developer turns. So a prompt can be the candidate, on the baseline's own model."""
     set: Mapping[Text, JsonValue] = Field(default={})
-    """Request fields to set in the candidate's copy."""
+    """Request fields to set in the candidate's copy; by itself, on the baseline's model, it makes a candidate too."""
     drop: Several[Text] = ()
     """Request fields to leave out of the candidate's copy."""
     first_byte: Seconds | None = Field(default=None, gt=0)
@@ -146,6 +156,32 @@ class Candidate(Section):
             if name in _UNTOUCHABLE:
                 raise ValueError(f"`{name}` makes the request what it is. hint: leave it to the app")
         return value
+
+
+def _dimension(value: object) -> object:
+    """One of the words, a header's name, or a key of the request's metadata.
+
+    Raises:
+        ValueError: none of them.
+    """
+    if not isinstance(value, str) or value in ("tool", "language", "length"):
+        return value
+    kind, colon, name = value.partition(":")
+    if kind == "header" and colon:
+        return f"header:{header_name(name)}"
+    if kind != "metadata" or not name:
+        raise ValueError(f"{value!r} is nothing to slice by. hint: tool, language, length, header:NAME or metadata:KEY")
+    return value
+
+
+class Slices(Section):
+    """Parts of the traffic that must each hold by themselves, or the whole does not rise: each at three times the
+    margin. At most ten, the largest; what has less than a twentieth of the traffic is held together, as `other`.
+    """
+
+    by: Several[Annotated[str, BeforeValidator(_dimension)]] = Field(min_length=1, max_length=5)
+    """`tool` (the one that is offered or called for), `language` (of the first user turn), `length` (short to 1,000
+    tokens, medium to 8,000, long), `header:NAME`, `metadata:KEY`. Each value of each is a slice."""
 
 
 def _unit(value: object) -> object:
@@ -211,6 +247,9 @@ class StageOptions(Section):
     """Conversations that must have ended here before anything advances."""
     hold: Seconds | None = None
     """Least time here. Default: none in the shadow, 1h below 25%, 24h from there on."""
+    days: int | None = Field(default=None, ge=0, le=28)
+    """Whole days of 24h it takes at least. Default: 1 in the shadow, 0 else; 7 where weeks matter, 0 for a try. From a
+    stage's first whole day on a certificate counts only if it also held at the end of the last one."""
     approve: Literal["auto", "manual"] = "auto"
     """`manual`: an operator's word is needed to enter this stage."""
     holdback: SharePpm = 0
@@ -218,8 +257,9 @@ class StageOptions(Section):
     reverse_shadow: SharePpm | None = None
     """Share of the candidate's exchanges that also ask the baseline, unseen. Default: 5% from 25% on, if the
     baseline's upstream has a background key."""
-    max_units: int = Field(default=20_000, ge=1)
-    """Conversations after which it is inconclusive, and asks for you."""
+    max_units: int | None = Field(default=None, ge=1)
+    """Conversations after which it is inconclusive, and asks for you. Default: each gate counts those that it compared,
+    and has had its chance after twice what nine of ten good candidates need, at least 2000."""
     max_time: Seconds = 14 * DAY_S
     """Time after which it is inconclusive, and asks for you."""
 
@@ -274,6 +314,17 @@ class Stage(RootModel[dict[Annotated[str, BeforeValidator(_weight)], StageOption
         return options
 
 
+class Advance(Section):
+    """When certificates may raise the weight. It may fall at any time, and an operator may raise it at any time."""
+
+    days: WeekDays = tuple(range(7))
+    """Days of the week: `mon-fri`, or a list. Default: all."""
+    hours: Hours = (0, 24 * 60)
+    """Hours of the day: `9-17`, `9:30-17:45`; `22-6` goes over midnight, and belongs to the day on which it begins."""
+    tz: TimeZone = "UTC"
+    """The time zone of both, as in `Europe/Berlin`."""
+
+
 class Webhook(Section):
     """Whom to tell."""
 
@@ -296,8 +347,9 @@ class Policy(Section):
     """For people."""
     owner: str = ""
     """Whom to ask."""
-    mode: Literal["observe", "apply", "bypass"] = "apply"
-    """`observe`: decide and log, serve the baseline. `apply`. `bypass`: baseline only, and no shadow."""
+    mode: Literal["observe", "apply", "bypass", "split"] = "apply"
+    """`observe`: decide and log, serve the baseline. `apply`. `bypass`: baseline only, and no shadow. `split`: a fixed
+    share (`stages: [30%]`) without gates, shadow or comparison: uncertified, and called so everywhere."""
     priority: int = Field(default=0, ge=-1000, le=1000)
     """Higher first, then by file name."""
     match: Match
@@ -312,14 +364,18 @@ class Policy(Section):
     """What stays on one variant."""
     shadow: Shadow = Shadow()
     """How the candidate is asked unseen."""
-    compare: Several[Named] = Field(min_length=1)
+    compare: Several[Named] = ()
     """How answers are compared; a comparator's name is its metric's name."""
     gates: Gates = Gates()
     """What must be certified to advance."""
+    slices: Slices | None = None
+    """Parts of the traffic, each of which must hold, too."""
     guards: Guards = Guards()
     """What must hold to stay."""
     stages: Several[Stage] = Field(min_length=1)
     """The ladder, weights rising, from the shadow on."""
+    advance: Advance | None = None
+    """When certificates may raise the weight; default: always."""
     rollback: Rollback = Rollback()
     """What a rollback is followed by."""
     notify: Several[Webhook] = ()

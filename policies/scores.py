@@ -9,7 +9,7 @@ Rules:
 
 import math
 
-from policies.events import PairEvent
+from policies.events import AlsoScored, PairEvent
 from policies.histograms import MICRO
 from policies.rules import Latency, Quality
 from policies.terms import Owner
@@ -30,7 +30,7 @@ def quality(event: PairEvent, gate: Quality) -> Bounds | None:
     if (known := _verdict(event, gate)) is not None:
         return known, known
     if gate.missing is None:
-        return (0, 0) if event.abstained else None
+        return (0, 0) if _score(event, gate).abstained else None
     weight = _weight(event, gate)
     return round(MICRO * gate.missing * weight), round(MICRO * weight)
 
@@ -46,9 +46,17 @@ def _verdict(event: PairEvent, gate: Quality) -> int | None:
     """The score of two good answers; None: it is missing, or no number."""
     if gate.likeness:
         return _likeness(event, gate)
-    if event.abstained or event.q is None or not (-1 <= event.q <= 1 and 0 < event.p_sample <= 1):
+    score = _score(event, gate)
+    if score.abstained or score.q is None or not (-1 <= score.q <= 1 and 0 < score.p_sample <= 1):
         return None
-    return round(MICRO * max(-1.0, min(1.0, event.q / event.p_sample / gate.scale)))
+    return round(MICRO * max(-1.0, min(1.0, score.q / score.p_sample / gate.scale)))
+
+
+def _score(event: PairEvent, gate: Quality) -> PairEvent | AlsoScored:
+    """What the gate's metric says of a pair; the first gate's is the pair's own."""
+    if gate.name == Quality().name:
+        return event
+    return next((each for each in event.also if each.metric == gate.metric), AlsoScored(gate.metric))
 
 
 def _likeness(event: PairEvent, gate: Quality) -> int | None:
@@ -66,8 +74,8 @@ def _likeness(event: PairEvent, gate: Quality) -> int | None:
 
 def _weight(event: PairEvent, gate: Quality) -> float:
     """What a missing verdict weighs, as a part of the scale: all of it where not even the lot is known."""
-    known = 0 < event.p_sample < 1
-    return min(1.0, 1 / event.p_sample / gate.scale) if known else 1.0
+    p_sample = _score(event, gate).p_sample
+    return min(1.0, 1 / p_sample / gate.scale) if 0 < p_sample < 1 else 1.0
 
 
 def validity(event: PairEvent) -> int | None:

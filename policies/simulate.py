@@ -68,9 +68,13 @@ def walk(rules: Rules, pairs: Iterable[PairEvent], *, timed: bool = False, every
     """Each decision, made after every unit. Moves, every `every`-th and the last come with their intervals.
 
     Timed pairs carry the moments of their requests: units close when they are idle, holds and cooldowns pass, and
-    pairs must be in order. Without times a unit is all its pairs, wherever they stand; no hold ever ends.
+    pairs must be in order. Without times a unit is all its pairs, wherever they stand; no hold ever ends, and no whole
+    day is asked for.
     """
     trusted = replace(rules, rollback=replace(rules.rollback, tick_s=math.inf))
+    if not timed:
+        stages = tuple(replace(stage, days=None) for stage in rules.ladder.stages)
+        trusted = replace(trusted, ladder=replace(rules.ladder, stages=stages))
     run = _Run(trusted, start(trusted))
     yield from (_timed if timed else _untimed)(run, pairs, every)
     if run.units:

@@ -23,17 +23,21 @@ class UpstreamKind(NamedTuple):
     """A provider: its prices are in the price book, and calls that nobody waits for need a key of the gateway's own."""
     is_engine: bool = False
     """A server of models of one's own: requests are adapted to what it takes."""
-    waiting_metric: str = ""
-    """The gauge on its `/metrics` that counts requests that wait; empty: nobody asks, and the shadow never pauses."""
+    waiting_metrics: tuple[str, ...] = ()
+    """Gauges on its `/metrics` that count, together, requests that wait; none: nobody asks, the shadow never pauses."""
     idle_s: float = IDLE_S
     """Longest an unused connection is kept."""
 
 
 KINDS: Mapping[Kind, UpstreamKind] = {
     "openai": UpstreamKind(is_frontier=True),
-    "vllm": UpstreamKind(is_engine=True, waiting_metric="vllm:num_requests_waiting", idle_s=ENGINE_IDLE_S),
-    "sglang": UpstreamKind(is_engine=True, waiting_metric="sglang:num_queue_reqs", idle_s=ENGINE_IDLE_S),
-    "triton": UpstreamKind(is_engine=True, waiting_metric="nv_inference_pending_request_count", idle_s=ENGINE_IDLE_S),
+    "vllm": UpstreamKind(is_engine=True, waiting_metrics=("vllm:num_requests_waiting",), idle_s=ENGINE_IDLE_S),
+    "sglang": UpstreamKind(is_engine=True, waiting_metrics=("sglang:num_queue_reqs",), idle_s=ENGINE_IDLE_S),
+    "triton": UpstreamKind(  # its own queue, and that of its vLLM backend, which takes all requests at once
+        is_engine=True,
+        waiting_metrics=("nv_inference_pending_request_count", "vllm:num_requests_waiting"),
+        idle_s=ENGINE_IDLE_S,
+    ),
     "litellm": UpstreamKind(),  # behind a process of its own: gateway/adapters/litellm.py
 }
 ENGINES: tuple[Kind, ...] = tuple(kind for kind, what in KINDS.items() if what.is_engine)

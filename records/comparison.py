@@ -63,6 +63,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     agree_other: Annotated[
         float | None, _about("likeness to the other background answer to the same request; null: there is none yet")
     ] = None
+    also_json: Annotated[
+        str, _about("JSON list of policies.events.AlsoScored: further metrics that gates rest on; empty: none")
+    ] = ""
+    traceparent: Annotated[str, _about("of the request, where it has one that can be read; else empty")] = ""
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):

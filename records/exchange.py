@@ -24,6 +24,7 @@ Why = Literal[
     "bypass",  # the policy's mode is baseline only
     "tool_loop",  # a tool loop stays where it began
     "refused",  # the gateway answered by itself; `reason` is its error code
+    "imported",  # another system's log has it; `reason` is which system; no evidence, and none of our traffic
 ]
 
 Outcome = Literal[

@@ -37,7 +37,7 @@ def voters(store: Store, route: str, revision: str, *, since_us: int) -> dict[st
     """
     since = datetime.fromtimestamp(since_us / 1_000_000, UTC).replace(tzinfo=None)
     parameters: list[object] = [route, since.date(), since, revision]
-    rows = store.ask(lambda views: views.execute(_VOTERS, parameters).fetchall())
+    rows = store.read(lambda views: views.execute(_VOTERS, parameters).fetchall())
     return {variant: (int(number), float(bad)) for variant, number, bad in rows}
 
 

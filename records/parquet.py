@@ -76,7 +76,9 @@ def connect() -> duckdb.DuckDBPyConnection:
         "autoload_known_extensions": "false",
         "threads": "1",
     }
-    return duckdb.connect(":memory:", config=config)
+    connection = duckdb.connect(":memory:", config=config)
+    connection.execute("SET enable_progress_bar = false")  # it would stand in the data that a command prints
+    return connection
 
 
 def write_rows(

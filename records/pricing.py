@@ -3,7 +3,7 @@
 The book is bundled with `genai-prices`; nothing here asks the network.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,6 +20,10 @@ _ENTRIES = 1024
 """Prices remembered: model names come from apps, so there is no end to them."""
 BY_HOURS = "gpu-hours"
 """Where a price list's version stands otherwise: what the servers are paid by the hour."""
+UNKNOWN_PROMPT_USD, UNKNOWN_COMPLETION_USD = 15.0, 75.0
+"""Per million tokens, what a budget is charged for a call whose price nobody knows: as dear as the dearest model that
+many people use. No record tells of it: costs that are not known are not told."""
+_BYTES_PER_TOKEN = 3
 _TIERS = frozenset({"flex", "priority", "batch"})
 _PLAIN = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
 _PER_EVENT = frozenset({"web_searches_kcount", "storage_searches_kcount"})
@@ -89,6 +93,8 @@ class PriceBook:
     overrides: Sequence[Override] = ()
     hourly: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
     """Upstreams that are paid by the hour, and what an answer costs there of late; None: unknown (`gpu_hours.py`)."""
+    own: Collection[str] = ()
+    """Servers of one's own that no price is stated of: a call more costs no money."""
     _found: dict[tuple[str, str, str, int], _Rates | ModelPrice | None] = field(
         default_factory=dict[tuple[str, str, str, int], _Rates | ModelPrice | None], init=False
     )
@@ -124,6 +130,18 @@ class PriceBook:
             return AnswerCost(price.usd(usage), version)
         calculation = self._calculate(asked, usage)
         return None if calculation is None else AnswerCost(float(calculation.total_price), version)
+
+    def charge_usd(self, upstream: str, usd: float | None, usage: Usage | None, *, sent: int, got: int) -> float:
+        """What a budget is charged for a call that cost `usd`; None: nobody knows, and it is not free for that.
+
+        Servers of one's own are paid all the same. Elsewhere it is taken to be as dear as `UNKNOWN_PROMPT_USD` says, by
+        its tokens, or by the bytes `sent` and `got`.
+        """
+        if upstream in self.hourly:
+            return 0.0
+        if usd is not None or upstream in self.own:
+            return usd or 0.0
+        return _estimate_usd(usage, sent, got)
 
     def is_hourly(self, upstream: str) -> bool:
         """Whether its servers are paid by the hour, whatever they answer."""
@@ -170,6 +188,12 @@ class PriceBook:
             )
         except LookupError:
             return None
+
+
+def _estimate_usd(usage: Usage | None, sent_bytes: int, got_bytes: int) -> float:
+    asked = usage.prompt_tokens if usage is not None else sent_bytes / _BYTES_PER_TOKEN
+    said = usage.completion_tokens if usage is not None else got_bytes / _BYTES_PER_TOKEN
+    return (asked * UNKNOWN_PROMPT_USD + said * UNKNOWN_COMPLETION_USD) / _MILLION
 
 
 def _rates(price: ModelPrice) -> _Rates | ModelPrice:

@@ -15,6 +15,7 @@ from records.pricing import AnswerCost, PriceBook, PricedCall
 from records.record import Record, Vote
 from records.redact import VERSION, Redaction, Redactor
 from records.request_facts import Question, read_question, text_bytes
+from records.trace_context import read_traceparent
 from records.wire import assemble, json_reader, usage
 from records.wire.assemble import Answer, Surface
 from records.wire.json_reader import UnreadableError
@@ -222,8 +223,8 @@ def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def _trace_id(traceparent: str) -> str:
-    parts = traceparent.split("-")
-    return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 and parts[1].isalnum() else ""
+    found = read_traceparent(traceparent)
+    return found.trace_id if found is not None else ""
 
 
 def _is_stream(told: Mapping[str, str]) -> bool:

@@ -32,7 +32,7 @@ _HALVES = ("true", "moment < ?2", "moment >= ?2")
 _MEASURES = {
     "usd": "sum(cost_usd) FILTER ({half})",
     "first_byte": "quantile_cont(first_byte_ms / 1000, 0.95) FILTER (stream AND complete AND {half})",
-    "total": "quantile_cont(total_ms / 1000, 0.95) FILTER (complete AND {half})",
+    "total": "quantile_cont(total_ms / 1000, 0.95) FILTER (complete AND total_ms > 0 AND {half})",
     "tokens": "quantile_cont(1000 / tpot_ms, 0.5) FILTER (tpot_ms > 0 AND {half})",
     "away": "avg((status = 429)::INTEGER) FILTER ({half})",
 }

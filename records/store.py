@@ -1,10 +1,11 @@
 """The records on disk: `<table>/date=YYYY-MM-DD/*.parquet`, and how files come and go whole.
 
-A change is staged under a hidden name, noted somewhere durable by its maker, then published. `publish` may be done
+A change is staged under a hidden name, noted in `progress.json` (the commit), then published. `publish` may be done
 again after a crash: it ends the same. Whoever changes the records holds their lock.
 
-Whoever reads does it by `ask` or `past_damage`: a file that was merged away meanwhile is read as what it became, and
-one that nobody can read holds up nothing. It is set aside, and whoever opened the records is told.
+Readers hold none. A merged file and those it stands for are both there for a moment, or until the next start after a
+crash; what was committed last says which of them are seen (`Store.seen`), so that no row is seen twice or not at all.
+A file that nobody can read holds up nothing: it is set aside, and whoever opened the records is told (`past_damage`).
 """
 
 import contextlib
@@ -12,9 +13,10 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,8 +29,15 @@ from records.parquet import EXCHANGES, FEEDBACK, TABLES, RowTable, connect, quot
 MERGE_FILES = 32
 """Files of one size class in a date that are merged into one of the next."""
 MERGE_BYTES = 64 * 1024 * 1024
-"""Files are not merged into larger ones: this is large enough to read well."""
+"""Files are not merged into larger ones: this is large enough to read well. What is larger than half of it stays."""
+LOOKS = 50
+"""How often a reader looks again where the records change while it looks."""
+READ_TRIES = 4
+"""How often a reader asks whose files were merged away between its look and its question."""
 _FRESH = ".new"
+_FILES = "files_"
+"""Begins the names of the variables that say which files a view is over."""
+_Found = TypeVar("_Found")
 _LAST_VOTES = " QUALIFY row_number() OVER (PARTITION BY exchange_id, key_id ORDER BY said_at DESC) = 1"
 PROGRESS = "progress.json"
 """What the recorder committed last; of it, the changes to be published stand in `changes`."""
@@ -36,8 +45,6 @@ _DAMAGE_ROWS = 256
 DAMAGED = "damaged"
 """Where files go that nobody can read; they expire as the records do."""
 DAMAGE_HINT = "what it holds is not counted: restore it from a backup to where it was, or delete it"
-READ_TRIES = 3
-"""Files may be merged away between listing and reading them; the next look sees the merged one."""
 _FAULTLESS = (
     duckdb.BinderException,
     duckdb.CatalogException,
@@ -46,7 +53,6 @@ _FAULTLESS = (
     duckdb.InterruptException,
 )
 """Errors that no file is to blame for."""
-_T = TypeVar("_T")
 
 
 class FileChange(msgspec.Struct, frozen=True):
@@ -116,15 +122,21 @@ class Store:
         return self.past_damage(lambda: self._stage_merge(name))
 
     def _stage_merge(self, name: str) -> list[FileChange]:
-        for table in TABLES:
-            for folder in sorted((self.root / table.name).glob("date=*"), reverse=True):
-                level, files = _mergeable(folder)
-                if files:
-                    change = self._change(folder / f"{level + 1}-{name}.parquet", files)
-                    last = _LAST_VOTES if table is FEEDBACK else ""
-                    write_query(self.connection, f"SELECT * FROM {read_files(files)}{last}", self.root / change.fresh)  # noqa: S608 -- our own paths, quoted
-                    return [change]
-        return []
+        found = [
+            (waiting, table, level, files)
+            for table in TABLES
+            for folder in sorted((self.root / table.name).glob("date=*"))
+            for waiting, level, files in _mergeable(folder)
+        ]
+        if not found:
+            return []
+        _, table, level, files = max(
+            found, key=lambda each: each[0]
+        )  # most wait there: no table or date holds up others
+        change = self._change(files[0].parent / f"{level + 1}-{name}.parquet", files)
+        last = _LAST_VOTES if table is FEEDBACK else ""
+        write_query(self.connection, f"SELECT * FROM {read_files(files)}{last}", self.root / change.fresh)  # noqa: S608 -- our own paths, quoted
+        return [change]
 
     def publish(self, changes: Iterable[FileChange]) -> None:
         """Make staged changes seen. Doing it again changes nothing.
@@ -164,8 +176,7 @@ class Store:
         Raises:
             OSError: not all of it is; do it again.
         """
-        with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError):  # damaged: the recorder begins anew
-            self.publish(msgspec.json.decode((self.root / PROGRESS).read_bytes(), type=_Commit).changes)
+        self.publish(_changes_in(self._committed()))
         self.clean()
 
     def is_damaged(self, path: Path) -> bool:
@@ -214,51 +225,109 @@ class Store:
 
     def files(self, table: str) -> list[Path]:
         """The table's files."""
-        found = sorted((self.root / table).glob("date=*/*.parquet"))
-        return [path for path in found if path not in self.left_out] if self.left_out else found
+        return self.seen()[table]
 
-    def ask(self, act: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
-        """What `act` makes of the views (`open_views`). It may be begun again, see `past_damage`.
+    def seen(self) -> dict[str, list[Path]]:
+        """By table, the files that hold every row once, as of one moment.
+
+        What was committed last is read before and after the look. If it is the same, nothing but its own publishing
+        happened meanwhile: a merged file stands for others from when it is there, and until then they all are.
+        """
+        committed = self._committed()
+        found = self._look(committed)
+        for _ in range(LOOKS):
+            before, committed = committed, self._committed()
+            if before == committed:
+                break
+            found = self._look(committed)
+        return found
+
+    def _look(self, committed: bytes) -> dict[str, list[Path]]:
+        found = {table.name: sorted((self.root / table.name).glob("date=*/*.parquet")) for table in TABLES}
+        merged = (each for each in _changes_in(committed) if (self.root / each.path).exists())
+        gone = {self.root / name for each in merged for name in each.replaces} | self.left_out
+        return {table: [path for path in files if path not in gone] for table, files in found.items()}
+
+    def _committed(self) -> bytes:
+        try:
+            return (self.root / PROGRESS).read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def ids(self, where: str = "true", parameters: Sequence[object] = ()) -> list[str]:
+        """The ids of exchanges for which the SQL `where` holds."""
+        return self._read_ids("", where, parameters)
+
+    def recent_ids(self, since_us: int) -> set[str]:
+        """The ids of exchanges of the dates from `since_us` on."""
+        return set(self._read_ids(f"date={_date(since_us)}"))
+
+    def _read_ids(self, first: str, where: str = "true", parameters: Sequence[object] = ()) -> list[str]:
+        def read() -> list[str]:
+            files = [path for path in self.files(EXCHANGES.name) if path.parent.name >= first]
+            if not files:
+                return []
+            query = f"SELECT id FROM {read_files(files)} WHERE {where}"  # noqa: S608 -- our own words
+            return [row[0] for row in self.connection.execute(query, list(parameters) or None).fetchall()]
+
+        return self.past_damage(read)
+
+    def read(self, ask: Callable[[duckdb.DuckDBPyConnection], _Found]) -> _Found:
+        """What `ask` finds in the views; asked again where its files were merged away meanwhile. Not by who holds them.
 
         Raises:
             OSError, duckdb.Error: the records cannot be read.
         """
+        return self.steadily(lambda: ask(self.open_views()))
 
-        def asked() -> _T:
-            with self.open_views() as views:
-                return act(views)
+    def stream(self, query: str, parameters: Sequence[object]) -> duckdb.DuckDBPyConnection:
+        """The rows of an ordered query, to be fetched: when the first is there, all files have been read.
 
-        return self.past_damage(asked)
+        Raises:
+            OSError, duckdb.Error: as `read`.
+        """
+        return self.read(lambda views: views.execute(query, list(parameters) or None))
 
-    def past_damage(self, act: Callable[[], _T]) -> _T:
-        """What `act` gives. Where a file stops it that is gone or that nobody can read, it is begun again without it.
+    def steadily(self, ask: Callable[[], _Found]) -> _Found:
+        """What `ask` finds. Where the files are merged away too fast, the last time nobody changes them meanwhile.
+
+        Raises:
+            OSError, duckdb.Error: as `read`.
+        """
+        for _ in range(READ_TRIES - 1):
+            try:
+                return self.past_damage(ask)
+            except duckdb.IOException:
+                continue
+        with self.held():
+            return self.past_damage(ask)
+
+    def past_damage(self, act: Callable[[], _Found]) -> _Found:
+        """What `act` gives. Where a file that nobody can read stops it, it is begun again without that file.
 
         Raises:
             OSError, duckdb.Error: no file is to blame.
         """
-        tries = 1
         while True:
             try:
                 return act()
             except _FAULTLESS:
                 raise
-            except duckdb.IOException as error:
-                if tries == READ_TRIES and not self.sweep(str(error)):
-                    raise
-                tries = min(tries + 1, READ_TRIES)
             except duckdb.Error as error:
-                if not self.sweep(str(error)):
+                is_gone = isinstance(error, duckdb.IOException)  # most likely: merged away meanwhile
+                if not self._sweep(self._named(str(error))) and (is_gone or not self.sweep()):
                     raise
 
-    def sweep(self, error: str = "") -> int:
-        """Set aside every file that nobody can read; of those that an error names, if it names one. Returns how many.
+    def sweep(self) -> int:
+        """Set aside every file that nobody can read. Returns how many.
 
         Raises:
             OSError: the disk does not read them either.
         """
-        files = [path for table in TABLES for path in self.files(table.name)]
-        named = [path for path in files if str(path) in error]
-        return self._sweep(named) or self._sweep(files)
+        return self._sweep([path for files in self.seen().values() for path in files])
+
+    def _named(self, error: str) -> list[Path]:
+        return [path for files in self.seen().values() for path in files if str(path) in error]
 
     def _sweep(self, files: Sequence[Path]) -> int:
         swept = 0
@@ -280,32 +349,22 @@ class Store:
         self.left_out.add(path)
         return str(path.relative_to(self.root))
 
-    def ids(self, where: str = "true", parameters: Sequence[object] = ()) -> list[str]:
-        """The ids of exchanges for which the SQL `where` holds."""
-        return self._read_ids("", where, parameters)
-
-    def recent_ids(self, since_us: int) -> set[str]:
-        """The ids of exchanges of the dates from `since_us` on."""
-        return set(self._read_ids(f"date={_date(since_us)}"))
-
-    def _read_ids(self, first: str, where: str = "true", parameters: Sequence[object] = ()) -> list[str]:
-        def read() -> list[str]:
-            files = [path for path in self.files(EXCHANGES.name) if path.parent.name >= first]
-            if not files:
-                return []
-            query = f"SELECT id FROM {read_files(files)} WHERE {where}"  # noqa: S608 -- our own words
-            return [row[0] for row in self.connection.execute(query, list(parameters) or None).fetchall()]
-
-        return self.past_damage(read)
+    def point(self, connection: duckdb.DuckDBPyConnection, seen: Mapping[str, Sequence[Path]]) -> None:
+        """Let the connection's views be over these files: each connection has its own."""
+        for table, files in seen.items():
+            connection.execute(f"SET VARIABLE {_FILES}{table} = ?", [[str(path) for path in files]])
 
     def open_views(self) -> duckdb.DuckDBPyConnection:
-        """A connection with views `exchanges`, `feedback` (each exchange's last) and `joined`, even over nothing."""
-        connection = connect()
+        """A connection with views `exchanges`, `feedback` (each exchange's last) and `joined`, even over nothing.
+
+        They are over the files of now. Cursors of it have to be pointed at files of their own (`point`).
+        """
+        connection, seen = connect(), self.seen()
+        self.point(connection, seen)
         for table in TABLES:
-            if files := self.files(table.name):
-                pattern = quoted(self.root / table.name / "date=*" / "*.parquet")
-                listed = f"[{', '.join(map(quoted, files))}]" if self.left_out else pattern
-                source = f"SELECT * FROM read_parquet({listed}, union_by_name=true, hive_partitioning=true)"  # noqa: S608 -- our own path, quoted
+            if seen[table.name]:
+                files = f"getvariable('{_FILES}{table.name}')"
+                source = f"SELECT * FROM read_parquet({files}, union_by_name=true, hive_partitioning=true)"  # noqa: S608 -- our own words
             else:
                 columns = ", ".join(f'NULL::{column.sql} AS "{column.name}"' for column in table.columns)
                 source = f"SELECT {columns}, NULL::DATE AS date WHERE false"
@@ -322,19 +381,29 @@ class Store:
         return connection
 
 
-def _mergeable(folder: Path) -> tuple[int, list[Path]]:
-    """The class of size and the oldest files of a date that are due to become one; no files: none are."""
-    levels: dict[int, list[Path]] = {}
+def _changes_in(committed: bytes) -> tuple[FileChange, ...]:
+    try:
+        return msgspec.json.decode(committed, type=_Commit).changes
+    except msgspec.MsgspecError:
+        return ()  # there is none, or it is damaged: the recorder begins anew
+
+
+def _mergeable(folder: Path) -> Iterator[tuple[int, int, list[Path]]]:
+    """By class of size that is due: how many files of a date wait in it, its number, and the oldest to become one."""
+    levels: dict[int, list[tuple[Path, int]]] = {}
     for path in sorted(folder.glob("*.parquet")):
         level, dash, _ = path.name.partition("-")
-        if dash and level.isdigit():
-            levels.setdefault(int(level), []).append(path)
-    for level, files in sorted(levels.items()):
+        size = path.stat().st_size
+        if dash and level.isdigit() and size <= MERGE_BYTES // 2:  # two of them always fit
+            levels.setdefault(int(level), []).append((path, size))
+    for level, files in levels.items():
         if len(files) >= MERGE_FILES:
-            due = files[:MERGE_FILES]
-            if sum(path.stat().st_size for path in due) <= MERGE_BYTES:
-                return level, due
-    return 0, []
+            together = accumulate(size for _, size in files[:MERGE_FILES])
+            yield (
+                len(files),
+                level,
+                [path for (path, _), total in zip(files, together, strict=False) if total <= MERGE_BYTES],
+            )
 
 
 def read_files(paths: Sequence[Path]) -> str:

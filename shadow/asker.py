@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from policies.assignment import unit
 from policies.request.body import Call, read_body
 from records.exchange import Exchange
+from shadow.slicing import slices_of
 
 MOST_BYTES = 1024 * 1024
 """A longer request is not looked into: it is known by its unit alone."""
@@ -19,21 +20,23 @@ class AskedBy:
     prompt: str = ""
     """A hash of what the conversation begins with, whoever asks it; empty: not known."""
 
+    slices: tuple[str, ...] = ()
+    """What slices of the traffic it is of, as `language=german`."""
+
 
 NOBODY = AskedBy()
 
 
-def asked_by(exchange: Exchange) -> AskedBy:
-    """Whose request it is; of one that is not kept nothing is known."""
+def asked_by(exchange: Exchange, sliced_by: tuple[str, ...] = ()) -> AskedBy:
+    """Whose request it is, and of which slices; of one that is not kept nothing is known."""
     raw, meta = exchange.request_body, exchange.meta
-    if not raw or len(raw) > MOST_BYTES:
-        return NOBODY
-    body = read_body(raw)
+    body = read_body(raw) if raw and len(raw) <= MOST_BYTES else None
+    slices = slices_of(exchange, body, sliced_by)
     if body is None:
-        return NOBODY
+        return AskedBy(slices=slices)
     path = meta.target.partition("?")[0]
     user = unit(("user",), Call(path, {}, body, body_bytes=len(raw), key_id=meta.key_id))
     if user is not None:
-        return AskedBy(user=user.hash)
+        return AskedBy(user=user.hash, slices=slices)
     prompt = unit(("conversation",), Call(path, {}, body, body_bytes=len(raw)))
-    return NOBODY if prompt is None else AskedBy(prompt=prompt.hash)
+    return AskedBy(prompt="" if prompt is None else prompt.hash, slices=slices)

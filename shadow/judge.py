@@ -60,6 +60,16 @@ class Bench:
             raise ValueError("a judge needs a secret key")
 
 
+@dataclass(frozen=True, slots=True)
+class VerdictCost:
+    """Of one call of a judge."""
+
+    usd: float = 0.0
+    """What it cost, as far as prices are known."""
+    charged_usd: float = 0.0
+    """What the budget is charged."""
+
+
 @dataclass(slots=True)
 class _Case:
     """What was asked about one pair, and what it cost."""
@@ -79,8 +89,8 @@ class JudgeScorer:
     model: Model
     bench: Bench
     budget: MoneyBudget
-    cost_usd: Callable[[ModelReply], float]
-    """What one verdict cost."""
+    cost_usd: Callable[[ModelReply, int], VerdictCost]
+    """What one verdict cost; the number is of the bytes that were sent."""
     trust: Trust = field(default_factory=Trust)
     pool: Pool = field(default_factory=Pool)
     style: Style = field(init=False)
@@ -204,9 +214,9 @@ class JudgeScorer:
                 return None
             async with self._free:
                 heard = await self.model.ask(ModelCall(self.bench.upstream, prompt.PATH, body, self.bench.deadline_s))
-            cost = self.cost_usd(heard)
-            case.cost_usd += cost
-            self.budget.spend(cost)
+            cost = self.cost_usd(heard, len(body))
+            case.cost_usd += cost.usd
+            self.budget.spend(cost.charged_usd)
             if heard.is_good:
                 return verdict.read(heard.body, secret)
             if heard.blamed not in prompt.OPTIONAL or heard.blamed in style.without:

@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from records.comparison import Asked
 from records.exchange import Exchange
 from shadow.plan import ShadowRoute
@@ -11,6 +13,8 @@ from shadow.plan import ShadowRoute
 DAY_S = 24 * 3600.0
 MOVING_S = 30.0
 """A route whose candidate has answered within this time is at work: what waits for it will be asked."""
+SAVED = 0.125
+"""Of a day's budget, that may be saved up and spent at once."""
 SLACK = 1024
 """Calls that may wait beyond the bound while their route is at work: more than one reading of the journal finds."""
 
@@ -78,28 +82,55 @@ class Lane:
             self.moved_s = now
 
 
+class Allowance(msgspec.Struct, frozen=True, array_like=True):
+    """What a route may spend at once: a bucket that the day fills."""
+
+    usd: float
+    """Below 0: calls that were under way have overdrawn it."""
+    at: float
+    """Unix seconds at which that was so."""
+
+
 @dataclass(slots=True)
 class DailySpend:
-    """What routes have spent today (UTC). Calls under way are not counted yet: it is overdrawn by those at most."""
+    """What routes have spent today (UTC). Calls under way are not counted yet: it is overdrawn by those at most.
+
+    The day's money comes evenly: were it spent by noon, nothing would be known of afternoons. What was not spent is
+    saved up to `SAVED` of a day's budget; saved and fresh money together are never more than the day's.
+    Source: a token bucket (the generic cell rate algorithm, ITU-T I.371), with money for cells.
+    """
 
     day: int = 0
     spent_usd: dict[str, float] = field(default_factory=dict[str, float])
+    allowances: dict[str, Allowance] = field(default_factory=dict[str, Allowance])
+    """By route."""
 
     @classmethod
-    def of(cls, day: int, spent_usd: Mapping[str, float]) -> "DailySpend":
+    def of(cls, day: int, spent_usd: Mapping[str, float], allowances: Mapping[str, Allowance]) -> "DailySpend":
         """As it stood before a restart."""
-        return cls(day, dict(spent_usd))
+        return cls(day, dict(spent_usd), dict(allowances))
 
     def is_spent(self, route: ShadowRoute, now: float) -> bool:
-        """Whether there is nothing left today. `now`: Unix seconds."""
+        """Whether there is nothing left today: what was begun is brought to its end until then. `now`: Unix seconds."""
         self._turn(now)
         return self.spent_usd.get(route.route, 0.0) >= route.budget_usd_per_day
+
+    def must_wait(self, route: ShadowRoute, now: float) -> bool:
+        """Whether nothing new may be begun: the day is spent, or faster than it passes."""
+        most = SAVED * route.budget_usd_per_day
+        kept = self.allowances.get(route.route, Allowance(most, now))
+        fresh = max(0.0, now - kept.at) / DAY_S * (1 - SAVED) * route.budget_usd_per_day
+        allowed = Allowance(min(most, kept.usd + fresh), now)
+        self.allowances[route.route] = allowed
+        return allowed.usd <= 0 or self.is_spent(route, now)
 
     def spend(self, route: str, usd: float, now: float) -> None:
         """Take note of what a call cost."""
         self._turn(now)
         if usd > 0:
             self.spent_usd[route] = self.spent_usd.get(route, 0.0) + usd
+            if (kept := self.allowances.get(route)) is not None:
+                self.allowances[route] = Allowance(kept.usd - usd, kept.at)
 
     def _turn(self, now: float) -> None:
         """Begin again with each day; a clock that was set back begins none."""

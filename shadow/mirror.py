@@ -20,19 +20,19 @@ from records import pricing
 from records.comparison import Came, Comparison
 from records.record import Record
 from records.record_maker import ExchangeReading, RecordMaker, redacted
+from records.trace_context import traceparent_of
 from records.wire.usage import Usage
 from shadow.compare import answer
 from shadow.compare.answer import AnswerReading
 from shadow.compare.pair import AppRequest, ModelAnswer, Pair
 from shadow.lanes import Drawn
+from shadow.patience import ASK_S, PATIENCE_S, age_s
 from shadow.plan import ShadowRoute
 from shadow.ports import DEADLINES, NOT_READY, UNFIT, Model, ModelCall, ModelReply
 from shadow.sampling import asked_beside
 from shadow.score_pair import Comparing
 from shadow.siblings import Siblings
 
-ASK_S = 120.0
-"""Longest a background call may take whose variant has no deadline of its own."""
 COMPARE_S = 300.0
 """Longest that scoring a pair may take; scorers have shorter deadlines of their own."""
 KEY_REFUSED = "key_refused"
@@ -92,8 +92,18 @@ def row_of(drawn: Drawn, came: Came, reason: str, *, at: float, **found: Any) ->
         p_mirror=probability(drawn),
         came=came,
         reason=reason,
+        traceparent=traceparent_of(drawn.exchange.meta.request_headers),
         **found,
     )
+
+
+def charged_usd(drawn: Drawn, row: Comparison, prices: pricing.PriceBook) -> float:
+    """What a route's budget is charged for the call that came to `row`; nothing for one that broke without a price."""
+    if row.cost_usd is None and row.came != "answered":
+        return 0.0
+    used = None if row.prompt_tokens is None else Usage(row.prompt_tokens, row.completion_tokens or 0)
+    asked, got = len(drawn.exchange.request_body), len(drawn.exchange.response_body)
+    return prices.charge_usd(variant_of(drawn).upstream, row.cost_usd, used, sent=asked, got=got)
 
 
 def outcome(heard: ModelReply, said: AnswerReading) -> tuple[Came, str]:
@@ -121,6 +131,8 @@ class Mirror:
     wall: Callable[[], float]
     met_error: Callable[[str, BaseException], None]
     """Told of mistakes: of ours, or of a user's own scorer."""
+    patience_s: float = PATIENCE_S
+    """From an exchange's end: whoever still scores then is waited for no longer. Recorded traffic waits for nobody."""
     _siblings: Siblings = field(default_factory=Siblings, init=False)
     _paths: dict[tuple[str, str], CandidatePaths] = field(default_factory=dict[tuple[str, str], CandidatePaths])
     """Which endpoints whom we ask has: by candidate's key, and who of its route it is."""
@@ -129,7 +141,8 @@ class Mirror:
         """Ask, and say all that is to be known. Never raises."""
         path = path_of(drawn)
         variant = variant_of(drawn)
-        heard = await self.model.ask(ModelCall(variant.upstream, path, drawn.exchange.request_body, ASK_S, variant))
+        again, asked = drawn.asked == "baseline_again", drawn.exchange.request_body
+        heard = await self.model.ask(ModelCall(variant.upstream, path, asked, ASK_S, variant, past_caches=again))
         heard = self._placed(drawn, path, heard)
         served, said = self.maker.read(drawn.exchange), answer.read(path, heard.body)
         came, reason = outcome(heard, said)
@@ -202,7 +215,8 @@ class Mirror:
             return {}
         try:
             comparing = self.comparing(drawn.route)
-            async with asyncio.timeout(COMPARE_S):
+            left_s = self.patience_s - age_s(drawn.exchange.meta, self.wall())
+            async with asyncio.timeout(max(0.0, min(COMPARE_S, left_s))):
                 again = drawn.asked == "baseline_again"
                 compared = comparing.likeness(pair) if again else await comparing.compare(pair)
         except Exception as error:  # noqa: BLE001 -- the fence "compare": one pair nobody foresaw costs its score, no more

@@ -10,8 +10,10 @@ Rules:
 3. An upstream is at fault for 5xx, 408, 409, 425, 429, an answer that broke, and none at all. Other 4xx are the app's
    own mistake: such exchanges are no evidence (`lots.speaks`).
 4. `failed` and `timed_out` are the candidate's errors, `dropped` its loss. `skipped` makes it an exchange that was not
-   drawn. What was drawn and never came is counted as lost: it blocks advancing, and is nobody's fault.
-5. What becomes of the baseline asked in the background (reverse shadow) is never held against the candidate.
+   drawn. What was drawn and never came, or was too old when the shadow read it (`BEHIND`), is counted as lost: it
+   blocks advancing, and is nobody's fault.
+5. What becomes of the baseline asked in the background (reverse shadow) is never held against the candidate; what is
+   lost of it blocks advancing as well.
 """
 
 import math
@@ -20,12 +22,15 @@ from dataclasses import replace
 
 import msgspec
 
-from policies.events import Output, PairEvent
+from policies.events import AlsoScored, Output, PairEvent
 from policies.liveness import AssignedOutcome, ServiceReport
 from policies.terms import Owner
 from records.comparison import Asked, Comparison
 from records.exchange import Meta
 from shadow.sampling import asked_candidate, is_assigned, is_candidates, is_told, speaks
+
+BEHIND = "behind"
+"""Why a call is dropped that was too old when the shadow read its exchange."""
 
 
 def event_of(meta: Meta) -> PairEvent | None:
@@ -105,8 +110,8 @@ def joined(
         row = ours.get(name)
         if name == "candidate":
             event = _mirrored(event, row, is_known=name in found)
-        elif row is not None and name == "baseline":
-            event = _reversed(event, row)
+        elif name == "baseline":
+            event = _reversed(event, row, is_known=name in found)
     if "baseline_again" in asked:
         event = _asked_again(event, ours)
     controls = [
@@ -140,7 +145,9 @@ def _mirrored(alone: PairEvent, row: Comparison | None, *, is_known: bool) -> Pa
         return alone if is_known else replace(alone, dropped=True)
     match row.came:
         case "skipped":
-            return alone
+            return replace(alone, skipped=row.reason)
+        case "dropped" if row.reason == BEHIND:
+            return replace(alone, dropped=True)
         case "dropped":
             return replace(alone, error_candidate=False, dropped=True, unasked=True)
         case "failed" | "timed_out":
@@ -153,12 +160,16 @@ def _mirrored(alone: PairEvent, row: Comparison | None, *, is_known: bool) -> Pa
             )  # fmt: skip
 
 
-def _reversed(alone: PairEvent, row: Comparison) -> PairEvent:
+def _reversed(alone: PairEvent, row: Comparison | None, *, is_known: bool) -> PairEvent:
     """The candidate's exchange, and the baseline asked the same."""
+    if row is None:
+        return alone if is_known else replace(alone, dropped=True)
     if row.came in ("failed", "timed_out"):
         return replace(alone, error_baseline=True)
-    if row.came != "answered":
-        return alone
+    if row.came == "skipped":
+        return replace(alone, skipped=row.reason)
+    if row.came == "dropped":
+        return replace(alone, dropped=True)
     first_s, total_s = _times(row)
     return replace(
         _scored(alone, row), error_baseline=False, ttft_baseline_s=first_s, total_baseline_s=total_s,
@@ -171,6 +182,7 @@ def _scored(alone: PairEvent, row: Comparison) -> PairEvent:
         alone, q=_number(row.q), p_sample=row.p_sample, abstained=row.abstained, agree=_number(row.agree),
         valid_candidate=row.valid_candidate, valid_baseline=row.valid_baseline,
         output_candidate=_output(row.output_candidate_json), output_baseline=_output(row.output_baseline_json),
+        also=_also(row.also_json),
     )  # fmt: skip
 
 
@@ -185,6 +197,13 @@ def _times(row: Comparison) -> tuple[float | None, float | None]:
 
 def _number(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
+
+
+def _also(data: str) -> tuple[AlsoScored, ...]:
+    try:
+        return msgspec.json.decode(data, type=tuple[AlsoScored, ...]) if data else ()
+    except msgspec.MsgspecError:
+        return ()  # no verdict came: it is missing, and counts as that
 
 
 def _output(data: str) -> Output | None:

@@ -38,7 +38,7 @@ class ShadowRoute(msgspec.Struct, frozen=True):
     compare: tuple[dict[str, dict[str, object]], ...]
     """As in the policy file, each `{name: options}` in full."""
     metric: str
-    """The comparator that the quality gate rests on."""
+    """The comparator that the (first) quality gate rests on."""
     folder: str
     """The policies' folder: rubrics, schemas and scorers lie below it."""
     salt: str = ""
@@ -47,6 +47,8 @@ class ShadowRoute(msgspec.Struct, frozen=True):
     """Hosts of media that may be fetched in the background."""
     again_reversed: bool = False
     """Beside the candidate's own answers the baseline is asked a second time, too."""
+    also: tuple[str, ...] = ()
+    """Further comparators that gates rest on."""
 
 
 class ShadowPlan(msgspec.Struct, frozen=True):

@@ -29,6 +29,8 @@ class ModelCall:
     variant: Variant | None = None
     """Whose answer to an app's request is wanted: the body is adapted for it, and its answer for the app, as the data
     plane would; its own deadlines hold too. None: the body is the upstream's, and so is what comes back."""
+    past_caches: bool = False
+    """It was asked before, and an answer that somebody kept says nothing."""
 
 
 @dataclass(frozen=True, slots=True)

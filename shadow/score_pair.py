@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from policies.events import Output
-from policies.language.compare import DIAGNOSTIC, SCORES
+from policies.events import AlsoScored, Output
+from policies.language.compare import DIAGNOSTIC, LIKENESS, SCORES
 from shadow.compare import answer, exact, json_fields, schema, tool_calls
 from shadow.compare.pair import Comparator, Pair, Score
 from shadow.ports import Scorer
@@ -62,6 +62,8 @@ class Compared:
     output_baseline: Output
     output_candidate: Output
     """What the guards need of both answers."""
+    also: tuple[AlsoScored, ...] = ()
+    """What further metrics say that gates rest on."""
 
     @property
     def abstained(self) -> bool:
@@ -90,6 +92,7 @@ class Compared:
             "control": self.control,
             "output_candidate_json": _json(self.output_candidate),
             "output_baseline_json": _json(self.output_baseline),
+            "also_json": _json(self.also) if self.also else "",
         }
 
 
@@ -116,9 +119,15 @@ class Comparing:
         *,
         files: Files,
         scorers: Mapping[str, Scorer],
+        also: Sequence[str] = (),
     ) -> None:
-        """`compare` as in the policy, each `{name: options}`; `scorers` are those of them that ask somebody."""
+        """`compare` as in the policy, each `{name: options}`; `scorers` are those of them that ask somebody.
+
+        `also`: further metrics that gates rest on.
+        """
         self.metric = metric
+        self._also = tuple(also)
+        self._likeness = next((name for name in (metric, *also) if name in LIKENESS), metric)
         self.problems: tuple[str, ...] = ()
         """What cannot be used, and why: it says nothing of any pair, so nothing advances by it."""
         self._pure: dict[str, Comparator] = {}
@@ -166,11 +175,12 @@ class Comparing:
             scores=scores,
             output_baseline=baseline,
             output_candidate=candidate,
+            also=tuple(_also(name, _verdict(scores.get(name, _NOTHING), settled)) for name in self._also),
         )
 
     def _agree(self, pair: Pair, scores: Mapping[str, Score]) -> float:
-        """The metric's likeness, or that of the first comparator that has one."""
-        for name in (self.metric, *self._pure):
+        """The likeness that a gate rests on, or that of the first comparator that has one."""
+        for name in (self._likeness, *self._pure):
             if name in scores and (agree := scores[name].agree) is not None:
                 return agree
         return float(exact.same(pair.baseline, pair.candidate, normalize=True))
@@ -202,6 +212,10 @@ def _verdict(own: Score, settled: Settled) -> Score:
     if settled == "broken":
         return Score(q=-1.0)
     return Score(q=0.0) if settled and own.q is None and not own.abstained else own
+
+
+def _also(name: str, own: Score) -> AlsoScored:
+    return AlsoScored(name, own.q, own.p_sample, own.abstained)
 
 
 def _all(known: Iterable[bool | None]) -> bool | None:

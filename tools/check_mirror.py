@@ -32,12 +32,17 @@ BOOTS = "tests/integration starts the process: the file puts its parts together 
 TYPES = "types alone: whoever uses them tests them"
 STORES = "tests/contract runs one suite over every store, on real servers"
 COMMANDS = "tests/unit/gateway/cli/test_main.py tries each command by its words"
+IMPORTERS = "tests/unit/records/importers/sources/test_sources.py reads an export of every system"
 FORMATS = "tests/unit/records/dataset/formats/test_formats.py tries every format"
 PAGES = "tests/unit/gateway/console/test_app.py asks for each page, each form and each twin"
 ELSEWHERE = {
     "gateway/adapters/boot.py": BOOTS,
     "gateway/admin/boot.py": BOOTS,
     "gateway/admin/figure_views.py": TYPES,
+    "gateway/admin/guard.py": "tests/unit/gateway/admin/test_api.py asks for each page without the right to it",
+    "gateway/admin/label_views.py": TYPES,
+    "gateway/admin/problems.py": "tests/unit/gateway/admin/test_api.py meets each of them",
+    "gateway/admin/view_pages.py": "tests/unit/gateway/console/test_views.py keeps and removes views over the API, too",
     "gateway/admin/readiness_views.py": "tests/unit/gateway/admin/test_api.py asks for the page",
     "gateway/admin/views.py": "tests/unit/gateway/admin/test_api.py asks for each page",
     "gateway/clock.py": "three readings of the system's clocks",
@@ -50,6 +55,7 @@ ELSEWHERE = {
     "gateway/console/traffic.py": PAGES,
     "gateway/control/controller/boot.py": BOOTS,
     "gateway/control/controller/status.py": "tests/integration/test_loop.py reads what it says at each step",
+    "gateway/control/exporter/boot.py": BOOTS,
     "gateway/control/journals/follower.py": "tests/unit/gateway/control/journals/test_tail.py follows through it",
     "gateway/control/leader/announce.py": "tests/integration/test_loop.py reads what is announced at each move",
     "gateway/control/operations/rebuild.py": "tests/integration/test_rebuild.py rebuilds what a loop left",
@@ -76,8 +82,10 @@ ELSEWHERE = {
     "gateway/rewrite/responses.py": "tests/unit/gateway/rewrite/test_answer.py reads both surfaces",
     "gateway/rewrite/shapes.py": TYPES,
     "gateway/rewrite/surface.py": "tests/unit/gateway/rewrite/test_answer.py reads both surfaces",
+    "gateway/training/token_mask.py": "tests/unit/gateway/training/test_inside_call.py asks for what it cannot have",
     "gateway/supervisor/process.py": "tests/integration/test_supervisor.py",
     "gateway/supervisor/running.py": "tests/integration/test_supervisor.py",
+    "gateway/supervisor/upstream_keys.py": "tests/unit/gateway/supervisor/test_programs.py hands every key over",
     "gateway/supervisor/sockets.py": "tests/integration/test_supervisor.py hands sockets over",
     "gateway/node/journal_lag.py": "tests/unit/gateway/cli/test_status.py reads it off a recorder's page",
     "gateway/node/supervisor_status.py": "tests/integration/test_supervisor.py reads it",
@@ -105,7 +113,13 @@ ELSEWHERE = {
 }
 """Modules whose unit test is elsewhere, and where."""
 RECIPES = "tests/acceptance/test_training.py trains with each; tests/unit/gateway/training/test_render.py reads them"
-ELSEWHERE_IN = {"gateway/cli": COMMANDS, "records/dataset/formats": FORMATS, "gateway/training/recipes": RECIPES}
+ELSEWHERE_IN = {
+    "gateway/cli": COMMANDS,
+    "records/dataset/formats": FORMATS,
+    "records/importers/sources": IMPORTERS,
+    "gateway/training/recipes": RECIPES,
+    "gateway/training/inside": RECIPES,
+}
 """Folders of which every module may be tested together."""
 
 

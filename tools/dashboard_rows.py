@@ -295,12 +295,12 @@ def savings() -> Row:
                 (tokens,),
                 "short",
             ),
-            *_paid_by_the_hour(),
+            *paid_by_the_hour(),
         ),
     )
 
 
-def _paid_by_the_hour() -> tuple[Panel, Panel]:
+def paid_by_the_hour() -> tuple[Panel, Panel]:
     """Servers of one's own, whatever they answer."""
     cost, answers = "crossfade_gpu_cost_usd_total", "crossfade_gpu_answers_total"
     paid, answered = (f"sum by (upstream) (increase({name}{{{HERE}}}[6h]))" for name in (cost, answers))

@@ -6,6 +6,7 @@ python tools/dashboards.py [--check]
 import sys
 from pathlib import Path
 
+from tools.boards import BOARDS
 from tools.dashboard_rows import ROWS
 from tools.grafana import Query, Variable, dashboard
 from tools.panels import HERE, ROUTE
@@ -25,8 +26,11 @@ MOVES = Query(
 
 def pages() -> dict[str, str]:
     """Every dashboard's file and text."""
-    rows = [row() for row in ROWS]
-    return {"crossfade.json": dashboard("crossfade", "Crossfade", VARIABLES, rows, MOVES)}
+    made = {"crossfade.json": dashboard("crossfade", "Crossfade", VARIABLES, [row() for row in ROWS], MOVES)}
+    for name, (title, rows) in BOARDS.items():
+        uid = f"crossfade-{name}"
+        made[f"{uid}.json"] = dashboard(uid, title, VARIABLES[:-1], [row() for row in rows], MOVES)
+    return made
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
 
+from policies import windows
 from policies.language import amounts as units
 from policies.reasons import Reason
 from policies.request.engine_fields import ENGINE_FIELDS
@@ -20,6 +21,8 @@ _AMOUNTS = {
     units.Seconds: units.duration_text,
     units.SharePpm: units.share_text,
     units.UsdPerDay: "${:g}/day".format,
+    units.WeekDays: windows.days_text,
+    units.Hours: lambda hours: "-".join(f"{minutes // 60}" for minutes in hours),
 }
 
 
@@ -78,7 +81,9 @@ def default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default()
-    if isinstance(value, BaseModel):
+    if isinstance(value, BaseModel) or (
+        isinstance(value, tuple) and any(isinstance(each, BaseModel) for each in value)
+    ):
         return "see below"
     if value in (None, "", {}, ()):
         return "-"

@@ -15,13 +15,13 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from gateway import errors
-from gateway.config import quantities, readiness, settings
+from gateway.config import otel, quantities, readiness, settings
 from gateway.telemetry.metrics import METRICS, MetricOwner
 from policies.language import amounts as units
 from records.parquet import TABLES
 from records.wire.dialects import DIALECTS
 from records.wire.json_reader import ODDITIES
-from tools import policy_reference
+from tools import messages, policy_reference
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made from the code by tools/reference.py: do not edit. -->\n\n"
@@ -29,6 +29,8 @@ OWNERS = {
     MetricOwner.SUPERVISOR: "Counted in the workers since the supervisor's start; there whatever else is dead.",
     MetricOwner.CONTROLLER: "What is in force.",
     MetricOwner.RECORDER: "Computed from the journal, so a moment late, and complete.",
+    MetricOwner.SHADOW: "Of the calls that no app waits for.",
+    MetricOwner.EXPORTER: "Of traces; only with `otel` in the settings.",
 }
 
 
@@ -40,8 +42,15 @@ def metrics() -> str:
         "`GET /metrics` on the admin port, in Prometheus's text format. Labels are closed sets.",
         "",
     ]
-    for owner, about in OWNERS.items():
-        lines += [f"## From the {owner}", "", about, "", "| metric | type | labels | meaning |", "|---|---|---|---|"]
+    for owner in MetricOwner:
+        lines += [
+            f"## From the {owner}",
+            "",
+            OWNERS[owner],
+            "",
+            "| metric | type | labels | meaning |",
+            "|---|---|---|---|",
+        ]
         for metric in METRICS:
             if metric.owner is owner:
                 lines.append(f"| `{metric.name}` | {metric.type} | {', '.join(metric.labels) or '-'} | {metric.help} |")
@@ -114,7 +123,7 @@ def settings_page() -> str:
         "`${NAME:-default}` come from the environment, `$$` is a dollar; paths begin at the file's own folder.",
         "",
     ]
-    said = docstrings(settings) | docstrings(readiness)
+    said = said_in_settings()
     for path, model, about in sections(settings.Settings, said):
         lines += [f"## `{path}`" if path else "## Top level", ""]
         if path:
@@ -125,6 +134,11 @@ def settings_page() -> str:
                 lines.append(f"| `{name}` | {default(field)} | {said_of(model, name, said)} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def said_in_settings() -> dict[tuple[str, str], str]:
+    """What is said of every setting, in whichever file it stands."""
+    return docstrings(settings) | docstrings(readiness) | docstrings(otel)
 
 
 def sections(
@@ -204,6 +218,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "records.md": records,
     "dialects.md": dialects,
     "policies.md": policy_reference.page,
+    "messages.md": messages.page,
 }
 
 

@@ -3,7 +3,7 @@
     python tools/screenshots.py docs/pictures [--pace 60] [--only rollout pair]
 
 Needs Chromium (Debian: `apt-get install chromium`), named by CHROMIUM where it is called otherwise. Takes each page in
-both themes at 1440 pixels, and the first three at 1024 and 390, once the rollout is past the shadow.
+both themes at 1440 pixels, and some at 1024 and 360, once the rollout is past the shadow.
 """
 
 import argparse
@@ -24,8 +24,8 @@ from pathlib import Path
 BROWSER = os.environ.get("CHROMIUM", "chromium")
 START_S = 600.0
 SHOT_S = 60.0
-WIDTHS = {1440: 1200, 1024: 1200, 390: 1600}
-NARROW = ("routes", "rollout", "pair")
+WIDTHS = {1440: 1200, 1024: 1200, 360: 1600}
+NARROW = ("routes", "rollout", "pair", "report", "readiness")
 
 
 def main() -> int:
@@ -110,8 +110,10 @@ def addresses(admin: str) -> dict[str, str]:
             pair = told["pairs"][0]["exchange_id"]
     found = {
         "routes": "/", "rollout": "/routes/tickets", "history": "/routes/tickets?view=history",
-        "policy": "/routes/tickets?view=policy", "verb": "/routes/tickets/promote", "pairs": "/pairs", "label":
+        "policy": "/routes/tickets?view=policy", "report": "/routes/tickets/report",
+        "verb": "/routes/tickets/promote", "pairs": "/pairs", "label":
         "/label?route=tickets&by=ada", "label-start": "/label", "traffic": "/traffic", "unrouted": "/unrouted",
+        "readiness": "/readiness", "judge": "/judge",
         "data": "/data", "cost": "/cost", "system": "/system", "audit": "/audit", "keys": "/keys", "kill": "/kill",
     }  # fmt: skip
     return found | ({"pair": f"/pairs/{pair}", "exchange": f"/traffic/{pair}"} if pair else {})

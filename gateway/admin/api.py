@@ -8,20 +8,13 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-import duckdb
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from gateway import clock
-from gateway.admin.auth import Access, Credentials, Door, is_elsewhere
+from gateway.admin.auth import Access, Door
 from gateway.admin.exchanges import ExchangeReader
 from gateway.admin.figure_views import (
     CostView,
     DataView,
-    LabelsView,
-    LabelView,
     PairListView,
     PoliciesView,
     PolicyView,
@@ -30,12 +23,17 @@ from gateway.admin.figure_views import (
     WeightsView,
 )
 from gateway.admin.figures import Figures
-from gateway.admin.filters import FilterError, RecordFilter, RecordTable, wanted
+from gateway.admin.filters import RecordFilter, RecordTable, wanted
+from gateway.admin.guard import Guard
+from gateway.admin.judges import Judges, JudgesView
+from gateway.admin.label_pages import LabelPages
 from gateway.admin.labels import LabelQueue
-from gateway.admin.queries import RecordQueries, TooSlowError
+from gateway.admin.problems import add_problems
+from gateway.admin.queries import RecordQueries
 from gateway.admin.readiness_views import ReadinessListView, ReadinessView
 from gateway.admin.rollouts import BY, MAX_PAGE, Operations
 from gateway.admin.system import SharedAbout, system
+from gateway.admin.view_pages import SavedViewPages
 from gateway.admin.views import (
     AuditListView,
     AuditView,
@@ -44,7 +42,6 @@ from gateway.admin.views import (
     ExchangeView,
     FeedbackView,
     KeyView,
-    ProblemDetails,
     ProblemView,
     ReasonView,
     RolloutsView,
@@ -57,23 +54,13 @@ from gateway.config.readiness import ReadinessInputs
 from gateway.control.controller.status import read_status
 from gateway.control.operations.readiness import look
 from gateway.control.operations.standings import Standing
-from gateway.control.state.port import StateDownError
 from gateway.node import keys
-from gateway.node.database import StateError, first_broken, opened, read_audit, read_policies
+from gateway.node.database import first_broken, opened, read_audit, read_policies
 from gateway.node.datadir import DataDir
 from gateway.node.keys import Actor, KeyRefusedError, StoredKey
 from policies.routing import PPM, Route, RoutingError, Table, Variant, decode
-from records.evaluation.sets import EvalSetError
 
 PREFIX = "/api/v1"
-_CODES = {
-    401: "admin_refused",
-    403: "admin_refused",
-    404: "not_found",
-    405: "bad_method",
-    409: "conflict",
-    503: "unavailable",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +203,6 @@ class Pages:
         """What is kept, and what was taken out of it; 30d unless it says else."""
         return self.figures.data(self._wanted("exchanges", request, usual="30d"))
 
-    def labels(self, route: str | None = None, by: str | None = None) -> LabelsView:
-        """What people said of pairs in the console's queue, newest first."""
-        found = LabelQueue(self.data, self.queries).votes(route=route, by=by)
-        return LabelsView(labels=[LabelView.model_validate(each) for each in found])
-
     def feedback(
         self, before: UUID | None = None, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50
     ) -> FeedbackView:
@@ -232,10 +214,28 @@ class Pages:
         found = look(self.queries.rows, self.data, self.stated, now=self.operations.clock.wall(), route=route)
         return ReadinessListView(routes=[ReadinessView.model_validate(each) for each in found])
 
+    def judges(self, request: Request) -> JudgesView:
+        """Each route's judge: trusted or not, and whether people agree with it; 30d unless it says else."""
+        return self.judged(self._wanted("comparisons", request, usual="30d"))
+
+    def judged(self, asked: RecordFilter) -> JudgesView:
+        """The same of a window."""
+        return Judges(LabelQueue(self.data, self.queries)).found(asked, self.operations.guard_words("judge_bias"))
+
     @property
     def recorded(self) -> ExchangeReader:
         """The records, row by row."""
         return ExchangeReader(self.queries)
+
+    @property
+    def labelling(self) -> LabelPages:
+        """Pairs for people to judge, and what they said."""
+        return LabelPages(LabelQueue(self.data, self.queries), self.operations.clock.wall)
+
+    @property
+    def saved(self) -> SavedViewPages:
+        """Pages with their filters, by name."""
+        return SavedViewPages(self.data, self.operations.clock.wall)
 
     @property
     def figures(self) -> Figures:
@@ -295,106 +295,45 @@ def create_app(pages: Pages, door: Door, *, version: str) -> FastAPI:
             responses=responses,
         )
 
-    operations = pages.operations
-    add("/rollouts", pages.rollouts, "viewer")
-    add("/rollouts/{route}", operations.rollout, "viewer")
-    add("/rollouts/{route}/{verb}", operations.operate, "operator")
-    add("/rollouts/{route}/gates", operations.gate_path, "viewer")
-    add("/kill", operations.kill, "operator")
-    add("/decisions", operations.decisions, "viewer")
-    add("/decisions/{decision_id}", operations.decision, "viewer")
-    add("/comparisons", pages.comparisons, "viewer")
-    add("/comparisons/{exchange_id}", pages.comparison, "viewer")
-    add("/feedback", pages.feedback, "viewer")
-    add("/readiness", pages.readiness, "viewer")
-    add("/labels", pages.labels, "viewer")
-    add("/exchanges", pages.exchanges, "viewer")
-    add("/exchanges/{exchange_id}", pages.exchange, "viewer")
-    add("/figures/{route}", pages.route_figures, "viewer")
-    add("/policies", pages.policies, "viewer")
-    add("/weights", pages.weights, "viewer")
-    add("/cost", pages.cost, "viewer")
-    add("/unrouted", pages.unrouted, "viewer")
-    add("/data", pages.kept, "viewer")
-    add("/keys", pages.keys, "viewer")
-    add("/keys/{key}/revoke", pages.revoke, "operator")
-    add("/audit", pages.audit, "viewer")
-    add("/system", pages.system, "viewer")
+    for path, page in _looked_at(pages).items():
+        add(path, page, "viewer")
     add("/openapi.json", openapi, "viewer")
-    app.add_exception_handler(StarletteHTTPException, on_http_error)
-    app.add_exception_handler(RequestValidationError, _on_bad_request)
-    app.add_exception_handler(FilterError, _on_bad_filter)
-    for kind in (StateError, StateDownError, TooSlowError, EvalSetError, duckdb.Error):
-        app.add_exception_handler(kind, _on_unreadable)
+    add("/rollouts/{route}/{verb}", pages.operations.operate, "operator")
+    add("/kill", pages.operations.kill, "operator")
+    add("/labels", pages.labelling.vote, "operator")
+    add("/views", pages.saved.keep, "operator")
+    add("/views/{name}/remove", pages.saved.remove, "operator")
+    add("/keys/{key}/revoke", pages.revoke, "operator")
+    add_problems(app)
     return app
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """Lets through who may pass, for pages of one access class."""
-
-    door: Door
-    access: Access
-    is_form: bool = False
-    """Whether a browser sends it as a form: then the console checks where it comes from."""
-
-    def __call__(self, request: Request) -> None:
-        """Refuse, or do nothing.
-
-        Raises:
-            HTTPException: the caller may not see this.
-        """
-        if self.access in ("probe", "public"):
-            return
-        given, now = credentials(request), clock.wall()
-        reason = self.door.refusal(given, now=now)
-        if reason is not None:
-            raise HTTPException(401 if self.door.token_sha256 is not None else 403, reason)
-        if self.access == "operator":
-            if self.door.role(given, now=now) != "operator":
-                raise HTTPException(403, "this token only looks: sign in with the admin token to change anything")
-            if not self.is_form:
-                self._check_operator(request)
-
-    def _check_operator(self, request: Request) -> None:
-        """Refuse what another site's page can send without being asked first.
-
-        Raises:
-            HTTPException: it is not one of ours, or says nothing in JSON.
-        """
-        headers = request.headers
-        if is_elsewhere(origin=headers.get("origin", ""), host=headers.get("host", "")):
-            raise HTTPException(403, "a page of another site changes nothing here")
-        if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise HTTPException(415, "send JSON: content-type: application/json")
-
-
-def credentials(request: Request) -> Credentials:
-    """What a request says of its sender."""
-    headers = request.headers
-    return Credentials(headers.get("host", ""), headers.get("authorization", ""), headers.get("cookie", ""))
-
-
-def on_http_error(_: Request, error: Exception) -> JSONResponse:
-    """An error in the shape OpenAI's API gives its own."""
-    status = error.status_code if isinstance(error, StarletteHTTPException) else 500
-    detail = error.detail if isinstance(error, StarletteHTTPException) else ""
-    return _problem(status, detail)
-
-
-def _on_bad_request(_: Request, error: Exception) -> JSONResponse:
-    found = error.errors() if isinstance(error, RequestValidationError) else ()
-    return _problem(400, "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in found))
-
-
-def _on_bad_filter(_: Request, error: Exception) -> JSONResponse:
-    return _problem(400, str(error))
-
-
-def _on_unreadable(_: Request, error: Exception) -> JSONResponse:
-    return _problem(503, f"cannot be read now: {error}")
-
-
-def _problem(status: int, message: str) -> JSONResponse:
-    problem = ProblemView(error=ProblemDetails(message=message, code=_CODES.get(status, "bad_request")))
-    return JSONResponse(problem.model_dump(), status_code=status)
+def _looked_at(pages: Pages) -> dict[str, Callable[..., object]]:
+    """The pages that change nothing."""
+    operations, labelling = pages.operations, pages.labelling
+    return {
+        "/rollouts": pages.rollouts,
+        "/rollouts/{route}": operations.rollout,
+        "/rollouts/{route}/gates": operations.gate_path,
+        "/decisions": operations.decisions,
+        "/decisions/{decision_id}": operations.decision,
+        "/comparisons": pages.comparisons,
+        "/comparisons/{exchange_id}": pages.comparison,
+        "/feedback": pages.feedback,
+        "/readiness": pages.readiness,
+        "/judges": pages.judges,
+        "/labels": labelling.labels,
+        "/labels/queue": labelling.next_pair,
+        "/exchanges": pages.exchanges,
+        "/exchanges/{exchange_id}": pages.exchange,
+        "/figures/{route}": pages.route_figures,
+        "/policies": pages.policies,
+        "/weights": pages.weights,
+        "/cost": pages.cost,
+        "/unrouted": pages.unrouted,
+        "/data": pages.kept,
+        "/keys": pages.keys,
+        "/views": pages.saved.views,
+        "/audit": pages.audit,
+        "/system": pages.system,
+    }

@@ -2,8 +2,6 @@
 
 from datetime import date, datetime
 
-from pydantic import ConfigDict
-
 from gateway.admin.views import (
     ComparisonLine,
     DecisionLine,
@@ -363,24 +361,3 @@ class RolloutPageView(PageView):
     policy: PolicyView | None
     decisions: list[DecisionLine]
     """Newest first."""
-
-
-class LabelView(PageView):
-    """What somebody said of a pair; no text of it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
-    exchange_id: str
-    asked: str
-    by: str
-    route: str
-    pool: str
-    """`random` pairs speak of all; others were chosen."""
-    vote: str
-    tags: list[str]
-    at: float
-
-
-class LabelsView(PageView):
-    """Votes on pairs, newest first."""
-
-    labels: list[LabelView]

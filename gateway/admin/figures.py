@@ -50,6 +50,8 @@ _NOT_ELIGIBLE = frozenset({"ineligible", "pinned", "bypass", "refused", "unroute
 """Of the records' `why`: the candidate was not to be asked, by what the request, its policy or its caller is."""
 _FALLBACKS = frozenset({"fallback", "breaker", "busy"})
 """It was to be asked, and the baseline answered."""
+_OURS = "why <> 'imported'"
+"""What went through here; what was imported says nothing of what we did, or what it cost."""
 _ELIGIBLE = f"why NOT IN {tuple(sorted(_NOT_ELIGIBLE))}"
 _ARM = f"""
 route, variant, count(*), count(*) FILTER (WHERE {_ELIGIBLE}),
@@ -73,7 +75,7 @@ class Figures:
 
     def arms(self, wanted: RecordFilter) -> list[ArmView]:
         """Per route and variant."""
-        query = f"SELECT {_ARM} FROM exchanges WHERE {wanted.where} GROUP BY route, variant ORDER BY 1, 2"  # noqa: S608 -- our own words
+        query = f"SELECT {_ARM} FROM exchanges WHERE {wanted.where} AND {_OURS} GROUP BY route, variant ORDER BY 1, 2"  # noqa: S608 -- our own words
         rows = self.queries.named(query, tuple(ArmView.model_fields), wanted.parameters)
         return [ArmView.model_validate(row) for row in rows]
 
@@ -111,7 +113,7 @@ class Figures:
         SELECT arrived_at::DATE, route, variant, coalesce(nullif(model_returned, ''), model_requested), count(*),
                sum(prompt_tokens)::BIGINT, sum(completion_tokens)::BIGINT, sum(cost_usd), sum(counterfactual_cost_usd),
                {_SAVED}, {_UNPRICED}
-        FROM exchanges WHERE {wanted.where} GROUP BY ALL ORDER BY 1 DESC, 8 DESC NULLS LAST, 2, 3, 4"""  # noqa: S608 -- our own words
+        FROM exchanges WHERE {wanted.where} AND {_OURS} GROUP BY ALL ORDER BY 1 DESC, 8 DESC NULLS LAST, 2, 3, 4"""  # noqa: S608 -- our own words
         days = [
             CostDayView.model_validate(row)
             for row in self.queries.named(query, tuple(CostDayView.model_fields), wanted.parameters)
@@ -169,7 +171,7 @@ class Figures:
         query = f"""
         SELECT route = ?, why, reason, count(*), count(*) FILTER (WHERE {_CANDIDATES}),
                count(*) FILTER (WHERE variant = 'candidate')
-        FROM exchanges WHERE {wanted.where} GROUP BY ALL ORDER BY 4 DESC"""  # noqa: S608 -- our own words
+        FROM exchanges WHERE {wanted.where} AND {_OURS} GROUP BY ALL ORDER BY 4 DESC"""  # noqa: S608 -- our own words
         rows = self.queries.rows(query, [route, *wanted.parameters])
         ours = [row[1:] for row in rows if row[0]]
         return FunnelView(
@@ -187,6 +189,7 @@ class Figures:
         query = f"""
         SELECT {_BUCKET}, variant, count(*), quantile_cont(first_byte_ms, 0.95) FROM exchanges
         WHERE {wanted.where} AND route = ? AND variant IN ('baseline', 'candidate') AND complete AND {_ELIGIBLE}
+              AND {_OURS}
         GROUP BY ALL ORDER BY min(prompt_tokens) NULLS LAST, 2"""  # noqa: S608 -- our own words
         rows = self.queries.named(query, tuple(BucketView.model_fields), [*wanted.parameters, route])
         return [BucketView.model_validate(row) for row in rows]

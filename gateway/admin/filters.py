@@ -83,14 +83,17 @@ class RecordFilter:
 
 
 def moment(text: str, *, now: float) -> float:
-    """A moment: `24h` (so long ago) or an ISO date or time, UTC where it does not say.
+    """A moment: `24h` (so long ago, to a thousandth) or an ISO date or time, UTC where it does not say.
 
     Raises:
         FilterError: neither.
     """
     ago = _AGO.fullmatch(text)
     if ago is not None:
-        return now - int(ago[1]) * _UNITS[ago[2]]
+        long_s = int(ago[1]) * _UNITS[ago[2]]
+        # A thousandth of it earlier at most: questions of one minute are the same, and have one answer.
+        grain_s = max(1.0, long_s // 1000)
+        return (now - long_s) // grain_s * grain_s
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:

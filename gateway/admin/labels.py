@@ -1,26 +1,44 @@
-"""The queue of pairs for people to judge, and how far they agree with whoever scores them.
+"""The queue of pairs for people to judge, what they say of the candidate, and how far they agree with whoever scores.
 
 Blind: which answer stands left follows from a hash of pair and person, so that nobody can learn it, and a page that is
 loaded again shows the same.
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar, get_args
+
+import numpy as np
 
 from gateway.admin.exchanges import ExchangeReader
 from gateway.admin.figure_views import PairView
-from gateway.admin.filters import RecordFilter
+from gateway.admin.filters import FilterError, wanted
+from gateway.admin.prompts import AnswerOutline, PromptOutline, answer_outline, prompt_outline
 from gateway.admin.queries import RecordQueries
 from gateway.node import labels
 from gateway.node.datadir import DataDir
 from gateway.node.labels import LabelVote, PairLabel
+from policies import stats
 
+_Said = TypeVar("_Said")
 Pool = Literal["random", "disagreements"]
 POOLS: tuple[Pool, ...] = ("random", "disagreements")
 SIZE = 50
+USUAL = "30d"
+"""Pairs of so long ago are drawn from."""
+CHOSEN = "chosen"
+"""The pool of a pair that was not drawn."""
 Choice = Literal["left", "right", "equal", "bad", "skip"]
+CHOICES: tuple[Choice, ...] = get_args(Choice)
+TAGS = ("incomplete", "wrong fact", "too long", "tone", "format")
+NAME = r"[\w.@\-]{1,64}"
+"""Whom a vote is of."""
+ALPHA = 0.025
+"""Of each side of an interval."""
 _PLAIN: dict[str, LabelVote] = {"equal": "equal", "bad": "both_bad", "skip": "skipped"}
 
 
@@ -32,6 +50,10 @@ class LabelTask:
     by: str
     pool: Pool
     seed: str
+
+
+class VoteRefusedError(Exception):
+    """A vote that is none, on nothing that is there, or of nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +75,42 @@ class Agreement:
 
     Source: Cohen 1960, A coefficient of agreement for nominal scales.
     """
+    kappa_half: float | None = None
+    """Half of its 95 % interval, by the large-sample error of the same paper."""
+
+
+@dataclass(frozen=True, slots=True)
+class HumanScore:
+    """What people say of the candidate on pairs drawn at random: +1 it is better, -1 the baseline is, 0 neither."""
+
+    n: int
+    """Pairs; several people's votes on one are its mean."""
+    mean: float | None
+    lower: float | None
+    """Of a 95 % confidence sequence: it holds at whatever moment one looks, as gates' intervals do."""
+    upper: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlindPair:
+    """Two answers to one request, and not whose they are."""
+
+    prompt: PromptOutline
+    left: AnswerOutline
+    right: AnswerOutline
+
+
+@dataclass(frozen=True, slots=True)
+class LabelState:
+    """Where somebody is in a queue."""
+
+    total: int
+    done: int
+    queued: QueuedPair | None
+    """None: nothing is left."""
+    pair: PairView | None
+    votes: list[PairLabel]
+    """This person's, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +120,54 @@ class LabelQueue:
     data: DataDir
     queries: RecordQueries
 
-    def drawn(self, task: LabelTask, wanted: RecordFilter) -> list[QueuedPair]:
+    def state(self, task: LabelTask, *, now: float) -> LabelState:
+        """Where a person is in a task, with the next pair that is kept."""
+        drawn, votes = self.drawn(task, now=now), self.votes(route=task.route, by=task.by)
+        done = {(vote.exchange_id, vote.asked) for vote in votes}
+        open_ = [each for each in drawn if (each.exchange_id, each.asked) not in done]
+        shown = next(((each, pair) for each in open_ if (pair := self.pair(each)) is not None), (None, None))
+        return LabelState(len(drawn), len(drawn) - len(open_), *shown, votes)
+
+    def drawn(self, task: LabelTask, *, now: float) -> list[QueuedPair]:
         """The task's pairs, in an order that says nothing: by a hash of their ids and the seed."""
-        wanted.add("route = ?", task.route)
-        wanted.add("came = 'answered' AND asked <> 'baseline_again' AND answer_json IS NOT NULL")
+        found = wanted("comparisons", {"since": USUAL}, now=now)
+        found.add("route = ?", task.route)
+        found.add("came = 'answered' AND asked <> 'baseline_again' AND answer_json IS NOT NULL")
         if task.pool == "disagreements":
-            wanted.add("q < 0")
+            found.add("q < 0")
         query = f"""
-        SELECT exchange_id, asked FROM comparisons_all WHERE {wanted.where}
+        SELECT exchange_id, asked FROM comparisons_all WHERE {found.where}
         ORDER BY md5(exchange_id || asked || ?), exchange_id LIMIT ?"""  # noqa: S608 -- our own words
-        return [QueuedPair(*row) for row in self.queries.rows(query, [*wanted.parameters, task.seed, SIZE])]
+        return [QueuedPair(*row) for row in self.queries.rows(query, [*found.parameters, task.seed, SIZE])]
 
     def pair(self, queued: QueuedPair) -> PairView | None:
         """Both answers; None: they are not kept any more."""
         found = ExchangeReader(self.queries).pair(queued.exchange_id).pairs
         return next((each for each in found if each.comparison["asked"] == queued.asked), None)
 
-    def vote(self, label: PairLabel) -> None:
-        """Keep a vote."""
+    def vote(
+        self, task: LabelTask, queued: QueuedPair, choice: Choice, tags: Sequence[str], *, now: float
+    ) -> PairLabel:
+        """Keep what somebody chose between left and right. Of no pool that was not drawn: it would speak of all.
+
+        Raises:
+            VoteRefusedError: there is no such pair of the route.
+            LabelsFullError: no more are kept.
+        """
+        pair = self.pair(queued)
+        if pair is None or pair.comparison["route"] != task.route:
+            raise VoteRefusedError("there is no such pair of that route. hint: the queue names the next one")
+        pool = task.pool if queued in self.drawn(task, now=now) else CHOSEN
+        said = voted(queued, task.by, choice)
+        label = replace(_label(task, queued, now), pool=pool, vote=said, tags=tuple(tag for tag in TAGS if tag in tags))
         with labels.opened(self.data.state) as state:
             labels.keep(state, label)
+        return label
 
-    def take_back(self, label: PairLabel) -> None:
-        """Take a vote back."""
+    def take_back(self, task: LabelTask, queued: QueuedPair, *, now: float) -> bool:
+        """Take a vote back. Returns whether there was one."""
         with labels.opened(self.data.state) as state:
-            labels.forget(state, label)
+            return labels.forget(state, _label(task, queued, now))
 
     def votes(self, *, route: str | None = None, by: str | None = None) -> list[PairLabel]:
         """What people said, newest first."""
@@ -96,12 +177,57 @@ class LabelQueue:
     def agreement(self, votes: Sequence[PairLabel]) -> Agreement:
         """How far these votes agree with the scores of the same pairs."""
         said = {(vote.exchange_id, vote.asked): vote.vote for vote in votes if vote.vote not in ("skipped", "both_bad")}
+        return agree([(vote, _side(q)) for vote, q in self.scored(said)])
+
+    def scored(self, said: Mapping[tuple[str, str], _Said]) -> list[tuple[_Said, float]]:
+        """What was said of pairs, beside their scores; of pairs that have one."""
         ids = sorted({exchange_id for exchange_id, _ in said})
         query = """
         SELECT exchange_id, asked, q FROM comparisons_all
         WHERE exchange_id IN (SELECT unnest(?::VARCHAR[])) AND q IS NOT NULL"""
         rows = self.queries.rows(query, [ids]) if ids else []
-        return agree([(said[row[0], row[1]], _side(row[2])) for row in rows if (row[0], row[1]) in said])
+        return [(said[row[0], row[1]], row[2]) for row in rows if (row[0], row[1]) in said]
+
+
+def task_of(route: str, by: str, pool: str, seed: str) -> LabelTask:
+    """What somebody asks for, looked at.
+
+    Raises:
+        FilterError: a name or a pool that can be none.
+    """
+    if not re.fullmatch(NAME, by):
+        raise FilterError("a name is letters, digits, dot, dash, at and underscore; at most 64. hint: by=ada")
+    if pool not in POOLS:
+        raise FilterError(f"there is no pool {pool[:20]!r}. hint: {', '.join(POOLS)}")
+    return LabelTask(route, by, pool, seed[:20])
+
+
+def human(votes: Sequence[PairLabel]) -> HumanScore:
+    """What people say of the candidate, out of the random pairs alone: those that were chosen speak of themselves."""
+    seen = Counter(labels.scores(votes, pool="random").values())
+    if not seen:
+        return HumanScore(0, None, None, None)
+    values, counts = np.array(list(seen)), np.array(list(seen.values()), dtype=float)
+    n = int(counts.sum())
+    lower = stats.lower_mean(values, counts, ALPHA, lo=-1.0, hi=1.0)
+    upper = stats.upper_mean(values, counts, ALPHA, lo=-1.0, hi=1.0)
+    return HumanScore(n, float(values @ counts) / n, lower, upper)
+
+
+def outlines(pair: PairView, asked: str) -> tuple[PromptOutline, AnswerOutline, AnswerOutline]:
+    """A pair as people read it: what was asked, the baseline's answer, the candidate's."""
+    row, exchange = pair.comparison, pair.exchange or {}
+    path = str(exchange.get("path") or "/v1/chat/completions")
+    served, other = (answer_outline(path, _json(each)) for each in (exchange.get("response_json"), row["answer_json"]))
+    baseline, candidate = (other, served) if asked == "baseline" else (served, other)
+    return prompt_outline(path, _json(exchange.get("request_json"))), baseline, candidate
+
+
+def blind(pair: PairView, queued: QueuedPair, by: str) -> BlindPair:
+    """A pair as a judge may see it."""
+    prompt, baseline, candidate = outlines(pair, queued.asked)
+    left, right = (candidate, baseline) if is_swapped(queued, by) else (baseline, candidate)
+    return BlindPair(prompt, left, right)
 
 
 def is_swapped(queued: QueuedPair, by: str) -> bool:
@@ -125,9 +251,20 @@ def agree(pairs: Sequence[tuple[str, str]]) -> Agreement:
     chance = sum(
         sum(one == kind for one, _ in pairs) * sum(other == kind for _, other in pairs) for kind in kinds
     ) / (n * n or 1)  # fmt: skip
-    known = n >= 2 and chance < 1
-    return Agreement(n, same, (same / n - chance) / (1 - chance) if known else None)
+    if n < 2 or chance >= 1:
+        return Agreement(n, same, None)
+    seen = same / n
+    half = 1.96 * math.sqrt(seen * (1 - seen) / n) / (1 - chance)
+    return Agreement(n, same, (seen - chance) / (1 - chance), half)
 
 
 def _side(q: float) -> LabelVote:
     return "candidate" if q > 0 else "baseline" if q < 0 else "equal"
+
+
+def _json(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _label(task: LabelTask, queued: QueuedPair, now: float) -> PairLabel:
+    return PairLabel(queued.exchange_id, queued.asked, task.by, task.route, task.pool, "skipped", (), now)

@@ -53,6 +53,12 @@ class AnswerOutline:
         """Its words; a refusal's, where it refused."""
         return "" if self.answer is None else self.answer.text or self.answer.refusal
 
+    @property
+    def said(self) -> str:
+        """Its words and its calls, one below the other."""
+        calls = () if self.answer is None else self.answer.calls
+        return "\n".join([*([self.text] if self.text else []), *(f"{call.name}({call.arguments})" for call in calls)])
+
 
 def prompt_outline(path: str, request_json: str | None) -> PromptOutline:
     """The request whose JSON is `request_json`."""

@@ -2,10 +2,14 @@
 
 What takes longer than `DEADLINE_S` is cancelled, and says what to do: nobody waits for ever. All questions share one
 database in memory that holds nothing but views, and what it may hold at all is bounded.
+
+Answers may be kept (`KeptAnswers`): over a million exchanges a sum takes tenths of a second, and a page that is left
+open asks for the same ones again and again. Whoever shows them shows how old they are (`read_at`).
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +22,13 @@ DEADLINE_S = 5.0
 MEMORY = "160MB"
 """Most that all questions together may hold; above it DuckDB says so instead of taking more."""
 
+SLOW_S = 0.03
+"""An answer that took less is not worth keeping."""
+SPARED = 20
+OLDEST_S = 60.0
+"""No answer is shown that is older."""
+MOST_KEPT = 128
+MOST_ROWS = 5000
 Row = tuple[Any, ...]
 
 
@@ -28,18 +39,83 @@ class TooSlowError(Exception):
         super().__init__(f"cancelled after {deadline_s:g} s. hint: narrow the time range (since=6h), or name a route")
 
 
+read_at: ContextVar[float | None] = ContextVar("read_at", default=None)
+"""Unix seconds of the oldest answer that was used in this context; None: all are of now."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """An answer, and when it was asked for."""
+
+    rows: list[Row]
+    at: float
+    took_s: float
+    is_asked: bool = False
+    """Somebody asks for it anew."""
+
+
+@dataclass(slots=True)
+class KeptAnswers:
+    """Answers that took long, for a while: the longer one took, the longer it is kept, so that open pages together take
+    at most one part in `SPARED` of a core for each question. Threads may share it.
+    """
+
+    wall: Callable[[], float]
+    """Unix seconds."""
+    slow_s: float = SLOW_S
+    _found: dict[object, _Kept] = field(default_factory=dict[object, _Kept], init=False)
+    """The last used last."""
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def rows(self, key: object, ask: Callable[[], list[Row]]) -> list[Row]:
+        """An answer that is fresh enough, or one that is not while a thread asks anew, or a new one."""
+        with self._lock:
+            kept = self._found.pop(key, None)
+            if kept is not None:
+                self._found[key] = kept
+        now = self.wall()
+        if kept is None or not 0 <= now - kept.at < OLDEST_S:
+            return self._ask(key, ask)
+        read_at.set(min(kept.at, read_at.get() or now))
+        if now - kept.at > kept.took_s * SPARED:
+            with self._lock:
+                first, kept.is_asked = not kept.is_asked, True
+            if first:
+                threading.Thread(target=self._again, args=(key, ask, kept), daemon=True).start()
+        return kept.rows
+
+    def _ask(self, key: object, ask: Callable[[], list[Row]]) -> list[Row]:
+        at = self.wall()
+        rows = ask()
+        took_s = self.wall() - at
+        with self._lock:
+            self._found.pop(key, None)
+            if took_s >= self.slow_s and len(rows) <= MOST_ROWS:
+                self._found[key] = _Kept(rows, at, took_s)
+            while len(self._found) > MOST_KEPT:
+                del self._found[next(iter(self._found))]
+        return rows
+
+    def _again(self, key: object, ask: Callable[[], list[Row]], kept: _Kept) -> None:
+        try:
+            self._ask(key, ask)
+        except (TooSlowError, duckdb.Error):
+            kept.is_asked = False  # the next look tries again; this one showed what there was, and how old it is
+
+
 @dataclass(slots=True)
 class RecordQueries:
     """Asks the records under `store`. Threads may share it."""
 
     store: Store
     deadline_s: float = DEADLINE_S
+    kept: KeptAnswers | None = None
+    """None: every question is asked anew."""
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     """Guards the two below."""
     _views: duckdb.DuckDBPyConnection | None = field(default=None, init=False)
-    _shape: tuple[int, ...] = field(default=(), init=False)
-    """Which tables had files when the views were made: over none, a view has no files to find later. And how many files
-    are left out."""
+    _shape: tuple[bool, ...] = field(default=(), init=False)
+    """Which tables had files when the views were made: over none, a view has no files to find later."""
 
     def rows(self, query: str, parameters: Sequence[object] = ()) -> list[Row]:
         """What a query finds.
@@ -48,10 +124,14 @@ class RecordQueries:
             TooSlowError: it took longer than the deadline.
             duckdb.Error: the records cannot be read.
         """
-        try:
-            return self.store.past_damage(lambda: self._ask(query, parameters))
-        except OSError as error:
-            raise duckdb.IOException(f"the records cannot be read: {error.strerror}") from error
+
+        def read() -> list[Row]:
+            try:
+                return self.store.steadily(lambda: self._ask(query, parameters))
+            except OSError as error:
+                raise duckdb.IOException(f"the records cannot be read: {error.strerror}") from error
+
+        return read() if self.kept is None else self.kept.rows((query, repr(parameters)), read)
 
     def named(self, query: str, names: Sequence[str], parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """The same, each row by the names of its columns.
@@ -74,14 +154,14 @@ class RecordQueries:
                 timer.cancel()
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection of its own to the views, which are made again when a table gets its first file."""
+        """A connection of its own to the views, over the files of now; they are made again for a table's first file."""
+        seen = self.store.seen()
+        shape = tuple(bool(seen[table.name]) for table in TABLES)
         with self._lock:
-            shape = (*(self._has_files(table.name) for table in TABLES), len(self.store.left_out))
             if self._views is None or shape != self._shape:
                 self._views, self._shape = self.store.open_views(), shape
                 self._views.execute(f"SET memory_limit = '{MEMORY}'")
                 self._views.execute("SET parquet_metadata_cache = true")  # by a file's name and time of change
-            return self._views.cursor()
-
-    def _has_files(self, table: str) -> bool:
-        return next((self.store.root / table).glob("date=*/*.parquet"), None) is not None
+            cursor = self._views.cursor()
+        self.store.point(cursor, seen)
+        return cursor

@@ -24,7 +24,7 @@ from gateway.admin.views import (
 )
 from gateway.control.operations import votes
 from gateway.control.operations.orders import OrderClock, operate, order_of
-from gateway.control.operations.standings import Standing, standings
+from gateway.control.operations.standings import Standing, spent_budgets, standings
 from gateway.control.state.open import open_state
 from gateway.control.state.port import MAX_DECISIONS, Decided, QueuedOrder, SharedState, StateDownError
 from gateway.node.database import AuditEntry, StateError, audit, opened, writing
@@ -65,17 +65,20 @@ class Operations:
         now = self.clock.wall()
         try:
             with self._state() as state:
-                return Standings(standings(state), state.leader(now), [node.name for node in state.nodes(now)])
+                found = standings(state, now=now, spent=spent_budgets(self.data))
+                return Standings(found, state.leader(now), [node.name for node in state.nodes(now)])
         except StateDownError as error:
             return Standings({}, None, [], str(error))
 
     def rollout(self, route: str) -> RolloutDetailView:
         """Where a rollout stands, and what was last found of it, with every gate's numbers."""
+        now = self.clock.wall()
         with self._state() as state:
-            standing, look = standings(state).get(route), state.looks().get(route)
+            standing = standings(state, now=now, spent=spent_budgets(self.data)).get(route)
+            look = state.looks().get(route)
         if standing is None:
             raise HTTPException(404, "there is no rollout of that name; a leader makes one for each route it looks at")
-        voted = votes.VoteSummary() if look is None else votes.find(self.data, look, now=self.clock.wall())
+        voted = votes.VoteSummary() if look is None else votes.find(self.data, look, now=now)
         return RolloutDetailView(
             standing=StandingView.model_validate(standing),
             text=None if look is None else look.text,
@@ -122,6 +125,23 @@ class Operations:
         with self._state() as state:
             found = state.looks()
         return {route: decided for route, look in found.items() if (decided := _read(look)) is not None}
+
+    def guard_words(self, guard: str) -> dict[str, str]:
+        """What the last looks say of a guard, by route; none of a policy that asks nothing of it."""
+        try:
+            looks = self.looks()
+        except StateDownError:
+            return {}
+        said = {
+            route: next((g for g in look.results.guards if g.guard == guard), None) for route, look in looks.items()
+        }
+        return {route: found.reason for route, found in said.items() if found is not None and found.required}
+
+    def told(self, route: str) -> list[tuple[str, bytes, Decision]]:
+        """A route's decisions, newest first: id, record, and what it says; those that cannot be read are left out."""
+        with self._state() as state:
+            kept = state.decisions(route, MAX_PAGE)
+        return [(each.id, each.record, decision) for each in kept if (decision := _read(each)) is not None]
 
     def gate_path(self, route: str) -> GatePathView:
         """How sure each gate was at each decision, oldest first, and at the last look."""

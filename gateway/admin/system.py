@@ -8,15 +8,14 @@ from gateway.control.controller.status import ControllerStatus, read_status
 from gateway.node.datadir import DataDir
 from gateway.node.supervisor_status import SupervisorStatus
 from gateway.node.supervisor_status import read as read_supervisor
-from gateway.telemetry.metrics import PREFIX
+from gateway.telemetry.metrics import EXPOSED, PREFIX
 
 SHOWN = (
     "journal_lag_seconds", "journal_lost_total", "evidence_lag_seconds", "outbox_events", "webhooks_total",
     "shadow_queue", "shadow_total", "records_total", "state_refused_total", "state_restored_total", "policy_errors",
-    "judge_suspended",
+    "judge_suspended", "otel_lag_seconds", "otel_exported_total", "otel_dropped_total",
 )  # fmt: skip
 """Metrics that a page of the system shows, where there are such."""
-OWNERS = ("controller", "recorder", "shadow")
 MOST = 100
 
 
@@ -73,7 +72,7 @@ def _is_alive(pid: int | None) -> bool:
 def _metrics(data: DataDir) -> dict[str, float]:
     """Samples of the control plane's own texts; a text that cannot be read says nothing."""
     found: dict[str, float] = {}
-    for owner in OWNERS:
+    for owner in EXPOSED:
         try:
             lines = data.exposition(owner).read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError):

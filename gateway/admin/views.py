@@ -36,17 +36,25 @@ class StandingView(PageView):
     units: int | None
     units_to_go: int | None
     """None: not known, or no number of units would do."""
+    forecast: str
+    """When the stage could be left, in a sentence; empty: nobody has looked yet."""
+    left_out: list[str]
+    """What did not come into this stage's evidence as it should, in sentences."""
     looked_at: float | None
     last_move: str | None
     moved_at: float | None
     reason: str | None
+    slices: dict[str, str]
+    """What each slice of the traffic says: `quality@language=german` -> a verdict; empty: the policy has none."""
+    sentence: str
+    """Where it stands and why, in words that need no glossary."""
 
 
 class RolloutView(PageView):
     """Where a route stands."""
 
     route: str
-    mode: Literal["observe", "apply", "bypass"]
+    mode: Literal["observe", "apply", "bypass", "split"]
     baseline: VariantView
     candidate: VariantView | None
     weight: float

@@ -2,7 +2,7 @@
 
 Rules:
 1. Nothing of a command is loaded here: `gateway.cli.main` loads its module once its words are read.
-2. What is imported here for its values loads nothing either (`records.dataset.formats` lists names).
+2. What is imported here for its values loads nothing either (`records.dataset.formats`, `records.importers.sources`).
 """
 
 import argparse
@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gateway.cli.overview import overview
 from gateway.cli.parser import Parser
 from records.dataset.formats import FORMATS
+from records.importers.sources import SOURCES
 
 PACE = 80.0
 """The demo's tickets a second."""
@@ -36,15 +38,21 @@ class Command(NamedTuple):
 
 def command_line() -> Parser:
     """The parser of all words after `crossfade`."""
-    parser = Parser(
-        prog="crossfade", description="Move an app's OpenAI traffic to your own model, as fast as the evidence allows."
-    )
+    parser = _Overview(prog="crossfade", description="Move an app's OpenAI traffic to your own model.")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version, and exit")
     parser.set_defaults(json=False)  # of commands that have no such option
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     for name, command in COMMANDS.items():
         command.add_arguments(commands.add_parser(name, help=command.summary, description=command.summary))
     return parser
+
+
+class _Overview(Parser):
+    """The first page of help: commands in groups, with examples."""
+
+    def format_help(self) -> str:
+        """The page, in the place of argparse's own list."""
+        return overview({name: command.summary for name, command in COMMANDS.items()})
 
 
 class _Version(argparse.Action):
@@ -150,14 +158,43 @@ def _readiness(parser: Parser) -> None:
     _add_json(parser)
 
 
+def _label(parser: Parser) -> None:
+    parser.add_argument("route", metavar="ROUTE", help="whose pairs")
+    parser.add_argument("--by", required=True, metavar="NAME", help="who judges: stands beside each vote")
+    parser.add_argument(
+        "--pool", choices=("random", "disagreements"), default="random",
+        help="which pairs: random ones speak of all (default: random)",
+    )  # fmt: skip
+    parser.add_argument("--seed", default="1", help="another one draws others (default: 1)")
+    _add_context(parser)
+    _add_json(parser)
+
+
+def _report(parser: Parser) -> None:
+    parser.add_argument("route", metavar="ROUTE", help="the rollout to report on")
+    parser.add_argument("--since", default="7d", metavar="AGE", help="24h, 7d, all, or a moment (default: 7d)")
+    shapes = parser.add_mutually_exclusive_group()
+    for name, words in (("md", "Markdown (the default)"), ("html", "one HTML file that needs nothing else")):
+        shapes.add_argument(f"--{name}", action="store_const", const=name, dest="shape", help=f"print {words}")
+    _add_context(parser)
+    _add_json(parser)
+
+
 def _records(parser: Parser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     tail = actions.add_parser("tail", help="the last exchanges")
     tail.add_argument("-n", "--lines", type=int, default=20, help="how many (default: 20)")
-    tail.add_argument("--route", help="of this route only")
     show = actions.add_parser("show", help="one exchange, with its bodies and feedback")
     show.add_argument("id", help="its x-crossfade-request-id")
     stats = actions.add_parser("stats", help="what there is, by route and variant, and hours that were paid")
+    for each in (tail, stats):
+        each.add_argument("--route", help="of this route only")
+        each.add_argument("--model", help="that the app asked for")
+        each.add_argument("--status", metavar="CODE", help="as 429, or 5xx")
+        each.add_argument("--since", metavar="TIME", help="as 30m, 24h, 7d, or 2026-11-29T12:00")
+        each.add_argument("--user", help="as apps send it")
+        each.add_argument("--failed", action="store_true", help="errors, and answers that are not whole")
+        each.add_argument("--where", default="", metavar="WORDS", help="as the console's search: 'total:>2s key:team'")
     stats.add_argument("--hours", action="store_true", help="only servers that are paid by the hour: busy, idle")
     forget = actions.add_parser("forget", help="remove what is recorded of somebody, and record nothing more")
     who = forget.add_mutually_exclusive_group(required=True)
@@ -165,7 +202,13 @@ def _records(parser: Parser) -> None:
     who.add_argument("--key", help="a key's id, as the records show it")
     who.add_argument("--conversation", help="a conversation's id, as the records show it")
     who.add_argument("--id", help="one exchange")
-    for each in (tail, show, stats, forget):
+    imports = actions.add_parser("import", help="other systems' logs, once each; they are no evidence for any gate")
+    imports.add_argument("files", nargs="+", type=Path, metavar="FILE", help="an export: JSONL, JSON or CSV, also .gz")
+    imports.add_argument("--from", required=True, choices=SOURCES, dest="source", help="whose export it is")
+    imports.add_argument("--route", metavar="R", help="of all rows (default: whose policy matches)")
+    imports.add_argument("--upstream", metavar="NAME", help="whose prices hold where the log has no cost")
+    imports.add_argument("--no-train", action="store_true", help="for readiness and evaluation alone: no dataset")
+    for each in (tail, show, stats, forget, imports):
         _add_context(each)
         _add_json(each)
 
@@ -173,24 +216,53 @@ def _records(parser: Parser) -> None:
 def _dataset(parser: Parser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     build = actions.add_parser("build", help="write a route's records as training files")
-    build.add_argument("--route", required=True, help="whose exchanges")
+    whose = build.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--route", help="this route's exchanges")
+    whose.add_argument("--unrouted", action="store_true", help="exchanges that have no route")
+    whose.add_argument("--policy", type=Path, metavar="FILE", help="its route's, and what it would have taken before")
+    build.add_argument("--match", action="append", default=[], metavar="model=NAME", help="that ask for this model")
     build.add_argument("--format", required=True, choices=FORMATS, dest="shape", help="whose trainer reads them")
     build.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder per dataset is made in it")
     build.add_argument("--validation", default="10%", metavar="SHARE", help="of the conversations (default: 10%%)")
     build.add_argument("--salt", default="split", help="another one splits otherwise (default: split)")
     build.add_argument(
         "--against", action="append", default=[], type=Path, metavar="FILE",
-        help="an evaluation set, JSON lines: a row that repeats one of its prompts fails the build",
+        help="an evaluation set besides the route's registered ones: a row that repeats a prompt fails the build",
     )  # fmt: skip
     build.add_argument("--drop-leaks", action="store_true", help="leave such rows out instead, counted")
+    _add_care(build)
     _add_context(build)
-    inspect = actions.add_parser("inspect", help="what a dataset was made of")
+    inspect = actions.add_parser("inspect", help="what a dataset was made of, and what a row of it teaches")
     inspect.add_argument("folder", type=Path, metavar="DIR")
+    inspect.add_argument("--row", type=int, metavar="N", help="show what this row teaches (default: the first)")
+    inspect.add_argument(
+        "--tokenizer", type=Path, metavar="DIR", help="a model's folder: show its tokens, not messages"
+    )
+    inspect.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="(default: auto)")
+    diff = actions.add_parser("diff", help="what differs between two datasets: settings, prompts, answers, splits")
+    diff.add_argument("before", type=Path, metavar="DIR")
+    diff.add_argument("after", type=Path, metavar="DIR")
     validate = actions.add_parser("validate", help="whether its trainer takes it; faults as file:line")
     validate.add_argument("path", type=Path, metavar="PATH", help="a dataset's folder, or one file")
     validate.add_argument("--format", choices=FORMATS, dest="shape", help="of a file (default: the manifest's)")
-    for each in (build, inspect, validate):
+    for each in (build, inspect, diff, validate):
         _add_json(each)
+
+
+def _add_care(build: Parser) -> None:
+    """Which exchanges a dataset is made of."""
+    build.add_argument("--since", type=days, metavar="AGE", help="recorded since then, as 30d")
+    build.add_argument("--until", type=days, metavar="AGE", help="recorded before then")
+    build.add_argument("--model", action="append", default=[], metavar="NAME", help="asked for, or answered by it")
+    build.add_argument("--finish-reason", action="append", default=[], metavar="WORD", help="that ended so")
+    build.add_argument("--least-score", type=float, metavar="X", help="with a vote of at least X, -1 to 1")
+    build.add_argument("--with-feedback", action="store_true", help="of which somebody said something")
+    build.add_argument("--label", action="append", default=[], metavar="WORD", help="with this label of the app's")
+    build.add_argument("--recorded", choices=("here", "imported"), help="here, or by another system (default: both)")
+    build.add_argument("--most-per-source", type=int, metavar="N", help="rows of one user, or of one key")
+    build.add_argument("--most-per-template", type=int, metavar="N", help="rows with one system prompt")
+    build.add_argument("--near", type=float, metavar="SHARE", help="leave out near duplicates, as 0.9 (extra `near`)")
+    build.add_argument("--keep-personal-data", action="store_true", help="keep rows with what redaction replaces")
 
 
 def _eval(parser: Parser) -> None:
@@ -242,6 +314,19 @@ def _train(parser: Parser) -> None:
         recipe.add_argument("--write-only", action="store_true", help="write the script, and run nothing")
         recipe.add_argument("--fresh", action="store_true", help="write the script again, over what was edited")
     recipes["grpo"].add_argument("--policy", type=Path, metavar="FILE", help="whose comparators are the rewards")
+    sweep = actions.add_parser("sweep", help="several ways to fine-tune; the weak are stopped early")
+    sweep.add_argument("--dataset", required=True, type=Path, metavar="DIR", help="what `dataset build` printed")
+    sweep.add_argument("--base", required=True, metavar="MODEL", help="the model to start from: a folder")
+    sweep.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder per configuration goes there")
+    sweep.add_argument("--policy", required=True, type=Path, metavar="FILE", help="whose comparators score answers")
+    sweep.add_argument("--eval", required=True, metavar="EVALSET", help="the route's labelled questions")
+    sweep.add_argument("--grid", action="append", required=True, metavar="NAME=V,V", help="a setting's values to try")
+    sweep.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of all of them")
+    sweep.add_argument("--rounds", type=int, default=3, metavar="N", help="each trains twice as long (default: 3)")
+    sweep.add_argument("--jobs", type=int, default=1, metavar="N", help="trainings at once (default: 1)")
+    sweep.add_argument("--max-tokens", type=int, default=64, metavar="N", help="of an answer (default: 64)")
+    sweep.add_argument("--within", default="1h", metavar="TIME", help="the longest training or answering (default: 1h)")
+    _add_context(sweep)
     actions.add_parser("env", help="make the environment that scripts run in; print its Python")
     check = actions.add_parser("preflight", help="whether an engine serves what was trained; then the next revision")
     check.add_argument("run", type=Path, metavar="DIR", help="the --out of a training")
@@ -252,7 +337,7 @@ def _train(parser: Parser) -> None:
     check.add_argument("--replica", action="append", default=[], metavar="HOST:PORT", help="ask these alone")
     check.add_argument("--max-lora-rank", type=int, default=16, metavar="N", help="of the engine (default: 16)")
     _add_context(check)
-    for each in (*recipes.values(), check):
+    for each in (*recipes.values(), sweep, check):
         _add_json(each)
 
 
@@ -325,24 +410,26 @@ def _policy(parser: Parser) -> None:
 
 COMMANDS: dict[str, Command] = {
     "init": Command("init", "write a crossfade.yaml and a policies folder to start from", _init),
-    "serve": Command("serve", "serve: the data port, the admin port, and all that runs beside them", _serve),
+    "serve": Command("serve", "run the gateway: data port, admin port, and all beside them", _serve),
     "demo": Command("demo", "watch a whole migration, and a rollback, on this machine alone", _demo),
-    "doctor": Command("doctor", "check this machine, the settings and the upstreams, and say what to do", _doctor),
+    "doctor": Command("doctor", "check machine, settings and upstreams, and say what to do", _doctor),
     "status": Command("status", "where each route stands, in one table", _status),
     "top": Command("top", "the same, over and over", _top),
     "explain": Command("explain", "why a rollout stands where it does, with every gate's numbers", _explain),
-    "promote": Command("operate", "an operator's word: take the next stage, or approve it", _operate("promote")),
-    "hold": Command("operate", "an operator's word: stay on this stage", _operate("hold")),
-    "resume": Command("operate", "an operator's word: go on, or begin again", _operate("resume")),
-    "rollback": Command("operate", "an operator's word: back to the baseline; needs no leader", _operate("rollback")),
+    "promote": Command("operate", "take the next stage without waiting, or approve it", _operate("promote")),
+    "hold": Command("operate", "stay on this stage until told otherwise", _operate("hold")),
+    "resume": Command("operate", "go on, or begin again after a stop", _operate("resume")),
+    "rollback": Command("operate", "back to the baseline, at once", _operate("rollback")),
     "routes": Command("routes", "traffic nobody has a policy for, by what it asks for and costs", _routes),
     "readiness": Command("readiness", "which routes are due for a fine-tune, and why", _readiness),
-    "records": Command("records", "what was recorded: tail, show, stats, forget", _records),
-    "dataset": Command("dataset", "training files from the records: build, inspect, validate", _dataset),
-    "eval": Command("evaluation", "your own questions, which nothing is trained on: add, list, sample, run", _eval),
-    "train": Command("train", "from a dataset to the next candidate: sft, dpo, grpo, env, preflight", _train),
-    "rebuild": Command("rebuild", "the evidence made again from the records, and held against what is kept", _rebuild),
-    "replay": Command("replay", "ask a candidate what was recorded, compare, and say what would be decided", _replay),
+    "report": Command("report", "one route on one page to send on: gates, pairs, money, moves", _report),
+    "records": Command("records", "what was recorded: tail, show, stats, forget, import", _records),
+    "label": Command("label", "judge pairs of answers, blind, in a terminal", _label),
+    "dataset": Command("dataset", "training files from the records: build, inspect, diff, validate", _dataset),
+    "eval": Command("evaluation", "your own questions, never trained on: add, list, sample, run", _eval),
+    "train": Command("train", "dataset to candidate: sft, dpo, grpo, sweep, env, preflight", _train),
+    "rebuild": Command("rebuild", "make the evidence again from the records, and compare", _rebuild),
+    "replay": Command("replay", "ask a candidate what was recorded; say what would be decided", _replay),
     "keys": Command("keys", "gateway keys: create, list, revoke", _keys),
     "kill": Command("kill", "everything to the baseline, now; works with all else dead", _kill),
     "policy": Command("policy", "policies: lint, plan, explain, simulate, schema", _policy),

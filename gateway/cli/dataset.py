@@ -1,57 +1,109 @@
-"""`crossfade dataset`: training files from the records: build, inspect, validate."""
+"""`crossfade dataset`: training files from the records: build, inspect, diff, validate."""
 
 import argparse
 import json
+import os
 import sys
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
 import msgspec
 
-from gateway.cli import context
+from gateway import clock
+from gateway.cli import context, dataset_inspect
+from gateway.cli.dataset_source import source_of
 from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
+from gateway.node import labels
+from gateway.node.database import StateError
+from gateway.node.datadir import DataDir
+from gateway.training.inside_call import TrainingCallError
 from policies.language.amounts import share_ppm
 from records.dataset import build as building
 from records.dataset import manifest
 from records.dataset.build import LeakError, Wanted
 from records.dataset.check import check_file
+from records.dataset.conversations import split_faults
+from records.dataset.difference import difference
+from records.dataset.filters import Filters
 from records.dataset.formats import FORMATS, format_named
 from records.dataset.manifest import Manifest
+from records.evaluation import sets
 from records.store import Store
 
 _SHOWN_FAULTS = 20
+_DAY_S = 86_400.0
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; 1: refused, or faults found."""
     try:
-        return {"build": _build, "inspect": _inspect, "validate": _validate}[arguments.action](arguments)
-    except (SettingsError, LeakError, ValueError) as error:
+        return _ACTIONS[arguments.action](arguments)
+    except (SettingsError, StateError, LeakError, TrainingCallError, ValueError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error) as error:
         return failed(f"{error}. hint: is the path right, and may this user read it?", arguments)
 
 
 def _build(arguments: argparse.Namespace) -> int:
+    data, source = context.data(arguments), source_of(arguments)
+    own = [sets.rows_file(data.root, each.name) for each in sets.registered(data.root) if each.route == source.route]
     wanted = Wanted(
-        arguments.route,
+        source.route,
         arguments.shape,
         validation_ppm=_share(arguments.validation),
         salt=arguments.salt,
         version=version("crossfade"),
-        against=tuple(arguments.against),
+        against=tuple({path.resolve(): path for path in (*own, *arguments.against)}.values()),
         drops_leaks=arguments.drop_leaks,
+        with_unrouted=source.with_unrouted,
+        filters=_filters(arguments, source.models),
+        most_per_source=arguments.most_per_source,
+        most_per_template=arguments.most_per_template,
+        near=arguments.near,
+        keeps_personal=arguments.keep_personal_data,
+        labels=_labels(data, source.route),
     )
-    folder, made = building.build(Store(context.data(arguments).records, context.warn_of_damage), wanted, arguments.out)
+    folder, made = building.build(Store(data.records, context.warn_of_damage), wanted, arguments.out)
     _show(folder, made, as_json=arguments.json)
     if made.kept:
         return 0
     hint = (
-        "is the route's name right? `crossfade records stats` lists them" if not made.read else "see the reasons above"
+        "`crossfade records stats` lists routes; --unrouted takes what has none"
+        if not made.read
+        else "see the reasons above"
     )
     return failed(f"Nothing to train on: 0 of {made.read} exchanges. hint: {hint}", arguments)
+
+
+def _filters(arguments: argparse.Namespace, models: tuple[str, ...]) -> Filters:
+    now = clock.wall()
+    since, until = (None if days is None else now - days * _DAY_S for days in (arguments.since, arguments.until))
+    return Filters(
+        since=since,
+        until=until,
+        models=models,
+        finish_reasons=tuple(arguments.finish_reason),
+        least_score=arguments.least_score,
+        with_feedback=arguments.with_feedback,
+        labels=tuple(arguments.label),
+        recorded=arguments.recorded,
+    )
+
+
+def _labels(data: DataDir, route: str) -> dict[str, float]:
+    """What people said of the route's pairs, by exchange.
+
+    Raises:
+        StateError: the state cannot be read.
+    """
+    if not data.state.exists():
+        return {}
+    with labels.opened(data.state) as state:
+        said = labels.scores(labels.stored(state, route=route))
+    return {exchange_id: score for (exchange_id, asked), score in said.items() if asked == "candidate"}
 
 
 def _share(text: str) -> int:
@@ -68,7 +120,14 @@ def _share(text: str) -> int:
 
 def _inspect(arguments: argparse.Namespace) -> int:
     made = _manifest(arguments.folder)
-    _show(arguments.folder, made, as_json=arguments.json)
+    if arguments.json and (arguments.row or arguments.tokenizer):
+        lessons = dataset_inspect.lessons_of(arguments, made)
+        print(json.dumps({"row": arguments.row or 1, "lessons": msgspec.to_builtins(lessons)}, ensure_ascii=False))
+        return 0
+    if not arguments.row:
+        _show(arguments.folder, made, as_json=arguments.json)
+    if not arguments.json and made.files:
+        dataset_inspect.show(arguments, made, os.environ)
     _warn_of_stale(arguments.folder, made)
     return 0
 
@@ -76,6 +135,29 @@ def _inspect(arguments: argparse.Namespace) -> int:
 def _warn_of_stale(folder: Path, made: Manifest) -> None:
     if made.stale:
         print(f"STALE: {made.stale} exchanges of {folder} were erased since. hint: build it again", file=sys.stderr)
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    """What differs between two datasets: 0, whatever it is."""
+    before, after = ((folder, _manifest(folder)) for folder in (arguments.before, arguments.after))
+    found = difference(before, after)
+    if arguments.json:
+        print(json.dumps(asdict(found) | {"is_same": found.is_same}))
+        return 0
+    for name, (old, new) in found.settings.items():
+        print(f"  {name}: {old} -> {new}")
+    for reason, (old, new) in found.left_out.items():
+        print(f"  left out, {reason}: {old} -> {new}")
+    print(f"  {found.same:8} rows are the same")
+    for count, what in (
+        (found.added, "prompts are new"),
+        (found.removed, "prompts are gone"),
+        (found.answered_otherwise, "prompts have another answer"),
+        (found.moved, "rows are in another split"),
+    ):
+        if count:
+            print(f"  {count:8} {what}")
+    return 0
 
 
 def _validate(arguments: argparse.Namespace) -> int:
@@ -94,6 +176,11 @@ def _validate(arguments: argparse.Namespace) -> int:
         for path in files
         for fault in check_file(path, shape, least=shape.least if path.stem == "train" else 1)
     ]
+    by_split = {path.stem: path for path in files}
+    if not faults and by_split.keys() >= {"train", "validation"}:
+        faults += [
+            (by_split["validation"], fault) for fault in split_faults(by_split["train"], by_split["validation"], shape)
+        ]
     if arguments.json:
         print(json.dumps([{"file": str(path), "line": fault.line, "fault": fault.text} for path, fault in faults]))
     else:
@@ -130,3 +217,10 @@ def _show(folder: Path, made: Manifest, *, as_json: bool) -> None:
     for reason, count in sorted(made.left_out.items(), key=lambda item: -item[1]):
         print(f"  {count:8} left out: {reason}")
     print(f"  {made.read:8} exchanges of {made.route or 'no route'}, {made.dataset_format}")
+    for file in made.against:
+        print(f"           held against {file.name} ({file.sha256[:12]})")
+    for suspicion in made.suspicions:
+        print(f"warning: {suspicion}", file=sys.stderr)
+
+
+_ACTIONS = {"build": _build, "inspect": _inspect, "diff": _diff, "validate": _validate}

@@ -15,6 +15,7 @@ from gateway.config.settings import Settings
 from gateway.config.settings_file import SettingsError
 from gateway.doctor import checks as checkup
 from gateway.doctor.checks import CheckResult
+from gateway.doctor.otel import traces
 from gateway.doctor.state import shared_state
 from gateway.node.datadir import DataDir
 
@@ -56,6 +57,7 @@ def findings(arguments: argparse.Namespace) -> Iterator[CheckResult]:
     yield from checkup.policies(settings)
     yield from checkup.ports(settings, data)
     yield from checkup.upstreams(settings)
+    yield from traces(settings)
     if arguments.send_test:
         yield send_test(settings)
 

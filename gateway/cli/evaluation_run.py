@@ -24,7 +24,7 @@ from gateway.control.row_maker import maker_for
 from gateway.control.shadow.comparers import Comparers
 from gateway.control.shadow.model import Background
 from gateway.node.datadir import DataDir, replace
-from gateway.supervisor.programs import background_keys
+from gateway.supervisor.upstream_keys import background_keys
 from gateway.transport.client import Client
 from policies.language.amounts import PPM, seconds
 from policies.routing import Table, Variant
@@ -37,7 +37,8 @@ from shadow.compare import answer
 from shadow.compare.pair import Pair
 from shadow.evaluate import EvalWork, VariantAnswer
 from shadow.lanes import DailySpend
-from shadow.mirror import ASK_S, outcome
+from shadow.mirror import outcome
+from shadow.patience import ASK_S
 from shadow.plan import ShadowRoute
 from shadow.ports import ModelCall
 from shadow.score_pair import Comparing

@@ -1,55 +1,100 @@
-"""`crossfade explain ROUTE`: what was last found of a rollout, with every gate's numbers, in the decision's words."""
+"""`crossfade explain ROUTE`: why a rollout stands where it does: a sentence first, then every number behind it.
+
+Of a rollout that was stopped or paused the numbers are those that stopped it: nothing is looked at since.
+"""
 
 import argparse
 import json
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from gateway import clock
-from gateway.cli import context, status
+from gateway.cli import context, layout, status
 from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
 from gateway.control.operations import votes
+from gateway.control.operations.standings import Standing, entry, spent_budgets, standings
 from gateway.control.state.open import open_state
-from gateway.control.state.port import Decided, StateDownError
-from gateway.node.datadir import DataDirError
+from gateway.control.state.port import Decided, StateDamagedError, StateDownError
+from gateway.node.datadir import DataDir, DataDirError
 from policies import explain
 from policies.explain import RecordError
+from policies.rollout import Decision
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print it; 1: there is nothing to explain."""
+    now = clock.wall()
     try:
         where, data = context.state(arguments)
         state = open_state(where)
         try:
             looks = state.looks()
+            standing = standings(state, now=now, spent=spent_budgets(data)).get(arguments.route)
+            entered = entry(state, arguments.route)
             history = [] if arguments.history is None else state.decisions(arguments.route, max(1, arguments.history))
         finally:
             state.close()
-    except (SettingsError, DataDirError, StateDownError) as error:
+    except (SettingsError, DataDirError, StateDownError, StateDamagedError) as error:
         return failed(error, arguments)
-    voted = votes.VoteSummary()
-    if arguments.history is None and arguments.route in looks:
-        history = [looks[arguments.route]]
-        voted = votes.find(data, history[0], now=clock.wall(), told=context.warn_of_damage)
+    if arguments.history is None:
+        return _now(arguments, _Found(standing, entered, looks), data, now)
     if not history:
         return failed(_nothing(arguments.route, sorted(looks)), arguments)
     if arguments.json:
-        found = [_fields(decided) for decided in history]
-        print(json.dumps(found if arguments.history is not None else found[0] | _votes_fields(voted)))
+        print(json.dumps([_fields(decided) for decided in history]))
     else:
-        print("\n\n".join(decided.text for decided in history))
-        here = [each for each in status.read(data, now=clock.wall()).routes if each.route == arguments.route]
-        for sentence in status.service(here[0]) if here and arguments.history is None else ():
+        print("\n\n".join(_text(decided) for decided in history))
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the shared state says of the rollout."""
+
+    standing: Standing | None
+    entered: Decision | None
+    looks: dict[str, Decided]
+
+
+def _now(arguments: argparse.Namespace, found: _Found, data: DataDir, now: float) -> int:
+    """Where it stands now, and the numbers behind that."""
+    look, standing = found.looks.get(arguments.route), found.standing
+    if look is None or standing is None:
+        return failed(_nothing(arguments.route, sorted(found.looks)), arguments)
+    voted = votes.find(data, look, now=now, told=context.warn_of_damage)
+    if arguments.json:
+        about = {"sentence": standing.sentence, **_votes_fields(voted)}
+        print(json.dumps(_fields(look) | about))
+    else:
+        print(layout.paragraph(standing.sentence))
+        print(_numbers(look) if found.entered is None else explain.numbers(found.entered))
+        here = [each for each in status.read(data, now=now).routes if each.route == arguments.route]
+        for sentence in status.service(here[0]) if here else ():
             print(f"  {'here':<12}  {sentence}")
         if voted.votes is not None:
             print(explain.votes_text(voted.votes))
     if voted.problem is not None:
         print(voted.problem, file=sys.stderr)
     return 0
+
+
+def _text(decided: Decided) -> str:
+    """A decision as this version tells it; as it was told then, where this version cannot read it."""
+    try:
+        return explain.text(explain.decode(decided.record).decision)
+    except RecordError:
+        return decided.text
+
+
+def _numbers(decided: Decided) -> str:
+    try:
+        return explain.numbers(explain.decode(decided.record).decision)
+    except RecordError:
+        return decided.text
 
 
 def _votes_fields(voted: votes.VoteSummary) -> dict[str, Any]:

@@ -48,7 +48,7 @@ stages: [shadow, 1%, 5%, 25%, 50%, 100%]
 
 # To try it out: a rollout that moves within minutes. Put these two lines in the place of `stages`.
 # assign: {close_after: 10s, population: fixed}    # it counts after 10 s of silence (30 m), and you ask all by yourself
-# stages: [shadow, 10%: {hold: 10s}, 50%: {hold: 10s}, 100%: {hold: 10s}]
+# stages: [shadow: {days: 0}, 10%: {hold: 10s}, 50%: {hold: 10s}, 100%: {hold: 10s}]
 """
 FILES = {"crossfade.yaml": SETTINGS, f"{policies_home.DEFAULT}/support-triage.yaml.example": POLICY}
 

@@ -12,7 +12,7 @@ from gateway import clock
 from gateway.cli import context, policy_plan, policy_simulate
 from gateway.cli.failure import failed
 from gateway.cli.policy_traffic import recorded
-from gateway.config.policy_file import SUFFIXES, Loaded, located, read_file, surroundings
+from gateway.config.policy_file import SUFFIXES, Loaded, located, read_file, surroundings, with_files
 from gateway.config.settings_file import SettingsError
 from gateway.config.yaml_file import FileProblem, YamlFileError
 from gateway.node.database import StateError
@@ -64,7 +64,7 @@ def _unfit(loaded: Loaded) -> list[FileProblem]:
         if not (folder / name).is_file():
             hint = "paths go from the policy's own folder on"
             found.append(loaded.document.problem(loc, f"{name}: no such file", hint))
-        elif why := unfit(str(loc[2]), name, folder):
+        elif why := unfit(str(loc[-2]), name, folder):
             message, _, hint = why.partition(". hint: ")
             found.append(loaded.document.problem(loc, message, hint))
     return found
@@ -95,7 +95,7 @@ def _explain(arguments: argparse.Namespace) -> int:
         return _replay(arguments.replay, arguments)
     known = _surroundings(arguments)
     loaded = _all(arguments, known)
-    told = [meaning.text(each.policy, decision_rules(each.policy, known)) for each in loaded]
+    told = [meaning.text(each.policy, decision_rules(each.policy, with_files(known, each))) for each in loaded]
     if arguments.json:
         print(json.dumps([_explained(each, line) for each, line in zip(loaded, told, strict=True)]))
     else:
@@ -134,9 +134,11 @@ def _plan(arguments: argparse.Namespace) -> int:
     known, data = _surroundings(arguments), context.data(arguments)
     loaded = _all(arguments, known)
     looks = policy_plan.looks(find(context.settings(arguments), data, os.environ))
-    plans = policy_plan.plans(loaded, known, data, looks, traffic=arguments.traffic, now=clock.wall())
+    in_force = policy_plan.in_force(data, known, context.settings(arguments).policies)
+    today = policy_plan.Today(in_force, looks, arguments.traffic)
+    plans = policy_plan.plans(loaded, known, data, today, now=clock.wall())
     if not arguments.policies:  # the whole folder: what it has no more will be gone
-        plans += policy_plan.taken_away(loaded, known, data)
+        plans += policy_plan.taken_away(loaded, in_force)
     print(policy_plan.as_json(plans) if arguments.json else policy_plan.as_text(plans))
     return 2 if any(plan.changes for plan in plans) else 0
 

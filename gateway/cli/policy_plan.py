@@ -3,11 +3,11 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway.cli.policy_traffic import recorded
-from gateway.config.policy_file import Loaded, read
+from gateway.config.policy_file import Loaded, read, with_files
 from gateway.config.yaml_file import YamlFileError
 from gateway.control.publish.policy_folder import load_good
 from gateway.control.state.open import open_state
@@ -36,27 +36,37 @@ def looks(where: StatePlace) -> dict[str, explain.DecisionRecord]:
         state.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What plans begin from."""
+
+    in_force: Mapping[str, tuple[Policy, Rules]]
+    """By route."""
+    looks: Mapping[str, explain.DecisionRecord]
+    """What a leader last found of each route."""
+    traffic: float | None
+    """Conversations a day, in the place of what was recorded."""
+
+
 def plans(
     loaded: Sequence[Loaded],
     known: Surroundings,
     data: DataDir,
-    found: Mapping[str, explain.DecisionRecord],
+    today: Today,
     *,
-    traffic: float | None,
     now: float,
 ) -> list[Plan]:
-    """One plan for each policy file, from where its rollout stands. `traffic` stands in for what was recorded.
+    """One plan for each policy file, from where its rollout stands.
 
     Raises:
-        StateError: the state cannot be read.
+        YamlFileError: a file that a policy names cannot be read.
     """
-    in_force = _in_force(data, known)
     planned: list[Plan] = []
     for each in loaded:
-        seen = recorded(data.records, each.policy, now) if traffic is None else Traffic(traffic)
-        after = each.policy, decision_rules(each.policy, known)
-        stands = _standing(found.get(each.policy.route), after[1])
-        planned.append(plan(in_force.get(each.policy.route), after, seen, stands))
+        seen = recorded(data.records, each.policy, now) if today.traffic is None else Traffic(today.traffic)
+        after = each.policy, decision_rules(each.policy, with_files(known, each))
+        stands = _standing(today.looks.get(each.policy.route), after[1])
+        planned.append(plan(today.in_force.get(each.policy.route), after, seen, stands))
     return planned
 
 
@@ -66,14 +76,18 @@ def _standing(kept: explain.DecisionRecord | None, rules: Rules) -> StageProgres
     return standing(kept.decision.rollout, kept.evidence, rules)
 
 
-def taken_away(loaded: Sequence[Loaded], known: Surroundings, data: DataDir) -> list[Plan]:
+def taken_away(loaded: Sequence[Loaded], before: Mapping[str, tuple[Policy, Rules]]) -> list[Plan]:
     """A plan for each route in force that none of the files has any more."""
     kept = {each.policy.route for each in loaded}
-    return [gone(policy) for route, (policy, _) in _in_force(data, known).items() if route not in kept]
+    return [gone(policy) for route, (policy, _) in before.items() if route not in kept]
 
 
-def _in_force(data: DataDir, known: Surroundings) -> dict[str, tuple[Policy, Rules]]:
-    """What the controller last read whole, by route; nothing where none has run yet."""
+def in_force(data: DataDir, known: Surroundings, folder: Path) -> dict[str, tuple[Policy, Rules]]:
+    """What the controller last read whole, by route; nothing where none has run yet. `folder`: of the policies.
+
+    Raises:
+        StateError: the state cannot be read.
+    """
     if not data.state.exists():
         return {}
     with opened(data.state) as connection:
@@ -81,10 +95,11 @@ def _in_force(data: DataDir, known: Surroundings) -> dict[str, tuple[Policy, Rul
     found: dict[str, tuple[Policy, Rules]] = {}
     for name, kept in texts.items():
         try:
-            policy = read(kept, name, known).policy
+            loaded = read(kept, name, known)
+            rules = decision_rules(loaded.policy, with_files(known, loaded, folder))
         except YamlFileError:
             continue  # it was good for other settings: what is planned is then all new
-        found[policy.route] = policy, decision_rules(policy, known)
+        found[loaded.policy.route] = loaded.policy, rules
     return found
 
 

@@ -15,7 +15,7 @@ from gateway import clock
 from gateway.cli import context
 from gateway.cli.failure import failed
 from gateway.cli.policy_traffic import observed
-from gateway.config.policy_file import read_file, with_judge
+from gateway.config.policy_file import read_file, with_files
 from gateway.config.settings_file import SettingsError
 from gateway.config.yaml_file import YamlFileError
 from policies import explain
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     keys = {policy.baseline.upstream: KnownUpstream(has_background_key=True, is_priced=True)}
     keys[policy.candidate.upstream] = KnownUpstream(is_priced=True)
     try:
-        rules = decision_rules(policy, with_judge(Surroundings(keys), loaded, arguments.policy.parent))
+        rules = decision_rules(policy, with_files(Surroundings(keys), loaded))
         pairs, timed = _recorded(arguments, rules) if arguments.pairs is None else _given(arguments.pairs)
     except (YamlFileError, SettingsError, PairError) as error:
         return failed(error, arguments)

@@ -1,15 +1,13 @@
 """A route's traffic of the last days, out of the records: what plans count in days by, and simulations go over."""
 
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import msgspec
 
 from gateway.cli.context import warn_of_damage
 from policies import stats
 from policies.events import PairEvent
+from policies.globs import regex
 from policies.plan import Traffic
 from policies.schema import Policy
 from records.store import Store
@@ -24,12 +22,20 @@ _ALPHA = 0.01
 _UNIT = "coalesce(nullif(unit, ''), nullif(conversation_id, ''), id)"
 _SEEN = f"""
 SELECT count(*), count(DISTINCT {_UNIT}), epoch(min(arrived_at)),
-       (SELECT max(n) FROM (SELECT count(*) AS n FROM chosen GROUP BY {_UNIT}))
+       (SELECT max(n) FROM (SELECT count(*) AS n FROM chosen GROUP BY {_UNIT})),
+       CASE WHEN count(nullif(user_id, '')) = count(*) THEN count(DISTINCT user_id) ELSE 0 END,
+       avg(cost_usd) FILTER (variant = 'baseline'), avg(cost_usd) FILTER (variant = 'candidate')
 FROM chosen
 """  # noqa: S608 -- no words but our own
-_BY_ROUTE = "route = ? AND why NOT IN ('ineligible', 'refused')"
-_BY_MODEL = "list_contains(?, model_requested) AND endpoint IN ('chat', 'completions', 'responses')"
+_BY_ROUTE = "route = ? AND why NOT IN ('ineligible', 'refused', 'imported')"
+_BY_MODEL = (
+    "regexp_full_match(model_requested, ?) AND endpoint IN ('chat', 'completions', 'responses') AND why <> 'imported'"
+)
 
+_ASKED = """
+SELECT avg(cost_usd) FILTER (asked = 'candidate' AND came = 'answered'), avg(judge_cost_usd) FILTER (judge_json <> '')
+FROM comparisons_all WHERE route = ? AND epoch(compared_at) >= ?
+"""
 _OBSERVED = """
 SELECT event_json FROM observations_all
 WHERE route = ? AND candidate_key = ? AND event_json <> '' AND epoch(observed_at) >= ?
@@ -41,10 +47,17 @@ def observed(records: Path, route: str, candidate_key: str, since: float) -> lis
     """What the leader counted of a candidate from `since` on, in the order in which it came."""
     if not records.is_dir():
         return []
-    store = Store(records, warn_of_damage)
-    rows = store.ask(lambda views: views.execute(_OBSERVED, [route, candidate_key, since]).fetchall())
+    wanted = [route, candidate_key, since]
+    rows = Store(records, warn_of_damage).read(lambda views: views.execute(_OBSERVED, wanted).fetchall())
     found = [msgspec.json.decode(row[0], type=PairEvent) for row in rows]
     return sorted(found, key=lambda event: (event.at, event.id))
+
+
+def _prices(records: Path, route: str, now: float) -> tuple[float | None, float | None]:
+    """What an answer of the candidate, and judging a pair, cost of late; None: not known."""
+    wanted = [route, now - DAYS * _DAY_S]
+    row = Store(records, warn_of_damage).read(lambda views: views.execute(_ASKED, wanted).fetchone())
+    return (None, None) if row is None else (row[0], row[1])
 
 
 def recorded(records: Path, policy: Policy, now: float) -> Traffic | None:
@@ -54,17 +67,18 @@ def recorded(records: Path, policy: Policy, now: float) -> Traffic | None:
     """
     if not records.is_dir():
         return None
-    for where, value in ((_BY_ROUTE, policy.route), (_BY_MODEL, list(policy.match.model))):
-        row = Store(records, warn_of_damage).ask(partial(_seen, where, [value, now - DAYS * _DAY_S]))
+    by_model = [(_BY_MODEL, regex(policy.match.model))] if policy.match.model else []
+    for where, value in ((_BY_ROUTE, policy.route), *by_model):
+        query = f"WITH chosen AS (SELECT * FROM exchanges WHERE {where} AND epoch(arrived_at) >= ?) {_SEEN}"  # noqa: S608 -- our own words
+        wanted = [value, now - DAYS * _DAY_S]
+        row = Store(records, warn_of_damage).read(lambda views: views.execute(query, wanted).fetchone())  # noqa: B023 -- called at once
         if row is not None and row[0]:
-            requests, units, first, busiest = row
+            requests, units, first, busiest, users, baseline_usd, served_usd = row
             days = max(_LEAST_DAYS, (now - first) / _DAY_S)
             surely = stats.proportion_interval(busiest, requests, _ALPHA)[0]
-            return Traffic(units / days, surely, requests / days)
+            asked_usd, judged_usd = _prices(records, policy.route, now)
+            candidate_usd = served_usd if asked_usd is None else asked_usd
+            return Traffic(
+                units / days, surely, requests / days, users, baseline_usd, candidate_usd, judged_usd,
+            )  # fmt: skip
     return None
-
-
-def _seen(where: str, parameters: list[object], views: duckdb.DuckDBPyConnection) -> tuple[Any, ...] | None:
-    query = f"CREATE TEMP TABLE chosen AS SELECT * FROM exchanges WHERE {where} AND epoch(arrived_at) >= ?"  # noqa: S608 -- our own words
-    views.execute(query, parameters)
-    return views.execute(_SEEN).fetchone()

@@ -30,19 +30,17 @@ def run(arguments: argparse.Namespace) -> int:
         settings = context.settings(arguments)
         inputs = settings.readiness.inputs(hourly_prices(settings.prices), str(settings.policies))
         data = context.data(arguments)
-        store = Store(data.records, context.warn_of_damage)
+        now = clock.wall()
 
-        def asked(views: duckdb.DuckDBPyConnection) -> list[Readiness]:
+        def found_in(views: duckdb.DuckDBPyConnection) -> list[Readiness]:
             def ask(query: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
                 return views.execute(query, list(parameters) or None).fetchall()
 
-            return look(ask, data, inputs, now=clock.wall(), route=arguments.route)
+            return look(ask, data, inputs, now=now, route=arguments.route)
 
-        found = store.ask(asked)
-    except (SettingsError, DataDirError, ValueError) as error:
+        found = Store(data.records, context.warn_of_damage).read(found_in)
+    except (SettingsError, DataDirError, ValueError, OSError, duckdb.Error) as error:
         return failed(error, arguments)
-    except (OSError, duckdb.Error) as error:
-        return failed(f"{error}. hint: if files were just merged, do it again", arguments)
     if arguments.route and not found:
         return failed(
             f"Nothing is recorded of {arguments.route}, and no policy has it. hint: `crossfade readiness` lists routes",

@@ -1,4 +1,4 @@
-"""`crossfade records`: what was recorded: tail, show, stats, forget."""
+"""`crossfade records`: what was recorded: tail, show, stats, forget; and what others recorded: import."""
 
 import argparse
 import json
@@ -12,11 +12,12 @@ import duckdb
 import msgspec
 
 from gateway import clock
-from gateway.cli import context
+from gateway.admin.filters import FilterError
+from gateway.cli import context, layout, records_import
 from gateway.cli.failure import failed
+from gateway.cli.record_filters import filter_of, pepper
 from gateway.config.settings_file import SettingsError
-from gateway.node.datadir import DataDirError, secret
-from gateway.node.pepper import pepper_of
+from gateway.node.datadir import DataDirError
 from records import forgetting
 from records.erasure import FILE, Kind, Subject
 from records.forgetting import Erasure
@@ -25,7 +26,8 @@ from records.store import Store
 
 _TAIL = "id, arrived_at, route, variant, why, model_requested, status, outcome, completion_tokens, cost_usd, total_ms"
 _STATS = """
-SELECT route, variant, count(*) AS exchanges, count(*) FILTER (WHERE complete) AS complete,
+SELECT route, CASE WHEN why = 'imported' THEN why ELSE variant END AS variant, count(*) AS exchanges,
+       count(*) FILTER (WHERE complete) AS complete,
        count(*) FILTER (WHERE status >= 500 OR status = 0) AS failed,
        count(*) FILTER (WHERE consent = 'none') AS not_for_training,
        count(DISTINCT conversation_id) AS conversations, sum(prompt_tokens)::BIGINT AS prompt_tokens,
@@ -33,7 +35,7 @@ SELECT route, variant, count(*) AS exchanges, count(*) FILTER (WHERE complete) A
        count(*) FILTER (WHERE cost_usd IS NULL AND prompt_tokens IS NOT NULL) AS unpriced,
        quantile_cont(total_ms, 0.5) AS total_ms_p50, quantile_cont(total_ms, 0.95) AS total_ms_p95,
        min(arrived_at) AS first_at, max(arrived_at) AS last_at
-FROM exchanges GROUP BY ALL ORDER BY exchanges DESC
+FROM exchanges WHERE {where} GROUP BY ALL ORDER BY exchanges DESC
 """
 _HOURS = """
 SELECT upstream, CASE WHEN count(*) = count(replicas) THEN max(replicas) END AS replicas,
@@ -48,30 +50,65 @@ FROM gpu_hours_all GROUP BY upstream ORDER BY paid_usd DESC
 def run(arguments: argparse.Namespace) -> int:
     """Do it; 1: refused, or nothing found."""
     try:
-        return {"tail": _tail, "show": _show, "stats": _stats, "forget": _forget}[arguments.action](arguments)
-    except (SettingsError, DataDirError) as error:
+        return _ACTIONS[arguments.action](arguments)
+    except (SettingsError, DataDirError, FilterError) as error:
         return failed(error, arguments)
-    except (OSError, duckdb.Error) as error:
+    except (OSError, duckdb.Error, msgspec.MsgspecError) as error:
         return failed(f"{error}. hint: if files were just merged, do it again", arguments)
 
 
 def _tail(arguments: argparse.Namespace) -> int:
-    query = f"SELECT {_TAIL} FROM exchanges WHERE ? IS NULL OR route = ? ORDER BY id DESC LIMIT ?"  # noqa: S608 -- our own columns
-    rows = _query(arguments, query, [arguments.route, arguments.route, arguments.lines])[::-1]
-    for row in rows:
-        if arguments.json:
+    chosen = filter_of(arguments, now=clock.wall())
+    query = f"SELECT {_TAIL} FROM exchanges WHERE {chosen.where} ORDER BY id DESC LIMIT ?"  # noqa: S608 -- our own columns
+    rows = _query(arguments, query, [*chosen.parameters, arguments.lines])[::-1]
+    if arguments.json:
+        for row in rows:
             print(_line(row))
-            continue
-        cost = "-" if row["cost_usd"] is None else f"${row['cost_usd']:.5f}"
-        print(
-            f"{row['arrived_at']:%Y-%m-%d %H:%M:%S}  {row['id']}  {row['route'] or '-':16}  {row['variant']:9}  "
-            f"{row['status']:3}  {row['outcome']:15}  {row['total_ms']:8.0f} ms  {cost:>10}  {row['model_requested']}"
-        )
+        return 0
+    if not rows:
+        print("Nothing like that is recorded. hint: it takes a second or two to get here", file=sys.stderr)
+        return 0
+    whole = [_WHOLE_HEAD, *map(_whole, rows)]
+    narrow = [_NARROW_HEAD, *map(_narrow, rows)]
+    if layout.fits(whole):
+        print("\n".join(layout.table(whole, right=(5, 7, 8))))
+    else:
+        print("\n".join(layout.table(narrow, right=(4, 5, 6), cut=(2, 7))))
     return 0
+
+
+_WHOLE_HEAD = ("TIME", "ID", "ROUTE", "VARIANT", "MODEL", "STATUS", "OUTCOME", "TOOK", "COST")
+_NARROW_HEAD = ("TIME", "ID ENDS", "ROUTE", "BY", "STATUS", "TOOK", "COST", "MODEL")
+_END = 8
+"""Letters of an id that tell it apart; `records show` takes them for the whole."""
+
+
+def _whole(row: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        f"{row['arrived_at']:%Y-%m-%d %H:%M:%S}", row["id"], row["route"] or "-", row["variant"],
+        row["model_requested"] or "-", str(row["status"]), row["outcome"], f"{row['total_ms']:.0f} ms", _cost(row),
+    )  # fmt: skip
+
+
+def _narrow(row: dict[str, Any]) -> tuple[str, ...]:
+    """The same in eighty columns; an answer that is not whole says so in the place of its status."""
+    status = str(row["status"]) if row["outcome"] == "complete" else row["outcome"]
+    return (
+        f"{row['arrived_at']:%H:%M:%S}", row["id"][-_END:], row["route"] or "-", row["variant"][:4], status,
+        f"{row['total_ms']:.0f} ms", _cost(row), row["model_requested"] or "-",
+    )  # fmt: skip
+
+
+def _cost(row: dict[str, Any]) -> str:
+    return "-" if row["cost_usd"] is None else f"${row['cost_usd']:.5f}"
 
 
 def _show(arguments: argparse.Namespace) -> int:
     rows = _query(arguments, "SELECT * FROM joined WHERE id = ?", [arguments.id])
+    if not rows and len(arguments.id) >= _END:
+        rows = _query(arguments, "SELECT * FROM joined WHERE ends_with(id, ?) LIMIT 2", [arguments.id])
+    if len(rows) > 1:
+        return failed(f"Several exchanges end in {arguments.id}. hint: `records tail --json` has whole ids", arguments)
     if not rows:
         return failed(f"No exchange {arguments.id} is recorded. hint: it takes a second or two to get here", arguments)
     row = {name: _parsed(name, value) for name, value in rows[0].items()}
@@ -92,24 +129,30 @@ def _parsed(name: str, value: object) -> object:
 def _stats(arguments: argparse.Namespace) -> int:
     if arguments.hours:
         return _hours(arguments)
-    rows = _query(arguments, _STATS, [])
+    chosen = filter_of(arguments, now=clock.wall())
+    rows = _query(arguments, _STATS.format(where=chosen.where), chosen.parameters)
     if arguments.json:
         print(_line(rows))
         return 0
-    print(f"{'route':20} {'variant':9} {'exchanges':>9} {'complete':>9} {'failed':>7} {'tokens':>12} {'cost':>11}  p95")
-    for row in rows:
-        tokens = (row["prompt_tokens"] or 0) + (row["completion_tokens"] or 0)
-        cost = "-" if row["cost_usd"] is None else f"${row['cost_usd']:.4f}"
-        print(
-            f"{row['route'] or '-':20} {row['variant']:9} {row['exchanges']:9} {row['complete']:9} {row['failed']:7} "
-            f"{tokens:12} {cost:>11}  {row['total_ms_p95']:.0f} ms"
-        )
+    if rows:
+        print("\n".join(layout.table([_STATS_HEAD, *map(_stats_row, rows)], right=(2, 3, 4, 5, 6, 7), cut=(0,))))
     if not rows:
         print("Nothing is recorded yet.", file=sys.stderr)
     if paid := _query(arguments, _HOURS, []):
         print()
         _print_hours(paid)
     return 0
+
+
+_STATS_HEAD = ("ROUTE", "VARIANT", "EXCHANGES", "WHOLE", "FAILED", "TOKENS", "COST", "P95")
+
+
+def _stats_row(row: dict[str, Any]) -> tuple[str, ...]:
+    tokens = (row["prompt_tokens"] or 0) + (row["completion_tokens"] or 0)
+    cost = "-" if row["cost_usd"] is None else f"${row['cost_usd']:.4f}"
+    took = "-" if row["total_ms_p95"] is None else f"{row['total_ms_p95']:.0f} ms"
+    counts = (f"{row[name]:,}" for name in ("exchanges", "complete", "failed"))
+    return row["route"] or "-", row["variant"], *counts, f"{tokens:,}", cost, took
 
 
 def _hours(arguments: argparse.Namespace) -> int:
@@ -125,31 +168,26 @@ def _hours(arguments: argparse.Namespace) -> int:
 
 
 def _print_hours(rows: Sequence[dict[str, Any]]) -> None:
-    print(
-        f"{'paid by the hour':20} {'replicas':>8} {'busy h':>9} {'idle h':>9} {'busy':>11} {'idle':>11} {'answers':>9}"
-        "  per answer"
-    )
-    for row in rows:
-        each = "-" if row["usd_per_answer"] is None else f"${row['usd_per_answer']:.5f}"
-        busy, idle = f"${row['busy_usd']:.4f}", f"${row['idle_usd']:.4f}"
-        print(
-            f"{row['upstream']:20} {row['replicas'] or 'unknown':>8} "
-            f"{row['busy_hours']:9.2f} {row['idle_hours']:9.2f} {busy:>11} {idle:>11} "
-            f"{row['answers']:9}  {each}"
-        )
+    head = ("PAID BY THE HOUR", "REPLICAS", "BUSY", "IDLE", "BUSY", "IDLE", "ANSWERS", "EACH")
+    if rows:
+        print("\n".join(layout.table([head, *map(_hours_row, rows)], right=(1, 2, 3, 4, 5, 6, 7), cut=(0,))))
     if any(row["replicas"] is None for row in rows):
-        print(
-            "Where replicas are unknown one is charged. hint: state `replicas` under `prices.candidate`",
-            file=sys.stderr,
-        )
+        hint = "state `replicas` under `prices.candidate`"
+        print(f"Where replicas are unknown one is charged. hint: {hint}", file=sys.stderr)
+
+
+def _hours_row(row: dict[str, Any]) -> tuple[str, ...]:
+    each = "-" if row["usd_per_answer"] is None else f"${row['usd_per_answer']:.5f}"
+    hours = (f"{row[name]:.2f} h" for name in ("busy_hours", "idle_hours"))
+    money = (f"${row[name]:.4f}" for name in ("busy_usd", "idle_usd"))
+    return row["upstream"], str(row["replicas"] or "unknown"), *hours, *money, f"{row['answers']:,}", each
 
 
 def _forget(arguments: argparse.Namespace) -> int:
     data = context.data(arguments)
     kind: Kind
     if arguments.user is not None:
-        pepper = secret(data.root / "pepper") if arguments.data else pepper_of(context.settings(arguments), data)
-        kind, value = "user", user_hash(arguments.user, pepper)
+        kind, value = "user", user_hash(arguments.user, pepper(arguments))
     elif arguments.key is not None:
         kind, value = "key", arguments.key
     elif arguments.conversation is not None:
@@ -194,13 +232,16 @@ def _remove(store: Store, subject: Subject, replays: Path) -> Erasure:
 
 
 def _query(arguments: argparse.Namespace, query: str, parameters: Sequence[object]) -> list[dict[str, Any]]:
-    def rows(views: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    def ask(views: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         found = views.execute(query, list(parameters) or None)
         names = [column[0] for column in found.description or ()]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
-    return Store(context.data(arguments).records, context.warn_of_damage).ask(rows)
+    return Store(context.data(arguments).records, context.warn_of_damage).read(ask)
 
 
 def _line(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
+
+
+_ACTIONS = {"tail": _tail, "show": _show, "stats": _stats, "forget": _forget, "import": records_import.run}

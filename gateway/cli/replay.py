@@ -2,12 +2,13 @@
 
 import argparse
 import asyncio
+import math
 import os
 import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -32,7 +33,8 @@ from gateway.control.shadow.comparers import Comparers
 from gateway.control.shadow.model import Background
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.pepper import pepper_of
-from gateway.supervisor.programs import background_keys, hourly_prices, price_overrides
+from gateway.supervisor.programs import hourly_prices, price_overrides
+from gateway.supervisor.upstream_keys import background_keys
 from gateway.transport.client import Client
 from policies import explain
 from policies.events import PairEvent
@@ -43,8 +45,9 @@ from policies.simulate import simulate
 from records.comparison import Comparison
 from records.gpu_hours import HourlyPrice
 from shadow import replay
+from shadow.asker import asked_by
 from shadow.lanes import DailySpend, Drawn
-from shadow.mirror import Mirror
+from shadow.mirror import Mirror, charged_usd
 from shadow.pairing import event_of, joined
 from shadow.plan import ShadowRoute
 
@@ -93,6 +96,8 @@ class Job:
 class ReplayOutcome:
     """What came of it."""
 
+    sliced_by: tuple[str, ...] = ()
+    """What the policy holds apart."""
     events: list[PairEvent] = field(default_factory=list[PairEvent])
     came: Counter[str] = field(default_factory=Counter[str])
     reasons: Counter[str] = field(default_factory=Counter[str])
@@ -109,6 +114,7 @@ class ReplayOutcome:
             self.judge = msgspec.json.decode(row.judge_json, type=dict[str, Any]).get("trust", self.judge)
         alone = event_of(one.exchange.meta)
         if alone is not None:
+            alone = replace(alone, slices=asked_by(one.exchange, self.sliced_by).slices)
             self.events += joined(alone, ("candidate",), {"candidate": row}, row.candidate_key)
 
     def note(self, problem: str) -> None:
@@ -263,7 +269,7 @@ async def _work(job: Job) -> ReplayOutcome:
     Raises:
         OSError, duckdb.Error, msgspec.MsgspecError, ValueError: a comparator or a file is not ready.
     """
-    found, stop = ReplayOutcome(), asyncio.Event()
+    found, stop = ReplayOutcome(job.rules.gates.slices), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
     async with asyncio.TaskGroup() as tasks:
         client = Client(now=clock.monotonic, tasks=tasks)
@@ -291,12 +297,11 @@ async def _replay(job: Job, background: Background, found: ReplayOutcome, stop: 
     comparers = Comparers(background, budget, lambda: maker, clock.wall, secret_key, found.note)
     try:
         comparing = comparers.of(job.shadow)
-        mirror = Mirror(background, lambda _: comparing, maker, clock.wall, found.met)
+        mirror = Mirror(background, lambda _: comparing, maker, clock.wall, found.met, math.inf)
         with Out(job.out) as out:
 
             def told(one: Drawn, row: Comparison) -> None:
-                if not maker.prices.is_hourly(job.shadow.candidate.upstream):  # it is paid all the same
-                    budget.spend(job.shadow.route, row.cost_usd or 0.0, clock.wall())
+                budget.spend(job.shadow.route, charged_usd(one, row, maker.prices), clock.wall())
                 out.add(row)
                 found.take(one, row)
 

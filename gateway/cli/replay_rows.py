@@ -25,6 +25,7 @@ SELECT id, epoch(arrived_at), path, {_UNIT}, upstream, model_requested, status, 
        first_byte_ms / 1000, total_ms / 1000, key_name, route
 FROM exchanges
 WHERE (route = ? OR route = '') AND epoch(arrived_at) >= ? AND variant = 'baseline' AND NOT pinned AND retry_count = 0
+      AND why <> 'imported'
       AND outcome IN ('complete', 'upstream_broken', 'upstream_error') AND request_json IS NOT NULL
 ORDER BY md5({_UNIT}), id
 """  # noqa: S608 -- no words but our own
@@ -46,20 +47,17 @@ class Rows:
     def __iter__(self) -> Iterator[ReplayRow]:
         """Raises duckdb.Error where the records cannot be read."""
         taken = 0
-        store = Store(self.records, warn_of_damage)
-        store.sweep()  # a replay cannot begin again in the middle
-        with store.open_views() as views:
-            found = views.execute(_CHOSEN, [self.route.name, self.since])
-            while taken < self.limit and (rows := found.fetchmany(_AT_ONCE)):
-                for *values, key_name, route in rows:
-                    row = ReplayRow(*values)
-                    if not (reason := self._unfit(row, key_name, belongs=bool(route))):
-                        taken += 1
-                        yield row
-                    elif reason != "other_route":
-                        self.left_out[reason] += 1
-                    if taken >= self.limit:
-                        return
+        found = Store(self.records, warn_of_damage).stream(_CHOSEN, [self.route.name, self.since])
+        while taken < self.limit and (rows := found.fetchmany(_AT_ONCE)):
+            for *values, key_name, route in rows:
+                row = ReplayRow(*values)
+                if not (reason := self._unfit(row, key_name, belongs=bool(route))):
+                    taken += 1
+                    yield row
+                elif reason != "other_route":
+                    self.left_out[reason] += 1
+                if taken >= self.limit:
+                    return
 
     def _unfit(self, row: ReplayRow, key_name: str, *, belongs: bool) -> str:
         """Why the candidate may not be asked it; empty: it may. `belongs`: it was recorded with the route."""

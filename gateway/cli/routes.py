@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from gateway.admin.prompts import PromptOutline, prompt_outline
-from gateway.cli import context
+from gateway.cli import context, layout
 from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
 from policies.request.body import CHAT
@@ -24,12 +24,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Print it; 1: the records cannot be read."""
     try:
         data = context.data(arguments)
-        query, parameters = kinds_query("(? OR route = '')"), [arguments.all, max(1, arguments.lines)]
-        rows = Store(data.records, context.warn_of_damage).ask(
-            lambda views: views.execute(query, parameters).fetchall()
-        )
+        wanted = [arguments.all, max(1, arguments.lines)]
+        query = kinds_query("(? OR route = '')")
+        rows = Store(data.records, context.warn_of_damage).read(lambda views: views.execute(query, wanted).fetchall())
     except (SettingsError, OSError, duckdb.Error) as error:
-        return failed(f"{error}. hint: if files were just merged, do it again", arguments)
+        return failed(error, arguments)
     kinds = [(kind, prompt_outline(CHAT, kind.request_json)) for kind in map(kind_of, rows)]
     if arguments.json:
         print(json.dumps([_fields(kind, outline) for kind, outline in kinds]))
@@ -37,9 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not kinds:
         print("Nothing is recorded that has no policy." if not arguments.all else "Nothing is recorded yet.")
         return 0
-    print(f"{'cost':>11} {'requests':>9} {'talks':>7} {'tokens':>11} {'p50':>8}  {'model':20}  what")
-    for kind, outline in kinds:
-        print(_line(kind, outline))
+    head = ("COST", "REQUESTS", "TALKS", "TOKENS", "P50", "MODEL", "WHAT")
+    print("\n".join(layout.table([head, *map(_row, kinds)], right=(0, 1, 2, 3, 4), cut=(5, 6))))
     print(
         "`crossfade init` writes a policy to start from; match by model, and by system_prompt: {contains: …}",
         file=sys.stderr,
@@ -54,7 +52,8 @@ def _fields(kind: RequestKind, outline: PromptOutline) -> dict[str, Any]:
     return fields | {"system": outline.system[: EXCERPT * 4], "tools": list(outline.tools)}
 
 
-def _line(kind: RequestKind, outline: PromptOutline) -> str:
+def _row(found: tuple[RequestKind, PromptOutline]) -> tuple[str, ...]:
+    kind, outline = found
     cost = "-" if kind.cost_usd is None else f"${kind.cost_usd:.4f}"
     p50 = "-" if kind.total_ms_p50 is None else f"{kind.total_ms_p50:.0f} ms"
     words = " ".join(outline.system[: EXCERPT * 4].split())
@@ -62,10 +61,8 @@ def _line(kind: RequestKind, outline: PromptOutline) -> str:
     what += [f"tools: {', '.join(outline.tools[:4])}{', …' if len(outline.tools) > 4 else ''}"] if outline.tools else []
     what += ["schema"] if kind.schema_hash else []
     what += [f"route {kind.route}"] if kind.route else []
-    tokens = kind.prompt_tokens + kind.completion_tokens
-    return (
-        f"{cost:>11} {kind.requests:9} {kind.conversations:7} {tokens:11} {p50:>8}  {kind.model:20}  {'; '.join(what)}"
-    )
+    counts = (f"{n:,}" for n in (kind.requests, kind.conversations, kind.prompt_tokens + kind.completion_tokens))
+    return cost, *counts, p50, kind.model, "; ".join(what)
 
 
 def _unnamed(kind: RequestKind) -> str:

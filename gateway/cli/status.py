@@ -7,31 +7,28 @@ last moves are the shared state's, and left out where it cannot be used.
 import argparse
 import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from gateway import clock
-from gateway.cli import context
+from gateway.cli import context, layout
 from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
 from gateway.control.controller.status import ControllerStatus, read_status
-from gateway.control.operations.standings import standings
+from gateway.control.operations.standings import spent_budgets, standings
 from gateway.control.state.open import open_state
 from gateway.control.state.port import StateDownError
 from gateway.node.datadir import DataDir, DataDirError
+from gateway.node.exposition import by_route
 from gateway.node.journal_lag import journal_lag_s
 from gateway.supervisor import running
 from gateway.supervisor.worker_metrics import open_breakers
-from gateway.telemetry.metrics import PREFIX
 from policies.routing import PPM, Route, RoutingError, Table, Variant, decode
 
 MOSTLY_PCT = 99.5
 """A candidate that answers less of what is assigned to it is told of."""
-MISSING = 3
-"""Sentences of what a rollout waits for that are shown; `explain` has all."""
+_HEAD = ("ROUTE", "STAGE", "WEIGHT", "PHASE", "TO GO", "LAST MOVE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +47,8 @@ class RouteState:
     """Workers here that do not ask the candidate, or only probe it."""
     key_refused: int = 0
     """The shadow's calls in a row that the candidate's upstream refused for its key."""
+    estimated_usd: float = 0.0
+    """What the shadow's budget was charged for calls whose price nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +157,13 @@ def read(data: DataDir, *, now: float) -> StatusReport:
 def _shared(arguments: argparse.Namespace, now: float) -> SharedView:
     """What the shared state says; why not, where it cannot be used."""
     try:
-        where, _ = context.state(arguments)
+        where, data = context.state(arguments)
         state = open_state(where)
         try:
-            rollouts = {route: asdict(standing) for route, standing in standings(state).items()}
+            rollouts = {
+                route: asdict(standing)
+                for route, standing in standings(state, now=now, spent=spent_budgets(data)).items()
+            }
             return SharedView(state.leader(now), [node.name for node in state.nodes(now)], None, rollouts)
         finally:
             state.close()
@@ -184,8 +186,9 @@ def _table_state(table: Table, now: float) -> TableState:
 
 def _routes(data: DataDir, table: Table, alive: Sequence[Mapping[str, int]]) -> list[RouteState]:
     """Where each route stands, and whether its candidate really serves."""
-    served = _by_route(data.exposition("controller"), "served_ratio")
-    refused = _by_route(data.exposition("shadow"), "shadow_key_refused")
+    served = by_route(data.exposition("controller"), "served_ratio")
+    refused = by_route(data.exposition("shadow"), "shadow_key_refused")
+    estimated = by_route(data.exposition("shadow"), "shadow_estimated_usd")
     is_open = open_breakers(table, alive)
     return [
         replace(
@@ -193,19 +196,10 @@ def _routes(data: DataDir, table: Table, alive: Sequence[Mapping[str, int]]) -> 
             served_pct=None if route.name not in served else 100 * served[route.name],
             breakers_open=is_open.get(route.name, 0),
             key_refused=int(refused.get(route.name, 0)),
+            estimated_usd=estimated.get(route.name, 0.0),
         )
         for route in table.routes
     ]
-
-
-def _by_route(path: Path, gauge: str) -> dict[str, float]:
-    """A gauge's values by route, of what another process last said; empty: it has not."""
-    try:
-        text = path.read_text("utf-8")
-    except OSError:
-        return {}
-    found = re.findall(rf'^{PREFIX}{gauge}{{route="([^"]*)"}} (\S+)$', text, re.MULTILINE)
-    return {route: float(value) for route, value in found}
 
 
 def _route(route: Route) -> RouteState:
@@ -252,16 +246,7 @@ def _print(state: StatusReport, routes: list[RouteState], shared: SharedView, no
     print(_headline(state))
     if state.killed:
         print("KILLED: the baseline alone answers. `crossfade kill --off` takes it back.")
-    rows = [("ROUTE", "STAGE", "WEIGHT", "PHASE", "CANDIDATE", "TO GO", "LAST MOVE")]
-    rows += [_row(each, shared.rollouts.get(each.route), now) for each in routes]
-    if len(rows) > 1:
-        _print_rows(rows)
-    else:
-        print("no routes: every request goes to the default upstream")
-    for each in routes:
-        missing: list[str] = (shared.rollouts.get(each.route) or {}).get("missing", [])
-        for sentence in (*service(each), *missing[:MISSING]):
-            print(f"  {each.route}: {sentence}")
+    _print_routes(routes, shared, now)
     for worker in state.workers:
         words = [f"{worker.worker} (pid {worker.pid}): {worker.requests} requests, {worker.in_flight} in flight"]
         words += ["lease expired: baseline only"] if worker.lease_expired else []
@@ -278,6 +263,27 @@ def _print(state: StatusReport, routes: list[RouteState], shared: SharedView, no
         print(f"policy not loaded, the last good version stays: {error}")
 
 
+def _print_routes(routes: list[RouteState], shared: SharedView, now: float) -> None:
+    """One table, and below each route the sentence that says why it stands there."""
+    if not routes:
+        print("no routes: every request goes to the default upstream")
+        return
+    rows = [_row(each, shared.rollouts.get(each.route), now) for each in routes]
+    whole = [(*_HEAD, "CANDIDATE"), *((*row, _candidate(each)) for row, each in zip(rows, routes, strict=True))]
+    is_wide = layout.fits(whole)
+    lines = layout.table(whole if is_wide else [_HEAD, *rows], cut=(0,))
+    print(lines[0])
+    for line, each in zip(lines[1:], routes, strict=True):
+        print(line)
+        if not is_wide and each.candidate is not None:
+            print(layout.paragraph(f"candidate {_candidate(each)}", "  "))
+        standing = shared.rollouts.get(each.route) or {}
+        told = [standing["sentence"]] if standing.get("sentence") else []
+        told += [f"forecast: {standing['forecast']}"] if standing.get("missing") and standing.get("forecast") else []
+        for sentence in (*told, *service(each), *standing.get("left_out", ())):
+            print(layout.paragraph(sentence, "  "))
+
+
 def service(route: RouteState) -> list[str]:
     """What keeps a candidate from answering what its weight says."""
     found: list[str] = []
@@ -291,19 +297,27 @@ def service(route: RouteState) -> list[str]:
             f"the candidate's upstream refused our key {route.key_refused} times in a row: nothing is compared, so "
             "nothing advances. hint: give it an api_key_file or a background_key_file in crossfade.yaml"
         )
+    if route.estimated_usd:
+        found.append(
+            f"${route.estimated_usd:.2f} were charged to the shadow's budget by an estimate: no price is known of what "
+            "was asked. hint: state it under `prices` in crossfade.yaml"
+        )
     return found
 
 
-def _row(route: RouteState, rollout: dict[str, Any] | None, now: float) -> tuple[str, ...]:
+def _candidate(route: RouteState) -> str:
     revision = "" if route.revision is None else f"@{route.revision}"
-    candidate = "-" if route.candidate is None else f"{route.candidate}{revision}"
-    mode = "" if route.mode == "apply" else f" ({route.mode})"
+    return "-" if route.candidate is None else f"{route.candidate}{revision}"
+
+
+def _row(route: RouteState, rollout: dict[str, Any] | None, now: float) -> tuple[str, ...]:
+    mode = {"apply": "", "split": " (split, uncertified)"}.get(route.mode, f" ({route.mode})")
     weight = f"{route.weight_pct:g}%{mode}"
     if rollout is None:
-        return route.route, "-", weight, "-", candidate, "-", "-"
+        return route.route, "-", weight, "-", "-", "-"
     to_go = "-" if rollout["units_to_go"] is None else f"{rollout['units_to_go']} units"
     moved = "-" if rollout["last_move"] is None else f"{rollout['last_move']} {_ago(now - rollout['moved_at'])} ago"
-    return route.route, rollout["stage"], weight, rollout["phase"], candidate, to_go, moved
+    return route.route, rollout["stage"], weight, rollout["phase"], to_go, moved
 
 
 def _ago(seconds: float) -> str:
@@ -318,9 +332,3 @@ def _headline(state: StatusReport) -> str:
     if state.table is None:
         return f"{who}; no routing table: {state.problem}"
     return f"{who}; routing table {state.table.version}, lease {state.table.lease} ({state.table.age_s:.0f} s old)"
-
-
-def _print_rows(rows: list[tuple[str, ...]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

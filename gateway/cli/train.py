@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.cli import context
+from gateway.cli import context, train_sweep
 from gateway.cli.failure import failed
 from gateway.config.policy_file import read_file, surroundings
 from gateway.config.settings import Settings, Upstream
@@ -18,6 +18,7 @@ from gateway.config.settings_file import SettingsError
 from gateway.config.yaml_file import YamlFileError
 from gateway.training import environment
 from gateway.training.environment import EnvironmentBrokenError
+from gateway.training.inside_call import TrainingCallError
 from gateway.training.preflight import Engine, PreflightCheck, PreflightError, preflight
 from gateway.training.render import COMPARATORS, LOCK, job, rendered, value, write, write_comparators
 from gateway.training.revision import write_revision
@@ -33,10 +34,12 @@ ELSEWHERE = {"modal": "modal_app.py", "k8s": "job.yaml"}
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; 1: refused, failed, or faults found."""
-    doers = {"env": _environment, "preflight": _preflight}
+    doers = {"env": _environment, "preflight": _preflight, "sweep": train_sweep.run}
     try:
         return doers.get(arguments.action, _recipe)(arguments)
-    except (SettingsError, YamlFileError, EnvironmentBrokenError, PreflightError, ValueError) as error:
+    except (
+        SettingsError, YamlFileError, EnvironmentBrokenError, PreflightError, TrainingCallError, ValueError
+    ) as error:  # fmt: skip
         return failed(error, arguments)
     except OSError as error:
         return failed(f"{error}. hint: is the path right, and may this user write there?", arguments)

@@ -1,5 +1,7 @@
 """From a policy file's text to a policy that may be used: whole, or refused with every place that is wrong."""
 
+import hashlib
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,13 +12,17 @@ from gateway.config.problems import problems
 from gateway.config.settings import Settings
 from gateway.config.yaml_file import Document, FileProblem, YamlFileError, load, parse
 from policies.compile import KnownUpstream, Surroundings
-from policies.language.compare import Judge
-from policies.lint import Finding, findings
+from policies.findings import Finding, Loc
+from policies.language.compare import Judge, SchemaCheck
+from policies.lint import findings
 from policies.schema import Policy
 from policies.upstream_kinds import KINDS
-from shadow.judging import prompt
+from shadow.judging import prompt as prompting
 
-__all__ = ["SUFFIXES", "Loaded", "check", "located", "read", "read_file", "surroundings", "with_judge"]
+MAX_PROMPT_CHARS = 256 * 1024
+"""A longer system prompt is refused: it travels in the routing table."""
+MAX_SCHEMA_CHARS = 1024 * 1024
+__all__ = ["SUFFIXES", "Loaded", "check", "located", "read", "read_file", "surroundings", "with_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,31 +87,56 @@ def surroundings(settings: Settings) -> Surroundings:
     return Surroundings(known, has_keys=settings.keys.mode == "virtual")
 
 
-def with_judge(known: Surroundings, loaded: Loaded, folder: Path) -> Surroundings:
-    """The same, with what this policy's judge is told: evidence under another rubric is other evidence.
+def with_files(known: Surroundings, loaded: Loaded, folder: Path | None = None) -> Surroundings:
+    """The same, with what the files say that this policy's evidence depends on: a rubric, a schema, a system prompt.
+
+    `folder`: where the policy lies; default: where it was read.
 
     Raises:
-        YamlFileError: its rubric cannot be read.
+        YamlFileError: one of them cannot be read.
     """
+    where = Path(loaded.name).parent if folder is None else folder
+    if (prompt := loaded.policy.candidate.system_prompt) is not None:
+        loc = ("candidate", "system_prompt")
+        text = _text(loaded, loc, where / prompt, MAX_PROMPT_CHARS)
+        if len(text) == MAX_PROMPT_CHARS:
+            hint = f"a system prompt has fewer than {MAX_PROMPT_CHARS} characters"
+            raise YamlFileError(loaded.document.problem(loc, f"{prompt}: too long", hint))
+        known = replace(known, system_prompt=text.removesuffix("\n"))
     for position, comparator in enumerate(loaded.policy.compare):
-        judge = comparator.options
-        if isinstance(judge, Judge):
-            try:
-                rubric = _rubric(judge.rubric, folder)
-            except (OSError, ValueError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "no text in UTF-8"
-                where = ("compare", position, "judge", "rubric")
-                hint = "paths go from the policy's own folder on"
-                raise YamlFileError(loaded.document.problem(where, f"{judge.rubric}: {reason}", hint)) from error
-            return replace(known, judge=prompt.version(judge.model, rubric))
+        options = comparator.options
+        if isinstance(options, Judge):
+            loc = ("compare", position, "judge", "rubric")
+            rubric = _text(loaded, loc, where / options.rubric, prompting.MAX_RUBRIC_CHARS) if options.rubric else ""
+            known = replace(known, judge=prompting.version(options.model, rubric))
+        elif isinstance(options, SchemaCheck) and options.file:
+            text = _text(loaded, ("compare", position, "schema", "file"), where / options.file, MAX_SCHEMA_CHARS)
+            known = replace(known, schema=_schema_digest(text))
     return known
 
 
-def _rubric(name: str | None, folder: Path) -> str:
-    if name is None:
-        return ""
-    with (folder / name).open(encoding="utf-8") as file:
-        return file.read(prompt.MAX_RUBRIC_CHARS)
+def _schema_digest(text: str) -> str:
+    """Equal for schemas that say the same, however they are laid out."""
+    try:
+        text = json.dumps(json.loads(text), sort_keys=True)
+    except (ValueError, RecursionError):  # no JSON: no answer is checked by it, which the comparator says
+        text = f"no JSON: {text}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _text(loaded: Loaded, loc: Loc, path: Path, most: int) -> str:
+    """What the file says that stands at `loc`.
+
+    Raises:
+        YamlFileError: it cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.read(most)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no text in UTF-8"
+        hint = "paths go from the policy's own folder on"
+        raise YamlFileError(loaded.document.problem(loc, f"{path.name}: {reason}", hint)) from error
 
 
 def _known(settings: Settings, name: str) -> KnownUpstream:

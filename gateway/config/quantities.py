@@ -2,10 +2,11 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, cast
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
 _DECIMAL = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _BYTES = _DECIMAL | {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -87,5 +88,13 @@ def _proxy(text: str) -> str:
     return text.rstrip("/")
 
 
+def _from_file(path: Path, info: ValidationInfo) -> Path:
+    """A path as the settings file means it: from its own folder on."""
+    context = cast("dict[str, Path] | None", info.context)
+    path = path.expanduser()
+    return context["folder"] / path if context else path
+
+
+LocalPath = Annotated[Path, AfterValidator(_from_file)]
 Url = Annotated[str, AfterValidator(_url)]
 ProxyUrl = Annotated[str, AfterValidator(_proxy)]

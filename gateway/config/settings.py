@@ -7,7 +7,7 @@ No file at all is fine: every field has a default, and the defaults pass everyth
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, Self, cast
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -16,13 +16,13 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from gateway.config import policies_home, state_url
-from gateway.config.quantities import Address, Bytes, Listen, ProxyUrl, Url, size_bytes
+from gateway.config.otel import OtelSettings, lacking
+from gateway.config.quantities import Address, Bytes, Listen, LocalPath, ProxyUrl, Url, size_bytes
 from gateway.config.readiness import ReadinessSettings
 from gateway.config.yaml_file import Loc
 from policies.language.amounts import PPM, Seconds, SharePpm
@@ -71,14 +71,6 @@ def _name(text: str) -> str:
     return text
 
 
-def _from_file(path: Path, info: ValidationInfo) -> Path:
-    """A path as the settings file means it: from its own folder on."""
-    context = cast("dict[str, Path] | None", info.context)
-    path = path.expanduser()
-    return context["folder"] / path if context else path
-
-
-LocalPath = Annotated[Path, AfterValidator(_from_file)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 HeaderValue = Annotated[str, Field(pattern=r"^[\t\x20-\x7e]*$")]
 Name = Annotated[str, AfterValidator(_name)]
@@ -312,6 +304,8 @@ class Settings(_Section):
     limits: LimitSettings = LimitSettings()
     prices: Prices = Prices()
     readiness: ReadinessSettings = ReadinessSettings()
+    otel: OtelSettings | None = None
+    """Unset: nothing is told."""
     policies: LocalPath = Field(default=policies_home.DEFAULT, validate_default=True)
     """The folder of policy files. Not stated and without files: `policies`, the default of earlier versions."""
     expose_variant: bool = True
@@ -343,6 +337,8 @@ class Settings(_Section):
 
 def contradictions(settings: Settings) -> Iterator[tuple[Loc, str]]:
     """What no single field is wrong about: where, and what to do."""
+    if settings.otel is not None and (missing := lacking()):
+        yield ("otel",), missing
     named = settings.default_upstream
     if named and named not in settings.upstreams:
         known = ", ".join(settings.upstreams)

@@ -27,16 +27,21 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from gateway import clock
 from gateway.admin import sessions
-from gateway.admin.api import Guard, Pages, credentials, on_http_error
+from gateway.admin.api import Pages
 from gateway.admin.auth import SIGN_IN, STATIC, Access, Door, is_elsewhere
 from gateway.admin.filters import FilterError
-from gateway.admin.queries import TooSlowError
+from gateway.admin.guard import Guard, credentials
+from gateway.admin.problems import on_http_error
+from gateway.admin.queries import TooSlowError, read_at
 from gateway.console import pages as site
+from gateway.console import views
 from gateway.console.ask import EXPORTED, Ask, AskError, ConsolePage, Row, Shown, understood
 from gateway.console.foot import foot_of
+from gateway.console.live import LiveFeed
 from gateway.console.render import Renderer
 from gateway.control.state.port import StateDownError
 from gateway.node.database import StateError
+from gateway.node.saved_views import is_ours
 
 HEADERS = {
     "content-security-policy": (
@@ -51,7 +56,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
-TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 THEMES = ("light", "dark")
 THEME = "crossfade_theme"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -101,6 +106,7 @@ class Console:
         """A page as HTML."""
 
         def answer(request: Request) -> Response:
+            read_at.set(None)
             try:
                 ask = self.ask(request, page)
                 return self.shown(ask, page, page.show(ask))
@@ -186,6 +192,7 @@ class Console:
         text = self.renderer.page(
             found.template, ask=ask, page=page, title=found.title, nav=page.nav, now=ask.now, site=site.NAV,
             foot=foot_of(ask.pages.data, now=ask.now), has_door=self.door.token_sha256 is not None, view=found.view,
+            saved=views.listed(ask), built_in=views.BUILT_IN, read_at=read_at.get() or ask.now,
             **found.context,
         )  # fmt: skip
         return HTMLResponse(text, found.status, headers=HEADERS)
@@ -244,12 +251,28 @@ class Console:
 
     def live(self, route: str | None = None) -> Response:
         """What changes by itself, by the name it has in the pages: words, as the pages say them."""
-        now = clock.wall()
+        told = self.look(route)
+        return JSONResponse(told, 503 if "problem" in told else 200, headers=HEADERS)
+
+    def look(self, route: str | None) -> dict[str, str]:
+        """The same as a value; a trouble is told as one."""
         try:
-            return JSONResponse(site.live(self.pages, route, now), headers=HEADERS)
+            return site.live(self.pages, route, clock.wall())
         except _TROUBLE as trouble:
-            status, text = _told(trouble)
-            return JSONResponse({"problem": text}, status, headers=HEADERS)
+            return {"problem": _told(trouble)[1]}
+
+    def events(self) -> Callable[..., Any]:
+        """The same as a stream."""
+        feed = LiveFeed(self.look, clock.monotonic)
+
+        async def answer(route: str | None = None) -> Response:
+            try:
+                feed.enter()
+            except AskError as full:
+                return JSONResponse({"problem": str(full)}, full.status, headers=HEADERS)
+            return StreamingResponse(feed.events(route), media_type="text/event-stream", headers=HEADERS)
+
+        return answer
 
     def static(self, name: str, request: Request) -> Response:
         """The stylesheet, the script."""
@@ -295,6 +318,7 @@ def add_console(app: FastAPI, pages: Pages, door: Door, *, is_secure: bool = Fal
     add("/sign-out", console.sign_out(), "viewer", "POST")
     add("/theme", console.theme(), "viewer", "POST")
     add("/console/live", console.live, "viewer")
+    add("/console/events", console.events(), "viewer")
     add(f"{STATIC}{{name}}", console.static, "public")
 
     def on_error(request: Request, error: Exception) -> Response:
@@ -340,5 +364,4 @@ def _told(error: Exception) -> tuple[int, str]:
 
 def _own(target: str) -> str:
     """A page of ours; what leads elsewhere leads to the first page."""
-    is_ours = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
-    return target if is_ours else "/"
+    return target if is_ours(target) else "/"

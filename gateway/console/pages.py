@@ -1,18 +1,19 @@
 """The console's pages, in one list; the side bar beside it."""
 
 from gateway.admin.api import Pages
-from gateway.console import label, pairs, rollout, routes, tables, traffic
+from gateway.console import judges, label, pairs, readiness, report, rollout, routes, tables, traffic, views
 from gateway.console.ask import ConsolePage
 
 NAV = (
     ("Routes", "/"), ("Pairs", "/pairs"), ("Label", "/label"), ("Traffic", "/traffic"), ("Unrouted", "/unrouted"),
-    ("Data", "/data"), ("Cost", "/cost"), ("System", "/system"), ("Audit", "/audit"), ("Keys", "/keys"),
+    ("Readiness", "/readiness"), ("Data", "/data"), ("Cost", "/cost"), ("Judge", "/judge"),
+    ("System", "/system"), ("Audit", "/audit"), ("Keys", "/keys"),
 )  # fmt: skip
 PAGES: tuple[ConsolePage, ...] = (
-    routes.PAGE, rollout.PAGE, rollout.VERB, rollout.SAID, pairs.PAGE, pairs.ONE, label.PAGE, label.VOTED,
-    traffic.PAGE, traffic.ONE,
+    routes.PAGE, report.PAGE, rollout.PAGE, rollout.VERB, rollout.SAID, pairs.PAGE, pairs.ONE, label.PAGE, label.VOTED,
+    traffic.PAGE, traffic.ONE, readiness.PAGE, judges.PAGE,
     tables.UNROUTED, tables.DATA, tables.COST, tables.SYSTEM, tables.AUDIT, tables.KEYS, tables.REVOKE, tables.REVOKED,
-    tables.KILL, tables.KILLED,
+    tables.KILL, tables.KILLED, views.KEPT, views.REMOVED,
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from gateway.console import drawing, words
 
-STATIC = ("console.css", "console.js")
+STATIC = ("console.css", "console.js", "icon.svg")
 ICONS = {
     "pass": "M3 8.5l3.2 3.2L13 5",
     "wait": "M8 2.5a5.5 5.5 0 100 11 5.5 5.5 0 000-11zM8 5v3.2l2 1.3",
@@ -59,7 +59,7 @@ class StaticFile:
 
 
 def static_files() -> dict[str, StaticFile]:
-    """The stylesheet and the script."""
+    """The stylesheet, the script and the icon."""
     folder = resources.files("gateway.console") / "static"
     found = {name: (folder / name).read_bytes() for name in STATIC}
     return {name: StaticFile(content, hashlib.sha256(content).hexdigest()) for name, content in found.items()}

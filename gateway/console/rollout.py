@@ -15,7 +15,8 @@ from gateway.admin.queries import TooSlowError
 from gateway.console import drawing, words
 from gateway.console.ask import Ask, AskError, ConsolePage, Row, Shown
 from gateway.console.drawing import BandPoint
-from gateway.console.routes import forecast_of, why_stopped
+from gateway.console.report import told
+from gateway.console.routes import forecast_of
 from gateway.control.operations.orders import order_of
 from gateway.control.state.port import StateDownError
 from policies import explain
@@ -60,7 +61,7 @@ def show(ask: Ask) -> Shown:
     gates = () if look is None else tuple(sorted(look.results.gates, key=lambda gate: -gate.verdict))
     context = {
         "route": route, "rollout": view.rollout, "standing": standing, "detail": view.detail, "look": look, "tab": tab,
-        "sentence": _sentence(view, look), "forecast": _forecast(view, look), "gates": gates,
+        "sentence": _sentence(view), "forecast": _forecast(view, look), "gates": gates,
         "rungs": rungs(look), "tiles": tiles(view.path, gates), "figures": view.figures,
         "records_problem": view.records_problem, "verbs": verbs(look), "decisions": view.decisions,
         "policy": view.policy, "since": since, "windows": _WINDOWS, "cli": f"crossfade explain {route}",
@@ -111,14 +112,14 @@ def rungs(look: Decision | None) -> list[Rung]:
         is_stopped = rollout.phase in STOPPED
         state = "" if place > rollout.stage or is_stopped else "here" if place == rollout.stage else "done"
         lines = [f"at least {stage.min_units:,} units"]
-        if stage.hold_s:
-            lines.append(f"hold {words.duration(stage.hold_s)}")
+        if stage.least_s:
+            lines.append(f"hold {words.duration(stage.least_s)}")
         if stage.approve == "manual":
             lines.append("needs approval")
         if stage.holdback_ppm:
             lines.append(f"{words.share(stage.holdback_ppm / 1e6)} held back")
         if state == "here":
-            held = f", hold {words.duration(stage.hold_s)}" if stage.hold_s else ""
+            held = f", hold {words.duration(stage.least_s)}" if stage.least_s else ""
             lines = [f"{words.duration(rollout.lived_s)}{held}", f"{results.units:,} of {stage.min_units:,} units"]
         listed.append(Rung(stage.label, state, tuple(lines)))
     return listed
@@ -146,18 +147,6 @@ def tiles(path: GatePathView, gates: Sequence[GateResult]) -> list[Tile]:
         if len(points) >= _BAND:
             listed.append(Tile(gate, drawing.band(gate.gate, points, marks, gate.verdict)))
     return listed
-
-
-def told(gate: GateResult) -> tuple[str, str, str]:
-    """A gate's estimate, interval and limit in its own unit."""
-    if gate.better is Better.LOWER:
-        form = words.ratio
-    elif (gate.limit or 0.0) > 0:
-        form = _share_of_time
-    else:
-        form = _difference
-    between = "" if gate.lower is None or gate.upper is None else f"{form(gate.lower)} to {form(gate.upper)}"
-    return form(gate.estimate), between, form(gate.limit)
 
 
 def verbs(look: Decision | None) -> list[Verb]:
@@ -240,13 +229,10 @@ def _verb(ask: Ask) -> Verb:
 # Words -------------------------------------------------------------------------------------------------------------
 
 
-def _sentence(view: RolloutPageView, look: Decision | None) -> str:
-    if look is None:
+def _sentence(view: RolloutPageView) -> str:
+    if view.detail is None:
         return "No leader has looked at this route yet: the baseline answers what the table does not say otherwise."
-    stopped = why_stopped(view.decisions, view.rollout.route)
-    if look.rollout.phase in STOPPED and stopped is not None:
-        return f"{look.rollout.phase.replace('_', ' ').capitalize()}: {stopped}."
-    return explain.headline(look)
+    return view.detail.standing.sentence
 
 
 def _forecast(view: RolloutPageView, look: Decision | None) -> str:
@@ -254,16 +240,8 @@ def _forecast(view: RolloutPageView, look: Decision | None) -> str:
     if standing is None or look is None:
         return ""
     missing = standing.missing[0] if standing.missing else ""
-    told = forecast_of(look, standing.units, standing.units_to_go)
+    told = forecast_of(look, standing.units)
     return f"{told}. Next is stopped by: {missing}" if missing else f"{told}."
-
-
-def _difference(value: float | None) -> str:
-    return words.UNKNOWN if value is None else f"{value:+.4f}".replace("-", "−")
-
-
-def _share_of_time(value: float | None) -> str:
-    return words.share(value, 1)
 
 
 def live(now: float, look: Decision | None) -> dict[str, str]:

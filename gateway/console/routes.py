@@ -11,15 +11,15 @@ from gateway.admin.api import Pages
 from gateway.admin.figure_views import ArmView, OverviewView, RouteLine, SavingView, WantView, WeightPointView
 from gateway.admin.filters import wanted
 from gateway.admin.queries import TooSlowError
-from gateway.admin.rollouts import MAX_PAGE
-from gateway.admin.views import DecisionLine, RolloutsView, RolloutView
+from gateway.admin.views import RolloutsView, RolloutView
 from gateway.console import words
 from gateway.console.ask import Ask, ConsolePage, Row, Shown
 from gateway.control.controller.status import read_status
 from gateway.control.state.port import StateDownError
+from policies.forecast import forecast
 from policies.results import GateResult
 from policies.rollout import STOPPED, Decision
-from policies.terms import Outcome, Phase, Verdict
+from policies.terms import Phase
 
 DAY_S = 86_400.0
 SPARK_S = 14 * DAY_S
@@ -35,6 +35,16 @@ _URGENCY = {
     "policy": 5,
     "price": 6,
 }
+
+_ACTIONS = {
+    "rolled_back": "What failed",
+    "quarantined": "What failed",
+    "rejected": "What failed",
+    "approving": "Decide",
+    "paused": "Decide",
+    "unreadable": "Show",
+}
+"""Phases that want a person, and what the link to the route says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,7 @@ def overview(ask: Ask) -> tuple[OverviewView, dict[str, Decision]]:
     lines = [_line(each.route, arms, savings, weights) for each in rollouts.rollouts]
     view = OverviewView(
         rollouts=rollouts,
-        wants=wants(ask.pages, rollouts.rollouts, arms, ask.now),
+        wants=wants(ask.pages, rollouts.rollouts, arms),
         lines=lines,
         exchanges=sum(arm.exchanges for arm in arms),
         by_candidates=sum(arm.exchanges for arm in arms if arm.variant == "candidate"),
@@ -86,13 +96,9 @@ def overview(ask: Ask) -> tuple[OverviewView, dict[str, Decision]]:
     return view, looks
 
 
-def wants(pages: Pages, rollouts: Sequence[RolloutView], arms: Sequence[ArmView], now: float) -> list[WantView]:
+def wants(pages: Pages, rollouts: Sequence[RolloutView], arms: Sequence[ArmView]) -> list[WantView]:
     """What wants a person, the most urgent first."""
-    try:
-        decisions = pages.operations.decisions(None, MAX_PAGE).decisions
-    except StateDownError:
-        decisions = []
-    found = [want for each in rollouts if (want := _want(each, decisions, now)) is not None]
+    found = [want for each in rollouts if (want := _want(each)) is not None]
     status = read_status(pages.data.controller_status)
     for policy in status.policies if status is not None else ():
         if policy.error is not None:
@@ -117,21 +123,13 @@ def rows(view: OverviewView, looks: Mapping[str, Decision]) -> list[RouteRow]:
         have = None if standing is None else standing.units
         to_go = None if standing is None else standing.units_to_go
         need = None if have is None or to_go is None else have + to_go
-        forecast = forecast_of(look, have, to_go)
-        found.append(RouteRow(each, by_route[each.route], gates, have, need, forecast, each.route in wanting))
+        told = forecast_of(look, have)
+        found.append(RouteRow(each, by_route[each.route], gates, have, need, told, each.route in wanting))
     return found
 
 
-def why_stopped(decisions: Sequence[DecisionLine], route: str) -> str | None:
-    """Why a rollout was last taken back or rejected; None: it never was, or too long ago. `decisions`: newest first."""
-    for each in decisions:
-        if each.route == route and each.outcome in (Outcome.ROLLBACK, Outcome.REJECTED):
-            return each.text.partition("\n")[2].strip().partition("\n")[0]
-    return None
-
-
-def forecast_of(look: Decision | None, have: int | None, to_go: int | None) -> str:
-    """When the stage could be over at the pace it has had so far."""
+def forecast_of(look: Decision | None, have: int | None) -> str:
+    """When the stage could be left, in the words of `status` and `explain`."""
     if look is None or have is None:
         return "nobody has looked yet"
     rollout = look.rollout
@@ -139,29 +137,7 @@ def forecast_of(look: Decision | None, have: int | None, to_go: int | None) -> s
         return look.reason
     if rollout.next is None:
         return f"holds since {words.duration(rollout.lived_s)}"
-    if to_go is None and any(gate.required and gate.estimate is None for gate in look.results.gates):
-        return f"{have:,} units; no evidence yet for every gate"
-    if to_go is None:
-        return f"{have:,} units; no number of units would do at these estimates"
-    if not to_go:
-        left = rollout.at.hold_s - rollout.lived_s
-        return f"{have:,} units; {words.duration(left)} of its hold left" if left > 0 else f"{have:,} units, enough"
-    wait_s = _wait_s(look)
-    return f"{to_go:,} units to go" + (f", {words.duration(wait_s)} at this pace" if wait_s else "; none came yet")
-
-
-def _wait_s(look: Decision) -> float | None:
-    """How long the slowest gate still waits: each at the pace at which its own units have come. None: none came."""
-    lived_s, results = look.rollout.lived_s, look.results
-    waits = [
-        gate.units_to_go * lived_s / gate.n
-        for gate in results.gates
-        if gate.required and gate.verdict is not Verdict.PASS and gate.units_to_go and gate.n
-    ]
-    missing = look.rollout.at.min_units - results.units
-    if missing > 0 and results.units:
-        waits.append(missing * lived_s / results.units)
-    return max(waits, default=None)
+    return f"{have:,} units; {forecast(rollout, look.results)}"
 
 
 def show(ask: Ask) -> Shown:
@@ -200,26 +176,16 @@ def mark(view: RolloutsView) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def _want(each: RolloutView, decisions: Sequence[DecisionLine], now: float) -> WantView | None:
+def _want(each: RolloutView) -> WantView | None:
     standing = each.standing
     if standing is None:
         return None
     link = f"/routes/{quote(each.route, safe='')}"
-    stopped = why_stopped(decisions, each.route) if standing.phase in STOPPED else None
-    reason = stopped or standing.reason or ""
-    at = "" if standing.moved_at is None else f" {words.ago(standing.moved_at, now)}"
-    told = {
-        "rolled_back": (f"rolled back{at}: {reason}", "What failed"),
-        "quarantined": (f"quarantined{at}: {reason}", "What failed"),
-        "rejected": (f"rejected{at}: {reason}", "What failed"),
-        "approving": (f"every gate is certified at {standing.stage}; the next stage waits for approval", "Decide"),
-        "paused": (f"paused at {standing.stage}{at}: {reason}", "Decide"),
-        "unreadable": ("; ".join(standing.missing), "Show"),
-    }.get(standing.phase)
-    if told is None:
+    action = _ACTIONS.get(standing.phase)
+    if action is None:
         return None
     kind = "damaged" if standing.phase == "unreadable" else standing.phase
-    return WantView(route=each.route, kind=kind, text=told[0], link=link, action=told[1])
+    return WantView(route=each.route, kind=kind, text=standing.sentence, link=link, action=action)
 
 
 def _line(

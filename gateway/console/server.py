@@ -14,7 +14,7 @@ from gateway import clock
 from gateway.admin.api import Pages, create_app
 from gateway.admin.auth import Door
 from gateway.admin.boot import AdminBoot, decode
-from gateway.admin.queries import RecordQueries
+from gateway.admin.queries import KeptAnswers, RecordQueries
 from gateway.admin.rollouts import Operations
 from gateway.console.app import add_console
 from gateway.control.operations.orders import OrderClock
@@ -62,7 +62,8 @@ def serve(boot: AdminBoot) -> None:
     def tell_of_damage(path: str) -> None:
         log.alarm("records.file_set_aside", file=path, hint=DAMAGE_HINT)
 
-    pages = Pages(data, operations, RecordQueries(Store(data.records, tell_of_damage)), boot.readiness)
+    queries = RecordQueries(Store(data.records, tell_of_damage), kept=KeptAnswers(clock.wall))
+    pages = Pages(data, operations, queries, boot.readiness)
     door = Door(boot.token_sha256, boot.viewer_sha256)
     app = create_app(pages, door, version=version)
     add_console(app, pages, door, is_secure=boot.tls)

@@ -1,6 +1,7 @@
 """The control plane: what follows the journals, decides, records and compares. No app ever waits for it.
 
-One folder a process: `controller` (publishes, leads), `recorder` (writes records), `shadow` (asks candidates unseen).
+One folder a process: `controller` (publishes, leads), `recorder` (writes records), `shadow` (asks candidates unseen),
+`exporter` (traces, if they are asked for).
 What they stand on: `journals`, `events`, `state`, `publish`, `leader`; what people ask of them: `operations`.
 May import everything below `admin` but the data plane (`proxy`). Floors inside: `control-rooms` in pyproject.toml.
 Begin: `controller/process.py`, then `leader/leader.py`.

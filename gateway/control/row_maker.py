@@ -5,6 +5,7 @@ from typing import Protocol
 
 from gateway.control.prices import PriceOverride
 from policies import routing
+from policies.upstream_kinds import ENGINES
 from records.gpu_hours import HourlyPrice
 from records.pricing import Override, PriceBook
 from records.record_maker import RecordMaker, RoutePrices
@@ -61,7 +62,10 @@ def maker_for(
         pepper=bytes.fromhex(terms.pepper),
         redactor=redactor_for(terms.redact),
         prices=PriceBook(
-            urls, overrides, {one.upstream: (usd_per_answer or {}).get(one.upstream) for one in terms.hourly}
+            urls,
+            overrides,
+            {one.upstream: (usd_per_answer or {}).get(one.upstream) for one in terms.hourly},
+            {upstream.name for upstream in table.upstreams if upstream.kind in ENGINES} if table else (),
         ),
         route_prices=_route_prices(table) if table else {},
         sample_ppm=terms.sample_ppm,

@@ -52,7 +52,7 @@ compare: [json_fields, {{python: {{ref: evals.py:score}}}}]
 assign: {{close_after: 1s, population: fixed}}
 gates: {{quality: {{metric: python}}, latency: {{ttft_p95: 3s, warmup: 20}}}}
 stages:
-  - shadow
+  - shadow: {{days: 0}}
   - 10%: {{hold: 3s}}
   - 25%: {{hold: 3s, reverse_shadow: 50%}}
   - 50%: {{hold: 3s, reverse_shadow: 50%}}

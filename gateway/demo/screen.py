@@ -1,20 +1,24 @@
 """What the demo shows: moves as lines that stay, and below them a live picture. Plain ANSI; pure but for `Terminal`."""
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from policies.first_sentence import decided_sentence, first_sentence
 from policies.results import GateResult
 from policies.rollout import Decision
 from policies.rules import PPM
 from policies.terms import Move, Verdict
 
-BAR = 40
+WIDTH = 80
+"""Columns that everything fits."""
+BAR = 24
 PLAIN_S = 15.0
 """Without a terminal: how often a line says where things stand."""
 STILL_S = 30.0
 """Without a move for so long, the picture says what is waited for."""
-SCALE = 36
+SCALE = 16
 _COLORS = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "blue": 34, "cyan": 36}
 _VERDICTS = {Verdict.PASS: "green", Verdict.INCONCLUSIVE: "yellow", Verdict.ERROR: "yellow", Verdict.FAIL: "red"}
 _MOVES = {Move.ADVANCE: "green", Move.ROLL_BACK: "red", Move.REJECT: "red", Move.PAUSE: "yellow"}
@@ -75,7 +79,10 @@ def frame(view: ScreenView, paint: Paint) -> list[str]:
     lines.append(f"       weight   {bar} {weight:.0%}   {ladder(view.look, paint)}")
     lines.append(f"       units    {results.units} conversations closed at this stage")
     lines += [gate_line(gate, paint) for gate in results.gates]
-    return lines if view.look.move is not Move.HOLD else [*lines, paint("dim", f"       holds    {view.look.reason}")]
+    if view.look.move is not Move.HOLD:
+        return lines
+    told = first_sentence(rollout, results, now=view.look.at)
+    return [*lines, *(paint("dim", line) for line in _wrapped("       holds    ", told))]
 
 
 def ladder(look: Decision, paint: Paint) -> str:
@@ -93,8 +100,8 @@ def gate_line(gate: GateResult, paint: Paint) -> str:
     verdict = paint(_VERDICTS[gate.verdict], f"{gate.verdict.name:<12}")
     if gate.estimate is None or gate.limit is None:
         return f"       {gate.gate:<8} {verdict} {paint('dim', gate.reason)}"
-    more = f", about {gate.units_to_go} to go" if gate.units_to_go else ""
-    numbers = f"{gate.estimate:+.3f}, limit {gate.limit:+.3f}, {gate.n} units{more}"
+    more = f", {gate.units_to_go} to go" if gate.units_to_go else ""
+    numbers = f"{gate.estimate:+.3f} of {gate.limit:+.3f}, n {gate.n}{more}"
     return f"       {gate.gate:<8} {verdict} {scale(gate, paint)} {paint('dim', numbers)}"
 
 
@@ -125,8 +132,15 @@ def move_line(decision: Decision, elapsed_s: float, paint: Paint) -> str:
     revision = (after if decision.move is Move.RESTART else before).key.revision
     if decision.move is Move.RESTART:
         where = "a new revision"
+    head = f" {clock_face(elapsed_s)}  {where:<15}"
+    first, *more = _wrapped(f"{head} ", f"{revision}: {decided_sentence(decision)}")
     told = paint(_MOVES.get(decision.move, "bold"), f"{where:<15}")
-    return f" {clock_face(elapsed_s)}  {told} {revision}: {decision.reason}"
+    return "\n".join([first.replace(f"{where:<15}", told, 1), *more])
+
+
+def _wrapped(head: str, words: str) -> list[str]:
+    """Words behind a head, in lines that fit."""
+    return textwrap.wrap(words, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
 
 
 @dataclass(slots=True)

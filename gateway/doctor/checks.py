@@ -73,6 +73,8 @@ def files(settings: Settings, environment: Mapping[str, str]) -> Iterator[CheckR
                 yield CheckResult(
                     "failure", f"upstreams.{name}", f"${variable} is not set", "set it for `crossfade serve`"
                 )
+    if settings.otel is not None:
+        named += [("otel.headers_file", settings.otel.headers_file), ("otel.ca_file", settings.otel.ca_file)]
     for subject, path in named:
         if path is not None:
             yield _file(subject, path)

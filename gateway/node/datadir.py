@@ -6,7 +6,7 @@ crossfade-data/
   KILL           if present: baseline only, at once
   journal.key    seals the journal's segments     pepper   keys are kept as HMACs under it
   journal/  records/  state.db
-  readers/       how far the shadow and the controller have read the journal
+  readers/       how far the shadow, the controller and the exporter have read the journal
   run/           files of the processes that run now; nothing here outlives a start
 """
 

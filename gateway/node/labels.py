@@ -1,21 +1,25 @@
 """What people said of pairs: which answer is better. Kept beside keys and audit in this node's state, without any text.
 
-Somebody's vote on a pair is one: voting again changes it. Votes calibrate whoever scores pairs, and move no gate: who
-labels chooses what to label.
+Somebody's vote on a pair is one: voting again changes it. Votes calibrate whoever scores pairs, and certify nothing:
+who labels chooses what to label. Each vote, changed or taken back, stands in the audit log.
 """
 
 import contextlib
 import json
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from gateway.node.database import StateError, connect, writing
+from gateway.node.database import AuditEntry, StateError, audit, connect, writing
 
 LabelVote = Literal["baseline", "candidate", "equal", "both_bad", "skipped"]
 VOTES: tuple[LabelVote, ...] = get_args(LabelVote)
+SCORES: dict[LabelVote, float] = {"candidate": 1.0, "equal": 0.0, "both_bad": 0.0, "baseline": -1.0}
+"""By how much the candidate's answer is the better one; a skipped pair says nothing."""
+MOST = 200_000
+"""Votes that are kept at most."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS labels (
     exchange_id TEXT NOT NULL, asked TEXT NOT NULL, by TEXT NOT NULL, route TEXT NOT NULL, pool TEXT NOT NULL,
@@ -39,6 +43,13 @@ class PairLabel:
     at: float
 
 
+class LabelsFullError(Exception):
+    """There are as many votes as are kept."""
+
+    def __init__(self) -> None:
+        super().__init__(f"{MOST:,} votes are kept, and no more. hint: take some back, or begin with a new state")
+
+
 @contextlib.contextmanager
 def opened(path: Path) -> Generator[sqlite3.Connection]:
     """A connection to the labels.
@@ -55,17 +66,30 @@ def opened(path: Path) -> Generator[sqlite3.Connection]:
         connection.close()
 
 
-def keep(connection: sqlite3.Connection, label: PairLabel) -> None:
-    """Keep a vote, in place of the same person's earlier one on the same pair."""
+def keep(connection: sqlite3.Connection, label: PairLabel, *, most: int = MOST) -> None:
+    """Keep a vote, in place of the same person's earlier one on the same pair.
+
+    Raises:
+        LabelsFullError: there are `most` already, and this would be one more.
+    """
     row = (*_key(label), label.route, label.pool, label.vote, json.dumps(label.tags), label.at)
     with writing(connection):
+        (known,) = connection.execute(
+            "SELECT count(*) FROM labels WHERE exchange_id = ? AND asked = ? AND by = ?", _key(label)
+        ).fetchone()
+        if not known and connection.execute("SELECT count(*) FROM labels").fetchone()[0] >= most:
+            raise LabelsFullError
         connection.execute("INSERT OR REPLACE INTO labels VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        audit(connection, _entry(label, "labels.vote", f"{label.vote}, of {label.pool} pairs"))
 
 
-def forget(connection: sqlite3.Connection, label: PairLabel) -> None:
-    """Take a vote back."""
+def forget(connection: sqlite3.Connection, label: PairLabel) -> bool:
+    """Take a vote back. Returns whether there was one."""
     with writing(connection):
-        connection.execute("DELETE FROM labels WHERE exchange_id = ? AND asked = ? AND by = ?", _key(label))
+        gone = connection.execute("DELETE FROM labels WHERE exchange_id = ? AND asked = ? AND by = ?", _key(label))
+        if gone.rowcount:
+            audit(connection, _entry(label, "labels.undo", "taken back"))
+    return gone.rowcount > 0
 
 
 def stored(connection: sqlite3.Connection, *, route: str | None = None, by: str | None = None) -> list[PairLabel]:
@@ -79,6 +103,19 @@ def stored(connection: sqlite3.Connection, *, route: str | None = None, by: str 
         PairLabel(exchange_id, asked, by, route, pool, vote, tuple(json.loads(tags)), at)
         for exchange_id, asked, by, route, pool, vote, tags, at in rows
     ]
+
+
+def scores(labels: Iterable[PairLabel], *, pool: str | None = None) -> dict[tuple[str, str], float]:
+    """By pair (exchange, who was asked) the mean of what people said of it; skipped pairs are not in it."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for label in labels:
+        if label.vote in SCORES and pool in (None, label.pool):
+            found.setdefault((label.exchange_id, label.asked), []).append(SCORES[label.vote])
+    return {pair: sum(said) / len(said) for pair, said in found.items()}
+
+
+def _entry(label: PairLabel, action: str, reason: str) -> AuditEntry:
+    return AuditEntry(label.at, label.by, action, f"{label.route}: {label.exchange_id} {label.asked}", reason, "")
 
 
 def _key(label: PairLabel) -> tuple[str, str, str]:

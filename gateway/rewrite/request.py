@@ -13,7 +13,7 @@ from typing import Final, TypeGuard
 import msgspec
 
 from gateway.rewrite.call_ids import own
-from gateway.rewrite.shapes import NULL, Adapted, AnswerShape, Fields, RequestTurn, Unfit
+from gateway.rewrite.shapes import NULL, Adapted, AnswerShape, Fields, RequestTurn, Surface, Unfit
 from gateway.rewrite.surface import UNREADABLE, read_asked, surface_of
 from policies.assignment import CANDIDATE_CALL_PREFIX
 from policies.request.body import PlainTurn
@@ -29,6 +29,7 @@ _OPENAI_DEFAULTS: Final = ("temperature", "top_p")
 
 _FIELDS: Final = msgspec.json.Decoder(Fields)
 _MESSAGES: Final = msgspec.json.Decoder(list[RequestTurn])
+_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def adapt_request(
@@ -42,13 +43,16 @@ def adapt_request(
     The variant's `set` comes last but for the model: it overrides everything above it.
     """
     surface = surface_of(path)
-    if surface is None:
-        return Unfit("not_routable")
+    if surface is None or (surface == "completions" and variant.system_prompt is not None):
+        return Unfit("not_routable")  # of a text completion there is no prompt of the system's to take the place of
     try:
         fields = _FIELDS.decode(body)
         asked = read_asked(fields, surface)
         for name in variant.drop:
             fields.pop(name, None)
+        if variant.system_prompt is not None:
+            _replace_prompt(fields, surface, variant.system_prompt)
+            turns = ()  # what was read before is not what is sent
         if kind in ENGINES:
             name = "input" if surface == "responses" else "messages"
             messages = turns or _messages(fields.get(name))
@@ -66,6 +70,18 @@ def adapt_request(
     if variant.model is not None:
         fields["model"] = _raw(variant.model)
     return Adapted(msgspec.json.encode(fields), asked)
+
+
+def _replace_prompt(fields: Fields, surface: Surface, prompt: str) -> None:
+    """Put `prompt` where all that the app tells the model beforehand stands."""
+    name = "input" if surface == "responses" else "messages"
+    if _is_list(fields.get(name)):
+        turns, roles = _LIST.decode(fields[name]), [turn.role for turn in _messages(fields[name])]
+        leading = len(list(takewhile(lambda role: role in {"system", "developer"}, roles)))
+        first = {"role": _raw(roles[0] if leading else "system"), "content": _raw(prompt)}
+        fields[name] = _raw(turns[leading:] if surface == "responses" else [first, *turns[leading:]])
+    if surface == "responses":
+        fields["instructions"] = _raw(prompt)
 
 
 def _adapt_for_engine(fields: Fields, asked: AnswerShape) -> None:

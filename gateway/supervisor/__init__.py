@@ -5,5 +5,6 @@
 3. Nothing outlives the supervisor: the kernel kills its children when it dies.
 4. What it answers by itself (`/healthz`, `/readyz`, the live part of `/metrics`) needs no other process.
 
-May import everything but `cli` and `demo`. Begin: `process.py`; `programs.py` says what each child is told.
+May import everything but `cli` and `demo`. Begin: `process.py`; `programs.py` says what each child is told,
+`upstream_keys.py` which keys.
 """

@@ -17,6 +17,7 @@ import msgspec
 
 from gateway import clock
 from gateway.config.settings_file import SettingsError
+from gateway.control.journals import cursors
 from gateway.log import Log
 from gateway.node.datadir import DataDirError
 from gateway.node.kill_file import set_kill
@@ -29,7 +30,7 @@ from gateway.supervisor.running import routing_table
 from gateway.supervisor.slot import Launch, Slot, Turns
 from gateway.supervisor.sockets import BindError, bound, listen
 from gateway.supervisor.worker_metrics import Gauges, samples
-from gateway.telemetry.metrics import PREFIX, Sample
+from gateway.telemetry.metrics import EXPOSED, PREFIX, Sample
 from records.durable import replace
 
 CONTROL_STOP_S = 10.0
@@ -192,6 +193,13 @@ class Supervisor:
         self._tell_problems()
         for name, program in self.plan.control().items():
             self._add_control(name, program)
+        self._forget_readers()
+
+    def _forget_readers(self) -> None:
+        try:
+            cursors.keep_only(self.plan.data.readers, self.control)
+        except OSError as error:
+            self.log.notice("readers.not_forgotten", reason=str(error))
 
     def _add_control(self, name: str, program: Program) -> None:
         slot = Slot(
@@ -308,7 +316,7 @@ class Supervisor:
     async def _replace_control(self, plan: Programs) -> None:
         programs = plan.control()
         for name in self.control.keys() - programs.keys():
-            self._group.create_task(self.control.pop(name).stop(CONTROL_STOP_S))
+            self._group.create_task(self._retire(self.control.pop(name)))
         async with asyncio.TaskGroup() as group:
             for name, program in programs.items():
                 slot = self.control.get(name)
@@ -316,6 +324,12 @@ class Supervisor:
                     self._add_control(name, program)
                 else:
                     group.create_task(slot.replace(partial(self._spawn, name, program)))
+
+    async def _retire(self, slot: Slot) -> None:
+        """End a process of the control plane that is not wanted any more, and what holds for it."""
+        await slot.stop(CONTROL_STOP_S)
+        self.plan.data.exposition(slot.name).unlink(missing_ok=True)
+        self._forget_readers()
 
     def _listens_on(self, plan: Programs) -> bool:
         return plan.settings.server.listen == self.plan.settings.server.listen
@@ -343,7 +357,7 @@ class Supervisor:
             Sample(f"{PREFIX}process_restarts_total", slot.restarts, (slot.name,))
             for slot in (*self.workers, *self.control.values())
         ]
-        return metrics(found, [self.plan.data.exposition(name) for name in ("controller", "recorder", "shadow")])
+        return metrics(found, [self.plan.data.exposition(owner) for owner in EXPOSED])
 
     def tell(self) -> None:
         """Write what `status` shows: who runs here."""

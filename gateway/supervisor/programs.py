@@ -1,8 +1,8 @@
 """What each process is told, worked out from the settings: nothing here starts anything."""
 
-import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -10,9 +10,11 @@ import msgspec
 from gateway.adapters.boot import LitellmBoot
 from gateway.admin import boot as admin_boot
 from gateway.admin.auth import Door, digest
+from gateway.config.otel import OtelSettings
 from gateway.config.policy_file import surroundings
-from gateway.config.settings import LimitSettings, Prices, Settings, Tls, Upstream
+from gateway.config.settings import LimitSettings, Prices, Settings, Tls
 from gateway.control.controller import boot as controller_boot
+from gateway.control.exporter import boot as exporting
 from gateway.control.prices import PriceOverride
 from gateway.control.publish.table import base_table, litellm_socket
 from gateway.control.recorder import boot as recording
@@ -23,6 +25,7 @@ from gateway.node.pepper import pepper_of
 from gateway.node.state_location import StatePlace
 from gateway.proxy import boot as worker_boot
 from gateway.supervisor.child import BOOT_BYTES, BootTooLargeError, Program
+from gateway.supervisor.upstream_keys import background_keys, names_a_key, own_key
 from records.gpu_hours import HourlyPrice
 
 PLAIN_VARIABLES = frozenset(
@@ -44,6 +47,7 @@ class Modules:
     controller: str = "gateway.control.controller.process"
     recorder: str = "gateway.control.recorder.process"
     shadow: str = "gateway.control.shadow.process"
+    exporter: str = "gateway.control.exporter.process"
     admin: str = "gateway.console.server"
     litellm: str = "gateway.adapters.litellm"
 
@@ -121,6 +125,7 @@ class Programs:
             "recorder": self.recorder(),
             "shadow": self.shadow(),
             "admin": self.admin(),
+            **({"exporter": self.exporter(self.settings.otel)} if self.settings.otel is not None else {}),
             **{f"litellm-{name}": self.litellm(name) for name in doors},
         }
 
@@ -173,6 +178,14 @@ class Programs:
             return shadow_boot.encode(self._shadow_boot(ready_fd))
 
         return Program(self.modules.shadow, boot, environment=self._without_keys(), nice=BACKGROUND_NICE)
+
+    def exporter(self, otel: OtelSettings) -> Program:
+        """The exporter, which runs only if the settings name a collector."""
+
+        def boot(ready_fd: int) -> bytes:
+            return exporting.encode(self._exporter_boot(otel, ready_fd))
+
+        return Program(self.modules.exporter, boot, environment=self._without_keys(), nice=BACKGROUND_NICE)
 
     def litellm(self, name: str) -> Program:
         """The process that speaks for the litellm upstream `name`; it sees that provider's key and no other."""
@@ -258,7 +271,7 @@ class Programs:
         capture = self.settings.capture
         known = surroundings(self.settings).upstreams
         keys, _ = background_keys(self.settings, self.environment)
-        lacking = {name for name, found in self.settings.upstreams.items() if _names_a_key(found)} - keys.keys()
+        lacking = {name for name, found in self.settings.upstreams.items() if names_a_key(found)} - keys.keys()
         return shadow_boot.ShadowBoot(
             journal=str(self.data.journal),
             journal_key=self.secrets.journal_key.hex(),
@@ -270,6 +283,34 @@ class Programs:
             exposition=str(self.data.exposition("shadow")),
             keys=keys,
             background=tuple(name for name, found in known.items() if found.has_background_key and name not in lacking),
+            prices=price_overrides(self.settings.prices),
+            hourly=hourly_prices(self.settings.prices),
+            gpu=str(self.data.gpu),
+            redact=capture.redact,
+            sample_ppm=capture.sample,
+            journal_retention_s=capture.journal_retention,
+            honor_store_false=capture.honor_store_false,
+            ready_fd=ready_fd,
+        )
+
+    def _exporter_boot(self, otel: OtelSettings, ready_fd: int) -> exporting.ExporterBoot:
+        capture = self.settings.capture
+        return exporting.ExporterBoot(
+            journal=str(self.data.journal),
+            journal_key=self.secrets.journal_key.hex(),
+            pepper=self.secrets.pepper.hex(),
+            records=str(self.data.records),
+            routing=str(self.data.routing),
+            readers=str(self.data.readers),
+            exposition=str(self.data.exposition("exporter")),
+            endpoint=otel.endpoint,
+            service_name=otel.service_name,
+            version=version("crossfade"),
+            headers_file=str(otel.headers_file or ""),
+            ca_file=str(otel.ca_file or ""),
+            conventions=otel.conventions,
+            content=otel.content,
+            trace_ppm=otel.sample,
             prices=price_overrides(self.settings.prices),
             hourly=hourly_prices(self.settings.prices),
             gpu=str(self.data.gpu),
@@ -300,57 +341,6 @@ class Programs:
         names = {name for each in upstreams for name in (each.api_key_env, each.background_key_env)}
         names.add(self.settings.state_password_env)
         return {name: value for name, value in self.environment.items() if name not in names}
-
-
-def _names_a_key(upstream: Upstream) -> bool:
-    return upstream.kind != "litellm" and (upstream.background_key_file or upstream.api_key_file) is not None
-
-
-def own_key(upstream: Upstream, environment: Mapping[str, str]) -> str | None:
-    """An upstream's own key.
-
-    Raises:
-        OSError: its file cannot be read.
-    """
-    if upstream.api_key_file is not None:
-        return _key_in(upstream.api_key_file)
-    return environment.get(upstream.api_key_env or "")
-
-
-def _key_in(path: Path) -> str:
-    """The key in a file.
-
-    Raises:
-        OSError: it cannot be read, or is no text.
-    """
-    try:
-        return path.read_text("utf-8").strip()
-    except UnicodeDecodeError as error:
-        raise OSError(errno.EILSEQ, "it is not UTF-8", str(path)) from error
-
-
-def background_keys(settings: Settings, environment: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """The gateway's own keys for calls nobody waits for, by upstream, and which could not be read.
-
-    litellm's process has its own. An upstream without a key that it was to have is not asked in the background; the
-    others are.
-    """
-    found: dict[str, str] = {}
-    problems: list[str] = []
-    for name, upstream in settings.upstreams.items():
-        if upstream.kind == "litellm":
-            continue
-        try:
-            if upstream.background_key_file is not None:
-                key = _key_in(upstream.background_key_file)
-            else:
-                key = environment.get(upstream.background_key_env or "") or own_key(upstream, environment)
-        except OSError as error:
-            problems.append(f"upstream {name}: {error.filename}: {error.strerror}")
-            continue
-        if key:
-            found[name] = key
-    return found, problems
 
 
 def price_overrides(prices: Prices) -> tuple[PriceOverride, ...]:

@@ -56,8 +56,11 @@ class MetricOwner(StrEnum):
     CONTROLLER = "controller"
     RECORDER = "recorder"
     SHADOW = "shadow"
+    EXPORTER = "exporter"
 
 
+EXPOSED = tuple(owner for owner in MetricOwner if owner is not MetricOwner.SUPERVISOR)
+"""Processes that leave their part of `/metrics` as a file."""
 Type = Literal["counter", "gauge", "histogram"]
 
 
@@ -134,6 +137,7 @@ METRICS: tuple[Metric, ...] = (
             ("route",),
             (),
         ),
+        ("uncertified", "gauge", "1: a fixed split, whose weight nothing certifies (`mode: split`).", ("route",), ()),
         ("policy_info", "gauge", "Always 1; the candidate's revision in force.", ("route", "revision"), ()),
         ("policy_errors", "gauge", "Policy files that do not load; their last good version stays in force.", (), ()),
         ("stage", "gauge", "Rung of the ladder, from 0, the shadow. On the node that leads.", ("route",), ()),
@@ -147,6 +151,27 @@ METRICS: tuple[Metric, ...] = (
         ("detector_log10", "gauge", "Height of a rollback detector, as a power of ten.", _DETECTOR, ()),
         ("decisions_total", "counter", "Decisions that moved something.", ("route", "outcome"), ()),
         ("evidence_lag_seconds", "gauge", "How late the controller reads the journals.", (), ()),
+        (
+            "late_requests",
+            "gauge",
+            "Requests of this stage that were told after their conversation was counted. On the node that leads.",
+            ("route",),
+            (),
+        ),
+        (
+            "skipped_requests",
+            "gauge",
+            "Requests of this stage that were drawn and not asked after all. On the node that leads.",
+            ("route", "reason"),
+            (),
+        ),
+        (
+            "evidence_discarded_total",
+            "counter",
+            "Exchanges and comparisons that count nowhere: unknown_table, comparison_lost, comparison_alone.",
+            ("route", "reason"),
+            (),
+        ),
         ("outbox_events", "gauge", "Events that the shared state does not have yet.", (), ()),
         ("leader", "gauge", "1 on the node that evaluates.", (), ()),
         (
@@ -167,6 +192,7 @@ METRICS: tuple[Metric, ...] = (
         ("time_per_output_token_seconds", "histogram", "Between tokens of a streamed answer.", _ARM, TPOT_BUCKETS),
         ("tokens_total", "counter", "Tokens, by kind.", ("route", "variant", "model", "kind"), ()),
         ("cost_usd_total", "counter", "What the answers cost.", ("route", "variant", "model"), ()),
+        ("unpriced_total", "counter", "Answers whose cost is not known.", ("route", "variant", "model"), ()),
         ("counterfactual_cost_usd_total", "counter", "What the baseline would have charged for them.", _ARM, ()),
         (
             "fallbacks_total",
@@ -207,6 +233,7 @@ METRICS: tuple[Metric, ...] = (
         MetricOwner.SHADOW,
         ("shadow_queue", "gauge", "Background calls that wait.", ("route",), ()),
         ("shadow_in_flight", "gauge", "Background calls under way.", ("route",), ()),
+        ("judge_suspended", "gauge", "1: hidden controls suspended the route's judge.", ("route",), ()),
         (
             "shadow_key_refused",
             "gauge",
@@ -214,7 +241,27 @@ METRICS: tuple[Metric, ...] = (
             ("route",),
             (),
         ),
+        (
+            "shadow_estimated_usd",
+            "gauge",
+            "Charged to the route's budget since the shadow's start for calls whose price nobody knows.",
+            ("route",),
+            (),
+        ),
+        ("shadow_budget_spent", "gauge", "1 while the day's money for comparing is gone.", ("route",), ()),
         ("shadow_lag_seconds", "gauge", "Age of the oldest exchange that the shadow has not read.", (), ()),
+    ),
+    *_rows(
+        MetricOwner.EXPORTER,
+        ("otel_exported_total", "counter", "Spans that the collector took.", (), ()),
+        (
+            "otel_dropped_total",
+            "counter",
+            "Spans it did not: expired (older than the journal), refused, rejected; unread: pieces of journals.",
+            ("reason",),
+            (),
+        ),
+        ("otel_lag_seconds", "gauge", "Age of the oldest exchange that the collector has not taken.", (), ()),
     ),
 )
 

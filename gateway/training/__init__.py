@@ -1,6 +1,7 @@
 """From a dataset to the next candidate: training scripts that users own, the environment they run in, the preflight.
 
-`recipes/` holds the scripts and is never imported: `render.py` writes them into the user's folder, `environment.py`
-makes what they run in, `preflight.py` asks the engine, `revision.py` writes the next policy.
+`recipes/` holds the scripts, `inside/` what asks their environment; neither is imported. `render.py` writes the scripts
+into the user's folder, `environment.py` makes what they run in, `token_mask.py` tells what is learned of a row,
+`preflight.py` asks the engine, `revision.py` writes the next policy.
 Begin: `gateway/cli/train.py`.
 """

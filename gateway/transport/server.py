@@ -15,11 +15,10 @@ import asyncio
 import select
 from typing import Final, Protocol, cast
 
-import httptools
-
 from gateway.transport import guard
 from gateway.transport.limits import Limits
-from gateway.transport.message import Head, Preamble, RequestHead, split_length, with_length_mark
+from gateway.transport.message import Preamble, RequestHead, split_length
+from gateway.transport.request_parser import RequestParser, RequestRefusedError
 from gateway.transport.write_batch import Outlet, WriteBatch
 
 HELD_BYTES: Final = 64 * 1024
@@ -31,14 +30,6 @@ PAUSED_LOOK_S: Final = 1.0
 """How often it is looked whether an app is still there, of whose body no more is taken for now."""
 PEER_CLOSED: Final[int] = getattr(select, "POLLRDHUP", 0)
 """Linux tells of a peer that will send no more, though what it sent is unread; a reset is told everywhere."""
-PREAMBLES: Final = 1024
-"""How many heads are remembered."""
-PREAMBLE_BYTES: Final = 4096
-"""Longest head that is remembered: what apps send again and again is shorter, and memory is bounded."""
-
-
-_NOBODYS: Final = httptools.HttpRequestParser(None)
-"""The parser of connections that are gone."""
 
 
 class ServedRequest(Protocol):
@@ -103,37 +94,28 @@ class AppConnection(Outlet):
     """One app's connection: a `Protocol` of asyncio's by its methods, as a compiled class cannot have it for a base."""
 
     __slots__ = (
-        "_began_s", "_body_bytes", "_body_left", "_closing", "_exchange", "_heard_body", "_held", "_held_bytes",
-        "_in_head", "_keep_alive", "_late", "_length", "_limits", "_linger", "_parser", "_partial", "_paused", "_plain",
-        "_quiet_bytes", "_raw", "_receiving", "_refused", "_service", "_tunnel", "_unread_bytes", "_url", "blocked",
-        "deadline_s",
+        "_began_s", "_body_bytes", "_body_left", "_closing", "_exchange", "_held", "_held_bytes", "_keep_alive",
+        "_late", "_limits", "_linger", "_parser", "_partial", "_paused", "_plain", "_receiving", "_service", "_tunnel",
+        "_unread_bytes", "blocked", "deadline_s",
     )  # fmt: skip
 
     def __init__(self, service: Service) -> None:
         super().__init__(service.turn)
         self._service = service
         self._limits = service.limits
-        self._parser = httptools.HttpRequestParser(self)
-        self._raw = b""
-        """The current request's head, as a preamble has it."""
-        self._length: int | None = None
+        self._parser: RequestParser | None = None
+        """Made once it is needed: most apps send one head again and again."""
         self._plain = False
         """The current request's head was seen before: its body is framed by its length alone, without the parser."""
         self._partial = b""
         """A head that is not whole yet."""
-        self._in_head = False
-        """The parser is being fed a head, and may begin a request."""
-        self._url = b""
         self._began_s = 0.0
-        self._refused: tuple[int, str, str] | None = None
         self._exchange: ServedRequest | None = None
         self._receiving = False
         """The body of the current request is not whole yet."""
         self._body_left = 0
         """Body bytes still to come; -1: the body is chunked."""
-        self._heard_body = False
         self._body_bytes = 0
-        self._quiet_bytes = 0
         self._paused = False
         """No more of the current body is taken for now."""
         self._tunnel = False
@@ -171,7 +153,9 @@ class AppConnection(Outlet):
         self.deadline_s = 0.0
         exchange, self._exchange = self._exchange, None
         self._held.clear()
-        self._parser = _NOBODYS  # ours knows us: the two would wait for the garbage collector
+        if self._parser is not None:
+            self._parser.close()
+            self._parser = None
         if exchange is not None:
             exchange.on_gone()
 
@@ -252,14 +236,9 @@ class AppConnection(Outlet):
     def _feed(self, data: bytes) -> None:
         try:
             rest = self._read_body(data) if self._receiving else self._read_head(data)
-        except httptools.HttpParserCallbackError as error:
-            if self._refused is None:
-                raise error.__context__ or error from error
-            self._refuse(*self._refused)
-            return
-        except httptools.HttpParserError as error:
+        except RequestRefusedError as refused:
             if not self._closing:
-                self._refuse(400, "malformed_http", f"The request is not valid HTTP/1.1: {error}.")
+                self._refuse(refused.status, refused.code, refused.message)
             return
         if rest and not self._closing:
             self.data_received(rest)
@@ -281,33 +260,26 @@ class AppConnection(Outlet):
             if len(data) > self._limits.header_bytes:
                 self._refuse(431, "headers_too_large", guard.too_large(self._limits))
             elif b"\n\n" in data:
-                self._in_head = True
-                self._parser.feed_data(data)  # no head will come of this: hear why
+                self._the_parser().read_broken_head(data)
             return b""
         self._partial = b""
         raw, length = split_length(data[:end])
         preamble = self._service.preambles.get(raw)
         if preamble is not None and preamble.sized is (length is not None):  # the mark itself may have been sent
             self._plain = True
-            self._begin(RequestHead(preamble, length, self._began_s))
+            self.on_head(RequestHead(preamble, length, self._began_s))
             if not length:
-                self._end_request()
+                self.on_end()
             return data[end + 4 :]
-        self._parse_head(data[:end])
+        self._plain = False
+        if self._the_parser().read_head(data[:end], self._began_s):
+            self._begin_tunnel()
         return data[end + 4 :]
 
-    def _parse_head(self, head: bytes) -> None:
-        """Have the parser read a head that was not seen before."""
-        self._plain = False
-        head = guard.without_upgrade(head)
-        self._raw, self._length = split_length(head)
-        self._url = b""
-        self._in_head = True
-        try:
-            self._parser.feed_data(head + b"\r\n\r\n")
-        except httptools.HttpParserUpgrade:
-            self._begin_tunnel()
-        self._in_head = False
+    def _the_parser(self) -> RequestParser:
+        if self._parser is None:
+            self._parser = RequestParser(self, self._limits, self._service.preambles)
+        return self._parser
 
     def _read_body(self, data: bytes) -> bytes:
         """Read body bytes; what is behind the body."""
@@ -319,76 +291,43 @@ class AppConnection(Outlet):
         if self._plain:
             self.on_body(data)
             if not self._body_left:
-                self._end_request()
-            return rest
-        self._heard_body = False
-        self._parser.feed_data(data)
-        self._quiet_bytes = 0 if self._heard_body else self._quiet_bytes + len(data)
-        if self._quiet_bytes > self._limits.header_bytes:
-            self._refuse(
-                431, "headers_too_large", guard.too_large(self._limits)
-            )  # a trailer, or a chunk's extension, without end
+                self.on_end()
+        else:
+            self._the_parser().read_body(data)
         return rest
 
-    # The parser tells us ------------------------------------------------------------------------------------------
+    # A request, as it comes ---------------------------------------------------------------------------------------
 
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        if not self._in_head:
-            # Sent right behind a chunked body: its head is the parser's already. It is the app's to send again.
-            self._keep_alive = False
-            self._stop(400, "too_many_pipelined", "Do not send a request behind a chunked one before its answer.")
-
-    def on_url(self, url: bytes) -> None:
-        """The request's target, or more of it."""
-        self._url += url
-
-    def on_headers_complete(self) -> None:
-        """The request's head is here, and it is of good syntax."""
-        parser = self._parser
-        method, raw, length = parser.get_method(), self._raw, self._length
-        if length is None and (odd := Head(raw).get(b"content-length")) is not None:
-            length = int(odd)  # written in an unusual way: it goes on in the usual one
-            raw = with_length_mark(raw)
-        preamble = Preamble(raw, method, guard.origin_form(method, self._url))
-        preamble.keep_alive = parser.should_keep_alive()
-        version = parser.get_http_version()
-        preamble.http10 = version == "1.0"
-        if not preamble.http10 and version != "1.1":
-            self._stop(400, "malformed_http", f"The request is of HTTP/{version}, not of HTTP/1.1.")
-        preamble.upgrade = parser.should_upgrade()
-        refused = guard.refusal(preamble, self._limits)
-        if refused is not None:
-            self._stop(*refused)
-        if raw is self._raw and not (preamble.chunked or preamble.upgrade or preamble.has(b"expect")):
-            self._remember(preamble)
-        self._begin(RequestHead(preamble, length, self._began_s))
-
-    def _remember(self, preamble: Preamble) -> None:
-        preambles = self._service.preambles
-        if len(preamble.raw) > PREAMBLE_BYTES:
+    def on_head(self, request: RequestHead) -> None:
+        """A request's head is whole: its turn begins."""
+        length = request.content_length
+        if length is not None and length > self._limits.body_bytes:
+            self._refuse(413, "body_too_large", f"The request body is over {self._limits.body_bytes} bytes.")
             return
-        if len(preambles) >= PREAMBLES:
-            preambles.clear()
-        preambles[preamble.raw] = preamble
+        self._receiving = True
+        self._body_bytes = 0
+        self._body_left = -1 if request.chunked else length or 0
+        self._keep_alive = request.preamble.keep_alive
+        if request.has_body and (request.get(b"expect") or b"").lower() == b"100-continue":
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.deadline_s = self._began_s + self._limits.body_s
+        exchange = self._service.begin(request, self)
+        if exchange is not None and not self._closing:
+            self._exchange = exchange
 
     def on_body(self, body: bytes) -> None:
         """More of a request's body."""
-        self._heard_body = True
         self._body_bytes += len(body)
         if self._body_bytes > self._limits.body_bytes:
-            self._stop(413, "body_too_large", f"The request body is over {self._limits.body_bytes} bytes.")
+            message = f"The request body is over {self._limits.body_bytes} bytes."
+            raise RequestRefusedError(413, "body_too_large", message)
         if self._exchange is not None:
             if not self.blocked:
                 self.deadline_s = self._service.now() + self._limits.body_s
             self._exchange.on_body(body)
 
-    def on_message_complete(self) -> None:
-        """A request is whole, as the parser sees it."""
-        if not self._plain:
-            self._end_request()
-
-    def _end_request(self) -> None:
+    def on_end(self) -> None:
+        """The request is whole."""
         self._receiving = False
         if self._paused:
             self._paused = False
@@ -402,16 +341,12 @@ class AppConnection(Outlet):
 
     # Refusals -----------------------------------------------------------------------------------------------------
 
-    def _stop(self, status: int, code: str, message: str) -> None:
-        """Leave the parser; `_feed` then refuses."""
-        self._refused = (status, code, message)
-        raise _RefusedError(code)
-
     def _refuse(self, status: int, code: str, message: str) -> None:
         """Answer with an error and close; behind a whole answer that is under way, in the middle of none."""
         exchange = self._exchange
         if exchange is not None and not self._receiving:
             self._late = self._service.refusal(status, code, message)  # it has its turn behind the answer under way
+            self._keep_alive = False
             return
         if exchange is not None:
             self._exchange = None
@@ -425,22 +360,6 @@ class AppConnection(Outlet):
         self._close_lingering()
 
     # Turns --------------------------------------------------------------------------------------------------------
-
-    def _begin(self, request: RequestHead) -> None:
-        length = request.content_length
-        if length is not None and length > self._limits.body_bytes:
-            self._refuse(413, "body_too_large", f"The request body is over {self._limits.body_bytes} bytes.")
-            return
-        self._receiving = True
-        self._body_bytes = self._quiet_bytes = 0
-        self._body_left = -1 if request.chunked else length or 0
-        self._keep_alive = request.preamble.keep_alive
-        if request.has_body and (request.get(b"expect") or b"").lower() == b"100-continue":
-            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self.deadline_s = self._began_s + self._limits.body_s
-        exchange = self._service.begin(request, self)
-        if exchange is not None and not self._closing:
-            self._exchange = exchange
 
     def _begin_tunnel(self) -> None:
         """What follows an upgrade request is no HTTP any more."""
@@ -589,7 +508,3 @@ class AppConnection(Outlet):
         looking = select.poll()
         looking.register(sock.fileno(), 0 if self._tunnel else PEER_CLOSED)
         return bool(looking.poll(0))
-
-
-class _RefusedError(Exception):
-    """Raised inside the parser's callbacks to leave the parser; never seen outside this file."""

@@ -15,6 +15,10 @@ from policies.upstream_kinds import Kind
 _DROPPED = (*HOP_BY_HOP, b"host", b"expect", b"x-crossfade-variant", b"x-crossfade-no-train")
 CREDENTIALS = (b"authorization", b"api-key", b"x-api-key")
 CANDIDATE_PASSES = (b"traceparent", b"tracestate", b"x-client-request-id")
+PAST_CACHES = b"\r\ncache-control: no-cache\r\nx-portkey-cache-force-refresh: true\r\ncf-aig-skip-cache: true"
+"""What a repeated request says to whoever keeps answers on the way: the standard's word, and those of gateways that
+have one of their own. Helicone keeps only what it is asked to; LiteLLM's proxy goes by its key (docs/shadow.md).
+Sources: RFC 9111 §5.2.1.4; the references of headers of Portkey and of Cloudflare's AI Gateway."""
 _OWN_HEAD = (
     b"POST %b HTTP/1.1\r\nhost: %b\r\ncontent-type: application/json\r\naccept: application/json, text/event-stream\r\n"
     b"accept-encoding: identity\r\nuser-agent: crossfade\r\ncontent-length: %b%b%b\r\n\r\n"
@@ -81,9 +85,9 @@ class Destination:
         traced = [b"\r\n%b: %b" % (name, value) for name in CANDIDATE_PASSES if (value := asked.get(name)) is not None]
         return self._own_head(self.path(asked.target), LENGTH_MARK, b"".join(traced))
 
-    def background_head(self, target: bytes, body: bytes) -> bytes:
-        """The head of a request that nobody waits for: nothing of any app's."""
-        return self._own_head(self.path(target), b"%d" % len(body))
+    def background_head(self, target: bytes, body: bytes, *, past_caches: bool = False) -> bytes:
+        """The head of a request that nobody waits for: nothing of any app's. `past_caches`: no kept answer will do."""
+        return self._own_head(self.path(target), b"%d" % len(body), PAST_CACHES if past_caches else b"")
 
     def page_head(self, path: bytes) -> bytes:
         """The head of a GET for a page of the server itself, beside its API: `/metrics`."""

@@ -1,14 +1,14 @@
 """What a policy demands: gates to advance, guards to stay, and what a rollback is followed by."""
 
-from typing import Annotated, Literal, Self, cast
+from typing import Annotated, Literal, NamedTuple, cast
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, field_serializer
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_before_validator_function
 
-from policies.language.amounts import Fraction, Seconds, Times
-from policies.language.base import Section, Text
+from policies.language.amounts import Fraction, Seconds, SignedMargin, Times
+from policies.language.base import Section, Several, Text
 
 DAY_S = 86400.0
 
@@ -24,12 +24,13 @@ class Missing(Section):
 
 
 class QualityGate(Section):
-    """The candidate's score stays within a margin of the baseline's, per conversation."""
+    """The candidate's score stays within a margin of the baseline's, per conversation. Several as a list: all must."""
 
     metric: Text | None = None
     """The comparator that scores; default: the first in `compare` that can."""
-    margin: Margin = 0.05
-    """The harm that is allowed, as a difference of mean scores within -1 and 1. Strict is 0.02, loose 0.10."""
+    margin: SignedMargin = 0.05
+    """The harm that is allowed, as a difference of mean scores within -1 and 1. Strict is 0.02, loose 0.10. Below 0 the
+    candidate must be better, by so much: -0.02 certifies that it is, and one that is merely as good stays."""
     missing: Missing = Missing()
     """What counts for a pair that nobody gave a verdict on."""
 
@@ -75,8 +76,17 @@ class Relative(Section):
 Measure = Literal["ttft", "total"]
 
 
+class Limit(NamedTuple):
+    """One limit on one quantile: in seconds, or as a multiple of the baseline's."""
+
+    measure: Measure
+    quantile: float
+    limit_s: float | None
+    ratio: float | None
+
+
 class LatencyGate(Section):
-    """One quantile of the candidate's latency stays below a limit, as the app sees it."""
+    """Quantiles of the candidate's latency stay below their limits, as the app sees it: every one that is named."""
 
     ttft_p50: Seconds | None = Field(default=None, gt=0)
     """Median time to the first token."""
@@ -99,24 +109,17 @@ class LatencyGate(Section):
     warmup: int = Field(default=100, ge=0)
     """Conversations at the start of a stage that do not count: caches are cold."""
 
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if len(self._limits()) > 1:
-            raise ValueError("more than one limit. hint: one quantile of one measure, as `ttft_p95: 800ms`")
-        return self
-
-    def _limits(self) -> list[tuple[str, float | None, float | None]]:
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """Every limit, seconds before multiples."""
         absolute = [(name, cast("float", value), None) for name, value in self if "_p" in name and value is not None]
         ratios = [
             (n, None, cast("float", value)) for n, value in self.relative or () if "_p" in n and value is not None
         ]
-        return [*absolute, *ratios]
-
-    @property
-    def limit(self) -> tuple[Measure, float, float | None, float | None]:
-        """Measure, quantile, and either the limit in seconds or the multiple of the baseline's."""
-        name, limit_s, ratio = (self._limits() or [("ttft_p95", None, 1.2)])[0]
-        return cast("Measure", name[:-4]), int(name[-2:]) / 100, limit_s, ratio
+        return tuple(
+            Limit(cast("Measure", name[:-4]), int(name[-2:]) / 100, limit_s, ratio)
+            for name, limit_s, ratio in [*absolute, *ratios] or [("ttft_p95", None, 1.2)]
+        )
 
     @property
     def block_s(self) -> float:
@@ -156,8 +159,10 @@ class Gates(Section):
 
     alpha: Annotated[Fraction, Field(gt=0, le=0.1)] = 0.05
     """The chance that a gate ever passes a candidate that is beyond its limit, at all looks together."""
-    quality: QualityGate = QualityGate()
-    """Scores."""
+    quality: Annotated[Several[QualityGate] | None, _Off()] = (QualityGate(),)
+    """Scores, one or a list of them. `off`: nobody looks whether answers are as good, which `accept` must say too."""
+    accept: Several[Literal["unmeasured quality"]] = ()
+    """What you take upon yourself, in words: `unmeasured quality` beside `quality: off`."""
     validity: Annotated[ValidityGate | None, _Off()] = ValidityGate()
     """Valid answers; `off` without it. Only where `compare` has schema or tool_calls."""
     errors: ErrorsGate = ErrorsGate()
@@ -166,6 +171,11 @@ class Gates(Section):
     """Speed; `off` without it."""
     cost: Annotated[CostGate | None, _Off()] = CostGate()
     """Money, where prices are known; `off` without it."""
+
+    @field_serializer("quality")
+    def _short(self, quality: tuple[QualityGate, ...] | None) -> QualityGate | tuple[QualityGate, ...] | None:
+        """One is written without a list."""
+        return quality[0] if quality is not None and len(quality) == 1 else quality
 
 
 class Breaker(Section):
@@ -203,8 +213,11 @@ class Guards(Section):
     """Invalid answers that are tolerated."""
     outputs: Literal["required", "observed"] | None = None
     """Whether advancing needs the outputs seen. Default: `required` where a judge or your own function scores."""
+    same_answers: Annotated[Fraction, Field(gt=0, lt=1)] = 0.25
+    """How much more often than the baseline's two of the candidate's answers, to different requests, may be the same:
+    surely more rolls back. What follows only blocks advancing."""
     distinct_ratio: Fraction = 0.5
-    """Least share of distinct outputs, as a part of the baseline's."""
+    """Least number of different outputs, rare ones counting little, as a part of the baseline's."""
     top_share: Fraction = 0.05
     """Largest share of the commonest output, unless the baseline's is as large."""
     top_ratio: Times = 3.0

@@ -3,37 +3,50 @@
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self
+
+import duckdb
+import msgspec
 
 from records.dataset import manifest, registry
+from records.dataset.caps import Cap
 from records.dataset.contamination import evaluation_rows
 from records.dataset.example import Example, Reason, Source, example
+from records.dataset.filters import Filters
 from records.dataset.format import Learns
 from records.dataset.formats import format_named
 from records.dataset.manifest import Manifest
+from records.dataset.near import NearDuplicates
 from records.dataset.parquet_file import to_parquet
+from records.dataset.poisoning import Poisoning, source_of
 from records.dataset.preference import DIRECTED, preference, vote
 from records.dataset.split import PPM, Split, split_of
 from records.dedupe import exact_key
+from records.parquet import EXCHANGES, quoted
+from records.redact import Redactor
 from records.store import Store
 
 SPLITS: tuple[Split, ...] = ("train", "validation")
 _ROWS = 1000
 _SHOWN_LEAKS = 5
+MEMORY = "2GB"
+"""Most that DuckDB may hold while it sorts a day; beyond it, it uses the disk."""
 _SAID = [name for name in Source.__struct_fields__ if name not in ("other_json", "q")]
-_ANSWERS = f"SELECT {', '.join(_SAID)}, NULL, NULL FROM joined WHERE route = ? ORDER BY id"  # noqa: S608 -- our own names
+_ANSWERS = f"SELECT {', '.join(_SAID)}, NULL, NULL FROM joined j"  # noqa: S608 -- our own names
 _PAIRS = f"""
-SELECT {", ".join(f"j.{name}" for name in _SAID)}, c.answer_json, c.q
+SELECT {", ".join(f"j.{name}" for name in _SAID)}, c.answer_json, coalesce(l.score, c.q)
 FROM joined j LEFT JOIN (
-    SELECT exchange_id, answer_json, q FROM comparisons_all
-    WHERE asked = 'candidate' AND came = 'answered' AND metric IN {DIRECTED} AND q IS NOT NULL
-    QUALIFY row_number() OVER (PARTITION BY exchange_id ORDER BY compared_at DESC) = 1
+    SELECT exchange_id, answer_json, CASE WHEN metric IN {DIRECTED} THEN q END AS q FROM comparisons_all
+    WHERE asked = 'candidate' AND came = 'answered'
+    QUALIFY row_number() OVER (PARTITION BY exchange_id ORDER BY metric IN {DIRECTED} AND q IS NOT NULL DESC,
+                               compared_at DESC) = 1
 ) c ON c.exchange_id = j.id
-WHERE j.route = ? ORDER BY j.id
+LEFT JOIN (SELECT unnest(?::VARCHAR[]) AS id, unnest(?::DOUBLE[]) AS score) l ON l.id = j.id
 """  # noqa: S608 -- our own names
 _MAKERS: dict[Learns, Callable[[Source], Example | Reason]] = {
     "answers": example,
@@ -57,6 +70,18 @@ class Wanted:
     """Evaluation sets that none of it may repeat."""
     drops_leaks: bool = False
     """Rows that repeat them are left out; else one of them fails the build."""
+    with_unrouted: bool = False
+    """Exchanges of no route are taken too, where the filters let them through."""
+    filters: Filters = field(default_factory=Filters)
+    most_per_source: int | None = None
+    most_per_template: int | None = None
+    """Rows with one system prompt."""
+    near: float | None = None
+    """Rows as alike as this, with one answer, are the same; None: only equal ones are."""
+    keeps_personal: bool = False
+    """Rows with what redaction replaces are kept."""
+    labels: Mapping[str, float] = field(default_factory=dict[str, float])
+    """By exchange, by how much people say that the candidate's answer is better: their word goes before a judge's."""
 
 
 class LeakError(Exception):
@@ -87,34 +112,74 @@ class _Count:
 
 
 @dataclass(frozen=True, slots=True)
-class _Prompts:
-    """Prompts of the whole dataset, by their hash."""
+class _Whole:
+    """What has to be known of all examples before one of them is taken."""
 
-    trained: set[bytes]
-    """They will be trained on: an equal one in validation would measure memory."""
-    corrected: set[bytes]
-    """An answer to them was corrected: what models said to them elsewhere is no better."""
+    sources: Cap
+    templates: Cap
+    near: NearDuplicates | None
+    poisoning: Poisoning = field(default_factory=Poisoning)
+    trained: set[bytes] = field(default_factory=set[bytes])
+    """Prompts, by their hash, that will be trained on: an equal one in validation would measure memory."""
+    corrected: set[bytes] = field(default_factory=set[bytes])
+    """Prompts of which an answer was corrected: what models said to them elsewhere is no better."""
+    seen: set[bytes] = field(default_factory=set[bytes])
+    """Examples that were taken."""
 
     @classmethod
-    def of(cls, store: Store, wanted: Wanted) -> Self:
-        """Those of the records."""
-        found = cls(set(), set())
-        for source, made in _made(store, wanted):
+    def of(cls, exchanges: "_Exchanges", wanted: Wanted) -> Self:
+        """That of the records.
+
+        Raises:
+            ValueError: near duplicates cannot be looked for.
+        """
+        near = NearDuplicates(wanted.near) if wanted.near is not None else None
+        found = cls(Cap(wanted.most_per_source), Cap(wanted.most_per_template), near)
+        for source, made in exchanges:
             if isinstance(made, Example):
-                key = exact_key(made.prompt, made.tools)
-                if _split(source, wanted) == "train":
-                    found.trained.add(key)
-                if made.is_corrected:
-                    found.corrected.add(key)
+                found._look(source, made, _split(source, wanted))
         return found
 
-    def refused(self, made: Example, split: Split) -> Reason | None:
+    def _look(self, source: Source, made: Example, split: Split) -> None:
+        prompt, whole = exact_key(made.prompt, made.tools), _key(made)
+        self.sources.offer(source_of(source.user_id, source.key_id), whole)
+        self.templates.offer(source.system_hash, whole)
+        self.poisoning.look(made.prompt)
+        if split == "train":
+            self.trained.add(prompt)
+        if made.is_corrected:
+            self.corrected.add(prompt)
+
+    def refused(self, source: Source, made: Example, split: Split) -> Reason | None:
         """Why an example is left out for another one."""
-        key = exact_key(made.prompt, made.tools)
-        if split == "validation" and key in self.trained:
+        prompt, whole = exact_key(made.prompt, made.tools), _key(made)
+        if whole in self.seen:
+            return "duplicate"
+        if split == "validation" and prompt in self.trained:
             return "prompt_in_train"
-        is_learned = made.is_good is not False and not made.is_corrected
-        return "corrected_elsewhere" if is_learned and key in self.corrected else None
+        if made.is_good is not False and not made.is_corrected and prompt in self.corrected:
+            return "corrected_elsewhere"
+        is_drawn = self.sources.takes(source_of(source.user_id, source.key_id), whole)
+        return None if is_drawn and self.templates.takes(source.system_hash, whole) else "over_cap"
+
+    def is_near(self, made: Example) -> bool:
+        """Whether an example says nearly what an earlier one does; a correction is never left out for that."""
+        return self.near is not None and self.near.has(_words(made)) and not made.is_corrected
+
+    def take(self, source: Source, made: Example) -> None:
+        """An example is in the dataset."""
+        self.seen.add(_key(made))
+        self.poisoning.count(source.id, source_of(source.user_id, source.key_id), made.prompt)
+
+
+def _key(made: Example) -> bytes:
+    return exact_key([*made.prompt, made.answer], made.tools, made.rejected)
+
+
+def _words(made: Example) -> str:
+    """What was asked last and what is answered: templates are alike in all rows."""
+    asked = [turn["content"] or "" for turn in made.prompt if turn["role"] in ("user", "tool")]
+    return "\n".join([*asked[-1:], msgspec.json.encode(made.answer).decode()])
 
 
 def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
@@ -126,11 +191,12 @@ def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
         OSError, duckdb.Error: it cannot be read or written; nothing of it is left.
     """
     out.mkdir(parents=True, exist_ok=True)
-    fresh = out / f".building-{os.getpid()}"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(mode=0o700)
+    fresh, spilt = (out / f".{name}-{os.getpid()}" for name in ("building", "sorting"))
+    for folder in (fresh, spilt):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
     try:
-        made = store.past_damage(lambda: _write(store, wanted, fresh))
+        made = store.past_damage(lambda: _write(_Exchanges(store, wanted, spilt), wanted, fresh))
         folder = out / made.sha256[:12]
         if folder.exists():
             shutil.rmtree(folder)  # the same files: what is new is at most the way they were counted
@@ -138,17 +204,18 @@ def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
         registry.enter(store.root, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(spilt, ignore_errors=True)
     return folder, made
 
 
-def _write(store: Store, wanted: Wanted, folder: Path) -> Manifest:
+def _write(exchanges: "_Exchanges", wanted: Wanted, folder: Path) -> Manifest:
     count = _Count()
-    prompts = _Prompts.of(store, wanted)
+    whole = _Whole.of(exchanges, wanted)
     with ExitStack() as stack:
         files: dict[Split, IO[bytes]] = {
             split: stack.enter_context((folder / f"{split}.jsonl").open("wb")) for split in SPLITS
         }
-        _write_examples(store, wanted, prompts, files, count)
+        _write_examples(exchanges, wanted, whole, files, count)
     for split in SPLITS:
         if not count.kept[split]:
             (folder / f"{split}.jsonl").unlink()
@@ -179,6 +246,8 @@ def _write(store: Store, wanted: Wanted, folder: Path) -> Manifest:
         last_id=count.ids[-1] if count.ids else "",
         crossfade=wanted.version,
         against=[manifest.file_of(path, "evaluation", 0) for path in wanted.against],
+        filters=_asked(wanted),
+        suspicions=whole.poisoning.suspicions(),
     )
     manifest.write(folder, made)
     (folder / registry.EXCHANGES).write_text("".join(f"{one}\n" for one in count.ids), "utf-8")
@@ -187,26 +256,31 @@ def _write(store: Store, wanted: Wanted, folder: Path) -> Manifest:
 
 
 def _write_examples(
-    store: Store, wanted: Wanted, prompts: _Prompts, files: dict[Split, IO[bytes]], count: _Count
+    exchanges: "_Exchanges", wanted: Wanted, whole: _Whole, files: dict[Split, IO[bytes]], count: _Count
 ) -> None:
     shape = format_named(wanted.shape)
     evaluated = evaluation_rows(wanted.against)
-    seen: set[bytes] = set()
-    for source, made in _made(store, wanted):
+    personal = Redactor()
+    for source, made in exchanges:
         count.read += 1
         if not isinstance(made, Example):
             count.left_out[made] += 1
             continue
         split = _split(source, wanted)
-        key = exact_key([*made.prompt, made.answer], made.tools, made.rejected)
-        if reason := "duplicate" if key in seen else prompts.refused(made, split):
+        if reason := whole.refused(source, made, split):
             count.left_out[reason] += 1
+            continue
+        if not wanted.keeps_personal and has_personal_data(made, personal):
+            count.left_out["personal_data"] += 1
             continue
         if where := evaluated.leak(made.prompt):
             count.leaks.append((source.id, where))
             count.left_out["in_evaluation"] += 1
             continue
-        seen.add(key)
+        if whole.is_near(made):
+            count.left_out["near_duplicate"] += 1
+            continue
+        whole.take(source, made)
         files[split].write(shape.line(made) + b"\n")
         count.kept[split] += 1
         count.corrected += made.is_corrected
@@ -215,16 +289,52 @@ def _write_examples(
         count.ids.append(source.id)
 
 
+def _asked(wanted: Wanted) -> dict[str, Any]:
+    """What was asked for besides the route and the split."""
+    caps = {"most_per_source": wanted.most_per_source, "most_per_template": wanted.most_per_template}
+    found = msgspec.json.decode(msgspec.json.encode(wanted.filters)) | caps | {"near": wanted.near}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def has_personal_data(made: Example, redactor: Redactor) -> bool:
+    """Whether redaction would replace something that is learned or read: the records' own was off, or older."""
+    redaction = redactor.begin()
+    redaction.value([made.prompt, made.answer, made.rejected])
+    return bool(redaction.counts)
+
+
 def _split(source: Source, wanted: Wanted) -> Split:
     return split_of(source.conversation_id or source.id, wanted.salt, wanted.validation_ppm)
 
 
-def _made(store: Store, wanted: Wanted) -> Iterator[tuple[Source, Example | Reason]]:
-    """The route's exchanges in order of time, each with what its format learns from it."""
-    learns = format_named(wanted.shape).learns
-    with store.open_views() as views:
-        cursor = views.execute(_PAIRS if learns == "preferences" else _ANSWERS, [wanted.route])
-        while rows := cursor.fetchmany(_ROWS):
-            for fields in rows:
-                source = Source(*fields)
-                yield source, _MAKERS[learns](source)
+@dataclass(frozen=True, slots=True)
+class _Exchanges:
+    """The route's exchanges in order of time, each with what its format learns from it; gone over more than once."""
+
+    store: Store
+    wanted: Wanted
+    spilt: Path
+    """Where DuckDB sorts what does not fit into `MEMORY`."""
+
+    def __iter__(self) -> Iterator[tuple[Source, Example | Reason]]:
+        """A date at a time: no more is sorted at once than what came in a day."""
+        wanted = self.wanted
+        learns = format_named(wanted.shape).learns
+        where, values = wanted.filters.condition("j")
+        labelled: list[object] = [list(wanted.labels), list(wanted.labels.values())]
+        given = labelled if learns == "preferences" else []
+        routes = [wanted.route, *([""] if wanted.with_unrouted else [])]
+        where = f"list_contains(?, j.route) AND {where} AND j.date = ?::DATE"
+        query = f"{_PAIRS if given else _ANSWERS} WHERE {where} ORDER BY j.id"
+
+        def asked(views: duckdb.DuckDBPyConnection, date: str) -> duckdb.DuckDBPyConnection:
+            views.execute(f"SET memory_limit = '{MEMORY}'")
+            views.execute(f"SET temp_directory = {quoted(self.spilt)}")
+            return views.execute(query, [*given, routes, *values, date])
+
+        for date in sorted({path.parent.name.removeprefix("date=") for path in self.store.files(EXCHANGES.name)}):
+            cursor = self.store.read(partial(asked, date=date))
+            while rows := cursor.fetchmany(_ROWS):
+                for fields in rows:
+                    source = Source(*fields)
+                    yield source, _MAKERS[learns](source)

@@ -25,7 +25,7 @@ def check_file(path: Path, shape: TrainingFormat, *, least: int | None = None) -
         OSError, duckdb.Error: it cannot be read.
     """
     number = 0
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(lines_of_file(path), start=1):
         for text in check_line(line, shape):
             yield Fault(number, text)
     least = shape.least if least is None else least
@@ -33,7 +33,12 @@ def check_file(path: Path, shape: TrainingFormat, *, least: int | None = None) -
         yield Fault(0, f"{number} examples; trainers take {least} or more")
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def lines_of_file(path: Path) -> Iterator[bytes]:
+    """Each row of a training file as a JSON line.
+
+    Raises:
+        OSError, duckdb.Error: it cannot be read.
+    """
     if path.suffix == ".parquet":
         yield from lines_of(path)
         return

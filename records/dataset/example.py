@@ -37,6 +37,9 @@ Reason = Literal[
     "corrected_elsewhere",  # the same prompt's answer was corrected in another exchange
     "unreadable",  # not the shape of a chat, or tool arguments that are no JSON object
     "duplicate",
+    "near_duplicate",  # nearly the words of an earlier one, with the same answer
+    "over_cap",  # its source or its template has given as many rows as it may
+    "personal_data",  # an address, a number or a secret that the records did not replace
     "in_evaluation",  # its prompt is in an evaluation set that the dataset must not touch
     "prompt_in_train",  # of the validation split: its prompt is trained on in another conversation
 ]
@@ -67,6 +70,9 @@ class Source(msgspec.Struct, frozen=True):
     redaction_version: str = ""
     score: float | None = None
     corrected_output_json: str | None = None
+    key_id: str = ""
+    user_id: str = ""
+    system_hash: str = ""
     other_json: str | None = None
     """What the candidate answered to the same request, in the shadow."""
     q: float | None = None

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from records.dataset.example import Example, Fields
+from records.dataset.lesson import Lessons
 
 Learns = Literal["answers", "preferences", "votes"]
 """What a trainer learns from: answers; which of two answers is better; whether an answer was liked."""
@@ -22,6 +23,8 @@ class TrainingFormat:
     """The names of a line's fields: any other is a fault."""
     faults: Callable[[Fields], Iterator[str]]
     """What its trainer refuses of a line, one sentence each."""
+    lessons: Lessons
+    """What of a line is learned."""
     columns: str
     """The dataset card's `features`, as YAML: what `datasets` infers by itself gives one row's keys to all others."""
     learns: Learns = "answers"

@@ -5,6 +5,7 @@ The folder is named by the hash of its files, so that the same records make the 
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -52,6 +53,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The version that built it."""
     against: list[File] = []
     """Evaluation sets that no row repeats."""
+    filters: dict[str, Any] = {}
+    """What was asked for besides."""
+    suspicions: list[str] = []
+    """Rows that somebody may have planted: for people to look at."""
     stale: int = 0
     """Of its exchanges so many were erased from the records since: build it again."""
 

@@ -28,7 +28,7 @@ def sample(store: Store, route: str, *, since: float, rows: int, salt: str) -> I
     Raises:
         duckdb.Error, OSError: the records cannot be read.
     """
-    found = store.ask(lambda views: views.execute(_SAMPLE, [route, since, salt, rows]).fetchall())
+    found = store.read(lambda views: views.execute(_SAMPLE, [route, since, salt, rows]).fetchall())
     for exchange_id, path, request, response, correction, prompt_hash in found:
         yield {
             "request": msgspec.json.decode(request),

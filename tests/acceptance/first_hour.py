@@ -33,7 +33,7 @@ FIRST_S = 180.0
 """In which the first exchange of one's own upstream has to be captured, from the clone on."""
 STEP_S = 300.0
 """The longest that one command may take."""
-SECTIONS = ("Put it in front of your own upstream", "A policy")
+SECTIONS = ("Install", "Five minutes: your own upstream", "Your first migration")
 SHOWS = {
     "make setup": "",
     "crossfade init": "crossfade-policies/support-triage.yaml.example",

@@ -30,7 +30,7 @@ EXAMPLES = Path(__file__).parents[2] / "policies" / "examples"
 SURROUNDINGS = Surroundings(
     {
         name: KnownUpstream(has_background_key=True, is_priced=True)
-        for name in ("openai", "openai-ours", "vllm", "claude")
+        for name in ("openai", "openai-ours", "azure", "vllm", "claude")
     }
 )
 NAME = "fuzzed.yaml"
@@ -39,6 +39,7 @@ SPLINTERS = (
     "'", '"', "\\", "%", "$", "${X}", "~", "null", "true", "off", "0", "-1", "1e999", ".5", "0.05", "5%", "0%", "101%",
     "100%", "1h", "-1h", "1.2x", "$5/day", "800ms", "shadow", "é", "\u2028", "\x00", "\ud800", "\U0001f600",
     "<<: *a", "a" * 2000, "[" * 50, "9" * 40, "n>1", "header:x", "judge", "openai", "vllm",
+    "split", "mon-fri", "9-17", "-0.02", "gpt-*", "metadata:x",
 )  # fmt: skip
 
 

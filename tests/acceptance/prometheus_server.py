@@ -14,7 +14,7 @@ import yaml
 
 from gateway import clock
 from tests.rooms.serving import free_port
-from tests.rooms.waiting import PATIENCE_S
+from tests.rooms.waiting import NO_TLS, PATIENCE_S
 from tools import prometheus
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "prometheus"
@@ -40,7 +40,9 @@ class Prometheus:
 
     def query(self, expr: str) -> list[dict[str, Any]]:
         """The series of an expression now."""
-        told = httpx.get(f"{self.base_url}/api/v1/query", params={"query": expr}, timeout=PATIENCE_S, trust_env=False)
+        told = httpx.get(
+            f"{self.base_url}/api/v1/query", params={"query": expr}, timeout=PATIENCE_S, trust_env=False, verify=NO_TLS
+        )
         assert told.status_code == 200, f"{expr}: {told.text}"
         return told.json()["data"]["result"]
 

@@ -18,7 +18,7 @@ from policies.simulate import Simulation, simulate
 from policies.terms import Outcome
 from shadow.compare import answer
 from shadow.compare.pair import AppRequest, ModelAnswer, Pair
-from shadow.judge import Bench, JudgeScorer
+from shadow.judge import Bench, JudgeScorer, VerdictCost
 from shadow.judging.prompt import Style
 from shadow.ports import Model, ModelCall
 from shadow.score_pair import Comparing
@@ -56,7 +56,9 @@ async def events(candidate: str, most: int) -> tuple[list[PairEvent], JudgeScore
         client = Client(now=clock.monotonic, tasks=tasks)
         model = Background(client, clock.monotonic)
         assert model.adopt([Upstream("engine", upstream.base_url), Upstream("third", upstream.base_url)], {}) == []
-        judge = JudgeScorer(model, Bench("third", Style(JUDGE), 1_000_000, b"secret"), Purse(), lambda _: 0.0)
+        judge = JudgeScorer(
+            model, Bench("third", Style(JUDGE), 1_000_000, b"secret"), Purse(), lambda *_: VerdictCost()
+        )
         comparing = Comparing([{"judge": {}}], "judge", files=lambda _: b"", scorers={"judge": judge})
         for number, row in enumerate(upstream.recorded[:most]):
             ask = AppRequest(CHAT, {"messages": [{"role": "user", "content": row["instruction"]}]})

@@ -17,6 +17,9 @@ from gateway.cli.main import main
 from gateway.training import environment
 from gateway.training.preflight import Engine, preflight
 from gateway.training.render import RECIPES
+from gateway.training.token_mask import token_masks
+from records.dataset.formats import format_named
+from records.dataset.manifest import read
 from tests.acceptance import vllm_server
 from tests.acceptance.vllm_server import VllmServer
 from tests.rooms.training_sets import sorted_messages
@@ -24,6 +27,14 @@ from tests.rooms.training_sets import sorted_messages
 CACHE = vllm_server.HOME.parent
 PYTHON = environment.ready(CACHE)
 TINY_BASE = Path(__file__).parent / "migration" / "tiny_base.py"
+POLICY = """\
+route: bank
+match: {model: gpt-4o}
+baseline: {upstream: openai}
+candidate: {upstream: vllm, model: bank, revision: "1"}
+compare: [json_fields]
+stages: [shadow, 5%]
+"""
 needs_training = pytest.mark.skipif(PYTHON is None, reason="no environment for training here: make train-env")
 needs_vllm = pytest.mark.skipif(not vllm_server.is_installed(), reason="no vLLM is set up here: make vllm")
 pytestmark = [pytest.mark.slow, needs_training]
@@ -88,6 +99,48 @@ def test_what_is_learned_ends_with_the_end(trained: Path):
 
     assert prompt["text"] == "<|user|>message 0 about a card<|assistant|>"
     assert prompt["messages"][0]["role"] == "system"
+
+
+def test_the_tokens_that_inspect_shows_are_those_that_are_learned(base: Path, trained: Path):
+    """By the model's own tokenizer and template: the answer with its end, as many tokens as the training learned."""
+    made = read(base / "set")
+    line = (base / "set" / made.files[0].name).read_bytes().splitlines()[0]
+    lessons = list(format_named("trl-sft").lessons(json.loads(line)))
+    (tokens,) = token_masks(lessons, trained / "model", CACHE)
+
+    assert "".join(text for text, learned in tokens if learned).endswith("</s>")
+    assert "".join(text for text, learned in tokens if not learned) == "<|user|>message 0 about a card<|assistant|>"
+
+
+def test_a_sweep_chooses_by_the_routes_own_evaluation(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """A learning rate that learns nothing is stopped after the first round; the other is trained on to its end."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CROSSFADE_CACHE", str(CACHE))
+    (tmp_path / "crossfade-data").mkdir()
+    topics = ("card", "transfer", "account balance")
+    rows = [
+        {"request": {"messages": [{"role": "user", "content": f"message {number} about a {topics[number % 3]}"}]},
+         "expected": json.dumps({"intent": topics[number % 3]})}
+        for number in range(100, 220)
+    ]  # fmt: skip
+    (tmp_path / "golden.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    assert main(["eval", "add", "golden.jsonl", "--route", "bank"]) == 0
+    words = ["--dataset", str(base / "set"), "--base", str(base / "model"), "--out", "sweep", "--policy", "policy.yaml"]
+    grid = ["--eval", "golden", "--grid", "learning_rate=1e-9,5e-3", "--set", "epochs=8.0", "--rounds", "2"]
+    capsys.readouterr()
+
+    assert main(["train", "sweep", *words, *grid, "--json"]) == 0
+
+    said = json.loads(capsys.readouterr().out)
+    first, last = said["rounds"]
+    assert [one["config"]["learning_rate"] for one in first] == [5e-3, 1e-9]
+    assert [(one["number"], one["share"]) for one in last] == [(2, 1.0)]
+    assert said["tuned"] > said["base"]
+    assert report(tmp_path / "sweep" / "02")["result"]["resumed_from"].endswith("checkpoint-12")
+    assert (tmp_path / said["folder"] / "model" / "model.safetensors").exists()
 
 
 def test_a_training_that_was_cut_off_goes_on(base: Path, trained: Path):

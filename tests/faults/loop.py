@@ -17,7 +17,7 @@ from gateway.proxy.table_watch import TableWatch
 from tests.faults.dice import dice as dice_of
 from tests.rooms.loop_room import POLICY, Room
 
-SLOW = POLICY.replace("- shadow: {min_units: 20}", "- shadow: {min_units: 20000}")
+SLOW = POLICY.replace("- shadow: {min_units: 20, days: 0}", "- shadow: {min_units: 20000, days: 0}")
 
 
 @dataclass(slots=True)

@@ -54,7 +54,7 @@ assign: {{by: [user, conversation], close_after: 2h, population: fixed}}
 shadow: {{sample: 1%}}
 compare: [exact]
 {more}
-stages: [shadow, {stages}]
+stages: [shadow: {{days: 0}}, {stages}]
 """
 
 Traffic = Literal["whole", "stream", "both"]

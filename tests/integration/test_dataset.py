@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from gateway.cli import main as command
+from gateway.node import labels
+from gateway.node.labels import PairLabel
 from records.comparison import Comparison
 from records.dataset.build import Wanted, build
 from records.dataset.check import check_file
@@ -117,6 +119,32 @@ def test_feedback_and_the_shadow_make_comparing_datasets(tmp_path, shape):
     ]
     assert told.left_out == {"no_preference": 2}
     assert list(check_file(folder / "train.jsonl", format_named(shape), least=1)) == []
+
+
+@pytest.mark.parametrize("vote", ["candidate", "baseline", "equal"])
+def test_a_persons_word_goes_before_a_judges(tmp_path, vote):
+    """What people said of pairs makes preferences, where no judge was asked and where one said the contrary."""
+    made = Place(tmp_path / "data")
+    worker, recorder = made.worker(segment_bytes=1 << 20), made.recorder()
+    for number in range(2):
+        worker.whole(request=chat_request(f"ask {number}"), response=chat_answer(f"answer {number}"))
+    made.step(recorder)
+    made.step(recorder)
+    worker.die()
+    recorder.close()
+    store = Store(made.root / "records")
+    pairs = [compared(worker.ids[0], "judge", 1.0), compared(worker.ids[1], "json_fields", -1.0)]
+    store.publish(store.stage(COMPARISONS, pairs, "shadow"))
+    with labels.opened(made.root / "state.db") as state:
+        for name in worker.ids:
+            labels.keep(state, PairLabel(name, "candidate", "ada", "support", "random", vote, (), 1.0))
+    words = ["dataset", "build", "--route", "support", "--format", "trl-dpo", "--out", str(tmp_path / "out")]
+    assert command.main([*words, "--validation", "0%", "--data", str(made.root)]) == (vote == "equal")
+    if vote != "equal":
+        (rows,) = [file.read_text().splitlines() for file in (tmp_path / "out").glob("*/train.jsonl")]
+        better = [json.loads(row)["chosen"][0]["content"] for row in rows]
+        told = ["answer 0", "answer 1"] if vote == "baseline" else ["of the candidate", "of the candidate"]
+        assert better == told
 
 
 def compared(exchange_id: str, metric: str, q: float) -> Comparison:
@@ -232,6 +260,25 @@ def test_commands(place, tmp_path, capsys):
 
     code, _ = run(capsys, "dataset", "build", "--route", "none", "--format", "trl-sft", "--out", tmp_path, *data)
     assert code == 1
+
+
+def test_what_a_row_teaches_is_shown(place, tmp_path, capsys):
+    """In colour on request, in brackets else; as data with `--json`; a row that is not there is refused."""
+    folder, _ = build(Store(place.root / "records"), Wanted("support", "trl-sft", validation_ppm=0), tmp_path)
+
+    assert command.main(["dataset", "inspect", str(folder), "--row", "2"]) == 0
+    assert capsys.readouterr().out == (
+        "row 2 of train.jsonl, as trl-sft is learned from:\n1 of 3 messages are learned\n"
+        "system: You triage.\nuser: say 0\nassistant: [[It is on its way.]]\n\n"
+    )
+    assert command.main(["dataset", "inspect", str(folder), "--row", "2", "--color", "always"]) == 0
+    assert "\x1b[1;32mIt is on its way.\x1b[0m" in capsys.readouterr().out
+    code, said = run(capsys, "dataset", "inspect", folder, "--row", "2", "--json")
+    assert (code, said["lessons"][0]["learned"]) == (0, [2])
+    assert command.main(["dataset", "inspect", str(folder), "--row", "41"]) == 1
+    assert "it has 40" in capsys.readouterr().err
+    code, said = run(capsys, "dataset", "diff", folder, folder, "--json")
+    assert (code, said["is_same"], said["same"]) == (0, True, 40)
 
 
 def test_records_commands(place, capsys):

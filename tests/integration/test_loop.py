@@ -18,7 +18,7 @@ from shadow.plan import read as read_plan
 from tests.faults.loop_kills import SEAMS, Seam, survive
 from tests.rooms.loop_room import POLICY, Candidate, Room
 
-SLOW = POLICY.replace("- shadow: {min_units: 20}", "- shadow: {min_units: 20000}")
+SLOW = POLICY.replace("- shadow: {min_units: 20, days: 0}", "- shadow: {min_units: 20000, days: 0}")
 """It stays in the shadow, whatever comes."""
 
 

@@ -36,7 +36,7 @@ compare: [exact, {python: {ref: 'evals.py:score'}}]
 gates: {quality: {metric: python, margin: 0.3}, errors: {margin: 0.3}, latency: {ttft_p50: 20s, warmup: 1}}
 guards: {outputs: observed}
 stages:
-  - shadow: {min_units: 20}
+  - shadow: {min_units: 20, days: 0}
   - 50%: {min_units: 20, hold: 1s, reverse_shadow: 100%}
   - 100%: {hold: 1s, reverse_shadow: 100%}
 """

@@ -344,8 +344,26 @@ def is_killed_after(steps: int, place: Place, trap: Trap) -> bool:
                         left = trap.left
         killed = False
     recorder.close()
+    seen = place.ids()
+    assert len(seen) == len(set(seen)), "nor does any reader before the next one starts"
     settle_and_check(place, workers)
     return killed
+
+
+def test_traffic_does_not_keep_files_from_being_merged(place, monkeypatch):
+    """While something is written at every moment small files are merged as they come: their number stays bounded."""
+    monkeypatch.setattr(store_module, "MERGE_FILES", 4)
+    worker, recorder, most = place.worker(), place.recorder(), 0
+    for _ in range(40):
+        worker.whole()
+        worker.feedback(worker.ids[-1])
+        place.step(recorder, 0.6)
+        worker.whole()
+        place.step(recorder, 0.01)
+        most = max(most, *(len(recorder.store.files(table)) for table in ("exchanges", "feedback")))
+    assert most <= 4 * 4, "at each of four levels"
+    assert len(place.ids()) == len(set(place.ids()))
+    recorder.close()
 
 
 def test_another_reader_holds_segments(place):

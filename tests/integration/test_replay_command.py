@@ -222,3 +222,16 @@ def test_a_rubric_that_is_missing_is_said(place: Place, capsys: pytest.CaptureFi
     path.write_text(path.read_text().replace("model: judge,", "model: judge, rubric: none.md,"), encoding="utf-8")
     assert place.run() == 1
     assert "none.md" in capsys.readouterr().err
+
+
+def test_slices_are_held_apart(place: Place, capsys: pytest.CaptureFixture[str]):
+    """What a policy slices by is read off the recorded requests, as live traffic's is."""
+    record(place.root / "data", [recorded(number, ROWS[number]) for number in range(60)])
+    path = place.root / "policies" / "answers.yaml"
+    path.write_text(path.read_text() + "slices: {by: [length, tool]}\n", encoding="utf-8")
+    assert place.run("--json") == 0
+    gates = {each["gate"]: each["n"] for each in told(capsys)["gates"]}
+
+    assert {name: n for name, n in gates.items() if "@" in name} == {
+        "quality@length=short": 60, "quality@tool=none": 60,
+    }  # fmt: skip

@@ -24,7 +24,7 @@ from tests.fakes.thread import in_thread
 from tests.fakes.upstream import Entry, FakeUpstream
 from tests.rooms.nodes import ROUTE, STATE_KEY, leader, post, two_nodes, weight_ppm
 from tests.rooms.serving import Serving
-from tests.rooms.waiting import PATIENCE_S, await_true
+from tests.rooms.waiting import NO_TLS, PATIENCE_S, await_true
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +86,13 @@ class Town:
 
     def _ask(self, node: Serving, user: str) -> None:
         url = f"http://127.0.0.1:{node.port}/v1"
-        with openai.OpenAI(api_key="sk-test", base_url=url, max_retries=0, timeout=PATIENCE_S) as client:
+        with openai.OpenAI(
+            api_key="sk-test",
+            base_url=url,
+            max_retries=0,
+            timeout=PATIENCE_S,
+            http_client=openai.DefaultHttpxClient(verify=NO_TLS),
+        ) as client:
             answer = client.chat.completions.create(
                 model="gpt-4o", user=user, messages=[{"role": "user", "content": f"I am {user}"}]
             )

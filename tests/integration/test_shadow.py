@@ -14,6 +14,7 @@ from gateway.control.journals.cursors import needed_from
 from gateway.control.shadow.runner import RunnerClock
 from policies.routing import Variant
 from records.gpu_hours import HourlyPrice
+from shadow.patience import LATEST_ASK_S
 from tests.fakes.exchanges import chat_answer, chat_request, chat_stream, head
 from tests.fakes.faults import NONE, Fault
 from tests.fakes.openai_answers import Speaker
@@ -208,13 +209,13 @@ async def test_an_engine_with_a_queue_is_spared(tmp_path: Path):
 
 
 async def test_what_is_too_old_is_dropped(tmp_path: Path):
-    """An exchange whose journal is about to go is not asked any more, and that counts."""
+    """Beside an exchange that ended three minutes ago nobody is asked, and nothing paid: it would count nowhere."""
     async with candidate() as upstream:
         stage = Stage(tmp_path, upstream.base_url)
         worker = stage.worker()
         stage.plan(route())
         made = worker.next(total_s=0.0)
-        old = msgspec.structs.replace(made.meta, arrived_at=clock.wall() - 1801.0)
+        old = msgspec.structs.replace(made.meta, arrived_at=clock.wall() - LATEST_ASK_S - 1.0)
         worker.writer.whole(old, made.request_body, made.response_body)
         worker.writer.commit()
         worker.whole()
@@ -222,7 +223,27 @@ async def test_what_is_too_old_is_dropped(tmp_path: Path):
             rows = await stage.until_written(2)
         worker.die()
 
-    assert sorted((row.came, row.reason) for row in rows) == [("answered", ""), ("dropped", "too_old")]
+    assert sorted((row.came, row.reason) for row in rows) == [("answered", ""), ("dropped", "behind")]
+    assert len([entry for entry in upstream.ledger if entry.request.start.startswith(b"POST")]) == 1
+
+
+async def test_what_grew_too_old_while_it_waited_is_dropped(tmp_path: Path):
+    """Behind a candidate that hangs a call grows too old in its lane: it is not asked any more, and that counts."""
+    passed = [0.0]
+    async with candidate() as upstream:
+        upstream.fault = Fault(before="hang")
+        stage = Stage(tmp_path, upstream.base_url, kind="openai")
+        worker = stage.worker()
+        stage.plan(route(max_in_flight=1, candidate=Variant("vllm", "tuned", total_s=0.5)))
+        async with stage.shadow(RunnerClock(clock.monotonic, lambda: clock.wall() + passed[0])):
+            worker.whole()
+            worker.whole()
+            await stage.until(lambda: len(upstream.ledger) >= 1)
+            passed[0] = LATEST_ASK_S + 1.0
+            rows = await stage.until_written(2)
+        worker.die()
+
+    assert [(row.came, row.reason) for row in rows] == [("timed_out", "total_timeout"), ("dropped", "too_old")]
 
 
 async def test_a_backlog_is_worked_off(tmp_path: Path):

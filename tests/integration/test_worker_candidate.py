@@ -57,6 +57,8 @@ ROUTES = (
     route("pin", weight_ppm=0, pin_keys=("team",)),
     route("full", weight_ppm=PPM),
     route("hidden", expose_variant=False),
+    route("prompted", candidate=msgspec.structs.replace(STUDENT, system_prompt="Be brief.")),
+    msgspec.structs.replace(route("starred", mode="split"), match=Match(model_like=("m-starred-*",))),
     msgspec.structs.replace(route("copy", candidate=Variant("gone")), baseline=Variant("other")),
 )
 
@@ -175,6 +177,23 @@ def test_the_candidate_answers_its_share(stage: Stage, *, stream: bool) -> None:
     ]
     assert found.response_body == answer.content
     assert bool(meta.usage) is stream  # a whole answer says it itself
+
+
+def test_a_prompt_is_a_candidate(stage: Stage) -> None:
+    """The candidate is told its own system prompt, the baseline the app's; the app's model may be named with a star."""
+    asked = {"messages": [{"role": "system", "content": "Be long."}, {"role": "user", "content": "hi"}]}
+    told = {"authorization": f"Bearer {KEY}"}
+    prompted = stage.client.post("/chat/completions", json={"model": "m-prompted", **asked}, headers=told)
+    sent = json.loads(stage.student.ledger[-1].request.body)["messages"]
+    starred = stage.client.post("/chat/completions", json={"model": "m-starred-2", **asked}, headers=told)
+
+    assert (words(prompted), words(starred)) == ("student", "student")
+    assert sent == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}]
+    assert json.loads(stage.student.ledger[-1].request.body)["messages"] == asked["messages"]
+    assert json.loads(stage.row(prompted).request_body)["messages"] == asked["messages"]
+    assert starred.headers["x-crossfade-route"] == "starred"
+    for answer in (prompted, starred):
+        stage.asked.add(answer.headers["x-crossfade-request-id"])
 
 
 PLAIN = json.dumps({"model": "m-copy", "messages": [{"role": "user", "content": "hi"}]}).encode()

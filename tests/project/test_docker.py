@@ -1,4 +1,7 @@
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
 
 from gateway.config.settings_file import load
 
@@ -30,3 +33,20 @@ def test_the_image_is_locked_and_runs_as_nobody_special() -> None:
     for path in (path for paths in copied for path in paths):
         assert (ROOT / path).exists(), path
         assert f"!{path}" in ignored, path
+
+
+def test_traces_in_compose_go_to_a_collector_that_is_there() -> None:
+    """The settings are the other compose file's and a collector, which is a service; the image has the extra."""
+    plain, traced = (
+        load(ROOT / "deploy" / "compose" / name, {}) for name in ("crossfade.yaml", "crossfade-traces.yaml")
+    )
+    assert traced.model_copy(update={"otel": None}) == plain
+    services = yaml.safe_load((ROOT / "deploy" / "docker-compose.traces.yml").read_text("utf-8"))["services"]
+    assert traced.otel is not None
+    assert urlsplit(traced.otel.endpoint).hostname in services
+    for service in services.values():
+        for mount in service.get("volumes", ()):
+            assert (ROOT / "deploy" / mount.split(":")[0]).exists(), mount
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+    synced = [line for line in (ROOT / "Dockerfile").read_text("utf-8").splitlines() if line.startswith("RUN uv sync")]
+    assert ["--extra otel" in line for line in synced] == [True]

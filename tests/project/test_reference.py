@@ -9,7 +9,7 @@ def test_the_reference_says_what_the_code_says() -> None:
 
 def test_every_setting_is_explained() -> None:
     """Each key of crossfade.yaml has its meaning in the reference."""
-    said = reference.docstrings(reference.settings) | reference.docstrings(reference.readiness)
+    said = reference.said_in_settings()
     plain = {"Tls.key", "ModelPrice.prompt", "ModelPrice.completion"}  # the section says it
     missing = [
         f"{model.__name__}.{name}"

@@ -5,7 +5,7 @@ import httpx
 from gateway import clock
 from gateway.admin.api import Pages, create_app
 from gateway.admin.auth import Door
-from gateway.admin.queries import RecordQueries
+from gateway.admin.queries import KeptAnswers, RecordQueries
 from gateway.admin.rollouts import Operations
 from gateway.config.readiness import ReadinessInputs
 from gateway.control.operations.orders import OrderClock
@@ -14,10 +14,12 @@ from gateway.node.state_location import StatePlace
 from records.store import Store
 
 
-def pages(data: DataDir) -> Pages:
+def pages(data: DataDir, *, keeps: bool = False) -> Pages:
+    """The admin API's pages; with `keeps`, slow answers are kept, as the admin process does."""
     waits = OrderClock(clock.wall, clock.monotonic, lambda _: None)
     operations = Operations(data, StatePlace(str(data.state)), waits, "1")
-    return Pages(data, operations, RecordQueries(Store(data.records)), ReadinessInputs())
+    queries = RecordQueries(Store(data.records), kept=KeptAnswers(clock.wall) if keeps else None)
+    return Pages(data, operations, queries, ReadinessInputs())
 
 
 def connected(data: DataDir, door: Door) -> httpx.AsyncClient:

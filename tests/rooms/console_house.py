@@ -149,9 +149,9 @@ def stand(data: DataDir, results: Results = RESULTS, rollout: Rollout = CANARY) 
 
 
 @asynccontextmanager
-async def visitor(data: DataDir, door: Door = OPEN) -> AsyncIterator[httpx.AsyncClient]:
+async def visitor(data: DataDir, door: Door = OPEN, *, keeps: bool = False) -> AsyncIterator[httpx.AsyncClient]:
     """A browser without a script."""
-    served = pages(data)
+    served = pages(data, keeps=keeps)
     app = create_app(served, door, version="1")
     add_console(app, served, door)
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)

@@ -30,7 +30,7 @@ from policies.routing import Lease, Route, Table, Upstream, encode
 from records.exchange import Exchange, FeedbackFrame, Gap
 from records.journal.frames import segment_path
 from records.journal.reader import Assembler, Found, SegmentReader, is_alive, segments, workers
-from tests.rooms.waiting import PATIENCE_S
+from tests.rooms.waiting import NO_TLS, PATIENCE_S
 
 JOURNAL_KEY = bytes(range(32))
 PEPPER = bytes(reversed(range(32)))
@@ -270,7 +270,7 @@ class Gateway:
 
     def client(self, timeout_s: float = PATIENCE_S) -> httpx.Client:
         """A plain HTTP client of this gateway; close it."""
-        return httpx.Client(base_url=self.base_url, timeout=timeout_s, trust_env=False)
+        return httpx.Client(base_url=self.base_url, timeout=timeout_s, trust_env=False, verify=NO_TLS)
 
     def journal(self) -> Journal:
         """What is in the journal now."""

@@ -49,7 +49,7 @@ shadow: {noise_floor: 10%}
 compare: [exact, {python: {ref: 'evals.py:score'}}]
 gates: {quality: {metric: python, margin: 0.2}, errors: {margin: 0.2}, latency: {ttft_p95: 800ms, warmup: 1}}
 stages:
-  - shadow: {min_units: 20}
+  - shadow: {min_units: 20, days: 0}
   - 10%: {min_units: 20, hold: 2s, reverse_shadow: 100%}
   - 50%: {min_units: 20, hold: 2s, reverse_shadow: 100%}
   - 100%: {hold: 2s, holdback: 2%, reverse_shadow: 20%}

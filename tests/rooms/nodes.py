@@ -10,7 +10,7 @@ from policies.routing import decode
 from tests.fakes.redis_server import RedisServer
 from tests.fakes.upstream import FakeUpstream
 from tests.rooms.serving import REAL, Serving
-from tests.rooms.waiting import PATIENCE_S
+from tests.rooms.waiting import NO_TLS, PATIENCE_S
 
 ROUTE = "support-triage"
 STATE_KEY = "ab" * 32
@@ -46,7 +46,7 @@ def weight_ppm(node: Serving) -> int:
 
 def post(node: Serving, path: str, **fields: object) -> httpx.Response:
     url = f"http://127.0.0.1:{node.admin_port}/api/v1{path}"
-    return httpx.post(url, json={"reason": "a test"} | fields, timeout=PATIENCE_S, trust_env=False)
+    return httpx.post(url, json={"reason": "a test"} | fields, timeout=PATIENCE_S, trust_env=False, verify=NO_TLS)
 
 
 def leader(node: Serving) -> str | None:

@@ -5,7 +5,8 @@ from typing import Any
 from gateway.config.problems import problems
 from gateway.config.yaml_file import parse
 from policies.compile import KnownUpstream, Surroundings, decision_rules
-from policies.lint import Finding, findings
+from policies.findings import Finding
+from policies.lint import findings
 from policies.rules import Rules
 from policies.schema import Policy
 
@@ -18,7 +19,7 @@ compare: [{json_fields: {ignore: [/explanation]}}]
 stages: [shadow, 1%, 5%, 25%, 50%, 100%]
 """
 KEYED = KnownUpstream(has_background_key=True, is_priced=True)
-READY = Surroundings({"openai": KEYED, "openai-ours": KEYED, "vllm": KEYED, "claude": KEYED})
+READY = Surroundings({"openai": KEYED, "openai-ours": KEYED, "azure": KEYED, "vllm": KEYED, "claude": KEYED})
 """Every upstream there, with a key and a price."""
 
 

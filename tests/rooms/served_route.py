@@ -3,7 +3,7 @@
 import openai
 
 from tests.rooms.serving import Serving
-from tests.rooms.waiting import PATIENCE_S
+from tests.rooms.waiting import NO_TLS, PATIENCE_S
 
 POLICY = """\
 route: support-triage
@@ -15,10 +15,14 @@ stages: [shadow, 1%, 100%]
 """
 
 
-def client(serving: Serving, key: str = "sk-test") -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"http://127.0.0.1:{serving.port}/v1", api_key=key, max_retries=0, timeout=PATIENCE_S)
-
-
 def ask(serving: Serving, key: str = "sk-test") -> str:
-    answer = client(serving, key).chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}])
+    """What a new client of the SDK is answered."""
+    with openai.OpenAI(
+        base_url=f"http://127.0.0.1:{serving.port}/v1",
+        api_key=key,
+        max_retries=0,
+        timeout=PATIENCE_S,
+        http_client=openai.DefaultHttpxClient(verify=NO_TLS),
+    ) as client:
+        answer = client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}])
     return answer.choices[0].message.content or ""

@@ -22,7 +22,7 @@ from typing import Any, Self
 import httpx
 
 from gateway.supervisor.child import die_with_parent
-from tests.rooms.waiting import PATIENCE_S, await_true
+from tests.rooms.waiting import NO_TLS, PATIENCE_S, await_true
 
 ROOT = Path(__file__).parents[2]
 FAKE_WORKER = "tests.fakes.worker"
@@ -115,7 +115,7 @@ class Serving:
 
     def admin(self, path: str) -> httpx.Response:
         """Ask the admin port."""
-        return httpx.get(f"http://127.0.0.1:{self.admin_port}{path}", timeout=PATIENCE_S)
+        return httpx.get(f"http://127.0.0.1:{self.admin_port}{path}", timeout=PATIENCE_S, verify=NO_TLS)
 
     def is_ready(self) -> bool:
         """Whether `/readyz` says so."""
@@ -149,7 +149,7 @@ class Serving:
 
     def ask(self, path: str = "/v1/models") -> int:
         """One request over a connection of its own; the pid of the fake worker that answered."""
-        return int(httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE_S).json()["pid"])
+        return int(httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE_S, verify=NO_TLS).json()["pid"])
 
 
 @dataclass(slots=True)
@@ -220,7 +220,7 @@ def asking(port: int, path: str) -> Iterator[One]:
 
     def ask() -> None:
         try:
-            one.status = httpx.get(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S).status_code
+            one.status = httpx.get(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S, verify=NO_TLS).status_code
         except httpx.TransportError as error:
             one.error = repr(error)
 

@@ -5,6 +5,7 @@ A test that waits passes as soon as it may; only one that fails waits for the wh
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,10 @@ from gateway import clock
 
 PATIENCE_S = 120.0
 LOOK_S = 0.005
+PROCESS_LOOK_S = 0.02
+"""At least this long between looks at another process, and as long as a look takes: the other one needs the core."""
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""`verify=` of a client that speaks plain HTTP: each new client would else read all CA certificates, for 40 ms."""
 
 
 async def until(holds: Callable[[], object]) -> None:
@@ -29,9 +34,12 @@ async def until(holds: Callable[[], object]) -> None:
 def await_true(holds: Callable[[], object], what: str, *, patience_s: float = PATIENCE_S) -> None:
     """Wait until it holds, or fail saying `what` did not come true."""
     last_s = clock.monotonic() + patience_s
+    look_s = clock.monotonic()
     while not holds():
-        assert clock.monotonic() < last_s, f"still not: {what}"
-        time.sleep(LOOK_S)
+        now_s = clock.monotonic()
+        assert now_s < last_s, f"still not: {what}"
+        time.sleep(max(PROCESS_LOOK_S, now_s - look_s))
+        look_s = clock.monotonic()
 
 
 def starved_s() -> float:

@@ -2,14 +2,15 @@
 // Nothing is ever put into the page but text: `textContent`, never HTML.
 "use strict";
 (() => {
-  const LIVE_MS = 3000, STALE_MS = 10000, RELOAD_MS = 10000;
+  const POLL_MS = 5000, STALE_MS = 10000, RELOAD_MS = 10000;
   const byId = (id) => document.getElementById(id);
 
   // Live: words that stand alone are put in place; when there is newer evidence, the whole page is loaded again, so
-  // that no number is older than the one beside it. Never under somebody's hands.
+  // that no number is older than the one beside it. Never under somebody's hands. A stream of events, or where there is
+  // none (too many pages, the admin process is gone) a question every few seconds, until there is one again.
   const { liveUrl, mark: shown } = document.body.dataset;
   const loaded = Date.now();
-  let heard = loaded, heardText = new Date().toISOString().slice(11, 19), touched = false;
+  let heard = loaded, heardText = new Date().toISOString().slice(11, 19), touched = false, stream = null, asked = 0;
   const say = (fresh) => {
     byId("stale").hidden = fresh;
     byId("live").hidden = !fresh;
@@ -17,34 +18,58 @@
   };
   const busy = () => touched || document.querySelector("dialog[open]") || !getSelection().isCollapsed ||
     document.activeElement.closest("main");
-  const listen = async () => {
-    if (document.hidden) return;
+  const hear = (told) => {
+    if (told.problem) return;
+    for (const place of document.querySelectorAll("[data-live]")) {
+      const text = told[place.dataset.live];
+      if (text !== undefined && place.textContent !== text) place.textContent = text;
+    }
+    heard = Date.now();
+    heardText = new Date().toISOString().slice(11, 19);
+    say(true);
+    if (shown && told.mark !== shown && heard - loaded > RELOAD_MS && !busy()) location.reload();
+  };
+  const listen = () => {
+    if (stream) return;
+    stream = new EventSource(liveUrl.replace("/console/live", "/console/events"));
+    stream.onmessage = (event) => hear(JSON.parse(event.data));
+    stream.onerror = () => { if (stream && stream.readyState === EventSource.CLOSED) stop(); };
+  };
+  const stop = () => { if (stream) stream.close(); stream = null; };
+  const poll = async () => {
+    asked = Date.now();
     try {
       const answer = await fetch(liveUrl, { headers: { accept: "application/json" }, cache: "no-store",
-        signal: AbortSignal.timeout(LIVE_MS * 2) });
-      if (!answer.ok) throw new Error(String(answer.status));
-      const told = await answer.json();
-      for (const place of document.querySelectorAll("[data-live]")) {
-        const text = told[place.dataset.live];
-        if (text !== undefined && place.textContent !== text) place.textContent = text;
-      }
-      heard = Date.now();
-      heardText = new Date().toISOString().slice(11, 19);
-      say(true);
-      if (shown && told.mark !== shown && heard - loaded > RELOAD_MS && !busy()) location.reload();
-    } catch (_) {
-      if (Date.now() - heard > STALE_MS) say(false);
+        signal: AbortSignal.timeout(POLL_MS * 2) });
+      if (!answer.ok) return;
+      hear(await answer.json());
+      listen();
+    } catch (_) { /* the bar says so below */ }
+  };
+  // How old each number is: times that pages say, counted on.
+  const ages = () => {
+    for (const place of document.querySelectorAll("[data-age]")) {
+      const s = Math.max(0, Math.round(Date.now() / 1000 - Number(place.dataset.age)));
+      place.textContent = s < 90 ? `${s} s ago` : s < 5400 ? `${Math.round(s / 60)} min ago` : `${Math.round(s / 3600)} h ago`;
     }
+  };
+  const tick = () => {
+    ages();
+    if (!liveUrl) return;
+    if (document.hidden) { stop(); heard = Math.max(heard, Date.now() - STALE_MS / 2); return; }
+    if (!stream && Date.now() - asked > POLL_MS) poll();
+    if (Date.now() - heard > STALE_MS) say(false);
   };
   if (liveUrl) {
     listen();
-    setInterval(listen, LIVE_MS);
-    document.addEventListener("visibilitychange", listen);
+    asked = loaded;
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) listen(); });
     document.addEventListener("toggle", () => { touched = true; }, true);
   }
+  setInterval(tick, 1000);
 
   // Keys ---------------------------------------------------------------------------------------------------------
-  const GO = { r: "/", p: "/pairs", t: "/traffic", c: "/cost", a: "/audit", l: "/label", s: "/system", u: "/unrouted", d: "/data" };
+  const GO = { r: "/", p: "/pairs", t: "/traffic", c: "/cost", a: "/audit", l: "/label", j: "/judge", i: "/readiness", s: "/system", u: "/unrouted", d: "/data" };
   for (const hint of document.querySelectorAll(".keys-hint")) hint.hidden = false;
   let going = 0, row = -1;
   const rows = () => [...document.querySelectorAll("[data-rows] tbody tr")];

@@ -25,15 +25,19 @@ def samples(
     for name, each in weighed.items():
         candidate = each.route.candidate
         if candidate is not None:
-            weight = each.route.weight_ppm / PPM if each.route.mode == "apply" else 0.0
+            weight = each.route.weight_ppm / PPM if each.route.mode in ("apply", "split") else 0.0
             found.append(Sample(f"{PREFIX}weight_ratio", weight, (name,)))
             found.append(Sample(f"{PREFIX}policy_info", 1, (name, candidate.revision or "")))
+            found.append(Sample(f"{PREFIX}uncertified", int(each.route.mode == "split"), (name,)))
     for name, decision in shown.items():
         found.append(Sample(f"{PREFIX}stage", decision.rollout.stage, (name,)))
         found.append(Sample(f"{PREFIX}units", decision.results.units, (name,)))
         answered, assigned = decision.results.served
         if assigned:
             found.append(Sample(f"{PREFIX}served_ratio", answered / assigned, (name,)))
+        intake = decision.results.intake
+        found.append(Sample(f"{PREFIX}late_requests", intake.late, (name,)))
+        found += [Sample(f"{PREFIX}skipped_requests", n, (name, reason)) for reason, n in intake.skipped.items()]
         found += _gates(name, decision.results.gates)
         found += [
             Sample(f"{PREFIX}detector_log10", alarm.log10_m, (name, alarm.detector))
@@ -52,6 +56,7 @@ def loop_samples(reading: EventReader, notifier: Notifier, counts: Counts, *, le
     return [
         *(Sample(f"{PREFIX}webhooks_total", count, (outcome,)) for outcome, count in told.items() if count),
         Sample(f"{PREFIX}evidence_lag_seconds", reading.lag_s),
+        *(Sample(f"{PREFIX}evidence_discarded_total", n, labels) for labels, n in reading.intake.discarded.items()),
         Sample(f"{PREFIX}outbox_events", reading.outbox.pending),
         Sample(f"{PREFIX}leader", int(leads)),
         Sample(f"{PREFIX}state_refused_total", counts.refused),

@@ -3,14 +3,17 @@
 Rules:
 1. An exchange speaks to the evidence it was served under: `served` says which, by the version of the table that its
    worker served from. One served under a table that nobody knows any more speaks to none.
-2. It waits for whom the lot drew beside it, at most `PATIENCE_S`; then what did not come counts as lost.
+2. It waits for whom the lot drew beside it, a little longer than the shadow may take (`shadow.patience`); then what
+   did not come counts as lost, and what comes after all is counted as discarded.
 3. Everything that waits is bounded: beyond `MOST` the oldest wait no longer.
 4. Who served an exchange (`ServiceReport`) is told at once, whatever it waits for, and of every table: one that nobody
    knows counts as the newest known one before it. What it says belongs to a candidate, not to a stage.
 5. A route's watermark is the oldest of what waits to speak to its present evidence, and of what the journals may still
-   bring. What waits for another route, or to speak to a stage that was left, holds nobody up.
+   bring: answers of the route that have begun and not ended. It is at most `BEHIND_S` old; what is told later still
+   is counted as late. What waits for another route, or to speak to a stage that was left, holds nobody up.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -23,10 +26,13 @@ from records.comparison import Asked, Comparison
 from records.exchange import Meta
 from shadow.asker import NOBODY, AskedBy
 from shadow.pairing import event_of, joined, service_of
+from shadow.patience import PATIENCE_S
 from shadow.sampling import asked_beside
 
-PATIENCE_S = 180.0
-"""How long an exchange waits for its comparisons: longer than the shadow holds on to anything."""
+WAIT_S = PATIENCE_S + 5.0
+"""How long an exchange waits for its comparisons, from when it was read: a little longer than the shadow may take."""
+BEHIND_S = 540.0
+"""The watermark is at most so far behind what was read: above `rollback.stale` (600 s) nothing would be judged."""
 SETTLE_S = 3.0
 """A worker's journal tells of every exchange that is older than this, open or ended."""
 MOST = 100_000
@@ -52,6 +58,8 @@ class Served(msgspec.Struct, frozen=True):
     lot: Lot
     is_evidence: bool = True
     """False: the published weight is not the rollout's own. Who served is told all the same."""
+    sliced_by: tuple[str, ...] = ()
+    """What its traffic is sliced by."""
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -89,8 +97,10 @@ class Join:
     """By version of the routing table, by route."""
     waiting: dict[str, Waiting] = field(default_factory=dict[str, Waiting])
     """By exchange."""
-    unplaced: int = 0
-    """Exchanges of routes that were served under a table nobody knows."""
+    discarded: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    """What counts nowhere, by route and reason since this was made: `unknown_table`, exchanges that were served under a
+    table nobody knows; `comparison_lost`, calls that were waited for in vain; `comparison_alone`, rows whose exchange
+    was not waited for any more, or is no evidence."""
     service: dict[EvidenceKey, list[ServiceReport]] = field(default_factory=dict[EvidenceKey, list[ServiceReport]])
     """Since `take_service` was last called."""
     _changed: set[str] = field(default_factory=set[str], init=False)
@@ -102,22 +112,27 @@ class Join:
         self._serve(meta)
         routes = self.served.get(meta.table_version)
         if routes is None:
-            self.unplaced += 1
+            self.discarded[meta.route, "unknown_table"] += 1
             return
         served, event = routes.get(meta.route), event_of(meta)
         if served is None or event is None or not served.is_evidence:
             return
-        event = replace(event, user=asker.user, prompt=asker.prompt)
+        event = replace(event, user=asker.user, prompt=asker.prompt, slices=asker.slices)
         asked = asked_beside(meta, served.lot)
         early = self.waiting.get(meta.id)
         found = early.found if early is not None else {}
-        self._put(meta.id, Waiting(now + PATIENCE_S, served.key, event, asked, found))
+        self._put(meta.id, Waiting(now + WAIT_S, served.key, event, asked, found))
         yield from self._when_whole(meta.id)
+
+    def sliced_by(self, meta: Meta) -> tuple[str, ...]:
+        """What the traffic that an exchange belongs to is sliced by."""
+        served = self.served.get(meta.table_version, {}).get(meta.route)
+        return served.sliced_by if served is not None else ()
 
     def comparison(self, row: Comparison, now: float) -> Iterator[Ready]:
         """Take a comparison; what is whole with it is yielded."""
         row = msgspec.structs.replace(row, scores_json="{}", judge_json="", answer_json=None)
-        held = self.waiting.get(row.exchange_id) or Waiting(now + PATIENCE_S)
+        held = self.waiting.get(row.exchange_id) or Waiting(now + WAIT_S)
         found = {**held.found, row.asked: row}
         self._put(row.exchange_id, msgspec.structs.replace(held, found=found))
         yield from self._when_whole(row.exchange_id)
@@ -126,7 +141,7 @@ class Join:
         """Give up on what has waited long enough; a clock that was set back keeps nobody waiting twice as long."""
         over: list[str] = []
         for name, held in self.waiting.items():  # the longest wait stands first
-            if len(self.waiting) - len(over) <= MOST and now < held.due_at <= now + PATIENCE_S:
+            if len(self.waiting) - len(over) <= MOST and now < held.due_at <= now + WAIT_S:
                 break
             over.append(name)
         for name in over:
@@ -180,7 +195,13 @@ class Join:
     def _end(self, name: str) -> Iterator[Ready]:
         held = self.waiting.pop(name)
         self._changed.add(name)
-        if held.event is not None and held.key is not None:
+        if held.event is None:
+            for row in held.found.values():
+                self.discarded[row.route, "comparison_alone"] += 1
+        elif held.key is not None:
+            lost = sum(asked not in held.found for asked in held.asked)
+            if lost:
+                self.discarded[held.key.route, "comparison_lost"] += lost
             for event in joined(held.event, held.asked, held.found, held.key.candidate):
                 yield held.key, event
 
@@ -188,4 +209,4 @@ class Join:
 def watermark(now: float, lag_s: float, held_at: Iterable[float | None]) -> float:
     """Every exchange that was made before it is told, or will not be. `held_at`: what waits, and what is open."""
     read_to = now - lag_s - SETTLE_S
-    return min((read_to, *(max(at, read_to - PATIENCE_S) for at in held_at if at is not None)))
+    return min((read_to, *(max(at, read_to - BEHIND_S) for at in held_at if at is not None)))

@@ -88,13 +88,13 @@ class EventReader:
         oldest, open_at = self.intake.oldest_at(), self.journals.oldest_open_at()
         for route in routes:
             key = self.intake.speaks_to(route)
-            yield route, watermark(now, self.lag_s, (None if key is None else oldest.get(key), open_at))
+            yield route, watermark(now, self.lag_s, (None if key is None else oldest.get(key), open_at.get(route)))
 
     def _ready(self, found: Iterable[Found], now: float) -> Iterable[Ready]:
         for one in found:
             match one:
                 case Exchange():
-                    asker = asked_by(one) if one.meta.route else NOBODY
+                    asker = asked_by(one, self.intake.sliced_by(one.meta)) if one.meta.route else NOBODY
                     yield from self.intake.exchange(one.meta, now, asker)
                 case Note(table="comparisons"):
                     row = _comparison(one.row)

@@ -1,6 +1,6 @@
 """How far others have read the journals, in `readers/<name>.json`: the recorder removes nothing they still need."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
@@ -34,6 +34,17 @@ def write(folder: Path, name: str, reader: msgspec.Struct) -> None:
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     replace(path_of(folder, name), msgspec.json.encode(reader))
+
+
+def keep_only(folder: Path, names: Collection[str]) -> None:
+    """Forget the word of all other readers: they run no more, and would hold the journals for an hour.
+
+    Raises:
+        OSError: some of it holds on.
+    """
+    for path in folder.glob("[!.]*.json"):
+        if path.stem not in names:
+            path.unlink(missing_ok=True)
 
 
 def needed_from(folder: Path) -> Callable[[str], int | None]:

@@ -74,10 +74,13 @@ class Journals:
         tail = self._tails.get(worker)
         return tail is None or tail.ended or tail.is_level
 
-    def oldest_open_at(self) -> float | None:
-        """When the oldest exchange arrived that has begun and not ended; None: none is open."""
-        found = (tail.oldest_open_at for tail in self._tails.values())
-        return min((at for at in found if at is not None), default=None)
+    def oldest_open_at(self) -> dict[str, float]:
+        """By route, when the oldest exchange arrived that has begun and not ended."""
+        oldest: dict[str, float] = {}
+        for tail in self._tails.values():
+            for route, at in tail.oldest_open_at.items():
+                oldest[route] = min(at, oldest.get(route, at))
+        return oldest
 
     def lag_s(self, now: float) -> float:
         """About how old the oldest frame is that was not yet read."""

@@ -79,9 +79,13 @@ class Tail:
         return self._read_to >= self.start.done
 
     @property
-    def oldest_open_at(self) -> float | None:
-        """When the oldest exchange arrived that has begun and not ended; None: none is open."""
-        return min((one.exchange.meta.arrived_at for one in self._assembler.opened.values()), default=None)
+    def oldest_open_at(self) -> dict[str, float]:
+        """By route, when the oldest exchange arrived that has begun and not ended."""
+        oldest: dict[str, float] = {}
+        for one in self._assembler.opened.values():
+            meta = one.exchange.meta
+            oldest[meta.route] = min(meta.arrived_at, oldest.get(meta.route, meta.arrived_at))
+        return oldest
 
     def poll(self, now: float, budget_bytes: int) -> list[Found]:
         """What is new, at most about `budget_bytes` of it. `now`: Unix seconds."""

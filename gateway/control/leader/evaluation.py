@@ -1,6 +1,7 @@
 """One route as its leader sees it: its rollout, the evidence of the stage it stands on, and how far each node is."""
 
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import msgspec
 
@@ -10,6 +11,7 @@ from policies.baseline_line import BaselineLine
 from policies.baseline_times import LEAST, BaselineTimes, patience_s
 from policies.evidence import Evidence, EvidenceKey
 from policies.liveness import Liveness, ServiceReport
+from policies.open_units import still_open
 from policies.results import Results
 from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Decision, Rollout, step
@@ -113,9 +115,14 @@ class Evaluation:
 
     def conditions(self, now: float) -> Conditions:
         """What is known beside the evidence."""
+        # With enough closed units nobody waits for the open ones, and looking through all of them is saved.
+        waits = self.evidence.count("units") < self.rollout.at.min_units
+        every = chain.from_iterable(self.evidence.open.values()) if waits else ()
+        open_units, first_closes_at = still_open(every, self.rules.units)
         return replace(
             self._reading(now), unhealthy=self.liveness.unhealthy(), serving=self.liveness.told(),
-            served=self.liveness.share(), latency_s=self._latency_s(),
+            served=self.liveness.share(), latency_s=self._latency_s(), open_units=open_units,
+            first_closes_at=first_closes_at,
         )  # fmt: skip
 
     def _reading(self, now: float) -> Conditions:
@@ -123,10 +130,12 @@ class Evaluation:
         present = {name: heard for name, heard in self.heard.items() if heard in self._present(now)}
         at = self.watermark(now)
         if at is None:
-            return Conditions(now, fault="no node has told what it reads")
+            return Conditions(now, fault="no node has said yet what it has read")
         late = max(present, key=lambda name: present[name].lag_s)
         if present[late].lag_s > LAG_S:
-            return Conditions(at, fault=f"{late} reads its journals {present[late].lag_s:.0f} s late")
+            return Conditions(
+                at, fault=f"{late} reads its journals {present[late].lag_s:.0f} s late, and {LAG_S:.0f} s are allowed"
+            )
         return Conditions(at)
 
     def results(self, now: float, *, bounds: bool) -> Results:
@@ -141,6 +150,7 @@ class Evaluation:
         """Go on from another state of the rollout: another stage, attempt or candidate has evidence of its own."""
         if rollout.key.baseline != self.rollout.key.baseline:
             self.baseline, self.evidence.line = BaselineTimes(), BaselineLine()
+            self.evidence.more_lines = {}
         self.rollout = rollout
         self.liveness = self.liveness.of(rollout.key.digest, rollout.attempt)
         if key_of(rollout) != self.evidence.key:

@@ -284,7 +284,7 @@ class Leader:
             timing.shown_at, ours.unshown = now, False
             self.shown[ours.rollout.route] = decision
             self.shared.keep_look(self.teller.decided(Announcement(decision, ours.version)))
-        if moves and terms.mode == "apply":
+        if moves and terms.mode in ("apply", "split"):
             return self._make(ours, terms, decision, now)
         if moves:  # `observe`: decided and told, and not done
             decision = replace(decision, rollout=replace(decision.before, seen_at=now))

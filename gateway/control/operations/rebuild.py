@@ -8,7 +8,6 @@ evidence. Neither did what was noted under a state that is gone: an order of its
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import duckdb
 import msgspec
 
 from policies import explain
@@ -96,7 +95,7 @@ def timeline(store: Store, route: str) -> Timeline:
         OSError, duckdb.Error: the records cannot be read.
     """
     changes: list[tuple[int, Rules]] = []
-    for moment_us, text in store.ask(lambda views: views.execute(_RULES, [route]).fetchall()):
+    for moment_us, text in store.read(lambda views: views.execute(_RULES, [route]).fetchall()):
         try:
             revised = explain.decode(text.encode()).revised
         except explain.RecordError:
@@ -112,17 +111,12 @@ def replay(store: Store, route: str, rules: Rules, *, history: str = "", up_to_s
     Raises:
         OSError, duckdb.Error: the records cannot be read.
     """
-    known = timeline(store, route)
-
-    def observed(views: duckdb.DuckDBPyConnection) -> EvidenceReplay:
-        found = EvidenceReplay(known, rules)
-        cursor = views.execute(_ROWS, [route, history, up_to_seq])
-        names = ["observed_us" if column[0] == "observed_at" else column[0] for column in cursor.description or ()]
-        while rows := cursor.fetchmany(_BATCH):
-            found.feed(_observation(dict(zip(names, row, strict=True))) for row in rows)
-        return found
-
-    return store.ask(observed)
+    found = EvidenceReplay(timeline(store, route), rules)
+    cursor = store.stream(_ROWS, [route, history, up_to_seq])
+    names = ["observed_us" if column[0] == "observed_at" else column[0] for column in cursor.description or ()]
+    while rows := cursor.fetchmany(_BATCH):
+        found.feed(_observation(dict(zip(names, row, strict=True))) for row in rows)
+    return found
 
 
 def positions(store: Store, route: str, history: str = "") -> dict[str, int]:
@@ -132,8 +126,8 @@ def positions(store: Store, route: str, history: str = "") -> dict[str, int]:
         OSError, duckdb.Error: the records cannot be read.
     """
     query = f"SELECT node, max(number) FROM {_OURS} GROUP BY node"  # noqa: S608 -- our own words
-    rows = store.ask(lambda views: views.execute(query, [route, history]).fetchall())
-    return {str(node): int(number or 0) for node, number in rows}
+    found = store.read(lambda views: views.execute(query, [route, history]).fetchall())
+    return {str(node): int(number or 0) for node, number in found}
 
 
 def _observation(fields: dict[str, object]) -> Observation:
@@ -152,7 +146,9 @@ def differences(kept: Evidence, made: Evidence) -> list[str]:
     histograms = sorted(kept.histograms.keys() | made.histograms.keys())
     counts = sorted(kept.counts.keys() | made.counts.keys())
     detectors = sorted(kept.detectors.keys() | made.detectors.keys())
-    parts = ("outputs_candidate", "outputs_baseline", "requests", "open", "recent", "line", "beside")
+    parts = (
+        "outputs_candidate", "outputs_baseline", "requests", "open", "recent", "line", "beside", "variety", "bursts",
+    )  # fmt: skip
     return [
         *(f"histogram {name}" for name in histograms if kept.histogram(name) != made.histogram(name)),
         *(f"weights of {name}" for name in histograms if kept.weighed(name) != made.weighed(name)),

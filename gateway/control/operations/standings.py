@@ -1,14 +1,19 @@
 """Where rollouts stand, as people want to know it: stage, weight, what is missing to the next stage, the last move."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 
-from gateway.control.leader.persistence import read_rollout
+from gateway.control.leader.persistence import StoredRollout, read_rollout
 from gateway.control.state.port import Decided, SharedState, StateDamagedError, Stored
+from gateway.node.datadir import DataDir
+from gateway.node.exposition import by_route
 from policies import explain, rollout
 from policies.explain import RecordError
+from policies.first_sentence import Circumstances, first_sentence
+from policies.forecast import forecast
 from policies.results import Results
-from policies.rollout import Rollout
-from policies.terms import Verdict
+from policies.rollout import Decision, Rollout
+from policies.terms import Phase
 
 RECENT = 200
 """Decisions looked through for each route's last one; older moves are not shown."""
@@ -30,50 +35,118 @@ class Standing:
     """Units seen in this stage; None: nobody has looked yet."""
     units_to_go: int | None
     """Units still wanted at the present estimates; None: not known, or no number would do."""
+    forecast: str
+    """When the stage could be left, in a sentence; empty: nobody has looked yet."""
+    left_out: list[str]
+    """What did not come into this stage's evidence as it should, in sentences."""
     looked_at: float | None
     last_move: str | None
     moved_at: float | None
     reason: str | None
     """Of the last move, in a sentence."""
+    sentence: str
+    """Where it stands and why, for somebody in a hurry (`policies.first_sentence`)."""
+    slices: dict[str, str] = field(default_factory=dict[str, str])
+    """What each slice of the traffic says: `quality@language=german` -> a verdict."""
 
 
-def standings(state: SharedState) -> dict[str, Standing]:
-    """Where all rollouts stand, by route.
+def standings(state: SharedState, *, now: float, spent: Collection[str] = ()) -> dict[str, Standing]:
+    """Where all rollouts stand, by route. `spent`: routes whose day's money for comparing is gone.
 
     Raises:
         StateDownError: the shared state cannot be used.
     """
-    last: dict[str, Decided] = {}
+    recent: dict[str, list[Decided]] = {}
     for decided in state.decisions(None, RECENT):
-        last.setdefault(decided.route, decided)
-    looks = state.looks()
-    return {
-        route: _standing_or_damage(route, kept, looks.get(route), last.get(route))
-        for route, kept in state.rollouts().items()
-    }
+        recent.setdefault(decided.route, []).append(decided)
+    looks, has_leader = state.looks(), state.leader(now) is not None
+    found: dict[str, Standing] = {}
+    for route, kept in state.rollouts().items():
+        history = recent.get(route, [])
+        try:
+            stored = read_rollout(kept)
+            around = Circumstances(has_leader=has_leader, is_budget_spent=route in spent)
+            reader = _Reader(now, around, _entry(state, stored, history))
+            found[route] = _standing(kept, stored, looks.get(route), history, reader)
+        except StateDamagedError as error:
+            found[route] = _damaged(route, kept, error)
+    return found
 
 
-def _standing_or_damage(route: str, kept: Stored, look: Decided | None, last: Decided | None) -> Standing:
-    """Where a rollout stands; of one that cannot be read, that it cannot, and the others are shown all the same."""
-    try:
-        return _standing(route, kept, look, last)
-    except StateDamagedError as error:
-        return Standing(
-            route=route, phase="unreadable", stage="unknown", weight_ppm=kept.weight_ppm, attempt=0,
-            version=kept.version, missing=[str(error)], units=None, units_to_go=None, looked_at=None, last_move=None,
-            moved_at=None, reason=None,
-        )  # fmt: skip
+def entry(state: SharedState, route: str) -> Decision | None:
+    """The decision that stopped or paused a rollout; None: none did, or it is too old.
+
+    Raises:
+        StateDownError: the shared state cannot be used.
+        StateDamagedError: the rollout cannot be read.
+    """
+    kept = state.rollouts().get(route)
+    return None if kept is None else _entry(state, read_rollout(kept), ())
 
 
-def _standing(route: str, kept: Stored, look: Decided | None, last: Decided | None) -> Standing:
-    found = read_rollout(kept)
-    stands = found.rollout
-    if found.decided is not None and (last is None or last.at < found.decided.at):
-        last = found.decided  # no leader has told it yet
+def _entry(state: SharedState, stored: StoredRollout, recent: Sequence[Decided]) -> Decision | None:
+    """The same; `recent`: decisions of its route that are known already, newest first."""
+    stands = stored.rollout
+    if stands.phase not in _ENTERED:
+        return None
+    mine = ([stored.decided] if stored.decided is not None else []) + list(recent)
+    found = _entry_among(mine, stands.phase)
+    return found or _entry_among(state.decisions(stands.route, RECENT), stands.phase)
+
+
+def spent_budgets(data: DataDir) -> frozenset[str]:
+    """Routes whose day's money for comparing is gone, as this node's shadow last said."""
+    return frozenset(
+        route for route, spent in by_route(data.exposition("shadow"), "shadow_budget_spent").items() if spent
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """When a standing is read, and what else is known then."""
+
+    now: float
+    around: Circumstances
+    entered: Decision | None
+
+
+_ENTERED = rollout.STOPPED | {Phase.PAUSED}
+
+
+def _entry_among(decided: Sequence[Decided], phase: Phase) -> Decision | None:
+    for each in decided:
+        try:
+            decision = explain.decode(each.record).decision
+        except RecordError:
+            continue
+        if decision.rollout.phase is phase and decision.before.phase is not phase:
+            return decision
+    return None
+
+
+def _damaged(route: str, kept: Stored, error: StateDamagedError) -> Standing:
+    """A rollout that cannot be read: that it cannot, and the others are shown all the same."""
+    return Standing(
+        route=route, phase="unreadable", stage="unknown", weight_ppm=kept.weight_ppm, attempt=0, version=kept.version,
+        missing=[str(error)], units=None, units_to_go=None, forecast="", left_out=[], looked_at=None,
+        last_move=None, moved_at=None, reason=None, sentence=f"Cannot be read: {error}.",
+    )  # fmt: skip
+
+
+def _standing(
+    kept: Stored, stored: StoredRollout, look: Decided | None, recent: Sequence[Decided], reader: _Reader
+) -> Standing:
+    stands = stored.rollout
+    last = recent[0] if recent else None
+    if stored.decided is not None and (last is None or last.at < stored.decided.at):
+        last = stored.decided  # no leader has told it yet
     results = None if look is None else _results(look, stands)
     waiting = [] if results is None else rollout.blocks(stands, results)
+    coming = None if results is None else forecast(stands, results)
+    if look is not None and (waits := rollout.shut(stands, look.at)):
+        waiting.append(("window", waits))
     return Standing(
-        route=route,
+        route=stands.route,
         phase=stands.phase,
         stage=stands.at.label,
         weight_ppm=kept.weight_ppm,
@@ -81,11 +154,15 @@ def _standing(route: str, kept: Stored, look: Decided | None, last: Decided | No
         version=kept.version,
         missing=[sentence for _, sentence in waiting] if stands.phase not in rollout.STOPPED else [],
         units=None if results is None else results.units,
-        units_to_go=None if results is None else _to_go(stands, results),
+        units_to_go=None if coming is None else coming.units_to_go,
+        forecast="" if coming is None else str(coming),
+        left_out=[] if results is None else explain.intake(results.intake),
         looked_at=None if look is None else look.at,
         last_move=None if last is None else last.move,
         moved_at=None if last is None else last.at,
         reason=None if last is None else _reason(last),
+        slices={gate.gate: gate.verdict.name for gate in (results.gates if results else ()) if "@" in gate.gate},
+        sentence=first_sentence(stands, results, now=reader.now, entered=reader.entered, around=reader.around),
     )
 
 
@@ -100,20 +177,10 @@ def _results(look: Decided, stands: Rollout) -> Results | None:
     return found.results if same and found.before.stage == after.stage else None
 
 
-def _to_go(stands: Rollout, results: Results) -> int | None:
-    """The most that any required gate still wants, and the stage's own least number of units."""
-    wanted = [max(0, stands.at.min_units - results.units)]
-    for gate in results.gates:
-        if gate.required and gate.verdict is not Verdict.PASS:
-            if gate.units_to_go is None:
-                return None
-            wanted.append(gate.units_to_go)
-    return max(wanted)
-
-
 def _reason(decided: Decided) -> str:
-    """A decision's reason: the record's, or what its text says."""
+    """A decision's reason: the record's, or the first line of its text that says more than where it was."""
     try:
         return explain.decode(decided.record).decision.reason
     except RecordError:
-        return decided.text.partition("\n")[2].strip().partition("\n")[0]
+        lines = [line.strip() for line in decided.text.splitlines() if not line.startswith("ROUTE ")]
+        return lines[0] if lines else ""

@@ -11,7 +11,6 @@ from gateway.control.publish.policy_terms import PolicyTerms
 from policies import compile as compiling
 from policies.compile import KnownUpstream, Surroundings
 from policies.language.amounts import PPM
-from policies.language.compare import LIKENESS
 from policies.matching import ROUTABLE
 from policies.routing import Route
 from policies.schema import Policy
@@ -34,12 +33,12 @@ class PolicyReader:
         """
         try:
             loaded = policy_text.read(text, name, self.surroundings)
-            known = policy_text.with_judge(self.surroundings, loaded, Path(self.folder))
+            known = policy_text.with_files(self.surroundings, loaded, Path(self.folder))
         except YamlFileError as error:
             raise PolicyTextError("; ".join(_line(problem) for problem in error.problems)) from error
         policy = loaded.policy
         candidate = self.surroundings.upstreams.get(policy.candidate.upstream, KnownUpstream())
-        route = compiling.route(policy, weight_ppm=0, is_engine=candidate.is_engine)
+        route = compiling.route(policy, weight_ppm=0, is_engine=candidate.is_engine, system_prompt=known.system_prompt)
         terms = self._terms(policy, route, known, hashlib.sha256(text.encode()).hexdigest())
         warnings = tuple(_line(problem) for problem in (*loaded.uncertifiable, *loaded.warnings))
         return Compiled(policy.priority, route, warnings, terms, compiling.votes_window_s(policy))
@@ -66,6 +65,7 @@ class PolicyReader:
             engine_waiting=shadow.pause_when.engine_waiting,
             compare=tuple({each.name: each.options.model_dump(mode="json")} for each in policy.compare),
             metric=compiling.quality_metric(policy) or "",
+            also=compiling.quality_metrics(policy)[1:],
             folder=self.folder,
             salt=route.assign.salt or policy.route,
             media_hosts=route.eligible.media_hosts,
@@ -74,8 +74,7 @@ class PolicyReader:
 
 def _least_again(policy: Policy) -> int:
     """The least share that asks the baseline twice: where a likeness gate rests on it, a change must be seen."""
-    likeness = compiling.quality_metric(policy) in LIKENESS
-    return PPM // 100 if likeness else 0
+    return PPM // 100 if compiling.likeness_metric(policy) else 0
 
 
 def _line(problem: FileProblem) -> str:

@@ -13,7 +13,7 @@ class PolicyTerms:
     """One policy file, as the controller goes by it."""
 
     rules: Rules
-    mode: Literal["observe", "apply", "bypass"]
+    mode: Literal["observe", "apply", "bypass", "split"]
     policy_sha256: str
     """Of the file's text: evidence files carry it."""
     shadow: ShadowRoute

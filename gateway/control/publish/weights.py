@@ -52,8 +52,12 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
         plan, reverse_ppm=reverse_ppm, noise_ppm=noise_ppm, again_reversed=again_reversed,
         budget_usd_per_day=plan.budget_usd_per_day / max(1, nodes),
     )  # fmt: skip
+    if terms.mode == "split":  # nothing is compared: who was served is all there is to know
+        lot = Lot(0, 0, 0, plan.salt)
+        return Weighed(route, Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm), None)
     lot = Lot(plan.sample_ppm, reverse_ppm, noise_ppm, plan.salt, again_reversed)
-    served = Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm)
+    sliced = terms.rules.gates.slices
+    served = Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm, sliced_by=sliced)
     return Weighed(route, served, plan, is_promoted=weight_ppm > 0 and rollout.at.weight_ppm == PPM)
 
 
@@ -62,10 +66,10 @@ def shares(rollout: Rollout, rules: Rules, noise_ppm: int) -> tuple[int, int, bo
 
     All of it until quality is certified on the stage; then as much as tells of a change.
     """
-    stage, quality = rollout.at, rules.gates.quality
+    stage = rollout.at
     settled = rollout.held.settled_ppm == stage.weight_ppm
     reverse_ppm = stage.reverse_shadow_ppm if settled else max(stage.reverse_shadow_ppm, stage.reverse_until_ppm)
-    twice = quality is not None and quality.likeness and not quality.deterministic
+    twice = any(gate.asks_twice for gate in rules.gates.qualities)
     needed = not stage.weight_ppm or (stage.weight_ppm >= ARMS_FROM_PPM and bool(stage.reverse_shadow_ppm))
     if twice and noise_ppm and needed and not settled:
         noise_ppm = PPM

@@ -364,6 +364,7 @@ class Recorder:
             if changes:
                 self._write_down(changes)
                 self._publish()
+                self._due.pop("merge", None)  # more may be due, and comes after the next commit
 
     def _expire(self, now: float) -> None:
         with self.store.held():

@@ -10,12 +10,13 @@ from gateway.telemetry.metrics import BY_NAME, MAX_SERIES, METRICS, OTHER, PREFI
 from records.comparison import Comparison
 from records.exchange import Gap, GapReason
 from records.record import Record
+from shadow.pairing import BEHIND
 
 MAX_MODELS = 64
 """Models with series of their own: their names come from apps."""
 _NOT_ASKED = ("breaker", "busy")
 """The baseline answered in a candidate's stead, which was not even asked."""
-DROPS = ("queue_full", "too_old", "restarted")
+DROPS = ("queue_full", "too_old", BEHIND, "restarted")
 """Why the shadow drops a call that the lot fell on."""
 _SEPARATOR = "\x1f"
 _KINDS = ("prompt_tokens", "cached_tokens", "cache_write_tokens", "completion_tokens", "reasoning_tokens")
@@ -86,6 +87,8 @@ class Tally(msgspec.Struct):
                 self.count("tokens_total", (*arm, model, kind.removesuffix("_tokens")), tokens)
         if row.cost_usd:
             self.count("cost_usd_total", (*arm, model), row.cost_usd)
+        if row.cost_usd is None and row.prompt_tokens is not None:
+            self.count("unpriced_total", (*arm, model))
         if row.counterfactual_cost_usd:
             self.count("counterfactual_cost_usd_total", arm, row.counterfactual_cost_usd)
         self._add_times(row, arm)

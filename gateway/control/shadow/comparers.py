@@ -11,7 +11,7 @@ import msgspec
 from records import pricing
 from records.record_maker import RecordMaker
 from shadow.embedder import Embedder
-from shadow.judge import Bench, JudgeScorer
+from shadow.judge import Bench, JudgeScorer, VerdictCost
 from shadow.judging.controls import Trust
 from shadow.judging.prompt import Style
 from shadow.lanes import DailySpend
@@ -100,7 +100,7 @@ class Comparers:
         Raises:
             OSError, ValueError, msgspec.MsgspecError: they cannot be made ready: a file is missing, or is none.
         """
-        told = (route.candidate_key, route.compare, route.metric, route.folder)
+        told = (route.candidate_key, route.compare, route.metric, route.also, route.folder)
         kept = self._made.get(route.route)
         if kept is not None and kept[0] == told:
             return kept[1]
@@ -113,7 +113,8 @@ class Comparers:
             if (scorer := self._scorer(name, options, route)) is not None
         }
         made = Comparing(
-            route.compare, route.metric, files=lambda name: (folder / name).read_bytes(), scorers=scorers
+            route.compare, route.metric, files=lambda name: (folder / name).read_bytes(), scorers=scorers,
+            also=route.also,
         )  # fmt: skip
         for problem in made.problems:
             self.not_ready(problem)
@@ -158,11 +159,14 @@ class Comparers:
         key = hmac.digest(self.secret, f"judge\n{route.route}".encode(), hashlib.sha256)
         bench = Bench(told.upstream, Style(told.model, rubric), told.sample, key, salt=route.route)
 
-        def cost_usd(heard: ModelReply) -> float:
-            if heard.usage is None:
-                return 0.0
-            cost = self.maker().prices.cost(pricing.PricedCall(told.upstream, told.model, self.wall()), heard.usage)
-            return cost.usd if cost is not None else 0.0
+        def cost_usd(heard: ModelReply, sent: int) -> VerdictCost:
+            if not heard.is_good and heard.usage is None:
+                return VerdictCost()
+            prices, asked = self.maker().prices, pricing.PricedCall(told.upstream, told.model, self.wall())
+            cost = None if heard.usage is None else prices.cost(asked, heard.usage)
+            usd = None if cost is None else cost.usd
+            charged = prices.charge_usd(told.upstream, usd, heard.usage, sent=sent, got=len(heard.body))
+            return VerdictCost(usd or 0.0, charged)
 
         judge = JudgeScorer(self.model, bench, Purse(self.budget, route, self.wall), cost_usd)
         named = hashlib.sha256(

@@ -42,7 +42,7 @@ class Ledger:
         self.before = load(Path(self.boot.readers)) or ShadowProgress()
         self.written = written(root, key, self.before.first)
         self.debts = Debts({owed.key: owed for owed in self.before.owed if owed.key not in self.written})
-        self.budget = DailySpend.of(self.before.day, self.before.spent_usd)
+        self.budget = DailySpend.of(self.before.day, self.before.spent_usd, self.before.allowances)
         self._earlier = {name: at for name, at in self.before.first.items() if name.startswith(PREFIX)}
         self._name = f"{PREFIX}{round(self.wall() * 1000)}"
         self._journal = JournalWriter(root / self._name, key, now=self.wall, segment_bytes=SEGMENT_BYTES)
@@ -80,6 +80,7 @@ class Ledger:
             owed=self.debts.rows(),
             day=self.budget.day,
             spent_usd=dict(self.budget.spent_usd),
+            allowances=dict(self.budget.allowances),
             judges=judges,
         )
 

@@ -134,7 +134,7 @@ class Background:
         pace = self._paces[ask.upstream]
         if rest_s := min(pace.rest_s(self._now()), ask.deadline_s):
             await asyncio.sleep(rest_s)
-        head = destination.background_head(ask.path.encode(), body)
+        head = destination.background_head(ask.path.encode(), body, past_caches=ask.past_caches)
         return await self._hear(destination, head + body, _AnswerReader(ask, adapted, self._now, pace))
 
     async def page(self, upstream: str, path: bytes, deadline_s: float) -> bytes | None:

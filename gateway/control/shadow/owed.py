@@ -17,7 +17,8 @@ from records.comparison import Asked, Came, Comparison
 from records.exchange import Note
 from records.journal.frames import FrameKind, segment_path
 from records.journal.reader import Assembler, SegmentReader, segments
-from shadow.lanes import Drawn
+from records.trace_context import traceparent_of
+from shadow.lanes import Allowance, Drawn
 from shadow.mirror import probability
 
 NAME = "shadow"
@@ -40,6 +41,7 @@ class Owed(msgspec.Struct, frozen=True, array_like=True):
     unit: str
     candidate_key: str
     p_mirror: float
+    traceparent: str = ""
 
     @property
     def key(self) -> Key:
@@ -58,6 +60,7 @@ class Owed(msgspec.Struct, frozen=True, array_like=True):
             p_mirror=self.p_mirror,
             came=came,
             reason=reason,
+            traceparent=self.traceparent,
         )
 
 
@@ -69,6 +72,8 @@ class ShadowProgress(readers.Reader, frozen=True):
     day: int = 0
     """Days since 1970 (UTC) of what is spent."""
     spent_usd: dict[str, float] = msgspec.field(default_factory=dict[str, float])
+    """By route."""
+    allowances: dict[str, Allowance] = msgspec.field(default_factory=dict[str, Allowance])
     """By route."""
     judges: dict[str, Licence] = msgspec.field(default_factory=dict[str, Licence])
     """By route."""
@@ -98,7 +103,8 @@ class Debts:
         meta, route = drawn.exchange.meta, drawn.route
         self.earlier.pop(drawn.key, None)
         owed = Owed(
-            meta.worker, meta.id, drawn.asked, route.route, meta.unit, route.candidate_key, probability(drawn)
+            meta.worker, meta.id, drawn.asked, route.route, meta.unit, route.candidate_key, probability(drawn),
+            traceparent_of(meta.request_headers),
         )  # fmt: skip
         self._owed[drawn.key] = owed, since
 

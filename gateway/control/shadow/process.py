@@ -104,10 +104,16 @@ class ShadowProcess:
     def _expose(self) -> None:
         runner = self.runner
         samples = [Sample(f"{PREFIX}shadow_lag_seconds", 0.0 if runner.is_idle else runner.lag_s())]
+        judges = runner.comparers.licences()
         for name, lane in runner.lanes.items():
+            if name in judges:
+                samples.append(Sample(f"{PREFIX}judge_suspended", float(judges[name].trust.suspended), (name,)))
             samples.append(Sample(f"{PREFIX}shadow_queue", len(lane.waiting), (name,)))
             samples.append(Sample(f"{PREFIX}shadow_in_flight", lane.in_flight, (name,)))
             samples.append(Sample(f"{PREFIX}shadow_key_refused", runner.key_refused.get(name, 0), (name,)))
+            samples.append(Sample(f"{PREFIX}shadow_estimated_usd", runner.estimated_usd.get(name, 0.0), (name,)))
+            is_spent = runner.ledger.budget.is_spent(lane.route, runner.clock.wall())
+            samples.append(Sample(f"{PREFIX}shadow_budget_spent", float(is_spent), (name,)))
         try:
             replace(Path(runner.boot.exposition), render(samples).encode())
         except OSError as error:

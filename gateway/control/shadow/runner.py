@@ -7,6 +7,7 @@ Rules:
 2. The journals are read no further than the lanes have room, so that a backlog is worked off. A route that does not
    answer at all holds nobody up: what is drawn for it then is dropped.
 3. What says nothing of the candidate (budget, pause, kill) is skipped; what it is too slow for is dropped.
+   What was too old when we read it is dropped as well, and is nobody's loss: it was us who were late.
 4. A row is written before it is no longer owed; a SIGKILL in between is seen by who comes next (`debts`).
 """
 
@@ -28,10 +29,12 @@ from gateway.control.shadow.model import Background
 from gateway.control.shadow.owed import ShadowProgress
 from gateway.log import Log
 from policies.routing import Table
-from records.comparison import Asked, Came
-from records.exchange import Exchange
+from records.comparison import Asked, Came, Comparison
+from records.exchange import Exchange, Meta
 from shadow.lanes import Drawn, Lane
-from shadow.mirror import Mirror, refusal, row_of, variant_of
+from shadow.mirror import Mirror, charged_usd, refusal, row_of, variant_of
+from shadow.pairing import BEHIND
+from shadow.patience import LATEST_ASK_S, age_s
 from shadow.plan import ShadowPlan, ShadowRoute
 from shadow.sampling import asked_beside
 
@@ -41,8 +44,10 @@ WAITING_BYTES = 64 * 1024 * 1024
 """What all that waits may take of memory."""
 SAME_ERROR_S = 60.0
 """A mistake that is met with every pair is logged so often."""
+MOST_SIBLINGS = 4096
+"""Exchanges whose second call is waited for."""
 TOO_OLD_SHARE = 0.5
-"""Of the journals' retention: what is older says little of now, and its journal is about to go."""
+"""Of the journals' retention: what is older is not asked, since its journal is about to go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ class Runner:
     """Under way."""
     key_refused: dict[str, int] = field(default_factory=dict[str, int], init=False)
     """By route: calls in a row that the candidate's upstream refused for its key."""
+    estimated_usd: dict[str, float] = field(default_factory=dict[str, float], init=False)
+    """By route: what its budget was charged since our start for calls whose price nobody knows."""
     comparers: Comparers = field(init=False)
     _mirror: Mirror = field(init=False)
     _journals: Journals = field(init=False)
@@ -79,13 +86,15 @@ class Runner:
     _usd_per_answer: Mapping[str, float | None] = field(default_factory=dict[str, float | None], init=False)
     _waiting_bytes: int = field(default=0, init=False)
     _has_read: bool = field(default=False, init=False)
+    _paid_for: dict[str, bool] = field(default_factory=dict[str, bool], init=False)
+    """Exchanges beside which the first of two calls was made, or not for want of money."""
     _met: dict[str, float] = field(default_factory=dict[str, float], init=False)
     """Where mistakes were met -> when that was last logged."""
 
     def __post_init__(self) -> None:
         boot, wall = self.boot, self.clock.wall
         self.ledger = Ledger(boot, wall)
-        self.engines = Engines(self.background)
+        self.engines = Engines(self.background, self._shows_no_queue)
         secret = bytes.fromhex(boot.pepper)
         self.comparers = Comparers(
             self.background, self.ledger.budget, lambda: self._mirror.maker, wall, secret, self._not_ready,
@@ -193,6 +202,8 @@ class Runner:
             reason = "no_background_key"
         if reason:
             self._shed(drawn, "skipped", reason)
+        elif self._is_too_old(drawn.exchange.meta, self.clock.wall()):
+            self._shed(drawn, "dropped", BEHIND)
         elif not self.lanes[drawn.route.route].offer(drawn, self.clock.monotonic()):
             self._shed(drawn, "dropped", "queue_full")
         else:
@@ -215,16 +226,33 @@ class Runner:
     def _hindrance(self, drawn: Drawn) -> tuple[Came | None, str]:
         """What keeps a call from being made now."""
         meta, route, wall = drawn.exchange.meta, drawn.route, self.clock.wall()
-        if wall - meta.arrived_at - meta.total_s > self.boot.journal_retention_s * TOO_OLD_SHARE:
+        if self._is_too_old(meta, wall):
             return "dropped", "too_old"
         if self.killed():
             return "skipped", "killed"
-        if self.ledger.budget.is_spent(route, wall):
+        if self._must_save(drawn, wall):
             return "skipped", "budget"
         upstream = variant_of(drawn).upstream
         if upstream == route.candidate.upstream and self.engines.waiting.get(upstream, 0.0) > route.engine_waiting:
             return "skipped", "paused"
         return None, ""
+
+    def _must_save(self, drawn: Drawn, wall: float) -> bool:
+        """Whether there is no money for it now; of two calls beside one exchange both are made or none."""
+        name, route = drawn.exchange.meta.id, drawn.route
+        first = self._paid_for.pop(name, None)
+        if first is not None:
+            return not first or self.ledger.budget.is_spent(route, wall)
+        waits = self.ledger.budget.must_wait(route, wall)
+        if len(asked_beside(drawn.exchange.meta, route)) > 1:
+            self._paid_for[name] = not waits
+            while len(self._paid_for) > MOST_SIBLINGS:
+                del self._paid_for[next(iter(self._paid_for))]
+        return waits
+
+    def _is_too_old(self, meta: Meta, wall: float) -> bool:
+        """Whether what came of asking now would count nowhere."""
+        return age_s(meta, wall) > min(LATEST_ASK_S, self.boot.journal_retention_s * TOO_OLD_SHARE)
 
     async def _ask(self, lane: Lane, drawn: Drawn) -> None:
         try:
@@ -236,13 +264,24 @@ class Runner:
             is_refused = row.reason == "no_background_key"
             self.key_refused[row.route] = self.key_refused.get(row.route, 0) + 1 if is_refused else 0
         lane.end(self.clock.monotonic(), answered=row.came == "answered")
-        if not self._mirror.maker.prices.is_hourly(variant_of(drawn).upstream):  # it is paid all the same
-            self.ledger.budget.spend(drawn.route.route, row.cost_usd or 0.0, self.clock.wall())
+        self._charge(drawn, row)
         self.ledger.write(row)
         self.go_on(lane)
 
+    def _charge(self, drawn: Drawn, row: Comparison) -> None:
+        """Take what the call cost off the route's budget, or what it is taken to have cost."""
+        usd = charged_usd(drawn, row, self._mirror.maker.prices)
+        self.ledger.budget.spend(row.route, usd, self.clock.wall())
+        if row.cost_usd is None:
+            self.estimated_usd[row.route] = self.estimated_usd.get(row.route, 0.0) + usd
+
     def _shed(self, drawn: Drawn, came: Came, reason: str) -> None:
         self.ledger.write(row_of(drawn, came, reason, at=self.clock.wall()))
+
+    def _shows_no_queue(self, upstream: str, names: str) -> None:
+        """An engine's page has none of the gauges: nothing is ever paused for it."""
+        hint = f"its /metrics shows neither {names}: is that switched on there? `pause_when` does nothing until it is"
+        self.log.alarm("shadow.no_queue_shown", upstream=upstream, hint=hint)
 
     def _not_ready(self, why: str) -> None:
         """Log a comparator that cannot be used: it says nothing of any pair, so nothing advances by it."""

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from datasets import Dataset, DatasetDict, load_dataset
 from peft import LoraConfig, PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
@@ -48,6 +48,8 @@ MAX_LENGTH = None
 SEED = 0
 SAVE_STEPS = 50
 """A checkpoint every so many updates."""
+STOP_AFTER = 1.0
+"""The share of the updates after which to stop, as a sweep does; started again with a larger one, it goes on."""
 USD_PER_HOUR = 0.0
 """What this machine costs, for the estimate."""
 # End of the settings.
@@ -123,6 +125,15 @@ def config(out: Path, resolved: dict[str, Any], **changed: Any) -> SFTConfig:
     return SFTConfig(**{**chosen, **changed})
 
 
+class StopAfter(TrainerCallback):
+    """Ends the training early, with a checkpoint; the learning rate falls as if it went on to the end."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 -- as it is called
+        """One more update is done."""
+        if STOP_AFTER < 1 and state.global_step >= math.ceil(STOP_AFTER * state.max_steps):
+            control.should_training_stop = control.should_save = True
+
+
 def trainer_of(tokenizer: Any, out: Path, resolved: dict[str, Any]) -> SFTTrainer:
     """The trainer, with the dataset as tokens; rows that are too long are out of it."""
     rows = load_dataset(DATASET, cache_dir=str(out / "cache"))
@@ -135,6 +146,7 @@ def trainer_of(tokenizer: Any, out: Path, resolved: dict[str, Any]) -> SFTTraine
         train_dataset=rows["train"],
         eval_dataset=rows.get("validation"),
         processing_class=tokenizer,
+        callbacks=[StopAfter()],
         peft_config=LoraConfig(r=LORA_RANK, lora_alpha=2 * LORA_RANK, target_modules="all-linear", bias="none")
         if METHOD == "lora"
         else None,

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from records.dataset.example import Example, Fields
 from records.dataset.format import TrainingFormat
+from records.dataset.lesson import of_marked
 from records.dataset.messages import message_faults, tool_faults, worded
 
 
@@ -48,6 +49,7 @@ FORMAT = TrainingFormat(
     row=_row,
     fields=frozenset({"messages", "tools"}),
     faults=_faults,
+    lessons=of_marked("train", unmarked=False),
     companion=("axolotl.yaml", _entry),
     columns="""\
   - name: messages

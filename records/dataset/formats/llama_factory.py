@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from records.dataset.example import Example, Fields
 from records.dataset.format import TrainingFormat
+from records.dataset.lesson import of_last
 from records.dataset.messages import message_faults, tool_text_faults, tools_text, worded
 
 
@@ -45,6 +46,7 @@ FORMAT = TrainingFormat(
     row=_row,
     fields=frozenset({"messages", "tools"}),
     faults=_faults,
+    lessons=of_last,
     companion=("dataset_info.json", _info),
     note="\nSet `mask_history: true`: only the last answer of a row is to be learned.\n",
     columns="""\

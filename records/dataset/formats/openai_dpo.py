@@ -8,6 +8,7 @@ from typing import cast
 
 from records.dataset.example import Example, Fields
 from records.dataset.format import TrainingFormat
+from records.dataset.lesson import of_preference
 from records.dataset.messages import tool_faults, two_answer_faults
 
 
@@ -37,6 +38,7 @@ FORMAT = TrainingFormat(
     row=_row,
     fields=frozenset({"input", "preferred_output", "non_preferred_output"}),
     faults=_faults,
+    lessons=of_preference("input.messages", "preferred_output", "non_preferred_output"),
     learns="preferences",
     columns="""\
   - name: input

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from records.dataset.example import Example, Fields
 from records.dataset.format import TrainingFormat
+from records.dataset.lesson import of_own_answers
 from records.dataset.messages import message_faults, tool_faults
 
 
@@ -25,6 +26,7 @@ FORMAT = TrainingFormat(
     row=_row,
     fields=frozenset({"messages", "tools", "reference_answer"}),
     faults=_faults,
+    lessons=of_own_answers("messages"),
     columns="""\
   - name: messages
     list: json

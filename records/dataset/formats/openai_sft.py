@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from records.dataset.example import Example, Fields
 from records.dataset.format import TrainingFormat
+from records.dataset.lesson import of_marked
 from records.dataset.messages import message_faults, tool_faults
 
 
@@ -29,6 +30,7 @@ FORMAT = TrainingFormat(
     row=_row,
     fields=frozenset({"messages", "tools", "parallel_tool_calls"}),
     faults=_faults,
+    lessons=of_marked("weight", unmarked=True),
     columns="""\
   - name: messages
     list: json

@@ -7,6 +7,7 @@ import msgspec
 
 from records.dataset.example import Example, Fields
 from records.dataset.format import TrainingFormat
+from records.dataset.lesson import of_answer
 from records.dataset.messages import message_faults, tool_text_faults, tools_text
 from records.wire.json_reader import UnreadableError, read
 
@@ -35,6 +36,7 @@ FORMAT = TrainingFormat(
     row=_row,
     fields=frozenset({"prompt", "answer", "tools"}),
     faults=_faults,
+    lessons=of_answer("prompt", "answer"),
     is_parquet=True,
     columns="""\
   - name: prompt

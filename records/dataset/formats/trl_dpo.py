@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from records.dataset.example import Example, Fields
 from records.dataset.format import TrainingFormat
+from records.dataset.lesson import of_preference
 from records.dataset.messages import TURN_COLUMNS, tool_text_faults, tools_text, two_answer_faults, worded
 
 
@@ -28,6 +29,7 @@ FORMAT = TrainingFormat(
     row=_row,
     fields=frozenset({"prompt", "chosen", "rejected", "tools"}),
     faults=_faults,
+    lessons=of_preference("prompt", "chosen", "rejected"),
     learns="preferences",
     columns=f"""\
   - name: prompt

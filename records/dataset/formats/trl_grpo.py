@@ -11,6 +11,7 @@ import msgspec
 
 from records.dataset.example import Example, Fields
 from records.dataset.format import TrainingFormat
+from records.dataset.lesson import of_own_answers
 from records.dataset.messages import TURN_COLUMNS, message_faults, tool_text_faults, tools_text, worded
 from records.wire.json_reader import read_fields
 
@@ -35,6 +36,7 @@ FORMAT = TrainingFormat(
     row=_row,
     fields=frozenset({"prompt", "reference", "tools"}),
     faults=_faults,
+    lessons=of_own_answers("prompt"),
     columns=f"""\
   - name: prompt
 {TURN_COLUMNS}

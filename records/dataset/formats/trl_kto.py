@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from records.dataset.example import Example, Fields
 from records.dataset.format import TrainingFormat
+from records.dataset.lesson import of_vote
 from records.dataset.messages import TURN_COLUMNS, message_faults, tool_text_faults, tools_text, worded
 
 
@@ -30,6 +31,7 @@ FORMAT = TrainingFormat(
     row=_row,
     fields=frozenset({"prompt", "completion", "label", "tools"}),
     faults=_faults,
+    lessons=of_vote("prompt", "completion", "label"),
     learns="votes",
     columns=f"""\
   - name: prompt

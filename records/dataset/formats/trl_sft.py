@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from records.dataset.example import Example, Fields
 from records.dataset.format import TrainingFormat
+from records.dataset.lesson import of_answer
 from records.dataset.messages import TURN_COLUMNS, message_faults, tool_text_faults, tools_text, worded
 
 
@@ -30,6 +31,7 @@ FORMAT = TrainingFormat(
     row=_row,
     fields=frozenset({"prompt", "completion", "tools"}),
     faults=_faults,
+    lessons=of_answer("prompt", "completion"),
     columns=f"""\
   - name: prompt
 {TURN_COLUMNS}

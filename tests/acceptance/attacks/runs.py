@@ -18,7 +18,7 @@ from policies.rollout import start, step
 from policies.rules import Guards, Rules
 from policies.terms import Move
 from shadow.compare.pair import AppRequest, ModelAnswer, Pair, Score
-from shadow.judge import Bench, JudgeScorer
+from shadow.judge import Bench, JudgeScorer, VerdictCost
 from shadow.judging.prompt import Style
 from shadow.ports import Model, ModelCall
 from tests.acceptance.attacks import world
@@ -73,7 +73,7 @@ class Naive:
 def guarded(model: Model) -> JudgeScorer:
     """The gateway's own judge."""
     bench = Bench("third", Style("judge"), 1_000_000, b"a key nobody has", salt="support")
-    return JudgeScorer(model, bench, Purse(), lambda heard: 0.0)
+    return JudgeScorer(model, bench, Purse(), lambda *_: VerdictCost())
 
 
 @functools.cache

@@ -10,11 +10,11 @@ from statistics import NormalDist
 
 import numpy as np
 
-from policies import clusters, stats
+from policies import clusters
 from policies.baseline_line import BLOCKS, void_share
 from policies.concurrent import HARM
 from policies.histograms import MICRO
-from tests.acceptance.decisions.measures import WALL, first_certified, three_points
+from tests.acceptance.decisions.measures import BETS, WALL, first_certified, three_points
 from tests.acceptance.decisions.streams import Array
 
 Rng = np.random.Generator
@@ -107,13 +107,13 @@ def _weighted(scores: Array, weight: Array, margin: float) -> Array:
     down = np.floor(scores * 100 + 1e-9) / 100
     top: Array | None = None
     logs = [
-        np.cumsum(weight * np.log1p(bet * (down + margin) / (1 - margin)), axis=1) for bet in stats.BETS
+        np.cumsum(weight * np.log1p(bet * (down + margin) / (1 - margin)), axis=1) for bet in BETS
     ]  # one bet at a time: all together would take gigabytes
     for each in logs:
         top = each if top is None else np.logaddexp(top, each)
     assert top is not None
     inside = np.cumsum(scores, axis=1) > -margin * np.arange(1, scores.shape[1] + 1)
-    reached = (top - math.log(len(stats.BETS)) >= WALL) & inside
+    reached = (top - math.log(len(BETS)) >= WALL) & inside
     return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1.0, np.inf)
 
 
@@ -201,7 +201,7 @@ def _count(counts: Array, x: Array) -> None:
 
 def _log_e(counts: Array, sign: int, lo: float) -> Array:
     """Against "the mean is at most 0" of what was counted, or of its opposite."""
-    growth = np.log1p(np.maximum(stats.BETS[:, None] * sign * _GRID / -lo, -0.999999))
+    growth = np.log1p(np.maximum(BETS[:, None] * sign * _GRID / -lo, -0.999999))
     capital = counts @ growth.T
     top = capital.max(axis=1)
     return top + np.log(np.exp(capital - top[:, None]).mean(axis=1))

@@ -15,6 +15,7 @@ from policies.detectors import BETS as DETECTOR_BETS
 from tests.acceptance.decisions.streams import Array
 
 WALL = math.log(20)
+BETS = stats.grid(stats.BETS)
 CERTIFIED_AT = 594
 """Units without any error after which the errors gate certifies 1 pp."""
 
@@ -26,11 +27,11 @@ def running_log_e(scores: Array, limit: float, lo: float) -> Array:
     splits them.
     """
     if lo == 0:
-        hit, miss = np.log1p(stats.BETS * (1 - limit) / limit), np.log1p(-stats.BETS)
+        hit, miss = np.log1p(BETS * (1 - limit) / limit), np.log1p(-BETS)
         capital = np.cumsum(scores[..., None] * hit + (1 - scores[..., None]) * miss, axis=1)
     else:
         down = np.floor(scores * 100 + 1e-9) / 100
-        capital = np.cumsum(np.log1p(stats.BETS * ((down - limit) / (limit - lo))[..., None]), axis=1)
+        capital = np.cumsum(np.log1p(BETS * ((down - limit) / (limit - lo))[..., None]), axis=1)
     top = capital.max(axis=2)
     return top + np.log(np.exp(capital - top[..., None]).mean(axis=2))
 

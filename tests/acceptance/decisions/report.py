@@ -10,7 +10,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,18 +19,10 @@ from policies.review import Conditions, review
 from policies.rollout import start, step
 from policies.rules import Cost, Gates, Latency, Rules, Validity
 from tests.acceptance.decisions import measures as m
+from tests.acceptance.decisions import tables
 from tests.acceptance.decisions.streams import DATA, GATES, LAWS, bfcl
+from tests.acceptance.decisions.tables import Row
 from tests.rooms.pair_events import KEY, filled, pair
-
-
-@dataclass(frozen=True)
-class Row:
-    """One figure."""
-
-    what: str
-    measured: str
-    demanded: str
-    holds: bool
 
 
 def first_kind(reps: int, n: int) -> Iterator[Row]:
@@ -89,10 +80,10 @@ def real_null(reps: int) -> Iterator[Row]:
 
 
 def power(reps: int) -> Iterator[Row]:
-    """H3: table E, and three gates together."""
+    """H3: what was measured with eight bets, and three gates together."""
     table = (
-        (0.3, 0.02, 1664, 3563), (0.3, 0.05, 325, 583), (0.3, 0.10, 106, 192),
-        (0.5, 0.02, 4320, 10289), (0.5, 0.05, 683, 1525), (0.5, 0.10, 211, 479),
+        (0.3, 0.02, 1356, 3293), (0.3, 0.05, 247, 598), (0.3, 0.10, 85, 169),
+        (0.5, 0.02, 4073, 13455), (0.5, 0.05, 642, 1404), (0.5, 0.10, 154, 387),
     )  # fmt: skip
     for sd, margin, n50, n90 in table:
         rng = np.random.default_rng(4)
@@ -207,7 +198,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a tenth of the repetitions")
     reps = 200 if parser.parse_args().quick else 2000
-    groups = [timings(), first_kind(reps, 5000), power(reps), clusters(reps), delays(reps // 2)]
+    groups = [timings(), first_kind(reps, 5000), power(reps), clusters(reps), delays(reps // 2), tables.rows(reps)]
     if DATA.exists():
         groups.append(real_null(reps // 2))
     good = True

@@ -1,13 +1,16 @@
 """The closed loop, on this machine: `make loop` prints what came of it.
 
-    python -m tests.acceptance.migration.loop --small [--intents N] [--epochs N] [--in-flight N] [--act SECONDS]
+    python -m tests.acceptance.migration.loop --small [--no-corrections] [--intents N] [--epochs N] [--act SECONDS] …
 
 Messages of a bank's customers go through the gateway to a frontier's stand-in that is right four times of five. The
-app corrects what was wrong by feedback. Its records become a dataset, the dataset a fine-tuned model; a real vLLM
-serves it, the preflight writes the policy's next revision, and the gates move the route from the shadow to 100 %.
+app corrects by feedback what was wrong, at most one answer of five. Readiness turns from not yet to due, the test
+messages become an evaluation set, the records a dataset without them, the dataset a fine-tuned model; a real vLLM
+serves it, the preflight writes the policy's next revision, the set is asked of both, and the gates move the route
+from the shadow to 100 %.
 
 `--small`: a model of two million parameters that knows nothing, and the messages of a few intents. 1: the route did
 not get to 100 %, or the model is not better than the stand-in. Skips, saying so, where messages, TRL or vLLM are not.
+Each step says how long it took, and has a bound.
 """
 
 import argparse
@@ -45,10 +48,21 @@ from tests.rooms.waiting import await_true
 
 ROUTE, REVISION = "banking", "r1"
 RIGHT = 0.81
+MOST_CORRECTED = 0.2
+"""Of the answers: an app corrects no more of them."""
+SET = "bank-test"
+READINESS = "\nreadiness: {total_p95: 350ms, prompt_still: 1s}"
+"""The stand-in's answers take longer, and the prompt of a minute's traffic is a minute old."""
+FIRST_STAGE = "  - 1%: {hold: 5s}\n"
+"""Left out: with this little traffic, a hundredth of it certifies no latency within an hour."""
 CACHE = vllm_server.HOME.parent
 MEASURED_IN_FLIGHT = 4
 RECORDED_S = 120.0
 """The longest wait for what was sent to be recorded."""
+COMMAND_S = 1800.0
+"""The longest command: training, on a machine that others use, too."""
+ASKED_S = 900.0
+"""The longest wait for all messages to be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +111,12 @@ class Place:
         told = self.serving.environment | {
             "CROSSFADE_CACHE": str(CACHE), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1",
         }  # fmt: skip
-        done = subprocess.run(command, cwd=self.directory, env=told, stdout=subprocess.PIPE, text=True, check=False)
+        try:
+            done = subprocess.run(
+                command, cwd=self.directory, env=told, stdout=subprocess.PIPE, text=True, check=False, timeout=COMMAND_S
+            )
+        except subprocess.TimeoutExpired as error:
+            raise StuckError(f"crossfade {words[0]} {words[1]} was not done in {COMMAND_S:.0f} s") from error
         if done.returncode:
             raise StuckError(f"crossfade {words[0]} {words[1]} was refused: {done.stdout[-500:]}")
         return done.stdout
@@ -111,21 +130,26 @@ def place(directory: Path, bank: Bank, intents: int) -> Generator[Place]:
     (evals / "intents.py").write_bytes((HERE / "policies" / "evals" / "intents.py").read_bytes())
     (evals / "labels.json").write_text(json.dumps(dict(bank.train) | dict(bank.test)), encoding="utf-8")
     text = (HERE / "policies" / "banking.yaml").read_text(encoding="utf-8").replace("REVISION", "none-yet")
+    text = text.replace(FIRST_STAGE, "")
     (directory / "policies" / "banking.yaml").write_text(f"{text}mode: bypass\n", encoding="utf-8")
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(VllmServer(directory / "vllm.log", name="intents", options=""))
         frontier = started(stack, "frontier", str(RIGHT), str(intents))
-        settings = SETTINGS.format(frontier=frontier[1], front=engine.port)
+        settings = SETTINGS.format(frontier=frontier[1], front=engine.port) + READINESS
         serving = stack.enter_context(Serving(directory, settings, worker=REAL))
         serving.await_ready()
         serving.await_control()
         yield Place(directory, serving, engine)
 
 
-async def use(found: Place, bank: Bank, in_flight: int) -> tuple[int, int]:
-    """The app asks each message once, and corrects what is wrong. Returns how many it asked, and corrected."""
-    waiting, corrected = list(enumerate(bank.train)), 0
+async def use(found: Place, bank: Bank, in_flight: int, most: float) -> tuple[int, int]:
+    """The app asks each message once, and corrects what is wrong, of so many answers at `most`.
+
+    Returns how many it asked, and corrected.
+    """
+    waiting, corrected, may_correct = list(enumerate(bank.train)), 0, int(most * len(bank.train))
     async with (
+        asyncio.timeout(ASKED_S),
         AsyncOpenAI(base_url=found.base_url, api_key=KEY, max_retries=2) as client,
         httpx.AsyncClient(base_url=found.base_url, headers={"authorization": f"Bearer {KEY}"}) as feedback,
     ):
@@ -135,7 +159,7 @@ async def use(found: Place, bank: Bank, in_flight: int) -> tuple[int, int]:
             while waiting:
                 number, (text, intent) = waiting.pop()
                 said, exchange = await ask(client, "gpt-4o", text, f"u-{number}")
-                if said != answer(intent):
+                if said != answer(intent) and corrected < may_correct:
                     corrected += 1
                     told = {"request_id": exchange, "score": -1, "corrected_output": answer(intent)}
                     (await feedback.post("/feedback", json=told)).raise_for_status()
@@ -160,19 +184,40 @@ def answer(intent: str) -> str:
     return json.dumps({"intent": intent})
 
 
-def train(found: Place, small: argparse.Namespace) -> dict[str, Any]:
+def verdict(found: Place) -> str:
+    """Whether a fine-tune is due, as `readiness` says; told with its reasons."""
+    (said,) = json.loads(found.crossfade("readiness", ROUTE, "--json"))
+    sys.stdout.write(f"{said['verdict']}: {'; '.join(said['reasons'])}\n")
+    return said["verdict"]
+
+
+def register(found: Place, bank: Bank) -> Path:
+    """The test messages, as an evaluation set of the route; the file of its rows."""
+    rows = found.directory / f"{SET}.jsonl"
+    turns = [[{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}] for text, _ in bank.test]
+    lines = [
+        json.dumps({"request": {"model": "gpt-4o", "messages": asked, "max_tokens": 40}, "expected": answer(intent)})
+        for asked, (_, intent) in zip(turns, bank.test, strict=True)
+    ]
+    rows.write_text("\n".join(lines), encoding="utf-8")
+    found.crossfade("eval", "add", rows, "--route", ROUTE, "--name", SET)
+    return found.serving.data / "evals" / SET / "rows.jsonl"
+
+
+def train(found: Place, evaluated: Path, small: argparse.Namespace) -> dict[str, Any]:
     """Dataset, base model, fine-tune. Returns what the training reports."""
     built = json.loads(
         found.crossfade("dataset", "build", "--route", ROUTE, "--format", "trl-sft", "--out", "datasets",
-                        "--validation", "5%", "--json")
+                        "--validation", "5%", "--against", evaluated, "--drop-leaks", "--json")
     )  # fmt: skip
     dataset = found.directory / built["folder"]
     sys.stdout.write(f"{built['kept']} rows, {built['corrected']} of them corrections; left out: {built['left_out']}\n")
     base = found.directory / "base"
     python = environment.ready(CACHE)
     subprocess.run(
-        [str(python), HERE / "tiny_base.py", dataset, base], check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
+        [str(python), HERE / "tiny_base.py", dataset, base],
+        check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=COMMAND_S,
+    )  # fmt: skip
     settings = {"epochs": small.epochs, "learning_rate": 1.5e-3, "batch": 32, "save_steps": 200}
     chosen = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     run = found.directory / "runs" / REVISION
@@ -181,11 +226,15 @@ def train(found: Place, small: argparse.Namespace) -> dict[str, Any]:
 
 
 def hand_over(found: Place) -> None:
-    """Serve the model, look at it, write the revision, and let the shadow begin."""
+    """Serve the model, look at it, write the revision."""
     run = found.directory / "runs" / REVISION
     found.engine.model = run / "model"
     found.engine.start()
     sys.stdout.write(found.crossfade("train", "preflight", run, "--policy", found.policy, "--revision", REVISION))
+
+
+def begin(found: Place) -> None:
+    """Let the shadow begin."""
     text = found.policy.read_text("utf-8")
     fresh = found.policy.with_suffix(".new")
     fresh.write_text(text.replace("mode: bypass\n", ""), encoding="utf-8")
@@ -197,7 +246,7 @@ async def measure(base_url: str, model: str, bank: Bank) -> tuple[list[bool], fl
     right: dict[int, bool] = {}
     times: list[float] = []
     waiting = list(enumerate(bank.test))
-    async with AsyncOpenAI(base_url=base_url, api_key=KEY, max_retries=2) as client:
+    async with asyncio.timeout(ASKED_S), AsyncOpenAI(base_url=base_url, api_key=KEY, max_retries=2) as client:
 
         async def work() -> None:
             while waiting:
@@ -234,32 +283,52 @@ async def move(found: Place, bank: Bank, arguments: argparse.Namespace) -> Watch
     return watching
 
 
+class Steps:
+    """Tells each step with the time it took, and when it ended."""
+
+    def __init__(self) -> None:
+        """From now on."""
+        self.began_s = self._last_s = clock.monotonic()
+
+    def tell(self, text: str) -> None:
+        """A step is done."""
+        now_s = clock.monotonic()
+        sys.stdout.write(f"{now_s - self.began_s:6.0f} s  ({now_s - self._last_s:4.0f} s)  {text}\n")
+        sys.stdout.flush()
+        self._last_s = now_s
+
+
 def play(found: Place, bank: Bank, arguments: argparse.Namespace) -> bool:
     """The whole loop, told; whether it ended as it should."""
-    began_s = clock.monotonic()
-
-    def tell(text: str) -> None:
-        sys.stdout.write(f"{clock.monotonic() - began_s:6.0f} s  {text}\n")
-        sys.stdout.flush()
-
-    asked, corrected = asyncio.run(use(found, bank, arguments.in_flight))
-    tell(f"{asked} messages asked through the gateway, {corrected} answers corrected ({corrected / asked:.1%})")
+    steps = Steps()
+    verdicts = [verdict(found)]
+    asked, corrected = asyncio.run(use(found, bank, arguments.in_flight, arguments.corrected))
     store = Store(found.serving.data / "records")
     await_true(lambda: _recorded(store) >= (asked, corrected), "all of it recorded", patience_s=RECORDED_S)
-    report = train(found, arguments)
-    tell(f"trained: {report['rows']} rows, {report['updates']} updates, {report['result']}")
-    frontier, frontier_s = asyncio.run(measure(found.base_url, "gpt-4o", bank))
+    steps.tell(f"{asked} messages asked through the gateway, {corrected} answers corrected ({corrected / asked:.1%})")
+    evaluated = register(found, bank)
+    verdicts.append(verdict(found))
+    steps.tell(f"readiness: {' -> '.join(verdicts)}")
+    report = train(found, evaluated, arguments)
+    steps.tell(f"trained: {report['rows']} rows, {report['updates']} updates, {report['result']}")
     hand_over(found)
+    steps.tell("served by vLLM, looked at by the preflight, written as the next revision")
+    sys.stdout.write(found.crossfade("eval", "run", SET, "--in-flight", str(MEASURED_IN_FLIGHT)))
+    frontier, frontier_s = asyncio.run(measure(found.base_url, "gpt-4o", bank))
     tuned, tuned_s = asyncio.run(measure(found.engine.base_url, "intents", bank))
     better = sum(new and not old for old, new in zip(frontier, tuned, strict=True))
     worse = sum(old and not new for old, new in zip(frontier, tuned, strict=True))
     p = p_value(better, worse)
-    tell(f"untouched test messages: {sum(frontier)} and {sum(tuned)} of {len(tuned)} right, p = {p:.2g} that by chance")
-    tell(f"median of an answer: {frontier_s * 1000:.0f} and {tuned_s * 1000:.0f} ms")
+    steps.tell(
+        f"untouched test messages: {sum(frontier)} and {sum(tuned)} of {len(tuned)} right, p = {p:.2g} that by chance; "
+        f"median of an answer {frontier_s * 1000:.0f} and {tuned_s * 1000:.0f} ms"
+    )
+    begin(found)
     watching = asyncio.run(move(found, bank, arguments))
+    steps.tell("shadow to 100 %, moved by the gates")
     sys.stdout.write(found.crossfade("records", "stats"))
-    tell("the whole loop")
-    return p < 0.01 and all(what != "STUCK" for what, _ in watching.rows)
+    steps.tell("the whole loop")
+    return p < 0.01 and verdicts == ["not yet", "due"] and all(what != "STUCK" for what, _ in watching.rows)
 
 
 def _recorded(store: Store) -> tuple[int, int]:
@@ -282,10 +351,14 @@ def main() -> int:
     """Play it, and say how it ended."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--small", action="store_true", required=True, help="two million parameters, a few intents")
+    parser.add_argument(
+        "--no-corrections", action="store_const", const=0.0, default=MOST_CORRECTED, dest="corrected",
+        help="the app says nothing of wrong answers, and they are trained on",
+    )  # fmt: skip
     parser.add_argument("--intents", type=int, default=10, help="of the 77 (default: 10)")
-    parser.add_argument("--epochs", type=float, default=8.0, help="of the training (default: 8)")
+    parser.add_argument("--epochs", type=float, default=5.0, help="of the training (default: 5)")
     parser.add_argument("--in-flight", type=int, default=16, help="conversations under way")
-    parser.add_argument("--act", type=float, default=900.0, help="the longest wait for the gates, in seconds")
+    parser.add_argument("--act", type=float, default=1500.0, help="the longest wait for the gates, in seconds")
     arguments = parser.parse_args()
     if (told := missing()) is not None:
         sys.stdout.write(f"skipped: {told}\n")

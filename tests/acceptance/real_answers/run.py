@@ -147,7 +147,7 @@ assign: {{close_after: {CLOSE_S:g}s}}
 shadow: {{max_in_flight: 32, queue: 2048, budget: $1000/day}}
 compare: [{{{compare}}}]
 gates: {{errors: {{margin: 5%}}, validity: off, latency: {latency}}}
-stages: [shadow, 1%, 100%]
+stages: [shadow: {{days: 0}}, 1%, 100%]
 """,
         "utf-8",
     )

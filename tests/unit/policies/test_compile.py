@@ -9,6 +9,7 @@ from policies import routing
 from policies import rules as core
 from policies.compile import KnownUpstream, Surroundings, quality_metric, route, votes_window_s
 from policies.language.amounts import PPM
+from policies.windows import RiseWindow
 from tests.rooms.policy_files import READY, policy, rules
 
 JUDGED = "[exact, {judge: {upstream: openai, model: j, sample: 50%}}]"
@@ -23,19 +24,22 @@ def test_the_short_form_has_the_cores_own_defaults():
         latency=core.Latency(block_s=3600.0),
         cost=core.Cost(),
     )
-    assert found.guards == core.Guards(outputs="observed", unscored_rate=0.02, abstain_rate=0.02)
-    assert found.detectors == core.Detectors()
+    assert found.guards == core.Guards(
+        outputs="observed", same_answers=0.25, unscored_rate=0.02, abstain_rate=0.02, late_rate=0.01
+    )
+    assert found.detectors == core.Detectors(spare_s=60.0, rho=0.3)
+    assert found.bets == core.BETS
     asked = {stage.weight_ppm: stage.reverse_until_ppm for stage in found.ladder.stages}
     assert asked == {0: 0, 10_000: 0, 50_000: 0, 250_000: PPM, 500_000: PPM, PPM: PPM}
-    plain = tuple(replace(stage, reverse_until_ppm=0) for stage in found.ladder.stages)
+    plain = tuple(replace(stage, reverse_until_ppm=0, days=None, by_pairs=False) for stage in found.ladder.stages)
     assert core.Ladder(plain) == core.Ladder()
     assert found.rollback == core.RollbackSettings()
-    assert found.units == core.Units(rho_users=0.3, rho_prompts=0.5)
+    assert found.units == core.Units(rho_users=0.3, rho_prompts=0.5, late=True)
 
 
 def test_a_fixed_population_weighs_every_conversation_alike():
     """Where the same users are all there will ever be, each of their conversations counts whole."""
-    assert rules("assign: {population: fixed}").units == core.Units()
+    assert rules("assign: {population: fixed}").units == core.Units(late=True)
 
 
 def test_what_is_assumed_of_a_missing_verdict_is_the_policys_word():
@@ -210,11 +214,57 @@ def test_what_may_change_keeps_the_evidence(more: str):
     assert rules(more).key == rules().key
 
 
-def test_a_diagnostic_more_keeps_the_evidence():
-    """Only the comparator that scores is part of the key."""
-    compared = "[{json_fields: {ignore: [/explanation]}}, exact, feedback]"
+SCHEMED = "[{json_fields: {ignore: [/explanation]}}, {schema: {file: %s}}]"
+RUBRIC = "[{judge: {upstream: claude, model: j, rubric: %s}}]"
+DECLARED = "{upstream: openai, deterministic: true}"
 
-    assert rules(compare=compared).key == rules().key
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ({}, {"compare": "[{json_fields: {ignore: [/explanation]}}, feedback]"}, True),
+        ({}, {"compare": "[feedback, {json_fields: {ignore: [/explanation]}}]"}, True),
+        ({}, {"compare": "[{json_fields: {ignore: [/explanation]}}, exact]"}, False),
+        ({}, {"compare": "[{json_fields: {ignore: [/other]}}]"}, False),
+        ({}, {"compare": "[{json_fields: {ignore: [/explanation], numeric_tolerance: 0.1}}]"}, False),
+        (
+            {"compare": "[{json_fields: {ignore: [/a, /b]}}]"}, {"compare": "[{json_fields: {ignore: [/b, /a]}}]"},
+            True,
+        ),
+        ({"compare": "[json_fields, exact]"}, {"compare": "[json_fields, {exact: {normalize: false}}]"}, False),
+        ({"compare": SCHEMED % "a.json"}, {"compare": SCHEMED % "b.json"}, True),
+        ({"compare": SCHEMED % "a.json"}, {}, False),
+        ({"compare": SCHEMED % "a.json"}, {"compare": "[{json_fields: {ignore: [/explanation]}}, schema]"}, True),
+        ({"compare": RUBRIC % "a.md"}, {"compare": RUBRIC % "b.md"}, True),
+        ({"compare": RUBRIC % "a.md"}, {"compare": "[{judge: {upstream: claude, model: k, rubric: a.md}}]"}, False),
+        ({"match": "{model: [gpt-4o, gpt-4]}"}, {"match": "{model: [gpt-4, gpt-4o]}"}, True),
+        ({"match": "{model: [gpt-4o, gpt-4]}"}, {"match": "{model: [gpt-4, gpt-4o-mini]}"}, False),
+        (
+            {"match": "{model: a, system_prompt: {contains: [x, y]}}"},
+            {"match": "{model: a, system_prompt: {contains: [y, x]}}"}, True,
+        ),
+        ({}, {"baseline": DECLARED}, False),
+        ({"compare": JUDGED}, {"compare": JUDGED, "baseline": DECLARED}, False),
+        ({"compare": RUBRIC % "a.md"}, {"compare": RUBRIC % "a.md", "baseline": DECLARED}, True),
+    ],
+)  # fmt: skip
+def test_all_that_gives_a_verdict_its_meaning_makes_the_key(
+    one: dict[str, str],
+    other: dict[str, str],
+    is_same: bool,  # noqa: FBT001 -- a column of the table
+):
+    """Each comparator with its options, whoever scores; no order of lists, no file's name, no diagnostic."""
+    assert (rules(**one).key == rules(**other).key) is is_same
+
+
+def test_what_a_schema_says_and_what_is_assumed_make_the_key():
+    """Another schema under the same name checks something else; a missing verdict that is worth more counts so."""
+    told = {
+        rules("", replace(READY, schema=digest), compare=SCHEMED % "a.json").key.digest for digest in ("", "a", "b")
+    }
+    assert len(told) == 3
+    assumed = [rules(f"gates: {{quality: {{missing: {{at_worst: {worst}}}}}}}").key for worst in (-1, -0.5)]
+    assert assumed[0] == rules().key != assumed[1]
 
 
 @pytest.mark.parametrize(
@@ -230,3 +280,92 @@ def test_prices_are_known_if_both_variants_are():
     """A price for one of them compares nothing."""
     assert READY.price(policy())
     assert not Surroundings({"openai": KnownUpstream(is_priced=True)}).price(policy())
+
+
+def test_whole_days_are_asked_of_the_shadow():
+    """One by default, none of the other stages; what the file says comes first."""
+    assert [stage.days for stage in rules().ladder.stages] == [1, 0, 0, 0, 0, 0]
+    stated = rules(stages="[shadow: {days: 0}, 1%: {days: 2}, 25%]").ladder.stages
+    assert [stage.days for stage in stated] == [0, 2, 0]
+    assert [stage.least_s for stage in stated] == [0.0, 2 * 86400.0, 86400.0]
+
+
+def test_budgets_are_each_gates_own_unless_the_file_counts_conversations():
+    """`max_units` counts all conversations of a stage, as ever; without it each gate counts what it compared."""
+    stated = rules(stages="[shadow: {max_units: 500}, 1%]").ladder.stages
+    assert [(stage.by_pairs, stage.max_units) for stage in stated] == [(False, 500), (True, 20_000)]
+
+
+def test_several_scores_and_limits_are_several_gates():
+    """The first of each keeps its name, so that its evidence goes on; the others are called by what they are of."""
+    found = rules(
+        "gates: {quality: [{metric: judge, margin: -2%}, {metric: exact}],"
+        " latency: {total_p95: 8s, relative: {ttft_p95: 1.2x}}}",
+        compare=JUDGED,
+    )
+    one = rules("gates: {quality: {metric: judge}}", compare=JUDGED)
+
+    assert [(gate.name, gate.metric, gate.margin) for gate in found.gates.qualities] == [
+        ("quality", "judge", -0.02), ("quality:exact", "exact", 0.05),
+    ]  # fmt: skip
+    assert [(gate.name, gate.limit_s, gate.block_s) for gate in found.gates.latencies] == [
+        ("latency", 8.0, None), ("latency:relative_ttft_p95", None, 3600.0),
+    ]  # fmt: skip
+    assert found.guards.outputs == "required"
+    assert found.key.judge != one.key.judge
+    assert one.key == rules("gates: {quality: [{metric: judge}]}", compare=JUDGED).key
+
+
+def test_what_is_off_certifies_nothing():
+    """Neither quality nor latency; errors are always looked at."""
+    gates = rules("gates: {quality: off, accept: unmeasured quality, latency: off}").gates
+
+    assert (gates.qualities, gates.latencies) == ((), ())
+    assert gates.errors is not None
+
+
+def test_models_with_stars_are_told_from_plain_ones():
+    """The workers look plain names up, and hold stars against the rest."""
+    found = route(policy(match="{model: [gpt-4o, 'gpt-4o-mini*']}"), weight_ppm=0).match
+
+    assert (found.model, found.model_like) == (("gpt-4o",), ("gpt-4o-mini*",))
+
+
+def test_a_system_prompt_is_part_of_the_candidate():
+    """Its text makes the evidence what it is, and reaches the workers; without one the key is as it ever was."""
+    prompted = "{upstream: vllm, model: m, revision: a, system_prompt: v2.md}"
+    texts = [rules(surroundings=replace(READY, system_prompt=text), candidate=prompted) for text in ("A", "B")]
+    found = route(policy(candidate=prompted), weight_ppm=0, system_prompt="A").candidate
+
+    assert texts[0].key.decoding != texts[1].key.decoding
+    assert rules().key.decoding == '{"drop":[],"set":{}}'
+    assert found is not None
+    assert found.system_prompt == "A"
+
+
+def test_a_window_goes_with_the_ladder():
+    """Its days, hours and zone; without one a weight may rise at any time."""
+    found = rules("advance: {days: mon-fri, hours: 9-17, tz: Europe/Berlin}").ladder.rises
+
+    assert found == RiseWindow((0, 1, 2, 3, 4), 540, 1020, "Europe/Berlin")
+    assert rules().ladder.rises is None
+    assert rules("advance: {}").ladder.rises == RiseWindow()
+
+
+def test_a_split_has_a_share_and_nothing_that_certifies():
+    """One stage above nothing, no gates; the workers know what it is."""
+    found = rules("mode: split", stages="[30%: {approve: manual}]")
+
+    assert [stage.weight_ppm for stage in found.ladder.stages] == [0, 300_000]
+    assert (found.ladder.split, found.ladder.stages[1].approve) == (True, "manual")
+    assert found.gates == core.Gates(None, None, None, None, None)
+    assert route(policy("mode: split", stages="[30%]"), weight_ppm=0).mode == "split"
+
+
+def test_slices_are_what_gates_hold_apart():
+    """Named as they are written; adding them is no other candidate."""
+    found = rules("slices: {by: [language, 'header:X-Team']}")
+
+    assert found.gates.slices == ("language", "header:x-team")
+    assert found.key == rules().key
+    assert rules().gates.slices == ()

@@ -79,3 +79,11 @@ def test_recent_failures_are_averaged_over_four_spans():
     for _ in range(40):
         recent = recent.after(failed=True)
     assert recent.rate == 1.0
+
+
+def test_a_request_of_less_weight_says_less():
+    """The weight is the exponent of the bet's return; 1 is the whole of it, 0 nothing but time."""
+    half = Detector(0.02).after(1.0, weight=0.5)
+    assert half.heights == pytest.approx([(1 + bet * 0.98 / 0.02) ** 0.5 for bet in BETS])
+    assert Detector(0.02).after(1.0, weight=1.0) == Detector(0.02).after(1.0)
+    assert Detector(0.02).after(1.0, weight=0.0).heights == (1.0,) * len(BETS)

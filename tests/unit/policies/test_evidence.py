@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 
 from policies import clusters, names
 from policies import evidence as module
-from policies.events import PairEvent
+from policies.bursts import Bursts
+from policies.detectors import Detector
+from policies.events import AlsoScored, PairEvent
 from policies.evidence import Evidence, EvidenceKey
 from policies.guards import watch
 from policies.histograms import MICRO, WHOLE, latency_bin
 from policies.names import OTHERS, TOLD, most_common
-from policies.rules import Detectors, Gates, Held, Latency, Quality, Rules, Units
-from policies.terms import Owner
+from policies.rules import Detectors, Gates, Guards, Held, Latency, Quality, Rules, Units
+from policies.terms import Owner, Verdict
 from tests.rooms.pair_events import KEY, RULES, answer, evidence, filled, own, pair
 
 NAN = float("nan")
@@ -564,3 +566,114 @@ def test_weights_follow_from_the_set_of_events(order: list[int], looks: set[int]
     shuffled.advance(1000.0)
     assert straight.weighted == shuffled.weighted
     assert straight.clusters == shuffled.clusters
+
+
+def test_a_second_score_is_counted_beside_the_first():
+    """From what the pair also says of its metric; where that lacks it the verdict is missing, and at its worst."""
+    second = Quality(metric="python", missing=-1.0, name="quality:python")
+    rules = replace(RULES, gates=replace(RULES.gates, also_quality=(second,)))
+    said = filled([pair(q=0.5, also=(AlsoScored("judge", 1.0), AlsoScored("python", -0.25)))], rules)
+    silent = filled([pair(q=0.5)], rules)
+
+    assert (said.histogram("quality"), said.histogram("quality:python")) == ({100: 1}, {-50: 1})
+    assert said.detectors["quality:python"].n == 1
+    assert (silent.histogram("quality:python"), silent.histogram("quality:python_harm")) == ({-200: 1}, {200: 1})
+    assert silent.count("unscored") == 1
+
+
+def test_several_relative_limits_have_a_line_each():
+    """Each of its own measure; both go on in the next stage, and an episode is told by its own."""
+    first = Latency(block_s=3600.0, warmup=0)
+    second = replace(first, measure="total", name="latency:relative_total_p95")
+    rules = replace(RULES, gates=replace(RULES.gates, latency=first, also_latency=(second,)))
+    found = evidence(rules)
+    for hour in range(14):
+        for n in range(260):
+            at = 3600.0 * hour + 13 * n
+            found.observe(own(Owner.BASELINE, f"{hour}.{n}", at, ttft_baseline_s=1.0, total_baseline_s=5.0))
+    found.advance(15 * 3600.0)
+    found = found.next(replace(found.key, weight_ppm=50_000), rules)
+
+    assert found.line_of(first).limit_s(first) == pytest.approx(1.2, rel=0.03)
+    assert found.line_of(second).limit_s(second) == pytest.approx(6.0, rel=0.03)
+    found.observe(own(Owner.CANDIDATE, "c", 60_000.0, ttft_candidate_s=1.0, total_candidate_s=9.0))
+    assert found.detectors["latency:relative_total_p95"].height > found.detectors["latency"].height
+
+
+def test_a_unit_is_counted_in_the_slices_of_its_first_request():
+    """Once in each, with what it weighs; what the policy does not slice by is left out."""
+    rules = replace(RULES, gates=replace(RULES.gates, slices=("language",)), units=Units(rho_users=0.3))
+    events = [
+        pair("a", 0.0, q=0.5, user="u", slices=("language=german", "length=short")),
+        pair("a", 1.0, q=0.5, user="u", slices=("language=english",)),
+        pair("b", 2.0, q=-0.5, user="u", slices=("language=german",)),
+    ]
+    found = filled(events, rules)
+
+    assert found.histogram("quality@language=german") == {100: 1, -100: 1}
+    assert found.weighted["quality@language=german"] == found.weighted["quality"]
+    assert not [name for name in found.histograms if "english" in name or "length" in name]
+    assert not [name for name in filled(events).histograms if "@" in name]
+
+
+def test_what_is_late_counts_by_itself():
+    """Where the rules say so: in its conversation while that is open, else alone, and counted as late."""
+    found = evidence(replace(RULES, units=Units(close_after_s=100.0, late=True), guards=Guards(late_rate=0.1)))
+    found.observe(pair("a", 0.0, q=1.0))
+    found.advance(50.0)
+    found.observe(pair("a", 10.0, q=0.0))
+    assert (found.count("late"), len(found.open)) == (0, 1)
+    found.advance(200.0)
+    found.observe(pair("a", 20.0, q=-1.0))
+    found.advance(201.0)
+    assert (found.count("late"), found.count("units"), found.histogram("quality")) == (1, 2, {100: 1, -200: 1})
+    late = next(guard for guard in watch(found) if guard.guard == "late")
+    assert (late.verdict, late.reason) == (Verdict.INCONCLUSIVE, "late: 1 of 3 requests, allowed 10%")
+
+
+def test_what_was_drawn_and_not_asked_is_counted():
+    """By its reason; it is no pair."""
+    found = filled([own(Owner.BASELINE, skipped="budget"), pair("b")])
+    assert (found.count("skipped_budget"), found.count("pairs")) == (1, 1)
+
+
+SPARING = replace(RULES, detectors=Detectors(spare_s=60.0, rho=0.3))
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"), [("errors", {"error_candidate": True}), ("validity", {"valid_candidate": False})]
+)
+def test_a_burst_of_one_conversation_is_one_failure_to_its_detector(name: str, bad: dict[str, object]):
+    """Its further failures within a minute are left out, its successes count; certificates count every one."""
+    found = evidence(SPARING)
+    for at in range(5):
+        found.observe(pair("u", float(at), id=f"{at}", **{"valid_candidate": True} | bad))
+    found.observe(pair("u", 6.0, valid_candidate=True))
+    found.observe(pair("v", 7.0, **{"valid_candidate": True} | bad))
+    heard = Detector(0.02).after(1.0).after(0.0).after(1.0)
+    assert found.detectors[name] == heard
+    plain = evidence()
+    for at in range(5):
+        plain.observe(pair("u", float(at), id=f"{at}", **{"valid_candidate": True} | bad))
+    assert plain.detectors[name].n == 5
+    found.close_all()
+    assert found.count("pairs") == 7
+
+
+def test_a_conversations_next_score_says_less_to_its_detector():
+    """The second pair enters with the weight of a second unit."""
+    found = evidence(SPARING)
+    for at in range(2):
+        found.observe(pair("u", float(at), q=-1.0))
+    margin = (RULES.gates.quality or Quality()).margin
+    assert found.detectors["quality"] == Detector(margin, -1.0).after(1.0).after(1.0, weight=0.538462)
+
+
+def test_what_detectors_were_told_goes_on_after_a_restart():
+    """A snapshot keeps it; a decision's record, which no request follows, does not."""
+    found = evidence(SPARING)
+    found.observe(pair("u", 0.0, q=None, error_candidate=True))
+    kept = msgspec.json.decode(msgspec.json.encode(found), type=Evidence)
+    kept.observe(pair("u", 1.0, q=None, error_candidate=True))
+    assert kept.detectors["errors"].n == 1
+    assert found.closed().bursts == Bursts()

@@ -13,16 +13,17 @@ from policies.explain import (
     decode,
     encode,
     fields,
+    intake,
     record,
     replay,
     summary,
     text,
     votes_text,
 )
-from policies.results import Results
+from policies.results import Intake, Results
 from policies.review import Conditions, review
 from policies.rollout import Decision, command, revise, start, step
-from policies.rules import Gates, Guards, Ladder, Latency, Rules, Stage
+from policies.rules import BETS, BETS_BEFORE, Gates, Guards, Ladder, Latency, Rules, Stage
 from policies.simulate import simulate
 from policies.terms import Move, Owner, Phase, Verb
 from policies.votes import Voters, weigh
@@ -54,6 +55,7 @@ def decided(events: int = 700) -> tuple[Decision, DecisionRecord]:
 
 
 PROMOTION = """\
+Moved up to 1 %: every check passed on 700 conversations.
 ROUTE support.triage  CANDIDATE vllm/triage-7b@2026-11-18  STAGE shadow -> 1%  DECISION PROMOTE  2026-11-21T12:02:00Z  RULE certified
   every required gate is certified on 700 units
   PASS          quality: +0.0000 [-0.0374, +0.0374] on 700 units (better/equal/worse 35/630/35), limit -0.0500, log10 e 2.61 of 1.30: certified
@@ -63,7 +65,7 @@ ROUTE support.triage  CANDIDATE vllm/triage-7b@2026-11-18  STAGE shadow -> 1%  D
   PASS          guards: empty, refusal, loop, truncated, language, echo, unknown_tool, leak, drops, unscored, abstained, controls, incident, judge_bias, concentration, shares
   quiet         detector errors: log10 1.37 of 4.00 after 700 requests, tolerance 0.02: quiet
   quiet         detector quality: log10 2.40 of 4.00 after 700 requests, tolerance 0.05: quiet
-  noise         A/A agree 0.900 on 14, cand agree 0.760 on 700 (informational)
+  likeness      baseline to itself 0.900 on 14 asked twice, candidate to baseline 0.760 on 700 (decides nothing)
   quality       certifies that whoever scores finds answers no worse on average; cannot see what the scorer does not, nor a slice of the traffic in which they are
   errors        certifies that requests fail no more often; cannot see answers that come and are wrong
   every gate at its full alpha, all must pass; attempt 1; looks: continuous"""  # noqa: E501 -- as printed
@@ -77,16 +79,19 @@ def test_a_promotion_is_told_with_all_its_numbers():
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        ({"agree": 0.5}, "A/A agree not measured, cand agree 0.500 on 1 (informational)"),
-        ({"agree_again": 0.5}, "A/A agree 0.500 on 1, cand agree not measured (informational)"),
+        ({"agree": 0.5}, "baseline to itself not measured, candidate to baseline 0.500 on 1 (decides nothing)"),
+        (
+            {"agree_again": 0.5},
+            "baseline to itself 0.500 on 1 asked twice, candidate to baseline not measured (decides nothing)",
+        ),
         ({}, ""),
     ],
 )
 def test_the_noise_floor_is_told_as_far_as_it_is_known(more: dict[str, float], told: str):
     """Either half may be missing; without both there is no line."""
     results = review(filled([pair(**more)], PLAIN), start(PLAIN), now=NOON, seen=Conditions())
-    lines = [line for line in text(step(start(PLAIN), results, now=NOON)).split("\n") if "noise" in line]
-    assert lines == ([f"  noise         {told}"] if told else [])
+    lines = [line for line in text(step(start(PLAIN), results, now=NOON)).split("\n") if "baseline to itself" in line]
+    assert lines == ([f"  likeness      {told}"] if told else [])
 
 
 def test_a_hold_tells_what_is_missing():
@@ -117,6 +122,7 @@ def test_an_operators_word_is_told_without_evidence():
     rollout = start(replace(PLAIN, key=replace(KEY, revision="")))
     told = text(command(rollout, Verb.HOLD, now=NOON, by="ann", reason="incident 7"))
     assert told == (
+        "Paused in the shadow by ann: incident 7. `crossfade resume support.triage --reason …` goes on.\n"
         f"ROUTE support.triage  CANDIDATE vllm/triage-7b@{rollout.key.digest}  STAGE shadow -> shadow (paused)"
         "  DECISION HOLD  2026-11-21T12:02:00Z  RULE operator\n  ann: incident 7"
     )
@@ -247,3 +253,45 @@ def test_what_asking_twice_cost_is_told():
     again = [pair(f"u{n}", agree=1.0, agree_again=1.0, cost_again_usd=0.005) for n in range(432)]
     told = text(simulate(PLAIN, again).last or decided()[0])
     assert "432 repeat calls, $2.16" in told
+
+
+def test_a_split_is_never_shown_without_its_word():
+    """In the decision and in the sentence of where it stands."""
+    ladder = Ladder((Stage(0, min_units=0), Stage(300_000)), split=True)
+    decision = step(start(replace(RULES, gates=Gates(None, None, None, None, None), ladder=ladder)), Results(), now=1.0)
+
+    assert "STAGE shadow (split, uncertified) -> 30% (split, uncertified)" in text(decision)
+
+
+def test_slices_are_shown_with_their_numbers():
+    """Each is a line with its share, without a lecture of its own."""
+    rules = replace(RULES, gates=replace(RULES.gates, slices=("length",)))
+    found = filled([pair(f"u{n}", q=0.0, slices=("length=short",)) for n in range(300)], rules)
+    rollout = start(rules)
+    told = text(step(rollout, review(found, rollout, now=0.0, seen=Conditions()), now=0.0))
+
+    assert "quality@length=short: +0.0000" in told
+    assert "; 100% of the units" in told
+    assert told.count("certifies that whoever scores") == 1
+
+
+def test_what_did_not_come_in_is_told():
+    """Requests that were told late, and those that were drawn and not asked, with their share and the reasons."""
+    assert intake(Intake(100, 0, 50, {})) == []
+    late, skipped = intake(Intake(1000, 18, 400, {"budget": 150, "paused": 10}))
+    assert late == "18 of 1000 (1.8%) requests were told after their conversation was counted"
+    assert skipped == "160 of 400 (40.0%) requests that were drawn were not asked: budget 150, paused 10"
+
+
+def test_a_record_replays_with_the_grid_of_its_rollout():
+    """The bets belong to the record: by the other grid the same evidence is another number."""
+    decisions = []
+    for bets in (BETS, BETS_BEFORE):
+        found = filled([pair(f"u{n}", q=(n % 3 - 1) / 2) for n in range(300)])
+        rollout = replace(start(RULES), bets=bets)
+        decision = step(rollout, review(found, rollout, now=0.0, seen=Conditions()), now=0.0)
+        kept = decode(encode(record(decision, found, Conditions(), version="1")))
+        assert kept.decision.before.bets == bets
+        assert replay(kept) == decision
+        decisions.append(decision)
+    assert decisions[0].results.gates != decisions[1].results.gates

@@ -8,11 +8,11 @@ import pytest
 
 from policies import stats
 from policies.evidence import Evidence
-from policies.gates import evaluate
+from policies.gates import evaluate, slice_results
 from policies.histograms import STEP, WHOLE
-from policies.readings import Look, gates_of
-from policies.rules import Cost, Errors, Gates, Ladder, Latency, Quality, Rules, Stage, Validity
-from policies.terms import Better, Verdict
+from policies.readings import Gate, Look, gates_of
+from policies.rules import BETS, BETS_BEFORE, Cost, Errors, Gates, Ladder, Latency, Quality, Rules, Stage, Validity
+from policies.terms import Better, Owner, Verdict
 from tests.rooms.pair_events import RULES, evidence, filled, pair
 
 LIMITED = Latency(limit_s=0.8, warmup=0)
@@ -47,12 +47,12 @@ def test_a_quality_certificate_holds_its_numbers():
         Better.HIGHER,
     )
     assert result.estimate == pytest.approx(79 / 1700)
-    assert (result.lower, result.upper, result.limit) == pytest.approx((0.0206, 0.0732, -0.05), abs=1e-4)
-    assert (result.log10_e, result.needed) == pytest.approx((23.656, 1.30103), abs=1e-3)
+    assert (result.lower, result.upper, result.limit) == pytest.approx((0.0222, 0.0717, -0.05), abs=1e-4)
+    assert (result.log10_e, result.needed) == pytest.approx((23.684, 1.30103), abs=1e-3)
     assert (result.units_to_go, result.futile) == (0, False)
     assert result.reason == (
-        "quality: +0.0465 [+0.0206, +0.0732] on 1700 units (better/equal/worse 148/1483/69), "
-        "limit -0.0500, log10 e 23.66 of 1.30: certified"
+        "quality: +0.0465 [+0.0222, +0.0717] on 1700 units (better/equal/worse 148/1483/69), "
+        "limit -0.0500, log10 e 23.68 of 1.30: certified"
     )
 
 
@@ -61,7 +61,7 @@ def test_too_little_evidence_says_how_much_more():
     result = evaluate(Quality(), with_counts(quality={200: 10, 0: 80, -200: 10}))
     sd = math.sqrt(0.2)
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert result.units_to_go == math.ceil(16 * (sd / 0.05) ** 2 + 40) - 100
+    assert result.units_to_go == math.ceil(14.5 * (sd / 0.05) ** 2 + 25) - 100
     assert result.reason.endswith(": not certified yet")
     assert evaluate(Quality(), with_counts(quality={-200: 10, 0: 80})).units_to_go is None
 
@@ -200,7 +200,7 @@ def test_errors_are_compared_arm_by_arm_from_a_quarter():
     sd = math.sqrt(2 * 0.001 * 0.999)
     assert evaluate(
         Errors(), with_counts(weight_ppm=250_000, errors_candidate={200: 1, 0: 99}, errors_baseline={200: 1, 0: 99})
-    ).units_to_go == (math.ceil(16 * (0.01 * 0.99 * 2) / 0.01**2 + 40) - 100)
+    ).units_to_go == (math.ceil(14.5 * (0.01 * 0.99 * 2) / 0.01**2 + 25) - 100)
     assert sd > 0
 
 
@@ -400,7 +400,7 @@ def test_an_uneven_sample_is_planned_by_its_own_spread():
     """The spread is around the sample's mean, not around nought."""
     result = evaluate(Quality(), with_counts(quality={200: 12, 0: 80, -200: 8}))
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert result.units_to_go == math.ceil(16 * (0.2 - 0.04**2) / 0.09**2 + 40) - 100
+    assert result.units_to_go == math.ceil(14.5 * (0.2 - 0.04**2) / 0.09**2 + 25) - 100
 
 
 def test_more_units_than_planned_leave_none_to_go():
@@ -432,7 +432,7 @@ def test_latencys_numbers_are_those_of_its_two_counts():
     ends, seen = np.array([0.0, 1.0]), np.array([2.0, 98.0])
     assert result.verdict is Verdict.INCONCLUSIVE
     assert result.log10_harm == pytest.approx(stats.log_e_mean(-ends, seen, -0.95, lo=-1.0) / math.log(10))
-    assert result.units_to_go == math.ceil(max(16 * 0.98 * 0.02 / 0.03**2 + 40, 6 / 0.03)) - 100
+    assert result.units_to_go == math.ceil(max(14.5 * 0.98 * 0.02 / 0.03**2 + 25, 5.4 / 0.03)) - 100
     assert result.lower == stats.lower_mean(ends, seen, 0.05, lo=0.0, hi=1.0)
     assert result.upper == stats.upper_mean(ends, seen, 0.05, lo=0.0, hi=1.0)
 
@@ -499,3 +499,147 @@ def test_a_deterministic_baseline_that_is_none_is_told():
     events = [pair(f"u{n}", agree=0.9, agree_again=0.5, again=True) for n in range(200)]
     assert "agrees with itself only 50%" in evaluate(gate, filled(events, rules)).reason
     assert "deterministic" not in evaluate(gate, filled(events[:2], rules)).reason
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "verdict"), [(300, 20, "PASS"), (60, 60, "INCONCLUSIVE"), (20, 300, "FAIL")]
+)
+def test_who_must_be_better_is_certified_or_stays_and_is_harm_only_when_worse(wins: int, losses: int, verdict: str):
+    """Equal is no harm, and no certificate either; worse than the baseline is harm, not worse than the demand."""
+    found = with_counts(quality={200: wins, 0: 2000, -200: losses})
+    result = evaluate(Quality(-0.02), found)
+
+    assert (result.verdict.name, result.limit) == (verdict, 0.02)
+    assert "limit +0.0200" in result.reason
+
+
+def test_further_scores_are_gates_of_their_own():
+    """Each reads its own histogram, is called by its metric, and shares the harm that is allowed in all."""
+    rules = gated(also_quality=(Quality(metric="python", name="quality:python"),))
+    found = with_counts(rules, **{"quality": {0: 900}, "quality:python": {-100: 300}})
+    first, second = (evaluate(gate, found) for gate in rules.gates.qualities)
+
+    assert (first.gate, first.verdict) == ("quality", Verdict.PASS)
+    assert (second.gate, second.verdict) == ("quality:python", Verdict.FAIL)
+    assert second.reason.startswith("quality:python: -0.5000")
+    assert len(gates_of(rules.gates)) == len(gates_of(RULES.gates))
+
+
+def test_further_limits_on_time_are_gates_of_their_own():
+    """Of another measure by its own times, of the same measure by the same."""
+    late = Latency("total", 0.95, 8.0, warmup=0, name="latency:total_p95")
+    rules = gated(latency=LIMITED, also_latency=(late, replace(late, limit_s=0.1, measure="ttft", name="latency:x")))
+    events = [pair(f"u{n}", n, ttft_candidate_s=0.2, total_candidate_s=9.0) for n in range(400)]
+    events = [replace(event, owner=Owner.CANDIDATE, error_baseline=None) for event in events]
+    found = filled(events, rules, weight_ppm=50_000)
+    said = [evaluate(gate, found) for gate in rules.gates.latencies]
+
+    assert [(each.gate, each.verdict.name) for each in said] == [
+        ("latency", "PASS"), ("latency:total_p95", "FAIL"), ("latency:x", "FAIL"),
+    ]  # fmt: skip
+    assert [each.n for each in said] == [400, 400, 400]
+    assert set(found.detectors) >= {"latency", "latency:total_p95", "latency:x"}
+
+
+SLICED = gated(slices=("language",))
+
+
+def test_a_slice_is_judged_at_three_times_the_margin():
+    """By its own units; how much of the traffic it is, is said."""
+    found = with_counts(
+        SLICED,
+        **{
+            "quality": {0: 3000},
+            "quality@language=english": {0: 2600},
+            "quality@language=german": {-200: 60, 0: 340},
+        },
+    )
+    english, german = slice_results(Quality(), found, Look())
+
+    assert (english.gate, english.verdict) == ("quality@language=english", Verdict.PASS)
+    assert (german.gate, german.verdict, german.required) == ("quality@language=german", Verdict.INCONCLUSIVE, True)
+    assert german.reason.endswith("; 13% of the units")
+    assert english.limit == pytest.approx(-0.15)
+
+
+def test_a_slice_that_is_surely_worse_blocks_and_convicts_nobody():
+    """Harm is the whole's to certify; nor does a slice end a stage whose budget it shares."""
+    found = with_counts(SLICED, **{"quality": {0: 3000}, "quality@language=german": {-200: 3000}})
+    (german,) = slice_results(Quality(), found, Look())
+
+    assert (german.verdict, german.futile) == (Verdict.INCONCLUSIVE, False)
+    assert german.reason.endswith("nothing rises while it is so")
+
+
+def test_evidence_that_is_not_told_apart_certifies_no_slice():
+    """As that of before slices were asked for: the dimension itself is what is waited for."""
+    found = with_counts(SLICED, **{"quality": {0: 3000}, "quality@language=german": {0: 100}})
+    (waits,) = slice_results(Quality(), found, Look())
+
+    assert (waits.gate, waits.verdict, waits.required) == ("quality@language", Verdict.INCONCLUSIVE, True)
+    assert "of 100 of 3000 units" in waits.reason
+    assert slice_results(Quality(), evidence(SLICED), Look()) == ()
+
+
+def test_slices_count_where_quality_does():
+    """In the shadow, and from 25 % again on the candidate's own conversations; between them they are shown."""
+    rules = replace(SLICED, ladder=Ladder((Stage(0), Stage(50_000), Stage(500_000, reverse_shadow_ppm=50_000))))
+    owned = {"quality_owned": {0: 3000}, "quality_owned@language=german": {0: 3000}}
+    late = slice_results(Quality(), with_counts(rules, 500_000, **owned), Look())
+    between = slice_results(
+        Quality(), with_counts(rules, 50_000, **{"quality": {0: 300}, "quality@language=german": {0: 300}}), Look()
+    )
+
+    assert [(each.gate, each.verdict.name, each.required) for each in (*late, *between)] == [
+        ("quality@language=german", "PASS", True), ("quality@language=german", "PASS", False),
+    ]  # fmt: skip
+
+
+def test_a_gate_bets_as_its_rollout_began():
+    """A rollout of before is judged, bounded and planned by the grid that it began with, in every kind of gate."""
+    shown = with_counts(
+        weight_ppm=0, quality={0: 90, 100: 5, -100: 5}, validity={0: 900, -100: 2},
+        ttft_candidate=bins(0.5, 390) | bins(1.5, 10),
+    )  # fmt: skip
+    for gate in (Quality(), Validity(), LIMITED):
+        new, before = evaluate(gate, shown), evaluate(gate, shown, Look(bets=BETS_BEFORE))
+        assert new == evaluate(gate, shown, Look(bets=BETS))
+        assert (new.log10_e, new.log10_harm, new.lower, new.upper) != (
+            before.log10_e, before.log10_harm, before.lower, before.upper,
+        )  # fmt: skip
+        assert all(
+            one != other
+            for one, other in (
+                (new.log10_e, before.log10_e), (new.log10_harm, before.log10_harm), (new.lower, before.lower),
+            )
+        )  # fmt: skip
+    assert evaluate(Quality(), shown).units_to_go != evaluate(Quality(), shown, Look(bets=BETS_BEFORE)).units_to_go
+
+
+def test_a_gates_budget_is_twice_what_good_candidates_need():
+    """At the spread seen and a true difference of 0, at least 2,000 compared conversations; arms apart, twice it."""
+    by_pairs = replace(RULES, ladder=Ladder((Stage(0, by_pairs=True), Stage(500_000, by_pairs=True))))
+
+    def budget(gate: Gate, look: Look | None = None, weight_ppm: int = 0, **counts: dict[int, int]) -> int | None:
+        return evaluate(gate, with_counts(by_pairs, weight_ppm, **counts), look or Look()).budget
+
+    quiet, loud = {0: 90, 200: 5, -200: 5}, {200: 50, -200: 50}
+    assert budget(Quality(), quality=quiet) == 2000
+    assert budget(Quality(), quality=loud) == 2 * math.ceil(14.5 / 0.05**2 + 25)
+    assert budget(Quality(), quality=loud, look=Look(budgets=3)) == 6 * math.ceil(14.5 / 0.05**2 + 25)
+    assert budget(Quality(), Look(bets=BETS_BEFORE), quality=loud) == 2 * math.ceil(16 / 0.05**2 + 40)
+    rates = {0: 960, 200: 40}
+    arms = budget(Errors(), weight_ppm=500_000, errors_candidate=rates, errors_baseline=rates)
+    assert arms == 4 * math.ceil(14.5 * 2 * 0.04 * 0.96 / 0.01**2 + 25)
+    sharp = Latency(limit_s=0.8, warmup=0, quantile=0.99)
+    slow = budget(sharp, weight_ppm=500_000, ttft_candidate=bins(0.5, 950) | bins(2.0, 50))
+    assert slow == 2 * math.ceil(14.5 * 0.95 * 0.05 / (0.6 * 0.01) ** 2 + 25)
+    assert evaluate(Quality(), with_counts(quality=loud)).budget is None
+
+
+def test_a_gate_is_futile_by_its_own_budget():
+    """Where even the most hopeful estimate needs more than the gate's own budget, and not the stage's conversations."""
+    by_pairs = replace(RULES, ladder=Ladder((Stage(0, by_pairs=True, max_units=10**9),)))
+    at_limit = {200: 9000, 0: 20000, -200: 11000}
+    assert evaluate(Quality(), with_counts(by_pairs, quality=at_limit)).futile
+    assert not evaluate(Quality(), with_counts(by_pairs, quality={200: 900, 0: 2000, -200: 900})).futile

@@ -1,5 +1,6 @@
 """Guards: what is caught, what is only suspected, and what healthy traffic never sets off."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from policies.names import OTHERS
 from policies.results import GuardResult
 from policies.rules import Guards, Rules
 from policies.terms import Verdict
-from tests.rooms.pair_events import RULES, evidence
+from tests.rooms.pair_events import RULES, answer, evidence, filled, pair
 
 
 def guard(name: str, found: Evidence) -> GuardResult:
@@ -124,6 +125,85 @@ def test_outputs_are_required_where_a_judge_can_be_gamed(outputs: str, required:
     assert guard("outputs", answered(distinct(10), distinct(10), rules)).required is required
     assert guard("outputs", answered(distinct(100), distinct(100), rules)).required is required
     assert guard("outputs", answered({"same": 6} | distinct(44), distinct(50), rules)).required
+
+
+SAME = guarded(same_answers=0.25)
+
+
+def said(ours: Callable[[int], str], theirs: Callable[[int], str], n: int, rules: Rules = SAME) -> Evidence:
+    """Evidence of `n` mirrored pairs, each of another conversation; the answers are numbered."""
+    return filled(
+        [pair(f"u{i}", output_candidate=answer(ours(i)), output_baseline=answer(theirs(i))) for i in range(n)],
+        rules,
+    )
+
+
+def labels(i: int) -> str:
+    return f"label {i * 37 % 77}"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "n", "verdict", "word"),
+    [
+        (labels, labels, 200, Verdict.PASS, ": certified"),
+        (labels, labels, 40, Verdict.INCONCLUSIVE, ": not certified yet"),
+        (labels, labels, 1, Verdict.INCONCLUSIVE, "no two answers to different requests yet among 1"),
+        (lambda _: "one", labels, 40, Verdict.FAIL, "it surely gives the same answer too often"),
+        (lambda _: "one", lambda _: "two", 200, Verdict.PASS, ": certified"),
+        (lambda _: "one", lambda i: "one" if i % 20 else labels(i), 400, Verdict.PASS, ": certified"),
+        (lambda i: "one" if i % 4 else labels(i), labels, 400, Verdict.FAIL, "too often"),
+        (lambda i: "one" if i % 5 == 0 else str(i), str, 400, Verdict.INCONCLUSIVE, "is 20.0% of 400 (baseline 0.2%)"),
+        (lambda i: str(i % 30), str, 600, Verdict.INCONCLUSIVE, "are worth 30 different ones (baseline 600)"),
+        (lambda i: str(i % 60), lambda i: str(i % 100), 600, Verdict.PASS, ": certified"),
+        (lambda i: "one" if i % 20 == 0 else str(i), str, 3000, Verdict.PASS, ": certified"),
+    ],
+)  # fmt: skip
+def test_a_constant_answer_is_a_breach_where_that_is_certified(
+    ours: Callable[[int], str], theirs: Callable[[int], str], n: int, verdict: Verdict, word: str
+):
+    """Held against how often the baseline's own answers are the same; what only looks so blocks, with its reason."""
+    result = guard("outputs", said(ours, theirs, n))
+    assert result.verdict is verdict, result.reason
+    assert word in result.reason
+
+
+def test_a_few_labels_less_convict_nobody():
+    """A tune that is right and leaves out the baseline's stray words: a breach by the rule of before, none by this."""
+    tune, stray = (lambda i: f"label {i % 20}"), (lambda i: f"label {i % 20}" if i % 10 else f"stray {i}")
+    assert guard("outputs", said(tune, stray, 1000)).verdict is Verdict.PASS
+    assert guard("outputs", said(tune, stray, 1000, RULES)).verdict is Verdict.FAIL
+
+
+def test_the_guard_of_outputs_says_what_it_saw():
+    """Both shares, how many were held against each other, and what is allowed."""
+    assert guard("outputs", said(lambda _: "one", labels, 100)).reason == (
+        "outputs: two answers to different requests are the same in 100.0% of 50 (baseline 0.0%), allowed 25% more: "
+        "it surely gives the same answer too often"
+    )
+
+
+@pytest.mark.parametrize(("outputs", "required"), [("required", True), ("observed", False)])
+def test_a_suspicion_blocks_where_a_score_can_be_gamed_and_else_is_said(outputs: str, required: bool):  # noqa: FBT001
+    """Where answers are compared by rule a constant answer certifies nothing anyway."""
+    rules = guarded(same_answers=0.25, outputs=outputs)
+    for n in (0, 1, 20, 400):
+        found = said(lambda i: "one" if i % 5 == 0 else str(i), str, n, rules)
+        assert (guard("outputs", found).verdict, guard("outputs", found).required) == (Verdict.INCONCLUSIVE, required)
+    assert guard("outputs", said(labels, labels, 400, rules)).required is required
+
+
+def test_a_record_convicts_as_its_evidence_does():
+    """Of a thousand names a record keeps a hundred, and what the guard goes by whole."""
+    for ours in (lambda i: str(i % 900), lambda i: str(i % 130), lambda _: "one"):
+        found = said(ours, str, 1000)
+        assert guard("outputs", found.closed()) == guard("outputs", found)
+
+
+def test_a_policy_without_a_share_lets_no_answer_come_twice():
+    """With `top_share: 0` the number of different answers is held to the baseline's, however many those are."""
+    rules = guarded(same_answers=0.25, top_share=0.0, top_ratio=100.0)
+    assert guard("outputs", said(lambda i: str(i % 400), str, 1000, rules)).verdict is Verdict.INCONCLUSIVE
+    assert guard("outputs", said(lambda i: str(i % 600), str, 1000, rules)).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,13 @@
 
 import pytest
 
+from gateway.config.yaml_file import parse
 from policies.compile import KnownUpstream, Surroundings
-from policies.lint import named_files, overlaps
+from policies.lint import findings, named_files, overlaps
+from policies.schema import Policy
 from tests.rooms.policy_files import KEYED, READY, policy, refused, said, warned
 
+PROMPTED = "{upstream: openai, model: gpt-4o, revision: a, system_prompt: v2.md}"
 JUDGE = "[{judge: {upstream: %s, model: %s}}]"
 
 
@@ -18,12 +21,14 @@ def test_the_short_form_is_fine():
     ("more", "parts", "where", "says"),
     [
         ("", {"match": "{}"}, "match", "every request would belong to this route"),
-        ("", {"match": "{model: a, system_prompt: {}}"}, "match.system_prompt", "says nothing"),
+        ("", {"match": "{model: a, system_prompt: {}}"}, "match.system_prompt", "is empty"),
         ("", {"candidate": "{upstream: openai, model: gpt-4o, revision: a}"}, "candidate", "the candidate is"),
         ("", {"candidate": "{upstream: vllm, model: m, revision: a, set: {top_p: 1}, drop: [store, top_p]}"},
          "candidate.drop", "`top_p` is both set and dropped"),
         ("", {"candidate": "{upstream: vllm, model: m, revision: a, first_byte: 3s, total: 2s}"},
-         "candidate.first_byte", "is longer than `total`"),
+         "candidate.first_byte", "the first token may come later than"),
+        ("", {"match": "{path: /v1/completions, model: x}", "candidate": PROMPTED}, "candidate.system_prompt",
+         "/v1/completions has no system prompt"),
         ("assign: {by: [user, conversation, user]}", {}, "assign.by.2", "user stands here twice"),
         ("assign: {by: [user, request, conversation]}", {}, "assign.by", "`request` ends"),
         ("", {"compare": "[exact, exact: {normalize: false}]"}, "compare.1", "exact stands here twice"),
@@ -34,17 +39,32 @@ def test_the_short_form_is_fine():
         ("gates: {quality: {metric: schema}}", {"compare": "[schema, exact]"}, "gates.quality.metric",
          "schema says whether an answer is valid"),
         ("gates: {quality: {metric: feedback}}", {"compare": "[feedback, exact]"}, "gates.quality.metric",
-         "feedback is calibrated to nothing"),
+         "feedback is only for looking at"),
+        ("gates: {quality: {margin: -2%}}", {}, "gates.quality.margin", "nothing can be more like the baseline than"),
+        ("gates: {quality: [{}, {}]}", {}, "gates.quality.1", "does not say which score it rests on"),
+        ("gates: {quality: [{metric: exact}, {metric: exact}]}", {"compare": "[exact]"}, "gates.quality.1.metric",
+         "two gates rest on exact"),
+        ("gates: {quality: [{metric: exact}, {metric: judge}]}", {"compare": "[exact]"}, "gates.quality.1.metric",
+         "no comparator yields judge"),
+        ("gates: {quality: [{metric: exact}, {metric: tool_calls}]}", {"compare": "[exact, tool_calls]"},
+         "gates.quality", "two likenesses: the baseline is compared with itself by one of them"),
+        ("gates: {quality: off}", {}, "gates.quality", "nobody would look whether the candidate's answers are as good"),
+        ("gates: {accept: unmeasured quality}", {}, "gates.accept", "`unmeasured quality` is accepted, and yet"),
+        ("", {"match": "{model: gpt-4*}", "candidate": "{upstream: openai, model: gpt-4o, revision: a}"}, "candidate",
+         "the candidate is the baseline"),
+        ("", {"match": "{model: gpt-4*}", "compare": JUDGE % ("openai", "gpt-4-x")}, "compare.0.judge.model",
+         "the judge is one of"),
         ("gates: {validity: {margin: 1%}}", {}, "gates.validity", "no comparator says whether an answer is valid"),
         ("", {"stages": "[1%, 5%]"}, "stages.0", "traffic would move before there is any evidence"),
         ("", {"stages": "[shadow, 5%, 5%]"}, "stages.2", "weights must rise from stage to stage"),
         ("", {"stages": "[shadow, 25%, 5%, 50%]"}, "stages.2", "weights must rise from stage to stage"),
         ("", {"stages": "[shadow, shadow]"}, "stages.1", "weights must rise from stage to stage"),
         ("", {"stages": "[shadow, 50%, 51%: {holdback: 2%}]"}, "stages.2", "weights must rise"),
-        ("", {"stages": "[shadow, 2%: {holdback: 2%}]"}, "stages.1.2%.holdback", "leaves the candidate nothing"),
+        ("", {"stages": "[shadow, 2%: {holdback: 2%}]"}, "stages.1.2%.holdback", "keeps all of this"),
         ("", {"stages": "[shadow: {approve: manual}, 1%]"}, "stages.0.shadow.approve", "means nothing"),
         ("", {"stages": "[shadow: {min_units: 9, max_units: 5}]"}, "stages.0.shadow.min_units", "more convers"),
         ("", {"stages": "[shadow, 1%: {hold: 2d, max_time: 1d}]"}, "stages.1.1%.hold", "longer than the stage"),
+        ("", {"stages": "[shadow: {days: 2, max_time: 1d}, 1%]"}, "stages.0.shadow.days", "longer than the stage"),
         ("", {"baseline": "{upstream: opanai}"}, "baseline.upstream", "no upstream is called opanai"),
         ("", {"candidate": "{upstream: x, model: m, revision: a}"}, "candidate.upstream", "no upstream is called x"),
         ("", {"compare": JUDGE % ("x", "j")}, "compare.0.judge.upstream", "no upstream is called x"),
@@ -74,6 +94,8 @@ def test_a_judge_may_share_a_name_with_what_it_does_not_judge():
         ("", {"stages": "[shadow, 100%: {reverse_shadow: 0%}]"}, "stages.1", "nothing is left to compare with"),
         ("gates: {quality: {margin: 10%}}", {}, "gates.quality.margin", "one answer in 10 may be lost"),
         ("eligible: {forbid: tools}", {"compare": "[tool_calls]"}, "eligible.forbid", "tool calls are compared, but"),
+        ("", {"candidate": PROMPTED}, "candidate.system_prompt", "it takes the place of whatever the app says there"),
+        ("guards: {judge_bias: 5%}", {}, "guards.judge_bias", "no label of a person reaches the evidence"),
         ("mode: observe", {}, "mode", "`observe` moves no traffic"),
         ("assign: {by: request}", {"compare": "[exact, feedback]"}, "compare.1", "where a request names no user, one"),
         ("", {"match": "{path: /v1/responses}"}, "match.path", "only requests that say `store: false` are eligible"),
@@ -112,7 +134,7 @@ def test_a_candidate_that_nobody_may_ask_is_named():
 
     assert refused(found) == []
     (message,) = [message for place, message in warned(found) if place == "candidate.upstream"]
-    assert "a candidate is never sent a caller's" in message
+    assert "a caller's key is never sent to a candidate" in message
 
 
 def test_a_gate_that_could_never_pass_is_refused():
@@ -123,6 +145,15 @@ def test_a_gate_that_could_never_pass_is_refused():
         ("gates.cost", "prices are not known, so this gate could never pass")
     ]
     assert said("gates: {cost: {required: false}}", unpriced) == said("gates: {cost: off}", unpriced) == []
+
+
+def test_a_budget_for_what_nobody_prices_is_named():
+    """Calls of an upstream without a price are no free ones; servers of one's own are."""
+    theirs = KnownUpstream(has_background_key=True, is_engine=False)
+    known = Surroundings({"openai": theirs, "vllm": KnownUpstream(has_background_key=True)})
+    found = [message for place, message in warned(said(surroundings=known)) if place == "shadow.budget"]
+
+    assert found == ["no price is known of upstream openai: the budget takes it for as dear as the dearest models"]
 
 
 def test_keys_without_names_match_nothing():
@@ -194,3 +225,66 @@ def test_likeness_needs_a_second_answer_of_the_baseline():
     assert not refused(said("", keyless, baseline="{upstream: openai, deterministic: true}"))
     assert not refused(said("", keyless, compare="[{python: {ref: 'a.py:f'}}]"))
     assert not refused(said(""))
+
+
+def test_who_wants_it_cheap_says_that_quality_is_unmeasured():
+    """The words are accepted; that something must be won by it is said."""
+    words = "gates: {quality: off, accept: unmeasured quality%s}"
+    dear, cheap = (said(words % cost) for cost in ("", ", cost: {max_ratio: 0.5x, required: true}"))
+
+    assert refused(dear) == refused(cheap) == []
+    assert warned(cheap) == []
+    assert warned(dear) == [("gates.quality", "quality is not looked at, and nothing says that it is worth it")]
+
+
+def test_globs_that_meet_overlap():
+    """Two files whose stars let one request in are told, others are not."""
+    files = {"a.yaml": policy(match="{model: 'gpt-4o*'}"), "b.yaml": policy(route="b", match="{model: '*-mini'}")}
+    apart = files | {"b.yaml": policy(route="b", match="{model: 'gpt-5*'}")}
+
+    assert [name for name, _ in overlaps(files)] == ["b.yaml"]
+    assert overlaps(apart) == ()
+
+
+@pytest.mark.parametrize("more", ["system_prompt: v2.md", "set: {temperature: 0}", "drop: [temperature]"])
+def test_what_is_asked_otherwise_is_another_candidate(more: str):
+    """On the baseline's own model and upstream: a prompt or a way of decoding may be what changes."""
+    sha = "1" * 64
+    found = said(
+        match=f"{{model: gpt-4o, system_prompt: {{sha256: {sha}}}}}",
+        candidate=f"{{upstream: openai, model: gpt-4o, revision: a, {more}}}",
+    )
+
+    assert found == []
+    assert [name for _, name in named_files(policy(candidate=PROMPTED))] == ["v2.md"]
+
+
+SPLIT = (
+    "route: a\nmatch: {model: m}\nbaseline: {upstream: openai}\ncandidate: {upstream: vllm, model: x, revision: r}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "where", "says"),
+    [
+        ("stages: [30%]", "", ""),
+        ("stages: [30%: {approve: manual, holdback: 1%}]", "", ""),
+        ("stages: [30%, 50%]", "stages", "a split is one share"),
+        ("stages: [shadow]", "stages", "a split is one share"),
+        ("stages: [30%: {hold: 1h}]", "stages.0.30%.hold", "means nothing in a split"),
+        ("stages: [30%: {holdback: 30%}]", "stages.0.30%.holdback", "leaves the candidate nothing"),
+        ("stages: [30%]\ngates: {latency: off}", "gates", "means nothing in a split, in which nothing is compared"),
+        ("stages: [30%]\ncompare: [exact]", "compare", "means nothing in a split"),
+        ("stages: [30%]\nshadow: {sample: 5%}", "shadow", "means nothing in a split"),
+    ],
+)
+def test_a_split_is_one_share_and_called_uncertified(more: str, where: str, says: str):
+    """What would make certificates is refused, and that there are none is said each time."""
+    found = findings(Policy.model_validate(parse(f"{SPLIT}mode: split\n{more}", "p.yaml").value), READY)
+
+    assert [place for place, _ in refused(list(found))] == ([where] if where else [])
+    assert all(message.startswith(says) for _, message in refused(list(found)))
+    if not where:
+        assert warned(list(found)) == [
+            ("mode", "30% of the traffic moves uncertified: no gate asks whether answers are as good")
+        ]

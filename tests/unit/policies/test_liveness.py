@@ -45,9 +45,16 @@ def test_a_dead_one_is_ill_within_a_few_requests() -> None:
     """Failures, and what the breaker then keeps from it, count alike; the sentence says what its last ones were."""
     found = after(*HEALTHY, *DEAD)
     assert found.unhealthy() == (
-        "the candidate answered 200 of the last 203 requests assigned to it (its last 5: 3 refused)"
+        "the candidate answered 200 of the last 203 requests assigned to it (its last 5: 3 × refused)"
     )
-    assert "answered 200 of the last 206 requests assigned to it (its last 5: 4 refused, 1 breaker)" in found.told()
+    assert found.told().startswith("answered 200 of the last 206 requests assigned to it")
+    assert found.told().endswith("(its last 5: 4 × refused, 1 × not asked, after earlier failures)")
+
+
+def test_a_row_of_one_failure_is_said_in_one_breath() -> None:
+    """Five failures of one kind are told as such, and a mixed row with how often each came."""
+    alike = after(*HEALTHY, *[told(10 + i / 20, FAILED, "server_error", failed=False) for i in range(5)])
+    assert alike.told() == "failed its last 5 requests (HTTP 5xx)"
 
 
 def test_healing_does_not_help() -> None:
@@ -74,7 +81,7 @@ def test_no_answers_are_no_life() -> None:
     left = [told(i * 3.0, LEFT) for i in range(5)]
     assert after(*HEALTHY, *left[:4]).unhealthy() is None
     assert after(*left).unhealthy() == (
-        "the candidate answered none of the last 5 requests assigned to it, for 12 s (its last 5: 5 left)"
+        "the candidate answered none of the last 5 requests assigned to it, for 12 s (its last 5: 5 × the app gave up)"
     )
     assert after(*left[:4], told(10.0), *left[4:]).unhealthy() is None
     assert after(*[told(i * 1.0, LEFT, waited_s=1.9) for i in range(60)]).unhealthy() is None

@@ -31,6 +31,10 @@ def test_the_first_route_that_fits_takes_the_request():
     ("match", "fits"),
     [
         (Match(path=(CHAT,)), True),
+        (Match(model_like=("gpt-4*",)), True),
+        (Match(model_like=("gpt-5*",)), False),
+        (Match(model=("gpt-4o",), model_like=("gpt-5*",)), True),
+        (Match(model=("gpt-5",), model_like=("gpt-4?",)), True),
         (Match(path=(RESPONSES,)), False),
         (Match(key=("team",)), True),
         (Match(key=("other",)), False),

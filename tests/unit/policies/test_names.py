@@ -23,3 +23,10 @@ def test_a_record_tells_the_commonest():
     assert len(told) == names.TOLD + 1
     assert told[names.OTHERS] == 1 + 2 + 3 + 4 + 5
     assert names.commonest({"a": 1}) == {"a": 1}
+
+
+def test_squares_count_what_is_together_as_different():
+    """Of those counted together nobody knows how often each came: once, at least."""
+    assert names.squares({}) == 0
+    assert names.squares({"a": 3, "b": 1}) == 10
+    assert names.squares({"a": 3, names.OTHERS: 5}) == 14

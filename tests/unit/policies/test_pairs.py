@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from policies.events import AlsoScored
 from policies.pairs import PairError, read
 
 LEAST = {"unit": "u1", "q": 0.5, "error_baseline": False, "error_candidate": True}
@@ -29,6 +30,7 @@ def test_everything_a_line_may_say():
         "total_candidate_s": 1.2, "cost_baseline_usd": 0.01, "cost_candidate_usd": 0.02, "valid_candidate": True,
         "output_baseline": "I'm sorry", "output_candidate": "", "at": 12.5, "agree": 0.25, "agree_again": 1.0,
         "label": -1, "valid_baseline": False, "p_sample": 0.5, "abstained": True, "user": "u", "prompt_sha": "ab",
+        "also": {"python": -0.5, "judge": 1},
     }  # fmt: skip
     pair, timed = read(json.dumps(LEAST | {"q": None} | more).encode())
     assert timed
@@ -39,6 +41,7 @@ def test_everything_a_line_may_say():
     assert (pair.agree, pair.agree_again, pair.label) == (0.25, 1.0, -1.0)
     assert (pair.valid_baseline, pair.p_sample, pair.abstained) == (False, 0.5, True)
     assert (pair.user, pair.prompt) == ("u", "ab")
+    assert pair.also == (AlsoScored("judge", 1.0), AlsoScored("python", -0.5))
     assert (pair.cost_baseline_usd, pair.cost_candidate_usd) == (0.01, 0.02)
     assert pair.output_baseline
     assert pair.output_candidate
@@ -64,6 +67,7 @@ def test_everything_a_line_may_say():
         (json.dumps(LEAST | {"cost_candidate_usd": -0.1}).encode(), "cost_candidate_usd is -0.1"),
         (json.dumps(LEAST | {"at": -5}).encode(), "at is -5"),
         (json.dumps(LEAST | {"missing": True}).encode(), "leave out q"),
+        (json.dumps(LEAST | {"also": {"judge": 2}}).encode(), r"also.judge is 2; hint: .*within \[-1, 1\]"),
     ],
 )
 def test_a_line_that_is_no_pair_is_refused_with_a_hint(line: bytes, said: str):

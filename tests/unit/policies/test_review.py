@@ -10,7 +10,7 @@ from policies.readings import gates_of
 from policies.results import Noise
 from policies.review import Conditions, key_of, review
 from policies.rollout import Rollout, start
-from policies.rules import Gates, Held, Latency
+from policies.rules import Gates, Held, Latency, Quality
 from policies.terms import Owner, Phase, Verdict
 from tests.rooms.pair_events import KEY, RULES, evidence, filled, own, pair
 
@@ -62,10 +62,10 @@ def test_conditions_are_passed_on():
     [
         (1000.0, None, None),
         (1000.0, 400.0, None),
-        (1000.0, 399.0, "the evidence is 601 s old, allowed 600 s"),
+        (1000.0, 399.0, "the comparisons are 601 s behind the traffic, and 600 s are allowed"),
         (1000.0, 1060.0, None),
-        (1000.0, 1061.0, "the evidence is -61 s old, allowed 600 s"),
-        (1000.0, math.nan, "the evidence is nan s old, allowed 600 s"),
+        (1000.0, 1061.0, "the comparisons are -61 s behind the traffic, and 600 s are allowed"),
+        (1000.0, math.nan, "the comparisons are nan s behind the traffic, and 600 s are allowed"),
         (math.nan, None, "the clock gives no number"),
         (math.inf, 1000.0, "the clock gives no number"),
     ],
@@ -147,3 +147,25 @@ def test_the_rollouts_frozen_limit_and_budgets_reach_the_gates():
     assert review(found, rollout, now=0.0, seen=Conditions()).gates[-1].verdict is Verdict.PASS
     other: Rollout = replace(CANARY, held=Held(latency_s=2.0, latency_of="total p95"))
     assert review(found, other, now=0.0, seen=Conditions()).gates[-1].verdict is Verdict.INCONCLUSIVE
+
+
+def test_slices_stand_beside_the_gates_and_settle_with_them():
+    """All must be certified before the baseline is asked less often."""
+    gates = replace(RULES.gates, quality=Quality(likeness=True), slices=("language",))
+    rules = replace(RULES, gates=gates)
+    good = [
+        pair(f"u{n}", n, agree=1.0, agree_again=0.9, agree_cross=1.0, again=True, slices=("language=german",))
+        for n in range(400)
+    ]
+    bad = [replace(each, unit=f"x{each.unit}", slices=("language=dutch",), agree=0.8, agree_cross=0.8) for each in good]
+    one, two = (
+        review(filled(each, rules), start(rules), now=0.0, seen=Conditions()) for each in (good, good + bad[:60])
+    )
+
+    assert [gate.gate for gate in one.gates if "@" in gate.gate] == ["quality@language=german"]
+    assert one.settled_ppm == 0
+    assert [gate.gate for gate in two.gates if "@" in gate.gate] == [
+        "quality@language=dutch",
+        "quality@language=german",
+    ]
+    assert two.settled_ppm is None

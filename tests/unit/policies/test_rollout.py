@@ -7,9 +7,23 @@ import msgspec
 import pytest
 
 from policies.results import Alarm, GateResult, GuardResult, Results
-from policies.rollout import FINDINGS, MOVES, ORDERS, STOPPED, VERBS, Rollout, blocks, command, revise, start, step
-from policies.rules import PPM, BaselineP99, Held, Ladder, Stage
+from policies.rollout import (
+    FINDINGS,
+    MOVES,
+    ORDERS,
+    STOPPED,
+    VERBS,
+    Rollout,
+    blocks,
+    command,
+    revise,
+    shut,
+    start,
+    step,
+)
+from policies.rules import BETS, BETS_BEFORE, DAY_S, PPM, BaselineP99, Gates, Held, Ladder, Stage
 from policies.terms import Move, Outcome, Phase, Verb, Verdict
+from policies.windows import RiseWindow
 from tests.rooms.rollouts import GOOD, HEALTHY, KEY, PASSES, QUIET, RULES, SETTINGS, UNSURE, WAITS
 
 BROKEN = GateResult("errors", Verdict.ERROR, "errors: no evidence in 300 units")
@@ -426,7 +440,7 @@ def test_every_phase_answers_every_verb(phase: Phase, verb: Verb):
         assert decision.refused
         assert decision.rollout == WHERE[phase]
         assert (decision.outcome, decision.move) == (Outcome.HOLD, Move.HOLD)
-        assert decision.reason.startswith(f"cannot {verb} a rollout that is {phase}: ")
+        assert decision.reason.startswith(f"cannot {verb} a rollout that is {phase.replace('_', ' ')}: ")
     else:
         assert not decision.refused
         assert (decision.rollout.phase, decision.rollout.weight_ppm) == expected
@@ -590,3 +604,178 @@ def test_the_baselines_times_outlive_a_candidate():
     assert revise(known, other, now=1_060.0).rollout.baseline_p99 == known.baseline_p99
     moved = replace(RULES, key=replace(KEY, baseline="openai/gpt-5"))
     assert revise(known, moved, now=1_060.0).rollout.baseline_p99 == BaselineP99()
+
+
+MONDAY_NOON = 1_800_273_600.0
+OFFICE = replace(RULES.ladder, rises=RiseWindow((0, 1, 2, 3, 4), 540, 1020, "UTC"))
+
+
+@pytest.mark.parametrize("hours", [0, 4, 6, 22, 5 * 24, 7 * 24])
+@pytest.mark.parametrize("finding", list(FINDINGS))
+def test_a_weight_rises_only_within_its_window_and_falls_at_any_time(hours: int, finding: Outcome):
+    """Outside, a certificate holds and says until when; everything else is as it ever was."""
+    now = MONDAY_NOON + 3600.0 * hours
+    shadow = replace(WHERE[Phase.SHADOW], ladder=OFFICE)
+    decision, always = step(shadow, FOUND[finding], now=now), step(WHERE[Phase.SHADOW], FOUND[finding], now=now)
+    is_shut = finding is Outcome.PROMOTE and hours not in (0, 4, 22, 7 * 24)
+
+    assert decision.move is (Move.HOLD if is_shut else always.move)
+    assert (decision.rule == "window") is is_shut
+    assert ("rises only within mon-fri 9:00-17:00 UTC" in decision.reason) is is_shut
+    assert bool(shut(shadow, now)) is (hours not in (0, 4, 22, 7 * 24))
+
+
+def test_an_operator_raises_at_any_hour():
+    """Whoever gives the word is there to see what comes of it."""
+    night = replace(WHERE[Phase.SHADOW], ladder=OFFICE)
+
+    assert command(night, Verb.PROMOTE, now=MONDAY_NOON + 12 * 3600, by="ana", reason="now").rollout.weight_ppm > 0
+
+
+SPLIT = replace(
+    RULES, gates=Gates(None, None, None, None, None), ladder=Ladder((Stage(0, min_units=0), Stage(300_000)), split=True)
+)
+
+
+def test_a_split_rises_because_the_policy_says_so_and_is_called_uncertified():
+    """Without any evidence, to its one stage; there it stays."""
+    up = step(start(SPLIT), Results(), now=1_000.0)
+    there = step(up.rollout, Results(units=10), now=1_060.0)
+
+    assert (up.move, up.rule, up.rollout.weight_ppm, up.rollout.phase) == (
+        Move.ADVANCE, "split", 300_000, Phase.PROMOTED,
+    )  # fmt: skip
+    assert "uncertified" in up.reason
+    assert (there.move, there.rollout.weight_ppm) == (Move.HOLD, 300_000)
+
+
+def test_a_split_falls_as_every_rollout_does():
+    """By alarms and illness, and by an operator; ill at its foot, it does not rise."""
+    up = step(start(SPLIT), Results(), now=1_000.0).rollout
+    ill = Results(unhealthy="nobody answers")
+
+    assert step(up, Results(alarms=(ALARM,)), now=1_060.0).rollout.weight_ppm == 0
+    assert step(up, ill, now=1_060.0).rollout.weight_ppm == 0
+    assert step(start(SPLIT), ill, now=1_000.0).rollout.weight_ppm == 0
+    assert command(up, Verb.ROLLBACK, now=1_060.0, by="ana", reason="no").rollout.weight_ppm == 0
+
+
+def test_what_leaves_a_split_begins_where_certificates_do():
+    """A share that nothing certified earns no stage of a ladder."""
+    up = step(start(SPLIT), Results(), now=1_000.0).rollout
+    climbing = revise(up, replace(RULES, key=up.key), now=1_060.0).rollout
+
+    assert (climbing.stage, climbing.weight_ppm, climbing.phase) == (0, 0, Phase.SHADOW)
+
+
+def test_a_rollout_keeps_the_bets_it_began_with():
+    """Its grid is that of the rules at its start; edits and new attempts keep it, another candidate has its own.
+
+    A rollout that was stored before it had a grid is of the one of before.
+    """
+    old = start(RULES)
+    assert old.bets == BETS_BEFORE
+    new = replace(RULES, bets=BETS)
+    assert start(new).bets == BETS
+    assert revise(old, new, now=1.0).rollout.bets == BETS_BEFORE
+    stopped = replace(old, phase=Phase.REJECTED)
+    assert command(stopped, Verb.RESUME, now=1.0, by="ann", reason="r").rollout.bets == BETS_BEFORE
+    other = replace(new, key=replace(new.key, revision="other"))
+    assert revise(old, other, now=1.0).rollout.bets == BETS
+    kept = msgspec.json.decode(msgspec.json.encode(start(new)), type=Rollout)
+    assert kept.bets == BETS
+    before = msgspec.to_builtins(old)
+    del before["bets"]
+    assert msgspec.convert(before, Rollout).bets == BETS_BEFORE
+
+
+DAYS = Ladder((Stage(0, days=1, by_pairs=True, max_s=9 * DAY_S), Stage(50_000, days=0, by_pairs=True), Stage(PPM)))
+
+
+def on_day(lived_s: float, *, stage: int = 0, held: tuple[str, ...] | None = None) -> Rollout:
+    """A rollout on the ladder of whole days, a second before `lived_s` have been lived."""
+    phase = Phase.CANARY if stage else Phase.SHADOW
+    return replace(at(stage, phase, lived_s=lived_s - 1), ladder=DAYS, held_at_day=held)
+
+
+def test_a_whole_day_is_lived_before_the_shadow_is_left():
+    """A certificate of the first hour waits for the day's end, and counts if it still holds then."""
+    early = step(on_day(DAY_S - 10), GOOD, now=1_001.0)
+    assert (early.move, early.rule, early.reason) == (Move.HOLD, "hold", "10 s of this stage's hold left")
+    assert early.rollout.held_at_day is None
+    whole = step(on_day(DAY_S), GOOD, now=1_001.0)
+    assert (whole.move, whole.rollout.held_at_day) == (Move.ADVANCE, None)  # the next stage has seen no day
+
+
+@pytest.mark.parametrize("stage", [0, 1])
+def test_after_a_stages_first_day_a_certificate_must_have_held_at_the_last_days_end(stage: int):
+    """One that comes and goes within the day counts for nothing until a day has ended with it."""
+    missed = step(on_day(DAY_S, stage=stage), UNSURE, now=1_001.0).rollout
+    assert missed.held_at_day == ("quality",)
+    both = replace(GOOD, gates=(PASSES, replace(WAITS, verdict=Verdict.PASS)))
+    noon = step(on_day(1.5 * DAY_S, stage=stage, held=missed.held_at_day), both, now=1_001.0)
+    assert (noon.move, noon.rule, noon.reason) == (
+        Move.HOLD, "days", "errors is certified now, and was not at the end of the last whole day",
+    )  # fmt: skip
+    assert noon.rollout.held_at_day == missed.held_at_day
+    gone = step(on_day(1.5 * DAY_S, stage=stage, held=("quality", "errors")), UNSURE, now=1_001.0)
+    assert (gone.move, gone.rule) == (Move.HOLD, "gate errors")
+    assert step(on_day(2 * DAY_S, stage=stage, held=("quality",)), both, now=1_001.0).move is Move.ADVANCE
+    assert step(on_day(1.5 * DAY_S, stage=stage, held=("quality", "errors")), both, now=1_001.0).move is Move.ADVANCE
+
+
+def test_without_whole_days_the_moment_counts():
+    """A ladder of before, and a stage of fewer hours, advance on what is certified now."""
+    before = replace(on_day(1.5 * DAY_S), ladder=Ladder((Stage(0), Stage(PPM))))
+    assert step(before, GOOD, now=1_001.0).move is Move.ADVANCE
+    assert step(replace(before, lived_s=DAY_S - 1), UNSURE, now=1_001.0).rollout.held_at_day is None
+    assert step(on_day(3600.0, stage=1), GOOD, now=1_001.0).move is Move.ADVANCE
+
+
+def test_a_stage_is_entered_without_the_days_of_another():
+    """Advancing, renewing, resuming, stopping and an edited stage begin their days anew; the same stage keeps them."""
+    held = on_day(2 * DAY_S, stage=1, held=("quality",))
+    assert step(held, HARM, now=1_000.0).rollout.held_at_day is None
+    paused = replace(held, phase=Phase.PAUSED)
+    assert command(paused, Verb.RESUME, now=1.0, by="ann", reason="r").rollout.held_at_day is None
+    same = replace(RULES, ladder=DAYS)
+    assert revise(held, same, now=1.0).rollout.held_at_day == ("quality",)
+    longer = Ladder((DAYS.stages[0], replace(DAYS.stages[1], days=2), DAYS.stages[2]))
+    assert revise(held, replace(RULES, ladder=longer), now=1.0).rollout.held_at_day is None
+    stopped = replace(held, phase=Phase.ROLLED_BACK, stage=0, held_at_day=None)
+    assert step(replace(stopped, lived_s=DAY_S - 1), GOOD, now=1_001.0).rollout.held_at_day is None
+    top = replace(held, stage=2, phase=Phase.PROMOTED)
+    assert step(top, replace(UNSURE, units=20_000), now=1_000.0).rollout.held_at_day is None
+
+
+def test_each_gate_has_a_budget_of_its_own():
+    """The one that spent it uncertified is named with its pairs; conversations are not counted, and the rest waits."""
+    waiting = replace(WAITS, n=3000, budget=3000)
+    spent = step(on_day(60.0), replace(UNSURE, gates=(PASSES, waiting), units=10**6), now=1_001.0)
+    assert (spent.outcome, spent.move, spent.rule) == (Outcome.INCONCLUSIVE, Move.PAUSE, "budget")
+    assert spent.reason == ("errors has spent its budget of 3000 compared conversations: errors: not certified yet")
+    for gate in (
+        replace(waiting, n=2999), replace(waiting, budget=None), replace(waiting, required=False),
+        replace(waiting, verdict=Verdict.PASS, n=10**6),
+    ):  # fmt: skip
+        found = step(on_day(60.0), replace(UNSURE, gates=(PASSES, gate), units=10**6), now=1_001.0)
+        assert found.move is Move.HOLD, gate
+
+
+def test_whatever_was_spent_a_certificate_waits_for_its_hold():
+    """All is certified on more than any budget, and only the day is missing: it holds, and then advances."""
+    many = replace(GOOD, gates=(replace(PASSES, n=10**6, budget=2000),), units=10**6)
+    assert step(on_day(DAY_S - 60), many, now=1_001.0).outcome is Outcome.HOLD
+    assert step(on_day(DAY_S), many, now=1_001.0).outcome is Outcome.PROMOTE
+    few = replace(many, units=99)
+    assert step(on_day(2 * DAY_S, held=("quality",)), few, now=1_001.0).rule == "units"
+    late = step(on_day(9 * DAY_S, held=("quality",)), few, now=1_001.0)
+    assert (late.outcome, late.rule) == (Outcome.INCONCLUSIVE, "time")
+
+
+def test_at_the_top_evidence_is_renewed_by_conversations_whatever_the_budget():
+    """The last stage has nothing to certify: its evidence grows old, and begins afresh."""
+    ladder = Ladder((Stage(0), Stage(PPM, by_pairs=True, max_units=1000)))
+    top = replace(at(1, Phase.PROMOTED), ladder=ladder)
+    assert step(top, replace(UNSURE, units=999), now=1_000.0).move is Move.HOLD
+    assert step(top, replace(UNSURE, units=1000), now=1_000.0).move is Move.RENEW

@@ -82,7 +82,7 @@ def test_the_long_form_says_everything():
     assert (found.assign.close_after, found.shadow.sample, found.shadow.budget) == (3600.0, 200_000, 5.0)
     assert found.candidate.set == {"temperature": 0, "stop": ["x"]}
     assert found.gates.latency is not None
-    assert found.gates.latency.limit == ("ttft", 0.95, 0.8, None)
+    assert found.gates.latency.limits == (("ttft", 0.95, 0.8, None),)
     assert (found.guards.length_ratio.min, found.guards.breaker.window) == (0.8, 30.0)
     assert [each.name for each in found.compare] == [
         "schema", "tool_calls", "json_fields", "python", "judge", "embedding", "feedback", "exact",
@@ -97,13 +97,22 @@ def test_the_long_form_says_everything():
         ("candidates: x", {}, "7:1: `candidates` is no key here (did you mean `candidate`?)"),
         ("gates: {quality: {margn: 1%}}", {}, "7:19: `margn` is no key here (did you mean `margin`?)"),
         ("gates: {latency: {relative: {ttfp_p95: 1.2x}}}", {}, "did you mean `ttft_p95`?"),
-        ("gates: {latency: {ttft_p95: 1s, total_p95: 1s}}", {}, "gates.latency: more than one limit"),
-        ("gates: {latency: {ttft_p95: 1s, relative: {total_p50: 2x}}}", {}, "gates.latency: more than one limit"),
+        ("gates: {latency: {ttft_p95: 1s, total_p95: 1}}", {}, "gates.latency.total_p95: must be a duration"),
+        ("gates: {quality: [{}, {margn: 2%}]}", {}, "7:24: `margn` is no key here (did you mean `margin`?)"),
+        ("gates: {quality: }", {}, "gates.quality: is empty (write `off`, or leave it out for the default)"),
+        ("gates: {accept: less}", {}, "gates.accept: must be `unmeasured quality`"),
         ("gates: {latency: }", {}, "gates.latency: is empty (write `off`, or leave it out for the default)"),
-        ("gates: {quality: {margin: 0}}", {}, "gates.quality.margin: must be greater than 0"),
+        ("gates: {quality: {margin: 0}}", {}, "gates.quality.margin: is 0, which what is equal never"),
         ("gates: {alpha: 0.5}", {}, "gates.alpha: must be less than or equal to 0.1"),
         ("gates: {errors: off}", {}, "gates.errors: must be a mapping of keys to values"),
-        ("mode: applyy", {}, "mode: must be `observe`, `apply` or `bypass`"),
+        ("mode: applyy", {}, "mode: must be `observe`, `apply`, `bypass` or `split`"),
+        ("slices: {by: topic}", {}, "slices.by: 'topic' is nothing to slice by (tool, language, length, header"),
+        ("slices: {by: ['header:Authorization']}", {}, "slices.by.0: is a credential"),
+        ("slices: {by: []}", {}, "slices.by: is empty"),
+        ("slices: {}", {}, "`slices.by` is missing"),
+        ("advance: {tz: Berlin}", {}, "7:15: advance.tz: is no time zone that is known here (as in Europe/Berlin, Am"),
+        ("advance: {hours: 9}", {}, "advance.hours: must be hours of the day (9-17, or 9:30-17:45)"),
+        ("advance: {days: weekdays}", {}, "advance.days: must be days of the week (mon-fri, or [mon, wed, fri])"),
         ("priority: high", {}, "priority: must be a whole number"),
         ("eligible: {forbid: [n>1, imgs]}", {}, "'imgs' is nothing that can be forbidden (images, audio, files"),
         ("assign: {by: session}", {}, "assign.by: 'session' is no unit (header:NAME, user, conversation or request)"),
@@ -119,7 +128,8 @@ def test_the_long_form_says_everything():
                 "nowhere", "ftp://x", "https://", "http://[x", "http://x:port/", "http://x/a b", "http://x/ü", "http://@/x",
             )
         ),
-        ("", {"match": "{path: /v1/embeddings}"}, "'/v1/embeddings' cannot be mirrored (/v1/chat/completions, "),
+        ("", {"match": "{path: /v1/embeddings}"}, "vectors of another model do not fit the index"),
+        ("", {"match": "{path: /v1/audio}"}, "'/v1/audio' cannot be mirrored (/v1/chat/completions, "),
         ("", {"match": "{header: {cookie: x}}"}, "is a credential"),
         ("", {"match": "{model: 4}"}, "match.model: must be a list"),
         ("", {"candidate": "{upstream: vllm, model: m}"}, "`candidate.revision` is missing"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from policies.events import PairEvent
-from policies.rules import Errors, Gates, Guards, Ladder, Latency, Quality, RollbackSettings, Rules, Stage
+from policies.rules import DAY_S, PPM, Errors, Gates, Guards, Ladder, Latency, Quality, RollbackSettings, Rules, Stage
 from policies.simulate import Simulation, simulate, summarise, walk
 from policies.terms import Move, Outcome, Phase, Verdict
 from tests.rooms.pair_events import KEY, answer, pair
@@ -197,3 +197,12 @@ def test_summing_up_takes_the_last_telling_move():
     moves = [moment for moment in moments if moment.decision.move is not Move.HOLD]
     restart = replace(moves[-1], decision=replace(moves[-1].decision, move=Move.RESTART, outcome=Outcome.HOLD))
     assert summarise([*moves, restart], moments[-1]).outcome is Outcome.ROLLBACK
+
+
+def test_whole_days_are_asked_of_timed_pairs_alone():
+    """Pairs without times cannot say when a day was over; those with times wait for its end."""
+    rules = replace(PLAIN, ladder=Ladder((Stage(0, days=1), Stage(50_000, days=0), Stage(PPM))))
+    assert simulate(rules, timed(700)).outcome is Outcome.PROMOTE
+    assert simulate(rules, timed(700), timed=True).outcome is Outcome.HOLD
+    found = simulate(rules, timed(1600), timed=True)
+    assert found.moves[0].decision.at == pytest.approx(DAY_S, abs=3600)

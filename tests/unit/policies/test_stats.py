@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies import stats
+from policies.rules import BETS, BETS_BEFORE, Bets
 
 WTL = np.array([-1.0, 0.0, 1.0])
 
@@ -17,17 +18,33 @@ def wtl(losses: float, ties: float, wins: float) -> np.ndarray:
     return np.array([losses, ties, wins])
 
 
-def test_the_grid_of_bets_is_sixteen_from_a_hundredth_to_nine_tenths():
-    """The mixture is the one the design measured."""
-    assert len(stats.BETS) == 16
-    assert (stats.BETS[0], stats.BETS[-1]) == pytest.approx((0.01, 0.9))
-    assert stats.BETS[5] / stats.BETS[4] == pytest.approx(stats.BETS[9] / stats.BETS[8])
+@pytest.mark.parametrize(("bets", "least", "most", "n"), [(BETS, 0.1, 0.95, 8), (BETS_BEFORE, 0.01, 0.9, 16)])
+def test_the_grid_of_bets_is_the_one_that_was_measured(bets: Bets, least: float, most: float, n: int):
+    """Eight from a tenth on; rollouts of before have sixteen from a hundredth on. Each is as much more as the next."""
+    grid = stats.grid(bets)
+    assert len(grid) == n
+    assert (grid[0], grid[-1]) == pytest.approx((least, most))
+    assert grid[5] / grid[4] == pytest.approx(grid[2] / grid[1])
+
+
+def test_a_certificate_bets_by_the_grid_that_it_is_given():
+    """Every e-value and bound of a mean is of that grid; by default of the new one."""
+    counts = wtl(20, 900, 80)
+    for bets in (BETS, BETS_BEFORE):
+        grid = stats.grid(bets)[:, None]
+        capital = (np.log1p(grid * ((WTL + 0.05) / 0.95)) * counts).sum(axis=1)
+        expected = float(np.log(np.exp(capital - capital.max()).mean()) + capital.max())
+        assert stats.log_e_mean(WTL, counts, -0.05, lo=-1.0, bets=bets) == pytest.approx(expected, abs=1e-9)
+    for bound in (stats.lower_mean, stats.upper_mean):
+        by_default = bound(WTL, counts, 0.05, lo=-1.0, hi=1.0)
+        assert by_default == bound(WTL, counts, 0.05, lo=-1.0, hi=1.0, bets=BETS)
+        assert by_default != bound(WTL, counts, 0.05, lo=-1.0, hi=1.0, bets=BETS_BEFORE)
 
 
 def test_win_tie_loss_has_its_closed_form():
     """E = mean over bets of (1 + f (1+m)/(1-m))^W (1 + f m/(1-m))^T (1-f)^L (decisions, B.3.2)."""
     w, t, losses, m = 7, 11, 3, 0.05
-    f = stats.BETS
+    f = stats.grid(BETS)
     closed = np.mean((1 + f * (1 + m) / (1 - m)) ** w * (1 + f * m / (1 - m)) ** t * (1 - f) ** losses)
     assert stats.log_e_mean(WTL, wtl(losses, t, w), -m, lo=-1.0) == pytest.approx(math.log(closed), abs=1e-12)
 
@@ -67,12 +84,14 @@ def test_bounds_are_where_the_evidence_reaches_one_over_alpha():
     assert stats.log_e_mean(WTL, counts, lower + 1e-6, lo=-1.0) < math.log(20)
     upper = stats.upper_mean(WTL, counts, 0.05, lo=-1.0, hi=1.0)
     assert upper == pytest.approx(-stats.lower_mean(-WTL, counts, 0.05, lo=-1.0, hi=1.0), abs=1e-12)
-    assert (lower, upper) == pytest.approx((0.0206, 0.0732), abs=1e-4)
+    assert (lower, upper) == pytest.approx((0.0222, 0.0717), abs=1e-4)
 
 
 def test_the_designs_own_example():
-    """148 wins, 1483 ties and 69 losses at margin 0.05 give log10 e = 23.7 (decisions, D.5)."""
-    assert stats.log_e_mean(WTL, wtl(69, 1483, 148), -0.05, lo=-1.0) / math.log(10) == pytest.approx(23.66, abs=0.01)
+    """148 wins, 1483 ties and 69 losses at margin 0.05 give log10 e = 23.7 (decisions, D.5), by either grid."""
+    for bets, log10 in ((BETS_BEFORE, 23.66), (BETS, 23.68)):
+        found = stats.log_e_mean(WTL, wtl(69, 1483, 148), -0.05, lo=-1.0, bets=bets)
+        assert found / math.log(10) == pytest.approx(log10, abs=0.01)
 
 
 def test_bounds_of_nothing_and_of_one_sided_evidence():
@@ -82,9 +101,9 @@ def test_bounds_of_nothing_and_of_one_sided_evidence():
     assert stats.upper_mean(WTL, none, 0.05, lo=-1.0, hi=1.0) == 1.0
     losses = wtl(1000, 0, 0)
     assert stats.lower_mean(WTL, losses, 0.05, lo=-1.0, hi=1.0) == -1.0
-    assert stats.upper_mean(WTL, losses, 0.05, lo=-1.0, hi=1.0) == pytest.approx(-0.988, abs=1e-3)
+    assert stats.upper_mean(WTL, losses, 0.05, lo=-1.0, hi=1.0) == pytest.approx(-0.990, abs=1e-3)
     wins = wtl(0, 0, 1000)
-    assert stats.lower_mean(WTL, wins, 0.05, lo=-1.0, hi=1.0) == pytest.approx(0.988, abs=1e-3)
+    assert stats.lower_mean(WTL, wins, 0.05, lo=-1.0, hi=1.0) == pytest.approx(0.990, abs=1e-3)
     assert stats.upper_mean(WTL, wins, 0.05, lo=-1.0, hi=1.0) == 1.0
 
 
@@ -289,20 +308,28 @@ def test_corrected_scores_mean_what_people_say():
 @pytest.mark.parametrize(
     ("sd", "gap", "power", "units"),
     [
-        (0.5, 0.05, 0.9, 1640),
-        (0.5, 0.05, 0.5, 740),
-        (0.3, 0.1, 0.9, 184),
-        (0.0, 0.01, 0.5, 600),
+        (0.5, 0.05, 0.9, 1475),
+        (0.5, 0.05, 0.5, 580),
+        (0.3, 0.1, 0.9, 156),
+        (0.0, 0.01, 0.5, 540),
         (0.5, 0.0, 0.9, None),
         (0.5, -0.1, 0.9, None),
-        (0.0, 0.05, 0.9, 120),
+        (0.0, 0.05, 0.9, 108),
     ],
 )
 def test_planning_follows_the_fitted_rule(sd: float, gap: float, power: float, units: int | None):
-    """16 (or 7, for half of the runs) times the squared ratio, plus 40, or six gaps; never, without a gap."""
+    """14.5 (or 5.5, for half of the runs) times the squared ratio, plus 25 (30), or 5.4 gaps; never, without a gap."""
     assert stats.units_needed(sd, gap, power=power) == units
     if power == 0.9:
         assert stats.units_needed(sd, gap) == units
+
+
+def test_planning_goes_by_the_grid_of_bets():
+    """What rollouts of before still need is planned by their own rule, and what has none by the new one."""
+    assert stats.units_needed(0.5, 0.05, bets=BETS_BEFORE) == 1640
+    assert stats.units_needed(0.5, 0.05, power=0.5, bets=BETS_BEFORE) == 740
+    assert stats.units_needed(0.0, 0.01, bets=BETS_BEFORE) == 600
+    assert stats.units_needed(0.5, 0.05, bets=Bets(0.2, 0.8, 3)) == stats.units_needed(0.5, 0.05)
 
 
 @pytest.mark.parametrize("counts", [wtl(0, 0, 1e7), wtl(1e7, 0, 0), wtl(3e6, 4e6, 3e6)])

@@ -29,4 +29,4 @@ def test_a_plain_kind_is_named_in_one_place() -> None:
 
 def test_an_engine_says_what_waits_and_is_let_go_of_early() -> None:
     """Engines have a gauge that the shadow gives way to, and connections kept below their servers' 5 s."""
-    assert all(KINDS[kind].waiting_metric and KINDS[kind].idle_s < 5 for kind in ENGINES)
+    assert all(KINDS[kind].waiting_metrics and KINDS[kind].idle_s < 5 for kind in ENGINES)

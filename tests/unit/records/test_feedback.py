@@ -5,12 +5,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from records.feedback import voters
+from records.feedback import answered_by, last_of_each, made_us, voted_on, voters
 from records.parquet import FEEDBACK
 from records.record import Record
 from records.store import Store
 from tests.fakes.exchanges import AT, exchange_id
-from tests.rooms.stored_records import keep, record, vote
+from tests.rooms.stored_records import DAY_S, keep, record, vote
 
 REVISION = "2026-11-18"
 SINCE_US = int((AT - 10) * 1e6)
@@ -99,6 +99,49 @@ def test_only_what_the_lot_gave_is_compared(store: Store, more: dict[str, object
     store.publish(store.stage(FEEDBACK, [vote(made.id, -1.0)], "w"))
 
     assert found(store) == {}
+
+
+def test_answers_are_found_by_their_ids(store: Store) -> None:
+    """On either side of midnight, of any file; what is not recorded is not in it."""
+    midnight = AT - AT % DAY_S
+    late = msgspec.structs.replace(
+        answer(1, "a"), id=exchange_id(1, midnight + 0.001), arrived_us=int(midnight * 1e6) - 1
+    )
+    keep(store, "a", late)
+    keep(store, "b", answer(2, "b", "baseline", route="other"))
+    unknown = exchange_id(3)
+
+    assert answered_by(store, [late.id, exchange_id(2), unknown]) == {
+        late.id: ("support", "candidate"),
+        exchange_id(2): ("other", "baseline"),
+    }
+    assert answered_by(store, []) == {}
+    assert answered_by(store, [exchange_id(2, AT + 9 * DAY_S)]) == {}
+
+
+def test_answers_voted_on_are_known(store: Store) -> None:
+    """Those with a score recorded since; a comment alone is no vote."""
+    keep(store, "a", answer(1, "a"))
+    cast(store, (1, 1.0), (2, None), (3, -1.0), at=AT + DAY_S)
+
+    assert voted_on(store, [exchange_id(number) for number in (1, 2, 4)]) == {exchange_id(1)}
+    assert voted_on(store, []) == set()
+
+
+def test_an_id_tells_when_it_was_made() -> None:
+    """To the millisecond; what is no UUID is refused."""
+    assert made_us(exchange_id(7)) == int(AT * 1000) * 1000
+    with pytest.raises(ValueError, match="base 16"):
+        made_us("not an id at all")
+
+
+def test_of_each_exchange_and_key_the_last_vote_is_kept():
+    """Whoever votes again means that; another key's vote on the same answer is another vote."""
+    first, again = vote(exchange_id(1), 1.0, AT), vote(exchange_id(1), -1.0, AT + 1)
+    other = msgspec.structs.replace(first, key_id="other")
+
+    assert last_of_each([again, first, other, again]) == [again, other]
+    assert last_of_each([]) == []
 
 
 def test_a_broken_file_holds_up_no_vote(store: Store) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from records.parquet import EXCHANGES, FEEDBACK, TABLES
+from records.parquet import EXCHANGES, FEEDBACK, TABLES, connect
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
@@ -18,3 +18,9 @@ def test_types():
     assert (types["arrived_at"], types["said_at"]) == ("TIMESTAMP", "TIMESTAMP")
     assert (types["cost_usd"], types["prompt_tokens"], types["complete"]) == ("DOUBLE", "BIGINT", "BOOLEAN")
     assert (types["consent"], types["chunk_times_us"], types["response_json"]) == ("VARCHAR", "VARCHAR", "VARCHAR")
+
+
+def test_a_long_query_writes_nothing_into_what_a_command_prints():
+    """DuckDB's progress bar goes to stdout after two seconds, terminal or not: it is off."""
+    with connect() as connection:
+        assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]

@@ -125,3 +125,15 @@ def test_no_network(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
     assert usd(Usage(1, 1)) > 0
+
+
+def test_a_budget_takes_no_unknown_price_for_free():
+    """A price that nobody knows is taken for a dear one, by tokens or by bytes; servers of one's own cost no more."""
+    book = PriceBook(UPSTREAMS, (), {"gpu": 0.25}, own={"vllm"})
+
+    assert book.charge_usd("openai", 0.5, None, sent=9, got=9) == 0.5
+    assert book.charge_usd("openai", None, Usage(1_000_000, 0), sent=0, got=0) == 15.0
+    assert book.charge_usd("openai", None, None, sent=0, got=3_000_000) == 75.0
+    for own in ("vllm", "gpu"):
+        assert book.charge_usd(own, None, Usage(1_000_000, 1_000_000), sent=9, got=9) == 0.0
+    assert book.charge_usd("vllm", 0.1, None, sent=9, got=9) == 0.1

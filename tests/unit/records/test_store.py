@@ -2,20 +2,27 @@
 
 import datetime
 import errno
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 import msgspec
 import pytest
 
+from gateway.admin.queries import RecordQueries
+from records import store as store_module
+from records.durable import replace
 from records.erasure import Forgotten, Sieve, Subject
 from records.feedback import answered_by
 from records.parquet import EXCHANGES, FEEDBACK
 from records.store import MERGE_FILES, PROGRESS, Store
 from tests.fakes.exchanges import AT, exchange_id
+from tests.rooms.crash_points import Killed, trap
 from tests.rooms.stored_records import DAY_S, keep, record, vote
 
+__all__ = ["trap"]  # a fixture
 DATE = "2026-11-18"
 
 
@@ -63,6 +70,96 @@ def test_small_files_become_one(store):
     assert [path.name for path in store.files("exchanges")] == [f"0-{MERGE_FILES:04d}.parquet", "1-m.parquet"]
     assert sorted(store.ids()) == [exchange_id(number) for number in range(MERGE_FILES + 1)]
     assert store.stage_merge("n") == []
+
+
+def test_a_reader_sees_each_row_once_at_every_step_of_a_merge(tmp_path, monkeypatch, trap):
+    """However far a recorder gets with a merge before it is killed, readers see all rows once: then, and afterwards."""
+    monkeypatch.setattr(store_module, "MERGE_FILES", 3)
+    expected, steps, killed = [exchange_id(number) for number in range(5)], 0, True
+    while killed:
+        store, killed = Store(tmp_path / str(steps)), True
+        for number in range(5):
+            keep(store, f"{number:04d}", record(number))
+        with suppress(Killed), trap.set(steps):
+            changes = store.stage_merge("m")
+            replace(store.root / PROGRESS, msgspec.json.encode({"changes": changes}))
+            store.publish(changes)
+            killed = False
+        reader = Store(store.root)
+        assert sorted(reader.ids()) == expected, steps
+        with reader.open_views() as views:
+            assert views.sql("SELECT id FROM exchanges ORDER BY id").fetchall() == [(each,) for each in expected]
+        store.finish_commit()
+        assert sorted(reader.ids()) == expected, steps
+        steps += 1
+    assert steps > 6
+
+
+def test_readers_see_each_row_once_while_files_move(store, monkeypatch):
+    """Beside a recorder that merges without a pause every look, and every question of a page, finds each row once."""
+    monkeypatch.setattr(store_module, "MERGE_FILES", 2)
+    for number in range(16):
+        keep(store, f"{number:04d}", record(number))
+    merged = threading.Event()
+
+    def merge() -> None:
+        own, commits, due = Store(store.root), 0, True
+        while due:
+            with own.held():
+                changes = own.stage_merge(f"m{commits}")
+                replace(own.root / PROGRESS, msgspec.json.encode({"commits": commits, "changes": changes}))
+                own.publish(changes)
+            commits, due = commits + 1, bool(changes)
+        merged.set()
+
+    expected, looks = [(exchange_id(number),) for number in range(16)], 0
+    merging = threading.Thread(target=merge)
+    merging.start()
+    queries = RecordQueries(store)
+    while not merged.is_set() or not looks:
+        assert queries.rows("SELECT id FROM exchanges ORDER BY id") == expected
+        assert store.read(lambda views: views.sql("SELECT id FROM exchanges ORDER BY id").fetchall()) == expected
+        looks += 1
+    merging.join()
+
+
+def test_files_that_go_while_they_are_read(store):
+    """A merge between looking and asking is looked past."""
+    keep(store, "a", record(1))
+    (broken,) = store.files("exchanges")
+    looks = list[int]()
+
+    def ids(views):
+        looks.append(1)
+        if len(looks) == 1:
+            broken.rename(broken.with_name("1-m.parquet"))  # as a merge that was published since
+        return views.sql("SELECT id FROM exchanges").fetchall()
+
+    assert (store.read(ids), len(looks)) == ([(exchange_id(1),)], 2)
+
+
+def test_large_files_hold_up_no_small_ones(store, monkeypatch):
+    """Files too large to be merged stay, and those that came after them are merged all the same."""
+    monkeypatch.setattr(store_module, "MERGE_FILES", 4)
+    for number in range(4):
+        keep(store, f"{number:04d}", *(record(100 * number + each) for each in range(20)))
+    large = store.files("exchanges")
+    for number in range(4):
+        keep(store, f"9{number:03d}", record(90_000 + number))
+    monkeypatch.setattr(store_module, "MERGE_BYTES", 2 * min(path.stat().st_size for path in large) - 2)
+    (change,) = store.stage_merge("m")
+    assert not {str(path.relative_to(store.root)) for path in large} & set(change.replaces)
+    assert len(change.replaces) > 1
+
+
+def test_who_waits_most_is_merged_first(store, monkeypatch):
+    """Neither a table nor a date holds up another."""
+    monkeypatch.setattr(store_module, "MERGE_FILES", 2)
+    for number in range(2):
+        keep(store, f"{number:04d}", record(number))
+    for number in range(3):
+        store.publish(store.stage(FEEDBACK, [vote(exchange_id(number), 1.0, AT + DAY_S)], f"{number:04d}"))
+    assert [change.path.partition("/")[0] for change in store.stage_merge("m")] == [FEEDBACK.name]
 
 
 def test_merging_keeps_the_last_vote_of_each(store):
@@ -159,11 +256,13 @@ BROKEN: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda _: b"",
     "of another kind": lambda _: b"{}" * 100,
 }
+EVERYTHING = "SELECT id, request_json FROM joined ORDER BY id"
 READERS: dict[str, Callable[[Store], object]] = {
     "ids": lambda store: store.ids(),
     "recent": lambda store: sorted(store.recent_ids(0)),
     "views": lambda store: [
-        row[0] for row in store.ask(lambda views: views.sql("SELECT id, request_json FROM joined").fetchall())
+        row[0]
+        for row in store.read(lambda views: views.sql("SELECT id, request_json FROM joined ORDER BY id").fetchall())
     ],
     "merged": lambda store: [store.publish(store.stage_merge("m")), store.ids()][1],
     "votes": lambda store: list(answered_by(store, [exchange_id(number) for number in range(MERGE_FILES + 1)])),
@@ -209,7 +308,7 @@ def test_an_error_without_a_broken_file_is_told(store):
     keep(store, "a", record(1))
     for question in ("SELECT nothing FROM exchanges", "SELECT id::INTEGER FROM exchanges"):
         with pytest.raises(duckdb.Error):
-            store.ask(lambda views, question=question: views.execute(question).fetchall())
+            store.read(lambda views, question=question: views.execute(question).fetchall())
     looks = iter([duckdb.IOException("no such file"), None])
 
     def merged_away() -> str:
@@ -217,7 +316,7 @@ def test_an_error_without_a_broken_file_is_told(store):
             raise error
         return "found"
 
-    assert store.past_damage(merged_away) == "found"
+    assert store.steadily(merged_away) == "found"
     assert store.ids() == [exchange_id(1)]
     (store.root / "exchanges" / f"date={DATE}" / "0-z.parquet").mkdir()
     with pytest.raises(OSError, match="directory"):

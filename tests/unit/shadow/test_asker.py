@@ -37,3 +37,12 @@ def test_without_a_user_the_beginning_is_known_whoever_asks():
 def test_of_what_cannot_be_read_nothing_is_known(body: bytes):
     """A body that was not kept, is none, or is very long."""
     assert asked_by(asked(body)) == NOBODY
+
+
+def test_slices_are_told_of_whoever_asks():
+    """With a user, without one, and of a body that cannot be read."""
+    by = ("tool", "length")
+    for body in (chat_request("a", user="u-1"), chat_request("a")):
+        assert asked_by(asked(body), by).slices == ("tool=none", "length=short")
+    assert asked_by(asked(b"{"), by).slices == ("tool=other", "length=short")
+    assert asked_by(asked(chat_request("a"))).slices == ()

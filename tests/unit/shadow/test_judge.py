@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from shadow.compare.pair import ModelAnswer, Pair, Score
-from shadow.judge import Bench, JudgeScorer
+from shadow.judge import Bench, JudgeScorer, VerdictCost
 from shadow.judging import prompt
 from shadow.judging.controls import EXAM, Trust
 from shadow.judging.prompt import Style
@@ -24,7 +24,11 @@ def judge(
     model: Model, *, trust: Trust = TRUSTED, sample_ppm: int = 1_000_000, budget: Purse | None = None
 ) -> JudgeScorer:
     told = Bench("third", Style("judge-1"), sample_ppm, KEY, salt="route")
-    return JudgeScorer(model, told, budget or Purse(), lambda heard: 0.01 if heard.is_good else 0.0, trust)
+
+    def cost_usd(heard: ModelReply, _: int) -> VerdictCost:
+        return VerdictCost(0.01, 0.01) if heard.is_good else VerdictCost()
+
+    return JudgeScorer(model, told, budget or Purse(), cost_usd, trust)
 
 
 def prefers(word: str) -> StubJudge:
@@ -249,7 +253,9 @@ async def test_a_judge_that_takes_too_long_abstains():
             await asyncio.Event().wait()
             raise AssertionError
 
-    ours = JudgeScorer(Silent(), Bench("third", Style("judge-1"), 1_000_000, KEY, total_s=0.01), Purse(), lambda _: 0.0)
+    ours = JudgeScorer(
+        Silent(), Bench("third", Style("judge-1"), 1_000_000, KEY, total_s=0.01), Purse(), lambda *_: VerdictCost()
+    )
     score = await ours.score(pair(1))
     assert (score.q, score.abstained, score.told["why"]) == (None, True, "timeout")
 
@@ -272,7 +278,7 @@ async def test_only_so_many_questions_are_on_their_way():
             return ModelReply(200, completion(read(ask.body).verdicts[2]))
 
     told = Bench("third", Style("judge-1"), 1_000_000, KEY, in_flight=2)
-    await JudgeScorer(Counting(), told, Purse(), lambda _: 0.0).score(pair(1))
+    await JudgeScorer(Counting(), told, Purse(), lambda *_: VerdictCost()).score(pair(1))
     assert most == 2
 
 

@@ -59,8 +59,35 @@ def test_a_budget_is_of_a_day():
 
     assert budget.is_spent(ROUTE, now + 6.0)
     assert budget.is_spent(ROUTE, now - DAY_S), "a clock that was set back gives nothing"
-    assert DailySpend.of(budget.day, budget.spent_usd).is_spent(ROUTE, now + 6.0)
+    assert DailySpend.of(budget.day, budget.spent_usd, {}).is_spent(ROUTE, now + 6.0)
     assert not budget.is_spent(ROUTE, now + DAY_S)
+
+
+def test_a_days_money_comes_evenly():
+    """Of calls that would cost five times as much as there is, each hour pays for as many."""
+    budget, day, paid = DailySpend(), 20_000 * DAY_S, [0] * 48
+    for at in range(0, 2 * int(DAY_S), 20):
+        if at % 3600 == 0:  # a restart loses nothing, and gives nothing
+            budget = DailySpend.of(budget.day, budget.spent_usd, budget.allowances)
+        if not budget.must_wait(ROUTE, day + at):
+            budget.spend("support", 5.0 / (DAY_S / 20), day + at)
+            paid[at // 3600] += 1
+    saved, evenly = paid[:4], paid[4:]
+    assert max(evenly) <= 1.1 * min(evenly), "from then on every hour of both days pays for as many"
+    assert sum(saved) > 1.5 * sum(evenly[:4]), "what was saved is spent at once"
+    assert sum(paid[:24]) <= DAY_S / 20 / 5 + 1, "the day's budget is the most"
+    assert sum(paid[:24]) >= 0.95 * DAY_S / 20 / 5
+
+
+def test_what_was_begun_is_paid_to_its_end():
+    """While the day has money a call under way may be judged, although nothing new is begun."""
+    budget, now = DailySpend(), 20_000 * DAY_S
+    assert not budget.must_wait(ROUTE, now)
+    budget.spend("support", 0.2, now)
+    assert budget.must_wait(ROUTE, now)
+    assert not budget.is_spent(ROUTE, now)
+    assert budget.must_wait(ROUTE, now - 3600.0), "a clock that was set back gives nothing"
+    assert not budget.must_wait(ROUTE, now + DAY_S / 8)
 
 
 def test_no_budget_is_none():

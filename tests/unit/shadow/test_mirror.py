@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from records.comparison import Comparison
+from records.comparison import Asked, Comparison
 from records.pricing import Override, PriceBook
 from records.record_maker import RecordMaker
 from records.redact import KINDS, Redactor
@@ -15,6 +16,7 @@ from shadow.compare import answer
 from shadow.compare.pair import Pair, Score
 from shadow.lanes import Drawn
 from shadow.mirror import Mirror, outcome, pair_of, probability, refusal, row_of
+from shadow.patience import PATIENCE_S
 from shadow.plan import ShadowRoute
 from shadow.ports import ModelReply, Scorer
 from shadow.score_pair import Comparing
@@ -68,6 +70,14 @@ async def test_candidate_beside_the_baseline():
     asked = model.asked[0]
     assert (asked.upstream, asked.path, asked.variant) == ("vllm", PATH, ROUTE.candidate)
     assert asked.body == chat_request()
+
+
+async def test_a_row_says_which_trace_the_app_was_in():
+    """Whoever tells of traces links the background call to the app's; without a context there is nothing to link."""
+    text = f"00-{'0a' * 16}-{'0b' * 8}-01"
+    row = await mirror(Scripted(good())).compare(drawn(request_head=head(("traceparent", text))))
+    other = await mirror(Scripted(good())).compare(drawn(request_head=head(("traceparent", "00-1-2-01"))))
+    assert (row.traceparent, other.traceparent) == (text, "")
 
 
 async def test_a_path_that_the_candidate_lacks_is_not_held_against_it():
@@ -260,3 +270,21 @@ async def test_background_answers_to_one_request_are_compared_with_each_other():
     first = await ours.compare(drawn(model="gpt-4o", route=twice))
     second = await ours.compare(drawn(asked="baseline_again", model="gpt-4o", route=twice))
     assert (first.agree_other, second.agree_other) == (None, 1.0)
+
+
+async def test_nobody_is_scored_for_whom_nobody_waits():
+    """What evidence waits for no longer is not scored to its end; recorded traffic is, however old it is."""
+    errors: list[str] = []
+    made, call = mirror(Scripted(good("Another.")), {"judge": Slow()}, errors), drawn(arrived_at=NOW - PATIENCE_S)
+    judged = replace(call, route=route(compare=({"judge": {}},), metric="judge"))
+    assert ((await made.compare(judged)).q, errors) == (None, ["compare: TimeoutError"])
+    made.patience_s = math.inf
+    assert (await made.compare(call)).q is not None
+
+
+@pytest.mark.parametrize("asked", ["candidate", "baseline", "baseline_again"])
+async def test_a_repeat_is_asked_past_caches(asked: Asked):
+    """The baseline's second answer must be one: no cache on the way may give back its first."""
+    model = Scripted(good("Another."))
+    await mirror(model, {}, []).compare(drawn(asked=asked))
+    assert [call.past_caches for call in model.asked] == [asked == "baseline_again"]

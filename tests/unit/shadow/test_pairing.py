@@ -6,12 +6,12 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from policies.events import Output, PairEvent
+from policies.events import AlsoScored, Output, PairEvent
 from policies.liveness import AssignedOutcome, ServiceReport
 from policies.terms import Owner
 from records.comparison import Asked, Comparison
 from records.exchange import Attempt
-from shadow.pairing import event_of, joined, service_of
+from shadow.pairing import BEHIND, event_of, joined, service_of
 from tests.fakes.exchanges import AT, exchange
 
 KEY = "0123456789ab"
@@ -112,15 +112,15 @@ def test_an_exchange_by_itself(meta: dict[str, object], expected: dict[str, obje
 @pytest.mark.parametrize(
     ("came", "expected"),
     [
-        ("skipped", {}),
+        ("skipped", {"skipped": "budget"}),
         ("dropped", {"error_candidate": False, "dropped": True, "unasked": True}),
         ("failed", {"error_candidate": True}),
         ("timed_out", {"error_candidate": True}),
     ],
 )
 def test_a_mirror_without_an_answer(came: str, expected: dict[str, object]) -> None:
-    """Failures are the candidate's errors, a lost one its loss, and one that was not asked is as if not drawn."""
-    (event,) = joined(alone(), ("candidate",), {"candidate": row(came=came, **SCORED)}, KEY)
+    """Failures are the candidate's errors, a lost one its loss, and one that was not asked says why."""
+    (event,) = joined(alone(), ("candidate",), {"candidate": row(came=came, reason="budget", **SCORED)}, KEY)
     assert event == replace(alone(), **expected)
 
 
@@ -145,20 +145,25 @@ def test_a_reverse_shadow() -> None:
 
 @pytest.mark.parametrize(
     ("came", "expected"),
-    [("failed", {"error_baseline": True}), ("timed_out", {"error_baseline": True}), ("dropped", {}), ("skipped", {})],
+    [
+        ("failed", {"error_baseline": True}),
+        ("timed_out", {"error_baseline": True}),
+        ("dropped", {"dropped": True}),
+        ("skipped", {"skipped": "budget"}),
+    ],
 )
 def test_a_reverse_shadow_without_an_answer(came: str, expected: dict[str, object]) -> None:
     """A baseline that fails in the background is the baseline's failure; one that was lost is nobody's."""
     own = alone(variant="candidate")
-    (event,) = joined(own, ("baseline",), {"baseline": row("baseline", came=came)}, KEY)
+    (event,) = joined(own, ("baseline",), {"baseline": row("baseline", came=came, reason="budget")}, KEY)
     assert event == replace(own, **expected)
 
 
 def test_what_never_came() -> None:
-    """A mirror nobody heard of is lost, and held against nobody; so is a reverse shadow, which leaves no trace."""
+    """What nobody heard of is lost, and held against nobody."""
     assert joined(alone(), ("candidate", "baseline_again"), {}, KEY) == (replace(alone(), dropped=True, again=True),)
     own = alone(variant="candidate")
-    assert joined(own, ("baseline",), {}, KEY) == (own,)
+    assert joined(own, ("baseline",), {}, KEY) == (replace(own, dropped=True),)
 
 
 def test_another_candidates_comparison() -> None:
@@ -299,3 +304,22 @@ def test_how_fast_the_baseline_is() -> None:
 def test_what_nobody_assigned_tells_of_no_service(meta: dict[str, object]) -> None:
     """A pinned or unfit request says nothing of what the route's assignment is served with."""
     assert service_of(exchange(1, **{"unit": UNIT, **meta}).meta) is None
+
+
+def test_further_scores_ride_along() -> None:
+    """What other gates rest on is the event's, too; what cannot be read is missing."""
+    also = '[{"metric":"python","q":0.25,"p_sample":1.0,"abstained":false}]'
+    said, broken = (
+        joined(alone(), ("candidate",), {"candidate": row(**SCORED, also_json=text)}, KEY)[0] for text in (also, "[{")
+    )
+    assert said.also == (AlsoScored("python", 0.25),)
+    assert broken == replace(said, also=())
+
+
+@pytest.mark.parametrize("owner", ["baseline", "candidate"])
+def test_what_we_were_too_late_for_is_nobodys_loss(owner: str) -> None:
+    """What was too old when the shadow read it is lost like what never came: it blocks, and convicts nobody."""
+    served, asked = alone(variant=owner), "candidate" if owner == "baseline" else "baseline"
+    (event,) = joined(served, (asked,), {asked: row(asked, came="dropped", reason=BEHIND)}, KEY)
+    assert event == replace(served, dropped=True)
+    assert not event.paired

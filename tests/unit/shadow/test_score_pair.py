@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.events import Output
+from policies.events import AlsoScored, Output
 from records.comparison import Comparison
 from shadow.compare import answer as answers
 from shadow.compare.pair import ModelAnswer, Pair, Score
@@ -206,3 +206,16 @@ def test_whatever_models_answer_is_compared(
     msgspec.convert(found.columns()["scores_json"], str)
     alone = every.likeness(pair(read(one), read(one), request))
     assert (alone.q, alone.agree, alone.settled) == (0.0, 1.0, "identical")
+
+
+async def test_several_gates_have_their_scores_told() -> None:
+    """The likeness is that of the gate that rests on it, wherever it stands; the others' scores ride along."""
+    judged = Score(q=0.5, p_sample=0.5)
+    listed = [{name: {}} for name in ("exact", "json_fields", "judge")]
+    several = Comparing(listed, "judge", files=files, scorers={"judge": Asked(judged)}, also=("json_fields",))
+    found = await several.compare(pair('{"a": 1, "b": 2}', '{"a": 1, "b": 3}'))
+
+    assert (found.q, found.p_sample, found.agree) == (0.5, 0.5, 0.5)
+    assert found.also == (AlsoScored("json_fields", -0.5),)
+    assert msgspec.json.decode(found.columns()["also_json"], type=list[AlsoScored]) == [*found.also]
+    assert (await comparing("exact").compare(pair("yes", "no"))).columns()["also_json"] == ""

@@ -40,8 +40,18 @@ def test_pairs_have_their_own() -> None:
 )
 def test_since_when(since: str, expected: float | None) -> None:
     """So long ago, a date, a moment, or from the first record on; what is missing is the page's own."""
-    assert window({"since": since}, now=NOW).since == expected
-    assert window({}, now=NOW, usual="1h").since == NOW - 3600
+    found = window({"since": since}, now=NOW).since
+    assert found == (None if expected is None else pytest.approx(expected, abs=86.5))
+    assert window({}, now=NOW, usual="1h").since == pytest.approx(NOW - 3600, abs=4)
+
+
+def test_questions_of_one_minute_are_the_same() -> None:
+    """So long ago begins a thousandth of it earlier at most, never later, and is one moment for as long."""
+    found = [window({"since": "30d"}, now=NOW + second).since for second in range(0, 2592 * 3, 100)]
+    assert len(set(found)) <= 4
+    for second, since in zip(range(0, 2592 * 3, 100), found, strict=True):
+        assert since is not None
+        assert 0 <= (NOW + second - 30 * 86_400) - since < 2592
 
 
 @given(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateway.admin.labels import QueuedPair, agree, is_swapped, voted
+from gateway.admin.labels import QueuedPair, agree, human, is_swapped, voted
+from gateway.node.labels import LabelVote, PairLabel
 
 PAIRS = [QueuedPair(f"id-{number}", "candidate") for number in range(400)]
 
@@ -40,3 +41,31 @@ def test_agreement_beyond_chance(pairs: list[tuple[str, str]], agreed: int, kapp
     found = agree(pairs)
     assert (found.n, found.agreed) == (len(pairs), agreed)
     assert found.kappa == (None if kappa is None else pytest.approx(kappa))
+
+
+def test_the_error_of_an_agreement() -> None:
+    """Kappa's interval narrows with the root of the number of pairs."""
+    some = [("a", "a")] * 20 + [("a", "b")] * 5 + [("b", "a")] * 10 + [("b", "b")] * 15
+    once, often = agree(some).kappa_half, agree(some * 100).kappa_half
+    assert once is not None
+    assert often is not None
+    assert once == pytest.approx(10 * often)
+    assert once == pytest.approx(1.96 * (0.7 * 0.3 / 50) ** 0.5 / 0.5)
+
+
+def test_the_human_metric_is_of_random_pairs_alone() -> None:
+    """Only votes on pairs that were drawn count, each pair once; more of them make its interval narrower."""
+
+    def votes(count: int, pool: str = "random", by: str = "ada") -> list[PairLabel]:
+        said: tuple[LabelVote, ...] = ("candidate", "candidate", "equal", "baseline")
+        return [PairLabel(f"{pool}{n}", "candidate", by, "r", pool, said[n % 4], (), 1.0) for n in range(count)]
+
+    assert human([]).mean is human(votes(9, "disagreements")).mean is None
+    few, many = human(votes(40)), human([*votes(400), *votes(400, by="bob"), *votes(400, "chosen")])
+    assert (few.n, many.n) == (40, 400)
+    assert few.mean == many.mean == 0.25
+    for found in (few, many):
+        assert found.lower is not None
+        assert found.upper is not None
+        assert -1 <= found.lower < 0.25 < found.upper <= 1
+    assert (many.upper or 0) - (many.lower or 0) < ((few.upper or 0) - (few.lower or 0)) / 2

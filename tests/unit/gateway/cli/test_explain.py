@@ -1,16 +1,19 @@
 """`crossfade explain`: what was last found, in the decision's words and numbers."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from gateway import clock
 from gateway.cli.main import main
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.datadir import DataDir
-from policies.rollout import command
+from policies.results import Results
+from policies.rollout import command, step
 from policies.terms import Verb
 from records.store import Store
-from tests.rooms.kept_rollouts import CANARY
+from tests.rooms.kept_rollouts import CANARY, keep
 from tests.rooms.looks import look, told
 from tests.rooms.rollouts import UNSURE
 from tests.rooms.voting import ask_for_votes, cast
@@ -24,9 +27,12 @@ def test_explaining(state: SqliteState, capsys: pytest.CaptureFixture[str]) -> N
     assert "nothing is known of 'triage'" in capsys.readouterr().err
     look(state, UNSURE)
     assert main(["explain", "triage"]) == 0
-    assert "INCONCLUSIVE  errors: not certified yet" in capsys.readouterr().out
+    sentence, _, numbers = capsys.readouterr().out.partition("\n")
+    assert sentence.startswith("At 5 % of the traffic")
+    assert "INCONCLUSIVE  errors: not certified yet" in numbers
     assert main(["explain", "triage", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
+    assert found["sentence"].startswith("At 5 % of the traffic")
     assert [gate["gate"] for gate in found["results"]["gates"]] == ["quality", "errors"]
     assert main(["explain", "triage", "--history", "5"]) == 1
     assert "without --history" in capsys.readouterr().err
@@ -36,6 +42,20 @@ def test_explaining(state: SqliteState, capsys: pytest.CaptureFixture[str]) -> N
     assert [each["move"] for each in json.loads(capsys.readouterr().out)] == ["roll_back", "pause"]
     assert main(["explain", "other"]) == 1
     assert "there are triage" in capsys.readouterr().err
+
+
+def test_a_rollback_is_explained_by_what_caused_it(state: SqliteState, capsys: pytest.CaptureFixture[str]) -> None:
+    """While it cools down: the sentence says what happened, and the numbers are those of the rollback."""
+    sick = replace(UNSURE, unhealthy="the candidate failed its last 5 requests (HTTP 5xx)")
+    decision = step(CANARY, sick, now=clock.wall() - 130)
+    keep(state, decision.rollout)
+    state.add_decision(told(decision))
+    look(state, Results(), decision.rollout)
+    assert main(["explain", "triage"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.startswith("Rolled back 2 min ago: the candidate failed its last 5 requests (HTTP 5xx)")
+    assert "DECISION ROLLBACK" in shown
+    assert "cooldown left" not in shown
 
 
 def test_explaining_with_votes(data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str]) -> None:

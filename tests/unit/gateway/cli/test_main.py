@@ -76,12 +76,14 @@ def test_help_version_and_bad_usage_load_no_command() -> None:
     found = json.loads(done.stdout)
     heavy = {"asyncio", "duckdb", "fastapi", "httpx", "msgspec", "numpy", "prometheus_client", "pydantic", "redis",
              "uvloop", "yaml", "policies", "records", "shadow"}  # fmt: skip
-    names_alone = {"records", "records.dataset", "records.dataset.formats"}
+    names_alone = {"records", "records.dataset", "records.dataset.formats", "records.importers",
+                   "records.importers.sources"}  # fmt: skip
     assert not heavy & {name.partition(".")[0] for name in set(found) - names_alone}
     assert [name for name in found if name.startswith("gateway.")] == [
-        "gateway.cli", *(f"gateway.cli.{name}" for name in ("arguments", "failure", "main", "output", "parser"))
+        "gateway.cli",
+        *(f"gateway.cli.{name}" for name in ("arguments", "failure", "main", "output", "overview", "parser")),
     ]  # fmt: skip
-    assert len(found) < 170  # importlib.metadata, which knows the version, is some sixty of them
+    assert len(found) < 180  # importlib.metadata, which knows the version, is some sixty of them
 
 
 CLOSED = """
@@ -150,15 +152,15 @@ def _complete(dataset: str, request_id: str) -> dict[tuple[str, ...], str]:
     """Every command with what it needs to say something, in a `ready` place."""
     return {
         ("init",): "new", ("demo",): "", ("doctor",): "", ("status",): "triage", ("top",): "--times 2",
-        ("explain",): "triage", ("routes",): "", ("readiness",): "",
+        ("explain",): "triage", ("routes",): "", ("readiness",): "", ("label",): "--help", ("report",): "--help",
         ("eval", "add"): "golden.jsonl --route support-triage", ("eval", "list"): "", ("eval", "sample"): "--route=",
         ("eval", "run"): "golden",
         ("records", "tail"): "--json", ("records", "show"): request_id, ("records", "stats"): "",
-        ("records", "forget"): "--id none",
+        ("records", "forget"): "--id none", ("records", "import"): "pairs --from openai",
         ("dataset", "build"): "--route triage --format trl-sft --out other", ("dataset", "inspect"): str(dataset),
-        ("dataset", "validate"): f"{dataset} --json", ("rebuild",): "",
+        ("dataset", "validate"): f"{dataset} --json", ("rebuild",): "", ("dataset", "diff"): f"{dataset} {dataset}",
         ("train", "sft"): f"--dataset {dataset} --base b --out tuned --write-only", ("train", "env"): "--help",
-        ("train", "dpo"): "--help", ("train", "grpo"): "--help",
+        ("train", "dpo"): "--help", ("train", "grpo"): "--help", ("train", "sweep"): "--help",
         ("train", "preflight"): "run --url http://h/v1 --model m --replica 127.0.0.1:1",
         ("keys", "create"): "one", ("keys", "list"): "--json", ("keys", "revoke"): "one", ("kill",): "--off",
         ("policy", "lint"): "wrong.yaml", ("policy", "plan"): "--traffic 5000", ("policy", "explain"): "",
@@ -276,9 +278,12 @@ def test_ctrl_c_ends_every_command_with_130_and_no_traceback(ready: DataDir) -> 
     asked = _complete(str(dataset), request_id="x") | {
         ("serve",): "--listen 127.0.0.1:0 --admin 127.0.0.1:0 --data other-data",
         ("replay",): "--route triage",
+        ("label",): "triage --by ada",
+        ("report",): "triage",
         ("train", "env"): "",
         ("train", "dpo"): f"--dataset {dataset} --base b --out tuned",
         ("train", "grpo"): f"--dataset {dataset} --base b --out tuned",
+        ("train", "sweep"): f"--dataset {dataset} --base b --out tuned --policy p --eval golden --grid batch=1,2",
         ("top",): "",
         ("kill",): "",
     }
@@ -300,14 +305,18 @@ def test_ctrl_c_ends_every_command_with_130_and_no_traceback(ready: DataDir) -> 
 REFUSED = {
     ("doctor",): "", ("status",): "", ("explain",): "triage", ("promote",): "triage --reason x",
     ("hold",): "triage --reason x", ("resume",): "triage --reason x", ("rollback",): "triage --reason x",
-    ("routes",): "", ("readiness",): "", ("eval", "add"): "x --route r", ("eval", "list"): "",
+    ("routes",): "", ("readiness",): "", ("label",): "triage --by ada", ("report",): "triage",
+    ("eval", "add"): "x --route r", ("eval", "list"): "",
     ("eval", "sample"): "--route r", ("eval", "run"): "x",
     ("records", "tail"): "", ("records", "show"): "x", ("records", "stats"): "",
-    ("records", "forget"): "--id x", ("dataset", "build"): "--route r --format trl-sft --out other",
-    ("dataset", "inspect"): "nowhere", ("dataset", "validate"): "nowhere", ("rebuild",): "", ("replay",): "--route r",
+    ("records", "forget"): "--id x", ("records", "import"): "x --from openai",
+    ("dataset", "build"): "--route r --format trl-sft --out other",
+    ("dataset", "inspect"): "nowhere", ("dataset", "diff"): "nowhere nowhere",
+    ("dataset", "validate"): "nowhere", ("rebuild",): "", ("replay",): "--route r",
     ("train", "sft"): "--dataset nowhere --base b --out o", ("train", "dpo"): "--dataset nowhere --base b --out o",
     ("train", "grpo"): "--dataset nowhere --base b --out o",
     ("train", "preflight"): "nowhere",
+    ("train", "sweep"): "--dataset nowhere --base b --out o --policy p --eval e --grid batch=1,2",
     ("keys", "create"): "a", ("keys", "list"): "", ("keys", "revoke"): "a", ("kill",): "",
     ("policy", "lint"): "", ("policy", "plan"): "", ("policy", "explain"): "",
     ("policy", "simulate"): "policies/a.yaml",

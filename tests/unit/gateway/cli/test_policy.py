@@ -54,7 +54,7 @@ def test_lint_refuses_what_can_never_be_certified(capsys: pytest.CaptureFixture[
 
     code, out, err = ran(capsys, "lint")
 
-    assert code == 1 and "it must be asked twice" in out
+    assert code == 1 and "the baseline is asked twice" in out
     assert err.startswith("0 fine, 1 problems")
 
 

@@ -29,7 +29,7 @@ def test_plan_compares_with_what_is_in_force(place: Path, capsys: pytest.Capture
     code, out, _ = ran(capsys, "plan", "--traffic", "5000")
     assert code == 0
     assert "  no change\n" in out
-    assert "  shadow   about 8 hours, waits for errors\n" in out
+    assert "  shadow   about 24 hours, waits for hold\n" in out
     Path("policies/triage.yaml").write_text(written("priority: 3", route="renamed"))
     code, out, _ = ran(capsys, "plan", "--json")
     assert code == 2
@@ -51,7 +51,7 @@ def test_plan_goes_on_from_where_the_rollout_stands(place: Path, capsys: pytest.
 
     assert (code, err) == (0, "")
     assert "  stands   on shadow with 150 units\n" in out
-    assert "    errors    450 units, " in out
+    assert "    errors    390 units, " in out
     state.keep_look(replace_row(look, record=b"{}"))
     code, out, err = ran(capsys, "plan", "--traffic", "5000")
     assert "stands" not in out

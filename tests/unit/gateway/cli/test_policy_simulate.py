@@ -32,7 +32,9 @@ OBSERVED, SCORED = "guards: {outputs: observed}", "[{python: {ref: 'scorer.py:sc
 def scored(place: Path) -> Path:
     """The place, with such a policy."""
     (place / "policies/scorer.py").write_text("def score(*_):\n    return 0.0\n")
-    (place / "policies/triage.yaml").write_text(written(OBSERVED, compare=SCORED))
+    (place / "policies/triage.yaml").write_text(
+        written(OBSERVED, compare=SCORED, stages="[shadow: {days: 0}, 1%, 100%]")
+    )
     return place
 
 

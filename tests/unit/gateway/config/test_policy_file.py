@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.policy_file import read, read_file, surroundings, with_judge
+from gateway.config.policy_file import read, read_file, surroundings, with_files
 from gateway.config.settings import Settings
 from gateway.config.yaml_file import YamlFileError
 from policies.compile import KnownUpstream, Surroundings
@@ -47,7 +47,7 @@ def test_what_can_never_be_certified_is_served_all_the_same():
     loaded = read(written(compare="[exact]"), "p.yaml", keyless)
 
     (refused,) = loaded.uncertifiable
-    assert "must be asked twice" in str(refused) and refused not in loaded.warnings
+    assert "is asked twice" in str(refused) and refused not in loaded.warnings
 
 
 def test_a_file_is_read_by_its_name(tmp_path: Path):
@@ -93,10 +93,48 @@ def test_what_the_judge_is_told_is_part_of_the_surroundings(tmp_path: Path):
         (tmp_path / name).write_text(words, encoding="utf-8")
 
     def told(compare: str) -> str:
-        return with_judge(READY, read(written(compare=compare), "p.yaml", READY), tmp_path).judge
+        return with_files(READY, read(written(compare=compare), "p.yaml", READY), tmp_path).judge
 
     assert told("[json_fields]") == ""
     assert told(judged.format("a.md")) == told(judged.format("b.md")) != told(judged.format("c.md"))
     assert told("[{judge: {upstream: claude, model: j}}]") not in ("", told(judged.format("a.md")))
     with pytest.raises(YamlFileError, match=r"^p.yaml:5:\d+: none.md: No such file"):
         told(judged.format("none.md"))
+
+
+def test_what_a_schema_says_is_part_of_the_surroundings(tmp_path: Path):
+    """Its content counts, however it is laid out, beside what a judge is told; without the file it is said."""
+    for name, text in (
+        ("a.json", '{"type": "object", "required": ["a"]}'), ("b.json", '{"required":["a"],\n"type":"object"}'),
+        ("c.json", '{"type": "array"}'), ("d.json", "no JSON"),
+    ):  # fmt: skip
+        (tmp_path / name).write_text(text, encoding="utf-8")
+
+    def told(name: str, more: str = "") -> Surroundings:
+        compare = f"[json_fields, {{schema: {{file: {name}}}}}{more}]"
+        return with_files(READY, read(written(compare=compare), "p.yaml", READY), tmp_path)
+
+    digests = {name: told(f"{name}.json").schema for name in "abcd"}
+    assert digests["a"] == digests["b"]
+    assert len({"", *digests.values()}) == 4
+    judged = told("a.json", ", {judge: {upstream: claude, model: j}}")
+    assert (judged.schema, judged.judge != "") == (digests["a"], True)
+    with pytest.raises(YamlFileError, match=r"^p.yaml:5:\d+: none.json: No such file"):
+        told("none.json")
+
+
+def test_a_system_prompt_is_read_from_its_file(tmp_path: Path):
+    """Without the line end that editors add; missing, too long or no text at all is said at its place."""
+    candidate = "{upstream: vllm, model: m, revision: a, system_prompt: %s}"
+    (tmp_path / "v2.md").write_text("Triage.\nBe brief.\n", encoding="utf-8")
+    (tmp_path / "long.md").write_text("x" * 300_000, encoding="utf-8")
+    (tmp_path / "bytes.md").write_bytes(b"\xff\xfe")
+
+    def told(name: str) -> str | None:
+        loaded = read(written(candidate=candidate % name), str(tmp_path / "p.yaml"), READY)
+        return with_files(READY, loaded).system_prompt
+
+    assert told("v2.md") == "Triage.\nBe brief."
+    for name, why in (("none.md", "No such file"), ("long.md", "too long"), ("bytes.md", "no text in UTF-8")):
+        with pytest.raises(YamlFileError, match=rf"p.yaml:4:\d+: {name}: {why}"):
+            told(name)

@@ -11,8 +11,9 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from gateway.admin.api import Guard, create_app
+from gateway.admin.api import create_app
 from gateway.admin.auth import SIGN_IN, Door, digest
+from gateway.admin.guard import Guard
 from gateway.cli.main import main
 from gateway.console import pages as site
 from gateway.console import words
@@ -23,7 +24,8 @@ from tests.rooms.console_house import ORIGIN, ConsoleHouse, house, read, send, s
 
 TOKEN = "a-token-of-some-length"
 VIEWER = "another-token-that-looks"
-LISTS = ["/", "/routes/triage", "/pairs", "/traffic", "/unrouted", "/data", "/cost", "/system", "/audit", "/keys"]
+LISTS = ["/", "/routes/triage", "/pairs", "/traffic", "/unrouted", "/data", "/cost", "/system", "/audit", "/keys",
+         "/routes/triage/report", "/readiness", "/judge"]  # fmt: skip
 FORMS = ["/routes/triage/hold", "/kill"]
 
 
@@ -128,7 +130,7 @@ async def test_twins_say_what_the_api_says(full: ConsoleHouse) -> None:
         for page, api in {
             "/cost.json?since=24h": "/cost?since=24h", "/unrouted.json": "/unrouted?limit=100", "/data.json": "/data",
             f"/pairs/{pair}.json": f"/comparisons/{pair}", f"/traffic/{exchange}.json": f"/exchanges/{exchange}",
-            "/system.json": "/system",
+            "/system.json": "/system", "/judge.json": "/judges",
         }.items():  # fmt: skip
             ours, theirs = (await client.get(page)).json(), (await client.get(f"/api/v1{api}")).json()
             for each in (ours, theirs):

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.admin.views import DecisionLine
-from gateway.console.routes import forecast_of, why_stopped
-from policies.results import Results
+from gateway.console.routes import forecast_of
+from policies.forecast import forecast
 from policies.rollout import step
 from policies.terms import Phase
-from tests.rooms.console_house import GATES, RESULTS, ConsoleHouse, house, read, stand, visitor
+from tests.rooms.console_house import RESULTS, ConsoleHouse, house, read, stand, visitor
 from tests.rooms.looks import CANARY, NOW
 
 
@@ -29,7 +28,7 @@ async def test_what_wants_a_person_comes_first(home: ConsoleHouse) -> None:
     stand(home.data, rollout=replace(CANARY, phase=Phase.APPROVING))
     async with visitor(home.data) as client:
         page = read((await client.get("/")).text)
-        assert "waits for approval" in page.words
+        assert "waits for your word" in page.words
         assert "unknown key gate" in page.words
         assert "/routes/triage" in page.links()
         (wants, *_) = (await client.get("/routes.json")).json()["wants"]
@@ -62,25 +61,10 @@ async def test_the_list_is_narrowed(home: ConsoleHouse, query: str, *, found: bo
 
 
 def test_a_forecast_says_when_or_why_not() -> None:
-    """Units to go at the pace so far; or that there is no evidence, no number that would do, nothing to wait for."""
+    """How many units there are, and the forecast that `status` and `explain` show; or that there is none."""
     look = step(CANARY, RESULTS, now=NOW)
-    assert forecast_of(None, None, None) == "nobody has looked yet"
-    assert "600 units to go, 10" in forecast_of(look, 300, 600)  # 300 came in 5 s
-    slow = replace(GATES[1], gate="latency", n=10, units_to_go=90)
-    slower = step(CANARY, Results((GATES[1], slow), units=300), now=NOW)
-    assert "45" in forecast_of(slower, 300, 600)  # 10 came in 5 s: the slowest gate's pace is the stage's
-    assert "no number of units would do" in forecast_of(look, 300, None)
-    missing = step(CANARY, Results((replace(GATES[0], estimate=None),)), now=NOW)
-    assert "no evidence yet" in forecast_of(missing, 0, None)
-    assert "enough" in forecast_of(step(replace(CANARY, lived_s=1e6), RESULTS, now=NOW), 300, 0)
-
-
-def test_why_it_was_stopped() -> None:
-    """The last rollback's own reason, not that of the decisions that hold since."""
-    lines = [("HOLD", "cooling"), ("ROLLBACK", "errors 6.8 %"), ("ROLLBACK", "older")]
-    decisions = [
-        DecisionLine(id=str(n), at=1.0, route="r", move="m", outcome=outcome, text=f"ROUTE r\n  {reason}\n  more")
-        for n, (outcome, reason) in enumerate(lines)
-    ]
-    assert why_stopped(decisions, "r") == "errors 6.8 %"
-    assert why_stopped(decisions, "other") is None
+    assert forecast_of(None, None) == "nobody has looked yet"
+    assert forecast_of(look, 300) == f"300 units; {forecast(look.rollout, RESULTS)}"
+    assert "600 units to go for errors" in forecast_of(look, 300)
+    rolled = step(replace(CANARY, phase=Phase.ROLLED_BACK), RESULTS, now=NOW)
+    assert forecast_of(rolled, 300) == rolled.reason

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.node import database, labels
 from gateway.node.database import StateError
-from gateway.node.labels import PairLabel
+from gateway.node.labels import LabelsFullError, PairLabel
 
 LABEL = PairLabel("e1", "candidate", "ada", "triage", "random", "baseline", ("too long",), 1.0)
 
@@ -26,11 +26,38 @@ def test_a_vote_is_one_per_person_and_pair(tmp_path: Path) -> None:
 
 
 def test_labels_stand_beside_keys_and_audit(tmp_path: Path) -> None:
-    """The state that keys and audit are in opens as before; one in ruins says so."""
+    """Each vote and each that was taken back stands in the audit log, its chain whole; a state in ruins says so."""
     with labels.opened(tmp_path / "state.db") as state:
         labels.keep(state, LABEL)
+        assert labels.forget(state, LABEL)
+        assert not labels.forget(state, LABEL)
     with database.opened(tmp_path / "state.db") as state:
-        assert database.read_audit(state) == []
+        entries = database.read_audit(state)
+    assert [(entry.actor, entry.action, entry.subject) for entry in entries] == [
+        ("ada", "labels.vote", "triage: e1 candidate"), ("ada", "labels.undo", "triage: e1 candidate"),
+    ]  # fmt: skip
+    assert database.first_broken(entries) is None
     (tmp_path / "broken.db").write_bytes(b"no database" * 100)
     with pytest.raises(StateError, match="hint"), labels.opened(tmp_path / "broken.db"):
         pass
+
+
+def test_votes_are_bounded(tmp_path: Path) -> None:
+    """Where as many votes are kept as may be, one more is refused, and one that is there can still be changed."""
+    with labels.opened(tmp_path / "state.db") as state:
+        labels.keep(state, LABEL, most=1)
+        labels.keep(state, replace(LABEL, vote="equal"), most=1)
+        with pytest.raises(LabelsFullError, match="hint"):
+            labels.keep(state, replace(LABEL, by="bob"), most=1)
+        assert [(each.by, each.vote) for each in labels.stored(state)] == [("ada", "equal")]
+
+
+def test_scores_of_pairs() -> None:
+    """A pair's score is the mean of its people's; a skipped one has none; pools can be told apart."""
+    said = [
+        LABEL, replace(LABEL, by="bob", vote="candidate"), replace(LABEL, by="eve", vote="equal"),
+        replace(LABEL, exchange_id="e2", vote="skipped"),
+        replace(LABEL, exchange_id="e3", pool="disagreements", vote="candidate"),
+    ]  # fmt: skip
+    assert labels.scores(said) == {("e1", "candidate"): 0.0, ("e3", "candidate"): 1.0}
+    assert labels.scores(said, pool="random") == {("e1", "candidate"): 0.0}

@@ -220,3 +220,47 @@ def test_what_the_app_asked_is_told_to_the_answer():
     asked = adapted.asked
     assert (asked.surface, asked.model) == ("chat", "gpt-4o")
     assert all((asked.stream, asked.include_usage, asked.service_tier, asked.named_tool, asked.tools))
+
+
+PROMPTED = Variant("openai", model="gpt-4o", system_prompt="Be brief.")
+
+
+@pytest.mark.parametrize("kind", ["openai", "vllm"])
+@pytest.mark.parametrize(
+    ("before", "role"),
+    [
+        ([], "system"),
+        ([{"role": "system", "content": "Old"}], "system"),
+        ([{"role": "developer", "content": "Old"}, {"role": "system", "content": [{"type": "text", "text": "x"}]}],
+         "developer"),
+    ],
+)  # fmt: skip
+def test_a_system_prompt_takes_the_place_of_the_apps(before: list[Any], role: str, kind: Kind):
+    """All that the app says beforehand goes, the conversation stays as it is."""
+    rest = [{"role": "user", "content": "hi"}, {"role": "system", "content": "later"}]
+    found = copy(chat(messages=before + rest), variant=PROMPTED, kind=kind)["messages"]
+
+    assert found == [{"role": "system" if kind == "vllm" else role, "content": "Be brief."}, *rest]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("hi", "hi"),
+        ([{"role": "developer", "content": "Old"}, {"role": "user", "content": "hi"}],
+         [{"role": "user", "content": "hi"}]),
+    ],
+)  # fmt: skip
+def test_a_responses_system_prompt_is_its_instructions(given: Any, kept: Any):
+    """And leading turns of the system's go from its input, too."""
+    asked = {"model": "gpt-4o", "instructions": "Old", "input": given, "store": False}
+    found = copy(asked, "/v1/responses", variant=PROMPTED, kind="openai")
+
+    assert (found["instructions"], found["input"]) == ("Be brief.", kept)
+
+
+def test_what_has_no_system_prompt_is_not_asked_with_another():
+    """A text completion is the baseline's then."""
+    body = json.dumps({"model": "gpt-4o", "prompt": "Once"}).encode()
+
+    assert adapt_request(body, "/v1/completions", PROMPTED, kind="openai") == Unfit("not_routable")

@@ -7,8 +7,10 @@ import pytest
 from gateway.adapters.boot import LitellmBoot
 from gateway.admin import boot as admin_boot
 from gateway.admin.auth import digest
+from gateway.config.otel import OtelSettings
 from gateway.config.settings import Settings
 from gateway.control.controller import boot as controller_boot
+from gateway.control.exporter import boot as exporting
 from gateway.control.publish.table import base_table
 from gateway.control.recorder import boot as recording
 from gateway.control.shadow import boot as shadow_boot
@@ -76,6 +78,26 @@ def test_what_the_control_plane_is_told(plan: Programs) -> None:
     assert admin_boot.decode(admin).token_sha256 == digest("a-token-of-some-length")
     assert b"a-token" not in admin
     assert admin_boot.decode(admin).state == plan.secrets.state
+
+
+def test_an_exporter_runs_only_for_a_collector(plan: Programs, tmp_path: Path) -> None:
+    """It is told what makes rows and where spans go; its headers stay in their file, and it sees no upstream's key."""
+    assert "exporter" not in plan.control()
+    otel = OtelSettings(
+        endpoint="http://c/v1/traces",
+        headers_file=tmp_path / "headers",
+        conventions=("openinference",),
+        sample="5%",  # type: ignore[arg-type]
+    )
+    settings = plan.settings.model_copy(update={"otel": otel})
+    program = replace(plan, settings=settings).control()["exporter"]
+    boot = exporting.decode(program.boot(9))
+    assert (boot.endpoint, boot.headers_file, boot.conventions) == (
+        "http://c/v1/traces", str(tmp_path / "headers"), ("openinference",)
+    )  # fmt: skip
+    assert (boot.trace_ppm, boot.content, boot.redact, boot.ready_fd) == (50_000, False, ("email",), 9)
+    assert (boot.journal_retention_s, [each.model for each in boot.prices]) == (600.0, ["", "m"])
+    assert (program.environment, program.nice) == ({"PATH": "/bin"}, plan.recorder().nice)
 
 
 def test_the_password_of_the_state_is_told_to_who_needs_it(tmp_path: Path) -> None:

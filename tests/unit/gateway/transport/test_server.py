@@ -15,8 +15,6 @@ from gateway.transport.server import (
     LINGER_BYTES,
     LINGER_S,
     PAUSED_LOOK_S,
-    PREAMBLE_BYTES,
-    PREAMBLES,
     AppConnection,
 )
 from gateway.transport.write_batch import WriteBatch
@@ -870,20 +868,6 @@ def test_a_length_written_in_an_unusual_way_is_a_length(line: bytes) -> None:
         assert bytes(service.heard[number].body) == body
         assert service.heard[number].request.content_length == 5
         service.heard[number].answer()
-
-
-def test_what_is_remembered_of_heads_is_bounded() -> None:
-    """Neither many heads nor long ones pile up."""
-    service = Notes()
-    wire = service.connect()
-    for number in range(3 * PREAMBLES):
-        send(wire, b"GET /v1/%d HTTP/1.1\r\n%b\r\n" % (number, HOST))
-        service.heard.pop().answer()
-        assert len(service.preambles) <= PREAMBLES
-    service.preambles.clear()
-    send(wire, b"GET /v1/x HTTP/1.1\r\n" + HOST + b"X: " + b"y" * PREAMBLE_BYTES + b"\r\n\r\n")
-    assert len(service.heard) == 1
-    assert service.preambles == {}
 
 
 def test_a_known_head_still_meets_the_limits() -> None:

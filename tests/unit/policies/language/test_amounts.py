@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.language.amounts import duration_text, fraction, seconds, share_ppm, share_text, times, usd_per_day
+from policies.language.amounts import (
+    days,
+    duration_text,
+    fraction,
+    hours,
+    margin,
+    seconds,
+    share_ppm,
+    share_text,
+    time_zone,
+    times,
+    usd_per_day,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +56,12 @@ def test_what_amounts_mean(read: Callable[[object], float], text: object, value:
         (fraction, "500%", "must lie between"),
         (times, "1.2", "must be a multiple"), (times, False, "must be a multiple"), (times, 0, "must be above 0"),
         (times, math.inf, "must be above 0"),
+        (hours, "9", "must be hours of the day"), (hours, 9, "must be hours"), (hours, "9-9", "are no hours of a day"),
+        (hours, "9-25", "are no hours"), (hours, "24-3", "are no hours"), (hours, "9:60-10", "must be hours"),
+        (days, "monday", "must be days of the week"), (days, [], "must be days"), (days, "mon-tue-wed", "must be days"),
+        (days, ["mon", 3], "must be days"), (days, "", "must be days"),
+        (time_zone, "Berlin", "is no time zone that is known here"), (time_zone, 1, "is no time zone"),
+        (margin, 0, "is 0"), (margin, "-100%", "must lie between -1 and 1"), (margin, None, "must be a margin"),
         (usd_per_day, "20/day", "must be money per day. hint: $20/day"), (usd_per_day, 20, "must be money per day"),
     ],
 )  # fmt: skip
@@ -56,9 +74,13 @@ def test_what_amounts_are_not(read: Callable[[object], float], text: object, say
 @given(st.text() | st.integers() | st.floats() | st.none() | st.booleans() | st.lists(st.text()))
 def test_nothing_else_ever_comes_of_it(value: object):
     """Whatever is written, it is an amount or a ValueError."""
-    for read in (seconds, share_ppm, fraction, times, usd_per_day):
+    reads: tuple[Callable[[object], object], ...] = (
+        seconds, share_ppm, fraction, times, usd_per_day, hours, days, time_zone, margin,
+    )  # fmt: skip
+    for read in reads:
         try:
-            assert read(value) >= 0
+            found = read(value)
+            assert read is margin or not isinstance(found, (int, float)) or found >= 0
         except ValueError as error:
             assert "hint: " in str(error)
 
@@ -80,3 +102,16 @@ def test_amounts_are_written_as_people_write_them():
         "0s",
     ]
     assert [share_text(ppm) for ppm in (0, 5_000, 250_000)] == ["0%", "0.5%", "25%"]
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "value"),
+    [
+        (hours, "9-17", (540, 1020)), (hours, "9:30-17:45", (570, 1065)), (hours, "22-6", (1320, 360)),
+        (hours, "0-24", (0, 1440)), (days, "fri", (4,)), (days, "mon-fri", (0, 1, 2, 3, 4)),
+        (days, "sat-mon", (0, 5, 6)), (days, ["mon-tue", "sun"], (0, 1, 6)), (time_zone, "UTC", "UTC"),
+    ],
+)  # fmt: skip
+def test_what_hours_and_days_mean(read: Callable[[object], object], text: object, value: object):
+    """Minutes after midnight; Monday is 0, and a range may go over the week's end."""
+    assert read(text) == value

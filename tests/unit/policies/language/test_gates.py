@@ -19,20 +19,19 @@ def test_a_latency_gate_is_one_quantile_of_one_measure(latency: str, limit: tupl
     gate = policy(f"gates: {{latency: {latency}}}").gates.latency
 
     assert gate is not None
-    assert gate.limit == limit
+    assert gate.limits == (limit,)
 
 
 def test_gates_that_may_be_switched_off_are():
     """`off` is a word here, not false."""
-    gates = policy("gates: {latency: off, validity: off, cost: off}").gates
+    gates = policy("gates: {quality: off, latency: off, validity: off, cost: off}").gates
 
-    assert (gates.latency, gates.validity, gates.cost) == (None, None, None)
+    assert (gates.quality, gates.latency, gates.validity, gates.cost) == (None, None, None, None)
 
 
 def test_a_gate_may_be_switched_off_but_not_left_empty():
-    """An empty gate could mean either; harm by errors and by quality is always looked for."""
+    """An empty gate could mean either; harm by errors is always looked for."""
     assert "is empty (write `off`, or leave it out for the default)" in complaints("gates: {cost: }")[0]
-    assert complaints("gates: {quality: off}") != []
     assert complaints("gates: {errors: off}") != []
 
 
@@ -49,6 +48,32 @@ def test_the_json_schema_has_the_word_off():
     assert Gates.model_json_schema()["properties"]["cost"]["anyOf"][0] == {"const": "off"}
 
 
-def test_one_limit_is_all_a_latency_gate_has():
-    """Two would be two gates."""
-    assert "more than one limit" in complaints("gates: {latency: {ttft_p95: 1s, relative: {ttft_p95: 2x}}}")[0]
+def test_a_latency_gate_may_have_several_limits():
+    """Each quantile that is named has its own; seconds come before multiples."""
+    gate = policy("gates: {latency: {total_p95: 8s, ttft_p95: 1s, relative: {ttft_p50: 2x}}}").gates.latency
+
+    assert gate is not None
+    assert gate.limits == (("ttft", 0.95, 1.0, None), ("total", 0.95, 8.0, None), ("ttft", 0.5, None, 2.0))
+
+
+@pytest.mark.parametrize(("margin", "means"), [("0.02", 0.02), ("2%", 0.02), ("-0.02", -0.02), ("-2%", -0.02)])
+def test_a_margin_below_nought_demands_better(margin: str, means: float):
+    """In both ways of writing it."""
+    gates = policy(f"gates: {{quality: {{margin: {margin}}}}}").gates.quality
+
+    assert gates is not None
+    assert [gate.margin for gate in gates] == [pytest.approx(means)]
+
+
+@pytest.mark.parametrize("margin", ["0", "0%", "-0", "1", "-1", "100%", ".nan", "much", "true"])
+def test_a_margin_that_means_nothing_is_refused(margin: str):
+    """At 0 one that is equal would never pass, and at 1 anything would."""
+    assert len(complaints(f"gates: {{quality: {{margin: {margin}}}}}")) == 1
+
+
+def test_one_quality_is_short_for_a_list():
+    """It is written back as it was written; several stay a list."""
+    one, two = (policy(f"gates: {{quality: {text}}}").gates for text in ("{margin: 2%}", "[{}, {metric: judge}]"))
+
+    assert one.model_dump()["quality"]["margin"] == 0.02
+    assert [each["metric"] for each in two.model_dump()["quality"]] == [None, "judge"]

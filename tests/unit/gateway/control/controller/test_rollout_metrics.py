@@ -7,7 +7,7 @@ import msgspec
 from gateway.control.controller.rollout_metrics import samples
 from gateway.control.publish.weights import Weighed
 from gateway.telemetry.metrics import PREFIX, Sample
-from policies.results import GateResult
+from policies.results import GateResult, Intake
 from policies.rollout import start, step
 from policies.routing import Route, Variant
 from policies.terms import Phase, Verdict
@@ -29,11 +29,22 @@ def found(weighed: Route, served: tuple[int, int] = (0, 0), **gate: float) -> di
 def test_where_a_route_stands() -> None:
     """Weight, revision, stage, units, detectors, decisions, and how many policies are in error."""
     assert found(ROUTE) == {
-        ("policy_errors",): 3, ("weight_ratio", "triage"): 0.05, ("policy_info", "triage", "r1"): 1,
-        ("stage", "triage"): 1, ("units", "triage"): 40, ("gate_verdict", "triage", "quality"): 1.0,
+        ("policy_errors",): 3, ("weight_ratio", "triage"): 0.05, ("uncertified", "triage"): 0,
+        ("policy_info", "triage", "r1"): 1,
+        ("stage", "triage"): 1, ("units", "triage"): 40, ("late_requests", "triage"): 0,
+        ("gate_verdict", "triage", "quality"): 1.0,
         ("detector_log10", "triage", QUIET.detector): QUIET.log10_m, ("decisions_total", "triage", "PROMOTE"): 2,
         **{("decisions_total", "triage", word): 0 for word in ("ROLLBACK", "REJECTED", "INCONCLUSIVE", "HOLD")},
     }  # fmt: skip
+
+
+def test_what_did_not_come_in() -> None:
+    """What was told late, and what was drawn and not asked, by its reason."""
+    results = replace(GOOD, intake=Intake(100, 3, 50, {"budget": 7}))
+    made = samples({}, {"triage": step(CANARY, results, now=0.0)}, {}, errors=0)
+    seen = {(each.name.removeprefix(PREFIX), *each.labels): each.value for each in made}
+    assert seen["late_requests", "triage"] == 3
+    assert seen["skipped_requests", "triage", "budget"] == 7
 
 
 def test_what_a_gate_says() -> None:
@@ -47,6 +58,12 @@ def test_what_a_gate_says() -> None:
 
 def test_a_route_that_only_looks_moves_nothing() -> None:
     """In `observe` and `bypass` the weight that apps get is 0, whatever the rollout's is."""
+    assert found(ROUTE)["uncertified", "triage"] == 0
+    split = found(msgspec.structs.replace(ROUTE, mode="split"))
+    assert (split["weight_ratio", "triage"], split["uncertified", "triage"]) == (
+        found(ROUTE)["weight_ratio", "triage"],
+        1,
+    )
     for mode in ("observe", "bypass"):
         assert found(msgspec.structs.replace(ROUTE, mode=mode))["weight_ratio", "triage"] == 0.0
 

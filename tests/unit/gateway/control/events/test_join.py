@@ -5,10 +5,11 @@ import pytest
 
 from gateway.control.events import join as intake_module
 from gateway.control.events.join import (
+    BEHIND_S,
     MOST,
     MOST_TOLD,
-    PATIENCE_S,
     SETTLE_S,
+    WAIT_S,
     Join,
     Lot,
     Ready,
@@ -20,6 +21,7 @@ from policies.evidence import EvidenceKey
 from policies.liveness import AssignedOutcome
 from records.comparison import Comparison
 from records.exchange import Attempt, Meta
+from shadow.asker import AskedBy
 from tests.fakes.exchanges import exchange
 
 PPM = 1_000_000
@@ -79,24 +81,26 @@ def test_what_says_nothing(fields: dict[str, object]) -> None:
     intake = Join(SERVED)
     assert taken(intake, meta(**fields)) == []
     assert not intake.waiting
-    assert intake.unplaced == 0
+    assert not intake.discarded
 
 
 def test_a_table_that_nobody_knows() -> None:
     """What was served under an unknown table is evidence of nothing, and counted."""
     intake = Join(SERVED)
     assert taken(intake, meta(table_version=6)) == []
-    assert intake.unplaced == 1
+    assert intake.discarded == {("support", "unknown_table"): 1}
 
 
 def test_patience_ends() -> None:
-    """What never came is lost after a while; a comparison without an exchange is forgotten."""
+    """What never came is lost after a while, a comparison without an exchange likewise, and both are counted."""
     intake = Join(SERVED)
     assert taken(intake, meta(1), row(meta(2))) == []
-    assert list(intake.overdue(NOW + PATIENCE_S - 1)) == []
-    ((_, event),) = intake.overdue(NOW + PATIENCE_S)
+    assert list(intake.overdue(NOW + WAIT_S - 1)) == []
+    assert not intake.discarded
+    ((_, event),) = intake.overdue(NOW + WAIT_S)
     assert (event.dropped, event.error_candidate) == (True, None)
     assert not intake.waiting
+    assert intake.discarded == {("support", "comparison_lost"): 1, ("support", "comparison_alone"): 1}
 
 
 def test_a_clock_that_was_set_back() -> None:
@@ -148,7 +152,7 @@ def test_the_watermark() -> None:
     assert watermark(NOW, 0.0, (None, None)) == NOW - SETTLE_S
     assert watermark(NOW, 60.0, (None, NOW)) == NOW - 60.0 - SETTLE_S
     assert watermark(NOW, 0.0, (NOW - 10.0, NOW - 20.0)) == NOW - 20.0
-    assert watermark(NOW, 0.0, (1.0, None)) == NOW - SETTLE_S - PATIENCE_S
+    assert watermark(NOW, 0.0, (1.0, None)) == NOW - SETTLE_S - BEHIND_S
 
 
 def test_what_waits_for_a_stage_that_was_left_holds_nobody_up() -> None:
@@ -185,3 +189,15 @@ def test_who_served_comes_in_parts() -> None:
     intake = Join({7: {"support": Served(KEY, Lot(0, 0, 0, "support"))}})
     taken(intake, *(meta(number) for number in range(MOST_TOLD + 1)))
     assert [len(part) for _, part in intake.take_service()] == [MOST_TOLD, 1]
+
+
+def test_slices_ride_along() -> None:
+    """What a route is sliced by is known by the table that served the exchange; what it is of, by who read it."""
+    sliced = {"support": Served(KEY, Lot(0, 0, 0, "support"), sliced_by=("language",))}
+    intake, exchanged = Join({7: sliced}), meta()
+    ((_, event),) = intake.exchange(exchanged, NOW, AskedBy(slices=("language=german",)))
+
+    assert event.slices == ("language=german",)
+    assert intake.sliced_by(exchanged) == ("language",)
+    assert intake.sliced_by(meta(table_version=6)) == ()
+    assert intake.sliced_by(meta(route="other")) == ()

@@ -4,8 +4,10 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from gateway.control.events.join import BEHIND_S, SETTLE_S, NodeEvent
 from gateway.control.events.outbox import SCHEMA, Outbox
 from gateway.control.events.reader import MARK_S, POSITION_S, EventReader
 from gateway.node.database import connect
@@ -86,3 +88,17 @@ def test_a_commit_that_fails_is_begun_anew(tmp_path: Path, state: sqlite3.Connec
     found.begin("host")
     found.step(["a"], NOW)
     assert (found.is_open, list(found.outbox.progress)) == (True, ["w1"])
+
+
+def test_an_answer_under_way_holds_its_own_routes_mark(tmp_path: Path, state: sqlite3.Connection) -> None:
+    """Its route's evidence waits for it, however long it takes within the bound; every other route goes on."""
+    wrote, found = worker(tmp_path), reader(tmp_path, state)
+    made = wrote.next(route="a")
+    assert wrote.writer.open(msgspec.structs.replace(made.meta, arrived_at=NOW - 400.0), made.request_body, b"")
+    found.step(["a", "b"], NOW)
+    rows = state.execute("SELECT route, body FROM outbox ORDER BY number").fetchall()
+    marks = {route: msgspec.json.decode(body, type=NodeEvent).watermark for route, body in rows}
+    assert marks == {"a": NOW - 400.0, "b": NOW - SETTLE_S}
+    found.step(["a"], NOW + 600.0)
+    (body,) = state.execute("SELECT body FROM outbox ORDER BY number DESC LIMIT 1").fetchone()
+    assert msgspec.json.decode(body, type=NodeEvent).watermark == NOW + 600.0 - SETTLE_S - BEHIND_S

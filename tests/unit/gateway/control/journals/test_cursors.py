@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gateway.control.journals.cursors import EVERYTHING, Reader, needed_from, path_of, write
+from gateway.control.journals.cursors import EVERYTHING, Reader, keep_only, needed_from, path_of, write
 
 
 def test_nobody_reads(tmp_path: Path):
@@ -50,3 +50,13 @@ def test_a_file_may_hold_more(tmp_path: Path):
     path_of(tmp_path, "shadow").write_bytes(b'{"first": {"w1": 2}, "pending": [1, 2]}')
 
     assert needed_from(tmp_path)("w1") == 2
+
+
+def test_a_reader_that_runs_no_more_holds_nothing(tmp_path: Path):
+    """Its word goes with it; the others' stands, and so does a file that is just being written."""
+    for name in ("shadow", "exporter"):
+        write(tmp_path, name, Reader({"w1": 7}))
+    (tmp_path / ".exporter.json.1").write_text("half")
+    keep_only(tmp_path, {"shadow", "controller"})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".exporter.json.1", "shadow.json"]
+    keep_only(tmp_path / "none", ())

@@ -5,11 +5,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.control.operations.standings import standings
+from gateway.control.operations.standings import entry, spent_budgets, standings
 from gateway.control.state.port import Decided, Stored
 from gateway.control.state.sqlite import SqliteState
-from policies.rollout import Rollout, command
-from policies.terms import Phase, Verb
+from gateway.node.datadir import prepare
+from policies.rollout import Rollout, command, step
+from policies.terms import Phase, Verb, Verdict
+from policies.windows import RiseWindow
 from tests.rooms.looks import CANARY, NOW, look, told
 from tests.rooms.rollouts import GOOD, PASSES, UNSURE, WAITS
 
@@ -32,7 +34,7 @@ def keep(state: SqliteState, rollout: Rollout) -> None:
 def test_a_rollout_nobody_has_looked_at(state: SqliteState) -> None:
     """Stage, phase and weight are there before anything is known of evidence or moves."""
     keep(state, CANARY)
-    stands = standings(state)["triage"]
+    stands = standings(state, now=NOW)["triage"]
     assert (stands.phase, stands.stage, stands.weight_ppm, stands.version) == ("canary", "5%", 50_000, 1)
     assert (stands.missing, stands.units, stands.units_to_go, stands.last_move) == ([], None, None, None)
 
@@ -41,13 +43,13 @@ def test_what_a_rollout_waits_for(state: SqliteState) -> None:
     """What the last look found missing is told, the gravest first, with the units it would take."""
     keep(state, CANARY)
     look(state, replace(UNSURE, gates=(PASSES, replace(WAITS, units_to_go=250)), units=40))
-    stands = standings(state)["triage"]
+    stands = standings(state, now=NOW)["triage"]
     assert stands.missing == ["errors: not certified yet", "40 of at least 100 units", "60 s of this stage's hold left"]
     assert (stands.units, stands.units_to_go, stands.looked_at) == (40, 250, NOW)
     look(state, replace(GOOD, units=40))
-    assert standings(state)["triage"].units_to_go == 60
+    assert standings(state, now=NOW)["triage"].units_to_go == 60
     look(state, UNSURE)
-    assert standings(state)["triage"].units_to_go is None
+    assert standings(state, now=NOW)["triage"].units_to_go is None
 
 
 def test_a_look_of_another_stage_says_nothing_of_this_one(state: SqliteState) -> None:
@@ -55,10 +57,10 @@ def test_a_look_of_another_stage_says_nothing_of_this_one(state: SqliteState) ->
     keep(state, CANARY)
     look(state, UNSURE)
     keep(state, replace(CANARY, attempt=2))
-    assert standings(state)["triage"].units is None
+    assert standings(state, now=NOW)["triage"].units is None
     look(state, replace(GOOD, units=500), replace(CANARY, stage=0, phase=Phase.SHADOW, lived_s=100.0))
     keep(state, CANARY)
-    assert standings(state)["triage"].units is None
+    assert standings(state, now=NOW)["triage"].units is None
 
 
 def test_the_last_move_is_told(state: SqliteState) -> None:
@@ -67,7 +69,7 @@ def test_the_last_move_is_told(state: SqliteState) -> None:
     keep(state, after.rollout)
     state.add_decision(told(command(CANARY, Verb.HOLD, now=NOW - 9, by="ada", reason="wait")))
     state.add_decision(told(after, "d2"))
-    stands = standings(state)["triage"]
+    stands = standings(state, now=NOW)["triage"]
     assert (stands.last_move, stands.moved_at, stands.reason) == ("roll_back", NOW, "ada: smells")
     assert (stands.phase, stands.weight_ppm, stands.missing) == ("rolled_back", 0, [])
 
@@ -75,13 +77,63 @@ def test_the_last_move_is_told(state: SqliteState) -> None:
 def test_records_of_another_version_still_have_their_words(state: SqliteState) -> None:
     """What cannot be decoded is told by its text; a rollout that cannot be is no guess."""
     keep(state, CANARY)
-    state.add_decision(Decided("d", NOW, "triage", "advance", "PROMOTE", "HEAD\n  the reason\n  more", b"{}"))
+    state.add_decision(Decided("d", NOW, "triage", "advance", "PROMOTE", "ROUTE triage\n  the reason\n  more", b"{}"))
     state.keep_look(Decided("d", NOW, "triage", "advance", "PROMOTE", "HEAD", b"{}"))
-    stands = standings(state)["triage"]
+    stands = standings(state, now=NOW)["triage"]
     assert (stands.reason, stands.units, stands.looked_at) == ("the reason", None, NOW)
     epoch = state.lead("n1", NOW)
     assert epoch is not None
     assert state.store("triage", Stored(0, 0, 0, b'{"route":1}', NOW, "n1"), expected=1, epoch=epoch)
-    unreadable = standings(state)["triage"]
+    unreadable = standings(state, now=NOW)["triage"]
     assert (unreadable.phase, unreadable.weight_ppm, unreadable.version) == ("unreadable", 0, 2)
     assert "hint" in unreadable.missing[0]
+
+
+def test_a_window_that_is_shut_is_told(state: SqliteState) -> None:
+    """After all else that is missing: when everything is certified it alone is."""
+    closed = replace(CANARY, ladder=replace(CANARY.ladder, rises=RiseWindow((6,), 0, 1440, "UTC")), lived_s=1e6)
+    keep(state, closed)
+    look(state, GOOD, closed)
+
+    assert standings(state, now=NOW)["triage"].missing == [
+        "it rises only within sun 0:00-24:00 UTC; it may fall at any time"
+    ]
+
+
+def test_slices_are_told_by_name(state: SqliteState) -> None:
+    """What each says, beside what is missing."""
+    keep(state, CANARY)
+    sliced = replace(PASSES, gate="quality@language=german", verdict=Verdict.INCONCLUSIVE, reason="german: not yet")
+    look(state, replace(GOOD, gates=(*GOOD.gates, sliced)))
+    stands = standings(state, now=NOW)["triage"]
+
+    assert stands.slices == {"quality@language=german": "INCONCLUSIVE"}
+    assert "german: not yet" in stands.missing
+
+
+def test_a_stop_is_told_with_what_caused_it(state: SqliteState) -> None:
+    """Whatever was decided since, the sentence is of the decision that stopped it; `entry` gives that decision."""
+    keep(state, CANARY)
+    assert entry(state, "triage") is None
+    after = command(CANARY, Verb.ROLLBACK, now=NOW, by="ada", reason="smells")
+    state.add_decision(told(after, "d1"))
+    state.add_decision(told(step(after.rollout, GOOD, now=NOW + 60), "d2"))
+    keep(state, after.rollout)
+    assert standings(state, now=NOW + 120)["triage"].sentence.startswith("Rolled back 2 min ago by ada: smells. ")
+    assert entry(state, "triage") == after
+    assert entry(state, "other") is None
+
+
+def test_what_a_node_knows_beside_the_state_reaches_the_sentence(state: SqliteState, tmp_path: Path) -> None:
+    """Nobody leads, or this node's shadow says that the day's money is gone: the sentence says so first."""
+    keep(state, replace(CANARY, stage=0, phase=Phase.SHADOW))
+    look(state, UNSURE, replace(CANARY, stage=0, phase=Phase.SHADOW))
+    data = prepare(tmp_path / "data")
+    assert spent_budgets(data) == frozenset()
+    data.exposition("shadow").write_text(
+        'crossfade_shadow_budget_spent{route="triage"} 1.0\ncrossfade_shadow_budget_spent{route="other"} 0.0\n'
+    )
+    spent = spent_budgets(data)
+    assert spent == {"triage"}
+    assert "budget for comparing is spent" in standings(state, now=NOW, spent=spent)["triage"].sentence
+    assert "nobody decides now" in standings(state, now=NOW + 3600)["triage"].sentence

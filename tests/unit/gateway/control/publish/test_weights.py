@@ -114,3 +114,32 @@ def test_the_baseline_is_asked_for_all_until_quality_is_certified(
     rules = Rules("r", CandidateKey("vllm/m"), Gates(quality), ladder=ladder)
     standing = replace(start(rules), stage=stage, held=Held(settled_ppm=settled_ppm))
     assert shares(standing, rules, 20_000) == shares_
+
+
+SPLIT = """\
+route: r
+match: {model: gpt-4o}
+baseline: {upstream: openai}
+candidate: {upstream: vllm, model: m, revision: r1}
+mode: split
+stages: [30%]
+"""
+
+
+def test_a_split_has_a_weight_and_no_shadow() -> None:
+    """Who serves is known all the same; nobody is asked in the background."""
+    found = weighed(rollout(1, Phase.PROMOTED, SPLIT), SPLIT)
+
+    assert (found.route.weight_ppm, found.route.mode, found.shadow) == (300_000, "split", None)
+    assert found.served is not None
+    assert (found.served.lot.sample_ppm, found.served.is_evidence) == (0, True)
+
+
+def test_what_is_sliced_is_told_to_whoever_reads() -> None:
+    """The dimensions go with what is served; without any there is nothing."""
+    sliced = POLICY + "slices: {by: [language, tool]}\n"
+    found, plain = weighed(rollout(text=sliced), sliced).served, weighed(rollout()).served
+
+    assert found is not None
+    assert plain is not None
+    assert (found.sliced_by, plain.sliced_by) == (("language", "tool"), ())

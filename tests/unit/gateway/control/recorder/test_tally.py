@@ -57,6 +57,13 @@ def test_counters():
     assert values(tally({"why": "ineligible", "reason": "images"}), "ineligible_total") == {("support", "images"): 1}
 
 
+def test_answers_without_a_price():
+    """An answer of known tokens and unknown price is counted, by model; a failure without tokens is none."""
+    made = tally({"upstream": "nobody"}, {}, {"status": 500, "response": b"{}"})
+    assert sum(values(made, "unpriced_total").values()) == 1
+    assert "unpriced_total" not in str(tally({}).counters)
+
+
 def test_background_calls():
     """What became of each background call by route, purpose and reason; what the calls and the judge cost."""
     made = Tally()

@@ -10,7 +10,7 @@ from records.pricing import Override, PriceBook
 from records.record_maker import RecordMaker
 from records.redact import Redactor
 from records.wire.usage import Usage
-from shadow.judge import JudgeScorer
+from shadow.judge import JudgeScorer, VerdictCost
 from shadow.judging.controls import Trust
 from shadow.lanes import DailySpend
 from shadow.plan import ShadowRoute
@@ -103,15 +103,18 @@ def test_a_missing_rubric_is_no_judge(tmp_path: Path):
 
 
 def test_judging_costs(tmp_path: Path):
-    """A verdict is priced by its tokens, as far as anybody knows a price, and comes off the route's budget."""
+    """A verdict is priced by its tokens, and comes off the route's budget; without a price it is taken for dear."""
     (tmp_path / "triage.md").write_text("")
     told = route(compare=JUDGED, metric="judge", folder=str(tmp_path))
     prices = PriceBook({}, (Override("openai", "gpt-5", 10.0, 20.0),))
     priced = judge_of(comparers(prices), told)
 
-    assert priced.cost_usd(ModelReply(200, b"{}", usage=Usage(100, 10))) == pytest.approx(0.0012)
-    assert priced.cost_usd(ModelReply(200, b"{}")) == 0.0
-    assert judge_of(comparers(), told).cost_usd(ModelReply(200, b"{}", usage=Usage(100, 10))) == 0.0
+    usage = Usage(100, 10)
+    assert priced.cost_usd(ModelReply(200, b"{}", usage=usage), 90) == VerdictCost(*[pytest.approx(0.0012)] * 2)
+    assert priced.cost_usd(ModelReply(503, b""), 90) == VerdictCost()
+    unpriced = judge_of(comparers(), told)
+    assert unpriced.cost_usd(ModelReply(200, b"{}", usage=usage), 90) == VerdictCost(0.0, pytest.approx(0.00225))
+    assert unpriced.cost_usd(ModelReply(200, b""), 90) == VerdictCost(0.0, pytest.approx(0.00045))
 
 
 async def test_a_users_scorer_and_an_embedding_model_are_asked(tmp_path: Path):

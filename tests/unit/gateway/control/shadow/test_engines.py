@@ -20,10 +20,29 @@ vllm:num_requests_waiting_by_reason{engine="0",model_name="tuned",reason="capaci
 """
 
 
+SGLANG = b"""# HELP sglang:num_queue_reqs The number of requests in the waiting queue.
+# TYPE sglang:num_queue_reqs gauge
+sglang:num_queue_reqs{engine_type="unified",model_name="m",pp_rank="0",priority="",tp_rank="0"} 7.0
+sglang:num_queue_reqs{engine_type="unified",model_name="m",pp_rank="0",priority="0",tp_rank="0"} 4.0
+sglang:num_queue_reqs{engine_type="unified",model_name="m",pp_rank="0",priority="10",tp_rank="0"} 3.0
+"""
+"""With `--enable-priority-scheduling`."""
+TRITON = b"""# HELP nv_inference_pending_request_count Instantaneous number of pending requests per-model.
+# TYPE nv_inference_pending_request_count gauge
+nv_inference_pending_request_count{model="tuned",version="1"} 1
+# HELP vllm:num_requests_waiting Number of requests waiting to be processed.
+# TYPE vllm:num_requests_waiting gauge
+vllm:num_requests_waiting{model="tuned",version="1"} 6
+"""
+"""With the vLLM backend, which takes every request at once and has them wait itself."""
+
+
 @pytest.mark.parametrize(
     ("kind", "page", "expected"),
     [
         ("vllm", VLLM, 5.0),
+        ("sglang", SGLANG, 7.0),
+        ("triton", TRITON, 7.0),
         ("sglang", b'sglang:num_queue_reqs{model_name="m"} 7\n', 7.0),
         ("triton", b'nv_inference_pending_request_count{model="m",version="1"} 1.2e+01\n', 12.0),
         ("vllm", b"vllm:num_requests_waiting 0\n", 0.0),
@@ -44,7 +63,8 @@ async def test_engines_are_asked():
         client = Client(now=clock.monotonic, tasks=tasks)
         background = Background(client, clock.monotonic)
         background.adopt([Upstream("vllm", upstream.base_url, kind="vllm")], {})
-        engines = Engines(background, {"vllm": "vllm", "openai": "openai"})
+        told: list[tuple[str, str]] = []
+        engines = Engines(background, lambda *what: told.append(what), {"vllm": "vllm", "openai": "openai"})
         await engines.look()
         assert engines.waiting == {}
         engines.wanted = frozenset({"vllm", "openai"})
@@ -53,4 +73,26 @@ async def test_engines_are_asked():
         upstream.plan(Fault(status=500))
         await engines.look()
         assert engines.waiting == {}
+        assert told == []
+        client.close()
+
+
+async def test_an_engine_that_shows_no_queue_is_told_once():
+    """`pause_when` would do nothing there without a word: whoever looks after it hears so, and again if it recurs."""
+    silent, shows = (Fault(body=body, content_type="text/plain") for body in ("# metrics are off\n", VLLM.decode()))
+    async with FakeUpstream(fault=silent) as upstream, asyncio.TaskGroup() as tasks:
+        client = Client(now=clock.monotonic, tasks=tasks)
+        background = Background(client, clock.monotonic)
+        background.adopt([Upstream("own", upstream.base_url, kind="vllm")], {})
+        told: list[tuple[str, str]] = []
+        engines = Engines(background, lambda *what: told.append(what), {"own": "vllm"}, frozenset({"own"}))
+        await engines.look()
+        await engines.look()
+        assert told == [("own", "vllm:num_requests_waiting")]
+        assert engines.waiting == {}
+        upstream.plan(shows, silent)
+        await engines.look()
+        assert engines.waiting == {"own": 5.0}
+        await engines.look()
+        assert len(told) == 2
         client.close()

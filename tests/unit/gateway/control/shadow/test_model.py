@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,6 +71,18 @@ async def test_asks_as_the_variant():
     asked = upstream.ledger[0]
     assert asked.json["model"] == "tuned"
     assert asked.request.get(b"authorization") == b"Bearer sk-ours"
+
+
+async def test_a_repeat_asks_past_every_cache():
+    """What is asked a second time says so to whoever keeps answers on the way; nothing else does."""
+    headers = (b"cache-control", b"x-portkey-cache-force-refresh", b"cf-aig-skip-cache")
+    async with asking() as (background, upstream):
+        for again in (False, True):
+            await background.ask(replace(ask(), past_caches=again))
+
+    first, second = ([entry.request.get(name) for name in headers] for entry in upstream.ledger)
+    assert not any(first)
+    assert second == [b"no-cache", b"true", b"true"]
 
 
 async def test_stream_is_put_together_and_timed():

@@ -11,6 +11,7 @@ from records.comparison import Comparison
 from records.exchange import Note
 from records.journal.writer import JournalWriter
 from shadow.judging.controls import Trust
+from tests.fakes.exchanges import head
 from tests.rooms.drawing import drawn
 from tests.rooms.recording import KEY
 from tests.rooms.shadowing import note
@@ -47,6 +48,14 @@ def test_debts_of_before_are_owed_until_they_are_found():
     assert list(debts.earlier) == [OWED.key]
     debts.settle(OWED.key)
     assert debts.rows() == (earlier,)
+
+
+def test_what_is_owed_knows_the_apps_trace():
+    """A row that is written because its exchange is gone still says which trace it belonged to."""
+    text = f"00-{'0a' * 16}-{'0b' * 8}-01"
+    debts = Debts({})
+    debts.add(drawn(request_head=head(("traceparent", text))), Position())
+    assert [owed.row("dropped", "restarted", at=1.0).traceparent for owed in debts.rows()] == [text]
 
 
 def test_segments_that_must_stay():

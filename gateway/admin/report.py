@@ -1,0 +1,204 @@
+"""One route's report: from what to what, by which rule, on which evidence, for how much, and who said so.
+
+One value, which the console, `crossfade report` and programs show; nothing is worked out after it is made.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from gateway.admin.api import Pages
+from gateway.admin.figure_views import ArmView, FunnelView, PairView, ShadowArmView
+from gateway.admin.filters import wanted
+from gateway.admin.label_views import AgreementView, HumanScoreView
+from gateway.admin.labels import QueuedPair, human, outlines
+from gateway.admin.rollouts import Operations
+from gateway.admin.views import PageView, RolloutView
+from policies import explain
+from policies.results import GateResult
+from policies.rollout import Decision
+from policies.terms import Better, Outcome
+
+PAIRS = 3
+"""Best pairs, and as many of the worst."""
+EXCERPT = 400
+"""Letters of a prompt or an answer."""
+MOVES = 40
+
+
+class ReportGateView(PageView):
+    """One gate, as it was last found."""
+
+    gate: str
+    verdict: str
+    reason: str
+    n: int
+    estimate: float | None
+    lower: float | None
+    upper: float | None
+    limit: float | None
+    better: Better
+    log10_e: float | None
+    needed: float | None
+    required: bool
+
+
+class ReportPairView(PageView):
+    """A pair, cut to what fits on a page; redacted as the records are."""
+
+    exchange_id: str
+    asked: str
+    metric: str
+    q: float
+    prompt: str
+    baseline: str
+    candidate: str
+
+
+class ReportMoveView(PageView):
+    """A decision that moved something, was refused or stopped it."""
+
+    at: float
+    outcome: str
+    move: str
+    by: str
+    """`evidence`, or who said so."""
+    from_stage: str
+    to_stage: str
+    reason: str
+    decision_id: str
+    record_sha256: str
+    """Of the whole decision record, from which the decision is made again."""
+
+
+class ReportView(PageView):
+    """One route, on one page."""
+
+    route: str
+    made_at: float
+    since: datetime | None
+    rollout: RolloutView
+    sentence: str
+    """Where it stands, and why."""
+    rule: list[str]
+    """By what it moves, in two sentences."""
+    gates: list[ReportGateView]
+    best: list[ReportPairView]
+    worst: list[ReportPairView]
+    arms: list[ArmView]
+    shadow: list[ShadowArmView]
+    funnel: FunnelView
+    human: HumanScoreView
+    agreement: AgreementView
+    incidents: list[ReportMoveView]
+    approvals: list[ReportMoveView]
+    """What people said to it."""
+    moves: list[ReportMoveView]
+    policy_file: str | None
+    policy_sha256: str | None
+    """Of the policy file's text as it was last read whole."""
+    candidate_key: str | None
+    """Digest of all that makes the candidate what it is."""
+
+
+def report(pages: Pages, route: str, since: str) -> ReportView | None:
+    """The report; None: there is no such route.
+
+    Raises:
+        FilterError: `since` is no moment.
+        StateDownError, StateError, TooSlowError, duckdb.Error: it cannot be read now.
+    """
+    now = pages.operations.clock.wall()
+    rollout = next((each for each in pages.rollouts().rollouts if each.route == route), None)
+    if rollout is None:
+        return None
+    look = pages.operations.looks().get(route)
+    figures = pages.route_figures(route, since)
+    start = wanted("exchanges", {"since": since}, now=now).window.since or 0.0
+    told = [each for each in moves(pages.operations, route) if each.at >= start]
+    votes = pages.labelling.queue.votes(route=route)
+    policy = next((each for each in pages.policies().policies if each.route == route), None)
+    agreement = pages.labelling.queue.agreement([vote for vote in votes if vote.pool == "random"])
+    best = _pairs(pages, route, since, "-q")
+    worst = [pair for pair in _pairs(pages, route, since, "q") if pair not in best]
+    return ReportView(
+        route=route, made_at=now, since=figures.since, rollout=rollout,
+        sentence="No leader has looked at it yet." if rollout.standing is None else rollout.standing.sentence,
+        rule=rule(() if look is None else look.results.gates),
+        gates=[] if look is None else [_gate(gate) for gate in look.results.gates],
+        best=best, worst=worst, arms=figures.arms, shadow=figures.shadow, funnel=figures.funnel,
+        human=HumanScoreView.model_validate(human(votes)), agreement=AgreementView.model_validate(agreement),
+        incidents=[each for each in told if each.outcome in (Outcome.ROLLBACK, Outcome.REJECTED)],
+        approvals=[each for each in told if each.by != "evidence"], moves=told[:MOVES],
+        policy_file=None if policy is None else policy.file,
+        policy_sha256=None if policy is None or policy.text is None else _sha256(policy.text.encode()),
+        candidate_key=None if look is None else look.rollout.key.digest,
+    )  # fmt: skip
+
+
+def moves(operations: Operations, route: str) -> list[ReportMoveView]:
+    """What was decided of a route, newest first."""
+    return [_move(*each) for each in operations.told(route)]
+
+
+def rule(gates: Sequence[GateResult]) -> list[str]:
+    """By what a rollout moves, in two sentences."""
+    needed = [gate for gate in gates if gate.required]
+    names = ", ".join(gate.gate for gate in needed) or "every required gate"
+    heights = [gate.needed for gate in needed if gate.needed is not None]
+    odds = f": at most one time in {10 ** min(heights):,.0f} by chance" if heights else ""
+    return [
+        f"The candidate gets more traffic only when {names} {'is' if len(needed) == 1 else 'are each'} certified to be "
+        f"no worse than the limit allows, by evidence that holds at whatever moment one looks{odds}, and the stage's "
+        "least number of conversations and its hold are over.",
+        "A detector that is raised, or a gate that is certainly beyond its limit, gives all traffic back to the "
+        "baseline at once; people may stop, hold or promote with a reason, which is kept.",
+    ]
+
+
+def _move(decision_id: str, record: bytes, decision: Decision) -> ReportMoveView:
+    return ReportMoveView(
+        at=decision.at, outcome=str(decision.outcome), move=str(decision.move), by=decision.by,
+        from_stage=explain.where(decision.before), to_stage=explain.where(decision.rollout), reason=decision.reason,
+        decision_id=decision_id, record_sha256=_sha256(record),
+    )  # fmt: skip
+
+
+def _gate(gate: GateResult) -> ReportGateView:
+    return ReportGateView(
+        gate=gate.gate, verdict=gate.verdict.name, reason=gate.reason, n=gate.n, estimate=gate.estimate,
+        lower=gate.lower, upper=gate.upper, limit=gate.limit, better=gate.better, log10_e=gate.log10_e,
+        needed=gate.needed, required=gate.required,
+    )  # fmt: skip
+
+
+def _pairs(pages: Pages, route: str, since: str, sort: str) -> list[ReportPairView]:
+    """The pairs that speak most for the candidate (`-q`) or against it (`q`)."""
+    found = wanted("comparisons", {"since": since, "route": route}, now=pages.operations.clock.wall())
+    found.add("q IS NOT NULL AND came = 'answered' AND asked <> 'baseline_again' AND answer_json IS NOT NULL")
+    found.add("q > 0" if sort == "-q" else "q < 0")
+    rows = pages.recorded.pair_rows(found, sort="-q" if sort == "-q" else "q", limit=PAIRS, offset=0)
+    queue = pages.labelling.queue
+    listed = [(row, queue.pair(QueuedPair(row.exchange_id, row.asked))) for row in rows]
+    return [
+        _pair(pair, row.exchange_id, row.asked, row.metric, row.q)
+        for row, pair in listed
+        if pair is not None and row.q is not None
+    ]
+
+
+def _pair(pair: PairView, exchange_id: str, asked: str, metric: str, q: float) -> ReportPairView:
+    prompt, baseline, candidate = outlines(pair, asked)
+    said = prompt.turns[-1].text if prompt.turns else ""
+    return ReportPairView(
+        exchange_id=exchange_id, asked=asked, metric=metric, q=q, prompt=_cut(said or "(not kept)"),
+        baseline=_cut(baseline.said or baseline.problem), candidate=_cut(candidate.said or candidate.problem),
+    )  # fmt: skip
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

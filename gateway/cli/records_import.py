@@ -1,0 +1,107 @@
+"""`crossfade records import`: other systems' logs into the records, so that data starts before the gateway did."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+
+from gateway import clock
+from gateway.cli import context
+from gateway.cli.failure import failed
+from gateway.cli.replay import row_inputs
+from gateway.config.policy_file import surroundings
+from gateway.config.settings import Settings
+from gateway.control.publish.policy_compiler import PolicyReader
+from gateway.control.publish.policy_folder import PolicyFolder
+from gateway.control.publish.table import base_table
+from gateway.control.row_maker import maker_for
+from gateway.node.datadir import DataDirError
+from policies.matching import find
+from policies.request.body import Call, read_body
+from records.importers.intake import ImportCount, LogImport, RouteOf
+from records.importers.sources import source_named
+from records.store import Store
+
+_SHOWN_BROKEN = 20
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it. 0: every row was taken in, or need not be; 1: a row is broken, or nothing could be done.
+
+    Raises:
+        OSError, duckdb.Error, SettingsError, DataDirError: it cannot be done, or only a part of it was.
+    """
+    settings, data = context.settings(arguments), context.data(arguments)
+    if arguments.upstream and arguments.upstream not in settings.upstreams:
+        known = ", ".join(sorted(settings.upstreams))
+        raise DataDirError(f"--upstream {arguments.upstream}: no such upstream. hint: there are {known}")
+    missing = [path for path in arguments.files if not path.is_file()]
+    if missing:
+        raise DataDirError(f"{missing[0]}: no such file. hint: nothing was imported")
+    now = clock.wall()
+    intake = LogImport(
+        Store(data.records),
+        maker_for(row_inputs(settings, data), base_table(settings, data.run)),
+        arguments.source,
+        source_named(arguments.source),
+        (lambda _path, _body: arguments.route) if arguments.route else _matched(settings),
+        now,
+        now - settings.capture.retention,
+        upstream=arguments.upstream or "",
+        trains=not arguments.no_train,
+    )
+    shown: list[str] = []
+    for broken in intake.take(arguments.files):
+        if len(shown) < _SHOWN_BROKEN:
+            shown.append(str(broken))
+            if not arguments.json:
+                print(broken, file=sys.stderr)
+    count = intake.count
+    if arguments.json:
+        print(json.dumps(asdict(count) | {"broken_rows": shown}, ensure_ascii=False))
+    else:
+        print(_told(count, days=settings.capture.retention / 86_400))
+        if count.broken > len(shown):
+            print(f"… and {count.broken - len(shown)} broken rows more", file=sys.stderr)
+    if count.rows and count.broken == count.rows:
+        return failed(f"No row could be read. hint: is it an export of {arguments.source}?", arguments)
+    return 1 if count.broken else 0
+
+
+def _matched(settings: Settings) -> RouteOf:
+    """The routes that the policies would have given; headers and keys are in no log, and match nothing.
+
+    Raises:
+        DataDirError: a policy does not load.
+    """
+    folder = PolicyFolder(settings.policies, PolicyReader(surroundings(settings), str(settings.policies)).compile)
+    folder.read()
+    if errors := folder.errors():
+        raise DataDirError(f"{errors[0]}. hint: mend it, or name the route of all rows with --route")
+    routes = folder.routes()
+
+    def matched(path: str, raw: bytes) -> str:
+        body = read_body(raw) if raw else None
+        route = find(routes, Call(path, {}, body, body_bytes=len(raw))) if body is not None else None
+        return route.name if route is not None else ""
+
+    return matched
+
+
+def _told(count: ImportCount, *, days: float) -> str:
+    lines = [f"{count.imported} exchanges imported of {count.rows} rows, {count.votes} of them with feedback"]
+    lines += [f"{count.known} were there already"] if count.known else []
+    lines += (
+        [f"{count.without_prompt} came without their prompt: they count for volume and spend alone"]
+        if count.without_prompt
+        else []
+    )
+    lines += (
+        [f"{count.expired} are older than capture.retention ({days:g} days), and were left out"]
+        if count.expired
+        else []
+    )
+    lines += [f"{count.forgotten} are of who is forgotten, and were left out"] if count.forgotten else []
+    lines += [f"{many} passed over: {what}" for what, many in count.passed_over.most_common()]
+    lines += [f"{count.broken} rows are broken"] if count.broken else []
+    return "\n".join(lines)

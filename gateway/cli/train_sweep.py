@@ -1,0 +1,213 @@
+"""`crossfade train sweep`: several ways to fine-tune, the weak stopped early, the winner by the route's evaluation."""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gateway import clock
+from gateway.cli import context
+from gateway.config.policy_file import read_file
+from gateway.training import environment
+from gateway.training.inside_call import ask
+from gateway.training.render import LOCK, rendered, value, write
+from gateway.training.sweep import Config, SweepResult, configurations, halving, interval, is_untouched, would_choose
+from policies.language.amounts import seconds
+from records.evaluation import sets
+from records.evaluation.sets import EvalRow
+from shadow.reward import PURE, Reward, make_reward
+
+SCRIPT = "train_sft.py"
+_LEAST_ROWS = 20
+"""Of each half of the evaluation set."""
+_ANSWERS_AT_ONCE = 32
+
+
+class SweepError(ValueError):
+    """The sweep cannot be done, or a part of it failed; the message says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Questions:
+    """Labelled rows, and how answers to them are scored."""
+
+    rows: list[EvalRow]
+    rewards: list[Reward]
+    most_tokens: int
+    cache: Path
+    within_s: float
+
+    def scores(self, model: Path) -> list[float]:
+        """Of each row: the mean of the route's scores of what the model says.
+
+        Raises:
+            TrainingCallError: the model did not answer.
+        """
+        prompts = [row.request["messages"] for row in self.rows]
+        asked = {"prompts": prompts, "max_new_tokens": self.most_tokens, "batch": _ANSWERS_AT_ONCE}
+        said = msgspec.json.decode(ask("answers.py", model, asked, self.cache, within_s=self.within_s), type=list[str])
+        labels = [
+            msgspec.json.encode({"role": "assistant", "content": row.expected or ""}).decode() for row in self.rows
+        ]
+        completions = [[{"role": "assistant", "content": text}] for text in said]
+        columns = [reward(prompts, completions, reference=labels) for reward in self.rewards]
+        return [_mean([each for each in row if each is not None]) for row in zip(*columns, strict=True)]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; the winner's folder is what a training would have left.
+
+    Raises:
+        ValueError, SettingsError, YamlFileError, TrainingCallError, EnvironmentBrokenError, OSError: it cannot be done.
+    """
+    if arguments.rounds < 1:
+        raise SweepError(f"--rounds {arguments.rounds}. hint: 1 and more; the last one trains to the end")
+    grid = dict(_choices(word) for word in arguments.grid)
+    configs = configurations(grid)
+    choosing, judging = _questions(arguments)
+    python = environment.make(environment.home(os.environ))
+    tell = _teller(arguments)
+    trial = _trial(arguments, python, choosing)
+    rounds: list[list[SweepResult]] = []
+    for found in halving(configs, arguments.rounds, arguments.jobs, trial):
+        rounds.append(found)
+        for line in _table(found, grid):
+            tell(line)
+    winner = rounds[-1][0]
+    folder = _folder(arguments, winner.number)
+    base, tuned = judging.scores(Path(arguments.base)), judging.scores(folder / "model")
+    bound = 1.0 if all(reward.__name__ in PURE for reward in judging.rewards) else 2.0
+    mean, lower, upper = interval(tuned, base, bound=bound)
+    tell(
+        f"untouched half, {len(base)} questions: base {_mean(base):+.3f}, winner {_mean(tuned):+.3f}, "
+        f"{mean:+.3f} [{lower:+.3f}, {upper:+.3f}] (95 %)"
+    )
+    if arguments.json:
+        said = {"rounds": [[asdict(one) for one in each] for each in rounds], "winner": asdict(winner)}
+        said |= {"folder": str(folder), "base": _mean(base), "tuned": _mean(tuned), "difference": [mean, lower, upper]}
+        print(json.dumps(said))
+    else:
+        print(folder)
+    return 0
+
+
+def _questions(arguments: argparse.Namespace) -> tuple[_Questions, _Questions]:
+    """The labelled rows that choose, and those that judge."""
+    root = context.data(arguments).root
+    about = sets.read(root, arguments.eval)
+    rows = [row for row in sets.rows_of(root, about) if row.expected is not None and "messages" in row.request]
+    if any(row.request.get("tools") for row in rows):
+        raise SweepError(
+            f"{about.name} asks for tool calls, which an engine reads. hint: crossfade eval run, once served"
+        )
+    parts = [row for row in rows if not is_untouched(row.id)], [row for row in rows if is_untouched(row.id)]
+    if min(map(len, parts)) < _LEAST_ROWS:
+        raise SweepError(
+            f"{about.name} has {len(rows)} labelled chats. hint: {4 * _LEAST_ROWS} and more, half of them to choose by"
+        )
+    rewards = _rewards(arguments.policy)
+    within_s, cache = seconds(arguments.within), environment.home(os.environ)
+    choosing, judging = (_Questions(part, rewards, arguments.max_tokens, cache, within_s) for part in parts)
+    return choosing, judging
+
+
+def _rewards(path: Path) -> list[Reward]:
+    """The route's comparators that score by themselves."""
+    compare = read_file(path).policy.compare
+    found = [
+        make_reward(each.name, each.options.model_dump(mode="json", exclude_none=True), path.parent)
+        for each in compare
+        if each.name in (*PURE, "python")
+    ]
+    if not found:
+        raise SweepError(f"{path} compares by nothing that scores by itself. hint: {', '.join((*PURE, 'python'))}")
+    return found
+
+
+def _trial(arguments: argparse.Namespace, python: Path, questions: _Questions) -> Callable[..., SweepResult]:
+    """Trains one configuration up to a share of its updates, and has its answers scored."""
+    fixed = {"DATASET": str(arguments.dataset.resolve()), "BASE": str(Path(arguments.base).resolve())}
+    within_s = seconds(arguments.within)
+
+    def trial(number: int, config: Config, share: float) -> SweepResult:
+        folder = _folder(arguments, number)
+        own = {
+            "OUT": str(folder.resolve()),
+            "STOP_AFTER": share,
+            **{name.upper(): each for name, each in config.items()},
+        }
+        write(folder, SCRIPT, rendered(SCRIPT, {**fixed, **dict(map(_setting, arguments.set)), **own}), fresh=True)
+        write(folder, "requirements.txt", LOCK.read_text("utf-8"), fresh=True)
+        with (folder / "log.txt").open("ab") as log:
+            try:
+                done = subprocess.run(  # noqa: S603 -- our own script
+                    [str(python), str(folder / SCRIPT)], stdout=log, stderr=log, check=False, timeout=within_s
+                )
+            except subprocess.TimeoutExpired as error:
+                raise SweepError(
+                    f"{folder}: not trained in {within_s:g} s. hint: --within, or a smaller --grid"
+                ) from error
+        if done.returncode:
+            raise SweepError(f"{folder / SCRIPT} ended with {done.returncode}. hint: its words are in log.txt there")
+        result = json.loads((folder / "report.json").read_text("utf-8"))["result"]
+        loss = result.get("validation_loss", result["train_loss"])
+        score = _mean(questions.scores(folder / "model"))
+        shutil.rmtree(folder / "cache", ignore_errors=True)
+        return SweepResult(number, config, share, loss, score)
+
+    return trial
+
+
+def _table(found: Sequence[SweepResult], grid: dict[str, list[object]]) -> list[str]:
+    """A round, ranked by evaluation and by loss."""
+    by_loss = sorted(found, key=lambda one: (one.loss, one.number))
+    lines = [f"after {found[0].share:.0%} of the updates, {len(found)} configurations:"]
+    lines += [
+        f"  {place:2}. by evaluation, {by_loss.index(one) + 1:2}. by loss  #{one.number:<2} score {one.score:+.3f}  "
+        f"loss {one.loss:.4f}  " + " ".join(f"{name}={one.config[name]}" for name in grid)
+        for place, one in enumerate(found, start=1)
+    ]
+    other = would_choose(found)
+    if other.number != found[0].number:
+        lines.append(f"  the loss would have chosen #{other.number}, which scores {other.score - found[0].score:+.3f}")
+    return lines
+
+
+def _teller(arguments: argparse.Namespace) -> Callable[[str], None]:
+    began_s = clock.monotonic()
+
+    def tell(text: str) -> None:
+        out = sys.stderr if arguments.json else sys.stdout
+        print(f"{clock.monotonic() - began_s:6.0f} s  {text}", file=out, flush=True)
+
+    return tell
+
+
+def _folder(arguments: argparse.Namespace, number: int) -> Path:
+    return arguments.out / f"{number:02}"
+
+
+def _choices(word: str) -> tuple[str, list[object]]:
+    name, is_set, texts = word.partition("=")
+    if not is_set or not texts:
+        raise SweepError(f"--grid {word}: no values. hint: --grid {name}=1e-4,3e-4")
+    return name, [value(text) for text in texts.split(",")]
+
+
+def _setting(word: str) -> tuple[str, Any]:
+    name, is_set, text = word.partition("=")
+    if not is_set:
+        raise SweepError(f"--set {word}: no value. hint: --set {name}=…")
+    return name.upper(), value(text)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0

@@ -1,0 +1,65 @@
+"""What the supervisor hands to the exporter: one JSON object on an inherited pipe, like `gateway.proxy.boot`."""
+
+import msgspec
+
+from gateway.control.exporter.names import Convention
+from gateway.control.prices import PriceOverride
+from records.gpu_hours import HourlyPrice
+
+
+class ExporterBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The exporter's start."""
+
+    journal: str
+    """Path of the journal directory (of all workers)."""
+    journal_key: str
+    """Hex, 32 bytes."""
+    pepper: str
+    """Hex, 32 bytes: users are told as HMACs under it."""
+    records: str
+    """Path of the records: who is forgotten stands there."""
+    routing: str
+    """Path of the routing table: which upstream is where; it may be missing."""
+    readers: str
+    """Path of the directory where it says how far it has read the journals."""
+    exposition: str
+    """Where it writes its part of /metrics."""
+    endpoint: str
+    """Where spans are posted to."""
+    service_name: str
+    version: str
+    """Of ours."""
+    headers_file: str = ""
+    """Path of headers for each post; it may hold secrets. Empty: none."""
+    ca_file: str = ""
+    conventions: tuple[Convention, ...] = ("gen_ai",)
+    content: bool = False
+    """Whether redacted prompts and answers are told."""
+    trace_ppm: int = 1_000_000
+    """Share of the traces that begin with us."""
+    prices: tuple[PriceOverride, ...] = ()
+    hourly: tuple[HourlyPrice, ...] = ()
+    """Upstreams that are paid by the hour."""
+    gpu: str = ""
+    """Path of what an answer of theirs costs of late; it may be missing."""
+    redact: tuple[str, ...] = ("email", "phone", "card", "iban", "secret")
+    sample_ppm: int = 1_000_000
+    """Share of exchanges whose bodies are kept."""
+    journal_retention_s: float = 3600.0
+    honor_store_false: bool = True
+    ready_fd: int = -1
+    """It writes one byte to it when it has taken up where it stopped."""
+
+
+def encode(boot: ExporterBoot) -> bytes:
+    """The bytes for the pipe."""
+    return msgspec.json.encode(boot)
+
+
+def decode(data: bytes) -> ExporterBoot:
+    """What the supervisor wrote.
+
+    Raises:
+        msgspec.MsgspecError: not an ExporterBoot: supervisor and exporter are of two versions.
+    """
+    return msgspec.json.decode(data, type=ExporterBoot)

@@ -1,0 +1,31 @@
+"""What a plan takes for granted, where that is not simply that both variants are equal: said beside it. Pure."""
+
+from collections.abc import Iterator
+
+from policies import slices, stats
+from policies.rules import Rules
+
+TWICE = 2.0
+"""A candidate that has to be better is planned for as one that is so by this many times what is demanded."""
+
+
+def assumed(rules: Rules, spread: float) -> Iterator[str]:
+    """All of it, each in a sentence that goes on after "assumes". `spread`: standard deviation of a unit's score."""
+    for gate in rules.gates.qualities:
+        if gate.margin < 0:
+            yield f"{gate.metric} finds it better by {-TWICE * gate.margin:g}; one that is merely as good never passes"
+    if rules.ladder.split:
+        yield "nothing: a fixed split, uncertified"
+    elif rules.gates.quality is None:
+        yield "nothing of its quality, at which nobody looks"
+    if by := rules.gates.slices:
+        yield f"that slices by {', '.join(by)} are alike; one of 5% of the traffic needs {_least(rules, spread)}"
+    if rules.ladder.rises is not None:
+        yield f"that it may rise at any time, which it may only within {rules.ladder.rises}"
+
+
+def _least(rules: Rules, spread: float) -> str:
+    """What the least slice needs, in units of all the traffic."""
+    margin, scale = min((slices.WIDER * abs(gate.margin), gate.scale) for gate in rules.gates.qualities)
+    units = stats.units_needed(spread * scale**0.5, margin)
+    return "no number of units" if units is None else f"about {round(units / slices.LEAST_SHARE)} units of all"

@@ -1,0 +1,40 @@
+"""What a failed request is called when people read it: each word of the closed lists, in plain English."""
+
+FAILURE_WORDS = {
+    "aborted": "broke off",
+    "app_gone": "the app gave up",
+    "app_gone_waiting": "the app gave up waiting",
+    "between_tokens_timeout": "stopped in the middle of an answer",
+    "breaker": "not asked, after earlier failures",
+    "broken": "broke off in the middle of an answer",
+    "busy": "not asked, too many requests at once",
+    "connect_timeout": "no connection in time",
+    "context_length": "the request was too long for it",
+    "empty": "an empty answer",
+    "error_event": "an error inside a stream",
+    "failed": "failed",
+    "first_byte_timeout": "no first token in time",
+    "forbidden_address": "its address is forbidden",
+    "invalid_request": "it refused the request",
+    "key_refused": "HTTP 401 or 403, it refused our key",
+    "left": "the app gave up",
+    "malformed": "an answer that cannot be read",
+    "no_answer": "closed the connection without an answer",
+    "not_found": "HTTP 404",
+    "not_ready": "its key or address cannot be read",
+    "overloaded": "HTTP 429 or 503, overloaded",
+    "redirect": "a redirect",
+    "saturated": "no connection free",
+    "server_error": "HTTP 5xx",
+    "timeout": "timed out",
+    "tls": "no trusted connection",
+    "too_large": "HTTP 413, too large",
+    "total_timeout": "no whole answer in time",
+    "truncated": "an answer cut short",
+    "unreachable": "cannot be reached",
+}
+
+
+def failure_phrase(word: str) -> str:
+    """The phrase for a word; of one that only a newer version knows, the word itself."""
+    return FAILURE_WORDS.get(word, word.replace("_", " "))

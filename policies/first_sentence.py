@@ -1,0 +1,392 @@
+"""The first sentence: where a rollout stands and why, for somebody who reads it once and in a hurry.
+
+`crossfade status` and `explain`, the console and webhooks all begin with it; the numbers follow behind.
+
+Rules:
+1. Everyday words. What only the glossary explains stands in the lines behind: a test reads every sentence for them.
+2. A stop says why it came, when, and what ends it. A wait says what it waits for, how long, and which key says so.
+3. Nothing here decides: it words what `policies.rollout` found.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from policies.results import Alarm, GateResult, Results, gate_kind
+from policies.rollout import Decision, Rollout, blocks, shut
+from policies.terms import Move, Phase, Verdict
+
+_AT_ONCE_S = 1.0
+"""What happened less long ago is not said to have been a while ago."""
+_STEPS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
+
+GATES = {
+    "quality": "that its answers are good enough beside the baseline's",
+    "likeness": "that its answers are as like the baseline's as the baseline's own are to each other",
+    "validity": "that its answers keep to their format as often as the baseline's",
+    "errors": "that its requests fail no more often than the baseline's",
+    "latency": "that it answers fast enough",
+    "cost": "that it is cheap enough",
+}
+UNMEASURED = {
+    "quality": "no pair of answers has a score yet",
+    "likeness": "no pair of answers has been compared yet",
+    "validity": "no answer has been checked against its format yet",
+    "errors": "no request has been counted yet",
+    "latency": "there are too few timings yet to say what is fast enough",
+    "cost": "no pair of answers has a price on both sides yet",
+}
+OVERDUE = {
+    "quality": "answers come, but no scores. Is the judge or scorer running?",
+    "likeness": "answers come, but no comparisons. Is the shadow running?",
+    "validity": "answers come, but none is checked against its format",
+    "errors": "conversations come, but no requests are counted",
+    "latency": "answers come, but no timings",
+    "cost": "answers come, but no prices",
+}
+HARM = {
+    "quality": "its answers are worse than the baseline's by more than the policy allows",
+    "likeness": "its answers are less like the baseline's than the policy allows",
+    "validity": "its answers break their format more often than the policy allows",
+    "errors": "its requests fail more often than the policy allows",
+    "latency": "it answers more slowly than the policy allows",
+    "cost": "it costs more than the policy allows",
+}
+GUARDS = {
+    "outputs": "it gives the same answer too often",
+    "length": "its answers are much longer or shorter than the baseline's",
+    "empty": "it gives empty answers more often than the baseline",
+    "refusal": "it refuses to answer more often than the baseline",
+    "loop": "it repeats itself more often than the baseline",
+    "truncated": "its answers are cut short more often than the baseline's",
+    "language": "it answers in another language more often than the baseline",
+    "echo": "it repeats the question more often than the baseline",
+    "unknown_tool": "it calls tools that do not exist more often than the baseline",
+    "leak": "it gives away its instructions more often than the baseline",
+    "drops": "too many comparisons were lost. Can the candidate keep up?",
+    "late": "too many requests were counted only after their conversation",
+    "unscored": "too many pairs of answers have no score",
+    "abstained": "the judge could not decide on too many pairs of answers",
+    "controls": "the judge failed too many of the pairs it is tested with",
+    "incident": "the baseline itself fails too often now to compare with",
+    "judge_bias": "it is not shown that the judge agrees with people. Label some pairs",
+    "concentration": "one conversation makes too much of the traffic. Give sessions an id (assign.by)",
+    "shares": "the candidate got another share of the conversations than it should",
+}
+_UNSEEN = {
+    "outputs": "no answers have been seen yet",
+    "length": "no answers have been measured yet",
+}
+DETECTORS = {
+    "errors": "too many of its latest requests failed",
+    "validity": "too many of its latest answers broke their format",
+    "quality": "its latest answers are worse than those that let it in",
+    "latency": "too many of its latest answers were slower than the limit",
+}
+
+
+_SPACED = str.maketrans("@_", "  ")
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a rollout cannot know of itself."""
+
+    has_leader: bool = True
+    """Whether some node leads: nobody else moves a weight up."""
+    is_budget_spent: bool = False
+    """Whether the day's money for comparing is gone."""
+
+
+SOUND = Circumstances()
+
+
+def first_sentence(
+    stands: Rollout,
+    results: Results | None,
+    *,
+    now: float,
+    entered: Decision | None = None,
+    around: Circumstances = SOUND,
+) -> str:
+    """Where a rollout stands. `entered`: the decision that brought it there; None: not known any more.
+
+    `results`: what was last seen of this stage; None: nobody has looked yet.
+    """
+    match stands.phase:
+        case Phase.ROLLED_BACK | Phase.QUARANTINED | Phase.REJECTED:
+            return _stopped(stands, now, entered)
+        case Phase.PAUSED:
+            return _paused(stands, now, entered)
+        case Phase.APPROVING:
+            after = "the last stage" if stands.next is None else _share(stands.next.weight_ppm)
+            return (
+                f"Every check passed {_at(stands)}; {after} waits for your word: "
+                f"`crossfade promote {stands.route} --reason …`."
+            )
+        case _:
+            return _on_its_way(stands, results, now, around)
+
+
+def decided_sentence(decision: Decision) -> str:
+    """What a decision did, as it is told at once."""
+    after, who = decision.rollout, decision.by
+    at = _place(after)
+    if decision.refused:
+        return f"Not done: {decision.reason}."
+    word = decision.reason.removeprefix(f"{who}: ") if decision.rule == "operator" else ""
+    match decision.move:
+        case Move.ADVANCE:
+            why = f"{who} said so ({word})" if word else f"every check passed on {_counted(decision.results.units)}"
+            why = "a fixed split, uncertified, as the policy says" if decision.rule == "split" else why
+            return f"Moved up to {at}: {why}."
+        case Move.RESTART:
+            why = f": {who} said so ({word})" if word else ""
+            fresh = "the candidate or what it is compared by has changed" if decision.rule == "revision" else ""
+            return f"Starts in the shadow, attempt {after.attempt}, with nothing counted yet{why or _aside(fresh)}."
+        case Move.RESUME:
+            return f"Goes on {_at(after)}: {who} said so ({word})."
+        case Move.RENEW:
+            return f"Stays promoted, and counts afresh: what was counted at {at} has grown old."
+        case Move.HOLD if decision.rule == "revision":
+            return f"The policy was edited: the rollout stands {_at(after)}."
+        case _:
+            entered = decision if after.phase is not decision.before.phase else None
+            return first_sentence(after, decision.results, now=decision.at, entered=entered)
+
+
+# Phases ------------------------------------------------------------------------------------------------------------
+
+
+def _stopped(stands: Rollout, now: float, entered: Decision | None) -> str:
+    ago, why = _told(now, entered)
+    resume = f"`crossfade resume {stands.route} --reason …`"
+    if stands.phase is Phase.REJECTED:
+        return f"{_ended(f'Rejected{ago}{why}')} No user saw it; it stays out until a new revision, or {resume}."
+    if stands.phase is Phase.QUARANTINED:
+        times = (
+            f"Rolled back {stands.rollbacks} times, the last time" if ago else f"Rolled back {stands.rollbacks} times"
+        )
+        return f"{_ended(f'{times}{ago}{why}')} It stays out until a new revision, or {resume}."
+    left_s = max(0.0, stands.settings.cooldown_s - stands.lived_s)
+    again = f"starts again in the shadow in {span(left_s)}" if left_s else "starts again in the shadow at the next look"
+    return f"{_ended(f'Rolled back{ago}{why}')} The baseline answers everything; it {again}, or at once with {resume}."
+
+
+def _paused(stands: Rollout, now: float, entered: Decision | None) -> str:
+    ago, why = _told(now, entered)
+    more = "" if entered is None or entered.rule == "operator" else ", and grants as many conversations again"
+    where = f"Paused {_at(stands)}{ago}{why}"
+    return f"{_ended(where)} `crossfade resume {stands.route} --reason …` goes on{more}."
+
+
+def _on_its_way(stands: Rollout, results: Results | None, now: float, around: Circumstances) -> str:
+    lived = f" for {span(stands.lived_s)}" if stands.lived_s >= _AT_ONCE_S else ""
+    where = "In the shadow" if not stands.at.weight_ppm else f"At {_place(stands)} of the traffic"
+    if stands.phase is Phase.PROMOTED:
+        where = f"Promoted: answers {_place(stands)} of the traffic"
+    if stands.ladder.split:
+        where = (
+            f"A fixed split, uncertified: answers {_place(stands) if stands.weight_ppm else 'nothing'} of the traffic"
+        )
+    if not around.has_leader:
+        return f"{where}; nobody decides now, so it cannot move up. Is `crossfade serve` running?"
+    if results is None:
+        return f"{where}{lived}: it has not been looked at yet."
+    waits = _wait(stands, results, now, around)
+    if stands.phase is Phase.PROMOTED:
+        return _ended(f"{where}{lived}{f'; {waits}' if waits else ''}")
+    waits = waits or _next(stands, now)
+    return _ended(f"{where}{lived}: {waits}")
+
+
+def _next(stands: Rollout, now: float) -> str:
+    """When it moves up, now that nothing is missing."""
+    if shut(stands, now):
+        return f"every check passed; it moves up only within {stands.ladder.rises} (advance)"
+    if stands.ladder.split:
+        return "no check is asked for, and it goes to its share at the next look"
+    return "every check passed; it moves up at the next look"
+
+
+# Waits -------------------------------------------------------------------------------------------------------------
+
+
+def _wait(stands: Rollout, results: Results, now: float, around: Circumstances) -> str:
+    """What it waits for; empty: nothing."""
+    waits = [each for each in blocks(stands, results) if each[0] != "ladder"]
+    if stands.phase is Phase.PROMOTED:
+        waits = [each for each in waits if each[0] in ("fault", "unhealthy", "detector")]
+    if not waits:
+        return ""
+    rule, sentence = next((each for each in waits if each[0] in _FIRST), waits[0])
+    if rule not in _FIRST and not stands.weight_ppm and around.is_budget_spent:
+        return "today's budget for comparing is spent (shadow.budget); it goes on at midnight, UTC"
+    if rule not in _FIRST and results.units < stands.at.min_units:
+        return _units(stands, results, now)
+    return _worded(rule, sentence, stands, results)
+
+
+_FIRST = frozenset({"fault", "unhealthy", "detector"})
+"""What is said before anything that is only not there yet."""
+
+
+def _units(stands: Rollout, results: Results, now: float) -> str:
+    is_open = "1 conversation is open" if results.open_units == 1 else f"{results.open_units:,} conversations are open"
+    if not results.units and results.open_units and results.first_closes_at is not None:
+        left_s = results.first_closes_at - now
+        when = f"in {span(left_s)}" if left_s >= _AT_ONCE_S else "at any moment"
+        return f"{is_open}; the first counts {when} (assign.close_after)"
+    if not results.units:
+        return "no conversation has come yet. Does the app send what the policy's `match` takes?"
+    more = f"; {is_open}" if results.open_units else ""
+    return f"{results.units:,} of the {stands.at.min_units:,} conversations that this stage wants have counted{more}"
+
+
+def _worded(rule: str, sentence: str, stands: Rollout, results: Results) -> str:
+    """A finding in everyday words; one that only another version knows in its own."""
+    kind, _, name = rule.partition(" ")
+    match kind:
+        case "gate":
+            gate = next((each for each in results.gates if each.gate == name), None)
+            return sentence if gate is None else _gate(gate)
+        case "guard":
+            guard = next((each for each in results.guards if each.guard == name), None)
+            is_unseen = (
+                guard is not None and name in _UNSEEN and guard.reason.endswith(("none seen yet", "not measured"))
+            )
+            return _UNSEEN[name] if is_unseen else GUARDS.get(name, sentence)
+        case "detector":
+            return _detector(results, sentence)
+        case "gates":
+            return "nothing that this stage asks for has been looked at yet"
+        case "hold":
+            left_s = stands.at.hold_s - stands.lived_s
+            return f"every check passed; the stage lasts {span(stands.at.hold_s)} at least, {span(left_s)} to go (hold)"
+        case "unhealthy":
+            return _unhealthy(results)
+        case _:
+            return sentence
+
+
+def _gate(gate: GateResult) -> str:
+    kind = gate_kind(gate.gate)
+    name, what = "likeness" if gate.likeness else kind, gate.gate.removeprefix(kind).translate(_SPACED).strip(": ")
+    if name not in GATES or (what and gate.estimate is None):
+        return gate.reason
+    if what:
+        return f"{_checked(gate, name)} ({what})"
+    return _checked(gate, name)
+
+
+def _checked(gate: GateResult, name: str) -> str:
+    if gate.verdict is Verdict.FAIL:
+        return HARM[name]
+    if gate.verdict is Verdict.ERROR:
+        return OVERDUE[name]
+    if gate.estimate is None:
+        return UNMEASURED[name]
+    if gate.gate == "cost":
+        return f"it costs {gate.estimate:.2f} times as much as the baseline, and {gate.limit or 0:g} are allowed"
+    more = ""
+    if gate.units_to_go:
+        more = f"; about {gate.units_to_go:,} more conversations would show it"
+    elif gate.units_to_go is None and gate.sd is not None and gate.required:
+        more = "; as it looks now, more conversations would not show it"
+    return f"it is not certain yet {GATES[name]}{more}"
+
+
+def _detector(results: Results, sentence: str) -> str:
+    """What alarmed; where requests fail, how many really came back."""
+    alarm = next((each for each in results.alarms if each.raised), None)
+    if alarm is None:
+        return sentence
+    if alarm.detector == "errors" and results.serving:
+        return f"the candidate {results.serving}{_tolerated(alarm)}"
+    return f"{DETECTORS.get(gate_kind(alarm.detector), sentence)}{_tolerated(alarm)}"
+
+
+def _unhealthy(results: Results) -> str:
+    alarm = next((each for each in results.alarms if each.detector == "errors"), None)
+    return f"{results.unhealthy}{'' if alarm is None else _tolerated(alarm)}"
+
+
+def _tolerated(alarm: Alarm) -> str:
+    is_share = gate_kind(alarm.detector) in ("errors", "validity", "latency") and alarm.tolerance is not None
+    return f"; {(alarm.tolerance or 0.0) * 100:g} % are tolerated" if is_share else ""
+
+
+# Causes ------------------------------------------------------------------------------------------------------------
+
+
+def _told(now: float, entered: Decision | None) -> tuple[str, str]:
+    """When, and why, each with what joins it to the sentence; both empty where nobody knows any more."""
+    if entered is None or entered.before.phase is entered.rollout.phase:
+        return "", ""
+    passed_s = now - entered.at
+    ago = f" {span(passed_s)} ago" if passed_s >= _AT_ONCE_S else ""
+    if entered.rule == "operator":
+        return f"{ago} by {entered.by}", f": {entered.reason.removeprefix(f'{entered.by}: ').rstrip('.')}"
+    return ago, f": {_cause(entered)}"
+
+
+def _cause(entered: Decision) -> str:
+    """Why evidence stopped it."""
+    before, results, rule = entered.before, entered.results, entered.rule
+    words: dict[str, Callable[[], str]] = {
+        "budget": lambda: f"{results.units:,} conversations are this stage's limit, and {_missing(before, results)}",
+        "time": lambda: f"{span(before.at.max_s)} are this stage's limit, and {_missing(before, results)}",
+        "futile": lambda: f"more conversations would not help: {_missing(before, results)}",
+        "error": lambda: (
+            f"it could not be judged for {span(before.settings.error_after_s)}: {_missing(before, results)}"
+        ),
+    }
+    found = words[rule]() if rule in words else _worded(rule, entered.reason, before, results)
+    return found.rstrip(".")
+
+
+def _missing(before: Rollout, results: Results) -> str:
+    """The gravest thing that was not shown."""
+    if results.fault:
+        return results.fault
+    unjudged = [each for each in results.gates if each.required and each.verdict is Verdict.ERROR]
+    if unjudged:
+        return _gate(unjudged[0]).partition(".")[0]
+    rule, sentence = next(iter(blocks(before, results)), ("", "it is not certain that it is good enough"))
+    return _worded(rule, sentence, before, results).partition(";")[0]
+
+
+# Words -------------------------------------------------------------------------------------------------------------
+
+
+def span(seconds: float) -> str:
+    """A duration in the largest unit that says it in two digits or so."""
+    for unit_s, name in _STEPS:
+        if seconds >= 2 * unit_s:
+            return f"{seconds / unit_s:.0f} {name}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+def _place(rollout: Rollout) -> str:
+    """The share of traffic that the stage stands for, or that it is none."""
+    return _share(rollout.at.served_ppm) if rollout.at.weight_ppm else "the shadow"
+
+
+def _at(rollout: Rollout) -> str:
+    return f"at {_place(rollout)}" if rollout.at.weight_ppm else "in the shadow"
+
+
+def _ended(words: str) -> str:
+    """Words as a sentence: a question keeps its mark."""
+    return words if words.endswith("?") else f"{words}."
+
+
+def _share(ppm: int) -> str:
+    return f"{ppm / 10_000:g} %"
+
+
+def _counted(units: int) -> str:
+    return "1 conversation" if units == 1 else f"{units:,} conversations"
+
+
+def _aside(words: str) -> str:
+    return f": {words}" if words else ""

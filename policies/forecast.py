@@ -1,0 +1,150 @@
+"""When a stage could be left: the one forecast that `plan`, `status`, `explain` and the console show. Pure.
+
+A need is what one gate still wants, and how fast that comes; the slowest of them and the hold make the forecast.
+`plan` makes needs of the planning rule and of recorded traffic, `forecast` of what a leader saw last.
+
+Nothing here decides.
+"""
+
+from dataclasses import dataclass
+
+from policies.language.amounts import duration_text
+from policies.results import GateResult, Results
+from policies.rollout import STOPPED, Rollout
+from policies.rules import DAY_S
+from policies.terms import Verdict
+
+MIN_UNITS = "min_units"
+"""Stands for a gate's name where it is the stage's own least number of units that is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one gate needs in one stage."""
+
+    gate: str
+    units: int | None
+    """Still to come; None: no number of units would do."""
+    days: float | None
+    """None: not known, or never."""
+    never: str = ""
+    """Why no number of units would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """When a stage could be left."""
+
+    needs: tuple[Need, ...]
+    """What still needs anything; empty: everything holds."""
+    hold_s: float
+    """Of the stage's hold, what is left."""
+    unseen: tuple[str, ...] = ()
+    """Gates of which nothing is known yet."""
+    ended: str = ""
+    """Why there is nothing to wait for."""
+
+    @property
+    def slowest(self) -> Need | None:
+        """What it waits for longest; None: for the hold, or nothing."""
+        return max(self.needs, key=slowness, default=None)
+
+    @property
+    def days(self) -> float | None:
+        """Until it can be left; None: not known, or never."""
+        slowest = self.slowest
+        hold_days = self.hold_s / DAY_S
+        if self.ended or self.unseen:
+            return None
+        if slowest is None:
+            return hold_days
+        return None if slowest.units is None or slowest.days is None else max(slowest.days, hold_days)
+
+    @property
+    def units_to_go(self) -> int | None:
+        """The most units that anything still wants; None: not known, or no number would do."""
+        slowest = max((need.units for need in self.needs if need.units is not None), default=0)
+        return None if self.unseen or any(need.units is None for need in self.needs) else slowest
+
+    def __str__(self) -> str:
+        """In a sentence."""
+        if self.ended:
+            return self.ended
+        slowest = self.slowest
+        if slowest is not None and slowest.units is None:
+            return f"never, as it stands: {slowest.gate}: {slowest.never}"
+        if self.unseen:
+            return f"not known yet: no evidence of {', '.join(self.unseen)}"
+        if slowest is None:
+            left = f"{duration_text(round(self.hold_s))} of its hold left" if self.hold_s >= 1 else "enough"
+            return f"everything holds; {left}"
+        told = f"{slowest.units:,} units to go for {slowest.gate}"
+        if slowest.days is None:
+            return f"{told}; none came yet"
+        days = max(slowest.days, self.hold_s / DAY_S)
+        hold = ", by the hold" if days > slowest.days else ""
+        return f"{told}, about {days_text(days)} at this pace{hold}"
+
+
+def slowness(need: Need) -> tuple[float, int]:
+    """By days where traffic is known, by units where it is not; what never comes is slowest."""
+    if need.units is None:
+        return (float("inf"), 0)
+    return (need.days or 0.0, need.units)
+
+
+def forecast(rollout: Rollout, results: Results) -> Forecast:
+    """When the stage that a rollout stands on could be left, at the pace at which its units have come."""
+    hold_s = max(0.0, rollout.at.hold_s - rollout.lived_s)
+    if rollout.phase in STOPPED:
+        return Forecast((), 0.0, ended=f"{rollout.phase}: nothing comes of more units")
+    if rollout.next is None:
+        return Forecast((), hold_s, ended="it stands on the ladder's last stage")
+    wanted = [gate for gate in results.gates if gate.required and gate.verdict is not Verdict.PASS]
+    unseen = tuple(gate.gate for gate in wanted if gate.estimate is None and gate.units_to_go is None)
+    needs = [_need(gate, rollout.lived_s) for gate in wanted if gate.gate not in unseen]
+    missing = max(0, rollout.at.min_units - results.units)
+    if missing:
+        needs.append(Need(MIN_UNITS, missing, _days(missing, results.units, rollout.lived_s)))
+    return Forecast(tuple(needs), hold_s, unseen)
+
+
+def _need(gate: GateResult, lived_s: float) -> Need:
+    """What a gate still wants by its own estimate, at its own pace."""
+    if gate.units_to_go is None:
+        return Need(gate.gate, None, None, "at these estimates no number of units would do")
+    return Need(gate.gate, gate.units_to_go, _days(gate.units_to_go, gate.n, lived_s))
+
+
+def _days(units: int, came: int, lived_s: float) -> float | None:
+    return units * lived_s / came / DAY_S if came else None
+
+
+def most_worth(users: int, rho: float) -> float:
+    """What all conversations of so many users are worth together, however many there are."""
+    return users / rho if rho else float("inf")
+
+
+def units_worth(needed: int, users: int, rho: float) -> int | None:
+    """Units that are worth `needed`, if so many users make them evenly; None: no number is.
+
+    Solves w(m) = m / (1 + (m - 1) rho) for a user's m units (`policies.clusters`).
+    """
+    if not users or not rho or needed <= users:
+        return needed
+    each = needed / users
+    return None if each * rho >= 1 else round(users * each * (1 - rho) / (1 - each * rho))
+
+
+def days_text(days: float) -> str:
+    """As people say it."""
+    if days >= 2:
+        return f"{days:,.0f} days"
+    return f"{days * 24:.0f} hours" if days * 24 >= 2 else f"{days * 1440:.0f} minutes"
+
+
+def need_text(need: Need) -> str:
+    """One need in words."""
+    if need.units is None:
+        return f"never: {need.never or 'no number of units would do'}"
+    return f"{need.units} units" + ("" if need.days is None else f", {days_text(need.days)}")

@@ -1,0 +1,111 @@
+"""What there is to say about a policy's gates: what they rest on, and what is left open."""
+
+from collections.abc import Iterator
+
+from policies.compile import quality_metric, quality_metrics
+from policies.findings import Finding, Loc, warning
+from policies.language.amounts import duration_text
+from policies.language.compare import CHECKS, DIAGNOSTIC, LIKENESS, SCORES
+from policies.language.gates import QualityGate
+from policies.schema import Policy
+
+_LOOSE_MARGIN = 0.1
+_BLOCK_S = 3600.0
+
+
+def gate_findings(policy: Policy) -> Iterator[Finding]:
+    """What its gates cannot rest on, what they leave open, and what is worth a second look."""
+    names = [comparator.name for comparator in policy.compare]
+    yield from _quality(policy)
+    yield from _loose(policy)
+    yield from _sliced(policy)
+    validity = policy.gates.validity if "validity" in policy.gates.model_fields_set else None
+    if validity is not None and not any(name in CHECKS for name in names):
+        hint = f"add one of {', '.join(CHECKS)} to `compare`"
+        yield Finding(("gates", "validity"), "no comparator says whether an answer is valid", hint)
+
+
+def _quality(policy: Policy) -> Iterator[Finding]:
+    """Scores that nothing gives, that stand twice, or that nobody wants although nobody said so."""
+    gates, accepted = policy.gates.quality, policy.gates.accept
+    if gates is None:
+        yield from _unmeasured(policy)
+        return
+    if accepted:
+        message = f"`{accepted[0]}` is accepted, and yet quality is measured"
+        yield Finding(("gates", "accept"), message, "leave it out, or write `quality: off`")
+    for position, gate in enumerate(gates):
+        yield from _score(policy, position, gate)
+    rest = [gate.metric for gate in gates]
+    for position, gate in enumerate(gates):
+        if position and gate.metric is None:
+            yield Finding(_quality_loc(policy, position), "does not say which score it rests on", "`metric: …`")
+        elif gate.metric is not None and gate.metric in rest[:position]:
+            message = f"two gates rest on {gate.metric}"
+            yield Finding(_quality_loc(policy, position, "metric"), message, "one metric, one gate")
+    if len([metric for metric in quality_metrics(policy) if metric in LIKENESS]) > 1:
+        message = "two likenesses: the baseline is compared with itself by one of them"
+        yield Finding(
+            ("gates", "quality"), message, "keep the one that says more; let a judge or a scorer be the other"
+        )
+
+
+def _unmeasured(policy: Policy) -> Iterator[Finding]:
+    """Quality is off: a word must say that this is meant, and something must be won by it."""
+    gates = policy.gates
+    if not gates.accept:
+        hint = "if that is meant, `gates: {quality: off, accept: unmeasured quality, …}`"
+        yield Finding(("gates", "quality"), "nobody would look whether the candidate's answers are as good", hint)
+    if gates.cost is None or not gates.cost.required:
+        message = "quality is not looked at, and nothing says that it is worth it"
+        yield warning(("gates", "quality"), message, "`cost: {max_ratio: 0.5x, required: true}`")
+
+
+def _quality_loc(policy: Policy, position: int, *way: str) -> Loc:
+    """The way to a quality gate, which is one or one of a list."""
+    several = len(policy.gates.quality or ()) > 1
+    return ("gates", "quality", *((position,) if several else ()), *way)
+
+
+def _score(policy: Policy, position: int, gate: QualityGate) -> Iterator[Finding]:
+    """What a gate rests on must be there, and say how good an answer is."""
+    names = [comparator.name for comparator in policy.compare]
+    metric = gate.metric or quality_metric(policy)
+    where = _quality_loc(policy, position, "metric") if gate.metric else ("compare",)
+    scores = ", ".join(SCORES)
+    if metric is None:
+        yield Finding(where, "no comparator here says how good an answer is", f"add one of {scores}")
+    elif metric in DIAGNOSTIC:
+        yield Finding(where, f"{metric} is only for looking at: no gate can rest on it", f"take one of {scores}")
+    elif metric not in names:
+        yield Finding(where, f"no comparator yields {metric}", f"`compare` has {', '.join(names)}")
+    elif metric not in SCORES:
+        yield Finding(where, f"{metric} says whether an answer is valid, not how good it is", f"take one of {scores}")
+    elif metric in LIKENESS and gate.margin < 0:
+        message = f"nothing can be more like the baseline than it is itself, and {metric} says how alike answers are"
+        hint = "a judge or a scorer of your own can say which answer is better"
+        yield Finding(_quality_loc(policy, position, "margin"), message, hint)
+
+
+def _loose(policy: Policy) -> Iterator[Finding]:
+    latency = policy.gates.latency
+    if latency is not None and latency.block_s < _BLOCK_S:
+        message = f"a block of {duration_text(latency.block_s)}: the mix of an hour is not seen in it"
+        yield warning(("gates", "latency", "relative", "block"), message, "fine for a try, not for production")
+    for position, gate in enumerate(policy.gates.quality or ()):
+        if gate.margin >= _LOOSE_MARGIN:
+            message = f"one answer in {1 / gate.margin:.0f} may be lost"
+            yield warning(_quality_loc(policy, position, "margin"), message, "0.05 is usual, 0.02 strict")
+
+
+def _sliced(policy: Policy) -> Iterator[Finding]:
+    """Slices of which nothing is asked, or one that is asked for twice."""
+    if policy.slices is None:
+        return
+    by = policy.slices.by
+    for position, name in enumerate(by):
+        if name in by[:position]:
+            yield Finding(("slices", "by", position), f"{name} stands here twice", "take one out")
+    if policy.gates.quality is None:
+        message = "quality is off, and slices are held to nothing else"
+        yield Finding(("slices",), message, "leave them out, or let a comparator score")

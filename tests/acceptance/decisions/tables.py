@@ -1,0 +1,225 @@
+"""The tables of decisions-2, section 9, as far as they are built: rows of `make decisions`.
+
+Each holds what was measured against its bar, with the naive rule beside it, so that the table bites.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from policies import stats
+from tests.acceptance.decisions import answers as a
+from tests.acceptance.decisions import bursts as b
+from tests.acceptance.decisions import days as d
+from tests.acceptance.decisions import field as f
+from tests.acceptance.decisions import measures as m
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure."""
+
+    what: str
+    measured: str
+    demanded: str
+    holds: bool
+
+
+def likeness(reps: int) -> Iterator[Row]:
+    """1, 2: likeness against the baseline's likeness to itself."""
+    for itself in (0.7, 0.9, 0.97):
+        for wild in (False, True):
+            rng = np.random.default_rng([18, 1])
+            scores, naive = f.alike_runs(rng, reps // 4, 3000, itself=itself, wild=wild)
+            ours, theirs = (m.share(m.first_certified(each, -0.05, -1.0)) for each in (scores, naive))
+            yield Row(
+                f"9.1 the same model, alike {itself}{', a few wild prompts' if wild else ''}",
+                f"{ours:.1%} promoted by 3,000 (plain likeness {theirs:.1%})",
+                ">= 99 %, plain none up to 0.9", ours >= 0.99 and (itself > 0.9 or theirs == 0),
+            )  # fmt: skip
+    at, naive = f.alike_runs(np.random.default_rng([18, 2]), reps // 2, 3000, itself=0.9, less=0.05)
+    wrong = m.first_certified(at, -0.05, -1.0)
+    yield Row("9.2 0.05 less alike", f"{m.share(wrong):.1%} wrong", "<= 5 %", m.at_most_five_percent(wrong))
+    below, _ = f.alike_runs(np.random.default_rng([18, 2]), reps // 4, 3000, itself=0.9, less=0.12)
+    never = m.share(m.first_certified(below, -0.05, -1.0))
+    yield Row("9.2 0.12 less alike", f"{never:.1%} promoted", "none", never == 0)
+
+
+def missing(reps: int) -> Iterator[Row]:
+    """3: exactly the bad verdicts missing."""
+    for share in (0.01, 0.02, 0.05):
+        found = f.hidden(np.random.default_rng([18, 3]), reps // 2, 4000, mean=-0.05, share=share, bad_ones=True)
+        ours, theirs = f.certified_counting(found, -1.0), m.share(f.certified_counting(found, None))
+        yield Row(
+            f"9.3 {share:.0%} of verdicts missing, the bad ones", f"{m.share(ours):.1%} wrong (left out {theirs:.1%})",
+            "<= 5 %, left out > 12 %", m.at_most_five_percent(ours) and theirs > 0.12,
+        )  # fmt: skip
+
+
+def latency(reps: int) -> Iterator[Row]:
+    """4, 5: relative latency at its limit, and beside a baseline that has a brown-out."""
+    for what, speeds in (
+        ("swing x2", f.Speeds(1.2, swing=2.0)), ("swing x3", f.Speeds(1.2, swing=3.0)),
+        ("half the spread", f.Speeds(1.2, spread=0.5)), ("1.5 times the spread", f.Speeds(1.2, spread=1.5)),
+        ("p99", f.Speeds(1.2, p=0.99)),
+    ):  # fmt: skip
+        runs = f.latency_runs(np.random.default_rng([18, 4]), reps // 4, 3000, speeds)
+        told = f"{m.share(runs.certified):.1%} wrong, false harm {m.share(runs.harmed):.1%}"
+        naive = m.share(runs.naive)
+        yield Row(
+            f"9.4 latency at its limit, {what}", f"{told} (frozen limit {naive:.1%})", "<= 5 %, harm <= 1 %",
+            m.at_most_five_percent(runs.certified) and m.share(runs.harmed) <= 0.01,
+        )  # fmt: skip
+    for slower in (1.5, 3.0, 1.0):
+        runs = f.latency_runs(np.random.default_rng([18, 5]), reps // 8, 6000, f.Speeds(slower, ill=(-12, -8, 4.0)))
+        ours, naive = m.share(runs.certified), m.share(runs.naive)
+        holds = ours >= 0.95 if slower == 1.0 else ours == 0
+        yield Row(
+            f"9.5 {slower:g} times the baseline's, which was ill at first",
+            f"{ours:.1%} certified by 6,000 (frozen limit {naive:.1%})",
+            ">= 95 %" if slower == 1.0 else "none, frozen nearly all", holds and (slower == 1.0 or naive > 0.9),
+        )  # fmt: skip
+
+
+def recurring(reps: int) -> Iterator[Row]:
+    """7: few users, and prompts that are repeated."""
+    for what, count, icc, rho in (
+        *(("users", count, icc, 0.3) for count in (50, 100, 300, 1000) for icc in (0.1, 0.3)),
+        *(("prompts", count, 0.6, 0.5) for count in (120, 300, 1000)),
+    ):
+        scores, whose = f.recurring(
+            np.random.default_rng([18, 7]), reps // 4, 4000, clusters_=count, icc=icc, mean=-0.05
+        )
+        ours = f.certified_weighted(scores, f.weights(whose, rho))
+        naive = m.share(f.certified_weighted(scores, np.ones_like(scores)))
+        yield Row(
+            f"9.7 {count} {what} who come again, ICC {icc}", f"{m.share(ours):.1%} wrong (each 1: {naive:.1%})",
+            "<= 5 %" + (", each 1 > 10 %" if (what, count) == ("users", 100) else ""),
+            m.at_most_five_percent(ours) and ((what, count) != ("users", 100) or naive > 0.10),
+        )  # fmt: skip
+
+
+def bets(reps: int) -> Iterator[Row]:
+    """10: the nulls with the new bets, how far from one planned look, and the planning rule."""
+    for sd, margin in ((0.15, 0.02), (0.3, 0.02), (0.25, 0.05), (0.4, 0.05), (0.6, 0.05), (0.35, 0.1), (0.5, 0.1)):
+        runs = m.three_points(np.random.default_rng([18, 10]), reps, 4000, mean=-margin, sd=sd)
+        ours, naive = m.first_certified(runs, -margin, -1.0), m.share(m.first_by_peeking(runs, -margin))
+        yield Row(
+            f"9.10 null, sd {sd}, margin {margin}", f"{m.share(ours):.1%} wrong (peeking z-test {naive:.1%})",
+            "<= 5 %, naive > 20 %", m.at_most_five_percent(ours) and naive > 0.20,
+        )  # fmt: skip
+    ratios: list[float] = []
+    for sd in (0.3, 0.4, 0.5):
+        for margin, true in (
+            (0.05, -0.01),
+            (0.05, 0.0),
+            (0.05, 0.02),
+            (0.05, 0.05),
+            (0.1, -0.02),
+            (0.1, 0.0),
+            (0.1, 0.05),
+        ):
+            gap = margin + true
+            planned = stats.units_needed(sd, gap) or 0
+            runs = m.three_points(np.random.default_rng([18, 12]), reps // 4, 2 * planned, mean=true, sd=sd)
+            n90 = float(np.quantile(m.first_certified(runs, -margin, -1.0), 0.9, method="lower"))
+            ratios.append(n90 / d.fixed_n(sd, gap))
+            if true == 0:
+                yield Row(
+                    f"9.10 planned for sd {sd}, margin {margin}", f"n90 {n90:.0f}, planned {planned}", "within 15 %",
+                    abs(n90 / planned - 1) <= 0.15,
+                )  # fmt: skip
+    near = sum(ratio <= 1.85 for ratio in ratios)
+    yield Row(
+        "9.10 n90 over one planned look",
+        f"median {np.median(ratios):.2f}, {near} of {len(ratios)} at most 1.85, largest {max(ratios):.2f}",
+        "median <= 1.85 (16 bets: 1.97)", float(np.median(ratios)) <= 1.85,
+    )  # fmt: skip
+
+
+def whole_days(reps: int) -> Iterator[Row]:
+    """11: night and day, and what turns bad within the first day."""
+    for what, days, per_day in (
+        ("night +.05 for 30 %, day -.10", (d.SHORT_NIGHT,), 1000), ("the same", (d.SHORT_NIGHT,), 3000),
+        ("night +.05 for half, day -.15", (d.LONG_NIGHT,), 1000), ("the same", (d.LONG_NIGHT,), 3000),
+        ("500 good, then -.10", (d.turning(500, 1000), d.BAD), 1000),
+    ):  # fmt: skip
+        rng = np.random.default_rng([18, 21])
+        ours = d.by_whole_days(rng, reps, days, per_day)
+        naive = d.at_any_time(rng, max(50, reps // 10), days[0], per_day)
+        yield Row(
+            f"9.11 {what}, {per_day:,} a day", f"{m.share(ours):.1%} wrong (at any moment {naive:.1%})",
+            "<= 5 %, at any moment > 40 %", m.at_most_five_percent(ours) and naive > 0.40,
+        )  # fmt: skip
+    first = (d.by_whole_days(np.random.default_rng([18, 23]), reps, (d.STEADY,), 3000) == 1).mean()
+    yield Row("9.11 healthy, 3,000 a day", f"{first:.1%} advance on day 1", ">= 90 %", bool(first >= 0.9))
+
+
+def budgets(reps: int) -> Iterator[Row]:
+    """12: budgets in compared pairs. That the core holds while only the hold is missing stands in `test_rollout`."""
+    for sd in (0.3, 0.4, 0.5):
+        lost = d.spent(np.random.default_rng([18, 25]), reps // 2, sd)
+        yield Row(f"9.12 budget spent by an equal candidate, sd {sd}", f"{lost:.2%}", "<= 1 %", lost <= 0.01)
+
+
+def outputs(reps: int) -> Iterator[Row]:
+    """Whom the guard of outputs convicts: issue 18, section 3."""
+    for what, skew, wrong, strays in (
+        ("77 labels, the baseline errs in 15 %", 0.0, 0.15, 0.0), ("the same, 60 % of strays", 0.0, 0.25, 0.6),
+        ("common labels, 10 % of strays", 1.0, 0.3, 0.1), ("one label at 40 %", 1.5, 0.2, 0.0),
+    ):  # fmt: skip
+        rng = np.random.default_rng([18, 11])
+        right = a.asked(rng, reps // 2, 2000, skew)
+        ours, theirs = a.classified(rng, right, wrong=0.05), a.classified(rng, right, wrong=wrong, strays=strays)
+        convicted, before = m.share(a.convicted(ours, theirs)), a.convicted_by_shares(ours, theirs)
+        yield Row(
+            f"outputs: a right tune, {what}", f"{convicted:.1%} convicted (by distinct answers {before:.1%})",
+            "none", convicted == 0,
+        )  # fmt: skip
+    rng = np.random.default_rng([18, 12])
+    right = a.asked(rng, reps, 2000, 0.0)
+    theirs = a.free_words(right, side=0)
+    at = m.share(a.convicted(a.collapsed(a.free_words(right, side=1), rng, share=0.5), theirs))
+    yield Row(
+        "outputs: one answer to half, at the limit",
+        f"{at:.2%} convicted",
+        "<= 1 %",
+        at <= 0.01 + 3 * (0.01 / reps) ** 0.5,
+    )
+    found = a.convicted(a.collapsed(right[:, :400], rng), a.classified(rng, right[:, :400], wrong=0.1))
+    told = f"median {np.median(found):.0f}, at most {found.max():.0f} pairs"
+    yield Row("outputs: one label for all, baseline 77", told, "median <= 40, all by 80", bool(found.max() <= 80))
+
+
+def detectors(reps: int) -> Iterator[Row]:
+    """8, 9: runs of failures within conversations, delays, and scores that are alike."""
+    rows, n = reps // 10, 5000
+    for run in (2, 3, 4):
+        ruled, plain = b.false_alarms(np.random.default_rng([18, 31]), rows, n, run=run, at_once=5)
+        per = 1e6 / (rows * n)
+        yield Row(
+            f"9.8 false alarms, 0.5 % in runs of {run}, 5 at once",
+            f"{ruled * per:.0f} per 1e6 requests (each counted {plain * per:.0f})", "<= 5", ruled * per <= 5,
+        )  # fmt: skip
+    for rate, median in ((1.0, 3), (0.5, 7), (0.2, 26), (0.1, 80), (0.05, 288)):
+        found = b.delay(np.random.default_rng([18, 32]), max(40, reps // 10), rate)
+        yield Row(
+            f"9.8 delay where {rate:.0%} fail",
+            f"median {found:.0f}",
+            f"{median}",
+            found <= max(median + 1, 1.25 * median),
+        )
+    stretches, talks = max(12, reps // 50), 250
+    ruled, plain = b.quality_alarms(np.random.default_rng([18, 33]), stretches, talks)
+    per = 1e6 / (stretches * talks * 10)
+    yield Row(
+        "9.9 quality held to -.02, 10 turns, healthy", f"{ruled * per:.0f} per 1e6 (each whole {plain * per:.0f})",
+        "<= 100", ruled * per <= 100,
+    )  # fmt: skip
+
+
+def rows(reps: int) -> Iterator[Row]:
+    """All of them."""
+    for group in (likeness, missing, latency, recurring, detectors, bets, whole_days, budgets, outputs):
+        yield from group(reps)

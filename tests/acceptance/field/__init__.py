@@ -1,0 +1,1 @@
+"""What certificates promise in the field, played live over HTTP: `make field` prints it."""

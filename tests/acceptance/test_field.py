@@ -1,0 +1,43 @@
+"""What certificates promise in the field, live; `make field` plays all of it."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.field.cases import cases
+from tests.acceptance.field.play import play
+from tests.acceptance.field.stand_ins import Sampler, knowing_judge, right_answer
+from tests.fakes import judges
+
+PATIENCE_S = 900.0
+"""Of a machine with ten times as much to do."""
+NAIVE = (
+    "[User Question]\n{}\n\n[The Start of Assistant A's Answer]\n{}\n[The End of Assistant A's Answer]\n\n"
+    "[The Start of Assistant B's Answer]\n{}\n[The End of Assistant B's Answer]"
+)
+
+
+@pytest.mark.slow
+def test_the_same_model_is_promoted(tmp_path: Path) -> None:
+    """A model that agrees with itself in eight of ten answers is its own candidate: it goes up to 100 %."""
+    case = next(case for case in cases() if case.name == "A/A")
+    found = asyncio.run(play(case, tmp_path, patience_s=PATIENCE_S))
+    assert not found.fault(case)
+
+
+def test_the_stand_ins_are_what_they_are_said_to_be() -> None:
+    """So often alike, so much less alike, slow for so long; and a judge that prefers the right answer in any order."""
+    base, same, less = Sampler("b", 0.89), Sampler("c", 0.89), Sampler("d", 0.76)
+    texts = [f"question {number}" for number in range(4000)]
+    alike = [sum(base(text).text == other(text).text for text in texts) / len(texts) for other in (base, same, less)]
+    assert alike == [pytest.approx(0.8, abs=0.02), pytest.approx(0.8, abs=0.02), pytest.approx(0.68, abs=0.02)]
+    slow = Sampler("s", 1.0, 0.01, slow=4.0, slow_for=2)
+    assert [slow("q").seconds for _ in range(3)] == [0.04, 0.04, 0.01]
+    question, wrong = "question 1", "wrong 3 to question 1"
+    right = right_answer(question)
+    for answers, verdict in (((right, wrong), 0), ((wrong, right), 1), ((wrong, wrong), 2)):
+        text = NAIVE.format(question, *answers)
+        seen = judges.read(b'{"messages":[{"content":' + json.dumps(text).encode() + b"}]}")
+        assert knowing_judge(text).text == seen.verdicts[verdict]

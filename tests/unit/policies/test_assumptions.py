@@ -1,0 +1,25 @@
+"""What a plan takes for granted, and says."""
+
+from policies.assumptions import assumed
+from tests.rooms.policy_files import rules
+
+JUDGED = "[{judge: {upstream: claude, model: j, sample: 100%}}]"
+
+
+def test_an_ordinary_policy_assumes_nothing_that_is_not_usual():
+    """That both are equal goes without saying."""
+    assert list(assumed(rules(), 0.4)) == []
+
+
+def test_what_is_not_usual_is_said():
+    """A demand to be better, slices, hours; a split alone assumes nothing of quality."""
+    found = rules(
+        "gates: {quality: {margin: -2%}}\nslices: {by: [language, length]}\nadvance: {days: fri}", compare=JUDGED
+    )
+
+    better, alike, hours = assumed(found, 0.4)
+    assert better == "judge finds it better by 0.04; one that is merely as good never passes"
+    assert alike.startswith("that slices by language, length are alike; one of 5% of the traffic needs about 1")
+    assert hours == "that it may rise at any time, which it may only within fri 0:00-24:00 UTC"
+    assert list(assumed(rules("mode: split", stages="[5%]"), 0.4)) == ["nothing: a fixed split, uncertified"]
+    assert list(assumed(rules("gates: {quality: off}"), 0.4)) == ["nothing of its quality, at which nobody looks"]

@@ -1,0 +1,272 @@
+"""The first sentence: every phase and every reason has one, and nobody needs the glossary for it."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from policies import guards
+from policies.events import PairEvent
+from policies.evidence import Evidence
+from policies.first_sentence import Circumstances, decided_sentence, first_sentence, span
+from policies.results import Alarm, GateResult, GuardResult, Results
+from policies.review import Conditions, review
+from policies.rollout import Decision, Rollout, blocks, command, revise, start, step
+from policies.rules import Gates, Guards, Ladder, Rules, Stage
+from policies.terms import Move, Phase, Verb, Verdict
+from policies.windows import RiseWindow
+from tests.rooms.pair_events import KEY, evidence, filled, pair
+from tests.rooms.rollouts import GOOD, HEALTHY, PASSES, QUIET, RULES, UNSURE, WAITS
+
+NOW = 1_800_000_000.0
+GLOSSARY = Path(__file__).parents[3] / "docs/glossary.md"
+
+PLAIN = frozenset(
+    {
+        "app", "attempt", "baseline", "candidate", "comparison", "decision", "feedback", "hold", "journal", "limit",
+        "move", "promote", "quarantined", "roll back", "route", "rollout", "score", "shadow", "stage", "upstream",
+    }
+)  # fmt: skip
+"""Words of the glossary that the README uses at once, or that everybody knows: they may stand in a sentence."""
+NEVER = re.compile(
+    r"log10|e-value|(?<!un)certif|confidence|\bunits?\b|inconclusive|interval|alpha|p-value|\bnan\b|(?-i:None)", re.I
+)
+
+
+def hard_words() -> set[str]:
+    """What only the glossary explains."""
+    rows = re.findall(r"^\| ([^|]+?) \|", GLOSSARY.read_text("utf-8"), re.MULTILINE)
+    words = {word.strip().lower() for row in rows[2:] for word in row.split(",")}
+    return words - PLAIN - {"word"}
+
+
+def assert_plain(sentence: str) -> None:
+    assert sentence[0].isupper()
+    assert sentence.rstrip("`")[-1] in ".?"
+    outside = re.sub(r"`[^`]*`|\([a-z_]+(\.[a-z_]+)?\)", "", sentence)  # commands and policy keys are what one types
+    assert not NEVER.search(outside), sentence
+    found = [word for word in hard_words() if re.search(rf"\b{re.escape(word)}s?\b", outside.lower())]
+    assert not found, (found, sentence)
+    assert "_" not in outside, sentence
+
+
+def at(stage: int, phase: Phase, **more: float) -> Rollout:
+    return replace(start(RULES), stage=stage, phase=phase, lived_s=60.0, **more)  # pyright: ignore[reportArgumentType]
+
+
+WHERE = {
+    Phase.SHADOW: at(0, Phase.SHADOW),
+    Phase.CANARY: at(1, Phase.CANARY),
+    Phase.APPROVING: at(1, Phase.APPROVING),
+    Phase.PAUSED: at(1, Phase.PAUSED),
+    Phase.PROMOTED: at(3, Phase.PROMOTED),
+    Phase.ROLLED_BACK: at(0, Phase.ROLLED_BACK, rollbacks=1),
+    Phase.QUARANTINED: at(0, Phase.QUARANTINED, rollbacks=3),
+    Phase.REJECTED: at(0, Phase.REJECTED),
+}
+
+
+def gate(name: str, verdict: Verdict, estimate: float | None = 0.01, **more: bool) -> GateResult:
+    return GateResult(name, verdict, f"{name}: log10 e 0.2 of 1.3: harm is certified", 300, estimate, sd=0.4,
+                      units_to_go=None, limit=0.6, **more)  # fmt: skip
+
+
+GATES = [
+    gate(name, verdict, estimate, likeness=likeness)
+    for name, likeness in (
+        ("quality", False), ("quality", True), ("validity", False), ("errors", False), ("latency", False),
+        ("cost", False),
+    )
+    for verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL)
+    for estimate in (None, 0.01)
+]  # fmt: skip
+GUARDS = [
+    GuardResult(each.guard, verdict, f"{each.guard}: 12 of 100 units{end}")
+    for each in guards.watch(evidence(RULES))
+    for verdict in (Verdict.INCONCLUSIVE, Verdict.FAIL)
+    for end in ("", "none seen yet", "not measured")
+]
+ALARMS = [
+    Alarm(name, 5.0, 4.0, raised=True, reason=f"detector {name}: log10 5 of 4", tolerance=0.02)
+    for name in ("errors", "validity", "quality", "latency")
+]
+SERVED = "failed its last 5 requests (HTTP 5xx)"
+FOUND: list[Results] = [
+    Results(),
+    replace(UNSURE, units=0, open_units=240, first_closes_at=NOW + 1620),
+    replace(UNSURE, units=0, open_units=1, first_closes_at=NOW - 5),
+    replace(UNSURE, units=40, open_units=7),
+    replace(UNSURE, units=20_000),
+    replace(UNSURE, units=20_000, gates=(PASSES, replace(WAITS, futile=True))),
+    GOOD,
+    replace(GOOD, units=1_000_000),
+    replace(GOOD, fault="the comparisons are 12 min behind the traffic, and 10 min are allowed"),
+    replace(GOOD, unhealthy=f"the candidate {SERVED}"),
+    *(Results((PASSES, each), (HEALTHY,), (QUIET,), units=300) for each in GATES),
+    *(Results((PASSES,), (each,), (QUIET,), units=300) for each in GUARDS),
+    *(Results((PASSES,), (HEALTHY,), (each,), units=300, serving=SERVED) for each in ALARMS),
+]
+
+
+def moves(phase: Phase) -> list[Decision]:
+    """Every decision that any finding and any word brings about in a phase."""
+    stands = WHERE[phase]
+    long = replace(stands, lived_s=1e9, seen_at=NOW)
+    lasting = replace(stands, error_s=1e6, seen_at=NOW)
+    made = [step(each, found, now=NOW) for each in (stands, long, lasting) for found in FOUND]
+    made += [command(stands, verb, now=NOW, by="ann", reason="incident 7") for verb in Verb]
+    made += [
+        revise(stands, replace(RULES, key=KEY), now=NOW),
+        revise(stands, replace(RULES, ladder=Ladder((Stage(0), Stage(500_000)))), now=NOW),
+    ]
+    return made
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_every_decision_begins_with_a_plain_sentence(phase: Phase):
+    """Whatever is found or said in a phase, what is told at once needs no glossary, then or an hour later."""
+    for decision in moves(phase):
+        assert_plain(decided_sentence(decision))
+        later = first_sentence(decision.rollout, None, now=NOW + 3600, entered=decision)
+        assert_plain(later)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_every_wait_has_its_sentence(phase: Phase):
+    """All that can stand between a stage and the next is said in its own words, never by its number."""
+    told = {first_sentence(WHERE[phase], found, now=NOW) for found in FOUND}
+    for sentence in told:
+        assert_plain(sentence)
+    if phase in (Phase.SHADOW, Phase.CANARY):
+        rules = {rule for found in FOUND for rule, _ in blocks(WHERE[phase], found)}
+        assert {"fault", "unhealthy", "detector", "gates", "units"} < rules
+        assert len(told) > 40
+
+
+def test_conversations_that_are_open_are_told_with_when_they_count():
+    """Before the first counts: how many are open, when the first counts, and which key of the policy says so."""
+    waiting = replace(UNSURE, units=0, open_units=240, first_closes_at=NOW + 1620)
+    stands = replace(WHERE[Phase.SHADOW], lived_s=180.0)
+    assert first_sentence(stands, waiting, now=NOW) == (
+        "In the shadow for 3 min: 240 conversations are open; the first counts in 27 min (assign.close_after)."
+    )
+    assert "no conversation has come yet" in first_sentence(stands, replace(UNSURE, units=0), now=NOW)
+
+
+def test_a_rollback_says_what_happened_when_and_what_ends_it():
+    """The cause in numbers anyone understands, and neither `hold` nor seconds of cooldown."""
+    ill = replace(GOOD, unhealthy=f"the candidate {SERVED}", alarms=(replace(QUIET, tolerance=0.02),))
+    stands = replace(WHERE[Phase.CANARY], settings=replace(RULES.rollback, cooldown_s=86_400.0))
+    decision = step(stands, ill, now=NOW)
+    assert decision.move is Move.ROLL_BACK
+    rest = replace(decision.rollout, lived_s=120.0)
+    assert first_sentence(rest, None, now=NOW + 130, entered=decision) == (
+        "Rolled back 2 min ago: the candidate failed its last 5 requests (HTTP 5xx); 2 % are tolerated. The baseline "
+        "answers everything; it starts again in the shadow in 24 h, or at once with `crossfade resume triage "
+        "--reason …`."
+    )
+
+
+def test_an_operators_word_is_told_with_who_said_it():
+    """Who and why, and not which rule."""
+    decision = command(WHERE[Phase.CANARY], Verb.ROLLBACK, now=NOW, by="ann", reason="incident 7")
+    assert first_sentence(decision.rollout, None, now=NOW + 7200, entered=decision).startswith(
+        "Rolled back 2 h ago by ann: incident 7. "
+    )
+
+
+def test_a_stop_that_nobody_remembers_is_told_without_a_cause():
+    """An old one's decision may be gone; what ends it is still said."""
+    assert first_sentence(WHERE[Phase.REJECTED], None, now=NOW) == (
+        "Rejected. No user saw it; it stays out until a new revision, or `crossfade resume triage --reason …`."
+    )
+
+
+@pytest.mark.parametrize(
+    ("around", "words"),
+    [
+        (Circumstances(has_leader=False), "nobody decides now, so it cannot move up"),
+        (Circumstances(is_budget_spent=True), "today's budget for comparing is spent (shadow.budget)"),
+    ],
+)
+def test_what_a_rollout_cannot_know_is_said_first(around: Circumstances, words: str):
+    """Without a leader, or without money to compare, nothing else it waits for would help."""
+    told = first_sentence(WHERE[Phase.SHADOW], UNSURE, now=NOW, around=around)
+    assert words in told
+    assert_plain(told)
+
+
+def test_a_hold_says_how_long_it_lasts():
+    """The stage's least time and what is left of it."""
+    stage = replace(RULES.ladder.stages[1], hold_s=86_400.0)
+    stands = replace(
+        WHERE[Phase.CANARY], ladder=Ladder((RULES.ladder.stages[0], stage, Stage(1_000_000))), lived_s=7200.0
+    )
+    assert first_sentence(stands, replace(GOOD, units=300), now=NOW) == (
+        "At 5 % of the traffic for 2 h: every check passed; the stage lasts 24 h at least, 22 h to go (hold)."
+    )
+
+
+def test_open_conversations_of_real_traffic_reach_the_sentence():
+    """What the leader knows beside the evidence is what the sentence says."""
+    rules = Rules("triage", KEY, Gates(latency=None), Guards(outputs="observed"))
+    found: Evidence = evidence(rules)
+    events: list[PairEvent] = [pair(f"u{i}") for i in range(3)]
+    for event in events:
+        found.observe(event)
+    seen = Conditions(NOW, open_units=3, first_closes_at=NOW + 60)
+    results = review(found, start(rules), now=NOW, seen=seen)
+    assert "3 conversations are open; the first counts in 60 s" in first_sentence(start(rules), results, now=NOW)
+    assert filled(events, rules).count("units") == 3
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(-3.0, "0 s"), (59.0, "59 s"), (130.0, "2 min"), (7300.0, "2 h"), (3e5, "3 d")]
+)
+def test_spans_are_said_in_their_largest_unit(seconds: float, told: str):
+    """Two digits or so are enough for somebody in a hurry."""
+    assert span(seconds) == told
+
+
+SPLIT = Ladder((Stage(0, min_units=0), Stage(300_000)), split=True)
+
+
+def test_a_fixed_split_says_what_it_is():
+    """In the one word that must not be missing: nothing has certified its share."""
+    rules = replace(RULES, gates=Gates(None, None, None, None, None), ladder=SPLIT)
+    up = step(start(rules), Results(), now=NOW)
+    there = first_sentence(up.rollout, Results(units=5), now=NOW)
+    below = first_sentence(up.before, Results(), now=NOW)
+
+    assert decided_sentence(up) == "Moved up to 30 %: a fixed split, uncertified, as the policy says."
+    assert there == "A fixed split, uncertified: answers 30 % of the traffic."
+    assert below.startswith("A fixed split, uncertified: answers nothing of the traffic: no check is asked for, and")
+    for sentence in (there, below):
+        assert_plain(sentence)
+
+
+def test_hours_in_which_nothing_rises_are_told():
+    """All is well, and it waits for somebody to be there."""
+    ladder = replace(RULES.ladder, rises=RiseWindow((6,), 540, 1020, "Europe/Berlin"))
+    said = first_sentence(replace(WHERE[Phase.SHADOW], ladder=ladder), GOOD, now=NOW)
+
+    assert said.endswith("every check passed; it moves up only within sun 9:00-17:00 Europe/Berlin (advance).")
+    assert_plain(said)
+
+
+@pytest.mark.parametrize(
+    ("gate", "ends"),
+    [
+        ("quality@language=german", "beside the baseline's (language=german)."),
+        ("quality:promptfoo", "beside the baseline's (promptfoo)."),
+        ("latency:total_p95", "that it answers fast enough (total p95)."),
+    ],
+)
+def test_further_gates_and_slices_say_which(gate: str, ends: str):
+    """In the words of their kind, with what they are of."""
+    waits = replace(WAITS, gate=gate, estimate=-0.2)
+    said = first_sentence(WHERE[Phase.SHADOW], replace(GOOD, gates=(PASSES, waits)), now=NOW)
+
+    assert said.endswith(ends)
+    assert_plain(said)

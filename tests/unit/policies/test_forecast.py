@@ -1,0 +1,79 @@
+"""When a stage could be left, in the words that everybody shows."""
+
+from dataclasses import replace
+
+import pytest
+
+from policies.clusters import weight
+from policies.forecast import Need, days_text, forecast, need_text, units_worth
+from policies.results import GateResult
+from policies.rollout import start
+from policies.rules import DAY_S
+from policies.terms import Phase, Verdict
+from tests.rooms.rollouts import GOOD, RULES
+
+SHADOW = replace(start(RULES), lived_s=3600.0)
+
+
+def gate(name: str, to_go: int | None, n: int = 100, **more: object) -> GateResult:
+    told = {"estimate": 0.0, "n": n, "units_to_go": to_go} | more
+    return GateResult(name, Verdict.INCONCLUSIVE, "more", **told)  # pyright: ignore[reportArgumentType]
+
+
+def told(*gates: GateResult, units: int = 10_000, **rollout: object) -> str:
+    return str(forecast(replace(SHADOW, **rollout), replace(GOOD, gates=gates, units=units)))  # pyright: ignore[reportArgumentType]
+
+
+def test_the_slowest_gate_at_its_own_pace_makes_the_forecast():
+    """Not the one that wants most: the one whose units come slowest."""
+    found = told(gate("errors", 900, 9000), gate("quality", 500, 100))
+    assert found == "500 units to go for quality, about 5 hours at this pace"
+    assert told(gate("quality", 500, 0)) == "500 units to go for quality; none came yet"
+    assert told(units=40) == "60 units to go for min_units, about 90 minutes at this pace"
+
+
+def test_never_is_said_where_it_is_never():
+    """Whatever else still comes."""
+    found = told(gate("errors", 900), gate("quality", None))
+    assert found == "never, as it stands: quality: at these estimates no number of units would do"
+    assert told(gate("quality", None, estimate=None)) == "not known yet: no evidence of quality"
+
+
+def test_a_hold_is_waited_for():
+    """It is all there is to wait for, or longer than the gates."""
+    hold_s, stages = 7200.0, RULES.ladder.stages
+    ladder = replace(RULES.ladder, stages=(stages[0], replace(stages[1], hold_s=hold_s), *stages[2:]))
+    left = hold_s - 60.0
+    canary = {"ladder": ladder, "stage": 1, "phase": Phase.CANARY, "lived_s": 60.0}
+    assert told(**canary).startswith("everything holds; ")
+    assert told(gate("quality", 10), **canary).endswith(f"about {days_text(left / DAY_S)} at this pace, by the hold")
+    assert told(gate("quality", 10), phase=Phase.ROLLED_BACK) == "rolled_back: nothing comes of more units"
+    last = {"stage": len(RULES.ladder.stages) - 1, "phase": Phase.PROMOTED}
+    assert told(gate("quality", 10), **last) == "it stands on the ladder's last stage"
+
+
+@pytest.mark.parametrize("users", [100, 300, 1000])
+def test_what_users_who_come_again_are_worth(users: int):
+    """So many units of so many users weigh what was needed; more than 1/rho of each can never be had."""
+    for needed in (users // 2, users, 2 * users, 3 * users):
+        units = units_worth(needed, users, 0.3)
+        assert units is not None
+        each, rest = divmod(units, users)
+        weighed = sum(users * weight(n, 0.3) for n in range(1, each + 1)) + rest * weight(each + 1, 0.3)
+        assert weighed / 1e6 == pytest.approx(needed, rel=0.05)
+    assert units_worth(4 * users, users, 0.3) is None
+    assert units_worth(4 * users, 0, 0.3) == units_worth(4 * users, users, 0.0) == 4 * users
+
+
+@pytest.mark.parametrize(
+    ("need", "says"),
+    [
+        (Need("q", 12, 0.5), "12 units, 12 hours"),
+        (Need("q", 12, None), "12 units"),
+        (Need("q", None, None, "too few users"), "never: too few users"),
+        (Need("q", None, None), "never: no number of units would do"),
+    ],
+)
+def test_needs_in_words(need: Need, says: str):
+    """Units, days, and never."""
+    assert need_text(need) == says

@@ -1,0 +1,30 @@
+"""What is said about gates, by itself; with everything else, `test_lint`."""
+
+import pytest
+
+from policies.gate_findings import gate_findings
+from tests.rooms.policy_files import policy
+
+
+@pytest.mark.parametrize(
+    ("gates", "compare", "said"),
+    [
+        ("{}", "[exact]", ""),
+        ("{quality: {margin: -2%}}", "[exact]", "gates.quality.margin nothing can be more like the baseline"),
+        ("{quality: {margin: 15%}}", "[exact]", "gates.quality.margin one answer in 7 may be lost"),
+        ("{quality: [{metric: exact}, {}]}", "[exact]", "gates.quality.1 does not say which score it rests on"),
+        ("{quality: off}", "[exact]", "gates.quality nobody would look"),
+        ("{quality: off, accept: unmeasured quality, cost: {required: true}}", "[]", ""),
+        ("{quality: off, accept: unmeasured quality, cost: {required: true}}\nslices: {by: tool}", "[]",
+         "slices quality is off, and slices are held to nothing else"),
+        ("{}\nslices: {by: [tool, length, tool]}", "[exact]", "slices.by.2 tool stands here twice"),
+        ("{}\nslices: {by: [tool, length]}", "[exact]", ""),
+        ("{latency: {relative: {ttft_p95: 2x, block: 1m}}}", "[exact]", "gates.latency.relative.block a block of 1m"),
+    ],
+)  # fmt: skip
+def test_gates_are_looked_at(gates: str, compare: str, said: str):
+    """At its place, one of a list by its position."""
+    found = list(gate_findings(policy(f"gates: {gates}", compare=compare)))
+
+    assert said in "".join(f"{'.'.join(map(str, each.loc))} {each.message}\n" for each in found)
+    assert bool(found) is bool(said)

@@ -1,0 +1,68 @@
+"""Exports of any size and kind, row by row."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from records.importers import reading
+from records.importers.reading import rows_of
+
+ROWS = [{"n": number, "text": f'a "quoted" {{brace}} [{number}] \\ back\nline'} for number in range(50)]
+
+
+def lines(path: Path) -> list[tuple[int, object]]:
+    return [(row.line, row.fields if row.fields is not None else row.fault) for row in rows_of(path)]
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+def test_the_same_rows_in_every_wrapping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int):
+    """JSON lines, a list, a list within an object, pretty or not, gzip or not: the same rows, wherever a read ends."""
+    monkeypatch.setattr(reading, "_CHUNK", max(chunk, 16))  # the beginning of a list is looked for in the first read
+    texts = {
+        "a.jsonl": "\n".join(map(json.dumps, ROWS)),
+        "b.json": json.dumps(ROWS),
+        "c.json": json.dumps(ROWS, indent=2),
+        "d.json": json.dumps({"data": ROWS, "meta": {"page": 1}}, indent=1),
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(text.encode()))
+        for path in (tmp_path / name, tmp_path / f"{name}.gz"):
+            assert [row.fields for row in rows_of(path)] == ROWS, path.name
+
+
+def test_a_row_is_told_by_the_line_where_it_begins(tmp_path: Path):
+    """Lines count through blank ones, and through rows of several lines."""
+    (tmp_path / "a.jsonl").write_text('{"a": 1}\n\n{"b"\n[1]\n{"c": 3}')
+    (tmp_path / "b.json").write_text('[\n{"a": 1},\n\n{\n"b": 2\n}, {"c": 3},\n{"d": 4')
+    (tmp_path / "c.csv").write_text('n,text\n1,"two\nlines"\n2\n3,x\n')
+
+    assert lines(tmp_path / "a.jsonl") == [
+        (1, {"a": 1}), (3, "not JSON"), (4, "not an object"), (5, {"c": 3}),
+    ]  # fmt: skip
+    assert lines(tmp_path / "b.json") == [
+        (2, {"a": 1}), (4, {"b": 2}), (6, {"c": 3}), (7, "cut off: the file ends in it"),
+    ]  # fmt: skip
+    assert lines(tmp_path / "c.csv") == [
+        (2, {"n": "1", "text": "two\nlines"}), (4, "1 cells under 2 names"), (5, {"n": "3", "text": "x"}),
+    ]  # fmt: skip
+
+
+def test_a_row_has_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A line longer than any row costs that line, not the memory; behind it reading goes on."""
+    monkeypatch.setattr(reading, "MAX_ROW_BYTES", 1 << 20)
+    monkeypatch.setattr(reading, "_CHUNK", 1 << 16)
+    (tmp_path / "a.jsonl").write_text('{"a": 1}\n{"b": "' + "x" * (4 << 20) + '"}\n{"c": 3}\n')
+
+    assert lines(tmp_path / "a.jsonl") == [(1, {"a": 1}), (2, "longer than 1 MiB"), (3, {"c": 3})]
+
+
+def test_a_gzip_that_is_cut_off_is_an_error_with_its_name(tmp_path: Path):
+    """What could be read comes first; then it is said that the file is not whole."""
+    whole = gzip.compress(b'{"a": 1}\n' * 100_000)
+    (tmp_path / "a.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+
+    with pytest.raises(OSError, match=r"a\.jsonl\.gz: its gzip is cut off"):
+        list(rows_of(tmp_path / "a.jsonl.gz"))
