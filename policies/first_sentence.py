@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from policies.results import Alarm, GateResult, Results, gate_kind
-from policies.rollout import Decision, Rollout, blocks, shut
+from policies.rollout import Decision, Rollout, blocks
 from policies.terms import Move, Phase, Verdict
 
 _AT_ONCE_S = 1.0
@@ -201,8 +201,8 @@ def _on_its_way(stands: Rollout, results: Results | None, now: float, around: Ci
 
 def _next(stands: Rollout, now: float) -> str:
     """When it moves up, now that nothing is missing."""
-    if shut(stands, now):
-        return f"every check passed; it moves up only within {stands.ladder.rises} (advance)"
+    if (rises := stands.ladder.rises) and rises.shut(now):
+        return f"every check passed; it moves up only within {rises} (advance)"
     if stands.ladder.split:
         return "no check is asked for, and it goes to its share at the next look"
     return "every check passed; it moves up at the next look"

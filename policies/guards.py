@@ -32,6 +32,8 @@ _REFUSAL = re.compile(
     r"|(unfortunately,? )?i (can['’]?t|cannot|can not) )",
     re.IGNORECASE,
 )
+_FEW = 0.05
+"""Of all answers: fewer that can be held against each other than this are those of traffic that asks one thing."""
 _WORDS_LOOPED = 4
 _TIMES_LOOPED = 8
 
@@ -84,6 +86,9 @@ def _outputs(evidence: Evidence, bets: Bets) -> GuardResult:
     required, n = rules.outputs == "required", evidence.count("outputs")
     if not n:
         return GuardResult("outputs", Verdict.INCONCLUSIVE, "outputs: none seen yet", required)
+    if n >= rules.min_outputs and found.n < _FEW * n and found.excess <= 0:
+        reason = f"outputs: nearly all of {n} requests ask the same, and may be answered the same"
+        return GuardResult("outputs", Verdict.PASS, reason, required)
     if not found.n:
         why = "no two answers to different requests yet"
         return GuardResult("outputs", Verdict.INCONCLUSIVE, f"outputs: {why} among {n}", required)

@@ -61,8 +61,6 @@ OUTCOMES = {
 }
 """What a move is called outside; every other move is a HOLD."""
 
-SPLIT = "split", "a fixed split, uncertified: the policy asks for it without gates"
-"""Rule and reason where nothing is certified, and nothing is asked for."""
 NOTHING_SEEN = Results()
 
 STOPPED = frozenset({Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED})
@@ -157,7 +155,7 @@ def step(rollout: Rollout, results: Results, *, now: float) -> Decision:
             lived = replace(lived, held=_certified(lived.held, results))
         if lived.phase is Phase.PAUSED and move is Move.HOLD:
             rule, reason = "paused", f"paused until an operator resumes, promotes or rolls back; {reason}"
-        elif move is Move.ADVANCE and (waits := shut(lived, now)):
+        elif move is Move.ADVANCE and (rises := lived.ladder.rises) and (waits := rises.shut(now)):
             move, rule, reason = Move.HOLD, "window", f"{reason}; {waits}"
         elif move is Move.ADVANCE and lived.next is not None and lived.next.approve == "manual":
             move, rule = Move.AWAIT, "approval"
@@ -219,12 +217,6 @@ def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:
     return Decision(Outcome.HOLD, Move.HOLD, "revision", reason, rollout, after, now, Results())
 
 
-def shut(rollout: Rollout, now: float) -> str:
-    """Why no certificate may raise the weight at this hour; empty: it may."""
-    rises = rollout.ladder.rises
-    return "" if rises is None or rises.is_open(now) else f"it rises only within {rises}; it may fall at any time"
-
-
 def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
     """What stands between this stage and the next: (rule, sentence), the gravest first; none: it may advance."""
     found: list[tuple[str, str]] = []
@@ -265,8 +257,9 @@ def _find(rollout: Rollout, results: Results) -> tuple[Outcome, str, str]:
         return Outcome.ROLLBACK, *harm
     missing = blocks(rollout, results)
     if not missing:
-        rule, reason = SPLIT if rollout.ladder.split else _all_certified(results)
-        return Outcome.PROMOTE, rule, reason
+        if rollout.ladder.split:
+            return Outcome.PROMOTE, "split", "a fixed split, uncertified: the policy asks for it without gates"
+        return Outcome.PROMOTE, "certified", f"every required gate is certified on {results.units} units"
     stage = rollout.at
     if said := _spent(rollout, results, missing[0][1]):
         return Outcome.INCONCLUSIVE, "budget", said
@@ -290,10 +283,6 @@ def _spent(rollout: Rollout, results: Results, first: str) -> str:
         if gate.required and gate.verdict is Verdict.INCONCLUSIVE and gate.budget and gate.n >= gate.budget:
             return f"{gate.gate} has spent its budget of {gate.budget} compared conversations: {gate.reason}"
     return ""
-
-
-def _all_certified(results: Results) -> tuple[str, str]:
-    return "certified", f"every required gate is certified on {results.units} units"
 
 
 def _harm(rollout: Rollout, results: Results) -> tuple[str, str] | None:

@@ -36,6 +36,10 @@ class RiseWindow:
         begun = here if minute >= self.begins_min else here - timedelta(days=1)
         return begun.weekday() in self.days and not self.ends_min <= minute < self.begins_min
 
+    def shut(self, now: float) -> str:
+        """Why no certificate may raise the weight at this hour; empty: it may."""
+        return "" if self.is_open(now) else f"it rises only within {self}; it may fall at any time"
+
     def __str__(self) -> str:
         return f"{days_text(self.days)} {clock_text(self.begins_min)}-{clock_text(self.ends_min)} {self.tz}"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from policies.assignment import unit
 from policies.request.body import Call, read_body
 from records.exchange import Exchange
-from shadow.slicing import slices_of
+from shadow.request_slices import slices_of
 
 MOST_BYTES = 1024 * 1024
 """A longer request is not looked into: it is known by its unit alone."""

@@ -40,6 +40,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return f"{argname}_{len(val)}_bytes" if isinstance(val, bytes) and val.startswith(b"\x1f\x8b") else None
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """How many processes share the tests out: two for each core, since many a test waits for gateways to start."""
     return min(16, 2 * (os.cpu_count() or 1))

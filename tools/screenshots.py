@@ -8,6 +8,7 @@ both themes at 1440 pixels, and some at 1024 and 360, once the rollout is past t
 
 import argparse
 import contextlib
+import importlib
 import json
 import os
 import re
@@ -20,11 +21,13 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 BROWSER = os.environ.get("CHROMIUM", "chromium")
 START_S = 600.0
 SHOT_S = 60.0
 WIDTHS = {1440: 1200, 1024: 1200, 360: 1600}
+WIDE = 1440
 NARROW = ("routes", "rollout", "pair", "report", "readiness")
 
 
@@ -38,7 +41,11 @@ def main() -> int:
     if shutil.which(BROWSER) is None:
         sys.exit(f"there is no {BROWSER}: apt-get install chromium, or name one as CHROMIUM")
     arguments.target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, demo(Path(folder), arguments.pace) as admin:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        demo(Path(folder), arguments.pace) as admin,
+        browser() as chromium,
+    ):
         await_canary(admin)
         pages = addresses(admin)
         for name, path in pages.items():
@@ -46,7 +53,7 @@ def main() -> int:
                 continue
             for width in WIDTHS if name in NARROW else (1440,):
                 for theme in ("light", "dark"):
-                    shoot(f"{admin}{path}", arguments.target / f"{name}-{width}-{theme}.png", width, theme)
+                    shoot(chromium, f"{admin}{path}", arguments.target / f"{name}-{width}-{theme}.png", width, theme)
                     print(f"{name} {width} {theme}", flush=True)
     return 0
 
@@ -119,16 +126,24 @@ def addresses(admin: str) -> dict[str, str]:
     return found | ({"pair": f"/pairs/{pair}", "exchange": f"/traffic/{pair}"} if pair else {})
 
 
-def shoot(address: str, target: Path, width: int, theme: str) -> None:
+@contextlib.contextmanager
+def browser() -> Iterator[Any]:
+    """Chromium, driven by Playwright: a page that hears events is never idle, and a browser alone waits for ever."""
+    driver = importlib.import_module("playwright.sync_api")
+    with driver.sync_playwright() as play:
+        found = play.chromium.launch(executable_path=shutil.which(BROWSER), args=["--no-sandbox", "--disable-gpu"])
+        yield found
+        found.close()
+
+
+def shoot(chromium: Any, address: str, target: Path, width: int, theme: str) -> None:
     """One picture."""
-    with tempfile.TemporaryDirectory() as profile:
-        dark = ["--force-dark-mode", "--blink-settings=preferredColorScheme=0"] if theme == "dark" else []
-        subprocess.run(
-            [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={profile}",
-             "--virtual-time-budget=2000", f"--window-size={width},{WIDTHS[width]}", *dark,
-             f"--screenshot={target}", address],
-            check=True, timeout=SHOT_S, capture_output=True,
-        )  # fmt: skip
+    size = {"width": width, "height": WIDTHS[width]}
+    with chromium.new_context(viewport=size, color_scheme=theme) as context:
+        page = context.new_page()
+        page.goto(address, timeout=SHOT_S * 1000)
+        page.wait_for_timeout(300)
+        page.screenshot(path=target, full_page=width < WIDE)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Every page declares who may see it (`Access`): `create_app` takes none that does not.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
@@ -29,7 +30,7 @@ from gateway.admin.judges import Judges, JudgesView
 from gateway.admin.label_pages import LabelPages
 from gateway.admin.labels import LabelQueue
 from gateway.admin.problems import add_problems
-from gateway.admin.queries import RecordQueries
+from gateway.admin.queries import MONTH_DEADLINE_S, RecordQueries
 from gateway.admin.readiness_views import ReadinessListView, ReadinessView
 from gateway.admin.rollouts import BY, MAX_PAGE, Operations
 from gateway.admin.system import SharedAbout, system
@@ -211,7 +212,8 @@ class Pages:
 
     def readiness(self, route: str | None = None) -> ReadinessListView:
         """Which routes are due for a fine-tune, and why; reads the whole window."""
-        found = look(self.queries.rows, self.data, self.stated, now=self.operations.clock.wall(), route=route)
+        ask = functools.partial(self.queries.rows, deadline_s=MONTH_DEADLINE_S)
+        found = look(ask, self.data, self.stated, now=self.operations.clock.wall(), route=route)
         return ReadinessListView(routes=[ReadinessView.model_validate(each) for each in found])
 
     def judges(self, request: Request) -> JudgesView:

@@ -144,6 +144,21 @@ class BackgroundDayView(PageView):
     judge_cost_usd: float
 
 
+class PaidHoursView(PageView):
+    """Servers of one upstream that are paid by the hour."""
+
+    upstream: str
+    paid_usd: float
+    """Busy or idle; it is in the cost of the answers that came after it."""
+    busy_s: float
+    """Replica-seconds with a request."""
+    idle_s: float
+    answers: int
+    """Background calls included."""
+    uncharged_usd: float
+    """Paid and borne by no answer yet."""
+
+
 class CostView(PageView):
     """Money in a window."""
 
@@ -157,6 +172,8 @@ class CostView(PageView):
     unpriced: int
     days: list[CostDayView]
     background: list[BackgroundDayView]
+    hours: list[PaidHoursView]
+    """Recorded in this window, by upstream."""
 
 
 class UnroutedView(PageView):

@@ -18,6 +18,7 @@ from gateway.admin.figure_views import (
     CostView,
     DataView,
     FunnelView,
+    PaidHoursView,
     ReasonCountView,
     RouteFiguresView,
     SavingView,
@@ -128,6 +129,7 @@ class Figures:
             unpriced=sum(day.unpriced for day in days),
             days=days,
             background=beside,
+            hours=self._hours(wanted.window.since or 0.0, wanted.window.until),
         )
 
     def weights(self, wanted: RecordFilter) -> WeightsView:
@@ -200,6 +202,18 @@ class Figures:
         WHERE {wanted.where} GROUP BY ALL ORDER BY 1 DESC, 2, 3"""  # noqa: S608 -- our own words
         rows = self.queries.named(query, tuple(BackgroundDayView.model_fields), wanted.parameters)
         return [BackgroundDayView.model_validate(row) for row in rows]
+
+    def _hours(self, since: float, until: float | None) -> list[PaidHoursView]:
+        """What was paid by the hour; minutes that end in the window."""
+        query = """
+        SELECT upstream, sum(paid_usd), sum(busy_s), sum(idle_s), sum(answers)::BIGINT, sum(paid_usd) - sum(charged_usd)
+        FROM gpu_hours_all WHERE until_at >= ?1 AND (?2 IS NULL OR until_at <= ?2)
+        GROUP BY upstream ORDER BY upstream"""
+        moments = [
+            None if at is None else datetime.fromtimestamp(at, UTC).replace(tzinfo=None) for at in (since, until)
+        ]
+        rows = self.queries.named(query, tuple(PaidHoursView.model_fields), moments)
+        return [PaidHoursView.model_validate(row) for row in rows]
 
     def _size(self, table: str) -> TableSizeView:
         sizes: list[int] = []

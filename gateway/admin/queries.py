@@ -19,6 +19,8 @@ from records.parquet import TABLES
 from records.store import Store
 
 DEADLINE_S = 5.0
+MONTH_DEADLINE_S = 30.0
+"""Of questions that read a whole month, and cannot be narrowed."""
 MEMORY = "160MB"
 """Most that all questions together may hold; above it DuckDB says so instead of taking more."""
 
@@ -81,7 +83,8 @@ class KeptAnswers:
             with self._lock:
                 first, kept.is_asked = not kept.is_asked, True
             if first:
-                threading.Thread(target=self._again, args=(key, ask, kept), daemon=True).start()
+                # No daemon: DuckDB ends the process rudely that ends under it. The question's deadline bounds the wait.
+                threading.Thread(target=self._again, args=(key, ask, kept)).start()
         return kept.rows
 
     def _ask(self, key: object, ask: Callable[[], list[Row]]) -> list[Row]:
@@ -117,17 +120,18 @@ class RecordQueries:
     _shape: tuple[bool, ...] = field(default=(), init=False)
     """Which tables had files when the views were made: over none, a view has no files to find later."""
 
-    def rows(self, query: str, parameters: Sequence[object] = ()) -> list[Row]:
-        """What a query finds.
+    def rows(self, query: str, parameters: Sequence[object] = (), *, deadline_s: float | None = None) -> list[Row]:
+        """What a query finds; `deadline_s`: where it is not the usual one.
 
         Raises:
             TooSlowError: it took longer than the deadline.
             duckdb.Error: the records cannot be read.
         """
+        limit_s = self.deadline_s if deadline_s is None else deadline_s
 
         def read() -> list[Row]:
             try:
-                return self.store.steadily(lambda: self._ask(query, parameters))
+                return self.store.steadily(lambda: self._ask(query, parameters, limit_s))
             except OSError as error:
                 raise duckdb.IOException(f"the records cannot be read: {error.strerror}") from error
 
@@ -141,15 +145,15 @@ class RecordQueries:
         """
         return [dict(zip(names, row, strict=True)) for row in self.rows(query, parameters)]
 
-    def _ask(self, query: str, parameters: Sequence[object]) -> list[Row]:
+    def _ask(self, query: str, parameters: Sequence[object], limit_s: float) -> list[Row]:
         with self._cursor() as cursor:
-            timer = threading.Timer(self.deadline_s, cursor.interrupt)
+            timer = threading.Timer(limit_s, cursor.interrupt)
             timer.daemon = True
             timer.start()
             try:
                 return cursor.execute(query, list(parameters) or None).fetchall()
             except duckdb.InterruptException as error:
-                raise TooSlowError(self.deadline_s) from error
+                raise TooSlowError(limit_s) from error
             finally:
                 timer.cancel()
 

@@ -144,11 +144,12 @@ def moves(operations: Operations, route: str) -> list[ReportMoveView]:
 def rule(gates: Sequence[GateResult]) -> list[str]:
     """By what a rollout moves, in two sentences."""
     needed = [gate for gate in gates if gate.required]
-    names = ", ".join(gate.gate for gate in needed) or "every required gate"
+    *most, last = [gate.gate for gate in needed] or ["every required gate"]
+    names = f"{', '.join(most)} and {last}" if most else last
     heights = [gate.needed for gate in needed if gate.needed is not None]
     odds = f": at most one time in {10 ** min(heights):,.0f} by chance" if heights else ""
     return [
-        f"The candidate gets more traffic only when {names} {'is' if len(needed) == 1 else 'are each'} certified to be "
+        f"The candidate gets more traffic only when {names} {'are each' if most else 'is'} certified to be "
         f"no worse than the limit allows, by evidence that holds at whatever moment one looks{odds}, and the stage's "
         "least number of conversations and its hold are over.",
         "A detector that is raised, or a gate that is certainly beyond its limit, gives all traffic back to the "

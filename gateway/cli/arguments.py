@@ -102,6 +102,10 @@ def _demo(parser: Parser) -> None:
     parser.add_argument("--pace", type=float, default=PACE, help=f"tickets a second (default: {PACE:g})")
 
 
+def _completion(parser: Parser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), help='which; `eval "$(crossfade completion bash)"`')
+
+
 def _doctor(parser: Parser) -> None:
     parser.add_argument(
         "--send-test",
@@ -413,6 +417,7 @@ COMMANDS: dict[str, Command] = {
     "serve": Command("serve", "run the gateway: data port, admin port, and all beside them", _serve),
     "demo": Command("demo", "watch a whole migration, and a rollback, on this machine alone", _demo),
     "doctor": Command("doctor", "check machine, settings and upstreams, and say what to do", _doctor),
+    "completion": Command("completion", "what a shell needs to complete commands: bash, zsh, tcsh", _completion),
     "status": Command("status", "where each route stands, in one table", _status),
     "top": Command("top", "the same, over and over", _top),
     "explain": Command("explain", "why a rollout stands where it does, with every gate's numbers", _explain),

@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from gateway import clock
 from gateway.cli import context, dataset_inspect
 from gateway.cli.dataset_source import source_of
 from gateway.cli.failure import failed
+from gateway.cli.progress import progress
 from gateway.config.settings_file import SettingsError
 from gateway.node import labels
 from gateway.node.database import StateError
@@ -66,7 +67,9 @@ def _build(arguments: argparse.Namespace) -> int:
         keeps_personal=arguments.keep_personal_data,
         labels=_labels(data, source.route),
     )
-    folder, made = building.build(Store(data.records, context.warn_of_damage), wanted, arguments.out)
+    store = Store(data.records, context.warn_of_damage)
+    with progress("exchanges", building.reads(store, wanted)) as done:
+        folder, made = building.build(store, replace(wanted, watch=done), arguments.out)
     _show(folder, made, as_json=arguments.json)
     if made.kept:
         return 0

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Begin": ("init", "doctor", "serve", "demo"),
+    "Begin": ("init", "doctor", "serve", "demo", "completion"),
     "See": ("status", "top", "explain", "report", "routes", "readiness"),
     "Steer": ("promote", "hold", "resume", "rollback", "kill", "policy", "keys"),
     "Records": ("records", "label", "dataset", "rebuild"),

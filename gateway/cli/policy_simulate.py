@@ -15,6 +15,7 @@ from gateway import clock
 from gateway.cli import context
 from gateway.cli.failure import failed
 from gateway.cli.policy_traffic import observed
+from gateway.cli.progress import counted
 from gateway.config.policy_file import read_file, with_files
 from gateway.config.settings_file import SettingsError
 from gateway.config.yaml_file import YamlFileError
@@ -86,7 +87,8 @@ def tell(rules: Rules, pairs: Iterable[PairEvent], *, timed: bool, every: int, a
     """Print each move, every `every`-th state and the last, and what it comes to."""
     moves: list[Moment] = []
     last: Moment | None = None
-    for moment in walk(rules, pairs, timed=timed, every=every):
+    shown = counted(pairs, "pairs", len(pairs) if isinstance(pairs, list) else None)
+    for moment in walk(rules, shown, timed=timed, every=every):
         if last is not None and (_moved(last) or (every and last.unit % every == 0 and moment.unit > last.unit)):
             _show(last, as_json=as_json)
         last = moment

@@ -13,6 +13,7 @@ import duckdb
 from gateway import clock
 from gateway.cli import context
 from gateway.cli.failure import failed
+from gateway.cli.progress import progress
 from gateway.config.settings_file import SettingsError
 from gateway.control.leader.persistence import evaluation, pack, read_rollout, unpack
 from gateway.control.operations.rebuild import EVERYTHING, EvidenceReplay, differences, positions, replay, timeline
@@ -79,7 +80,8 @@ def _one(route: str, stored: Stored, store: Store, shared: SharedState, *, write
     if rules is None:
         return RebuildOutcome(route, 0, 0, ["neither what is kept nor the records say by which rules to count"])
     up_to = kept.seq if kept is not None and read is not None else EVERYTHING
-    made = replay(store, route, rules, history=read_rollout(stored).history, up_to_seq=up_to)
+    with progress(route, None if up_to == EVERYTHING else up_to) as done:
+        made = replay(store, route, rules, history=read_rollout(stored).history, up_to_seq=up_to, watch=done)
     missing = 0 if up_to == EVERYTHING else up_to - made.observed
     if read is None:
         differs = ["what is kept cannot be read" if kept is not None else "nothing is kept"]

@@ -20,6 +20,7 @@ from gateway import clock
 from gateway.cli import context
 from gateway.cli.failure import INTERRUPTED, failed
 from gateway.cli.policy_simulate import tell
+from gateway.cli.progress import progress
 from gateway.cli.replay_rows import Out, Rows, counted, line
 from gateway.config.policy_file import SUFFIXES, surroundings
 from gateway.config.settings import Settings
@@ -298,12 +299,13 @@ async def _replay(job: Job, background: Background, found: ReplayOutcome, stop: 
     try:
         comparing = comparers.of(job.shadow)
         mirror = Mirror(background, lambda _: comparing, maker, clock.wall, found.met, math.inf)
-        with Out(job.out) as out:
+        with Out(job.out) as out, progress("exchanges", job.rows.limit) as done:
 
             def told(one: Drawn, row: Comparison) -> None:
                 budget.spend(job.shadow.route, charged_usd(one, row, maker.prices), clock.wall())
                 out.add(row)
                 found.take(one, row)
+                done(1)
 
             work = replay.Replay(
                 source=(replay.drawn(replay.exchange_of(row, job.route.name), job.shadow) for row in job.rows),

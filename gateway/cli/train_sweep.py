@@ -70,6 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.rounds < 1:
         raise SweepError(f"--rounds {arguments.rounds}. hint: 1 and more; the last one trains to the end")
+    if arguments.out.exists() and any(arguments.out.iterdir()):
+        raise SweepError(
+            f"{arguments.out} is not empty. hint: another --out; a sweep goes on from no other one's models"
+        )
     grid = dict(_choices(word) for word in arguments.grid)
     configs = configurations(grid)
     choosing, judging = _questions(arguments)

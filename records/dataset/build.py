@@ -80,6 +80,8 @@ class Wanted:
     """Rows as alike as this, with one answer, are the same; None: only equal ones are."""
     keeps_personal: bool = False
     """Rows with what redaction replaces are kept."""
+    watch: Callable[[int], None] = field(default=lambda _: None, compare=False, repr=False)
+    """Told of each exchange that was read, for whoever shows how far it is."""
     labels: Mapping[str, float] = field(default_factory=dict[str, float])
     """By exchange, by how much people say that the candidate's answer is better: their word goes before a judge's."""
 
@@ -307,6 +309,24 @@ def _split(source: Source, wanted: Wanted) -> Split:
     return split_of(source.conversation_id or source.id, wanted.salt, wanted.validation_ppm)
 
 
+def reads(store: Store, wanted: Wanted) -> int:
+    """How often `wanted.watch` will be told of an exchange: each is read twice.
+
+    Raises:
+        OSError, duckdb.Error: the records cannot be read.
+    """
+    where, values = _condition(wanted)
+    query = f"SELECT count(*) FROM joined j WHERE {where}"  # noqa: S608 -- our own words
+    found = store.read(lambda views: views.execute(query, values).fetchone())
+    return 2 * found[0] if found else 0
+
+
+def _condition(wanted: Wanted) -> tuple[str, list[object]]:
+    """The SQL that holds for the exchanges that are read, and its parameters."""
+    where, values = wanted.filters.condition("j")
+    return f"list_contains(?, j.route) AND {where}", [[wanted.route, *([""] if wanted.with_unrouted else [])], *values]
+
+
 @dataclass(frozen=True, slots=True)
 class _Exchanges:
     """The route's exchanges in order of time, each with what its format learns from it; gone over more than once."""
@@ -320,17 +340,15 @@ class _Exchanges:
         """A date at a time: no more is sorted at once than what came in a day."""
         wanted = self.wanted
         learns = format_named(wanted.shape).learns
-        where, values = wanted.filters.condition("j")
+        where, values = _condition(wanted)
         labelled: list[object] = [list(wanted.labels), list(wanted.labels.values())]
         given = labelled if learns == "preferences" else []
-        routes = [wanted.route, *([""] if wanted.with_unrouted else [])]
-        where = f"list_contains(?, j.route) AND {where} AND j.date = ?::DATE"
-        query = f"{_PAIRS if given else _ANSWERS} WHERE {where} ORDER BY j.id"
+        query = f"{_PAIRS if given else _ANSWERS} WHERE {where} AND j.date = ?::DATE ORDER BY j.id"
 
         def asked(views: duckdb.DuckDBPyConnection, date: str) -> duckdb.DuckDBPyConnection:
             views.execute(f"SET memory_limit = '{MEMORY}'")
             views.execute(f"SET temp_directory = {quoted(self.spilt)}")
-            return views.execute(query, [*given, routes, *values, date])
+            return views.execute(query, [*given, *values, date])
 
         for date in sorted({path.parent.name.removeprefix("date=") for path in self.store.files(EXCHANGES.name)}):
             cursor = self.store.read(partial(asked, date=date))
@@ -338,3 +356,4 @@ class _Exchanges:
                 for fields in rows:
                     source = Source(*fields)
                     yield source, _MAKERS[learns](source)
+                    wanted.watch(1)

@@ -37,7 +37,8 @@ def test_the_stand_ins_are_what_they_are_said_to_be() -> None:
     assert [slow("q").seconds for _ in range(3)] == [0.04, 0.04, 0.01]
     question, wrong = "question 1", "wrong 3 to question 1"
     right = right_answer(question)
-    for answers, verdict in (((right, wrong), 0), ((wrong, right), 1), ((wrong, wrong), 2)):
+    other = right_answer("question 2")
+    for answers, verdict in (((right, wrong), 0), ((wrong, right), 1), ((wrong, wrong), 2), ((wrong, other), 0)):
         text = NAIVE.format(question, *answers)
         seen = judges.read(b'{"messages":[{"content":' + json.dumps(text).encode() + b"}]}")
         assert knowing_judge(text).text == seen.verdicts[verdict]

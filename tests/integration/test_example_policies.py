@@ -19,7 +19,7 @@ from policies.events import AlsoScored, Output, PairEvent
 from policies.explain import text as decided
 from policies.lint import named_files
 from policies.plan import Traffic, plan
-from policies.plan import text as planned
+from policies.plan_text import text as planned
 from policies.rules import Rules
 from policies.simulate import Simulation, simulate
 from policies.terms import Move, Outcome

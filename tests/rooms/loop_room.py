@@ -35,7 +35,7 @@ from records.exchange import Meta, Note
 from records.journal.writer import JournalWriter
 from shadow.plan import read as read_plan
 from shadow.sampling import asked_beside
-from tests.fakes.exchanges import AT, exchange
+from tests.fakes.exchanges import AT, chat_request, exchange
 
 KEY = bytes(range(32))
 ROUTE = "triage"
@@ -158,7 +158,7 @@ class Room:
         }  # fmt: skip
         if is_candidates:
             told |= {"why": "fallback", "reason": "timeout"} if self.candidate.fails(unit) else {"variant": "candidate"}
-        made = exchange(next(self.numbers), **{**told, **fields})
+        made = exchange(next(self.numbers), chat_request(f"Where is the order of {unit}?"), **{**told, **fields})
         self.served.append(made.meta.variant)
         self.worker.whole(made.meta, made.request_body, made.response_body)
         assert self.worker.commit()

@@ -66,6 +66,7 @@
     document.addEventListener("visibilitychange", () => { if (!document.hidden) listen(); });
     document.addEventListener("toggle", () => { touched = true; }, true);
   }
+  ages();
   setInterval(tick, 1000);
 
   // Keys ---------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ noted the same place in the order, the later one's counts: what the other noted 
 evidence. Neither did what was noted under a state that is gone: an order of its own, of another history.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -105,8 +105,18 @@ def timeline(store: Store, route: str) -> Timeline:
     return Timeline(changes)
 
 
-def replay(store: Store, route: str, rules: Rules, *, history: str = "", up_to_seq: int = EVERYTHING) -> EvidenceReplay:
-    """All observations of a route up to one, observed again. `history`: the kept rollout's.
+def replay(
+    store: Store,
+    route: str,
+    rules: Rules,
+    *,
+    history: str = "",
+    up_to_seq: int = EVERYTHING,
+    watch: Callable[[int], None] = lambda _: None,
+) -> EvidenceReplay:
+    """All observations of a route up to one, observed again.
+
+    `history`: the kept rollout's. `watch` is told of each batch, how many it had.
 
     Raises:
         OSError, duckdb.Error: the records cannot be read.
@@ -116,6 +126,7 @@ def replay(store: Store, route: str, rules: Rules, *, history: str = "", up_to_s
     names = ["observed_us" if column[0] == "observed_at" else column[0] for column in cursor.description or ()]
     while rows := cursor.fetchmany(_BATCH):
         found.feed(_observation(dict(zip(names, row, strict=True))) for row in rows)
+        watch(len(rows))
     return found
 
 

@@ -143,7 +143,7 @@ def _standing(
     results = None if look is None else _results(look, stands)
     waiting = [] if results is None else rollout.blocks(stands, results)
     coming = None if results is None else forecast(stands, results)
-    if look is not None and (waits := rollout.shut(stands, look.at)):
+    if look is not None and (rises := stands.ladder.rises) and (waits := rises.shut(look.at)):
         waiting.append(("window", waits))
     return Standing(
         route=stands.route,

@@ -50,10 +50,19 @@ def right_answer(question: str) -> str:
 
 
 def knowing_judge(text: str) -> ScriptedAnswer:
-    """A judge that knows the answer to every question: of one right answer and one wrong, the right one is better."""
+    """A judge that knows the answers: the right one is better than a wrong one, which is better than one to nothing."""
     seen = judges.read(json.dumps({"messages": [{"content": text}]}).encode())
-    first, second = (answer == right_answer(seen.question) for answer in seen.answers)
-    return ScriptedAnswer(seen.verdicts[2 if first == second else 1 - first], 0.001)
+    first, second = (_worth(answer, seen.question) for answer in seen.answers)
+    return ScriptedAnswer(seen.verdicts[2 if first == second else int(first < second)], 0.001)
+
+
+def _worth(answer: str, question: str) -> int:
+    """2 for the right answer, 1 for one to this question, 0 for anything else: hidden controls are told apart by it."""
+    return (
+        2
+        if answer == right_answer(question)
+        else int(answer.startswith("wrong ") and answer.endswith(f" to {question}"))
+    )
 
 
 def _sampler(name: str, right: str, seconds: str, slow: str, slow_for: str) -> Sampler:

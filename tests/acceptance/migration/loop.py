@@ -39,7 +39,7 @@ from records.store import Store
 from tests.acceptance import vllm_server
 from tests.acceptance.migration import models
 from tests.acceptance.migration.models import HERE, TEST, TRAIN, first_intents, messages
-from tests.acceptance.migration.traffic import KEY, SYSTEM, Traffic
+from tests.acceptance.migration.traffic import KEY, PATIENCE_S, SYSTEM, Traffic
 from tests.acceptance.migration.watching import StuckError, Watching
 from tests.acceptance.migration.world import SETTINGS, started
 from tests.acceptance.vllm_server import VllmServer
@@ -48,15 +48,18 @@ from tests.rooms.waiting import await_true
 
 ROUTE, REVISION = "banking", "r1"
 RIGHT = 0.81
+MEDIAN_S = 1.0
+"""Of an answer of the stand-in. A candidate has at least twice the baseline's p99: on a machine that others use, too, a
+real engine that is asked beside a baseline of a quarter of a second is too late now and then."""
 MOST_CORRECTED = 0.2
 """Of the answers: an app corrects no more of them."""
 SET = "bank-test"
-READINESS = "\nreadiness: {total_p95: 350ms, prompt_still: 1s}"
+READINESS = "\nreadiness: {total_p95: 1s, prompt_still: 1s}"
 """The stand-in's answers take longer, and the prompt of a minute's traffic is a minute old."""
 FIRST_STAGE = "  - 1%: {hold: 5s}\n"
 """Left out: with this little traffic, a hundredth of it certifies no latency within an hour."""
 CACHE = vllm_server.HOME.parent
-MEASURED_IN_FLIGHT = 4
+MEASURED_IN_FLIGHT = 8
 RECORDED_S = 120.0
 """The longest wait for what was sent to be recorded."""
 COMMAND_S = 1800.0
@@ -134,7 +137,7 @@ def place(directory: Path, bank: Bank, intents: int) -> Generator[Place]:
     (directory / "policies" / "banking.yaml").write_text(f"{text}mode: bypass\n", encoding="utf-8")
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(VllmServer(directory / "vllm.log", name="intents", options=""))
-        frontier = started(stack, "frontier", str(RIGHT), str(intents))
+        frontier = started(stack, "frontier", str(RIGHT), str(intents), str(MEDIAN_S))
         settings = SETTINGS.format(frontier=frontier[1], front=engine.port) + READINESS
         serving = stack.enter_context(Serving(directory, settings, worker=REAL))
         serving.await_ready()
@@ -151,7 +154,9 @@ async def use(found: Place, bank: Bank, in_flight: int, most: float) -> tuple[in
     async with (
         asyncio.timeout(ASKED_S),
         AsyncOpenAI(base_url=found.base_url, api_key=KEY, max_retries=2) as client,
-        httpx.AsyncClient(base_url=found.base_url, headers={"authorization": f"Bearer {KEY}"}) as feedback,
+        httpx.AsyncClient(
+            base_url=found.base_url, headers={"authorization": f"Bearer {KEY}"}, timeout=PATIENCE_S
+        ) as feedback,
     ):
 
         async def work() -> None:
@@ -357,7 +362,7 @@ def main() -> int:
     )  # fmt: skip
     parser.add_argument("--intents", type=int, default=10, help="of the 77 (default: 10)")
     parser.add_argument("--epochs", type=float, default=5.0, help="of the training (default: 5)")
-    parser.add_argument("--in-flight", type=int, default=16, help="conversations under way")
+    parser.add_argument("--in-flight", type=int, default=32, help="conversations under way")
     parser.add_argument("--act", type=float, default=1500.0, help="the longest wait for the gates, in seconds")
     arguments = parser.parse_args()
     if (told := missing()) is not None:

@@ -366,3 +366,16 @@ def test_an_absurd_split_overflows_nothing():
     """A million units to the wrong side give a number."""
     found = counted(weight_ppm=10_000, units_candidate=10**6, units_baseline=0)
     assert guard("shares", found).verdict is Verdict.INCONCLUSIVE
+
+
+def test_requests_that_all_ask_the_same_may_be_answered_the_same():
+    """Traffic of one prompt has nothing to be held against: that blocks nobody, unless what little there is differs."""
+    events = [
+        pair(f"u{i}", prompt="p", output_candidate=answer("one"), output_baseline=answer("two")) for i in range(60)
+    ]
+    assert guard("outputs", filled(events[:49], SAME)).verdict is Verdict.INCONCLUSIVE
+    assert guard("outputs", filled(events, SAME)) == GuardResult(
+        "outputs", Verdict.PASS, "outputs: nearly all of 60 requests ask the same, and may be answered the same"
+    )
+    other = pair("v", prompt="q", output_candidate=answer("one"), output_baseline=answer("three"))
+    assert guard("outputs", filled([*events, other], SAME)).verdict is Verdict.INCONCLUSIVE

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from policies.compile import Surroundings, decision_rules
-from policies.plan import Plan, StagePlan, StageProgress, Traffic, gone, plan, standing, starved, text
+from policies.plan import Plan, StagePlan, StageProgress, Traffic, gone, plan, standing, starved
+from policies.plan_text import text
 from policies.rollout import start
 from policies.terms import Phase
 from tests.rooms.pair_events import filled, pair

@@ -17,7 +17,6 @@ from policies.rollout import (
     blocks,
     command,
     revise,
-    shut,
     start,
     step,
 )
@@ -622,7 +621,7 @@ def test_a_weight_rises_only_within_its_window_and_falls_at_any_time(hours: int,
     assert decision.move is (Move.HOLD if is_shut else always.move)
     assert (decision.rule == "window") is is_shut
     assert ("rises only within mon-fri 9:00-17:00 UTC" in decision.reason) is is_shut
-    assert bool(shut(shadow, now)) is (hours not in (0, 4, 22, 7 * 24))
+    assert bool(OFFICE.rises and OFFICE.rises.shut(now)) is (hours not in (0, 4, 22, 7 * 24))
 
 
 def test_an_operator_raises_at_any_hour():

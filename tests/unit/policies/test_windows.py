@@ -54,3 +54,11 @@ def test_windows_are_told_as_they_are_written():
     assert is_zone("Europe/Berlin")
     assert not is_zone("Berlin")
     assert not is_zone("../etc")
+
+
+def test_a_shut_window_says_when_it_opens():
+    """In its own words; an open one says nothing."""
+    assert OFFICE.shut(at("2026-11-27T12:00", OFFICE.tz)) == ""
+    assert OFFICE.shut(at("2026-11-28T12:00", OFFICE.tz)) == (
+        "it rises only within mon-fri 9:00-17:00 Europe/Berlin; it may fall at any time"
+    )

@@ -9,6 +9,8 @@ from gateway import clock
 from gateway.admin.figures import Figures
 from gateway.admin.filters import RecordFilter, wanted
 from gateway.admin.queries import RecordQueries
+from records.gpu_hours import GpuHours
+from records.parquet import GPU_HOURS
 from records.store import Store
 from tests.rooms.console_house import ConsoleHouse, house
 
@@ -67,6 +69,24 @@ def test_requests_without_a_policy(figures: Figures) -> None:
     """Grouped as `crossfade routes` groups them, with how they begin."""
     (found,) = figures.unrouted(all_(), 10).groups
     assert (found.requests, found.model, found.system) == (1, "gpt-4o", "You triage.")
+
+
+def test_hours_that_were_paid(home: ConsoleHouse) -> None:
+    """Servers paid by the hour, busy and idle, with what no answer bears yet; of the window alone."""
+    store, now_us = Store(home.data.records), int(clock.wall() * 1e6)
+    hours = [
+        GpuHours(
+            upstream="vllm", since_us=until_us - 60_000_000, until_us=until_us, replicas=1, usd_per_hour=3.6,
+            paid_usd=0.06, busy_s=20.0, idle_s=40.0, answers=5, charged_usd=0.05,
+        )
+        for until_us in (now_us, now_us - 60_000_000, now_us - 90 * 86_400_000_000)
+    ]  # fmt: skip
+    store.publish(store.stage(GPU_HOURS, hours, "hours"))
+    figures = Figures(RecordQueries(store))
+    (found,) = figures.cost(all_(since="24h"), wanted("comparisons", {"since": "24h"}, now=clock.wall())).hours
+    assert (found.upstream, found.answers, found.busy_s, found.idle_s) == ("vllm", 10, 40.0, 80.0)
+    assert found.paid_usd == pytest.approx(0.12)
+    assert found.uncharged_usd == pytest.approx(0.02)
 
 
 def test_what_is_kept(figures: Figures) -> None:

@@ -71,8 +71,8 @@ def test_the_rule_names_what_has_to_be_certified() -> None:
     """Two sentences: the required gates by name with their height as odds, and what takes everything back."""
     said = rule(GATES)
     assert len(said) == 2
-    assert "quality, errors, latency are each certified" in said[0]
+    assert "quality, errors and latency are each certified" in said[0]
     assert "one time in 20" in said[0]
     assert "baseline at once" in said[1]
     assert "quality is certified" in rule([replace(GATES[0], needed=None)])[0]
-    assert "every required gate" in rule([])[0]
+    assert "every required gate is certified" in rule([])[0]

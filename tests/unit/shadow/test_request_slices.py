@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.request.body import read_body
-from shadow.slicing import slices_of
+from shadow.request_slices import slices_of
 from tests.fakes.exchanges import exchange
 
 GERMAN = "Bitte sag mir, was die Rechnung kostet und ob sie von dem Kunden auch schon bezahlt ist, für den sie ist."

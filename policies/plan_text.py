@@ -1,0 +1,33 @@
+"""A plan as people read it."""
+
+from policies.forecast import days_text, need_text
+from policies.plan import Plan
+
+
+def text(found: Plan) -> str:
+    """The plan for people."""
+    lines = [f"ROUTE {found.route}"]
+    lines += [f"  change   {change}" for change in found.changes] or ["  no change"]
+    if found.restarts:
+        lines.append(f"  restart  {found.restarts}")
+    if found.repeats:
+        lines.append(f"  repeats  {found.repeats}")
+    lines += [f"  assumes  {each}" for each in found.assumes]
+    if found.stands:
+        lines.append(f"  stands   {found.stands}")
+    for stage in found.stages:
+        about = "" if stage.days is None else f"about {days_text(stage.days)}, "
+        word = f"{about}waits for {stage.slowest}" if stage.needs else "passed" if stage.passed else "the last"
+        lines.append(f"  {stage.stage:<8} {word}")
+        lines += [f"    {need.gate:<10}{need_text(need)}" for need in stage.needs]
+        if told := str(stage.calls):
+            lines.append(f"    calls     {told}")
+        if stage.doubt:
+            lines.append(f"    doubt: {stage.doubt}")
+    if found.doubt:
+        lines.append(f"  doubt    {found.doubt}")
+    if not found.stages:
+        return "\n".join(lines)
+    total = "traffic is not known: --traffic N says how many conversations a day"
+    lines.append(f"  in all    {total if found.days is None else 'about ' + days_text(found.days)}")
+    return "\n".join(lines)

@@ -1,0 +1,32 @@
+"""A plan in words; what stands in it, `test_plan` says."""
+
+from policies.forecast import Need
+from policies.plan import Plan, PolicyChange, StagePlan
+from policies.plan_text import text
+
+
+def test_a_plan_is_told_from_its_changes_to_its_days():
+    """What changes, what is assumed, what each stage waits for, and how long it is in all."""
+    shadow = StagePlan("shadow", (Need("quality", 500, 2.0),), 0.0, 2.0, "quality", doubt="it may not do")
+    last = StagePlan("100%", (), 0.0, 0.0, "")
+    found = Plan(
+        "r",
+        (PolicyChange("mode", "observe", "apply"),),
+        "another revision",
+        (shadow, last),
+        2.0,
+        assumes=("that it is so",),
+    )
+
+    assert text(found).splitlines() == [
+        "ROUTE r",
+        "  change   mode: observe -> apply",
+        "  restart  another revision",
+        "  assumes  that it is so",
+        "  shadow   about 2 days, waits for quality",
+        "    quality   500 units, 2 days",
+        "    doubt: it may not do",
+        "  100%     the last",
+        "  in all    about 2 days",
+    ]
+    assert text(Plan("r", (), "", (), 0.0)).splitlines() == ["ROUTE r", "  no change"]
