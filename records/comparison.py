@@ -85,6 +85,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     node: Annotated[str, _about("whose journal it came from")] = ""
     leader_epoch: Annotated[int, _about("fencing epoch of who counted it: of two rows of one seq the later counts")] = 0
     number: Annotated[int, _about("of the event, at its node")] = 0
+    history: Annotated[str, _about("first decision of the kept rollout: a state that was lost began another")] = ""
 
 
 class DecisionRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,9 +73,13 @@ def answered_by(store: Store, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
     # The moment of an id and that of the request's first byte may lie on two sides of midnight.
     around = [made_us(each) / 1_000_000 + aside for each in wanted for aside in (-3600, 3600)]
     dates = {f"date={datetime.fromtimestamp(moment, UTC).date()}" for moment in around}
-    files = [path for path in store.files(EXCHANGES.name) if path.parent.name in dates]
-    rows = _rows(store, "id, route, variant", files, "id", wanted)
-    return {str(name): (str(route), str(variant)) for name, route, variant in rows}
+
+    def read() -> dict[str, tuple[str, str]]:
+        files = [path for path in store.files(EXCHANGES.name) if path.parent.name in dates]
+        rows = _rows(store, "id, route, variant", files, "id", wanted)
+        return {str(name): (str(route), str(variant)) for name, route, variant in rows}
+
+    return store.past_damage(read)
 
 
 def voted_on(store: Store, ids: Iterable[str]) -> set[str]:
@@ -88,8 +92,12 @@ def voted_on(store: Store, ids: Iterable[str]) -> set[str]:
     wanted = list(ids)
     since = min(map(made_us, wanted), default=0) / 1_000_000
     first = f"date={datetime.fromtimestamp(since, UTC).date() - timedelta(days=1)}"
-    files = [path for path in store.files(FEEDBACK.name) if path.parent.name >= first]
-    return {str(row[0]) for row in _rows(store, "exchange_id", files, "score IS NOT NULL AND exchange_id", wanted)}
+
+    def read() -> set[str]:
+        files = [path for path in store.files(FEEDBACK.name) if path.parent.name >= first]
+        return {str(row[0]) for row in _rows(store, "exchange_id", files, "score IS NOT NULL AND exchange_id", wanted)}
+
+    return store.past_damage(read)
 
 
 def _rows(store: Store, columns: str, files: list[Path], where: str, ids: list[str]) -> list[tuple[object, ...]]:

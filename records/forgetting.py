@@ -4,7 +4,8 @@ Whoever does this holds the records' lock. Cut off at any step, it is taken up a
 again. What is derived of an exchange goes before the exchange, which tells what was derived of it.
 1. what the recorder committed and did not publish is published: it would come back later;
 2. the wish, and the ids of the exchanges it covers, are in `forgotten.json`: nothing more is recorded of them;
-3. feedback, comparisons, replays and what the leader counted go, then the exchanges;
+3. feedback, comparisons, replays and what the leader counted go, and datasets that hold theirs are marked as stale;
+   then the exchanges go;
 4. the wish is done.
 A file that nobody can read is set aside: it holds up nothing, and whoever runs this is told.
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
+from records.dataset import registry
 from records.durable import replace, sync_directory
 from records.erasure import FILE, Forgotten, Subject, decode, encode
 from records.parquet import write_query
@@ -33,6 +35,8 @@ class Erasure:
     """Removed."""
     set_aside: tuple[str, ...] = ()
     """Files that cannot be read, below the records: they may hold rows of who is forgotten."""
+    stale: tuple[str, ...] = ()
+    """Folders of datasets that hold what is erased: they are marked, and to be built again."""
 
 
 def forgotten_in(store: Store) -> Forgotten:
@@ -100,9 +104,10 @@ def carry_out(store: Store, replays: Path | None = None) -> Erasure:
         _remove_lines(path, frozenset(gone))
     for path in sorted(replays.glob("*.parquet")) if replays is not None else ():
         _attempt(store, path, lambda one: _rewrite(store, one, "list_contains(?, exchange_id)", [gone]), aside)
+    stale = registry.mark_stale(store.root, frozenset(gone))
     removed = _remove(store, "exchanges", where, parameters, aside)
     replace(store.root / FILE, encode(forgotten.finished()))
-    return Erasure(removed, tuple(aside))
+    return Erasure(removed, tuple(aside), tuple(stale))
 
 
 def _attempt(store: Store, path: Path, act: Callable[[Path], object], aside: list[str]) -> object:

@@ -6,7 +6,8 @@ Rules:
 2. A replica is busy while it has a request; so many requests keep at most so many replicas busy. The rest is idle.
 3. What one answer costs "of late" is the dearer of the last hour or two and the last day: what is decided by it must
    not be cheap for the time of day. Until ten minutes are known it is unknown.
-4. Time in which no gateway ran was paid, too. A clock that was set back charges nothing twice.
+4. How many replicas there are is stated, or unknown: then one is charged, and wherever the money is shown it says so.
+5. Time in which no gateway ran was paid, too. A clock that was set back charges nothing twice.
 """
 
 import math
@@ -30,12 +31,18 @@ class HourlyPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     upstream: str
     usd_per_hour: float
     """Of one replica."""
-    replicas: int = 1
+    replicas: int | None = None
+    """None: nobody said."""
+
+    @property
+    def counted_replicas(self) -> int:
+        """How many are charged: as many as are stated, else one, which whoever shows the money has to say."""
+        return self.replicas or 1
 
     @property
     def usd_per_s(self) -> float:
         """Of all replicas."""
-        return self.usd_per_hour * self.replicas / HOUR_S
+        return self.usd_per_hour * self.counted_replicas / HOUR_S
 
 
 class GpuHours(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +51,7 @@ class GpuHours(msgspec.Struct, frozen=True, kw_only=True):
     upstream: Annotated[str, msgspec.Meta(description="whose servers")]
     since_us: Annotated[int, msgspec.Meta(description="beginning, UTC")]
     until_us: Annotated[int, msgspec.Meta(description="end, UTC")]
-    replicas: Annotated[int, msgspec.Meta(description="that were paid")]
+    replicas: Annotated[int | None, msgspec.Meta(description="that were paid; null: not stated, and counted as one")]
     usd_per_hour: Annotated[float, msgspec.Meta(description="of one replica")]
     paid_usd: Annotated[float, msgspec.Meta(description="for this time, busy or idle")]
     busy_s: Annotated[float, msgspec.Meta(description="replica-seconds with a request")]
@@ -114,12 +121,12 @@ class GpuAccount(msgspec.Struct):
             return None
         price, length_s = self.price, until - self.since
         told = [second for second in self.seconds if second < until]
-        busy_s = sum(min(float(price.replicas), self.seconds.pop(second)) for second in told)
-        busy_s = min(busy_s, length_s * price.replicas)
+        busy_s = sum(min(float(price.counted_replicas), self.seconds.pop(second)) for second in told)
+        busy_s = min(busy_s, length_s * price.counted_replicas)
         row = GpuHours(
             upstream=price.upstream, since_us=round(self.since * 1e6), until_us=round(until * 1e6),
             replicas=price.replicas, usd_per_hour=price.usd_per_hour, paid_usd=length_s * price.usd_per_s,
-            busy_s=busy_s, idle_s=length_s * price.replicas - busy_s,
+            busy_s=busy_s, idle_s=length_s * price.counted_replicas - busy_s,
             answers=self.answers, charged_usd=self.charged_usd,
         )  # fmt: skip
         self.since, self.answers, self.charged_usd = until, 0, 0.0

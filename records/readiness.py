@@ -79,7 +79,8 @@ class HourlyFacts(msgspec.Struct, frozen=True):
     upstream: str
     usd_per_hour: float
     """Of one replica."""
-    replicas: int
+    replicas: int | None
+    """None: not stated, and counted as one."""
     idle_share: float | None = None
     """Of the hours that were paid lately; None: none were."""
 
@@ -345,7 +346,7 @@ def _saving(facts: RouteFacts, terms: ReadinessTerms) -> Saving:
         return Saving(
             "unknown: state what a candidate's servers cost under prices.candidate", usd, requests_per_month=per_month
         )
-    paid, idle = hourly.usd_per_hour * hourly.replicas * MONTH_HOURS, hourly.idle_share
+    paid, idle = hourly.usd_per_hour * (hourly.replicas or 1) * MONTH_HOURS, hourly.idle_share
     if usd is None or per_month is None:
         why = "unknown: what the baseline costs in a month"
         return Saving(why, None, paid, requests_per_month=per_month, idle_share=idle)
@@ -353,7 +354,9 @@ def _saving(facts: RouteFacts, terms: ReadinessTerms) -> Saving:
     saved = usd - paid
     even = paid / (usd / priced) if usd > 0 and priced > 0 else None
     payback = terms.training_usd / saved if terms.training_usd is not None and saved > 0 else None
-    says = f"{hourly.replicas} × ${hourly.usd_per_hour:g} an hour at {hourly.upstream}, busy or idle"
+    says = f"{hourly.replicas or 1} × ${hourly.usd_per_hour:g} an hour at {hourly.upstream}, busy or idle"
+    if hourly.replicas is None:
+        says += " (how many replicas there are is unknown: state prices.candidate replicas)"
     if facts.unpriced:
         says += f"; {facts.unpriced} answers without a price are not in it"
     return Saving(says, usd, paid, saved, even, per_month, payback, idle)

@@ -5,9 +5,11 @@ again after a crash: it ends the same. Whoever changes the records holds their l
 
 Readers hold none. A merged file and those it stands for are both there for a moment, or until the next start after a
 crash; what was committed last says which of them are seen (`Store.seen`), so that no row is seen twice or not at all.
+A file that nobody can read holds up nothing: it is set aside, and whoever opened the records is told (`past_damage`).
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -42,6 +44,15 @@ PROGRESS = "progress.json"
 _DAMAGE_ROWS = 256
 DAMAGED = "damaged"
 """Where files go that nobody can read; they expire as the records do."""
+DAMAGE_HINT = "what it holds is not counted: restore it from a backup to where it was, or delete it"
+_FAULTLESS = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ParserException,
+    duckdb.OutOfMemoryException,
+    duckdb.InterruptException,
+)
+"""Errors that no file is to blame for."""
 
 
 class FileChange(msgspec.Struct, frozen=True):
@@ -62,7 +73,11 @@ class Store:
     """The records under `root`."""
 
     root: Path
+    told: Callable[[str], None] = lambda _: None
+    """Is told of each damaged file that was set aside, by where it is now, below the records."""
     connection: duckdb.DuckDBPyConnection = field(default_factory=connect)
+    left_out: set[Path] = field(default_factory=set[Path], init=False)
+    """Damaged files that could not be set aside, as who may only read the records cannot: they are not read."""
 
     @contextlib.contextmanager
     def held(self) -> Generator[None]:
@@ -104,6 +119,9 @@ class Store:
         Raises:
             OSError, duckdb.Error: the disk refused.
         """
+        return self.past_damage(lambda: self._stage_merge(name))
+
+    def _stage_merge(self, name: str) -> list[FileChange]:
         found = [
             (waiting, table, level, files)
             for table in TABLES
@@ -194,6 +212,10 @@ class Store:
             sync_directory(folder)
         return str(aside.relative_to(self.root))
 
+    def damaged(self) -> int:
+        """How many files are set aside because nobody can read them."""
+        return sum(1 for _ in (self.root / DAMAGED).glob("date=*/*"))
+
     def _change(self, final: Path, replaces: Sequence[Path] = ()) -> FileChange:
         fresh = final.with_name(f".{final.name}{_FRESH}")
         names = [str(path.relative_to(self.root)) for path in (fresh, final, *replaces)]
@@ -223,7 +245,7 @@ class Store:
     def _look(self, committed: bytes) -> dict[str, list[Path]]:
         found = {table.name: sorted((self.root / table.name).glob("date=*/*.parquet")) for table in TABLES}
         merged = (each for each in _changes_in(committed) if (self.root / each.path).exists())
-        gone = {self.root / name for each in merged for name in each.replaces}
+        gone = {self.root / name for each in merged for name in each.replaces} | self.left_out
         return {table: [path for path in files if path not in gone] for table, files in found.items()}
 
     def _committed(self) -> bytes:
@@ -234,19 +256,21 @@ class Store:
 
     def ids(self, where: str = "true", parameters: Sequence[object] = ()) -> list[str]:
         """The ids of exchanges for which the SQL `where` holds."""
-        files = self.files(EXCHANGES.name)
-        if not files:
-            return []
-        query = f"SELECT id FROM {read_files(files)} WHERE {where}"  # noqa: S608 -- our own words
-        return [row[0] for row in self.connection.execute(query, list(parameters) or None).fetchall()]
+        return self._read_ids("", where, parameters)
 
     def recent_ids(self, since_us: int) -> set[str]:
         """The ids of exchanges of the dates from `since_us` on."""
-        first = f"date={_date(since_us)}"
-        files = [path for path in self.files(EXCHANGES.name) if path.parent.name >= first]
-        if not files:
-            return set()
-        return {row[0] for row in self.connection.execute(f"SELECT id FROM {read_files(files)}").fetchall()}  # noqa: S608 -- our own paths, quoted
+        return set(self._read_ids(f"date={_date(since_us)}"))
+
+    def _read_ids(self, first: str, where: str = "true", parameters: Sequence[object] = ()) -> list[str]:
+        def read() -> list[str]:
+            files = [path for path in self.files(EXCHANGES.name) if path.parent.name >= first]
+            if not files:
+                return []
+            query = f"SELECT id FROM {read_files(files)} WHERE {where}"  # noqa: S608 -- our own words
+            return [row[0] for row in self.connection.execute(query, list(parameters) or None).fetchall()]
+
+        return self.past_damage(read)
 
     def read(self, ask: Callable[[duckdb.DuckDBPyConnection], _Found]) -> _Found:
         """What `ask` finds in the views; asked again where its files were merged away meanwhile. Not by who holds them.
@@ -272,11 +296,58 @@ class Store:
         """
         for _ in range(READ_TRIES - 1):
             try:
-                return ask()
+                return self.past_damage(ask)
             except duckdb.IOException:
                 continue
         with self.held():
-            return ask()
+            return self.past_damage(ask)
+
+    def past_damage(self, act: Callable[[], _Found]) -> _Found:
+        """What `act` gives. Where a file that nobody can read stops it, it is begun again without that file.
+
+        Raises:
+            OSError, duckdb.Error: no file is to blame.
+        """
+        while True:
+            try:
+                return act()
+            except _FAULTLESS:
+                raise
+            except duckdb.Error as error:
+                is_gone = isinstance(error, duckdb.IOException)  # most likely: merged away meanwhile
+                if not self._sweep(self._named(str(error))) and (is_gone or not self.sweep()):
+                    raise
+
+    def sweep(self) -> int:
+        """Set aside every file that nobody can read. Returns how many.
+
+        Raises:
+            OSError: the disk does not read them either.
+        """
+        return self._sweep([path for files in self.seen().values() for path in files])
+
+    def _named(self, error: str) -> list[Path]:
+        return [path for files in self.seen().values() for path in files if str(path) in error]
+
+    def _sweep(self, files: Sequence[Path]) -> int:
+        swept = 0
+        for path in files:
+            try:
+                if self.is_damaged(path):
+                    self.told(self._out_of_the_way(path))
+                    swept += 1
+            except FileNotFoundError:
+                continue  # merged away, or set aside by another reader
+        return swept
+
+    def _out_of_the_way(self, path: Path) -> str:
+        try:
+            return self.set_aside(path)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+        self.left_out.add(path)
+        return str(path.relative_to(self.root))
 
     def point(self, connection: duckdb.DuckDBPyConnection, seen: Mapping[str, Sequence[Path]]) -> None:
         """Let the connection's views be over these files: each connection has its own."""

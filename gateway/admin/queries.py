@@ -130,7 +130,10 @@ class RecordQueries:
         limit_s = self.deadline_s if deadline_s is None else deadline_s
 
         def read() -> list[Row]:
-            return self.store.steadily(lambda: self._ask(query, parameters, limit_s))
+            try:
+                return self.store.steadily(lambda: self._ask(query, parameters, limit_s))
+            except OSError as error:
+                raise duckdb.IOException(f"the records cannot be read: {error.strerror}") from error
 
         return read() if self.kept is None else self.kept.rows((query, repr(parameters)), read)
 

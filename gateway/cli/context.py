@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from gateway.config import settings_file
@@ -10,6 +11,7 @@ from gateway.config.yaml_file import Loc
 from gateway.node import state_location
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.state_location import StatePlace
+from records.store import DAMAGE_HINT
 
 
 def settings(arguments: argparse.Namespace) -> Settings:
@@ -29,6 +31,11 @@ def data(arguments: argparse.Namespace) -> DataDir:
         SettingsError: they cannot be used.
     """
     return DataDir(Path(arguments.data) if arguments.data else settings(arguments).data)
+
+
+def warn_of_damage(path: str) -> None:
+    """Say of a file of the records that nobody can read (`Store.told`): the command goes on without it."""
+    print(f"WARNING: records/{path} cannot be read. hint: {DAMAGE_HINT}", file=sys.stderr)
 
 
 def state(arguments: argparse.Namespace) -> tuple[StatePlace, DataDir]:

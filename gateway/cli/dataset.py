@@ -67,7 +67,7 @@ def _build(arguments: argparse.Namespace) -> int:
         keeps_personal=arguments.keep_personal_data,
         labels=_labels(data, source.route),
     )
-    store = Store(data.records)
+    store = Store(data.records, context.warn_of_damage)
     with progress("exchanges", building.reads(store, wanted)) as done:
         folder, made = building.build(store, replace(wanted, watch=done), arguments.out)
     _show(folder, made, as_json=arguments.json)
@@ -131,7 +131,13 @@ def _inspect(arguments: argparse.Namespace) -> int:
         _show(arguments.folder, made, as_json=arguments.json)
     if not arguments.json and made.files:
         dataset_inspect.show(arguments, made, os.environ)
+    _warn_of_stale(arguments.folder, made)
     return 0
+
+
+def _warn_of_stale(folder: Path, made: Manifest) -> None:
+    if made.stale:
+        print(f"STALE: {made.stale} exchanges of {folder} were erased since. hint: build it again", file=sys.stderr)
 
 
 def _diff(arguments: argparse.Namespace) -> int:
@@ -162,6 +168,7 @@ def _validate(arguments: argparse.Namespace) -> int:
     files: list[Path] = [arguments.path]
     if arguments.path.is_dir():
         made = _manifest(arguments.path)
+        _warn_of_stale(arguments.path, made)
         name = name or made.dataset_format
         files = [arguments.path / file.name for file in made.files]
     if name is None:

@@ -67,7 +67,11 @@ def _list(arguments: argparse.Namespace) -> int:
 def _sample(arguments: argparse.Namespace) -> int:
     since = clock.wall() - arguments.since * _DAY_S
     drawn = sample(
-        Store(context.data(arguments).records), arguments.route, since=since, rows=arguments.rows, salt=arguments.salt
+        Store(context.data(arguments).records, context.warn_of_damage),
+        arguments.route,
+        since=since,
+        rows=arguments.rows,
+        salt=arguments.salt,
     )
     rows = labelled = 0
     for line in drawn:

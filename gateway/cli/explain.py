@@ -65,7 +65,7 @@ def _now(arguments: argparse.Namespace, found: _Found, data: DataDir, now: float
     look, standing = found.looks.get(arguments.route), found.standing
     if look is None or standing is None:
         return failed(_nothing(arguments.route, sorted(found.looks)), arguments)
-    voted = votes.find(data, look, now=now)
+    voted = votes.find(data, look, now=now, told=context.warn_of_damage)
     if arguments.json:
         about = {"sentence": standing.sentence, **_votes_fields(voted)}
         print(json.dumps(_fields(look) | about))

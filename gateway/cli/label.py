@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         task = task_of(arguments.route, arguments.by, arguments.pool, arguments.seed)
         _, data = context.state(arguments)
-        queue = LabelQueue(data, RecordQueries(Store(data.records)))
+        queue = LabelQueue(data, RecordQueries(Store(data.records, context.warn_of_damage)))
         given = _ask_all(queue, task, clock.wall)
         drawn = queue.drawn(task, now=clock.wall())
         votes = queue.votes(route=task.route)

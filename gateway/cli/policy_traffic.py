@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.cli.context import warn_of_damage
 from policies import stats
 from policies.events import PairEvent
 from policies.globs import regex
@@ -47,7 +48,7 @@ def observed(records: Path, route: str, candidate_key: str, since: float) -> lis
     if not records.is_dir():
         return []
     wanted = [route, candidate_key, since]
-    rows = Store(records).read(lambda views: views.execute(_OBSERVED, wanted).fetchall())
+    rows = Store(records, warn_of_damage).read(lambda views: views.execute(_OBSERVED, wanted).fetchall())
     found = [msgspec.json.decode(row[0], type=PairEvent) for row in rows]
     return sorted(found, key=lambda event: (event.at, event.id))
 
@@ -55,7 +56,7 @@ def observed(records: Path, route: str, candidate_key: str, since: float) -> lis
 def _prices(records: Path, route: str, now: float) -> tuple[float | None, float | None]:
     """What an answer of the candidate, and judging a pair, cost of late; None: not known."""
     wanted = [route, now - DAYS * _DAY_S]
-    row = Store(records).read(lambda views: views.execute(_ASKED, wanted).fetchone())
+    row = Store(records, warn_of_damage).read(lambda views: views.execute(_ASKED, wanted).fetchone())
     return (None, None) if row is None else (row[0], row[1])
 
 
@@ -70,7 +71,7 @@ def recorded(records: Path, policy: Policy, now: float) -> Traffic | None:
     for where, value in ((_BY_ROUTE, policy.route), *by_model):
         query = f"WITH chosen AS (SELECT * FROM exchanges WHERE {where} AND epoch(arrived_at) >= ?) {_SEEN}"  # noqa: S608 -- our own words
         wanted = [value, now - DAYS * _DAY_S]
-        row = Store(records).read(lambda views: views.execute(query, wanted).fetchone())  # noqa: B023 -- called at once
+        row = Store(records, warn_of_damage).read(lambda views: views.execute(query, wanted).fetchone())  # noqa: B023 -- called at once
         if row is not None and row[0]:
             requests, units, first, busiest, users, baseline_usd, served_usd = row
             days = max(_LEAST_DAYS, (now - first) / _DAY_S)

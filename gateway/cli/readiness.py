@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
 
             return look(ask, data, inputs, now=now, route=arguments.route)
 
-        found = Store(data.records).read(found_in)
+        found = Store(data.records, context.warn_of_damage).read(found_in)
     except (SettingsError, DataDirError, ValueError, OSError, duckdb.Error) as error:
         return failed(error, arguments)
     if arguments.route and not found:

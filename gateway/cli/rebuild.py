@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _all(arguments: argparse.Namespace, data: DataDir, shared: SharedState) -> Iterator[RebuildOutcome]:
     for route, stored in sorted(shared.rollouts().items()):
         if arguments.route in (None, route):
-            yield _one(route, stored, Store(data.records), shared, write=arguments.write)
+            yield _one(route, stored, Store(data.records, context.warn_of_damage), shared, write=arguments.write)
 
 
 def _one(route: str, stored: Stored, store: Store, shared: SharedState, *, write: bool) -> RebuildOutcome:
@@ -81,7 +81,7 @@ def _one(route: str, stored: Stored, store: Store, shared: SharedState, *, write
         return RebuildOutcome(route, 0, 0, ["neither what is kept nor the records say by which rules to count"])
     up_to = kept.seq if kept is not None and read is not None else EVERYTHING
     with progress(route, None if up_to == EVERYTHING else up_to) as done:
-        made = replay(store, route, rules, up_to_seq=up_to, watch=done)
+        made = replay(store, route, rules, history=read_rollout(stored).history, up_to_seq=up_to, watch=done)
     missing = 0 if up_to == EVERYTHING else up_to - made.observed
     if read is None:
         differs = ["what is kept cannot be read" if kept is not None else "nothing is kept"]
@@ -111,12 +111,13 @@ def _last_rules(store: Store, route: str) -> Rules | None:
 
 def _snapshot(stored: Stored, made: EvidenceReplay, kept: Snapshot | None, rules: Rules, store: Store) -> Snapshot:
     """What to keep: the evidence of the stage the rollout stands on, and how far each node's events are in it."""
-    rollout = read_rollout(stored).rollout
+    found = read_rollout(stored)
+    rollout = found.rollout
     ours = evaluation(rules, rollout, stored.version, kept, clock.wall())
     ours.evidence = _brought_to(made, Evidence(key_of(rollout), rules, watermark_at=ours.evidence.watermark_at), rules)
     ours.seq = max(ours.seq, made.last_seq)
     if kept is None:
-        ours.positions = positions(store, rollout.route)
+        ours.positions = positions(store, rollout.route, found.history)
     return pack(ours)
 
 

@@ -38,7 +38,8 @@ SELECT route, CASE WHEN why = 'imported' THEN why ELSE variant END AS variant, c
 FROM exchanges WHERE {where} GROUP BY ALL ORDER BY exchanges DESC
 """
 _HOURS = """
-SELECT upstream, sum(busy_s) / 3600 AS busy_hours, sum(idle_s) / 3600 AS idle_hours, sum(paid_usd) AS paid_usd,
+SELECT upstream, CASE WHEN count(*) = count(replicas) THEN max(replicas) END AS replicas,
+       sum(busy_s) / 3600 AS busy_hours, sum(idle_s) / 3600 AS idle_hours, sum(paid_usd) AS paid_usd,
        sum(paid_usd * busy_s / (busy_s + idle_s)) AS busy_usd, sum(paid_usd * idle_s / (busy_s + idle_s)) AS idle_usd,
        sum(answers)::BIGINT AS answers, sum(charged_usd) AS charged_usd,
        sum(paid_usd) / nullif(sum(answers), 0) AS usd_per_answer, min(since_at) AS first_at, max(until_at) AS last_at
@@ -167,15 +168,19 @@ def _hours(arguments: argparse.Namespace) -> int:
 
 
 def _print_hours(rows: Sequence[dict[str, Any]]) -> None:
-    head = ("PAID BY THE HOUR", "BUSY", "IDLE", "BUSY", "IDLE", "ANSWERS", "EACH")
+    head = ("PAID BY THE HOUR", "REPLICAS", "BUSY", "IDLE", "BUSY", "IDLE", "ANSWERS", "EACH")
     if rows:
-        print("\n".join(layout.table([head, *map(_hours_row, rows)], right=(1, 2, 3, 4, 5, 6), cut=(0,))))
+        print("\n".join(layout.table([head, *map(_hours_row, rows)], right=(1, 2, 3, 4, 5, 6, 7), cut=(0,))))
+    if any(row["replicas"] is None for row in rows):
+        hint = "state `replicas` under `prices.candidate`"
+        print(f"Where replicas are unknown one is charged. hint: {hint}", file=sys.stderr)
 
 
 def _hours_row(row: dict[str, Any]) -> tuple[str, ...]:
     each = "-" if row["usd_per_answer"] is None else f"${row['usd_per_answer']:.5f}"
     hours = (f"{row[name]:.2f} h" for name in ("busy_hours", "idle_hours"))
-    return row["upstream"], *hours, f"${row['busy_usd']:.4f}", f"${row['idle_usd']:.4f}", f"{row['answers']:,}", each
+    money = (f"${row[name]:.4f}" for name in ("busy_usd", "idle_usd"))
+    return row["upstream"], str(row["replicas"] or "unknown"), *hours, *money, f"{row['answers']:,}", each
 
 
 def _forget(arguments: argparse.Namespace) -> int:
@@ -192,6 +197,7 @@ def _forget(arguments: argparse.Namespace) -> int:
     done = _remove(Store(data.records), Subject(kind, value, clock.wall()), data.root / "replays")
     if arguments.json:
         found = {"kind": kind, "value": value, "removed": done.exchanges, "set_aside": done.set_aside}
+        found["stale_datasets"] = done.stale
         print(json.dumps(found))
     else:
         print(f"{done.exchanges} exchanges removed; nothing more will be recorded of this {kind}")
@@ -201,9 +207,14 @@ def _forget(arguments: argparse.Namespace) -> int:
             "goes with its date; delete it, or restore it from a backup to where it was and forget again",
             file=sys.stderr,
         )
+    for folder in done.stale:
+        print(
+            f"STALE: {folder} holds exchanges of this {kind}: it is marked; build it again, and delete its copies",
+            file=sys.stderr,
+        )
     print(
-        "Journals that are not yet recorded go within the hour. Datasets that were built before keep what they hold: "
-        "build them again.",
+        "Journals that are not yet recorded go within the hour. Datasets of earlier versions, and copies, keep what "
+        "they hold: build them again.",
         file=sys.stderr,
     )
     return 0
@@ -226,7 +237,7 @@ def _query(arguments: argparse.Namespace, query: str, parameters: Sequence[objec
         names = [column[0] for column in found.description or ()]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
-    return Store(context.data(arguments).records).read(ask)
+    return Store(context.data(arguments).records, context.warn_of_damage).read(ask)
 
 
 def _line(value: object) -> str:

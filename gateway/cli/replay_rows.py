@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import msgspec
 
+from gateway.cli.context import warn_of_damage
 from policies.matching import find, ineligible
 from policies.request.body import Call, read_body
 from policies.routing import Route
@@ -46,7 +47,7 @@ class Rows:
     def __iter__(self) -> Iterator[ReplayRow]:
         """Raises duckdb.Error where the records cannot be read."""
         taken = 0
-        found = Store(self.records).stream(_CHOSEN, [self.route.name, self.since])
+        found = Store(self.records, warn_of_damage).stream(_CHOSEN, [self.route.name, self.since])
         while taken < self.limit and (rows := found.fetchmany(_AT_ONCE)):
             for *values, key_name, route in rows:
                 row = ReplayRow(*values)

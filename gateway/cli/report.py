@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         inputs = settings.readiness.inputs(hourly_prices(settings.prices), str(settings.policies))
         waits = OrderClock(clock.wall, clock.monotonic, time.sleep)
         operations = Operations(data, place, waits, importlib.metadata.version("crossfade"))
-        pages = Pages(data, operations, RecordQueries(Store(data.records)), inputs)
+        pages = Pages(data, operations, RecordQueries(Store(data.records, context.warn_of_damage)), inputs)
         found = report(pages, arguments.route, arguments.since)
     except (SettingsError, DataDirError, FilterError, StateDownError, StateError, TooSlowError) as error:
         return failed(error, arguments)

@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
         data = context.data(arguments)
         wanted = [arguments.all, max(1, arguments.lines)]
         query = kinds_query("(? OR route = '')")
-        rows = Store(data.records).read(lambda views: views.execute(query, wanted).fetchall())
+        rows = Store(data.records, context.warn_of_damage).read(lambda views: views.execute(query, wanted).fetchall())
     except (SettingsError, OSError, duckdb.Error) as error:
         return failed(error, arguments)
     kinds = [(kind, prompt_outline(CHAT, kind.request_json)) for kind in map(kind_of, rows)]

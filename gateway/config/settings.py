@@ -237,8 +237,8 @@ class GpuPrice(_Section):
 
     gpu_usd_per_hour: Usd
     """Of one replica, all its GPUs. Where several nodes share the servers: each node's part."""
-    replicas: int = Field(default=1, ge=1)
-    """How many are paid."""
+    replicas: int | None = Field(default=None, ge=1)
+    """How many are paid. Unstated, they are unknown: one is charged, and every page that shows the money says so."""
 
 
 class Prices(_Section):

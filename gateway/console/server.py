@@ -18,9 +18,10 @@ from gateway.admin.queries import KeptAnswers, RecordQueries
 from gateway.admin.rollouts import Operations
 from gateway.console.app import add_console
 from gateway.control.operations.orders import OrderClock
+from gateway.log import Log
 from gateway.node.datadir import DataDir
 from gateway.process import read_boot, say_ready
-from records.store import Store
+from records.store import DAMAGE_HINT, Store
 
 CONCURRENCY = 64
 
@@ -56,7 +57,13 @@ def serve(boot: AdminBoot) -> None:
     data = DataDir(Path(boot.data))
     waits = OrderClock(clock.wall, clock.monotonic, time.sleep)  # in a thread of its own, for one request
     operations = Operations(data, boot.state, waits, version)
-    pages = Pages(data, operations, RecordQueries(Store(data.records), kept=KeptAnswers(clock.wall)), boot.readiness)
+    log = Log("admin")
+
+    def tell_of_damage(path: str) -> None:
+        log.alarm("records.file_set_aside", file=path, hint=DAMAGE_HINT)
+
+    queries = RecordQueries(Store(data.records, tell_of_damage), kept=KeptAnswers(clock.wall))
+    pages = Pages(data, operations, queries, boot.readiness)
     door = Door(boot.token_sha256, boot.viewer_sha256)
     app = create_app(pages, door, version=version)
     add_console(app, pages, door, is_secure=boot.tls)

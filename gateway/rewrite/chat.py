@@ -159,6 +159,7 @@ class ChatStream:
             self.failure = CandidateFailure("failure", "aborted")
             return False
         says = choice.finish_reason is not None
+        _fit(choice, self._asked)
         turn = choice.delta
         if isinstance(turn, WireMessage):
             self.begun = self.begun or bool(turn.reasoning or turn.reasoning_content)
@@ -225,11 +226,27 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
     for choice in answer.choices:
         if ending(choice.finish_reason) in ("", "error"):
             return CandidateFailure("failure", "aborted")
+        if asked.surface == "chat" and choice.message is UNSET:
+            choice.message, choice.delta = choice.delta, UNSET  # as a chunk has it
+        if (choice.message if asked.surface == "chat" else choice.text) is UNSET:
+            return CandidateFailure("failure", "empty")
         _finish_choice(choice, asked, answer)
     _dress(answer, asked, asked.model if variant.report_model == "requested" else None)
     if answer.usage:
         answer.usage = _fill(answer.usage, asked)
     return _encode(answer)
+
+
+def _fit(choice: Choice, asked: AnswerShape) -> None:
+    """Give a part of a stream what SDKs read of each: `delta`, or `text`."""
+    if asked.surface != "chat":
+        if choice.text is UNSET and choice.finish_reason is not None:
+            choice.text = ""
+        return
+    if choice.delta is UNSET and choice.message is not UNSET:
+        choice.delta, choice.message = choice.message, UNSET  # as a whole answer has it
+    if choice.delta is UNSET and choice.finish_reason is not None:
+        choice.delta = WireMessage()
 
 
 def _read(data: bytes, lax: LaxReader) -> ChatAnswer | None:
@@ -252,6 +269,7 @@ def _finish_choice(choice: Choice, asked: AnswerShape, answer: ChatAnswer) -> No
     called = False
     if isinstance(message, WireMessage):
         _trim(message)
+        message.role = "assistant"
         if message.annotations is UNSET:
             message.annotations = _NO_ANNOTATIONS
         message.refusal = message.refusal or None
@@ -260,6 +278,7 @@ def _finish_choice(choice: Choice, asked: AnswerShape, answer: ChatAnswer) -> No
             message.content = None
         for place, call in enumerate(message.tool_calls or ()):
             call.index = UNSET
+            call.type = call.type or "function"
             if call.id is UNSET:
                 call.id = made(_name_of(answer), choice.index, place)
     choice.finish_reason = _finish(choice.finish_reason or "", asked, called=called)

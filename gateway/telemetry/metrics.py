@@ -204,6 +204,7 @@ METRICS: tuple[Metric, ...] = (
         ("ineligible_total", "counter", "Requests the candidate may not be asked.", ("route", "reason"), ()),
         ("overhead_seconds", "histogram", "Time in the gateway before the upstream was asked.", (), OVERHEAD_BUCKETS),
         ("journal_lag_seconds", "gauge", "Age of the oldest exchange that is not yet recorded.", (), ()),
+        ("records_damaged_files", "gauge", "Files of the records that nobody can read, set aside.", (), ()),
         ("journal_lost_total", "counter", "Exchanges or bodies not in the journal.", ("reason",), ()),
         (
             "unread_total",

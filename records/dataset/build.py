@@ -13,7 +13,7 @@ from typing import IO, Any, Self
 import duckdb
 import msgspec
 
-from records.dataset import manifest
+from records.dataset import manifest, registry
 from records.dataset.caps import Cap
 from records.dataset.contamination import evaluation_rows
 from records.dataset.example import Example, Reason, Source, example
@@ -109,8 +109,8 @@ class _Count:
     left_out: Counter[Reason] = field(default_factory=Counter[Reason])
     models: Counter[str] = field(default_factory=Counter[str])
     redactions: set[str] = field(default_factory=set[str])
-    first_id: str = ""
-    last_id: str = ""
+    ids: list[str] = field(default_factory=list[str])
+    """Of the exchanges that were kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +198,12 @@ def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
     try:
-        made = _write(_Exchanges(store, wanted, spilt), wanted, fresh)
+        made = store.past_damage(lambda: _write(_Exchanges(store, wanted, spilt), wanted, fresh))
         folder = out / made.sha256[:12]
         if folder.exists():
             shutil.rmtree(folder)  # the same files: what is new is at most the way they were counted
         fresh.rename(folder)
+        registry.enter(store.root, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(spilt, ignore_errors=True)
@@ -243,14 +244,15 @@ def _write(exchanges: "_Exchanges", wanted: Wanted, folder: Path) -> Manifest:
         split={"by": "conversation_id", "salt": wanted.salt, "validation_ppm": wanted.validation_ppm},
         models=dict(sorted(count.models.items())),
         redaction_versions=sorted(count.redactions),
-        first_id=count.first_id,
-        last_id=count.last_id,
+        first_id=count.ids[0] if count.ids else "",
+        last_id=count.ids[-1] if count.ids else "",
         crossfade=wanted.version,
         against=[manifest.file_of(path, "evaluation", 0) for path in wanted.against],
         filters=_asked(wanted),
         suspicions=whole.poisoning.suspicions(),
     )
-    (folder / manifest.NAME).write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
+    manifest.write(folder, made)
+    (folder / registry.EXCHANGES).write_text("".join(f"{one}\n" for one in count.ids), "utf-8")
     (folder / "README.md").write_text(manifest.card(made, shape), "utf-8")
     return made
 
@@ -286,8 +288,7 @@ def _write_examples(
         count.corrected += made.is_corrected
         count.models["corrections" if made.is_corrected else source.model_returned] += 1
         count.redactions.add(source.redaction_version)
-        count.first_id = count.first_id or source.id
-        count.last_id = source.id
+        count.ids.append(source.id)
 
 
 def _asked(wanted: Wanted) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from records.dataset.format import TrainingFormat
+from records.durable import replace
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -56,6 +57,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for besides."""
     suspicions: list[str] = []
     """Rows that somebody may have planted: for people to look at."""
+    stale: int = 0
+    """Of its exchanges so many were erased from the records since: build it again."""
 
 
 def file_of(path: Path, split: str, examples: int) -> File:
@@ -80,6 +83,15 @@ def read(folder: Path) -> Manifest:
         msgspec.MsgspecError: it is none of ours.
     """
     return msgspec.json.decode((folder / NAME).read_bytes(), type=Manifest)
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """Put a dataset's manifest into its folder, whole.
+
+    Raises:
+        OSError: what is there stays as it was.
+    """
+    replace(folder / NAME, msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
 
 
 def card(manifest: Manifest, shape: TrainingFormat) -> str:

@@ -158,6 +158,7 @@ def _chunks(events: list[StreamEvent], *, legacy: bool) -> Answer:
     error: ErrorObject | None = None
     readable = True
     said: Fields | None = None
+    is_ours, strange = False, list[Fields]()
     odd = Oddities()
     for event in events:
         if event.data.strip() == DONE:
@@ -165,12 +166,17 @@ def _chunks(events: list[StreamEvent], *, legacy: bool) -> Answer:
         chunks = _values(event, odd)
         readable = readable and chunks is not None
         for chunk in chunks or ():
+            if not is_ours:
+                is_ours = "choices" in chunk
+                strange.append(dict(chunk))
             parts = chunk.pop("choices", None)
             if chunk != said:  # most chunks differ in their choices alone
                 said = chunk
                 error = error or problem.read_object(chunk, event.event)
                 _merge_outer(answer, chunk)
             _take_choices(choices, parts)
+    if strange and not is_ours:  # of another API: its words are in no choice
+        answer = {"events": strange}
     for name in ("obfuscation", "error"):
         answer.pop(name, None)
     answer["object"] = "text_completion" if legacy else "chat.completion"
@@ -301,7 +307,11 @@ def _follow(items: dict[int, Fields], kind: str, found: Fields) -> None:
         items[index] = cast(Fields, item)
         return
     delta = found.get("delta")
-    if index not in items or not isinstance(delta, str):
+    if not isinstance(delta, str):
+        return
+    if index not in items and kind in _BEGUN:  # some servers say no item's beginning
+        items[index] = dict(_BEGUN[kind])
+    if index not in items:
         return
     if kind == "response.function_call_arguments.delta":
         grow(items[index], "arguments", delta)
@@ -311,6 +321,15 @@ def _follow(items: dict[int, Fields], kind: str, found: Fields) -> None:
         place = "text" if kind == "response.output_text.delta" else "refusal"
         part = _part(items[index], found.get("content_index"), place)
         grow(part, place, delta)
+
+
+_BEGUN: Mapping[str, Fields] = {
+    "response.output_text.delta": {"type": "message", "role": "assistant"},
+    "response.refusal.delta": {"type": "message", "role": "assistant"},
+    "response.function_call_arguments.delta": {"type": "function_call"},
+    "response.custom_tool_call_input.delta": {"type": "custom_tool_call"},
+}
+"""What an item is whose deltas are these."""
 
 
 def _part(item: Fields, index: object, place: str) -> Fields:

@@ -1,8 +1,9 @@
 """JSON as servers write it, read by one function that raises one error.
 
 What RFC 8259's readers differ on is read here as the apps' SDKs read it: half a UTF-16 character, bytes that are no
-UTF-8, NaN, a number too long for a machine word, a raw line feed in a text. Such a text comes out mended, so that it
-can be written again; halves that come in two events of a stream are joined first (`read_piece`, then `mended`).
+UTF-8, all of it in UTF-16, NaN, a number too long for a machine word, a raw line feed in a text. Such a text comes out
+mended, so that it can be written again; halves that come in two events of a stream are joined first (`read_piece`, then
+`mended`).
 
 Source: RFC 8259, 8.1 and 8.2 (encodings, lone surrogates); Python's `json` for what SDKs take.
 """
@@ -116,7 +117,7 @@ def is_text(data: bytes) -> bool:
 def _lax(data: bytes | str, odd: Oddities | None) -> Any:
     """The value as lax readers have it. Bytes that are no UTF-8 stand in it as lone surrogates, U+DC80 and up."""
     try:
-        text = data if isinstance(data, str) else data.decode("utf-8", "surrogateescape")
+        text = data if isinstance(data, str) else _text(data)
         found = json.loads(text.removeprefix("\ufeff"), strict=False, parse_int=_number)
     except (ValueError, RecursionError) as error:
         raise _unreadable(odd) from error
@@ -125,8 +126,15 @@ def _lax(data: bytes | str, odd: Oddities | None) -> Any:
     return found
 
 
+def _text(data: bytes) -> str:
+    """The text of bytes that a strict reader refused: UTF-16 and UTF-32 are told by their first four, as SDKs do it."""
+    if b"\0" in data[:4]:
+        return data.decode(json.detect_encoding(data), "surrogatepass")
+    return data.decode("utf-8", "surrogateescape")
+
+
 def _kind(data: bytes | str, text: str) -> Oddity:
-    if isinstance(data, bytes) and not text.isascii() and _SURROGATE.search(text):
+    if isinstance(data, bytes) and (b"\0" in data[:4] or (not text.isascii() and _SURROGATE.search(text))):
         return "not_utf8"
     return "half_character" if re.search(r"\\u[dD][89a-fA-F]", text) else "loose_json"
 

@@ -303,6 +303,24 @@ def test_records_commands(place, capsys):
     assert run(capsys, "records", "show", "nothing", *data) == (1, None)
 
 
+def test_a_dataset_that_holds_what_is_erased_is_marked(place, capsys, tmp_path):
+    """Forgetting names its folder, and whoever looks at it is told; one that holds nothing of it is left alone."""
+    data = ("--data", place.root, "--json")
+    held = run(capsys, "dataset", "build", "--route", "support", "--format", "trl-sft", "--out", tmp_path, *data)[1]
+    votes = ("--format", "trl-kto", "--out", tmp_path / "votes")
+    other = run(capsys, "dataset", "build", "--route", "support", *votes, *data)[1]
+    first = (Path(held["folder"]) / "exchanges.txt").read_text().split()[-1]
+    assert first not in (Path(other["folder"]) / "exchanges.txt").read_text()
+
+    code, told = run(capsys, "records", "forget", "--id", first, *data)
+
+    assert (code, told["removed"], told["stale_datasets"]) == (0, 1, [str(Path(held["folder"]).resolve())])
+    assert run(capsys, "dataset", "inspect", held["folder"], "--json")[1]["stale"] == 1
+    assert run(capsys, "dataset", "inspect", other["folder"], "--json")[1]["stale"] == 0
+    assert command.main(["dataset", "validate", held["folder"]]) == 0
+    assert "STALE: 1 exchanges of" in capsys.readouterr().err
+
+
 def test_forget_command(place, capsys):
     """Forgetting a user removes what is recorded of them, and says how much."""
     before = len(place.ids())

@@ -129,6 +129,36 @@ def test_what_is_damaged_or_gone_is_made_again(
     assert controller.leader.evaluations["triage"].evidence.counts == before.counts
 
 
+@pytest.mark.parametrize("evidence", ["kept", "gone"])
+def test_what_a_state_that_is_gone_noted_counts_no_more(
+    room: Room, capsys: pytest.CaptureFixture[str], evidence: str
+) -> None:
+    """A lost state begins anew, at the first place of an order of its own: the rows of the other one stay aside."""
+    for path in room.root.glob("state.db*"):
+        path.unlink()
+    controller = room.controller()
+    for _ in range(12):
+        for _ in range(6):
+            room.ask(f"{next(room.numbers):016x}")
+        room.now += 1.0
+        controller.tick(room.now)
+    controller.leader.resign()
+    record(room)
+    before = kept(room)
+    assert before.count("requests") + len(before.open) < 150
+    if evidence == "gone":
+        damage(room, None)
+        assert rebuilt(room, "--write") == 0
+        after = kept(room)
+        after.advance(before.watermark_at or 0.0)
+        assert (after.counts, after.detectors) == (before.counts, before.detectors)
+    capsys.readouterr()
+    assert rebuilt(room, "--json") == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["agrees"], told["differs"], told["missing"]) == (True, [], 0)
+    assert 0 < told["observations"] < 150, "the state that is gone noted more than 200"
+
+
 def test_a_wrong_count_is_named(room: Room, capsys: pytest.CaptureFixture[str]) -> None:
     """Kept evidence that somebody changed is told, count by count, and exits with 1."""
     state = SqliteState(room.root / "state.db")

@@ -64,6 +64,8 @@ class Evaluation:
     """Whether the evidence changed since it was last looked at."""
     unshown: bool = False
     """Whether it changed since it was last shown."""
+    history: str = ""
+    """Of the kept rollout (`persistence`): `seq` counts within it."""
     _held: tuple[object, str] = (None, "")
 
     def take(self, event: QueuedEvent, now: float, leader_epoch: int) -> Observation | None:
@@ -91,7 +93,7 @@ class Evaluation:
             seq=self.seq, observed_us=int(now * 1e6), route=key.route, candidate_key=key.candidate, attempt=key.attempt,
             weight_ppm=key.weight_ppm, epoch=key.epoch, watermark=self.evidence.watermark_at,
             event_json=msgspec.json.encode(told.event).decode(), held_json=self._held_json(), node=event.node,
-            leader_epoch=leader_epoch, number=event.number,
+            leader_epoch=leader_epoch, number=event.number, history=self.history,
         )  # fmt: skip
         self.evidence.observe(told.event, self.rollout.held)
         self.moved = self.unshown = True

@@ -207,11 +207,13 @@ class Leader:
             begun = rolling.revise(rolling.start(terms.rules), terms.rules, now=now)
             telling = Announcement(begun, 1, revised=terms.rules)
             rollout, version, decided, order = begun.rollout, 1, self.teller.decided(telling), ""
-            if not self._store(rollout, keeping.rollout_bytes(rollout, decided), expected=0, now=now):
+            history = decided.id
+            if not self._store(rollout, keeping.rollout_bytes(rollout, decided, "", history), expected=0, now=now):
                 return None
         else:
             found = keeping.read_rollout(stored)
             rollout, version, decided, order = found.rollout, stored.version, found.decided, found.order
+            history = found.history
         if decided is not None and decided.id not in {each.id for each in self.shared.decisions(route, 20)}:
             self.teller.retell(decided, terms, self.shared)
         kept = self.shared.snapshot(route)
@@ -221,7 +223,7 @@ class Leader:
                 "evidence.unreadable", route=route,
                 hint="evidence and detectors begin at 0; `crossfade rebuild` makes them again from the records",
             )  # fmt: skip
-        ours.last_order = order
+        ours.last_order, ours.history = order, history
         self.evaluations[route] = ours
         return ours
 
@@ -300,7 +302,7 @@ class Leader:
         ours.rollout = rollout
         if news or _is_due(timing.stored_at, PERSIST_S, now):
             timing.stored_at = now
-            data = keeping.rollout_bytes(rollout, None, ours.last_order)
+            data = keeping.rollout_bytes(rollout, None, ours.last_order, ours.history)
             if not self._store(rollout, data, expected=ours.version, now=now):
                 return False
             ours.version += 1
@@ -319,7 +321,7 @@ class Leader:
         telling = Announcement(decision, version, evidence, ours.conditions(now), order, revised)
         decided = self.teller.decided(replace(telling, evidence=None))
         last_order = ours.last_order if order is None else order.id
-        data = keeping.rollout_bytes(decision.rollout, decided, last_order)
+        data = keeping.rollout_bytes(decision.rollout, decided, last_order, ours.history)
         # What the move rests on is kept first: whoever goes on has seen all of it.
         if not self._keep(route, now) or not self._store(decision.rollout, data, expected=ours.version, now=now):
             return False

@@ -25,6 +25,8 @@ class _Last(msgspec.Struct):
     decided: Decided | None = None
     order: str = ""
     """The last order that was obeyed, should its writer die before it is answered: nobody obeys twice."""
+    history: str = ""
+    """The id of the decision that began it; empty: a version began it that noted none."""
 
 
 class _PackedEvaluation(msgspec.Struct, frozen=True):
@@ -45,12 +47,13 @@ class StoredRollout:
     rollout: Rollout
     decided: Decided | None
     order: str
+    history: str = ""
 
 
-def rollout_bytes(rollout: Rollout, decided: Decided | None, order: str = "") -> bytes:
+def rollout_bytes(rollout: Rollout, decided: Decided | None, order: str = "", history: str = "") -> bytes:
     """JSON of the rollout, its last decision and order beside it."""
     fields = msgspec.to_builtins(rollout, builtin_types=(bytes,))
-    return msgspec.json.encode({**fields, "decided": decided, "order": order})
+    return msgspec.json.encode({**fields, "decided": decided, "order": order, "history": history})
 
 
 def read_rollout(stored: Stored) -> StoredRollout:
@@ -68,7 +71,7 @@ def read_rollout(stored: Stored) -> StoredRollout:
         raise StateDamagedError(
             f"a rollout is damaged, or of another version: {error}. hint: does every node run the same version?"
         ) from error
-    return StoredRollout(rollout, last.decided, last.order)
+    return StoredRollout(rollout, last.decided, last.order, last.history)
 
 
 def pack(evaluation: Evaluation) -> Snapshot:

@@ -108,13 +108,15 @@ def _roll_back(state: SharedState, order: QueuedOrder, now: float, version: str)
         kept = state.rollouts().get(order.route)
         if kept is None:
             return _answer(state, order, OrderOutcome("refused", f"there is no rollout of {order.route!r}", alone=True))
-        before = read_rollout(kept).rollout
+        found = read_rollout(kept)
+        before = found.rollout
         decision = rollout.command(before, Verb.ROLLBACK, now=now, by=order.by, reason=order.reason)
         if decision.refused:
             return _answer(state, order, OrderOutcome("refused", decision.reason, alone=True))
         after, text = decision.rollout, explain.text(decision)
         # The next leader finds the decision beside the rollout, and tells it: records, webhooks and all.
-        content = rollout_bytes(after, _decided(order, decision, kept.version + 1, text, version))
+        decided = _decided(order, decision, kept.version + 1, text, version)
+        content = rollout_bytes(after, decided, found.order, found.history)
         new = Stored(kept.version + 1, kept.epoch, after.weight_ppm, content, now, order.by)
         if new.weight_ppm >= kept.weight_ppm:
             said = (

@@ -1,7 +1,8 @@
 """Evidence made again from the records: every observation leaders noted, in order, under the rules of its time.
 
 Counts and histograms come out exactly as they were, and so do the detectors, which follow the order. Where two leaders
-noted the same place in the order, the later one's counts: the other's never got into any kept evidence.
+noted the same place in the order, the later one's counts: what the other noted from there on never got into any kept
+evidence. Neither did what was noted under a state that is gone: an order of its own, of another history.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,12 +17,18 @@ from policies.rules import Held, Rules
 from records.comparison import Observation
 from records.store import Store
 
-_ROWS = """
-SELECT * REPLACE (epoch_us(observed_at)::BIGINT AS observed_at) FROM observations_all
-WHERE route = ? AND seq <= ?
+_OURS = """(
+    SELECT * FROM (SELECT NULL::VARCHAR AS history WHERE false UNION ALL BY NAME FROM observations_all)
+    WHERE route = ?1 AND coalesce(history, '') = ?2
+)"""
+"""What was noted of a route while the state was there that is kept now."""
+_ROWS = f"""
+SELECT * REPLACE (epoch_us(observed_at)::BIGINT AS observed_at) FROM {_OURS} WHERE seq <= ?3
 QUALIFY row_number() OVER (PARTITION BY seq ORDER BY leader_epoch DESC, observed_at DESC) = 1
+        AND coalesce(leader_epoch, 0) >= max(coalesce(leader_epoch, 0)) OVER (
+            ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
 ORDER BY seq
-"""
+"""  # noqa: S608 -- our own words
 _RULES = """
 SELECT epoch_us(decided_at)::BIGINT, record_json FROM decisions_all
 WHERE route = ? AND rule = 'revision' ORDER BY decided_at, version
@@ -103,16 +110,19 @@ def replay(
     route: str,
     rules: Rules,
     *,
+    history: str = "",
     up_to_seq: int = EVERYTHING,
     watch: Callable[[int], None] = lambda _: None,
 ) -> EvidenceReplay:
-    """All observations of a route up to one, observed again. `watch` is told of each batch, how many it had.
+    """All observations of a route up to one, observed again.
+
+    `history`: the kept rollout's. `watch` is told of each batch, how many it had.
 
     Raises:
         OSError, duckdb.Error: the records cannot be read.
     """
     found = EvidenceReplay(timeline(store, route), rules)
-    cursor = store.stream(_ROWS, [route, up_to_seq])
+    cursor = store.stream(_ROWS, [route, history, up_to_seq])
     names = ["observed_us" if column[0] == "observed_at" else column[0] for column in cursor.description or ()]
     while rows := cursor.fetchmany(_BATCH):
         found.feed(_observation(dict(zip(names, row, strict=True))) for row in rows)
@@ -120,14 +130,14 @@ def replay(
     return found
 
 
-def positions(store: Store, route: str) -> dict[str, int]:
+def positions(store: Store, route: str, history: str = "") -> dict[str, int]:
     """The last event of each node that was observed.
 
     Raises:
         OSError, duckdb.Error: the records cannot be read.
     """
-    query = "SELECT node, max(number) FROM observations_all WHERE route = ? GROUP BY node"
-    found = store.read(lambda views: views.execute(query, [route]).fetchall())
+    query = f"SELECT node, max(number) FROM {_OURS} GROUP BY node"  # noqa: S608 -- our own words
+    found = store.read(lambda views: views.execute(query, [route, history]).fetchall())
     return {str(node): int(number or 0) for node, number in found}
 
 

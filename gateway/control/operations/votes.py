@@ -3,6 +3,7 @@
 Nothing that decides comes here: votes alarm, and move nothing (`policies.votes`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import duckdb
@@ -25,15 +26,18 @@ class VoteSummary:
     problem: str | None = None
 
 
-def find(data: DataDir, look: Decided, *, now: float) -> VoteSummary:
-    """The votes on answers of the candidate that was last looked at, and of the baseline beside it."""
+def find(data: DataDir, look: Decided, *, now: float, told: Callable[[str], None] = lambda _: None) -> VoteSummary:
+    """The votes on answers of the candidate that was last looked at, and of the baseline beside it.
+
+    `told`: see `Store`.
+    """
     window_s = _window_s(data, look.route)
     if window_s is None:
         return VoteSummary()
     try:
         revision = explain.decode(look.record).decision.rollout.key.revision
         since_us = max(0, int((now - window_s) * 1_000_000))
-        cast = voters(Store(data.records), look.route, revision, since_us=since_us)
+        cast = voters(Store(data.records, told), look.route, revision, since_us=since_us)
     except (OSError, duckdb.Error, RecordError) as error:
         return VoteSummary(problem=f"votes cannot be read now: {type(error).__name__}")
     return VoteSummary(weigh(Voters(*cast.get("candidate", (0, 0.0))), Voters(*cast.get("baseline", (0, 0.0)))))

@@ -47,7 +47,7 @@ from records.journal.reader import Found
 from records.parquet import COMPARISONS, EXCHANGES, FEEDBACK, GPU_HOURS, NOTED
 from records.record import Record, Vote
 from records.record_maker import bare
-from records.store import PROGRESS, FileChange, Store
+from records.store import DAMAGE_HINT, PROGRESS, FileChange, Store
 
 POLL_S = 0.1
 BATCH_S = 0.5
@@ -117,7 +117,7 @@ class Recorder:
     _alone: int = field(default=-1, init=False)
 
     def __post_init__(self) -> None:
-        self.store = Store(Path(self.boot.records))
+        self.store = Store(Path(self.boot.records), self._tell_of_damage)
         self._inputs = RecorderInputs(self.boot)
         self._sifter = Sifter(self.store, self.log)
         self._ballot = VoteTally(self.store, self.log)
@@ -372,10 +372,16 @@ class Recorder:
         if gone:
             self.log.info("recorder.expired", dates=gone)
 
+    def _tell_of_damage(self, path: str) -> None:
+        self.log.alarm("records.file_set_aside", file=path, hint=DAMAGE_HINT)
+
     def _expose(self, now: float) -> None:
         lag_s = 0.0 if self._oldest is None else now - self._oldest
-        lag = Sample(f"{PREFIX}journal_lag_seconds", max(lag_s, self.journals.lag_s(now)))
-        replace(Path(self.boot.exposition), (self._exposed + render([lag, *self._gpu.samples()])).encode())
+        here = [
+            Sample(f"{PREFIX}journal_lag_seconds", max(lag_s, self.journals.lag_s(now))),
+            Sample(f"{PREFIX}records_damaged_files", float(self.store.damaged())),
+        ]
+        replace(Path(self.boot.exposition), (self._exposed + render([*here, *self._gpu.samples()])).encode())
         if self.boot.hourly and self._every("gpu", GPU_S, now):
             replace(Path(self.boot.gpu), usd_per_answer_text(self._gpu.usd_per_answer()))
         self._read_routing()

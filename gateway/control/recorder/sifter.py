@@ -44,6 +44,9 @@ class Sifter:
         for path in done.set_aside:
             self.log.alarm("recorder.file_set_aside", file=path, hint="it may hold rows of who is forgotten: delete it")
 
+        for folder in done.stale:
+            self.log.alarm("recorder.dataset_stale", folder=folder, hint="it holds what is erased: build it again")
+
     def _moment(self) -> int:
         try:
             return (self.store.root / FILE).stat().st_mtime_ns

@@ -142,3 +142,13 @@ def test_of_each_exchange_and_key_the_last_vote_is_kept():
 
     assert last_of_each([again, first, other, again]) == [again, other]
     assert last_of_each([]) == []
+
+
+def test_a_broken_file_holds_up_no_vote(store: Store) -> None:
+    """The votes on what it held are on unknown answers; all others are joined."""
+    keep(store, "a", answer(1, "a"))
+    keep(store, "b", answer(2, "b"))
+    cast(store, (1, -1.0), (2, -1.0))
+    store.files("exchanges")[0].write_bytes(b"PAR1")
+
+    assert found(store) == {"candidate": (1, 1.0)}

@@ -25,6 +25,16 @@ def test_an_hour_without_an_answer_is_borne_by_the_next_one(account: GpuAccount)
     assert account.uncharged_usd == 0.0
 
 
+def test_replicas_that_nobody_states_are_unknown() -> None:
+    """One is charged, and the row does not say that there is one."""
+    account = open_account(HourlyPrice("vllm", 3.6), AT)
+    account.pay(AT + SLICE_S + LATE_S)
+    row = account.row(AT + SLICE_S + LATE_S)
+    assert row is not None
+    assert (row.replicas, row.paid_usd) == (None, pytest.approx(SLICE_S * 0.001))
+    assert open_account(HourlyPrice("vllm", 3.6, 1), AT).price.replicas == 1
+
+
 def test_a_row_tells_busy_and_idle_per_replica(account: GpuAccount) -> None:
     """Two requests at once keep two replicas busy, and three no more than two; the rest of the paid time is idle."""
     account.pay(AT + SLICE_S + LATE_S)

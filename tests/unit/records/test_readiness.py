@@ -134,6 +134,10 @@ class Paid:
 def test_saving(paid: Paid) -> None:
     """Every hour of the servers is charged, busy or idle; break-even is the traffic that would pay for them."""
     saving = found(hourly=HourlyFacts("vllm", paid.usd_per_hour, 1, 0.9)).saving
+    unstated = found(hourly=HourlyFacts("vllm", paid.usd_per_hour, None, 0.9)).saving
+    assert (unstated.candidate_usd_per_month, "unknown" in unstated.reason, "unknown" in saving.reason) == (
+        saving.candidate_usd_per_month, True, False,
+    )  # fmt: skip
     assert saving.saved_usd_per_month == pytest.approx(paid.saved)
     assert saving.break_even_requests_per_month == pytest.approx(paid.break_even)
     assert saving.payback_months == (None if paid.payback is None else pytest.approx(paid.payback))

@@ -1,7 +1,9 @@
 """Records on disk: files that come and go whole."""
 
 import datetime
+import errno
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from gateway.admin.queries import RecordQueries
 from records import store as store_module
 from records.durable import replace
 from records.erasure import Forgotten, Sieve, Subject
+from records.feedback import answered_by
 from records.parquet import EXCHANGES, FEEDBACK
 from records.store import MERGE_FILES, PROGRESS, Store
 from tests.fakes.exchanges import AT, exchange_id
@@ -121,10 +124,10 @@ def test_readers_see_each_row_once_while_files_move(store, monkeypatch):
 
 
 def test_files_that_go_while_they_are_read(store):
-    """A merge between looking and asking is looked past; records that cannot be read at all are said to be so."""
+    """A merge between looking and asking is looked past."""
     keep(store, "a", record(1))
     (broken,) = store.files("exchanges")
-    kept, looks = broken.read_bytes(), list[int]()
+    looks = list[int]()
 
     def ids(views):
         looks.append(1)
@@ -133,9 +136,6 @@ def test_files_that_go_while_they_are_read(store):
         return views.sql("SELECT id FROM exchanges").fetchall()
 
     assert (store.read(ids), len(looks)) == ([(exchange_id(1),)], 2)
-    store.files("exchanges")[0].write_bytes(kept[:40])
-    with pytest.raises(duckdb.Error):
-        store.read(ids)
 
 
 def test_large_files_hold_up_no_small_ones(store, monkeypatch):
@@ -248,3 +248,76 @@ def test_a_file_is_damaged_or_it_is_not(store):
     assert store.expire(int((AT + 2 * DAY_S) * 1e6)) == 2
     with pytest.raises(FileNotFoundError):
         store.is_damaged(path)
+
+
+BROKEN: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda data: data[: len(data) // 2],
+    "overwritten": lambda data: data[:40] + bytes(len(data) - 400) + data[-360:],
+    "empty": lambda _: b"",
+    "of another kind": lambda _: b"{}" * 100,
+}
+EVERYTHING = "SELECT id, request_json FROM joined ORDER BY id"
+READERS: dict[str, Callable[[Store], object]] = {
+    "ids": lambda store: store.ids(),
+    "recent": lambda store: sorted(store.recent_ids(0)),
+    "views": lambda store: [
+        row[0]
+        for row in store.read(lambda views: views.sql("SELECT id, request_json FROM joined ORDER BY id").fetchall())
+    ],
+    "merged": lambda store: [store.publish(store.stage_merge("m")), store.ids()][1],
+    "votes": lambda store: list(answered_by(store, [exchange_id(number) for number in range(MERGE_FILES + 1)])),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+def test_a_broken_file_holds_up_no_reader(store, read, broken):
+    """It is set aside, its own rows are missing, and whoever opened the records is told once."""
+    told: list[str] = []
+    store.told = told.append
+    for number in range(MERGE_FILES + 1):
+        keep(store, f"{number:04d}", record(number))
+    path = store.files("exchanges")[3]
+    path.write_bytes(broken(path.read_bytes()))
+
+    assert read(store) == [exchange_id(number) for number in range(MERGE_FILES + 1) if number != 3]
+    assert read(store)
+    assert told == [f"damaged/date={DATE}/exchanges-0-0003.parquet"]
+    assert store.damaged() == 1
+
+
+def test_who_may_only_read_leaves_it_out(store, monkeypatch: pytest.MonkeyPatch):
+    """A broken file that cannot be moved is told, and all the others are read."""
+    told: list[str] = []
+    store.told = told.append
+    keep(store, "a", record(1))
+    keep(store, "b", record(2))
+    broken = store.files("exchanges")[0]
+    broken.write_bytes(b"PAR1")
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "for the owner alone")
+
+    monkeypatch.setattr(Path, "rename", refused)
+    assert READERS["views"](store) == store.ids() == [exchange_id(2)]
+    assert told == [str(broken.relative_to(store.root))]
+
+
+def test_an_error_without_a_broken_file_is_told(store):
+    """What is wrong with the question, or with the disk, is for whoever asks; a file that was merged away is not."""
+    keep(store, "a", record(1))
+    for question in ("SELECT nothing FROM exchanges", "SELECT id::INTEGER FROM exchanges"):
+        with pytest.raises(duckdb.Error):
+            store.read(lambda views, question=question: views.execute(question).fetchall())
+    looks = iter([duckdb.IOException("no such file"), None])
+
+    def merged_away() -> str:
+        if error := next(looks):
+            raise error
+        return "found"
+
+    assert store.steadily(merged_away) == "found"
+    assert store.ids() == [exchange_id(1)]
+    (store.root / "exchanges" / f"date={DATE}" / "0-z.parquet").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        store.ids()

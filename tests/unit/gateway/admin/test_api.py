@@ -166,9 +166,8 @@ async def test_state_and_records_that_cannot_be_read(client: httpx.AsyncClient, 
     data.state.write_bytes(b"no database" * 100)
     folder = data.records / "exchanges" / "date=2026-11-18"
     folder.mkdir(parents=True)
-    (folder / "0-a.parquet").write_bytes(b"no parquet")
-    (data.records / "comparisons" / folder.name).mkdir(parents=True)
-    (data.records / "comparisons" / folder.name / "0-a.parquet").write_bytes(b"no parquet")
+    (folder / "0-a.parquet").mkdir()
+    (data.records / "comparisons" / folder.name / "0-a.parquet").mkdir(parents=True)
     for path in ("/keys", "/exchanges", "/decisions", "/comparisons", "/readiness"):
         answer = await client.get(path)
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable"), path

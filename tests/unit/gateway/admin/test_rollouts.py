@@ -77,7 +77,8 @@ async def test_votes_stand_beside_the_decision(client: httpx.AsyncClient, data: 
     assert (shown["votes"]["raised"], shown["votes"]["candidate"]["n"]) == (True, 60)
     assert shown["decision"] == plain["decision"]
     for path in Store(data.records).files("exchanges"):
-        path.write_bytes(b"no Parquet")
+        path.unlink()
+        path.mkdir()
     answer = await client.get("/rollouts/triage")
     assert (answer.status_code, answer.json()["votes"]) == (200, None)
     assert "cannot be read now" in answer.json()["votes_problem"]

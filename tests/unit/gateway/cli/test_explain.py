@@ -77,7 +77,8 @@ def test_explaining_with_votes(data: DataDir, state: SqliteState, capsys: pytest
     assert main(["explain", "triage", "--history", "1"]) == 0
     assert "votes" not in capsys.readouterr().out
     for path in Store(data.records).files("exchanges"):
-        path.write_bytes(b"no Parquet")
+        path.unlink()
+        path.mkdir()
     assert main(["explain", "triage"]) == 0
     captured = capsys.readouterr()
     assert "INCONCLUSIVE  errors: not certified yet" in captured.out

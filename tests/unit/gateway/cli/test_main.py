@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +23,8 @@ from records.dataset.build import Wanted, build
 from records.evaluation import sets
 from records.evaluation.files import read_file
 from records.evaluation.sets import EvalSet
-from records.parquet import EXCHANGES
+from records.gpu_hours import GpuHours
+from records.parquet import EXCHANGES, GPU_HOURS, TABLES
 from records.pricing import PriceBook
 from records.record_maker import RecordMaker, RoutePrices
 from records.redact import Redactor
@@ -189,6 +192,49 @@ def test_every_command_survives_a_reader_that_is_gone(ready: DataDir) -> None:
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(words, code) for words, code, _ in found] == [(words, 141) for words in asked + ended]
     assert not [each for each in found if "Traceback" in each[2] or "pipe" in each[2].lower()]
+
+
+READERS = [
+    "routes", "readiness", "eval sample --route=", "records tail", "records stats",
+    "dataset build --route= --format trl-sft --out other", "policy lint", "policy plan", "rebuild",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", READERS)
+def test_a_broken_file_of_the_records_stops_no_command(
+    ready: DataDir, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each ends as it does without that file, and says which one it left out."""
+    shutil.copytree(ready.records, "whole")
+    without = (main(words.split()), capsys.readouterr().out)
+    shutil.rmtree("other", ignore_errors=True)
+    for folder in list(ready.records.glob("*/date=*")) + [ready.records / f"{t.name}/date=2026-11-18" for t in TABLES]:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "0-broken.parquet").write_bytes(b"PAR1 and no more")
+
+    told = (main(words.split()), capsys.readouterr())
+
+    assert (told[0], told[1].out) == without
+    assert "cannot be read" in told[1].err
+    assert not list(ready.records.glob("exchanges/date=*/0-broken.parquet"))
+
+
+def test_hours_of_unknown_replicas_are_said_to_be_so(ready: DataDir, capsys: pytest.CaptureFixture[str]) -> None:
+    """One is charged where nobody states how many there are; the number itself is unknown."""
+    known: dict[str, Any] = {"since_us": 0, "until_us": 3_600_000_000, "usd_per_hour": 4.0, "paid_usd": 4.0,
+        "busy_s": 600.0, "idle_s": 3000.0, "answers": 2, "charged_usd": 4.0}  # fmt: skip
+    rows = [GpuHours(upstream=name, replicas=number, **known) for name, number in (("stated", 3), ("unstated", None))]
+    store = Store(ready.records)
+    store.publish(store.stage(GPU_HOURS, rows, "h"))
+
+    assert main(["records", "stats", "--hours", "--json"]) == 0
+    assert {row["upstream"]: row["replicas"] for row in json.loads(capsys.readouterr().out)} == {
+        "stated": 3, "unstated": None,
+    }  # fmt: skip
+    assert main(["records", "stats", "--hours"]) == 0
+    told = capsys.readouterr()
+    assert ["unstated", "unknown"] in [line.split()[:2] for line in told.out.splitlines()]
+    assert "state `replicas`" in told.err
 
 
 INTERRUPTED = """

@@ -27,7 +27,7 @@ def test_text_and_json(data: DataDir, capsys: pytest.CaptureFixture[str]) -> Non
         "signal   spend      on       $0.00 a month is above the budget",
         "signal   plateau    unknown",
         "check    volume     no       5 different prompts",
-        "busy or idle; break-even at",
+        "busy or idle (how many replicas there are is unknown: state prices.candidate replicas); break-even at",
         "gpt-4o on 2199-01-01",
         "next     crossfade eval sample --route support",
     ):

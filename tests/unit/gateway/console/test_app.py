@@ -353,7 +353,8 @@ async def test_a_state_in_ruins(full: ConsoleHouse) -> None:
     """With the state or the records in ruins pages say so, and those that need neither are there."""
     full.data.state.write_bytes(b"no database" * 100)
     for path in (full.data.records / "exchanges").glob("date=*/*.parquet"):
-        path.write_bytes(b"no parquet")
+        path.unlink()
+        path.mkdir()
     async with visitor(full.data) as client:
         assert (await client.get("/audit")).status_code == 503
         assert (await client.get("/traffic")).status_code == 503

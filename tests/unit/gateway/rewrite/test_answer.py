@@ -84,6 +84,61 @@ def message(finish: str = "stop", **fields: Any) -> dict[str, Any]:
     return head | {"choices": [choice], "usage": USAGE, "service_tier": None, **EXTRAS}
 
 
+SAYS_HI = {"role": "assistant", "content": "hi"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "surface", "is_answer"),
+    [
+        ({"message": {"content": "hi"}}, "chat", True),
+        ({"message": SAYS_HI | {"role": None}}, "chat", True),
+        ({"delta": SAYS_HI}, "chat", True),
+        ({"message": None}, "chat", False),
+        ({}, "chat", False),
+        ({"text": "hi"}, "chat", False),
+        ({"text": "hi"}, "completions", True),
+        ({"message": SAYS_HI}, "completions", False),
+    ],
+)
+def test_a_whole_answer_has_what_sdks_read(choice: dict[str, Any], surface: Any, *, is_answer: bool) -> None:
+    """A message by the assistant, or a text; an answer without it is none, and the baseline's to give."""
+    body = {"id": "x", "choices": [{"index": 0, "finish_reason": "stop"} | choice]}
+    found = adapt_whole(json.dumps(body).encode(), AnswerShape(surface, "gpt-4o"), STUDENT)
+    if not is_answer:
+        assert found == CandidateFailure("failure", "empty")
+        return
+    assert isinstance(found, bytes)
+    (told,) = json.loads(found)["choices"]
+    said = told["message"] if surface == "chat" else {"role": "assistant", "content": told["text"]}
+    assert {name: said[name] for name in SAYS_HI} == SAYS_HI
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        [{"delta": SAYS_HI}, {"finish_reason": "stop"}],
+        [{"delta": SAYS_HI}, {"delta": None, "finish_reason": "stop"}],
+        [{"message": SAYS_HI}, {"message": {}, "finish_reason": "stop"}],
+        [{"message": SAYS_HI, "finish_reason": "stop"}],
+    ],
+)
+def test_each_part_of_a_stream_has_a_delta(choices: list[dict[str, Any]]) -> None:
+    """SDKs look into it without asking whether it is there; what a server calls `message` is one."""
+    found, adapter = run(b"".join(event({"id": "x", "choices": [{"index": 0} | one]}) for one in choices) + DONE)
+
+    parts = [choice for one in found[:-1] for choice in one["choices"]]
+    assert "".join(part["delta"].get("content") or "" for part in parts) == "hi"
+    assert (parts[0]["delta"]["role"], parts[-1]["finish_reason"]) == ("assistant", "stop")
+    assert (adapter.done, adapter.failure) == (True, None)
+
+
+def test_a_called_function_has_its_type() -> None:
+    """Also where the engine leaves it out."""
+    calls = [{"id": "a", "function": {"name": "f", "arguments": "{}"}}]
+    told = whole(message("tool_calls", tool_calls=calls))
+    assert told["choices"][0]["message"]["tool_calls"][0]["type"] == "function"
+
+
 @pytest.mark.parametrize("said", [None, [], [{"type": "url_citation"}]])
 def test_a_whole_message_has_its_annotations(said: Any):
     """The frontier's message has `annotations: []`, which SDKs of typed languages want there; an engine's own stay."""

@@ -17,6 +17,7 @@ BODY = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]}
         (json.dumps(BODY | {"user": "lone \ud83d"}).encode(), {}),
         (json.dumps(BODY).encode().replace(b"hello", b"caf\xe9"), {}),
         (json.dumps(BODY | {"temperature": float("nan")}).encode(), {}),
+        (json.dumps(BODY).encode("utf-16"), {}),
     ],
 )
 def test_a_copy_finds_the_route_and_is_not_for_the_candidate(body, headers):

@@ -337,6 +337,35 @@ def test_a_number_that_json_has_not_is_null(number: str):
     assert kept == {"choices": [{"index": 0, "logprob": None, "message": {"content": "a"}}]}
 
 
+def test_a_stream_of_another_api_keeps_its_words():
+    """Events without choices, on a path of chats: all are kept as they came, and it is no whole answer."""
+    events = [
+        {"type": "message_start", "message": {"id": "m", "role": "assistant"}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hello"}},
+        {"type": "message_stop"},
+    ]
+    for surface in ("chat", "completions"):
+        read = read_stream(surface, stream(*events, done=False))
+        assert (json.loads(read.body)["events"], read.ended, read.fields) == (events, False, None)
+    assert "events" not in json.loads(read_stream("chat", stream({"usage": {}}, chunk(delta(content="a")))).body)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        ("response.output_text.delta", "text"),
+        ("response.refusal.delta", "refusal"),
+        ("response.function_call_arguments.delta", "arguments"),
+        ("response.custom_tool_call_input.delta", "input"),
+    ],
+)
+def test_a_response_whose_items_nobody_began(kind, field):
+    """Their deltas are kept all the same, where the answer never gets to its end."""
+    deltas = [{"type": kind, "output_index": 0, "content_index": 0, "delta": part} for part in ("he", "llo")]
+    (item,) = json.loads(read_stream("responses", stream(*deltas, done=False)).body)["output"]
+    assert (item["content"][0] if "content" in item else item)[field] == "hello"
+
+
 def test_other_streams_stay_as_they_are():
     """A stream of an API that we do not put together is kept as it came."""
     body = b"event: transcript.text.delta\ndata: {}\n\n"

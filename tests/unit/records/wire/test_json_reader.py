@@ -27,6 +27,9 @@ from records.wire.json_reader import (
         (b'["caf\xe9"]', ["caf\ufffd"], "not_utf8"),
         (b'["a\nb"]', ["a\nb"], "loose_json"),
         (b"\xef\xbb\xbf[1]", [1], "loose_json"),
+        ('["é"]'.encode("utf-16"), ["é"], "not_utf8"),
+        ('["é"]'.encode("utf-16-be"), ["é"], "not_utf8"),
+        ('["é"]'.encode("utf-32"), ["é"], "not_utf8"),
         (b"[NaN, 99999999999999999999999]", None, "loose_json"),
     ],
 )

@@ -63,11 +63,12 @@ def test_older_answers_are_left_out(data: DataDir) -> None:
 
 
 def test_what_cannot_be_read_is_said(data: DataDir) -> None:
-    """Damaged records, or a look of a newer version, leave the rest of the explanation as it is."""
+    """Records that the disk does not read, or a look of a newer version, leave the rest of the explanation as it is."""
     ask_for_votes(data)
     cast(data, bad=1, of=1, baseline_bad=0, baseline_of=1)
     assert find(data, msgspec.structs.replace(LOOK, record=b"{}"), now=clock.wall()).problem is not None
     for path in Store(data.records).files("exchanges"):
-        path.write_bytes(b"no Parquet")
+        path.unlink()
+        path.mkdir()
 
     assert (find(data, LOOK, now=clock.wall()).problem or "").startswith("votes cannot be read now: ")

@@ -91,7 +91,8 @@ def test_records_that_cannot_be_read_stop_nothing(ballot: VoteTally):
     """The votes count as on unknown answers, but for those whose answer is at hand, and somebody is told."""
     keep(ballot.store, "a", record(1))
     (path,) = ballot.store.files("exchanges")
-    path.write_bytes(b"no Parquet")
+    path.unlink()
+    path.mkdir()
     tally = Tally()
     ballot.count([said(1, -1.0), said(2, 1.0)], [record(2)], tally)
 
