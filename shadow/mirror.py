@@ -29,7 +29,6 @@ from shadow.lanes import Drawn
 from shadow.patience import ASK_S, PATIENCE_S, age_s
 from shadow.plan import ShadowRoute
 from shadow.ports import DEADLINES, NOT_READY, UNFIT, Model, ModelCall, ModelReply
-from shadow.sampling import asked_beside
 from shadow.score_pair import Comparing
 from shadow.siblings import Siblings
 
@@ -149,7 +148,7 @@ class Mirror:
         found = self._beside(drawn, heard, said, served)
         if came == "answered":
             found |= await self._scored(drawn, served, said)
-        if len(asked_beside(drawn.exchange.meta, drawn.route)) > 1:
+        if len(drawn.route.asked_beside(drawn.exchange.meta)) > 1:
             other = said.answer if came == "answered" else None
             first = self._siblings.meet(drawn.exchange.meta.id, other, len(heard.body))
             found["agree_other"] = self._likeness(drawn, served, first, other)

@@ -9,8 +9,19 @@ from pathlib import Path
 import msgspec
 
 from policies.routing import Variant
+from records.comparison import Asked
+from records.exchange import Meta
+from shadow import sampling
+from shadow.sampling import Lot, Lots
 
 FORMAT = 1
+
+
+class LotSince(msgspec.Struct, frozen=True):
+    """A lot, and the first routing table that went by it."""
+
+    version: int
+    lot: Lot
 
 
 class ShadowRoute(msgspec.Struct, frozen=True):
@@ -49,6 +60,18 @@ class ShadowRoute(msgspec.Struct, frozen=True):
     """Beside the candidate's own answers the baseline is asked a second time, too."""
     also: tuple[str, ...] = ()
     """Further comparators that gates rest on."""
+    lots: tuple[LotSince, ...] = ()
+    """Of the last routing tables, oldest first; none: the shares above hold for all."""
+
+    def asked_beside(self, meta: Meta) -> tuple[Asked, ...]:
+        """Whom to ask the same as an exchange: by the lot of the table that it was served under."""
+        return sampling.asked_beside(meta, self._lots_at(meta.table_version))
+
+    def _lots_at(self, version: int) -> Lots:
+        """The lot of the newest table up to this one; of a table before all of them, the oldest's."""
+        if not self.lots:
+            return self
+        return next((each.lot for each in reversed(self.lots) if each.version <= version), self.lots[0].lot)
 
 
 class ShadowPlan(msgspec.Struct, frozen=True):

@@ -7,6 +7,8 @@ drawn for one says nothing of being drawn for another, nor of the assignment.
 
 from typing import Protocol
 
+import msgspec
+
 from policies.assignment import bucket
 from records.comparison import Asked
 from records.exchange import Attempt, Meta
@@ -26,7 +28,7 @@ _UPSTREAMS_FAULT = frozenset({408, 409, 425, 429})
 
 
 class Lots(Protocol):
-    """How much of a route is drawn; `shadow_plan.ShadowRoute` says it."""
+    """How much of a route is drawn: what a `Lot` says, or a `shadow.plan.ShadowRoute` for all of its time."""
 
     @property
     def sample_ppm(self) -> int:
@@ -52,6 +54,16 @@ class Lots(Protocol):
     def salt(self) -> str:
         """Of the route's lots."""
         ...
+
+
+class Lot(msgspec.Struct, frozen=True):
+    """How much of a route is drawn."""
+
+    sample_ppm: int
+    reverse_ppm: int
+    noise_ppm: int
+    salt: str
+    again_reversed: bool = False
 
 
 def speaks(meta: Meta) -> bool:

@@ -16,7 +16,6 @@ import msgspec
 from gateway.config.settings import Settings, Upstream
 from gateway.control.controller.boot import ControllerBoot
 from gateway.control.controller.process import Controller, Parts
-from gateway.control.events.join import Lot
 from gateway.control.events.outbox import SCHEMA
 from gateway.control.leader.announce import Announcer
 from gateway.control.leader.webhooks import Notifier
@@ -34,7 +33,6 @@ from records.comparison import Asked, Comparison
 from records.exchange import Meta, Note
 from records.journal.writer import JournalWriter
 from shadow.plan import read as read_plan
-from shadow.sampling import asked_beside
 from tests.fakes.exchanges import AT, chat_request, exchange
 
 KEY = bytes(range(32))
@@ -171,8 +169,7 @@ class Room:
         if plan is None or not self.shadow_alive:
             return
         for route in plan.routes:
-            lot = Lot(route.sample_ppm, route.reverse_ppm, route.noise_ppm, route.salt, route.again_reversed)
-            for asked in asked_beside(meta, lot) if meta.route == route.route else ():
+            for asked in route.asked_beside(meta) if meta.route == route.route else ():
                 self.compared(self.comparison(meta, asked, route.candidate_key))
 
     def comparison(self, meta: Meta, asked: Asked, candidate_key: str) -> Comparison:

@@ -294,7 +294,10 @@ class Controller:
         promoted = [name for name, each in self.weighed.items() if each.is_promoted]
         routes = tuple(each.route for each in self.weighed.values())
         # The plan first: what is served under a new table shall not meet a shadow that still draws by the old lots.
-        self._replace(self.boot.shadow_plan, shadow_plan.encode(plan_of(self.weighed)))
+        self._replace(
+            self.boot.shadow_plan,
+            shadow_plan.encode(plan_of(self.weighed, self.reading.outbox.served, self.publisher.floor + 1)),
+        )
         self._write_table(table_with(self.boot.base, routes, self._keys, promoted), now)
 
     def _keep_served(self, _: float) -> None:

@@ -27,7 +27,7 @@ from records.exchange import Meta
 from shadow.asker import NOBODY, AskedBy
 from shadow.pairing import event_of, joined, service_of
 from shadow.patience import PATIENCE_S
-from shadow.sampling import asked_beside
+from shadow.sampling import Lot, asked_beside
 
 WAIT_S = PATIENCE_S + 5.0
 """How long an exchange waits for its comparisons, from when it was read: a little longer than the shadow may take."""
@@ -39,16 +39,6 @@ MOST = 100_000
 """Exchanges that may wait, and comparisons that may."""
 MOST_TOLD = 2000
 """Exchanges of which one event tells who served."""
-
-
-class Lot(msgspec.Struct, frozen=True):
-    """How much of a route is drawn (`lots.Lots`)."""
-
-    sample_ppm: int
-    reverse_ppm: int
-    noise_ppm: int
-    salt: str
-    again_reversed: bool = False
 
 
 class Served(msgspec.Struct, frozen=True):

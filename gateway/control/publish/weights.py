@@ -7,12 +7,12 @@ Rules:
    stored rollout.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
-from gateway.control.events.join import Lot, Served
+from gateway.control.events.join import Served
 from gateway.control.publish.policy_terms import PolicyTerms
 from policies.baseline_times import limits
 from policies.published import published_ppm
@@ -20,7 +20,11 @@ from policies.review import key_of
 from policies.rollout import STOPPED, Rollout
 from policies.routing import PPM, Route
 from policies.rules import ARMS_FROM_PPM, Rules
-from shadow.plan import ShadowPlan, ShadowRoute
+from shadow.plan import LotSince, ShadowPlan, ShadowRoute
+from shadow.sampling import Lot
+
+TABLES_TOLD = 64
+"""Of how many of the last routing tables the shadow is told the lots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,22 @@ def served_of(weighed: Mapping[str, Weighed]) -> dict[str, Served]:
     return {name: each.served for name, each in weighed.items() if each.served is not None}
 
 
-def plan_of(weighed: Mapping[str, Weighed]) -> ShadowPlan:
-    """What the shadow is told."""
-    return ShadowPlan(tuple(each.shadow for each in weighed.values() if each.shadow is not None))
+def plan_of(weighed: Mapping[str, Weighed], before: Mapping[int, Mapping[str, Served]], version: int) -> ShadowPlan:
+    """What the shadow is told. `before`: what tables served, by their version; `version`: of the next one.
+
+    The shadow may read an exchange long after it was served, and the controller waits for whom the lot of its own
+    table drew: so each route tells the lots of the last tables, too.
+    """
+    tables = [(number, before[number]) for number in sorted(before)[-TABLES_TOLD:]] + [(version, served_of(weighed))]
+    routes = [each.shadow for each in weighed.values() if each.shadow is not None]
+    return ShadowPlan(tuple(msgspec.structs.replace(route, lots=_lots(route.route, tables)) for route in routes))
+
+
+def _lots(route: str, tables: Iterable[tuple[int, Mapping[str, Served]]]) -> tuple[LotSince, ...]:
+    """A route's lots, each from the first table that went by it."""
+    found: list[LotSince] = []
+    for version, routes in tables:
+        served = routes.get(route)
+        if served is not None and (not found or served.lot != found[-1].lot):
+            found.append(LotSince(version, served.lot))
+    return tuple(found)

@@ -36,7 +36,6 @@ from shadow.mirror import Mirror, charged_usd, refusal, row_of, variant_of
 from shadow.pairing import BEHIND
 from shadow.patience import LATEST_ASK_S, age_s
 from shadow.plan import ShadowPlan, ShadowRoute
-from shadow.sampling import asked_beside
 
 BATCH_BYTES = 256 * 1024
 """Of frames, read at once: a few milliseconds of our loop."""
@@ -181,7 +180,7 @@ class Runner:
             for asked in owed:
                 self.ledger.write(earlier[meta.id, asked].row("skipped", "no_route", at=self.clock.wall()))
             return
-        for asked in owed or asked_beside(meta, route):
+        for asked in owed or route.asked_beside(meta):
             drawn = Drawn(exchange, asked, route)
             if drawn.key not in self.ledger.written:
                 self.ledger.debts.add(drawn, since)
@@ -244,7 +243,7 @@ class Runner:
         if first is not None:
             return not first or self.ledger.budget.is_spent(route, wall)
         waits = self.ledger.budget.must_wait(route, wall)
-        if len(asked_beside(drawn.exchange.meta, route)) > 1:
+        if len(route.asked_beside(drawn.exchange.meta)) > 1:
             self._paid_for[name] = not waits
             while len(self._paid_for) > MOST_SIBLINGS:
                 del self._paid_for[next(iter(self._paid_for))]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 import pytest
 
-from gateway.control.events.join import Join, Lot, NodeEvent, Served
+from gateway.control.events.join import Join, NodeEvent, Served
 from gateway.control.leader import persistence
 from gateway.control.leader.evaluation import Evaluation
 from gateway.control.state.port import QueuedEvent
@@ -24,6 +24,7 @@ from policies.routing import Breaker
 from policies.rules import CandidateKey, Gates, Ladder, Rules, Stage
 from policies.terms import Move, Phase, Verb
 from records.exchange import Attempt, Meta
+from shadow.sampling import Lot
 from tests.fakes.exchanges import exchange
 
 NOW = 1_800_000_000.0

@@ -11,7 +11,6 @@ from gateway.control.events.join import (
     SETTLE_S,
     WAIT_S,
     Join,
-    Lot,
     Ready,
     Served,
     Waiting,
@@ -22,6 +21,7 @@ from policies.liveness import AssignedOutcome
 from records.comparison import Comparison
 from records.exchange import Attempt, Meta
 from shadow.asker import AskedBy
+from shadow.sampling import Lot
 from tests.fakes.exchanges import exchange
 
 PPM = 1_000_000

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 import gateway.control.events.outbox as module
-from gateway.control.events.join import Lot, NodeEvent, Served, Waiting
+from gateway.control.events.join import NodeEvent, Served, Waiting
 from gateway.control.events.outbox import SCHEMA, TABLES_KEPT, Outbox
 from gateway.control.journals.tail import Position, Progress
 from gateway.control.state.port import MAX_OFFERED, QueuedEvent, Snapshot, StateDownError
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.database import connect
 from policies.evidence import EvidenceKey
+from shadow.sampling import Lot
 
 SERVED = {"r": Served(EvidenceKey("r", "k", 1, 0), Lot(1, 2, 3, "s"))}
 OFFERED_KEPT = 2_000

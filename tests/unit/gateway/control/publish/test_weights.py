@@ -10,6 +10,7 @@ from policies.rollout import Rollout, start
 from policies.routing import PPM, CandidateLimits
 from policies.rules import BaselineP99, CandidateKey, Gates, Held, Ladder, Quality, Rules, Stage
 from policies.terms import Phase
+from shadow.plan import LotSince
 from tests.rooms.compiled_policies import POLICY, compiled, rollout
 
 
@@ -28,7 +29,18 @@ def test_the_rollouts_weight() -> None:
     assert (found.shadow.reverse_ppm, found.shadow.budget_usd_per_day) == (PPM, 5.0)
     assert not found.is_promoted
     assert served_of({"r": found}) == {"r": found.served}
-    assert plan_of({"r": found}).routes == (found.shadow,)
+    told = msgspec.structs.replace(found.shadow, lots=(LotSince(8, found.served.lot),))
+    assert plan_of({"r": found}, {}, 8).routes == (told,)
+
+
+def test_the_shadow_is_told_the_lots_of_the_last_tables() -> None:
+    """Each from the first table that went by it: what was served under an older one is drawn by its lot."""
+    found = weighed(rollout())
+    assert found.served is not None
+    less = msgspec.structs.replace(found.served, lot=msgspec.structs.replace(found.served.lot, reverse_ppm=50_000))
+    before = {5: {"r": found.served}, 6: {"r": found.served, "other": less}, 7: {"r": less}, 8: {}}
+    (route,) = plan_of({"r": found}, before, 9).routes
+    assert [(each.version, each.lot.reverse_ppm) for each in route.lots] == [(5, PPM), (7, 50_000), (9, PPM)]
 
 
 def test_without_a_rollout_of_this_very_candidate_nothing_moves() -> None:
