@@ -1,30 +1,16 @@
-"""What certificates promise in the field, live; `make field` plays all of it."""
+"""The models that `make field` plays live are what they are said to be."""
 
-import asyncio
 import json
-from pathlib import Path
 
 import pytest
 
-from tests.acceptance.field.cases import cases
-from tests.acceptance.field.play import play
 from tests.acceptance.field.stand_ins import Sampler, knowing_judge, right_answer
 from tests.fakes import judges
 
-PATIENCE_S = 900.0
-"""Of a machine with ten times as much to do."""
 NAIVE = (
     "[User Question]\n{}\n\n[The Start of Assistant A's Answer]\n{}\n[The End of Assistant A's Answer]\n\n"
     "[The Start of Assistant B's Answer]\n{}\n[The End of Assistant B's Answer]"
 )
-
-
-@pytest.mark.slow
-def test_the_same_model_is_promoted(tmp_path: Path) -> None:
-    """A model that agrees with itself in eight of ten answers is its own candidate: it goes up to 100 %."""
-    case = next(case for case in cases() if case.name == "A/A")
-    found = asyncio.run(play(case, tmp_path, patience_s=PATIENCE_S))
-    assert not found.fault(case)
 
 
 def test_the_stand_ins_are_what_they_are_said_to_be() -> None:

@@ -314,7 +314,9 @@ def test_a_dataset_that_holds_what_is_erased_is_marked(place, capsys, tmp_path):
 
     code, told = run(capsys, "records", "forget", "--id", first, *data)
 
-    assert (code, told["removed"], told["stale_datasets"]) == (0, 1, [str(Path(held["folder"]).resolve())])
+    assert (code, told["removed"]) == (0, 1)
+    assert str(Path(held["folder"]).resolve()) in told["stale_datasets"]
+    assert str(Path(other["folder"]).resolve()) not in told["stale_datasets"]
     assert run(capsys, "dataset", "inspect", held["folder"], "--json")[1]["stale"] == 1
     assert run(capsys, "dataset", "inspect", other["folder"], "--json")[1]["stale"] == 0
     assert command.main(["dataset", "validate", held["folder"]]) == 0

@@ -29,7 +29,7 @@ candidate: {upstream: engine, model: MODEL, revision: "1"}
 eligible: {forbid: ["n>1"]}
 compare: [exact, {judge: {upstream: third, model: judge, sample: 100%}}]
 gates: {quality: {metric: judge}, errors: {margin: 5%}, latency: off}
-stages: [shadow, 1%]
+stages: [{shadow: {days: 0}}, 1%]
 """
 
 
