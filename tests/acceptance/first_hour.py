@@ -41,7 +41,7 @@ SHOWS = {
     "crossfade serve": "",
     "python -c 'from openai import OpenAI; print(OpenAI().models": "gpt-4o",
     "python -c 'from openai import OpenAI\n": "frontier-",
-    "crossfade records tail": "complete",
+    "crossfade records tail": "gpt-4o",
     "kill -HUP": "",
     "cp crossfade-policies/support-triage.yaml.example": "",
     "crossfade policy lint": "",

@@ -114,7 +114,7 @@ async def test_a_search_that_is_a_payload(tmp_path: Path) -> None:
 def test_static_files_are_ours_alone() -> None:
     """One stylesheet and one script, of ours, short: no line of them is somebody else's, and nothing loads more."""
     files = static_files()
-    assert set(files) == {"console.css", "console.js"}
+    assert set(files) == {"console.css", "console.js", "icon.svg"}
     script = files["console.js"].content.decode()
     assert len(script.splitlines()) <= 200
     for never in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "import("):
