@@ -107,7 +107,6 @@ ELSEWHERE = {
     "records/record.py": TYPES,
     "records/wire/event.py": TYPES,
     "shadow/compare/pair.py": TYPES,
-    "shadow/plan.py": TYPES,
     "shadow/ports.py": TYPES,
     "shadow/scorer.py": "tests/integration/test_scorer.py runs it with a real child process",
 }
