@@ -180,6 +180,8 @@ class Recorder:
     def step(self, now: float) -> bool:
         """Read, and write what is due. Returns whether there was anything. `now`: Unix seconds."""
         found = self.journals.poll(now, BATCH_BYTES - self._bytes)
+        if found:
+            self._read_routing()  # behind the journals: the table that they were served from is there, with its prices
         for one in found:
             self._take(one)
         self._settle(now)
