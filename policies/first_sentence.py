@@ -11,78 +11,15 @@ Rules:
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from policies.results import Alarm, GateResult, Results, gate_kind
+from policies.finding_words import DETECTORS, GATES, GUARDS, HARM, OVERDUE, UNMEASURED, UNSEEN, UNSURE
+from policies.forecast import least_left_s
+from policies.results import Alarm, GateResult, GuardResult, Results, gate_kind
 from policies.rollout import Decision, Rollout, blocks
 from policies.terms import Move, Phase, Verdict
 
 _AT_ONCE_S = 1.0
 """What happened less long ago is not said to have been a while ago."""
 _STEPS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
-
-GATES = {
-    "quality": "that its answers are good enough beside the baseline's",
-    "likeness": "that its answers are as like the baseline's as the baseline's own are to each other",
-    "validity": "that its answers keep to their format as often as the baseline's",
-    "errors": "that its requests fail no more often than the baseline's",
-    "latency": "that it answers fast enough",
-    "cost": "that it is cheap enough",
-}
-UNMEASURED = {
-    "quality": "no pair of answers has a score yet",
-    "likeness": "no pair of answers has been compared yet",
-    "validity": "no answer has been checked against its format yet",
-    "errors": "no request has been counted yet",
-    "latency": "there are too few timings yet to say what is fast enough",
-    "cost": "no pair of answers has a price on both sides yet",
-}
-OVERDUE = {
-    "quality": "answers come, but no scores. Is the judge or scorer running?",
-    "likeness": "answers come, but no comparisons. Is the shadow running?",
-    "validity": "answers come, but none is checked against its format",
-    "errors": "conversations come, but no requests are counted",
-    "latency": "answers come, but no timings",
-    "cost": "answers come, but no prices",
-}
-HARM = {
-    "quality": "its answers are worse than the baseline's by more than the policy allows",
-    "likeness": "its answers are less like the baseline's than the policy allows",
-    "validity": "its answers break their format more often than the policy allows",
-    "errors": "its requests fail more often than the policy allows",
-    "latency": "it answers more slowly than the policy allows",
-    "cost": "it costs more than the policy allows",
-}
-GUARDS = {
-    "outputs": "it gives the same answer too often",
-    "length": "its answers are much longer or shorter than the baseline's",
-    "empty": "it gives empty answers more often than the baseline",
-    "refusal": "it refuses to answer more often than the baseline",
-    "loop": "it repeats itself more often than the baseline",
-    "truncated": "its answers are cut short more often than the baseline's",
-    "language": "it answers in another language more often than the baseline",
-    "echo": "it repeats the question more often than the baseline",
-    "unknown_tool": "it calls tools that do not exist more often than the baseline",
-    "leak": "it gives away its instructions more often than the baseline",
-    "drops": "too many comparisons were lost. Can the candidate keep up?",
-    "late": "too many requests were counted only after their conversation",
-    "unscored": "too many pairs of answers have no score",
-    "abstained": "the judge could not decide on too many pairs of answers",
-    "controls": "the judge failed too many of the pairs it is tested with",
-    "incident": "the baseline itself fails too often now to compare with",
-    "judge_bias": "it is not shown that the judge agrees with people. Label some pairs",
-    "concentration": "one conversation makes too much of the traffic. Give sessions an id (assign.by)",
-    "shares": "the candidate got another share of the conversations than it should",
-}
-_UNSEEN = {
-    "outputs": "no answers have been seen yet",
-    "length": "no answers have been measured yet",
-}
-DETECTORS = {
-    "errors": "too many of its latest requests failed",
-    "validity": "too many of its latest answers broke their format",
-    "quality": "its latest answers are worse than those that let it in",
-    "latency": "too many of its latest answers were slower than the limit",
-}
-
 
 _SPACED = str.maketrans("@_", "  ")
 
@@ -251,21 +188,34 @@ def _worded(rule: str, sentence: str, stands: Rollout, results: Results) -> str:
             return sentence if gate is None else _gate(gate)
         case "guard":
             guard = next((each for each in results.guards if each.guard == name), None)
-            is_unseen = (
-                guard is not None and name in _UNSEEN and guard.reason.endswith(("none seen yet", "not measured"))
-            )
-            return _UNSEEN[name] if is_unseen else GUARDS.get(name, sentence)
+            return sentence if guard is None else _guard(guard)
         case "detector":
             return _detector(results, sentence)
         case "gates":
             return "nothing that this stage asks for has been looked at yet"
         case "hold":
-            left_s = stands.at.hold_s - stands.lived_s
-            return f"every check passed; the stage lasts {span(stands.at.hold_s)} at least, {span(left_s)} to go (hold)"
+            least_s, left_s = stands.at.least_s, least_left_s(stands, results)
+            key = "hold" if least_s <= stands.at.hold_s else "days"
+            return f"every check passed; the stage lasts {span(least_s)} at least, {span(left_s)} to go ({key})"
+        case "days":
+            left_s = least_left_s(stands, results)
+            return (
+                "every check passes now, and one did not at the end of the stage's last whole day; it has to hold at "
+                f"the end of this one, in {span(left_s)} (days)"
+            )
         case "unhealthy":
             return _unhealthy(results)
         case _:
             return sentence
+
+
+def _guard(guard: GuardResult) -> str:
+    """What is measured is said as it is; what is only not certain yet, as that."""
+    if guard.guard in UNSEEN and guard.reason.endswith(("none seen yet", "not measured")):
+        return UNSEEN[guard.guard]
+    if guard.guard in UNSURE and guard.verdict is Verdict.INCONCLUSIVE:
+        return UNSURE[guard.guard]
+    return GUARDS.get(guard.guard, guard.reason)
 
 
 def _gate(gate: GateResult) -> str:
@@ -333,7 +283,7 @@ def _cause(entered: Decision) -> str:
     """Why evidence stopped it."""
     before, results, rule = entered.before, entered.results, entered.rule
     words: dict[str, Callable[[], str]] = {
-        "budget": lambda: f"{results.units:,} conversations are this stage's limit, and {_missing(before, results)}",
+        "budget": lambda: _spent(before, results),
         "time": lambda: f"{span(before.at.max_s)} are this stage's limit, and {_missing(before, results)}",
         "futile": lambda: f"more conversations would not help: {_missing(before, results)}",
         "error": lambda: (
@@ -342,6 +292,13 @@ def _cause(entered: Decision) -> str:
     }
     found = words[rule]() if rule in words else _worded(rule, entered.reason, before, results)
     return found.rstrip(".")
+
+
+def _spent(before: Rollout, results: Results) -> str:
+    gate = results.spent_gate if before.at.by_pairs else None
+    if gate is None:
+        return f"{results.units:,} conversations are this stage's limit, and {_missing(before, results)}"
+    return f"{gate.n:,} compared conversations are what one check may take, and {_gate(gate).partition(';')[0]}"
 
 
 def _missing(before: Rollout, results: Results) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from policies.language.amounts import duration_text
 from policies.results import GateResult, Results
-from policies.rollout import STOPPED, Rollout
+from policies.rollout import STOPPED, Rollout, blocks
 from policies.rules import DAY_S
 from policies.terms import Verdict
 
@@ -38,7 +38,7 @@ class Forecast:
     needs: tuple[Need, ...]
     """What still needs anything; empty: everything holds."""
     hold_s: float
-    """Of the stage's hold, what is left."""
+    """Of the stage's least time, what is left."""
     unseen: tuple[str, ...] = ()
     """Gates of which nothing is known yet."""
     ended: str = ""
@@ -95,7 +95,7 @@ def slowness(need: Need) -> tuple[float, int]:
 
 def forecast(rollout: Rollout, results: Results) -> Forecast:
     """When the stage that a rollout stands on could be left, at the pace at which its units have come."""
-    hold_s = max(0.0, rollout.at.hold_s - rollout.lived_s)
+    hold_s = least_left_s(rollout, results)
     if rollout.phase in STOPPED:
         return Forecast((), 0.0, ended=f"{rollout.phase}: nothing comes of more units")
     if rollout.next is None:
@@ -107,6 +107,15 @@ def forecast(rollout: Rollout, results: Results) -> Forecast:
     if missing:
         needs.append(Need(MIN_UNITS, missing, _days(missing, results.units, rollout.lived_s)))
     return Forecast(tuple(needs), hold_s, unseen)
+
+
+def least_left_s(rollout: Rollout, results: Results) -> float:
+    """How long a stage lasts still, whatever is certified: its least time, and where a certificate of today was not
+    there at the end of the last whole day, until the end of this one.
+    """
+    left_s = max(0.0, rollout.at.least_s - rollout.lived_s)
+    is_new = any(rule == "days" for rule, _ in blocks(rollout, results))
+    return max(left_s, DAY_S - rollout.lived_s % DAY_S) if is_new else left_s
 
 
 def _need(gate: GateResult, lived_s: float) -> Need:

@@ -138,3 +138,9 @@ class Results:
     """Units that may still go on, told while the stage has too few closed ones."""
     first_closes_at: float | None = None
     """When the first of them is over if nothing more comes."""
+
+    @property
+    def spent_gate(self) -> GateResult | None:
+        """The required gate that has compared as many pairs as its own budget allows, for nothing; None: none has."""
+        wanted = (gate for gate in self.gates if gate.required and gate.verdict is Verdict.INCONCLUSIVE)
+        return next((gate for gate in wanted if gate.budget and gate.n >= gate.budget), None)

@@ -279,10 +279,8 @@ def _spent(rollout: Rollout, results: Results, first: str) -> str:
     if not stage.by_pairs or rollout.next is None:
         spent = results.units >= stage.max_units * rollout.budgets
         return f"{results.units} units are this stage's budget; {first}" if spent else ""
-    for gate in results.gates:
-        if gate.required and gate.verdict is Verdict.INCONCLUSIVE and gate.budget and gate.n >= gate.budget:
-            return f"{gate.gate} has spent its budget of {gate.budget} compared conversations: {gate.reason}"
-    return ""
+    gate = results.spent_gate
+    return f"{gate.gate} has spent its budget of {gate.budget} compared conversations: {gate.reason}" if gate else ""
 
 
 def _harm(rollout: Rollout, results: Results) -> tuple[str, str] | None:

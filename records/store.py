@@ -6,6 +6,8 @@ again after a crash: it ends the same. Whoever changes the records holds their l
 Readers hold none. A merged file and those it stands for are both there for a moment, or until the next start after a
 crash; what was committed last says which of them are seen (`Store.seen`), so that no row is seen twice or not at all.
 A file that nobody can read holds up nothing: it is set aside, and whoever opened the records is told (`past_damage`).
+
+Longer than a file should be: how files come, go and are seen is one protocol, and can only be judged together.
 """
 
 import contextlib

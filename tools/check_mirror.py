@@ -82,6 +82,8 @@ ELSEWHERE = {
     "gateway/rewrite/responses.py": "tests/unit/gateway/rewrite/test_answer.py reads both surfaces",
     "gateway/rewrite/shapes.py": TYPES,
     "gateway/rewrite/surface.py": "tests/unit/gateway/rewrite/test_answer.py reads both surfaces",
+    "gateway/control/row_inputs.py": TYPES,
+    "policies/finding_words.py": "tests/unit/policies/test_first_sentence.py reads every sentence of it",
     "gateway/training/token_mask.py": "tests/unit/gateway/training/test_inside_call.py asks for what it cannot have",
     "gateway/supervisor/process.py": "tests/integration/test_supervisor.py",
     "gateway/supervisor/running.py": "tests/integration/test_supervisor.py",

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import yaml
 
-from policies import first_sentence
+from policies import finding_words
 from tools import message_notes as notes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,12 +84,12 @@ def page() -> str:
 def sentences() -> list[tuple[str, str]]:
     """Every cause and wait of a first sentence: its key in the notes, and its words."""
     tables = {
-        "wait": first_sentence.GATES,
-        "unmeasured": first_sentence.UNMEASURED,
-        "overdue": first_sentence.OVERDUE,
-        "harm": first_sentence.HARM,
-        "guard": first_sentence.GUARDS,
-        "detector": first_sentence.DETECTORS,
+        "wait": finding_words.GATES,
+        "unmeasured": finding_words.UNMEASURED,
+        "overdue": finding_words.OVERDUE,
+        "harm": finding_words.HARM,
+        "guard": finding_words.GUARDS,
+        "detector": finding_words.DETECTORS,
     }
     found = [(f"{kind} {name}", text) for kind, table in tables.items() for name, text in table.items()]
     return [(key, f"it is not certain yet {text}" if key.startswith("wait ") else text) for key, text in found] + [

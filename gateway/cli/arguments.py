@@ -3,6 +3,8 @@
 Rules:
 1. Nothing of a command is loaded here: `gateway.cli.main` loads its module once its words are read.
 2. What is imported here for its values loads nothing either (`records.dataset.formats`, `records.importers.sources`).
+
+Longer than a file should be: it is one table, a function for each command.
 """
 
 import argparse

@@ -29,6 +29,7 @@ from gateway.control.prices import usd_per_answer
 from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.policy_folder import PolicyTextError
 from gateway.control.publish.table import base_table
+from gateway.control.row_inputs import RowInputs
 from gateway.control.row_maker import maker_for
 from gateway.control.shadow.comparers import Comparers
 from gateway.control.shadow.model import Background
@@ -44,7 +45,6 @@ from policies.routing import Route, Table
 from policies.rules import Rules
 from policies.simulate import simulate
 from records.comparison import Comparison
-from records.gpu_hours import HourlyPrice
 from shadow import replay
 from shadow.asker import asked_by
 from shadow.lanes import DailySpend, Drawn
@@ -64,18 +64,6 @@ class ReplayError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayInputs:
-    """What rows are made by: `gateway.control.row_maker.RowInputs`."""
-
-    pepper: str
-    prices: tuple[Any, ...]
-    redact: tuple[str, ...]
-    hourly: tuple[HourlyPrice, ...] = ()
-    sample_ppm: int = 1_000_000
-    honor_store_false: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Job:
     """All that was asked for, read and checked."""
 
@@ -88,7 +76,7 @@ class Job:
     rows: Rows
     out: Path
     keys: dict[str, str] = field(repr=False)
-    terms: ReplayInputs = field(repr=False)
+    terms: RowInputs = field(repr=False)
     until_s: float
     """Monotonic: nothing new is asked after it."""
 
@@ -220,11 +208,14 @@ def _job(arguments: argparse.Namespace) -> Job:
     )  # fmt: skip
 
 
-def row_inputs(settings: Settings, data: DataDir) -> ReplayInputs:
+def row_inputs(settings: Settings, data: DataDir) -> RowInputs:
     """What rows are made by, outside a gateway that runs."""
     pepper = pepper_of(settings, data).hex()
-    return ReplayInputs(
-        pepper, price_overrides(settings.prices), settings.capture.redact, hourly_prices(settings.prices)
+    return RowInputs(
+        pepper=pepper,
+        prices=price_overrides(settings.prices),
+        hourly=hourly_prices(settings.prices),
+        redact=settings.capture.redact,
     )
 
 

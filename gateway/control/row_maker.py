@@ -1,49 +1,13 @@
 """How rows are made of exchanges here: by which prices, redacted how. The recorder and the shadow share it."""
 
 from collections.abc import Mapping
-from typing import Protocol
 
-from gateway.control.prices import PriceOverride
+from gateway.control.row_inputs import RowInputs
 from policies import routing
 from policies.upstream_kinds import ENGINES
-from records.gpu_hours import HourlyPrice
 from records.pricing import Override, PriceBook
 from records.record_maker import RecordMaker, RoutePrices
 from records.redact import redactor_for
-
-
-class RowInputs(Protocol):
-    """What a process was told at its start."""
-
-    @property
-    def pepper(self) -> str:
-        """Hex: users are kept as HMACs under it."""
-        ...
-
-    @property
-    def prices(self) -> tuple[PriceOverride, ...]:
-        """What the book does not know, or has wrong."""
-        ...
-
-    @property
-    def hourly(self) -> tuple[HourlyPrice, ...]:
-        """Upstreams that are paid by the hour."""
-        ...
-
-    @property
-    def redact(self) -> tuple[str, ...]:
-        """What is replaced: `capture.redact`."""
-        ...
-
-    @property
-    def sample_ppm(self) -> int:
-        """Share of exchanges whose bodies are kept."""
-        ...
-
-    @property
-    def honor_store_false(self) -> bool:
-        """Whether `store: false` keeps an exchange out of datasets."""
-        ...
 
 
 def maker_for(

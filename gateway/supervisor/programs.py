@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -18,6 +19,7 @@ from gateway.control.exporter import boot as exporting
 from gateway.control.prices import PriceOverride
 from gateway.control.publish.table import base_table, litellm_socket
 from gateway.control.recorder import boot as recording
+from gateway.control.row_inputs import RowInputs
 from gateway.control.shadow import boot as shadow_boot
 from gateway.node import state_location as state_place
 from gateway.node.datadir import DataDir, DataDirError, secret
@@ -246,25 +248,34 @@ class Programs:
             tls_key=None if files is None else str(files.key),
         )
 
+    def _row_inputs(self) -> dict[str, Any]:
+        """What each process that makes rows is told of how, by the names of its fields."""
+        capture = self.settings.capture
+        return msgspec.structs.asdict(
+            RowInputs(
+                pepper=self.secrets.pepper.hex(),
+                prices=price_overrides(self.settings.prices),
+                hourly=hourly_prices(self.settings.prices),
+                redact=capture.redact,
+                sample_ppm=capture.sample,
+                honor_store_false=capture.honor_store_false,
+            )
+        )
+
     def _recorder_boot(self, ready_fd: int) -> recording.RecorderBoot:
         capture = self.settings.capture
         return recording.RecorderBoot(
             journal=str(self.data.journal),
             journal_key=self.secrets.journal_key.hex(),
-            pepper=self.secrets.pepper.hex(),
             records=str(self.data.records),
             exposition=str(self.data.exposition("recorder")),
             routing=str(self.data.routing),
             readers=str(self.data.readers),
-            prices=price_overrides(self.settings.prices),
-            hourly=hourly_prices(self.settings.prices),
             gpu=str(self.data.gpu),
-            redact=capture.redact,
-            sample_ppm=capture.sample,
             retention_s=capture.retention,
             journal_retention_s=capture.journal_retention,
-            honor_store_false=capture.honor_store_false,
             ready_fd=ready_fd,
+            **self._row_inputs(),
         )
 
     def _shadow_boot(self, ready_fd: int) -> shadow_boot.ShadowBoot:
@@ -275,7 +286,6 @@ class Programs:
         return shadow_boot.ShadowBoot(
             journal=str(self.data.journal),
             journal_key=self.secrets.journal_key.hex(),
-            pepper=self.secrets.pepper.hex(),
             plan=str(self.data.shadow_plan),
             routing=str(self.data.routing),
             kill=str(self.data.kill),
@@ -283,14 +293,10 @@ class Programs:
             exposition=str(self.data.exposition("shadow")),
             keys=keys,
             background=tuple(name for name, found in known.items() if found.has_background_key and name not in lacking),
-            prices=price_overrides(self.settings.prices),
-            hourly=hourly_prices(self.settings.prices),
             gpu=str(self.data.gpu),
-            redact=capture.redact,
-            sample_ppm=capture.sample,
             journal_retention_s=capture.journal_retention,
-            honor_store_false=capture.honor_store_false,
             ready_fd=ready_fd,
+            **self._row_inputs(),
         )
 
     def _exporter_boot(self, otel: OtelSettings, ready_fd: int) -> exporting.ExporterBoot:
@@ -298,7 +304,6 @@ class Programs:
         return exporting.ExporterBoot(
             journal=str(self.data.journal),
             journal_key=self.secrets.journal_key.hex(),
-            pepper=self.secrets.pepper.hex(),
             records=str(self.data.records),
             routing=str(self.data.routing),
             readers=str(self.data.readers),
@@ -311,14 +316,10 @@ class Programs:
             conventions=otel.conventions,
             content=otel.content,
             trace_ppm=otel.sample,
-            prices=price_overrides(self.settings.prices),
-            hourly=hourly_prices(self.settings.prices),
             gpu=str(self.data.gpu),
-            redact=capture.redact,
-            sample_ppm=capture.sample,
             journal_retention_s=capture.journal_retention,
-            honor_store_false=capture.honor_store_false,
             ready_fd=ready_fd,
+            **self._row_inputs(),
         )
 
     def check(self) -> None:

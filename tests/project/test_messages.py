@@ -13,8 +13,8 @@ from tools import message_notes, messages
 
 ROOT = Path(__file__).parents[2]
 SPOKEN = (
-    "policies/first_sentence.py", "policies/review.py", "policies/liveness.py", "gateway/cli/status.py",
-    "gateway/control/leader/evaluation.py", "gateway/control/operations/standings.py",
+    "policies/first_sentence.py", "policies/finding_words.py", "policies/review.py", "policies/liveness.py",
+    "gateway/cli/status.py", "gateway/control/leader/evaluation.py", "gateway/control/operations/standings.py",
 )  # fmt: skip
 
 

@@ -3,19 +3,16 @@
 import msgspec
 
 from gateway.control.exporter.names import Convention
-from gateway.control.prices import PriceOverride
-from records.gpu_hours import HourlyPrice
+from gateway.control.row_inputs import RowInputs
 
 
-class ExporterBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ExporterBoot(RowInputs, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The exporter's start."""
 
     journal: str
     """Path of the journal directory (of all workers)."""
     journal_key: str
     """Hex, 32 bytes."""
-    pepper: str
-    """Hex, 32 bytes: users are told as HMACs under it."""
     records: str
     """Path of the records: who is forgotten stands there."""
     routing: str
@@ -37,16 +34,9 @@ class ExporterBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether redacted prompts and answers are told."""
     trace_ppm: int = 1_000_000
     """Share of the traces that begin with us."""
-    prices: tuple[PriceOverride, ...] = ()
-    hourly: tuple[HourlyPrice, ...] = ()
-    """Upstreams that are paid by the hour."""
     gpu: str = ""
     """Path of what an answer of theirs costs of late; it may be missing."""
-    redact: tuple[str, ...] = ("email", "phone", "card", "iban", "secret")
-    sample_ppm: int = 1_000_000
-    """Share of exchanges whose bodies are kept."""
     journal_retention_s: float = 3600.0
-    honor_store_false: bool = True
     ready_fd: int = -1
     """It writes one byte to it when it has taken up where it stopped."""
 

@@ -140,8 +140,8 @@ class Exporter:
         return found
 
     def _read(self, now: float) -> bool:
-        self.inputs.look()
         found = self.journals.poll(now, BATCH_BYTES - self._gathered_bytes)
+        self.inputs.look()  # behind the journals: the table that they were served from is there, with its prices
         for one in found:
             self._take(one)
         if self._gathered and self._since is None:

@@ -2,19 +2,16 @@
 
 import msgspec
 
-from gateway.control.prices import PriceOverride
-from records.gpu_hours import HourlyPrice
+from gateway.control.row_inputs import RowInputs
 
 
-class RecorderBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RecorderBoot(RowInputs, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The recorder's start."""
 
     journal: str
     """Path of the journal directory (of all workers)."""
     journal_key: str
     """Hex, 32 bytes."""
-    pepper: str
-    """Hex, 32 bytes: users are kept as HMACs under it."""
     records: str
     exposition: str
     """Where it writes its part of /metrics."""
@@ -22,17 +19,10 @@ class RecorderBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Path of the routing table: which upstream is whose, for prices; it may be missing."""
     readers: str
     """Path of the directory where others say how far they have read the journals."""
-    prices: tuple[PriceOverride, ...] = ()
-    hourly: tuple[HourlyPrice, ...] = ()
-    """Upstreams that are paid by the hour."""
     gpu: str = ""
     """Where it writes what an answer of theirs costs of late."""
-    redact: tuple[str, ...] = ("email", "phone", "card", "iban", "secret")
-    sample_ppm: int = 1_000_000
-    """Share of exchanges whose bodies are kept; all keep their row."""
     retention_s: float = 90 * 24 * 3600.0
     journal_retention_s: float = 3600.0
-    honor_store_false: bool = True
     ready_fd: int = -1
     """It writes one byte to it when it has taken up where it stopped."""
 

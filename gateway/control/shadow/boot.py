@@ -2,19 +2,16 @@
 
 import msgspec
 
-from gateway.control.prices import PriceOverride
-from records.gpu_hours import HourlyPrice
+from gateway.control.row_inputs import RowInputs
 
 
-class ShadowBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ShadowBoot(RowInputs, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The shadow's start."""
 
     journal: str
     """Path of the journal directory (of all workers); the shadow's own journal is one of them."""
     journal_key: str
     """Hex, 32 bytes."""
-    pepper: str
-    """Hex, 32 bytes: users are kept as HMACs under it."""
     plan: str
     """Path of what the controller tells the shadow; it may be missing."""
     routing: str
@@ -25,20 +22,13 @@ class ShadowBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Path of the directory where it says how far it has read the journals."""
     exposition: str
     """Where it writes its part of /metrics."""
-    keys: dict[str, str] = {}
+    keys: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     """Upstream -> the gateway's own key for it."""
     background: tuple[str, ...] = ()
     """Upstreams that may be asked with no caller's key."""
-    prices: tuple[PriceOverride, ...] = ()
-    hourly: tuple[HourlyPrice, ...] = ()
-    """Upstreams that are paid by the hour."""
     gpu: str = ""
     """Path of what an answer of theirs costs of late; it may be missing."""
-    redact: tuple[str, ...] = ("email", "phone", "card", "iban", "secret")
-    sample_ppm: int = 1_000_000
-    """Share of exchanges whose bodies are kept."""
     journal_retention_s: float = 3600.0
-    honor_store_false: bool = True
     ready_fd: int = -1
     """It writes one byte to it when it has taken up where it stopped."""
 

@@ -10,9 +10,10 @@ import json
 import sys
 from dataclasses import dataclass, field
 
-from gateway.demo.models import Model, ModelServer, ScriptedAnswer
+from gateway.demo.models import ScriptedAnswer
 from gateway.demo.tickets import lot
 from tests.fakes import judges
+from tests.rooms.model_process import serve_until_stdin_ends
 
 WRONG = 7
 """How many wrong answers there are to a question."""
@@ -69,17 +70,6 @@ def _sampler(name: str, right: str, seconds: str, slow: str, slow_for: str) -> S
     return Sampler(name, float(right), float(seconds), float(slow), int(slow_for))
 
 
-async def main(model: Model) -> None:
-    """Serve until stdin ends."""
-    server = ModelServer(model)
-    await server.start()
-    sys.stdout.write(f"{server.port}\n")
-    sys.stdout.flush()
-    told = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(told), sys.stdin)
-    await told.read()
-
-
 if __name__ == "__main__":
     given = sys.argv[1:]
-    asyncio.run(main(_sampler(*given) if given else knowing_judge))
+    asyncio.run(serve_until_stdin_ends(_sampler(*given) if given else knowing_judge))

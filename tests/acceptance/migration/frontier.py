@@ -9,9 +9,10 @@ import asyncio
 import json
 import sys
 
-from gateway.demo.models import ModelServer, ScriptedAnswer, log_normal_s
+from gateway.demo.models import ScriptedAnswer, log_normal_s
 from gateway.demo.tickets import lot
 from tests.acceptance.migration.models import INTENTS, TRAIN, first_intents, messages
+from tests.rooms.model_process import serve_until_stdin_ends
 
 RIGHT = 0.83
 """As is reported of GPT-4 with a few examples of each intent. Source: Loukas et al. 2023 (arXiv 2311.06102)."""
@@ -37,13 +38,7 @@ async def main(right: float, intents: int, median_s: float) -> None:
     """Serve until stdin ends; it knows, and errs among, the first intents alone."""
     known = first_intents(intents)
     labels = {text: intent for text, intent in [*messages(TRAIN), *messages()] if intent in known}
-    server = ModelServer(lambda text: frontier(labels, text, right, median_s))
-    await server.start()
-    sys.stdout.write(f"{server.port}\n")
-    sys.stdout.flush()
-    told = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(told), sys.stdin)
-    await told.read()
+    await serve_until_stdin_ends(lambda text: frontier(labels, text, right, median_s))
 
 
 if __name__ == "__main__":

@@ -208,6 +208,54 @@ def test_a_hold_says_how_long_it_lasts():
     )
 
 
+DAYS = replace(RULES.ladder.stages[0], hold_s=3600.0, days=1, by_pairs=True)
+DAILY = replace(WHERE[Phase.SHADOW], ladder=Ladder((DAYS, *RULES.ladder.stages[1:])))
+
+
+@pytest.mark.parametrize(
+    ("lived_s", "at_day", "words"),
+    [
+        (6 * 3600.0, None, "every check passed; the stage lasts 24 h at least, 18 h to go (days)."),
+        (
+            30 * 3600.0,
+            (),
+            "every check passes now, and one did not at the end of the stage's last whole day; it has to hold at the "
+            "end of this one, in 18 h (days).",
+        ),
+        (30 * 3600.0, ("quality",), "every check passed; it moves up at the next look."),
+    ],
+)
+def test_whole_days_say_how_long_they_last(lived_s: float, at_day: tuple[str, ...] | None, words: str):
+    """A stage's least time may be a day; from its first day on, what is certified must have been so at a day's end."""
+    stands = replace(DAILY, lived_s=lived_s, held_at_day=at_day)
+    said = first_sentence(stands, replace(GOOD, units=300), now=NOW)
+    assert said.endswith(words)
+    assert_plain(said)
+
+
+def test_a_checks_own_budget_is_told_by_its_pairs():
+    """Not by the conversations of the stage, which are no limit where each check has its own."""
+    spent = replace(gate("quality", Verdict.INCONCLUSIVE), n=4000, budget=4000)
+    decision = step(DAILY, Results((spent,), (HEALTHY,), (QUIET,), units=90_000), now=NOW)
+    said = decided_sentence(decision)
+    assert decision.rule == "budget"
+    assert "4,000 compared conversations are what one check may take" in said
+    assert "90,000" not in said
+    assert_plain(said)
+
+
+def test_answers_that_are_not_certified_yet_are_not_called_alike():
+    """A guard that is only not sure accuses nobody; one that is sure does."""
+    said = {}
+    for verdict in (Verdict.INCONCLUSIVE, Verdict.FAIL):
+        found = replace(GOOD, units=300, guards=(GuardResult("outputs", verdict, "outputs: 3 of 9"),))
+        said[verdict] = first_sentence(WHERE[Phase.SHADOW], found, now=NOW)
+    assert said[Verdict.INCONCLUSIVE].endswith(
+        "it is not certain yet that its answers are as varied as the baseline's."
+    )
+    assert said[Verdict.FAIL].endswith("it gives the same answer too often.")
+
+
 def test_open_conversations_of_real_traffic_reach_the_sentence():
     """What the leader knows beside the evidence is what the sentence says."""
     rules = Rules("triage", KEY, Gates(latency=None), Guards(outputs="observed"))

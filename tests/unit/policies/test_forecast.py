@@ -10,7 +10,7 @@ from policies.results import GateResult
 from policies.rollout import start
 from policies.rules import DAY_S
 from policies.terms import Phase, Verdict
-from tests.rooms.rollouts import GOOD, RULES
+from tests.rooms.rollouts import GOOD, PASSES, RULES
 
 SHADOW = replace(start(RULES), lived_s=3600.0)
 
@@ -50,6 +50,15 @@ def test_a_hold_is_waited_for():
     assert told(gate("quality", 10), phase=Phase.ROLLED_BACK) == "rolled_back: nothing comes of more units"
     last = {"stage": len(RULES.ladder.stages) - 1, "phase": Phase.PROMOTED}
     assert told(gate("quality", 10), **last) == "it stands on the ladder's last stage"
+
+
+def test_whole_days_are_waited_for():
+    """Longer than the hold, or until the end of a day that has to hold what is certified since the last one."""
+    stages = RULES.ladder.stages
+    ladder = replace(RULES.ladder, stages=(replace(stages[0], hold_s=3600.0, days=1), *stages[1:]))
+    assert told(PASSES, ladder=ladder, lived_s=DAY_S / 4) == "everything holds; 18h of its hold left"
+    assert told(PASSES, ladder=ladder, lived_s=1.25 * DAY_S, held_at_day=()) == "everything holds; 18h of its hold left"
+    assert told(PASSES, ladder=ladder, lived_s=1.25 * DAY_S, held_at_day=("quality",)) == "everything holds; enough"
 
 
 @pytest.mark.parametrize("users", [100, 300, 1000])

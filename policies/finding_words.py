@@ -1,0 +1,66 @@
+"""What gates, guards and detectors find, in everyday words: by the name of the gate, guard or detector."""
+
+GATES = {
+    "quality": "that its answers are good enough beside the baseline's",
+    "likeness": "that its answers are as like the baseline's as the baseline's own are to each other",
+    "validity": "that its answers keep to their format as often as the baseline's",
+    "errors": "that its requests fail no more often than the baseline's",
+    "latency": "that it answers fast enough",
+    "cost": "that it is cheap enough",
+}
+UNMEASURED = {
+    "quality": "no pair of answers has a score yet",
+    "likeness": "no pair of answers has been compared yet",
+    "validity": "no answer has been checked against its format yet",
+    "errors": "no request has been counted yet",
+    "latency": "there are too few timings yet to say what is fast enough",
+    "cost": "no pair of answers has a price on both sides yet",
+}
+OVERDUE = {
+    "quality": "answers come, but no scores. Is the judge or scorer running?",
+    "likeness": "answers come, but no comparisons. Is the shadow running?",
+    "validity": "answers come, but none is checked against its format",
+    "errors": "conversations come, but no requests are counted",
+    "latency": "answers come, but no timings",
+    "cost": "answers come, but no prices",
+}
+HARM = {
+    "quality": "its answers are worse than the baseline's by more than the policy allows",
+    "likeness": "its answers are less like the baseline's than the policy allows",
+    "validity": "its answers break their format more often than the policy allows",
+    "errors": "its requests fail more often than the policy allows",
+    "latency": "it answers more slowly than the policy allows",
+    "cost": "it costs more than the policy allows",
+}
+GUARDS = {
+    "outputs": "it gives the same answer too often",
+    "length": "its answers are much longer or shorter than the baseline's",
+    "empty": "it gives empty answers more often than the baseline",
+    "refusal": "it refuses to answer more often than the baseline",
+    "loop": "it repeats itself more often than the baseline",
+    "truncated": "its answers are cut short more often than the baseline's",
+    "language": "it answers in another language more often than the baseline",
+    "echo": "it repeats the question more often than the baseline",
+    "unknown_tool": "it calls tools that do not exist more often than the baseline",
+    "leak": "it gives away its instructions more often than the baseline",
+    "drops": "too many comparisons were lost. Can the candidate keep up?",
+    "late": "too many requests were counted only after their conversation",
+    "unscored": "too many pairs of answers have no score",
+    "abstained": "the judge could not decide on too many pairs of answers",
+    "controls": "the judge failed too many of the pairs it is tested with",
+    "incident": "the baseline itself fails too often now to compare with",
+    "judge_bias": "it is not shown that the judge agrees with people. Label some pairs",
+    "concentration": "one conversation makes too much of the traffic. Give sessions an id (assign.by)",
+    "shares": "the candidate got another share of the conversations than it should",
+}
+UNSURE = {"outputs": "it is not certain yet that its answers are as varied as the baseline's"}
+UNSEEN = {
+    "outputs": "no answers have been seen yet",
+    "length": "no answers have been measured yet",
+}
+DETECTORS = {
+    "errors": "too many of its latest requests failed",
+    "validity": "too many of its latest answers broke their format",
+    "quality": "its latest answers are worse than those that let it in",
+    "latency": "too many of its latest answers were slower than the limit",
+}
