@@ -124,7 +124,7 @@ def report(pages: Pages, route: str, since: str) -> ReportView | None:
     return ReportView(
         route=route, made_at=now, since=figures.since, rollout=rollout,
         sentence="No leader has looked at it yet." if rollout.standing is None else rollout.standing.sentence,
-        rule=rule(() if look is None else look.results.gates),
+        rule=rule(() if look is None else look.results.gates, is_split=look is not None and look.rollout.ladder.split),
         gates=[] if look is None else [_gate(gate) for gate in look.results.gates],
         best=best, worst=worst, arms=figures.arms, shadow=figures.shadow, funnel=figures.funnel,
         human=HumanScoreView.model_validate(human(votes)), agreement=AgreementView.model_validate(agreement),
@@ -141,8 +141,13 @@ def moves(operations: Operations, route: str) -> list[ReportMoveView]:
     return [_move(*each) for each in operations.told(route)]
 
 
-def rule(gates: Sequence[GateResult]) -> list[str]:
-    """By what a rollout moves, in two sentences."""
+def rule(gates: Sequence[GateResult], *, is_split: bool = False) -> list[str]:
+    """By what a rollout moves, in two sentences. `is_split`: by nothing but the policy's word."""
+    if is_split:
+        return [
+            "A fixed split, uncertified: the policy states the candidate's share, and nothing shows it is good enough.",
+            "A candidate that does not answer loses its traffic at once; people may stop or hold it with a reason.",
+        ]
     needed = [gate for gate in gates if gate.required]
     *most, last = [gate.gate for gate in needed] or ["every required gate"]
     names = f"{', '.join(most)} and {last}" if most else last

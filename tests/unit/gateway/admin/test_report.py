@@ -76,3 +76,5 @@ def test_the_rule_names_what_has_to_be_certified() -> None:
     assert "baseline at once" in said[1]
     assert "quality is certified" in rule([replace(GATES[0], needed=None)])[0]
     assert "every required gate is certified" in rule([])[0]
+    assert "uncertified" in rule([], is_split=True)[0]
+    assert "is certified" not in " ".join(rule([], is_split=True))
