@@ -307,7 +307,7 @@ async def _replay(job: Job, background: Background, found: ReplayOutcome, stop: 
             )
             await work.run(job.shadow.max_in_flight)
     finally:
-        comparers.keep(())
+        await comparers.aclose()
     found.stopped, found.spent_usd = work.stopped, budget.spent_usd.get(job.shadow.route, 0.0)
 
 
