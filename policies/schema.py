@@ -273,7 +273,7 @@ def _weight(text: str) -> str:
 class Stage(RootModel[dict[Annotated[str, BeforeValidator(_weight)], StageOptions]]):
     """One rung: `shadow`, `5%`, or either with options, as `25%: {hold: 24h}`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
