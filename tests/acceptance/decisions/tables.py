@@ -14,6 +14,7 @@ from tests.acceptance.decisions import bursts as b
 from tests.acceptance.decisions import days as d
 from tests.acceptance.decisions import field as f
 from tests.acceptance.decisions import measures as m
+from tests.acceptance.decisions import several as s
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,27 @@ def detectors(reps: int) -> Iterator[Row]:
     )  # fmt: skip
 
 
+def candidates(reps: int) -> Iterator[Row]:
+    """14: several candidates on one sample, and what the good one among them takes."""
+    for count, n90 in ((2, 1123), (4, 1210), (8, 1390)):
+        at = s.runs(np.random.default_rng([18, 14, count]), reps // 2, 3000, (-s.MARGIN,) * count)
+        ours, naive = (each.min(axis=1) for each in at)
+        yield Row(
+            f"9.14 {count} candidates, all at the limit",
+            f"{m.share(ours):.1%} wrong (each at alpha {m.share(naive):.1%})",
+            "<= 5 %" + (", each > 10 %" if count > 2 else ""),
+            m.at_most_five_percent(ours) and (count == 2 or m.share(naive) > 0.10),
+        )  # fmt: skip
+        means = (0.0, *(-s.MARGIN,) * (count - 1))
+        found, alone = s.runs(np.random.default_rng([18, 14, count, 1]), max(200, reps // 4), 3000, means)
+        ours, naive = (float(np.quantile(each[:, 0], 0.9, method="lower")) for each in (found, alone))
+        yield Row(
+            f"9.14 one good of {count}, others at the limit", f"n90 {ours:.0f} (alone {naive:.0f})",
+            f"{n90} within 20 %", abs(ours / n90 - 1) <= 0.20,
+        )  # fmt: skip
+
+
 def rows(reps: int) -> Iterator[Row]:
     """All of them."""
-    for group in (likeness, missing, latency, recurring, detectors, bets, whole_days, budgets, outputs):
+    for group in (likeness, missing, latency, recurring, detectors, bets, whole_days, budgets, candidates, outputs):
         yield from group(reps)
