@@ -225,6 +225,8 @@ def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
     if results.unhealthy:
         found.append(("unhealthy", f"the candidate is unhealthy: {results.unhealthy}"))
     found += [("detector", alarm.reason) for alarm in results.alarms if alarm.raised]
+    if results.beside:
+        found.append(("candidates", results.beside))
     if rollout.next is None:
         found.append(("ladder", f"{rollout.at.label} is the ladder's last stage"))
     if rollout.ladder.split:

@@ -5,6 +5,8 @@ Rules:
 2. An exchange is evidence only where the published weight is the rollout's own.
 3. How long a candidate may take is the same on every node: made of the policy, and of the baseline's times in the
    stored rollout.
+4. Of several candidates one has traffic at most. While one has, the others rest: nobody asks them anything, and what is
+   served tells nothing of them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -63,6 +65,24 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
     sliced = terms.rules.gates.slices
     served = Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm, sliced_by=sliced)
     return Weighed(route, served, plan, is_promoted=weight_ppm > 0 and rollout.at.weight_ppm == PPM)
+
+
+def serving(raised: Mapping[str, int]) -> str | None:
+    """Which of several candidates serves, of those whose rollouts have a weight (ppm); None: none has.
+
+    More than one can have it only where a policy was edited: then the least, so that nobody gets more than he had.
+    """
+    return min(raised, key=lambda name: raised[name], default=None)
+
+
+def one_serving(parts: Mapping[str, Weighed], chosen: str | None) -> tuple[Route, dict[str, Weighed]]:
+    """The route with the candidate that serves, and what becomes of the others; `chosen`: `serving`."""
+    first = next(iter(parts))
+    if chosen is None:
+        return parts[first].route, dict(parts)
+    resting = {name: Weighed(msgspec.structs.replace(each.route, weight_ppm=0), None, None)
+               for name, each in parts.items()}  # fmt: skip
+    return parts[chosen].route, resting | {chosen: parts[chosen]}
 
 
 def shares(rollout: Rollout, rules: Rules, noise_ppm: int) -> tuple[int, int, bool]:
