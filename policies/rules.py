@@ -368,11 +368,15 @@ class BaselineP99:
     """Of streams: from arrival to the first byte."""
     whole_s: float | None = None
     """Of answers that are not streamed: from arrival to the last byte."""
+    stream_s: float | None = None
+    """Of streams: from arrival to the last byte."""
 
     def followed(self, measured: "BaselineP99") -> "BaselineP99":
         """What to go by from now on."""
         return BaselineP99(
-            _followed(self.first_token_s, measured.first_token_s), _followed(self.whole_s, measured.whole_s)
+            _followed(self.first_token_s, measured.first_token_s),
+            _followed(self.whole_s, measured.whole_s),
+            _followed(self.stream_s, measured.stream_s),
         )
 
 
