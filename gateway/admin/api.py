@@ -52,13 +52,14 @@ from gateway.admin.views import (
     VariantView,
 )
 from gateway.config.readiness import ReadinessInputs
-from gateway.control.controller.status import read_status
+from gateway.control.controller.status import by_candidate, read_status
 from gateway.control.operations.readiness import look
 from gateway.control.operations.standings import Standing
 from gateway.node import keys
 from gateway.node.database import first_broken, opened, read_audit, read_policies
 from gateway.node.datadir import DataDir
 from gateway.node.keys import Actor, KeyRefusedError, StoredKey
+from policies.candidates import route_of
 from policies.routing import PPM, Route, RoutingError, Table, Variant, decode
 
 PREFIX = "/api/v1"
@@ -84,7 +85,10 @@ class Pages:
             leader=found.leader,
             nodes=found.nodes,
             state_problem=found.problem,
-            rollouts=[_rollout(route, found.rollouts.get(route.name)) for route in table.routes],
+            rollouts=[
+                _rollout(route, found.rollouts.get(route.name))
+                for route in by_candidate(table.routes, read_status(self.data.controller_status))
+            ],
         )
 
     def keys(self) -> list[KeyView]:
@@ -168,7 +172,7 @@ class Pages:
     def route_figures(self, route: str, since: str = "24h") -> RouteFiguresView:
         """Who reaches the candidate, how fast both answer, and for how much."""
         now = self.operations.clock.wall()
-        found = self.figures.route(route, wanted("exchanges", {"since": since}, now=now))
+        found = self.figures.route(route_of(route), wanted("exchanges", {"since": since}, now=now))
         beside = wanted("comparisons", {"since": since, "route": route}, now=now)
         return found.model_copy(update={"shadow": self.figures.shadow(beside)})
 
