@@ -184,7 +184,7 @@ histories: checked  ## a million random histories of a rollout: none raises a we
 	$(BIN)/python -m tests.acceptance.decisions.histories $(ARGS)
 
 mutants: checked  ## break the decision core one thing at a time: its unit tests must notice (ARGS="--sample N")
-	$(BIN)/python tools/mutate.py policies.rollout policies.gates policies.stats $(ARGS)
+	$(BIN)/python tools/mutate.py policies.rollout policies.suspension policies.gates policies.stats $(ARGS)
 
 verdicts: checked  ## real answers of real models, decided by `crossfade policy simulate` (ARGS="--shuffles N")
 	$(BIN)/python -m tests.acceptance.real_verdicts $(ARGS)
