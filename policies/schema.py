@@ -274,7 +274,7 @@ def _weight(text: str) -> str:
 class Stage(RootModel[dict[Annotated[str, BeforeValidator(_weight)], StageOptions]]):
     """One rung: `shadow`, `5%`, or either with options, as `25%: {hold: 24h}`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -331,8 +331,10 @@ class Webhook(Section):
 
     webhook: Annotated[str, TextForm(_ADDRESS, "a URL: https://…")]
     """Where to POST the decision, as `explain` shows it."""
-    on: Several[Literal["advance", "rollback", "reject", "inconclusive", "await"]] = (
+    on: Several[Literal["advance", "suspend", "return", "rollback", "reject", "inconclusive", "await"]] = (
         "advance",
+        "suspend",
+        "return",
         "rollback",
         "inconclusive",
     )
