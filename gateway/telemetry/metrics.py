@@ -208,6 +208,13 @@ METRICS: tuple[Metric, ...] = (
             ("route", "reason"),
             (),
         ),
+        (
+            "fallback_wait_seconds",
+            "histogram",
+            "How long an app waited for a candidate in vain, before the baseline was asked.",
+            ("route",),
+            TTFT_BUCKETS,
+        ),
         ("ineligible_total", "counter", "Requests the candidate may not be asked.", ("route", "reason"), ()),
         ("overhead_seconds", "histogram", "Time in the gateway before the upstream was asked.", (), OVERHEAD_BUCKETS),
         ("journal_lag_seconds", "gauge", "Age of the oldest exchange that is not yet recorded.", (), ()),
