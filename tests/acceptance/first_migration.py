@@ -31,6 +31,8 @@ WHOLE_S = 1800.0
 """In which all of it has to be done, from the clone on."""
 STAGES_S = 1200.0
 """The longest wait for the last stage."""
+TRIED_S = 300.0
+"""The longest wait for the trial of a suspended candidate to end."""
 TRAIN_S = 1200.0
 """The longest training."""
 ROUTE = "support-triage"
@@ -67,7 +69,8 @@ IN_FORCE = (
 )
 MOVED = (
     Step("crossfade explain", "Promoted: answers 100 % of the traffic", Kind.LOOK, within_s=STAGES_S),
-    Step("crossfade explain", "Rolled back", Kind.LOOK),
+    Step("crossfade explain", "Suspended", Kind.LOOK),
+    Step("crossfade explain", "Rolled back", Kind.LOOK, within_s=TRIED_S),
     Step("crossfade resume"),
     Step("crossfade status", f"{ROUTE}  shadow", Kind.LOOK),
 )
