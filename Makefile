@@ -32,7 +32,7 @@ demo: checked  ## watch a whole migration and a rollback in two minutes: no keys
 	$(BIN)/crossfade demo $(ARGS)
 
 demo-picture: checked  ## play the demo and draw it: docs/pictures/demo.svg
-	$(BIN)/python tools/record_demo.py docs/pictures/demo.svg
+	$(BIN)/python tools/record_demo.py docs/pictures/demo.svg $(ARGS)
 
 first-hour: checked  ## the README's commands in a fresh clone, with the official SDK: a captured exchange, a policy in the shadow
 	$(BIN)/python -m tests.acceptance.first_hour
