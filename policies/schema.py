@@ -145,7 +145,8 @@ class Candidate(Section):
     Never longer than twice the baseline's p99 (at least 2s), and until that is known 10s, or 120s where nothing is
     streamed."""
     total: Seconds | None = Field(default=None, gt=0)
-    """Longest wait for the whole answer. One that is not streamed has the shorter of this and `first_byte`."""
+    """Longest wait for the whole answer. One that is not streamed has the shorter of this and `first_byte`; a stream
+    ends, whatever stands here, within four times the baseline's p99, at least 2 minutes (10 until that is known)."""
     report_model: Literal["requested", "actual"] = "requested"
     """Which model's name the candidate's answers carry."""
 
@@ -273,7 +274,7 @@ def _weight(text: str) -> str:
 class Stage(RootModel[dict[Annotated[str, BeforeValidator(_weight)], StageOptions]]):
     """One rung: `shadow`, `5%`, or either with options, as `25%: {hold: 24h}`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -330,8 +331,10 @@ class Webhook(Section):
 
     webhook: Annotated[str, TextForm(_ADDRESS, "a URL: https://…")]
     """Where to POST the decision, as `explain` shows it."""
-    on: Several[Literal["advance", "rollback", "reject", "inconclusive", "await"]] = (
+    on: Several[Literal["advance", "suspend", "return", "rollback", "reject", "inconclusive", "await"]] = (
         "advance",
+        "suspend",
+        "return",
         "rollback",
         "inconclusive",
     )

@@ -10,7 +10,7 @@ from policies.evidence import Evidence
 from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Decision, Rollout, start, step
 from policies.rules import Rules
-from policies.terms import Move, Outcome, Owner
+from policies.terms import Move, Outcome, Owner, Phase
 
 _SALT = "simulate"
 
@@ -68,13 +68,14 @@ def walk(rules: Rules, pairs: Iterable[PairEvent], *, timed: bool = False, every
     """Each decision, made after every unit. Moves, every `every`-th and the last come with their intervals.
 
     Timed pairs carry the moments of their requests: units close when they are idle, holds and cooldowns pass, and
-    pairs must be in order. Without times a unit is all its pairs, wherever they stand; no hold ever ends, and no whole
-    day is asked for.
+    pairs must be in order. Without times a unit is all its pairs, wherever they stand; no hold ever ends, no whole day
+    is asked for, and a suspended candidate is tried at once.
     """
     trusted = replace(rules, rollback=replace(rules.rollback, tick_s=math.inf))
     if not timed:
         stages = tuple(replace(stage, days=None) for stage in rules.ladder.stages)
-        trusted = replace(trusted, ladder=replace(rules.ladder, stages=stages))
+        settings = replace(trusted.rollback, calm_s=0.0)
+        trusted = replace(trusted, ladder=replace(rules.ladder, stages=stages), rollback=settings)
     run = _Run(trusted, start(trusted))
     yield from (_timed if timed else _untimed)(run, pairs, every)
     if run.units:
@@ -129,7 +130,10 @@ class _Run:
             return
         owned = bucket(pair.unit, _SALT) < self.rollout.weight_ppm
         event = replace(pair, owner=Owner.CANDIDATE if owned else Owner.BASELINE)
-        self.evidence.observe(event, self.rollout.held)
+        if self.rollout.phase is Phase.SUSPENDED:
+            event = replace(event, heard="trial")
+        if self.rollout.phase is not Phase.SUSPENDED or self.rollout.is_tried:
+            self.evidence.observe(event, self.rollout.held)
 
     def decide(self, now: float, *, bounds: bool) -> Decision:
         """Look, and move if that is what comes of it. A move is always shown with its intervals."""

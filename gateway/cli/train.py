@@ -8,8 +8,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-
 from gateway.cli import context, train_sweep
 from gateway.cli.failure import failed
 from gateway.config.policy_file import read_file, surroundings
@@ -22,8 +20,8 @@ from gateway.training.inside_call import TrainingCallError
 from gateway.training.preflight import Engine, PreflightCheck, PreflightError, preflight
 from gateway.training.render import COMPARATORS, LOCK, job, rendered, value, write, write_comparators
 from gateway.training.revision import write_revision
+from gateway.training.training_set import check_dataset
 from policies.schema import Policy
-from records.dataset import manifest
 from shadow.reward import PURE
 
 TAKES = {"sft": "trl-sft", "dpo": "trl-dpo", "grpo": "trl-grpo"}
@@ -52,7 +50,7 @@ def _environment(_: argparse.Namespace) -> int:
 
 def _recipe(arguments: argparse.Namespace) -> int:
     """Write the script and what runs it elsewhere; run it, if here is where it runs."""
-    _check_dataset(arguments.dataset, TAKES[arguments.action])
+    check_dataset(arguments.dataset, TAKES[arguments.action])
     script = _written(arguments)
     if arguments.on != "here":
         print(arguments.out / ELSEWHERE[arguments.on])
@@ -114,18 +112,6 @@ def _rewards(path: Path) -> dict[str, object]:
     if not found:
         raise ValueError(f"{path} compares by nothing that scores by itself. hint: {', '.join(names)}")
     return {"REWARDS": found, "FOLDER": str(path.parent.resolve())}
-
-
-def _check_dataset(folder: Path, wanted: str) -> None:
-    """Raises ValueError: the folder holds no dataset in the format that the recipe reads."""
-    try:
-        found = manifest.read(folder)
-    except (FileNotFoundError, msgspec.MsgspecError) as error:
-        raise ValueError(f"{folder} is no dataset of ours. hint: name a folder that `dataset build` printed") from error
-    if found.dataset_format != wanted:
-        raise ValueError(f"{folder} is {found.dataset_format}. hint: dataset build --format {wanted}")
-    if not any(file.split == "train" for file in found.files):
-        raise ValueError(f"{folder} has nothing to train on. hint: its README.md says what was left out, and why")
 
 
 def _set(words: list[str]) -> dict[str, object]:

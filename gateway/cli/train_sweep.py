@@ -20,12 +20,15 @@ from gateway.training import environment
 from gateway.training.inside_call import ask
 from gateway.training.render import LOCK, rendered, value, write
 from gateway.training.sweep import Config, SweepResult, configurations, halving, interval, is_untouched, would_choose
+from gateway.training.training_set import check_dataset
 from policies.language.amounts import seconds
 from records.evaluation import sets
 from records.evaluation.sets import EvalRow
 from shadow.reward import PURE, Reward, make_reward
 
 SCRIPT = "train_sft.py"
+TAKES = "trl-sft"
+"""The export format that the script reads."""
 _LEAST_ROWS = 20
 """Of each half of the evaluation set."""
 _ANSWERS_AT_ONCE = 32
@@ -77,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     grid = dict(_choices(word) for word in arguments.grid)
     configs = configurations(grid)
     choosing, judging = _questions(arguments)
+    check_dataset(arguments.dataset, TAKES)
     python = environment.make(environment.home(os.environ))
     tell = _teller(arguments)
     trial = _trial(arguments, python, choosing)

@@ -29,6 +29,7 @@ _URGENCY = {
     "damaged": 0,
     "rolled_back": 1,
     "quarantined": 1,
+    "suspended": 2,
     "rejected": 2,
     "approving": 3,
     "paused": 4,
@@ -39,6 +40,7 @@ _URGENCY = {
 _ACTIONS = {
     "rolled_back": "What failed",
     "quarantined": "What failed",
+    "suspended": "What failed",
     "rejected": "What failed",
     "approving": "Decide",
     "paused": "Decide",
@@ -133,7 +135,7 @@ def forecast_of(look: Decision | None, have: int | None) -> str:
     if look is None or have is None:
         return "nobody has looked yet"
     rollout = look.rollout
-    if rollout.phase in STOPPED:
+    if rollout.phase in STOPPED or rollout.phase is Phase.SUSPENDED:
         return look.reason
     if rollout.next is None:
         return f"holds since {words.duration(rollout.lived_s)}"

@@ -12,7 +12,7 @@ from policies.results import GateResult
 from policies.rollout import Decision
 from policies.routing import PPM
 from policies.rules import DAY_S
-from policies.terms import Outcome
+from policies.terms import Outcome, Phase
 
 
 def samples(
@@ -33,6 +33,8 @@ def samples(
             found.append(Sample(f"{PREFIX}uncertified", int(each.route.mode == "split"), (name,)))
     for name, decision in shown.items():
         found.append(Sample(f"{PREFIX}stage", decision.rollout.stage, (name,)))
+        is_suspended = decision.rollout.phase is Phase.SUSPENDED
+        found.append(Sample(f"{PREFIX}suspended", int(is_suspended), (name,)))
         found.append(Sample(f"{PREFIX}units", decision.results.units, (name,)))
         answered, assigned = decision.results.served
         if assigned:

@@ -26,7 +26,7 @@ STEPS = 14
 _PART = 20_000
 _TOLD = 50
 """Of so many histories one has its decisions explained, too: rendering costs more than deciding."""
-_BEST = Results((GateResult("quality", Verdict.PASS, "quality: PASS", lower=-0.01),), units=100)
+_BEST = Results((GateResult("quality", Verdict.PASS, "quality: PASS", lower=-0.01),), units=100, tried=20)
 _PASSED_S = (0.0, 1.0, 60.0, 60.0, 60.0, 200.0, 1e7, -1e7, float("nan"))
 
 
@@ -42,7 +42,8 @@ def palette(rng: np.random.Generator, size: int) -> list[Results]:
         guards = tuple(GuardResult("outputs", Verdict(rng.integers(4)), "o") for _ in range(rng.integers(2)))
         alarms = tuple(Alarm("errors", 4.0, 4.0, bool(rng.random() < 0.3), "a") for _ in range(rng.integers(2)))
         fault, unhealthy = (["stale", None, None, None][rng.integers(4)], ["down", None, None, None][rng.integers(4)])
-        return Results(gates, guards, alarms, int(rng.choice([0, 99, 100, 400, 10**6])), fault, unhealthy)
+        units, tried = int(rng.choice([0, 99, 100, 400, 10**6])), int(rng.choice([0, 19, 20, 500]))
+        return Results(gates, guards, alarms, units, fault, unhealthy, tried=tried)
 
     return [_BEST if rng.random() < 1 / 2 else one() for _ in range(size)]
 

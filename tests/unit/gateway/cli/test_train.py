@@ -4,9 +4,11 @@ import ast
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.cli.main import main
+from records.dataset import manifest
 from tests.fakes.engine import FakeEngine
 from tests.rooms.policy_files import SHORT, written
 from tests.rooms.trained import trained
@@ -96,6 +98,35 @@ def test_another_format_is_refused_with_the_one_it_takes(tmp_path: Path, capsys:
     assert sft(tmp_path, "--set", "epochs", dataset=tmp_path / "other") == 1
     assert "--set epochs=…" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("action", ["sft", "dpo", "grpo", "sweep"])
+def test_what_was_erased_is_trained_on_by_nothing(action: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Every way to train refuses a dataset that holds erased exchanges, before anything is written or installed."""
+    shape = {"sweep": "trl-sft"}.get(action, f"trl-{action}")
+    dataset = sorted_messages(tmp_path / "set", rows=12, shape=shape)
+    made = manifest.read(dataset)
+    manifest.write(dataset, msgspec.structs.replace(made, stale=2))
+    words = ["--dataset", str(dataset), "--base", "b", "--out", str(tmp_path / "run")]
+    if action == "sweep":
+        words += [*asked_by_a_sweep(tmp_path), "--grid", "batch=1,2"]
+
+    assert main(["train", action, *words]) == 1
+
+    said = capsys.readouterr().err
+    assert "2 exchanges that were erased" in said
+    assert f"dataset build --route bank --format {shape}" in said
+    assert not (tmp_path / "run").exists()
+
+
+def asked_by_a_sweep(folder: Path) -> list[str]:
+    """A policy and a labelled evaluation set, and the words that name them."""
+    (folder / "p.yaml").write_text(SHORT)
+    rows = [{"request": {"messages": [{"role": "user", "content": f"m{n}"}]}, "expected": "{}"} for n in range(100)]
+    (folder / "golden.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert main(["eval", "add", str(folder / "golden.jsonl"), "--route", "support-triage", "--name", "golden"]) == 0
+    return ["--policy", str(folder / "p.yaml"), "--eval", "golden"]
 
 
 def test_a_candidate_that_passes_is_written_as_the_next_revision(
