@@ -88,7 +88,7 @@ console-tests: checked  ## the console in a real Chromium, with a script and wit
 	$(BIN)/python -m pytest tests/acceptance/test_console.py
 
 dashboards: prometheus  ## every query of the dashboard against a real Prometheus that scrapes a gateway under traffic
-	$(BIN)/python -m pytest tests/acceptance/test_dashboards.py
+	$(BIN)/python -m pytest tests/acceptance/test_dashboards.py tests/acceptance/test_alerts.py
 
 wheel: checked  ## build the wheel, install it with uv and with pip into empty environments, run its command
 	$(BIN)/python tools/wheel.py
