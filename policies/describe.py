@@ -17,7 +17,7 @@ UNMEASURED = "nobody looks at it, as is accepted: worse answers move up as good 
 
 
 def text(policy: Policy, rules: Rules, *, among: int = 0) -> str:
-    """The whole policy; `among`: so many candidates, where it has several and this is the trial of one."""
+    """The whole policy; `among`: so many candidates, where it has several and this is one of them."""
     baseline, candidate = policy.baseline, policy.candidate
     silent = duration_text(rules.units.close_after_s)
     lines = [
@@ -31,6 +31,7 @@ def text(policy: Policy, rules: Rules, *, among: int = 0) -> str:
         f"  unit       {' or '.join(policy.assign.by)}; over when silent for {silent}",
         *([_split(policy, rules)] if rules.ladder.split else _climb(policy, rules)),
         *_rises(rules),
+        *_suspends(rules),
         f"  after a rollback: {duration_text(rules.rollback.cooldown_s)} in which it stays out; "
         f"after {rules.rollback.quarantine_after} of them it needs a new revision or an operator",
     ]
@@ -68,6 +69,18 @@ def _mode(policy: Policy) -> str:
 
 def _rises(rules: Rules) -> list[str]:
     return [] if rules.ladder.rises is None else [f"  rises      only within {rules.ladder.rises}; falls at any time"]
+
+
+def _suspends(rules: Rules) -> list[str]:
+    """What an alarm costs at first."""
+    settings = rules.rollback
+    if not settings.trial:
+        return []
+    return [
+        f"  on an alarm: nothing for {duration_text(settings.calm_s)}, then tried on {settings.trial} requests beside "
+        "the baseline's answers, and back; rolled back if it fails again, or "
+        f"after {settings.suspensions} such alarms in a day"
+    ]
 
 
 def _slices(rules: Rules) -> list[str]:

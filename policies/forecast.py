@@ -12,7 +12,7 @@ from policies.language.amounts import duration_text
 from policies.results import GateResult, Results
 from policies.rollout import STOPPED, Rollout, blocks
 from policies.rules import DAY_S
-from policies.terms import Verdict
+from policies.terms import Phase, Verdict
 
 MIN_UNITS = "min_units"
 """Stands for a gate's name where it is the stage's own least number of units that is missing."""
@@ -98,6 +98,8 @@ def forecast(rollout: Rollout, results: Results) -> Forecast:
     hold_s = least_left_s(rollout, results)
     if rollout.phase in STOPPED:
         return Forecast((), 0.0, ended=f"{rollout.phase}: nothing comes of more units")
+    if rollout.phase is Phase.SUSPENDED:
+        return Forecast((), hold_s, ended="suspended: nothing is counted until it was tried")
     if rollout.next is None:
         return Forecast((), hold_s, ended="it stands on the ladder's last stage")
     wanted = [gate for gate in results.gates if gate.required and gate.verdict is not Verdict.PASS]

@@ -4,7 +4,8 @@ Nothing here moves anything: what is found goes into what `policies.review` is t
 comes of it.
 
 Rules:
-1. While one candidate has traffic, those in the shadow rest: they are not stepped, and their evidence is kept.
+1. While one candidate has traffic, or is suspended from it, those in the shadow rest: they are not stepped, and their
+   evidence is kept.
 2. Without all others known, none leaves the shadow: nobody may rise beside one who is not known to be at 0.
 3. Of those that would leave the shadow now, the one with the best mean does.
 4. After one was rolled back its cooldown holds for all: they are compared on, and a rollback brings the baseline back.
@@ -38,7 +39,7 @@ ALONE = Beside()
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Contender:
     """One candidate, as it is looked at beside the others."""
 
     rollout: Rollout
@@ -47,27 +48,32 @@ class Trial:
     """What would be done with it now."""
 
 
-Others = Mapping[str, Trial | None]
+Others = Mapping[str, Contender | None]
 """The other candidates by their rollouts' names; None: one of which nothing is known now."""
 
 
+def served_ppm(rollout: Rollout) -> int:
+    """The share of the traffic that is a candidate's, now or as soon as it comes back from a suspension."""
+    return rollout.at.served_ppm if rollout.phase is Phase.SUSPENDED else rollout.weight_ppm
+
+
 def serving(others: Others) -> str:
-    """Which of the others has traffic; empty: none has."""
-    return next((name for name, each in others.items() if each is not None and each.rollout.weight_ppm), "")
+    """Whose of the others the traffic is; empty: nobody's."""
+    return next((name for name, each in others.items() if each is not None and served_ppm(each.rollout)), "")
 
 
-def rests(own: Trial, others: Others) -> str:
+def rests(own: Contender, others: Others) -> str:
     """Why it rests; empty: it does not."""
     told = serving(others)
     return f"it rests while {told} serves, and its evidence is kept" if told and own.rollout.phase in _WAITS else ""
 
 
-def beside(own: Trial, others: Others) -> Beside:
+def beside(own: Contender, others: Others) -> Beside:
     """What it is told of the others, at one look."""
     unknown = next((name for name, each in others.items() if each is None), "")
     if told := serving(others):
         return Beside((), f"{told} serves, too, and only one candidate may")
-    if own.rollout.weight_ppm:
+    if served_ppm(own.rollout):
         return ALONE
     rivals = _rivals(others)
     if unknown:
@@ -86,13 +92,13 @@ def refusal(others: Others) -> str:
     return f"{unknown} is not read yet, and only one candidate may have traffic. hint: try again" if unknown else ""
 
 
-def _outranked(own: Trial, found: Decision, others: Others) -> str:
+def _outranked(own: Contender, found: Decision, others: Others) -> str:
     """Who would rise as well, with a better mean; of two that are equal the first by name does."""
     name, mean = own.rollout.route, _mean(found)
     for other, each in others.items():
         if each is None:
             continue
-        theirs = {**{more: trial for more, trial in others.items() if more != other}, name: own}
+        theirs = {**{more: contender for more, contender in others.items() if more != other}, name: own}
         look = each.look(Beside(_rivals(theirs)))
         if look.move in _RISES and (_mean(look), name) > (mean, other):
             return f"{other} is certified, too, and its mean is better: {_mean(look):+.4f} against {mean:+.4f}"

@@ -47,7 +47,9 @@ class Conditions:
 
 def key_of(rollout: Rollout) -> EvidenceKey:
     """Which evidence speaks of where a rollout stands now."""
-    return EvidenceKey(rollout.route, rollout.key.digest, rollout.attempt, rollout.at.weight_ppm, rollout.epoch)
+    return EvidenceKey(
+        rollout.route, rollout.key.digest, rollout.attempt, rollout.at.weight_ppm, rollout.epoch, rollout.held.watch
+    )
 
 
 def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions, bounds: bool = True) -> Results:
@@ -78,6 +80,7 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
         settled_ppm=_settled(evidence, results),
         open_units=seen.open_units,
         first_closes_at=seen.first_closes_at,
+        tried=_tried(evidence),
         beside=seen.beside,
     )
 
@@ -88,6 +91,12 @@ def quality_log_e(evidence: Evidence, rollout: Rollout) -> float:
     wanted = [gate for gate in evidence.rules.gates.qualities if gate.required]
     found = [evaluate(gate, evidence, look).log10_e for gate in wanted]
     return min((LOG10 * (each or 0.0) for each in found), default=0.0)
+
+
+def _tried(evidence: Evidence) -> int:
+    """Requests of a trial that the detector of failures heard: what is left out of it, as of a burst, is no success."""
+    heard = evidence.detectors.get("errors") if evidence.key.is_trial else None
+    return heard.n if heard is not None else 0
 
 
 def _intake(evidence: Evidence) -> Intake:

@@ -292,8 +292,10 @@ class Webhook(Section):
 
     webhook: Annotated[str, TextForm(_ADDRESS, "a URL: https://…")]
     """Where to POST the decision, as `explain` shows it."""
-    on: Several[Literal["advance", "rollback", "reject", "inconclusive", "await"]] = (
+    on: Several[Literal["advance", "suspend", "return", "rollback", "reject", "inconclusive", "await"]] = (
         "advance",
+        "suspend",
+        "return",
         "rollback",
         "inconclusive",
     )

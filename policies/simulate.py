@@ -8,11 +8,11 @@ from policies import picking
 from policies.assignment import bucket
 from policies.events import PairEvent
 from policies.evidence import Evidence
-from policies.picking import ALONE, Beside, Trial
+from policies.picking import ALONE, Beside, Contender
 from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Decision, Rollout, start, step
 from policies.rules import Rules
-from policies.terms import Move, Outcome, Owner
+from policies.terms import Move, Outcome, Owner, Phase
 
 _SALT = "simulate"
 
@@ -70,8 +70,8 @@ def walk(rules: Rules, pairs: Iterable[PairEvent], *, timed: bool = False, every
     """Each decision, made after every unit. Moves, every `every`-th and the last come with their intervals.
 
     Timed pairs carry the moments of their requests: units close when they are idle, holds and cooldowns pass, and
-    pairs must be in order. Without times a unit is all its pairs, wherever they stand; no hold ever ends, and no whole
-    day is asked for.
+    pairs must be in order. Without times a unit is all its pairs, wherever they stand; no hold ever ends, no whole day
+    is asked for, and a suspended candidate is tried at once.
     """
     run = _run(rules, timed=timed)
     yield from (_timed if timed else _untimed)(run, pairs, every)
@@ -95,7 +95,8 @@ def _run(rules: Rules, *, timed: bool) -> "_Run":
     trusted = replace(rules, rollback=replace(rules.rollback, tick_s=math.inf))
     if not timed:
         stages = tuple(replace(stage, days=None) for stage in rules.ladder.stages)
-        trusted = replace(trusted, ladder=replace(rules.ladder, stages=stages))
+        settings = replace(trusted.rollback, calm_s=0.0)
+        trusted = replace(trusted, ladder=replace(rules.ladder, stages=stages), rollback=settings)
     return _Run(trusted, start(trusted))
 
 
@@ -192,15 +193,15 @@ class _Several:
 
     def _look(self, name: str, now: float, *, bounds: bool) -> Moment:
         run = self.runs[name]
-        run.beside = picking.beside(run.trial(now), self._others(name, now))
+        run.beside = picking.beside(run.contender(now), self._others(name, now))
         return Moment(run.units, run.decide(now, bounds=bounds))
 
     def _resting(self, name: str, now: float) -> str:
         """Why it rests; empty: it does not."""
-        return picking.rests(self.runs[name].trial(now), self._others(name, now))
+        return picking.rests(self.runs[name].contender(now), self._others(name, now))
 
     def _others(self, name: str, now: float) -> picking.Others:
-        return {self.runs[other].rules.route: run.trial(now) for other, run in self.runs.items() if other != name}
+        return {self.runs[other].rules.route: run.contender(now) for other, run in self.runs.items() if other != name}
 
 
 @dataclass(slots=True)
@@ -224,7 +225,10 @@ class _Run:
             return
         owned = bucket(pair.unit, _SALT) < self.rollout.weight_ppm
         event = replace(pair, owner=Owner.CANDIDATE if owned else Owner.BASELINE)
-        self.evidence.observe(event, self.rollout.held)
+        if self.rollout.phase is Phase.SUSPENDED:
+            event = replace(event, heard="trial")
+        if self.rollout.phase is not Phase.SUSPENDED or self.rollout.is_tried:
+            self.evidence.observe(event, self.rollout.held)
 
     def decide(self, now: float, *, bounds: bool) -> Decision:
         """Look, and move if that is what comes of it. A move is always shown with its intervals."""
@@ -242,11 +246,11 @@ class _Run:
         results = review(self.evidence, self.rollout, now=now, seen=seen, bounds=bounds)
         return step(self.rollout, results, now=now)
 
-    def trial(self, now: float) -> Trial:
+    def contender(self, now: float) -> Contender:
         """What the other candidates see of it."""
 
         def look(beside: Beside) -> Decision:
             self.beside = beside
             return self._look(now, bounds=False)
 
-        return Trial(self.rollout, self.evidence, look)
+        return Contender(self.rollout, self.evidence, look)

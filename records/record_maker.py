@@ -3,7 +3,7 @@
 import hashlib
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from records.pricing import AnswerCost, PriceBook, PricedCall
 from records.record import Record, Vote
 from records.redact import VERSION, Redaction, Redactor
 from records.request_facts import Question, read_question, text_bytes
+from records.stream_pieces import whole_answer, whole_lines, without_spelt
 from records.trace_context import read_traceparent
 from records.wire import assemble, json_reader, usage
 from records.wire.assemble import Answer, Surface
@@ -261,40 +262,15 @@ def _answer_text(answer: Answer, told: Mapping[str, str], redaction: Redaction) 
         return None
     try:
         found: Any = json_reader.read(answer.body) if answer.fields is None else answer.fields
-        kept = _without_spelt(found, redaction)
+        kept = without_spelt(found, redaction)
+        if answer.fields is None and isinstance(kept, dict) and "events" in kept:  # of another API, as they came
+            kept = whole_answer(cast(dict[str, Any], kept), redaction)
         return _encoded(redaction.value(kept)) if answer.odd or kept is not found else redaction.body(kept, answer.body)
     except (UnreadableError, RecursionError):
         kind = told.get("content-type", "")
-        is_words = kind.startswith("text/") or "json" in kind
-        return _other_text(answer.body, kind, redaction) if is_words else None
-
-
-def _without_spelt(value: Any, redaction: Redaction) -> Any:
-    """An answer without those of its log probabilities that spell out, token by token, what must not be kept."""
-    if isinstance(value, list):
-        items = cast(list[Any], value)
-        kept = [_without_spelt(item, redaction) for item in items]
-        return kept if any(new is not old for new, old in zip(kept, items, strict=True)) else items
-    if not isinstance(value, dict):
-        return value
-    fields = cast(dict[str, Any], value)
-    if (said := fields.get("logprobs")) and redaction.finds("".join(_tokens(said))):
-        return fields | {"logprobs": None}
-    for name in ("choices", "output", "content"):
-        if isinstance(fields.get(name), list) and (kept := _without_spelt(fields[name], redaction)) is not fields[name]:
-            fields = fields | {name: kept}
-    return fields
-
-
-def _tokens(logprobs: Any) -> Iterator[str]:
-    """The tokens of log probabilities, in order, however an API lists them."""
-    if isinstance(logprobs, dict):
-        for name in ("content", "refusal", "tokens"):
-            yield from _tokens(cast(dict[str, Any], logprobs).get(name))
-    elif isinstance(logprobs, list):
-        for one in cast(list[Any], logprobs):
-            token = cast(dict[str, Any], one).get("token") if isinstance(one, dict) else one
-            yield token if isinstance(token, str) else ""
+        if not kind.startswith("text/") and "json" not in kind:
+            return None
+        return _other_text(whole_lines(answer.body, redaction), kind, redaction)
 
 
 def _other_text(raw: bytes, kind: str, redaction: Redaction) -> str | None:

@@ -102,6 +102,10 @@ class ReportView(PageView):
     """Digest of all that makes the candidate what it is."""
 
 
+INCIDENTS = frozenset({Outcome.SUSPEND, Outcome.ROLLBACK, Outcome.REJECTED})
+"""What took traffic, or kept a candidate from having any."""
+
+
 def report(pages: Pages, route: str, since: str) -> ReportView | None:
     """The report; None: there is no such route.
 
@@ -129,7 +133,7 @@ def report(pages: Pages, route: str, since: str) -> ReportView | None:
         gates=[] if look is None else [_gate(gate) for gate in look.results.gates],
         best=best, worst=worst, arms=figures.arms, shadow=figures.shadow, funnel=figures.funnel,
         human=HumanScoreView.model_validate(human(votes)), agreement=AgreementView.model_validate(agreement),
-        incidents=[each for each in told if each.outcome in (Outcome.ROLLBACK, Outcome.REJECTED)],
+        incidents=[each for each in told if each.outcome in INCIDENTS],
         approvals=[each for each in told if each.by != "evidence"], moves=told[:MOVES],
         policy_file=None if policy is None else policy.file,
         policy_sha256=None if policy is None or policy.text is None else _sha256(policy.text.encode()),
@@ -159,7 +163,8 @@ def rule(gates: Sequence[GateResult], *, is_split: bool = False) -> list[str]:
         f"no worse than the limit allows, by evidence that holds at whatever moment one looks{odds}, and the stage's "
         "least number of conversations and its hold are over.",
         "A detector that is raised, or a gate that is certainly beyond its limit, gives all traffic back to the "
-        "baseline at once; people may stop, hold or promote with a reason, which is kept.",
+        "baseline at once, and after a detector's alarm it returns only once it was tried beside the baseline's "
+        "answers; people may stop, hold or promote with a reason, which is kept.",
     ]
 
 

@@ -16,7 +16,7 @@ from gateway.console import words
 from gateway.console.ask import Ask, ConsolePage, Row, Shown
 from gateway.control.controller.status import read_status
 from gateway.control.state.port import StateDownError
-from policies.candidates import is_trial, route_of
+from policies.candidates import is_contender, route_of
 from policies.forecast import forecast
 from policies.results import GateResult
 from policies.rollout import STOPPED, Decision
@@ -30,6 +30,7 @@ _URGENCY = {
     "damaged": 0,
     "rolled_back": 1,
     "quarantined": 1,
+    "suspended": 2,
     "rejected": 2,
     "approving": 3,
     "paused": 4,
@@ -40,6 +41,7 @@ _URGENCY = {
 _ACTIONS = {
     "rolled_back": "What failed",
     "quarantined": "What failed",
+    "suspended": "What failed",
     "rejected": "What failed",
     "approving": "Decide",
     "paused": "Decide",
@@ -134,7 +136,7 @@ def forecast_of(look: Decision | None, have: int | None) -> str:
     if look is None or have is None:
         return "nobody has looked yet"
     rollout = look.rollout
-    if rollout.phase in STOPPED:
+    if rollout.phase in STOPPED or rollout.phase is Phase.SUSPENDED:
         return look.reason
     if rollout.next is None:
         return f"holds since {words.duration(rollout.lived_s)}"
@@ -196,7 +198,7 @@ def _line(
     weights: Sequence[WeightPointView],
 ) -> RouteLine:
     """Of several candidates what the candidate answered is said of the one that serves."""
-    route, serves = route_of(rollout.route), bool(rollout.weight) or not is_trial(rollout.route)
+    route, serves = route_of(rollout.route), bool(rollout.weight) or not is_contender(rollout.route)
     ours = {arm.variant: arm for arm in arms if arm.route == route}
     base, cand = ours.get("baseline"), ours.get("candidate") if serves else None
     return RouteLine(

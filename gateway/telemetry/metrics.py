@@ -141,6 +141,13 @@ METRICS: tuple[Metric, ...] = (
         ("policy_info", "gauge", "Always 1; the candidate's revision in force.", ("route", "revision"), ()),
         ("policy_errors", "gauge", "Policy files that do not load; their last good version stays in force.", (), ()),
         ("stage", "gauge", "Rung of the ladder, from 0, the shadow. On the node that leads.", ("route",), ()),
+        (
+            "suspended",
+            "gauge",
+            "1: an alarm took its traffic, until it was tried. On the node that leads.",
+            ("route",),
+            (),
+        ),
         ("units", "gauge", "Conversations counted in this stage. On the node that leads.", ("route",), ()),
         ("gate_estimate", "gauge", "What a gate measures, as it is estimated now.", _GATE, ()),
         ("gate_lower", "gauge", "Lower confidence bound, valid at all looks together.", _GATE, ()),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from gateway.control.leader.persistence import read_rollout
 from gateway.control.state.port import StateDamagedError, Stored
+from policies.picking import served_ppm
 from policies.rollout import Rollout
 
 
@@ -35,9 +36,9 @@ class KnownRollouts:
         return None if known is None else known[1]
 
     def raised(self, routes: Iterable[str]) -> dict[str, int]:
-        """Those of them that have any weight, with it."""
+        """Those of them whose any traffic is, with how much; one that is suspended comes back to it."""
         known = {route: self.get(route) for route in routes}
-        return {route: each.weight_ppm for route, each in known.items() if each is not None and each.weight_ppm}
+        return {route: ppm for route, each in known.items() if each is not None and (ppm := served_ppm(each))}
 
     def unread_s(self, route: str, now: float) -> float:
         """How long it could not be read; 0: it can."""

@@ -10,7 +10,7 @@ from gateway.telemetry.metrics import PREFIX, Sample
 from policies.results import GateResult
 from policies.rollout import Decision
 from policies.routing import PPM
-from policies.terms import Outcome
+from policies.terms import Outcome, Phase
 
 
 def samples(
@@ -31,6 +31,8 @@ def samples(
             found.append(Sample(f"{PREFIX}uncertified", int(each.route.mode == "split"), (name,)))
     for name, decision in shown.items():
         found.append(Sample(f"{PREFIX}stage", decision.rollout.stage, (name,)))
+        is_suspended = decision.rollout.phase is Phase.SUSPENDED
+        found.append(Sample(f"{PREFIX}suspended", int(is_suspended), (name,)))
         found.append(Sample(f"{PREFIX}units", decision.results.units, (name,)))
         answered, assigned = decision.results.served
         if assigned:

@@ -89,8 +89,8 @@ class EventReader:
         oldest, open_at = self.intake.oldest_at(), self.journals.oldest_open_at()
         for route in routes:
             key = self.intake.speaks_to(route)
-            held_at = (None if key is None else oldest.get(key), open_at.get(route_of(route)))
-            yield route, watermark(now, self.lag_s, held_at)
+            beside = (at for each, at in oldest.items() if key is not None and each.is_beside(key))
+            yield route, watermark(now, self.lag_s, (min(beside, default=None), open_at.get(route_of(route))))
 
     def _ready(self, found: Iterable[Found], now: float) -> Iterable[Ready]:
         for one in found:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import Literal
 
 import msgspec
 
@@ -87,20 +88,31 @@ class Evaluation:
             self._serve(told.key, told.service)
         if told.event is None:
             return None
-        if told.key != self.evidence.key or self.rollout.phase in STOPPED:
+        heard = self._heard(told.key)
+        if heard is None:
             self.elsewhere += 1
             return None
+        said = replace(told.event, heard=heard)
         self.seq += 1
         key = self.evidence.key
         row = Observation(
             seq=self.seq, observed_us=int(now * 1e6), route=key.route, candidate_key=key.candidate, attempt=key.attempt,
             weight_ppm=key.weight_ppm, epoch=key.epoch, watermark=self.evidence.watermark_at,
-            event_json=msgspec.json.encode(told.event).decode(), held_json=self._held_json(), node=event.node,
+            event_json=msgspec.json.encode(said).decode(), held_json=self._held_json(), node=event.node,
             leader_epoch=leader_epoch, number=event.number, history=self.history,
         )  # fmt: skip
-        self.evidence.observe(told.event, self.rollout.held)
+        self.evidence.observe(said, self.rollout.held)
         self.moved = self.unshown = True
         return row
+
+    def _heard(self, key: EvidenceKey | None) -> Literal["whole", "trial", "earlier"] | None:
+        """Who hears what an exchange says that was served under `key`; None: it is no evidence of this stage."""
+        ours = self.evidence.key
+        if key is None or self.rollout.phase in STOPPED or not key.is_beside(ours):
+            return None
+        if key == ours:
+            return "trial" if ours.is_trial else "whole"
+        return None if key.is_trial else "earlier"
 
     def advance(self, now: float) -> None:
         """Close what is over, once all that was offered is taken in."""
@@ -155,7 +167,7 @@ class Evaluation:
             self.baseline, self.evidence.line = BaselineTimes(), BaselineLine()
             self.evidence.more_lines = {}
         self.rollout = rollout
-        self.liveness = self.liveness.of(rollout.key.digest, rollout.attempt)
+        self.liveness = self.liveness.of(rollout.key.digest, rollout.attempt, rollout.held.watch)
         if key_of(rollout) != self.evidence.key:
             self.evidence = self.evidence.next(key_of(rollout), self.rules)
         self.moved = self.unshown = True
@@ -171,12 +183,14 @@ class Evaluation:
     def _serve(self, key: EvidenceKey, service: tuple[ServiceReport, ...]) -> None:
         """Take in who served: of the baseline all that tells of this route, of a candidate only of ours.
 
-        What came under another stage or epoch counts all the same: it is the candidate that serves, not a stage.
+        What came under another stage or epoch counts all the same: it is the candidate that serves, not a stage. What
+        was served before an alarm has had its answer.
         """
         settings, tolerance = self.rollout.settings, self.rules.detectors.errors
         longest_s = patience_s(self.rollout.baseline_p99)
-        self.liveness = self.liveness.of(self.rollout.key.digest, self.rollout.attempt)
-        is_ours = (key.candidate, key.attempt) == (self.liveness.candidate, self.liveness.attempt)
+        rollout = self.rollout
+        self.liveness = self.liveness.of(rollout.key.digest, rollout.attempt, rollout.held.watch)
+        is_ours = (key.candidate, key.attempt, key.watch) == (rollout.key.digest, rollout.attempt, rollout.held.watch)
         for told in service:
             if told.first_s is not None and told.total_s is not None:
                 self.baseline.observe(told.first_s, told.total_s, is_stream=told.is_stream)

@@ -318,7 +318,9 @@ class Leader:
         """Time passes. It is stored now and then, and at once when the rollout is held to something new."""
         rollout = ours.paced(rollout)
         before = ours.rollout
-        news = (rollout.held, rollout.baseline_p99) != (before.held, before.baseline_p99)
+        news = (rollout.held, rollout.baseline_p99, rollout.is_tried) != (
+            before.held, before.baseline_p99, before.is_tried
+        )  # fmt: skip
         ours.rollout = rollout
         if news or _is_due(timing.stored_at, PERSIST_S, now):
             timing.stored_at = now

@@ -126,7 +126,7 @@ def evaluation(rules: Rules, rollout: Rollout, version: int, kept: Snapshot | No
     if read is None:
         return found
     found.heard = {name: msgspec.structs.replace(heard, at=now) for name, heard in read.heard.items()}
-    found.liveness = read.liveness.of(rollout.key.digest, rollout.attempt)
+    found.liveness = read.liveness.of(rollout.key.digest, rollout.attempt, rollout.held.watch)
     if read.rules.key.baseline == rollout.key.baseline:
         found.baseline = read.baseline
     if read.evidence.key == found.evidence.key:

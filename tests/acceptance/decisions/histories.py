@@ -16,9 +16,9 @@ from dataclasses import replace
 import numpy as np
 
 from policies import picking
-from policies.candidates import trial_name
+from policies.candidates import contender_name
 from policies.evidence import Evidence
-from policies.picking import Trial
+from policies.picking import Contender
 from policies.results import Alarm, GateResult, GuardResult, Results
 from policies.review import key_of
 from policies.rollout import Decision, Rollout, command, revise, start, step
@@ -31,7 +31,7 @@ STEPS = 14
 _PART = 20_000
 _TOLD = 50
 """Of so many histories one has its decisions explained, too: rendering costs more than deciding."""
-_BEST = Results((GateResult("quality", Verdict.PASS, "quality: PASS", lower=-0.01),), units=100)
+_BEST = Results((GateResult("quality", Verdict.PASS, "quality: PASS", lower=-0.01),), units=100, tried=20)
 _PASSED_S = (0.0, 1.0, 60.0, 60.0, 60.0, 200.0, 1e7, -1e7, float("nan"))
 
 
@@ -47,7 +47,8 @@ def palette(rng: np.random.Generator, size: int) -> list[Results]:
         guards = tuple(GuardResult("outputs", Verdict(rng.integers(4)), "o") for _ in range(rng.integers(2)))
         alarms = tuple(Alarm("errors", 4.0, 4.0, bool(rng.random() < 0.3), "a") for _ in range(rng.integers(2)))
         fault, unhealthy = (["stale", None, None, None][rng.integers(4)], ["down", None, None, None][rng.integers(4)])
-        return Results(gates, guards, alarms, int(rng.choice([0, 99, 100, 400, 10**6])), fault, unhealthy)
+        units, tried = int(rng.choice([0, 99, 100, 400, 10**6])), int(rng.choice([0, 19, 20, 500]))
+        return Results(gates, guards, alarms, units, fault, unhealthy, tried=tried)
 
     return [_BEST if rng.random() < 1 / 2 else one() for _ in range(size)]
 
@@ -126,16 +127,19 @@ def run_several(first: int, count: int) -> Counter[str]:
 
 def _several(draws: list[list[int]], evidence: list[Results], verbs: list[Verb], *, told: bool) -> list[str]:
     """One history: whoever is drawn is looked at, or told a word, beside the others as they are, or not known."""
-    names = [trial_name(RULES.route, name) for name in ("a", "b", "c")]
+    names = [contender_name(RULES.route, name) for name in ("a", "b", "c")]
     rollouts = {name: start(replace(RULES, route=name)) for name in names}
     moves: list[str] = []
     now = 0.0
     for kind, which, passed in draws:
         name, lost = names[passed % 3], names[which % 3] if kind % 17 == 0 else ""
         now += 60.0
-        trials = {each: _trial(rollouts[each], evidence[(which + at) % len(evidence)], now)
+        contenders = {each: _contender(rollouts[each], evidence[(which + at) % len(evidence)], now)
                   for at, each in enumerate(names)}  # fmt: skip
-        own, others = trials[name], {each: None if each == lost else trials[each] for each in names if each != name}
+        own, others = (
+            contenders[name],
+            {each: None if each == lost else contenders[each] for each in names if each != name},
+        )
         if kind % 100 < 90:
             if picking.rests(own, others):
                 moves.append("rests")
@@ -155,8 +159,8 @@ def _several(draws: list[list[int]], evidence: list[Results], verbs: list[Verb],
     return moves
 
 
-def _trial(rollout: Rollout, found: Results, now: float) -> Trial:
-    return Trial(
+def _contender(rollout: Rollout, found: Results, now: float) -> Contender:
+    return Contender(
         rollout, Evidence(key_of(rollout), replace(RULES, route=rollout.route)),
         lambda told: step(rollout, replace(found, beside=told.why), now=now),
     )  # fmt: skip

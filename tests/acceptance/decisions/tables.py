@@ -3,14 +3,16 @@
 Each holds what was measured against its bar, with the naive rule beside it, so that the table bites.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from policies import stats
+from policies.terms import Phase
 from tests.acceptance.decisions import answers as a
 from tests.acceptance.decisions import bursts as b
+from tests.acceptance.decisions import cycles as c
 from tests.acceptance.decisions import days as d
 from tests.acceptance.decisions import field as f
 from tests.acceptance.decisions import measures as m
@@ -222,6 +224,48 @@ def detectors(reps: int) -> Iterator[Row]:
     )  # fmt: skip
 
 
+def suspensions(reps: int) -> Iterator[Row]:
+    """8: the whole cycle of an alarm; beside it what one alarm cost before, which is a day."""
+    each = max(6, reps // 16)
+    for lasts_s in (3.0, 5.0, 30.0, 90.0):
+        for per_s in (2.0, 20.0):
+            runs = [
+                c.cycle(np.random.default_rng([18, 50, n]), _for(lasts_s), per_s=per_s, most_s=900.0)
+                for n in range(each)
+            ]
+            back, away = sum(run.phase is Phase.ROLLED_BACK for run in runs), max(run.away_s for run in runs)
+            wanted = each if lasts_s == 90.0 else 0
+            told = f"{back} of {each} rolled back, at weight 0 for {away / 60:.1f} min at most (before: 24 h)"
+            yield Row(
+                f"9.8 all fail for {lasts_s:.0f} s, {per_s:.0f}/s", told, f"{wanted} rolled back, <= 3 min",
+                back == wanted and away <= 180,
+            )  # fmt: skip
+    for rate in (1.0, 0.5, 0.2, 0.1):
+        runs = [
+            c.cycle(np.random.default_rng([18, 51, n]), _always(rate), per_s=2.0, most_s=1200.0) for n in range(each)
+        ]
+        done, worst = sum(run.phase is Phase.ROLLED_BACK for run in runs), max(run.away_s for run in runs)
+        told = (
+            f"{done} of {each}, {worst:.0f} s after the alarm at most; apps met {np.median([r.met for r in runs]):.0f}"
+        )
+        yield Row(f"9.8 {rate:.0%} fail on, 2/s", told, "all, <= 180 s", done == each and worst <= 180)
+    for rate, most in ((0.005, 0.002), (0.01, 0.005), (0.02, 0.02)):
+        failed = sum(c.trial_failed(np.random.default_rng([18, 52, n]), rate) for n in range(reps))
+        yield Row(
+            f"9.8 healthy at {rate:.1%} fails its trial", f"{failed / reps:.2%}", f"<= {most:.1%}",
+            failed <= most * reps + 3 * (most * reps) ** 0.5,
+        )  # fmt: skip
+
+
+def _for(lasts_s: float) -> Callable[[float], float]:
+    """All requests fail for so long."""
+    return lambda at_s: float(at_s < lasts_s)
+
+
+def _always(rate: float) -> Callable[[float], float]:
+    return lambda _: rate
+
+
 def candidates(reps: int) -> Iterator[Row]:
     """14: several candidates on one sample, and what the good one among them takes."""
     for count, n90 in ((2, 1123), (4, 1210), (8, 1390)):
@@ -244,5 +288,8 @@ def candidates(reps: int) -> Iterator[Row]:
 
 def rows(reps: int) -> Iterator[Row]:
     """All of them."""
-    for group in (likeness, missing, latency, recurring, detectors, bets, whole_days, budgets, candidates, outputs):
+    found = (
+        likeness, missing, latency, recurring, detectors, suspensions, bets, whole_days, budgets, candidates, outputs,
+    )  # fmt: skip
+    for group in found:
         yield from group(reps)

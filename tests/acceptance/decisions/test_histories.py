@@ -33,12 +33,15 @@ def test_two_with_traffic_are_found(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(
     ("phase", "row"),
     [
-        (Phase.CANARY, (Move.HOLD, Move.ADVANCE, Move.PAUSE, Move.HOLD)),
-        (Phase.PAUSED, (Move.ROLL_BACK, Move.ADVANCE, Move.HOLD, Move.HOLD)),
-        (Phase.SHADOW, (Move.REJECT, Move.ADVANCE, Move.ADVANCE, Move.HOLD)),
+        (Phase.CANARY, (Move.HOLD, Move.SUSPEND, Move.ADVANCE, Move.PAUSE, Move.HOLD)),
+        (Phase.CANARY, (Move.ROLL_BACK, Move.HOLD, Move.ADVANCE, Move.PAUSE, Move.HOLD)),
+        (Phase.PAUSED, (Move.ROLL_BACK, Move.SUSPEND, Move.ADVANCE, Move.HOLD, Move.HOLD)),
+        (Phase.SHADOW, (Move.REJECT, Move.HOLD, Move.ADVANCE, Move.ADVANCE, Move.HOLD)),
+        (Phase.SUSPENDED, (Move.ROLL_BACK, Move.RETURN, Move.RETURN, Move.ROLL_BACK, Move.HOLD)),
+        (Phase.SUSPENDED, (Move.ROLL_BACK, Move.ROLL_BACK, Move.RETURN, Move.ROLL_BACK, Move.RETURN)),
     ],
 )
-def test_a_broken_table_is_found(monkeypatch: pytest.MonkeyPatch, phase: Phase, row: tuple[Move, Move, Move, Move]):
+def test_a_broken_table_is_found(monkeypatch: pytest.MonkeyPatch, phase: Phase, row: tuple[Move, ...]):
     """One cell that moves traffic where it may not is found, and the history is named."""
     monkeypatch.setitem(MOVES, phase, row)
     with pytest.raises(AssertionError, match=r"history \d+: "):

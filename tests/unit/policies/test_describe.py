@@ -73,6 +73,7 @@ def test_everything_that_is_written_is_told():
 
     for part in (
         "(observe: moves no traffic)", "Tickets",
+        "on an alarm: nothing for 1m, then tried on 200 requests beside the baseline's answers, and back; rolled ",
         "model a or b, path /v1/responses, header x-app is c, key d, metadata e is f, system prompt contains g, "
         "system prompt hashes to 000000000000…",
         "openai, a-2", "revision r; sets temperature; drops store; first token within 1s; whole answer within 1m",

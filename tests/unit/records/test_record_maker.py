@@ -82,6 +82,19 @@ def test_log_probabilities_spell_out_no_secret(surface):
     assert '"4567"' in (other.response_json or "")
 
 
+@pytest.mark.parametrize("target", ["/v1/messages", "/v1/chat/completions"])
+def test_a_secret_cut_across_another_apis_events_is_hidden(target):
+    """Whether its events are kept as lines or as a list, what they say in pieces is redacted as a whole."""
+    hidden = "gh" + "p_" + "0123456789abcdefghijklmnopqrstuvwxyz"
+    events = [{"type": "text", "delta": {"text": hidden[place : place + 5]}} for place in range(0, len(hidden), 5)]
+    row = record(
+        response=b"".join(b"data: %b\n\n" % json.dumps(one).encode() for one in events), streamed=True, target=target
+    )
+
+    assert "56789" not in (row.response_json or "") and "abcde" not in (row.response_json or "")
+    assert (row.response_json or "").count("[SECRET_1]") == 1
+
+
 def test_redaction_runs_through_request_and_answer():
     """The same person is the same placeholder on both sides; nothing of them is in any column."""
     row = record(

@@ -10,6 +10,7 @@ from gateway.telemetry.metrics import PREFIX, Sample
 from policies.results import GateResult, Intake
 from policies.rollout import start, step
 from policies.routing import Route, Variant
+from policies.rules import Held
 from policies.terms import Phase, Verdict
 from tests.rooms.rollouts import GOOD, QUIET, RULES
 
@@ -31,11 +32,20 @@ def test_where_a_route_stands() -> None:
     assert found(ROUTE) == {
         ("policy_errors",): 3, ("weight_ratio", "triage"): 0.05, ("uncertified", "triage"): 0,
         ("policy_info", "triage", "r1"): 1,
-        ("stage", "triage"): 1, ("units", "triage"): 40, ("late_requests", "triage"): 0,
+        ("stage", "triage"): 1, ("suspended", "triage"): 0, ("units", "triage"): 40, ("late_requests", "triage"): 0,
         ("gate_verdict", "triage", "quality"): 1.0,
         ("detector_log10", "triage", QUIET.detector): QUIET.log10_m, ("decisions_total", "triage", "PROMOTE"): 2,
-        **{("decisions_total", "triage", word): 0 for word in ("ROLLBACK", "REJECTED", "INCONCLUSIVE", "HOLD")},
+        **{("decisions_total", "triage", word): 0 for word in
+           ("ROLLBACK", "REJECTED", "SUSPEND", "RETURN", "INCONCLUSIVE", "HOLD")},
     }  # fmt: skip
+
+
+def test_a_suspended_rollout_says_so() -> None:
+    """Its stage stays, and one gauge tells that it serves nobody."""
+    away = replace(CANARY, phase=Phase.SUSPENDED, suspended_ago_s=(5.0,), held=Held(watch=1))
+    made = samples({}, {"triage": step(away, GOOD, now=0.0)}, {}, errors=0)
+    seen = {each.name.removeprefix(PREFIX): each.value for each in made}
+    assert (seen["stage"], seen["suspended"]) == (1, 1)
 
 
 def test_what_did_not_come_in() -> None:

@@ -119,17 +119,20 @@ def test_each_of_several_candidates_has_its_own_terms(tmp_path: Path) -> None:
         several + "revision: r, system_prompt: v2.md}",
     )
     found = PolicyReader(SURROUNDINGS, str(tmp_path)).compile(text + "stages: [shadow, 100%]\n", "a.yaml")
-    first, second = found.trials
+    first, second = found.contenders
 
-    assert [each.route.name for each in found.trials] == ["support-triage"] * 2
-    assert [each.route.candidate and each.route.candidate.system_prompt for each in found.trials] == [None, "Be brief."]
+    assert [each.route.name for each in found.contenders] == ["support-triage"] * 2
+    assert [each.route.candidate and each.route.candidate.system_prompt for each in found.contenders] == [
+        None,
+        "Be brief.",
+    ]
     assert (first.terms.name, first.terms.others) == ("support-triage@a", ("support-triage@b",))
     assert (second.terms.name, second.terms.others) == ("support-triage@b", ("support-triage@a",))
-    assert {each.terms.shadow.salt for each in found.trials} == {"support-triage"}
+    assert {each.terms.shadow.salt for each in found.contenders} == {"support-triage"}
     assert first.terms.rules.key.digest != second.terms.rules.key.digest
     assert found.parts == ((first.route, first.terms), (second.route, second.terms))
     one = reader().compile(POLICY + "stages: [shadow, 100%]\n", "b.yaml")
-    assert (one.trials, one.parts) == ((), ((one.route, one.terms),))
+    assert (one.contenders, one.parts) == ((), ((one.route, one.terms),))
 
 
 def test_a_file_of_one_of_several_is_missed_where_it_is_named(tmp_path: Path) -> None:

@@ -65,6 +65,45 @@ def test_no_more_than_is_allowed() -> None:
     assert not served.is_evidence
 
 
+UNKNOWN = BaselineP99()
+
+
+def suspended(ago_s: float, p99: BaselineP99 = UNKNOWN) -> Rollout:
+    found = rollout(phase=Phase.SUSPENDED)
+    return replace(found, suspended_ago_s=(ago_s,), held=Held(watch=1), baseline_p99=p99)
+
+
+def test_a_suspended_rollout_is_asked_nothing_and_then_everything() -> None:
+    """For a minute nobody, and nothing is evidence; then it is beside every answer."""
+    calm, tried = weighed(suspended(59.0), nodes=2), weighed(suspended(60.0), nodes=2)
+    for found, sample_ppm in ((calm, 0), (tried, PPM)):
+        assert (found.route.weight_ppm, found.is_promoted) == (0, False)
+        assert found.served is not None
+        assert found.shadow is not None
+        assert found.served.key.is_trial
+        assert found.served.is_evidence is bool(sample_ppm)
+        lot, plan = found.served.lot, found.shadow
+        assert (lot.sample_ppm, lot.reverse_ppm, lot.noise_ppm) == (sample_ppm, 0, 0)
+        assert (plan.sample_ppm, plan.reverse_ppm, plan.noise_ppm, plan.budget_usd_per_day) == (sample_ppm, 0, 0, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("p99", "first_byte_s"),
+    [
+        (BaselineP99(), 30.0),
+        (BaselineP99(first_token_s=0.1), 30.0),
+        (BaselineP99(whole_s=4.0), 10.0),
+        (BaselineP99(first_token_s=9.0, whole_s=4.0), 18.0),
+        (BaselineP99(whole_s=40.0), 80.0),
+    ],
+)
+def test_a_tried_candidate_that_hangs_is_known_as_soon_as_a_served_one(p99: BaselineP99, first_byte_s: float) -> None:
+    """It is waited for as long as an app would be; where nobody knows how long that is, for half a minute."""
+    shadow = weighed(suspended(60.0, p99)).shadow
+    assert shadow is not None
+    assert shadow.candidate.first_byte_s == first_byte_s
+
+
 @pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED])
 def test_a_stopped_rollout_serves_nothing(phase: Phase) -> None:
     """After a rollback nobody gets the candidate, and nobody pays for a shadow."""
