@@ -17,7 +17,7 @@ UNMEASURED = "nobody looks at it, as is accepted: worse answers move up as good 
 
 
 def text(policy: Policy, rules: Rules, *, among: int = 0) -> str:
-    """The whole policy; `among`: so many candidates, where it has several and this is the trial of one."""
+    """The whole policy; `among`: so many candidates, where it has several and this is one of them."""
     baseline, candidate = policy.baseline, policy.candidate
     silent = duration_text(rules.units.close_after_s)
     lines = [

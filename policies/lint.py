@@ -8,6 +8,7 @@ without it its requests would go to the default upstream.
 from collections.abc import Iterator, Mapping, Sequence
 
 from policies.compile import Surroundings, likeness_metric
+from policies.contenders import contender_findings, named_candidates
 from policies.findings import Finding, Loc, warning
 from policies.gate_findings import gate_findings
 from policies.globs import meet
@@ -22,7 +23,6 @@ from policies.language.compare import (
 from policies.request.body import COMPLETIONS, RESPONSES
 from policies.rules import ARMS_FROM_PPM, DAY_S, default_hold_s
 from policies.schema import Policy, Stage
-from policies.trials import named_candidates, trial_findings
 
 _MIN_UNITS = 100
 _LOOSE_MARGIN = 0.1
@@ -32,7 +32,7 @@ _BLOCK_S = 3600.0
 def findings(policy: Policy, surroundings: Surroundings | None = None) -> tuple[Finding, ...]:
     """All there is to say; without surroundings, nothing of upstreams and prices."""
     if policy.candidates:
-        return trial_findings(policy, lambda trial: _findings(trial, surroundings))
+        return contender_findings(policy, lambda contender: _findings(contender, surroundings))
     return _findings(policy, surroundings)
 
 

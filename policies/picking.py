@@ -39,7 +39,7 @@ ALONE = Beside()
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Contender:
     """One candidate, as it is looked at beside the others."""
 
     rollout: Rollout
@@ -48,7 +48,7 @@ class Trial:
     """What would be done with it now."""
 
 
-Others = Mapping[str, Trial | None]
+Others = Mapping[str, Contender | None]
 """The other candidates by their rollouts' names; None: one of which nothing is known now."""
 
 
@@ -62,13 +62,13 @@ def serving(others: Others) -> str:
     return ""
 
 
-def rests(own: Trial, others: Others) -> str:
+def rests(own: Contender, others: Others) -> str:
     """Why it rests; empty: it does not."""
     told = serving(others)
     return f"it rests while {told}, and its evidence is kept" if told and own.rollout.phase in _WAITS else ""
 
 
-def beside(own: Trial, others: Others) -> Beside:
+def beside(own: Contender, others: Others) -> Beside:
     """What it is told of the others, at one look."""
     unknown = next((name for name, each in others.items() if each is None), "")
     if told := serving(others):
@@ -92,13 +92,13 @@ def refusal(others: Others) -> str:
     return f"{unknown} is not read yet, and only one candidate may have traffic. hint: try again" if unknown else ""
 
 
-def _outranked(own: Trial, found: Decision, others: Others) -> str:
+def _outranked(own: Contender, found: Decision, others: Others) -> str:
     """Who would rise as well, with a better mean; of two that are equal the first by name does."""
     name, mean = own.rollout.route, _mean(found)
     for other, each in others.items():
         if each is None:
             continue
-        theirs = {**{more: trial for more, trial in others.items() if more != other}, name: own}
+        theirs = {**{more: contender for more, contender in others.items() if more != other}, name: own}
         look = each.look(Beside(_rivals(theirs)))
         if look.move in _RISES and (_mean(look), name) > (mean, other):
             return f"{other} is certified, too, and its mean is better: {_mean(look):+.4f} against {mean:+.4f}"

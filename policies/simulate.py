@@ -8,7 +8,7 @@ from policies import picking
 from policies.assignment import bucket
 from policies.events import PairEvent
 from policies.evidence import Evidence
-from policies.picking import ALONE, Beside, Trial
+from policies.picking import ALONE, Beside, Contender
 from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Decision, Rollout, start, step
 from policies.rules import Rules
@@ -193,15 +193,15 @@ class _Several:
 
     def _look(self, name: str, now: float, *, bounds: bool) -> Moment:
         run = self.runs[name]
-        run.beside = picking.beside(run.trial(now), self._others(name, now))
+        run.beside = picking.beside(run.contender(now), self._others(name, now))
         return Moment(run.units, run.decide(now, bounds=bounds))
 
     def _resting(self, name: str, now: float) -> str:
         """Why it rests; empty: it does not."""
-        return picking.rests(self.runs[name].trial(now), self._others(name, now))
+        return picking.rests(self.runs[name].contender(now), self._others(name, now))
 
     def _others(self, name: str, now: float) -> picking.Others:
-        return {self.runs[other].rules.route: run.trial(now) for other, run in self.runs.items() if other != name}
+        return {self.runs[other].rules.route: run.contender(now) for other, run in self.runs.items() if other != name}
 
 
 @dataclass(slots=True)
@@ -246,11 +246,11 @@ class _Run:
         results = review(self.evidence, self.rollout, now=now, seen=seen, bounds=bounds)
         return step(self.rollout, results, now=now)
 
-    def trial(self, now: float) -> Trial:
+    def contender(self, now: float) -> Contender:
         """What the other candidates see of it."""
 
         def look(beside: Beside) -> Decision:
             self.beside = beside
             return self._look(now, bounds=False)
 
-        return Trial(self.rollout, self.evidence, look)
+        return Contender(self.rollout, self.evidence, look)

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from policies.candidate_paths import NO_PATH, CandidatePaths
-from policies.candidates import is_trial
+from policies.candidates import is_contender
 from policies.request.engine_fields import named_media
 from policies.routing import PPM, Variant
 from records import pricing
@@ -145,7 +145,7 @@ class Mirror:
         variant = variant_of(drawn)
         again, asked = drawn.asked == "baseline_again", drawn.exchange.request_body
         call = ModelCall(variant.upstream, path, asked, ASK_S, variant, past_caches=again)
-        is_shared, is_asked = again and is_trial(drawn.route.route), True
+        is_shared, is_asked = again and is_contender(drawn.route.route), True
         if is_shared:
             heard, is_asked = await self._repeats.once(drawn.exchange.meta.id, lambda: self.model.ask(call))
         else:

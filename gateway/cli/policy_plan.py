@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway.cli.policy_traffic import recorded
-from gateway.config.policy_file import Loaded, read, trials, with_files
+from gateway.config.policy_file import Loaded, contenders, read, with_files
 from gateway.config.yaml_file import YamlFileError
 from gateway.control.publish.policy_folder import load_good
 from gateway.control.state.open import open_state
@@ -64,7 +64,7 @@ def plans(
     """
     planned: list[Plan] = []
     for file in loaded:
-        for each in trials(file):
+        for each in contenders(file):
             seen = recorded(data.records, each.policy, now) if today.traffic is None else Traffic(today.traffic)
             after = each.policy, decision_rules(each.policy, with_files(known, each))
             stands = _standing(today.looks.get(each.policy.route), after[1])
@@ -81,7 +81,7 @@ def _standing(kept: explain.DecisionRecord | None, rules: Rules) -> StageProgres
 
 def taken_away(loaded: Sequence[Loaded], before: Mapping[str, tuple[Policy, Rules]]) -> list[Plan]:
     """A plan for each route in force that none of the files has any more."""
-    kept = {each.policy.route for file in loaded for each in trials(file)}
+    kept = {each.policy.route for file in loaded for each in contenders(file)}
     return [gone(policy) for route, (policy, _) in before.items() if route not in kept]
 
 
@@ -98,7 +98,7 @@ def in_force(data: DataDir, known: Surroundings, folder: Path) -> dict[str, tupl
     found: dict[str, tuple[Policy, Rules]] = {}
     for name, kept in texts.items():
         try:
-            for each in trials(read(kept, name, known)):
+            for each in contenders(read(kept, name, known)):
                 found[each.policy.route] = each.policy, decision_rules(each.policy, with_files(known, each, folder))
         except YamlFileError:
             continue  # it was good for other settings: what is planned is then all new

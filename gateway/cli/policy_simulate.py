@@ -17,17 +17,17 @@ from gateway.cli import policy_simulate_several as several
 from gateway.cli.failure import failed
 from gateway.cli.policy_traffic import observed
 from gateway.cli.progress import counted
-from gateway.config.policy_file import read_file, trials, with_files
+from gateway.config.policy_file import contenders, read_file, with_files
 from gateway.config.settings_file import SettingsError
 from gateway.config.yaml_file import YamlFileError
 from policies import explain
 from policies.compile import KnownUpstream, Surroundings, decision_rules
+from policies.contenders import named_candidates
 from policies.events import PairEvent
 from policies.pairs import PairError, read
 from policies.rules import Rules
 from policies.simulate import Moment, summarise, walk
 from policies.terms import Move
-from policies.trials import named_candidates
 
 Told = tuple[str, PairEvent]
 """A pair, and whom of several candidates it is of; of one alone: nobody by name."""
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     keys = {each.upstream: KnownUpstream(is_priced=True) for _, each in named_candidates(policy)}
     keys[policy.baseline.upstream] = KnownUpstream(has_background_key=True, is_priced=True)
     try:
-        parts = [(each.policy, with_files(Surroundings(keys), each)) for each in trials(loaded)]
+        parts = [(each.policy, with_files(Surroundings(keys), each)) for each in contenders(loaded)]
         names = [each.name for each in policy.candidates] or [""]
         rules = {name: decision_rules(*part) for name, part in zip(names, parts, strict=True)}
         pairs, timed = _recorded(arguments, rules) if arguments.pairs is None else _given(arguments.pairs, names)

@@ -24,7 +24,7 @@ from gateway.node.exposition import by_route
 from gateway.node.journal_lag import journal_lag_s
 from gateway.supervisor import running
 from gateway.supervisor.worker_metrics import open_breakers
-from policies.candidates import is_trial, route_of
+from policies.candidates import is_contender, route_of
 from policies.routing import PPM, Route, RoutingError, Table, Variant, decode
 
 MOSTLY_PCT = 99.5
@@ -198,7 +198,9 @@ def _routes(
         replace(
             _route(route),
             served_pct=None if route.name not in served else 100 * served[route.name],
-            breakers_open=is_open.get(route_of(route.name), 0) if route.weight_ppm or not is_trial(route.name) else 0,
+            breakers_open=is_open.get(route_of(route.name), 0)
+            if route.weight_ppm or not is_contender(route.name)
+            else 0,
             key_refused=int(refused.get(route.name, 0)),
             estimated_usd=estimated.get(route.name, 0.0),
         )

@@ -12,19 +12,19 @@ from gateway.config.problems import problems
 from gateway.config.settings import Settings
 from gateway.config.yaml_file import Document, FileProblem, YamlFileError, load, parse
 from policies.compile import KnownUpstream, Surroundings
+from policies.contenders import contenders as contenders_of
+from policies.contenders import named_candidates
 from policies.findings import Finding, Loc
 from policies.language.compare import Judge, SchemaCheck
 from policies.lint import findings
 from policies.schema import Policy
-from policies.trials import named_candidates
-from policies.trials import trials as trials_of
 from policies.upstream_kinds import KINDS
 from shadow.judging import prompt as prompting
 
 MAX_PROMPT_CHARS = 256 * 1024
 """A longer system prompt is refused: it travels in the routing table."""
 MAX_SCHEMA_CHARS = 1024 * 1024
-__all__ = ["SUFFIXES", "Loaded", "check", "located", "read", "read_file", "surroundings", "trials", "with_files"]
+__all__ = ["SUFFIXES", "Loaded", "check", "contenders", "located", "read", "read_file", "surroundings", "with_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,10 @@ def located(document: Document, finding: Finding) -> FileProblem:
     return document.problem(finding.loc, f"{where}: {message}" if finding.refused else message, finding.hint)
 
 
-def trials(loaded: Loaded) -> list[Loaded]:
+def contenders(loaded: Loaded) -> list[Loaded]:
     """The same once for each of several candidates; once, where there is one."""
     places = [loc for loc, _ in named_candidates(loaded.policy)]
-    each = zip(trials_of(loaded.policy), places, strict=True)
+    each = zip(contenders_of(loaded.policy), places, strict=True)
     return [replace(loaded, policy=policy, candidate_at=loc) for policy, loc in each]
 
 

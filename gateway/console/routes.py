@@ -16,7 +16,7 @@ from gateway.console import words
 from gateway.console.ask import Ask, ConsolePage, Row, Shown
 from gateway.control.controller.status import read_status
 from gateway.control.state.port import StateDownError
-from policies.candidates import is_trial, route_of
+from policies.candidates import is_contender, route_of
 from policies.forecast import forecast
 from policies.results import GateResult
 from policies.rollout import STOPPED, Decision
@@ -198,7 +198,7 @@ def _line(
     weights: Sequence[WeightPointView],
 ) -> RouteLine:
     """Of several candidates what the candidate answered is said of the one that serves."""
-    route, serves = route_of(rollout.route), bool(rollout.weight) or not is_trial(rollout.route)
+    route, serves = route_of(rollout.route), bool(rollout.weight) or not is_contender(rollout.route)
     ours = {arm.variant: arm for arm in arms if arm.route == route}
     base, cand = ours.get("baseline"), ours.get("candidate") if serves else None
     return RouteLine(

@@ -21,7 +21,7 @@ from gateway.config.settings import Settings, Tls, Upstream
 from gateway.config.settings_file import policies_note
 from gateway.config.yaml_file import YamlFileError
 from gateway.node.datadir import DataDir, is_held
-from policies.trials import named_candidates
+from policies.contenders import named_candidates
 
 Level = Literal["ok", "warning", "failure"]
 CONNECT_S = 5.0

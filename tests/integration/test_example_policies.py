@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import policies
-from gateway.config.policy_file import Loaded, read_file, trials
+from gateway.config.policy_file import Loaded, contenders, read_file
 from policies.compile import KnownUpstream, Surroundings, decision_rules
 from policies.describe import text
 from policies.events import AlsoScored, Output, PairEvent
@@ -41,7 +41,7 @@ SUNDAY = 3 * 24 * HOUR_S
 
 def candidate_of(path: Path) -> Loaded:
     """The file as it is for its candidate; of several, for the first."""
-    return trials(read_file(path, KNOWN))[0]
+    return contenders(read_file(path, KNOWN))[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,3 +187,19 @@ def test_another_leader_goes_on(room: Room) -> None:
     assert min(before.values()) > 0
     assert all(second.leader.evaluations[name].evidence.count("units") >= 20 for name in ("triage@small",))
     assert [name for name, each in rollouts(room).items() if each.weight_ppm] == ["triage@tuned"]
+
+
+def test_one_that_is_suspended_is_not_overtaken(room: Room) -> None:
+    """An alarm takes its traffic, and the others go on resting: it is tried, and comes back to what it had."""
+    controller = room.controller()
+    controller.tick(room.now)
+    until(room, controller, 100_000)
+    room.candidate = Candidate(fails=lambda _: True)
+    until(room, controller, 0)
+    assert rollouts(room)["triage@tuned"].phase == "suspended"
+    room.candidate = Candidate()
+    room.live(controller, seconds=20.0)
+    assert asked(room) == {"triage@tuned"}
+    assert rollouts(room)["triage@small"].phase == "shadow"
+    until(room, controller, 100_000, at_most_s=200)
+    assert [name for name, each in rollouts(room).items() if each.weight_ppm] == ["triage@tuned"]

@@ -28,7 +28,7 @@ from gateway.control.controller import rollout_metrics as gauges
 from gateway.control.controller.boot import ControllerBoot, decode
 from gateway.control.controller.kill_follower import KillFollower
 from gateway.control.controller.known_rollouts import KnownRollouts
-from gateway.control.controller.outage import Outage
+from gateway.control.controller.outage import OUTBOX, Outage, hint_of
 from gateway.control.controller.status import status_of
 from gateway.control.events.outbox import SCHEMA, Outbox
 from gateway.control.events.reader import OWN, EventReader
@@ -69,20 +69,6 @@ HEARD_S = 5.0
 RETRY_S = 1.0
 """Pause after the shared state failed."""
 EXPOSE_S = 1.0
-OUTBOX = "outbox "
-"""Begins the name of a trouble with one route's events; what follows is the route."""
-STAYS = "the last table stays until its lease is over"
-HINTS = {
-    OUTBOX: "give every node the same policies",
-    "route ": "its weight is only lowered, and 0 after the lease's grace; run the same version on every node, or "
-    "`crossfade policy rollback` it",
-    "orders": "operators' orders wait; `crossfade kill` needs none of them",
-    "kill": "use `crossfade kill` on this node, too, if it should be off",
-    "served": "it is tried again; exchanges count, unless the controller ends before",
-    "keys": "keys are as in the last table: a revocation waits; `crossfade doctor` says more",
-    "shared": "no weight rises meanwhile",
-}
-"""What to do, by the beginning of a trouble's name."""
 
 
 @dataclass(slots=True)
@@ -161,8 +147,7 @@ class Controller:
         for name in sorted(self._trouble.keys() - before.keys()):
             if is_away and name in ("shared", "kill"):
                 continue  # `state.away` says it
-            hint = next((hint for begin, hint in HINTS.items() if name.startswith(begin)), STAYS)
-            self.log.alarm("controller.trouble", reason=self._trouble[name], hint=hint)
+            self.log.alarm("controller.trouble", reason=self._trouble[name], hint=hint_of(name))
         return self.publisher.table is not None
 
     def _parts(self) -> tuple[tuple[str, Callable[[float], None]], ...]:

@@ -75,9 +75,11 @@ def _policy_status(file: PolicyFile, serving: Collection[str]) -> PolicyStatus:
     if known is None:
         return PolicyStatus(file.name, None, file.error)
     several = tuple(
-        CandidateStatus(trial.terms.name, who.upstream, who.model, who.revision, serves=trial.terms.name in serving)
-        for trial in known.trials
-        if (who := trial.route.candidate) is not None
+        CandidateStatus(
+            contender.terms.name, who.upstream, who.model, who.revision, serves=contender.terms.name in serving
+        )
+        for contender in known.contenders
+        if (who := contender.route.candidate) is not None
     )
     return PolicyStatus(file.name, known.route.name, file.error, known.votes_window_s, several)
 

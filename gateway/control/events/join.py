@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from policies.candidates import is_trial, route_of
+from policies.candidates import is_contender, route_of
 from policies.events import PairEvent
 from policies.evidence import EvidenceKey
 from policies.liveness import ServiceReport
@@ -192,7 +192,7 @@ class Join:
             while len(self._by_route) >= TABLES_SPLIT:
                 del self._by_route[next(iter(self._by_route))]
             split = self._by_route[version] = dict[str, list[str]]()
-            for name in filter(is_trial, known):
+            for name in filter(is_contender, known):
                 split.setdefault(route_of(name), []).append(name)
         return self._by_route[version].get(route, ())
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from gateway.control.leader.evaluation import Evaluation
 from policies import picking
-from policies.picking import Beside, Trial
+from policies.picking import Beside, Contender
 from policies.rollout import Decision
 from policies.terms import Move, Outcome
 
@@ -15,7 +15,7 @@ Others = Mapping[str, Evaluation | None]
 
 def rests(ours: Evaluation, others: Others, now: float) -> Decision | None:
     """The word that it rests; None: it does not."""
-    why = picking.rests(_trial(ours, now), _trials(others, now))
+    why = picking.rests(_contender(ours, now), _contenders(others, now))
     if not why:
         return None
     ours.beside = Beside((), why)
@@ -25,21 +25,21 @@ def rests(ours: Evaluation, others: Others, now: float) -> Decision | None:
 
 def stand_beside(ours: Evaluation, others: Others, now: float) -> None:
     """Tell an evaluation all that the others mean to it at this look."""
-    ours.beside = picking.beside(_trial(ours, now), _trials(others, now))
+    ours.beside = picking.beside(_contender(ours, now), _contenders(others, now))
 
 
 def refusal(others: Others, now: float) -> str:
     """Why no word may give a candidate traffic now; empty: one may."""
-    return picking.refusal(_trials(others, now))
+    return picking.refusal(_contenders(others, now))
 
 
-def _trials(others: Others, now: float) -> dict[str, Trial | None]:
-    return {name: None if each is None else _trial(each, now) for name, each in others.items()}
+def _contenders(others: Others, now: float) -> dict[str, Contender | None]:
+    return {name: None if each is None else _contender(each, now) for name, each in others.items()}
 
 
-def _trial(evaluation: Evaluation, now: float) -> Trial:
+def _contender(evaluation: Evaluation, now: float) -> Contender:
     def look(beside: Beside) -> Decision:
         evaluation.beside = beside
         return evaluation.look(now, bounds=False)
 
-    return Trial(evaluation.rollout, evaluation.evidence, look)
+    return Contender(evaluation.rollout, evaluation.evidence, look)

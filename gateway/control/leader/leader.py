@@ -18,7 +18,6 @@ from gateway.control.leader.announce import Announcement, Announcer
 from gateway.control.leader.evaluation import Evaluation
 from gateway.control.publish.policy_terms import PolicyTerms
 from gateway.control.state.port import (
-    MAX_OFFERED,
     Answered,
     QueuedOrder,
     SharedState,
@@ -45,15 +44,6 @@ IDLE_SHOW_S = 60.0
 """How often one that did not change is."""
 PERSIST_S = 10.0
 """How often the time a stage has lived is stored."""
-SNAPSHOT_S = 5.0
-SNAPSHOT_EVENTS = 2000
-"""Evidence is kept after so many seconds, or events."""
-MANY_EVENTS = MAX_OFFERED // 2
-"""It is kept after so many, however large it is: what is not in a snapshot yet waits in the shared state."""
-IDLE_SNAPSHOT_S = 60.0
-"""How often positions are kept where nothing but marks has come."""
-BYTES_PER_S = 200_000
-"""A large snapshot is kept less often: what it takes to write is spread over this rate."""
 BATCH = 1000
 """Events taken in at once, of one route."""
 HOLD_ROW_S = 60.0
@@ -376,7 +366,7 @@ class Leader:
     def _keep_due(self, ours: Evaluation, now: float) -> bool:
         timing = self._timing[ours.rollout.route]
         fresh = ours.taken - timing.kept_taken
-        if _is_due(timing.kept_at, keep_after_s(fresh, timing.kept_bytes), now):
+        if _is_due(timing.kept_at, keeping.keep_after_s(fresh, timing.kept_bytes), now):
             return self._keep(ours.rollout.route, now)
         return True
 
@@ -399,14 +389,6 @@ def mistake(error: BaseException) -> str:
     met = traceback.extract_tb(error.__traceback__)[-1] if error.__traceback__ else None
     place = f" at {Path(met.filename).name}:{met.lineno}" if met is not None else ""
     return f"{type(error).__name__}{place}: this is a mistake in Crossfade, please report it"
-
-
-def keep_after_s(fresh: int, kept_bytes: int) -> float:
-    """How long after a snapshot of so many bytes the next is due, when so many events have come since."""
-    if fresh >= MANY_EVENTS:
-        return 0.0
-    soon_s = 0.0 if fresh >= SNAPSHOT_EVENTS else SNAPSHOT_S if fresh else IDLE_SNAPSHOT_S
-    return max(soon_s, kept_bytes / BYTES_PER_S)
 
 
 def _follows(rollout: Rollout, rules: Rules) -> bool:

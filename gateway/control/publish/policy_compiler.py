@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.config import policy_file as policy_text
 from gateway.config.policy_file import Loaded
 from gateway.config.yaml_file import FileProblem, YamlFileError
-from gateway.control.publish.policy_folder import Compiled, CompiledTrial, PolicyTextError
+from gateway.control.publish.policy_folder import Compiled, CompiledContender, PolicyTextError
 from gateway.control.publish.policy_terms import PolicyTerms
 from policies import compile as compiling
 from policies.compile import KnownUpstream, Surroundings
@@ -35,7 +35,9 @@ class PolicyReader:
         """
         try:
             loaded = policy_text.read(text, name, self.surroundings)
-            parts = [self._part(each, hashlib.sha256(text.encode()).hexdigest()) for each in policy_text.trials(loaded)]
+            parts = [
+                self._part(each, hashlib.sha256(text.encode()).hexdigest()) for each in policy_text.contenders(loaded)
+            ]
         except YamlFileError as error:
             raise PolicyTextError("; ".join(_line(problem) for problem in error.problems)) from error
         policy, first = loaded.policy, parts[0]
@@ -43,7 +45,7 @@ class PolicyReader:
         several = tuple(_beside(part, parts) for part in parts) if policy.candidates else ()
         return Compiled(policy.priority, first.route, warnings, first.terms, compiling.votes_window_s(policy), several)
 
-    def _part(self, loaded: Loaded, sha256: str) -> CompiledTrial:
+    def _part(self, loaded: Loaded, sha256: str) -> CompiledContender:
         """What one candidate makes of a file.
 
         Raises:
@@ -53,7 +55,7 @@ class PolicyReader:
         policy = loaded.policy
         candidate = self.surroundings.upstreams.get(policy.candidate.upstream, KnownUpstream())
         route = compiling.route(policy, weight_ppm=0, is_engine=candidate.is_engine, system_prompt=known.system_prompt)
-        return CompiledTrial(route, self._terms(policy, route, known, sha256))
+        return CompiledContender(route, self._terms(policy, route, known, sha256))
 
     def _terms(self, policy: Policy, route: Route, known: Surroundings, sha256: str) -> PolicyTerms:
         rules = compiling.decision_rules(policy, known)
@@ -84,7 +86,7 @@ class PolicyReader:
         )
 
 
-def _beside(part: CompiledTrial, parts: Iterable[CompiledTrial]) -> CompiledTrial:
+def _beside(part: CompiledContender, parts: Iterable[CompiledContender]) -> CompiledContender:
     """One of several, which knows the others' names."""
     others = tuple(each.terms.name for each in parts if each is not part)
     return replace(part, terms=replace(part.terms, others=others))

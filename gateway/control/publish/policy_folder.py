@@ -19,7 +19,7 @@ class PolicyTextError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class CompiledTrial:
+class CompiledContender:
     """One of several candidates: its route, with it as the candidate, and its terms."""
 
     route: Route
@@ -38,13 +38,13 @@ class Compiled:
     """What it says to the controller; None: only a route (tests)."""
     votes_window_s: float | None = None
     """How far back votes are compared for people to look at; None: they are not."""
-    trials: tuple[CompiledTrial, ...] = ()
+    contenders: tuple[CompiledContender, ...] = ()
     """One for each of several candidates, of which `route` and `terms` are the first; none: there is one."""
 
     @property
     def parts(self) -> tuple[tuple[Route, PolicyTerms | None], ...]:
         """What each candidate's rollout makes of the route."""
-        return tuple((trial.route, trial.terms) for trial in self.trials) or ((self.route, self.terms),)
+        return tuple((contender.route, contender.terms) for contender in self.contenders) or ((self.route, self.terms),)
 
 
 Compile = Callable[[str, str], Compiled]

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from policies.picking import ALONE, Beside, Trial, beside, refusal, rests
+from policies.picking import ALONE, Beside, Contender, beside, refusal, rests
 from policies.review import Conditions, key_of, review
 from policies.rollout import Decision, Rollout, start, step
 from policies.rules import PPM, Errors, Gates, Guards, Ladder, Quality, RollbackSettings, Rules, Stage
@@ -14,7 +14,7 @@ LADDER = Ladder((Stage(0, min_units=20), Stage(100_000, min_units=20), Stage(PPM
 GATES = Gates(Quality(margin=0.2), None, Errors(margin=0.2), None)
 
 
-def trial(name: str, q: float, *, n: int = 60, phase: Phase = Phase.SHADOW, lived_s: float = 0.0) -> Trial:
+def contender(name: str, q: float, *, n: int = 60, phase: Phase = Phase.SHADOW, lived_s: float = 0.0) -> Contender:
     rules = Rules(
         f"triage@{name}", replace(KEY, revision=name), GATES, Guards(outputs="observed"), ladder=LADDER,
         rollback=RollbackSettings(cooldown_s=100.0),
@@ -23,18 +23,18 @@ def trial(name: str, q: float, *, n: int = 60, phase: Phase = Phase.SHADOW, live
     return of(rollout, filled([pair(f"u{i}", q=q) for i in range(n)], rules))
 
 
-def of(rollout: Rollout, evidence) -> Trial:  # type: ignore[no-untyped-def]
+def of(rollout: Rollout, evidence) -> Contender:  # type: ignore[no-untyped-def]
     def look(told: Beside) -> Decision:
         seen = Conditions(rivals=told.rivals, beside=told.why)
         return step(rollout, review(evidence, rollout, now=0.0, seen=seen, bounds=False), now=0.0)
 
     assert evidence.key == key_of(rollout) or rollout.stage
-    return Trial(rollout, evidence, look)
+    return Contender(rollout, evidence, look)
 
 
 def test_the_best_of_those_that_are_certified_goes_on():
     """The other would go on as well, and waits; who is not certified keeps nobody back, however good it looks."""
-    good, better, few = trial("good", 0.1), trial("better", 0.2), trial("few", 0.9, n=10)
+    good, better, few = contender("good", 0.1), contender("better", 0.2), contender("few", 0.9, n=10)
     told = beside(good, {"triage@better": better, "triage@few": few})
     best = beside(better, {"triage@good": good, "triage@few": few})
 
@@ -47,7 +47,7 @@ def test_the_best_of_those_that_are_certified_goes_on():
 
 def test_of_two_that_are_equal_the_first_by_name_goes_on():
     """One of them does, and not neither."""
-    one, two = trial("one", 0.1), trial("two", 0.1)
+    one, two = contender("one", 0.1), contender("two", 0.1)
 
     assert beside(one, {"triage@two": two}).why == ""
     assert beside(two, {"triage@one": one}).why != ""
@@ -55,7 +55,7 @@ def test_of_two_that_are_equal_the_first_by_name_goes_on():
 
 def test_beside_others_a_certificate_takes_more():
     """What is enough for one alone is not for one of three; what each of the others has stands in its conditions."""
-    lone, bad = trial("lone", 0.0, n=29), trial("bad", -0.4, n=29)
+    lone, bad = contender("lone", 0.0, n=29), contender("bad", -0.4, n=29)
     told = beside(lone, {"triage@a": bad, "triage@b": bad})
 
     assert lone.look(ALONE).move is Move.ADVANCE
@@ -68,7 +68,7 @@ def test_beside_others_a_certificate_takes_more():
 
 def test_while_one_serves_the_others_rest():
     """They are told why, and not even a word raises them; the one that serves is held back by nobody."""
-    serves, waits = trial("serves", 0.1, phase=Phase.CANARY), trial("waits", 0.5)
+    serves, waits = contender("serves", 0.1, phase=Phase.CANARY), contender("waits", 0.5)
 
     assert rests(waits, {"triage@serves": serves}) == "it rests while triage@serves serves, and its evidence is kept"
     assert refusal({"triage@serves": serves}).startswith(
@@ -76,13 +76,13 @@ def test_while_one_serves_the_others_rest():
     )
     assert rests(serves, {"triage@waits": waits}) == ""
     assert beside(serves, {"triage@waits": waits}) == ALONE
-    stopped = trial("out", 0.1, phase=Phase.REJECTED)
+    stopped = contender("out", 0.1, phase=Phase.REJECTED)
     assert rests(stopped, {"triage@serves": serves}) == ""
 
 
 def test_while_one_is_suspended_its_place_stays_its_own():
     """An alarm took its traffic, and a trial may bring it back: until then the others rest, and no word raises them."""
-    hurt, waits = trial("hurt", 0.1, phase=Phase.CANARY), trial("waits", 0.5)
+    hurt, waits = contender("hurt", 0.1, phase=Phase.CANARY), contender("waits", 0.5)
     hurt = replace(hurt, rollout=replace(hurt.rollout, phase=Phase.SUSPENDED, stage=1, suspended_ago_s=(5.0,)))
 
     assert "it rests while triage@hurt is suspended" in rests(waits, {"triage@hurt": hurt})
@@ -92,7 +92,7 @@ def test_while_one_is_suspended_its_place_stays_its_own():
 
 def test_beside_one_that_is_not_known_nobody_rises():
     """It may have traffic, for all we know: no certificate and no word raises another."""
-    own = trial("own", 0.1)
+    own = contender("own", 0.1)
 
     assert "triage@lost is not read yet" in beside(own, {"triage@lost": None}).why
     assert "triage@lost is not read yet" in refusal({"triage@lost": None})
@@ -101,9 +101,9 @@ def test_beside_one_that_is_not_known_nobody_rises():
 
 def test_a_rollback_brings_the_baseline_back_and_not_the_next_candidate():
     """For its cooldown nobody goes up in its place by evidence; after it, and by a word, somebody does."""
-    own = trial("own", 0.1)
-    back = trial("back", 0.3, phase=Phase.ROLLED_BACK, lived_s=40.0)
-    long_ago = trial("back", 0.3, phase=Phase.QUARANTINED, lived_s=100.0)
+    own = contender("own", 0.1)
+    back = contender("back", 0.3, phase=Phase.ROLLED_BACK, lived_s=40.0)
+    long_ago = contender("back", 0.3, phase=Phase.QUARANTINED, lived_s=100.0)
 
     assert "triage@back was rolled back, and for 1m no other" in beside(own, {"triage@back": back}).why
     assert own.look(beside(own, {"triage@back": back})).move is Move.HOLD
@@ -113,8 +113,20 @@ def test_a_rollback_brings_the_baseline_back_and_not_the_next_candidate():
 
 def test_two_that_serve_keep_each_other_from_rising():
     """Edits may leave two with traffic: none of them rises, and each still falls."""
-    one, two = trial("one", 0.1, phase=Phase.CANARY), trial("two", 0.1, phase=Phase.CANARY)
+    one, two = contender("one", 0.1, phase=Phase.CANARY), contender("two", 0.1, phase=Phase.CANARY)
     told = beside(one, {"triage@two": two})
 
     assert told == Beside((), "triage@two serves, too, and only one candidate may serve")
     assert one.look(told).move is Move.HOLD
+
+
+def test_one_that_is_suspended_keeps_its_place():
+    """It has no traffic now and may come back to it: the others rest, no word raises one, and it is held by nobody."""
+    out = contender("out", 0.1, phase=Phase.CANARY)
+    suspended = replace(out, rollout=replace(out.rollout, phase=Phase.SUSPENDED, suspended_ago_s=(10.0,)))
+    waits = contender("waits", 0.5)
+
+    assert suspended.rollout.weight_ppm == 0
+    assert rests(waits, {"triage@out": suspended}) == "it rests while triage@out serves, and its evidence is kept"
+    assert refusal({"triage@out": suspended}).startswith("only one candidate may have traffic")
+    assert beside(suspended, {"triage@waits": waits}) == ALONE

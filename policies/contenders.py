@@ -1,8 +1,8 @@
-"""From a policy with several candidates to one policy for each: its trial. What follows knows one candidate only.
+"""From a policy with several candidates to one policy for each: its contender. What follows knows one candidate only.
 
 Rules:
-1. A trial differs in its candidate and its name (`policies.candidates`). What is drawn by lot is drawn by the route's
-   own salt, so that all are asked the same, and nobody changes sides when one of them goes on.
+1. A contender differs in its candidate and its name (`policies.candidates`). What is drawn by lot is drawn by the
+   route's own salt, so that all are asked the same, and nobody changes sides when one of them goes on.
 2. What several candidates cannot mean is refused: where nothing says which of them it is about, or what they would be
    picked by.
 """
@@ -10,19 +10,19 @@ Rules:
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from policies.candidates import trial_name
+from policies.candidates import contender_name
 from policies.findings import Finding, Loc
 from policies.schema import Candidate, NamedCandidate, Policy
 
 
-def trials(policy: Policy) -> tuple[Policy, ...]:
+def contenders(policy: Policy) -> tuple[Policy, ...]:
     """One policy for each candidate; a policy that has one is its own."""
-    return tuple(_trial(policy, candidate) for candidate in policy.candidates) or (policy,)
+    return tuple(_contender(policy, candidate) for candidate in policy.candidates) or (policy,)
 
 
-def _trial(policy: Policy, candidate: NamedCandidate) -> Policy:
+def _contender(policy: Policy, candidate: NamedCandidate) -> Policy:
     assign = policy.assign.model_copy(update={"salt": policy.assign.salt or policy.route})
-    name = trial_name(policy.route, candidate.name)
+    name = contender_name(policy.route, candidate.name)
     return policy.model_copy(update={"route": name, "candidate": candidate, "candidates": (), "assign": assign})
 
 
@@ -34,11 +34,11 @@ def named_candidates(policy: Policy) -> Iterator[tuple[Loc, Candidate]]:
         yield ("candidates", position), candidate
 
 
-def trial_findings(policy: Policy, said_of: Callable[[Policy], Iterable[Finding]]) -> tuple[Finding, ...]:
-    """What there is to say of a policy with several candidates. `said_of`: of one of its trials."""
+def contender_findings(policy: Policy, said_of: Callable[[Policy], Iterable[Finding]]) -> tuple[Finding, ...]:
+    """What there is to say of a policy with several candidates. `said_of`: of one of its contenders."""
     found = [*_refusals(policy)]
-    for (loc, _), trial in zip(named_candidates(policy), trials(policy), strict=True):
-        found += [_placed(finding, loc) for finding in said_of(trial)]
+    for (loc, _), contender in zip(named_candidates(policy), contenders(policy), strict=True):
+        found += [_placed(finding, loc) for finding in said_of(contender)]
     return tuple(dict.fromkeys(found))  # what holds for all is said once
 
 

@@ -1,12 +1,12 @@
-"""Several candidates in one policy file: what each trial is, and what several cannot mean."""
+"""Several candidates in one policy file: what each contender is, and what several cannot mean."""
 
 import pytest
 
 from gateway.config.yaml_file import parse
 from policies.compile import decision_rules, route
+from policies.contenders import contenders, named_candidates
 from policies.lint import findings, named_files
 from policies.schema import Policy
-from policies.trials import named_candidates, trials
 from tests.rooms.policy_files import READY, complaints, refused
 
 TWO = """\
@@ -25,9 +25,9 @@ def read(text: str) -> Policy:
     return Policy.model_validate(parse(text, "p.yaml").value)
 
 
-def test_each_candidate_is_a_trial_of_its_own():
+def test_each_candidate_is_a_contender_of_its_own():
     """It has a name and a key of its own; all else is the route's: lots, assignment, and what is compared by what."""
-    both = trials(read(TWO))
+    both = contenders(read(TWO))
     rules = [decision_rules(each, READY) for each in both]
     routes = [route(each, weight_ppm=0) for each in both]
 
@@ -39,16 +39,16 @@ def test_each_candidate_is_a_trial_of_its_own():
     assert (rules[0].gates, rules[0].ladder) == (rules[1].gates, rules[1].ladder)
 
 
-def test_a_policy_with_one_candidate_is_its_own_trial():
+def test_a_policy_with_one_candidate_is_its_own_contender():
     """Nothing of it changes: name, key and route are those it always had."""
     text = TWO.replace("candidates:\n", "").replace("  - {name: small, ", "candidate: {").replace(
         "  - {name: tuned, upstream: vllm, model: triage-7b, revision: r1}\n", ""
     )  # fmt: skip
     one = read(text)
 
-    assert trials(one) == (one,)
+    assert contenders(one) == (one,)
     assert decision_rules(one, READY).route == "triage"
-    assert decision_rules(one, READY).key == decision_rules(trials(read(TWO))[0], READY).key
+    assert decision_rules(one, READY).key == decision_rules(contenders(read(TWO))[0], READY).key
 
 
 @pytest.mark.parametrize(
