@@ -147,7 +147,7 @@ async def work(boot: ShadowBoot, log: Log, stop: asyncio.Event, times: RunnerClo
         for call in runner.calls:
             call.cancel()
         client.close()
-    runner.comparers.keep(())
+    await runner.comparers.aclose()
     runner.ledger.close()
 
 

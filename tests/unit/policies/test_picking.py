@@ -118,15 +118,3 @@ def test_two_that_serve_keep_each_other_from_rising():
 
     assert told == Beside((), "triage@two serves, too, and only one candidate may serve")
     assert one.look(told).move is Move.HOLD
-
-
-def test_one_that_is_suspended_keeps_its_place():
-    """It has no traffic now and may come back to it: the others rest, no word raises one, and it is held by nobody."""
-    out = contender("out", 0.1, phase=Phase.CANARY)
-    suspended = replace(out, rollout=replace(out.rollout, phase=Phase.SUSPENDED, suspended_ago_s=(10.0,)))
-    waits = contender("waits", 0.5)
-
-    assert suspended.rollout.weight_ppm == 0
-    assert rests(waits, {"triage@out": suspended}) == "it rests while triage@out serves, and its evidence is kept"
-    assert refusal({"triage@out": suspended}).startswith("only one candidate may have traffic")
-    assert beside(suspended, {"triage@waits": waits}) == ALONE
