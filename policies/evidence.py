@@ -45,6 +45,17 @@ class EvidenceKey:
     attempt: int
     weight_ppm: int
     epoch: int = 0
+    watch: int = 0
+    """`Held.watch`: detectors begin afresh with it, and nothing else does."""
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether it is what a suspended candidate is tried on."""
+        return self.watch % 2 == 1
+
+    def is_beside(self, other: "EvidenceKey") -> bool:
+        """Whether both speak of one stage, before or after an alarm."""
+        return replace(self, watch=other.watch) == other
 
     def field(self, gate: str) -> str:
         """The name under which a store keeps one gate's histogram."""
@@ -120,10 +131,16 @@ class Evidence:
 
         `held` is what the rollout is held to now: the detectors' tolerances.
         """
-        if event.control is not None:
+        if event.heard == "trial":
+            self._detect(event, held)
+        elif event.control is not None:
             self._tally("controls")
             self._tally("controls_failed", int(not event.control))
-            return
+        else:
+            self._observe_request(event, held)
+
+    def _observe_request(self, event: PairEvent, held: Held) -> None:
+        """Count it, feed the detectors, and let it wait for its unit's end."""
         self._tally("requests")
         names.add(self.requests, event.unit)
         if event.paired:
@@ -140,7 +157,8 @@ class Evidence:
         self._liken("again", event.agree_again)
         if event.cost_again_usd is not None and math.isfinite(event.cost_again_usd):
             self._tally("again_cost", round(event.cost_again_usd * 1e9))
-        self._detect(event, held)
+        if event.heard == "whole":
+            self._detect(event, held)
         if not math.isfinite(event.at):
             self._tally("lost")
             return
@@ -204,7 +222,11 @@ class Evidence:
                     self._hold(event, last_at=unit.last_at)
 
     def next(self, key: EvidenceKey, rules: Rules) -> "Evidence":
-        """The evidence of the stage or attempt that follows: empty, but for what is the baseline's."""
+        """The evidence of the stage or attempt that follows: empty, but for what is the baseline's. An alarm, or a
+        trial that is over, only makes detectors begin afresh.
+        """
+        if key.is_beside(self.key):
+            return replace(self, key=key, rules=rules, detectors={})
         return Evidence(key, rules, recent=self.recent, line=self.line, more_lines=self.more_lines)
 
     def closed(self) -> "Evidence":
@@ -325,7 +347,7 @@ class Evidence:
 
     def _felt(self, event: PairEvent, side: Owner) -> bool:
         """Whether a side's latency tells what apps feel there; in the shadow it is all there is."""
-        return self.shadow or event.owner is side
+        return self.shadow or event.owner is side or event.heard == "trial"
 
     def _close(self, events: list[PairEvent], at: float) -> None:
         """Count one unit, which was over at `at`: the mean of its requests under each gate."""

@@ -30,6 +30,29 @@ def test_a_key_names_all_that_separates_evidence():
     assert key.field("quality") == "r:abc:2:50000:1:quality"
 
 
+def test_an_alarm_begins_detectors_afresh_and_nothing_else():
+    """Another watch of the same stage keeps all counts and open conversations; another stage, attempt or epoch none."""
+    found = evidence()
+    for at in range(5):
+        found.observe(pair(f"u{at}", float(at), error_candidate=True))
+    suspended = found.next(replace(found.key, watch=1), RULES)
+    assert (suspended.counts, suspended.open, suspended.requests) == (found.counts, found.open, found.requests)
+    assert (suspended.detectors, suspended.key.is_trial, found.key.is_trial) == ({}, True, False)
+    for other in ({"epoch": 1}, {"attempt": 2}, {"weight_ppm": 50_000, "watch": 2}):
+        assert found.next(replace(found.key, **other), RULES).counts == {}
+
+
+def test_a_trial_is_heard_by_detectors_alone_and_what_was_served_before_by_counts_alone():
+    """Neither takes the other's place; a background answer's slowness counts in a trial as in the shadow."""
+    rules = replace(RULES, gates=replace(RULES.gates, latency=Latency(limit_s=1.0)))
+    found = Evidence(EvidenceKey("r", "k", 1, 50_000, watch=1), rules)
+    found.observe(pair("a", ttft_candidate_s=9.0, heard="trial"))
+    assert (found.counts, found.requests, found.open) == ({}, {}, {})
+    assert {name: detector.n for name, detector in found.detectors.items()} == {"errors": 1, "quality": 1, "latency": 1}
+    found.observe(own(Owner.CANDIDATE, "b", error_candidate=True, heard="earlier"))
+    assert (found.count("requests"), found.detectors["errors"].n) == (1, 1)
+
+
 def test_a_conversation_counts_once_by_its_mean():
     """Four requests of one unit make one unit; two units make two."""
     found = filled([pair("a", at, q=q) for at, q in enumerate((1.0, 1.0, 0.0, 0.0))] + [pair("b", q=-1.0)])
