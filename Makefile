@@ -32,7 +32,7 @@ demo: checked  ## watch a whole migration and a rollback in two minutes: no keys
 	$(BIN)/crossfade demo $(ARGS)
 
 demo-picture: checked  ## play the demo and draw it: docs/pictures/demo.svg
-	$(BIN)/python tools/record_demo.py docs/pictures/demo.svg
+	$(BIN)/python tools/record_demo.py docs/pictures/demo.svg $(ARGS)
 
 first-hour: checked  ## the README's commands in a fresh clone, with the official SDK: a captured exchange, a policy in the shadow
 	$(BIN)/python -m tests.acceptance.first_hour
@@ -88,7 +88,7 @@ console-tests: checked  ## the console in a real Chromium, with a script and wit
 	$(BIN)/python -m pytest tests/acceptance/test_console.py
 
 dashboards: prometheus  ## every query of the dashboard against a real Prometheus that scrapes a gateway under traffic
-	$(BIN)/python -m pytest tests/acceptance/test_dashboards.py
+	$(BIN)/python -m pytest tests/acceptance/test_dashboards.py tests/acceptance/test_alerts.py
 
 wheel: checked  ## build the wheel, install it with uv and with pip into empty environments, run its command
 	$(BIN)/python tools/wheel.py

@@ -1,7 +1,7 @@
 """Several candidates on one mirrored sample: how they are called, what certifies one, and what that costs. Pure.
 
-Each of a policy's `candidates` is a *trial*: a rollout of its own in the shadow, `ROUTE@NAME`, with its own evidence
-against the baseline. One of them at most has any traffic.
+Each of a policy's `candidates` is a *contender*: a rollout of its own in the shadow, `ROUTE@NAME`, with its own
+evidence against the baseline. One of them at most has any traffic.
 
 Rules:
 1. Whoever tries several is sooner lucky with one of them. So quality is certified by a closed test: a candidate's own
@@ -22,7 +22,7 @@ _LONGER = (1.0, 1.18, 1.29, 1.45)
 _AT = "@"
 
 
-def trial_name(route: str, candidate: str) -> str:
+def contender_name(route: str, candidate: str) -> str:
     """What a candidate's rollout is called."""
     return f"{route}{_AT}{candidate}"
 
@@ -32,7 +32,7 @@ def route_of(name: str) -> str:
     return name.partition(_AT)[0]
 
 
-def is_trial(name: str) -> bool:
+def is_contender(name: str) -> bool:
     """Whether a rollout is of one of several candidates."""
     return _AT in name
 

@@ -2,9 +2,10 @@
 
 import pytest
 
+from policies import picking
 from policies.rollout import MOVES
 from policies.terms import Move, Phase
-from tests.acceptance.decisions.histories import STEPS, run
+from tests.acceptance.decisions.histories import STEPS, run, run_several
 
 
 def test_no_random_history_does_what_none_may():
@@ -13,6 +14,20 @@ def test_no_random_history_does_what_none_may():
     assert set(seen) == {*Move, "ended at the top"}
     assert seen.total() - seen["ended at the top"] == 1500 * STEPS
     assert run(40, 60) == run(40, 60)
+
+
+def test_of_several_candidates_never_two_have_traffic():
+    """Whatever is found, said, or not known of the others: one at most, and each by a certificate or a word."""
+    seen = run_several(0, 300)
+
+    assert {Move.ADVANCE, Move.ROLL_BACK, Move.REJECT, Move.RESTART, "rests"} <= set(seen)
+
+
+def test_two_with_traffic_are_found(monkeypatch: pytest.MonkeyPatch):
+    """Were a candidate not held back beside one that serves, a history would say so."""
+    monkeypatch.setattr(picking, "serving", lambda _: "")
+    with pytest.raises(AssertionError, match=r"history \d+ of several: .* have traffic"):
+        run_several(0, 300)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from policies.candidates import closed_log_e, is_trial, longer, route_of, trial_name
+from policies.candidates import closed_log_e, contender_name, is_contender, longer, route_of
 
 logs = some.floats(-30, 30)
 
@@ -45,8 +45,8 @@ def test_many_take_longer() -> None:
     assert longer(9) == longer(8)
 
 
-def test_a_trial_is_called_by_route_and_candidate() -> None:
-    """Neither name can hold the sign between them; a route by itself is no trial."""
-    assert trial_name("triage", "small") == "triage@small"
+def test_a_contender_is_called_by_route_and_candidate() -> None:
+    """Neither name can hold the sign between them; a route by itself is no contender."""
+    assert contender_name("triage", "small") == "triage@small"
     assert route_of("triage@small") == route_of("triage") == "triage"
-    assert (is_trial("triage@small"), is_trial("triage")) == (True, False)
+    assert (is_contender("triage@small"), is_contender("triage")) == (True, False)

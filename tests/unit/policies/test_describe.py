@@ -126,3 +126,11 @@ def test_slices_are_told_with_their_margin():
     assert "slices     by language, length: each by itself at most 0.15 below, or nothing rises" in told(
         "slices: {by: [language, length]}"
     )
+
+
+def test_one_of_several_candidates_is_told_as_that():
+    """How one is picked is said for each of them, and of one alone nothing."""
+    found = policy()
+
+    assert "of 3 candidates that all answer the same" in text(found, decision_rules(found, READY), among=3)
+    assert "picked" not in told()
