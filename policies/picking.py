@@ -4,8 +4,8 @@ Nothing here moves anything: what is found goes into what `policies.review` is t
 comes of it.
 
 Rules:
-1. While one candidate has traffic, or is suspended from it, those in the shadow rest: they are not stepped, and their
-   evidence is kept.
+1. While one candidate has traffic, or is suspended and may come back to it, those in the shadow rest: they are not
+   stepped, and their evidence is kept.
 2. Without all others known, none leaves the shadow: nobody may rise beside one who is not known to be at 0.
 3. Of those that would leave the shadow now, the one with the best mean does.
 4. After one was rolled back its cooldown holds for all: they are compared on, and a rollback brings the baseline back.
@@ -52,28 +52,28 @@ Others = Mapping[str, Contender | None]
 """The other candidates by their rollouts' names; None: one of which nothing is known now."""
 
 
-def served_ppm(rollout: Rollout) -> int:
-    """The share of the traffic that is a candidate's, now or as soon as it comes back from a suspension."""
-    return rollout.at.served_ppm if rollout.phase is Phase.SUSPENDED else rollout.weight_ppm
-
-
 def serving(others: Others) -> str:
-    """Whose of the others the traffic is; empty: nobody's."""
-    return next((name for name, each in others.items() if each is not None and served_ppm(each.rollout)), "")
+    """Which of the others has the place, and how; empty: none has."""
+    for name, each in others.items():
+        if each is not None and each.rollout.place_ppm:
+            return (
+                f"{name} is suspended and may come back" if each.rollout.phase is Phase.SUSPENDED else f"{name} serves"
+            )
+    return ""
 
 
 def rests(own: Contender, others: Others) -> str:
     """Why it rests; empty: it does not."""
     told = serving(others)
-    return f"it rests while {told} serves, and its evidence is kept" if told and own.rollout.phase in _WAITS else ""
+    return f"it rests while {told}, and its evidence is kept" if told and own.rollout.phase in _WAITS else ""
 
 
 def beside(own: Contender, others: Others) -> Beside:
     """What it is told of the others, at one look."""
     unknown = next((name for name, each in others.items() if each is None), "")
     if told := serving(others):
-        return Beside((), f"{told} serves, too, and only one candidate may")
-    if served_ppm(own.rollout):
+        return Beside((), f"{told}, too, and only one candidate may serve")
+    if own.rollout.place_ppm:
         return ALONE
     rivals = _rivals(others)
     if unknown:
@@ -87,7 +87,7 @@ def beside(own: Contender, others: Others) -> Beside:
 def refusal(others: Others) -> str:
     """Why not even an operator's word gives a candidate traffic now; empty: it does."""
     if told := serving(others):
-        return f"only one candidate may have traffic, and {told} has some. hint: roll that one back first"
+        return f"only one candidate may have traffic, and {told}. hint: roll that one back first"
     unknown = next((name for name, each in others.items() if each is None), "")
     return f"{unknown} is not read yet, and only one candidate may have traffic. hint: try again" if unknown else ""
 

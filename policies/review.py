@@ -85,18 +85,18 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
     )
 
 
+def _tried(evidence: Evidence) -> int:
+    """Requests of a trial that the detector of failures heard: what is left out of it, as of a burst, is no success."""
+    heard = evidence.detectors.get("errors") if evidence.key.is_trial else None
+    return heard.n if heard is not None else 0
+
+
 def quality_log_e(evidence: Evidence, rollout: Rollout) -> float:
     """By what log e-value a candidate's quality is certified on its own evidence: its weakest required gate's."""
     look = Look(budgets=rollout.budgets, bounds=False, bets=rollout.bets)
     wanted = [gate for gate in evidence.rules.gates.qualities if gate.required]
     found = [evaluate(gate, evidence, look).log10_e for gate in wanted]
     return min((LOG10 * (each or 0.0) for each in found), default=0.0)
-
-
-def _tried(evidence: Evidence) -> int:
-    """Requests of a trial that the detector of failures heard: what is left out of it, as of a burst, is no success."""
-    heard = evidence.detectors.get("errors") if evidence.key.is_trial else None
-    return heard.n if heard is not None else 0
 
 
 def _intake(evidence: Evidence) -> Intake:

@@ -75,6 +75,8 @@ _SCHEMA = frozenset(
 """Fields of a JSON Schema: what it describes has a secret's name, and is none."""
 _PAIR_NAMES = ("name", "key", "header", "field", "Name", "Key")
 _PAIR_VALUES = ("value", "Value", "val")
+_TELLING = frozenset({*_PAIR_VALUES, "kty", "pass", "auth", "kind"})
+"""Fields of which something beside them tells."""
 _LOGINS = frozenset({"user", "username", "login", "email", "host", "User", "Username"})
 """Fields beside which `pass` is a password, and no result."""
 
@@ -106,6 +108,11 @@ class SecretNames(dict[str, bool]):
         found = [name for name in fields if self[name]]
         if found:
             found = [name for name in found if name != "token" or _BESIDE_TOKEN.isdisjoint(fields)]
+        return found if _TELLING.isdisjoint(fields) else found + self._told_beside(fields)
+
+    def _told_beside(self, fields: Mapping[str, Any]) -> list[str]:
+        """Those whose values are secrets by what stands beside them."""
+        found: list[str] = []
         for value in _PAIR_VALUES:
             if value in fields:  # a header, a variable: its name stands beside it
                 named = next((fields[name] for name in _PAIR_NAMES if name in fields), None)

@@ -5,7 +5,6 @@ One value, which the console, `crossfade report` and programs show; nothing is w
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
 
 from gateway.admin.api import Pages
 from gateway.admin.figure_views import ArmView, FunnelView, PairView, ShadowArmView
@@ -13,7 +12,7 @@ from gateway.admin.filters import wanted
 from gateway.admin.label_views import AgreementView, HumanScoreView
 from gateway.admin.labels import QueuedPair, human, outlines
 from gateway.admin.rollouts import Operations
-from gateway.admin.views import PageView, RolloutView
+from gateway.admin.views import Moment, PageView, RolloutView
 from policies import explain
 from policies.candidates import route_of
 from policies.results import GateResult
@@ -77,7 +76,7 @@ class ReportView(PageView):
 
     route: str
     made_at: float
-    since: datetime | None
+    since: Moment | None
     rollout: RolloutView
     sentence: str
     """Where it stands, and why."""

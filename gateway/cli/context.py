@@ -9,7 +9,7 @@ from gateway.config import settings_file
 from gateway.config.settings import Settings
 from gateway.config.yaml_file import Loc
 from gateway.node import state_location
-from gateway.node.datadir import DataDir, DataDirError
+from gateway.node.datadir import DataDir, DataDirError, prepare
 from gateway.node.state_location import StatePlace
 from records.store import DAMAGE_HINT
 
@@ -31,6 +31,16 @@ def data(arguments: argparse.Namespace) -> DataDir:
         SettingsError: they cannot be used.
     """
     return DataDir(Path(arguments.data) if arguments.data else settings(arguments).data)
+
+
+def made(arguments: argparse.Namespace) -> DataDir:
+    """The same, made where there is none: for what may come before a gateway ever runs, as other systems' logs.
+
+    Raises:
+        SettingsError: they cannot be used.
+        DataDirError: of a newer format, or not ours to write.
+    """
+    return prepare(data(arguments).root)
 
 
 def warn_of_damage(path: str) -> None:

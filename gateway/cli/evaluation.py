@@ -35,11 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _add(arguments: argparse.Namespace) -> int:
-    settings, data = context.settings(arguments), context.data(arguments)
     path: Path = arguments.file
+    rows, settings = list(files.read_file(path)), context.settings(arguments)
+    data = context.made(arguments)
     name = arguments.name or path.stem
     about = EvalSet(name, arguments.route, 0, 0, "", clock.wall(), path.name, ())
-    found = sets.register(data.root, files.read_file(path), about, pepper_of(settings, data))
+    found = sets.register(data.root, rows, about, pepper_of(settings, data))
     if arguments.json:
         print(json.dumps(_fields(found, [])))
         return 0

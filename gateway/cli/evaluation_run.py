@@ -298,7 +298,7 @@ async def _work(job: EvalJob) -> tuple[EvalWork, EvalCalls, list[str]]:
             )  # fmt: skip
             await done.run(sets.rows_of(job.data.root, job.about), job.shadow.max_in_flight)
         finally:
-            comparers.keep(())
+            await comparers.aclose()
             keeping.cancel()
             client.close()
     return done, calls, problems

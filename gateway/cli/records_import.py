@@ -31,20 +31,21 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         OSError, duckdb.Error, SettingsError, DataDirError: it cannot be done, or only a part of it was.
     """
-    settings, data = context.settings(arguments), context.data(arguments)
+    settings = context.settings(arguments)
     if arguments.upstream and arguments.upstream not in settings.upstreams:
         known = ", ".join(sorted(settings.upstreams))
         raise DataDirError(f"--upstream {arguments.upstream}: no such upstream. hint: there are {known}")
     missing = [path for path in arguments.files if not path.is_file()]
     if missing:
         raise DataDirError(f"{missing[0]}: no such file. hint: nothing was imported")
-    now = clock.wall()
+    route_of: RouteOf = (lambda _path, _body: arguments.route) if arguments.route else _matched(settings)
+    now, data = clock.wall(), context.made(arguments)
     intake = LogImport(
         Store(data.records),
         maker_for(row_inputs(settings, data), base_table(settings, data.run)),
         arguments.source,
         source_named(arguments.source),
-        (lambda _path, _body: arguments.route) if arguments.route else _matched(settings),
+        route_of,
         now,
         now - settings.capture.retention,
         upstream=arguments.upstream or "",

@@ -312,8 +312,8 @@ async def _replay(job: Job, background: Background, found: ReplayOutcome, stop: 
             )
             await work.run(job.shadow.max_in_flight)
     finally:
-        comparers.keep(())
-    found.stopped, found.spent_usd = work.stopped, budget.spent_usd.get(job.route.name, 0.0)
+        await comparers.aclose()
+    found.stopped, found.spent_usd = work.stopped, budget.spent_usd.get(job.shadow.route, 0.0)
 
 
 def _hindrance(job: Job, budget: DailySpend, stop: asyncio.Event) -> str:

@@ -85,9 +85,12 @@ def read_object(found: object, *, has_output: bool = True) -> Usage | None:
 
 def find(answer: Mapping[str, Any], *, has_output: bool = True) -> Usage | None:
     """The usage of a whole answer, or of an event, wherever its server puts it; None: it says none."""
+    given = answer.get("usage")
+    if given and (found := read_object(given, has_output=has_output)):  # nearly always
+        return found
     choices = _list(answer.get("choices"))
     inner = [cast(Fields, choice).get(name) for choice in choices if isinstance(choice, dict) for name in _TURNS]
-    for holder in (answer, *(answer.get(name) for name in _HOLDERS), *choices, *inner):
+    for holder in (*(answer.get(name) for name in _HOLDERS), *choices, *inner):
         given = cast(Fields, holder).get("usage") if isinstance(holder, Mapping) else None
         if given and (found := read_object(given, has_output=has_output)):
             return found

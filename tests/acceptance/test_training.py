@@ -118,7 +118,6 @@ def test_a_sweep_chooses_by_the_routes_own_evaluation(
     """A learning rate that learns nothing is stopped after the first round; the other is trained on to its end."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CROSSFADE_CACHE", str(CACHE))
-    (tmp_path / "crossfade-data").mkdir()
     topics = ("card", "transfer", "account balance")
     rows = [
         {"request": {"messages": [{"role": "user", "content": f"message {number} about a {topics[number % 3]}"}]},

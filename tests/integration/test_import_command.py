@@ -48,7 +48,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "crossfade.yaml").write_text(SETTINGS)
     (tmp_path / "policies").mkdir()
     (tmp_path / "policies" / "triage.yaml").write_text(FAST)
-    (tmp_path / "crossfade-data").mkdir()
     now = clock.wall()
     lines = [json.dumps(row(number, now - 3600 * (number + 1))) for number in range(20)]
     (tmp_path / "log.jsonl").write_text("\n".join([*lines[:7], "{broken", *lines[7:]]))

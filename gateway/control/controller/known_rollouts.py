@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from gateway.control.leader.persistence import read_rollout
 from gateway.control.state.port import StateDamagedError, Stored
-from policies.picking import served_ppm
 from policies.rollout import Rollout
 
 
@@ -36,9 +35,9 @@ class KnownRollouts:
         return None if known is None else known[1]
 
     def raised(self, routes: Iterable[str]) -> dict[str, int]:
-        """Those of them whose any traffic is, with how much; one that is suspended comes back to it."""
+        """Those of them that have any weight, or come back to one from a suspension, with it."""
         known = {route: self.get(route) for route in routes}
-        return {route: ppm for route, each in known.items() if each is not None and (ppm := served_ppm(each))}
+        return {route: each.place_ppm for route, each in known.items() if each is not None and each.place_ppm}
 
     def unread_s(self, route: str, now: float) -> float:
         """How long it could not be read; 0: it can."""

@@ -321,7 +321,9 @@ class Controller:
         if self._is_due("expose", EXPOSE_S, now):
             teller, counts = self.parts.teller, self.parts.shared.counts()
             found = gauges.samples(self.weighed, self.leader.shown, teller.counts, errors=len(self.folder.errors()))
-            found += gauges.loop_samples(self.reading, teller.notifier, counts, leads=self.leader.leads)
+            leads = self.leader.leads and not self._away
+            found += gauges.loop_samples(self.reading, teller.notifier, counts, leads=leads)
+            found += gauges.finishes(self.leader.shown, self.boot.finish_s, now)
             self._replace(self.boot.exposition, render(found).encode())
 
     # What they are made of ----------------------------------------------------------------------------------------

@@ -128,6 +128,13 @@ class Comparers:
             del self._made[name]
             self._stop(name)
 
+    async def aclose(self) -> None:
+        """Let go of all, and wait until their processes are gone: before the loop that looks after them ends."""
+        programs = [program for several in self._programs.values() for program in several]
+        self.keep(())
+        for program in programs:
+            await program.aclose()
+
     def licences(self) -> dict[str, Licence]:
         """What is known of the judges, by route, those at work last."""
         for route, (judge, at_work) in self._judges.items():

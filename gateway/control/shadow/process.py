@@ -104,6 +104,10 @@ class ShadowProcess:
     def _expose(self) -> None:
         runner = self.runner
         samples = [Sample(f"{PREFIX}shadow_lag_seconds", 0.0 if runner.is_idle else runner.lag_s())]
+        samples += [
+            Sample(f"{PREFIX}engine_silent", float(upstream in runner.engines.unseen), (upstream,))
+            for upstream in runner.engines.asked
+        ]
         judges = runner.comparers.licences()
         for name, lane in runner.lanes.items():
             if name in judges:
@@ -143,7 +147,7 @@ async def work(boot: ShadowBoot, log: Log, stop: asyncio.Event, times: RunnerClo
         for call in runner.calls:
             call.cancel()
         client.close()
-    runner.comparers.keep(())
+    await runner.comparers.aclose()
     runner.ledger.close()
 
 

@@ -71,11 +71,23 @@ def test_while_one_serves_the_others_rest():
     serves, waits = contender("serves", 0.1, phase=Phase.CANARY), contender("waits", 0.5)
 
     assert rests(waits, {"triage@serves": serves}) == "it rests while triage@serves serves, and its evidence is kept"
-    assert refusal({"triage@serves": serves}).startswith("only one candidate may have traffic, and triage@serves has")
+    assert refusal({"triage@serves": serves}).startswith(
+        "only one candidate may have traffic, and triage@serves serves"
+    )
     assert rests(serves, {"triage@waits": waits}) == ""
     assert beside(serves, {"triage@waits": waits}) == ALONE
     stopped = contender("out", 0.1, phase=Phase.REJECTED)
     assert rests(stopped, {"triage@serves": serves}) == ""
+
+
+def test_while_one_is_suspended_its_place_stays_its_own():
+    """An alarm took its traffic, and a trial may bring it back: until then the others rest, and no word raises them."""
+    hurt, waits = contender("hurt", 0.1, phase=Phase.CANARY), contender("waits", 0.5)
+    hurt = replace(hurt, rollout=replace(hurt.rollout, phase=Phase.SUSPENDED, stage=1, suspended_ago_s=(5.0,)))
+
+    assert "it rests while triage@hurt is suspended" in rests(waits, {"triage@hurt": hurt})
+    assert "triage@hurt is suspended and may come back" in refusal({"triage@hurt": hurt})
+    assert beside(hurt, {"triage@waits": waits}) == ALONE
 
 
 def test_beside_one_that_is_not_known_nobody_rises():
@@ -104,17 +116,5 @@ def test_two_that_serve_keep_each_other_from_rising():
     one, two = contender("one", 0.1, phase=Phase.CANARY), contender("two", 0.1, phase=Phase.CANARY)
     told = beside(one, {"triage@two": two})
 
-    assert told == Beside((), "triage@two serves, too, and only one candidate may")
+    assert told == Beside((), "triage@two serves, too, and only one candidate may serve")
     assert one.look(told).move is Move.HOLD
-
-
-def test_one_that_is_suspended_keeps_its_place():
-    """It has no traffic now and may come back to it: the others rest, no word raises one, and it is held by nobody."""
-    out = contender("out", 0.1, phase=Phase.CANARY)
-    suspended = replace(out, rollout=replace(out.rollout, phase=Phase.SUSPENDED, suspended_ago_s=(10.0,)))
-    waits = contender("waits", 0.5)
-
-    assert suspended.rollout.weight_ppm == 0
-    assert rests(waits, {"triage@out": suspended}) == "it rests while triage@out serves, and its evidence is kept"
-    assert refusal({"triage@out": suspended}).startswith("only one candidate may have traffic")
-    assert beside(suspended, {"triage@waits": waits}) == ALONE

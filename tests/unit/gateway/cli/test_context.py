@@ -17,6 +17,25 @@ def test_where_no_gateway_ever_ran(data: DataDir, capsys: pytest.CaptureFixture[
     assert not data.state.exists()
 
 
+TURNS = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "good day"}]
+COMES_BEFORE = {
+    ("records", "import", "--from", "openai", "rows.jsonl"): {"messages": TURNS},
+    ("eval", "add", "rows.jsonl"): {"request": {"messages": TURNS[:1]}, "expected": "good day"},
+}
+
+
+@pytest.mark.parametrize("words", COMES_BEFORE, ids=" ".join)
+def test_what_comes_before_a_gateway_makes_its_directory(words: tuple[str, ...]) -> None:
+    """Logs and evaluation sets are taken in where no gateway ever ran; what is refused leaves nothing behind."""
+    assert main([*words, "--route", "bank"]) == 1
+    assert not Path("crossfade-data").exists()
+
+    Path("rows.jsonl").write_text(json.dumps(COMES_BEFORE[words]))
+    assert main([*words, "--route", "bank"]) == 0
+
+    assert Path("crossfade-data").stat().st_mode & 0o777 == 0o700
+
+
 def test_a_state_that_is_down(data: DataDir, capsys: pytest.CaptureFixture[str]) -> None:
     """Where the shared state cannot be used, each command says so with what still works."""
     data.state.touch()

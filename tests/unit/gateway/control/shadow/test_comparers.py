@@ -1,5 +1,6 @@
 """A route's comparators, made ready."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,16 @@ def test_a_purse_is_the_routes():
 
     assert not purse.has_left()
     assert budget.spent_usd == {"support": 1.0}
+
+
+async def test_whoever_closes_them_waits_for_their_processes(tmp_path: Path):
+    """A scorer's process that has served is gone and reaped once they are closed: nothing is left to a dead loop."""
+    (tmp_path / "own.py").write_text("def score(request, baseline, candidate):\n    return 0\n")
+    made = comparers()
+    told = route(compare=({"python": {"ref": "own.py:score"}},), metric="python", folder=str(tmp_path))
+    assert (await made.of(told).compare(pair("yes", "no"))).q == 0.0
+    process = scorers_of(made, told)["python"]._process
+
+    await made.aclose()
+
+    assert process.returncode == -signal.SIGKILL
