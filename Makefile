@@ -32,7 +32,7 @@ demo: checked  ## watch a whole migration and a rollback in two minutes: no keys
 	$(BIN)/crossfade demo $(ARGS)
 
 demo-picture: checked  ## play the demo and draw it: docs/pictures/demo.svg
-	$(BIN)/python tools/record_demo.py docs/pictures/demo.svg
+	$(BIN)/python tools/record_demo.py docs/pictures/demo.svg $(ARGS)
 
 first-hour: checked  ## the README's commands in a fresh clone, with the official SDK: a captured exchange, a policy in the shadow
 	$(BIN)/python -m tests.acceptance.first_hour
@@ -88,7 +88,7 @@ console-tests: checked  ## the console in a real Chromium, with a script and wit
 	$(BIN)/python -m pytest tests/acceptance/test_console.py
 
 dashboards: prometheus  ## every query of the dashboard against a real Prometheus that scrapes a gateway under traffic
-	$(BIN)/python -m pytest tests/acceptance/test_dashboards.py
+	$(BIN)/python -m pytest tests/acceptance/test_dashboards.py tests/acceptance/test_alerts.py
 
 wheel: checked  ## build the wheel, install it with uv and with pip into empty environments, run its command
 	$(BIN)/python tools/wheel.py
@@ -184,7 +184,7 @@ histories: checked  ## a million random histories of a rollout: none raises a we
 	$(BIN)/python -m tests.acceptance.decisions.histories $(ARGS)
 
 mutants: checked  ## break the decision core one thing at a time: its unit tests must notice (ARGS="--sample N")
-	$(BIN)/python tools/mutate.py policies.rollout policies.gates policies.stats $(ARGS)
+	$(BIN)/python tools/mutate.py policies.rollout policies.suspension policies.gates policies.stats $(ARGS)
 
 verdicts: checked  ## real answers of real models, decided by `crossfade policy simulate` (ARGS="--shuffles N")
 	$(BIN)/python -m tests.acceptance.real_verdicts $(ARGS)

@@ -13,8 +13,8 @@ if (location.protocol === "file:") {
           Object.assign(script, { src: source, onload: loaded, onerror: failed })
           frame.contentDocument.head.append(script)
         })
-      this.inner.postMessage = (data) => {
-        const event = new MessageEvent("message", { data })
+      this.inner.postMessage = (message) => {
+        const event = new MessageEvent("message", { data: structuredClone(message) })
         this.onmessage?.(event)
         this.dispatchEvent(event)
       }
@@ -23,7 +23,8 @@ if (location.protocol === "file:") {
       this.ready = load(new URL(url, document.baseURI).href)
     }
 
-    postMessage(data) {
+    postMessage(message) {
+      const data = structuredClone(message) // as to a real worker: neither side sees what the other does to it
       this.ready.then(() => this.inner.dispatchEvent(new MessageEvent("message", { data })))
     }
 

@@ -12,6 +12,7 @@ from typing import cast
 import msgspec
 
 from policies import routing, rules
+from policies.candidates import route_of
 from policies.globs import is_glob
 from policies.language import gates as gating
 from policies.language.amounts import PPM
@@ -79,7 +80,7 @@ def route(
     """
     candidate = policy.candidate
     return routing.Route(
-        name=policy.route,
+        name=route_of(policy.route),
         baseline=routing.Variant(policy.baseline.upstream, policy.baseline.model),
         match=_match(policy),
         mode=policy.mode,

@@ -6,6 +6,7 @@ A need is what one gate still wants, and how fast that comes; the slowest of the
 Nothing here decides.
 """
 
+import math
 from dataclasses import dataclass
 
 from policies.language.amounts import duration_text
@@ -111,6 +112,19 @@ def forecast(rollout: Rollout, results: Results) -> Forecast:
     return Forecast(tuple(needs), hold_s, unseen)
 
 
+def finish_days(rollout: Rollout, results: Results) -> float | None:
+    """Days until the ladder's last stage, at the pace of now; infinite: never, as it stands; None: not known.
+
+    Of the stages between, no more than their least time is known: it takes as long at least.
+    """
+    here = forecast(rollout, results)
+    slowest = here.slowest
+    if slowest is not None and slowest.units is None and not here.ended:
+        return math.inf
+    between = rollout.ladder.stages[rollout.stage + 1 : -1]
+    return None if here.days is None else here.days + sum(stage.least_s for stage in between) / DAY_S
+
+
 def least_left_s(rollout: Rollout, results: Results) -> float:
     """How long a stage lasts still, whatever is certified: its least time, and where a certificate of today was not
     there at the end of the last whole day, until the end of this one.
@@ -151,7 +165,10 @@ def days_text(days: float) -> str:
     """As people say it."""
     if days >= 2:
         return f"{days:,.0f} days"
-    return f"{days * 24:.0f} hours" if days * 24 >= 2 else f"{days * 1440:.0f} minutes"
+    if days * 24 >= 2:
+        return f"{days * 24:.0f} hours"
+    minutes = round(days * 1440)
+    return f"{minutes} minute{'' if minutes == 1 else 's'}"
 
 
 def need_text(need: Need) -> str:

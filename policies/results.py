@@ -140,6 +140,8 @@ class Results:
     """When the first of them is over if nothing more comes."""
     tried: int = 0
     """Of a suspended candidate: requests beside the baseline that came back."""
+    beside: str = ""
+    """Why another of several candidates goes first; empty: none does."""
 
     @property
     def spent_gate(self) -> GateResult | None:

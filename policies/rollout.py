@@ -124,6 +124,11 @@ class Rollout:
         return 0 if self.phase in _AT_ZERO else self.at.served_ppm
 
     @property
+    def place_ppm(self) -> int:
+        """What it serves or, suspended, comes back to: of several candidates one alone has such a place."""
+        return 0 if self.phase in STOPPED else self.at.served_ppm
+
+    @property
     def is_tried(self) -> bool:
         """Whether it is suspended, and asked beside the baseline now."""
         return self.phase is Phase.SUSPENDED and self.suspended_ago_s[-1] >= self.settings.calm_s
@@ -243,14 +248,7 @@ def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
     """What stands between this stage and the next: (rule, sentence), the gravest first; none: it may advance."""
     if rollout.phase is Phase.SUSPENDED:
         return [_find(rollout, results)[1:]]
-    found: list[tuple[str, str]] = []
-    if results.fault:
-        found.append(("fault", results.fault))
-    if results.unhealthy:
-        found.append(("unhealthy", f"the candidate is unhealthy: {results.unhealthy}"))
-    found += [("detector", alarm.reason) for alarm in results.alarms if alarm.raised]
-    if rollout.next is None:
-        found.append(("ladder", f"{rollout.at.label} is the ladder's last stage"))
+    found = _bars(rollout, results)
     if rollout.ladder.split:
         return found
     wanted = [gate for gate in results.gates if gate.required]
@@ -272,6 +270,21 @@ def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
             for gate in wanted
             if gate.verdict is Verdict.PASS and gate.gate not in rollout.held_at_day
         ]
+    return found
+
+
+def _bars(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
+    """What no certificate opens."""
+    found: list[tuple[str, str]] = []
+    if results.fault:
+        found.append(("fault", results.fault))
+    if results.unhealthy:
+        found.append(("unhealthy", f"the candidate is unhealthy: {results.unhealthy}"))
+    found += [("detector", alarm.reason) for alarm in results.alarms if alarm.raised]
+    if results.beside:
+        found.append(("candidates", results.beside))
+    if rollout.next is None:
+        found.append(("ladder", f"{rollout.at.label} is the ladder's last stage"))
     return found
 
 

@@ -7,7 +7,7 @@ rollout's state is what is.
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from policies.candidates import MOST as MOST_CANDIDATES
 from policies.language.amounts import PPM, Hours, Seconds, SharePpm, TimeZone, UsdPerDay, WeekDays, share_ppm
 from policies.language.base import HeaderName, Name, Section, Several, Text, TextForm, header_name, with_options
 from policies.language.compare import Named
@@ -157,6 +158,13 @@ class Candidate(Section):
             if name in _UNTOUCHABLE:
                 raise ValueError(f"`{name}` makes the request what it is. hint: leave it to the app")
         return value
+
+
+class NamedCandidate(Candidate):
+    """One of several that want the traffic."""
+
+    name: Name
+    """What it is called: its rollout is `ROUTE@NAME` in commands, metrics and evidence."""
 
 
 def _dimension(value: object) -> object:
@@ -361,8 +369,11 @@ class Policy(Section):
     """Which of them the candidate may be asked."""
     baseline: Baseline
     """The variant that is trusted now."""
-    candidate: Candidate
-    """The variant that wants the traffic."""
+    candidate: Candidate = cast("Candidate", None)
+    """The variant that wants the traffic; this, or several as `candidates`, of which it then is the first."""
+    candidates: Several[NamedCandidate] = Field(default=(), max_length=MOST_CANDIDATES)
+    """Instead of `candidate`, several, each with a `name`: all answer the same mirrored requests, each with evidence
+    of its own. Of those that are certified the one with the best mean goes on, or the one you name; the others rest."""
     assign: Assign = Assign()
     """What stays on one variant."""
     shadow: Shadow = Shadow()
@@ -388,8 +399,23 @@ class Policy(Section):
     expose_variant: bool = True
     """Whether answers say which variant they are."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["candidate"]}, {"required": ["candidates"]}]},
+    )
+
+    @model_validator(mode="after")
+    def _who(self) -> Self:
+        """One candidate, or several, of whom the first stands for what is the same for all."""
+        if "candidate" not in self.model_fields_set:
+            if not self.candidates:
+                raise ValueError("`candidate` is missing")
+            object.__setattr__(self, "candidate", self.candidates[0])  # it is being made, and nobody has it yet
+        return self
+
 
 def json_schema() -> str:
     """The JSON Schema of a policy file, as `policies/policy.schema.json` ships it for editors."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Policy.model_json_schema()}
+    policy = Policy.model_json_schema()
+    del policy["properties"]["candidate"]["default"]  # there is none: it stands there, or `candidates` do
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **policy}
     return json.dumps(schema, indent=1, ensure_ascii=False)

@@ -65,10 +65,20 @@ def _files(root: Path) -> Iterator[Path]:
     return (path for path in (root / "docs").rglob("*") if path.suffix in (".png", ".svg", ".js"))
 
 
+def place() -> Path:
+    """Where the generator is, or would be."""
+    return ROOT / ".cache" / f"docs-site-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
+
+
+def is_made() -> bool:
+    """Whether the generator is here, whole."""
+    return (place() / ".made").exists()
+
+
 def generator() -> Path:
     """The generator's command; made from the lock, once."""
-    home = ROOT / ".cache" / f"docs-site-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
-    if not (home / ".made").exists():
+    home = place()
+    if not is_made():
         uv = Path(sys.executable).with_name("uv")
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, home], check=True)
         install = [uv, "pip", "install", "--quiet", "--python", home, "--require-hashes", "-r", LOCK]

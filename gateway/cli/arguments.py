@@ -182,8 +182,12 @@ def _report(parser: Parser) -> None:
     parser.add_argument("route", metavar="ROUTE", help="the rollout to report on")
     parser.add_argument("--since", default="7d", metavar="AGE", help="24h, 7d, all, or a moment (default: 7d)")
     shapes = parser.add_mutually_exclusive_group()
-    for name, words in (("md", "Markdown (the default)"), ("html", "one HTML file that needs nothing else")):
-        shapes.add_argument(f"--{name}", action="store_const", const=name, dest="shape", help=f"print {words}")
+    for name, words in (
+        ("md", "print Markdown (the default)"),
+        ("html", "print one HTML file that needs nothing else"),
+        ("pdf", "no: a browser makes one of --html (chromium --headless --print-to-pdf=report.pdf report.html)"),
+    ):
+        shapes.add_argument(f"--{name}", action="store_const", const=name, dest="shape", help=words)
     _add_context(parser)
     _add_json(parser)
 

@@ -230,8 +230,9 @@ def route_policy(settings: Settings, name: str, named: Path | None) -> tuple[Rou
     reader = PolicyReader(surroundings(settings), str(folder))
     for path in paths:
         compiled = reader.compile(path.read_text(encoding="utf-8"), path.name)
-        if compiled.route.name == name and compiled.terms is not None:
-            return compiled.route, compiled.terms.rules, compiled.terms.shadow
+        for route, terms in compiled.parts:
+            if terms is not None and terms.name == name:
+                return route, terms.rules, terms.shadow
     where = named or f"any policy in {folder}"
     raise ReplayError(f"{where} has no route {name}. hint: `crossfade init` writes a policy to start from")
 

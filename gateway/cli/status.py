@@ -15,7 +15,7 @@ from gateway import clock
 from gateway.cli import context, layout
 from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
-from gateway.control.controller.status import ControllerStatus, read_status
+from gateway.control.controller.status import ControllerStatus, by_candidate, read_status
 from gateway.control.operations.standings import spent_budgets, standings
 from gateway.control.state.open import open_state
 from gateway.control.state.port import StateDownError
@@ -24,6 +24,7 @@ from gateway.node.exposition import by_route
 from gateway.node.journal_lag import journal_lag_s
 from gateway.supervisor import running
 from gateway.supervisor.worker_metrics import open_breakers
+from policies.candidates import is_trial, route_of
 from policies.routing import PPM, Route, RoutingError, Table, Variant, decode
 
 MOSTLY_PCT = 99.5
@@ -119,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
     now = clock.wall()
     state = read(data, now=now)
     seen = shared(arguments, now) if data.state.exists() else SharedView()
-    routes = [route for route in state.routes if arguments.route in (None, route.route)]
+    routes = [route for route in state.routes if arguments.route in (None, route.route, route_of(route.route))]
     if arguments.json:
         rows = [asdict(route) | {"rollout": seen.rollouts.get(route.route)} for route in routes]
         shares = {"leader": seen.leader, "nodes": seen.nodes, "problem": seen.problem}
@@ -146,7 +147,7 @@ def read(data: DataDir, *, now: float) -> StatusReport:
         killed=data.kill.exists(),
         table=None if table is None else _table_state(table, now),
         problem=problem,
-        routes=[] if table is None else _routes(data, table, [worker.gauges for worker in workers]),
+        routes=[] if table is None else _routes(data, table, controller, [worker.gauges for worker in workers]),
         workers=[_worker(worker) for worker in workers],
         missing=[each.slot for each in processes if each.pid is None or not running.is_alive(each.pid)],
         policy_errors=[policy.error for policy in controller.policies if policy.error is not None],
@@ -185,7 +186,9 @@ def _table_state(table: Table, now: float) -> TableState:
     return TableState(table.version, age_s, lease)
 
 
-def _routes(data: DataDir, table: Table, alive: Sequence[Mapping[str, int]]) -> list[RouteState]:
+def _routes(
+    data: DataDir, table: Table, controller: ControllerStatus, alive: Sequence[Mapping[str, int]]
+) -> list[RouteState]:
     """Where each route stands, and whether its candidate really serves."""
     served = by_route(data.exposition("controller"), "served_ratio")
     refused = by_route(data.exposition("shadow"), "shadow_key_refused")
@@ -195,11 +198,11 @@ def _routes(data: DataDir, table: Table, alive: Sequence[Mapping[str, int]]) -> 
         replace(
             _route(route),
             served_pct=None if route.name not in served else 100 * served[route.name],
-            breakers_open=is_open.get(route.name, 0),
+            breakers_open=is_open.get(route_of(route.name), 0) if route.weight_ppm or not is_trial(route.name) else 0,
             key_refused=int(refused.get(route.name, 0)),
             estimated_usd=estimated.get(route.name, 0.0),
         )
-        for route in table.routes
+        for route in by_candidate(table.routes, controller)
     ]
 
 

@@ -186,7 +186,7 @@ class _Screen:
     def table(self, head: Sequence[str], rows: Sequence[tuple[Sequence[str], LineStyle]]) -> None:
         """Columns as wide as their widest cell; the first gives way where that is too wide."""
         widths = [max(len(cells[at]) for cells in (head, *(cells for cells, _ in rows))) for at in range(len(head))]
-        widths[0] = max(8, min(widths[0], self.width - sum(widths[1:]) - 2 * (len(widths) - 1)))
+        widths[0] = min(widths[0], max(8, self.width - sum(widths[1:]) - 2 * (len(widths) - 1)))
         for cells, style in ((head, LineStyle.HEAD), *rows):
             padded = [shortened(cell, width).ljust(width) for cell, width in zip(cells, widths, strict=True)]
             self.add("  ".join(padded).rstrip(), style)
@@ -271,10 +271,10 @@ def _checks(row: TopRow, width: int) -> list[tuple[str, LineStyle]]:
 
 
 def _gate(gate: GateResult) -> tuple[str, ...]:
-    def number(value: float | None, form: str = "+.4f") -> str:
+    def number(value: float | None, form: str = "+.3f") -> str:
         return "-" if value is None else format(value, form)
 
-    strength = "-" if gate.log10_e is None else f"{gate.log10_e:.2f} of {number(gate.needed, '.2f')}"
+    strength = "-" if gate.log10_e is None else f"{gate.log10_e:.2f}/{number(gate.needed, '.2f')}"
     between = "-" if gate.lower is None and gate.upper is None else f"{number(gate.lower)} .. {number(gate.upper)}"
     name = gate.gate if gate.required else f"({gate.gate})"
     to_go = "-" if not gate.units_to_go else str(gate.units_to_go)

@@ -32,9 +32,9 @@ WATCHED = (
     Step("prometheus --config.file", kind=Kind.BESIDE),
     Step("curl -s 'http://127.0.0.1:9090/api/v1/query", "crossfade_build_info", Kind.LOOK),
     Step("crossfade kill --reason"),
-    Step("curl -s http://127.0.0.1:9090/api/v1/alerts", '"state":"firing"', Kind.LOOK),
+    Step("curl -s http://127.0.0.1:9090/api/v1/query -G", '"alertstate":"firing"', Kind.LOOK),
     Step("crossfade kill --off"),
-    Step("curl -s http://127.0.0.1:9090/api/v1/alerts", '"alerts":[]', Kind.LOOK),
+    Step("curl -s http://127.0.0.1:9090/api/v1/query -G", '"result":[]', Kind.LOOK),
 )
 KEPT = (
     Step("mkdir -p backup"),

@@ -276,7 +276,7 @@ class Switched(SqliteState):
 
 
 def test_without_the_shared_state(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Traffic stays, policies are published, weights only fall, the lease runs out; then all goes on by itself."""
+    """Traffic stays, policies are published, weights only fall, nobody leads, the lease runs out; then all goes on."""
     room.shared = lambda: Switched(room.root / "state.db")
     controller = room.controller()
     controller.tick(room.now)
@@ -294,9 +294,12 @@ def test_without_the_shared_state(room: Room, monkeypatch: pytest.MonkeyPatch) -
     assert room.weight_ppm() == 0
     assert room.table().lease.renewed_at == renewed_at
     assert controller.reading.outbox.pending > 100
+    exposed = room.root / "run" / "controller.prom"
+    assert "crossfade_leader 0\n" in exposed.read_text()
     monkeypatch.setattr(Switched, "away", False)
     room.live(controller, seconds=3.0)
     assert controller.reading.outbox.pending == 0
+    assert "crossfade_leader 1\n" in exposed.read_text()
     assert room.table().lease.renewed_at > renewed_at
     assert room.weight_ppm() in (0, 100_000)
     assert '"state.away"' in room.log.getvalue()

@@ -13,6 +13,7 @@ from policies.baseline_times import LEAST, BaselineTimes, patience_s
 from policies.evidence import Evidence, EvidenceKey
 from policies.liveness import Liveness, ServiceReport
 from policies.open_units import still_open
+from policies.picking import ALONE, Beside
 from policies.results import Results
 from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Decision, Rollout, step
@@ -67,6 +68,8 @@ class Evaluation:
     """Whether it changed since it was last shown."""
     history: str = ""
     """Of the kept rollout (`persistence`): `seq` counts within it."""
+    beside: Beside = ALONE
+    """What the other candidates mean to this one, where there are several (`leader.candidates`)."""
     _held: tuple[object, str] = (None, "")
 
     def take(self, event: QueuedEvent, now: float, leader_epoch: int) -> Observation | None:
@@ -134,7 +137,7 @@ class Evaluation:
         return replace(
             self._reading(now), unhealthy=self.liveness.unhealthy(), serving=self.liveness.told(),
             served=self.liveness.share(), latency_s=self._latency_s(), open_units=open_units,
-            first_closes_at=first_closes_at,
+            first_closes_at=first_closes_at, rivals=self.beside.rivals, beside=self.beside.why,
         )  # fmt: skip
 
     def _reading(self, now: float) -> Conditions:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gateway.control.leader import candidates
 from gateway.control.leader import persistence as keeping
 from gateway.control.leader.announce import Announcement, Announcer
 from gateway.control.leader.evaluation import Evaluation
@@ -257,6 +258,9 @@ class Leader:
             self.shared.answer(Answered(order.id, taken=True, text=f"{order.by}: {order.reason}"))
             return True
         verb = Verb(order.verb)
+        if verb is Verb.PROMOTE and (said := candidates.refusal(self._others(terms), now)):
+            self.shared.answer(Answered(order.id, taken=False, text=said))
+            return True
         seen = ours.results(now, bounds=False)  # no word raises a weight while harm is seen
         decision = rolling.command(ours.rollout, verb, now=now, by=order.by, reason=order.reason, seen=seen)
         if not decision.refused and not self._make(ours, terms, decision, now, order=order):
@@ -273,6 +277,8 @@ class Leader:
         if not _is_due(timing.looked_at, LOOK_S if ours.moved else STEP_S, now):
             return True
         shows = _is_due(timing.shown_at, SHOW_S if ours.unshown else IDLE_SHOW_S, now)
+        if terms.others and (resting := self._stand_beside(ours, terms, now)) is not None:
+            return self._rest(ours, resting, timing, shows=shows)
         decision = ours.look(now, bounds=shows)
         moves = decision.move is not Move.HOLD
         is_new = (decision.outcome, decision.rule) != timing.rule
@@ -293,6 +299,30 @@ class Leader:
             telling = Announcement(decision, ours.version, ours.evidence.closed(), ours.conditions(now))
             self.teller.tell(telling, terms, self.shared)
         return self._live(ours, decision.rollout, timing, now)
+
+    def _others(self, terms: PolicyTerms) -> candidates.Others:
+        """The other candidates of the same route."""
+        return {name: self.evaluations.get(name) for name in terms.others}
+
+    def _stand_beside(self, ours: Evaluation, terms: PolicyTerms, now: float) -> Decision | None:
+        """Tell it what the others mean to it; the word that it rests, if it does."""
+        others = self._others(terms)
+        if (resting := candidates.rests(ours, others, now)) is not None:
+            return resting
+        for each in others.values():  # all have heard of the same exchanges before one is picked
+            if each is not None:
+                self._observe(each, now)
+        candidates.stand_beside(ours, others, now)
+        return None
+
+    def _rest(self, ours: Evaluation, resting: Decision, timing: _Timing, *, shows: bool) -> bool:
+        """It rests beside another candidate that serves: shown, and nothing else; no time passes for it."""
+        timing.looked_at, ours.moved = resting.at, False
+        if shows or timing.rule != (resting.outcome, resting.rule):
+            timing.shown_at, ours.unshown, timing.rule = resting.at, False, (resting.outcome, resting.rule)
+            self.shown[ours.rollout.route] = resting
+            self.shared.keep_look(self.teller.decided(Announcement(resting, ours.version)))
+        return True
 
     def _live(self, ours: Evaluation, rollout: Rollout, timing: _Timing, now: float) -> bool:
         """Time passes. It is stored now and then, and at once when the rollout is held to something new."""

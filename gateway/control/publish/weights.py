@@ -6,6 +6,8 @@ Rules:
    it is tried.
 3. How long a candidate may take is the same on every node: made of the policy, and of the baseline's times in the
    stored rollout.
+4. Of several candidates one has traffic at most. While one has, or is suspended and may come back to it, the others
+   rest: nobody asks them anything, and what is served tells nothing of them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -87,6 +89,24 @@ def _tried(route: Route, plan: ShadowRoute, rollout: Rollout, nodes: int) -> Wei
         budget_usd_per_day=plan.budget_usd_per_day / max(1, nodes),
     )  # fmt: skip
     return Weighed(route, Served(key_of(rollout), lot, is_evidence=rollout.is_tried), plan)
+
+
+def serving(raised: Mapping[str, int]) -> str | None:
+    """Which of several candidates serves, of those whose rollouts have a weight (ppm) or come back to one; None: none.
+
+    More than one can have it only where a policy was edited: then the least, so that nobody gets more than he had.
+    """
+    return min(raised, key=lambda name: raised[name], default=None)
+
+
+def one_serving(parts: Mapping[str, Weighed], chosen: str | None) -> tuple[Route, dict[str, Weighed]]:
+    """The route with the candidate that serves, and what becomes of the others; `chosen`: `serving`."""
+    first = next(iter(parts))
+    if chosen is None:
+        return parts[first].route, dict(parts)
+    resting = {name: Weighed(msgspec.structs.replace(each.route, weight_ppm=0), None, None)
+               for name, each in parts.items()}  # fmt: skip
+    return parts[chosen].route, resting | {chosen: parts[chosen]}
 
 
 def shares(rollout: Rollout, rules: Rules, noise_ppm: int) -> tuple[int, int, bool]:

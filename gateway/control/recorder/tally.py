@@ -102,6 +102,11 @@ class Tally(msgspec.Struct):
             self.count("counterfactual_cost_usd_total", arm, row.counterfactual_cost_usd)
         self._add_times(row, arm)
 
+    def baseline_models(self) -> list[tuple[str, str]]:
+        """Routes, and the models that their baselines answered for."""
+        asked = (key.split(_SEPARATOR) for key in self.counters.get(f"{PREFIX}requests_total", ()))
+        return sorted({(route, model) for route, variant, model, _ in asked if route and variant == "baseline"})
+
     def add_odd(self, odd: Mapping[str, int]) -> None:
         """Count what was not read of an exchange as it should stand there, by kind."""
         for kind, number in odd.items():

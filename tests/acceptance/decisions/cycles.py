@@ -8,7 +8,7 @@ import numpy as np
 from policies.events import PairEvent
 from policies.evidence import Evidence
 from policies.review import Conditions, key_of, review
-from policies.rollout import Rollout, start, step
+from policies.rollout import STOPPED, Rollout, start, step
 from policies.rules import PPM, CandidateKey, Detectors, Gates, Held, Ladder, RollbackSettings, Rules, Stage
 from policies.terms import Owner, Phase
 
@@ -28,15 +28,17 @@ class CycleOutcome:
     phase: Phase
     """In the end."""
     away_s: float
-    """At weight 0 until it was back, or rolled back."""
+    """At weight 0, before it was rolled back."""
     ended_s: float
-    """From the first failure that was due until then."""
+    """From the first failure that was due until it was rolled back, or looked at no longer."""
     met: int
     """Failures that apps met."""
 
 
 def cycle(rng: np.random.Generator, rate: Callable[[float], float], *, per_s: float, most_s: float) -> CycleOutcome:
-    """One candidate: `rate` is its share of failures by the time since it turned bad; looked at each second."""
+    """One candidate: `rate` is its share of failures by the time since it turned bad; looked at each second, until it
+    is rolled back, or for so long.
+    """
     stands = replace(start(RULES), stage=1, phase=Phase.PROMOTED, seen_at=0.0)
     evidence, now, met, away_s, units = Evidence(key_of(stands), RULES), 0.0, 0, 0.0, 0
     while now < BEGUN_S + most_s:
@@ -47,12 +49,12 @@ def cycle(rng: np.random.Generator, rate: Callable[[float], float], *, per_s: fl
             if event := _event(stands, f"u{units}", float(at), bad=bad):
                 evidence.observe(event, stands.held)
         now += 1.0
-        before, found = stands, review(evidence, stands, now=now, seen=Conditions(), bounds=False)
+        found = review(evidence, stands, now=now, seen=Conditions(), bounds=False)
         stands = step(stands, found, now=now).rollout
         away_s += stands.phase is Phase.SUSPENDED
         if key_of(stands) != evidence.key:
             evidence = evidence.next(key_of(stands), RULES)
-        if before.phase is Phase.SUSPENDED and stands.phase is not Phase.SUSPENDED:
+        if stands.phase in STOPPED:
             break
     return CycleOutcome(stands.phase, away_s, now - BEGUN_S, met)
 

@@ -14,7 +14,7 @@ def test_a_blip_is_back_within_minutes_and_a_long_one_is_not(lasts_s: float, pha
     """At 2 and 20 requests a second: blips of up to half a minute cost no day, one of ninety seconds does."""
     for number, per_s in enumerate((2.0, 20.0)):
         found = c.cycle(
-            np.random.default_rng([18, 40, number]), lambda at: float(at < max(lasts_s, 3.0)), per_s=per_s, most_s=600.0
+            np.random.default_rng([18, 40, number]), lambda at: float(at < max(lasts_s, 3.0)), per_s=per_s, most_s=300.0
         )
         assert found.phase is phase
         assert found.away_s <= 180.0

@@ -49,4 +49,4 @@ def test_a_trial_ends_by_its_requests_by_an_alarm_or_by_its_time(
     """A minute of nothing, then 200 requests; an alarm goes before all of it, and a day is the longest."""
     found, rule, reason = on_trial(SETTINGS, suspended_s, alarm, results)
     assert (found, rule) == (outcome, "trial")
-    assert reason
+    assert reason.endswith("; late") is (results.fault is not None)

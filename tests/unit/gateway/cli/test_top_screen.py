@@ -116,9 +116,10 @@ def test_enter_shows_the_checks_of_a_route():
     told = shown(state, view)
     assert told[1].startswith("triage  stage 5%, weight 5%, canary")
     for words in (
-        "quality   PASS          +0.0100   -0.0200 .. +0.0400  -0.0500  3.20 of 1.30  -",
-        "errors    INCONCLUSIVE  -0.0033   -0.0197 .. +0.0131  -0.0100  0.65 of 1.30  168",
-        "(cost)    ERROR         -         -                   -        -             -",
+        "CHECK    VERDICT       ESTIMATE  LOW .. HIGH       LIMIT   LOG10 E    TO GO",
+        "quality  PASS          +0.010    -0.020 .. +0.040  -0.050  3.20/1.30  -",
+        "errors   INCONCLUSIVE  -0.003    -0.020 .. +0.013  -0.010  0.65/1.30  168",
+        "(cost)   ERROR         -         -                 -       -          -",
         "guard drops: ERROR, 4 % are lost",
         "guards that are well: loop",
         "detector errors: 4.2 of 4.0, ALARM: 5 of 5 failed",

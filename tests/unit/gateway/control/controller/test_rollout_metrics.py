@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import msgspec
 
-from gateway.control.controller.rollout_metrics import samples
+from gateway.control.controller.rollout_metrics import finishes, samples
 from gateway.control.publish.weights import Weighed
 from gateway.telemetry.metrics import PREFIX, Sample
 from policies.results import GateResult, Intake
@@ -55,6 +55,22 @@ def test_what_did_not_come_in() -> None:
     seen = {(each.name.removeprefix(PREFIX), *each.labels): each.value for each in made}
     assert seen["late_requests", "triage"] == 3
     assert seen["skipped_requests", "triage", "budget"] == 7
+
+
+def test_when_a_route_is_through() -> None:
+    """At the pace of now; where nobody knows that, after the time that is stated; never for one that is through."""
+    ladder = RULES.ladder.stages
+    waits = replace(GOOD, gates=(GateResult("quality", Verdict.INCONCLUSIVE, "none yet"),))
+    never = replace(GOOD, gates=(GateResult("quality", Verdict.INCONCLUSIVE, "as bad as the limit", estimate=0.1),))
+    through = replace(CANARY, stage=len(ladder) - 1, phase=Phase.PROMOTED)
+    shown = {
+        name: step(rollout, results, now=0.0)
+        for name, rollout, results in (
+            ("waits", CANARY, waits), ("own", CANARY, waits), ("never", CANARY, never), ("through", through, GOOD),
+        )
+    }  # fmt: skip
+    made = finishes(shown, {"": 3600.0, "own": 60.0}, now=1000.0)
+    assert {each.labels[0]: each.value for each in made} == {"waits": 4600.0, "own": 1060.0, "never": float("inf")}
 
 
 def test_what_a_gate_says() -> None:

@@ -26,6 +26,17 @@ def tally(*metas: dict[str, object]) -> Tally:
     return made
 
 
+def test_whose_baseline_answered_for_which_model():
+    """Each route with the models that its baseline was asked for, without a candidate's and what has no route."""
+    made = tally(
+        {"route": "support", "variant": "baseline"},
+        {"route": "support", "variant": "candidate"},
+        {"route": "", "variant": "baseline"},
+    )
+    made.count("requests_total", ("chat", "candidate", "tuned", "2xx"))
+    assert made.baseline_models() == [("support", "gpt-4o")]
+
+
 def test_what_alerts_look_at_is_there_from_the_start():
     """Losses, drops and votes are series with 0 before the first; what was counted stays, and nothing is new twice."""
     made = Tally()
