@@ -8,6 +8,7 @@ ends are watched on, until it is back or rolled back.
 """
 
 import asyncio
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -61,7 +62,8 @@ stages: [shadow: {{days: 0}}, {stages}]
 """
 
 Traffic = Literal["whole", "stream", "both"]
-State = Fault | Literal["dead"]
+State = Fault | Literal["dead", "black hole"]
+"""A black hole: no handshake with it ends."""
 
 HANG = Fault(before="hang")
 HTML = Fault(body="<html>busy</html>", content_type="text/html")
@@ -119,6 +121,8 @@ ROWS = (
     Row("dies 0.3 s before 5 % → 25 %", "dead", "5%", "5%, 25%, 100%", promote="before"),
     Row("dies 0.3 s before 50 % → 100 %", "dead", "50%", "50%, 100%", promote="before"),
     Row("dead for 2 s at 50 %, then promoted", "dead", "50%", "50%, 100%", promote="after"),
+    Row("is a black hole", "black hole", hang_s=3.5),
+    Row("is a black hole at 25 %", "black hole", "25%", hang_s=3.5),
     Row("hangs, whole answers", HANG, traffic="whole", hang_s=3.0, ends="roll_back"),
     Row("hangs, streams", HANG, traffic="stream", hang_s=3.0),
     Row("hangs within streams", Fault(cut="hang", after=3), traffic="stream", hang_s=30.0, may_break=True),
@@ -239,10 +243,14 @@ class Site:
 
     def fail(self, state: State) -> None:
         """The candidate is ill from now on. Blocks."""
-        if state == "dead":
-            self.alive.close()
-        else:
+        if isinstance(state, Fault):
             self.candidate.fault = state
+            return
+        self.alive.close()
+        if state == "black hole":  # a queue that is full
+            address = ("127.0.0.1", self.candidate.port)
+            self.alive.enter_context(socket.create_server(address, backlog=0))
+            self.alive.enter_context(socket.create_connection(address))
 
     def heal(self) -> None:
         """It is well again. Blocks."""

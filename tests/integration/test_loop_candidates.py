@@ -118,7 +118,7 @@ def test_who_is_picked_by_name_goes_first(room: Room) -> None:
     answer = state.answered("o2")
     state.close()
     assert answer is not None
-    assert (answer.taken, "triage@small has some" in answer.text) == (False, True)
+    assert (answer.taken, "triage@small serves" in answer.text) == (False, True)
     assert [each.weight_ppm for each in rollouts(room).values() if each.weight_ppm] == [100_000]
 
 

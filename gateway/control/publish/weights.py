@@ -27,8 +27,8 @@ from policies.terms import Phase
 from shadow.plan import LotSince, ShadowPlan, ShadowRoute
 from shadow.sampling import Lot
 
-UNKNOWN_S = 30.0
-"""How long a suspended candidate is waited for where nobody knows how long the baseline takes for whole answers."""
+TRIAL_S = 30.0
+"""A suspended candidate is waited for at least so long: what is late in the background is slow, and has not failed."""
 TABLES_TOLD = 64
 """Of how many of the last routing tables the shadow is told the lots."""
 
@@ -80,9 +80,7 @@ def _tried(route: Route, plan: ShadowRoute, rollout: Rollout, nodes: int) -> Wei
     lot = Lot(PPM if rollout.is_tried else 0, 0, 0, plan.salt)
     candidate, known = plan.candidate, rollout.baseline_p99
     served = limits(candidate, known)
-    first_byte_s = max(
-        served.first_token_s, min(served.whole_s, UNKNOWN_S if known.whole_s is None else served.whole_s)
-    )
+    first_byte_s = max(TRIAL_S, served.first_token_s, TRIAL_S if known.whole_s is None else served.whole_s)
     plan = msgspec.structs.replace(
         plan, sample_ppm=lot.sample_ppm, reverse_ppm=0, noise_ppm=0, again_reversed=False,
         candidate=msgspec.structs.replace(candidate, first_byte_s=first_byte_s),

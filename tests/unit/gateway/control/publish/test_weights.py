@@ -92,13 +92,13 @@ def test_a_suspended_rollout_is_asked_nothing_and_then_everything() -> None:
     [
         (BaselineP99(), 30.0),
         (BaselineP99(first_token_s=0.1), 30.0),
-        (BaselineP99(whole_s=4.0), 10.0),
-        (BaselineP99(first_token_s=9.0, whole_s=4.0), 18.0),
+        (BaselineP99(whole_s=4.0), 30.0),
+        (BaselineP99(first_token_s=20.0, whole_s=4.0), 40.0),
         (BaselineP99(whole_s=40.0), 80.0),
     ],
 )
-def test_a_tried_candidate_that_hangs_is_known_as_soon_as_a_served_one(p99: BaselineP99, first_byte_s: float) -> None:
-    """It is waited for as long as an app would be; where nobody knows how long that is, for half a minute."""
+def test_a_tried_candidate_that_hangs_is_known_within_minutes(p99: BaselineP99, first_byte_s: float) -> None:
+    """It is waited for as long as a served one, and half a minute at least: slow in the background is not failed."""
     shadow = weighed(suspended(60.0, p99)).shadow
     assert shadow is not None
     assert shadow.candidate.first_byte_s == first_byte_s
