@@ -51,7 +51,7 @@ class Poisoning:
 
     def __init__(self) -> None:
         """Nothing was seen."""
-        self._cells = np.zeros((len(_FACTORS), _CELLS), dtype=np.uint16)
+        self._cells = np.zeros((len(_FACTORS), _CELLS), dtype=np.uint8)
         self._groups: dict[tuple[int, int], list[str]] = defaultdict(list[str])
         self._group_sources: dict[tuple[int, int], set[str]] = defaultdict(set[str])
         self._sizes: Counter[tuple[int, int]] = Counter()
@@ -61,7 +61,8 @@ class Poisoning:
         """A first look at a row."""
         for row, sign in enumerate(_signs(prompt)):
             cell = sign % _CELLS
-            self._cells[row, cell] = min(self._cells[row, cell] + 1, np.iinfo(np.uint16).max)
+            if self._cells[row, cell] < LEAST_ALIKE:  # more than enough is not counted: a cell does not begin anew
+                self._cells[row, cell] += 1
 
     def count(self, row_id: str, source: str, prompt: list[Fields]) -> None:
         """A second look, at a row that is kept."""

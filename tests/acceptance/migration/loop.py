@@ -18,8 +18,6 @@ import asyncio
 import contextlib
 import json
 import math
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
@@ -36,10 +34,11 @@ from gateway.demo.watch import DecisionWatch
 from gateway.training import environment
 from policies.terms import Phase
 from records.store import Store
-from tests.acceptance import vllm_server
-from tests.acceptance.migration import models
-from tests.acceptance.migration.models import HERE, TEST, TRAIN, first_intents, messages
-from tests.acceptance.migration.traffic import KEY, PATIENCE_S, SYSTEM, Traffic
+from tests.acceptance.migration import command, models
+from tests.acceptance.migration.bank import Bank, answer, turns
+from tests.acceptance.migration.command import CACHE, make_base
+from tests.acceptance.migration.models import HERE
+from tests.acceptance.migration.traffic import KEY, PATIENCE_S, Traffic
 from tests.acceptance.migration.watching import StuckError, Watching
 from tests.acceptance.migration.world import SETTINGS, started
 from tests.acceptance.vllm_server import VllmServer
@@ -58,30 +57,17 @@ READINESS = "\nreadiness: {total_p95: 1s, prompt_still: 1s}"
 """The stand-in's answers take longer, and the prompt of a minute's traffic is a minute old."""
 FIRST_STAGE = "  - 1%: {hold: 5s}\n"
 """Left out: with this little traffic, a hundredth of it certifies no latency within an hour."""
-CACHE = vllm_server.HOME.parent
+MIRRORED = "sample: 100%"
+"""So the engine is asked as much in the shadow as with all of the traffic, which is what it can bear."""
 MEASURED_IN_FLIGHT = 8
+BORNE = 0.5
+"""Of the answers a second that the engine was measured to give: as much the app asks, when all of it is the engine's.
+With more, an engine whose machine is asked for other things, too, has a queue that no deadline bears."""
+LEAST_IN_FLIGHT = 4
 RECORDED_S = 120.0
 """The longest wait for what was sent to be recorded."""
-COMMAND_S = 1800.0
-"""The longest command: training, on a machine that others use, too."""
 ASKED_S = 900.0
 """The longest wait for all messages to be asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bank:
-    """The messages of the intents that this run is about."""
-
-    train: list[tuple[str, str]]
-    test: list[tuple[str, str]]
-
-    @classmethod
-    def of(cls, intents: int) -> "Bank":
-        """Those of the first intents by name, all of them alike in both files."""
-        chosen = first_intents(intents)
-        test = [row for row in messages(TEST) if row[1] in chosen]
-        known = {text for text, _ in test}
-        return cls([row for row in messages(TRAIN) if row[1] in chosen and row[0] not in known], test)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,26 +89,12 @@ class Place:
         return self.directory / "policies" / "banking.yaml"
 
     def crossfade(self, *words: str | Path) -> str:
-        """A command, told as it goes; what it printed.
+        """A command over its records; what it printed.
 
         Raises:
             StuckError: it was refused or failed.
         """
-        sys.stdout.write(f"$ crossfade {' '.join(map(str, words))}\n")
-        sys.stdout.flush()
-        command = [sys.executable, "-m", "gateway.cli.main", *map(str, words)]
-        told = self.serving.environment | {
-            "CROSSFADE_CACHE": str(CACHE), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1",
-        }  # fmt: skip
-        try:
-            done = subprocess.run(
-                command, cwd=self.directory, env=told, stdout=subprocess.PIPE, text=True, check=False, timeout=COMMAND_S
-            )
-        except subprocess.TimeoutExpired as error:
-            raise StuckError(f"crossfade {words[0]} {words[1]} was not done in {COMMAND_S:.0f} s") from error
-        if done.returncode:
-            raise StuckError(f"crossfade {words[0]} {words[1]} was refused: {done.stdout[-500:]}")
-        return done.stdout
+        return command.crossfade(self.directory, *words)
 
 
 @contextlib.contextmanager
@@ -133,7 +105,7 @@ def place(directory: Path, bank: Bank, intents: int) -> Generator[Place]:
     (evals / "intents.py").write_bytes((HERE / "policies" / "evals" / "intents.py").read_bytes())
     (evals / "labels.json").write_text(json.dumps(dict(bank.train) | dict(bank.test)), encoding="utf-8")
     text = (HERE / "policies" / "banking.yaml").read_text(encoding="utf-8").replace("REVISION", "none-yet")
-    text = text.replace(FIRST_STAGE, "")
+    text = text.replace(FIRST_STAGE, "").replace("sample: 25%", MIRRORED)
     (directory / "policies" / "banking.yaml").write_text(f"{text}mode: bypass\n", encoding="utf-8")
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(VllmServer(directory / "vllm.log", name="intents", options=""))
@@ -177,16 +149,11 @@ async def use(found: Place, bank: Bank, in_flight: int, most: float) -> tuple[in
 
 async def ask(client: AsyncOpenAI, model: str, text: str, user: str = "measure") -> tuple[str, str]:
     """What the model says of a message, and the exchange's id if it was the gateway that was asked."""
-    turns: Any = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}]
+    asked: Any = turns(text)
     raw = await client.chat.completions.with_raw_response.create(
-        model=model, messages=turns, temperature=0, max_tokens=40, user=user
+        model=model, messages=asked, temperature=0, max_tokens=40, user=user
     )
     return raw.parse().choices[0].message.content or "", raw.headers.get("x-crossfade-request-id", "")
-
-
-def answer(intent: str) -> str:
-    """What is right to say."""
-    return json.dumps({"intent": intent})
 
 
 def verdict(found: Place) -> str:
@@ -199,12 +166,7 @@ def verdict(found: Place) -> str:
 def register(found: Place, bank: Bank) -> Path:
     """The test messages, as an evaluation set of the route; the file of its rows."""
     rows = found.directory / f"{SET}.jsonl"
-    turns = [[{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}] for text, _ in bank.test]
-    lines = [
-        json.dumps({"request": {"model": "gpt-4o", "messages": asked, "max_tokens": 40}, "expected": answer(intent)})
-        for asked, (_, intent) in zip(turns, bank.test, strict=True)
-    ]
-    rows.write_text("\n".join(lines), encoding="utf-8")
+    rows.write_text(bank.questions(), encoding="utf-8")
     found.crossfade("eval", "add", rows, "--route", ROUTE, "--name", SET)
     return found.serving.data / "evals" / SET / "rows.jsonl"
 
@@ -218,11 +180,7 @@ def train(found: Place, evaluated: Path, small: argparse.Namespace) -> dict[str,
     dataset = found.directory / built["folder"]
     sys.stdout.write(f"{built['kept']} rows, {built['corrected']} of them corrections; left out: {built['left_out']}\n")
     base = found.directory / "base"
-    python = environment.ready(CACHE)
-    subprocess.run(
-        [str(python), HERE / "tiny_base.py", dataset, base],
-        check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=COMMAND_S,
-    )  # fmt: skip
+    make_base(dataset, base)
     settings = {"epochs": small.epochs, "learning_rate": 1.5e-3, "batch": 32, "save_steps": 200}
     chosen = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     run = found.directory / "runs" / REVISION
@@ -272,11 +230,19 @@ def p_value(better: int, worse: int) -> float:
     return sum(math.comb(pairs, wins) for wins in range(better, pairs + 1)) / 2**pairs
 
 
-async def move(found: Place, bank: Bank, arguments: argparse.Namespace) -> Watching:
+def borne(engine_s: float, most: int) -> int:
+    """How many conversations the app has under way, `most` at most, if an answer of the engine took `engine_s`.
+
+    Their answers take the stand-in's time.
+    """
+    return max(LEAST_IN_FLIGHT, min(most, round(BORNE * MEASURED_IN_FLIGHT / engine_s * MEDIAN_S)))
+
+
+async def move(found: Place, bank: Bank, in_flight: int, act_s: float) -> Watching:
     """The app's traffic, until the candidate has all of it."""
-    traffic = Traffic(found.base_url, [text for text, _ in bank.test], arguments.in_flight)
+    traffic = Traffic(found.base_url, [text for text, _ in bank.test], in_flight)
     watch = DecisionWatch(SqliteState(found.serving.data / "state.db"), ROUTE)
-    watching = Watching(traffic, watch, arguments.act)
+    watching = Watching(traffic, watch, act_s)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(traffic.run())
         try:
@@ -329,7 +295,9 @@ def play(found: Place, bank: Bank, arguments: argparse.Namespace) -> bool:
         f"median of an answer {frontier_s * 1000:.0f} and {tuned_s * 1000:.0f} ms"
     )
     begin(found)
-    watching = asyncio.run(move(found, bank, arguments))
+    in_flight = borne(tuned_s, arguments.in_flight)
+    sys.stdout.write(f"{in_flight} conversations at once: {BORNE:.0%} of what the engine answered beside the gateway\n")
+    watching = asyncio.run(move(found, bank, in_flight, arguments.act))
     steps.tell("shadow to 100 %, moved by the gates")
     sys.stdout.write(found.crossfade("records", "stats"))
     steps.tell("the whole loop")
@@ -360,9 +328,9 @@ def main() -> int:
         "--no-corrections", action="store_const", const=0.0, default=MOST_CORRECTED, dest="corrected",
         help="the app says nothing of wrong answers, and they are trained on",
     )  # fmt: skip
-    parser.add_argument("--intents", type=int, default=10, help="of the 77 (default: 10)")
+    parser.add_argument("--intents", type=int, default=8, help="of the 77 (default: 8; readiness wants 1,000 messages)")
     parser.add_argument("--epochs", type=float, default=5.0, help="of the training (default: 5)")
-    parser.add_argument("--in-flight", type=int, default=32, help="conversations under way")
+    parser.add_argument("--in-flight", type=int, default=32, help="conversations under way at most")
     parser.add_argument("--act", type=float, default=1500.0, help="the longest wait for the gates, in seconds")
     arguments = parser.parse_args()
     if (told := missing()) is not None:

@@ -13,6 +13,7 @@ import pytest
 from gateway.demo.models import ModelServer, ScriptedAnswer
 from tests.acceptance.migration.front import Front
 from tests.acceptance.migration.frontier import RIGHT, frontier
+from tests.acceptance.migration.loop import borne
 from tests.rooms.waiting import PATIENCE_S
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
@@ -93,3 +94,10 @@ def test_the_scorer_goes_by_the_labels(tmp_path: Path):
     assert intents.score(request, wrong, right) == 1
     assert intents.score(request, right, wrong) == -1
     assert intents.score(request, right, right) == intents.score(request, wrong, wrong) == 0
+
+
+def test_the_app_asks_half_of_what_the_engine_can_answer():
+    """Eight at once in half a second are sixteen a second: eight conversations of a second; never none, never all."""
+    assert borne(0.5, most=32) == 8
+    assert borne(0.02, most=32) == 32
+    assert borne(30.0, most=32) == 4
