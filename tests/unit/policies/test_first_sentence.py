@@ -25,7 +25,8 @@ GLOSSARY = Path(__file__).parents[3] / "docs/glossary.md"
 PLAIN = frozenset(
     {
         "app", "attempt", "baseline", "candidate", "comparison", "decision", "feedback", "hold", "journal", "limit",
-        "move", "promote", "quarantined", "roll back", "route", "rollout", "score", "shadow", "stage", "suspended", "upstream",
+        "move", "promote", "quarantined", "roll back", "route", "rollout", "score", "shadow", "stage", "suspended",
+        "upstream",
     }
 )  # fmt: skip
 """Words of the glossary that the README uses at once, or that everybody knows: they may stand in a sentence."""
