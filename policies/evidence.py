@@ -362,7 +362,7 @@ class Evidence:
             name = quality.name if owner is Owner.BASELINE else f"{quality.name}_owned"
             self._quality(quality, name, pairs, weight)
             self._slice(quality, name, pairs, weight, sliced)
-        self._mean("validity", (scores.validity(event) for event in pairs), weight)
+        self._mean("validity", self._validities(pairs), weight)
         self._mean("errors", (scores.errors(event) for event in pairs), weight)
         self._mean("judge_bias", (scores.judge_bias(event) for event in pairs), None)
         own = (event.error_candidate if owner is Owner.CANDIDATE else event.error_baseline for event in events)
@@ -397,6 +397,13 @@ class Evidence:
         for each in sliced:
             known = (bounds for event in pairs if (bounds := scores.quality(event, gate)) is not None)
             self._mean(slices.key(name, each, self.histograms), [least for least, _ in known], weight)
+
+    def _validities(self, pairs: list[PairEvent]) -> list[int | None]:
+        answered = [event for event in pairs if not (event.error_baseline or event.error_candidate or event.dropped)]
+        self._tally("answered_pairs", len(answered))
+        self._tally("formal_pairs", sum(event.valid_candidate is not None for event in answered))
+        formal = self.count("formal_pairs") / (self.count("answered_pairs") or 1)
+        return [scores.validity(event, formal) for event in pairs]
 
     def _mean(self, name: str, found: Iterable[int | None], weight: int | None, *, like: str = "") -> None:
         """Count a unit's mean. `like`: the histogram that this one is told apart from, as it begins."""

@@ -68,9 +68,9 @@ def test_a_conversation_counts_once_by_its_mean():
         ({"q": 0.5, "valid_candidate": False}, 100, 0, -200),
         ({"q": 0.5, "valid_candidate": True, "valid_baseline": False}, 100, 0, 200),
         ({"q": 0.5, "valid_candidate": True, "valid_baseline": True}, 100, 0, 0),
-        ({"q": None, "error_candidate": True}, -200, -200, -200),
-        ({"q": 1.0, "error_candidate": True}, -200, -200, -200),
-        ({"q": None, "dropped": True}, -200, 0, -200),
+        ({"q": None, "error_candidate": True}, -200, -200, None),
+        ({"q": 1.0, "error_candidate": True}, -200, -200, None),
+        ({"q": None, "dropped": True}, -200, 0, None),
         ({"q": 1.0, "error_baseline": True}, None, 200, None),
         ({"q": None, "error_baseline": True, "error_candidate": True}, None, 0, None),
         ({"q": None, "abstained": True}, 0, 0, None),
@@ -88,6 +88,16 @@ def test_intention_to_treat(changed: dict[str, object], quality: int | None, err
     assert list(found.histogram("quality")) == ([] if quality is None else [quality])
     assert list(found.histogram("errors")) == [errors]
     assert list(found.histogram("validity")) == ([] if validity is None else [validity])
+
+
+@pytest.mark.parametrize(("formal", "validity"), [(4, [0, -200]), (2, [0, -100]), (0, [])])
+def test_a_failure_breaks_the_form_of_those_answers_that_have_one(formal: int, validity: list[int]):
+    """As bad as a wrong form, in the share of answers that have one to keep to; of none, it is no word on validity: ten
+    failures among thousands of answers without a form looked like a candidate that never keeps one.
+    """
+    forms = [pair(f"u{i}", valid_candidate=True if i < formal else None) for i in range(4)]
+    found = filled([*forms, pair("failed", at=1.0, q=None, error_candidate=True)])
+    assert sorted(found.histogram("validity"), reverse=True) == validity
 
 
 @pytest.mark.parametrize(
