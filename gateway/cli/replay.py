@@ -313,7 +313,7 @@ async def _replay(job: Job, background: Background, found: ReplayOutcome, stop: 
             await work.run(job.shadow.max_in_flight)
     finally:
         await comparers.aclose()
-    found.stopped, found.spent_usd = work.stopped, budget.spent_usd.get(job.shadow.route, 0.0)
+    found.stopped, found.spent_usd = work.stopped, budget.spent_usd.get(job.route.name, 0.0)
 
 
 def _hindrance(job: Job, budget: DailySpend, stop: asyncio.Event) -> str:

@@ -360,6 +360,8 @@ class Condition:
 
 
 CONDITIONS = {
+    # First: engines that hang or are gone, as later conditions have them, are silent as well.
+    "mute": Condition(_mute, ("CrossfadeEngineSilent",)),
     "rolled back": Condition(_rolled_back, ("CrossfadeRolledBack",)),
     "busy": Condition(_busy, ("CrossfadeCandidateNotServing",)),
     "breaker": Condition(_breaker, ("CrossfadeBreakerOpen",)),
@@ -367,7 +369,6 @@ CONDITIONS = {
     "disliked": Condition(_disliked, ("CrossfadeCandidateDisliked",)),
     "unpriced": Condition(_unpriced, ("CrossfadePriceUnknown",)),
     "retiring": Condition(_retiring, ("CrossfadeModelRetires",)),
-    "mute": Condition(_mute, ("CrossfadeEngineSilent",)),
     "policy": Condition(_policy, ("CrossfadePolicyNotLoaded",)),
     "shadow": Condition(_shadow, ("CrossfadeShadowDropping",)),
     "judge": Condition(_judge, ("CrossfadeJudgeSuspended",)),

@@ -266,7 +266,7 @@ def test_the_plan_reads_well():
         "  shadow   about 24 hours, waits for hold",
         "    quality   953 units, 14 minutes",
         "    errors    1475 units, 21 minutes",
-        "    min_units 100 units, 1 minutes",
+        "    min_units 100 units, 1 minute",
     ]
     assert "  100%     the last" in text(planned())
     assert "  no change" in text(planned(before=""))
