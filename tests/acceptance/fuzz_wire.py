@@ -141,7 +141,7 @@ def direct_text(said: bytes) -> str | None:
     for event in said.replace(b"\r\n", b"\n").split(b"\n\n"):
         if not event.startswith(b"data:") or b"\n" in event or b"\r" in event:
             return None
-        data = event[5:].strip()
+        data = event[5:].strip(b" \t")  # what JSON takes for blank, and no more: a form feed is no part of an event
         if data == b"[DONE]":
             break
         try:
