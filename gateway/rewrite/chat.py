@@ -14,10 +14,10 @@ from gateway.rewrite.call_ids import made, signed
 from gateway.rewrite.lax_reader import LaxReader
 from gateway.rewrite.problem import CandidateFailure, classify_event
 from gateway.rewrite.shapes import AnswerShape, ChatAnswer, Choice, Function, WireMessage, WireToolCall, WireUsage
-from gateway.rewrite.surface import UNREADABLE
+from gateway.rewrite.surface import UNREADABLE, is_empty
 from policies.routing import Variant
 from records.wire.json_reader import is_text
-from records.wire.words import DONE, ending, is_done, is_heartbeat, says_nothing
+from records.wire.words import DONE, ending, is_done, is_heartbeat
 
 BROKEN: Final = "The model's answer broke off before its end. What came so far is not complete: send the request again."
 _HELD_BYTES: Final = 64 * 1024
@@ -405,8 +405,7 @@ def _is_silent(turn: WireMessage | UnsetType) -> bool:
 
 
 def _is_empty(raw: msgspec.Raw | UnsetType) -> bool:
-    """Whether a field says nothing: some engines write what is not there as an empty text or object."""
-    return _is_null(raw) or (isinstance(raw, msgspec.Raw) and says_nothing(msgspec.json.decode(raw)))
+    return _is_null(raw) or (isinstance(raw, msgspec.Raw) and is_empty(raw))
 
 
 def _is_null(raw: msgspec.Raw | UnsetType) -> bool:

@@ -11,10 +11,10 @@ from gateway.rewrite.call_ids import signed
 from gateway.rewrite.chat import BROKEN
 from gateway.rewrite.problem import CandidateFailure, classify_event
 from gateway.rewrite.shapes import NULL, AnswerShape, Fields, Response, ResponsesEvent, ResponsesItem, ResponsesProblem
-from gateway.rewrite.surface import UNREADABLE
+from gateway.rewrite.surface import UNREADABLE, is_empty
 from policies.routing import Variant
 from records.wire.json_reader import read
-from records.wire.words import DONE, is_done, is_heartbeat, says_nothing
+from records.wire.words import DONE, is_done, is_heartbeat
 
 _EXTRAS: Final = (
     "input_messages",
@@ -111,7 +111,7 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
     """One whole response in the frontier's shape, or why it is none."""
     try:
         response = msgspec.json.decode(body, type=Response)
-        if not says_nothing(msgspec.json.decode(response.error)) or response.status in {"failed", "cancelled"}:
+        if not is_empty(response.error) or response.status in {"failed", "cancelled"}:
             return classify_event(body) or CandidateFailure("failure", "aborted")
         return _dress(body, asked, variant)
     except UNREADABLE:
@@ -130,7 +130,7 @@ def _dress(response: bytes | msgspec.Raw, asked: AnswerShape, variant: Variant) 
         fields["service_tier"] = msgspec.Raw(b'"default"')
     items = msgspec.json.decode(fields.get("output", b"[]"), type=list[msgspec.Raw] | None)
     fields["output"] = msgspec.Raw(msgspec.json.encode([_sign(item) for item in items or ()]))
-    if "error" in fields and says_nothing(msgspec.json.decode(fields["error"])):
+    if "error" in fields and is_empty(fields["error"]):
         fields["error"] = NULL
     return msgspec.json.encode(fields)
 

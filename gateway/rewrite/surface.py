@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.rewrite.shapes import AnswerShape, ForcedTool, RequestFields, Surface
 from records.wire.json_reader import UnreadableError
+from records.wire.words import says_nothing
 
 _SURFACES: Final[tuple[tuple[str, Surface], ...]] = (
     ("/chat/completions", "chat"),
@@ -24,6 +25,17 @@ _ECHOED: Final = ("metadata", "user", "safety_identifier", "prompt_cache_key")
 _ASK: Final = msgspec.json.Decoder(RequestFields)
 _encode: Final = msgspec.json.Encoder().encode
 _ASKED: Final = RequestFields.__struct_fields__
+
+
+def is_empty(raw: msgspec.Raw | bytes) -> bool:
+    """Whether a field says nothing: some engines write what is not there as an empty text or object.
+
+    What cannot be read says something: a number beyond all bounds in an error is an error.
+    """
+    try:
+        return says_nothing(msgspec.json.decode(raw))
+    except UNREADABLE:
+        return False
 
 
 def surface_of(path: str) -> Surface | None:

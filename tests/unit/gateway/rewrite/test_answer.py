@@ -641,6 +641,21 @@ def test_what_says_nothing_is_nothing(stream: bytes):
     assert not shown & {"error", "function_call", "audio", "message"}
 
 
+@pytest.mark.parametrize(
+    "error", [b'{"message": 1e999}', b'"\\ud83d"', b"[" * 20_000 + b"]" * 20_000, b'{"a": ' * 900 + b"0" + b"}" * 900]
+)
+def test_an_error_that_cannot_be_read_is_one(error: bytes):
+    """In an event, in a whole answer, in a Response: a number beyond all bounds, half a character, endless depth."""
+    adapter = StreamAdapter(CHAT, STUDENT)
+    adapter.feed(ROLE + b'data: {"error": ' + error + b"}\n\n")
+    assert adapter.failure is not None
+    for surface in ("chat", "responses"):
+        body = (
+            b'{"id": "r", "object": "x", "status": "completed", "choices": [], "output": [], "error": ' + error + b"}"
+        )
+        assert isinstance(adapt_whole(body, AnswerShape(surface, "gpt-4o"), STUDENT), CandidateFailure)
+
+
 NO_COUNTS: tuple[Any, ...] = (
     {}, {"prompt_tokens": 10}, {"total_tokens": 9}, [USAGE], USAGE | {"prompt_tokens": -1},
     dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), 0),
