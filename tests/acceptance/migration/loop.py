@@ -275,7 +275,7 @@ def play(found: Place, bank: Bank, arguments: argparse.Namespace) -> bool:
     verdicts = [verdict(found)]
     asked, corrected = asyncio.run(use(found, bank, arguments.in_flight, arguments.corrected))
     store = Store(found.serving.data / "records")
-    await_true(lambda: _recorded(store) >= (asked, corrected), "all of it recorded", patience_s=RECORDED_S)
+    await_true(lambda: recorded(store) >= (asked, corrected), "all of it recorded", patience_s=RECORDED_S)
     steps.tell(f"{asked} messages asked through the gateway, {corrected} answers corrected ({corrected / asked:.1%})")
     evaluated = register(found, bank)
     verdicts.append(verdict(found))
@@ -304,7 +304,7 @@ def play(found: Place, bank: Bank, arguments: argparse.Namespace) -> bool:
     return p < 0.01 and verdicts == ["not yet", "due"] and all(what != "STUCK" for what, _ in watching.rows)
 
 
-def _recorded(store: Store) -> tuple[int, int]:
+def recorded(store: Store) -> tuple[int, int]:
     """Exchanges of the route, and corrections among them."""
     with store.open_views() as views:
         row = views.execute(
@@ -313,11 +313,11 @@ def _recorded(store: Store) -> tuple[int, int]:
     return (row[0], row[1]) if row else (0, 0)
 
 
-def missing() -> str | None:
-    """What stands in the way here, with what to do."""
+def missing(*, serves: bool = True) -> str | None:
+    """What stands in the way here, with what to do; `serves`: a vLLM is needed, too."""
     if environment.ready(CACHE) is None:
         return "no environment for training here: run make train-env"
-    return models.missing()
+    return models.missing(serves=serves)
 
 
 def main() -> int:
