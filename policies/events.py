@@ -1,6 +1,7 @@
 """What the core is told of one request: the answers of one or both variants, already scored. Standard library only."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from policies.terms import Owner
 
@@ -89,6 +90,9 @@ class PairEvent:
     """What slices of the traffic it belongs to, each as `language=german`."""
     skipped: str = ""
     """Why the other variant was not asked although the lot fell on it, in a word; empty: it was, or none fell."""
+    heard: Literal["whole", "trial", "earlier"] = "whole"
+    """Who hears it: counts and detectors; of a suspended candidate's trial the detectors alone; of what was served
+    before an alarm and is told after it the counts alone."""
 
     @property
     def paired(self) -> bool:

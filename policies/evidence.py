@@ -45,6 +45,17 @@ class EvidenceKey:
     attempt: int
     weight_ppm: int
     epoch: int = 0
+    watch: int = 0
+    """`Held.watch`: detectors begin afresh with it, and nothing else does."""
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether it is what a suspended candidate is tried on."""
+        return self.watch % 2 == 1
+
+    def is_beside(self, other: "EvidenceKey") -> bool:
+        """Whether both speak of one stage, before or after an alarm."""
+        return replace(self, watch=other.watch) == other
 
     def field(self, gate: str) -> str:
         """The name under which a store keeps one gate's histogram."""
@@ -120,10 +131,16 @@ class Evidence:
 
         `held` is what the rollout is held to now: the detectors' tolerances.
         """
-        if event.control is not None:
+        if event.heard == "trial":
+            self._detect(event, held)
+        elif event.control is not None:
             self._tally("controls")
             self._tally("controls_failed", int(not event.control))
-            return
+        else:
+            self._observe_request(event, held)
+
+    def _observe_request(self, event: PairEvent, held: Held) -> None:
+        """Count it, feed the detectors, and let it wait for its unit's end."""
         self._tally("requests")
         names.add(self.requests, event.unit)
         if event.paired:
@@ -140,7 +157,8 @@ class Evidence:
         self._liken("again", event.agree_again)
         if event.cost_again_usd is not None and math.isfinite(event.cost_again_usd):
             self._tally("again_cost", round(event.cost_again_usd * 1e9))
-        self._detect(event, held)
+        if event.heard == "whole":
+            self._detect(event, held)
         if not math.isfinite(event.at):
             self._tally("lost")
             return
@@ -204,7 +222,11 @@ class Evidence:
                     self._hold(event, last_at=unit.last_at)
 
     def next(self, key: EvidenceKey, rules: Rules) -> "Evidence":
-        """The evidence of the stage or attempt that follows: empty, but for what is the baseline's."""
+        """The evidence of the stage or attempt that follows: empty, but for what is the baseline's. An alarm, or a
+        trial that is over, only makes detectors begin afresh.
+        """
+        if key.is_beside(self.key):
+            return replace(self, key=key, rules=rules, detectors={})
         return Evidence(key, rules, recent=self.recent, line=self.line, more_lines=self.more_lines)
 
     def closed(self) -> "Evidence":
@@ -325,7 +347,7 @@ class Evidence:
 
     def _felt(self, event: PairEvent, side: Owner) -> bool:
         """Whether a side's latency tells what apps feel there; in the shadow it is all there is."""
-        return self.shadow or event.owner is side
+        return self.shadow or event.owner is side or event.heard == "trial"
 
     def _close(self, events: list[PairEvent], at: float) -> None:
         """Count one unit, which was over at `at`: the mean of its requests under each gate."""
@@ -340,7 +362,7 @@ class Evidence:
             name = quality.name if owner is Owner.BASELINE else f"{quality.name}_owned"
             self._quality(quality, name, pairs, weight)
             self._slice(quality, name, pairs, weight, sliced)
-        self._mean("validity", (scores.validity(event) for event in pairs), weight)
+        self._mean("validity", self._validities(pairs), weight)
         self._mean("errors", (scores.errors(event) for event in pairs), weight)
         self._mean("judge_bias", (scores.judge_bias(event) for event in pairs), None)
         own = (event.error_candidate if owner is Owner.CANDIDATE else event.error_baseline for event in events)
@@ -375,6 +397,13 @@ class Evidence:
         for each in sliced:
             known = (bounds for event in pairs if (bounds := scores.quality(event, gate)) is not None)
             self._mean(slices.key(name, each, self.histograms), [least for least, _ in known], weight)
+
+    def _validities(self, pairs: list[PairEvent]) -> list[int | None]:
+        answered = [event for event in pairs if not (event.error_baseline or event.error_candidate or event.dropped)]
+        self._tally("answered_pairs", len(answered))
+        self._tally("formal_pairs", sum(event.valid_candidate is not None for event in answered))
+        formal = self.count("formal_pairs") / (self.count("answered_pairs") or 1)
+        return [scores.validity(event, formal) for event in pairs]
 
     def _mean(self, name: str, found: Iterable[int | None], weight: int | None, *, like: str = "") -> None:
         """Count a unit's mean. `like`: the histogram that this one is told apart from, as it begins."""

@@ -16,7 +16,7 @@ FAILURE_WORDS = {
     "first_byte_timeout": "no first token in time",
     "forbidden_address": "its address is forbidden",
     "invalid_request": "it refused the request",
-    "key_refused": "HTTP 401 or 403, it refused our key",
+    "key_refused": "HTTP 401, 402 or 403, it refused our key",
     "left": "the app gave up",
     "malformed": "an answer that cannot be read",
     "no_answer": "closed the connection without an answer",

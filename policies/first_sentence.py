@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from policies.finding_words import DETECTORS, GATES, GUARDS, HARM, OVERDUE, UNMEASURED, UNSEEN, UNSURE
 from policies.forecast import least_left_s
 from policies.results import Alarm, GateResult, GuardResult, Results, gate_kind
-from policies.rollout import Decision, Rollout, blocks
+from policies.rollout import STOPPED, Decision, Rollout, blocks
 from policies.terms import Move, Phase, Verdict
 
 _AT_ONCE_S = 1.0
@@ -54,6 +54,8 @@ def first_sentence(
             return _stopped(stands, now, entered)
         case Phase.PAUSED:
             return _paused(stands, now, entered)
+        case Phase.SUSPENDED:
+            return _suspended(stands, now, entered, _trial(stands, results, now, around))
         case Phase.APPROVING:
             after = "the last stage" if stands.next is None else _share(stands.next.weight_ppm)
             return (
@@ -82,6 +84,9 @@ def decided_sentence(decision: Decision) -> str:
             return f"Starts in the shadow, attempt {after.attempt}, with nothing counted yet{why or _aside(fresh)}."
         case Move.RESUME:
             return f"Goes on {_at(after)}: {who} said so ({word})."
+        case Move.RETURN:
+            paused = ", paused as it was" if after.phase is Phase.PAUSED else ""
+            return f"Back {_at(after)}{paused}: {decision.results.tried} requests beside the baseline went well."
         case Move.RENEW:
             return f"Stays promoted, and counts afresh: what was counted at {at} has grown old."
         case Move.HOLD if decision.rule == "revision":
@@ -107,6 +112,31 @@ def _stopped(stands: Rollout, now: float, entered: Decision | None) -> str:
     left_s = max(0.0, stands.settings.cooldown_s - stands.lived_s)
     again = f"starts again in the shadow in {span(left_s)}" if left_s else "starts again in the shadow at the next look"
     return f"{_ended(f'Rolled back{ago}{why}')} The baseline answers everything; it {again}, or at once with {resume}."
+
+
+def _suspended(stands: Rollout, now: float, entered: Decision | None, more: str) -> str:
+    ago, why = _told(now, entered)
+    where = _ended(f"Suspended {_at(stands)}{ago}{why}")
+    return f"{where} The baseline answers everything; {_ended(more)}"
+
+
+def _trial(stands: Rollout, results: Results | None, now: float, around: Circumstances) -> str:
+    """How far the trial of a suspended rollout is."""
+    settings, tried = stands.settings, results.tried if results is not None else 0
+    calm_left_s = settings.calm_s - stands.suspended_ago_s[-1]
+    if not around.has_leader:
+        return "nobody decides now, so it cannot come back. Is `crossfade serve` running?"
+    if calm_left_s > 0:
+        return f"it is tried in {span(calm_left_s)}, on {settings.trial} requests beside the baseline's answers"
+    if tried < settings.trial and around.is_budget_spent:
+        return "today's budget for comparing is spent (shadow.budget); it is tried on at midnight, UTC"
+    if tried < settings.trial:
+        return f"it is being tried beside it: {tried} of {settings.trial} requests went well"
+    if results is not None and results.fault:
+        return results.fault
+    rises = stands.ladder.rises
+    waits = rises is not None and rises.shut(now)
+    return f"it comes back only within {rises} (advance)" if waits else "it comes back at the next look"
 
 
 def _paused(stands: Rollout, now: float, entered: Decision | None) -> str:
@@ -286,12 +316,22 @@ def _cause(entered: Decision) -> str:
         "budget": lambda: _spent(before, results),
         "time": lambda: f"{span(before.at.max_s)} are this stage's limit, and {_missing(before, results)}",
         "futile": lambda: f"more conversations would not help: {_missing(before, results)}",
+        "trial": lambda: _failed_trial(before, results, entered.reason),
         "error": lambda: (
             f"it could not be judged for {span(before.settings.error_after_s)}: {_missing(before, results)}"
         ),
     }
     found = words[rule]() if rule in words else _worded(rule, entered.reason, before, results)
-    return found.rstrip(".")
+    times = len(before.suspended_ago_s) if entered.rollout.phase in STOPPED and rule in ("detector", "unhealthy") else 0
+    return f"{found.rstrip('.')}{f'; it was suspended {times} times within a day before' if times else ''}"
+
+
+def _failed_trial(before: Rollout, results: Results, reason: str) -> str:
+    """Why a suspended candidate did not come back."""
+    if not results.unhealthy and not any(alarm.raised for alarm in results.alarms):
+        tried = f"{results.tried} of {before.settings.trial} requests came back"
+        return f"it was suspended, and its trial did not come to its end in {span(before.settings.trial_s)}: {tried}"
+    return f"it was suspended, tried, and still fails: {results.unhealthy or _detector(results, reason)}"
 
 
 def _spent(before: Rollout, results: Results) -> str:

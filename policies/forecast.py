@@ -6,13 +6,14 @@ A need is what one gate still wants, and how fast that comes; the slowest of the
 Nothing here decides.
 """
 
+import math
 from dataclasses import dataclass
 
 from policies.language.amounts import duration_text
 from policies.results import GateResult, Results
 from policies.rollout import STOPPED, Rollout, blocks
 from policies.rules import DAY_S
-from policies.terms import Verdict
+from policies.terms import Phase, Verdict
 
 MIN_UNITS = "min_units"
 """Stands for a gate's name where it is the stage's own least number of units that is missing."""
@@ -98,6 +99,8 @@ def forecast(rollout: Rollout, results: Results) -> Forecast:
     hold_s = least_left_s(rollout, results)
     if rollout.phase in STOPPED:
         return Forecast((), 0.0, ended=f"{rollout.phase}: nothing comes of more units")
+    if rollout.phase is Phase.SUSPENDED:
+        return Forecast((), hold_s, ended="suspended: nothing is counted until it was tried")
     if rollout.next is None:
         return Forecast((), hold_s, ended="it stands on the ladder's last stage")
     wanted = [gate for gate in results.gates if gate.required and gate.verdict is not Verdict.PASS]
@@ -107,6 +110,19 @@ def forecast(rollout: Rollout, results: Results) -> Forecast:
     if missing:
         needs.append(Need(MIN_UNITS, missing, _days(missing, results.units, rollout.lived_s)))
     return Forecast(tuple(needs), hold_s, unseen)
+
+
+def finish_days(rollout: Rollout, results: Results) -> float | None:
+    """Days until the ladder's last stage, at the pace of now; infinite: never, as it stands; None: not known.
+
+    Of the stages between, no more than their least time is known: it takes as long at least.
+    """
+    here = forecast(rollout, results)
+    slowest = here.slowest
+    if slowest is not None and slowest.units is None and not here.ended:
+        return math.inf
+    between = rollout.ladder.stages[rollout.stage + 1 : -1]
+    return None if here.days is None else here.days + sum(stage.least_s for stage in between) / DAY_S
 
 
 def least_left_s(rollout: Rollout, results: Results) -> float:
@@ -149,7 +165,10 @@ def days_text(days: float) -> str:
     """As people say it."""
     if days >= 2:
         return f"{days:,.0f} days"
-    return f"{days * 24:.0f} hours" if days * 24 >= 2 else f"{days * 1440:.0f} minutes"
+    if days * 24 >= 2:
+        return f"{days * 24:.0f} hours"
+    minutes = round(days * 1440)
+    return f"{minutes} minute{'' if minutes == 1 else 's'}"
 
 
 def need_text(need: Need) -> str:

@@ -12,6 +12,7 @@ import math
 from dataclasses import replace
 
 from policies import histograms, latency_gate, slices, stats
+from policies.candidates import closed_log_e
 from policies.evidence import Evidence
 from policies.readings import LOOK, Gate, Look, Reading, judge, missing, plain
 from policies.results import GateResult
@@ -152,17 +153,20 @@ def _mean(
         f"better/equal/worse {counts[down > 0].sum():.0f}/{counts[(down <= 0) & (up >= 0)].sum():.0f}"
         f"/{counts[up < 0].sum():.0f}"
     )
+    told += _missing_cost(best, best_counts, (estimate * scale, gate.margin), scale)
+    log_e = stats.log_e_mean(down, counts, limit, lo=-1.0, bets=look.bets)
+    if look.among(gate) > 1:
+        log_e = closed_log_e(log_e, look.rivals)
+        told += f"; by the closed test of {look.among(gate)} candidates"
     reading = Reading(
-        shown, gate, n, estimate, limit,
-        stats.log_e_mean(down, counts, limit, lo=-1.0, bets=look.bets),
+        shown, gate, n, estimate, limit, log_e,
         stats.log_e_mean(-best, best_counts, -harmful, lo=-1.0, bets=look.bets),
         math.sqrt(max(0.0, float(middle**2 @ counts) / worth - estimate**2)),
         lambda: (
             stats.lower_mean(down, counts, gate.alpha, lo=-1.0, hi=1.0, bets=look.bets),
             stats.upper_mean(best, best_counts, gate.alpha, lo=-1.0, hi=1.0, bets=look.bets),
         ),
-        worth, mean, told + _missing_cost(best, best_counts, (estimate * scale, gate.margin), scale),
-        needed_here, scale,
+        worth, mean, told, needed_here, scale,
     )  # fmt: skip
     return judge(reading, evidence, look)
 

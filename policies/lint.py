@@ -8,6 +8,7 @@ without it its requests would go to the default upstream.
 from collections.abc import Iterator, Mapping, Sequence
 
 from policies.compile import Surroundings, likeness_metric
+from policies.contenders import contender_findings, named_candidates
 from policies.findings import Finding, Loc, warning
 from policies.gate_findings import gate_findings
 from policies.globs import meet
@@ -30,6 +31,13 @@ _BLOCK_S = 3600.0
 
 def findings(policy: Policy, surroundings: Surroundings | None = None) -> tuple[Finding, ...]:
     """All there is to say; without surroundings, nothing of upstreams and prices."""
+    if policy.candidates:
+        return contender_findings(policy, lambda contender: _findings(contender, surroundings))
+    return _findings(policy, surroundings)
+
+
+def _findings(policy: Policy, surroundings: Surroundings | None) -> tuple[Finding, ...]:
+    """The same of a policy with one candidate."""
     found = [
         *_match(policy),
         *_variants(policy),
@@ -229,8 +237,9 @@ def _upstreams(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]:
 
 def named_files(policy: Policy) -> Iterator[tuple[Loc, str]]:
     """Files that a policy names, each with where; whether they are there, the shell can tell."""
-    if policy.candidate.system_prompt is not None:
-        yield ("candidate", "system_prompt"), policy.candidate.system_prompt
+    for loc, candidate in named_candidates(policy):
+        if candidate.system_prompt is not None:
+            yield (*loc, "system_prompt"), candidate.system_prompt
     for position, comparator in enumerate(policy.compare):
         match comparator.options:
             case SchemaCheck(file=str(file)):

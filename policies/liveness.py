@@ -1,9 +1,9 @@
 """Whether a candidate serves: fed by every exchange assigned to it, whatever table, stage or epoch it came under.
 
 Rules:
-1. It belongs to one candidate and attempt. No move, edit, renewal or change of leader takes from it; another key or a
-   restart begins it afresh. Once it has found a candidate ill it says so until then: what heals by itself comes back
-   with evidence from zero, or by an operator's word.
+1. It belongs to one candidate and attempt. No edit, renewal, change of leader or move of a stage takes from it; another
+   key, a restart or a suspension begins it afresh, and so does the end of that. Once it has found a candidate ill it
+   says so until then: what heals by itself comes back by a trial, with evidence from zero, or by an operator's word.
 2. Intention to treat: an assigned request that the candidate did not answer is a failure of its own, also where the
    breaker, a deadline of ours or an app's patience came between. Where the baseline fails too, it is excused.
 3. No answers are no life: where requests are assigned and none is answered, traffic goes back, errors or not.
@@ -94,10 +94,13 @@ class Liveness:
     """The latest three."""
     lost: str = ""
     """Why it counts as not serving; it does not heal."""
+    watch: int = 0
+    """`rules.Held.watch`."""
 
-    def of(self, candidate: str, attempt: int) -> "Liveness":
-        """This one, if it is that candidate's and attempt's; else one that knows nothing."""
-        return self if (candidate, attempt) == (self.candidate, self.attempt) else Liveness(candidate, attempt)
+    def of(self, candidate: str, attempt: int, watch: int = 0) -> "Liveness":
+        """This one, if it is that candidate's, attempt's and watch's; else one that knows nothing."""
+        same = (candidate, attempt, watch) == (self.candidate, self.attempt, self.watch)
+        return self if same else Liveness(candidate, attempt, watch=watch)
 
     def after(self, told: ServiceReport, *, tolerance: float, arl: float, patience_s: float) -> "Liveness":
         """The value after one more exchange. `patience_s`: whoever leaves earlier is nobody's fault."""

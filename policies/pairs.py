@@ -1,5 +1,7 @@
 """Compared pairs as JSON lines: the format that `crossfade policy simulate --pairs` reads."""
 
+from typing import NamedTuple
+
 import msgspec
 
 from policies.events import AlsoScored, PairEvent
@@ -38,13 +40,24 @@ class _Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: float | None = None
     also: dict[str, float] = {}
     slices: tuple[str, ...] = ()
+    candidate: str = ""
 
 
 _PAIR = msgspec.json.Decoder(_Pair)
 
 
-def read(line: bytes) -> tuple[PairEvent, bool]:
-    """The pair a line holds, and whether it says when it was.
+class RecordedPair(NamedTuple):
+    """What one line holds."""
+
+    event: PairEvent
+    is_timed: bool
+    """Whether it says when it was."""
+    candidate: str
+    """Whom of several candidates it is of; empty: it does not say."""
+
+
+def read(line: bytes) -> RecordedPair:
+    """The pair a line holds.
 
     Raises:
         PairError: what is wrong with it, and what a pair looks like.
@@ -70,7 +83,7 @@ def read(line: bytes) -> tuple[PairEvent, bool]:
         label=pair.label, also=tuple(AlsoScored(name, q) for name, q in sorted(pair.also.items())),
         slices=pair.slices,
     )  # fmt: skip
-    return event, pair.at is not None
+    return RecordedPair(event, pair.at is not None, pair.candidate)
 
 
 _RANGES: tuple[tuple[tuple[str, ...], float, float, str], ...] = (

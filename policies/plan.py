@@ -10,6 +10,7 @@ from typing import cast
 
 from policies import stats
 from policies.assumptions import TWICE, assumed
+from policies.candidates import longer
 from policies.evidence import Evidence
 from policies.forecast import Need, most_worth, slowness, units_worth
 from policies.language.amounts import duration_text, share_text
@@ -171,12 +172,17 @@ def plan(
     after: tuple[Policy, Rules],
     traffic: Traffic | None,
     under_way: StageProgress | None = None,
+    *,
+    among: int = 1,
 ) -> Plan:
-    """What putting `after` in the place of `before` means; None: the route is new, or that is not known."""
+    """What putting `after` in the place of `before` means; None: the route is new, or that is not known.
+
+    `among`: so many candidates are tried on one sample.
+    """
     policy, rules = after
     restarts = _restarts(before, rules)
     stands = None if restarts else under_way
-    climb = _Climb(rules, policy.shadow, traffic, stands)
+    climb = _Climb(rules, policy.shadow, traffic, stands, among)
     climbing = [climb.stage(stage, above) for stage, above in pairwise(rules.ladder.stages)]
     top = rules.ladder.stages[-1]
     last = StagePlan(top.label, (), 0.0, 0.0, "")
@@ -187,7 +193,7 @@ def plan(
     repeats = _repeats(policy, rules, climbing[0], traffic)
     return Plan(
         policy.route, _changes(before, policy), restarts, (*climbing, last), total, doubt, told, repeats,
-        tuple(assumed(rules, SPREADS["quality"])),
+        tuple(assumed(rules, SPREADS["quality"], among)),
     )  # fmt: skip
 
 
@@ -271,6 +277,8 @@ class _Climb:
     shadow: Shadow
     traffic: Traffic | None
     stands: StageProgress | None
+    among: int = 1
+    """Candidates that are tried."""
 
     def stage(self, stage: Stage, above: Stage) -> StagePlan:
         stands = self.stands
@@ -346,6 +354,8 @@ class _Climb:
         elif stage.weight_ppm >= ARMS_FROM_PPM:
             share, factor = min(stage.served_ppm, PPM - stage.served_ppm) / PPM, _ARMS_FACTOR
         units = self._units(gate, margin, scale)
+        if gate.partition(":")[0] == "quality" and not stage.weight_ppm:
+            factor *= longer(self.among)
         return None if units is None else round(units * factor), share
 
     def _units(self, gate: str, margin: float, scale: float) -> int | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from policies import histograms, stats
+from policies.candidates import longer
 from policies.evidence import Evidence
 from policies.histograms import Histogram
 from policies.results import GateResult
@@ -37,6 +38,12 @@ class Look:
     """Whether to compute intervals too; verdicts do not need them."""
     bets: Bets = BETS
     """The grid that the rollout began with."""
+    rivals: tuple[float, ...] = ()
+    """Log e-values of the other candidates, where one of several is picked (`policies.candidates`)."""
+
+    def among(self, gate: Gate) -> int:
+        """How many candidates are tried for what a gate certifies."""
+        return 1 + len(self.rivals) if isinstance(gate, Quality) else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ def judge(reading: Reading, evidence: Evidence, look: Look) -> GateResult:
     lower, upper = reading.interval() if look.bounds else (None, None)
     lower, upper = (None if bound is None else bound * scale for bound in (lower, upper))
     higher = reading.better is Better.HIGHER
-    needed = stats.units_needed(reading.sd, reading.estimate - reading.limit, bets=look.bets) if higher else None
+    needed = _units(reading, reading.estimate - reading.limit, look) if higher else None
     show = "+.4f" if reading.limit < 0 or isinstance(gate, Quality) else ".4f"
     interval = f" [{number(lower, show)}, {number(upper, show)}]" if look.bounds else ""
     budget = _budget(reading, look) if evidence.stage.by_pairs else None
@@ -113,7 +120,7 @@ def judge(reading: Reading, evidence: Evidence, look: Look) -> GateResult:
         reading.log_e / LOG10, reading.log_harm / LOG10, wall / LOG10,
         units_to_go=0 if certified else None if needed is None else max(0, needed - int(reading.worth)),
         required=gate.required and reading.needed_here,
-        futile=not certified and _futile(reading, budget or evidence.stage.max_units * look.budgets, look.bets),
+        futile=not certified and _futile(reading, budget or evidence.stage.max_units * look.budgets, look),
         better=reading.better, sd=reading.sd * scale, budget=budget,
     )  # fmt: skip
 
@@ -124,16 +131,22 @@ def _budget(reading: Reading, look: Look) -> int:
     At a true difference of 0 at most 0.2 % spend it (decisions-2, ruling 6).
     """
     gap = abs(reading.limit) if reading.gap is None else reading.gap
-    needed = stats.units_needed(reading.sd, gap, bets=look.bets) or 0
+    needed = _units(reading, gap, look) or 0
     return max(LEAST_BUDGET, 2 * reading.arms * needed) * look.budgets
 
 
-def _futile(reading: Reading, budget: int, bets: Bets) -> bool:
+def _units(reading: Reading, gap: float, look: Look) -> int | None:
+    """Units after which nine of ten are certified, among as many candidates as are tried; None: no number would do."""
+    alone, among = stats.units_needed(reading.sd, gap, bets=look.bets), look.among(reading.gate)
+    return alone if alone is None or among == 1 else math.ceil(alone * longer(among))
+
+
+def _futile(reading: Reading, budget: int, look: Look) -> bool:
     """Whether even the most hopeful estimate the evidence allows needs more units than the budget has."""
     if reading.n * _EARLY < budget or reading.better is Better.LOWER:
         return False
     hopeful = reading.interval()[1]
-    needed = None if hopeful is None else stats.units_needed(reading.sd, hopeful - reading.limit, bets=bets)
+    needed = None if hopeful is None else _units(reading, hopeful - reading.limit, look)
     return needed is None or needed > budget
 
 

@@ -138,6 +138,10 @@ class Results:
     """Units that may still go on, told while the stage has too few closed ones."""
     first_closes_at: float | None = None
     """When the first of them is over if nothing more comes."""
+    tried: int = 0
+    """Of a suspended candidate: requests beside the baseline that came back."""
+    beside: str = ""
+    """Why another of several candidates goes first; empty: none does."""
 
     @property
     def spent_gate(self) -> GateResult | None:

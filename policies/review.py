@@ -10,7 +10,7 @@ from policies.detectors import Detector
 from policies.evidence import Evidence, EvidenceKey
 from policies.gates import evaluate, slice_results
 from policies.histograms import MICRO
-from policies.readings import Look, gates_of
+from policies.readings import LOG10, Look, gates_of
 from policies.results import Alarm, GateResult, Intake, Noise, Results
 from policies.rollout import Rollout
 from policies.terms import Verdict
@@ -39,17 +39,24 @@ class Conditions:
     """Units that may still go on; decides nothing."""
     first_closes_at: float | None = None
     """When the first of them is over if nothing more comes."""
+    rivals: tuple[float, ...] = ()
+    """Where one of several candidates is picked: `quality_log_e` of each of the others."""
+    beside: str = ""
+    """Why another of them goes first."""
 
 
 def key_of(rollout: Rollout) -> EvidenceKey:
     """Which evidence speaks of where a rollout stands now."""
-    return EvidenceKey(rollout.route, rollout.key.digest, rollout.attempt, rollout.at.weight_ppm, rollout.epoch)
+    return EvidenceKey(
+        rollout.route, rollout.key.digest, rollout.attempt, rollout.at.weight_ppm, rollout.epoch, rollout.held.watch
+    )
 
 
 def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions, bounds: bool = True) -> Results:
     """Judge all gates, guards and detectors. Pure; never raises."""
     gates = evidence.rules.gates
-    look = Look(gates.latency and rollout.held.limit_s(gates.latency), rollout.budgets, bounds, rollout.bets)
+    limit_s = gates.latency and rollout.held.limit_s(gates.latency)
+    look = Look(limit_s, rollout.budgets, bounds, rollout.bets, seen.rivals)
     latency_s = _baseline_latency(evidence) or (seen.latency_s if _wants_latency(evidence, rollout) else None)
     whole = tuple(evaluate(gate, evidence, look) for gate in gates_of(gates))
     sliced = (slice_results(gate, evidence, look) for gate in gates.qualities if gates.slices)
@@ -73,7 +80,23 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
         settled_ppm=_settled(evidence, results),
         open_units=seen.open_units,
         first_closes_at=seen.first_closes_at,
+        tried=_tried(evidence),
+        beside=seen.beside,
     )
+
+
+def _tried(evidence: Evidence) -> int:
+    """Requests of a trial that the detector of failures heard: what is left out of it, as of a burst, is no success."""
+    heard = evidence.detectors.get("errors") if evidence.key.is_trial else None
+    return heard.n if heard is not None else 0
+
+
+def quality_log_e(evidence: Evidence, rollout: Rollout) -> float:
+    """By what log e-value a candidate's quality is certified on its own evidence: its weakest required gate's."""
+    look = Look(budgets=rollout.budgets, bounds=False, bets=rollout.bets)
+    wanted = [gate for gate in evidence.rules.gates.qualities if gate.required]
+    found = [evaluate(gate, evidence, look).log10_e for gate in wanted]
+    return min((LOG10 * (each or 0.0) for each in found), default=0.0)
 
 
 def _intake(evidence: Evidence) -> Intake:

@@ -2,8 +2,12 @@
 
 Rules:
 1. A certificate or an operator raises a weight, one stage at a time; nothing else does. No data is no certificate.
+   What an alarm suspended comes back to the weight it had, and no further, once it was tried (`policies.suspension`).
 2. Rolling back is legal in every phase, and looks at nothing but harm: no judge, no approval, no hold stands before it.
+   So is suspending.
 3. Time is what was lived through: each step adds at most `tick_s`, so a clock that jumps earns nothing.
+
+Longer than a file should be: all that moves traffic is read in one place.
 """
 
 import math
@@ -22,21 +26,23 @@ from policies.rules import (
     Rules,
     Stage,
 )
+from policies.suspension import on_alarm, on_trial
 from policies.terms import Move, Outcome, Phase, Verb, Verdict
 
 # Rows are where a rollout stands; columns are what is found, in the order in which it is looked for (decisions, D.3).
 # At weight 0 there is no traffic to roll back: there ROLL_BACK reads REJECT.
 # fmt: off
-FINDINGS = (            Outcome.ROLLBACK, Outcome.PROMOTE, Outcome.INCONCLUSIVE, Outcome.HOLD)
-MOVES: dict[Phase, tuple[Move, Move, Move, Move]] = {
-    Phase.SHADOW:      (Move.REJECT,      Move.ADVANCE,    Move.PAUSE,           Move.HOLD),
-    Phase.CANARY:      (Move.ROLL_BACK,   Move.ADVANCE,    Move.PAUSE,           Move.HOLD),
-    Phase.APPROVING:   (Move.ROLL_BACK,   Move.HOLD,       Move.WITHDRAW,        Move.WITHDRAW),
-    Phase.PAUSED:      (Move.ROLL_BACK,   Move.HOLD,       Move.HOLD,            Move.HOLD),
-    Phase.PROMOTED:    (Move.ROLL_BACK,   Move.HOLD,       Move.RENEW,           Move.HOLD),
-    Phase.ROLLED_BACK: (Move.HOLD,        Move.HOLD,       Move.HOLD,            Move.HOLD),  # cooling down
-    Phase.QUARANTINED: (Move.HOLD,        Move.HOLD,       Move.HOLD,            Move.HOLD),
-    Phase.REJECTED:    (Move.HOLD,        Move.HOLD,       Move.HOLD,            Move.HOLD),
+FINDINGS = (            Outcome.ROLLBACK, Outcome.SUSPEND, Outcome.PROMOTE, Outcome.INCONCLUSIVE, Outcome.HOLD)
+MOVES: dict[Phase, tuple[Move, Move, Move, Move, Move]] = {
+    Phase.SHADOW:      (Move.REJECT,      Move.HOLD,       Move.ADVANCE,    Move.PAUSE,           Move.HOLD),
+    Phase.CANARY:      (Move.ROLL_BACK,   Move.SUSPEND,    Move.ADVANCE,    Move.PAUSE,           Move.HOLD),
+    Phase.APPROVING:   (Move.ROLL_BACK,   Move.SUSPEND,    Move.HOLD,       Move.WITHDRAW,        Move.WITHDRAW),
+    Phase.PAUSED:      (Move.ROLL_BACK,   Move.SUSPEND,    Move.HOLD,       Move.HOLD,            Move.HOLD),
+    Phase.PROMOTED:    (Move.ROLL_BACK,   Move.SUSPEND,    Move.HOLD,       Move.RENEW,           Move.HOLD),
+    Phase.SUSPENDED:   (Move.ROLL_BACK,   Move.ROLL_BACK,  Move.RETURN,     Move.ROLL_BACK,       Move.HOLD),
+    Phase.ROLLED_BACK: (Move.HOLD,        Move.HOLD,       Move.HOLD,       Move.HOLD,            Move.HOLD),  # cooling
+    Phase.QUARANTINED: (Move.HOLD,        Move.HOLD,       Move.HOLD,       Move.HOLD,            Move.HOLD),
+    Phase.REJECTED:    (Move.HOLD,        Move.HOLD,       Move.HOLD,       Move.HOLD,            Move.HOLD),
 }
 
 # What an operator's word does in each phase; None is refused.
@@ -47,6 +53,7 @@ ORDERS: dict[Phase, tuple[Move | None, Move | None, Move | None, Move | None]] =
     Phase.APPROVING:   (Move.ADVANCE,     Move.PAUSE,      None,                 Move.ROLL_BACK),
     Phase.PAUSED:      (Move.ADVANCE,     None,            Move.RESUME,          Move.ROLL_BACK),
     Phase.PROMOTED:    (None,             None,            None,                 Move.ROLL_BACK),
+    Phase.SUSPENDED:   (None,             None,            Move.RESTART,         Move.ROLL_BACK),
     Phase.ROLLED_BACK: (None,             None,            Move.RESTART,         None),
     Phase.QUARANTINED: (None,             None,            Move.RESTART,         None),
     Phase.REJECTED:    (None,             None,            Move.RESTART,         None),
@@ -56,6 +63,8 @@ ORDERS: dict[Phase, tuple[Move | None, Move | None, Move | None, Move | None]] =
 OUTCOMES = {
     Move.ROLL_BACK: Outcome.ROLLBACK,
     Move.REJECT: Outcome.REJECTED,
+    Move.SUSPEND: Outcome.SUSPEND,
+    Move.RETURN: Outcome.RETURN,
     Move.ADVANCE: Outcome.PROMOTE,
     Move.PAUSE: Outcome.INCONCLUSIVE,
 }
@@ -65,6 +74,7 @@ NOTHING_SEEN = Results()
 
 STOPPED = frozenset({Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED})
 """Phases without traffic and without evidence to look at."""
+_AT_ZERO = STOPPED | {Phase.SUSPENDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,10 @@ class Rollout:
     """How long the route's baseline takes at most, nearly: what every node's limits for the candidate are made of."""
     bets: Bets = BETS_BEFORE
     """The grid of bets that its certificates are made with, from its beginning on."""
+    suspended_ago_s: tuple[float, ...] = ()
+    """Time lived since each suspension of the last day, the latest last."""
+    was_paused: bool = False
+    """Whether it was paused when it was suspended: it comes back paused."""
 
     @property
     def at(self) -> Stage:
@@ -107,7 +121,17 @@ class Rollout:
     @property
     def weight_ppm(self) -> int:
         """The candidate's share of eligible traffic now."""
+        return 0 if self.phase in _AT_ZERO else self.at.served_ppm
+
+    @property
+    def place_ppm(self) -> int:
+        """What it serves or, suspended, comes back to: of several candidates one alone has such a place."""
         return 0 if self.phase in STOPPED else self.at.served_ppm
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether it is suspended, and asked beside the baseline now."""
+        return self.phase is Phase.SUSPENDED and self.suspended_ago_s[-1] >= self.settings.calm_s
 
     @property
     def next(self) -> Stage | None:
@@ -151,11 +175,11 @@ def step(rollout: Rollout, results: Results, *, now: float) -> Decision:
     else:
         found, rule, reason = _find(lived, results)
         move = MOVES[lived.phase][FINDINGS.index(found)]
-        if found is Outcome.PROMOTE:
+        if found is Outcome.PROMOTE and lived.phase is not Phase.SUSPENDED:
             lived = replace(lived, held=_certified(lived.held, results))
         if lived.phase is Phase.PAUSED and move is Move.HOLD:
             rule, reason = "paused", f"paused until an operator resumes, promotes or rolls back; {reason}"
-        elif move is Move.ADVANCE and (rises := lived.ladder.rises) and (waits := rises.shut(now)):
+        elif move in (Move.ADVANCE, Move.RETURN) and (rises := lived.ladder.rises) and (waits := rises.shut(now)):
             move, rule, reason = Move.HOLD, "window", f"{reason}; {waits}"
         elif move is Move.ADVANCE and lived.next is not None and lived.next.approve == "manual":
             move, rule = Move.AWAIT, "approval"
@@ -178,8 +202,10 @@ def command(
     said = ""
     if move is None or (move is Move.ADVANCE and rollout.next is None):
         hint = "resume it first" if rollout.phase in STOPPED else "there is nothing to do"
+        if rollout.phase is Phase.SUSPENDED:
+            hint = "it turned bad; it comes back by itself once it was tried, and `rollback` keeps it out"
         said = f"cannot {verb} a rollout that is {rollout.phase.replace('_', ' ')}: {hint}"
-    elif move is Move.ADVANCE and (harm := _harm(rollout, seen) or _illness(seen)):
+    elif move is Move.ADVANCE and (harm := _certified_harm(seen) or _illness(seen) or _blindness(rollout, seen)):
         said = f"cannot {verb} while harm is seen: {harm[1]}. hint: roll it back, and resume it once it is mended"
     if move is None or said:
         return Decision(Outcome.HOLD, Move.HOLD, "refused", said, rollout, rollout, now, Results(), by)
@@ -198,10 +224,10 @@ def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:
         reason = f"the candidate's key changed from {rollout.key.digest} to {rules.key.digest}: new evidence from zero"
         return Decision(Outcome.HOLD, Move.RESTART, "revision", reason, rollout, fresh, now, Results())
     stages = rules.ladder.stages
-    kept = max(index for index, stage in enumerate(stages) if stage.served_ppm <= rollout.weight_ppm)
+    kept = max(index for index, stage in enumerate(stages) if stage.served_ppm <= rollout.at.served_ppm)
     if rollout.ladder.split and not rules.ladder.split:
         kept = 0  # what nothing has certified begins where certificates do
-    if rollout.phase in STOPPED:
+    if rollout.phase in STOPPED or (rollout.phase is Phase.SUSPENDED and stages[kept].weight_ppm):
         phase = rollout.phase
     elif rollout.phase is Phase.PAUSED and kept < len(stages) - 1:
         phase = Phase.PAUSED
@@ -212,6 +238,7 @@ def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:
         rollout, ladder=rules.ladder, settings=rules.rollback, stage=kept, phase=phase, seen_at=now,
         lived_s=rollout.lived_s if same or rollout.phase in STOPPED else 0.0,
         held_at_day=rollout.held_at_day if same else None,
+        held=rollout.held if phase is Phase.SUSPENDED else rollout.held.awake(),
     )  # fmt: skip
     reason = f"the policy was edited: the rollout stands on {stages[kept].label} of the new ladder"
     return Decision(Outcome.HOLD, Move.HOLD, "revision", reason, rollout, after, now, Results())
@@ -219,14 +246,9 @@ def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:
 
 def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
     """What stands between this stage and the next: (rule, sentence), the gravest first; none: it may advance."""
-    found: list[tuple[str, str]] = []
-    if results.fault:
-        found.append(("fault", results.fault))
-    if results.unhealthy:
-        found.append(("unhealthy", f"the candidate is unhealthy: {results.unhealthy}"))
-    found += [("detector", alarm.reason) for alarm in results.alarms if alarm.raised]
-    if rollout.next is None:
-        found.append(("ladder", f"{rollout.at.label} is the ladder's last stage"))
+    if rollout.phase is Phase.SUSPENDED:
+        return [_find(rollout, results)[1:]]
+    found = _bars(rollout, results)
     if rollout.ladder.split:
         return found
     wanted = [gate for gate in results.gates if gate.required]
@@ -251,10 +273,25 @@ def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
     return found
 
 
+def _bars(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
+    """What no certificate opens."""
+    found: list[tuple[str, str]] = []
+    if results.fault:
+        found.append(("fault", results.fault))
+    if results.unhealthy:
+        found.append(("unhealthy", f"the candidate is unhealthy: {results.unhealthy}"))
+    found += [("detector", alarm.reason) for alarm in results.alarms if alarm.raised]
+    if results.beside:
+        found.append(("candidates", results.beside))
+    if rollout.next is None:
+        found.append(("ladder", f"{rollout.at.label} is the ladder's last stage"))
+    return found
+
+
 def _find(rollout: Rollout, results: Results) -> tuple[Outcome, str, str]:
-    """The first of D.3's four findings that holds, with its rule and sentence."""
-    if harm := _harm(rollout, results):
-        return Outcome.ROLLBACK, *harm
+    """The first of D.3's findings that holds, with its rule and sentence."""
+    if danger := _danger(rollout, results):
+        return danger
     missing = blocks(rollout, results)
     if not missing:
         if rollout.ladder.split:
@@ -273,6 +310,19 @@ def _find(rollout: Rollout, results: Results) -> tuple[Outcome, str, str]:
     return Outcome.HOLD, rule, reason + more
 
 
+def _danger(rollout: Rollout, results: Results) -> tuple[Outcome, str, str] | None:
+    """What comes before all that may be missing: certified harm, a trial, an alarm, or having been blind."""
+    if harm := _certified_harm(results):
+        return Outcome.ROLLBACK, *harm
+    ill = _illness(results)
+    if rollout.phase is Phase.SUSPENDED:
+        return on_trial(rollout.settings, rollout.suspended_ago_s[-1], ill and ill[1], results)
+    if rollout.weight_ppm and ill:
+        return on_alarm(rollout.settings, len(rollout.suspended_ago_s), ill)
+    blind = _blindness(rollout, results)
+    return (Outcome.ROLLBACK, *blind) if blind else None
+
+
 def _spent(rollout: Rollout, results: Results, first: str) -> str:
     """Whose budget is spent, in a sentence; empty: nobody's. `first`: what is missing first."""
     stage = rollout.at
@@ -283,20 +333,14 @@ def _spent(rollout: Rollout, results: Results, first: str) -> str:
     return f"{gate.gate} has spent its budget of {gate.budget} compared conversations: {gate.reason}" if gate else ""
 
 
-def _harm(rollout: Rollout, results: Results) -> tuple[str, str] | None:
-    """Why traffic must go back now, if it must. In the shadow only certified harm and breaches count."""
+def _certified_harm(results: Results) -> tuple[str, str] | None:
+    """Why traffic must go back now, whatever was said before: harm or a breach that is certified."""
     for gate in results.gates:
         if gate.verdict is Verdict.FAIL:
             return f"gate {gate.gate}", gate.reason
     for guard in results.guards:
         if guard.verdict is Verdict.FAIL:
             return f"guard {guard.guard}", guard.reason
-    if not rollout.weight_ppm:
-        return None
-    if ill := _illness(results):
-        return ill
-    if rollout.error_s >= rollout.settings.error_after_s:
-        return "error", f"not to be judged for {rollout.error_s:.0f} s: {_unjudged(results)}"
     return None
 
 
@@ -305,6 +349,13 @@ def _illness(results: Results) -> tuple[str, str] | None:
     if results.unhealthy:
         return "unhealthy", f"the candidate is unhealthy: {results.unhealthy}"
     return next((("detector", alarm.reason) for alarm in results.alarms if alarm.raised), None)
+
+
+def _blindness(rollout: Rollout, results: Results) -> tuple[str, str] | None:
+    """What could not be judged for too long while the candidate answers; at weight 0 it only waits."""
+    if not rollout.weight_ppm or rollout.error_s < rollout.settings.error_after_s:
+        return None
+    return "error", f"not to be judged for {rollout.error_s:.0f} s: {_unjudged(results)}"
 
 
 def _unjudged(results: Results) -> str | None:
@@ -327,13 +378,23 @@ def _live(rollout: Rollout, results: Results, now: float) -> Rollout:
         held = replace(held, latency_s=results.latency_s, latency_of=results.latency_of)
     if results.settled_ppm is not None:
         held = replace(held, settled_ppm=results.settled_ppm)
+    if rollout.phase is Phase.SUSPENDED:  # no time of its stage
+        return replace(rollout, seen_at=now, held=held, suspended_ago_s=_of_today(rollout, passed))
     lived_s, at_day = rollout.lived_s + passed, rollout.held_at_day
     if rollout.at.days is not None and lived_s // DAY_S > rollout.lived_s // DAY_S and rollout.phase not in STOPPED:
         at_day = tuple(gate.gate for gate in results.gates if gate.verdict is Verdict.PASS)
     return replace(
         rollout, seen_at=now, lived_s=lived_s, held_at_day=at_day, held=held,
         error_s=rollout.error_s + passed if _unjudged(results) else 0.0,
+        suspended_ago_s=_of_today(rollout, passed),
     )  # fmt: skip
+
+
+def _of_today(rollout: Rollout, passed_s: float) -> tuple[float, ...]:
+    """Time lived since each suspension of the last day, a moment later; of one that lasts, however long it does."""
+    aged = tuple(ago_s + passed_s for ago_s in rollout.suspended_ago_s)
+    lasting = aged[-1:] if rollout.phase is Phase.SUSPENDED else ()
+    return tuple(ago_s for ago_s in aged if ago_s < DAY_S) or lasting
 
 
 def _certified(held: Held, results: Results) -> Held:
@@ -355,7 +416,7 @@ def _rest(rollout: Rollout) -> tuple[Move, str, str]:
 
 
 def _at_zero(rollout: Rollout, move: Move) -> Move:
-    return Move.REJECT if move is Move.ROLL_BACK and not rollout.weight_ppm else move
+    return Move.REJECT if move is Move.ROLL_BACK and not rollout.at.weight_ppm else move
 
 
 def _phase_at(ladder: Ladder, stage: int) -> Phase:
@@ -373,14 +434,18 @@ def _after(rollout: Rollout, move: Move) -> Rollout:
             return _enter(rollout, _phase_at(rollout.ladder, stage), stage)
         case Move.RENEW:
             return replace(rollout, lived_s=0.0, held_at_day=None, epoch=rollout.epoch + 1)
-        case Move.AWAIT | Move.PAUSE:
-            return replace(rollout, phase=Phase.APPROVING if move is Move.AWAIT else Phase.PAUSED)
-        case Move.WITHDRAW:
-            return replace(rollout, phase=_phase_at(rollout.ladder, rollout.stage))
+        case Move.AWAIT | Move.PAUSE | Move.WITHDRAW:
+            to = {Move.AWAIT: Phase.APPROVING, Move.PAUSE: Phase.PAUSED}
+            return replace(rollout, phase=to.get(move) or _phase_at(rollout.ladder, rollout.stage))
         case Move.RESUME:
             phase = _phase_at(rollout.ladder, rollout.stage)
             fresh = replace(rollout, phase=phase, lived_s=0.0, held_at_day=None, error_s=0.0)
             return replace(fresh, budgets=rollout.budgets + 1)
+        case Move.SUSPEND:
+            return _suspended(rollout)
+        case Move.RETURN:
+            phase = Phase.PAUSED if rollout.was_paused else _phase_at(rollout.ladder, rollout.stage)
+            return replace(rollout, phase=phase, was_paused=False, held=rollout.held.awake())
         case Move.ROLL_BACK:
             times = rollout.rollbacks + 1
             phase = Phase.QUARANTINED if times >= rollout.settings.quarantine_after else Phase.ROLLED_BACK
@@ -389,10 +454,22 @@ def _after(rollout: Rollout, move: Move) -> Rollout:
             return _enter(rollout, Phase.REJECTED, 0)
         case Move.RESTART:
             fresh = _enter(rollout, Phase.SHADOW, 0)
-            return replace(fresh, attempt=rollout.attempt + 1, held=Held())
+            return replace(fresh, attempt=rollout.attempt + 1, held=Held(), suspended_ago_s=())
         case _:
             return rollout
 
 
+def _suspended(rollout: Rollout) -> Rollout:
+    """Where it stands, without traffic, and watched afresh."""
+    held = replace(rollout.held, watch=rollout.held.watch + 1)
+    return replace(
+        rollout, phase=Phase.SUSPENDED, was_paused=rollout.phase is Phase.PAUSED, error_s=0.0, held=held,
+        suspended_ago_s=(*rollout.suspended_ago_s, 0.0),
+    )  # fmt: skip
+
+
 def _enter(rollout: Rollout, phase: Phase, stage: int) -> Rollout:
-    return replace(rollout, phase=phase, stage=stage, lived_s=0.0, held_at_day=None, error_s=0.0, budgets=1, epoch=0)
+    return replace(
+        rollout, phase=phase, stage=stage, lived_s=0.0, held_at_day=None, error_s=0.0, budgets=1, epoch=0,
+        was_paused=False, held=rollout.held.awake(),
+    )  # fmt: skip

@@ -133,6 +133,8 @@ class CandidateLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
     """Of an answer that is not streamed: from the request to its end."""
     between_tokens_s: float = 30.0
     """Longest silence within a stream that has begun."""
+    stream_s: float = 600.0
+    """Of a streamed answer: from the request to its end. A word now and then does not make it last."""
     patience_first_token_s: float | None = None
     """The baseline's p99 to the first token of a stream; an app that leaves later than this was kept waiting. None:
     not known yet."""

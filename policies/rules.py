@@ -4,11 +4,13 @@
 that came later has as its default what was meant before it came, so that every record of a decision replays; what is
 meant today, `compile` says.
 Weights are integers in parts per million, as in the routing table, so that no two processes differ by a rounding.
+
+Longer than a file should be: it is one list, and all of it stands in every record of a decision.
 """
 
 import hashlib
 import json
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Literal
 
 from policies.windows import RiseWindow
@@ -319,6 +321,15 @@ class RollbackSettings:
     """Evidence whose watermark is older than this is not looked at."""
     tick_s: float = 60.0
     """The most time that passes from one step to the next: clock jumps and blind hours earn nothing."""
+    trial: int = 0
+    """Requests that a suspended candidate is asked beside the baseline before it comes back. 0: none is suspended, and
+    an alarm rolls back at once."""
+    trial_s: float = DAY_S
+    """Longest that a suspended candidate waits for them."""
+    calm_s: float = 60.0
+    """How long a suspended candidate is asked nothing first."""
+    suspensions: int = 2
+    """In one day; another alarm rolls back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +359,12 @@ class Held:
     """What `latency_s` is a quantile of: `Latency.what`."""
     settled_ppm: int | None = None
     """The weight of the stage on which quality was certified last: there the baseline need not be asked so often."""
+    watch: int = 0
+    """Rises when detectors begin afresh, as it is suspended and as it leaves that: odd while it is suspended."""
+
+    def awake(self) -> "Held":
+        """The same, no longer suspended."""
+        return replace(self, watch=self.watch + 1) if self.watch % 2 else self
 
     def limit_s(self, gate: Latency) -> float | None:
         """The latency limit for `gate`: its own, or a multiple of what was frozen for the same measure; else None."""
@@ -368,11 +385,15 @@ class BaselineP99:
     """Of streams: from arrival to the first byte."""
     whole_s: float | None = None
     """Of answers that are not streamed: from arrival to the last byte."""
+    stream_s: float | None = None
+    """Of streams: from arrival to the last byte."""
 
     def followed(self, measured: "BaselineP99") -> "BaselineP99":
         """What to go by from now on."""
         return BaselineP99(
-            _followed(self.first_token_s, measured.first_token_s), _followed(self.whole_s, measured.whole_s)
+            _followed(self.first_token_s, measured.first_token_s),
+            _followed(self.whole_s, measured.whole_s),
+            _followed(self.stream_s, measured.stream_s),
         )
 
 

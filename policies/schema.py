@@ -7,7 +7,7 @@ rollout's state is what is.
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -15,16 +15,16 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
-    JsonValue,
     RootModel,
-    field_validator,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from policies.candidates import MOST as MOST_CANDIDATES
 from policies.language.amounts import PPM, Hours, Seconds, SharePpm, TimeZone, UsdPerDay, WeekDays, share_ppm
 from policies.language.base import HeaderName, Name, Section, Several, Text, TextForm, header_name, with_options
+from policies.language.candidates import Candidate, NamedCandidate
 from policies.language.compare import Named
 from policies.language.gates import Gates, Guards, Rollback
 from policies.matching import FORBIDDABLE, ROUTABLE
@@ -35,10 +35,6 @@ SHADOW = "shadow"
 _ADDRESS = (
     r"https?://([^@/?#\s]{1,512}@)?(\[[0-9A-Fa-f:.]{2,64}\]|[A-Za-z0-9._-]{1,255})(:[0-9]{1,5})?([/?][!-~]{0,2048})?"
 )
-_UNTOUCHABLE = ("model", "messages", "input", "prompt", "stream", "n")
-"""Request fields that make a request what it is: a candidate that is asked something else proves nothing."""
-
-
 _UNFIT = {
     "/v1/embeddings": "vectors of another model do not fit the index that the baseline's have filled, and the cosine "
     "of the two says nothing of quality: fill a second index with the candidate, and have the app ask for it there"
@@ -122,40 +118,6 @@ class Baseline(Section):
     deterministic: bool = False
     """Your word that it gives the same answer to the same request: then a likeness comparator need not ask it twice. If
     it does not, the gate only asks too much."""
-
-
-class Candidate(Section):
-    """The variant that wants the traffic."""
-
-    upstream: Name
-    """An upstream of `crossfade.yaml`."""
-    model: Text
-    """The model's name there."""
-    revision: Text
-    """Which weights: a change starts at the first stage, with no evidence."""
-    system_prompt: Text | None = None
-    """A file, from the policy's folder on: its text takes the place of the app's system prompt, all leading system and
-    developer turns. So a prompt can be the candidate, on the baseline's own model."""
-    set: Mapping[Text, JsonValue] = Field(default={})
-    """Request fields to set in the candidate's copy; by itself, on the baseline's model, it makes a candidate too."""
-    drop: Several[Text] = ()
-    """Request fields to leave out of the candidate's copy."""
-    first_byte: Seconds | None = Field(default=None, gt=0)
-    """Longest wait for the first token; then the baseline answers. What is not streamed must be whole by then.
-    Never longer than twice the baseline's p99 (at least 2s), and until that is known 10s, or 120s where nothing is
-    streamed."""
-    total: Seconds | None = Field(default=None, gt=0)
-    """Longest wait for the whole answer. One that is not streamed has the shorter of this and `first_byte`."""
-    report_model: Literal["requested", "actual"] = "requested"
-    """Which model's name the candidate's answers carry."""
-
-    @field_validator("set", "drop", mode="after")
-    @classmethod
-    def _touchable(cls, value: Mapping[str, object] | tuple[str, ...]) -> Mapping[str, object] | tuple[str, ...]:
-        for name in value:
-            if name in _UNTOUCHABLE:
-                raise ValueError(f"`{name}` makes the request what it is. hint: leave it to the app")
-        return value
 
 
 def _dimension(value: object) -> object:
@@ -273,7 +235,7 @@ def _weight(text: str) -> str:
 class Stage(RootModel[dict[Annotated[str, BeforeValidator(_weight)], StageOptions]]):
     """One rung: `shadow`, `5%`, or either with options, as `25%: {hold: 24h}`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -330,8 +292,10 @@ class Webhook(Section):
 
     webhook: Annotated[str, TextForm(_ADDRESS, "a URL: https://…")]
     """Where to POST the decision, as `explain` shows it."""
-    on: Several[Literal["advance", "rollback", "reject", "inconclusive", "await"]] = (
+    on: Several[Literal["advance", "suspend", "return", "rollback", "reject", "inconclusive", "await"]] = (
         "advance",
+        "suspend",
+        "return",
         "rollback",
         "inconclusive",
     )
@@ -358,8 +322,11 @@ class Policy(Section):
     """Which of them the candidate may be asked."""
     baseline: Baseline
     """The variant that is trusted now."""
-    candidate: Candidate
-    """The variant that wants the traffic."""
+    candidate: Candidate = cast("Candidate", None)
+    """The variant that wants the traffic; this, or several as `candidates`, of which it then is the first."""
+    candidates: Several[NamedCandidate] = Field(default=(), max_length=MOST_CANDIDATES)
+    """Instead of `candidate`, several, each with a `name`: all answer the same mirrored requests, each with evidence
+    of its own. Of those that are certified the one with the best mean goes on, or the one you name; the others rest."""
     assign: Assign = Assign()
     """What stays on one variant."""
     shadow: Shadow = Shadow()
@@ -385,8 +352,23 @@ class Policy(Section):
     expose_variant: bool = True
     """Whether answers say which variant they are."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["candidate"]}, {"required": ["candidates"]}]},
+    )
+
+    @model_validator(mode="after")
+    def _who(self) -> Self:
+        """One candidate, or several, of whom the first stands for what is the same for all."""
+        if "candidate" not in self.model_fields_set:
+            if not self.candidates:
+                raise ValueError("`candidate` is missing")
+            object.__setattr__(self, "candidate", self.candidates[0])  # it is being made, and nobody has it yet
+        return self
+
 
 def json_schema() -> str:
     """The JSON Schema of a policy file, as `policies/policy.schema.json` ships it for editors."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Policy.model_json_schema()}
+    policy = Policy.model_json_schema()
+    del policy["properties"]["candidate"]["default"]  # there is none: it stands there, or `candidates` do
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **policy}
     return json.dumps(schema, indent=1, ensure_ascii=False)

@@ -78,12 +78,16 @@ def _weight(event: PairEvent, gate: Quality) -> float:
     return min(1.0, 1 / p_sample / gate.scale) if 0 < p_sample < 1 else 1.0
 
 
-def validity(event: PairEvent) -> int | None:
-    """Candidate's validity less the baseline's."""
+def validity(event: PairEvent, formal: float = 1.0) -> int | None:
+    """Candidate's validity less the baseline's.
+
+    `formal`: the share of answers that have a form to keep to. An answer that never came is as bad as a wrong form in
+    that share: where no request asks for a form, a failure breaks none, and is the errors gate's alone.
+    """
     if event.error_baseline:
         return None
     if event.error_candidate or event.dropped:
-        return -MICRO
+        return -round(MICRO * formal) or None
     if event.valid_candidate is None:
         return None
     return MICRO * (event.valid_candidate - (event.valid_baseline is not False))

@@ -29,7 +29,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     exchange_id: Annotated[str, _about("of the exchange that was mirrored")]
     asked: Annotated[Asked, _about("who was asked in the background")]
-    route: Annotated[str, _about("of the exchange")]
+    route: Annotated[str, _about("of the exchange; of one of several candidates its rollout, as `triage@small`")]
     unit: Annotated[str, _about("hash of the conversation")]
     candidate_key: Annotated[str, _about("digest of all that makes the candidate what it is")]
     compared_us: Annotated[int, _about("moment the comparison was done, UTC")]

@@ -73,6 +73,8 @@ class _Rates:
     cached: float
     cache_write: float
     completion: float
+    unknown: frozenset[str] = frozenset()
+    """Kinds of tokens, as in `_kinds`, that no price is stated of."""
 
     def usd(self, usage: Usage) -> float:
         fresh = max(0, usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens)
@@ -106,8 +108,10 @@ class PriceBook:
         for one in self.overrides:
             cached = one.prompt_usd if one.cached_usd is None else one.cached_usd
             written = one.prompt_usd if one.cache_write_usd is None else one.cache_write_usd
-            per_million = (one.prompt_usd, cached, written, one.completion_usd)
-            self._stated.setdefault((one.upstream, one.model), _Rates(*(usd / _MILLION for usd in per_million)))
+            rates = _Rates(
+                one.prompt_usd / _MILLION, cached / _MILLION, written / _MILLION, one.completion_usd / _MILLION
+            )
+            self._stated.setdefault((one.upstream, one.model), rates)
 
     def cost(self, asked: PricedCall, usage: Usage) -> AnswerCost | None:
         """What `usage` cost; None: nobody here knows."""
@@ -125,6 +129,9 @@ class PriceBook:
         price = self._price(asked) if price is None else price
         version = f"genai-prices {genai_prices.__version__}"
         if price is None:
+            return None
+        unknown = price.unknown if isinstance(price, _Rates) else _unknown(price)
+        if unknown and not unknown.isdisjoint(_kinds(usage)):
             return None
         if isinstance(price, _Rates) and not (usage.audio_prompt_tokens or usage.audio_completion_tokens):
             return AnswerCost(price.usd(usage), version)
@@ -196,6 +203,30 @@ def _estimate_usd(usage: Usage | None, sent_bytes: int, got_bytes: int) -> float
     return (asked * UNKNOWN_PROMPT_USD + said * UNKNOWN_COMPLETION_USD) / _MILLION
 
 
+_OF_KIND = {
+    "prompt": "input_mtok", "completion": "output_mtok", "audio in": "input_audio_mtok",
+    "audio out": "output_audio_mtok",
+}  # fmt: skip
+"""What the price of a kind of tokens is called. Speech is dearer than text, and some models are paid by the hour or by
+the letter: where a kind has no price, what it cost is unknown, not nothing and not the price of text."""
+
+
+def _kinds(usage: Usage) -> list[str]:
+    """The kinds of tokens in a usage."""
+    counts = {
+        "prompt": usage.prompt_tokens - usage.audio_prompt_tokens,
+        "completion": usage.completion_tokens - usage.audio_completion_tokens,
+        "audio in": usage.audio_prompt_tokens,
+        "audio out": usage.audio_completion_tokens,
+    }
+    return [kind for kind, count in counts.items() if count > 0]
+
+
+def _unknown(price: ModelPrice) -> frozenset[str]:
+    """The kinds of tokens that a price says nothing of."""
+    return frozenset(kind for kind, name in _OF_KIND.items() if getattr(price, name, None) is None)
+
+
 def _rates(price: ModelPrice) -> _Rates | ModelPrice:
     """A plain price per token where that says it all; otherwise the book's own."""
     known = {name: value for name, value in vars(price).items() if value is not None and name not in _PER_EVENT}
@@ -208,4 +239,5 @@ def _rates(price: ModelPrice) -> _Rates | ModelPrice:
         cached=float(known["cache_read_mtok"]) / _MILLION if "cache_read_mtok" in known else prompt,
         cache_write=float(known["cache_write_mtok"]) / _MILLION if "cache_write_mtok" in known else prompt,
         completion=float(known.get("output_mtok", 0)) / _MILLION,
+        unknown=_unknown(price),
     )

@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -15,6 +15,7 @@ from records.pricing import AnswerCost, PriceBook, PricedCall
 from records.record import Record, Vote
 from records.redact import VERSION, Redaction, Redactor
 from records.request_facts import Question, read_question, text_bytes
+from records.stream_pieces import whole_answer, whole_lines, without_spelt
 from records.trace_context import read_traceparent
 from records.wire import assemble, json_reader, usage
 from records.wire.assemble import Answer, Surface
@@ -261,11 +262,15 @@ def _answer_text(answer: Answer, told: Mapping[str, str], redaction: Redaction) 
         return None
     try:
         found: Any = json_reader.read(answer.body) if answer.fields is None else answer.fields
-        return _encoded(redaction.value(found)) if answer.odd else redaction.body(found, answer.body)
+        kept = without_spelt(found, redaction)
+        if answer.fields is None and isinstance(kept, dict) and "events" in kept:  # of another API, as they came
+            kept = whole_answer(cast(dict[str, Any], kept), redaction)
+        return _encoded(redaction.value(kept)) if answer.odd or kept is not found else redaction.body(kept, answer.body)
     except (UnreadableError, RecursionError):
         kind = told.get("content-type", "")
-        is_words = kind.startswith("text/") or "json" in kind
-        return _other_text(answer.body, kind, redaction) if is_words else None
+        if not kind.startswith("text/") and "json" not in kind:
+            return None
+        return _other_text(whole_lines(answer.body, redaction), kind, redaction)
 
 
 def _other_text(raw: bytes, kind: str, redaction: Redaction) -> str | None:

@@ -17,7 +17,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-from records.secret_names import SecretNames, is_schema, replace_named, says_nothing
+from records.secret_names import K8S_SECRETS, SecretNames, is_schema, replace_named, says_nothing
 from records.secret_shapes import RUN, replace_shapes
 
 VERSION = "2"
@@ -29,6 +29,8 @@ KINDS: tuple[Kind, ...] = ("secret", "email", "iban", "card", "phone")
 _NUMBERS = frozenset({"iban", "card", "phone"})
 """Kinds of which each has six digits in a row, separated or not."""
 _SHORTEST = 6
+_VALUES = frozenset({"value", "plain", "plaintext", "raw", "current", "new", "old"})
+"""Fields of an object with a secret's name that hold it."""
 _SMALLEST_SECRET = 100
 """Numbers below are counts, whatever they are called."""
 _SCHEME = re.compile(r"(?i:bearer|basic|token|digest|bot) +(?=\S)")
@@ -107,6 +109,10 @@ class Redaction:
                 redacted = find(redacted, self._placeholder)
         return text if redacted == text else redacted
 
+    def finds(self, text: str) -> bool:
+        """Whether something in it must not be kept."""
+        return any(find(text, lambda _kind, _found: "") != text for find in self._finders.values())
+
     def value(self, value: Any) -> Any:
         """A decoded JSON value without it; the same object where nothing was found."""
         kind = value.__class__
@@ -152,6 +158,8 @@ class Redaction:
 
     def _list(self, items: list[Any]) -> list[Any]:
         fresh = [self.value(item) for item in items]
+        if len(items) == 2 and self._names is not None and self._names.is_pair(items):
+            fresh[1] = self._secret(items[0], items[1])
         return fresh if any(map(is_not, fresh, items)) else items
 
     def _secret(self, name: str, value: Any) -> Any:
@@ -162,7 +170,7 @@ class Redaction:
             scheme = _SCHEME.match(value)
             begin = scheme.end() if scheme is not None else 0
             return value[:begin] + self._placeholder("secret", value[begin:])
-        if isinstance(value, int) and not isinstance(value, bool) and value >= _SMALLEST_SECRET:
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= _SMALLEST_SECRET:
             return self._placeholder("secret", str(value))
         if isinstance(value, list):
             items = cast(list[Any], value)
@@ -175,9 +183,10 @@ class Redaction:
     def _secrets_of(self, name: str, fields: dict[str, Any]) -> dict[str, Any]:
         """An object with a secret's name: of cookies and credentials every text is one, of others the `value`."""
         every = name.lower().rstrip("s").endswith(("cookie", "credential", "password", "secret")) and name[-1] in "sS"
+        every = every or name in K8S_SECRETS
         fresh = self.value(fields)
         for key, item in list(fresh.items()):
-            if isinstance(item, str) and (every or key == "value") and (new := self._secret(key, item)) is not item:
+            if isinstance(item, str) and (every or key in _VALUES) and (new := self._secret(key, item)) is not item:
                 fresh = fresh if fresh is not fields else dict(fields)
                 fresh[key] = new
         return fresh

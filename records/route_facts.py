@@ -7,10 +7,9 @@ hex digits. Only what the baseline answered counts: a candidate's answers say no
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
-
 from records.readiness import DAY_S, UNROUTED, Measure, QualityPeriod, RouteFacts
 from records.request_kinds import ENDPOINTS, KIND
+from records.retirement import LIST_PATH, dates_in
 
 Ask = Callable[[str, Sequence[object]], list[tuple[Any, ...]]]
 """Asks the records' views (`Store.open_views`) in SQL; whoever asks bounds the time."""
@@ -52,11 +51,11 @@ SELECT name, left(system_hash, 8), min(moment), count(*), count(*) FILTER (momen
        stddev_pop(score)
 FROM ({_ASKED}) GROUP BY name, system_hash ORDER BY name, min(moment)
 """  # noqa: S608 -- our own words
-_MODELS = """
+_MODELS = f"""
 SELECT response_json FROM exchanges
-WHERE path = '/v1/models' AND method = 'GET' AND status = 200 AND response_json IS NOT NULL
+WHERE path = '{LIST_PATH}' AND method = 'GET' AND status = 200 AND response_json IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY upstream ORDER BY id DESC) = 1
-"""
+"""  # noqa: S608 -- our own words
 _IDLE = """
 SELECT upstream, sum(idle_s) / sum(busy_s + idle_s) FROM gpu_hours_all WHERE epoch(until_at) >= ?
 GROUP BY upstream HAVING sum(busy_s + idle_s) > 0
@@ -69,9 +68,16 @@ def route_facts(ask: Ask, *, now: float, window_s: float, name: str | None = Non
     Raises:
         duckdb.Error, OSError: the records cannot be read.
     """
-    asked: list[Any] = [now - window_s, now - window_s / 2, name]
+    since = grained(now - window_s, window_s)
+    asked: list[Any] = [since, since + window_s / 2, name]
     rows, prompts = ask(_FACTS, asked), ask(_PROMPTS, asked)
     return [_facts(row, [each[1:] for each in prompts if each[0] == row[0]], now, window_s) for row in rows]
+
+
+def grained(since: float, window_s: float) -> float:
+    """A moment to a thousandth of a window, earlier at most: questions of one minute are the same."""
+    grain_s = max(1.0, window_s // 1000)
+    return since // grain_s * grain_s
 
 
 def shutdown_dates(ask: Ask) -> dict[str, str]:
@@ -81,14 +87,7 @@ def shutdown_dates(ask: Ask) -> dict[str, str]:
         duckdb.Error, OSError: the records cannot be read.
     """
     texts = [row[0] for row in ask(_MODELS, ())]
-    found: dict[str, str] = {}
-    for text in texts:
-        try:
-            listed = msgspec.json.decode(text, type=_ModelList).data
-        except msgspec.MsgspecError:
-            continue
-        found |= {each.id: each.shutdown_date for each in listed if each.shutdown_date}
-    return found
+    return {model: day for text in texts for model, day in dates_in(text).items()}
 
 
 def idle_shares(ask: Ask, *, since: float) -> dict[str, float]:
@@ -98,15 +97,6 @@ def idle_shares(ask: Ask, *, since: float) -> dict[str, float]:
         duckdb.Error, OSError: the records cannot be read.
     """
     return dict(ask(_IDLE, [since]))
-
-
-class _Model(msgspec.Struct):
-    id: str
-    shutdown_date: str | None = None
-
-
-class _ModelList(msgspec.Struct):
-    data: list[_Model]
 
 
 def _facts(row: tuple[Any, ...], prompts: list[tuple[Any, ...]], now: float, window_s: float) -> RouteFacts:

@@ -6,8 +6,11 @@ beside `logprob`. Neither is what only says that a secret is meant: `"password":
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from records.secret_shapes import is_basic
 
 
 def _set(words: str) -> frozenset[str]:
@@ -19,7 +22,7 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
 _SECRETS = _set(
     "password passwd passphrase passcode passwort pwd psk secret authorization cookie jwt credential credentials "
     "otp totp cvv cvc cvv2 phpsessid jsessionid apikey accesskey secretkey privatekey clientsecret passwords secrets "
-    "cookies apikeys"
+    "cookies apikeys kennwort contrasena senha"
 )
 """Last words of names of secrets."""
 _ENDINGS = ("password", "passwd", "passphrase", "apikey", "accesskey", "secretkey", "privatekey", "secret")
@@ -30,13 +33,18 @@ _KEYS = _set(
     "deploy license client service ssh rsa hmac webhook app"
 )
 """What stands before `key` in names of secrets."""
+_ACCOUNTS = _set(
+    "db database user admin root smtp mail mysql pg postgres redis mongo rabbitmq ftp ssh ldap ssl key login sudo wifi"
+)
+"""What stands before `pass` in names of passwords; alone it is a ticket or a test's result."""
 _PAIRS = frozenset(
     {
         ("connection", "string"), ("pass", "word"), ("pass", "phrase"), ("pass", "code"), ("security", "code"),
         ("auth", "code"), ("authorization", "code"), ("recovery", "code"), ("backup", "code"), ("recovery", "codes"),
         ("backup", "codes"), ("password", "hash"), ("key", "base"), ("auth", "header"), ("seed", "phrase"),
         ("session", "cookie"), ("api", "keys"), ("access", "keys"), ("access", "tokens"), ("refresh", "tokens"),
-        ("auth", "tokens"), ("api", "tokens"), ("bearer", "tokens"), ("private", "keys"),
+        ("auth", "tokens"), ("api", "tokens"), ("bearer", "tokens"), ("private", "keys"), ("github", "pat"),
+        ("gitlab", "pat"), ("de", "passe"), *((before, "pass") for before in _ACCOUNTS),
     }
 )  # fmt: skip
 _PLAIN_TOKENS = _set(
@@ -54,6 +62,7 @@ _BESIDE_TOKEN = _set(
 _SAYS_NOTHING = re.compile(
     r"""(?ix)\s* (?: | str | string | text | bytes? | num(?:ber)? | int(?:eger)? | float | bool(?:ean)? | object | array
       | any | null | none | nil | true | false | undefined | required | optional | auto | default | basic | bearer | n/a
+      | include | omit | same-origin
       | password | secret | token | [*x.•·…\-_?]+
       | \$\{ [^{}]* \} | \$[A-Za-z_][A-Za-z0-9_]* | %[A-Za-z_]+% | \{\{ .* \}\} | <[^<>]*> | \{[A-Za-z_]*\}
       | \[ [A-Z]+ _? [A-Za-z0-9]* \] | \(?redacted\)? | process\.env\..* | os\.(?:environ|getenv).* | your[-_ ].*
@@ -65,6 +74,11 @@ _SCHEMA = frozenset(
 )
 """Fields of a JSON Schema: what it describes has a secret's name, and is none."""
 _PAIR_NAMES = ("name", "key", "header", "field", "Name", "Key")
+_PAIR_VALUES = ("value", "Value", "val")
+_TELLING = frozenset({*_PAIR_VALUES, "kty", "pass", "auth", "kind"})
+"""Fields of which something beside them tells."""
+_LOGINS = frozenset({"user", "username", "login", "email", "host", "User", "Username"})
+"""Fields beside which `pass` is a password, and no result."""
 
 
 class SecretNames(dict[str, bool]):
@@ -94,15 +108,36 @@ class SecretNames(dict[str, bool]):
         found = [name for name in fields if self[name]]
         if found:
             found = [name for name in found if name != "token" or _BESIDE_TOKEN.isdisjoint(fields)]
-        if "value" in fields:  # a header, a variable: its name stands beside it
-            named = next((fields[name] for name in _PAIR_NAMES if name in fields), None)
-            if isinstance(named, str) and self[named]:
-                found.append("value")
-        if "kty" in fields and "d" in fields:  # a private key: RFC 7517
-            found += [name for name in ("d", "p", "q", "dp", "dq", "qi") if name in fields]
+        return found if _TELLING.isdisjoint(fields) else found + self._told_beside(fields)
+
+    def _told_beside(self, fields: Mapping[str, Any]) -> list[str]:
+        """Those whose values are secrets by what stands beside them."""
+        found: list[str] = []
+        for value in _PAIR_VALUES:
+            if value in fields:  # a header, a variable: its name stands beside it
+                named = next((fields[name] for name in _PAIR_NAMES if name in fields), None)
+                if isinstance(named, str) and self[named]:
+                    found.append(value)
+        if "kty" in fields and ("d" in fields or fields["kty"] == "oct"):  # a private key: RFC 7517
+            found += [name for name in ("d", "p", "q", "dp", "dq", "qi", "k") if name in fields]
+        if "pass" in fields and not _LOGINS.isdisjoint(fields):
+            found.append("pass")
+        if isinstance(login := fields.get("auth"), str) and is_basic(login):  # of Docker
+            found.append("auth")
+        if fields.get("kind") == "Secret":  # of Kubernetes
+            found += [name for name in K8S_SECRETS if name in fields]
         return found
 
+    def is_pair(self, items: list[Any]) -> bool:
+        """Whether a list is a header or a variable: its name, and a value that may be a secret."""
+        if len(items) != 2 or not isinstance(items[0], str) or not isinstance(items[1], str) or not self[items[0]]:
+            return False
+        value = items[1]
+        return len(value) >= _SHORTEST_IN_PAIR and any(map(str.isdigit, value)) and any(map(str.isalpha, value))
 
+
+K8S_SECRETS = ("data", "stringData")
+_SHORTEST_IN_PAIR = 8
 _MOST_KNOWN = 4096
 _LONGEST_NAME = 128
 
@@ -113,6 +148,8 @@ def _folded(name: str) -> str:
 
 def is_secret(name: str) -> bool:
     """Whether what is called so is a secret."""
+    if not name.isascii():  # full-width letters, accents: what is meant is the letter
+        name = "".join(char for char in unicodedata.normalize("NFKD", name) if not unicodedata.combining(char))
     words = [word.lower() for word in _WORDS.findall(name)]
     while len(words) > 1 and (words[-1].isdigit() or words[-1] in _TRAILING):
         words.pop()
@@ -147,9 +184,9 @@ def is_schema(fields: Mapping[str, Any]) -> bool:
 _MARKS = ("pass", "pwd", "secret", "token", "key", "uthorization", "credential")
 _NAMED = re.compile(
     r"""(?ix)
-    (?P<name>passw(?:or)?d | passwort | passphrase | passcode | pwd | token | uthorization | credentials?
+    (?P<name>passw(?:or)?d | passwort | passphrase | passcode | pass | pwd | token | uthorization | credentials?
         | secret(?:[_\-\ ]?(?:access)?[_\-\ ]?key(?:[_\-]?base)?)? | key(?:[_\-]?base)?) (?:[_\-]?[0-9])?
-    (?: \\?["'`]{0,2} \s{0,3} (?: := | => | [:=] | >(?=\S) ) \s{0,3}
+    (?: \\?["'`]{0,2} \s{0,3} (?: := | => | [:=] | %3[aAdD] | >(?=\S) ) \s{0,3}
       | \\?["'] \s{1,3} value \s{0,2} = \s{0,2} | (?P<flag>\ ) )
     (?P<quote>\\?["'`])? (?: (?:bearer|basic|token|digest|bot|apikey) \s{1,2} )?
     (?P<value>[^\s"'`,;<>{}()\[\]\\]{4,512})""",
@@ -159,7 +196,7 @@ _CODE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|/[\w./\-]*|[A-Za-z]:")
 
 def replace_named(text: str, replace: Callable[[str], str]) -> str:
     """The text with each value replaced that stands behind a secret's name: `password=…`, `"api_key": "…"`."""
-    if ":" not in text and "=" not in text and ">" not in text and "--" not in text:
+    if ":" not in text and "=" not in text and ">" not in text and "--" not in text and "%3" not in text:
         return text
     lowered = text.lower()
     if len(lowered) != len(text):  # a few letters are longer in lower case
@@ -188,7 +225,9 @@ def _is_named_secret(text: str, match: re.Match[str]) -> bool:
     before = text[max(0, at - 40) : at]
     words = _LAST_WORDS.search(before)
     name = (words[0] if words is not None else "") + match["name"]
-    if match["flag"] and not name.rpartition(" ")[2].startswith("--"):
+    if " --" in name:  # what a flag belongs to is no part of its name
+        name = name.rpartition(" ")[2]
+    if match["flag"] and not name.startswith("--") and not name.rpartition(" ")[2].startswith("--"):
         return False
     if not is_secret(name) or says_nothing(value):
         return False

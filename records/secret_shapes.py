@@ -171,9 +171,13 @@ _KEY_LINES = re.compile(r"(?:(?:\s|\\[nr])*[A-Za-z0-9+/=:,\-]{16,})*")
 """What is there of a private key whose end is cut off."""
 _LONGEST_KEY = 20_000
 
+_SAID = re.compile(
+    r"[Pp]assword is "
+    r"(?P<value>(?=[^\s0-9]{0,64}[0-9])(?=[^\sA-Za-z]{0,64}[A-Za-z])[^\s,;]{8,128})"
+)
 _MARKED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("earer ", re.compile(r"earer (?P<value>(?=[A-Za-z_\-.~+/]{0,200}[0-9])[A-Za-z0-9_\-.~+/]{16,}={0,2})")),
-    ("asic ", re.compile(r"asic (?P<value>(?P<basic>[A-Za-z0-9+/]{6,}={0,2})(?![A-Za-z0-9+/=]))")),
+    ("asic", re.compile(r"asic (?P<value>(?P<basic>[A-Za-z0-9+/]{6,}={0,2})(?![A-Za-z0-9+/=]))")),
     ("://", re.compile(r"""://(?P<value>[^\s/:@"'<>]{0,64}:[^\s/@"'<>]{1,128})@""")),
     (
         "hook",
@@ -184,24 +188,39 @@ _MARKED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("=", re.compile(r"sig=(?<![A-Za-z]sig=)(?P<value>[A-Za-z0-9%+/=_\-]{20,})")),
     ("=", re.compile(r"ignature=(?P<value>[A-Za-z0-9%+/=_\-]{32,})")),
     ("ookie: ", re.compile(r"ookie: (?P<value>[\w!#$%&'*+.^`|~\-]{1,64}=\S{4,}(?:; ?[^\s=;]{1,64}(?:=[^\s;]*)?)*)")),
+    (
+        "auth",
+        re.compile(r"""auth\\?["']?\s?[:=]\s?\\?["']?(?P<value>(?P<basic>[A-Za-z0-9+/]{6,}={0,2})(?![A-Za-z0-9+/=]))"""),
+    ),
+    (
+        "asic",
+        re.compile(r"asic(?:%20|\+)(?P<value>(?P<basic>[A-Za-z0-9+/]{6,}(?:={0,2}|(?:%3[dD]){1,2}))(?![A-Za-z0-9+/=]))"),
+    ),
+    ("machine ", re.compile(r"machine \S{1,200}\s{1,8}login \S{1,200}\s{1,8}password (?P<value>\S{1,200})")),
+    ("mysql", re.compile(r"""mysql[a-z]{0,8}\b[^\n]{0,200}?\s-p(?P<value>[^\s"'\-][^\s"']{3,127})""")),
+    ("curl", re.compile(r"""\s(?:-b|--cookie)[ =]["']?[^\s"'=;]{1,64}=(?P<value>[^\s"'=]{4,512})""")),
+    ("word is ", _SAID),
     ("curl", re.compile(r"""\s(?:-u|--user)[ =]["']?[^\s:"']{1,64}:(?!//)(?P<value>[^\s"']{3,128})""")),
 )  # fmt: skip
 """A part of the text without which the pattern finds nothing; the pattern's group `value` is the secret."""
+_BY_MARK = tuple((mark, tuple(pattern for named, pattern in _MARKED if named == mark)) for mark in dict(_MARKED))
+"""The same, so that no part is looked for twice."""
 
 
 def replace_shapes(text: str, replace: Callable[[str], str]) -> str:
     """The text with each secret in it replaced that is known by its looks."""
     if "PRIVATE KEY" in text or "PuTTY-User-Key" in text:
         text = _replace_private_keys(text, replace)
-    for mark, pattern in _MARKED:
+    for mark, patterns in _BY_MARK:
         if mark in text:
-            text = pattern.sub(lambda match: with_value(match, replace), text)
+            for pattern in patterns:
+                text = pattern.sub(lambda match: with_value(match, replace), text)
     return _replace_keys(text, replace)
 
 
 def with_value(match: re.Match[str], replace: Callable[[str], str]) -> str:
     """The match with its group `value` replaced; as it is where that says nothing secret."""
-    if match.groupdict().get("basic") and not _is_basic(match["basic"]):
+    if match.groupdict().get("basic") and not is_basic(match["basic"]):
         return match[0]
     start, end = match.start("value") - match.start(), match.end("value") - match.start()
     return match[0][:start] + replace(match["value"]) + match[0][end:]
@@ -226,8 +245,9 @@ def _replace_private_keys(text: str, replace: Callable[[str], str]) -> str:
     return "".join((*pieces, text[done:])) if pieces else text
 
 
-def _is_basic(found: str) -> bool:
+def is_basic(found: str) -> bool:
     """Whether it is a user and a password, as in the header `Authorization`."""
+    found = found.replace("%3d", "=").replace("%3D", "=").rstrip("=")
     try:
         plain = b64decode(found + "=" * (-len(found) % 4), validate=True)
     except (binascii.Error, ValueError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from policies.candidates import route_of
 from records.comparison import Asked
 from records.exchange import Exchange
 from shadow.plan import ShadowRoute
@@ -19,6 +20,10 @@ SLACK = 1024
 """Calls that may wait beyond the bound while their route is at work: more than one reading of the journal finds."""
 
 
+CallKey = tuple[str, Asked, str]
+"""A background call: beside which exchange, whom, and for which rollout."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """One background call that the lot fell on."""
@@ -28,9 +33,9 @@ class Drawn:
     route: ShadowRoute
 
     @property
-    def key(self) -> tuple[str, Asked]:
+    def key(self) -> CallKey:
         """There is one comparison of each."""
-        return self.exchange.meta.id, self.asked
+        return self.exchange.meta.id, self.asked, self.route.route
 
     @property
     def size_bytes(self) -> int:
@@ -93,7 +98,9 @@ class Allowance(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(slots=True)
 class DailySpend:
-    """What routes have spent today (UTC). Calls under way are not counted yet: it is overdrawn by those at most.
+    """What routes have spent today (UTC), all candidates of one together.
+
+    Calls under way are not counted yet: it is overdrawn by those at most.
 
     The day's money comes evenly: were it spent by noon, nothing would be known of afternoons. What was not spent is
     saved up to `SAVED` of a day's budget; saved and fresh money together are never more than the day's.
@@ -113,20 +120,22 @@ class DailySpend:
     def is_spent(self, route: ShadowRoute, now: float) -> bool:
         """Whether there is nothing left today: what was begun is brought to its end until then. `now`: Unix seconds."""
         self._turn(now)
-        return self.spent_usd.get(route.route, 0.0) >= route.budget_usd_per_day
+        return self.spent_usd.get(route_of(route.route), 0.0) >= route.budget_usd_per_day
 
     def must_wait(self, route: ShadowRoute, now: float) -> bool:
         """Whether nothing new may be begun: the day is spent, or faster than it passes."""
         most = SAVED * route.budget_usd_per_day
-        kept = self.allowances.get(route.route, Allowance(most, now))
+        name = route_of(route.route)
+        kept = self.allowances.get(name, Allowance(most, now))
         fresh = max(0.0, now - kept.at) / DAY_S * (1 - SAVED) * route.budget_usd_per_day
         allowed = Allowance(min(most, kept.usd + fresh), now)
-        self.allowances[route.route] = allowed
+        self.allowances[name] = allowed
         return allowed.usd <= 0 or self.is_spent(route, now)
 
     def spend(self, route: str, usd: float, now: float) -> None:
         """Take note of what a call cost."""
         self._turn(now)
+        route = route_of(route)
         if usd > 0:
             self.spent_usd[route] = self.spent_usd.get(route, 0.0) + usd
             if (kept := self.allowances.get(route)) is not None:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from policies.candidate_paths import NO_PATH, CandidatePaths
+from policies.candidates import is_contender
 from policies.request.engine_fields import named_media
 from policies.routing import PPM, Variant
 from records import pricing
@@ -29,6 +30,7 @@ from shadow.lanes import Drawn
 from shadow.patience import ASK_S, PATIENCE_S, age_s
 from shadow.plan import ShadowRoute
 from shadow.ports import DEADLINES, NOT_READY, UNFIT, Model, ModelCall, ModelReply
+from shadow.repeats import Repeats
 from shadow.score_pair import Comparing
 from shadow.siblings import Siblings
 
@@ -133,6 +135,7 @@ class Mirror:
     patience_s: float = PATIENCE_S
     """From an exchange's end: whoever still scores then is waited for no longer. Recorded traffic waits for nobody."""
     _siblings: Siblings = field(default_factory=Siblings, init=False)
+    _repeats: Repeats = field(default_factory=Repeats, init=False)
     _paths: dict[tuple[str, str], CandidatePaths] = field(default_factory=dict[tuple[str, str], CandidatePaths])
     """Which endpoints whom we ask has: by candidate's key, and who of its route it is."""
 
@@ -141,16 +144,21 @@ class Mirror:
         path = path_of(drawn)
         variant = variant_of(drawn)
         again, asked = drawn.asked == "baseline_again", drawn.exchange.request_body
-        heard = await self.model.ask(ModelCall(variant.upstream, path, asked, ASK_S, variant, past_caches=again))
+        call = ModelCall(variant.upstream, path, asked, ASK_S, variant, past_caches=again)
+        is_shared, is_asked = again and is_contender(drawn.route.route), True
+        if is_shared:
+            heard, is_asked = await self._repeats.once(drawn.exchange.meta.id, lambda: self.model.ask(call))
+        else:
+            heard = await self.model.ask(call)
         heard = self._placed(drawn, path, heard)
         served, said = self.maker.read(drawn.exchange), answer.read(path, heard.body)
         came, reason = outcome(heard, said)
-        found = self._beside(drawn, heard, said, served)
+        found = self._beside(drawn, heard, said, served) | ({} if is_asked else {"cost_usd": 0.0})
         if came == "answered":
             found |= await self._scored(drawn, served, said)
         if len(drawn.route.asked_beside(drawn.exchange.meta)) > 1:
             other = said.answer if came == "answered" else None
-            first = self._siblings.meet(drawn.exchange.meta.id, other, len(heard.body))
+            first = self._siblings.meet(f"{drawn.exchange.meta.id} {drawn.route.route}", other, len(heard.body))
             found["agree_other"] = self._likeness(drawn, served, first, other)
         return row_of(drawn, came, reason, at=self.wall(), **found)
 

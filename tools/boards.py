@@ -4,6 +4,7 @@ Rows are those of the dashboard where they say the same.
 """
 
 from tools.dashboard_rows import journal, paid_by_the_hour, savings
+from tools.engine_rows import VARIABLE, sglang, triton, vllm
 from tools.grafana import Panel, Query, Row
 from tools.panels import BAD, BARS, HERE, ROUTE, STEPS, lines, quantile, rate, share, tile
 
@@ -183,9 +184,9 @@ def kept() -> Row:
 
 
 BOARDS = {
-    "fleet": ("Crossfade: all routes", (fleet,)),
-    "cost": ("Crossfade: cost", (money, savings)),
-    "data": ("Crossfade: data", (kept, journal)),
-    "engines": ("Crossfade: engines", (engines,)),
+    "fleet": ("Crossfade: all routes", (fleet,), ()),
+    "cost": ("Crossfade: cost", (money, savings), ()),
+    "data": ("Crossfade: data", (kept, journal), ()),
+    "engines": ("Crossfade: engines", (engines, vllm, sglang, triton), (VARIABLE,)),
 }
-"""Name -> title and rows."""
+"""Name -> title, rows, and choices of its own."""

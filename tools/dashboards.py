@@ -27,9 +27,9 @@ MOVES = Query(
 def pages() -> dict[str, str]:
     """Every dashboard's file and text."""
     made = {"crossfade.json": dashboard("crossfade", "Crossfade", VARIABLES, [row() for row in ROWS], MOVES)}
-    for name, (title, rows) in BOARDS.items():
+    for name, (title, rows, own) in BOARDS.items():
         uid = f"crossfade-{name}"
-        made[f"{uid}.json"] = dashboard(uid, title, VARIABLES[:-1], [row() for row in rows], MOVES)
+        made[f"{uid}.json"] = dashboard(uid, title, (*VARIABLES[:-1], *own), [row() for row in rows], MOVES)
     return made
 
 

@@ -49,6 +49,20 @@ SENTENCES = {
         "`crossfade resume ROUTE --reason …`."
     ),
     "… answered … of the last … requests assigned to it": "As above; the brackets say how its last requests failed.",
+    "Suspended …": (
+        "Nothing at first: it serves nobody, and comes back by itself within minutes if it answers well again. If it keeps "
+        "failing it is rolled back; see the candidate's server meanwhile. `crossfade rollback ROUTE` keeps it out."
+    ),
+    "it is tried in …, on … requests beside the baseline's answers": "Wait a minute. Nobody is asked meanwhile.",
+    "it is being tried beside it: … of … requests went well": (
+        "Wait. If nothing comes: is there traffic, and is `shadow.budget` spent?"
+    ),
+    "it was suspended, tried, and still fails: …": "See the candidate's server, mend it, then `crossfade resume ROUTE`.",
+    "it was suspended, and its trial did not come to its end": (
+        "Too few requests came to try it on, or none could be asked beside the baseline. Then `crossfade resume ROUTE`."
+    ),
+    "it was suspended … times within a day before": "It fails now and then. See the candidate's server, then resume.",
+    "Back …: … requests beside the baseline went well": "Nothing. See the candidate's log for what failed.",
     "Rolled back … ago by …": "Somebody did it on purpose; the reason follows.",
     "Rolled back … times": "After `rollback.quarantine_after` rollbacks only a new revision or `crossfade resume` goes on.",
     "Rejected …": "It did harm before any user saw it. Train again, and give it a new `revision`.",

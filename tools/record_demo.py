@@ -1,6 +1,6 @@
 """The demo, played once, as the picture in the README.
 
-python tools/record_demo.py docs/pictures/demo.svg
+python tools/record_demo.py docs/pictures/demo.svg [--pace N]
 
 What is drawn is what the demo printed: its moves, and one look at the gates on the way.
 """
@@ -22,7 +22,7 @@ _STEP, _LETTER, _EDGE = 18, 8.4, 14
 
 def main() -> int:
     """Play it, and write the picture; 1 if the demo failed."""
-    command = ["crossfade", "demo"]
+    command = ["crossfade", "demo", *sys.argv[2:]]
     played = subprocess.run(
         [Path(sys.executable).parent / command[0], *command[1:]],
         capture_output=True, text=True, timeout=LIMIT_S, check=False, cwd=ROOT,

@@ -21,7 +21,7 @@ from policies.language import amounts as units
 from records.parquet import TABLES
 from records.wire.dialects import DIALECTS
 from records.wire.json_reader import ODDITIES
-from tools import messages, policy_reference
+from tools import api_reference, command_reference, messages, policy_reference
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made from the code by tools/reference.py: do not edit. -->\n\n"
@@ -219,6 +219,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "dialects.md": dialects,
     "policies.md": policy_reference.page,
     "messages.md": messages.page,
+    "commands.md": command_reference.page,
+    "http.md": api_reference.page,
 }
 
 

@@ -6,7 +6,7 @@ Every page declares who may see it (`Access`): `create_app` takes none that does
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
@@ -30,7 +30,7 @@ from gateway.admin.judges import Judges, JudgesView
 from gateway.admin.label_pages import LabelPages
 from gateway.admin.labels import LabelQueue
 from gateway.admin.problems import add_problems
-from gateway.admin.queries import MONTH_DEADLINE_S, RecordQueries
+from gateway.admin.queries import MONTH_DEADLINE_S, MONTH_OLDEST_S, RecordQueries
 from gateway.admin.readiness_views import ReadinessListView, ReadinessView
 from gateway.admin.rollouts import BY, MAX_PAGE, Operations
 from gateway.admin.system import SharedAbout, system
@@ -43,6 +43,7 @@ from gateway.admin.views import (
     ExchangeView,
     FeedbackView,
     KeyView,
+    OperatedView,
     ProblemView,
     ReasonView,
     RolloutsView,
@@ -52,13 +53,14 @@ from gateway.admin.views import (
     VariantView,
 )
 from gateway.config.readiness import ReadinessInputs
-from gateway.control.controller.status import read_status
+from gateway.control.controller.status import by_candidate, read_status
 from gateway.control.operations.readiness import look
 from gateway.control.operations.standings import Standing
 from gateway.node import keys
 from gateway.node.database import first_broken, opened, read_audit, read_policies
 from gateway.node.datadir import DataDir
 from gateway.node.keys import Actor, KeyRefusedError, StoredKey
+from policies.candidates import route_of
 from policies.routing import PPM, Route, RoutingError, Table, Variant, decode
 
 PREFIX = "/api/v1"
@@ -84,7 +86,10 @@ class Pages:
             leader=found.leader,
             nodes=found.nodes,
             state_problem=found.problem,
-            rollouts=[_rollout(route, found.rollouts.get(route.name)) for route in table.routes],
+            rollouts=[
+                _rollout(route, found.rollouts.get(route.name))
+                for route in by_candidate(table.routes, read_status(self.data.controller_status))
+            ],
         )
 
     def keys(self) -> list[KeyView]:
@@ -168,7 +173,7 @@ class Pages:
     def route_figures(self, route: str, since: str = "24h") -> RouteFiguresView:
         """Who reaches the candidate, how fast both answer, and for how much."""
         now = self.operations.clock.wall()
-        found = self.figures.route(route, wanted("exchanges", {"since": since}, now=now))
+        found = self.figures.route(route_of(route), wanted("exchanges", {"since": since}, now=now))
         beside = wanted("comparisons", {"since": since, "route": route}, now=now)
         return found.model_copy(update={"shadow": self.figures.shadow(beside)})
 
@@ -212,7 +217,7 @@ class Pages:
 
     def readiness(self, route: str | None = None) -> ReadinessListView:
         """Which routes are due for a fine-tune, and why; reads the whole window."""
-        ask = functools.partial(self.queries.rows, deadline_s=MONTH_DEADLINE_S)
+        ask = functools.partial(self.queries.rows, deadline_s=MONTH_DEADLINE_S, oldest_s=MONTH_OLDEST_S)
         found = look(ask, self.data, self.stated, now=self.operations.clock.wall(), route=route)
         return ReadinessListView(routes=[ReadinessView.model_validate(each) for each in found])
 
@@ -277,30 +282,51 @@ def _variant(variant: Variant) -> VariantView:
     return VariantView(upstream=variant.upstream, model=variant.model, revision=variant.revision)
 
 
+_REFUSALS: dict[Access, tuple[int, ...]] = {
+    "viewer": (400, 401, 403, 404, 503),
+    "operator": (400, 401, 403, 404, 409, 415, 503),
+}
+"""With which a page may say no."""
+
+
+class _DocumentedApi(FastAPI):
+    """An app whose document names what it answers: a bad request gets our 400, and never FastAPI's own 422."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            made = super().openapi()
+            for operation in (each for path in made["paths"].values() for each in path.values()):
+                operation["responses"].pop("422", None)
+            for name in ("HTTPValidationError", "ValidationError"):
+                made["components"]["schemas"].pop(name, None)
+        return super().openapi()
+
+
 def create_app(pages: Pages, door: Door, *, version: str) -> FastAPI:
     """The API, every page behind the door its access asks for."""
     # No pages of documentation: they would load scripts from elsewhere. The document itself is a page like the others.
-    app = FastAPI(title="Crossfade", version=version, docs_url=None, redoc_url=None, openapi_url=None)
-    responses: dict[int | str, dict[str, object]] = {status: {"model": ProblemView} for status in (401, 403, 503)}
+    app = _DocumentedApi(title="Crossfade", version=version, docs_url=None, redoc_url=None, openapi_url=None)
 
     def openapi() -> dict[str, object]:
         """This API as an OpenAPI document."""
         return app.openapi()
 
-    def add(path: str, page: Callable[..., object], access: Access) -> None:
-        """A page to look at, or for an operator one that changes something."""
+    def add(path: str, page: Callable[..., object], access: Access, *, conflict: object = ProblemView) -> None:
+        """A page to look at, or for an operator one that changes something. `conflict`: what stands in its 409."""
+        told = dict.fromkeys(_REFUSALS[access], ProblemView)
+        told |= {409: conflict} if access == "operator" else {}
         app.add_api_route(
             f"{PREFIX}{path}",
             page,
             methods=["POST" if access == "operator" else "GET"],
             dependencies=[Depends(Guard(door, access))],
-            responses=responses,
+            responses={status: {"model": model} for status, model in told.items()},
         )
 
     for path, page in _looked_at(pages).items():
         add(path, page, "viewer")
     add("/openapi.json", openapi, "viewer")
-    add("/rollouts/{route}/{verb}", pages.operations.operate, "operator")
+    add("/rollouts/{route}/{verb}", pages.operations.operate, "operator", conflict=OperatedView | ProblemView)
     add("/kill", pages.operations.kill, "operator")
     add("/labels", pages.labelling.vote, "operator")
     add("/views", pages.saved.keep, "operator")

@@ -18,6 +18,7 @@ from gateway.admin.views import (
     ExchangeView,
     FeedbackLine,
     FeedbackView,
+    in_utc,
 )
 from records.feedback import made_us
 from records.parquet import COMPARISONS, EXCHANGES, RowTable
@@ -176,4 +177,6 @@ def _order(sort: str, by_id: str) -> str:
 
 
 def _plain(value: Any) -> str | int | float | bool | None:
-    return value.isoformat() if isinstance(value, datetime | date) else value
+    if isinstance(value, datetime):
+        return in_utc(value).isoformat()
+    return value.isoformat() if isinstance(value, date) else value

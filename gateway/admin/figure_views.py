@@ -1,11 +1,12 @@
 """What is added up over the records, as pages and the API show it. Unknown is None, never 0."""
 
-from datetime import date, datetime
+from datetime import date
 
 from gateway.admin.views import (
     ComparisonLine,
     DecisionLine,
     ExchangeLine,
+    Moment,
     PageView,
     RolloutDetailView,
     RolloutsView,
@@ -109,7 +110,7 @@ class RouteFiguresView(PageView):
     """One route in a window."""
 
     route: str
-    since: datetime | None
+    since: Moment | None
     """UTC; None: from the first record on."""
     arms: list[ArmView]
     funnel: FunnelView
@@ -162,7 +163,7 @@ class PaidHoursView(PageView):
 class CostView(PageView):
     """Money in a window."""
 
-    since: datetime | None
+    since: Moment | None
     cost_usd: float
     """Of what has a price."""
     counterfactual_usd: float
@@ -218,7 +219,7 @@ class TableSizeView(PageView):
 class DataView(PageView):
     """What is kept."""
 
-    since: datetime | None
+    since: Moment | None
     tables: list[TableSizeView]
     exchanges: int
     with_bodies: int

@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Literal
 
+from policies.language.compare import SCORES
+from records.route_facts import grained
+
 RecordTable = Literal["exchanges", "comparisons"]
 
 TEXT_S = 7 * 86_400.0
@@ -40,12 +43,19 @@ _NUMBERS: dict[RecordTable, dict[str, tuple[str, float]]] = {
 }  # fmt: skip
 """Name -> column, and what a second of the question is in the column."""
 _MOMENT: dict[RecordTable, str] = {"exchanges": "arrived_at", "comparisons": "compared_at"}
+
+
+def _score(comparator: str) -> str:
+    return f"sign(TRY_CAST(json_extract_string(scores_json, '$.{comparator}.q') AS DOUBLE))"
+
+
 _VIEWS = {
     "disagreements": "q < 0",
     "broken": "came IN ('failed', 'timed_out', 'dropped')",
     "unsure": "abstained",
     "invalid": "valid_candidate = false",
     "better": "q > 0",
+    "against_judge": " OR ".join(f"{_score(name)} <> {_score('judge')}" for name in SCORES if name != "judge"),
 }
 """Built-in views of pairs."""
 
@@ -91,9 +101,7 @@ def moment(text: str, *, now: float) -> float:
     ago = _AGO.fullmatch(text)
     if ago is not None:
         long_s = int(ago[1]) * _UNITS[ago[2]]
-        # A thousandth of it earlier at most: questions of one minute are the same, and have one answer.
-        grain_s = max(1.0, long_s // 1000)
-        return (now - long_s) // grain_s * grain_s
+        return grained(now - long_s, long_s)
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:

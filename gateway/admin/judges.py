@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, cast
 
 import numpy as np
@@ -12,7 +11,7 @@ from pydantic import ConfigDict
 from gateway.admin.filters import RecordFilter
 from gateway.admin.label_views import AgreementView, HumanScoreView
 from gateway.admin.labels import ALPHA, LabelQueue, human
-from gateway.admin.views import PageView
+from gateway.admin.views import Moment, PageView
 from gateway.node import labels
 from gateway.node.labels import PairLabel
 from policies import stats
@@ -28,7 +27,7 @@ class VerdictView(PageView):
     exchange_id: str
     asked: str
     route: str
-    at: datetime
+    at: Moment
     why: str
 
 
@@ -86,7 +85,7 @@ class _Verdict:
     exchange_id: str
     asked: str
     route: str
-    at: datetime
+    at: Moment
     control: bool | None
     told: dict[str, Any]
     """Its own account."""
@@ -136,7 +135,7 @@ class Judges:
 
     def _bias(self, drawn: list[PairLabel]) -> BiasView:
         """Of the random pairs alone: those that were chosen speak of themselves."""
-        return bias([q - said for said, q in self.queue.scored(labels.scores(drawn))])
+        return bias([q - said for said, q in self.queue.scored(drawn, labels.scores(drawn))])
 
 
 def bias(gaps: list[float]) -> BiasView:

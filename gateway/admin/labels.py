@@ -125,7 +125,9 @@ class LabelQueue:
         drawn, votes = self.drawn(task, now=now), self.votes(route=task.route, by=task.by)
         done = {(vote.exchange_id, vote.asked) for vote in votes}
         open_ = [each for each in drawn if (each.exchange_id, each.asked) not in done]
-        shown = next(((each, pair) for each in open_ if (pair := self.pair(each)) is not None), (None, None))
+        shown = next(
+            ((each, pair) for each in open_ if (pair := self.pair(each, task.route)) is not None), (None, None)
+        )
         return LabelState(len(drawn), len(drawn) - len(open_), *shown, votes)
 
     def drawn(self, task: LabelTask, *, now: float) -> list[QueuedPair]:
@@ -140,10 +142,11 @@ class LabelQueue:
         ORDER BY md5(exchange_id || asked || ?), exchange_id LIMIT ?"""  # noqa: S608 -- our own words
         return [QueuedPair(*row) for row in self.queries.rows(query, [*found.parameters, task.seed, SIZE])]
 
-    def pair(self, queued: QueuedPair) -> PairView | None:
-        """Both answers; None: they are not kept any more."""
+    def pair(self, queued: QueuedPair, route: str) -> PairView | None:
+        """Both answers; None: they are not kept any more. `route`: of several candidates, the one's own."""
         found = ExchangeReader(self.queries).pair(queued.exchange_id).pairs
-        return next((each for each in found if each.comparison["asked"] == queued.asked), None)
+        wanted = (queued.asked, route)
+        return next((each for each in found if (each.comparison["asked"], each.comparison["route"]) == wanted), None)
 
     def vote(
         self, task: LabelTask, queued: QueuedPair, choice: Choice, tags: Sequence[str], *, now: float
@@ -154,8 +157,7 @@ class LabelQueue:
             VoteRefusedError: there is no such pair of the route.
             LabelsFullError: no more are kept.
         """
-        pair = self.pair(queued)
-        if pair is None or pair.comparison["route"] != task.route:
+        if self.pair(queued, task.route) is None:
             raise VoteRefusedError("there is no such pair of that route. hint: the queue names the next one")
         pool = task.pool if queued in self.drawn(task, now=now) else CHOSEN
         said = voted(queued, task.by, choice)
@@ -177,16 +179,18 @@ class LabelQueue:
     def agreement(self, votes: Sequence[PairLabel]) -> Agreement:
         """How far these votes agree with the scores of the same pairs."""
         said = {(vote.exchange_id, vote.asked): vote.vote for vote in votes if vote.vote not in ("skipped", "both_bad")}
-        return agree([(vote, _side(q)) for vote, q in self.scored(said)])
+        return agree([(vote, _side(q)) for vote, q in self.scored(votes, said)])
 
-    def scored(self, said: Mapping[tuple[str, str], _Said]) -> list[tuple[_Said, float]]:
-        """What was said of pairs, beside their scores; of pairs that have one."""
+    def scored(self, votes: Sequence[PairLabel], said: Mapping[tuple[str, str], _Said]) -> list[tuple[_Said, float]]:
+        """What was said of pairs in these votes, beside their scores; of pairs that have one."""
         ids = sorted({exchange_id for exchange_id, _ in said})
+        routes = {(vote.exchange_id, vote.asked): vote.route for vote in votes}
         query = """
-        SELECT exchange_id, asked, q FROM comparisons_all
+        SELECT exchange_id, asked, q, route FROM comparisons_all
         WHERE exchange_id IN (SELECT unnest(?::VARCHAR[])) AND q IS NOT NULL"""
         rows = self.queries.rows(query, [ids]) if ids else []
-        return [(said[row[0], row[1]], row[2]) for row in rows if (row[0], row[1]) in said]
+        known = [(said.get((row[0], row[1])), row) for row in rows]
+        return [(word, row[2]) for word, row in known if word is not None and routes[row[0], row[1]] == row[3]]
 
 
 def task_of(route: str, by: str, pool: str, seed: str) -> LabelTask:

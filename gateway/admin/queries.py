@@ -29,6 +29,8 @@ SLOW_S = 0.03
 SPARED = 20
 OLDEST_S = 60.0
 """No answer is shown that is older."""
+MONTH_OLDEST_S = 900.0
+"""The same of questions that read a whole month: a quarter of an hour is a three-thousandth of it."""
 MOST_KEPT = 128
 MOST_ROWS = 5000
 Row = tuple[Any, ...]
@@ -69,14 +71,14 @@ class KeptAnswers:
     """The last used last."""
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
-    def rows(self, key: object, ask: Callable[[], list[Row]]) -> list[Row]:
+    def rows(self, key: object, ask: Callable[[], list[Row]], *, oldest_s: float = OLDEST_S) -> list[Row]:
         """An answer that is fresh enough, or one that is not while a thread asks anew, or a new one."""
         with self._lock:
             kept = self._found.pop(key, None)
             if kept is not None:
                 self._found[key] = kept
         now = self.wall()
-        if kept is None or not 0 <= now - kept.at < OLDEST_S:
+        if kept is None or not 0 <= now - kept.at < oldest_s:
             return self._ask(key, ask)
         read_at.set(min(kept.at, read_at.get() or now))
         if now - kept.at > kept.took_s * SPARED:
@@ -120,8 +122,15 @@ class RecordQueries:
     _shape: tuple[bool, ...] = field(default=(), init=False)
     """Which tables had files when the views were made: over none, a view has no files to find later."""
 
-    def rows(self, query: str, parameters: Sequence[object] = (), *, deadline_s: float | None = None) -> list[Row]:
-        """What a query finds; `deadline_s`: where it is not the usual one.
+    def rows(
+        self,
+        query: str,
+        parameters: Sequence[object] = (),
+        *,
+        deadline_s: float | None = None,
+        oldest_s: float = OLDEST_S,
+    ) -> list[Row]:
+        """What a query finds. `deadline_s`: where it is not the usual one; `oldest_s`: how old a kept answer may be.
 
         Raises:
             TooSlowError: it took longer than the deadline.
@@ -135,7 +144,7 @@ class RecordQueries:
             except OSError as error:
                 raise duckdb.IOException(f"the records cannot be read: {error.strerror}") from error
 
-        return read() if self.kept is None else self.kept.rows((query, repr(parameters)), read)
+        return read() if self.kept is None else self.kept.rows((query, repr(parameters)), read, oldest_s=oldest_s)
 
     def named(self, query: str, names: Sequence[str], parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """The same, each row by the names of its columns.

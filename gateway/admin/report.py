@@ -5,7 +5,6 @@ One value, which the console, `crossfade report` and programs show; nothing is w
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
 
 from gateway.admin.api import Pages
 from gateway.admin.figure_views import ArmView, FunnelView, PairView, ShadowArmView
@@ -13,8 +12,9 @@ from gateway.admin.filters import wanted
 from gateway.admin.label_views import AgreementView, HumanScoreView
 from gateway.admin.labels import QueuedPair, human, outlines
 from gateway.admin.rollouts import Operations
-from gateway.admin.views import PageView, RolloutView
+from gateway.admin.views import Moment, PageView, RolloutView
 from policies import explain
+from policies.candidates import route_of
 from policies.results import GateResult
 from policies.rollout import Decision
 from policies.terms import Better, Outcome
@@ -76,7 +76,7 @@ class ReportView(PageView):
 
     route: str
     made_at: float
-    since: datetime | None
+    since: Moment | None
     rollout: RolloutView
     sentence: str
     """Where it stands, and why."""
@@ -101,6 +101,10 @@ class ReportView(PageView):
     """Digest of all that makes the candidate what it is."""
 
 
+INCIDENTS = frozenset({Outcome.SUSPEND, Outcome.ROLLBACK, Outcome.REJECTED})
+"""What took traffic, or kept a candidate from having any."""
+
+
 def report(pages: Pages, route: str, since: str) -> ReportView | None:
     """The report; None: there is no such route.
 
@@ -117,7 +121,7 @@ def report(pages: Pages, route: str, since: str) -> ReportView | None:
     start = wanted("exchanges", {"since": since}, now=now).window.since or 0.0
     told = [each for each in moves(pages.operations, route) if each.at >= start]
     votes = pages.labelling.queue.votes(route=route)
-    policy = next((each for each in pages.policies().policies if each.route == route), None)
+    policy = next((each for each in pages.policies().policies if each.route == route_of(route)), None)
     agreement = pages.labelling.queue.agreement([vote for vote in votes if vote.pool == "random"])
     best = _pairs(pages, route, since, "-q")
     worst = [pair for pair in _pairs(pages, route, since, "q") if pair not in best]
@@ -128,7 +132,7 @@ def report(pages: Pages, route: str, since: str) -> ReportView | None:
         gates=[] if look is None else [_gate(gate) for gate in look.results.gates],
         best=best, worst=worst, arms=figures.arms, shadow=figures.shadow, funnel=figures.funnel,
         human=HumanScoreView.model_validate(human(votes)), agreement=AgreementView.model_validate(agreement),
-        incidents=[each for each in told if each.outcome in (Outcome.ROLLBACK, Outcome.REJECTED)],
+        incidents=[each for each in told if each.outcome in INCIDENTS],
         approvals=[each for each in told if each.by != "evidence"], moves=told[:MOVES],
         policy_file=None if policy is None else policy.file,
         policy_sha256=None if policy is None or policy.text is None else _sha256(policy.text.encode()),
@@ -158,7 +162,8 @@ def rule(gates: Sequence[GateResult], *, is_split: bool = False) -> list[str]:
         f"no worse than the limit allows, by evidence that holds at whatever moment one looks{odds}, and the stage's "
         "least number of conversations and its hold are over.",
         "A detector that is raised, or a gate that is certainly beyond its limit, gives all traffic back to the "
-        "baseline at once; people may stop, hold or promote with a reason, which is kept.",
+        "baseline at once, and after a detector's alarm it returns only once it was tried beside the baseline's "
+        "answers; people may stop, hold or promote with a reason, which is kept.",
     ]
 
 
@@ -185,7 +190,7 @@ def _pairs(pages: Pages, route: str, since: str, sort: str) -> list[ReportPairVi
     found.add("q > 0" if sort == "-q" else "q < 0")
     rows = pages.recorded.pair_rows(found, sort="-q" if sort == "-q" else "q", limit=PAIRS, offset=0)
     queue = pages.labelling.queue
-    listed = [(row, queue.pair(QueuedPair(row.exchange_id, row.asked))) for row in rows]
+    listed = [(row, queue.pair(QueuedPair(row.exchange_id, row.asked), route)) for row in rows]
     return [
         _pair(pair, row.exchange_id, row.asked, row.metric, row.q)
         for row, pair in listed

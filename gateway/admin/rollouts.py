@@ -22,8 +22,9 @@ from gateway.admin.views import (
     StandingView,
     VotesView,
 )
+from gateway.control.controller.status import read_status
 from gateway.control.operations import votes
-from gateway.control.operations.orders import OrderClock, operate, order_of
+from gateway.control.operations.orders import OrderClock, addressed, operate, order_of
 from gateway.control.operations.standings import Standing, spent_budgets, standings
 from gateway.control.state.open import open_state
 from gateway.control.state.port import MAX_DECISIONS, Decided, QueuedOrder, SharedState, StateDownError
@@ -111,6 +112,9 @@ class Operations:
 
     def give(self, order: QueuedOrder) -> OperatedView:
         """Give an order and wait for what becomes of it. The same order twice is one."""
+        order, nobody = addressed(order, read_status(self.data.controller_status))
+        if nobody:
+            return OperatedView(order=order.id, outcome="refused", text=nobody, alone=False)
         try:
             self._audit(order.by, f"rollout.{order.verb}", order.route, order.reason)
         except StateError:

@@ -1,9 +1,18 @@
 """What the admin API's pages answer."""
 
-from datetime import datetime
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def in_utc(at: datetime) -> datetime:
+    """A moment of the records with its zone: they keep UTC without one, and a client would take it for its own."""
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+
+
+Moment = Annotated[datetime, AfterValidator(in_utc)]
+"""As RFC 3339 has it."""
 
 
 class PageView(BaseModel):
@@ -216,7 +225,7 @@ class ExchangeLine(PageView):
     """An exchange without its content."""
 
     id: str
-    arrived_at: datetime
+    arrived_at: Moment
     """UTC."""
     route: str
     variant: str
@@ -252,7 +261,7 @@ class ComparisonLine(PageView):
     exchange_id: str
     asked: str
     route: str
-    compared_at: datetime
+    compared_at: Moment
     """UTC."""
     came: str
     reason: str
@@ -284,7 +293,7 @@ class FeedbackLine(PageView):
     exchange_id: str
     route: str | None
     """None: the exchange is not recorded, or no more."""
-    said_at: datetime
+    said_at: Moment
     """UTC."""
     score: float | None
     label: str | None

@@ -127,7 +127,9 @@ def _status(parser: Parser) -> None:
 def _top(parser: Parser) -> None:
     parser.add_argument("route", nargs="?", metavar="ROUTE", help="only this one")
     parser.add_argument("--every", type=float, default=2.0, metavar="SECONDS", help="how often (default: 2)")
-    parser.add_argument("--times", type=int, metavar="N", help="end after N looks")
+    parser.add_argument(
+        "--times", type=int, metavar="N", help="end after N looks (without a terminal: print so many; default 1)"
+    )
     _add_context(parser)
 
 
@@ -180,8 +182,12 @@ def _report(parser: Parser) -> None:
     parser.add_argument("route", metavar="ROUTE", help="the rollout to report on")
     parser.add_argument("--since", default="7d", metavar="AGE", help="24h, 7d, all, or a moment (default: 7d)")
     shapes = parser.add_mutually_exclusive_group()
-    for name, words in (("md", "Markdown (the default)"), ("html", "one HTML file that needs nothing else")):
-        shapes.add_argument(f"--{name}", action="store_const", const=name, dest="shape", help=f"print {words}")
+    for name, words in (
+        ("md", "print Markdown (the default)"),
+        ("html", "print one HTML file that needs nothing else"),
+        ("pdf", "no: a browser makes one of --html (chromium --headless --print-to-pdf=report.pdf report.html)"),
+    ):
+        shapes.add_argument(f"--{name}", action="store_const", const=name, dest="shape", help=words)
     _add_context(parser)
     _add_json(parser)
 
@@ -421,7 +427,7 @@ COMMANDS: dict[str, Command] = {
     "doctor": Command("doctor", "check machine, settings and upstreams, and say what to do", _doctor),
     "completion": Command("completion", "what a shell needs to complete commands: bash, zsh, tcsh", _completion),
     "status": Command("status", "where each route stands, in one table", _status),
-    "top": Command("top", "the same, over and over", _top),
+    "top": Command("top", "the same, live: sort, filter, a route's checks; q ends it", _top),
     "explain": Command("explain", "why a rollout stands where it does, with every gate's numbers", _explain),
     "promote": Command("operate", "take the next stage without waiting, or approve it", _operate("promote")),
     "hold": Command("operate", "stay on this stage until told otherwise", _operate("hold")),

@@ -46,8 +46,9 @@ candidate: {upstream: vllm, model: triage-7b, revision: 2026-11-18}
 compare: [json_fields]          # the answers are JSON; docs/comparators.md has the others
 stages: [shadow, 1%, 5%, 25%, 50%, 100%]
 
-# To try it out: a rollout that moves within minutes. Put these two lines in the place of `stages`.
+# To try it out: a rollout that moves within minutes. Put these three lines in the place of `stages`.
 # assign: {close_after: 10s, population: fixed}    # it counts after 10 s of silence (30 m), and you ask all by yourself
+# gates: {latency: {ttft_p95: 3s, warmup: 20}}     # a limit of your own: the baseline's speed is known after 12 hours
 # stages: [shadow: {days: 0}, 10%: {hold: 10s}, 50%: {hold: 10s}, 100%: {hold: 10s}]
 """
 FILES = {"crossfade.yaml": SETTINGS, f"{policies_home.DEFAULT}/support-triage.yaml.example": POLICY}

@@ -13,7 +13,8 @@ from gateway import clock
 from gateway.cli import context
 from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
-from gateway.control.operations.orders import OrderClock, operate, order_of
+from gateway.control.controller.status import read_status
+from gateway.control.operations.orders import OrderClock, addressed, operate, order_of
 from gateway.control.state.open import open_state
 from gateway.control.state.port import QueuedOrder, StateDownError
 from gateway.node.database import AuditEntry, StateError, audit, opened, writing
@@ -32,6 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
     order = order_of(
         secrets.token_hex(8), arguments.route, Verb(arguments.verb), by=by, reason=arguments.reason, now=now
     )
+    order, problem = addressed(order, read_status(data.controller_status))
+    if problem:
+        return failed(problem, arguments)
     try:
         _audit(data, order)
     except StateError as error:

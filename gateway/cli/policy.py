@@ -12,7 +12,7 @@ from gateway import clock
 from gateway.cli import context, policy_plan, policy_simulate
 from gateway.cli.failure import failed
 from gateway.cli.policy_traffic import recorded
-from gateway.config.policy_file import SUFFIXES, Loaded, located, read_file, surroundings, with_files
+from gateway.config.policy_file import SUFFIXES, Loaded, contenders, located, read_file, surroundings, with_files
 from gateway.config.settings_file import SettingsError
 from gateway.config.yaml_file import FileProblem, YamlFileError
 from gateway.node.database import StateError
@@ -94,8 +94,15 @@ def _explain(arguments: argparse.Namespace) -> int:
     if arguments.replay is not None:
         return _replay(arguments.replay, arguments)
     known = _surroundings(arguments)
-    loaded = _all(arguments, known)
-    told = [meaning.text(each.policy, decision_rules(each.policy, with_files(known, each))) for each in loaded]
+    whole = _all(arguments, known)
+    loaded = [each for file in whole for each in contenders(file)]
+    told = [
+        meaning.text(
+            each.policy, decision_rules(each.policy, with_files(known, each)), among=len(file.policy.candidates)
+        )
+        for file in whole
+        for each in contenders(file)
+    ]
     if arguments.json:
         print(json.dumps([_explained(each, line) for each, line in zip(loaded, told, strict=True)]))
     else:

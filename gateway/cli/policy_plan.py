@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway.cli.policy_traffic import recorded
-from gateway.config.policy_file import Loaded, read, with_files
+from gateway.config.policy_file import Loaded, contenders, read, with_files
 from gateway.config.yaml_file import YamlFileError
 from gateway.control.publish.policy_folder import load_good
 from gateway.control.state.open import open_state
@@ -57,17 +57,19 @@ def plans(
     *,
     now: float,
 ) -> list[Plan]:
-    """One plan for each policy file, from where its rollout stands.
+    """One plan for each policy file and candidate, from where its rollout stands.
 
     Raises:
         YamlFileError: a file that a policy names cannot be read.
     """
     planned: list[Plan] = []
-    for each in loaded:
-        seen = recorded(data.records, each.policy, now) if today.traffic is None else Traffic(today.traffic)
-        after = each.policy, decision_rules(each.policy, with_files(known, each))
-        stands = _standing(today.looks.get(each.policy.route), after[1])
-        planned.append(plan(today.in_force.get(each.policy.route), after, seen, stands))
+    for file in loaded:
+        for each in contenders(file):
+            seen = recorded(data.records, each.policy, now) if today.traffic is None else Traffic(today.traffic)
+            after = each.policy, decision_rules(each.policy, with_files(known, each))
+            stands = _standing(today.looks.get(each.policy.route), after[1])
+            among = max(1, len(file.policy.candidates))
+            planned.append(plan(today.in_force.get(each.policy.route), after, seen, stands, among=among))
     return planned
 
 
@@ -79,7 +81,7 @@ def _standing(kept: explain.DecisionRecord | None, rules: Rules) -> StageProgres
 
 def taken_away(loaded: Sequence[Loaded], before: Mapping[str, tuple[Policy, Rules]]) -> list[Plan]:
     """A plan for each route in force that none of the files has any more."""
-    kept = {each.policy.route for each in loaded}
+    kept = {each.policy.route for file in loaded for each in contenders(file)}
     return [gone(policy) for route, (policy, _) in before.items() if route not in kept]
 
 
@@ -96,11 +98,10 @@ def in_force(data: DataDir, known: Surroundings, folder: Path) -> dict[str, tupl
     found: dict[str, tuple[Policy, Rules]] = {}
     for name, kept in texts.items():
         try:
-            loaded = read(kept, name, known)
-            rules = decision_rules(loaded.policy, with_files(known, loaded, folder))
+            for each in contenders(read(kept, name, known)):
+                found[each.policy.route] = each.policy, decision_rules(each.policy, with_files(known, each, folder))
         except YamlFileError:
             continue  # it was good for other settings: what is planned is then all new
-        found[loaded.policy.route] = loaded.policy, rules
     return found
 
 

@@ -5,7 +5,7 @@ import gzip
 import hashlib
 import sys
 import zlib
-from collections.abc import Generator, Iterable
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -13,20 +13,24 @@ from typing import cast
 
 from gateway import clock
 from gateway.cli import context
+from gateway.cli import policy_simulate_several as several
 from gateway.cli.failure import failed
 from gateway.cli.policy_traffic import observed
 from gateway.cli.progress import counted
-from gateway.config.policy_file import read_file, with_files
+from gateway.config.policy_file import contenders, read_file, with_files
 from gateway.config.settings_file import SettingsError
 from gateway.config.yaml_file import YamlFileError
 from policies import explain
 from policies.compile import KnownUpstream, Surroundings, decision_rules
+from policies.contenders import named_candidates
 from policies.events import PairEvent
 from policies.pairs import PairError, read
 from policies.rules import Rules
 from policies.simulate import Moment, summarise, walk
 from policies.terms import Move
 
+Told = tuple[str, PairEvent]
+"""A pair, and whom of several candidates it is of; of one alone: nobody by name."""
 _DAY_S = 86400.0
 _GZIP = b"\x1f\x8b"
 
@@ -39,45 +43,61 @@ def run(arguments: argparse.Namespace) -> int:
         policy = loaded.policy
     except YamlFileError as error:
         return failed(error, arguments)
-    keys = {policy.baseline.upstream: KnownUpstream(has_background_key=True, is_priced=True)}
-    keys[policy.candidate.upstream] = KnownUpstream(is_priced=True)
+    keys = {each.upstream: KnownUpstream(is_priced=True) for _, each in named_candidates(policy)}
+    keys[policy.baseline.upstream] = KnownUpstream(has_background_key=True, is_priced=True)
     try:
-        rules = decision_rules(policy, with_files(Surroundings(keys), loaded))
-        pairs, timed = _recorded(arguments, rules) if arguments.pairs is None else _given(arguments.pairs)
+        parts = [(each.policy, with_files(Surroundings(keys), each)) for each in contenders(loaded)]
+        names = [each.name for each in policy.candidates] or [""]
+        rules = {name: decision_rules(*part) for name, part in zip(names, parts, strict=True)}
+        pairs, timed = _recorded(arguments, rules) if arguments.pairs is None else _given(arguments.pairs, names)
     except (YamlFileError, SettingsError, PairError) as error:
         return failed(error, arguments)
     if arguments.shuffle is not None:
         pairs, timed = _shuffled(pairs, arguments.shuffle), False
-    tell(rules, pairs, timed=timed, every=max(0, arguments.every), as_json=arguments.json)
+    if policy.candidates:
+        several.tell(rules, pairs, timed=timed, as_json=arguments.json)
+    else:
+        alone = [event for _, event in pairs]
+        tell(rules[""], alone, timed=timed, every=max(0, arguments.every), as_json=arguments.json)
     return 0
 
 
-def _recorded(arguments: argparse.Namespace, rules: Rules) -> tuple[list[PairEvent], bool]:
-    """What was recorded of this very candidate; it all says when it was.
+def _recorded(arguments: argparse.Namespace, rules: Mapping[str, Rules]) -> tuple[list[Told], bool]:
+    """What was recorded of these very candidates; it all says when it was.
 
     Raises:
         SettingsError: no settings say where the records are.
-        PairError: there is nothing.
+        PairError: there is nothing of one of them.
     """
     records = context.data(arguments).records
-    found = observed(records, rules.route, rules.key.digest, clock.wall() - arguments.since * _DAY_S)
+    found = [(name, event) for name, each in rules.items() for event in _observed(records, each, arguments.since)]
+    return sorted(found, key=lambda told: (told[1].at, told[1].id)), True
+
+
+def _observed(records: Path, rules: Rules, since_days: float) -> list[PairEvent]:
+    """What was recorded of one.
+
+    Raises:
+        PairError: there is nothing.
+    """
+    found = observed(records, rules.route, rules.key.digest, clock.wall() - since_days * _DAY_S)
     if not found:
         raise PairError(
             f"{records}: nothing was observed of route {rules.route} and candidate {rules.key.candidate} revision "
             f"{rules.key.revision} as this policy compares them. hint: let the route's shadow run, or give --pairs"
         )
-    return found, True
+    return found
 
 
-def _given(name: str) -> tuple[list[PairEvent], bool]:
-    """The pairs of a file.
+def _given(name: str, candidates: Collection[str]) -> tuple[list[Told], bool]:
+    """The pairs of a file, each with the candidate that it is of.
 
     Raises:
         PairError: it cannot be read, or holds something else.
     """
     try:
         with _opened(name) as lines:
-            return _pairs(lines)
+            return _pairs(lines, candidates)
     except (PairError, EOFError, zlib.error, OSError) as error:
         reason = error.strerror or error if isinstance(error, OSError) else error
         raise PairError(f"{name}: {reason}. hint: JSON lines, gzipped or not") from error
@@ -130,30 +150,45 @@ def _unzipped(file: BufferedReader) -> Iterable[bytes]:
     return gzip.open(file) if file.peek(2)[:2] == _GZIP else file
 
 
-def _pairs(lines: Iterable[bytes]) -> tuple[list[PairEvent], bool]:
+def _pairs(lines: Iterable[bytes], candidates: Collection[str]) -> tuple[list[Told], bool]:
     """All pairs, and whether every one of them says when it was.
 
     Raises:
         PairError: a line is none; with its number.
     """
-    found: list[PairEvent] = []
+    found: list[Told] = []
     timed = True
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            pair, is_timed = read(line)
+            pair, is_timed, candidate = read(line)
+            _check_name(candidate, candidates)
         except PairError as error:
             raise PairError(f"line {number}: {error}") from error
-        found.append(pair)
+        found.append((candidate, pair))
         timed = timed and is_timed
-    return (sorted(found, key=lambda pair: pair.at) if timed else found), timed
+    return (sorted(found, key=lambda told: told[1].at) if timed else found), timed
 
 
-def _shuffled(pairs: list[PairEvent], seed: int) -> list[PairEvent]:
+def _check_name(candidate: str, candidates: Collection[str]) -> None:
+    """Refuse a pair of whom the policy does not know.
+
+    Raises:
+        PairError: which are known.
+    """
+    if candidate in candidates:
+        return
+    if "" in candidates:
+        raise PairError(f"`candidate` is {candidate!r}, and the policy has one, without a name; hint: leave it out")
+    said = f"`candidate` is {candidate!r}" if candidate else "does not say which `candidate` it is of"
+    raise PairError(f"{said}; hint: one of {', '.join(candidates)}")
+
+
+def _shuffled(pairs: list[Told], seed: int) -> list[Told]:
     """The same pairs with their units in another order; a unit's own pairs keep theirs."""
-    by_unit: dict[str, list[PairEvent]] = {}
-    for pair in pairs:
-        by_unit.setdefault(pair.unit, []).append(pair)
+    by_unit: dict[str, list[Told]] = {}
+    for told in pairs:
+        by_unit.setdefault(told[1].unit, []).append(told)
     names = sorted(by_unit, key=lambda name: hashlib.sha256(f"{seed}\n{name}".encode()).digest())
-    return [pair for name in names for pair in by_unit[name]]
+    return [told for name in names for told in by_unit[name]]

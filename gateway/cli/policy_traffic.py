@@ -6,6 +6,7 @@ import msgspec
 
 from gateway.cli.context import warn_of_damage
 from policies import stats
+from policies.candidates import route_of
 from policies.events import PairEvent
 from policies.globs import regex
 from policies.plan import Traffic
@@ -68,7 +69,7 @@ def recorded(records: Path, policy: Policy, now: float) -> Traffic | None:
     if not records.is_dir():
         return None
     by_model = [(_BY_MODEL, regex(policy.match.model))] if policy.match.model else []
-    for where, value in ((_BY_ROUTE, policy.route), *by_model):
+    for where, value in ((_BY_ROUTE, route_of(policy.route)), *by_model):
         query = f"WITH chosen AS (SELECT * FROM exchanges WHERE {where} AND epoch(arrived_at) >= ?) {_SEEN}"  # noqa: S608 -- our own words
         wanted = [value, now - DAYS * _DAY_S]
         row = Store(records, warn_of_damage).read(lambda views: views.execute(query, wanted).fetchone())  # noqa: B023 -- called at once

@@ -96,8 +96,10 @@ def _one(route: str, stored: Stored, store: Store, shared: SharedState, *, write
 def _brought_to(made: EvidenceReplay, kept: Evidence, rules: Rules) -> Evidence:
     """What was made again, as far along as what is kept: on its stage, with its units closed."""
     found = made.evidence
-    if found is None or (found.key != kept.key and not kept.count("requests")):
-        found = Evidence(kept.key, rules) if found is None else Evidence(kept.key, rules, recent=found.recent)
+    if found is None:
+        found = Evidence(kept.key, rules)
+    elif found.key != kept.key and (not kept.count("requests") or kept.key.is_beside(found.key)):
+        found = found.next(kept.key, rules)  # nothing was observed since it moved
     found.rules = rules
     if kept.watermark_at is not None:
         found.advance(kept.watermark_at)

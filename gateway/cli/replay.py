@@ -228,10 +228,15 @@ def route_policy(settings: Settings, name: str, named: Path | None) -> tuple[Rou
     folder = settings.policies if named is None else named.parent
     paths = [named] if named else sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES)
     reader = PolicyReader(surroundings(settings), str(folder))
+    several: list[str] = []
     for path in paths:
         compiled = reader.compile(path.read_text(encoding="utf-8"), path.name)
-        if compiled.route.name == name and compiled.terms is not None:
-            return compiled.route, compiled.terms.rules, compiled.terms.shadow
+        for route, terms in compiled.parts:
+            if terms is not None and terms.name == name:
+                return route, terms.rules, terms.shadow
+            several += [terms.name] if terms is not None and route.name == name else []
+    if several:
+        raise ReplayError(f"{name} has several candidates. hint: name one of {', '.join(several)}")
     where = named or f"any policy in {folder}"
     raise ReplayError(f"{where} has no route {name}. hint: `crossfade init` writes a policy to start from")
 

@@ -25,9 +25,16 @@ from gateway.node.datadir import DataDirError
 from gateway.supervisor.programs import hourly_prices
 from records.store import Store
 
+NO_PDF = (
+    "A browser makes a PDF of the HTML; none is made here. hint: crossfade report {route} --html > report.html, then "
+    "print that page, or chromium --headless --print-to-pdf=report.pdf report.html"
+)
+
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print it; 1: there is no such route, or it cannot be read."""
+    """Print it; 1: there is no such route, it cannot be read, or it is wanted as a PDF."""
+    if arguments.shape == "pdf":
+        return failed(NO_PDF.format(route=arguments.route), arguments)
     try:
         place, data = context.state(arguments)
         settings = context.settings(arguments)

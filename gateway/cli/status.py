@@ -15,7 +15,7 @@ from gateway import clock
 from gateway.cli import context, layout
 from gateway.cli.failure import failed
 from gateway.config.settings_file import SettingsError
-from gateway.control.controller.status import ControllerStatus, read_status
+from gateway.control.controller.status import ControllerStatus, by_candidate, read_status
 from gateway.control.operations.standings import spent_budgets, standings
 from gateway.control.state.open import open_state
 from gateway.control.state.port import StateDownError
@@ -24,11 +24,13 @@ from gateway.node.exposition import by_route
 from gateway.node.journal_lag import journal_lag_s
 from gateway.supervisor import running
 from gateway.supervisor.worker_metrics import open_breakers
+from policies.candidates import is_contender, route_of
 from policies.routing import PPM, Route, RoutingError, Table, Variant, decode
 
 MOSTLY_PCT = 99.5
 """A candidate that answers less of what is assigned to it is told of."""
-_HEAD = ("ROUTE", "STAGE", "WEIGHT", "PHASE", "TO GO", "LAST MOVE")
+HEAD = ("ROUTE", "STAGE", "WEIGHT", "PHASE", "TO GO", "LAST MOVE")
+"""What stands over the cells of `row`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +119,14 @@ def run(arguments: argparse.Namespace) -> int:
         return failed(error, arguments)
     now = clock.wall()
     state = read(data, now=now)
-    shared = _shared(arguments, now) if data.state.exists() else SharedView()
-    routes = [route for route in state.routes if arguments.route in (None, route.route)]
+    seen = shared(arguments, now) if data.state.exists() else SharedView()
+    routes = [route for route in state.routes if arguments.route in (None, route.route, route_of(route.route))]
     if arguments.json:
-        rows = [asdict(route) | {"rollout": shared.rollouts.get(route.route)} for route in routes]
-        about = {"leader": shared.leader, "nodes": shared.nodes, "problem": shared.problem}
-        print(json.dumps(asdict(state) | {"routes": rows, "shared": about}))
+        rows = [asdict(route) | {"rollout": seen.rollouts.get(route.route)} for route in routes]
+        shares = {"leader": seen.leader, "nodes": seen.nodes, "problem": seen.problem}
+        print(json.dumps(asdict(state) | {"routes": rows, "shared": shares}))
     else:
-        _print(state, routes, shared, now)
+        _print(state, routes, seen, now)
     if arguments.route is not None and not routes:
         known = ", ".join(route.route for route in state.routes) or "none"
         return failed(f"no route is called {arguments.route!r}. hint: there are {known}", arguments)
@@ -145,7 +147,7 @@ def read(data: DataDir, *, now: float) -> StatusReport:
         killed=data.kill.exists(),
         table=None if table is None else _table_state(table, now),
         problem=problem,
-        routes=[] if table is None else _routes(data, table, [worker.gauges for worker in workers]),
+        routes=[] if table is None else _routes(data, table, controller, [worker.gauges for worker in workers]),
         workers=[_worker(worker) for worker in workers],
         missing=[each.slot for each in processes if each.pid is None or not running.is_alive(each.pid)],
         policy_errors=[policy.error for policy in controller.policies if policy.error is not None],
@@ -154,7 +156,7 @@ def read(data: DataDir, *, now: float) -> StatusReport:
     )
 
 
-def _shared(arguments: argparse.Namespace, now: float) -> SharedView:
+def shared(arguments: argparse.Namespace, now: float) -> SharedView:
     """What the shared state says; why not, where it cannot be used."""
     try:
         where, data = context.state(arguments)
@@ -184,7 +186,9 @@ def _table_state(table: Table, now: float) -> TableState:
     return TableState(table.version, age_s, lease)
 
 
-def _routes(data: DataDir, table: Table, alive: Sequence[Mapping[str, int]]) -> list[RouteState]:
+def _routes(
+    data: DataDir, table: Table, controller: ControllerStatus, alive: Sequence[Mapping[str, int]]
+) -> list[RouteState]:
     """Where each route stands, and whether its candidate really serves."""
     served = by_route(data.exposition("controller"), "served_ratio")
     refused = by_route(data.exposition("shadow"), "shadow_key_refused")
@@ -194,11 +198,13 @@ def _routes(data: DataDir, table: Table, alive: Sequence[Mapping[str, int]]) -> 
         replace(
             _route(route),
             served_pct=None if route.name not in served else 100 * served[route.name],
-            breakers_open=is_open.get(route.name, 0),
+            breakers_open=is_open.get(route_of(route.name), 0)
+            if route.weight_ppm or not is_contender(route.name)
+            else 0,
             key_refused=int(refused.get(route.name, 0)),
             estimated_usd=estimated.get(route.name, 0.0),
         )
-        for route in table.routes
+        for route in by_candidate(table.routes, controller)
     ]
 
 
@@ -242,46 +248,59 @@ def _size_bytes(data: DataDir) -> int:
     return total
 
 
-def _print(state: StatusReport, routes: list[RouteState], shared: SharedView, now: float) -> None:
-    print(_headline(state))
+KILLED = "KILLED: the baseline alone answers. `crossfade kill --off` takes it back."
+
+
+def _print(state: StatusReport, routes: list[RouteState], seen: SharedView, now: float) -> None:
+    print(headline(state))
     if state.killed:
-        print("KILLED: the baseline alone answers. `crossfade kill --off` takes it back.")
-    _print_routes(routes, shared, now)
+        print(KILLED)
+    _print_routes(routes, seen, now)
+    for line in about(state, seen):
+        print(line)
+
+
+def about(state: StatusReport, seen: SharedView) -> list[str]:
+    """What concerns no single route: workers, records, the shared state, what does not run or load."""
+    found: list[str] = []
     for worker in state.workers:
         words = [f"{worker.worker} (pid {worker.pid}): {worker.requests} requests, {worker.in_flight} in flight"]
         words += ["lease expired: baseline only"] if worker.lease_expired else []
-        print(", ".join(words))
+        found.append(", ".join(words))
     lag = "no recorder has said yet" if state.journal_lag_s is None else f"records {state.journal_lag_s:.1f} s behind"
-    print(f"journal: {state.journal_bytes / 2**20:.1f} MiB, {lag}")
-    if shared.problem is not None:
-        print(f"the shared state cannot be used, so no weight rises and no lease is renewed: {shared.problem}")
-    elif len(shared.nodes) > 1:
-        print(f"nodes: {', '.join(shared.nodes)}; {shared.leader or 'nobody'} leads")
-    for name in state.missing:
-        print(f"not running: {name} (its log lines say why)")
-    for error in state.policy_errors:
-        print(f"policy not loaded, the last good version stays: {error}")
+    found.append(f"journal: {state.journal_bytes / 2**20:.1f} MiB, {lag}")
+    if seen.problem is not None:
+        found.append(f"the shared state cannot be used, so no weight rises and no lease is renewed: {seen.problem}")
+    elif len(seen.nodes) > 1:
+        found.append(f"nodes: {', '.join(seen.nodes)}; {seen.leader or 'nobody'} leads")
+    found += [f"not running: {name} (its log lines say why)" for name in state.missing]
+    return found + [f"policy not loaded, the last good version stays: {error}" for error in state.policy_errors]
 
 
-def _print_routes(routes: list[RouteState], shared: SharedView, now: float) -> None:
+def _print_routes(routes: list[RouteState], seen: SharedView, now: float) -> None:
     """One table, and below each route the sentence that says why it stands there."""
     if not routes:
         print("no routes: every request goes to the default upstream")
         return
-    rows = [_row(each, shared.rollouts.get(each.route), now) for each in routes]
-    whole = [(*_HEAD, "CANDIDATE"), *((*row, _candidate(each)) for row, each in zip(rows, routes, strict=True))]
+    rows = [row(each, seen.rollouts.get(each.route), now) for each in routes]
+    whole = [(*HEAD, "CANDIDATE"), *((*cells, _candidate(each)) for cells, each in zip(rows, routes, strict=True))]
     is_wide = layout.fits(whole)
-    lines = layout.table(whole if is_wide else [_HEAD, *rows], cut=(0,))
+    lines = layout.table(whole if is_wide else [HEAD, *rows], cut=(0,))
     print(lines[0])
     for line, each in zip(lines[1:], routes, strict=True):
         print(line)
         if not is_wide and each.candidate is not None:
             print(layout.paragraph(f"candidate {_candidate(each)}", "  "))
-        standing = shared.rollouts.get(each.route) or {}
-        told = [standing["sentence"]] if standing.get("sentence") else []
-        told += [f"forecast: {standing['forecast']}"] if standing.get("missing") and standing.get("forecast") else []
-        for sentence in (*told, *service(each), *standing.get("left_out", ())):
+        for sentence in sentences(each, seen.rollouts.get(each.route)):
             print(layout.paragraph(sentence, "  "))
+
+
+def sentences(route: RouteState, rollout: dict[str, Any] | None) -> list[str]:
+    """Where a route stands and why, what it waits for, and what is wrong with it."""
+    standing = rollout or {}
+    told = [standing["sentence"]] if standing.get("sentence") else []
+    told += [f"forecast: {standing['forecast']}"] if standing.get("missing") and standing.get("forecast") else []
+    return [*told, *service(route), *standing.get("left_out", ())]
 
 
 def service(route: RouteState) -> list[str]:
@@ -310,7 +329,8 @@ def _candidate(route: RouteState) -> str:
     return "-" if route.candidate is None else f"{route.candidate}{revision}"
 
 
-def _row(route: RouteState, rollout: dict[str, Any] | None, now: float) -> tuple[str, ...]:
+def row(route: RouteState, rollout: dict[str, Any] | None, now: float) -> tuple[str, ...]:
+    """A route's cells, under HEAD."""
     mode = {"apply": "", "split": " (split, uncertified)"}.get(route.mode, f" ({route.mode})")
     weight = f"{route.weight_pct:g}%{mode}"
     if rollout is None:
@@ -327,7 +347,8 @@ def _ago(seconds: float) -> str:
     return f"{max(0.0, seconds):.0f}s"
 
 
-def _headline(state: StatusReport) -> str:
+def headline(state: StatusReport) -> str:
+    """Who serves, from where, by which table."""
     who = f"serving (pid {state.pid}) from {state.data}" if state.serving else f"nothing serves from {state.data}"
     if state.table is None:
         return f"{who}; no routing table: {state.problem}"

@@ -32,7 +32,7 @@ def _endpoint(text: str) -> str:
 class OtelSettings(BaseModel):
     """Traces for an OpenTelemetry collector, from the journal: no app waits. Needs the extra `crossfade[otel]`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     endpoint: Annotated[str, AfterValidator(_endpoint)]
     """Where spans are posted to, as OTLP over HTTP: `http://host:4318/v1/traces`."""
     headers_file: LocalPath | None = None

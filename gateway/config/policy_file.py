@@ -12,6 +12,8 @@ from gateway.config.problems import problems
 from gateway.config.settings import Settings
 from gateway.config.yaml_file import Document, FileProblem, YamlFileError, load, parse
 from policies.compile import KnownUpstream, Surroundings
+from policies.contenders import contenders as contenders_of
+from policies.contenders import named_candidates
 from policies.findings import Finding, Loc
 from policies.language.compare import Judge, SchemaCheck
 from policies.lint import findings
@@ -22,7 +24,7 @@ from shadow.judging import prompt as prompting
 MAX_PROMPT_CHARS = 256 * 1024
 """A longer system prompt is refused: it travels in the routing table."""
 MAX_SCHEMA_CHARS = 1024 * 1024
-__all__ = ["SUFFIXES", "Loaded", "check", "located", "read", "read_file", "surroundings", "with_files"]
+__all__ = ["SUFFIXES", "Loaded", "check", "contenders", "located", "read", "read_file", "surroundings", "with_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Loaded:
     warnings: tuple[FileProblem, ...] = ()
     uncertifiable: tuple[FileProblem, ...] = ()
     """What `lint` refuses, and a gateway serves."""
+    candidate_at: Loc = ("candidate",)
+    """Where its candidate stands in the file."""
 
 
 def read(text: str, name: str, surroundings: Surroundings | None = None) -> Loaded:
@@ -81,6 +85,13 @@ def located(document: Document, finding: Finding) -> FileProblem:
     return document.problem(finding.loc, f"{where}: {message}" if finding.refused else message, finding.hint)
 
 
+def contenders(loaded: Loaded) -> list[Loaded]:
+    """The same once for each of several candidates; once, where there is one."""
+    places = [loc for loc, _ in named_candidates(loaded.policy)]
+    each = zip(contenders_of(loaded.policy), places, strict=True)
+    return [replace(loaded, policy=policy, candidate_at=loc) for policy, loc in each]
+
+
 def surroundings(settings: Settings) -> Surroundings:
     """What the settings say that a policy depends on."""
     known = {name: _known(settings, name) for name in settings.upstreams}
@@ -97,7 +108,7 @@ def with_files(known: Surroundings, loaded: Loaded, folder: Path | None = None) 
     """
     where = Path(loaded.name).parent if folder is None else folder
     if (prompt := loaded.policy.candidate.system_prompt) is not None:
-        loc = ("candidate", "system_prompt")
+        loc = (*loaded.candidate_at, "system_prompt")
         text = _text(loaded, loc, where / prompt, MAX_PROMPT_CHARS)
         if len(text) == MAX_PROMPT_CHARS:
             hint = f"a system prompt has fewer than {MAX_PROMPT_CHARS} characters"

@@ -31,7 +31,7 @@ class ReadinessInputs(msgspec.Struct, frozen=True):
 class RouteReadiness(BaseModel):
     """What is stated of one route."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     window: Seconds = _DEFAULT.window_s
     """How far back to look."""
     revenue_usd_per_month: _Usd | None = None

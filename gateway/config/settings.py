@@ -46,7 +46,7 @@ Redaction = Annotated[str, AfterValidator(_redaction)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 def _state(text: str) -> str:

@@ -82,7 +82,7 @@ def _before(ask: Ask, votes: list[PairLabel]) -> dict[str, str] | None:
     if not votes or votes[0].at < ask.now - 3600:
         return None
     last = votes[0]
-    pair = _queue(ask).pair(QueuedPair(last.exchange_id, last.asked))
+    pair = _queue(ask).pair(QueuedPair(last.exchange_id, last.asked), last.route)
     q = None if pair is None else pair.comparison.get("q")
     scored = "" if not isinstance(q, int | float) else "candidate" if q > 0 else "baseline" if q < 0 else "equal"
     return {"exchange_id": last.exchange_id, "asked": last.asked, "vote": last.vote, "scored": scored}

@@ -25,7 +25,7 @@ SORT_WORDS = {
 }  # fmt: skip
 VIEW_WORDS = {
     "": "all", "disagreements": "disagreements", "broken": "candidate broken", "invalid": "invalid answers",
-    "unsure": "judge unsure", "better": "candidate better",
+    "unsure": "judge unsure", "better": "candidate better", "against_judge": "judge against comparator",
 }  # fmt: skip
 WINDOWS = ("1h", "24h", "7d", "30d", "all")
 USUAL = "7d"
@@ -190,12 +190,13 @@ def _beside(ask: Ask, exchange_id: str) -> dict[str, str]:
     names = [name for name in ("route", "view", "sort", "since", "until", "came", "q") if name in ask.given]
     if not names:
         return {}
-    _, _, view = _asked(ask)
+    # The list's own words: those of the pair's page (`mode`, `asked`) say nothing of the others.
+    of_list = Ask(ask.pages, "/pairs", {name: ask.given[name] for name in names}, ask.now, ask.role, "")
+    _, _, view = _asked(of_list)
     ids = [each.exchange_id for each in view.pairs]
     if exchange_id not in ids:
         return {}
-    place, words = ids.index(exchange_id), {name: ask.given[name] for name in names}
-    listed = Ask(ask.pages, "/pairs", words, ask.now, ask.role, "").url()
+    place, listed = ids.index(exchange_id), of_list.url()
     query = listed.partition("?")[2]
     found = {"list": listed, "place": f"{place + 1} of {view.n:,}"}
     for name, at in (("previous", place - 1), ("next", place + 1)):

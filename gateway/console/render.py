@@ -35,7 +35,7 @@ ICONS = {
 PHASES = {
     "shadow": ("shadow", ""), "canary": ("up", "cand"), "approving": ("ask", "wait"), "paused": ("pause", "wait"),
     "promoted": ("done", "pass"), "rolled_back": ("back", "fail"), "quarantined": ("alert", "fail"),
-    "rejected": ("fail", "fail"), "unreadable": ("alert", "fail"),
+    "suspended": ("wait", "fail"), "rejected": ("fail", "fail"), "unreadable": ("alert", "fail"),
 }  # fmt: skip
 """Phase -> icon and colour."""
 VERDICTS = {
@@ -46,7 +46,7 @@ VERDICTS = {
 }
 OUTCOMES = {
     "PROMOTE": ("up", "cand"), "ROLLBACK": ("back", "fail"), "REJECTED": ("fail", "fail"),
-    "INCONCLUSIVE": ("ask", "wait"), "HOLD": ("pause", ""),
+    "SUSPEND": ("pause", "fail"), "RETURN": ("up", "cand"), "INCONCLUSIVE": ("ask", "wait"), "HOLD": ("pause", ""),
 }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from gateway.console.routes import forecast_of
 from gateway.control.operations.orders import order_of
 from gateway.control.state.port import StateDownError
 from policies import explain
+from policies.candidates import route_of
 from policies.results import GateResult
 from policies.rollout import ORDERS, STOPPED, VERBS, Decision, command
 from policies.terms import Better, Verb, Verdict
@@ -94,7 +95,7 @@ def found(ask: Ask) -> tuple[RolloutPageView, Decision | None]:
         figures = pages.route_figures(route, ask.given.get("since", "24h"))
     except (duckdb.Error, TooSlowError) as error:
         problem = str(error)
-    policy = next((each for each in pages.policies().policies if each.route == route), None)
+    policy = next((each for each in pages.policies().policies if each.route == route_of(route)), None)
     view = RolloutPageView(
         rollout=rollout, detail=detail, figures=figures, records_problem=problem, path=path, policy=policy,
         decisions=decisions,

@@ -16,6 +16,7 @@ from gateway.console import words
 from gateway.console.ask import Ask, ConsolePage, Row, Shown
 from gateway.control.controller.status import read_status
 from gateway.control.state.port import StateDownError
+from policies.candidates import is_contender, route_of
 from policies.forecast import forecast
 from policies.results import GateResult
 from policies.rollout import STOPPED, Decision
@@ -29,6 +30,7 @@ _URGENCY = {
     "damaged": 0,
     "rolled_back": 1,
     "quarantined": 1,
+    "suspended": 2,
     "rejected": 2,
     "approving": 3,
     "paused": 4,
@@ -39,6 +41,7 @@ _URGENCY = {
 _ACTIONS = {
     "rolled_back": "What failed",
     "quarantined": "What failed",
+    "suspended": "What failed",
     "rejected": "What failed",
     "approving": "Decide",
     "paused": "Decide",
@@ -81,7 +84,7 @@ def overview(ask: Ask) -> tuple[OverviewView, dict[str, Decision]]:
     except (duckdb.Error, TooSlowError) as error:
         problem = str(error)
     known = [each.saved_usd for each in savings if each.saved_usd is not None]
-    lines = [_line(each.route, arms, savings, weights) for each in rollouts.rollouts]
+    lines = [_line(each, arms, savings, weights) for each in rollouts.rollouts]
     view = OverviewView(
         rollouts=rollouts,
         wants=wants(ask.pages, rollouts.rollouts, arms),
@@ -133,7 +136,7 @@ def forecast_of(look: Decision | None, have: int | None) -> str:
     if look is None or have is None:
         return "nobody has looked yet"
     rollout = look.rollout
-    if rollout.phase in STOPPED:
+    if rollout.phase in STOPPED or rollout.phase is Phase.SUSPENDED:
         return look.reason
     if rollout.next is None:
         return f"holds since {words.duration(rollout.lived_s)}"
@@ -189,23 +192,25 @@ def _want(each: RolloutView) -> WantView | None:
 
 
 def _line(
-    route: str,
+    rollout: RolloutView,
     arms: Sequence[ArmView],
     savings: Sequence[SavingView],
     weights: Sequence[WeightPointView],
 ) -> RouteLine:
+    """Of several candidates what the candidate answered is said of the one that serves."""
+    route, serves = route_of(rollout.route), bool(rollout.weight) or not is_contender(rollout.route)
     ours = {arm.variant: arm for arm in arms if arm.route == route}
-    base, cand = ours.get("baseline"), ours.get("candidate")
+    base, cand = ours.get("baseline"), ours.get("candidate") if serves else None
     return RouteLine(
-        route=route,
+        route=rollout.route,
         exchanges=sum(arm.exchanges for arm in ours.values()),
         eligible=sum(arm.eligible for arm in ours.values()),
         first_byte_ms_p95_baseline=None if base is None else base.first_byte_ms_p95,
         first_byte_ms_p95_candidate=None if cand is None else cand.first_byte_ms_p95,
         cost_usd_each_baseline=_each(base),
         cost_usd_each_candidate=_each(cand),
-        saved_usd_30d=next((each.saved_usd for each in savings if each.route == route), None),
-        weights=[point for point in weights if point.route == route],
+        saved_usd_30d=next((each.saved_usd for each in savings if each.route == route and serves), None),
+        weights=[point for point in weights if point.route == route and serves],
     )
 
 

@@ -8,6 +8,7 @@ from gateway.node.saved_views import ViewRefusedError, is_ours
 
 BUILT_IN = (
     ("disagreements", "/pairs?view=disagreements"), ("candidate broken", "/pairs?view=broken"),
+    ("judge against comparator", "/pairs?view=against_judge"),
     ("errors, 24 h", "/traffic?since=24h&q=status%3A5xx"), ("fell back, 24 h", "/traffic?since=24h&why=fallback"),
 )  # fmt: skip
 

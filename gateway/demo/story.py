@@ -71,9 +71,10 @@ class Story:
         self.act = "r1 holds all traffic; its server is replaced by a broken upload, and nobody says so"
         say(f" {self._clock}  a broken upload takes the place of r1's weights, under the same name")
         self.own.model, before = model_of(BROKEN), self.app.by_variant["candidate"]
-        await self._until(lambda: self._phase is Phase.ROLLED_BACK, "the rollback")
+        await self._until(lambda: self._phase in (Phase.SUSPENDED, Phase.ROLLED_BACK), "the alarm")
         served = self.app.by_variant["candidate"] - before
-        say(f"       rolled back {served} of the candidate's answers later; the baseline answers everything again")
+        say(f"       taken back {served} of the candidate's answers later; the baseline answers everything again")
+        await self._until(lambda: self._phase is Phase.ROLLED_BACK, "the rollback, once it was tried again")
         self.act = "r2, one epoch of training, is deployed"
         say(f" {self._clock}  r2 is deployed: one epoch of training")
         self.own.model = model_of(HASTY)

@@ -21,6 +21,7 @@ from gateway.config.settings import Settings, Tls, Upstream
 from gateway.config.settings_file import policies_note
 from gateway.config.yaml_file import YamlFileError
 from gateway.node.datadir import DataDir, is_held
+from policies.contenders import named_candidates
 
 Level = Literal["ok", "warning", "failure"]
 CONNECT_S = 5.0
@@ -185,7 +186,7 @@ def _wanted(settings: Settings) -> set[str]:
             policy = policy_text.read_file(path, around).policy
         except YamlFileError:
             return set(settings.upstreams)
-        wanted |= {policy.baseline.upstream, policy.candidate.upstream}
+        wanted |= {policy.baseline.upstream, *(each.upstream for _, each in named_candidates(policy))}
         wanted |= {str(getattr(each.options, "upstream", "")) for each in policy.compare}
     return wanted
 

@@ -68,7 +68,9 @@ class CandidateRelay:
         self._first_s: float | None = None
         self._limits = limits
         self._generation = generation
-        self._total_s = variant.total_s if variant.total_s is not None else _NEVER
+        self._total_s = limits.stream_s if adapted.asked.stream else _NEVER
+        if variant.total_s is not None:
+            self._total_s = min(self._total_s, variant.total_s)
         self._answer_s, self._late = _longest_wait(limits, variant, stream=adapted.asked.stream)
         """How long the app may wait for the first byte, and the word for what takes longer."""
         self._silent = "timeout"

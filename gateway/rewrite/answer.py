@@ -72,10 +72,14 @@ class StreamAdapter:
         return self._stream.broken()
 
     def _take(self, events: list[StreamEvent]) -> bytes:
-        out = b"".join([self._stream.take(event.data) for event in events if not (self.done or self._stream.failure)])
+        out = b"".join([self._told(event) for event in events if not (self.done or self._stream.failure)])
         if self._decoder.overflowed and not self.done:
             self._stream.failure = self._stream.failure or CandidateFailure("failure", "too_large")
         return self._show(out)
+
+    def _told(self, event: StreamEvent) -> bytes:
+        stream = self._stream
+        return stream.take(event.data) if isinstance(stream, ChatStream) else stream.take(event.data, event.event)
 
     def _show(self, out: bytes) -> bytes:
         self.failure = self._stream.failure

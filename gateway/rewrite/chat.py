@@ -4,7 +4,7 @@ The shapes are the allow-list: a field that OpenAI does not have is not decoded,
 Source: wire.md B5 in words; OpenAI's published answers; vLLM 0.32 and 0.33 as observed.
 """
 
-from typing import Final
+from typing import Final, TypeGuard
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -17,7 +17,7 @@ from gateway.rewrite.shapes import AnswerShape, ChatAnswer, Choice, Function, Wi
 from gateway.rewrite.surface import UNREADABLE
 from policies.routing import Variant
 from records.wire.json_reader import is_text
-from records.wire.words import DONE, ending, is_heartbeat
+from records.wire.words import DONE, ending, is_done, is_heartbeat, says_nothing
 
 BROKEN: Final = "The model's answer broke off before its end. What came so far is not complete: send the request again."
 _HELD_BYTES: Final = 64 * 1024
@@ -55,14 +55,15 @@ class _Progress:
 
     def place(self, call: WireToolCall) -> int:
         """Which call a fragment belongs to, as the records tell it (`records.wire.merge`)."""
-        found, index, name = call.id or "", call.index, ""
+        found, index, name, goes_on = call.id or "", call.index, "", False
         if isinstance(call.function, Function):
             name = call.function.name or ""
+            goes_on = bool(call.function.arguments) and not name  # no call by itself, whatever its id
         if isinstance(index, int):
             place = self.places.get(index, -1)
-            if place < 0 or self._is_another(place, found, name):
+            if place < 0 or (not goes_on and self._is_another(place, found, name)):
                 place = self.places[index] = self._begin(found, name)
-        elif found:
+        elif found and (found in self.calls or not goes_on or not self.calls):
             place = self.calls.index(found) if found in self.calls else self._begin(found, name)
         else:
             place = self._begin("", name) if name or not self.calls else len(self.calls) - 1
@@ -106,17 +107,17 @@ class ChatStream:
         """The app's events for one event's `data`. Sets `failure` instead where the engine broke."""
         if is_heartbeat(data):
             return b""
-        if data.startswith(DONE):
+        if data.startswith(DONE) or is_done(data):
             return self._end()
         answer = _read(data, self._lax)
         if answer is None:
             self.failure = CandidateFailure("failure", "malformed")
             return b""
-        if not _is_null(answer.error):
+        if not _is_empty(answer.error):
             self.failure = classify_event(data) or CandidateFailure("failure", "error_event")
             return b""
         answer.error = UNSET
-        if answer.usage:
+        if _is_counted(answer.usage):
             self.usage = answer.usage
         answer.usage = None if self._asked.include_usage else UNSET
         _dress(answer, self._asked, self._model)
@@ -154,12 +155,14 @@ class ChatStream:
         progress = self._choices.get(choice.index)
         if progress is None:
             progress = self._choices[choice.index] = _Progress()
-        choice.finish_reason = choice.finish_reason or None
-        if choice.finish_reason is not None and ending(choice.finish_reason) == "error":
+        how = ending(choice.finish_reason)
+        if not how:
+            choice.finish_reason = None
+        elif how == "error":
             self.failure = CandidateFailure("failure", "aborted")
             return False
         says = choice.finish_reason is not None
-        _fit(choice, self._asked)
+        _fit(choice, self._asked, is_new=not progress.begun)
         turn = choice.delta
         if isinstance(turn, WireMessage):
             self.begun = self.begun or bool(turn.reasoning or turn.reasoning_content)
@@ -218,7 +221,7 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
     answer = _read(body, LaxReader())
     if answer is None:
         return CandidateFailure("failure", "malformed")
-    if not _is_null(answer.error):
+    if not _is_empty(answer.error):
         return classify_event(body) or CandidateFailure("failure", "error_event")
     answer.error = UNSET
     if not answer.choices:
@@ -233,18 +236,28 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
         _finish_choice(choice, asked, answer)
     _dress(answer, asked, asked.model if variant.report_model == "requested" else None)
     if answer.usage:
-        answer.usage = _fill(answer.usage, asked)
+        answer.usage = _fill(answer.usage, asked) if _is_counted(answer.usage) else None
     return _encode(answer)
 
 
-def _fit(choice: Choice, asked: AnswerShape) -> None:
-    """Give a part of a stream what SDKs read of each: `delta`, or `text`."""
+def _is_counted(used: WireUsage | UnsetType | None) -> TypeGuard[WireUsage]:
+    """Whether a usage tells something: before they know, some engines say 0 of all."""
+    return isinstance(used, WireUsage) and used.prompt_tokens > 0
+
+
+def _fit(choice: Choice, asked: AnswerShape, *, is_new: bool) -> None:
+    """Give a part of a stream what SDKs read of each: `delta`, or `text`.
+
+    A whole `message` beside a delta says again what deltas said; it is their place only where there were none.
+    """
     if asked.surface != "chat":
         if choice.text is UNSET and choice.finish_reason is not None:
             choice.text = ""
         return
-    if choice.delta is UNSET and choice.message is not UNSET:
-        choice.delta, choice.message = choice.message, UNSET  # as a whole answer has it
+    if choice.message is not UNSET:
+        if choice.delta is UNSET or (is_new and _is_silent(choice.delta)):
+            choice.delta = choice.message
+        choice.message = UNSET
     if choice.delta is UNSET and choice.finish_reason is not None:
         choice.delta = WireMessage()
 
@@ -326,9 +339,9 @@ def _trim(turn: WireMessage) -> None:
     turn.reasoning = turn.reasoning_content = UNSET
     if _is_null(turn.annotations):
         turn.annotations = UNSET
-    if _is_null(turn.audio):
+    if _is_empty(turn.audio):
         turn.audio = UNSET
-    if _is_null(turn.function_call):
+    if _is_empty(turn.function_call):
         turn.function_call = UNSET
     if not turn.tool_calls:
         turn.tool_calls = UNSET
@@ -385,6 +398,15 @@ def _is_blank(choice: Choice) -> bool:
         and bool(turn.content)
         and not turn.content.strip()
     )
+
+
+def _is_silent(turn: WireMessage | UnsetType) -> bool:
+    return isinstance(turn, WireMessage) and not (turn.content or turn.tool_calls or turn.refusal)
+
+
+def _is_empty(raw: msgspec.Raw | UnsetType) -> bool:
+    """Whether a field says nothing: some engines write what is not there as an empty text or object."""
+    return _is_null(raw) or (isinstance(raw, msgspec.Raw) and says_nothing(msgspec.json.decode(raw)))
 
 
 def _is_null(raw: msgspec.Raw | UnsetType) -> bool:

@@ -13,7 +13,8 @@ import msgspec
 from gateway.rewrite.shapes import ChatAnswer
 from records.wire import usage
 from records.wire.json_reader import Oddities, UnreadableError, mended, read_piece, split_half
-from records.wire.merge import objects
+from records.wire.merge import number, objects
+from records.wire.usage import Usage
 from records.wire.words import arguments_text, spoken
 
 _WORDS: Final = frozenset(
@@ -63,10 +64,11 @@ class LaxReader:
         if not isinstance(found, dict):
             raise UnreadableError("no object")
         fields = cast(Fields, found)
+        if (used := _counted(fields.get("usage"), usage.find(fields))) is not None or "usage" in fields:
+            fields["usage"] = used
+        fields.pop("x_groq", None)
         for choice in objects(fields.get("choices")):
             self._straighten(choice)
-        if isinstance(fields.get("usage"), dict):
-            fields["usage"] = _counted(cast(Fields, fields["usage"]))
         fields = mended(fields)
         for _ in range(_MOST_REPAIRS):
             try:
@@ -78,16 +80,21 @@ class LaxReader:
     def _straighten(self, choice: Fields) -> None:
         """Content in parts as one text, arguments as text, and half characters kept for the next chunk."""
         index = choice.get("index")
+        choice.pop("usage", None)
         for part in (choice.get("delta"), choice.get("message"), choice):
             if not isinstance(part, dict):
                 continue
             turn = cast(Fields, part)
-            if isinstance(turn.get("content"), list):
-                turn["content"] = spoken(turn["content"]).text
+            if isinstance(content := turn.get("content"), list | dict):
+                turn["content"] = spoken(cast(list[Any], content) if isinstance(content, list) else [content]).text
+            if isinstance(turn.get("tool_calls"), dict):  # one call, not in a list
+                turn["tool_calls"] = [turn["tool_calls"]]
             for name in _GROWING:
                 self._join(turn, name, f"{index} {name}")
             for place, call in enumerate(objects(turn.get("tool_calls"))):
-                function = call.get("function")
+                function, call_index = call.get("function"), number(call.get("index"))
+                if call_index is not None:
+                    call["index"] = call_index
                 if isinstance(function, dict):
                     named = cast(Fields, function)
                     if isinstance(named.get("arguments"), dict | list):
@@ -102,14 +109,19 @@ class LaxReader:
                 self._halves[place] = half
 
 
-def _counted(given: Fields) -> Fields | None:
-    """The usage with whole numbers; None: it cannot be told."""
-    found = usage.read_object(given)
-    if found is None:
+def _counted(given: object, used: Usage | None) -> Fields | None:
+    """The usage as OpenAI counts it; None: it cannot be told."""
+    if used is None:
         return None
-    total = found.prompt_tokens + found.completion_tokens
-    counts = {"prompt_tokens": found.prompt_tokens, "completion_tokens": found.completion_tokens, "total_tokens": total}
-    return given | counts
+    said = cast(Fields, given) if isinstance(given, dict) else {}
+    prompt, completion = said.get("prompt_tokens_details"), said.get("completion_tokens_details")
+    return {
+        "prompt_tokens": used.prompt_tokens,
+        "completion_tokens": used.completion_tokens,
+        "total_tokens": used.prompt_tokens + used.completion_tokens,
+        "prompt_tokens_details": prompt or {"cached_tokens": used.cached_tokens, "audio_tokens": 0},
+        "completion_tokens_details": completion or {"reasoning_tokens": used.reasoning_tokens, "audio_tokens": 0},
+    }
 
 
 def _leave_out(fields: Fields, why: str) -> None:

@@ -44,6 +44,7 @@ class CandidateFailure(msgspec.Struct, frozen=True):
 
 _BY_STATUS: dict[int, CandidateFailure] = {
     401: CandidateFailure("key", "key_refused"),
+    402: CandidateFailure("key", "key_refused"),  # its account is empty: the same for every request
     403: CandidateFailure("key", "key_refused"),
     408: CandidateFailure("failure", "timeout"),
     413: CandidateFailure("capability", "too_large"),

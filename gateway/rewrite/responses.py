@@ -10,11 +10,11 @@ import msgspec
 from gateway.rewrite.call_ids import signed
 from gateway.rewrite.chat import BROKEN
 from gateway.rewrite.problem import CandidateFailure, classify_event
-from gateway.rewrite.shapes import AnswerShape, Fields, Response, ResponsesEvent, ResponsesItem, ResponsesProblem
+from gateway.rewrite.shapes import NULL, AnswerShape, Fields, Response, ResponsesEvent, ResponsesItem, ResponsesProblem
 from gateway.rewrite.surface import UNREADABLE
 from policies.routing import Variant
 from records.wire.json_reader import read
-from records.wire.words import DONE, is_heartbeat
+from records.wire.words import DONE, is_done, is_heartbeat, says_nothing
 
 _EXTRAS: Final = (
     "input_messages",
@@ -27,9 +27,10 @@ _EXTRAS: Final = (
 """What engines add to a response."""
 _ENDS: Final = frozenset({"response.completed", "response.incomplete"})
 _ITEM_EVENTS: Final = frozenset({"response.output_item.added", "response.output_item.done"})
-_SILENT: Final = frozenset(
-    {"response.created", "response.queued", "response.in_progress", "response.output_item.added"}
-)
+_SILENT: Final = frozenset({
+    "response.created", "response.queued", "response.in_progress", "response.output_item.added",
+    "response.content_part.added", "keepalive", "ping",
+})  # fmt: skip
 """What an engine says before its first token."""
 
 
@@ -46,27 +47,34 @@ class ResponseStream:
         self._variant = variant
         self._sequence = -1
 
-    def take(self, data: bytes) -> bytes:
-        """The app's event for one event's `data`. Sets `failure` instead where the engine broke."""
-        if data.startswith(DONE) or self.done or is_heartbeat(data):
+    def take(self, data: bytes, name: str) -> bytes:
+        """The app's event for one event's `data`. Sets `failure` instead where the engine broke.
+
+        `name`: the event's, which is its type where the data says none.
+        """
+        if self.done or is_heartbeat(data) or data.startswith(DONE) or is_done(data):
             return b""
         try:
-            return self._take(data)
+            return self._take(data, name)
         except UNREADABLE:
             pass  # it is odd, or none
         try:
-            return self._take(msgspec.json.encode(read(data)))
+            return self._take(msgspec.json.encode(read(data)), name)
         except UNREADABLE:
             self.failure = CandidateFailure("failure", "malformed")
+            self.done = False
             return b""
 
-    def _take(self, data: bytes) -> bytes:
+    def _take(self, data: bytes, name: str) -> bytes:
         """The app's event.
 
         Raises:
             UNREADABLE: it is not written as it should be.
         """
         event = msgspec.json.decode(data, type=ResponsesEvent)
+        if not event.type and name:
+            event.type = name
+            data = msgspec.json.encode({"type": name} | msgspec.json.decode(data, type=Fields))
         if event.type in {"error", "response.failed", ""}:
             self.failure = classify_event(data) or CandidateFailure("failure", "error_event")
             return b""
@@ -103,7 +111,7 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
     """One whole response in the frontier's shape, or why it is none."""
     try:
         response = msgspec.json.decode(body, type=Response)
-        if bytes(response.error) != b"null" or response.status in {"failed", "cancelled"}:
+        if not says_nothing(msgspec.json.decode(response.error)) or response.status in {"failed", "cancelled"}:
             return classify_event(body) or CandidateFailure("failure", "aborted")
         return _dress(body, asked, variant)
     except UNREADABLE:
@@ -120,8 +128,10 @@ def _dress(response: bytes | msgspec.Raw, asked: AnswerShape, variant: Variant) 
     fields |= asked.echo
     if asked.service_tier:
         fields["service_tier"] = msgspec.Raw(b'"default"')
-    items = msgspec.json.decode(fields.get("output", b"[]"), type=list[msgspec.Raw])
-    fields["output"] = msgspec.Raw(msgspec.json.encode([_sign(item) for item in items]))
+    items = msgspec.json.decode(fields.get("output", b"[]"), type=list[msgspec.Raw] | None)
+    fields["output"] = msgspec.Raw(msgspec.json.encode([_sign(item) for item in items or ()]))
+    if "error" in fields and says_nothing(msgspec.json.decode(fields["error"])):
+        fields["error"] = NULL
     return msgspec.json.encode(fields)
 
 

@@ -137,16 +137,24 @@ class Choice(msgspec.Struct):
     text: str | UnsetType = UNSET
     logprobs: msgspec.Raw = NULL
     finish_reason: str | None = None
+    usage: UnsetType | None = UNSET
+    """A count here is one for the lax reader, as in `WireUsage`."""
 
 
 class WireUsage(msgspec.Struct):
-    """Tokens. Details an engine does not report are 0: apps read them without looking."""
+    """Tokens, as OpenAI counts them: whatever is counted otherwise does not fit, and `lax_reader` knows what it means.
 
-    prompt_tokens: int = 0
-    completion_tokens: int | None = 0
-    total_tokens: int = 0
+    Details an engine does not report are 0: apps read them without looking.
+    """
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
     prompt_tokens_details: msgspec.Raw = NULL
     completion_tokens_details: msgspec.Raw = NULL
+    cached_tokens: UnsetType | None = UNSET
+    prompt_cache_hit_tokens: UnsetType | None = UNSET
+    reasoning_tokens: UnsetType | None = UNSET
 
 
 class ChatAnswer(msgspec.Struct):
@@ -160,6 +168,7 @@ class ChatAnswer(msgspec.Struct):
     system_fingerprint: str | None = None
     choices: list[Choice] = []
     usage: WireUsage | UnsetType | None = UNSET
+    x_groq: UnsetType | None = UNSET
     obfuscation: str | UnsetType = UNSET
     error: msgspec.Raw | UnsetType = UNSET
 

@@ -1,10 +1,11 @@
 """The admin port as the supervisor holds it: its socket, its TLS, and what it answers by itself."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from gateway.log import Log
 from gateway.supervisor.front import Front, FrontAnswer, Page
 from gateway.supervisor.programs import Programs
 from gateway.supervisor.sockets import BindError, bound, listen
-from gateway.telemetry.metrics import Sample, render
+from gateway.telemetry.metrics import PREFIX, Sample, render
 
 EXPOSITION_BYTES = 4 * 1024 * 1024
 """A part of `/metrics` longer than this is not ours."""
@@ -127,7 +128,16 @@ def readiness(*, workers: int, stopping: bool, has_table: bool) -> FrontAnswer:
     return _json(503 if reasons else 200, {"ready": not reasons, "workers": workers, "reasons": reasons})
 
 
-def metrics(samples: Sequence[Sample], expositions: Sequence[Path]) -> FrontAnswer:
+def exposed_ages(parts: Mapping[str, Path], now: float) -> list[Sample]:
+    """How old each process's part of `/metrics` is: one that hangs has said its last. `now`: Unix seconds."""
+    found: list[Sample] = []
+    for process, path in parts.items():
+        with contextlib.suppress(OSError):  # none yet
+            found.append(Sample(f"{PREFIX}exposed_age_seconds", max(0.0, now - path.stat().st_mtime), (process,)))
+    return found
+
+
+def metrics(samples: Sequence[Sample], expositions: Iterable[Path]) -> FrontAnswer:
     """`/metrics`: our own samples, and what other processes left as files."""
     texts = [render(samples), *(_exposition(path) for path in expositions)]
     return FrontAnswer(200, "".join(texts).encode(), "text/plain; version=0.0.4; charset=utf-8")

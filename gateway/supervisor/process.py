@@ -22,7 +22,7 @@ from gateway.log import Log
 from gateway.node.datadir import DataDirError
 from gateway.node.kill_file import set_kill
 from gateway.node.supervisor_status import ProcessStatus, ReloadStatus, SupervisorStatus
-from gateway.supervisor.admin_port import AdminChange, AdminPort, health, metrics, readiness
+from gateway.supervisor.admin_port import AdminChange, AdminPort, exposed_ages, health, metrics, readiness
 from gateway.supervisor.child import BootTooLargeError, Child, Program, spawn
 from gateway.supervisor.front import FrontAnswer, Page
 from gateway.supervisor.programs import Programs
@@ -357,7 +357,8 @@ class Supervisor:
             Sample(f"{PREFIX}process_restarts_total", slot.restarts, (slot.name,))
             for slot in (*self.workers, *self.control.values())
         ]
-        return metrics(found, [self.plan.data.exposition(owner) for owner in EXPOSED])
+        parts = {str(owner): self.plan.data.exposition(owner) for owner in EXPOSED if owner in self.control}
+        return metrics([*found, *exposed_ages(parts, clock.wall())], parts.values())
 
     def tell(self) -> None:
         """Write what `status` shows: who runs here."""

@@ -145,6 +145,7 @@ class Programs:
 
     def controller(self) -> Program:
         """The controller."""
+        readiness = self.settings.readiness
 
         def boot(ready_fd: int) -> bytes:
             return controller_boot.encode(
@@ -159,6 +160,7 @@ class Programs:
                     status=str(self.data.controller_status),
                     shadow_plan=str(self.data.shadow_plan),
                     exposition=str(self.data.exposition("controller")),
+                    finish_s={route: readiness.terms(route).finish_s for route in ("", *readiness.routes)},
                     ready_fd=ready_fd,
                 )
             )
@@ -272,6 +274,7 @@ class Programs:
             routing=str(self.data.routing),
             readers=str(self.data.readers),
             gpu=str(self.data.gpu),
+            shutdown={model: day.isoformat() for model, day in self.settings.readiness.shutdown.items()},
             retention_s=capture.retention,
             journal_retention_s=capture.journal_retention,
             ready_fd=ready_fd,

@@ -246,12 +246,14 @@ class Slot:
         if reason is None and not self._stopping:
             self.log.info("process.started", process=self.name, pid=child.pid)
             return child
-        if not self._stopping:
-            hint = "its own lines above say why; if there are none, give the machine more processor or disk"
-            self.log.alarm("process.not_ready", process=self.name, pid=child.pid, reason=reason, hint=hint)
         self._retired.add(child)
-        await child.stop(NOT_READY_STOP_S)
+        status = await child.stop(NOT_READY_STOP_S)
         self._retired.discard(child)
+        if not self._stopping:
+            hint = "its own lines above say why; if there are none, give the machine more processor, memory or disk"
+            self.log.alarm(
+                "process.not_ready", process=self.name, pid=child.pid, reason=reason, status=status, hint=hint
+            )
         return None
 
     async def _come_up(self, child: Child) -> str | None:

@@ -1,10 +1,10 @@
 """The gateway's own keys for upstreams, read from where the settings name them."""
 
-import errno
 from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.config.settings import Settings, Upstream
+from gateway.transport.key_file import read_key
 
 
 def names_a_key(upstream: Upstream) -> bool:
@@ -27,12 +27,9 @@ def _key_in(path: Path) -> str:
     """The key in a file.
 
     Raises:
-        OSError: it cannot be read, or is no text.
+        OSError: it cannot be read, or is none.
     """
-    try:
-        return path.read_text("utf-8").strip()
-    except UnicodeDecodeError as error:
-        raise OSError(errno.EILSEQ, "it is not UTF-8", str(path)) from error
+    return read_key(path).decode()
 
 
 def background_keys(settings: Settings, environment: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

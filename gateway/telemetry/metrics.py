@@ -6,6 +6,7 @@ Rules:
 2. Labels are closed sets: names from the configuration and words from the code, never text from a request.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -93,6 +94,13 @@ METRICS: tuple[Metric, ...] = (
         ("build_info", "gauge", "Always 1; the version that runs.", ("version",), ()),
         ("workers", "gauge", "Workers that accept requests.", (), ()),
         ("process_restarts_total", "counter", "Processes started anew because they had ended.", ("process",), ()),
+        (
+            "exposed_age_seconds",
+            "gauge",
+            "Since a process last wrote its part of this page: what it says of itself is as old.",
+            ("process",),
+            (),
+        ),
         ("worker_requests_total", "counter", "Requests admitted.", (), ()),
         ("worker_shed_total", "counter", "Requests refused for overload.", (), ()),
         ("worker_refused_total", "counter", "Requests the gateway refused for any other reason.", (), ()),
@@ -140,7 +148,21 @@ METRICS: tuple[Metric, ...] = (
         ("uncertified", "gauge", "1: a fixed split, whose weight nothing certifies (`mode: split`).", ("route",), ()),
         ("policy_info", "gauge", "Always 1; the candidate's revision in force.", ("route", "revision"), ()),
         ("policy_errors", "gauge", "Policy files that do not load; their last good version stays in force.", (), ()),
+        (
+            "finish_timestamp_seconds",
+            "gauge",
+            "Unix time at which the candidate has all traffic, at today's pace; +Inf: never. On the node that leads.",
+            ("route",),
+            (),
+        ),
         ("stage", "gauge", "Rung of the ladder, from 0, the shadow. On the node that leads.", ("route",), ()),
+        (
+            "suspended",
+            "gauge",
+            "1: an alarm took its traffic, until it was tried. On the node that leads.",
+            ("route",),
+            (),
+        ),
         ("units", "gauge", "Conversations counted in this stage. On the node that leads.", ("route",), ()),
         ("gate_estimate", "gauge", "What a gate measures, as it is estimated now.", _GATE, ()),
         ("gate_lower", "gauge", "Lower confidence bound, valid at all looks together.", _GATE, ()),
@@ -201,10 +223,24 @@ METRICS: tuple[Metric, ...] = (
             ("route", "reason"),
             (),
         ),
+        (
+            "fallback_wait_seconds",
+            "histogram",
+            "How long an app waited for a candidate in vain, before the baseline was asked.",
+            ("route",),
+            TTFT_BUCKETS,
+        ),
         ("ineligible_total", "counter", "Requests the candidate may not be asked.", ("route", "reason"), ()),
         ("overhead_seconds", "histogram", "Time in the gateway before the upstream was asked.", (), OVERHEAD_BUCKETS),
         ("journal_lag_seconds", "gauge", "Age of the oldest exchange that is not yet recorded.", (), ()),
         ("records_damaged_files", "gauge", "Files of the records that nobody can read, set aside.", (), ()),
+        (
+            "model_retires_timestamp_seconds",
+            "gauge",
+            "Unix time at which its provider turns off a model that a route's baseline answers with, where known.",
+            ("route", "model"),
+            (),
+        ),
         ("journal_lost_total", "counter", "Exchanges or bodies not in the journal.", ("reason",), ()),
         (
             "unread_total",
@@ -250,6 +286,13 @@ METRICS: tuple[Metric, ...] = (
         ),
         ("shadow_budget_spent", "gauge", "1 while the day's money for comparing is gone.", ("route",), ()),
         ("shadow_lag_seconds", "gauge", "Age of the oldest exchange that the shadow has not read.", (), ()),
+        (
+            "engine_silent",
+            "gauge",
+            "1: an engine does not say how many requests wait in it, so `pause_when` does nothing there.",
+            ("upstream",),
+            (),
+        ),
     ),
     *_rows(
         MetricOwner.EXPORTER,
@@ -296,8 +339,12 @@ def render(samples: Iterable[Sample]) -> str:
         found = by_family.get(metric.name, ())
         if found:
             lines += (f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.type}")
-            lines += (f"{metric.name}{_labels(metric, sample.labels)} {sample.value!r}" for sample in found)
+            lines += (f"{metric.name}{_labels(metric, sample.labels)} {_number(sample.value)}" for sample in found)
     return "".join(f"{line}\n" for line in lines)
+
+
+def _number(value: float) -> str:
+    return "+Inf" if value == math.inf else repr(value)
 
 
 def _labels(metric: Metric, values: tuple[str, ...]) -> str:

@@ -21,6 +21,9 @@ def with_revision(text: str, name: str, revision: str, model: str, known: Surrou
         YamlFileError: the policy is refused, before or after; or it names neither in a way that can be replaced.
     """
     before = read(text, name, known)
+    if before.policy.candidates:
+        hint = "write its model and revision into the one that was trained"
+        raise YamlFileError(before.document.problem(("candidates",), "there are several candidates", hint))
     for key, wanted in (("revision", revision), ("model", model)):
         text = _replaced(text, name, ("candidate", key), str(getattr(before.policy.candidate, key)), wanted)
     after = read(text, name, known)

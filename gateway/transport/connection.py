@@ -21,6 +21,7 @@ INTERIM: Final = 16
 
 _TAB_BEHIND_CODING: Final = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\t", re.IGNORECASE)
 
+_FOLD: Final = re.compile(rb"[ \t]*\r\n[ \t]+")
 _BLANK_BEHIND_NAME: Final = re.compile(rb"(\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]+:")
 
 _NOBODYS: Final = httptools.HttpResponseParser(None)
@@ -180,7 +181,7 @@ class Connection(Outlet):
         end = data.find(b"\r\n\r\n")
         if end < 0 or self._partial or data[9:10] == b"1" or data[8:9] != b" ":
             return False  # an interim head, or another protocol from here on
-        if data.find(b" :", 0, end) >= 0 or data.find(b"\t:", 0, end) >= 0:
+        if _is_odd(data, end):
             head = _repaired(data[:end])
             data, end = head + data[end:], len(head)
         self._raw = data[:end]
@@ -337,9 +338,21 @@ class Connection(Outlet):
             sending.detach().on_failure(failure)
 
 
+def _is_odd(data: bytes, end: int) -> bool:
+    """Whether the head that ends there may have something to repair."""
+    return (
+        data.find(b" :", 0, end) >= 0
+        or data.find(b"\t:", 0, end) >= 0
+        or data.find(b"\n ", 0, end) >= 0
+        or data.find(b"\n\t", 0, end) >= 0
+    )
+
+
 def _repaired(head: bytes) -> bytes:
-    """An answer's head without blanks between a header's name and its colon (RFC 9112 §5.1: to be removed)."""
-    return _BLANK_BEHIND_NAME.sub(rb"\1:", head)
+    """An answer's head without blanks between a header's name and its colon (RFC 9112 §5.1: to be removed), and without
+    values that go on in the next line (§5.2: a blank instead).
+    """
+    return _BLANK_BEHIND_NAME.sub(rb"\1:", _FOLD.sub(b" ", head))
 
 
 def _is_chunked(head: Reply, coding: bytes) -> bool:

@@ -259,7 +259,7 @@ class AppConnection(Outlet):
             self._partial = data
             if len(data) > self._limits.header_bytes:
                 self._refuse(431, "headers_too_large", guard.too_large(self._limits))
-            elif b"\n\n" in data:
+            elif b"\n\n" in data or not data[:1].isalpha():  # a TLS handshake, say: its app would wait for its end
                 self._the_parser().read_broken_head(data)
             return b""
         self._partial = b""

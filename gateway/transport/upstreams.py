@@ -4,9 +4,9 @@ import os
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from gateway.transport.key_file import read_key, require_file
 from gateway.transport.message import HOP_BY_HOP, LENGTH_MARK, Head, Preamble
 from gateway.transport.outgoing import Target
 from policies.routing import Upstream
@@ -267,6 +267,8 @@ def _ready(upstream: Upstream, trust: _TrustStores, environment: Mapping[str, st
 
 def _context(upstream: Upstream) -> ssl.SSLContext:
     try:
+        if upstream.ca_file is not None:
+            require_file(upstream.ca_file)
         context = ssl.create_default_context(cafile=upstream.ca_file)
     except OSError as error:
         raise UpstreamError(f"upstream {upstream.name}: ca_file {upstream.ca_file}: {error.strerror}") from error
@@ -286,7 +288,7 @@ def _proxy(upstream: Upstream) -> tuple[str, int] | None:
 def _secret(upstream: Upstream, environment: Mapping[str, str]) -> bytes | None:
     if upstream.api_key_file is not None:
         try:
-            found = Path(upstream.api_key_file).read_bytes().strip()
+            found = read_key(upstream.api_key_file)
         except OSError as error:
             message = f"upstream {upstream.name}: api_key_file {upstream.api_key_file}: {error.strerror}"
             raise UpstreamError(message) from error

@@ -14,7 +14,7 @@ T = TypeVar("T")
 class Section(BaseModel):
     """A mapping of known keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, defer_build=True)
 
 
 def with_options(value: object) -> object:

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from records.wire.json_reader import UnreadableError, read, read_fields
-from records.wire.words import arguments_text, ending
+from records.wire.words import arguments_text, ending, says_nothing
 
 Reason = Literal[
     "other_endpoint",  # no chat completion
@@ -46,6 +46,8 @@ Reason = Literal[
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _CUT = frozenset({"length", "content_filter"})
+_SPOKEN = {"text": "text", "refusal": "refusal", "input_text": "text", "output_text": "text"}
+"""Types of a content's parts that are words, and where these stand."""
 _CUSTOM_PARAMETERS = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
 """What a custom tool, which takes free text, is to a trainer: a function of one text."""
 
@@ -234,11 +236,11 @@ def _answer(answer: Fields) -> Fields:
     fields = cast(Fields, said)
     if fields.get("refusal"):
         raise _UnfitError("refusal")
-    if fields.get("function_call"):
+    if not says_nothing(fields.get("function_call")):
         raise _UnfitError("legacy_functions")
-    if fields.get("audio"):
+    if not says_nothing(fields.get("audio")):
         raise _UnfitError("media")
-    return _with_words(_message(fields))
+    return _with_words(_message(fields | {"role": "assistant"}))
 
 
 def _with_words(message: Fields) -> Fields:
@@ -273,9 +275,12 @@ def _content(content: object) -> str | None:
         return content
     words: list[str] = []
     for part in _objects(content):
-        if part.get("type") not in ("text", "refusal"):
+        kind = part.get("type")
+        if kind == "thinking":  # Mistral's: no part of what is said
+            continue
+        if kind not in _SPOKEN:
             raise _UnfitError("media")
-        words.append(_text(part.get(part["type"])))
+        words.append(_text(part.get(_SPOKEN[kind])))
     return "".join(words)
 
 

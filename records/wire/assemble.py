@@ -18,7 +18,15 @@ from records.wire.json_reader import Oddities, UnreadableError, mended_text, rea
 from records.wire.merge import Fields, encode, grow, merge, number, objects, settled
 from records.wire.problem import ErrorObject
 from records.wire.usage import Usage
-from records.wire.words import DONE, LONGEST_HEARTBEAT, arguments_text, is_heartbeat, spoken
+from records.wire.words import (
+    LONGEST_HEARTBEAT,
+    arguments_text,
+    ending,
+    is_done,
+    is_heartbeat,
+    says_nothing,
+    spoken,
+)
 
 Surface = Literal["chat", "completions", "responses", "embeddings", "other"]
 
@@ -59,6 +67,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What was not read as it should stand there, by kind (`json_reader.Oddity`)."""
 
 
+_BEFORE_EVENTS = b"\xef\xbb\xbf \t\r\n"
+_EVENT_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
+"""How a line of a stream of events begins."""
 _OF_A_PIECE = frozenset({"index", "delta", "finish_reason", "logprobs"})
 """Fields of a part that has a piece of text and nothing else."""
 
@@ -78,7 +89,7 @@ def read_body(surface: Surface, body: bytes) -> Answer:
     try:
         found = read(body, odd)
     except UnreadableError:
-        if body.lstrip()[:5] in (b"data:", b"event"):  # events, whatever its content type says
+        if body.lstrip(_BEFORE_EVENTS).startswith(_EVENT_FIELDS):  # events, whatever its content type says
             return read_stream(surface, body)
         return Answer(body=body, ended=False, odd=odd)
     if not isinstance(found, dict):
@@ -89,7 +100,7 @@ def read_body(surface: Surface, body: bytes) -> Answer:
         return _response(fields, body, None, odd=odd)
     error = problem.read_object(fields)
     if surface in ("chat", "completions"):
-        reasons = tuple(_text(choice.get("finish_reason")) for choice in objects(fields.get("choices")))
+        reasons = tuple(_reason(choice) for choice in objects(fields.get("choices")))
         ended = bool(reasons) and all(reasons) and error is None
         return _answer(fields, body=body, ended=ended, finish_reasons=reasons, problem=error, odd=odd)
     has_output = surface != "embeddings"
@@ -140,7 +151,7 @@ def _lines(data: bytes, odd: Oddities) -> list[Fields] | None:
     """The objects of events between which the blank line was left out."""
     found: list[Fields] = []
     for line in data.split(b"\n"):
-        if not is_heartbeat(line) and line.strip() != DONE:
+        if not is_heartbeat(line) and not is_done(line):
             try:
                 found += objects([read_piece(line, odd)])
             except UnreadableError:
@@ -161,7 +172,7 @@ def _chunks(events: list[StreamEvent], *, legacy: bool) -> Answer:
     is_ours, strange = False, list[Fields]()
     odd = Oddities()
     for event in events:
-        if event.data.strip() == DONE:
+        if len(event.data) <= LONGEST_HEARTBEAT and is_done(event.data):  # most are longer: no call
             break
         chunks = _values(event, odd)
         readable = readable and chunks is not None
@@ -180,12 +191,12 @@ def _chunks(events: list[StreamEvent], *, legacy: bool) -> Answer:
     for name in ("obfuscation", "error"):
         answer.pop(name, None)
     answer["object"] = "text_completion" if legacy else "chat.completion"
-    whole = [choices[index] for index in sorted(choices)]
+    whole = [_placed(choices[index], index) for index in sorted(choices)]
     answer["choices"] = whole if legacy else [_message(choice) for choice in whole]
     if odd:
         answer = settled(answer)
         whole = answer["choices"]
-    reasons = tuple(_text(choice.get("finish_reason")) for choice in whole)
+    reasons = tuple(_reason(choice) for choice in whole)
     ended = bool(reasons) and all(reasons) and error is None and readable
     made = _answer(
         answer, body=encode(answer), ended=ended, finish_reasons=reasons, problem=error, events=len(events), odd=+odd
@@ -197,6 +208,8 @@ def _merge_outer(answer: Fields, chunk: Fields) -> None:
     """Put what a chunk says beside its choices to what the ones before it said: the last value that says something."""
     for key, value in chunk.items():
         if key not in answer or value or (value is not None and isinstance(value, int | float)):
+            if key == "usage" and answer.get(key) and usage.read_object(value) is None:
+                continue
             answer[key] = value
 
 
@@ -242,8 +255,8 @@ def _fields(value: Any) -> Fields | None:
 def _straighten(delta: Fields) -> None:
     """Bring content that comes in parts, and arguments that are no text, to text."""
     content = delta.get("content")
-    if isinstance(content, list):
-        words = spoken(cast(list[Any], content))
+    if isinstance(content, list | dict):
+        words = spoken(cast(list[Any], content) if isinstance(content, list) else [content])
         delta["content"] = words.text
         if words.thought:
             delta.setdefault("reasoning_content", words.thought)
@@ -263,7 +276,23 @@ def _message(choice: Fields) -> Fields:
     message["role"] = message["role"] or "assistant"
     for call in objects(message.get("tool_calls")):
         call.pop("index", None)
+    for name in ("function_call", "audio"):  # some servers say of each that there is none
+        if name in message and says_nothing(message[name]):
+            del message[name]
     return {"index": 0, "message": message, "logprobs": None, "finish_reason": None} | choice
+
+
+def _placed(choice: Fields, index: int) -> Fields:
+    """The choice with its index, however or wherever it was said."""
+    if type(choice.get("index")) is not int:
+        choice["index"] = index
+    return choice
+
+
+def _reason(choice: Fields) -> str:
+    """How a choice ended, in its server's word; empty: it has not."""
+    said = _text(choice.get("finish_reason"))
+    return said if ending(said) else ""
 
 
 # Responses --------------------------------------------------------------------------------------------------------
@@ -362,7 +391,7 @@ def _typed_events(events: list[StreamEvent], body: bytes) -> Answer:
     used: Usage | None = None
     kinds: list[str] = []
     for event in events:
-        for found in [] if event.data.strip() == DONE else _values(event, odd) or []:
+        for found in [] if is_done(event.data) else _values(event, odd) or []:
             error = error or problem.read_object(found, event.event)
             used = usage.find(found) or used
             kinds.append(_text(found.get("type")))

@@ -188,5 +188,29 @@ DIALECTS = (
         "A whole answer, or an error, says `text/event-stream`",
         "Read as the object it is",
     ),
+    Dialect(
+        "own-ids",
+        "vLLM before 0.8",
+        "Each delta of a call has an id of its own",
+        "Arguments without a name go on with their call; its first id holds",
+    ),
+    Dialect("one-call", "relays", "`tool_calls` of a delta is one call, in no list", "As a list of one"),
+    Dialect("zero-usage", "relays", "The counts of a usage are all 0 where they are not known", "Unknown, never 0"),
+    Dialect(
+        "inner-usage", "relays", "The usage stands in `metadata`, or in a choice's message", "It is the answer's usage"
+    ),
+    Dialect("empty-error", "servers in Go", '`error: ""` or `error: {}` in each chunk', "No error"),
+    Dialect(
+        "empty-call",
+        "servers in Go",
+        "`function_call` with an empty name and empty arguments in each delta",
+        "No call",
+    ),
+    Dialect("text-null", "DashScope, Baidu", '`finish_reason: "null"`, a text, until the end', "As null"),
+    Dialect("enum-name", "Vertex", "`finish_reason: FINISH_REASON_STOP`, as the enumeration has it", "As `stop`"),
+    Dialect("null-event", "servers in JavaScript", "`data: null` keeps the connection alive", "Nothing"),
+    Dialect("lower-done", "relays", "`data: [done]`, or blanks around it", "The end"),
+    Dialect("retry-first", "relays", "A mislabelled stream begins with `retry:`, `id:` or a comment", "Read as events"),
+    Dialect("one-part", "relays", "`content` of a delta is one part, in no list", "As a list of one"),
     Dialect("whole-message", "relays", "A chunk has a whole `message` instead of a `delta`", "It is the message"),
 )

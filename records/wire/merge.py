@@ -4,7 +4,7 @@ Rules:
 1. An empty value (null, "", [], {}) says nothing: it never replaces what was said.
 2. Texts of `GROWS` come in pieces; of any other field the last value holds.
 3. Items of a list with the same index are parts of one item. A tool call without an index begins with an id or a name;
-   arguments alone go on with the last one.
+   arguments alone go on with the last one, and so they do under another id: some engines give each piece its own.
 
 Source: OpenAI API reference, "Streaming" of chat completions; docs/reference/dialects.md for who does it otherwise.
 """
@@ -18,7 +18,7 @@ from records.wire.json_reader import mended, mended_text
 GROWS = frozenset(
     {
         *("content", "refusal", "reasoning", "reasoning_content", "thinking", "text", "arguments", "input"),
-        *("transcript", "data"),
+        *("transcript", "data", "reasoning_text", "thinking_content", "thought", "thoughts", "summary", "partial_json"),
     }
 )
 
@@ -69,6 +69,10 @@ def merge(whole: Fields, part: Fields) -> None:
         before = whole.get(key)
         if isinstance(value, str) and key in GROWS:
             grow(whole, key, value)
+        elif isinstance(value, dict) and key == "tool_calls":  # one call, not in a list
+            into_calls = cast(list[Any], before) if isinstance(before, list) else []
+            whole[key] = into_calls
+            _merge_list(into_calls, [value], calls=True)
         elif isinstance(value, dict):
             into = cast(Fields, before) if isinstance(before, dict) else {}
             whole[key] = into
@@ -118,23 +122,32 @@ def _merge_list(whole: list[Any], part: list[Any], *, calls: bool) -> None:
         if into is None:
             into = {}
             whole.append(into)
+        elif calls and into.get("id") and "id" in fields:  # its first id is the one that the app answers to
+            fields = {name: value for name, value in fields.items() if name != "id"}
         merge(into, fields)
 
 
 def _call_that_goes_on(whole: list[Any], part: Fields) -> Fields | None:
     """The call that a part without an index belongs to; None: it begins one."""
     known, called = objects(whole), part.get("id")
-    if called:
-        return next((one for one in reversed(known) if one.get("id") == called), None)
-    return None if _name(part) or not known else known[-1]
+    found = next((one for one in reversed(known) if one.get("id") == called), None) if called else None
+    if found is not None or not known:
+        return found
+    return None if _name(part) or (called and not _goes_on(part)) else known[-1]
 
 
 def _is_another(whole: Fields, part: Fields) -> bool:
     """Whether a part is a new call although its index is taken: some engines count every call as 0."""
     if whole.get("id") and part.get("id"):
-        return bool(whole["id"] != part["id"])
+        return bool(whole["id"] != part["id"]) and not _goes_on(part)
     named = _name(part)
     return bool(named and not part.get("id") and _name(whole) not in ("", named))
+
+
+def _goes_on(part: Fields) -> bool:
+    """Whether a part has arguments and no name: it is no call by itself, whatever its id."""
+    function = part.get("function")
+    return isinstance(function, dict) and bool(cast(Fields, function).get("arguments")) and not _name(part)
 
 
 def _name(call: Fields) -> str:

@@ -1,7 +1,8 @@
 """Tokens, from each API's way of counting them to one.
 
 Rules:
-1. A count that cannot be read is unknown, and never 0: what is unknown is estimated or priced at nothing known.
+1. A count that cannot be read is unknown, and never 0: what is unknown is estimated or priced at nothing known. No
+   prompt has 0 tokens: who says so does not know.
 2. A whole float is its integer, a fraction is rounded up, a text is its number.
 3. `total_tokens` tells what a count holds: what is missing in prompt and completion was counted beside them.
 
@@ -36,6 +37,9 @@ _ANTHROPIC_CACHE = ("cache_read_input_tokens", "cache_creation_input_tokens")
 _REASONING = ("reasoning_tokens", "thoughtsTokenCount")
 _DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
 _OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "output_token_details")
+_HOLDERS = ("x_groq", "response", "metadata")
+_TURNS = ("delta", "message")
+"""What may have the usage in it."""
 _MOST_TOKENS = 10**12
 """More than that nobody counts."""
 
@@ -81,10 +85,17 @@ def read_object(found: object, *, has_output: bool = True) -> Usage | None:
 
 def find(answer: Mapping[str, Any], *, has_output: bool = True) -> Usage | None:
     """The usage of a whole answer, or of an event, wherever its server puts it; None: it says none."""
-    for holder in (answer, answer.get("x_groq"), *_list(answer.get("choices")), answer.get("response")):
+    given = answer.get("usage")
+    if given and (found := read_object(given, has_output=has_output)):  # nearly always
+        return found
+    choices = _list(answer.get("choices"))
+    inner = [cast(Fields, choice).get(name) for choice in choices if isinstance(choice, dict) for name in _TURNS]
+    for holder in (*(answer.get(name) for name in _HOLDERS), *choices, *inner):
         given = cast(Fields, holder).get("usage") if isinstance(holder, Mapping) else None
-        if found := read_object(given, has_output=has_output):
+        if given and (found := read_object(given, has_output=has_output)):
             return found
+    if found := read_object(answer.get("meta"), has_output=has_output):  # Cohere
+        return found
     for name in ("usageMetadata", "usage_metadata", "timings"):
         if found := read_object(answer.get(name)):
             return found
@@ -114,10 +125,10 @@ def _counted(fields: Fields, names: tuple[str, str, str], *, has_output: bool) -
     """One shape's counts as ours; None: prompt or completion cannot be told."""
     prompt, completion, total = (count(fields.get(name)) for name in names)
     if prompt is None and completion is not None and total is not None:
-        prompt = max(0, total - completion)
+        prompt = total - completion
     if completion is None and prompt is not None:
-        completion = max(0, total - prompt) if total is not None else None if has_output else 0
-    if prompt is None or completion is None:
+        completion = total - prompt if total is not None else None if has_output else 0
+    if prompt is None or completion is None or prompt < 0 or completion < 0:
         return None
     prompt += _first(("toolUsePromptTokenCount",), fields)  # Gemini: what its own tools found is input, too
     read_, wrote = _object(fields, _DETAILS), _object(fields, _OUTPUT_DETAILS)
@@ -133,6 +144,8 @@ def _counted(fields: Fields, names: tuple[str, str, str], *, has_output: bool) -
         beside = thought
     if not thought and missing is not None and missing > apart + beside:  # Gemini: thinking is in the total alone
         thought = beside = missing - apart
+    if prompt + apart == 0:
+        return None
     return Usage(
         prompt_tokens=prompt + apart,
         completion_tokens=completion + beside,

@@ -15,13 +15,13 @@ Ending = Literal["", "stop", "tool_calls", "function_call", "length", "content_f
 _ENDINGS: Final[dict[Ending, tuple[str, ...]]] = {
     "stop": (
         *("stop", "eos", "eos_token", "end_turn", "stop_sequence", "stop_token", "stop_str", "end", "done"),
-        *("complete", "completed", "finish", "finished", "finish_reason_stop"),
+        *("complete", "completed", "finish", "finished"),
     ),
     "tool_calls": ("tool_calls", "tool_call", "tool_use"),
     "function_call": ("function_call",),
     "length": (
         *("length", "max_tokens", "max_length", "max_output_tokens", "model_length", "max_completion_tokens"),
-        *("model_context_window_exceeded", "repetition", "incomplete", "finish_reason_max_tokens"),
+        *("model_context_window_exceeded", "repetition", "incomplete"),
     ),
     "content_filter": (
         *("content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii"),
@@ -35,18 +35,40 @@ _ENDINGS: Final[dict[Ending, tuple[str, ...]]] = {
 ENDINGS: Final[dict[str, Ending]] = {word: ours for ours, words in _ENDINGS.items() for word in words}
 """Lower-case word of a server -> OpenAI's."""
 
-HEARTBEATS: Final = frozenset({b"", b"ping", b"pong", b"keep-alive", b"keepalive", b"heartbeat"})
+HEARTBEATS: Final = frozenset(
+    {b"", b"ping", b"pong", b"keep-alive", b"keepalive", b"heartbeat", b"null", b"{}", b"[]", b'""'}
+)
 """Data of events that say nothing but that the connection lives."""
 LONGEST_HEARTBEAT: Final = 15
 """In bytes, blanks around it included."""
 DONE: Final = b"[DONE]"
 
 
+_NO_ENDINGS: Final = frozenset({"", "null", "none", "unspecified"})
+"""What servers write for an end that is none."""
+
+
 def ending(reason: object) -> Ending:
     """How a choice ended that says `reason`."""
     if not isinstance(reason, str) or not reason:
         return ""
-    return ENDINGS.get(reason.lower(), "other")
+    found = ENDINGS.get(reason.lower())
+    if found is not None:
+        return found
+    word = reason.strip().lower().removeprefix("finishreason.").removeprefix("finish_reason_")
+    return "" if word in _NO_ENDINGS else ENDINGS.get(word, "other")
+
+
+def is_done(data: bytes) -> bool:
+    """Whether an event is the one behind the last, `[DONE]`."""
+    return len(data) <= LONGEST_HEARTBEAT and data.strip().upper() == DONE
+
+
+def says_nothing(value: object) -> bool:
+    """Whether a value is as good as none: null, false, empty, or an object of such values."""
+    if isinstance(value, dict):
+        return all(says_nothing(item) for item in cast("dict[str, Any]", value).values())
+    return not value and not (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def is_heartbeat(data: bytes) -> bool:

@@ -12,7 +12,7 @@ from policies.guards import describe
 from records.wire.assemble import surface_of
 from records.wire.json_reader import read_fields
 from records.wire.problem import read_object
-from records.wire.words import arguments_text, ending, spoken
+from records.wire.words import arguments_text, ending, says_nothing, spoken
 from shadow.compare import language
 from shadow.compare import request as asked
 from shadow.compare.pair import Fields, ModelAnswer, Pair, ToolCall
@@ -114,7 +114,7 @@ def _first_choice(fields: Fields) -> AnswerReading:
         return AnswerReading(ModelAnswer(asked.text(choice.get("text")), finish=finish, fields=fields))
     calls = [_call(call) for call in asked.objects(message.get("tool_calls"))]
     legacy = asked.mapping(message.get("function_call"))
-    if legacy:
+    if not says_nothing(legacy):
         calls.append(_function(legacy))
     text = _content(message.get("content"))
     return AnswerReading(ModelAnswer(text, tuple(calls), finish, asked.text(message.get("refusal")), fields))

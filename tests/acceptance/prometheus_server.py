@@ -4,7 +4,7 @@ import contextlib
 import json
 import subprocess
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from tests.rooms.waiting import NO_TLS, PATIENCE_S
 from tools import prometheus
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "prometheus"
+RULES = DEPLOY / "rules" / "crossfade.yml"
 
 
 def is_installed() -> bool:
@@ -46,6 +47,13 @@ class Prometheus:
         assert told.status_code == 200, f"{expr}: {told.text}"
         return told.json()["data"]["result"]
 
+    def firing(self) -> set[str]:
+        """The alerts that fire now."""
+        told = httpx.get(f"{self.base_url}/api/v1/alerts", timeout=PATIENCE_S, trust_env=False, verify=NO_TLS)
+        assert told.status_code == 200, told.text
+        alerts = told.json()["data"]["alerts"]
+        return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"}
+
     def await_scrapes(self, number: int, series: str) -> None:
         """Wait until some series of these was scraped so often."""
         until_s = clock.monotonic() + PATIENCE_S
@@ -59,15 +67,21 @@ class Prometheus:
 
 
 @contextlib.contextmanager
-def scraping(directory: Path, admin_port: int) -> Generator[Prometheus]:
-    """A Prometheus over deploy/prometheus, with the gateway's port and a shorter interval."""
+def scraping(
+    directory: Path, admin_port: int, rules: Path = RULES, others: Mapping[str, int] | None = None
+) -> Generator[Prometheus]:
+    """A Prometheus over deploy/prometheus, scraping the gateway's port often. `others`: jobs beside it, by port."""
     config = yaml.safe_load((DEPLOY / "prometheus.yml").read_text("utf-8"))
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    config["rule_files"] = [str(DEPLOY / "rules" / "*.yml")]
+    config["rule_files"] = [str(rules)]
     config["scrape_configs"] = [
         job | {"static_configs": [{"targets": [f"127.0.0.1:{admin_port}"]}]}
         for job in config["scrape_configs"]
         if job["job_name"] == "crossfade"
+    ]
+    config["scrape_configs"] += [
+        {"job_name": name, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+        for name, port in (others or {}).items()
     ]
     path, port = directory / "prometheus.yml", free_port()
     path.write_text(json.dumps(config), "utf-8")

@@ -3,6 +3,7 @@
 Debian's Chromium (`apt-get install chromium`), driven by Playwright; axe-core looks for what people cannot use.
 """
 
+import json
 import os
 import shutil
 import threading
@@ -19,11 +20,15 @@ from gateway.admin.api import create_app
 from gateway.admin.auth import Door
 from gateway.console.app import add_console
 from gateway.control.operations import orders
+from gateway.control.state.sqlite import SqliteState
 from gateway.node import labels
 from gateway.node.database import opened, read_audit
+from policies.rollout import command
+from policies.terms import Verb
 from tests.fakes.exchanges import chat_answer, chat_request
 from tests.rooms.admin_pages import pages
-from tests.rooms.console_house import ConsoleHouse, house, stand
+from tests.rooms.console_house import RESULTS, ConsoleHouse, house, stand
+from tests.rooms.looks import CANARY, NOW, told
 from tests.rooms.payloads import PAYLOADS
 from tests.rooms.waiting import await_true
 
@@ -110,6 +115,44 @@ def actions(home: ConsoleHouse) -> list[str]:
     """What the audit log has of what was done."""
     with opened(home.data.state) as state:
         return [entry.action for entry in read_audit(state)]
+
+
+QUESTIONS = {
+    "Why is it not promoted?": (("triage",), ("stopped by: errors: not certified yet", "Inconclusive")),
+    "What did it get wrong?": (("disagreements", "PAIR", "Inline"), ("urgency", "low", "high")),
+    "What did it save?": (("of what",), ("saved",)),
+    "Who raised it?": (("triage", "History"), ("ada", "checked by hand")),
+    "What is not eligible, and why?": (("triage", "REASON"), ("ineligible", "images")),
+    "When will it move?": (("triage",), ("units to go",)),
+    "Where do judge and comparator disagree?": (("judge against comparator", "PAIR"), ("judge", "json_fields")),
+    "Is anything lost?": (("System",), ("lost",)),
+}
+"""Question -> what is clicked, from `/` on, and words of the answer; docs/console.md lists the same."""
+PLACES = {"PAIR": "main [data-rows] th a", "REASON": "dt:has-text('images') + dd a"}
+"""Links that are called after what they lead to."""
+"""Links that are called after what they lead to."""
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_is_three_clicks_away(site: Site, question: str) -> None:
+    """Each of the eight questions is answered by what at most three links lead to, without a script."""
+    clicks, words = QUESTIONS[question]
+    pair = site.home.ask(told=json.dumps({"team": "billing"}))
+    scores = '{"json_fields":{"q":-0.5,"agree":0.5},"judge":{"q":1.0}}'
+    site.home.compare(pair, chat_answer(json.dumps({"team": "sales"})), metric="judge", q=1.0, scores_json=scores)
+    site.home.record()
+    state = SqliteState(site.home.data.state)
+    raised = command(CANARY, Verb.PROMOTE, now=NOW, by="cli:ada", reason="checked by hand", seen=RESULTS)
+    state.add_decision(told(raised))
+    state.close()
+    with site.open("/", script=False) as page:
+        assert len(clicks) <= 3
+        for name in clicks:
+            place = PLACES.get(name)
+            links = page.get_by_role("link", name=name) if place is None else page.locator(place)
+            links.first.click()
+        text = page.inner_text("main").lower()
+    assert [word for word in words if word.lower() not in text] == []
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])

@@ -21,6 +21,7 @@ import yaml
 
 from tests.acceptance import prometheus_server
 from tests.acceptance.prometheus_server import Prometheus, promtool, scraping
+from tests.fakes import engine_pages
 from tests.rooms.waiting import PATIENCE_S, await_true
 from tools import dashboards
 
@@ -31,7 +32,7 @@ pytestmark = [
     pytest.mark.skipif(not prometheus_server.is_installed(), reason="no Prometheus is here: make dashboards"),
 ]
 VALUES = {"${datasource}": "", "$__rate_interval": "30s", "$__range": "5m"}
-VALUES |= {f"${name}": ".*" for name in ("job", "instance", "route", "gate")}
+VALUES |= {f"${name}": ".*" for name in ("job", "instance", "route", "gate", "engine")}
 SCRAPES = 10
 """After the candidate got its first traffic: every rate has its points."""
 
@@ -63,7 +64,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     )
     try:
         port = int(_await_line(process, r"http://127\.0\.0\.1:(\d+)/metrics"))
-        with scraping(folder, port) as prometheus:
+        with engine_pages.showing() as engines, scraping(folder, port, others=engines) as prometheus:
             _await_line(process, r"(shadow) → ")
             prometheus.await_scrapes(SCRAPES, 'crossfade_requests_total{variant="candidate"}')
             yield Demo(process, port, prometheus)

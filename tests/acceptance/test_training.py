@@ -128,7 +128,7 @@ def test_a_sweep_chooses_by_the_routes_own_evaluation(
     (tmp_path / "policy.yaml").write_text(POLICY)
     assert main(["eval", "add", "golden.jsonl", "--route", "bank"]) == 0
     words = ["--dataset", str(base / "set"), "--base", str(base / "model"), "--out", "sweep", "--policy", "policy.yaml"]
-    grid = ["--eval", "golden", "--grid", "learning_rate=1e-9,5e-3", "--set", "epochs=8.0", "--rounds", "2"]
+    grid = ["--eval", "golden", "--grid", "learning_rate=1e-9,5e-3", "--set", "epochs=30.0", "--rounds", "2"]
     capsys.readouterr()
 
     assert main(["train", "sweep", *words, *grid, "--json"]) == 0
@@ -138,7 +138,7 @@ def test_a_sweep_chooses_by_the_routes_own_evaluation(
     assert [one["config"]["learning_rate"] for one in first] == [5e-3, 1e-9]
     assert [(one["number"], one["share"]) for one in last] == [(2, 1.0)]
     assert said["tuned"] > said["base"]
-    assert report(tmp_path / "sweep" / "02")["result"]["resumed_from"].endswith("checkpoint-12")
+    assert report(tmp_path / "sweep" / "02")["result"]["resumed_from"].endswith("checkpoint-45")
     assert (tmp_path / said["folder"] / "model" / "model.safetensors").exists()
 
 
@@ -161,9 +161,12 @@ def test_a_dry_run_trains_nothing(base: Path, tmp_path: Path, capfd: pytest.Capt
     assert list((tmp_path / "dry" / "checkpoints").iterdir()) == []
 
 
-def test_rows_that_are_too_long_are_left_out_and_told(base: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+def test_rows_that_are_too_long_are_left_out_and_told(
+    base: Path, trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
     """A setting of the longest row cuts no answer: a row is whole, or it is counted."""
-    assert train(base, tmp_path / "dry", "max_length=19", words=("--dry-run",)) == 0
+    shorter = report(trained)["longest_row_tokens"] - 1
+    assert train(base, tmp_path / "dry", f"max_length={shorter}", words=("--dry-run",)) == 0
     out = capfd.readouterr().out
     told = json.loads(out[out.index("{\n") :])
 

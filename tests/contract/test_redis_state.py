@@ -32,7 +32,7 @@ from tests.fakes.redis_server import RedisServer, running
 from tests.fakes.state_proxy import behind
 from tests.rooms.certificates import Authority
 from tests.rooms.stores import RedisStore
-from tests.rooms.waiting import PATIENCE_S
+from tests.rooms.waiting import PATIENCE_S, await_true
 
 NOW = 1_800_000_000.0
 
@@ -371,14 +371,27 @@ def test_a_server_is_trusted_by_its_certificate(running_server: RedisServer, tmp
             finally:
                 link.close()
 
-        assert ask(place, authority.ca_file) == [b"PONG"]
+        def told(host: StateServer, ca_file: Path | None) -> str:
+            """What came of it: on a busy machine the link's own deadline passes first, and says nothing of trust."""
+            came: list[str] = []
+
+            def came_in_time() -> bool:
+                try:
+                    came.append(repr(ask(host, ca_file)))
+                except StateDownError as error:
+                    came.append(str(error))
+                return " within " not in came[-1]
+
+            await_true(came_in_time, "an answer or a refusal within the link's deadline")
+            return came[-1]
+
+        assert told(place, authority.ca_file) == repr([b"PONG"])
         for host, ca_file in (
             (place, other.ca_file),
             (place, None),
             (msgspec.structs.replace(place, host="localhost"), authority.ca_file),
         ):
-            with pytest.raises(StateDownError, match="CERTIFICATE_VERIFY_FAILED"):
-                ask(host, ca_file)
+            assert "CERTIFICATE_VERIFY_FAILED" in told(host, ca_file)
 
 
 def test_a_name_that_cannot_be_looked_up_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:

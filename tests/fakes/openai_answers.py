@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,8 @@ class Speaker:
     label: str = "frontier"
     vllm: bool = False
     words: int = WORDS
+    writes: Callable[[Fields], Fields] | None = None
+    """What it answers where any JSON object is asked for."""
 
     def name(self, prefix: str, request: Fields) -> str:
         """An id that depends on the request alone."""
@@ -151,7 +153,7 @@ def words_of(request: Fields, speaker: Speaker, index: int = 0) -> list[str]:
     if form.get("type") == "json_schema":
         return pieces(json.dumps(example(form["json_schema"].get("schema", {}))))
     if form.get("type") == "json_object":
-        return pieces(json.dumps({"answer": speaker.label}))
+        return pieces(json.dumps({"answer": speaker.label} if speaker.writes is None else speaker.writes(request)))
     limit = request.get("max_completion_tokens") or request.get("max_tokens") or request.get("max_output_tokens")
     count = min(speaker.words, limit or speaker.words)
     return [f"{speaker.label}-{index}-{at} " for at in range(count)]

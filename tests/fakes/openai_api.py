@@ -77,6 +77,8 @@ class Api:
         method = request.method.decode()
         if method == "POST" and path in {"/chat/completions", "/completions", "/responses", "/embeddings"}:
             return self._generate(request, path)
+        if path == "/metrics" and self.speaker.vllm:
+            return Answer(200, b'vllm:num_requests_waiting{engine="0",model_name="tuned"} 0\n', "text/plain")
         if path.startswith("/models"):
             return self._models(path.removeprefix("/models").removeprefix("/"))
         if path.startswith("/files"):

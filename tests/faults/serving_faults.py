@@ -3,10 +3,12 @@
 python -m tests.faults serving [--only WORDS]
 
 Each row is a gateway of its own under 20 requests a second of two routes. An operator's promotes bring the candidate to
-its share; then it fails, and the table is watched until the route's weight is 0.
+its share; then it fails, and the table is watched until the route's weight is 0: it is suspended. Rows that say how it
+ends are watched on, until it is back or rolled back.
 """
 
 import asyncio
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -34,7 +36,9 @@ WARM_S = 4.0
 """Healthy traffic at the share, so that the baseline's latency is known."""
 BEFORE_S = 0.3
 AFTER_S = 4.0
-"""Traffic after the rollback: nothing may come back."""
+"""Traffic after weight 0: nothing may come back."""
+ENDS_S = 180.0
+"""The bar: what an alarm suspended is back within so long, or, failing on, rolled back."""
 WITHIN_S, WITHIN_REQUESTS = 5.0, 40
 """The bar: weight 0 within so much time, or so many requests that the candidate was assigned."""
 LONGEST_S = 60.0
@@ -58,7 +62,8 @@ stages: [shadow: {{days: 0}}, {stages}]
 """
 
 Traffic = Literal["whole", "stream", "both"]
-State = Fault | Literal["dead"]
+State = Fault | Literal["dead", "black hole"]
+"""A black hole: no handshake with it ends."""
 
 HANG = Fault(before="hang")
 HTML = Fault(body="<html>busy</html>", content_type="text/html")
@@ -89,6 +94,8 @@ class Row:
     heals_after_s: float | None = None
     flaps_s: float | None = None
     """The candidate is well and ill in turns, each so long."""
+    ends: Literal["", "return", "roll_back"] = ""
+    """The move that ends its suspension; empty: nobody waits for it."""
     may_break: bool = False
     """Answers that had begun may break off: the failure comes after the first byte."""
 
@@ -104,28 +111,33 @@ class Row:
 
 
 ROWS = (
-    *(Row(f"dies at {share}", "dead", share) for share in ("1%", "5%", "25%", "50%", "100%")),
+    *(Row(f"dies at {share}", "dead", share) for share in ("1%", "5%", "25%", "50%")),
+    Row("dies at 100%", "dead", ends="roll_back"),
+    Row("all conversations fail for a second", Fault(status=500), heals_after_s=1.0, ends="return"),
+    Row("all of 25 % fail for a second", Fault(status=500), "25%", heals_after_s=1.0, ends="return"),
     Row("dies in the moment of 5 % → 25 %", "dead", "5%", "5%, 25%, 100%", promote="with"),
     Row("dies in the moment of 25 % → 50 %", "dead", "25%", "25%, 50%, 100%", promote="with"),
     Row("dies in the moment of 50 % → 100 %", "dead", "50%", "50%, 100%", promote="with"),
     Row("dies 0.3 s before 5 % → 25 %", "dead", "5%", "5%, 25%, 100%", promote="before"),
     Row("dies 0.3 s before 50 % → 100 %", "dead", "50%", "50%, 100%", promote="before"),
     Row("dead for 2 s at 50 %, then promoted", "dead", "50%", "50%, 100%", promote="after"),
-    Row("hangs, whole answers", HANG, traffic="whole", hang_s=3.0),
+    Row("is a black hole", "black hole", hang_s=3.5),
+    Row("is a black hole at 25 %", "black hole", "25%", hang_s=3.5),
+    Row("hangs, whole answers", HANG, traffic="whole", hang_s=3.0, ends="roll_back"),
     Row("hangs, streams", HANG, traffic="stream", hang_s=3.0),
     Row("hangs within streams", Fault(cut="hang", after=3), traffic="stream", hang_s=30.0, may_break=True),
     Row("hangs, whole answers, first_byte 2s", HANG, traffic="whole", candidate=", first_byte: 2s", hang_s=3.0),
     Row("hangs at 25 % after a stage change", HANG, "25%", "5%, 25%, 100%", hang_s=3.0),
     Row("slow (12 s), apps wait 10 s", Fault(delay_s=12.0), more="gates: {latency: {ttft_p95: 800ms}}", hang_s=3.0),
-    Row("answers 500", Fault(status=500)),
+    Row("answers 500", Fault(status=500), ends="roll_back"),
     Row("answers 401", Fault(status=401)),
     Row("answers 404", Fault(status=404)),
     Row("answers 200 with HTML", HTML),
     Row("answers garbage", Fault(before="garbage")),
     Row("resets connections at 50 %", Fault(before="reset"), "50%"),
     Row("cuts streams after the first words", Fault(cut="reset", after=3), traffic="stream", may_break=True),
-    Row("flaps every second at 50 %", Fault(status=500), "50%", flaps_s=1.0),
-    Row("dies and heals by itself after 3 s", "dead", heals_after_s=3.0),
+    Row("flaps every second at 50 %", Fault(status=500), "50%", flaps_s=1.0, ends="roll_back"),
+    Row("dies and heals by itself after 3 s", "dead", heals_after_s=3.0, ends="return"),
     Row("dies, two workers", "dead", workers=2),
     Row("dies, four workers", "dead", workers=4),
     Row("dies, 6 requests a minute", "dead", rate=0.1, hang_s=200.0),
@@ -143,6 +155,8 @@ class Watched:
     """From the failure to weight 0; None: never."""
     assigned: float = 0.0
     """Requests of the failing route until then, times the candidate's share."""
+    ended_s: float | None = None
+    """From weight 0 to the move that ended the suspension; None: nobody waited, or it never came."""
     rose: bool = False
     """Whether the weight rose while it failed, or after it was 0."""
     seen: Counter[str] = field(default_factory=Counter[str])
@@ -163,7 +177,8 @@ class Watched:
             errors.pop("broke off", None)
         if row.share_ppm < PPM // 20 and self.down_s is None:
             down = True  # the bar is for 5 % and more; what was seen is printed
-        return down and not errors and not self.rose and set(self.other) <= {"ok"}
+        ended = not row.ends or (self.ended_s is not None and self.ended_s <= ENDS_S + row.hang_s)
+        return down and ended and not errors and not self.rose and set(self.other) <= {"ok"}
 
     def line(self) -> str:
         """One line of the table."""
@@ -171,9 +186,11 @@ class Watched:
         seen = " ".join(f"{kind} {count}" for kind, count in sorted(self.seen.items()))
         others = sum(count for kind, count in self.other.items() if kind != "ok")
         rose = "ROSE" if self.rose else "-"
+        ends = self.row.ends.replace("return", "back").replace("roll_back", "rolled back")
+        then = "" if not ends else f"{ends} {'never' if self.ended_s is None else f'{self.ended_s:.0f} s'}"
         mark = "held" if self.held() else "BROKE"
         return (
-            f"{mark:<6}{self.row.name:<40}{down:>9}{self.assigned:>7.0f}{self.longest_s:>7.1f} s  {rose:<5}"
+            f"{mark:<6}{self.row.name:<40}{down:>9}{self.assigned:>7.0f}{self.longest_s:>7.1f} s  {rose:<5}{then:<18}"
             f"{seen:<34}{others:>3}  {self.said[:90]}"
         )
 
@@ -190,7 +207,8 @@ class ServingFound:
 
     def report(self) -> str:
         """The table."""
-        head = f"{'':<46}{'weight 0':>9}{'asked':>7}{'longest':>9}  {'up':<5}{'apps saw':<34}{'other':>5}  explain"
+        head = f"{'':<46}{'weight 0':>9}{'asked':>7}{'longest':>9}  {'up':<5}{'then':<18}"
+        head += f"{'apps saw':<34}{'other':>5}  explain"
         return "\n".join((head, *(each.line() for each in self.watched)))
 
 
@@ -225,10 +243,14 @@ class Site:
 
     def fail(self, state: State) -> None:
         """The candidate is ill from now on. Blocks."""
-        if state == "dead":
-            self.alive.close()
-        else:
+        if isinstance(state, Fault):
             self.candidate.fault = state
+            return
+        self.alive.close()
+        if state == "black hole":  # a queue that is full
+            address = ("127.0.0.1", self.candidate.port)
+            self.alive.enter_context(socket.create_server(address, backlog=0))
+            self.alive.enter_context(socket.create_connection(address))
 
     def heal(self) -> None:
         """It is well again. Blocks."""
@@ -392,6 +414,21 @@ async def _watch(site: Site) -> None:
     while watched.down_s is not None and clock.monotonic() < until_s:
         watched.rose |= site.weight_ppm() > 0
         await asyncio.sleep(0.05)
+    await _watch_end(site)
+
+
+async def _watch_end(site: Site) -> None:
+    """Until the suspension is over, as its row says; a weight rises only by that."""
+    watched, row = site.watched, site.row
+    until_s = clock.monotonic() + ENDS_S + row.hang_s
+    while row.ends and watched.ended_s is None and clock.monotonic() < until_s:
+        moves = [event["move"] for event in site.serving.events("rollout.moved") if event["route"] == "failing"]
+        after = moves[moves.index("suspend") + 1 :] if "suspend" in moves else []
+        if after:
+            is_due = after == [row.ends] and (row.ends == "roll_back" or site.weight_ppm() > 0)
+            watched.ended_s = ENDS_S + row.hang_s - (until_s - clock.monotonic()) + AFTER_S if is_due else None
+        watched.rose |= site.weight_ppm() > 0 and "return" not in after
+        await asyncio.sleep(0.2)
 
 
 async def watch_row(directory: Path, row: Row) -> Watched:

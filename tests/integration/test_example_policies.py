@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import policies
-from gateway.config.policy_file import Loaded, read_file
+from gateway.config.policy_file import Loaded, contenders, read_file
 from policies.compile import KnownUpstream, Surroundings, decision_rules
 from policies.describe import text
 from policies.events import AlsoScored, Output, PairEvent
@@ -27,6 +27,8 @@ from shadow.scorer import unfit
 
 FOLDER = Path(policies.__file__).parent / "examples"
 EXAMPLES = sorted(FOLDER.glob("*.yaml"))
+
+
 FRONTIER = KnownUpstream(has_background_key=True, is_priced=True, is_engine=False)
 ENGINE = KnownUpstream(has_background_key=True, is_priced=True)
 KNOWN = Surroundings(
@@ -35,6 +37,11 @@ KNOWN = Surroundings(
 HOUR_S = 3600.0
 SUNDAY = 3 * 24 * HOUR_S
 """The first of 1970: a whole day later it is Monday, and people come to work."""
+
+
+def candidate_of(path: Path) -> Loaded:
+    """The file as it is for its candidate; of several, for the first."""
+    return contenders(read_file(path, KNOWN))[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ def run(loaded: Loaded, made: Made, *, hours: int = 30) -> Simulation:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_a_policy_is_understood(path: Path) -> None:
     """Nothing is refused, the files that it names are there and fit, its words and its plan name what it has."""
-    loaded = read_file(path, KNOWN)
+    loaded = candidate_of(path)
     rules = decision_rules(loaded.policy, KNOWN)
     explained, plans = text(loaded.policy, rules), planned(plan(None, (loaded.policy, rules), Traffic(5000.0)))
 
@@ -94,7 +101,7 @@ def test_a_policy_is_understood(path: Path) -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_a_good_candidate_climbs(path: Path) -> None:
     """It leaves the shadow by certificates, and nothing sends it back."""
-    loaded = read_file(path, KNOWN)
+    loaded = candidate_of(path)
     found = run(loaded, GOOD, hours=30 if loaded.policy.advance is None else 42)
     moves = [moment.decision.move for moment in found.moves]
     if loaded.policy.mode == "split":
@@ -110,7 +117,7 @@ def test_a_good_candidate_climbs(path: Path) -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_a_bad_candidate_gets_no_traffic(path: Path, made: Made) -> None:
     """Whose answers are worse, or who fails: it never leaves the shadow. Where quality is off only failures tell."""
-    loaded = read_file(path, KNOWN)
+    loaded = candidate_of(path)
     if loaded.policy.mode == "split":  # nothing keeps it back but errors: it is called uncertified
         assert "uncertified" in text(loaded.policy, decision_rules(loaded.policy, KNOWN))
         return

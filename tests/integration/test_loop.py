@@ -57,7 +57,9 @@ def climb(room: Room, controller, to_ppm: int, *, at_most_s: float = 200.0) -> l
 
 
 def test_a_good_candidate_climbs_and_a_bad_turn_throws_it_out(room: Room) -> None:
-    """By evidence alone from 0 to the ladder's end; then errors, and the weight is 0 within seconds, all explained."""
+    """By evidence alone from 0 to the ladder's end; then errors, and the weight is 0 within seconds, all explained;
+    tried beside the baseline it still fails, and is rolled back.
+    """
     controller = room.controller()
     controller.tick(room.now)
     assert climb(room, controller, 980_000) == [0, 100_000, 500_000, 980_000]
@@ -66,6 +68,12 @@ def test_a_good_candidate_climbs_and_a_bad_turn_throws_it_out(room: Room) -> Non
     climb(room, controller, 0, at_most_s=10.0)
     assert room.now - began <= 3.0
     assert len(room.served) - served <= 60
+    assert (rollout(room).phase, rollout(room).stage) == ("suspended", 3)
+    for _ in range(180):
+        if rollout(room).phase == "rolled_back":
+            break
+        room.live(controller, seconds=1.0)
+        assert room.weight_ppm() == 0
     assert rollout(room).phase == "rolled_back"
     plan = read_plan(room.root / "run" / "shadow.json")
     assert plan is not None
@@ -73,11 +81,30 @@ def test_a_good_candidate_climbs_and_a_bad_turn_throws_it_out(room: Room) -> Non
     files = sorted((room.root / "evidence" / "triage").glob("*.json"))
     kept = [msgspec.json.decode(path.read_bytes(), type=EvidenceFile) for path in files]
     moves = [each.move for each in kept if each.rule != "revision"]
-    assert moves == ["advance", "advance", "advance", "roll_back"]
+    assert moves == ["advance", "advance", "advance", "suspend", "roll_back"]
     for each in kept:
         record = explain.decode(bytes(each.record))
         assert explain.replay(record) == record.decision
     assert "ROLLBACK" in files[-1].with_suffix(".md").read_text()
+
+
+def test_a_blip_costs_minutes_and_rebuilds_to_what_was_kept(room: Room) -> None:
+    """It fails for a second: suspended, tried on 200 mirrored requests, and back with the counts it had."""
+    controller = room.controller()
+    controller.tick(room.now)
+    climb(room, controller, 500_000)
+    room.live(controller, seconds=5.0)
+    counted = controller.leader.evaluations["triage"].evidence.count("requests")
+    room.candidate = Candidate(fails=lambda _: True)
+    climb(room, controller, 0, at_most_s=10.0)
+    room.candidate = Candidate()
+    began = room.now
+    assert climb(room, controller, 500_000, at_most_s=180.0) == [0, 500_000]
+    assert room.now - began >= 60.0
+    assert (rollout(room).phase, rollout(room).attempt, rollout(room).rollbacks) == ("canary", 1, 0)
+    evidence = controller.leader.evaluations["triage"].evidence
+    assert evidence.count("requests") > counted
+    assert not any(detector.peak > 100 for detector in evidence.detectors.values())
 
 
 def test_a_cooled_down_rollout_begins_again(room: Room) -> None:
@@ -249,7 +276,7 @@ class Switched(SqliteState):
 
 
 def test_without_the_shared_state(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Traffic stays, policies are published, weights only fall, the lease runs out; then all goes on by itself."""
+    """Traffic stays, policies are published, weights only fall, nobody leads, the lease runs out; then all goes on."""
     room.shared = lambda: Switched(room.root / "state.db")
     controller = room.controller()
     controller.tick(room.now)
@@ -267,9 +294,12 @@ def test_without_the_shared_state(room: Room, monkeypatch: pytest.MonkeyPatch) -
     assert room.weight_ppm() == 0
     assert room.table().lease.renewed_at == renewed_at
     assert controller.reading.outbox.pending > 100
+    exposed = room.root / "run" / "controller.prom"
+    assert "crossfade_leader 0\n" in exposed.read_text()
     monkeypatch.setattr(Switched, "away", False)
     room.live(controller, seconds=3.0)
     assert controller.reading.outbox.pending == 0
+    assert "crossfade_leader 1\n" in exposed.read_text()
     assert room.table().lease.renewed_at > renewed_at
     assert room.weight_ppm() in (0, 100_000)
     assert '"state.away"' in room.log.getvalue()

@@ -192,3 +192,27 @@ def test_a_route_nobody_has(room: Room, capsys: pytest.CaptureFixture[str]) -> N
     """Asked for a route without a rollout, it says where to look."""
     assert rebuilt(room, "nowhere") == 1
     assert "crossfade status" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("seconds", "is_trial"), [(20, True), (70, True), (110, False)])
+def test_it_agrees_through_a_suspension(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], seconds: int, *, is_trial: bool
+) -> None:
+    """Before, within and after a trial: what only detectors hear, what only counts, and detectors that begin afresh."""
+    room = Room(tmp_path)
+    room.policy(LIVELY)
+    controller = room.controller()
+    controller.tick(room.now)
+    promote(room)
+    room.live(controller, seconds=10.0)
+    room.candidate.fails = lambda _: True
+    room.live(controller, seconds=6.0)
+    room.candidate.fails = lambda unit: unit.endswith("03")
+    room.live(controller, seconds=float(seconds), rate=6)
+    controller.leader.resign()
+    record(room)
+    assert (kept(room).key.weight_ppm, kept(room).key.is_trial) == (100_000, is_trial)
+    assert rebuilt(room, "--json") == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["agrees"], told["differs"], told["missing"]) == (True, [], 0)
+    room.close()

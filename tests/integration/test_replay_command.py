@@ -235,3 +235,18 @@ def test_slices_are_held_apart(place: Place, capsys: pytest.CaptureFixture[str])
     assert {name: n for name, n in gates.items() if "@" in name} == {
         "quality@length=short": 60, "quality@tool=none": 60,
     }  # fmt: skip
+
+
+def test_of_several_candidates_one_is_replayed_by_name(place: Place, capsys: pytest.CaptureFixture[str]):
+    """The route's name alone is about nobody, and says who there is; each is held to the traffic of their route."""
+    one = '{upstream: engine, model: MODEL, revision: "1"}'
+    both = "".join(f"\n  - {{name: {name}, upstream: engine, model: {name}, revision: r}}" for name in ("good", "bad"))
+    text = POLICY.replace(f"candidate: {one}", f"candidates:{both}")
+    (place.root / "policies" / "answers.yaml").write_text(text, encoding="utf-8")
+    record(place.root / "data", [recorded(number, each) for number, each in enumerate(ROWS[:5])])
+    assert place.run() == 1
+    assert "answers has several candidates. hint: name one of answers@good, answers@bad" in capsys.readouterr().err
+    assert place.run("--route", "answers@bad", "--json") == 0
+    found = told(capsys)["replay"]
+    assert found["came"] == {"answered": 5}
+    assert found["spent_usd"] > 0

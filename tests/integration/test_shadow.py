@@ -396,3 +396,60 @@ async def test_killed_again_and_again(tmp_path: Path):
 
     assert {row.came for row in rows} == {"answered"}
     assert sorted(row.exchange_id for row in rows) == worker.ids
+
+
+async def test_several_candidates_are_asked_the_same_and_the_baseline_once(tmp_path: Path):
+    """Each of a route's candidates answers every drawn exchange; the baseline's second answer is asked for once, and
+    each candidate's answer is held beside it.
+    """
+    async with candidate() as tuned, FakeUpstream(Speaker("frontier")) as frontier:
+        stage = Stage(tmp_path, tuned.base_url, frontier.base_url)
+        worker = stage.worker()
+        names = ("support@small", "support@large", "support@short")
+        stage.plan(
+            *(
+                route(
+                    route=name, candidate_key=f"key-{name}", candidate=Variant("vllm", name), noise_ppm=1_000_000,
+                    budget_usd_per_day=1000.0,
+                )
+                for name in names
+            )
+        )  # fmt: skip
+        async with stage.shadow():
+            for _ in range(5):
+                worker.whole()
+            rows = await stage.until_written(30)
+        worker.die()
+
+    assert len(rows) == 30
+    asked = {(row.exchange_id, row.asked, row.route) for row in rows}
+    assert asked == {
+        (one, who, name) for one in worker.ids for who in ("candidate", "baseline_again") for name in names
+    }
+    assert {row.came for row in rows} == {"answered"}
+    assert len(frontier.ledger) == 5
+    calls = [entry.json["model"] for entry in tuned.ledger if b"/metrics" not in entry.request.start]
+    assert sorted(calls) == sorted(names * 5)
+    repeats = [row for row in rows if row.asked == "baseline_again"]
+    assert sum((row.cost_usd or 0.0) > 0 for row in repeats) <= 5
+    for one in worker.ids:
+        for name in names:
+            told = [row.agree_other for row in rows if (row.exchange_id, row.route) == (one, name)]
+            assert [each is not None for each in sorted(told, key=lambda each: each is not None)] == [False, True]
+
+
+async def test_a_restart_asks_for_each_candidate_what_was_owed(tmp_path: Path):
+    """What was drawn for one of several and is not written yet is asked again for that one, and nothing twice."""
+    async with candidate(*[Fault(before="hang")] * 2) as tuned:
+        stage = Stage(tmp_path, tuned.base_url)
+        worker = stage.worker()
+        names = ("support@small", "support@large")
+        stage.plan(*(route(route=name, candidate_key=name, candidate=Variant("vllm", name)) for name in names))
+        async with stage.shadow():
+            worker.whole()
+            await stage.until(lambda: len(stage.kept()["owed"]) == 2)
+        async with stage.shadow():
+            rows = await stage.until_written(2)
+        worker.die()
+
+    assert sorted(row.route for row in rows) == sorted(names)

@@ -30,9 +30,9 @@ def test_every_named_test_exists() -> None:
 
 
 def test_every_line_of_the_checklist_is_there_once() -> None:
-    """All 81 lines stand on the page, each with a test or a reason."""
+    """All 82 lines stand on the page, each with a test or a reason."""
     rows = ROW.findall(PAGE)
-    assert [int(number) for number, _, _ in rows] == list(range(1, 82))
+    assert [int(number) for number, _, _ in rows] == list(range(1, 83))
     assert all("::" in held or "not " in held for _, _, held in rows)
 
 

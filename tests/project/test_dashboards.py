@@ -11,12 +11,27 @@ import yaml
 
 from gateway.config.settings_file import load
 from gateway.telemetry.metrics import BY_NAME
+from tests.fakes import engine_pages
 from tools import dashboards
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-METRIC = re.compile(r"crossfade_[a-z0-9_]+")
+METRIC = re.compile(r"(?:crossfade_|vllm:|sglang:|nv_)[a-z0-9_]+")
 SUFFIXES = re.compile(r"_(bucket|sum|count)$")
 
+
+def _engine_series() -> dict[str, set[str]]:
+    """What engines show, by family: its labels."""
+    found: dict[str, set[str]] = {}
+    for page in engine_pages.PAGES.values():
+        families = set(re.findall(r"^# TYPE (\S+)", page(), re.MULTILINE))
+        for name, labels in re.findall(r"^([a-z_:0-9]+)\{(.*)\}", page(), re.MULTILINE):
+            family = name if name in families else SUFFIXES.sub("", name)
+            found.setdefault(family, set()).update(re.findall(r'(\w+)="', labels))
+    return found
+
+
+ENGINES = _engine_series()
+KNOWN = {name: set(metric.labels) for name, metric in BY_NAME.items()} | ENGINES
 PAGES = {name: json.loads(text) for name, text in dashboards.pages().items()}
 
 
@@ -27,7 +42,7 @@ def _panels() -> list[Any]:
 
 def _metrics(expr: str) -> set[str]:
     named = METRIC.findall(expr)
-    return {name if name in BY_NAME else SUFFIXES.sub("", name) for name in named}
+    return {name if name in KNOWN else SUFFIXES.sub("", name) for name in named}
 
 
 def test_the_files_are_what_the_code_says() -> None:
@@ -54,11 +69,11 @@ def test_panels_have_numbers_and_places_of_their_own(page: dict[str, Any]) -> No
 @pytest.mark.parametrize("panel", _panels())
 def test_each_panel_says_what_it_draws(panel: dict[str, Any]) -> None:
     """A panel asks the chosen source, has a unit, and its description ends with the metrics it draws, which exist."""
-    about, *told = re.split(r" (?=crossfade_)", panel["description"])
+    about, *told = re.split(rf" (?={METRIC.pattern})", panel["description"])
     asked = set(itertools.chain.from_iterable(_metrics(target["expr"]) for target in panel["targets"]))
     assert about.endswith(".")
     assert set(told) == asked
-    assert asked <= set(BY_NAME)
+    assert asked <= set(KNOWN)
     assert panel["fieldConfig"]["defaults"]["unit"]
     assert all(target["datasource"]["uid"] == "${datasource}" for target in [panel, *panel["targets"]])
     assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
@@ -71,7 +86,7 @@ def test_queries_ask_only_for_labels_that_exist(panel: dict[str, Any]) -> None:
         labels = set(re.findall(r"(\w+)\s*(?:=~|!=|!~|=)\s*\"", target["expr"]))
         for group in re.findall(r"by \(([^)]*)\)", target["expr"]):
             labels |= {label.strip() for label in group.split(",")}
-        known = {label for name in _metrics(target["expr"]) for label in BY_NAME[name].labels}
+        known = {label for name in _metrics(target["expr"]) for label in KNOWN[name]}
         assert labels <= known | {"job", "instance", "le"}, target["expr"]
 
 
@@ -81,7 +96,7 @@ def test_variables_and_marks_ask_for_metrics_that_exist(page: dict[str, Any]) ->
     variables = {variable["name"] for variable in page["templating"]["list"]}
     queries = [variable["definition"] for variable in page["templating"]["list"] if variable["type"] == "query"]
     queries += [mark["expr"] for mark in page["annotations"]["list"]]
-    assert all(_metrics(query) <= set(BY_NAME) for query in queries)
+    assert all(_metrics(query) <= set(KNOWN) for query in queries)
     used = set(re.findall(r"\$\{?([a-z]\w*)", json.dumps(page)))
     assert used == variables
 

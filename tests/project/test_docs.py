@@ -123,5 +123,6 @@ def test_the_glossary_has_the_words_of_explain() -> None:
     words = re.findall(r"^\| ([^|]+?) \|", (ROOT / "docs/glossary.md").read_text("utf-8"), re.MULTILINE)
     known = {word for row in words for word in row.split(", ")}
     asked = {"certificate", "confidence sequence", "log10 e", "A/A", "holdback", "detector", "gate", "guard", "unit",
-             "verdict", "margin", "evidence", "stage", "noise floor", "alpha", "attempt", "futile"}  # fmt: skip
+             "verdict", "margin", "evidence", "stage", "noise floor", "alpha", "attempt", "futile", "suspended",
+             "intake", "likeness", "forecast"}  # fmt: skip
     assert asked <= known

@@ -6,6 +6,7 @@ from typing import Any
 HI = {"index": 0, "delta": {"role": "assistant", "content": "Hi"}, "finish_reason": None}
 END = {"index": 0, "delta": {}, "finish_reason": "stop"}
 USED = {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14}
+NOUGHT = dict.fromkeys(USED, 0)
 DONE = b"data: [DONE]\n\n"
 MESSAGE = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
 
@@ -239,5 +240,36 @@ SAMPLES: dict[str, tuple[bytes, dict[str, Any]]] = {
     "no-blank-line": (stream(BEGUN, ENDED, DONE).replace(b"\n\n", b"\n"), WHOLE),
     "mislabelled-stream": (stream(BEGUN, ENDED, DONE), WHOLE | {"labelled": False}),
     "mislabelled-body": (body(), WHOLE | used(10, 4) | {"labelled": True}),
+    "own-ids": (
+        stream(
+            tool(index=0, id="t1", type="function", function={"name": "f", "arguments": '{"a"'}),
+            tool(index=0, id="t2", type="function", function={"arguments": ":1}"}),
+            chunk(says(finish="tool_calls")),
+        ),
+        CALLED,
+    ),
+    "one-call": (
+        stream(
+            chunk(says(tool_calls={"id": "1", "function": {"name": "f", "arguments": '{"a":1}'}})),
+            chunk(says(finish="tool_calls")),
+        ),
+        CALLED,
+    ),
+    "zero-usage": (
+        stream(chunk(HI, usage=NOUGHT), chunk(END, usage=USED), chunk(usage=NOUGHT), DONE),
+        WHOLE | used(10, 4),
+    ),
+    "inner-usage": (stream(BEGUN, ENDED, chunk(metadata={"usage": USED}), DONE), WHOLE | used(10, 4)),
+    "empty-error": (stream(chunk(HI, error=""), chunk(END, error={}), DONE), WHOLE | {"error_code": ""}),
+    "empty-call": (
+        stream(chunk(says("Hi", function_call={"name": "", "arguments": ""})), ENDED, DONE),
+        WHOLE | {"calls": []},
+    ),
+    "text-null": (stream(chunk(HI | {"finish_reason": "null"}), DONE), {"text": "Hi", "complete": False}),
+    "enum-name": (body("FINISH_REASON_STOP"), WHOLE | {"finish": "stop"}),
+    "null-event": (stream(BEGUN, event(b"null"), event(b"[]"), ENDED, DONE), WHOLE),
+    "lower-done": (stream(BEGUN, ENDED, event(b" [done] ")), WHOLE),
+    "retry-first": (stream(b"retry: 1000\n\n", BEGUN, ENDED, DONE), WHOLE | {"labelled": False}),
+    "one-part": (stream(chunk(says({"type": "text", "text": "Hi"})), ENDED, DONE), WHOLE),
     "whole-message": (stream(chunk(MESSAGE), DONE), WHOLE),
 }

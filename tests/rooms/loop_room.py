@@ -27,6 +27,7 @@ from gateway.log import Log
 from gateway.node.database import connect
 from gateway.node.state_location import StatePlace
 from policies.assignment import bucket
+from policies.candidates import route_of
 from policies.compile import KnownUpstream, Surroundings
 from policies.routing import Table, decode
 from records.comparison import Asked, Comparison
@@ -82,6 +83,8 @@ class Room:
     log: StringIO = field(default_factory=StringIO)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     candidate: Candidate = field(default_factory=Candidate)
+    candidates: dict[str, Candidate] = field(default_factory=dict[str, Candidate])
+    """By rollout, where a route has several; who is not named here is `candidate`."""
     shadow_alive: bool = True
     stack: ExitStack = field(default_factory=ExitStack, init=False)
     worker: JournalWriter = field(init=False)
@@ -169,17 +172,18 @@ class Room:
         if plan is None or not self.shadow_alive:
             return
         for route in plan.routes:
-            for asked in route.asked_beside(meta) if meta.route == route.route else ():
-                self.compared(self.comparison(meta, asked, route.candidate_key))
+            for asked in route.asked_beside(meta) if meta.route == route_of(route.route) else ():
+                self.compared(self.comparison(meta, asked, route.candidate_key, route.route))
 
-    def comparison(self, meta: Meta, asked: Asked, candidate_key: str) -> Comparison:
-        failed = asked == "candidate" and self.candidate.fails(meta.unit)
+    def comparison(self, meta: Meta, asked: Asked, candidate_key: str, rollout: str = "") -> Comparison:
+        candidate = self.candidates.get(rollout, self.candidate)
+        failed = asked == "candidate" and candidate.fails(meta.unit)
         output = json.dumps({"digest": meta.id[-6:], "length": 20})
         return Comparison(
-            exchange_id=meta.id, asked=asked, route=meta.route, unit=meta.unit, candidate_key=candidate_key,
+            exchange_id=meta.id, asked=asked, route=rollout or meta.route, unit=meta.unit, candidate_key=candidate_key,
             compared_us=int(self.now * 1e6), p_mirror=1.0, came="failed" if failed else "answered", status=200,
-            metric="exact", q=None if failed else self.candidate.q, agree=1.0, first_byte_ms=self.candidate.total_ms,
-            total_ms=self.candidate.total_ms, output_candidate_json=output, output_baseline_json=output,
+            metric="exact", q=None if failed else candidate.q, agree=1.0, first_byte_ms=candidate.total_ms,
+            total_ms=candidate.total_ms, output_candidate_json=output, output_baseline_json=output,
         )  # fmt: skip
 
     def compared(self, row: Comparison) -> None:

@@ -29,6 +29,8 @@ class ControllerBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where it tells the shadow what to do."""
     exposition: str
     """Where it writes its part of /metrics."""
+    finish_s: dict[str, float] = {}
+    """Route -> how long its migration takes where its pace is not known; "": any other's."""
     ready_fd: int = -1
     """It writes one byte to it when a routing table is published."""
 

@@ -1,6 +1,6 @@
 """Each route's rollout as it was last readable: one that is damaged, or of a newer node, costs its own route alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.control.leader.persistence import read_rollout
@@ -33,6 +33,11 @@ class KnownRollouts:
         """What was last readable; None: nothing yet."""
         known = self._read.get(route)
         return None if known is None else known[1]
+
+    def raised(self, routes: Iterable[str]) -> dict[str, int]:
+        """Those of them that have any weight, or come back to one from a suspension, with it."""
+        known = {route: self.get(route) for route in routes}
+        return {route: each.place_ppm for route, each in known.items() if each is not None and each.place_ppm}
 
     def unread_s(self, route: str, now: float) -> float:
         """How long it could not be read; 0: it can."""

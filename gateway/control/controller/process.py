@@ -28,7 +28,7 @@ from gateway.control.controller import rollout_metrics as gauges
 from gateway.control.controller.boot import ControllerBoot, decode
 from gateway.control.controller.kill_follower import KillFollower
 from gateway.control.controller.known_rollouts import KnownRollouts
-from gateway.control.controller.outage import Outage
+from gateway.control.controller.outage import OUTBOX, Outage, hint_of
 from gateway.control.controller.status import status_of
 from gateway.control.events.outbox import SCHEMA, Outbox
 from gateway.control.events.reader import OWN, EventReader
@@ -37,9 +37,10 @@ from gateway.control.leader.leader import Leader, mistake
 from gateway.control.leader.webhooks import Notifier
 from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.policy_folder import Compile, PolicyFolder, keep_good, load_good
+from gateway.control.publish.policy_terms import PolicyTerms
 from gateway.control.publish.publisher import Publisher
 from gateway.control.publish.table import table_with
-from gateway.control.publish.weights import Weighed, plan_of, served_of, weigh
+from gateway.control.publish.weights import Weighed, one_serving, plan_of, served_of, serving, weigh
 from gateway.control.state.open import open_state
 from gateway.control.state.port import (
     LEASE_S,
@@ -56,7 +57,7 @@ from gateway.node.datadir import DataDir
 from gateway.process import read_boot, say_ready, stop_asked
 from gateway.telemetry.metrics import render
 from policies.published import ceiling_ppm
-from policies.routing import PPM, Key, Table
+from policies.routing import PPM, Key, Route, Table
 from records.durable import replace
 from records.journal.writer import JournalWriter
 from shadow import plan as shadow_plan
@@ -68,20 +69,6 @@ HEARD_S = 5.0
 RETRY_S = 1.0
 """Pause after the shared state failed."""
 EXPOSE_S = 1.0
-OUTBOX = "outbox "
-"""Begins the name of a trouble with one route's events; what follows is the route."""
-STAYS = "the last table stays until its lease is over"
-HINTS = {
-    OUTBOX: "give every node the same policies",
-    "route ": "its weight is only lowered, and 0 after the lease's grace; run the same version on every node, or "
-    "`crossfade policy rollback` it",
-    "orders": "operators' orders wait; `crossfade kill` needs none of them",
-    "kill": "use `crossfade kill` on this node, too, if it should be off",
-    "served": "it is tried again; exchanges count, unless the controller ends before",
-    "keys": "keys are as in the last table: a revocation waits; `crossfade doctor` says more",
-    "shared": "no weight rises meanwhile",
-}
-"""What to do, by the beginning of a trouble's name."""
 
 
 @dataclass(slots=True)
@@ -160,8 +147,7 @@ class Controller:
         for name in sorted(self._trouble.keys() - before.keys()):
             if is_away and name in ("shared", "kill"):
                 continue  # `state.away` says it
-            hint = next((hint for begin, hint in HINTS.items() if name.startswith(begin)), STAYS)
-            self.log.alarm("controller.trouble", reason=self._trouble[name], hint=hint)
+            self.log.alarm("controller.trouble", reason=self._trouble[name], hint=hint_of(name))
         return self.publisher.table is not None
 
     def _parts(self) -> tuple[tuple[str, Callable[[float], None]], ...]:
@@ -271,34 +257,40 @@ class Controller:
 
     def _publish(self, now: float) -> None:
         """Weights, policies and keys to the table; the plan to the shadow."""
-        is_down = "shared" in self._trouble
-        terms = self.folder.terms()
         published = (
             {route.name: route.weight_ppm for route in self.publisher.table.routes} if self.publisher.table else {}
         )
+        routes: list[Route] = []
         self.weighed = {}
-        for route in self.folder.routes():
-            most_ppm = ceiling_ppm(
-                published.get(route.name, 0),
-                is_readable=not is_down and route.name not in self._rollouts.reasons,
-                unwatched_s=self._rollouts.unread_s(route.name, self.monotonic()),
-                grace_s=self.boot.base.lease.grace_s,
-            )
-            rollout = self._rollouts.get(route.name)
-            try:
-                found = weigh(route, terms.get(route.name), rollout, most_ppm=most_ppm, nodes=self._nodes)
-            except Exception as error:  # noqa: BLE001 -- the fence of a route: the others' tables go out
-                self._trouble[f"route {route.name}"] = f"route {route.name}: {mistake(error)}"
-                found = Weighed(msgspec.structs.replace(route, weight_ppm=0), None, None)
-            self.weighed.setdefault(route.name, found)
-        promoted = [name for name, each in self.weighed.items() if each.is_promoted]
-        routes = tuple(each.route for each in self.weighed.values())
+        for parts in self.folder.parts():
+            found: dict[str, Weighed] = {}
+            for route, terms in parts:
+                name = route.name if terms is None else terms.name
+                found[name] = self._weighed(name, route, terms, published.get(route.name, 0))
+            served, found = one_serving(found, serving(self._rollouts.raised(found)) if len(found) > 1 else None)
+            self.weighed |= found
+            routes.append(served)
+        promoted = [each.route.name for each in self.weighed.values() if each.is_promoted]
         # The plan first: what is served under a new table shall not meet a shadow that still draws by the old lots.
         self._replace(
             self.boot.shadow_plan,
             shadow_plan.encode(plan_of(self.weighed, self.reading.outbox.served, self.publisher.floor + 1)),
         )
-        self._write_table(table_with(self.boot.base, routes, self._keys, promoted), now)
+        self._write_table(table_with(self.boot.base, tuple(routes), self._keys, promoted), now)
+
+    def _weighed(self, name: str, route: Route, terms: PolicyTerms | None, published_ppm: int) -> Weighed:
+        """What follows for one rollout. `published_ppm`: its route's weight in the table that stands."""
+        most_ppm = ceiling_ppm(
+            published_ppm,
+            is_readable="shared" not in self._trouble and name not in self._rollouts.reasons,
+            unwatched_s=self._rollouts.unread_s(name, self.monotonic()),
+            grace_s=self.boot.base.lease.grace_s,
+        )
+        try:
+            return weigh(route, terms, self._rollouts.get(name), most_ppm=most_ppm, nodes=self._nodes)
+        except Exception as error:  # noqa: BLE001 -- the fence of a route: the others' tables go out
+            self._trouble[f"route {name}"] = f"route {name}: {mistake(error)}"
+            return Weighed(msgspec.structs.replace(route, weight_ppm=0), None, None)
 
     def _keep_served(self, _: float) -> None:
         if self.reading.is_open:
@@ -324,11 +316,14 @@ class Controller:
         """What `status` and `/metrics` show, when it changed."""
         version = self.publisher.table.version if self.publisher.table else 0
         trouble = "; ".join(self._trouble.values()) or None
-        self._replace(self.boot.status, msgspec.json.encode(status_of(version, self.folder.files, trouble)))
+        serves = [name for name, each in self.weighed.items() if each.route.weight_ppm]
+        self._replace(self.boot.status, msgspec.json.encode(status_of(version, self.folder.files, trouble, serves)))
         if self._is_due("expose", EXPOSE_S, now):
             teller, counts = self.parts.teller, self.parts.shared.counts()
             found = gauges.samples(self.weighed, self.leader.shown, teller.counts, errors=len(self.folder.errors()))
-            found += gauges.loop_samples(self.reading, teller.notifier, counts, leads=self.leader.leads)
+            leads = self.leader.leads and not self._away
+            found += gauges.loop_samples(self.reading, teller.notifier, counts, leads=leads)
+            found += gauges.finishes(self.leader.shown, self.boot.finish_s, now)
             self._replace(self.boot.exposition, render(found).encode())
 
     # What they are made of ----------------------------------------------------------------------------------------

@@ -7,10 +7,12 @@ from gateway.control.leader.webhooks import Notifier
 from gateway.control.publish.weights import Weighed
 from gateway.control.state.port import Counts
 from gateway.telemetry.metrics import PREFIX, Sample
+from policies.forecast import finish_days
 from policies.results import GateResult
 from policies.rollout import Decision
 from policies.routing import PPM
-from policies.terms import Outcome
+from policies.rules import DAY_S
+from policies.terms import Outcome, Phase
 
 
 def samples(
@@ -31,6 +33,8 @@ def samples(
             found.append(Sample(f"{PREFIX}uncertified", int(each.route.mode == "split"), (name,)))
     for name, decision in shown.items():
         found.append(Sample(f"{PREFIX}stage", decision.rollout.stage, (name,)))
+        is_suspended = decision.rollout.phase is Phase.SUSPENDED
+        found.append(Sample(f"{PREFIX}suspended", int(is_suspended), (name,)))
         found.append(Sample(f"{PREFIX}units", decision.results.units, (name,)))
         answered, assigned = decision.results.served
         if assigned:
@@ -47,6 +51,19 @@ def samples(
     routes = [name for name, each in weighed.items() if each.route.candidate is not None]
     counts = {(name, str(outcome)): 0 for name in routes for outcome in Outcome} | dict(decisions)
     found += [Sample(f"{PREFIX}decisions_total", count, labels) for labels, count in counts.items()]
+    return found
+
+
+def finishes(shown: Mapping[str, Decision], finish_s: Mapping[str, float], now: float) -> list[Sample]:
+    """When each candidate has all traffic. `finish_s`: how long that takes where its pace is not known, by route."""
+    found: list[Sample] = []
+    for name, decision in shown.items():
+        if decision.rollout.next is None:
+            continue  # it has what its ladder gives
+        days = finish_days(decision.rollout, decision.results)
+        left_s = finish_s.get(name, finish_s.get("")) if days is None else days * DAY_S
+        if left_s is not None:
+            found.append(Sample(f"{PREFIX}finish_timestamp_seconds", now + left_s, (name,)))
     return found
 
 

@@ -14,11 +14,12 @@ Rules:
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from policies.candidates import is_contender, route_of
 from policies.events import PairEvent
 from policies.evidence import EvidenceKey
 from policies.liveness import ServiceReport
@@ -37,6 +38,8 @@ SETTLE_S = 3.0
 """A worker's journal tells of every exchange that is older than this, open or ended."""
 MOST = 100_000
 """Exchanges that may wait, and comparisons that may."""
+TABLES_SPLIT = 64
+"""Of so many routing tables it is kept which routes have several candidates."""
 MOST_TOLD = 2000
 """Exchanges of which one event tells who served."""
 
@@ -86,7 +89,7 @@ class Join:
     served: Mapping[int, Mapping[str, Served]]
     """By version of the routing table, by route."""
     waiting: dict[str, Waiting] = field(default_factory=dict[str, Waiting])
-    """By exchange."""
+    """By exchange, and by candidate where there are several."""
     discarded: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     """What counts nowhere, by route and reason since this was made: `unknown_table`, exchanges that were served under a
     table nobody knows; `comparison_lost`, calls that were waited for in vain; `comparison_alone`, rows whose exchange
@@ -94,6 +97,8 @@ class Join:
     service: dict[EvidenceKey, list[ServiceReport]] = field(default_factory=dict[EvidenceKey, list[ServiceReport]])
     """Since `take_service` was last called."""
     _changed: set[str] = field(default_factory=set[str], init=False)
+    _by_route: dict[int, dict[str, list[str]]] = field(default_factory=dict[int, dict[str, list[str]]], init=False)
+    """By version of the routing table: what is served of each route that has several candidates."""
 
     def exchange(self, meta: Meta, now: float, asker: AskedBy = NOBODY) -> Iterator[Ready]:
         """Take an exchange, and whose it is; what is whole with it is yielded."""
@@ -104,15 +109,19 @@ class Join:
         if routes is None:
             self.discarded[meta.route, "unknown_table"] += 1
             return
-        served, event = routes.get(meta.route), event_of(meta)
-        if served is None or event is None or not served.is_evidence:
+        event = event_of(meta)
+        if event is None:
             return
         event = replace(event, user=asker.user, prompt=asker.prompt, slices=asker.slices)
-        asked = asked_beside(meta, served.lot)
-        early = self.waiting.get(meta.id)
-        found = early.found if early is not None else {}
-        self._put(meta.id, Waiting(now + WAIT_S, served.key, event, asked, found))
-        yield from self._when_whole(meta.id)
+        for rollout in self._rollouts(meta.table_version, meta.route):
+            served = routes[rollout]
+            if not served.is_evidence:
+                continue
+            asked, name = asked_beside(meta, served.lot), _waits_as(meta.id, rollout)
+            early = self.waiting.get(name)
+            found = early.found if early is not None else {}
+            self._put(name, Waiting(now + WAIT_S, served.key, event, asked, found))
+            yield from self._when_whole(name)
 
     def sliced_by(self, meta: Meta) -> tuple[str, ...]:
         """What the traffic that an exchange belongs to is sliced by."""
@@ -122,10 +131,11 @@ class Join:
     def comparison(self, row: Comparison, now: float) -> Iterator[Ready]:
         """Take a comparison; what is whole with it is yielded."""
         row = msgspec.structs.replace(row, scores_json="{}", judge_json="", answer_json=None)
-        held = self.waiting.get(row.exchange_id) or Waiting(now + WAIT_S)
+        name = _waits_as(row.exchange_id, row.route)
+        held = self.waiting.get(name) or Waiting(now + WAIT_S)
         found = {**held.found, row.asked: row}
-        self._put(row.exchange_id, msgspec.structs.replace(held, found=found))
-        yield from self._when_whole(row.exchange_id)
+        self._put(name, msgspec.structs.replace(held, found=found))
+        yield from self._when_whole(name)
 
     def overdue(self, now: float) -> Iterator[Ready]:
         """Give up on what has waited long enough; a clock that was set back keeps nobody waiting twice as long."""
@@ -165,13 +175,26 @@ class Join:
         self.service = {}
 
     def _serve(self, meta: Meta) -> None:
-        known = self.served.get(meta.table_version)
-        if known is None:
-            before = [version for version in self.served if version < meta.table_version]
-            known = self.served[max(before)] if before else None
-        served, told = known.get(meta.route) if known else None, service_of(meta)
-        if served is not None and told is not None:
-            self.service.setdefault(served.key, []).append(told)
+        version, told = meta.table_version, service_of(meta)
+        if told is None:
+            return
+        if version not in self.served:
+            version = max((before for before in self.served if before < version), default=version)
+        for rollout in self._rollouts(version, meta.route):
+            self.service.setdefault(self.served[version][rollout].key, []).append(told)
+
+    def _rollouts(self, version: int, route: str) -> Sequence[str]:
+        """What is served of a route under a table: its own rollout, or one for each of its candidates."""
+        known = self.served.get(version, {})
+        if route in known:
+            return (route,)
+        if version not in self._by_route:
+            while len(self._by_route) >= TABLES_SPLIT:
+                del self._by_route[next(iter(self._by_route))]
+            split = self._by_route[version] = dict[str, list[str]]()
+            for name in filter(is_contender, known):
+                split.setdefault(route_of(name), []).append(name)
+        return self._by_route[version].get(route, ())
 
     def _put(self, name: str, held: Waiting) -> None:
         self.waiting[name] = held
@@ -194,6 +217,11 @@ class Join:
                 self.discarded[held.key.route, "comparison_lost"] += lost
             for event in joined(held.event, held.asked, held.found, held.key.candidate):
                 yield held.key, event
+
+
+def _waits_as(exchange_id: str, rollout: str) -> str:
+    """What an exchange waits as: once for each of several candidates."""
+    return f"{exchange_id}{rollout.removeprefix(route_of(rollout))}"
 
 
 def watermark(now: float, lag_s: float, held_at: Iterable[float | None]) -> float:

@@ -10,6 +10,7 @@ from gateway.control.events.join import Join, NodeEvent, Ready, watermark
 from gateway.control.events.outbox import Outbox
 from gateway.control.journals import cursors as readers
 from gateway.control.journals.follower import Journals
+from policies.candidates import route_of
 from records.comparison import Comparison
 from records.exchange import Exchange, Note
 from records.journal.reader import Found
@@ -88,7 +89,8 @@ class EventReader:
         oldest, open_at = self.intake.oldest_at(), self.journals.oldest_open_at()
         for route in routes:
             key = self.intake.speaks_to(route)
-            yield route, watermark(now, self.lag_s, (None if key is None else oldest.get(key), open_at.get(route)))
+            beside = (at for each, at in oldest.items() if key is not None and each.is_beside(key))
+            yield route, watermark(now, self.lag_s, (min(beside, default=None), open_at.get(route_of(route))))
 
     def _ready(self, found: Iterable[Found], now: float) -> Iterable[Ready]:
         for one in found:

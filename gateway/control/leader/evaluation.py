@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import Literal
 
 import msgspec
 
@@ -12,6 +13,7 @@ from policies.baseline_times import LEAST, BaselineTimes, patience_s
 from policies.evidence import Evidence, EvidenceKey
 from policies.liveness import Liveness, ServiceReport
 from policies.open_units import still_open
+from policies.picking import ALONE, Beside
 from policies.results import Results
 from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Decision, Rollout, step
@@ -66,6 +68,8 @@ class Evaluation:
     """Whether it changed since it was last shown."""
     history: str = ""
     """Of the kept rollout (`persistence`): `seq` counts within it."""
+    beside: Beside = ALONE
+    """What the other candidates mean to this one, where there are several (`leader.candidates`)."""
     _held: tuple[object, str] = (None, "")
 
     def take(self, event: QueuedEvent, now: float, leader_epoch: int) -> Observation | None:
@@ -84,20 +88,31 @@ class Evaluation:
             self._serve(told.key, told.service)
         if told.event is None:
             return None
-        if told.key != self.evidence.key or self.rollout.phase in STOPPED:
+        heard = self._heard(told.key)
+        if heard is None:
             self.elsewhere += 1
             return None
+        said = replace(told.event, heard=heard)
         self.seq += 1
         key = self.evidence.key
         row = Observation(
             seq=self.seq, observed_us=int(now * 1e6), route=key.route, candidate_key=key.candidate, attempt=key.attempt,
             weight_ppm=key.weight_ppm, epoch=key.epoch, watermark=self.evidence.watermark_at,
-            event_json=msgspec.json.encode(told.event).decode(), held_json=self._held_json(), node=event.node,
+            event_json=msgspec.json.encode(said).decode(), held_json=self._held_json(), node=event.node,
             leader_epoch=leader_epoch, number=event.number, history=self.history,
         )  # fmt: skip
-        self.evidence.observe(told.event, self.rollout.held)
+        self.evidence.observe(said, self.rollout.held)
         self.moved = self.unshown = True
         return row
+
+    def _heard(self, key: EvidenceKey | None) -> Literal["whole", "trial", "earlier"] | None:
+        """Who hears what an exchange says that was served under `key`; None: it is no evidence of this stage."""
+        ours = self.evidence.key
+        if key is None or self.rollout.phase in STOPPED or not key.is_beside(ours):
+            return None
+        if key == ours:
+            return "trial" if ours.is_trial else "whole"
+        return None if key.is_trial else "earlier"
 
     def advance(self, now: float) -> None:
         """Close what is over, once all that was offered is taken in."""
@@ -122,7 +137,7 @@ class Evaluation:
         return replace(
             self._reading(now), unhealthy=self.liveness.unhealthy(), serving=self.liveness.told(),
             served=self.liveness.share(), latency_s=self._latency_s(), open_units=open_units,
-            first_closes_at=first_closes_at,
+            first_closes_at=first_closes_at, rivals=self.beside.rivals, beside=self.beside.why,
         )  # fmt: skip
 
     def _reading(self, now: float) -> Conditions:
@@ -152,7 +167,7 @@ class Evaluation:
             self.baseline, self.evidence.line = BaselineTimes(), BaselineLine()
             self.evidence.more_lines = {}
         self.rollout = rollout
-        self.liveness = self.liveness.of(rollout.key.digest, rollout.attempt)
+        self.liveness = self.liveness.of(rollout.key.digest, rollout.attempt, rollout.held.watch)
         if key_of(rollout) != self.evidence.key:
             self.evidence = self.evidence.next(key_of(rollout), self.rules)
         self.moved = self.unshown = True
@@ -168,12 +183,14 @@ class Evaluation:
     def _serve(self, key: EvidenceKey, service: tuple[ServiceReport, ...]) -> None:
         """Take in who served: of the baseline all that tells of this route, of a candidate only of ours.
 
-        What came under another stage or epoch counts all the same: it is the candidate that serves, not a stage.
+        What came under another stage or epoch counts all the same: it is the candidate that serves, not a stage. What
+        was served before an alarm has had its answer.
         """
         settings, tolerance = self.rollout.settings, self.rules.detectors.errors
         longest_s = patience_s(self.rollout.baseline_p99)
-        self.liveness = self.liveness.of(self.rollout.key.digest, self.rollout.attempt)
-        is_ours = (key.candidate, key.attempt) == (self.liveness.candidate, self.liveness.attempt)
+        rollout = self.rollout
+        self.liveness = self.liveness.of(rollout.key.digest, rollout.attempt, rollout.held.watch)
+        is_ours = (key.candidate, key.attempt, key.watch) == (rollout.key.digest, rollout.attempt, rollout.held.watch)
         for told in service:
             if told.first_s is not None and told.total_s is not None:
                 self.baseline.observe(told.first_s, told.total_s, is_stream=told.is_stream)

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gateway.control.leader import candidates
 from gateway.control.leader import persistence as keeping
 from gateway.control.leader.announce import Announcement, Announcer
 from gateway.control.leader.evaluation import Evaluation
 from gateway.control.publish.policy_terms import PolicyTerms
 from gateway.control.state.port import (
-    MAX_OFFERED,
     Answered,
     QueuedOrder,
     SharedState,
@@ -44,15 +44,6 @@ IDLE_SHOW_S = 60.0
 """How often one that did not change is."""
 PERSIST_S = 10.0
 """How often the time a stage has lived is stored."""
-SNAPSHOT_S = 5.0
-SNAPSHOT_EVENTS = 2000
-"""Evidence is kept after so many seconds, or events."""
-MANY_EVENTS = MAX_OFFERED // 2
-"""It is kept after so many, however large it is: what is not in a snapshot yet waits in the shared state."""
-IDLE_SNAPSHOT_S = 60.0
-"""How often positions are kept where nothing but marks has come."""
-BYTES_PER_S = 200_000
-"""A large snapshot is kept less often: what it takes to write is spread over this rate."""
 BATCH = 1000
 """Events taken in at once, of one route."""
 HOLD_ROW_S = 60.0
@@ -257,6 +248,9 @@ class Leader:
             self.shared.answer(Answered(order.id, taken=True, text=f"{order.by}: {order.reason}"))
             return True
         verb = Verb(order.verb)
+        if verb is Verb.PROMOTE and (said := candidates.refusal(self._others(terms), now)):
+            self.shared.answer(Answered(order.id, taken=False, text=said))
+            return True
         seen = ours.results(now, bounds=False)  # no word raises a weight while harm is seen
         decision = rolling.command(ours.rollout, verb, now=now, by=order.by, reason=order.reason, seen=seen)
         if not decision.refused and not self._make(ours, terms, decision, now, order=order):
@@ -273,6 +267,8 @@ class Leader:
         if not _is_due(timing.looked_at, LOOK_S if ours.moved else STEP_S, now):
             return True
         shows = _is_due(timing.shown_at, SHOW_S if ours.unshown else IDLE_SHOW_S, now)
+        if terms.others and (resting := self._stand_beside(ours, terms, now)) is not None:
+            return self._rest(ours, resting, timing, shows=shows)
         decision = ours.look(now, bounds=shows)
         moves = decision.move is not Move.HOLD
         is_new = (decision.outcome, decision.rule) != timing.rule
@@ -294,11 +290,37 @@ class Leader:
             self.teller.tell(telling, terms, self.shared)
         return self._live(ours, decision.rollout, timing, now)
 
+    def _others(self, terms: PolicyTerms) -> candidates.Others:
+        """The other candidates of the same route."""
+        return {name: self.evaluations.get(name) for name in terms.others}
+
+    def _stand_beside(self, ours: Evaluation, terms: PolicyTerms, now: float) -> Decision | None:
+        """Tell it what the others mean to it; the word that it rests, if it does."""
+        others = self._others(terms)
+        if (resting := candidates.rests(ours, others, now)) is not None:
+            return resting
+        for each in others.values():  # all have heard of the same exchanges before one is picked
+            if each is not None:
+                self._observe(each, now)
+        candidates.stand_beside(ours, others, now)
+        return None
+
+    def _rest(self, ours: Evaluation, resting: Decision, timing: _Timing, *, shows: bool) -> bool:
+        """It rests beside another candidate that serves: shown, and nothing else; no time passes for it."""
+        timing.looked_at, ours.moved = resting.at, False
+        if shows or timing.rule != (resting.outcome, resting.rule):
+            timing.shown_at, ours.unshown, timing.rule = resting.at, False, (resting.outcome, resting.rule)
+            self.shown[ours.rollout.route] = resting
+            self.shared.keep_look(self.teller.decided(Announcement(resting, ours.version)))
+        return True
+
     def _live(self, ours: Evaluation, rollout: Rollout, timing: _Timing, now: float) -> bool:
         """Time passes. It is stored now and then, and at once when the rollout is held to something new."""
         rollout = ours.paced(rollout)
         before = ours.rollout
-        news = (rollout.held, rollout.baseline_p99) != (before.held, before.baseline_p99)
+        news = (rollout.held, rollout.baseline_p99, rollout.is_tried) != (
+            before.held, before.baseline_p99, before.is_tried
+        )  # fmt: skip
         ours.rollout = rollout
         if news or _is_due(timing.stored_at, PERSIST_S, now):
             timing.stored_at = now
@@ -344,7 +366,7 @@ class Leader:
     def _keep_due(self, ours: Evaluation, now: float) -> bool:
         timing = self._timing[ours.rollout.route]
         fresh = ours.taken - timing.kept_taken
-        if _is_due(timing.kept_at, keep_after_s(fresh, timing.kept_bytes), now):
+        if _is_due(timing.kept_at, keeping.keep_after_s(fresh, timing.kept_bytes), now):
             return self._keep(ours.rollout.route, now)
         return True
 
@@ -367,14 +389,6 @@ def mistake(error: BaseException) -> str:
     met = traceback.extract_tb(error.__traceback__)[-1] if error.__traceback__ else None
     place = f" at {Path(met.filename).name}:{met.lineno}" if met is not None else ""
     return f"{type(error).__name__}{place}: this is a mistake in Crossfade, please report it"
-
-
-def keep_after_s(fresh: int, kept_bytes: int) -> float:
-    """How long after a snapshot of so many bytes the next is due, when so many events have come since."""
-    if fresh >= MANY_EVENTS:
-        return 0.0
-    soon_s = 0.0 if fresh >= SNAPSHOT_EVENTS else SNAPSHOT_S if fresh else IDLE_SNAPSHOT_S
-    return max(soon_s, kept_bytes / BYTES_PER_S)
 
 
 def _follows(rollout: Rollout, rules: Rules) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from gateway.control.leader.evaluation import Evaluation, NodeReport
-from gateway.control.state.port import UNREADABLE, Decided, Snapshot, StateDamagedError, Stored
+from gateway.control.state.port import MAX_OFFERED, UNREADABLE, Decided, Snapshot, StateDamagedError, Stored
 from policies import evidence_codec as snapshot
 from policies.baseline_times import BaselineTimes
 from policies.evidence import Evidence
@@ -17,6 +17,17 @@ from policies.rules import Rules
 
 PAGE_BYTES = 256 * 1024 * 1024
 """The most that a snapshot may unfold to."""
+
+
+SNAPSHOT_S = 5.0
+SNAPSHOT_EVENTS = 2000
+"""Evidence is kept after so many seconds, or events."""
+MANY_EVENTS = MAX_OFFERED // 2
+"""It is kept after so many, however large it is: what is not in a snapshot yet waits in the shared state."""
+IDLE_SNAPSHOT_S = 60.0
+"""How often positions are kept where nothing but marks has come."""
+BYTES_PER_S = 200_000
+"""A large snapshot is kept less often: what it takes to write is spread over this rate."""
 
 
 class _Last(msgspec.Struct):
@@ -115,7 +126,7 @@ def evaluation(rules: Rules, rollout: Rollout, version: int, kept: Snapshot | No
     if read is None:
         return found
     found.heard = {name: msgspec.structs.replace(heard, at=now) for name, heard in read.heard.items()}
-    found.liveness = read.liveness.of(rollout.key.digest, rollout.attempt)
+    found.liveness = read.liveness.of(rollout.key.digest, rollout.attempt, rollout.held.watch)
     if read.rules.key.baseline == rollout.key.baseline:
         found.baseline = read.baseline
     if read.evidence.key == found.evidence.key:
@@ -123,3 +134,11 @@ def evaluation(rules: Rules, rollout: Rollout, version: int, kept: Snapshot | No
     else:
         found.evidence = read.evidence.next(found.evidence.key, rules)
     return found
+
+
+def keep_after_s(fresh: int, kept_bytes: int) -> float:
+    """How long after a snapshot of so many bytes the next is due, when so many events have come since."""
+    if fresh >= MANY_EVENTS:
+        return 0.0
+    soon_s = 0.0 if fresh >= SNAPSHOT_EVENTS else SNAPSHOT_S if fresh else IDLE_SNAPSHOT_S
+    return max(soon_s, kept_bytes / BYTES_PER_S)

@@ -32,6 +32,8 @@ PAUSES_S = (0.0, 1.0, 5.0)
 
 _WORDS = {
     Move.ADVANCE: "advance",
+    Move.SUSPEND: "suspend",
+    Move.RETURN: "return",
     Move.ROLL_BACK: "rollback",
     Move.REJECT: "reject",
     Move.AWAIT: "await",

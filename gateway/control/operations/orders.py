@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
+from gateway.control.controller.status import ControllerStatus
 from gateway.control.leader.announce import decision_id
 from gateway.control.leader.persistence import read_rollout, rollout_bytes
 from gateway.control.state.port import Answered, Decided, QueuedOrder, SharedState, StateDownError, Stored
@@ -53,6 +56,22 @@ class OrderOutcome:
 def order_of(name: str, route: str, verb: Verb, *, by: str, reason: str, now: float) -> QueuedOrder:
     """The order, its reason cut to what is kept."""
     return QueuedOrder(name, route, verb.value, by, reason[:MAX_REASON], now)
+
+
+def addressed(order: QueuedOrder, status: ControllerStatus | None) -> tuple[QueuedOrder, str]:
+    """The order to whom it is about, and why it is about nobody; empty: it is.
+
+    Of a route with several candidates one has to be named; a rollback finds the one that has traffic by itself.
+    """
+    policies = () if status is None else status.policies
+    several = next((policy.candidates for policy in policies if policy.route == order.route), ())
+    if not several:
+        return order, ""
+    serving = [each.name for each in several if each.serves]
+    if serving and order.verb == Verb.ROLLBACK:
+        return msgspec.structs.replace(order, route=serving[0]), ""
+    names = ", ".join(each.name for each in several)
+    return order, f"{order.route} has several candidates. hint: name one of {names}"
 
 
 def operate(state: SharedState, order: QueuedOrder, clock: OrderClock, *, version: str) -> OrderOutcome:

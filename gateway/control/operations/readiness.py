@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -18,7 +17,8 @@ from records import readiness
 from records.evaluation import sets
 from records.gpu_hours import HourlyPrice
 from records.readiness import DAY_S, HourlyFacts, QualityPeriod, Readiness, RouteFacts
-from records.route_facts import Ask, idle_shares, route_facts, shutdown_dates
+from records.retirement import moment
+from records.route_facts import Ask, grained, idle_shares, route_facts, shutdown_dates
 
 IDLE_DAYS = 7
 """Hours that were paid so lately say how idle servers are."""
@@ -59,7 +59,7 @@ def look(ask: Ask, data: DataDir, inputs: ReadinessInputs, *, now: float, route:
     known = _Known(
         policies,
         _sets(data.root),
-        idle_shares(ask, since=now - IDLE_DAYS * DAY_S),
+        idle_shares(ask, since=grained(now - IDLE_DAYS * DAY_S, IDLE_DAYS * DAY_S)),
         shutdown_dates(ask) | inputs.shutdown,
     )
     default = inputs.terms
@@ -88,7 +88,7 @@ def _joined(facts: RouteFacts, hourly: tuple[HourlyPrice, ...], known: _Known) -
         if policy
         else (),
         hourly=_hourly(hourly, policy, known.idle),
-        shutdown_at=_moment(known.shutdown.get(facts.model)),
+        shutdown_at=moment(known.shutdown.get(facts.model)),
     )
 
 
@@ -131,11 +131,3 @@ def _last_score(root: Path, about: sets.EvalSet) -> tuple[QualityPeriod, ...]:
             if score.variant == "baseline" and score.mean is not None and is_sound:
                 return (QualityPeriod(f"set {about.name}", run.at, score.rows, score.mean, score.sd or 0.0),)
     return ()
-
-
-def _moment(day: str | None) -> float | None:
-    """The beginning of a date; None: it is none."""
-    try:
-        return None if day is None else datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return None

@@ -77,7 +77,7 @@ class EvidenceReplay:
                 self.unreadable += 1
                 continue
             rules = self.timeline.at(row.observed_us, self.otherwise)
-            key = EvidenceKey(row.route, row.candidate_key, row.attempt, row.weight_ppm, row.epoch)
+            key = EvidenceKey(row.route, row.candidate_key, row.attempt, row.weight_ppm, row.epoch, held.watch)
             if self.evidence is None or self.evidence.key != key:
                 before = self.evidence
                 self.evidence = Evidence(key, rules) if before is None else before.next(key, rules)

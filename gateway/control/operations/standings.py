@@ -74,7 +74,7 @@ def standings(state: SharedState, *, now: float, spent: Collection[str] = ()) ->
 
 
 def entry(state: SharedState, route: str) -> Decision | None:
-    """The decision that stopped or paused a rollout; None: none did, or it is too old.
+    """The decision that stopped, suspended or paused a rollout; None: none did, or it is too old.
 
     Raises:
         StateDownError: the shared state cannot be used.
@@ -110,7 +110,7 @@ class _Reader:
     entered: Decision | None
 
 
-_ENTERED = rollout.STOPPED | {Phase.PAUSED}
+_ENTERED = rollout.STOPPED | {Phase.PAUSED, Phase.SUSPENDED}
 
 
 def _entry_among(decided: Sequence[Decided], phase: Phase) -> Decision | None:
@@ -174,7 +174,8 @@ def _results(look: Decided, stands: Rollout) -> Results | None:
         return None
     after = found.rollout
     same = (after.key, after.attempt, after.stage) == (stands.key, stands.attempt, stands.stage)
-    return found.results if same and found.before.stage == after.stage else None
+    watched = found.before.held.watch == stands.held.watch  # of before an alarm it would say again what was answered
+    return found.results if same and watched and found.before.stage == after.stage else None
 
 
 def _reason(decided: Decided) -> str:

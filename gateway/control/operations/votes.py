@@ -12,6 +12,7 @@ from gateway.control.controller.status import read_status
 from gateway.control.state.port import Decided
 from gateway.node.datadir import DataDir
 from policies import explain
+from policies.candidates import route_of
 from policies.explain import RecordError
 from policies.votes import Voters, Votes, weigh
 from records.feedback import voters
@@ -37,7 +38,7 @@ def find(data: DataDir, look: Decided, *, now: float, told: Callable[[str], None
     try:
         revision = explain.decode(look.record).decision.rollout.key.revision
         since_us = max(0, int((now - window_s) * 1_000_000))
-        cast = voters(Store(data.records, told), look.route, revision, since_us=since_us)
+        cast = voters(Store(data.records, told), route_of(look.route), revision, since_us=since_us)
     except (OSError, duckdb.Error, RecordError) as error:
         return VoteSummary(problem=f"votes cannot be read now: {type(error).__name__}")
     return VoteSummary(weigh(Voters(*cast.get("candidate", (0, 0.0))), Voters(*cast.get("baseline", (0, 0.0)))))
@@ -47,4 +48,4 @@ def _window_s(data: DataDir, route: str) -> float | None:
     """What this node's policy in force says."""
     status = read_status(data.controller_status)
     said = () if status is None else status.policies
-    return next((policy.votes_window_s for policy in said if policy.route == route), None)
+    return next((policy.votes_window_s for policy in said if policy.route == route_of(route)), None)

@@ -1,12 +1,14 @@
 """From a policy file's text to what is done by it: the data plane's route, at weight 0, and the controller's terms."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.config import policy_file as policy_text
+from gateway.config.policy_file import Loaded
 from gateway.config.yaml_file import FileProblem, YamlFileError
-from gateway.control.publish.policy_folder import Compiled, PolicyTextError
+from gateway.control.publish.policy_folder import Compiled, CompiledContender, PolicyTextError
 from gateway.control.publish.policy_terms import PolicyTerms
 from policies import compile as compiling
 from policies.compile import KnownUpstream, Surroundings
@@ -33,15 +35,27 @@ class PolicyReader:
         """
         try:
             loaded = policy_text.read(text, name, self.surroundings)
-            known = policy_text.with_files(self.surroundings, loaded, Path(self.folder))
+            parts = [
+                self._part(each, hashlib.sha256(text.encode()).hexdigest()) for each in policy_text.contenders(loaded)
+            ]
         except YamlFileError as error:
             raise PolicyTextError("; ".join(_line(problem) for problem in error.problems)) from error
+        policy, first = loaded.policy, parts[0]
+        warnings = tuple(_line(problem) for problem in (*loaded.uncertifiable, *loaded.warnings))
+        several = tuple(_beside(part, parts) for part in parts) if policy.candidates else ()
+        return Compiled(policy.priority, first.route, warnings, first.terms, compiling.votes_window_s(policy), several)
+
+    def _part(self, loaded: Loaded, sha256: str) -> CompiledContender:
+        """What one candidate makes of a file.
+
+        Raises:
+            YamlFileError: a file that the policy names cannot be read.
+        """
+        known = policy_text.with_files(self.surroundings, loaded, Path(self.folder))
         policy = loaded.policy
         candidate = self.surroundings.upstreams.get(policy.candidate.upstream, KnownUpstream())
         route = compiling.route(policy, weight_ppm=0, is_engine=candidate.is_engine, system_prompt=known.system_prompt)
-        terms = self._terms(policy, route, known, hashlib.sha256(text.encode()).hexdigest())
-        warnings = tuple(_line(problem) for problem in (*loaded.uncertifiable, *loaded.warnings))
-        return Compiled(policy.priority, route, warnings, terms, compiling.votes_window_s(policy))
+        return CompiledContender(route, self._terms(policy, route, known, sha256))
 
     def _terms(self, policy: Policy, route: Route, known: Surroundings, sha256: str) -> PolicyTerms:
         rules = compiling.decision_rules(policy, known)
@@ -70,6 +84,12 @@ class PolicyReader:
             salt=route.assign.salt or policy.route,
             media_hosts=route.eligible.media_hosts,
         )
+
+
+def _beside(part: CompiledContender, parts: Iterable[CompiledContender]) -> CompiledContender:
+    """One of several, which knows the others' names."""
+    others = tuple(each.terms.name for each in parts if each is not part)
+    return replace(part, terms=replace(part.terms, others=others))
 
 
 def _least_again(policy: Policy) -> int:

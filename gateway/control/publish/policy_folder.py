@@ -19,6 +19,14 @@ class PolicyTextError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class CompiledContender:
+    """One of several candidates: its route, with it as the candidate, and its terms."""
+
+    route: Route
+    terms: PolicyTerms
+
+
+@dataclass(frozen=True, slots=True)
 class Compiled:
     """What a policy file says to the data plane."""
 
@@ -30,6 +38,13 @@ class Compiled:
     """What it says to the controller; None: only a route (tests)."""
     votes_window_s: float | None = None
     """How far back votes are compared for people to look at; None: they are not."""
+    contenders: tuple[CompiledContender, ...] = ()
+    """One for each of several candidates, of which `route` and `terms` are the first; none: there is one."""
+
+    @property
+    def parts(self) -> tuple[tuple[Route, PolicyTerms | None], ...]:
+        """What each candidate's rollout makes of the route."""
+        return tuple((contender.route, contender.terms) for contender in self.contenders) or ((self.route, self.terms),)
 
 
 Compile = Callable[[str, str], Compiled]
@@ -88,12 +103,15 @@ class PolicyFolder:
         return tuple(compiled.route for compiled in self._ordered())
 
     def terms(self) -> dict[str, PolicyTerms]:
-        """What the routes in force say to the controller; of two files with one route, the one that matches first."""
-        found: dict[str, PolicyTerms] = {}
+        """What the routes in force say to the controller, by rollout; of two files with one route, the first's."""
+        return {terms.name: terms for parts in self.parts() for _, terms in parts if terms is not None}
+
+    def parts(self) -> list[tuple[tuple[Route, PolicyTerms | None], ...]]:
+        """What each route in force is made of, in matching order: a part for each of its candidates."""
+        found: dict[str, Compiled] = {}
         for compiled in self._ordered():
-            if compiled.terms is not None:
-                found.setdefault(compiled.route.name, compiled.terms)
-        return found
+            found.setdefault(compiled.route.name, compiled)
+        return [compiled.parts for compiled in found.values()]
 
     def errors(self) -> list[str]:
         """What does not load, and why."""

@@ -19,3 +19,10 @@ class PolicyTerms:
     shadow: ShadowRoute
     """The shadow's part, but for what the stage says: nothing is reversed."""
     webhooks: tuple[Webhook, ...] = ()
+    others: tuple[str, ...] = ()
+    """The other candidates' rollouts, where the route has several."""
+
+    @property
+    def name(self) -> str:
+        """What the rollout is called: the route's name, with the candidate's where it has several."""
+        return self.rules.route

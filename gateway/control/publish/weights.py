@@ -2,9 +2,12 @@
 
 Rules:
 1. A weight is what `policies.published` says.
-2. An exchange is evidence only where the published weight is the rollout's own.
+2. An exchange is evidence only where the published weight is the rollout's own, and of a suspended rollout only once
+   it is tried.
 3. How long a candidate may take is the same on every node: made of the policy, and of the baseline's times in the
    stored rollout.
+4. Of several candidates one has traffic at most. While one has, or is suspended and may come back to it, the others
+   rest: nobody asks them anything, and what is served tells nothing of them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,9 +23,12 @@ from policies.review import key_of
 from policies.rollout import STOPPED, Rollout
 from policies.routing import PPM, Route
 from policies.rules import ARMS_FROM_PPM, Rules
+from policies.terms import Phase
 from shadow.plan import LotSince, ShadowPlan, ShadowRoute
 from shadow.sampling import Lot
 
+TRIAL_S = 30.0
+"""A suspended candidate is waited for at least so long: what is late in the background is slow, and has not failed."""
 TABLES_TOLD = 64
 """Of how many of the last routing tables the shadow is told the lots."""
 
@@ -51,6 +57,8 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
     if rollout.phase in STOPPED or terms.mode == "bypass":
         return Weighed(route, None, None)
     plan = terms.shadow
+    if rollout.phase is Phase.SUSPENDED:
+        return _tried(route, plan, rollout, nodes)
     reverse_ppm, noise_ppm, again_reversed = shares(rollout, terms.rules, plan.noise_ppm)
     plan = msgspec.structs.replace(
         plan, reverse_ppm=reverse_ppm, noise_ppm=noise_ppm, again_reversed=again_reversed,
@@ -63,6 +71,40 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
     sliced = terms.rules.gates.slices
     served = Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm, sliced_by=sliced)
     return Weighed(route, served, plan, is_promoted=weight_ppm > 0 and rollout.at.weight_ppm == PPM)
+
+
+def _tried(route: Route, plan: ShadowRoute, rollout: Rollout, nodes: int) -> Weighed:
+    """A suspended candidate: nobody is asked at first; then it is beside every answer of the baseline, and given up
+    after as long as a served request would be: one that hangs is to be known within the trial.
+    """
+    lot = Lot(PPM if rollout.is_tried else 0, 0, 0, plan.salt)
+    candidate, known = plan.candidate, rollout.baseline_p99
+    served = limits(candidate, known)
+    first_byte_s = max(TRIAL_S, served.first_token_s, TRIAL_S if known.whole_s is None else served.whole_s)
+    plan = msgspec.structs.replace(
+        plan, sample_ppm=lot.sample_ppm, reverse_ppm=0, noise_ppm=0, again_reversed=False,
+        candidate=msgspec.structs.replace(candidate, first_byte_s=first_byte_s),
+        budget_usd_per_day=plan.budget_usd_per_day / max(1, nodes),
+    )  # fmt: skip
+    return Weighed(route, Served(key_of(rollout), lot, is_evidence=rollout.is_tried), plan)
+
+
+def serving(raised: Mapping[str, int]) -> str | None:
+    """Which of several candidates serves, of those whose rollouts have a weight (ppm) or come back to one; None: none.
+
+    More than one can have it only where a policy was edited: then the least, so that nobody gets more than he had.
+    """
+    return min(raised, key=lambda name: raised[name], default=None)
+
+
+def one_serving(parts: Mapping[str, Weighed], chosen: str | None) -> tuple[Route, dict[str, Weighed]]:
+    """The route with the candidate that serves, and what becomes of the others; `chosen`: `serving`."""
+    first = next(iter(parts))
+    if chosen is None:
+        return parts[first].route, dict(parts)
+    resting = {name: Weighed(msgspec.structs.replace(each.route, weight_ppm=0), None, None)
+               for name, each in parts.items()}  # fmt: skip
+    return parts[chosen].route, resting | {chosen: parts[chosen]}
 
 
 def shares(rollout: Rollout, rules: Rules, noise_ppm: int) -> tuple[int, int, bool]:

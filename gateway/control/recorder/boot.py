@@ -21,6 +21,8 @@ class RecorderBoot(RowInputs, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Path of the directory where others say how far they have read the journals."""
     gpu: str = ""
     """Where it writes what an answer of theirs costs of late."""
+    shutdown: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    """Model -> the day on which its provider turns it off, where an operator states it."""
     retention_s: float = 90 * 24 * 3600.0
     journal_retention_s: float = 3600.0
     ready_fd: int = -1

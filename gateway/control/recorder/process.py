@@ -29,6 +29,7 @@ from gateway.control.journals.cursors import needed_from
 from gateway.control.journals.follower import Journals
 from gateway.control.journals.tail import Progress
 from gateway.control.prices import usd_per_answer_text
+from gateway.control.recorder import retirements
 from gateway.control.recorder.boot import RecorderBoot, decode
 from gateway.control.recorder.gpu_ledger import GpuLedger
 from gateway.control.recorder.inputs import RecorderInputs
@@ -85,6 +86,8 @@ class RecorderProgress(msgspec.Struct):
     tally: Tally = msgspec.field(default_factory=Tally)
     gpu: dict[str, GpuAccount] = {}
     """Upstreams that are paid by the hour."""
+    retiring: dict[str, str] = {}
+    """Model -> the day on which it is turned off, as providers' lists of models said."""
     format: int = 1
 
 
@@ -289,6 +292,7 @@ class Recorder:
         """Count a row that is whole, and keep it until it is written."""
         if isinstance(row, Record):
             self.state.tally.add(row)
+            self.state.retiring |= retirements.told_by(row)
             self._rows.append(row)
         else:
             self.state.tally.add_comparison(row)
@@ -382,6 +386,7 @@ class Recorder:
         here = [
             Sample(f"{PREFIX}journal_lag_seconds", max(lag_s, self.journals.lag_s(now))),
             Sample(f"{PREFIX}records_damaged_files", float(self.store.damaged())),
+            *retirements.samples(self.state.tally.baseline_models(), self.boot.shutdown, self.state.retiring),
         ]
         replace(Path(self.boot.exposition), (self._exposed + render([*here, *self._gpu.samples()])).encode())
         if self.boot.hourly and self._every("gpu", GPU_S, now):

@@ -29,6 +29,14 @@ class Histogram(msgspec.Struct, array_like=True):
     total: float = 0.0
 
 
+class _Tried(msgspec.Struct):
+    """What is read of an attempt."""
+
+    variant: str
+    started_s: float | None = None
+    ended_s: float | None = None
+
+
 class Tally(msgspec.Struct):
     """Sums by metric and labels; labels are joined to one text, in the order of the metric's table."""
 
@@ -77,6 +85,7 @@ class Tally(msgspec.Struct):
         self.count("records_total", ("exchanges",))
         if row.why == "fallback":
             self.count("fallbacks_total", (row.route, row.reason))
+            self._add_waits(row)
         elif row.why in _NOT_ASKED:
             self.count("fallbacks_total", (row.route, row.why))
         elif row.why == "ineligible":
@@ -93,10 +102,21 @@ class Tally(msgspec.Struct):
             self.count("counterfactual_cost_usd_total", arm, row.counterfactual_cost_usd)
         self._add_times(row, arm)
 
+    def baseline_models(self) -> list[tuple[str, str]]:
+        """Routes, and the models that their baselines answered for."""
+        asked = (key.split(_SEPARATOR) for key in self.counters.get(f"{PREFIX}requests_total", ()))
+        return sorted({(route, model) for route, variant, model, _ in asked if route and variant == "baseline"})
+
     def add_odd(self, odd: Mapping[str, int]) -> None:
         """Count what was not read of an exchange as it should stand there, by kind."""
         for kind, number in odd.items():
             self.count("unread_total", (kind,), number)
+
+    def _add_waits(self, row: Record) -> None:
+        """What a candidate that failed cost its app in time."""
+        for tried in msgspec.json.decode(row.attempts_json, type=list[_Tried]):
+            if tried.variant == "candidate" and tried.started_s is not None and tried.ended_s is not None:
+                self.observe("fallback_wait_seconds", (row.route,), max(0.0, tried.ended_s - tried.started_s))
 
     def _add_times(self, row: Record, arm: tuple[str, str]) -> None:
         if row.outcome == "tunnel":

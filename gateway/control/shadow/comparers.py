@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from policies.candidates import route_of
 from records import pricing
 from records.record_maker import RecordMaker
 from shadow.embedder import Embedder
@@ -164,7 +165,8 @@ class Comparers:
         told = msgspec.convert(options, _JudgeOptions, strict=False)
         rubric = (Path(route.folder) / told.rubric).read_text("utf-8") if told.rubric else ""
         key = hmac.digest(self.secret, f"judge\n{route.route}".encode(), hashlib.sha256)
-        bench = Bench(told.upstream, Style(told.model, rubric), told.sample, key, salt=route.route)
+        salt = route_of(route.route)  # of all candidates the same pairs are judged
+        bench = Bench(told.upstream, Style(told.model, rubric), told.sample, key, salt=salt)
 
         def cost_usd(heard: ModelReply, sent: int) -> VerdictCost:
             if not heard.is_good and heard.usage is None:

@@ -57,7 +57,14 @@ class Engines:
     waiting: dict[str, float] = field(default_factory=dict[str, float], init=False)
     """What waited when we last looked. Who cannot be asked is not here: nothing is paused for want of knowing."""
     silent: set[str] = field(default_factory=set[str], init=False)
-    """Those that were asked and show no queue: `pause_when` does nothing there, and somebody has to know."""
+    """Those that answered and show no queue: `pause_when` does nothing there, and somebody has to know."""
+    unseen: set[str] = field(default_factory=set[str], init=False)
+    """Those whose queue the last look did not find, whatever the reason."""
+
+    @property
+    def asked(self) -> list[str]:
+        """Whose queues are looked at."""
+        return [name for name, kind in self.kinds.items() if kind in WAITING and name in self.wanted]
 
     async def watch(self) -> None:
         """Look every second, until cancelled."""
@@ -68,9 +75,8 @@ class Engines:
     async def look(self) -> None:
         """Look once at each."""
         async with asyncio.TaskGroup() as group:
-            for upstream, kind in self.kinds.items():
-                if kind in WAITING and upstream in self.wanted:
-                    group.create_task(self._look_at(upstream, kind))
+            for upstream in self.asked:
+                group.create_task(self._look_at(upstream, self.kinds[upstream]))
 
     async def _look_at(self, upstream: str, kind: str) -> None:
         page = await self.background.page(upstream, PAGE, DEADLINE_S)
@@ -78,7 +84,9 @@ class Engines:
         if found is not None:
             self.waiting[upstream] = found
             self.silent.discard(upstream)
+            self.unseen.discard(upstream)
             return
+        self.unseen.add(upstream)
         self.waiting.pop(upstream, None)
         if page is not None and upstream not in self.silent:
             self.silent.add(upstream)

@@ -10,11 +10,11 @@ from gateway.control.journals import cursors as readers
 from gateway.control.journals.tail import Progress
 from gateway.control.shadow.boot import ShadowBoot
 from gateway.control.shadow.comparers import Licence
-from gateway.control.shadow.owed import IGNORES, NAME, PREFIX, Debts, Key, ShadowProgress, load, needed, written
+from gateway.control.shadow.owed import IGNORES, NAME, PREFIX, Debts, ShadowProgress, load, needed, written
 from records.comparison import Comparison
 from records.exchange import Note
 from records.journal.writer import JournalWriter
-from shadow.lanes import DailySpend
+from shadow.lanes import CallKey, DailySpend
 
 SEGMENT_BYTES = 16 * 1024 * 1024
 
@@ -27,7 +27,7 @@ class Ledger:
     wall: Callable[[], float]
     before: ShadowProgress = field(init=False)
     """What an earlier shadow kept."""
-    written: set[Key] = field(init=False)
+    written: set[CallKey] = field(init=False)
     """What it wrote after that."""
     debts: Debts = field(init=False)
     budget: DailySpend = field(init=False)
@@ -57,7 +57,7 @@ class Ledger:
         if not self._journal.note(Note("comparisons", msgspec.msgpack.encode(row))):
             self._waiting.append(row)
             return
-        self.debts.settle((row.exchange_id, row.asked))
+        self.debts.settle((row.exchange_id, row.asked, row.route))
 
     def write_waiting(self) -> None:
         """Try again what the disk did not take."""

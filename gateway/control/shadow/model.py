@@ -138,7 +138,7 @@ class Background:
         return await self._hear(destination, head + body, _AnswerReader(ask, adapted, self._now, pace))
 
     async def page(self, upstream: str, path: bytes, deadline_s: float) -> bytes | None:
-        """A page of the server itself, beside its API; None: it cannot be had in time."""
+        """A page of the server itself, beside its API; empty: there is none; None: it cannot be had in time."""
         destination = self._destinations.get(upstream)
         if destination is None:
             return None
@@ -147,6 +147,8 @@ class Background:
             asked, None, self._now, self._new_pace()
         )  # it waits for no answer, and no answer for it
         heard = await self._hear(destination, destination.page_head(path), hearing)
+        if 400 <= heard.status < 500:
+            return b""
         return heard.body if heard.is_good else None
 
     async def _hear(self, destination: Destination, request: bytes, hearing: "_AnswerReader") -> ModelReply:

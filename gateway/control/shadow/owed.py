@@ -18,7 +18,7 @@ from records.exchange import Note
 from records.journal.frames import FrameKind, segment_path
 from records.journal.reader import Assembler, SegmentReader, segments
 from records.trace_context import traceparent_of
-from shadow.lanes import Allowance, Drawn
+from shadow.lanes import Allowance, CallKey, Drawn
 from shadow.mirror import probability
 
 NAME = "shadow"
@@ -26,8 +26,6 @@ PREFIX = f"{NAME}-"
 """Begins the names of its journals."""
 IGNORES = (PREFIX, "controller-")
 """Journals of the control plane: nobody's exchanges."""
-
-Key = tuple[str, Asked]
 
 
 class Owed(msgspec.Struct, frozen=True, array_like=True):
@@ -44,9 +42,9 @@ class Owed(msgspec.Struct, frozen=True, array_like=True):
     traceparent: str = ""
 
     @property
-    def key(self) -> Key:
+    def key(self) -> CallKey:
         """There is one comparison of each."""
-        return self.exchange_id, self.asked
+        return self.exchange_id, self.asked, self.route
 
     def row(self, came: Came, reason: str, *, at: float) -> Comparison:
         """The row that says what became of it. `at`: Unix seconds."""
@@ -90,10 +88,10 @@ def load(folder: Path) -> ShadowProgress | None:
 class Debts:
     """What is owed, and from where the journals would have to be read again to find it."""
 
-    def __init__(self, earlier: Mapping[Key, Owed]) -> None:
+    def __init__(self, earlier: Mapping[CallKey, Owed]) -> None:
         self.earlier = dict(earlier)
         """Of before a restart, and not yet found again."""
-        self._owed: dict[Key, tuple[Owed, Position]] = {}
+        self._owed: dict[CallKey, tuple[Owed, Position]] = {}
 
     def __len__(self) -> int:
         return len(self._owed)
@@ -108,7 +106,7 @@ class Debts:
         )  # fmt: skip
         self._owed[drawn.key] = owed, since
 
-    def settle(self, key: Key) -> None:
+    def settle(self, key: CallKey) -> None:
         """It is written down."""
         self._owed.pop(key, None)
         self.earlier.pop(key, None)
@@ -133,10 +131,10 @@ def needed(workers: Mapping[str, Progress]) -> dict[str, int]:
     return {name: found.done.segment + 1 if found.ended else found.safe.segment for name, found in workers.items()}
 
 
-def written(journal: Path, key: bytes, first: Mapping[str, int]) -> set[Key]:
+def written(journal: Path, key: bytes, first: Mapping[str, int]) -> set[CallKey]:
     """What stands in the shadow's own journals, from the segments `first` on."""
     return {
-        (row.exchange_id, row.asked)
+        (row.exchange_id, row.asked, row.route)
         for directory in sorted(journal.glob(f"{PREFIX}*"))
         for number in segments(directory)
         if number >= first.get(directory.name, 0)

@@ -104,6 +104,10 @@ class ShadowProcess:
     def _expose(self) -> None:
         runner = self.runner
         samples = [Sample(f"{PREFIX}shadow_lag_seconds", 0.0 if runner.is_idle else runner.lag_s())]
+        samples += [
+            Sample(f"{PREFIX}engine_silent", float(upstream in runner.engines.unseen), (upstream,))
+            for upstream in runner.engines.asked
+        ]
         judges = runner.comparers.licences()
         for name, lane in runner.lanes.items():
             if name in judges:

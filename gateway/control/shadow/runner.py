@@ -13,8 +13,8 @@ Rules:
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gateway.control.journals.follower import Journals
@@ -28,8 +28,9 @@ from gateway.control.shadow.ledger import Ledger
 from gateway.control.shadow.model import Background
 from gateway.control.shadow.owed import ShadowProgress
 from gateway.log import Log
+from policies.candidates import route_of
 from policies.routing import Table
-from records.comparison import Asked, Came, Comparison
+from records.comparison import Came, Comparison
 from records.exchange import Exchange, Meta
 from shadow.lanes import Drawn, Lane
 from shadow.mirror import Mirror, charged_usd, refusal, row_of, variant_of
@@ -44,7 +45,7 @@ WAITING_BYTES = 64 * 1024 * 1024
 SAME_ERROR_S = 60.0
 """A mistake that is met with every pair is logged so often."""
 MOST_SIBLINGS = 4096
-"""Exchanges whose second call is waited for."""
+"""Exchanges whose further calls are waited for."""
 TOO_OLD_SHARE = 0.5
 """Of the journals' retention: what is older is not asked, since its journal is about to go."""
 
@@ -55,6 +56,15 @@ class RunnerClock:
 
     monotonic: Callable[[], float]
     wall: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What was decided with the first of several calls beside an exchange."""
+
+    is_paid: bool
+    calls: int
+    """Those to come, the present one with them."""
 
 
 @dataclass(slots=True)
@@ -85,8 +95,10 @@ class Runner:
     _usd_per_answer: Mapping[str, float | None] = field(default_factory=dict[str, float | None], init=False)
     _waiting_bytes: int = field(default=0, init=False)
     _has_read: bool = field(default=False, init=False)
-    _paid_for: dict[str, bool] = field(default_factory=dict[str, bool], init=False)
-    """Exchanges beside which the first of two calls was made, or not for want of money."""
+    _paid_for: dict[str, Purchase] = field(default_factory=dict[str, Purchase], init=False)
+    """Exchanges beside which the first of several calls was made, or not for want of money."""
+    _by_route: dict[str, list[ShadowRoute]] = field(default_factory=dict[str, list[ShadowRoute]], init=False)
+    """By the route of the exchanges: one, or one for each of its candidates."""
     _met: dict[str, float] = field(default_factory=dict[str, float], init=False)
     """Where mistakes were met -> when that was last logged."""
 
@@ -105,7 +117,7 @@ class Runner:
             bytes.fromhex(boot.journal_key),
             self.ledger.before.workers,
             follows=lambda name: not name.startswith(debts.IGNORES),
-            again={exchange_id for exchange_id, _ in self.ledger.debts.earlier},
+            again={exchange_id for exchange_id, _, _ in self.ledger.debts.earlier},
         )
 
     # What it is told ----------------------------------------------------------------------------------------------
@@ -126,6 +138,9 @@ class Runner:
     def adopt_plan(self, plan: ShadowPlan) -> None:
         """Routes as they are from now on; calls that wait or are under way go on as they were drawn."""
         self.routes = {route.route: route for route in plan.routes}
+        self._by_route = {}
+        for route in plan.routes:
+            self._by_route.setdefault(route_of(route.route), []).append(route)
         for name, route in self.routes.items():
             lane = self.lanes.setdefault(name, Lane(route, self.clock.monotonic()))
             lane.route = route
@@ -174,17 +189,24 @@ class Runner:
     def _take(self, exchange: Exchange, since: Position) -> None:
         """Draw the lots of an exchange, or do again what was drawn before a restart."""
         meta, earlier = exchange.meta, self.ledger.debts.earlier
-        owed: list[Asked] = [asked for owed_id, asked in earlier if owed_id == meta.id]
-        route = (self.routes or {}).get(meta.route)
-        if route is None:
-            for asked in owed:
-                self.ledger.write(earlier[meta.id, asked].row("skipped", "no_route", at=self.clock.wall()))
-            return
-        for asked in owed or route.asked_beside(meta):
-            drawn = Drawn(exchange, asked, route)
+        owed = [key for key in earlier if key[0] == meta.id]
+        if owed:
+            there = [key for key in owed if key[2] in (self.routes or {})]
+            for key in set(owed).difference(there):
+                self.ledger.write(earlier[key].row("skipped", "no_route", at=self.clock.wall()))
+            calls = [Drawn(exchange, asked, (self.routes or {})[name]) for _, asked, name in there]
+        else:
+            calls = [
+                Drawn(exchange, asked, route) for route in self._asking(meta) for asked in route.asked_beside(meta)
+            ]
+        for drawn in calls:
             if drawn.key not in self.ledger.written:
                 self.ledger.debts.add(drawn, since)
                 self._admit(drawn)
+
+    def _asking(self, meta: Meta) -> Sequence[ShadowRoute]:
+        """For whom an exchange is drawn: its route, or each of the candidates that it has."""
+        return self._by_route.get(meta.route, ())
 
     def _give_up(self) -> None:
         """Write off what was owed before a restart, and is not in the journals any more."""
@@ -237,17 +259,23 @@ class Runner:
         return None, ""
 
     def _must_save(self, drawn: Drawn, wall: float) -> bool:
-        """Whether there is no money for it now; of two calls beside one exchange both are made or none."""
-        name, route = drawn.exchange.meta.id, drawn.route
-        first = self._paid_for.pop(name, None)
+        """Whether there is no money for it now; of all calls beside one exchange all are made or none."""
+        meta, route = drawn.exchange.meta, drawn.route
+        first = self._paid_for.pop(meta.id, None)
         if first is not None:
-            return not first or self.ledger.budget.is_spent(route, wall)
+            self._remember(meta.id, first)
+            return not first.is_paid or self.ledger.budget.is_spent(route, wall)
         waits = self.ledger.budget.must_wait(route, wall)
-        if len(route.asked_beside(drawn.exchange.meta)) > 1:
-            self._paid_for[name] = not waits
-            while len(self._paid_for) > MOST_SIBLINGS:
-                del self._paid_for[next(iter(self._paid_for))]
+        calls = sum(len(each.asked_beside(meta)) for each in self._asking(meta))
+        self._remember(meta.id, Purchase(not waits, calls))
         return waits
+
+    def _remember(self, name: str, bought: Purchase) -> None:
+        """Keep what was decided for an exchange, until its last call is made."""
+        if bought.calls > 1:
+            self._paid_for[name] = replace(bought, calls=bought.calls - 1)
+        while len(self._paid_for) > MOST_SIBLINGS:
+            del self._paid_for[next(iter(self._paid_for))]
 
     def _is_too_old(self, meta: Meta, wall: float) -> bool:
         """Whether what came of asking now would count nowhere."""

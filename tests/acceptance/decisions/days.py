@@ -4,12 +4,15 @@ Seeded. Scores are a win, a tie or a loss; what a day brought is counts, so that
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gateway.control.publish.weights import shares
+from policies.rules import PPM, Held
 from tests.acceptance.decisions.measures import BETS, WALL, first_certified
 from tests.acceptance.decisions.streams import Array
+from tests.rooms.compiled_policies import POLICY, compiled, rollout
 
 Rng = np.random.Generator
 SD = 0.4
@@ -76,6 +79,20 @@ def _certified(counts: Array) -> Array:
     top = capital.max(axis=1)
     log_e = top + np.log(np.exp(capital - top[:, None]).mean(axis=1))
     return (log_e >= WALL) & (counts @ values > -MARGIN * counts.sum(axis=1))
+
+
+def reverse_calls() -> tuple[float, float]:
+    """The share of its conversations at 25 % that asks the baseline too: before it is certified, and after.
+
+    By a policy that says nothing of it, as it is published.
+    """
+    made = compiled(POLICY.replace("{25%: {reverse_shadow: 7%}}", "25%"))
+    if made.terms is None:
+        raise ValueError("the policy of the rooms compiles")
+    stands = replace(rollout(text=POLICY), ladder=made.terms.rules.ladder)
+    settled = replace(stands, held=Held(settled_ppm=stands.at.weight_ppm))
+    before, after = (shares(each, made.terms.rules, 0)[0] / PPM for each in (stands, settled))
+    return before, after
 
 
 def fixed_n(sd: float, gap: float) -> float:

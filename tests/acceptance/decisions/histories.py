@@ -15,8 +15,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from policies import picking
+from policies.candidates import contender_name
+from policies.evidence import Evidence
+from policies.picking import Contender
 from policies.results import Alarm, GateResult, GuardResult, Results
-from policies.rollout import Decision, command, revise, start, step
+from policies.review import key_of
+from policies.rollout import Decision, Rollout, command, revise, start, step
 from policies.rules import PPM, Ladder, Rules, Stage
 from policies.terms import Move, Verb, Verdict
 from tests.acceptance.decisions.laws import KEY, RULES, check
@@ -26,7 +31,7 @@ STEPS = 14
 _PART = 20_000
 _TOLD = 50
 """Of so many histories one has its decisions explained, too: rendering costs more than deciding."""
-_BEST = Results((GateResult("quality", Verdict.PASS, "quality: PASS", lower=-0.01),), units=100)
+_BEST = Results((GateResult("quality", Verdict.PASS, "quality: PASS", lower=-0.01),), units=100, tried=20)
 _PASSED_S = (0.0, 1.0, 60.0, 60.0, 60.0, 200.0, 1e7, -1e7, float("nan"))
 
 
@@ -42,7 +47,8 @@ def palette(rng: np.random.Generator, size: int) -> list[Results]:
         guards = tuple(GuardResult("outputs", Verdict(rng.integers(4)), "o") for _ in range(rng.integers(2)))
         alarms = tuple(Alarm("errors", 4.0, 4.0, bool(rng.random() < 0.3), "a") for _ in range(rng.integers(2)))
         fault, unhealthy = (["stale", None, None, None][rng.integers(4)], ["down", None, None, None][rng.integers(4)])
-        return Results(gates, guards, alarms, int(rng.choice([0, 99, 100, 400, 10**6])), fault, unhealthy)
+        units, tried = int(rng.choice([0, 99, 100, 400, 10**6])), int(rng.choice([0, 19, 20, 500]))
+        return Results(gates, guards, alarms, units, fault, unhealthy, tried=tried)
 
     return [_BEST if rng.random() < 1 / 2 else one() for _ in range(size)]
 
@@ -102,6 +108,64 @@ def _history(
     return moves
 
 
+def run_several(first: int, count: int) -> Counter[str]:
+    """Histories of three candidates beside each other: one of them has traffic at most, and each obeys all laws.
+
+    Raises:
+        AssertionError: one broke what must hold; the message says which.
+    """
+    evidence, verbs = palette(np.random.default_rng([17, 3]), 400), list(Verb)
+    seen: Counter[str] = Counter()
+    for number in range(first, first + count):
+        draws = np.random.default_rng([29, number]).integers(0, 1 << 30, (3 * STEPS, 3)).tolist()
+        try:
+            seen.update(_several(draws, evidence, verbs, told=number % _TOLD == 0))
+        except AssertionError as error:
+            raise AssertionError(f"history {number} of several: {error}") from error
+    return seen
+
+
+def _several(draws: list[list[int]], evidence: list[Results], verbs: list[Verb], *, told: bool) -> list[str]:
+    """One history: whoever is drawn is looked at, or told a word, beside the others as they are, or not known."""
+    names = [contender_name(RULES.route, name) for name in ("a", "b", "c")]
+    rollouts = {name: start(replace(RULES, route=name)) for name in names}
+    moves: list[str] = []
+    now = 0.0
+    for kind, which, passed in draws:
+        name, lost = names[passed % 3], names[which % 3] if kind % 17 == 0 else ""
+        now += 60.0
+        contenders = {each: _contender(rollouts[each], evidence[(which + at) % len(evidence)], now)
+                  for at, each in enumerate(names)}  # fmt: skip
+        own, others = (
+            contenders[name],
+            {each: None if each == lost else contenders[each] for each in names if each != name},
+        )
+        if kind % 100 < 90:
+            if picking.rests(own, others):
+                moves.append("rests")
+                continue
+            found = evidence[(which + names.index(name)) % len(evidence)]
+            decision = own.look(picking.beside(own, others))
+        else:
+            verb, found = verbs[kind % len(verbs)], None
+            if verb is Verb.PROMOTE and picking.refusal(others):
+                continue
+            decision = command(rollouts[name], verb, now=now, by="ann", reason="because")
+        check(rollouts[name], decision, found, told=told)
+        rollouts[name] = decision.rollout
+        moves.append(decision.move)
+        serving = [each for each in names if rollouts[each].weight_ppm]
+        assert len(serving) <= 1, f"{serving} have traffic"
+    return moves
+
+
+def _contender(rollout: Rollout, found: Results, now: float) -> Contender:
+    return Contender(
+        rollout, Evidence(key_of(rollout), replace(RULES, route=rollout.route)),
+        lambda told: step(rollout, replace(found, beside=told.why), now=now),
+    )  # fmt: skip
+
+
 def main() -> int:
     """Print what came of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -114,9 +178,12 @@ def main() -> int:
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for part in pool.map(run, *zip(*parts, strict=True)):
             seen.update(part)
+        several = sum((part.total() for part in pool.map(run_several, *zip(*parts, strict=True))), 0)
     top = seen.pop("ended at the top", 0)
     sys.stdout.write(f"{arguments.count} histories, {seen.total()} decisions, 0 violations; {top} ended at the top\n")
     sys.stdout.write("".join(f"  {move:<10} {seen[move]}\n" for move in Move))
+    told = f"{several} decisions of three candidates each, 0 violations; never two with traffic\n"
+    sys.stdout.write(f"{arguments.count} histories, {told}")
     return 0
 
 

@@ -16,7 +16,7 @@ RULES = Rules(
     "r",
     KEY,
     ladder=Ladder(STAGES),
-    rollback=RollbackSettings(cooldown_s=180.0, quarantine_after=2, error_after_s=120.0),
+    rollback=RollbackSettings(cooldown_s=180.0, quarantine_after=2, error_after_s=120.0, trial=20, trial_s=180.0),
 )
 
 
@@ -36,27 +36,63 @@ def certified(before: Rollout, found: Results) -> bool:
     )
 
 
+def tried(before: Rollout, after: Rollout, found: Results) -> bool:
+    """Whether, spelled out anew, everything that coming back from a suspension needs is there."""
+    return bool(
+        before.phase is Phase.SUSPENDED
+        and before.settings.trial
+        and found.tried >= before.settings.trial
+        and after.suspended_ago_s[-1] >= before.settings.calm_s
+        and not any(each.verdict is Verdict.FAIL for each in (*found.gates, *found.guards))
+        and not any(alarm.raised for alarm in found.alarms)
+        and not found.fault
+        and not found.unhealthy
+    )
+
+
+def check_suspension(before: Rollout, decision: Decision, found: Results) -> None:
+    """What an alarm may do, and no more than that."""
+    after = decision.rollout
+    ill = bool(found.unhealthy or any(alarm.raised for alarm in found.alarms))
+    if before.weight_ppm and ill:
+        assert after.weight_ppm == 0
+        assert decision.outcome in {Outcome.ROLLBACK, Outcome.SUSPEND}
+    if before.phase is Phase.SUSPENDED and ill:
+        assert decision.outcome is Outcome.ROLLBACK
+    if decision.outcome is Outcome.SUSPEND:
+        assert ill
+        assert len(after.suspended_ago_s) <= before.settings.suspensions
+        assert (after.stage, after.attempt, after.epoch) == (before.stage, before.attempt, before.epoch)
+
+
 def check(before: Rollout, decision: Decision, found: Results | None, *, told: bool = True) -> None:
     """What holds for every decision, whoever made it; `told`: that it is explained in its own words, too."""
     after = decision.rollout
     raised = after.weight_ppm > before.weight_ppm
     if raised:
-        assert decision.move is Move.ADVANCE
-        assert after.stage == before.stage + 1
-        assert decision.rule in {"certified", "operator"}
+        assert decision.move in {Move.ADVANCE, Move.RETURN}
+        assert after.stage == before.stage + (decision.move is Move.ADVANCE)
+        assert decision.rule in ({"certified", "operator"} if decision.move is Move.ADVANCE else {"trial"})
         assert before.phase not in STOPPED
+        if decision.move is Move.RETURN:
+            assert found is not None
+            assert tried(before, after, found)
+            assert after.attempt == before.attempt
         if decision.rule == "certified":
             assert found is not None
             assert certified(before, found)
             assert after.at.approve == "auto"
             assert before.phase in {Phase.SHADOW, Phase.CANARY}
-    if after.phase in STOPPED or after.phase is Phase.SHADOW:
+    if after.phase in STOPPED or after.phase in {Phase.SHADOW, Phase.SUSPENDED}:
         assert after.weight_ppm == 0
+    assert (after.held.watch % 2 == 1) is (after.phase is Phase.SUSPENDED)
     if found is not None and before.phase not in STOPPED:
         harmed = any(each.verdict is Verdict.FAIL for each in (*found.gates, *found.guards))
-        if harmed or (before.weight_ppm and (found.unhealthy or any(alarm.raised for alarm in found.alarms))):
+        if harmed:
             assert after.weight_ppm == 0
             assert decision.outcome in {Outcome.ROLLBACK, Outcome.REJECTED}
+        else:
+            check_suspension(before, decision, found)
     if before.phase in {Phase.REJECTED, Phase.QUARANTINED} and found is not None:
         assert after.phase is before.phase
     assert decision.reason

@@ -3,17 +3,21 @@
 Each holds what was measured against its bar, with the naive rule beside it, so that the table bites.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from policies import stats
+from policies.terms import Phase
 from tests.acceptance.decisions import answers as a
+from tests.acceptance.decisions import blocks as vb
 from tests.acceptance.decisions import bursts as b
+from tests.acceptance.decisions import cycles as c
 from tests.acceptance.decisions import days as d
 from tests.acceptance.decisions import field as f
 from tests.acceptance.decisions import measures as m
+from tests.acceptance.decisions import several as s
 
 
 @dataclass(frozen=True)
@@ -221,7 +225,103 @@ def detectors(reps: int) -> Iterator[Row]:
     )  # fmt: skip
 
 
+def void_blocks(reps: int) -> Iterator[Row]:
+    """6: what a block brings in which the baseline is ill."""
+    runs = [vb.void_blocks(n) for n in range(max(4, reps // 100))]
+    certified, out = sum(run.certified for run in runs), sum(run.advanced for run in runs)
+    yield Row(
+        "9.6 an equal candidate, the baseline ill",
+        f"{certified} of {len(runs)} certified before, {out} advance out of it", "most, none",
+        certified > len(runs) / 2 and out == 0,
+    )  # fmt: skip
+    added, same = max(run.added for run in runs), sum(run.replayed for run in runs)
+    yield Row(
+        "9.6 void blocks in the record", f"{added} units added, {same} of {len(runs)} decisions made again the same",
+        "0, all", added == 0 and same == len(runs),
+    )  # fmt: skip
+
+
+def reverse_shadow(reps: int) -> Iterator[Row]:
+    """13: at 25 % of 4,000 conversations a day its own thousand are compared, until that is certified."""
+    found, few = (d.by_whole_days(np.random.default_rng([18, 13]), reps, (d.STEADY,), n) for n in (1000, 50))
+    ours, naive = float((found <= 3).mean()), float((few <= 3).mean())
+    yield Row(
+        "9.13 25 %, 4,000 a day, certified in 3 days", f"{ours:.1%} (by 5 % of its conversations {naive:.1%})",
+        ">= 90 %, by 5 % < 20 %", ours >= 0.90 and naive < 0.20,
+    )  # fmt: skip
+    before, after = d.reverse_calls()
+    yield Row("9.13 of its conversations asked again", f"{before:.0%}, then {after:.0%}", "100 %, then 5 %",
+              (before, after) == (1.0, 0.05))  # fmt: skip
+
+
+def suspensions(reps: int) -> Iterator[Row]:
+    """8: the whole cycle of an alarm; beside it what one alarm cost before, which is a day."""
+    each = max(6, reps // 16)
+    for lasts_s in (3.0, 5.0, 30.0, 90.0):
+        for per_s in (2.0, 20.0):
+            runs = [
+                c.cycle(np.random.default_rng([18, 50, n]), _for(lasts_s), per_s=per_s, most_s=300.0)
+                for n in range(each)
+            ]
+            back, away = sum(run.phase is Phase.ROLLED_BACK for run in runs), max(run.away_s for run in runs)
+            wanted = each if lasts_s == 90.0 else 0
+            told = f"{back} of {each} rolled back, at weight 0 for {away / 60:.1f} min at most (before: 24 h)"
+            yield Row(
+                f"9.8 all fail for {lasts_s:.0f} s, {per_s:.0f}/s", told, f"{wanted} rolled back, <= 3 min",
+                back == wanted and away <= 180,
+            )  # fmt: skip
+    for rate, in_time in ((1.0, 1.0), (0.5, 1.0), (0.2, 1.0), (0.1, 0.85)):
+        runs = [
+            c.cycle(np.random.default_rng([18, 51, n]), _always(rate), per_s=2.0, most_s=1200.0) for n in range(each)
+        ]
+        done = sum(run.phase is Phase.ROLLED_BACK for run in runs)
+        soon = sum(run.ended_s <= 180.0 for run in runs) / each
+        half, met = (float(np.median(found)) for found in zip(*((run.ended_s, run.met) for run in runs), strict=True))
+        told = f"{done} of {each}, {half:.0f} s (median), {soon:.0%} within 180 s; apps met {met:.0f}"
+        demanded = f"all, {in_time:.0%} within 180 s"
+        yield Row(f"9.8 {rate:.0%} fail on, 2/s", told, demanded, done == each and soon >= in_time)
+    for rate, most in ((0.005, 0.002), (0.01, 0.005), (0.02, 0.02)):
+        failed = sum(c.trial_failed(np.random.default_rng([18, 52, n]), rate) for n in range(reps))
+        yield Row(
+            f"9.8 healthy at {rate:.1%} fails its trial", f"{failed / reps:.2%}", f"<= {most:.1%}",
+            failed <= most * reps + 3 * (most * reps) ** 0.5,
+        )  # fmt: skip
+
+
+def _for(lasts_s: float) -> Callable[[float], float]:
+    """All requests fail for so long."""
+    return lambda at_s: float(at_s < lasts_s)
+
+
+def _always(rate: float) -> Callable[[float], float]:
+    return lambda _: rate
+
+
+def candidates(reps: int) -> Iterator[Row]:
+    """14: several candidates on one sample, and what the good one among them takes."""
+    for count, n90 in ((2, 1123), (4, 1210), (8, 1390)):
+        at = s.runs(np.random.default_rng([18, 14, count]), reps // 2, 3000, (-s.MARGIN,) * count)
+        ours, naive = (each.min(axis=1) for each in at)
+        yield Row(
+            f"9.14 {count} candidates, all at the limit",
+            f"{m.share(ours):.1%} wrong (each at alpha {m.share(naive):.1%})",
+            "<= 5 %" + (", each > 10 %" if count > 2 else ""),
+            m.at_most_five_percent(ours) and (count == 2 or m.share(naive) > 0.10),
+        )  # fmt: skip
+        means = (0.0, *(-s.MARGIN,) * (count - 1))
+        found, alone = s.runs(np.random.default_rng([18, 14, count, 1]), max(200, reps // 4), 3000, means)
+        ours, naive = (float(np.quantile(each[:, 0], 0.9, method="lower")) for each in (found, alone))
+        yield Row(
+            f"9.14 one good of {count}, others at the limit", f"n90 {ours:.0f} (alone {naive:.0f})",
+            f"{n90} within 20 %", abs(ours / n90 - 1) <= 0.20,
+        )  # fmt: skip
+
+
 def rows(reps: int) -> Iterator[Row]:
     """All of them."""
-    for group in (likeness, missing, latency, recurring, detectors, bets, whole_days, budgets, outputs):
+    found = (
+        likeness, missing, latency, void_blocks, recurring, detectors, suspensions, bets, whole_days, budgets,
+        reverse_shadow, candidates, outputs,
+    )  # fmt: skip
+    for group in found:
         yield from group(reps)

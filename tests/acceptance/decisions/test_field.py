@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from policies.evidence import Evidence
 from policies.gates import evaluate
-from policies.rules import Gates, Guards, Ladder, Latency, Quality, Rules, Stage, Units
+from policies.rules import Gates, Guards, Quality, Rules, Units
 from policies.simulate import simulate
-from policies.terms import Outcome, Owner, Verdict
+from policies.terms import Outcome, Verdict
+from tests.acceptance.decisions import blocks
 from tests.acceptance.decisions import field as f
 from tests.acceptance.decisions import measures as m
-from tests.rooms.pair_events import KEY, evidence, filled, own, pair
+from tests.rooms.pair_events import KEY, filled, pair
 
 FIELD = Rules(
     "r", KEY, Gates(Quality(missing=-1.0), errors=None, latency=None), units=Units(rho_users=0.3, rho_prompts=0.5)
@@ -118,39 +118,9 @@ def test_an_equal_candidate_comes_through_whatever_befalls_both(speeds: f.Speeds
     assert m.share(runs.harmed) == 0
 
 
-LINE = replace(
-    FIELD, gates=Gates(None, errors=None, latency=Latency(ratio=1.2, warmup=0, block_s=100.0, quantile=0.5)),
-    ladder=Ladder((Stage(0), Stage(500_000), Stage(1_000_000))), units=Units(close_after_s=1.0),
-)  # fmt: skip
-
-
-def under_load(slower: float, blocks: int, *, ill_from: int = 10**6) -> Evidence:
-    """Both variants at half of the traffic, after a shadow of twelve blocks; from a block on the baseline is ill."""
-    rng, shadow = np.random.default_rng(9), evidence(LINE)
-    canary: Evidence | None = None
-    for number in range(250 * (13 + blocks)):
-        at = number * 0.4
-        block = int(at // 100.0) - 12
-        found = (
-            shadow if block < 0 else (canary := canary or shadow.next(replace(shadow.key, weight_ppm=500_000), LINE))
-        )
-        for owner, times in ((Owner.BASELINE, 4.0 if block >= ill_from else 1.0), (Owner.CANDIDATE, slower)):
-            if owner is Owner.CANDIDATE and block < 0:
-                continue
-            taken = times * float(rng.lognormal(0.0, 0.6))
-            side = "candidate" if owner is Owner.CANDIDATE else "baseline"
-            found.observe(own(owner, f"{owner}{number}", at, id=f"{number}{owner}", **{f"ttft_{side}_s": taken}))
-        if not number % 50:
-            found.advance(at)
-    assert canary is not None
-    canary.advance(1e9)
-    return canary
-
-
 def test_the_gate_holds_both_variants_to_one_line():
     """Equal is certified, three times slower is harm; the line and what is known stand in the record."""
-    gate = LINE.gates.latency or Latency()
-    equal, slow = under_load(1.0, 6), under_load(3.0, 2)
+    gate, equal, slow = blocks.GATE, blocks.under_load(1.0, 6), blocks.under_load(3.0, 2)
     assert evaluate(gate, equal).verdict is Verdict.PASS
     assert evaluate(gate, slow).verdict is Verdict.FAIL
     kept = equal.closed()
@@ -161,13 +131,17 @@ def test_the_gate_holds_both_variants_to_one_line():
 
 def test_nothing_advances_out_of_a_void_block():
     """A block in which the baseline is ill adds nothing, and while it lasts a certificate does not count."""
-    gate = LINE.gates.latency or Latency()
-    ill, before = under_load(1.0, 8, ill_from=6), under_load(1.0, 6)
+    gate, ill, before = blocks.GATE, blocks.under_load(1.0, 8, ill_from=6), blocks.under_load(1.0, 6)
     result = evaluate(gate, ill)
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "the baseline is ill now" in result.reason
     assert sum(ill.histogram("latency").values()) <= sum(before.histogram("latency").values()) + 250
     assert evaluate(gate, ill).log10_harm == pytest.approx(evaluate(gate, before).log10_harm, rel=0.15)
+
+
+def test_a_record_out_of_a_void_block_makes_the_same_decision_again():
+    """Certified before the baseline falls ill, it does not advance while it is; the line stands in the record."""
+    assert blocks.void_blocks(9) == blocks.VoidOutcome(certified=True, advanced=False, added=0, replayed=True)
 
 
 @pytest.mark.parametrize(("itself", "wild"), [(0.7, False), (0.7, True), (0.9, False), (0.97, True)])

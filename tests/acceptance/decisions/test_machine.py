@@ -29,6 +29,7 @@ results = st.builds(
     st.lists(gates, max_size=3).map(tuple), st.lists(guards, max_size=2).map(tuple),
     st.lists(alarms, max_size=1).map(tuple), st.sampled_from([0, 99, 100, 400, 10**6]),
     st.sampled_from([None, None, "stale"]), st.sampled_from([None, None, "breaker"]), st.sampled_from([None, 0.8]),
+    tried=st.sampled_from([0, 19, 20]),
 )  # fmt: skip
 ladders = st.lists(st.integers(1, PPM), max_size=4, unique=True).map(
     lambda weights: Ladder((Stage(0), *(Stage(weight) for weight in sorted(weights))))
@@ -72,7 +73,7 @@ class Machine(RuleBasedStateMachine):
     @rule(times=st.integers(1, 4))
     def certify(self, times: int):
         """The best evidence there is, so that histories reach the top."""
-        best = Results((GateResult("quality", Verdict.PASS, "quality: PASS", lower=-0.01),), units=100)
+        best = Results((GateResult("quality", Verdict.PASS, "quality: PASS", lower=-0.01),), units=100, tried=20)
         for _ in range(times):
             self.now += 60.0
             self.take(step(self.rollout, best, now=self.now), best)
@@ -118,6 +119,7 @@ TestHistories = Machine.TestCase
 ALPHABET = (
     Results(),
     Results((GateResult("quality", Verdict.PASS, "p"),), units=100),
+    Results((GateResult("quality", Verdict.PASS, "p"),), units=100, tried=20),
     Results((GateResult("quality", Verdict.INCONCLUSIVE, "i"),), units=400),
     Results((GateResult("quality", Verdict.ERROR, "e"),), units=100),
     Results((GateResult("quality", Verdict.FAIL, "f"),), units=1),
@@ -143,9 +145,12 @@ def test_every_reachable_state_is_safe():
             check(rollout, decision, found)
             edges += 1
             # time and counters are capped where they no longer matter, so that states repeat
+            watch = decision.rollout.held.watch % 2
             after = replace(
-                decision.rollout, seen_at=0.0, held=Held(), lived_s=min(decision.rollout.lived_s, 660.0), attempt=1,
+                decision.rollout, seen_at=0.0, held=Held(watch=watch), lived_s=min(decision.rollout.lived_s, 660.0),
+                attempt=1,
                 epoch=0, budgets=min(decision.rollout.budgets, 2), rollbacks=min(decision.rollout.rollbacks, 2),
+                suspended_ago_s=tuple(min(ago_s, 240.0) for ago_s in decision.rollout.suspended_ago_s),
             )  # fmt: skip
             if after not in seen:
                 seen.add(after)

@@ -13,6 +13,7 @@ import pytest
 from gateway.control.events.join import Join, NodeEvent, Served
 from gateway.control.leader import persistence
 from gateway.control.leader.evaluation import Evaluation
+from gateway.control.publish.weights import weigh
 from gateway.control.state.port import QueuedEvent
 from gateway.proxy.breaker import NOT_ADMITTED, CircuitBreaker
 from policies import rollout as rolling
@@ -20,12 +21,14 @@ from policies.assignment import bucket
 from policies.evidence import Evidence
 from policies.review import key_of
 from policies.rollout import STOPPED, Decision, Rollout, start
-from policies.routing import Breaker
-from policies.rules import CandidateKey, Gates, Ladder, Rules, Stage
+from policies.routing import PPM, Breaker
+from policies.rules import CandidateKey, Detectors, Gates, Ladder, Rules, Stage
 from policies.terms import Move, Phase, Verb
+from records.comparison import Asked, Comparison
 from records.exchange import Attempt, Meta
-from shadow.sampling import Lot
+from shadow.sampling import Lot, asked_beside
 from tests.fakes.exchanges import exchange
+from tests.rooms.compiled_policies import compiled
 
 NOW = 1_800_000_000.0
 STAGES = (0, 10_000, 50_000, 250_000, 500_000, 1_000_000)
@@ -33,6 +36,10 @@ LADDER = Ladder(tuple(Stage(ppm, max_units=200 if ppm == 1_000_000 else 20_000) 
 RULES = Rules("support", CandidateKey("vllm/m", baseline="openai/m"), Gates(quality=None, latency=None), ladder=LADDER)
 EDITED = replace(RULES, ladder=Ladder(tuple(replace(stage, max_s=99.0) for stage in LADDER.stages)))
 BAR_REQUESTS, BAR_S = 40, 5.0
+SUSPENDING = replace(RULES, rollback=replace(RULES.rollback, trial=200), detectors=Detectors(spare_s=60.0))
+LASTING_S, BACK_S = 180.0, 180.0
+"""Failing on is a rollback within so long; a blip is over within so long."""
+MADE = compiled()
 
 Failure = Callable[[float], dict[str, object] | None]
 """What the journal says of a request at so many seconds after the candidate turned bad; None: it is answered."""
@@ -88,21 +95,27 @@ class World:
     weights: list[int] = field(default_factory=list[int])
     """Published since it died."""
     last: Decision | None = None
+    rules: Rules = RULES
 
     def __post_init__(self) -> None:
         self.breaker = CircuitBreaker(Breaker())
         self.served: dict[int, dict[str, Served]] = {}
         self.join = Join(self.served)
-        self.leader = Evaluation(RULES, self.rollout, 1, Evidence(key_of(self.rollout), RULES))
+        self.leader = Evaluation(self.rules, self.rollout, 1, Evidence(key_of(self.rollout), self.rules))
         self.journal: list[tuple[float, Meta]] = []
+        self.beside: list[tuple[float, Comparison]] = []
         self.events = self.asked = 0
         self.publish()
 
     def publish(self) -> None:
         """What the workers serve from now on."""
         self.version += 1
-        lot = Lot(0, 0, 0, "support")
-        self.served[self.version] = {"support": Served(key_of(self.leader.rollout), lot)}
+        rollout = self.leader.rollout
+        found = Served(key_of(rollout), Lot(0, 0, 0, "support"))
+        if rollout.phase is Phase.SUSPENDED:
+            terms = replace(MADE.terms, rules=self.rules)
+            found = weigh(MADE.route, terms, rollout, most_ppm=PPM, nodes=1).served or found
+        self.served[self.version] = {"support": found}
         if self.died_at is not None:
             self.weights.append(self.leader.rollout.weight_ppm)
 
@@ -130,6 +143,17 @@ class World:
             meta |= self._ask_candidate()
         row = exchange(self.asked, **{"total_s": 0.2, **meta}).meta
         self.journal.append((self.now + row.total_s, row))
+        lot = self.served[self.version]["support"].lot
+        for who in asked_beside(row, lot):
+            self.beside.append((self.now + row.total_s, self._beside(row, who)))
+
+    def _beside(self, row: Meta, who: Asked) -> Comparison:
+        """What the shadow finds: the candidate fails as it would an app."""
+        found = self.failure(self.now - self.died_at) if self.died_at is not None else None
+        return Comparison(
+            exchange_id=row.id, asked=who, route="support", unit=row.unit, candidate_key=self.rules.key.digest,
+            compared_us=0, p_mirror=1.0, came="answered" if found is None else "failed",
+        )  # fmt: skip
 
     def _ask_candidate(self) -> dict[str, object]:
         generation = self.breaker.admit(self.now)
@@ -149,6 +173,9 @@ class World:
         over = [row for at, row in self.journal if at <= self.now - 1]
         self.journal = [each for each in self.journal if each[0] > self.now - 1]
         ready = [one for row in over for one in self.join.exchange(row, self.now)]
+        answered = [row for at, row in self.beside if at <= self.now - 1]
+        self.beside = [each for each in self.beside if each[0] > self.now - 1]
+        ready += [one for row in answered for one in self.join.comparison(row, self.now)]
         told = [NodeEvent(self.now, 0.0, key, service=part) for key, part in self.join.take_service()]
         told += [NodeEvent(self.now, 0.0, key, event) for key, event in ready]
         for each in [*told, NodeEvent(self.now, 0.0)]:
@@ -160,7 +187,10 @@ class World:
         if self.last.move is not Move.HOLD:
             self.stand(self.last.rollout)
         else:
+            starts = self.last.rollout.is_tried and not self.leader.rollout.is_tried
             self.leader.rollout = self.last.rollout
+            if starts:
+                self.publish()
 
     def order(self, verb: Verb) -> Decision:
         seen = self.leader.results(self.now, bounds=False)
@@ -308,3 +338,105 @@ def test_nothing_returns_by_itself() -> None:
     world.stand(again.rollout)
     assert world.leader.liveness.unhealthy() is None
     assert world.leader.evidence.count("requests") == 0
+
+
+# Suspended first ----------------------------------------------------------------------------------------------------
+
+
+def suspending(ppm: int, *, per_s: float = 20.0) -> World:
+    """A candidate of today's rules at a weight, twenty seconds old."""
+    begun = replace(at(ppm), key=SUSPENDING.key, settings=SUSPENDING.rollback)
+    world = World(begun, per_s=per_s, rules=SUSPENDING)
+    pass_time(world, 20.0)
+    return world
+
+
+def until(world: World, phase: Phase, within_s: float) -> float:
+    """How long it takes to get to a phase."""
+    assert world.last is not None
+    begun = world.now
+    for _ in world.live(within_s):
+        if world.leader.rollout.phase is phase:
+            break
+    assert world.leader.rollout.phase is phase, (world.leader.rollout.phase, world.last.reason)
+    return world.now - begun
+
+
+def blip(world: World, seconds: float = 1.0) -> None:
+    """All that is assigned to the candidate fails for so long."""
+    world.die(lambda since_s: falls_back("connect_failed") if since_s < seconds else None)
+
+
+@pytest.mark.parametrize("ppm", [50_000, 250_000, 1_000_000])
+@pytest.mark.parametrize("name", [name for name in FAILURES if not name.startswith("heals")])
+def test_failing_on_is_suspended_and_then_rolled_back(name: str, ppm: int) -> None:
+    """Weight 0 within the bars of a rollback, and the rollback itself within three minutes; never up in between."""
+    world = suspending(ppm)
+    world.die(FAILURES[name])
+    took_s = until(world, Phase.SUSPENDED, 120.0)
+    assert took_s <= HANGS.get(name, 0.0) + BAR_S or world.failing <= BAR_REQUESTS, (took_s, world.failing)
+    took_s += until(world, Phase.ROLLED_BACK, LASTING_S)
+    assert took_s <= LASTING_S + HANGS.get(name, 0.0), took_s
+    assert world.weights == sorted(world.weights, reverse=True)
+    assert world.leader.rollout.rollbacks == 1
+
+
+@pytest.mark.parametrize("ppm", [250_000, 1_000_000])
+@pytest.mark.parametrize("seconds", [1.0, 5.0, 30.0])
+@pytest.mark.parametrize("per_s", [2.0, 20.0])
+def test_a_blip_is_over_within_minutes(ppm: int, seconds: float, per_s: float) -> None:
+    """All conversations fail for a while: it is back at its weight, with what was counted, and stays."""
+    world = suspending(ppm, per_s=per_s)
+    counted = world.leader.evidence.count("requests")
+    blip(world, max(seconds, 8.0 / (per_s * ppm / PPM)))  # as many failures as an alarm takes
+    took_s = until(world, Phase.SUSPENDED, 30.0)
+    back = Phase.PROMOTED if ppm == 1_000_000 else Phase.CANARY
+    took_s += until(world, back, BACK_S)
+    assert took_s <= BACK_S
+    rollout = world.leader.rollout
+    assert (rollout.weight_ppm, rollout.attempt, rollout.rollbacks) == (ppm, 1, 0)
+    assert world.leader.evidence.count("requests") > counted
+    assert world.leader.liveness.unhealthy() is None
+    pass_time(world, 120.0)
+    assert world.leader.rollout.phase is back
+
+
+def test_the_third_blip_of_a_day_costs_the_day() -> None:
+    """Twice it comes back; then it is rolled back, and nothing of it returns by itself."""
+    world = suspending(250_000)
+    for _ in range(2):
+        blip(world)
+        until(world, Phase.SUSPENDED, 30.0)
+        until(world, Phase.CANARY, BACK_S)
+    blip(world)
+    until(world, Phase.ROLLED_BACK, 30.0)
+    assert world.last is not None
+    assert world.last.reason.endswith("; suspended 2 times within a day already")
+
+
+def test_another_leader_goes_on_with_a_trial() -> None:
+    """What was heard of it, and what the stage had shown, is kept through a change of leaders at any time of it."""
+    world = suspending(250_000)
+    blip(world)
+    until(world, Phase.SUSPENDED, 30.0)
+    pass_time(world, 65.0)
+    tried = world.leader.results(world.now, bounds=False).tried
+    assert 0 < tried < 200
+    world.lead_anew()
+    assert world.leader.results(world.now, bounds=False).tried == tried
+    until(world, Phase.CANARY, BACK_S)
+    world.lead_anew()
+    assert world.leader.evidence.detectors == {}
+    assert world.leader.evidence.count("requests")
+
+
+def test_what_was_served_before_an_alarm_is_counted_and_alarms_nobody_again() -> None:
+    """Requests that hang for ten seconds are told while it is suspended: they stand in the stage's counts alone."""
+    world = suspending(1_000_000)
+    world.die(lambda since_s: gone_waiting(since_s) if since_s < 1 else None)
+    until(world, Phase.SUSPENDED, 30.0)
+    counted = world.leader.evidence.count("requests")
+    pass_time(world, 15.0)
+    assert world.leader.evidence.count("requests") > counted
+    assert not world.leader.evidence.detectors
+    until(world, Phase.PROMOTED, BACK_S)

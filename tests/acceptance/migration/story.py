@@ -65,9 +65,11 @@ class Story(Watching):
         before, at_s = self.traffic.by_variant["candidate"], clock.monotonic()
         self.world.front.turn_to(self.world.hasty)
         self.say("the one-epoch model answers in r1's place, and nobody says so")
-        await self.until(lambda: self.phase is Phase.ROLLED_BACK, "the rollback")
+        away = (Phase.SUSPENDED, Phase.ROLLED_BACK)
+        await self.until(lambda: self.phase in away, "the alarm")
         delay, delay_s = self.traffic.by_variant["candidate"] - before, clock.monotonic() - at_s
-        self.row("bad model at 50 %", f"rolled back after {delay} requests it answered, {delay_s:.1f} s")
+        self.row("bad model at 50 %", f"taken back after {delay} requests it answered, {delay_s:.1f} s")
+        await self.until(lambda: self.phase is Phase.ROLLED_BACK, "the rollback, once it was tried")
 
     async def kill_it(self) -> None:
         """The good vLLM killed under traffic, at 50 %."""

@@ -21,6 +21,7 @@ def test_nothing_is_known_before_enough_was_seen() -> None:
     assert times(*[1.0] * (LEAST - 1)).p99() == BaselineP99()
     known = times(*[1.0] * LEAST).p99()
     assert (known.first_token_s, known.whole_s) == (pytest.approx(1.0, rel=0.03), None)
+    assert known.stream_s == pytest.approx(3.0, rel=0.03)
     whole = times(*[1.0] * LEAST, is_stream=False).p99()
     assert (whole.first_token_s, whole.whole_s) == (None, pytest.approx(3.0, rel=0.03))
 
@@ -51,6 +52,7 @@ def test_small_changes_are_not_followed() -> None:
     assert known.followed(BaselineP99(1.21, None)) == BaselineP99(1.21, None)
     assert known.followed(BaselineP99(0.79, None)) == BaselineP99(0.79, None)
     assert known.followed(BaselineP99()) == known
+    assert known.followed(BaselineP99(stream_s=9.0)).followed(BaselineP99(stream_s=10.0)).stream_s == 9.0
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,20 @@ def test_the_shortest_of_all_that_is_said(
     assert (found.patience_first_token_s, found.patience_whole_s) == (known.first_token_s, known.whole_s)
     plain = CandidateLimits()
     assert (found.connect_s, found.between_tokens_s) == (plain.connect_s, plain.between_tokens_s) == (3.0, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "known", "stream_s"),
+    [
+        (PLAIN, BaselineP99(), 600.0),
+        (PLAIN, BaselineP99(stream_s=9.0), 120.0),
+        (PLAIN, BaselineP99(stream_s=100.0), 400.0),
+        (Variant("vllm", total_s=90.0), BaselineP99(stream_s=100.0), 90.0),
+    ],
+)
+def test_how_long_a_stream_may_last(candidate: Variant, known: BaselineP99, stream_s: float) -> None:
+    """Four times the baseline's slowest hundredth, at least two minutes, and never longer than the policy says."""
+    assert limits(candidate, known).stream_s == stream_s
 
 
 def test_how_long_an_app_is_used_to_wait() -> None:

@@ -33,7 +33,7 @@ def test_the_short_form_has_the_cores_own_defaults():
     assert asked == {0: 0, 10_000: 0, 50_000: 0, 250_000: PPM, 500_000: PPM, PPM: PPM}
     plain = tuple(replace(stage, reverse_until_ppm=0, days=None, by_pairs=False) for stage in found.ladder.stages)
     assert core.Ladder(plain) == core.Ladder()
-    assert found.rollback == core.RollbackSettings()
+    assert found.rollback == core.RollbackSettings(trial=200)
     assert found.units == core.Units(rho_users=0.3, rho_prompts=0.5, late=True)
 
 

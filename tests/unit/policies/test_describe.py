@@ -73,6 +73,7 @@ def test_everything_that_is_written_is_told():
 
     for part in (
         "(observe: moves no traffic)", "Tickets",
+        "on an alarm: nothing for 1m, then tried on 200 requests beside the baseline's answers, and back; rolled ",
         "model a or b, path /v1/responses, header x-app is c, key d, metadata e is f, system prompt contains g, "
         "system prompt hashes to 000000000000…",
         "openai, a-2", "revision r; sets temperature; drops store; first token within 1s; whole answer within 1m",
@@ -125,3 +126,11 @@ def test_slices_are_told_with_their_margin():
     assert "slices     by language, length: each by itself at most 0.15 below, or nothing rises" in told(
         "slices: {by: [language, length]}"
     )
+
+
+def test_one_of_several_candidates_is_told_as_that():
+    """How one is picked is said for each of them, and of one alone nothing."""
+    found = policy()
+
+    assert "of 3 candidates that all answer the same" in text(found, decision_rules(found, READY), among=3)
+    assert "picked" not in told()

@@ -30,6 +30,29 @@ def test_a_key_names_all_that_separates_evidence():
     assert key.field("quality") == "r:abc:2:50000:1:quality"
 
 
+def test_an_alarm_begins_detectors_afresh_and_nothing_else():
+    """Another watch of the same stage keeps all counts and open conversations; another stage, attempt or epoch none."""
+    found = evidence()
+    for at in range(5):
+        found.observe(pair(f"u{at}", float(at), error_candidate=True))
+    suspended = found.next(replace(found.key, watch=1), RULES)
+    assert (suspended.counts, suspended.open, suspended.requests) == (found.counts, found.open, found.requests)
+    assert (suspended.detectors, suspended.key.is_trial, found.key.is_trial) == ({}, True, False)
+    for other in ({"epoch": 1}, {"attempt": 2}, {"weight_ppm": 50_000, "watch": 2}):
+        assert found.next(replace(found.key, **other), RULES).counts == {}
+
+
+def test_a_trial_is_heard_by_detectors_alone_and_what_was_served_before_by_counts_alone():
+    """Neither takes the other's place; a background answer's slowness counts in a trial as in the shadow."""
+    rules = replace(RULES, gates=replace(RULES.gates, latency=Latency(limit_s=1.0)))
+    found = Evidence(EvidenceKey("r", "k", 1, 50_000, watch=1), rules)
+    found.observe(pair("a", ttft_candidate_s=9.0, heard="trial"))
+    assert (found.counts, found.requests, found.open) == ({}, {}, {})
+    assert {name: detector.n for name, detector in found.detectors.items()} == {"errors": 1, "quality": 1, "latency": 1}
+    found.observe(own(Owner.CANDIDATE, "b", error_candidate=True, heard="earlier"))
+    assert (found.count("requests"), found.detectors["errors"].n) == (1, 1)
+
+
 def test_a_conversation_counts_once_by_its_mean():
     """Four requests of one unit make one unit; two units make two."""
     found = filled([pair("a", at, q=q) for at, q in enumerate((1.0, 1.0, 0.0, 0.0))] + [pair("b", q=-1.0)])
@@ -45,9 +68,9 @@ def test_a_conversation_counts_once_by_its_mean():
         ({"q": 0.5, "valid_candidate": False}, 100, 0, -200),
         ({"q": 0.5, "valid_candidate": True, "valid_baseline": False}, 100, 0, 200),
         ({"q": 0.5, "valid_candidate": True, "valid_baseline": True}, 100, 0, 0),
-        ({"q": None, "error_candidate": True}, -200, -200, -200),
-        ({"q": 1.0, "error_candidate": True}, -200, -200, -200),
-        ({"q": None, "dropped": True}, -200, 0, -200),
+        ({"q": None, "error_candidate": True}, -200, -200, None),
+        ({"q": 1.0, "error_candidate": True}, -200, -200, None),
+        ({"q": None, "dropped": True}, -200, 0, None),
         ({"q": 1.0, "error_baseline": True}, None, 200, None),
         ({"q": None, "error_baseline": True, "error_candidate": True}, None, 0, None),
         ({"q": None, "abstained": True}, 0, 0, None),
@@ -65,6 +88,16 @@ def test_intention_to_treat(changed: dict[str, object], quality: int | None, err
     assert list(found.histogram("quality")) == ([] if quality is None else [quality])
     assert list(found.histogram("errors")) == [errors]
     assert list(found.histogram("validity")) == ([] if validity is None else [validity])
+
+
+@pytest.mark.parametrize(("formal", "validity"), [(4, [0, -200]), (2, [0, -100]), (0, [])])
+def test_a_failure_breaks_the_form_of_those_answers_that_have_one(formal: int, validity: list[int]):
+    """As bad as a wrong form, in the share of answers that have one to keep to; of none, it is no word on validity: ten
+    failures among thousands of answers without a form looked like a candidate that never keeps one.
+    """
+    forms = [pair(f"u{i}", valid_candidate=True if i < formal else None) for i in range(4)]
+    found = filled([*forms, pair("failed", at=1.0, q=None, error_candidate=True)])
+    assert sorted(found.histogram("validity"), reverse=True) == validity
 
 
 @pytest.mark.parametrize(

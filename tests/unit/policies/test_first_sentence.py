@@ -25,7 +25,8 @@ GLOSSARY = Path(__file__).parents[3] / "docs/glossary.md"
 PLAIN = frozenset(
     {
         "app", "attempt", "baseline", "candidate", "comparison", "decision", "feedback", "hold", "journal", "limit",
-        "move", "promote", "quarantined", "roll back", "route", "rollout", "score", "shadow", "stage", "upstream",
+        "move", "promote", "quarantined", "roll back", "route", "rollout", "score", "shadow", "stage", "suspended",
+        "upstream",
     }
 )  # fmt: skip
 """Words of the glossary that the README uses at once, or that everybody knows: they may stand in a sentence."""
@@ -51,8 +52,11 @@ def assert_plain(sentence: str) -> None:
     assert "_" not in outside, sentence
 
 
+SUSPENDING = replace(RULES.rollback, trial=200)
+
+
 def at(stage: int, phase: Phase, **more: float) -> Rollout:
-    return replace(start(RULES), stage=stage, phase=phase, lived_s=60.0, **more)  # pyright: ignore[reportArgumentType]
+    return replace(start(RULES), stage=stage, phase=phase, lived_s=60.0, settings=SUSPENDING, **more)  # pyright: ignore[reportArgumentType]
 
 
 WHERE = {
@@ -61,6 +65,7 @@ WHERE = {
     Phase.APPROVING: at(1, Phase.APPROVING),
     Phase.PAUSED: at(1, Phase.PAUSED),
     Phase.PROMOTED: at(3, Phase.PROMOTED),
+    Phase.SUSPENDED: replace(at(1, Phase.SUSPENDED), suspended_ago_s=(60.0,)),
     Phase.ROLLED_BACK: at(0, Phase.ROLLED_BACK, rollbacks=1),
     Phase.QUARANTINED: at(0, Phase.QUARANTINED, rollbacks=3),
     Phase.REJECTED: at(0, Phase.REJECTED),
@@ -101,6 +106,9 @@ FOUND: list[Results] = [
     replace(UNSURE, units=20_000, gates=(PASSES, replace(WAITS, futile=True))),
     GOOD,
     replace(GOOD, units=1_000_000),
+    replace(GOOD, tried=57),
+    replace(GOOD, tried=200),
+    replace(GOOD, tried=200, fault="the comparisons are 12 min behind the traffic, and 10 min are allowed"),
     replace(GOOD, fault="the comparisons are 12 min behind the traffic, and 10 min are allowed"),
     replace(GOOD, unhealthy=f"the candidate {SERVED}"),
     *(Results((PASSES, each), (HEALTHY,), (QUIET,), units=300) for each in GATES),
@@ -112,9 +120,10 @@ FOUND: list[Results] = [
 def moves(phase: Phase) -> list[Decision]:
     """Every decision that any finding and any word brings about in a phase."""
     stands = WHERE[phase]
-    long = replace(stands, lived_s=1e9, seen_at=NOW)
+    long = replace(stands, lived_s=1e9, seen_at=NOW, suspended_ago_s=stands.suspended_ago_s and (1e6,))
     lasting = replace(stands, error_s=1e6, seen_at=NOW)
-    made = [step(each, found, now=NOW) for each in (stands, long, lasting) for found in FOUND]
+    often = replace(stands, suspended_ago_s=(80.0, 60.0))
+    made = [step(each, found, now=NOW) for each in (stands, long, lasting, often) for found in FOUND]
     made += [command(stands, verb, now=NOW, by="ann", reason="incident 7") for verb in Verb]
     made += [
         revise(stands, replace(RULES, key=KEY), now=NOW),
@@ -157,7 +166,7 @@ def test_conversations_that_are_open_are_told_with_when_they_count():
 def test_a_rollback_says_what_happened_when_and_what_ends_it():
     """The cause in numbers anyone understands, and neither `hold` nor seconds of cooldown."""
     ill = replace(GOOD, unhealthy=f"the candidate {SERVED}", alarms=(replace(QUIET, tolerance=0.02),))
-    stands = replace(WHERE[Phase.CANARY], settings=replace(RULES.rollback, cooldown_s=86_400.0))
+    stands = replace(WHERE[Phase.CANARY], settings=replace(RULES.rollback, cooldown_s=86_400.0, trial=0))
     decision = step(stands, ill, now=NOW)
     assert decision.move is Move.ROLL_BACK
     rest = replace(decision.rollout, lived_s=120.0)
@@ -166,6 +175,35 @@ def test_a_rollback_says_what_happened_when_and_what_ends_it():
         "answers everything; it starts again in the shadow in 24 h, or at once with `crossfade resume triage "
         "--reason …`."
     )
+
+
+def test_a_suspension_says_what_happened_and_how_far_its_trial_is():
+    """From the alarm to the return or the rollback: why, and what comes next."""
+    ill = replace(GOOD, unhealthy=f"the candidate {SERVED}")
+    away = step(WHERE[Phase.CANARY], ill, now=NOW)
+    why = f"Suspended at 5 %: the candidate {SERVED}. The baseline answers everything; it is"
+    assert decided_sentence(away) == f"{why} tried in 60 s, on 200 requests beside the baseline's answers."
+    trying = replace(away.rollout, suspended_ago_s=(70.0,), seen_at=NOW + 70)
+    told = first_sentence(trying, replace(GOOD, tried=57), now=NOW + 70, entered=away)
+    assert told.endswith("it is being tried beside it: 57 of 200 requests went well.")
+    spent = first_sentence(trying, GOOD, now=NOW + 70, around=Circumstances(is_budget_spent=True))
+    assert "today's budget for comparing is spent (shadow.budget)" in spent
+    alone = first_sentence(trying, GOOD, now=NOW + 70, around=Circumstances(has_leader=False))
+    assert "nobody decides now, so it cannot come back" in alone
+    back = step(trying, replace(GOOD, tried=200), now=NOW + 70)
+    assert decided_sentence(back) == "Back at 5 %: 200 requests beside the baseline went well."
+    failed = step(trying, replace(GOOD, tried=3, alarms=(ALARMS[0],)), now=NOW + 70)
+    assert decided_sentence(failed).startswith(
+        "Rolled back: it was suspended, tried, and still fails: too many of its latest requests failed; 2 % are "
+        "tolerated."
+    )
+
+
+def test_the_third_alarm_of_a_day_says_so():
+    """Why this one cost the day, where others did not."""
+    often = replace(WHERE[Phase.CANARY], suspended_ago_s=(80.0, 60.0))
+    third = step(often, replace(GOOD, alarms=(ALARMS[0],)), now=NOW)
+    assert "; it was suspended 2 times within a day before. " in decided_sentence(third)
 
 
 def test_an_operators_word_is_told_with_who_said_it():

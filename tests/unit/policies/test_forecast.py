@@ -1,11 +1,12 @@
 """When a stage could be left, in the words that everybody shows."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from policies.clusters import weight
-from policies.forecast import Need, days_text, forecast, need_text, units_worth
+from policies.forecast import Need, days_text, finish_days, forecast, need_text, units_worth
 from policies.results import GateResult
 from policies.rollout import start
 from policies.rules import DAY_S
@@ -30,6 +31,7 @@ def test_the_slowest_gate_at_its_own_pace_makes_the_forecast():
     assert found == "500 units to go for quality, about 5 hours at this pace"
     assert told(gate("quality", 500, 0)) == "500 units to go for quality; none came yet"
     assert told(units=40) == "60 units to go for min_units, about 90 minutes at this pace"
+    assert (days_text(1 / 1440), days_text(2 / 1440)) == ("1 minute", "2 minutes")
 
 
 def test_never_is_said_where_it_is_never():
@@ -50,6 +52,26 @@ def test_a_hold_is_waited_for():
     assert told(gate("quality", 10), phase=Phase.ROLLED_BACK) == "rolled_back: nothing comes of more units"
     last = {"stage": len(RULES.ladder.stages) - 1, "phase": Phase.PROMOTED}
     assert told(gate("quality", 10), **last) == "it stands on the ladder's last stage"
+
+
+def test_the_end_of_the_ladder_is_at_least_the_rest_of_its_least_times_away():
+    """This stage's forecast, and the least time of each stage before the last; never stays never; unseen is unknown."""
+    stages = (
+        RULES.ladder.stages[0],
+        *(replace(stage, hold_s=DAY_S, days=None) for stage in RULES.ladder.stages[1:]),
+    )
+    shadow = replace(SHADOW, ladder=replace(RULES.ladder, stages=stages))
+
+    def days(*gates: GateResult, **rollout: object) -> float | None:
+        seen = replace(GOOD, gates=gates, units=10_000)
+        return finish_days(replace(shadow, **rollout), seen)  # pyright: ignore[reportArgumentType]
+
+    alone = forecast(shadow, replace(GOOD, gates=(gate("quality", 500, 100),), units=10_000)).days
+    assert alone
+    assert days(gate("quality", 500, 100)) == pytest.approx(alone + len(stages) - 2)
+    assert days(gate("quality", None)) == math.inf
+    assert days(gate("quality", None, estimate=None)) is None
+    assert days(gate("quality", None), phase=Phase.ROLLED_BACK) is None
 
 
 def test_whole_days_are_waited_for():

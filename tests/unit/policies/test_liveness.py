@@ -32,6 +32,15 @@ HEALTHY = [told(i / 20) for i in range(200)]
 DEAD = [told(10 + i / 20, FAILED, "breaker" if i > 4 else "refused", failed=False) for i in range(6)]
 
 
+def test_an_alarm_and_the_end_of_its_trial_begin_it_afresh() -> None:
+    """Of another watch it knows nothing; of the same one it stays what it is."""
+    ill = after(*HEALTHY, *DEAD)
+    assert ill.unhealthy() is not None
+    assert ill.of("k", 1) is ill
+    assert ill.of("k", 1, 1) == Liveness("k", 1, watch=1)
+    assert ill.of("k", 1, 1).unhealthy() is None
+
+
 def test_a_healthy_candidate_is_healthy() -> None:
     """Answers, a rare failure and apps that hang up are no illness."""
     rare = [told(10 + i / 20, FAILED if i % 200 == 0 else ANSWERED, failed=False) for i in range(2000)]

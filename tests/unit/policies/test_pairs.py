@@ -12,7 +12,7 @@ LEAST = {"unit": "u1", "q": 0.5, "error_baseline": False, "error_candidate": Tru
 
 def test_the_least_a_line_must_say():
     """Unit, score and both errors; the rest is unknown, and there is no time."""
-    pair, timed = read(json.dumps(LEAST).encode())
+    pair, timed, _ = read(json.dumps(LEAST).encode())
     assert (pair.unit, pair.q, pair.error_baseline, pair.error_candidate) == ("u1", 0.5, False, True)
     assert (pair.at, timed, pair.output_candidate, pair.valid_candidate, pair.ttft_baseline_s) == (
         0.0,
@@ -32,7 +32,7 @@ def test_everything_a_line_may_say():
         "label": -1, "valid_baseline": False, "p_sample": 0.5, "abstained": True, "user": "u", "prompt_sha": "ab",
         "also": {"python": -0.5, "judge": 1},
     }  # fmt: skip
-    pair, timed = read(json.dumps(LEAST | {"q": None} | more).encode())
+    pair, timed, _ = read(json.dumps(LEAST | {"q": None} | more).encode())
     assert timed
     assert (pair.at, pair.q, pair.valid_candidate) == (12.5, None, True)
     for name in ("ttft", "total"):
@@ -79,5 +79,5 @@ def test_a_line_that_is_no_pair_is_refused_with_a_hint(line: bytes, said: str):
 
 def test_a_line_may_say_that_its_verdict_is_missing():
     """Both answered and nobody scored: no score, and nothing made up for it."""
-    pair, _ = read(json.dumps({**LEAST, "q": None, "missing": True}).encode())
+    pair, *_ = read(json.dumps({**LEAST, "q": None, "missing": True}).encode())
     assert (pair.q, pair.abstained) == (None, False)

@@ -344,3 +344,16 @@ def test_a_split_takes_no_time_and_a_window_is_said():
         "nothing: a fixed split, uncertified",
         "that it may rise at any time, which it may only within mon-fri 0:00-24:00 UTC",
     )
+
+
+def test_several_candidates_take_longer():
+    """Quality needs more in the shadow, where one of them is picked, and what else is needed stays; it is said."""
+    rules = decision_rules(policy(), READY)
+    alone = plan(None, (policy(), rules), BUSY)
+    among = plan(None, (policy(), rules), BUSY, among=4)
+
+    assert units(among, "shadow", "quality") == pytest.approx(1.29 * (units(alone, "shadow", "quality") or 0), abs=1)
+    assert units(among, "shadow", "errors") == units(alone, "shadow", "errors")
+    assert units(among, "25%", "quality") == units(alone, "25%", "quality")
+    assert any("one good candidate among 4: quality takes 1.29 times" in each for each in among.assumes)
+    assert not any("among" in each for each in alone.assumes)

@@ -33,11 +33,19 @@ ALARM = Alarm("errors", 4.2, 4.0, raised=True, reason="detector errors: alarm")
 
 SPENT = replace(UNSURE, units=20_000)
 HARM = Results((PASSES, FAILS), (HEALTHY,), (QUIET,), units=1)
-FOUND = {Outcome.ROLLBACK: HARM, Outcome.PROMOTE: GOOD, Outcome.INCONCLUSIVE: SPENT, Outcome.HOLD: UNSURE}
+ALARMED = replace(UNSURE, alarms=(ALARM,))
+TRIED = replace(GOOD, tried=200)
+FOUND = {
+    Outcome.ROLLBACK: HARM, Outcome.SUSPEND: ALARMED, Outcome.PROMOTE: TRIED, Outcome.INCONCLUSIVE: SPENT,
+    Outcome.HOLD: UNSURE,
+}  # fmt: skip
+
+
+SUSPENDING = replace(SETTINGS, trial=200, trial_s=100.0)
 
 
 def at(stage: int, phase: Phase, *, lived_s: float = 60.0, seen_at: float | None = 1_000.0) -> Rollout:
-    return replace(start(RULES), stage=stage, phase=phase, lived_s=lived_s, seen_at=seen_at)
+    return replace(start(RULES), stage=stage, phase=phase, lived_s=lived_s, seen_at=seen_at, settings=SUSPENDING)
 
 
 WHERE = {
@@ -46,6 +54,7 @@ WHERE = {
     Phase.APPROVING: at(1, Phase.APPROVING),
     Phase.PAUSED: at(1, Phase.PAUSED),
     Phase.PROMOTED: at(3, Phase.PROMOTED),
+    Phase.SUSPENDED: replace(at(1, Phase.SUSPENDED), suspended_ago_s=(60.0,), held=Held(watch=1)),
     Phase.ROLLED_BACK: at(0, Phase.ROLLED_BACK),
     Phase.QUARANTINED: at(0, Phase.QUARANTINED),
     Phase.REJECTED: at(0, Phase.REJECTED),
@@ -62,14 +71,21 @@ def test_a_rollout_starts_in_the_shadow_without_traffic():
 # The whole policy, written a second time: phase, stage -> what each of D.3's findings does, and the weight after it.
 # fmt: off
 EXPECTED = {
-    Phase.SHADOW:      ((Move.REJECT, 0),    (Move.ADVANCE, 50_000),  (Move.PAUSE, 0),         (Move.HOLD, 0)),
-    Phase.CANARY:      ((Move.ROLL_BACK, 0), (Move.AWAIT, 50_000),    (Move.PAUSE, 50_000),    (Move.HOLD, 50_000)),
-    Phase.APPROVING:   ((Move.ROLL_BACK, 0), (Move.HOLD, 50_000),     (Move.WITHDRAW, 50_000), (Move.WITHDRAW, 50_000)),
-    Phase.PAUSED:      ((Move.ROLL_BACK, 0), (Move.HOLD, 50_000),     (Move.HOLD, 50_000),     (Move.HOLD, 50_000)),
-    Phase.PROMOTED:    ((Move.ROLL_BACK, 0), (Move.HOLD, 980_000),    (Move.RENEW, 980_000),   (Move.HOLD, 980_000)),
-    Phase.ROLLED_BACK: ((Move.HOLD, 0),      (Move.HOLD, 0),          (Move.HOLD, 0),          (Move.HOLD, 0)),
-    Phase.QUARANTINED: ((Move.HOLD, 0),      (Move.HOLD, 0),          (Move.HOLD, 0),          (Move.HOLD, 0)),
-    Phase.REJECTED:    ((Move.HOLD, 0),      (Move.HOLD, 0),          (Move.HOLD, 0),          (Move.HOLD, 0)),
+    Phase.SHADOW: (
+        (Move.REJECT, 0), (Move.HOLD, 0), (Move.ADVANCE, 50_000), (Move.PAUSE, 0), (Move.HOLD, 0)),
+    Phase.CANARY: (
+        (Move.ROLL_BACK, 0), (Move.SUSPEND, 0), (Move.AWAIT, 50_000), (Move.PAUSE, 50_000), (Move.HOLD, 50_000)),
+    Phase.APPROVING: (
+        (Move.ROLL_BACK, 0), (Move.SUSPEND, 0), (Move.HOLD, 50_000), (Move.WITHDRAW, 50_000), (Move.WITHDRAW, 50_000)),
+    Phase.PAUSED: (
+        (Move.ROLL_BACK, 0), (Move.SUSPEND, 0), (Move.HOLD, 50_000), (Move.HOLD, 50_000), (Move.HOLD, 50_000)),
+    Phase.PROMOTED: (
+        (Move.ROLL_BACK, 0), (Move.SUSPEND, 0), (Move.HOLD, 980_000), (Move.RENEW, 980_000), (Move.HOLD, 980_000)),
+    Phase.SUSPENDED: (
+        (Move.ROLL_BACK, 0), (Move.ROLL_BACK, 0), (Move.RETURN, 50_000), (Move.ROLL_BACK, 0), (Move.HOLD, 0)),
+    Phase.ROLLED_BACK: ((Move.HOLD, 0),) * 5,
+    Phase.QUARANTINED: ((Move.HOLD, 0),) * 5,
+    Phase.REJECTED: ((Move.HOLD, 0),) * 5,
 }
 # fmt: on
 
@@ -78,12 +94,15 @@ EXPECTED = {
 @pytest.mark.parametrize("finding", list(FINDINGS))
 def test_every_phase_answers_every_finding(phase: Phase, finding: Outcome):
     """Rollback reaches every phase with traffic, only a certificate climbs, and what is stopped stays stopped."""
-    decision = step(WHERE[phase], FOUND[finding], now=1_000.0)
+    stands = WHERE[phase]
+    if (phase, finding) == (Phase.SUSPENDED, Outcome.INCONCLUSIVE):  # a trial has no budget but its time
+        stands = replace(stands, suspended_ago_s=(SUSPENDING.trial_s,))
+    decision = step(stands, FOUND[finding], now=1_000.0)
 
     move, weight = EXPECTED[phase][FINDINGS.index(finding)]
     assert (decision.move, decision.rollout.weight_ppm) == (move, weight)
     assert decision.reason
-    assert decision.before == WHERE[phase]
+    assert decision.before == stands
     assert decision.results == FOUND[finding]
     assert (decision.at, decision.by) == (1_000.0, "evidence")
 
@@ -91,12 +110,12 @@ def test_every_phase_answers_every_finding(phase: Phase, finding: Outcome):
 def test_the_tables_know_every_phase():
     """No phase is without a row, in neither table."""
     assert set(MOVES) == set(ORDERS) == set(Phase)
-    assert {MOVES[phase] for phase in STOPPED} == {(Move.HOLD,) * 4}
+    assert {MOVES[phase] for phase in STOPPED} == {(Move.HOLD,) * 5}
     told = {phase: tuple(move for move, _ in row) for phase, row in EXPECTED.items() if phase is not Phase.CANARY}
     assert told.items() <= MOVES.items()  # the canary of these tests awaits approval
     assert set(STOPPED) == {Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED}
     assert (FINDINGS, VERBS) == (
-        (Outcome.ROLLBACK, Outcome.PROMOTE, Outcome.INCONCLUSIVE, Outcome.HOLD),
+        (Outcome.ROLLBACK, Outcome.SUSPEND, Outcome.PROMOTE, Outcome.INCONCLUSIVE, Outcome.HOLD),
         (Verb.PROMOTE, Verb.HOLD, Verb.RESUME, Verb.ROLLBACK),
     )
 
@@ -108,6 +127,8 @@ def test_the_tables_know_every_phase():
         (Move.REJECT, Outcome.REJECTED),
         (Move.ADVANCE, Outcome.PROMOTE),
         (Move.PAUSE, Outcome.INCONCLUSIVE),
+        (Move.SUSPEND, Outcome.SUSPEND),
+        (Move.RETURN, Outcome.RETURN),
         (Move.AWAIT, Outcome.HOLD),
         (Move.WITHDRAW, Outcome.HOLD),
         (Move.RENEW, Outcome.HOLD),
@@ -251,16 +272,31 @@ def test_approval_in_the_shadow_falls_back_to_the_shadow():
 @pytest.mark.parametrize(
     ("results", "rule"),
     [
-        (replace(GOOD, unhealthy="its breaker is open"), "unhealthy"),
-        (replace(GOOD, alarms=(QUIET, ALARM)), "detector"),
         (replace(GOOD, guards=(BREACHED,)), "guard outputs"),
         (HARM, "gate errors"),
+        (replace(HARM, alarms=(ALARM,)), "gate errors"),
     ],
 )
-def test_each_kind_of_harm_rolls_back_at_once(results: Results, rule: str):
-    """Health, detectors, guards and certified harm each take all traffic back, whatever else holds."""
-    for phase in (Phase.CANARY, Phase.APPROVING, Phase.PAUSED, Phase.PROMOTED):
+def test_each_kind_of_certified_harm_rolls_back_at_once(results: Results, rule: str):
+    """Guards and gates each take all traffic back, whatever else holds: no trial stands before them."""
+    for phase in (Phase.CANARY, Phase.APPROVING, Phase.PAUSED, Phase.PROMOTED, Phase.SUSPENDED):
         decision = step(WHERE[phase], results, now=1_000.0)
+        assert (decision.outcome, decision.rule) == (Outcome.ROLLBACK, rule)
+        assert decision.rollout.weight_ppm == 0
+        assert (decision.rollout.stage, decision.rollout.rollbacks, decision.rollout.epoch) == (0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("results", "rule"),
+    [
+        (replace(GOOD, unhealthy="its breaker is open"), "unhealthy"),
+        (replace(GOOD, alarms=(QUIET, ALARM)), "detector"),
+    ],
+)
+def test_where_nobody_can_be_tried_an_alarm_rolls_back(results: Results, rule: str):
+    """As every rollout did that was kept before suspensions were: health and detectors take all traffic back."""
+    for phase in (Phase.CANARY, Phase.APPROVING, Phase.PAUSED, Phase.PROMOTED):
+        decision = step(replace(WHERE[phase], settings=SETTINGS), results, now=1_000.0)
         assert (decision.outcome, decision.rule) == (Outcome.ROLLBACK, rule)
         assert decision.rollout.weight_ppm == 0
         assert (decision.rollout.stage, decision.rollout.rollbacks, decision.rollout.epoch) == (0, 1, 0)
@@ -421,6 +457,7 @@ OBEYED = {
     Phase.APPROVING:   ((Phase.CANARY, 500_000), (Phase.PAUSED, 50_000), None, (Phase.ROLLED_BACK, 0)),
     Phase.PAUSED:      ((Phase.CANARY, 500_000), None, (Phase.CANARY, 50_000), (Phase.ROLLED_BACK, 0)),
     Phase.PROMOTED:    (None, None, None, (Phase.ROLLED_BACK, 0)),
+    Phase.SUSPENDED:   (None, None, (Phase.SHADOW, 0), (Phase.ROLLED_BACK, 0)),
     Phase.ROLLED_BACK: (None, None, (Phase.SHADOW, 0), None),
     Phase.QUARANTINED: (None, None, (Phase.SHADOW, 0), None),
     Phase.REJECTED:    (None, None, (Phase.SHADOW, 0), None),
@@ -453,6 +490,11 @@ def test_refusals_say_what_to_do():
     assert stopped.reason == "cannot promote a rollout that is rejected: resume it first"
     done = command(WHERE[Phase.PROMOTED], Verb.PROMOTE, now=0.0, by="ann", reason="")
     assert done.reason == "cannot promote a rollout that is promoted: there is nothing to do"
+    tried = command(WHERE[Phase.SUSPENDED], Verb.PROMOTE, now=0.0, by="ann", reason="")
+    assert tried.reason == (
+        "cannot promote a rollout that is suspended: it turned bad; it comes back by itself once it was tried, and "
+        "`rollback` keeps it out"
+    )
 
 
 @pytest.mark.parametrize(
@@ -559,7 +601,6 @@ def test_what_is_entered_is_entered_afresh(rollout: Rollout, results: Results):
 
 
 ILL = Results(unhealthy="the candidate answered none of the last 9 requests assigned to it")
-ALARMED = Results((PASSES,), (HEALTHY,), (ALARM,), units=100)
 RISES = [phase for phase in Phase if ORDERS[phase][VERBS.index(Verb.PROMOTE)] is Move.ADVANCE]
 
 
@@ -586,13 +627,138 @@ def test_no_word_raises_a_weight_while_harm_is_seen(phase: Phase, seen: Results,
 
 
 @pytest.mark.parametrize("phase", [Phase.CANARY, Phase.APPROVING, Phase.PAUSED, Phase.PROMOTED])
-def test_an_unhealthy_candidate_is_rolled_back(phase: Phase):
-    """By its own rule and sentence, with the latch and the count of every other rollback."""
+def test_an_unhealthy_candidate_is_suspended(phase: Phase):
+    """By its own rule and sentence, as by any alarm."""
     made = step(WHERE[phase], replace(GOOD, unhealthy=ILL.unhealthy), now=1_060.0)
-    assert (made.move, made.rule, made.rollout.rollbacks) == (Move.ROLL_BACK, "unhealthy", 1)
+    assert (made.move, made.rule, made.rollout.rollbacks) == (Move.SUSPEND, "unhealthy", 0)
     assert ILL.unhealthy in made.reason
     waits = step(made.rollout, GOOD, now=1_061.0)
     assert (waits.move, waits.rollout.weight_ppm) == (Move.HOLD, 0)
+
+
+# Suspensions -------------------------------------------------------------------------------------------------------
+
+
+def suspended(ago_s: float = 60.0, *earlier_s: float) -> Rollout:
+    return replace(WHERE[Phase.SUSPENDED], suspended_ago_s=(*earlier_s, ago_s))
+
+
+@pytest.mark.parametrize(
+    ("phase", "back"),
+    [
+        (Phase.CANARY, Phase.CANARY),
+        (Phase.APPROVING, Phase.CANARY),
+        (Phase.PAUSED, Phase.PAUSED),
+        (Phase.PROMOTED, Phase.PROMOTED),
+    ],
+)
+def test_a_blip_costs_no_stage_no_evidence_and_no_day(phase: Phase, back: Phase):
+    """Suspended at once, tried, and back where it was: the same stage, attempt, epoch and time, paused if it was."""
+    before = replace(WHERE[phase], epoch=2, budgets=3)
+    away = step(before, ALARMED, now=1_000.0).rollout
+    assert (away.phase, away.weight_ppm, away.held.watch) == (Phase.SUSPENDED, 0, before.held.watch + 1)
+    assert step(away, UNSURE, now=1_060.0).rollout.is_tried
+    calm = step(away, TRIED, now=1_060.0)
+    assert (calm.move, calm.rollout.phase, calm.rollout.weight_ppm) == (Move.RETURN, back, before.weight_ppm)
+    kept = ("stage", "attempt", "epoch", "budgets", "rollbacks", "lived_s", "held_at_day")
+    assert [getattr(calm.rollout, name) for name in kept] == [getattr(before, name) for name in kept]
+    assert calm.rollout.held.watch == before.held.watch + 2
+
+
+def test_nobody_is_asked_at_first():
+    """For a minute of time that was lived through nothing is tried, however much is told and however clocks jump."""
+    early = step(suspended(0.0), TRIED, now=1_059.0)
+    assert (early.move, early.rule, early.rollout.is_tried) == (Move.HOLD, "trial", False)
+    assert early.reason == "suspended; asked nothing for 1 s more, then tried"
+    assert step(suspended(0.0), TRIED, now=-3e7).rollout.suspended_ago_s == (0.0,)
+
+
+def test_it_comes_back_only_once_all_requests_of_its_trial_came_back():
+    """One too few holds and says how many; so does evidence that cannot be trusted now."""
+    few = step(suspended(), replace(GOOD, tried=199), now=1_000.0)
+    assert (few.move, few.reason) == (
+        Move.HOLD, "suspended, and being tried: 199 of 200 requests beside the baseline without an alarm",
+    )  # fmt: skip
+    blind = step(suspended(), replace(TRIED, fault="the reader is late"), now=1_000.0)
+    assert (blind.move, blind.reason.endswith("; the reader is late")) == (Move.HOLD, True)
+    assert blocks(suspended(), replace(GOOD, tried=199)) == [("trial", few.reason)]
+    back = step(suspended(), TRIED, now=1_000.0)
+    assert (back.rule, back.reason) == ("trial", "tried on 200 of 200 requests beside the baseline, without an alarm")
+
+
+def test_a_return_certifies_nothing():
+    """What quality is held to stays what certified it; a trial is none."""
+    lucky = replace(TRIED, gates=(replace(PASSES, lower=0.4),))
+    assert step(suspended(), lucky, now=1_000.0).rollout.held.quality is None
+
+
+@pytest.mark.parametrize("ill", [{"alarms": (ALARM,)}, {"unhealthy": "nobody answers"}])
+def test_who_fails_its_trial_is_rolled_back_with_its_day(ill: dict[str, object]):
+    """An alarm among the requests it is tried on, even among the last of them, ends it."""
+    failed = step(suspended(), replace(TRIED, **ill), now=1_000.0)  # pyright: ignore[reportArgumentType]
+    assert (failed.outcome, failed.rule, failed.rollout.rollbacks) == (Outcome.ROLLBACK, "trial", 1)
+    assert failed.reason.startswith("it still fails, 200 of 200 requests into its trial: ")
+    waits = step(failed.rollout, GOOD, now=1_001.0)
+    assert (waits.move, waits.rule, waits.rollout.phase) == (Move.HOLD, "cooldown", Phase.ROLLED_BACK)
+
+
+def test_the_third_alarm_in_a_day_rolls_back():
+    """Two may pass within a day that was lived through; what lies further back is forgotten."""
+    twice = replace(WHERE[Phase.CANARY], suspended_ago_s=(500.0, 100.0))
+    third = step(twice, ALARMED, now=1_000.0)
+    assert (third.outcome, third.rule) == (Outcome.ROLLBACK, "detector")
+    assert third.reason == "detector errors: alarm; suspended 2 times within a day already"
+    later = replace(twice, suspended_ago_s=(DAY_S - 1.0, 100.0))
+    second = step(later, ALARMED, now=1_001.0)
+    assert (second.outcome, second.rollout.suspended_ago_s) == (Outcome.SUSPEND, (101.0, 0.0))
+
+
+def test_a_trial_that_comes_to_no_end_is_a_rollback():
+    """Where too little comes to try it on, it waits for so long, and no longer."""
+    assert step(suspended(SUSPENDING.trial_s - 1), UNSURE, now=1_000.0).move is Move.HOLD
+    ended = step(suspended(SUSPENDING.trial_s - 1), replace(UNSURE, tried=3), now=1_001.0)
+    assert (ended.move, ended.outcome) == (Move.ROLL_BACK, Outcome.ROLLBACK)
+    assert ended.reason == "its trial did not come to its end in 100 s: 3 of 200 requests"
+    long = replace(suspended(2 * DAY_S), settings=replace(SUSPENDING, trial_s=3 * DAY_S))
+    assert step(long, UNSURE, now=1_001.0).rollout.suspended_ago_s == (2 * DAY_S + 1,)
+
+
+def test_suspended_time_is_no_time_of_the_stage():
+    """Neither its hold nor what could not be judged goes on meanwhile."""
+    after = step(suspended(), Results((PASSES, BROKEN)), now=1_030.0).rollout
+    assert (after.lived_s, after.error_s, after.suspended_ago_s) == (60.0, 0.0, (90.0,))
+
+
+def test_a_word_of_an_operator_ends_a_suspension_only_downwards():
+    """`resume` begins afresh in the shadow, as after every stop; `rollback` has its cooldown, and `hold` is refused."""
+    again = command(suspended(), Verb.RESUME, now=1_000.0, by="ann", reason="x").rollout
+    assert (again.phase, again.attempt, again.held, again.suspended_ago_s) == (Phase.SHADOW, 2, Held(), ())
+    out = command(suspended(), Verb.ROLLBACK, now=1_000.0, by="ann", reason="x")
+    assert (out.move, out.outcome, out.rollout.rollbacks) == (Move.ROLL_BACK, Outcome.ROLLBACK, 1)
+    assert command(suspended(), Verb.HOLD, now=1_000.0, by="ann", reason="x").refused
+
+
+@pytest.mark.parametrize(
+    ("stages", "phase", "stage"),
+    [
+        ((0, 50_000, PPM), Phase.SUSPENDED, 1),
+        ((0, 10_000, 50_000, PPM), Phase.SUSPENDED, 2),
+        ((0, 40_000, PPM), Phase.SUSPENDED, 1),
+        ((0, 60_000, PPM), Phase.SHADOW, 0),
+    ],
+)
+def test_an_edit_ends_no_suspension(stages: tuple[int, ...], phase: Phase, stage: int):
+    """It stays suspended on the stage of the new ladder that serves no more; where that is the shadow, it is over."""
+    edited = replace(RULES, ladder=Ladder(tuple(Stage(ppm) for ppm in stages)), rollback=SUSPENDING)
+    after = revise(suspended(), edited, now=1_000.0).rollout
+    assert (after.phase, after.stage, after.weight_ppm) == (phase, stage, 0)
+    assert after.held.watch % 2 == (phase is Phase.SUSPENDED)
+
+
+def test_an_edit_to_a_policy_that_tries_nobody_brings_nobody_back():
+    """A fixed split has no shadow: what is suspended stays out until its time is over."""
+    edited = revise(suspended(), replace(RULES, rollback=SETTINGS), now=1_000.0).rollout
+    assert (edited.phase, step(edited, TRIED, now=1_000.0).move) == (Phase.SUSPENDED, Move.HOLD)
 
 
 def test_the_baselines_times_outlive_a_candidate():
@@ -617,7 +783,9 @@ def test_a_weight_rises_only_within_its_window_and_falls_at_any_time(hours: int,
     shadow = replace(WHERE[Phase.SHADOW], ladder=OFFICE)
     decision, always = step(shadow, FOUND[finding], now=now), step(WHERE[Phase.SHADOW], FOUND[finding], now=now)
     is_shut = finding is Outcome.PROMOTE and hours not in (0, 4, 22, 7 * 24)
+    back = step(replace(WHERE[Phase.SUSPENDED], ladder=OFFICE), FOUND[finding], now=now)
 
+    assert (back.rollout.weight_ppm > 0) is (finding is Outcome.PROMOTE and not is_shut)
     assert decision.move is (Move.HOLD if is_shut else always.move)
     assert (decision.rule == "window") is is_shut
     assert ("rises only within mon-fri 9:00-17:00 UTC" in decision.reason) is is_shut

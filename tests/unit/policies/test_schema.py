@@ -94,7 +94,7 @@ def test_the_long_form_says_everything():
 @pytest.mark.parametrize(
     ("more", "parts", "says"),
     [
-        ("candidates: x", {}, "7:1: `candidates` is no key here (did you mean `candidate`?)"),
+        ("candidatos: x", {}, "7:1: `candidatos` is no key here (did you mean `candidates`?)"),
         ("gates: {quality: {margn: 1%}}", {}, "7:19: `margn` is no key here (did you mean `margin`?)"),
         ("gates: {latency: {relative: {ttfp_p95: 1.2x}}}", {}, "did you mean `ttft_p95`?"),
         ("gates: {latency: {ttft_p95: 1s, total_p95: 1}}", {}, "gates.latency.total_p95: must be a duration"),

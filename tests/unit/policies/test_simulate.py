@@ -6,7 +6,7 @@ import pytest
 
 from policies.events import PairEvent
 from policies.rules import DAY_S, PPM, Errors, Gates, Guards, Ladder, Latency, Quality, RollbackSettings, Rules, Stage
-from policies.simulate import Simulation, simulate, summarise, walk
+from policies.simulate import Moment, Simulation, simulate, summarise, walk, walk_several
 from policies.terms import Move, Outcome, Phase, Verdict
 from tests.rooms.pair_events import KEY, answer, pair
 from tests.rooms.policy_files import rules
@@ -206,3 +206,39 @@ def test_whole_days_are_asked_of_timed_pairs_alone():
     assert simulate(rules, timed(700), timed=True).outcome is Outcome.HOLD
     found = simulate(rules, timed(1600), timed=True)
     assert found.moves[0].decision.at == pytest.approx(DAY_S, abs=3600)
+
+
+def several(pairs: dict[str, list[PairEvent]], *, timed: bool) -> dict[str, list[Moment]]:
+    """What became of each candidate: its moves, and where it ended."""
+    of_each = {name: replace(PLAIN, route=f"triage@{name}", key=replace(KEY, revision=name)) for name in pairs}
+    if timed:
+        together = sorted(
+            ((name, each) for name, own in pairs.items() for each in own), key=lambda told: (told[1].at, told[0])
+        )
+    else:
+        together = [(name, each) for name, own in pairs.items() for each in own]
+    found: dict[str, list[Moment]] = {name: [] for name in pairs}
+    last: dict[str, Moment] = {}
+    for moment in walk_several(of_each, together, timed=timed):
+        name = moment.decision.before.route.partition("@")[2]
+        last[name] = moment
+        if moment.decision.move is not Move.HOLD:
+            found[name].append(moment)
+    return {name: [*moves, last[name]] for name, moves in found.items()}
+
+
+@pytest.mark.parametrize("timed", [False, True])
+def test_of_several_the_best_goes_on_and_the_others_rest(timed: bool):  # noqa: FBT001 -- what differs
+    """One climbs; who would have been certified as well rests in the shadow, and who is worse is rejected there."""
+    apart = 3600.0 if timed else 1.0
+    pairs = {
+        name: [replace(pair(f"u{i}", i * apart, q=q), id=f"{i}{name}") for i in range(150)]
+        for name, q in (("good", 0.1), ("best", 0.2), ("worse", -0.8))
+    }
+    found = several(pairs, timed=timed)
+
+    assert [moment.decision.move for moment in found["best"][:-1]][:1] == [Move.ADVANCE]
+    assert found["best"][-1].decision.rollout.weight_ppm > 0
+    assert [moment.decision.move for moment in found["worse"][:-1]] == [Move.REJECT]
+    assert [moment.decision.rule for moment in found["good"]] == ["rests"]
+    assert found["good"][-1].unit < 150

@@ -74,6 +74,28 @@ def test_unknown_prices_are_unknown(upstream, model):
     assert PriceBook(UPSTREAMS).cost(PricedCall(upstream, model, AT), Usage(10, 10)) is None
 
 
+@pytest.mark.parametrize(
+    ("model", "usage"),
+    [
+        ("whisper-1", Usage(1000, 100)),
+        ("tts-1", Usage(1000, 0)),
+        ("gpt-4o-audio-preview", Usage(1000, 100, audio_prompt_tokens=900)),
+        ("gpt-4o-audio-preview", Usage(1000, 100, audio_completion_tokens=90)),
+        ("text-embedding-3-small", Usage(1000, 100)),
+    ],
+)
+def test_a_kind_of_tokens_without_a_price_is_unknown(model, usage):
+    """Tokens of a model that is paid by the hour or by the letter cost not nothing, and speech not what text does."""
+    assert PriceBook(UPSTREAMS).cost(PricedCall("openai", model, AT), usage) is None
+
+
+def test_kinds_that_are_not_there_need_no_price():
+    """An embedding has no output, and most chats no speech; where speech has its price it is charged by that."""
+    assert usd(Usage(1_000_000, 0), "text-embedding-3-small") == pytest.approx(0.02)
+    assert usd(Usage(1_000_000, 1_000_000), "gpt-4o-audio-preview") == pytest.approx(12.5)
+    assert usd(Usage(1_000_000, 0, audio_prompt_tokens=1_000_000), "gpt-audio") == pytest.approx(32.0)
+
+
 def test_overrides_win():
     """What the settings say of a model stands above the book, for that model or for the whole upstream."""
     book = PriceBook(

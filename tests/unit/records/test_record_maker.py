@@ -54,6 +54,47 @@ def test_streams_are_put_together():
     assert row.chunk_times_us == "[300000,500000,900000]"
 
 
+@pytest.mark.parametrize("surface", ["chat", "completions", "responses"])
+def test_log_probabilities_spell_out_no_secret(surface):
+    """Where an answer had something to hide, its tokens one by one are not kept either; others' are."""
+    hidden = "gh" + "p_" + "0123456789abcdefghijklmnopqrstuvwxyz"
+    pieces = ["use ", *(hidden[place : place + 4] for place in range(0, len(hidden), 4))]
+    listed = [{"token": piece, "logprob": -0.5, "bytes": list(piece.encode())} for piece in pieces]
+    target, answer = {
+        "chat": (
+            "/v1/chat/completions",
+            {"choices": [{"message": {"content": "".join(pieces)}, "logprobs": {"content": listed}}]},
+        ),
+        "completions": (
+            "/v1/completions",
+            {"choices": [{"text": "".join(pieces), "logprobs": {"tokens": pieces, "token_logprobs": [-0.5]}}]},
+        ),
+        "responses": (
+            "/v1/responses",
+            {"output": [{"content": [{"type": "output_text", "text": "".join(pieces), "logprobs": listed}]}]},
+        ),
+    }[surface]
+    row = record(response=json.dumps(answer).encode(), target=target)
+    other = record(response=json.dumps(answer).replace("ghp_", "word").encode(), target=target)
+
+    assert "4567" not in (row.response_json or "")
+    assert "[SECRET_1]" in (row.response_json or "")
+    assert '"4567"' in (other.response_json or "")
+
+
+@pytest.mark.parametrize("target", ["/v1/messages", "/v1/chat/completions"])
+def test_a_secret_cut_across_another_apis_events_is_hidden(target):
+    """Whether its events are kept as lines or as a list, what they say in pieces is redacted as a whole."""
+    hidden = "gh" + "p_" + "0123456789abcdefghijklmnopqrstuvwxyz"
+    events = [{"type": "text", "delta": {"text": hidden[place : place + 5]}} for place in range(0, len(hidden), 5)]
+    row = record(
+        response=b"".join(b"data: %b\n\n" % json.dumps(one).encode() for one in events), streamed=True, target=target
+    )
+
+    assert "56789" not in (row.response_json or "") and "abcde" not in (row.response_json or "")
+    assert (row.response_json or "").count("[SECRET_1]") == 1
+
+
 def test_redaction_runs_through_request_and_answer():
     """The same person is the same placeholder on both sides; nothing of them is in any column."""
     row = record(

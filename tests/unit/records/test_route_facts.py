@@ -9,7 +9,7 @@ import pytest
 from records.gpu_hours import GpuHours
 from records.parquet import FEEDBACK, GPU_HOURS
 from records.record import Record
-from records.route_facts import idle_shares, route_facts, shutdown_dates
+from records.route_facts import grained, idle_shares, route_facts, shutdown_dates
 from records.store import Store
 from tests.fakes.exchanges import AT, chat_answer, chat_request
 from tests.rooms.stored_records import DAY_S, asking, keep, record, vote
@@ -34,6 +34,16 @@ def test_numbers_and_halves(tmp_path: Path) -> None:
     assert [facts.turned_away.whole, facts.turned_away.before] == pytest.approx([0.2, 0.0])
     assert (facts.examples, facts.prompts, facts.answers) == (40, 40, 1)
     assert facts.tokens_per_s.whole is None
+
+
+def test_questions_of_one_minute_are_the_same() -> None:
+    """The window begins a thousandth of itself earlier at most, so that an answer that is kept is found again."""
+    asked: list[tuple[object, ...]] = []
+    for now in (1_000_000.0, 1_000_060.0):
+        route_facts(lambda _, parameters: asked.append(tuple(parameters)) or [], now=now, window_s=WINDOW_S)
+    assert len(set(asked)) == 1
+    assert 0 <= (1_000_000.0 - WINDOW_S) - grained(1_000_000.0 - WINDOW_S, WINDOW_S) <= WINDOW_S / 1000
+    assert grained(59.7, 60.0) == 59.0
 
 
 def test_examples_that_may_be_trained_on(tmp_path: Path) -> None:

@@ -141,3 +141,64 @@ def test_values_that_are_none(value):
 def test_names_in_texts(text, left):
     """A value behind a secret's name is replaced, with the words around it left."""
     assert replace_named(text, lambda found: "?") == left
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("db_pass", "dbPass", "SMTP_PASS", "github_pat", "Kennwort", "contraseña", "mot_de_passe", "senha"),
+        *("\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44", "pass\u200bword"),
+    ],
+)
+def test_names_in_other_letters_and_languages(name):
+    """Accents, full-width letters and signs without a width hide no name; the usual short forms are known."""
+    assert is_secret(name)
+    assert not any(map(is_secret, ("pass", "first_pass", "bypass", "compass", "passenger", "path")))
+
+
+@pytest.mark.parametrize(
+    ("fields", "secret"),
+    [
+        ({"user": "a", "pass": "x"}, ["pass"]),
+        ({"pass": "yes", "fail": "no"}, []),
+        ({"Name": "DB_PASSWORD", "Value": "x"}, ["Value"]),
+        ({"key": "api_key", "val": "x"}, ["val"]),
+        ({"kind": "Secret", "stringData": {"a": "b"}}, ["stringData"]),
+        ({"kind": "Deployment", "data": {"a": "b"}}, []),
+        ({"kty": "oct", "k": "x"}, ["k"]),
+        ({"auth": "dXNlcjpwYXNz"}, ["auth"]),
+        ({"auth": "oauth2"}, []),
+    ],
+)
+def test_what_stands_beside_a_field_tells(fields, secret):
+    """A login beside `pass`, an object's kind, a name beside its value, a user and a password in base64."""
+    assert SecretNames().secret_fields(fields) == secret
+
+
+@pytest.mark.parametrize(
+    ("items", "is_one"),
+    [
+        (["X-Api-Key", "a1b2c3d4"], True),
+        (["password", "username"], False),
+        (["Accept", "a1b2c3d4"], False),
+        (["password", 1], False),
+        (["token"], False),
+    ],
+)
+def test_pairs(items, is_one):
+    """A header in a list of two is one; two names are none."""
+    assert SecretNames().is_pair(items) is is_one
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("export DB_PASS=horse7battery", "export DB_PASS=*"),
+        ("next=https%3A%2F%2Fh%2F%3Faccess_token%3Dhorse7battery", "next=https%3A%2F%2Fh%2F%3Faccess_token%3D*"),
+        ("tool --token=horse7battery", "tool --token=*"),
+        ("first_pass=12ab34cd", "first_pass=12ab34cd"),
+    ],
+)
+def test_more_names_in_texts(text, left):
+    """Environments, queries within queries, and flags, whatever they belong to."""
+    assert replace_named(text, lambda _: "*") == left

@@ -1,7 +1,7 @@
 """What a route's background calls may take."""
 
 from shadow.lanes import DAY_S, MOVING_S, SLACK, DailySpend, Lane
-from tests.rooms.drawing import ROUTE, drawn
+from tests.rooms.drawing import ROUTE, drawn, route
 
 
 def test_calls_take_turns():
@@ -101,4 +101,15 @@ def test_what_waits_is_weighed():
     call = drawn(request=b"x" * 1000, response=b"y" * 500)
 
     assert 1500 < call.size_bytes < 4000
-    assert call.key == (call.exchange.meta.id, "candidate")
+    assert call.key == (call.exchange.meta.id, "candidate", "support")
+
+
+def test_candidates_of_one_route_share_its_money():
+    """What was spent for one of them is spent for all, and for no other route."""
+    small, large = route(route="support@small"), route(route="support@large")
+    spent = DailySpend(day=1)
+    spent.spend(small.route, 1.0, DAY_S)
+
+    assert spent.is_spent(large, DAY_S)
+    assert not spent.is_spent(route(route="other@large"), DAY_S)
+    assert spent.spent_usd == {"support": 1.0}

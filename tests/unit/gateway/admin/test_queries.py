@@ -82,6 +82,18 @@ def test_no_answer_is_shown_that_is_too_old() -> None:
     assert kept.rows("q", asked) == [(2,)]
 
 
+def test_how_old_is_too_old_is_said_by_who_asks() -> None:
+    """A question over a month may have an older answer than one over an hour; it is asked anew meanwhile."""
+    asked = Asked()
+    kept = KeptAnswers(asked.wall)
+    kept.rows("month", asked, oldest_s=10 * OLDEST_S)
+    asked.now = 1000.0 + 2 * OLDEST_S
+    assert kept.rows("month", asked, oldest_s=10 * OLDEST_S) == [(0,)]
+    await_true(lambda: len(asked.answers) == 2, "asked anew")
+    asked.now += 10 * OLDEST_S
+    assert kept.rows("month", asked, oldest_s=10 * OLDEST_S) == [(2,)]
+
+
 def test_what_is_quick_or_large_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that cost little or has very many rows is asked for anew; of too many the oldest is dropped."""
     quick = Asked(took_s=0.001)

@@ -11,7 +11,8 @@ from gateway.admin.report import PAIRS, report, rule
 from gateway.control.state.sqlite import SqliteState
 from gateway.node import labels
 from gateway.node.labels import PairLabel
-from policies.rollout import command
+from policies.results import Alarm, Results
+from policies.rollout import command, step
 from policies.terms import Verb
 from tests.fakes.exchanges import chat_answer
 from tests.rooms.admin_pages import pages
@@ -55,6 +56,19 @@ def test_a_report_is_all_that_is_known_of_a_route(home: ConsoleHouse) -> None:
     assert (found.human.n, found.human.mean) == (1, 1.0)
     ledger = sum(float(str(row[0])) for row in home.place.rows("cost_usd"))
     assert sum(arm.cost_usd or 0.0 for arm in found.arms) == pytest.approx(ledger)
+
+
+def test_a_suspension_is_an_incident(home: ConsoleHouse) -> None:
+    """Traffic was taken away, if only for minutes."""
+    alarm = Alarm("errors", 5.0, 4.0, raised=True, reason="detector errors: alarm")
+    before = replace(CANARY, settings=replace(CANARY.settings, trial=200))
+    away = step(before, Results(alarms=(alarm,)), now=1_800_000_000.0)
+    state = SqliteState(home.data.state)
+    state.add_decision(told(away, "away"))
+    state.close()
+    found = report(pages(home.data), "triage", "all")
+    assert found is not None
+    assert sorted(move.outcome for move in found.incidents) == ["ROLLBACK", "SUSPEND"]
 
 
 def test_a_window_leaves_out_what_is_older(home: ConsoleHouse) -> None:

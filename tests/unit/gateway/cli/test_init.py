@@ -40,7 +40,7 @@ def test_init_writes_a_policy_that_lints(*, trial: bool, capsys: pytest.CaptureF
     if trial:
         ladder = re.search(r"^stages: .*$", example, re.MULTILINE)
         assert ladder is not None
-        example = re.sub(r"^# (?=assign:|stages:)", "", example.replace(ladder[0], "", 1), flags=re.MULTILINE)
+        example = re.sub(r"^# (?=assign:|gates:|stages:)", "", example.replace(ladder[0], "", 1), flags=re.MULTILINE)
     Path("crossfade-policies/support-triage.yaml").write_text(example, "utf-8")
     assert main(["policy", "lint"]) == 0
     assert "1 fine, 0 problems" in capsys.readouterr().err

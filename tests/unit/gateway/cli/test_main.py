@@ -343,6 +343,15 @@ def test_every_failure_has_one_shape_under_json(capsys: pytest.CaptureFixture[st
         assert json.loads(capsys.readouterr().err)["error"]["message"], words
 
 
+def test_a_pdf_is_left_to_a_browser(capsys: pytest.CaptureFixture[str]) -> None:
+    """`report --pdf` makes none, and says with which commands one comes of the HTML; so does its help."""
+    assert main(["report", "triage", "--pdf"]) == 1
+    assert "crossfade report triage --html > report.html" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["report", "--help"])
+    assert "--print-to-pdf=report.pdf" in capsys.readouterr().out.replace("\n", "")
+
+
 def test_bad_usage_is_two(capsys: pytest.CaptureFixture[str]) -> None:
     """An unknown option or command exits with 2, and says what was probably meant."""
     for words, meant in (

@@ -171,3 +171,58 @@ def test_simulate_refuses_a_bad_policy_and_missing_pairs(capsys: pytest.CaptureF
     """Each with its reason; exit 1."""
     assert "cannot be read" in ran(capsys, "simulate", "none.yaml", "--pairs", "-")[2]
     assert "No such file" in ran(capsys, "simulate", "policies/triage.yaml", "--pairs", "none")[2]
+
+
+SEVERAL = "\n".join(
+    (
+        "route: several", "match: {model: gpt-4o}", "baseline: {upstream: openai}", "candidates:",
+        "  - {name: small, upstream: vllm, model: triage-3b, revision: r1}",
+        "  - {name: large, upstream: vllm, model: triage-7b, revision: r1}",
+        f"compare: {SCORED}", OBSERVED, "stages: [shadow: {days: 0}, 1%, 100%]", "",
+    )
+)  # fmt: skip
+
+
+def of(name: str, **more: Any) -> str:
+    """The pairs of one of several candidates."""
+    return "".join(
+        json.dumps({**json.loads(line), "candidate": name, **more}) + "\n" for line in pairs(800).splitlines()
+    )
+
+
+def test_simulate_picks_one_of_several(scored: Path, capsys: pytest.CaptureFixture[str]):
+    """Pairs say which candidate they are of; the one with the best mean goes on, and the others rest."""
+    (scored / "policies/several.yaml").write_text(SEVERAL)
+    (scored / "pairs.jsonl").write_text(of("small", q=0.1) + of("large", q=0.2))
+    code, out, err = ran(capsys, "simulate", "policies/several.yaml", "--pairs", "pairs.jsonl", "--json")
+    found = json.loads(out.splitlines()[-1])
+    _, told, _ = ran(capsys, "simulate", "policies/several.yaml", "--pairs", "pairs.jsonl")
+
+    assert (code, err) == (0, "")
+    assert found["picked"] == "large"
+    assert {name: each["decision"] for name, each in found["candidates"].items()} == {
+        "small": "HOLD",
+        "large": "PROMOTE",
+    }
+    assert "it rests while several@large serves" in told
+    assert told.endswith("picked: large\n")
+
+
+@pytest.mark.parametrize(
+    ("policy_file", "line", "says"),
+    [
+        ("several", {}, "line 1: does not say which `candidate` it is of; hint: one of small, large"),
+        ("several", {"candidate": "huge"}, "line 1: `candidate` is 'huge'; hint: one of small, large"),
+        ("triage", {"candidate": "small"}, "line 1: `candidate` is 'small', and the policy has one"),
+    ],
+)
+def test_pairs_of_nobody_are_refused(
+    scored: Path, capsys: pytest.CaptureFixture[str], policy_file: str, line: dict[str, str], says: str
+):
+    """With the line, and whom there is."""
+    (scored / "policies/several.yaml").write_text(SEVERAL)
+    (scored / "pairs.jsonl").write_text(json.dumps({**json.loads(pairs(1).splitlines()[0]), **line}))
+    code, _, err = ran(capsys, "simulate", f"policies/{policy_file}.yaml", "--pairs", "pairs.jsonl")
+
+    assert code == 1
+    assert says in err

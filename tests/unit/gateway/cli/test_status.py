@@ -4,12 +4,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway import clock
 from gateway.cli.main import main
 from gateway.cli.status import RouteState, service
-from gateway.control.controller.status import ControllerStatus, PolicyStatus
+from gateway.control.controller.status import CandidateStatus, ControllerStatus, PolicyStatus
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.datadir import DataDir, prepare
 from policies.rollout import command
@@ -116,3 +117,23 @@ def test_status_shows_where_rollouts_stand(
     found = json.loads(capsys.readouterr().out)
     assert found["routes"][0]["rollout"]["units"] == 40
     assert found["shared"]["problem"] is None
+
+
+def test_each_of_several_candidates_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    """By its rollout's name, with its own model; the weight is that of the one that serves, and a route names all."""
+    data = prepare(Path("crossfade-data"))
+    route = Route("triage", Variant("openai"), candidate=Variant("vllm", "large", "r1"), weight_ppm=50_000)
+    upstreams = (Upstream("openai", "http://h"), Upstream("vllm", "http://h"))
+    data.routing.write_bytes(encode(Table(7, Lease(clock.wall()), upstreams, "openai", routes=(route,))))
+    several = tuple(
+        CandidateStatus(f"triage@{name}", "vllm", name, "r1", serves=name == "large") for name in ("small", "large")
+    )
+    status = ControllerStatus(7, (PolicyStatus("a.yaml", "triage", None, candidates=several),), None)
+    data.controller_status.write_bytes(msgspec.json.encode(status))
+    for asked, there in (
+        (("triage",), ["triage@small", "triage@large"]), (("triage@small",), ["triage@small"]), ((), None),
+    ):  # fmt: skip
+        main(["status", "--json", *asked])
+        found = json.loads(capsys.readouterr().out)["routes"]
+        assert [each["route"] for each in found] == (there or ["triage@small", "triage@large"])
+    assert [(each["candidate"], each["weight_pct"]) for each in found] == [("vllm/small", 0.0), ("vllm/large", 5.0)]

@@ -11,6 +11,7 @@ import pytest
 from gateway.console.routes import forecast_of
 from policies.forecast import forecast
 from policies.rollout import step
+from policies.rules import Held
 from policies.terms import Phase
 from tests.rooms.console_house import RESULTS, ConsoleHouse, house, read, stand, visitor
 from tests.rooms.looks import CANARY, NOW
@@ -33,6 +34,20 @@ async def test_what_wants_a_person_comes_first(home: ConsoleHouse) -> None:
         assert "/routes/triage" in page.links()
         (wants, *_) = (await client.get("/routes.json")).json()["wants"]
         assert (wants["route"], wants["kind"]) == ("triage", "approving")
+
+
+async def test_a_suspended_rollout_wants_a_person(home: ConsoleHouse) -> None:
+    """With its sentence and its own mark above the list, and on its own page no word that would raise its weight."""
+    settings = replace(CANARY.settings, trial=200)
+    away = replace(CANARY, phase=Phase.SUSPENDED, suspended_ago_s=(70.0,), held=Held(watch=1), settings=settings)
+    stand(home.data, rollout=away)
+    async with visitor(home.data) as client:
+        (wants, *_) = (await client.get("/routes.json")).json()["wants"]
+        assert (wants["route"], wants["kind"]) == ("triage", "suspended")
+        assert "Suspended at 5 %" in read((await client.get("/")).text).words
+        links = read((await client.get("/routes/triage")).text).links()
+        assert "/routes/triage/rollback" in links
+        assert not {"/routes/triage/promote", "/routes/triage/hold"} & set(links)
 
 
 async def test_the_list_in_numbers(home: ConsoleHouse) -> None:

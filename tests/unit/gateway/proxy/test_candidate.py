@@ -330,6 +330,20 @@ async def test_a_stream_that_has_begun_may_last_but_for_the_policys_total() -> N
     assert app.attempts[0].error == "total_timeout"
 
 
+async def test_a_word_now_and_then_makes_no_stream_last_for_ever() -> None:
+    """Without a word in the policy a stream whose tokens come 29 s apart ends with its route's limit, as a failure."""
+    relay, app = asked(stream=True)
+    answers(relay, ROLE + event("hi"), ended=False)
+    waited_s = 0.0
+    while relay.due_s < float("inf") and waited_s < 2 * LIMITS.stream_s:
+        relay.on_data(event("a"), ended=False)
+        wait(relay, app, 29.0)
+        waited_s += 29.0
+    assert LIMITS.stream_s <= waited_s < LIMITS.stream_s + 29.0
+    assert (app.told[0], app.told[-2:]) == ("head", ["ill", "break: upstream_broken"])
+    assert app.attempts[0].error == "total_timeout"
+
+
 @pytest.mark.parametrize(("read_s", "word"), [(600.0, "between_tokens_timeout"), (20.0, "timeout")])
 async def test_silence_within_a_stream_breaks_it_off_as_a_failure(read_s: float, word: str) -> None:
     """The life waits no longer between two tokens than the limit says; what ends it is the candidate's failure."""

@@ -606,3 +606,129 @@ class TestResponses:
         """A 200 whose status says failed is the baseline's to answer."""
         failed = RESPONSE | {"status": "failed", "error": {"code": "server_error", "message": "x"}}
         assert whole(failed, AnswerShape("responses", "gpt-4o")) == CandidateFailure("failure", "error_event")
+
+
+SAID = {"role": "assistant", "content": "Hi"}
+ENDS = chunk({}, finish="stop") + DONE
+ASKS_USAGE = AnswerShape("chat", "gpt-4o", stream=True, include_usage=True)
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        chunk(SAID, error="") + ENDS,
+        chunk(SAID, error={"message": "", "code": None}) + ENDS,
+        chunk(SAID | {"function_call": {"name": "", "arguments": ""}, "audio": {}}) + ENDS,
+        chunk(SAID, finish="null") + ENDS,
+        chunk({}, finish="FINISH_REASON_STOP").join((chunk(SAID), DONE)),
+        chunk(SAID) + b"data: null\n\ndata: []\n\ndata: {}\n\n" + ENDS,
+        chunk(SAID) + chunk({}, finish="stop") + b"data:  [done] \n\n",
+        chunk({"role": "assistant", "content": {"type": "text", "text": "Hi"}}) + ENDS,
+        chunk(SAID) + ENDS.replace(b'"delta": {}', b'"delta": {}, "message": {"role": "assistant", "content": "Hi"}'),
+    ],
+    ids=[
+        "empty error", "error of nothing", "empty call", "null as text", "enumeration", "empty events", "done", "part",
+        "message beside deltas",
+    ],
+)  # fmt: skip
+def test_what_says_nothing_is_nothing(stream: bytes):
+    """A good answer is no failure for an empty field, event or word in it; and the app sees none of them."""
+    found, adapter = run(stream)
+    assert (adapter.failure, adapter.done, found[-1]) == (None, True, "[DONE]")
+    assert "".join(one["choices"][0]["delta"].get("content") or "" for one in found[:-1]) == "Hi"
+    assert [one["choices"][0]["finish_reason"] for one in found[:-1]] == [None] * (len(found) - 2) + ["stop"]
+    shown = {name for one in found[:-1] for name in (*one, *one["choices"][0], *one["choices"][0]["delta"])}
+    assert not shown & {"error", "function_call", "audio", "message"}
+
+
+NO_COUNTS: tuple[Any, ...] = (
+    {}, {"prompt_tokens": 10}, {"total_tokens": 9}, [USAGE], USAGE | {"prompt_tokens": -1},
+    dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), 0),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("given", NO_COUNTS, ids=str)
+def test_a_count_that_is_none_is_not_0(given: Any):
+    """What an engine does not know is not told as 0, and takes nothing from what it said before."""
+    _, adapter = run(chunk(SAID, usage=given) + ENDS, ASKS_USAGE)
+    assert (adapter.failure, adapter.usage) == (None, None)
+    found, adapter = run(chunk(SAID, usage=USAGE) + chunk({}, finish="stop", usage=given) + DONE, ASKS_USAGE)
+    assert adapter.usage is not None
+    assert (adapter.usage.total_tokens, found[-2]["usage"]["total_tokens"]) == (5, 5)
+    assert whole(message() | {"usage": given}).get("usage") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "details"),
+    [
+        ({"usage": USAGE | {"prompt_cache_hit_tokens": 2}}, (3, 2, 2, 0)),
+        ({"usage": USAGE | {"cached_tokens": 1, "reasoning_tokens": 1}}, (3, 2, 1, 1)),
+        ({"x_groq": {"id": "r", "usage": USAGE}}, (3, 2, 0, 0)),
+        ({"metadata": None, "usage": {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5}}, (3, 2, 0, 0)),
+    ],
+    ids=["DeepSeek", "Kimi and SGLang", "Groq", "Bedrock"],
+)
+def test_counts_in_other_words_are_told_in_openais(given: dict[str, Any], details: tuple[int, ...]):
+    """Where the candidate is another provider's, its counts are read as the records read them."""
+    found, adapter = run(chunk(SAID) + chunk({}, finish="stop", **given) + DONE, ASKS_USAGE)
+    used = found[-2]["usage"]
+    assert adapter.usage is not None
+    cached, thought = used["prompt_tokens_details"], used["completion_tokens_details"]
+    told = (used["prompt_tokens"], used["completion_tokens"], cached["cached_tokens"], thought["reasoning_tokens"])
+    assert (told, set(used)) == (details, {*USAGE, "completion_tokens_details"})
+
+
+def test_a_count_in_a_choice_is_the_answers():
+    """Kimi's last choice has the usage; the app's choice has none."""
+    last = chunk({}, finish="stop").replace(
+        b'"stop_reason"', b'"usage": %b, "stop_reason"' % json.dumps(USAGE).encode()
+    )
+    found, _ = run(chunk(SAID) + last + DONE, ASKS_USAGE)
+    assert found[-2]["usage"]["total_tokens"] == 5
+    assert "usage" not in found[-3]["choices"][0]
+
+
+@pytest.mark.parametrize("index", [{"index": 0}, {}, {"index": "0"}], ids=str)
+def test_a_calls_pieces_under_other_ids_are_one_call(index: dict[str, Any]):
+    """Arguments without a name are no call by themselves; the app is told the first id alone."""
+    first = {"id": "chatcmpl-tool-1", "type": "function", "function": {"name": "f", "arguments": '{"a"'}} | index
+    then = {"id": "chatcmpl-tool-2", "type": "function", "function": {"arguments": ":1}"}} | index
+    stream = chunk({"tool_calls": [first]}) + chunk({"tool_calls": then}) + chunk({}, finish="tool_calls") + DONE
+    found, _ = run(stream, AnswerShape("chat", "gpt-4o", stream=True, tools=True))
+    calls = [call for one in found[:-1] for call in one["choices"][0]["delta"].get("tool_calls", ())]
+    assert [(call["index"], call.get("id"), call["function"]["arguments"]) for call in calls] == [
+        (0, "call_cft1", '{"a"'),
+        (0, None, ":1}"),
+    ]
+
+
+RESPONDED = {"id": "r", "status": "completed", "output": [], "error": None}
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        event({"type": "response.created", "response": RESPONDED}) + event({"type": "keepalive", "sequence_number": 1}),
+        event({"type": "response.created", "response": RESPONDED}) + event({"type": "ping"}, "ping"),
+    ],
+    ids=["keepalive", "ping"],
+)
+def test_a_sign_of_life_is_no_token(stream: bytes):
+    """Until a response says something the baseline may still answer."""
+    adapter = StreamAdapter(AnswerShape("responses", "gpt-4o", stream=True), STUDENT)
+    assert adapter.feed(stream) == b""
+    assert adapter.end() == b""
+    assert (adapter.begun, adapter.failure) == (False, CandidateFailure("failure", "empty"))
+
+
+def test_an_odd_response_is_a_response():
+    """An error of nothing, an output of null, and types that only the events' names tell."""
+    odd = RESPONDED | {"error": {}, "output": None}
+    asked = AnswerShape("responses", "gpt-4o", stream=True)
+    stream = event({"delta": "Hi"}, "response.output_text.delta") + event({"response": odd}, "response.completed")
+    found, adapter = run(stream + b"data: null\n\n", asked)
+    assert (adapter.failure, adapter.done) == (None, True)
+    assert [one["type"] for one in found] == ["response.output_text.delta", "response.completed"]
+    assert (found[-1]["response"]["error"], found[-1]["response"]["output"]) == (None, [])
+    told = adapt_whole(json.dumps(RESPONDED | {"error": {}}).encode(), AnswerShape("responses", "gpt-4o"), STUDENT)
+    assert isinstance(told, bytes)

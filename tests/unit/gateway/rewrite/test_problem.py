@@ -25,6 +25,7 @@ def test_a_prompt_that_is_too_long_is_a_capability_miss(body: bytes):
         (422, CandidateFailure("capability", "invalid_request")),
         (413, CandidateFailure("capability", "too_large")),
         (401, CandidateFailure("key", "key_refused")),
+        (402, CandidateFailure("key", "key_refused")),
         (403, CandidateFailure("key", "key_refused")),
         (404, CandidateFailure("path", "not_found")),
         (405, CandidateFailure("path", "not_found")),
@@ -39,7 +40,7 @@ def test_a_prompt_that_is_too_long_is_a_capability_miss(body: bytes):
     ],
 )
 def test_a_status_says_whose_fault_it_is(status: int, failure: CandidateFailure):
-    """4xx is the request's, 401 and 403 the key's, 429 and 503 the load's, all else the candidate's."""
+    """4xx is the request's, 401 to 403 the key's, 429 and 503 the load's, all else the candidate's."""
     for body in (b"", b"<html>no</html>", b'{"error":{"message":"x","code":400}}', b'{"detail":"x"}', b"[1]"):
         assert classify(status, body) == failure
 

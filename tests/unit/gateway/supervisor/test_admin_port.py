@@ -1,4 +1,5 @@
 import datetime
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gateway.config.settings import Settings
 from gateway.log import Log
 from gateway.node.datadir import prepare
-from gateway.supervisor.admin_port import AdminPort, health, metrics, readiness
+from gateway.supervisor.admin_port import AdminPort, exposed_ages, health, metrics, readiness
 from gateway.supervisor.programs import Modules, Programs, read_secrets
 from gateway.supervisor.sockets import BindError
 from gateway.telemetry.metrics import Sample
@@ -108,6 +109,14 @@ def test_readiness(workers: int, status: int, reasons: list[str], *, stopping: b
     answer = readiness(workers=workers, stopping=stopping, has_table=has_table)
     assert answer.status == status
     assert all(reason.encode() in answer.body for reason in reasons)
+
+
+def test_parts_of_metrics_say_how_old_they_are(tmp_path: Path) -> None:
+    """A process that hangs leaves what it said last: its age says so. One that has said nothing yet has none."""
+    (tmp_path / "old.prom").write_text("a 1\n")
+    os.utime(tmp_path / "old.prom", (100.0, 100.0))
+    found = exposed_ages({name: tmp_path / f"{name}.prom" for name in ("old", "missing")}, now=175.0)
+    assert [(each.labels, each.value) for each in found] == [(("old",), 75.0)]
 
 
 def test_parts_of_metrics_that_are_not_whole_are_left_out(tmp_path: Path) -> None:

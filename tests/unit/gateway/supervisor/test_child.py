@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -7,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway import clock
+from gateway.log import Log
 from gateway.supervisor.child import BOOT_BYTES, BootTooLargeError, Child, Program, spawn
+from gateway.supervisor.slot import Slot
 from tests.rooms.waiting import PATIENCE_S
 
 IDLE = "tests.fakes.idle"
@@ -87,3 +91,19 @@ async def test_one_that_stands_back(reaping: list[Child]) -> None:
     assert places == {min(19, own + 5)}
     assert (child.cpu_s() or 0.0) > 0.0
     assert session_nice(child.pid) in (None, 5)
+
+
+async def test_who_ends_before_it_is_ready_is_told_of_with_its_status(
+    reaping: list[Child], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A process that is killed writes no line of its own: the alarm says by which signal, or with which status."""
+
+    def launch() -> Child:
+        reaping.append(spawn("broken", program(boot=b"not json")))
+        return reaping[-1]
+
+    async with asyncio.TaskGroup() as group:
+        slot = Slot("worker-0", launch, group, Log("test"), clock.monotonic)
+        assert not await slot.prepare(launch)
+    told = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "process.not_ready" in line]
+    assert [line["status"] for line in told] == [1]

@@ -54,3 +54,12 @@ def test_the_file_is_replaced_whole(tmp_path: Path):
 
     assert "revision: r2" in path.read_text()
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_of_several_candidates_none_is_guessed():
+    """Which of them was trained nobody says: it is refused at their line, and nothing is written."""
+    each = [f"{{name: {name}, upstream: vllm, model: {name}, revision: r1}}" for name in "ab"]
+    several = f"candidates: [{', '.join(each)}]"
+    text = "\n".join(several if line.startswith("candidate:") else line for line in SHORT.splitlines())
+    with pytest.raises(YamlFileError, match=r"p\.yaml:4:\d+: there are several candidates"):
+        with_revision(text, "p.yaml", "r2", "m", READY)

@@ -441,6 +441,17 @@ def test_a_request_that_is_dropped_before_the_turn_ends_is_not_sent() -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 10_000])
+def test_a_value_that_goes_on_in_the_next_line_is_one_line(cut: int) -> None:
+    """An upstream's folded header reaches the app unfolded (RFC 9112 §5.2), also where it frames the body."""
+    raw = b"HTTP/1.1 200 OK\r\nX-A: 1\r\n  2 \r\n\t3\r\nTransfer-Encoding:\r\n chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    asked = Asked().hear(*(raw[at : at + cut] for at in range(0, len(raw), cut)))
+    assert (bytes(asked.ear.data), asked.ear.ended) == (b"hello", True)
+    assert asked.ear.reply is not None
+    assert asked.ear.reply.raw == b"HTTP/1.1 200 OK\r\nX-A: 1 2 3\r\nTransfer-Encoding: chunked"
+    assert asked.kept
+
+
+@pytest.mark.parametrize("cut", [1, 10_000])
 def test_a_blank_behind_a_headers_name_is_taken_away(cut: int) -> None:
     """Neither app nor we read a header with one in two ways (RFC 9112 §5.1); values keep theirs."""
     raw = b"HTTP/1.1 200 OK\r\nX-A : 1\r\nContent-Length \t: 5\r\nX-B: a : b\r\n\r\nhello"

@@ -419,6 +419,14 @@ def test_headers_over_a_limit_are_refused(head: bytes) -> None:
     assert service.heard == []
 
 
+@pytest.mark.parametrize("start", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\x00\x00\x12\x04", b" GET / "])
+def test_what_begins_no_request_is_told_so_at_once(start: bytes) -> None:
+    """An app that speaks TLS to the plain port hears of it, and does not wait for the end of its own handshake."""
+    wire = Notes(LIMITS).connect()
+    send(wire, start + b"a" * 50)
+    assert wire.out.startswith(b"HTTP/1.1 400")
+
+
 @pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nX: ", b"GET / HTTP/1.1\r\nX"])
 def test_a_head_without_end_is_refused(start: bytes) -> None:
     """An endless target, header name or value is cut off within a bound."""

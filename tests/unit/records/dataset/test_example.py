@@ -18,6 +18,23 @@ def test_an_exchange_is_an_example():
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        chat_answer("Soon.", function_call={"name": "", "arguments": ""}, audio={}, tool_calls=None),
+        chat_answer([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "Soon."}]),
+        chat_answer([{"type": "output_text", "text": "Soon."}]),
+        chat_answer("Soon.").replace(b'"role": "assistant", ', b""),
+    ],
+    ids=["empty fields", "thinking", "another API's part", "no role"],
+)
+def test_an_answer_of_the_field_is_one(answer):
+    """Fields that say nothing, parts that are thought, and a role left out cost no example."""
+    found = example(source(response_json=answer.decode()))
+    assert isinstance(found, Example)
+    assert found.answer == {"role": "assistant", "content": "Soon."}
+
+
+@pytest.mark.parametrize(
     ("fields", "reason"),
     [
         ({"consent": "none", "consent_source": "header"}, "no_train"),

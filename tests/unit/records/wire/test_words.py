@@ -17,7 +17,10 @@ def test_endings(said, meant):
     assert ending(said) == meant
 
 
-@pytest.mark.parametrize(("data", "is_one"), [(b"", True), (b" ping ", True), (b"Keep-Alive", True), (b"{}", False)])
+@pytest.mark.parametrize(
+    ("data", "is_one"),
+    [(b"", True), (b" ping ", True), (b"Keep-Alive", True), (b"{}", True), (b"null", True), (b'{"a":1}', False)],
+)
 def test_heartbeats(data, is_one):
     """Only words that say nothing are heartbeats."""
     assert is_heartbeat(data) is is_one

@@ -38,6 +38,13 @@ def test_how_long_it_was_unread_counts_from_the_first_time_and_ends_when_it_is_r
     assert known.unread_s("a", 61.0) == 1.0
 
 
+def test_those_that_have_a_weight() -> None:
+    """Of the rollouts that are asked about: at 0 and never read is none."""
+    known = KnownRollouts()
+    known.take({"a": kept(CANARY), "b": kept(CANARY)}, 10.0)
+    assert known.raised(["a", "c"]) == {"a": CANARY.weight_ppm}
+
+
 def replace_bytes(stored: Stored) -> Stored:
     """The same, torn."""
     return Stored(stored.version, stored.epoch, stored.weight_ppm, b"{", stored.written_at, stored.by)

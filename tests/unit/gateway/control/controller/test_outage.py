@@ -1,7 +1,7 @@
 import io
 import json
 
-from gateway.control.controller.outage import EVERY_S, Outage
+from gateway.control.controller.outage import EVERY_S, OUTBOX, Outage, hint_of
 from gateway.log import Log
 
 
@@ -32,3 +32,10 @@ def test_an_outage_that_comes_and_goes_is_said_as_seldom() -> None:
         outage.told("away", float(tick))
         outage.over(tick + 0.5)
     assert lines(stream) == [("state.away", 0.0), ("state.back", 0.5)] * 3
+
+
+def test_a_trouble_says_what_to_do() -> None:
+    """By the beginning of its name; of what nobody foresaw, what holds meanwhile."""
+    assert hint_of(f"{OUTBOX}triage") == "give every node the same policies"
+    assert "crossfade kill" in hint_of("orders")
+    assert hint_of("journals") == "the last table stays until its lease is over"

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import msgspec
 
-from gateway.control.controller.rollout_metrics import samples
+from gateway.control.controller.rollout_metrics import finishes, samples
 from gateway.control.publish.weights import Weighed
 from gateway.telemetry.metrics import PREFIX, Sample
 from policies.results import GateResult, Intake
 from policies.rollout import start, step
 from policies.routing import Route, Variant
+from policies.rules import Held
 from policies.terms import Phase, Verdict
 from tests.rooms.rollouts import GOOD, QUIET, RULES
 
@@ -31,11 +32,20 @@ def test_where_a_route_stands() -> None:
     assert found(ROUTE) == {
         ("policy_errors",): 3, ("weight_ratio", "triage"): 0.05, ("uncertified", "triage"): 0,
         ("policy_info", "triage", "r1"): 1,
-        ("stage", "triage"): 1, ("units", "triage"): 40, ("late_requests", "triage"): 0,
+        ("stage", "triage"): 1, ("suspended", "triage"): 0, ("units", "triage"): 40, ("late_requests", "triage"): 0,
         ("gate_verdict", "triage", "quality"): 1.0,
         ("detector_log10", "triage", QUIET.detector): QUIET.log10_m, ("decisions_total", "triage", "PROMOTE"): 2,
-        **{("decisions_total", "triage", word): 0 for word in ("ROLLBACK", "REJECTED", "INCONCLUSIVE", "HOLD")},
+        **{("decisions_total", "triage", word): 0 for word in
+           ("ROLLBACK", "REJECTED", "SUSPEND", "RETURN", "INCONCLUSIVE", "HOLD")},
     }  # fmt: skip
+
+
+def test_a_suspended_rollout_says_so() -> None:
+    """Its stage stays, and one gauge tells that it serves nobody."""
+    away = replace(CANARY, phase=Phase.SUSPENDED, suspended_ago_s=(5.0,), held=Held(watch=1))
+    made = samples({}, {"triage": step(away, GOOD, now=0.0)}, {}, errors=0)
+    seen = {each.name.removeprefix(PREFIX): each.value for each in made}
+    assert (seen["stage"], seen["suspended"]) == (1, 1)
 
 
 def test_what_did_not_come_in() -> None:
@@ -45,6 +55,22 @@ def test_what_did_not_come_in() -> None:
     seen = {(each.name.removeprefix(PREFIX), *each.labels): each.value for each in made}
     assert seen["late_requests", "triage"] == 3
     assert seen["skipped_requests", "triage", "budget"] == 7
+
+
+def test_when_a_route_is_through() -> None:
+    """At the pace of now; where nobody knows that, after the time that is stated; never for one that is through."""
+    ladder = RULES.ladder.stages
+    waits = replace(GOOD, gates=(GateResult("quality", Verdict.INCONCLUSIVE, "none yet"),))
+    never = replace(GOOD, gates=(GateResult("quality", Verdict.INCONCLUSIVE, "as bad as the limit", estimate=0.1),))
+    through = replace(CANARY, stage=len(ladder) - 1, phase=Phase.PROMOTED)
+    shown = {
+        name: step(rollout, results, now=0.0)
+        for name, rollout, results in (
+            ("waits", CANARY, waits), ("own", CANARY, waits), ("never", CANARY, never), ("through", through, GOOD),
+        )
+    }  # fmt: skip
+    made = finishes(shown, {"": 3600.0, "own": 60.0}, now=1000.0)
+    assert {each.labels[0]: each.value for each in made} == {"waits": 4600.0, "own": 1060.0, "never": float("inf")}
 
 
 def test_what_a_gate_says() -> None:

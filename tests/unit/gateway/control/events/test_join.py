@@ -201,3 +201,40 @@ def test_slices_ride_along() -> None:
     assert intake.sliced_by(exchanged) == ("language",)
     assert intake.sliced_by(meta(table_version=6)) == ()
     assert intake.sliced_by(meta(route="other")) == ()
+
+
+def test_one_exchange_speaks_to_each_candidate() -> None:
+    """Each of several has its own comparison, whichever comes first, and its own event; a row tells of one alone."""
+    small, large = (EvidenceKey(f"support@{name}", f"key-{name}", 1, 0) for name in ("small", "large"))
+    served = {7: {key.route: Served(key, Lot(PPM, PPM, 0, "support")) for key in (small, large)}}
+    intake, exchanged = Join(served), meta()
+    rows = [row(exchanged, route=key.route, candidate_key=key.candidate, q=q) for key, q in ((small, 0.5), (large, -1))]
+    first = taken(intake, rows[1], exchanged)
+    second = taken(intake, rows[0])
+
+    assert [(key, event.q) for key, event in first] == [(large, -1)]
+    assert [(key, event.q) for key, event in second] == [(small, 0.5)]
+    assert not intake.waiting
+    assert {key for key, _ in intake.take_service()} == {small, large}
+    assert [intake.speaks_to(key.route) for key in (small, large)] == [small, large]
+
+
+def test_what_one_candidate_lacks_is_lost_for_that_one_alone() -> None:
+    """The other's pair is whole; what was never asked blocks its own candidate."""
+    small, large = (EvidenceKey(f"support@{name}", f"key-{name}", 1, 0) for name in ("small", "large"))
+    intake = Join({7: {key.route: Served(key, Lot(PPM, PPM, 0, "support")) for key in (small, large)}})
+    exchanged = meta()
+    whole = taken(intake, exchanged, row(exchanged, route=small.route, candidate_key=small.candidate))
+    late = list(intake.overdue(NOW + WAIT_S))
+
+    assert [(key, event.dropped) for key, event in whole] == [(small, False)]
+    assert [(key, event.dropped) for key, event in late] == [(large, True)]
+
+
+def test_only_the_candidate_that_serves_is_spoken_to() -> None:
+    """While one of several has traffic the table serves it alone: nothing waits for those that rest."""
+    small = EvidenceKey("support@small", "key-small", 1, 10_000)
+    intake = Join({7: {small.route: Served(small, Lot(0, 0, 0, "support"))}, 8: {}})
+
+    assert [key for key, _ in taken(intake, meta())] == [small]
+    assert taken(intake, meta(2, table_version=8)) == []

@@ -14,7 +14,7 @@ from policies.events import PairEvent
 from policies.evidence import Evidence, EvidenceKey
 from policies.liveness import AssignedOutcome, ServiceReport
 from policies.review import key_of
-from policies.rollout import start
+from policies.rollout import Rollout, start
 from policies.rules import ARMS_FROM_PPM, Gates, Guards, Held, Latency, Units
 from policies.terms import Move, Owner, Phase, Verdict
 from tests.rooms.pair_events import RULES, own, pair
@@ -66,6 +66,46 @@ def test_what_another_key_saw_is_no_evidence(evaluation: Evaluation, key: Eviden
     assert evaluation.take(saw(NOW - 1, key=key), NOW, 1) is None
     assert (evaluation.elsewhere, evaluation.evidence.counts, evaluation.seq, evaluation.moved) == (1, {}, 0, False)
     assert (evaluation.positions, evaluation.watermark(NOW)) == ({"n1": 1}, NOW - 1)
+
+
+SUSPENDED = replace(CANARY, phase=Phase.SUSPENDED, suspended_ago_s=(60.0,), held=Held(watch=1))
+BACK = replace(CANARY, held=Held(watch=2))
+
+
+@pytest.mark.parametrize(
+    ("stands", "served_at", "heard"),
+    [
+        (SUSPENDED, SUSPENDED, "trial"),
+        (SUSPENDED, CANARY, "earlier"),
+        (BACK, BACK, "whole"),
+        (BACK, CANARY, "earlier"),
+        (BACK, SUSPENDED, None),
+        (CANARY, SUSPENDED, None),
+    ],
+)
+def test_who_hears_an_exchange_depends_on_when_it_was_served(stands: Rollout, served_at: Rollout, heard: str | None):
+    """Before an alarm: counts alone; in its trial: detectors alone, while it lasts; after it: both. The row says it."""
+    evaluation = Evaluation(RULES, stands, 1, Evidence(key_of(stands), RULES))
+    row = evaluation.take(saw(key=key_of(served_at)), NOW, 1)
+    found = None if row is None else msgspec.json.decode(row.event_json, type=PairEvent).heard
+    assert (found, evaluation.elsewhere) == (heard, int(heard is None))
+    assert evaluation.evidence.count("requests") == int(heard in ("whole", "earlier"))
+    assert bool(evaluation.evidence.detectors) is (heard in ("whole", "trial"))
+    assert evaluation.results(NOW, bounds=False).tried == int(heard == "trial")
+
+
+def test_who_serves_is_told_afresh_after_an_alarm():
+    """Failures of before it are no illness of a candidate that is back."""
+    evaluation = Evaluation(RULES, CANARY, 1, Evidence(key_of(CANARY), RULES))
+    failures = tuple(ServiceReport(NOW + at, Owner.CANDIDATE, AssignedOutcome.FAILED, "refused") for at in range(5))
+    evaluation.take(event(NodeEvent(NOW, 0.0, key_of(CANARY), service=failures)), NOW, 1)
+    assert evaluation.liveness.unhealthy() is not None
+    for number, rollout in enumerate((SUSPENDED, BACK), start=2):
+        evaluation.stand(rollout)
+        evaluation.take(event(NodeEvent(NOW, 0.0, key_of(CANARY), service=failures), number), NOW, 1)
+        assert evaluation.liveness.unhealthy() is None
+    evaluation.take(event(NodeEvent(NOW, 0.0, key_of(BACK), service=failures), 9), NOW, 1)
+    assert evaluation.liveness.unhealthy() is not None
 
 
 @pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED])

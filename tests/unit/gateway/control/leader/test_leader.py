@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.control.leader.leader import BYTES_PER_S, MANY_EVENTS, SNAPSHOT_EVENTS, keep_after_s
+from gateway.control.leader.persistence import BYTES_PER_S, MANY_EVENTS, SNAPSHOT_EVENTS, keep_after_s
 
 
 @pytest.mark.parametrize(

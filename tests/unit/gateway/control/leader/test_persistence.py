@@ -16,10 +16,11 @@ from policies.baseline_times import BaselineTimes
 from policies.events import Output, PairEvent
 from policies.evidence import MOST
 from policies.liveness import AssignedOutcome, ServiceReport
+from policies.results import Results
 from policies.review import key_of
-from policies.rollout import Rollout, start
+from policies.rollout import Rollout, revise, start, step
 from policies.rules import Held
-from policies.terms import Owner, Phase
+from policies.terms import Move, Owner, Phase
 from tests.rooms.pair_events import RULES, evidence, pair
 
 NOW = 1_800_000_000.0
@@ -51,6 +52,22 @@ def test_a_rollout_comes_back_as_it_was(decided: Decided | None) -> None:
     """With every field, its last decision and its last order."""
     found = keeping.read_rollout(stored(keeping.rollout_bytes(ROLLOUT, decided, "o1")))
     assert found == keeping.StoredRollout(ROLLOUT, decided, "o1")
+
+
+def test_a_rollout_of_before_suspensions_rolls_back_until_its_policy_is_read() -> None:
+    """Kept without any of their fields it is as it was; the policy of now switches them on, at the same stage."""
+    fields = msgspec.json.decode(keeping.rollout_bytes(ROLLOUT, None))
+    for name in ("suspended_ago_s", "was_paused"):
+        del fields[name]
+    for name in ("trial", "trial_s", "calm_s", "suspensions"):
+        del fields["settings"][name]
+    del fields["held"]["watch"]
+    found = keeping.read_rollout(stored(msgspec.json.encode(fields))).rollout
+    assert found == ROLLOUT
+    ill = Results(unhealthy="nobody answers")
+    assert step(found, ill, now=NOW + 1).move is Move.ROLL_BACK
+    today = revise(found, replace(RULES, rollback=replace(RULES.rollback, trial=200)), now=NOW + 1).rollout
+    assert (today.phase, today.stage, step(today, ill, now=NOW + 2).move) == (found.phase, found.stage, Move.SUSPEND)
 
 
 @pytest.mark.parametrize("data", [*DAMAGE, keeping.rollout_bytes(ROLLOUT, DECIDED)[:-9]])

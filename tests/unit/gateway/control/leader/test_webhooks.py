@@ -242,6 +242,8 @@ def test_closing_who_never_told_anything(notifier: Notifier) -> None:
     [
         (Move.ADVANCE, Outcome.PROMOTE, "advance"),
         (Move.ROLL_BACK, Outcome.ROLLBACK, "rollback"),
+        (Move.SUSPEND, Outcome.SUSPEND, "suspend"),
+        (Move.RETURN, Outcome.RETURN, "return"),
         (Move.REJECT, Outcome.REJECTED, "reject"),
         (Move.AWAIT, Outcome.HOLD, "await"),
         (Move.PAUSE, Outcome.INCONCLUSIVE, "inconclusive"),

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gateway.control.controller.status import CandidateStatus, ControllerStatus, PolicyStatus
 from gateway.control.leader.persistence import read_rollout
 from gateway.control.operations.orders import (
     ANSWER_S,
@@ -12,6 +13,7 @@ from gateway.control.operations.orders import (
     ROLLBACK_S,
     OrderClock,
     OrderOutcome,
+    addressed,
     operate,
     order_of,
 )
@@ -165,3 +167,22 @@ def test_a_reason_has_a_bound() -> None:
     """A reason is kept as far as it goes."""
     order = order_of("o", "r", Verb.HOLD, by="a", reason="x" * (MAX_REASON + 1), now=NOW)
     assert len(order.reason) == MAX_REASON
+
+
+def test_of_several_candidates_one_has_to_be_named() -> None:
+    """A word to their route is about nobody, and says who there is; a rollback finds the one that has traffic."""
+    several = tuple(
+        CandidateStatus(f"triage@{name}", "vllm", name, "r1", serves=name == "large") for name in ("small", "large")
+    )
+    status = ControllerStatus(7, (PolicyStatus("a.yaml", "triage", None, candidates=several),), None)
+
+    def given(route: str, verb: Verb) -> tuple[str, str]:
+        order, problem = addressed(order_of("o1", route, verb, by="ada", reason="why", now=NOW), status)
+        return order.route, problem
+
+    assert given("triage", Verb.PROMOTE) == (
+        "triage", "triage has several candidates. hint: name one of triage@small, triage@large",
+    )  # fmt: skip
+    assert given("triage", Verb.ROLLBACK) == ("triage@large", "")
+    assert given("triage@small", Verb.PROMOTE) == ("triage@small", "")
+    assert given("other", Verb.HOLD) == ("other", "")

@@ -9,6 +9,7 @@ from gateway.control.operations.standings import entry, spent_budgets, standings
 from gateway.control.state.port import Decided, Stored
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.datadir import prepare
+from policies.results import Alarm
 from policies.rollout import Rollout, command, step
 from policies.terms import Phase, Verb, Verdict
 from policies.windows import RiseWindow
@@ -87,6 +88,24 @@ def test_records_of_another_version_still_have_their_words(state: SqliteState) -
     unreadable = standings(state, now=NOW)["triage"]
     assert (unreadable.phase, unreadable.weight_ppm, unreadable.version) == ("unreadable", 0, 2)
     assert "hint" in unreadable.missing[0]
+
+
+def test_a_suspension_is_told_by_its_trial_and_not_by_the_look_that_began_it(state: SqliteState) -> None:
+    """What alarmed is why it stands there; what it waits for is its trial."""
+    alarm = Alarm("errors", 5.0, 4.0, raised=True, reason="detector errors: alarm")
+    before = replace(CANARY, settings=replace(CANARY.settings, trial=200))
+    away = step(before, replace(GOOD, alarms=(alarm,)), now=NOW)
+    keep(state, away.rollout)
+    state.add_decision(told(away, "d1"))
+    look(state, away.results, before)
+    stands = standings(state, now=NOW)["triage"]
+    assert (stands.phase, stands.stage, stands.weight_ppm, stands.missing) == ("suspended", "5%", 0, [])
+    assert stands.sentence.startswith("Suspended at 5 %: too many of its latest requests failed. ")
+    trying = replace(away.rollout, suspended_ago_s=(70.0,))
+    keep(state, trying)
+    look(state, replace(GOOD, tried=57), trying)
+    stands = standings(state, now=NOW)["triage"]
+    assert stands.missing == ["suspended, and being tried: 57 of 200 requests beside the baseline without an alarm"]
 
 
 def test_a_window_that_is_shut_is_told(state: SqliteState) -> None:

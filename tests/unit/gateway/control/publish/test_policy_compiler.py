@@ -106,3 +106,41 @@ def test_what_does_not_load_says_where(text: str, expected: str) -> None:
         reader().compile(text, "a.yaml")
     assert expected in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_each_of_several_candidates_has_its_own_terms(tmp_path: Path) -> None:
+    """One route for the data plane with each as its candidate; rollouts of their own, that know each other; one lot."""
+    (tmp_path / "v2.md").write_text("Be brief.\n")
+    several = (
+        "candidates:\n  - {name: a, upstream: vllm, model: m, revision: r}\n  - {name: b, upstream: vllm, model: m, "
+    )
+    text = POLICY.replace(
+        "candidate: {upstream: vllm, model: triage-7b, revision: 2026-11-18}",
+        several + "revision: r, system_prompt: v2.md}",
+    )
+    found = PolicyReader(SURROUNDINGS, str(tmp_path)).compile(text + "stages: [shadow, 100%]\n", "a.yaml")
+    first, second = found.contenders
+
+    assert [each.route.name for each in found.contenders] == ["support-triage"] * 2
+    assert [each.route.candidate and each.route.candidate.system_prompt for each in found.contenders] == [
+        None,
+        "Be brief.",
+    ]
+    assert (first.terms.name, first.terms.others) == ("support-triage@a", ("support-triage@b",))
+    assert (second.terms.name, second.terms.others) == ("support-triage@b", ("support-triage@a",))
+    assert {each.terms.shadow.salt for each in found.contenders} == {"support-triage"}
+    assert first.terms.rules.key.digest != second.terms.rules.key.digest
+    assert found.parts == ((first.route, first.terms), (second.route, second.terms))
+    one = reader().compile(POLICY + "stages: [shadow, 100%]\n", "b.yaml")
+    assert (one.contenders, one.parts) == ((), ((one.route, one.terms),))
+
+
+def test_a_file_of_one_of_several_is_missed_where_it_is_named(tmp_path: Path) -> None:
+    """At the line of that candidate."""
+    several = "candidates:\n  - {name: a, upstream: vllm, model: m, revision: r}\n"
+    text = POLICY.replace(
+        "candidate: {upstream: vllm, model: triage-7b, revision: 2026-11-18}",
+        several + "  - {name: b, upstream: vllm, model: n, revision: r, system_prompt: nowhere.md}",
+    )
+    with pytest.raises(PolicyTextError, match=r"a.yaml:7:\d+: nowhere.md"):
+        PolicyReader(SURROUNDINGS, str(tmp_path)).compile(text + "stages: [shadow, 100%]\n", "a.yaml")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from gateway.control.publish.weights import plan_of, served_of, shares, weigh
+from gateway.control.publish.weights import Weighed, one_serving, plan_of, served_of, serving, shares, weigh
 from policies.rollout import Rollout, start
 from policies.routing import PPM, CandidateLimits
 from policies.rules import BaselineP99, CandidateKey, Gates, Held, Ladder, Quality, Rules, Stage
@@ -63,6 +63,45 @@ def test_no_more_than_is_allowed() -> None:
     served = weighed(rollout(), most_ppm=10_000).served
     assert served is not None
     assert not served.is_evidence
+
+
+UNKNOWN = BaselineP99()
+
+
+def suspended(ago_s: float, p99: BaselineP99 = UNKNOWN) -> Rollout:
+    found = rollout(phase=Phase.SUSPENDED)
+    return replace(found, suspended_ago_s=(ago_s,), held=Held(watch=1), baseline_p99=p99)
+
+
+def test_a_suspended_rollout_is_asked_nothing_and_then_everything() -> None:
+    """For a minute nobody, and nothing is evidence; then it is beside every answer."""
+    calm, tried = weighed(suspended(59.0), nodes=2), weighed(suspended(60.0), nodes=2)
+    for found, sample_ppm in ((calm, 0), (tried, PPM)):
+        assert (found.route.weight_ppm, found.is_promoted) == (0, False)
+        assert found.served is not None
+        assert found.shadow is not None
+        assert found.served.key.is_trial
+        assert found.served.is_evidence is bool(sample_ppm)
+        lot, plan = found.served.lot, found.shadow
+        assert (lot.sample_ppm, lot.reverse_ppm, lot.noise_ppm) == (sample_ppm, 0, 0)
+        assert (plan.sample_ppm, plan.reverse_ppm, plan.noise_ppm, plan.budget_usd_per_day) == (sample_ppm, 0, 0, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("p99", "first_byte_s"),
+    [
+        (BaselineP99(), 30.0),
+        (BaselineP99(first_token_s=0.1), 30.0),
+        (BaselineP99(whole_s=4.0), 30.0),
+        (BaselineP99(first_token_s=20.0, whole_s=4.0), 40.0),
+        (BaselineP99(whole_s=40.0), 80.0),
+    ],
+)
+def test_a_tried_candidate_that_hangs_is_known_within_minutes(p99: BaselineP99, first_byte_s: float) -> None:
+    """It is waited for as long as a served one, and half a minute at least: slow in the background is not failed."""
+    shadow = weighed(suspended(60.0, p99)).shadow
+    assert shadow is not None
+    assert shadow.candidate.first_byte_s == first_byte_s
 
 
 @pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED])
@@ -155,3 +194,17 @@ def test_what_is_sliced_is_told_to_whoever_reads() -> None:
     assert found is not None
     assert plain is not None
     assert (found.sliced_by, plain.sliced_by) == (("language", "tool"), ())
+
+
+def test_of_several_candidates_one_is_published() -> None:
+    """While nobody serves all are asked; then the one that does has its weight, and the others are neither asked nor
+    told of. Of two that edits left with traffic the lesser is published.
+    """
+    each = weighed(rollout())
+    shadow = Weighed(msgspec.structs.replace(each.route, weight_ppm=0), each.served, each.shadow)
+    assert one_serving({"r@a": shadow, "r@b": shadow}, serving({})) == (shadow.route, {"r@a": shadow, "r@b": shadow})
+    route, found = one_serving({"r@a": shadow, "r@b": each}, serving({"r@b": 250_000}))
+
+    assert (route.weight_ppm, found["r@b"]) == (250_000, each)
+    assert (found["r@a"].route.weight_ppm, found["r@a"].served, found["r@a"].shadow) == (0, None, None)
+    assert serving({"r@a": 500_000, "r@b": 250_000}) == "r@b"

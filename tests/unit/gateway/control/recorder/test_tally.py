@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from gateway.control.recorder.tally import MAX_MODELS, Tally, expose
-from gateway.telemetry.metrics import BY_NAME, MAX_SERIES, MetricOwner
-from records.exchange import Gap
+from gateway.telemetry.metrics import BY_NAME, MAX_SERIES, PREFIX, MetricOwner
+from records.exchange import Attempt, Gap
 from records.pricing import PriceBook
 from records.record_maker import RecordMaker, RoutePrices
 from records.redact import Redactor
@@ -24,6 +24,17 @@ def tally(*metas: dict[str, object]) -> Tally:
     for number, meta in enumerate(metas):
         made.add(MAKER.record(exchange(number, **meta)))
     return made
+
+
+def test_whose_baseline_answered_for_which_model():
+    """Each route with the models that its baseline was asked for, without a candidate's and what has no route."""
+    made = tally(
+        {"route": "support", "variant": "baseline"},
+        {"route": "support", "variant": "candidate"},
+        {"route": "", "variant": "baseline"},
+    )
+    made.count("requests_total", ("chat", "candidate", "tuned", "2xx"))
+    assert made.baseline_models() == [("support", "gpt-4o")]
 
 
 def test_what_alerts_look_at_is_there_from_the_start():
@@ -55,6 +66,17 @@ def test_counters():
     kept_away = tally({"why": "breaker"}, {"why": "breaker"}, {"why": "busy"}, {"why": "killed"})
     assert values(kept_away, "fallbacks_total") == {("support", "breaker"): 2, ("support", "busy"): 1}
     assert values(tally({"why": "ineligible", "reason": "images"}), "ineligible_total") == {("support", "images"): 1}
+
+
+def test_what_a_candidate_in_vain_costs_in_time_is_shown():
+    """From its start to its failure, once for each request that fell back; the baseline's own time is not in it."""
+    tried = [
+        Attempt("candidate", "vllm", None, "first_byte_timeout", started_s=0.1, ended_s=2.1),
+        Attempt("baseline", "openai", 200, started_s=2.1, ended_s=9.0),
+    ]
+    made = tally({"why": "fallback", "reason": "first_byte_timeout", "attempts": tried}, {})
+    (found,) = made.histograms[PREFIX + "fallback_wait_seconds"].values()
+    assert (sum(found.counts), found.total) == (1, pytest.approx(2.0))
 
 
 def test_answers_without_a_price():

@@ -74,13 +74,17 @@ async def test_engines_are_asked():
         await engines.look()
         assert engines.waiting == {}
         assert told == []
+        assert engines.unseen == {"vllm"}  # the alert is on this: whatever the reason, nothing is paused meanwhile
+        await engines.look()
+        assert engines.unseen == set()
         client.close()
 
 
-async def test_an_engine_that_shows_no_queue_is_told_once():
+@pytest.mark.parametrize("without", [Fault(body="# metrics are off\n", content_type="text/plain"), Fault(status=404)])
+async def test_an_engine_that_shows_no_queue_is_told_once(without: Fault):
     """`pause_when` would do nothing there without a word: whoever looks after it hears so, and again if it recurs."""
-    silent, shows = (Fault(body=body, content_type="text/plain") for body in ("# metrics are off\n", VLLM.decode()))
-    async with FakeUpstream(fault=silent) as upstream, asyncio.TaskGroup() as tasks:
+    shows = Fault(body=VLLM.decode(), content_type="text/plain")
+    async with FakeUpstream(fault=without) as upstream, asyncio.TaskGroup() as tasks:
         client = Client(now=clock.monotonic, tasks=tasks)
         background = Background(client, clock.monotonic)
         background.adopt([Upstream("own", upstream.base_url, kind="vllm")], {})
@@ -90,7 +94,7 @@ async def test_an_engine_that_shows_no_queue_is_told_once():
         await engines.look()
         assert told == [("own", "vllm:num_requests_waiting")]
         assert engines.waiting == {}
-        upstream.plan(shows, silent)
+        upstream.plan(shows, without)
         await engines.look()
         assert engines.waiting == {"own": 5.0}
         await engines.look()

@@ -103,6 +103,6 @@ def test_what_was_written_is_seen(tmp_path: Path):
     other.note(note(OWED.row("answered", "", at=1.0), exchange_id="id-9"))
     other.close()
 
-    assert written(tmp_path, KEY, {}) == {("id-0", "candidate"), ("id-1", "candidate"), ("id-2", "candidate")}
+    assert written(tmp_path, KEY, {}) == {(f"id-{number}", "candidate", "support") for number in range(3)}
     assert written(tmp_path, KEY, {"shadow-1": 2}) == set()
     assert isinstance(OWED.row("answered", "", at=1.0), Comparison)

@@ -1,0 +1,43 @@
+"""Files that a person names: a key, a CA's certificates. Whatever stands at such a path, reading it ends, and soon.
+
+A pipe would hold the worker that opens it until somebody writes, and some devices have no end.
+"""
+
+import errno
+import os
+import stat
+
+MOST_BYTES = 64 * 1024
+"""A longer file is no key."""
+_BOM = b"\xef\xbb\xbf"
+
+
+def read_key(path: str | os.PathLike[str]) -> bytes:
+    """The key in a file, without blanks around it, or the mark that Windows' editors put before it.
+
+    Raises:
+        OSError: it cannot be read, or is none.
+    """
+    require_file(path)
+    with open(path, "rb") as file:
+        found = file.read(MOST_BYTES + 1)
+    if len(found) > MOST_BYTES:
+        raise OSError(errno.EFBIG, "it is too long for a key", os.fspath(path))
+    key = found.removeprefix(_BOM).strip()
+    if any(byte < 0x20 or byte > 0x7E for byte in key.replace(b"\n", b"").replace(b"\r", b"")):
+        raise OSError(errno.EILSEQ, "it is not ASCII text, as keys are", os.fspath(path))
+    return key
+
+
+def require_file(path: str | os.PathLike[str]) -> None:
+    """Refuse what is no file: a folder, a pipe, a socket, a device.
+
+    Raises:
+        OSError: it is none, or is not there.
+    """
+    try:
+        found = os.stat(path)
+    except ValueError as error:  # no path at all
+        raise OSError(errno.EINVAL, "it is no path", os.fspath(path)) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is no file", os.fspath(path))

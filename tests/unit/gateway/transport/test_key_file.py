@@ -1,0 +1,46 @@
+"""Files that a person names."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from gateway.transport.key_file import MOST_BYTES, read_key, require_file
+
+
+@pytest.mark.parametrize("said", [b"sk-1", b" sk-1\n", b"\xef\xbb\xbfsk-1\r\n\r\n"])
+def test_a_key_is_what_stands_there(tmp_path: Path, said: bytes) -> None:
+    """Blanks around it, and the mark of an editor, are none of it."""
+    (tmp_path / "key").write_bytes(said)
+    assert read_key(tmp_path / "key") == b"sk-1"
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("sk-1".encode("utf-16"), "not ASCII"),
+        ("schlüssel".encode(), "not ASCII"),
+        (b"sk\x001", "not ASCII"),
+        (b"a" * (MOST_BYTES + 1), "too long"),
+    ],
+)
+def test_what_is_no_key_is_said_to_be_none(tmp_path: Path, said: bytes, why: str) -> None:
+    """Another encoding, a binary file, a long one: the message says what is wrong, and nothing of what stands there."""
+    (tmp_path / "key").write_bytes(said)
+    with pytest.raises(OSError, match=why) as raised:
+        read_key(tmp_path / "key")
+    assert raised.value.filename == str(tmp_path / "key")
+    assert "sk" not in str(raised.value.strerror)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    """A pipe that nobody writes to, a device without end, a folder, a socket, no path at all."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        for path in (tmp_path / "pipe", "/dev/zero", tmp_path / "folder", tmp_path / "socket", "a\0b", "/nowhere/key"):
+            for look in (require_file, read_key):
+                with pytest.raises(OSError):
+                    look(path)
