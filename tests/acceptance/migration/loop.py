@@ -313,11 +313,11 @@ def _recorded(store: Store) -> tuple[int, int]:
     return (row[0], row[1]) if row else (0, 0)
 
 
-def missing() -> str | None:
-    """What stands in the way here, with what to do."""
+def missing(*, serves: bool = True) -> str | None:
+    """What stands in the way here, with what to do; `serves`: a vLLM is needed, too."""
     if environment.ready(CACHE) is None:
         return "no environment for training here: run make train-env"
-    return models.missing()
+    return models.missing(serves=serves)
 
 
 def main() -> int:

@@ -39,11 +39,11 @@ class Models:
     cold: bool
 
 
-def missing() -> str | None:
-    """What stands in the way of training here, with what to do."""
+def missing(*, serves: bool = True) -> str | None:
+    """What stands in the way of training here, with what to do; `serves`: a vLLM is needed, too."""
     if not TRAIN.exists() or not TEST.exists():
         return f"the messages are not there: {TRAIN} (banking77 of PolyAI-LDN/task-specific-datasets, CC BY 4.0)"
-    if not vllm_server.is_installed():
+    if serves and not vllm_server.is_installed():
         return "vLLM is not set up here: run make vllm"
     return None
 
