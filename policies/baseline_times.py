@@ -22,6 +22,9 @@ STREAM_SLOWER = 4.0
 """How many times as long as the baseline's a whole streamed answer may take: once it has begun, ending it costs an app
 its answer, and a longer one is no slower one."""
 STREAM_FLOOR_S = 120.0
+"""No stream is cut off sooner, however short the baseline's are, but for a policy's own limit."""
+TRIAL_S = 30.0
+"""A suspended candidate is waited for at least so long: what is late in the background is slow, and has not failed."""
 FLOOR_S = 2.0
 """No limit is shorter, however fast the baseline is, but for a policy's own."""
 
@@ -75,6 +78,15 @@ def limits(candidate: Variant, known: BaselineP99) -> CandidateLimits:
 def patience_s(known: BaselineP99) -> float:
     """An app that leaves later than this has waited for longer than the baseline makes it, whatever it asked for."""
     return max(FLOOR_S, known.first_token_s or 0.0, known.whole_s or 0.0)
+
+
+def trial_limit_s(candidate: Variant, known: BaselineP99) -> float:
+    """How long a suspended candidate is waited for within its trial.
+
+    No shorter than where it served, once that is known; one that hangs is to be known within the trial, so no longer.
+    """
+    served = limits(candidate, known)
+    return max(TRIAL_S, served.first_token_s, 0.0 if known.whole_s is None else served.whole_s)
 
 
 def _allowed(p99_s: float | None, otherwise_s: float) -> float:

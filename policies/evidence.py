@@ -399,6 +399,7 @@ class Evidence:
             self._mean(slices.key(name, each, self.histograms), [least for least, _ in known], weight)
 
     def _validities(self, pairs: list[PairEvent]) -> list[int | None]:
+        """Each pair's validity, by the share of answers so far that had a form to keep to (`scores.validity`)."""
         answered = [event for event in pairs if not (event.error_baseline or event.error_candidate or event.dropped)]
         self._tally("answered_pairs", len(answered))
         self._tally("formal_pairs", sum(event.valid_candidate is not None for event in answered))

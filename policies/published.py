@@ -6,6 +6,8 @@ Rules:
 3. While the rollout cannot be read, its weight is only lowered; unwatched for longer than a lease's grace, it is 0.
 """
 
+from collections.abc import Mapping
+
 from policies.rollout import Rollout, revise
 from policies.routing import PPM
 from policies.rules import Rules
@@ -23,3 +25,11 @@ def ceiling_ppm(now_ppm: int, *, is_readable: bool, unwatched_s: float, grace_s:
     if unwatched_s > grace_s:
         return 0
     return PPM if is_readable else now_ppm
+
+
+def served_of_several(places: Mapping[str, int]) -> str | None:
+    """Which of several candidates serves; `places`: `Rollout.place_ppm` of those that have one. None: none has.
+
+    More than one can have a place only where a policy was edited: then the least, so that nobody gets more than he had.
+    """
+    return min(places, key=lambda name: places[name], default=None)

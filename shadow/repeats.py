@@ -33,7 +33,7 @@ class Repeats:
         self._heard[exchange_id] = told
         try:
             heard = await ask()
-        except BaseException:
+        except BaseException:  # a cancel, too, must leave nobody waiting for what does not come; it is raised again
             self._heard.pop(exchange_id, None)
             told.set_result(None)  # whoever waits for it asks by itself
             raise

@@ -7,13 +7,12 @@
 """
 
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.acceptance.first_hour import cloned, say
-from tests.acceptance.walk import Reader, Step, StepError
+from tests.acceptance.first_hour import say, walked
+from tests.acceptance.walk import Reader, Step
 
 LONG_S = 1800.0
 """The longest `make lint` or `make check`."""
@@ -55,15 +54,10 @@ def play(folder: Path, left_out: dict[str, str], tell: Callable[[str], None] = l
 def main() -> int:
     """Clone, do it, and print each step's time."""
     left_out = {} if "--check" in sys.argv else {"make check": "--check runs it"}
-    with tempfile.TemporaryDirectory(prefix="crossfade-contributor-") as temporary:
-        folder = Path(temporary) / "crossfade"
-        cloned_s = cloned(folder)
-        say(f"{cloned_s:7.1f} s  (+{cloned_s:5.1f} s)  git clone; the times below count from its end")
-        try:
-            reader = play(folder, left_out, say)
-        except StepError as error:
-            say(str(error))
-            return 1
+    found = walked("contributor", lambda folder: play(folder, left_out, say))
+    if found is None:
+        return 1
+    cloned_s, reader = found
     say(f"a comparator added, tested and linted: {cloned_s + sum(took for _, took in reader.took):.0f} s")
     return 0
 

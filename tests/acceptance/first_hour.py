@@ -149,6 +149,22 @@ def cloned(folder: Path) -> float:
     return clock.monotonic() - began_s
 
 
+def walked(name: str, play: Callable[[Path], Reader]) -> tuple[float, Reader] | None:
+    """Clone this repository and let `play` do its steps there: how long the clone took, and who did them.
+
+    None: a step failed, and that is said.
+    """
+    with tempfile.TemporaryDirectory(prefix=f"crossfade-{name}-") as temporary:
+        folder = Path(temporary) / "crossfade"
+        cloned_s = cloned(folder)
+        say(f"{cloned_s:7.1f} s  (+{cloned_s:5.1f} s)  git clone; the times below count from its end")
+        try:
+            return cloned_s, play(folder)
+        except StepError as error:
+            say(str(error))
+            return None
+
+
 def say(line: str) -> None:
     """A line of what the script prints."""
     sys.stdout.write(f"{line}\n")
@@ -167,15 +183,12 @@ def first_capture_s(reader: Reader) -> float:
 
 def main() -> int:
     """Clone, do it, and print each step's time."""
-    with tempfile.TemporaryDirectory(prefix="crossfade-first-hour-") as temporary:
-        folder = Path(temporary) / "crossfade"
-        cloned_s = cloned(folder)
-        say(f"{cloned_s:7.1f} s  (+{cloned_s:5.1f} s)  git clone; the times below count from its end")
-        try:
-            reader = play(folder, (folder / "README.md").read_text("utf-8"), is_set_up=False, tell=say)
-        except StepError as error:
-            say(str(error))
-            return 1
+    found = walked(
+        "first-hour", lambda folder: play(folder, (folder / "README.md").read_text("utf-8"), is_set_up=False, tell=say)
+    )
+    if found is None:
+        return 1
+    cloned_s, reader = found
     first_s, total_s = cloned_s + first_capture_s(reader), cloned_s + sum(took_s for _, took_s in reader.took)
     say(f"the first exchange of one's own was seen after {first_s:.0f} s of {FIRST_S:.0f}")
     say(f"a policy of one's own, its candidate asked and compared: after {total_s:.0f} s")

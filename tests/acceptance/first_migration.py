@@ -14,13 +14,12 @@ took longer than WHOLE_S.
 import hashlib
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from gateway.training import environment
-from tests.acceptance.first_hour import FIRST_S, START, STARTS, Newcomer, cloned, first_capture_s, say
+from tests.acceptance.first_hour import FIRST_S, START, STARTS, Newcomer, first_capture_s, say, walked
 from tests.acceptance.walk import Kind, Reader, Step, StepError
 from tests.fakes.faults import Fault
 from tests.fakes.openai_answers import Fields, Speaker
@@ -139,15 +138,11 @@ def untrained() -> dict[str, str]:
 
 def main() -> int:
     """Clone, do it, and print each step's time."""
-    with tempfile.TemporaryDirectory(prefix="crossfade-first-migration-") as temporary:
-        folder = Path(temporary) / "crossfade"
-        cloned_s = cloned(folder)
-        say(f"{cloned_s:7.1f} s  (+{cloned_s:5.1f} s)  git clone; the times below count from its end")
-        try:
-            reader = play(folder, [("README.md", START), (PAGE, ())], STEPS, untrained(), say)
-        except StepError as error:
-            say(str(error))
-            return 1
+    pages: list[tuple[str, Sequence[str]]] = [("README.md", START), (PAGE, ())]
+    found = walked("first-migration", lambda folder: play(folder, pages, STEPS, untrained(), say))
+    if found is None:
+        return 1
+    cloned_s, reader = found
     first_s, total_s = cloned_s + first_capture_s(reader), cloned_s + sum(took_s for _, took_s in reader.took)
     say(f"the first exchange of one's own was seen after {first_s:.0f} s of {FIRST_S:.0f}")
     say(f"from the clone to 100 %, back, and what it saved: {total_s:.0f} s of {WHOLE_S:.0f}; the app met no error")

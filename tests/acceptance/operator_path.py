@@ -8,14 +8,13 @@ played; ports are free ones. 1: a step failed.
 """
 
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from gateway.demo.sandbox import free_port
-from tests.acceptance.first_hour import START, STARTS, Newcomer, cloned, say
-from tests.acceptance.walk import Kind, Reader, Step, StepError
+from tests.acceptance.first_hour import START, STARTS, Newcomer, say, walked
+from tests.acceptance.walk import Kind, Reader, Step
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
@@ -93,15 +92,10 @@ def _lose(reader: Reader) -> None:
 
 def main() -> int:
     """Clone, do it, and print each step's time."""
-    with tempfile.TemporaryDirectory(prefix="crossfade-operator-") as temporary:
-        folder = Path(temporary) / "crossfade"
-        cloned_s = cloned(folder)
-        say(f"{cloned_s:7.1f} s  (+{cloned_s:5.1f} s)  git clone; the times below count from its end")
-        try:
-            reader = play(folder, {}, say)
-        except StepError as error:
-            say(str(error))
-            return 1
+    found = walked("operator", lambda folder: play(folder, {}, say))
+    if found is None:
+        return 1
+    cloned_s, reader = found
     say(f"watched, an alert seen to fire, restored, upgraded: {cloned_s + sum(took for _, took in reader.took):.0f} s")
     return 0
 

@@ -40,7 +40,7 @@ from gateway.control.publish.policy_folder import Compile, PolicyFolder, keep_go
 from gateway.control.publish.policy_terms import PolicyTerms
 from gateway.control.publish.publisher import Publisher
 from gateway.control.publish.table import table_with
-from gateway.control.publish.weights import Weighed, one_serving, plan_of, served_of, serving, weigh
+from gateway.control.publish.weights import Weighed, one_serving, plan_of, served_of, weigh
 from gateway.control.state.open import open_state
 from gateway.control.state.port import (
     LEASE_S,
@@ -56,7 +56,7 @@ from gateway.node.database import StateError, connect
 from gateway.node.datadir import DataDir
 from gateway.process import read_boot, say_ready, stop_asked
 from gateway.telemetry.metrics import render
-from policies.published import ceiling_ppm
+from policies.published import ceiling_ppm, served_of_several
 from policies.routing import PPM, Key, Route, Table
 from records.durable import replace
 from records.journal.writer import JournalWriter
@@ -267,7 +267,7 @@ class Controller:
             for route, terms in parts:
                 name = route.name if terms is None else terms.name
                 found[name] = self._weighed(name, route, terms, published.get(route.name, 0))
-            served, found = one_serving(found, serving(self._rollouts.raised(found)) if len(found) > 1 else None)
+            served, found = one_serving(found, served_of_several(self._rollouts.raised(found)))
             self.weighed |= found
             routes.append(served)
         promoted = [each.route.name for each in self.weighed.values() if each.is_promoted]

@@ -17,7 +17,7 @@ import msgspec
 
 from gateway.control.events.join import Served
 from gateway.control.publish.policy_terms import PolicyTerms
-from policies.baseline_times import limits
+from policies.baseline_times import limits, trial_limit_s
 from policies.published import published_ppm
 from policies.review import key_of
 from policies.rollout import STOPPED, Rollout
@@ -27,8 +27,6 @@ from policies.terms import Phase
 from shadow.plan import LotSince, ShadowPlan, ShadowRoute
 from shadow.sampling import Lot
 
-TRIAL_S = 30.0
-"""A suspended candidate is waited for at least so long: what is late in the background is slow, and has not failed."""
 TABLES_TOLD = 64
 """Of how many of the last routing tables the shadow is told the lots."""
 
@@ -74,31 +72,22 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
 
 
 def _tried(route: Route, plan: ShadowRoute, rollout: Rollout, nodes: int) -> Weighed:
-    """A suspended candidate: nobody is asked at first; then it is beside every answer of the baseline, and given up
-    after as long as a served request would be: one that hangs is to be known within the trial.
-    """
+    """A suspended candidate: nobody is asked at first; then it is, beside every answer of the baseline."""
     lot = Lot(PPM if rollout.is_tried else 0, 0, 0, plan.salt)
-    candidate, known = plan.candidate, rollout.baseline_p99
-    served = limits(candidate, known)
-    first_byte_s = max(TRIAL_S, served.first_token_s, TRIAL_S if known.whole_s is None else served.whole_s)
+    first_byte_s = trial_limit_s(plan.candidate, rollout.baseline_p99)
     plan = msgspec.structs.replace(
         plan, sample_ppm=lot.sample_ppm, reverse_ppm=0, noise_ppm=0, again_reversed=False,
-        candidate=msgspec.structs.replace(candidate, first_byte_s=first_byte_s),
+        candidate=msgspec.structs.replace(plan.candidate, first_byte_s=first_byte_s),
         budget_usd_per_day=plan.budget_usd_per_day / max(1, nodes),
     )  # fmt: skip
     return Weighed(route, Served(key_of(rollout), lot, is_evidence=rollout.is_tried), plan)
 
 
-def serving(raised: Mapping[str, int]) -> str | None:
-    """Which of several candidates serves, of those whose rollouts have a weight (ppm) or come back to one; None: none.
-
-    More than one can have it only where a policy was edited: then the least, so that nobody gets more than he had.
-    """
-    return min(raised, key=lambda name: raised[name], default=None)
-
-
 def one_serving(parts: Mapping[str, Weighed], chosen: str | None) -> tuple[Route, dict[str, Weighed]]:
-    """The route with the candidate that serves, and what becomes of the others; `chosen`: `serving`."""
+    """The route with the candidate that serves, and what becomes of the others.
+
+    `chosen`: `policies.published.served_of_several`.
+    """
     first = next(iter(parts))
     if chosen is None:
         return parts[first].route, dict(parts)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from policies.baseline_times import LEAST, MOST, BaselineTimes, limits, patience_s
+from policies.baseline_times import LEAST, MOST, BaselineTimes, limits, patience_s, trial_limit_s
 from policies.routing import CandidateLimits, Variant
 from policies.rules import BaselineP99
 
@@ -96,3 +96,19 @@ def test_how_long_an_app_is_used_to_wait() -> None:
     """The longer of both kinds, and two seconds where nothing is known."""
     assert patience_s(BaselineP99()) == 2.0
     assert patience_s(BaselineP99(3.0, 40.0)) == 40.0
+
+
+@pytest.mark.parametrize(
+    ("known", "limit_s"),
+    [
+        (BaselineP99(), 30.0),
+        (BaselineP99(first_token_s=0.1, whole_s=4.0), 30.0),
+        (BaselineP99(first_token_s=20.0), 40.0),
+        (BaselineP99(whole_s=40.0), 80.0),
+    ],
+)
+def test_how_long_a_trial_waits(known: BaselineP99, limit_s: float) -> None:
+    """Half a minute, or as long as apps would wait where the baseline is slower; the two minutes of what is unknown
+    would not fit into a trial.
+    """
+    assert trial_limit_s(Variant("vllm", "tuned"), known) == limit_s

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from policies.published import ceiling_ppm, published_ppm
+from policies.published import ceiling_ppm, published_ppm, served_of_several
 from policies.routing import PPM
 from policies.rules import CandidateKey
 from policies.terms import Phase
@@ -29,3 +29,9 @@ def test_the_least_of_what_is_allowed() -> None:
 def test_what_cannot_be_read_is_only_lowered(unwatched_s: float, expected: int, *, is_readable: bool) -> None:
     """A readable rollout may rise; another keeps what it has for the lease's grace, and has nothing after it."""
     assert ceiling_ppm(5, is_readable=is_readable, unwatched_s=unwatched_s, grace_s=300.0) == expected
+
+
+def test_of_several_candidates_the_one_with_the_least_place_serves() -> None:
+    """One alone has a place, unless edits left two: then nobody gets more than he had."""
+    assert served_of_several({}) is None
+    assert served_of_several({"r@a": 500_000, "r@b": 250_000}) == "r@b"

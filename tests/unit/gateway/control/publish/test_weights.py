@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from gateway.control.publish.weights import Weighed, one_serving, plan_of, served_of, serving, shares, weigh
+from gateway.control.publish.weights import Weighed, one_serving, plan_of, served_of, shares, weigh
 from policies.rollout import Rollout, start
 from policies.routing import PPM, CandidateLimits
 from policies.rules import BaselineP99, CandidateKey, Gates, Held, Ladder, Quality, Rules, Stage
@@ -198,13 +198,12 @@ def test_what_is_sliced_is_told_to_whoever_reads() -> None:
 
 def test_of_several_candidates_one_is_published() -> None:
     """While nobody serves all are asked; then the one that does has its weight, and the others are neither asked nor
-    told of. Of two that edits left with traffic the lesser is published.
+    told of.
     """
     each = weighed(rollout())
     shadow = Weighed(msgspec.structs.replace(each.route, weight_ppm=0), each.served, each.shadow)
-    assert one_serving({"r@a": shadow, "r@b": shadow}, serving({})) == (shadow.route, {"r@a": shadow, "r@b": shadow})
-    route, found = one_serving({"r@a": shadow, "r@b": each}, serving({"r@b": 250_000}))
+    assert one_serving({"r@a": shadow, "r@b": shadow}, None) == (shadow.route, {"r@a": shadow, "r@b": shadow})
+    route, found = one_serving({"r@a": shadow, "r@b": each}, "r@b")
 
     assert (route.weight_ppm, found["r@b"]) == (250_000, each)
     assert (found["r@a"].route.weight_ppm, found["r@a"].served, found["r@a"].shadow) == (0, None, None)
-    assert serving({"r@a": 500_000, "r@b": 250_000}) == "r@b"
