@@ -17,7 +17,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-from records.secret_names import K8S_SECRETS, SecretNames, is_schema, replace_named, says_nothing
+from records.secret_names import K8S_SECRETS, SecretNames, is_placeholder, is_schema, replace_named
 from records.secret_shapes import RUN, replace_shapes
 
 VERSION = "2"
@@ -165,7 +165,7 @@ class Redaction:
     def _secret(self, name: str, value: Any) -> Any:
         """The value of a field whose name says that it is a secret."""
         if isinstance(value, str):
-            if says_nothing(value):
+            if is_placeholder(value):
                 return value
             scheme = _SCHEME.match(value)
             begin = scheme.end() if scheme is not None else 0

@@ -169,7 +169,7 @@ def is_secret(name: str) -> bool:
     )
 
 
-def says_nothing(value: str) -> bool:
+def is_placeholder(value: str) -> bool:
     """Whether a value with a secret's name is none: a type, a mask, a reference, a blank, a placeholder of ours."""
     return len(value) < 200 and _SAYS_NOTHING.fullmatch(value) is not None
 
@@ -229,7 +229,7 @@ def _is_named_secret(text: str, match: re.Match[str]) -> bool:
         name = name.rpartition(" ")[2]
     if match["flag"] and not name.startswith("--") and not name.rpartition(" ")[2].startswith("--"):
         return False
-    if not is_secret(name) or says_nothing(value):
+    if not is_secret(name) or is_placeholder(value):
         return False
     if match["quote"] and name.lower().endswith(_QUOTED):
         return True

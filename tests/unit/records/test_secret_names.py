@@ -2,7 +2,7 @@
 
 import pytest
 
-from records.secret_names import SecretNames, is_secret, replace_named, says_nothing
+from records.secret_names import SecretNames, is_placeholder, is_secret, replace_named
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_fields_of_an_object(fields, secrets):
 @pytest.mark.parametrize("value", ["", "string", "****", "xxxx", "${KEY}", "$KEY", "<key>", "{{ k }}", "[A_1]", "None"])
 def test_values_that_are_none(value):
     """Types, masks, references and placeholders of ours."""
-    assert says_nothing(value)
-    assert not says_nothing(f"a{value}7")
+    assert is_placeholder(value)
+    assert not is_placeholder(f"a{value}7")
 
 
 @pytest.mark.parametrize(
