@@ -81,9 +81,12 @@ def test_of_three_the_certified_one_serves(serving: Serving) -> None:
             return weight_ppm(serving) == 500_000
 
         await_true(climbed, "one of them goes up")
-        for _ in range(40):
+
+        def served() -> bool:
             ask()
-    assert seen == {"baseline", "candidate"}
+            return seen == {"baseline", "candidate"}
+
+        await_true(served, "both answer")
     route = decode((serving.data / "routing.json").read_bytes()).routes[0]
     assert route.candidate is not None
     assert (route.name, route.candidate.model) == ("support", "triage-7b")
