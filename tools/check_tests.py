@@ -1,10 +1,13 @@
-"""Refuse a test that does not state its behaviour in a sentence, or that does not assert.
+"""Refuse a test that does not state its behaviour in a sentence, that does not assert, or that asserts too early.
 
 python tools/check_tests.py
 
 What asserts: an `assert`, `pytest.raises`, `pytest.warns`, Hypothesis' `run_state_machine_as_test`, and a call to a
 helper named `assert_…` or `check_…` that is found in `tests/` and asserts itself. Any other call may pass whatever
 happens, so it counts for nothing.
+
+What asserts too early: an `assert` on the page of `/metrics`, which each process writes once a second. What the admin
+API says already is not yet there; it is waited for.
 """
 
 import ast
@@ -13,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TypeGuard
 
 TESTS = "tests"
 HELPER = re.compile(r"_?(assert|check)_")
@@ -29,6 +33,17 @@ def complaints(path: Path, root: Path) -> Iterator[str]:
                 yield f"{where} has no docstring: say the behaviour in one sentence"
             if not asserts(node, path, root):
                 yield f"{where} asserts nothing: what fails when the behaviour breaks?"
+            for early in filter(_is_early, ast.walk(node)):
+                yield f"{path.relative_to(root)}:{early.lineno}: /metrics is written once a second: use await_metric"
+
+
+def _is_early(node: ast.AST) -> TypeGuard[ast.Assert]:
+    return isinstance(node, ast.Assert) and any(
+        isinstance(call, ast.Call)
+        and ast.unparse(call.func).endswith(".admin")
+        and [ast.unparse(argument) for argument in call.args] == ["'/metrics'"]
+        for call in ast.walk(node)
+    )
 
 
 def asserts(function: Function, path: Path, root: Path, seen: frozenset[str] = frozenset()) -> bool:

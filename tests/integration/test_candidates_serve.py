@@ -101,6 +101,5 @@ def test_of_three_the_certified_one_serves(serving: Serving) -> None:
         return "rests while support@same serves" in told or "Paused in the shadow" in told
 
     await_true(lambda: is_out("other") and is_out("short"), "the others rest")
-    assert 'crossfade_weight_ratio{route="support@same"} 0.5' in serving.admin("/metrics").text
-
+    serving.await_metric('crossfade_weight_ratio{route="support@same"} 0.5')
     await_true(lambda: len(asked_of_three(serving)) >= 20, "all three are asked the same")

@@ -133,4 +133,4 @@ def test_from_the_shadow_to_everything_and_back(site: Site) -> None:
     assert set(site.statuses) == {200}
     evidence = sorted((site.serving.data / "evidence" / "triage").glob("*.json"))
     assert [path.name.split("-")[1] for path in evidence] == ["revision", "advance", "advance", "suspend"]
-    assert 'crossfade_decisions_total{route="triage",outcome="SUSPEND"} 1' in site.serving.admin("/metrics").text
+    site.serving.await_metric('crossfade_decisions_total{route="triage",outcome="SUSPEND"} 1')

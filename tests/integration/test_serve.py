@@ -103,7 +103,7 @@ def test_the_kill_switch_is_confirmed_with_the_control_plane_dead(serving: Servi
     assert (done.returncode, json.loads(done.stdout)["killed"]) == (0, True)
     assert len(json.loads(done.stdout)["confirmed"]) == 1
     assert "KILLED" in serving.crossfade("status").stdout
-    assert "crossfade_killed 1" in serving.admin("/metrics").text
+    serving.await_metric("crossfade_killed 1")
     assert ask(serving)
     assert serving.crossfade("kill", "--off").returncode == 0
     assert "KILLED" not in serving.crossfade("status").stdout

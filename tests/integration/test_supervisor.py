@@ -124,7 +124,7 @@ def test_sigterm_finishes_what_is_under_way(serving: Serving, tmp_path: Path) ->
     """On SIGTERM a slow answer is still given whole, new connections are refused, and the end is orderly."""
     with httpx.Client(timeout=PATIENCE_S) as client:
         with asking(serving.port, "/held") as answer:
-            await_true(lambda: "worker_in_flight 1" in serving.admin("/metrics").text, "the request is under way")
+            serving.await_metric("worker_in_flight 1")
             serving.process.send_signal(signal.SIGTERM)
             await_true(lambda: refuses(client, serving.port), "new connections are refused")
             assert serving.admin("/readyz").json()["reasons"][0] == "shutting down"
@@ -145,7 +145,7 @@ def test_ctrl_c_ends_it_in_order_with_130(serving: Serving) -> None:
 def test_a_second_sigterm_ends_at_once(serving: Serving) -> None:
     """Who asks twice does not wait for a request that takes long."""
     with asking(serving.port, "/held") as answer:
-        await_true(lambda: "worker_in_flight 1" in serving.admin("/metrics").text, "the request is under way")
+        serving.await_metric("worker_in_flight 1")
         serving.process.send_signal(signal.SIGTERM)
         await_true(lambda: serving.events("stopping") != [], "it stops")
         serving.process.send_signal(signal.SIGTERM)

@@ -62,3 +62,11 @@ def test_what_passes_whatever_happens_is_none(tmp_path: Path, capsys: pytest.Cap
 def test_a_test_without_its_sentence_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It asserts, and says nowhere what."""
     assert "test_it has no docstring" in checked(tmp_path, capsys, "assert found", doc="'''  '''")
+
+
+def test_the_metrics_are_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An assert on the page, which is written once a second, is refused by its line; one that waits is not."""
+    early = 'assert found\nassert "up 1" in serving.admin("/metrics").text'
+    (tmp_path / "patient").mkdir()
+    assert checked(tmp_path, capsys, early).startswith("tests/test_it.py:6: /metrics is written once a second")
+    assert not checked(tmp_path / "patient", capsys, 'assert found\nserving.await_metric("up 1")')

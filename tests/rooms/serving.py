@@ -117,6 +117,10 @@ class Serving:
         """Ask the admin port."""
         return httpx.get(f"http://127.0.0.1:{self.admin_port}{path}", timeout=PATIENCE_S, verify=NO_TLS)
 
+    def await_metric(self, line: str) -> None:
+        """Wait until `/metrics` has these words: each process writes its own once a second, after it has acted."""
+        await_true(lambda: line in self.admin("/metrics").text, f"/metrics has {line}")
+
     def is_ready(self) -> bool:
         """Whether `/readyz` says so."""
         with contextlib.suppress(httpx.TransportError):
