@@ -135,7 +135,7 @@ class Judges:
 
     def _bias(self, drawn: list[PairLabel]) -> BiasView:
         """Of the random pairs alone: those that were chosen speak of themselves."""
-        return bias([q - said for said, q in self.queue.scored(drawn, labels.scores(drawn))])
+        return bias([q - said for said, q in self.queue.scored(labels.scores(drawn))])
 
 
 def bias(gaps: list[float]) -> BiasView:

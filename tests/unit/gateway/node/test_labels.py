@@ -25,6 +25,51 @@ def test_a_vote_is_one_per_person_and_pair(tmp_path: Path) -> None:
         assert [each.by for each in labels.stored(state, route="triage")] == ["bob"]
 
 
+def test_each_of_several_candidates_has_its_vote(tmp_path: Path) -> None:
+    """What somebody says of one candidate's answer leaves the others' alone: kept, changed, taken back, and scored."""
+    same, other = (replace(LABEL, route=f"triage@{name}") for name in ("same", "other"))
+    with labels.opened(tmp_path / "state.db") as state:
+        for label in (same, replace(other, vote="candidate"), replace(same, vote="equal", at=2.0)):
+            labels.keep(state, label)
+        assert {each.route: each.vote for each in labels.stored(state)} == {
+            "triage@same": "equal", "triage@other": "candidate",
+        }  # fmt: skip
+        assert labels.scores(labels.stored(state)) == {
+            ("e1", "candidate", "triage@same"): 0.0, ("e1", "candidate", "triage@other"): 1.0,
+        }  # fmt: skip
+        assert labels.forget(state, same)
+        assert [each.route for each in labels.stored(state)] == ["triage@other"]
+
+
+_NARROW = """
+CREATE TABLE labels (
+    exchange_id TEXT NOT NULL, asked TEXT NOT NULL, by TEXT NOT NULL, route TEXT NOT NULL, pool TEXT NOT NULL,
+    vote TEXT NOT NULL, tags TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (exchange_id, asked, by)
+) STRICT;
+INSERT INTO labels VALUES ('e1', 'candidate', 'ada', 'triage@same', 'random', 'baseline', '["tone"]', 1.0);
+INSERT INTO labels VALUES ('e2', 'candidate', 'ada', 'triage', 'chosen', 'equal', '[]', 2.0);
+"""
+"""As versions before made it: one vote per exchange, whichever candidate it was of."""
+
+
+def test_a_state_of_before_keeps_its_votes(tmp_path: Path) -> None:
+    """A table that had room for the last candidate's vote alone is made wider once, with all that is in it."""
+    with database.opened(tmp_path / "state.db") as state:
+        state.executescript(_NARROW)
+    for _ in range(2):
+        with labels.opened(tmp_path / "state.db") as state:
+            labels.keep(state, replace(LABEL, route="triage@other"))
+            found = labels.stored(state)
+        assert [(each.exchange_id, each.route, each.pool, each.vote, each.tags, each.at) for each in found] == [
+            ("e2", "triage", "chosen", "equal", (), 2.0),
+            ("e1", "triage@same", "random", "baseline", ("tone",), 1.0),
+            ("e1", "triage@other", "random", "baseline", ("too long",), 1.0),
+        ]  # fmt: skip
+    with database.opened(tmp_path / "state.db") as state:  # the version before, of the table as it is now
+        state.execute("INSERT OR REPLACE INTO labels VALUES ('e2','candidate','ada','triage','random','equal','[]',3)")
+        assert state.execute("SELECT count(*) FROM labels").fetchone() == (3,)
+
+
 def test_labels_stand_beside_keys_and_audit(tmp_path: Path) -> None:
     """Each vote and each that was taken back stands in the audit log, its chain whole; a state in ruins says so."""
     with labels.opened(tmp_path / "state.db") as state:
@@ -59,5 +104,5 @@ def test_scores_of_pairs() -> None:
         replace(LABEL, exchange_id="e2", vote="skipped"),
         replace(LABEL, exchange_id="e3", pool="disagreements", vote="candidate"),
     ]  # fmt: skip
-    assert labels.scores(said) == {("e1", "candidate"): 0.0, ("e3", "candidate"): 1.0}
-    assert labels.scores(said, pool="random") == {("e1", "candidate"): 0.0}
+    assert labels.scores(said) == {("e1", "candidate", "triage"): 0.0, ("e3", "candidate", "triage"): 1.0}
+    assert labels.scores(said, pool="random") == {("e1", "candidate", "triage"): 0.0}
