@@ -142,6 +142,8 @@ class Results:
     """Of a suspended candidate: requests beside the baseline that came back."""
     beside: str = ""
     """Why another of several candidates goes first; empty: none does."""
+    cold: str = ""
+    """Why servers are not warm enough for the next weight; empty: they are, or nobody asks."""
 
     @property
     def spent_gate(self) -> GateResult | None:
