@@ -137,7 +137,7 @@ def _trial(stands: Rollout, results: Results | None, now: float, around: Circums
     rises = stands.ladder.rises
     if rises is not None and rises.shut(now):
         return f"it comes back only within {rises} (advance)"
-    return results.cold if results is not None and results.cold else "it comes back at the next look"
+    return (results.waits_for if results is not None else "") or "it comes back at the next look"
 
 
 def _paused(stands: Rollout, now: float, entered: Decision | None) -> str:
@@ -174,7 +174,7 @@ def _next(stands: Rollout, results: Results, now: float) -> str:
     if stands.ladder.split:
         return "no check is asked for, and it goes to its share at the next look"
     if results.cold:
-        return f"every check passed; {results.cold}"
+        return f"every check passed; {results.waits_for}"
     return "every check passed; it moves up at the next look"
 
 

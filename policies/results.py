@@ -146,6 +146,11 @@ class Results:
     """Why servers are not warm enough for the next weight; empty: they are, or nobody asks."""
 
     @property
+    def waits_for(self) -> str:
+        """What it waits for once nothing else is missing, in a sentence; empty: nothing."""
+        return f"it waits for its servers to be warm: {self.cold}" if self.cold else ""
+
+    @property
     def spent_gate(self) -> GateResult | None:
         """The required gate that has compared as many pairs as its own budget allows, for nothing; None: none has."""
         wanted = (gate for gate in self.gates if gate.required and gate.verdict is Verdict.INCONCLUSIVE)

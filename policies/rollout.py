@@ -186,7 +186,7 @@ def step(rollout: Rollout, results: Results, *, now: float) -> Decision:
             move, rule = Move.AWAIT, "approval"
             reason = f"{reason}; {lived.next.label} waits for an operator's approval"
         elif move in (Move.ADVANCE, Move.RETURN) and results.cold:
-            move, rule, reason = Move.HOLD, "warm", f"{reason}; {results.cold}"
+            move, rule, reason = Move.HOLD, "warm", f"{reason}; {results.waits_for}"
         elif lived.phase is Phase.APPROVING and move is Move.HOLD:
             rule, reason = "approval", f"waits for an operator's approval; {reason}"
     move = _at_zero(lived, move)
@@ -215,7 +215,7 @@ def command(
     move = _at_zero(rollout, move)
     outcome = Outcome.HOLD if move is Move.PAUSE else OUTCOMES.get(move, Outcome.HOLD)
     after = replace(_after(rollout, move), seen_at=now)
-    skipped = f"; not waited for: {seen.cold}" if move is Move.ADVANCE and seen.cold else ""
+    skipped = f"; its servers were not waited for: {seen.cold}" if move is Move.ADVANCE and seen.cold else ""
     return Decision(outcome, move, "operator", f"{by}: {reason}{skipped}", rollout, after, now, Results(), by)
 
 

@@ -67,15 +67,15 @@ class Warmth:
     def cold(self, rule: WarmRule, now: float) -> str:
         """Why the weight may not rise yet; empty: it may."""
         if self.asked_at is None:
-            return f"it waits for its servers: {_replicas(self.wanted)} to be asked for"
+            return f"{_replicas(self.wanted)} to be asked for"
         fresh_s = FRESH_S + rule.answer_s
         if self.answered >= self.wanted and self.heard_at is not None and 0 <= now - self.heard_at <= fresh_s:
             return ""
         left_s = self.asked_at + rule.within_s - now
         if left_s > 0:
-            return f"it waits for its servers: {self._told('answer')}; it gives up in {span(left_s)}"
+            return f"{self._told('answer')}; it gives up in {span(left_s)}"
         return (
-            f"its servers are not warm: {self._told('answered')} within {span(rule.within_s)}, and it asks again in "
+            f"{self._told('answered')} within {span(rule.within_s)}, and it asks again in "
             f"{span(left_s + rule.within_s)}. hint: see how the upstream scales; `crossfade promote` does not wait"
         )
 

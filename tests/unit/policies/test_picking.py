@@ -48,7 +48,7 @@ def test_the_best_of_those_that_are_certified_goes_on():
 def test_the_best_goes_on_although_its_servers_are_cold():
     """Who is ready first is not picked for that: the other waits for the better one's servers to be warm."""
     good, best = contender("good", 0.1), contender("better", 0.2)
-    better = of(best.rollout, best.evidence, "it waits for its servers: 1 replica to be asked for")
+    better = of(best.rollout, best.evidence, "1 replica to be asked for")
 
     assert "triage@better is certified, too" in beside(good, {"triage@better": better}).why
     told = beside(better, {"triage@good": good})

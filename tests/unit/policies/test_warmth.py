@@ -20,12 +20,10 @@ def test_a_weight_wants_its_share_of_the_replicas(served_ppm: int, wanted: int):
 
 def test_what_is_said_while_it_waits():
     """How many answer, why the others do not, and when it gives up; nothing once as many as are wanted answered."""
-    assert Warmth(2).cold(RULE, 1000.0) == "it waits for its servers: 2 replicas to be asked for"
-    assert ASKED.cold(RULE, 1120.0) == "it waits for its servers: 0 of 2 replicas answer; it gives up in 8 min"
+    assert Warmth(2).cold(RULE, 1000.0) == "2 replicas to be asked for"
+    assert ASKED.cold(RULE, 1120.0) == "0 of 2 replicas answer; it gives up in 8 min"
     one = ASKED.heard(1, 1130.0, "unreachable")
-    assert one.cold(RULE, 1540.0) == (
-        "it waits for its servers: 1 of 2 replicas answer (cannot be reached); it gives up in 60 s"
-    )
+    assert one.cold(RULE, 1540.0) == "1 of 2 replicas answer (cannot be reached); it gives up in 60 s"
     assert one.heard(2, 1540.0, "").cold(RULE, 1541.0) == ""
 
 
@@ -45,7 +43,7 @@ def test_a_wait_has_its_deadline():
     assert late.is_asking(RULE, 1599.0)
     assert not late.is_asking(RULE, 1600.0)
     assert late.cold(RULE, 1660.0) == (
-        "its servers are not warm: 1 of 2 replicas answered (HTTP 429 or 503, overloaded) within 10 min, and it asks "
+        "1 of 2 replicas answered (HTTP 429 or 503, overloaded) within 10 min, and it asks "
         "again in 9 min. hint: see how the upstream scales; `crossfade promote` does not wait"
     )
     assert [late.is_due(RULE, now) for now in (1599.0, 2199.0, 2200.0)] == [False, False, True]
