@@ -43,6 +43,8 @@ class Conditions:
     """Where one of several candidates is picked: `quality_log_e` of each of the others."""
     beside: str = ""
     """Why another of them goes first."""
+    cold: str = ""
+    """Why the candidate's servers are not warm enough for its next weight (`policies.warmth`)."""
 
 
 def key_of(rollout: Rollout) -> EvidenceKey:
@@ -82,6 +84,7 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
         first_closes_at=seen.first_closes_at,
         tried=_tried(evidence),
         beside=seen.beside,
+        cold=seen.cold,
     )
 
 

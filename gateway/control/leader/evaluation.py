@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from gateway.control.events.join import NodeEvent
+from gateway.control.leader.warming import WarmWait
 from gateway.control.state.port import QueuedEvent
 from policies.baseline_line import BaselineLine
 from policies.baseline_times import LEAST, BaselineTimes, patience_s
@@ -70,6 +71,8 @@ class Evaluation:
     """Of the kept rollout (`persistence`): `seq` counts within it."""
     beside: Beside = ALONE
     """What the other candidates mean to this one, where there are several (`leader.candidates`)."""
+    warm: WarmWait = field(default_factory=WarmWait)
+    """How far the candidate's servers are, where they have to be warm first."""
     _held: tuple[object, str] = (None, "")
 
     def take(self, event: QueuedEvent, now: float, leader_epoch: int) -> Observation | None:
@@ -138,6 +141,7 @@ class Evaluation:
             self._reading(now), unhealthy=self.liveness.unhealthy(), serving=self.liveness.told(),
             served=self.liveness.share(), latency_s=self._latency_s(), open_units=open_units,
             first_closes_at=first_closes_at, rivals=self.beside.rivals, beside=self.beside.why,
+            cold=self.warm.cold(self.rollout, now),
         )  # fmt: skip
 
     def _reading(self, now: float) -> Conditions:
@@ -166,7 +170,7 @@ class Evaluation:
         if rollout.key.baseline != self.rollout.key.baseline:
             self.baseline, self.evidence.line = BaselineTimes(), BaselineLine()
             self.evidence.more_lines = {}
-        self.rollout = rollout
+        self.rollout, self.warm = rollout, WarmWait(self.warm.rule)
         self.liveness = self.liveness.of(rollout.key.digest, rollout.attempt, rollout.held.watch)
         if key_of(rollout) != self.evidence.key:
             self.evidence = self.evidence.next(key_of(rollout), self.rules)
