@@ -61,3 +61,36 @@ def test_scores_of_pairs() -> None:
     ]  # fmt: skip
     assert labels.scores(said) == {("e1", "candidate"): 0.0, ("e3", "candidate"): 1.0}
     assert labels.scores(said, pool="random") == {("e1", "candidate"): 0.0}
+
+
+def test_a_table_of_before_gets_the_columns_it_lacks(tmp_path: Path) -> None:
+    """Votes of before stay, held against no judge; later ones are."""
+    with database.opened(tmp_path / "state.db") as state:
+        state.execute(
+            "CREATE TABLE labels (exchange_id TEXT NOT NULL, asked TEXT NOT NULL, by TEXT NOT NULL, route TEXT NOT "
+            "NULL, pool TEXT NOT NULL, vote TEXT NOT NULL, tags TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY "
+            "(exchange_id, asked, by)) STRICT"
+        )
+        state.execute("INSERT INTO labels VALUES ('e1', 'candidate', 'ada', 'triage', 'random', 'equal', '[]', 1.0)")
+    with labels.opened(tmp_path / "state.db") as state:
+        labels.keep(state, replace(LABEL, exchange_id="e2", at=2.0, candidate_key="k", q=0.5))
+        found = labels.stored(state)
+        assert [(each.exchange_id, each.candidate_key, each.q) for each in found] == [
+            ("e2", "k", 0.5),
+            ("e1", "", None),
+        ]
+        assert labels.judged(found) == {("triage", "k"): [(0.5, -1.0)]}
+
+
+def test_verdicts_beside_peoples_word() -> None:
+    """Pairs with a verdict that were drawn by lot, by rollout and candidate; several people's word is their mean."""
+    judged = replace(LABEL, q=1.0, candidate_key="k")
+    said = [
+        judged, replace(judged, by="bob", vote="candidate"), replace(judged, exchange_id="e2", pool="judged", q=0.0),
+        replace(judged, exchange_id="e3", pool="disagreements"), replace(judged, exchange_id="e4", pool="chosen"),
+        replace(judged, exchange_id="e5", vote="skipped"), replace(judged, exchange_id="e6", q=None),
+        replace(judged, exchange_id="e7", candidate_key="other"), replace(judged, exchange_id="e8", route="more"),
+    ]  # fmt: skip
+    assert labels.judged(said) == {
+        ("triage", "k"): [(1.0, 0.0), (0.0, -1.0)], ("triage", "other"): [(1.0, -1.0)], ("more", "k"): [(1.0, -1.0)],
+    }  # fmt: skip
