@@ -141,7 +141,8 @@ def _eligible(policy: Policy) -> str:
 def _compared(policy: Policy) -> str:
     by = f"by {', '.join(each.name for each in policy.compare)}" if policy.compare else "by nothing"
     metrics = quality_metrics(policy)
-    told = f"{' and '.join(metrics)} {'is' if len(metrics) == 1 else 'are'} the quality" if metrics else UNMEASURED
+    what = "index compatibility" if metrics == ("vectors",) else "quality"
+    told = f"{' and '.join(metrics)} {'is' if len(metrics) == 1 else 'are'} the {what}" if metrics else UNMEASURED
     return f"{by}; {told}"
 
 
@@ -175,6 +176,10 @@ def _gates(gates: Gates) -> Iterator[str]:
 
 
 def _quality(gate: Quality) -> str:
+    if gate.metric == "vectors":
+        return (
+            f"index compatibility: a vector that does not fit in at most {gate.margin:.1%} of conversations; no quality"
+        )
     if gate.margin < 0:
         return f"{gate.metric} better than the baseline's, by {-gate.margin:g} at least"
     if not gate.likeness:

@@ -96,6 +96,17 @@ def test_what_is_off_is_not_told():
     assert "errors     " not in bare
 
 
+def test_vectors_are_no_quality():
+    """A route of embeddings is said to be held to index compatibility."""
+    found = told("gates: {quality: {margin: 1%}}", match="{path: /v1/embeddings}", compare="[vectors]")
+
+    assert "compared   by vectors; vectors is the index compatibility" in found
+    assert (
+        "quality    index compatibility: a vector that does not fit in at most 1.0% of conversations; no quality"
+        in found
+    )
+
+
 def test_every_gate_that_must_hold_is_told():
     """Two scores and two limits are four lines; a margin below nought says that better is meant."""
     found = told(
