@@ -43,6 +43,8 @@ class Conditions:
     """Where one of several candidates is picked: `quality_log_e` of each of the others."""
     beside: str = ""
     """Why another of them goes first."""
+    cold: str = ""
+    """Why the candidate's servers are not warm enough for its next weight (`policies.warmth`)."""
     labels: Histogram | None = None
     """How far the judge is from people, by pairs that both judged (`judge_bias.gaps`); None: nobody asks for it."""
 
@@ -84,6 +86,7 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
         first_closes_at=seen.first_closes_at,
         tried=_tried(evidence),
         beside=seen.beside,
+        cold=seen.cold,
     )
 
 

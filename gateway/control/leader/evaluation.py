@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from gateway.control.events.join import LabelReport, NodeEvent
+from gateway.control.leader.warming import WarmWait
 from gateway.control.state.port import QueuedEvent
 from policies import histograms
 from policies.baseline_line import BaselineLine
@@ -74,6 +75,8 @@ class Evaluation:
     """Of the kept rollout (`persistence`): `seq` counts within it."""
     beside: Beside = ALONE
     """What the other candidates mean to this one, where there are several (`leader.candidates`)."""
+    warm: WarmWait = field(default_factory=WarmWait)
+    """How far the candidate's servers are, where they have to be warm first."""
     _held: tuple[object, str] = (None, "")
 
     def take(self, event: QueuedEvent, now: float, leader_epoch: int) -> Observation | None:
@@ -144,7 +147,8 @@ class Evaluation:
         return replace(
             self._reading(now), unhealthy=self.liveness.unhealthy(), serving=self.liveness.told(),
             served=self.liveness.share(), latency_s=self._latency_s(), open_units=open_units,
-            first_closes_at=first_closes_at, rivals=self.beside.rivals, beside=self.beside.why, labels=self._labels(),
+            first_closes_at=first_closes_at, rivals=self.beside.rivals, beside=self.beside.why,
+            cold=self.warm.cold(self.rollout, now), labels=self._labels(),
         )  # fmt: skip
 
     def _reading(self, now: float) -> Conditions:
@@ -173,7 +177,7 @@ class Evaluation:
         if rollout.key.baseline != self.rollout.key.baseline:
             self.baseline, self.evidence.line = BaselineTimes(), BaselineLine()
             self.evidence.more_lines = {}
-        self.rollout = rollout
+        self.rollout, self.warm = rollout, WarmWait(self.warm.rule)
         self.liveness = self.liveness.of(rollout.key.digest, rollout.attempt, rollout.held.watch)
         if key_of(rollout) != self.evidence.key:
             self.evidence = self.evidence.next(key_of(rollout), self.rules)

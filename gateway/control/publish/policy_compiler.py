@@ -59,7 +59,9 @@ class PolicyReader:
 
     def _terms(self, policy: Policy, route: Route, known: Surroundings, sha256: str) -> PolicyTerms:
         rules = compiling.decision_rules(policy, known)
-        return PolicyTerms(rules, policy.mode, sha256, self._shadow(policy, route, rules.key.digest), policy.notify)
+        shadow = self._shadow(policy, route, rules.key.digest)
+        warm = known.upstreams.get(policy.candidate.upstream, KnownUpstream()).warm
+        return PolicyTerms(rules, policy.mode, sha256, shadow, policy.notify, warm)
 
     def _shadow(self, policy: Policy, route: Route, candidate_key: str) -> ShadowRoute:
         shadow, baseline = policy.shadow, self.surroundings.upstreams.get(policy.baseline.upstream)

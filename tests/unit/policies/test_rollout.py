@@ -817,6 +817,33 @@ def test_an_operator_raises_at_any_hour():
     assert command(night, Verb.PROMOTE, now=MONDAY_NOON + 12 * 3600, by="ana", reason="now").rollout.weight_ppm > 0
 
 
+@pytest.mark.parametrize("finding", list(FINDINGS))
+def test_a_weight_rises_once_its_servers_are_warm_and_falls_at_any_time(finding: Outcome):
+    """Cold, a certificate holds and says so, and so does a trial that went well; all else is as it ever was."""
+    cold = replace(FOUND[finding], cold="1 of 2 replicas answer; it gives up in 8 min")
+    for phase, stands in WHERE.items():
+        decision, warm = step(stands, cold, now=1_060.0), step(stands, FOUND[finding], now=1_060.0)
+        waits = warm.move in (Move.ADVANCE, Move.RETURN)
+        assert decision.move is (Move.HOLD if waits else warm.move), phase
+        assert (decision.rule == "warm") is waits, phase
+        assert decision.reason == (
+            f"{warm.reason}; it waits for its servers to be warm: {cold.cold}" if waits else warm.reason
+        )
+
+
+def test_an_operator_waits_for_no_servers_and_is_told_what_was_skipped():
+    """The word moves it at once; what nobody waited for stands in the decision."""
+    decision = command(
+        WHERE[Phase.SHADOW], Verb.PROMOTE, now=1_060.0, by="ana", reason="go", seen=Results(cold="1 of 2 answer")
+    )
+    assert decision.rollout.weight_ppm > 0
+    assert decision.reason == "ana: go; its servers were not waited for: 1 of 2 answer"
+    held = command(
+        WHERE[Phase.CANARY], Verb.HOLD, now=1_060.0, by="ana", reason="no", seen=Results(cold="1 of 2 answer")
+    )
+    assert held.reason == "ana: no"
+
+
 SPLIT = replace(
     RULES, gates=Gates(None, None, None, None, None), ladder=Ladder((Stage(0, min_units=0), Stage(300_000)), split=True)
 )
