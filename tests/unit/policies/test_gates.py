@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from policies import stats
+from policies import slices, stats
 from policies.evidence import Evidence
 from policies.gates import evaluate, slice_results
 from policies.histograms import STEP, WHOLE
@@ -499,6 +499,9 @@ def test_a_deterministic_baseline_that_is_none_is_told():
     events = [pair(f"u{n}", agree=0.9, agree_again=0.5, again=True) for n in range(200)]
     assert "agrees with itself only 50%" in evaluate(gate, filled(events, rules)).reason
     assert "deterministic" not in evaluate(gate, filled(events[:2], rules)).reason
+    assert "itself only" not in evaluate(LIKENESS, filled(events, ALIKE)).reason
+    alone = [pair(f"u{n}", agree=0.9) for n in range(200)]
+    assert "itself only" not in evaluate(gate, filled(alone, rules)).reason
 
 
 @pytest.mark.parametrize(
@@ -593,6 +596,38 @@ def test_slices_count_where_quality_does():
     assert [(each.gate, each.verdict.name, each.required) for each in (*late, *between)] == [
         ("quality@language=german", "PASS", True), ("quality@language=german", "PASS", False),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("weight_ppm", "reverse_ppm", "counted"),
+    [(50_000, 50_000, "quality"), (500_000, 0, "quality"), (500_000, 50_000, "quality_owned")],
+)
+def test_a_slice_is_judged_on_what_the_whole_is_judged_on(weight_ppm: int, reverse_ppm: int, counted: str):
+    """From 25 % on the candidate's own conversations, where the baseline is asked beside them; else the baseline's."""
+    rules = replace(SLICED, ladder=Ladder((Stage(0), Stage(weight_ppm, reverse_shadow_ppm=reverse_ppm))))
+    both = {name: {0: 3000} for name in ("quality", "quality_owned")}
+    german = {f"{counted}@language=german": {0: 3000}}
+    (found,) = slice_results(Quality(), with_counts(rules, weight_ppm, **both, **german), Look())
+    assert (found.gate, found.n) == ("quality@language=german", 3000)
+
+
+@pytest.mark.parametrize(("weight_ppm", "required"), [(0, True), (50_000, False), (500_000, True)])
+def test_a_dimension_that_is_not_told_apart_is_waited_for_where_quality_is(weight_ppm: int, *, required: bool):
+    """In the shadow, and from 25 % on; once 19 units in 20 are told apart nothing is waited for."""
+    rules = replace(SLICED, ladder=Ladder((Stage(0), Stage(50_000), Stage(500_000))))
+    few, enough = round(slices.TOLD_APART * 3000) - 1, round(slices.TOLD_APART * 3000)
+    for told, gates in ((few, ["quality@language", "quality@language=x"]), (enough, ["quality@language=x"])):
+        counts = {"quality": {0: 3000}, "quality@language=x": {0: told}}
+        found = slice_results(Quality(), with_counts(rules, weight_ppm, **counts), Look())
+        assert [each.gate for each in found] == gates
+        assert found[0].required is required
+
+
+def test_three_times_a_wide_margin_is_still_a_limit():
+    """A slice may never lose all."""
+    found = with_counts(SLICED, **{"quality": {0: 3000}, "quality@language=german": {0: 3000}})
+    (german,) = slice_results(Quality(margin=0.5), found, Look())
+    assert german.limit == pytest.approx(-0.99)
 
 
 def test_a_gate_bets_as_its_rollout_began():
