@@ -107,6 +107,17 @@ def test_vectors_are_no_quality():
     )
 
 
+def test_what_people_have_to_say_is_told():
+    """How near the score has to be to their labels, how many those are, and where they are given."""
+    found = told("guards: {judge_bias: 20%}", compare="[{python: {ref: 'a.py:f'}}]")
+
+    assert (
+        "people     the score is within 0.2 of their labels on average, certified before anything advances: " in found
+    )
+    assert "judged pairs (the console's page Label, or `crossfade label ROUTE --pool judged`)" in found
+    assert "people     " not in told()
+
+
 def test_every_gate_that_must_hold_is_told():
     """Two scores and two limits are four lines; a margin below nought says that better is meant."""
     found = told(

@@ -9,7 +9,7 @@ import pytest
 from policies import slices, stats
 from policies.evidence import Evidence
 from policies.gates import evaluate, slice_results
-from policies.histograms import STEP, WHOLE
+from policies.histograms import MICRO, STEP, WHOLE
 from policies.readings import Gate, Look, gates_of
 from policies.rules import BETS, BETS_BEFORE, Cost, Errors, Gates, Ladder, Latency, Quality, Rules, Stage, Validity
 from policies.terms import Better, Owner, Verdict
@@ -204,6 +204,17 @@ def test_errors_are_compared_arm_by_arm_from_a_quarter():
     assert sd > 0
 
 
+def test_arms_must_be_inside_over_all_traffic_too():
+    """Where a few users who weigh little see all the failures, the weighed rates certify nothing."""
+    found = with_counts(weight_ppm=250_000, errors_candidate={200: 500, 0: 9500}, errors_baseline={0: 30_000})
+    found.weighted = {
+        "errors_candidate": {200: MICRO, 0: 9_999 * MICRO}, "errors_baseline": {0: 30_000 * MICRO},
+    }  # fmt: skip
+    result = evaluate(Errors(), found)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "over all traffic, each unit weighing one, it is not inside" in result.reason
+
+
 def test_a_candidate_that_fails_more_than_its_margin_is_harm_between_arms():
     """A tenth of the candidate's requests failing beside a healthy baseline is certified harm."""
     bad = with_counts(weight_ppm=250_000, errors_candidate={200: 40, 0: 360}, errors_baseline={0: 1200})
@@ -392,6 +403,8 @@ def test_each_gate_has_its_own_name(gate: Errors, histogram: str):
     found = with_counts(**{histogram: {0: 700}})
     assert evaluate(gate, found).gate == histogram
     assert evaluate(gate, found).reason.startswith(f"{histogram}: ")
+    log_e = stats.log_e_mean(np.array([0.0]), np.array([700.0]), -gate.margin, lo=-1.0)
+    assert evaluate(gate, found).log10_e == pytest.approx(log_e / math.log(10))
     owned = evaluate(Quality(), with_counts(weight_ppm=250_000, quality_owned={0: 700}))
     assert (owned.gate, owned.verdict) == ("quality", Verdict.PASS)
 
@@ -545,6 +558,15 @@ def test_further_limits_on_time_are_gates_of_their_own():
 
 
 SLICED = gated(slices=("language",))
+
+
+@pytest.mark.parametrize(("scale", "cost"), [(1.0, "0.100"), (2.0, "0.200")])
+def test_what_missing_verdicts_cost_is_told(scale: float, cost: str):
+    """Half of what lies between all of them bad and all of them good, on the scale that the margin has."""
+    found = with_counts(quality={0: 900, -200: 100}, quality_harm={0: 900, 200: 100})
+    told = evaluate(Quality(scale=scale, missing=-1.0), found).reason
+    assert f"; verdicts that are missing cost {cost} of the margin of 0.05" in told
+    assert "missing cost" not in evaluate(Quality(missing=-1.0), with_counts(quality={0: 900})).reason
 
 
 def test_a_slice_is_judged_at_three_times_the_margin():
