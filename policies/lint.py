@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from policies.compile import Surroundings, likeness_metric, quality_metric
 from policies.contenders import contender_findings, named_candidates
+from policies.embedding_findings import embedding_findings
 from policies.findings import Finding, Loc, warning
 from policies.gate_findings import gate_findings
 from policies.globs import meet
@@ -45,6 +46,7 @@ def _findings(policy: Policy, surroundings: Surroundings | None) -> tuple[Findin
     found = [
         *_match(policy),
         *_variants(policy),
+        *embedding_findings(policy),
         *_assign(policy),
         *_compare(policy),
         *(_split(policy) if policy.mode == "split" else (*gate_findings(policy), *_stages(policy), *_doubts(policy))),

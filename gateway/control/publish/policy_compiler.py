@@ -13,7 +13,7 @@ from gateway.control.publish.policy_terms import PolicyTerms
 from policies import compile as compiling
 from policies.compile import KnownUpstream, Surroundings
 from policies.language.amounts import PPM
-from policies.matching import ROUTABLE
+from policies.matching import USUAL
 from policies.routing import Route
 from policies.schema import Policy
 from shadow.plan import ShadowRoute
@@ -69,7 +69,7 @@ class PolicyReader:
         return ShadowRoute(
             route=policy.route,
             candidate_key=candidate_key,
-            path=policy.match.path or ROUTABLE,
+            path=policy.match.path or USUAL,
             baseline=route.baseline,
             candidate=route.candidate or route.baseline,
             sample_ppm=shadow.sample,
