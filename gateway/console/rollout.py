@@ -240,9 +240,12 @@ def _forecast(view: RolloutPageView, look: Decision | None) -> str:
     standing = None if view.detail is None else view.detail.standing
     if standing is None or look is None:
         return ""
-    missing = standing.missing[0] if standing.missing else ""
     told = forecast_of(look, standing.units)
-    return f"{told}. Next is stopped by: {missing}" if missing else f"{told}."
+    if not standing.missing:
+        return f"{told}."
+    name, _, rest = standing.missing[0].partition(": ")
+    why = rest.rpartition(": ")[2]  # the numbers before it stand in the table
+    return f"{told}. It waits for {name}: {why}." if why else f"{told}. It waits for {name}."
 
 
 def live(now: float, look: Decision | None) -> dict[str, str]:
