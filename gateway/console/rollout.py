@@ -243,9 +243,11 @@ def _forecast(view: RolloutPageView, look: Decision | None) -> str:
     told = forecast_of(look, standing.units)
     if not standing.missing:
         return f"{told}."
-    name, _, rest = standing.missing[0].partition(": ")
-    why = rest.rpartition(": ")[2]  # the numbers before it stand in the table
-    return f"{told}. It waits for {name}: {why}." if why else f"{told}. It waits for {name}."
+    names = [each.partition(": ")[0] for each in standing.missing]
+    if len(names) > 1:
+        return f"{told}. It waits for {', '.join(names)}."
+    why = standing.missing[0].rpartition(": ")[2]  # the numbers before it stand in the table
+    return f"{told}. It waits for {names[0]}: {why}." if why != names[0] else f"{told}. It waits for {why}."
 
 
 def live(now: float, look: Decision | None) -> dict[str, str]:
