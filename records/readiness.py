@@ -215,7 +215,9 @@ def _spend(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
     usd, before, after = month
     if usd is None or facts.days < KNOWN_DAYS:
         is_young = facts.days < KNOWN_DAYS and facts.unpriced < facts.requests
-        why = f"{facts.days * 24:.0f} hours say nothing of a month" if is_young else "no request has a price"
+        hours = round(facts.days * 24)
+        young = f"{hours} hours say nothing of a month" if hours > 1 else "an hour says nothing of a month"
+        why = young if is_young else "no request has a price"
         return Sign("spend", f"unknown: {why}", usd, None, before, after)
     if not stated:
         why = f"${usd:,.2f} a month; state readiness.revenue_usd_per_month or budget_usd_per_month to hold it against"
