@@ -154,7 +154,7 @@ class Evaluation:
         present = {name: heard for name, heard in self.heard.items() if heard in self._present(now)}
         at = self.watermark(now)
         if at is None:
-            return Conditions(now, fault="no node has said yet what it has read")
+            return Conditions(now, fault="no node has reported yet how far it has read the traffic")
         late = max(present, key=lambda name: present[name].lag_s)
         if present[late].lag_s > LAG_S:
             return Conditions(

@@ -147,9 +147,9 @@ def test_an_absent_node_is_waited_for_so_long(evaluation: Evaluation) -> None:
 
 def test_nothing_is_concluded_before_a_node_has_spoken(evaluation: Evaluation) -> None:
     """Without a mark there is a fault, not a guess."""
-    assert evaluation.conditions(NOW).fault == "no node has said yet what it has read"
+    assert evaluation.conditions(NOW).fault == "no node has reported yet how far it has read the traffic"
     mark(evaluation, "n1", None)
-    assert evaluation.conditions(NOW).fault == "no node has said yet what it has read"
+    assert evaluation.conditions(NOW).fault == "no node has reported yet how far it has read the traffic"
     mark(evaluation, "n1", NOW - 5)
     assert (evaluation.conditions(NOW).fault, evaluation.conditions(NOW).watermark_at) == (None, NOW - 5)
 
