@@ -45,6 +45,8 @@ class GateResult:
     """Standard deviation of a unit."""
     likeness: bool = False
     """It is about how alike answers are, and not about which is better."""
+    fits_index: bool = False
+    """It is about whether vectors fit an index, and says nothing of quality."""
     budget: int | None = None
     """Compared units after which, uncertified, it has had its chance; None: the stage's conversations are counted."""
 
@@ -142,6 +144,13 @@ class Results:
     """Of a suspended candidate: requests beside the baseline that came back."""
     beside: str = ""
     """Why another of several candidates goes first; empty: none does."""
+    cold: str = ""
+    """Why servers are not warm enough for the next weight; empty: they are, or nobody asks."""
+
+    @property
+    def waits_for(self) -> str:
+        """What it waits for once nothing else is missing, in a sentence; empty: nothing."""
+        return f"it waits for its servers to be warm: {self.cold}" if self.cold else ""
 
     @property
     def spent_gate(self) -> GateResult | None:

@@ -137,3 +137,25 @@ async def test_who_may_vote(home: ConsoleHouse, client: httpx.AsyncClient) -> No
             assert said.status_code == status
     with labels.opened(home.data.state) as state:
         assert len(labels.stored(state)) == 1
+
+
+async def test_judged_pairs_are_those_with_a_verdict(home: ConsoleHouse, client: httpx.AsyncClient) -> None:
+    """Drawn by lot among the candidate's of now that whoever scores spoke of; the vote keeps what that said."""
+    judged: list[str] = []
+    for told, more in (
+        ('{"drawn":true}', {"q": 1.0}),
+        ('{"drawn":false}', {"q": 0.0}),
+        ("", {"q": 0.0}),
+        ('{"drawn":true}', {"q": None, "abstained": True}),
+    ):
+        name = home.ask()
+        home.compare(name, chat_answer("CANDIDATE"), metric="judge", candidate_key="k2", judge_json=told, **more)
+        judged.append(name)
+    home.record()
+    found = await next_pair(client, pool="judged")
+    assert (found["total"], found["pair"]["exchange_id"]) == (1, judged[0])
+    await cast(client, found["pair"], "equal", pool="judged")
+    with labels.opened(home.data.state) as state:
+        (kept,) = labels.stored(state)
+    assert (kept.pool, kept.candidate_key, kept.q) == ("judged", "k2", 1.0)
+    assert (await client.get("/labels")).json()["human"]["n"] == 0
