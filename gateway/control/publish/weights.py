@@ -49,7 +49,7 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
     if terms is None or rollout is None or rollout.key != terms.rules.key:
         return Weighed(msgspec.structs.replace(route, weight_ppm=0), None, None)
     weight_ppm = published_ppm(rollout, terms.rules, most_ppm=most_ppm)
-    route = msgspec.structs.replace(route, weight_ppm=weight_ppm)
+    route = msgspec.structs.replace(route, weight_ppm=weight_ppm, moving=_moving(rollout, terms.rules))
     if route.candidate is not None:
         route = msgspec.structs.replace(route, limits=limits(route.candidate, rollout.baseline_p99))
     if rollout.phase in STOPPED or terms.mode == "bypass":
@@ -69,6 +69,12 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
     sliced = terms.rules.gates.slices
     served = Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm, sliced_by=sliced)
     return Weighed(route, served, plan, is_promoted=weight_ppm > 0 and rollout.at.weight_ppm == PPM)
+
+
+def _moving(rollout: Rollout, rules: Rules) -> tuple[str, ...]:
+    """The slices that are the candidate's, where some alone are; of another dimension than the policy's none is."""
+    by = rules.ladder.moves_by
+    return rollout.held.moving if by and by == rollout.ladder.moves_by else ()
 
 
 def _tried(route: Route, plan: ShadowRoute, rollout: Rollout, nodes: int) -> Weighed:
@@ -106,7 +112,8 @@ def shares(rollout: Rollout, rules: Rules, noise_ppm: int) -> tuple[int, int, bo
     reverse_ppm = stage.reverse_shadow_ppm if settled else max(stage.reverse_shadow_ppm, stage.reverse_until_ppm)
     twice = any(gate.asks_twice for gate in rules.gates.qualities)
     needed = not stage.weight_ppm or (stage.weight_ppm >= ARMS_FROM_PPM and bool(stage.reverse_shadow_ppm))
-    if twice and noise_ppm and needed and not settled:
+    waits = bool(rollout.ladder.moves_by) and not set(rollout.held.moving).issuperset(rollout.drawn or ("",))
+    if twice and noise_ppm and ((needed and not settled) or waits):
         noise_ppm = PPM
     return reverse_ppm, noise_ppm, twice and bool(stage.weight_ppm)
 
