@@ -54,9 +54,9 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
         route = msgspec.structs.replace(route, limits=limits(route.candidate, rollout.baseline_p99))
     if rollout.phase in STOPPED or terms.mode == "bypass":
         return Weighed(route, None, None)
-    plan = terms.shadow
+    plan, sliced = terms.shadow, terms.rules.gates.slices
     if rollout.phase is Phase.SUSPENDED:
-        return _tried(route, plan, rollout, nodes)
+        return _tried(route, plan, rollout, nodes, sliced)
     reverse_ppm, noise_ppm, again_reversed = shares(rollout, terms.rules, plan.noise_ppm)
     plan = msgspec.structs.replace(
         plan, reverse_ppm=reverse_ppm, noise_ppm=noise_ppm, again_reversed=again_reversed,
@@ -66,7 +66,6 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
         lot = Lot(0, 0, 0, plan.salt)
         return Weighed(route, Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm), None)
     lot = Lot(plan.sample_ppm, reverse_ppm, noise_ppm, plan.salt, again_reversed)
-    sliced = terms.rules.gates.slices
     served = Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm, sliced_by=sliced)
     return Weighed(route, served, plan, is_promoted=weight_ppm > 0 and rollout.at.weight_ppm == PPM)
 
@@ -77,7 +76,7 @@ def _moving(rollout: Rollout, rules: Rules) -> tuple[str, ...]:
     return rollout.held.moving if by and by == rollout.ladder.moves_by else ()
 
 
-def _tried(route: Route, plan: ShadowRoute, rollout: Rollout, nodes: int) -> Weighed:
+def _tried(route: Route, plan: ShadowRoute, rollout: Rollout, nodes: int, sliced: tuple[str, ...]) -> Weighed:
     """A suspended candidate: nobody is asked at first; then it is, beside every answer of the baseline."""
     lot = Lot(PPM if rollout.is_tried else 0, 0, 0, plan.salt)
     first_byte_s = trial_limit_s(plan.candidate, rollout.baseline_p99)
@@ -86,7 +85,7 @@ def _tried(route: Route, plan: ShadowRoute, rollout: Rollout, nodes: int) -> Wei
         candidate=msgspec.structs.replace(plan.candidate, first_byte_s=first_byte_s),
         budget_usd_per_day=plan.budget_usd_per_day / max(1, nodes),
     )  # fmt: skip
-    return Weighed(route, Served(key_of(rollout), lot, is_evidence=rollout.is_tried), plan)
+    return Weighed(route, Served(key_of(rollout), lot, is_evidence=rollout.is_tried, sliced_by=sliced), plan)
 
 
 def one_serving(parts: Mapping[str, Weighed], chosen: str | None) -> tuple[Route, dict[str, Weighed]]:

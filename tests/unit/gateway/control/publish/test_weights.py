@@ -224,6 +224,9 @@ def test_only_certified_slices_are_published() -> None:
     for other in (SLICED.replace("tool", "length"), POLICY):
         edited = weighed(partly, other)
         assert (edited.route.moving, edited.route.weight_ppm) == ((), 0)
+    away = weighed(replace(partly, phase=Phase.SUSPENDED, suspended_ago_s=(61.0,)), SLICED)
+    assert away.served is not None
+    assert (away.served.sliced_by, away.route.weight_ppm) == (("tool",), 0)  # what is tried is known by its slice, too
     before = weighed(replace(rollout(), held=held), SLICED)
     assert (before.route.moving, before.route.weight_ppm) == ((), 0)
 
