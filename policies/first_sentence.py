@@ -139,8 +139,9 @@ def _trial(stands: Rollout, results: Results | None, now: float, around: Circums
     if results is not None and results.fault:
         return results.fault
     rises = stands.ladder.rises
-    waits = rises is not None and rises.shut(now)
-    return f"it comes back only within {rises} (advance)" if waits else "it comes back at the next look"
+    if rises is not None and rises.shut(now):
+        return f"it comes back only within {rises} (advance)"
+    return (results.waits_for if results is not None else "") or "it comes back at the next look"
 
 
 def _paused(stands: Rollout, now: float, entered: Decision | None) -> str:
@@ -167,7 +168,7 @@ def _on_its_way(stands: Rollout, results: Results | None, now: float, around: Ci
     waits = _wait(stands, results, now, around)
     if stands.phase is Phase.PROMOTED:
         return _ended(f"{where}{lived}{f'; {waits}' if waits else ''}")
-    waits = waits or _next(stands, now)
+    waits = waits or _next(stands, results, now)
     return _ended(f"{where}{lived}: {waits}")
 
 
@@ -177,12 +178,14 @@ def _part_of(stands: Rollout) -> str:
     return f"{len(moving)} of {len(stands.drawn)} parts of the traffic by {by}" if by else "the traffic"
 
 
-def _next(stands: Rollout, now: float) -> str:
+def _next(stands: Rollout, results: Results, now: float) -> str:
     """When it moves up, now that nothing is missing."""
     if (rises := stands.ladder.rises) and rises.shut(now):
         return f"every check passed; it moves up only within {rises} (advance)"
     if stands.ladder.split:
         return "no check is asked for, and it goes to its share at the next look"
+    if results.cold:
+        return f"every check passed; {results.waits_for}"
     return "every check passed; it moves up at the next look"
 
 

@@ -146,6 +146,13 @@ class Results:
     """Where slices move alone: those that are tested, once they are drawn (`policies.moving_slices`)."""
     joins: tuple[str, ...] = ()
     """Of them, those that are certified now and do not move yet."""
+    cold: str = ""
+    """Why servers are not warm enough for the next weight; empty: they are, or nobody asks."""
+
+    @property
+    def waits_for(self) -> str:
+        """What it waits for once nothing else is missing, in a sentence; empty: nothing."""
+        return f"it waits for its servers to be warm: {self.cold}" if self.cold else ""
 
     @property
     def spent_gate(self) -> GateResult | None:

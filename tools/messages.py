@@ -5,13 +5,17 @@ prints it, and in `tools/message_notes.py` where it would be too long to print e
 """
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
+from gateway.cli import slo_rules
 from policies import finding_words
+from policies.objectives import Objective
 from tools import message_notes as notes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,6 +23,7 @@ RULES = ROOT / "deploy/prometheus/rules/crossfade.yml"
 LINT = ("policies/lint.py", "policies/gate_findings.py", "policies/contenders.py")
 DOCTOR = ("gateway/doctor/checks.py", "gateway/doctor/state.py")
 _VARIES = "…"
+_NUMBER = re.compile(r"[0-9.]+(?=%|s\b)")
 
 
 class Message(NamedTuple):
@@ -125,14 +130,18 @@ def doctor() -> list[Message]:
 
 
 def alerts() -> list[Message]:
-    """The alerts that come with Crossfade."""
-    groups = yaml.safe_load(RULES.read_text("utf-8"))["groups"]
-    return [
-        Message(_plain(rule["annotations"]["summary"]), _plain(rule["annotations"]["description"]), rule["alert"])
-        for group in groups
-        for rule in group["rules"]
-        if "alert" in rule
-    ]
+    """The alerts that come with Crossfade, and those of `crossfade policy slo`: each once, as it pages."""
+    promised = [Objective(_VARIES, "errors", 0.02), Objective(_VARIES, "ttft", 0.05, 1.0)]
+    made = [asdict(group) for group in slo_rules.groups(promised, "crossfade")]
+    found = dict[str, Message]()
+    for group in [*yaml.safe_load(RULES.read_text("utf-8"))["groups"], *made]:
+        for rule in group["rules"]:
+            if "alert" in rule and rule["alert"] not in found:
+                summary, description = rule["annotations"]["summary"], rule["annotations"]["description"]
+                if group in made:
+                    summary, description = (_NUMBER.sub(_VARIES, text) for text in (summary, description))
+                found[rule["alert"]] = Message(_plain(summary), _plain(description), rule["alert"])
+    return list(found.values())
 
 
 # Reading the code --------------------------------------------------------------------------------------------------

@@ -91,6 +91,14 @@ class Figures:
             shadow=[],
         )
 
+    def baseline_models(self, wanted: RecordFilter) -> set[tuple[str, str]]:
+        """Routes, and the models that apps asked of their baselines."""
+        query = f"""
+        SELECT DISTINCT route, model_requested FROM exchanges
+        WHERE {wanted.where} AND {_OURS} AND variant = 'baseline'"""  # noqa: S608 -- our own words
+        rows = self.queries.named(query, ("route", "model"), wanted.parameters)
+        return {(str(row["route"]), str(row["model"])) for row in rows}
+
     def savings(self, wanted: RecordFilter) -> list[SavingView]:
         """What candidates saved, by route: where both prices are known."""
         query = f"""

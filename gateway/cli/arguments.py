@@ -170,8 +170,8 @@ def _label(parser: Parser) -> None:
     parser.add_argument("route", metavar="ROUTE", help="whose pairs")
     parser.add_argument("--by", required=True, metavar="NAME", help="who judges: stands beside each vote")
     parser.add_argument(
-        "--pool", choices=("random", "disagreements"), default="random",
-        help="which pairs: random ones speak of all (default: random)",
+        "--pool", choices=("random", "judged", "disagreements"), default="random",
+        help="which pairs: random ones speak of all, judged ones of the judge (default: random)",
     )  # fmt: skip
     parser.add_argument("--seed", default="1", help="another one draws others (default: 1)")
     _add_context(parser)
@@ -411,11 +411,14 @@ def _policy(parser: Parser) -> None:
     )
     simulate.add_argument("--every", type=int, default=0, metavar="N", help="show the evidence after every N units too")
     simulate.add_argument("--shuffle", type=int, metavar="SEED", help="permute the units first")
+    slo = verbs.add_parser("slo", help="Prometheus rules from what policies promise: recordings and burn-rate alerts")
+    slo.add_argument("--job", default="crossfade", metavar="NAME", help="the scrape job's name (default: crossfade)")
+    slo.add_argument("--nearest", action="store_true", help="count lateness at the bucket's edge nearest to a limit")
     verbs.add_parser("schema", help="the JSON Schema of a policy file, for editors")
     files = "policy files or folders (default: the folder that the settings name)"
-    for verb in (lint, plan, told):
+    for verb in (lint, plan, told, slo):
         verb.add_argument("policies", nargs="*", type=Path, metavar="POLICY", help=files)
-    for verb in (lint, plan, told, simulate):
+    for verb in (lint, plan, told, simulate, slo):
         _add_context(verb)
         _add_json(verb)
 
@@ -445,6 +448,6 @@ COMMANDS: dict[str, Command] = {
     "replay": Command("replay", "ask a candidate what was recorded; say what would be decided", _replay),
     "keys": Command("keys", "gateway keys: create, list, revoke", _keys),
     "kill": Command("kill", "everything to the baseline, now; works with all else dead", _kill),
-    "policy": Command("policy", "policies: lint, plan, explain, simulate, schema", _policy),
+    "policy": Command("policy", "policies: lint, plan, explain, simulate, slo, schema", _policy),
 }
 """By name, in the order in which the help shows them."""

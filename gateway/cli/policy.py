@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gateway import clock
-from gateway.cli import context, policy_plan, policy_simulate
+from gateway.cli import context, policy_plan, policy_simulate, policy_slo
 from gateway.cli.failure import failed
 from gateway.cli.policy_traffic import recorded
 from gateway.config.policy_file import SUFFIXES, Loaded, contenders, located, read_file, surroundings, with_files
@@ -150,12 +150,18 @@ def _plan(arguments: argparse.Namespace) -> int:
     return 2 if any(plan.changes for plan in plans) else 0
 
 
+def _slo(arguments: argparse.Namespace) -> int:
+    return policy_slo.run(arguments, _all(arguments, _surroundings(arguments)))
+
+
 def _schema(_: argparse.Namespace) -> int:
     print(json_schema())
     return 0
 
 
-_VERBS = {"lint": _lint, "plan": _plan, "explain": _explain, "simulate": policy_simulate.run, "schema": _schema}
+_VERBS = {
+    "lint": _lint, "plan": _plan, "explain": _explain, "simulate": policy_simulate.run, "slo": _slo, "schema": _schema,
+}  # fmt: skip
 
 
 def _surroundings(arguments: argparse.Namespace) -> Surroundings:

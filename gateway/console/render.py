@@ -10,7 +10,7 @@ from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from gateway.console import drawing, words
 
@@ -72,7 +72,16 @@ def icon(name: str) -> Markup:
 
 def word(text: str, name: str, css: str = "") -> Markup:
     """A word with its icon and its colour: colour never stands alone."""
-    return Markup('<span class="word {}">{}{}</span>').format(css, icon(name), words.plain(text))
+    return Markup('<span class="word {}">{}{}</span>').format(css, icon(name), _seen(text))
+
+
+def code(text: str) -> Markup:
+    """A sentence of ours: what it has between backticks as code. All of it stays text."""
+    parts = words.plain(text).split("`")
+    if len(parts) % 2 == 0:  # one that has no partner is a character like any other
+        parts[-2:] = ["`".join(parts[-2:])]
+    pieces = [Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)]
+    return Markup().join(pieces)
 
 
 def phase(name: str, text: str = "") -> Markup:
@@ -117,6 +126,7 @@ def environment() -> Environment:
     )
     for name in ("number", "share", "money", "millis", "duration", "moment", "short", "size", "ratio", "cut"):
         found.filters[name] = getattr(words, name)
+    found.filters["code"] = code
     said: dict[str, object] = {
         "icon": icon, "word": word, "phase": phase, "verdict": verdict, "outcome": outcome, "when": when,
         "draw": drawing, "unknown": words.UNKNOWN,

@@ -1,6 +1,7 @@
 """`/`: all routes, what wants a person first, and where each rollout stands."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from gateway.console import words
 from gateway.console.ask import Ask, ConsolePage, Row, Shown
 from gateway.control.controller.status import read_status
 from gateway.control.state.port import StateDownError
+from gateway.node.retiring import Retiring, retiring
 from policies.candidates import is_contender, route_of
 from policies.forecast import forecast
 from policies.results import GateResult
@@ -34,9 +36,12 @@ _URGENCY = {
     "rejected": 2,
     "approving": 3,
     "paused": 4,
-    "policy": 5,
-    "price": 6,
+    "retires": 5,
+    "policy": 6,
+    "price": 7,
 }
+SOON_S = 60 * DAY_S
+"""Before its last day a model wants a person by itself; earlier if its candidate comes too late."""
 
 _ACTIONS = {
     "rolled_back": "What failed",
@@ -77,8 +82,12 @@ def overview(ask: Ask) -> tuple[OverviewView, dict[str, Decision]]:
     arms: list[ArmView] = []
     savings: list[SavingView] = []
     weights: list[WeightPointView] = []
+    due = [each for each in retiring(ask.pages.data) if each.at < max(ask.now + SOON_S, each.finish_at or 0.0)]
     try:
-        arms = ask.pages.figures.arms(wanted("exchanges", {"since": "24h"}, now=ask.now))
+        lately = wanted("exchanges", {"since": "24h"}, now=ask.now)
+        asked = ask.pages.figures.baseline_models(lately) if due else set[tuple[str, str]]()
+        due = [each for each in due if (each.route, each.model) in asked]  # what apps have left behind may go
+        arms = ask.pages.figures.arms(lately)
         savings = ask.pages.figures.savings(wanted("exchanges", {"since": "30d"}, now=ask.now))
         weights = ask.pages.figures.weights(wanted("exchanges", {"since": "14d"}, now=ask.now)).points
     except (duckdb.Error, TooSlowError) as error:
@@ -87,7 +96,7 @@ def overview(ask: Ask) -> tuple[OverviewView, dict[str, Decision]]:
     lines = [_line(each, arms, savings, weights) for each in rollouts.rollouts]
     view = OverviewView(
         rollouts=rollouts,
-        wants=wants(ask.pages, rollouts.rollouts, arms),
+        wants=wants(ask.pages, rollouts.rollouts, arms, due),
         lines=lines,
         exchanges=sum(arm.exchanges for arm in arms),
         by_candidates=sum(arm.exchanges for arm in arms if arm.variant == "candidate"),
@@ -99,9 +108,12 @@ def overview(ask: Ask) -> tuple[OverviewView, dict[str, Decision]]:
     return view, looks
 
 
-def wants(pages: Pages, rollouts: Sequence[RolloutView], arms: Sequence[ArmView]) -> list[WantView]:
-    """What wants a person, the most urgent first."""
+def wants(
+    pages: Pages, rollouts: Sequence[RolloutView], arms: Sequence[ArmView], due: Sequence[Retiring]
+) -> list[WantView]:
+    """What wants a person, the most urgent first. `due`: models that are turned off too soon."""
     found = [want for each in rollouts if (want := _want(each)) is not None]
+    found += map(_retires, due)
     status = read_status(pages.data.controller_status)
     for policy in status.policies if status is not None else ():
         if policy.error is not None:
@@ -189,6 +201,18 @@ def _want(each: RolloutView) -> WantView | None:
         return None
     kind = "damaged" if standing.phase == "unreadable" else standing.phase
     return WantView(route=each.route, kind=kind, text=standing.sentence, link=link, action=action)
+
+
+def _retires(each: Retiring) -> WantView:
+    """What happens when, beside when the candidate could answer instead, and the command that says what next."""
+    text = f"its provider turns {each.model} off on {words.day(each.at)}"
+    if each.finish_at is not None:
+        has_all = "the candidate has all traffic"
+        is_never = math.isinf(each.finish_at)
+        text += f"; at today's pace {has_all} {'never' if is_never else f'on {words.day(each.finish_at)}'}"
+    link = f"/readiness?route={quote(each.route, safe='')}"
+    text += f". `crossfade readiness {each.route}` says what next"
+    return WantView(route=each.route, kind="retires", text=text, link=link, action="What next")
 
 
 def _line(

@@ -78,6 +78,12 @@ def moment(at: float | datetime | str | None) -> str:
     return UNKNOWN if found is None else f"{found:%Y-%m-%d %H:%M:%S} UTC"
 
 
+def day(at: float | datetime | str | None) -> str:
+    """A day, in UTC: `31 March 2027`."""
+    found = _datetime(at)
+    return UNKNOWN if found is None else f"{found.day} {found:%B %Y}"
+
+
 def short(at: float | datetime | str | None) -> str:
     """A moment as a table's first column has it."""
     found = _datetime(at)

@@ -7,6 +7,7 @@ Rules:
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -47,6 +48,9 @@ TOTAL_BUCKETS = (
     *(0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0),
     *(120.0, 240.0, 480.0, 960.0, 1920.0, 7680.0),
 )
+_LINE = re.compile(r"\w+(?:\{(.*)\})? (\S+)")
+_LABEL = re.compile(r'\w+="((?:[^"\\]|\\.)*)"')
+_ESCAPED = {r"\\": "\\", r"\"": '"', r"\n": "\n"}
 OVERHEAD_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
 
@@ -350,6 +354,16 @@ def render(samples: Iterable[Sample]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def samples_of(text: str, name: str) -> list[Sample]:
+    """The samples of one counter or gauge in such a text, as `render` or another process wrote it."""
+    found = (_LINE.fullmatch(line) for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{")))
+    return [
+        Sample(name, float(line[2]), tuple(map(_unescaped, _LABEL.findall(line[1] or ""))))
+        for line in found
+        if line is not None
+    ]
+
+
 def _number(value: float) -> str:
     return "+Inf" if value == math.inf else repr(value)
 
@@ -361,3 +375,7 @@ def _labels(metric: Metric, values: tuple[str, ...]) -> str:
 
 def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _unescaped(value: str) -> str:
+    return re.sub(r"\\.", lambda pair: _ESCAPED.get(pair[0], pair[0]), value)

@@ -13,7 +13,7 @@ import os
 import signal
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -22,11 +22,13 @@ import msgspec
 import yaml
 
 from gateway import clock
+from gateway.cli import slo_rules
 from gateway.demo.models import ModelServer, ScriptedAnswer
+from policies.objectives import Objective
 from policies.routing import decode, encode
 from tests.acceptance.prometheus_server import RULES, Prometheus, scraping
 from tests.fakes import judges
-from tests.fakes.faults import Fault
+from tests.fakes.faults import HEADER, Fault
 from tests.fakes.openai_answers import Speaker
 from tests.fakes.redis_server import RedisServer, running
 from tests.fakes.thread import in_thread
@@ -38,6 +40,8 @@ GoOn = Callable[[], object]
 """Called again and again until the alerts fire: what has to happen more than once."""
 QUIET = "quiet"
 """A route that is there from the start, whose candidate is well."""
+FAILING = "failing"
+"""A route with objectives, which its answers miss."""
 POLICY = """\
 route: {route}
 match: {{model: gpt-4o, header: {{x-route: {route}}}}}
@@ -141,15 +145,18 @@ def scaled_rules(folder: Path) -> Path:
     told = yaml.safe_load(RULES.read_text("utf-8"))
     for rule in (rule for group in told["groups"] for rule in group["rules"] if "for" in rule):
         rule["for"] = "1s"
+    promised = [Objective(FAILING, "errors", 0.02), Objective(FAILING, "total", 0.05, 0.5)]
+    told["groups"] += [asdict(group) for group in slo_rules.groups(promised, "crossfade")]
     path = folder / "rules.yml"
     path.write_text(yaml.safe_dump(told), "utf-8")
     return path
 
 
 def alerts() -> list[str]:
-    """The names of the shipped alerts."""
+    """The names of the shipped alerts, and of those that `crossfade policy slo` makes."""
     groups = yaml.safe_load(RULES.read_text("utf-8"))["groups"]
-    return [rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule]
+    shipped = [rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule]
+    return [*shipped, *sorted(set(slo_rules.ALERTS.values()))]
 
 
 def first_is_better(text: str) -> ScriptedAnswer:
@@ -223,6 +230,15 @@ def _suspended(room: AlarmRoom) -> Generator[GoOn]:
     told = room.serving.crossfade("promote", "ailing", "--reason", "a test of alerts")
     assert told.returncode == 0, told.stderr
     yield partial(room.ask, "ailing")
+
+
+@contextlib.contextmanager
+def _burning(room: AlarmRoom) -> Generator[GoOn]:
+    """The frontier's answers are errors, and late."""
+    room.add_policy(FAILING, "own")
+    turns = [{"role": "user", "content": "of an app whose frontier fails"}]
+    headers = {"x-route": FAILING, HEADER: '{"status": 500, "delay_s": 0.6}'}
+    yield partial(room.post, "/chat/completions", {"model": "gpt-4o", "messages": turns}, headers)
 
 
 @contextlib.contextmanager
@@ -363,6 +379,7 @@ CONDITIONS = {
     # First: engines that hang or are gone, as later conditions have them, are silent as well.
     "mute": Condition(_mute, ("CrossfadeEngineSilent",)),
     "rolled back": Condition(_rolled_back, ("CrossfadeRolledBack",)),
+    "burning": Condition(_burning, ("CrossfadeErrorBudgetBurns", "CrossfadeLatencyBudgetBurns")),
     "busy": Condition(_busy, ("CrossfadeCandidateNotServing",)),
     "breaker": Condition(_breaker, ("CrossfadeBreakerOpen",)),
     "suspended": Condition(_suspended, ("CrossfadeSuspended",)),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.console.render import Renderer, environment, static_files, when, word
+from gateway.console.render import Renderer, code, environment, static_files, when, word
 from gateway.console.words import plain
 from gateway.node.datadir import DataDir
 from policies.routing import Lease, Route, Table, Upstream, Variant, encode
@@ -37,17 +37,36 @@ def seen(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "where", ["<p>{{ x }}</p>", '<p title="{{ x }}">a</p>', "{{ x|cut(4000) }}", "{{ word(x, 'pass') }}"]
-)
+    "where",
+    [
+        "<p>{{ x }}</p>", '<p title="{{ x }}">a</p>', "{{ x|cut(4000) }}", "{{ word(x, 'pass') }}", "{{ x|code }}",
+        "{{ word('`' ~ x ~ '`'|code, 'pass') }}",
+    ],
+)  # fmt: skip
 def test_payloads_are_text_in_every_place(where: str) -> None:
     """In text, in an attribute, through a filter and in a word with an icon a payload adds no element."""
     template = environment().from_string(where)
     for payload in PAYLOADS:
         page = read(template.render(x=payload))
-        assert {tag for tag, _ in page.tags} <= {"p", "span", "svg", "path"}, payload
+        assert {tag for tag, _ in page.tags} <= {"p", "span", "svg", "path", "code"}, payload
         assert not [attrs for _, attrs in page.tags if any(name.startswith("on") for name in attrs)], payload
         if where.startswith("<p>"):
             assert page.plain == seen(payload)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        ("`crossfade explain a<b>` says why", "<code>crossfade explain a&lt;b&gt;</code> says why"),
+        ("one ` alone", "one ` alone"),
+        ("`a` and ` alone", "<code>a</code> and ` alone"),
+        ("no <b>code</b>", "no &lt;b&gt;code&lt;/b&gt;"),
+    ],
+)
+def test_a_sentence_shows_its_commands_as_code(sentence: str, shown: str) -> None:
+    """What stands between two backticks is code, without them; one alone is a character; the rest is escaped text."""
+    assert code(sentence) == shown
+    assert shown in word(code(sentence), "pass")
 
 
 @pytest.fixture

@@ -2,13 +2,17 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gateway.console.routes import forecast_of
+from gateway import clock
+from gateway.console.routes import DAY_S, forecast_of
+from gateway.console.words import day
+from gateway.telemetry.metrics import Sample, render
 from policies.forecast import forecast
 from policies.rollout import step
 from policies.rules import Held
@@ -48,6 +52,40 @@ async def test_a_suspended_rollout_wants_a_person(home: ConsoleHouse) -> None:
         links = read((await client.get("/routes/triage")).text).links()
         assert "/routes/triage/rollback" in links
         assert not {"/routes/triage/promote", "/routes/triage/hold"} & set(links)
+
+
+@pytest.mark.parametrize(
+    ("off_d", "finish_d", "said"),
+    [
+        (40, 80, "; at today's pace the candidate has all traffic on"),
+        (300, math.inf, "; at today's pace the candidate has all traffic never"),
+        (40, None, "."),
+        (300, 200, ""),
+        (300, None, ""),
+    ],
+)
+async def test_a_model_that_is_turned_off_wants_a_person(
+    home: ConsoleHouse, off_d: float, finish_d: float | None, said: str
+) -> None:
+    """Within sixty days, or before its candidate can answer everything: with the day, and the next command."""
+    stand(home.data)
+    now = clock.wall()
+    off = Sample("crossfade_model_retires_timestamp_seconds", now + off_d * DAY_S, ("triage", "gpt-4o"))
+    left = Sample("crossfade_model_retires_timestamp_seconds", now + off_d * DAY_S, ("triage", "left-behind"))
+    home.data.exposition("recorder").write_text(render([off, left]))
+    if finish_d is not None:
+        finish = Sample("crossfade_finish_timestamp_seconds", now + finish_d * DAY_S, ("triage",))
+        home.data.exposition("controller").write_text(render([finish]))
+    async with visitor(home.data) as client:
+        wants = (await client.get("/routes.json")).json()["wants"]
+        found = [want["text"] for want in wants if want["kind"] == "retires"]
+        assert len(found) == bool(said)
+        if said:
+            assert found[0].startswith(f"its provider turns gpt-4o off on {day(now + off_d * DAY_S)}{said}")
+            assert found[0].endswith("`crossfade readiness triage` says what next")
+            page = read((await client.get("/")).text)
+            assert "/readiness?route=triage" in page.links()
+            assert "crossfade readiness triage says what next" in page.words
 
 
 async def test_the_list_in_numbers(home: ConsoleHouse) -> None:

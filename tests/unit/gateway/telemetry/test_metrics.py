@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.proxy.counters import COUNTERS, GAUGES
 from gateway.supervisor.worker_metrics import samples
-from gateway.telemetry.metrics import METRICS, MetricOwner, Sample, render
+from gateway.telemetry.metrics import METRICS, MetricOwner, Sample, render, samples_of
 
 
 def test_the_table_follows_the_conventions() -> None:
@@ -34,6 +34,20 @@ def test_text_that_prometheus_reads() -> None:
     assert families["crossfade_build_info"].samples[0].labels == {"version": 'a"b\\c\nd'}
     assert families["crossfade_killed"].samples[0].value == 0.5
     assert families["crossfade_killed"].type == "gauge"
+
+
+def test_what_was_rendered_is_read_back() -> None:
+    """One metric's samples out of a whole page, with labels as they were; no other's that begins alike."""
+    written = [
+        Sample("crossfade_records_total", 3.0, ("exchanges",)),
+        Sample("crossfade_model_retires_timestamp_seconds", 1.5e9, ("triage", 'a"b\\n\nc,model="d"}')),
+        Sample("crossfade_finish_timestamp_seconds", float("inf"), ("triage",)),
+        Sample("crossfade_killed", 0.5),
+    ]
+    text = render(written)
+    for sample in written:
+        assert samples_of(text, sample.name) == [sample]
+    assert samples_of(text, "crossfade_kill") == []
 
 
 @pytest.mark.parametrize(
