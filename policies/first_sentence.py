@@ -81,7 +81,7 @@ def decided_sentence(decision: Decision) -> str:
         case Move.JOIN:
             fresh = after.held.moving[len(decision.before.held.moving) :]
             moves = "answered by it from now on as the others are" if after.weight_ppm else "the first to move up"
-            return f"{_parts(fresh)} of the traffic: known to be answered well enough, and {moves}."
+            return f"{_parts(fresh)} known to be answered well enough, and {moves}."
         case Move.RESTART:
             why = f": {who} said so ({word})" if word else ""
             fresh = "the candidate or what it is compared by has changed" if decision.rule == "revision" else ""
@@ -399,7 +399,8 @@ def _share(ppm: int) -> str:
 
 
 def _parts(names: tuple[str, ...]) -> str:
-    return f"{'One part' if len(names) == 1 else f'{len(names)} parts'} ({', '.join(names)})"
+    several = len(names) > 1
+    return f"{'Parts' if several else 'A part'} of the traffic ({', '.join(names)}) {'are' if several else 'is'}"
 
 
 def _counted(units: int) -> str:

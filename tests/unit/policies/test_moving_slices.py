@@ -114,6 +114,7 @@ def test_slices_are_drawn_once():
     days = replace(SHADOW, ladder=replace(LADDER, stages=(Stage(0, min_units=10, days=1), *LADDER.stages[1:])))
     assert look(of(a=(0.0, 400)), days).drawn == ()
     assert look(of(a=(0.0, 400)), replace(days, lived_s=DAY_S)).joins == ("tool=a",)
+    assert look(of(a=(0.0, 400)), days).gates[0].verdict is Verdict.PASS  # and so held at the first day's end
 
     found = look(of(a=(0.0, 9), late=(0.0, 400), other=(0.0, 400)), replace(SHADOW, drawn=("tool=a",)))
     assert found.joins == ()
