@@ -11,7 +11,15 @@ from hashlib import sha256
 from itertools import takewhile
 from typing import Final, Literal
 
-from policies.request.body import COMPLETIONS, RESPONSES, Call, UnroutableBodyError, beginning, trailing_turns
+from policies.request.body import (
+    COMPLETIONS,
+    EMBEDDINGS,
+    RESPONSES,
+    Call,
+    UnroutableBodyError,
+    beginning,
+    trailing_turns,
+)
 from policies.routing import PPM, Route
 
 CANDIDATE_CALL_PREFIX: Final = "call_cf"
@@ -88,6 +96,8 @@ def _conversation(call: Call) -> Unit | None:
     parts = [b"conversation", call.key_id.encode(), _bytes(call.body.user)]
     if call.path == COMPLETIONS:
         return Unit("conversation", _hash(*parts, bytes(call.body.fields.prompt)))
+    if call.path == EMBEDDINGS:  # the same text is always the same variant's
+        return Unit("conversation", _hash(*parts, bytes(call.body.fields.input)))
     if call.path == RESPONSES:
         fields = call.body.fields
         parts.append(bytes(fields.instructions))

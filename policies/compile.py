@@ -19,6 +19,7 @@ from policies.language.amounts import PPM
 from policies.language.base import Section
 from policies.language.compare import CHECKS, DIAGNOSTIC, GAMEABLE, LIKENESS, SCORES, Feedback, Judge, SchemaCheck
 from policies.schema import Policy, Stage
+from policies.warmth import WarmRule
 from policies.windows import RiseWindow
 
 ALONE_S = 1.0
@@ -49,6 +50,8 @@ class KnownUpstream:
     """Whether it may be asked in an app's stead: it has a key of ours, or asks for none."""
     is_engine: bool = True
     """Whether it is a server of one's own."""
+    warm: WarmRule | None = None
+    """What has to answer before a weight rises; None: nothing is waited for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from policies.baseline_line import BLOCKS
 from policies.compile import likeness_metric, quality_metrics, votes_window_s
+from policies.judge_bias import WHERE, labels_needed
 from policies.language.amounts import PPM, duration_text, share_text
 from policies.rules import Gates, Guards, Latency, Quality, Rules, Stage
 from policies.schema import Match, Policy
@@ -141,7 +142,8 @@ def _eligible(policy: Policy) -> str:
 def _compared(policy: Policy) -> str:
     by = f"by {', '.join(each.name for each in policy.compare)}" if policy.compare else "by nothing"
     metrics = quality_metrics(policy)
-    told = f"{' and '.join(metrics)} {'is' if len(metrics) == 1 else 'are'} the quality" if metrics else UNMEASURED
+    what = "index compatibility" if metrics == ("vectors",) else "quality"
+    told = f"{' and '.join(metrics)} {'is' if len(metrics) == 1 else 'are'} the {what}" if metrics else UNMEASURED
     return f"{by}; {told}"
 
 
@@ -175,6 +177,10 @@ def _gates(gates: Gates) -> Iterator[str]:
 
 
 def _quality(gate: Quality) -> str:
+    if gate.metric == "vectors":
+        return (
+            f"index compatibility: a vector that does not fit in at most {gate.margin:.1%} of conversations; no quality"
+        )
     if gate.margin < 0:
         return f"{gate.metric} better than the baseline's, by {-gate.margin:g} at least"
     if not gate.likeness:
@@ -206,6 +212,12 @@ def _guards(rules: Rules) -> Iterator[str]:
         f"refusals, empties, loops at most {guards.slack:.0%} more"
     )
     yield f"units      none above {guards.unit_share:.0%} of the traffic; at most {guards.drop_rate:.0%} of pairs lost"
+    if guards.judge_bias is not None:
+        needed = labels_needed(guards.judge_bias, {}, alpha=guards.alpha, bets=rules.bets)
+        yield (
+            f"people     the score is within {guards.judge_bias:g} of their labels on average, certified before "
+            f"anything advances: about {needed:,} judged pairs ({WHERE})"
+        )
 
 
 def _votes(window_s: float | None) -> list[str]:

@@ -67,7 +67,8 @@ def replay(kept: DecisionRecord) -> Decision:
     """The decision, made again from what the record holds."""
     before, now = kept.decision.before, kept.decision.at
     if kept.order:
-        return command(before, kept.order.verb, now=now, by=kept.order.by, reason=kept.order.reason)
+        seen = Results(cold=kept.seen.cold)
+        return command(before, kept.order.verb, now=now, by=kept.order.by, reason=kept.order.reason, seen=seen)
     if kept.revised:
         return revise(before, kept.revised, now=now)
     if kept.evidence is None:

@@ -135,8 +135,9 @@ def _trial(stands: Rollout, results: Results | None, now: float, around: Circums
     if results is not None and results.fault:
         return results.fault
     rises = stands.ladder.rises
-    waits = rises is not None and rises.shut(now)
-    return f"it comes back only within {rises} (advance)" if waits else "it comes back within seconds"
+    if rises is not None and rises.shut(now):
+        return f"it comes back only within {rises} (advance)"
+    return (results.waits_for if results is not None else "") or "it comes back within seconds"
 
 
 def _paused(stands: Rollout, now: float, entered: Decision | None) -> str:
@@ -162,16 +163,18 @@ def _on_its_way(stands: Rollout, results: Results | None, now: float, around: Ci
     waits = _wait(stands, results, now, around)
     if stands.phase is Phase.PROMOTED:
         return _ended(f"{where}{lived}{f'; {waits}' if waits else ''}")
-    waits = waits or _next(stands, now)
+    waits = waits or _next(stands, results, now)
     return _ended(f"{where}{lived}: {waits}")
 
 
-def _next(stands: Rollout, now: float) -> str:
+def _next(stands: Rollout, results: Results, now: float) -> str:
     """When it moves up, now that nothing is missing."""
     if (rises := stands.ladder.rises) and rises.shut(now):
         return f"every check passed; it moves up only within {rises} (advance)"
     if stands.ladder.split:
         return "its policy asks for no check (mode: split), and it goes to its share within seconds"
+    if results.cold:
+        return f"every check passed; {results.waits_for}"
     return "every check passed; it moves up within seconds"
 
 

@@ -16,9 +16,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from policies import histograms, stats
+from policies import histograms, judge_bias, stats
 from policies.events import Output
 from policies.evidence import Evidence
+from policies.histograms import Histogram
 from policies.names import most_common
 from policies.results import GuardResult
 from policies.rules import BETS, Bets
@@ -60,8 +61,12 @@ def _loops(plain: str) -> bool:
     return most >= _TIMES_LOOPED and most * _WORDS_LOOPED * 2 >= len(words)
 
 
-def watch(evidence: Evidence, bets: Bets = BETS) -> tuple[GuardResult, ...]:
-    """Every guard's verdict on the evidence so far; `bets` are the rollout's."""
+def watch(evidence: Evidence, bets: Bets = BETS, labels: Histogram | None = None) -> tuple[GuardResult, ...]:
+    """Every guard's verdict on the evidence so far; `bets` are the rollout's.
+
+    `labels`: gaps between the judge and people (`judge_bias.gaps`) that the controller knows beside the evidence; None:
+    it knows of no place where people could give any.
+    """
     return (
         _outputs(evidence, bets),
         _length(evidence),
@@ -72,7 +77,7 @@ def watch(evidence: Evidence, bets: Bets = BETS) -> tuple[GuardResult, ...]:
         _verdicts(evidence, "abstained", evidence.rules.guards.abstain_rate),
         _rate(evidence, "controls", ("controls_failed",), "controls", evidence.rules.guards.control_failures),
         _incident(evidence),
-        _bias(evidence, bets),
+        _bias(evidence, labels, bets),
         _concentration(evidence),
         _shares(evidence),
     )
@@ -218,20 +223,11 @@ def _incident(evidence: Evidence) -> GuardResult:
     return GuardResult("incident", Verdict.INCONCLUSIVE if surely else Verdict.PASS, told)
 
 
-def _bias(evidence: Evidence, bets: Bets) -> GuardResult:
+def _bias(evidence: Evidence, labels: Histogram | None, bets: Bets) -> GuardResult:
     """Whether the judge agrees with people on average: certified, or the judge does not count."""
-    limit, found = evidence.rules.guards.judge_bias, evidence.histogram("judge_bias")
-    if limit is None:
-        return GuardResult("judge_bias", Verdict.PASS, "judge_bias: no human labels asked for", required=False)
-    if not found:
-        return GuardResult("judge_bias", Verdict.INCONCLUSIVE, "judge_bias: no human labels yet")
-    alpha = evidence.rules.guards.alpha
-    (down, counts), (up, _) = histograms.scores_down(found), histograms.scores_up(found)
-    low = 2 * stats.lower_mean(down, counts, alpha, lo=-1.0, hi=1.0, bets=bets)
-    high = 2 * stats.upper_mean(up, counts, alpha, lo=-1.0, hi=1.0, bets=bets)
-    told = f"judge_bias: within [{low:+.3f}, {high:+.3f}] of people on {counts.sum():.0f} units, allowed {limit:g}"
-    fine = -limit <= low and high <= limit
-    return GuardResult("judge_bias", Verdict.PASS if fine else Verdict.INCONCLUSIVE, told)
+    found = dict(evidence.histogram("judge_bias"))
+    histograms.merge(found, labels or {})
+    return judge_bias.verdict(evidence.rules.guards, found, is_live=labels is not None, bets=bets)
 
 
 def _concentration(evidence: Evidence) -> GuardResult:

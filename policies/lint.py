@@ -7,13 +7,16 @@ without it its requests would go to the default upstream.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from policies.compile import Surroundings, likeness_metric
+from policies.compile import Surroundings, likeness_metric, quality_metric
 from policies.contenders import contender_findings, named_candidates
+from policies.embedding_findings import embedding_findings
 from policies.findings import Finding, Loc, warning
 from policies.gate_findings import gate_findings
 from policies.globs import meet
+from policies.judge_bias import WHERE, labels_needed
 from policies.language.amounts import PPM, duration_text, share_text
 from policies.language.compare import (
+    LIKENESS,
     Embedding,
     Judge,
     Promptfoo,
@@ -21,12 +24,14 @@ from policies.language.compare import (
     SchemaCheck,
 )
 from policies.request.body import COMPLETIONS, RESPONSES
-from policies.rules import ARMS_FROM_PPM, DAY_S, default_hold_s
+from policies.rules import ARMS_FROM_PPM, DAY_S, Guards, default_hold_s
 from policies.schema import Policy, Stage
 
 _MIN_UNITS = 100
 _LOOSE_MARGIN = 0.1
 _BLOCK_S = 3600.0
+_COARSE = 0.2
+"""A limit on a judge's bias that a person meets in an afternoon."""
 
 
 def findings(policy: Policy, surroundings: Surroundings | None = None) -> tuple[Finding, ...]:
@@ -41,6 +46,7 @@ def _findings(policy: Policy, surroundings: Surroundings | None) -> tuple[Findin
     found = [
         *_match(policy),
         *_variants(policy),
+        *embedding_findings(policy),
         *_assign(policy),
         *_compare(policy),
         *(_split(policy) if policy.mode == "split" else (*gate_findings(policy), *_stages(policy), *_doubts(policy))),
@@ -332,11 +338,19 @@ def _prices(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]:
 
 
 def _labels(policy: Policy) -> Iterator[Finding]:
-    """What only people's labels can meet, and none of them reaches what is gathered live."""
-    if policy.guards.judge_bias is not None:
-        message = "people's labels are not used in live decisions: with this set, nothing would ever advance"
-        hint = "leave it out, and hold the judge against labels with `simulate --pairs` or in the console"
-        yield warning(("guards", "judge_bias"), message, hint)
+    """What only people's labels can meet: how many it takes, and where they are given."""
+    limit, loc = policy.guards.judge_bias, ("guards", "judge_bias")
+    if limit is None or policy.mode == "split":
+        return
+    metric = quality_metric(policy)
+    if policy.gates.quality is None or metric is None or metric in LIKENESS:
+        message = "nobody here says which answer is better, so people's labels are held against nothing"
+        hint = "leave it out, or let a judge or a scorer of your own score"
+        yield Finding(loc, message, hint, is_served=True)
+        return
+    needed, other = (labels_needed(each, {}, alpha=Guards().alpha) for each in (limit, _COARSE))
+    told = f"; `judge_bias: {_COARSE:g}` takes about {other:,}" if limit < _COARSE else ""
+    yield warning(loc, f"nothing advances until people have labelled about {needed:,} judged pairs", f"{WHERE}{told}")
 
 
 def _keys(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from policies.reasons import Reason
 from policies.request.body import (
     CHAT,
     COMPLETIONS,
+    EMBEDDINGS,
     RESPONSES,
     Body,
     Call,
@@ -31,10 +32,12 @@ from policies.request.engine_fields import engine_field, named_media
 from policies.request.shapes import Format, Text, ToolField
 from policies.routing import Eligible, Match, Route
 
-__all__ = ["FORBIDDABLE", "ROUTABLE", "Body", "Call", "Reason", "find", "ineligible", "read_body"]
+__all__ = ["FORBIDDABLE", "ROUTABLE", "USUAL", "Body", "Call", "Reason", "find", "ineligible", "read_body"]
 
-ROUTABLE: Final = (CHAT, COMPLETIONS, RESPONSES)
-"""Paths a candidate can answer. Embeddings are not among them: vectors of two models must never be mixed."""
+USUAL: Final = (CHAT, COMPLETIONS, RESPONSES)
+"""Paths of a route that names none."""
+ROUTABLE: Final = (*USUAL, EMBEDDINGS)
+"""Paths a candidate can answer. Embeddings are to be named: vectors of two models must never be mixed."""
 
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 _MAX_KEYS: Final = 256
@@ -65,7 +68,7 @@ def find(routes: Sequence[Route], call: Call) -> Route | None:
         match = route.match
         if model not in match.model and (match.model or match.model_like) and not is_like(model, match.model_like):
             continue
-        if call.path in (match.path or ROUTABLE) and _fits(match, call):
+        if call.path in (match.path or USUAL) and _fits(match, call):
             return route
     return None
 
@@ -126,6 +129,8 @@ def _unfit(route: Route, call: Call) -> str | None:
     refused = None if body.is_common else _refused_name(route, body.raw)
     if refused is not None:
         return refused
+    if path == EMBEDDINGS:
+        return Reason.TOKEN_PROMPT if _has_tokens(bytes(body.fields.input)) else None
     marks: set[bytes] = set()
     if not plain:
         conversation = body.conversation(path)
@@ -266,7 +271,11 @@ def _has_hosted_tools(fields: RoutingFields, _: set[bytes]) -> bool:
 
 
 def _has_token_prompt(fields: RoutingFields, _: set[bytes]) -> bool:
-    raw = bytes(fields.prompt)
+    return _has_tokens(bytes(fields.prompt))
+
+
+def _has_tokens(raw: bytes) -> bool:
+    """Whether a prompt or an input is tokens, which are of the baseline's own tokenizer, and not texts."""
     return raw.startswith(b"[") and any(not bytes(part).startswith(b'"') for part in _LIST.decode(raw)[:1])
 
 

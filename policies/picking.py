@@ -81,7 +81,7 @@ def beside(own: Contender, others: Others) -> Beside:
     if told := _cooling(others):
         return Beside(rivals, told)
     found = own.look(Beside(rivals))
-    return Beside(rivals, _outranked(own, found, others) if found.move in _RISES else "")
+    return Beside(rivals, _outranked(own, found, others) if _rises(found) else "")
 
 
 def refusal(others: Others) -> str:
@@ -100,9 +100,14 @@ def _outranked(own: Contender, found: Decision, others: Others) -> str:
             continue
         theirs = {**{more: contender for more, contender in others.items() if more != other}, name: own}
         look = each.look(Beside(_rivals(theirs)))
-        if look.move in _RISES and (_mean(look), name) > (mean, other):
+        if _rises(look) and (_mean(look), name) > (mean, other):
             return f"{other} is certified, too, and its mean is better: {_mean(look):+.4f} against {mean:+.4f}"
     return ""
+
+
+def _rises(found: Decision) -> bool:
+    """Whether it leaves the shadow as far as evidence goes: its servers may have to get warm first."""
+    return found.move in _RISES or found.rule == "warm"
 
 
 def _rivals(others: Others) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import cast
 
-from policies import stats
+from policies import judge_bias, stats
 from policies.assumptions import TWICE, assumed
 from policies.candidates import longer
 from policies.evidence import Evidence
@@ -163,6 +163,8 @@ class Plan:
     """Where the rollout stands now, if it is under way and goes on."""
     repeats: str = ""
     """How often the baseline is asked a second time; empty: never for a gate."""
+    labels: str = ""
+    """What people have to say of pairs before anything advances; empty: nobody asks them."""
     assumes: tuple[str, ...] = ()
     """What the plan takes for granted of the candidate, where it is not that both are equal."""
 
@@ -193,7 +195,7 @@ def plan(
     repeats = _repeats(policy, rules, climbing[0], traffic)
     return Plan(
         policy.route, _changes(before, policy), restarts, (*climbing, last), total, doubt, told, repeats,
-        tuple(assumed(rules, SPREADS["quality"], among)),
+        _labels(rules), tuple(assumed(rules, SPREADS["quality"], among)),
     )  # fmt: skip
 
 
@@ -208,6 +210,15 @@ def _repeats(policy: Policy, rules: Rules, shadow: StagePlan, traffic: Traffic |
     about = "no number of" if units is None else f"about {calls:,}"
     share = share_text(policy.shadow.noise_floor)
     return f"{about} repeat calls of the baseline{paid} until likeness is certified, then {share}; again from 25% on"
+
+
+def _labels(rules: Rules) -> str:
+    """What `guards.judge_bias` asks of people, once for the whole ladder."""
+    limit = rules.guards.judge_bias
+    if limit is None:
+        return ""
+    needed = judge_bias.labels_needed(limit, {}, alpha=rules.guards.alpha, bets=rules.bets)
+    return f"people label about {needed:,} judged pairs before anything advances: {judge_bias.WHERE}"
 
 
 def gone(policy: Policy) -> Plan:

@@ -12,6 +12,8 @@ def text(found: Plan) -> str:
         lines.append(f"  restart  {found.restarts}")
     if found.repeats:
         lines.append(f"  repeats  {found.repeats}")
+    if found.labels:
+        lines.append(f"  labels   {found.labels}")
     lines += [f"  assumes  {each}" for each in found.assumes]
     if found.stands:
         lines.append(f"  stands   {found.stands}")

@@ -142,6 +142,13 @@ class Results:
     """Of a suspended candidate: requests beside the baseline that came back."""
     beside: str = ""
     """Why another of several candidates goes first; empty: none does."""
+    cold: str = ""
+    """Why servers are not warm enough for the next weight; empty: they are, or nobody asks."""
+
+    @property
+    def waits_for(self) -> str:
+        """What it waits for once nothing else is missing, in a sentence; empty: nothing."""
+        return f"it waits for its servers to be warm: {self.cold}" if self.cold else ""
 
     @property
     def spent_gate(self) -> GateResult | None:

@@ -9,7 +9,7 @@ from policies.clusters import worth
 from policies.detectors import Detector
 from policies.evidence import Evidence, EvidenceKey
 from policies.gates import evaluate, slice_results
-from policies.histograms import MICRO
+from policies.histograms import MICRO, Histogram
 from policies.readings import LOG10, Look, gates_of
 from policies.results import Alarm, GateResult, Intake, Noise, Results
 from policies.rollout import Rollout
@@ -43,6 +43,10 @@ class Conditions:
     """Where one of several candidates is picked: `quality_log_e` of each of the others."""
     beside: str = ""
     """Why another of them goes first."""
+    cold: str = ""
+    """Why the candidate's servers are not warm enough for its next weight (`policies.warmth`)."""
+    labels: Histogram | None = None
+    """How far the judge is from people, by pairs that both judged (`judge_bias.gaps`); None: nobody asks for it."""
 
 
 def key_of(rollout: Rollout) -> EvidenceKey:
@@ -63,7 +67,7 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
     results = (*whole, *chain.from_iterable(sliced))
     return Results(
         gates=results,
-        guards=guards.watch(evidence, rollout.bets),
+        guards=guards.watch(evidence, rollout.bets, seen.labels),
         alarms=tuple(
             _alarm(name, detector, rollout.settings.arl, latch=not evidence.shadow)
             for name, detector in sorted(evidence.detectors.items())
@@ -82,6 +86,7 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
         first_closes_at=seen.first_closes_at,
         tried=_tried(evidence),
         beside=seen.beside,
+        cold=seen.cold,
     )
 
 

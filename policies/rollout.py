@@ -3,6 +3,7 @@
 Rules:
 1. A certificate or an operator raises a weight, one stage at a time; nothing else does. No data is no certificate.
    What an alarm suspended comes back to the weight it had, and no further, once it was tried (`policies.suspension`).
+   Where servers have to be warm first, a certificate waits for them, and an operator's word does not.
 2. Rolling back is legal in every phase, and looks at nothing but harm: no judge, no approval, no hold stands before it.
    So is suspending.
 3. Time is what was lived through: each step adds at most `tick_s`, so a clock that jumps earns nothing.
@@ -184,6 +185,8 @@ def step(rollout: Rollout, results: Results, *, now: float) -> Decision:
         elif move is Move.ADVANCE and lived.next is not None and lived.next.approve == "manual":
             move, rule = Move.AWAIT, "approval"
             reason = f"{reason}; {lived.next.label} waits for an operator's approval"
+        elif move in (Move.ADVANCE, Move.RETURN) and results.cold:
+            move, rule, reason = Move.HOLD, "warm", f"{reason}; {results.waits_for}"
         elif lived.phase is Phase.APPROVING and move is Move.HOLD:
             rule, reason = "approval", f"waits for an operator's approval; {reason}"
     move = _at_zero(lived, move)
@@ -212,7 +215,8 @@ def command(
     move = _at_zero(rollout, move)
     outcome = Outcome.HOLD if move is Move.PAUSE else OUTCOMES.get(move, Outcome.HOLD)
     after = replace(_after(rollout, move), seen_at=now)
-    return Decision(outcome, move, "operator", f"{by}: {reason}", rollout, after, now, Results(), by)
+    skipped = f"; its servers were not waited for: {seen.cold}" if move is Move.ADVANCE and seen.cold else ""
+    return Decision(outcome, move, "operator", f"{by}: {reason}{skipped}", rollout, after, now, Results(), by)
 
 
 def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:

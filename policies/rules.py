@@ -212,7 +212,7 @@ class Guards:
     late_rate: float | None = None
     """Requests that may be told after their conversations were counted, until nothing advances. None: any number."""
     judge_bias: float | None = None
-    """With human labels: the judge's mean error must be certified within this (0.05), or it does not count."""
+    """The judge's mean error beside people's labels must be certified within this, or it does not count."""
     alpha: float = 0.01
     """Each guard's own: the chance that it ever calls a healthy candidate a breach."""
 

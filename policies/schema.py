@@ -35,16 +35,11 @@ SHADOW = "shadow"
 _ADDRESS = (
     r"https?://([^@/?#\s]{1,512}@)?(\[[0-9A-Fa-f:.]{2,64}\]|[A-Za-z0-9._-]{1,255})(:[0-9]{1,5})?([/?][!-~]{0,2048})?"
 )
-_UNFIT = {
-    "/v1/embeddings": "vectors of another model do not fit the index that the baseline's have filled, and the cosine "
-    "of the two says nothing of quality: fill a second index with the candidate, and have the app ask for it there"
-}
-"""Paths for which there is more to say than that a candidate cannot answer them."""
 
 
 def _routable(path: str) -> str:
     if path not in ROUTABLE:
-        raise ValueError(f"{path!r} cannot be mirrored. hint: {_UNFIT.get(path) or ', '.join(ROUTABLE)}")
+        raise ValueError(f"{path!r} cannot be mirrored. hint: {', '.join(ROUTABLE)}")
     return path
 
 

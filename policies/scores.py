@@ -99,10 +99,13 @@ def errors(event: PairEvent) -> int:
 
 
 def judge_bias(event: PairEvent) -> int | None:
-    """Half of what the judge's score is above the person's, to stay within [-1, 1]."""
-    if event.q is None or event.label is None or not (-1 <= event.q <= 1 and -1 <= event.label <= 1):
-        return None
-    return round(MICRO * (event.q - event.label) / 2)
+    """How far the judge is from the person on this pair."""
+    return None if event.q is None or event.label is None else gap(event.q, event.label)
+
+
+def gap(score: float, word: float) -> int | None:
+    """Half of what the judge's score is above a person's word, to stay within [-1, 1]; None: one of them is none."""
+    return round(MICRO * (score - word) / 2) if -1 <= score <= 1 and -1 <= word <= 1 else None
 
 
 def latency(event: PairEvent, gate: Latency, side: Owner) -> float | None:

@@ -33,6 +33,7 @@ from shadow.ports import DEADLINES, NOT_READY, UNFIT, Model, ModelCall, ModelRep
 from shadow.repeats import Repeats
 from shadow.score_pair import Comparing
 from shadow.siblings import Siblings
+from shadow.warming import ColdStart, is_cold
 
 COMPARE_S = 300.0
 """Longest that scoring a pair may take; scorers have shorter deadlines of their own."""
@@ -136,6 +137,8 @@ class Mirror:
     """From an exchange's end: whoever still scores then is waited for no longer. Recorded traffic waits for nobody."""
     _siblings: Siblings = field(default_factory=Siblings, init=False)
     _repeats: Repeats = field(default_factory=Repeats, init=False)
+    _starts: dict[str, ColdStart] = field(default_factory=dict[str, ColdStart], init=False)
+    """By candidate's key."""
     _paths: dict[tuple[str, str], CandidatePaths] = field(default_factory=dict[tuple[str, str], CandidatePaths])
     """Which endpoints whom we ask has: by candidate's key, and who of its route it is."""
 
@@ -145,6 +148,7 @@ class Mirror:
         variant = variant_of(drawn)
         again, asked = drawn.asked == "baseline_again", drawn.exchange.request_body
         call = ModelCall(variant.upstream, path, asked, ASK_S, variant, past_caches=again)
+        sent_at = self._begun(drawn)
         is_shared, is_asked = again and is_contender(drawn.route.route), True
         if is_shared:
             heard, is_asked = await self._repeats.once(drawn.exchange.meta.id, lambda: self.model.ask(call))
@@ -152,7 +156,7 @@ class Mirror:
             heard = await self.model.ask(call)
         heard = self._placed(drawn, path, heard)
         served, said = self.maker.read(drawn.exchange), answer.read(path, heard.body)
-        came, reason = outcome(heard, said)
+        came, reason = self._outcome(drawn, heard, said, sent_at)
         found = self._beside(drawn, heard, said, served) | ({} if is_asked else {"cost_usd": 0.0})
         if came == "answered":
             found |= await self._scored(drawn, served, said)
@@ -161,6 +165,22 @@ class Mirror:
             first = self._siblings.meet(f"{drawn.exchange.meta.id} {drawn.route.route}", other, len(heard.body))
             found["agree_other"] = self._likeness(drawn, served, first, other)
         return row_of(drawn, came, reason, at=self.wall(), **found)
+
+    def _begun(self, drawn: Drawn) -> float:
+        """When it is sent; whoever was not asked for a while may have to start up."""
+        now = self.wall()
+        if drawn.asked == "candidate":
+            self._starts.setdefault(drawn.route.candidate_key, ColdStart()).asked(now)
+        return now
+
+    def _outcome(self, drawn: Drawn, heard: ModelReply, said: AnswerReading, sent_at: float) -> tuple[Came, str]:
+        """What it counts as: of a candidate that starts up, where that may take its time, a failure is none."""
+        start = self._starts.get(drawn.route.candidate_key) if drawn.asked == "candidate" else None
+        if start is not None and heard.is_good:
+            start.answered(self.wall())
+        if start is not None and is_cold(heard) and start.excuses(sent_at, drawn.route.cold_s):
+            return "skipped", "cold"
+        return outcome(heard, said)
 
     def _placed(self, drawn: Drawn, path: str, heard: ModelReply) -> ModelReply:
         """What was heard; a path that is not there is no excuse for whom it was there before, or who has none."""

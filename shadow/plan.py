@@ -13,6 +13,7 @@ from records.comparison import Asked
 from records.exchange import Meta
 from shadow import sampling
 from shadow.sampling import Lot, Lots
+from shadow.warming import WarmWish
 
 FORMAT = 1
 
@@ -60,6 +61,10 @@ class ShadowRoute(msgspec.Struct, frozen=True):
     """Beside the candidate's own answers the baseline is asked a second time, too."""
     also: tuple[str, ...] = ()
     """Further comparators that gates rest on."""
+    warm: WarmWish | None = None
+    """What the controller wants to know of the candidate's servers now; None: nothing."""
+    cold_s: float = 0.0
+    """How long they may take to start up before a failure counts. 0: each counts."""
     lots: tuple[LotSince, ...] = ()
     """Of the last routing tables, oldest first; none: the shares above hold for all."""
 

@@ -14,7 +14,7 @@ import msgspec
 
 from policies.events import AlsoScored, Output
 from policies.language.compare import DIAGNOSTIC, LIKENESS, SCORES
-from shadow.compare import answer, exact, json_fields, schema, tool_calls
+from shadow.compare import answer, exact, json_fields, schema, tool_calls, vectors
 from shadow.compare.pair import Comparator, Pair, Score
 from shadow.ports import Scorer
 
@@ -27,6 +27,7 @@ _PURE: dict[str, Callable[[Options, Files], Comparator]] = {
     "json_fields": lambda options, _: json_fields.make(options),
     "schema": schema.make,
     "tool_calls": lambda options, _: tool_calls.make(options),
+    "vectors": lambda options, _: vectors.make(options),
 }
 _NOTHING = Score()
 

@@ -116,7 +116,7 @@ SENTENCES = {
     "guard abstained": "Sharpen the rubric, or take a stronger judge.",
     "guard controls": "The judge cannot tell good from bad here. Sharpen the rubric, or take a stronger judge.",
     "guard incident": "Wait until the baseline is well again.",
-    "guard judge_bias": "Label pairs on the console's page Label.",
+    "guard judge_bias": "Label judged pairs: the console's page Label, or `crossfade label ROUTE --pool judged`.",
     "guard concentration": "Name what tells conversations apart in `assign.by`, such as a header with the session's id.",
     "guard shares": "Something in front of Crossfade treats requests unevenly, or a worker does not ask the candidate.",
     "detector errors": "Look at the candidate's server: its log, its memory, its timeouts.",

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from gateway import errors
-from gateway.config import otel, quantities, readiness, settings
+from gateway.config import otel, quantities, readiness, settings, warm
 from gateway.telemetry.metrics import METRICS, MetricOwner
 from policies.language import amounts as units
 from records.parquet import TABLES
@@ -138,7 +138,7 @@ def settings_page() -> str:
 
 def said_in_settings() -> dict[tuple[str, str], str]:
     """What is said of every setting, in whichever file it stands."""
-    return docstrings(settings) | docstrings(readiness) | docstrings(otel)
+    return docstrings(settings) | docstrings(readiness) | docstrings(otel) | docstrings(warm)
 
 
 def sections(

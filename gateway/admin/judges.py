@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 
 from gateway.admin.filters import RecordFilter
 from gateway.admin.label_views import AgreementView, HumanScoreView
-from gateway.admin.labels import ALPHA, LabelQueue, human
+from gateway.admin.labels import ALPHA, ASKED, LabelQueue, human
 from gateway.admin.views import Moment, PageView
 from gateway.node import labels
 from gateway.node.labels import PairLabel
@@ -102,11 +102,11 @@ class Judges:
         query = f"""
         SELECT route, count(*), count(*) FILTER (WHERE abstained), count(*) FILTER (WHERE q > 0),
                count(*) FILTER (WHERE q < 0), count(control), count(*) FILTER (WHERE control), sum(judge_cost_usd)
-        FROM comparisons_all WHERE judge_json <> '' AND {wanted.where} GROUP BY route ORDER BY route"""  # noqa: S608 -- our own words
+        FROM comparisons_all WHERE {ASKED} AND {wanted.where} GROUP BY route ORDER BY route"""  # noqa: S608 -- our own words
         sums = self.queue.queries.rows(query, wanted.parameters)
         query = f"""
         SELECT exchange_id, asked, route, compared_at, control, judge_json FROM comparisons_all
-        WHERE judge_json <> '' AND {wanted.where} ORDER BY compared_at DESC LIMIT {READ}"""  # noqa: S608 -- our own words
+        WHERE {ASKED} AND {wanted.where} ORDER BY compared_at DESC LIMIT {READ}"""  # noqa: S608 -- our own words
         said = [
             _Verdict(row[0], row[1], row[2], row[3], row[4], _told(row[5]))
             for row in self.queue.queries.rows(query, wanted.parameters)
@@ -130,12 +130,13 @@ class Judges:
             wins=sums[3], losses=sums[4], controls=sums[5], controls_right=sums[6], cost_usd=sums[7] or 0.0,
             orders=len(orders), orders_differ=sum(len(set(winners)) > 1 for winners in orders),
             agreement=AgreementView.model_validate(self.queue.agreement(drawn)),
-            human=HumanScoreView.model_validate(human(votes)), bias=self._bias(drawn), bar=bar,
+            human=HumanScoreView.model_validate(human(votes)), bias=_bias_of(votes), bar=bar,
         )  # fmt: skip
 
-    def _bias(self, drawn: list[PairLabel]) -> BiasView:
-        """Of the random pairs alone: those that were chosen speak of themselves."""
-        return bias([q - said for said, q in self.queue.scored(drawn, labels.scores(drawn))])
+
+def _bias_of(votes: list[PairLabel]) -> BiasView:
+    """Of pairs that were drawn: those that were chosen speak of themselves."""
+    return bias([score - word for pairs in labels.judged(votes).values() for score, word in pairs])
 
 
 def bias(gaps: list[float]) -> BiasView:

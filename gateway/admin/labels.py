@@ -25,13 +25,19 @@ from gateway.node.labels import LabelVote, PairLabel
 from policies import stats
 
 _Said = TypeVar("_Said")
-Pool = Literal["random", "disagreements"]
-POOLS: tuple[Pool, ...] = ("random", "disagreements")
+Pool = Literal["random", "judged", "disagreements"]
+POOLS: tuple[Pool, ...] = get_args(Pool)
 SIZE = 50
 USUAL = "30d"
 """Pairs of so long ago are drawn from."""
 CHOSEN = "chosen"
 """The pool of a pair that was not drawn."""
+ASKED = """judge_json NOT IN ('', '{"drawn":false}')"""
+"""Whether the judge was asked: nobody asks it about what is plain, nor about a pair that its lot fell beside."""
+_HAS_VERDICT = f"""
+q IS NOT NULL AND NOT abstained AND (metric <> 'judge' OR {ASKED}) AND candidate_key = (
+    SELECT candidate_key FROM comparisons_all WHERE route = ? ORDER BY compared_at DESC LIMIT 1)"""  # noqa: S608 -- our own words
+"""As `verdict` has it, of the candidate of now."""
 Choice = Literal["left", "right", "equal", "bad", "skip"]
 CHOICES: tuple[Choice, ...] = get_args(Choice)
 TAGS = ("incomplete", "wrong fact", "too long", "tone", "format")
@@ -137,6 +143,8 @@ class LabelQueue:
         found.add("came = 'answered' AND asked <> 'baseline_again' AND answer_json IS NOT NULL")
         if task.pool == "disagreements":
             found.add("q < 0")
+        elif task.pool == "judged":
+            found.add(_HAS_VERDICT, task.route)
         query = f"""
         SELECT exchange_id, asked FROM comparisons_all WHERE {found.where}
         ORDER BY md5(exchange_id || asked || ?), exchange_id LIMIT ?"""  # noqa: S608 -- our own words
@@ -157,11 +165,15 @@ class LabelQueue:
             VoteRefusedError: there is no such pair of the route.
             LabelsFullError: no more are kept.
         """
-        if self.pair(queued, task.route) is None:
+        shown = self.pair(queued, task.route)
+        if shown is None:
             raise VoteRefusedError("there is no such pair of that route. hint: the queue names the next one")
         pool = task.pool if queued in self.drawn(task, now=now) else CHOSEN
         said = voted(queued, task.by, choice)
-        label = replace(_label(task, queued, now), pool=pool, vote=said, tags=tuple(tag for tag in TAGS if tag in tags))
+        label = replace(
+            _label(task, queued, now), pool=pool, vote=said, tags=tuple(tag for tag in TAGS if tag in tags),
+            candidate_key=str(shown.comparison["candidate_key"]), q=verdict(shown.comparison),
+        )  # fmt: skip
         with labels.opened(self.data.state) as state:
             labels.keep(state, label)
         return label
@@ -178,19 +190,18 @@ class LabelQueue:
 
     def agreement(self, votes: Sequence[PairLabel]) -> Agreement:
         """How far these votes agree with the scores of the same pairs."""
-        said = {(vote.exchange_id, vote.asked): vote.vote for vote in votes if vote.vote not in ("skipped", "both_bad")}
-        return agree([(vote, _side(q)) for vote, q in self.scored(votes, said)])
+        said = {labels.pair_of(vote): vote.vote for vote in votes if vote.vote not in ("skipped", "both_bad")}
+        return agree([(vote, _side(q)) for vote, q in self.scored(said)])
 
-    def scored(self, votes: Sequence[PairLabel], said: Mapping[tuple[str, str], _Said]) -> list[tuple[_Said, float]]:
-        """What was said of pairs in these votes, beside their scores; of pairs that have one."""
-        ids = sorted({exchange_id for exchange_id, _ in said})
-        routes = {(vote.exchange_id, vote.asked): vote.route for vote in votes}
+    def scored(self, said: Mapping[labels.Pair, _Said]) -> list[tuple[_Said, float]]:
+        """What was said of pairs, beside their scores; of pairs that have one."""
+        ids = sorted({exchange_id for exchange_id, _, _ in said})
         query = """
-        SELECT exchange_id, asked, q, route FROM comparisons_all
+        SELECT exchange_id, asked, route, q FROM comparisons_all
         WHERE exchange_id IN (SELECT unnest(?::VARCHAR[])) AND q IS NOT NULL"""
         rows = self.queries.rows(query, [ids]) if ids else []
-        known = [(said.get((row[0], row[1])), row) for row in rows]
-        return [(word, row[2]) for word, row in known if word is not None and routes[row[0], row[1]] == row[3]]
+        known = [(said.get((row[0], row[1], row[2])), row[3]) for row in rows]
+        return [(word, q) for word, q in known if word is not None]
 
 
 def task_of(route: str, by: str, pool: str, seed: str) -> LabelTask:
@@ -225,6 +236,13 @@ def outlines(pair: PairView, asked: str) -> tuple[PromptOutline, AnswerOutline, 
     served, other = (answer_outline(path, _json(each)) for each in (exchange.get("response_json"), row["answer_json"]))
     baseline, candidate = (other, served) if asked == "baseline" else (served, other)
     return prompt_outline(path, _json(exchange.get("request_json"))), baseline, candidate
+
+
+def verdict(comparison: Mapping[str, object]) -> float | None:
+    """What whoever scores found of a pair; None where nobody did."""
+    q, is_asked = comparison["q"], comparison["judge_json"] not in ("", '{"drawn":false}')
+    has_one = not comparison["abstained"] and (comparison["metric"] != "judge" or is_asked)
+    return q if isinstance(q, float) and has_one else None
 
 
 def blind(pair: PairView, queued: QueuedPair, by: str) -> BlindPair:

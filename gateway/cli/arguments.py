@@ -170,8 +170,8 @@ def _label(parser: Parser) -> None:
     parser.add_argument("route", metavar="ROUTE", help="whose pairs")
     parser.add_argument("--by", required=True, metavar="NAME", help="who judges: stands beside each vote")
     parser.add_argument(
-        "--pool", choices=("random", "disagreements"), default="random",
-        help="which pairs: random ones speak of all (default: random)",
+        "--pool", choices=("random", "judged", "disagreements"), default="random",
+        help="which pairs: random ones speak of all, judged ones of the judge (default: random)",
     )  # fmt: skip
     parser.add_argument("--seed", default="1", help="another one draws others (default: 1)")
     _add_context(parser)

@@ -160,4 +160,5 @@ def _known(settings: Settings, name: str) -> KnownUpstream:
         is_priced=is_frontier or name in prices.models or name in prices.candidate,
         can_be_candidate=bool(serving_key) or not is_frontier,
         is_engine=KINDS[upstream.kind].is_engine,
+        warm=upstream.warm and upstream.warm.rule(),
     )

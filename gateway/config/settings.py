@@ -24,6 +24,7 @@ from gateway.config import policies_home, state_url
 from gateway.config.otel import OtelSettings, lacking
 from gateway.config.quantities import Address, Bytes, Listen, LocalPath, ProxyUrl, Url, size_bytes
 from gateway.config.readiness import ReadinessSettings
+from gateway.config.warm import WarmSettings
 from gateway.config.yaml_file import Loc
 from policies.language.amounts import PPM, Seconds, SharePpm
 from policies.upstream_kinds import Kind
@@ -151,6 +152,8 @@ class Upstream(_Section):
     """Longest an unused connection is kept; below the server's own time. Unset: `2s` to an engine, `50s` to others."""
     max_connections: int = Field(default=1024, ge=1)
     """Connections one worker opens at most."""
+    warm: WarmSettings | None = None
+    """For servers that scale: what has to answer before a candidate's weight rises. Unset: nothing is waited for."""
 
     @property
     def url(self) -> str:

@@ -104,6 +104,11 @@ class DataDir:
         """What an answer of servers that are paid by the hour costs of late."""
         return self.run / "gpu.json"
 
+    @property
+    def warm(self) -> Path:
+        """How many replicas of servers that have to be warm answer the shadow."""
+        return self.run / "warm.json"
+
     def live(self, worker: str) -> Path:
         """A worker's live counters."""
         return self.run / f"{worker}.live"

@@ -13,7 +13,7 @@ Source: wire.md finding 6 and B5 in words.
 
 from typing import Final
 
-from gateway.rewrite import chat, responses
+from gateway.rewrite import chat, embeddings, responses
 from gateway.rewrite.chat import ChatStream
 from gateway.rewrite.problem import CandidateFailure
 from gateway.rewrite.responses import ResponseStream
@@ -30,6 +30,8 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
     """The whole answer `body` for the app, or why the baseline has to give it."""
     if asked.surface == "responses":
         return responses.adapt_whole(body, asked, variant)
+    if asked.surface == "embeddings":
+        return embeddings.adapt_whole(body, asked, variant)
     return chat.adapt_whole(body, asked, variant)
 
 

@@ -12,6 +12,7 @@ from typing import Final, TypeGuard
 
 import msgspec
 
+from gateway.rewrite import embeddings
 from gateway.rewrite.call_ids import own
 from gateway.rewrite.shapes import NULL, Adapted, AnswerShape, Fields, RequestTurn, Surface, Unfit
 from gateway.rewrite.surface import UNREADABLE, read_asked, surface_of
@@ -43,8 +44,17 @@ def adapt_request(
     The variant's `set` comes last but for the model: it overrides everything above it.
     """
     surface = surface_of(path)
+    if surface == "embeddings":
+        return embeddings.adapt_request(body, variant, kind=kind)
     if surface is None or (surface == "completions" and variant.system_prompt is not None):
         return Unfit("not_routable")  # of a text completion there is no prompt of the system's to take the place of
+    return _adapted(body, surface, variant, kind, turns)
+
+
+def _adapted(
+    body: bytes, surface: Surface, variant: Variant, kind: Kind, turns: Sequence[PlainTurn]
+) -> Adapted | Unfit:
+    """The same of what is generated."""
     try:
         fields = _FIELDS.decode(body)
         asked = read_asked(fields, surface)

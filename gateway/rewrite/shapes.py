@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 NULL: Final = msgspec.Raw(b"null")
 Fields = dict[str, msgspec.Raw]
-Surface = Literal["chat", "completions", "responses"]
+Surface = Literal["chat", "completions", "responses", "embeddings"]
 """The endpoints a candidate can answer."""
 
 # Requests -------------------------------------------------------------------------------------------------------------
@@ -30,6 +30,10 @@ class AnswerShape(msgspec.Struct, frozen=True):
     tools: bool = False
     echo: dict[str, msgspec.Raw] = {}
     """What a Responses answer repeats of its request although the candidate was not sent it."""
+    inputs: int = 0
+    """Of embeddings: so many texts, and so many vectors."""
+    is_base64: bool = False
+    """Of embeddings: vectors are base64 of float32, not lists of numbers."""
 
 
 class StreamOptions(msgspec.Struct):
@@ -57,6 +61,14 @@ class RequestFields(msgspec.Struct):
     user: msgspec.Raw = NULL
     safety_identifier: msgspec.Raw = NULL
     prompt_cache_key: msgspec.Raw = NULL
+
+
+class EmbeddingsFields(msgspec.Struct):
+    """The fields of a request for embeddings that its answer depends on."""
+
+    model: str
+    input: msgspec.Raw
+    encoding_format: str | None = None
 
 
 class Adapted(msgspec.Struct, frozen=True):
@@ -207,3 +219,31 @@ class Response(msgspec.Struct):
     output: list[msgspec.Raw]
     status: str
     error: msgspec.Raw = NULL
+
+
+# Embeddings -----------------------------------------------------------------------------------------------------------
+
+
+class EmbeddingItem(msgspec.Struct):
+    """One text's vector."""
+
+    index: int
+    embedding: msgspec.Raw
+    object: str = "embedding"
+
+
+class EmbeddingsUsage(msgspec.Struct):
+    """Tokens, as OpenAI counts them."""
+
+    prompt_tokens: int = 0
+    total_tokens: int = 0
+
+
+class EmbeddingsAnswer(msgspec.Struct):
+    """All vectors."""
+
+    object: str = "list"
+    data: list[EmbeddingItem] = []
+    model: str = ""
+    usage: EmbeddingsUsage | None = None
+    error: msgspec.Raw | UnsetType = UNSET

@@ -13,6 +13,7 @@ _SURFACES: Final[tuple[tuple[str, Surface], ...]] = (
     ("/chat/completions", "chat"),
     ("/completions", "completions"),
     ("/responses", "responses"),
+    ("/embeddings", "embeddings"),
 )
 _USUAL: Final[dict[str, Surface]] = {"/v1" + ending: surface for ending, surface in _SURFACES}
 

@@ -160,6 +160,7 @@ class Programs:
                     status=str(self.data.controller_status),
                     shadow_plan=str(self.data.shadow_plan),
                     exposition=str(self.data.exposition("controller")),
+                    warm=str(self.data.warm),
                     finish_s={route: readiness.terms(route).finish_s for route in ("", *readiness.routes)},
                     ready_fd=ready_fd,
                 )
@@ -297,6 +298,7 @@ class Programs:
             keys=keys,
             background=tuple(name for name, found in known.items() if found.has_background_key and name not in lacking),
             gpu=str(self.data.gpu),
+            warm=str(self.data.warm),
             journal_retention_s=capture.journal_retention,
             ready_fd=ready_fd,
             **self._row_inputs(),

@@ -9,7 +9,7 @@ from pydantic_core import CoreSchema
 from policies.language.amounts import PPM, Seconds, SharePpm
 from policies.language.base import Name, Pointer, Section, Several, Text, TextForm, with_options
 
-SCORES = ("exact", "json_fields", "tool_calls", "judge", "python", "promptfoo")
+SCORES = ("exact", "json_fields", "tool_calls", "vectors", "judge", "python", "promptfoo")
 """Metrics that a quality gate may certify."""
 LIKENESS = ("exact", "json_fields", "tool_calls")
 """Scores that say how alike two answers are, and not which is better: certified against the baseline's likeness to
@@ -50,6 +50,13 @@ class ToolCalls(Section):
 
     ignore: Several[Pointer] = ()
     """JSON pointers of arguments that do not count."""
+
+
+class Vectors(Section):
+    """Whether embeddings fit the index that the baseline's have filled: no quality."""
+
+    least_cosine: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.999
+    """What the cosine of each vector with the baseline's for the same text reaches at least."""
 
 
 class Embedding(Section):
@@ -120,6 +127,8 @@ class Comparator(Section):
     """The share of equal fields."""
     tool_calls: ToolCalls | None = None
     """The same calls; feeds the validity gate too."""
+    vectors: Vectors | None = None
+    """Whether vectors fit the baseline's index."""
     judge: Judge | None = None
     """A model's preference."""
     python: PythonScore | None = None

@@ -235,7 +235,7 @@ class Guards(Section):
     unit_share: Fraction = 0.01
     """Share of the traffic that one unit may carry."""
     judge_bias: Annotated[Fraction, Field(gt=0)] | None = None
-    """With human labels: how far the judge may be from people on average, or it does not count."""
+    """How far whoever scores may be from people's labels on average, certified; until then nothing advances."""
     breaker: Breaker = Breaker()
     """The worker's own reflex."""
 

@@ -19,6 +19,7 @@ from policies.request.shapes import MessageField, Name, Part, PlainTurn, Routing
 CHAT: Final = "/v1/chat/completions"
 COMPLETIONS: Final = "/v1/completions"
 RESPONSES: Final = "/v1/responses"
+EMBEDDINGS: Final = "/v1/embeddings"
 
 _MAX_OBJECTS: Final = 200_000
 """JSON objects a conversation may hold: more is no conversation, and would cost memory to look into."""

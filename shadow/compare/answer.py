@@ -3,7 +3,9 @@
 Source: OpenAI API reference: the chat completion, completion and response objects.
 """
 
+import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -47,7 +49,7 @@ def read(path: str, body: bytes) -> AnswerReading:
     surface = surface_of(path)
     if read_object(fields) is not None:
         return AnswerReading(None, "error")
-    found = _response(fields) if surface == "responses" else _first_choice(fields)
+    found = _READERS.get(surface, _first_choice)(fields)
     model, tier = asked.text(fields.get("model")), asked.text(fields.get("service_tier"))
     return AnswerReading(found.answer, found.reason, model, tier)
 
@@ -165,3 +167,18 @@ def _joined(parts: list[Fields], name: str) -> str:
 
 def _item_call(item: Fields) -> ToolCall:
     return ToolCall(asked.text(item.get("name")), asked.text(item.get("arguments", item.get("input"))))
+
+
+# Embeddings -------------------------------------------------------------------------------------------------------
+
+
+def _embeddings(fields: Fields) -> AnswerReading:
+    """Vectors say nothing that people read: their text is a hash, which tells one answer from another."""
+    items = asked.objects(fields.get("data"))
+    if not items:
+        return AnswerReading(None, "no_choice")
+    said = repr([item.get("embedding") for item in items]).encode("utf-8", "surrogateescape")
+    return AnswerReading(ModelAnswer(hashlib.blake2b(said, digest_size=16).hexdigest(), finish="stop", fields=fields))
+
+
+_READERS: dict[str, Callable[[Fields], AnswerReading]] = {"responses": _response, "embeddings": _embeddings}

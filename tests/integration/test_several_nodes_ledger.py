@@ -113,9 +113,9 @@ class Town:
         return found
 
 
-@pytest.fixture(params=["redis", "valkey"])
-def redis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with running(request.param, tmp_path_factory.mktemp("r")) as found:
+@pytest.fixture
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with running("redis", tmp_path_factory.mktemp("r")) as found:
         yield found
 
 

@@ -15,6 +15,7 @@ from gateway.control.shadow.runner import RunnerClock
 from policies.routing import Variant
 from records.gpu_hours import HourlyPrice
 from shadow.patience import LATEST_ASK_S
+from tests.fakes import openai_answers
 from tests.fakes.exchanges import chat_answer, chat_request, chat_stream, head
 from tests.fakes.faults import NONE, Fault
 from tests.fakes.openai_answers import Speaker
@@ -96,6 +97,31 @@ async def test_every_endpoint_is_mirrored(tmp_path: Path):
     assert [row.exchange_id for row in timed] == worker.ids[:1]
     paths = [entry.request.start.split()[1].decode() for entry in upstream.ledger]
     assert sorted(path for path in paths if path != "/metrics") == sorted(target for target, _, _ in asked)
+
+
+async def test_embeddings_are_mirrored(tmp_path: Path):
+    """The candidate's vectors are held against the baseline's: those of the same model fit, another's are a loss."""
+    vector = openai_answers.embeddings({"model": "e", "input": "a text"}, Speaker("x"))["data"][0]["embedding"]
+    async with candidate() as upstream:
+        stage = Stage(tmp_path, upstream.base_url)
+        worker = stage.worker()
+        vectors = ({"vectors": {"least_cosine": 0.999}},)
+        stage.plan(route(path=("/v1/embeddings",), compare=vectors, metric="vectors"))
+        async with stage.shadow():
+            for each in (vector, vector[::-1]):
+                request = json.dumps({"model": "gpt-4o", "input": "a text"}).encode()
+                response = json.dumps({"object": "list", "data": [{"index": 0, "embedding": each}]}).encode()
+                told = {"target": "/v1/embeddings", "response_head": head(("content-type", "application/json"))}
+                made = worker.next(request_bytes=len(request), **told)
+                worker.writer.whole(made.meta, request, response)
+                worker.writer.commit()
+            rows = await stage.until_written(2)
+        worker.die()
+
+    assert [(row.came, row.metric, row.q, row.valid_candidate) for row in rows] == [
+        ("answered", "vectors", 0.0, True), ("answered", "vectors", -1.0, True),
+    ]  # fmt: skip
+    assert json.loads(rows[0].scores_json)["vectors"]["vectors"] == 1
 
 
 async def test_the_baseline_is_asked_with_its_own_key(tmp_path: Path):

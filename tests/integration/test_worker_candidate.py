@@ -58,6 +58,7 @@ ROUTES = (
     route("full", weight_ppm=PPM),
     route("hidden", expose_variant=False),
     route("prompted", candidate=msgspec.structs.replace(STUDENT, system_prompt="Be brief.")),
+    msgspec.structs.replace(route("embeds"), match=Match(model=("m-embeds",), path=("/v1/embeddings",))),
     msgspec.structs.replace(route("starred", mode="split"), match=Match(model_like=("m-starred-*",))),
     msgspec.structs.replace(route("copy", candidate=Variant("gone")), baseline=Variant("other")),
 )
@@ -177,6 +178,23 @@ def test_the_candidate_answers_its_share(stage: Stage, *, stream: bool) -> None:
     ]
     assert found.response_body == answer.content
     assert bool(meta.usage) is stream  # a whole answer says it itself
+
+
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+def test_embeddings_of_a_route_that_names_them(stage: Stage, encoding: str) -> None:
+    """The candidate's vectors in the asked encoding, under the name that was asked for; tokens are the frontier's."""
+    told = {"authorization": f"Bearer {KEY}"}
+    asked = {"model": "m-embeds", "input": ["one", "two"], "encoding_format": encoding}
+    answer = stage.client.post("/embeddings", json=asked, headers=told)
+    tokens = stage.client.post("/embeddings", json=asked | {"input": [1, 2]}, headers=told)
+
+    assert answer.headers["x-crossfade-variant"] == "candidate"
+    assert (answer.json()["model"], len(answer.json()["data"])) == ("m-embeds", 2)
+    assert isinstance(answer.json()["data"][0]["embedding"], str if encoding == "base64" else list)
+    assert json.loads(stage.student.ledger[-1].request.body) == asked | {"model": "student-7b"}
+    assert stage.why(tokens) == ("ineligible", "token_prompt")
+    for each in (answer, tokens):
+        stage.asked.add(each.headers["x-crossfade-request-id"])
 
 
 def test_a_prompt_is_a_candidate(stage: Stage) -> None:

@@ -34,7 +34,7 @@ from records.comparison import Asked, Comparison
 from records.exchange import Meta, Note
 from records.journal.writer import JournalWriter
 from shadow.plan import read as read_plan
-from tests.fakes.exchanges import AT, chat_request, exchange
+from tests.fakes.exchanges import AT, chat_answer, chat_request, exchange
 
 KEY = bytes(range(32))
 ROUTE = "triage"
@@ -184,6 +184,7 @@ class Room:
             compared_us=int(self.now * 1e6), p_mirror=1.0, came="failed" if failed else "answered", status=200,
             metric="exact", q=None if failed else candidate.q, agree=1.0, first_byte_ms=candidate.total_ms,
             total_ms=candidate.total_ms, output_candidate_json=output, output_baseline_json=output,
+            answer_json=None if failed else chat_answer("It is here.").decode(),
         )  # fmt: skip
 
     def compared(self, row: Comparison) -> None:

@@ -29,6 +29,8 @@ class ControllerBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where it tells the shadow what to do."""
     exposition: str
     """Where it writes its part of /metrics."""
+    warm: str = ""
+    """Where the shadow says how many replicas answer; it may be missing."""
     finish_s: dict[str, float] = {}
     """Route -> how long its migration takes where its pace is not known; "": any other's."""
     ready_fd: int = -1

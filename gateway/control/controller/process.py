@@ -35,6 +35,7 @@ from gateway.control.events.reader import OWN, EventReader
 from gateway.control.leader.announce import Announcer
 from gateway.control.leader.leader import Leader, mistake
 from gateway.control.leader.webhooks import Notifier
+from gateway.control.leader.wishes import hear, wishes
 from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.policy_folder import Compile, PolicyFolder, keep_good, load_good
 from gateway.control.publish.policy_terms import PolicyTerms
@@ -211,6 +212,7 @@ class Controller:
         try:
             self._spared("outbox", self._push)
             self._stored = shared.rollouts()
+            hear(self.leader.evaluations, Path(self.boot.warm), now)
             self.leader.tick(self.folder.terms(), self._stored, now)
             self._trouble |= {name: f"{name}: {reason}" for name, reason in self.leader.trouble.items()}
             if self.leader.leads or shared.leader(now) is not None:
@@ -272,10 +274,9 @@ class Controller:
             routes.append(served)
         promoted = [each.route.name for each in self.weighed.values() if each.is_promoted]
         # The plan first: what is served under a new table shall not meet a shadow that still draws by the old lots.
-        self._replace(
-            self.boot.shadow_plan,
-            shadow_plan.encode(plan_of(self.weighed, self.reading.outbox.served, self.publisher.floor + 1)),
-        )
+        served, version = self.reading.outbox.served, self.publisher.floor + 1
+        plan = plan_of(self.weighed, served, version, wishes(self.leader.evaluations, now))
+        self._replace(self.boot.shadow_plan, shadow_plan.encode(plan))
         self._write_table(table_with(self.boot.base, tuple(routes), self._keys, promoted), now)
 
     def _weighed(self, name: str, route: Route, terms: PolicyTerms | None, published_ppm: int) -> Weighed:

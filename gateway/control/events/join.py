@@ -66,6 +66,15 @@ class Waiting(msgspec.Struct, frozen=True):
     found: dict[Asked, Comparison] = {}
 
 
+class LabelReport(msgspec.Struct, frozen=True):
+    """What people say of a candidate's pairs on one node, beside what whoever scores says of them: all of it so far."""
+
+    candidate: str
+    """Digest of its key."""
+    gaps: dict[int, int]
+    """`policies.judge_bias.gaps`."""
+
+
 class NodeEvent(msgspec.Struct, frozen=True):
     """What a node tells the leader of one route: an event, a mark, or both. The event's body in the shared state."""
 
@@ -77,6 +86,8 @@ class NodeEvent(msgspec.Struct, frozen=True):
     event: PairEvent | None = None
     service: tuple[ServiceReport, ...] = ()
     """Who served `key`'s exchanges, in the order in which they were read."""
+    labels: LabelReport | None = None
+    """With a mark, in place of what was told before; None: nothing new is told of them."""
 
 
 Ready = tuple[EvidenceKey, PairEvent]

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.control.events.join import Join, NodeEvent, Ready, watermark
+from gateway.control.events.labelled_pairs import LabelledPairs
 from gateway.control.events.outbox import Outbox
 from gateway.control.journals import cursors as readers
 from gateway.control.journals.follower import Journals
@@ -44,6 +45,7 @@ class EventReader:
     _marked_at: float = field(default=0.0, init=False)
     _kept_at: float = field(default=0.0, init=False)
     _said: dict[str, int] = field(default_factory=dict[str, int], init=False)
+    _labelled: LabelledPairs = field(init=False)
 
     def begin(self, host: str) -> None:
         """Take up where the last commit stopped.
@@ -54,6 +56,7 @@ class EventReader:
         self.outbox.load(host)
         self.journals = Journals(self.journal, self.key, self.outbox.progress, follows=_is_followed)
         self.intake = Join(self.outbox.served, dict(self.outbox.waiting))
+        self._labelled = LabelledPairs(self.outbox.state)
         self.is_open = True
 
     def step(self, routes: Iterable[str], now: float) -> None:
@@ -66,6 +69,7 @@ class EventReader:
         self.busy = False
         if self.outbox.is_full:
             return
+        self._labelled.look()  # first: what was polled and not kept would be lost
         found = self.journals.poll(now, BYTES)
         self.lag_s = self.journals.lag_s(now)
         ready = list(self._ready(found, now))
@@ -75,7 +79,7 @@ class EventReader:
         told += [(key.route, NodeEvent(None, self.lag_s, key, event)) for key, event in ready]
         if not 0 <= now - self._marked_at < MARK_S:
             self._marked_at = now
-            told += [(route, NodeEvent(at, self.lag_s)) for route, at in self._watermarks(routes, now)]
+            told += self._marks(routes, now)
         changes, progress = self.intake.take_changes(), self.journals.progress()
         is_late = progress != self.outbox.progress and not 0 <= now - self._kept_at < POSITION_S
         if not (told or changes[0] or changes[1] or is_late):
@@ -85,12 +89,14 @@ class EventReader:
         self.is_open, self._kept_at, self.busy = True, now, bool(found)
         self._say()
 
-    def _watermarks(self, routes: Iterable[str], now: float) -> Iterable[tuple[str, float]]:
+    def _marks(self, routes: Iterable[str], now: float) -> Iterable[tuple[str, NodeEvent]]:
+        """How far each route is told of, and what people say of its pairs."""
         oldest, open_at = self.intake.oldest_at(), self.journals.oldest_open_at()
         for route in routes:
             key = self.intake.speaks_to(route)
             beside = (at for each, at in oldest.items() if key is not None and each.is_beside(key))
-            yield route, watermark(now, self.lag_s, (min(beside, default=None), open_at.get(route_of(route))))
+            at = watermark(now, self.lag_s, (min(beside, default=None), open_at.get(route_of(route))))
+            yield route, NodeEvent(at, self.lag_s, labels=None if key is None else self._labelled.of(key))
 
     def _ready(self, found: Iterable[Found], now: float) -> Iterable[Ready]:
         for one in found:

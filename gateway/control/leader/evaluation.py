@@ -6,11 +6,14 @@ from typing import Literal
 
 import msgspec
 
-from gateway.control.events.join import NodeEvent
+from gateway.control.events.join import LabelReport, NodeEvent
+from gateway.control.leader.warming import WarmWait
 from gateway.control.state.port import QueuedEvent
+from policies import histograms
 from policies.baseline_line import BaselineLine
 from policies.baseline_times import LEAST, BaselineTimes, patience_s
 from policies.evidence import Evidence, EvidenceKey
+from policies.histograms import Histogram
 from policies.liveness import Liveness, ServiceReport
 from policies.open_units import still_open
 from policies.picking import ALONE, Beside
@@ -35,6 +38,8 @@ class NodeReport(msgspec.Struct, frozen=True):
     """When the leader heard it."""
     watermark: float | None
     lag_s: float = 0.0
+    labels: LabelReport | None = None
+    """What people say of its pairs; they said it, whether it is there now or not."""
 
 
 @dataclass(slots=True)
@@ -70,6 +75,8 @@ class Evaluation:
     """Of the kept rollout (`persistence`): `seq` counts within it."""
     beside: Beside = ALONE
     """What the other candidates mean to this one, where there are several (`leader.candidates`)."""
+    warm: WarmWait = field(default_factory=WarmWait)
+    """How far the candidate's servers are, where they have to be warm first."""
     _held: tuple[object, str] = (None, "")
 
     def take(self, event: QueuedEvent, now: float, leader_epoch: int) -> Observation | None:
@@ -82,7 +89,10 @@ class Evaluation:
             return None
         before = self.heard.get(event.node)
         at = told.watermark if told.watermark is not None or before is None else before.watermark
-        self.heard[event.node] = NodeReport(now, at, told.lag_s)
+        known = None if before is None else before.labels
+        self.heard[event.node] = NodeReport(now, at, told.lag_s, told.labels or known)
+        if told.labels is not None and told.labels != known:
+            self.moved = self.unshown = True
         if told.key is not None:
             self.taken += 1
             self._serve(told.key, told.service)
@@ -138,6 +148,7 @@ class Evaluation:
             self._reading(now), unhealthy=self.liveness.unhealthy(), serving=self.liveness.told(),
             served=self.liveness.share(), latency_s=self._latency_s(), open_units=open_units,
             first_closes_at=first_closes_at, rivals=self.beside.rivals, beside=self.beside.why,
+            cold=self.warm.cold(self.rollout, now), labels=self._labels(),
         )  # fmt: skip
 
     def _reading(self, now: float) -> Conditions:
@@ -166,7 +177,7 @@ class Evaluation:
         if rollout.key.baseline != self.rollout.key.baseline:
             self.baseline, self.evidence.line = BaselineTimes(), BaselineLine()
             self.evidence.more_lines = {}
-        self.rollout = rollout
+        self.rollout, self.warm = rollout, WarmWait(self.warm.rule)
         self.liveness = self.liveness.of(rollout.key.digest, rollout.attempt, rollout.held.watch)
         if key_of(rollout) != self.evidence.key:
             self.evidence = self.evidence.next(key_of(rollout), self.rules)
@@ -206,6 +217,16 @@ class Evaluation:
             return None
         least = gate.freeze_units if served_ppm <= PPM // 2 else min(gate.freeze_units, LEAST)
         return self.baseline.quantile(gate.measure, gate.quantile, least)
+
+    def _labels(self) -> Histogram | None:
+        """How far the judge of this candidate is from people, by all nodes; None: its policy does not ask."""
+        if self.rules.guards.judge_bias is None:
+            return None
+        found: Histogram = {}
+        for heard in self.heard.values():
+            if heard.labels is not None and heard.labels.candidate == self.rollout.key.digest:
+                histograms.merge(found, heard.labels.gaps)
+        return found
 
     def _present(self, now: float) -> list[NodeReport]:
         """The nodes that are there; if none is, all that ever were."""

@@ -185,6 +185,7 @@ class Leader:
             ours = self._load(route, terms, stored, now)
         if ours is None or not self._revise(ours, terms, now):
             return False
+        ours.warm.rule = terms.warm if terms.mode == "apply" else None
         self._observe(ours, now)
         if not all(self._obey(ours, terms, order, now) for order in orders):
             return False
@@ -276,6 +277,7 @@ class Leader:
         if (moves or tells) and not shows:
             decision = ours.look(now, bounds=True)
         timing.looked_at, ours.moved = now, False
+        ours.warm.follow(decision, terms.shadow.candidate.upstream, self.teller.notifier, self.log)
         if shows or moves or tells:
             timing.shown_at, ours.unshown = now, False
             self.shown[ours.rollout.route] = decision

@@ -78,12 +78,16 @@ class Notifier:
             if word not in webhook.on:
                 continue
             message = Message(decided.id, decided.at, decided.route, decided.move, decided.outcome, decided.text)
-            try:
-                self._queue.put_nowait((webhook.webhook, msgspec.json.encode(message)))
-            except queue.Full:
-                self.dropped += 1
-                self.log.notice("webhook.dropped", host=_host(webhook.webhook), hint="the receiver is too slow")
-            self._begin()
+            self.post(webhook.webhook, msgspec.json.encode(message))
+
+    def post(self, url: str, body: bytes) -> None:
+        """Post a JSON body; at once back."""
+        try:
+            self._queue.put_nowait((url, body))
+        except queue.Full:
+            self.dropped += 1
+            self.log.notice("webhook.dropped", host=_host(url), hint="the receiver is too slow")
+        self._begin()
 
     def close(self) -> None:
         """Try once what is queued, and give up the rest: within `close_s`."""

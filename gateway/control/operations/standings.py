@@ -145,6 +145,8 @@ def _standing(
     coming = None if results is None else forecast(stands, results)
     if look is not None and (rises := stands.ladder.rises) and (waits := rises.shut(look.at)):
         waiting.append(("window", waits))
+    if results is not None and results.cold and not waiting:
+        waiting.append(("warm", results.waits_for))
     return Standing(
         route=stands.route,
         phase=stands.phase,

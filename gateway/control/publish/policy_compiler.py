@@ -13,7 +13,7 @@ from gateway.control.publish.policy_terms import PolicyTerms
 from policies import compile as compiling
 from policies.compile import KnownUpstream, Surroundings
 from policies.language.amounts import PPM
-from policies.matching import ROUTABLE
+from policies.matching import USUAL
 from policies.routing import Route
 from policies.schema import Policy
 from shadow.plan import ShadowRoute
@@ -59,7 +59,9 @@ class PolicyReader:
 
     def _terms(self, policy: Policy, route: Route, known: Surroundings, sha256: str) -> PolicyTerms:
         rules = compiling.decision_rules(policy, known)
-        return PolicyTerms(rules, policy.mode, sha256, self._shadow(policy, route, rules.key.digest), policy.notify)
+        shadow = self._shadow(policy, route, rules.key.digest)
+        warm = known.upstreams.get(policy.candidate.upstream, KnownUpstream()).warm
+        return PolicyTerms(rules, policy.mode, sha256, shadow, policy.notify, warm)
 
     def _shadow(self, policy: Policy, route: Route, candidate_key: str) -> ShadowRoute:
         shadow, baseline = policy.shadow, self.surroundings.upstreams.get(policy.baseline.upstream)
@@ -67,7 +69,7 @@ class PolicyReader:
         return ShadowRoute(
             route=policy.route,
             candidate_key=candidate_key,
-            path=policy.match.path or ROUTABLE,
+            path=policy.match.path or USUAL,
             baseline=route.baseline,
             candidate=route.candidate or route.baseline,
             sample_ppm=shadow.sample,

@@ -5,6 +5,7 @@ from typing import Literal
 
 from policies.rules import Rules
 from policies.schema import Webhook
+from policies.warmth import WarmRule
 from shadow.plan import ShadowRoute
 
 
@@ -19,6 +20,8 @@ class PolicyTerms:
     shadow: ShadowRoute
     """The shadow's part, but for what the stage says: nothing is reversed."""
     webhooks: tuple[Webhook, ...] = ()
+    warm: WarmRule | None = None
+    """What has to answer before the weight rises; None: nothing is waited for."""
     others: tuple[str, ...] = ()
     """The other candidates' rollouts, where the route has several."""
 

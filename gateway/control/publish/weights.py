@@ -26,7 +26,9 @@ from policies.rules import ARMS_FROM_PPM, Rules
 from policies.terms import Phase
 from shadow.plan import LotSince, ShadowPlan, ShadowRoute
 from shadow.sampling import Lot
+from shadow.warming import WarmWish
 
+NO_WISHES: Mapping[str, WarmWish] = {}
 TABLES_TOLD = 64
 """Of how many of the last routing tables the shadow is told the lots."""
 
@@ -55,6 +57,8 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
     if rollout.phase in STOPPED or terms.mode == "bypass":
         return Weighed(route, None, None)
     plan = terms.shadow
+    if terms.warm is not None and not rollout.weight_ppm:
+        plan = msgspec.structs.replace(plan, cold_s=terms.warm.within_s)
     if rollout.phase is Phase.SUSPENDED:
         return _tried(route, plan, rollout, nodes)
     reverse_ppm, noise_ppm, again_reversed = shares(rollout, terms.rules, plan.noise_ppm)
@@ -116,15 +120,26 @@ def served_of(weighed: Mapping[str, Weighed]) -> dict[str, Served]:
     return {name: each.served for name, each in weighed.items() if each.served is not None}
 
 
-def plan_of(weighed: Mapping[str, Weighed], before: Mapping[int, Mapping[str, Served]], version: int) -> ShadowPlan:
+def plan_of(
+    weighed: Mapping[str, Weighed],
+    before: Mapping[int, Mapping[str, Served]],
+    version: int,
+    wishes: Mapping[str, WarmWish] = NO_WISHES,
+) -> ShadowPlan:
     """What the shadow is told. `before`: what tables served, by their version; `version`: of the next one.
 
+    `wishes`: what the leader wants to know of rollouts' servers.
     The shadow may read an exchange long after it was served, and the controller waits for whom the lot of its own
     table drew: so each route tells the lots of the last tables, too.
     """
     tables = [(number, before[number]) for number in sorted(before)[-TABLES_TOLD:]] + [(version, served_of(weighed))]
     routes = [each.shadow for each in weighed.values() if each.shadow is not None]
-    return ShadowPlan(tuple(msgspec.structs.replace(route, lots=_lots(route.route, tables)) for route in routes))
+    return ShadowPlan(
+        tuple(
+            msgspec.structs.replace(route, lots=_lots(route.route, tables), warm=wishes.get(route.route))
+            for route in routes
+        )
+    )
 
 
 def _lots(route: str, tables: Iterable[tuple[int, Mapping[str, Served]]]) -> tuple[LotSince, ...]:

@@ -28,6 +28,8 @@ class ShadowBoot(RowInputs, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Upstreams that may be asked with no caller's key."""
     gpu: str = ""
     """Path of what an answer of theirs costs of late; it may be missing."""
+    warm: str = ""
+    """Where it writes how many replicas answer; empty: nobody wants to know."""
     journal_retention_s: float = 3600.0
     ready_fd: int = -1
     """It writes one byte to it when it has taken up where it stopped."""

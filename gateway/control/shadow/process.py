@@ -141,11 +141,10 @@ async def work(boot: ShadowBoot, log: Log, stop: asyncio.Event, times: RunnerClo
         client = Client(now=times.monotonic, tasks=tasks)
         background = Background(client, times.monotonic)
         runner = Runner(boot, times, log, background, tasks, watched.killed)
-        looking = tasks.create_task(runner.engines.watch())
+        looking = tasks.create_task(runner.engines.watch()), tasks.create_task(runner.warmer.watch())
         await ShadowProcess(runner, watched, client).run(stop)
-        looking.cancel()
-        for call in runner.calls:
-            call.cancel()
+        for task in (*looking, *runner.calls):
+            task.cancel()
         client.close()
     await runner.comparers.aclose()
     runner.ledger.close()

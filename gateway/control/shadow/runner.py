@@ -27,6 +27,7 @@ from gateway.control.shadow.engines import Engines
 from gateway.control.shadow.ledger import Ledger
 from gateway.control.shadow.model import Background
 from gateway.control.shadow.owed import ShadowProgress
+from gateway.control.shadow.warmer import Warmer
 from gateway.log import Log
 from policies.candidates import route_of
 from policies.routing import Table
@@ -79,6 +80,7 @@ class Runner:
     killed: Callable[[], bool]
     ledger: Ledger = field(init=False)
     engines: Engines = field(init=False)
+    warmer: Warmer = field(init=False)
     lanes: dict[str, Lane] = field(default_factory=dict[str, Lane], init=False)
     routes: dict[str, ShadowRoute] | None = field(default=None, init=False)
     """By name; None: nobody has said yet."""
@@ -106,6 +108,8 @@ class Runner:
         boot, wall = self.boot, self.clock.wall
         self.ledger = Ledger(boot, wall)
         self.engines = Engines(self.background, self._shows_no_queue)
+        path = Path(boot.warm) if boot.warm else None
+        self.warmer = Warmer(self.background, path, wall, self.killed, self._cannot_say)
         secret = bytes.fromhex(boot.pepper)
         self.comparers = Comparers(
             self.background, self.ledger.budget, lambda: self._mirror.maker, wall, secret, self._not_ready,
@@ -149,6 +153,7 @@ class Runner:
                 del self.lanes[name]
         self.comparers.keep(self.routes)
         self.engines.wanted = frozenset(route.candidate.upstream for route in plan.routes)
+        self.warmer.adopt(self.routes)
 
     def kept(self) -> ShadowProgress:
         """How far we are."""
@@ -309,6 +314,10 @@ class Runner:
         """An engine's page has none of the gauges: nothing is ever paused for it."""
         hint = f"its /metrics shows neither {names}: is that switched on there? `pause_when` does nothing until it is"
         self.log.alarm("shadow.no_queue_shown", upstream=upstream, hint=hint)
+
+    def _cannot_say(self, error: OSError) -> None:
+        """The leader does not hear how many replicas answer, and waits."""
+        self.log.alarm("shadow.disk_refused", reason=type(error).__name__, hint="is the disk full?")
 
     def _not_ready(self, why: str) -> None:
         """Log a comparator that cannot be used: it says nothing of any pair, so nothing advances by it."""

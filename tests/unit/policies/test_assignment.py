@@ -113,7 +113,7 @@ def test_of_a_long_beginning_both_ends_count():
 
 
 def test_every_endpoint_has_its_conversation():
-    """Responses by instructions and input, completions by the prompt."""
+    """Responses by instructions and input, completions by the prompt, embeddings by their texts."""
     by = ("conversation",)
 
     def respond(**fields: Any) -> object:
@@ -126,6 +126,9 @@ def test_every_endpoint_has_its_conversation():
     )
     prompts = [unit(by, call({"model": "m", "prompt": prompt}, COMPLETIONS)) for prompt in ("a", "a", "b")]
     assert prompts[0] == prompts[1] != prompts[2]
+    texts = [unit(by, call({"model": "m", "input": given}, "/v1/embeddings")) for given in ("a", "a", ["a", "b"])]
+    assert texts[0] == texts[1] != texts[2] != texts[0]
+    assert None not in texts
 
 
 @pytest.mark.parametrize("messages", ['[{"role": "system", "content": "s"}]', "[]", "null", '[{"role": 1}]'])

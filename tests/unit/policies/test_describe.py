@@ -96,6 +96,28 @@ def test_what_is_off_is_not_told():
     assert "errors     " not in bare
 
 
+def test_vectors_are_no_quality():
+    """A route of embeddings is said to be held to index compatibility."""
+    found = told("gates: {quality: {margin: 1%}}", match="{path: /v1/embeddings}", compare="[vectors]")
+
+    assert "compared   by vectors; vectors is the index compatibility" in found
+    assert (
+        "quality    index compatibility: a vector that does not fit in at most 1.0% of conversations; no quality"
+        in found
+    )
+
+
+def test_what_people_have_to_say_is_told():
+    """How near the score has to be to their labels, how many those are, and where they are given."""
+    found = told("guards: {judge_bias: 20%}", compare="[{python: {ref: 'a.py:f'}}]")
+
+    assert (
+        "people     the score is within 0.2 of their labels on average, certified before anything advances: " in found
+    )
+    assert "judged pairs (the console's page Label, or `crossfade label ROUTE --pool judged`)" in found
+    assert "people     " not in told()
+
+
 def test_every_gate_that_must_hold_is_told():
     """Two scores and two limits are four lines; a margin below nought says that better is meant."""
     found = told(

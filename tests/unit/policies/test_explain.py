@@ -178,6 +178,14 @@ def test_operators_words_replay_too():
     assert replay(replace(kept, order=None)).move is Move.HOLD
 
 
+def test_a_word_that_waited_for_no_servers_replays_too():
+    """What was skipped is said of what was known beside the evidence."""
+    seen = Results(cold="1 of 2 replicas answer")
+    decision = command(start(PLAIN), Verb.PROMOTE, now=NOON, by="ann", reason="trust me", seen=seen)
+    kept = DecisionRecord("1", decision, Conditions(cold=seen.cold), order=GivenOrder(Verb.PROMOTE, "ann", "trust me"))
+    assert replay(decode(encode(kept))) == decision
+
+
 def test_edits_of_the_policy_replay_too():
     """The edited rules are kept, and stood on again: another candidate, or another ladder."""
     for edited in (replace(PLAIN, key=replace(KEY, revision="2")), replace(PLAIN, ladder=Ladder((Stage(0), Stage(7))))):

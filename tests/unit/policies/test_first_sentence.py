@@ -343,6 +343,23 @@ def test_hours_in_which_nothing_rises_are_told():
     assert_plain(said)
 
 
+def test_servers_that_are_not_warm_yet_are_told():
+    """Certified or tried, it waits for them, and says how many answer; an operator's word says that it did not wait."""
+    cold = replace(GOOD, cold="2 of 4 replicas answer; it gives up in 8 min", tried=200)
+    tried = replace(
+        WHERE[Phase.SUSPENDED], settings=replace(RULES.rollback, trial=200, calm_s=10.0), suspended_ago_s=(100.0,)
+    )
+    told = "it waits for its servers to be warm: 2 of 4 replicas answer; it gives up in 8 min."
+    word = command(WHERE[Phase.SHADOW], Verb.PROMOTE, now=NOW, by="ana", reason="go", seen=cold)
+
+    assert first_sentence(WHERE[Phase.SHADOW], cold, now=NOW).endswith(f"every check passed; {told}")
+    assert first_sentence(tried, cold, now=NOW).endswith(f"The baseline answers everything; {told}")
+    assert decided_sentence(word).endswith(
+        "ana said so (go; its servers were not waited for: 2 of 4 replicas answer; it gives up in 8 min)."
+    )
+    assert_plain(first_sentence(WHERE[Phase.SHADOW], cold, now=NOW))
+
+
 @pytest.mark.parametrize(
     ("gate", "ends"),
     [

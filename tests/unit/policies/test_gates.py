@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from policies import stats
+from policies import slices, stats
 from policies.evidence import Evidence
 from policies.gates import evaluate, slice_results
-from policies.histograms import STEP, WHOLE
+from policies.histograms import MICRO, STEP, WHOLE
 from policies.readings import Gate, Look, gates_of
 from policies.rules import BETS, BETS_BEFORE, Cost, Errors, Gates, Ladder, Latency, Quality, Rules, Stage, Validity
 from policies.terms import Better, Owner, Verdict
@@ -204,6 +204,17 @@ def test_errors_are_compared_arm_by_arm_from_a_quarter():
     assert sd > 0
 
 
+def test_arms_must_be_inside_over_all_traffic_too():
+    """Where a few users who weigh little see all the failures, the weighed rates certify nothing."""
+    found = with_counts(weight_ppm=250_000, errors_candidate={200: 500, 0: 9500}, errors_baseline={0: 30_000})
+    found.weighted = {
+        "errors_candidate": {200: MICRO, 0: 9_999 * MICRO}, "errors_baseline": {0: 30_000 * MICRO},
+    }  # fmt: skip
+    result = evaluate(Errors(), found)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "over all traffic, each unit weighing one, it is not inside" in result.reason
+
+
 def test_a_candidate_that_fails_more_than_its_margin_is_harm_between_arms():
     """A tenth of the candidate's requests failing beside a healthy baseline is certified harm."""
     bad = with_counts(weight_ppm=250_000, errors_candidate={200: 40, 0: 360}, errors_baseline={0: 1200})
@@ -392,6 +403,8 @@ def test_each_gate_has_its_own_name(gate: Errors, histogram: str):
     found = with_counts(**{histogram: {0: 700}})
     assert evaluate(gate, found).gate == histogram
     assert evaluate(gate, found).reason.startswith(f"{histogram}: ")
+    log_e = stats.log_e_mean(np.array([0.0]), np.array([700.0]), -gate.margin, lo=-1.0)
+    assert evaluate(gate, found).log10_e == pytest.approx(log_e / math.log(10))
     owned = evaluate(Quality(), with_counts(weight_ppm=250_000, quality_owned={0: 700}))
     assert (owned.gate, owned.verdict) == ("quality", Verdict.PASS)
 
@@ -499,6 +512,9 @@ def test_a_deterministic_baseline_that_is_none_is_told():
     events = [pair(f"u{n}", agree=0.9, agree_again=0.5, again=True) for n in range(200)]
     assert "agrees with itself only 50%" in evaluate(gate, filled(events, rules)).reason
     assert "deterministic" not in evaluate(gate, filled(events[:2], rules)).reason
+    assert "itself only" not in evaluate(LIKENESS, filled(events, ALIKE)).reason
+    alone = [pair(f"u{n}", agree=0.9) for n in range(200)]
+    assert "itself only" not in evaluate(gate, filled(alone, rules)).reason
 
 
 @pytest.mark.parametrize(
@@ -542,6 +558,15 @@ def test_further_limits_on_time_are_gates_of_their_own():
 
 
 SLICED = gated(slices=("language",))
+
+
+@pytest.mark.parametrize(("scale", "cost"), [(1.0, "0.100"), (2.0, "0.200")])
+def test_what_missing_verdicts_cost_is_told(scale: float, cost: str):
+    """Half of what lies between all of them bad and all of them good, on the scale that the margin has."""
+    found = with_counts(quality={0: 900, -200: 100}, quality_harm={0: 900, 200: 100})
+    told = evaluate(Quality(scale=scale, missing=-1.0), found).reason
+    assert f"; verdicts that are missing cost {cost} of the margin of 0.05" in told
+    assert "missing cost" not in evaluate(Quality(missing=-1.0), with_counts(quality={0: 900})).reason
 
 
 def test_a_slice_is_judged_at_three_times_the_margin():
@@ -593,6 +618,38 @@ def test_slices_count_where_quality_does():
     assert [(each.gate, each.verdict.name, each.required) for each in (*late, *between)] == [
         ("quality@language=german", "PASS", True), ("quality@language=german", "PASS", False),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("weight_ppm", "reverse_ppm", "counted"),
+    [(50_000, 50_000, "quality"), (500_000, 0, "quality"), (500_000, 50_000, "quality_owned")],
+)
+def test_a_slice_is_judged_on_what_the_whole_is_judged_on(weight_ppm: int, reverse_ppm: int, counted: str):
+    """From 25 % on the candidate's own conversations, where the baseline is asked beside them; else the baseline's."""
+    rules = replace(SLICED, ladder=Ladder((Stage(0), Stage(weight_ppm, reverse_shadow_ppm=reverse_ppm))))
+    both = {name: {0: 3000} for name in ("quality", "quality_owned")}
+    german = {f"{counted}@language=german": {0: 3000}}
+    (found,) = slice_results(Quality(), with_counts(rules, weight_ppm, **both, **german), Look())
+    assert (found.gate, found.n) == ("quality@language=german", 3000)
+
+
+@pytest.mark.parametrize(("weight_ppm", "required"), [(0, True), (50_000, False), (500_000, True)])
+def test_a_dimension_that_is_not_told_apart_is_waited_for_where_quality_is(weight_ppm: int, *, required: bool):
+    """In the shadow, and from 25 % on; once 19 units in 20 are told apart nothing is waited for."""
+    rules = replace(SLICED, ladder=Ladder((Stage(0), Stage(50_000), Stage(500_000))))
+    few, enough = round(slices.TOLD_APART * 3000) - 1, round(slices.TOLD_APART * 3000)
+    for told, gates in ((few, ["quality@language", "quality@language=x"]), (enough, ["quality@language=x"])):
+        counts = {"quality": {0: 3000}, "quality@language=x": {0: told}}
+        found = slice_results(Quality(), with_counts(rules, weight_ppm, **counts), Look())
+        assert [each.gate for each in found] == gates
+        assert found[0].required is required
+
+
+def test_three_times_a_wide_margin_is_still_a_limit():
+    """A slice may never lose all."""
+    found = with_counts(SLICED, **{"quality": {0: 3000}, "quality@language=german": {0: 3000}})
+    (german,) = slice_results(Quality(margin=0.5), found, Look())
+    assert german.limit == pytest.approx(-0.99)
 
 
 def test_a_gate_bets_as_its_rollout_began():

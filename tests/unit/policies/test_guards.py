@@ -320,6 +320,13 @@ def test_a_judge_that_people_contradict_does_not_count():
     found.histograms["judge_bias"] = {20: 2000}
     assert "of people on 2000 units, allowed 0.05" in guard("judge_bias", found).reason
     assert "within [+0.1" in guard("judge_bias", found).reason
+    live = next(each for each in watch(evidence(rules), labels={0: 2000}) if each.guard == "judge_bias")
+    assert live.verdict is Verdict.PASS
+    more = evidence(rules)
+    more.histograms["judge_bias"] = {0: 1000}
+    both = next(each for each in watch(more, labels={0: 1000}) if each.guard == "judge_bias")
+    assert (both.verdict, both.reason) == (live.verdict, live.reason)
+    assert more.histogram("judge_bias") == {0: 1000}
 
 
 def test_one_busy_unit_blocks():

@@ -105,7 +105,12 @@ def test_a_judge_may_share_a_name_with_what_it_does_not_judge():
         ),
         ("eligible: {forbid: tools}", {"compare": "[tool_calls]"}, "eligible.forbid", "tool calls are compared, but"),
         ("", {"candidate": PROMPTED}, "candidate.system_prompt", "this text replaces the app's whole"),
-        ("guards: {judge_bias: 5%}", {}, "guards.judge_bias", "people's labels are not used"),
+        (
+            "guards: {judge_bias: 5%}",
+            {"compare": "[{python: {ref: 'a.py:f'}}]"},
+            "guards.judge_bias",
+            "nothing advances until people have labelled about",
+        ),
         ("mode: observe", {}, "mode", "`observe` moves no traffic"),
         ("assign: {by: request}", {"compare": "[exact, feedback]"}, "compare.1", "where a request names no user, one"),
         ("", {"match": "{path: /v1/responses}"}, "match.path", "only requests that say `store: false` are eligible"),
@@ -117,6 +122,19 @@ def test_a_doubt_is_said(more: str, parts: dict[str, str], where: str, says: str
 
     assert refused(found) == []
     assert [place for place, message in warned(found) if message.startswith(says)] == [where]
+
+
+def test_a_judges_bias_says_what_it_takes():
+    """How many labels, where, and what a coarser limit takes; where nobody scores, there is nothing to hold."""
+    found = said("guards: {judge_bias: 10%}", compare="[{python: {ref: 'a.py:f'}}]")
+    hint = next(each.hint for each in found if each.loc == ("guards", "judge_bias"))
+    assert "--pool judged" in hint
+    assert "`judge_bias: 0.2` takes about" in hint
+    likeness = said("guards: {judge_bias: 10%}", compare="[exact]")
+    assert (
+        "guards.judge_bias",
+        "nobody here says which answer is better, so people's labels are held against nothing",
+    ) in refused(likeness)
 
 
 def test_votes_of_units_that_are_people_are_no_doubt():

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from policies.matching import FORBIDDABLE, MAX_BODY_BYTES, Reason, find, ineligible
-from policies.request.body import CHAT, COMPLETIONS, RESPONSES, Body, Call, read_body
+from policies.request.body import CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES, Body, Call, read_body
 from policies.routing import Eligible, Match, Variant
 from tests.rooms.calls import call, chat, route
 
@@ -74,9 +74,27 @@ def test_what_cannot_be_read_matches_no_condition_on_it(body: str):
     "path", ["/v1/responses/compact", "/v1/embeddings", "/v1/audio/speech", "/v1/chat/completions/x"]
 )
 def test_only_paths_that_a_candidate_can_answer_are_routed(path: str):
-    """A route without a path means those three and no other."""
+    """A route without a path means those three and no other: embeddings are routed where they are named."""
     assert find([route()], call({"model": "gpt-4o"}, path)) is None
     assert find([route()], call({"model": "gpt-4o"}, COMPLETIONS)) is not None
+    named = route(match=Match(path=(EMBEDDINGS,)))
+    assert (find([named], call({"model": "gpt-4o"}, path)) is not None) == (path == EMBEDDINGS)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("a text", None), (["one", "two"], None), ([], None),
+        ([1, 2], Reason.TOKEN_PROMPT), ([[1], [2]], Reason.TOKEN_PROMPT),
+    ],
+)  # fmt: skip
+def test_embeddings_of_texts_are_eligible(given: Any, reason: Reason | None):
+    """Tokens are of the baseline's own tokenizer; what only an engine obeys is the baseline's, as everywhere."""
+    asked = {"model": "e", "input": given, "encoding_format": "base64", "dimensions": 8, "user": "u"}
+    assert ineligible(route(), call(asked, EMBEDDINGS)) is reason
+    assert ineligible(route(), call(asked | {"truncate_prompt_tokens": 5}, EMBEDDINGS)) == (
+        "engine_only:truncate_prompt_tokens"
+    )
 
 
 def test_an_ordinary_chat_is_eligible():
@@ -222,7 +240,7 @@ def test_requests_that_cannot_be_read_safely_are_the_baselines():
     plain = call(chat("s", "u"))
     short = route(eligible=Eligible(max_input_bytes=10))
 
-    assert ineligible(route(), call(chat("s", "u"), "/v1/embeddings")) is Reason.NOT_ROUTABLE
+    assert ineligible(route(), call(chat("s", "u"), "/v1/audio/speech")) is Reason.NOT_ROUTABLE
     assert ineligible(route(), call(chat("s", "u"), content_type="text/plain")) is Reason.NOT_ROUTABLE
     assert ineligible(route(), call(chat("s", "u"), content_encoding="gzip")) is Reason.ENCODED_BODY
     assert ineligible(short, plain) is Reason.INPUT_TOO_LONG

@@ -23,9 +23,9 @@ def contender(name: str, q: float, *, n: int = 60, phase: Phase = Phase.SHADOW, 
     return of(rollout, filled([pair(f"u{i}", q=q) for i in range(n)], rules))
 
 
-def of(rollout: Rollout, evidence) -> Contender:  # type: ignore[no-untyped-def]
+def of(rollout: Rollout, evidence, cold: str = "") -> Contender:  # type: ignore[no-untyped-def]
     def look(told: Beside) -> Decision:
-        seen = Conditions(rivals=told.rivals, beside=told.why)
+        seen = Conditions(rivals=told.rivals, beside=told.why, cold=cold)
         return step(rollout, review(evidence, rollout, now=0.0, seen=seen, bounds=False), now=0.0)
 
     assert evidence.key == key_of(rollout) or rollout.stage
@@ -43,6 +43,16 @@ def test_the_best_of_those_that_are_certified_goes_on():
     assert good.look(told).rule == "candidates"
     assert best.why == ""
     assert better.look(best).move is Move.ADVANCE
+
+
+def test_the_best_goes_on_although_its_servers_are_cold():
+    """Who is ready first is not picked for that: the other waits for the better one's servers to be warm."""
+    good, best = contender("good", 0.1), contender("better", 0.2)
+    better = of(best.rollout, best.evidence, "1 replica to be asked for")
+
+    assert "triage@better is certified, too" in beside(good, {"triage@better": better}).why
+    told = beside(better, {"triage@good": good})
+    assert (told.why, better.look(told).rule) == ("", "warm")
 
 
 def test_of_two_that_are_equal_the_first_by_name_goes_on():

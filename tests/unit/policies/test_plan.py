@@ -357,3 +357,10 @@ def test_several_candidates_take_longer():
     assert units(among, "25%", "quality") == units(alone, "25%", "quality")
     assert any("one good candidate among 4: quality takes 1.29 times" in each for each in among.assumes)
     assert not any("among" in each for each in alone.assumes)
+
+
+def test_a_plan_says_what_people_have_to_label():
+    """Where the judge's bias is limited, how many pairs and where; else nothing of people."""
+    assert planned().labels == ""
+    assert "people label about " in planned("guards: {judge_bias: 20%}").labels
+    assert "`crossfade label ROUTE --pool judged`" in planned("guards: {judge_bias: 20%}").labels

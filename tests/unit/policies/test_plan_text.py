@@ -15,6 +15,7 @@ def test_a_plan_is_told_from_its_changes_to_its_days():
         "another revision",
         (shadow, last),
         2.0,
+        labels="people label about 300 judged pairs",
         assumes=("that it is so",),
     )
 
@@ -22,6 +23,7 @@ def test_a_plan_is_told_from_its_changes_to_its_days():
         "ROUTE r",
         "  change   mode: observe -> apply",
         "  restart  another revision",
+        "  labels   people label about 300 judged pairs",
         "  assumes  that it is so",
         "  shadow   about 2 days, waits for quality",
         "    quality   500 units, 2 days",

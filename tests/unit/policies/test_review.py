@@ -169,3 +169,11 @@ def test_slices_stand_beside_the_gates_and_settle_with_them():
         "quality@language=german",
     ]
     assert two.settled_ppm is None
+
+
+def test_labels_are_no_evidence_of_a_stage():
+    """What people say of the judge is known beside the evidence, and reaches its guard in whatever stage."""
+    rules = replace(RULES, guards=replace(RULES.guards, judge_bias=0.2))
+    for labels, verdict in (({}, Verdict.INCONCLUSIVE), ({0: 400}, Verdict.PASS)):
+        found = review(evidence(rules), start(rules), now=0.0, seen=Conditions(labels=labels))
+        assert [each.verdict for each in found.guards if each.guard == "judge_bias"] == [verdict]

@@ -431,6 +431,14 @@ def test_the_baselines_latency_limit_freezes_once():
     assert step(first, other, now=1.0).rollout.held == Held(latency_s=5.0, latency_of="total p95")
 
 
+def test_where_quality_was_certified_is_kept():
+    """Once it is, the baseline is asked less there; a look that does not say so takes nothing back."""
+    settled = step(at(1, Phase.CANARY), replace(UNSURE, settled_ppm=50_000), now=1_000.0).rollout
+    assert settled.held.settled_ppm == 50_000
+    assert step(settled, UNSURE, now=1_001.0).rollout.held.settled_ppm == 50_000
+    assert step(at(1, Phase.CANARY), UNSURE, now=1_000.0).rollout.held.settled_ppm is None
+
+
 @pytest.mark.parametrize(
     ("gate", "held"),
     [
@@ -663,6 +671,16 @@ def test_a_blip_costs_no_stage_no_evidence_and_no_day(phase: Phase, back: Phase)
     kept = ("stage", "attempt", "epoch", "budgets", "rollbacks", "lived_s", "held_at_day")
     assert [getattr(calm.rollout, name) for name in kept] == [getattr(before, name) for name in kept]
     assert calm.rollout.held.watch == before.held.watch + 2
+    assert not calm.rollout.was_paused
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_a_suspended_candidate_keeps_its_place(phase: Phase):
+    """Of several one alone has a place: whoever serves, or comes back to where it served; a stopped one has none."""
+    there = {Phase.CANARY, Phase.APPROVING, Phase.PAUSED, Phase.SUSPENDED}
+    served = 50_000 if phase in there else 980_000 if phase is Phase.PROMOTED else 0
+    assert WHERE[phase].place_ppm == served
+    assert WHERE[phase].weight_ppm == (0 if phase is Phase.SUSPENDED else served)
 
 
 def test_nobody_is_asked_at_first():
@@ -797,6 +815,33 @@ def test_an_operator_raises_at_any_hour():
     night = replace(WHERE[Phase.SHADOW], ladder=OFFICE)
 
     assert command(night, Verb.PROMOTE, now=MONDAY_NOON + 12 * 3600, by="ana", reason="now").rollout.weight_ppm > 0
+
+
+@pytest.mark.parametrize("finding", list(FINDINGS))
+def test_a_weight_rises_once_its_servers_are_warm_and_falls_at_any_time(finding: Outcome):
+    """Cold, a certificate holds and says so, and so does a trial that went well; all else is as it ever was."""
+    cold = replace(FOUND[finding], cold="1 of 2 replicas answer; it gives up in 8 min")
+    for phase, stands in WHERE.items():
+        decision, warm = step(stands, cold, now=1_060.0), step(stands, FOUND[finding], now=1_060.0)
+        waits = warm.move in (Move.ADVANCE, Move.RETURN)
+        assert decision.move is (Move.HOLD if waits else warm.move), phase
+        assert (decision.rule == "warm") is waits, phase
+        assert decision.reason == (
+            f"{warm.reason}; it waits for its servers to be warm: {cold.cold}" if waits else warm.reason
+        )
+
+
+def test_an_operator_waits_for_no_servers_and_is_told_what_was_skipped():
+    """The word moves it at once; what nobody waited for stands in the decision."""
+    decision = command(
+        WHERE[Phase.SHADOW], Verb.PROMOTE, now=1_060.0, by="ana", reason="go", seen=Results(cold="1 of 2 answer")
+    )
+    assert decision.rollout.weight_ppm > 0
+    assert decision.reason == "ana: go; its servers were not waited for: 1 of 2 answer"
+    held = command(
+        WHERE[Phase.CANARY], Verb.HOLD, now=1_060.0, by="ana", reason="no", seen=Results(cold="1 of 2 answer")
+    )
+    assert held.reason == "ana: no"
 
 
 SPLIT = replace(

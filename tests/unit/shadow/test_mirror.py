@@ -94,6 +94,29 @@ async def test_a_path_that_the_candidate_lacks_is_not_held_against_it():
     ]  # fmt: skip
 
 
+async def test_a_candidate_that_starts_up_is_not_failing():
+    """After a pause, until its first answer, for as long as the plan allows; where it allows none, all is counted."""
+    away, now = ModelReply(503, b"", "overloaded"), NOW
+    told = mirror(Scripted(away))
+    told.wall = lambda: now
+    call = drawn(route=route(cold_s=600.0))
+    rows = [await told.compare(call)]
+    told.model = Scripted(good())
+    now += 90.0
+    rows.append(await told.compare(call))
+    told.model = Scripted(away)
+    now += 1.0
+    rows.append(await told.compare(call))
+    told.model, now = Scripted(ModelReply(500, b"", "server_error")), now + 90.0
+    rows.append(await told.compare(call))
+    rows.append(await mirror(Scripted(away)).compare(drawn()))
+
+    assert [(row.came, row.reason) for row in rows] == [
+        ("skipped", "cold"), ("answered", ""), ("failed", "overloaded"), ("failed", "server_error"),
+        ("failed", "overloaded"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("usd", [0.25, None])
 async def test_a_server_paid_by_the_hour_costs_what_its_answers_do_of_late(usd: float | None):
     """Whatever tokens it used, and none told: by hours, or unknown; never by a list of prices, and never 0."""

@@ -39,8 +39,8 @@ def home(tmp_path: Path) -> Iterator[ConsoleHouse]:
         found.compare(found.ask(), chat_answer("a"))
         found.record()
         with labels.opened(found.data.state) as state:
-            for name, (*_, vote) in zip(found.ids, SAID, strict=False):
-                labels.keep(state, PairLabel(name, "candidate", "ada", "triage", "random", vote, (), 1.0))
+            for name, (q, *_, vote) in zip(found.ids, SAID, strict=False):
+                labels.keep(state, PairLabel(name, "candidate", "ada", "triage", "random", vote, (), 1.0, "k", q))
         yield found
 
 

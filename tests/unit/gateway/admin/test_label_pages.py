@@ -67,6 +67,26 @@ async def test_a_queue_is_blind_and_its_votes_are_told(home: ConsoleHouse, clien
         assert [entry.action for entry in read_audit(state)] == ["labels.vote"] * 6
 
 
+async def test_each_of_several_candidates_has_its_queue(home: ConsoleHouse, client: httpx.AsyncClient) -> None:
+    """One exchange put beside two candidates is two pairs: each has a vote of its own, and its own score beside it."""
+    exchange = home.ask(told="BASELINE")
+    for name, q in (("small", -1.0), ("large", 1.0)):
+        home.compare(exchange, chat_answer(f"CANDIDATE {name}"), route=f"triage@{name}", q=q)
+    home.record()
+    swapped = is_swapped(QueuedPair(exchange, "candidate"), "ada")
+    for name, choice in (("small", "right" if swapped else "left"), ("large", "left" if swapped else "right")):
+        told = await next_pair(client, route=f"triage@{name}")
+        assert (told["total"], told["done"]) == (1, 0)
+        assert f"CANDIDATE {name}" in (told["pair"]["left"], told["pair"]["right"])
+        assert (await cast(client, told["pair"], choice, route=f"triage@{name}")).status_code == 200
+        assert (await next_pair(client, route=f"triage@{name}"))["pair"] is None
+    listed = (await client.get("/labels")).json()
+    assert {each["route"]: each["vote"] for each in listed["labels"]} == {
+        "triage@small": "baseline", "triage@large": "candidate",
+    }  # fmt: skip
+    assert (listed["agreement"]["n"], listed["agreement"]["agreed"], listed["human"]["n"]) == (2, 2, 2)
+
+
 async def test_a_pair_that_was_not_drawn_is_of_no_pool(client: httpx.AsyncClient) -> None:
     """A vote that says it is of a pool whose draw its pair is not in counts as chosen, and in no metric of all."""
     drawn = await next_pair(client, pool="disagreements")
@@ -117,3 +137,25 @@ async def test_who_may_vote(home: ConsoleHouse, client: httpx.AsyncClient) -> No
             assert said.status_code == status
     with labels.opened(home.data.state) as state:
         assert len(labels.stored(state)) == 1
+
+
+async def test_judged_pairs_are_those_with_a_verdict(home: ConsoleHouse, client: httpx.AsyncClient) -> None:
+    """Drawn by lot among the candidate's of now that whoever scores spoke of; the vote keeps what that said."""
+    judged: list[str] = []
+    for told, more in (
+        ('{"drawn":true}', {"q": 1.0}),
+        ('{"drawn":false}', {"q": 0.0}),
+        ("", {"q": 0.0}),
+        ('{"drawn":true}', {"q": None, "abstained": True}),
+    ):
+        name = home.ask()
+        home.compare(name, chat_answer("CANDIDATE"), metric="judge", candidate_key="k2", judge_json=told, **more)
+        judged.append(name)
+    home.record()
+    found = await next_pair(client, pool="judged")
+    assert (found["total"], found["pair"]["exchange_id"]) == (1, judged[0])
+    await cast(client, found["pair"], "equal", pool="judged")
+    with labels.opened(home.data.state) as state:
+        (kept,) = labels.stored(state)
+    assert (kept.pool, kept.candidate_key, kept.q) == ("judged", "k2", 1.0)
+    assert (await client.get("/labels")).json()["human"]["n"] == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.admin.labels import QueuedPair, agree, human, is_swapped, voted
+from gateway.admin.labels import QueuedPair, agree, human, is_swapped, verdict, voted
 from gateway.node.labels import LabelVote, PairLabel
 
 PAIRS = [QueuedPair(f"id-{number}", "candidate") for number in range(400)]
@@ -69,3 +69,19 @@ def test_the_human_metric_is_of_random_pairs_alone() -> None:
         assert found.upper is not None
         assert -1 <= found.lower < 0.25 < found.upper <= 1
     assert (many.upper or 0) - (many.lower or 0) < ((few.upper or 0) - (few.lower or 0)) / 2
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"metric": "judge", "q": 1.0, "judge_json": '{"drawn":true,"orders":[]}'}, 1.0),
+        ({"metric": "judge", "q": 0.0, "judge_json": '{"drawn":false}'}, None),
+        ({"metric": "judge", "q": 0.0}, None),
+        ({"metric": "judge", "q": None, "judge_json": '{"drawn":true}', "abstained": True}, None),
+        ({"metric": "python", "q": -0.5}, -0.5),
+        ({"metric": "python", "q": None}, None),
+    ],
+)
+def test_who_has_a_verdict(told: dict[str, object], expected: float | None) -> None:
+    """A judge's counts where it was asked; what was plain, or what its lot fell beside, is no word of it."""
+    assert verdict({"judge_json": "", "abstained": False} | told) == expected

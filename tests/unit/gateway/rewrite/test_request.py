@@ -203,7 +203,7 @@ def test_an_openai_candidate_gets_the_request_but_for_what_the_variant_names():
 def test_what_is_no_request_is_unfit(body: bytes):
     """B13: the baseline says what is wrong with it, in its own words."""
     assert adapt_request(body, CHAT, STUDENT, kind="vllm") == Unfit("malformed")
-    assert adapt_request(body, "/v1/embeddings", STUDENT, kind="vllm") == Unfit("not_routable")
+    assert adapt_request(body, "/v1/audio/speech", STUDENT, kind="vllm") == Unfit("not_routable")
 
 
 def test_what_the_app_asked_is_told_to_the_answer():

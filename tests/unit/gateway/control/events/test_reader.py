@@ -7,10 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.control.events.join import BEHIND_S, SETTLE_S, NodeEvent
+from gateway.control.events.join import BEHIND_S, SETTLE_S, LabelReport, NodeEvent, Served
 from gateway.control.events.outbox import SCHEMA, Outbox
 from gateway.control.events.reader import MARK_S, POSITION_S, EventReader
+from gateway.node import labels
 from gateway.node.database import connect
+from gateway.node.labels import PairLabel
+from policies.evidence import EvidenceKey
+from shadow.sampling import Lot
 from tests.rooms.recording import KEY, Worker
 
 
@@ -102,3 +106,15 @@ def test_an_answer_under_way_holds_its_own_routes_mark(tmp_path: Path, state: sq
     found.step(["a"], NOW + 600.0)
     (body,) = state.execute("SELECT body FROM outbox ORDER BY number DESC LIMIT 1").fetchone()
     assert msgspec.json.decode(body, type=NodeEvent).watermark == NOW + 600.0 - SETTLE_S - BEHIND_S
+
+
+def test_a_mark_says_what_people_said(tmp_path: Path, state: sqlite3.Connection) -> None:
+    """Of the candidate that the newest table serves; of a route that none serves, nothing."""
+    with labels.opened(tmp_path / "state.db") as theirs:
+        labels.keep(theirs, PairLabel("e1", "candidate", "ada", "a", "judged", "baseline", (), 1.0, "k1", 0.0))
+    found = reader(tmp_path, state)
+    found.outbox.will_serve(1, {"a": Served(EvidenceKey("a", "k1", 1, 0), Lot(0, 0, 0, "a"))})
+    found.step(["a", "b"], NOW)
+    rows = state.execute("SELECT route, body FROM outbox ORDER BY number").fetchall()
+    told = {route: msgspec.json.decode(body, type=NodeEvent).labels for route, body in rows}
+    assert told == {"a": LabelReport("k1", {100: 1}), "b": None}

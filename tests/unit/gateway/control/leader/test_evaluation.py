@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from gateway.control.events.join import NodeEvent, watermark
+from gateway.control.events.join import LabelReport, NodeEvent, watermark
 from gateway.control.leader.evaluation import ABSENT_S, CLOSINGS, LAG_S, Evaluation
 from gateway.control.state.port import QueuedEvent
 from policies import explain
@@ -321,3 +321,30 @@ def test_answers_that_hang_do_not_drop_out_of_a_gate(close_after_s: float) -> No
     errors = next(gate for gate in evaluation.results(now, bounds=False).gates if gate.gate == "errors")
     assert errors.verdict is not Verdict.PASS
     assert f"of {len(waits) // 2}" in errors.reason
+
+
+def test_what_people_say_is_added_up_over_nodes() -> None:
+    """The latest report of each node counts, of this candidate alone, also of a node that is gone; what its policy does
+    not ask for is no part of what is known.
+    """
+    rules = replace(RULES, guards=Guards(judge_bias=0.2))
+    asked = Evaluation(rules, SHADOW, 1, Evidence(KEY, rules))
+
+    def tell(node: str, gaps: dict[int, int], candidate: str = KEY.candidate) -> None:
+        report = LabelReport(candidate, gaps)
+        asked.take(event(NodeEvent(NOW, 0.0, labels=report), node=node), NOW, 1)
+
+    assert asked.conditions(NOW).labels == {}
+    tell("n1", {0: 5})
+    assert asked.moved
+    asked.moved = False
+    tell("n1", {0: 5})
+    assert not asked.moved
+    tell("n1", {0: 6, 100: 1})
+    tell("n2", {100: 2})
+    tell("n3", {0: 99}, "other")
+    assert asked.conditions(NOW + 2 * ABSENT_S).labels == {0: 6, 100: 3}
+    mark(asked, "n1", NOW)
+    assert asked.conditions(NOW).labels == {0: 6, 100: 3}
+    asked.judge_by(RULES)
+    assert asked.conditions(NOW).labels is None

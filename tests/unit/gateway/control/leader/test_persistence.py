@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import policies.evidence
+from gateway.control.events.join import LabelReport
 from gateway.control.leader import persistence as keeping
 from gateway.control.leader.evaluation import Evaluation, NodeReport
 from gateway.control.state.port import MAX_SNAPSHOT_BYTES, Decided, Snapshot, StateDownError, Stored
@@ -112,6 +113,13 @@ def test_evidence_goes_on_as_if_nobody_had_stopped() -> None:
     assert (after.evidence.count("units"), list(after.evidence.open)) == (9, ["u9"])
     assert (after.positions, after.seq, after.rules, after.version) == ({"n1": 12, "n2": 5}, 10, RULES, 7)
     assert after.heard == {"n1": NodeReport(NOW + 60, 8.0, 1.5)}
+
+
+def test_what_people_say_outlives_a_leader() -> None:
+    """Whoever leads next knows each node's labels, before the node has told them again."""
+    before = evaluation()
+    before.heard["n2"] = NodeReport(NOW, None, labels=LabelReport("k", {0: 3, -100: 1}))
+    assert resumed(keeping.pack(before)).heard["n2"].labels == LabelReport("k", {0: 3, -100: 1})
 
 
 def test_evidence_of_another_stage_is_begun_afresh() -> None:

@@ -119,6 +119,21 @@ def test_a_window_that_is_shut_is_told(state: SqliteState) -> None:
     ]
 
 
+def test_servers_that_are_cold_are_told(state: SqliteState) -> None:
+    """After all else that is missing, in the list and in the sentence."""
+    cold = "2 of 4 replicas answer; it gives up in 8 min"
+    stands = replace(CANARY, lived_s=1e6)
+    keep(state, stands)
+    look(state, replace(GOOD, cold=cold), stands)
+    told = standings(state, now=NOW)["triage"]
+    waits = f"it waits for its servers to be warm: {cold}"
+    assert told.missing == [waits]
+    assert told.sentence.endswith(f"every check passed; {waits}.")
+
+    look(state, replace(UNSURE, cold=cold), stands)
+    assert standings(state, now=NOW)["triage"].missing == ["errors: not certified yet"]
+
+
 def test_slices_are_told_by_name(state: SqliteState) -> None:
     """What each says, beside what is missing."""
     keep(state, CANARY)

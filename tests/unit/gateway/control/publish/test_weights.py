@@ -10,7 +10,9 @@ from policies.rollout import Rollout, start
 from policies.routing import PPM, CandidateLimits
 from policies.rules import BaselineP99, CandidateKey, Gates, Held, Ladder, Quality, Rules, Stage
 from policies.terms import Phase
+from policies.warmth import WarmRule
 from shadow.plan import LotSince
+from shadow.warming import WarmWish
 from tests.rooms.compiled_policies import POLICY, compiled, rollout
 
 
@@ -41,6 +43,19 @@ def test_the_shadow_is_told_the_lots_of_the_last_tables() -> None:
     before = {5: {"r": found.served}, 6: {"r": found.served, "other": less}, 7: {"r": less}, 8: {}}
     (route,) = plan_of({"r": found}, before, 9).routes
     assert [(each.version, each.lot.reverse_ppm) for each in route.lots] == [(5, PPM), (7, 50_000), (9, PPM)]
+
+
+def test_the_shadow_is_told_what_has_to_be_warm() -> None:
+    """Its plan carries the leader's wish; at weight 0 alone, where the settings say so, a cold start is allowed for."""
+    made, rule = compiled(), WarmRule(within_s=300.0)
+    assert made.terms is not None
+    terms = replace(made.terms, warm=rule)
+    stands = {0: rollout(0, Phase.SHADOW), 2: rollout()}
+    found = {stage: weigh(made.route, terms, each, most_ppm=PPM, nodes=1).shadow for stage, each in stands.items()}
+    assert {stage: each and each.cold_s for stage, each in found.items()} == {0: 300.0, 2: 0.0}
+    wish = WarmWish(3, 10.0)
+    (told,) = plan_of({"r": weighed(rollout())}, {}, 8, {"r": wish, "other": WarmWish(1, 1.0)}).routes
+    assert told.warm == wish
 
 
 def test_without_a_rollout_of_this_very_candidate_nothing_moves() -> None:
