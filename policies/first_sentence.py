@@ -253,7 +253,8 @@ def _guard(guard: GuardResult) -> str:
 
 def _gate(gate: GateResult) -> str:
     kind = gate_kind(gate.gate)
-    name, what = "likeness" if gate.likeness else kind, gate.gate.removeprefix(kind).translate(_SPACED).strip(": ")
+    name = "likeness" if gate.likeness else "vectors" if gate.fits_index else kind
+    what = gate.gate.removeprefix(kind).translate(_SPACED).strip(": ")
     if name not in GATES or (what and gate.estimate is None):
         return gate.reason
     if what:

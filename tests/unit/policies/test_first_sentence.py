@@ -78,10 +78,10 @@ def gate(name: str, verdict: Verdict, estimate: float | None = 0.01, **more: boo
 
 
 GATES = [
-    gate(name, verdict, estimate, likeness=likeness)
-    for name, likeness in (
-        ("quality", False), ("quality", True), ("validity", False), ("errors", False), ("latency", False),
-        ("cost", False),
+    gate(name, verdict, estimate, likeness=meaning == "likeness", fits_index=meaning == "vectors")
+    for name, meaning in (
+        ("quality", ""), ("quality", "likeness"), ("quality", "vectors"), ("validity", ""), ("errors", ""),
+        ("latency", ""), ("cost", ""),
     )
     for verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL)
     for estimate in (None, 0.01)

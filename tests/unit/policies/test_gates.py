@@ -569,6 +569,14 @@ def test_what_missing_verdicts_cost_is_told(scale: float, cost: str):
     assert "missing cost" not in evaluate(Quality(missing=-1.0), with_counts(quality={0: 900})).reason
 
 
+def test_vectors_are_told_apart_from_quality():
+    """A gate that rests on them is about an index; by the same numbers it certifies and convicts."""
+    found = with_counts(quality={0: 700})
+    fits, good = evaluate(Quality(metric="vectors"), found), evaluate(Quality(metric="python"), found)
+    assert (fits.fits_index, good.fits_index) == (True, False)
+    assert (fits.verdict, fits.reason) == (good.verdict, good.reason)
+
+
 def test_a_slice_is_judged_at_three_times_the_margin():
     """By its own units; how much of the traffic it is, is said."""
     found = with_counts(

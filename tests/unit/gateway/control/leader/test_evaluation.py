@@ -6,13 +6,14 @@ import msgspec
 import pytest
 
 from gateway.control.events.join import LabelReport, NodeEvent, watermark
-from gateway.control.leader.evaluation import ABSENT_S, CLOSINGS, LAG_S, Evaluation
+from gateway.control.leader.evaluation import ABSENT_S, LAG_S, Evaluation
 from gateway.control.state.port import QueuedEvent
 from policies import explain
 from policies.baseline_times import LEAST
 from policies.events import PairEvent
 from policies.evidence import Evidence, EvidenceKey
 from policies.liveness import AssignedOutcome, ServiceReport
+from policies.open_units import CLOSINGS
 from policies.review import key_of
 from policies.rollout import Rollout, start
 from policies.rules import ARMS_FROM_PPM, Gates, Guards, Held, Latency, Units
