@@ -28,7 +28,8 @@ def evaluate(gate: Gate, evidence: Evidence, look: Look = LOOK) -> GateResult:
     """Judge one gate on the evidence so far. Never raises: what cannot be judged says why."""
     match gate:
         case Quality():
-            return _quality(gate, evidence, look)
+            found = _quality(gate, evidence, look)
+            return replace(found, fits_index=True) if gate.metric == "vectors" else found
         case Validity():
             return _mean("validity", gate, evidence, look)
         case Errors():

@@ -45,6 +45,8 @@ class GateResult:
     """Standard deviation of a unit."""
     likeness: bool = False
     """It is about how alike answers are, and not about which is better."""
+    fits_index: bool = False
+    """It is about whether vectors fit an index, and says nothing of quality."""
     budget: int | None = None
     """Compared units after which, uncertified, it has had its chance; None: the stage's conversations are counted."""
 

@@ -8,6 +8,7 @@ from policies import picking
 from policies.assignment import bucket
 from policies.events import PairEvent
 from policies.evidence import Evidence
+from policies.open_units import closing_at
 from policies.picking import ALONE, Beside, Contender
 from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Decision, Rollout, start, step
@@ -118,7 +119,7 @@ def _untimed(run: "_Run", pairs: Iterable[PairEvent], every: int) -> Iterator[Mo
 def _timed(run: "_Run", pairs: Iterable[PairEvent], every: int) -> Iterator[Moment]:
     for pair in pairs:
         closed = run.evidence.count("units")
-        run.evidence.advance(pair.at)
+        run.evidence.advance(closing_at(pair.at, run.rules.units))
         run.observe(pair)
         fresh = run.evidence.count("units") - closed
         if fresh or pair.at - run.now >= 60.0:
@@ -180,7 +181,7 @@ class _Several:
         for run in self.runs.values():
             closed = run.evidence.count("units")
             if math.isfinite(at):
-                run.evidence.advance(at)
+                run.evidence.advance(closing_at(at, run.rules.units))
             else:
                 run.evidence.close_all()
             run.units += run.evidence.count("units") - closed

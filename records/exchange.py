@@ -2,6 +2,9 @@
 
 `Exchange` is the journal's unit. Bodies are the bytes as they went over the wire, dechunked and nothing else: what the
 app sent, and what the app got. Credentials are not in it: `key_id` is an HMAC.
+
+Thousands of them wait to be written at once, and refer to nothing that could refer back: the collector of cycles need
+not look at them (`gc=False`), nor at the rows made of them.
 """
 
 from typing import Literal
@@ -39,7 +42,7 @@ Outcome = Literal[
 ]
 
 
-class Attempt(msgspec.Struct, frozen=True, array_like=True):
+class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One try of one upstream. Times are seconds since the exchange began; None: it did not come to that."""
 
     variant: str
@@ -55,7 +58,7 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
     """Whether it went over a kept connection."""
 
 
-class Meta(msgspec.Struct, frozen=True, array_like=True):
+class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All of an exchange but its bodies. Field order is the format: append only."""
 
     id: str
@@ -128,7 +131,7 @@ class Meta(msgspec.Struct, frozen=True, array_like=True):
         return _headers(self.response_head)
 
 
-class Exchange(msgspec.Struct, frozen=True):
+class Exchange(msgspec.Struct, frozen=True, gc=False):
     """One request and what came of it."""
 
     meta: Meta

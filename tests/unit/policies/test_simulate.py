@@ -163,7 +163,7 @@ def test_without_times_no_hold_ends():
 
 def test_pairs_within_a_minute_that_close_nothing_are_not_looked_at_again():
     """A burst is decided on once its time or its units have moved."""
-    burst = [pair("one", i / 10) for i in range(50)]
+    burst = [pair("one", i / 10) for i in range(100)]
     assert [moment.unit for moment in walk(HELD, burst, timed=True)] == [0, 1, 1]
 
 

@@ -179,4 +179,4 @@ def test_what_a_node_knows_beside_the_state_reaches_the_sentence(state: SqliteSt
     spent = spent_budgets(data)
     assert spent == {"triage"}
     assert "budget for comparing is spent" in standings(state, now=NOW, spent=spent)["triage"].sentence
-    assert "nobody decides now" in standings(state, now=NOW + 3600)["triage"].sentence
+    assert "no controller is deciding" in standings(state, now=NOW + 3600)["triage"].sentence
