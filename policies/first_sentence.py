@@ -78,6 +78,10 @@ def decided_sentence(decision: Decision) -> str:
             why = f"{who} said so ({word})" if word else f"every check passed on {_counted(decision.results.units)}"
             why = "a fixed split, uncertified, as the policy says" if decision.rule == "split" else why
             return f"Moved up to {at}: {why}."
+        case Move.JOIN:
+            fresh = after.held.moving[len(decision.before.held.moving) :]
+            moves = "answered by it from now on as the others are" if after.weight_ppm else "the first to move up"
+            return f"{_parts(fresh)} known to be answered well enough, and {moves}."
         case Move.RESTART:
             why = f": {who} said so ({word})" if word else ""
             fresh = "the candidate or what it is compared by has changed" if decision.rule == "revision" else ""
@@ -149,9 +153,10 @@ def _paused(stands: Rollout, now: float, entered: Decision | None) -> str:
 
 def _on_its_way(stands: Rollout, results: Results | None, now: float, around: Circumstances) -> str:
     lived = f" for {span(stands.lived_s)}" if stands.lived_s >= _AT_ONCE_S else ""
-    where = "In the shadow" if not stands.at.weight_ppm else f"At {_place(stands)} of the traffic"
+    of = _part_of(stands)
+    where = "In the shadow" if not stands.at.weight_ppm else f"At {_place(stands)} of {of}"
     if stands.phase is Phase.PROMOTED:
-        where = f"Promoted: answers {_place(stands)} of the traffic"
+        where = f"Promoted: answers {_place(stands)} of {of}"
     if stands.ladder.split:
         where = (
             f"A fixed split, uncertified: answers {_place(stands) if stands.weight_ppm else 'nothing'} of the traffic"
@@ -165,6 +170,12 @@ def _on_its_way(stands: Rollout, results: Results | None, now: float, around: Ci
         return _ended(f"{where}{lived}{f'; {waits}' if waits else ''}")
     waits = waits or _next(stands, results, now)
     return _ended(f"{where}{lived}: {waits}")
+
+
+def _part_of(stands: Rollout) -> str:
+    """Of what traffic a stage's share is, where only parts of it move."""
+    moving, by = stands.held.moving, stands.ladder.moves_by
+    return f"{len(moving)} of {len(stands.drawn)} parts of the traffic by {by}" if by else "the traffic"
 
 
 def _next(stands: Rollout, results: Results, now: float) -> str:
@@ -224,6 +235,9 @@ def _worded(rule: str, sentence: str, stands: Rollout, results: Results) -> str:
             return sentence if guard is None else _guard(guard)
         case "detector":
             return _detector(results, sentence)
+        case "slices":
+            by = stands.ladder.moves_by
+            return f"of no part of the traffic by {by} is it certain yet that it is answered well enough to move"
         case "gates":
             return "none of the checks that this stage asks for has been made yet"
         case "hold":
@@ -383,6 +397,11 @@ def _ended(words: str) -> str:
 
 def _share(ppm: int) -> str:
     return f"{ppm / 10_000:g} %"
+
+
+def _parts(names: tuple[str, ...]) -> str:
+    several = len(names) > 1
+    return f"{'Parts' if several else 'A part'} of the traffic ({', '.join(names)}) {'are' if several else 'is'}"
 
 
 def _counted(units: int) -> str:

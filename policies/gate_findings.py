@@ -1,6 +1,6 @@
 """What there is to say about a policy's gates: what they rest on, and what is left open."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from policies.compile import quality_metric, quality_metrics
 from policies.findings import Finding, Loc, warning
@@ -11,6 +11,8 @@ from policies.schema import Policy
 
 _LOOSE_MARGIN = 0.1
 _BLOCK_S = 3600.0
+_LONGEST = 128
+"""Of a dimension's name: slices stand in the routing table."""
 
 
 def gate_findings(policy: Policy) -> Iterator[Finding]:
@@ -111,3 +113,21 @@ def _sliced(policy: Policy) -> Iterator[Finding]:
     if policy.gates.quality is None:
         message = "quality is off, and slices are checked for nothing else"
         yield Finding(("slices",), message, "leave them out, or let a comparator score")
+    if policy.slices.mode == "partial":
+        yield from _moving_alone(by)
+
+
+def _moving_alone(by: Sequence[str]) -> Iterator[Finding]:
+    """A worker must tell each request's one slice, from the request alone."""
+    if len(by) > 1:
+        message = "a request is of one slice of each, and where slices move alone it must be of one"
+        yield Finding(("slices", "by"), message, f"keep one dimension, as `by: {by[0]}`, or `mode: whole`")
+    if "language" in by:
+        message = "a worker would have to read what a conversation says before it knows who answers"
+        hint = "let the app say it, as `by: header:x-language` or `metadata:language`, or `mode: whole`"
+        yield Finding(("slices", "by"), message, hint)
+    if any(len(name) > _LONGEST for name in by):
+        yield Finding(("slices", "by"), f"longer than {_LONGEST} characters", "a shorter key")
+    if by[0] == "length":
+        message = "a conversation that grows leaves its slice, and may change its variant"
+        yield warning(("slices", "by"), message, "`tool`, a header or metadata mostly stay as they are")

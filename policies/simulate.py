@@ -13,6 +13,7 @@ from policies.picking import ALONE, Beside, Contender
 from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Decision, Rollout, start, step
 from policies.rules import Rules
+from policies.slices import own
 from policies.terms import Move, Outcome, Owner, Phase
 
 _SALT = "simulate"
@@ -224,8 +225,10 @@ class _Run:
         """Assign the pair's unit as the gateway would, and count it for the stage."""
         if self.rollout.phase in STOPPED:
             return
-        owned = bucket(pair.unit, _SALT) < self.rollout.weight_ppm
-        event = replace(pair, owner=Owner.CANDIDATE if owned else Owner.BASELINE)
+        by, ppm = self.rollout.ladder.moves_by, self.rollout.weight_ppm
+        stays = bool(by and ppm) and own(pair.slices, by) not in self.rollout.held.moving
+        owned = not stays and bucket(pair.unit, _SALT) < ppm
+        event = replace(pair, owner=Owner.CANDIDATE if owned else Owner.BASELINE, stays=stays)
         if self.rollout.phase is Phase.SUSPENDED:
             event = replace(event, heard="trial")
         if self.rollout.phase is not Phase.SUSPENDED or self.rollout.is_tried:

@@ -26,6 +26,7 @@ Why = Literal[
     "observe",  # the policy's mode decides but does not move
     "bypass",  # the policy's mode is baseline only
     "tool_loop",  # a tool loop stays where it began
+    "slice",  # slices move alone, and its is not certified; it is evidence as any other
     "refused",  # the gateway answered by itself; `reason` is its error code
     "imported",  # another system's log has it; `reason` is which system; no evidence, and none of our traffic
 ]

@@ -93,8 +93,8 @@ class Tally(msgspec.Struct):
             self._add_waits(row)
         elif row.why in _NOT_ASKED:
             self.count("fallbacks_total", (row.route, row.why))
-        elif row.why == "ineligible":
-            self.count("ineligible_total", (row.route, row.reason))
+        elif row.why in ("ineligible", "slice"):
+            self.count("ineligible_total", (row.route, row.reason or row.why))
         for kind in _KINDS:
             tokens = getattr(row, kind)
             if tokens:

@@ -375,3 +375,35 @@ def test_further_gates_and_slices_say_which(gate: str, ends: str):
 
     assert said.endswith(ends)
     assert_plain(said)
+
+
+def partly(stands: Rollout, *moving: str) -> Rollout:
+    """Where slices move alone: two are tested, and these are certified."""
+    held = replace(stands.held, moving=moving)
+    ladder = replace(stands.ladder, moves_by="tool")
+    return replace(stands, ladder=ladder, drawn=("tool=pay", "tool=search"), held=held, lived_s=7200.0)
+
+
+def test_where_parts_of_the_traffic_move_alone_they_are_told():
+    """Of how many parts a share is, that none is certain yet, and which joins, in plain words."""
+    shadow, canary = partly(WHERE[Phase.SHADOW]), partly(WHERE[Phase.CANARY], "tool=pay")
+    none = first_sentence(shadow, GOOD, now=NOW)
+    some = first_sentence(canary, replace(UNSURE, units=40), now=NOW)
+    top = first_sentence(partly(WHERE[Phase.PROMOTED], "tool=pay", "tool=search"), GOOD, now=NOW)
+    joins = [decided_sentence(step(each, replace(GOOD, joins=("tool=search",)), now=NOW)) for each in (shadow, canary)]
+    both = decided_sentence(step(shadow, replace(GOOD, joins=("tool=search", "tool=pay")), now=NOW))
+
+    assert none == (
+        "In the shadow for 2 h: of no part of the traffic by tool is it certain yet that it is answered well enough to "
+        "move."
+    )
+    assert some.startswith("At 5 % of 1 of 2 parts of the traffic by tool for 2 h: ")
+    assert top.startswith("Promoted: answers 98 % of 2 of 2 parts of the traffic by tool for 2 h")
+    assert joins == [
+        "A part of the traffic (tool=search) is known to be answered well enough, and the first to move up.",
+        "A part of the traffic (tool=search) is known to be answered well enough, and answered by it from now on as "
+        "the others are.",
+    ]
+    assert both.startswith("Parts of the traffic (tool=search, tool=pay) are known to be answered well enough, and ")
+    for sentence in (none, some, top, *joins, both):
+        assert_plain(sentence.replace("tool=", ""))

@@ -19,6 +19,12 @@ from tests.rooms.policy_files import policy
          "slices quality is off, and slices are checked for nothing else"),
         ("{}\nslices: {by: [tool, length, tool]}", "[exact]", "slices.by.2 tool stands here twice"),
         ("{}\nslices: {by: [tool, length]}", "[exact]", ""),
+        ("{}\nslices: {by: tool, mode: partial}", "[exact]", ""),
+        ("{}\nslices: {by: [tool, length], mode: partial}", "[exact]",
+         "slices.by a request is of one slice of each, and where slices move alone it must be of one"),
+        ("{}\nslices: {by: language, mode: partial}", "[exact]", "slices.by a worker would have to read"),
+        ("{}\nslices: {by: length, mode: partial}", "[exact]", "slices.by a conversation that grows leaves its slice"),
+        (f"{{}}\nslices: {{by: 'metadata:{'k' * 200}', mode: partial}}", "[exact]", "slices.by longer than 128"),
         ("{latency: {relative: {ttft_p95: 2x, block: 1m}}}", "[exact]", "gates.latency.relative.block a block of 1m"),
     ],
 )  # fmt: skip

@@ -513,6 +513,10 @@ def test_a_deterministic_baseline_that_is_none_is_told():
     assert "agrees with itself only 50%" in evaluate(gate, filled(events, rules)).reason
     assert "deterministic" not in evaluate(gate, filled(events[:2], rules)).reason
     assert "itself only" not in evaluate(LIKENESS, filled(events, ALIKE)).reason
+    for agreed, is_told in ((0.92, True), (0.975, False)):  # surely beyond half of the margin, and not
+        found = with_counts(rules, quality={0: 20_000})
+        found.counts.update(again_n=20_000, again_sum=round(agreed * 20_000) * MICRO)
+        assert ("itself only" in evaluate(gate, found).reason) is is_told
     alone = [pair(f"u{n}", agree=0.9) for n in range(200)]
     assert "itself only" not in evaluate(gate, filled(alone, rules)).reason
 
@@ -630,7 +634,12 @@ def test_slices_count_where_quality_does():
 
 @pytest.mark.parametrize(
     ("weight_ppm", "reverse_ppm", "counted"),
-    [(50_000, 50_000, "quality"), (500_000, 0, "quality"), (500_000, 50_000, "quality_owned")],
+    [
+        (50_000, 50_000, "quality"),
+        (500_000, 0, "quality"),
+        (500_000, 50_000, "quality_owned"),
+        (250_000, 50_000, "quality_owned"),
+    ],
 )
 def test_a_slice_is_judged_on_what_the_whole_is_judged_on(weight_ppm: int, reverse_ppm: int, counted: str):
     """From 25 % on the candidate's own conversations, where the baseline is asked beside them; else the baseline's."""
@@ -641,10 +650,10 @@ def test_a_slice_is_judged_on_what_the_whole_is_judged_on(weight_ppm: int, rever
     assert (found.gate, found.n) == ("quality@language=german", 3000)
 
 
-@pytest.mark.parametrize(("weight_ppm", "required"), [(0, True), (50_000, False), (500_000, True)])
+@pytest.mark.parametrize(("weight_ppm", "required"), [(0, True), (50_000, False), (250_000, True), (500_000, True)])
 def test_a_dimension_that_is_not_told_apart_is_waited_for_where_quality_is(weight_ppm: int, *, required: bool):
     """In the shadow, and from 25 % on; once 19 units in 20 are told apart nothing is waited for."""
-    rules = replace(SLICED, ladder=Ladder((Stage(0), Stage(50_000), Stage(500_000))))
+    rules = replace(SLICED, ladder=Ladder((Stage(0), Stage(50_000), Stage(250_000), Stage(500_000))))
     few, enough = round(slices.TOLD_APART * 3000) - 1, round(slices.TOLD_APART * 3000)
     for told, gates in ((few, ["quality@language", "quality@language=x"]), (enough, ["quality@language=x"])):
         counts = {"quality": {0: 3000}, "quality@language=x": {0: told}}

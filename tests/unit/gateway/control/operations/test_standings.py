@@ -143,6 +143,15 @@ def test_slices_are_told_by_name(state: SqliteState) -> None:
 
     assert stands.slices == {"quality@language=german": "INCONCLUSIVE"}
     assert "german: not yet" in stands.missing
+    assert stands.moving == []
+
+
+def test_slices_that_move_alone_are_told_by_name(state: SqliteState) -> None:
+    """In the order in which they were certified."""
+    held = replace(CANARY.held, moving=("tool=b", "tool=a"))
+    keep(state, replace(CANARY, ladder=replace(CANARY.ladder, moves_by="tool"), held=held))
+
+    assert standings(state, now=NOW)["triage"].moving == ["tool=b", "tool=a"]
 
 
 def test_a_stop_is_told_with_what_caused_it(state: SqliteState) -> None:
