@@ -2,7 +2,7 @@
 
 GATES = {
     "quality": "that its answers are good enough beside the baseline's",
-    "likeness": "that its answers are as like the baseline's as the baseline's own are to each other",
+    "likeness": "that its answers are as similar to the baseline's as two answers of the baseline are",
     "vectors": "that its vectors fit the index that the baseline's have filled",
     "validity": "that its answers keep to their format as often as the baseline's",
     "errors": "that its requests fail no more often than the baseline's",
@@ -52,7 +52,7 @@ GUARDS = {
     "unscored": "too many pairs of answers have no score",
     "abstained": "the judge could not decide on too many pairs of answers",
     "controls": "the judge failed too many of the pairs it is tested with",
-    "incident": "the baseline itself fails too often now to compare with",
+    "incident": "the baseline itself fails too often at the moment to be compared with",
     "judge_bias": "it is not shown that the judge agrees with people. Label some pairs",
     "concentration": "one conversation makes too much of the traffic. Give sessions an id (assign.by)",
     "shares": "the candidate got another share of the conversations than it should",
@@ -65,6 +65,6 @@ UNSEEN = {
 DETECTORS = {
     "errors": "too many of its latest requests failed",
     "validity": "too many of its latest answers broke their format",
-    "quality": "its latest answers are worse than those that let it in",
+    "quality": "its latest answers are worse than those it was admitted for",
     "latency": "too many of its latest answers were slower than the limit",
 }

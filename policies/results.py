@@ -144,6 +144,10 @@ class Results:
     """Of a suspended candidate: requests beside the baseline that came back."""
     beside: str = ""
     """Why another of several candidates goes first; empty: none does."""
+    drawn: tuple[str, ...] = ()
+    """Where slices move alone: those that are tested, once they are drawn (`policies.moving_slices`)."""
+    joins: tuple[str, ...] = ()
+    """Of them, those that are certified now and do not move yet."""
     cold: str = ""
     """Why servers are not warm enough for the next weight; empty: they are, or nobody asks."""
 

@@ -190,19 +190,18 @@ class LabelQueue:
 
     def agreement(self, votes: Sequence[PairLabel]) -> Agreement:
         """How far these votes agree with the scores of the same pairs."""
-        said = {(vote.exchange_id, vote.asked): vote.vote for vote in votes if vote.vote not in ("skipped", "both_bad")}
-        return agree([(vote, _side(q)) for vote, q in self.scored(votes, said)])
+        said = {labels.pair_of(vote): vote.vote for vote in votes if vote.vote not in ("skipped", "both_bad")}
+        return agree([(vote, _side(q)) for vote, q in self.scored(said)])
 
-    def scored(self, votes: Sequence[PairLabel], said: Mapping[tuple[str, str], _Said]) -> list[tuple[_Said, float]]:
-        """What was said of pairs in these votes, beside their scores; of pairs that have one."""
-        ids = sorted({exchange_id for exchange_id, _ in said})
-        routes = {(vote.exchange_id, vote.asked): vote.route for vote in votes}
+    def scored(self, said: Mapping[labels.Pair, _Said]) -> list[tuple[_Said, float]]:
+        """What was said of pairs, beside their scores; of pairs that have one."""
+        ids = sorted({exchange_id for exchange_id, _, _ in said})
         query = """
-        SELECT exchange_id, asked, q, route FROM comparisons_all
+        SELECT exchange_id, asked, route, q FROM comparisons_all
         WHERE exchange_id IN (SELECT unnest(?::VARCHAR[])) AND q IS NOT NULL"""
         rows = self.queries.rows(query, [ids]) if ids else []
-        known = [(said.get((row[0], row[1])), row) for row in rows]
-        return [(word, row[2]) for word, row in known if word is not None and routes[row[0], row[1]] == row[3]]
+        known = [(said.get((row[0], row[1], row[2])), row[3]) for row in rows]
+        return [(word, q) for word, q in known if word is not None]
 
 
 def task_of(route: str, by: str, pool: str, seed: str) -> LabelTask:

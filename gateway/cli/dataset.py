@@ -21,6 +21,7 @@ from gateway.node import labels
 from gateway.node.database import StateError
 from gateway.node.datadir import DataDir
 from gateway.training.inside_call import TrainingCallError
+from policies.candidates import route_of
 from policies.language.amounts import share_ppm
 from records.dataset import build as building
 from records.dataset import manifest
@@ -96,8 +97,8 @@ def _filters(arguments: argparse.Namespace, models: tuple[str, ...]) -> Filters:
     )
 
 
-def _labels(data: DataDir, route: str) -> dict[str, float]:
-    """What people said of the route's pairs, by exchange.
+def _labels(data: DataDir, route: str) -> dict[tuple[str, str], float]:
+    """What people said of the route's pairs, by exchange and candidate's rollout.
 
     Raises:
         StateError: the state cannot be read.
@@ -105,8 +106,8 @@ def _labels(data: DataDir, route: str) -> dict[str, float]:
     if not data.state.exists():
         return {}
     with labels.opened(data.state) as state:
-        said = labels.scores(labels.stored(state, route=route))
-    return {exchange_id: score for (exchange_id, asked), score in said.items() if asked == "candidate"}
+        said = labels.scores(label for label in labels.stored(state) if route_of(label.route) == route)
+    return {(exchange_id, name): score for (exchange_id, asked, name), score in said.items() if asked == "candidate"}
 
 
 def _share(text: str) -> int:

@@ -4,6 +4,7 @@ Blindness is the label queue's (`label.py`); here everything is shown. Model out
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -17,6 +18,7 @@ from gateway.admin.prompts import AnswerOutline, PromptOutline, answer_outline, 
 from gateway.console import differences, drawing
 from gateway.console.ask import PAGE as PAGE_ROWS
 from gateway.console.ask import Ask, AskError, ConsolePage, Row, Shown
+from policies.candidates import route_of
 
 SORTS: tuple[PairSort, ...] = ("-exchange_id", "q", "-q", "-total_ms", "-cost_usd")
 SORT_WORDS = {
@@ -94,7 +96,9 @@ def show_one(ask: Ask) -> Shown:
     """One pair."""
     found = pair_list(ask)
     asked = ask.choice("asked", [str(each.comparison["asked"]) for each in found.pairs], _first(found))
-    pair = next(each for each in found.pairs if each.comparison["asked"] == asked)
+    asked_so = [each for each in found.pairs if each.comparison["asked"] == asked]
+    rollouts = [str(each.comparison["route"]) for each in asked_so]
+    pair = asked_so[rollouts.index(ask.choice("of", rollouts, rollouts[0]))]
     sides = read(pair)
     mode = ask.choice("mode", MODES, "side")
     ours, theirs = sides.baseline.outline, sides.candidate.outline
@@ -107,7 +111,7 @@ def show_one(ask: Ask) -> Shown:
     context = {
         "pair": pair, "sides": sides, "mode": mode, "modes": _modes(fields is not None, bool(calls)), "pieces": pieces,
         "gone": differences.side(pieces, "gone"), "new": differences.side(pieces, "new"), "fields": fields,
-        "calls": calls, "is_long": is_long, "asked_words": [str(each.comparison["asked"]) for each in found.pairs],
+        "calls": calls, "is_long": is_long, "others": _others(found),
         "is_json": fields is not None, "all_fields": ask.given.get("all") == "yes", "pretty": pretty,
         "times": drawing.times(
             (sides.baseline.first_byte_ms, sides.baseline.total_ms),
@@ -116,6 +120,18 @@ def show_one(ask: Ask) -> Shown:
         "beside": _beside(ask, str(pair.comparison["exchange_id"])),
     }  # fmt: skip
     return Shown("pair", f"Pair {ask.places['exchange_id'][:8]}", context, found)
+
+
+def _others(found: PairListView) -> list[tuple[str, str | None, str]]:
+    """All that was put beside the exchange: who was asked, which of several candidates that was, and both in words."""
+    named = [(str(each.comparison["asked"]), str(each.comparison["route"])) for each in found.pairs]
+    several = {asked for asked, count in Counter(asked for asked, _ in named).items() if count > 1}
+    return [
+        (asked, of, f"{asked.replace('_', ' ')} {of.removeprefix(route_of(of))}")
+        if asked in several
+        else (asked, None, asked.replace("_", " "))
+        for asked, of in named
+    ]
 
 
 def pair_list(ask: Ask) -> PairListView:
@@ -258,5 +274,5 @@ _WORDS = (*filters.names("comparisons"), "q", "since", "until", "sort", "page")
 PAGE = ConsolePage("/pairs", show, "Pairs", tuple(dict.fromkeys(_WORDS)), rows=csv_rows)
 ONE = ConsolePage(
     "/pairs/{exchange_id}", show_one, "Pairs",
-    tuple(dict.fromkeys((*_WORDS, "asked", "mode", "all"))),
+    tuple(dict.fromkeys((*_WORDS, "asked", "of", "mode", "all"))),
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """What people said of pairs: which answer is better. Kept beside keys and audit in this node's state, without any text.
 
-Somebody's vote on a pair is one: voting again changes it. Votes calibrate whoever scores pairs, and certify nothing
+Somebody's vote on a pair is one: voting again changes it. A pair is what one candidate's rollout was asked for an
+exchange: of several candidates each has a pair of its own. Votes calibrate whoever scores pairs, and certify nothing
 of a candidate: who labels chooses what to label. What the scorer said of a pair is kept with the vote, so that the two
 can be held against each other without the records. Each vote, changed or taken back, stands in the audit log.
 """
@@ -23,16 +24,18 @@ DRAWN = ("random", "judged")
 """Pools that are drawn by lot among all pairs with a verdict, and so speak of the judge."""
 MOST = 200_000
 """Votes that are kept at most."""
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS labels (
+_TABLE = """ (
     exchange_id TEXT NOT NULL, asked TEXT NOT NULL, by TEXT NOT NULL, route TEXT NOT NULL, pool TEXT NOT NULL,
     vote TEXT NOT NULL, tags TEXT NOT NULL, at REAL NOT NULL, candidate_key TEXT NOT NULL DEFAULT '', q REAL,
-    PRIMARY KEY (exchange_id, asked, by)
+    PRIMARY KEY (exchange_id, asked, by, route)
 ) STRICT;
 """
-_ADDED = {"candidate_key": "TEXT NOT NULL DEFAULT ''", "q": "REAL"}
-"""Columns that tables of before do not have: votes in them are held against no judge."""
+_SCHEMA = f"CREATE TABLE IF NOT EXISTS labels{_TABLE}"
 _COLUMNS = "exchange_id, asked, by, route, pool, vote, tags, at, candidate_key, q"
+_ONE = "exchange_id = ? AND asked = ? AND by = ? AND route = ?"
+"""The condition for one vote, by its `_key`."""
+Pair = tuple[str, str, str]
+"""Exchange, who was asked, and whose rollout it is of (`pair_of`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class PairLabel:
     asked: str
     by: str
     route: str
+    """Of one of several candidates its rollout, as `triage@small`."""
     pool: str
     """Which pairs it was drawn from: `random` ones speak of all."""
     vote: LabelVote
@@ -79,22 +83,32 @@ def opened(path: Path) -> Generator[sqlite3.Connection]:
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make the table if there is none, and give one of before the columns that it lacks.
+    """Make the table if there is none; one of before is made anew with all its votes, which are held against no judge.
 
     Raises:
         sqlite3.Error: the state cannot be used.
     """
     connection.execute(_SCHEMA)
-    if not _missing(connection):
+    if _is_current(connection):
         return
     with writing(connection):
-        for name in _missing(connection):  # again: another process may have been faster
-            connection.execute(f"ALTER TABLE labels ADD COLUMN {name} {_ADDED[name]}")
+        if not _is_current(connection):  # nobody else did it meanwhile
+            connection.execute(f"CREATE TABLE labels_anew{_TABLE}")
+            known = ", ".join(_columns(connection))
+            connection.execute(f"INSERT INTO labels_anew ({known}) SELECT {known} FROM labels")  # noqa: S608 -- our own words
+            connection.execute("DROP TABLE labels")
+            connection.execute("ALTER TABLE labels_anew RENAME TO labels")
 
 
-def _missing(connection: sqlite3.Connection) -> list[str]:
-    known = {row[1] for row in connection.execute("PRAGMA table_info(labels)")}
-    return [name for name in _ADDED if name not in known]
+def _is_current(connection: sqlite3.Connection) -> bool:
+    """Whether the route is part of a vote's key, and the verdict stands beside it."""
+    columns = _columns(connection)
+    return bool(columns.get("route")) and "q" in columns
+
+
+def _columns(connection: sqlite3.Connection) -> dict[str, int]:
+    """The table's columns, each with its place in the key; 0: it is no part of it."""
+    return dict(connection.execute("SELECT name, pk FROM pragma_table_info('labels')").fetchall())
 
 
 def keep(connection: sqlite3.Connection, label: PairLabel, *, most: int = MOST) -> None:
@@ -103,20 +117,9 @@ def keep(connection: sqlite3.Connection, label: PairLabel, *, most: int = MOST) 
     Raises:
         LabelsFullError: there are `most` already, and this would be one more.
     """
-    row = (
-        *_key(label),
-        label.route,
-        label.pool,
-        label.vote,
-        json.dumps(label.tags),
-        label.at,
-        label.candidate_key,
-        label.q,
-    )
+    row = (*_key(label), label.pool, label.vote, json.dumps(label.tags), label.at, label.candidate_key, label.q)
     with writing(connection):
-        (known,) = connection.execute(
-            "SELECT count(*) FROM labels WHERE exchange_id = ? AND asked = ? AND by = ?", _key(label)
-        ).fetchone()
+        (known,) = connection.execute(f"SELECT count(*) FROM labels WHERE {_ONE}", _key(label)).fetchone()  # noqa: S608 -- our own words
         if not known and connection.execute("SELECT count(*) FROM labels").fetchone()[0] >= most:
             raise LabelsFullError
         connection.execute(f"INSERT OR REPLACE INTO labels ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608 -- our own words
@@ -126,7 +129,7 @@ def keep(connection: sqlite3.Connection, label: PairLabel, *, most: int = MOST) 
 def forget(connection: sqlite3.Connection, label: PairLabel) -> bool:
     """Take a vote back. Returns whether there was one."""
     with writing(connection):
-        gone = connection.execute("DELETE FROM labels WHERE exchange_id = ? AND asked = ? AND by = ?", _key(label))
+        gone = connection.execute(f"DELETE FROM labels WHERE {_ONE}", _key(label))  # noqa: S608 -- our own words
         if gone.rowcount:
             audit(connection, _entry(label, "labels.undo", "taken back"))
     return gone.rowcount > 0
@@ -144,19 +147,24 @@ def stored(connection: sqlite3.Connection, *, route: str | None = None, by: str 
     ]
 
 
-def scores(labels: Iterable[PairLabel], *, pool: str | None = None) -> dict[tuple[str, str], float]:
-    """By pair (exchange, who was asked) the mean of what people said of it; skipped pairs are not in it."""
-    found: dict[tuple[str, str], list[float]] = {}
+def pair_of(label: PairLabel) -> Pair:
+    """Which pair it is of."""
+    return label.exchange_id, label.asked, label.route
+
+
+def scores(labels: Iterable[PairLabel], *, pool: str | None = None) -> dict[Pair, float]:
+    """By pair the mean of what people said of it; skipped pairs are not in it."""
+    found: dict[Pair, list[float]] = {}
     for label in labels:
         if label.vote in SCORES and pool in (None, label.pool):
-            found.setdefault((label.exchange_id, label.asked), []).append(SCORES[label.vote])
+            found.setdefault(pair_of(label), []).append(SCORES[label.vote])
     return {pair: sum(said) / len(said) for pair, said in found.items()}
 
 
 def judged(labels: Iterable[PairLabel]) -> dict[tuple[str, str], list[tuple[float, float]]]:
     """By rollout and candidate: of each pair with a verdict that was drawn by lot, the verdict and people's mean."""
     drawn = [label for label in labels if label.pool in DRAWN and label.q is not None]
-    verdicts = {(label.exchange_id, label.asked): label for label in drawn}
+    verdicts = {pair_of(label): label for label in drawn}
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for pair, said in scores(drawn).items():
         label = verdicts[pair]
@@ -168,5 +176,5 @@ def _entry(label: PairLabel, action: str, reason: str) -> AuditEntry:
     return AuditEntry(label.at, label.by, action, f"{label.route}: {label.exchange_id} {label.asked}", reason, "")
 
 
-def _key(label: PairLabel) -> tuple[str, str, str]:
-    return label.exchange_id, label.asked, label.by
+def _key(label: PairLabel) -> tuple[str, str, str, str]:
+    return label.exchange_id, label.asked, label.by, label.route

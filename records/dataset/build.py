@@ -39,14 +39,16 @@ MEMORY = "2GB"
 _SAID = [name for name in Source.__struct_fields__ if name not in ("other_json", "q")]
 _ANSWERS = f"SELECT {', '.join(_SAID)}, NULL, NULL FROM joined j"  # noqa: S608 -- our own names
 _PAIRS = f"""
-SELECT {", ".join(f"j.{name}" for name in _SAID)}, c.answer_json, coalesce(l.score, c.q)
+SELECT {", ".join(f"j.{name}" for name in _SAID)}, c.answer_json, c.q
 FROM joined j LEFT JOIN (
-    SELECT exchange_id, answer_json, CASE WHEN metric IN {DIRECTED} THEN q END AS q FROM comparisons_all
-    WHERE asked = 'candidate' AND came = 'answered'
-    QUALIFY row_number() OVER (PARTITION BY exchange_id ORDER BY metric IN {DIRECTED} AND q IS NOT NULL DESC,
-                               compared_at DESC) = 1
+    SELECT c.exchange_id, c.answer_json, coalesce(l.score, CASE WHEN c.metric IN {DIRECTED} THEN c.q END) AS q
+    FROM comparisons_all c
+    LEFT JOIN (SELECT unnest(?::VARCHAR[]) AS id, unnest(?::VARCHAR[]) AS route, unnest(?::DOUBLE[]) AS score) l
+    ON l.id = c.exchange_id AND l.route = c.route
+    WHERE c.asked = 'candidate' AND c.came = 'answered'
+    QUALIFY row_number() OVER (PARTITION BY c.exchange_id ORDER BY abs(l.score) DESC NULLS LAST,
+                               c.metric IN {DIRECTED} AND c.q IS NOT NULL DESC, c.compared_at DESC) = 1
 ) c ON c.exchange_id = j.id
-LEFT JOIN (SELECT unnest(?::VARCHAR[]) AS id, unnest(?::DOUBLE[]) AS score) l ON l.id = j.id
 """  # noqa: S608 -- our own names
 _MAKERS: dict[Learns, Callable[[Source], Example | Reason]] = {
     "answers": example,
@@ -82,8 +84,9 @@ class Wanted:
     """Rows with what redaction replaces are kept."""
     watch: Callable[[int], None] = field(default=lambda _: None, compare=False, repr=False)
     """Told of each exchange that was read, for whoever shows how far it is."""
-    labels: Mapping[str, float] = field(default_factory=dict[str, float])
-    """By exchange, by how much people say that the candidate's answer is better: their word goes before a judge's."""
+    labels: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    """By exchange and candidate's rollout, by how much people say that its answer is better: their word goes before a
+    judge's, and before what they did not judge."""
 
 
 class LeakError(Exception):
@@ -341,7 +344,8 @@ class _Exchanges:
         wanted = self.wanted
         learns = format_named(wanted.shape).learns
         where, values = _condition(wanted)
-        labelled: list[object] = [list(wanted.labels), list(wanted.labels.values())]
+        ids, rollouts = [name for name, _ in wanted.labels], [rollout for _, rollout in wanted.labels]
+        labelled: list[object] = [ids, rollouts, list(wanted.labels.values())]
         given = labelled if learns == "preferences" else []
         query = f"{_PAIRS if given else _ANSWERS} WHERE {where} AND j.date = ?::DATE ORDER BY j.id"
 

@@ -147,11 +147,37 @@ def test_a_persons_word_goes_before_a_judges(tmp_path, vote):
         assert better == told
 
 
-def compared(exchange_id: str, metric: str, q: float) -> Comparison:
+@pytest.mark.parametrize("better", ["small", "large"])
+def test_a_persons_word_is_of_the_candidate_it_was_said_of(tmp_path, better):
+    """Of several candidates' answers to one request, the one that people judged is learned from, and no other."""
+    made = Place(tmp_path / "data")
+    worker, recorder = made.worker(segment_bytes=1 << 20), made.recorder()
+    worker.whole(request=chat_request("ask"), response=chat_answer("of the baseline"))
+    made.step(recorder)
+    made.step(recorder)
+    worker.die()
+    recorder.close()
+    store = Store(made.root / "records")
+    pairs = [compared(worker.ids[0], "judge", 1.0, f"support@{name}", f"of {name}") for name in ("small", "large")]
+    store.publish(store.stage(COMPARISONS, pairs, "shadow"))
+    votes = {"small": "equal", "large": "equal"} | {better: "candidate"}
+    with labels.opened(made.root / "state.db") as state:
+        for name, vote in votes.items():
+            route = f"support@{name}"
+            labels.keep(state, PairLabel(worker.ids[0], "candidate", "ada", route, "random", vote, (), 1.0))
+    words = ["dataset", "build", "--route", "support", "--format", "trl-dpo", "--out", str(tmp_path / "out")]
+    assert command.main([*words, "--validation", "0%", "--data", str(made.root)]) == 0
+    (row,) = [file.read_text() for file in (tmp_path / "out").glob("*/train.jsonl")]
+    assert json.loads(row)["chosen"][0]["content"] == f"of {better}"
+
+
+def compared(
+    exchange_id: str, metric: str, q: float, route: str = "support", said: str = "of the candidate"
+) -> Comparison:
     """A pair of the shadow that this metric scored."""
     return Comparison(
-        exchange_id=exchange_id, asked="candidate", route="support", unit="u", candidate_key="k", compared_us=AT_US,
-        p_mirror=1.0, came="answered", metric=metric, q=q, answer_json=chat_answer("of the candidate").decode(),
+        exchange_id=exchange_id, asked="candidate", route=route, unit="u", candidate_key="k", compared_us=AT_US,
+        p_mirror=1.0, came="answered", metric=metric, q=q, answer_json=chat_answer(said).decode(),
     )  # fmt: skip
 
 

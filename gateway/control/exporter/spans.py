@@ -22,6 +22,7 @@ import msgspec
 
 from gateway.control.exporter.names import EVALUATION_EVENT, SpanFacts
 from gateway.control.exporter.turns import SpokenTurn, answered, conversation
+from policies.candidates import route_of
 from records.comparison import Comparison
 from records.exchange import Attempt
 from records.record import Record
@@ -367,11 +368,12 @@ def comparison_spans(row: Comparison, terms: SpanTerms) -> list[Span]:
         shadow_asked=row.asked,
         agree=row.agree,
     )
+    name = f"{row.exchange_id}/shadow/{row.asked}{row.route.removeprefix(route_of(row.route))}"
     scored = SpanEvent(EVALUATION_EVENT, end_ns, SpanFacts(score_name=row.metric, score=row.q))
     return [
         Span(
-            _derived(f"{row.exchange_id}/shadow/{row.asked}", 16),
-            _derived(f"{row.exchange_id}/shadow/{row.asked}/call", 8),
+            _derived(name, 16),
+            _derived(f"{name}/call", 8),
             "",
             "client",
             f"chat {model}".rstrip(),

@@ -67,6 +67,26 @@ async def test_a_queue_is_blind_and_its_votes_are_told(home: ConsoleHouse, clien
         assert [entry.action for entry in read_audit(state)] == ["labels.vote"] * 6
 
 
+async def test_each_of_several_candidates_has_its_queue(home: ConsoleHouse, client: httpx.AsyncClient) -> None:
+    """One exchange put beside two candidates is two pairs: each has a vote of its own, and its own score beside it."""
+    exchange = home.ask(told="BASELINE")
+    for name, q in (("small", -1.0), ("large", 1.0)):
+        home.compare(exchange, chat_answer(f"CANDIDATE {name}"), route=f"triage@{name}", q=q)
+    home.record()
+    swapped = is_swapped(QueuedPair(exchange, "candidate"), "ada")
+    for name, choice in (("small", "right" if swapped else "left"), ("large", "left" if swapped else "right")):
+        told = await next_pair(client, route=f"triage@{name}")
+        assert (told["total"], told["done"]) == (1, 0)
+        assert f"CANDIDATE {name}" in (told["pair"]["left"], told["pair"]["right"])
+        assert (await cast(client, told["pair"], choice, route=f"triage@{name}")).status_code == 200
+        assert (await next_pair(client, route=f"triage@{name}"))["pair"] is None
+    listed = (await client.get("/labels")).json()
+    assert {each["route"]: each["vote"] for each in listed["labels"]} == {
+        "triage@small": "baseline", "triage@large": "candidate",
+    }  # fmt: skip
+    assert (listed["agreement"]["n"], listed["agreement"]["agreed"], listed["human"]["n"]) == (2, 2, 2)
+
+
 async def test_a_pair_that_was_not_drawn_is_of_no_pool(client: httpx.AsyncClient) -> None:
     """A vote that says it is of a pool whose draw its pair is not in counts as chosen, and in no metric of all."""
     drawn = await next_pair(client, pool="disagreements")

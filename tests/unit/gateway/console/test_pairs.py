@@ -43,6 +43,24 @@ async def test_one_exchange_asked_twice(home: ConsoleHouse) -> None:
         assert "Baseline, again" in again
 
 
+async def test_one_exchange_beside_several_candidates(home: ConsoleHouse) -> None:
+    """Each candidate's answer is a pair of its own, named and chosen by its rollout; the list leads to it."""
+    exchange = home.ask(told="from the baseline")
+    for name in ("small", "large"):
+        home.compare(exchange, chat_answer(f"from {name}"), route=f"triage@{name}")
+    home.record()
+    async with visitor(home.data) as client:
+        for name, other in (("small", "large"), ("large", "small")):
+            page = read((await client.get(f"/pairs/{exchange}?asked=candidate&of=triage%40{name}")).text)
+            assert f"from {name}" in page.words
+            assert f"from {other}" not in page.words
+            assert f"/pairs/{exchange}?asked=candidate&of=triage%40{other}" in page.links()
+            assert f"candidate @{other}" in page.words
+        listed = read((await client.get("/pairs?route=triage%40large")).text)
+        (link,) = [each for each in listed.links() if each.startswith(f"/pairs/{exchange}")]
+        assert "from large" in read((await client.get(link)).text).words
+
+
 async def test_a_candidate_that_failed(home: ConsoleHouse) -> None:
     """A background call that brought no answer says what it brought, and counts as that."""
     async with visitor(home.data) as client:

@@ -25,6 +25,57 @@ def test_a_vote_is_one_per_person_and_pair(tmp_path: Path) -> None:
         assert [each.by for each in labels.stored(state, route="triage")] == ["bob"]
 
 
+def test_each_of_several_candidates_has_its_vote(tmp_path: Path) -> None:
+    """What somebody says of one candidate's answer leaves the others' alone: kept, changed, taken back, and scored."""
+    same, other = (replace(LABEL, route=f"triage@{name}") for name in ("same", "other"))
+    with labels.opened(tmp_path / "state.db") as state:
+        for label in (same, replace(other, vote="candidate"), replace(same, vote="equal", at=2.0)):
+            labels.keep(state, label)
+        assert {each.route: each.vote for each in labels.stored(state)} == {
+            "triage@same": "equal", "triage@other": "candidate",
+        }  # fmt: skip
+        assert labels.scores(labels.stored(state)) == {
+            ("e1", "candidate", "triage@same"): 0.0, ("e1", "candidate", "triage@other"): 1.0,
+        }  # fmt: skip
+        assert labels.forget(state, same)
+        assert [each.route for each in labels.stored(state)] == ["triage@other"]
+
+
+_BEFORE = """
+CREATE TABLE labels (
+    exchange_id TEXT NOT NULL, asked TEXT NOT NULL, by TEXT NOT NULL, route TEXT NOT NULL, pool TEXT NOT NULL,
+    vote TEXT NOT NULL, tags TEXT NOT NULL, at REAL NOT NULL, {more}PRIMARY KEY ({key})
+) STRICT;
+INSERT INTO labels (exchange_id, asked, by, route, pool, vote, tags, at) VALUES
+    ('e1', 'candidate', 'ada', 'triage@same', 'random', 'baseline', '["tone"]', 1.0),
+    ('e2', 'candidate', 'ada', 'triage', 'chosen', 'equal', '[]', 2.0);
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ("", "exchange_id, asked, by"),
+        ("", "exchange_id, asked, by, route"),
+        ("candidate_key TEXT NOT NULL DEFAULT '', q REAL, ", "exchange_id, asked, by"),
+    ],
+)
+def test_a_state_of_before_keeps_its_votes(tmp_path: Path, more: str, key: str) -> None:
+    """A table without room for each candidate's vote, or for verdicts, is made anew once, with all that is in it."""
+    with database.opened(tmp_path / "state.db") as state:
+        state.executescript(_BEFORE.format(more=more, key=key))
+    later = replace(LABEL, route="triage@other", candidate_key="k", q=0.5)
+    for _ in range(2):
+        with labels.opened(tmp_path / "state.db") as state:
+            labels.keep(state, later)
+            assert labels.stored(state) == [
+                PairLabel("e2", "candidate", "ada", "triage", "chosen", "equal", (), 2.0),
+                PairLabel("e1", "candidate", "ada", "triage@same", "random", "baseline", ("tone",), 1.0),
+                later,
+            ]
+            assert labels.judged(labels.stored(state)) == {("triage@other", "k"): [(0.5, -1.0)]}
+
+
 def test_labels_stand_beside_keys_and_audit(tmp_path: Path) -> None:
     """Each vote and each that was taken back stands in the audit log, its chain whole; a state in ruins says so."""
     with labels.opened(tmp_path / "state.db") as state:
@@ -59,27 +110,8 @@ def test_scores_of_pairs() -> None:
         replace(LABEL, exchange_id="e2", vote="skipped"),
         replace(LABEL, exchange_id="e3", pool="disagreements", vote="candidate"),
     ]  # fmt: skip
-    assert labels.scores(said) == {("e1", "candidate"): 0.0, ("e3", "candidate"): 1.0}
-    assert labels.scores(said, pool="random") == {("e1", "candidate"): 0.0}
-
-
-def test_a_table_of_before_gets_the_columns_it_lacks(tmp_path: Path) -> None:
-    """Votes of before stay, held against no judge; later ones are."""
-    with database.opened(tmp_path / "state.db") as state:
-        state.execute(
-            "CREATE TABLE labels (exchange_id TEXT NOT NULL, asked TEXT NOT NULL, by TEXT NOT NULL, route TEXT NOT "
-            "NULL, pool TEXT NOT NULL, vote TEXT NOT NULL, tags TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY "
-            "(exchange_id, asked, by)) STRICT"
-        )
-        state.execute("INSERT INTO labels VALUES ('e1', 'candidate', 'ada', 'triage', 'random', 'equal', '[]', 1.0)")
-    with labels.opened(tmp_path / "state.db") as state:
-        labels.keep(state, replace(LABEL, exchange_id="e2", at=2.0, candidate_key="k", q=0.5))
-        found = labels.stored(state)
-        assert [(each.exchange_id, each.candidate_key, each.q) for each in found] == [
-            ("e2", "k", 0.5),
-            ("e1", "", None),
-        ]
-        assert labels.judged(found) == {("triage", "k"): [(0.5, -1.0)]}
+    assert labels.scores(said) == {("e1", "candidate", "triage"): 0.0, ("e3", "candidate", "triage"): 1.0}
+    assert labels.scores(said, pool="random") == {("e1", "candidate", "triage"): 0.0}
 
 
 def test_verdicts_beside_peoples_word() -> None:

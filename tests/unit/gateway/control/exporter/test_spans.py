@@ -244,12 +244,17 @@ def test_the_shadow_is_a_trace_of_its_own_with_a_link() -> None:
 
 
 def test_each_of_the_shadows_calls_has_ids_of_its_own() -> None:
-    """Candidate, reverse shadow and noise floor of one exchange are three traces; a baseline is asked for its model."""
+    """Candidate, reverse shadow and noise floor of one exchange are three traces, and so is each of several candidates.
+
+    A baseline is asked for its model.
+    """
     asked = ("candidate", "baseline", "baseline_again")
     found = [comparison_spans(comparison(asked=each), TERMS)[0] for each in asked]
     assert len({span.trace_id for span in found}) == len({span.span_id for span in found}) == 3
     assert [span.facts.upstream for span in found] == ["vllm", "openai", "openai"]
     assert [span.facts.request_model for span in found] == ["tuned", "gpt-4o", "gpt-4o"]
+    several = [comparison_spans(comparison(route=f"support@{each}"), TERMS)[0] for each in ("small", "large")]
+    assert len({span.trace_id for span in several}) == len({span.span_id for span in several}) == 2
 
 
 @pytest.mark.parametrize(
