@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from policies import slices, stats
+from policies.candidates import closed_log_e
 from policies.evidence import Evidence
 from policies.gates import evaluate, slice_results
 from policies.histograms import MICRO, STEP, WHOLE
@@ -562,6 +563,26 @@ def test_further_limits_on_time_are_gates_of_their_own():
 
 
 SLICED = gated(slices=("language",))
+
+
+def test_one_of_several_candidates_is_certified_by_the_closed_test():
+    """Beside a single rival already: its evidence and the other's count together, and it is said."""
+    found = with_counts(quality={0: 700})
+    alone, beside = evaluate(Quality(), found), evaluate(Quality(), found, Look(rivals=(0.5,)))
+    assert alone.log10_e is not None
+    assert beside.log10_e == pytest.approx(closed_log_e(alone.log10_e * math.log(10), (0.5,)) / math.log(10))
+    assert "; by the closed test of 2 candidates" in beside.reason
+    assert "closed test" not in alone.reason
+
+
+def test_scores_of_a_share_are_held_to_the_share_of_the_margin():
+    """Where a judge scores half of the pairs, weighted by two, limits lie half as far out on the weighted scale."""
+    result = evaluate(Quality(scale=2.0), with_counts(quality={0: 700, -200: 7}))
+    values, counts = np.array([-1.0, 0.0]), np.array([7.0, 700.0])
+    assert result.limit == -0.05
+    assert result.log10_e == pytest.approx(stats.log_e_mean(values, counts, -0.025, lo=-1.0) / math.log(10))
+    harm = stats.log_e_mean(-values[::-1], counts[::-1], 0.025, lo=-1.0)
+    assert result.log10_harm == pytest.approx(harm / math.log(10))
 
 
 @pytest.mark.parametrize(("scale", "cost"), [(1.0, "0.100"), (2.0, "0.200")])
