@@ -63,6 +63,7 @@ def record(root: Path, number: int) -> float:
         records=str(root / "records"),
         exposition=str(root / "recorder.prom"),
         routing=str(root / "routing.json"),
+        plan=str(root / "shadow.json"),
         readers=str(root / "readers"),
     )
     recorder = Recorder(boot, Log("recorder", stream=StringIO()))

@@ -8,14 +8,19 @@ from policies.upstream_kinds import ENGINES
 from records.pricing import Override, PriceBook
 from records.record_maker import RecordMaker, RoutePrices
 from records.redact import redactor_for
+from shadow.plan import ShadowPlan
 
 
 def maker_for(
-    terms: RowInputs, table: routing.Table | None, usd_per_answer: Mapping[str, float | None] | None = None
+    terms: RowInputs,
+    table: routing.Table | None,
+    usd_per_answer: Mapping[str, float | None] | None = None,
+    plan: ShadowPlan | None = None,
 ) -> RecordMaker:
     """The maker of rows; without a table nobody's prices are known but the overrides'.
 
     `usd_per_answer`: of upstreams that are paid by the hour, what an answer costs of late; who is not there is unknown.
+    `plan`: whom the shadow asks, by rollout: of several candidates the table knows the one that serves, at most.
     """
     overrides = tuple(
         Override(one.upstream, one.model, one.prompt_usd, one.completion_usd, one.cached_usd, one.cache_write_usd)
@@ -31,10 +36,19 @@ def maker_for(
             {one.upstream: (usd_per_answer or {}).get(one.upstream) for one in terms.hourly},
             {upstream.name for upstream in table.upstreams if upstream.kind in ENGINES} if table else (),
         ),
-        route_prices=_route_prices(table) if table else {},
+        route_prices={**_plan_prices(plan), **_route_prices(table)} if table else {},
         sample_ppm=terms.sample_ppm,
         honor_store_false=terms.honor_store_false,
     )
+
+
+def _plan_prices(plan: ShadowPlan | None) -> dict[str, RoutePrices]:
+    return {
+        each.route: RoutePrices(
+            each.baseline.upstream, each.baseline.model, each.candidate.model, each.candidate.upstream
+        )
+        for each in (plan.routes if plan is not None else ())
+    }
 
 
 def _route_prices(table: routing.Table) -> dict[str, RoutePrices]:

@@ -44,6 +44,7 @@ class RecorderProcess:
             records=str(self.records),
             exposition=str(self.gateway.directory / "recorder.prom"),
             routing=str(self.gateway.directory / "routing.json"),
+            plan=str(self.gateway.directory / "shadow.json"),
             readers=str(self.gateway.directory / "readers"),
             journal_retention_s=0.0,
             ready_fd=ready_w,

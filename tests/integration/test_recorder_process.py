@@ -119,6 +119,7 @@ def test_workers_killed_under_load(tmp_path: Path):
             records=str(tmp_path / "records"),
             exposition=str(tmp_path / "recorder.prom"),
             routing=str(gateway.directory / "routing.json"),
+            plan=str(gateway.directory / "shadow.json"),
             readers=str(tmp_path / "readers"),
         )
         process = start(boot)

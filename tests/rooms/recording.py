@@ -107,6 +107,7 @@ class Place:
             records=str(self.root / "records"),
             exposition=str(self.root / "recorder.prom"),
             routing=str(self.root / "routing.json"),
+            plan=str(self.root / "shadow.json"),
             readers=str(self.root / "readers"),
             **fields,
         )

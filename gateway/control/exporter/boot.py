@@ -17,6 +17,8 @@ class ExporterBoot(RowInputs, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Path of the records: who is forgotten stands there."""
     routing: str
     """Path of the routing table: which upstream is where; it may be missing."""
+    plan: str
+    """Path of what the shadow is told to ask, by which several candidates are known apart; it may be missing."""
     readers: str
     """Path of the directory where it says how far it has read the journals."""
     exposition: str

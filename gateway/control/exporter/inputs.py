@@ -14,6 +14,7 @@ from gateway.control.row_maker import maker_for
 from policies import routing
 from records.erasure import FILE, Forgotten, Sieve, decode
 from records.record_maker import RecordMaker
+from shadow import plan
 
 Stamp = tuple[int, int, int] | None
 
@@ -33,7 +34,8 @@ class ExporterInputs:
     def look(self) -> None:
         """Read again what has changed; what cannot be read takes nothing away."""
         table, gpu, forgotten = Path(self.boot.routing), Path(self.boot.gpu), Path(self.boot.records) / FILE
-        seen = tuple(_stamp(path) for path in (table, gpu, forgotten))
+        asked = Path(self.boot.plan)
+        seen = tuple(_stamp(path) for path in (table, gpu, forgotten, asked))
         if seen == self._seen:
             return
         self._seen = seen
@@ -41,7 +43,7 @@ class ExporterInputs:
             self._table = routing.decode(table.read_bytes())
         with contextlib.suppress(OSError, msgspec.MsgspecError):  # of a damaged one the recorder tells
             self.sieve = Sieve(decode(forgotten.read_bytes()))
-        self.maker = maker_for(self.boot, self._table, prices.usd_per_answer(gpu))
+        self.maker = maker_for(self.boot, self._table, prices.usd_per_answer(gpu), plan.read(asked))
         places = upstream_places(self._table.upstreams if self._table is not None else ())
         self.terms = SpanTerms(places, self.maker.route_prices, self.boot.content)
 

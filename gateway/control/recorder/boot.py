@@ -17,6 +17,8 @@ class RecorderBoot(RowInputs, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Where it writes its part of /metrics."""
     routing: str
     """Path of the routing table: which upstream is whose, for prices; it may be missing."""
+    plan: str
+    """Path of what the shadow is told to ask, by which several candidates are known apart; it may be missing."""
     readers: str
     """Path of the directory where others say how far they have read the journals."""
     gpu: str = ""

@@ -8,6 +8,7 @@ from gateway.control.recorder.boot import RecorderBoot
 from gateway.control.row_maker import maker_for
 from policies import routing
 from records.record_maker import RecordMaker
+from shadow import plan
 
 
 @dataclass(slots=True)
@@ -26,15 +27,15 @@ class RecorderInputs:
 
         One that cannot be read takes no prices away.
         """
-        path = Path(self.boot.routing)
-        if not self._has_changed(path):
+        path, asked = Path(self.boot.routing), Path(self.boot.plan)
+        if not any([self._has_changed(path), self._has_changed(asked)]):  # each is looked at
             return ()
         try:
             table: routing.Table | None = routing.decode(path.read_bytes())
         except (OSError, routing.RoutingError):
             table = None  # it says nothing of prices then
         if table is not None or not self._is_priced:
-            self.maker = maker_for(self.boot, table)
+            self.maker = maker_for(self.boot, table, plan=plan.read(asked))
             self._is_priced = True
         return () if table is None else [route.name for route in table.routes if route.candidate is not None]
 

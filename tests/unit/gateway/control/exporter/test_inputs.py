@@ -11,7 +11,7 @@ def test_files_are_read_when_they_have_changed(tmp_path: Path) -> None:
     routing = tmp_path / "routing.json"
     boot = ExporterBoot(
         journal="", journal_key="", pepper="00", records=str(tmp_path), routing=str(routing),
-        readers="", exposition="", endpoint="", service_name="s", version="1",
+        plan=str(tmp_path / "shadow.json"), readers="", exposition="", endpoint="", service_name="s", version="1",
         gpu=str(tmp_path / "gpu.json"), content=True,
     )  # fmt: skip
     inputs = ExporterInputs(boot)

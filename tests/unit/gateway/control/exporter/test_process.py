@@ -60,6 +60,7 @@ class Exporting:
         boot = ExporterBoot(
             journal=str(root / "journal"), journal_key=KEY.hex(), pepper=PEPPER.hex(),
             records=str(root / "records"), routing=str(root / "routing.json"),
+            plan=str(root / "shadow.json"),
             readers=str(root / "readers"), exposition=str(root / "exporter.prom"),
             endpoint=self.url, service_name="crossfade", version="1", **fields,  # type: ignore[arg-type]
         )  # fmt: skip
