@@ -162,7 +162,10 @@ def _on_its_way(stands: Rollout, results: Results | None, now: float, around: Ci
             f"A fixed split, uncertified: answers {_place(stands) if stands.weight_ppm else 'nothing'} of the traffic"
         )
     if not around.has_leader:
-        return f"{where}; no controller is deciding, so it cannot move up. Is `crossfade serve` running?"
+        why = "no controller is deciding, so it cannot move up"
+        if stands.next is None:
+            why = "no controller is deciding, so evidence cannot take it back"
+        return f"{where}; {why}. Is `crossfade serve` running?"
     if results is None:
         return f"{where}{lived}: the controller has not looked at it yet."
     waits = _wait(stands, results, now, around)

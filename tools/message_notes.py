@@ -32,6 +32,9 @@ SENTENCES = {
     ),
     "Every check passed …; … waits for your word": "Approve with `crossfade promote ROUTE --reason …`.",
     "today's budget for comparing is spent (shadow.budget)": "Wait for midnight UTC, or raise `shadow.budget`.",
+    "no controller is deciding, so evidence cannot take it back": (
+        "As below. The workers' own breakers still act, and `crossfade rollback ROUTE` works."
+    ),
     "no controller is deciding, so it cannot move up": (
         "Start `crossfade serve`, or see why its controller ended: its log lines are named controller.*. Several nodes "
         "share one leader: `crossfade status` names it."

@@ -241,8 +241,8 @@ def _forecast(view: RolloutPageView, look: Decision | None) -> str:
     if standing is None or look is None:
         return ""
     told = forecast_of(look, standing.units)
-    if not standing.missing:
-        return f"{told}."
+    if not standing.missing or look.rollout.next is None:  # from the last stage there is nowhere to go
+        return f"{told[:1].upper()}{told[1:]}."
     names = [each.partition(": ")[0] for each in standing.missing]
     if len(names) > 1:
         return f"{told}. It waits for {', '.join(names)}."

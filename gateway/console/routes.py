@@ -151,7 +151,7 @@ def forecast_of(look: Decision | None, have: int | None) -> str:
     if rollout.phase in STOPPED or rollout.phase is Phase.SUSPENDED:
         return look.reason
     if rollout.next is None:
-        return f"holds since {words.duration(rollout.lived_s)}"
+        return f"holds for {words.duration(rollout.lived_s)}"
     return f"{have:,} units; {forecast(rollout, look.results)}"
 
 

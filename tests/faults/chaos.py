@@ -160,6 +160,15 @@ class Chaos:
             return -1
         return next((each.weight_ppm for each in routes if each.name == route), -1)
 
+    def knows_its_baselines(self) -> bool:
+        """Whether it is known how long the baselines take: until then a candidate may hang for the default 10 s."""
+        try:
+            routes = decode((self.serving.data / "routing.json").read_bytes()).routes
+        except (OSError, RoutingError):
+            return False
+        limits = [each.limits for each in routes if each.name in ("failing", "other")]
+        return None not in {value for each in limits for value in (each.patience_first_token_s, each.patience_whole_s)}
+
     # Faults of a candidate ----------------------------------------------------------------------------------------
 
     async def ill(self, name: str) -> None:
@@ -232,15 +241,12 @@ class Chaos:
         ballast = self.root / "ballast"
         self._unwatched()
         self.found.ledger.excuse(is_disk=True)
-        with ballast.open("wb") as file:
-            try:
-                while True:
-                    file.write(bytes(1 << 20))
-                    file.flush()
-            except OSError:
-                pass
+        with contextlib.suppress(OSError), ballast.open("wb") as file:  # closing it tries the last bytes again
+            while True:
+                file.write(bytes(1 << 20))
+                file.flush()
         await asyncio.sleep(self.chance.uniform(1.0, 4.0))
-        ballast.unlink()
+        ballast.unlink(missing_ok=True)
         self.found.ledger.excuse(is_disk=True)
         self._unwatched()
 
@@ -353,6 +359,11 @@ class Chaos:
         except StateDownError:
             return  # it is away just now: another time
 
+    async def await_baselines(self) -> None:
+        """Traffic without a fault, until the bar for a hang is what the gateway goes by."""
+        if not await self._until(self.knows_its_baselines, LONGEST_S):
+            self.found.broken.append("how long the baselines take is not known after all this time")
+
     async def rage(self, until_s: float) -> None:
         """A fault, a pause, and again."""
         kinds = self.kinds()
@@ -433,6 +444,7 @@ async def run_inside(directory: Path, minutes: float, seed: int, *, has_disk: bo
         async with app, asyncio.TaskGroup() as group:
             for model, rate in (("gpt-4o", RATE), ("gpt-4o-mini", RATE), ("o3", 1.0)):
                 group.create_task(load_apps(app, chaos.found.ledger, model, rate, stop))
+            await chaos.await_baselines()
             await chaos.rage(clock.monotonic() + 60 * minutes)
             await chaos.recover()
             stop.set()

@@ -61,11 +61,10 @@ def route(serving: Serving) -> Route:
 
 def stays(serving: Serving) -> list[tuple[str, int]]:
     """Which variant answered what stayed for its slice, and beside how many of these the candidate was asked."""
-    with Store(serving.data / "records").open_views() as views:
-        return views.sql(
-            "SELECT variant, count(c.exchange_id) FROM exchanges_all e LEFT JOIN comparisons_all c "
-            "ON c.exchange_id = e.id AND c.asked = 'candidate' AND c.came = 'answered' WHERE e.why = 'slice' GROUP BY 1"
-        ).fetchall()
+    query = """
+    SELECT variant, count(c.exchange_id) FROM exchanges_all e LEFT JOIN comparisons_all c
+    ON c.exchange_id = e.id AND c.asked = 'candidate' AND c.came = 'answered' WHERE e.why = 'slice' GROUP BY 1"""
+    return Store(serving.data / "records").read(lambda views: views.execute(query).fetchall())
 
 
 def test_only_the_certified_slice_is_the_candidates(serving: Serving) -> None:

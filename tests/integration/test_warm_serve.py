@@ -60,8 +60,8 @@ class Place:
         return decode((self.serving.data / "routing.json").read_bytes()).routes[0].weight_ppm
 
     def compared(self, came: str) -> int:
-        with Store(self.serving.data / "records").open_views() as views:
-            row = views.execute("SELECT count(*) FROM comparisons_all WHERE came || reason = ?", [came]).fetchone()
+        counted = "SELECT count(*) FROM comparisons_all WHERE came || reason = ?"
+        row = Store(self.serving.data / "records").read(lambda views: views.execute(counted, [came]).fetchone())
         return row[0] if row else 0
 
     def told(self) -> str:

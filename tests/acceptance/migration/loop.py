@@ -171,7 +171,7 @@ def register(found: Place, bank: Bank) -> Path:
     return found.serving.data / "evals" / SET / "rows.jsonl"
 
 
-def train(found: Place, evaluated: Path, small: argparse.Namespace) -> dict[str, Any]:
+def train(found: Place, evaluated: Path, small: argparse.Namespace, *, batch: int = 32) -> dict[str, Any]:
     """Dataset, base model, fine-tune. Returns what the training reports."""
     built = json.loads(
         found.crossfade("dataset", "build", "--route", ROUTE, "--format", "trl-sft", "--out", "datasets",
@@ -181,7 +181,7 @@ def train(found: Place, evaluated: Path, small: argparse.Namespace) -> dict[str,
     sys.stdout.write(f"{built['kept']} rows, {built['corrected']} of them corrections; left out: {built['left_out']}\n")
     base = found.directory / "base"
     make_base(dataset, base)
-    settings = {"epochs": small.epochs, "learning_rate": 1.5e-3, "batch": 32, "save_steps": 200}
+    settings = {"epochs": small.epochs, "learning_rate": 1.5e-3, "batch": batch, "save_steps": 200}
     chosen = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     run = found.directory / "runs" / REVISION
     found.crossfade("train", "sft", "--dataset", dataset, "--base", base, "--out", run, *chosen)
@@ -275,7 +275,7 @@ def play(found: Place, bank: Bank, arguments: argparse.Namespace) -> bool:
     verdicts = [verdict(found)]
     asked, corrected = asyncio.run(use(found, bank, arguments.in_flight, arguments.corrected))
     store = Store(found.serving.data / "records")
-    await_true(lambda: _recorded(store) >= (asked, corrected), "all of it recorded", patience_s=RECORDED_S)
+    await_true(lambda: recorded(store) >= (asked, corrected), "all of it recorded", patience_s=RECORDED_S)
     steps.tell(f"{asked} messages asked through the gateway, {corrected} answers corrected ({corrected / asked:.1%})")
     evaluated = register(found, bank)
     verdicts.append(verdict(found))
@@ -304,12 +304,10 @@ def play(found: Place, bank: Bank, arguments: argparse.Namespace) -> bool:
     return p < 0.01 and verdicts == ["not yet", "due"] and all(what != "STUCK" for what, _ in watching.rows)
 
 
-def _recorded(store: Store) -> tuple[int, int]:
+def recorded(store: Store) -> tuple[int, int]:
     """Exchanges of the route, and corrections among them."""
-    with store.open_views() as views:
-        row = views.execute(
-            "SELECT count(*), count(corrected_output_json) FROM joined WHERE route = ?", [ROUTE]
-        ).fetchone()
+    counted = "SELECT count(*), count(corrected_output_json) FROM joined WHERE route = ?"
+    row = store.read(lambda views: views.execute(counted, [ROUTE]).fetchone())
     return (row[0], row[1]) if row else (0, 0)
 
 

@@ -235,6 +235,13 @@ def test_what_a_rollout_cannot_know_is_said_first(around: Circumstances, words: 
     assert_plain(told)
 
 
+def test_what_has_all_traffic_has_nowhere_to_move_up():
+    """Without anybody who decides, the news of a promoted candidate is that nothing would take it back."""
+    told = first_sentence(WHERE[Phase.PROMOTED], GOOD, now=NOW, around=Circumstances(has_leader=False))
+    assert "no controller is deciding, so evidence cannot take it back" in told
+    assert "move up" not in told
+
+
 def test_a_hold_says_how_long_it_lasts():
     """The stage's least time and what is left of it."""
     stage = replace(RULES.ladder.stages[1], hold_s=86_400.0)

@@ -52,6 +52,16 @@ async def test_the_page_says_why_it_has_not_moved(home: ConsoleHouse) -> None:
         assert (await client.get("/api/v1/rollouts/triage")).json() == shown["detail"]
 
 
+async def test_a_promoted_rollout_waits_for_nothing(home: ConsoleHouse) -> None:
+    """On the last stage the second sentence says how long it holds, and no stage that it might wait for."""
+    stages = CANARY.ladder.stages
+    stand(home.data, rollout=replace(CANARY, phase=Phase.PROMOTED, stage=len(stages) - 1, lived_s=40.0))
+    async with visitor(home.data) as client:
+        page = read((await client.get("/routes/triage")).text).words
+        assert "Holds for 45 s." in page
+        assert "It waits for" not in page
+
+
 async def test_a_verb_is_previewed_and_nothing_moves(home: ConsoleHouse) -> None:
     """Before it is said, the core itself says what a verb would do: from where to where, and what is not certified."""
     async with visitor(home.data) as client:
