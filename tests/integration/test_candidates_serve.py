@@ -59,11 +59,11 @@ def weight_ppm(serving: Serving) -> int:
 
 def asked_of_three(serving: Serving) -> list[tuple[str]]:
     """Exchanges beside which each of the three was asked."""
-    with Store(serving.data / "records").open_views() as views:
-        return views.sql(
-            "SELECT exchange_id FROM comparisons_all WHERE asked = 'candidate' "
-            "GROUP BY exchange_id HAVING count(DISTINCT route) = 3"
-        ).fetchall()
+    of_three = (
+        "SELECT exchange_id FROM comparisons_all WHERE asked = 'candidate' "
+        "GROUP BY exchange_id HAVING count(DISTINCT route) = 3"
+    )
+    return Store(serving.data / "records").read(lambda views: views.sql(of_three).fetchall())
 
 
 def test_of_three_the_certified_one_serves(serving: Serving) -> None:
