@@ -137,6 +137,9 @@ bench: compile  ## the benchmark beside nginx, LiteLLM and Portkey (ARGS="--quic
 dataset-bench: checked  ## dataset build over a million exchanges: peak memory and time, beside a DuckDB query (ARGS="--rows N")
 	$(BIN)/python -m bench.dataset $(ARGS)
 
+console-bench: checked  ## p99 of a gateway with thirty live consoles open and with none, in turns (ARGS="--rounds N --seconds S")
+	$(BIN)/python -m bench.consoles $(ARGS)
+
 # The promises at full size, each with its figures (ARGS="--count N"); the suite runs the same at a smaller one.
 replay: checked  ## recorded SDK requests through the gateway, compared byte by byte
 	$(BIN)/python -m tests.faults replay $(ARGS)

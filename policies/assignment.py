@@ -4,6 +4,8 @@ Rules:
 1. A unit's bucket never changes, so raising the weight moves nobody back and lowering it moves nobody forth.
 2. A weight of 0 means none, whatever else is true.
 3. A tool loop ends on the variant that began it: its ids and its reasoning are that variant's.
+4. Where slices move alone (`policies.moving_slices`), a request of any other slice is the baseline's, whatever else is
+   true.
 """
 
 from collections.abc import Sequence
@@ -20,6 +22,7 @@ from policies.request.body import (
     beginning,
     trailing_turns,
 )
+from policies.request.own_slice import own_slice
 from policies.routing import PPM, Route
 
 CANDIDATE_CALL_PREFIX: Final = "call_cf"
@@ -30,7 +33,7 @@ _LONG_BYTES: Final = 8 * 1024
 
 Kind = Literal["header", "user", "conversation", "request"]
 VariantName = Literal["baseline", "candidate"]
-Reason = Literal["weight", "tool_loop", "bucket"]
+Reason = Literal["weight", "slice", "tool_loop", "bucket"]
 
 
 class Unit:
@@ -61,7 +64,7 @@ class Assignment:
         """The unit's hash."""
         self.kind: Kind = unit.kind
         self.reason: Reason = reason
-        """`weight`: it is 0. `bucket`: the hash decided."""
+        """`weight`: it is 0. `slice`: of its slice nothing is certified. `bucket`: the hash decided."""
 
 
 def unit(by: Sequence[str], call: Call) -> Unit | None:
@@ -158,6 +161,8 @@ def assign(route: Route, call: Call, request_id: str) -> Assignment:
     found = unit(route.assign.by, call) or Unit("request", _hash(b"request", request_id.encode()))
     if route.weight_ppm <= 0 or route.candidate is None:
         return Assignment("baseline", found, "weight")
+    if route.moves_by and own_slice(route.moves_by, call) not in route.moving:
+        return Assignment("baseline", found, "slice")
     owner = loop_owner(call)
     if owner is not None:
         return Assignment(owner, found, "tool_loop")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from policies import slices, stats
 from policies.candidates import longer
+from policies.moving_slices import first_slice_units
 from policies.rules import Rules
 
 TWICE = 2.0
@@ -27,10 +28,21 @@ def assumed(rules: Rules, spread: float, among: int = 1) -> Iterator[str]:
         yield "nothing: a fixed split, uncertified"
     elif rules.gates.quality is None:
         yield "nothing of its quality, at which nobody looks"
-    if by := rules.gates.slices:
+    if by := rules.ladder.moves_by:
+        yield (
+            f"that slices by {by} are alike; the first of 5 moves after {_first(rules, spread, 5)}, of 20 after "
+            f"{_first(rules, spread, 20)}"
+        )
+    elif by := rules.gates.slices:
         yield f"that slices by {', '.join(by)} are alike; one of 5% of the traffic needs {_least(rules, spread)}"
     if rules.ladder.rises is not None:
         yield f"that it may rise at any time, which it may only within {rules.ladder.rises}"
+
+
+def _first(rules: Rules, spread: float, slices_: int) -> str:
+    """What the first of so many equal slices needs until it is certified, in units of all the traffic."""
+    units = first_slice_units(rules, spread, slices_)
+    return "no number of units" if units is None else f"about {units:,} units of all"
 
 
 def _least(rules: Rules, spread: float) -> str:

@@ -104,6 +104,7 @@ def route(
         breaker=_breaker(policy.guards.breaker),
         expose_variant=policy.expose_variant,
         pin_keys=policy.pin_keys,
+        moves_by=moves_by(policy),
     )
 
 
@@ -158,6 +159,11 @@ def sliced_by(policy: Policy) -> tuple[str, ...]:
     return policy.slices.by if policy.slices else ()
 
 
+def moves_by(policy: Policy) -> str:
+    """The dimension of the traffic whose certified slices alone move; empty: all of it moves."""
+    return policy.slices.by[0] if policy.slices and policy.slices.mode == "partial" else ""
+
+
 def likeness_metric(policy: Policy) -> str | None:
     """The one of them that says how alike answers are; None: none does."""
     return next((metric for metric in quality_metrics(policy) if metric in LIKENESS), None)
@@ -201,7 +207,7 @@ def _ladder(policy: Policy, surroundings: Surroundings) -> rules.Ladder:
     stages = tuple(_stage(stage, policy, surroundings) for stage in policy.stages)
     split, advance = policy.mode == "split", policy.advance
     rises = None if advance is None else RiseWindow(advance.days, *advance.hours, advance.tz)
-    return rules.Ladder((rules.Stage(0, min_units=0), *stages) if split else stages, rises, split)
+    return rules.Ladder((rules.Stage(0, min_units=0), *stages) if split else stages, rises, split, moves_by(policy))
 
 
 def _units(policy: Policy) -> rules.Units:

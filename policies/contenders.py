@@ -49,9 +49,11 @@ def _placed(finding: Finding, loc: Loc) -> Finding:
 def _refusals(policy: Policy) -> Iterator[Finding]:
     several = policy.candidates
     if policy.candidate is not several[0]:
-        yield Finding(("candidates",), "there is a `candidate` beside it", "write it as one of `candidates`, by a name")
+        yield Finding(
+            ("candidates",), "both `candidate` and `candidates` are given", "write it as one of `candidates`, by a name"
+        )
     if len(several) == 1:
-        yield Finding(("candidates",), "there is one only", "write it as `candidate`, without a name")
+        yield Finding(("candidates",), "`candidates` has one entry only", "write it as `candidate`, without a name")
     for position, candidate in enumerate(several):
         before = several[:position]
         if candidate.name in [each.name for each in before]:
@@ -71,13 +73,17 @@ def _told(candidate: Candidate) -> object:
 def _meaningless(policy: Policy) -> Iterator[Finding]:
     """What says nothing where there are several."""
     if policy.mode == "split":
-        yield Finding(("mode",), "a split has one candidate, and nothing to pick one by", "`apply`, or one `candidate`")
+        yield Finding(
+            ("mode",),
+            "`mode: split` takes one candidate: nothing is compared that could pick one of several",
+            "`apply`, or one `candidate`",
+        )
     if policy.gates.quality is None:
-        message = "quality is off, and the best of several candidates is picked by it"
+        message = "the best of several candidates is picked by quality, and quality is off"
         yield Finding(("gates", "quality"), message, "let a comparator score, or keep one `candidate`")
     if policy.slices is not None:
-        message = "slices are certified for one candidate: with several the chance of a wrong one is not bounded"
+        message = "slices work with one candidate only: among several, one could pass by luck"
         yield Finding(("slices",), message, "leave them out, and state them when one `candidate` is left")
     if policy.pin_keys:
-        message = "a pin asks for the candidate, and there are several"
+        message = "a pinned request asks for the candidate, and there are several"
         yield Finding(("pin_keys",), message, "leave it out, and state it when one `candidate` is left")

@@ -88,6 +88,11 @@ def _slices(rules: Rules) -> list[str]:
     by, margins = rules.gates.slices, [abs(gate.margin) * WIDER for gate in rules.gates.qualities]
     if not by:
         return []
+    if rules.ladder.moves_by:
+        return [
+            f"    slices     by {by[0]}: only those move that are certified by themselves, each at the whole's margin, "
+            "all sharing its alpha; the rest stays with the baseline, and is compared on"
+        ]
     limits = " and ".join(f"{margin:g}" for margin in margins)
     return [f"    slices     by {', '.join(by)}: each by itself at most {limits} below, or nothing rises"]
 

@@ -90,6 +90,8 @@ class PairEvent:
     """What slices of the traffic it belongs to, each as `language=german`."""
     skipped: str = ""
     """Why the other variant was not asked although the lot fell on it, in a word; empty: it was, or none fell."""
+    stays: bool = False
+    """Its slice was not certified when it was assigned, and stays with the baseline: it speaks for that slice alone."""
     heard: Literal["whole", "trial", "earlier"] = "whole"
     """Who hears it: counts and detectors; of a suspended candidate's trial the detectors alone; of what was served
     before an alarm and is told after it the counts alone."""

@@ -95,6 +95,8 @@ class Evidence:
     more_lines: dict[str, BaselineLine] = field(default_factory=dict[str, BaselineLine])
     """As `line`, of further relative limits, by the gates' names."""
     more_beside: dict[str, LatencyPairs] = field(default_factory=dict[str, LatencyPairs])
+    clusters_of_all: dict[str, int] = field(default_factory=dict[str, int])
+    """As `clusters`, of all stages: what counts for slices that move alone goes on from stage to stage."""
 
     @property
     def shadow(self) -> bool:
@@ -211,6 +213,7 @@ class Evidence:
         for into, more in (
             (self.counts, other.counts),
             (self.clusters, other.clusters),
+            (self.clusters_of_all, other.clusters_of_all),
             (self.requests, other.requests),
             (self.outputs_candidate, other.outputs_candidate),
             (self.outputs_baseline, other.outputs_baseline),
@@ -227,7 +230,11 @@ class Evidence:
         """
         if key.is_beside(self.key):
             return replace(self, key=key, rules=rules, detectors={})
-        return Evidence(key, rules, recent=self.recent, line=self.line, more_lines=self.more_lines)
+        found = Evidence(key, rules, recent=self.recent, line=self.line, more_lines=self.more_lines)
+        if rules.ladder.moves_by and (key.candidate, key.attempt) == (self.key.candidate, self.key.attempt):
+            found.histograms = slices.kept_of(self.histograms)
+            found.weighted, found.clusters_of_all = slices.kept_of(self.weighted), self.clusters_of_all
+        return found
 
     def closed(self) -> "Evidence":
         """A copy that holds all that decisions rest on: no open conversations, and of the names the commonest."""
@@ -266,9 +273,15 @@ class Evidence:
 
     def _hold(self, event: PairEvent, *, last_at: float = -math.inf) -> None:
         """Put a request into its conversation."""
-        before = self.open.get(event.unit, [])
-        after = self.open[event.unit] = joined(before, event, self.rules.units, last_at)
+        name = self._unit_name(event)
+        before = self.open.get(name, [])
+        after = self.open[name] = joined(before, event, self.rules.units, last_at)
         self.held += requests_in(after) - requests_in(before)
+
+    def _unit_name(self, event: PairEvent) -> str:
+        """A unit is a conversation; where slices move alone, its requests of one slice that went one way."""
+        by = self.rules.ladder.moves_by
+        return f"{event.unit}@{slices.own(event.slices, by)}{'' if event.stays else '!'}" if by else event.unit
 
     def _liken(self, name: str, likeness: float | None) -> None:
         if likeness is not None and 0 <= likeness <= 1:
@@ -307,12 +320,18 @@ class Evidence:
             valid = event.valid_candidate
             if valid or self.bursts.is_news("validity", event.unit, event.at, spare_s=tolerances.spare_s):
                 self._feed("validity", tolerances.validity, float(not valid))
-        for quality in gates.qualities:
-            self._detect_loss(event, quality, held)
+        if self._moves(event, held):
+            for quality in gates.qualities:
+                self._detect_loss(event, quality, held)
         for latency in gates.latencies:
             self._detect_slowness(event, latency, held)
         if event.owner is Owner.BASELINE and event.error_baseline is not None:
             self.recent = self.recent.after(failed=event.error_baseline)
+
+    def _moves(self, event: PairEvent, held: Held) -> bool:
+        """Whether how good it is is the whole's concern: where slices move alone, only what moves is."""
+        by = self.rules.ladder.moves_by
+        return not by or (not event.stays and slices.own(event.slices, by) in held.moving)
 
     def _detect_loss(self, event: PairEvent, gate: Quality, held: Held) -> None:
         """A pair lost in a full queue is a loss to the certificates; a burst of them is no reason to roll back."""
@@ -333,7 +352,8 @@ class Evidence:
         if limit and taken is not None:
             excuse = 0.0 if by_line is None else line.excuse(gate)
             self._feed(gate.name, 1 - gate.quantile, float(taken > limit), excuse=excuse)
-        base = scores.latency(event, gate, Owner.BASELINE) if event.owner is Owner.BASELINE else None
+        is_beside = event.owner is Owner.BASELINE and not event.stays
+        base = scores.latency(event, gate, Owner.BASELINE) if is_beside else None
         if base is not None:
             line.felt(base)
 
@@ -352,12 +372,15 @@ class Evidence:
     def _close(self, events: list[PairEvent], at: float) -> None:
         """Count one unit, which was over at `at`: the mean of its requests under each gate."""
         owner, gates = events[0].owner, self.rules.gates
+        pairs = [event for event in events if event.paired]
+        self._close_alone(events[0], pairs)
+        if events[0].stays:
+            return
         self._tally("units")
         self._tally(f"units_{owner}")
-        pairs = [event for event in events if event.paired]
         self._tally(f"paired_{owner}", int(bool(pairs)))
         weight = self._weight(events[0])
-        sliced = slices.of_unit(events[0].slices, gates.slices)
+        sliced = [] if self.rules.ladder.moves_by else slices.of_unit(events[0].slices, gates.slices)
         for quality in gates.qualities:
             name = quality.name if owner is Owner.BASELINE else f"{quality.name}_owned"
             self._quality(quality, name, pairs, weight)
@@ -374,6 +397,16 @@ class Evidence:
         self._spread("length_ratio", [ratio for event in pairs if (ratio := scores.length_ratio(event)) is not None])
         for event in pairs:
             self._spend(event)
+
+    def _close_alone(self, first: PairEvent, pairs: list[PairEvent]) -> None:
+        """Where slices move alone: count what the baseline answered for its slice, by weights of all stages."""
+        by, rule = self.rules.ladder.moves_by, self.rules.units
+        if not by or first.owner is not Owner.BASELINE:
+            return
+        is_weighed = bool(rule.rho_users or rule.rho_prompts)
+        weight = clusters.next_weight(self.clusters_of_all, first, rule) if is_weighed else None
+        for quality in self.rules.gates.qualities:
+            self._slice(quality, quality.name, pairs, weight, [slices.own(first.slices, by)])
 
     def _weight(self, first: PairEvent) -> int | None:
         """What a unit weighs, in millionths; None: each weighs 1."""

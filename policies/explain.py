@@ -222,6 +222,7 @@ def _gate_line(gate: GateResult) -> str:
 _MEANINGS = {
     "likeness": "certifies that answers are as like the baseline's as its own are to each other; cannot see which of "
     "two different answers is better",
+    "vectors": "certifies index compatibility: that vectors point where the baseline's do; says nothing of quality",
     "quality": "certifies that whoever scores finds answers no worse on average; cannot see what the scorer does not, "
     "nor a slice of the traffic in which they are",
     "validity": "certifies that answers keep to their schema or tools; cannot see whether what they say is right",
@@ -233,7 +234,8 @@ _MEANINGS = {
 
 def _meaning(gate: GateResult) -> str:
     """What a gate certifies, and what it cannot see."""
-    return _MEANINGS["likeness" if gate.likeness else gate_kind(gate.gate)]
+    kind = "likeness" if gate.likeness else "vectors" if gate.fits_index else gate_kind(gate.gate)
+    return _MEANINGS[kind]
 
 
 def _guard_line(guard: GuardResult) -> str:

@@ -2,7 +2,8 @@
 
 GATES = {
     "quality": "that its answers are good enough beside the baseline's",
-    "likeness": "that its answers are as like the baseline's as the baseline's own are to each other",
+    "likeness": "that its answers are as similar to the baseline's as two answers of the baseline are",
+    "vectors": "that its vectors fit the index that the baseline's have filled",
     "validity": "that its answers keep to their format as often as the baseline's",
     "errors": "that its requests fail no more often than the baseline's",
     "latency": "that it answers fast enough",
@@ -11,6 +12,7 @@ GATES = {
 UNMEASURED = {
     "quality": "no pair of answers has a score yet",
     "likeness": "no pair of answers has been compared yet",
+    "vectors": "no vectors have been compared yet",
     "validity": "no answer has been checked against its format yet",
     "errors": "no request has been counted yet",
     "latency": "there are too few timings yet to say what is fast enough",
@@ -19,6 +21,7 @@ UNMEASURED = {
 OVERDUE = {
     "quality": "answers come, but no scores. Is the judge or scorer running?",
     "likeness": "answers come, but no comparisons. Is the shadow running?",
+    "vectors": "answers come, but no comparisons. Is the shadow running?",
     "validity": "answers come, but none is checked against its format",
     "errors": "conversations come, but no requests are counted",
     "latency": "answers come, but no timings",
@@ -27,6 +30,7 @@ OVERDUE = {
 HARM = {
     "quality": "its answers are worse than the baseline's by more than the policy allows",
     "likeness": "its answers are less like the baseline's than the policy allows",
+    "vectors": "more of its vectors than the policy allows do not fit the index that the baseline's have filled",
     "validity": "its answers break their format more often than the policy allows",
     "errors": "its requests fail more often than the policy allows",
     "latency": "it answers more slowly than the policy allows",
@@ -48,7 +52,7 @@ GUARDS = {
     "unscored": "too many pairs of answers have no score",
     "abstained": "the judge could not decide on too many pairs of answers",
     "controls": "the judge failed too many of the pairs it is tested with",
-    "incident": "the baseline itself fails too often now to compare with",
+    "incident": "the baseline itself fails too often at the moment to be compared with",
     "judge_bias": "it is not shown that the judge agrees with people. Label some pairs",
     "concentration": "one conversation makes too much of the traffic. Give sessions an id (assign.by)",
     "shares": "the candidate got another share of the conversations than it should",
@@ -61,6 +65,6 @@ UNSEEN = {
 DETECTORS = {
     "errors": "too many of its latest requests failed",
     "validity": "too many of its latest answers broke their format",
-    "quality": "its latest answers are worse than those that let it in",
+    "quality": "its latest answers are worse than those it was admitted for",
     "latency": "too many of its latest answers were slower than the limit",
 }

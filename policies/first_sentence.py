@@ -78,6 +78,10 @@ def decided_sentence(decision: Decision) -> str:
             why = f"{who} said so ({word})" if word else f"every check passed on {_counted(decision.results.units)}"
             why = "a fixed split, uncertified, as the policy says" if decision.rule == "split" else why
             return f"Moved up to {at}: {why}."
+        case Move.JOIN:
+            fresh = after.held.moving[len(decision.before.held.moving) :]
+            moves = "answered by it from now on as the others are" if after.weight_ppm else "the first to move up"
+            return f"{_parts(fresh)} known to be answered well enough, and {moves}."
         case Move.RESTART:
             why = f": {who} said so ({word})" if word else ""
             fresh = "the candidate or what it is compared by has changed" if decision.rule == "revision" else ""
@@ -86,9 +90,9 @@ def decided_sentence(decision: Decision) -> str:
             return f"Goes on {_at(after)}: {who} said so ({word})."
         case Move.RETURN:
             paused = ", paused as it was" if after.phase is Phase.PAUSED else ""
-            return f"Back {_at(after)}{paused}: {decision.results.tried} requests beside the baseline went well."
+            return f"Back {_at(after)}{paused}: {decision.results.tried} trial requests went well."
         case Move.RENEW:
-            return f"Stays promoted, and counts afresh: what was counted at {at} has grown old."
+            return f"Stays promoted, and counts from zero again: what was counted at {at} has grown old."
         case Move.HOLD if decision.rule == "revision":
             return f"The policy was edited: the rollout stands {_at(after)}."
         case _:
@@ -110,7 +114,7 @@ def _stopped(stands: Rollout, now: float, entered: Decision | None) -> str:
         )
         return f"{_ended(f'{times}{ago}{why}')} It stays out until a new revision, or {resume}."
     left_s = max(0.0, stands.settings.cooldown_s - stands.lived_s)
-    again = f"starts again in the shadow in {span(left_s)}" if left_s else "starts again in the shadow at the next look"
+    again = f"starts again in the shadow in {span(left_s)}" if left_s else "starts again in the shadow within seconds"
     return f"{_ended(f'Rolled back{ago}{why}')} The baseline answers everything; it {again}, or at once with {resume}."
 
 
@@ -125,19 +129,19 @@ def _trial(stands: Rollout, results: Results | None, now: float, around: Circums
     settings, tried = stands.settings, results.tried if results is not None else 0
     calm_left_s = settings.calm_s - stands.suspended_ago_s[-1]
     if not around.has_leader:
-        return "nobody decides now, so it cannot come back. Is `crossfade serve` running?"
+        return "no controller is deciding, so it cannot come back. Is `crossfade serve` running?"
     if calm_left_s > 0:
-        return f"it is tried in {span(calm_left_s)}, on {settings.trial} requests beside the baseline's answers"
+        return f"in {span(calm_left_s)} it is tried on {settings.trial} requests, while apps get the baseline's answers"
     if tried < settings.trial and around.is_budget_spent:
         return "today's budget for comparing is spent (shadow.budget); it is tried on at midnight, UTC"
     if tried < settings.trial:
-        return f"it is being tried beside it: {tried} of {settings.trial} requests went well"
+        return f"it is being tried on copies of requests: {tried} of {settings.trial} went well"
     if results is not None and results.fault:
         return results.fault
     rises = stands.ladder.rises
     if rises is not None and rises.shut(now):
         return f"it comes back only within {rises} (advance)"
-    return (results.waits_for if results is not None else "") or "it comes back at the next look"
+    return (results.waits_for if results is not None else "") or "it comes back within seconds"
 
 
 def _paused(stands: Rollout, now: float, entered: Decision | None) -> str:
@@ -149,17 +153,21 @@ def _paused(stands: Rollout, now: float, entered: Decision | None) -> str:
 
 def _on_its_way(stands: Rollout, results: Results | None, now: float, around: Circumstances) -> str:
     lived = f" for {span(stands.lived_s)}" if stands.lived_s >= _AT_ONCE_S else ""
-    where = "In the shadow" if not stands.at.weight_ppm else f"At {_place(stands)} of the traffic"
+    of = _part_of(stands)
+    where = "In the shadow" if not stands.at.weight_ppm else f"At {_place(stands)} of {of}"
     if stands.phase is Phase.PROMOTED:
-        where = f"Promoted: answers {_place(stands)} of the traffic"
+        where = f"Promoted: answers {_place(stands)} of {of}"
     if stands.ladder.split:
         where = (
             f"A fixed split, uncertified: answers {_place(stands) if stands.weight_ppm else 'nothing'} of the traffic"
         )
     if not around.has_leader:
-        return f"{where}; nobody decides now, so it cannot move up. Is `crossfade serve` running?"
+        why = "no controller is deciding, so it cannot move up"
+        if stands.next is None:
+            why = "no controller is deciding, so evidence cannot take it back"
+        return f"{where}; {why}. Is `crossfade serve` running?"
     if results is None:
-        return f"{where}{lived}: it has not been looked at yet."
+        return f"{where}{lived}: the controller has not looked at it yet."
     waits = _wait(stands, results, now, around)
     if stands.phase is Phase.PROMOTED:
         return _ended(f"{where}{lived}{f'; {waits}' if waits else ''}")
@@ -167,15 +175,21 @@ def _on_its_way(stands: Rollout, results: Results | None, now: float, around: Ci
     return _ended(f"{where}{lived}: {waits}")
 
 
+def _part_of(stands: Rollout) -> str:
+    """Of what traffic a stage's share is, where only parts of it move."""
+    moving, by = stands.held.moving, stands.ladder.moves_by
+    return f"{len(moving)} of {len(stands.drawn)} parts of the traffic by {by}" if by else "the traffic"
+
+
 def _next(stands: Rollout, results: Results, now: float) -> str:
     """When it moves up, now that nothing is missing."""
     if (rises := stands.ladder.rises) and rises.shut(now):
         return f"every check passed; it moves up only within {rises} (advance)"
     if stands.ladder.split:
-        return "no check is asked for, and it goes to its share at the next look"
+        return "its policy asks for no check (mode: split), and it goes to its share within seconds"
     if results.cold:
         return f"every check passed; {results.waits_for}"
-    return "every check passed; it moves up at the next look"
+    return "every check passed; it moves up within seconds"
 
 
 # Waits -------------------------------------------------------------------------------------------------------------
@@ -224,8 +238,11 @@ def _worded(rule: str, sentence: str, stands: Rollout, results: Results) -> str:
             return sentence if guard is None else _guard(guard)
         case "detector":
             return _detector(results, sentence)
+        case "slices":
+            by = stands.ladder.moves_by
+            return f"of no part of the traffic by {by} is it certain yet that it is answered well enough to move"
         case "gates":
-            return "nothing that this stage asks for has been looked at yet"
+            return "none of the checks that this stage asks for has been made yet"
         case "hold":
             least_s, left_s = stands.at.least_s, least_left_s(stands, results)
             key = "hold" if least_s <= stands.at.hold_s else "days"
@@ -253,7 +270,8 @@ def _guard(guard: GuardResult) -> str:
 
 def _gate(gate: GateResult) -> str:
     kind = gate_kind(gate.gate)
-    name, what = "likeness" if gate.likeness else kind, gate.gate.removeprefix(kind).translate(_SPACED).strip(": ")
+    name = "likeness" if gate.likeness else "vectors" if gate.fits_index else kind
+    what = gate.gate.removeprefix(kind).translate(_SPACED).strip(": ")
     if name not in GATES or (what and gate.estimate is None):
         return gate.reason
     if what:
@@ -382,6 +400,11 @@ def _ended(words: str) -> str:
 
 def _share(ppm: int) -> str:
     return f"{ppm / 10_000:g} %"
+
+
+def _parts(names: tuple[str, ...]) -> str:
+    several = len(names) > 1
+    return f"{'Parts' if several else 'A part'} of the traffic ({', '.join(names)}) {'are' if several else 'is'}"
 
 
 def _counted(units: int) -> str:

@@ -109,6 +109,11 @@ def forecast(rollout: Rollout, results: Results) -> Forecast:
     missing = max(0, rollout.at.min_units - results.units)
     if missing:
         needs.append(Need(MIN_UNITS, missing, _days(missing, results.units, rollout.lived_s)))
+    if rollout.ladder.moves_by and not rollout.held.moving:
+        alone = [gate for gate in results.gates if "@" in gate.gate and gate.units_to_go is not None]
+        soonest = min((_need(gate, rollout.lived_s) for gate in alone), key=slowness, default=None)
+        needs += [soonest] if soonest is not None and soonest.units else []
+        unseen = unseen if alone else (*unseen, f"slices by {rollout.ladder.moves_by}")
     return Forecast(tuple(needs), hold_s, unseen)
 
 

@@ -1,6 +1,6 @@
 """What there is to say about a policy's gates: what they rest on, and what is left open."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from policies.compile import quality_metric, quality_metrics
 from policies.findings import Finding, Loc, warning
@@ -11,6 +11,8 @@ from policies.schema import Policy
 
 _LOOSE_MARGIN = 0.1
 _BLOCK_S = 3600.0
+_LONGEST = 128
+"""Of a dimension's name: slices stand in the routing table."""
 
 
 def gate_findings(policy: Policy) -> Iterator[Finding]:
@@ -44,7 +46,9 @@ def _quality(policy: Policy) -> Iterator[Finding]:
             message = f"two gates rest on {gate.metric}"
             yield Finding(_quality_loc(policy, position, "metric"), message, "one metric, one gate")
     if len([metric for metric in quality_metrics(policy) if metric in LIKENESS]) > 1:
-        message = "two likenesses: the baseline is compared with itself by one of them"
+        message = (
+            "two gates rest on how alike answers are, and only one can: the baseline is asked twice for one of them"
+        )
         yield Finding(
             ("gates", "quality"), message, "keep the one that says more; let a judge or a scorer be the other"
         )
@@ -55,9 +59,9 @@ def _unmeasured(policy: Policy) -> Iterator[Finding]:
     gates = policy.gates
     if not gates.accept:
         hint = "if that is meant, `gates: {quality: off, accept: unmeasured quality, …}`"
-        yield Finding(("gates", "quality"), "nobody would look whether the candidate's answers are as good", hint)
+        yield Finding(("gates", "quality"), "nothing would check whether the candidate's answers are as good", hint)
     if gates.cost is None or not gates.cost.required:
-        message = "quality is not looked at, and nothing says that it is worth it"
+        message = "nothing checks quality, and nothing says that the saving is worth it"
         yield warning(("gates", "quality"), message, "`cost: {max_ratio: 0.5x, required: true}`")
 
 
@@ -82,7 +86,7 @@ def _score(policy: Policy, position: int, gate: QualityGate) -> Iterator[Finding
     elif metric not in SCORES:
         yield Finding(where, f"{metric} says whether an answer is valid, not how good it is", f"take one of {scores}")
     elif metric in LIKENESS and gate.margin < 0:
-        message = f"nothing can be more like the baseline than it is itself, and {metric} says how alike answers are"
+        message = f"{metric} only says how alike answers are, so by it no candidate can be better than the baseline"
         hint = "a judge or a scorer of your own can say which answer is better"
         yield Finding(_quality_loc(policy, position, "margin"), message, hint)
 
@@ -90,11 +94,11 @@ def _score(policy: Policy, position: int, gate: QualityGate) -> Iterator[Finding
 def _loose(policy: Policy) -> Iterator[Finding]:
     latency = policy.gates.latency
     if latency is not None and latency.block_s < _BLOCK_S:
-        message = f"a block of {duration_text(latency.block_s)}: the mix of an hour is not seen in it"
+        message = f"a block of {duration_text(latency.block_s)} is short: what comes within an hour differs"
         yield warning(("gates", "latency", "relative", "block"), message, "fine for a try, not for production")
     for position, gate in enumerate(policy.gates.quality or ()):
         if gate.margin >= _LOOSE_MARGIN:
-            message = f"one answer in {1 / gate.margin:.0f} may be lost"
+            message = f"one answer in {1 / gate.margin:.0f} may be worse than the baseline's, and it still passes"
             yield warning(_quality_loc(policy, position, "margin"), message, "0.05 is usual, 0.02 strict")
 
 
@@ -107,5 +111,23 @@ def _sliced(policy: Policy) -> Iterator[Finding]:
         if name in by[:position]:
             yield Finding(("slices", "by", position), f"{name} stands here twice", "take one out")
     if policy.gates.quality is None:
-        message = "quality is off, and slices are held to nothing else"
+        message = "quality is off, and slices are checked for nothing else"
         yield Finding(("slices",), message, "leave them out, or let a comparator score")
+    if policy.slices.mode == "partial":
+        yield from _moving_alone(by)
+
+
+def _moving_alone(by: Sequence[str]) -> Iterator[Finding]:
+    """A worker must tell each request's one slice, from the request alone."""
+    if len(by) > 1:
+        message = "a request is of one slice of each, and where slices move alone it must be of one"
+        yield Finding(("slices", "by"), message, f"keep one dimension, as `by: {by[0]}`, or `mode: whole`")
+    if "language" in by:
+        message = "a worker would have to read what a conversation says before it knows who answers"
+        hint = "let the app say it, as `by: header:x-language` or `metadata:language`, or `mode: whole`"
+        yield Finding(("slices", "by"), message, hint)
+    if any(len(name) > _LONGEST for name in by):
+        yield Finding(("slices", "by"), f"longer than {_LONGEST} characters", "a shorter key")
+    if by[0] == "length":
+        message = "a conversation that grows leaves its slice, and may change its variant"
+        yield warning(("slices", "by"), message, "`tool`, a header or metadata mostly stay as they are")

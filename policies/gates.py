@@ -28,7 +28,8 @@ def evaluate(gate: Gate, evidence: Evidence, look: Look = LOOK) -> GateResult:
     """Judge one gate on the evidence so far. Never raises: what cannot be judged says why."""
     match gate:
         case Quality():
-            return _quality(gate, evidence, look)
+            found = _quality(gate, evidence, look)
+            return replace(found, fits_index=True) if gate.metric == "vectors" else found
         case Validity():
             return _mean("validity", gate, evidence, look)
         case Errors():
@@ -44,7 +45,10 @@ def _quality(gate: Quality, evidence: Evidence, look: Look) -> GateResult:
     """In the shadow on mirrored pairs; from 25 % again, on the candidate's own conversations if they are mirrored."""
     again = evidence.key.weight_ppm >= ARMS_FROM_PPM
     owned = again and evidence.stage.reverse_shadow_ppm > 0
-    name, needed = f"{gate.name}_owned" if owned else gate.name, evidence.shadow or again
+    slices_alone = evidence.shadow and bool(evidence.rules.ladder.moves_by)
+    if slices_alone:  # each is certified by itself: a part of it that is worse keeps the rest from nothing
+        gate = replace(gate, required=False)
+    name, needed = f"{gate.name}_owned" if owned else gate.name, (evidence.shadow and not slices_alone) or again
     judged = _mean(name, gate, evidence, look, needed_here=needed)
     return _alike(gate, evidence, judged, needed_here=needed) if gate.likeness else judged
 

@@ -97,7 +97,7 @@ def _prompt(policy: Policy) -> Iterator[Finding]:
     if policy.match.path and COMPLETIONS in policy.match.path:
         yield Finding(loc, f"{COMPLETIONS} has no system prompt", "leave that path out of `match`")
     if prompt is None or not prompt.sha256:
-        message = "it takes the place of whatever the app says there, names and dates that it fills in included"
+        message = "this text replaces the app's whole system prompt, with any names and dates that the app puts there"
         hint = "`match: {system_prompt: {sha256: …}}` binds the route to the prompt that this one is to replace"
         yield warning(loc, message, hint)
 
@@ -148,18 +148,24 @@ def _split(policy: Policy) -> Iterator[Finding]:
     """A fixed share: of what makes certificates there must be nothing, and it is said that there are none."""
     for name in _NOT_SPLIT:
         if name in policy.model_fields_set:
-            message = "means nothing in a split, in which nothing is compared and nothing certified"
+            message = "has no effect with `mode: split`, in which nothing is compared"
             yield Finding((name,), message, "leave it out, or `mode: apply`")
     if len(policy.stages) != 1 or not policy.stages[0].weight_ppm:
-        yield Finding(("stages",), "a split is one share", "`stages: [30%]`")
+        yield Finding(("stages",), "`mode: split` takes exactly one share of the traffic", "`stages: [30%]`")
         return
     stage = policy.stages[0]
     for name in sorted(stage.options.model_fields_set - _SPLIT_OPTIONS):
-        yield Finding(_option(0, stage, name), "means nothing in a split", "`approve` and `holdback` do")
+        yield Finding(
+            _option(0, stage, name), "has no effect with `mode: split`", "only `approve` and `holdback` have one"
+        )
     if stage.options.holdback >= stage.weight_ppm:
-        yield Finding(_option(0, stage, "holdback"), "leaves the candidate nothing", "keep less back")
-    message = f"{stage.name} of the traffic moves uncertified: no gate asks whether answers are as good"
-    yield warning(("mode",), message, "`apply` moves by certificates")
+        yield Finding(
+            _option(0, stage, "holdback"),
+            "takes all of the candidate's share away: it would get no traffic",
+            "a smaller `holdback`",
+        )
+    message = f"{stage.name} of the traffic moves without evidence: nothing checks whether answers are as good"
+    yield warning(("mode",), message, "`mode: apply` moves traffic by evidence")
 
 
 def _stages(policy: Policy) -> Iterator[Finding]:
@@ -173,7 +179,7 @@ def _stages(policy: Policy) -> Iterator[Finding]:
             yield Finding(
                 _option(position, stage, "holdback"),
                 "keeps all of this stage's traffic back: the candidate gets none",
-                "keep less back",
+                "a smaller `holdback`",
             )
         elif served <= served_before:
             hint = f"the stage before serves {share_text(served_before)}"
@@ -187,16 +193,20 @@ def _stage(position: int, stage: Stage) -> Iterator[Finding]:
     if not stage.weight_ppm:
         for name in sorted({"approve", "holdback", "reverse_shadow"} & options.model_fields_set):
             hint = "put it on the first stage that moves any"
-            yield Finding(_option(position, stage, name), "means nothing while no traffic moves", hint)
+            yield Finding(_option(position, stage, name), "has no effect in the shadow, where no traffic moves", hint)
     if options.max_units is not None and options.min_units > options.max_units:
         hint = f"max_units is {options.max_units}"
-        yield Finding(_option(position, stage, "min_units"), "more conversations than the stage may take", hint)
+        yield Finding(
+            _option(position, stage, "min_units"),
+            "asks for more conversations than the stage may take (max_units)",
+            hint,
+        )
     if options.hold is not None and options.hold > options.max_time:
         hint = f"max_time is {duration_text(options.max_time)}"
-        yield Finding(_option(position, stage, "hold"), "longer than the stage may take", hint)
+        yield Finding(_option(position, stage, "hold"), "is longer than the stage may take (max_time)", hint)
     if options.days is not None and options.days * DAY_S > options.max_time:
         hint = f"max_time is {duration_text(options.max_time)}"
-        yield Finding(_option(position, stage, "days"), "longer than the stage may take", hint)
+        yield Finding(_option(position, stage, "days"), "is longer than the stage may take (max_time)", hint)
 
 
 def _option(position: int, stage: Stage, name: str) -> Loc:
@@ -208,15 +218,15 @@ def _doubts(policy: Policy) -> Iterator[Finding]:
     for position, stage in enumerate(policy.stages):
         options, usual_s = stage.options, default_hold_s(stage.weight_ppm)
         if options.min_units < _MIN_UNITS:
-            hint = f"{_MIN_UNITS} are little already"
-            yield warning(_option(position, stage, "min_units"), "very few conversations", hint)
+            hint = f"{_MIN_UNITS} or more"
+            yield warning(_option(position, stage, "min_units"), "so few conversations say next to nothing", hint)
         if options.hold is not None and options.hold < usual_s:
-            message = f"shorter than {duration_text(usual_s)}: the mix of an hour or a day may not be seen"
+            message = f"is shorter than {duration_text(usual_s)}: what comes at other times of the day is not seen"
             yield warning(_option(position, stage, "hold"), message, "fine for a try, not for production")
     last = policy.stages[-1]
     whole = last.weight_ppm == PPM and not last.options.holdback
     if whole and not last.options.reverse_shadow and "reverse_shadow" in last.options.model_fields_set:
-        message = "nothing is left to compare with: a drift would go unseen"
+        message = "at 100 % nothing is left to compare with: nobody would see answers get worse later"
         yield warning(("stages", len(policy.stages) - 1), message, "write `100%: {holdback: 2%, reverse_shadow: 5%}`")
     if "tools" in policy.eligible.forbid and likeness_metric(policy) == "tool_calls":
         yield warning(

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from policies.events import PairEvent
 from policies.rules import Units
 
+CLOSINGS = 360
+"""Times that conversations are closed while one falls silent: each time all that are open are looked through."""
+
 
 @dataclass(slots=True)
 class OpenUnit:
@@ -45,6 +48,11 @@ def over_at(unit: OpenUnit, rule: Units) -> float:
 def goes_on(unit: OpenUnit, rule: Units, watermark_at: float) -> bool:
     """Whether it may still be joined by what lies behind the watermark."""
     return unit.last_at + rule.close_after_s > watermark_at
+
+
+def closing_at(watermark_at: float, rule: Units) -> float:
+    """The latest moment at which conversations are closed, by a watermark: `CLOSINGS` times in `close_after_s`."""
+    return watermark_at - watermark_at % (rule.close_after_s / CLOSINGS)
 
 
 def requests_in(units: Iterable[OpenUnit]) -> int:

@@ -14,6 +14,7 @@ from policies.candidates import longer
 from policies.evidence import Evidence
 from policies.forecast import Need, most_worth, slowness, units_worth
 from policies.language.amounts import duration_text, share_text
+from policies.moving_slices import first_slice_units
 from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Rollout
 from policies.rules import ARMS_FROM_PPM, DAY_S, PPM, Latency, Rules, Stage
@@ -27,6 +28,10 @@ _EXCEEDED = 0.4
 """Share of the requests that a latency limit allows to exceed it, which a good candidate makes use of."""
 _TELLING = 100
 """Units from which a gate's own spread says more than the usual one."""
+FIRST_SLICE = "first slice"
+"""Stands for a gate's name where slices move alone, and nothing moves before the first of them does."""
+SLICES_PLANNED = 5
+"""Equal slices, where nothing is known of them."""
 _ARMS_FACTOR = 2.0
 """Two arms apart need about twice the units of pairs. Source: decisions, B.3 (3b)."""
 
@@ -204,7 +209,8 @@ def _repeats(policy: Policy, rules: Rules, shadow: StagePlan, traffic: Traffic |
     quality = next((gate for gate in rules.gates.qualities if gate.asks_twice), None)
     if quality is None:
         return ""
-    units = next((need.units for need in shadow.needs if need.gate == quality.name), None)
+    wanted = FIRST_SLICE if rules.ladder.moves_by else quality.name
+    units = next((need.units for need in shadow.needs if need.gate == wanted), None)
     calls, each = shadow.calls.repeats, None if traffic is None else traffic.baseline_usd
     paid = "" if each is None else f", ${calls * each:,.2f},"
     about = "no number of" if units is None else f"about {calls:,}"
@@ -298,6 +304,8 @@ class _Climb:
         here = stands if stands and stage.weight_ppm == stands.weight_ppm else None
         needs = [self._need(gate, stage, here) for gate in _gates(self.rules, stage)]
         least = max(0, stage.min_units - here.units) if here else stage.min_units
+        if self.rules.ladder.moves_by and not stage.weight_ppm:
+            needs.append(self._first_slice(stage, here))
         needs.append(Need("min_units", least, self._days(least, self._mirrored(stage))))
         hold_days = max(0.0, stage.least_s - here.lived_s if here else stage.least_s) / DAY_S
         slowest = max(needs, key=slowness)
@@ -315,7 +323,8 @@ class _Climb:
     def _calls(self, stage: Stage, needs: Sequence[Need], days: float | None) -> Spending:
         """Whom the shadow asks until the stage can be left, and what that costs."""
         traffic, wanted = self.traffic or Traffic(0.0), {need.gate: need.units or 0 for need in needs}
-        scores = [(gate, wanted.get(gate.name, 0)) for gate in self.rules.gates.qualities]
+        alone = FIRST_SLICE if self.rules.ladder.moves_by and not stage.weight_ppm else ""
+        scores = [(gate, wanted.get(alone or gate.name, 0)) for gate in self.rules.gates.qualities]
         timed = {gate.name for gate in self.rules.gates.latencies}
         pairs = max((units for name, units in wanted.items() if name not in timed), default=0)
         if days is not None and traffic.units_per_day:
@@ -337,6 +346,15 @@ class _Climb:
         elif here and units is not None:
             units = max(0, units - here.seen.get(gate, 0))
         return self._worth(Need(gate, units, self._days(units, share)), share)
+
+    def _first_slice(self, stage: Stage, here: StageProgress | None) -> Need:
+        """Where slices move alone: until the first of them is certified, which is all that the shadow asks of them."""
+        share, seen = self._mirrored(stage), [*here.to_go.items()] if here else []
+        to_go = [units for gate, units in seen if "@" in gate and units is not None]
+        units = first_slice_units(self.rules, SPREADS["quality"], SLICES_PLANNED)
+        if to_go and here:
+            units = min(to_go) * SLICES_PLANNED
+        return self._worth(Need(FIRST_SLICE, units, self._days(units, share)), share)
 
     def _worth(self, need: Need, share: float) -> Need:
         """What it takes of users who come again; where they cannot say so much, never."""
@@ -388,7 +406,8 @@ class _Climb:
 
 def _gates(rules: Rules, stage: Stage) -> Iterator[str]:
     """The gates that must be certified, with evidence of this very stage, to leave it."""
-    compared = not stage.weight_ppm or stage.weight_ppm >= ARMS_FROM_PPM
+    alone = bool(rules.ladder.moves_by)
+    compared = (not stage.weight_ppm and not alone) or stage.weight_ppm >= ARMS_FROM_PPM
     wanted = (
         *((gate.name, compared) for gate in rules.gates.qualities),
         ("validity", rules.gates.validity is not None),

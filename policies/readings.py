@@ -41,6 +41,9 @@ class Look:
     rivals: tuple[float, ...] = ()
     """Log e-values of the other candidates, where one of several is picked (`policies.candidates`)."""
 
+    sharing: int = 1
+    """Where slices move alone: how many of them share alpha (`policies.moving_slices`)."""
+
     def among(self, gate: Gate) -> int:
         """How many candidates are tried for what a gate certifies."""
         return 1 + len(self.rivals) if isinstance(gate, Quality) else 1
@@ -137,7 +140,8 @@ def _budget(reading: Reading, look: Look) -> int:
 
 def _units(reading: Reading, gap: float, look: Look) -> int | None:
     """Units after which nine of ten are certified, among as many candidates as are tried; None: no number would do."""
-    alone, among = stats.units_needed(reading.sd, gap, bets=look.bets), look.among(reading.gate)
+    alone = stats.units_needed(reading.sd, gap, bets=look.bets, sharing=look.sharing)
+    among = look.among(reading.gate)
     return alone if alone is None or among == 1 else math.ceil(alone * longer(among))
 
 

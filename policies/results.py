@@ -45,6 +45,8 @@ class GateResult:
     """Standard deviation of a unit."""
     likeness: bool = False
     """It is about how alike answers are, and not about which is better."""
+    fits_index: bool = False
+    """It is about whether vectors fit an index, and says nothing of quality."""
     budget: int | None = None
     """Compared units after which, uncertified, it has had its chance; None: the stage's conversations are counted."""
 
@@ -142,6 +144,10 @@ class Results:
     """Of a suspended candidate: requests beside the baseline that came back."""
     beside: str = ""
     """Why another of several candidates goes first; empty: none does."""
+    drawn: tuple[str, ...] = ()
+    """Where slices move alone: those that are tested, once they are drawn (`policies.moving_slices`)."""
+    joins: tuple[str, ...] = ()
+    """Of them, those that are certified now and do not move yet."""
     cold: str = ""
     """Why servers are not warm enough for the next weight; empty: they are, or nobody asks."""
 

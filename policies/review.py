@@ -10,6 +10,7 @@ from policies.detectors import Detector
 from policies.evidence import Evidence, EvidenceKey
 from policies.gates import evaluate, slice_results
 from policies.histograms import MICRO, Histogram
+from policies.moving_slices import SlicesFound, judged_slices
 from policies.readings import LOG10, Look, gates_of
 from policies.results import Alarm, GateResult, Intake, Noise, Results
 from policies.rollout import Rollout
@@ -63,8 +64,10 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
     look = Look(limit_s, rollout.budgets, bounds, rollout.bets, seen.rivals)
     latency_s = _baseline_latency(evidence) or (seen.latency_s if _wants_latency(evidence, rollout) else None)
     whole = tuple(evaluate(gate, evidence, look) for gate in gates_of(gates))
-    sliced = (slice_results(gate, evidence, look) for gate in gates.qualities if gates.slices)
-    results = (*whole, *chain.from_iterable(sliced))
+    alone = judged_slices(evidence, rollout, look) if rollout.ladder.moves_by else SlicesFound()
+    held_to = gates.slices if not rollout.ladder.moves_by else ()
+    sliced = (slice_results(gate, evidence, look) for gate in gates.qualities if held_to)
+    results = (*whole, *chain.from_iterable(sliced), *alone.gates)
     return Results(
         gates=results,
         guards=guards.watch(evidence, rollout.bets, seen.labels),
@@ -86,6 +89,8 @@ def review(evidence: Evidence, rollout: Rollout, *, now: float, seen: Conditions
         first_closes_at=seen.first_closes_at,
         tried=_tried(evidence),
         beside=seen.beside,
+        drawn=alone.drawn,
+        joins=alone.joins,
         cold=seen.cold,
     )
 

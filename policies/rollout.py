@@ -33,17 +33,17 @@ from policies.terms import Move, Outcome, Phase, Verb, Verdict
 # Rows are where a rollout stands; columns are what is found, in the order in which it is looked for (decisions, D.3).
 # At weight 0 there is no traffic to roll back: there ROLL_BACK reads REJECT.
 # fmt: off
-FINDINGS = (            Outcome.ROLLBACK, Outcome.SUSPEND, Outcome.PROMOTE, Outcome.INCONCLUSIVE, Outcome.HOLD)
-MOVES: dict[Phase, tuple[Move, Move, Move, Move, Move]] = {
-    Phase.SHADOW:      (Move.REJECT,      Move.HOLD,       Move.ADVANCE,    Move.PAUSE,           Move.HOLD),
-    Phase.CANARY:      (Move.ROLL_BACK,   Move.SUSPEND,    Move.ADVANCE,    Move.PAUSE,           Move.HOLD),
-    Phase.APPROVING:   (Move.ROLL_BACK,   Move.SUSPEND,    Move.HOLD,       Move.WITHDRAW,        Move.WITHDRAW),
-    Phase.PAUSED:      (Move.ROLL_BACK,   Move.SUSPEND,    Move.HOLD,       Move.HOLD,            Move.HOLD),
-    Phase.PROMOTED:    (Move.ROLL_BACK,   Move.SUSPEND,    Move.HOLD,       Move.RENEW,           Move.HOLD),
-    Phase.SUSPENDED:   (Move.ROLL_BACK,   Move.ROLL_BACK,  Move.RETURN,     Move.ROLL_BACK,       Move.HOLD),
-    Phase.ROLLED_BACK: (Move.HOLD,        Move.HOLD,       Move.HOLD,       Move.HOLD,            Move.HOLD),  # cooling
-    Phase.QUARANTINED: (Move.HOLD,        Move.HOLD,       Move.HOLD,       Move.HOLD,            Move.HOLD),
-    Phase.REJECTED:    (Move.HOLD,        Move.HOLD,       Move.HOLD,       Move.HOLD,            Move.HOLD),
+FINDINGS = (Outcome.ROLLBACK, Outcome.SUSPEND, Outcome.JOIN, Outcome.PROMOTE, Outcome.INCONCLUSIVE, Outcome.HOLD)
+MOVES: dict[Phase, tuple[Move, Move, Move, Move, Move, Move]] = {
+    Phase.SHADOW:      (Move.REJECT,    Move.HOLD,      Move.JOIN, Move.ADVANCE, Move.PAUSE,     Move.HOLD),
+    Phase.CANARY:      (Move.ROLL_BACK, Move.SUSPEND,   Move.JOIN, Move.ADVANCE, Move.PAUSE,     Move.HOLD),
+    Phase.APPROVING:   (Move.ROLL_BACK, Move.SUSPEND,   Move.JOIN, Move.HOLD,    Move.WITHDRAW,  Move.WITHDRAW),
+    Phase.PAUSED:      (Move.ROLL_BACK, Move.SUSPEND,   Move.HOLD, Move.HOLD,    Move.HOLD,      Move.HOLD),
+    Phase.PROMOTED:    (Move.ROLL_BACK, Move.SUSPEND,   Move.JOIN, Move.HOLD,    Move.RENEW,     Move.HOLD),
+    Phase.SUSPENDED:   (Move.ROLL_BACK, Move.ROLL_BACK, Move.HOLD, Move.RETURN,  Move.ROLL_BACK, Move.HOLD),
+    Phase.ROLLED_BACK: (Move.HOLD,      Move.HOLD,      Move.HOLD, Move.HOLD,    Move.HOLD,      Move.HOLD),  # cooling
+    Phase.QUARANTINED: (Move.HOLD,      Move.HOLD,      Move.HOLD, Move.HOLD,    Move.HOLD,      Move.HOLD),
+    Phase.REJECTED:    (Move.HOLD,      Move.HOLD,      Move.HOLD, Move.HOLD,    Move.HOLD,      Move.HOLD),
 }
 
 # What an operator's word does in each phase; None is refused.
@@ -66,6 +66,7 @@ OUTCOMES = {
     Move.REJECT: Outcome.REJECTED,
     Move.SUSPEND: Outcome.SUSPEND,
     Move.RETURN: Outcome.RETURN,
+    Move.JOIN: Outcome.JOIN,
     Move.ADVANCE: Outcome.PROMOTE,
     Move.PAUSE: Outcome.INCONCLUSIVE,
 }
@@ -73,6 +74,7 @@ OUTCOMES = {
 
 NOTHING_SEEN = Results()
 
+_RAISES = frozenset({Move.ADVANCE, Move.RETURN, Move.JOIN})
 STOPPED = frozenset({Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED})
 """Phases without traffic and without evidence to look at."""
 _AT_ZERO = STOPPED | {Phase.SUSPENDED}
@@ -113,6 +115,8 @@ class Rollout:
     """Time lived since each suspension of the last day, the latest last."""
     was_paused: bool = False
     """Whether it was paused when it was suspended: it comes back paused."""
+    drawn: tuple[str, ...] = ()
+    """Where slices move alone: those that are tested in this attempt; empty: not drawn yet."""
 
     @property
     def at(self) -> Stage:
@@ -180,7 +184,7 @@ def step(rollout: Rollout, results: Results, *, now: float) -> Decision:
             lived = replace(lived, held=_certified(lived.held, results))
         if lived.phase is Phase.PAUSED and move is Move.HOLD:
             rule, reason = "paused", f"paused until an operator resumes, promotes or rolls back; {reason}"
-        elif move in (Move.ADVANCE, Move.RETURN) and (rises := lived.ladder.rises) and (waits := rises.shut(now)):
+        elif move in _RAISES and (rises := lived.ladder.rises) and (waits := rises.shut(now)):
             move, rule, reason = Move.HOLD, "window", f"{reason}; {waits}"
         elif move is Move.ADVANCE and lived.next is not None and lived.next.approve == "manual":
             move, rule = Move.AWAIT, "approval"
@@ -190,6 +194,9 @@ def step(rollout: Rollout, results: Results, *, now: float) -> Decision:
         elif lived.phase is Phase.APPROVING and move is Move.HOLD:
             rule, reason = "approval", f"waits for an operator's approval; {reason}"
     move = _at_zero(lived, move)
+    if move is Move.JOIN:
+        moving = (*lived.held.moving, *_joining(lived, results))
+        lived = replace(lived, held=replace(lived.held, moving=moving, quality=None))  # it was of those before
     after = _after(lived, move)
     return Decision(OUTCOMES.get(move, Outcome.HOLD), move, rule, reason, rollout, after, now, results)
 
@@ -208,6 +215,8 @@ def command(
         if rollout.phase is Phase.SUSPENDED:
             hint = "it turned bad; it comes back by itself once it was tried, and `rollback` keeps it out"
         said = f"cannot {verb} a rollout that is {rollout.phase.replace('_', ' ')}: {hint}"
+    elif move is Move.ADVANCE and (nothing := _nothing_moves(rollout)):
+        said = f"cannot {verb}: {nothing}. hint: take `mode: partial` out of `slices` to move all of the traffic"
     elif move is Move.ADVANCE and (harm := _certified_harm(seen) or _illness(seen) or _blindness(rollout, seen)):
         said = f"cannot {verb} while harm is seen: {harm[1]}. hint: roll it back, and resume it once it is mended"
     if move is None or said:
@@ -229,7 +238,8 @@ def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:
         return Decision(Outcome.HOLD, Move.RESTART, "revision", reason, rollout, fresh, now, Results())
     stages = rules.ladder.stages
     kept = max(index for index, stage in enumerate(stages) if stage.served_ppm <= rollout.at.served_ppm)
-    if rollout.ladder.split and not rules.ladder.split:
+    by = rules.ladder.moves_by
+    if (rollout.ladder.split and not rules.ladder.split) or by != rollout.ladder.moves_by:
         kept = 0  # what nothing has certified begins where certificates do
     if rollout.phase in STOPPED or (rollout.phase is Phase.SUSPENDED and stages[kept].weight_ppm):
         phase = rollout.phase
@@ -244,6 +254,8 @@ def revise(rollout: Rollout, rules: Rules, *, now: float) -> Decision:
         held_at_day=rollout.held_at_day if same else None,
         held=rollout.held if phase is Phase.SUSPENDED else rollout.held.awake(),
     )  # fmt: skip
+    if by != rollout.ladder.moves_by:
+        after = replace(after, held=replace(after.held, moving=()), drawn=())
     reason = f"the policy was edited: the rollout stands on {stages[kept].label} of the new ladder"
     return Decision(Outcome.HOLD, Move.HOLD, "revision", reason, rollout, after, now, Results())
 
@@ -255,6 +267,8 @@ def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
     found = _bars(rollout, results)
     if rollout.ladder.split:
         return found
+    if nothing := _nothing_moves(rollout):
+        found.append(("slices", nothing))
     wanted = [gate for gate in results.gates if gate.required]
     if not wanted:
         found.append(("gates", "no gate has certified anything"))
@@ -277,6 +291,27 @@ def blocks(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
     return found
 
 
+def _nothing_moves(rollout: Rollout) -> str:
+    """Whether there is nothing that could move, in a sentence; empty: there is."""
+    by = rollout.ladder.moves_by
+    return f"no slice by {by} is certified yet, and only those move that are" if by and not rollout.held.moving else ""
+
+
+def _joining(rollout: Rollout, results: Results) -> tuple[str, ...]:
+    """Which slices may join: what keeps the whole from rising keeps them, but for what the stage has to certify."""
+    barred = any(rule != "ladder" for rule, _ in _bars(rollout, results))
+    doubted = any(guard.required and guard.verdict is not Verdict.PASS for guard in results.guards)
+    if not rollout.ladder.moves_by or barred or doubted:
+        return ()
+    return tuple(name for name in results.joins if name in rollout.drawn and name not in rollout.held.moving)
+
+
+def _joined_text(joining: tuple[str, ...], results: Results) -> str:
+    """Which slices join, with what each was certified by."""
+    told = [gate.reason for gate in results.gates if gate.gate.partition("@")[2] in joining]
+    return "; ".join([f"certified by itself: {', '.join(joining)}", *told])
+
+
 def _bars(rollout: Rollout, results: Results) -> list[tuple[str, str]]:
     """What no certificate opens."""
     found: list[tuple[str, str]] = []
@@ -296,6 +331,8 @@ def _find(rollout: Rollout, results: Results) -> tuple[Outcome, str, str]:
     """The first of D.3's findings that holds, with its rule and sentence."""
     if danger := _danger(rollout, results):
         return danger
+    if joining := _joining(rollout, results):
+        return Outcome.JOIN, "slice", _joined_text(joining, results)
     missing = blocks(rollout, results)
     if not missing:
         if rollout.ladder.split:
@@ -390,7 +427,7 @@ def _live(rollout: Rollout, results: Results, now: float) -> Rollout:
     return replace(
         rollout, seen_at=now, lived_s=lived_s, held_at_day=at_day, held=held,
         error_s=rollout.error_s + passed if _unjudged(results) else 0.0,
-        suspended_ago_s=_of_today(rollout, passed),
+        suspended_ago_s=_of_today(rollout, passed), drawn=rollout.drawn or results.drawn,
     )  # fmt: skip
 
 
@@ -458,7 +495,7 @@ def _after(rollout: Rollout, move: Move) -> Rollout:
             return _enter(rollout, Phase.REJECTED, 0)
         case Move.RESTART:
             fresh = _enter(rollout, Phase.SHADOW, 0)
-            return replace(fresh, attempt=rollout.attempt + 1, held=Held(), suspended_ago_s=())
+            return replace(fresh, attempt=rollout.attempt + 1, held=Held(), suspended_ago_s=(), drawn=())
         case _:
             return rollout
 

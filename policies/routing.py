@@ -24,6 +24,12 @@ PPM = 1_000_000
 """A weight of one: all eligible traffic."""
 
 
+MOST_MOVING = 64
+"""Slices of a route that may be named: twice what is counted apart (`policies.slices`)."""
+MOST_CHARS = 256
+"""Of one slice's name: its dimension and its value."""
+
+
 class RoutingError(Exception):
     """The bytes are not a routing table this process can serve from; the last good one stays."""
 
@@ -160,6 +166,10 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     expose_variant: bool = True
     pin_keys: tuple[str, ...] = ()
     """Names of the keys that may pin a variant by header."""
+    moves_by: str = ""
+    """The dimension of the traffic of which some slices alone are the candidate's; empty: all are."""
+    moving: tuple[str, ...] = ()
+    """These, as `tool=refund`."""
 
 
 class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -261,5 +271,7 @@ def _check(table: Table) -> None:
         for variant in (route.baseline, route.candidate):
             if variant is not None and variant.upstream not in names:
                 raise RoutingError(f"route {route.name!r}: upstream {variant.upstream!r} is not defined")
+        if len(route.moving) > MOST_MOVING or any(len(name) > MOST_CHARS for name in route.moving):
+            raise RoutingError(f"route {route.name!r}: more slices than {MOST_MOVING}, or longer than {MOST_CHARS}")
         if not 0 <= route.weight_ppm <= PPM:
             raise RoutingError(f"route {route.name!r}: weight {route.weight_ppm} is not within 0..{PPM}")

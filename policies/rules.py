@@ -295,6 +295,8 @@ class Ladder:
     """When certificates may raise the weight; None: always."""
     split: bool = False
     """Nothing is certified and nothing is asked for: the weight rises to the last stage because the policy says so."""
+    moves_by: str = ""
+    """The dimension of the traffic whose certified slices alone move (`policies.moving_slices`); empty: all moves."""
 
     def __post_init__(self) -> None:
         """Refuse a ladder that would move traffic before any evidence, or back and forth.
@@ -361,6 +363,9 @@ class Held:
     """The weight of the stage on which quality was certified last: there the baseline need not be asked so often."""
     watch: int = 0
     """Rises when detectors begin afresh, as it is suspended and as it leaves that: odd while it is suspended."""
+    moving: tuple[str, ...] = ()
+    """Slices that were certified by themselves, in that order: they stay so, and where slices move alone, only they
+    do."""
 
     def awake(self) -> "Held":
         """The same, no longer suspended."""

@@ -133,12 +133,17 @@ def _dimension(value: object) -> object:
 
 class Slices(Section):
     """Parts of the traffic that must each hold by themselves, or the whole does not rise: each at three times the
-    margin. At most ten, the largest; what has less than a twentieth of the traffic is held together, as `other`.
+    margin. At most ten, the largest; what has less than a twentieth of the traffic is held together, as `other`. Or,
+    with `mode: partial`, parts that each move once they are certified by themselves.
     """
 
     by: Several[Annotated[str, BeforeValidator(_dimension)]] = Field(min_length=1, max_length=5)
     """`tool` (the one that is offered or called for), `language` (of the first user turn), `length` (short to 1,000
     tokens, medium to 8,000, long), `header:NAME`, `metadata:KEY`. Each value of each is a slice."""
+    mode: Literal["whole", "partial"] = "whole"
+    """`whole`: nothing rises before all of them hold. `partial`: those that are certified at the margin by themselves
+    move, whatever the others do; the rest stays with the baseline, and is compared on. By one dimension, and not by
+    language."""
 
 
 def _unit(value: object) -> object:
@@ -287,8 +292,9 @@ class Webhook(Section):
 
     webhook: Annotated[str, TextForm(_ADDRESS, "a URL: https://…")]
     """Where to POST the decision, as `explain` shows it."""
-    on: Several[Literal["advance", "suspend", "return", "rollback", "reject", "inconclusive", "await"]] = (
+    on: Several[Literal["advance", "join", "suspend", "return", "rollback", "reject", "inconclusive", "await"]] = (
         "advance",
+        "join",
         "suspend",
         "return",
         "rollback",

@@ -8,10 +8,12 @@ from policies import picking
 from policies.assignment import bucket
 from policies.events import PairEvent
 from policies.evidence import Evidence
+from policies.open_units import closing_at
 from policies.picking import ALONE, Beside, Contender
 from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Decision, Rollout, start, step
 from policies.rules import Rules
+from policies.slices import own
 from policies.terms import Move, Outcome, Owner, Phase
 
 _SALT = "simulate"
@@ -117,7 +119,7 @@ def _untimed(run: "_Run", pairs: Iterable[PairEvent], every: int) -> Iterator[Mo
 def _timed(run: "_Run", pairs: Iterable[PairEvent], every: int) -> Iterator[Moment]:
     for pair in pairs:
         closed = run.evidence.count("units")
-        run.evidence.advance(pair.at)
+        run.evidence.advance(closing_at(pair.at, run.rules.units))
         run.observe(pair)
         fresh = run.evidence.count("units") - closed
         if fresh or pair.at - run.now >= 60.0:
@@ -179,7 +181,7 @@ class _Several:
         for run in self.runs.values():
             closed = run.evidence.count("units")
             if math.isfinite(at):
-                run.evidence.advance(at)
+                run.evidence.advance(closing_at(at, run.rules.units))
             else:
                 run.evidence.close_all()
             run.units += run.evidence.count("units") - closed
@@ -223,8 +225,10 @@ class _Run:
         """Assign the pair's unit as the gateway would, and count it for the stage."""
         if self.rollout.phase in STOPPED:
             return
-        owned = bucket(pair.unit, _SALT) < self.rollout.weight_ppm
-        event = replace(pair, owner=Owner.CANDIDATE if owned else Owner.BASELINE)
+        by, ppm = self.rollout.ladder.moves_by, self.rollout.weight_ppm
+        stays = bool(by and ppm) and own(pair.slices, by) not in self.rollout.held.moving
+        owned = not stays and bucket(pair.unit, _SALT) < ppm
+        event = replace(pair, owner=Owner.CANDIDATE if owned else Owner.BASELINE, stays=stays)
         if self.rollout.phase is Phase.SUSPENDED:
             event = replace(event, heard="trial")
         if self.rollout.phase is not Phase.SUSPENDED or self.rollout.is_tried:

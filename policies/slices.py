@@ -46,6 +46,22 @@ def dimension(name: str) -> str:
     return name.partition("=")[0]
 
 
+def other(dimension_: str) -> str:
+    """The slice of what is not told apart."""
+    return f"{dimension_}={OTHER}"
+
+
+def own(found: Iterable[str], dimension_: str) -> str:
+    """A request's slice by one dimension; what nobody told is `other`."""
+    return next(iter(of_unit(found, (dimension_,))), other(dimension_))
+
+
+def counted(gate: str, dimension_: str, histograms_: Mapping[str, Histogram]) -> list[str]:
+    """The slices by a dimension of which there is any unit."""
+    begins = f"{gate}@{dimension_}="
+    return [name.removeprefix(f"{gate}@") for name in histograms_ if name.startswith(begins)]
+
+
 def of_unit(found: Iterable[str], dimensions: Iterable[str]) -> list[str]:
     """The slices of a unit that are asked for."""
     wanted = set(dimensions)
@@ -58,6 +74,11 @@ def key(gate: str, name: str, counted: Mapping[str, Histogram]) -> str:
     if own in counted or sum(each.startswith(begins) for each in counted) < MOST_APART:
         return own
     return f"{begins}{OTHER}"
+
+
+def kept_of(counted: Mapping[str, Histogram]) -> dict[str, Histogram]:
+    """What was counted for slices, of all that was."""
+    return {name: dict(found) for name, found in counted.items() if "@" in name}
 
 
 def units(counted: Histogram) -> int:

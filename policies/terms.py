@@ -60,6 +60,8 @@ class Move(StrEnum):
 
     HOLD = "hold"
     ADVANCE = "advance"
+    JOIN = "join"
+    """A slice is certified by itself, and moves from now on as those do that are (`policies.moving_slices`)."""
     AWAIT = "await"
     """Every certificate holds, but the next stage wants an operator's approval."""
     WITHDRAW = "withdraw"
@@ -85,6 +87,7 @@ class Outcome(StrEnum):
     REJECTED = "REJECTED"
     SUSPEND = "SUSPEND"
     RETURN = "RETURN"
+    JOIN = "JOIN"
     PROMOTE = "PROMOTE"
     INCONCLUSIVE = "INCONCLUSIVE"
     HOLD = "HOLD"

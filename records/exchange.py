@@ -2,6 +2,9 @@
 
 `Exchange` is the journal's unit. Bodies are the bytes as they went over the wire, dechunked and nothing else: what the
 app sent, and what the app got. Credentials are not in it: `key_id` is an HMAC.
+
+Thousands of them wait to be written at once, and refer to nothing that could refer back: the collector of cycles need
+not look at them (`gc=False`), nor at the rows made of them.
 """
 
 from typing import Literal
@@ -23,6 +26,7 @@ Why = Literal[
     "observe",  # the policy's mode decides but does not move
     "bypass",  # the policy's mode is baseline only
     "tool_loop",  # a tool loop stays where it began
+    "slice",  # slices move alone, and its is not certified; it is evidence as any other
     "refused",  # the gateway answered by itself; `reason` is its error code
     "imported",  # another system's log has it; `reason` is which system; no evidence, and none of our traffic
 ]
@@ -38,7 +42,7 @@ Outcome = Literal[
 ]
 
 
-class Attempt(msgspec.Struct, frozen=True, array_like=True):
+class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One try of one upstream. Times are seconds since the exchange began; None: it did not come to that."""
 
     variant: str
@@ -54,7 +58,7 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
     """Whether it went over a kept connection."""
 
 
-class Meta(msgspec.Struct, frozen=True, array_like=True):
+class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All of an exchange but its bodies. Field order is the format: append only."""
 
     id: str
@@ -127,7 +131,7 @@ class Meta(msgspec.Struct, frozen=True, array_like=True):
         return _headers(self.response_head)
 
 
-class Exchange(msgspec.Struct, frozen=True):
+class Exchange(msgspec.Struct, frozen=True, gc=False):
     """One request and what came of it."""
 
     meta: Meta

@@ -4,6 +4,7 @@ import os
 import types
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -113,7 +114,7 @@ def quoted(path: Path | str) -> str:
 
 
 def _array(column: Column, rows: Sequence[msgspec.Struct]) -> np.ndarray[Any, Any]:
-    return np.array([getattr(row, column.field) for row in rows], dtype=object)
+    return np.array(list(map(attrgetter(column.field), rows)), dtype=object)
 
 
 def _select(column: Column) -> str:

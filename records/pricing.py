@@ -4,7 +4,7 @@ The book is bundled with `genai-prices`; nothing here asks the network.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -18,6 +18,7 @@ _WINDOW_S = 900.0
 """Prices change by the time of day at some upstreams, on the half hour."""
 _ENTRIES = 1024
 """Prices remembered: model names come from apps, so there is no end to them."""
+_VERSION = f"genai-prices {genai_prices.__version__}"
 BY_HOURS = "gpu-hours"
 """Where a price list's version stands otherwise: what the servers are paid by the hour."""
 UNKNOWN_PROMPT_USD, UNKNOWN_COMPLETION_USD = 15.0, 75.0
@@ -121,22 +122,20 @@ class PriceBook:
         own = self._override(asked)
         if own is not None:
             return AnswerCost(own.usd(usage), "override")
-        price = None
+        price, model = None, asked.model
         if asked.served_model and asked.served_model != asked.model:
-            served = replace(asked, model=asked.served_model)
-            price = self._price(served)
-            asked = served if price is not None else asked
-        price = self._price(asked) if price is None else price
-        version = f"genai-prices {genai_prices.__version__}"
+            price = self._price(asked, asked.served_model)
+            model = asked.served_model if price is not None else model
+        price = self._price(asked, model) if price is None else price
         if price is None:
             return None
         unknown = price.unknown if isinstance(price, _Rates) else _unknown(price)
         if unknown and not unknown.isdisjoint(_kinds(usage)):
             return None
         if isinstance(price, _Rates) and not (usage.audio_prompt_tokens or usage.audio_completion_tokens):
-            return AnswerCost(price.usd(usage), version)
-        calculation = self._calculate(asked, usage)
-        return None if calculation is None else AnswerCost(float(calculation.total_price), version)
+            return AnswerCost(price.usd(usage), _VERSION)
+        calculation = self._calculate(asked, model, usage)
+        return None if calculation is None else AnswerCost(float(calculation.total_price), _VERSION)
 
     def charge_usd(self, upstream: str, usd: float | None, usage: Usage | None, *, sent: int, got: int) -> float:
         """What a budget is charged for a call that cost `usd`; None: nobody knows, and it is not free for that.
@@ -163,18 +162,18 @@ class PriceBook:
                 return found
         return None
 
-    def _price(self, asked: PricedCall) -> _Rates | ModelPrice | None:
-        key = (asked.upstream, asked.model, asked.service_tier, int(asked.at // _WINDOW_S))
+    def _price(self, asked: PricedCall, model: str) -> _Rates | ModelPrice | None:
+        key = (asked.upstream, model, asked.service_tier, int(asked.at // _WINDOW_S))
         if key not in self._found:
             if len(self._found) >= _ENTRIES:
                 self._found.clear()
-            calculation = self._calculate(asked, Usage(1, 0))
+            calculation = self._calculate(asked, model, Usage(1, 0))
             self._found[key] = None if calculation is None else _rates(calculation.model_price)
         return self._found[key]
 
-    def _calculate(self, asked: PricedCall, usage: Usage) -> genai_prices.types.PriceCalculation | None:
+    def _calculate(self, asked: PricedCall, model: str, usage: Usage) -> genai_prices.types.PriceCalculation | None:
         url = self.upstreams.get(asked.upstream)
-        if not url or not asked.model:
+        if not url or not model:
             return None
         counted = {
             "input_tokens": usage.prompt_tokens,
@@ -188,7 +187,7 @@ class PriceBook:
         try:
             return genai_prices.calc_price(
                 genai_prices.Usage(**{name: count for name, count in counted.items() if count}),
-                asked.model,
+                model,
                 provider_api_url=url,
                 genai_request_timestamp=datetime.fromtimestamp(asked.at, UTC),
                 price_context={"service_tier": tier} if tier in _TIERS else None,

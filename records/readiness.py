@@ -214,7 +214,10 @@ def _spend(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
     month = [None if usd is None else usd * MONTH_DAYS for usd in (a_day.whole, a_day.before, a_day.after)]
     usd, before, after = month
     if usd is None or facts.days < KNOWN_DAYS:
-        why = "no request has a price" if usd is None else f"{facts.days * 24:.0f} hours say nothing of a month"
+        is_young = facts.days < KNOWN_DAYS and facts.unpriced < facts.requests
+        hours = round(facts.days * 24)
+        young = f"{hours} hours say nothing of a month" if hours > 1 else "an hour says nothing of a month"
+        why = young if is_young else "no request has a price"
         return Sign("spend", f"unknown: {why}", usd, None, before, after)
     if not stated:
         why = f"${usd:,.2f} a month; state readiness.revenue_usd_per_month or budget_usd_per_month to hold it against"
@@ -323,7 +326,10 @@ def _still(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
         why = "unknown: system prompts are all different" if facts.requests else "unknown: nothing was asked"
         return Sign("prompt", why, None, needed)
     days = facts.prompt_days
-    says = f"the newest of {facts.prompt_versions} system prompts is {days:.1f} days old; {needed:g} needed"
+    which = (
+        "the system prompt" if facts.prompt_versions == 1 else f"the newest of {facts.prompt_versions} system prompts"
+    )
+    says = f"{which} is {days:.1f} days old; {needed:g} needed"
     return Sign("prompt", says, days, needed, holds=days >= needed)
 
 

@@ -12,7 +12,7 @@ def _about(text: str) -> msgspec.Meta:
     return msgspec.Meta(description=text)
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row per exchange."""
 
     id: Annotated[str, _about("UUIDv7; the app saw it as x-crossfade-request-id")]

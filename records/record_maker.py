@@ -48,8 +48,11 @@ class ExchangeReading:
     @property
     def odd(self) -> Mapping[str, int]:
         """What was not read as it should stand there, by kind (`json_reader.Oddity`)."""
+        of_answer: Mapping[str, int] = self.answer.odd if self.answer is not None else {}
+        if not self.question.odd and self.raw is not None:
+            return of_answer
         found = Counter(self.question.odd)
-        found.update(self.answer.odd if self.answer is not None else {})
+        found.update(of_answer)
         found.update({"coding": 1} if self.raw is None else {})
         return found
 
@@ -85,7 +88,7 @@ class RecordMaker:
         """What can be read of the exchange. Never raises."""
         meta = exchange.meta
         surface = assemble.surface_of(meta.target.partition("?")[0])
-        asked, told = _headers(meta.request_headers), _headers(meta.response_headers)
+        asked, told = _headers(meta.request_head), _headers(meta.response_head)
         raw = decoded(exchange.request_body, asked.get("content-encoding", ""))
         question = read_question(surface, raw, meta.key_id, self.pepper) if raw else Question(None)
         return ExchangeReading(surface, asked, told, raw, question, _read_answer(surface, exchange.response_body, told))
@@ -218,9 +221,10 @@ class _FeedbackFields(msgspec.Struct):
     corrected_output: msgspec.Raw = msgspec.Raw()
 
 
-def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Last value by lower-case name."""
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in pairs}
+def _headers(head: bytes) -> dict[str, str]:
+    """Last value by lower-case name, of header lines as the journal keeps them."""
+    lines = [line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:]]
+    return {name.lower(): value.strip(" \t") for name, _, value in lines}
 
 
 def _trace_id(traceparent: str) -> str:
@@ -252,9 +256,12 @@ def _request_text(reading: ExchangeReading, redaction: Redaction) -> str | None:
     if question.user_id:
         hidden = f"[USER_{question.user_id}]"
         fields = fields | {name: hidden for name in ("user", "safety_identifier") if fields.get(name)}
-    if question.odd or fields is not question.fields:
-        return _encoded(redaction.value(fields))
-    return redaction.body(fields, raw)
+    try:
+        if question.odd or fields is not question.fields:
+            return _encoded(redaction.value(fields))
+        return redaction.body(fields, raw)
+    except RecursionError:
+        return _other_text(raw, reading.asked.get("content-type", ""), redaction)
 
 
 def _answer_text(answer: Answer, told: Mapping[str, str], redaction: Redaction) -> str | None:

@@ -3,13 +3,14 @@
 The same thing has the same placeholder all through an exchange, in its request and its answer, however it is written.
 What was JSON stays JSON, also where it stands as text in a field (the arguments of a tool call).
 Secrets are known by what they look like (`secret_shapes.py`) and by the names before them (`secret_names.py`).
-Pure, and linear in the text: each pattern is tried only where a cheap look says that it could match.
+Pure, and linear in the text: each pattern is tried only where a cheap look says that it could match; short texts and
+fields' names in which there was nothing are known again.
 
 Source: ISO/IEC 7812-1 (cards, Luhn), ISO 13616 (IBAN, mod 97), ITU-T E.164 (phone numbers).
 """
 
+import functools
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import is_not
@@ -17,8 +18,8 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-from records.secret_names import K8S_SECRETS, SecretNames, is_placeholder, is_schema, replace_named
-from records.secret_shapes import RUN, replace_shapes
+from records.secret_names import K8S_SECRETS, SecretNames, is_placeholder, is_schema, know, replace_named
+from records.secret_shapes import RUN, has_digit, replace_shapes
 
 VERSION = "2"
 """Of the patterns: it stands in every record."""
@@ -35,6 +36,7 @@ _SMALLEST_SECRET = 100
 """Numbers below are counts, whatever they are called."""
 _SCHEME = re.compile(r"(?i:bearer|basic|token|digest|bot) +(?=\S)")
 _SHORT = 64
+_MOST_FIELDS = 32
 _WORDS = re.compile(r"[A-Za-z .,!?'_]*")
 """Of short texts, most fields' by far: nothing of any kind is made of these alone."""
 _CARD_NUMBER_MIN = 10**12
@@ -76,13 +78,15 @@ class Redactor:
 
     kinds: frozenset[str] = frozenset(KINDS)
     names: SecretNames = field(default_factory=SecretNames)
+    _plain: set[str] = field(default_factory=set[str], init=False, compare=False, repr=False)
+    """Short texts with nothing in them: the same roles, models and programs come all day."""
+    _shapes: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]], init=False, compare=False, repr=False)
+    """Names of objects of which none is a secret's, nor tells of another's."""
 
     def begin(self) -> "Redaction":
         """An exchange's own numbering of placeholders."""
-        finders: dict[Kind, Callable[[str, Replace], str]] = {
-            kind: _FINDERS[kind] for kind in KINDS if kind in self.kinds
-        }
-        return Redaction(finders, self.names if "secret" in finders else None)
+        finders = _finders_of(self.kinds)
+        return Redaction(finders, self.names if "secret" in finders else None, self._plain, self._shapes)
 
 
 @dataclass(slots=True)
@@ -91,23 +95,30 @@ class Redaction:
 
     _finders: Mapping[Kind, Callable[[str, "Replace"], str]]
     _names: SecretNames | None
-    counts: Counter[str] = field(default_factory=Counter[str])
+    _plain: set[str]
+    _shapes: set[tuple[str, ...]]
+    counts: dict[str, int] = field(default_factory=dict[str, int])
     """By kind: replacements made, each occurrence counted."""
     _placeholders: dict[tuple[Kind, str], str] = field(default_factory=dict[tuple[Kind, str], str])
-    _numbers: Counter[Kind] = field(default_factory=Counter[Kind])
+    _numbers: dict[Kind, int] = field(default_factory=dict[Kind, int])
     _fields: int = 0
     """Fields of objects seen so far."""
 
     def text(self, text: str) -> str:
         """`text` without what must not be kept; the same object where nothing was found."""
-        if len(text) < _SHORTEST or (len(text) < _SHORT and _WORDS.fullmatch(text)):
+        is_short = len(text) < _SHORT
+        if is_short and (len(text) < _SHORTEST or text in self._plain or _WORDS.fullmatch(text)):
             return text
         redacted = text
-        has_digits = _has_digit(text) and _DIGITS.search(text) is not None
+        has_digits = has_digit(text) and _DIGITS.search(text) is not None
         for kind, find in self._finders.items():
             if has_digits or kind not in _NUMBERS:
                 redacted = find(redacted, self._placeholder)
-        return text if redacted == text else redacted
+        if redacted != text:
+            return redacted
+        if is_short:
+            know(self._plain, text)
+        return text
 
     def finds(self, text: str) -> bool:
         """Whether something in it must not be kept."""
@@ -140,10 +151,26 @@ class Redaction:
         return fresh, colons == self._fields - before
 
     def _object(self, fields: dict[str, Any]) -> dict[str, Any]:
-        secrets = self._names.secret_fields(fields) if self._names is not None else ()
         self._fields += len(fields)
+        shape = tuple(fields)
+        return self._known(fields) if shape in self._shapes else self._strange(fields, shape)
+
+    def _known(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """An object whose names say nothing of what it holds."""
+        fresh = fields
+        for key, item in fields.items():
+            kind = item.__class__
+            new = item if item is None or (kind is str and len(item) < _SHORTEST) else self.value(item)
+            if new is not item:
+                fresh = dict(fields) if fresh is fields else fresh
+                fresh[key] = new
+        return fresh
+
+    def _strange(self, fields: dict[str, Any], shape: tuple[str, ...]) -> dict[str, Any]:
+        """An object of names that were not seen together yet, or of which some say what it holds."""
+        secrets = self._names.secret_fields(fields) if self._names is not None else ()
         fresh: dict[str, Any] = {}
-        same = True
+        same, is_plain = True, not secrets and (self._names is None or not self._names.may_tell(fields))
         for key, item in fields.items():
             name = key if len(key) < RUN and key.isidentifier() else self.text(key)
             if key in secrets:
@@ -153,7 +180,10 @@ class Redaction:
             else:
                 new = self.value(item)
             same = same and new is item and name is key
+            is_plain = is_plain and name is key
             fresh[name] = new
+        if is_plain and len(shape) <= _MOST_FIELDS and all(len(key) <= _SHORT for key in shape):
+            know(self._shapes, shape)
         return fields if same else fresh
 
     def _list(self, items: list[Any]) -> list[Any]:
@@ -205,10 +235,10 @@ class Redaction:
         return self.text(text)
 
     def _placeholder(self, kind: Kind, found: str) -> str:
-        self.counts[kind] += 1
+        self.counts[kind] = self.counts.get(kind, 0) + 1
         known = self._placeholders.get((kind, found))
         if known is None:
-            self._numbers[kind] += 1
+            self._numbers[kind] = self._numbers.get(kind, 0) + 1
             known = self._placeholders[kind, found] = f"[{kind.upper()}_{self._numbers[kind]}]"
         return known
 
@@ -244,10 +274,6 @@ def _secrets(text: str, replace: Replace) -> str:
         return replace("secret", found)
 
     return replace_named(replace_shapes(text, secret), secret)
-
-
-def _has_digit(text: str) -> bool:
-    return any(digit in text for digit in "0123456789")
 
 
 def _ibans(text: str, replace: Replace) -> str:
@@ -336,6 +362,12 @@ _FINDERS: Mapping[Kind, Callable[[str, Replace], str]] = {
     "card": _cards,
     "phone": _phones,
 }
+
+
+@functools.cache
+def _finders_of(kinds: frozenset[str]) -> Mapping[Kind, Callable[[str, Replace], str]]:
+    """Those of these kinds, in the order of KINDS."""
+    return {kind: _FINDERS[kind] for kind in KINDS if kind in kinds}
 
 
 _FIELD, _KEEP = "field:", "keep:"

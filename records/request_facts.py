@@ -3,6 +3,7 @@
 Hashes are keyed with the data directory's pepper, so that a row does not tell its prompt to whoever guesses it.
 """
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ Fields = dict[str, Any]
 
 _SPOKEN = frozenset({"content", "text", "arguments", "refusal", "reasoning", "reasoning_content", "input", "output"})
 """Fields whose text is what a model read or wrote."""
+_DEEPEST = 450
+"""Objects and lists in each other, beyond which a body is nobody's request."""
+_encode = msgspec.json.Encoder(order="deterministic").encode
 _CONVERSATION_NAMES = ("conversation_id", "session_id", "thread_id", "chat_id")
 
 
@@ -85,17 +89,28 @@ def text_bytes(value: object) -> int:
     Raises:
         RecursionError: nested deeper than anything of use.
     """
-    return _spoken(value, is_spoken=True)
+    return _spoken(value, 0, is_spoken=True)
 
 
-def _spoken(value: object, *, is_spoken: bool) -> int:
-    if isinstance(value, str):
-        return len(value) if is_spoken and not value.startswith("data:") else 0
-    if isinstance(value, dict):
-        return sum(_spoken(item, is_spoken=key in _SPOKEN) for key, item in cast(Fields, value).items())
-    if isinstance(value, list):
-        return sum(_spoken(item, is_spoken=is_spoken) for item in cast(list[Any], value))
-    return 0
+def _spoken(value: object, depth: int, *, is_spoken: bool) -> int:
+    kind = value.__class__
+    if kind is str:
+        text = cast(str, value)
+        return len(text) if is_spoken and not text.startswith("data:") else 0
+    if depth > _DEEPEST:
+        raise RecursionError
+    total = 0
+    if kind is dict:
+        for key, item in cast(Fields, value).items():
+            if item.__class__ in _HOLDS_TEXT:
+                total += _spoken(item, depth + 1, is_spoken=key in _SPOKEN)
+    elif kind is list:
+        for item in cast(list[Any], value):
+            total += _spoken(item, depth + 1, is_spoken=is_spoken)
+    return total
+
+
+_HOLDS_TEXT = (str, dict, list)
 
 
 def _turns(fields: Fields) -> list[Fields]:
@@ -141,5 +156,12 @@ def _hash(pepper: bytes, *parts: object) -> str:
     """16 hex digits of JSON with sorted keys; empty if all parts are."""
     if not any(parts):
         return ""
-    data = msgspec.json.encode(parts, order="deterministic")
-    return hashlib.blake2b(data, digest_size=8, key=pepper[:64]).hexdigest()
+    found = _keyed(pepper).copy()
+    found.update(_encode(parts))
+    return found.hexdigest()
+
+
+@functools.lru_cache(4)
+def _keyed(pepper: bytes) -> "hashlib.blake2b":
+    """The hash of nothing yet, under this key."""
+    return hashlib.blake2b(digest_size=8, key=pepper[:64])

@@ -110,6 +110,10 @@ class SecretNames(dict[str, bool]):
             found = [name for name in found if name != "token" or _BESIDE_TOKEN.isdisjoint(fields)]
         return found if _TELLING.isdisjoint(fields) else found + self._told_beside(fields)
 
+    def may_tell(self, fields: Mapping[str, Any]) -> bool:
+        """Whether what an object's fields hold may tell which of them are secrets: names alone do not."""
+        return not _TELLING.isdisjoint(fields)
+
     def _told_beside(self, fields: Mapping[str, Any]) -> list[str]:
         """Those whose values are secrets by what stands beside them."""
         found: list[str] = []
@@ -139,7 +143,15 @@ class SecretNames(dict[str, bool]):
 K8S_SECRETS = ("data", "stringData")
 _SHORTEST_IN_PAIR = 8
 _MOST_KNOWN = 4096
+"""Names, texts, and objects by their names, that are known again at most: all come from apps."""
 _LONGEST_NAME = 128
+
+
+def know(known: set[Any], one: str | tuple[str, ...]) -> None:
+    """Remember that it is no secret, beside others that were met of late."""
+    if len(known) >= _MOST_KNOWN:
+        known.clear()
+    known.add(one)
 
 
 def _folded(name: str) -> str:

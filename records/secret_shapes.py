@@ -175,47 +175,63 @@ _SAID = re.compile(
     r"[Pp]assword is "
     r"(?P<value>(?=[^\s0-9]{0,64}[0-9])(?=[^\sA-Za-z]{0,64}[A-Za-z])[^\s,;]{8,128})"
 )
-_MARKED: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("earer ", re.compile(r"earer (?P<value>(?=[A-Za-z_\-.~+/]{0,200}[0-9])[A-Za-z0-9_\-.~+/]{16,}={0,2})")),
-    ("asic", re.compile(r"asic (?P<value>(?P<basic>[A-Za-z0-9+/]{6,}={0,2})(?![A-Za-z0-9+/=]))")),
-    ("://", re.compile(r"""://(?P<value>[^\s/:@"'<>]{0,64}:[^\s/@"'<>]{1,128})@""")),
+_AUTH = re.compile(r"""auth\\?["']?\s?[:=]\s?\\?["']?(?P<value>(?P<basic>[A-Za-z0-9+/]{6,}={0,2})(?![A-Za-z0-9+/=]))""")
+_MARKED: tuple[tuple[str, str, re.Pattern[str]], ...] = (
+    ("0", "earer ", re.compile(r"earer (?P<value>(?=[A-Za-z_\-.~+/]{0,200}[0-9])[A-Za-z0-9_\-.~+/]{16,}={0,2})")),
+    ("", "asic", re.compile(r"asic (?P<value>(?P<basic>[A-Za-z0-9+/]{6,}={0,2})(?![A-Za-z0-9+/=]))")),
+    (":", "://", re.compile(r"""://(?P<value>[^\s/:@"'<>]{0,64}:[^\s/@"'<>]{1,128})@""")),
     (
+        "/",
         "hook",
         re.compile(
             r"hook(?:s\.slack\.com/(?=services|workflows|triggers)|s/(?=[0-9]{8})|b2/)(?P<value>[A-Za-z0-9_@/\-]{30,})"
         ),
     ),
-    ("=", re.compile(r"sig=(?<![A-Za-z]sig=)(?P<value>[A-Za-z0-9%+/=_\-]{20,})")),
-    ("=", re.compile(r"ignature=(?P<value>[A-Za-z0-9%+/=_\-]{32,})")),
-    ("ookie: ", re.compile(r"ookie: (?P<value>[\w!#$%&'*+.^`|~\-]{1,64}=\S{4,}(?:; ?[^\s=;]{1,64}(?:=[^\s;]*)?)*)")),
+    ("=", "=", re.compile(r"sig=(?<![A-Za-z]sig=)(?P<value>[A-Za-z0-9%+/=_\-]{20,})")),
+    ("=", "=", re.compile(r"ignature=(?P<value>[A-Za-z0-9%+/=_\-]{32,})")),
     (
-        "auth",
-        re.compile(r"""auth\\?["']?\s?[:=]\s?\\?["']?(?P<value>(?P<basic>[A-Za-z0-9+/]{6,}={0,2})(?![A-Za-z0-9+/=]))"""),
+        ":",
+        "ookie: ",
+        re.compile(r"ookie: (?P<value>[\w!#$%&'*+.^`|~\-]{1,64}=\S{4,}(?:; ?[^\s=;]{1,64}(?:=[^\s;]*)?)*)"),
     ),
+    *((sign, "auth", _AUTH) for sign in ":="),
     (
+        "",
         "asic",
         re.compile(r"asic(?:%20|\+)(?P<value>(?P<basic>[A-Za-z0-9+/]{6,}(?:={0,2}|(?:%3[dD]){1,2}))(?![A-Za-z0-9+/=]))"),
     ),
-    ("machine ", re.compile(r"machine \S{1,200}\s{1,8}login \S{1,200}\s{1,8}password (?P<value>\S{1,200})")),
-    ("mysql", re.compile(r"""mysql[a-z]{0,8}\b[^\n]{0,200}?\s-p(?P<value>[^\s"'\-][^\s"']{3,127})""")),
-    ("curl", re.compile(r"""\s(?:-b|--cookie)[ =]["']?[^\s"'=;]{1,64}=(?P<value>[^\s"'=]{4,512})""")),
-    ("word is ", _SAID),
-    ("curl", re.compile(r"""\s(?:-u|--user)[ =]["']?[^\s:"']{1,64}:(?!//)(?P<value>[^\s"']{3,128})""")),
+    ("", "machine ", re.compile(r"machine \S{1,200}\s{1,8}login \S{1,200}\s{1,8}password (?P<value>\S{1,200})")),
+    ("-", "mysql", re.compile(r"""mysql[a-z]{0,8}\b[^\n]{0,200}?\s-p(?P<value>[^\s"'\-][^\s"']{3,127})""")),
+    ("-", "curl", re.compile(r"""\s(?:-b|--cookie)[ =]["']?[^\s"'=;]{1,64}=(?P<value>[^\s"'=]{4,512})""")),
+    ("0", "word is ", _SAID),
+    ("-", "curl", re.compile(r"""\s(?:-u|--user)[ =]["']?[^\s:"']{1,64}:(?!//)(?P<value>[^\s"']{3,128})""")),
 )  # fmt: skip
-"""A part of the text without which the pattern finds nothing; the pattern's group `value` is the secret."""
-_BY_MARK = tuple((mark, tuple(pattern for named, pattern in _MARKED if named == mark)) for mark in dict(_MARKED))
+"""A sign ("0": any digit, "": none) and a part of the text without which the pattern finds nothing; its group `value`
+is the secret. A sign is found ten times as fast as a part, and most texts lack most of them."""
+_BY_MARK = tuple(
+    (*known, tuple(pattern for sign, mark, pattern in _MARKED if (sign, mark) == known))
+    for known in dict.fromkeys((sign, mark) for sign, mark, _ in _MARKED)
+)
 """The same, so that no part is looked for twice."""
 
 
 def replace_shapes(text: str, replace: Callable[[str], str]) -> str:
     """The text with each secret in it replaced that is known by its looks."""
-    if "PRIVATE KEY" in text or "PuTTY-User-Key" in text:
+    if "-" in text and ("PRIVATE KEY" in text or "PuTTY-User-Key" in text):
         text = _replace_private_keys(text, replace)
-    for mark, patterns in _BY_MARK:
-        if mark in text:
+    for sign, mark, patterns in _BY_MARK:
+        if (has_digit(text) if sign == "0" else sign in text) and mark in text:
             for pattern in patterns:
                 text = pattern.sub(lambda match: with_value(match, replace), text)
     return _replace_keys(text, replace)
+
+
+def has_digit(text: str) -> bool:
+    """Whether one of 0 to 9 is in it. Ten looks for a sign are faster than one for a class of them."""
+    return (
+        "0" in text or "1" in text or "2" in text or "3" in text or "4" in text
+        or "5" in text or "6" in text or "7" in text or "8" in text or "9" in text
+    )  # fmt: skip
 
 
 def with_value(match: re.Match[str], replace: Callable[[str], str]) -> str:

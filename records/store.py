@@ -44,6 +44,7 @@ _LAST_VOTES = " QUALIFY row_number() OVER (PARTITION BY exchange_id, key_id ORDE
 PROGRESS = "progress.json"
 """What the recorder committed last; of it, the changes to be published stand in `changes`."""
 _DAMAGE_ROWS = 256
+_DAY_US = 24 * 3_600_000_000
 DAMAGED = "damaged"
 """Where files go that nobody can read; they expire as the records do."""
 DAMAGE_HINT = "what it holds is not counted: restore it from a backup to where it was, or delete it"
@@ -100,10 +101,10 @@ class Store:
         Raises:
             OSError, duckdb.Error: the disk refused; what is staged is removed by `clean`.
         """
-        by_date: dict[str, list[msgspec.Struct]] = {}
+        by_day: dict[int, list[msgspec.Struct]] = {}
         for row in rows:
-            by_date.setdefault(_date(getattr(row, table.moment)), []).append(row)
-        return [self._stage(table, day, found, name) for day, found in by_date.items()]
+            by_day.setdefault(getattr(row, table.moment) // _DAY_US, []).append(row)
+        return [self._stage(table, _date(day * _DAY_US), found, name) for day, found in by_day.items()]
 
     def _stage(self, table: RowTable, day: str, rows: Sequence[msgspec.Struct], name: str) -> FileChange:
         folder = self.root / table.name / f"date={day}"

@@ -8,6 +8,7 @@ it, redacted, and the others are empty.
 """
 
 from collections.abc import Iterator
+from operator import is_not
 from typing import Any, cast
 
 import msgspec
@@ -20,6 +21,7 @@ _DATA = b"data:"
 _KINDS = ("type", "event", "index", "output_index", "content_index")
 """Fields of an event that tell which text it goes on with."""
 
+_HOLDERS = (dict, list)
 _LONGEST_PIECE = 4096
 """Characters: what is longer is a picture, or a text by itself."""
 
@@ -67,18 +69,20 @@ def whole_events(events: list[Fields], redaction: Redaction) -> list[bool]:
 
 def without_spelt(value: Any, redaction: Redaction) -> Any:
     """An answer without those of its log probabilities that spell out, token by token, what must not be kept."""
-    if isinstance(value, list):
+    kind = value.__class__
+    if kind is list:
         items = cast(list[Any], value)
-        kept = [without_spelt(item, redaction) for item in items]
-        return kept if any(new is not old for new, old in zip(kept, items, strict=True)) else items
-    if not isinstance(value, dict):
+        kept = [without_spelt(item, redaction) if item.__class__ in _HOLDERS else item for item in items]
+        return kept if any(map(is_not, kept, items)) else items
+    if kind is not dict:
         return value
     fields = cast(dict[str, Any], value)
     if (said := fields.get("logprobs")) and redaction.finds("".join(_tokens(said))):
         return fields | {"logprobs": None}
     for name in ("choices", "output", "content"):
-        if isinstance(fields.get(name), list) and (kept := without_spelt(fields[name], redaction)) is not fields[name]:
-            fields = fields | {name: kept}
+        inner = fields.get(name)
+        if inner.__class__ is list and (fresh := without_spelt(inner, redaction)) is not inner:
+            fields = fields | {name: fresh}
     return fields
 
 

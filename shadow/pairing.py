@@ -38,7 +38,7 @@ def event_of(meta: Meta) -> PairEvent | None:
     if not speaks(meta):
         return None
     failed = meta.outcome != "complete" or meta.status >= 400
-    event = PairEvent(meta.unit, meta.arrived_at, meta.id)
+    event = PairEvent(meta.unit, meta.arrived_at, meta.id, stays=meta.why == "slice")
     if not is_candidates(meta):
         return replace(
             event, error_baseline=failed,

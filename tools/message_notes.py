@@ -23,26 +23,29 @@ SENTENCES = {
         "Wait. Each stage lasts an hour (a day from 25 %) unless the policy says otherwise (`hold`). "
         "`crossfade promote ROUTE` does not wait."
     ),
-    "every check passed; it moves up at the next look": "Nothing: it moves within seconds.",
+    "every check passed; it moves up within seconds": "Nothing: it moves within seconds.",
     "every check passed; it moves up only within … (advance)": (
         "Nothing: it waits for the hours that the policy names. `crossfade promote` moves it at once."
     ),
-    "no check is asked for, and it goes to its share at the next look": (
+    "its policy asks for no check (mode: split), and it goes to its share within seconds": (
         "Nothing. `mode: split` asks for no certificate; `mode: apply` does."
     ),
     "Every check passed …; … waits for your word": "Approve with `crossfade promote ROUTE --reason …`.",
     "today's budget for comparing is spent (shadow.budget)": "Wait for midnight UTC, or raise `shadow.budget`.",
-    "nobody decides now, so it cannot move up": (
+    "no controller is deciding, so evidence cannot take it back": (
+        "As below. The workers' own breakers still act, and `crossfade rollback ROUTE` works."
+    ),
+    "no controller is deciding, so it cannot move up": (
         "Start `crossfade serve`, or see why its controller ended: its log lines are named controller.*. Several nodes "
         "share one leader: `crossfade status` names it."
     ),
-    "it has not been looked at yet": "Wait some seconds. If it stays: `crossfade policy lint`.",
-    "nothing that this stage asks for has been looked at yet": "Wait for the first conversations.",
+    "the controller has not looked at it yet": "Wait some seconds. If it stays: `crossfade policy lint`.",
+    "none of the checks that this stage asks for has been made yet": "Wait for the first conversations.",
     "the comparisons are … s behind the traffic, and … s are allowed": (
         "The shadow or the recorder is slow or stopped. `crossfade status` names processes that do not run; the metric "
         "`crossfade_journal_lag_seconds` says how late it is."
     ),
-    "no node has said yet what it has read": "Wait some seconds after a start. If it stays, see the log's controller.* lines.",
+    "no node has reported yet how far it has read the traffic": "Wait some seconds after a start. If it stays, see the log's controller.* lines.",
     "… reads its journals … s late, and … s are allowed": "That node's recorder is slow or stopped: see its log.",
     "… failed its last … requests (…)": (
         "Call the candidate's server yourself, with the same model name. See its own log. Then "
@@ -53,8 +56,8 @@ SENTENCES = {
         "Nothing at first: it serves nobody, and comes back by itself within minutes if it answers well again. If it keeps "
         "failing it is rolled back; see the candidate's server meanwhile. `crossfade rollback ROUTE` keeps it out."
     ),
-    "it is tried in …, on … requests beside the baseline's answers": "Wait a minute. Nobody is asked meanwhile.",
-    "it is being tried beside it: … of … requests went well": (
+    "in … it is tried on … requests, while apps get the baseline's answers": "Wait a minute. The candidate is asked nothing meanwhile.",
+    "it is being tried on copies of requests: … of … went well": (
         "Wait. If nothing comes: is there traffic, and is `shadow.budget` spent?"
     ),
     "it was suspended, tried, and still fails: …": "See the candidate's server, mend it, then `crossfade resume ROUTE`.",
@@ -62,7 +65,7 @@ SENTENCES = {
         "Too few requests came to try it on, or none could be asked beside the baseline. Then `crossfade resume ROUTE`."
     ),
     "it was suspended … times within a day before": "It fails now and then. See the candidate's server, then resume.",
-    "Back …: … requests beside the baseline went well": "Nothing. See the candidate's log for what failed.",
+    "Back …: … trial requests went well": "Nothing. See the candidate's log for what failed.",
     "Rolled back … ago by …": "Somebody did it on purpose; the reason follows.",
     "Rolled back … times": "After `rollback.quarantine_after` rollbacks only a new revision or `crossfade resume` goes on.",
     "Rejected …": "It did harm before any user saw it. Train again, and give it a new `revision`.",
@@ -72,29 +75,33 @@ SENTENCES = {
     "it could not be judged for …": "What should be measured was not. Mend what follows the colon, then resume.",
     "Moved up to …": "Nothing: this is what it is for.",
     "Starts in the shadow, attempt …": "Nothing: evidence is gathered from the beginning.",
-    "Stays promoted, and counts afresh": "Nothing: old counts would hide what changes.",
+    "Stays promoted, and counts from zero again": "Nothing: old counts would hide what changes.",
     "The policy was edited": "Nothing: an edit may lower a weight and never raises one.",
     "Not done: …": "The word makes no sense where the rollout stands; the sentence says why.",
     "Cannot be read: …": "The state is damaged or of another version. Every node has to run the same version.",
     "wait quality": _MORE,
+    "wait vectors": f"{_MORE} If it stays: is it the same model, pooled and normalised in the same way?",
     "wait likeness": f"{_MORE} If it stays: let a judge, a scorer or people say which answer is better.",
     "wait validity": _MORE,
     "wait errors": _MORE,
     "wait latency": _MORE,
     "wait cost": "See `crossfade records stats`, and prices in `crossfade.yaml`.",
     "unmeasured quality": "Wait for the first scores. A judge scores a share of the pairs only (`sample`).",
+    "unmeasured vectors": "Wait for the first comparisons.",
     "unmeasured likeness": "Wait for the first comparisons.",
     "unmeasured validity": "Wait. Answers are checked only where a request states a schema or tools.",
     "unmeasured errors": "Wait for the first requests.",
     "unmeasured latency": "Wait: the baseline's own speed is measured first.",
     "unmeasured cost": "State both prices under `prices` in `crossfade.yaml`.",
     "overdue quality": "See the log's shadow.* lines: a judge's key, its server, or a scorer's own error.",
+    "overdue vectors": "See the log's shadow.* lines, and `crossfade_shadow_total` in `/metrics`.",
     "overdue likeness": "See the log's shadow.* lines, and `crossfade_shadow_total` in `/metrics`.",
     "overdue validity": "Do requests state a `response_format` or tools? If not, take out the gate.",
     "overdue errors": "See the log's controller.* lines: this should not happen.",
     "overdue latency": "See the log's controller.* lines: this should not happen.",
     "overdue cost": "State both prices under `prices` in `crossfade.yaml`.",
     "harm quality": _WORSE,
+    "harm vectors": "Give another model an index of its own, and have the app ask for it there.",
     "harm likeness": _WORSE,
     "harm validity": _WORSE,
     "harm errors": "Look at the candidate's server: its log, its memory, its timeouts.",

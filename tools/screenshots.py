@@ -26,6 +26,8 @@ from typing import Any
 BROWSER = os.environ.get("CHROMIUM", "chromium")
 START_S = 600.0
 SHOT_S = 60.0
+EVIDENCE = 60
+"""Conversations of a stage with traffic."""
 WIDTHS = {1440: 1200, 1024: 1200, 360: 1600}
 WIDE = 1440
 NARROW = ("routes", "rollout", "pair", "report", "readiness")
@@ -97,12 +99,12 @@ def ask(address: str) -> object:
 
 
 def await_canary(admin: str) -> None:
-    """Until the candidate answers somebody."""
+    """Until the candidate answers somebody, and there is evidence of it to look at."""
     last_s = time.monotonic() + START_S  # noqa: TID251 -- a tool
     while time.monotonic() < last_s:  # noqa: TID251 -- a tool
         told = ask(f"{admin}/api/v1/rollouts")
-        if isinstance(told, dict) and any(each["weight"] > 0 for each in told["rollouts"]):
-            time.sleep(20)  # so that there is evidence to look at
+        found = told["rollouts"] if isinstance(told, dict) else []
+        if any(each["weight"] > 0 and ((each["standing"] or {}).get("units") or 0) >= EVIDENCE for each in found):
             return
         time.sleep(1)
     sys.exit("the demo's candidate never answered anybody")

@@ -47,7 +47,7 @@ def _quantiles(column: str) -> str:
     return ", ".join(f"quantile_cont({column}, {share})" for share in (0.5, 0.95))
 
 
-_NOT_ELIGIBLE = frozenset({"ineligible", "pinned", "bypass", "refused", "unrouted"})
+_NOT_ELIGIBLE = frozenset({"ineligible", "slice", "pinned", "bypass", "refused", "unrouted"})
 """Of the records' `why`: the candidate was not to be asked, by what the request, its policy or its caller is."""
 _FALLBACKS = frozenset({"fallback", "breaker", "busy"})
 """It was to be asked, and the baseline answered."""

@@ -55,6 +55,8 @@ class StandingView(PageView):
     reason: str | None
     slices: dict[str, str]
     """What each slice of the traffic says: `quality@language=german` -> a verdict; empty: the policy has none."""
+    moving: list[str]
+    """Where slices move alone (`mode: partial`): those that are certified, and do; empty: none, or all moves."""
     sentence: str
     """Where it stands and why, in words that need no glossary."""
 

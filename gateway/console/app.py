@@ -359,7 +359,8 @@ def _told(error: Exception) -> tuple[int, str]:
         return error.status, str(error)
     if isinstance(error, FilterError):
         return 400, str(error)
-    return 503, f"cannot be read now: {error}"
+    what = "the shared state" if isinstance(error, StateError | StateDownError) else "the records"
+    return 503, f"{what} cannot be read now: {error}"
 
 
 def _own(target: str) -> str:

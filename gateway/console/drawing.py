@@ -83,6 +83,10 @@ class BandPoint:
     upper: float
 
 
+_LETTER = 7.0
+"""How wide a letter of a stage's name is, about."""
+
+
 def band(label: str, points: Sequence[BandPoint], marks: Sequence[tuple[float, str]], verdict: Verdict) -> Markup:
     """An interval over time, its limit (1) dotted, stages as vertical lines."""
     width, height, left, right, top, bottom = 280.0, 132.0, 34.0, 8.0, 8.0, 20.0
@@ -101,14 +105,11 @@ def band(label: str, points: Sequence[BandPoint], marks: Sequence[tuple[float, s
     spoken = -math.inf
     for at, name in marks:
         body += _line(x(at), top, x(at), height - bottom, "mark")
-        if x(at) - spoken >= 32:
-            body += _text(
-                x(at),
-                height - 6,
-                name,
-                anchor="start" if x(at) < left + 12 else "end" if x(at) > width - 24 else "middle",
-            )
-            spoken = x(at)
+        anchor = "start" if x(at) < left + 12 else "end" if x(at) > width - 24 else "middle"
+        begins = x(at) - len(name) * _LETTER * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
+        if begins - spoken >= _LETTER:  # names that would touch leave out the later one
+            body += _text(x(at), height - 6, name, anchor=anchor)
+            spoken = begins + len(name) * _LETTER
     up = " ".join(f"{_n(x(point.at))},{_n(y(point.upper))}" for point in points)
     down = " ".join(f"{_n(x(point.at))},{_n(y(point.lower))}" for point in reversed(points))
     middle = " ".join(f"{_n(x(point.at))},{_n(y(point.estimate))}" for point in points)

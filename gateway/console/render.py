@@ -45,7 +45,7 @@ VERDICTS = {
     "FAIL": ("fail", "fail"),
 }
 OUTCOMES = {
-    "PROMOTE": ("up", "cand"), "ROLLBACK": ("back", "fail"), "REJECTED": ("fail", "fail"),
+    "PROMOTE": ("up", "cand"), "JOIN": ("up", "cand"), "ROLLBACK": ("back", "fail"), "REJECTED": ("fail", "fail"),
     "SUSPEND": ("pause", "fail"), "RETURN": ("up", "cand"), "INCONCLUSIVE": ("ask", "wait"), "HOLD": ("pause", ""),
 }  # fmt: skip
 

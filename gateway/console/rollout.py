@@ -240,9 +240,14 @@ def _forecast(view: RolloutPageView, look: Decision | None) -> str:
     standing = None if view.detail is None else view.detail.standing
     if standing is None or look is None:
         return ""
-    missing = standing.missing[0] if standing.missing else ""
     told = forecast_of(look, standing.units)
-    return f"{told}. Next is stopped by: {missing}" if missing else f"{told}."
+    if not standing.missing or look.rollout.next is None:  # from the last stage there is nowhere to go
+        return f"{told[:1].upper()}{told[1:]}."
+    names = [each.partition(": ")[0] for each in standing.missing]
+    if len(names) > 1:
+        return f"{told}. It waits for {', '.join(names)}."
+    why = standing.missing[0].rpartition(": ")[2]  # the numbers before it stand in the table
+    return f"{told}. It waits for {names[0]}: {why}." if why != names[0] else f"{told}. It waits for {why}."
 
 
 def live(now: float, look: Decision | None) -> dict[str, str]:

@@ -151,7 +151,7 @@ def forecast_of(look: Decision | None, have: int | None) -> str:
     if rollout.phase in STOPPED or rollout.phase is Phase.SUSPENDED:
         return look.reason
     if rollout.next is None:
-        return f"holds since {words.duration(rollout.lived_s)}"
+        return f"holds for {words.duration(rollout.lived_s)}"
     return f"{have:,} units; {forecast(rollout, look.results)}"
 
 
@@ -205,13 +205,13 @@ def _want(each: RolloutView) -> WantView | None:
 
 def _retires(each: Retiring) -> WantView:
     """What happens when, beside when the candidate could answer instead, and the command that says what next."""
-    text = f"its provider turns {each.model} off on {words.day(each.at)}"
+    text = f"Its provider turns {each.model} off on {words.day(each.at)}"
     if each.finish_at is not None:
         has_all = "the candidate has all traffic"
         is_never = math.isinf(each.finish_at)
         text += f"; at today's pace {has_all} {'never' if is_never else f'on {words.day(each.finish_at)}'}"
     link = f"/readiness?route={quote(each.route, safe='')}"
-    text += f". `crossfade readiness {each.route}` says what next"
+    text += f". `crossfade readiness {each.route}` says what next."
     return WantView(route=each.route, kind="retires", text=text, link=link, action="What next")
 
 

@@ -21,7 +21,14 @@ STILL_S = 30.0
 SCALE = 16
 _COLORS = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "blue": 34, "cyan": 36}
 _VERDICTS = {Verdict.PASS: "green", Verdict.INCONCLUSIVE: "yellow", Verdict.ERROR: "yellow", Verdict.FAIL: "red"}
-_MOVES = {Move.ADVANCE: "green", Move.SUSPEND: "red", Move.ROLL_BACK: "red", Move.REJECT: "red", Move.PAUSE: "yellow"}
+_MOVES = {
+    Move.ADVANCE: "green",
+    Move.JOIN: "green",
+    Move.SUSPEND: "red",
+    Move.ROLL_BACK: "red",
+    Move.REJECT: "red",
+    Move.PAUSE: "yellow",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,5 +55,5 @@ def _pepper(settings: Settings, data: DataDir) -> Iterator[CheckResult]:
     if not is_shared:
         hint = "give every node one and the same file, as keys.pepper_file"
         yield CheckResult(
-            "warning", "pepper", f"{own} is this node's own: users may get another variant elsewhere", hint
+            "warning", "pepper", f"{own} is this node's own: on another node a user may get another variant", hint
         )

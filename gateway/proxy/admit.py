@@ -106,11 +106,18 @@ def _decide(
         return BASELINE, "ineligible", unfit, ""
     assigned = assignment.assign(route, call, request_id)
     if assigned.variant == BASELINE:
-        return BASELINE, "tool_loop" if assigned.reason == "tool_loop" else "assigned", "", assigned.unit
+        return BASELINE, _kept_back(assigned.reason), "", assigned.unit
     if route.mode == "observe":
         return BASELINE, "observe", "", assigned.unit
     why, reason = _stopped(state, route, known.caller, request_id)
     return BASELINE if why != "assigned" else CANDIDATE, why, reason, assigned.unit
+
+
+def _kept_back(reason: assignment.Reason) -> Why:
+    """Why the assignment gave a request to the baseline: a loop, its slice, or else simply its share."""
+    if reason == "tool_loop":
+        return "tool_loop"
+    return "slice" if reason == "slice" else "assigned"
 
 
 def _pinned(

@@ -149,6 +149,13 @@ METRICS: tuple[Metric, ...] = (
             ("route",),
             (),
         ),
+        (
+            "slice_moving",
+            "gauge",
+            "1: the slice is certified by itself and moves; 0: it stays with the baseline (`mode: partial`).",
+            ("route", "slice"),
+            (),
+        ),
         ("uncertified", "gauge", "1: a fixed split, whose weight nothing certifies (`mode: split`).", ("route",), ()),
         ("policy_info", "gauge", "Always 1; the candidate's revision in force.", ("route", "revision"), ()),
         ("policy_errors", "gauge", "Policy files that do not load; their last good version stays in force.", (), ()),

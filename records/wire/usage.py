@@ -46,7 +46,7 @@ _MOST_TOKENS = 10**12
 Fields = dict[str, Any]
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """What one exchange used."""
 
     prompt_tokens: int

@@ -118,7 +118,7 @@ def actions(home: ConsoleHouse) -> list[str]:
 
 
 QUESTIONS = {
-    "Why is it not promoted?": (("triage",), ("stopped by: errors: not certified yet", "Inconclusive")),
+    "Why is it not promoted?": (("triage",), ("It waits for errors", "Inconclusive")),
     "What did it get wrong?": (("disagreements", "PAIR", "Inline"), ("urgency", "low", "high")),
     "What did it save?": (("of what",), ("saved",)),
     "Who raised it?": (("triage", "History"), ("ada", "checked by hand")),

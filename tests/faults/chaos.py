@@ -2,10 +2,11 @@
 
 python -m tests.faults chaos [--minutes N] [--seed S]
 
-A gateway of two workers over a real Redis and, as root, a small disk; whole answers and streams on two routes, half of
-each served by a candidate. What must hold: no app sees an error but the streams that a killed worker or a dying
-candidate held; a candidate that fails loses its traffic within the bars and gets none back without a word; records are
-what apps were answered and what the frontier was asked; and in the end everything is back by itself.
+A gateway of two workers over a real Redis and, as root, a small disk; a wall clock of their own, where a C compiler can
+make one; whole answers and streams on two routes, half of each served by a candidate. What must hold: no app sees an
+error but the streams that a killed worker or a dying candidate held; a candidate that fails loses its traffic within
+the bars and gets none back without a word; records are what apps were answered and what the frontier was asked; and in
+the end everything is back by itself.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +43,9 @@ from tests.fakes.upstream import FakeUpstream
 from tests.faults.chaos_ledger import Ledger, load_apps
 from tests.faults.dice import Dice, dice
 from tests.faults.disk_full import can_mount
+from tests.rooms import stepped_clock
 from tests.rooms.serving import REAL, Serving, free_port
+from tests.rooms.stepped_clock import SteppedClock
 from tests.rooms.waiting import await_true
 
 RATE = 8.0
@@ -57,6 +60,8 @@ HANG_S = 4.0
 UNWATCHED_S = 20.0
 """After a fault of the control plane, its state or its disk, so much later may a rollback come: breakers act alone."""
 LONGEST_S = 90.0
+STEP_S, FURTHEST_S = (0.5, 1800.0), 3000.0
+"""How far the wall clock steps, ahead or back, and how far it is off at most."""
 BACK_S = 120.0
 """In the end everything is back within so long."""
 
@@ -133,6 +138,10 @@ class Chaos:
     chance: Dice
     found: ChaosFound
     has_disk: bool
+    wall: SteppedClock | None = None
+    """The wall clock of all of it; None: the machine's own, which nobody may step."""
+    off_s: float = 0.0
+    """How far that is off."""
     turns: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     retention: Iterator[int] = field(default_factory=lambda: itertools.cycle((90, 91)))
     unwatched_at: float = float("-inf")
@@ -150,6 +159,15 @@ class Chaos:
         except (OSError, RoutingError):
             return -1
         return next((each.weight_ppm for each in routes if each.name == route), -1)
+
+    def knows_its_baselines(self) -> bool:
+        """Whether it is known how long the baselines take: until then a candidate may hang for the default 10 s."""
+        try:
+            routes = decode((self.serving.data / "routing.json").read_bytes()).routes
+        except (OSError, RoutingError):
+            return False
+        limits = [each.limits for each in routes if each.name in ("failing", "other")]
+        return None not in {value for each in limits for value in (each.patience_first_token_s, each.patience_whole_s)}
 
     # Faults of a candidate ----------------------------------------------------------------------------------------
 
@@ -223,15 +241,12 @@ class Chaos:
         ballast = self.root / "ballast"
         self._unwatched()
         self.found.ledger.excuse(is_disk=True)
-        with ballast.open("wb") as file:
-            try:
-                while True:
-                    file.write(bytes(1 << 20))
-                    file.flush()
-            except OSError:
-                pass
+        with contextlib.suppress(OSError), ballast.open("wb") as file:  # closing it tries the last bytes again
+            while True:
+                file.write(bytes(1 << 20))
+                file.flush()
         await asyncio.sleep(self.chance.uniform(1.0, 4.0))
-        ballast.unlink()
+        ballast.unlink(missing_ok=True)
         self.found.ledger.excuse(is_disk=True)
         self._unwatched()
 
@@ -279,6 +294,16 @@ class Chaos:
         await asyncio.sleep(1.0)
         path.write_text(good)
 
+    async def clock_steps(self) -> None:
+        """The wall clock steps, ahead or back, by less than a second or by most of an hour, and stays there."""
+        assert self.wall is not None
+        by_s = self.chance.choice((-1.0, 1.0)) * STEP_S[0] * (STEP_S[1] / STEP_S[0]) ** self.chance.random()
+        if abs(self.off_s + by_s) > FURTHEST_S:
+            by_s = -by_s
+        self.off_s += by_s
+        print(f"  by {by_s:+.1f} s, {self.off_s:+.1f} s off", flush=True)  # noqa: T201 -- as `rage` says what it does
+        self.wall.set(self.off_s)
+
     def settings(self, retention: int) -> str:
         """crossfade.yaml beside its ports."""
         return SETTINGS.format(
@@ -300,7 +325,8 @@ class Chaos:
             "reload": lambda: self.reload(good=True), "reload, refused": lambda: self.reload(good=False),
             "kill switch": self.kill_switch, "policy broken": self.broken_policy,
         }  # fmt: skip
-        return found | ({"disk full": self.disk_full} if self.has_disk else {})
+        found |= {"disk full": self.disk_full} if self.has_disk else {}
+        return found | ({"the clock steps": self.clock_steps} if self.wall is not None else {})
 
     # Operators ----------------------------------------------------------------------------------------------------
 
@@ -332,6 +358,11 @@ class Chaos:
                 state.close()
         except StateDownError:
             return  # it is away just now: another time
+
+    async def await_baselines(self) -> None:
+        """Traffic without a fault, until the bar for a hang is what the gateway goes by."""
+        if not await self._until(self.knows_its_baselines, LONGEST_S):
+            self.found.broken.append("how long the baselines take is not known after all this time")
 
     async def rage(self, until_s: float) -> None:
         """A fault, a pause, and again."""
@@ -376,7 +407,7 @@ def _of(act: Callable[[str], Awaitable[None]], name: str) -> Callable[[], Awaita
 
 
 @contextmanager
-def _house(directory: Path, seed: int, *, has_disk: bool) -> Iterator[Chaos]:
+def _house(directory: Path, seed: int, *, has_disk: bool) -> Generator[Chaos]:
     (directory / "policies").mkdir(parents=True)
     (directory / "well.key").write_text("sk-well\n")
     for route, (model, upstream) in ROUTES.items():
@@ -393,7 +424,8 @@ def _house(directory: Path, seed: int, *, has_disk: bool) -> Iterator[Chaos]:
         redis = stack.enter_context(running(kinds()[0], folder, "--port", str(port)))
         serving = Serving(directory, worker=REAL, workers=2)
         chaos = Chaos(
-            serving, redis, port, frontier, candidate, well, alive, dice(seed), ChaosFound(seed), has_disk
+            serving, redis, port, frontier, candidate, well, alive, dice(seed), ChaosFound(seed), has_disk,
+            stepped_clock.inherited(os.environ),
         )  # fmt: skip
         serving.settings = chaos.settings(next(chaos.retention))
         with serving:
@@ -412,6 +444,7 @@ async def run_inside(directory: Path, minutes: float, seed: int, *, has_disk: bo
         async with app, asyncio.TaskGroup() as group:
             for model, rate in (("gpt-4o", RATE), ("gpt-4o-mini", RATE), ("o3", 1.0)):
                 group.create_task(load_apps(app, chaos.found.ledger, model, rate, stop))
+            await chaos.await_baselines()
             await chaos.rage(clock.monotonic() + 60 * minutes)
             await chaos.recover()
             stop.set()
@@ -431,13 +464,18 @@ LOST = "crossfade_worker_lost_exchanges_total"
 
 
 def chaos(directory: Path, minutes: float, seed: int) -> int:
-    """Run it, as root in a mount namespace with a small disk; 0: all held."""
+    """Run it, as root in a mount namespace with a small disk, by a clock of its own; 0: all held."""
     directory.mkdir(parents=True)
+    environment = dict(os.environ)
+    if stepped_clock.compiler() is not None:
+        beside = directory.with_name(f"{directory.name}-clock")
+        beside.mkdir()
+        environment |= stepped_clock.made(beside).environment
     words = [sys.executable, "-m", "tests.faults.chaos", str(directory), str(minutes), str(seed)]
     if can_mount():
         inside = f"mount -t tmpfs -o size={DISK_MB}m none {directory} && exec {' '.join(words)} disk"
         words = ["unshare", "-m", "sh", "-c", inside]
-    return subprocess.run(words, check=False).returncode
+    return subprocess.run(words, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

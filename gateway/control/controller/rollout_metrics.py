@@ -33,6 +33,8 @@ def samples(
             found.append(Sample(f"{PREFIX}uncertified", int(each.route.mode == "split"), (name,)))
     for name, decision in shown.items():
         found.append(Sample(f"{PREFIX}stage", decision.rollout.stage, (name,)))
+        held, drawn = decision.rollout.held, decision.rollout.drawn
+        found += [Sample(f"{PREFIX}slice_moving", int(each in held.moving), (name, each)) for each in drawn]
         is_suspended = decision.rollout.phase is Phase.SUSPENDED
         found.append(Sample(f"{PREFIX}suspended", int(is_suspended), (name,)))
         found.append(Sample(f"{PREFIX}units", decision.results.units, (name,)))

@@ -15,7 +15,7 @@ from policies.baseline_times import LEAST, BaselineTimes, patience_s
 from policies.evidence import Evidence, EvidenceKey
 from policies.histograms import Histogram
 from policies.liveness import Liveness, ServiceReport
-from policies.open_units import still_open
+from policies.open_units import closing_at, still_open
 from policies.picking import ALONE, Beside
 from policies.results import Results
 from policies.review import Conditions, key_of, review
@@ -25,8 +25,6 @@ from records.comparison import Observation
 
 ABSENT_S = 120.0
 """A node that tells nothing for so long is waited for no longer: what it tells later is late."""
-CLOSINGS = 360
-"""In so many steps a conversation's silence passes: all open ones are looked through at each, and not at each tick."""
 LAG_S = 60.0
 """While a node reads its journals later than this, nothing may be concluded."""
 
@@ -129,7 +127,7 @@ class Evaluation:
         at = self.watermark(now)
         if at is not None:
             closed = self.evidence.count("units")
-            self.evidence.advance(at - at % (self.rules.units.close_after_s / CLOSINGS))
+            self.evidence.advance(closing_at(at, self.rules.units))
             if self.evidence.count("units") != closed:
                 self.moved = self.unshown = True
 
@@ -156,7 +154,7 @@ class Evaluation:
         present = {name: heard for name, heard in self.heard.items() if heard in self._present(now)}
         at = self.watermark(now)
         if at is None:
-            return Conditions(now, fault="no node has said yet what it has read")
+            return Conditions(now, fault="no node has reported yet how far it has read the traffic")
         late = max(present, key=lambda name: present[name].lag_s)
         if present[late].lag_s > LAG_S:
             return Conditions(

@@ -320,8 +320,8 @@ class Leader:
         """Time passes. It is stored now and then, and at once when the rollout is held to something new."""
         rollout = ours.paced(rollout)
         before = ours.rollout
-        news = (rollout.held, rollout.baseline_p99, rollout.is_tried) != (
-            before.held, before.baseline_p99, before.is_tried
+        news = (rollout.held, rollout.baseline_p99, rollout.is_tried, rollout.drawn) != (
+            before.held, before.baseline_p99, before.is_tried, before.drawn
         )  # fmt: skip
         ours.rollout = rollout
         if news or _is_due(timing.stored_at, PERSIST_S, now):

@@ -32,6 +32,7 @@ PAUSES_S = (0.0, 1.0, 5.0)
 
 _WORDS = {
     Move.ADVANCE: "advance",
+    Move.JOIN: "join",
     Move.SUSPEND: "suspend",
     Move.RETURN: "return",
     Move.ROLL_BACK: "rollback",

@@ -48,6 +48,8 @@ class Standing:
     """Where it stands and why, for somebody in a hurry (`policies.first_sentence`)."""
     slices: dict[str, str] = field(default_factory=dict[str, str])
     """What each slice of the traffic says: `quality@language=german` -> a verdict."""
+    moving: list[str] = field(default_factory=list[str])
+    """Where slices move alone: those that do."""
 
 
 def standings(state: SharedState, *, now: float, spent: Collection[str] = ()) -> dict[str, Standing]:
@@ -164,6 +166,7 @@ def _standing(
         moved_at=None if last is None else last.at,
         reason=None if last is None else _reason(last),
         slices={gate.gate: gate.verdict.name for gate in (results.gates if results else ()) if "@" in gate.gate},
+        moving=list(stands.held.moving),
         sentence=first_sentence(stands, results, now=reader.now, entered=reader.entered, around=reader.around),
     )
 

@@ -51,16 +51,16 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
     if terms is None or rollout is None or rollout.key != terms.rules.key:
         return Weighed(msgspec.structs.replace(route, weight_ppm=0), None, None)
     weight_ppm = published_ppm(rollout, terms.rules, most_ppm=most_ppm)
-    route = msgspec.structs.replace(route, weight_ppm=weight_ppm)
+    route = msgspec.structs.replace(route, weight_ppm=weight_ppm, moving=_moving(rollout, terms.rules))
     if route.candidate is not None:
         route = msgspec.structs.replace(route, limits=limits(route.candidate, rollout.baseline_p99))
     if rollout.phase in STOPPED or terms.mode == "bypass":
         return Weighed(route, None, None)
-    plan = terms.shadow
+    plan, sliced = terms.shadow, terms.rules.gates.slices
     if terms.warm is not None and not rollout.weight_ppm:
         plan = msgspec.structs.replace(plan, cold_s=terms.warm.within_s)
     if rollout.phase is Phase.SUSPENDED:
-        return _tried(route, plan, rollout, nodes)
+        return _tried(route, plan, rollout, nodes, sliced)
     reverse_ppm, noise_ppm, again_reversed = shares(rollout, terms.rules, plan.noise_ppm)
     plan = msgspec.structs.replace(
         plan, reverse_ppm=reverse_ppm, noise_ppm=noise_ppm, again_reversed=again_reversed,
@@ -70,12 +70,17 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
         lot = Lot(0, 0, 0, plan.salt)
         return Weighed(route, Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm), None)
     lot = Lot(plan.sample_ppm, reverse_ppm, noise_ppm, plan.salt, again_reversed)
-    sliced = terms.rules.gates.slices
     served = Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm, sliced_by=sliced)
     return Weighed(route, served, plan, is_promoted=weight_ppm > 0 and rollout.at.weight_ppm == PPM)
 
 
-def _tried(route: Route, plan: ShadowRoute, rollout: Rollout, nodes: int) -> Weighed:
+def _moving(rollout: Rollout, rules: Rules) -> tuple[str, ...]:
+    """The slices that are the candidate's, where some alone are; of another dimension than the policy's none is."""
+    by = rules.ladder.moves_by
+    return rollout.held.moving if by and by == rollout.ladder.moves_by else ()
+
+
+def _tried(route: Route, plan: ShadowRoute, rollout: Rollout, nodes: int, sliced: tuple[str, ...]) -> Weighed:
     """A suspended candidate: nobody is asked at first; then it is, beside every answer of the baseline."""
     lot = Lot(PPM if rollout.is_tried else 0, 0, 0, plan.salt)
     first_byte_s = trial_limit_s(plan.candidate, rollout.baseline_p99)
@@ -84,7 +89,7 @@ def _tried(route: Route, plan: ShadowRoute, rollout: Rollout, nodes: int) -> Wei
         candidate=msgspec.structs.replace(plan.candidate, first_byte_s=first_byte_s),
         budget_usd_per_day=plan.budget_usd_per_day / max(1, nodes),
     )  # fmt: skip
-    return Weighed(route, Served(key_of(rollout), lot, is_evidence=rollout.is_tried), plan)
+    return Weighed(route, Served(key_of(rollout), lot, is_evidence=rollout.is_tried, sliced_by=sliced), plan)
 
 
 def one_serving(parts: Mapping[str, Weighed], chosen: str | None) -> tuple[Route, dict[str, Weighed]]:
@@ -110,7 +115,8 @@ def shares(rollout: Rollout, rules: Rules, noise_ppm: int) -> tuple[int, int, bo
     reverse_ppm = stage.reverse_shadow_ppm if settled else max(stage.reverse_shadow_ppm, stage.reverse_until_ppm)
     twice = any(gate.asks_twice for gate in rules.gates.qualities)
     needed = not stage.weight_ppm or (stage.weight_ppm >= ARMS_FROM_PPM and bool(stage.reverse_shadow_ppm))
-    if twice and noise_ppm and needed and not settled:
+    waits = bool(rollout.ladder.moves_by) and not set(rollout.held.moving).issuperset(rollout.drawn or ("",))
+    if twice and noise_ppm and ((needed and not settled) or waits):
         noise_ppm = PPM
     return reverse_ppm, noise_ppm, twice and bool(stage.weight_ppm)
 

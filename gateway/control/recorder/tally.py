@@ -62,18 +62,23 @@ class Tally(msgspec.Struct):
 
     def count(self, name: str, labels: tuple[str, ...] = (), value: float = 1) -> None:
         """Add to a counter."""
-        series = self.counters.setdefault(PREFIX + name, {})
-        key = _key(series, labels)
-        series[key] = series.get(key, 0.0) + value
+        series = self.counters.get(PREFIX + name)
+        if series is None:
+            series = self.counters[PREFIX + name] = {}
+        key = _SEPARATOR.join(labels)
+        if key not in series:  # else no label has the separator in it: no key has more of them than it should
+            key = _key(series, labels)
+            series.setdefault(key, 0.0)
+        series[key] += value
 
     def observe(self, name: str, labels: tuple[str, ...], value: float) -> None:
         """Add an observation to a histogram."""
         metric = BY_NAME[PREFIX + name]
         series = self.histograms.setdefault(metric.name, {})
-        key = _key(series, labels)
-        if key not in series:
-            series[key] = Histogram([0] * (len(metric.buckets) + 1))
-        histogram = series[key]
+        histogram = series.get(_SEPARATOR.join(labels))
+        if histogram is None:
+            key = _key(series, labels)
+            histogram = series.setdefault(key, Histogram([0] * (len(metric.buckets) + 1)))
         histogram.counts[bisect_left(metric.buckets, value)] += 1
         histogram.total += value
 
@@ -88,8 +93,8 @@ class Tally(msgspec.Struct):
             self._add_waits(row)
         elif row.why in _NOT_ASKED:
             self.count("fallbacks_total", (row.route, row.why))
-        elif row.why == "ineligible":
-            self.count("ineligible_total", (row.route, row.reason))
+        elif row.why in ("ineligible", "slice"):
+            self.count("ineligible_total", (row.route, row.reason or row.why))
         for kind in _KINDS:
             tokens = getattr(row, kind)
             if tokens:

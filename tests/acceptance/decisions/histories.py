@@ -31,7 +31,14 @@ STEPS = 14
 _PART = 20_000
 _TOLD = 50
 """Of so many histories one has its decisions explained, too: rendering costs more than deciding."""
-_BEST = Results((GateResult("quality", Verdict.PASS, "quality: PASS", lower=-0.01),), units=100, tried=20)
+_BEST = Results(
+    (GateResult("quality", Verdict.PASS, "quality: PASS", lower=-0.01),),
+    units=100,
+    tried=20,
+    drawn=("tool=a", "tool=b"),
+)
+_SLICES = ("tool=a", "tool=b", "tool=late")
+"""The last of them is none that is tested."""
 _PASSED_S = (0.0, 1.0, 60.0, 60.0, 60.0, 200.0, 1e7, -1e7, float("nan"))
 
 
@@ -48,9 +55,15 @@ def palette(rng: np.random.Generator, size: int) -> list[Results]:
         alarms = tuple(Alarm("errors", 4.0, 4.0, bool(rng.random() < 0.3), "a") for _ in range(rng.integers(2)))
         fault, unhealthy = (["stale", None, None, None][rng.integers(4)], ["down", None, None, None][rng.integers(4)])
         units, tried = int(rng.choice([0, 99, 100, 400, 10**6])), int(rng.choice([0, 19, 20, 500]))
-        return Results(gates, guards, alarms, units, fault, unhealthy, tried=tried)
+        joins = tuple(name for name in _SLICES if rng.random() < 0.2)
+        return Results(gates, guards, alarms, units, fault, unhealthy, tried=tried, drawn=_SLICES[:2], joins=joins)
 
-    return [_BEST if rng.random() < 1 / 2 else one() for _ in range(size)]
+    return [_best(rng) if rng.random() < 1 / 2 else one() for _ in range(size)]
+
+
+def _best(rng: np.random.Generator) -> Results:
+    """The best there is; in a third of them a slice is certified by itself, too."""
+    return replace(_BEST, joins=_SLICES[: rng.integers(1, 3)]) if rng.random() < 1 / 3 else _BEST
 
 
 def policies(rng: np.random.Generator, size: int) -> list[Rules]:
@@ -58,7 +71,8 @@ def policies(rng: np.random.Generator, size: int) -> list[Rules]:
     found = [RULES]
     for _ in range(size):
         weights = sorted({int(weight) for weight in rng.integers(1, PPM + 1, rng.integers(1, 5))})
-        ladder = Ladder((Stage(0), *(Stage(weight, approve=rng.choice(["auto", "manual"])) for weight in weights)))
+        stages = (Stage(0), *(Stage(weight, approve=rng.choice(["auto", "manual"])) for weight in weights))
+        ladder = Ladder(stages, moves_by=["", "tool", "tool", "length"][rng.integers(4)])
         key = replace(KEY, revision=str(rng.integers(3))) if rng.random() < 0.5 else KEY
         found.append(replace(RULES, ladder=ladder, key=key))
     return found
@@ -85,7 +99,8 @@ def run(first: int, count: int) -> Counter[str]:
 def _history(
     draws: list[list[int]], evidence: list[Results], edits: list[Rules], verbs: list[Verb], *, told: bool
 ) -> list[str]:
-    rollout, now = start(RULES), 0.0
+    begun = RULES if draws[0][0] % 2 else replace(RULES, ladder=replace(RULES.ladder, moves_by="tool"))
+    rollout, now = start(begun), 0.0
     moves: list[str] = []
     for kind, which, passed in draws:
         found: Results | None = None

@@ -65,12 +65,42 @@ def check_suspension(before: Rollout, decision: Decision, found: Results) -> Non
         assert (after.stage, after.attempt, after.epoch) == (before.stage, before.attempt, before.epoch)
 
 
+def check_slices(before: Rollout, decision: Decision, found: Results | None) -> None:
+    """Where slices move alone none has traffic without its certificate, and only another attempt takes that back."""
+    after, joined = decision.rollout, decision.move is Move.JOIN
+    old, new = before.held.moving, after.held.moving
+    if after.ladder.moves_by and after.weight_ppm:
+        assert new
+    if joined:
+        assert found is not None
+        assert (after.weight_ppm, after.stage, after.phase) == (before.weight_ppm, before.stage, before.phase)
+        assert new[: len(old)] == old
+        assert len(new) > len(old)
+        assert len(set(new)) == len(new)
+        assert set(new[len(old) :]) <= set(found.joins) & set(after.drawn)
+        assert not found.fault
+        assert not found.unhealthy
+        assert not any(alarm.raised for alarm in found.alarms)
+        assert all(guard.verdict is Verdict.PASS for guard in found.guards if guard.required)
+        assert not any(gate.verdict is Verdict.FAIL for gate in found.gates)
+        assert before.phase in {Phase.SHADOW, Phase.CANARY, Phase.APPROVING, Phase.PROMOTED}
+    elif new != old:
+        assert new == ()
+        assert after.weight_ppm == 0
+        is_other = (after.key, after.attempt) != (before.key, before.attempt)
+        assert is_other or after.ladder.moves_by != before.ladder.moves_by
+    if before.drawn and after.drawn != before.drawn:
+        assert after.held.moving == ()
+        assert after.weight_ppm == 0
+
+
 def check(before: Rollout, decision: Decision, found: Results | None, *, told: bool = True) -> None:
     """What holds for every decision, whoever made it; `told`: that it is explained in its own words, too."""
     after = decision.rollout
     raised = after.weight_ppm > before.weight_ppm
     if raised:
         assert decision.move in {Move.ADVANCE, Move.RETURN}
+        assert before.held.moving or not before.ladder.moves_by
         assert after.stage == before.stage + (decision.move is Move.ADVANCE)
         assert decision.rule in ({"certified", "operator"} if decision.move is Move.ADVANCE else {"trial"})
         assert before.phase not in STOPPED
@@ -93,6 +123,7 @@ def check(before: Rollout, decision: Decision, found: Results | None, *, told: b
             assert decision.outcome in {Outcome.ROLLBACK, Outcome.REJECTED}
         else:
             check_suspension(before, decision, found)
+    check_slices(before, decision, found)
     if before.phase in {Phase.REJECTED, Phase.QUARANTINED} and found is not None:
         assert after.phase is before.phase
     assert decision.reason

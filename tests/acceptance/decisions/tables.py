@@ -17,6 +17,7 @@ from tests.acceptance.decisions import cycles as c
 from tests.acceptance.decisions import days as d
 from tests.acceptance.decisions import field as f
 from tests.acceptance.decisions import measures as m
+from tests.acceptance.decisions import moving as v
 from tests.acceptance.decisions import several as s
 
 
@@ -317,11 +318,32 @@ def candidates(reps: int) -> Iterator[Row]:
         )  # fmt: skip
 
 
+def moving_slices(reps: int) -> Iterator[Row]:
+    """15: slices that move alone, by e-Holm."""
+    for count, each, first, half in ((5, 2000, 2000, 3400), (10, 2000, 0, 7600), (20, 2000, 6200, 15_800)):
+        for good in (count - count // 2, 0):
+            runs = v.runs(np.random.default_rng([18, 15, count, good]), reps // 5, each, count - good, good)
+            yield Row(
+                f"9.15 {count} slices, {count - good} of them at the limit",
+                f"{m.share(runs.wrong):.1%} move a wrong one (each at alpha {m.share(runs.naive):.1%})",
+                "<= 5 %" + (", each > 10 %" if count > 5 else ""),
+                m.at_most_five_percent(runs.wrong) and (count == 5 or m.share(runs.naive) > 0.10),
+            )  # fmt: skip
+            if not good:
+                continue
+            soon, later = (float(np.median(found)) for found in (runs.first, runs.half))
+            yield Row(
+                f"9.15 {count} slices, until the first good one, half of them move", f"{soon:,.0f}, {later:,.0f} pairs",
+                f"{first or 'any'}, {half:,} within 20 %",
+                abs(later / half - 1) <= 0.20 and (not first or abs(soon / first - 1) <= 0.20),
+            )  # fmt: skip
+
+
 def rows(reps: int) -> Iterator[Row]:
     """All of them."""
     found = (
         likeness, missing, latency, void_blocks, recurring, detectors, suspensions, bets, whole_days, budgets,
-        reverse_shadow, candidates, outputs,
+        reverse_shadow, candidates, moving_slices, outputs,
     )  # fmt: skip
     for group in found:
         yield from group(reps)

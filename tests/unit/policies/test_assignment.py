@@ -189,3 +189,22 @@ def test_a_weight_of_zero_means_none():
 
     assert (found.variant, found.reason, found.kind) == ("baseline", "weight", "conversation")
     assert (alone.variant, alone.reason) == ("baseline", "weight")
+
+
+@pytest.mark.parametrize(
+    ("moving", "told"),
+    [
+        (("header:x-team=a",), ("candidate", "bucket")), (("header:x-team=b",), ("baseline", "slice")),
+        ((), ("baseline", "slice")),
+    ],
+)  # fmt: skip
+def test_where_slices_move_alone_only_they_are_the_candidates(moving: tuple[str, ...], told: tuple[str, str]):
+    """A request of another slice is the baseline's at any weight, even in the middle of the candidate's tool loop."""
+    alone = route(weight_ppm=PPM, assign=SALTED, moves_by="header:x-team", moving=moving)
+
+    found = assign(alone, call(chat("s", "u"), x_team="a"), "r")
+    assert (found.variant, found.reason) == told
+    looped = assign(alone, call(looping(f"{CANDIDATE_CALL_PREFIX}_1"), x_team="c"), "r")
+    assert (looped.variant, looped.reason) == ("baseline", "slice")
+    none = assign(route(weight_ppm=0, moves_by="header:x-team", moving=moving), call(chat("s", "u"), x_team="a"), "r")
+    assert (none.variant, none.reason) == ("baseline", "weight")

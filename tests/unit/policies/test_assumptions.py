@@ -23,3 +23,15 @@ def test_what_is_not_usual_is_said():
     assert hours == "that it may rise at any time, which it may only within fri 0:00-24:00 UTC"
     assert list(assumed(rules("mode: split", stages="[5%]"), 0.4)) == ["nothing: a fixed split, uncertified"]
     assert list(assumed(rules("gates: {quality: off}"), 0.4)) == ["nothing of its quality, at which nobody looks"]
+
+
+def test_slices_that_move_alone_are_planned_for():
+    """When the first of them moves, of few and of many."""
+    (said,) = assumed(rules("slices: {by: tool, mode: partial}", compare=JUDGED), 0.4)
+
+    assert said == (
+        "that slices by tool are alike; the first of 5 moves after about 1,935 units of all, of 20 after about 6,240 "
+        "units of all"
+    )
+    (never,) = assumed(rules("gates: {quality: {margin: 0}}\nslices: {by: tool, mode: partial}", compare=JUDGED), 0.4)
+    assert "moves after no number of units" in never

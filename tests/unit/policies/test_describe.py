@@ -26,7 +26,7 @@ def test_every_example_loads_and_is_explained(path: object):
     loaded = read_file(path, READY)  # pyright: ignore[reportArgumentType]
     found = text(loaded.policy, decision_rules(loaded.policy, READY))
 
-    assert [each.message for each in loaded.warnings if "uncertified" not in each.message] == []
+    assert [each.message for each in loaded.warnings if "moves without evidence" not in each.message] == []
     assert found.splitlines()[0].split("  ")[0] == f"ROUTE {loaded.policy.route}"
     assert loaded.policy.candidate.model in found
     assert all(stage.name in found for stage in loaded.policy.stages)
@@ -156,3 +156,11 @@ def test_one_of_several_candidates_is_told_as_that():
 
     assert "of 3 candidates that all answer the same" in text(found, decision_rules(found, READY), among=3)
     assert "picked" not in told()
+
+
+def test_slices_that_move_alone_are_told():
+    """Not that nothing rises without them."""
+    assert (
+        "    slices     by tool: only those move that are certified by themselves, each at the whole's margin, all "
+        "sharing its alpha; the rest stays with the baseline, and is compared on"
+    ) in told("slices: {by: tool, mode: partial}").splitlines()

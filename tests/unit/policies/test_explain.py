@@ -23,7 +23,7 @@ from policies.explain import (
 from policies.results import Intake, Results
 from policies.review import Conditions, review
 from policies.rollout import Decision, command, revise, start, step
-from policies.rules import BETS, BETS_BEFORE, Gates, Guards, Ladder, Latency, Rules, Stage
+from policies.rules import BETS, BETS_BEFORE, Gates, Guards, Ladder, Latency, Quality, Rules, Stage
 from policies.simulate import simulate
 from policies.terms import Move, Owner, Phase, Verb
 from policies.votes import Voters, weigh
@@ -269,6 +269,20 @@ def test_a_split_is_never_shown_without_its_word():
     decision = step(start(replace(RULES, gates=Gates(None, None, None, None, None), ladder=ladder)), Results(), now=1.0)
 
     assert "STAGE shadow (split, uncertified) -> 30% (split, uncertified)" in text(decision)
+
+
+def test_vectors_are_said_to_be_no_quality():
+    """A gate that rests on them certifies index compatibility, in the decision's own words."""
+    rules = replace(RULES, gates=replace(RULES.gates, quality=Quality(metric="vectors")))
+    rollout = start(rules)
+    results = review(filled([pair("u", q=0.0)], rules), rollout, now=0.0, seen=Conditions())
+    told = text(step(rollout, results, now=0.0))
+
+    assert (
+        "  quality       certifies index compatibility: that vectors point where the baseline's do; says nothing"
+        in told
+    )
+    assert "certifies that whoever scores" not in told
 
 
 def test_slices_are_shown_with_their_numbers():

@@ -78,10 +78,10 @@ def gate(name: str, verdict: Verdict, estimate: float | None = 0.01, **more: boo
 
 
 GATES = [
-    gate(name, verdict, estimate, likeness=likeness)
-    for name, likeness in (
-        ("quality", False), ("quality", True), ("validity", False), ("errors", False), ("latency", False),
-        ("cost", False),
+    gate(name, verdict, estimate, likeness=meaning == "likeness", fits_index=meaning == "vectors")
+    for name, meaning in (
+        ("quality", ""), ("quality", "likeness"), ("quality", "vectors"), ("validity", ""), ("errors", ""),
+        ("latency", ""), ("cost", ""),
     )
     for verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL)
     for estimate in (None, 0.01)
@@ -181,17 +181,17 @@ def test_a_suspension_says_what_happened_and_how_far_its_trial_is():
     """From the alarm to the return or the rollback: why, and what comes next."""
     ill = replace(GOOD, unhealthy=f"the candidate {SERVED}")
     away = step(WHERE[Phase.CANARY], ill, now=NOW)
-    why = f"Suspended at 5 %: the candidate {SERVED}. The baseline answers everything; it is"
-    assert decided_sentence(away) == f"{why} tried in 60 s, on 200 requests beside the baseline's answers."
+    why = f"Suspended at 5 %: the candidate {SERVED}. The baseline answers everything; "
+    assert decided_sentence(away) == f"{why}in 60 s it is tried on 200 requests, while apps get the baseline's answers."
     trying = replace(away.rollout, suspended_ago_s=(70.0,), seen_at=NOW + 70)
     told = first_sentence(trying, replace(GOOD, tried=57), now=NOW + 70, entered=away)
-    assert told.endswith("it is being tried beside it: 57 of 200 requests went well.")
+    assert told.endswith("it is being tried on copies of requests: 57 of 200 went well.")
     spent = first_sentence(trying, GOOD, now=NOW + 70, around=Circumstances(is_budget_spent=True))
     assert "today's budget for comparing is spent (shadow.budget)" in spent
     alone = first_sentence(trying, GOOD, now=NOW + 70, around=Circumstances(has_leader=False))
-    assert "nobody decides now, so it cannot come back" in alone
+    assert "no controller is deciding, so it cannot come back" in alone
     back = step(trying, replace(GOOD, tried=200), now=NOW + 70)
-    assert decided_sentence(back) == "Back at 5 %: 200 requests beside the baseline went well."
+    assert decided_sentence(back) == "Back at 5 %: 200 trial requests went well."
     failed = step(trying, replace(GOOD, tried=3, alarms=(ALARMS[0],)), now=NOW + 70)
     assert decided_sentence(failed).startswith(
         "Rolled back: it was suspended, tried, and still fails: too many of its latest requests failed; 2 % are "
@@ -224,7 +224,7 @@ def test_a_stop_that_nobody_remembers_is_told_without_a_cause():
 @pytest.mark.parametrize(
     ("around", "words"),
     [
-        (Circumstances(has_leader=False), "nobody decides now, so it cannot move up"),
+        (Circumstances(has_leader=False), "no controller is deciding, so it cannot move up"),
         (Circumstances(is_budget_spent=True), "today's budget for comparing is spent (shadow.budget)"),
     ],
 )
@@ -233,6 +233,13 @@ def test_what_a_rollout_cannot_know_is_said_first(around: Circumstances, words: 
     told = first_sentence(WHERE[Phase.SHADOW], UNSURE, now=NOW, around=around)
     assert words in told
     assert_plain(told)
+
+
+def test_what_has_all_traffic_has_nowhere_to_move_up():
+    """Without anybody who decides, the news of a promoted candidate is that nothing would take it back."""
+    told = first_sentence(WHERE[Phase.PROMOTED], GOOD, now=NOW, around=Circumstances(has_leader=False))
+    assert "no controller is deciding, so evidence cannot take it back" in told
+    assert "move up" not in told
 
 
 def test_a_hold_says_how_long_it_lasts():
@@ -260,7 +267,7 @@ DAILY = replace(WHERE[Phase.SHADOW], ladder=Ladder((DAYS, *RULES.ladder.stages[1
             "every check passes now, and one did not at the end of the stage's last whole day; it has to hold at the "
             "end of this one, in 18 h (days).",
         ),
-        (30 * 3600.0, ("quality",), "every check passed; it moves up at the next look."),
+        (30 * 3600.0, ("quality",), "every check passed; it moves up within seconds."),
     ],
 )
 def test_whole_days_say_how_long_they_last(lived_s: float, at_day: tuple[str, ...] | None, words: str):
@@ -327,7 +334,9 @@ def test_a_fixed_split_says_what_it_is():
 
     assert decided_sentence(up) == "Moved up to 30 %: a fixed split, uncertified, as the policy says."
     assert there == "A fixed split, uncertified: answers 30 % of the traffic."
-    assert below.startswith("A fixed split, uncertified: answers nothing of the traffic: no check is asked for, and")
+    assert below.startswith(
+        "A fixed split, uncertified: answers nothing of the traffic: its policy asks for no check (mode: split), and"
+    )
     for sentence in (there, below):
         assert_plain(sentence)
 
@@ -373,3 +382,35 @@ def test_further_gates_and_slices_say_which(gate: str, ends: str):
 
     assert said.endswith(ends)
     assert_plain(said)
+
+
+def partly(stands: Rollout, *moving: str) -> Rollout:
+    """Where slices move alone: two are tested, and these are certified."""
+    held = replace(stands.held, moving=moving)
+    ladder = replace(stands.ladder, moves_by="tool")
+    return replace(stands, ladder=ladder, drawn=("tool=pay", "tool=search"), held=held, lived_s=7200.0)
+
+
+def test_where_parts_of_the_traffic_move_alone_they_are_told():
+    """Of how many parts a share is, that none is certain yet, and which joins, in plain words."""
+    shadow, canary = partly(WHERE[Phase.SHADOW]), partly(WHERE[Phase.CANARY], "tool=pay")
+    none = first_sentence(shadow, GOOD, now=NOW)
+    some = first_sentence(canary, replace(UNSURE, units=40), now=NOW)
+    top = first_sentence(partly(WHERE[Phase.PROMOTED], "tool=pay", "tool=search"), GOOD, now=NOW)
+    joins = [decided_sentence(step(each, replace(GOOD, joins=("tool=search",)), now=NOW)) for each in (shadow, canary)]
+    both = decided_sentence(step(shadow, replace(GOOD, joins=("tool=search", "tool=pay")), now=NOW))
+
+    assert none == (
+        "In the shadow for 2 h: of no part of the traffic by tool is it certain yet that it is answered well enough to "
+        "move."
+    )
+    assert some.startswith("At 5 % of 1 of 2 parts of the traffic by tool for 2 h: ")
+    assert top.startswith("Promoted: answers 98 % of 2 of 2 parts of the traffic by tool for 2 h")
+    assert joins == [
+        "A part of the traffic (tool=search) is known to be answered well enough, and the first to move up.",
+        "A part of the traffic (tool=search) is known to be answered well enough, and answered by it from now on as "
+        "the others are.",
+    ]
+    assert both.startswith("Parts of the traffic (tool=search, tool=pay) are known to be answered well enough, and ")
+    for sentence in (none, some, top, *joins, both):
+        assert_plain(sentence.replace("tool=", ""))

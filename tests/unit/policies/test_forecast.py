@@ -108,3 +108,15 @@ def test_what_users_who_come_again_are_worth(users: int):
 def test_needs_in_words(need: Need, says: str):
     """Units, days, and never."""
     assert need_text(need) == says
+
+
+def test_where_slices_move_alone_the_soonest_is_waited_for():
+    """Of those that are tested, until the first is certified; what was never seen is not known."""
+    partly = {"ladder": replace(RULES.ladder, moves_by="tool")}
+    slow, soon = (gate(f"quality@tool={name}", to_go, required=False) for name, to_go in (("a", 900), ("b", 100)))
+
+    assert told(slow, soon, **partly) == "100 units to go for quality@tool=b, about 60 minutes at this pace"
+    assert told(slow, replace(soon, units_to_go=0), **partly).startswith("everything holds; ")
+    assert told(replace(slow, units_to_go=None), **partly) == "not known yet: no evidence of slices by tool"
+    moving = replace(SHADOW.held, moving=("tool=b",))
+    assert told(slow, held=moving, **partly).startswith("everything holds; ")

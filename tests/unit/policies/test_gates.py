@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from policies import slices, stats
+from policies.candidates import closed_log_e
 from policies.evidence import Evidence
 from policies.gates import evaluate, slice_results
 from policies.histograms import MICRO, STEP, WHOLE
@@ -513,6 +514,10 @@ def test_a_deterministic_baseline_that_is_none_is_told():
     assert "agrees with itself only 50%" in evaluate(gate, filled(events, rules)).reason
     assert "deterministic" not in evaluate(gate, filled(events[:2], rules)).reason
     assert "itself only" not in evaluate(LIKENESS, filled(events, ALIKE)).reason
+    for agreed, is_told in ((0.92, True), (0.975, False)):  # surely beyond half of the margin, and not
+        found = with_counts(rules, quality={0: 20_000})
+        found.counts.update(again_n=20_000, again_sum=round(agreed * 20_000) * MICRO)
+        assert ("itself only" in evaluate(gate, found).reason) is is_told
     alone = [pair(f"u{n}", agree=0.9) for n in range(200)]
     assert "itself only" not in evaluate(gate, filled(alone, rules)).reason
 
@@ -560,6 +565,26 @@ def test_further_limits_on_time_are_gates_of_their_own():
 SLICED = gated(slices=("language",))
 
 
+def test_one_of_several_candidates_is_certified_by_the_closed_test():
+    """Beside a single rival already: its evidence and the other's count together, and it is said."""
+    found = with_counts(quality={0: 700})
+    alone, beside = evaluate(Quality(), found), evaluate(Quality(), found, Look(rivals=(0.5,)))
+    assert alone.log10_e is not None
+    assert beside.log10_e == pytest.approx(closed_log_e(alone.log10_e * math.log(10), (0.5,)) / math.log(10))
+    assert "; by the closed test of 2 candidates" in beside.reason
+    assert "closed test" not in alone.reason
+
+
+def test_scores_of_a_share_are_held_to_the_share_of_the_margin():
+    """Where a judge scores half of the pairs, weighted by two, limits lie half as far out on the weighted scale."""
+    result = evaluate(Quality(scale=2.0), with_counts(quality={0: 700, -200: 7}))
+    values, counts = np.array([-1.0, 0.0]), np.array([7.0, 700.0])
+    assert result.limit == -0.05
+    assert result.log10_e == pytest.approx(stats.log_e_mean(values, counts, -0.025, lo=-1.0) / math.log(10))
+    harm = stats.log_e_mean(-values[::-1], counts[::-1], 0.025, lo=-1.0)
+    assert result.log10_harm == pytest.approx(harm / math.log(10))
+
+
 @pytest.mark.parametrize(("scale", "cost"), [(1.0, "0.100"), (2.0, "0.200")])
 def test_what_missing_verdicts_cost_is_told(scale: float, cost: str):
     """Half of what lies between all of them bad and all of them good, on the scale that the margin has."""
@@ -567,6 +592,14 @@ def test_what_missing_verdicts_cost_is_told(scale: float, cost: str):
     told = evaluate(Quality(scale=scale, missing=-1.0), found).reason
     assert f"; verdicts that are missing cost {cost} of the margin of 0.05" in told
     assert "missing cost" not in evaluate(Quality(missing=-1.0), with_counts(quality={0: 900})).reason
+
+
+def test_vectors_are_told_apart_from_quality():
+    """A gate that rests on them is about an index; by the same numbers it certifies and convicts."""
+    found = with_counts(quality={0: 700})
+    fits, good = evaluate(Quality(metric="vectors"), found), evaluate(Quality(metric="python"), found)
+    assert (fits.fits_index, good.fits_index) == (True, False)
+    assert (fits.verdict, fits.reason) == (good.verdict, good.reason)
 
 
 def test_a_slice_is_judged_at_three_times_the_margin():
@@ -622,7 +655,12 @@ def test_slices_count_where_quality_does():
 
 @pytest.mark.parametrize(
     ("weight_ppm", "reverse_ppm", "counted"),
-    [(50_000, 50_000, "quality"), (500_000, 0, "quality"), (500_000, 50_000, "quality_owned")],
+    [
+        (50_000, 50_000, "quality"),
+        (500_000, 0, "quality"),
+        (500_000, 50_000, "quality_owned"),
+        (250_000, 50_000, "quality_owned"),
+    ],
 )
 def test_a_slice_is_judged_on_what_the_whole_is_judged_on(weight_ppm: int, reverse_ppm: int, counted: str):
     """From 25 % on the candidate's own conversations, where the baseline is asked beside them; else the baseline's."""
@@ -633,10 +671,10 @@ def test_a_slice_is_judged_on_what_the_whole_is_judged_on(weight_ppm: int, rever
     assert (found.gate, found.n) == ("quality@language=german", 3000)
 
 
-@pytest.mark.parametrize(("weight_ppm", "required"), [(0, True), (50_000, False), (500_000, True)])
+@pytest.mark.parametrize(("weight_ppm", "required"), [(0, True), (50_000, False), (250_000, True), (500_000, True)])
 def test_a_dimension_that_is_not_told_apart_is_waited_for_where_quality_is(weight_ppm: int, *, required: bool):
     """In the shadow, and from 25 % on; once 19 units in 20 are told apart nothing is waited for."""
-    rules = replace(SLICED, ladder=Ladder((Stage(0), Stage(50_000), Stage(500_000))))
+    rules = replace(SLICED, ladder=Ladder((Stage(0), Stage(50_000), Stage(250_000), Stage(500_000))))
     few, enough = round(slices.TOLD_APART * 3000) - 1, round(slices.TOLD_APART * 3000)
     for told, gates in ((few, ["quality@language", "quality@language=x"]), (enough, ["quality@language=x"])):
         counts = {"quality": {0: 3000}, "quality@language=x": {0: told}}

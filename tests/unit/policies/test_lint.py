@@ -40,15 +40,15 @@ def test_the_short_form_is_fine():
          "schema says whether an answer is valid"),
         ("gates: {quality: {metric: feedback}}", {"compare": "[feedback, exact]"}, "gates.quality.metric",
          "feedback is only for looking at"),
-        ("gates: {quality: {margin: -2%}}", {}, "gates.quality.margin", "nothing can be more like the baseline than"),
+        ("gates: {quality: {margin: -2%}}", {}, "gates.quality.margin", "json_fields only says how alike answers are"),
         ("gates: {quality: [{}, {}]}", {}, "gates.quality.1", "does not say which score it rests on"),
         ("gates: {quality: [{metric: exact}, {metric: exact}]}", {"compare": "[exact]"}, "gates.quality.1.metric",
          "two gates rest on exact"),
         ("gates: {quality: [{metric: exact}, {metric: judge}]}", {"compare": "[exact]"}, "gates.quality.1.metric",
          "no comparator yields judge"),
         ("gates: {quality: [{metric: exact}, {metric: tool_calls}]}", {"compare": "[exact, tool_calls]"},
-         "gates.quality", "two likenesses: the baseline is compared with itself by one of them"),
-        ("gates: {quality: off}", {}, "gates.quality", "nobody would look whether the candidate's answers are as good"),
+         "gates.quality", "two gates rest on how alike answers are"),
+        ("gates: {quality: off}", {}, "gates.quality", "nothing would check whether the candidate's"),
         ("gates: {accept: unmeasured quality}", {}, "gates.accept", "`unmeasured quality` is accepted, and yet"),
         ("", {"match": "{model: gpt-4*}", "candidate": "{upstream: openai, model: gpt-4o, revision: a}"}, "candidate",
          "the candidate is the baseline"),
@@ -61,10 +61,10 @@ def test_the_short_form_is_fine():
         ("", {"stages": "[shadow, shadow]"}, "stages.1", "weights must rise from stage to stage"),
         ("", {"stages": "[shadow, 50%, 51%: {holdback: 2%}]"}, "stages.2", "weights must rise"),
         ("", {"stages": "[shadow, 2%: {holdback: 2%}]"}, "stages.1.2%.holdback", "keeps all of this"),
-        ("", {"stages": "[shadow: {approve: manual}, 1%]"}, "stages.0.shadow.approve", "means nothing"),
-        ("", {"stages": "[shadow: {min_units: 9, max_units: 5}]"}, "stages.0.shadow.min_units", "more convers"),
-        ("", {"stages": "[shadow, 1%: {hold: 2d, max_time: 1d}]"}, "stages.1.1%.hold", "longer than the stage"),
-        ("", {"stages": "[shadow: {days: 2, max_time: 1d}, 1%]"}, "stages.0.shadow.days", "longer than the stage"),
+        ("", {"stages": "[shadow: {approve: manual}, 1%]"}, "stages.0.shadow.approve", "has no effect in the shadow"),
+        ("", {"stages": "[shadow: {min_units: 9, max_units: 5}]"}, "stages.0.shadow.min_units", "asks for more"),
+        ("", {"stages": "[shadow, 1%: {hold: 2d, max_time: 1d}]"}, "stages.1.1%.hold", "is longer than"),
+        ("", {"stages": "[shadow: {days: 2, max_time: 1d}, 1%]"}, "stages.0.shadow.days", "is longer than"),
         ("", {"baseline": "{upstream: opanai}"}, "baseline.upstream", "no upstream is called opanai"),
         ("", {"candidate": "{upstream: x, model: m, revision: a}"}, "candidate.upstream", "no upstream is called x"),
         ("", {"compare": JUDGE % ("x", "j")}, "compare.0.judge.upstream", "no upstream is called x"),
@@ -89,12 +89,22 @@ def test_a_judge_may_share_a_name_with_what_it_does_not_judge():
     ("more", "parts", "where", "says"),
     [
         ("assign: {by: request}", {}, "assign.by", "a conversation may change its variant"),
-        ("", {"stages": "[shadow: {min_units: 20}, 1%]"}, "stages.0.shadow.min_units", "very few conversations"),
-        ("", {"stages": "[shadow, 25%: {hold: 1h}]"}, "stages.1.25%.hold", "shorter than 1d"),
-        ("", {"stages": "[shadow, 100%: {reverse_shadow: 0%}]"}, "stages.1", "nothing is left to compare with"),
-        ("gates: {quality: {margin: 10%}}", {}, "gates.quality.margin", "one answer in 10 may be lost"),
+        (
+            "",
+            {"stages": "[shadow: {min_units: 20}, 1%]"},
+            "stages.0.shadow.min_units",
+            "so few conversations say next to nothing",
+        ),
+        ("", {"stages": "[shadow, 25%: {hold: 1h}]"}, "stages.1.25%.hold", "is shorter than 1d"),
+        ("", {"stages": "[shadow, 100%: {reverse_shadow: 0%}]"}, "stages.1", "at 100 % nothing is left"),
+        (
+            "gates: {quality: {margin: 10%}}",
+            {},
+            "gates.quality.margin",
+            "one answer in 10 may be worse",
+        ),
         ("eligible: {forbid: tools}", {"compare": "[tool_calls]"}, "eligible.forbid", "tool calls are compared, but"),
-        ("", {"candidate": PROMPTED}, "candidate.system_prompt", "it takes the place of whatever the app says there"),
+        ("", {"candidate": PROMPTED}, "candidate.system_prompt", "this text replaces the app's whole"),
         (
             "guards: {judge_bias: 5%}",
             {"compare": "[{python: {ref: 'a.py:f'}}]"},
@@ -252,7 +262,7 @@ def test_who_wants_it_cheap_says_that_quality_is_unmeasured():
 
     assert refused(dear) == refused(cheap) == []
     assert warned(cheap) == []
-    assert warned(dear) == [("gates.quality", "quality is not looked at, and nothing says that it is worth it")]
+    assert warned(dear) == [("gates.quality", "nothing checks quality, and nothing says that the saving is worth it")]
 
 
 def test_globs_that_meet_overlap():
@@ -287,13 +297,21 @@ SPLIT = (
     [
         ("stages: [30%]", "", ""),
         ("stages: [30%: {approve: manual, holdback: 1%}]", "", ""),
-        ("stages: [30%, 50%]", "stages", "a split is one share"),
-        ("stages: [shadow]", "stages", "a split is one share"),
-        ("stages: [30%: {hold: 1h}]", "stages.0.30%.hold", "means nothing in a split"),
-        ("stages: [30%: {holdback: 30%}]", "stages.0.30%.holdback", "leaves the candidate nothing"),
-        ("stages: [30%]\ngates: {latency: off}", "gates", "means nothing in a split, in which nothing is compared"),
-        ("stages: [30%]\ncompare: [exact]", "compare", "means nothing in a split"),
-        ("stages: [30%]\nshadow: {sample: 5%}", "shadow", "means nothing in a split"),
+        ("stages: [30%, 50%]", "stages", "`mode: split` takes exactly one share of the traffic"),
+        ("stages: [shadow]", "stages", "`mode: split` takes exactly one share of the traffic"),
+        ("stages: [30%: {hold: 1h}]", "stages.0.30%.hold", "has no effect with `mode: split`"),
+        (
+            "stages: [30%: {holdback: 30%}]",
+            "stages.0.30%.holdback",
+            "takes all of the candidate's share away: it would get no traffic",
+        ),
+        (
+            "stages: [30%]\ngates: {latency: off}",
+            "gates",
+            "has no effect with `mode: split`, in which nothing is compared",
+        ),
+        ("stages: [30%]\ncompare: [exact]", "compare", "has no effect with `mode: split`"),
+        ("stages: [30%]\nshadow: {sample: 5%}", "shadow", "has no effect with `mode: split`"),
     ],
 )
 def test_a_split_is_one_share_and_called_uncertified(more: str, where: str, says: str):
@@ -304,5 +322,5 @@ def test_a_split_is_one_share_and_called_uncertified(more: str, where: str, says
     assert all(message.startswith(says) for _, message in refused(list(found)))
     if not where:
         assert warned(list(found)) == [
-            ("mode", "30% of the traffic moves uncertified: no gate asks whether answers are as good")
+            ("mode", "30% of the traffic moves without evidence: nothing checks whether answers are as good")
         ]

@@ -1,6 +1,6 @@
 """Which requests are one conversation, and when it is over."""
 
-from policies.open_units import OpenUnit, goes_on, joined, over_at, requests_in
+from policies.open_units import CLOSINGS, OpenUnit, closing_at, goes_on, joined, over_at, requests_in
 from policies.rules import Units
 from tests.rooms.pair_events import pair
 
@@ -29,3 +29,11 @@ def test_it_is_over_when_silent_or_long_enough():
     short, long = OpenUnit([pair("u", 1.0)], 1.0), OpenUnit([pair("u", float(at)) for at in (1, 2, 3)], 3.0)
     assert (over_at(short, RULE), over_at(long, RULE)) == (11.0, 3.0)
     assert (goes_on(short, RULE, 10.0), goes_on(short, RULE, 11.0)) == (True, False)
+
+
+def test_conversations_are_closed_now_and_then():
+    """All that are open are looked through some hundred times while one falls silent, however often it is asked."""
+    asked = [number / 100 for number in range(1000)]  # ten seconds: one silence
+    moments = {closing_at(at, RULE) for at in asked}
+    assert len(moments) == CLOSINGS
+    assert all(0 <= at - closing_at(at, RULE) <= RULE.close_after_s / CLOSINGS for at in asked)

@@ -364,3 +364,18 @@ def test_a_plan_says_what_people_have_to_label():
     assert planned().labels == ""
     assert "people label about " in planned("guards: {judge_bias: 20%}").labels
     assert "`crossfade label ROUTE --pool judged`" in planned("guards: {judge_bias: 20%}").labels
+
+
+def test_where_slices_move_alone_the_first_of_them_is_planned_for():
+    """The shadow asks for nothing else of quality; its calls are counted for it, and what was seen counts more."""
+    partly = "slices: {by: tool, mode: partial}"
+    found = planned(partly)
+    needs = {need.gate: need.units for need in at(found, "shadow").needs}
+
+    assert needs["first slice"] == 1935
+    assert "quality" not in needs
+    assert units(found, "25%", "quality") == units(planned(), "25%", "quality")
+    assert at(found, "shadow").calls.repeats == needs["first slice"]
+    assert found.repeats.startswith("about 1,935 repeat calls of the baseline")
+    seen = StageProgress(0, "shadow", 500, 3600.0, {"quality@tool=a": 400}, {"quality@tool=a": 20})
+    assert units(planned_on(seen, partly), "shadow", "first slice") == 100

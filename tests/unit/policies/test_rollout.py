@@ -35,9 +35,10 @@ SPENT = replace(UNSURE, units=20_000)
 HARM = Results((PASSES, FAILS), (HEALTHY,), (QUIET,), units=1)
 ALARMED = replace(UNSURE, alarms=(ALARM,))
 TRIED = replace(GOOD, tried=200)
+JOINS = replace(GOOD, joins=("tool=a",))
 FOUND = {
-    Outcome.ROLLBACK: HARM, Outcome.SUSPEND: ALARMED, Outcome.PROMOTE: TRIED, Outcome.INCONCLUSIVE: SPENT,
-    Outcome.HOLD: UNSURE,
+    Outcome.ROLLBACK: HARM, Outcome.SUSPEND: ALARMED, Outcome.JOIN: JOINS, Outcome.PROMOTE: TRIED,
+    Outcome.INCONCLUSIVE: SPENT, Outcome.HOLD: UNSURE,
 }  # fmt: skip
 
 
@@ -46,6 +47,12 @@ SUSPENDING = replace(SETTINGS, trial=200, trial_s=100.0)
 
 def at(stage: int, phase: Phase, *, lived_s: float = 60.0, seen_at: float | None = 1_000.0) -> Rollout:
     return replace(start(RULES), stage=stage, phase=phase, lived_s=lived_s, seen_at=seen_at, settings=SUSPENDING)
+
+
+def partial(stands: Rollout, *moving: str) -> Rollout:
+    """The same where slices move alone: two are tested, and these are certified."""
+    held = replace(stands.held, moving=moving)
+    return replace(stands, ladder=replace(stands.ladder, moves_by="tool"), drawn=("tool=a", "tool=b"), held=held)
 
 
 WHERE = {
@@ -72,20 +79,25 @@ def test_a_rollout_starts_in_the_shadow_without_traffic():
 # fmt: off
 EXPECTED = {
     Phase.SHADOW: (
-        (Move.REJECT, 0), (Move.HOLD, 0), (Move.ADVANCE, 50_000), (Move.PAUSE, 0), (Move.HOLD, 0)),
+        (Move.REJECT, 0), (Move.HOLD, 0), (Move.JOIN, 0), (Move.ADVANCE, 50_000), (Move.PAUSE, 0), (Move.HOLD, 0)),
     Phase.CANARY: (
-        (Move.ROLL_BACK, 0), (Move.SUSPEND, 0), (Move.AWAIT, 50_000), (Move.PAUSE, 50_000), (Move.HOLD, 50_000)),
+        (Move.ROLL_BACK, 0), (Move.SUSPEND, 0), (Move.JOIN, 50_000), (Move.AWAIT, 50_000), (Move.PAUSE, 50_000),
+        (Move.HOLD, 50_000)),
     Phase.APPROVING: (
-        (Move.ROLL_BACK, 0), (Move.SUSPEND, 0), (Move.HOLD, 50_000), (Move.WITHDRAW, 50_000), (Move.WITHDRAW, 50_000)),
+        (Move.ROLL_BACK, 0), (Move.SUSPEND, 0), (Move.JOIN, 50_000), (Move.HOLD, 50_000), (Move.WITHDRAW, 50_000),
+        (Move.WITHDRAW, 50_000)),
     Phase.PAUSED: (
-        (Move.ROLL_BACK, 0), (Move.SUSPEND, 0), (Move.HOLD, 50_000), (Move.HOLD, 50_000), (Move.HOLD, 50_000)),
+        (Move.ROLL_BACK, 0), (Move.SUSPEND, 0), (Move.HOLD, 50_000), (Move.HOLD, 50_000), (Move.HOLD, 50_000),
+        (Move.HOLD, 50_000)),
     Phase.PROMOTED: (
-        (Move.ROLL_BACK, 0), (Move.SUSPEND, 0), (Move.HOLD, 980_000), (Move.RENEW, 980_000), (Move.HOLD, 980_000)),
+        (Move.ROLL_BACK, 0), (Move.SUSPEND, 0), (Move.JOIN, 980_000), (Move.HOLD, 980_000), (Move.RENEW, 980_000),
+        (Move.HOLD, 980_000)),
     Phase.SUSPENDED: (
-        (Move.ROLL_BACK, 0), (Move.ROLL_BACK, 0), (Move.RETURN, 50_000), (Move.ROLL_BACK, 0), (Move.HOLD, 0)),
-    Phase.ROLLED_BACK: ((Move.HOLD, 0),) * 5,
-    Phase.QUARANTINED: ((Move.HOLD, 0),) * 5,
-    Phase.REJECTED: ((Move.HOLD, 0),) * 5,
+        (Move.ROLL_BACK, 0), (Move.ROLL_BACK, 0), (Move.HOLD, 0), (Move.RETURN, 50_000), (Move.ROLL_BACK, 0),
+        (Move.HOLD, 0)),
+    Phase.ROLLED_BACK: ((Move.HOLD, 0),) * 6,
+    Phase.QUARANTINED: ((Move.HOLD, 0),) * 6,
+    Phase.REJECTED: ((Move.HOLD, 0),) * 6,
 }
 # fmt: on
 
@@ -97,6 +109,8 @@ def test_every_phase_answers_every_finding(phase: Phase, finding: Outcome):
     stands = WHERE[phase]
     if (phase, finding) == (Phase.SUSPENDED, Outcome.INCONCLUSIVE):  # a trial has no budget but its time
         stands = replace(stands, suspended_ago_s=(SUSPENDING.trial_s,))
+    if finding is Outcome.JOIN:
+        stands = partial(stands)
     decision = step(stands, FOUND[finding], now=1_000.0)
 
     move, weight = EXPECTED[phase][FINDINGS.index(finding)]
@@ -110,12 +124,12 @@ def test_every_phase_answers_every_finding(phase: Phase, finding: Outcome):
 def test_the_tables_know_every_phase():
     """No phase is without a row, in neither table."""
     assert set(MOVES) == set(ORDERS) == set(Phase)
-    assert {MOVES[phase] for phase in STOPPED} == {(Move.HOLD,) * 5}
+    assert {MOVES[phase] for phase in STOPPED} == {(Move.HOLD,) * 6}
     told = {phase: tuple(move for move, _ in row) for phase, row in EXPECTED.items() if phase is not Phase.CANARY}
     assert told.items() <= MOVES.items()  # the canary of these tests awaits approval
     assert set(STOPPED) == {Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED}
     assert (FINDINGS, VERBS) == (
-        (Outcome.ROLLBACK, Outcome.SUSPEND, Outcome.PROMOTE, Outcome.INCONCLUSIVE, Outcome.HOLD),
+        (Outcome.ROLLBACK, Outcome.SUSPEND, Outcome.JOIN, Outcome.PROMOTE, Outcome.INCONCLUSIVE, Outcome.HOLD),
         (Verb.PROMOTE, Verb.HOLD, Verb.RESUME, Verb.ROLLBACK),
     )
 
@@ -129,6 +143,7 @@ def test_the_tables_know_every_phase():
         (Move.PAUSE, Outcome.INCONCLUSIVE),
         (Move.SUSPEND, Outcome.SUSPEND),
         (Move.RETURN, Outcome.RETURN),
+        (Move.JOIN, Outcome.JOIN),
         (Move.AWAIT, Outcome.HOLD),
         (Move.WITHDRAW, Outcome.HOLD),
         (Move.RENEW, Outcome.HOLD),
@@ -139,7 +154,7 @@ def test_a_move_has_one_name_outside(move: Move, outcome: Outcome):
     """Each move is told as the one outcome people and machines know."""
     told = {
         step(rollout, results, now=1_000.0).outcome
-        for rollout in WHERE.values()
+        for rollout in (*WHERE.values(), partial(WHERE[Phase.CANARY]))
         for results in FOUND.values()
         if step(rollout, results, now=1_000.0).move is move
     }
@@ -798,9 +813,11 @@ OFFICE = replace(RULES.ladder, rises=RiseWindow((0, 1, 2, 3, 4), 540, 1020, "UTC
 def test_a_weight_rises_only_within_its_window_and_falls_at_any_time(hours: int, finding: Outcome):
     """Outside, a certificate holds and says until when; everything else is as it ever was."""
     now = MONDAY_NOON + 3600.0 * hours
-    shadow = replace(WHERE[Phase.SHADOW], ladder=OFFICE)
-    decision, always = step(shadow, FOUND[finding], now=now), step(WHERE[Phase.SHADOW], FOUND[finding], now=now)
-    is_shut = finding is Outcome.PROMOTE and hours not in (0, 4, 22, 7 * 24)
+    at_any, shadow = WHERE[Phase.SHADOW], replace(WHERE[Phase.SHADOW], ladder=OFFICE)
+    if finding is Outcome.JOIN:
+        at_any, shadow = partial(at_any), partial(shadow)
+    decision, always = step(shadow, FOUND[finding], now=now), step(at_any, FOUND[finding], now=now)
+    is_shut = finding in (Outcome.PROMOTE, Outcome.JOIN) and hours not in (0, 4, 22, 7 * 24)
     back = step(replace(WHERE[Phase.SUSPENDED], ladder=OFFICE), FOUND[finding], now=now)
 
     assert (back.rollout.weight_ppm > 0) is (finding is Outcome.PROMOTE and not is_shut)
@@ -991,3 +1008,74 @@ def test_at_the_top_evidence_is_renewed_by_conversations_whatever_the_budget():
     top = replace(at(1, Phase.PROMOTED), ladder=ladder)
     assert step(top, replace(UNSURE, units=999), now=1_000.0).move is Move.HOLD
     assert step(top, replace(UNSURE, units=1000), now=1_000.0).move is Move.RENEW
+
+
+# Slices that move alone --------------------------------------------------------------------------------------------
+
+
+def test_nothing_rises_before_a_slice_is_certified():
+    """By evidence it holds and says why, by an operator's word it is refused; with one certified it rises."""
+    none, one = partial(at(0, Phase.SHADOW)), partial(at(0, Phase.SHADOW), "tool=a")
+
+    held = step(none, GOOD, now=1_000.0)
+    assert (held.move, held.rule) == (Move.HOLD, "slices")
+    assert "no slice by tool is certified yet" in held.reason
+    refused = command(none, Verb.PROMOTE, now=1_000.0, by="ann", reason="now")
+    assert (refused.refused, refused.rollout) == (True, none)
+    assert "mode: partial" in refused.reason
+    assert step(one, GOOD, now=1_000.0).move is Move.ADVANCE
+    assert command(one, Verb.PROMOTE, now=1_000.0, by="ann", reason="now").move is Move.ADVANCE
+
+
+def test_a_certified_slice_joins_at_the_weight_of_the_stage():
+    """It moves with the others, the bound that they were held to is of those before, and no stage is left."""
+    stands = partial(at(1, Phase.CANARY), "tool=a")
+    stands = replace(stands, held=replace(stands.held, quality=-0.01))
+    sliced = GateResult("quality@tool=b", Verdict.PASS, "quality@tool=b: certified", required=False)
+    found = replace(UNSURE, gates=(*UNSURE.gates, sliced), joins=("tool=b", "tool=a", "tool=late"))
+    decision = step(stands, found, now=1_000.0)
+
+    assert (decision.move, decision.outcome, decision.rule) == (Move.JOIN, Outcome.JOIN, "slice")
+    assert decision.reason == "certified by itself: tool=b; quality@tool=b: certified"
+    assert decision.rollout.held == Held(moving=("tool=a", "tool=b"))
+    assert (decision.rollout.stage, decision.rollout.phase) == (1, Phase.CANARY)
+
+
+@pytest.mark.parametrize(
+    "doubt",
+    [
+        replace(JOINS, fault="stale"), replace(JOINS, unhealthy="down"), replace(JOINS, guards=(SUSPECT,)),
+        replace(JOINS, alarms=(ALARM,)), replace(JOINS, gates=(FAILS,)),
+    ],
+)  # fmt: skip
+def test_in_doubt_no_slice_joins(doubt: Results):
+    """A fault, an ill candidate, a guard, an alarm or harm anywhere: its certificate waits."""
+    for phase in (Phase.SHADOW, Phase.CANARY):
+        stands = partial(WHERE[phase])
+        assert step(stands, doubt, now=1_000.0).rollout.held.moving == ()
+
+
+def test_what_is_drawn_stays_drawn_until_another_attempt():
+    """Slices that come later are not tested; a new attempt draws again, and begins with none that moves."""
+    fresh = replace(partial(at(0, Phase.SHADOW)), drawn=())
+    drawn = step(fresh, replace(UNSURE, drawn=("tool=a",)), now=1_000.0).rollout
+    assert drawn.drawn == ("tool=a",)
+    assert step(drawn, replace(UNSURE, drawn=("tool=a", "tool=b")), now=1_000.0).rollout.drawn == ("tool=a",)
+
+    stopped = partial(at(0, Phase.ROLLED_BACK), "tool=a")
+    again = command(stopped, Verb.RESUME, now=1_000.0, by="ann", reason="mended").rollout
+    assert (again.drawn, again.held.moving) == ((), ())
+
+
+@pytest.mark.parametrize(("before", "after"), [("tool", "length"), ("tool", ""), ("", "tool")])
+def test_an_edit_of_what_moves_begins_where_certificates_do(before: str, after: str):
+    """Whatever stood there was certified for other traffic: back to the shadow, and no slice moves."""
+    stands = partial(at(1, Phase.CANARY), "tool=a")
+    stands = replace(stands, ladder=replace(RULES.ladder, moves_by=before))
+    edited = replace(RULES, ladder=replace(RULES.ladder, moves_by=after))
+    found = revise(stands, edited, now=1_000.0).rollout
+
+    assert (found.stage, found.phase, found.weight_ppm) == (0, Phase.SHADOW, 0)
+    assert (found.held.moving, found.drawn) == ((), ())
+    same = revise(partial(stands, "tool=a"), replace(edited, ladder=replace(edited.ladder, moves_by="tool")), now=1.0)
+    assert (same.rollout.stage, same.rollout.held.moving) == (1, ("tool=a",))

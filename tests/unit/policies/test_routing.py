@@ -126,3 +126,14 @@ def test_an_edit_by_hand_is_noticed() -> None:
     data = encode(FULL).replace(b"333333", b"999999")
     with pytest.raises(RoutingError, match="edited by hand"):
         decode(data)
+
+
+def test_slices_that_move_are_few_and_short() -> None:
+    """They come out as they went in, a table that does not know them has none, and too many are refused."""
+    route = Route("r", Variant("openai"), moves_by="tool", moving=("tool=a",))
+    assert decode(encode(table(routes=(route,)))).routes == (route,)
+    assert b"moving" not in encode(table(routes=(Route("r", Variant("openai")),)))
+
+    for moving in (tuple(f"tool={n}" for n in range(65)), ("tool=" + "a" * 300,)):
+        with pytest.raises(RoutingError, match="more slices than 64, or longer than 256"):
+            decode(encode(table(routes=(msgspec.structs.replace(route, moving=moving),))))

@@ -163,7 +163,7 @@ def test_without_times_no_hold_ends():
 
 def test_pairs_within_a_minute_that_close_nothing_are_not_looked_at_again():
     """A burst is decided on once its time or its units have moved."""
-    burst = [pair("one", i / 10) for i in range(50)]
+    burst = [pair("one", i / 10) for i in range(100)]
     assert [moment.unit for moment in walk(HELD, burst, timed=True)] == [0, 1, 1]
 
 
@@ -242,3 +242,19 @@ def test_of_several_the_best_goes_on_and_the_others_rest(timed: bool):  # noqa: 
     assert [moment.decision.move for moment in found["worse"][:-1]] == [Move.REJECT]
     assert [moment.decision.rule for moment in found["good"]] == ["rests"]
     assert found["good"][-1].unit < 150
+
+
+def test_where_slices_move_alone_only_they_are_assigned():
+    """The good one climbs by itself; of the other no request is the candidate's, at any stage."""
+    ladder = replace(LADDER, moves_by="tool")
+    partly = replace(PLAIN, gates=replace(PLAIN.gates, slices=("tool",)), ladder=ladder)
+    good, bad = (ties(400, slices=(f"tool={name}",), q=q) for name, q in (("good", 0.0), ("bad", -0.5)))
+    mixed = [
+        replace(each, unit=f"{each.unit}{n}") for pairs in zip(good, bad, strict=True) for n, each in enumerate(pairs)
+    ]
+    found = simulate(partly, mixed)
+
+    assert [moment.decision.move for moment in found.moves] == [Move.JOIN, Move.ADVANCE, Move.ADVANCE]
+    assert found.last
+    assert found.last.rollout.held.moving == ("tool=good",)
+    assert simulate(PLAIN, mixed).outcome is Outcome.REJECTED

@@ -105,6 +105,20 @@ def test_unknown(signal: str, facts: dict[str, Any]) -> None:
     assert unknown.verdict == "not yet"
 
 
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({"usd_per_day": Measure(), "days": 0.2}, "unknown: 5 hours say nothing of a month"),
+        ({"usd_per_day": Measure(), "days": 0.002}, "unknown: an hour says nothing of a month"),
+        ({"usd_per_day": Measure(), "days": 0.2, "unpriced": 28_000}, "unknown: no request has a price"),
+        ({"usd_per_day": Measure()}, "unknown: no request has a price"),
+    ],
+)
+def test_why_the_spend_is_unknown(facts: dict[str, Any], says: str) -> None:
+    """Prices that are missing are not confused with hours that are too few."""
+    assert found(**facts).signals[0].reason == says
+
+
 def test_nothing_stated() -> None:
     """Without a budget or an objective the signals are unknown, and the next step is to state them."""
     bare = assess(CALM, ReadinessTerms(), now=NOW)

@@ -271,9 +271,10 @@ def test_any_bytes_make_a_row(request, answer, kind):
 
 def test_deep_json():
     """JSON nested deeper than anything of use is kept as text or not at all, and stops nothing."""
-    deep = b'{"messages":' + b"[" * 600 + b"]" * 600 + b"}"
-
-    assert record(deep, deep).request_bytes == len(deep)
+    for levels in (300, 400, 500, 600, 2000):
+        for opened, closed in ((b"[", b"]"), (b'{"a":', b"}")):
+            deep = b'{"messages":' + opened * levels + b"1" + closed * levels + b"}"
+            assert record(deep, deep).request_bytes == len(deep)
 
 
 def test_bare_rows():

@@ -340,3 +340,64 @@ def test_ones_own_fields():
         "password": "[SECRET_2]",
     }
     assert redactor_for(["email", "field:badge_code"]).begin().value({"badge_code": "b"}) == {"badge_code": "b"}
+
+
+_SIGNS = "\n- : = / % > 0"
+"""Each sign without which some pattern is not tried, and with which nothing is a secret."""
+_LOOKS = [
+    *("Basic dXNlcjpwYXNz", "basic%20b3BzOmh1bnRlcg%3D%3D", '"auth": "dXNlcjpwYXNz"', "auth=dXNlcjpwYXNz"),
+    *("machine db login ops password hunter", "curl -u ops:hunter https", "curl -b sid=abcd", "mysql -u ops -phunter"),
+    *("Bearer abcdefghijklmnop1", "the password is hunter22", "postgres://bob:hunter@db", "Cookie: sid=abcdefgh"),
+    *("sig=abcdefghijklmnopqrstuvwxyz", "X-Amz-Signature=abcdefghijklmnopqrstuvwxyzabcdefgh", "--token abcdefg1"),
+    *("https://hooks.slack.com/services/TABCDEFGH/BABCDEFGH/abcdefghijklmnopqrstuvwx", "password%3Dhunter22"),
+    *("-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----", "anna@example.com"),
+    *(
+        "AKIAABCDEFGHIJKLMNOP",
+        "password=hunter22",
+        "<token>abc1234</token>",
+        "call +49 30 1234567",
+        "password => 'abcd'",
+    ),
+]
+"""Secrets by their looks, most without the signs of the others."""
+_pieces = st.lists(st.sampled_from([*_LOOKS, "the order", "asic", "word is ", "machine ", "curl", "key", "-", "é"]))
+
+
+@settings(max_examples=400)
+@given(_pieces)
+def test_what_is_left_out_for_a_missing_sign_finds_nothing(pieces: list[str]) -> None:
+    """A pattern that is not tried, as a text lacks its sign, would have found nothing: with the sign it is the same."""
+    text = " ".join(["some words that are long enough to be looked at as a text, and not as a name,", *pieces])
+    assert redact(text + _SIGNS) == redact(text) + _SIGNS
+
+
+_names = st.sampled_from(
+    [*("role", "content", "model", "password", "token", "logprob", "name", "value", "kty", "d", "k", "pass", "user"),
+     *("auth", "kind", "data", "anna@example.com", "api_key", "a name of words, long", "key sk-abcdefghijkl12345")]
+)  # fmt: skip
+_texts = st.sampled_from(
+    [*_LOOKS, "Secret", "oct", "Authorization", "user", "gpt-4o", "OpenAI/Python 3.52.0", "hunter22"]
+)
+_told = st.one_of(
+    st.fixed_dictionaries({"name": _texts, "value": _texts}),
+    st.fixed_dictionaries({"kty": _texts, "k": _texts}),
+    st.fixed_dictionaries({"kind": _texts, "data": st.fixed_dictionaries({"role": _texts})}),
+)
+"""Objects of which one field tells of another."""
+_values = st.recursive(
+    st.one_of(_texts, _told, st.none(), st.integers(0, 10**16)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(_names, inner, max_size=4)),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(_values, min_size=1, max_size=6))
+def test_what_is_known_again_is_redacted_as_at_first(values: list[Any]) -> None:
+    """A redactor that has seen texts and names before replaces what a new one does, and counts the same."""
+    for kinds in (frozenset(KINDS), frozenset(KINDS) - {"secret"}):
+        seen = Redactor(kinds)
+        for value in [*values, *values]:
+            ours, fresh = seen.begin(), Redactor(kinds).begin()
+            assert ours.value(value) == fresh.value(value)
+            assert ours.counts == fresh.counts

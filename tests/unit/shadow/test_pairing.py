@@ -58,6 +58,7 @@ BASE = PairEvent(UNIT, AT, exchange(1).meta.id)
     ("meta", "expected"),
     [
         ({}, {"error_baseline": False, "ttft_baseline_s": 0.25, "total_baseline_s": 0.5}),
+        ({"why": "slice"}, {"error_baseline": False, "ttft_baseline_s": 0.25, "total_baseline_s": 0.5, "stays": True}),
         ({"why": "tool_loop"}, {"error_baseline": False, "ttft_baseline_s": 0.25, "total_baseline_s": 0.5}),
         ({"status": 500}, {"error_baseline": True}),
         ({"status": 429}, {"error_baseline": True}),

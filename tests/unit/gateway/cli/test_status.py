@@ -112,7 +112,7 @@ def test_status_shows_where_rollouts_stand(
     assert [line.split() for line in shown.splitlines() if line.startswith("triage")] == [
         ["triage", "5%", "5%", "canary", "-", "pause", "2h", "ago", "vllm/m@r1"]
     ]
-    assert "\n  At 5 % of the traffic; nobody decides now, so it cannot move up." in shown
+    assert "\n  At 5 % of the traffic; no controller is deciding, so it cannot move up." in shown
     assert main(["status", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["routes"][0]["rollout"]["units"] == 40

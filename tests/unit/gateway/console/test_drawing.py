@@ -60,3 +60,14 @@ def test_an_empty_past_draws() -> None:
     assert "now 0%" in drawing.spark("r", [], 0.0, 1.0)
     assert 'width="160.0"' in drawing.part(7.0)
     assert drawing.times((None, None), (1.0, 2.0)).count("<rect") == 2
+
+
+def test_names_of_stages_do_not_touch() -> None:
+    """Of two that would stand in each other's place the earlier is written; a line marks both."""
+    points = [BandPoint(float(at), 0.0, -0.1, 0.1) for at in range(101)]
+
+    def written(marks: list[tuple[float, str]]) -> list[str]:
+        return re.findall(r">(shadow|[0-9]+%)<", drawing.band("quality", points, marks, Verdict.PASS))
+
+    assert written([(0.0, "shadow"), (7.0, "10%"), (18.0, "25%"), (90.0, "50%")]) == ["shadow", "50%"]
+    assert written([(0.0, "shadow"), (35.0, "10%"), (60.0, "25%"), (100.0, "100%")]) == ["shadow", "10%", "25%", "100%"]

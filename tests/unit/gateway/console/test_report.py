@@ -45,7 +45,7 @@ async def test_the_page_and_the_command_say_the_same(home: ConsoleHouse, capsys:
         assert "−0.0100" in text
         assert "certified" in text
         assert "gpt-4o" in text or "as asked" in text
-        assert home.ids[0][:8] in text
+        assert home.ids[0][-6:] in text
     assert not [tag for tag, _ in file.tags if tag in ("script", "link", "img")]
     assert "/pairs?" not in said["--md"]
 

@@ -1,12 +1,16 @@
 """One rollout's page: the sentence, the gates, and what can be said to it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from gateway.admin.figure_views import GatePathView, GatePointView
+from gateway.admin.views import DecisionLine
+from gateway.console.render import environment
 from gateway.console.rollout import rungs, tiles, verbs
 from gateway.control.operations import orders as operating
 from gateway.control.state.sqlite import SqliteState
@@ -34,8 +38,8 @@ async def test_the_page_says_why_it_has_not_moved(home: ConsoleHouse) -> None:
     """The sentence first; each gate with its estimate, interval, limit, evidence and n; who reaches the candidate."""
     async with visitor(home.data) as client:
         page = read((await client.get("/routes/triage")).text)
-        assert "At 5 % of the traffic; nobody decides now, so it cannot move up." in page.words
-        assert "errors: not certified yet" in page.words
+        assert "At 5 % of the traffic; no controller is deciding, so it cannot move up." in page.words
+        assert re.search(r"It waits for errors, [^.:]*\.", page.words)
         for piece in ("−0.0100", "−0.0200 to +0.0000", "−0.0500", "2.50", "of 1.30", "400"):
             assert piece in page.words, piece
         assert "Assigned to the candidate" in page.words
@@ -46,6 +50,16 @@ async def test_the_page_says_why_it_has_not_moved(home: ConsoleHouse) -> None:
         shown = (await client.get("/routes/triage.json")).json()
         assert [gate["gate"] for gate in shown["detail"]["decision"]["results"]["gates"]] == ["quality", "errors"]
         assert (await client.get("/api/v1/rollouts/triage")).json() == shown["detail"]
+
+
+async def test_a_promoted_rollout_waits_for_nothing(home: ConsoleHouse) -> None:
+    """On the last stage the second sentence says how long it holds, and no stage that it might wait for."""
+    stages = CANARY.ladder.stages
+    stand(home.data, rollout=replace(CANARY, phase=Phase.PROMOTED, stage=len(stages) - 1, lived_s=40.0))
+    async with visitor(home.data) as client:
+        page = read((await client.get("/routes/triage")).text).words
+        assert "Holds for 45 s." in page
+        assert "It waits for" not in page
 
 
 async def test_a_verb_is_previewed_and_nothing_moves(home: ConsoleHouse) -> None:
@@ -92,6 +106,18 @@ async def test_a_promotion_that_nobody_takes(home: ConsoleHouse) -> None:
         assert "no leader answered" in read(said.text).words
         forged = await send(client, "/routes/triage/promote", reason="we are sure of it", order="../x")
         assert forged.status_code == 400
+
+
+def test_the_history_says_what_each_decision_did() -> None:
+    """Its first sentence stands in the list, with its commands as code; what it did is not said twice."""
+    text = "Rolled back: see `crossfade explain triage`.\nROUTE triage  DECISION ROLLBACK"
+    kept = [DecisionLine(id="1", at=NOW, route="triage", move="roll_back", outcome="ROLLBACK", text=text)]
+    kept.append(DecisionLine(id="2", at=NOW, route="triage", move="hold", outcome="HOLD", text="Waits."))
+    template = environment().get_template("rollout_history.html")
+    html = template.render(decisions=kept, route="triage", ask=SimpleNamespace(now=NOW))
+    page = read(html).words
+    assert "rollback roll back 0 ms ago Rolled back: see crossfade explain triage. Rolled back: see" in page
+    assert "hold 0 ms ago Waits." in page and "hold hold" not in page
 
 
 def test_the_ladder_and_its_verbs() -> None:

@@ -81,11 +81,11 @@ async def test_a_model_that_is_turned_off_wants_a_person(
         found = [want["text"] for want in wants if want["kind"] == "retires"]
         assert len(found) == bool(said)
         if said:
-            assert found[0].startswith(f"its provider turns gpt-4o off on {day(now + off_d * DAY_S)}{said}")
-            assert found[0].endswith("`crossfade readiness triage` says what next")
+            assert found[0].startswith(f"Its provider turns gpt-4o off on {day(now + off_d * DAY_S)}{said}")
+            assert found[0].endswith("`crossfade readiness triage` says what next.")
             page = read((await client.get("/")).text)
             assert "/readiness?route=triage" in page.links()
-            assert "crossfade readiness triage says what next" in page.words
+            assert "crossfade readiness triage says what next." in page.words
 
 
 async def test_the_list_in_numbers(home: ConsoleHouse) -> None:

@@ -68,13 +68,12 @@ def test_a_state_of_before_keeps_its_votes(tmp_path: Path, more: str, key: str) 
     for _ in range(2):
         with labels.opened(tmp_path / "state.db") as state:
             labels.keep(state, later)
-            found = labels.stored(state)
-        assert found == [
-            PairLabel("e2", "candidate", "ada", "triage", "chosen", "equal", (), 2.0),
-            PairLabel("e1", "candidate", "ada", "triage@same", "random", "baseline", ("tone",), 1.0),
-            later,
-        ]
-    assert labels.judged(found) == {("triage@other", "k"): [(0.5, -1.0)]}
+            assert labels.stored(state) == [
+                PairLabel("e2", "candidate", "ada", "triage", "chosen", "equal", (), 2.0),
+                PairLabel("e1", "candidate", "ada", "triage@same", "random", "baseline", ("tone",), 1.0),
+                later,
+            ]
+            assert labels.judged(labels.stored(state)) == {("triage@other", "k"): [(0.5, -1.0)]}
 
 
 def test_labels_stand_beside_keys_and_audit(tmp_path: Path) -> None:

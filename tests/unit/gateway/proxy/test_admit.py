@@ -148,3 +148,14 @@ def test_a_tool_loop_stays_where_it_began() -> None:
     body = b'{"model":"m","messages":[{"role":"tool","tool_call_id":"call_x","content":"1"}]}'
     found, _ = decide(body=body)
     assert (found.variant, found.why) == (BASELINE, "tool_loop")
+
+
+def test_a_slice_that_is_not_certified_is_the_baselines() -> None:
+    """It has its unit, as all that is assigned: the shadow asks the candidate the same, unseen."""
+    found, _ = decide(route={"moves_by": "header:x-team", "moving": ("header:x-team=a",)})
+    assert (found.variant, found.why, found.reason) == (BASELINE, "slice", "")
+    assert found.unit
+    moves, _ = decide(
+        route={"moves_by": "header:x-team", "moving": ("header:x-team=a",)}, lines=b"\r\nx-team: a\r\n",
+    )  # fmt: skip
+    assert (moves.variant, moves.why) == (CANDIDATE, "assigned")

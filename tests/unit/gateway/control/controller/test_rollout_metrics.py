@@ -36,8 +36,17 @@ def test_where_a_route_stands() -> None:
         ("gate_verdict", "triage", "quality"): 1.0,
         ("detector_log10", "triage", QUIET.detector): QUIET.log10_m, ("decisions_total", "triage", "PROMOTE"): 2,
         **{("decisions_total", "triage", word): 0 for word in
-           ("ROLLBACK", "REJECTED", "SUSPEND", "RETURN", "INCONCLUSIVE", "HOLD")},
+           ("ROLLBACK", "REJECTED", "SUSPEND", "RETURN", "JOIN", "INCONCLUSIVE", "HOLD")},
     }  # fmt: skip
+
+
+def test_which_slices_move() -> None:
+    """Of those that are tested: 1 for what is certified by itself, 0 for what stays with the baseline."""
+    ladder = replace(RULES.ladder, moves_by="tool")
+    partly = replace(CANARY, ladder=ladder, drawn=("tool=a", "tool=b"), held=Held(moving=("tool=b",)))
+    made = samples({}, {"triage": step(partly, GOOD, now=0.0)}, {}, errors=0)
+    seen = {(each.name.removeprefix(PREFIX), *each.labels): each.value for each in made}
+    assert (seen["slice_moving", "triage", "tool=a"], seen["slice_moving", "triage", "tool=b"]) == (0, 1)
 
 
 def test_a_suspended_rollout_says_so() -> None:

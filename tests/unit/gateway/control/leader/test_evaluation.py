@@ -6,13 +6,14 @@ import msgspec
 import pytest
 
 from gateway.control.events.join import LabelReport, NodeEvent, watermark
-from gateway.control.leader.evaluation import ABSENT_S, CLOSINGS, LAG_S, Evaluation
+from gateway.control.leader.evaluation import ABSENT_S, LAG_S, Evaluation
 from gateway.control.state.port import QueuedEvent
 from policies import explain
 from policies.baseline_times import LEAST
 from policies.events import PairEvent
 from policies.evidence import Evidence, EvidenceKey
 from policies.liveness import AssignedOutcome, ServiceReport
+from policies.open_units import CLOSINGS
 from policies.review import key_of
 from policies.rollout import Rollout, start
 from policies.rules import ARMS_FROM_PPM, Gates, Guards, Held, Latency, Units
@@ -146,9 +147,9 @@ def test_an_absent_node_is_waited_for_so_long(evaluation: Evaluation) -> None:
 
 def test_nothing_is_concluded_before_a_node_has_spoken(evaluation: Evaluation) -> None:
     """Without a mark there is a fault, not a guess."""
-    assert evaluation.conditions(NOW).fault == "no node has said yet what it has read"
+    assert evaluation.conditions(NOW).fault == "no node has reported yet how far it has read the traffic"
     mark(evaluation, "n1", None)
-    assert evaluation.conditions(NOW).fault == "no node has said yet what it has read"
+    assert evaluation.conditions(NOW).fault == "no node has reported yet how far it has read the traffic"
     mark(evaluation, "n1", NOW - 5)
     assert (evaluation.conditions(NOW).fault, evaluation.conditions(NOW).watermark_at) == (None, NOW - 5)
 

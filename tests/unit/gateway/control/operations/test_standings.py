@@ -143,6 +143,15 @@ def test_slices_are_told_by_name(state: SqliteState) -> None:
 
     assert stands.slices == {"quality@language=german": "INCONCLUSIVE"}
     assert "german: not yet" in stands.missing
+    assert stands.moving == []
+
+
+def test_slices_that_move_alone_are_told_by_name(state: SqliteState) -> None:
+    """In the order in which they were certified."""
+    held = replace(CANARY.held, moving=("tool=b", "tool=a"))
+    keep(state, replace(CANARY, ladder=replace(CANARY.ladder, moves_by="tool"), held=held))
+
+    assert standings(state, now=NOW)["triage"].moving == ["tool=b", "tool=a"]
 
 
 def test_a_stop_is_told_with_what_caused_it(state: SqliteState) -> None:
@@ -170,4 +179,4 @@ def test_what_a_node_knows_beside_the_state_reaches_the_sentence(state: SqliteSt
     spent = spent_budgets(data)
     assert spent == {"triage"}
     assert "budget for comparing is spent" in standings(state, now=NOW, spent=spent)["triage"].sentence
-    assert "nobody decides now" in standings(state, now=NOW + 3600)["triage"].sentence
+    assert "no controller is deciding" in standings(state, now=NOW + 3600)["triage"].sentence

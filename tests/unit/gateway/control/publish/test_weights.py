@@ -222,3 +222,35 @@ def test_of_several_candidates_one_is_published() -> None:
 
     assert (route.weight_ppm, found["r@b"]) == (250_000, each)
     assert (found["r@a"].route.weight_ppm, found["r@a"].served, found["r@a"].shadow) == (0, None, None)
+
+
+SLICED = POLICY + "slices: {by: tool, mode: partial}\n"
+
+
+def test_only_certified_slices_are_published() -> None:
+    """Of the policy's own dimension; of another one the rollout knows nothing, and nothing moves."""
+    held = Held(moving=("tool=a",))
+    partly = replace(rollout(text=SLICED), held=held, drawn=("tool=a", "tool=b"))
+    found = weighed(partly, SLICED)
+    assert (found.route.moves_by, found.route.moving, found.route.weight_ppm) == ("tool", ("tool=a",), 250_000)
+    assert found.served is not None
+    assert (found.served.sliced_by, found.served.is_evidence) == (("tool",), True)
+
+    for other in (SLICED.replace("tool", "length"), POLICY):
+        edited = weighed(partly, other)
+        assert (edited.route.moving, edited.route.weight_ppm) == ((), 0)
+    away = weighed(replace(partly, phase=Phase.SUSPENDED, suspended_ago_s=(61.0,)), SLICED)
+    assert away.served is not None
+    assert (away.served.sliced_by, away.route.weight_ppm) == (("tool",), 0)  # what is tried is known by its slice, too
+    before = weighed(replace(rollout(), held=held), SLICED)
+    assert (before.route.moving, before.route.weight_ppm) == ((), 0)
+
+
+@pytest.mark.parametrize(("moving", "noise_ppm"), [(("tool=a",), PPM), (("tool=a", "tool=b"), 20_000)])
+def test_while_a_slice_waits_the_baseline_is_asked_twice(moving: tuple[str, ...], noise_ppm: int) -> None:
+    """At every stage: what it is like to itself is what the slice is held to."""
+    ladder = Ladder((Stage(0), Stage(50_000), Stage(PPM)), moves_by="tool")
+    rules = Rules("r", CandidateKey("vllm/m"), Gates(Quality(likeness=True)), ladder=ladder)
+    stands = replace(start(rules), stage=1, phase=Phase.CANARY, drawn=("tool=a", "tool=b"), held=Held(moving=moving))
+
+    assert shares(stands, rules, 20_000)[1] == noise_ppm

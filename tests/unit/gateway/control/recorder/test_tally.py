@@ -66,6 +66,7 @@ def test_counters():
     kept_away = tally({"why": "breaker"}, {"why": "breaker"}, {"why": "busy"}, {"why": "killed"})
     assert values(kept_away, "fallbacks_total") == {("support", "breaker"): 2, ("support", "busy"): 1}
     assert values(tally({"why": "ineligible", "reason": "images"}), "ineligible_total") == {("support", "images"): 1}
+    assert values(tally({"why": "slice", "reason": ""}), "ineligible_total") == {("support", "slice"): 1}
 
 
 def test_what_a_candidate_in_vain_costs_in_time_is_shown():
