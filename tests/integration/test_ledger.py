@@ -130,8 +130,7 @@ def serving(tmp_path: Path) -> Iterator[Serving]:
 
 
 def sums(serving: Serving, query: str) -> list[tuple[Any, ...]]:
-    with Store(serving.data / "records").open_views() as views:
-        return views.execute(query).fetchall()
+    return Store(serving.data / "records").read(lambda views: views.execute(query).fetchall())
 
 
 def metric(text: str, name: str, label: str = "") -> float:

@@ -48,8 +48,8 @@ def serving(tmp_path: Path) -> Iterator[Serving]:
 
 
 def rows(serving: Serving, table: str, columns: str) -> list[tuple[object, ...]]:
-    with Store(serving.data / "records").open_views() as views:
-        return views.sql(f"SELECT {columns} FROM {table}_all ORDER BY 1").fetchall()  # noqa: S608 -- a test's words
+    query = f"SELECT {columns} FROM {table}_all ORDER BY 1"  # noqa: S608 -- a test's words
+    return Store(serving.data / "records").read(lambda views: views.sql(query).fetchall())
 
 
 def test_each_exchange_is_compared_once(serving: Serving) -> None:
