@@ -22,9 +22,9 @@ import yaml
 from shadow.compare import promptfoo, python, schema
 from shadow.compare.pair import Pair, Score
 
-Why = Literal["start", "busy", "timeout", "crash", "junk", "error", "no_score", "too_large"]
+Why = Literal["start", "busy", "timeout", "crash", "junk", "error", "no_score", "too_large", "closed"]
 """Why there is no verdict: it does not start; too many wait; it was late; it died; it wrote no reply of ours; it
-raised; it gave no number from -1 to 1; the pair is larger than a line may be."""
+raised; it gave no number from -1 to 1; the pair is larger than a line may be; its policy was changed meanwhile."""
 _ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     "LANG": "C.UTF-8",
@@ -81,6 +81,7 @@ class OwnScorer:
     _skip: int = 0
     """Pairs to abstain on before another start is tried."""
     _skip_next: int = 0
+    _is_closed: bool = False
 
     async def score(self, pair: Pair) -> Score:
         """The user's score, or an abstention."""
@@ -90,14 +91,22 @@ class OwnScorer:
         return found
 
     def close(self) -> None:
-        """End the process, and all that it has started. A pair that is being scored abstains."""
+        """End the process, and all that it has started, for good. A pair that is scored or waits abstains."""
+        self._is_closed = True
+        self._kill()
+
+    async def aclose(self) -> None:
+        """The same, and wait until it is gone."""
+        self._is_closed = True
+        await self._end()
+
+    def _kill(self) -> None:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    async def aclose(self) -> None:
-        """The same, and wait until it is gone."""
-        self.close()
+    async def _end(self) -> None:
+        self._kill()
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(TimeoutError):  # what it has started elsewhere may hold its pipe
@@ -119,6 +128,8 @@ class OwnScorer:
             self._waiting -= 1
 
     async def _ask(self, line: bytes, number: int) -> Score:
+        if self._is_closed:  # another has its place: nobody would end a process that it starts now
+            return python.abstention("closed")
         if self._process is None and not await self._start():
             return python.abstention("start")
         done = False
@@ -142,8 +153,8 @@ class OwnScorer:
     async def _exchange(self, line: bytes) -> bytes:
         """Its next line; one that is cut short where it has ended."""
         process = self._process
-        if process is None or process.stdin is None or process.stdout is None:
-            return b""
+        if process is None or process.stdin is None or process.stdout is None or process.stdin.is_closing():
+            return b""  # it has ended, and uvloop lets nobody write to its pipe
         process.stdin.write(line)
         await process.stdin.drain()
         return await process.stdout.readline()
@@ -184,7 +195,7 @@ class OwnScorer:
     async def _give_up(self) -> None:
         """End a process that is of no use, and let more pairs pass each time before another is tried."""
         self._skip, self._skip_next = self._skip_next, min(max(1, 2 * self._skip_next), _MOST_SKIPPED)
-        await self.aclose()
+        await self._end()
 
 
 def unfit(comparator: str, file: str, folder: Path) -> str:

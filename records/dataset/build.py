@@ -37,17 +37,22 @@ _SHOWN_LEAKS = 5
 MEMORY = "2GB"
 """Most that DuckDB may hold while it sorts a day; beyond it, it uses the disk."""
 _SAID = [name for name in Source.__struct_fields__ if name not in ("other_json", "q")]
+_DIRECTION = f"""coalesce(CASE WHEN c.metric IN {DIRECTED} THEN c.q END, {
+    ", ".join(f"TRY_CAST(json_extract_string(c.scores_json, '$.{name}.q') AS DOUBLE)" for name in DIRECTED)
+})"""
+"""What says which answer is better: the metric of the gate, or, where that says how alike they are or is none, a
+comparator beside it."""
 _ANSWERS = f"SELECT {', '.join(_SAID)}, NULL, NULL FROM joined j"  # noqa: S608 -- our own names
 _PAIRS = f"""
 SELECT {", ".join(f"j.{name}" for name in _SAID)}, c.answer_json, c.q
 FROM joined j LEFT JOIN (
-    SELECT c.exchange_id, c.answer_json, coalesce(l.score, CASE WHEN c.metric IN {DIRECTED} THEN c.q END) AS q
+    SELECT c.exchange_id, c.answer_json, coalesce(l.score, {_DIRECTION}) AS q
     FROM comparisons_all c
     LEFT JOIN (SELECT unnest(?::VARCHAR[]) AS id, unnest(?::VARCHAR[]) AS route, unnest(?::DOUBLE[]) AS score) l
     ON l.id = c.exchange_id AND l.route = c.route
     WHERE c.asked = 'candidate' AND c.came = 'answered'
     QUALIFY row_number() OVER (PARTITION BY c.exchange_id ORDER BY abs(l.score) DESC NULLS LAST,
-                               c.metric IN {DIRECTED} AND c.q IS NOT NULL DESC, c.compared_at DESC) = 1
+                               {_DIRECTION} IS NOT NULL DESC, c.compared_at DESC) = 1
 ) c ON c.exchange_id = j.id
 """  # noqa: S608 -- our own names
 _MAKERS: dict[Learns, Callable[[Source], Example | Reason]] = {

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.cli import main as command
@@ -147,6 +148,30 @@ def test_a_persons_word_goes_before_a_judges(tmp_path, vote):
         assert better == told
 
 
+def test_a_comparator_beside_the_gates_metric_says_which_is_better(tmp_path):
+    """Where the gate rests on likeness, or on nothing, the judge or the team's own function still tells directions."""
+    made = Place(tmp_path / "data")
+    worker, recorder = made.worker(segment_bytes=1 << 20), made.recorder()
+    for number in range(3):
+        worker.whole(request=chat_request(f"ask {number}"), response=chat_answer(f"answer {number}"))
+    made.step(recorder)
+    made.step(recorder)
+    worker.die()
+    recorder.close()
+    store = Store(made.root / "records")
+    beside = '{"json_fields": {"agree": 0.1}, "python": {"q": %s}}'
+    pairs = [
+        msgspec.structs.replace(compared(worker.ids[0], "json_fields", -1.0), scores_json=beside % "0.5"),
+        msgspec.structs.replace(compared(worker.ids[1], "", None), scores_json=beside % "-0.5"),
+        compared(worker.ids[2], "json_fields", -1.0),
+    ]
+    store.publish(store.stage(COMPARISONS, pairs, "shadow"))
+    folder, told = build(store, Wanted("support", "trl-dpo", validation_ppm=0), tmp_path / "out")
+    rows = [json.loads(line) for line in lines_of(folder / "train.jsonl")]
+    assert [row["chosen"][0]["content"] for row in rows] == ["of the candidate", "answer 1"]
+    assert told.left_out == {"no_preference": 1}
+
+
 @pytest.mark.parametrize("better", ["small", "large"])
 def test_a_persons_word_is_of_the_candidate_it_was_said_of(tmp_path, better):
     """Of several candidates' answers to one request, the one that people judged is learned from, and no other."""
@@ -172,7 +197,7 @@ def test_a_persons_word_is_of_the_candidate_it_was_said_of(tmp_path, better):
 
 
 def compared(
-    exchange_id: str, metric: str, q: float, route: str = "support", said: str = "of the candidate"
+    exchange_id: str, metric: str, q: float | None, route: str = "support", said: str = "of the candidate"
 ) -> Comparison:
     """A pair of the shadow that this metric scored."""
     return Comparison(

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from shadow.compare.pair import Score
 from shadow.scorer import OwnScorer, ScorerLimits, own
 from tests.rooms.pairs import pair
+from tests.rooms.waiting import until
 
 PAIR = pair("one", "three", {"messages": [{"role": "user", "content": "count"}]})
 Make = Callable[..., OwnScorer]
@@ -206,12 +208,43 @@ async def test_a_folder_that_is_gone(tmp_path: Path) -> None:
 
 
 async def test_one_that_is_closed_meanwhile(make: Make) -> None:
-    """The pair it was about abstains; the next one starts it again."""
+    """Another has its place: it scores nothing any more, and starts no process."""
     scorer = make("def score(r, b, c): return 1")
     assert (await scorer.score(PAIR)).q == 1.0
     scorer.close()
-    assert reason(await scorer.score(PAIR)) == "crash"
-    assert (await scorer.score(PAIR)).q == 1.0
+    assert [reason(await scorer.score(PAIR)) for _ in range(2)] == ["closed", "closed"]
+
+
+@pytest.mark.parametrize("runs", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_pairs_that_wait_for_one_that_is_closed(tmp_path: Path, runs: Callable[[Any], None]) -> None:
+    """A policy is changed while a pair is scored and others wait: all abstain, and none starts a process anew.
+
+    On both loops: uvloop raises where somebody writes to the pipe of a process that is gone.
+    """
+    (tmp_path / "mine.py").write_text(
+        "import os, pathlib, time\n"
+        "with pathlib.Path('pids').open('a') as file: print(os.getpid(), file=file)\n"
+        "def score(r, b, c): time.sleep(60)\n"
+    )
+
+    async def closed_meanwhile() -> list[str]:
+        scorer = OwnScorer(tmp_path, {"ref": "mine.py:score"})
+        async with asyncio.TaskGroup() as group:
+            waiting = [group.create_task(scorer.score(PAIR)) for _ in range(3)]
+            await until((tmp_path / "pids").exists)
+            scorer.close()
+        return [reason(each.result()) for each in waiting]
+
+    found: list[list[str]] = []
+
+    async def run() -> None:
+        found.append(await closed_meanwhile())
+
+    runs(run())
+    assert found == [["crash", "closed", "closed"]]
+    pids = (tmp_path / "pids").read_text().split()
+    assert len(pids) == 1
+    assert is_dead(int(pids[0]))
 
 
 async def test_promptfoo_assertions_are_scored_in_the_process(tmp_path: Path) -> None:
