@@ -134,7 +134,9 @@ class SecretNames(dict[str, bool]):
 
     def is_pair(self, items: list[Any]) -> bool:
         """Whether a list is a header or a variable: its name, and a value that may be a secret."""
-        if len(items) != 2 or not isinstance(items[0], str) or not isinstance(items[1], str) or not self[items[0]]:
+        if len(items) != 2 or not isinstance(items[0], str) or not isinstance(items[1], str):
+            return False
+        if not self[items[0]] or is_placeholder(items[0]):  # `[SECRET_1]` names nothing
             return False
         value = items[1]
         return len(value) >= _SHORTEST_IN_PAIR and any(map(str.isdigit, value)) and any(map(str.isalpha, value))

@@ -98,7 +98,7 @@ async def test_what_nobody_may_be_asked_is_shed():
     """Media that would have to be fetched, and endpoints that cannot be mirrored."""
     image = [{"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}}]
     asked = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": image}]})
-    source = [drawn(0, request_json=asked), drawn(1, path="/v1/embeddings"), drawn(2)]
+    source = [drawn(0, request_json=asked), drawn(1, path="/v1/moderations"), drawn(2)]
     _, told, _ = await run(iter(source))
     assert sorted(told) == ["id-0 media_url", "id-1 path", "id-2"]
 

@@ -166,6 +166,7 @@ def _complete(dataset: str, request_id: str) -> dict[tuple[str, ...], str]:
         ("keys", "create"): "one", ("keys", "list"): "--json", ("keys", "revoke"): "one", ("kill",): "--off",
         ("policy", "lint"): "wrong.yaml", ("policy", "plan"): "--traffic 5000", ("policy", "explain"): "",
         ("policy", "simulate"): "policies/triage.yaml --pairs pairs", ("policy", "schema"): "",
+        ("policy", "slo"): "",
         ("rollback",): "triage --reason x",
         ("promote",): "triage --reason x --json", ("hold",): "triage --reason x --json",
         ("resume",): "triage --reason x --json",
@@ -320,7 +321,7 @@ REFUSED = {
     ("train", "sweep"): "--dataset nowhere --base b --out o --policy p --eval e --grid batch=1,2",
     ("keys", "create"): "a", ("keys", "list"): "", ("keys", "revoke"): "a", ("kill",): "",
     ("policy", "lint"): "", ("policy", "plan"): "", ("policy", "explain"): "",
-    ("policy", "simulate"): "policies/a.yaml",
+    ("policy", "simulate"): "policies/a.yaml", ("policy", "slo"): "",
 }  # fmt: skip
 """What each command that has `--json` is asked where the settings cannot be read."""
 

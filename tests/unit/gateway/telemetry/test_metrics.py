@@ -23,7 +23,7 @@ def test_the_table_follows_the_conventions() -> None:
 def test_labels_are_closed_sets() -> None:
     """Only the labels that configuration and code bound are used: no key, user or request id."""
     known = {"route", "variant", "model", "status_class", "reason", "kind", "version", "process", "revision", "table"}
-    known |= {"gate", "detector", "outcome", "asked", "vote", "upstream", "state"}
+    known |= {"gate", "detector", "outcome", "asked", "vote", "upstream", "state", "slice"}
     assert {label for metric in METRICS for label in metric.labels} <= known
 
 
