@@ -24,8 +24,9 @@ _ASKED = {
     "/v1/chat/completions": b'{"model":"","messages":[{"role":"user","content":"ping"}],"max_tokens":1}',
     "/v1/completions": b'{"model":"","prompt":"ping","max_tokens":1}',
     "/v1/responses": b'{"model":"","input":"ping","max_output_tokens":16}',
+    "/v1/embeddings": b'{"model":"","input":"ping"}',
 }
-"""By endpoint; the first that a route has is taken. The model's name is the candidate's."""
+"""By endpoint, all that a route can have; the first that it has is taken. The model's name is the candidate's."""
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class Warmer:
 
     async def _ask(self, route: ShadowRoute, wish: WarmWish) -> ModelReply:
         variant = msgspec.structs.replace(route.candidate, first_byte_s=None, total_s=None)
-        path = next((path for path in _ASKED if path in route.path), "/v1/chat/completions")
+        path = next(path for path in _ASKED if path in route.path)
         return await self.background.ask(
             ModelCall(route.candidate.upstream, path, _ASKED[path], wish.answer_s, variant, past_caches=True)
         )

@@ -6,10 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from gateway import clock
 from gateway.control.shadow.model import Background
 from gateway.control.shadow.warmer import Warmer
 from gateway.transport.client import Client
+from policies.matching import ROUTABLE
 from policies.routing import Upstream
 from shadow.warming import WarmReport, WarmWish, read
 from tests.fakes.faults import Fault
@@ -50,6 +53,16 @@ async def test_so_many_at_once_and_how_many_were_answered(tmp_path: Path) -> Non
         assert (asked.json["model"], asked.json["max_tokens"]) == ("tuned", 1)
         assert asked.request.get(b"authorization") == b"Bearer sk-own"
         assert len(upstream.ledger) == 6
+
+
+@pytest.mark.parametrize("path", ROUTABLE)
+async def test_each_endpoint_that_a_route_can_have_is_asked_as_it_wants(tmp_path: Path, path: str) -> None:
+    """A server that has no other endpoint, as of embeddings, is never warm by one that it lacks."""
+    async with FakeUpstream() as upstream, warmer(upstream, tmp_path / "warm.json", Told()) as warming:
+        warming.adopt({"support": route(warm=WarmWish(1, 5.0), path=(path,))})
+        await warming.look()
+        assert upstream.ledger[-1].request.start.split()[1] == path.encode()
+        assert read(tmp_path / "warm.json") == {"support": WarmReport(1, 1, 7.0)}
 
 
 async def test_one_that_is_late_does_not_answer(tmp_path: Path) -> None:
