@@ -19,7 +19,7 @@ from policies.language.amounts import PPM
 from policies.language.base import Section
 from policies.language.compare import CHECKS, DIAGNOSTIC, GAMEABLE, LIKENESS, SCORES, Feedback, Judge, SchemaCheck
 from policies.schema import Policy, Stage
-from policies.warmth import WarmRule
+from policies.warm_rule import WarmRule
 from policies.windows import RiseWindow
 
 ALONE_S = 1.0

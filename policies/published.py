@@ -20,6 +20,12 @@ def published_ppm(rollout: Rollout | None, rules: Rules, *, most_ppm: int) -> in
     return min(rollout.weight_ppm, revise(rollout, rules, now=0.0).rollout.weight_ppm, most_ppm)
 
 
+def published_slices(rollout: Rollout, rules: Rules) -> tuple[str, ...]:
+    """The slices that are the candidate's, where some alone are; of another dimension than the policy's none is."""
+    by = rules.ladder.moves_by
+    return rollout.held.moving if by and by == rollout.ladder.moves_by else ()
+
+
 def ceiling_ppm(now_ppm: int, *, is_readable: bool, unwatched_s: float, grace_s: float) -> int:
     """The most that may be published of a rollout, beside `now_ppm`, which is."""
     if unwatched_s > grace_s:

@@ -7,33 +7,16 @@ Rules:
 3. Cold is not failing: nothing of this is evidence.
 """
 
-import math
 from dataclasses import dataclass, replace
 
 from policies.failure_words import failure_phrase
 from policies.first_sentence import span
-from policies.rules import PPM
+from policies.rollout import Rollout
+from policies.terms import Phase
+from policies.warm_rule import WarmRule
 
 FRESH_S = 30.0
 """How long an answer says that its replica is warm, beyond the time it may take itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class WarmRule:
-    """What the settings say of an upstream that has to be warm first."""
-
-    replicas: int = 1
-    """For all of the route's traffic."""
-    within_s: float = 600.0
-    """Longest wait for them."""
-    answer_s: float = 10.0
-    """How soon each of the small requests has to be answered."""
-    url: str = ""
-    """Who is told how many are wanted; empty: the requests themselves are what scales it."""
-
-    def wanted(self, served_ppm: int) -> int:
-        """Replicas for this share of the traffic; one at least."""
-        return max(1, math.ceil(self.replicas * served_ppm / PPM))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +68,12 @@ class Warmth:
 
 
 NOT_ASKED = Warmth()
+
+
+def wanted(rule: WarmRule, rollout: Rollout) -> int:
+    """Replicas for the weight that a rollout would rise to, or come back to; 0: there is none."""
+    stage = rollout.at if rollout.phase is Phase.SUSPENDED else rollout.next
+    return rule.wanted(stage.served_ppm) if stage is not None else 0
 
 
 def _replicas(number: int) -> str:

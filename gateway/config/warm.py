@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.config.quantities import Url
 from policies.language.amounts import Seconds
-from policies.warmth import WarmRule
+from policies.warm_rule import WarmRule
 
 _DEFAULT = WarmRule()
 """The numbers stand there, once."""

@@ -5,6 +5,8 @@ One move, in this order; whoever leads next finishes what a crash between two st
 2. the rollout is stored, with its decision and, where one was obeyed, its order;
 3. the decision is told: shared state, records, evidence files, webhooks;
 4. the table follows, on every node, from the stored rollout.
+
+Longer than a file should be: a move is one course, and what a crash leaves of it is seen in one place.
 """
 
 import traceback

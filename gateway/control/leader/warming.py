@@ -10,9 +10,11 @@ from typing import Protocol
 import msgspec
 
 from gateway.log import Log
+from policies import warmth
 from policies.rollout import Decision, Rollout
-from policies.terms import Move, Phase
-from policies.warmth import NOT_ASKED, WarmRule, Warmth
+from policies.terms import Move
+from policies.warm_rule import WarmRule
+from policies.warmth import NOT_ASKED, Warmth
 from shadow.warming import WarmReport, WarmWish
 
 
@@ -43,7 +45,7 @@ class WarmWait:
 
     def cold(self, rollout: Rollout, now: float) -> str:
         """Why its weight may not rise yet; empty: it may."""
-        if self.rule is None or not (wanted := _wanted(self.rule, rollout)):
+        if self.rule is None or not (wanted := warmth.wanted(self.rule, rollout)):
             return ""
         return self._of(wanted).cold(self.rule, now)
 
@@ -67,7 +69,7 @@ class WarmWait:
             if decision.move is Move.HOLD:  # a move is made by what was found before it
                 self.warmth, self.has_given_up = NOT_ASKED, False
             return
-        wanted = _wanted(self.rule, rollout)
+        wanted = warmth.wanted(self.rule, rollout)
         if self._of(wanted).is_due(self.rule, now):
             self.warmth, self.has_given_up = Warmth(wanted, now), False
             log.info("warm.asked", route=rollout.route, upstream=upstream, replicas=wanted)
@@ -81,9 +83,3 @@ class WarmWait:
     def _of(self, wanted: int) -> Warmth:
         """What is known of so many replicas: of another number nothing is."""
         return self.warmth if self.warmth.wanted == wanted else replace(NOT_ASKED, wanted=wanted)
-
-
-def _wanted(rule: WarmRule, rollout: Rollout) -> int:
-    """Replicas for the weight that it would rise to; 0: there is none."""
-    stage = rollout.at if rollout.phase is Phase.SUSPENDED else rollout.next
-    return rule.wanted(stage.served_ppm) if stage is not None else 0

@@ -5,7 +5,7 @@ from typing import Literal
 
 from policies.rules import Rules
 from policies.schema import Webhook
-from policies.warmth import WarmRule
+from policies.warm_rule import WarmRule
 from shadow.plan import ShadowRoute
 
 

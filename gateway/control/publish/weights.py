@@ -18,7 +18,7 @@ import msgspec
 from gateway.control.events.join import Served
 from gateway.control.publish.policy_terms import PolicyTerms
 from policies.baseline_times import limits, trial_limit_s
-from policies.published import published_ppm
+from policies.published import published_ppm, published_slices
 from policies.review import key_of
 from policies.rollout import STOPPED, Rollout
 from policies.routing import PPM, Route
@@ -51,14 +51,14 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
     if terms is None or rollout is None or rollout.key != terms.rules.key:
         return Weighed(msgspec.structs.replace(route, weight_ppm=0), None, None)
     weight_ppm = published_ppm(rollout, terms.rules, most_ppm=most_ppm)
-    route = msgspec.structs.replace(route, weight_ppm=weight_ppm, moving=_moving(rollout, terms.rules))
+    route = msgspec.structs.replace(route, weight_ppm=weight_ppm, moving=published_slices(rollout, terms.rules))
     if route.candidate is not None:
         route = msgspec.structs.replace(route, limits=limits(route.candidate, rollout.baseline_p99))
     if rollout.phase in STOPPED or terms.mode == "bypass":
         return Weighed(route, None, None)
     plan, sliced = terms.shadow, terms.rules.gates.slices
-    if terms.warm is not None and not rollout.weight_ppm:
-        plan = msgspec.structs.replace(plan, cold_s=terms.warm.within_s)
+    if terms.warm is not None:
+        plan = msgspec.structs.replace(plan, cold_s=terms.warm.cold_s(rollout.weight_ppm))
     if rollout.phase is Phase.SUSPENDED:
         return _tried(route, plan, rollout, nodes, sliced)
     reverse_ppm, noise_ppm, again_reversed = shares(rollout, terms.rules, plan.noise_ppm)
@@ -72,12 +72,6 @@ def weigh(route: Route, terms: PolicyTerms | None, rollout: Rollout | None, *, m
     lot = Lot(plan.sample_ppm, reverse_ppm, noise_ppm, plan.salt, again_reversed)
     served = Served(key_of(rollout), lot, is_evidence=weight_ppm == rollout.weight_ppm, sliced_by=sliced)
     return Weighed(route, served, plan, is_promoted=weight_ppm > 0 and rollout.at.weight_ppm == PPM)
-
-
-def _moving(rollout: Rollout, rules: Rules) -> tuple[str, ...]:
-    """The slices that are the candidate's, where some alone are; of another dimension than the policy's none is."""
-    by = rules.ladder.moves_by
-    return rollout.held.moving if by and by == rollout.ladder.moves_by else ()
 
 
 def _tried(route: Route, plan: ShadowRoute, rollout: Rollout, nodes: int, sliced: tuple[str, ...]) -> Weighed:

@@ -2,20 +2,13 @@
 
 from dataclasses import replace
 
-import pytest
-
-from policies.warmth import WarmRule, Warmth
+from policies.terms import Phase
+from policies.warm_rule import WarmRule
+from policies.warmth import Warmth, wanted
+from tests.rooms.compiled_policies import rollout
 
 RULE = WarmRule(replicas=4, within_s=600.0, answer_s=10.0)
 ASKED = Warmth(2, asked_at=1000.0)
-
-
-@pytest.mark.parametrize(
-    ("served_ppm", "wanted"), [(10_000, 1), (250_000, 1), (260_000, 2), (500_000, 2), (980_000, 4)]
-)
-def test_a_weight_wants_its_share_of_the_replicas(served_ppm: int, wanted: int):
-    """Rounded up, and one at least."""
-    assert RULE.wanted(served_ppm) == wanted
 
 
 def test_what_is_said_while_it_waits():
@@ -49,3 +42,13 @@ def test_a_wait_has_its_deadline():
     assert [late.is_due(RULE, now) for now in (1599.0, 2199.0, 2200.0)] == [False, False, True]
     assert Warmth(2).is_due(RULE, 1000.0)
     assert late.is_due(RULE, 900.0)  # a clock that was set back
+
+
+def test_the_next_weight_says_how_many_are_wanted():
+    """The stage above; of a suspended candidate the one it would come back to; at the top none."""
+    assert wanted(RULE, rollout(0)) == RULE.wanted(rollout(0).next.served_ppm)
+    assert wanted(RULE, rollout(1, Phase.SUSPENDED)) == RULE.wanted(rollout(1).at.served_ppm)
+    top = rollout()
+    while top.next is not None:
+        top = replace(top, stage=top.stage + 1)
+    assert wanted(RULE, top) == 0

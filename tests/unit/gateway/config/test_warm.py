@@ -1,12 +1,15 @@
 """The settings of servers that have to be warm."""
 
+import subprocess
+import sys
+
 import pytest
 from pydantic import ValidationError
 
 from gateway.config.policy_file import surroundings
 from gateway.config.settings import Settings
 from gateway.config.warm import WarmSettings
-from policies.warmth import WarmRule
+from policies.warm_rule import WarmRule
 
 
 def test_what_is_written_is_what_is_waited_for():
@@ -35,3 +38,10 @@ def test_what_cannot_be_meant_is_refused(wrong: dict[str, object]):
     """Nobody, more than is sent at once, no time, or another name."""
     with pytest.raises(ValidationError):
         WarmSettings.model_validate(wrong)
+
+
+def test_the_settings_load_no_decision():
+    """Each process and each command reads settings: what decides, and all it needs, is not loaded for a few numbers."""
+    told = "import sys, gateway.config.settings; print(*(name for name in sys.modules if name.startswith('policies.')))"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert not {"policies.rollout", "policies.rules", "policies.first_sentence"} & set(done.stdout.split())

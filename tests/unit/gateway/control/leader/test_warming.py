@@ -10,7 +10,8 @@ from policies.results import Results
 from policies.rollout import Decision, Rollout, start, step
 from policies.rules import PPM, Ladder, Stage
 from policies.terms import Phase
-from policies.warmth import NOT_ASKED, WarmRule
+from policies.warm_rule import WarmRule
+from policies.warmth import NOT_ASKED
 from shadow.warming import WarmReport, WarmWish
 from tests.rooms.rollouts import GOOD, RULES, UNSURE
 

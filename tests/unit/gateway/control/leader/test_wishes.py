@@ -9,7 +9,8 @@ from gateway.control.leader.wishes import hear, wishes
 from policies.evidence import Evidence
 from policies.review import key_of
 from policies.rollout import start
-from policies.warmth import WarmRule, Warmth
+from policies.warm_rule import WarmRule
+from policies.warmth import Warmth
 from shadow.warming import WarmReport, WarmWish, encode
 from tests.rooms.rollouts import RULES
 

@@ -10,7 +10,7 @@ from policies.rollout import Rollout, start
 from policies.routing import PPM, CandidateLimits
 from policies.rules import BaselineP99, CandidateKey, Gates, Held, Ladder, Quality, Rules, Stage
 from policies.terms import Phase
-from policies.warmth import WarmRule
+from policies.warm_rule import WarmRule
 from shadow.plan import LotSince
 from shadow.warming import WarmWish
 from tests.rooms.compiled_policies import POLICY, compiled, rollout
