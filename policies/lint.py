@@ -28,8 +28,6 @@ from policies.rules import ARMS_FROM_PPM, DAY_S, Guards, default_hold_s
 from policies.schema import Policy, Stage
 
 _MIN_UNITS = 100
-_LOOSE_MARGIN = 0.1
-_BLOCK_S = 3600.0
 _COARSE = 0.2
 """A limit on a judge's bias that a person meets in an afternoon."""
 

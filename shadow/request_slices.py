@@ -13,7 +13,7 @@ import msgspec
 from policies.request.body import Body, Call, UnroutableBodyError, beginning
 from policies.request.own_slice import OTHER, named, own_slice
 from policies.request.shapes import RoutingFields
-from records.exchange import Exchange, Meta
+from records.exchange import Exchange
 from shadow.compare import language
 
 _DECODING: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
@@ -24,28 +24,25 @@ _NOTHING: Final = Body(b"{}", fields=RoutingFields())
 
 def slices_of(exchange: Exchange, body: Body | None, by: Sequence[str]) -> tuple[str, ...]:
     """The slices of an exchange by each dimension; `body`: None where it cannot be read."""
-    return tuple(_slice(name, exchange.meta, body) for name in by)
-
-
-def _slice(name: str, meta: Meta, body: Body | None) -> str:
-    if name == "language":
-        return named(name, _language(meta, body))
-    if body is None and name.partition(":")[0] not in _OUTSIDE:
-        return named(name, OTHER)
+    if not by:
+        return ()
+    meta = exchange.meta
     headers = {each.lower(): value for each, value in meta.request_headers}
-    return own_slice(name, Call(_path(meta), headers, body or _NOTHING, body_bytes=meta.request_bytes))
+    call = Call(meta.target.partition("?")[0], headers, body or _NOTHING, body_bytes=meta.request_bytes)
+    return tuple(_slice(name, call, is_read=body is not None) for name in by)
 
 
-def _path(meta: Meta) -> str:
-    return meta.target.partition("?")[0]
+def _slice(name: str, call: Call, *, is_read: bool) -> str:
+    if not is_read and name.partition(":")[0] not in _OUTSIDE:
+        return named(name, OTHER)
+    return named(name, _language(call)) if name == "language" else own_slice(name, call)
 
 
-def _language(meta: Meta, body: Body | None) -> str:
+def _language(call: Call) -> str:
     """The language of the first user turn; `other` where it is too short to tell, or mixed."""
-    if body is None:
-        return OTHER
+    body = call.body
     try:
-        said = beginning(Call(_path(meta), {}, body, body_bytes=len(body.raw)))
+        said = beginning(call)
         if said is None and bytes(body.fields.input).startswith(b'"'):
             said = [msgspec.json.decode(body.fields.input, type=str).encode("utf-8", "surrogatepass")]
     except (*_DECODING, UnroutableBodyError):

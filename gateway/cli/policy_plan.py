@@ -17,10 +17,11 @@ from gateway.node.datadir import DataDir
 from gateway.node.state_location import StatePlace
 from policies import explain
 from policies.compile import Surroundings, decision_rules
-from policies.plan import Plan, StageProgress, Traffic, gone, plan, standing
+from policies.plan import Plan, gone, plan, standing
 from policies.plan_text import text
 from policies.rules import Rules
 from policies.schema import Policy
+from policies.stage_plan import StageProgress, Traffic
 
 
 def looks(where: StatePlace) -> dict[str, explain.DecisionRecord]:

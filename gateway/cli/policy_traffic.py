@@ -9,8 +9,8 @@ from policies import stats
 from policies.candidates import route_of
 from policies.events import PairEvent
 from policies.globs import regex
-from policies.plan import Traffic
 from policies.schema import Policy
+from policies.stage_plan import Traffic
 from records.store import Store
 
 DAYS = 7

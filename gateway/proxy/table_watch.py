@@ -13,12 +13,11 @@ import msgspec
 from gateway.log import Log
 from gateway.transport.upstreams import Destination, UpstreamSet
 from policies import routing
+from policies.matching import ROUTABLE
 
 POLL_S = 0.2
 FILES_S = 1.0
 """How often the upstreams' key and CA files are looked at."""
-ROUTED_PATHS = frozenset(("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings"))
-"""The paths whose bodies are read; all others pass as they are."""
 _BINARY = (b"audio/", b"image/", b"video/", b"application/octet-stream", b"application/zip", b"multipart/")
 
 
@@ -32,7 +31,7 @@ class Serving:
 
     def reads(self, method: bytes, path: str) -> bool:
         """Whether a request's body has to be read before it is known where it goes."""
-        return bool(self.table.routes) and method == b"POST" and path in ROUTED_PATHS
+        return bool(self.table.routes) and method == b"POST" and path in ROUTABLE
 
     def kept_bytes(self, kind: bytes | None) -> int:
         """How much of a body of this content type is kept; 0: its hash alone."""

@@ -125,19 +125,12 @@ def test_feedback_and_the_shadow_make_comparing_datasets(tmp_path, shape):
 @pytest.mark.parametrize("vote", ["candidate", "baseline", "equal"])
 def test_a_persons_word_goes_before_a_judges(tmp_path, vote):
     """What people said of pairs makes preferences, where no judge was asked and where one said the contrary."""
-    made = Place(tmp_path / "data")
-    worker, recorder = made.worker(segment_bytes=1 << 20), made.recorder()
-    for number in range(2):
-        worker.whole(request=chat_request(f"ask {number}"), response=chat_answer(f"answer {number}"))
-    made.step(recorder)
-    made.step(recorder)
-    worker.die()
-    recorder.close()
+    made, ids = answered(tmp_path / "data", 2)
     store = Store(made.root / "records")
-    pairs = [compared(worker.ids[0], "judge", 1.0), compared(worker.ids[1], "json_fields", -1.0)]
+    pairs = [compared(ids[0], "judge", 1.0), compared(ids[1], "json_fields", -1.0)]
     store.publish(store.stage(COMPARISONS, pairs, "shadow"))
     with labels.opened(made.root / "state.db") as state:
-        for name in worker.ids:
+        for name in ids:
             labels.keep(state, PairLabel(name, "candidate", "ada", "support", "random", vote, (), 1.0))
     words = ["dataset", "build", "--route", "support", "--format", "trl-dpo", "--out", str(tmp_path / "out")]
     assert command.main([*words, "--validation", "0%", "--data", str(made.root)]) == (vote == "equal")
@@ -150,20 +143,13 @@ def test_a_persons_word_goes_before_a_judges(tmp_path, vote):
 
 def test_a_comparator_beside_the_gates_metric_says_which_is_better(tmp_path):
     """Where the gate rests on likeness, or on nothing, the judge or the team's own function still tells directions."""
-    made = Place(tmp_path / "data")
-    worker, recorder = made.worker(segment_bytes=1 << 20), made.recorder()
-    for number in range(3):
-        worker.whole(request=chat_request(f"ask {number}"), response=chat_answer(f"answer {number}"))
-    made.step(recorder)
-    made.step(recorder)
-    worker.die()
-    recorder.close()
+    made, ids = answered(tmp_path / "data", 3)
     store = Store(made.root / "records")
     beside = '{"json_fields": {"agree": 0.1}, "python": {"q": %s}}'
     pairs = [
-        msgspec.structs.replace(compared(worker.ids[0], "json_fields", -1.0), scores_json=beside % "0.5"),
-        msgspec.structs.replace(compared(worker.ids[1], "", None), scores_json=beside % "-0.5"),
-        compared(worker.ids[2], "json_fields", -1.0),
+        msgspec.structs.replace(compared(ids[0], "json_fields", -1.0), scores_json=beside % "0.5"),
+        msgspec.structs.replace(compared(ids[1], "", None), scores_json=beside % "-0.5"),
+        compared(ids[2], "json_fields", -1.0),
     ]
     store.publish(store.stage(COMPARISONS, pairs, "shadow"))
     folder, told = build(store, Wanted("support", "trl-dpo", validation_ppm=0), tmp_path / "out")
@@ -194,6 +180,19 @@ def test_a_persons_word_is_of_the_candidate_it_was_said_of(tmp_path, better):
     assert command.main([*words, "--validation", "0%", "--data", str(made.root)]) == 0
     (row,) = [file.read_text() for file in (tmp_path / "out").glob("*/train.jsonl")]
     assert json.loads(row)["chosen"][0]["content"] == f"of {better}"
+
+
+def answered(root: Path, count: int) -> tuple[Place, list[str]]:
+    """A place with so many answers of the baseline in its records, `answer 0` to `ask 0`, and their ids."""
+    made = Place(root)
+    worker, recorder = made.worker(segment_bytes=1 << 20), made.recorder()
+    for number in range(count):
+        worker.whole(request=chat_request(f"ask {number}"), response=chat_answer(f"answer {number}"))
+    made.step(recorder)
+    made.step(recorder)
+    worker.die()
+    recorder.close()
+    return made, worker.ids
 
 
 def compared(

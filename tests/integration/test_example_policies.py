@@ -18,10 +18,11 @@ from policies.describe import text
 from policies.events import AlsoScored, Output, PairEvent
 from policies.explain import text as decided
 from policies.lint import named_files
-from policies.plan import Traffic, plan
+from policies.plan import plan
 from policies.plan_text import text as planned
 from policies.rules import Rules
 from policies.simulate import Simulation, simulate
+from policies.stage_plan import Traffic
 from policies.terms import Move, Outcome
 from shadow.scorer import unfit
 

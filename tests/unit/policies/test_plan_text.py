@@ -1,8 +1,9 @@
 """A plan in words; what stands in it, `test_plan` says."""
 
 from policies.forecast import Need
-from policies.plan import Plan, PolicyChange, StagePlan
+from policies.plan import Plan, PolicyChange
 from policies.plan_text import text
+from policies.stage_plan import StagePlan
 
 
 def test_a_plan_is_told_from_its_changes_to_its_days():

@@ -1,0 +1,264 @@
+"""What one stage still has to show, how long that takes at today's traffic, and what it costs.
+
+Nothing here decides: units are planned by the rule of thumb of `stats.units_needed`, at nine chances in ten.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from policies import stats
+from policies.assumptions import TWICE
+from policies.candidates import longer
+from policies.forecast import Need, most_worth, slowness, units_worth
+from policies.moving_slices import first_slice_units
+from policies.rules import ARMS_FROM_PPM, DAY_S, PPM, Latency, Rules, Stage
+from policies.schema import Shadow
+
+SPREADS: Mapping[str, float] = {"quality": 0.4, "validity": 0.1, "errors": 0.1}
+"""Standard deviations of paired differences where none was seen: scores of real models have 0.3 to 0.45, rates of
+half a percent have 0.1. Source: decisions, 0.4 and B.3."""
+_EXCEEDED = 0.4
+"""Share of the requests that a latency limit allows to exceed it, which a good candidate makes use of."""
+FIRST_SLICE = "first slice"
+"""Stands for a gate's name where slices move alone, and nothing moves before the first of them does."""
+SLICES_PLANNED = 5
+"""Equal slices, where nothing is known of them."""
+_ARMS_FACTOR = 2.0
+"""Two arms apart need about twice the units of pairs. Source: decisions, B.3 (3b)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What is known of a route's traffic."""
+
+    units_per_day: float
+    """Eligible conversations."""
+    busiest_share: float = 0.0
+    """Share of the requests that the busiest unit surely makes."""
+    requests_per_day: float = 0.0
+    """0: not known."""
+    users: int = 0
+    """Who made them, in the days that are looked at; 0: not known."""
+    baseline_usd: float | None = None
+    """What an answer of the baseline costs; None: not known. The others likewise."""
+    candidate_usd: float | None = None
+    judged_usd: float | None = None
+    """What judging a pair costs."""
+
+    @property
+    def turns(self) -> float:
+        """Requests of a conversation."""
+        return max(1.0, self.requests_per_day / self.units_per_day) if self.units_per_day else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class StageProgress:
+    """Where a rollout under way stands, and what its stage has shown."""
+
+    weight_ppm: int
+    """Of the stage."""
+    label: str
+    units: int
+    """Closed in this stage."""
+    lived_s: float
+    seen: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Units by gate."""
+    to_go: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
+    """Units still needed by gate, where enough were seen to tell; None: no number would do."""
+    spread: float | None = None
+    """Standard deviation of a unit's quality, where enough were seen to tell."""
+    difference: float = 0.0
+    """Candidate's quality less the baseline's, likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Background calls of a stage, until it can be left."""
+
+    candidate: int = 0
+    """Beside the baseline's answers."""
+    baseline: int = 0
+    """Beside the candidate's answers."""
+    repeats: int = 0
+    """Of the baseline, a second time."""
+    judged: int = 0
+    """Pairs that a judge is asked about."""
+    usd: float | None = None
+    """What all of it costs; None: a price is not known."""
+
+    def __str__(self) -> str:
+        """In words; empty: nobody is asked."""
+        named = {
+            "of the candidate": self.candidate, "of the baseline": self.baseline, "repeated": self.repeats,
+            "pairs judged": self.judged,
+        }  # fmt: skip
+        told = ", ".join(f"{number:,} {what}" for what, number in named.items() if number)
+        return told and f"{told}, {'at prices that are not known' if self.usd is None else f'${self.usd:,.2f}'}"
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """What one stage takes."""
+
+    stage: str
+    needs: tuple[Need, ...]
+    hold_s: float
+    days: float | None
+    """Until it can be left; None: traffic is not known, or it cannot be."""
+    slowest: str
+    """What it waits for longest."""
+    doubt: str = ""
+    """Why it would end inconclusive."""
+    passed: bool = False
+    """Whether the rollout has left it behind."""
+    calls: Spending = Spending()
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """A ladder, and what climbs it."""
+
+    rules: Rules
+    shadow: Shadow
+    traffic: Traffic | None
+    stands: StageProgress | None
+    among: int = 1
+    """Candidates that are tried."""
+
+    def stage(self, stage: Stage, above: Stage) -> StagePlan:
+        """What leaving a stage for the one above takes."""
+        stands = self.stands
+        if stands and stage.weight_ppm < stands.weight_ppm:
+            return StagePlan(stage.label, (), 0.0, 0.0, "", passed=True)
+        here = stands if stands and stage.weight_ppm == stands.weight_ppm else None
+        needs = [self._need(gate, stage, here) for gate in _gates(self.rules, stage)]
+        least = max(0, stage.min_units - here.units) if here else stage.min_units
+        if self.rules.ladder.moves_by and not stage.weight_ppm:
+            needs.append(self._first_slice(stage, here))
+        needs.append(Need("min_units", least, self._days(least, self._mirrored(stage))))
+        hold_days = max(0.0, stage.least_s - here.lived_s if here else stage.least_s) / DAY_S
+        slowest = max(needs, key=slowness)
+        days = None if slowest.days is None else max(slowest.days, hold_days)
+        waits_for = slowest.gate if slowest.units or slowest.units is None else "nothing"
+        if slowest.days is not None and hold_days > slowest.days:
+            waits_for = "hold"
+        if above.approve == "manual":
+            waits_for += f", then an operator's word for {above.label}"
+        calls = self._calls(stage, needs, days)
+        return StagePlan(
+            stage.label, tuple(needs), stage.least_s, days, waits_for, _doubt(stage, slowest, days), calls=calls
+        )
+
+    def _calls(self, stage: Stage, needs: Sequence[Need], days: float | None) -> Spending:
+        """Whom the shadow asks until the stage can be left, and what that costs."""
+        traffic, wanted = self.traffic or Traffic(0.0), {need.gate: need.units or 0 for need in needs}
+        alone = FIRST_SLICE if self.rules.ladder.moves_by and not stage.weight_ppm else ""
+        scores = [(gate, wanted.get(alone or gate.name, 0)) for gate in self.rules.gates.qualities]
+        timed = {gate.name for gate in self.rules.gates.latencies}
+        pairs = max((units for name, units in wanted.items() if name not in timed), default=0)
+        if days is not None and traffic.units_per_day:
+            pairs = max(pairs, round(days * traffic.units_per_day * self._mirrored(stage)))
+        owned = max((units for _, units in scores), default=0) if stage.weight_ppm >= ARMS_FROM_PPM else 0
+        twice = max((units for gate, units in scores if gate.asks_twice), default=0)
+        judged = sum(round(units / gate.scale) for gate, units in scores if gate.scale > 1)
+        counts = [round(each * traffic.turns) for each in (pairs, owned, twice, judged)]
+        prices = (traffic.candidate_usd, traffic.baseline_usd, traffic.baseline_usd, traffic.judged_usd)
+        costs = [n * usd if usd is not None else None for n, usd in zip(counts, prices, strict=True) if n]
+        known = [usd for usd in costs if usd is not None]
+        usd = sum(known) if len(known) == len(costs) else None
+        return Spending(counts[0], counts[1], counts[2], counts[3], usd)
+
+    def _need(self, gate: str, stage: Stage, here: StageProgress | None) -> Need:
+        units, share = self._planned(gate, stage)
+        if here and gate in here.to_go:
+            units = here.to_go[gate]
+        elif here and units is not None:
+            units = max(0, units - here.seen.get(gate, 0))
+        return self._worth(Need(gate, units, self._days(units, share)), share)
+
+    def _first_slice(self, stage: Stage, here: StageProgress | None) -> Need:
+        """Where slices move alone: until the first of them is certified, which is all that the shadow asks of them."""
+        share, seen = self._mirrored(stage), [*here.to_go.items()] if here else []
+        to_go = [units for gate, units in seen if "@" in gate and units is not None]
+        units = first_slice_units(self.rules, SPREADS["quality"], SLICES_PLANNED)
+        if to_go and here:
+            units = min(to_go) * SLICES_PLANNED
+        return self._worth(Need(FIRST_SLICE, units, self._days(units, share)), share)
+
+    def _worth(self, need: Need, share: float) -> Need:
+        """What it takes of users who come again; where they cannot say so much, never."""
+        users, rho = self.traffic.users if self.traffic else 0, self.rules.units.rho_users
+        if need.units is None:
+            return replace(need, never="the candidate is at or beyond its limit")
+        units = units_worth(need.units, users, rho)
+        if units is None:
+            worth = most_worth(users, rho)
+            return Need(need.gate, None, None, f"at most {worth:.0f} units' worth of evidence from {users} users")
+        return Need(need.gate, units, self._days(units, share))
+
+    def _planned(self, gate: str, stage: Stage) -> tuple[int | None, float]:
+        """Units that the stage needs from its beginning, and the share of conversations they come from."""
+        gates, share, factor = self.rules.gates, self._mirrored(stage), 1.0
+        if latency := next((each for each in gates.latencies if each.name == gate), None):
+            return _latency_units(latency), stage.served_ppm / PPM
+        margin, scale = gates.errors.margin if gates.errors else 0.0, 1.0
+        if quality := next((each for each in gates.qualities if each.name == gate), None):
+            margin, scale = quality.margin, quality.scale
+            if stage.reverse_shadow_ppm and stage.weight_ppm:
+                asked_ppm = stage.reverse_until_ppm or stage.reverse_shadow_ppm
+                share = stage.served_ppm / PPM * asked_ppm / PPM
+        elif gate == "validity" and gates.validity is not None:
+            margin = gates.validity.margin
+        elif stage.weight_ppm >= ARMS_FROM_PPM:
+            share, factor = min(stage.served_ppm, PPM - stage.served_ppm) / PPM, _ARMS_FACTOR
+        units = self._units(gate, margin, scale)
+        if gate.partition(":")[0] == "quality" and not stage.weight_ppm:
+            factor *= longer(self.among)
+        return None if units is None else round(units * factor), share
+
+    def _units(self, gate: str, margin: float, scale: float) -> int | None:
+        """Units for a mean of differences; scores of a share of the pairs, weighted by it, spread wider."""
+        spread, difference = SPREADS[gate.partition(":")[0]] * scale**0.5, max(0.0, -TWICE * margin)
+        if gate == "quality" and self.stands and self.stands.spread is not None:
+            spread, difference = self.stands.spread, self.stands.difference
+        return stats.units_needed(spread, margin + difference, bets=self.rules.bets)
+
+    def _mirrored(self, stage: Stage) -> float:
+        """The share of eligible conversations that become pairs: of those the baseline answers, the mirrored ones."""
+        return (PPM - stage.served_ppm) / PPM * self.shadow.sample / PPM
+
+    def _days(self, units: int | None, share: float) -> float | None:
+        if units is None or self.traffic is None or not self.traffic.units_per_day or not share:
+            return None
+        return units / (self.traffic.units_per_day * share)
+
+
+def _gates(rules: Rules, stage: Stage) -> Iterator[str]:
+    """The gates that must be certified, with evidence of this very stage, to leave it."""
+    alone = bool(rules.ladder.moves_by)
+    compared = (not stage.weight_ppm and not alone) or stage.weight_ppm >= ARMS_FROM_PPM
+    wanted = (
+        *((gate.name, compared) for gate in rules.gates.qualities),
+        ("validity", rules.gates.validity is not None),
+        ("errors", rules.gates.errors is not None),
+        *((gate.name, bool(stage.weight_ppm)) for gate in rules.gates.latencies),
+    )
+    return (gate for gate, is_needed in wanted if is_needed)
+
+
+def _latency_units(gate: Latency) -> int | None:
+    """Units for the share of requests within the limit, and those that warm up."""
+    allowed = 1 - gate.quantile
+    exceeded = allowed * _EXCEEDED
+    units = stats.units_needed((exceeded * (1 - exceeded)) ** 0.5, allowed - exceeded)
+    return None if units is None else units + gate.warmup
+
+
+def _doubt(stage: Stage, slowest: Need, days: float | None) -> str:
+    if slowest.units is None:
+        return f"{slowest.gate} is never certified: {slowest.never}"
+    if not stage.by_pairs and slowest.units > stage.max_units:
+        return f"{slowest.gate} needs about {slowest.units} units, max_units is {stage.max_units}"
+    if days is not None and days > stage.max_s / DAY_S:
+        return f"at this traffic it takes {days:.0f} days, max_time is {stage.max_s / DAY_S:g}"
+    return ""
