@@ -58,8 +58,9 @@ def first_sentence(
             return _suspended(stands, now, entered, _trial(stands, results, now, around))
         case Phase.APPROVING:
             after = "the last stage" if stands.next is None else _share(stands.next.weight_ppm)
+            ago, _ = _told(now, entered)
             return (
-                f"Every check passed {_at(stands)}; {after} waits for your word: "
+                f"Every check passed {_at(stands)}{ago}; {after} waits for your word: "
                 f"`crossfade promote {stands.route} --reason …`."
             )
         case _:

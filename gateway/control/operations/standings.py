@@ -83,13 +83,14 @@ def entry(state: SharedState, route: str) -> Decision | None:
         StateDamagedError: the rollout cannot be read.
     """
     kept = state.rollouts().get(route)
-    return None if kept is None else _entry(state, read_rollout(kept), ())
+    stored = None if kept is None else read_rollout(kept)
+    return None if stored is None or stored.rollout.phase not in _ENTERED else _entry(state, stored, ())
 
 
 def _entry(state: SharedState, stored: StoredRollout, recent: Sequence[Decided]) -> Decision | None:
-    """The same; `recent`: decisions of its route that are known already, newest first."""
+    """The decision that began where it stands; `recent`: those of its route that are known already, newest first."""
     stands = stored.rollout
-    if stands.phase not in _ENTERED:
+    if stands.phase not in _SINCE:
         return None
     mine = ([stored.decided] if stored.decided is not None else []) + list(recent)
     found = _entry_among(mine, stands.phase)
@@ -113,6 +114,9 @@ class _Reader:
 
 
 _ENTERED = rollout.STOPPED | {Phase.PAUSED, Phase.SUSPENDED}
+"""Phases whose numbers are those of the decision that began them: nothing that was counted since explains them."""
+_SINCE = _ENTERED | {Phase.APPROVING}
+"""Phases of which it is told since when."""
 
 
 def _entry_among(decided: Sequence[Decided], phase: Phase) -> Decision | None:

@@ -214,6 +214,22 @@ def test_an_operators_word_is_told_with_who_said_it():
     )
 
 
+def test_what_waits_for_a_word_says_since_when():
+    """Which stage, on what evidence, how long ago, and the command; where nobody knows since when, all but that."""
+    asking = replace(at(1, Phase.CANARY), ladder=replace(RULES.ladder, stages=tuple(
+        replace(stage, approve="manual") for stage in RULES.ladder.stages
+    )))  # fmt: skip
+    asked = step(asking, GOOD, now=NOW)
+    word = "50 % waits for your word: `crossfade promote triage --reason …`."
+
+    assert asked.move is Move.AWAIT
+    assert decided_sentence(asked) == f"Every check passed at 5 %; {word}"
+    assert first_sentence(asked.rollout, GOOD, now=NOW + 7200, entered=asked) == (
+        f"Every check passed at 5 % 2 h ago; {word}"
+    )
+    assert first_sentence(asked.rollout, GOOD, now=NOW + 7200) == f"Every check passed at 5 %; {word}"
+
+
 def test_a_stop_that_nobody_remembers_is_told_without_a_cause():
     """An old one's decision may be gone; what ends it is still said."""
     assert first_sentence(WHERE[Phase.REJECTED], None, now=NOW) == (

@@ -167,6 +167,18 @@ def test_a_stop_is_told_with_what_caused_it(state: SqliteState) -> None:
     assert entry(state, "other") is None
 
 
+def test_what_waits_for_a_word_is_told_since_when(state: SqliteState) -> None:
+    """The sentence says since when; the numbers behind it stay those of now, since it goes on being looked at."""
+    asked = step(replace(CANARY, lived_s=60.0), GOOD, now=NOW)
+    assert asked.rollout.phase is Phase.APPROVING
+    state.add_decision(told(asked, "d1"))
+    keep(state, asked.rollout)
+    found = standings(state, now=NOW + 7200)["triage"]
+    assert " 2 h ago; " in found.sentence
+    assert "waits for your word: `crossfade promote triage --reason …`." in found.sentence
+    assert entry(state, "triage") is None
+
+
 def test_what_a_node_knows_beside_the_state_reaches_the_sentence(state: SqliteState, tmp_path: Path) -> None:
     """Nobody leads, or this node's shadow says that the day's money is gone: the sentence says so first."""
     keep(state, replace(CANARY, stage=0, phase=Phase.SHADOW))
