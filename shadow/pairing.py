@@ -202,12 +202,12 @@ def _number(value: float | None) -> float | None:
 def _also(data: str) -> tuple[AlsoScored, ...]:
     try:
         return msgspec.json.decode(data, type=tuple[AlsoScored, ...]) if data else ()
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return ()  # no verdict came: it is missing, and counts as that
 
 
 def _output(data: str) -> Output | None:
     try:
         return msgspec.json.decode(data, type=Output) if data else None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None

@@ -207,7 +207,7 @@ def _manifest(folder: Path) -> Manifest:
     """
     try:
         return manifest.read(folder)
-    except (FileNotFoundError, msgspec.MsgspecError) as error:
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValueError(f"{folder} is no dataset of ours. hint: name a folder that `dataset build` printed") from error
 
 

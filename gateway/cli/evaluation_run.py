@@ -314,7 +314,7 @@ def _progress(done: EvalWork, calls: EvalCalls, job: EvalJob) -> None:
 def _read(path: Path) -> _Kept | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Kept)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 

@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _ACTIONS[arguments.action](arguments)
     except (SettingsError, DataDirError, FilterError) as error:
         return failed(error, arguments)
-    except (OSError, duckdb.Error, msgspec.MsgspecError) as error:
+    except (OSError, duckdb.Error, msgspec.MsgspecError, UnicodeDecodeError) as error:
         return failed(f"{error}. hint: if files were just merged, do it again", arguments)
 
 
@@ -226,7 +226,7 @@ def _remove(store: Store, subject: Subject, replays: Path) -> Erasure:
         try:
             forgetting.wish(store, subject)
             return forgetting.carry_out(store, replays)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             path = store.root / FILE
             raise DataDirError(f"{path} is damaged. hint: restore it from a backup, or remove it") from error
 

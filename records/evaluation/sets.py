@@ -169,7 +169,7 @@ def read(data: Path, name: str) -> EvalSet:
         raise EvalSetError(f"no evaluation set is called {name!r}. hint: there are {known}")
     try:
         return msgspec.json.decode(path.read_bytes(), type=EvalSet)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise EvalSetError(f"{path} is damaged: {error}. hint: remove its folder, and register it again") from error
 
 
@@ -224,6 +224,6 @@ def runs_of(data: Path, name: str) -> list[EvalRun]:
     for line in lines:
         try:
             found.append(msgspec.json.decode(line, type=EvalRun))
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             continue
     return found

@@ -300,7 +300,7 @@ def _parameters(row: Record) -> dict[str, Any]:
         return {}
     try:
         asked = msgspec.json.decode(row.request_json, type=_Asked)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return {}
     longest = next(
         (each for each in (asked.max_completion_tokens, asked.max_output_tokens, asked.max_tokens) if each is not None),

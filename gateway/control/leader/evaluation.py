@@ -85,7 +85,7 @@ class Evaluation:
         self.positions[event.node] = event.number
         try:
             told = msgspec.json.decode(event.body, type=NodeEvent)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             self.unreadable += 1
             return None
         before = self.heard.get(event.node)

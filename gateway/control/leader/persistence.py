@@ -80,7 +80,7 @@ def read_rollout(stored: Stored) -> StoredRollout:
     try:
         rollout = msgspec.json.decode(stored.rollout, type=Rollout)
         last = msgspec.json.decode(stored.rollout, type=_Last)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise StateDamagedError(
             f"a rollout is damaged, or of another version: {error}. hint: does every node run the same version?"
         ) from error
@@ -115,7 +115,7 @@ def unpack(kept: Snapshot) -> UnpackedEvaluation | None:
         read = msgspec.json.decode(zlib.decompressobj().decompress(kept.evidence, PAGE_BYTES), type=_PackedEvaluation)
         evidence = snapshot.decode(bytes(read.evidence), read.rules)
         return UnpackedEvaluation(evidence, read.rules, read.heard, read.liveness, read.baseline, read.closed_at)
-    except (zlib.error, msgspec.MsgspecError, snapshot.SnapshotError):
+    except (zlib.error, msgspec.MsgspecError, snapshot.SnapshotError, UnicodeDecodeError):
         return None
 
 

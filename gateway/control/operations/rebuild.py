@@ -76,7 +76,7 @@ class EvidenceReplay:
             try:
                 event = msgspec.json.decode(row.event_json, type=PairEvent) if row.event_json else None
                 held = msgspec.json.decode(row.held_json, type=Held)
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError):
                 self.unreadable += 1
                 continue
             evidence = self._at(row, held.watch)

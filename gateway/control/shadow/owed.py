@@ -81,7 +81,7 @@ def load(folder: Path) -> ShadowProgress | None:
     """What an earlier shadow kept; None: nothing that can be read."""
     try:
         return msgspec.json.decode(readers.path_of(folder, NAME).read_bytes(), type=ShadowProgress)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 
@@ -149,5 +149,5 @@ def _rows(reader: SegmentReader) -> Iterator[Comparison]:
             for note in assembler.feed(frame) if frame.kind is FrameKind.NOTE else ():
                 if isinstance(note, Note) and note.table == "comparisons":
                     yield msgspec.msgpack.decode(note.row, type=Comparison)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return  # it was removed: what stood in it is recorded

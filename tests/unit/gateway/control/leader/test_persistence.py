@@ -28,7 +28,7 @@ NOW = 1_800_000_000.0
 SHADOW = start(RULES)
 ROLLOUT = replace(SHADOW, stage=1, phase=Phase.CANARY, attempt=3, seen_at=NOW, held=Held(quality=-0.01))
 DECIDED = Decided("d1", NOW, "triage", "advance", "PROMOTE", "ROUTE triage", b'{"version":"1"}')
-DAMAGE = [b"", b"{", b'{"route":1}', b"\xff\x00"]
+DAMAGE = [b"", b"{", b'{"route":1}', b"\xff\x00", b'{"route":"\xff"}']
 
 
 def stored(data: bytes) -> Stored:
