@@ -175,6 +175,16 @@ def test_a_gate_that_could_never_pass_is_refused():
     assert said("gates: {cost: {required: false}}", unpriced) == said("gates: {cost: off}", unpriced) == []
 
 
+@pytest.mark.parametrize(("budget", "doubted"), [("$0/day", True), ("$0.001/day", True), ("$0.01/day", False)])
+def test_a_budget_that_pays_for_no_call_is_named(budget: str, *, doubted: bool):
+    """It would compare nothing and certify nothing, for ever, and nothing else would say why."""
+    found = [message for place, message in warned(said(f"shadow: {{budget: {budget}}}")) if place == "shadow.budget"]
+
+    assert (
+        found == ["pays for hardly a call a day: nobody is asked in the background, so nothing is ever certified"]
+    ) is doubted
+
+
 def test_a_budget_for_what_nobody_prices_is_named():
     """Calls of an upstream without a price are no free ones; servers of one's own are."""
     theirs = KnownUpstream(has_background_key=True, is_engine=False)
