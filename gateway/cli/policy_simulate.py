@@ -151,13 +151,13 @@ def _unzipped(file: BufferedReader) -> Iterable[bytes]:
 
 
 def _pairs(lines: Iterable[bytes], candidates: Collection[str]) -> tuple[list[Told], bool]:
-    """All pairs, and whether every one of them says when it was.
+    """All pairs, and whether they say when they were: without times no day is asked for, so some may not lack theirs.
 
     Raises:
         PairError: a line is none; with its number.
     """
     found: list[Told] = []
-    timed = True
+    timed = False
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -166,8 +166,10 @@ def _pairs(lines: Iterable[bytes], candidates: Collection[str]) -> tuple[list[To
             _check_name(candidate, candidates)
         except PairError as error:
             raise PairError(f"line {number}: {error}") from error
+        if found and is_timed is not timed:
+            raise PairError(f"line {number}: only some pairs say when they were; hint: `at` in every line, or in none")
         found.append((candidate, pair))
-        timed = timed and is_timed
+        timed = is_timed
     return (sorted(found, key=lambda told: told[1].at) if timed else found), timed
 
 

@@ -153,6 +153,8 @@ def test_simulate_of_nothing_is_a_hold(place: Path, capsys: pytest.CaptureFixtur
     [
         (b'{"unit": "a"}', "line 1: not a compared pair"),
         (pairs(1).encode() + b"\n" + pairs(1, q=2.0).encode(), "line 2: q is 2"),
+        (pairs(1).encode() + b"\n" + pairs(1, at=5.0).encode(), "line 2: only some pairs say when they were"),
+        (pairs(1, at=5.0).encode() + b"\n" + pairs(1).encode(), "line 2: only some pairs say when they were"),
         (gzip.compress(pairs(9).encode())[:-9], "hint: JSON lines, gzipped or not"),
         (b"\x1f\x8bnot gzip", "hint: JSON lines, gzipped or not"),
     ],
