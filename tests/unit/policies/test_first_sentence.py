@@ -194,8 +194,8 @@ def test_a_suspension_says_what_happened_and_how_far_its_trial_is():
     assert decided_sentence(back) == "Back at 5 %: 200 trial requests went well."
     failed = step(trying, replace(GOOD, tried=3, alarms=(ALARMS[0],)), now=NOW + 70)
     assert decided_sentence(failed).startswith(
-        "Rolled back: it was suspended, tried, and still fails: too many of its latest requests failed; 2 % are "
-        "tolerated."
+        "Rolled back: it was suspended, tried, and still fails: the candidate failed too many of its latest "
+        "requests; 2 % are tolerated."
     )
 
 

@@ -100,7 +100,7 @@ def test_a_suspension_is_told_by_its_trial_and_not_by_the_look_that_began_it(sta
     look(state, away.results, before)
     stands = standings(state, now=NOW)["triage"]
     assert (stands.phase, stands.stage, stands.weight_ppm, stands.missing) == ("suspended", "5%", 0, [])
-    assert stands.sentence.startswith("Suspended at 5 %: too many of its latest requests failed. ")
+    assert stands.sentence.startswith("Suspended at 5 %: the candidate failed too many of its latest requests. ")
     trying = replace(away.rollout, suspended_ago_s=(70.0,))
     keep(state, trying)
     look(state, replace(GOOD, tried=57), trying)
