@@ -67,7 +67,7 @@ def _text(found: Readiness) -> str:
 
 
 def _line(kind: str, sign: Sign, words: dict[bool | None, str]) -> str:
-    return f"  {kind:8} {sign.name:10} {words[sign.holds]:8} {sign.reason}{_trend(sign)}"
+    return f"  {kind:8} {sign.name:10} {words[sign.holds]:8} {sign.reason.removeprefix('unknown: ')}{_trend(sign)}"
 
 
 def _trend(sign: Sign) -> str:

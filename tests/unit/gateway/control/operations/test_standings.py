@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.control.operations.standings import entry, spent_budgets, standings
+from gateway.control.operations.standings import entries, entry, spent_budgets, standings
 from gateway.control.state.port import Decided, Stored
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.datadir import prepare
@@ -73,6 +73,28 @@ def test_the_last_move_is_told(state: SqliteState) -> None:
     stands = standings(state, now=NOW)["triage"]
     assert (stands.last_move, stands.moved_at, stands.reason) == ("roll_back", NOW, "ada: smells")
     assert (stands.phase, stands.weight_ppm, stands.missing) == ("rolled_back", 0, [])
+
+
+def test_what_stayed_where_it_was_is_no_move(state: SqliteState) -> None:
+    """A reason that changed is a decision, too: when it moved is told all the same, until it has never moved."""
+    keep(state, CANARY)
+    held = step(CANARY, UNSURE, now=NOW)
+    state.add_decision(told(held, "d2"))
+    assert standings(state, now=NOW)["triage"].last_move == "hold"
+    state.add_decision(told(command(CANARY, Verb.ROLLBACK, now=NOW - 40, by="ada", reason="smells")))
+    stands = standings(state, now=NOW)["triage"]
+    assert (stands.last_move, stands.moved_at) == ("roll_back", NOW - 40)
+
+
+def test_what_stopped_each_rollout_is_found(state: SqliteState) -> None:
+    """Behind whatever was decided since; a rollout on its way has nothing of it, and one that is damaged hides none."""
+    after = command(CANARY, Verb.ROLLBACK, now=NOW, by="ada", reason="smells")
+    keep(state, CANARY)
+    assert entries(state) == {}
+    keep(state, after.rollout)
+    state.add_decision(told(after))
+    state.add_decision(told(step(after.rollout, UNSURE, now=NOW + 5), "d2"))
+    assert entries(state)["triage"].reason == "ada: smells"
 
 
 def test_records_of_another_version_still_have_their_words(state: SqliteState) -> None:
