@@ -84,6 +84,17 @@ async def test_a_stopped_rollout_shows_what_stopped_it(home: ConsoleHouse) -> No
         assert 'title="quality: harm is certified"' in listed
 
 
+async def test_an_ill_candidate_is_said_once_and_not_well(home: ConsoleHouse) -> None:
+    """Where no detector is raised and yet it does not answer, nothing beside the heading says that all is well."""
+    sick = "the candidate failed its last 5 requests (cannot be reached)"
+    stand(home.data, replace(RESULTS, unhealthy=sick, serving=sick.removeprefix("the candidate ")))
+    async with visitor(home.data) as client:
+        page = read((await client.get("/routes/triage")).text).words
+        health = page[page.index("Guards and health") : page.index("Who reaches the candidate")]
+        assert "the candidate is ill" in health and "none raised" not in health
+        assert health.count(sick) == 1
+
+
 async def test_a_verb_is_previewed_and_nothing_moves(home: ConsoleHouse) -> None:
     """Before it is said, the core itself says what a verb would do: from where to where, and what is not certified."""
     async with visitor(home.data) as client:
