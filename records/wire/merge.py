@@ -106,9 +106,10 @@ def number(value: object) -> int | None:
 
 
 def _merge_list(whole: list[Any], part: list[Any], *, calls: bool) -> None:
+    has_places = not calls and not objects(part)  # of logprobs: that a token has none stands at its place
     for item in part:
         if not isinstance(item, dict):
-            if item is not None:
+            if item is not None or has_places:
                 whole.append(item)
             continue
         fields = cast(Fields, item)
