@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.rewrite.answer import StreamAdapter, adapt_whole
+from gateway.rewrite.answer import StreamAdapter, adapt_whole, is_empty
 from gateway.rewrite.call_ids import own
 from gateway.rewrite.problem import CandidateFailure
 from gateway.rewrite.request import adapt_request
@@ -734,6 +734,33 @@ def test_a_sign_of_life_is_no_token(stream: bytes):
     assert adapter.feed(stream) == b""
     assert adapter.end() == b""
     assert (adapter.begun, adapter.failure) == (False, CandidateFailure("failure", "empty"))
+
+
+@pytest.mark.parametrize("given", [1, 2, 3])
+def test_as_many_answers_as_were_asked_for(given: int):
+    """An engine that knows no `n` gives one: whole, the baseline is asked instead; of a stream the rest is missing."""
+    turn = {"role": "assistant", "content": "Hi"}
+    choices = [{"index": place, "message": turn, "finish_reason": "stop"} for place in range(given)]
+    found = whole({"choices": choices}, AnswerShape("chat", "gpt-4o", n=2))
+    assert isinstance(found, CandidateFailure) == (given < 2)
+
+    parts = [chunk({"content": "Hi"}, finish="stop", index=place) for place in range(given)]
+    _, adapter = run(b"".join(parts) + DONE, AnswerShape("chat", "gpt-4o", stream=True, n=2))
+    assert (adapter.failure is not None) == (given < 2)
+    assert adapter.is_said == (given >= 2)
+
+
+@pytest.mark.parametrize(("output", "silent"), [([], True), ([ITEM], False)])
+def test_a_response_with_nothing_in_it(output: list[Any], *, silent: bool):
+    """Whole or in events: no item, or no event of one, is nothing said."""
+    asked = AnswerShape("responses", "gpt-4o", stream=True)
+    whole_one = adapt_whole(json.dumps(RESPONDED | {"output": output}).encode(), asked, STUDENT)
+    assert isinstance(whole_one, bytes)
+    assert is_empty(whole_one, asked) is silent
+    items = [event({"type": "response.output_item.done", "item": item}) for item in output]
+    end = event({"type": "response.completed", "response": RESPONDED | {"output": output}})
+    _, adapter = run(b"".join(items) + end, asked)
+    assert (adapter.done, adapter.is_empty) == (True, silent)
 
 
 def test_an_odd_response_is_a_response():
