@@ -40,6 +40,7 @@ class Gauges:
         fd, memory = -1, path
         if sys.platform == "linux":
             fd = os.memfd_create(worker, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            os.fchmod(fd, 0o600)
             memory = Path(f"/proc/{os.getpid()}/fd/{fd}")
         live = Live(memory, create=True)
         if fd >= 0:
