@@ -95,10 +95,14 @@ class ChatStream:
         shown = [choice for choice in answer.choices if self._shows(choice, answer)]
         if self.failure or not shown:
             return b""
-        answer.choices = shown
+        return b"".join([self._told(choice, answer) for choice in shown])
+
+    def _told(self, choice: Choice, answer: ChatAnswer) -> bytes:
+        """The event of one choice, as OpenAI has it: what is kept back of one is no other's."""
+        answer.choices = [choice]
         event = b"data: %b\n\n" % _encode(answer)
-        progress = self._choices[shown[0].index]
-        if self._asked.tools and _is_blank(shown[0]) and not progress.is_decided():
+        progress = self._choices[choice.index]
+        if self._asked.tools and _is_blank(choice) and not progress.is_decided():
             progress.held += event
             return b""
         held, progress.held = progress.held, b""

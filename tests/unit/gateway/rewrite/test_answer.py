@@ -750,6 +750,20 @@ def test_as_many_answers_as_were_asked_for(given: int):
     assert adapter.is_said == (given >= 2)
 
 
+def test_what_is_kept_back_of_one_choice_is_no_others():
+    """Several choices in one event: a tool call of the first takes back its blanks, and no word of the second."""
+    both = event({"choices": [{"index": 0, "delta": {"content": " "}}, {"index": 1, "delta": {"content": "Hi"}}]})
+    call = chunk({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}]})
+    ends = chunk({}, finish="tool_calls") + chunk({}, finish="stop", index=1)
+    found, adapter = run(both + call + ends + DONE, AnswerShape("chat", "gpt-4o", stream=True, tools=True, n=2))
+    assert adapter.failure is None
+    said = [one["choices"][0] for one in found if one != "[DONE]"]
+    words = {
+        place: "".join(one["delta"].get("content") or "" for one in said if one["index"] == place) for place in (0, 1)
+    }
+    assert words == {0: "", 1: "Hi"}
+
+
 @pytest.mark.parametrize(("output", "silent"), [([], True), ([ITEM], False)])
 def test_a_response_with_nothing_in_it(output: list[Any], *, silent: bool):
     """Whole or in events: no item, or no event of one, is nothing said."""
