@@ -307,9 +307,10 @@ def _introduce_call(call: WireToolCall, progress: ChoiceProgress, answer: ChatAn
         if call.id is UNSET:
             call.id = made(_name_of(answer), choice, place)
     if isinstance(call.function, Function) and call.function.name:
-        if place in progress.named:
+        if place in progress.named and place not in progress.renamed:
             call.function.name = UNSET
         progress.named.add(place)
+        progress.renamed.discard(place)
 
 
 def _trim(turn: WireMessage) -> None:

@@ -11,7 +11,10 @@ _HELD_BYTES: Final = 64 * 1024
 class ChoiceProgress:
     """What was said of it so far."""
 
-    __slots__ = ("begun", "called", "calls", "finished", "held", "named", "names", "places", "spoke", "told")
+    __slots__ = (
+        "argued", "begun", "called", "calls", "finished", "held", "named", "names", "places", "renamed", "spoke",
+        "told",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.begun = False
@@ -29,6 +32,10 @@ class ChoiceProgress:
         """Calls that the app knows the id of."""
         self.named: set[int] = set()
         """Calls that it knows the name of."""
+        self.renamed: set[int] = set()
+        """Calls of whose name one more piece has come, which it does not know yet."""
+        self.argued: set[int] = set()
+        """Calls that have arguments."""
 
     def place(self, call: WireToolCall) -> int:
         """Which call a fragment belongs to, as the records tell it (`records.wire.merge`)."""
@@ -45,14 +52,22 @@ class ChoiceProgress:
         else:
             place = self._begin("", name) if name or not self.calls else len(self.calls) - 1
         self.calls[place] = self.calls[place] or found
-        self.names[place] = self.names[place] or name
+        if name and self.names[place] not in ("", name):
+            self.names[place] += name
+            self.renamed.add(place)
+        else:
+            self.names[place] = self.names[place] or name
+        if isinstance(call.function, Function) and call.function.arguments:
+            self.argued.add(place)
         return place
 
     def _is_another(self, place: int, found: str, name: str) -> bool:
         """Whether a fragment is a new call although its index is taken."""
         if self.calls[place] and found:
             return self.calls[place] != found
-        return bool(name) and not found and self.names[place] not in ("", name)
+        if not name or found or self.names[place] in ("", name):
+            return False
+        return not self.calls[place] or place in self.argued  # else one more piece of its name
 
     def _begin(self, found: str, name: str) -> int:
         self.calls.append(found)

@@ -14,6 +14,7 @@ from gateway.rewrite.problem import CandidateFailure
 from gateway.rewrite.request import adapt_request
 from gateway.rewrite.shapes import Adapted, AnswerShape
 from policies.routing import Variant
+from records.wire.assemble import read_stream
 
 STUDENT = Variant("vllm", model="triage-7b")
 CHAT = AnswerShape("chat", "gpt-4o", stream=True)
@@ -748,6 +749,24 @@ def test_as_many_answers_as_were_asked_for(given: int):
     _, adapter = run(b"".join(parts) + DONE, AnswerShape("chat", "gpt-4o", stream=True, n=2))
     assert (adapter.failure is not None) == (given < 2)
     assert adapter.is_said == (given >= 2)
+
+
+@pytest.mark.parametrize("again", [{}, {"id": "a"}], ids=["id once", "id in each"])
+def test_a_name_in_pieces_is_one_name(again: dict[str, Any]):
+    """SDKs add up what comes of a name before its arguments: app and record have the same call, and one alone."""
+    pieces = [
+        {"index": 0, "id": "a", "type": "function", "function": {"name": "get_", "arguments": ""}},
+        {"index": 0, **again, "function": {"name": "weather", "arguments": ""}},
+        {"index": 0, **again, "function": {"arguments": '{"city":'}},
+        {"index": 0, **again, "function": {"arguments": '"Bonn"}'}},
+    ]
+    stream = b"".join(chunk({"tool_calls": [piece]}) for piece in pieces) + chunk({}, finish="tool_calls") + DONE
+    found, _ = run(stream, AnswerShape("chat", "gpt-4o", stream=True, tools=True))
+    told = [call for one in found[:-1] for call in one["choices"][0]["delta"].get("tool_calls") or ()]
+    assert {call["index"] for call in told} == {0}
+    assert "".join(call["function"].get("name") or "" for call in told) == "get_weather"
+    (kept,) = json.loads(read_stream("chat", stream).body)["choices"][0]["message"]["tool_calls"]
+    assert kept["function"] == {"name": "get_weather", "arguments": '{"city":"Bonn"}'}
 
 
 def test_what_is_kept_back_of_one_choice_is_no_others():
