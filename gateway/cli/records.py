@@ -18,6 +18,7 @@ from gateway.cli.failure import failed
 from gateway.cli.record_filters import filter_of, pepper
 from gateway.config.settings_file import SettingsError
 from gateway.node.datadir import DataDirError
+from gateway.node.plain_error import plain
 from records import forgetting
 from records.erasure import FILE, Kind, Subject
 from records.forgetting import Erasure
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (SettingsError, DataDirError, FilterError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error, msgspec.MsgspecError) as error:
-        return failed(f"{error}. hint: if files were just merged, do it again", arguments)
+        return failed(f"{plain(error)}. hint: if files were just merged, do it again", arguments)
 
 
 def _tail(arguments: argparse.Namespace) -> int:
