@@ -49,6 +49,11 @@ class DataDir:
     root: Path
 
     @property
+    def format(self) -> Path:
+        """Which versions may read this directory."""
+        return self.root / "FORMAT"
+
+    @property
     def routing(self) -> Path:
         """The routing table."""
         return self.root / "routing.json"
@@ -134,7 +139,7 @@ def prepare(root: Path) -> DataDir:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
         if data.root.stat().st_uid == os.geteuid():  # a volume may belong to somebody else: `doctor` speaks of it
             data.root.chmod(0o700)
-        _check_format(root / "FORMAT")
+        _check_format(data.format)
     except OSError as error:
         raise DataDirError(
             f"{root}: {error.strerror or error}. hint: name a directory this user may write, as `data` in the settings"

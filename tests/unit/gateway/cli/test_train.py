@@ -194,13 +194,12 @@ def test_a_preflight_of_nothing_says_what_to_name(tmp_path: Path, capsys: pytest
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["--grid", "batch=1,2", "--rounds", "0"], "--rounds 0"),
         (["--grid", "batch=1,2"], "is not empty"),
         (["--grid", "batch=", "--out", "new"], "--grid batch=: no values"),
         (["--grid", "batch=1", "--out", "new"], "1 configurations"),
         (["--grid", "batch=1,2", "--out", "new"], "golden"),
     ],
-    ids=["no round", "another sweep's folder", "no values", "nothing to choose", "no evaluation set"],
+    ids=["another sweep's folder", "no values", "nothing to choose", "no evaluation set"],
 )
 def test_a_sweep_that_cannot_be_is_refused(words: list[str], why: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Before anything is trained, with what to do."""
