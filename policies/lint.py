@@ -314,7 +314,12 @@ def _background(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]
         loc = _option(position, policy.stages[position], "reverse_shadow")
         yield Finding(loc, f"upstream {name} has no background key to be called with", _key_hint(name))
     if policy.shadow.noise_floor:
-        message = f"upstream {name} has no background key: how often the baseline disagrees with itself is not measured"
+        unknown = (
+            "that the baseline always answers alike" if policy.baseline.deterministic else "how alike its answers are"
+        )
+        message = (
+            f"upstream {name} has no background key, so the baseline is never asked twice: {unknown} is not checked"
+        )
         yield warning(("shadow", "noise_floor"), message, _key_hint(name))
     if not reversed_at and policy.stages[-1].weight_ppm >= ARMS_FROM_PPM:
         message = (

@@ -67,6 +67,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         str, _about("JSON list of policies.events.AlsoScored: further metrics that gates rest on; empty: none")
     ] = ""
     traceparent: Annotated[str, _about("of the request, where it has one that can be read; else empty")] = ""
+    endpoint: Annotated[str, _about("of the exchange, as in `exchanges`; empty: an earlier version wrote the row")] = ""
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from gateway.control.operations.rebuild import EVERYTHING, EvidenceReplay, diffe
 from gateway.control.state.open import open_state
 from gateway.control.state.port import SharedState, Snapshot, StateDownError, Stored
 from gateway.node.datadir import DataDir, DataDirError
+from gateway.node.plain_error import plain
 from gateway.node.state_location import find
 from policies.evidence import Evidence
 from policies.review import key_of
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (SettingsError, DataDirError, StateDownError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error) as error:
-        return failed(f"{error}. hint: if files were just merged, do it again", arguments)
+        return failed(f"{plain(error)}. hint: if files were just merged, do it again", arguments)
     if arguments.json:
         print(json.dumps([asdict(each) | {"agrees": each.agrees} for each in told]))
     else:

@@ -23,12 +23,12 @@ from records.dataset.formats import format_named
 from records.dataset.manifest import Manifest
 from records.dataset.near import NearDuplicates
 from records.dataset.parquet_file import to_parquet
+from records.dataset.personal import PersonalData
 from records.dataset.poisoning import Poisoning, source_of
 from records.dataset.preference import DIRECTED, preference, vote
 from records.dataset.split import PPM, Split, split_of
 from records.dedupe import exact_key
 from records.parquet import EXCHANGES, quoted
-from records.redact import Redactor
 from records.store import Store
 
 SPLITS: tuple[Split, ...] = ("train", "validation")
@@ -270,7 +270,7 @@ def _write_examples(
 ) -> None:
     shape = format_named(wanted.shape)
     evaluated = evaluation_rows(wanted.against)
-    personal = Redactor()
+    personal = PersonalData()
     for source, made in exchanges:
         count.read += 1
         if not isinstance(made, Example):
@@ -280,7 +280,7 @@ def _write_examples(
         if reason := whole.refused(source, made, split):
             count.left_out[reason] += 1
             continue
-        if not wanted.keeps_personal and has_personal_data(made, personal):
+        if not wanted.keeps_personal and personal.is_in(made):
             count.left_out["personal_data"] += 1
             continue
         if where := evaluated.leak(made.prompt):
@@ -304,13 +304,6 @@ def _asked(wanted: Wanted) -> dict[str, Any]:
     caps = {"most_per_source": wanted.most_per_source, "most_per_template": wanted.most_per_template}
     found = msgspec.json.decode(msgspec.json.encode(wanted.filters)) | caps | {"near": wanted.near}
     return {name: value for name, value in found.items() if value is not None}
-
-
-def has_personal_data(made: Example, redactor: Redactor) -> bool:
-    """Whether redaction would replace something that is learned or read: the records' own was off, or older."""
-    redaction = redactor.begin()
-    redaction.value([made.prompt, made.answer, made.rejected])
-    return bool(redaction.counts)
 
 
 def _split(source: Source, wanted: Wanted) -> Split:

@@ -47,6 +47,8 @@ class EvaluationRows:
 
     def leak(self, prompt: Sequence[Fields]) -> str | None:
         """Where the evaluation row stands that a prompt repeats; None: nowhere."""
+        if not self._whole:
+            return None
         for turn in prompt:
             if turn["role"] != "user" or not turn["content"]:
                 continue

@@ -112,7 +112,9 @@ def register(data: Path, made: Iterable[EvalRow], about: EvalSet, pepper: bytes)
         raise EvalSetError(f"{about.name!r} is no name. hint: letters, digits, dot, dash and underscore; 64 at most")
     rows = list({row.id: _hashed(row, pepper) for row in made}.values())
     if not rows:
-        raise EvalSetError("there is no row in it. hint: see what `crossfade eval add --help` says of files")
+        raise EvalSetError(
+            f"{about.source}: there is no row in it. hint: see what `crossfade eval add --help` says of files"
+        )
     text = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
     found = msgspec.structs.replace(
         about,

@@ -155,6 +155,16 @@ def test_calls_that_nobody_waits_for_need_a_key():
     assert [place for place, _ in warned(said(surroundings=keyless))] == ["shadow.noise_floor", "stages.5"]
 
 
+def test_a_word_that_the_baseline_always_answers_alike_is_taken_unchecked():
+    """Without a key nobody asks it twice; what is not known then is another thing with that word and without it."""
+    keyless = Surroundings({name: KnownUpstream(is_priced=True) for name in ("openai", "vllm")})
+    declared = said(surroundings=keyless, baseline="{upstream: openai, deterministic: true}")
+    unsaid = said(surroundings=keyless, compare="[{python: {ref: 'a.py:f'}}]")
+    for found, unknown in ((declared, "that the baseline always answers alike"), (unsaid, "how alike its answers are")):
+        (message,) = [message for place, message in warned(found) if place == "shadow.noise_floor"]
+        assert message.endswith(f"{unknown} is not checked")
+
+
 def test_a_candidate_that_nobody_may_ask_is_named():
     """An upstream without a key of ours answers no candidate's request: a mistake of the settings, and no harm."""
     openai = KnownUpstream(has_background_key=True, is_priced=True, can_be_candidate=False)

@@ -202,3 +202,12 @@ def test_which_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find(None, {"CROSSFADE_CONFIG": "other.yaml"}) == Path("other.yaml")
     with pytest.raises(SettingsError, match="no such file"):
         find("missing.yaml", {})
+
+
+@pytest.mark.parametrize("name", ["CROSSFADE_CONFG", "CROSSFADE_CONFIGS", "CROSSFADE_CONFIG_"])
+def test_a_misspelt_variable_is_told(name: str) -> None:
+    """Who means to name the settings file is not served the defaults; what an orchestrator sets is nobody's mistake."""
+    with pytest.raises(SettingsError, match=f"{name}: no variable of ours\n    hint: did you mean CROSSFADE_CONFIG?"):
+        find(None, {name: "other.yaml"})
+    for theirs in ("CROSSFADE_SERVICE_HOST", "CROSSFADE_PORT", "CROSSFADE_CACHE", "CROSSFADE_CONFIG_KEY"):
+        find(None, {theirs: "10.0.0.1"})

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.control.operations.standings import entry, spent_budgets, standings
+from gateway.control.operations.standings import entries, entry, spent_budgets, standings
 from gateway.control.state.port import Decided, Stored
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.datadir import prepare
@@ -75,6 +75,28 @@ def test_the_last_move_is_told(state: SqliteState) -> None:
     assert (stands.phase, stands.weight_ppm, stands.missing) == ("rolled_back", 0, [])
 
 
+def test_what_stayed_where_it_was_is_no_move(state: SqliteState) -> None:
+    """A reason that changed is a decision, too: when it moved is told all the same, until it has never moved."""
+    keep(state, CANARY)
+    held = step(CANARY, UNSURE, now=NOW)
+    state.add_decision(told(held, "d2"))
+    assert standings(state, now=NOW)["triage"].last_move == "hold"
+    state.add_decision(told(command(CANARY, Verb.ROLLBACK, now=NOW - 40, by="ada", reason="smells")))
+    stands = standings(state, now=NOW)["triage"]
+    assert (stands.last_move, stands.moved_at) == ("roll_back", NOW - 40)
+
+
+def test_what_stopped_each_rollout_is_found(state: SqliteState) -> None:
+    """Behind whatever was decided since; a rollout on its way has nothing of it, and one that is damaged hides none."""
+    after = command(CANARY, Verb.ROLLBACK, now=NOW, by="ada", reason="smells")
+    keep(state, CANARY)
+    assert entries(state) == {}
+    keep(state, after.rollout)
+    state.add_decision(told(after))
+    state.add_decision(told(step(after.rollout, UNSURE, now=NOW + 5), "d2"))
+    assert entries(state)["triage"].reason == "ada: smells"
+
+
 def test_records_of_another_version_still_have_their_words(state: SqliteState) -> None:
     """What cannot be decoded is told by its text; a rollout that cannot be is no guess."""
     keep(state, CANARY)
@@ -100,7 +122,7 @@ def test_a_suspension_is_told_by_its_trial_and_not_by_the_look_that_began_it(sta
     look(state, away.results, before)
     stands = standings(state, now=NOW)["triage"]
     assert (stands.phase, stands.stage, stands.weight_ppm, stands.missing) == ("suspended", "5%", 0, [])
-    assert stands.sentence.startswith("Suspended at 5 %: too many of its latest requests failed. ")
+    assert stands.sentence.startswith("Suspended at 5 %: the candidate failed too many of its latest requests. ")
     trying = replace(away.rollout, suspended_ago_s=(70.0,))
     keep(state, trying)
     look(state, replace(GOOD, tried=57), trying)
