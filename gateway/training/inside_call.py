@@ -1,5 +1,6 @@
 """Asks a script that runs inside the training environment: JSON in, JSON out, within a bound."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def ask(script: str, model: Path, asked: object, cache: Path, *, within_s: float
             capture_output=True,
             check=False,
             timeout=within_s,
-            env={"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
+            env=_surroundings() | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
         )
     except subprocess.TimeoutExpired as error:
         raise TrainingCallError(f"{model}: no answer in {within_s:g} s. hint: is this machine busy?") from error
@@ -38,3 +39,8 @@ def ask(script: str, model: Path, asked: object, cache: Path, *, within_s: float
         said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no word"]
         raise TrainingCallError(f"{model}: {said[-1]}. hint: name a model's folder, with its chat template")
     return done.stdout
+
+
+def _surroundings() -> dict[str, str]:
+    """The caller's, which say on which GPU and with how many threads; modules are those of its own environment."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

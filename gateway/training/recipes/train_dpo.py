@@ -39,6 +39,9 @@ LEARNING_RATE = None
 """None: 1e-6 for all weights, 2e-5 for an adapter."""
 BETA = 0.1
 """How dear it is to leave the model one started from."""
+CHOSEN_WEIGHT = 1.0
+"""How much the better answer is learned as such, too. With 0 both answers of a pair may become unlikely, as long as the
+worse one does so faster, and the model says a third thing. Source: Pang et al. 2024 (arXiv 2404.19733)."""
 BATCH = 8
 """Pairs of one step."""
 ACCUMULATE = 1
@@ -88,7 +91,10 @@ def main() -> None:
     result: dict[str, Any] = {"train_loss": done.training_loss, "updates": done.global_step, "resumed_from": last}
     if trainer.eval_dataset is not None:
         measured = trainer.evaluate()
-        result |= {name: measured[f"eval_{name}"] for name in ("loss", "rewards/accuracies", "rewards/margins")}
+        shown = ("loss", "rewards/accuracies", "rewards/margins", "rewards/chosen")
+        result |= {name: measured[f"eval_{name}"] for name in shown}
+        if result["rewards/chosen"] < 0:
+            print("better answers of untouched pairs became less likely, too: lower LEARNING_RATE, raise CHOSEN_WEIGHT")
     write_prompts(rows, tokenizer, out)
     save(trainer, tokenizer, out)
     (out / "report.json").write_text(json.dumps({**told, "result": result}, indent=1) + "\n", encoding="utf-8")
@@ -113,6 +119,8 @@ def trainer_of(tokenizer: Any, rows: Dataset, validation: Dataset | None = None,
         "num_train_epochs": EPOCHS,
         "learning_rate": resolved["learning_rate"],
         "beta": BETA,
+        "loss_type": ["sigmoid", "sft"] if CHOSEN_WEIGHT else ["sigmoid"],
+        "loss_weights": [1.0, CHOSEN_WEIGHT] if CHOSEN_WEIGHT else None,
         "per_device_train_batch_size": BATCH,
         "per_device_eval_batch_size": BATCH,
         "gradient_accumulation_steps": ACCUMULATE,

@@ -1,5 +1,6 @@
 """Scripts asked inside the training environment; with the real one: tests/acceptance/test_training.py."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -39,3 +40,18 @@ def test_an_answer_is_waited_for_no_longer_than_was_said(made: Path):
     """A script that takes too long is ended."""
     with pytest.raises(TrainingCallError, match=r"no answer in 0\.01 s"):
         ask("token_mask.py", made, [], made, within_s=0.01)
+
+
+def test_a_script_runs_on_the_gpu_and_with_the_threads_that_its_caller_chose(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its surroundings are its caller's, but for where modules are: the gateway's are not its own."""
+    script = made / "told.py"
+    script.write_text("import json, os\nprint(json.dumps(dict(os.environ)))\n")
+    chosen = {"CUDA_VISIBLE_DEVICES": "1", "OMP_NUM_THREADS": "3", "PYTHONPATH": "/gateway"}
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+
+    told = json.loads(ask(str(script), made, [], made, within_s=60))
+
+    assert {name: told.get(name) for name in chosen} == chosen | {"PYTHONPATH": None}
