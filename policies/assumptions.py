@@ -34,7 +34,7 @@ def assumed(rules: Rules, spread: float, among: int = 1) -> Iterator[str]:
             f"{_first(rules, spread, 20)}"
         )
     elif by := rules.gates.slices:
-        yield f"that slices by {', '.join(by)} are alike; one of 5% of the traffic needs {_least(rules, spread)}"
+        yield f"that slices by {', '.join(by)} are alike; one of 5% of the traffic needs {_least(rules, spread, among)}"
     if rules.ladder.rises is not None:
         yield f"that it may rise at any time, which it may only within {rules.ladder.rises}"
 
@@ -45,8 +45,12 @@ def _first(rules: Rules, spread: float, slices_: int) -> str:
     return "no number of units" if units is None else f"about {units:,} units of all"
 
 
-def _least(rules: Rules, spread: float) -> str:
-    """What the least slice needs, in units of all the traffic."""
+def _least(rules: Rules, spread: float, among: int) -> str:
+    """What the least slice needs, in units of all the traffic, of one among so many candidates."""
     margin, scale = min((slices.WIDER * abs(gate.margin), gate.scale) for gate in rules.gates.qualities)
     units = stats.units_needed(spread * scale**0.5, margin)
-    return "no number of units" if units is None else f"about {round(units / slices.LEAST_SHARE)} units of all"
+    return (
+        "no number of units"
+        if units is None
+        else f"about {round(units * longer(among) / slices.LEAST_SHARE)} units of all"
+    )

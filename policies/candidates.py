@@ -8,7 +8,8 @@ Rules:
    e-value, averaged with those of any of the others, must reach 1/alpha, whichever others are taken.
    Source: closed testing, Marcus, Peritz & Gabriel 1976; averages of e-values, valid under any dependence, Vovk & Wang
    2021 (arXiv 1912.06116); decisions-2, ruling 7.
-2. Of several quality gates the weakest speaks for a candidate: it is wrong to go on where any one of them is.
+2. Of several quality gates and of slices that must hold the weakest speaks for a candidate: it is wrong to go on where
+   any one of them is, and the least of several e-values is one for "one of them is wrong".
 3. Only quality is corrected, and only in the shadow, where one is picked: all other gates must pass for the one.
 """
 

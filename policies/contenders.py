@@ -81,9 +81,10 @@ def _meaningless(policy: Policy) -> Iterator[Finding]:
     if policy.gates.quality is None:
         message = "the best of several candidates is picked by quality, and quality is off"
         yield Finding(("gates", "quality"), message, "let a comparator score, or keep one `candidate`")
-    if policy.slices is not None:
-        message = "slices work with one candidate only: among several, one could pass by luck"
-        yield Finding(("slices",), message, "leave them out, and state them when one `candidate` is left")
+    if policy.slices is not None and policy.slices.mode == "partial":
+        message = "slices move alone with one candidate only: among several, one could pass by luck in one of them"
+        hint = "`mode: whole` picks one whose slices all hold; or pick one first, and state `partial` for that"
+        yield Finding(("slices", "mode"), message, hint)
     if policy.pin_keys:
         message = "a pinned request asks for the candidate, and there are several"
         yield Finding(("pin_keys",), message, "leave it out, and state it when one `candidate` is left")

@@ -260,6 +260,12 @@ class Evidence:
         """The sum of squares of how often each answer came; a record, which has not all names, tells it."""
         return max(self.count(f"squares_{side}"), names.squares(self.outputs(side)))
 
+    def judge_by(self, rules: Rules) -> None:
+        """Count by other rules from now on; of another baseline nothing is known yet."""
+        if rules.key.baseline != self.rules.key.baseline:
+            self.line, self.more_lines = BaselineLine(), {}
+        self.rules = rules
+
     def _tally(self, name: str, more: int = 1) -> None:
         if more:
             histograms.add(self.counts, name, more)

@@ -35,7 +35,7 @@ def decode(data: bytes, rules: Rules) -> Evidence:
     """
     try:
         kept = msgspec.json.decode(data, type=_Kept)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise SnapshotError(f"not a snapshot of evidence: {error}") from error
     if kept.format != FORMAT:
         raise SnapshotError(f"the snapshot has format {kept.format}, this version reads {FORMAT}")

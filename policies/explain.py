@@ -99,7 +99,7 @@ def decode(data: bytes) -> DecisionRecord:
     """
     try:
         found = msgspec.json.decode(data, type=DecisionRecord)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise RecordError(f"not a decision record: {error}") from error
     if found.format > FORMAT:
         raise RecordError(f"the record has format {found.format}, this version reads up to {FORMAT}: upgrade it")

@@ -63,7 +63,7 @@ UNSEEN = {
     "length": "no answers have been measured yet",
 }
 DETECTORS = {
-    "errors": "too many of its latest requests failed",
+    "errors": "the candidate failed too many of its latest requests",
     "validity": "too many of its latest answers broke their format",
     "quality": "its latest answers are worse than those it was admitted for",
     "latency": "too many of its latest answers were slower than the limit",

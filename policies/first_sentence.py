@@ -15,11 +15,14 @@ from policies.finding_words import DETECTORS, GATES, GUARDS, HARM, OVERDUE, UNME
 from policies.forecast import least_left_s
 from policies.results import Alarm, GateResult, GuardResult, Results, gate_kind
 from policies.rollout import STOPPED, Decision, Rollout, blocks
+from policies.spans import span
 from policies.terms import Move, Phase, Verdict
 
 _AT_ONCE_S = 1.0
 """What happened less long ago is not said to have been a while ago."""
-_STEPS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
+_DOUBTFUL_S = 60.0
+"""Traffic that comes at all comes within it, most often. A stage above the shadow was reached with traffic."""
+_DOUBT = ". Does the app send what the policy's `match` takes?"
 
 _SPACED = str.maketrans("@_", "  ")
 
@@ -58,8 +61,9 @@ def first_sentence(
             return _suspended(stands, now, entered, _trial(stands, results, now, around))
         case Phase.APPROVING:
             after = "the last stage" if stands.next is None else _share(stands.next.weight_ppm)
+            ago, _ = _told(now, entered)
             return (
-                f"Every check passed {_at(stands)}; {after} waits for your word: "
+                f"Every check passed {_at(stands)}{ago}; {after} waits for your word: "
                 f"`crossfade promote {stands.route} --reason …`."
             )
         case _:
@@ -221,7 +225,8 @@ def _units(stands: Rollout, results: Results, now: float) -> str:
         when = f"in {span(left_s)}" if left_s >= _AT_ONCE_S else "at any moment"
         return f"{is_open}; the first counts {when} (assign.close_after)"
     if not results.units:
-        return "no conversation has come yet. Does the app send what the policy's `match` takes?"
+        is_doubtful = not stands.at.weight_ppm and stands.lived_s >= _DOUBTFUL_S
+        return f"no conversation has come yet{_DOUBT if is_doubtful else ''}"
     more = f"; {is_open}" if results.open_units else ""
     return f"{results.units:,} of the {stands.at.min_units:,} conversations that this stage wants have counted{more}"
 
@@ -374,14 +379,6 @@ def _missing(before: Rollout, results: Results) -> str:
 
 
 # Words -------------------------------------------------------------------------------------------------------------
-
-
-def span(seconds: float) -> str:
-    """A duration in the largest unit that says it in two digits or so."""
-    for unit_s, name in _STEPS:
-        if seconds >= 2 * unit_s:
-            return f"{seconds / unit_s:.0f} {name}"
-    return f"{max(0.0, seconds):.0f} s"
 
 
 def _place(rollout: Rollout) -> str:

@@ -50,7 +50,7 @@ def _quality(gate: Quality, evidence: Evidence, look: Look) -> GateResult:
         gate = replace(gate, required=False)
     name, needed = f"{gate.name}_owned" if owned else gate.name, (evidence.shadow and not slices_alone) or again
     judged = _mean(name, gate, evidence, look, needed_here=needed)
-    return _alike(gate, evidence, judged, needed_here=needed) if gate.likeness else judged
+    return _alike(gate, evidence, judged) if gate.likeness else judged
 
 
 def slice_results(gate: Quality, evidence: Evidence, look: Look) -> tuple[GateResult, ...]:
@@ -83,7 +83,7 @@ def _slice(gate: Quality, part: slices.SliceEvidence, evidence: Evidence, look: 
     return replace(judged, verdict=Verdict.INCONCLUSIVE, reason=f"{judged.reason}: nothing rises while it is so")
 
 
-def _alike(gate: Quality, evidence: Evidence, judged: GateResult, *, needed_here: bool) -> GateResult:
+def _alike(gate: Quality, evidence: Evidence, judged: GateResult) -> GateResult:
     """What a certificate of likeness is worth: it promotes, or says that answers differ. Different is not worse."""
     judged = replace(judged, likeness=True, reason=judged.reason + _overstated(gate, evidence))
     if judged.verdict is not Verdict.FAIL:
@@ -92,8 +92,7 @@ def _alike(gate: Quality, evidence: Evidence, judged: GateResult, *, needed_here
         f"{judged.reason.removesuffix(': harm is certified')}: it differs from the baseline more than the baseline "
         "from itself, which is not to say that it is worse. hint: let a judge, a scorer or people score the pairs"
     )
-    required = gate.required and needed_here
-    return replace(judged, verdict=Verdict.INCONCLUSIVE, reason=reason, required=required, futile=required)
+    return replace(judged, verdict=Verdict.INCONCLUSIVE, reason=reason, futile=judged.required)
 
 
 def _overstated(gate: Quality, evidence: Evidence) -> str:

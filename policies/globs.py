@@ -36,10 +36,18 @@ def _compiled(globs: tuple[str, ...]) -> re.Pattern[str]:
 @lru_cache(maxsize=4096)
 def meet(one: str, two: str) -> bool:
     """Whether some name is what both stand for."""
-    if not one or not two:
-        return not (one + two).strip("*")
-    if one[0] == "*":
-        return meet(one[1:], two) or meet(one, two[1:])
-    if two[0] == "*":
-        return meet(one, two[1:]) or meet(one[1:], two)
-    return (one[0] == two[0] or "?" in (one[0], two[0])) and meet(one[1:], two[1:])
+    below = [_is_all_stars(two[at:]) for at in range(len(two) + 1)]  # of what is left of each, from their ends on
+    for first in range(len(one) - 1, -1, -1):
+        here = [*below[:-1], _is_all_stars(one[first:])]
+        for second in range(len(two) - 1, -1, -1):
+            if "*" in (one[first], two[second]):
+                here[second] = below[second] or here[second + 1]
+            else:
+                is_same = one[first] == two[second] or "?" in (one[first], two[second])
+                here[second] = is_same and below[second + 1]
+        below = here
+    return below[0]
+
+
+def _is_all_stars(rest: str) -> bool:
+    return not rest.strip("*")

@@ -28,6 +28,8 @@ from policies.rules import ARMS_FROM_PPM, DAY_S, Guards, default_hold_s
 from policies.schema import Policy, Stage
 
 _MIN_UNITS = 100
+_A_CALL_USD = 0.01
+"""What a call may well cost."""
 _COARSE = 0.2
 """A limit on a judge's bias that a person meets in an afternoon."""
 
@@ -226,6 +228,9 @@ def _doubts(policy: Policy) -> Iterator[Finding]:
     if whole and not last.options.reverse_shadow and "reverse_shadow" in last.options.model_fields_set:
         message = "at 100 % nothing is left to compare with: nobody would see answers get worse later"
         yield warning(("stages", len(policy.stages) - 1), message, "write `100%: {holdback: 2%, reverse_shadow: 5%}`")
+    if policy.shadow.budget < _A_CALL_USD:
+        message = "pays for hardly a call a day: nobody is asked in the background, so nothing is ever certified"
+        yield warning(("shadow", "budget"), message, "`$20/day`, or what a day's comparing may cost")
     if "tools" in policy.eligible.forbid and likeness_metric(policy) == "tool_calls":
         yield warning(
             ("eligible", "forbid"), "tool calls are compared, but requests with tools are forbidden", "take out `tools`"
@@ -309,7 +314,12 @@ def _background(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]
         loc = _option(position, policy.stages[position], "reverse_shadow")
         yield Finding(loc, f"upstream {name} has no background key to be called with", _key_hint(name))
     if policy.shadow.noise_floor:
-        message = f"upstream {name} has no background key: how often the baseline disagrees with itself is not measured"
+        unknown = (
+            "that the baseline always answers alike" if policy.baseline.deterministic else "how alike its answers are"
+        )
+        message = (
+            f"upstream {name} has no background key, so the baseline is never asked twice: {unknown} is not checked"
+        )
         yield warning(("shadow", "noise_floor"), message, _key_hint(name))
     if not reversed_at and policy.stages[-1].weight_ppm >= ARMS_FROM_PPM:
         message = (

@@ -6,7 +6,8 @@ Rules:
    says so until then: what heals by itself comes back by a trial, with evidence from zero, or by an operator's word.
 2. Intention to treat: an assigned request that the candidate did not answer is a failure of its own, also where the
    breaker, a deadline of ours or an app's patience came between. Where the baseline fails too, it is excused.
-3. No answers are no life: where requests are assigned and none is answered, traffic goes back, errors or not.
+3. No answers are no life: where requests are assigned and none is answered, or all with nothing, traffic goes back,
+   errors or not.
 
 Its state follows the leader's order of exchanges, as detectors do. It is kept with the evidence's snapshot and is no
 evidence: what it said at a decision stands in the decision's record, and a rebuild leaves it as it is kept.
@@ -25,6 +26,8 @@ WINDOW_S = 5.0
 """A window of the rule that wants an answer: two of them without one are too many."""
 ROW = 5
 """Requests in a row that must have been left without an answer before silence means anything."""
+EMPTY_ROW = 30
+"""Answers in a row with nothing in them that are as good as none: a model that has lost its weights still says 200."""
 MINUTE_S = 60.0
 """A window of the share really answered."""
 ENOUGH = 20
@@ -62,6 +65,8 @@ class ServiceReport(msgspec.Struct, frozen=True, array_like=True):
     """Of the baseline's own good answers: time to the first byte."""
     total_s: float | None = None
     is_stream: bool = False
+    is_empty: bool = False
+    """What the candidate answered had neither words nor calls in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,8 @@ class Liveness:
     """When the first of them ended."""
     minutes: tuple[Minute, ...] = ()
     """The latest three."""
+    empty: int = 0
+    """Answers in a row with nothing in them."""
     lost: str = ""
     """Why it counts as not serving; it does not heal."""
     watch: int = 0
@@ -140,11 +147,12 @@ class Liveness:
             unanswered, since = 0, None
         elif service is not AssignedOutcome.BUSY and not excused and self.recent.rate < _MOSTLY_FAILING:
             unanswered, since = unanswered + 1, told.ended_at if since is None else min(since, told.ended_at)
+        empty = self.empty if not answered else self.empty + 1 if told.is_empty else 0
         word = "" if answered else told.word or str(service)
         minutes = self.minutes if excused else _counted(self.minutes, told.ended_at, answered=answered)
         found = replace(
             self, errors=errors, last=(*self.last[1 - ROW :], word), unanswered=unanswered, silent_since=since,
-            minutes=minutes,
+            minutes=minutes, empty=empty,
         )  # fmt: skip
         return found if found.lost else replace(found, lost=_why(found, told.ended_at, arl))
 
@@ -162,6 +170,8 @@ def _why(found: Liveness, at: float, arl: float) -> str:
     """Why a candidate does not serve; empty: nothing says so."""
     if found.errors.peak >= arl:
         return f"the candidate {found.told() or 'fails'}"
+    if found.empty >= EMPTY_ROW:
+        return f"the candidate's last {found.empty} answers are empty"
     if found.unanswered >= ROW and found.silent_since is not None and at - found.silent_since >= 2 * WINDOW_S:
         return (
             f"the candidate answered none of the last {found.unanswered} requests assigned to it, "

@@ -64,7 +64,7 @@ def read(line: bytes) -> RecordedPair:
     """
     try:
         pair = _PAIR.decode(line)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise PairError(
             f"not a compared pair: {error}; hint: one JSON object per line, with unit, q, error_*"
         ) from error

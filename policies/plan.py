@@ -147,9 +147,11 @@ def starved(policy: Policy, requests_per_day: float) -> str:
     most = requests_per_day / DAY_S * breaker.window * share
     if not requests_per_day or most >= breaker.min_requests:
         return ""
+    comes = f"about {most:.0f}" if most >= 1 else "less than one"
     return (
-        f"at most about {most:.2g} of the candidate's requests in {duration_text(breaker.window)}, min_requests is "
-        f"{breaker.min_requests}: the share of failures never counts, only failures in a row do"
+        f"of the {requests_per_day:,.0f} requests a day that came lately, {comes} would be the candidate's in "
+        f"{duration_text(breaker.window)}. Its share of failures counts from {breaker.min_requests} on (min_requests): "
+        "only failures in a row would stop it"
     )
 
 

@@ -102,11 +102,15 @@ def _tried(evidence: Evidence) -> int:
 
 
 def quality_log_e(evidence: Evidence, rollout: Rollout) -> float:
-    """By what log e-value a candidate's quality is certified on its own evidence: its weakest required gate's."""
+    """By what log e-value a candidate's quality is certified on its own evidence: its weakest required gate's, or where
+    slices must hold, too, its weakest slice's.
+    """
     look = Look(budgets=rollout.budgets, bounds=False, bets=rollout.bets)
-    wanted = [gate for gate in evidence.rules.gates.qualities if gate.required]
-    found = [evaluate(gate, evidence, look).log10_e for gate in wanted]
-    return min((LOG10 * (each or 0.0) for each in found), default=0.0)
+    found: list[GateResult] = []
+    for gate in evidence.rules.gates.qualities:
+        if gate.required:
+            found += [evaluate(gate, evidence, look), *slice_results(gate, evidence, look)]
+    return min((LOG10 * (each.log10_e or 0.0) for each in found), default=0.0)
 
 
 def _intake(evidence: Evidence) -> Intake:

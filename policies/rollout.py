@@ -27,6 +27,7 @@ from policies.rules import (
     Rules,
     Stage,
 )
+from policies.spans import span
 from policies.suspension import on_alarm, on_trial
 from policies.terms import Move, Outcome, Phase, Verb, Verdict
 
@@ -452,7 +453,8 @@ def _rest(rollout: Rollout) -> tuple[Move, str, str]:
         return Move.HOLD, str(rollout.phase), f"{rollout.phase}: until a new revision, or an operator resumes it"
     left = rollout.settings.cooldown_s - rollout.lived_s
     if left > 0:
-        return Move.HOLD, "cooldown", f"rolled back {rollout.rollbacks} time(s); {left:.0f} s of cooldown left"
+        times = "once" if rollout.rollbacks == 1 else f"{rollout.rollbacks} times"
+        return Move.HOLD, "cooldown", f"rolled back {times}; starts again in the shadow in {span(left)}"
     return Move.RESTART, "cooldown", f"cooled down: attempt {rollout.attempt + 1} begins in the shadow, from zero"
 
 

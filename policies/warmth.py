@@ -10,8 +10,8 @@ Rules:
 from dataclasses import dataclass, replace
 
 from policies.failure_words import failure_phrase
-from policies.first_sentence import span
 from policies.rollout import Rollout
+from policies.spans import span
 from policies.terms import Phase
 from policies.warm_rule import WarmRule
 

@@ -67,6 +67,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         str, _about("JSON list of policies.events.AlsoScored: further metrics that gates rest on; empty: none")
     ] = ""
     traceparent: Annotated[str, _about("of the request, where it has one that can be read; else empty")] = ""
+    endpoint: Annotated[str, _about("of the exchange, as in `exchanges`; empty: an earlier version wrote the row")] = ""
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +81,10 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     weight_ppm: Annotated[int, _about("of the stage")]
     epoch: Annotated[int, _about("of the rollout")]
     watermark: Annotated[float | None, _about("Unix seconds up to which units were closed before it; null: none")]
-    event_json: Annotated[str, _about("JSON of policies.events.PairEvent; empty: only the watermark moved")]
+    event_json: Annotated[
+        str,
+        _about("JSON of policies.events.PairEvent; empty: forgotten, or (`node` empty) its stage or rules end here"),
+    ]
     held_json: Annotated[str, _about("JSON of policies.rules.Held: what the detectors were held to")]
     node: Annotated[str, _about("whose journal it came from")] = ""
     leader_epoch: Annotated[int, _about("fencing epoch of who counted it: of two rows of one seq the later counts")] = 0

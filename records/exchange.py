@@ -56,6 +56,8 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ended_s: float | None = None
     reused: bool = False
     """Whether it went over a kept connection."""
+    is_empty: bool = False
+    """It was answered whole, with neither words nor calls."""
 
 
 class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -34,7 +34,7 @@ _VALUES = frozenset({"value", "plain", "plaintext", "raw", "current", "new", "ol
 """Fields of an object with a secret's name that hold it."""
 _SMALLEST_SECRET = 100
 """Numbers below are counts, whatever they are called."""
-_SCHEME = re.compile(r"(?i:bearer|basic|token|digest|bot) +(?=\S)")
+_SCHEME = re.compile(r"(?i:bearer|basic|token|digest|bot|apikey|api-key|ssws|geniekey|key|oauth) +(?=\S)")
 _SHORT = 64
 _MOST_FIELDS = 32
 _WORDS = re.compile(r"[A-Za-z .,!?'_]*")

@@ -35,6 +35,7 @@ class RequestKind:
     unpriced: int
     """Requests without a known price: the cost is of the others."""
     total_ms_p50: float | None
+    """Of those whose time is known: a log of another system may say none."""
     request_json: str | None
     """The last one whose body was kept, redacted as the records are."""
 
@@ -45,7 +46,7 @@ def kinds_query(where: str) -> str:
     SELECT route, {", ".join(KIND)}, count(*) AS requests, count(DISTINCT conversation_id),
            epoch(max(arrived_at) - min(arrived_at)), coalesce(sum(prompt_tokens), 0)::BIGINT,
            coalesce(sum(completion_tokens), 0)::BIGINT, sum(cost_usd) AS cost,
-           count(*) FILTER (WHERE cost_usd IS NULL), quantile_cont(total_ms, 0.5),
+           count(*) FILTER (WHERE cost_usd IS NULL), quantile_cont(total_ms, 0.5) FILTER (total_ms > 0),
            arg_max(request_json, id) FILTER (WHERE request_json IS NOT NULL)
     FROM exchanges WHERE {ENDPOINTS} AND complete AND {where}
     GROUP BY route, {", ".join(KIND)} ORDER BY cost DESC NULLS LAST, requests DESC LIMIT ?"""  # noqa: S608 -- our own words

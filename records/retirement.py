@@ -21,7 +21,7 @@ def dates_in(answer: str) -> dict[str, str]:
     """By model, the day that the text of a list of models names; nothing where it is no such list."""
     try:
         listed = msgspec.json.decode(answer, type=_ModelList).data
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return {}
     return {each.id: each.shutdown_date for each in listed if each.shutdown_date}
 

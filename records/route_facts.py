@@ -44,7 +44,7 @@ FROM ({_ASKED}) GROUP BY name
 QUALIFY NOT starts_with(name, '{UNROUTED}')
         OR row_number() OVER (PARTITION BY starts_with(name, '{UNROUTED}') ORDER BY sum(cost_usd) DESC NULLS LAST,
                               count(*) DESC) <= {MOST_GROUPS}
-ORDER BY starts_with(name, '{UNROUTED}'), sum(cost_usd) DESC NULLS LAST, name
+ORDER BY starts_with(name, '{UNROUTED}'), sum(cost_usd) DESC NULLS LAST, count(*) DESC, name
 """  # noqa: S608 -- our own words
 _PROMPTS = f"""
 SELECT name, left(system_hash, 8), min(moment), count(*), count(*) FILTER (moment >= ?2), count(score), avg(score),

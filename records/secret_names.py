@@ -29,8 +29,8 @@ _ENDINGS = ("password", "passwd", "passphrase", "apikey", "accesskey", "secretke
 _TOKENS = ("accesstoken", "authtoken", "apitoken", "refreshtoken", "sessiontoken", "bearertoken", "idtoken")
 """Last words, run together with what is before them."""
 _KEYS = _set(
-    "api access secret private signing encryption decryption account master shared auth authorization subscription "
-    "deploy license client service ssh rsa hmac webhook app"
+    "admin api access secret private signing encryption decryption account master shared auth authorization "
+    "subscription deploy license client service ssh rsa hmac webhook app"
 )
 """What stands before `key` in names of secrets."""
 _ACCOUNTS = _set(
@@ -56,7 +56,8 @@ _PLAIN_TOKENS = _set(
 """What stands before `token` where it is a piece of text, a count or a place in a list."""
 _TRAILING = _set("value plaintext base64 b64 confirm confirmation repeat current new old")
 _BESIDE_TOKEN = _set(
-    "logprob logprobs top_logprobs bytes rank start end offset label tag pos lemma score prob token_id index"
+    "tokens token_ids logprob logprobs top_logprobs bytes rank start end offset label tag pos lemma score prob "
+    "token_id index"
 )
 """Fields beside a `token` that is a piece of text."""
 _SAYS_NOTHING = re.compile(
@@ -202,7 +203,7 @@ _NAMED = re.compile(
         | secret(?:[_\-\ ]?(?:access)?[_\-\ ]?key(?:[_\-]?base)?)? | key(?:[_\-]?base)?) (?:[_\-]?[0-9])?
     (?: \\?["'`]{0,2} \s{0,3} (?: := | => | [:=] | %3[aAdD] | >(?=\S) ) \s{0,3}
       | \\?["'] \s{1,3} value \s{0,2} = \s{0,2} | (?P<flag>\ ) )
-    (?P<quote>\\?["'`])? (?: (?:bearer|basic|token|digest|bot|apikey) \s{1,2} )?
+    (?P<quote>\\?["'`])? (?: (?:bearer|basic|token|digest|bot|apikey|api-key|ssws|geniekey|key|oauth) \s{1,2} )?
     (?P<value>[^\s"'`,;<>{}()\[\]\\]{4,512})""",
 )
 _CODE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|/[\w./\-]*|[A-Za-z]:")

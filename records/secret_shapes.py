@@ -17,6 +17,9 @@ RUN: int = 16
 """Letters and digits in a row, `_` and `-` among them, of which no key has fewer."""
 _MIXED = r"(?=[A-Za-z\-_]{0,200}[0-9])"
 """A digit somewhere: names made of words have none."""
+_RANDOM = _MIXED + r"(?=[a-z0-9\-_]{0,60}[A-Z])(?=[A-Z0-9\-_]{0,60}[a-z])"
+"""A digit, a capital and a small letter: so short a beginning is one of words, too."""
+_UUID = r"[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}"
 
 RULES: tuple[tuple[str, str], ...] = (
     # Models' makers and what stands around them
@@ -38,6 +41,15 @@ RULES: tuple[tuple[str, str], ...] = (
     ("pcsk_", r"[A-Za-z0-9_]{40,}"),
     ("lsv2_", r"(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}"),
     ("wandb_v1_", r"[A-Za-z0-9_]{32,}"),
+    ("fpk_", _MIXED + r"[A-Za-z0-9]{20,}"),
+    ("sk_", r"[a-f0-9]{48}(?![A-Za-z0-9])"),  # ElevenLabs
+    ("pa-", _RANDOM + r"[A-Za-z0-9_\-]{43}(?![A-Za-z0-9_\-])"),  # Voyage
+    ("fc-", r"[a-f0-9]{32}(?![A-Za-z0-9])"),  # Firecrawl
+    ("bt-st-", r"[A-Za-z0-9]{32,}"),  # Braintrust
+    ("e2b_", r"[a-f0-9]{40}"),
+    ("as-", _RANDOM + r"[A-Za-z0-9]{22}(?![A-Za-z0-9_\-])"),  # Modal
+    ("rpa_", r"[A-Za-z0-9]{40,}"),  # RunPod
+    ("pylf_v", r"[0-9]_[a-z]{2}_[A-Za-z0-9]{30,}"),
     ("cf-", _MIXED + r"[A-Za-z0-9_\-]{40,}"),  # this gateway's own
     # Clouds
     ("AKIA", r"[A-Z0-9]{16}(?![A-Za-z0-9])"),
@@ -50,6 +62,10 @@ RULES: tuple[tuple[str, str], ...] = (
     ("GOCSPX-", r"[A-Za-z0-9_\-]{20,}"),
     ("LTAI", r"[A-Za-z0-9]{16,24}(?![A-Za-z0-9])"),
     ("dapi", r"[a-h0-9]{32}(?:-[0-9])?(?![A-Za-z0-9])"),
+    ("cf", r"(?:ut|at|k)_[A-Za-z0-9]{40,}"),
+    ("vc", r"[aciprk]_[A-Za-z0-9]{24,}(?![A-Za-z0-9])"),
+    ("vercel_blob_rw_", r"[A-Za-z0-9]{8,}_[A-Za-z0-9]{16,}"),
+    ("nf", r"[bcopu]_[A-Za-z0-9]{36}(?![A-Za-z0-9])"),
     ("dop_v1_", r"[a-f0-9]{64}"),
     ("doo_v1_", r"[a-f0-9]{64}"),
     ("dor_v1_", r"[a-f0-9]{64}"),
@@ -73,6 +89,18 @@ RULES: tuple[tuple[str, str], ...] = (
     ("ATBB", r"[A-Za-z0-9]{32}(?![A-Za-z0-9])"),
     ("npm_", r"[A-Za-z0-9]{36}"),
     ("pypi-", r"[A-Za-z0-9_\-]{50,}"),
+    ("CCIPAT_", r"[A-Za-z0-9]{22}_[a-f0-9]{40}"),
+    ("CCIPRJ_", r"[A-Za-z0-9]{22}_[a-f0-9]{40}"),
+    ("bk", r"(?:aj|at|ct|ps|ua)_[A-Za-z0-9]{38,}"),
+    ("sq", r"[apu]_[a-f0-9]{40}"),
+    ("cio", _RANDOM + r"[A-Za-z0-9]{32}(?![A-Za-z0-9])"),
+    ("oy2", _MIXED + r"[a-z0-9]{43}(?![A-Za-z0-9])"),
+    ("KGAT_", r"[a-f0-9]{32}"),
+    ("api-", _UUID + r"(?![A-Za-z0-9\-])"),
+    ("sdk-", _UUID + r"(?![A-Za-z0-9\-])"),
+    ("secret-", _RANDOM + r"[A-Za-z0-9]{40,}"),
+    ("hc", r"[a-z]ik_[a-z0-9]{50,}"),
+    ("CFPAT-", r"[A-Za-z0-9_\-]{40,}"),
     ("rubygems_", r"[a-f0-9]{48}"),
     ("dckr_pat_", r"[A-Za-z0-9_\-]{20,}"),
     ("dckr_oat_", r"[A-Za-z0-9_\-]{20,}"),
@@ -91,7 +119,8 @@ RULES: tuple[tuple[str, str], ...] = (
     ("A3-", r"[A-Z0-9]{6}-(?:[A-Z0-9]{11}|[A-Z0-9]{6}-[A-Z0-9]{5})-[A-Z0-9]{5}-[A-Z0-9]{5}-[A-Z0-9]{5}"),
     ("AGE-SECRET-KEY-1", r"[A-Z0-9]{58}"),
     ("pscale_", r"(?:tkn|pw|oauth)_[A-Za-z0-9_=.\-]{32,64}"),
-    ("sbp_", r"[a-f0-9]{40}"),
+    ("sbp_", r"(?:v0_)?[a-f0-9]{40}"),
+    ("sb_secret_", r"[A-Za-z0-9_\-]{20,}"),
     ("napi_", r"[a-z0-9]{40,}"),
     ("rnd_", r"[A-Za-z0-9]{28,}"),
     # Money, post, talk, work
@@ -112,6 +141,11 @@ RULES: tuple[tuple[str, str], ...] = (
     ("pat-", r"(?:na|eu)[0-9]-[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}"),
     ("pat", r"[A-Za-z0-9]{14}\.[a-f0-9]{64}"),
     ("lin_api_", r"[A-Za-z0-9]{40}"),
+    ("lin_oauth_", r"[a-f0-9]{64}"),
+    ("pk_", r"[0-9]{5,12}_[A-Z0-9]{32}(?![A-Za-z0-9])"),  # ClickUp
+    ("access-", r"(?:sandbox|development|production)-" + _UUID),  # Plaid
+    ("rzp_", r"(?:live|test)_[A-Za-z0-9]{14,}"),
+    ("pdl_", r"(?:live|sdbx)_apikey_[a-z0-9]{26}_[A-Za-z0-9]{22}_[A-Za-z0-9]{3}"),
     ("ntn_", r"[A-Za-z0-9]{40,}"),
     ("secret_", r"[A-Za-z0-9]{43}(?![A-Za-z0-9])"),
     ("figd_", r"[A-Za-z0-9_\-]{40}"),
@@ -119,7 +153,7 @@ RULES: tuple[tuple[str, str], ...] = (
     ("rdme_", r"[a-z0-9]{70}"),
     ("shippo_", r"(?:live|test)_[a-fA-F0-9]{40}"),
     ("duffel_", r"(?:live|test)_[A-Za-z0-9_\-=]{43}"),
-    ("EAA", r"[A-Za-z0-9]{100,}"),
+    ("EAA", r"(?:[A-Za-z0-9]{100,}|A[A-Za-z0-9_\-]{60}(?![A-Za-z0-9_\-]))"),
     *((f"{first}{second}", r"[A-Za-z0-9_\-]{22,26}\.[A-Za-z0-9_\-]{6}\.[A-Za-z0-9_\-]{27,38}(?![A-Za-z0-9])")
       for first in "MNO" for second in "DTjz"),  # a Discord bot's
     ("LS0tLS1CRUdJTi", r"(?:BQUklWQVRF|BSU0Eg|BFQyBQ|BPUEVOU1NI|BFTkNSWVBURU)[A-Za-z0-9+/=]{20,}"),  # a PEM in base64
@@ -127,7 +161,7 @@ RULES: tuple[tuple[str, str], ...] = (
     ("eyJ", r"[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*(?:\.[A-Za-z0-9_\-]{16,}){3}"),  # an encrypted one
 )  # fmt: skip
 """How a run begins, and how it goes on. The first two letters of each are letters of a run."""
-_BEFORE: tuple[tuple[str, str], ...] = (
+DOTTED_RULES: tuple[tuple[str, str], ...] = (
     ("SG.", r"[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16,}"),
     ("hvs.", r"[A-Za-z0-9_\-]{24,}"),
     ("hvb.", r"[A-Za-z0-9_\-]{60,}"),
@@ -137,17 +171,21 @@ _BEFORE: tuple[tuple[str, str], ...] = (
     ("dp.pt.", r"[A-Za-z0-9]{40,}"),
     ("dp.st.", r"(?:[a-z0-9_\-]{2,35}\.)?[A-Za-z0-9]{40,}"),
     ("dt0c01.", r"[A-Z0-9]{24}\.[A-Z0-9]{64}"),
-    ("sl.", r"[A-Za-z0-9_\-]{130,}"),
+    ("sl.", r"(?:u\.)?[A-Za-z0-9_\-]{130,}"),
+    ("AQ.", r"Ab8[A-Za-z0-9_\-]{30,}"),
+    ("atlasv1.", r"[A-Za-z0-9_=\-]{40,}"),
+    ("st.", r"[a-f0-9]{24}\.[a-f0-9]{32}\.[a-f0-9]{32}"),
+    ("sk.", r"eyJ[A-Za-z0-9_\-]{30,}\.[A-Za-z0-9_\-]{20,}"),
     ("v1.0-", r"[a-f0-9]{24}-[a-f0-9]{146}"),
     ("sha256~", r"[A-Za-z0-9_\-]{43}"),
     ("amzn.mws.", r"[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}"),
-    ("EAAA", r"[A-Za-z0-9_\-]{60}"),
 )
 """Keys with a sign among their first letters that is no part of a run; the run begins somewhere behind it."""
 _TELEGRAM = re.compile(r"AA[A-Za-z0-9_\-]{33}(?![A-Za-z0-9_\-])")
 _AZURE_SECRET = re.compile(r"[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.\-]{31,34}")
-_AZURE_MARK = "JQQJ99"
-"""In the middle of every key of Azure's AI services."""
+_AZURE_MARKS = ("JQQJ99", "AZDO")
+"""In every key of Azure's AI services, and of Azure DevOps; both are of 84 letters."""
+_MAILCHIMP = re.compile(r"[0-9a-f]{32}-us[0-9]{1,2}(?![A-Za-z0-9_\-])")
 
 
 def _rules_by_head() -> dict[str, re.Pattern[str]]:
@@ -158,8 +196,8 @@ def _rules_by_head() -> dict[str, re.Pattern[str]]:
 
 
 _BY_HEAD = _rules_by_head()
-_DOTTED = re.compile("|".join(re.escape(prefix) + rest for prefix, rest in _BEFORE))
-_DOTTED_HEADS = tuple(prefix[:-1] if prefix[-1] not in ".~-/" else prefix for prefix, _ in _BEFORE)
+_DOTTED = re.compile("|".join(re.escape(prefix) + rest for prefix, rest in DOTTED_RULES))
+_DOTTED_HEADS = tuple(prefix[:-1] if prefix[-1] not in ".~-/" else prefix for prefix, _ in DOTTED_RULES)
 _IS_RUN = bytes(
     0x61 if chr(code).isascii() and (chr(code).isalnum() or chr(code) in "_-") else 0x20 for code in range(256)
 )
@@ -204,6 +242,22 @@ _MARKED: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     ("-", "mysql", re.compile(r"""mysql[a-z]{0,8}\b[^\n]{0,200}?\s-p(?P<value>[^\s"'\-][^\s"']{3,127})""")),
     ("-", "curl", re.compile(r"""\s(?:-b|--cookie)[ =]["']?[^\s"'=;]{1,64}=(?P<value>[^\s"'=]{4,512})""")),
     ("0", "word is ", _SAID),
+    ("-", "sshpass", re.compile(r"""sshpass\s+-p\s{0,4}["']?(?P<value>[^\s"']{3,128})""")),
+    (
+        "-",
+        "docker",
+        re.compile(r"""docker\s+login\s[^\n]{0,200}?(?:-p|--password)[ =]["']?(?P<value>[^\s"']{3,128})"""),
+    ),
+    (
+        "$",
+        "$",
+        re.compile(
+            r"""(?P<value>\$(?<![\w$]\$)(?:2[abxy]\$[0-9]{2}\$[./A-Za-z0-9]{53}
+            |(?:[156y]|apr1)\$(?:[a-z0-9]{1,10}=?[0-9]*\$)?[./A-Za-z0-9]{1,24}\$[./A-Za-z0-9]{22,86}
+            |argon2(?:id|i|d)\$v=[0-9]{1,3}\$[a-z0-9=,]{5,60}\$[A-Za-z0-9+/]{8,64}\$[A-Za-z0-9+/]{20,128}))""",
+            re.VERBOSE,
+        ),
+    ),
     ("-", "curl", re.compile(r"""\s(?:-u|--user)[ =]["']?[^\s:"']{1,64}:(?!//)(?P<value>[^\s"']{3,128})""")),
 )  # fmt: skip
 """A sign ("0": any digit, "": none) and a part of the text without which the pattern finds nothing; its group `value`
@@ -304,8 +358,10 @@ def _key_in(text: str, start: int, end: int, done: int) -> re.Match[str] | None:
         rules = _BY_HEAD.get(text[place : place + 2])
         if rules is not None and (match := rules.match(text, place)):
             return match
-    if end - start == 84 and _AZURE_MARK in text[start:end]:
+    if end - start == 84 and any(mark in text[start:end] for mark in _AZURE_MARKS):
         return _WHOLE.match(text, start)
+    if 36 <= end - start <= 37 and (match := _MAILCHIMP.match(text, start)):
+        return match
     return _dotted(text, end, done) if text[end : end + 1] in (".", "~", "/") else None
 
 
@@ -318,7 +374,7 @@ def _dotted(text: str, start: int, done: int) -> re.Match[str] | None:
     if text.find("Q~", window, start + 2) >= 0 and (match := _AZURE_SECRET.search(text, window, start + 48)):
         return match
     for head in _DOTTED_HEADS:
-        place = text.rfind(head, window, start + 1)
+        place = text.rfind(head, window, start + 4)
         if place >= 0 and not text[place - 1 : place].isalnum() and (match := _DOTTED.match(text, place)):
             return match
     return None

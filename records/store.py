@@ -387,7 +387,7 @@ class Store:
 def _changes_in(committed: bytes) -> tuple[FileChange, ...]:
     try:
         return msgspec.json.decode(committed, type=_Commit).changes
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return ()  # there is none, or it is damaged: the recorder begins anew
 
 

@@ -163,7 +163,7 @@ def label_of(expected: str, metric: str) -> ModelAnswer:
     if metric == "tool_calls":
         try:
             listed: Any = msgspec.json.decode(expected)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             listed = None
         if isinstance(listed, list):
             stated = [cast("dict[str, Any]", each) for each in cast("list[Any]", listed) if isinstance(each, dict)]

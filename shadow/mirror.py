@@ -22,6 +22,7 @@ from records.comparison import Came, Comparison
 from records.record import Record
 from records.record_maker import ExchangeReading, RecordMaker, redacted
 from records.trace_context import traceparent_of
+from records.wire.assemble import surface_of
 from records.wire.usage import Usage
 from shadow.compare import answer
 from shadow.compare.answer import AnswerReading
@@ -95,6 +96,7 @@ def row_of(drawn: Drawn, came: Came, reason: str, *, at: float, **found: Any) ->
         came=came,
         reason=reason,
         traceparent=traceparent_of(drawn.exchange.meta.request_headers),
+        endpoint=surface_of(path_of(drawn)),
         **found,
     )
 

@@ -67,6 +67,8 @@ def service_of(meta: Meta) -> ServiceReport | None:
     service, word = _service(meta) if is_candidates(meta) else (None, "")
     owner = Owner.CANDIDATE if is_candidates(meta) else Owner.BASELINE
     told = ServiceReport(meta.arrived_at + meta.total_s, owner, service, word, waited_s=meta.total_s)
+    if service is AssignedOutcome.ANSWERED and (asked := asked_candidate(meta)) is not None and asked.is_empty:
+        told = msgspec.structs.replace(told, is_empty=True)
     if meta.variant == "candidate" or (asked_candidate(meta) is not None and meta.why != "fallback"):
         return told
     if not is_told(meta) or meta.outcome == "app_gone":
@@ -202,12 +204,12 @@ def _number(value: float | None) -> float | None:
 def _also(data: str) -> tuple[AlsoScored, ...]:
     try:
         return msgspec.json.decode(data, type=tuple[AlsoScored, ...]) if data else ()
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return ()  # no verdict came: it is missing, and counts as that
 
 
 def _output(data: str) -> Output | None:
     try:
         return msgspec.json.decode(data, type=Output) if data else None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None

@@ -95,6 +95,6 @@ def read(path: Path) -> ShadowPlan | None:
     """What the controller last wrote; None: nothing, or the plan of a newer version."""
     try:
         plan = msgspec.json.decode(path.read_bytes(), type=ShadowPlan)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return plan if plan.format <= FORMAT else None

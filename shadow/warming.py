@@ -45,7 +45,7 @@ def read(path: Path) -> dict[str, WarmReport]:
     """What the shadow last wrote; nothing where it wrote nothing that can be read."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, WarmReport])
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return {}
 
 

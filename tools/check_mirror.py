@@ -78,6 +78,7 @@ ELSEWHERE = {
     "gateway/proxy/boot.py": BOOTS,
     "gateway/proxy/ports.py": TYPES,
     "gateway/proxy/request_facts.py": "tests/unit/gateway/proxy/test_candidate.py and test_life.py",
+    "gateway/rewrite/choice_progress.py": "tests/unit/gateway/rewrite/test_answer.py streams calls in every form",
     "gateway/rewrite/chat.py": "tests/unit/gateway/rewrite/test_answer.py reads both surfaces",
     "gateway/rewrite/responses.py": "tests/unit/gateway/rewrite/test_answer.py reads both surfaces",
     "gateway/rewrite/shapes.py": TYPES,

@@ -126,7 +126,10 @@ SENTENCES = {
     "guard judge_bias": "Label judged pairs: the console's page Label, or `crossfade label ROUTE --pool judged`.",
     "guard concentration": "Name what tells conversations apart in `assign.by`, such as a header with the session's id.",
     "guard shares": "Something in front of Crossfade treats requests unevenly, or a worker does not ask the candidate.",
-    "detector errors": "Look at the candidate's server: its log, its memory, its timeouts.",
+    "detector errors": (
+        "`crossfade doctor` says whether the candidate's server can be reached, `crossfade_shadow_total` in `/metrics` how "
+        "copied requests failed. Then look at the server: its log, its memory, its timeouts."
+    ),
     "detector validity": _WORSE,
     "detector quality": f"Did the traffic or the served model change? {_LOOK}",
     "detector latency": "Give the candidate more room: replicas, or a lower weight for now.",

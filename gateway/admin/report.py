@@ -83,6 +83,8 @@ class ReportView(PageView):
     rule: list[str]
     """By what it moves, in two sentences."""
     gates: list[ReportGateView]
+    gates_of: str
+    """Of which moment they are, in words; empty: as they stand."""
     best: list[ReportPairView]
     worst: list[ReportPairView]
     arms: list[ArmView]
@@ -116,7 +118,8 @@ def report(pages: Pages, route: str, since: str) -> ReportView | None:
     rollout = next((each for each in pages.rollouts().rollouts if each.route == route), None)
     if rollout is None:
         return None
-    look = pages.operations.looks().get(route)
+    stop = pages.operations.stops().get(route)
+    look = stop or pages.operations.looks().get(route)
     figures = pages.route_figures(route, since)
     start = wanted("exchanges", {"since": since}, now=now).window.since or 0.0
     told = [each for each in moves(pages.operations, route) if each.at >= start]
@@ -130,6 +133,7 @@ def report(pages: Pages, route: str, since: str) -> ReportView | None:
         sentence="No leader has looked at it yet." if rollout.standing is None else rollout.standing.sentence,
         rule=rule(() if look is None else look.results.gates, is_split=look is not None and look.rollout.ladder.split),
         gates=[] if look is None else [_gate(gate) for gate in look.results.gates],
+        gates_of="" if stop is None else f"as they stood when it was {str(stop.rollout.phase).replace('_', ' ')}",
         best=best, worst=worst, arms=figures.arms, shadow=figures.shadow, funnel=figures.funnel,
         human=HumanScoreView.model_validate(human(votes)), agreement=AgreementView.model_validate(agreement),
         incidents=[each for each in told if each.outcome in INCIDENTS],

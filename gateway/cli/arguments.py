@@ -15,11 +15,14 @@ from typing import Any, NamedTuple
 
 from gateway.cli.overview import overview
 from gateway.cli.parser import Parser
+from gateway.cli.values import between, count, days, lasting, whole
 from records.dataset.formats import FORMATS
 from records.importers.sources import SOURCES
 
 PACE = 80.0
 """The demo's tickets a second."""
+LEAST_S = 0.2
+"""Looks of `top` are no closer together."""
 _DIRECTIVES = {
     "promote": "take the next stage without waiting for its certificates, or approve it",
     "hold": "stay where it is until told otherwise",
@@ -65,19 +68,6 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def days(text: str) -> float:
-    """How many days `7d` or `12h` are.
-
-    Raises:
-        ArgumentTypeError: it is neither.
-    """
-    number, unit = text[:-1], text[-1:]
-    try:
-        return float(number) / {"d": 1, "h": 24}[unit]
-    except (KeyError, ValueError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time. hint: 7d, or 12h") from error
-
-
 def _add_context(parser: Parser) -> None:
     """Which Crossfade a command is about."""
     parser.add_argument("--config", metavar="FILE", help="the settings (default: crossfade.yaml here, if there is one)")
@@ -101,7 +91,7 @@ def _serve(parser: Parser) -> None:
 
 
 def _demo(parser: Parser) -> None:
-    parser.add_argument("--pace", type=float, default=PACE, help=f"tickets a second (default: {PACE:g})")
+    parser.add_argument("--pace", type=between(1, 1000), default=PACE, help=f"tickets a second (default: {PACE:g})")
 
 
 def _completion(parser: Parser) -> None:
@@ -126,16 +116,16 @@ def _status(parser: Parser) -> None:
 
 def _top(parser: Parser) -> None:
     parser.add_argument("route", nargs="?", metavar="ROUTE", help="only this one")
-    parser.add_argument("--every", type=float, default=2.0, metavar="SECONDS", help="how often (default: 2)")
+    parser.add_argument("--every", type=between(LEAST_S), default=2.0, metavar="SECONDS", help="how often (default: 2)")
     parser.add_argument(
-        "--times", type=int, metavar="N", help="end after N looks (without a terminal: print so many; default 1)"
+        "--times", type=count, metavar="N", help="end after N looks (without a terminal: print so many; default 1)"
     )
     _add_context(parser)
 
 
 def _explain(parser: Parser) -> None:
     parser.add_argument("route", metavar="ROUTE", help="the rollout to explain")
-    parser.add_argument("--history", type=int, metavar="N", help="its last N decisions instead, newest first")
+    parser.add_argument("--history", type=count, metavar="N", help="its last N decisions instead, newest first")
     _add_context(parser)
     _add_json(parser)
 
@@ -154,7 +144,7 @@ def _operate(verb: str) -> Callable[[Parser], None]:
 
 
 def _routes(parser: Parser) -> None:
-    parser.add_argument("-n", "--lines", type=int, default=20, help="how many kinds of request (default: 20)")
+    parser.add_argument("-n", "--lines", type=count, default=20, help="how many kinds of request (default: 20)")
     parser.add_argument("--all", action="store_true", help="traffic that has a route, too")
     _add_context(parser)
     _add_json(parser)
@@ -195,7 +185,7 @@ def _report(parser: Parser) -> None:
 def _records(parser: Parser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     tail = actions.add_parser("tail", help="the last exchanges")
-    tail.add_argument("-n", "--lines", type=int, default=20, help="how many (default: 20)")
+    tail.add_argument("-n", "--lines", type=count, default=20, help="how many (default: 20)")
     show = actions.add_parser("show", help="one exchange, with its bodies and feedback")
     show.add_argument("id", help="its x-crossfade-request-id")
     stats = actions.add_parser("stats", help="what there is, by route and variant, and hours that were paid")
@@ -246,7 +236,7 @@ def _dataset(parser: Parser) -> None:
     _add_context(build)
     inspect = actions.add_parser("inspect", help="what a dataset was made of, and what a row of it teaches")
     inspect.add_argument("folder", type=Path, metavar="DIR")
-    inspect.add_argument("--row", type=int, metavar="N", help="show what this row teaches (default: the first)")
+    inspect.add_argument("--row", type=count, metavar="N", help="show what this row teaches (default: the first)")
     inspect.add_argument(
         "--tokenizer", type=Path, metavar="DIR", help="a model's folder: show its tokens, not messages"
     )
@@ -267,13 +257,15 @@ def _add_care(build: Parser) -> None:
     build.add_argument("--until", type=days, metavar="AGE", help="recorded before then")
     build.add_argument("--model", action="append", default=[], metavar="NAME", help="asked for, or answered by it")
     build.add_argument("--finish-reason", action="append", default=[], metavar="WORD", help="that ended so")
-    build.add_argument("--least-score", type=float, metavar="X", help="with a vote of at least X, -1 to 1")
+    build.add_argument("--least-score", type=between(-1, 1), metavar="X", help="with a vote of at least X, -1 to 1")
     build.add_argument("--with-feedback", action="store_true", help="of which somebody said something")
     build.add_argument("--label", action="append", default=[], metavar="WORD", help="with this label of the app's")
     build.add_argument("--recorded", choices=("here", "imported"), help="here, or by another system (default: both)")
-    build.add_argument("--most-per-source", type=int, metavar="N", help="rows of one user, or of one key")
-    build.add_argument("--most-per-template", type=int, metavar="N", help="rows with one system prompt")
-    build.add_argument("--near", type=float, metavar="SHARE", help="leave out near duplicates, as 0.9 (extra `near`)")
+    build.add_argument("--most-per-source", type=count, metavar="N", help="rows of one user, or of one key")
+    build.add_argument("--most-per-template", type=count, metavar="N", help="rows with one system prompt")
+    build.add_argument(
+        "--near", type=between(0, 1), metavar="SHARE", help="leave out near duplicates, as 0.9 (extra `near`)"
+    )
     build.add_argument("--keep-personal-data", action="store_true", help="keep rows with what redaction replaces")
 
 
@@ -286,7 +278,7 @@ def _eval(parser: Parser) -> None:
     listing = actions.add_parser("list", help="registered sets, and what they last found")
     draw = actions.add_parser("sample", help="draw recorded questions, as lines to label")
     draw.add_argument("--route", required=True, metavar="R", help="whose exchanges")
-    draw.add_argument("--rows", type=int, default=200, metavar="N", help="how many (default: 200)")
+    draw.add_argument("--rows", type=count, default=200, metavar="N", help="how many (default: 200)")
     draw.add_argument("--since", type=days, default=30.0, metavar="AGE", help="recorded days to take (default: 30d)")
     draw.add_argument("--salt", default="eval", help="another one draws otherwise (default: eval)")
     ask = actions.add_parser("run", help="ask variants a set's questions, and compare them")
@@ -296,9 +288,11 @@ def _eval(parser: Parser) -> None:
         help="baseline, candidate, UPSTREAM:MODEL; the others are held against the first (default: baseline,candidate)",
     )  # fmt: skip
     ask.add_argument("--policy", type=Path, metavar="FILE", help="the route's policy (default: the one in the folder)")
-    ask.add_argument("--budget-usd", type=float, default=5.0, metavar="USD", help="to spend at most (default: 5)")
-    ask.add_argument("--within", default="1h", metavar="TIME", help="ask nothing new after so long (default: 1h)")
-    ask.add_argument("--in-flight", type=int, metavar="N", help="questions at once (default: the policy's)")
+    ask.add_argument("--budget-usd", type=between(0), default=5.0, metavar="USD", help="to spend at most (default: 5)")
+    ask.add_argument(
+        "--within", type=lasting, default=3600.0, metavar="TIME", help="ask nothing new after so long (default: 1h)"
+    )
+    ask.add_argument("--in-flight", type=count, metavar="N", help="questions at once (default: the policy's)")
     for each in (add, listing, draw, ask):
         _add_context(each)
         _add_json(each)
@@ -334,10 +328,12 @@ def _train(parser: Parser) -> None:
     sweep.add_argument("--eval", required=True, metavar="EVALSET", help="the route's labelled questions")
     sweep.add_argument("--grid", action="append", required=True, metavar="NAME=V,V", help="a setting's values to try")
     sweep.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of all of them")
-    sweep.add_argument("--rounds", type=int, default=3, metavar="N", help="each trains twice as long (default: 3)")
-    sweep.add_argument("--jobs", type=int, default=1, metavar="N", help="trainings at once (default: 1)")
-    sweep.add_argument("--max-tokens", type=int, default=64, metavar="N", help="of an answer (default: 64)")
-    sweep.add_argument("--within", default="1h", metavar="TIME", help="the longest training or answering (default: 1h)")
+    sweep.add_argument("--rounds", type=count, default=3, metavar="N", help="each trains twice as long (default: 3)")
+    sweep.add_argument("--jobs", type=count, default=1, metavar="N", help="trainings at once (default: 1)")
+    sweep.add_argument("--max-tokens", type=count, default=64, metavar="N", help="of an answer (default: 64)")
+    sweep.add_argument(
+        "--within", type=lasting, default=3600.0, metavar="TIME", help="the longest training or answering (default: 1h)"
+    )
     _add_context(sweep)
     actions.add_parser("env", help="make the environment that scripts run in; print its Python")
     check = actions.add_parser("preflight", help="whether an engine serves what was trained; then the next revision")
@@ -347,7 +343,7 @@ def _train(parser: Parser) -> None:
     check.add_argument("--url", help="the engine, as http://host:8000/v1 (default: the policy's upstream)")
     check.add_argument("--model", help="its name there (default: the policy's)")
     check.add_argument("--replica", action="append", default=[], metavar="HOST:PORT", help="ask these alone")
-    check.add_argument("--max-lora-rank", type=int, default=16, metavar="N", help="of the engine (default: 16)")
+    check.add_argument("--max-lora-rank", type=count, default=16, metavar="N", help="of the engine (default: 16)")
     _add_context(check)
     for each in (*recipes.values(), sweep, check):
         _add_json(each)
@@ -364,12 +360,16 @@ def _replay(parser: Parser) -> None:
     parser.add_argument("--route", required=True, metavar="R", help="whose traffic; a policy must say what to compare")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="its policy (default: the one in the folder)")
     parser.add_argument("--since", type=days, default=7.0, metavar="AGE", help="recorded days to take (default: 7d)")
-    parser.add_argument("--limit", type=int, default=1000, metavar="N", help="exchanges at most, drawn by conversation")
     parser.add_argument(
-        "--budget", type=float, metavar="USD", help="to spend at most (default: the policy's for a day)"
+        "--limit", type=count, default=1000, metavar="N", help="exchanges at most, drawn by conversation"
     )
-    parser.add_argument("--within", default="1h", metavar="TIME", help="ask nothing new after so long (default: 1h)")
-    parser.add_argument("--in-flight", type=int, metavar="N", help="calls at once (default: the policy's)")
+    parser.add_argument(
+        "--budget", type=between(0), metavar="USD", help="to spend at most (default: the policy's for a day)"
+    )
+    parser.add_argument(
+        "--within", type=lasting, default=3600.0, metavar="TIME", help="ask nothing new after so long (default: 1h)"
+    )
+    parser.add_argument("--in-flight", type=count, metavar="N", help="calls at once (default: the policy's)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where comparisons go: .jsonl, or .parquet")
     _add_context(parser)
     _add_json(parser)
@@ -400,7 +400,7 @@ def _policy(parser: Parser) -> None:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     lint = verbs.add_parser("lint", help="what is wrong with policies, or worth a second look; 1 if one is refused")
     plan = verbs.add_parser("plan", help="what would change, and days to each stage; 2 if something would")
-    plan.add_argument("--traffic", type=float, metavar="N", help="eligible conversations a day")
+    plan.add_argument("--traffic", type=between(0), metavar="N", help="eligible conversations a day")
     told = verbs.add_parser("explain", help="what a policy means, default by default; or why a decision was made")
     told.add_argument("--replay", type=Path, metavar="FILE", help="decide again from a decision record, and compare")
     simulate = verbs.add_parser("simulate", help="what a policy would have done with recorded traffic, or with pairs")
@@ -409,8 +409,10 @@ def _policy(parser: Parser) -> None:
     simulate.add_argument(
         "--since", type=days, default=7.0, metavar="TIME", help="recorded time to take, as 12h (default: 7d)"
     )
-    simulate.add_argument("--every", type=int, default=0, metavar="N", help="show the evidence after every N units too")
-    simulate.add_argument("--shuffle", type=int, metavar="SEED", help="permute the units first")
+    simulate.add_argument(
+        "--every", type=whole, default=0, metavar="N", help="show the evidence after every N units too"
+    )
+    simulate.add_argument("--shuffle", type=whole, metavar="SEED", help="permute the units first")
     slo = verbs.add_parser("slo", help="Prometheus rules from what policies promise: recordings and burn-rate alerts")
     slo.add_argument("--job", default="crossfade", metavar="NAME", help="the scrape job's name (default: crossfade)")
     slo.add_argument("--nearest", action="store_true", help="count lateness at the bucket's edge nearest to a limit")

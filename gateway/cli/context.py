@@ -7,7 +7,8 @@ from pathlib import Path
 
 from gateway.config import settings_file
 from gateway.config.settings import Settings
-from gateway.config.yaml_file import Loc
+from gateway.config.settings_file import SettingsError
+from gateway.config.yaml_file import FileProblem, Loc
 from gateway.node import state_location
 from gateway.node.datadir import DataDir, DataDirError, prepare
 from gateway.node.state_location import StatePlace
@@ -27,10 +28,29 @@ def settings(arguments: argparse.Namespace) -> Settings:
 def data(arguments: argparse.Namespace) -> DataDir:
     """The data directory the options name; settings are read only if `--data` does not say it.
 
+    A directory that is not there, or a file, is a slip of who typed its name: to take it for an empty one would say
+    that nothing is recorded, serves or is forbidden.
+
     Raises:
-        SettingsError: they cannot be used.
+        SettingsError: they cannot be used, or there is no directory of the name that `--data` says.
     """
-    return DataDir(Path(arguments.data) if arguments.data else settings(arguments).data)
+    if arguments.data and not Path(arguments.data).is_dir():
+        hint = "name the directory that the gateway keeps its data in, or its settings with --config"
+        raise SettingsError(FileProblem(f"--data {arguments.data}", None, "no such directory", hint))
+    return _named(arguments)
+
+
+def served(arguments: argparse.Namespace) -> DataDir:
+    """The same, where a gateway ran once: for what would else say that something holds that nobody heeds.
+
+    Raises:
+        SettingsError: as above.
+        DataDirError: no gateway has run from there.
+    """
+    found = data(arguments)
+    if not any(each.exists() for each in (found.format, found.journal, found.routing)):
+        raise _not_served(found)
+    return found
 
 
 def made(arguments: argparse.Namespace) -> DataDir:
@@ -40,7 +60,7 @@ def made(arguments: argparse.Namespace) -> DataDir:
         SettingsError: they cannot be used.
         DataDirError: of a newer format, or not ours to write.
     """
-    return prepare(data(arguments).root)
+    return prepare(_named(arguments).root)
 
 
 def warn_of_damage(path: str) -> None:
@@ -52,14 +72,19 @@ def state(arguments: argparse.Namespace) -> tuple[StatePlace, DataDir]:
     """Where the shared state is, and the data directory.
 
     Raises:
-        SettingsError: the settings cannot be used.
+        SettingsError: the settings cannot be used, or there is no directory of the name that `--data` says.
         DataDirError: no gateway keeps anything there, or the state's secrets cannot be read.
     """
-    found = settings(arguments)
-    directory = DataDir(found.data)
+    found, directory = settings(arguments), data(arguments)
     if not directory.state.exists():
-        raise DataDirError(
-            f"{directory.root}: no gateway has run from here. hint: name its directory with --data, or its settings "
-            "with --config"
-        )
+        raise _not_served(directory)
     return state_location.find(found, directory, os.environ), directory
+
+
+def _named(arguments: argparse.Namespace) -> DataDir:
+    return DataDir(Path(arguments.data) if arguments.data else settings(arguments).data)
+
+
+def _not_served(data: DataDir) -> DataDirError:
+    hint = "name its directory with --data, or its settings with --config"
+    return DataDirError(f"{data.root}: no gateway has run from here. hint: {hint}")

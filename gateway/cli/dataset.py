@@ -20,6 +20,7 @@ from gateway.config.settings_file import SettingsError
 from gateway.node import labels
 from gateway.node.database import StateError
 from gateway.node.datadir import DataDir
+from gateway.node.plain_error import plain
 from gateway.training.inside_call import TrainingCallError
 from policies.candidates import route_of
 from policies.language.amounts import share_ppm
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (SettingsError, StateError, LeakError, TrainingCallError, ValueError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error) as error:
-        return failed(f"{error}. hint: is the path right, and may this user read it?", arguments)
+        return failed(f"{plain(error)}. hint: is the path right, and may this user read it?", arguments)
 
 
 def _build(arguments: argparse.Namespace) -> int:
@@ -172,6 +173,8 @@ def _validate(arguments: argparse.Namespace) -> int:
         _warn_of_stale(arguments.path, made)
         name = name or made.dataset_format
         files = [arguments.path / file.name for file in made.files]
+    if not arguments.path.exists():
+        raise ValueError(f"{arguments.path}: no such file or folder. hint: name what `dataset build` printed")
     if name is None:
         raise ValueError(f"{arguments.path} is one file. hint: name its --format: {', '.join(FORMATS)}")
     shape = format_named(name)
@@ -207,7 +210,7 @@ def _manifest(folder: Path) -> Manifest:
     """
     try:
         return manifest.read(folder)
-    except (FileNotFoundError, msgspec.MsgspecError) as error:
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValueError(f"{folder} is no dataset of ours. hint: name a folder that `dataset build` printed") from error
 
 

@@ -27,9 +27,6 @@ INTRO = """\
 
 def run(arguments: argparse.Namespace) -> int:
     """Play it. 1: it did not come to its end."""
-    if not 1 <= arguments.pace <= 1000:
-        print("--pace is between 1 and 1000", file=sys.stderr)
-        return 2
     live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     terminal = Terminal(sys.stdout, live=live, width=shutil.get_terminal_size().columns)
     paint = Paint(live and "NO_COLOR" not in os.environ)

@@ -16,6 +16,7 @@ from gateway.config.settings_file import SettingsError
 from gateway.control.publish.policy_folder import PolicyTextError
 from gateway.node.datadir import DataDirError
 from gateway.node.pepper import pepper_of
+from gateway.node.plain_error import plain
 from records.evaluation import files, sets
 from records.evaluation.sample import sample
 from records.evaluation.sets import EvalSet
@@ -31,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (SettingsError, DataDirError, PolicyTextError, ReplayError, ValueError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error) as error:
-        return failed(f"{error}. hint: is the path right, and may this user read and write there?", arguments)
+        return failed(f"{plain(error)}. hint: is the path right, and may this user read and write there?", arguments)
 
 
 def _add(arguments: argparse.Namespace) -> int:

@@ -26,7 +26,7 @@ from gateway.control.shadow.model import Background
 from gateway.node.datadir import DataDir, replace
 from gateway.supervisor.upstream_keys import background_keys
 from gateway.transport.client import Client
-from policies.language.amounts import PPM, seconds
+from policies.language.amounts import PPM
 from policies.routing import Table, Variant
 from records.evaluation import sets
 from records.evaluation.sets import EvalRow, EvalRun, EvalSet
@@ -224,18 +224,20 @@ def _job(arguments: argparse.Namespace) -> EvalJob:
     for row in sets.rows_of(data.root, about):
         for variant in variants.values():
             _asked(row, variant)
-    in_flight = max(1, arguments.in_flight or shadow.max_in_flight)
-    budget = max(0.0, arguments.budget_usd)
+    in_flight = arguments.in_flight or shadow.max_in_flight
     shadow = msgspec.structs.replace(
-        shadow, max_in_flight=in_flight, budget_usd_per_day=budget, compare=tuple(map(_whole, shadow.compare))
+        shadow,
+        max_in_flight=in_flight,
+        budget_usd_per_day=arguments.budget_usd,
+        compare=tuple(map(_whole, shadow.compare)),
     )
     base = base_table(settings, data.run)
     check_upstreams(shadow, base)
     terms = row_inputs(settings, data)
     return EvalJob(
         data, about, base, shadow, variants, background_keys(settings, os.environ)[0],
-        maker_for(terms, base, usd_per_answer(data.gpu)), bytes.fromhex(terms.pepper), budget,
-        clock.monotonic() + seconds(arguments.within),
+        maker_for(terms, base, usd_per_answer(data.gpu)), bytes.fromhex(terms.pepper), arguments.budget_usd,
+        clock.monotonic() + arguments.within,
     )  # fmt: skip
 
 
@@ -314,7 +316,7 @@ def _progress(done: EvalWork, calls: EvalCalls, job: EvalJob) -> None:
 def _read(path: Path) -> _Kept | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Kept)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
             looks = state.looks()
             standing = standings(state, now=now, spent=spent_budgets(data)).get(arguments.route)
             entered = entry(state, arguments.route)
-            history = [] if arguments.history is None else state.decisions(arguments.route, max(1, arguments.history))
+            history = [] if arguments.history is None else state.decisions(arguments.route, arguments.history)
         finally:
             state.close()
     except (SettingsError, DataDirError, StateDownError, StateDamagedError) as error:

@@ -22,7 +22,7 @@ data: ./crossfade-data          # everything that is kept
 upstreams:
   openai: {base_url: https://api.openai.com/v1}     # no key here: the caller's own goes through
   vllm: {kind: vllm, base_url: http://127.0.0.1:8000/v1}     # your own model; asked only once a policy names it
-  # azure: {base_url: https://NAME.openai.azure.com/openai/v1, headers: {api-key: "${AZURE_KEY}"}}
+  # azure: {base_url: https://NAME.openai.azure.com/openai/v1, headers: {api-key: "${AZURE_OPENAI_KEY}"}}
 default_upstream: openai        # where requests go that belong to no policy
 
 keys: {mode: passthrough}       # or virtual: apps use keys of `crossfade keys create`

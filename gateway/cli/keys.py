@@ -52,7 +52,7 @@ def _create(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    with opened(prepare(context.data(arguments).root).state) as state:
+    with opened(context.served(arguments).state) as state:
         found = keys.stored(state)
     if arguments.json:
         rows = [
@@ -76,7 +76,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _revoke(arguments: argparse.Namespace) -> int:
-    with opened(prepare(context.data(arguments).root).state) as state:
+    with opened(context.served(arguments).state) as state:
         key = keys.revoke(state, arguments.name, actor=_actor(arguments.reason))
     if arguments.json:
         print(json.dumps({"id": key.id, "name": key.name, "revoked_at": key.revoked_at}))

@@ -16,7 +16,7 @@ from gateway import clock
 from gateway.cli import context
 from gateway.cli.failure import failed, say
 from gateway.config.settings_file import SettingsError
-from gateway.node.datadir import DataDir
+from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.kill_file import clear_kill, set_kill
 from gateway.supervisor.running import live_workers
 
@@ -38,8 +38,12 @@ class Confirmation:
 def run(arguments: argparse.Namespace) -> int:
     """Write or remove the file, and wait until the workers act on it; 1: not done, or not by all."""
     try:
-        data = context.data(arguments)
+        data = context.served(arguments)
+    except DataDirError as error:
+        return failed(error, arguments)
     except SettingsError as error:
+        if arguments.data:
+            return failed(error, arguments)
         hint = "name the data directory, then no settings are read: crossfade kill --data DIR"
         return failed(f"{error}\nhint: {hint}", arguments)
     try:
@@ -56,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(answer))
     else:
         print(_said(data, off=arguments.off, is_new=is_new))
-        print(f"confirmed by {len(found.confirmed)} of {len(found.workers)} workers", file=sys.stderr)
+        print(_confirmed(found), file=sys.stderr)
         _print_others(others)
     if len(found.confirmed) == len(found.workers) and others.told != "no":
         return 0
@@ -74,6 +78,12 @@ def confirmation(data: DataDir, *, wanted: int) -> Confirmation:
         if len(confirmed) == len(workers) or clock.monotonic() > until:
             return Confirmation([worker.name for worker in workers], confirmed)
         time.sleep(POLL_S)  # a command at a terminal: nothing else runs here
+
+
+def _confirmed(found: Confirmation) -> str:
+    if not found.workers:
+        return "no worker runs here now: it holds for those that start"
+    return f"confirmed by {len(found.confirmed)} of {len(found.workers)} workers"
 
 
 def _print_others(others: "NodeConfirmations") -> None:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from gateway.cli.arguments import COMMANDS, command_line
 from gateway.cli.failure import INTERRUPTED, say
-from gateway.cli.output import EXIT_CODE, CommandOutput, OutputClosedError
+from gateway.cli.output import EXIT_CODE, CommandOutput, OutputClosedError, OutputFailedError
 from gateway.cli.parser import UsageError
 
 
@@ -28,6 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 data.flush()  # here, where a closed pipe can still be met
         except OutputClosedError:
             return EXIT_CODE
+        except OutputFailedError as error:
+            say(str(error), as_json="--json" in words)
+            return 1
         except KeyboardInterrupt:
             return INTERRUPTED
 

@@ -4,12 +4,16 @@ Rules:
 1. Data that nobody reads any more ends the command. `OutputClosedError` is no OSError, so that no command says of a
    closed pipe what it says of a file that cannot be read.
 2. Talk that nobody reads is dropped, and the command goes on: it may be in the middle of an operator's order.
-3. The descriptor then leads nowhere, so that nothing fails at the interpreter's end either.
+3. Data that cannot be written (a full disk) fails the command, in a sentence; talk that cannot be is dropped.
+4. The descriptor then leads nowhere, so that nothing fails at the interpreter's end either.
+5. A stream that was closed from the start leads nowhere, and a character that the locale lacks is written as an escape.
 """
 
 import contextlib
+import io
 import os
 from collections.abc import Generator
+from pathlib import Path
 from typing import IO, Any
 
 EXIT_CODE = 141
@@ -20,26 +24,32 @@ class OutputClosedError(Exception):
     """Whoever read what the command writes has seen enough: stop, quietly."""
 
 
+class OutputFailedError(Exception):
+    """What the command writes cannot be kept where it is sent."""
+
+
 class CommandOutput:
     """A text stream whose reader may go at any time."""
 
-    def __init__(self, stream: IO[str], *, is_talk: bool = False) -> None:
-        """Write to `stream`: the command's data, or its talk."""
-        self._stream = stream
+    def __init__(self, stream: IO[str] | None, *, is_talk: bool = False) -> None:
+        """Write to `stream`: the command's data, or its talk. None: there is none."""
+        self._stream: IO[str] = _nowhere() if stream is None else stream
         self._is_talk = is_talk
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
     def __getattr__(self, name: str) -> Any:
         """All else is the stream's own."""
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Raises OutputClosedError when nobody reads the data any more."""
+        """Raises OutputClosedError when nobody reads the data any more, OutputFailedError when it cannot be written."""
         with self._read():
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Raises OutputClosedError when nobody reads the data any more."""
+        """Raises OutputClosedError when nobody reads the data any more, OutputFailedError when it cannot be written."""
         with self._read():
             self._stream.flush()
 
@@ -47,9 +57,16 @@ class CommandOutput:
     def _read(self) -> Generator[None]:
         try:
             yield
-        except BrokenPipeError as error:
+        except OSError as error:
             nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
             os.dup2(nowhere, self._stream.fileno())
             os.close(nowhere)
-            if not self._is_talk:
+            if self._is_talk:
+                return
+            if isinstance(error, BrokenPipeError):
                 raise OutputClosedError from error
+            raise OutputFailedError(f"what the command says cannot be written: {error.strerror}") from error
+
+
+def _nowhere() -> IO[str]:
+    return Path(os.devnull).open("w", encoding="utf-8")

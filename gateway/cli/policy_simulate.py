@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         several.tell(rules, pairs, timed=timed, as_json=arguments.json)
     else:
         alone = [event for _, event in pairs]
-        tell(rules[""], alone, timed=timed, every=max(0, arguments.every), as_json=arguments.json)
+        tell(rules[""], alone, timed=timed, every=arguments.every, as_json=arguments.json)
     return 0
 
 

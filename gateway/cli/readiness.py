@@ -17,7 +17,7 @@ from gateway.config.settings_file import SettingsError
 from gateway.control.operations.readiness import look
 from gateway.node.datadir import DataDirError
 from gateway.supervisor.programs import hourly_prices
-from records.readiness import Readiness, Sign
+from records.readiness import UNROUTED, Readiness, Sign
 from records.store import Store
 
 _SIGNALS = {True: "on", False: "off", None: "unknown"}
@@ -57,7 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _text(found: Readiness) -> str:
-    lines = [f"{found.route}: {found.verdict.upper()}   {found.requests:,} requests in {found.days:.1f} days"]
+    model = found.retirement.model if found.route.startswith(UNROUTED) else ""
+    name = f"{found.route} ({model})" if model else found.route
+    lines = [f"{name}: {found.verdict.upper()}   {found.requests:,} requests in {found.days:.1f} days"]
     lines += [_line("signal", sign, _SIGNALS) for sign in found.signals]
     lines += [_line("check", sign, _CHECKS) for sign in found.checks]
     lines += [f"  {'saving':8} {_saving(found)}", f"  {'retires':8} {_retires(found)}", f"  {'next':8} {found.next}"]
@@ -65,7 +67,7 @@ def _text(found: Readiness) -> str:
 
 
 def _line(kind: str, sign: Sign, words: dict[bool | None, str]) -> str:
-    return f"  {kind:8} {sign.name:10} {words[sign.holds]:8} {sign.reason}{_trend(sign)}"
+    return f"  {kind:8} {sign.name:10} {words[sign.holds]:8} {sign.reason.removeprefix('unknown: ')}{_trend(sign)}"
 
 
 def _trend(sign: Sign) -> str:

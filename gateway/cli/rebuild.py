@@ -20,6 +20,7 @@ from gateway.control.operations.rebuild import EVERYTHING, EvidenceReplay, diffe
 from gateway.control.state.open import open_state
 from gateway.control.state.port import SharedState, Snapshot, StateDownError, Stored
 from gateway.node.datadir import DataDir, DataDirError
+from gateway.node.plain_error import plain
 from gateway.node.state_location import find
 from policies.evidence import Evidence
 from policies.review import key_of
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (SettingsError, DataDirError, StateDownError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error) as error:
-        return failed(f"{error}. hint: if files were just merged, do it again", arguments)
+        return failed(f"{plain(error)}. hint: if files were just merged, do it again", arguments)
     if arguments.json:
         print(json.dumps([asdict(each) | {"agrees": each.agrees} for each in told]))
     else:
@@ -82,7 +83,7 @@ def _one(route: str, stored: Stored, store: Store, shared: SharedState, *, write
     up_to = kept.seq if kept is not None and read is not None else EVERYTHING
     with progress(route, None if up_to == EVERYTHING else up_to) as done:
         made = replay(store, route, rules, history=read_rollout(stored).history, up_to_seq=up_to, watch=done)
-    missing = 0 if up_to == EVERYTHING else up_to - made.observed
+    missing = 0 if up_to == EVERYTHING else up_to - made.observed - made.left
     if read is None:
         differs = ["what is kept cannot be read" if kept is not None else "nothing is kept"]
     else:
@@ -100,7 +101,7 @@ def _brought_to(made: EvidenceReplay, kept: Evidence, rules: Rules) -> Evidence:
         found = Evidence(kept.key, rules)
     elif found.key != kept.key and (not kept.count("requests") or kept.key.is_beside(found.key)):
         found = found.next(kept.key, rules)  # nothing was observed since it moved
-    found.rules = rules
+    found.judge_by(rules)
     if kept.watermark_at is not None:
         found.advance(kept.watermark_at)
     return found
@@ -116,7 +117,8 @@ def _snapshot(stored: Stored, made: EvidenceReplay, kept: Snapshot | None, rules
     found = read_rollout(stored)
     rollout = found.rollout
     ours = evaluation(rules, rollout, stored.version, kept, clock.wall())
-    ours.evidence = _brought_to(made, Evidence(key_of(rollout), rules, watermark_at=ours.evidence.watermark_at), rules)
+    at = ours.evidence.watermark_at if ours.evidence.key == key_of(rollout) else None
+    ours.evidence = _brought_to(made, Evidence(key_of(rollout), rules, watermark_at=at), rules)
     ours.seq = max(ours.seq, made.last_seq)
     if kept is None:
         ours.positions = positions(store, rollout.route, found.history)

@@ -18,6 +18,7 @@ from gateway.cli.failure import failed
 from gateway.cli.record_filters import filter_of, pepper
 from gateway.config.settings_file import SettingsError
 from gateway.node.datadir import DataDirError
+from gateway.node.plain_error import plain
 from records import forgetting
 from records.erasure import FILE, Kind, Subject
 from records.forgetting import Erasure
@@ -33,7 +34,8 @@ SELECT route, CASE WHEN why = 'imported' THEN why ELSE variant END AS variant, c
        count(DISTINCT conversation_id) AS conversations, sum(prompt_tokens)::BIGINT AS prompt_tokens,
        sum(completion_tokens)::BIGINT AS completion_tokens, sum(cost_usd) AS cost_usd,
        count(*) FILTER (WHERE cost_usd IS NULL AND prompt_tokens IS NOT NULL) AS unpriced,
-       quantile_cont(total_ms, 0.5) AS total_ms_p50, quantile_cont(total_ms, 0.95) AS total_ms_p95,
+       quantile_cont(total_ms, 0.5) FILTER (total_ms > 0) AS total_ms_p50,
+       quantile_cont(total_ms, 0.95) FILTER (total_ms > 0) AS total_ms_p95,
        min(arrived_at) AS first_at, max(arrived_at) AS last_at
 FROM exchanges WHERE {where} GROUP BY ALL ORDER BY exchanges DESC
 """
@@ -53,8 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _ACTIONS[arguments.action](arguments)
     except (SettingsError, DataDirError, FilterError) as error:
         return failed(error, arguments)
-    except (OSError, duckdb.Error, msgspec.MsgspecError) as error:
-        return failed(f"{error}. hint: if files were just merged, do it again", arguments)
+    except (OSError, duckdb.Error, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return failed(f"{plain(error)}. hint: if files were just merged, do it again", arguments)
 
 
 def _tail(arguments: argparse.Namespace) -> int:
@@ -86,7 +88,7 @@ _END = 8
 def _whole(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         f"{row['arrived_at']:%Y-%m-%d %H:%M:%S}", row["id"], row["route"] or "-", row["variant"],
-        row["model_requested"] or "-", str(row["status"]), row["outcome"], f"{row['total_ms']:.0f} ms", _cost(row),
+        row["model_requested"] or "-", str(row["status"]), row["outcome"], _took(row["total_ms"]), _cost(row),
     )  # fmt: skip
 
 
@@ -95,7 +97,7 @@ def _narrow(row: dict[str, Any]) -> tuple[str, ...]:
     status = str(row["status"]) if row["outcome"] == "complete" else row["outcome"]
     return (
         f"{row['arrived_at']:%H:%M:%S}", row["id"][-_END:], row["route"] or "-", row["variant"][:4], status,
-        f"{row['total_ms']:.0f} ms", _cost(row), row["model_requested"] or "-",
+        _took(row["total_ms"]), _cost(row), row["model_requested"] or "-",
     )  # fmt: skip
 
 
@@ -150,9 +152,13 @@ _STATS_HEAD = ("ROUTE", "VARIANT", "EXCHANGES", "WHOLE", "FAILED", "TOKENS", "CO
 def _stats_row(row: dict[str, Any]) -> tuple[str, ...]:
     tokens = (row["prompt_tokens"] or 0) + (row["completion_tokens"] or 0)
     cost = "-" if row["cost_usd"] is None else f"${row['cost_usd']:.4f}"
-    took = "-" if row["total_ms_p95"] is None else f"{row['total_ms_p95']:.0f} ms"
     counts = (f"{row[name]:,}" for name in ("exchanges", "complete", "failed"))
-    return row["route"] or "-", row["variant"], *counts, f"{tokens:,}", cost, took
+    return row["route"] or "-", row["variant"], *counts, f"{tokens:,}", cost, _took(row["total_ms_p95"])
+
+
+def _took(ms: float | None) -> str:
+    """A duration; `-` where none is known: a log of another system that says none has 0 in the records."""
+    return f"{ms:.0f} ms" if ms else "-"
 
 
 def _hours(arguments: argparse.Namespace) -> int:
@@ -226,7 +232,7 @@ def _remove(store: Store, subject: Subject, replays: Path) -> Erasure:
         try:
             forgetting.wish(store, subject)
             return forgetting.carry_out(store, replays)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             path = store.root / FILE
             raise DataDirError(f"{path} is damaged. hint: restore it from a backup, or remove it") from error
 

@@ -37,7 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise DataDirError(f"--upstream {arguments.upstream}: no such upstream. hint: there are {known}")
     missing = [path for path in arguments.files if not path.is_file()]
     if missing:
-        raise DataDirError(f"{missing[0]}: no such file. hint: nothing was imported")
+        what = "a folder, and no file" if missing[0].is_dir() else "no such file"
+        raise DataDirError(f"{missing[0]}: {what}. hint: nothing was imported")
     route_of: RouteOf = (lambda _path, _body: arguments.route) if arguments.route else _matched(settings)
     now, data = clock.wall(), context.made(arguments)
     intake = LogImport(
@@ -64,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(_told(count, days=settings.capture.retention / 86_400))
         if count.broken > len(shown):
             print(f"… and {count.broken - len(shown)} broken rows more", file=sys.stderr)
+    if not count.rows and not arguments.json:
+        print("No rows are in there. A CSV needs a line of names above its rows.", file=sys.stderr)
     if count.rows and count.broken == count.rows:
         return failed(f"No row could be read. hint: is it an export of {arguments.source}?", arguments)
     return 1 if count.broken else 0
@@ -98,7 +101,7 @@ def _told(count: ImportCount, *, days: float) -> str:
         else []
     )
     lines += (
-        [f"{count.expired} are older than capture.retention ({days:g} days), and were left out"]
+        [f"{count.expired} are older than capture.retention ({days:g} days), and were left out: raise it to keep them"]
         if count.expired
         else []
     )

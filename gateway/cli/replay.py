@@ -35,12 +35,12 @@ from gateway.control.shadow.comparers import Comparers
 from gateway.control.shadow.model import Background
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.pepper import pepper_of
+from gateway.node.plain_error import plain
 from gateway.supervisor.programs import hourly_prices, price_overrides
 from gateway.supervisor.upstream_keys import background_keys
 from gateway.transport.client import Client
 from policies import explain
 from policies.events import PairEvent
-from policies.language.amounts import seconds
 from policies.routing import Route, Table
 from policies.rules import Rules
 from policies.simulate import simulate
@@ -174,7 +174,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _refused(error: Exception, arguments: argparse.Namespace) -> int:
     if isinstance(error, ExceptionGroup):
         return _refused(cast("ExceptionGroup[Exception]", error).exceptions[0], arguments)
-    return failed(f"{error}. hint: see that it can be read, and is whole", arguments)
+    return failed(f"{plain(error)}. hint: see that it can be read, and is whole", arguments)
 
 
 def _job(arguments: argparse.Namespace) -> Job:
@@ -184,15 +184,11 @@ def _job(arguments: argparse.Namespace) -> Job:
         ReplayError, SettingsError, DataDirError, PolicyTextError, OSError: it cannot be done.
     """
     settings, data = context.settings(arguments), context.data(arguments)
-    try:
-        within_s = seconds(arguments.within)
-    except ValueError as error:
-        raise ReplayError(f"--within {error}") from error
     if not data.records.is_dir():
         raise ReplayError(f"{data.records}: nothing is recorded. hint: `crossfade serve` records what apps ask")
     route, rules, shadow = route_policy(settings, arguments.route, arguments.policy)
-    in_flight = shadow.max_in_flight if arguments.in_flight is None else max(1, arguments.in_flight)
-    budget = shadow.budget_usd_per_day if arguments.budget is None else max(0.0, arguments.budget)
+    in_flight = shadow.max_in_flight if arguments.in_flight is None else arguments.in_flight
+    budget = shadow.budget_usd_per_day if arguments.budget is None else arguments.budget
     shadow = msgspec.structs.replace(shadow, max_in_flight=in_flight, budget_usd_per_day=budget)
     base = base_table(settings, data.run)
     check_upstreams(shadow, base)
@@ -200,11 +196,11 @@ def _job(arguments: argparse.Namespace) -> Job:
     stamp = f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S}"
     return Job(
         settings, data, msgspec.structs.replace(base, routes=(route,)), route, rules, shadow,
-        rows=Rows(data.records, route, now - arguments.since * DAY_S, max(0, arguments.limit)),
+        rows=Rows(data.records, route, now - arguments.since * DAY_S, arguments.limit),
         out=arguments.out or data.root / "replays" / f"{route.name}-{stamp}.jsonl",
         keys=background_keys(settings, os.environ)[0],
         terms=row_inputs(settings, data),
-        until_s=clock.monotonic() + within_s,
+        until_s=clock.monotonic() + arguments.within,
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from gateway.control.operations.orders import OrderClock
 from gateway.control.state.port import StateDownError
 from gateway.node.database import StateError
 from gateway.node.datadir import DataDirError
+from gateway.node.plain_error import plain
 from gateway.supervisor.programs import hourly_prices
 from records.store import Store
 
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     except HTTPException as error:
         return failed(f"{error.detail}. hint: `crossfade serve` writes one", arguments)
     except duckdb.Error as error:
-        return failed(f"{error}. hint: if files were just merged, do it again", arguments)
+        return failed(f"{plain(error)}. hint: if files were just merged, do it again", arguments)
     if found is None:
         return failed(f"There is no route called {arguments.route!r}. hint: `crossfade status` lists them", arguments)
     if arguments.json:

@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print it; 1: the records cannot be read."""
     try:
         data = context.data(arguments)
-        wanted = [arguments.all, max(1, arguments.lines)]
+        wanted = [arguments.all, arguments.lines]
         query = kinds_query("(? OR route = '')")
         rows = Store(data.records, context.warn_of_damage).read(lambda views: views.execute(query, wanted).fetchall())
     except (SettingsError, OSError, duckdb.Error) as error:

@@ -22,6 +22,7 @@ from gateway.control.state.port import StateDownError
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.exposition import by_route
 from gateway.node.journal_lag import journal_lag_s
+from gateway.node.plain_error import plain
 from gateway.supervisor import running
 from gateway.supervisor.worker_metrics import open_breakers
 from policies.candidates import is_contender, route_of
@@ -177,7 +178,7 @@ def _table(data: DataDir) -> tuple[Table | None, str | None]:
     try:
         return decode(data.routing.read_bytes()), None
     except (OSError, RoutingError) as error:
-        return None, str(error)
+        return None, plain(error)
 
 
 def _table_state(table: Table, now: float) -> TableState:

@@ -24,8 +24,6 @@ from policies import explain
 from policies.explain import RecordError
 from policies.rollout import Decision
 
-LEAST_S = 0.2
-"""Looks are no closer together."""
 _KEYS = {
     curses.KEY_UP: "up", curses.KEY_DOWN: "down", curses.KEY_LEFT: "left", curses.KEY_RIGHT: "right",
     curses.KEY_ENTER: "enter", curses.KEY_BACKSPACE: "backspace", 10: "enter", 13: "enter", 27: "esc", 8: "backspace",
@@ -56,7 +54,7 @@ def _printed(arguments: argparse.Namespace) -> int:
     for _ in range((arguments.times or 1) - 1):
         status.run(arguments)
         sys.stdout.flush()
-        time.sleep(max(LEAST_S, arguments.every))  # a command by itself: nothing else runs here
+        time.sleep(arguments.every)  # a command by itself: nothing else runs here
     return status.run(arguments)
 
 
@@ -95,7 +93,7 @@ class _Terminal:
 
     @property
     def _every_s(self) -> float:
-        return max(LEAST_S, self.arguments.every)
+        return float(self.arguments.every)
 
     def _draw(self, view: TopView) -> None:
         height, width = self.window.getmaxyx()

@@ -14,11 +14,12 @@ from gateway.config.policy_file import read_file, surroundings
 from gateway.config.settings import Settings, Upstream
 from gateway.config.settings_file import SettingsError
 from gateway.config.yaml_file import YamlFileError
+from gateway.node.plain_error import plain
 from gateway.training import environment
 from gateway.training.environment import EnvironmentBrokenError
 from gateway.training.inside_call import TrainingCallError
 from gateway.training.preflight import Engine, PreflightCheck, PreflightError, preflight
-from gateway.training.render import COMPARATORS, LOCK, job, rendered, value, write, write_comparators
+from gateway.training.render import COMPARATORS, LOCK, contradictions, job, rendered, value, write, write_comparators
 from gateway.training.revision import write_revision
 from gateway.training.training_set import check_dataset
 from policies.schema import Policy
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     ) as error:  # fmt: skip
         return failed(error, arguments)
     except OSError as error:
-        return failed(f"{error}. hint: is the path right, and may this user write there?", arguments)
+        return failed(f"{plain(error)}. hint: is the path right, and may this user write there?", arguments)
 
 
 def _environment(_: argparse.Namespace) -> int:
@@ -59,10 +60,7 @@ def _recipe(arguments: argparse.Namespace) -> int:
     if arguments.write_only:
         print(script)
         return 0
-    cache = environment.home(os.environ)
-    if environment.ready(cache) is None:
-        print("making the environment for training, once: some minutes", file=sys.stderr)
-    python = environment.make(cache)
+    python = environment.make(environment.home(os.environ))
     words = [str(python), str(script), *(["--dry-run"] if arguments.dry_run else [])]
     told = os.environ | {"PYTHONPATH": str((arguments.out / COMPARATORS).resolve())}
     code = subprocess.run(words, check=False, env=told).returncode  # noqa: S603 -- the user's own script
@@ -83,6 +81,7 @@ def _written(arguments: argparse.Namespace) -> Path:
         **(_rewards(arguments.policy) if arguments.action == "grpo" and arguments.policy else {}),
         **_set(arguments.set),
     }
+    _refuse_other_settings(arguments.out / name, settings, fresh=arguments.fresh)
     texts = {name: rendered(name, settings), "requirements.txt": LOCK.read_text("utf-8")}
     if arguments.on == "modal":
         app: dict[str, object] = {"SCRIPT": name, "DATASET": dataset, "BASE": local, "TORCH": environment.TORCH}
@@ -95,6 +94,25 @@ def _written(arguments: argparse.Namespace) -> Path:
         if not write(arguments.out, each, text, fresh=arguments.fresh):
             print(f"{arguments.out / each} is as you left it and stays so: --fresh writes it again", file=sys.stderr)
     return arguments.out / name
+
+
+def _refuse_other_settings(script: Path, settings: Mapping[str, object], *, fresh: bool) -> None:
+    """A script that is there stays: what this call asks for must be what it says, or nobody would notice.
+
+    Raises:
+        ValueError: it says something else.
+    """
+    if fresh or not script.exists():
+        return
+    try:
+        other = contradictions(script.read_text("utf-8"), settings)
+    except ValueError:
+        return  # without the block of settings it is the user's own altogether
+    if other:
+        raise ValueError(
+            f"{script} is there, and says {'; '.join(other)}. hint: edit it there, name another --out, or write it "
+            "again with --fresh"
+        )
 
 
 def _rewards(path: Path) -> dict[str, object]:

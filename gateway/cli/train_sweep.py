@@ -21,7 +21,6 @@ from gateway.training.inside_call import ask
 from gateway.training.render import LOCK, rendered, value, write
 from gateway.training.sweep import Config, SweepResult, configurations, halving, interval, is_untouched, would_choose
 from gateway.training.training_set import check_dataset
-from policies.language.amounts import seconds
 from records.evaluation import sets
 from records.evaluation.sets import EvalRow
 from shadow.reward import PURE, Reward, make_reward
@@ -71,8 +70,6 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ValueError, SettingsError, YamlFileError, TrainingCallError, EnvironmentBrokenError, OSError: it cannot be done.
     """
-    if arguments.rounds < 1:
-        raise SweepError(f"--rounds {arguments.rounds}. hint: 1 and more; the last one trains to the end")
     if arguments.out.exists() and any(arguments.out.iterdir()):
         raise SweepError(
             f"{arguments.out} is not empty. hint: another --out; a sweep goes on from no other one's models"
@@ -122,8 +119,8 @@ def _questions(arguments: argparse.Namespace) -> tuple[_Questions, _Questions]:
             f"{about.name} has {len(rows)} labelled chats. hint: {4 * _LEAST_ROWS} and more, half of them to choose by"
         )
     rewards = _rewards(arguments.policy)
-    within_s, cache = seconds(arguments.within), environment.home(os.environ)
-    choosing, judging = (_Questions(part, rewards, arguments.max_tokens, cache, within_s) for part in parts)
+    cache = environment.home(os.environ)
+    choosing, judging = (_Questions(part, rewards, arguments.max_tokens, cache, arguments.within) for part in parts)
     return choosing, judging
 
 
@@ -143,7 +140,6 @@ def _rewards(path: Path) -> list[Reward]:
 def _trial(arguments: argparse.Namespace, python: Path, questions: _Questions) -> Callable[..., SweepResult]:
     """Trains one configuration up to a share of its updates, and has its answers scored."""
     fixed = {"DATASET": str(arguments.dataset.resolve()), "BASE": str(Path(arguments.base).resolve())}
-    within_s = seconds(arguments.within)
 
     def trial(number: int, config: Config, share: float) -> SweepResult:
         folder = _folder(arguments, number)
@@ -157,11 +153,11 @@ def _trial(arguments: argparse.Namespace, python: Path, questions: _Questions) -
         with (folder / "log.txt").open("ab") as log:
             try:
                 done = subprocess.run(  # noqa: S603 -- our own script
-                    [str(python), str(folder / SCRIPT)], stdout=log, stderr=log, check=False, timeout=within_s
+                    [str(python), str(folder / SCRIPT)], stdout=log, stderr=log, check=False, timeout=arguments.within
                 )
             except subprocess.TimeoutExpired as error:
                 raise SweepError(
-                    f"{folder}: not trained in {within_s:g} s. hint: --within, or a smaller --grid"
+                    f"{folder}: not trained in {arguments.within:g} s. hint: --within, or a smaller --grid"
                 ) from error
         if done.returncode:
             raise SweepError(f"{folder / SCRIPT} ended with {done.returncode}. hint: its words are in log.txt there")

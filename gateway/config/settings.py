@@ -221,7 +221,7 @@ class CaptureSettings(_Section):
     """Whether `store: false` in a request keeps its exchange out of datasets."""
 
 
-Usd = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Usd = Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False)]
 
 
 class ModelPrice(_Section):
@@ -355,6 +355,11 @@ def contradictions(settings: Settings) -> Iterator[tuple[Loc, str]]:
             if name not in settings.upstreams:
                 known = ", ".join(settings.upstreams)
                 yield ("prices", section, name), f"no upstream is called {name!r}. hint: there are {known}"
+    for upstream, models in settings.prices.models.items():
+        for name in models:
+            if "*" in name and name != "*":
+                hint = 'hint: write its whole name, or "*" for every model of the upstream'
+                yield ("prices", "models", upstream, name), f"is the price of no model: no name has a star. {hint}"
     yield from _open_doors(settings)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import cast
 
@@ -16,6 +17,8 @@ from gateway.config.yaml_file import Document, FileProblem, Loc, YamlFileError
 DEFAULT_PATH = Path("crossfade.yaml")
 PATH_VARIABLE = "CROSSFADE_CONFIG"
 MAX_BYTES = 256 * 1024
+_NEARLY = 0.92
+"""How alike a misspelt name is; what an orchestrator sets for a service called `crossfade` is less so."""
 
 
 class SettingsError(Exception):
@@ -31,10 +34,13 @@ def find(named: str | None, environment: Mapping[str, str]) -> Path | None:
     """The settings file: the one that is named, or `crossfade.yaml` here, or none.
 
     Raises:
-        SettingsError: the named one is not there.
+        SettingsError: the named one is not there, or a variable's name is nearly the one that names it.
     """
     wanted = named or environment.get(PATH_VARIABLE)
     if wanted is None:
+        ours = [name for name in environment if name.startswith("CROSSFADE_")]
+        if near := get_close_matches(PATH_VARIABLE, ours, n=1, cutoff=_NEARLY):  # else the defaults would be served
+            raise SettingsError(FileProblem(near[0], None, "no variable of ours", f"did you mean {PATH_VARIABLE}?"))
         return DEFAULT_PATH if DEFAULT_PATH.exists() else None
     if not Path(wanted).is_file():
         raise SettingsError(FileProblem(wanted, None, "no such file", "`crossfade init` writes one to start from"))

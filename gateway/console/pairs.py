@@ -159,8 +159,11 @@ def read(pair: PairView) -> PairSides:
     request = exchange.get("request_json")
     prompt = prompt_outline(path, request if isinstance(request, str) else None)
     served_json, background_json = exchange.get("response_json"), row.get("answer_json")
+    is_reverse = row["asked"] == "baseline"
+    # A candidate's answer names the model that the app asked for, which says nothing of who gave it.
+    model = "" if is_reverse else _text(exchange.get("model_returned")) or _text(exchange.get("model_requested"))
     served = SideView(
-        "", _text(exchange.get("model_returned")) or _text(exchange.get("model_requested")),
+        "", model or "the app's answer",
         answer_outline(path, served_json if isinstance(served_json, str) else None),
         _number(exchange.get("first_byte_ms")), _number(exchange.get("total_ms")),
         _whole(exchange.get("completion_tokens")), _number(exchange.get("cost_usd")), is_served=True,
@@ -171,7 +174,6 @@ def read(pair: PairView) -> PairSides:
         _number(row.get("first_byte_ms")), _number(row.get("total_ms")), _whole(row.get("completion_tokens")),
         _number(row.get("cost_usd")), is_served=False,
     )  # fmt: skip
-    is_reverse = row["asked"] == "baseline"
     ours, theirs = (background, served) if is_reverse else (served, background)
     return PairSides(
         prompt, _named(ours, "baseline"), _named(theirs, "candidate"), _text(row["asked"]),

@@ -99,6 +99,7 @@ def markdown(view: ReportView, *, since: str) -> str:
         f"# {_line(view.route)}: {_variant(view, is_candidate=False)} → {_variant(view, is_candidate=True)}", "",
         f"{words.moment(view.made_at)}, over {since}. The candidate answers {words.share(rollout.weight)} of eligible "
         f"requests. **{_line(view.sentence)}**", "", "## The rule", "", *view.rule, "", "## Gates", "",
+        *([f"{view.gates_of.capitalize()}.", ""] if view.gates_of else []),
         "| gate | verdict | estimate | interval | limit | n |", "|---|---|---|---|---|---|",
     ]  # fmt: skip
     for gate in view.gates:

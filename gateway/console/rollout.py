@@ -40,7 +40,7 @@ class Rung:
 
     label: str
     state: str
-    """done, here, or empty."""
+    """done, here, left (it was stopped there), or empty."""
     lines: tuple[str, ...]
 
 
@@ -55,15 +55,16 @@ class Tile:
 def show(ask: Ask) -> Shown:
     """The page."""
     route = ask.places["route"]
-    view, look = found(ask)
+    view, look, stop = found(ask)
+    shown = stop or look
     tab = ask.choice("view", TABS, "now")
     standing = None if view.detail is None else view.detail.standing
     since = ask.choice("since", _WINDOWS, "24h")
-    gates = () if look is None else tuple(sorted(look.results.gates, key=lambda gate: -gate.verdict))
+    gates = () if shown is None else tuple(sorted(shown.results.gates, key=lambda gate: -gate.verdict))
     context = {
-        "route": route, "rollout": view.rollout, "standing": standing, "detail": view.detail, "look": look, "tab": tab,
-        "sentence": _sentence(view), "forecast": _forecast(view, look), "gates": gates,
-        "rungs": rungs(look), "tiles": tiles(view.path, gates), "figures": view.figures,
+        "route": route, "rollout": view.rollout, "standing": standing, "detail": view.detail, "look": shown, "tab": tab,
+        "sentence": _sentence(view), "forecast": "" if stop else _forecast(view, look), "gates": gates, "stop": stop,
+        "rungs": rungs(look, stop, ask.now), "tiles": tiles(view.path, gates), "figures": view.figures,
         "records_problem": view.records_problem, "verbs": verbs(look), "decisions": view.decisions,
         "policy": view.policy, "since": since, "windows": _WINDOWS, "cli": f"crossfade explain {route}",
         "told": told, "mark": mark(look), "speeds": speeds(view.figures), "Better": Better,
@@ -71,8 +72,10 @@ def show(ask: Ask) -> Shown:
     return Shown("rollout", route, context, view)
 
 
-def found(ask: Ask) -> tuple[RolloutPageView, Decision | None]:
-    """All that the page rests on.
+def found(ask: Ask) -> tuple[RolloutPageView, Decision | None, Decision | None]:
+    """All that the page rests on: the figures, the last look, and the decision that stopped or suspended it.
+
+    What a stopped rollout is looked at for is nothing any more: the numbers that say why are those of that decision.
 
     Raises:
         AskError: there is no such route.
@@ -81,11 +84,11 @@ def found(ask: Ask) -> tuple[RolloutPageView, Decision | None]:
     rollout = next((each for each in pages.rollouts().rollouts if each.route == route), None)
     if rollout is None:
         raise AskError(404, f"there is no route called {route[:80]!r}. hint: / lists all routes")
-    detail, look, path, decisions = None, None, GatePathView(points=[]), []
+    detail, look, stop, path, decisions = None, None, None, GatePathView(points=[]), []
     try:
         if rollout.standing is not None:
             detail = pages.operations.rollout(route)
-            look = pages.operations.looks().get(route)
+            look, stop = pages.operations.looks().get(route), pages.operations.stops().get(route)
             path = pages.operations.gate_path(route)
             decisions = pages.operations.decisions(route, HISTORY).decisions
     except StateDownError:
@@ -100,18 +103,21 @@ def found(ask: Ask) -> tuple[RolloutPageView, Decision | None]:
         rollout=rollout, detail=detail, figures=figures, records_problem=problem, path=path, policy=policy,
         decisions=decisions,
     )  # fmt: skip
-    return view, look
+    return view, look, stop
 
 
-def rungs(look: Decision | None) -> list[Rung]:
-    """The ladder, from left to right."""
+def rungs(look: Decision | None, stop: Decision | None, now: float) -> list[Rung]:
+    """The ladder, from left to right. `stop`: what stopped the rollout, and where."""
     if look is None:
         return []
     rollout, results = look.rollout, look.results
     listed: list[Rung] = []
     for place, stage in enumerate(rollout.ladder.stages):
-        is_stopped = rollout.phase in STOPPED
-        state = "" if place > rollout.stage or is_stopped else "here" if place == rollout.stage else "done"
+        if stop is not None:
+            state = "left" if place == stop.before.stage else ""
+        else:
+            is_past = place > rollout.stage or rollout.phase in STOPPED
+            state = "" if is_past else "here" if place == rollout.stage else "done"
         lines = [f"at least {stage.min_units:,} units"]
         if stage.least_s:
             lines.append(f"hold {words.duration(stage.least_s)}")
@@ -122,6 +128,8 @@ def rungs(look: Decision | None) -> list[Rung]:
         if state == "here":
             held = f", hold {words.duration(stage.least_s)}" if stage.least_s else ""
             lines = [f"{words.duration(rollout.lived_s)}{held}", f"{results.units:,} of {stage.min_units:,} units"]
+        if state == "left" and stop is not None:
+            lines = [f"{str(stop.rollout.phase).replace('_', ' ')} here", words.ago(stop.at, now)]
         listed.append(Rung(stage.label, state, tuple(lines)))
     return listed
 
@@ -261,9 +269,10 @@ def mark(look: Decision | None) -> str:
 
 
 def csv_rows(ask: Ask) -> Iterable[Row]:
-    """One row per gate, as it stands."""
-    look = found(ask)[1]
-    for gate in () if look is None else look.results.gates:
+    """One row per gate, as it stands, or as it stood when the rollout was stopped."""
+    _, look, stop = found(ask)
+    shown = stop or look
+    for gate in () if shown is None else shown.results.gates:
         yield {
             "gate": gate.gate, "verdict": gate.verdict.name, "estimate": gate.estimate, "lower": gate.lower,
             "upper": gate.upper, "limit": gate.limit, "log10_e": gate.log10_e, "needed": gate.needed, "n": gate.n,

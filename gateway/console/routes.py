@@ -71,13 +71,13 @@ class RouteRow:
     is_wanting: bool
 
 
-def overview(ask: Ask) -> tuple[OverviewView, dict[str, Decision]]:
-    """All that the page rests on."""
+def overview(ask: Ask) -> tuple[OverviewView, dict[str, Decision], dict[str, Decision]]:
+    """All that the page rests on: the figures, each route's last look, and what stopped those that are stopped."""
     rollouts = ask.pages.rollouts()
     try:
-        looks = ask.pages.operations.looks()
+        looks, stops = ask.pages.operations.looks(), ask.pages.operations.stops()
     except StateDownError:
-        looks = {}
+        looks, stops = {}, {}
     problem: str | None = None
     arms: list[ArmView] = []
     savings: list[SavingView] = []
@@ -105,7 +105,7 @@ def overview(ask: Ask) -> tuple[OverviewView, dict[str, Decision]]:
         unrouted=sum(arm.exchanges for arm in arms if not arm.route),
         records_problem=problem,
     )
-    return view, looks
+    return view, looks, stops
 
 
 def wants(
@@ -126,14 +126,15 @@ def wants(
     return sorted(found, key=lambda want: _URGENCY[want.kind])
 
 
-def rows(view: OverviewView, looks: Mapping[str, Decision]) -> list[RouteRow]:
-    """The list's rows, in the table's order."""
+def rows(view: OverviewView, looks: Mapping[str, Decision], stops: Mapping[str, Decision]) -> list[RouteRow]:
+    """The list's rows, in the table's order. Gates of a rollout that is stopped are those that stopped it."""
     wanting = {want.route for want in view.wants}
     by_route = {line.route: line for line in view.lines}
     found: list[RouteRow] = []
     for each in view.rollouts.rollouts:
         look = looks.get(each.route)
-        gates = () if look is None else tuple(sorted(look.results.gates, key=lambda gate: -gate.verdict))
+        shown = stops.get(each.route, look)
+        gates = () if shown is None else tuple(sorted(shown.results.gates, key=lambda gate: -gate.verdict))
         standing = each.standing
         have = None if standing is None else standing.units
         to_go = None if standing is None else standing.units_to_go
@@ -145,11 +146,11 @@ def rows(view: OverviewView, looks: Mapping[str, Decision]) -> list[RouteRow]:
 
 def forecast_of(look: Decision | None, have: int | None) -> str:
     """When the stage could be left, in the words of `status` and `explain`."""
+    if look is not None and (look.rollout.phase in STOPPED or look.rollout.phase is Phase.SUSPENDED):
+        return look.reason
     if look is None or have is None:
         return "nobody has looked yet"
     rollout = look.rollout
-    if rollout.phase in STOPPED or rollout.phase is Phase.SUSPENDED:
-        return look.reason
     if rollout.next is None:
         return f"holds for {words.duration(rollout.lived_s)}"
     return f"{have:,} units; {forecast(rollout, look.results)}"
@@ -157,8 +158,8 @@ def forecast_of(look: Decision | None, have: int | None) -> str:
 
 def show(ask: Ask) -> Shown:
     """The page."""
-    view, looks = overview(ask)
-    listed = _chosen(rows(view, looks), ask)
+    view, looks, stops = overview(ask)
+    listed = _chosen(rows(view, looks, stops), ask)
     context = {
         "rows": listed, "phases": PHASES, "sorts": SORTS, "since": ask.now - SPARK_S,
         "policies": len(view.rollouts.rollouts), "mark": mark(view.rollouts), "cli": "crossfade status",
@@ -168,8 +169,7 @@ def show(ask: Ask) -> Shown:
 
 def csv_rows(ask: Ask) -> Iterable[Row]:
     """One row per route."""
-    view, looks = overview(ask)
-    for row in _chosen(rows(view, looks), ask):
+    for row in _chosen(rows(*overview(ask)), ask):
         standing = row.rollout.standing
         yield {
             "route": row.rollout.route, "mode": row.rollout.mode, "weight": row.rollout.weight,

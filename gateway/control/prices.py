@@ -28,5 +28,5 @@ def usd_per_answer(path: Path) -> dict[str, float | None]:
     """What the recorder told; who is not there is unknown."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, float | None])
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return {}

@@ -81,7 +81,7 @@ class ModelServer:
     async def _answer(self, body: bytes, writer: asyncio.StreamWriter) -> None:
         try:
             chat = msgspec.json.decode(body, type=_Chat)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             return _write(writer, "400 Bad Request", _problem("not a chat request"))
         said = self.model(chat.messages[-1].content) if chat.messages else None
         if said is None:

@@ -185,7 +185,7 @@ def _reasons(answer: httpx.Response) -> str:
     """Why a gateway says it is not ready."""
     try:
         found = msgspec.json.decode(answer.content, type=_Readiness)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return "without a reason"
     return " and ".join(found.reasons) or "without a reason"
 

@@ -211,6 +211,9 @@ def _reach(subject: str, upstream: Upstream) -> CheckResult:
     except ssl.SSLCertVerificationError as error:
         hint = "check the host name, or name its certificate authority as ca_file"
         return CheckResult("failure", subject, f"{host}: {error.verify_message}", hint)
+    except socket.gaierror as error:
+        hint = "is the name right, and does this machine find names? Behind a forward proxy, set `proxy`"
+        return CheckResult("failure", subject, f"{host}: {error.strerror}", hint)
     except OSError as error:
         hint = "is it running? Behind a forward proxy, set `proxy`: the environment's proxy variables are never read"
         return CheckResult("failure", subject, f"{host}:{port}: {error.strerror or error}", hint)

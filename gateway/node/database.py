@@ -12,6 +12,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.node.plain_error import plain
+
 BUSY_S = 5.0
 """Longest wait for another process's write."""
 FORMAT = 1
@@ -62,6 +64,10 @@ def opened(path: Path) -> Generator[sqlite3.Connection]:
         connection.close()
 
 
+def _cause(path: Path, error: Exception) -> str:
+    return plain(error) if isinstance(error, OSError) else f"{path}: {error}"
+
+
 def connect(path: Path, schema: str = "", *, busy_s: float = BUSY_S) -> sqlite3.Connection:
     """A connection for its owner to close; `schema` is what the owner keeps in the state besides what is here.
 
@@ -72,7 +78,7 @@ def connect(path: Path, schema: str = "", *, busy_s: float = BUSY_S) -> sqlite3.
         _make(path)
         connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
     except (OSError, sqlite3.Error) as error:
-        raise StateError(f"{path}: {error}. hint: let this user write there") from error
+        raise StateError(f"{_cause(path, error)}. hint: let this user write there") from error
     try:
         _prepare(connection, path, schema)
     except (sqlite3.Error, StateError) as error:

@@ -11,10 +11,12 @@ crossfade-data/
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import secrets
+import stat
 import tempfile
 import time
 from collections.abc import Generator
@@ -32,6 +34,8 @@ LOCK_TRIES = 5
 SOCKETS_PATH_BYTES = 70
 """Longest path of a directory of sockets: a socket's own path is bounded to about a hundred bytes."""
 LOCK_PAUSE_S = 0.02
+_HELD = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class DataDirError(Exception):
@@ -43,6 +47,11 @@ class DataDir:
     """Paths under one data directory."""
 
     root: Path
+
+    @property
+    def format(self) -> Path:
+        """Which versions may read this directory."""
+        return self.root / "FORMAT"
 
     @property
     def routing(self) -> Path:
@@ -130,7 +139,7 @@ def prepare(root: Path) -> DataDir:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
         if data.root.stat().st_uid == os.geteuid():  # a volume may belong to somebody else: `doctor` speaks of it
             data.root.chmod(0o700)
-        _check_format(root / "FORMAT")
+        _check_format(data.format)
     except OSError as error:
         raise DataDirError(
             f"{root}: {error.strerror or error}. hint: name a directory this user may write, as `data` in the settings"
@@ -160,13 +169,22 @@ def _check_format(path: Path) -> None:
 def held(data: DataDir) -> Generator[None]:
     """The directory is ours alone while this lasts; the kernel lets go of it if we die.
 
+    Both it and its file `lock` are locked: whoever takes the file for a stale one and removes it lets nobody else in.
+
     Raises:
-        DataDirError: another supervisor holds it.
+        DataDirError: another supervisor holds it, or `lock` is no file.
     """
-    fd = os.open(data.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            fd = os.open(data.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except IsADirectoryError as error:
+            raise DataDirError(f"{data.lock} is a directory. hint: remove it") from error
+        stack.callback(os.close, fd)
+        directory = os.open(data.root, _DIRECTORY)
+        stack.callback(os.close, directory)
         try:
             _lock(fd)
+            _lock(directory)
         except OSError as error:
             holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
             raise DataDirError(
@@ -176,8 +194,6 @@ def held(data: DataDir) -> Generator[None]:
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         yield
-    finally:
-        os.close(fd)
 
 
 def _lock(fd: int) -> None:
@@ -187,26 +203,36 @@ def _lock(fd: int) -> None:
         OSError: somebody holds it.
     """
     for _ in range(LOCK_TRIES - 1):
-        try:
-            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            time.sleep(LOCK_PAUSE_S)  # at start, before any loop runs
-    return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _refused(fd, fcntl.LOCK_EX):
+            return
+        time.sleep(LOCK_PAUSE_S)  # at start, before any loop runs
+    if _refused(fd, fcntl.LOCK_EX):
+        raise BlockingIOError
+
+
+def _refused(fd: int, how: int) -> bool:
+    """Whether somebody else has a lock that keeps us from this one. Where directories take none, none is missed."""
+    try:
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in _HELD or not stat.S_ISDIR(os.fstat(fd).st_mode)
+    return False
 
 
 def is_held(data: DataDir) -> bool:
     """Whether a supervisor serves from here."""
+    return _is_held(data.lock, os.O_RDWR | os.O_CLOEXEC) or _is_held(data.root, _DIRECTORY)
+
+
+def _is_held(path: Path, flags: int) -> bool:
     try:
-        fd = os.open(data.lock, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(path, flags)
     except OSError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
+        return _refused(fd, fcntl.LOCK_SH)
     finally:
         os.close(fd)
-    return False
 
 
 def clear_run(data: DataDir) -> None:

@@ -116,5 +116,5 @@ def _scopes(text: str) -> tuple[str, ...] | None:
     """What a key may do; None: nobody can read it."""
     try:
         return msgspec.json.decode(text, type=tuple[str, ...])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None

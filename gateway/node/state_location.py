@@ -52,8 +52,9 @@ def _password(settings: Settings, environment: Mapping[str, str]) -> str | None:
         try:
             return settings.state_password_file.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not UTF-8"
             raise DataDirError(
-                f"{settings.state_password_file}: {error}. hint: let this user read the state's password"
+                f"{settings.state_password_file}: {why}. hint: let this user read the state's password"
             ) from error
     name = settings.state_password_env
     if name is None:

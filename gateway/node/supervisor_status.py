@@ -40,5 +40,5 @@ def read(path: Path) -> SupervisorStatus | None:
     """What a supervisor last wrote of itself; None if nothing can be made of it."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=SupervisorStatus)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None

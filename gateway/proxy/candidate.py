@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from gateway.proxy.ports import Asker, Verdicts
-from gateway.rewrite.answer import StreamAdapter, adapt_whole
+from gateway.rewrite.answer import StreamAdapter, adapt_whole, is_empty
 from gateway.rewrite.problem import classify
 from gateway.rewrite.shapes import Adapted
 from gateway.transport.failure import Failure
@@ -28,6 +28,8 @@ from records.exchange import Attempt
 WHOLE_BYTES: Final = 32 * 1024 * 1024
 """A whole answer that is longer is no answer."""
 PROBLEM_BYTES: Final = 64 * 1024
+LAST_WORDS_S: Final = 2.0
+"""Behind a stream's last word come its usage and [DONE], at once or not at all: an app is not kept waiting for them."""
 GONE_SLACK_S: Final = 0.25
 """An app whose own limit is ours leaves a moment before we see that ours has passed."""
 _NEVER: Final = float("inf")
@@ -97,6 +99,8 @@ class CandidateRelay:
             self._fail("total_timeout")
         elif self._committed:
             self.due_s = self._started_s + self._total_s
+            if self._adapter is not None and self._adapter.is_said:
+                self._end_stream(self._adapter, "between_tokens_timeout")
         elif waited_s >= self._answer_s:
             self._fail(self._late)
         elif waited_s >= self._limits.connect_s and self._sending is not None and self._sending.waiting_bytes:
@@ -175,7 +179,11 @@ class CandidateRelay:
 
     def on_failure(self, failure: Failure) -> None:
         """The upstream will not answer, or not to the end."""
-        if not self._done:
+        if self._done:
+            return
+        if self._adapter is not None and self._adapter.is_said:
+            self._end_stream(self._adapter, str(failure))
+        else:
             self._fail(str(failure))
 
     # The answer ---------------------------------------------------------------------------------------------------
@@ -191,7 +199,7 @@ class CandidateRelay:
             self._fail(out.reason, capability=out.kind == "capability")
             return
         self._commit(_WHOLE_HEAD, len(out))
-        self._succeed(out)
+        self._succeed(out, is_empty=is_empty(out, self._adapted.asked))
 
     def _stream(self, adapter: StreamAdapter, data: bytes, *, ended: bool) -> None:
         out = adapter.feed(data) if data else b""
@@ -203,9 +211,19 @@ class CandidateRelay:
         if out and not self._committed:
             self._commit(_STREAM_HEAD)
         if adapter.done or ended:
-            self._succeed(out)
+            self._succeed(out, is_empty=adapter.is_empty)
         elif out:
             self._app.send(out, ended=False)
+            if adapter.is_said:
+                self.due_s = min(self.due_s, self._verdicts.now() + LAST_WORDS_S)
+
+    def _end_stream(self, adapter: StreamAdapter, reason: str) -> None:
+        """All of it was said, and its end does not come: it is given here. `reason`: why, should that be no end."""
+        out = adapter.end()
+        if adapter.failure is None:
+            self._succeed(out, is_empty=adapter.is_empty)
+        else:
+            self._fail(reason, out=out)
 
     def _commit(self, head: bytes, *told: int) -> None:
         """The first token is here: from now on the answer is the candidate's. `told`: what `head` still lacks."""
@@ -217,7 +235,7 @@ class CandidateRelay:
             self._silent = "between_tokens_timeout"
         self._app.start_answer(Reply(200, head % (taken_ms, *told)))
 
-    def _succeed(self, out: bytes) -> None:
+    def _succeed(self, out: bytes, *, is_empty: bool) -> None:
         sending = self._sending
         if self._end():
             if sending is not None:
@@ -226,7 +244,7 @@ class CandidateRelay:
             self._verdicts.paths.answered(self._app.path)
             usage = self._adapter.usage if self._adapter is not None else None
             told = msgspec.json.encode(usage) if usage is not None else b""
-            self._app.candidate_answered(self.attempt(None), told)
+            self._app.candidate_answered(self.attempt(None, is_empty=is_empty), told)
             self._app.send(out, ended=True)
 
     def _fail(self, reason: str, *, capability: bool = False, out: bytes = b"") -> None:
@@ -255,7 +273,7 @@ class CandidateRelay:
         self.due_s = _NEVER
         return True
 
-    def attempt(self, error: str | None) -> Attempt:
+    def attempt(self, error: str | None, *, is_empty: bool = False) -> Attempt:
         """What it came to so far."""
         arrived_s = self._app.request.arrived_s
         head_s, first_s = self._head_s, self._first_s
@@ -269,6 +287,7 @@ class CandidateRelay:
             first_byte_s=first_s - arrived_s if first_s is not None else None,
             ended_s=self._verdicts.now() - arrived_s,
             reused=self._sending is not None and self._sending.reused,
+            is_empty=is_empty,
         )
 
 

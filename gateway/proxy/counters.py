@@ -1,4 +1,4 @@
-"""A worker's live counters, in a file both it and the supervisor map: they outlive it, and need no control plane.
+"""A worker's live counters, in what both it and the supervisor map: they outlive it, and need no control plane.
 
 Counters only rise within one file; gauges go up and down. One writer; a reader may see a value one step old.
 """

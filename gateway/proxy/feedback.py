@@ -89,7 +89,7 @@ class FeedbackLife:
         body = b"".join(self._body)
         try:
             said = msgspec.json.decode(body, type=FeedbackFields)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             self._answer("bad_feedback", str(error))
             return
         if said.score is None and said.label is None and said.comment is None and not said.corrected_output:

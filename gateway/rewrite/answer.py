@@ -35,6 +35,13 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
     return chat.adapt_whole(body, asked, variant)
 
 
+def is_empty(out: bytes, asked: AnswerShape) -> bool:
+    """Whether `out`, of `adapt_whole`, has neither words nor calls. Completions may be empty: nothing follows there."""
+    if asked.surface == "responses":
+        return b'"output":[]' in out
+    return asked.surface == "chat" and chat.is_mute(out)
+
+
 class StreamAdapter:
     """One candidate's stream on its way to the app."""
 
@@ -54,6 +61,16 @@ class StreamAdapter:
     def done(self) -> bool:
         """The stream has ended as it should; what follows is nothing to the app."""
         return self._stream.done
+
+    @property
+    def is_said(self) -> bool:
+        """All of the answer is there, and only its end is missing."""
+        return self._stream.is_said
+
+    @property
+    def is_empty(self) -> bool:
+        """What was said so far has neither words nor calls."""
+        return self._stream.is_empty
 
     @property
     def usage(self) -> WireUsage | None:

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from gateway import errors
 from gateway.rewrite.call_ids import made, signed
+from gateway.rewrite.choice_progress import ChoiceProgress
 from gateway.rewrite.lax_reader import LaxReader
 from gateway.rewrite.problem import CandidateFailure, classify_event
 from gateway.rewrite.shapes import AnswerShape, ChatAnswer, Choice, Function, WireMessage, WireToolCall, WireUsage
@@ -20,71 +21,14 @@ from records.wire.json_reader import is_text
 from records.wire.words import DONE, ending, is_done, is_heartbeat
 
 BROKEN: Final = "The model's answer broke off before its end. What came so far is not complete: send the request again."
-_HELD_BYTES: Final = 64 * 1024
-"""Blank content kept back at most, until it is known whether a tool call follows."""
 _NO_ANNOTATIONS: Final = msgspec.Raw(b"[]")
 _NO_PROMPT_DETAILS: Final = msgspec.Raw(b'{"cached_tokens":0,"audio_tokens":0}')
 _NO_COMPLETION_DETAILS: Final = msgspec.Raw(
     b'{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}'
 )
+_NO_WORDS: Final = (b'"content":null', b'"content":""')
 _ANSWER: Final = msgspec.json.Decoder(ChatAnswer)
 _encode: Final = msgspec.json.Encoder().encode
-
-
-class _Progress:
-    """How far one choice of a stream has come."""
-
-    __slots__ = ("begun", "called", "calls", "finished", "held", "named", "names", "places", "spoke", "told")
-
-    def __init__(self) -> None:
-        self.begun = False
-        self.spoke = False
-        self.called = False
-        self.finished = False
-        self.held = b""
-        self.calls: list[str] = []
-        """The engine's id of each tool call so far."""
-        self.places: dict[int, int] = {}
-        """The engine's index of a call -> ours."""
-        self.names: list[str] = []
-        """Its name."""
-        self.told: set[int] = set()
-        """Calls that the app knows the id of."""
-        self.named: set[int] = set()
-        """Calls that it knows the name of."""
-
-    def place(self, call: WireToolCall) -> int:
-        """Which call a fragment belongs to, as the records tell it (`records.wire.merge`)."""
-        found, index, name, goes_on = call.id or "", call.index, "", False
-        if isinstance(call.function, Function):
-            name = call.function.name or ""
-            goes_on = bool(call.function.arguments) and not name  # no call by itself, whatever its id
-        if isinstance(index, int):
-            place = self.places.get(index, -1)
-            if place < 0 or (not goes_on and self._is_another(place, found, name)):
-                place = self.places[index] = self._begin(found, name)
-        elif found and (found in self.calls or not goes_on or not self.calls):
-            place = self.calls.index(found) if found in self.calls else self._begin(found, name)
-        else:
-            place = self._begin("", name) if name or not self.calls else len(self.calls) - 1
-        self.calls[place] = self.calls[place] or found
-        self.names[place] = self.names[place] or name
-        return place
-
-    def _is_another(self, place: int, found: str, name: str) -> bool:
-        """Whether a fragment is a new call although its index is taken."""
-        if self.calls[place] and found:
-            return self.calls[place] != found
-        return bool(name) and not found and self.names[place] not in ("", name)
-
-    def _begin(self, found: str, name: str) -> int:
-        self.calls.append(found)
-        self.names.append(name)
-        return len(self.calls) - 1
-
-    def is_decided(self) -> bool:
-        """Whether blank content may be shown: it is an answer's, not a tool call's preamble."""
-        return self.spoke or self.called or self.finished or len(self.held) > _HELD_BYTES
 
 
 class ChatStream:
@@ -97,11 +41,21 @@ class ChatStream:
         """The answer has ended as it should."""
         self.failure: CandidateFailure | None = None
         self.usage: WireUsage | None = None
+        self.is_said = False
+        """All of the answer is there: only the usage and [DONE] are still to come. Never so of completions: one request
+        may have many."""
         self._asked = asked
         self._model = asked.model if variant.report_model == "requested" else None
-        self._choices: dict[int, _Progress] = {}
+        self._choices: dict[int, ChoiceProgress] = {}
         self._last: ChatAnswer | None = None
         self._lax = LaxReader()
+
+    @property
+    def is_empty(self) -> bool:
+        """There were neither words nor calls."""
+        return self._asked.surface == "chat" and not any(
+            progress.spoke or progress.called for progress in self._choices.values()
+        )
 
     def take(self, data: bytes) -> bytes:
         """The app's events for one event's `data`. Sets `failure` instead where the engine broke."""
@@ -141,10 +95,14 @@ class ChatStream:
         shown = [choice for choice in answer.choices if self._shows(choice, answer)]
         if self.failure or not shown:
             return b""
-        answer.choices = shown
+        return b"".join([self._told(choice, answer) for choice in shown])
+
+    def _told(self, choice: Choice, answer: ChatAnswer) -> bytes:
+        """The event of one choice, as OpenAI has it: what is kept back of one is no other's."""
+        answer.choices = [choice]
         event = b"data: %b\n\n" % _encode(answer)
-        progress = self._choices[shown[0].index]
-        if self._asked.tools and _is_blank(shown[0]) and not progress.is_decided():
+        progress = self._choices[choice.index]
+        if self._asked.tools and _is_blank(choice) and not progress.is_decided():
             progress.held += event
             return b""
         held, progress.held = progress.held, b""
@@ -154,7 +112,7 @@ class ChatStream:
         """Bring one choice's part into shape; False: nothing in it is for the app."""
         progress = self._choices.get(choice.index)
         if progress is None:
-            progress = self._choices[choice.index] = _Progress()
+            progress = self._choices[choice.index] = ChoiceProgress()
         how = ending(choice.finish_reason)
         if not how:
             choice.finish_reason = None
@@ -179,10 +137,11 @@ class ChatStream:
             self.begun = progress.spoke = says = True
         if choice.finish_reason is not None:
             self.begun = progress.finished = True
+            self.is_said = self._asked.surface == "chat" and self._is_finished()
             choice.finish_reason = _finish(choice.finish_reason, self._asked, called=progress.called)
         return says
 
-    def _hears(self, turn: WireMessage, progress: _Progress) -> bool:
+    def _hears(self, turn: WireMessage, progress: ChoiceProgress) -> bool:
         """Whether a delta says anything."""
         says = False
         if turn.tool_calls:
@@ -199,12 +158,17 @@ class ChatStream:
                 progress.spoke = progress.spoke or not blank
                 self.begun = self.begun or not blank or not self._asked.tools
         if turn.refusal or turn.audio is not UNSET or turn.function_call is not UNSET:
-            self.begun = says = True
+            self.begun = progress.spoke = says = True
         return says
+
+    def _is_finished(self) -> bool:
+        """Whether every answer that was asked for has its end."""
+        ends = [progress.finished for progress in self._choices.values()]
+        return len(ends) >= self._asked.n and all(ends)
 
     def _end(self) -> bytes:
         """The usage if it was asked for, and the one [DONE]; a failure if a choice has no end."""
-        if self._last is None or not self._choices or not all(one.finished for one in self._choices.values()):
+        if self._last is None or not self._is_finished():
             self.failure = CandidateFailure("failure", "truncated" if self.begun else "empty")
             return b""
         self.done = True
@@ -226,6 +190,8 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
     answer.error = UNSET
     if not answer.choices:
         return CandidateFailure("failure", "empty")
+    if len(answer.choices) < asked.n:  # some engines know no `n`
+        return CandidateFailure("capability", "truncated")
     for choice in answer.choices:
         if ending(choice.finish_reason) in ("", "error"):
             return CandidateFailure("failure", "aborted")
@@ -238,6 +204,18 @@ def adapt_whole(body: bytes, asked: AnswerShape, variant: Variant) -> bytes | Ca
     if answer.usage:
         answer.usage = _fill(answer.usage, asked) if _is_counted(answer.usage) else None
     return _encode(answer)
+
+
+def is_mute(out: bytes) -> bool:
+    """Whether a whole chat answer in the frontier's shape has neither words nor calls."""
+    if not any(mark in out for mark in _NO_WORDS):  # most have some: no second look
+        return False
+    turns = [choice.message for choice in _ANSWER.decode(out).choices]
+    return not any(
+        isinstance(turn, WireMessage)
+        and (turn.content or turn.tool_calls or turn.refusal or turn.audio or turn.function_call)
+        for turn in turns
+    )
 
 
 def _is_counted(used: WireUsage | UnsetType | None) -> TypeGuard[WireUsage]:
@@ -302,7 +280,7 @@ def _name_of(answer: ChatAnswer) -> str:
     return f"{answer.id} {answer.created}"
 
 
-def _introduce(turn: WireMessage, progress: _Progress) -> None:
+def _introduce(turn: WireMessage, progress: ChoiceProgress) -> None:
     """Give a choice's first delta its role and content, and later ones none they do not need."""
     if progress.begun:
         turn.role = UNSET
@@ -315,7 +293,7 @@ def _introduce(turn: WireMessage, progress: _Progress) -> None:
         turn.content = None if progress.called else ""
 
 
-def _introduce_call(call: WireToolCall, progress: _Progress, answer: ChatAnswer, choice: int) -> None:
+def _introduce_call(call: WireToolCall, progress: ChoiceProgress, answer: ChatAnswer, choice: int) -> None:
     """Say a call's id, type and name once: SDKs add up what fragments say, and a name said twice is another name.
 
     A call that begins without an id gets one; an id that comes later is no second name for it.
@@ -329,9 +307,10 @@ def _introduce_call(call: WireToolCall, progress: _Progress, answer: ChatAnswer,
         if call.id is UNSET:
             call.id = made(_name_of(answer), choice, place)
     if isinstance(call.function, Function) and call.function.name:
-        if place in progress.named:
+        if place in progress.named and place not in progress.renamed:
             call.function.name = UNSET
         progress.named.add(place)
+        progress.renamed.discard(place)
 
 
 def _trim(turn: WireMessage) -> None:

@@ -45,7 +45,15 @@ class ResponseStream:
         self.failure: CandidateFailure | None = None
         self._asked = asked
         self._variant = variant
+        self.is_said = False
+        """Never: its last event says all of it again."""
         self._sequence = -1
+        self._worded = False
+
+    @property
+    def is_empty(self) -> bool:
+        """There were neither words nor calls."""
+        return not self._worded
 
     def take(self, data: bytes, name: str) -> bytes:
         """The app's event for one event's `data`. Sets `failure` instead where the engine broke.
@@ -81,6 +89,7 @@ class ResponseStream:
         self._sequence = event.sequence_number if event.sequence_number is not None else self._sequence + 1
         self.done = event.type in _ENDS
         self.begun = self.begun or event.type not in _SILENT
+        self._worded = self._worded or not (self.done or event.type in _SILENT)
         return b"event: %b\ndata: %b\n\n" % (event.type.encode(), self._adapt(event.type, data))
 
     def cut(self) -> bytes:

@@ -30,6 +30,8 @@ class AnswerShape(msgspec.Struct, frozen=True):
     tools: bool = False
     echo: dict[str, msgspec.Raw] = {}
     """What a Responses answer repeats of its request although the candidate was not sent it."""
+    n: int = 1
+    """So many answers."""
     inputs: int = 0
     """Of embeddings: so many texts, and so many vectors."""
     is_base64: bool = False
@@ -55,6 +57,7 @@ class RequestFields(msgspec.Struct):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     service_tier: str | None = None
+    n: int | None = None
     tool_choice: ForcedTool | str | None = None
     tools: list[msgspec.Raw] | None = None
     metadata: msgspec.Raw = NULL

@@ -61,5 +61,6 @@ def read_asked(fields: Mapping[str, msgspec.Raw], surface: Surface) -> AnswerSha
         service_tier=ask.service_tier is not None,
         named_tool=isinstance(ask.tool_choice, ForcedTool) and ask.tool_choice.type == "function",
         tools=bool(ask.tools),
+        n=ask.n or 1,
         echo={name: msgspec.Raw(getattr(ask, name)).copy() for name in _ECHOED} if surface == "responses" else {},
     )

@@ -19,6 +19,7 @@ from gateway import clock
 from gateway.config.settings_file import SettingsError
 from gateway.control.journals import cursors
 from gateway.log import Log
+from gateway.node import supervisor_status
 from gateway.node.datadir import DataDirError
 from gateway.node.kill_file import set_kill
 from gateway.node.supervisor_status import ProcessStatus, ReloadStatus, SupervisorStatus
@@ -41,6 +42,7 @@ CONTROL_GAP_S = 2.0
 up, so that their starts leave most of a small machine to the workers."""
 KILL_AFTER_DRAIN_S = 5.0
 TABLE_POLL_S = 0.05
+TOLD_POLL_S = 5.0
 TABLE_PATIENCE_S = 10.0
 """A controller that takes longer to come up does not keep the workers from serving the table there is."""
 _SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGUSR2, signal.SIGCHLD)
@@ -107,6 +109,7 @@ class Supervisor:
         for _ in range(self.plan.settings.server.workers):
             self._group.create_task(self._add_worker(self.plan, self._socket).keep())
         where = bound(self._socket)
+        self._group.create_task(self._keep_told())
         self.log.info("listening", data=str(where), admin=str(self._admin.where), workers=len(self.workers))
         while True:
             await self._reload_wanted.wait()
@@ -118,6 +121,14 @@ class Supervisor:
                 self.log.info("reload.done")
             else:
                 self.log.alarm("reload.refused", reason=error, hint="what ran before goes on")
+
+    async def _keep_told(self) -> None:
+        """Write anew what `status` shows, where somebody has removed or overwritten it."""
+        while True:
+            await asyncio.sleep(TOLD_POLL_S)
+            path = self.plan.data.supervisor_status
+            if supervisor_status.read(path) is None and not path.is_dir():
+                self.tell()
 
     async def _await_table(self) -> None:
         """Wait for the controller's table; an older one will do if the controller does not come up."""

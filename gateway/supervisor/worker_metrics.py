@@ -1,6 +1,7 @@
 """The workers' live counters, joined: they outlive each worker, and need no control plane."""
 
 import contextlib
+import fcntl
 import os
 import sys
 from collections import Counter
@@ -27,20 +28,27 @@ class Gauges:
 
     _open: dict[str, tuple[Live, Path]] = field(default_factory=dict[str, tuple[Live, Path]])
     _memory: dict[str, int] = field(default_factory=dict[str, int])
-    """Descriptors of counters that have no file; -1: it has one."""
+    """Descriptors of the memory that they are in; -1: they are in a file."""
     _ended: Counter[str] = field(default_factory=Counter[str])
 
     def begin(self, worker: str, path: Path) -> Path:
         """Map a worker's counters before it starts: what it counts is there however it ends.
 
-        Returns where the worker finds them: at `path`, or, where no file can be had, in memory that it shares with us.
+        They are in memory that nobody can cut (a file that is truncated ends whoever maps it), and `path` leads there.
+        Returns where the worker finds them: at `path`, or, where nothing can be put there, in that memory itself.
         """
-        live, fd = Live(path, create=True), -1
-        if live.in_memory and sys.platform == "linux":
-            live.close()
-            fd = os.memfd_create(worker)
-            path = Path(f"/proc/{os.getpid()}/fd/{fd}")
-            live = Live(path, create=True)
+        fd, memory = -1, path
+        if sys.platform == "linux":
+            fd = os.memfd_create(worker, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            os.fchmod(fd, 0o600)
+            memory = Path(f"/proc/{os.getpid()}/fd/{fd}")
+        live = Live(memory, create=True)
+        if fd >= 0:
+            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+            try:
+                path.symlink_to(memory)
+            except OSError:
+                path = memory
         self._open[worker] = (live, path)
         self._memory[worker] = fd
         return path
@@ -54,9 +62,8 @@ class Gauges:
         fd = self._memory.pop(worker)
         if fd >= 0:
             os.close(fd)
-        else:
-            with contextlib.suppress(OSError):  # gone with its directory, or on a disk that takes no change
-                path.unlink()
+        with contextlib.suppress(OSError):  # gone with its directory, or on a disk that takes no change
+            path.unlink()
 
     def totals(self) -> dict[str, int]:
         """All counters, of the living and the ended."""

@@ -44,6 +44,8 @@ def ready(cache: Path) -> Path | None:
 def make(cache: Path) -> Path:
     """Make the environment, once; somebody else who makes it is waited for. Returns its Python.
 
+    That it is being made is said on stderr: it takes minutes in which nothing else would be seen.
+
     Raises:
         OSError: the cache cannot be written.
         EnvironmentBrokenError: packages cannot be had.
@@ -62,6 +64,8 @@ def make(cache: Path) -> Path:
 
 
 def _install(made: Path) -> None:
+    sys.stderr.write(f"making the environment for training, once: 2 GB into {made}, some minutes\n")
+    sys.stderr.flush()
     venv.create(made, with_pip=True, clear=True)
     pip = [str(made / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     for words in ([TORCH], ["--require-hashes", "--no-deps", "-r", str(LOCK)]):

@@ -1,6 +1,7 @@
 """Writes a recipe into the user's folder, with their settings in its settings block. What the user changed stays."""
 
 import ast
+import contextlib
 import difflib
 import re
 import shutil
@@ -15,12 +16,12 @@ RECIPES = Path(__file__).parent / "recipes"
 COMPARATORS = "comparators"
 LOCK = Path(__file__).parent / "train.lock"
 BEGIN, END = "# Settings: edit them here.", "# End of the settings."
-_ASSIGNED = re.compile(r"^([A-Z_]+) = .*$", re.MULTILINE)
+_ASSIGNED = re.compile(r"^([A-Z_]+) = (.*)$", re.MULTILINE)
 
 
 def names(recipe: str) -> list[str]:
     """The settings of a recipe."""
-    return _ASSIGNED.findall(_block((RECIPES / recipe).read_text("utf-8")))
+    return [name for name, _ in _ASSIGNED.findall(_block((RECIPES / recipe).read_text("utf-8")))]
 
 
 def rendered(recipe: str, settings: Mapping[str, object]) -> str:
@@ -31,7 +32,7 @@ def rendered(recipe: str, settings: Mapping[str, object]) -> str:
     """
     text = (RECIPES / recipe).read_text("utf-8")
     block = _block(text)
-    known = _ASSIGNED.findall(block)
+    known = names(recipe)
     for name in settings:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1) or [", ".join(known)]
@@ -83,6 +84,19 @@ def write(folder: Path, name: str, text: str, *, fresh: bool = False) -> bool:
         return path.read_text("utf-8") == text
     path.write_text(text, encoding="utf-8")
     return True
+
+
+def contradictions(script: str, settings: Mapping[str, object]) -> list[str]:
+    """Where a script says a setting otherwise, each as `epochs = 1.0, not 5`. What is computed there is left out."""
+    held = dict[str, object]()
+    for name, said in _ASSIGNED.findall(_block(script)):
+        with contextlib.suppress(ValueError, SyntaxError):
+            held[name] = ast.literal_eval(said)
+    return [
+        f"{name.lower()} = {held[name]!r}, not {wanted!r}"
+        for name, wanted in settings.items()
+        if name in held and held[name] != wanted
+    ]
 
 
 def _block(text: str) -> str:

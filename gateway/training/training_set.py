@@ -17,7 +17,7 @@ def check_dataset(folder: Path, wanted: str) -> None:
     """
     try:
         found = manifest.read(folder)
-    except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError) as error:
+    except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValueError(f"{folder} is no dataset of ours. hint: name a folder that `dataset build` printed") from error
     if found.dataset_format != wanted:
         raise ValueError(f"{folder} is {found.dataset_format}. hint: dataset build --format {wanted}")

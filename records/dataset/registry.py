@@ -58,5 +58,5 @@ def _folders(records: Path) -> list[str]:
     """Those that were built; none of a list that is damaged, which says nothing any more."""
     try:
         return msgspec.json.decode((records / FILE).read_bytes(), type=list[str])
-    except (FileNotFoundError, msgspec.MsgspecError):
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
         return []

@@ -112,7 +112,9 @@ def register(data: Path, made: Iterable[EvalRow], about: EvalSet, pepper: bytes)
         raise EvalSetError(f"{about.name!r} is no name. hint: letters, digits, dot, dash and underscore; 64 at most")
     rows = list({row.id: _hashed(row, pepper) for row in made}.values())
     if not rows:
-        raise EvalSetError("there is no row in it. hint: see what `crossfade eval add --help` says of files")
+        raise EvalSetError(
+            f"{about.source}: there is no row in it. hint: see what `crossfade eval add --help` says of files"
+        )
     text = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
     found = msgspec.structs.replace(
         about,
@@ -169,7 +171,7 @@ def read(data: Path, name: str) -> EvalSet:
         raise EvalSetError(f"no evaluation set is called {name!r}. hint: there are {known}")
     try:
         return msgspec.json.decode(path.read_bytes(), type=EvalSet)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise EvalSetError(f"{path} is damaged: {error}. hint: remove its folder, and register it again") from error
 
 
@@ -224,6 +226,6 @@ def runs_of(data: Path, name: str) -> list[EvalRun]:
     for line in lines:
         try:
             found.append(msgspec.json.decode(line, type=EvalRun))
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             continue
     return found

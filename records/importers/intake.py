@@ -12,6 +12,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,8 @@ from records.store import Store
 BATCH_ROWS = 2048
 BATCH_BYTES = 32 * 1024 * 1024
 """Rows that are held at a time, whichever is reached first."""
+_AHEAD_S = 86_400.0
+"""How far the clocks of others may be ahead: a row of later would be the newest for years, and never too old."""
 _HEAD = b"\r\ncontent-type: application/json"
 _CONVERSATION = "session_id"
 """Where a request's metadata names its conversation, as the records read it."""
@@ -117,6 +120,9 @@ class LogImport:
         except PassedOverError as error:
             self.count.passed_over[str(error)] += 1
             return ""
+        for one in found:
+            if one.at is not None and one.at > self.now + _AHEAD_S:
+                return f"its time is in the future: {datetime.fromtimestamp(one.at, UTC):%Y-%m-%d %H:%M} UTC"
         for one in found:
             self._take_exchange(one)
         if len(self._records) >= BATCH_ROWS or self._bytes >= BATCH_BYTES:

@@ -18,6 +18,7 @@ MAX_ROW_BYTES = 64 * 1024 * 1024
 _CHUNK = 1 << 20
 _GZIP = b"\x1f\x8b"
 _LIST = re.compile(rb'\s*(?:\{\s*"(?:data|logs|observations|rows|result)"\s*:\s*)?\[')
+_DELIMITERS = ",;\t"
 _OUTSIDE = re.compile(rb'["{}\[\]]')
 _INSIDE = re.compile(rb'["\\]')
 
@@ -153,10 +154,17 @@ def _row(raw: bytes, line: int) -> ExportRow:
     return ExportRow(line, cast(Fields, found))
 
 
+def _delimiter(lines: io.TextIOWrapper) -> str:
+    """What stands most often in the line of names: spreadsheets write `;` or tabs in half of the world."""
+    head = lines.readline(_CHUNK)
+    lines.seek(0)
+    return max(_DELIMITERS, key=head.count)
+
+
 def _csv_rows(file: IO[bytes]) -> Iterator[ExportRow]:
     csv.field_size_limit(MAX_ROW_BYTES)
     with io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="") as lines:
-        reader = csv.reader(lines)
+        reader = csv.reader(lines, delimiter=_delimiter(lines))
         names = next(reader, list[str]())
         line = reader.line_num + 1
         while True:

@@ -17,6 +17,7 @@ from records.wire.event import StreamEvent
 from records.wire.json_reader import Oddities, UnreadableError, mended_text, read, read_piece
 from records.wire.merge import Fields, encode, grow, merge, number, objects, settled
 from records.wire.problem import ErrorObject
+from records.wire.response_items import STATUS_ENDED, ResponseEvents
 from records.wire.usage import Usage
 from records.wire.words import (
     LONGEST_HEARTBEAT,
@@ -36,8 +37,6 @@ _SURFACES: dict[str, Surface] = {
     "/responses": "responses",
     "/embeddings": "embeddings",
 }
-_TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
-_STATUS_ENDED = frozenset({"completed", "incomplete", "failed", "cancelled"})
 _TYPED_ENDS = (".completed", ".done", ".failed")
 """How the last event's type ends, of the APIs whose events have types: images, transcriptions, speech."""
 
@@ -114,9 +113,9 @@ def read_stream(surface: Surface, body: bytes) -> Answer:
     if not events and body.lstrip()[:1] in (b"{", b"["):  # a whole answer, whatever its content type says
         return read_body(surface, body)
     if surface == "responses":
-        return _responses_stream(events)
+        return _responses_stream(events, body)
     if surface in ("chat", "completions"):
-        return _chunks(events, legacy=surface == "completions")
+        return _chunks(events, body, legacy=surface == "completions")
     return _typed_events(events, body)
 
 
@@ -160,10 +159,15 @@ def _lines(data: bytes, odd: Oddities) -> list[Fields] | None:
     return found
 
 
+def _unread(events: list[StreamEvent], body: bytes, error: ErrorObject | None, odd: Oddities) -> Answer:
+    """A stream in which there was nothing to read: its bytes."""
+    return Answer(body=body, ended=False, problem=error, events=len(events), odd=+odd)
+
+
 # Chat completions and completions ---------------------------------------------------------------------------------
 
 
-def _chunks(events: list[StreamEvent], *, legacy: bool) -> Answer:
+def _chunks(events: list[StreamEvent], body: bytes, *, legacy: bool) -> Answer:
     answer: Fields = {}
     choices: dict[int, Fields] = {}
     error: ErrorObject | None = None
@@ -175,7 +179,8 @@ def _chunks(events: list[StreamEvent], *, legacy: bool) -> Answer:
         if len(event.data) <= LONGEST_HEARTBEAT and is_done(event.data):  # most are longer: no call
             break
         chunks = _values(event, odd)
-        readable = readable and chunks is not None
+        if chunks is None:
+            readable, error = False, error or problem.read_event(event)
         for chunk in chunks or ():
             if not is_ours:
                 is_ours = "choices" in chunk
@@ -186,22 +191,27 @@ def _chunks(events: list[StreamEvent], *, legacy: bool) -> Answer:
                 error = error or problem.read_object(chunk, event.event)
                 _merge_outer(answer, chunk)
             _take_choices(choices, parts)
+    if not strange and (odd or not events):
+        return _unread(events, body, error, odd)
     if strange and not is_ours:  # of another API: its words are in no choice
         answer = {"events": strange}
-    for name in ("obfuscation", "error"):
-        answer.pop(name, None)
-    answer["object"] = "text_completion" if legacy else "chat.completion"
-    whole = [_placed(choices[index], index) for index in sorted(choices)]
-    answer["choices"] = whole if legacy else [_message(choice) for choice in whole]
-    if odd:
-        answer = settled(answer)
-        whole = answer["choices"]
-    reasons = tuple(_reason(choice) for choice in whole)
+    answer = _unstreamed(answer, choices, legacy=legacy, is_odd=bool(odd))
+    reasons = tuple(_reason(choice) for choice in answer["choices"])
     ended = bool(reasons) and all(reasons) and error is None and readable
     made = _answer(
         answer, body=encode(answer), ended=ended, finish_reasons=reasons, problem=error, events=len(events), odd=+odd
     )
     return msgspec.structs.replace(made, fields=None)  # its texts are in pieces
+
+
+def _unstreamed(answer: Fields, choices: dict[int, Fields], *, legacy: bool, is_odd: bool) -> Fields:
+    """The answer that the API would have given whole."""
+    for name in ("obfuscation", "error"):
+        answer.pop(name, None)
+    answer["object"] = "text_completion" if legacy else "chat.completion"
+    whole = [_placed(choices[index], index) for index in sorted(choices)]
+    answer["choices"] = whole if legacy else [_message(choice) for choice in whole]
+    return settled(answer) if is_odd else answer
 
 
 def _merge_outer(answer: Fields, chunk: Fields) -> None:
@@ -217,7 +227,8 @@ def _take_choices(choices: dict[int, Fields], parts: Any) -> None:
     only = _fields(parts[0]) if parts.__class__ is list and len(parts) == 1 else None
     if only is not None and _goes_on(choices, only):
         return
-    for place, choice in enumerate(objects(parts)):
+    listed: Any = [parts] if isinstance(parts, dict) else parts
+    for place, choice in enumerate(objects(listed)):
         index = number(choice.get("index"))
         delta = choice.get("delta")
         if isinstance(delta, dict):
@@ -298,78 +309,23 @@ def _reason(choice: Fields) -> str:
 # Responses --------------------------------------------------------------------------------------------------------
 
 
-def _responses_stream(events: list[StreamEvent]) -> Answer:
-    response: Fields = {}
-    items: dict[int, Fields] = {}
-    error: ErrorObject | None = None
+def _responses_stream(events: list[StreamEvent], body: bytes) -> Answer:
+    told = ResponseEvents()
     odd = Oddities()
     for event in events:
-        for found in _values(event, odd) or ():
-            kind = _text(found.get("type")) or event.event
-            given = found.get("response")
-            if isinstance(given, dict):
-                response = cast(Fields, given)
-            if kind in _TERMINAL:
-                break
-            error = error or problem.read_object(found, event.event)
-            if error is None:
-                _follow(items, kind, found)
-        else:
-            if error is None:
-                continue
-        break
-    if not objects(response.get("output")):
-        response["output"] = [items[index] for index in sorted(items)]
+        values = [] if is_done(event.data) else _values(event, odd)
+        if values is None:
+            told.error = problem.read_event(event)
+        if told.error is not None or any(told.take(found, event.event) for found in values or ()):
+            break
+    response = told.whole()
+    if response is None and (odd or not events):
+        return _unread(events, body, told.error, odd)
+    response = response or {"output": []}
     if odd:
         response = settled(response)
-    answer = _response(response, encode(response), error, odd=odd)
+    answer = _response(response, encode(response), told.error, odd=odd)
     return msgspec.structs.replace(answer, events=len(events), fields=None)
-
-
-def _follow(items: dict[int, Fields], kind: str, found: Fields) -> None:
-    """Keep an output item as it comes, for an answer that never gets to its end."""
-    index = number(found.get("output_index"))
-    if index is None:
-        return
-    item = found.get("item")
-    if isinstance(item, dict):
-        items[index] = cast(Fields, item)
-        return
-    delta = found.get("delta")
-    if not isinstance(delta, str):
-        return
-    if index not in items and kind in _BEGUN:  # some servers say no item's beginning
-        items[index] = dict(_BEGUN[kind])
-    if index not in items:
-        return
-    if kind == "response.function_call_arguments.delta":
-        grow(items[index], "arguments", delta)
-    elif kind == "response.custom_tool_call_input.delta":
-        grow(items[index], "input", delta)
-    elif kind in ("response.output_text.delta", "response.refusal.delta"):
-        place = "text" if kind == "response.output_text.delta" else "refusal"
-        part = _part(items[index], found.get("content_index"), place)
-        grow(part, place, delta)
-
-
-_BEGUN: Mapping[str, Fields] = {
-    "response.output_text.delta": {"type": "message", "role": "assistant"},
-    "response.refusal.delta": {"type": "message", "role": "assistant"},
-    "response.function_call_arguments.delta": {"type": "function_call"},
-    "response.custom_tool_call_input.delta": {"type": "custom_tool_call"},
-}
-"""What an item is whose deltas are these."""
-
-
-def _part(item: Fields, index: object, place: str) -> Fields:
-    """The content part of an item that a delta belongs to."""
-    content = item.get("content")
-    parts = cast(list[Any], content) if isinstance(content, list) else []
-    item["content"] = parts
-    if not isinstance(index, int) or not 0 <= index < len(parts) or not isinstance(parts[index], dict):
-        parts.append({"type": "output_text" if place == "text" else "refusal", place: ""})
-        return cast(Fields, parts[-1])
-    return cast(Fields, parts[index])
 
 
 def _response(fields: Fields, body: bytes, error: ErrorObject | None, *, odd: Oddities) -> Answer:
@@ -377,7 +333,7 @@ def _response(fields: Fields, body: bytes, error: ErrorObject | None, *, odd: Od
     details = fields.get("incomplete_details")
     why = _text(cast(Fields, details).get("reason")) if isinstance(details, dict) else ""
     error = error or problem.read_object(fields)
-    ended = status in _STATUS_ENDED and error is None
+    ended = status in STATUS_ENDED and error is None
     return _answer(fields, body=body, ended=ended, finish_reasons=(why or status,), problem=error, odd=+odd)
 
 
@@ -391,7 +347,10 @@ def _typed_events(events: list[StreamEvent], body: bytes) -> Answer:
     used: Usage | None = None
     kinds: list[str] = []
     for event in events:
-        for found in [] if is_done(event.data) else _values(event, odd) or []:
+        values = [] if is_done(event.data) else _values(event, odd)
+        if values is None:
+            error = error or problem.read_event(event)
+        for found in values or ():
             error = error or problem.read_object(found, event.event)
             used = usage.find(found) or used
             kinds.append(_text(found.get("type")))

@@ -194,6 +194,12 @@ DIALECTS = (
         "Each delta of a call has an id of its own",
         "Arguments without a name go on with their call; its first id holds",
     ),
+    Dialect(
+        "name-pieces",
+        "relays",
+        "A call's `name` comes in pieces before its arguments",
+        "Joined, as SDKs join them",
+    ),
     Dialect("one-call", "relays", "`tool_calls` of a delta is one call, in no list", "As a list of one"),
     Dialect("zero-usage", "relays", "The counts of a usage are all 0 where they are not known", "Unknown, never 0"),
     Dialect(

@@ -106,9 +106,10 @@ def number(value: object) -> int | None:
 
 
 def _merge_list(whole: list[Any], part: list[Any], *, calls: bool) -> None:
+    has_places = not calls and not objects(part)  # of logprobs: that a token has none stands at its place
     for item in part:
         if not isinstance(item, dict):
-            if item is not None:
+            if item is not None or has_places:
                 whole.append(item)
             continue
         fields = cast(Fields, item)
@@ -122,8 +123,8 @@ def _merge_list(whole: list[Any], part: list[Any], *, calls: bool) -> None:
         if into is None:
             into = {}
             whole.append(into)
-        elif calls and into.get("id") and "id" in fields:  # its first id is the one that the app answers to
-            fields = {name: value for name, value in fields.items() if name != "id"}
+        elif calls:
+            fields = _more_of_call(into, fields)
         merge(into, fields)
 
 
@@ -141,13 +142,31 @@ def _is_another(whole: Fields, part: Fields) -> bool:
     if whole.get("id") and part.get("id"):
         return bool(whole["id"] != part["id"]) and not _goes_on(part)
     named = _name(part)
-    return bool(named and not part.get("id") and _name(whole) not in ("", named))
+    if not named or part.get("id") or _name(whole) in ("", named):
+        return False
+    return not whole.get("id") or _has_arguments(whole)
+
+
+def _more_of_call(whole: Fields, part: Fields) -> Fields:
+    """A further part of a call as it is to be merged: its first id is the one that the app answers to, and a name may
+    come in pieces, as SDKs put it together.
+    """
+    if whole.get("id") and "id" in part:
+        part = {name: value for name, value in part.items() if name != "id"}
+    before, more = _name(whole), _name(part)
+    if before and more and more != before and isinstance(part.get("function"), dict):
+        part = part | {"function": part["function"] | {"name": before + more}}
+    return part
+
+
+def _has_arguments(call: Fields) -> bool:
+    function = call.get("function")
+    return isinstance(function, dict) and bool(cast(Fields, function).get("arguments"))
 
 
 def _goes_on(part: Fields) -> bool:
     """Whether a part has arguments and no name: it is no call by itself, whatever its id."""
-    function = part.get("function")
-    return isinstance(function, dict) and bool(cast(Fields, function).get("arguments")) and not _name(part)
+    return _has_arguments(part) and not _name(part)
 
 
 def _name(call: Fields) -> str:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import msgspec
 
 from records.wire import json_reader
+from records.wire.event import StreamEvent
 
 
 class ErrorObject(msgspec.Struct, frozen=True):
@@ -48,6 +49,13 @@ def read_object(found: dict[str, Any], event: str = "") -> ErrorObject | None:
     if "detail" in found and len(found) == 1:  # FastAPI
         return ErrorObject(_text(found["detail"]))
     return None
+
+
+def read_event(event: StreamEvent) -> ErrorObject | None:
+    """The error in an event that is no JSON; None: its name says of none."""
+    if event.event != "error":
+        return None
+    return ErrorObject(json_reader.mended_text(event.data.decode("utf-8", "surrogateescape")))
 
 
 def build(problem: ErrorObject) -> bytes:

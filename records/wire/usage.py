@@ -69,17 +69,19 @@ def read(raw: bytes) -> Usage | None:
     return read_object(json_reader.read_fields(raw))
 
 
-def read_object(found: object, *, has_output: bool = True) -> Usage | None:
+def read_object(given: object, *, has_output: bool = True) -> Usage | None:
     """The usage in a decoded `usage` field; None: it has none that can be read.
 
     `has_output`: an answer without a count of its output has an unknown one; else (an embedding) it has none.
     """
-    if not isinstance(found, dict):
+    if not isinstance(given, dict):
         return None
-    fields = cast(Fields, found)
+    fields = cast(Fields, given)
     for prompt, completion, total in _NAMES:
-        if prompt in fields or completion in fields:
-            return _counted(fields, (prompt, completion, total), has_output=has_output)
+        if (prompt in fields or completion in fields) and (
+            found := _counted(fields, (prompt, completion, total), has_output=has_output)
+        ):
+            return found
     return read_object(fields.get("tokens") or fields.get("billed_units"), has_output=has_output)  # Cohere
 
 

@@ -41,7 +41,7 @@ FRONTIER_S, CANDIDATE_S = 0.4, 0.1
 FRONTIER_PRICE = '{"*": {prompt: 2.5, completion: 10}}'
 """Of a million tokens. OpenAI's own are known by its address, which the played one has not."""
 PAGE = "docs/first-migration.md"
-TRAINING = ("crossfade train env", "make smollm2", "crossfade train sft")
+TRAINING = ("crossfade train env", "make tiny-base", "crossfade train sft")
 RECORDED = (
     Step("python traffic.py 200", "200 questions answered"),
     Step("crossfade records tail", "gpt-4o", Kind.LOOK),
@@ -52,9 +52,9 @@ RECORDED = (
 )
 TRAINED = (
     Step("crossfade train env", within_s=TRAIN_S),
-    Step("make smollm2", within_s=TRAIN_S),
-    Step("crossfade train sft", "settings", within_s=TRAIN_S),
-    Step("crossfade train sft", within_s=TRAIN_S),
+    Step("make tiny-base", ".cache/tiny-base", within_s=TRAIN_S),
+    Step("crossfade train sft", '"estimated_hours"', within_s=TRAIN_S),
+    Step("crossfade train sft", '"updates": 60', within_s=TRAIN_S),
     Step("vllm serve", kind=Kind.PLAYED),
 )
 IN_FORCE = (
@@ -133,7 +133,7 @@ def untrained() -> dict[str, str]:
     """The commands of training that cannot be done here, and why."""
     if environment.ready(environment.home(os.environ)) is not None:
         return {}
-    return dict.fromkeys(TRAINING, "its environment is not here; `crossfade train env` makes it")
+    return dict.fromkeys(TRAINING, "its environment is not here; `make train-env` makes it, in several minutes")
 
 
 def main() -> int:

@@ -26,7 +26,7 @@ from tests.rooms.training_sets import sorted_messages
 
 CACHE = vllm_server.HOME.parent
 PYTHON = environment.ready(CACHE)
-TINY_BASE = Path(__file__).parent / "migration" / "tiny_base.py"
+TINY_BASE = Path(__file__).parents[2] / "tools" / "tiny_base.py"
 POLICY = """\
 route: bank
 match: {model: gpt-4o}

@@ -42,7 +42,7 @@ def test_a_pace_beyond_reason_is_refused():
     """Paces that are none are bad usage, with the range."""
     told = subprocess.run([*COMMAND, "--pace", "0"], capture_output=True, text=True, check=False, cwd=ROOT)
     assert told.returncode == 2
-    assert "between 1 and 1000" in told.stderr
+    assert "--pace: '0' is out of range. hint: a number, 1 to 1000" in told.stderr
 
 
 async def test_a_gateway_that_cannot_start_ends_the_demo_with_its_own_error(tmp_path):

@@ -140,11 +140,10 @@ def test_unlabelled_is_judged(place: Place, upstream: Alpaca, capsys: pytest.Cap
     [
         (("run", "nothing"), "there are labelled"),
         (("run", "labelled", "--variants", "baseline,tune"), "no such variant"),
-        (("run", "labelled", "--within", "soon"), "must be a duration"),
     ],
 )
 def test_refused(place: Place, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], what: str) -> None:
-    """An unknown set, an unknown variant and no duration are refused, with what to do."""
+    """An unknown set and an unknown variant are refused, with what to do."""
     assert place.eval(*words) == 1
     assert what in capsys.readouterr().err
 

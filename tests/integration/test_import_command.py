@@ -106,6 +106,8 @@ def test_what_cannot_be_imported_is_refused_whole(place: Path, capsys: pytest.Ca
     for words in (["gone.jsonl"], ["log.jsonl", "--upstream", "gone"]):
         code, _, err = run(capsys, "records", "import", "--from", "litellm", *words)
         assert (code, "gone" in err, "hint:" in err) == (1, True, True)
+    code, _, err = run(capsys, "records", "import", "--from", "litellm", str(place))
+    assert (code, "a folder, and no file" in err) == (1, True)
     (place / "policies" / "broken.yaml").write_text("rout: a")
     code, _, err = run(capsys, "records", "import", "--from", "litellm", "log.jsonl")
     assert (code, "broken.yaml:1:1" in err, "--route" in err) == (1, True, True)
@@ -113,6 +115,33 @@ def test_what_cannot_be_imported_is_refused_whole(place: Path, capsys: pytest.Ca
 
     code, out, _ = run(capsys, "records", "import", "--from", "litellm", "log.jsonl", "--route", "other")
     assert (code, "20 exchanges imported" in out) == (1, True)
+
+
+def test_an_export_without_rows_says_so(place: Path, capsys: pytest.CaptureFixture[str]):
+    """A CSV without its line of names loses its first row to them: that nothing was read is told."""
+    (place / "log.csv").write_text("a1,acompletion,2026-11-01\n")
+
+    code, out, err = run(capsys, "records", "import", "--from", "litellm", "log.csv")
+
+    assert (code, out.splitlines()[0]) == (0, "0 exchanges imported of 0 rows, 0 of them with feedback")
+    assert err == "No rows are in there. A CSV needs a line of names above its rows.\n"
+
+
+def test_a_duration_that_no_log_says_is_none(place: Path, capsys: pytest.CaptureFixture[str]):
+    """Rows without times pull no percentile down, and their time is shown as unknown."""
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    (place / "rows.jsonl").write_text(
+        "\n".join(json.dumps({"messages": [*turns, {"role": "user", "content": str(n)}, turns[1]]}) for n in range(9))
+    )
+    run(capsys, "records", "import", "--from", "openai", "rows.jsonl", "--route", "support-triage")
+    run(capsys, "records", "import", "--from", "litellm", "log.jsonl")
+
+    _, out, _ = run(capsys, "records", "stats", "--json")
+    _, shown, _ = run(capsys, "records", "tail", "-n", "40")
+
+    (line,) = json.loads(out)
+    assert (line["exchanges"] > 20, line["total_ms_p50"], line["total_ms_p95"]) == (True, 500.0, 500.0)
+    assert (" 0 ms" in shown, " 500 ms" in shown) == (False, True)
 
 
 def test_an_export_of_another_system_is_told_as_that(place: Path, capsys: pytest.CaptureFixture[str]):

@@ -90,6 +90,21 @@ def test_all_are_compared_and_the_best_goes_on(room: Room) -> None:
     assert "it rests while triage@tuned serves" in told["triage@small"].sentence
 
 
+def test_slices_hold_each_candidate(room: Room) -> None:
+    """Every candidate's conversations are told apart, and the one that goes on is certified in each slice."""
+    room.policy(THREE + "slices: {by: tool}\n")
+    controller = room.controller()
+    controller.tick(room.now)
+    until(room, controller, 100_000)
+    for evaluation in controller.leader.evaluations.values():
+        assert evaluation.evidence.histograms.keys() >= {"quality@tool=none"} or evaluation.rollout.weight_ppm
+    state = SqliteState(room.root / "state.db")
+    moved = next(each for each in state.decisions("triage@tuned", 20) if each.move == "advance")
+    state.close()
+    gates = {gate.gate: gate.reason for gate in explain.decode(moved.record).decision.results.gates}
+    assert "by the closed test of 3 candidates" in gates["quality@tool=none"]
+
+
 def test_every_move_can_be_made_again(room: Room) -> None:
     """Decisions and their evidence files carry the candidate's name, and replay by what the others' evidence said."""
     controller = room.controller()

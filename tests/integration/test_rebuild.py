@@ -1,7 +1,8 @@
 """The evidence made again from the records, and what is kept: the same, to the last bit."""
 
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -9,12 +10,14 @@ import pytest
 
 from gateway import clock
 from gateway.cli.main import main
+from gateway.control.controller.process import Controller
 from gateway.control.leader.announce import Announcer
 from gateway.control.leader.persistence import unpack
+from gateway.control.operations.orders import OrderClock, operate
 from gateway.control.state.port import QueuedOrder
 from gateway.control.state.sqlite import SqliteState
 from policies.evidence import Evidence
-from tests.faults.loop_kills import Seam, survive
+from tests.faults.loop_kills import KilledError, Seam, survive
 from tests.rooms.loop_room import POLICY, Room
 from tests.rooms.recording import Place
 
@@ -215,4 +218,100 @@ def test_it_agrees_through_a_suspension(
     assert rebuilt(room, "--json") == 0
     (told,) = json.loads(capsys.readouterr().out)
     assert (told["agrees"], told["differs"], told["missing"]) == (True, [], 0)
+    room.close()
+
+
+def quiet(room: Room, controller: Controller) -> None:
+    """Until all that was told is over: conversations close after the last observation."""
+    for _ in range(4):
+        room.now += 1.0
+        controller.tick(room.now)
+
+
+BY_MS = LIVELY.replace("shadow: {min_units: 20,", "shadow: {min_units: 20000,")
+BY_LINE = BY_MS.replace("{ttft_p95: 800ms, warmup: 1}", "{relative: {ttft_p95: 1.2x}, warmup: 1}")
+ALONE = LIVELY.replace("shadow: {min_units: 20,", "shadow: {min_units: 90,") + "slices: {by: tool, mode: partial}\n"
+
+
+def promoted(room: Room, _: Controller) -> None:
+    promote(room)
+
+
+def rolled_back_without_a_leader(room: Room, controller: Controller) -> None:
+    """A node lowers the weight by itself: the next leader goes on from what the last one kept."""
+    promote(room)
+    room.live(controller, seconds=5.0)
+    quiet(room, controller)
+    controller.leader.resign()
+    state, ticks = SqliteState(room.root / "state.db"), itertools.count()
+    order = QueuedOrder("o2", "triage", "rollback", "ada", "a test", room.now)
+    waits = OrderClock(lambda: room.now, lambda: float(next(ticks)), lambda _: None)
+    assert operate(state, order, waits, version="test").alone
+    state.close()
+
+
+def killed_in_the_move(room: Room, controller: Controller) -> None:
+    """Whoever leads next finds the rollout moved, and evidence of the stage that it left."""
+    promote(room)
+    seam = Seam((SqliteState, "store"), behind=True, crossing=1)
+    with pytest.MonkeyPatch.context() as patch, seam.cut(patch), pytest.raises(KilledError):
+        controller.tick(room.now)
+    assert kept(room).key.weight_ppm == 0
+
+
+def judged_otherwise(room: Room, _: Controller) -> None:
+    room.policy(BY_MS.replace("ttft_p95", "total_p95"))
+
+
+def edited_there_and_back(room: Room, controller: Controller) -> None:
+    room.policy(BY_LINE.replace("revision: r1", "revision: r2"))
+    quiet(room, controller)
+    room.policy(BY_LINE)
+
+
+def beside_another_baseline(room: Room, _: Controller) -> None:
+    room.policy(BY_LINE.replace("baseline: {upstream: openai}", "baseline: {upstream: openai, model: gpt-5}"))
+
+
+def certified_by_itself(room: Room, controller: Controller) -> None:
+    """What slices have shown goes on from stage to stage: this one was certified on what closed last."""
+    assert controller.leader.evaluations["triage"].rollout.held.moving == ("tool=none",)
+    promote(room)
+
+
+@pytest.mark.parametrize(
+    ("policy", "change"),
+    [
+        (BY_LINE, promoted),
+        (BY_LINE, rolled_back_without_a_leader),
+        (BY_LINE, killed_in_the_move),
+        (BY_MS, judged_otherwise),
+        (BY_LINE, edited_there_and_back),
+        (BY_LINE, beside_another_baseline),
+        (ALONE, certified_by_itself),
+    ],
+    ids=lambda each: "" if isinstance(each, str) else each.__name__,
+)
+def test_what_closed_last_before_a_change_counts_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], policy: str, change: Callable[[Room, Controller], None]
+) -> None:
+    """Conversations that are over between the last observation and a move or an edit are counted as they were."""
+    room = Room(tmp_path)
+    room.policy(policy)
+    controller = room.controller()
+    controller.tick(room.now)
+    room.live(controller, seconds=5.0)
+    quiet(room, controller)
+    change(room, controller)
+    controller = room.controller()
+    room.now += 10.0  # the lease of one that is gone
+    controller.tick(room.now)
+    room.live(controller, seconds=5.0)
+    quiet(room, controller)
+    controller.leader.resign()
+    record(room)
+    assert rebuilt(room, "--json") == 0, capsys.readouterr().out
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["agrees"], told["differs"], told["missing"]) == (True, [], 0)
+    assert told["observations"] >= 150
     room.close()

@@ -192,7 +192,6 @@ def test_a_candidate_that_is_down_has_failed(place: Place, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--within", "often"), "--within must be"),
         (("--route", "nobody"), "has no route nobody"),
         (("--policy", "absent.yaml"), "absent.yaml"),
     ],

@@ -10,6 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.node import supervisor_status
+from gateway.node.datadir import DataDir
 from tests.rooms.serving import Serving, asking, free_port, load
 from tests.rooms.waiting import PATIENCE_S, await_true
 
@@ -225,6 +227,15 @@ def test_only_this_user_can_read_the_data(serving: Serving) -> None:
     """Every file is 0600 and every directory 0700 at most."""
     for path in (serving.data, *serving.data.rglob("*")):
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_what_status_shows_is_written_anew(serving: Serving) -> None:
+    """A status file that somebody overwrote or removed is back in a moment: `status` says who serves."""
+    path = DataDir(serving.data).supervisor_status
+    for harm in (lambda: path.write_bytes(b"{"), path.unlink):
+        harm()
+        await_true(lambda: supervisor_status.read(path) is not None, "the status is there again")
+    assert serving.crossfade("status").stdout.startswith("serving")
 
 
 def test_sigusr2_is_the_kill_switch(serving: Serving) -> None:

@@ -248,6 +248,15 @@ SAMPLES: dict[str, tuple[bytes, dict[str, Any]]] = {
         ),
         CALLED,
     ),
+    "name-pieces": (
+        stream(
+            tool(index=0, id="t1", type="function", function={"name": "get_", "arguments": ""}),
+            tool(index=0, function={"name": "f", "arguments": ""}),
+            tool(index=0, function={"arguments": '{"a":1}'}),
+            chunk(says(finish="tool_calls")),
+        ),
+        CALLED | {"calls": [("get_f", '{"a":1}')]},
+    ),
     "one-call": (
         stream(
             chunk(says(tool_calls={"id": "1", "function": {"name": "f", "arguments": '{"a":1}'}})),

@@ -84,6 +84,8 @@
     all[row].classList.add("chosen");
     all[row].scrollIntoView({ block: "nearest" });
   };
+  const here = document.querySelector(".side [aria-current]");
+  if (here) here.scrollIntoView({ block: "nearest", inline: "center" });  // a narrow bar shows where one is
   const rowLink = () => { const chosen = rows()[row]; return chosen ? chosen.querySelector("th a, td a") : null; };
   const typing = (target) => target.closest("input, textarea, select, [contenteditable]");
   document.addEventListener("keydown", (event) => {

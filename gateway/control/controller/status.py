@@ -88,5 +88,5 @@ def read_status(path: Path) -> ControllerStatus | None:
     """What a controller last wrote; None if nothing can be made of it."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=ControllerStatus)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None

@@ -135,9 +135,10 @@ class Join:
             yield from self._when_whole(name)
 
     def sliced_by(self, meta: Meta) -> tuple[str, ...]:
-        """What the traffic that an exchange belongs to is sliced by."""
-        served = self.served.get(meta.table_version, {}).get(meta.route)
-        return served.sliced_by if served is not None else ()
+        """What the traffic that an exchange belongs to is sliced by, for any of the candidates."""
+        known, version = self.served.get(meta.table_version, {}), meta.table_version
+        every = (each for rollout in self._rollouts(version, meta.route) for each in known[rollout].sliced_by)
+        return tuple(dict.fromkeys(every))
 
     def comparison(self, row: Comparison, now: float) -> Iterator[Ready]:
         """Take a comparison; what is whole with it is yielded."""

@@ -131,5 +131,5 @@ def _is_followed(worker: str) -> bool:
 def _comparison(row: bytes) -> Comparison | None:
     try:
         return msgspec.msgpack.decode(row, type=Comparison)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None  # the recorder counts it

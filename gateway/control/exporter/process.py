@@ -177,7 +177,7 @@ class Exporter:
     def _gather_comparison(self, note: Note) -> None:
         try:
             row = msgspec.msgpack.decode(note.row, type=Comparison)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             self.dropped["unread"] += 1
             return
         is_wanted = is_exported(row.exchange_id, read_traceparent(row.traceparent), self.boot.trace_ppm)
@@ -294,7 +294,7 @@ def _load(folder: Path) -> dict[str, Progress]:
     """How far an earlier exporter came; nothing that can be read: from the oldest there is on."""
     try:
         return msgspec.json.decode(readers.path_of(folder, NAME).read_bytes(), type=ExporterProgress).workers
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return {}
 
 

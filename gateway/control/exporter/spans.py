@@ -33,6 +33,8 @@ PPM = 1_000_000
 _S, _MS, _US = 1_000_000_000, 1_000_000, 1_000
 _OPERATIONS = {"chat": "chat", "responses": "chat", "completions": "text_completion", "embeddings": "embeddings"}
 """Endpoint -> gen_ai.operation.name."""
+_UNKEPT = "chat"
+"""What a comparison of an earlier version, which kept no endpoint, is taken for."""
 _METHODS = frozenset({"POST", "GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _OURS = frozenset({"upstream_error", "upstream_broken", "lost_worker"})
 """Outcomes that are an error of the gateway's, as the app sees it."""
@@ -194,7 +196,7 @@ def _attempt_span(row: Record, number: int, attempt: Attempt, terms: SpanTerms, 
         server_port=place.port if place is not None else None,
         error=error,
         operation=operation,
-        span_kind=("EMBEDDING" if operation == "embeddings" else "LLM") if operation else "",
+        span_kind=_kind_of(operation),
         provider=place.provider if place is not None else "",
         request_model=model,
         embedding_model=model if operation == "embeddings" else "",
@@ -220,6 +222,11 @@ def _attempt_span(row: Record, number: int, attempt: Attempt, terms: SpanTerms, 
         facts,
         is_failed=bool(error),
     )
+
+
+def _kind_of(operation: str) -> str:
+    """OpenInference's word for it."""
+    return ("EMBEDDING" if operation == "embeddings" else "LLM") if operation else ""
 
 
 def _first_byte_s(row: Record, attempt: Attempt, *, is_answer: bool) -> float | None:
@@ -300,7 +307,7 @@ def _parameters(row: Record) -> dict[str, Any]:
         return {}
     try:
         asked = msgspec.json.decode(row.request_json, type=_Asked)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return {}
     longest = next(
         (each for each in (asked.max_completion_tokens, asked.max_output_tokens, asked.max_tokens) if each is not None),
@@ -340,6 +347,7 @@ def comparison_spans(row: Comparison, terms: SpanTerms) -> list[Span]:
     upstream = (models.candidate_upstream if of_candidate else models.baseline_upstream) if models is not None else ""
     place, model = terms.upstreams.get(upstream), _model_asked(row.route, row.asked.partition("_")[0], terms)
     end_ns = row.compared_us * _US
+    operation = _OPERATIONS.get(row.endpoint or _UNKEPT, "")
     said = answered(row.answer_json) if terms.content else ()
     error = (row.reason or row.came) if row.came != "answered" else ""
     facts = SpanFacts(
@@ -347,10 +355,11 @@ def comparison_spans(row: Comparison, terms: SpanTerms) -> list[Span]:
         server_address=place.host if place is not None else "",
         server_port=place.port if place is not None else None,
         error=error,
-        operation="chat",
-        span_kind="LLM",
+        operation=operation,
+        span_kind=_kind_of(operation),
         provider=place.provider if place is not None else "",
         request_model=model,
+        embedding_model=model if operation == "embeddings" else "",
         first_chunk_s=row.first_byte_ms / 1000 if row.first_byte_ms is not None else None,
         input_tokens=row.prompt_tokens,
         output_tokens=row.completion_tokens,
@@ -376,7 +385,7 @@ def comparison_spans(row: Comparison, terms: SpanTerms) -> list[Span]:
             _derived(f"{name}/call", 8),
             "",
             "client",
-            f"chat {model}".rstrip(),
+            f"{operation} {model}".rstrip() if operation else "POST",
             end_ns - round((row.total_ms or 0.0) * _MS),
             end_ns,
             facts,

@@ -94,7 +94,7 @@ def answered(response_json: str | None) -> tuple[SpokenTurn, ...]:
 def _object(text: str | None) -> Fields:
     try:
         found = msgspec.json.decode(text) if text else None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return {}
     return cast(Fields, found) if isinstance(found, dict) else {}
 

@@ -62,7 +62,7 @@ def _read(path: Path) -> Reader:
         return msgspec.json.decode(path.read_bytes(), type=Reader)
     except FileNotFoundError:
         return Reader(ignores=(EVERYTHING,))  # it has just gone
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return Reader()
 
 

@@ -10,7 +10,6 @@ from gateway.control.events.join import LabelReport, NodeEvent
 from gateway.control.leader.warming import WarmWait
 from gateway.control.state.port import QueuedEvent
 from policies import histograms
-from policies.baseline_line import BaselineLine
 from policies.baseline_times import LEAST, BaselineTimes, patience_s
 from policies.evidence import Evidence, EvidenceKey
 from policies.histograms import Histogram
@@ -20,13 +19,15 @@ from policies.picking import ALONE, Beside
 from policies.results import Results
 from policies.review import Conditions, key_of, review
 from policies.rollout import STOPPED, Decision, Rollout, step
-from policies.rules import PPM, Rules
+from policies.rules import PPM, Held, Rules
 from records.comparison import Observation
 
 ABSENT_S = 120.0
 """A node that tells nothing for so long is waited for no longer: what it tells later is late."""
 LAG_S = 60.0
 """While a node reads its journals later than this, nothing may be concluded."""
+NOBODYS = QueuedEvent("", 0, "", b"")
+"""What a row is of that says only up to when conversations were closed."""
 
 
 class NodeReport(msgspec.Struct, frozen=True):
@@ -52,7 +53,7 @@ class Evaluation:
     positions: dict[str, int] = field(default_factory=dict[str, int])
     """Node -> the last event's number."""
     seq: int = 0
-    """Observations made, in all attempts."""
+    """Observations made, in all attempts, and ends of stages and of rules."""
     heard: dict[str, NodeReport] = field(default_factory=dict[str, NodeReport])
     liveness: Liveness = field(default_factory=Liveness)
     """Whether this candidate serves, in this attempt; no move takes from it."""
@@ -71,6 +72,8 @@ class Evaluation:
     """Whether it changed since it was last shown."""
     history: str = ""
     """Of the kept rollout (`persistence`): `seq` counts within it."""
+    closed_at: float | None = None
+    """When what was over was closed last."""
     beside: Beside = ALONE
     """What the other candidates mean to this one, where there are several (`leader.candidates`)."""
     warm: WarmWait = field(default_factory=WarmWait)
@@ -82,7 +85,7 @@ class Evaluation:
         self.positions[event.node] = event.number
         try:
             told = msgspec.json.decode(event.body, type=NodeEvent)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             self.unreadable += 1
             return None
         before = self.heard.get(event.node)
@@ -101,17 +104,31 @@ class Evaluation:
             self.elsewhere += 1
             return None
         said = replace(told.event, heard=heard)
-        self.seq += 1
-        key = self.evidence.key
-        row = Observation(
-            seq=self.seq, observed_us=int(now * 1e6), route=key.route, candidate_key=key.candidate, attempt=key.attempt,
-            weight_ppm=key.weight_ppm, epoch=key.epoch, watermark=self.evidence.watermark_at,
-            event_json=msgspec.json.encode(said).decode(), held_json=self._held_json(), node=event.node,
-            leader_epoch=leader_epoch, number=event.number, history=self.history,
-        )  # fmt: skip
+        told_json = msgspec.json.encode(said).decode()
+        row = self._row(int(now * 1e6), leader_epoch, self._held_json(), told_json, event)
         self.evidence.observe(said, self.rollout.held)
         self.moved = self.unshown = True
         return row
+
+    def leave(self, now: float, leader_epoch: int) -> Observation:
+        """The row that says up to when conversations were closed, and when, before another stage or other rules.
+
+        What closed since the last observation stands in no other row; it was counted by the rules of that moment.
+        """
+        moment_us = int((now if self.closed_at is None else self.closed_at) * 1e6)
+        held = Held(watch=self.evidence.key.watch)
+        return self._row(moment_us, leader_epoch, msgspec.json.encode(held).decode())
+
+    def _row(
+        self, moment_us: int, leader_epoch: int, held_json: str, event_json: str = "", event: QueuedEvent = NOBODYS
+    ) -> Observation:
+        self.seq += 1
+        key = self.evidence.key
+        return Observation(
+            seq=self.seq, observed_us=moment_us, route=key.route, candidate_key=key.candidate, attempt=key.attempt,
+            weight_ppm=key.weight_ppm, epoch=key.epoch, watermark=self.evidence.watermark_at, event_json=event_json,
+            held_json=held_json, node=event.node, leader_epoch=leader_epoch, number=event.number, history=self.history,
+        )  # fmt: skip
 
     def _heard(self, key: EvidenceKey | None) -> Literal["whole", "trial", "earlier"] | None:
         """Who hears what an exchange says that was served under `key`; None: it is no evidence of this stage."""
@@ -126,6 +143,7 @@ class Evaluation:
         """Close what is over, once all that was offered is taken in."""
         at = self.watermark(now)
         if at is not None:
+            self.closed_at = now
             closed = self.evidence.count("units")
             self.evidence.advance(closing_at(at, self.rules.units))
             if self.evidence.count("units") != closed:
@@ -172,9 +190,6 @@ class Evaluation:
 
     def stand(self, rollout: Rollout) -> None:
         """Go on from another state of the rollout: another stage, attempt or candidate has evidence of its own."""
-        if rollout.key.baseline != self.rollout.key.baseline:
-            self.baseline, self.evidence.line = BaselineTimes(), BaselineLine()
-            self.evidence.more_lines = {}
         self.rollout, self.warm = rollout, WarmWait(self.warm.rule)
         self.liveness = self.liveness.of(rollout.key.digest, rollout.attempt, rollout.held.watch)
         if key_of(rollout) != self.evidence.key:
@@ -183,7 +198,10 @@ class Evaluation:
 
     def judge_by(self, rules: Rules) -> None:
         """Judge by other rules from now on; the caller has stored what they make of the rollout."""
-        self.rules = self.evidence.rules = rules
+        if rules.key.baseline != self.rules.key.baseline:
+            self.baseline = BaselineTimes()
+        self.rules = rules
+        self.evidence.judge_by(rules)
 
     def paced(self, rollout: Rollout) -> Rollout:
         """`rollout` with what is now known of how long the baseline takes."""

@@ -30,6 +30,7 @@ from gateway.control.state.port import (
 from gateway.log import Log
 from policies import explain
 from policies import rollout as rolling
+from policies.review import key_of
 from policies.rollout import Decision, Rollout
 from policies.rules import Rules
 from policies.terms import Move, Outcome, Verb
@@ -218,6 +219,9 @@ class Leader:
                 hint="evidence and detectors begin at 0; `crossfade rebuild` makes them again from the records",
             )  # fmt: skip
         ours.last_order, ours.history = order, history
+        if ours.evidence.key != key_of(rollout):  # moved by somebody else, or by who died before it was kept
+            self._leave(ours, now)
+            ours.stand(rollout)
         self.evaluations[route] = ours
         return ours
 
@@ -227,9 +231,11 @@ class Leader:
         if rules == ours.rules and _follows(before, rules):
             return True
         decision = rolling.revise(before, rules, now=now)
-        ours.judge_by(rules)
         if not _follows(before, rules):
+            ours.judge_by(rules)
             return self._make(ours, terms, decision, now)
+        self._leave(ours, now)
+        ours.judge_by(rules)
         self.teller.tell(
             Announcement(replace(decision, rollout=before), ours.version, revised=rules), terms, self.shared
         )
@@ -244,6 +250,12 @@ class Leader:
             if row is not None:
                 self.teller.observed(row)
         ours.advance(now)
+
+    def _leave(self, ours: Evaluation, now: float) -> None:
+        """Note up to when conversations are closed: another stage or an edit follows. Twice is once: it is no part of
+        what is kept until the move is.
+        """
+        self.teller.observed(ours.leave(now, self.epoch or 0))
 
     def _obey(self, ours: Evaluation, terms: PolicyTerms, order: QueuedOrder, now: float) -> bool:
         """Take an operator's word. False: somebody else wrote the rollout; the order waits."""
@@ -352,6 +364,8 @@ class Leader:
         if not self._keep(route, now) or not self._store(decision.rollout, data, expected=ours.version, now=now):
             return False
         ours.version, ours.last_order = version, last_order
+        if revised is not None or key_of(decision.rollout) != ours.evidence.key:
+            self._leave(ours, now)
         timing.stored_at, timing.rule = now, (decision.outcome, decision.rule)
         ours.stand(decision.rollout)
         self.teller.tell(telling, terms, self.shared)

@@ -49,6 +49,8 @@ class _PackedEvaluation(msgspec.Struct, frozen=True):
     """Empty in what versions kept that knew none."""
     baseline: BaselineTimes = msgspec.field(default_factory=BaselineTimes)
     """Likewise."""
+    closed_at: float | None = None
+    """Likewise: when what was over was closed last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def read_rollout(stored: Stored) -> StoredRollout:
     try:
         rollout = msgspec.json.decode(stored.rollout, type=Rollout)
         last = msgspec.json.decode(stored.rollout, type=_Last)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise StateDamagedError(
             f"a rollout is damaged, or of another version: {error}. hint: does every node run the same version?"
         ) from error
@@ -89,7 +91,7 @@ def pack(evaluation: Evaluation) -> Snapshot:
     """The evidence, and how far each node's events are in it."""
     kept = _PackedEvaluation(
         msgspec.Raw(snapshot.encode(evaluation.evidence)), evaluation.heard, evaluation.rules, evaluation.liveness,
-        evaluation.baseline,
+        evaluation.baseline, evaluation.closed_at,
     )  # fmt: skip
     return Snapshot(zlib.compress(msgspec.json.encode(kept), 1), dict(evaluation.positions), evaluation.seq)
 
@@ -104,6 +106,7 @@ class UnpackedEvaluation:
     heard: dict[str, NodeReport]
     liveness: Liveness
     baseline: BaselineTimes
+    closed_at: float | None
 
 
 def unpack(kept: Snapshot) -> UnpackedEvaluation | None:
@@ -111,13 +114,13 @@ def unpack(kept: Snapshot) -> UnpackedEvaluation | None:
     try:
         read = msgspec.json.decode(zlib.decompressobj().decompress(kept.evidence, PAGE_BYTES), type=_PackedEvaluation)
         evidence = snapshot.decode(bytes(read.evidence), read.rules)
-        return UnpackedEvaluation(evidence, read.rules, read.heard, read.liveness, read.baseline)
-    except (zlib.error, msgspec.MsgspecError, snapshot.SnapshotError):
+        return UnpackedEvaluation(evidence, read.rules, read.heard, read.liveness, read.baseline, read.closed_at)
+    except (zlib.error, msgspec.MsgspecError, snapshot.SnapshotError, UnicodeDecodeError):
         return None
 
 
 def evaluation(rules: Rules, rollout: Rollout, version: int, kept: Snapshot | None, now: float) -> Evaluation:
-    """Go on from what was kept, under the rules it was gathered by; evidence of another stage is begun afresh."""
+    """Go on from what was kept, under the rules it was gathered by. It may be of a stage that the rollout has left."""
     found = Evaluation(rules, rollout, version, Evidence(key_of(rollout), rules))
     if kept is None:
         return found
@@ -129,10 +132,7 @@ def evaluation(rules: Rules, rollout: Rollout, version: int, kept: Snapshot | No
     found.liveness = read.liveness.of(rollout.key.digest, rollout.attempt, rollout.held.watch)
     if read.rules.key.baseline == rollout.key.baseline:
         found.baseline = read.baseline
-    if read.evidence.key == found.evidence.key:
-        found.evidence, found.rules = read.evidence, read.rules
-    else:
-        found.evidence = read.evidence.next(found.evidence.key, rules)
+    found.evidence, found.rules, found.closed_at = read.evidence, read.rules, read.closed_at
     return found
 
 

@@ -1,6 +1,7 @@
 """Evidence made again from the records: every observation leaders noted, in order, under the rules of its time.
 
-Counts and histograms come out exactly as they were, and so do the detectors, which follow the order. Where two leaders
+Counts and histograms come out exactly as they were, and so do the detectors, which follow the order. What closed after
+a stage's last observation is told by a row of its own, when the stage is left or the policy edited. Where two leaders
 noted the same place in the order, the later one's counts: what the other noted from there on never got into any kept
 evidence. Neither did what was noted under a state that is gone: an order of its own, of another history.
 """
@@ -58,6 +59,8 @@ class EvidenceReplay:
     """What holds where the records say nothing of the rules."""
     evidence: Evidence | None = None
     observed: int = 0
+    left: int = 0
+    """Rows that say where a stage, or the rules of until then, ended."""
     last_seq: int = 0
     unreadable: int = 0
     forgotten: int = 0
@@ -67,25 +70,34 @@ class EvidenceReplay:
         """Observe again, in order."""
         for row in rows:
             self.last_seq = row.seq
-            if not row.event_json:  # of who is forgotten
+            if not row.event_json and row.node:  # of who is forgotten
                 self.forgotten += 1
                 continue
             try:
-                event = msgspec.json.decode(row.event_json, type=PairEvent)
+                event = msgspec.json.decode(row.event_json, type=PairEvent) if row.event_json else None
                 held = msgspec.json.decode(row.held_json, type=Held)
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError):
                 self.unreadable += 1
                 continue
-            rules = self.timeline.at(row.observed_us, self.otherwise)
-            key = EvidenceKey(row.route, row.candidate_key, row.attempt, row.weight_ppm, row.epoch, held.watch)
-            if self.evidence is None or self.evidence.key != key:
-                before = self.evidence
-                self.evidence = Evidence(key, rules) if before is None else before.next(key, rules)
-            self.evidence.rules = rules
+            evidence = self._at(row, held.watch)
             if row.watermark is not None:
-                self.evidence.advance(row.watermark)
-            self.evidence.observe(event, held)
-            self.observed += 1
+                evidence.advance(row.watermark)
+            if event is None:
+                self.left += 1
+            else:
+                evidence.observe(event, held)
+                self.observed += 1
+
+    def _at(self, row: Observation, watch: int) -> Evidence:
+        """The evidence that a row is of, begun with it if need be, under the rules of its time."""
+        rules = self.timeline.at(row.observed_us, self.otherwise)
+        key = EvidenceKey(row.route, row.candidate_key, row.attempt, row.weight_ppm, row.epoch, watch)
+        if self.evidence is None:
+            self.evidence = Evidence(key, rules)
+        self.evidence.judge_by(rules)
+        if self.evidence.key != key:
+            self.evidence = self.evidence.next(key, rules)
+        return self.evidence
 
 
 def timeline(store: Store, route: str) -> Timeline:
@@ -131,12 +143,12 @@ def replay(
 
 
 def positions(store: Store, route: str, history: str = "") -> dict[str, int]:
-    """The last event of each node that was observed.
+    """The last event of each node that was observed; what nobody told of is no node's.
 
     Raises:
         OSError, duckdb.Error: the records cannot be read.
     """
-    query = f"SELECT node, max(number) FROM {_OURS} GROUP BY node"  # noqa: S608 -- our own words
+    query = f"SELECT node, max(number) FROM {_OURS} WHERE node <> '' GROUP BY node"  # noqa: S608 -- our own words
     found = store.read(lambda views: views.execute(query, [route, history]).fetchall())
     return {str(node): int(number or 0) for node, number in found}
 
@@ -158,7 +170,8 @@ def differences(kept: Evidence, made: Evidence) -> list[str]:
     counts = sorted(kept.counts.keys() | made.counts.keys())
     detectors = sorted(kept.detectors.keys() | made.detectors.keys())
     parts = (
-        "outputs_candidate", "outputs_baseline", "requests", "open", "recent", "line", "beside", "variety", "bursts",
+        "outputs_candidate", "outputs_baseline", "requests", "clusters", "clusters_of_all", "open", "recent", "line",
+        "beside", "more_lines", "more_beside", "variety", "bursts",
     )  # fmt: skip
     return [
         *(f"histogram {name}" for name in histograms if kept.histogram(name) != made.histogram(name)),

@@ -1,5 +1,6 @@
 """Where rollouts stand, as people want to know it: stage, weight, what is missing to the next stage, the last move."""
 
+import contextlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ from policies.first_sentence import Circumstances, first_sentence
 from policies.forecast import forecast
 from policies.results import Results
 from policies.rollout import Decision, Rollout
-from policies.terms import Phase
+from policies.terms import Move, Phase
 
 RECENT = 200
 """Decisions looked through for each route's last one; older moves are not shown."""
@@ -83,13 +84,28 @@ def entry(state: SharedState, route: str) -> Decision | None:
         StateDamagedError: the rollout cannot be read.
     """
     kept = state.rollouts().get(route)
-    return None if kept is None else _entry(state, read_rollout(kept), ())
+    stored = None if kept is None else read_rollout(kept)
+    return None if stored is None or stored.rollout.phase not in _ENTERED else _entry(state, stored, ())
+
+
+def entries(state: SharedState) -> dict[str, Decision]:
+    """The same of all rollouts that stand so, by route; one that cannot be read is left out.
+
+    Raises:
+        StateDownError: the shared state cannot be used.
+    """
+    found: dict[str, Decision] = {}
+    for route, kept in state.rollouts().items():
+        with contextlib.suppress(StateDamagedError):
+            if (entered := _entry(state, read_rollout(kept), ())) is not None:
+                found[route] = entered
+    return found
 
 
 def _entry(state: SharedState, stored: StoredRollout, recent: Sequence[Decided]) -> Decision | None:
-    """The same; `recent`: decisions of its route that are known already, newest first."""
+    """The decision that began where it stands; `recent`: those of its route that are known already, newest first."""
     stands = stored.rollout
-    if stands.phase not in _ENTERED:
+    if stands.phase not in _SINCE:
         return None
     mine = ([stored.decided] if stored.decided is not None else []) + list(recent)
     found = _entry_among(mine, stands.phase)
@@ -113,6 +129,9 @@ class _Reader:
 
 
 _ENTERED = rollout.STOPPED | {Phase.PAUSED, Phase.SUSPENDED}
+"""Phases whose numbers are those of the decision that began them: nothing that was counted since explains them."""
+_SINCE = _ENTERED | {Phase.APPROVING}
+"""Phases of which it is told since when."""
 
 
 def _entry_among(decided: Sequence[Decided], phase: Phase) -> Decision | None:
@@ -139,7 +158,7 @@ def _standing(
     kept: Stored, stored: StoredRollout, look: Decided | None, recent: Sequence[Decided], reader: _Reader
 ) -> Standing:
     stands = stored.rollout
-    last = recent[0] if recent else None
+    last = next((each for each in recent if each.move != Move.HOLD), recent[0] if recent else None)
     if stored.decided is not None and (last is None or last.at < stored.decided.at):
         last = stored.decided  # no leader has told it yet
     results = None if look is None else _results(look, stands)

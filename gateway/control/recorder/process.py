@@ -172,7 +172,7 @@ class Recorder:
             return msgspec.json.decode(self._progress_path.read_bytes(), type=RecorderProgress)
         except FileNotFoundError:
             pass
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             self.log.alarm("recorder.progress_damaged", hint="it is made anew; ids of the last two days are compared")
             self._progress_path.rename(self._progress_path.with_suffix(".damaged"))
         self._known = self.store.recent_ids(int((now - KNOWN_S) * 1_000_000))
@@ -272,7 +272,7 @@ class Recorder:
     def _take_note(self, note: Note) -> None:
         try:
             row: msgspec.Struct = msgspec.msgpack.decode(note.row, type=NOTED[note.table].row)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             self.state.tally.lose("unreadable")
             return
         self.state.tally.count("records_total", (note.table,))

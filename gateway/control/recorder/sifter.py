@@ -37,7 +37,7 @@ class Sifter:
             done = forgetting.carry_out(self.store, self.store.root.parent / "replays")
             self._sieve = Sieve(forgetting.forgotten_in(self.store))
             self._changed_at = self._moment()
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             self._changed_at = changed_at
             self.log.alarm("recorder.forgotten_damaged", hint=f"restore {FILE}, or remove it and forget again")
             return

@@ -18,8 +18,9 @@ from records.exchange import Note
 from records.journal.frames import FrameKind, segment_path
 from records.journal.reader import Assembler, SegmentReader, segments
 from records.trace_context import traceparent_of
+from records.wire.assemble import surface_of
 from shadow.lanes import Allowance, CallKey, Drawn
-from shadow.mirror import probability
+from shadow.mirror import path_of, probability
 
 NAME = "shadow"
 PREFIX = f"{NAME}-"
@@ -40,6 +41,7 @@ class Owed(msgspec.Struct, frozen=True, array_like=True):
     candidate_key: str
     p_mirror: float
     traceparent: str = ""
+    endpoint: str = ""
 
     @property
     def key(self) -> CallKey:
@@ -59,6 +61,7 @@ class Owed(msgspec.Struct, frozen=True, array_like=True):
             came=came,
             reason=reason,
             traceparent=self.traceparent,
+            endpoint=self.endpoint,
         )
 
 
@@ -81,7 +84,7 @@ def load(folder: Path) -> ShadowProgress | None:
     """What an earlier shadow kept; None: nothing that can be read."""
     try:
         return msgspec.json.decode(readers.path_of(folder, NAME).read_bytes(), type=ShadowProgress)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 
@@ -102,7 +105,7 @@ class Debts:
         self.earlier.pop(drawn.key, None)
         owed = Owed(
             meta.worker, meta.id, drawn.asked, route.route, meta.unit, route.candidate_key, probability(drawn),
-            traceparent_of(meta.request_headers),
+            traceparent_of(meta.request_headers), surface_of(path_of(drawn)),
         )  # fmt: skip
         self._owed[drawn.key] = owed, since
 
@@ -149,5 +152,5 @@ def _rows(reader: SegmentReader) -> Iterator[Comparison]:
             for note in assembler.feed(frame) if frame.kind is FrameKind.NOTE else ():
                 if isinstance(note, Note) and note.table == "comparisons":
                     yield msgspec.msgpack.decode(note.row, type=Comparison)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return  # it was removed: what stood in it is recorded

@@ -65,7 +65,7 @@ class Base:
         with self._link.call():
             try:
                 yield
-            except (ForgedError, NewerError, msgspec.MsgspecError) as error:
+            except (ForgedError, NewerError, msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise StateDamagedError(f"{self._link.server.name}: {error}") from error
             except WrongTypeError as error:
                 self._take_away(error)

@@ -197,7 +197,7 @@ class Rollouts(Base):
         try:
             record = self._newer("rollout", route, raw)
             return self._opened(f"rollout/{route}", record or b"", Stored)
-        except (ForgedError, NewerError, msgspec.MsgspecError):
+        except (ForgedError, NewerError, msgspec.MsgspecError, UnicodeDecodeError):
             return UNREADABLE
 
     def _stored(self, route: str, raw: Reply) -> Stored | None:

@@ -294,7 +294,7 @@ class SqliteState:
         except (sqlite3.Error, StateError) as error:
             self.close()
             raise StateDownError(str(error)) from error
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise StateDamagedError(f"{self._path}: {error}. hint: `crossfade doctor` says more") from error
 
     @contextlib.contextmanager

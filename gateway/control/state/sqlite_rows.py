@@ -53,7 +53,7 @@ def rollout_of(row: sqlite3.Row) -> Stored:
     """A route's rollout; `UNREADABLE` where the row holds something else: it costs its own route alone."""
     try:
         return value_of(row, Stored)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return UNREADABLE
 
 
@@ -70,7 +70,7 @@ def positions_or_none(data: bytes) -> dict[str, int]:
     """How far a snapshot is; one that cannot be read holds nothing: what it held is kept where it is."""
     try:
         return positions(data)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return {}
 
 

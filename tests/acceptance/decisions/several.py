@@ -5,10 +5,12 @@ Seeded, vectorised; `test_several` holds it together with `policies.candidates`.
 
 import numpy as np
 
+from policies.slices import WIDER
 from tests.acceptance.decisions import measures as m
 from tests.acceptance.decisions.streams import Array
 
 SD, MARGIN = 0.4, 0.05
+_BAD_SHARE = 0.2
 _ROWS = 25
 """Runs at once: what they take of memory."""
 
@@ -38,6 +40,27 @@ def runs(rng: np.random.Generator, reps: int, n: int, means: tuple[float, ...]) 
         ours.append(_first(closed(log_e)))
         alone.append(_first(log_e))
     return np.concatenate(ours), np.concatenate(alone)
+
+
+def sliced_runs(rng: np.random.Generator, reps: int, n: int, count: int) -> tuple[Array, Array]:
+    """As `runs`, of candidates that are all as good as the baseline, and at the limit in a fifth of the traffic."""
+    ours: list[Array] = []
+    alone: list[Array] = []
+    for first in range(0, reps, _ROWS):
+        rows = min(_ROWS, reps - first)
+        is_bad = rng.random((rows, n)) < _BAD_SHARE
+        log_e = np.stack([_weakest(rng, is_bad) for _ in range(count)])
+        ours.append(_first(closed(log_e)))
+        alone.append(_first(log_e))
+    return np.concatenate(ours), np.concatenate(alone)
+
+
+def _weakest(rng: np.random.Generator, is_bad: Array) -> Array:
+    """What speaks for a candidate: the whole, or either of its two slices. A pair at its limit says nothing of one."""
+    limit, rest = -WIDER * MARGIN, WIDER * MARGIN * _BAD_SHARE / (1 - _BAD_SHARE)
+    scores = np.where(is_bad, *(m.three_points(rng, *is_bad.shape, mean=mean, sd=SD) for mean in (limit, rest)))
+    parts = [m.running_log_e(np.where(each, scores, limit), limit, -1.0) for each in (is_bad, ~is_bad)]
+    return np.minimum.reduce([m.running_log_e(scores, -MARGIN, -1.0), *parts])
 
 
 def _first(log_e: Array) -> Array:

@@ -43,6 +43,6 @@ def crossfade(folder: Path, *words: str | Path) -> str:
 def make_base(dataset: Path, target: Path) -> None:
     """A base model of two million parameters that knows nothing but the dataset's words, as `tiny_base.py` says."""
     python = str(environment.ready(CACHE))
-    script = Path(__file__).with_name("tiny_base.py")
+    script = ROOT / "tools" / "tiny_base.py"
     told = os.environ | {"OMP_NUM_THREADS": "1"}
     subprocess.run([python, script, dataset, target], check=True, env=told, timeout=LONGEST_S)

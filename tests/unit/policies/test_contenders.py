@@ -60,7 +60,7 @@ def test_a_policy_with_one_candidate_is_its_own_contender():
         ("model: triage-7b", "model: triage-3b", "candidates.1", "tuned is small under another name"),
         ("route: triage", "route: triage\nmode: split", "mode", "takes one candidate"),
         ("compare:", "gates: {quality: off, accept: unmeasured quality}\ncompare:", "gates.quality", "quality is off"),
-        ("compare:", "slices: {by: [tool]}\ncompare:", "slices", "slices work with one candidate only"),
+        ("compare:", "slices: {by: tool, mode: partial}\ncompare:", "slices.mode", "slices move alone with one"),
         ("compare:", "pin_keys: [ada]\ncompare:", "pin_keys", "a pinned request asks"),
         ("upstream: vllm, model: triage-7b", "upstream: nobody, model: m", "candidates.1.upstream", "nobody"),
         ("r1}\ncompare", "r1, drop: [a], set: {a: 1}}\ncompare", "candidates.1.drop", "`a` is both"),
@@ -79,6 +79,13 @@ def test_two_are_fine_and_what_holds_for_both_is_said_once():
     assert refused(list(findings(read(TWO), READY))) == []
     said = findings(read(TWO + "mode: observe\n"), READY)
     assert len([each for each in said if each.loc == ("mode",)]) == 1
+
+
+def test_slices_that_hold_the_whole_go_with_several():
+    """Each candidate is held to them by evidence of its own."""
+    sliced = read(TWO + "slices: {by: [tool, language]}\n")
+    assert refused(list(findings(sliced, READY))) == []
+    assert [decision_rules(each, READY).gates.slices for each in contenders(sliced)] == [("tool", "language")] * 2
 
 
 def test_keys_of_a_candidate_are_read_strictly():

@@ -9,7 +9,7 @@ import pytest
 from policies import guards
 from policies.events import PairEvent
 from policies.evidence import Evidence
-from policies.first_sentence import Circumstances, decided_sentence, first_sentence, span
+from policies.first_sentence import Circumstances, decided_sentence, first_sentence
 from policies.results import Alarm, GateResult, GuardResult, Results
 from policies.review import Conditions, review
 from policies.rollout import Decision, Rollout, blocks, command, revise, start, step
@@ -160,7 +160,14 @@ def test_conversations_that_are_open_are_told_with_when_they_count():
     assert first_sentence(stands, waiting, now=NOW) == (
         "In the shadow for 3 min: 240 conversations are open; the first counts in 27 min (assign.close_after)."
     )
-    assert "no conversation has come yet" in first_sentence(stands, replace(UNSURE, units=0), now=NOW)
+
+
+def test_a_route_that_nothing_comes_to_is_doubted_in_the_shadow_alone_and_not_at_once():
+    """Where traffic came up to this stage, or the minute is not over, the question would send people after nothing."""
+    nothing, doubt = replace(UNSURE, units=0), "no conversation has come yet. Does the app send"
+    assert doubt in first_sentence(replace(WHERE[Phase.SHADOW], lived_s=180.0), nothing, now=NOW)
+    for stands in (replace(WHERE[Phase.SHADOW], lived_s=20.0), replace(WHERE[Phase.CANARY], lived_s=180.0)):
+        assert first_sentence(stands, nothing, now=NOW).endswith("no conversation has come yet.")
 
 
 def test_a_rollback_says_what_happened_when_and_what_ends_it():
@@ -194,8 +201,8 @@ def test_a_suspension_says_what_happened_and_how_far_its_trial_is():
     assert decided_sentence(back) == "Back at 5 %: 200 trial requests went well."
     failed = step(trying, replace(GOOD, tried=3, alarms=(ALARMS[0],)), now=NOW + 70)
     assert decided_sentence(failed).startswith(
-        "Rolled back: it was suspended, tried, and still fails: too many of its latest requests failed; 2 % are "
-        "tolerated."
+        "Rolled back: it was suspended, tried, and still fails: the candidate failed too many of its latest "
+        "requests; 2 % are tolerated."
     )
 
 
@@ -212,6 +219,22 @@ def test_an_operators_word_is_told_with_who_said_it():
     assert first_sentence(decision.rollout, None, now=NOW + 7200, entered=decision).startswith(
         "Rolled back 2 h ago by ann: incident 7. "
     )
+
+
+def test_what_waits_for_a_word_says_since_when():
+    """Which stage, on what evidence, how long ago, and the command; where nobody knows since when, all but that."""
+    asking = replace(at(1, Phase.CANARY), ladder=replace(RULES.ladder, stages=tuple(
+        replace(stage, approve="manual") for stage in RULES.ladder.stages
+    )))  # fmt: skip
+    asked = step(asking, GOOD, now=NOW)
+    word = "50 % waits for your word: `crossfade promote triage --reason …`."
+
+    assert asked.move is Move.AWAIT
+    assert decided_sentence(asked) == f"Every check passed at 5 %; {word}"
+    assert first_sentence(asked.rollout, GOOD, now=NOW + 7200, entered=asked) == (
+        f"Every check passed at 5 % 2 h ago; {word}"
+    )
+    assert first_sentence(asked.rollout, GOOD, now=NOW + 7200) == f"Every check passed at 5 %; {word}"
 
 
 def test_a_stop_that_nobody_remembers_is_told_without_a_cause():
@@ -312,14 +335,6 @@ def test_open_conversations_of_real_traffic_reach_the_sentence():
     results = review(found, start(rules), now=NOW, seen=seen)
     assert "3 conversations are open; the first counts in 60 s" in first_sentence(start(rules), results, now=NOW)
     assert filled(events, rules).count("units") == 3
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"), [(-3.0, "0 s"), (59.0, "59 s"), (130.0, "2 min"), (7300.0, "2 h"), (3e5, "3 d")]
-)
-def test_spans_are_said_in_their_largest_unit(seconds: float, told: str):
-    """Two digits or so are enough for somebody in a hurry."""
-    assert span(seconds) == told
 
 
 SPLIT = Ladder((Stage(0, min_units=0), Stage(300_000)), split=True)

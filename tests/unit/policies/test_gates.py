@@ -506,6 +506,15 @@ def test_answers_that_differ_are_never_harm():
     assert evaluate(scored, filled(events, judged)).verdict is Verdict.FAIL
 
 
+@pytest.mark.parametrize(("weight_ppm", "ends"), [(0, True), (50_000, False)])
+def test_answers_that_differ_end_a_stage_only_where_they_are_asked_for(weight_ppm: int, *, ends: bool):
+    """At 1 % and 5 % nothing is to be certified of them: what the shadow certified is not taken back there."""
+    events = [pair(f"u{n}", q=-1.0, agree=0.0, agree_cross=0.0, agree_again=1.0, again=True) for n in range(300)]
+    told = evaluate(LIKENESS, filled(events, ALIKE, weight_ppm))
+    assert "it differs from the baseline more than the baseline from itself" in told.reason
+    assert (told.verdict, told.required, told.futile) == (Verdict.INCONCLUSIVE, ends, ends)
+
+
 def test_a_deterministic_baseline_that_is_none_is_told():
     """Surely agreeing with itself less than declared, it only makes the gate ask too much."""
     gate = Quality(likeness=True, deterministic=True, missing=-1.0)

@@ -43,6 +43,12 @@ def test_globs_with_a_name_in_common_meet(one: str, two: str, name: str):
     assert meet(one, name) is is_like(name, (one,))
 
 
+def test_the_longest_names_meet():
+    """Two of as many letters as a policy may state are compared, however deep."""
+    assert meet("a" * 600 + "*", "a" * 600)
+    assert not meet("a" * 600 + "*b", "a" * 600)
+
+
 def test_no_name_makes_it_slow():
     """A hostile name costs its length, whatever the stars."""
     before = time.process_time()

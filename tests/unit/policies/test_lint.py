@@ -155,6 +155,16 @@ def test_calls_that_nobody_waits_for_need_a_key():
     assert [place for place, _ in warned(said(surroundings=keyless))] == ["shadow.noise_floor", "stages.5"]
 
 
+def test_a_word_that_the_baseline_always_answers_alike_is_taken_unchecked():
+    """Without a key nobody asks it twice; what is not known then is another thing with that word and without it."""
+    keyless = Surroundings({name: KnownUpstream(is_priced=True) for name in ("openai", "vllm")})
+    declared = said(surroundings=keyless, baseline="{upstream: openai, deterministic: true}")
+    unsaid = said(surroundings=keyless, compare="[{python: {ref: 'a.py:f'}}]")
+    for found, unknown in ((declared, "that the baseline always answers alike"), (unsaid, "how alike its answers are")):
+        (message,) = [message for place, message in warned(found) if place == "shadow.noise_floor"]
+        assert message.endswith(f"{unknown} is not checked")
+
+
 def test_a_candidate_that_nobody_may_ask_is_named():
     """An upstream without a key of ours answers no candidate's request: a mistake of the settings, and no harm."""
     openai = KnownUpstream(has_background_key=True, is_priced=True, can_be_candidate=False)
@@ -173,6 +183,16 @@ def test_a_gate_that_could_never_pass_is_refused():
         ("gates.cost", "prices are not known, so this gate could never pass")
     ]
     assert said("gates: {cost: {required: false}}", unpriced) == said("gates: {cost: off}", unpriced) == []
+
+
+@pytest.mark.parametrize(("budget", "doubted"), [("$0/day", True), ("$0.001/day", True), ("$0.01/day", False)])
+def test_a_budget_that_pays_for_no_call_is_named(budget: str, *, doubted: bool):
+    """It would compare nothing and certify nothing, for ever, and nothing else would say why."""
+    found = [message for place, message in warned(said(f"shadow: {{budget: {budget}}}")) if place == "shadow.budget"]
+
+    assert (
+        found == ["pays for hardly a call a day: nobody is asked in the background, so nothing is ever certified"]
+    ) is doubted
 
 
 def test_a_budget_for_what_nobody_prices_is_named():

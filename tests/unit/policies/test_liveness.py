@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from policies.liveness import AssignedOutcome, Liveness, ServiceReport
+from policies.liveness import EMPTY_ROW, AssignedOutcome, Liveness, ServiceReport
 from policies.terms import Owner
 
 ANSWERED = AssignedOutcome.ANSWERED
@@ -16,10 +16,10 @@ FRESH = Liveness("k", 1)
 
 def told(
     at: float, service: AssignedOutcome | None = ANSWERED, word: str = "", *, failed: bool | None = None,
-    waited_s: float = 5.0,
+    waited_s: float = 5.0, is_empty: bool = False,
 ) -> ServiceReport:  # fmt: skip
     owner = Owner.BASELINE if service is None else Owner.CANDIDATE
-    return ServiceReport(NOW + at, owner, service, word, failed, waited_s)
+    return ServiceReport(NOW + at, owner, service, word, failed, waited_s, is_empty=is_empty)
 
 
 def after(*reports: ServiceReport, start: Liveness = FRESH, tolerance: float = 0.02) -> Liveness:
@@ -94,6 +94,13 @@ def test_no_answers_are_no_life() -> None:
     )
     assert after(*left[:4], told(10.0), *left[4:]).unhealthy() is None
     assert after(*[told(i * 1.0, LEFT, waited_s=1.9) for i in range(60)]).unhealthy() is None
+
+
+def test_answers_with_nothing_in_them_are_no_life() -> None:
+    """A model that says nothing to anybody is ill within a second and a half; one word among them, and it is not."""
+    empty = [told(10 + i / 20, is_empty=True) for i in range(EMPTY_ROW)]
+    assert after(*HEALTHY, *empty).unhealthy() == f"the candidate's last {EMPTY_ROW} answers are empty"
+    assert after(*HEALTHY, *empty[1:], told(20), *empty[1:]).unhealthy() is None
 
 
 def test_no_room_is_no_illness_until_it_lasts() -> None:

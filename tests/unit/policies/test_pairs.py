@@ -52,6 +52,7 @@ def test_everything_a_line_may_say():
     ("line", "said"),
     [
         (b"not json", "not a compared pair"),
+        (b'{"unit": "\xff"}', "not a compared pair: 'utf-8' codec can't decode byte 0xff"),
         (b'{"unit": "a"}', "error_baseline"),
         (json.dumps(LEAST | {"score": 1}).encode(), "score"),
         (json.dumps(LEAST | {"q": "high"}).encode(), "q"),

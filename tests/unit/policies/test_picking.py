@@ -3,11 +3,14 @@
 import math
 from dataclasses import replace
 
+import pytest
+
 from policies.picking import ALONE, Beside, Contender, beside, refusal, rests
+from policies.readings import LOG10
 from policies.review import Conditions, key_of, review
 from policies.rollout import Decision, Rollout, start, step
 from policies.rules import PPM, Errors, Gates, Guards, Ladder, Quality, RollbackSettings, Rules, Stage
-from policies.terms import Move, Phase
+from policies.terms import Move, Phase, Verdict
 from tests.rooms.pair_events import KEY, filled, pair
 
 LADDER = Ladder((Stage(0, min_units=20), Stage(100_000, min_units=20), Stage(PPM)))
@@ -74,6 +77,40 @@ def test_beside_others_a_certificate_takes_more():
     assert max(told.rivals) < 0
     assert lone.look(told).move is Move.HOLD
     assert lone.look(Beside((math.log(1e6),) * 2)).move is Move.ADVANCE
+
+
+def sliced(name: str, *, french: float, n: int = 120) -> Contender:
+    """A candidate that is 0.1 better in four of five conversations, and so much in those in French."""
+    whole = contender(name, 0.0, n=0)
+    rules = replace(whole.evidence.rules, gates=replace(GATES, slices=("language",)))
+    told = [(0.1, "english") if i % 5 else (french, "french") for i in range(n)]
+    events = [pair(f"u{i}", q=q, slices=(f"language={name}",)) for i, (q, name) in enumerate(told)]
+    return of(replace(start(rules)), filled(events, rules))
+
+
+def test_of_several_only_one_whose_slices_all_hold_goes_on():
+    """The better one on average is worse in one slice: it neither goes on nor outranks; its weakest slice speaks."""
+    even, uneven = sliced("even", french=0.1), sliced("uneven", french=-0.65, n=400)
+    told = beside(even, {"triage@uneven": uneven})
+
+    assert uneven.look(beside(uneven, {"triage@even": even})).rule == "gate quality@language=french"
+    assert even.look(told).move is Move.ADVANCE
+    assert told.rivals[0] < 0 < beside(uneven, {"triage@even": even}).rivals[0]
+    weakest = {gate.gate: gate.log10_e for gate in uneven.look(ALONE).results.gates}["quality@language=french"]
+    assert told.rivals == (pytest.approx(LOG10 * (weakest or 0.0)),)
+
+
+def test_a_slice_is_certified_by_the_closed_test_too():
+    """What is enough for a slice of one alone is not beside others: one could pass by luck in one of them."""
+    own = sliced("own", french=0.1, n=30)
+    bad = (-1.0,) * 7
+
+    slices = [gate for gate in own.look(Beside(bad)).results.gates if "@" in gate.gate]
+    assert all("by the closed test of 8 candidates" in gate.reason for gate in slices)
+    alone = {gate.gate: gate.verdict for gate in own.look(ALONE).results.gates}
+    beside_others = {gate.gate: gate.verdict for gate in own.look(Beside(bad)).results.gates}
+    french = "quality@language=french"
+    assert (alone[french], beside_others[french]) == (Verdict.PASS, Verdict.INCONCLUSIVE)
 
 
 def test_while_one_serves_the_others_rest():

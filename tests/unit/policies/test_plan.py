@@ -225,8 +225,9 @@ def test_one_busy_unit_is_doubted():
         (
             "",
             86_400.0,
-            "at most about 10 of the candidate's requests in 10s, min_requests is 20: the share of failures",
+            "of the 86,400 requests a day that came lately, about 10 would be the candidate's in 10s. Its share",
         ),
+        ("", 2_400.0, "of the 2,400 requests a day that came lately, less than one would be the candidate's in 10s."),
         ("guards: {breaker: {window: 1m}}", 86_400.0, ""),
         ("guards: {breaker: {min_requests: 9}}", 86_400.0, ""),
         ("", 2 * 86_400.0, ""),

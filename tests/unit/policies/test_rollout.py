@@ -414,7 +414,7 @@ def test_a_cooldown_ends_in_a_new_attempt_in_the_shadow():
     assert (waiting.move, waiting.rule, waiting.reason) == (
         Move.HOLD,
         "cooldown",
-        "rolled back 1 time(s); 1 s of cooldown left",
+        "rolled back once; starts again in the shadow in 1 s",
     )
     again = step(stopped, Results(), now=1_010.0)
     assert (again.outcome, again.move, again.rule) == (Outcome.HOLD, Move.RESTART, "cooldown")

@@ -91,6 +91,17 @@ def test_unrouted(tmp_path: Path) -> None:
     assert route_facts(asking(Store(tmp_path / "none")), now=NOW, window_s=WINDOW_S) == []
 
 
+def test_unpriced_groups_come_by_their_requests(tmp_path: Path) -> None:
+    """Where no price says which group is the dearest, the one that is asked most comes first."""
+    store, rows = Store(tmp_path), list[Record]()
+    for times in (2, 5, 1, 4, 3):
+        tools = [{"type": "function", "function": {"name": f"f{times}", "parameters": {}}}]
+        asked = chat_request("x", tools=tools)
+        rows += [record(10 * times + n, route="", request=asked) for n in range(times)]
+    keep(store, "a", *(msgspec.structs.replace(row, cost_usd=None) for row in rows))
+    assert [each.requests for each in route_facts(asking(store), now=NOW, window_s=WINDOW_S)] == [5, 4, 3, 2, 1]
+
+
 def test_shutdown_dates(tmp_path: Path) -> None:
     """The last recorded answer of `GET /v1/models` says when models are turned off."""
 

@@ -80,6 +80,15 @@ async def test_a_row_says_which_trace_the_app_was_in():
     assert (row.traceparent, other.traceparent) == (text, "")
 
 
+async def test_a_row_says_which_endpoint_was_asked():
+    """Whoever tells of calls must not take one of embeddings for a chat."""
+    rows = [
+        await mirror(Scripted(good())).compare(drawn(target=target))
+        for target in (PATH, "/v1/embeddings", "/v1/responses?x=1")
+    ]
+    assert [row.endpoint for row in rows] == ["chat", "embeddings", "responses"]
+
+
 async def test_a_path_that_the_candidate_lacks_is_not_held_against_it():
     """Beside a path that it answers it is no pair; whose every path is missing, or who had it before, has failed."""
     missing = ModelReply(404, b"", "no_path")

@@ -287,6 +287,15 @@ def test_who_served(
     assert (told.service, told.word, told.is_failed_baseline) == (service, word, is_failed_baseline)
 
 
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_an_answer_with_nothing_in_it_is_told(*, is_empty: bool) -> None:
+    """It counts as an answer, and the leader hears that there was nothing in it."""
+    answered = Attempt("candidate", "vllm", 200, is_empty=is_empty)
+    told = service_of(exchange(1, unit=UNIT, **BY_CANDIDATE | {"attempts": [answered]}).meta)
+    assert told is not None
+    assert (told.service, told.is_empty) == (AssignedOutcome.ANSWERED, is_empty)
+
+
 def test_how_fast_the_baseline_is() -> None:
     """Only its own good answers tell, and streams apart: a fallback's time holds the wait for the candidate."""
 

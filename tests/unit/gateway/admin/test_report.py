@@ -13,12 +13,12 @@ from gateway.node import labels
 from gateway.node.labels import PairLabel
 from policies.results import Alarm, Results
 from policies.rollout import command, step
-from policies.terms import Verb
+from policies.terms import Verb, Verdict
 from tests.fakes.exchanges import chat_answer
 from tests.rooms.admin_pages import pages
-from tests.rooms.console_house import GATES, ConsoleHouse, house, stand
+from tests.rooms.console_house import GATES, RESULTS, ConsoleHouse, house, stand
 from tests.rooms.kept_rollouts import CANARY
-from tests.rooms.looks import told
+from tests.rooms.looks import NOW, told
 
 
 @pytest.fixture
@@ -56,6 +56,21 @@ def test_a_report_is_all_that_is_known_of_a_route(home: ConsoleHouse) -> None:
     assert (found.human.n, found.human.mean) == (1, 1.0)
     ledger = sum(float(str(row[0])) for row in home.place.rows("cost_usd"))
     assert sum(arm.cost_usd or 0.0 for arm in found.arms) == pytest.approx(ledger)
+
+
+def test_a_report_of_a_stopped_route_has_the_gates_that_stopped_it(tmp_path: Path) -> None:
+    """Whoever reads it wants to know why; what is looked at since is empty."""
+    harm = replace(RESULTS.gates[0], verdict=Verdict.FAIL, reason="quality: harm is certified")
+    stop = step(CANARY, replace(RESULTS, gates=(harm,)), now=NOW - 130)
+    with house(tmp_path) as found:
+        state = SqliteState(found.data.state)
+        state.add_decision(told(stop))
+        state.close()
+        stand(found.data, Results(), stop.rollout)
+        shown = report(pages(found.data), "triage", "all")
+    assert shown is not None
+    assert [(gate.gate, gate.verdict) for gate in shown.gates] == [("quality", "FAIL")]
+    assert shown.gates_of == "as they stood when it was rolled back"
 
 
 def test_a_suspension_is_an_incident(home: ConsoleHouse) -> None:

@@ -2,10 +2,11 @@
 
 import argparse
 import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-import pytest
-
-from gateway.cli.arguments import COMMANDS, command_line, days
+from gateway.cli.arguments import COMMANDS, command_line
 
 
 def test_every_command_has_its_module() -> None:
@@ -21,14 +22,37 @@ def test_a_command_without_the_option_prints_no_json() -> None:
     assert command_line().parse_args(["status", "--json"]).json is True
 
 
-@pytest.mark.parametrize(("text", "found"), [("7d", 7.0), ("12h", 0.5), ("0.5d", 0.5)])
-def test_days(text: str, found: float) -> None:
-    """Days and hours, as days."""
-    assert days(text) == found
+def options() -> Iterator[tuple[str, argparse.Action]]:
+    """Every option of every command, with the words that lead to it."""
+
+    def within(parser: argparse.ArgumentParser, words: str) -> Iterator[tuple[str, argparse.Action]]:
+        for action in parser._actions:
+            for name, below in action.choices.items() if isinstance(action.choices, dict) else ():
+                yield from within(below, f"{words} {name}")
+            yield words, action
+
+    return within(command_line(), "crossfade")
 
 
-@pytest.mark.parametrize("text", ["7", "d", "", "7w"])
-def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
-    """The message shows how a time is written."""
-    with pytest.raises(argparse.ArgumentTypeError, match="hint: 7d, or 12h"):
-        days(text)
+def test_no_option_takes_a_number_that_is_none() -> None:
+    """Not a number, infinity and less than nothing are refused by each option that takes a number or a time."""
+    kinds = {(f"{words} {action.option_strings}", action.type) for words, action in options() if action.type}
+    taken = [
+        (where, word)
+        for where, kind in kinds
+        if kind is not Path
+        for word in ("nan", "inf", "-inf", "-2", "1e999", "nand", "infd", "-1d", "", "many")
+        if is_taken(kind, word)
+    ]
+    assert taken == []
+    assert len(kinds) > 30
+
+
+def is_taken(kind: Any, word: str) -> bool:
+    """Whether an option of this kind takes the word."""
+    try:
+        kind(word)
+    except argparse.ArgumentTypeError as error:
+        assert "hint: " in str(error)
+        return False
+    return True

@@ -61,3 +61,17 @@ def test_doctor_warns_of_an_upstream_that_nobody_uses_yet(capsys: pytest.Capture
     Path("crossfade-policies").mkdir()
     Path("crossfade-policies/a.yaml").write_text(POLICY)
     assert levels() == ["failure", "failure"]
+
+
+def test_doctor_tells_a_wrong_name_from_a_server_that_is_down(capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that nobody has is no server that does not run: each has a hint of its own."""
+    Path("crossfade.yaml").write_text(
+        "server: {listen: '127.0.0.1:0', admin: '127.0.0.1:0'}\n"
+        "upstreams:\n"
+        "  openai: {base_url: 'http://nobody.invalid/v1'}\n"
+        "  vllm: {kind: vllm, base_url: 'http://127.0.0.1:1/v1'}\n"
+    )
+    assert main(["doctor", "--json"]) == 1
+    hints = {each["subject"]: each["hint"] for each in json.loads(capsys.readouterr().out)}
+    assert hints["upstreams.openai"].startswith("is the name right")
+    assert hints["upstreams.vllm"].startswith("is it running?")

@@ -55,7 +55,7 @@ def test_a_rollback_is_explained_by_what_caused_it(state: SqliteState, capsys: p
     shown = " ".join(capsys.readouterr().out.split())
     assert shown.startswith("Rolled back 2 min ago: the candidate failed its last 5 requests (HTTP 5xx)")
     assert "DECISION ROLLBACK" in shown
-    assert "cooldown left" not in shown
+    assert "starts again in the shadow in" not in shown.partition("DECISION")[2]
 
 
 def test_explaining_with_votes(data: DataDir, state: SqliteState, capsys: pytest.CaptureFixture[str]) -> None:

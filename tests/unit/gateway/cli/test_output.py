@@ -6,7 +6,7 @@ from typing import TextIO
 
 import pytest
 
-from gateway.cli.output import CommandOutput, OutputClosedError
+from gateway.cli.output import CommandOutput, OutputClosedError, OutputFailedError
 
 
 @pytest.fixture
@@ -43,3 +43,28 @@ def test_what_is_read_is_the_streams_own(tmp_path: Path) -> None:
         assert (output.fileno(), output.isatty()) == (stream.fileno(), False)
         output.flush()
     assert (tmp_path / "out").read_text("utf-8") == "é\n"
+
+
+def test_data_that_cannot_be_written_fails_the_command() -> None:
+    """A full disk is said, once; talk that finds it full is dropped."""
+    with Path("/dev/full").open("w", buffering=1, encoding="utf-8") as full:
+        with pytest.raises(OutputFailedError, match="cannot be written: No space left on device"):
+            CommandOutput(full).write("data\n")
+        full.flush()
+    with Path("/dev/full").open("w", buffering=1, encoding="utf-8") as full:
+        assert CommandOutput(full, is_talk=True).write("talk\n") == 5
+
+
+def test_a_closed_stream_leads_nowhere() -> None:
+    """A shell's `>&-` is no failure: the command does what it is told, unheard."""
+    output = CommandOutput(None)
+    assert output.write("data\n") == 5
+    output.flush()
+    output.close()
+
+
+def test_a_character_that_the_locale_lacks_is_an_escape(tmp_path: Path) -> None:
+    """A terminal that is not in UTF-8 gets all of the sentence."""
+    with (tmp_path / "out").open("w", encoding="ascii") as stream:
+        CommandOutput(stream).write("größe\n")
+    assert (tmp_path / "out").read_bytes() == b"gr\\xf6\\xdfe\n"

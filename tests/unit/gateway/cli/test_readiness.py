@@ -37,6 +37,15 @@ def test_text_and_json(data: DataDir, capsys: pytest.CaptureFixture[str]) -> Non
     assert (found["route"], found["verdict"], found["signals"][0]["holds"]) == ("support", "prepare", True)
 
 
+def test_a_group_without_a_route_says_its_model(data: DataDir, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its name is a hash, which nobody could tell from another by."""
+    keep(Store(data.records), "a", *(record(n, at=clock.wall() - DAY_S + n, route="") for n in range(2)))
+    assert main(["readiness"]) == 0
+    head = capsys.readouterr().out.splitlines()[0]
+    assert head.startswith("unrouted/")
+    assert " (gpt-4o): NOT YET   2 requests" in head
+
+
 def test_unknown_route(data: DataDir, capsys: pytest.CaptureFixture[str]) -> None:
     """A route of which nothing is known is refused."""
     assert main(["readiness", "nobody"]) == 1

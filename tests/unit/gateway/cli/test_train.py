@@ -51,6 +51,24 @@ def test_a_script_for_here_names_what_is_here(tmp_path: Path, capsys: pytest.Cap
     assert assigned(script)["EPOCHS"] == 1.0
 
 
+def test_a_script_that_says_something_else_is_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """What a second call asks for is done or refused, never dropped: another data set and a setting are named."""
+    for name in ("set", "other"):
+        sorted_messages(tmp_path / name, rows=12)
+    script = tmp_path / "run" / "train_sft.py"
+    assert sft(tmp_path, "--write-only", "--set", "epochs=3") == 0
+    script.write_text(script.read_text().replace("BATCH = 16", "BATCH = 2 * 4"))
+    assert sft(tmp_path, "--write-only", "--set", "epochs=3", "--set", "batch=4") == 0
+    capsys.readouterr()
+    assert sft(tmp_path, "--write-only", "--set", "epochs=5", dataset=tmp_path / "other") == 1
+    told = capsys.readouterr().err
+    assert f"dataset = {str(tmp_path / 'set')!r}, not {str(tmp_path / 'other')!r}; epochs = 3, not 5" in told
+    assert "--fresh" in told
+    assert assigned(script)["EPOCHS"] == 3
+    assert sft(tmp_path, "--write-only", "--fresh", "--set", "epochs=5") == 0
+    assert assigned(script)["EPOCHS"] == 5
+
+
 @pytest.mark.parametrize(("on", "file"), [("modal", "modal_app.py"), ("k8s", "job.yaml")])
 def test_a_script_for_elsewhere_names_what_is_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], on: str, file: str
@@ -176,13 +194,12 @@ def test_a_preflight_of_nothing_says_what_to_name(tmp_path: Path, capsys: pytest
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["--grid", "batch=1,2", "--rounds", "0"], "--rounds 0"),
         (["--grid", "batch=1,2"], "is not empty"),
         (["--grid", "batch=", "--out", "new"], "--grid batch=: no values"),
         (["--grid", "batch=1", "--out", "new"], "1 configurations"),
         (["--grid", "batch=1,2", "--out", "new"], "golden"),
     ],
-    ids=["no round", "another sweep's folder", "no values", "nothing to choose", "no evaluation set"],
+    ids=["another sweep's folder", "no values", "nothing to choose", "no evaluation set"],
 )
 def test_a_sweep_that_cannot_be_is_refused(words: list[str], why: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Before anything is trained, with what to do."""

@@ -120,6 +120,9 @@ lease_expired: keep
         ("data: s3://bucket", "records in object storage are not available yet"),
         ("lease_expired: 'on'", "lease_expired: must be `baseline` or `keep`"),
         ("prices: {candidate: {nope: {gpu_usd_per_hour: 1}}}", "no upstream is called 'nope'"),
+        ("prices: {models: {openai: {gpt-*: {prompt: 1, completion: 1}}}}", "gpt-*: is the price of no model: no name"),
+        ("prices: {models: {openai: {m: {prompt: 1e300, completion: 1}}}}", "m.prompt: must be less than or equal to"),
+        ("prices: {candidate: {openai: {gpu_usd_per_hour: 1e9}}}", "gpu_usd_per_hour: must be less than or equal to"),
         ("upstreams: {a: {base_url: '${HOST}'}}", "1:27: the environment has no HOST"),
         ("[1]", "settings are keys and values"),
         ("a: [", "not YAML"),
@@ -199,3 +202,12 @@ def test_which_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find(None, {"CROSSFADE_CONFIG": "other.yaml"}) == Path("other.yaml")
     with pytest.raises(SettingsError, match="no such file"):
         find("missing.yaml", {})
+
+
+@pytest.mark.parametrize("name", ["CROSSFADE_CONFG", "CROSSFADE_CONFIGS", "CROSSFADE_CONFIG_"])
+def test_a_misspelt_variable_is_told(name: str) -> None:
+    """Who means to name the settings file is not served the defaults; what an orchestrator sets is nobody's mistake."""
+    with pytest.raises(SettingsError, match=f"{name}: no variable of ours\n    hint: did you mean CROSSFADE_CONFIG?"):
+        find(None, {name: "other.yaml"})
+    for theirs in ("CROSSFADE_SERVICE_HOST", "CROSSFADE_PORT", "CROSSFADE_CACHE", "CROSSFADE_CONFIG_KEY"):
+        find(None, {theirs: "10.0.0.1"})

@@ -30,6 +30,7 @@ async def test_both_answers_side_by_side(home: ConsoleHouse) -> None:
         assert "the app got the baseline's answer" in page.words
         reverse = read((await client.get(f"/pairs/{home.ids[2]}")).text).words
         assert "the app got the candidate's answer" in reverse
+        assert "the app's answer · exchange" in reverse
         assert reverse.index("from theirs") < reverse.index("from ours")
 
 

@@ -17,9 +17,9 @@ from gateway.control.state.sqlite import SqliteState
 from gateway.node.database import opened, read_audit
 from policies.results import Results
 from policies.rollout import step
-from policies.terms import Phase, Verb
+from policies.terms import Phase, Verb, Verdict
 from tests.rooms.console_house import GATES, RESULTS, ConsoleHouse, house, read, send, stand, visitor
-from tests.rooms.looks import CANARY, NOW
+from tests.rooms.looks import CANARY, NOW, told
 
 LOOK = step(CANARY, RESULTS, now=NOW)
 
@@ -60,6 +60,39 @@ async def test_a_promoted_rollout_waits_for_nothing(home: ConsoleHouse) -> None:
         page = read((await client.get("/routes/triage")).text).words
         assert "Holds for 45 s." in page
         assert "It waits for" not in page
+
+
+async def test_a_stopped_rollout_shows_what_stopped_it(home: ConsoleHouse) -> None:
+    """Gates and ladder are those of the rollback, and nothing is waited for: what is looked at since is empty."""
+    harm = replace(RESULTS.gates[0], verdict=Verdict.FAIL, estimate=-0.2333, reason="quality: harm is certified")
+    stop = step(CANARY, replace(RESULTS, gates=(harm, *RESULTS.gates[1:])), now=NOW - 130)
+    assert stop.rollout.phase is Phase.ROLLED_BACK
+    state = SqliteState(home.data.state)
+    state.add_decision(told(stop))
+    state.close()
+    stand(home.data, Results(), stop.rollout)
+    async with visitor(home.data) as client:
+        page = read((await client.get("/routes/triage")).text).words
+        assert "as they stood when it was rolled back" in page
+        assert "Fail" in page and "−0.2333" in page
+        assert re.search(r"5%\s*rolled back here", page)
+        assert "Nobody has looked yet" not in page and "cooldown" not in page
+        (first, *_) = (await client.get("/routes/triage.csv")).text.splitlines()[1:]
+        assert first.startswith("quality,FAIL")
+        listed = (await client.get("/")).text
+        assert "rolled back once; starts again in the shadow in" in listed
+        assert 'title="quality: harm is certified"' in listed
+
+
+async def test_an_ill_candidate_is_said_once_and_not_well(home: ConsoleHouse) -> None:
+    """Where no detector is raised and yet it does not answer, nothing beside the heading says that all is well."""
+    sick = "the candidate failed its last 5 requests (cannot be reached)"
+    stand(home.data, replace(RESULTS, unhealthy=sick, serving=sick.removeprefix("the candidate ")))
+    async with visitor(home.data) as client:
+        page = read((await client.get("/routes/triage")).text).words
+        health = page[page.index("Guards and health") : page.index("Who reaches the candidate")]
+        assert "the candidate is ill" in health and "none raised" not in health
+        assert health.count(sick) == 1
 
 
 async def test_a_verb_is_previewed_and_nothing_moves(home: ConsoleHouse) -> None:
@@ -122,9 +155,9 @@ def test_the_history_says_what_each_decision_did() -> None:
 
 def test_the_ladder_and_its_verbs() -> None:
     """Stages that are done, the one it stands on, those to come; and exactly the words that the core would take."""
-    assert [rung.state for rung in rungs(LOOK)] == ["done", "here", "", ""]
-    assert "needs approval" in rungs(LOOK)[2].lines
-    assert rungs(None) == []
+    assert [rung.state for rung in rungs(LOOK, None, NOW)] == ["done", "here", "", ""]
+    assert "needs approval" in rungs(LOOK, None, NOW)[2].lines
+    assert rungs(None, None, NOW) == []
     assert verbs(LOOK) == [Verb.PROMOTE, Verb.HOLD, Verb.ROLLBACK]
     stopped = step(replace(CANARY, phase=Phase.REJECTED, stage=0), Results(), now=NOW)
     assert verbs(stopped) == [Verb.RESUME]

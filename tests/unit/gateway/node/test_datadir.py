@@ -64,6 +64,21 @@ def test_one_holder(tmp_path: Path) -> None:
     assert not is_held(data)
 
 
+@pytest.mark.parametrize("harm", ["removed", "a directory"])
+def test_a_lock_that_is_gone_lets_nobody_in(tmp_path: Path, harm: str) -> None:
+    """People remove locks that they take for stale: the directory itself is held as well, and status knows it."""
+    data = prepare(tmp_path)
+    with held(data):
+        data.lock.unlink()
+        if harm == "a directory":
+            data.lock.mkdir()
+        assert is_held(data)
+        with pytest.raises(DataDirError, match="hint"), held(data):
+            pass
+        assert is_held(data)
+    assert not is_held(data)
+
+
 def test_looking_does_not_keep_a_holder_out(tmp_path: Path) -> None:
     """Who only looks whether a directory is held never makes a start fail."""
     data = prepare(tmp_path)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.proxy.candidate import PROBLEM_BYTES, WHOLE_BYTES, CandidateRelay
+from gateway.proxy.candidate import LAST_WORDS_S, PROBLEM_BYTES, WHOLE_BYTES, CandidateRelay
 from gateway.rewrite.request import adapt_request
 from gateway.rewrite.shapes import Adapted
 from gateway.transport.failure import Failure
@@ -186,6 +186,46 @@ async def test_a_whole_answer_is_given_whole() -> None:
     assert app.reply.get(b"content-length") == b"%d" % len(app.out)
     assert app.reply.get(b"openai-version") == b"2020-10-01"
     assert json.loads(app.out)["choices"][0]["message"]["content"] == "hi"
+
+
+@pytest.mark.parametrize("how", ["silence", *Failure])
+async def test_an_answer_that_is_all_said_gets_its_end(how: str | Failure) -> None:
+    """Behind its last word an app is kept waiting for two seconds at most, and for nothing where no more can come."""
+    relay, app = asked(stream=True)
+    answers(relay, ROLE + event("hi") + STOP, ended=False)
+    assert app.told == ["head"]
+    if isinstance(how, Failure):
+        relay.on_failure(how)
+    else:
+        wait(relay, app, LAST_WORDS_S - 0.1)
+        assert app.told == ["head"]
+        wait(relay, app, 0.2)
+    assert app.told == ["head", "well", "end"]
+    assert app.out.endswith(DONE)
+
+
+@pytest.mark.parametrize(
+    ("message", "is_empty"),
+    [
+        ({"content": ""}, True),
+        ({"content": None}, True),
+        ({"content": None, "reasoning_content": "hm"}, True),
+        ({"content": "hi"}, False),
+        ({"content": None, "refusal": "no"}, False),
+        ({"content": "", "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "{}"}}]}, False),
+        ({"content": None, "function_call": {"name": "f", "arguments": "{}"}}, False),
+        ({"content": None, "audio": {"id": "a"}}, False),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_an_answer_with_nothing_in_it_is_told(message: dict[str, Any], *, is_empty: bool, stream: bool) -> None:
+    """It is the candidate's answer, and the journal says that it has neither words nor calls."""
+    relay, app = asked(stream=stream)
+    name = "delta" if stream else "message"
+    said = json.dumps({"choices": [{"index": 0, name: {"role": "assistant"} | message, "finish_reason": "stop"}]})
+    answers(relay, b"data: %b\n\n%b" % (said.encode(), DONE) if stream else said.encode())
+    assert app.told == ["head", "well", "end"]
+    assert app.attempts[0].is_empty is is_empty
 
 
 @pytest.mark.parametrize("failure", Failure)

@@ -59,7 +59,7 @@ async def test_what_says_nothing_or_nonsense_is_400(tmp_path: Path, rest: bytes)
         assert house.feedback() == []
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"score":1}'])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"score":1}', b'{"request_id":"\xff"}'])
 async def test_what_is_no_feedback_is_400(tmp_path: Path, body: bytes) -> None:
     """A body of another shape is a mistake of the app's."""
     async with a_house(tmp_path, NOWHERE) as house:

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.rewrite.answer import StreamAdapter, adapt_whole
+from gateway.rewrite.answer import StreamAdapter, adapt_whole, is_empty
 from gateway.rewrite.call_ids import own
 from gateway.rewrite.problem import CandidateFailure
 from gateway.rewrite.request import adapt_request
 from gateway.rewrite.shapes import Adapted, AnswerShape
 from policies.routing import Variant
+from records.wire.assemble import read_stream
 
 STUDENT = Variant("vllm", model="triage-7b")
 CHAT = AnswerShape("chat", "gpt-4o", stream=True)
@@ -734,6 +735,65 @@ def test_a_sign_of_life_is_no_token(stream: bytes):
     assert adapter.feed(stream) == b""
     assert adapter.end() == b""
     assert (adapter.begun, adapter.failure) == (False, CandidateFailure("failure", "empty"))
+
+
+@pytest.mark.parametrize("given", [1, 2, 3])
+def test_as_many_answers_as_were_asked_for(given: int):
+    """An engine that knows no `n` gives one: whole, the baseline is asked instead; of a stream the rest is missing."""
+    turn = {"role": "assistant", "content": "Hi"}
+    choices = [{"index": place, "message": turn, "finish_reason": "stop"} for place in range(given)]
+    found = whole({"choices": choices}, AnswerShape("chat", "gpt-4o", n=2))
+    assert isinstance(found, CandidateFailure) == (given < 2)
+
+    parts = [chunk({"content": "Hi"}, finish="stop", index=place) for place in range(given)]
+    _, adapter = run(b"".join(parts) + DONE, AnswerShape("chat", "gpt-4o", stream=True, n=2))
+    assert (adapter.failure is not None) == (given < 2)
+    assert adapter.is_said == (given >= 2)
+
+
+@pytest.mark.parametrize("again", [{}, {"id": "a"}], ids=["id once", "id in each"])
+def test_a_name_in_pieces_is_one_name(again: dict[str, Any]):
+    """SDKs add up what comes of a name before its arguments: app and record have the same call, and one alone."""
+    pieces = [
+        {"index": 0, "id": "a", "type": "function", "function": {"name": "get_", "arguments": ""}},
+        {"index": 0, **again, "function": {"name": "weather", "arguments": ""}},
+        {"index": 0, **again, "function": {"arguments": '{"city":'}},
+        {"index": 0, **again, "function": {"arguments": '"Bonn"}'}},
+    ]
+    stream = b"".join(chunk({"tool_calls": [piece]}) for piece in pieces) + chunk({}, finish="tool_calls") + DONE
+    found, _ = run(stream, AnswerShape("chat", "gpt-4o", stream=True, tools=True))
+    told = [call for one in found[:-1] for call in one["choices"][0]["delta"].get("tool_calls") or ()]
+    assert {call["index"] for call in told} == {0}
+    assert "".join(call["function"].get("name") or "" for call in told) == "get_weather"
+    (kept,) = json.loads(read_stream("chat", stream).body)["choices"][0]["message"]["tool_calls"]
+    assert kept["function"] == {"name": "get_weather", "arguments": '{"city":"Bonn"}'}
+
+
+def test_what_is_kept_back_of_one_choice_is_no_others():
+    """Several choices in one event: a tool call of the first takes back its blanks, and no word of the second."""
+    both = event({"choices": [{"index": 0, "delta": {"content": " "}}, {"index": 1, "delta": {"content": "Hi"}}]})
+    call = chunk({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}]})
+    ends = chunk({}, finish="tool_calls") + chunk({}, finish="stop", index=1)
+    found, adapter = run(both + call + ends + DONE, AnswerShape("chat", "gpt-4o", stream=True, tools=True, n=2))
+    assert adapter.failure is None
+    said = [one["choices"][0] for one in found if one != "[DONE]"]
+    words = {
+        place: "".join(one["delta"].get("content") or "" for one in said if one["index"] == place) for place in (0, 1)
+    }
+    assert words == {0: "", 1: "Hi"}
+
+
+@pytest.mark.parametrize(("output", "silent"), [([], True), ([ITEM], False)])
+def test_a_response_with_nothing_in_it(output: list[Any], *, silent: bool):
+    """Whole or in events: no item, or no event of one, is nothing said."""
+    asked = AnswerShape("responses", "gpt-4o", stream=True)
+    whole_one = adapt_whole(json.dumps(RESPONDED | {"output": output}).encode(), asked, STUDENT)
+    assert isinstance(whole_one, bytes)
+    assert is_empty(whole_one, asked) is silent
+    items = [event({"type": "response.output_item.done", "item": item}) for item in output]
+    end = event({"type": "response.completed", "response": RESPONDED | {"output": output}})
+    _, adapter = run(b"".join(items) + end, asked)
+    assert (adapter.done, adapter.is_empty) == (True, silent)
 
 
 def test_an_odd_response_is_a_response():

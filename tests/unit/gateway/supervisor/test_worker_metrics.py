@@ -1,4 +1,8 @@
+import os
+import sys
 from pathlib import Path
+
+import pytest
 
 from gateway.proxy.counters import INDEX, Live
 from gateway.supervisor.worker_metrics import Gauges, open_breakers
@@ -26,6 +30,23 @@ def test_a_file_that_is_gone_loses_no_count(tmp_path: Path) -> None:
     gauges.begin("w0", tmp_path / "w0")
     live = Live(tmp_path / "w0", create=True)
     (tmp_path / "w0").unlink()
+    live.values[INDEX["requests"]] = 5
+    live.close()
+    gauges.end("w0")
+    assert gauges.totals()["requests"] == 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory that cannot be cut is Linux's")
+def test_nobody_can_cut_what_is_mapped(tmp_path: Path) -> None:
+    """A file cut short ends each process that has it mapped: this one cannot be, and its name may lead anywhere."""
+    gauges = Gauges()
+    path = gauges.begin("w0", tmp_path / "w0")
+    for size in (0, 100):
+        with pytest.raises(PermissionError):
+            os.truncate(path, size)
+    live = Live(path, create=False)
+    path.unlink()
+    path.mkdir()
     live.values[INDEX["requests"]] = 5
     live.close()
     gauges.end("w0")

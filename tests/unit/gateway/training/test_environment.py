@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
-from gateway.training.environment import TORCH, folder, home, make, ready
+import pytest
+
+from gateway.training.environment import TORCH, EnvironmentBrokenError, folder, home, make, ready
 from gateway.training.render import LOCK
 
 
@@ -21,6 +23,18 @@ def test_what_is_made_is_not_made_again(tmp_path: Path):
     assert ready(tmp_path) is None
     (made / ".made").touch()
     assert make(tmp_path) == ready(tmp_path) == made / "bin" / "python"
+
+
+def test_making_says_what_is_waited_for_and_why_it_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    """Minutes without a word look like a hang; without an index it is no environment, and says so."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    with pytest.raises(EnvironmentBrokenError, match="is there a package index"):
+        make(tmp_path)
+    assert f"once: 2 GB into {folder(tmp_path)}, some minutes" in capfd.readouterr().err
+    assert ready(tmp_path) is None
 
 
 def test_every_package_is_locked_by_hash():

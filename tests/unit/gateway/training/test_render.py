@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gateway.training.render import RECIPES, job, names, rendered, value, write, write_comparators
+from gateway.training.render import RECIPES, contradictions, job, names, rendered, value, write, write_comparators
 
 SCRIPTS = sorted(path.name for path in RECIPES.glob("*.py"))
 LONGEST_LINES = 300
@@ -88,6 +88,16 @@ def test_a_reward_comes_with_all_it_is_made_of(tmp_path: Path):
     )
     assert done.stdout.split() == ["json_fields", str(tmp_path / "comparators" / "shadow")]
     assert {path.name for path in (tmp_path / "comparators").iterdir()} == {"policies", "records", "shadow"}
+
+
+def test_a_script_is_held_against_what_is_asked_for():
+    """Literals are compared as values; what is computed, or is no setting, contradicts nothing."""
+    script = rendered("train_sft.py", {"EPOCHS": 3.0, "METHOD": "lora"}).replace("BATCH = 16", "BATCH = 2 * 8")
+    assert contradictions(script, {"EPOCHS": 3, "METHOD": "lora", "BATCH": 4}) == []
+    assert contradictions(script, {"EPOCHS": 5, "METHOD": "full"}) == [
+        "epochs = 3.0, not 5",
+        "method = 'lora', not 'full'",
+    ]
 
 
 def test_what_the_user_edited_stays(tmp_path: Path):

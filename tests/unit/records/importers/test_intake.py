@@ -127,6 +127,21 @@ def test_what_would_be_deleted_at_once_is_left_out(store: Store):
     assert (count.imported, count.expired) == (0, 5)
 
 
+def test_a_row_of_the_future_is_broken(store: Store, tmp_path: Path):
+    """A clock that was wrong would keep its row for ever, as the newest there is: it is told with its time."""
+    logged = [
+        {"request_id": str(at), "call_type": "acompletion", "spend": 0.1, "startTime": at}
+        for at in (NOW + 3_600, 4_089_000_000)
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, logged)))
+    found = intake(store, "litellm")
+
+    broken = [row.fault for row in found.take([tmp_path / "a.jsonl"])]
+
+    assert broken == ["its time is in the future: 2099-07-29 09:20 UTC"]
+    assert (found.count.imported, found.count.broken) == (1, 1)
+
+
 def test_imported_answers_become_a_dataset(store: Store, tmp_path: Path):
     """What was logged elsewhere is learned from: corrections and votes included, errors and cut prompts left out."""
     for name in ("litellm.json", "helicone.jsonl", "openpipe.jsonl", "tensorzero.jsonl", "openai.jsonl"):

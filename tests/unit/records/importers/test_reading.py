@@ -33,6 +33,14 @@ def test_the_same_rows_in_every_wrapping(tmp_path: Path, monkeypatch: pytest.Mon
             assert [row.fields for row in rows_of(path)] == ROWS, path.name
 
 
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_a_spreadsheet_may_part_its_cells_with_other_marks(tmp_path: Path, mark: str):
+    """Commas, semicolons and tabs are each told by the line of names, whatever the cells hold."""
+    (tmp_path / "a.csv").write_text(f'\ufeffn{mark}text{mark}more\n1{mark}"a,b;c\td,,,;;;"{mark}x\n', "utf-8")
+
+    assert lines(tmp_path / "a.csv") == [(2, {"n": "1", "text": "a,b;c\td,,,;;;", "more": "x"})]
+
+
 def test_a_row_is_told_by_the_line_where_it_begins(tmp_path: Path):
     """Lines count through blank ones, and through rows of several lines."""
     (tmp_path / "a.jsonl").write_text('{"a": 1}\n\n{"b"\n[1]\n{"c": 3}')

@@ -321,11 +321,15 @@ json_values = st.recursive(
 
 @given(st.lists(json_values, max_size=4), st.sampled_from(["chat", "completions", "responses"]))
 def test_whatever_an_upstream_sends(values, surface):
-    """No body and no stream is an error of ours; what is put together is JSON."""
+    """No body and no stream is an error of ours; what is put together is JSON, and what cannot be is as it came."""
     whole = json.dumps(values[0] if values else None).encode()
 
     assert read_body(surface, whole).body == whole
-    assert isinstance(json.loads(read_stream(surface, stream(*values)).body), dict)
+    came = stream(*values)
+    read = read_stream(surface, came).body
+    assert (read == came and not any(one and isinstance(one, dict) for one in values)) or isinstance(
+        json.loads(read), dict
+    )
 
 
 @pytest.mark.parametrize("number", ["Infinity", "-Infinity", "NaN"])
@@ -350,20 +354,48 @@ def test_a_stream_of_another_api_keeps_its_words():
     assert "events" not in json.loads(read_stream("chat", stream({"usage": {}}, chunk(delta(content="a")))).body)
 
 
+@pytest.mark.parametrize("surface", ["chat", "completions", "responses"])
 @pytest.mark.parametrize(
-    ("kind", "field"),
+    "body",
     [
-        ("response.output_text.delta", "text"),
-        ("response.refusal.delta", "refusal"),
-        ("response.function_call_arguments.delta", "arguments"),
-        ("response.custom_tool_call_input.delta", "input"),
+        b"event: error\ndata: overloaded\n\n",
+        b"DATA: {}\n\n",
+        b": only a comment\n\n",
+        b'data: {"choices": ' + b"[" * 5000 + b"\n\n",
+        b"data: data: {}\n\n",
     ],
 )
-def test_a_response_whose_items_nobody_began(kind, field):
-    """Their deltas are kept all the same, where the answer never gets to its end."""
-    deltas = [{"type": kind, "output_index": 0, "content_index": 0, "delta": part} for part in ("he", "llo")]
-    (item,) = json.loads(read_stream("responses", stream(*deltas, done=False)).body)["output"]
-    assert (item["content"][0] if "content" in item else item)[field] == "hello"
+def test_a_stream_in_which_nothing_can_be_read_is_its_bytes(surface, body):
+    """What came stays, whatever it was, and it is no whole answer; an event of errors is an error, JSON or not."""
+    read = read_stream(surface, body)
+
+    assert (read.body, read.ended, read.fields) == (body, False, None)
+    assert (read.problem is not None and read.problem.message == "overloaded") == (b"error" in body)
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        ({"type": "response.completed", "response": None}, "completed"),
+        ({"type": "response.completed", "response": {"id": "r", "status": None}}, "completed"),
+        ({"type": "response.incomplete"}, "incomplete"),
+        ({"object": "response", "status": "completed", "output": []}, "completed"),
+    ],
+)
+def test_a_response_that_says_its_end_and_no_more(end, status):
+    """The last event's name is its status where it says none; what came before it is its output."""
+    text = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "hello"}
+    read = read_stream("responses", stream(text, end))
+    whole = json.loads(read.body)
+    assert (read.ended, read.finish_reasons, whole["status"]) == (True, (status,), status)
+    assert whole["output"][0]["content"][0]["text"] == "hello"
+    assert not read.odd
+
+
+def test_a_chat_at_the_path_of_responses_keeps_its_words():
+    """Events that tell of no response stay as they came."""
+    read = read_stream("responses", stream(chunk(delta(content="hello"))))
+    assert json.loads(read.body)["events"][0]["choices"][0]["delta"]["content"] == "hello"
 
 
 def test_other_streams_stay_as_they_are():

@@ -43,6 +43,15 @@ def test_other_lists_grow():
     assert merged({"a": [1]}, {"a": [None, {"x": 1}]}) == {"a": [1, {"x": 1}]}
 
 
+def test_a_token_without_a_probability_keeps_its_place():
+    """An echoed prompt's first token has none: what stands beside the tokens stays beside them."""
+    first = {"tokens": ["Once"], "token_logprobs": [None]}
+    assert merged(first, {"tokens": [" upon"], "token_logprobs": [-0.1]}) == {
+        "tokens": ["Once", " upon"],
+        "token_logprobs": [None, -0.1],
+    }
+
+
 @pytest.mark.parametrize(("said", "meant"), [(1, 1), (1.0, 1), ("2", 2), (True, None), (1.5, None), ("x", None)])
 def test_indexes(said, meant):
     """An index is a whole number, however it is written."""

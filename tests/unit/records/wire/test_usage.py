@@ -39,6 +39,10 @@ OPENAI = {
             {"input_tokens": 10, "cache_creation_input_tokens": 5, "cache_read_input_tokens": 85, "output_tokens": 3},
             Usage(100, 3, cached_tokens=85, cache_write_tokens=5),
         ),
+        (
+            {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "input_tokens": 9, "output_tokens": 2},
+            Usage(9, 2),
+        ),
         (None, None),
         ([], None),
         ({}, None),

@@ -203,6 +203,17 @@ def test_slices_ride_along() -> None:
     assert intake.sliced_by(meta(route="other")) == ()
 
 
+def test_each_candidate_is_told_of_slices() -> None:
+    """Where a route has several, what it is sliced by stands with its candidates: an exchange is sliced for all."""
+    lot = Lot(0, 0, 0, "support")
+    both = {"support@a": Served(KEY, lot, sliced_by=("tool",)), "support@b": Served(KEY, lot, sliced_by=("tool",))}
+    intake, exchanged = Join({7: both}), meta()
+
+    assert intake.sliced_by(exchanged) == ("tool",)
+    told = [event.slices for _, event in intake.exchange(exchanged, NOW, AskedBy(slices=("tool=search",)))]
+    assert told == [("tool=search",)] * 2
+
+
 def test_one_exchange_speaks_to_each_candidate() -> None:
     """Each of several has its own comparison, whichever comes first, and its own event; a row tells of one alone."""
     small, large = (EvidenceKey(f"support@{name}", f"key-{name}", 1, 0) for name in ("small", "large"))

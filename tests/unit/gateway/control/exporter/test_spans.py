@@ -243,6 +243,27 @@ def test_the_shadow_is_a_trace_of_its_own_with_a_link() -> None:
     assert untraced.links == ((trace_of("e1", None), server_span_of("e1")),)
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "name", "operation", "kind", "embedding_model"),
+    [
+        ("chat", "chat tuned", "chat", "LLM", ""),
+        ("responses", "chat tuned", "chat", "LLM", ""),
+        ("embeddings", "embeddings tuned", "embeddings", "EMBEDDING", "tuned"),
+        ("other", "POST", "", "", ""),
+        ("", "chat tuned", "chat", "LLM", ""),
+    ],
+)
+def test_the_shadows_call_is_of_its_exchanges_operation(
+    endpoint: str, name: str, operation: str, kind: str, embedding_model: str
+) -> None:
+    """As the exchange's own calls are; a row of an earlier version, which does not say, is taken for a chat's."""
+    (span,) = comparison_spans(comparison(endpoint=endpoint), TERMS)
+    facts = span.facts
+    assert (span.name, facts.operation, facts.span_kind, facts.embedding_model) == (
+        name, operation, kind, embedding_model
+    )  # fmt: skip
+
+
 def test_each_of_the_shadows_calls_has_ids_of_its_own() -> None:
     """Candidate, reverse shadow and noise floor of one exchange are three traces, and so is each of several candidates.
 

@@ -9,7 +9,7 @@ from gateway.control.events.join import LabelReport, NodeEvent, watermark
 from gateway.control.leader.evaluation import ABSENT_S, LAG_S, Evaluation
 from gateway.control.state.port import QueuedEvent
 from policies import explain
-from policies.baseline_times import LEAST
+from policies.baseline_times import LEAST, BaselineTimes
 from policies.events import PairEvent
 from policies.evidence import Evidence, EvidenceKey
 from policies.liveness import AssignedOutcome, ServiceReport
@@ -188,6 +188,33 @@ def test_another_stage_has_evidence_of_its_own(evaluation: Evaluation) -> None:
     evaluation.stand(CANARY)
     assert (evaluation.evidence.key, evaluation.evidence.counts) == (key_of(CANARY), {})
     assert evaluation.evidence.recent is gathered.recent
+
+
+def test_where_evidence_is_left_is_a_row(evaluation: Evaluation) -> None:
+    """In the same order as what was observed: whose it is, up to when it was closed, and that nobody told it."""
+    evaluation.take(saw(), NOW, 3)
+    mark(evaluation, "n1", NOW + 10 * RULES.units.close_after_s)
+    evaluation.advance(NOW)
+    row = evaluation.leave(NOW + 7, 3)
+    assert (row.seq, row.observed_us, row.leader_epoch) == (2, int(NOW * 1e6), 3), "when it was closed"
+    assert (row.event_json, row.node, row.number) == ("", "", 0)
+    watch = msgspec.json.decode(row.held_json, type=Held).watch
+    assert EvidenceKey(row.route, row.candidate_key, row.attempt, row.weight_ppm, row.epoch, watch) == KEY
+    assert row.watermark is not None
+    assert row.watermark == evaluation.evidence.watermark_at
+    after = evaluation.take(saw(number=2), NOW, 3)
+    assert after is not None
+    assert after.seq == 3
+
+
+def test_another_baseline_is_known_by_nothing(evaluation: Evaluation) -> None:
+    """An edit that names another baseline forgets how long the one before took."""
+    evaluation.take(served(None, times=LEAST), NOW, 1)
+    evaluation.evidence.line.began_at = NOW
+    evaluation.judge_by(replace(RULES, key=replace(RULES.key, judge="other")))
+    assert (evaluation.evidence.line.began_at, evaluation.baseline == BaselineTimes()) == (NOW, False)
+    evaluation.judge_by(replace(RULES, key=replace(RULES.key, baseline="openai/gpt-5")))
+    assert (evaluation.evidence.line.began_at, evaluation.baseline) == (None, BaselineTimes())
 
 
 def test_other_rules_judge_what_was_gathered(evaluation: Evaluation) -> None:

@@ -28,7 +28,7 @@ NOW = 1_800_000_000.0
 SHADOW = start(RULES)
 ROLLOUT = replace(SHADOW, stage=1, phase=Phase.CANARY, attempt=3, seen_at=NOW, held=Held(quality=-0.01))
 DECIDED = Decided("d1", NOW, "triage", "advance", "PROMOTE", "ROUTE triage", b'{"version":"1"}')
-DAMAGE = [b"", b"{", b'{"route":1}', b"\xff\x00"]
+DAMAGE = [b"", b"{", b'{"route":1}', b"\xff\x00", b'{"route":"\xff"}']
 
 
 def stored(data: bytes) -> Stored:
@@ -108,8 +108,9 @@ def test_all_that_may_be_held_fits_a_snapshot(monkeypatch: pytest.MonkeyPatch) -
 def test_evidence_goes_on_as_if_nobody_had_stopped() -> None:
     """Counts, open units, positions, the order's number and the rules come back; nodes count as heard just now."""
     before = evaluation()
+    before.closed_at = NOW - 3.0
     after = resumed(keeping.pack(before))
-    assert after.evidence == before.evidence
+    assert (after.evidence, after.closed_at) == (before.evidence, NOW - 3.0)
     assert (after.evidence.count("units"), list(after.evidence.open)) == (9, ["u9"])
     assert (after.positions, after.seq, after.rules, after.version) == ({"n1": 12, "n2": 5}, 10, RULES, 7)
     assert after.heard == {"n1": NodeReport(NOW + 60, 8.0, 1.5)}
@@ -122,15 +123,18 @@ def test_what_people_say_outlives_a_leader() -> None:
     assert resumed(keeping.pack(before)).heard["n2"].labels == LabelReport("k", {0: 3, -100: 1})
 
 
-def test_evidence_of_another_stage_is_begun_afresh() -> None:
-    """Where the rollout has moved since, counts begin at zero; what the baseline did lately is still known."""
+def test_evidence_of_another_stage_comes_back_whole() -> None:
+    """Where the rollout has moved since, its leader first notes where it left; then counts begin at zero."""
     before = evaluation()
     before.evidence.recent = before.evidence.recent.after(failed=True)
     moved = replace(SHADOW, stage=1, phase=Phase.CANARY)
     after = resumed(keeping.pack(before), moved)
+    assert (after.evidence, after.rollout) == (before.evidence, moved)
+    assert after.leave(NOW, 2).watermark == before.evidence.watermark_at
+    after.stand(moved)
     assert (after.evidence.key, after.evidence.counts, after.evidence.open) == (key_of(moved), {}, {})
     assert after.evidence.recent == before.evidence.recent
-    assert (after.positions, after.seq) == ({"n1": 12, "n2": 5}, 10)
+    assert (after.positions, after.seq) == ({"n1": 12, "n2": 5}, 11)
 
 
 def test_evidence_is_judged_by_the_rules_it_was_gathered_under() -> None:
@@ -191,11 +195,11 @@ def test_a_snapshot_from_before_is_read_as_empty() -> None:
     """One that an earlier version kept tells nothing of who serves, and all of its evidence."""
     page = keeping.pack(evaluation())
     fields = msgspec.json.decode(zlib.decompress(page.evidence))
-    del fields["liveness"], fields["baseline"]
+    del fields["liveness"], fields["baseline"], fields["closed_at"]
     old = msgspec.structs.replace(page, evidence=zlib.compress(msgspec.json.encode(fields)))
     found = resumed(old)
     assert found.evidence.count("units") == 9
-    assert (found.liveness.unhealthy(), found.baseline) == (None, BaselineTimes())
+    assert (found.liveness.unhealthy(), found.baseline, found.closed_at) == (None, BaselineTimes(), None)
     rollout = msgspec.json.decode(keeping.rollout_bytes(SHADOW, None))
     del rollout["baseline_p99"]
     assert keeping.read_rollout(stored(msgspec.json.encode(rollout))).rollout == SHADOW

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.control.operations.standings import entry, spent_budgets, standings
+from gateway.control.operations.standings import entries, entry, spent_budgets, standings
 from gateway.control.state.port import Decided, Stored
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.datadir import prepare
@@ -75,6 +75,28 @@ def test_the_last_move_is_told(state: SqliteState) -> None:
     assert (stands.phase, stands.weight_ppm, stands.missing) == ("rolled_back", 0, [])
 
 
+def test_what_stayed_where_it_was_is_no_move(state: SqliteState) -> None:
+    """A reason that changed is a decision, too: when it moved is told all the same, until it has never moved."""
+    keep(state, CANARY)
+    held = step(CANARY, UNSURE, now=NOW)
+    state.add_decision(told(held, "d2"))
+    assert standings(state, now=NOW)["triage"].last_move == "hold"
+    state.add_decision(told(command(CANARY, Verb.ROLLBACK, now=NOW - 40, by="ada", reason="smells")))
+    stands = standings(state, now=NOW)["triage"]
+    assert (stands.last_move, stands.moved_at) == ("roll_back", NOW - 40)
+
+
+def test_what_stopped_each_rollout_is_found(state: SqliteState) -> None:
+    """Behind whatever was decided since; a rollout on its way has nothing of it, and one that is damaged hides none."""
+    after = command(CANARY, Verb.ROLLBACK, now=NOW, by="ada", reason="smells")
+    keep(state, CANARY)
+    assert entries(state) == {}
+    keep(state, after.rollout)
+    state.add_decision(told(after))
+    state.add_decision(told(step(after.rollout, UNSURE, now=NOW + 5), "d2"))
+    assert entries(state)["triage"].reason == "ada: smells"
+
+
 def test_records_of_another_version_still_have_their_words(state: SqliteState) -> None:
     """What cannot be decoded is told by its text; a rollout that cannot be is no guess."""
     keep(state, CANARY)
@@ -100,7 +122,7 @@ def test_a_suspension_is_told_by_its_trial_and_not_by_the_look_that_began_it(sta
     look(state, away.results, before)
     stands = standings(state, now=NOW)["triage"]
     assert (stands.phase, stands.stage, stands.weight_ppm, stands.missing) == ("suspended", "5%", 0, [])
-    assert stands.sentence.startswith("Suspended at 5 %: too many of its latest requests failed. ")
+    assert stands.sentence.startswith("Suspended at 5 %: the candidate failed too many of its latest requests. ")
     trying = replace(away.rollout, suspended_ago_s=(70.0,))
     keep(state, trying)
     look(state, replace(GOOD, tried=57), trying)
@@ -165,6 +187,18 @@ def test_a_stop_is_told_with_what_caused_it(state: SqliteState) -> None:
     assert standings(state, now=NOW + 120)["triage"].sentence.startswith("Rolled back 2 min ago by ada: smells. ")
     assert entry(state, "triage") == after
     assert entry(state, "other") is None
+
+
+def test_what_waits_for_a_word_is_told_since_when(state: SqliteState) -> None:
+    """The sentence says since when; the numbers behind it stay those of now, since it goes on being looked at."""
+    asked = step(replace(CANARY, lived_s=60.0), GOOD, now=NOW)
+    assert asked.rollout.phase is Phase.APPROVING
+    state.add_decision(told(asked, "d1"))
+    keep(state, asked.rollout)
+    found = standings(state, now=NOW + 7200)["triage"]
+    assert " 2 h ago; " in found.sentence
+    assert "waits for your word: `crossfade promote triage --reason …`." in found.sentence
+    assert entry(state, "triage") is None
 
 
 def test_what_a_node_knows_beside_the_state_reaches_the_sentence(state: SqliteState, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_reading_again_begins_at_the_oldest_debt():
 def test_debts_of_before_are_owed_until_they_are_found():
     """What an earlier shadow owed is owed on, and once when it is found again."""
     call = drawn()
-    earlier = Owed("w1", call.exchange.meta.id, "candidate", "support", "u1", "key-1", 0.5)
+    earlier = Owed("w1", call.exchange.meta.id, "candidate", "support", "u1", "key-1", 0.5, endpoint="chat")
     debts = Debts({OWED.key: OWED, earlier.key: earlier})
     debts.add(call, Position())
 
@@ -50,12 +50,13 @@ def test_debts_of_before_are_owed_until_they_are_found():
     assert debts.rows() == (earlier,)
 
 
-def test_what_is_owed_knows_the_apps_trace():
-    """A row that is written because its exchange is gone still says which trace it belonged to."""
+def test_what_is_owed_knows_the_apps_trace_and_endpoint():
+    """A row that is written because its exchange is gone still says which trace it belonged to, and what was asked."""
     text = f"00-{'0a' * 16}-{'0b' * 8}-01"
     debts = Debts({})
     debts.add(drawn(request_head=head(("traceparent", text))), Position())
-    assert [owed.row("dropped", "restarted", at=1.0).traceparent for owed in debts.rows()] == [text]
+    (row,) = (owed.row("dropped", "restarted", at=1.0) for owed in debts.rows())
+    assert (row.traceparent, row.endpoint) == (text, "chat")
 
 
 def test_segments_that_must_stay():

@@ -1,6 +1,7 @@
-"""A base model of two million parameters that knows nothing: what `make loop ARGS=--small` fine-tunes.
+"""A base model of two million parameters that knows nothing: to try a fine-tune with, as `make loop ARGS=--small` does.
 
-    python tests/acceptance/migration/tiny_base.py DATASET TARGET
+    make tiny-base DATASET=./datasets/ID       or, with the Python of `crossfade train env`:
+    python tools/tiny_base.py DATASET TARGET
 
 A Llama-shaped model with random weights and a byte-level tokenizer of the dataset's own words, as `transformers` loads
 them. Runs in the training scripts' environment, and imports nothing of the project.
@@ -52,8 +53,8 @@ def _tokenizer(words: list[str]) -> PreTrainedTokenizerFast:
     )
     bpe.train_from_iterator(words, trainer)
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=bpe, bos_token="<s>", eos_token="</s>", pad_token="</s>",
-        additional_special_tokens=SPECIAL[2:],
+        tokenizer_object=bpe, additional_special_tokens=SPECIAL[2:],
+        bos_token="<s>", eos_token="</s>", pad_token="</s>",  # noqa: S106 -- no passwords
     )  # fmt: skip
     fast.chat_template = TEMPLATE
     return fast

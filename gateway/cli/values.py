@@ -1,0 +1,86 @@
+"""What an option's word means as a number or a time: each kind says what it takes, with an example.
+
+argparse names the option before the message. No number is out of its range behind here: not a number, infinity and less
+than nothing are refused, so that no command has to bend what was written.
+"""
+
+import argparse
+import importlib
+import math
+from collections.abc import Callable
+
+_HOURS = {"d": 1.0, "h": 24.0}
+"""Parts of a day by their letter."""
+
+
+def count(text: str) -> int:
+    """A number of things: 1 or more.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    return _whole(text, 1)
+
+
+def whole(text: str) -> int:
+    """A whole number: 0 or more.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    return _whole(text, 0)
+
+
+def between(least: float, most: float = math.inf) -> Callable[[str], float]:
+    """The kind of numbers from `least` to `most`; it raises ArgumentTypeError of any other word."""
+    said = f"{least:g} or more" if math.isinf(most) else f"{least:g} to {most:g}"
+
+    def number(text: str) -> float:
+        try:
+            found = float(text)
+        except ValueError:
+            found = math.nan
+        if not math.isfinite(found) or not least <= found <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is out of range. hint: a number, {said}")
+        return found
+
+    return number
+
+
+def days(text: str) -> float:
+    """How many days `7d` or `12h` are.
+
+    Raises:
+        ArgumentTypeError: it is neither.
+    """
+    number, unit = text[:-1], text[-1:]
+    try:
+        found = float(number) / _HOURS[unit]
+    except (KeyError, ValueError):
+        found = math.nan
+    if not math.isfinite(found) or found < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time. hint: 7d, or 12h")
+    return found
+
+
+def lasting(text: str) -> float:
+    """How many seconds `1h` or `90s` are, as policies write it; whose module is loaded only where somebody says a time.
+
+    Raises:
+        ArgumentTypeError: it is no duration.
+    """
+    try:
+        found: float = importlib.import_module("policies.language.amounts").seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from error
+    return found
+
+
+def _whole(text: str, least: int) -> int:
+    try:
+        found = int(text)
+    except ValueError:
+        found = least - 1
+    if found < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range. hint: a whole number, {least} or more")
+    return found

@@ -1,0 +1,25 @@
+"""The system's errors as sentences."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.node.plain_error import plain
+
+
+def test_the_file_comes_first_and_no_number(tmp_path: Path):
+    """A file that is not there is named as it was asked for."""
+    with pytest.raises(OSError, match="No such file") as refused:
+        (tmp_path / "gone").read_bytes()
+    assert plain(refused.value) == f"{tmp_path / 'gone'}: No such file or directory"
+
+
+@pytest.mark.parametrize("error", [OSError("cut off"), ValueError("cut off")])
+def test_an_error_that_the_system_does_not_number_says_what_it_says(error: Exception):
+    """Our own words are kept."""
+    assert plain(error) == "cut off"
+
+
+def test_an_error_of_no_file_is_its_reason():
+    """As of a full disk."""
+    assert plain(OSError(28, "No space left on device")) == "No space left on device"
