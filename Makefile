@@ -80,6 +80,9 @@ tiny-base: train-env  ## a base model of 2 M parameters that knows nothing, to t
 loop: vllm train-env  ## the closed loop on real parts: traffic, corrections, dataset, fine-tune, preflight, vLLM, 100 % (ARGS=--small)
 	$(BIN)/python -m tests.acceptance.migration.loop $(ARGS)
 
+rewards: vllm train-env  ## GRPO by the route's comparator and DPO by the shadow's pairs, three seeds each: held-out reward before and after
+	$(BIN)/python -m tests.acceptance.migration.rewards $(ARGS)
+
 sweep: train-env  ## eight ways to fine-tune a small model: both rankings of each round, the winner by evaluation
 	$(BIN)/python -m tests.acceptance.migration.sweep $(ARGS)
 
