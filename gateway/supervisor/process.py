@@ -91,9 +91,10 @@ class Supervisor:
             async with asyncio.TaskGroup() as self._group:
                 for number in _SIGNALS:
                     loop.add_signal_handler(number, self._on_signal, number)
-                begun = self._group.create_task(self._begin())
+                endless = [self._group.create_task(each) for each in (self._begin(), self._keep_told())]
                 how = await self._until_stopped()
-                begun.cancel()
+                for task in endless:
+                    task.cancel()
                 await self._end(how)
         finally:
             self._socket.close()
@@ -109,7 +110,6 @@ class Supervisor:
         for _ in range(self.plan.settings.server.workers):
             self._group.create_task(self._add_worker(self.plan, self._socket).keep())
         where = bound(self._socket)
-        self._group.create_task(self._keep_told())
         self.log.info("listening", data=str(where), admin=str(self._admin.where), workers=len(self.workers))
         while True:
             await self._reload_wanted.wait()
