@@ -29,6 +29,8 @@ LATE_RATE = 0.01
 """Requests that may be told after their conversations were counted."""
 SPARE_S = 60.0
 """How long further failures of a conversation are no news to a detector. Source: decisions-2, ruling 5."""
+OUTAGE_AFTER = 1
+"""Of units in a row without any answer the first counts for harm, no other: two convict a stage that has just begun."""
 TRIAL = 200
 """Requests that a suspended candidate is tried on. Source: decisions-2, ruling 5. A fixed split has no shadow to try it
 in: its alarms roll back."""
@@ -220,6 +222,7 @@ def _units(policy: Policy) -> rules.Units:
         rho_users=RHO_USERS if is_open else 0.0,
         rho_prompts=RHO_PROMPTS if is_open else 0.0,
         late=True,
+        outage_after=OUTAGE_AFTER,
     )
 
 

@@ -15,7 +15,7 @@ Longer than a file should be: it is one value, and all that adds to it has to be
 
 import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from policies import clusters, histograms, names, scores, slices
@@ -26,6 +26,7 @@ from policies.detectors import Detector, Recent
 from policies.events import PairEvent
 from policies.histograms import MICRO, WHOLE, Histogram
 from policies.open_units import OpenUnit, goes_on, joined, over_at, requests_in
+from policies.outages import silent_run
 from policies.rules import Held, Latency, Quality, Rules, Stage
 from policies.terms import Owner
 from policies.variety import Variety
@@ -387,15 +388,17 @@ class Evidence:
         self._tally(f"paired_{owner}", int(bool(pairs)))
         weight = self._weight(events[0])
         sliced = [] if self.rules.ladder.moves_by else slices.of_unit(events[0].slices, gates.slices)
+        outage = self._is_of_outage(events)
         for quality in gates.qualities:
             name = quality.name if owner is Owner.BASELINE else f"{quality.name}_owned"
-            self._quality(quality, name, pairs, weight)
+            self._quality(quality, name, pairs, weight, outage=outage)
             self._slice(quality, name, pairs, weight, sliced)
-        self._mean("validity", self._validities(pairs), weight)
-        self._mean("errors", (scores.errors(event) for event in pairs), weight)
+        self._mean_of_two("validity", self._validities(pairs), weight, outage=outage)
+        self._mean_of_two("errors", [scores.errors(event) for event in pairs], weight, outage=outage)
         self._mean("judge_bias", (scores.judge_bias(event) for event in pairs), None)
         own = (event.error_candidate if owner is Owner.CANDIDATE else event.error_baseline for event in events)
-        self._mean(f"errors_{owner}", (None if failed is None else MICRO * failed for failed in own), weight)
+        failures = [None if failed is None else MICRO * failed for failed in own]
+        self._mean_of_two(f"errors_{owner}", failures, weight, outage=outage)
         for side in Owner:
             self._time(events, side, weight)
         for latency in gates.latencies:
@@ -424,12 +427,34 @@ class Evidence:
             self._tally("users", int(known < clusters.MOST))
         return clusters.next_weight(self.clusters, first, rule)
 
-    def _quality(self, gate: Quality, name: str, pairs: list[PairEvent], weight: int | None) -> None:
+    def _is_of_outage(self, events: list[PairEvent]) -> bool:
+        """Whether it is one more of an outage (`policies.outages`). The shadow tries nobody: each counts there."""
+        before, after = self.count("silent_run"), self.rules.units.outage_after
+        if self.shadow or not after:
+            return False
+        run = silent_run(before, events)
+        self._tally("silent_run", run - before)
+        is_one = run > max(after, before)
+        self._tally("outage_units", int(is_one))
+        return is_one
+
+    def _quality(self, gate: Quality, name: str, pairs: list[PairEvent], weight: int | None, *, outage: bool) -> None:
         """Count what a unit is worth at worst, and at best: for its certificate, and for that of harm."""
         known = [bounds for event in pairs if (bounds := scores.quality(event, gate)) is not None]
-        if gate.missing is not None:
-            self._mean(f"{name}_harm", [most for _, most in known], weight, like=name)
-        self._mean(name, [least for least, _ in known], weight)
+        least, most = [bounds[0] for bounds in known], [bounds[1] for bounds in known]
+        self._mean_of_two(name, least, weight, outage=outage, harm=None if gate.missing is None else most)
+
+    def _mean_of_two(
+        self, name: str, found: Sequence[int | None], weight: int | None, *, outage: bool,
+        harm: Sequence[int | None] | None = None,
+    ) -> None:  # fmt: skip
+        """Count a unit's mean for the certificate and, where they differ, for harm: an outage's unit is none of its."""
+        told_apart = f"{name}_harm"
+        if harm is not None or outage or told_apart in self.histograms:
+            self._begin(told_apart, name, weighs=weight is not None)
+            if not outage:
+                self._mean(told_apart, found if harm is None else harm, weight, like=name)
+        self._mean(name, found, weight)
 
     def _slice(self, gate: Quality, name: str, pairs: list[PairEvent], weight: int | None, sliced: list[str]) -> None:
         """Count the unit once more in each of its slices: for what is certified there."""
@@ -452,14 +477,18 @@ class Evidence:
             self._count(name, histograms.score_bin(sum(known), len(known)), weight, like)
 
     def _count(self, name: str, index: int, weight: int | None, like: str = "") -> None:
-        """Count a unit in its bin. A histogram that is begun late begins with what it did not tell apart."""
-        plain = self.histograms.setdefault(name, dict(self.histogram(like)))
+        """Count a unit in its bin."""
+        self._begin(name, like, weighs=weight is not None)
         if weight is not None:
-            if name not in self.weighted:
-                begun = self.weighted.get(like) or {each: count * MICRO for each, count in plain.items()}
-                self.weighted[name] = dict(begun)
             histograms.add(self.weighted[name], index, weight)
-        histograms.add(plain, index)
+        histograms.add(self.histograms[name], index)
+
+    def _begin(self, name: str, like: str, *, weighs: bool) -> None:
+        """Make a histogram, if there is none: one that is begun late begins with what it did not tell apart."""
+        plain = self.histograms.setdefault(name, dict(self.histogram(like)))
+        if weighs and name not in self.weighted:
+            begun = self.weighted.get(like) or {each: count * MICRO for each, count in plain.items()}
+            self.weighted[name] = dict(begun)
 
     def _time(self, events: list[PairEvent], side: Owner, weight: int | None) -> None:
         """Count how long a unit's requests took, each measure once; the first units of a stage only warm it up."""

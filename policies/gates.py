@@ -117,13 +117,17 @@ def _errors(gate: Errors, evidence: Evidence, look: Look) -> GateResult:
     if not ours[0] or not theirs[0]:
         return missing("errors", gate, min(evidence.count("units_candidate"), evidence.count("units_baseline")))
     best, worst = (_sum(*histograms.scores_down(*ours)), _sum(*histograms.scores_up(*ours)))
+    told_apart = f"{names[0]}_harm"  # where some units are an outage's
+    at_best = best
+    if told_apart in evidence.histograms:
+        at_best = _sum(*histograms.scores_down(*evidence.weighed(told_apart)))
     least, most = (_sum(*histograms.scores_down(*theirs)), _sum(*histograms.scores_up(*theirs)))
     rate, base = (best[0] + worst[0]) / 2 / best[1], (least[0] + most[0]) / 2 / least[1]
     means = {name: plain(evidence.histogram(name)) for name in names}
     reading = Reading(
         "errors", gate, min(n for _, n in means.values()), base - rate, -gate.margin,
         stats.log_e_difference(worst, least, gate.margin),
-        stats.log_e_difference((best[1] - best[0], best[1]), (most[1] - most[0], most[1]), -gate.margin),
+        stats.log_e_difference((at_best[1] - at_best[0], at_best[1]), (most[1] - most[0], most[1]), -gate.margin),
         math.sqrt(rate * (1 - rate) + base * (1 - base)),
         lambda: stats.difference_interval(worst, least, gate.alpha),
         min(best[1], least[1]), means["errors_baseline"][0] - means["errors_candidate"][0],
@@ -156,7 +160,12 @@ def _mean(
         f"better/equal/worse {counts[down > 0].sum():.0f}/{counts[(down <= 0) & (up >= 0)].sum():.0f}"
         f"/{counts[up < 0].sum():.0f}"
     )
-    told += _missing_cost(best, best_counts, (estimate * scale, gate.margin), scale)
+    outages = evidence.count("outage_units")
+    told += (
+        f"; {outages} units in outages, without any answer, count for no harm"
+        if outages
+        else _missing_cost(best, best_counts, (estimate * scale, gate.margin), scale)
+    )
     log_e = stats.log_e_mean(down, counts, limit, lo=-1.0, bets=look.bets)
     if look.among(gate) > 1:
         log_e = closed_log_e(log_e, look.rivals)
@@ -175,9 +184,12 @@ def _mean(
 
 
 def _harm_side(name: str, evidence: Evidence) -> tuple[stats.Floats, stats.Floats] | None:
-    """The same units at their best, where some verdicts are missing; None: they are not told apart."""
-    found, whole = evidence.weighed(f"{name}_harm")
-    return histograms.scores_up(found, whole) if found else None
+    """The units that count for harm, at their best, where some verdicts are missing, or some units are an outage's;
+    None: they are not told apart.
+    """
+    if f"{name}_harm" not in evidence.histograms:
+        return None
+    return histograms.scores_up(*evidence.weighed(f"{name}_harm"))
 
 
 def _missing_cost(best: stats.Floats, counts: stats.Floats, here: tuple[float, float], scale: float) -> str:

@@ -346,6 +346,9 @@ class Units:
     """The same of units that begin with one prompt."""
     late: bool = False
     """Whether what is told behind the watermark counts: in its conversation while that is open, else by itself."""
+    outage_after: int = 0
+    """After so many units in a row without any answer of the candidate's, further ones are of one outage: they count
+    for certificates, and for no harm. 0: each counts for both."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,13 +48,14 @@ upstreams:
   openai: {{base_url: "{frontier}", background_key_env: BACKGROUND}}
   vllm: {{kind: vllm, base_url: "{candidate}"}}
 """
-# Conversations that stay open: no gate is decided, and only what watches a candidate that serves can act.
+# Conversations stay open, but for rows that say when they are over: no gate is decided there, and only what watches a
+# candidate that serves can act.
 POLICY = """\
 route: {route}
 match: {{model: {model}}}
 baseline: {{upstream: openai}}
 candidate: {{upstream: vllm, model: tuned, revision: "1"{candidate}}}
-assign: {{by: [user, conversation], close_after: 2h, population: fixed}}
+assign: {{by: [user, conversation], close_after: {close_after}, population: fixed}}
 shadow: {{sample: 1%}}
 compare: [exact]
 {more}
@@ -85,6 +86,8 @@ class Row:
     """More of the policy's candidate."""
     more: str = ""
     """More lines of the policy."""
+    close_after: str = "2h"
+    """Of a conversation. Where it is soon over, gates decide on what was lost, beside whoever watches."""
     users: int = 0
     """0: a new user with each request."""
     hang_s: float = 0.0
@@ -115,6 +118,15 @@ ROWS = (
     Row("dies at 100%", "dead", ends="roll_back"),
     Row("all conversations fail for a second", Fault(status=500), heals_after_s=1.0, ends="return"),
     Row("all of 25 % fail for a second", Fault(status=500), "25%", heals_after_s=1.0, ends="return"),
+    Row(
+        "all of 25 % fail for a second, and count at once",
+        Fault(status=500),
+        "25%",
+        rate=60.0,
+        close_after="1s",
+        heals_after_s=1.0,
+        ends="return",
+    ),
     Row("dies in the moment of 5 % → 25 %", "dead", "5%", "5%, 25%, 100%", promote="with"),
     Row("dies in the moment of 25 % → 50 %", "dead", "25%", "25%, 50%, 100%", promote="with"),
     Row("dies in the moment of 50 % → 100 %", "dead", "50%", "50%, 100%", promote="with"),
@@ -321,9 +333,14 @@ def _site(directory: Path, row: Row) -> Iterator[Site]:
         settings = SETTINGS.format(frontier=frontier.base_url, candidate=vllm.base_url)
         settings += f'  well: {{kind: vllm, base_url: "{well.base_url}"}}\npolicies: {POLICIES}\n'
         (directory / POLICIES).mkdir()
-        text = POLICY.format(route="failing", model="gpt-4o", candidate=row.candidate, more=row.more, stages=row.ladder)
+        text = POLICY.format(
+            route="failing", model="gpt-4o", candidate=row.candidate, more=row.more, stages=row.ladder,
+            close_after=row.close_after,
+        )  # fmt: skip
         (directory / POLICIES / "failing.yaml").write_text(text)
-        other = POLICY.format(route="other", model="gpt-4o-mini", candidate="", more="", stages="100%")
+        other = POLICY.format(
+            route="other", model="gpt-4o-mini", candidate="", more="", stages="100%", close_after="2h"
+        )
         (directory / POLICIES / "other.yaml").write_text(other.replace("upstream: vllm", "upstream: well"))
         serving = stack.enter_context(Serving(directory, settings, worker=REAL, workers=row.workers))
         serving.await_ready()

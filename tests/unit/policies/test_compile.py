@@ -34,12 +34,12 @@ def test_the_short_form_has_the_cores_own_defaults():
     plain = tuple(replace(stage, reverse_until_ppm=0, days=None, by_pairs=False) for stage in found.ladder.stages)
     assert core.Ladder(plain) == core.Ladder()
     assert found.rollback == core.RollbackSettings(trial=200)
-    assert found.units == core.Units(rho_users=0.3, rho_prompts=0.5, late=True)
+    assert found.units == core.Units(rho_users=0.3, rho_prompts=0.5, late=True, outage_after=1)
 
 
 def test_a_fixed_population_weighs_every_conversation_alike():
     """Where the same users are all there will ever be, each of their conversations counts whole."""
-    assert rules("assign: {population: fixed}").units == core.Units(late=True)
+    assert rules("assign: {population: fixed}").units == core.Units(late=True, outage_after=1)
 
 
 def test_what_is_assumed_of_a_missing_verdict_is_the_policys_word():
