@@ -14,9 +14,10 @@ from policies.events import PairEvent
 def silent_run(before: int, unit: Sequence[PairEvent]) -> int:
     """How many units in a row had no answer, once `unit` is over; one that says nothing of the candidate is not heard.
 
-    Where the baseline failed, too, it is not the candidate's outage.
+    What was lost in a full queue had none either. Where the baseline failed, too, it is not the candidate's outage.
     """
-    told = [event for event in unit if event.error_candidate is not None]
+    told = [event for event in unit if event.dropped or event.error_candidate is not None]
     if not told:
         return before
-    return before + 1 if all(event.error_candidate and not event.error_baseline for event in told) else 0
+    silent = all((event.dropped or event.error_candidate) and not event.error_baseline for event in told)
+    return before + 1 if silent else 0

@@ -82,7 +82,7 @@ def confirmation(data: DataDir, *, wanted: int) -> Confirmation:
 
 def _confirmed(found: Confirmation) -> str:
     if not found.workers:
-        return "no worker runs here now: it holds for those that start"
+        return "no worker is seen to run here: it holds for those that start"
     return f"confirmed by {len(found.confirmed)} of {len(found.workers)} workers"
 
 

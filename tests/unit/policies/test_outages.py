@@ -30,6 +30,10 @@ def lost_owned(number: int) -> PairEvent:
     return replace(lost_pair(number), owner=Owner.CANDIDATE)
 
 
+def lost_in_a_queue(number: int) -> PairEvent:
+    return replace(lost_pair(number), error_candidate=False, dropped=True)
+
+
 def lost_alone(number: int) -> PairEvent:
     return own(Owner.CANDIDATE, f"lost{number}", 1e6 + number, error_candidate=True)
 
@@ -47,7 +51,10 @@ def baseline(count: int) -> list[PairEvent]:
     return [own(Owner.BASELINE, f"base{number}", float(number)) for number in range(count)]
 
 
-@pytest.mark.parametrize(("weight_ppm", "made"), [(50_000, lost_pair), (250_000, lost_owned), (250_000, lost_alone)])
+@pytest.mark.parametrize(
+    ("weight_ppm", "made"),
+    [(50_000, lost_pair), (50_000, lost_in_a_queue), (250_000, lost_owned), (250_000, lost_alone)],
+)
 def test_a_blip_convicts_nobody(weight_ppm: int, made: Made):
     """All of a second fail, soon after a stage has begun: what each convicted of by itself is left to the trial."""
     good = [pair(f"good{number}", float(number)) for number in range(20)] + baseline(200)
@@ -91,6 +98,7 @@ def test_a_run_ends_with_an_answer_and_hears_nothing_of_the_baseline():
     assert silent_run(2, [lost_alone(0)]) == 3
     assert silent_run(2, [lost_alone(0), own(Owner.CANDIDATE)]) == 0
     assert silent_run(2, [own(Owner.BASELINE)]) == 2
+    assert silent_run(2, [pair(q=None, dropped=True)]) == 3
     assert silent_run(2, [pair(error_candidate=True, error_baseline=True)]) == 0
 
 

@@ -79,7 +79,7 @@ def test_a_kill_where_no_gateway_ran_kills_nothing(capsys: pytest.CaptureFixture
 
     prepare(Path("mine"))
     assert main(["kill", "--data", "mine"]) == 0
-    assert "no worker runs here now: it holds for those that start" in capsys.readouterr().err
+    assert "no worker is seen to run here: it holds for those that start" in capsys.readouterr().err
 
 
 TURNS = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "good day"}]
