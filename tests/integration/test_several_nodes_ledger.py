@@ -135,8 +135,8 @@ def town(tmp_path: Path, redis: RedisServer) -> Iterator[Town]:
 
 
 def observed(place: StatePlace) -> int:
-    """How many exchanges the kept evidence has taken in, in all attempts and stages. Who looks remembers nothing, and
-    so puts nothing back.
+    """How many exchanges the kept evidence has taken in, and how many stages it has left. Who looks remembers nothing,
+    and so puts nothing back.
     """
     with (
         TemporaryDirectory() as folder,
@@ -172,19 +172,20 @@ def test_counts_add_up_to_the_upstreams_ledgers(town: Town, redis: RedisServer, 
     town.ask_all()
     await_true(lambda: observed(place) == town.answers, "all of it is evidence")
     assert post(two, f"/rollouts/{ROUTE}/promote").json()["outcome"] == "taken"
+    one_stage = 1
     await_true(lambda: [weight_ppm(node) for node in town.nodes] == [500_000, 500_000], "both tables follow")
     await_true(lambda: all(map(serves_the_newest, town.nodes)), "all workers serve from them")
     town.ask_all()
-    await_true(lambda: observed(place) == town.answers, "what is served at 50 % is evidence too")
+    await_true(lambda: observed(place) == town.answers + one_stage, "what is served at 50 % is evidence too")
     kill(one, "recorder", "controller", "shadow", "worker-0")
     town.ask_all()
-    await_true(lambda: observed(place) == town.answers, "what was seen around the kills is evidence, once")
+    await_true(lambda: observed(place) == town.answers + one_stage, "what was seen around the kills is evidence, once")
 
     redis.stop()
     town.ask_all()
     redis.start()
     await_true(lambda: leader(two) is not None, "somebody leads again")
-    await_true(lambda: observed(place) == town.answers, "what was seen while it was away is evidence too")
+    await_true(lambda: observed(place) == town.answers + one_stage, "what was seen while it was away is evidence too")
     answers = 4 * 2 * (len(USERS) + 1)
     assert town.answers == answers
     await_true(lambda: len(town.recorded()) == answers, "everything is recorded")

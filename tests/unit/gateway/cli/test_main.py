@@ -81,7 +81,7 @@ def test_help_version_and_bad_usage_load_no_command() -> None:
     assert not heavy & {name.partition(".")[0] for name in set(found) - names_alone}
     assert [name for name in found if name.startswith("gateway.")] == [
         "gateway.cli",
-        *(f"gateway.cli.{name}" for name in ("arguments", "failure", "main", "output", "overview", "parser")),
+        *(f"gateway.cli.{name}" for name in ("arguments", "failure", "main", "output", "overview", "parser", "values")),
     ]  # fmt: skip
     assert len(found) < 180  # importlib.metadata, which knows the version, is some sixty of them
 

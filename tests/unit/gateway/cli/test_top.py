@@ -107,5 +107,5 @@ def test_without_a_terminal_status_is_printed_once(
     once = capsys.readouterr().out
     assert once.count("nothing serves from") == 1
     assert "\x1b" not in once
-    assert main(["top", "--times", "2", "--every", "0"]) == 1
+    assert main(["top", "--times", "2", "--every", "0.2"]) == 1
     assert capsys.readouterr().out.count("nothing serves from") == 2
