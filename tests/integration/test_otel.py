@@ -70,7 +70,8 @@ def traced(directory: Path, port: int) -> Iterator[Traced]:
             serving.await_ready()
             serving.await_control()
             await_true(lambda: "support" in (serving.data / "routing.json").read_text(), "the route")
-            await_true((serving.data / "run" / "shadow.json").exists, "the shadow is told what to do")
+            plan = serving.data / "run" / "shadow.json"  # the first one is empty
+            await_true(lambda: plan.exists() and "support" in plan.read_text(), "the shadow is told what to do")
             base_url = f"http://127.0.0.1:{serving.port}/v1"
             with openai.OpenAI(base_url=base_url, api_key="sk-planted", timeout=PATIENCE_S, max_retries=0) as app:
                 yield Traced(serving, frontier, app)
