@@ -449,6 +449,8 @@ class Evidence:
         harm: Sequence[int | None] | None = None,
     ) -> None:  # fmt: skip
         """Count a unit's mean for the certificate and, where they differ, for harm: an outage's unit is none of its."""
+        if all(each is None for each in found):
+            return
         told_apart = f"{name}_harm"
         if harm is not None or outage or told_apart in self.histograms:
             self._begin(told_apart, name, weighs=weight is not None)

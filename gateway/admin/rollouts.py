@@ -25,7 +25,7 @@ from gateway.admin.views import (
 from gateway.control.controller.status import read_status
 from gateway.control.operations import votes
 from gateway.control.operations.orders import OrderClock, addressed, operate, order_of
-from gateway.control.operations.standings import Standing, entries, spent_budgets, standings
+from gateway.control.operations.standings import Standing, spent_budgets, standings, stops
 from gateway.control.state.open import open_state
 from gateway.control.state.port import MAX_DECISIONS, Decided, QueuedOrder, SharedState, StateDownError
 from gateway.node.database import AuditEntry, StateError, audit, opened, writing
@@ -35,7 +35,7 @@ from gateway.node.state_location import StatePlace
 from policies import explain
 from policies.explain import RecordError
 from policies.rollout import Decision
-from policies.terms import Phase, Verb
+from policies.terms import Verb
 
 MAX_PAGE = 200
 BY = "admin-api"
@@ -133,8 +133,7 @@ class Operations:
     def stops(self) -> dict[str, Decision]:
         """Of each rollout that is stopped or suspended the decision that did it: its numbers are why."""
         with self._state() as state:
-            found = entries(state)
-        return {route: each for route, each in found.items() if each.rollout.phase is not Phase.PAUSED}
+            return stops(state)
 
     def guard_words(self, guard: str) -> dict[str, str]:
         """What the last looks say of a guard, by route; none of a policy that asks nothing of it."""

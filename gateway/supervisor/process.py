@@ -22,7 +22,7 @@ from gateway.log import Log
 from gateway.node import supervisor_status
 from gateway.node.datadir import DataDirError
 from gateway.node.kill_file import set_kill
-from gateway.node.supervisor_status import ProcessStatus, ReloadStatus, SupervisorStatus
+from gateway.node.supervisor_status import ReloadStatus, SupervisorStatus
 from gateway.supervisor.admin_port import AdminChange, AdminPort, exposed_ages, health, metrics, readiness
 from gateway.supervisor.child import BootTooLargeError, Child, Program, spawn
 from gateway.supervisor.front import FrontAnswer, Page
@@ -45,8 +45,8 @@ TABLE_POLL_S = 0.05
 TOLD_POLL_S = 5.0
 TABLE_PATIENCE_S = 10.0
 """A controller that takes longer to come up does not keep the workers from serving the table there is."""
-_SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGUSR2, signal.SIGCHLD)
 _STOPS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (*_STOPS, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD)
 
 
 @dataclass(slots=True)
@@ -127,7 +127,7 @@ class Supervisor:
         while True:
             await asyncio.sleep(TOLD_POLL_S)
             path = self.plan.data.supervisor_status
-            if supervisor_status.read(path) is None and not path.is_dir():
+            if supervisor_status.read(path) is None and not path.is_dir():  # which could not be replaced, ever
                 self.tell()
 
     async def _await_table(self) -> None:
@@ -380,21 +380,13 @@ class Supervisor:
             listen=str(self.plan.settings.server.listen),
             admin=str(self.plan.settings.server.admin),
             stopping=self.stopping,
-            processes=tuple(
-                ProcessStatus(slot.name, slot.current.pid if slot.current else None, slot.restarts, child_name(slot))
-                for slot in (*self.workers, *self.control.values())
-            ),
+            processes=tuple(slot.status for slot in (*self.workers, *self.control.values())),
             reload=self._reload,
         )
         try:
             replace(self.plan.data.supervisor_status, msgspec.json.encode(status))
         except OSError as error:
             self.log.notice("status.not_written", reason=str(error))
-
-
-def child_name(slot: Slot) -> str | None:
-    """Name of the process that fills a slot: for a worker, of its journal and its counters."""
-    return slot.current.name if slot.current else None
 
 
 def _has_terminal() -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.log import Log
+from gateway.node.supervisor_status import ProcessStatus
 from gateway.supervisor.child import BootTooLargeError, Child
 
 READY_CPU_S = 30.0
@@ -104,6 +105,12 @@ class Slot:
     _order: _Order | None = field(default=None, init=False)
     _stopping: bool = field(default=False, init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    @property
+    def status(self) -> ProcessStatus:
+        """What `status` shows of it."""
+        child = self.current
+        return ProcessStatus(self.name, child and child.pid, self.restarts, child and child.name)
 
     async def keep(self) -> None:
         """Fill the slot until `stop`."""

@@ -84,14 +84,17 @@ class Serving:
             )
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            try:
-                self.process.wait(PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        self.process.wait()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Stop it. That it does not stop is a failure of the test, unless that has failed already."""
+        if self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            assert kind is not None, f"told to stop, it went on for {PATIENCE_S:g} s"
 
     def write_settings(self) -> None:
         """Write crossfade.yaml as it is to be now."""

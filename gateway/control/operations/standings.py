@@ -88,8 +88,8 @@ def entry(state: SharedState, route: str) -> Decision | None:
     return None if stored is None or stored.rollout.phase not in _ENTERED else _entry(state, stored, ())
 
 
-def entries(state: SharedState) -> dict[str, Decision]:
-    """The same of all rollouts that stand so, by route; one that cannot be read is left out.
+def stops(state: SharedState) -> dict[str, Decision]:
+    """The decision that stopped or suspended each rollout that is, by route; one that cannot be read is left out.
 
     Raises:
         StateDownError: the shared state cannot be used.
@@ -97,8 +97,9 @@ def entries(state: SharedState) -> dict[str, Decision]:
     found: dict[str, Decision] = {}
     for route, kept in state.rollouts().items():
         with contextlib.suppress(StateDamagedError):
-            if (entered := _entry(state, read_rollout(kept), ())) is not None:
-                found[route] = entered
+            stored = read_rollout(kept)
+            if stored.rollout.phase in _STOPPED and (stop := _entry(state, stored, ())) is not None:
+                found[route] = stop
     return found
 
 
@@ -128,7 +129,8 @@ class _Reader:
     entered: Decision | None
 
 
-_ENTERED = rollout.STOPPED | {Phase.PAUSED, Phase.SUSPENDED}
+_STOPPED = rollout.STOPPED | {Phase.SUSPENDED}
+_ENTERED = _STOPPED | {Phase.PAUSED}
 """Phases whose numbers are those of the decision that began them: nothing that was counted since explains them."""
 _SINCE = _ENTERED | {Phase.APPROVING}
 """Phases of which it is told since when."""

@@ -109,3 +109,13 @@ def test_what_was_counted_goes_on_where_it_was_kept():
         found.observe(lost_pair(number))
     found.close_all()
     assert found.count("outage_units") == LOST - 1
+
+
+def test_an_outage_that_a_gate_hears_late_is_none_of_its_harm():
+    """Its first units have no pairs: what the gate hears of it are further ones, and no harm at all."""
+    alone = [own(Owner.CANDIDATE, f"alone{number}", float(number), error_candidate=True) for number in range(5)]
+    found = filled([*alone, *map(lost_owned, range(LOST))], TODAY, 250_000).closed()
+    judged = evaluate(Quality(), found)
+    assert (judged.verdict, found.histogram("quality_owned_harm")) == (Verdict.INCONCLUSIVE, {})
+    assert judged.upper == 1.0
+    assert sum(found.histogram("quality_owned").values()) == LOST

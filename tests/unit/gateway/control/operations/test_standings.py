@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.control.operations.standings import entries, entry, spent_budgets, standings
+from gateway.control.operations.standings import entry, spent_budgets, standings, stops
 from gateway.control.state.port import Decided, Stored
 from gateway.control.state.sqlite import SqliteState
 from gateway.node.datadir import prepare
@@ -90,11 +90,11 @@ def test_what_stopped_each_rollout_is_found(state: SqliteState) -> None:
     """Behind whatever was decided since; a rollout on its way has nothing of it, and one that is damaged hides none."""
     after = command(CANARY, Verb.ROLLBACK, now=NOW, by="ada", reason="smells")
     keep(state, CANARY)
-    assert entries(state) == {}
+    assert stops(state) == {}
     keep(state, after.rollout)
     state.add_decision(told(after))
     state.add_decision(told(step(after.rollout, UNSURE, now=NOW + 5), "d2"))
-    assert entries(state)["triage"].reason == "ada: smells"
+    assert stops(state)["triage"].reason == "ada: smells"
 
 
 def test_records_of_another_version_still_have_their_words(state: SqliteState) -> None:
@@ -186,6 +186,7 @@ def test_a_stop_is_told_with_what_caused_it(state: SqliteState) -> None:
     keep(state, after.rollout)
     assert standings(state, now=NOW + 120)["triage"].sentence.startswith("Rolled back 2 min ago by ada: smells. ")
     assert entry(state, "triage") == after
+    assert stops(state) == {"triage": after}
     assert entry(state, "other") is None
 
 
@@ -199,6 +200,7 @@ def test_what_waits_for_a_word_is_told_since_when(state: SqliteState) -> None:
     assert " 2 h ago; " in found.sentence
     assert "waits for your word: `crossfade promote triage --reason …`." in found.sentence
     assert entry(state, "triage") is None
+    assert stops(state) == {}
 
 
 def test_what_a_node_knows_beside_the_state_reaches_the_sentence(state: SqliteState, tmp_path: Path) -> None:
