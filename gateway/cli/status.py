@@ -307,7 +307,7 @@ def sentences(route: RouteState, rollout: dict[str, Any] | None) -> list[str]:
 def service(route: RouteState) -> list[str]:
     """What keeps a candidate from answering what its weight says."""
     found: list[str] = []
-    if route.breakers_open:
+    if route.breakers_open and route.weight_pct:
         workers = "1 worker does" if route.breakers_open == 1 else f"{route.breakers_open} workers do"
         found.append(f"{workers} not ask the candidate (breaker open): the baseline answers for it")
     if route.served_pct is not None and route.weight_pct and route.served_pct < MOSTLY_PCT:

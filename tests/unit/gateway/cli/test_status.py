@@ -33,6 +33,8 @@ def test_status_says_what_keeps_a_candidate_from_answering() -> None:
         ("2 workers do not ask", "answered 1% of", "refused our key 7 times"), found, strict=True
     ):
         assert words in sentence
+    rolled_back = replace(asked, weight_pct=0.0, breakers_open=2)
+    assert service(rolled_back) == [], "nobody would ask it in any case"
 
 
 def test_status_reads_what_other_processes_said(capsys: pytest.CaptureFixture[str]) -> None:
