@@ -39,7 +39,7 @@ def test_lint_shows_every_problem_of_every_file(capsys: pytest.CaptureFixture[st
     code, out, err = ran(capsys, "lint")
 
     assert code == 1
-    for line in ("b.yaml:1:", "warning: `observe` moves no traffic", "a.yaml has a route of that name too",
+    for line in ("b.yaml:1:", "warning: `observe` moves no traffic", "a.yaml has a route of the same name",
                  "none.md: no such file", "x.py: no such file", "s: no such file"):  # fmt: skip
         assert line in out
     assert err == "1 fine, 5 problems, 1 warnings\n"

@@ -33,7 +33,7 @@ async def test_what_wants_a_person_comes_first(home: ConsoleHouse) -> None:
     stand(home.data, rollout=replace(CANARY, phase=Phase.APPROVING))
     async with visitor(home.data) as client:
         page = read((await client.get("/")).text)
-        assert "waits for your word" in page.words
+        assert "waits for your approval" in page.words
         assert "unknown key gate" in page.words
         assert "/routes/triage" in page.links()
         (wants, *_) = (await client.get("/routes.json")).json()["wants"]
