@@ -149,7 +149,7 @@ def forecast_of(look: Decision | None, have: int | None) -> str:
     if look is not None and (look.rollout.phase in STOPPED or look.rollout.phase is Phase.SUSPENDED):
         return look.reason
     if look is None or have is None:
-        return "nobody has looked yet"
+        return "not evaluated yet"
     rollout = look.rollout
     if rollout.next is None:
         return f"holds for {words.duration(rollout.lived_s)}"
