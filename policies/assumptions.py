@@ -12,7 +12,7 @@ TWICE = 2.0
 
 
 def assumed(rules: Rules, spread: float, among: int = 1) -> Iterator[str]:
-    """All of it, each in a sentence that goes on after "assumes".
+    """The assumptions of a plan, each as the end of a sentence that begins with "assumes".
 
     `spread`: standard deviation of a unit's score; `among`: so many candidates are tried.
     """

@@ -181,7 +181,7 @@ def _on_its_way(stands: Rollout, results: Results | None, now: float, around: Ci
 
 
 def _part_of(stands: Rollout) -> str:
-    """Of what traffic a stage's share is, where only parts of it move."""
+    """The traffic that a stage's share refers to, if only slices of it move."""
     moving, by = stands.held.moving, stands.ladder.moves_by
     return f"{len(moving)} of {len(stands.drawn)} parts of the traffic by {by}" if by else "the traffic"
 

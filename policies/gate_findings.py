@@ -51,7 +51,7 @@ def _quality(policy: Policy) -> Iterator[Finding]:
 
 
 def _unmeasured(policy: Policy) -> Iterator[Finding]:
-    """Quality is off: a word must say that this is meant, and something must be won by it."""
+    """Findings where quality is off: the policy must say that it is meant, and demand a saving."""
     gates = policy.gates
     if not gates.accept:
         hint = "if you mean this, write `gates: {quality: off, accept: unmeasured quality, …}`"

@@ -35,7 +35,7 @@ _COARSE = 0.2
 
 
 def findings(policy: Policy, surroundings: Surroundings | None = None) -> tuple[Finding, ...]:
-    """All there is to say; without surroundings, nothing of upstreams and prices."""
+    """All findings of a policy; without `surroundings`, none about upstreams and prices."""
     if policy.candidates:
         return contender_findings(policy, lambda contender: _findings(contender, surroundings))
     return _findings(policy, surroundings)

@@ -56,7 +56,7 @@ class _Overview(Parser):
     """The first page of help: commands in groups, with examples."""
 
     def format_help(self) -> str:
-        """The page, in the place of argparse's own list."""
+        """The overview, instead of argparse's list of commands."""
         return overview({name: command.summary for name, command in COMMANDS.items()})
 
 

@@ -60,12 +60,12 @@ FAILURES = (OSError, duckdb.Error, msgspec.MsgspecError, ValueError)
 
 
 class ReplayError(Exception):
-    """It cannot be done; the message says why and what to do."""
+    """The replay is not possible; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """All that was asked for, read and checked."""
+    """A replay as the command line asks for it, read and checked."""
 
     settings: Settings
     data: DataDir
@@ -116,7 +116,7 @@ class ReplayOutcome:
         self.note(f"{operation}: {type(error).__name__}")
 
     def fields(self, job: Job) -> dict[str, Any]:
-        """For machines."""
+        """The result as fields of a JSON object."""
         return {
             "route": job.route.name,
             "out": str(job.out),
@@ -130,7 +130,7 @@ class ReplayOutcome:
         }
 
     def text(self, job: Job) -> str:
-        """For people."""
+        """The result as text."""
         lines = [
             f"{sum(self.came.values())} exchanges of {job.route.name}: {counted(self.came) or 'none'}",
             f"comparisons: {job.out}",

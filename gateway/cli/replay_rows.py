@@ -106,11 +106,11 @@ class Out:
 
     @property
     def is_parquet(self) -> bool:
-        """By its name."""
+        """Whether the file's name ends in `.parquet`."""
         return self.path.suffix == ".parquet"
 
     def add(self, row: Comparison) -> None:
-        """One more.
+        """Write one more row.
 
         Raises:
             OSError: it is not written.
@@ -128,5 +128,5 @@ def counted(counts: Mapping[str, int]) -> str:
 
 
 def line(fields: Mapping[str, Any]) -> str:
-    """One JSON object."""
+    """A row as one line of JSON."""
     return json.dumps(fields, ensure_ascii=False)

@@ -100,7 +100,7 @@ class ControlState:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """All that `status` says."""
+    """Everything that `status` prints."""
 
     data: str
     serving: bool
@@ -293,7 +293,7 @@ def about(state: StatusReport, seen: SharedView) -> list[str]:
 
 
 def _print_routes(routes: list[RouteState], seen: SharedView, now: float) -> None:
-    """One table, and below each route the sentence that says why it stands there."""
+    """Print one table, and below each route the sentence that says why it is there."""
     if not routes:
         print("no routes: every request goes to the default upstream")
         return
@@ -363,7 +363,7 @@ def _ago(seconds: float) -> str:
 
 
 def headline(state: StatusReport) -> str:
-    """Who serves, from where, by which table."""
+    """The first line: who serves, from which directory, with which routing table."""
     who = f"serving (pid {state.pid}) from {state.data}" if state.serving else f"nothing serves from {state.data}"
     if state.table is None:
         return f"{who}; no routing table: {state.problem}"

@@ -48,7 +48,7 @@ class _Questions:
     within_s: float
 
     def scores(self, model: Path) -> list[float]:
-        """Of each row: the mean of the route's scores of what the model says.
+        """For each row, the mean of the route's scores of the model's answers.
 
         Raises:
             TrainingCallError: the model did not answer.

@@ -34,7 +34,7 @@ _SECRET = re.compile(r"(?i)((?:key|token|secret|password|pepper|authorization)[\
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where something stands, both counted from 1."""
+    """A position in a file: line and column, counted from 1."""
 
     line: int
     column: int

@@ -73,7 +73,7 @@ def show(ask: Ask) -> Shown:
 
 
 def found(ask: Ask) -> tuple[RolloutPageView, Decision | None, Decision | None]:
-    """All that the page rests on: the figures, the last look, and the decision that stopped or suspended it.
+    """The data behind the page: figures, the last evaluation, and the decision that stopped or suspended it.
 
     What a stopped rollout is looked at for is nothing any more: the numbers that say why are those of that decision.
 
