@@ -321,6 +321,16 @@ def _add_care(build: Parser) -> None:
     build.add_argument(
         "--keep-personal-data", action="store_true", help="keep rows in which redaction replaced something"
     )
+    _engine(build)
+
+
+def _engine(parser: Parser) -> None:
+    parser.add_argument(
+        "--engine",
+        choices=("process", "ray"),
+        default="process",
+        help="where to work: in this process (default), or on Ray, on all cores or RAY_ADDRESS's cluster (extra `ray`)",
+    )
 
 
 def _eval(parser: Parser) -> None:
@@ -353,6 +363,7 @@ def _eval(parser: Parser) -> None:
         "--within", type=lasting, default=3600.0, metavar="TIME", help="start no new call after this time (default: 1h)"
     )
     ask.add_argument("--in-flight", type=count, metavar="N", help="questions at the same time (default: the policy's)")
+    _engine(ask)
     for each in (add, listing, draw, ask):
         _add_context(each)
         _add_json(each)
@@ -470,6 +481,7 @@ def _replay(parser: Parser) -> None:
     )
     parser.add_argument("--in-flight", type=count, metavar="N", help="calls at the same time (default: the policy's)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="file for the comparisons: .jsonl or .parquet")
+    _engine(parser)
     _add_context(parser)
     _add_json(parser)
 
