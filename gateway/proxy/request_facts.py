@@ -68,7 +68,9 @@ class RequestFacts:
         """The head of the request of our own making that `destination` gets as a candidate."""
         halves = self._candidate_heads.get(destination)
         if halves is None:
-            halves = self._candidate_heads[destination] = _halves(destination.candidate_head(preamble))
+            halves = self._candidate_heads[destination] = _halves(
+                destination.candidate_head(self.path.encode("latin-1"), preamble)
+            )
         return _whole(halves, length)
 
     def told_head(self, preamble: Preamble, length: int | None) -> bytes:
