@@ -145,7 +145,7 @@ def test_tool_loops_have_the_ids_that_the_candidate_gave(arguments: str):
     theirs = "functions.f:0", "chatcmpl-tool-" + "0" * 32
     given = [*(signed(one, "f") for one in theirs), "call_of_the_frontier"]
 
-    def turns(ids: list[str]) -> list[dict[str, object]]:
+    def turns(ids: list[str]) -> list[dict[str, Any]]:
         calls = [{"id": one, "type": "function", "function": {"name": "f", "arguments": arguments}} for one in ids]
         results = [{"role": "tool", "tool_call_id": one, "content": "x"} for one in ids]
         return [{"role": "assistant", "content": None, "tool_calls": calls}, *results]
