@@ -335,6 +335,7 @@ def _latencies(gate: gating.LatencyGate | None, alpha: float) -> tuple[rules.Lat
             warmup=gate.warmup,
             alpha=alpha,
             name=f"latency:{_limit_name(limit)}" if position else "latency",
+            counts_failures=True,
         )
         for position, limit in enumerate(gate.limits)
     )

@@ -496,7 +496,7 @@ class Evidence:
         """Count how long a unit's requests took, each measure once; the first units of a stage only warm it up."""
         gates = {gate.measure: gate for gate in self.rules.gates.latencies}
         taken = {
-            name: [scores.latency(event, gate, side) for event in events if self._felt(event, side)]
+            name: [scores.latency_at_worst(event, gate, side) for event in events if self._felt(event, side)]
             for name, gate in gates.items()
         }
         known = {name: [seconds for seconds in each if seconds is not None] for name, each in taken.items()}
@@ -510,7 +510,7 @@ class Evidence:
     def _compare_times(self, events: list[PairEvent], gate: Latency, at: float, weight: int | None) -> None:
         """Put units of both variants side by side, and count what a block brought that is over."""
         owner = events[0].owner
-        taken = [scores.latency(event, gate, owner) for event in events]
+        taken = [scores.latency_at_worst(event, gate, owner) for event in events]
         known = [seconds for seconds in taken if seconds is not None]
         if gate.block_s is None or not known:
             return

@@ -137,6 +137,9 @@ class Latency:
     frozen."""
     name: str = "latency"
     """What the gate is called, and what its evidence beside the baseline is kept under."""
+    counts_failures: bool = False
+    """Whether a request that the candidate alone failed counts as beyond every limit, for the certificate and not for
+    harm. Off, it is left out: a candidate that fails what it is slow at looks fast."""
 
     @property
     def what(self) -> str:

@@ -21,7 +21,7 @@ def test_the_short_form_has_the_cores_own_defaults():
 
     assert found.gates == core.Gates(
         quality=core.Quality(metric="json_fields", likeness=True, missing=-1.0),
-        latency=core.Latency(block_s=3600.0),
+        latency=core.Latency(block_s=3600.0, counts_failures=True),
         cost=core.Cost(),
     )
     assert found.guards == core.Guards(
@@ -148,7 +148,7 @@ def test_one_alpha_holds_for_all_gates():
 
     assert gates.quality == core.Quality(0.02, "json_fields", 0.01, likeness=True, missing=-1.0)
     assert gates.errors == core.Errors(0.03, 0.01)
-    assert gates.latency == core.Latency("total", 0.99, 2.0, warmup=7, alpha=0.01)
+    assert gates.latency == core.Latency("total", 0.99, 2.0, warmup=7, alpha=0.01, counts_failures=True)
     assert rules("gates: {latency: off}").gates.latency is None
 
 
