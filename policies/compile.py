@@ -34,6 +34,8 @@ OUTAGE_AFTER = 1
 TRIAL = 200
 """Requests that a suspended candidate is tried on. Source: decisions-2, ruling 5. A fixed split has no shadow to try it
 in: its alarms roll back."""
+MOST_EMPTY = 0.5
+"""What a trial tolerates of empty answers beside the baseline's at most, whatever slack the guards have."""
 RHO_USERS, RHO_PROMPTS = 0.3, 0.5
 """How alike the conversations of one user, or with one prompt, are taken to be: bounds, and no estimates.
 
@@ -184,7 +186,11 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
         gates=UNGATED if policy.mode == "split" else _gates(policy, surroundings),
         guards=_guards(policy),
         detectors=rules.Detectors(
-            errors=policy.guards.error_rate, validity=policy.guards.invalid_rate, spare_s=SPARE_S, rho=RHO_USERS
+            errors=policy.guards.error_rate,
+            validity=policy.guards.invalid_rate,
+            spare_s=SPARE_S,
+            rho=RHO_USERS,
+            empty=min(MOST_EMPTY, max(policy.guards.slack, policy.guards.error_rate)),
         ),
         ladder=_ladder(policy, surroundings),
         rollback=rules.RollbackSettings(

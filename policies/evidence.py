@@ -31,6 +31,7 @@ from policies.rules import Held, Latency, Quality, Rules, Stage
 from policies.terms import Owner
 from policies.variety import Variety
 
+_SPANS = (16, 64, 256)
 MOST = 100_000
 """Requests of open conversations that may be held at once; more are counted as lost."""
 NOT_HELD = Held()
@@ -98,6 +99,9 @@ class Evidence:
     more_beside: dict[str, LatencyPairs] = field(default_factory=dict[str, LatencyPairs])
     clusters_of_all: dict[str, int] = field(default_factory=dict[str, int])
     """As `clusters`, of all stages: what counts for slices that move alone goes on from stage to stage."""
+    empty: Recent = field(default_factory=lambda: Recent((0.0,) * len(_SPANS), _SPANS))
+    """How often the baseline's answers had nothing in them lately; carried likewise, and no candidate is told by it
+    but by `policies.liveness`."""
 
     @property
     def shadow(self) -> bool:
@@ -231,7 +235,7 @@ class Evidence:
         """
         if key.is_beside(self.key):
             return replace(self, key=key, rules=rules, detectors={})
-        found = Evidence(key, rules, recent=self.recent, line=self.line, more_lines=self.more_lines)
+        found = Evidence(key, rules, recent=self.recent, line=self.line, more_lines=self.more_lines, empty=self.empty)
         if rules.ladder.moves_by and (key.candidate, key.attempt) == (self.key.candidate, self.key.attempt):
             found.histograms = slices.kept_of(self.histograms)
             found.weighted, found.clusters_of_all = slices.kept_of(self.weighted), self.clusters_of_all
@@ -264,7 +268,7 @@ class Evidence:
     def judge_by(self, rules: Rules) -> None:
         """Count by other rules from now on; of another baseline nothing is known yet."""
         if rules.key.baseline != self.rules.key.baseline:
-            self.line, self.more_lines = BaselineLine(), {}
+            self.line, self.more_lines, self.empty = BaselineLine(), {}, Recent((0.0,) * len(_SPANS), _SPANS)
         self.rules = rules
 
     def _tally(self, name: str, more: int = 1) -> None:
@@ -309,6 +313,7 @@ class Evidence:
         self._tally("outputs")
         names.add(self.outputs_candidate, ours.digest)
         names.add(self.outputs_baseline, theirs.digest)
+        self.empty = self.empty.after(failed="empty" in theirs.flags)
         for side, output in (("candidate", ours), ("baseline", theirs)):
             for flag in output.flags:
                 self._tally(f"{flag}_{side}")
@@ -327,6 +332,8 @@ class Evidence:
             valid = event.valid_candidate
             if valid or self.bursts.is_news("validity", event.unit, event.at, spare_s=tolerances.spare_s):
                 self._feed("validity", tolerances.validity, float(not valid))
+        if event.heard == "trial" and tolerances.empty is not None:
+            self._detect_emptiness(event, tolerances.empty)
         if self._moves(event, held):
             for quality in gates.qualities:
                 self._detect_loss(event, quality, held)
@@ -334,6 +341,12 @@ class Evidence:
             self._detect_slowness(event, latency, held)
         if event.owner is Owner.BASELINE and event.error_baseline is not None:
             self.recent = self.recent.after(failed=event.error_baseline)
+
+    def _detect_emptiness(self, event: PairEvent, tolerance: float) -> None:
+        """In a trial, where no app is served, this is what hears the alarm of answers with nothing in them again."""
+        ours, theirs = event.output_candidate, event.output_baseline
+        if ours is not None and theirs is not None:
+            self._feed("empty", tolerance, float("empty" in ours.flags and "empty" not in theirs.flags))
 
     def _moves(self, event: PairEvent, held: Held) -> bool:
         """Whether how good it is is the whole's concern: where slices move alone, only what moves is."""
