@@ -4,7 +4,7 @@ Rules:
 1. The unit is the conversation. Its requests are averaged when it is over, and it counts once.
 2. Intention to treat: a pair drawn for the shadow counts, whatever became of the candidate. A lost, failed or
    timed-out candidate is a loss, never a gap. A failed baseline is excused from quality and counted under errors.
-3. All counts are a function of the set of events, whatever their order or the replica that saw them. Only the
+3. All counts are a function of the set of events, whatever their order or the node that told them. Only the
    detectors depend on order: the leader's.
 4. Only what lies behind the watermark counts: later verdicts belong to harder prompts. What is told later still joins
    its conversation while that is open; else it counts by itself, and is counted as late: it is not left out, since
@@ -210,25 +210,6 @@ class Evidence:
             if not unit.counted:
                 self._close(unit.events, unit.last_at)
 
-    def merge(self, other: "Evidence") -> None:
-        """Add another replica's counts and open units. Detectors stay the leader's own."""
-        for kept, added in ((self.histograms, other.histograms), (self.weighted, other.weighted)):
-            for name, histogram in added.items():
-                histograms.merge(kept.setdefault(name, {}), histogram)
-        for into, more in (
-            (self.counts, other.counts),
-            (self.clusters, other.clusters),
-            (self.clusters_of_all, other.clusters_of_all),
-            (self.requests, other.requests),
-            (self.outputs_candidate, other.outputs_candidate),
-            (self.outputs_baseline, other.outputs_baseline),
-        ):
-            histograms.merge(into, more)
-        for units in other.open.values():
-            for unit in units:
-                for event in unit.events:
-                    self._hold(event, last_at=unit.last_at)
-
     def next(self, key: EvidenceKey, rules: Rules) -> "Evidence":
         """The evidence of the stage or attempt that follows: empty, but for what is the baseline's. An alarm, or a
         trial that is over, only makes detectors begin afresh.
@@ -282,11 +263,11 @@ class Evidence:
         rule = self.rules.units
         return event.at + (rule.close_after_s if rule.late else 0.0) < self.watermark_at
 
-    def _hold(self, event: PairEvent, *, last_at: float = -math.inf) -> None:
+    def _hold(self, event: PairEvent) -> None:
         """Put a request into its conversation."""
         name = self._unit_name(event)
         before = self.open.get(name, [])
-        after = self.open[name] = joined(before, event, self.rules.units, last_at)
+        after = self.open[name] = joined(before, event, self.rules.units)
         self.held += requests_in(after) - requests_in(before)
 
     def _unit_name(self, event: PairEvent) -> str:

@@ -65,7 +65,7 @@ def add(into: dict[_Name, int], name: _Name, more: int = 1) -> None:
 
 
 def merge(into: dict[_Name, int], other: dict[_Name, int]) -> None:
-    """Add another replica's counts."""
+    """Add other counts."""
     for name, count in other.items():
         add(into, name, count)
 
