@@ -380,7 +380,7 @@ def _stage(stage: Stage, policy: Policy, surroundings: Surroundings) -> rules.St
         known = surroundings.upstreams.get(policy.baseline.upstream, KnownUpstream())
         compared = weight_ppm >= rules.ARMS_FROM_PPM and known.has_background_key
         reverse_ppm = DEFAULT_REVERSE_PPM if compared else 0
-    compared = weight_ppm >= rules.ARMS_FROM_PPM and reverse_ppm > 0
+    certified = weight_ppm >= rules.ARMS_FROM_PPM and reverse_ppm > 0 and policy.gates.quality is not None
     return rules.Stage(
         weight_ppm,
         min_units=options.min_units,
@@ -388,7 +388,7 @@ def _stage(stage: Stage, policy: Policy, surroundings: Surroundings) -> rules.St
         approve=options.approve,
         holdback_ppm=options.holdback,
         reverse_shadow_ppm=reverse_ppm,
-        reverse_until_ppm=PPM if compared else 0,
+        reverse_until_ppm=PPM if certified else 0,
         max_units=rules.MAX_UNITS if options.max_units is None else options.max_units,
         max_s=options.max_time,
         days=int(not weight_ppm) if options.days is None else options.days,

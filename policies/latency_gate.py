@@ -71,7 +71,9 @@ def _concurrent(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
 
 
 def screen(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
-    """In the shadow: nothing is certified about load that is not there, but a certified breach blocks."""
+    """In the shadow: what breaks its limit blocks. A limit in seconds is certified there, too, once anything is timed;
+    one beside the baseline is not, for it is the load that is not there which tells the two apart.
+    """
     names = f"{gate.measure}_candidate", f"{gate.measure}_baseline"
     ours, theirs = (evidence.times(name) for name in names)
     if not histograms.answered(ours) or (gate.limit_s is None and not theirs):

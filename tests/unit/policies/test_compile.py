@@ -31,6 +31,8 @@ def test_the_short_form_has_the_cores_own_defaults():
     assert found.bets == core.BETS
     asked = {stage.weight_ppm: stage.reverse_until_ppm for stage in found.ladder.stages}
     assert asked == {0: 0, 10_000: 0, 50_000: 0, 250_000: PPM, 500_000: PPM, PPM: PPM}
+    unmeasured = rules("gates: {quality: off, accept: unmeasured quality}").ladder.stages
+    assert {(stage.reverse_until_ppm, stage.reverse_shadow_ppm) for stage in unmeasured} == {(0, 0), (0, 50_000)}
     plain = tuple(replace(stage, reverse_until_ppm=0, days=None, by_pairs=False) for stage in found.ladder.stages)
     assert core.Ladder(plain) == core.Ladder()
     assert found.rollback == core.RollbackSettings(trial=200)
