@@ -16,7 +16,7 @@ import msgspec
 from records.dataset import manifest, registry
 from records.dataset.caps import Cap
 from records.dataset.contamination import evaluation_rows
-from records.dataset.example import Example, Reason, Source, example
+from records.dataset.example import Example, Fields, Source, example
 from records.dataset.filters import Filters
 from records.dataset.format import Learns
 from records.dataset.formats import format_named
@@ -26,9 +26,11 @@ from records.dataset.parquet_file import to_parquet
 from records.dataset.personal import PersonalData
 from records.dataset.poisoning import Poisoning, source_of
 from records.dataset.preference import DIRECTED, preference, vote
+from records.dataset.reason import Reason
 from records.dataset.split import PPM, Split, split_of
 from records.dedupe import exact_key
 from records.parquet import EXCHANGES, quoted
+from records.prompt_dates import undated
 from records.store import Store
 
 SPLITS: tuple[Split, ...] = ("train", "validation")
@@ -151,7 +153,7 @@ class _Whole:
         return found
 
     def _look(self, source: Source, made: Example, split: Split) -> None:
-        prompt, whole = exact_key(made.prompt, made.tools), _key(made)
+        prompt, whole = exact_key(_asked_of(made), made.tools), _key(made)
         self.sources.offer(source_of(source.user_id, source.key_id), whole)
         self.templates.offer(source.system_hash, whole)
         self.poisoning.look(made.prompt)
@@ -162,7 +164,7 @@ class _Whole:
 
     def refused(self, source: Source, made: Example, split: Split) -> Reason | None:
         """Why an example is left out for another one."""
-        prompt, whole = exact_key(made.prompt, made.tools), _key(made)
+        prompt, whole = exact_key(_asked_of(made), made.tools), _key(made)
         if whole in self.seen:
             return "duplicate"
         if split == "validation" and prompt in self.trained:
@@ -183,7 +185,12 @@ class _Whole:
 
 
 def _key(made: Example) -> bytes:
-    return exact_key([*made.prompt, made.answer], made.tools, made.rejected)
+    return exact_key([*_asked_of(made), made.answer], made.tools, made.rejected)
+
+
+def _asked_of(made: Example) -> list[Fields]:
+    """The prompt without the date that its system prompt tells: the same question of another day is the same one."""
+    return [undated(turn) if turn["role"] == "system" else turn for turn in made.prompt]
 
 
 def _words(made: Example) -> str:
@@ -340,7 +347,8 @@ class _Exchanges:
     def __iter__(self) -> Iterator[tuple[Source, Example | Reason]]:
         """A date at a time: no more is sorted at once than what came in a day."""
         wanted = self.wanted
-        learns = format_named(wanted.shape).learns
+        shape = format_named(wanted.shape)
+        learns = shape.learns
         where, values = _condition(wanted)
         ids, rollouts = [name for name, _ in wanted.labels], [rollout for _, rollout in wanted.labels]
         labelled: list[object] = [ids, rollouts, list(wanted.labels.values())]
@@ -357,5 +365,8 @@ class _Exchanges:
             while rows := cursor.fetchmany(_ROWS):
                 for fields in rows:
                     source = Source(*fields)
-                    yield source, _MAKERS[learns](source)
+                    made = _MAKERS[learns](source)
+                    if isinstance(made, Example) and next(shape.turn_faults([*made.prompt, made.answer]), None):
+                        made = "odd_turns"
+                    yield source, made
                     wanted.watch(1)

@@ -1,6 +1,7 @@
 """Messages and tools of a training file: what trainers refuse of them, and their columns in a dataset's card."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, cast
 
 import msgspec
@@ -76,6 +77,32 @@ def message_faults(fields: Fields, *names: str, weighed: bool = False, is_asked:
     elif last.get("weight") == 0:
         yield f"{names[-1]}: nothing is learned from the last one"
     yield from _order_faults([cast(Fields, turn) for turn in turns if isinstance(turn, dict)])
+
+
+def turns_of(fields: Fields) -> list[Fields]:
+    """A line's messages, of those that are some."""
+    messages = fields.get("messages")
+    turns = cast(list[Any], messages) if isinstance(messages, list) else []
+    return [cast(Fields, turn) for turn in turns if isinstance(turn, dict)]
+
+
+def alternation_faults(turns: Sequence[Fields], *, begins: bool = False) -> Iterator[str]:
+    """Where a turn of the user or the assistant follows one of the same; results of a tool stand for the user's.
+
+    `begins`: the user's comes first, behind one system prompt at most.
+    """
+    for place, (before, turn) in enumerate(pairwise(turns), start=1):
+        role, last = turn.get("role"), before.get("role")
+        if role == last and role in ("user", "assistant"):
+            yield f"messages[{place}]: two turns of the {role} one after the other"
+        elif begins and role == "user" and last == "tool":
+            yield f"messages[{place}]: the user goes on behind a tool's result"
+        elif begins and role == "system":
+            yield f"messages[{place}]: a system prompt that is not the first message"
+        elif begins and role == "assistant" and last == "system":
+            yield f"messages[{place}]: the assistant begins"
+    if begins and turns and turns[0].get("role") == "assistant":
+        yield "messages[0]: the assistant begins"
 
 
 def tool_faults(tools: object) -> Iterator[str]:

@@ -32,6 +32,19 @@ def test_a_conversation_is_its_beginning():
     assert start.system_hash == later.system_hash
 
 
+def test_a_date_in_the_system_prompt_makes_no_other_prompt():
+    """Each request tells the time: its conversation, its prompt and its system prompt are those of the one before."""
+    read_at = [
+        read(messages=[{"role": "system", "content": f"You triage. It is {now}."}, FIRST[1]], instructions=f"At {now}")
+        for now in ("2026-11-30T03:28:11Z", "2026-12-01T23:00:00Z")
+    ]
+    said = [read(messages=[{"role": "user", "content": f"what of {day}?"}]) for day in ("2026-11-30", "2026-12-01")]
+
+    for name in ("conversation_id", "prompt_hash", "system_hash"):
+        assert len({getattr(one, name) for one in read_at}) == 1
+    assert said[0].prompt_hash != said[1].prompt_hash and said[0].conversation_id != said[1].conversation_id
+
+
 @pytest.mark.parametrize(
     "named",
     [

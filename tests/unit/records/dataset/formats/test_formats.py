@@ -37,6 +37,31 @@ def test_what_a_format_writes_it_takes(shape, name):
     )
 
 
+@pytest.mark.parametrize("shape", FORMATS)
+@pytest.mark.parametrize(
+    "turns",
+    [
+        (USER, USER),
+        ({"role": "assistant", "content": "Hello!"}, USER),
+        (USER, {"role": "system", "content": "Be brief."}),
+        ({"role": "system", "content": "Classify this."},),
+        (
+            USER,
+            {"role": "assistant", "tool_calls": [call()]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "x"},
+            USER,
+        ),
+    ],
+    ids=["two of the user", "the assistant begins", "a late system prompt", "no user", "the user behind a result"],
+)
+def test_turns_that_a_trainer_does_not_take_are_told_before_they_are_written(shape, turns):
+    """What a format's validator refuses of the order of turns, its build knows, too: such a row is left out."""
+    found, own = made(request_json=request(*turns)), format_named(shape)
+    line = own.line(msgspec.structs.replace(found, **COMPARED))
+
+    assert list(own.turn_faults([*found.prompt, found.answer])) == list(check_line(line, own))
+
+
 def test_there_is_no_other_format():
     """A name that is none is refused with those that are; a name leads to no other module."""
     with pytest.raises(ValueError, match=r"there are .*trl-sft"):
