@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, cast
 
-SYSTEM_ROLES = frozenset({"system", "developer"})
+SYSTEM_ROLES = ("system", "developer")
 """Of the turns that the app says, and tells the date in."""
 _DAY = (
     r"(?:[^\W\d_]{2,8}(?:day|tag|woch|di)|dimanche|lunes|martes|mi[ée]rcoles|jueves|viernes|s[áa]bado|domingo"

@@ -174,7 +174,7 @@ def _tool(tool: Fields) -> Fields:
     custom = tool.get("custom")
     if tool.get("type") == "custom" and isinstance(custom, dict):
         named = cast(Fields, custom)
-        function = {"name": _text(named.get("name")), "parameters": _CUSTOM_PARAMETERS}
+        function = {"name": _text(named.get("name") or None), "parameters": _CUSTOM_PARAMETERS}
         if named.get("description"):
             function["description"] = _text(named["description"])
         return {"type": "function", "function": function}
@@ -230,7 +230,7 @@ def _with_words(message: Fields) -> Fields:
 
 def _message(turn: Fields) -> Fields:
     """One message with the fields that trainers know, and no others."""
-    role = _ROLES.get(turn.get("role", ""))
+    role = _ROLES.get(_text(turn.get("role", "")))
     if role is None:
         raise UnfitError("legacy_functions" if turn.get("role") == "function" else "unreadable")
     if role == "assistant" and not says_nothing(turn.get("function_call")):
@@ -258,7 +258,7 @@ def _content(content: object) -> str | None:
         return content
     words: list[str] = []
     for part in _objects(content):
-        kind = part.get("type")
+        kind = _text(part.get("type"))
         if kind == "thinking":  # Mistral's: no part of what is said
             continue
         if kind not in _SPOKEN:

@@ -9,7 +9,7 @@ import msgspec
 from records.dataset.example import Fields
 from records.wire.json_reader import UnreadableError, read, read_fields
 
-_ROLES = frozenset({"system", "user", "assistant", "tool"})
+_ROLES = ("assistant", "system", "tool", "user")
 
 TURN_COLUMNS = """\
     list:
@@ -147,7 +147,8 @@ def _order_faults(turns: list[Fields]) -> Iterator[str]:
         if waiting:
             yield "tool calls without results"
         calls = turn.get("tool_calls")
-        waiting = [cast(Fields, call).get("id") for call in cast(list[Any], calls or []) if isinstance(call, dict)]
+        listed = cast(list[Any], calls) if isinstance(calls, list) else []
+        waiting = [cast(Fields, call).get("id") for call in listed if isinstance(call, dict)]
 
 
 def _turn_faults(turn: object, *, weighed: bool) -> Iterator[str]:
@@ -156,7 +157,7 @@ def _turn_faults(turn: object, *, weighed: bool) -> Iterator[str]:
         return
     fields = cast(Fields, turn)
     if fields.get("role") not in _ROLES:
-        yield f"role is one of {', '.join(sorted(_ROLES))}"
+        yield f"role is one of {', '.join(_ROLES)}"
     content, calls = fields.get("content"), fields.get("tool_calls")
     if not isinstance(content, str) and not (content is None and calls):
         yield "content is text, or null beside tool_calls"
@@ -164,6 +165,8 @@ def _turn_faults(turn: object, *, weighed: bool) -> Iterator[str]:
         yield "a tool's message names its tool_call_id"
     if "weight" in fields and (not weighed or fields["weight"] not in (0, 1) or fields.get("role") != "assistant"):
         yield "weight: 0 or 1, of the assistant's turns, in formats that know it"
+    if calls is not None and not isinstance(calls, list):
+        yield "tool_calls: a list"
     for place, call in enumerate(cast(list[Any], calls) if isinstance(calls, list) else []):
         for text in _call_faults(call):
             yield f"tool_calls[{place}]: {text}"

@@ -17,7 +17,7 @@ Fields = dict[str, Any]
 _HELD = ("previous_response_id", "conversation", "prompt")
 """Fields of a request that stand for turns which only the provider has."""
 _CALLS = {"function_call": "function", "custom_tool_call": "custom"}
-_RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
+_RESULTS = ("function_call_output", "custom_tool_call_output")
 
 
 def chat_request(request: Fields) -> Fields:
@@ -72,7 +72,7 @@ def _turns(items: object, role: str = "") -> list[Fields]:
 
 
 def _add(turns: list[Fields], item: Fields, role: str) -> None:
-    kind: Any = item.get("type", "message")
+    kind = str(item.get("type", "message"))
     if kind == "message":
         turns.append({"role": item.get("role", role), "content": item.get("content")})
     elif kind in _CALLS:

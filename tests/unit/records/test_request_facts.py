@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from records.request_facts import Question, read_question, text_bytes, user_hash
+from tests.rooms.odd_values import odd_versions
 
 PEPPER = b"p" * 32
 FIRST = [{"role": "system", "content": "You triage."}, {"role": "user", "content": "hello"}]
@@ -122,3 +123,17 @@ def test_words_are_counted():
     }
 
     assert text_bytes(body) == 7
+
+
+@pytest.mark.parametrize("surface", ["chat", "responses", "completions"])
+def test_whatever_a_body_holds_it_is_read(surface):
+    """Apps send odd things, and the recorder reads all of them."""
+    system = {"role": "system", "content": [{"type": "text", "text": "Today is 2026-11-30."}]}
+    body = {
+        "messages": [system, *FIRST],
+        "input": [system, *FIRST],
+        "instructions": "2026-11-30",
+        "metadata": {"session_id": "a"},
+    }
+    for odd in odd_versions(body):
+        assert read(surface=surface, **odd).fields is not None

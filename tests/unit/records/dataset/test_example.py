@@ -4,9 +4,12 @@ import json
 
 import pytest
 
+from records.dataset.check import check_line
 from records.dataset.example import Example, example
+from records.dataset.formats import format_named
 from tests.fakes.exchanges import chat_answer, chat_request
 from tests.rooms.examples import TOOLS, USER, call, made, request, source, tool_loop
+from tests.rooms.odd_values import odd_versions
 
 CALL = call("{}")
 
@@ -128,6 +131,36 @@ def test_roles_and_parts():
         {"role": "user", "content": "ab", "name": "anna"},
         {"role": "assistant", "content": "c"},
     ]
+
+
+CHAT = {
+    "messages": [
+        {"role": "developer", "content": [{"type": "text", "text": "a"}]},
+        USER,
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "x"},
+    ],
+    "tools": [*TOOLS, {"type": "custom", "custom": {"name": "shell"}}],
+}
+ITEMS = {
+    "input": [USER, {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}],
+    "tools": [{"type": "function", "name": "f"}],
+}
+OUTPUT = {"output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "x"}]}]}
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [("chat", CHAT), ("responses", ITEMS), ("chat", json.loads(chat_answer("x"))), ("responses", OUTPUT)],
+    ids=["chat", "responses", "a chat's answer", "a response"],
+)
+def test_whatever_a_body_holds_it_is_an_example_or_left_out(name, body):
+    """Records keep what apps sent, odd things too: one of them ends no build, and none makes a line that is refused."""
+    field = "request_json" if {"messages", "input"} & body.keys() else "response_json"
+    for odd in odd_versions(body):
+        found = example(source(endpoint=name, **{field: json.dumps(odd)}))
+        if isinstance(found, Example):
+            assert list(check_line(format_named("trl-sft").line(found), format_named("trl-sft"))) == []
 
 
 def test_what_the_assistant_refused_before_was_said():

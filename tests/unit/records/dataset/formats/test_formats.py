@@ -9,6 +9,7 @@ import yaml
 from records.dataset.check import check_line
 from records.dataset.formats import FORMATS, format_named
 from tests.rooms.examples import TOOLS, USER, call, made, request, tool_loop
+from tests.rooms.odd_values import odd_versions
 
 OTHER = {"role": "assistant", "content": "Elsewhere."}
 COMPARED = {"rejected": OTHER, "is_good": True}
@@ -60,6 +61,16 @@ def test_turns_that_a_trainer_does_not_take_are_told_before_they_are_written(sha
     line = own.line(msgspec.structs.replace(found, **COMPARED))
 
     assert list(own.turn_faults([*found.prompt, found.answer])) == list(check_line(line, own))
+
+
+@pytest.mark.parametrize("shape", FORMATS)
+def test_whatever_a_line_holds_its_validator_says_what_is_wrong(shape):
+    """One odd line ends no look at a file, and a line that is let through can be shown."""
+    own = format_named(shape)
+    line = json.loads(own.line(msgspec.structs.replace(EXAMPLES["a tool call"], **COMPARED)))
+    for odd in odd_versions(line):
+        if not list(check_line(json.dumps(odd).encode(), own)):
+            assert [lesson.messages for lesson in own.lessons(odd)]
 
 
 def test_there_is_no_other_format():
