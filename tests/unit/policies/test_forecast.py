@@ -48,7 +48,9 @@ def test_what_is_no_matter_of_units_is_said():
     found = forecast(SHADOW, barred)
     assert str(found).startswith("all gates hold; it waits for fault, guard outputs")
     assert found.days is None
-    assert "to go for quality, about 5 hours" in (told := str(forecast(SHADOW, replace(barred, gates=(gate("quality", 500),)))))
+    assert "to go for quality, about 5 hours" in (
+        told := str(forecast(SHADOW, replace(barred, gates=(gate("quality", 500),))))
+    )
     assert told.endswith("; and it waits for fault, guard outputs")
 
 
