@@ -188,7 +188,7 @@ state-faults: checked  ## the shared state refused, frozen, slow, flushed, full;
 fuzz-wire: checked  ## 200,000 mutated answers and requests: each is a row, with all in it that could be read
 	$(BIN)/python -m tests.acceptance.fuzz_wire $(ARGS)
 
-secrets: checked  ## sixty kinds of secrets and sixty look-alikes through the recorder: hits and false alarms
+secrets: checked  ## seventy kinds of secrets and as many look-alikes through the recorder: hits and false alarms
 	$(BIN)/python -m tests.acceptance.secret_corpus
 
 fuzz-policies: checked  ## 100,000 mutated policy files: each in force whole or not at all

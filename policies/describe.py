@@ -188,18 +188,22 @@ def _quality(gate: Quality) -> str:
         return (
             f"index compatibility: vectors that do not fit in at most {gate.margin:.1%} of conversations; not quality"
         )
+    assumed = ""
+    if gate.missing is not None and gate.missing > -1:
+        assumed = f"; a pair without a verdict counts {gate.missing:g}, as this policy says"
     if gate.margin < 0:
-        return f"{gate.metric} at least {-gate.margin:g} better than the baseline"
+        return f"{gate.metric} at least {-gate.margin:g} better than the baseline{assumed}"
     if not gate.likeness:
-        return f"{gate.metric} at most {gate.margin:g} worse than the baseline"
+        return f"{gate.metric} at most {gate.margin:g} worse than the baseline{assumed}"
     itself = "1 (the baseline is declared deterministic)" if gate.deterministic else "the baseline's likeness to itself"
-    return f"{gate.metric}: likeness to the baseline at most {gate.margin:g} below {itself}; it never shows harm"
+    shows = f"at most {gate.margin:g} below {itself}; it never shows harm"
+    return f"{gate.metric}: likeness to the baseline {shows}{assumed}"
 
 
 def _latency(gate: Latency) -> str:
     name = {"ttft": "time to the first token", "total": "time to the last token"}[gate.measure]
     if gate.limit_s is not None:
-        return f"{gate.quantile:.0%} of {name} within {duration_text(gate.limit_s)}"
+        return f"{gate.quantile:.0%} of {name} within {duration_text(gate.limit_s)}; in the shadow, too"
     return (
         f"p{gate.quantile * 100:g} of {name} within {gate.ratio:g} times the baseline's of the same time; "
         f"needs {BLOCKS} blocks of {duration_text(gate.block_s or 0.0)}"
@@ -241,6 +245,10 @@ def _stage(stage: Stage) -> str:
     parts += [f"{duration_text(stage.least_s)}"] if stage.least_s else []
     parts += ["an operator's approval to enter"] if stage.approve == "manual" else []
     parts += [f"{share_text(stage.holdback_ppm)} stays with the baseline"] if stage.holdback_ppm else []
-    parts += [f"{share_text(stage.reverse_shadow_ppm)} also ask the baseline"] if stage.reverse_shadow_ppm else []
+    reverse = share_text(stage.reverse_shadow_ppm)
+    if stage.reverse_until_ppm > stage.reverse_shadow_ppm:
+        parts.append(f"all also ask the baseline until quality has passed here, then {reverse}")
+    elif stage.reverse_shadow_ppm:
+        parts.append(f"{reverse} also ask the baseline")
     name = "100%" if stage.weight_ppm == PPM else stage.label
     return f"{name:<8} at least {', '.join(parts)}"

@@ -65,6 +65,7 @@ UNSEEN = {
 DETECTORS = {
     "errors": "the candidate failed too many of its latest requests",
     "validity": "too many of its latest answers broke their format",
+    "empty": "too many of its latest answers are empty",
     "quality": "its latest answers are worse than those with which it passed its checks",
     "latency": "too many of its latest answers were slower than the limit",
 }

@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.cli.context import warn_of_damage
 from policies.matching import find, ineligible
-from policies.request.body import Call, read_body
+from policies.request.body import Call, endpoint_of, read_body
 from policies.routing import Route
 from records.comparison import Comparison
 from records.parquet import COMPARISONS, connect, write_rows
@@ -70,7 +70,7 @@ class Rows:
         body = read_body(raw)
         if body is None:
             return "malformed"
-        call = Call(row.path, {}, body, body_bytes=len(raw), key_name=key_name)
+        call = Call(endpoint_of(row.path), {}, body, body_bytes=len(raw), key_name=key_name)
         if (
             not belongs and find((self.route,), call) is None
         ):  # headers are not recorded: no route that asks for one fits

@@ -18,7 +18,7 @@ import msgspec
 from records.dataset import manifest, registry
 from records.dataset.caps import Cap
 from records.dataset.contamination import evaluation_rows
-from records.dataset.example import Example, Reason, Source
+from records.dataset.example import Example, Fields, Source
 from records.dataset.filters import Filters
 from records.dataset.formats import format_named
 from records.dataset.manifest import Manifest
@@ -26,10 +26,12 @@ from records.dataset.near import NearDuplicates
 from records.dataset.parquet_file import to_parquet
 from records.dataset.personal import PersonalData
 from records.dataset.poisoning import Poisoning, source_of
+from records.dataset.reason import Reason
 from records.dataset.rows import DatasetRows
 from records.dataset.split import PPM, Split, split_of
 from records.dedupe import exact_key
 from records.parts import PartRunner, run_here
+from records.prompt_dates import undated
 from records.store import Store
 
 SPLITS: tuple[Split, ...] = ("train", "validation")
@@ -128,7 +130,7 @@ class _Whole:
         return found
 
     def _look(self, source: Source, made: Example, split: Split) -> None:
-        prompt, whole = exact_key(made.prompt, made.tools), _key(made)
+        prompt, whole = exact_key(_asked_of(made), made.tools), _key(made)
         self.sources.offer(source_of(source.user_id, source.key_id), whole)
         self.templates.offer(source.system_hash, whole)
         self.poisoning.look(made.prompt)
@@ -139,7 +141,7 @@ class _Whole:
 
     def refused(self, source: Source, made: Example, split: Split) -> Reason | None:
         """Why an example is left out for another one."""
-        prompt, whole = exact_key(made.prompt, made.tools), _key(made)
+        prompt, whole = exact_key(_asked_of(made), made.tools), _key(made)
         if whole in self.seen:
             return "duplicate"
         if split == "validation" and prompt in self.trained:
@@ -160,7 +162,12 @@ class _Whole:
 
 
 def _key(made: Example) -> bytes:
-    return exact_key([*made.prompt, made.answer], made.tools, made.rejected)
+    return exact_key([*_asked_of(made), made.answer], made.tools, made.rejected)
+
+
+def _asked_of(made: Example) -> list[Fields]:
+    """The prompt without the date that its system prompt tells: the same question of another day is the same one."""
+    return [undated(turn) if turn["role"] == "system" else turn for turn in made.prompt]
 
 
 def _words(made: Example) -> str:
@@ -289,9 +296,8 @@ def _split(source: Source, wanted: Wanted) -> Split:
 
 
 def _rows(store: Store, wanted: Wanted, spilt: Path) -> DatasetRows:
-    shape = format_named(wanted.shape)
     return DatasetRows(
-        store, wanted.route, wanted.with_unrouted, wanted.filters, shape.learns, wanted.labels, spilt, wanted.run
+        store, wanted.route, wanted.with_unrouted, wanted.filters, wanted.shape, wanted.labels, spilt, wanted.run
     )
 
 

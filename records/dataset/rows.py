@@ -14,10 +14,12 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from records.dataset.example import Example, Reason, Source, example
+from records.dataset.example import Example, Source, example
 from records.dataset.filters import Filters
-from records.dataset.format import Learns
+from records.dataset.format import Learns, TrainingFormat
+from records.dataset.formats import format_named
 from records.dataset.preference import DIRECTED, preference, vote
+from records.dataset.reason import Reason
 from records.parquet import quoted
 from records.parts import PartRunner, run_here
 from records.store import Store
@@ -67,7 +69,8 @@ class _Part:
 class _Question:
     """What is asked of the records, for each part alike."""
 
-    maker: Callable[[Source], Example | Reason]
+    shape: str
+    """The name of the format."""
     query: str
     values: tuple[object, ...]
     spilt: Path
@@ -94,11 +97,20 @@ def _read(store: Store, question: _Question, part: _Part) -> Iterator[list[tuple
     if part.beyond is not None:
         values.append(part.beyond)
         query += " AND j.id < ?"
+    shape = format_named(question.shape)
     with _sorting(store, question.spilt) as rows_of:
         cursor = rows_of(f"{query} ORDER BY j.id", values)
         while rows := cursor.fetchmany(_ROWS):
             sources = [Source(*fields) for fields in rows]
-            yield [(source, question.maker(source)) for source in sources]
+            yield [(source, _taught(shape, source)) for source in sources]
+
+
+def _taught(shape: TrainingFormat, source: Source) -> Example | Reason:
+    """What one exchange teaches, or why it teaches nothing."""
+    made = _MAKERS[shape.learns](source)
+    if isinstance(made, Example) and next(shape.turn_faults([*made.prompt, made.answer]), None):
+        return "odd_turns"
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +121,8 @@ class DatasetRows:
     route: str
     with_unrouted: bool
     filters: Filters
-    learns: Learns
+    shape: str
+    """The name of the format."""
     labels: Mapping[tuple[str, str], float]
     """By exchange and candidate's rollout, by how much people say that its answer is better."""
     spilt: Path
@@ -126,9 +139,9 @@ class DatasetRows:
         where, values = self._condition()
         ids, rollouts = [name for name, _ in self.labels], [rollout for _, rollout in self.labels]
         labelled: list[object] = [ids, rollouts, list(self.labels.values())]
-        given = labelled if self.learns == "preferences" else []
+        given = labelled if format_named(self.shape).learns == "preferences" else []
         query = f"{_PAIRS if given else _ANSWERS} WHERE {where}"
-        question = _Question(_MAKERS[self.learns], query, (*given, *values), self.spilt)
+        question = _Question(self.shape, query, (*given, *values), self.spilt)
         for rows in self.run(partial(_read, self.store, question), self._parts(where, values)):
             yield from rows
 
