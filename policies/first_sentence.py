@@ -357,7 +357,7 @@ def _failed_trial(before: Rollout, results: Results, reason: str) -> str:
     """Why a suspended candidate did not come back."""
     if not results.unhealthy and not any(alarm.raised for alarm in results.alarms):
         tried = f"{results.tried} of {before.settings.trial} requests came back"
-        return f"it was suspended, and its trial did not come to its end in {span(before.settings.trial_s)}: {tried}"
+        return f"it was suspended, and its test did not end within {span(before.settings.trial_s)}: {tried}"
     return f"it was suspended, tried, and still fails: {results.unhealthy or _detector(results, reason)}"
 
 

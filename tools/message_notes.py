@@ -62,7 +62,7 @@ SENTENCES = {
         "Wait. If nothing comes: is there traffic, and is `shadow.budget` spent?"
     ),
     "it was suspended, tried, and still fails: …": "Repair the candidate's server, then `crossfade resume ROUTE --reason …`.",
-    "it was suspended, and its trial did not come to its end": (
+    "it was suspended, and its test did not end within …": (
         "Too few requests came to test it with, or the shadow could not ask it. Remove the cause, then `crossfade resume ROUTE --reason …`."
     ),
     "it was suspended … times within a day before": "It fails again and again. Repair the candidate's server, then `crossfade resume ROUTE --reason …`.",
