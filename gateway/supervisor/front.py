@@ -18,6 +18,7 @@ import httptools
 from gateway import clock
 from gateway.admin.auth import PROBES, SIGN_IN, Credentials, Door, is_public
 from gateway.log import Log
+from gateway.transport.server_certificate import ServerCertificate
 
 HEAD_BYTES = 16 * 1024
 BODY_BYTES = 1024 * 1024
@@ -147,7 +148,7 @@ class Front:
     door: Door
     admin_socket: Path
     log: Log
-    tls: ssl.SSLContext | None = None
+    tls: ServerCertificate | None = None
     """None: the port speaks plain HTTP."""
     _waiting: dict[asyncio.StreamWriter, None] = field(default_factory=dict[asyncio.StreamWriter, None], init=False)
     """The one that has kept us waiting longest first."""
@@ -164,7 +165,7 @@ class Front:
                 slowest.transport.abort()
             self._waiting[writer] = None
             if self.tls is not None:  # after it is counted: a handshake that is never ended is half a head, too
-                await writer.start_tls(self.tls, ssl_handshake_timeout=HEAD_S)
+                await writer.start_tls(self.tls.context, ssl_handshake_timeout=HEAD_S)
             await self._answer(reader, writer)
         except (OSError, TimeoutError, ssl.SSLError):
             return  # the other side is gone or too slow: there is nobody to tell
