@@ -54,6 +54,9 @@ test: checked  ## the test suite, each file of it in one of twice as many proces
 clients: checked  ## install the real clients of the acceptance tests, each in an environment of its own
 	$(BIN)/python tools/clients.py
 
+ray: checked  ## set up Ray in an environment of its own, for the tests of --engine ray
+	$(BIN)/python tools/ray_env.py
+
 vllm: checked  ## set up a real vLLM for the CPU and a tiny model, in an environment of its own
 	$(BIN)/python tools/vllm_env.py
 
@@ -185,7 +188,7 @@ state-faults: checked  ## the shared state refused, frozen, slow, flushed, full;
 fuzz-wire: checked  ## 200,000 mutated answers and requests: each is a row, with all in it that could be read
 	$(BIN)/python -m tests.acceptance.fuzz_wire $(ARGS)
 
-secrets: checked  ## sixty kinds of secrets and sixty look-alikes through the recorder: hits and false alarms
+secrets: checked  ## seventy kinds of secrets and as many look-alikes through the recorder: hits and false alarms
 	$(BIN)/python -m tests.acceptance.secret_corpus
 
 fuzz-policies: checked  ## 100,000 mutated policy files: each in force whole or not at all

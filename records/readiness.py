@@ -209,7 +209,9 @@ def _spend(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
     if terms.budget_usd_per_month is not None:
         stated.append((terms.budget_usd_per_month, "the budget"))
     if terms.revenue_usd_per_month is not None:
-        stated.append((terms.revenue_usd_per_month * terms.revenue_share, f"{terms.revenue_share:.0%} of the revenue"))
+        stated.append(
+            (terms.revenue_usd_per_month * terms.revenue_share, f"{terms.revenue_share * 100:g}% of the revenue")
+        )
     a_day = facts.usd_per_day
     month = [None if usd is None else usd * MONTH_DAYS for usd in (a_day.whole, a_day.before, a_day.after)]
     usd, before, after = month
@@ -217,20 +219,27 @@ def _spend(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
         is_young = facts.days < KNOWN_DAYS and facts.unpriced < facts.requests
         hours = round(facts.days * 24)
         young = f"{hours} hours say nothing of a month" if hours > 1 else "an hour says nothing of a month"
-        why = young if is_young else "no request has a price"
+        why = young if is_young else "no request has a price" if facts.requests else "nothing was asked"
         return Sign("spend", f"unknown: {why}", usd, None, before, after)
     if not stated:
-        why = f"${usd:,.2f} a month; state readiness.revenue_usd_per_month or budget_usd_per_month to hold it against"
+        why = f"{_usd(usd)} a month; state readiness.revenue_usd_per_month or budget_usd_per_month to hold it against"
         return Sign("spend", why, usd, None, before, after)
     limit, what = min(stated)
     if usd > limit:
-        return Sign(
-            "spend", f"${usd:,.2f} a month is above {what}, ${limit:,.2f}", usd, limit, before, after, holds=True
-        )
+        why = f"{_usd(usd)} a month is above {what}, {_usd(limit)}"
+        return Sign("spend", why, usd, limit, before, after, holds=True)
     if facts.unpriced > UNPRICED * facts.requests:
-        why = f"${usd:,.2f} a month and more: {facts.unpriced} of {facts.requests} answers have no price"
+        why = f"{_usd(usd)} a month and more: {facts.unpriced} of {facts.requests} answers have no price"
         return Sign("spend", why, usd, limit, before, after)
-    return Sign("spend", f"${usd:,.2f} a month is within {what}, ${limit:,.2f}", usd, limit, before, after, holds=False)
+    why = f"{_usd(usd)} a month is within {what}, {_usd(limit)}"
+    return Sign("spend", why, usd, limit, before, after, holds=False)
+
+
+def _usd(value: float) -> str:
+    """To the cent; of less than a dollar, what shows: a verdict does not say that nothing is above nothing."""
+    if value >= 1 or value == 0:
+        return f"${value:,.2f}"
+    return f"${value:.3f}" if value >= 0.01 else f"${value:.6f}".rstrip("0") if value >= 1e-6 else "less than $0.000001"
 
 
 def _speed(facts: RouteFacts, terms: ReadinessTerms) -> Sign:

@@ -2,7 +2,8 @@
 
 The same thing has the same placeholder all through an exchange, in its request and its answer, however it is written.
 What was JSON stays JSON, also where it stands as text in a field (the arguments of a tool call).
-Secrets are known by what they look like (`secret_shapes.py`) and by the names before them (`secret_names.py`).
+Secrets are known by their looks (`secret_shapes.py`), by what stands around them (`secret_surroundings.py`), by the
+names before them (`secret_names.py`), and in base64 (`secret_text.py`).
 Pure, and linear in the text: each pattern is tried only where a cheap look says that it could match; short texts and
 fields' names in which there was nothing are known again.
 
@@ -18,8 +19,10 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-from records.secret_names import K8S_SECRETS, SecretNames, is_placeholder, is_schema, know, replace_named
-from records.secret_shapes import RUN, has_digit, replace_shapes
+from records.secret_names import K8S_SECRETS, SecretNames, is_placeholder, is_schema, know
+from records.secret_shapes import RUN
+from records.secret_surroundings import has_digit
+from records.secret_text import replace_secrets
 
 VERSION = "2"
 """Of the patterns: it stands in every record."""
@@ -270,10 +273,7 @@ def _emails(text: str, replace: Replace) -> str:
 
 
 def _secrets(text: str, replace: Replace) -> str:
-    def secret(found: str) -> str:
-        return replace("secret", found)
-
-    return replace_named(replace_shapes(text, secret), secret)
+    return replace_secrets(text, lambda found: replace("secret", found))
 
 
 def _ibans(text: str, replace: Replace) -> str:

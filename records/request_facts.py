@@ -1,6 +1,7 @@
 """What a request asks, as far as the records need it: who, in which conversation, with which prompt.
 
-Hashes are keyed with the data directory's pepper, so that a row does not tell its prompt to whoever guesses it.
+Hashes are keyed with the data directory's pepper, so that a row does not tell its prompt to whoever guesses it. The
+date that a system prompt tells is in none of them (`prompt_dates.py`).
 """
 
 import functools
@@ -11,6 +12,7 @@ from typing import Any, cast
 
 import msgspec
 
+from records.prompt_dates import SYSTEM_ROLES, undated, without_dates
 from records.wire.assemble import Surface
 from records.wire.json_reader import Oddities, read_fields
 
@@ -60,14 +62,17 @@ def read_question(surface: Surface, body: bytes, key_id: str, pepper: bytes) -> 
         return Question(fields, _text(fields.get("model")), odd=odd)
     user = _text(fields.get("user")) or _text(fields.get("safety_identifier"))
     turns = _turns(fields)
-    system = [turn for turn in turns if turn.get("role") in ("system", "developer")]
+    instructions: object = fields.get("instructions")
+    instructions = without_dates(instructions) if isinstance(instructions, str) else instructions
+    told = [undated(turn) if turn.get("role") in SYSTEM_ROLES else turn for turn in turns]
+    system = [turn for turn in told if turn.get("role") in SYSTEM_ROLES]
     return Question(
         fields,
         model=_text(fields.get("model")),
         user_id=user_hash(user, pepper),
-        conversation_id=_hash(pepper, key_id, user, *_conversation(fields, turns)),
-        prompt_hash=_hash(pepper, fields.get("instructions"), turns or fields.get("prompt")),
-        system_hash=_hash(pepper, fields.get("instructions"), system),
+        conversation_id=_hash(pepper, key_id, user, *_conversation(fields, instructions, told)),
+        prompt_hash=_hash(pepper, instructions, told or fields.get("prompt")),
+        system_hash=_hash(pepper, instructions, system),
         tools_hash=_hash(pepper, fields.get("tools") or fields.get("functions")),
         schema_hash=_hash(pepper, _schema(fields)),
         service_tier=_text(fields.get("service_tier")),
@@ -123,7 +128,7 @@ def _turns(fields: Fields) -> list[Fields]:
     return [cast(Fields, turn) for turn in cast(list[Any], found) if isinstance(turn, dict)]
 
 
-def _conversation(fields: Fields, turns: list[Fields]) -> list[Any]:
+def _conversation(fields: Fields, instructions: object, turns: list[Fields]) -> list[Any]:
     """What makes a conversation the same one: its own id, or else its beginning up to the first user turn."""
     named: Any = fields.get("conversation")
     if isinstance(named, dict):
@@ -134,7 +139,7 @@ def _conversation(fields: Fields, turns: list[Fields]) -> list[Any]:
         named = next((said[name] for name in _CONVERSATION_NAMES if said.get(name)), None)
     if named:
         return ["named", named]
-    beginning: list[Any] = [fields.get("instructions"), fields.get("prompt")]
+    beginning: list[Any] = [instructions, fields.get("prompt")]
     for turn in turns:
         beginning.append(turn.get("content"))
         if turn.get("role") == "user":

@@ -1,5 +1,6 @@
 """When a provider turns a model off, as its list of models says: `shutdown_date`, a day."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
@@ -14,7 +15,7 @@ class _Model(msgspec.Struct):
 
 
 class _ModelList(msgspec.Struct):
-    data: list[_Model]
+    data: list[msgspec.Raw]
 
 
 def dates_in(answer: str) -> dict[str, str]:
@@ -23,7 +24,18 @@ def dates_in(answer: str) -> dict[str, str]:
         listed = msgspec.json.decode(answer, type=_ModelList).data
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return {}
-    return {each.id: each.shutdown_date for each in listed if each.shutdown_date}
+    return dict(_named(listed))
+
+
+def _named(listed: list[msgspec.Raw]) -> Iterator[tuple[str, str]]:
+    """Each model with its day; one that is written otherwise hides no other's."""
+    for raw in listed:
+        try:
+            model = msgspec.json.decode(raw, type=_Model)
+        except msgspec.MsgspecError:
+            continue
+        if model.shutdown_date:
+            yield model.id, model.shutdown_date
 
 
 def moment(day: str | None) -> float | None:

@@ -62,15 +62,22 @@ GROUP BY upstream HAVING sum(busy_s + idle_s) > 0
 """
 
 
-def route_facts(ask: Ask, *, now: float, window_s: float, name: str | None = None) -> list[RouteFacts]:
+def route_facts(
+    ask: Ask, *, now: float, window_s: float, name: str | None = None, prompts_s: float = 0.0
+) -> list[RouteFacts]:
     """What is known of every route in the window, or of the one of that name. `now`: Unix seconds.
+
+    `prompts_s`: system prompts are looked for so far back, where the window is shorter: in a week nothing shows to be
+    a fortnight old.
 
     Raises:
         duckdb.Error, OSError: the records cannot be read.
     """
     since = grained(now - window_s, window_s)
     asked: list[Any] = [since, since + window_s / 2, name]
-    rows, prompts = ask(_FACTS, asked), ask(_PROMPTS, asked)
+    longest_s = max(window_s, prompts_s)
+    rows = ask(_FACTS, asked)
+    prompts = ask(_PROMPTS, [grained(now - longest_s, longest_s), *asked[1:]])
     return [_facts(row, [each[1:] for each in prompts if each[0] == row[0]], now, window_s) for row in rows]
 
 

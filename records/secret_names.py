@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from records.secret_shapes import is_basic
+from records.secret_surroundings import is_basic
 
 
 def _set(words: str) -> frozenset[str]:
@@ -22,17 +22,18 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
 _SECRETS = _set(
     "password passwd passphrase passcode passwort pwd psk secret authorization cookie jwt credential credentials "
     "otp totp cvv cvc cvv2 phpsessid jsessionid apikey accesskey secretkey privatekey clientsecret passwords secrets "
-    "cookies apikeys kennwort contrasena senha"
+    "cookies apikeys kennwort contrasena senha \u5bc6\u7801 \u043f\u0430\u0440\u043e\u043b\u044c"
 )
-"""Last words of names of secrets."""
+"""Last words of names of secrets; the last two are Chinese and Russian."""
 _ENDINGS = ("password", "passwd", "passphrase", "apikey", "accesskey", "secretkey", "privatekey", "secret")
 _TOKENS = ("accesstoken", "authtoken", "apitoken", "refreshtoken", "sessiontoken", "bearertoken", "idtoken")
 """Last words, run together with what is before them."""
 _KEYS = _set(
     "admin api access secret private signing encryption decryption account master shared auth authorization "
-    "subscription deploy license client service ssh rsa hmac webhook app"
+    "subscription deploy license client service ssh rsa hmac webhook app application shared preshared "
+    "openai anthropic azure mistral cohere deepgram assemblyai elevenlabs kaggle datadog algolia mailgun okta asana"
 )
-"""What stands before `key` in names of secrets."""
+"""What stands before `key` in names of secrets: what it is for, and makers whose keys have no looks of their own."""
 _ACCOUNTS = _set(
     "db database user admin root smtp mail mysql pg postgres redis mongo rabbitmq ftp ssh ldap ssl key login sudo wifi"
 )
@@ -76,7 +77,7 @@ _SCHEMA = frozenset(
 """Fields of a JSON Schema: what it describes has a secret's name, and is none."""
 _PAIR_NAMES = ("name", "key", "header", "field", "Name", "Key")
 _PAIR_VALUES = ("value", "Value", "val")
-_TELLING = frozenset({*_PAIR_VALUES, "kty", "pass", "auth", "kind"})
+_TELLING = frozenset({*_PAIR_VALUES, "kty", "pass", "auth", "kind", "username"})
 """Fields of which something beside them tells."""
 _LOGINS = frozenset({"user", "username", "login", "email", "host", "User", "Username"})
 """Fields beside which `pass` is a password, and no result."""
@@ -127,6 +128,8 @@ class SecretNames(dict[str, bool]):
             found += [name for name in ("d", "p", "q", "dp", "dq", "qi", "k") if name in fields]
         if "pass" in fields and not _LOGINS.isdisjoint(fields):
             found.append("pass")
+        if "username" in fields and _HEX_KEY.fullmatch(str(fields.get("key"))):  # of Kaggle
+            found.append("key")
         if isinstance(login := fields.get("auth"), str) and is_basic(login):  # of Docker
             found.append("auth")
         if fields.get("kind") == "Secret":  # of Kubernetes
@@ -144,6 +147,7 @@ class SecretNames(dict[str, bool]):
 
 
 K8S_SECRETS = ("data", "stringData")
+_HEX_KEY = re.compile(r"[0-9a-f]{32}")
 _SHORTEST_IN_PAIR = 8
 _MOST_KNOWN = 4096
 """Names, texts, and objects by their names, that are known again at most: all come from apps."""
@@ -196,26 +200,30 @@ def is_schema(fields: Mapping[str, Any]) -> bool:
 
 # Names in texts -----------------------------------------------------------------------------------------------------
 
-_MARKS = ("pass", "pwd", "secret", "token", "key", "uthorization", "credential")
+_MARKS = (
+    *("pass", "pwd", "secret", "token", "key", "uthorization", "credential", "kennwort", "contrase", "senha"),
+    *("\u5bc6\u7801", "\u043f\u0430\u0440\u043e\u043b\u044c"),
+)
 _NAMED = re.compile(
     r"""(?ix)
-    (?P<name>passw(?:or)?d | passwort | passphrase | passcode | pass | pwd | token | uthorization | credentials?
+    (?P<name>passw(?:or)?d | passwort | passphrase | passcode | passe | pass | pwd | token | uthorization | credentials?
+        | kennwort | contrase(?:[n\u00f1]|\\u00f1)a | senha | \u5bc6\u7801 | \u043f\u0430\u0440\u043e\u043b\u044c
         | secret(?:[_\-\ ]?(?:access)?[_\-\ ]?key(?:[_\-]?base)?)? | key(?:[_\-]?base)?) (?:[_\-]?[0-9])?
-    (?: \\?["'`]{0,2} \s{0,3} (?: := | => | [:=] | %3[aAdD] | >(?=\S) ) \s{0,3}
+    (?: (?: \\?["'`]{0,2} | \*{2}) \s{0,3} (?P<sign> := | => | [:=\uff1a] | %3[aAdD] | >(?=\S) ) (?:\*{2})? \s{0,3}
       | \\?["'] \s{1,3} value \s{0,2} = \s{0,2} | (?P<flag>\ ) )
     (?P<quote>\\?["'`])? (?: (?:bearer|basic|token|digest|bot|apikey|api-key|ssws|geniekey|key|oauth) \s{1,2} )?
-    (?P<value>[^\s"'`,;<>{}()\[\]\\]{4,512})""",
+    (?P<value>(?:(?!&[A-Za-z_][\w.\-]{0,32}=)[^\s"'`,;<>{}()\[\]\\]){4,512})""",
 )
 _CODE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|/[\w./\-]*|[A-Za-z]:")
 
 
 def replace_named(text: str, replace: Callable[[str], str]) -> str:
     """The text with each value replaced that stands behind a secret's name: `password=…`, `"api_key": "…"`."""
-    if ":" not in text and "=" not in text and ">" not in text and "--" not in text and "%3" not in text:
+    if not any(sign in text for sign in _SIGNS):
         return text
     lowered = text.lower()
     if len(lowered) != len(text):  # a few letters are longer in lower case
-        lowered = text
+        lowered = text.translate(_LOWER)
     found: list[tuple[int, int]] = []
     for mark in _MARKS:
         at = lowered.find(mark)
@@ -239,20 +247,44 @@ def _is_named_secret(text: str, match: re.Match[str]) -> bool:
     at, value = match.start(), match["value"]
     before = text[max(0, at - 40) : at]
     words = _LAST_WORDS.search(before)
-    name = (words[0] if words is not None else "") + match["name"]
+    name = (words[0] if words is not None else "") + match["name"].replace(r"\u00f1", "n")
     if " --" in name:  # what a flag belongs to is no part of its name
         name = name.rpartition(" ")[2]
     if match["flag"] and not name.startswith("--") and not name.rpartition(" ")[2].startswith("--"):
         return False
     if not is_secret(name) or is_placeholder(value):
         return False
-    if match["quote"] and name.lower().endswith(_QUOTED):
+    if name.lower().endswith(_QUOTED) and (match["quote"] or _is_set(text, match, name.lower())):
         return True
     if len(value) < 6 or not any(map(str.isdigit, value)) or _CODE.fullmatch(value):
         return False
     return name.lower().endswith(_QUOTED) or any(map(str.isalpha, value))
 
 
+def _is_set(text: str, match: re.Match[str], name: str) -> bool:
+    """Whether a program reads a value where it stands: there a password of letters alone is one, too."""
+    value, rest = match["value"], text[match.end("value") : match.end("value") + 32]
+    if match["sign"] == ">":
+        return rest.startswith("</") and _OPEN_TAG.search(text, max(0, match.start() - 40), match.start()) is not None
+    if text[match.end("name") : match.start("value")] != "=" or not name.endswith(_CHOSEN):
+        return False
+    if not _CHOSEN_VALUE.fullmatch(value) or value.isupper() or is_secret(value):  # a blank, another variable
+        return False
+    end = _END_OF_VALUE.match(rest)
+    if end is None or (name.endswith("pwd") and not name.endswith("_pwd") and end[0] != ";"):  # a shell's folder
+        return False
+    return end[0] != ";" or text[: match.start()].rstrip().endswith(";") or _NEXT_PAIR.match(rest) is not None
+
+
+_SIGNS = (":", "=", ">", "--", "%3", "\uff1a")
+_LOWER = {code: code + 32 for code in range(0x41, 0x5B)}
+_OPEN_TAG = re.compile(r"<[\w:.\-]*\Z")
+_CHOSEN = ("password", "passwd", "passphrase", "passcode", "pwd")
+"""Names of what people choose: words, often."""
+_CHOSEN_VALUE = re.compile(r"[A-Za-z0-9!#%*+?^][^\s/]{3,127}")
+_END_OF_VALUE = re.compile(r"""\Z|[&;"'`<]|\\(?![nrt])|(?:\\[nrt]|\s)(?!\s*\))""")
+"""Of a shell's variable, a query, a connection string: no call's argument."""
+_NEXT_PAIR = re.compile(r";\s?[A-Za-z][A-Za-z ]{0,24}=")
 _LAST_WORDS = re.compile(r"(?:[A-Za-z0-9]+ )?[A-Za-z0-9_\-]*\Z")
 _QUOTED = (
     "password",
@@ -265,5 +297,7 @@ _QUOTED = (
     "secretkey",
     "api_key",
     "apikey",
+    "passwort",
+    "kennwort",
 )
 """Names whose value is one of letters alone, too, if it stands in quotes, and of digits alone."""

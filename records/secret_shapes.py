@@ -1,17 +1,17 @@
-"""What secrets look like by themselves: keys by how they begin, private keys, links and headers that carry one.
+"""What secrets look like by themselves: keys by how they begin, and private keys.
 
 A key is a long run of letters and digits that begins as its maker has it: `RULES` is the list. A text without such a
 run is not looked at any further; in one that has some, each run's first two letters say which rules are tried.
 
 Source: prefixes and lengths of gitleaks' default rules (github.com/gitleaks/gitleaks, config/gitleaks.toml at b58d3f1,
 July 2026; MIT licence, (c) 2019 Zachary Rice) and the makers' own pages; written anew as a table. RFC 7468 (PEM),
-RFC 4716 (SSH2), RFC 7617 (Basic), RFC 6265 (cookies).
+RFC 4716 (SSH2).
 """
 
-import binascii
 import re
-from base64 import b64decode
 from collections.abc import Callable, Iterator
+
+from records.secret_surroundings import replace_told
 
 RUN: int = 16
 """Letters and digits in a row, `_` and `-` among them, of which no key has fewer."""
@@ -47,7 +47,8 @@ RULES: tuple[tuple[str, str], ...] = (
     ("fc-", r"[a-f0-9]{32}(?![A-Za-z0-9])"),  # Firecrawl
     ("bt-st-", r"[A-Za-z0-9]{32,}"),  # Braintrust
     ("e2b_", r"[a-f0-9]{40}"),
-    ("as-", _RANDOM + r"[A-Za-z0-9]{22}(?![A-Za-z0-9_\-])"),  # Modal
+    *((head, _RANDOM + r"[A-Za-z0-9]{22}(?![A-Za-z0-9_\-])") for head in ("ak-", "as-", "wk-", "ws-")),  # Modal
+    ("00", _RANDOM + r"[A-Za-z0-9_\-]{40}(?![A-Za-z0-9_\-])"),  # Okta
     ("rpa_", r"[A-Za-z0-9]{40,}"),  # RunPod
     ("pylf_v", r"[0-9]_[a-z]{2}_[A-Za-z0-9]{30,}"),
     ("cf-", _MIXED + r"[A-Za-z0-9_\-]{40,}"),  # this gateway's own
@@ -182,6 +183,9 @@ DOTTED_RULES: tuple[tuple[str, str], ...] = (
 )
 """Keys with a sign among their first letters that is no part of a run; the run begins somewhere behind it."""
 _TELEGRAM = re.compile(r"AA[A-Za-z0-9_\-]{33}(?![A-Za-z0-9_\-])")
+_ASANA = re.compile(r"(?<![0-9/])[12]/(?:[0-9]{10,20}/)?[0-9]{10,20}:\Z")
+"""What stands before the 32 hexadecimal digits."""
+_HEX_32 = re.compile(r"[0-9a-f]{32}(?![A-Za-z0-9_\-])")
 _AZURE_SECRET = re.compile(r"[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.\-]{31,34}")
 _AZURE_MARKS = ("JQQJ99", "AZDO")
 """In every key of Azure's AI services, and of Azure DevOps; both are of 84 letters."""
@@ -209,91 +213,12 @@ _KEY_LINES = re.compile(r"(?:(?:\s|\\[nr])*[A-Za-z0-9+/=:,\-]{16,})*")
 """What is there of a private key whose end is cut off."""
 _LONGEST_KEY = 20_000
 
-_SAID = re.compile(
-    r"[Pp]assword is "
-    r"(?P<value>(?=[^\s0-9]{0,64}[0-9])(?=[^\sA-Za-z]{0,64}[A-Za-z])[^\s,;]{8,128})"
-)
-_AUTH = re.compile(r"""auth\\?["']?\s?[:=]\s?\\?["']?(?P<value>(?P<basic>[A-Za-z0-9+/]{6,}={0,2})(?![A-Za-z0-9+/=]))""")
-_MARKED: tuple[tuple[str, str, re.Pattern[str]], ...] = (
-    ("0", "earer ", re.compile(r"earer (?P<value>(?=[A-Za-z_\-.~+/]{0,200}[0-9])[A-Za-z0-9_\-.~+/]{16,}={0,2})")),
-    ("", "asic", re.compile(r"asic (?P<value>(?P<basic>[A-Za-z0-9+/]{6,}={0,2})(?![A-Za-z0-9+/=]))")),
-    (":", "://", re.compile(r"""://(?P<value>[^\s/:@"'<>]{0,64}:[^\s/@"'<>]{1,128})@""")),
-    (
-        "/",
-        "hook",
-        re.compile(
-            r"hook(?:s\.slack\.com/(?=services|workflows|triggers)|s/(?=[0-9]{8})|b2/)(?P<value>[A-Za-z0-9_@/\-]{30,})"
-        ),
-    ),
-    ("=", "=", re.compile(r"sig=(?<![A-Za-z]sig=)(?P<value>[A-Za-z0-9%+/=_\-]{20,})")),
-    ("=", "=", re.compile(r"ignature=(?P<value>[A-Za-z0-9%+/=_\-]{32,})")),
-    (
-        ":",
-        "ookie: ",
-        re.compile(r"ookie: (?P<value>[\w!#$%&'*+.^`|~\-]{1,64}=\S{4,}(?:; ?[^\s=;]{1,64}(?:=[^\s;]*)?)*)"),
-    ),
-    *((sign, "auth", _AUTH) for sign in ":="),
-    (
-        "",
-        "asic",
-        re.compile(r"asic(?:%20|\+)(?P<value>(?P<basic>[A-Za-z0-9+/]{6,}(?:={0,2}|(?:%3[dD]){1,2}))(?![A-Za-z0-9+/=]))"),
-    ),
-    ("", "machine ", re.compile(r"machine \S{1,200}\s{1,8}login \S{1,200}\s{1,8}password (?P<value>\S{1,200})")),
-    ("-", "mysql", re.compile(r"""mysql[a-z]{0,8}\b[^\n]{0,200}?\s-p(?P<value>[^\s"'\-][^\s"']{3,127})""")),
-    ("-", "curl", re.compile(r"""\s(?:-b|--cookie)[ =]["']?[^\s"'=;]{1,64}=(?P<value>[^\s"'=]{4,512})""")),
-    ("0", "word is ", _SAID),
-    ("-", "sshpass", re.compile(r"""sshpass\s+-p\s{0,4}["']?(?P<value>[^\s"']{3,128})""")),
-    (
-        "-",
-        "docker",
-        re.compile(r"""docker\s+login\s[^\n]{0,200}?(?:-p|--password)[ =]["']?(?P<value>[^\s"']{3,128})"""),
-    ),
-    (
-        "$",
-        "$",
-        re.compile(
-            r"""(?P<value>\$(?<![\w$]\$)(?:2[abxy]\$[0-9]{2}\$[./A-Za-z0-9]{53}
-            |(?:[156y]|apr1)\$(?:[a-z0-9]{1,10}=?[0-9]*\$)?[./A-Za-z0-9]{1,24}\$[./A-Za-z0-9]{22,86}
-            |argon2(?:id|i|d)\$v=[0-9]{1,3}\$[a-z0-9=,]{5,60}\$[A-Za-z0-9+/]{8,64}\$[A-Za-z0-9+/]{20,128}))""",
-            re.VERBOSE,
-        ),
-    ),
-    ("-", "curl", re.compile(r"""\s(?:-u|--user)[ =]["']?[^\s:"']{1,64}:(?!//)(?P<value>[^\s"']{3,128})""")),
-)  # fmt: skip
-"""A sign ("0": any digit, "": none) and a part of the text without which the pattern finds nothing; its group `value`
-is the secret. A sign is found ten times as fast as a part, and most texts lack most of them."""
-_BY_MARK = tuple(
-    (*known, tuple(pattern for sign, mark, pattern in _MARKED if (sign, mark) == known))
-    for known in dict.fromkeys((sign, mark) for sign, mark, _ in _MARKED)
-)
-"""The same, so that no part is looked for twice."""
-
 
 def replace_shapes(text: str, replace: Callable[[str], str]) -> str:
     """The text with each secret in it replaced that is known by its looks."""
     if "-" in text and ("PRIVATE KEY" in text or "PuTTY-User-Key" in text):
         text = _replace_private_keys(text, replace)
-    for sign, mark, patterns in _BY_MARK:
-        if (has_digit(text) if sign == "0" else sign in text) and mark in text:
-            for pattern in patterns:
-                text = pattern.sub(lambda match: with_value(match, replace), text)
-    return _replace_keys(text, replace)
-
-
-def has_digit(text: str) -> bool:
-    """Whether one of 0 to 9 is in it. Ten looks for a sign are faster than one for a class of them."""
-    return (
-        "0" in text or "1" in text or "2" in text or "3" in text or "4" in text
-        or "5" in text or "6" in text or "7" in text or "8" in text or "9" in text
-    )  # fmt: skip
-
-
-def with_value(match: re.Match[str], replace: Callable[[str], str]) -> str:
-    """The match with its group `value` replaced; as it is where that says nothing secret."""
-    if match.groupdict().get("basic") and not is_basic(match["basic"]):
-        return match[0]
-    start, end = match.start("value") - match.start(), match.end("value") - match.start()
-    return match[0][:start] + replace(match["value"]) + match[0][end:]
+    return _replace_keys(replace_told(text, replace), replace)
 
 
 def _replace_private_keys(text: str, replace: Callable[[str], str]) -> str:
@@ -313,16 +238,6 @@ def _replace_private_keys(text: str, replace: Callable[[str], str]) -> str:
         pieces += (text[done : begin.start()], replace(text[begin.start() : end]))
         done = end
     return "".join((*pieces, text[done:])) if pieces else text
-
-
-def is_basic(found: str) -> bool:
-    """Whether it is a user and a password, as in the header `Authorization`."""
-    found = found.replace("%3d", "=").replace("%3D", "=").rstrip("=")
-    try:
-        plain = b64decode(found + "=" * (-len(found) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return b":" in plain and plain.isascii() and not any(byte < 0x20 for byte in plain)
 
 
 def _replace_keys(text: str, replace: Callable[[str], str]) -> str:
@@ -349,6 +264,8 @@ def _key_in(text: str, start: int, end: int, done: int) -> re.Match[str] | None:
     if before and before in ".~/" and (match := _dotted(text, start, done)):
         return match
     if before == ":" and (match := _TELEGRAM.match(text, start)) and text[max(done, start - 9) : start - 1].isdigit():
+        return match
+    if before == ":" and (match := _HEX_32.match(text, start)) and _ASANA.search(text, max(done, start - 48), start):
         return match
     if before == "\\" and text[start] in "nrt":
         start += 1  # the end of an escape, in JSON that is a text

@@ -82,7 +82,8 @@ def _saving(found: Readiness) -> str:
     saving = found.saving
     if saving.saved_usd_per_month is None or saving.candidate_usd_per_month is None:
         return saving.reason
-    text = f"${saving.saved_usd_per_month:,.2f} a month: {saving.reason}"
+    sign = "-" if saving.saved_usd_per_month < 0 else ""
+    text = f"{sign}${abs(saving.saved_usd_per_month):,.2f} a month: {saving.reason}"
     if saving.idle_share is not None:
         text += f", {saving.idle_share:.0%} idle of late"
     if saving.break_even_requests_per_month is not None:
@@ -97,6 +98,8 @@ def _retires(found: Readiness) -> str:
     left = found.retirement
     if left.shutdown_at is None or left.days_left is None:
         return f"unknown: nothing says when {left.model or 'its model'} is turned off (readiness.shutdown)"
+    if left.days_left < 0:
+        return f"{left.model} on {_day(left.shutdown_at)}, {-left.days_left:.0f} days ago"
     order = "before" if left.comes_first else "after"
     return (
         f"{left.model} on {_day(left.shutdown_at)}, in {left.days_left:.0f} days: {order} a fine-tune begun now would "

@@ -1,7 +1,9 @@
 """`crossfade train sweep`: several ways to fine-tune, the weak stopped early, the winner by the route's evaluation."""
 
 import argparse
+import hashlib
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -16,11 +18,22 @@ import msgspec
 from gateway import clock
 from gateway.cli import context
 from gateway.config.policy_file import read_file
-from gateway.training import environment
-from gateway.training.inside_call import ask
+from gateway.training import environment, sweep_ledger
+from gateway.training.inside_call import TrainingCallError, ask
 from gateway.training.render import LOCK, rendered, value, write
-from gateway.training.sweep import Config, SweepResult, configurations, halving, interval, is_untouched, would_choose
+from gateway.training.sweep import (
+    Config,
+    SweepResult,
+    TrialError,
+    configurations,
+    halving,
+    interval,
+    is_untouched,
+    would_choose,
+)
+from gateway.training.sweep_ledger import SweepLedger
 from gateway.training.training_set import check_dataset
+from records.dataset import manifest
 from records.evaluation import sets
 from records.evaluation.sets import EvalRow
 from shadow.reward import PURE, Reward, make_reward
@@ -31,6 +44,7 @@ TAKES = "trl-sft"
 _LEAST_ROWS = 20
 """Of each half of the evaluation set."""
 _ANSWERS_AT_ONCE = 32
+_SAYS_NOTHING = "comparators that fit the labels, as exact for words"
 
 
 class SweepError(ValueError):
@@ -47,8 +61,8 @@ class _Questions:
     cache: Path
     within_s: float
 
-    def scores(self, model: Path) -> list[float]:
-        """Of each row: the mean of the route's scores of what the model says.
+    def scores(self, model: Path) -> list[float | None]:
+        """Of each row: the mean of the route's scores of what the model says; None: none says anything of it.
 
         Raises:
             TrainingCallError: the model did not answer.
@@ -61,7 +75,8 @@ class _Questions:
         ]
         completions = [[{"role": "assistant", "content": text}] for text in said]
         columns = [reward(prompts, completions, reference=labels) for reward in self.rewards]
-        return [_mean([each for each in row if each is not None]) for row in zip(*columns, strict=True)]
+        said_of = [[each for each in row if each is not None] for row in zip(*columns, strict=True)]
+        return [_mean(row) if row else None for row in said_of]
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -70,17 +85,16 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ValueError, SettingsError, YamlFileError, TrainingCallError, EnvironmentBrokenError, OSError: it cannot be done.
     """
-    if arguments.out.exists() and any(arguments.out.iterdir()):
-        raise SweepError(
-            f"{arguments.out} is not empty. hint: another --out; a sweep goes on from no other one's models"
-        )
-    grid = dict(_choices(word) for word in arguments.grid)
+    if arguments.out.exists() and any(arguments.out.iterdir()) and not (arguments.out / sweep_ledger.FILE).exists():
+        raise SweepError(f"{arguments.out} is not empty. hint: another --out")
+    grid = _grid(arguments.grid)
     configs = configurations(grid)
     choosing, judging = _questions(arguments)
     check_dataset(arguments.dataset, TAKES)
+    ledger = SweepLedger(arguments.out, _asked(arguments, grid))
     python = environment.make(environment.home(os.environ))
     tell = _teller(arguments)
-    trial = _trial(arguments, python, choosing)
+    trial = _trial(arguments, python, choosing, ledger)
     rounds: list[list[SweepResult]] = []
     for found in halving(configs, arguments.rounds, arguments.jobs, trial):
         rounds.append(found)
@@ -89,6 +103,12 @@ def run(arguments: argparse.Namespace) -> int:
     winner = rounds[-1][0]
     folder = _folder(arguments, winner.number)
     base, tuned = judging.scores(Path(arguments.base)), judging.scores(folder / "model")
+    both = [(one, other) for one, other in zip(base, tuned, strict=True) if one is not None and other is not None]
+    if not both:
+        raise SweepError(
+            f"{arguments.policy}: its comparators say nothing of the untouched half. hint: {_SAYS_NOTHING}"
+        )
+    base, tuned = [one for one, _ in both], [other for _, other in both]
     bound = 1.0 if all(reward.__name__ in PURE for reward in judging.rewards) else 2.0
     mean, lower, upper = interval(tuned, base, bound=bound)
     tell(
@@ -96,12 +116,44 @@ def run(arguments: argparse.Namespace) -> int:
         f"{mean:+.3f} [{lower:+.3f}, {upper:+.3f}] (95 %)"
     )
     if arguments.json:
-        said = {"rounds": [[asdict(one) for one in each] for each in rounds], "winner": asdict(winner)}
+        said = {"rounds": [[_plain(one) for one in each] for each in rounds], "winner": _plain(winner)}
         said |= {"folder": str(folder), "base": _mean(base), "tuned": _mean(tuned), "difference": [mean, lower, upper]}
         print(json.dumps(said))
     else:
         print(folder)
     return 0
+
+
+def _grid(words: Sequence[str]) -> dict[str, list[object]]:
+    """Each setting with its values.
+
+    Raises:
+        SweepError: a setting stands twice, or has no values.
+    """
+    found = [_choices(word) for word in words]
+    for name, _ in found:
+        if sum(name == other for other, _ in found) > 1:
+            raise SweepError(f"--grid {name} stands twice. hint: all its values in one, {name}=1,2")
+    return dict(found)
+
+
+def _asked(arguments: argparse.Namespace, grid: dict[str, list[object]]) -> dict[str, object]:
+    """What decides a result: a sweep with all of it the same goes on."""
+    return {
+        "base": str(Path(arguments.base).resolve()),
+        "dataset": manifest.read(arguments.dataset).sha256,
+        "eval": sets.read(context.data(arguments).root, arguments.eval).sha256,
+        "policy": hashlib.sha256(arguments.policy.read_bytes()).hexdigest(),
+        "grid": grid,
+        "set": sorted(arguments.set),
+        "rounds": arguments.rounds,
+        "max_tokens": arguments.max_tokens,
+    }
+
+
+def _plain(result: SweepResult) -> dict[str, Any]:
+    """As JSON has it, which knows no infinity."""
+    return asdict(result) | ({"loss": None, "score": None} if result.failed else {})
 
 
 def _questions(arguments: argparse.Namespace) -> tuple[_Questions, _Questions]:
@@ -137,12 +189,17 @@ def _rewards(path: Path) -> list[Reward]:
     return found
 
 
-def _trial(arguments: argparse.Namespace, python: Path, questions: _Questions) -> Callable[..., SweepResult]:
-    """Trains one configuration up to a share of its updates, and has its answers scored."""
+def _trial(
+    arguments: argparse.Namespace, python: Path, questions: _Questions, ledger: SweepLedger
+) -> Callable[..., SweepResult]:
+    """Trains one configuration up to a share of its updates, and has its answers scored; what is known is not done."""
     fixed = {"DATASET": str(arguments.dataset.resolve()), "BASE": str(Path(arguments.base).resolve())}
 
     def trial(number: int, config: Config, share: float) -> SweepResult:
         folder = _folder(arguments, number)
+        known = ledger.known(number, share)
+        if known is not None and (folder / "model").is_dir():
+            return known
         own = {
             "OUT": str(folder.resolve()),
             "STOP_AFTER": share,
@@ -156,16 +213,24 @@ def _trial(arguments: argparse.Namespace, python: Path, questions: _Questions) -
                     [str(python), str(folder / SCRIPT)], stdout=log, stderr=log, check=False, timeout=arguments.within
                 )
             except subprocess.TimeoutExpired as error:
-                raise SweepError(
+                raise TrialError(
                     f"{folder}: not trained in {arguments.within:g} s. hint: --within, or a smaller --grid"
                 ) from error
         if done.returncode:
-            raise SweepError(f"{folder / SCRIPT} ended with {done.returncode}. hint: its words are in log.txt there")
+            raise TrialError(f"{folder / SCRIPT} ended with {done.returncode}. hint: its words are in log.txt there")
         result = json.loads((folder / "report.json").read_text("utf-8"))["result"]
         loss = result.get("validation_loss", result["train_loss"])
-        score = _mean(questions.scores(folder / "model"))
+        try:
+            scores = [each for each in questions.scores(folder / "model") if each is not None]
+        except TrainingCallError as error:
+            raise TrialError(f"{folder}: {error}") from error
+        if not scores:
+            raise TrialError(f"{arguments.policy}: its comparators say nothing of its answers. hint: {_SAYS_NOTHING}")
         shutil.rmtree(folder / "cache", ignore_errors=True)
-        return SweepResult(number, config, share, loss, score)
+        found = SweepResult(number, config, share, loss, _mean(scores))
+        if math.isfinite(loss):
+            ledger.keep(found)
+        return found
 
     return trial
 
@@ -178,9 +243,11 @@ def _table(found: Sequence[SweepResult], grid: dict[str, list[object]]) -> list[
         f"  {place:2}. by evaluation, {by_loss.index(one) + 1:2}. by loss  #{one.number:<2} score {one.score:+.3f}  "
         f"loss {one.loss:.4f}  " + " ".join(f"{name}={one.config[name]}" for name in grid)
         for place, one in enumerate(found, start=1)
+        if not one.failed
     ]
+    lines += [f"  failed, and goes no further  #{one.number:<2} {one.failed}" for one in found if one.failed]
     other = would_choose(found)
-    if other.number != found[0].number:
+    if not other.failed and other.number != found[0].number:
         lines.append(f"  the loss would have chosen #{other.number}, which scores {other.score - found[0].score:+.3f}")
     return lines
 

@@ -1,4 +1,4 @@
-"""Successive halving: every configuration trains a little, the better half goes on, until one is trained to its end.
+"""Successive halving: every configuration trains a little, the better half goes on, and the last ones to their end.
 
 Rules:
 1. What decides is the route's own evaluation of the answers, never the loss: a lower loss on words that do not matter
@@ -6,6 +6,8 @@ Rules:
 2. Rows that chose are not rows that judge: the winner and the untouched base are held against each other on another
    part of the evaluation set, once.
 3. Both rankings are told, and where the loss would have chosen another configuration.
+4. A training that fails, or learns nothing that is a number, is the worst of its round and does not go on: the others'
+   hours are not lost with it.
 
 Source: Jamieson and Talwalkar 2016 (arXiv 1502.07943), successive halving.
 """
@@ -42,10 +44,16 @@ class SweepResult:
     loss: float
     score: float
     """Mean of the route's scores against the labels: 0 is as good as they, below is worse."""
+    failed: str = ""
+    """Why it came to nothing; empty: it did not. Its loss and its score are the worst there are."""
+
+
+class TrialError(Exception):
+    """A training came to nothing; the message says why, and what to do."""
 
 
 Trial = Callable[[int, Config, float], SweepResult]
-"""(number, configuration, share of the updates) -> what it came to."""
+"""(number, configuration, share of the updates) -> what it came to. Raises TrialError."""
 
 
 def configurations(grid: dict[str, list[object]]) -> list[Config]:
@@ -61,16 +69,35 @@ def configurations(grid: dict[str, list[object]]) -> list[Config]:
 
 
 def halving(configs: Sequence[Config], rounds: int, jobs: int, trial: Trial) -> Iterator[list[SweepResult]]:
-    """Each round's results, the best first. The last round trains to the end."""
+    """Each round's results, the best first. The last round trains to the end.
+
+    Raises:
+        ValueError: none of a round came to anything; its results were given before.
+    """
     standing = list(enumerate(configs, start=1))
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         for left in range(rounds - 1, -1, -1):
             share = 0.5**left
-            trials = [pool.submit(trial, number, config, share) for number, config in standing]
+            trials = [pool.submit(_tried, trial, number, config, share) for number, config in standing]
             found = sorted((each.result() for each in trials), key=lambda one: (-one.score, one.loss, one.number))
             yield found
-            kept = {one.number for one in found[: math.ceil(len(found) / 2)]}
+            sound = [one for one in found if not one.failed]
+            if not sound:
+                raise ValueError(f"every training failed. The first: {found[0].failed}")
+            kept = {one.number for one in sound[: math.ceil(len(found) / 2)]}
             standing = [(number, config) for number, config in standing if number in kept]
+
+
+def _tried(trial: Trial, number: int, config: Config, share: float) -> SweepResult:
+    """What it came to, a failure too."""
+    try:
+        found = trial(number, config, share)
+    except TrialError as error:
+        return SweepResult(number, config, share, math.inf, -math.inf, str(error))
+    if math.isfinite(found.loss) and math.isfinite(found.score):
+        return found
+    why = f"#{number}: its loss is {found.loss}, its score {found.score}. hint: a lower learning_rate"
+    return SweepResult(number, config, share, math.inf, -math.inf, why)
 
 
 def would_choose(results: Sequence[SweepResult]) -> SweepResult:

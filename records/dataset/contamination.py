@@ -2,7 +2,7 @@
 
 Rules:
 1. A prompt leaks if one of its user's turns says the same words as an evaluation row, or shares thirteen words in a row
-   with it. Case, punctuation and spacing do not count.
+   with it. Case, punctuation and spacing do not count. Where no user says anything, the last turn is what is asked.
 2. An evaluation row that cannot be read is an error: a set that was half read finds half of the leaks.
 
 Source: Brown et al. 2020 (arXiv 2005.14165), appendix C: overlap of 13-grams.
@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from records.dataset.example import Fields
 from records.wire.json_reader import UnreadableError, read
+from records.wire.words import spoken
 
 RUN = 13
 """Words in a row."""
@@ -49,8 +50,9 @@ class EvaluationRows:
         """Where the evaluation row stands that a prompt repeats; None: nowhere."""
         if not self._whole:
             return None
-        for turn in prompt:
-            if turn["role"] != "user" or not turn["content"]:
+        asked = [turn for turn in prompt if turn["role"] == "user"] or prompt[-1:]
+        for turn in asked:
+            if not turn["content"]:
                 continue
             words = _words(turn["content"])
             where = self._whole.get(hash(words)) or next(
@@ -94,11 +96,17 @@ def _texts(line: bytes, where: str) -> Iterator[str]:
         return
     items = cast(list[Any], found) if isinstance(found, list) else []
     turns = [cast(Fields, item) for item in items if isinstance(item, dict)]
-    texts = [turn.get("content") for turn in turns if turn.get("role") == "user"]
-    said = [text for text in texts if isinstance(text, str)]
-    if not said:
+    if not turns:
         raise ValueError(f"{where}: no prompt in it. hint: a text or messages as {', '.join(_FIELDS)}")
-    yield said[-1]
+    asked = [turn for turn in turns if turn.get("role") == "user"] or turns
+    yield _said(asked[-1].get("content"))
+
+
+def _said(content: object) -> str:
+    """The words of a content, of which pictures and files have none."""
+    if isinstance(content, list):
+        return spoken(cast(list[Any], content)).text
+    return content if isinstance(content, str) else ""
 
 
 def _words(text: str) -> tuple[str, ...]:

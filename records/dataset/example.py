@@ -7,47 +7,21 @@ Rules:
    answer that was voted down and not corrected teaches nothing.
 """
 
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import msgspec
 
+from records.dataset.reason import Reason, UnfitError
+from records.dataset.response_turns import chat_answer, chat_request
 from records.wire.json_reader import UnreadableError, read, read_fields
 from records.wire.words import arguments_text, ending, says_nothing
-
-Reason = Literal[
-    "other_endpoint",  # no chat completion
-    "not_complete",  # an error, a hang-up, an answer without its end
-    "candidate",  # what a candidate said is not learned from
-    "fallback",  # the baseline stood in for a candidate
-    "truncated",  # finish reason length or content_filter
-    "no_train",  # the app said x-crossfade-no-train
-    "store_false",  # the request says store: false
-    "bodies_not_kept",
-    "several_choices",  # n > 1: none of them is the answer
-    "refusal",
-    "empty",  # neither words nor tool calls
-    "media",  # images, audio or files
-    "legacy_functions",
-    "hosted_tools",  # tools that only the frontier has
-    "odd_turns",  # results of no call, calls without results, an answer begun by the app: trainers refuse them
-    "voted_down",  # and not corrected
-    "no_preference",  # neither corrected nor judged: that the baseline said it makes it no better
-    "same_answer",  # both answers say the same
-    "no_vote",
-    "corrected_elsewhere",  # the same prompt's answer was corrected in another exchange
-    "unreadable",  # not the shape of a chat, or tool arguments that are no JSON object
-    "duplicate",
-    "near_duplicate",  # nearly the words of an earlier one, with the same answer
-    "over_cap",  # its source or its template has given as many rows as it may
-    "personal_data",  # an address, a number or a secret that the records did not replace
-    "in_evaluation",  # its prompt is in an evaluation set that the dataset must not touch
-    "prompt_in_train",  # of the validation split: its prompt is trained on in another conversation
-]
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _CUT = frozenset({"length", "content_filter"})
 _SPOKEN = {"text": "text", "refusal": "refusal", "input_text": "text", "output_text": "text"}
 """Types of a content's parts that are words, and where these stand."""
+_SEARCHES = ("web_search_options", "plugins", "search_parameters")
+"""Fields that have the frontier search by itself: OpenAI's, OpenRouter's, xAI's."""
 _CUSTOM_PARAMETERS = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
 """What a custom tool, which takes free text, is to a trainer: a function of one text."""
 
@@ -96,14 +70,6 @@ class Example(msgspec.Struct, frozen=True):
     """Of a vote: whether the answer was liked."""
 
 
-class _UnfitError(Exception):
-    """This exchange makes no example."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason)
-        self.reason: Reason = reason
-
-
 def example(source: Source) -> Example | Reason:
     """The example that `source` makes, or why it makes none."""
     reason = _refused(source)
@@ -111,7 +77,7 @@ def example(source: Source) -> Example | Reason:
         return reason
     try:
         return _example(source)
-    except _UnfitError as error:
+    except UnfitError as error:
         return error.reason
 
 
@@ -119,7 +85,7 @@ def answer_in(text: str | None) -> Fields | Reason:
     """The message that an answer's body holds, or why it holds none to learn from."""
     try:
         return _answer(_decoded(text))
-    except _UnfitError as error:
+    except UnfitError as error:
         return error.reason
 
 
@@ -127,7 +93,7 @@ def _refused(source: Source) -> Reason | None:
     """Why an exchange is left out whatever it says."""
     if source.consent != "train":
         return "store_false" if source.consent_source == "store_false" else "no_train"
-    if source.endpoint != "chat":
+    if source.endpoint not in ("chat", "responses"):
         return "other_endpoint"
     if source.request_json is None:
         return "bodies_not_kept"
@@ -157,11 +123,15 @@ def _example(source: Source) -> Example:
     """The example.
 
     Raises:
-        _UnfitError: there is none in it.
+        UnfitError: there is none in it.
     """
     request = _decoded(source.request_json)
+    if source.endpoint == "responses":
+        request = chat_request(request)
     if request.get("functions"):
-        raise _UnfitError("legacy_functions")
+        raise UnfitError("legacy_functions")
+    if any(request.get(name) is not None for name in _SEARCHES):
+        raise UnfitError("hosted_tools")
     prompt = [_message(turn) for turn in _objects(request.get("messages"))]
     is_corrected = source.corrected_output_json is not None
     said = _corrected(source.corrected_output_json) if is_corrected else _answer(_decoded(source.response_json))
@@ -175,7 +145,7 @@ def _put_in_order(turns: list[Fields]) -> None:
     """Give calls and results without an id one, by their order.
 
     Raises:
-        _UnfitError: results and calls do not belong together, or the answer goes on with words of the app's.
+        UnfitError: results and calls do not belong together, or the answer goes on with words of the app's.
     """
     waiting: list[str] = []
     number = 0
@@ -183,17 +153,17 @@ def _put_in_order(turns: list[Fields]) -> None:
         if turn["role"] == "tool":
             turn["tool_call_id"] = turn["tool_call_id"] or next(iter(waiting), "")
             if turn["tool_call_id"] not in waiting:
-                raise _UnfitError("odd_turns")
+                raise UnfitError("odd_turns")
             waiting.remove(turn["tool_call_id"])
             continue
         if waiting:
-            raise _UnfitError("odd_turns")
+            raise UnfitError("odd_turns")
         for call in turn.get("tool_calls", ()):
             number += 1
             call["id"] = call["id"] or f"call_{number}"
             waiting.append(call["id"])
     if waiting or len(turns) == 1 or turns[-2]["role"] not in ("user", "tool", "system"):
-        raise _UnfitError("odd_turns")
+        raise UnfitError("odd_turns")
     for call in turns[-1].get("tool_calls", ()):
         number += 1
         call["id"] = call["id"] or f"call_{number}"
@@ -204,13 +174,13 @@ def _tool(tool: Fields) -> Fields:
     custom = tool.get("custom")
     if tool.get("type") == "custom" and isinstance(custom, dict):
         named = cast(Fields, custom)
-        function = {"name": _text(named.get("name")), "parameters": _CUSTOM_PARAMETERS}
+        function = {"name": _text(named.get("name") or None), "parameters": _CUSTOM_PARAMETERS}
         if named.get("description"):
             function["description"] = _text(named["description"])
         return {"type": "function", "function": function}
     function = tool.get("function")
     if not isinstance(function, dict) or not cast(Fields, function).get("name"):
-        raise _UnfitError("hosted_tools")
+        raise UnfitError("hosted_tools")
     return tool
 
 
@@ -219,45 +189,58 @@ def _corrected(text: str | None) -> Fields:
     try:
         said = read(text or "null")
     except UnreadableError as error:
-        raise _UnfitError("unreadable") from error
+        raise UnfitError("unreadable") from error
     if isinstance(said, dict):
         fields = cast(Fields, said)
+        fields = chat_answer(fields) if _is_response(fields) else fields
         if fields.get("content") is not None or fields.get("tool_calls"):
             return _with_words(_message({"content": None, **fields, "role": "assistant"}))
     words = said if isinstance(said, str) else msgspec.json.encode(said).decode()
     return _with_words({"role": "assistant", "content": words})
 
 
+def _is_response(fields: Fields) -> bool:
+    return isinstance(fields.get("output"), list) and "choices" not in fields
+
+
 def _answer(answer: Fields) -> Fields:
-    choices = _objects(answer.get("choices"))
-    said = choices[0].get("message") if choices else None
+    if _is_response(answer):
+        said: Any = chat_answer(answer)
+    else:
+        choices = _objects(answer.get("choices"))
+        said = choices[0].get("message") if choices else None
     if not isinstance(said, dict):
-        raise _UnfitError("unreadable")
+        raise UnfitError("unreadable")
     fields = cast(Fields, said)
+    if fields.get("annotations") or answer.get("citations"):  # it read what no candidate is given
+        raise UnfitError("hosted_tools")
     if fields.get("refusal"):
-        raise _UnfitError("refusal")
-    if not says_nothing(fields.get("function_call")):
-        raise _UnfitError("legacy_functions")
-    if not says_nothing(fields.get("audio")):
-        raise _UnfitError("media")
+        raise UnfitError("refusal")
     return _with_words(_message(fields | {"role": "assistant"}))
 
 
 def _with_words(message: Fields) -> Fields:
     """The message, if it says anything that could be read."""
     if not message.get("content") and not message.get("tool_calls"):
-        raise _UnfitError("empty")
+        raise UnfitError("empty")
     if "\ufffd" in str(message.get("content")):  # a character that nobody could read
-        raise _UnfitError("unreadable")
+        raise UnfitError("unreadable")
     return message
 
 
 def _message(turn: Fields) -> Fields:
     """One message with the fields that trainers know, and no others."""
-    role = _ROLES.get(turn.get("role", ""))
+    role = _ROLES.get(_text(turn.get("role", "")))
     if role is None:
-        raise _UnfitError("legacy_functions" if turn.get("role") == "function" else "unreadable")
-    message: Fields = {"role": role, "content": _content(turn.get("content"))}
+        raise UnfitError("legacy_functions" if turn.get("role") == "function" else "unreadable")
+    if role == "assistant" and not says_nothing(turn.get("function_call")):
+        raise UnfitError("legacy_functions")
+    if role == "assistant" and not says_nothing(turn.get("audio")):
+        raise UnfitError("media")
+    content = turn.get("content")
+    if not content and isinstance(turn.get("refusal"), str):  # of an earlier turn: it was said
+        content = turn["refusal"]
+    message: Fields = {"role": role, "content": _content(content)}
     if isinstance(turn.get("name"), str) and role != "tool":
         message["name"] = turn["name"]
     if role == "tool":
@@ -275,11 +258,11 @@ def _content(content: object) -> str | None:
         return content
     words: list[str] = []
     for part in _objects(content):
-        kind = part.get("type")
+        kind = _text(part.get("type"))
         if kind == "thinking":  # Mistral's: no part of what is said
             continue
         if kind not in _SPOKEN:
-            raise _UnfitError("media")
+            raise UnfitError("media")
         words.append(_text(part.get(_SPOKEN[kind])))
     return "".join(words)
 
@@ -294,10 +277,10 @@ def _call(call: Fields) -> Fields:
         arguments = arguments_text(named.get("arguments")) or "{}"
         _decoded(arguments)
     else:
-        raise _UnfitError("unreadable")
+        raise UnfitError("unreadable")
     name = _text(named.get("name"))
     if not name:
-        raise _UnfitError("unreadable")
+        raise UnfitError("unreadable")
     return {
         "id": _text(call.get("id") or ""),
         "type": "function",
@@ -308,18 +291,18 @@ def _call(call: Fields) -> Fields:
 def _decoded(text: str | None) -> Fields:
     found = read_fields(text or "null")
     if found is None:
-        raise _UnfitError("unreadable")
+        raise UnfitError("unreadable")
     return found
 
 
 def _objects(value: object) -> list[Fields]:
     items = cast(list[Any], value) if isinstance(value, list) else None
     if items is None or not all(isinstance(item, dict) for item in items):
-        raise _UnfitError("unreadable")
+        raise UnfitError("unreadable")
     return cast(list[Fields], items)
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise _UnfitError("unreadable")
+        raise UnfitError("unreadable")
     return value

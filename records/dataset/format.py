@@ -27,6 +27,9 @@ class TrainingFormat:
     """What of a line is learned."""
     columns: str
     """The dataset card's `features`, as YAML: what `datasets` infers by itself gives one row's keys to all others."""
+    turn_faults: Callable[[Sequence[Fields]], Iterator[str]] = lambda _: iter(())
+    """What its trainer refuses of the order of a conversation's turns, where others take it: such an example is left
+    out as `odd_turns`."""
     learns: Learns = "answers"
     note: str = ""
     """What the card says of this format besides."""

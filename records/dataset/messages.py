@@ -1,6 +1,7 @@
 """Messages and tools of a training file: what trainers refuse of them, and their columns in a dataset's card."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, cast
 
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from records.dataset.example import Fields
 from records.wire.json_reader import UnreadableError, read, read_fields
 
-_ROLES = frozenset({"system", "user", "assistant", "tool"})
+_ROLES = ("assistant", "system", "tool", "user")
 
 TURN_COLUMNS = """\
     list:
@@ -78,6 +79,32 @@ def message_faults(fields: Fields, *names: str, weighed: bool = False, is_asked:
     yield from _order_faults([cast(Fields, turn) for turn in turns if isinstance(turn, dict)])
 
 
+def turns_of(fields: Fields) -> list[Fields]:
+    """A line's messages, of those that are some."""
+    messages = fields.get("messages")
+    turns = cast(list[Any], messages) if isinstance(messages, list) else []
+    return [cast(Fields, turn) for turn in turns if isinstance(turn, dict)]
+
+
+def alternation_faults(turns: Sequence[Fields], *, begins: bool = False) -> Iterator[str]:
+    """Where a turn of the user or the assistant follows one of the same; results of a tool stand for the user's.
+
+    `begins`: the user's comes first, behind one system prompt at most.
+    """
+    for place, (before, turn) in enumerate(pairwise(turns), start=1):
+        role, last = turn.get("role"), before.get("role")
+        if role == last and role in ("user", "assistant"):
+            yield f"messages[{place}]: two turns of the {role} one after the other"
+        elif begins and role == "user" and last == "tool":
+            yield f"messages[{place}]: the user goes on behind a tool's result"
+        elif begins and role == "system":
+            yield f"messages[{place}]: a system prompt that is not the first message"
+        elif begins and role == "assistant" and last == "system":
+            yield f"messages[{place}]: the assistant begins"
+    if begins and turns and turns[0].get("role") == "assistant":
+        yield "messages[0]: the assistant begins"
+
+
 def tool_faults(tools: object) -> Iterator[str]:
     """What is wrong with a list of tools."""
     if tools is None:
@@ -120,7 +147,8 @@ def _order_faults(turns: list[Fields]) -> Iterator[str]:
         if waiting:
             yield "tool calls without results"
         calls = turn.get("tool_calls")
-        waiting = [cast(Fields, call).get("id") for call in cast(list[Any], calls or []) if isinstance(call, dict)]
+        listed = cast(list[Any], calls) if isinstance(calls, list) else []
+        waiting = [cast(Fields, call).get("id") for call in listed if isinstance(call, dict)]
 
 
 def _turn_faults(turn: object, *, weighed: bool) -> Iterator[str]:
@@ -129,7 +157,7 @@ def _turn_faults(turn: object, *, weighed: bool) -> Iterator[str]:
         return
     fields = cast(Fields, turn)
     if fields.get("role") not in _ROLES:
-        yield f"role is one of {', '.join(sorted(_ROLES))}"
+        yield f"role is one of {', '.join(_ROLES)}"
     content, calls = fields.get("content"), fields.get("tool_calls")
     if not isinstance(content, str) and not (content is None and calls):
         yield "content is text, or null beside tool_calls"
@@ -137,6 +165,8 @@ def _turn_faults(turn: object, *, weighed: bool) -> Iterator[str]:
         yield "a tool's message names its tool_call_id"
     if "weight" in fields and (not weighed or fields["weight"] not in (0, 1) or fields.get("role") != "assistant"):
         yield "weight: 0 or 1, of the assistant's turns, in formats that know it"
+    if calls is not None and not isinstance(calls, list):
+        yield "tool_calls: a list"
     for place, call in enumerate(cast(list[Any], calls) if isinstance(calls, list) else []):
         for text in _call_faults(call):
             yield f"tool_calls[{place}]: {text}"

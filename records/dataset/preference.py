@@ -8,7 +8,8 @@ Rules:
 
 import msgspec
 
-from records.dataset.example import Example, Reason, Source, answer_in, example
+from records.dataset.example import Example, Source, answer_in, example
+from records.dataset.reason import Reason
 
 DIRECTED = ("judge", "python", "promptfoo")
 """Metrics whose score says which answer is better. All others say how far the candidate's is from the baseline's."""

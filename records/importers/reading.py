@@ -1,4 +1,4 @@
-"""An export, row by row, whatever its size: JSON lines, a JSON list (also within `{"data": […]}`), or CSV; gzip or not.
+"""An export, row by row, whatever its size: JSON lines, a JSON list (also as an API answers it), or CSV; gzip or not.
 
 No more than a row is held at a time. A row that cannot be read is told by its line, and the next one is read.
 """
@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, cast
@@ -17,7 +18,14 @@ from records.wire.json_reader import UnreadableError, read
 MAX_ROW_BYTES = 64 * 1024 * 1024
 _CHUNK = 1 << 20
 _GZIP = b"\x1f\x8b"
-_LIST = re.compile(rb'\s*(?:\{\s*"(?:data|logs|observations|rows|result)"\s*:\s*)?\[')
+_BESIDE = (
+    rb'"(?:object|meta|page|page_size|total|total_pages|totalCount|count|limit|has_more|hasMore|first_id|last_id|cursor|'
+    rb'next_cursor|nextCursor|status|success|error|version)"\s*:\s*'
+    rb'(?:"[^"\\]{0,256}"|[-+0-9.eE]{1,32}|true|false|null|\{[^{}\[\]]{0,1024}\})\s*,\s*'
+)
+"""What an API says of a list in front of it."""
+_LIST = re.compile(rb"\s*(?:\{\s*(?:" + _BESIDE + rb')*"(?:data|logs|observations|rows|result|items)"\s*:\s*)?\[')
+_BOM = b"\xef\xbb\xbf"
 _DELIMITERS = ",;\t"
 _OUTSIDE = re.compile(rb'["{}\[\]]')
 _INSIDE = re.compile(rb'["\\]')
@@ -47,12 +55,12 @@ def rows_of(path: Path) -> Iterator[ExportRow]:
             name = path.name.removesuffix(".gz")
             try:
                 yield from _csv_rows(plain) if name.endswith(".csv") else _json_rows(plain)
-            except (EOFError, gzip.BadGzipFile) as error:
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise OSError(f"{path}: its gzip is cut off or damaged") from error
 
 
 def _json_rows(file: IO[bytes]) -> Iterator[ExportRow]:
-    head = file.read(_CHUNK)
+    head = file.read(_CHUNK).removeprefix(_BOM)
     begin = _LIST.match(head)
     if begin is not None:
         yield from _List(file, head[begin.end() :], 1 + head.count(b"\n", 0, begin.end())).rows()

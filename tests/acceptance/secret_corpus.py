@@ -1,4 +1,4 @@
-"""Secrets of sixty kinds and sixty harmless look-alikes, recorded in every way there is: what is left, what is lost.
+"""Secrets of seventy kinds and as many harmless look-alikes, recorded in every way: what is left, what is lost.
 
 python -m tests.acceptance.secret_corpus   prints hits and false alarms; 1 if there is a miss or a false alarm
 """

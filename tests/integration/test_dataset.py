@@ -241,6 +241,61 @@ def test_a_correction_wins_over_every_other_answer(tmp_path):
     assert (told.corrected, told.left_out) == (1, {"corrected_elsewhere": 2})
 
 
+def told_at(day: str, text: str) -> bytes:
+    messages = [{"role": "system", "content": f"You triage. Today is {day}."}, {"role": "user", "content": text}]
+    return json.dumps({"model": "gpt-4o", "messages": messages}).encode()
+
+
+def test_the_same_question_of_another_day_is_the_same(tmp_path):
+    """Where the system prompt tells the date: equal answers are one row, a prompt counts for the cap of its template, a
+    correction stands for every day, and no conversation goes on in another split.
+    """
+    made = Place(tmp_path)
+    worker, recorder = made.worker(segment_bytes=1 << 20), made.recorder()
+    for day in ("2026-11-29", "2026-11-30", "2026-12-01"):
+        worker.whole(request=told_at(day, "one"), response=chat_answer("same"))
+        worker.whole(request=told_at(day, "two"), response=chat_answer(f"on {day}"))
+    worker.feedback(worker.ids[1], b'{"corrected_output":"right"}')
+    made.step(recorder)
+    made.step(recorder)
+    worker.die()
+    recorder.close()
+    store = Store(made.root / "records")
+    folder, told = build(store, Wanted("support", "trl-sft", validation_ppm=0), tmp_path / "out")
+    rows = [json.loads(line) for line in lines_of(folder / "train.jsonl")]
+    _, capped = build(store, Wanted("support", "trl-sft", most_per_template=1), tmp_path / "out")
+
+    assert [row["completion"][0]["content"] for row in rows] == ["same", "right"]
+    assert told.left_out == {"duplicate": 2, "corrected_elsewhere": 2}
+    assert capped.kept == 1
+
+
+def test_responses_are_learned_from(tmp_path):
+    """An exchange of the Responses API is a row as a chat is; one whose turns the provider holds is counted."""
+    made = Place(tmp_path)
+    worker, recorder = made.worker(segment_bytes=1 << 20), made.recorder()
+    output = [{"type": "reasoning", "id": "r"}, {"type": "message", "role": "assistant", "content": []}]
+    output[1]["content"] = [{"type": "output_text", "text": "Soon.", "annotations": []}]
+    answer = json.dumps({"object": "response", "id": "resp_1", "status": "completed", "output": output}).encode()
+    for more in ({}, {"previous_response_id": "resp_0"}):
+        asked = json.dumps({"model": "gpt-5", "input": "When?", "instructions": "Be brief.", **more}).encode()
+        worker.whole(target="/v1/responses", request=asked, response=answer)
+    made.step(recorder)
+    made.step(recorder)
+    worker.die()
+    recorder.close()
+    store = Store(made.root / "records")
+    folder, told = build(store, Wanted("support", "openai-sft", validation_ppm=0), tmp_path / "out")
+
+    (row,) = [json.loads(line) for line in lines_of(folder / "train.jsonl")]
+    assert [(turn["role"], turn["content"]) for turn in row["messages"]] == [
+        ("system", "Be brief."),
+        ("user", "When?"),
+        ("assistant", "Soon."),
+    ]
+    assert told.left_out == {"server_state": 1}
+
+
 def test_an_evaluation_row_in_training_fails_the_build(place, tmp_path, capsys):
     """Nothing is left of the dataset, and the row is named; with --drop-leaks it is left out and counted."""
     (tmp_path / "evals.jsonl").write_text('{"text": "another"}\n{"text": "SAY 3!"}\n')

@@ -1,4 +1,4 @@
-"""Sixty kinds of secrets and sixty harmless things that look like some. None is real: each is put together here.
+"""Seventy kinds of secrets and as many harmless things that look like some. None is real: each is put together here.
 
 A sample is a JSON value; of a secret's, `hidden` is the part that must not be left of it.
 """
@@ -60,6 +60,7 @@ _ENCRYPTED = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC," + made(32, HEX.upp
 _BASIC = b64encode(b"ops:" + made(12).encode()).decode()
 _PUTTY = "\n".join(made(64, BASE64, f"putty{line}") for line in range(4))
 _HIGH = made(10) + "!x"
+_KAGGLE = made(32, HEX, "kaggle")
 
 SECRETS = (
     _key("OpenAI", "sk-" + "proj-", 90, URL_SAFE),
@@ -122,6 +123,21 @@ SECRETS = (
     _named("number in JSON", "passcode", "904217365"),
     _named("header in JSON", "X-Api-Key", made(32, HEX, "header")),
     _named("word in JSON", "clientSecret", "correct horse battery staple"),
+    _key("Modal", "a" + "k-", 22),
+    _key("Okta", "0" + "0", 40, URL_SAFE),
+    _said("Asana", "as 2/1201234567890123/1209876543210987:%s there", made(32, HEX, "asana")),
+    SecretSample("Kaggle", {"username": "joe", "key": _KAGGLE}, _KAGGLE),
+    _said("Kaggle in words", 'put {"username": "joe", "key": "%s"} there', _KAGGLE),
+    _said("AWS secret key beside its id", "AK" + "IA" + made(16, UPPER) + ",%s", made(40, BASE64, "pair")),
+    _said("password of letters", "export DB_PASSWORD=%s", "horsebattery"),
+    _said("password of letters in a query", "jdbc:mysql://h/db?user=a&password=%s&ssl=1", "horsebattery"),
+    _said("password in XML", "<user>a</user><password>%s</password>", "horsebattery"),
+    _said("password in Markdown", "**User:** ops\n**Password:** %s", "horse7battery"),
+    _said("password in Spanish", "contrase\u00f1a: %s", "caballo7bateria"),
+    _said("key in a sentence", "my API key is %s, thanks", made(40, LETTERS, "sentence")),
+    _said("token in a link", "https://%s@git.example/a/b.git", made(40, LETTERS, "link")),
+    _said("login in Python", 'requests.get(url, auth=("ops", "%s"))', "horse7battery"),
+    _said("key in base64", "echo %s | base64 -d", b64encode(f"KEY={'g' + 'hp_' + made(36)}".encode()).decode()),
 )  # fmt: skip
 
 _PUBLIC = "\n".join(made(64, BASE64, f"public{line}") for line in range(6))
@@ -187,5 +203,14 @@ HARMLESS: tuple[Any, ...] = (
     "MAC 00:1a:2b:3c:4d:5e, IPv6 2001:0db8:85a3:0000:0000:8a2e:0370:7334, ISBN 978-3-16-148410-0",
     "config=production_eu_west_1_blue, design=material_you_3_expressive_v2, orig=a1b2c3d4e5f6a7b8c9d0e1f2",
     "curl -u https://example.com/v1, curl -H 'Accept: application/json' -X POST --retry 3 http://localhost:8080",
+    "f(user=user, password=plain), connect(\n    password=plain\n), password=form.password, password=required&x=1",
+    "PWD=/home/a/b OLDPWD=~/srv, if password=password_hash, --password=PASSWORD, type=password; sort=password",
+    '<password>string</password> <label for="password">Password</label><input name="password" placeholder="secret">',
+    "**Password:** required, **token**: a string; la contrase\u00f1a: obligatoria; senha: minimo 8 letras",
+    "the cache key is " + made(32, HEX) + ", the API key is in settings_2.py, next page token is CAoQAA1b2c3d4e5f6Za",
+    "cursor " + b64encode(b'{"id": 12345, "max_tokens": 4096, "about": "the password policy"}').decode(),
+    {"username": "joe", "key": "profile_picture_2", "rows": [{"username": "joe", "key": made(40, HEX)}]},
+    "ratio 1/1234567890123456:2, ak-47, ws-discovery-2024, 00-" + made(32, HEX, "tp2") + "-" + made(16, HEX) + "-01",
+    "AKIA ids, then commit " + made(40, HEX, "commit2") + "; https://a-long-name-without-digits-in-it-at-all@h/x",
     "uuid7 = " + made(32, HEX, "hex") + "; trace 00-" + made(32, HEX, "tp") + "-" + made(16, HEX, "sp") + "-01",
 )  # fmt: skip

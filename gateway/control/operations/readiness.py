@@ -16,12 +16,14 @@ from policies.schema import Policy
 from records import readiness
 from records.evaluation import sets
 from records.gpu_hours import HourlyPrice
-from records.readiness import DAY_S, HourlyFacts, QualityPeriod, Readiness, RouteFacts
+from records.readiness import DAY_S, HourlyFacts, QualityPeriod, Readiness, ReadinessTerms, RouteFacts
 from records.retirement import moment
 from records.route_facts import Ask, grained, idle_shares, route_facts, shutdown_dates
 
 IDLE_DAYS = 7
 """Hours that were paid so lately say how idle servers are."""
+LONGER = 1.25
+"""System prompts are looked for over more than the time that one has to be unchanged: its first request came later."""
 MOST_FAILED = 0.01
 """With more answers that were none, a run says more of the upstream than of the prompt."""
 
@@ -63,10 +65,16 @@ def look(ask: Ask, data: DataDir, inputs: ReadinessInputs, *, now: float, route:
         shutdown_dates(ask) | inputs.shutdown,
     )
     default = inputs.terms
-    found = {each.name: each for each in route_facts(ask, now=now, window_s=default.window_s, name=route)}
+
+    def facts_of(name: str | None, terms: ReadinessTerms) -> dict[str, RouteFacts]:
+        looked = route_facts(ask, now=now, window_s=terms.window_s, name=name, prompts_s=terms.prompt_still_s * LONGER)
+        return {each.name: each for each in looked}
+
+    found = facts_of(route, default)
     for name, terms in inputs.routes.items():
-        if terms.window_s != default.window_s and name in found:
-            found |= {each.name: each for each in route_facts(ask, now=now, window_s=terms.window_s, name=name)}
+        spans = (terms.window_s, terms.prompt_still_s)
+        if spans != (default.window_s, default.prompt_still_s) and name in found:
+            found |= facts_of(name, terms)
     for name in policies:
         if route in (None, name):
             found.setdefault(name, RouteFacts(name=name))

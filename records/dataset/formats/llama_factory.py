@@ -1,16 +1,27 @@
 """`llama-factory`: chat rows in OpenAI's shape, and the `dataset_info.json` that names them.
 
 LLaMA-Factory trains on every answer of a conversation: `mask_history: true` in its configuration leaves the last alone.
+It skips a conversation in which the user and the assistant do not take turns, with a warning in its log.
 Source: LLaMA-Factory, data/README.md: "OpenAI format".
 """
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from records.dataset.example import Example, Fields
 from records.dataset.format import TrainingFormat
 from records.dataset.lesson import of_last
-from records.dataset.messages import message_faults, tool_text_faults, tools_text, worded
+from records.dataset.messages import (
+    alternation_faults,
+    message_faults,
+    tool_text_faults,
+    tools_text,
+    turns_of,
+    worded,
+)
+
+_turn_faults = partial(alternation_faults, begins=True)
 
 
 def _row(example: Example) -> Fields:
@@ -23,6 +34,7 @@ def _row(example: Example) -> Fields:
 def _faults(fields: Fields) -> Iterator[str]:
     yield from message_faults(fields, "messages")
     yield from tool_text_faults(fields.get("tools") or None)
+    yield from _turn_faults(turns_of(fields))
 
 
 def _info(splits: Sequence[str]) -> str:
@@ -46,6 +58,7 @@ FORMAT = TrainingFormat(
     row=_row,
     fields=frozenset({"messages", "tools"}),
     faults=_faults,
+    turn_faults=_turn_faults,
     lessons=of_last,
     companion=("dataset_info.json", _info),
     note="\nSet `mask_history: true`: only the last answer of a row is to be learned.\n",

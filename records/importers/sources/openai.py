@@ -21,6 +21,7 @@ from records.importers.imported import (
     conversations,
     fields_of,
     moment,
+    number,
     objects_of,
     text,
 )
@@ -55,7 +56,8 @@ def _logged(row: Fields) -> ImportedExchange:
         raise UnfitRowError("a response without its request: put the line of the batch's input beside it, as `request`")
     answer, status = fields_of(row.get("response")), 200
     if "status_code" in answer:
-        status, answer = int(answer["status_code"] or 0), fields_of(answer.get("body"))
+        code = number(answer["status_code"]) or 0.0
+        status, answer = int(code) if 100 <= code < 600 else 0, fields_of(answer.get("body"))
     path = text(row.get("url")) or text(fields_of(row.get("request")).get("url")) or _path(asked)
     if path not in PATHS:
         raise PassedOverError(f"asked of {path[:64]}")

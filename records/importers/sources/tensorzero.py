@@ -9,7 +9,7 @@ Source: TensorZero, "Data model", and the client's StoredInference.
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from records.importers.imported import (
     Fields,
@@ -53,7 +53,7 @@ def exchanges(row: Fields) -> Iterator[ImportedExchange]:
         return
     told = _output(decoded(row.get("output")))
     worse: Any = decoded(row.get("dispreferred_outputs"))
-    rejected = _output(worse[0]) if worse else None
+    rejected = _output(cast(list[Any], worse)[0]) if worse and isinstance(worse, list) else None
     yield ImportedExchange(
         request=_request(row, known["model"]),
         response=completion(rejected or told, model=known["model"], usage=known["usage"]),

@@ -183,3 +183,40 @@ def test_the_best_of_many_was_chosen() -> None:
     """A newest prompt below the luckiest of many is no plateau by that alone."""
     many = tuple(QualityPeriod(f"p{n}", n, 60, 0.5 + 0.01 * (n == 3), 0.4) for n in range(20))
     assert found(feedback=many).signals[2].holds is None
+
+
+@pytest.mark.parametrize(
+    ("usd_per_day", "terms", "says"),
+    [
+        (0.0001, {"revenue_usd_per_month": 0.005, "revenue_share": 0.001}, "above 0.1% of the revenue, $0.000005"),
+        (0.0001, {"revenue_usd_per_month": 0.0}, "$0.003044 a month is above 10% of the revenue, $0.00"),
+        (0.0, {"budget_usd_per_month": 0.0}, "$0.00 a month is within the budget, $0.00"),
+        (1e-9, {"budget_usd_per_month": 1e-9}, "less than $0.000001 a month is above the budget, less than $0.000001"),
+    ],
+)
+def test_sums_of_less_than_a_cent(usd_per_day: float, terms: dict[str, Any], says: str) -> None:
+    """They are said so that the verdict can be followed: nothing is not above nothing."""
+    facts = msgspec.structs.replace(CALM, usd_per_day=Measure(usd_per_day))
+    spend = assess(facts, ReadinessTerms(**terms), now=NOW).signals[0]
+
+    assert says in spend.reason
+    assert spend.holds is ("above" in says)
+
+
+def test_a_route_that_nobody_asked() -> None:
+    """A policy of today: every number is unknown, says so, and nothing is divided by nothing."""
+    nothing = assess(RouteFacts(name="triage"), TERMS, now=NOW)
+
+    assert nothing.verdict == "not yet"
+    assert [sign.holds for sign in nothing.signals] == [None, None, None]
+    assert nothing.signals[0].reason == "unknown: nothing was asked"
+    assert [check.name for check in nothing.checks if check.holds] == []
+
+
+def test_a_model_that_is_off() -> None:
+    """A day that is over comes before any finish: the next step is its successor."""
+    late = found(shutdown_at=NOW - 3 * DAY_S)
+
+    assert late.retirement.comes_first
+    assert late.retirement.days_left == -3.0
+    assert "successor" in late.next

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from records.request_facts import Question, read_question, text_bytes, user_hash
+from tests.rooms.odd_values import odd_versions
 
 PEPPER = b"p" * 32
 FIRST = [{"role": "system", "content": "You triage."}, {"role": "user", "content": "hello"}]
@@ -30,6 +31,19 @@ def test_a_conversation_is_its_beginning():
     assert len({start.conversation_id, *(other.conversation_id for other in others)}) == 5
     assert start.prompt_hash != later.prompt_hash
     assert start.system_hash == later.system_hash
+
+
+def test_a_date_in_the_system_prompt_makes_no_other_prompt():
+    """Each request tells the time: its conversation, its prompt and its system prompt are those of the one before."""
+    read_at = [
+        read(messages=[{"role": "system", "content": f"You triage. It is {now}."}, FIRST[1]], instructions=f"At {now}")
+        for now in ("2026-11-30T03:28:11Z", "2026-12-01T23:00:00Z")
+    ]
+    said = [read(messages=[{"role": "user", "content": f"what of {day}?"}]) for day in ("2026-11-30", "2026-12-01")]
+
+    for name in ("conversation_id", "prompt_hash", "system_hash"):
+        assert len({getattr(one, name) for one in read_at}) == 1
+    assert said[0].prompt_hash != said[1].prompt_hash and said[0].conversation_id != said[1].conversation_id
 
 
 @pytest.mark.parametrize(
@@ -109,3 +123,17 @@ def test_words_are_counted():
     }
 
     assert text_bytes(body) == 7
+
+
+@pytest.mark.parametrize("surface", ["chat", "responses", "completions"])
+def test_whatever_a_body_holds_it_is_read(surface):
+    """Apps send odd things, and the recorder reads all of them."""
+    system = {"role": "system", "content": [{"type": "text", "text": "Today is 2026-11-30."}]}
+    body = {
+        "messages": [system, *FIRST],
+        "input": [system, *FIRST],
+        "instructions": "2026-11-30",
+        "metadata": {"session_id": "a"},
+    }
+    for odd in odd_versions(body):
+        assert read(surface=surface, **odd).fields is not None

@@ -13,6 +13,8 @@ def test_a_list_of_models_names_days() -> None:
         '{"object":"list","data":[{"id":"a","shutdown_date":"2027-03-31"},{"id":"b"},{"id":"c","shutdown_date":null}]}'
     )
     assert dates_in(listed) == {"a": "2027-03-31"}
+    odd = '{"data":[5,{"id":"x","shutdown_date":1806451200},{"name":"y"},{"id":"a","shutdown_date":"2027-03-31"}]}'
+    assert dates_in(odd) == {"a": "2027-03-31"}
     for other in ("", "[]", '{"data":{}}', '{"data":[{"shutdown_date":"2027-03-31"}]}', '{"error":{}}'):
         assert dates_in(other) == {}
 

@@ -125,3 +125,16 @@ def test_idle_shares(tmp_path: Path) -> None:
     store.publish(store.stage(GPU_HOURS, [hours, msgspec.structs.replace(hours, upstream="b", idle_s=75.0)], "a"))
     assert idle_shares(asking(store), since=AT) == {"vllm": 0.75, "b": 0.5}
     assert idle_shares(asking(store), since=AT + 301) == {}
+
+
+def test_a_prompt_is_older_than_a_short_window(tmp_path: Path) -> None:
+    """Its first request is looked for as far back as it has to be unchanged; money and requests are the window's."""
+    store = Store(tmp_path)
+    keep(store, "a", *(record(n, at=NOW - n * DAY_S) for n in range(1, 16)))
+    week = {"now": NOW, "window_s": 7 * DAY_S}
+    (short,) = route_facts(asking(store), **week)
+    (long,) = route_facts(asking(store), **week, prompts_s=14 * DAY_S)
+
+    assert short.prompt_days == pytest.approx(7.0, abs=0.1)
+    assert long.prompt_days == pytest.approx(14.0, abs=0.1)
+    assert short.requests == long.requests == 7

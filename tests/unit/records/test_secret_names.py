@@ -202,3 +202,54 @@ def test_pairs(items, is_one):
 def test_more_names_in_texts(text, left):
     """Environments, queries within queries, and flags, whatever they belong to."""
     assert replace_named(text, lambda _: "*") == left
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("DB_PASSWORD=horsebattery ./run", "DB_PASSWORD=[X] ./run"),
+        ("a?user=b&password=horsebattery&ssl=true", "a?user=b&password=[X]&ssl=true"),
+        ("Server=h;User Id=sa;Password=horsebattery;", "Server=h;User Id=sa;Password=[X];"),
+        ("Pwd=horsebattery;Server=h", "Pwd=[X];Server=h"),
+        ("pg_dump --password=horsebattery db", "pg_dump --password=[X] db"),
+        ("<ns:password>horsebattery</ns:password>", "<ns:password>[X]</ns:password>"),
+        ("**Password:** horse7battery", "**Password:** [X]"),
+        ("**Password**: horse7battery", "**Password**: [X]"),
+        ("mot de passe : cheval7pile", "mot de passe : [X]"),
+        ("\u5bc6\u7801\uff1aabc12345", "\u5bc6\u7801\uff1a[X]"),
+        ("\u0130 PASSWORD=horse7battery", "\u0130 PASSWORD=[X]"),
+        ("KAGGLE_KEY=0123456789abcdef", "KAGGLE_KEY=[X]"),
+    ],
+)
+def test_passwords_of_letters_where_a_program_reads_them(text, left):
+    """Variables, queries, connection strings, flags, XML; and names in Markdown and in other languages."""
+    assert replace_named(text, lambda found: "[X]") == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "login(user=user, password=plain)",
+        "login(\n    user=user,\n    password=plain\n)",
+        "if password=db_password and password=form.password",
+        "PWD=workspace; cd $PWD",
+        "const password=input;",
+        "--password=PASSWORD",
+        "<password>string</password>",
+        '<label for="password">Kennwort</label>',
+        "password: horsebattery is what people say",
+        "**token**: required",
+    ],
+)
+def test_words_behind_a_name_that_are_no_passwords(text):
+    """Arguments of calls, other variables, folders, blanks, labels: a word in a sentence is none either."""
+    assert replace_named(text, lambda found: "[X]") == text
+
+
+def test_a_key_beside_its_user():
+    """A file of Kaggle's: `key` alone is a key of anything, and so is one of another length."""
+    names = SecretNames()
+
+    assert names.secret_fields({"username": "joe", "key": "0" * 32}) == ["key"]
+    assert names.secret_fields({"username": "joe", "key": "profile"}) == []
+    assert names.secret_fields({"key": "0" * 32}) == []

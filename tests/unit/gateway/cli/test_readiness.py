@@ -24,7 +24,7 @@ def test_text_and_json(data: DataDir, capsys: pytest.CaptureFixture[str]) -> Non
     text = capsys.readouterr().out
     assert text.startswith("support: PREPARE   5 requests in 20.0 days")
     for part in (
-        "signal   spend      on       $0.00 a month is above the budget",
+        "a month is above the budget, $0.0001",
         "signal   plateau    unknown",
         "check    volume     no       5 different prompts",
         "busy or idle (how many replicas there are is unknown: state prices.candidate replicas); break-even at",
@@ -35,6 +35,17 @@ def test_text_and_json(data: DataDir, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["readiness", "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["route"], found["verdict"], found["signals"][0]["holds"]) == ("support", "prepare", True)
+
+
+def test_a_model_that_was_turned_off(data: DataDir, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says when, and how long ago; servers that cost more than they save are money lost."""
+    settings = "readiness: {shutdown: {gpt-4o: 2001-01-01}}\nprices: {candidate: {openai: {gpu_usd_per_hour: 2}}}\n"
+    Path("crossfade.yaml").write_text(settings)
+    keep(Store(data.records), "a", *(record(n, at=clock.wall() - 20 * DAY_S + n) for n in range(5)))
+    assert main(["readiness", "support"]) == 0
+    text = capsys.readouterr().out
+    assert "gpt-4o on 2001-01-01, " in text and " days ago\n" in text
+    assert "saving   -$1,4" in text
 
 
 def test_a_group_without_a_route_says_its_model(data: DataDir, capsys: pytest.CaptureFixture[str]) -> None:

@@ -198,8 +198,9 @@ def test_a_preflight_of_nothing_says_what_to_name(tmp_path: Path, capsys: pytest
         (["--grid", "batch=", "--out", "new"], "--grid batch=: no values"),
         (["--grid", "batch=1", "--out", "new"], "1 configurations"),
         (["--grid", "batch=1,2", "--out", "new"], "golden"),
+        (["--grid", "batch=1,2", "--grid", "batch=4", "--out", "new"], "--grid batch stands twice"),
     ],
-    ids=["another sweep's folder", "no values", "nothing to choose", "no evaluation set"],
+    ids=["another's folder", "no values", "nothing to choose", "no evaluation set", "a setting twice"],
 )
 def test_a_sweep_that_cannot_be_is_refused(words: list[str], why: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Before anything is trained, with what to do."""

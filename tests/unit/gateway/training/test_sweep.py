@@ -5,6 +5,7 @@ import pytest
 from gateway.training.sweep import (
     Config,
     SweepResult,
+    TrialError,
     configurations,
     halving,
     interval,
@@ -47,6 +48,54 @@ def test_the_evaluation_decides_where_the_loss_would_have_chosen_another():
     assert found[0].number == 1
     assert would_choose(found).number == 3
     assert [one.number for one in found[1:3]] == [2, 3]
+
+
+class FailingTrainings(Trainings):
+    """Those whose number is in `broken` end with an error, those in `odd` with no number for a loss."""
+
+    def __init__(self, scores: dict[int, float], broken: set[int], odd: set[int]) -> None:
+        super().__init__(scores, dict.fromkeys(odd, float("nan")))
+        self.broken = broken
+
+    def __call__(self, number: int, config: Config, share: float) -> SweepResult:
+        if number in self.broken:
+            raise TrialError(f"{number} is broken")
+        return super().__call__(number, config, share)
+
+
+def test_one_that_fails_takes_none_with_it():
+    """It is the worst of its round, says why, and goes no further; the better ones of the others go on."""
+    trial = FailingTrainings({number: -1.0 + number / 10 for number in range(1, 9)}, {8, 3}, {7})
+
+    rounds = list(halving(EIGHT, 3, 2, trial))
+
+    assert [one.number for one in rounds[0] if not one.failed] == [6, 5, 4, 2, 1]
+    assert {one.number: one.failed.partition(" ")[0] for one in rounds[0] if one.failed} == {8: "8", 3: "3", 7: "#7:"}
+    assert [[one.number for one in found] for found in rounds[1:]] == [[6, 5, 4, 2], [6, 5]]
+    assert would_choose(rounds[0]).number not in (3, 7, 8)
+
+
+def test_where_all_fail_the_sweep_does():
+    """It says why the first one did; what each came to was told before."""
+    rounds = halving(EIGHT, 3, 1, FailingTrainings({}, set(range(1, 9)), set()))
+
+    assert len(next(rounds)) == 8
+    with pytest.raises(ValueError, match=r"every training failed. The first: 1 is broken"):
+        next(rounds)
+
+
+def test_two_that_are_equal_in_all_are_ranked_by_their_number():
+    """So that a sweep that goes on chooses as it would have."""
+    first, second, third = halving(EIGHT, 3, 4, Trainings(dict.fromkeys(range(1, 9), -0.5)))
+
+    assert [one.number for one in first] == list(range(1, 9))
+    assert ([one.number for one in second], [one.number for one in third]) == ([1, 2, 3, 4], [1, 2])
+
+
+def test_more_rounds_than_there_are_to_stop():
+    """The last one standing is trained on alone."""
+    rounds = list(halving(EIGHT[:2], 4, 1, Trainings({2: -0.1})))
+    assert [[one.number for one in found] for found in rounds] == [[2, 1], [2], [2], [2]]
 
 
 def test_every_combination_is_a_configuration():

@@ -24,6 +24,10 @@ def user(text: str) -> list[dict[str, str]]:
         {"messages": [{"role": "user", "content": "other"}, {"role": "user", "content": "Is it lost?"}]},
         {"input": [{"role": "system", "content": "x"}, {"role": "user", "content": "Is it lost?"}], "ideal": "yes"},
         {"request": {"messages": [{"role": "user", "content": "Is it lost?"}]}, "expected": "yes"},
+        {"request": {"messages": [{"role": "user", "content": [{"type": "text", "text": "Is it lost?"}]}]}},
+        {"request": {"input": [{"role": "user", "content": [{"type": "input_text", "text": "Is it lost?"}]}]}},
+        {"request": {"input": "Is it lost?", "instructions": "Be brief."}},
+        {"messages": [{"role": "system", "content": "Is it lost?"}]},
     ],
 )
 def test_the_same_words_leak(tmp_path: Path, row: dict[str, object]):
@@ -33,7 +37,8 @@ def test_the_same_words_leak(tmp_path: Path, row: dict[str, object]):
 
     assert rows.leak(user("Is it lost?!")) == "set.jsonl:2"
     assert rows.leak(user("Is it lost now?")) is None
-    assert rows.leak(ASKED) is None
+    assert rows.leak(ASKED[:1]) is None
+    assert rows.leak([{"role": "system", "content": "is it lost"}]) == "set.jsonl:2"
 
 
 def test_thirteen_words_in_a_row_leak(tmp_path: Path):
@@ -46,7 +51,7 @@ def test_thirteen_words_in_a_row_leak(tmp_path: Path):
     assert rows.leak(user(f"Hello, {' '.join(words[2:14])}. Thanks")) is None
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"answer": "x"}', '{"messages": [{"role": "system", "content": "x"}]}'])
+@pytest.mark.parametrize("line", ["{", "[]", '{"answer": "x"}', '{"messages": []}'])
 def test_a_row_without_a_prompt_is_an_error(tmp_path: Path, line: str):
     """A set that is half read would find half of the leaks: the row is named."""
     (tmp_path / "set.jsonl").write_text('{"text": "a"}\n' + line + "\n")

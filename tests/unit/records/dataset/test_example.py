@@ -4,9 +4,12 @@ import json
 
 import pytest
 
+from records.dataset.check import check_line
 from records.dataset.example import Example, example
+from records.dataset.formats import format_named
 from tests.fakes.exchanges import chat_answer, chat_request
 from tests.rooms.examples import TOOLS, USER, call, made, request, source, tool_loop
+from tests.rooms.odd_values import odd_versions
 
 CALL = call("{}")
 
@@ -71,6 +74,14 @@ def test_an_answer_of_the_field_is_one(answer):
         ({"request_json": request(USER, {"role": "tool", "tool_call_id": "x", "content": "y"})}, "odd_turns"),
         ({"request_json": request(USER, {"role": "assistant", "tool_calls": [CALL]}, USER)}, "odd_turns"),
         ({"request_json": request(USER, tools=[{"type": "web_search"}])}, "hosted_tools"),
+        ({"request_json": request(USER, web_search_options={})}, "hosted_tools"),
+        ({"request_json": request(USER, plugins=[{"id": "web"}])}, "hosted_tools"),
+        ({"response_json": chat_answer("x", annotations=[{"type": "url_citation"}]).decode()}, "hosted_tools"),
+        ({"request_json": request(USER, {"role": "assistant", "audio": {"id": "a"}}, USER)}, "media"),
+        (
+            {"request_json": request(USER, {"role": "assistant", "function_call": {"name": "f"}}, USER)},
+            "legacy_functions",
+        ),
     ],
 )
 def test_what_is_left_out(fields, reason):
@@ -120,6 +131,66 @@ def test_roles_and_parts():
         {"role": "user", "content": "ab", "name": "anna"},
         {"role": "assistant", "content": "c"},
     ]
+
+
+CHAT = {
+    "messages": [
+        {"role": "developer", "content": [{"type": "text", "text": "a"}]},
+        USER,
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "x"},
+    ],
+    "tools": [*TOOLS, {"type": "custom", "custom": {"name": "shell"}}],
+}
+ITEMS = {
+    "input": [USER, {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}],
+    "tools": [{"type": "function", "name": "f"}],
+}
+OUTPUT = {"output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "x"}]}]}
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [("chat", CHAT), ("responses", ITEMS), ("chat", json.loads(chat_answer("x"))), ("responses", OUTPUT)],
+    ids=["chat", "responses", "a chat's answer", "a response"],
+)
+def test_whatever_a_body_holds_it_is_an_example_or_left_out(name, body):
+    """Records keep what apps sent, odd things too: one of them ends no build, and none makes a line that is refused."""
+    field = "request_json" if {"messages", "input"} & body.keys() else "response_json"
+    for odd in odd_versions(body):
+        found = example(source(endpoint=name, **{field: json.dumps(odd)}))
+        if isinstance(found, Example):
+            assert list(check_line(format_named("trl-sft").line(found), format_named("trl-sft"))) == []
+
+
+def test_what_the_assistant_refused_before_was_said():
+    """An earlier refusal is a turn with its words: the user's next one answers it."""
+    turns = (USER, {"role": "assistant", "content": None, "refusal": "I cannot."}, USER)
+    assert made(request_json=request(*turns)).prompt[1] == {"role": "assistant", "content": "I cannot."}
+
+
+def test_a_response_is_an_example():
+    """Of the Responses API, too: instructions, calls and results are the turns of a chat; a correction may be one."""
+    output = [{"type": "reasoning"}, {"type": "message", "content": [{"type": "output_text", "text": "Sunny."}]}]
+    calls = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"}
+    items = [USER, calls, {"type": "function_call_output", "call_id": "c1", "output": "sun"}]
+    asked = {
+        "request_json": json.dumps(
+            {"instructions": "Be brief.", "input": items, "tools": [{"type": "function", "name": "look"}]}
+        ),
+        "response_json": json.dumps({"output": output}),
+        "endpoint": "responses",
+        "finish_reason": "completed",
+    }
+    found = made(**asked)
+
+    assert [turn["role"] for turn in found.prompt] == ["system", "user", "assistant", "tool"]
+    assert found.prompt[2]["tool_calls"][0]["function"] == {"name": "look", "arguments": "{}"}
+    assert found.answer == {"role": "assistant", "content": "Sunny."}
+    assert found.tools == [{"type": "function", "function": {"name": "look"}}]
+    corrected = json.dumps({"output": [{"type": "message", "content": "Rainy."}]})
+    assert made(corrected_output_json=corrected, **asked).answer["content"] == "Rainy."
+    assert example(source(**asked | {"finish_reason": "max_output_tokens"})) == "truncated"
 
 
 @pytest.mark.parametrize("word", ["stop", "eos", "eos_token", "end_turn", "STOP", "stop_sequence", "a new word"])

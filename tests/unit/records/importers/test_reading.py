@@ -74,3 +74,41 @@ def test_a_gzip_that_is_cut_off_is_an_error_with_its_name(tmp_path: Path):
 
     with pytest.raises(OSError, match=r"a\.jsonl\.gz: its gzip is cut off"):
         list(rows_of(tmp_path / "a.jsonl.gz"))
+
+
+@pytest.mark.parametrize("damage", [b"\x00" * 64, b"\xff" * 64])
+def test_a_gzip_that_is_damaged_is_one_too(tmp_path: Path, damage: bytes):
+    """Bytes of a bad disk are no error of ours, whichever part of the file they are in."""
+    whole = gzip.compress("".join(f'{{"a": {number * 7919}}}\n' for number in range(50_000)).encode())
+    at = len(whole) // 2
+    (tmp_path / "a.jsonl.gz").write_bytes(whole[:at] + damage + whole[at + len(damage) :])
+
+    with pytest.raises(OSError, match=r"a\.jsonl\.gz: its gzip is cut off or damaged"):
+        list(rows_of(tmp_path / "a.jsonl.gz"))
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        {"object": "list"},
+        {"meta": {"page": 1, "total": 50}, "success": True, "next_cursor": None},
+        {"total": 50, "page": 1, "total_pages": 2},
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_list_as_an_api_answers_it(tmp_path: Path, before: dict[str, object], indent: int | None, mark: str):
+    """What is said of the list may stand in front of it; a byte order mark, as Windows writes it, is no text."""
+    (tmp_path / "a.json").write_text(
+        mark + json.dumps({**before, "data": ROWS, "has_more": False}, indent=indent), "utf-8"
+    )
+
+    assert [row.fields for row in rows_of(tmp_path / "a.json")] == ROWS
+
+
+def test_rows_of_lines_with_a_list_in_each_stay_rows(tmp_path: Path):
+    """An object that says more than an API does of a list is a row of its own."""
+    rows = [{"request_id": "a", "data": [{"b": 1}]}, {"id": "c", "object": "list", "data": []}]
+    (tmp_path / "a.jsonl").write_text("\ufeff" + "\n".join(map(json.dumps, rows)), "utf-8")
+
+    assert [row.fields for row in rows_of(tmp_path / "a.jsonl")] == rows

@@ -9,6 +9,7 @@ import yaml
 from records.dataset.check import check_line
 from records.dataset.formats import FORMATS, format_named
 from tests.rooms.examples import TOOLS, USER, call, made, request, tool_loop
+from tests.rooms.odd_values import odd_versions
 
 OTHER = {"role": "assistant", "content": "Elsewhere."}
 COMPARED = {"rejected": OTHER, "is_good": True}
@@ -35,6 +36,41 @@ def test_what_a_format_writes_it_takes(shape, name):
     assert "unknown fields: alien" in list(
         check_line(json.dumps(json.loads(line) | {"alien": 1}).encode(), format_named(shape))
     )
+
+
+@pytest.mark.parametrize("shape", FORMATS)
+@pytest.mark.parametrize(
+    "turns",
+    [
+        (USER, USER),
+        ({"role": "assistant", "content": "Hello!"}, USER),
+        (USER, {"role": "system", "content": "Be brief."}),
+        ({"role": "system", "content": "Classify this."},),
+        (
+            USER,
+            {"role": "assistant", "tool_calls": [call()]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "x"},
+            USER,
+        ),
+    ],
+    ids=["two of the user", "the assistant begins", "a late system prompt", "no user", "the user behind a result"],
+)
+def test_turns_that_a_trainer_does_not_take_are_told_before_they_are_written(shape, turns):
+    """What a format's validator refuses of the order of turns, its build knows, too: such a row is left out."""
+    found, own = made(request_json=request(*turns)), format_named(shape)
+    line = own.line(msgspec.structs.replace(found, **COMPARED))
+
+    assert list(own.turn_faults([*found.prompt, found.answer])) == list(check_line(line, own))
+
+
+@pytest.mark.parametrize("shape", FORMATS)
+def test_whatever_a_line_holds_its_validator_says_what_is_wrong(shape):
+    """One odd line ends no look at a file, and a line that is let through can be shown."""
+    own = format_named(shape)
+    line = json.loads(own.line(msgspec.structs.replace(EXAMPLES["a tool call"], **COMPARED)))
+    for odd in odd_versions(line):
+        if not list(check_line(json.dumps(odd).encode(), own)):
+            assert [lesson.messages for lesson in own.lessons(odd)]
 
 
 def test_there_is_no_other_format():
