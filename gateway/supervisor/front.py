@@ -20,7 +20,8 @@ from gateway.admin.auth import PROBES, SIGN_IN, Credentials, Door, is_public
 from gateway.log import Log
 from gateway.transport.server_certificate import ServerCertificate
 
-HEAD_BYTES = 16 * 1024
+HEAD_BYTES = 64 * 1024
+"""As on the data port: a sign-on in front of the console has cookies of its own."""
 BODY_BYTES = 1024 * 1024
 HEAD_S = 5.0
 BODY_S = 10.0
@@ -258,17 +259,17 @@ async def read_request(reader: asyncio.StreamReader) -> FrontRequest:
         async with asyncio.timeout(HEAD_S):
             seen = 0
             while not request.head_done:
-                seen += await _feed(parser, reader)
-                if seen > HEAD_BYTES and not request.head_done:
+                if seen >= HEAD_BYTES:
                     raise _RefusedError(
                         error(431, "headers_too_large", f"the headers are longer than {HEAD_BYTES} bytes")
                     )
+                seen += await _feed(parser, reader, HEAD_BYTES - seen)
         request.method = parser.get_method().decode("ascii")
         if int(request.header(b"content-length") or "0") > BODY_BYTES:
             raise _RefusedError(error(413, "body_too_large", f"the body is longer than {BODY_BYTES} bytes"))
         async with asyncio.timeout(BODY_S):
             while not request.done:
-                await _feed(parser, reader)
+                await _feed(parser, reader, HEAD_BYTES)
                 if len(request.body) > BODY_BYTES:
                     raise _RefusedError(error(413, "body_too_large", f"the body is longer than {BODY_BYTES} bytes"))
     except (httptools.HttpParserError, httptools.HttpParserUpgrade) as failure:
@@ -276,8 +277,8 @@ async def read_request(reader: asyncio.StreamReader) -> FrontRequest:
     return request
 
 
-async def _feed(parser: httptools.HttpRequestParser, reader: asyncio.StreamReader) -> int:
-    data = await reader.read(HEAD_BYTES)
+async def _feed(parser: httptools.HttpRequestParser, reader: asyncio.StreamReader, most: int) -> int:
+    data = await reader.read(most)
     if not data:
         raise ConnectionResetError
     parser.feed_data(data)
