@@ -54,6 +54,9 @@ test: checked  ## the test suite, each file of it in one of twice as many proces
 clients: checked  ## install the real clients of the acceptance tests, each in an environment of its own
 	$(BIN)/python tools/clients.py
 
+ray: checked  ## set up Ray in an environment of its own, for the tests of --engine ray
+	$(BIN)/python tools/ray_env.py
+
 vllm: checked  ## set up a real vLLM for the CPU and a tiny model, in an environment of its own
 	$(BIN)/python tools/vllm_env.py
 

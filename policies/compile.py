@@ -34,6 +34,8 @@ OUTAGE_AFTER = 1
 TRIAL = 200
 """Requests that a suspended candidate is tried on. Source: decisions-2, ruling 5. A fixed split has no shadow to try it
 in: its alarms roll back."""
+MOST_EMPTY = 0.5
+"""What a trial tolerates of empty answers beside the baseline's at most, whatever slack the guards have."""
 RHO_USERS, RHO_PROMPTS = 0.3, 0.5
 """How alike the conversations of one user, or with one prompt, are taken to be: bounds, and no estimates.
 
@@ -184,7 +186,11 @@ def decision_rules(policy: Policy, surroundings: Surroundings) -> rules.Rules:
         gates=UNGATED if policy.mode == "split" else _gates(policy, surroundings),
         guards=_guards(policy),
         detectors=rules.Detectors(
-            errors=policy.guards.error_rate, validity=policy.guards.invalid_rate, spare_s=SPARE_S, rho=RHO_USERS
+            errors=policy.guards.error_rate,
+            validity=policy.guards.invalid_rate,
+            spare_s=SPARE_S,
+            rho=RHO_USERS,
+            empty=min(MOST_EMPTY, max(policy.guards.slack, policy.guards.error_rate)),
         ),
         ladder=_ladder(policy, surroundings),
         rollback=rules.RollbackSettings(
@@ -335,6 +341,7 @@ def _latencies(gate: gating.LatencyGate | None, alpha: float) -> tuple[rules.Lat
             warmup=gate.warmup,
             alpha=alpha,
             name=f"latency:{_limit_name(limit)}" if position else "latency",
+            counts_failures=True,
         )
         for position, limit in enumerate(gate.limits)
     )
@@ -373,7 +380,7 @@ def _stage(stage: Stage, policy: Policy, surroundings: Surroundings) -> rules.St
         known = surroundings.upstreams.get(policy.baseline.upstream, KnownUpstream())
         compared = weight_ppm >= rules.ARMS_FROM_PPM and known.has_background_key
         reverse_ppm = DEFAULT_REVERSE_PPM if compared else 0
-    compared = weight_ppm >= rules.ARMS_FROM_PPM and reverse_ppm > 0
+    certified = weight_ppm >= rules.ARMS_FROM_PPM and reverse_ppm > 0 and policy.gates.quality is not None
     return rules.Stage(
         weight_ppm,
         min_units=options.min_units,
@@ -381,7 +388,7 @@ def _stage(stage: Stage, policy: Policy, surroundings: Surroundings) -> rules.St
         approve=options.approve,
         holdback_ppm=options.holdback,
         reverse_shadow_ppm=reverse_ppm,
-        reverse_until_ppm=PPM if compared else 0,
+        reverse_until_ppm=PPM if certified else 0,
         max_units=rules.MAX_UNITS if options.max_units is None else options.max_units,
         max_s=options.max_time,
         days=int(not weight_ppm) if options.days is None else options.days,

@@ -6,11 +6,13 @@ Rules:
 1. The null "X is at most 0 on average" is what a gate rejects. It holds for every line if the candidate takes R times
    as long as the baseline: a wrong line costs power, not validity.
 2. No unit of the baseline is used twice; the latest are used, as many as the stage's weights allow.
-3. What a block brought counts when it is over, and nothing of it if it is void: neither certificate nor harm.
+3. What the candidate failed took for ever, for the certificate; for harm it was in time: to fail is the errors gate's.
+4. What a block brought counts when it is over, and nothing of it if it is void: neither certificate nor harm.
 
 Source: decisions-2, ruling 3.
 """
 
+import math
 from dataclasses import dataclass, field
 
 from policies.baseline_line import beyond
@@ -49,7 +51,8 @@ class LatencyPairs:
         if limit_s is None:
             return
         n = len(taken_s)
-        over, harmed = beyond(taken_s, limit_s), beyond(taken_s, HARM * limit_s)
+        answered_s = [seconds for seconds in taken_s if seconds < math.inf]
+        over, harmed = beyond(taken_s, limit_s), beyond(answered_s, HARM * limit_s)
         self.waiting.append((MICRO * over // n, MICRO * harmed // n, weight))
         del self.waiting[:-MOST_WAITING]
         self._match(partners(stage))

@@ -186,18 +186,21 @@ def _quality(gate: Quality) -> str:
         return (
             f"index compatibility: a vector that does not fit in at most {gate.margin:.1%} of conversations; no quality"
         )
+    assumed = ""
+    if gate.missing is not None and gate.missing > -1:
+        assumed = f"; a pair without a verdict is taken to be worth {gate.missing:g} at worst, as this policy says"
     if gate.margin < 0:
-        return f"{gate.metric} better than the baseline's, by {-gate.margin:g} at least"
+        return f"{gate.metric} better than the baseline's, by {-gate.margin:g} at least{assumed}"
     if not gate.likeness:
-        return f"{gate.metric} at most {gate.margin:g} below the baseline's"
+        return f"{gate.metric} at most {gate.margin:g} below the baseline's{assumed}"
     itself = "1, as it is declared" if gate.deterministic else "the baseline's likeness to itself"
-    return f"{gate.metric}: likeness to the baseline at most {gate.margin:g} below {itself}; never harm"
+    return f"{gate.metric}: likeness to the baseline at most {gate.margin:g} below {itself}; never harm{assumed}"
 
 
 def _latency(gate: Latency) -> str:
     name = {"ttft": "time to the first token", "total": "time to the last token"}[gate.measure]
     if gate.limit_s is not None:
-        return f"{gate.quantile:.0%} of {name} within {duration_text(gate.limit_s)}"
+        return f"{gate.quantile:.0%} of {name} within {duration_text(gate.limit_s)}; in the shadow, too"
     return (
         f"p{gate.quantile * 100:g} of {name} within {gate.ratio:g} times the baseline's, beside it in blocks of "
         f"{duration_text(gate.block_s or 0.0)} (from {BLOCKS} blocks on)"
@@ -236,6 +239,10 @@ def _stage(stage: Stage) -> str:
     parts += [f"{duration_text(stage.least_s)}"] if stage.least_s else []
     parts += ["an operator's word to enter"] if stage.approve == "manual" else []
     parts += [f"{share_text(stage.holdback_ppm)} kept back"] if stage.holdback_ppm else []
-    parts += [f"{share_text(stage.reverse_shadow_ppm)} also ask the baseline"] if stage.reverse_shadow_ppm else []
+    reverse = share_text(stage.reverse_shadow_ppm)
+    if stage.reverse_until_ppm > stage.reverse_shadow_ppm:
+        parts.append(f"all also ask the baseline until quality is certified here, then {reverse}")
+    elif stage.reverse_shadow_ppm:
+        parts.append(f"{reverse} also ask the baseline")
     name = "100%" if stage.weight_ppm == PPM else stage.label
     return f"{name:<8} at least {', '.join(parts)}"

@@ -4,7 +4,7 @@ Rules:
 1. The unit is the conversation. Its requests are averaged when it is over, and it counts once.
 2. Intention to treat: a pair drawn for the shadow counts, whatever became of the candidate. A lost, failed or
    timed-out candidate is a loss, never a gap. A failed baseline is excused from quality and counted under errors.
-3. All counts are a function of the set of events, whatever their order or the replica that saw them. Only the
+3. All counts are a function of the set of events, whatever their order or the node that told them. Only the
    detectors depend on order: the leader's.
 4. Only what lies behind the watermark counts: later verdicts belong to harder prompts. What is told later still joins
    its conversation while that is open; else it counts by itself, and is counted as late: it is not left out, since
@@ -31,6 +31,7 @@ from policies.rules import Held, Latency, Quality, Rules, Stage
 from policies.terms import Owner
 from policies.variety import Variety
 
+_SPANS = (16, 64, 256)
 MOST = 100_000
 """Requests of open conversations that may be held at once; more are counted as lost."""
 NOT_HELD = Held()
@@ -98,6 +99,9 @@ class Evidence:
     more_beside: dict[str, LatencyPairs] = field(default_factory=dict[str, LatencyPairs])
     clusters_of_all: dict[str, int] = field(default_factory=dict[str, int])
     """As `clusters`, of all stages: what counts for slices that move alone goes on from stage to stage."""
+    empty: Recent = field(default_factory=lambda: Recent((0.0,) * len(_SPANS), _SPANS))
+    """How often the baseline's answers had nothing in them lately; carried likewise, and no candidate is told by it
+    but by `policies.liveness`."""
 
     @property
     def shadow(self) -> bool:
@@ -206,32 +210,13 @@ class Evidence:
             if not unit.counted:
                 self._close(unit.events, unit.last_at)
 
-    def merge(self, other: "Evidence") -> None:
-        """Add another replica's counts and open units. Detectors stay the leader's own."""
-        for kept, added in ((self.histograms, other.histograms), (self.weighted, other.weighted)):
-            for name, histogram in added.items():
-                histograms.merge(kept.setdefault(name, {}), histogram)
-        for into, more in (
-            (self.counts, other.counts),
-            (self.clusters, other.clusters),
-            (self.clusters_of_all, other.clusters_of_all),
-            (self.requests, other.requests),
-            (self.outputs_candidate, other.outputs_candidate),
-            (self.outputs_baseline, other.outputs_baseline),
-        ):
-            histograms.merge(into, more)
-        for units in other.open.values():
-            for unit in units:
-                for event in unit.events:
-                    self._hold(event, last_at=unit.last_at)
-
     def next(self, key: EvidenceKey, rules: Rules) -> "Evidence":
         """The evidence of the stage or attempt that follows: empty, but for what is the baseline's. An alarm, or a
         trial that is over, only makes detectors begin afresh.
         """
         if key.is_beside(self.key):
             return replace(self, key=key, rules=rules, detectors={})
-        found = Evidence(key, rules, recent=self.recent, line=self.line, more_lines=self.more_lines)
+        found = Evidence(key, rules, recent=self.recent, line=self.line, more_lines=self.more_lines, empty=self.empty)
         if rules.ladder.moves_by and (key.candidate, key.attempt) == (self.key.candidate, self.key.attempt):
             found.histograms = slices.kept_of(self.histograms)
             found.weighted, found.clusters_of_all = slices.kept_of(self.weighted), self.clusters_of_all
@@ -264,7 +249,7 @@ class Evidence:
     def judge_by(self, rules: Rules) -> None:
         """Count by other rules from now on; of another baseline nothing is known yet."""
         if rules.key.baseline != self.rules.key.baseline:
-            self.line, self.more_lines = BaselineLine(), {}
+            self.line, self.more_lines, self.empty = BaselineLine(), {}, Recent((0.0,) * len(_SPANS), _SPANS)
         self.rules = rules
 
     def _tally(self, name: str, more: int = 1) -> None:
@@ -278,11 +263,11 @@ class Evidence:
         rule = self.rules.units
         return event.at + (rule.close_after_s if rule.late else 0.0) < self.watermark_at
 
-    def _hold(self, event: PairEvent, *, last_at: float = -math.inf) -> None:
+    def _hold(self, event: PairEvent) -> None:
         """Put a request into its conversation."""
         name = self._unit_name(event)
         before = self.open.get(name, [])
-        after = self.open[name] = joined(before, event, self.rules.units, last_at)
+        after = self.open[name] = joined(before, event, self.rules.units)
         self.held += requests_in(after) - requests_in(before)
 
     def _unit_name(self, event: PairEvent) -> str:
@@ -309,6 +294,7 @@ class Evidence:
         self._tally("outputs")
         names.add(self.outputs_candidate, ours.digest)
         names.add(self.outputs_baseline, theirs.digest)
+        self.empty = self.empty.after(failed="empty" in theirs.flags)
         for side, output in (("candidate", ours), ("baseline", theirs)):
             for flag in output.flags:
                 self._tally(f"{flag}_{side}")
@@ -327,6 +313,8 @@ class Evidence:
             valid = event.valid_candidate
             if valid or self.bursts.is_news("validity", event.unit, event.at, spare_s=tolerances.spare_s):
                 self._feed("validity", tolerances.validity, float(not valid))
+        if event.heard == "trial" and tolerances.empty is not None:
+            self._detect_emptiness(event, tolerances.empty)
         if self._moves(event, held):
             for quality in gates.qualities:
                 self._detect_loss(event, quality, held)
@@ -334,6 +322,12 @@ class Evidence:
             self._detect_slowness(event, latency, held)
         if event.owner is Owner.BASELINE and event.error_baseline is not None:
             self.recent = self.recent.after(failed=event.error_baseline)
+
+    def _detect_emptiness(self, event: PairEvent, tolerance: float) -> None:
+        """In a trial, where no app is served, this is what hears the alarm of answers with nothing in them again."""
+        ours, theirs = event.output_candidate, event.output_baseline
+        if ours is not None and theirs is not None:
+            self._feed("empty", tolerance, float("empty" in ours.flags and "empty" not in theirs.flags))
 
     def _moves(self, event: PairEvent, held: Held) -> bool:
         """Whether how good it is is the whole's concern: where slices move alone, only what moves is."""
@@ -496,7 +490,7 @@ class Evidence:
         """Count how long a unit's requests took, each measure once; the first units of a stage only warm it up."""
         gates = {gate.measure: gate for gate in self.rules.gates.latencies}
         taken = {
-            name: [scores.latency(event, gate, side) for event in events if self._felt(event, side)]
+            name: [scores.latency_at_worst(event, gate, side) for event in events if self._felt(event, side)]
             for name, gate in gates.items()
         }
         known = {name: [seconds for seconds in each if seconds is not None] for name, each in taken.items()}
@@ -510,7 +504,7 @@ class Evidence:
     def _compare_times(self, events: list[PairEvent], gate: Latency, at: float, weight: int | None) -> None:
         """Put units of both variants side by side, and count what a block brought that is over."""
         owner = events[0].owner
-        taken = [scores.latency(event, gate, owner) for event in events]
+        taken = [scores.latency_at_worst(event, gate, owner) for event in events]
         known = [seconds for seconds in taken if seconds is not None]
         if gate.block_s is None or not known:
             return

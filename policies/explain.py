@@ -146,7 +146,8 @@ def intake(found: Intake) -> list[str]:
         told.append(f"{_share(found.late, found.requests)} requests were told after their conversation was counted")
     if found.most_worth and found.units > _AGAIN * found.users:
         told.append(
-            f"{found.units} conversations of {found.users} users, who together are worth {found.most_worth:.0f} at most"
+            f"{found.units} conversations of {found.users} user{'s' * (found.users != 1)}, who together are worth "
+            f"{found.most_worth:.0f} at most"
         )
     lost = sum(found.skipped.values())
     if lost:

@@ -65,6 +65,7 @@ UNSEEN = {
 DETECTORS = {
     "errors": "the candidate failed too many of its latest requests",
     "validity": "too many of its latest answers broke their format",
+    "empty": "too many of its latest answers have nothing in them",
     "quality": "its latest answers are worse than those it was admitted for",
     "latency": "too many of its latest answers were slower than the limit",
 }

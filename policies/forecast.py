@@ -17,6 +17,8 @@ from policies.terms import Phase, Verdict
 
 MIN_UNITS = "min_units"
 """Stands for a gate's name where it is the stage's own least number of units that is missing."""
+_NO_UNITS = ("guard", "fault", "unhealthy", "detector", "candidates")
+"""Rules of `rollout.blocks` that no number of units meets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Need:
     units: int | None
     """Still to come; None: no number of units would do."""
     days: float | None
-    """None: not known, or never."""
+    """None: not known, or never. Infinite: none has come yet."""
     never: str = ""
     """Why no number of units would do."""
 
@@ -44,6 +46,8 @@ class Forecast:
     """Gates of which nothing is known yet."""
     ended: str = ""
     """Why there is nothing to wait for."""
+    besides: tuple[str, ...] = ()
+    """What keeps it here and is no matter of units: guards, alarms, faults."""
 
     @property
     def slowest(self) -> Need | None:
@@ -58,8 +62,10 @@ class Forecast:
         if self.ended or self.unseen:
             return None
         if slowest is None:
-            return hold_days
-        return None if slowest.units is None or slowest.days is None else max(slowest.days, hold_days)
+            return None if self.besides else hold_days
+        if slowest.units is None or slowest.days is None or math.isinf(slowest.days):
+            return None
+        return max(slowest.days, hold_days)
 
     @property
     def units_to_go(self) -> int | None:
@@ -76,11 +82,19 @@ class Forecast:
             return f"never, as it stands: {slowest.gate}: {slowest.never}"
         if self.unseen:
             return f"not known yet: no evidence of {', '.join(self.unseen)}"
-        if slowest is None:
-            left = f"{duration_text(round(self.hold_s))} of its hold left" if self.hold_s >= 1 else "enough"
-            return f"everything holds; {left}"
+        besides = f"it waits for {', '.join(self.besides)}" if self.besides else ""
+        if slowest is not None:
+            return f"{self._told(slowest)}{besides and f'; and {besides}'}"
+        left = f"{duration_text(round(self.hold_s))} of its hold left" if self.hold_s >= 1 else ""
+        if besides:
+            return f"all gates hold; {besides}{left and f'; {left}'}"
+        return f"everything holds; {left or 'enough'}"
+
+    def _told(self, slowest: Need) -> str:
         told = f"{slowest.units:,} units to go for {slowest.gate}"
         if slowest.days is None:
+            return told
+        if math.isinf(slowest.days):
             return f"{told}; none came yet"
         days = max(slowest.days, self.hold_s / DAY_S)
         hold = ", by the hold" if days > slowest.days else ""
@@ -105,16 +119,18 @@ def forecast(rollout: Rollout, results: Results) -> Forecast:
         return Forecast((), hold_s, ended="it stands on the ladder's last stage")
     wanted = [gate for gate in results.gates if gate.required and gate.verdict is not Verdict.PASS]
     unseen = tuple(gate.gate for gate in wanted if gate.estimate is None and gate.units_to_go is None)
-    needs = [_need(gate, rollout.lived_s) for gate in wanted if gate.gate not in unseen]
+    most = results.intake.most_worth or math.inf
+    needs = [_need(gate, rollout.lived_s, most) for gate in wanted if gate.gate not in unseen]
     missing = max(0, rollout.at.min_units - results.units)
     if missing:
         needs.append(Need(MIN_UNITS, missing, _days(missing, results.units, rollout.lived_s)))
     if rollout.ladder.moves_by and not rollout.held.moving:
         alone = [gate for gate in results.gates if "@" in gate.gate and gate.units_to_go is not None]
-        soonest = min((_need(gate, rollout.lived_s) for gate in alone), key=slowness, default=None)
+        soonest = min((_need(gate, rollout.lived_s, most) for gate in alone), key=slowness, default=None)
         needs += [soonest] if soonest is not None and soonest.units else []
         unseen = unseen if alone else (*unseen, f"slices by {rollout.ladder.moves_by}")
-    return Forecast(tuple(needs), hold_s, unseen)
+    besides = tuple(rule for rule, _ in blocks(rollout, results) if rule.partition(" ")[0] in _NO_UNITS)
+    return Forecast(tuple(needs), hold_s, unseen, besides=besides)
 
 
 def finish_days(rollout: Rollout, results: Results) -> float | None:
@@ -139,15 +155,18 @@ def least_left_s(rollout: Rollout, results: Results) -> float:
     return max(left_s, DAY_S - rollout.lived_s % DAY_S) if is_new else left_s
 
 
-def _need(gate: GateResult, lived_s: float) -> Need:
-    """What a gate still wants by its own estimate, at its own pace."""
+def _need(gate: GateResult, lived_s: float, most: float) -> Need:
+    """What a gate still wants by its own estimate, at its own pace. `most`: all that its users are worth together."""
     if gate.units_to_go is None:
         return Need(gate.gate, None, None, "at these estimates no number of units would do")
-    return Need(gate.gate, gate.units_to_go, _days(gate.units_to_go, gate.n, lived_s))
+    return Need(gate.gate, gate.units_to_go, _days(gate.units_to_go, min(gate.n, most), lived_s))
 
 
-def _days(units: int, came: int, lived_s: float) -> float | None:
-    return units * lived_s / came / DAY_S if came else None
+def _days(units: int, came: float, lived_s: float) -> float | None:
+    """None: there is no pace, as of pairs that do not say when they were."""
+    if not came:
+        return math.inf
+    return units * lived_s / came / DAY_S if lived_s else None
 
 
 def most_worth(users: int, rho: float) -> float:

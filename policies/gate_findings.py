@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 
 from policies.compile import quality_metric, quality_metrics
 from policies.findings import Finding, Loc, warning
-from policies.language.amounts import duration_text
-from policies.language.compare import CHECKS, DIAGNOSTIC, LIKENESS, SCORES
+from policies.language.amounts import PPM, duration_text
+from policies.language.compare import CHECKS, DIAGNOSTIC, GAMEABLE, LIKENESS, SCORES
 from policies.language.gates import QualityGate
 from policies.schema import Policy
 
 _LOOSE_MARGIN = 0.1
+_MUCH_PPM = PPM // 2
+"""Of a stage that follows the shadow: more of the traffic than should meet it first."""
 _BLOCK_S = 3600.0
 _LONGEST = 128
 """Of a dimension's name: slices stand in the routing table."""
@@ -19,6 +21,7 @@ def gate_findings(policy: Policy) -> Iterator[Finding]:
     """What its gates cannot rest on, what they leave open, and what is worth a second look."""
     names = [comparator.name for comparator in policy.compare]
     yield from _quality(policy)
+    yield from _unused(policy)
     yield from _loose(policy)
     yield from _sliced(policy)
     validity = policy.gates.validity if "validity" in policy.gates.model_fields_set else None
@@ -65,6 +68,21 @@ def _unmeasured(policy: Policy) -> Iterator[Finding]:
         yield warning(("gates", "quality"), message, "`cost: {max_ratio: 0.5x, required: true}`")
 
 
+def _unused(policy: Policy) -> Iterator[Finding]:
+    """Whoever says which answer is better, is paid or run for it, and decides nothing."""
+    used = quality_metrics(policy)
+    for position, comparator in enumerate(policy.compare):
+        if comparator.name not in GAMEABLE or comparator.name in used:
+            continue
+        rests = f"quality rests on {' and '.join(used)}" if used else "quality is off"
+        gates = ", ".join(f"{{metric: {metric}}}" for metric in (*used, comparator.name))
+        yield warning(
+            ("compare", position),
+            f"{comparator.name} scores, but no gate goes by it: {rests}",
+            f"`gates: {{quality: [{gates}]}}`, or leave it out",
+        )
+
+
 def _quality_loc(policy: Policy, position: int, *way: str) -> Loc:
     """The way to a quality gate, which is one or one of a list."""
     several = len(policy.gates.quality or ()) > 1
@@ -96,6 +114,11 @@ def _loose(policy: Policy) -> Iterator[Finding]:
     if latency is not None and latency.block_s < _BLOCK_S:
         message = f"a block of {duration_text(latency.block_s)} is short: what comes within an hour differs"
         yield warning(("gates", "latency", "relative", "block"), message, "fine for a try, not for production")
+    first = next((position for position, stage in enumerate(policy.stages) if stage.weight_ppm), None)
+    if first and policy.stages[first].weight_ppm >= _MUCH_PPM and policy.stages[first].options.approve == "auto":
+        share = policy.stages[first].name
+        message = f"the first traffic is {share} of all: what only load shows, and users, so many meet at once"
+        yield warning(("stages", first), message, "begin with less, as `[shadow, 1%, 10%, 50%, 100%]`")
     for position, gate in enumerate(policy.gates.quality or ()):
         if gate.margin >= _LOOSE_MARGIN:
             message = f"one answer in {1 / gate.margin:.0f} may be worse than the baseline's, and it still passes"

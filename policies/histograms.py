@@ -4,7 +4,8 @@ Scores: half-bins on a grid of hundredths. An even index is a value exactly on t
 between two grid points; so a win, a tie and a loss stay what they are, and everything else can be rounded down for
 a certificate and up for harm.
 
-Latencies: bins 2 % wide. A unit of n requests adds `WHOLE / n` to each request's bin: an integer for n up to 20.
+Latencies: bins 2 % wide. A unit of n requests adds `WHOLE / n` to each request's bin: an integer for n up to 20. The
+last bin is of requests that were never answered.
 """
 
 import math
@@ -25,6 +26,7 @@ STEP = math.log(1.02)
 
 _FASTEST = math.ceil(math.log(1e-6) / STEP)
 _SLOWEST = math.ceil(math.log(1e6) / STEP)
+_NEVER = _SLOWEST + 1
 
 _Name = TypeVar("_Name", int, str)
 
@@ -47,12 +49,14 @@ def latency_bin(seconds: float) -> int:
     """The bin whose upper edge is the first at or above `seconds` (> 0); a microsecond and 11 days are the ends."""
     if seconds <= 1e-6:
         return _FASTEST
+    if seconds == math.inf:
+        return _NEVER
     return min(math.ceil(math.log(seconds) / STEP - 1e-9), _SLOWEST)
 
 
 def latency_edge(index: int) -> float:
     """The upper edge of a latency bin, in seconds."""
-    return math.exp(index * STEP)
+    return math.inf if index == _NEVER else math.exp(index * STEP)
 
 
 def add(into: dict[_Name, int], name: _Name, more: int = 1) -> None:
@@ -61,7 +65,7 @@ def add(into: dict[_Name, int], name: _Name, more: int = 1) -> None:
 
 
 def merge(into: dict[_Name, int], other: dict[_Name, int]) -> None:
-    """Add another replica's counts."""
+    """Add other counts."""
     for name, count in other.items():
         add(into, name, count)
 
@@ -90,6 +94,11 @@ def units_within(latencies: Histogram, limit_s: float) -> float:
     """How many units' worth of requests surely took at most `limit_s`."""
     last = math.floor(math.log(limit_s) / STEP + 1e-9)
     return sum(count for index, count in latencies.items() if index <= last) / WHOLE
+
+
+def answered(latencies: Histogram) -> Histogram:
+    """Without the requests that were never answered."""
+    return {index: count for index, count in latencies.items() if index != _NEVER}
 
 
 def aligned(one: Histogram, other: Histogram) -> tuple[Floats, Floats, int]:

@@ -29,7 +29,7 @@ def canary(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
         return GateResult(gate.name, Verdict.INCONCLUSIVE, reason, limit=gate.quantile, required=gate.required)
     name = f"{gate.measure}_candidate"
     found = evidence.times(name)
-    if not found:
+    if not histograms.answered(found):
         return missing(gate.name, gate, evidence.count("units_candidate") - gate.warmup)
     return judge(_within(gate, found, limit_s, evidence.histogram(name), look.bets), evidence, look)
 
@@ -60,7 +60,7 @@ def _concurrent(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
         ),
         worth, mean,
         f"share of the baseline beyond {line.line_s:.3g} s less the candidate's beyond {gate.ratio:g} times it; "
-        f"{gate.what}, {len(line.known)} blocks known",
+        f"{gate.what}, {len(line.known)} blocks known{_failed(evidence.histogram(f'{gate.measure}_candidate'))}",
         gap=_ROOM * (1 - gate.quantile),
     )  # fmt: skip
     judged = judge(reading, evidence, look)
@@ -71,10 +71,12 @@ def _concurrent(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
 
 
 def screen(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
-    """In the shadow: nothing is certified about load that is not there, but a certified breach blocks."""
+    """In the shadow: what breaks its limit blocks. A limit in seconds is certified there, too, once anything is timed;
+    one beside the baseline is not, for it is the load that is not there which tells the two apart.
+    """
     names = f"{gate.measure}_candidate", f"{gate.measure}_baseline"
     ours, theirs = (evidence.times(name) for name in names)
-    if not ours or (gate.limit_s is None and not theirs):
+    if not histograms.answered(ours) or (gate.limit_s is None and not theirs):
         return missing(gate.name, gate, 0, needed_here=False)
     reading = (
         _within(gate, ours, gate.limit_s, evidence.histogram(names[0]), look.bets)
@@ -91,9 +93,10 @@ def screen(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
 def _within(gate: Latency, found: Histogram, limit_s: float, whole: Histogram, bets: Bets) -> Reading:
     """The share of requests that took at most `limit_s`. `whole`: the same units, each weighing one."""
     n = histograms.units_in(found)
-    surely, perhaps = histograms.units_within(found, limit_s), histograms.units_within(found, limit_s * 1.02)
+    surely = histograms.units_within(found, limit_s)
+    slow = histograms.units_in(histograms.answered(found)) - histograms.units_within(found, limit_s * 1.02)
     values = np.array([0.0, 1.0])
-    low, high = np.array([n - surely, surely]), np.array([n - perhaps, perhaps])
+    low, high = np.array([n - surely, surely]), np.array([slow, n - slow])
     share, units = surely / n, histograms.units_in(whole)
     at = histograms.latency_quantile(found, gate.quantile)
     return Reading(
@@ -106,15 +109,17 @@ def _within(gate: Latency, found: Histogram, limit_s: float, whole: Histogram, b
             stats.upper_mean(values, high, gate.alpha, lo=0.0, hi=1.0, bets=bets),
         ),
         n, histograms.units_within(whole, limit_s) / units,
-        f"{gate.measure} within {limit_s:.3g} s; {_percentile(gate)} {at:.3g} s",
+        f"{gate.measure} within {limit_s:.3g} s; {_percentile(gate)} {at:.3g} s{_failed(whole)}",
         gap=_ROOM * (1 - gate.quantile),
     )  # fmt: skip
 
 
 def _against(gate: Latency, ours: Histogram, theirs: Histogram) -> Reading:
-    """The candidate's quantile over the baseline's."""
-    a, b, first = histograms.aligned(ours, theirs)
-    better, worse = stats.log_e_quantile_ratio(a, b, gate.quantile, steps=math.log(gate.ratio) / histograms.STEP)
+    """The candidate's quantile over the baseline's; of what it failed, only the certificate hears."""
+    a, b, first = histograms.aligned(histograms.answered(ours), theirs)
+    steps = math.log(gate.ratio) / histograms.STEP
+    _, worse = stats.log_e_quantile_ratio(a, b, gate.quantile, steps=steps)
+    better, _ = stats.log_e_quantile_ratio(*histograms.aligned(ours, theirs)[:2], gate.quantile, steps=steps)
     at = histograms.latency_quantile(ours, gate.quantile) or math.nan
     base = histograms.latency_quantile(theirs, gate.quantile) or math.nan
 
@@ -127,7 +132,8 @@ def _against(gate: Latency, ours: Histogram, theirs: Histogram) -> Reading:
     return Reading(
         gate.name, gate, min(a.sum(), b.sum()), at / base, gate.ratio, better, worse, 0.0, interval,
         min(a.sum(), b.sum()), at / base,
-        f"{gate.measure} {_percentile(gate)} {at:.3g} s, baseline {base:.3g} s", needed_here=False, better=Better.LOWER,
+        f"{gate.measure} {_percentile(gate)} {at:.3g} s, baseline {base:.3g} s{_failed(ours)}",
+        needed_here=False, better=Better.LOWER,
     )  # fmt: skip
 
 
@@ -138,3 +144,9 @@ def _edges(found: tuple[int | None, int | None], first: int) -> tuple[float | No
 
 def _percentile(gate: Latency) -> str:
     return f"p{gate.quantile * 100:g}"
+
+
+def _failed(times: Histogram) -> str:
+    """How much of a candidate's times there is none of, in words; empty: none of it."""
+    lost = 1 - histograms.units_in(histograms.answered(times)) / histograms.units_in(times) if times else 0.0
+    return f"; {lost:.2%} failed, and are beyond any limit" if lost else ""

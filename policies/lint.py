@@ -7,7 +7,7 @@ without it its requests would go to the default upstream.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from policies.compile import Surroundings, likeness_metric, quality_metric
+from policies.compile import Surroundings, likeness_metric, quality_metric, quality_metrics
 from policies.contenders import contender_findings, named_candidates
 from policies.embedding_findings import embedding_findings
 from policies.findings import Finding, Loc, warning
@@ -352,6 +352,11 @@ def _labels(policy: Policy) -> Iterator[Finding]:
         return
     metric = quality_metric(policy)
     if policy.gates.quality is None or metric is None or metric in LIKENESS:
+        better = next((name for name in quality_metrics(policy) if name not in LIKENESS), None)
+        if better is not None:
+            first = f"labels are held against the first score, and {metric} does not say which answer is better"
+            yield Finding(loc, first, f"put {better} first in `gates.quality`", is_served=True)
+            return
         message = "nobody here says which answer is better, so people's labels are held against nothing"
         hint = "leave it out, or let a judge or a scorer of your own score"
         yield Finding(loc, message, hint, is_served=True)

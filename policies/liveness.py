@@ -6,13 +6,14 @@ Rules:
    says so until then: what heals by itself comes back by a trial, with evidence from zero, or by an operator's word.
 2. Intention to treat: an assigned request that the candidate did not answer is a failure of its own, also where the
    breaker, a deadline of ours or an app's patience came between. Where the baseline fails too, it is excused.
-3. No answers are no life: where requests are assigned and none is answered, or all with nothing, traffic goes back,
-   errors or not.
+3. No answers are no life: where requests are assigned and none is answered, or all with nothing where the baseline has
+   something to say, traffic goes back, errors or not.
 
 Its state follows the leader's order of exchanges, as detectors do. It is kept with the evidence's snapshot and is no
 evidence: what it said at a decision stands in the decision's record, and a rebuild leaves it as it is kept.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -28,6 +29,8 @@ ROW = 5
 """Requests in a row that must have been left without an answer before silence means anything."""
 EMPTY_ROW = 30
 """Answers in a row with nothing in them that are as good as none: a model that has lost its weights still says 200."""
+_RARE = math.log(1e-9)
+"""Log of the chance of so long a row if its answers are empty as often as the baseline's: longer where those are."""
 MINUTE_S = 60.0
 """A window of the share really answered."""
 ENOUGH = 20
@@ -109,12 +112,18 @@ class Liveness:
         same = (candidate, attempt, watch) == (self.candidate, self.attempt, self.watch)
         return self if same else Liveness(candidate, attempt, watch=watch)
 
-    def after(self, told: ServiceReport, *, tolerance: float, arl: float, patience_s: float) -> "Liveness":
-        """The value after one more exchange. `patience_s`: whoever leaves earlier is nobody's fault."""
+    def after(
+        self, told: ServiceReport, *, tolerance: float, arl: float, patience_s: float, empty_rate: float = 0.0
+    ) -> "Liveness":
+        """The value after one more exchange. `patience_s`: whoever leaves earlier is nobody's fault. `empty_rate`: how
+        often the baseline's own answers have nothing in them lately.
+        """
         failed, service = told.is_failed_baseline, told.service
         if service is AssignedOutcome.LEFT and told.waited_s < patience_s:
             service = None
-        found = self if service is None else self._asked(told, service, tolerance, arl)
+        found = self if service is None else self._asked(told, service, tolerance)
+        if not found.lost and service is not None:
+            found = replace(found, lost=_why(found, told.ended_at, arl, empty_row(empty_rate)))
         return found if failed is None else replace(found, recent=found.recent.after(failed=failed))
 
     def unhealthy(self) -> str | None:
@@ -135,7 +144,7 @@ class Liveness:
             return f"failed its last {ROW} requests ({failure_phrase(self.last[0])})"
         return f"answered {answered} of the last {assigned} requests assigned to it{_words(self.last)}"
 
-    def _asked(self, told: ServiceReport, service: AssignedOutcome, tolerance: float, arl: float) -> "Liveness":
+    def _asked(self, told: ServiceReport, service: AssignedOutcome, tolerance: float) -> "Liveness":
         """After a request that was the candidate's to answer."""
         answered, excused = service is AssignedOutcome.ANSWERED, bool(told.is_failed_baseline)
         errors = replace(self.errors, tolerance=tolerance)  # the policy may have been edited; what was seen stays seen
@@ -150,11 +159,17 @@ class Liveness:
         empty = self.empty if not answered else self.empty + 1 if told.is_empty else 0
         word = "" if answered else told.word or str(service)
         minutes = self.minutes if excused else _counted(self.minutes, told.ended_at, answered=answered)
-        found = replace(
+        return replace(
             self, errors=errors, last=(*self.last[1 - ROW :], word), unanswered=unanswered, silent_since=since,
             minutes=minutes, empty=empty,
         )  # fmt: skip
-        return found if found.lost else replace(found, lost=_why(found, told.ended_at, arl))
+
+
+def empty_row(rate: float) -> float:
+    """Empty answers in a row that are too many beside a baseline of whose answers `rate` are empty."""
+    if rate >= 1:
+        return math.inf
+    return EMPTY_ROW if rate <= 0 else max(EMPTY_ROW, math.ceil(_RARE / math.log(rate)))
 
 
 def _counted(minutes: tuple[Minute, ...], at: float, *, answered: bool) -> tuple[Minute, ...]:
@@ -166,11 +181,11 @@ def _counted(minutes: tuple[Minute, ...], at: float, *, answered: bool) -> tuple
     return tuple(known[each] for each in sorted(known)[-3:])
 
 
-def _why(found: Liveness, at: float, arl: float) -> str:
+def _why(found: Liveness, at: float, arl: float, most_empty: float) -> str:
     """Why a candidate does not serve; empty: nothing says so."""
     if found.errors.peak >= arl:
         return f"the candidate {found.told() or 'fails'}"
-    if found.empty >= EMPTY_ROW:
+    if found.empty >= most_empty:
         return f"the candidate's last {found.empty} answers are empty"
     if found.unanswered >= ROW and found.silent_since is not None and at - found.silent_since >= 2 * WINDOW_S:
         return (

@@ -1,6 +1,5 @@
 """Conversations that may go on: which requests are one, and when it is over. Pure."""
 
-import math
 from bisect import insort
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ class OpenUnit:
     """Closed by its length; remembered until idle, so that its rest is not taken for another conversation."""
 
 
-def joined(before: list[OpenUnit], event: PairEvent, rule: Units, last_at: float = -math.inf) -> list[OpenUnit]:
+def joined(before: list[OpenUnit], event: PairEvent, rule: Units) -> list[OpenUnit]:
     """The open units of one name with one request more; an idle gap begins another of the same name."""
     gap = rule.close_after_s
     near: list[OpenUnit] = []
@@ -30,7 +29,7 @@ def joined(before: list[OpenUnit], event: PairEvent, rule: Units, last_at: float
     for unit in before:
         joins = unit.events[0].at - gap < event.at < unit.last_at + gap
         (near if joins else far).append(unit)
-    found = OpenUnit([event], max(event.at, last_at))
+    found = OpenUnit([event], event.at)
     for unit in near:
         for other in unit.events:
             insort(found.events, other, key=lambda each: (each.at, each.id))

@@ -17,13 +17,14 @@ def text(found: Plan) -> str:
     lines += [f"  assumes  {each}" for each in found.assumes]
     if found.stands:
         lines.append(f"  stands   {found.stands}")
+    width = max((len(need.gate) + 1 for stage in found.stages for need in stage.needs), default=0)
     for stage in found.stages:
         about = "" if stage.days is None else f"about {days_text(stage.days)}, "
         word = f"{about}waits for {stage.slowest}" if stage.needs else "passed" if stage.passed else "the last"
         lines.append(f"  {stage.stage:<8} {word}")
-        lines += [f"    {need.gate:<10}{need_text(need)}" for need in stage.needs]
+        lines += [f"    {need.gate:<{max(10, width)}}{need_text(need)}" for need in stage.needs]
         if told := str(stage.calls):
-            lines.append(f"    calls     {told}")
+            lines.append(f"    {'calls':<{max(10, width)}}{told}")
         if stage.doubt:
             lines.append(f"    doubt: {stage.doubt}")
     if found.doubt:

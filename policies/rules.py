@@ -137,6 +137,9 @@ class Latency:
     frozen."""
     name: str = "latency"
     """What the gate is called, and what its evidence beside the baseline is kept under."""
+    counts_failures: bool = False
+    """Whether a request that the candidate alone failed counts as beyond every limit, for the certificate and not for
+    harm. Off, it is left out: a candidate that fails what it is slow at looks fast."""
 
     @property
     def what(self) -> str:
@@ -227,6 +230,8 @@ class Detectors:
     """After a failure of a conversation was counted, its further ones within so long are left out; 0: each counts."""
     rho: float = 0.0
     """How alike the scores of one conversation may be: its next pair says less and less. 0: each says as much."""
+    empty: float | None = None
+    """Share of a trial's answers that may have nothing in them where the baseline's have something. None: not heard."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,7 +218,7 @@ class StageOptions(Section):
     """Share of all traffic that stays with the baseline for good, as something to compare with."""
     reverse_shadow: SharePpm | None = None
     """Share of the candidate's exchanges that also ask the baseline, unseen. Default: 5% from 25% on, if the
-    baseline's upstream has a background key."""
+    baseline's upstream has a background key. From 25% on it is all of them until quality is certified there."""
     max_units: int | None = Field(default=None, ge=1)
     """Conversations after which it is inconclusive, and asks for you. Default: each gate counts those that it compared,
     and has had its chance after twice what nine of ten good candidates need, at least 2000."""

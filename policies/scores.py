@@ -117,6 +117,18 @@ def latency(event: PairEvent, gate: Latency, side: Owner) -> float | None:
     return taken if taken is not None and math.isfinite(taken) and taken >= 0 else None
 
 
+def latency_at_worst(event: PairEvent, gate: Latency, side: Owner) -> float | None:
+    """As `latency`; what the candidate failed, and the baseline did not, took for ever.
+
+    A request has no time if it failed: left out, it would help whoever fails what it is slow at. What an app got from
+    the baseline instead has the time that the app felt.
+    """
+    taken = latency(event, gate, side)
+    if side is Owner.BASELINE or not gate.counts_failures or not event.error_candidate or event.error_baseline:
+        return taken
+    return math.inf if taken is None or event.owner is Owner.BASELINE else taken
+
+
 def length_ratio(event: PairEvent) -> float | None:
     """The candidate's answer's length over the baseline's."""
     ours, theirs = event.output_candidate, event.output_baseline

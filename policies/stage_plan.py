@@ -154,7 +154,7 @@ class Climb:
         traffic, wanted = self.traffic or Traffic(0.0), {need.gate: need.units or 0 for need in needs}
         alone = FIRST_SLICE if self.rules.ladder.moves_by and not stage.weight_ppm else ""
         scores = [(gate, wanted.get(alone or gate.name, 0)) for gate in self.rules.gates.qualities]
-        timed = {gate.name for gate in self.rules.gates.latencies}
+        timed = {gate.name for gate in self.rules.gates.latencies} if stage.weight_ppm else set[str]()
         pairs = max((units for name, units in wanted.items() if name not in timed), default=0)
         if days is not None and traffic.units_per_day:
             pairs = max(pairs, round(days * traffic.units_per_day * self._mirrored(stage)))
@@ -200,7 +200,7 @@ class Climb:
         """Units that the stage needs from its beginning, and the share of conversations they come from."""
         gates, share, factor = self.rules.gates, self._mirrored(stage), 1.0
         if latency := next((each for each in gates.latencies if each.name == gate), None):
-            return _latency_units(latency), stage.served_ppm / PPM
+            return _latency_units(latency), stage.served_ppm / PPM if stage.weight_ppm else share
         margin, scale = gates.errors.margin if gates.errors else 0.0, 1.0
         if quality := next((each for each in gates.qualities if each.name == gate), None):
             margin, scale = quality.margin, quality.scale
@@ -241,7 +241,7 @@ def _gates(rules: Rules, stage: Stage) -> Iterator[str]:
         *((gate.name, compared) for gate in rules.gates.qualities),
         ("validity", rules.gates.validity is not None),
         ("errors", rules.gates.errors is not None),
-        *((gate.name, bool(stage.weight_ppm)) for gate in rules.gates.latencies),
+        *((gate.name, bool(stage.weight_ppm) or gate.limit_s is not None) for gate in rules.gates.latencies),
     )
     return (gate for gate, is_needed in wanted if is_needed)
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import duckdb
 import msgspec
@@ -81,6 +81,10 @@ class Store:
     connection: duckdb.DuckDBPyConnection = field(default_factory=connect)
     left_out: set[Path] = field(default_factory=set[Path], init=False)
     """Damaged files that could not be set aside, as who may only read the records cannot: they are not read."""
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path, Callable[[str], None]]]:
+        """In another process it has a connection of its own."""
+        return type(self), (self.root, self.told)
 
     @contextlib.contextmanager
     def held(self) -> Generator[None]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from policies.assignment import unit
-from policies.request.body import Call, read_body
+from policies.request.body import Call, endpoint_of, read_body
 from records.exchange import Exchange
 from shadow.request_slices import slices_of
 
@@ -34,7 +34,7 @@ def asked_by(exchange: Exchange, sliced_by: tuple[str, ...] = ()) -> AskedBy:
     slices = slices_of(exchange, body, sliced_by)
     if body is None:
         return AskedBy(slices=slices)
-    path = meta.target.partition("?")[0]
+    path = endpoint_of(meta.target)
     user = unit(("user",), Call(path, {}, body, body_bytes=len(raw), key_id=meta.key_id))
     if user is not None:
         return AskedBy(user=user.hash, slices=slices)

@@ -11,7 +11,7 @@ Rules:
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import msgspec
 import numpy as np
@@ -52,18 +52,11 @@ class EvalDifference:
 
 
 @dataclass(slots=True)
-class EvalWork:
-    """One run. `ask` and `score` keep what they found, so that the next run goes on where this one stopped."""
+class EvalTally:
+    """What came of a run, or of a part of one."""
 
-    variants: Mapping[str, Variant]
+    variants: tuple[str, ...]
     metric: str
-    ask: Callable[[EvalRow, Variant], Awaitable[VariantAnswer]]
-    score: Callable[[Pair], Awaitable[float | None]]
-    """The metric's q; None: not scored."""
-    hindrance: Callable[[], str]
-    """Why no more may be asked: the budget, the time, the user. Empty: nothing hinders."""
-    told: Callable[[], None]
-    """After each question."""
     answers: dict[str, list[VariantAnswer]] = field(init=False)
     scores: dict[str, dict[str, float]] = field(init=False)
     """Variant -> question -> score."""
@@ -75,55 +68,13 @@ class EvalWork:
         self.answers = {name: [] for name in self.variants}
         self.scores = {name: {} for name in self.variants}
 
-    async def run(self, rows: Iterator[EvalRow], in_flight: int) -> None:
-        """Ask, so many questions at once, until nothing is left or something hinders."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(in_flight):
-                group.create_task(self._work(rows))
-
-    async def _work(self, rows: Iterator[EvalRow]) -> None:
-        while True:
-            self.stopped = self.stopped or self.hindrance()
-            row = None if self.stopped else next(rows, None)
-            if row is None:
-                return
-            said = dict(zip(self.variants, await self._ask_all(row), strict=True))
-            for name, answer in said.items():
-                self.answers[name].append(answer)
-            await self._score(row, said)
-            self.done += 1
-            self.told()
-
-    async def _ask_all(self, row: EvalRow) -> Sequence[VariantAnswer]:
-        async def said(variant: Variant) -> VariantAnswer:
-            return await self.ask(row, variant)
-
-        async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(said(variant)) for variant in self.variants.values()]
-        return [each.result() for each in asked]
-
-    async def _score(self, row: EvalRow, said: Mapping[str, VariantAnswer]) -> None:
-        first = next(iter(said))
-        if row.expected is not None:
-            reference, offset = label_of(row.expected, self.metric), 1.0
-        else:
-            reference, offset = said[first].answer, 0.0
-            if reference is None:
-                return  # there is nothing to hold the others against
-            self.scores[first][row.id] = 0.0
-        for name, one in said.items():
-            if row.expected is None and name == first:
-                continue
-            q = await self._q(row, reference, one)
-            if q is not None:
-                self.scores[name][row.id] = offset + q
-
-    async def _q(self, row: EvalRow, reference: ModelAnswer, one: VariantAnswer) -> float | None:
-        if one.answer is not None:
-            return await self.score(Pair(AppRequest(row.path, row.request), reference, one.answer, row.id))
-        return None if one.came == "skipped" else -1.0
-
-    # What came of it ----------------------------------------------------------------------------------------------
+    def add(self, other: Self) -> None:
+        """Count another part of the same run."""
+        for name in self.variants:
+            self.answers[name] += other.answers[name]
+            self.scores[name].update(other.scores[name])
+        self.done += other.done
+        self.stopped = self.stopped or other.stopped
 
     def results(self) -> tuple[EvalScore, ...]:
         """Each variant's own."""
@@ -156,6 +107,69 @@ class EvalWork:
         lower = stats.lower_mean(values, counts, ALPHA / 2, lo=-bound, hi=bound)
         upper = stats.upper_mean(values, counts, ALPHA / 2, lo=-bound, hi=bound)
         return EvalDifference(name, values.size, float(values.mean()), lower, upper)
+
+
+@dataclass(slots=True)
+class EvalWork:
+    """One run. `ask` and `score` keep what they found, so that the next run goes on where this one stopped."""
+
+    variants: Mapping[str, Variant]
+    tally: EvalTally
+    ask: Callable[[EvalRow, Variant], Awaitable[VariantAnswer]]
+    score: Callable[[Pair], Awaitable[float | None]]
+    """The metric's q; None: not scored."""
+    hindrance: Callable[[], str]
+    """Why no more may be asked: the budget, the time, the user. Empty: nothing hinders."""
+    told: Callable[[], None]
+    """After each question."""
+
+    async def run(self, rows: Iterator[EvalRow], in_flight: int) -> None:
+        """Ask, so many questions at once, until nothing is left or something hinders."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(in_flight):
+                group.create_task(self._work(rows))
+
+    async def _work(self, rows: Iterator[EvalRow]) -> None:
+        while True:
+            self.tally.stopped = self.tally.stopped or self.hindrance()
+            row = None if self.tally.stopped else next(rows, None)
+            if row is None:
+                return
+            said = dict(zip(self.variants, await self._ask_all(row), strict=True))
+            for name, answer in said.items():
+                self.tally.answers[name].append(answer)
+            await self._score(row, said)
+            self.tally.done += 1
+            self.told()
+
+    async def _ask_all(self, row: EvalRow) -> Sequence[VariantAnswer]:
+        async def said(variant: Variant) -> VariantAnswer:
+            return await self.ask(row, variant)
+
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(said(variant)) for variant in self.variants.values()]
+        return [each.result() for each in asked]
+
+    async def _score(self, row: EvalRow, said: Mapping[str, VariantAnswer]) -> None:
+        first = next(iter(said))
+        if row.expected is not None:
+            reference, offset = label_of(row.expected, self.tally.metric), 1.0
+        else:
+            reference, offset = said[first].answer, 0.0
+            if reference is None:
+                return  # there is nothing to hold the others against
+            self.tally.scores[first][row.id] = 0.0
+        for name, one in said.items():
+            if row.expected is None and name == first:
+                continue
+            q = await self._q(row, reference, one)
+            if q is not None:
+                self.tally.scores[name][row.id] = offset + q
+
+    async def _q(self, row: EvalRow, reference: ModelAnswer, one: VariantAnswer) -> float | None:
+        if one.answer is not None:
+            return await self.score(Pair(AppRequest(row.path, row.request), reference, one.answer, row.id))
+        return None if one.came == "skipped" else -1.0
 
 
 def label_of(expected: str, metric: str) -> ModelAnswer:

@@ -15,6 +15,7 @@ import msgspec
 
 from policies.candidate_paths import NO_PATH, CandidatePaths
 from policies.candidates import is_contender
+from policies.request.body import endpoint_of
 from policies.request.engine_fields import named_media
 from policies.routing import PPM, Variant
 from records import pricing
@@ -61,7 +62,7 @@ def refusal(drawn: Drawn) -> str:
 
 def path_of(drawn: Drawn) -> str:
     """The endpoint, as `/v1/chat/completions`."""
-    return drawn.exchange.meta.target.partition("?")[0]
+    return endpoint_of(drawn.exchange.meta.target)
 
 
 def variant_of(drawn: Drawn) -> Variant:

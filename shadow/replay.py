@@ -3,8 +3,8 @@
 What is recorded is redacted: the candidate is asked what the records hold, and the baseline's answer is the recorded
 one. Both saw nearly the same words; where a placeholder stands for what mattered, the candidate is at a disadvantage.
 
-One machine does it, so many calls at once. A month of traffic may be more than that: `exchange_of` and `Mirror.compare`
-know of one exchange each and of nothing around them, so that several machines can map them over the same Parquet.
+`exchange_of` and `Mirror.compare` know of one exchange each and of nothing around them: several machines may map them
+over the same Parquet files (`crossfade replay --engine ray`).
 """
 
 import asyncio

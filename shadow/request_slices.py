@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from policies.request.body import Body, Call, UnroutableBodyError, beginning
+from policies.request.body import Body, Call, UnroutableBodyError, beginning, endpoint_of
 from policies.request.own_slice import OTHER, named, own_slice
 from policies.request.shapes import RoutingFields
 from records.exchange import Exchange
@@ -28,7 +28,7 @@ def slices_of(exchange: Exchange, body: Body | None, by: Sequence[str]) -> tuple
         return ()
     meta = exchange.meta
     headers = {each.lower(): value for each, value in meta.request_headers}
-    call = Call(meta.target.partition("?")[0], headers, body or _NOTHING, body_bytes=meta.request_bytes)
+    call = Call(endpoint_of(meta.target), headers, body or _NOTHING, body_bytes=meta.request_bytes)
     return tuple(_slice(name, call, is_read=body is not None) for name in by)
 
 

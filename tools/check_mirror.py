@@ -86,7 +86,6 @@ ELSEWHERE = {
     "gateway/control/row_inputs.py": TYPES,
     "policies/finding_words.py": "tests/unit/policies/test_first_sentence.py reads every sentence of it",
     "gateway/training/token_mask.py": "tests/unit/gateway/training/test_inside_call.py asks for what it cannot have",
-    "gateway/supervisor/process.py": "tests/integration/test_supervisor.py",
     "gateway/supervisor/running.py": "tests/integration/test_supervisor.py",
     "gateway/supervisor/upstream_keys.py": "tests/unit/gateway/supervisor/test_programs.py hands every key over",
     "gateway/supervisor/sockets.py": "tests/integration/test_supervisor.py hands sockets over",

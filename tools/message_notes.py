@@ -131,6 +131,7 @@ SENTENCES = {
         "copied requests failed. Then look at the server: its log, its memory, its timeouts."
     ),
     "detector validity": _WORSE,
+    "detector empty": "Ask the candidate by hand: are its weights those that were tested, does its template end the turn?",
     "detector quality": f"Did the traffic or the served model change? {_LOOK}",
     "detector latency": "Give the candidate more room: replicas, or a lower weight for now.",
 }

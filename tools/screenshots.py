@@ -3,7 +3,8 @@
     python tools/screenshots.py docs/pictures [--pace 60] [--only rollout pair]
 
 Needs Chromium (Debian: `apt-get install chromium`), named by CHROMIUM where it is called otherwise. Takes each page in
-both themes at 1440 pixels, and some at 1024 and 360, once the rollout is past the shadow.
+both themes at 1440 pixels, and some at 1024 and 360, once the rollout is past the shadow; then the pages that say why a
+route was stopped, in each phase that stops one. The demo stands still for those: the next phase is seconds away.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ EVIDENCE = 60
 WIDTHS = {1440: 1200, 1024: 1200, 360: 1600}
 WIDE = 1440
 NARROW = ("routes", "rollout", "pair", "report", "readiness")
+STOPS = ("suspended", "rolled_back", "rejected")
+"""Phases of the demo in which its candidate has lost its traffic, in their order."""
+STOPPED = {"routes": "/", "rollout": "/routes/tickets", "history": "/routes/tickets?view=history"}
+"""Pages that say why, and their paths."""
+POLL_S = 0.05
+"""Between looks at a phase: the demo itself looks as often, and goes on."""
 
 
 def main() -> int:
@@ -38,31 +45,42 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", type=Path)
     parser.add_argument("--pace", default="60")
-    parser.add_argument("--only", nargs="*", default=[], help="names of pages, as the files have them")
+    parser.add_argument("--only", nargs="*", default=[], help="names of pages, as the files have them, and of phases")
     arguments = parser.parse_args()
     if shutil.which(BROWSER) is None:
         sys.exit(f"there is no {BROWSER}: apt-get install chromium, or name one as CHROMIUM")
     arguments.target.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
-        demo(Path(folder), arguments.pace) as admin,
+        demo(Path(folder), arguments.pace) as (process, admin),
         browser() as chromium,
     ):
-        await_canary(admin)
-        pages = addresses(admin)
-        for name, path in pages.items():
-            if arguments.only and name not in arguments.only:
-                continue
-            for width in WIDTHS if name in NARROW else (1440,):
-                for theme in ("light", "dark"):
-                    shoot(chromium, f"{admin}{path}", arguments.target / f"{name}-{width}-{theme}.png", width, theme)
-                    print(f"{name} {width} {theme}", flush=True)
+        await_rollout(admin, has_evidence, "answers somebody")
+        take(chromium, admin, addresses(admin), arguments)
+        for phase in STOPS:
+            if not arguments.only or phase in arguments.only:
+                await_rollout(admin, lambda rollout, wanted=phase: rollout["phase"] == wanted, f"is {phase}")
+                process.send_signal(signal.SIGSTOP)
+                take(chromium, admin, STOPPED, arguments, f"-{phase}")
+                process.send_signal(signal.SIGCONT)
     return 0
 
 
+def take(chromium: Any, admin: str, pages: dict[str, str], arguments: argparse.Namespace, stop: str = "") -> None:
+    """Pictures of pages, in both themes and their widths. `stop`: the end of their names, where a route is stopped."""
+    for name, path in pages.items():
+        if arguments.only and not stop and name not in arguments.only:
+            continue
+        for width in WIDTHS if name in NARROW else (WIDE,):
+            for theme in ("light", "dark"):
+                target = arguments.target / f"{name}{stop}-{width}-{theme}.png"
+                shoot(chromium, f"{admin}{path}", target, width, theme)
+                print(target.stem, flush=True)
+
+
 @contextlib.contextmanager
-def demo(folder: Path, pace: str) -> Iterator[str]:
-    """A demo of its own; gives the address of its admin port."""
+def demo(folder: Path, pace: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A demo of its own; gives its process and the address of its admin port."""
     command = [sys.executable, "-m", "gateway.cli.main", "demo", "--pace", pace]
     with (folder / "demo.log").open("wb") as log:
         process = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(folder)}, stdout=log, stderr=log)
@@ -71,8 +89,9 @@ def demo(folder: Path, pace: str) -> Iterator[str]:
         port = re.search(r"admin: 127\.0\.0\.1:(\d+)", settings.read_text("utf-8"))
         if port is None:
             sys.exit(f"{settings} names no admin port")
-        yield f"http://127.0.0.1:{port[1]}"
+        yield process, f"http://127.0.0.1:{port[1]}"
     finally:
+        process.send_signal(signal.SIGCONT)
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(60)
@@ -98,16 +117,20 @@ def ask(address: str) -> object:
         return None
 
 
-def await_canary(admin: str) -> None:
-    """Until the candidate answers somebody, and there is evidence of it to look at."""
+def has_evidence(rollout: dict[str, Any]) -> bool:
+    """Whether the candidate answers somebody, and there is evidence of it to look at."""
+    return rollout["weight"] > 0 and ((rollout["standing"] or {}).get("units") or 0) >= EVIDENCE
+
+
+def await_rollout(admin: str, holds: Callable[[dict[str, Any]], bool], what: str) -> None:
+    """Until it holds of a route's rollout."""
     last_s = time.monotonic() + START_S  # noqa: TID251 -- a tool
     while time.monotonic() < last_s:  # noqa: TID251 -- a tool
         told = ask(f"{admin}/api/v1/rollouts")
-        found = told["rollouts"] if isinstance(told, dict) else []
-        if any(each["weight"] > 0 and ((each["standing"] or {}).get("units") or 0) >= EVIDENCE for each in found):
+        if any(map(holds, told["rollouts"] if isinstance(told, dict) else [])):
             return
-        time.sleep(1)
-    sys.exit("the demo's candidate never answered anybody")
+        time.sleep(POLL_S)
+    sys.exit(f"no candidate of the demo ever {what}")
 
 
 def addresses(admin: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
-"""Processes that stand for an upstream which does not speak OpenAI's API; litellm's is the one there is.
+"""Doors to heavy libraries, each of which is an extra and is loaded only where it is asked for.
 
-The only door to litellm. May import `transport`, `config`'s values and the hall (`clock`, `log`, `errors`, `process`).
+`litellm.py` is a process that stands for an upstream which does not speak OpenAI's API; `ray_data.py` has offline work
+done on Ray. May import `transport`, `config`'s values and the hall (`clock`, `log`, `errors`, `process`).
 Begin: `litellm.py`.
 """

@@ -267,6 +267,16 @@ def _add_care(build: Parser) -> None:
         "--near", type=between(0, 1), metavar="SHARE", help="leave out near duplicates, as 0.9 (extra `near`)"
     )
     build.add_argument("--keep-personal-data", action="store_true", help="keep rows with what redaction replaces")
+    _engine(build)
+
+
+def _engine(parser: Parser) -> None:
+    parser.add_argument(
+        "--engine",
+        choices=("process", "ray"),
+        default="process",
+        help="what does it: this process (default), or Ray, on all cores or the cluster of RAY_ADDRESS (extra `ray`)",
+    )
 
 
 def _eval(parser: Parser) -> None:
@@ -293,6 +303,7 @@ def _eval(parser: Parser) -> None:
         "--within", type=lasting, default=3600.0, metavar="TIME", help="ask nothing new after so long (default: 1h)"
     )
     ask.add_argument("--in-flight", type=count, metavar="N", help="questions at once (default: the policy's)")
+    _engine(ask)
     for each in (add, listing, draw, ask):
         _add_context(each)
         _add_json(each)
@@ -371,6 +382,7 @@ def _replay(parser: Parser) -> None:
     )
     parser.add_argument("--in-flight", type=count, metavar="N", help="calls at once (default: the policy's)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where comparisons go: .jsonl, or .parquet")
+    _engine(parser)
     _add_context(parser)
     _add_json(parser)
 

@@ -12,6 +12,7 @@ import duckdb
 import msgspec
 
 from gateway import clock
+from gateway.adapters.ray_data import RayError, run_on_ray
 from gateway.cli import context, dataset_inspect
 from gateway.cli.dataset_source import source_of
 from gateway.cli.failure import failed
@@ -34,6 +35,7 @@ from records.dataset.filters import Filters
 from records.dataset.formats import FORMATS, format_named
 from records.dataset.manifest import Manifest
 from records.evaluation import sets
+from records.parts import run_here
 from records.store import Store
 
 _SHOWN_FAULTS = 20
@@ -44,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; 1: refused, or faults found."""
     try:
         return _ACTIONS[arguments.action](arguments)
-    except (SettingsError, StateError, LeakError, TrainingCallError, ValueError) as error:
+    except (SettingsError, StateError, LeakError, RayError, TrainingCallError, ValueError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error) as error:
         return failed(f"{plain(error)}. hint: is the path right, and may this user read it?", arguments)
@@ -67,6 +69,7 @@ def _build(arguments: argparse.Namespace) -> int:
         most_per_template=arguments.most_per_template,
         near=arguments.near,
         keeps_personal=arguments.keep_personal_data,
+        run=run_on_ray if arguments.engine == "ray" else run_here,
         labels=_labels(data, source.route),
     )
     store = Store(data.records, context.warn_of_damage)

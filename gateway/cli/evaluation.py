@@ -9,6 +9,7 @@ import duckdb
 import msgspec
 
 from gateway import clock
+from gateway.adapters.ray_data import RayError
 from gateway.cli import context, evaluation_run
 from gateway.cli.failure import failed
 from gateway.cli.replay import ReplayError
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; 1: refused, or failing."""
     try:
         return {"add": _add, "list": _list, "sample": _sample, "run": evaluation_run.run}[arguments.action](arguments)
-    except (SettingsError, DataDirError, PolicyTextError, ReplayError, ValueError) as error:
+    except (SettingsError, DataDirError, PolicyTextError, RayError, ReplayError, ValueError) as error:
         return failed(error, arguments)
     except (OSError, duckdb.Error) as error:
         return failed(f"{plain(error)}. hint: is the path right, and may this user read and write there?", arguments)

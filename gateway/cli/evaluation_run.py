@@ -2,22 +2,27 @@
 
 import argparse
 import asyncio
+import dataclasses
 import hashlib
 import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import msgspec
 
 from gateway import clock
+from gateway.adapters.ray_data import processors, run_on_ray
 from gateway.cli import context
 from gateway.cli.failure import INTERRUPTED
-from gateway.cli.replay import CTRL_C, ReplayError, check_upstreams, keep_house, route_policy, row_inputs
+from gateway.cli.part_share import PartShare
+from gateway.cli.replay import ReplayError, check_upstreams, route_policy, row_inputs
+from gateway.cli.replay_work import CTRL_C, asking
 from gateway.control.prices import usd_per_answer
 from gateway.control.publish.table import base_table
 from gateway.control.row_maker import maker_for
@@ -25,7 +30,6 @@ from gateway.control.shadow.comparers import Comparers
 from gateway.control.shadow.model import Background
 from gateway.node.datadir import DataDir, replace
 from gateway.supervisor.upstream_keys import background_keys
-from gateway.transport.client import Client
 from policies.language.amounts import PPM
 from policies.routing import Table, Variant
 from records.evaluation import sets
@@ -35,7 +39,7 @@ from records.record_maker import RecordMaker
 from records.wire.usage import Usage
 from shadow.compare import answer
 from shadow.compare.pair import Pair
-from shadow.evaluate import EvalWork, VariantAnswer
+from shadow.evaluate import EvalTally, EvalWork, VariantAnswer
 from shadow.lanes import DailySpend
 from shadow.mirror import outcome
 from shadow.patience import ASK_S
@@ -43,6 +47,8 @@ from shadow.plan import ShadowRoute
 from shadow.ports import ModelCall
 from shadow.score_pair import Comparing
 
+PART_QUESTIONS = 200
+"""Questions of one part on Ray."""
 CACHE = "evals/answers"
 """In the data directory: what was said, by the hash of what was asked of whom."""
 _STREAMED = ("stream", "stream_options")
@@ -158,6 +164,25 @@ class EvalCalls:
         return self.job.data.root / CACHE / f"{kind}-{found.hexdigest()[:40]}.json"
 
 
+@dataclass(slots=True)
+class _EvalFound:
+    """What came of a run, and what it cost."""
+
+    tally: EvalTally
+    spent_usd: float = 0.0
+    cached: int = 0
+    unpriced: int = 0
+    problems: list[str] = field(default_factory=list[str])
+
+    def add(self, other: Self) -> None:
+        """Count another part of the same run."""
+        self.tally.add(other.tally)
+        self.spent_usd += other.spent_usd
+        self.cached += other.cached
+        self.unpriced += other.unpriced
+        self.problems += [problem for problem in other.problems if problem not in self.problems]
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Do it. 0: it is whole, and kept; 1: stopped early, refused or failing; 130: ended by Ctrl-C.
 
@@ -166,12 +191,13 @@ def run(arguments: argparse.Namespace) -> int:
     """
     job = _job(arguments)
     try:
-        done, calls, problems = asyncio.run(_work(job))
+        found = _on_ray(arguments, job) if arguments.engine == "ray" else _here(job)
     except ExceptionGroup as several:  # of the tasks that asked
         ours, others = several.split(OSError)
         if ours is None or others is not None:
             raise
         raise OSError(_first(ours)) from several
+    done, problems = found.tally, found.problems
     run_ = EvalRun(clock.wall(), job.about.route, job.about.sha256, job.shadow.metric, done.results())
     problems += _silent(done)
     is_whole = not done.stopped and all(score.mean is not None and score.rows > score.failed for score in run_.scores)
@@ -179,8 +205,8 @@ def run(arguments: argparse.Namespace) -> int:
         sets.add_run(job.data.root, job.about.name, run_)
     fields = {
         "set": job.about.name, "route": job.about.route, "metric": job.shadow.metric, "rows": job.about.rows,
-        "done": done.done, "stopped": done.stopped, "cached": calls.cached, "unpriced": calls.unpriced,
-        "spent_usd": round(calls.spent_usd, 6), "problems": problems,
+        "done": done.done, "stopped": done.stopped, "cached": found.cached, "unpriced": found.unpriced,
+        "spent_usd": round(found.spent_usd, 6), "problems": problems,
         "scores": msgspec.to_builtins(run_.scores), "differences": msgspec.to_builtins(done.differences()),
     }  # fmt: skip
     print(json.dumps(fields) if arguments.json else _text(fields))
@@ -193,7 +219,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if is_whole else 1
 
 
-def _silent(done: EvalWork) -> list[str]:
+def _here(job: EvalJob) -> _EvalFound:
+    return asyncio.run(_work(job, sets.rows_of(job.data.root, job.about), heeds_interrupt=True))
+
+
+def _silent(done: EvalTally) -> list[str]:
     """Which variants answered nothing, and why: a run without them says nothing of anybody."""
     found: list[str] = []
     for name, said in done.answers.items():
@@ -282,35 +312,58 @@ def _files(shadow: ShadowRoute) -> list[bytes]:
     return found
 
 
-async def _work(job: EvalJob) -> tuple[EvalWork, EvalCalls, list[str]]:
-    stop, problems = asyncio.Event(), list[str]()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
-    async with asyncio.TaskGroup() as tasks:
-        client = Client(now=clock.monotonic, tasks=tasks)
-        keeping = tasks.create_task(keep_house(client))
+async def _work(job: EvalJob, rows: Iterator[EvalRow], *, heeds_interrupt: bool) -> _EvalFound:
+    """Ask them all, on this machine. `heeds_interrupt`: Ctrl-C ends it, whole."""
+    stop = asyncio.Event()
+    if heeds_interrupt:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
+    found = _EvalFound(EvalTally(tuple(job.variants), job.shadow.metric))
+    async with asking() as client:
         background, budget = Background(client, clock.monotonic), DailySpend()
-        comparers = Comparers(background, budget, lambda: job.maker, clock.wall, job.secret, problems.append)
+        comparers = Comparers(background, budget, lambda: job.maker, clock.wall, job.secret, found.problems.append)
         try:
-            problems += background.adopt(job.table.upstreams, job.keys)
+            found.problems += background.adopt(job.table.upstreams, job.keys)
             calls = EvalCalls(job, background, comparers.of(job.shadow), budget)
-            done = EvalWork(
-                job.variants, job.shadow.metric, calls.ask, calls.score,
+            work = EvalWork(
+                job.variants, found.tally, calls.ask, calls.score,
                 hindrance=lambda: CTRL_C if stop.is_set() else calls.hindrance(),
-                told=lambda: _progress(done, calls, job),
+                told=lambda: _progress(found.tally.done, calls.spent_usd, job),
             )  # fmt: skip
-            await done.run(sets.rows_of(job.data.root, job.about), job.shadow.max_in_flight)
+            await work.run(rows, job.shadow.max_in_flight)
         finally:
             await comparers.aclose()
-            keeping.cancel()
-            client.close()
-    return done, calls, problems
+    found.spent_usd, found.cached, found.unpriced = calls.spent_usd, calls.cached, calls.unpriced
+    return found
 
 
-def _progress(done: EvalWork, calls: EvalCalls, job: EvalJob) -> None:
+def _on_ray(arguments: argparse.Namespace, job: EvalJob) -> _EvalFound:
+    """The same in parts: each has its share of the money, and all that run at once share the calls in flight."""
+    rows = list(sets.rows_of(job.data.root, job.about))
+    parts = [tuple(rows[at : at + PART_QUESTIONS]) for at in range(0, len(rows), PART_QUESTIONS)]
+    share = PartShare.of(job.until_s, job.budget_usd, job.shadow.max_in_flight, parts=len(parts), at_once=processors())
+    found = _EvalFound(EvalTally(tuple(job.variants), job.shadow.metric))
+    try:
+        for part in run_on_ray(partial(_part, arguments, share), parts):
+            found.add(part)
+            _progress(found.tally.done, found.spent_usd, job)
+    except KeyboardInterrupt:
+        found.tally.stopped = CTRL_C
+    return found
+
+
+def _part(arguments: argparse.Namespace, share: PartShare, rows: tuple[EvalRow, ...]) -> Iterator[_EvalFound]:
+    """What came of one part, on a machine that has the same folders."""
+    whole = _job(arguments)
+    shadow = msgspec.structs.replace(whole.shadow, max_in_flight=share.in_flight)
+    job = dataclasses.replace(whole, shadow=shadow, budget_usd=share.budget_usd or 0.0, until_s=share.until_s())
+    yield asyncio.run(_work(job, iter(rows), heeds_interrupt=False))
+
+
+def _progress(done: int, spent_usd: float, job: EvalJob) -> None:
     """On a terminal: how far it is, and what it has cost."""
     if sys.stderr.isatty():
-        end = "\n" if done.done == job.about.rows else ""
-        print(f"\r{done.done}/{job.about.rows} questions, ${calls.spent_usd:.4f}", end=end, file=sys.stderr, flush=True)
+        end = "\n" if done == job.about.rows else ""
+        print(f"\r{done}/{job.about.rows} questions, ${spent_usd:.4f}", end=end, file=sys.stderr, flush=True)
 
 
 def _read(path: Path) -> _Kept | None:

@@ -2,14 +2,13 @@
 
 import argparse
 import asyncio
-import math
 import os
-import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,44 +16,36 @@ import duckdb
 import msgspec
 
 from gateway import clock
+from gateway.adapters.ray_data import RayError, processors, run_on_ray
 from gateway.cli import context
 from gateway.cli.failure import INTERRUPTED, failed
+from gateway.cli.part_share import PartShare
 from gateway.cli.policy_simulate import tell
 from gateway.cli.progress import progress
-from gateway.cli.replay_rows import Out, Rows, counted, line
+from gateway.cli.replay_rows import Out, Rows, line
+from gateway.cli.replay_work import CTRL_C, ReplayJob, ReplayOutcome, work
 from gateway.config.policy_file import SUFFIXES, surroundings
 from gateway.config.settings import Settings
 from gateway.config.settings_file import SettingsError
-from gateway.control.prices import usd_per_answer
 from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.policy_folder import PolicyTextError
 from gateway.control.publish.table import base_table
 from gateway.control.row_inputs import RowInputs
-from gateway.control.row_maker import maker_for
-from gateway.control.shadow.comparers import Comparers
-from gateway.control.shadow.model import Background
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.pepper import pepper_of
 from gateway.node.plain_error import plain
 from gateway.supervisor.programs import hourly_prices, price_overrides
 from gateway.supervisor.upstream_keys import background_keys
-from gateway.transport.client import Client
 from policies import explain
-from policies.events import PairEvent
 from policies.routing import Route, Table
 from policies.rules import Rules
 from policies.simulate import simulate
 from records.comparison import Comparison
-from shadow import replay
-from shadow.asker import asked_by
-from shadow.lanes import DailySpend, Drawn
-from shadow.mirror import Mirror, charged_usd
-from shadow.pairing import event_of, joined
 from shadow.plan import ShadowRoute
 
 DAY_S = 86400.0
-HOUSEKEEPING_S = 1.0
-CTRL_C = "interrupted"
+PART_EXCHANGES = 500
+"""Exchanges of one part on Ray: a judge's controls are counted in each part anew, and need some to be believed."""
 FAILURES = (OSError, duckdb.Error, msgspec.MsgspecError, ValueError)
 """Of files: the records, what comparators need, and what is written."""
 
@@ -63,94 +54,18 @@ class ReplayError(Exception):
     """It cannot be done; the message says why and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """All that was asked for, read and checked."""
-
-    settings: Settings
-    data: DataDir
-    table: Table
-    route: Route
-    rules: Rules
-    shadow: ShadowRoute
-    rows: Rows
-    out: Path
-    keys: dict[str, str] = field(repr=False)
-    terms: RowInputs = field(repr=False)
-    until_s: float
-    """Monotonic: nothing new is asked after it."""
-
-
-@dataclass(slots=True)
-class ReplayOutcome:
-    """What came of it."""
-
-    sliced_by: tuple[str, ...] = ()
-    """What the policy holds apart."""
-    events: list[PairEvent] = field(default_factory=list[PairEvent])
-    came: Counter[str] = field(default_factory=Counter[str])
-    reasons: Counter[str] = field(default_factory=Counter[str])
-    spent_usd: float = 0.0
-    stopped: str = ""
-    judge: str = ""
-    problems: list[str] = field(default_factory=list[str])
-
-    def take(self, one: Drawn, row: Comparison) -> None:
-        """Count one comparison, and what it says to the core."""
-        self.came[row.came] += 1
-        self.reasons.update([row.reason] if row.reason else [])
-        if row.judge_json:
-            self.judge = msgspec.json.decode(row.judge_json, type=dict[str, Any]).get("trust", self.judge)
-        alone = event_of(one.exchange.meta)
-        if alone is not None:
-            alone = replace(alone, slices=asked_by(one.exchange, self.sliced_by).slices)
-            self.events += joined(alone, ("candidate",), {"candidate": row}, row.candidate_key)
-
-    def note(self, problem: str) -> None:
-        """Remember what cannot be used, once."""
-        if problem not in self.problems:
-            self.problems.append(problem)
-
-    def met(self, operation: str, error: BaseException) -> None:
-        """Remember a mistake: that of a user's own scorer, or ours."""
-        self.note(f"{operation}: {type(error).__name__}")
-
-    def fields(self, job: Job) -> dict[str, Any]:
-        """For machines."""
-        return {
-            "route": job.route.name,
-            "out": str(job.out),
-            "came": dict(self.came),
-            "reasons": dict(self.reasons),
-            "left_out": dict(job.rows.left_out),
-            "spent_usd": round(self.spent_usd, 6),
-            "stopped": self.stopped,
-            "judge": self.judge,
-            "problems": self.problems,
-        }
-
-    def text(self, job: Job) -> str:
-        """For people."""
-        lines = [
-            f"{sum(self.came.values())} exchanges of {job.route.name}: {counted(self.came) or 'none'}",
-            f"comparisons: {job.out}",
-            "Records are redacted: the candidate was asked what they hold. What it was trained on proves nothing here: "
-            "--since the last of that.",
-        ]
-        lines += [f"why: {counted(self.reasons)}"] if self.reasons else []
-        lines += [f"not asked: {counted(job.rows.left_out)}"] if job.rows.left_out else []
-        lines += [f"spent: ${self.spent_usd:.4f}"] if self.spent_usd else []
-        lines += [f"stopped early: {self.stopped}"] if self.stopped else []
-        lines += [f"judge {self.judge}"] if self.judge else []
-        return "\n".join((*lines, *(f"warning: {problem}" for problem in self.problems)))
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Do it. 0: something was compared; 1: refused or failing; 130: ended by Ctrl-C, with what was done by then."""
     try:
         job = _job(arguments)
-        found = asyncio.run(_work(job))
-    except (ReplayError, SettingsError, DataDirError, PolicyTextError) as error:
+        with Out(job.out) as out, progress("exchanges", job.rows.limit) as done:
+
+            def told(row: Comparison) -> None:
+                out.add(row)
+                done(1)
+
+            found = _on_ray(arguments, job, told) if arguments.engine == "ray" else _here(job, told)
+    except (ReplayError, RayError, SettingsError, DataDirError, PolicyTextError) as error:
         return failed(error, arguments)
     except FAILURES as error:
         return _refused(error, arguments)
@@ -177,7 +92,47 @@ def _refused(error: Exception, arguments: argparse.Namespace) -> int:
     return failed(f"{plain(error)}. hint: see that it can be read, and is whole", arguments)
 
 
-def _job(arguments: argparse.Namespace) -> Job:
+def _here(job: ReplayJob, told: Callable[[Comparison], None]) -> ReplayOutcome:
+    return asyncio.run(work(job, told, heeds_interrupt=True))
+
+
+def _on_ray(arguments: argparse.Namespace, job: ReplayJob, told: Callable[[Comparison], None]) -> ReplayOutcome:
+    """The same in parts: each has its share of the money, and all that run at once share the calls in flight."""
+    found, ids = ReplayOutcome(job.rules.gates.slices), [row.id for row in job.rows]
+    parts = [tuple(ids[at : at + PART_EXCHANGES]) for at in range(0, len(ids), PART_EXCHANGES)]
+    shadow = job.shadow
+    share = PartShare.of(
+        job.until_s, shadow.budget_usd_per_day, shadow.max_in_flight, parts=len(parts), at_once=processors()
+    )
+    try:
+        for rows, left_out, part in run_on_ray(partial(_part, arguments, share), parts):
+            for row in rows:
+                told(row)
+            job.rows.left_out.update(left_out)
+            found.add(part)
+    except KeyboardInterrupt:
+        found.stopped = CTRL_C
+    return found
+
+
+def _part(
+    arguments: argparse.Namespace, share: PartShare, ids: tuple[str, ...]
+) -> Iterator[tuple[list[Comparison], Counter[str], ReplayOutcome]]:
+    """One part's comparisons, what it passed over, and what came of it, on a machine that has the same folders."""
+    whole = _job(arguments)
+    job = replace(
+        whole,
+        rows=replace(whole.rows, chosen=ids, left_out=Counter[str]()),
+        until_s=share.until_s(),
+        shadow=msgspec.structs.replace(
+            whole.shadow, budget_usd_per_day=share.budget_usd, max_in_flight=share.in_flight
+        ),
+    )
+    rows: list[Comparison] = []
+    yield rows, job.rows.left_out, asyncio.run(work(job, rows.append, heeds_interrupt=False))
+
+
+def _job(arguments: argparse.Namespace) -> ReplayJob:
     """What the options and the files say.
 
     Raises:
@@ -194,7 +149,7 @@ def _job(arguments: argparse.Namespace) -> Job:
     check_upstreams(shadow, base)
     now = clock.wall()
     stamp = f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S}"
-    return Job(
+    return ReplayJob(
         settings, data, msgspec.structs.replace(base, routes=(route,)), route, rules, shadow,
         rows=Rows(data.records, route, now - arguments.since * DAY_S, arguments.limit),
         out=arguments.out or data.root / "replays" / f"{route.name}-{stamp}.jsonl",
@@ -254,67 +209,3 @@ def check_upstreams(shadow: ShadowRoute, base: Table) -> None:
 def _options(shadow: ShadowRoute) -> Iterator[tuple[str, dict[str, object]]]:
     for each in shadow.compare:
         yield from each.items()
-
-
-async def _work(job: Job) -> ReplayOutcome:
-    """Ask, compare, write. Ctrl-C ends it as if nothing were left.
-
-    Raises:
-        OSError, duckdb.Error, msgspec.MsgspecError, ValueError: a comparator or a file is not ready.
-    """
-    found, stop = ReplayOutcome(job.rules.gates.slices), asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
-    async with asyncio.TaskGroup() as tasks:
-        client = Client(now=clock.monotonic, tasks=tasks)
-        keeping = tasks.create_task(keep_house(client))
-        try:
-            await _replay(job, Background(client, clock.monotonic), found, stop)
-        finally:
-            keeping.cancel()
-            client.close()
-    return found
-
-
-async def keep_house(client: Client) -> None:
-    """Close connections that nobody uses, until it is cancelled."""
-    while True:
-        await asyncio.sleep(HOUSEKEEPING_S)
-        client.expire(clock.monotonic())
-
-
-async def _replay(job: Job, background: Background, found: ReplayOutcome, stop: asyncio.Event) -> None:
-    for problem in background.adopt(job.table.upstreams, job.keys):
-        found.note(problem)
-    maker, budget = maker_for(job.terms, job.table, usd_per_answer(job.data.gpu)), DailySpend()
-    secret_key = bytes.fromhex(job.terms.pepper)
-    comparers = Comparers(background, budget, lambda: maker, clock.wall, secret_key, found.note)
-    try:
-        comparing = comparers.of(job.shadow)
-        mirror = Mirror(background, lambda _: comparing, maker, clock.wall, found.met, math.inf)
-        with Out(job.out) as out, progress("exchanges", job.rows.limit) as done:
-
-            def told(one: Drawn, row: Comparison) -> None:
-                budget.spend(job.shadow.route, charged_usd(one, row, maker.prices), clock.wall())
-                out.add(row)
-                found.take(one, row)
-                done(1)
-
-            work = replay.Replay(
-                source=(replay.drawn(replay.exchange_of(row, job.route.name), job.shadow) for row in job.rows),
-                compare=mirror.compare,
-                hindrance=lambda: _hindrance(job, budget, stop),
-                told=told,
-                shed=lambda _, reason: job.rows.left_out.update([reason]),
-            )
-            await work.run(job.shadow.max_in_flight)
-    finally:
-        await comparers.aclose()
-    found.stopped, found.spent_usd = work.stopped, budget.spent_usd.get(job.route.name, 0.0)
-
-
-def _hindrance(job: Job, budget: DailySpend, stop: asyncio.Event) -> str:
-    if stop.is_set():
-        return CTRL_C
-    if clock.monotonic() >= job.until_s:
-        return "out of time"
-    return "out of budget" if budget.is_spent(job.shadow, clock.wall()) else ""

@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.cli.context import warn_of_damage
 from policies.matching import find, ineligible
-from policies.request.body import Call, read_body
+from policies.request.body import Call, endpoint_of, read_body
 from policies.routing import Route
 from records.comparison import Comparison
 from records.parquet import COMPARISONS, connect, write_rows
@@ -27,6 +27,7 @@ FROM exchanges
 WHERE (route = ? OR route = '') AND epoch(arrived_at) >= ? AND variant = 'baseline' AND NOT pinned AND retry_count = 0
       AND why <> 'imported'
       AND outcome IN ('complete', 'upstream_broken', 'upstream_error') AND request_json IS NOT NULL
+      AND (? OR list_contains(?, id))
 ORDER BY md5({_UNIT}), id
 """  # noqa: S608 -- no words but our own
 _AT_ONCE = 64
@@ -41,13 +42,17 @@ class Rows:
     since: float
     """Unix seconds."""
     limit: int
+    chosen: tuple[str, ...] | None = None
+    """The ids of those that are wanted; None: whatever fits."""
     left_out: Counter[str] = field(default_factory=Counter[str])
     """Recorded exchanges that were passed over, by reason."""
 
     def __iter__(self) -> Iterator[ReplayRow]:
         """Raises duckdb.Error where the records cannot be read."""
         taken = 0
-        found = Store(self.records, warn_of_damage).stream(_CHOSEN, [self.route.name, self.since])
+        found = Store(self.records, warn_of_damage).stream(
+            _CHOSEN, [self.route.name, self.since, self.chosen is None, list(self.chosen or ())]
+        )
         while taken < self.limit and (rows := found.fetchmany(_AT_ONCE)):
             for *values, key_name, route in rows:
                 row = ReplayRow(*values)
@@ -65,7 +70,7 @@ class Rows:
         body = read_body(raw)
         if body is None:
             return "malformed"
-        call = Call(row.path, {}, body, body_bytes=len(raw), key_name=key_name)
+        call = Call(endpoint_of(row.path), {}, body, body_bytes=len(raw), key_name=key_name)
         if (
             not belongs and find((self.route,), call) is None
         ):  # headers are not recorded: no route that asks for one fits

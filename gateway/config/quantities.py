@@ -83,6 +83,8 @@ def _proxy(text: str) -> str:
         ValueError: not `http://host:port`.
     """
     parts = urlsplit(text)
+    if parts.username or parts.password:
+        raise ValueError("no credentials in a proxy's URL: it is asked without any, so let it know us by our address")
     if parts.scheme != "http" or not parts.hostname or not parts.port or parts.path.strip("/"):
         raise ValueError("a forward proxy is http://host:port")
     return text.rstrip("/")

@@ -16,31 +16,41 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import uvloop
+from msgspec.structs import replace
 
 from gateway import clock
+from gateway.log import Log
 from gateway.process import read_boot, say_ready
 from gateway.proxy import boot as boot_format
 from gateway.proxy.boot import Boot
+from gateway.proxy.file_budget import file_budget, raised_file_limit
 from gateway.proxy.table_watch import POLL_S
 from gateway.proxy.worker import NoTableError, Worker, WorkerClock
+from gateway.transport.client import MAX_IDLE
 from gateway.transport.server import AppConnection
 from gateway.transport.tls_door import TlsDoor
 
 BACKLOG = 2048
 
 
-async def serve(boot: Boot, environment: Mapping[str, str]) -> None:
-    """Serve until told to stop.
+async def serve(boot: Boot, environment: Mapping[str, str], files: int) -> None:
+    """Serve until told to stop. `files`: how many may be open.
 
     Raises:
         NoTableError: there is nothing to serve from.
     """
     loop = asyncio.get_running_loop()
     stop, hurry = asyncio.Event(), asyncio.Event()
+    budget = file_budget(files, boot.limits, idle=MAX_IDLE)
+    if budget.apps < boot.limits.connections:
+        hint = "let it open more files (ulimit -n, LimitNOFILE=), or lower `limits.connections`"
+        Log(boot.worker).notice("files.few", files=files, connections=budget.apps, hint=hint)
+    boot = replace(boot, limits=replace(boot.limits, connections=budget.apps))
     async with asyncio.TaskGroup() as tasks:
         worker = Worker(
-            boot, WorkerClock(clock.monotonic, clock.wall, loop.call_soon), tasks=tasks, environment=environment
-        )
+            boot, WorkerClock(clock.monotonic, clock.wall, loop.call_soon), tasks=tasks, environment=environment,
+            upstream_connections=budget.upstreams,
+        )  # fmt: skip
         loop.set_exception_handler(lambda _, told: worker.met_own_error("loop", told.get("exception")))
         listening = [socket.socket(fileno=fd) for fd in boot.listen_fds]
         context = _tls(boot)
@@ -100,13 +110,11 @@ def main() -> int:
     """Run the worker; 1 if there was nothing to serve from."""
     boot = boot_format.decode(read_boot(None))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold prompts and keys
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)  # a request leaves no cycles: look for them rarely
     code = 0
     try:
-        uvloop.run(serve(boot, dict(os.environ)))
+        uvloop.run(serve(boot, dict(os.environ), raised_file_limit()))
     except* NoTableError as errors:
         sys.stderr.write(f"worker {boot.worker}: {errors.exceptions[0]}\n")
         code = 1

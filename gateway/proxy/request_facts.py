@@ -6,6 +6,7 @@ from gateway.proxy.callers import Caller, Callers, credential
 from gateway.proxy.table_watch import Serving
 from gateway.transport.message import LAST_CHUNK, LENGTH_MARK, Preamble, RequestHead, chunk
 from gateway.transport.upstreams import Destination
+from policies.request.body import endpoint_of
 
 READ_TIMEOUT_S: Final = 600.0
 """The SDKs' own deadline, where the app states none (x-stainless-read-timeout)."""
@@ -35,7 +36,7 @@ class RequestFacts:
         self.method = preamble.method.decode("latin-1")
         self.target = preamble.target.decode("latin-1")
         self.headers = preamble.values
-        self.path = normal_path(preamble.target)
+        self.path = endpoint_of(self.target)
         self.reads = serving.reads(preamble.method, self.path)
         """The body has to be read before it is known who is asked."""
         self.kept_bytes = serving.kept_bytes(preamble.get(b"content-type"))
@@ -68,7 +69,9 @@ class RequestFacts:
         """The head of the request of our own making that `destination` gets as a candidate."""
         halves = self._candidate_heads.get(destination)
         if halves is None:
-            halves = self._candidate_heads[destination] = _halves(destination.candidate_head(preamble))
+            halves = self._candidate_heads[destination] = _halves(
+                destination.candidate_head(self.path.encode("latin-1"), preamble)
+            )
         return _whole(halves, length)
 
     def told_head(self, preamble: Preamble, length: int | None) -> bytes:
@@ -87,14 +90,6 @@ def _halves(head: bytes) -> tuple[bytes, bytes | None]:
 def _whole(halves: tuple[bytes, bytes | None], length: int | None) -> bytes:
     before, after = halves
     return before if after is None else b"%b%d%b" % (before, length or 0, after)
-
-
-def normal_path(target: bytes) -> str:
-    """The request's path with our base in front, whichever base the app was given."""
-    path = target.partition(b"?")[0].decode("latin-1")
-    if len(path) > 1:
-        path = path.rstrip("/")
-    return path if path == "/v1" or path.startswith("/v1/") else "/v1" + path
 
 
 def read_timeout_s(preamble: Preamble) -> float:

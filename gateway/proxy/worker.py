@@ -5,6 +5,7 @@ Longer than a file should be: it is the one place that knows all parts of a work
 
 import asyncio
 import hashlib
+import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -64,8 +65,9 @@ class Worker(ports.WorkerPort):
     """Answers requests from one routing table. Implements `transport.server.Service` and `life.Worker`."""
 
     def __init__(
-        self, boot: Boot, clock: WorkerClock, *, tasks: asyncio.TaskGroup, environment: Mapping[str, str]
-    ) -> None:
+        self, boot: Boot, clock: WorkerClock, *, tasks: asyncio.TaskGroup, environment: Mapping[str, str],
+        upstream_connections: int = sys.maxsize,
+    ) -> None:  # fmt: skip
         self.name = boot.worker
         self.limits = boot.limits
         self.connections: set[AppConnection] = set()
@@ -86,7 +88,7 @@ class Worker(ports.WorkerPort):
             segment_bytes=boot.segment_bytes,
         )
         self.turn = WriteBatch(clock.soon, before=self.journal.write, after=self.journal.sync_soon)
-        self.client = Client(now=self.now, tasks=tasks, turn=self.turn)
+        self.client = Client(now=self.now, tasks=tasks, turn=self.turn, most=upstream_connections)
         self._segment_age_s = boot.segment_age_s
         self.votes = FeedbackBudget()
         self._budget = DiskBudget(Path(boot.journal), boot.disk_budget_bytes)

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from gateway.rewrite.problem import CandidateFailure, classify_event
-from gateway.rewrite.shapes import Adapted, AnswerShape, EmbeddingsAnswer, EmbeddingsFields, Fields, Unfit
+from gateway.rewrite.shapes import NULL, Adapted, AnswerShape, EmbeddingsAnswer, EmbeddingsFields, Fields, Unfit
 from gateway.rewrite.surface import UNREADABLE, is_empty
 from policies.routing import Variant
 from policies.upstream_kinds import ENGINES, Kind
@@ -36,8 +36,11 @@ def adapt_request(body: bytes, variant: Variant, *, kind: Kind) -> Adapted | Unf
         return Unfit("malformed")
     if not texts:
         return Unfit("malformed")
-    for name in (*variant.drop, *(_KEPT if kind in ENGINES else ())):
+    for name in variant.drop:
         fields.pop(name, None)
+    if kind in ENGINES:
+        for name in [name for name, value in fields.items() if value == NULL or name in _KEPT]:
+            del fields[name]
     fields.update(variant.set)
     if variant.model is not None:
         fields["model"] = msgspec.Raw(_encode(variant.model))

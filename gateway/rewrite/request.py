@@ -96,7 +96,7 @@ def _replace_prompt(fields: Fields, surface: Surface, prompt: str) -> None:
 
 def _adapt_for_engine(fields: Fields, asked: AnswerShape) -> None:
     """Drop what an engine refuses, ignores or would keep, and say what it would guess."""
-    for name in [name for name in fields if name in _UNKNOWN or name.startswith("prompt_cache_")]:
+    for name in [name for name, value in fields.items() if _says_nothing_to_engines(name, value)]:
         del fields[name]
     tools = fields.get("tools")
     if _is_list(tools) and not msgspec.json.decode(tools, type=list[msgspec.Raw]):
@@ -109,6 +109,11 @@ def _adapt_for_engine(fields: Fields, asked: AnswerShape) -> None:
             fields[name] = msgspec.Raw(b"1")
     if asked.surface == "responses":
         fields["store"] = msgspec.Raw(b"false")  # OpenAI's default is true; an engine's store is memory that leaks
+
+
+def _says_nothing_to_engines(name: str, value: msgspec.Raw) -> bool:
+    """Whether an engine is not told a field. null is OpenAI's for "not said", and SGLang refuses it in many fields."""
+    return value == NULL or name in _UNKNOWN or name.startswith("prompt_cache_")
 
 
 def _ask_for_usage(fields: Fields, asked: AnswerShape) -> None:

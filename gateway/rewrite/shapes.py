@@ -60,6 +60,7 @@ class RequestFields(msgspec.Struct):
     n: int | None = None
     tool_choice: ForcedTool | str | None = None
     tools: list[msgspec.Raw] | None = None
+    instructions: msgspec.Raw = NULL
     metadata: msgspec.Raw = NULL
     user: msgspec.Raw = NULL
     safety_identifier: msgspec.Raw = NULL

@@ -20,7 +20,8 @@ _USUAL: Final[dict[str, Surface]] = {"/v1" + ending: surface for ending, surface
 
 UNREADABLE: Final = (msgspec.MsgspecError, RecursionError, UnicodeError, UnreadableError)
 """What decoding hostile bytes raises."""
-_ECHOED: Final = ("metadata", "user", "safety_identifier", "prompt_cache_key")
+_ECHOED: Final = ("instructions", "metadata", "user", "safety_identifier", "prompt_cache_key")
+"""Of Responses: what is sent of them is not what the app said, or nothing."""
 
 
 _ASK: Final = msgspec.json.Decoder(RequestFields)

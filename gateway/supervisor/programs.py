@@ -91,6 +91,8 @@ def _admin_token(path: Path | None) -> str | None:
         token = path.read_text("utf-8").strip()
     except OSError as error:
         raise DataDirError(f"{path}: {error.strerror}. hint: let this user read the admin token") from error
+    except ValueError as error:
+        raise DataDirError(f"{path}: the admin token is no text. hint: openssl rand -hex 32") from error
     if len(token) < 16:
         raise DataDirError(f"{path}: the admin token is shorter than 16 characters. hint: openssl rand -hex 32")
     return token

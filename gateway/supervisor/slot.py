@@ -208,7 +208,7 @@ class Slot:
             await self._retire(self.current)
             self.current = None
         self.launch = order.launch
-        filled = await self._fill(order.launch)
+        filled = not self._stopping and await self._fill(order.launch)
         self._order = None
         if not order.done.done():
             order.done.set_result(filled)
@@ -244,12 +244,11 @@ class Slot:
             return None
         self._starting.add(child)
         child.exited.add_done_callback(lambda _: self._wake.set())
-        try:
-            reason = await self._come_up(child) if self.reports_ready else None
-            if reason is None:
-                await child.stand_back()
-        finally:
-            self._starting.discard(child)
+        # Whoever waits here may be cancelled, as a reload is by SIGTERM: the child is for `stop` to end then.
+        reason = await self._come_up(child) if self.reports_ready else None
+        if reason is None:
+            await child.stand_back()
+        self._starting.discard(child)
         if reason is None and not self._stopping:
             self.log.info("process.started", process=self.name, pid=child.pid)
             return child

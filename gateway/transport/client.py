@@ -16,6 +16,7 @@ import contextlib
 import ipaddress
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -27,6 +28,8 @@ from gateway.transport.names import ForbiddenAddressError, Lookup, NameResolver,
 from gateway.transport.outgoing import Listener, PoolKey, Sending, Target
 from gateway.transport.write_batch import WriteBatch, report
 
+MAX_IDLE: Final = 1024
+"""Connections that are kept unused, unless said otherwise."""
 LEFT_S: Final = 1.0
 """How long an answer that its asker has left may still take to end."""
 PROXY_HEAD_BYTES: Final = 64 * 1024
@@ -50,14 +53,18 @@ class Client:
         now: Callable[[], float],
         tasks: asyncio.TaskGroup,
         turn: WriteBatch | None = None,
-        max_idle: int = 1024,
+        max_idle: int = MAX_IDLE,
+        most: int = sys.maxsize,
         lookup: Lookup = look_up,
     ) -> None:
-        """`turn`: at whose end requests are sent; None: one of the client's own. `lookup`: who knows names."""
+        """`turn`: at whose end requests are sent; None: one of the client's own. `most`: of connections, to whomever;
+        `lookup`: who knows names.
+        """
         self.turn = turn or WriteBatch(asyncio.get_running_loop().call_soon)
         self._now = now
         self._tasks = tasks
         self._max_idle = max_idle
+        self._most = most
         self._names = NameResolver(now=now, lookup=lookup)
         self._pools: dict[PoolKey, _Pool] = {}
         self._open: dict[Target, set[Connection]] = {}
@@ -84,7 +91,7 @@ class Client:
             connection.carry_on(sending, head)
             return sending
         sending.write(head)
-        if self._is_full(target) and not self._make_room(target):
+        if not self._has_room(target):
             asyncio.get_running_loop().call_soon(_fail_later, sending, Failure.SATURATED)
         else:
             self._connecting[target] = self._connecting.get(target, 0) + 1
@@ -104,12 +111,16 @@ class Client:
             connection.drop()
         return None
 
-    def _is_full(self, target: Target) -> bool:
-        return len(self._open.get(target, ())) + self._connecting.get(target, 0) >= target.max_connections
+    def _has_room(self, target: Target) -> bool:
+        """Whether one more connection to `target` may be made; an idle one is closed for it where it takes that."""
+        if len(self._open.get(target, ())) + self._connecting.get(target, 0) >= target.max_connections:
+            return self._make_room(target)
+        is_full = self.connections + sum(self._connecting.values()) >= self._most
+        return not is_full or self._make_room(None)
 
-    def _make_room(self, target: Target) -> bool:
-        """Close the connection to `target` that has been idle, for another credential, for longest; False: none is."""
-        oldest = [pool.idle[0] for (to, _), pool in self._pools.items() if to is target and pool.idle]
+    def _make_room(self, target: Target | None) -> bool:
+        """Close the connection, to `target` or else to whomever, that has been idle for longest; False: none is."""
+        oldest = [pool.idle[0] for (to, _), pool in self._pools.items() if pool.idle and (to is target or not target)]
         if not oldest:
             return False
         connection = min(oldest, key=lambda found: found.idle_since_s)

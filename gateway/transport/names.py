@@ -171,12 +171,18 @@ class NameResolver:
 
         def run() -> None:
             found: Sequence[ResolvedAddress] = ()
-            with contextlib.suppress(OSError, ValueError):  # what is not found is told by there being nothing
+            try:
                 found = self._lookup(host, port)
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(self._ended, known, found)
+            except (OSError, ValueError):
+                pass  # what is not found is told by there being nothing
+            finally:
+                with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                    loop.call_soon_threadsafe(self._ended, known, found)
 
-        threading.Thread(target=run, name=f"look-up {host}", daemon=True).start()
+        try:
+            threading.Thread(target=run, name=f"look-up {host}", daemon=True).start()
+        except RuntimeError:  # the system lets us have no thread, now: the next to ask tries again
+            self._ended(known, ())
 
     def _ended(self, known: _Name, found: Sequence[ResolvedAddress]) -> None:
         self._under_way -= 1

@@ -144,7 +144,10 @@ class Farewell(Protocol):
 class Sending:
     """One request on its way to an upstream; whoever holds it may cancel it at any time."""
 
-    __slots__ = ("_connection", "_parts", "cancelled", "client", "ended", "key", "listener", "method", "reused")
+    __slots__ = (
+        "_connection", "_parts", "cancelled", "client", "ended", "key", "listener", "method", "reused",
+        "waiting_bytes",
+    )  # fmt: skip
 
     def __init__(
         self, client: Farewell, key: PoolKey, method: bytes, listener: Listener, *, ended: bool = False
@@ -159,11 +162,8 @@ class Sending:
         self.cancelled = False
         self._connection: Carrier | None = None
         self._parts: list[bytes] = []
-
-    @property
-    def waiting_bytes(self) -> int:
+        self.waiting_bytes = 0
         """Bytes that wait for the connection to be made."""
-        return sum(map(len, self._parts))
 
     def write(self, data: bytes) -> None:
         """Send more of the request, framed as the caller framed it."""
@@ -171,6 +171,7 @@ class Sending:
             self._connection.write(data)
         elif not self.cancelled:
             self._parts.append(data)
+            self.waiting_bytes += len(data)
 
     def end(self, last: bytes = b"") -> None:
         """Send the last of the request."""
@@ -194,7 +195,7 @@ class Sending:
             return
         self.cancelled = True
         self.listener = NOBODY
-        self._parts.clear()
+        self._parts, self.waiting_bytes = [], 0
         if self._connection is not None:
             self._connection.drop()
         self._connection = None
@@ -212,8 +213,8 @@ class Sending:
         if self._parts:
             if not self.ended:
                 self.listener.on_send_ready()  # it may have waited for the connection; what follows may block it anew
-            connection.write(b"".join(self._parts))
-            self._parts.clear()
+            parts, self._parts, self.waiting_bytes = self._parts, [], 0
+            connection.write(b"".join(parts))
 
     def begin_on(self, connection: Carrier, first: bytes) -> None:
         """Its connection is there from the start: send `first` at once."""

@@ -53,7 +53,7 @@ class RequestParser:
     """One connection's; the callbacks are httptools' (`on_url` and the like)."""
 
     __slots__ = (
-        "_began_s", "_heard_body", "_in_head", "_length", "_limits", "_parser", "_preambles", "_quiet_bytes", "_raw",
+        "_began_s", "_bodies", "_in_head", "_length", "_limits", "_parser", "_preambles", "_quiet_bytes", "_raw",
         "_sink", "_url",
     )  # fmt: skip
 
@@ -69,7 +69,8 @@ class RequestParser:
         self._began_s = 0.0
         self._in_head = False
         """A head is being fed, and may begin a request."""
-        self._heard_body = False
+        self._bodies: list[bytes] = []
+        """Of chunks that one read brought. They are handed over together: an app may send a byte in each."""
         self._quiet_bytes = 0
         """Of a chunked body: framing that brought nothing."""
 
@@ -108,9 +109,9 @@ class RequestParser:
         Raises:
             RequestRefusedError: the framing is not valid, or a trailer or a chunk's extension has no end.
         """
-        self._heard_body = False
+        self._quiet_bytes += len(data)
         self._feed(data)
-        self._quiet_bytes = 0 if self._heard_body else self._quiet_bytes + len(data)
+        self._hand_over()
         if self._quiet_bytes > self._limits.header_bytes:
             raise RequestRefusedError(431, "headers_too_large", guard.too_large(self._limits))
 
@@ -169,10 +170,17 @@ class RequestParser:
         self._preambles[preamble.raw] = preamble
 
     def on_body(self, body: bytes) -> None:
-        """More of a request's body."""
-        self._heard_body = True
-        self._sink.on_body(body)
+        """One chunk of a request's body, or a part of one."""
+        self._bodies.append(body)
 
     def on_message_complete(self) -> None:
         """A request is whole."""
+        self._hand_over()
         self._sink.on_end()
+
+    def _hand_over(self) -> None:
+        """Tell of what has come of a body."""
+        bodies, self._bodies = self._bodies, []
+        if bodies:
+            self._quiet_bytes = 0
+            self._sink.on_body(bodies[0] if len(bodies) == 1 else b"".join(bodies))

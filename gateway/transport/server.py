@@ -94,9 +94,9 @@ class AppConnection(Outlet):
     """One app's connection: a `Protocol` of asyncio's by its methods, as a compiled class cannot have it for a base."""
 
     __slots__ = (
-        "_began_s", "_body_bytes", "_body_left", "_closing", "_exchange", "_held", "_held_bytes", "_keep_alive",
-        "_late", "_limits", "_linger", "_parser", "_partial", "_paused", "_plain", "_receiving", "_service", "_tunnel",
-        "_unread_bytes", "blocked", "deadline_s",
+        "_began_s", "_body_bytes", "_body_left", "_body_unasked", "_closing", "_exchange", "_held", "_held_bytes",
+        "_keep_alive", "_late", "_limits", "_linger", "_parser", "_partial", "_paused", "_plain", "_receiving",
+        "_service", "_tunnel", "_unread_bytes", "blocked", "deadline_s",
     )  # fmt: skip
 
     def __init__(self, service: Service) -> None:
@@ -116,6 +116,8 @@ class AppConnection(Outlet):
         self._body_left = 0
         """Body bytes still to come; -1: the body is chunked."""
         self._body_bytes = 0
+        self._body_unasked = False
+        """The app has not been told yet to send its body, and waits for that."""
         self._paused = False
         """No more of the current body is taken for now."""
         self._tunnel = False
@@ -308,12 +310,15 @@ class AppConnection(Outlet):
         self._body_bytes = 0
         self._body_left = -1 if request.chunked else length or 0
         self._keep_alive = request.preamble.keep_alive
-        if request.has_body and (request.get(b"expect") or b"").lower() == b"100-continue":
-            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        expected = (request.get(b"expect") or b"").lower() if request.has_body and not request.http10 else b""
+        self._body_unasked = expected == b"100-continue"
         self.deadline_s = self._began_s + self._limits.body_s
         exchange = self._service.begin(request, self)
         if exchange is not None and not self._closing:
             self._exchange = exchange
+            if self._body_unasked:
+                self._body_unasked = False
+                self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
         """More of a request's body."""
@@ -406,11 +411,11 @@ class AppConnection(Outlet):
 
     @property
     def ends_early(self) -> bool:
-        """Whether an answer given now ends the connection: so much of its request is still to come.
+        """Whether an answer given now ends the connection: so much of its request is still to come, or may not come.
 
         A short rest has no reader either: it is dropped, and the connection goes on behind it.
         """
-        return self._receiving and not 0 <= self._body_left <= HELD_BYTES
+        return self._receiving and (self._body_unasked or not 0 <= self._body_left <= HELD_BYTES)
 
     def break_off(self, *, abort: bool) -> None:
         """End the connection in the middle, so that the app sees that its answer is not whole.

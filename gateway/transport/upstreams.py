@@ -12,7 +12,13 @@ from gateway.transport.outgoing import Target
 from policies.routing import Upstream
 from policies.upstream_kinds import Kind
 
-_DROPPED = (*HOP_BY_HOP, b"host", b"expect", b"x-crossfade-variant", b"x-crossfade-no-train")
+_FRONT_PROXYS = (
+    b"cf-connecting-ip", b"cf-connecting-ipv6", b"cf-ipcountry", b"cf-ray", b"cf-visitor", b"true-client-ip",
+)  # fmt: skip
+"""What Cloudflare says to its origin, which is us where it stands in front: a provider behind Cloudflare, as OpenAI is,
+answers each request that has the first of them with 403, "error 1000", since it takes it for a loop.
+Source: developers.cloudflare.com, "Error 1000: DNS points to prohibited IP" and "HTTP request headers"."""
+_DROPPED = (*HOP_BY_HOP, *_FRONT_PROXYS, b"host", b"expect", b"x-crossfade-variant", b"x-crossfade-no-train")
 CREDENTIALS = (b"authorization", b"api-key", b"x-api-key")
 CANDIDATE_PASSES = (b"traceparent", b"tracestate", b"x-client-request-id")
 PAST_CACHES = b"\r\ncache-control: no-cache\r\nx-portkey-cache-force-refresh: true\r\ncf-aig-skip-cache: true"
@@ -80,10 +86,14 @@ class Destination:
         first_line = head.raw[: len(head.raw) - len(head.lines)]
         return first_line + lines + b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
-    def candidate_head(self, asked: Preamble) -> bytes:
-        """The head of a request of our own making, its length a `LENGTH_MARK`: nothing of the app's but its trace."""
+    def candidate_head(self, path: bytes, asked: Preamble) -> bytes:
+        """The head of a request of our own making, its length a `LENGTH_MARK`: nothing of the app's but its trace.
+
+        `path`: as routes know it. How the app wrote it, and the query behind it, are between the app and its frontier:
+        an engine redirects or does not know what ends with a slash, and a query may hold a key.
+        """
         traced = [b"\r\n%b: %b" % (name, value) for name in CANDIDATE_PASSES if (value := asked.get(name)) is not None]
-        return self._own_head(self.path(asked.target), LENGTH_MARK, b"".join(traced))
+        return self._own_head(self.path(path), LENGTH_MARK, b"".join(traced))
 
     def background_head(self, target: bytes, body: bytes, *, past_caches: bool = False) -> bytes:
         """The head of a request that nobody waits for: nothing of any app's. `past_caches`: no kept answer will do."""

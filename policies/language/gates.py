@@ -86,7 +86,10 @@ class Limit(NamedTuple):
 
 
 class LatencyGate(Section):
-    """Quantiles of the candidate's latency stay below their limits, as the app sees it: every one that is named."""
+    """Quantiles of the candidate's latency stay below their limits, as the app sees it: every one that is named.
+
+    A request that the candidate alone failed is beyond every limit.
+    """
 
     ttft_p50: Seconds | None = Field(default=None, gt=0)
     """Median time to the first token."""

@@ -73,6 +73,14 @@ _NOTHING: Final[Mapping[str, Span]] = {}
 _CONTENT: Final = msgspec.json.Decoder(str | list[Part] | None)
 
 
+def endpoint_of(target: str) -> str:
+    """The path of a request target with our base in front, whichever base its app was given: as `CHAT`, `RESPONSES`."""
+    path = target.partition("?")[0]
+    if len(path) > 1:
+        path = path.rstrip("/")
+    return path if path == "/v1" or path.startswith("/v1/") else "/v1" + path
+
+
 class UnroutableBodyError(Exception):
     """A request that cannot be looked into as far as asked: the frontier says what is wrong with it."""
 

@@ -4,8 +4,8 @@ A frontier refuses these fields or ignores them; an engine does what they say. A
 could so replace the chat template, jump the queue, keep a model busy for ever, or have the engine read an address of
 its choice. One list for the data plane and the shadow: such a request is the baseline's.
 
-Source: vLLM 0.33 (`protocol.py` of its OpenAI server, "Extra parameters"), SGLang 0.5, TensorRT-LLM 1.1 and Dynamo;
-vLLM GHSA-rxc4-3w6r-4v47 (media URLs).
+Source: vLLM 0.33 (`protocol.py` of its OpenAI server, "Extra parameters") and SGLang 0.5, both up to November 2026
+(their main branches), TensorRT-LLM 1.1 and Dynamo; vLLM GHSA-rxc4-3w6r-4v47 (media URLs).
 """
 
 import re
@@ -17,22 +17,26 @@ import msgspec
 ENGINE_FIELDS: Final = frozenset({
     # the prompt as the model sees it
     "chat_template", "chat_template_kwargs", "documents", "add_generation_prompt", "continue_final_message",
-    "add_special_tokens", "prompt_embeds", "input_embeds", "input_ids", "truncate_prompt_tokens", "mm_processor_kwargs",
-    "media_io_kwargs", "image_data", "video_data", "audio_data",
+    "add_special_tokens", "prompt_embeds", "input_embeds", "input_ids", "truncate_prompt_tokens", "truncation_side",
+    "mm_processor_kwargs", "media_io_kwargs", "image_data", "video_data", "audio_data", "images_config",
+    "use_audio_in_video", "embed_overrides", "embed_override_token_id",
     # how long it writes, and in what form
     "ignore_eos", "min_tokens", "stop_token_ids", "include_stop_str_in_output", "no_stop_trim", "allowed_token_ids",
     "bad_words", "bad_words_token_ids", "use_beam_search", "length_penalty", "skip_special_tokens",
     "spaces_between_special_tokens", "logits_processors", "custom_logit_processor", "custom_params",
     "guided_json", "guided_regex", "guided_choice", "guided_grammar", "guided_decoding_backend",
-    "guided_whitespace_pattern", "structured_outputs", "structural_tag", "regex", "ebnf", "json_schema",
+    "guided_whitespace_pattern", "structured_outputs", "structural_tag", "regex", "ebnf", "json_schema", "stop_regex",
+    "repetition_detection", "thinking_token_budget", "watermarking",
     # who comes first, what is shared, where it runs
     "priority", "request_id", "rid", "cache_salt", "extra_key", "kv_transfer_params", "bootstrap_host",
     "bootstrap_port", "bootstrap_room", "disaggregated_params", "data_parallel_rank", "session_params", "lora_path",
     "lora_request",
-    "vllm_xargs", "nvext",
+    "vllm_xargs", "nvext", "ec_transfer_params", "routed_dp_rank", "disagg_prefill_dp_rank", "ngram_corpus_id",
     # what it tells of itself
     "prompt_logprobs", "return_tokens_as_token_ids", "return_token_ids", "return_hidden_states", "include_reasoning",
-    "separate_reasoning", "stream_reasoning",
+    "separate_reasoning", "stream_reasoning", "logprob_token_ids", "return_prompt_text", "return_prompt_token_ids",
+    "return_meta_info", "return_cached_tokens_details", "return_routed_experts", "routed_experts_start_len",
+    "routed_experts_prompt_start",
 })  # fmt: skip
 """Top-level fields of a request; what else engines understand (`top_k`, `repetition_penalty`) does no harm."""
 

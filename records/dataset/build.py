@@ -1,68 +1,42 @@
-"""A dataset out of the records: read in order of time, one example at a time."""
+"""A dataset out of the records: read in order of time, one example at a time.
+
+`rows` reads the exchanges, here or on many machines. What has to be known of all of them (caps, duplicates, leaks) is
+asked here, in order, so that the same records give the same files wherever they were read.
+"""
 
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import IO, Any, Self
 
-import duckdb
 import msgspec
 
 from records import durable
 from records.dataset import manifest, registry
 from records.dataset.caps import Cap
 from records.dataset.contamination import evaluation_rows
-from records.dataset.example import Example, Fields, Source, example
+from records.dataset.example import Example, Fields, Source
 from records.dataset.filters import Filters
-from records.dataset.format import Learns
 from records.dataset.formats import format_named
 from records.dataset.manifest import Manifest
 from records.dataset.near import NearDuplicates
 from records.dataset.parquet_file import to_parquet
 from records.dataset.personal import PersonalData
 from records.dataset.poisoning import Poisoning, source_of
-from records.dataset.preference import DIRECTED, preference, vote
 from records.dataset.reason import Reason
+from records.dataset.rows import DatasetRows
 from records.dataset.split import PPM, Split, split_of
 from records.dedupe import exact_key
-from records.parquet import EXCHANGES, quoted
+from records.parts import PartRunner, run_here
 from records.prompt_dates import undated
 from records.store import Store
 
 SPLITS: tuple[Split, ...] = ("train", "validation")
-_ROWS = 1000
 _SHOWN_LEAKS = 5
-MEMORY = "2GB"
-"""Most that DuckDB may hold while it sorts a day; beyond it, it uses the disk."""
-_SAID = [name for name in Source.__struct_fields__ if name not in ("other_json", "q")]
-_DIRECTION = f"""coalesce(CASE WHEN c.metric IN {DIRECTED} THEN c.q END, {
-    ", ".join(f"TRY_CAST(json_extract_string(c.scores_json, '$.{name}.q') AS DOUBLE)" for name in DIRECTED)
-})"""
-"""What says which answer is better: the metric of the gate, or, where that says how alike they are or is none, a
-comparator beside it."""
-_ANSWERS = f"SELECT {', '.join(_SAID)}, NULL, NULL FROM joined j"  # noqa: S608 -- our own names
-_PAIRS = f"""
-SELECT {", ".join(f"j.{name}" for name in _SAID)}, c.answer_json, c.q
-FROM joined j LEFT JOIN (
-    SELECT c.exchange_id, c.answer_json, coalesce(l.score, {_DIRECTION}) AS q
-    FROM comparisons_all c
-    LEFT JOIN (SELECT unnest(?::VARCHAR[]) AS id, unnest(?::VARCHAR[]) AS route, unnest(?::DOUBLE[]) AS score) l
-    ON l.id = c.exchange_id AND l.route = c.route
-    WHERE c.asked = 'candidate' AND c.came = 'answered'
-    QUALIFY row_number() OVER (PARTITION BY c.exchange_id ORDER BY abs(l.score) DESC NULLS LAST,
-                               {_DIRECTION} IS NOT NULL DESC, c.compared_at DESC) = 1
-) c ON c.exchange_id = j.id
-"""  # noqa: S608 -- our own names
-_MAKERS: dict[Learns, Callable[[Source], Example | Reason]] = {
-    "answers": example,
-    "preferences": preference,
-    "votes": vote,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +66,8 @@ class Wanted:
     """Rows with what redaction replaces are kept."""
     watch: Callable[[int], None] = field(default=lambda _: None, compare=False, repr=False)
     """Told of each exchange that was read, for whoever shows how far it is."""
+    run: PartRunner = field(default=run_here, compare=False, repr=False)
+    """Where the records are read."""
     labels: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     """By exchange and candidate's rollout, by how much people say that its answer is better: their word goes before a
     judge's, and before what they did not judge."""
@@ -140,7 +116,7 @@ class _Whole:
     """Examples that were taken."""
 
     @classmethod
-    def of(cls, exchanges: "_Exchanges", wanted: Wanted) -> Self:
+    def of(cls, exchanges: DatasetRows, wanted: Wanted) -> Self:
         """That of the records.
 
         Raises:
@@ -149,6 +125,7 @@ class _Whole:
         near = NearDuplicates(wanted.near) if wanted.near is not None else None
         found = cls(Cap(wanted.most_per_source), Cap(wanted.most_per_template), near)
         for source, made in exchanges:
+            wanted.watch(1)
             if isinstance(made, Example):
                 found._look(source, made, _split(source, wanted))
         return found
@@ -214,7 +191,7 @@ def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
     try:
-        made = store.past_damage(lambda: _write(_Exchanges(store, wanted, spilt), wanted, fresh))
+        made = store.past_damage(lambda: _write(_rows(store, wanted, spilt), wanted, fresh))
         folder = out / made.sha256[:12]
         if folder.exists():
             shutil.rmtree(folder)  # the same files: what is new is at most the way they were counted
@@ -226,7 +203,7 @@ def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
     return folder, made
 
 
-def _write(exchanges: "_Exchanges", wanted: Wanted, folder: Path) -> Manifest:
+def _write(exchanges: DatasetRows, wanted: Wanted, folder: Path) -> Manifest:
     count = _Count()
     whole = _Whole.of(exchanges, wanted)
     with ExitStack() as stack:
@@ -274,12 +251,13 @@ def _write(exchanges: "_Exchanges", wanted: Wanted, folder: Path) -> Manifest:
 
 
 def _write_examples(
-    exchanges: "_Exchanges", wanted: Wanted, whole: _Whole, files: dict[Split, IO[bytes]], count: _Count
+    exchanges: DatasetRows, wanted: Wanted, whole: _Whole, files: dict[Split, IO[bytes]], count: _Count
 ) -> None:
     shape = format_named(wanted.shape)
     evaluated = evaluation_rows(wanted.against)
     personal = PersonalData()
     for source, made in exchanges:
+        wanted.watch(1)
         count.read += 1
         if not isinstance(made, Example):
             count.left_out[made] += 1
@@ -318,56 +296,16 @@ def _split(source: Source, wanted: Wanted) -> Split:
     return split_of(source.conversation_id or source.id, wanted.salt, wanted.validation_ppm)
 
 
+def _rows(store: Store, wanted: Wanted, spilt: Path) -> DatasetRows:
+    return DatasetRows(
+        store, wanted.route, wanted.with_unrouted, wanted.filters, wanted.shape, wanted.labels, spilt, wanted.run
+    )
+
+
 def reads(store: Store, wanted: Wanted) -> int:
     """How often `wanted.watch` will be told of an exchange: each is read twice.
 
     Raises:
         OSError, duckdb.Error: the records cannot be read.
     """
-    where, values = _condition(wanted)
-    query = f"SELECT count(*) FROM joined j WHERE {where}"  # noqa: S608 -- our own words
-    found = store.read(lambda views: views.execute(query, values).fetchone())
-    return 2 * found[0] if found else 0
-
-
-def _condition(wanted: Wanted) -> tuple[str, list[object]]:
-    """The SQL that holds for the exchanges that are read, and its parameters."""
-    where, values = wanted.filters.condition("j")
-    return f"list_contains(?, j.route) AND {where}", [[wanted.route, *([""] if wanted.with_unrouted else [])], *values]
-
-
-@dataclass(frozen=True, slots=True)
-class _Exchanges:
-    """The route's exchanges in order of time, each with what its format learns from it; gone over more than once."""
-
-    store: Store
-    wanted: Wanted
-    spilt: Path
-    """Where DuckDB sorts what does not fit into `MEMORY`."""
-
-    def __iter__(self) -> Iterator[tuple[Source, Example | Reason]]:
-        """A date at a time: no more is sorted at once than what came in a day."""
-        wanted = self.wanted
-        shape = format_named(wanted.shape)
-        learns = shape.learns
-        where, values = _condition(wanted)
-        ids, rollouts = [name for name, _ in wanted.labels], [rollout for _, rollout in wanted.labels]
-        labelled: list[object] = [ids, rollouts, list(wanted.labels.values())]
-        given = labelled if learns == "preferences" else []
-        query = f"{_PAIRS if given else _ANSWERS} WHERE {where} AND j.date = ?::DATE ORDER BY j.id"
-
-        def asked(views: duckdb.DuckDBPyConnection, date: str) -> duckdb.DuckDBPyConnection:
-            views.execute(f"SET memory_limit = '{MEMORY}'")
-            views.execute(f"SET temp_directory = {quoted(self.spilt)}")
-            return views.execute(query, [*given, *values, date])
-
-        for date in sorted({path.parent.name.removeprefix("date=") for path in self.store.files(EXCHANGES.name)}):
-            cursor = self.store.read(partial(asked, date=date))
-            while rows := cursor.fetchmany(_ROWS):
-                for fields in rows:
-                    source = Source(*fields)
-                    made = _MAKERS[learns](source)
-                    if isinstance(made, Example) and next(shape.turn_faults([*made.prompt, made.answer]), None):
-                        made = "odd_turns"
-                    yield source, made
-                    wanted.watch(1)
+    return 2 * _rows(store, wanted, Path()).count()

@@ -51,7 +51,8 @@ class ResponseEvents:
     def __init__(self) -> None:
         self.error: ErrorObject | None = None
         """What ended it."""
-        self._said: Fields = {}
+        self._said: Fields | None = None
+        """The response as it stands; None: no event had one."""
         self._items = ResponseItems()
         self._strange: list[Fields] = []
 
@@ -65,8 +66,9 @@ class ResponseEvents:
         elif not kind.startswith("response."):
             self._strange.append(found)
         if kind in _TERMINAL:
-            if str(self._said.get("status")) not in STATUS_ENDED:
-                self._said["status"] = kind.removeprefix("response.")
+            self._said = said = self._said or {}
+            if str(said.get("status")) not in STATUS_ENDED:
+                said["status"] = kind.removeprefix("response.")
             return True
         self.error = problem.read_object(found, name)
         if self.error is None:
@@ -75,12 +77,14 @@ class ResponseEvents:
 
     def whole(self) -> Fields | None:
         """The response; None: nothing was told of any."""
-        said = self._said
+        said = self._said or {}
         if not objects(said.get("output")):
             said["output"] = self._items.whole()
         if said["output"] or "status" in said:
             return said
-        return said | {"events": self._strange} if self._strange else None  # of another API
+        if self._strange:  # of another API
+            return said | {"events": self._strange}
+        return None if self._said is None else said
 
 
 class ResponseItems:

@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.redis_server import RedisServer, running
 from tests.fakes.thread import in_thread
 from tests.fakes.upstream import FakeUpstream
-from tests.rooms.nodes import ROUTE, leader, post, two_nodes, weight_ppm
+from tests.rooms.nodes import ROUTE, leader, order, post, two_nodes, weight_ppm
 from tests.rooms.served_route import POLICY, ask
 from tests.rooms.serving import Serving
 from tests.rooms.waiting import await_true
@@ -43,8 +43,7 @@ def test_two_nodes_are_one_gateway(nodes: list[Serving], server: RedisServer) ->
     await_true(lambda: one.admin(f"/api/v1/rollouts/{ROUTE}").status_code == 200, "the rollout begins")
 
     # Whoever leads takes it, wherever it is said.
-    promoted = post(two, f"/rollouts/{ROUTE}/promote")
-    assert (promoted.status_code, promoted.json()["outcome"]) == (200, "taken"), promoted.text
+    assert order(two, f"/rollouts/{ROUTE}/promote") == "taken"
     await_true(lambda: [weight_ppm(node) for node in nodes] == [10_000, 10_000], "both tables follow")
 
     # The server dies with all it knew: it keeps nothing on its disk.
@@ -65,13 +64,12 @@ def test_two_nodes_are_one_gateway(nodes: list[Serving], server: RedisServer) ->
     for node in nodes:
         assert len(node.events("state.away")) <= 3, node.events("state.away")
 
-    rolled_back = post(one, f"/rollouts/{ROUTE}/rollback")
-    assert (rolled_back.status_code, rolled_back.json()["outcome"]) == (200, "taken"), rolled_back.text
+    assert order(one, f"/rollouts/{ROUTE}/rollback") == "taken"
     await_true(lambda: [weight_ppm(node) for node in nodes] == [0, 0], "both tables follow")
 
-    assert post(two, "/kill").json()["nodes_told"] is True
+    await_true(lambda: post(two, "/kill").json()["nodes_told"], "both nodes are told")
     await_true(lambda: all((node.data / "KILL").exists() for node in nodes), "every node is killed")
-    assert post(one, "/kill", off=True).json()["nodes_told"] is True
+    await_true(lambda: post(one, "/kill", off=True).json()["nodes_told"], "both nodes are told again")
     await_true(lambda: not any((node.data / "KILL").exists() for node in nodes), "and none any more")
 
 
@@ -88,7 +86,7 @@ def test_another_node_leads_when_one_is_gone(nodes: list[Serving]) -> None:
     os.kill(pid, signal.SIGSTOP)
     try:
         await_true(lambda: leader(other) not in (None, first), "the other leads")
-        assert post(other, f"/rollouts/{ROUTE}/promote").json()["outcome"] == "taken"
+        assert order(other, f"/rollouts/{ROUTE}/promote") == "taken"
         await_true(lambda: weight_ppm(other) == 10_000, "its table follows")
     finally:
         os.kill(pid, signal.SIGCONT)

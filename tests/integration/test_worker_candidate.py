@@ -304,6 +304,16 @@ def test_a_path_that_the_candidate_lacks_is_the_baselines(stage: Stage) -> None:
     assert words(stage.ask("paths")) == "student"
 
 
+def test_a_candidate_is_asked_on_the_path_that_its_route_knows(stage: Stage) -> None:
+    """A slash at its end and a query are the frontier's: engines redirect the one, and the other may hold a key."""
+    body = {"model": "m-plain", "messages": [{"role": "user", "content": "hi"}]}
+    told = {"authorization": f"Bearer {KEY}"}
+    answer = stage.client.post("/chat/completions/?api_key=sk-in-a-query", json=body, headers=told)
+    assert words(answer) == "student"
+    assert stage.student.ledger[-1].request.target == b"/v1/chat/completions"
+    assert stage.row(answer).meta.target == "/v1/chat/completions/?api_key=sk-in-a-query"
+
+
 def test_a_candidate_that_refuses_connections_is_never_seen(stage: Stage) -> None:
     """Nobody listening is a failure like any other."""
     answer = stage.ask("refused", stream=True)

@@ -10,7 +10,7 @@ from policies.routing import decode
 from tests.fakes.redis_server import RedisServer
 from tests.fakes.upstream import FakeUpstream
 from tests.rooms.serving import REAL, Serving
-from tests.rooms.waiting import NO_TLS, PATIENCE_S
+from tests.rooms.waiting import NO_TLS, PATIENCE_S, await_true
 
 ROUTE = "support-triage"
 STATE_KEY = "ab" * 32
@@ -47,6 +47,21 @@ def weight_ppm(node: Serving) -> int:
 def post(node: Serving, path: str, **fields: object) -> httpx.Response:
     url = f"http://127.0.0.1:{node.admin_port}/api/v1{path}"
     return httpx.post(url, json={"reason": "a test"} | fields, timeout=PATIENCE_S, trust_env=False, verify=NO_TLS)
+
+
+def order(node: Serving, path: str) -> str:
+    """What became of an operator's word. It is said again while the shared state is slower than a second: no word is
+    taken then, and a machine that is busy with something else makes it so.
+    """
+    answers: list[httpx.Response] = []
+
+    def is_answered() -> bool:
+        answers.append(post(node, path))
+        return answers[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
+
+    await_true(is_answered, f"an answer to {path}")
+    assert answers[-1].status_code == httpx.codes.OK, answers[-1].text
+    return answers[-1].json()["outcome"]
 
 
 def leader(node: Serving) -> str | None:

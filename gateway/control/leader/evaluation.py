@@ -215,14 +215,16 @@ class Evaluation:
         """
         settings, tolerance = self.rollout.settings, self.rules.detectors.errors
         longest_s = patience_s(self.rollout.baseline_p99)
-        rollout = self.rollout
+        rollout, empty_rate = self.rollout, self.evidence.empty.rate
         self.liveness = self.liveness.of(rollout.key.digest, rollout.attempt, rollout.held.watch)
         is_ours = (key.candidate, key.attempt, key.watch) == (rollout.key.digest, rollout.attempt, rollout.held.watch)
         for told in service:
             if told.first_s is not None and told.total_s is not None:
                 self.baseline.observe(told.first_s, told.total_s, is_stream=told.is_stream)
             if is_ours:
-                self.liveness = self.liveness.after(told, tolerance=tolerance, arl=settings.arl, patience_s=longest_s)
+                self.liveness = self.liveness.after(
+                    told, tolerance=tolerance, arl=settings.arl, patience_s=longest_s, empty_rate=empty_rate
+                )
         if service:
             self.moved = self.unshown = True
 

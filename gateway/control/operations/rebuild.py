@@ -171,7 +171,7 @@ def differences(kept: Evidence, made: Evidence) -> list[str]:
     detectors = sorted(kept.detectors.keys() | made.detectors.keys())
     parts = (
         "outputs_candidate", "outputs_baseline", "requests", "clusters", "clusters_of_all", "open", "recent", "line",
-        "beside", "more_lines", "more_beside", "variety", "bursts",
+        "beside", "more_lines", "more_beside", "variety", "bursts", "empty",
     )  # fmt: skip
     return [
         *(f"histogram {name}" for name in histograms if kept.histogram(name) != made.histogram(name)),

@@ -5,6 +5,7 @@ provider's list of models said last.
 from collections.abc import Iterable, Mapping
 
 from gateway.telemetry.metrics import PREFIX, Sample
+from policies.request.body import endpoint_of
 from records.record import Record
 from records.retirement import LIST_PATH, dates_in, moment
 
@@ -14,7 +15,7 @@ MOST_MODELS = 1000
 
 def told_by(row: Record) -> dict[str, str]:
     """By model, the days that a recorded list of models names; nothing where the row is none."""
-    if (row.path, row.method, row.status) != (LIST_PATH, "GET", 200) or row.response_json is None:
+    if (endpoint_of(row.path), row.method, row.status) != (LIST_PATH, "GET", 200) or row.response_json is None:
         return {}
     return dict(list(dates_in(row.response_json).items())[:MOST_MODELS])
 

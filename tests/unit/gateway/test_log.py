@@ -1,7 +1,10 @@
 import io
 import json
+import os
+import threading
 
-from gateway.log import Log
+from gateway.log import LINE_BYTES, Log
+from tests.rooms.waiting import PATIENCE_S
 
 
 def test_a_line_is_one_json_object() -> None:
@@ -44,3 +47,28 @@ def test_a_log_nobody_reads_stops_nothing() -> None:
     stream = io.StringIO()
     stream.close()
     assert Log("x", stream=stream).info("a") is None
+
+
+def test_a_log_that_is_read_no_more_stops_nothing() -> None:
+    """Nobody waits for a reader that hangs; once it reads again, it is told how many lines it has missed."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "w") as stream:
+        log = Log("w0", stream=stream)
+        said = threading.Thread(target=lambda: [log.alarm("x", number=number) for number in range(5000)], daemon=True)
+        said.start()
+        said.join(PATIENCE_S)
+        assert not said.is_alive()
+        os.set_blocking(reading, False)
+        taken = len(reader.read().splitlines())
+        log.info("y")
+        found = [json.loads(line) for line in reader.read().splitlines()]
+    assert [line["event"] for line in found] == ["log.lost", "y"]
+    assert taken + found[0]["lines"] == 5000
+
+
+def test_a_line_fits_into_what_a_pipe_takes() -> None:
+    """Long texts are cut before it is written: it goes out whole, or not at all."""
+    stream = io.StringIO()
+    Log("w0", stream=stream).alarm("x", reason="\x00" * 2000, hint="short")
+    assert len(stream.getvalue()) <= LINE_BYTES
+    assert json.loads(stream.getvalue())["hint"] == "short"

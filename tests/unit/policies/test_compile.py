@@ -21,16 +21,18 @@ def test_the_short_form_has_the_cores_own_defaults():
 
     assert found.gates == core.Gates(
         quality=core.Quality(metric="json_fields", likeness=True, missing=-1.0),
-        latency=core.Latency(block_s=3600.0),
+        latency=core.Latency(block_s=3600.0, counts_failures=True),
         cost=core.Cost(),
     )
     assert found.guards == core.Guards(
         outputs="observed", same_answers=0.25, unscored_rate=0.02, abstain_rate=0.02, late_rate=0.01
     )
-    assert found.detectors == core.Detectors(spare_s=60.0, rho=0.3)
+    assert found.detectors == core.Detectors(spare_s=60.0, rho=0.3, empty=0.05)
     assert found.bets == core.BETS
     asked = {stage.weight_ppm: stage.reverse_until_ppm for stage in found.ladder.stages}
     assert asked == {0: 0, 10_000: 0, 50_000: 0, 250_000: PPM, 500_000: PPM, PPM: PPM}
+    unmeasured = rules("gates: {quality: off, accept: unmeasured quality}").ladder.stages
+    assert {(stage.reverse_until_ppm, stage.reverse_shadow_ppm) for stage in unmeasured} == {(0, 0), (0, 50_000)}
     plain = tuple(replace(stage, reverse_until_ppm=0, days=None, by_pairs=False) for stage in found.ladder.stages)
     assert core.Ladder(plain) == core.Ladder()
     assert found.rollback == core.RollbackSettings(trial=200)
@@ -148,7 +150,7 @@ def test_one_alpha_holds_for_all_gates():
 
     assert gates.quality == core.Quality(0.02, "json_fields", 0.01, likeness=True, missing=-1.0)
     assert gates.errors == core.Errors(0.03, 0.01)
-    assert gates.latency == core.Latency("total", 0.99, 2.0, warmup=7, alpha=0.01)
+    assert gates.latency == core.Latency("total", 0.99, 2.0, warmup=7, alpha=0.01, counts_failures=True)
     assert rules("gates: {latency: off}").gates.latency is None
 
 

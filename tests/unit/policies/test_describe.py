@@ -51,7 +51,8 @@ def test_the_short_form_is_told_with_its_defaults():
         "    cost       at most 1 times the baseline's (said, not required)",
         "    shadow   at least 100 conversations, 1d",
         "    1%       at least 100 conversations, 1h",
-        "    100%     at least 100 conversations, 1d, 5% also ask the baseline",
+        "    100%     at least 100 conversations, 1d, all also ask the baseline until quality is certified here, "
+        "then 5%",
     ):
         assert line in found.splitlines()
 
@@ -94,6 +95,13 @@ def test_what_is_off_is_not_told():
     bare = text(policy(), replace(decision_rules(policy(), READY), gates=Gates(None, None, None, None, None)))
     assert "quality    nobody looks at it" in bare
     assert "errors     " not in bare
+
+
+def test_what_a_policy_assumes_of_missing_verdicts_is_told():
+    """Where it is its own word, and not the worst there is."""
+    assumed = told("gates: {quality: {missing: {at_worst: -0.2}}}")
+    assert "a pair without a verdict is taken to be worth -0.2 at worst" in assumed
+    assert "without a verdict" not in told()
 
 
 def test_vectors_are_no_quality():

@@ -7,7 +7,7 @@ import pytest
 
 from policies.clusters import weight
 from policies.forecast import Need, days_text, finish_days, forecast, need_text, units_worth
-from policies.results import GateResult
+from policies.results import GateResult, GuardResult, Intake
 from policies.rollout import start
 from policies.rules import DAY_S
 from policies.terms import Phase, Verdict
@@ -39,6 +39,27 @@ def test_never_is_said_where_it_is_never():
     found = told(gate("errors", 900), gate("quality", None))
     assert found == "never, as it stands: quality: at these estimates no number of units would do"
     assert told(gate("quality", None, estimate=None)) == "not known yet: no evidence of quality"
+
+
+def test_what_is_no_matter_of_units_is_said():
+    """A guard that doubts, an alarm or a fault keeps it where it is, whatever its gates say; when it ends, nobody knows."""
+    doubt = GuardResult("outputs", Verdict.INCONCLUSIVE, "outputs: none seen yet")
+    barred = replace(GOOD, gates=(PASSES,), units=10_000, guards=(doubt,), fault="stale")
+    found = forecast(SHADOW, barred)
+    assert str(found).startswith("all gates hold; it waits for fault, guard outputs")
+    assert found.days is None
+    assert "to go for quality, about 5 hours" in (
+        told := str(forecast(SHADOW, replace(barred, gates=(gate("quality", 500),))))
+    )
+    assert told.endswith("; and it waits for fault, guard outputs")
+
+
+def test_the_pace_is_of_what_units_are_worth():
+    """Of users who come again less than their number; of pairs without a time there is none."""
+    again = replace(GOOD, gates=(gate("quality", 500, 1000),), units=10_000, intake=Intake(most_worth=50.0))
+    assert str(forecast(SHADOW, again)) == "500 units to go for quality, about 10 hours at this pace"
+    assert told(gate("quality", 500, 100), lived_s=0.0) == "500 units to go for quality"
+    assert told(gate("errors", 900, 9000), gate("quality", 500, 0)) == "500 units to go for quality; none came yet"
 
 
 def test_a_hold_is_waited_for():

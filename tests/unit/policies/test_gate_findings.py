@@ -26,6 +26,11 @@ from tests.rooms.policy_files import policy
         ("{}\nslices: {by: length, mode: partial}", "[exact]", "slices.by a conversation that grows leaves its slice"),
         (f"{{}}\nslices: {{by: 'metadata:{'k' * 200}', mode: partial}}", "[exact]", "slices.by longer than 128"),
         ("{latency: {relative: {ttft_p95: 2x, block: 1m}}}", "[exact]", "gates.latency.relative.block a block of 1m"),
+        ("{}", "[exact, {python: {ref: 'a.py:f'}}]",
+         "compare.1 python scores, but no gate goes by it: quality rests on exact"),
+        ("{quality: [{metric: exact}, {metric: python}]}", "[exact, {python: {ref: 'a.py:f'}}]", ""),
+        ("{quality: off, accept: unmeasured quality, cost: {required: true}}", "[{python: {ref: 'a.py:f'}}]",
+         "compare.0 python scores, but no gate goes by it: quality is off"),
     ],
 )  # fmt: skip
 def test_gates_are_looked_at(gates: str, compare: str, said: str):
@@ -34,3 +39,19 @@ def test_gates_are_looked_at(gates: str, compare: str, said: str):
 
     assert said in "".join(f"{'.'.join(map(str, each.loc))} {each.message}\n" for each in found)
     assert bool(found) is bool(said)
+
+
+@pytest.mark.parametrize(
+    ("stages", "is_said"),
+    [("[shadow, 50%, 100%]", True), ("[shadow, 25%, 100%]", False), ("[shadow, 100%: {approve: manual}]", False)],
+)
+def test_much_traffic_at_once_is_worth_a_second_look(stages: str, *, is_said: bool):
+    """Where half of it or more follows the shadow, and nobody is asked for a word."""
+    found = list(gate_findings(policy(stages=stages)))
+    assert [each.message.startswith("the first traffic is 50% of all") for each in found] == [True] * is_said
+
+
+def test_what_gates_do_not_go_by_has_a_way_out():
+    """The gates with it, as they would be written."""
+    found = list(gate_findings(policy(compare="[exact, {python: {ref: 'a.py:f'}}]")))
+    assert [each.hint for each in found] == ["`gates: {quality: [{metric: exact}, {metric: python}]}`, or leave it out"]

@@ -64,9 +64,10 @@ def test_a_latency_lies_within_two_percent_under_its_edge(seconds: float):
 
 
 def test_latencies_off_the_scale_are_kept_at_its_ends():
-    """Nothing, and more than eleven days, have their bins."""
+    """Nothing, more than eleven days, and what never came have their bins."""
     assert h.latency_bin(0.0) == h.latency_bin(1e-9) == h.latency_bin(1e-6)
-    assert h.latency_bin(1e9) == h.latency_bin(1e12)
+    assert h.latency_bin(1e9) == h.latency_bin(1e12) < h.latency_bin(math.inf)
+    assert h.latency_edge(h.latency_bin(math.inf)) == math.inf
     assert h.latency_edge(h.latency_bin(1.0)) == 1.0
 
 

@@ -1,16 +1,25 @@
 """The latency gate beside the baseline: what it says before a line is known, and of pairs at the line."""
 
+from collections.abc import Callable
 from dataclasses import replace
+
+import pytest
 
 from policies import latency_gate
 from policies.baseline_line import BLOCKS, KnownBlock
 from policies.evidence import Evidence
 from policies.readings import Look
+from policies.results import GateResult
 from policies.rules import Gates, Latency
-from policies.terms import Verdict
-from tests.rooms.pair_events import RULES, evidence
+from policies.terms import Owner, Verdict
+from tests.rooms.pair_events import RULES, evidence, filled, own, pair
 
 GATE = Latency(ratio=1.2, block_s=3600.0)
+LIMITED = Latency(limit_s=1.2, warmup=0, counts_failures=True)
+BESIDE = Latency(block_s=3600.0, warmup=0, counts_failures=True)
+FAST: dict[str, object] = {"ttft_candidate_s": 0.5}
+SLOW: dict[str, object] = {"ttft_candidate_s": 3.0}
+FAILED: dict[str, object] = {"error_candidate": True}
 
 
 def lined(blocks: int = BLOCKS, weight_ppm: int = 50_000) -> Evidence:
@@ -49,3 +58,43 @@ def test_a_certificate_waits_while_the_baseline_is_ill():
         each.line.requests, each.line.beyond = 100, 60
     assert latency_gate.canary(GATE, good, Look()).verdict is Verdict.INCONCLUSIVE
     assert latency_gate.canary(GATE, bad, Look()).verdict is Verdict.FAIL
+
+
+def _in_shadow(gate: Latency, last: dict[str, object]) -> GateResult:
+    events = [pair(f"u{n}", float(n), ttft_baseline_s=1.0, **(FAST if n % 10 else last)) for n in range(600)]
+    return latency_gate.screen(gate, filled(events, replace(RULES, gates=Gates(latency=gate))), Look())
+
+
+def _in_canary(gate: Latency, last: dict[str, object]) -> GateResult:
+    told = lined(weight_ppm=500_000) if gate.block_s else evidence(weight_ppm=500_000)
+    told.judge_by(replace(RULES, gates=Gates(latency=gate)))
+    for n in range(800):
+        told.observe(own(Owner.CANDIDATE, f"c{n}", 4.0 * n, **(FAST if n % 10 else last)))
+        told.observe(own(Owner.BASELINE, f"b{n}", 4.0 * n, ttft_baseline_s=0.9 if n % 25 else 1.1))
+    told.observe(own(Owner.BASELINE, "last", 30_000.0, ttft_baseline_s=0.9))
+    told.advance(90_000.0)
+    return latency_gate.canary(gate, told, Look())
+
+
+@pytest.mark.parametrize(
+    ("looked_at", "gate"),
+    [(_in_shadow, LIMITED), (_in_shadow, BESIDE), (_in_canary, LIMITED), (_in_canary, BESIDE)],
+    ids=["limit in the shadow", "ratio in the shadow", "limit in the canary", "beside the baseline"],
+)
+def test_to_fail_what_it_is_slow_at_makes_no_candidate_fast(
+    looked_at: Callable[[Latency, dict[str, object]], GateResult], gate: Latency
+):
+    """It is certified no sooner than if it had answered them slowly, and failing is no harm to its speed."""
+    fast, slow, failed = (looked_at(gate, last) for last in (FAST, SLOW, FAILED))
+    assert (fast.verdict, slow.log10_e) == (Verdict.PASS, failed.log10_e)
+    assert failed.verdict is Verdict.INCONCLUSIVE
+    assert "10.00% failed, and are beyond any limit" in failed.reason
+    assert (failed.log10_harm or 0.0) < (slow.log10_harm or 0.0)
+    assert looked_at(replace(gate, counts_failures=False), FAILED).verdict is Verdict.PASS  # as in records of before
+
+
+def test_where_nothing_was_timed_failures_are_no_times():
+    """There is no evidence then, as without them."""
+    events = [pair(f"u{n}", **(FAILED if n % 10 else {})) for n in range(300)]
+    told = latency_gate.screen(LIMITED, filled(events, replace(RULES, gates=Gates(latency=LIMITED))), Look())
+    assert told.reason == "latency: no evidence yet"

@@ -130,6 +130,10 @@ def test_a_judges_bias_says_what_it_takes():
     hint = next(each.hint for each in found if each.loc == ("guards", "judge_bias"))
     assert "--pool judged" in hint
     assert "`judge_bias: 0.2` takes about" in hint
+    gates = "gates: {quality: [{metric: exact}, {metric: python}]}\n"
+    second = said(f"{gates}guards: {{judge_bias: 10%}}", compare="[exact, {python: {ref: 'a.py:f'}}]")
+    hint = next(each.hint for each in second if each.loc == ("guards", "judge_bias"))
+    assert hint == "put python first in `gates.quality`"
     likeness = said("guards: {judge_bias: 10%}", compare="[exact]")
     assert (
         "guards.judge_bias",
@@ -145,9 +149,11 @@ def test_votes_of_units_that_are_people_are_no_doubt():
 def test_calls_that_nobody_waits_for_need_a_key():
     """A judge and a reverse shadow without one are refused; the noise floor is only off."""
     keyless = Surroundings({name: KnownUpstream(is_priced=True) for name in ("openai", "vllm")})
-    found = said(surroundings=keyless, compare=JUDGE % ("openai", "j"), stages="[shadow, 100%: {reverse_shadow: 5%}]")
+    found = said(
+        surroundings=keyless, compare=JUDGE % ("openai", "j"), stages="[shadow, 1%, 100%: {reverse_shadow: 5%}]"
+    )
 
-    assert [place for place, _ in refused(found)] == ["compare.0.judge.upstream", "stages.1.100%.reverse_shadow"]
+    assert [place for place, _ in refused(found)] == ["compare.0.judge.upstream", "stages.2.100%.reverse_shadow"]
     assert [place for place, _ in warned(found)] == ["shadow.noise_floor"]
     scored = "[{python: {ref: 'a.py:f'}}]"
     quiet = said("shadow: {noise_floor: 0%}", keyless, compare=scored, stages="[shadow, 1%]")

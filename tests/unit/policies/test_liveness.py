@@ -1,9 +1,11 @@
 """Whether a candidate serves: what takes its traffic, what does not, and that nothing it does gets it back."""
 
+import math
+
 import msgspec
 import pytest
 
-from policies.liveness import EMPTY_ROW, AssignedOutcome, Liveness, ServiceReport
+from policies.liveness import EMPTY_ROW, AssignedOutcome, Liveness, ServiceReport, empty_row
 from policies.terms import Owner
 
 ANSWERED = AssignedOutcome.ANSWERED
@@ -22,9 +24,11 @@ def told(
     return ServiceReport(NOW + at, owner, service, word, failed, waited_s, is_empty=is_empty)
 
 
-def after(*reports: ServiceReport, start: Liveness = FRESH, tolerance: float = 0.02) -> Liveness:
+def after(
+    *reports: ServiceReport, start: Liveness = FRESH, tolerance: float = 0.02, empty_rate: float = 0.0
+) -> Liveness:
     for report in reports:
-        start = start.after(report, tolerance=tolerance, arl=10_000.0, patience_s=2.0)
+        start = start.after(report, tolerance=tolerance, arl=10_000.0, patience_s=2.0, empty_rate=empty_rate)
     return start
 
 
@@ -101,6 +105,15 @@ def test_answers_with_nothing_in_them_are_no_life() -> None:
     empty = [told(10 + i / 20, is_empty=True) for i in range(EMPTY_ROW)]
     assert after(*HEALTHY, *empty).unhealthy() == f"the candidate's last {EMPTY_ROW} answers are empty"
     assert after(*HEALTHY, *empty[1:], told(20), *empty[1:]).unhealthy() is None
+
+
+def test_a_baseline_that_says_nothing_often_makes_rows_longer() -> None:
+    """Until a candidate that is as often silent comes to such a row once in a billion; one that always is, never."""
+    empty = [told(10 + i / 20, is_empty=True) for i in range(300)]
+    assert after(*HEALTHY, *empty, empty_rate=0.95).unhealthy() is None
+    assert after(*HEALTHY, *empty, empty_rate=0.9).unhealthy() == "the candidate's last 197 answers are empty"
+    assert [empty_row(rate) for rate in (0.0, 0.01, 0.5)] == [EMPTY_ROW] * 3
+    assert [empty_row(rate) for rate in (0.95, 1.0)] == [405, math.inf]
 
 
 def test_no_room_is_no_illness_until_it_lasts() -> None:

@@ -32,7 +32,7 @@ def test_everything_a_line_may_say():
         "label": -1, "valid_baseline": False, "p_sample": 0.5, "abstained": True, "user": "u", "prompt_sha": "ab",
         "also": {"python": -0.5, "judge": 1},
     }  # fmt: skip
-    pair, timed, _ = read(json.dumps(LEAST | {"q": None} | more).encode())
+    pair, timed, _ = read(json.dumps(LEAST | {"q": None, "error_candidate": False} | more).encode())
     assert timed
     assert (pair.at, pair.q, pair.valid_candidate) == (12.5, None, True)
     for name in ("ttft", "total"):
@@ -46,6 +46,16 @@ def test_everything_a_line_may_say():
     assert pair.output_baseline
     assert pair.output_candidate
     assert (pair.output_baseline.flags, pair.output_candidate.flags) == (("refusal",), ("empty",))
+
+
+@pytest.mark.parametrize("side", ["baseline", "candidate"])
+def test_what_failed_took_no_time(side: str):
+    """However soon it failed: live traffic tells none either, and a time would make whoever fails fast look fast."""
+    times = {f"{name}_{each}_s": 0.01 for name in ("ttft", "total") for each in ("baseline", "candidate")}
+    failed = {"error_baseline": side == "baseline", "error_candidate": side == "candidate"}
+    pair = read(json.dumps(LEAST | times | failed).encode()).event
+    none = {name for name in times if getattr(pair, name) is None}
+    assert none == {f"ttft_{side}_s", f"total_{side}_s"}
 
 
 @pytest.mark.parametrize(

@@ -325,15 +325,22 @@ def test_what_must_be_better_is_planned_for_as_if_it_were():
 
 
 def test_every_gate_is_planned_for_by_its_name():
-    """Second scores in the shadow, second limits in the canary; what nobody looks at is said."""
+    """Second scores in the shadow, limits in seconds too, those beside the baseline in the canary; what nobody looks at
+    is said.
+    """
     found = planned(
-        "gates: {quality: [{metric: exact}, {metric: judge}], latency: {ttft_p95: 1s, total_p99: 9s}}",
+        "gates: {quality: [{metric: exact}, {metric: judge}], "
+        "latency: {ttft_p95: 1s, total_p99: 9s, relative: {ttft_p50: 2x}}}",
         compare="[exact, {judge: {upstream: claude, model: j}}]",
     )
     bare = planned("gates: {quality: off, accept: unmeasured quality}")
 
-    assert [need.gate for need in at(found, "shadow").needs] == ["quality", "quality:judge", "errors", "min_units"]
-    assert [need.gate for need in at(found, "1%").needs] == ["errors", "latency", "latency:total_p99", "min_units"]
+    assert [need.gate for need in at(found, "shadow").needs] == [
+        "quality", "quality:judge", "errors", "latency", "latency:total_p99", "min_units",
+    ]  # fmt: skip
+    assert [need.gate for need in at(found, "1%").needs] == [
+        "errors", "latency", "latency:total_p99", "latency:relative_ttft_p50", "min_units",
+    ]  # fmt: skip
     assert bare.assumes == ("nothing of its quality, at which nobody looks",)
 
 

@@ -33,3 +33,11 @@ def test_a_plan_is_told_from_its_changes_to_its_days():
         "  in all    about 2 days",
     ]
     assert text(Plan("r", (), "", (), 0.0)).splitlines() == ["ROUTE r", "  no change"]
+
+
+def test_a_gates_long_name_keeps_apart_from_its_units():
+    """All columns of a plan are as wide as the longest of its gates' names wants."""
+    names = ("quality", "latency:relative_ttft_p50")
+    found = Plan("r", (), "", (StagePlan("shadow", tuple(Need(name, 5, None) for name in names), 0.0, None, ""),), None)
+    lines = [line for line in text(found).splitlines() if "units" in line]
+    assert lines == ["    quality                   5 units", "    latency:relative_ttft_p50 5 units"]

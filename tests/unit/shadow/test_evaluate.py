@@ -7,7 +7,7 @@ from policies.routing import Variant
 from records.evaluation.sets import EvalRow
 from shadow.compare import exact
 from shadow.compare.pair import ModelAnswer, Pair, ToolCall
-from shadow.evaluate import EvalWork, VariantAnswer, label_of
+from shadow.evaluate import EvalTally, EvalWork, VariantAnswer, label_of
 
 VARIANTS = {"baseline": Variant("a"), "candidate": Variant("b")}
 
@@ -26,7 +26,7 @@ SKIPPED = VariantAnswer("skipped", "not_ready", None, None)
 
 async def worked(
     rows: list[EvalRow], baseline: VariantAnswer, candidate: VariantAnswer, *, most: int = 10_000
-) -> EvalWork:
+) -> EvalTally:
     """All of it, done with two variants that always say the same; so many questions at most."""
 
     async def ask(_: EvalRow, variant: Variant) -> VariantAnswer:
@@ -35,9 +35,10 @@ async def worked(
     async def score(pair: Pair) -> float | None:
         return exact.make({})(pair).q
 
-    work = EvalWork(VARIANTS, "exact", ask, score, lambda: "out of money" if work.done >= most else "", lambda: None)
+    tally = EvalTally(tuple(VARIANTS), "exact")
+    work = EvalWork(VARIANTS, tally, ask, score, lambda: "out of money" if tally.done >= most else "", lambda: None)
     await work.run(iter(rows), 2)
-    return work
+    return tally
 
 
 @pytest.mark.parametrize(

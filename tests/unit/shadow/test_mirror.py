@@ -260,6 +260,8 @@ async def test_a_scorer_without_end_is_left(monkeypatch: pytest.MonkeyPatch):
     [
         (drawn(), ""),
         (drawn(target="/v1/chat/completions?beta=true"), ""),
+        (drawn(target="/chat/completions"), ""),  # of an app whose base URL has no /v1
+        (drawn(target="/v1/chat/completions/"), ""),
         (drawn(target="/v1/responses"), "path"),
         (drawn(request=b"", request_bytes=9_000_000), "not_kept"),
         (drawn(request=b'{"image_url": {"url": "http://x"}}'), "media_url"),

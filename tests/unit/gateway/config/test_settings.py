@@ -109,6 +109,7 @@ lease_expired: keep
         ("upstreams: {'a b': {base_url: 'http://h'}}", "1:20: upstreams.a b: a name is made of"),
         ("upstreams: {a: {base_url: 'http://h', headers: {x: \"a\\r\\nb\"}}}", "upstreams.a.headers.x"),
         ("upstreams: {a: {base_url: 'http://h', proxy: 'socks5://p:1'}}", "a forward proxy is http://host:port"),
+        ("upstreams: {a: {base_url: 'http://h', proxy: 'http://u:p@p:1'}}", "no credentials in a proxy's URL"),
         ("upstreams: {a: {base_url: 'http://h', api_key_file: f, api_key_env: E}}", "name one"),
         ("upstreams: {}", "upstreams"),
         ("upstreams: {a: {base_url: 'http://h'}, b: {base_url: 'http://h'}}", "hint: name one as default_upstream"),

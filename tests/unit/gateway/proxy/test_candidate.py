@@ -48,7 +48,8 @@ class App:
     # What a life does
 
     def candidate_head(self, destination: Destination, length: int) -> bytes:
-        return destination.candidate_head(self.request.preamble).replace(LENGTH_MARK, b"%d" % length)
+        head = destination.candidate_head(self.path.encode(), self.request.preamble)
+        return head.replace(LENGTH_MARK, b"%d" % length)
 
     def use(self, sending: Sending) -> None:
         self.sending = sending

@@ -71,6 +71,18 @@ async def test_beyond_the_bound_requests_are_shed(tmp_path: Path) -> None:
         assert (held.out, count(house, "shed", "in_flight")) == (b"", [1, 1])
 
 
+async def test_a_body_is_not_asked_for_that_nobody_wants(tmp_path: Path) -> None:
+    """Whoever waits for leave to send its body, and is refused, is told so instead, and that its connection ends."""
+    limits = Limits(in_flight=1)
+    async with RawUpstream(never) as upstream, a_house(tmp_path, table(upstream.base_url), limits) as house:
+        house.ask(post(CHAT))
+        head, _, _ = post(CHAT, b"Expect: 100-continue").partition(CHAT)
+        refused = house.ask(head)
+        assert refused.out.startswith(b"HTTP/1.1 503 ")
+        assert b"connection: close" in refused.out
+        assert b"100 Continue" not in refused.out
+
+
 async def test_the_kill_file_is_seen_whoever_makes_it(tmp_path: Path) -> None:
     """A file that a person makes stops every candidate at the next look, and its removal ends that."""
     async with a_house(tmp_path, table("http://127.0.0.1:9/v1")) as house:

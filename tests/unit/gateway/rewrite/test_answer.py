@@ -575,6 +575,17 @@ class TestResponses:
         found = whole(RESPONSE, adapted.asked)
         assert (found["metadata"], found["user"], found["safety_identifier"]) == ({"a": "b"}, "u", None)
 
+    @pytest.mark.parametrize("said", [None, "Answer in rhymes."])
+    def test_a_prompt_that_is_tried_is_not_shown_to_apps(self, said: str | None):
+        """A candidate's own prompt takes the place of the instructions on its way there, and never on its way back."""
+        request = {"model": "gpt-4o", "input": "x"} | ({} if said is None else {"instructions": said})
+        tried = Variant("openai", model="gpt-4o", system_prompt="Our best prompt.")
+        adapted = adapt_request(json.dumps(request).encode(), "/v1/responses", tried, kind="openai")
+        assert isinstance(adapted, Adapted)
+        answered = RESPONSE | {"instructions": json.loads(adapted.body)["instructions"]}
+        assert answered["instructions"] == "Our best prompt."
+        assert whole(answered, adapted.asked)["instructions"] == said
+
     def test_a_signed_id_is_signed_again(self):
         """A candidate that is itself behind a gateway gets its own ids back: each gateway undoes its own signature."""
         found = whole(RESPONSE | {"output": [ITEM | {"call_id": "call_cfp9"}]}, AnswerShape("responses", "gpt-4o"))

@@ -145,7 +145,7 @@ def test_tool_loops_have_the_ids_that_the_candidate_gave(arguments: str):
     theirs = "functions.f:0", "chatcmpl-tool-" + "0" * 32
     given = [*(signed(one, "f") for one in theirs), "call_of_the_frontier"]
 
-    def turns(ids: list[str]) -> list[dict[str, object]]:
+    def turns(ids: list[str]) -> list[dict[str, Any]]:
         calls = [{"id": one, "type": "function", "function": {"name": "f", "arguments": arguments}} for one in ids]
         results = [{"role": "tool", "tool_call_id": one, "content": "x"} for one in ids]
         return [{"role": "assistant", "content": None, "tool_calls": calls}, *results]
@@ -170,6 +170,30 @@ def test_response_items_have_the_ids_that_the_candidate_gave():
 def test_fields_that_engines_take_are_passed(field: str):
     """A3's other lines: what an engine accepts, clamps or refuses like OpenAI is passed as it is."""
     assert copy(chat(**{field: 3}))[field] == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        (CHAT, chat(n=None, frequency_penalty=None, logprobs=None, stream=None, stream_options=None, tools=None)),
+        ("/v1/completions", {"model": "m", "prompt": "hi", "echo": None, "best_of": None}),
+        (
+            "/v1/responses",
+            {"model": "m", "input": "hi", "tools": None, "tool_choice": None, "previous_response_id": None},
+        ),
+        ("/v1/embeddings", {"model": "m", "input": "hi", "encoding_format": None, "dimensions": None}),
+    ],
+)
+def test_null_is_as_good_as_not_said(path: str, asked: dict[str, Any]):
+    """OpenAI takes null in any optional field, engines refuse it in many: such a request would never be theirs."""
+    body = json.dumps(asked).encode()
+    for kind in ("vllm", "sglang", "triton"):
+        found = adapt_request(body, path, STUDENT, kind=kind)
+        assert isinstance(found, Adapted)
+        assert None not in json.loads(found.body).values()
+    kept = adapt_request(body, path, STUDENT, kind="openai")
+    assert isinstance(kept, Adapted)
+    assert None in json.loads(kept.body).values()
 
 
 def test_a_response_is_never_kept_by_an_engine():

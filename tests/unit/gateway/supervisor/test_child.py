@@ -107,3 +107,20 @@ async def test_who_ends_before_it_is_ready_is_told_of_with_its_status(
         assert not await slot.prepare(launch)
     told = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "process.not_ready" in line]
     assert [line["status"] for line in told] == [1]
+
+
+async def test_a_stop_ends_a_successor_whose_reload_was_given_up(reaping: list[Child]) -> None:
+    """SIGTERM in the middle of a reload: the worker that was coming up does not serve on beside those that drain."""
+
+    def launch() -> Child:
+        reaping.append(spawn("idle", program()))
+        return reaping[-1]
+
+    async with asyncio.TaskGroup() as group, asyncio.timeout(PATIENCE_S):
+        slot = Slot("worker-0", launch, group, Log("test"), clock.monotonic)
+        reloading = group.create_task(slot.prepare(launch))
+        await asyncio.sleep(0)
+        reloading.cancel()
+        await asyncio.wait((reloading,))
+        await slot.stop(10.0)
+        assert [child.exited.done() for child in reaping] == [True]

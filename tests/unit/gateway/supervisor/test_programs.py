@@ -167,11 +167,11 @@ def test_secrets_print_nothing(plan: Programs) -> None:
     assert repr(plan.secrets) == "Secrets(***)"
 
 
-@pytest.mark.parametrize("content", [None, "short"])
-def test_an_admin_token_that_is_none(tmp_path: Path, content: str | None) -> None:
-    """A token file that is missing or guessable is refused."""
+@pytest.mark.parametrize("content", [None, b"short", b"\xff" * 32])
+def test_an_admin_token_that_is_none(tmp_path: Path, content: bytes | None) -> None:
+    """A token file that is missing, guessable or no text is refused."""
     if content is not None:
-        (tmp_path / "token").write_text(content)
+        (tmp_path / "token").write_bytes(content)
     settings = Settings.model_validate({"server": {"admin_token_file": tmp_path / "token"}})
     with pytest.raises(DataDirError, match="hint"):
         read_secrets(settings, prepare(tmp_path / "data"), {})

@@ -93,6 +93,23 @@ async def test_requests_at_once_have_connections_of_their_own() -> None:
         assert upstream.connections == 10
 
 
+async def test_connections_to_all_upstreams_together_have_a_bound() -> None:
+    """At the bound the one that was idle for longest makes room, wherever it leads; with none idle nothing is sent.
+
+    Whoever opens more files than there are would be told that the upstream is not there.
+    """
+    async with RawUpstream(hello) as upstream, RawUpstream(never) as other, a_client(most=2) as client:
+        for target in (target_of(upstream), target_of(upstream)):
+            await ask(client, target)[0].end()
+        held = [ask(client, target_of(other))[1] for _ in range(2)]
+        await until(lambda: other.connections == 2)
+        ear, _ = ask(client, target_of(upstream))
+        assert (await ear.end()).failure is Failure.SATURATED
+        assert client.connections == 2
+        for sending in held:
+            sending.cancel()
+
+
 async def test_more_requests_than_connections_are_refused_at_once() -> None:
     """Beyond the bound nothing queues: the request fails as saturated, having sent nothing."""
     async with RawUpstream(never) as upstream, a_client() as client:

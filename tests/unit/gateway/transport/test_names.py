@@ -127,6 +127,21 @@ async def test_one_names_silence_is_not_anothers() -> None:
             await asking
 
 
+async def test_a_look_up_that_finds_no_thread_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system lets us have no thread for a moment, the name is not waited for until the next restart."""
+    names = Names({"a": [v4("10.0.0.1")]})
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with asyncio.timeout(PATIENCE_S):
+        with monkeypatch.context() as patched, pytest.raises(NameNotFoundError):
+            patched.setattr(threading.Thread, "start", refuse)
+            await names.addresses()
+        names.now += FAILED_S
+        assert await names.addresses() == ["10.0.0.1"]
+
+
 async def test_what_nobody_answered_at_is_asked_for_again() -> None:
     """An address that is doubted is looked up before it is used again."""
     names = Names({"a": [v4("10.0.0.1")]})

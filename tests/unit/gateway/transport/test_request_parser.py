@@ -20,6 +20,7 @@ class Taken:
 
     heads: list[RequestHead] = field(default_factory=list[RequestHead])
     body: bytearray = field(default_factory=bytearray)
+    pieces: int = 0
     ends: int = 0
 
     def on_head(self, request: RequestHead) -> None:
@@ -27,6 +28,7 @@ class Taken:
 
     def on_body(self, body: bytes) -> None:
         self.body += body
+        self.pieces += 1
 
     def on_end(self) -> None:
         self.ends += 1
@@ -57,6 +59,16 @@ def test_a_chunked_request_is_a_head_a_body_and_an_end() -> None:
     assert read.taken.ends == 0
     read.parser.read_body(b"5;ext=1\r\nhello\r\n6\r\n world\r\n0\r\nX-Trailer: late\r\n\r\n")
     assert (bytes(read.taken.body), read.taken.ends) == (b"hello world", 1)
+
+
+def test_chunks_of_one_byte_cost_no_more_than_long_ones() -> None:
+    """All that one read brought is handed over at once: an app's chunks are not turns of the whole gateway."""
+    read = Read()
+    read.parser.read_head(CHUNKED, 0.0)
+    read.parser.read_body(b"1\r\nx\r\n" * 5_000)
+    assert (bytes(read.taken.body), read.taken.pieces, read.taken.ends) == (b"x" * 5_000, 1, 0)
+    read.parser.read_body(b"1\r\ny\r\n" * 5_000 + b"0\r\n\r\n")
+    assert (bytes(read.taken.body), read.taken.pieces, read.taken.ends) == (b"x" * 5_000 + b"y" * 5_000, 2, 1)
 
 
 def test_an_upgrade_to_websocket_is_a_tunnel_and_no_other_is() -> None:

@@ -118,13 +118,24 @@ def test_a_candidates_head_is_of_our_own_making() -> None:
     """Nothing of the app's but its trace goes to a candidate."""
     own = one(headers={"x-own": "1"})
     app = preamble(*APP, b"Cookie: c", b"traceparent: 00-1", b"OpenAI-Organization: o", b"X-Client-Request-Id: r")
-    found = lines_of(own.candidate_head(app).replace(LENGTH_MARK, b"4"))
+    found = lines_of(own.candidate_head(b"/v1/x", app).replace(LENGTH_MARK, b"4"))
     assert found[0] == b"POST /v1/x HTTP/1.1"
     assert set(found[1:]) == {
         b"host: u.example", b"content-type: application/json", b"accept: application/json, text/event-stream",
         b"accept-encoding: identity", b"user-agent: crossfade", b"content-length: 4", b"traceparent: 00-1",
         b"x-client-request-id: r", b"x-own: 1",
     }  # fmt: skip
+
+
+def test_what_a_cdn_in_front_of_us_says_to_us_goes_no_further() -> None:
+    """A provider behind the same CDN would take the request for a loop; who asked for whom is still told."""
+    said = [
+        b"CF-Connecting-IP: 192.0.2.1", b"CF-Connecting-IPv6: 2001:db8::1", b"Cf-Ray: 230b030023ae2822-SJC",
+        b"CF-IPCountry: DE", b'CF-Visitor: {"scheme":"https"}', b"True-Client-IP: 192.0.2.1",
+    ]  # fmt: skip
+    kept = [b"X-Forwarded-For: 192.0.2.1", b"CDN-Loop: cloudflare; loops=1"]  # the last must stay: RFC 8586, section 2
+    found = lines_of(one().head(preamble(b"Host: g", *said, *kept)))
+    assert found == [b"POST /v1/x HTTP/1.1", b"Host: u.example", *kept]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.request.body import (
+    CHAT,
     RESPONSES,
     UnroutableBodyError,
+    endpoint_of,
     leading_turns,
     read_body,
     system_prompt,
@@ -130,6 +132,21 @@ def test_a_conversation_of_another_shape_is_unreadable(messages: str):
     """It is said so, and nothing is made of the half of it."""
     with pytest.raises(UnroutableBodyError):
         system_prompt(call(f'{{"model": "m", "messages": {messages}}}'))
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/v1/chat/completions", "/chat/completions", "/v1/chat/completions/?a=/b", "/chat/completions/", CHAT + "?x"],
+)
+def test_an_endpoint_has_one_name_whatever_its_app_calls_our_base(target: str):
+    """With /v1 or without, with a slash at its end and a query: data plane, shadow and replay mean the same by it."""
+    assert endpoint_of(target) == CHAT
+
+
+@pytest.mark.parametrize(("target", "means"), [("/", "/v1/"), ("/v1", "/v1"), ("/v1x", "/v1/v1x"), ("*", "/v1*")])
+def test_what_is_no_endpoint_is_not_taken_for_one(target: str, means: str):
+    """Other targets keep what they are."""
+    assert endpoint_of(target) == means
 
 
 def test_turns_are_read_from_either_end():

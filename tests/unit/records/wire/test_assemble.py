@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from records.wire.assemble import Answer, read_body, read_stream, surface_of
@@ -320,6 +320,7 @@ json_values = st.recursive(
 
 
 @given(st.lists(json_values, max_size=4), st.sampled_from(["chat", "completions", "responses"]))
+@example([False, {"response": {}}], "responses")
 def test_whatever_an_upstream_sends(values, surface):
     """No body and no stream is an error of ours; what is put together is JSON, and what cannot be is as it came."""
     whole = json.dumps(values[0] if values else None).encode()

@@ -18,7 +18,7 @@ from policies.review import key_of
 from policies.rollout import Rollout, start
 from policies.rules import ARMS_FROM_PPM, Gates, Guards, Held, Latency, Units
 from policies.terms import Move, Owner, Phase, Verdict
-from tests.rooms.pair_events import RULES, own, pair
+from tests.rooms.pair_events import RULES, answer, own, pair
 
 NOW = 1_800_000_000.0
 SHADOW = start(RULES)
@@ -107,6 +107,19 @@ def test_who_serves_is_told_afresh_after_an_alarm():
         assert evaluation.liveness.unhealthy() is None
     evaluation.take(event(NodeEvent(NOW, 0.0, key_of(BACK), service=failures), 9), NOW, 1)
     assert evaluation.liveness.unhealthy() is not None
+
+
+def test_a_candidate_may_be_as_silent_as_the_baseline():
+    """Of whose answers the evidence knows how many have nothing in them, from the shadow on."""
+    nothing = answer("", "empty")
+    said = [pair(f"u{n}", NOW, output_candidate=nothing, output_baseline=nothing) for n in range(900)]
+    empty = (ServiceReport(NOW, Owner.CANDIDATE, AssignedOutcome.ANSWERED, is_empty=True),) * 60
+    for known, is_ill in (([], True), (said, False)):
+        evaluation = Evaluation(RULES, CANARY, 1, Evidence(key_of(CANARY), RULES))
+        for each in known:
+            evaluation.evidence.observe(each)
+        evaluation.take(event(NodeEvent(NOW, 0.0, key_of(CANARY), service=empty)), NOW, 1)
+        assert (evaluation.liveness.unhealthy() is not None) is is_ill
 
 
 @pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.QUARANTINED, Phase.REJECTED])

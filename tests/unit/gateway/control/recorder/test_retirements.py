@@ -21,7 +21,7 @@ def told(answer: bytes = LISTED, **meta: object) -> dict[str, str]:
 
 def test_only_a_list_of_models_says_when() -> None:
     """An answer of another path, method or status says nothing, whatever is in it."""
-    assert told() == {"gpt-4o": "2027-03-31"}
+    assert told() == told(target="/models") == {"gpt-4o": "2027-03-31"}
     for other in ({"target": "/v1/files"}, {"method": "POST"}, {"status": 500}, {"answer": b"{}"}):
         assert told(**other) == {}
 
