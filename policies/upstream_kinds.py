@@ -15,6 +15,12 @@ IDLE_S = 50.0
 ENGINE_IDLE_S = 2.0
 """vLLM closes after 5 s, which is the default of the server it stands on, uvicorn."""
 
+AGE_S = 900.0
+"""How long a connection is used again before a new one takes its place: names come to mean other addresses."""
+ENGINE_AGE_S = 60.0
+"""Kubernetes' services balance by connection: a replica that was added gets nothing of what goes over those there are.
+To a server of one's own a new one costs little."""
+
 
 class UpstreamKind(NamedTuple):
     """What follows from what speaks there."""
@@ -27,16 +33,23 @@ class UpstreamKind(NamedTuple):
     """Gauges on its `/metrics` that count, together, requests that wait; none: nobody asks, the shadow never pauses."""
     idle_s: float = IDLE_S
     """Longest an unused connection is kept."""
+    age_s: float = AGE_S
+    """Longest any is used again."""
 
 
 KINDS: Mapping[Kind, UpstreamKind] = {
     "openai": UpstreamKind(is_frontier=True),
-    "vllm": UpstreamKind(is_engine=True, waiting_metrics=("vllm:num_requests_waiting",), idle_s=ENGINE_IDLE_S),
-    "sglang": UpstreamKind(is_engine=True, waiting_metrics=("sglang:num_queue_reqs",), idle_s=ENGINE_IDLE_S),
+    "vllm": UpstreamKind(
+        is_engine=True, waiting_metrics=("vllm:num_requests_waiting",), idle_s=ENGINE_IDLE_S, age_s=ENGINE_AGE_S
+    ),
+    "sglang": UpstreamKind(
+        is_engine=True, waiting_metrics=("sglang:num_queue_reqs",), idle_s=ENGINE_IDLE_S, age_s=ENGINE_AGE_S
+    ),
     "triton": UpstreamKind(  # its own queue, and that of its vLLM backend, which takes all requests at once
         is_engine=True,
         waiting_metrics=("nv_inference_pending_request_count", "vllm:num_requests_waiting"),
         idle_s=ENGINE_IDLE_S,
+        age_s=ENGINE_AGE_S,
     ),
     "litellm": UpstreamKind(),  # behind a process of its own: gateway/adapters/litellm.py
 }

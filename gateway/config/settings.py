@@ -78,7 +78,7 @@ Name = Annotated[str, AfterValidator(_name)]
 
 
 class Tls(_Section):
-    """A certificate and its key, both PEM."""
+    """A certificate and its key, both PEM. Renewed files are shown within seconds, without a reload."""
 
     cert: LocalPath
     """The certificate chain, the server's own certificate first."""

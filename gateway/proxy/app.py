@@ -10,7 +10,6 @@ import os
 import resource
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import Mapping
 from typing import Any, cast
@@ -28,6 +27,7 @@ from gateway.proxy.table_watch import POLL_S
 from gateway.proxy.worker import NoTableError, Worker, WorkerClock
 from gateway.transport.client import MAX_IDLE
 from gateway.transport.server import AppConnection
+from gateway.transport.server_certificate import LOOK_S, NOT_RENEWED, ServerCertificate
 from gateway.transport.tls_door import TlsDoor
 
 BACKLOG = 2048
@@ -53,8 +53,10 @@ async def serve(boot: Boot, environment: Mapping[str, str], files: int) -> None:
         )  # fmt: skip
         loop.set_exception_handler(lambda _, told: worker.met_own_error("loop", told.get("exception")))
         listening = [socket.socket(fileno=fd) for fd in boot.listen_fds]
-        context = _tls(boot)
-        door = TlsDoor(worker, context) if context is not None else None
+        certificate = None
+        if boot.tls_cert is not None:
+            certificate = ServerCertificate(boot.tls_cert, boot.tls_key or boot.tls_cert, alpn=("http/1.1",))
+        door = TlsDoor(worker, certificate) if certificate is not None else None
         servers, accepting = list[asyncio.Server](), list[asyncio.Task[None]]()
         for sock in listening:
             if door is None:
@@ -66,7 +68,9 @@ async def serve(boot: Boot, environment: Mapping[str, str], files: int) -> None:
         loop.add_signal_handler(signal.SIGTERM, stop.set)
         loop.add_signal_handler(signal.SIGINT, lambda: (stop.set(), hurry.set()))
         loop.add_signal_handler(signal.SIGUSR2, worker.kill)
-        ticking = tasks.create_task(_tick(worker))
+        endless = [tasks.create_task(_tick(worker))]
+        if certificate is not None:
+            endless.append(tasks.create_task(_follow(certificate, Log(boot.worker))))
         say_ready(boot.ready_fd)
         await stop.wait()
         for server in servers:
@@ -76,7 +80,8 @@ async def serve(boot: Boot, environment: Mapping[str, str], files: int) -> None:
         await _drain(worker, hurry, drain_s=boot.drain_s)
         if door is not None:
             await door.close()
-        ticking.cancel()
+        for task in endless:
+            task.cancel()
         worker.close()
 
 
@@ -84,6 +89,16 @@ async def _tick(worker: Worker) -> None:
     while True:
         worker.tick()
         await asyncio.sleep(POLL_S)
+
+
+async def _follow(certificate: ServerCertificate, log: Log) -> None:
+    """Show the port's certificate as it stands in its files, and tell when that changes."""
+    while True:
+        await asyncio.sleep(LOOK_S)
+        if certificate.renew():
+            log.notice("tls.renewed")
+        elif problem := certificate.news():
+            log.alarm("tls.not_renewed", reason=problem, hint=NOT_RENEWED)
 
 
 async def _drain(worker: Worker, hurry: asyncio.Event, *, drain_s: float) -> None:
@@ -95,15 +110,6 @@ async def _drain(worker: Worker, hurry: asyncio.Event, *, drain_s: float) -> Non
         if hurry.is_set():
             worker.close_idle()
         await asyncio.sleep(POLL_S / 4)
-
-
-def _tls(boot: Boot) -> ssl.SSLContext | None:
-    if boot.tls_cert is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(boot.tls_cert, boot.tls_key)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def main() -> int:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import socket
-import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from gateway.supervisor.front import Front, FrontAnswer, Page
 from gateway.supervisor.programs import Programs
 from gateway.supervisor.sockets import BindError, bound, listen
 from gateway.telemetry.metrics import PREFIX, Sample, render
+from gateway.transport.server_certificate import NOT_RENEWED, ServerCertificate
 
 EXPOSITION_BYTES = 4 * 1024 * 1024
 """A part of `/metrics` longer than this is not ours."""
@@ -27,6 +27,7 @@ class AdminChange:
     server: asyncio.Server
     listener: socket.socket
     address: Address
+    certificate: ServerCertificate | None
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class AdminPort:
     _listener: socket.socket | None = field(default=None, init=False)
     _address: Address | None = field(default=None, init=False)
     _server: asyncio.Server | None = field(default=None, init=False)
+    _certificate: ServerCertificate | None = field(default=None, init=False)
 
     @property
     def where(self) -> Address | None:
@@ -58,7 +60,7 @@ class AdminPort:
         Raises:
             BindError: as for `serve`.
         """
-        context = _tls(plan)
+        certificate = _certificate(plan)
         fresh, address = self._listener, plan.settings.server.admin
         if fresh is None or address != self._address:
             fresh = listen(address)
@@ -67,10 +69,10 @@ class AdminPort:
             door=plan.door,
             admin_socket=plan.admin_socket,
             log=self.log,
-            tls=context,
+            tls=certificate,
         )
         server = await asyncio.start_server(front.serve, sock=fresh.dup(), start_serving=False)
-        return AdminChange(server, fresh, address)
+        return AdminChange(server, fresh, address, certificate)
 
     async def switch(self, change: AdminChange) -> None:
         """Serve as was prepared."""
@@ -80,6 +82,16 @@ class AdminPort:
         if self._listener is not None and self._listener is not change.listener:
             self._listener.close()
         self._server, self._listener, self._address = change.server, change.listener, change.address
+        self._certificate = change.certificate
+
+    def renew_certificate(self) -> None:
+        """Show the certificate as it stands in its files. To be called every few seconds."""
+        if self._certificate is None:
+            return
+        if self._certificate.renew():
+            self.log.notice("admin_tls.renewed")
+        elif problem := self._certificate.news():
+            self.log.alarm("admin_tls.not_renewed", reason=problem, hint=NOT_RENEWED)
 
     def give_up(self, change: AdminChange) -> None:
         """Forget what was prepared."""
@@ -95,18 +107,16 @@ class AdminPort:
             self._listener.close()
 
 
-def _tls(plan: Programs) -> ssl.SSLContext | None:
+def _certificate(plan: Programs) -> ServerCertificate | None:
     files = plan.settings.server.admin_tls
     if files is None:
         return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        context.load_cert_chain(files.cert, files.key)
-    except (OSError, ssl.SSLError) as error:
+        return ServerCertificate(files.cert, files.key)
+    except OSError as error:
         raise BindError(
             f"admin_tls: {files.cert}, {files.key}: {error}. hint: both are PEM and fit each other"
         ) from error
-    return context
 
 
 def health(version: str) -> FrontAnswer:

@@ -18,8 +18,10 @@ import httptools
 from gateway import clock
 from gateway.admin.auth import PROBES, SIGN_IN, Credentials, Door, is_public
 from gateway.log import Log
+from gateway.transport.server_certificate import ServerCertificate
 
-HEAD_BYTES = 16 * 1024
+HEAD_BYTES = 64 * 1024
+"""As on the data port: a sign-on in front of the console has cookies of its own."""
 BODY_BYTES = 1024 * 1024
 HEAD_S = 5.0
 BODY_S = 10.0
@@ -147,7 +149,7 @@ class Front:
     door: Door
     admin_socket: Path
     log: Log
-    tls: ssl.SSLContext | None = None
+    tls: ServerCertificate | None = None
     """None: the port speaks plain HTTP."""
     _waiting: dict[asyncio.StreamWriter, None] = field(default_factory=dict[asyncio.StreamWriter, None], init=False)
     """The one that has kept us waiting longest first."""
@@ -164,7 +166,7 @@ class Front:
                 slowest.transport.abort()
             self._waiting[writer] = None
             if self.tls is not None:  # after it is counted: a handshake that is never ended is half a head, too
-                await writer.start_tls(self.tls, ssl_handshake_timeout=HEAD_S)
+                await writer.start_tls(self.tls.context, ssl_handshake_timeout=HEAD_S)
             await self._answer(reader, writer)
         except (OSError, TimeoutError, ssl.SSLError):
             return  # the other side is gone or too slow: there is nobody to tell
@@ -257,17 +259,17 @@ async def read_request(reader: asyncio.StreamReader) -> FrontRequest:
         async with asyncio.timeout(HEAD_S):
             seen = 0
             while not request.head_done:
-                seen += await _feed(parser, reader)
-                if seen > HEAD_BYTES and not request.head_done:
+                if seen >= HEAD_BYTES:
                     raise _RefusedError(
                         error(431, "headers_too_large", f"the headers are longer than {HEAD_BYTES} bytes")
                     )
+                seen += await _feed(parser, reader, HEAD_BYTES - seen)
         request.method = parser.get_method().decode("ascii")
         if int(request.header(b"content-length") or "0") > BODY_BYTES:
             raise _RefusedError(error(413, "body_too_large", f"the body is longer than {BODY_BYTES} bytes"))
         async with asyncio.timeout(BODY_S):
             while not request.done:
-                await _feed(parser, reader)
+                await _feed(parser, reader, HEAD_BYTES)
                 if len(request.body) > BODY_BYTES:
                     raise _RefusedError(error(413, "body_too_large", f"the body is longer than {BODY_BYTES} bytes"))
     except (httptools.HttpParserError, httptools.HttpParserUpgrade) as failure:
@@ -275,8 +277,8 @@ async def read_request(reader: asyncio.StreamReader) -> FrontRequest:
     return request
 
 
-async def _feed(parser: httptools.HttpRequestParser, reader: asyncio.StreamReader) -> int:
-    data = await reader.read(HEAD_BYTES)
+async def _feed(parser: httptools.HttpRequestParser, reader: asyncio.StreamReader, most: int) -> int:
+    data = await reader.read(most)
     if not data:
         raise ConnectionResetError
     parser.feed_data(data)

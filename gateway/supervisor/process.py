@@ -124,9 +124,10 @@ class Supervisor:
                 self.log.alarm("reload.refused", reason=error, hint="what ran before goes on")
 
     async def _keep_told(self) -> None:
-        """Write anew what `status` shows, where somebody has removed or overwritten it."""
+        """Write anew what `status` shows, where somebody has removed or overwritten it; show a renewed certificate."""
         while True:
             await asyncio.sleep(TOLD_POLL_S)
+            self._admin.renew_certificate()
             path = self.plan.data.supervisor_status
             if supervisor_status.read(path) is None and not path.is_dir():  # which could not be replaced, ever
                 self.tell()
@@ -275,7 +276,8 @@ class Supervisor:
         try:
             plan = self.read_again()
             plan.check()
-            sock = self._socket if self._listens_on(plan) else listen(plan.settings.server.listen)
+            where = plan.settings.server.listen
+            sock = self._socket if where == self.plan.settings.server.listen else listen(where)
         except SettingsError as found:
             return found.brief
         except (DataDirError, BindError, BootTooLargeError) as found:
@@ -346,9 +348,6 @@ class Supervisor:
             self.plan.data.exposition(slot.name).unlink(missing_ok=True)
         self._forget_readers()
 
-    def _listens_on(self, plan: Programs) -> bool:
-        return plan.settings.server.listen == self.plan.settings.server.listen
-
     # What it says -------------------------------------------------------------------------------------------------
 
     def _pages(self) -> dict[str, Page]:
@@ -356,8 +355,7 @@ class Supervisor:
 
     def _alive(self) -> list[str]:
         """Names of the workers that serve."""
-        children = [slot.current for slot in self.workers if slot.current is not None]
-        return [child.name for child in children if not child.exited.done()]
+        return [slot.current.name for slot in self.workers if slot.current and not slot.current.exited.done()]
 
     def _readiness(self) -> FrontAnswer:
         has_table = self.plan.data.routing.exists()

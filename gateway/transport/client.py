@@ -208,6 +208,7 @@ class Client:
 
     def opened(self, connection: Connection) -> None:
         """A connection is there."""
+        connection.opened_s = self._now()
         self._open.setdefault(connection.key[0], set()).add(connection)
 
     def closed(self, connection: Connection) -> None:
@@ -222,10 +223,11 @@ class Client:
 
     def release(self, connection: Connection) -> None:
         """A connection is free again."""
-        if self._idle >= self._max_idle:
+        now = self._now()
+        if self._idle >= self._max_idle or now - connection.opened_s >= connection.key[0].age_s:
             connection.drop()
             return
-        connection.idle_since_s = self._now()
+        connection.idle_since_s = now
         pool = self._pools.get(connection.key)
         if pool is None:
             pool = self._pools[connection.key] = _Pool()

@@ -52,13 +52,14 @@ class Connection(Outlet):
     __slots__ = (
         "_between_chunks", "_chunked", "_complete", "_framed", "_head", "_interim", "_keeps_alive", "_owner", "_parser",
         "_partial", "_pieces",
-        "_quiet_bytes", "_raw", "_sending", "_told_head", "_tunnel", "idle_since_s", "keep_idle_s", "key",
+        "_quiet_bytes", "_raw", "_sending", "_told_head", "_tunnel", "idle_since_s", "keep_idle_s", "key", "opened_s",
     )  # fmt: skip
 
     def __init__(self, owner: ConnectionOwner, key: PoolKey) -> None:
         super().__init__(owner.turn)
         self._owner = owner
         self.key = key
+        self.opened_s = 0.0
         self.idle_since_s = 0.0
         self.keep_idle_s = key[0].idle_s
         self._parser = httptools.HttpResponseParser(self)

@@ -97,6 +97,7 @@ class Target:
     """A forward proxy, asked to CONNECT."""
     connect_s: float = 5.0
     idle_s: float = 50.0
+    age_s: float = 900.0
     max_connections: int = 1024
     out: bool = False
     """It cannot be asked: its key, its certificates or its address could not be read."""
@@ -105,8 +106,8 @@ class Target:
     def terms(self) -> tuple[object, ...]:
         """All that is said here: two targets of the same terms can share their connections."""
         return (
-            self.host, self.port, self.tls, self.uds, self.proxy, self.connect_s, self.idle_s, self.max_connections,
-            self.out,
+            self.host, self.port, self.tls, self.uds, self.proxy, self.connect_s, self.idle_s, self.age_s,
+            self.max_connections, self.out,
         )  # fmt: skip
 
 

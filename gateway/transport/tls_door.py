@@ -8,11 +8,11 @@ would be missing from the handshake.
 import asyncio
 import contextlib
 import socket
-import ssl
 from typing import Any, Final, Protocol, cast
 
 from gateway.transport.limits import Limits
 from gateway.transport.server import AppConnection, Service
+from gateway.transport.server_certificate import ServerCertificate
 
 PAUSE_S: Final = 0.1
 """After a connection that could not be accepted: most often no descriptor is free."""
@@ -32,9 +32,9 @@ class TlsService(Service, Protocol):
 class TlsDoor:
     """Accepts peers that are to shake hands; once one has, the connection is an app's."""
 
-    def __init__(self, service: TlsService, context: ssl.SSLContext) -> None:
+    def __init__(self, service: TlsService, certificate: ServerCertificate) -> None:
         self._service = service
-        self._context = context
+        self._certificate = certificate
         self._shaking: set[asyncio.Task[None]] = set()
 
     async def accept(self, listening: socket.socket, backlog: int) -> None:
@@ -72,7 +72,7 @@ class TlsDoor:
                 await asyncio.get_running_loop().connect_accepted_socket(
                     lambda: cast(Any, AppConnection(self._service)),
                     peer,
-                    ssl=self._context,
+                    ssl=self._certificate.context,
                     ssl_handshake_timeout=self._service.limits.header_s,
                 )
         except Exception as error:  # noqa: BLE001 -- the fence "tls": one connection's, and nobody else's

@@ -10,7 +10,7 @@ from gateway.transport.key_file import read_key, require_file
 from gateway.transport.message import HOP_BY_HOP, LENGTH_MARK, Head, Preamble
 from gateway.transport.outgoing import Target
 from policies.routing import Upstream
-from policies.upstream_kinds import Kind
+from policies.upstream_kinds import KINDS, Kind
 
 _FRONT_PROXYS = (
     b"cf-connecting-ip", b"cf-connecting-ipv6", b"cf-ipcountry", b"cf-ray", b"cf-visitor", b"true-client-ip",
@@ -251,6 +251,7 @@ def _ready(upstream: Upstream, trust: _TrustStores, environment: Mapping[str, st
         proxy=_proxy(upstream),
         connect_s=upstream.connect_s,
         idle_s=upstream.idle_s,
+        age_s=KINDS[upstream.kind].age_s,
         max_connections=upstream.max_connections,
     )
     own = [(name.encode(), value.encode()) for name, value in upstream.headers.items()]

@@ -1,4 +1,5 @@
 import datetime
+import io
 import os
 import socket
 import ssl
@@ -82,6 +83,23 @@ async def test_tls(port: AdminPort, tmp_path: Path) -> None:
     assert await get(f"https://localhost:{port.where.port}/healthz", verify=context) == 200
     with pytest.raises(httpx.TransportError):
         await get(f"http://localhost:{port.where.port}/healthz")
+
+
+async def test_a_renewed_certificate_is_shown(port: AdminPort, tmp_path: Path) -> None:
+    """Its files are looked at while it serves: another pair is shown, what is none is told once."""
+    said = io.StringIO()
+    port.log = Log("test", stream=said)
+    files = certificate(tmp_path)
+    await port.serve(plan(tmp_path, admin_tls=files))
+    assert port.where is not None
+    files["key"].write_text("half of a renewal")
+    port.renew_certificate()
+    port.renew_certificate()
+    renewed = certificate(tmp_path)
+    port.renew_certificate()
+    context = ssl.create_default_context(cafile=renewed["cert"])
+    assert await get(f"https://localhost:{port.where.port}/healthz", verify=context) == 200
+    assert ["not_renewed" in line for line in said.getvalue().splitlines()] == [True, False]
 
 
 async def test_what_cannot_be_served_changes_nothing(port: AdminPort, tmp_path: Path) -> None:

@@ -70,6 +70,21 @@ async def test_a_connection_is_used_again_after_a_whole_answer() -> None:
         assert client.connections == 1
 
 
+async def test_a_connection_that_is_old_makes_room_for_another() -> None:
+    """Busy as it may be: where its server is balanced onto by connection, a replica that was added gets its share."""
+    times = [0.0]
+    async with RawUpstream(hello) as upstream, a_client(now=lambda: times[0]) as client:
+        target = target_of(upstream, age_s=60.0)
+        reused: list[bool] = []
+        for _ in range(5):
+            ear, sending = ask(client, target)
+            await ear.end()
+            reused.append(sending.reused)
+            times[0] += 25.0
+        assert reused == [False, True, True, True, False]
+        assert upstream.connections == 2
+
+
 async def test_no_two_credentials_share_a_connection() -> None:
     """A connection that carried one caller's credential never carries another's."""
     async with RawUpstream(hello) as upstream, a_client() as client:
