@@ -130,13 +130,13 @@ def _hash(*parts: bytes) -> str:
 
 
 def bucket(unit_hash: str, salt: str) -> int:
-    """Where a unit stands on the scale of weights: 0 up to PPM - 1, evenly spread."""
+    """A unit's position on the scale of weights, from 0 to PPM - 1: a hash, so evenly spread."""
     digest = sha256(f"{salt}\n{unit_hash}".encode()).digest()
     return int.from_bytes(digest[:8], "big") % PPM
 
 
 def loop_owner(call: Call) -> VariantName | None:
-    """Whose tool loop this request goes on with; None: it does not end in tool results.
+    """The variant whose tool loop this request continues; None: it does not end in tool results.
 
     Results that belong to both sides are the baseline's to sort out.
     """

@@ -12,7 +12,7 @@ TWICE = 2.0
 
 
 def assumed(rules: Rules, spread: float, among: int = 1) -> Iterator[str]:
-    """All of it, each in a sentence that goes on after "assumes".
+    """The assumptions of a plan, each as the end of a sentence that begins with "assumes".
 
     `spread`: standard deviation of a unit's score; `among`: so many candidates are tried.
     """
@@ -23,11 +23,11 @@ def assumed(rules: Rules, spread: float, among: int = 1) -> Iterator[str]:
         )
     for gate in rules.gates.qualities:
         if gate.margin < 0:
-            yield f"{gate.metric} finds it better by {-TWICE * gate.margin:g}; one that is merely as good never passes"
+            yield f"{gate.metric} scores it {-TWICE * gate.margin:g} better; one that is only as good never passes"
     if rules.ladder.split:
         yield "nothing: a fixed split, uncertified"
     elif rules.gates.quality is None:
-        yield "nothing of its quality, at which nobody looks"
+        yield "nothing about its quality, which is not measured"
     if by := rules.ladder.moves_by:
         yield (
             f"that slices by {by} are alike; the first of 5 moves after {_first(rules, spread, 5)}, of 20 after "

@@ -91,7 +91,7 @@ class BaselineLine:
         return MICRO * slow // len(taken_s)
 
     def felt(self, seconds: float) -> None:
-        """One request of the baseline, as it came: what the detector goes by."""
+        """Add one request of the baseline, as it came: the detector's limit comes from these."""
         if self.line_s is not None:
             self.slow = self.slow.after(failed=seconds > self.line_s)
 

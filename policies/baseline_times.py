@@ -39,7 +39,7 @@ class BaselineTimes:
     wholes: Histogram = field(default_factory=Histogram)
 
     def observe(self, first_s: float, total_s: float, *, is_stream: bool) -> None:
-        """One good answer more."""
+        """Add one good answer."""
         if is_stream:
             _count(self.first_tokens, first_s)
             _count(self.stream_totals, total_s)

@@ -16,7 +16,7 @@ AGAIN_S: Final = 600.0
 
 
 class CandidatePaths:
-    """One candidate's. Mutable: told of each answer."""
+    """The paths that one candidate answers. Mutable: told of each answer."""
 
     __slots__ = ("_answered", "_untold", "missing")
 
@@ -27,13 +27,13 @@ class CandidatePaths:
         self._untold: list[str] = []
 
     def answered(self, path: str) -> None:
-        """It gave an answer on this path."""
+        """Note an answer on this path."""
         if path not in self._answered:
             self._answered.add(path)
             self.missing.pop(path, None)
 
     def refused(self, path: str, now: float) -> bool:
-        """It said that it has no such path. True: so it is; False: it is broken."""
+        """Note that it reported no such path. False: it answered there, or nowhere yet, so it is broken."""
         if path in self._answered or not self._answered:
             return False
         if path not in self.missing:

@@ -233,7 +233,7 @@ def _units(policy: Policy) -> rules.Units:
 
 
 def _key(policy: Policy, surroundings: Surroundings) -> rules.CandidateKey:
-    """All that makes the evidence what it is; whatever is not in it may change without losing any."""
+    """The key of the evidence: a change of anything in it starts new evidence, a change of anything else does not."""
     baseline, candidate, prompt = policy.baseline, policy.candidate, policy.match.system_prompt
     return rules.CandidateKey(
         candidate=f"{candidate.upstream}/{candidate.model}",
@@ -246,7 +246,7 @@ def _key(policy: Policy, surroundings: Surroundings) -> rules.CandidateKey:
 
 
 def _judged(policy: Policy, surroundings: Surroundings) -> dict[str, object]:
-    """All that gives verdicts their meaning: who scores, who checks beside, what they are told, what is assumed."""
+    """What the verdicts mean, as a part of the key: scorers, other comparators, their options and assumptions."""
     metrics = quality_metrics(policy)
     scorers = [each for each in policy.compare if each.name in metrics]
     beside = [each for each in policy.compare if each.name not in (*metrics, *DIAGNOSTIC)]

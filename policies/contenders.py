@@ -50,18 +50,18 @@ def _refusals(policy: Policy) -> Iterator[Finding]:
     several = policy.candidates
     if policy.candidate is not several[0]:
         yield Finding(
-            ("candidates",), "both `candidate` and `candidates` are given", "write it as one of `candidates`, by a name"
+            ("candidates",), "both `candidate` and `candidates` are given", "move it into `candidates`, with a name"
         )
     if len(several) == 1:
         yield Finding(("candidates",), "`candidates` has one entry only", "write it as `candidate`, without a name")
     for position, candidate in enumerate(several):
         before = several[:position]
         if candidate.name in [each.name for each in before]:
-            yield Finding(("candidates", position, "name"), f"{candidate.name} stands here twice", "another name")
+            yield Finding(("candidates", position, "name"), f"{candidate.name} is listed twice", "rename one")
         same = next((each for each in before if _told(each) == _told(candidate)), None)
         if same is not None:
             message = f"{candidate.name} is {same.name} under another name"
-            yield Finding(("candidates", position), message, "take one out, or say what is different: `revision: …`")
+            yield Finding(("candidates", position), message, "remove one, or state the difference: `revision: …`")
     yield from _meaningless(policy)
 
 
@@ -75,16 +75,16 @@ def _meaningless(policy: Policy) -> Iterator[Finding]:
     if policy.mode == "split":
         yield Finding(
             ("mode",),
-            "`mode: split` takes one candidate: nothing is compared that could pick one of several",
-            "`apply`, or one `candidate`",
+            "`mode: split` compares nothing, so it cannot choose among several candidates",
+            "write `mode: apply`, or keep one `candidate`",
         )
     if policy.gates.quality is None:
-        message = "the best of several candidates is picked by quality, and quality is off"
-        yield Finding(("gates", "quality"), message, "let a comparator score, or keep one `candidate`")
+        message = "quality chooses the best of several candidates, and quality is off"
+        yield Finding(("gates", "quality"), message, "measure quality, or keep one `candidate`")
     if policy.slices is not None and policy.slices.mode == "partial":
-        message = "slices move alone with one candidate only: among several, one could pass by luck in one of them"
-        hint = "`mode: whole` picks one whose slices all hold; or pick one first, and state `partial` for that"
+        message = "`mode: partial` takes one candidate: among several, one could pass in a slice by luck"
+        hint = "write `mode: whole`; or choose one candidate first, then write `partial`"
         yield Finding(("slices", "mode"), message, hint)
     if policy.pin_keys:
-        message = "a pinned request asks for the candidate, and there are several"
-        yield Finding(("pin_keys",), message, "leave it out, and state it when one `candidate` is left")
+        message = 'a pinned request asks for "the candidate", and there are several'
+        yield Finding(("pin_keys",), message, "remove it until one `candidate` is left")

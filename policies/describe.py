@@ -13,7 +13,7 @@ from policies.rules import Gates, Guards, Latency, Quality, Rules, Stage
 from policies.schema import Match, Policy
 from policies.slices import WIDER
 
-UNMEASURED = "nobody looks at it, as is accepted: worse answers move up as good ones do"
+UNMEASURED = "not measured, as the policy accepts: worse answers move up as good ones do"
 """Of the quality, where it is off."""
 
 
@@ -29,20 +29,20 @@ def text(policy: Policy, rules: Rules, *, among: int = 0) -> str:
         f"  candidate  {candidate.upstream}, {candidate.model} revision {candidate.revision}{_adapted(policy)}",
         *([_picked(among)] if among else []),
         f"  eligible   {_eligible(policy)}",
-        f"  unit       {' or '.join(policy.assign.by)}; over when silent for {silent}",
+        f"  unit       {' or '.join(policy.assign.by)}; a conversation ends after {silent} without a request",
         *([_split(policy, rules)] if rules.ladder.split else _climb(policy, rules)),
         *_rises(rules),
         *_suspends(rules),
-        f"  after a rollback: {duration_text(rules.rollback.cooldown_s)} in which it stays out; "
-        f"after {rules.rollback.quarantine_after} of them it needs a new revision or an operator",
+        f"  after a rollback: {duration_text(rules.rollback.cooldown_s)} of waiting, then again from the shadow; "
+        f"after {rules.rollback.quarantine_after} rollbacks it needs a new revision or an operator",
     ]
     return "\n".join(lines)
 
 
 def _picked(among: int) -> str:
     return (
-        f"  picked     of {among} candidates that all answer the same mirrored requests: of those that are certified, "
-        "by the closed test, the one with the best mean goes on; the others rest, and keep what was counted"
+        f"  chosen     of {among} candidates that all answer the same copies of requests: of those that pass (closed "
+        "test), the one with the best mean continues; the others wait, and keep their counts"
     )
 
 
@@ -51,10 +51,10 @@ def _climb(policy: Policy, rules: Rules) -> list[str]:
     return [
         f"  shadow     {_shadow(policy)}",
         f"  compared   {_compared(policy)}",
-        f"  to advance, all of these certified at alpha {policy.gates.alpha:g}, at all looks together:",
+        f"  to advance, every check must pass (alpha {policy.gates.alpha:g} each, however often you look):",
         *(f"    {line}" for line in _gates(rules.gates)),
         *_slices(rules),
-        "  to stay, none of these breached:",
+        "  to stay, no limit may be exceeded:",
         *(f"    {line}" for line in _guards(rules)),
         *_votes(votes_window_s(policy)),
         "  stages",
@@ -78,8 +78,8 @@ def _suspends(rules: Rules) -> list[str]:
     if not settings.trial:
         return []
     return [
-        f"  on an alarm: nothing for {duration_text(settings.calm_s)}, then tried on {settings.trial} requests beside "
-        "the baseline's answers, and back; rolled back if it fails again, or "
+        f"  on an alarm: no traffic; after {duration_text(settings.calm_s)} a test on copies of {settings.trial} "
+        "requests, then its traffic again; rolled back if it fails the test, or "
         f"after {settings.suspensions} such alarms in a day"
     ]
 
@@ -90,11 +90,11 @@ def _slices(rules: Rules) -> list[str]:
         return []
     if rules.ladder.moves_by:
         return [
-            f"    slices     by {by[0]}: only those move that are certified by themselves, each at the whole's margin, "
-            "all sharing its alpha; the rest stays with the baseline, and is compared on"
+            f"    slices     by {by[0]}: only slices that pass by themselves move, each at the margin of the whole, "
+            "all sharing its alpha; the rest stays with the baseline, and is compared further"
         ]
     limits = " and ".join(f"{margin:g}" for margin in margins)
-    return [f"    slices     by {', '.join(by)}: each by itself at most {limits} below, or nothing rises"]
+    return [f"    slices     by {', '.join(by)}: each may be at most {limits} worse, or nothing rises"]
 
 
 def _split(policy: Policy, rules: Rules) -> str:
@@ -102,7 +102,8 @@ def _split(policy: Policy, rules: Rules) -> str:
     return (
         f"  split      {share_text(rules.ladder.stages[-1].served_ppm)} of eligible traffic, uncertified: no gate, no "
         "shadow, nothing compared\n"
-        f"  sent back  by errors above {policy.guards.error_rate:.1%}, by a candidate that does not serve, or by you"
+        f"  goes back  if errors are above {policy.guards.error_rate:.1%}, if the candidate does not serve, or by "
+        "your order"
     )
 
 
@@ -127,7 +128,7 @@ def _any(values: tuple[str, ...]) -> str:
 
 def _adapted(policy: Policy) -> str:
     candidate = policy.candidate
-    parts = [f"is told {candidate.system_prompt} and not the app's system prompt"] if candidate.system_prompt else []
+    parts = [f"gets {candidate.system_prompt} in place of the app's system prompt"] if candidate.system_prompt else []
     parts += [f"sets {', '.join(sorted(candidate.set))}"] if candidate.set else []
     parts += [f"drops {', '.join(candidate.drop)}"] if candidate.drop else []
     parts += [f"first token within {duration_text(candidate.first_byte)}"] if candidate.first_byte else []
@@ -141,14 +142,15 @@ def _eligible(policy: Policy) -> str:
     parts += [f"without {', '.join(eligible.forbid)}"] if eligible.forbid else []
     parts += ["Responses are declared stateless"] if eligible.stateless else []
     parts += [f"media from {', '.join(eligible.media_hosts)}"] if eligible.media_hosts else []
-    return ", ".join([*parts, "and nothing that an engine would ignore"] if parts else ["all an engine can do"])
+    return ", ".join([*parts, "and only what an engine does not ignore"] if parts else ["all that an engine can do"])
 
 
 def _compared(policy: Policy) -> str:
     by = f"by {', '.join(each.name for each in policy.compare)}" if policy.compare else "by nothing"
     metrics = quality_metrics(policy)
     what = "index compatibility" if metrics == ("vectors",) else "quality"
-    told = f"{' and '.join(metrics)} {'is' if len(metrics) == 1 else 'are'} the {what}" if metrics else UNMEASURED
+    verb = "measures" if len(metrics) == 1 else "measure"
+    told = f"{' and '.join(metrics)} {verb} {what}" if metrics else UNMEASURED
     return f"{by}; {told}"
 
 
@@ -164,7 +166,7 @@ def _twice(policy: Policy) -> str:
     floor = share_text(policy.shadow.noise_floor)
     if likeness_metric(policy) is None or policy.baseline.deterministic:
         return floor
-    return f"all of them until likeness is certified, then for {floor}"
+    return f"all of them until likeness has passed, then for {floor}"
 
 
 def _gates(gates: Gates) -> Iterator[str]:
@@ -172,29 +174,30 @@ def _gates(gates: Gates) -> Iterator[str]:
     if gates.quality is None:
         yield f"quality    {UNMEASURED}"
     if gates.validity:
-        yield f"validity   valid answers at most {gates.validity.margin:.1%} fewer than the baseline's"
+        yield f"validity   at most {gates.validity.margin:.1%} fewer valid answers than the baseline"
     if gates.errors:
-        yield f"errors     at most {gates.errors.margin:.1%} more than the baseline's"
+        yield f"errors     at most {gates.errors.margin:.1%} more than the baseline"
     yield from (f"{'latency':<10} {_latency(gate)}" for gate in gates.latencies)
     if gates.cost:
-        word = "" if gates.cost.required else " (said, not required)"
+        word = "" if gates.cost.required else " (shown, not required)"
         yield f"cost       at most {gates.cost.max_ratio:g} times the baseline's{word}"
 
 
 def _quality(gate: Quality) -> str:
     if gate.metric == "vectors":
         return (
-            f"index compatibility: a vector that does not fit in at most {gate.margin:.1%} of conversations; no quality"
+            f"index compatibility: vectors that do not fit in at most {gate.margin:.1%} of conversations; not quality"
         )
     assumed = ""
     if gate.missing is not None and gate.missing > -1:
-        assumed = f"; a pair without a verdict is taken to be worth {gate.missing:g} at worst, as this policy says"
+        assumed = f"; a pair without a verdict counts {gate.missing:g}, as this policy says"
     if gate.margin < 0:
-        return f"{gate.metric} better than the baseline's, by {-gate.margin:g} at least{assumed}"
+        return f"{gate.metric} at least {-gate.margin:g} better than the baseline{assumed}"
     if not gate.likeness:
-        return f"{gate.metric} at most {gate.margin:g} below the baseline's{assumed}"
-    itself = "1, as it is declared" if gate.deterministic else "the baseline's likeness to itself"
-    return f"{gate.metric}: likeness to the baseline at most {gate.margin:g} below {itself}; never harm{assumed}"
+        return f"{gate.metric} at most {gate.margin:g} worse than the baseline{assumed}"
+    itself = "1 (the baseline is declared deterministic)" if gate.deterministic else "the baseline's likeness to itself"
+    shows = f"at most {gate.margin:g} below {itself}; it never shows harm"
+    return f"{gate.metric}: likeness to the baseline {shows}{assumed}"
 
 
 def _latency(gate: Latency) -> str:
@@ -202,8 +205,8 @@ def _latency(gate: Latency) -> str:
     if gate.limit_s is not None:
         return f"{gate.quantile:.0%} of {name} within {duration_text(gate.limit_s)}; in the shadow, too"
     return (
-        f"p{gate.quantile * 100:g} of {name} within {gate.ratio:g} times the baseline's, beside it in blocks of "
-        f"{duration_text(gate.block_s or 0.0)} (from {BLOCKS} blocks on)"
+        f"p{gate.quantile * 100:g} of {name} within {gate.ratio:g} times the baseline's of the same time; "
+        f"needs {BLOCKS} blocks of {duration_text(gate.block_s or 0.0)}"
     )
 
 
@@ -211,37 +214,40 @@ def _guards(rules: Rules) -> Iterator[str]:
     guards: Guards = rules.guards
     yield f"errors above {rules.detectors.errors:.1%}, invalid answers above {rules.detectors.validity:.1%}"
     yield (
-        f"outputs    {guards.outputs}: two of its answers the same at most {guards.same_answers or 0.0:.0%} more often "
-        f"than two of the baseline's; to advance, at least {guards.distinct_ratio:g} times as many different ones, and "
-        f"none above {guards.top_share:.0%} or {guards.top_ratio:g} times the baseline's commonest"
+        f"outputs    {guards.outputs}: two of its answers equal at most {guards.same_answers or 0.0:.0%} more often "
+        f"than two of the baseline's; to advance, at least {guards.distinct_ratio:g} times as many different answers, "
+        f"and none above {guards.top_share:.0%} or {guards.top_ratio:g} times the baseline's most frequent"
     )
     yield (
         f"length     median {guards.length_ratio_min:g} to {guards.length_ratio_max:g} times the baseline's; "
-        f"refusals, empties, loops at most {guards.slack:.0%} more"
+        f"refusals, empty answers, loops at most {guards.slack:.0%} more"
     )
-    yield f"units      none above {guards.unit_share:.0%} of the traffic; at most {guards.drop_rate:.0%} of pairs lost"
+    yield (
+        f"units      no conversation above {guards.unit_share:.0%} of the traffic; at most {guards.drop_rate:.0%} of "
+        "pairs lost"
+    )
     if guards.judge_bias is not None:
         needed = labels_needed(guards.judge_bias, {}, alpha=guards.alpha, bets=rules.bets)
         yield (
-            f"people     the score is within {guards.judge_bias:g} of their labels on average, certified before "
-            f"anything advances: about {needed:,} judged pairs ({WHERE})"
+            f"people     the score must be within {guards.judge_bias:g} of people's labels on average before anything "
+            f"advances: about {needed:,} judged pairs ({WHERE})"
         )
 
 
 def _votes(window_s: float | None) -> list[str]:
     if window_s is None:
         return []
-    return [f"  votes      on answers of the last {duration_text(window_s)}, compared for `explain`; they move nothing"]
+    return [f"  votes      on answers of the last {duration_text(window_s)}, shown by `explain`; they move no traffic"]
 
 
 def _stage(stage: Stage) -> str:
     parts = [f"{stage.min_units} conversations"]
     parts += [f"{duration_text(stage.least_s)}"] if stage.least_s else []
-    parts += ["an operator's word to enter"] if stage.approve == "manual" else []
-    parts += [f"{share_text(stage.holdback_ppm)} kept back"] if stage.holdback_ppm else []
+    parts += ["an operator's approval to enter"] if stage.approve == "manual" else []
+    parts += [f"{share_text(stage.holdback_ppm)} stays with the baseline"] if stage.holdback_ppm else []
     reverse = share_text(stage.reverse_shadow_ppm)
     if stage.reverse_until_ppm > stage.reverse_shadow_ppm:
-        parts.append(f"all also ask the baseline until quality is certified here, then {reverse}")
+        parts.append(f"all also ask the baseline until quality has passed here, then {reverse}")
     elif stage.reverse_shadow_ppm:
         parts.append(f"{reverse} also ask the baseline")
     name = "100%" if stage.weight_ppm == PPM else stage.label

@@ -63,7 +63,7 @@ class Recent:
     spans: tuple[int, ...] = _SPANS
 
     def after(self, *, failed: bool) -> "Recent":
-        """One more outcome."""
+        """The detector after one more outcome."""
         rates = tuple(rate + (failed - rate) / span for rate, span in zip(self.rates, self.spans, strict=True))
         return Recent(rates, self.spans)
 

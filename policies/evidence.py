@@ -527,7 +527,7 @@ class Evidence:
         return line, self.more_beside.setdefault(gate.name, LatencyPairs())
 
     def _spread(self, name: str, measured: list[float], weight: int | None = None) -> None:
-        """Share one unit among its requests' bins; `WHOLE` stands for a unit that weighs 1."""
+        """Divide one unit among the bins of its requests; `WHOLE` is a unit of weight 1."""
         if not measured:
             return
         plain = self.histograms.setdefault(name, {})

@@ -221,15 +221,15 @@ def _gate_line(gate: GateResult) -> str:
 
 
 _MEANINGS = {
-    "likeness": "certifies that answers are as like the baseline's as its own are to each other; cannot see which of "
-    "two different answers is better",
-    "vectors": "certifies index compatibility: that vectors point where the baseline's do; says nothing of quality",
-    "quality": "certifies that whoever scores finds answers no worse on average; cannot see what the scorer does not, "
-    "nor a slice of the traffic in which they are",
-    "validity": "certifies that answers keep to their schema or tools; cannot see whether what they say is right",
-    "errors": "certifies that requests fail no more often; cannot see answers that come and are wrong",
-    "latency": "certifies how long all of this stage's requests take; cannot see another load, or single hours",
-    "cost": "says what was paid; certifies nothing",
+    "likeness": "shows that answers are as like the baseline's as those are to each other; cannot see which of two "
+    "different answers is better",
+    "vectors": "shows index compatibility: vectors point where the baseline's do; says nothing of quality",
+    "quality": "shows that scores are no worse on average; cannot see what the scorer does not see, nor a part of the "
+    "traffic in which answers are worse",
+    "validity": "shows that answers keep to their schema or tools; cannot see whether their content is right",
+    "errors": "shows that requests fail no more often; cannot see answers that arrive and are wrong",
+    "latency": "shows how long the requests of this stage take; cannot see a higher load, or single bad hours",
+    "cost": "says what was paid; proves nothing",
 }
 
 

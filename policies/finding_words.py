@@ -1,9 +1,9 @@
 """What gates, guards and detectors find, in everyday words: by the name of the gate, guard or detector."""
 
 GATES = {
-    "quality": "that its answers are good enough beside the baseline's",
-    "likeness": "that its answers are as similar to the baseline's as two answers of the baseline are",
-    "vectors": "that its vectors fit the index that the baseline's have filled",
+    "quality": "that its answers are good enough, compared with the baseline's",
+    "likeness": "that its answers are as similar to the baseline's as two answers of the baseline are to each other",
+    "vectors": "that its vectors fit an index of the baseline's vectors",
     "validity": "that its answers keep to their format as often as the baseline's",
     "errors": "that its requests fail no more often than the baseline's",
     "latency": "that it answers fast enough",
@@ -15,8 +15,8 @@ UNMEASURED = {
     "vectors": "no vectors have been compared yet",
     "validity": "no answer has been checked against its format yet",
     "errors": "no request has been counted yet",
-    "latency": "there are too few timings yet to say what is fast enough",
-    "cost": "no pair of answers has a price on both sides yet",
+    "latency": "too few requests have been timed yet to know what is fast enough",
+    "cost": "no pair of answers has both prices yet",
 }
 OVERDUE = {
     "quality": "answers come, but no scores. Is the judge or scorer running?",
@@ -30,7 +30,7 @@ OVERDUE = {
 HARM = {
     "quality": "its answers are worse than the baseline's by more than the policy allows",
     "likeness": "its answers are less like the baseline's than the policy allows",
-    "vectors": "more of its vectors than the policy allows do not fit the index that the baseline's have filled",
+    "vectors": "more of its vectors than the policy allows do not fit an index of the baseline's vectors",
     "validity": "its answers break their format more often than the policy allows",
     "errors": "its requests fail more often than the policy allows",
     "latency": "it answers more slowly than the policy allows",
@@ -48,14 +48,14 @@ GUARDS = {
     "unknown_tool": "it calls tools that do not exist more often than the baseline",
     "leak": "it gives away its instructions more often than the baseline",
     "drops": "too many comparisons were lost. Can the candidate keep up?",
-    "late": "too many requests were counted only after their conversation",
+    "late": "too many requests ended after their conversation had been counted",
     "unscored": "too many pairs of answers have no score",
     "abstained": "the judge could not decide on too many pairs of answers",
-    "controls": "the judge failed too many of the pairs it is tested with",
-    "incident": "the baseline itself fails too often at the moment to be compared with",
-    "judge_bias": "it is not shown that the judge agrees with people. Label some pairs",
+    "controls": "the judge got too many of its hidden test pairs wrong",
+    "incident": "the baseline itself fails too often right now, so nothing can be compared with it",
+    "judge_bias": "it is not shown yet that the judge agrees with people. Label some pairs",
     "concentration": "one conversation makes too much of the traffic. Give sessions an id (assign.by)",
-    "shares": "the candidate got another share of the conversations than it should",
+    "shares": "the candidate gets a different share of the conversations than it should",
 }
 UNSURE = {"outputs": "it is not certain yet that its answers are as varied as the baseline's"}
 UNSEEN = {
@@ -65,7 +65,7 @@ UNSEEN = {
 DETECTORS = {
     "errors": "the candidate failed too many of its latest requests",
     "validity": "too many of its latest answers broke their format",
-    "empty": "too many of its latest answers have nothing in them",
-    "quality": "its latest answers are worse than those it was admitted for",
+    "empty": "too many of its latest answers are empty",
+    "quality": "its latest answers are worse than those with which it passed its checks",
     "latency": "too many of its latest answers were slower than the limit",
 }

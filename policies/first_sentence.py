@@ -63,7 +63,7 @@ def first_sentence(
             after = "the last stage" if stands.next is None else _share(stands.next.weight_ppm)
             ago, _ = _told(now, entered)
             return (
-                f"Every check passed {_at(stands)}{ago}; {after} waits for your word: "
+                f"Every check passed {_at(stands)}{ago}; {after} waits for your approval: "
                 f"`crossfade promote {stands.route} --reason …`."
             )
         case _:
@@ -94,7 +94,7 @@ def decided_sentence(decision: Decision) -> str:
             return f"Goes on {_at(after)}: {who} said so ({word})."
         case Move.RETURN:
             paused = ", paused as it was" if after.phase is Phase.PAUSED else ""
-            return f"Back {_at(after)}{paused}: {decision.results.tried} trial requests went well."
+            return f"Back {_at(after)}{paused}: {decision.results.tried} test requests went well."
         case Move.RENEW:
             return f"Stays promoted, and counts from zero again: what was counted at {at} has grown old."
         case Move.HOLD if decision.rule == "revision":
@@ -135,11 +135,12 @@ def _trial(stands: Rollout, results: Results | None, now: float, around: Circums
     if not around.has_leader:
         return "no controller is deciding, so it cannot come back. Is `crossfade serve` running?"
     if calm_left_s > 0:
-        return f"in {span(calm_left_s)} it is tried on {settings.trial} requests, while apps get the baseline's answers"
+        copies = f"copies of {settings.trial} requests"
+        return f"in {span(calm_left_s)} it is tested on {copies}, while apps get the baseline's answers"
     if tried < settings.trial and around.is_budget_spent:
-        return "today's budget for comparing is spent (shadow.budget); it is tried on at midnight, UTC"
+        return "today's budget for comparing is spent (shadow.budget); its test continues at midnight, UTC"
     if tried < settings.trial:
-        return f"it is being tried on copies of requests: {tried} of {settings.trial} went well"
+        return f"it is being tested on copies of requests: {tried} of {settings.trial} went well"
     if results is not None and results.fault:
         return results.fault
     rises = stands.ladder.rises
@@ -180,7 +181,7 @@ def _on_its_way(stands: Rollout, results: Results | None, now: float, around: Ci
 
 
 def _part_of(stands: Rollout) -> str:
-    """Of what traffic a stage's share is, where only parts of it move."""
+    """The traffic that a stage's share refers to, if only slices of it move."""
     moving, by = stands.held.moving, stands.ladder.moves_by
     return f"{len(moving)} of {len(stands.drawn)} parts of the traffic by {by}" if by else "the traffic"
 
@@ -245,7 +246,7 @@ def _worded(rule: str, sentence: str, stands: Rollout, results: Results) -> str:
             return _detector(results, sentence)
         case "slices":
             by = stands.ladder.moves_by
-            return f"of no part of the traffic by {by} is it certain yet that it is answered well enough to move"
+            return f"it is not certain yet of any part of the traffic by {by} that it is answered well enough to move"
         case "gates":
             return "none of the checks that this stage asks for has been made yet"
         case "hold":
@@ -255,7 +256,7 @@ def _worded(rule: str, sentence: str, stands: Rollout, results: Results) -> str:
         case "days":
             left_s = least_left_s(stands, results)
             return (
-                "every check passes now, and one did not at the end of the stage's last whole day; it has to hold at "
+                "every check passes now, but one did not at the end of the stage's last whole day; all must pass at "
                 f"the end of this one, in {span(left_s)} (days)"
             )
         case "unhealthy":

@@ -27,7 +27,7 @@ def gate_findings(policy: Policy) -> Iterator[Finding]:
     validity = policy.gates.validity if "validity" in policy.gates.model_fields_set else None
     if validity is not None and not any(name in CHECKS for name in names):
         hint = f"add one of {', '.join(CHECKS)} to `compare`"
-        yield Finding(("gates", "validity"), "no comparator says whether an answer is valid", hint)
+        yield Finding(("gates", "validity"), "no comparator here checks whether an answer is valid", hint)
 
 
 def _quality(policy: Policy) -> Iterator[Finding]:
@@ -37,49 +37,45 @@ def _quality(policy: Policy) -> Iterator[Finding]:
         yield from _unmeasured(policy)
         return
     if accepted:
-        message = f"`{accepted[0]}` is accepted, and yet quality is measured"
-        yield Finding(("gates", "accept"), message, "leave it out, or write `quality: off`")
+        message = f"`{accepted[0]}` is accepted, but quality is measured"
+        yield Finding(("gates", "accept"), message, "remove it, or write `quality: off`")
     for position, gate in enumerate(gates):
         yield from _score(policy, position, gate)
     rest = [gate.metric for gate in gates]
     for position, gate in enumerate(gates):
         if position and gate.metric is None:
-            yield Finding(_quality_loc(policy, position), "does not say which score it rests on", "`metric: …`")
+            yield Finding(_quality_loc(policy, position), "does not say which score it uses", "add `metric: …`")
         elif gate.metric is not None and gate.metric in rest[:position]:
-            message = f"two gates rest on {gate.metric}"
-            yield Finding(_quality_loc(policy, position, "metric"), message, "one metric, one gate")
+            message = f"two gates use {gate.metric}"
+            yield Finding(_quality_loc(policy, position, "metric"), message, "remove one, or give it another metric")
     if len([metric for metric in quality_metrics(policy) if metric in LIKENESS]) > 1:
-        message = (
-            "two gates rest on how alike answers are, and only one can: the baseline is asked twice for one of them"
-        )
-        yield Finding(
-            ("gates", "quality"), message, "keep the one that says more; let a judge or a scorer be the other"
-        )
+        message = "two gates use how alike answers are; only one can, because the baseline is asked twice for one only"
+        yield Finding(("gates", "quality"), message, "keep one; use a judge or a scorer of your own for the other")
 
 
 def _unmeasured(policy: Policy) -> Iterator[Finding]:
-    """Quality is off: a word must say that this is meant, and something must be won by it."""
+    """Findings where quality is off: the policy must say that it is meant, and demand a saving."""
     gates = policy.gates
     if not gates.accept:
-        hint = "if that is meant, `gates: {quality: off, accept: unmeasured quality, …}`"
-        yield Finding(("gates", "quality"), "nothing would check whether the candidate's answers are as good", hint)
+        hint = "if you mean this, write `gates: {quality: off, accept: unmeasured quality, …}`"
+        yield Finding(("gates", "quality"), "nothing would check how good the candidate's answers are", hint)
     if gates.cost is None or not gates.cost.required:
-        message = "nothing checks quality, and nothing says that the saving is worth it"
-        yield warning(("gates", "quality"), message, "`cost: {max_ratio: 0.5x, required: true}`")
+        message = "nothing checks quality, and nothing demands a saving in return"
+        yield warning(("gates", "quality"), message, "demand one: `cost: {max_ratio: 0.5x, required: true}`")
 
 
 def _unused(policy: Policy) -> Iterator[Finding]:
-    """Whoever says which answer is better, is paid or run for it, and decides nothing."""
+    """A judge or scorer that costs money or time, and that no gate uses."""
     used = quality_metrics(policy)
     for position, comparator in enumerate(policy.compare):
         if comparator.name not in GAMEABLE or comparator.name in used:
             continue
-        rests = f"quality rests on {' and '.join(used)}" if used else "quality is off"
+        rests = f"quality uses {' and '.join(used)}" if used else "quality is off"
         gates = ", ".join(f"{{metric: {metric}}}" for metric in (*used, comparator.name))
         yield warning(
             ("compare", position),
-            f"{comparator.name} scores, but no gate goes by it: {rests}",
-            f"`gates: {{quality: [{gates}]}}`, or leave it out",
+            f"{comparator.name} scores, but no gate uses it: {rests}",
+            f"write `gates: {{quality: [{gates}]}}`, or remove it",
         )
 
 
@@ -98,30 +94,34 @@ def _score(policy: Policy, position: int, gate: QualityGate) -> Iterator[Finding
     if metric is None:
         yield Finding(where, "no comparator here says how good an answer is", f"add one of {scores}")
     elif metric in DIAGNOSTIC:
-        yield Finding(where, f"{metric} is only for looking at: no gate can rest on it", f"take one of {scores}")
+        yield Finding(where, f"{metric} is shown only: no gate can use it", f"use one of {scores}")
     elif metric not in names:
-        yield Finding(where, f"no comparator yields {metric}", f"`compare` has {', '.join(names)}")
+        yield Finding(where, f"no comparator here gives {metric}", f"`compare` has {', '.join(names)}")
     elif metric not in SCORES:
-        yield Finding(where, f"{metric} says whether an answer is valid, not how good it is", f"take one of {scores}")
+        yield Finding(where, f"{metric} says whether an answer is valid, not how good it is", f"use one of {scores}")
     elif metric in LIKENESS and gate.margin < 0:
-        message = f"{metric} only says how alike answers are, so by it no candidate can be better than the baseline"
-        hint = "a judge or a scorer of your own can say which answer is better"
+        message = f"{metric} says how alike answers are, so it can never show that the candidate is better"
+        hint = "use a judge or a scorer of your own"
         yield Finding(_quality_loc(policy, position, "margin"), message, hint)
 
 
 def _loose(policy: Policy) -> Iterator[Finding]:
     latency = policy.gates.latency
     if latency is not None and latency.block_s < _BLOCK_S:
-        message = f"a block of {duration_text(latency.block_s)} is short: what comes within an hour differs"
-        yield warning(("gates", "latency", "relative", "block"), message, "fine for a try, not for production")
+        message = f"a block of {duration_text(latency.block_s)} is short: traffic differs too much within an hour"
+        yield warning(("gates", "latency", "relative", "block"), message, "fine for a trial; too short for production")
     first = next((position for position, stage in enumerate(policy.stages) if stage.weight_ppm), None)
     if first and policy.stages[first].weight_ppm >= _MUCH_PPM and policy.stages[first].options.approve == "auto":
         share = policy.stages[first].name
-        message = f"the first traffic is {share} of all: what only load shows, and users, so many meet at once"
-        yield warning(("stages", first), message, "begin with less, as `[shadow, 1%, 10%, 50%, 100%]`")
+        message = (
+            f"the first stage after the shadow takes {share} of the traffic: so many users meet what only load shows"
+        )
+        yield warning(("stages", first), message, "start with less, as `[shadow, 1%, 10%, 50%, 100%]`")
     for position, gate in enumerate(policy.gates.quality or ()):
         if gate.margin >= _LOOSE_MARGIN:
-            message = f"one answer in {1 / gate.margin:.0f} may be worse than the baseline's, and it still passes"
+            message = (
+                f"one answer in {1 / gate.margin:.0f} may be worse than the baseline's, and the candidate still passes"
+            )
             yield warning(_quality_loc(policy, position, "margin"), message, "0.05 is usual, 0.02 strict")
 
 
@@ -132,10 +132,10 @@ def _sliced(policy: Policy) -> Iterator[Finding]:
     by = policy.slices.by
     for position, name in enumerate(by):
         if name in by[:position]:
-            yield Finding(("slices", "by", position), f"{name} stands here twice", "take one out")
+            yield Finding(("slices", "by", position), f"{name} is listed twice", "remove one")
     if policy.gates.quality is None:
-        message = "quality is off, and slices are checked for nothing else"
-        yield Finding(("slices",), message, "leave them out, or let a comparator score")
+        message = "quality is off, so slices have nothing to check"
+        yield Finding(("slices",), message, "remove `slices`, or measure quality")
     if policy.slices.mode == "partial":
         yield from _moving_alone(by)
 
@@ -143,14 +143,14 @@ def _sliced(policy: Policy) -> Iterator[Finding]:
 def _moving_alone(by: Sequence[str]) -> Iterator[Finding]:
     """A worker must tell each request's one slice, from the request alone."""
     if len(by) > 1:
-        message = "a request is of one slice of each, and where slices move alone it must be of one"
+        message = "several dimensions put a request into several slices; with `mode: partial` it must be in one"
         yield Finding(("slices", "by"), message, f"keep one dimension, as `by: {by[0]}`, or `mode: whole`")
     if "language" in by:
-        message = "a worker would have to read what a conversation says before it knows who answers"
-        hint = "let the app say it, as `by: header:x-language` or `metadata:language`, or `mode: whole`"
+        message = "a worker cannot tell this before it chooses who answers"
+        hint = "let the app send it (`by: header:x-language` or `metadata:language`), or write `mode: whole`"
         yield Finding(("slices", "by"), message, hint)
     if any(len(name) > _LONGEST for name in by):
-        yield Finding(("slices", "by"), f"longer than {_LONGEST} characters", "a shorter key")
+        yield Finding(("slices", "by"), f"is longer than {_LONGEST} characters", "use a shorter key")
     if by[0] == "length":
-        message = "a conversation that grows leaves its slice, and may change its variant"
-        yield warning(("slices", "by"), message, "`tool`, a header or metadata mostly stay as they are")
+        message = "a growing conversation changes its slice, and may change its variant"
+        yield warning(("slices", "by"), message, "slice by `tool`, a header or metadata: these seldom change")

@@ -35,7 +35,7 @@ _COARSE = 0.2
 
 
 def findings(policy: Policy, surroundings: Surroundings | None = None) -> tuple[Finding, ...]:
-    """All there is to say; without surroundings, nothing of upstreams and prices."""
+    """All findings of a policy; without `surroundings`, none about upstreams and prices."""
     if policy.candidates:
         return contender_findings(policy, lambda contender: _findings(contender, surroundings))
     return _findings(policy, surroundings)
@@ -64,11 +64,13 @@ def _findings(policy: Policy, surroundings: Surroundings | None) -> tuple[Findin
 
 def _match(policy: Policy) -> Iterator[Finding]:
     if policy.match.is_empty:
-        yield Finding(("match",), "every request would belong to this route", "name the model that the app asks for")
+        yield Finding(
+            ("match",), "this matches every request", "name the model that the app asks for: `match: {model: …}`"
+        )
     prompt = policy.match.system_prompt
     if prompt is not None and not (prompt.contains or prompt.sha256):
         yield Finding(
-            ("match", "system_prompt"), "is empty, so it matches nothing", "write `contains: …` or `sha256: …`"
+            ("match", "system_prompt"), "is empty, so it matches no request", "write `contains: …` or `sha256: …`"
         )
 
 
@@ -76,15 +78,15 @@ def _variants(policy: Policy) -> Iterator[Finding]:
     candidate, baseline = policy.candidate, policy.baseline
     otherwise = candidate.system_prompt or candidate.set or candidate.drop
     if candidate.upstream == baseline.upstream and _is_asked(policy, candidate.model) and not otherwise:
-        hint = "name another model or upstream, or what it is asked otherwise: `system_prompt: FILE`, `set: {…}`"
-        yield Finding(("candidate",), "the candidate is the baseline", hint)
+        hint = "name another model or upstream, or change the request: `system_prompt: FILE`, `set: {…}`"
+        yield Finding(("candidate",), "the candidate is the same as the baseline", hint)
     yield from _prompt(policy)
     for name in sorted(set(candidate.set) & set(candidate.drop)):
-        yield Finding(("candidate", "drop"), f"`{name}` is both set and dropped", "leave it out of one")
+        yield Finding(("candidate", "drop"), f"`{name}` is both set and dropped", "remove it from one of the two")
     if candidate.first_byte and candidate.total and candidate.first_byte > candidate.total:
         yield Finding(
             ("candidate", "first_byte"),
-            "the first token may come later than the whole answer",
+            "`first_byte` is longer than `total`: the first token may come later than the whole answer",
             "make it shorter than `total`",
         )
 
@@ -95,10 +97,10 @@ def _prompt(policy: Policy) -> Iterator[Finding]:
     if policy.candidate.system_prompt is None:
         return
     if policy.match.path and COMPLETIONS in policy.match.path:
-        yield Finding(loc, f"{COMPLETIONS} has no system prompt", "leave that path out of `match`")
+        yield Finding(loc, f"{COMPLETIONS} has no system prompt", "remove that path from `match`")
     if prompt is None or not prompt.sha256:
         message = "this text replaces the app's whole system prompt, with any names and dates that the app puts there"
-        hint = "`match: {system_prompt: {sha256: …}}` binds the route to the prompt that this one is to replace"
+        hint = "`match: {system_prompt: {sha256: …}}` limits the route to the prompt that this text replaces"
         yield warning(loc, message, hint)
 
 
@@ -112,11 +114,11 @@ def _assign(policy: Policy) -> Iterator[Finding]:
     by = policy.assign.by
     for position, name in enumerate(by):
         if name in by[:position]:
-            yield Finding(("assign", "by", position), f"{name} stands here twice", "take one out")
+            yield Finding(("assign", "by", position), f"{name} is listed twice", "remove one")
     if "request" in by[:-1]:
-        yield Finding(("assign", "by"), "`request` ends the list: what follows is never looked at", "put it last")
+        yield Finding(("assign", "by"), "nothing after `request` is ever used: every request has it", "put it last")
     if by[0] == "request":
-        hint = "name a header with the session's id, or leave it to `user` and `conversation`"
+        hint = "name a header that holds the session's id, or use `user` and `conversation`"
         yield warning(("assign", "by"), "a conversation may change its variant from turn to turn", hint)
 
 
@@ -124,10 +126,10 @@ def _compare(policy: Policy) -> Iterator[Finding]:
     seen: set[str] = set()
     for position, comparator in enumerate(policy.compare):
         if comparator.name in seen:
-            yield Finding(("compare", position), f"{comparator.name} stands here twice", "take one out")
+            yield Finding(("compare", position), f"{comparator.name} is listed twice", "remove one")
         seen.add(comparator.name)
         if isinstance(comparator.options, Judge) and _is_variant(policy, comparator.options):
-            hint = "nobody judges itself: take a model of another family"
+            hint = "take a judge of another model family: models prefer their own answers"
             yield Finding(("compare", position, "judge", "model"), "the judge is one of the variants it judges", hint)
         if comparator.name == "feedback" and "request" in policy.assign.by:
             message = "where a request names no user, one person's votes on many answers count as many people's"
@@ -148,41 +150,45 @@ def _split(policy: Policy) -> Iterator[Finding]:
     """A fixed share: of what makes certificates there must be nothing, and it is said that there are none."""
     for name in _NOT_SPLIT:
         if name in policy.model_fields_set:
-            message = "has no effect with `mode: split`, in which nothing is compared"
-            yield Finding((name,), message, "leave it out, or `mode: apply`")
+            message = "has no effect with `mode: split`, which compares nothing"
+            yield Finding((name,), message, "remove it, or write `mode: apply`")
     if len(policy.stages) != 1 or not policy.stages[0].weight_ppm:
-        yield Finding(("stages",), "`mode: split` takes exactly one share of the traffic", "`stages: [30%]`")
+        yield Finding(
+            ("stages",), "`mode: split` takes exactly one share of the traffic", "write one stage, as `stages: [30%]`"
+        )
         return
     stage = policy.stages[0]
     for name in sorted(stage.options.model_fields_set - _SPLIT_OPTIONS):
         yield Finding(
-            _option(0, stage, name), "has no effect with `mode: split`", "only `approve` and `holdback` have one"
+            _option(0, stage, name),
+            "has no effect with `mode: split`",
+            "remove it; only `approve` and `holdback` have an effect",
         )
     if stage.options.holdback >= stage.weight_ppm:
         yield Finding(
             _option(0, stage, "holdback"),
-            "takes all of the candidate's share away: it would get no traffic",
-            "a smaller `holdback`",
+            "leaves the candidate no traffic: it is as large as the candidate's share",
+            "use a smaller `holdback`",
         )
     message = f"{stage.name} of the traffic moves without evidence: nothing checks whether answers are as good"
-    yield warning(("mode",), message, "`mode: apply` moves traffic by evidence")
+    yield warning(("mode",), message, "if traffic should move by evidence, write `mode: apply`")
 
 
 def _stages(policy: Policy) -> Iterator[Finding]:
     stages = policy.stages
     if stages[0].weight_ppm:
-        yield Finding(("stages", 0), "traffic would move before there is any evidence", "begin with `shadow`")
+        yield Finding(("stages", 0), "traffic would move before there is any evidence", "make `shadow` the first stage")
     served_before = -1
     for position, stage in enumerate(stages):
         served = stage.weight_ppm - stage.options.holdback
         if stage.weight_ppm and served <= 0:
             yield Finding(
                 _option(position, stage, "holdback"),
-                "keeps all of this stage's traffic back: the candidate gets none",
-                "a smaller `holdback`",
+                "leaves the candidate no traffic: it is as large as this stage's share",
+                "use a smaller `holdback`",
             )
         elif served <= served_before:
-            hint = f"the stage before serves {share_text(served_before)}"
+            hint = f"the stage before it serves {share_text(served_before)}: use a larger share"
             yield Finding(("stages", position), "weights must rise from stage to stage", hint)
         served_before = max(served, served_before)
         yield from _stage(position, stage)
@@ -192,20 +198,20 @@ def _stage(position: int, stage: Stage) -> Iterator[Finding]:
     options = stage.options
     if not stage.weight_ppm:
         for name in sorted({"approve", "holdback", "reverse_shadow"} & options.model_fields_set):
-            hint = "put it on the first stage that moves any"
+            hint = "put it on the first stage that moves traffic"
             yield Finding(_option(position, stage, name), "has no effect in the shadow, where no traffic moves", hint)
     if options.max_units is not None and options.min_units > options.max_units:
-        hint = f"max_units is {options.max_units}"
+        hint = f"max_units is {options.max_units}: raise it, or ask for fewer"
         yield Finding(
             _option(position, stage, "min_units"),
             "asks for more conversations than the stage may take (max_units)",
             hint,
         )
     if options.hold is not None and options.hold > options.max_time:
-        hint = f"max_time is {duration_text(options.max_time)}"
+        hint = f"max_time is {duration_text(options.max_time)}: raise it, or use a shorter time"
         yield Finding(_option(position, stage, "hold"), "is longer than the stage may take (max_time)", hint)
     if options.days is not None and options.days * DAY_S > options.max_time:
-        hint = f"max_time is {duration_text(options.max_time)}"
+        hint = f"max_time is {duration_text(options.max_time)}: raise it, or use a shorter time"
         yield Finding(_option(position, stage, "days"), "is longer than the stage may take (max_time)", hint)
 
 
@@ -218,26 +224,30 @@ def _doubts(policy: Policy) -> Iterator[Finding]:
     for position, stage in enumerate(policy.stages):
         options, usual_s = stage.options, default_hold_s(stage.weight_ppm)
         if options.min_units < _MIN_UNITS:
-            hint = f"{_MIN_UNITS} or more"
-            yield warning(_option(position, stage, "min_units"), "so few conversations say next to nothing", hint)
+            hint = f"use {_MIN_UNITS} or more"
+            yield warning(_option(position, stage, "min_units"), "so few conversations prove almost nothing", hint)
         if options.hold is not None and options.hold < usual_s:
-            message = f"is shorter than {duration_text(usual_s)}: what comes at other times of the day is not seen"
-            yield warning(_option(position, stage, "hold"), message, "fine for a try, not for production")
+            message = f"is shorter than {duration_text(usual_s)}: traffic of other times of the day is not tested"
+            yield warning(_option(position, stage, "hold"), message, "fine for a trial; too short for production")
     last = policy.stages[-1]
     whole = last.weight_ppm == PPM and not last.options.holdback
     if whole and not last.options.reverse_shadow and "reverse_shadow" in last.options.model_fields_set:
-        message = "at 100 % nothing is left to compare with: nobody would see answers get worse later"
+        message = "at 100 % no traffic is left to compare with, so worse answers would go unnoticed later"
         yield warning(("stages", len(policy.stages) - 1), message, "write `100%: {holdback: 2%, reverse_shadow: 5%}`")
     if policy.shadow.budget < _A_CALL_USD:
-        message = "pays for hardly a call a day: nobody is asked in the background, so nothing is ever certified"
-        yield warning(("shadow", "budget"), message, "`$20/day`, or what a day's comparing may cost")
+        message = "pays for hardly one call a day: too few answers are compared for any check to pass"
+        yield warning(("shadow", "budget"), message, "raise it, as `$20/day`: what comparing may cost in a day")
     if "tools" in policy.eligible.forbid and likeness_metric(policy) == "tool_calls":
         yield warning(
-            ("eligible", "forbid"), "tool calls are compared, but requests with tools are forbidden", "take out `tools`"
+            ("eligible", "forbid"),
+            "tool calls are compared, but requests with tools are forbidden",
+            "remove `tools` here",
         )
     if policy.match.path == (RESPONSES,) and not policy.eligible.stateless:
-        message = "only requests that say `store: false` are eligible: the frontier keeps all others"
-        yield warning(("match", "path"), message, "if the app never reads answers back, `eligible: {stateless: true}`")
+        message = "only requests that say `store: false` go to the candidate: the frontier must store all other answers"
+        yield warning(
+            ("match", "path"), message, "if the app never reads stored answers, write `eligible: {stateless: true}`"
+        )
     if policy.mode in ("observe", "bypass"):
         yield warning(("mode",), f"`{policy.mode}` moves no traffic", "write `mode: apply` to move it")
 
@@ -286,14 +296,14 @@ def _background(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]
     for loc, options in _callers(policy):
         if options.upstream in upstreams and not upstreams[options.upstream].has_background_key:
             yield Finding(
-                loc, f"upstream {options.upstream} has no background key to be called with", _key_hint(options.upstream)
+                loc, f"upstream {options.upstream} has no background key, which this needs", _key_hint(options.upstream)
             )
     name = policy.candidate.upstream
     if name in upstreams and not upstreams[name].can_be_candidate:
-        message = (
-            f"upstream {name} has no key of ours, and a caller's key is never sent to a candidate: it answers nobody"
+        message = f"upstream {name} has no key for the candidate's calls: a caller's key is never sent to a candidate"
+        hint = (
+            f"name an upstream with the same URL and an api_key_file; if {name} needs no key, write `kind: vllm` there"
         )
-        hint = f"name an upstream of the same URL with an api_key_file, or `kind: vllm` if {name} asks for no key"
         yield warning(("candidate", "upstream"), message, hint)
     name = policy.baseline.upstream
     if policy.mode == "split" or name not in upstreams or upstreams[name].has_background_key:
@@ -312,18 +322,18 @@ def _background(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]
     reversed_at = [n for n, stage in enumerate(policy.stages) if stage.options.reverse_shadow]
     for position in reversed_at:
         loc = _option(position, policy.stages[position], "reverse_shadow")
-        yield Finding(loc, f"upstream {name} has no background key to be called with", _key_hint(name))
+        yield Finding(loc, f"upstream {name} has no background key, which this needs", _key_hint(name))
     if policy.shadow.noise_floor:
         unknown = (
-            "that the baseline always answers alike" if policy.baseline.deterministic else "how alike its answers are"
+            "that it always gives the same answer" if policy.baseline.deterministic else "how alike its answers are"
         )
         message = (
-            f"upstream {name} has no background key, so the baseline is never asked twice: {unknown} is not checked"
+            f"upstream {name} has no background key, so the baseline is never asked twice, and nothing checks {unknown}"
         )
         yield warning(("shadow", "noise_floor"), message, _key_hint(name))
     if not reversed_at and policy.stages[-1].weight_ppm >= ARMS_FROM_PPM:
         message = (
-            f"upstream {name} has no background key: from 25 % on nothing compares the candidate's own conversations"
+            f"upstream {name} has no background key: from 25 % on the candidate's own answers are compared with nothing"
         )
         yield warning(("stages", len(policy.stages) - 1), message, _key_hint(name))
 
@@ -335,13 +345,13 @@ def _key_hint(upstream: str) -> str:
 def _prices(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]:
     cost = policy.gates.cost
     if cost is not None and cost.required and not surroundings.price(policy):
-        message = "prices are not known, so this gate could never pass"
+        message = "a price is unknown, so this gate can never pass"
         yield Finding(("gates", "cost"), message, "state them under `prices` in crossfade.yaml")
     asked = (policy.baseline.upstream, policy.candidate.upstream, *(each.upstream for _, each in _callers(policy)))
     for name in dict.fromkeys(asked):
         known = surroundings.upstreams.get(name)
         if known is not None and not (known.is_priced or known.is_engine):
-            message = f"no price is known of upstream {name}: the budget takes it for as dear as the dearest models"
+            message = f"the price of upstream {name} is unknown: the budget charges what the most expensive models cost"
             yield warning(("shadow", "budget"), message, f"state it under `prices.models.{name}` in crossfade.yaml")
 
 
@@ -354,11 +364,11 @@ def _labels(policy: Policy) -> Iterator[Finding]:
     if policy.gates.quality is None or metric is None or metric in LIKENESS:
         better = next((name for name in quality_metrics(policy) if name not in LIKENESS), None)
         if better is not None:
-            first = f"labels are held against the first score, and {metric} does not say which answer is better"
+            first = f"labels are compared with the first score, and {metric} does not say which answer is better"
             yield Finding(loc, first, f"put {better} first in `gates.quality`", is_served=True)
             return
-        message = "nobody here says which answer is better, so people's labels are held against nothing"
-        hint = "leave it out, or let a judge or a scorer of your own score"
+        message = "no comparator here says which answer is better, so there is nothing to compare people's labels with"
+        hint = "remove it, or add a judge or a scorer of your own"
         yield Finding(loc, message, hint, is_served=True)
         return
     needed, other = (labels_needed(each, {}, alpha=Guards().alpha) for each in (limit, _COARSE))
@@ -370,7 +380,7 @@ def _keys(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]:
     for loc, names in ((("match", "key"), policy.match.key), (("pin_keys",), policy.pin_keys)):
         if names and not surroundings.has_keys:
             hint = "set `keys: {mode: virtual}` in crossfade.yaml"
-            yield warning(loc, "keys have names only where the gateway issues them: this never matches", hint)
+            yield warning(loc, "this never matches: only keys that the gateway issues have names", hint)
 
 
 def overlaps(policies: Mapping[str, Policy]) -> tuple[tuple[str, Finding], ...]:
@@ -380,11 +390,11 @@ def overlaps(policies: Mapping[str, Policy]) -> tuple[tuple[str, Finding], ...]:
     for position, (name, policy) in enumerate(ordered):
         for earlier, other in ordered[:position]:
             if other.route == policy.route:
-                finding = Finding(("route",), f"{earlier} has a route of that name too", "one route, one file")
+                finding = Finding(("route",), f"{earlier} has a route of the same name", "rename one of them")
                 found.append((name, finding))
             elif _overlap(other, policy):
-                message = f"requests that {earlier} matches too go there first"
-                found.append((name, warning(("match",), message, "state a priority, or match more narrowly")))
+                message = f"requests that both match go to {earlier}"
+                found.append((name, warning(("match",), message, "set `priority`, or match more narrowly")))
     return tuple(found)
 
 

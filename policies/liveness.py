@@ -84,7 +84,7 @@ class Minute:
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """One candidate's, in one attempt. A new value after each exchange."""
+    """Whether one candidate serves, in one attempt. A new value after each exchange."""
 
     candidate: str = ""
     """`CandidateKey.digest`."""
@@ -173,7 +173,7 @@ def empty_row(rate: float) -> float:
 
 
 def _counted(minutes: tuple[Minute, ...], at: float, *, answered: bool) -> tuple[Minute, ...]:
-    """One request more, in its minute; what is older than the latest three is forgotten."""
+    """Count one request in its minute; only the latest three minutes are kept."""
     index = int(at // MINUTE_S)
     known = {each.index: each for each in minutes}
     held = known.get(index, Minute(index))

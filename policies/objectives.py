@@ -44,7 +44,7 @@ class Objective:
 
 
 def objectives(policy: Policy) -> tuple[Objective, ...]:
-    """All that a policy promises: that answers come, and when."""
+    """All promises of a policy: that answers come, and how fast."""
     route, gate = route_of(policy.route), policy.gates.latency
     late = [limit for limit in (() if gate is None else gate.limits) if limit.limit_s is not None]
     return (

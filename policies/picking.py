@@ -93,7 +93,7 @@ def refusal(others: Others) -> str:
 
 
 def _outranked(own: Contender, found: Decision, others: Others) -> str:
-    """Who would rise as well, with a better mean; of two that are equal the first by name does."""
+    """The candidates that could rise as well and have a better mean; of two equal ones, the first by name."""
     name, mean = own.rollout.route, _mean(found)
     for other, each in others.items():
         if each is None:

@@ -53,7 +53,7 @@ class PolicyChange:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All there is to say before a policy is put in force."""
+    """What a policy would change and how long its stages would take."""
 
     route: str
     changes: tuple[PolicyChange, ...]

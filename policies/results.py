@@ -113,7 +113,7 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All that is known of one rollout at one look."""
+    """The results of one evaluation of a rollout."""
 
     gates: tuple[GateResult, ...] = ()
     guards: tuple[GuardResult, ...] = ()

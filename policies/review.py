@@ -149,7 +149,7 @@ def _noise(evidence: Evidence) -> Noise:
 
 
 def _alarm(name: str, detector: Detector, arl: float, *, latch: bool) -> Alarm:
-    """In the shadow an alarm blocks while it lasts; once traffic moved, having alarmed is enough."""
+    """An alarm blocks in the shadow while it lasts; above the shadow, one that was ever raised blocks."""
     height = detector.peak if latch else detector.height
     raised, limit = height >= arl, math.log10(arl)
     at = math.log10(max(1.0, height))

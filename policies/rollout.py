@@ -503,7 +503,7 @@ def _after(rollout: Rollout, move: Move) -> Rollout:
 
 
 def _suspended(rollout: Rollout) -> Rollout:
-    """Where it stands, without traffic, and watched afresh."""
+    """The suspended rollout: the same stage without traffic, with fresh detectors."""
     held = replace(rollout.held, watch=rollout.held.watch + 1)
     return replace(
         rollout, phase=Phase.SUSPENDED, was_paused=rollout.phase is Phase.PAUSED, error_s=0.0, held=held,

@@ -153,7 +153,7 @@ class _Several:
             yield from self._decide(0.0)
 
     def timed(self, pairs: Iterable[tuple[str, PairEvent]]) -> Iterator[Moment]:
-        """By the moments of their requests."""
+        """The pairs, ordered by the times of their requests."""
         last = -math.inf
         for name, pair in pairs:
             fresh = self._close(pair.at)
@@ -165,7 +165,7 @@ class _Several:
         self._close(math.inf)
 
     def last(self) -> Iterator[Moment]:
-        """Where each of them ended."""
+        """The last decision of each candidate."""
         for name, run in self.runs.items():
             if run.units and (why := self._resting(name, run.now)):
                 rollout, seen = run.rollout, Conditions(beside=why)

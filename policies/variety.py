@@ -19,7 +19,7 @@ from policies.events import PairEvent
 
 @dataclass(frozen=True, slots=True)
 class AnsweredPair:
-    """A mirrored pair that waits for another to be held against."""
+    """A mirrored pair that waits to be compared with another one."""
 
     unit: str
     prompt: str

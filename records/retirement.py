@@ -32,7 +32,7 @@ def _named(listed: list[msgspec.Raw]) -> Iterator[tuple[str, str]]:
     for raw in listed:
         try:
             model = msgspec.json.decode(raw, type=_Model)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             continue
         if model.shutdown_date:
             yield model.id, model.shutdown_date

@@ -13,7 +13,7 @@ MOST_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class AskedBy:
-    """Of one exchange."""
+    """Who asked, and with which first prompt: hashes of one exchange."""
 
     user: str = ""
     """A hash of the key and of the user it names; empty: the request names none."""

@@ -47,7 +47,7 @@ class Bench:
 
     @property
     def version(self) -> str:
-        """Of all that makes it the judge it is; evidence under another version is other evidence."""
+        """A digest of model, prompt and rubric; a judge with another version starts new evidence."""
         return prompt.version(self.style.model, self.style.rubric)
 
     def __post_init__(self) -> None:
@@ -62,7 +62,7 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class VerdictCost:
-    """Of one call of a judge."""
+    """The cost of one call of a judge."""
 
     usd: float = 0.0
     """What it cost, as far as prices are known."""
@@ -144,7 +144,7 @@ class JudgeScorer:
         )
 
     async def _hear(self, case: _Case) -> None:
-        """Ask about the pair and about its controls, all at the same time; then, by lot, about a win."""
+        """Ask about the pair and its controls at the same time; then check a random share of the wins."""
         pair = case.pair
         others = [other for other in self.pool.pairs if other.id != pair.id]
         due = controls.choose(pair, others, self.trust.due(pair.id), self.bench.key)

@@ -1,4 +1,4 @@
-"""What a route's background calls may take: calls at once, calls that wait, and money."""
+"""Limits of a route's background calls: concurrent ones, waiting ones, and money."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ CallKey = tuple[str, Asked, str]
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One background call that the lot fell on."""
+    """One background call that was chosen."""
 
     exchange: Exchange
     asked: Asked
@@ -81,7 +81,7 @@ class Lane:
         return self.waiting.popleft()
 
     def end(self, now: float, *, answered: bool) -> None:
-        """One that was taken is over."""
+        """Note that a running call has ended."""
         self.in_flight -= 1
         if answered:
             self.moved_s = now
@@ -114,7 +114,7 @@ class DailySpend:
 
     @classmethod
     def of(cls, day: int, spent_usd: Mapping[str, float], allowances: Mapping[str, Allowance]) -> "DailySpend":
-        """As it stood before a restart."""
+        """The budget as it was before a restart."""
         return cls(day, dict(spent_usd), dict(allowances))
 
     def is_spent(self, route: ShadowRoute, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""Asks again what an app has asked, puts both answers side by side, and says what came of it: one `Comparison` each.
+"""Sends a copy of an app's request, compares both answers, and returns one `Comparison` for each call.
 
 The app has its answer long since: whatever goes wrong here is a word in a row.
 
@@ -66,12 +66,12 @@ def path_of(drawn: Drawn) -> str:
 
 
 def variant_of(drawn: Drawn) -> Variant:
-    """Who is asked."""
+    """The variant to ask."""
     return drawn.route.candidate if drawn.asked == "candidate" else drawn.route.baseline
 
 
 def probability(drawn: Drawn) -> float:
-    """With which the lot fell on it."""
+    """The probability with which the call was chosen."""
     route = drawn.route
     match drawn.asked:
         case "candidate":

@@ -1,4 +1,4 @@
-"""From an exchange, and what the shadow found beside it, to what the core is told. Pure.
+"""Makes the evidence event of an exchange and its comparisons. Pure.
 
 Rules:
 1. Intention to treat: an exchange is the variant's it was assigned to, whoever answered it. A candidate that failed

@@ -1,4 +1,4 @@
-"""How long evidence waits for what is found beside an exchange: one bound for who asks, who compares and who counts.
+"""How long evidence waits for a comparison: one limit for asking, comparing and counting.
 
     the exchange ends ──► asked within LATEST_ASK_S ──► answered within ASK_S ──► compared and written by PATIENCE_S
 

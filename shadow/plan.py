@@ -80,7 +80,7 @@ class ShadowRoute(msgspec.Struct, frozen=True):
 
 
 class ShadowPlan(msgspec.Struct, frozen=True):
-    """All of it."""
+    """The plan for all routes."""
 
     routes: tuple[ShadowRoute, ...] = ()
     format: int = FORMAT

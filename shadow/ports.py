@@ -1,4 +1,4 @@
-"""What the shadow needs of the world: models it may ask. The gateway gives it its one upstream client through these."""
+"""The interfaces that the shadow needs: models it may ask. The gateway implements them with its upstream client."""
 
 from dataclasses import dataclass
 from typing import Protocol

@@ -17,7 +17,7 @@ MOST_BYTES = 64 * 1024 * 1024
 
 @dataclass(slots=True)
 class Repeats:
-    """By exchange."""
+    """The baseline's second answers, by exchange."""
 
     _heard: dict[str, "asyncio.Future[ModelReply | None]"] = field(
         default_factory=dict[str, "asyncio.Future[ModelReply | None]"], init=False

@@ -83,7 +83,7 @@ def exchange_of(row: ReplayRow, route: str) -> Exchange:
 
 
 def drawn(exchange: Exchange, route: ShadowRoute) -> Drawn:
-    """All of it is asked: whoever replays has chosen already."""
+    """Every exchange is asked: the replay has chosen them already."""
     return Drawn(exchange, "candidate", msgspec.structs.replace(route, sample_ppm=PPM))
 
 

@@ -1,4 +1,4 @@
-"""Whom the shadow asks beside an exchange: by lot, fixed before any answer is seen. Pure.
+"""Decides which exchanges are mirrored, and to whom: by a hash of the conversation, so never by an answer. Pure.
 
 The shadow asks accordingly, and the controller waits accordingly: both call `asked_beside`, so neither has to tell
 the other. A conversation is drawn whole, by the hash of its unit; each purpose has a salt of its own, so that being
@@ -32,17 +32,17 @@ class Lots(Protocol):
 
     @property
     def sample_ppm(self) -> int:
-        """Of conversations answered by the baseline: the candidate is asked too."""
+        """Share of the baseline's conversations about which the candidate is asked, too."""
         ...
 
     @property
     def reverse_ppm(self) -> int:
-        """Of conversations answered by the candidate: the baseline is asked too."""
+        """Share of the candidate's conversations about which the baseline is asked, too."""
         ...
 
     @property
     def noise_ppm(self) -> int:
-        """Of mirrored exchanges: the baseline is asked a second time."""
+        """Share of mirrored exchanges about which the baseline is asked a second time."""
         ...
 
     @property
@@ -52,7 +52,7 @@ class Lots(Protocol):
 
     @property
     def salt(self) -> str:
-        """Of the route's lots."""
+        """The salt of the hashes that choose, one for each route."""
         ...
 
 

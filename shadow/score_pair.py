@@ -1,4 +1,4 @@
-"""A pair's whole comparison, cheap and exact first: nobody is asked about what is plain already.
+"""Scores a pair: cheap, exact comparators first; a judge is asked only about what they leave open.
 
 Order, by decisions C.1:
 1. The candidate's answer is broken where the baseline's is not: a loss (q = -1), and nobody is asked.

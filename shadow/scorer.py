@@ -151,7 +151,7 @@ class OwnScorer:
         return found
 
     async def _exchange(self, line: bytes) -> bytes:
-        """Its next line; one that is cut short where it has ended."""
+        """The scorer's next line; cut short if the process has ended."""
         process = self._process
         if process is None or process.stdin is None or process.stdout is None or process.stdin.is_closing():
             return b""  # it has ended, and uvloop lets nobody write to its pipe

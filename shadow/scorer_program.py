@@ -69,7 +69,7 @@ def answer(score: Score, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def say(replies: BinaryIO, reply: dict[str, Any]) -> None:
-    """One line."""
+    """Write one line for the shadow."""
     replies.write(json.dumps(reply).encode() + b"\n")
     replies.flush()
 
@@ -124,7 +124,7 @@ def module(path: Path) -> ModuleType:
 
 
 def bound(limits: dict[str, int]) -> None:
-    """No more memory, files and processor time than this; and an end when the shadow ends."""
+    """Limit memory, files and CPU time of this process, and end it when the shadow ends."""
     for kind, most in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_AS, limits["memory_bytes"]),
@@ -140,7 +140,7 @@ def bound(limits: dict[str, int]) -> None:
 
 
 def allow_cpu(seconds: int) -> None:
-    """So much more processor time, from now on; whoever takes more is killed by the kernel."""
+    """Allow this much more CPU time from now on; the kernel kills a process that takes more."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds + 1, hard))

@@ -1,4 +1,4 @@
-"""Background answers to one request that wait for each other: whichever comes last is compared with the first."""
+"""Background answers to one request that wait for each other; the last to arrive is compared with the first."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ MOST_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class WaitingAnswer:
-    """One answer; None: there was none, and whoever comes next waits for nobody."""
+    """One answer that waits for the other; None: there was none, so the other does not wait."""
 
     answer: ModelAnswer | None
     size_bytes: int
@@ -20,7 +20,7 @@ class WaitingAnswer:
 
 @dataclass(slots=True)
 class Siblings:
-    """By exchange. Beyond the bounds the oldest wait no longer: their pairs lack a verdict, and nothing else."""
+    """Waiting answers, by exchange. Beyond the limits the oldest stop waiting; their pairs then lack a verdict."""
 
     _waiting: dict[str, WaitingAnswer] = field(default_factory=dict[str, WaitingAnswer], init=False)
     _bytes: int = field(default=0, init=False)

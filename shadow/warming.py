@@ -1,4 +1,4 @@
-"""What the controller wants to know of servers that have to be warm, and what the shadow found; and cold starts.
+"""Warm servers: what the controller asks the shadow about them, what the shadow answers, and cold starts.
 
 The wish stands in the shadow's plan; the answer in a file of its own, replaced whole after each try.
 """

@@ -1,7 +1,7 @@
-"""The page of messages: all that `status`, `explain`, `policy lint`, `doctor` and the alerts may say, and what to do.
+"""The page of messages: all that `status`, `explain`, `policy lint`, `doctor`, alerts and log may say, and what to do.
 
 Messages are read out of the code, so none can be missing. What to do stands there beside the message where a command
-prints it, and in `tools/message_notes.py` where it would be too long to print each time.
+prints it, and in `tools/message_notes.py` and `tools/event_notes.py` where it would be too long to print each time.
 """
 
 import ast
@@ -16,14 +16,16 @@ import yaml
 from gateway.cli import slo_rules
 from policies import finding_words
 from policies.objectives import Objective
+from tools import event_notes
 from tools import message_notes as notes
 
 ROOT = Path(__file__).resolve().parents[1]
 RULES = ROOT / "deploy/prometheus/rules/crossfade.yml"
-LINT = ("policies/lint.py", "policies/gate_findings.py", "policies/contenders.py")
+LINT = ("policies/lint.py", "policies/gate_findings.py", "policies/contenders.py", "policies/embedding_findings.py")
 DOCTOR = ("gateway/doctor/checks.py", "gateway/doctor/state.py")
 _VARIES = "…"
 _NUMBER = re.compile(r"[0-9.]+(?=%|s\b)")
+_EVENT = re.compile(r"[a-z_]+(\.[a-z_]+)?")
 
 
 class Message(NamedTuple):
@@ -41,8 +43,9 @@ def page() -> str:
         [
             "# Messages, and what to do",
             "",
-            "What `crossfade status`, `explain`, `policy lint`, `doctor` and the alerts may say. `…` and `‹name›`",
-            "stand for what differs each time: a name, a number, a file. Search this page for a few words of yours.",
+            "What `crossfade status`, `explain`, `policy lint`, `doctor`, the alerts and the log may say. `…` and",
+            "`‹name›` stand for what differs each time: a name, a number, a file. Search this page for some words of",
+            "yours.",
             "",
             "## The first sentence of `status` and `explain`",
             "",
@@ -81,6 +84,13 @@ def page() -> str:
                 ("alert", "it says", "meaning, and what to do"),
                 [(f"[{m.level}](../runbook.md#{m.level.lower()})", m.text, m.action) for m in alerts()],
             ),
+            "",
+            "## Log events",
+            "",
+            "One JSON object a line, on stderr: `at`, `level`, `source` (the process), `event`, and its facts.",
+            "Look at an `error` now, at a `warn` some day; an `info` needs nobody. A `hint` says what to do.",
+            "",
+            *_table(("event", "level", "what to do"), [(f"`{m.text}`", m.level, m.action) for m in events()]),
             "",
         ]
     )
@@ -142,6 +152,23 @@ def alerts() -> list[Message]:
                     summary, description = (_NUMBER.sub(_VARIES, text) for text in (summary, description))
                 found[rule["alert"]] = Message(_plain(summary), _plain(description), rule["alert"])
     return list(found.values())
+
+
+def events() -> list[Message]:
+    """Every event that the gateway logs, by name."""
+    levels = {"info": "info", "notice": "warn", "alarm": "error"}
+    found = {
+        name: levels[call.func.attr]
+        for path in sorted((ROOT / "gateway").rglob("*.py"))
+        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in levels
+        and call.args
+        for name in _texts(call.args[0], call)
+        if _EVENT.fullmatch(name)
+    }
+    return [Message(name, event_notes.EVENTS.get(name, ""), level) for name, level in sorted(found.items())]
 
 
 # Reading the code --------------------------------------------------------------------------------------------------

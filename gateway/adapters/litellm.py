@@ -106,7 +106,7 @@ class _Format(msgspec.Struct, omit_defaults=True):
 
 
 class ProviderRequest(msgspec.Struct, omit_defaults=True):
-    """All of a chat request that a provider is told."""
+    """The part of a chat request that is sent to a provider."""
 
     model: str
     messages: list[_Message]

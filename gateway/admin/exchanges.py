@@ -68,7 +68,7 @@ class ExchangeReader:
         return [ExchangeLine.model_validate(row) for row in rows]
 
     def show(self, exchange_id: str) -> ExchangeView | None:
-        """One exchange, all that is kept of it; None if there is none."""
+        """All that is recorded of one exchange; None if there is none."""
         found = self._whole(EXCHANGES, "exchanges", "id", exchange_id, days=1)
         return ExchangeView(record=found[0]) if found else None
 
@@ -103,7 +103,7 @@ class ExchangeReader:
         return [PairLine.model_validate(row | served.get(row["exchange_id"], unknown)) for row in rows]
 
     def pair(self, exchange_id: str) -> PairListView:
-        """All that was put beside one exchange, both answers and all."""
+        """All comparisons of one exchange, with both answers."""
         exchange = self.show(exchange_id)
         found = self._whole(COMPARISONS, "comparisons_all", "exchange_id", exchange_id, days=LATE_DAYS)
         record = None if exchange is None else exchange.record

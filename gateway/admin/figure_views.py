@@ -66,7 +66,7 @@ class ReasonCountView(PageView):
 
 
 class FunnelView(PageView):
-    """Who of all requests reaches the candidate, and where the others stay."""
+    """How many requests reach the candidate, and at which step the others stay behind."""
 
     all: int
     """Through the gateway, of any route."""
@@ -265,7 +265,7 @@ class PairView(PageView):
 
 
 class PairListView(PageView):
-    """All that was put beside one exchange."""
+    """All comparisons of one exchange."""
 
     pairs: list[PairView]
 
@@ -334,7 +334,7 @@ class RouteLine(PageView):
 
 
 class OverviewView(PageView):
-    """All routes, and what wants a person."""
+    """All routes, and what needs a person's attention."""
 
     rollouts: RolloutsView
     wants: list[WantView]
@@ -367,7 +367,7 @@ class PoliciesView(PageView):
 
 
 class RolloutPageView(PageView):
-    """All that one rollout's page rests on."""
+    """The data behind one rollout's page."""
 
     rollout: RolloutView
     detail: RolloutDetailView | None

@@ -1,4 +1,4 @@
-"""What of the records somebody wants to see: words of a URL as conditions, each from a closed list.
+"""Filters over the records: words of a URL as SQL conditions, from a closed list.
 
 Pure: `now` is an argument. A word that nobody knows is refused with a hint, never left out silently.
 """
@@ -83,11 +83,11 @@ class RecordFilter:
 
     @property
     def where(self) -> str:
-        """All conditions in one."""
+        """All conditions joined into one SQL expression."""
         return " AND ".join(["true", *self.conditions])
 
     def add(self, condition: str, *values: object) -> None:
-        """One more that has to hold."""
+        """Add a condition that must hold, too."""
         self.conditions.append(condition)
         self.parameters += values
 

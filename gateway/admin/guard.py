@@ -1,4 +1,4 @@
-"""Who may have a page of the admin port, asked before each: the door's answer, and where a request comes from."""
+"""Checks access to each page of the admin port: the token's role, and where a request comes from."""
 
 from dataclasses import dataclass
 

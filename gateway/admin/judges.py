@@ -135,7 +135,7 @@ class Judges:
 
 
 def _bias_of(votes: list[PairLabel]) -> BiasView:
-    """Of pairs that were drawn: those that were chosen speak of themselves."""
+    """The judge's bias on drawn pairs; pairs that a person picked are left out, since they are no random sample."""
     return bias([score - word for pairs in labels.judged(votes).values() for score, word in pairs])
 
 

@@ -108,7 +108,7 @@ class BlindPair:
 
 @dataclass(frozen=True, slots=True)
 class LabelState:
-    """Where somebody is in a queue."""
+    """A person's position in a queue of pairs."""
 
     total: int
     done: int

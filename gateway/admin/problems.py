@@ -1,4 +1,4 @@
-"""What goes wrong in the admin API, in the shape OpenAI's API gives its errors."""
+"""Errors of the admin API, in the shape of OpenAI's errors."""
 
 import duckdb
 from fastapi import FastAPI, Request

@@ -50,12 +50,12 @@ class AnswerOutline:
 
     @property
     def text(self) -> str:
-        """Its words; a refusal's, where it refused."""
+        """The answer's text, or that of its refusal."""
         return "" if self.answer is None else self.answer.text or self.answer.refusal
 
     @property
     def said(self) -> str:
-        """Its words and its calls, one below the other."""
+        """The answer's text, then its tool calls."""
         calls = () if self.answer is None else self.answer.calls
         return "\n".join([*([self.text] if self.text else []), *(f"{call.name}({call.arguments})" for call in calls)])
 

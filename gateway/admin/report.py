@@ -150,7 +150,7 @@ def moves(operations: Operations, route: str) -> list[ReportMoveView]:
 
 
 def rule(gates: Sequence[GateResult], *, is_split: bool = False) -> list[str]:
-    """By what a rollout moves, in two sentences. `is_split`: by nothing but the policy's word."""
+    """The rule by which a rollout moves, in two sentences. `is_split`: only the policy's share counts."""
     if is_split:
         return [
             "A fixed split, uncertified: the policy states the candidate's share, and nothing shows it is good enough.",

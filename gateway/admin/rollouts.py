@@ -131,7 +131,7 @@ class Operations:
         return {route: decided for route, look in found.items() if (decided := _read(look)) is not None}
 
     def stops(self) -> dict[str, Decision]:
-        """Of each rollout that is stopped or suspended the decision that did it: its numbers are why."""
+        """For each stopped or suspended rollout, the decision that stopped it: its numbers say why."""
         with self._state() as state:
             return stops(state)
 

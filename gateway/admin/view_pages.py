@@ -26,7 +26,7 @@ class SavedViewView(PageView):
 
 
 class SavedViewsView(PageView):
-    """All of them, by name."""
+    """All saved views, by name."""
 
     views: list[SavedViewView]
 

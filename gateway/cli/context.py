@@ -64,7 +64,7 @@ def made(arguments: argparse.Namespace) -> DataDir:
 
 
 def warn_of_damage(path: str) -> None:
-    """Say of a file of the records that nobody can read (`Store.told`): the command goes on without it."""
+    """Warn of an unreadable file of the records (`Store.told`); the command continues without it."""
     print(f"WARNING: records/{path} cannot be read. hint: {DAMAGE_HINT}", file=sys.stderr)
 
 

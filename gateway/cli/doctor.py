@@ -63,7 +63,7 @@ def findings(arguments: argparse.Namespace) -> Iterator[CheckResult]:
 
 
 def send_test(settings: Settings) -> CheckResult:
-    """One request that costs nothing, all the way through the gateway to its default upstream and back."""
+    """Send one free request through the gateway to its default upstream."""
     server = settings.server
     scheme = "http" if server.tls in (None, "front-proxy") else "https"
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(server.listen.host, server.listen.host)  # noqa: S104 -- compared

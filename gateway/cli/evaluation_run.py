@@ -56,7 +56,7 @@ _STREAMED = ("stream", "stream_options")
 
 @dataclass(frozen=True, slots=True)
 class EvalJob:
-    """All that was asked for, read and checked."""
+    """A run as the command line asks for it, read and checked."""
 
     data: DataDir
     about: EvalSet
@@ -72,7 +72,7 @@ class EvalJob:
 
 
 class _Kept(msgspec.Struct):
-    """One good answer, or one score, as it is kept."""
+    """A cached answer, or a cached score."""
 
     body: str = ""
     cost_usd: float | None = None
@@ -98,11 +98,11 @@ class EvalCalls:
 
     @property
     def spent_usd(self) -> float:
-        """In this run."""
+        """Dollars spent in this run."""
         return self.asked_usd + self.judged_usd
 
     def hindrance(self) -> str:
-        """Why no more may be asked; calls under way are taken to cost what the dearest did."""
+        """Why no further call may start; running calls are counted at the price of the most expensive one."""
         if clock.monotonic() >= self.job.until_s:
             return "out of time"
         is_spent = self.spent_usd + self._dearest_usd * (self._open + len(self.job.variants)) > self.job.budget_usd

@@ -61,7 +61,7 @@ class _Found:
 
 
 def _now(arguments: argparse.Namespace, found: _Found, data: DataDir, now: float) -> int:
-    """Where it stands now, and the numbers behind that."""
+    """Print where the rollout stands now, and the numbers behind it."""
     look, standing = found.looks.get(arguments.route), found.standing
     if look is None or standing is None:
         return failed(_nothing(arguments.route, sorted(found.looks)), arguments)

@@ -8,24 +8,24 @@ from pathlib import Path
 from gateway.config import policies_home
 
 SETTINGS = """\
-# Crossfade's settings: this process. What should happen to traffic stands in crossfade-policies/.
-# Everything here is optional and shown with its default, but for `vllm`. docs/reference/settings.md has the rest.
-# After a change: kill -HUP $(cat crossfade-data/lock). Policies are read again by themselves.
+# Settings of this Crossfade. What should happen to traffic is said in crossfade-policies/.
+# Everything here is optional and has its default value, except `vllm`. docs/reference/settings.md lists the rest.
+# After a change: kill -HUP $(cat crossfade-data/lock). Changed policies need no reload.
 
 server:
   listen: 127.0.0.1:8080        # the data port: apps set OPENAI_BASE_URL=http://127.0.0.1:8080/v1
   admin: 127.0.0.1:8081         # /healthz, /readyz, /metrics and the admin API
   workers: 1                    # about one per core
 
-data: ./crossfade-data          # everything that is kept
+data: ./crossfade-data          # where everything is kept
 
 upstreams:
-  openai: {base_url: https://api.openai.com/v1}     # no key here: the caller's own goes through
+  openai: {base_url: https://api.openai.com/v1}     # no key: the caller's own is passed through
   vllm: {kind: vllm, base_url: http://127.0.0.1:8000/v1}     # your own model; asked only once a policy names it
   # azure: {base_url: https://NAME.openai.azure.com/openai/v1, headers: {api-key: "${AZURE_OPENAI_KEY}"}}
-default_upstream: openai        # where requests go that belong to no policy
+default_upstream: openai        # gets every request that no policy matches
 
-keys: {mode: passthrough}       # or virtual: apps use keys of `crossfade keys create`
+keys: {mode: passthrough}       # or virtual: apps use keys made by `crossfade keys create`
 
 capture:
   sample: 100%                  # share of exchanges whose bodies are kept
@@ -35,20 +35,20 @@ capture:
 policies: ./crossfade-policies
 """
 POLICY = """\
-# One file, one migration. Copy this one to support-triage.yaml and change what it says: it is in force within a second.
-# `crossfade policy lint` says what is wrong with it. The upstreams stand in crossfade.yaml.
+# One policy file describes one migration. Copy this one to support-triage.yaml and change it: it is in force within a
+# second. `crossfade policy lint` lists what is wrong with it. Upstreams are named in crossfade.yaml.
 route: support-triage
 match: {model: gpt-4o}          # the model that the app asks for
-# `json_fields` says how alike answers are. Either the baseline is asked twice, to know how alike its own are (give
-# `openai` a background_key_file in crossfade.yaml), or you say, as here, that it always answers alike.
+# `json_fields` says how alike two answers are. How alike are two of the baseline? Either Crossfade measures it (give
+# `openai` a background_key_file in crossfade.yaml), or you promise, as here, that the baseline always answers the same.
 baseline: {upstream: openai, deterministic: true}
 candidate: {upstream: vllm, model: triage-7b, revision: 2026-11-18}
 compare: [json_fields]          # the answers are JSON; docs/comparators.md has the others
 stages: [shadow, 1%, 5%, 25%, 50%, 100%]
 
-# To try it out: a rollout that moves within minutes. Put these three lines in the place of `stages`.
-# assign: {close_after: 10s, population: fixed}    # it counts after 10 s of silence (30 m), and you ask all by yourself
-# gates: {latency: {ttft_p95: 3s, warmup: 20}}     # a limit of your own: the baseline's speed is known after 12 hours
+# For a trial that moves within minutes, use these three lines in place of `stages`.
+# assign: {close_after: 10s, population: fixed}    # a conversation counts after 10 s (else 30 m); one user asks all
+# gates: {latency: {ttft_p95: 3s, warmup: 20}}     # a fixed limit: the baseline's speed takes 12 hours to measure
 # stages: [shadow: {days: 0}, 10%: {hold: 10s}, 50%: {hold: 10s}, 100%: {hold: 10s}]
 """
 FILES = {"crossfade.yaml": SETTINGS, f"{policies_home.DEFAULT}/support-triage.yaml.example": POLICY}

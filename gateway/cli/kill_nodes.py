@@ -32,7 +32,7 @@ class NodeConfirmations:
     problem: str = ""
 
     def fields(self) -> dict[str, object]:
-        """For JSON."""
+        """The result as fields of a JSON object."""
         return asdict(self)
 
 

@@ -84,7 +84,7 @@ def _ask_all(queue: LabelQueue, task: LabelTask, wall: Callable[[], float]) -> i
 
 
 def _answer() -> str:
-    """One of the keys; `q` where nobody answers any more."""
+    """Read one of the keys; `q` at the end of the input."""
     while True:
         print(_ASK, end="", file=sys.stderr, flush=True)
         line = sys.stdin.readline()

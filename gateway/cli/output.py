@@ -21,7 +21,7 @@ EXIT_CODE = 141
 
 
 class OutputClosedError(Exception):
-    """Whoever read what the command writes has seen enough: stop, quietly."""
+    """Nobody reads the output any more (`| head`): the command stops without a message."""
 
 
 class OutputFailedError(Exception):
@@ -39,7 +39,7 @@ class CommandOutput:
             stream.reconfigure(errors="backslashreplace")
 
     def __getattr__(self, name: str) -> Any:
-        """All else is the stream's own."""
+        """Pass every other attribute on to the stream."""
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:

@@ -13,7 +13,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 EXAMPLES = """\
 Examples:
   crossfade init && crossfade doctor && crossfade serve
-  crossfade explain support-triage          # why it stands where it does
+  crossfade explain support-triage          # why it is where it is
 """
 _NAME = 12
 
@@ -27,5 +27,5 @@ def overview(summaries: Mapping[str, str]) -> str:
     ]
     for title, names in GROUPS.items():
         lines += ["", f"{title}:", *(f"  {name:<{_NAME}}{summaries[name]}" for name in names)]
-    lines += ["", EXAMPLES + "", "`crossfade COMMAND --help` has each one's options. Docs: docs/README.md", ""]
+    lines += ["", EXAMPLES + "", "`crossfade COMMAND --help` lists the options of a command. Docs: docs/README.md", ""]
     return "\n".join(lines)

@@ -18,7 +18,7 @@ class Parser(argparse.ArgumentParser):
     """Parses one command's words. The namespace says as `parser` which command's parser came last."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        """As argparse's."""
+        """Take argparse's own arguments."""
         super().__init__(*arguments, **options)
         self.set_defaults(parser=self)
 

@@ -25,7 +25,7 @@ from policies.stage_plan import StageProgress, Traffic
 
 
 def looks(where: StatePlace) -> dict[str, explain.DecisionRecord]:
-    """What a leader last found of each route; nothing, with a word on stderr, where the state cannot be asked."""
+    """The leader's last results for each route; empty, with a warning on stderr, if the state cannot be read."""
     if where.url is None and not Path(where.database).exists():
         return {}
     state = open_state(where)
@@ -107,10 +107,10 @@ def in_force(data: DataDir, known: Surroundings, folder: Path) -> dict[str, tupl
 
 
 def as_text(found: Sequence[Plan]) -> str:
-    """For people."""
+    """The plans as text."""
     return "\n\n".join(text(each) for each in found)
 
 
 def as_json(found: Sequence[Plan]) -> str:
-    """For machines: one object per policy."""
+    """The plans as JSON, one object per policy."""
     return json.dumps([asdict(each) for each in found])

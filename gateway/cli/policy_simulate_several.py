@@ -36,7 +36,7 @@ def tell(rules: Mapping[str, Rules], pairs: Iterable[tuple[str, PairEvent]], *, 
 
 
 def _picked(found: Mapping[str, Simulation]) -> str | None:
-    """Who has traffic at the end; None: nobody has."""
+    """The candidate that has traffic at the end; None: none has."""
     ended = ((name, each.last) for name, each in found.items())
     return next((name for name, last in ended if last is not None and last.rollout.weight_ppm), None)
 

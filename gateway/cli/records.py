@@ -93,7 +93,7 @@ def _whole(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _narrow(row: dict[str, Any]) -> tuple[str, ...]:
-    """The same in eighty columns; an answer that is not whole says so in the place of its status."""
+    """The same rows within eighty columns; an incomplete answer shows that instead of its status."""
     status = str(row["status"]) if row["outcome"] == "complete" else row["outcome"]
     return (
         f"{row['arrived_at']:%H:%M:%S}", row["id"][-_END:], row["route"] or "-", row["variant"][:4], status,
@@ -227,7 +227,7 @@ def _forget(arguments: argparse.Namespace) -> int:
 
 
 def _remove(store: Store, subject: Subject, replays: Path) -> Erasure:
-    """First nothing more of them is recorded, then what there is goes: cut off in between, the recorder goes on."""
+    """Stop recording them, then delete what is recorded; if this is interrupted, the recorder finishes it."""
     with store.held():
         try:
             forgetting.wish(store, subject)

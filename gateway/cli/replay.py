@@ -51,7 +51,7 @@ FAILURES = (OSError, duckdb.Error, msgspec.MsgspecError, ValueError)
 
 
 class ReplayError(Exception):
-    """It cannot be done; the message says why and what to do."""
+    """The replay is not possible; the message says why and what to do."""
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -111,11 +111,11 @@ class Out:
 
     @property
     def is_parquet(self) -> bool:
-        """By its name."""
+        """Whether the file's name ends in `.parquet`."""
         return self.path.suffix == ".parquet"
 
     def add(self, row: Comparison) -> None:
-        """One more.
+        """Write one more row.
 
         Raises:
             OSError: it is not written.
@@ -133,5 +133,5 @@ def counted(counts: Mapping[str, int]) -> str:
 
 
 def line(fields: Mapping[str, Any]) -> str:
-    """One JSON object."""
+    """A row as one line of JSON."""
     return json.dumps(fields, ensure_ascii=False)

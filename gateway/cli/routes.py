@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _fields(kind: RequestKind, outline: PromptOutline) -> dict[str, Any]:
-    """What `--json` says of a kind: how its system prompt begins in the place of a whole request."""
+    """The fields of a group for `--json`; instead of a whole request, the beginning of its system prompt."""
     fields = asdict(kind)
     del fields["request_json"], fields["span_s"]
     return fields | {"system": outline.system[: EXCERPT * 4], "tools": list(outline.tools)}

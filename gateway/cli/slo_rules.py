@@ -146,7 +146,7 @@ def _alert(objective: Objective, severity: str, labels: Mapping[str, str], about
         "annotations": {
             "summary": f"{objective.route}: {{{{ $value | humanizePercentage }}}} {bad}; {allowed}",
             "description": (
-                f"At this pace what it allows in {DAYS} days is used up {PACE[severity]}. "
+                f"At this pace the allowance of {DAYS} days is used up {PACE[severity]}. "
                 f"Baseline or candidate? `crossfade explain {objective.route}` says how the candidate does; "
                 f"`crossfade rollback {objective.route}` takes it out."
             ),

@@ -91,8 +91,16 @@ class WorkerState:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlState:
+    """One process of the control plane that lives."""
+
+    process: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class StatusReport:
-    """All that `status` says."""
+    """Everything that `status` prints."""
 
     data: str
     serving: bool
@@ -110,6 +118,8 @@ class StatusReport:
     journal_bytes: int
     journal_lag_s: float | None
     """None: no recorder has said yet."""
+    control: list[ControlState] = field(default_factory=list[ControlState])
+    """Who hangs can be ended by its pid."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -140,6 +150,7 @@ def read(data: DataDir, *, now: float) -> StatusReport:
     workers = running.live_workers(data)
     table, problem = _table(data)
     processes = supervisor.processes if supervisor is not None else ()
+    alive = [each for each in processes if each.pid is not None and running.is_alive(each.pid)]
     controller = read_status(data.controller_status) or ControllerStatus(0, (), None)
     return StatusReport(
         data=str(data.root),
@@ -150,10 +161,11 @@ def read(data: DataDir, *, now: float) -> StatusReport:
         problem=problem,
         routes=[] if table is None else _routes(data, table, controller, [worker.gauges for worker in workers]),
         workers=[_worker(worker) for worker in workers],
-        missing=[each.slot for each in processes if each.pid is None or not running.is_alive(each.pid)],
+        missing=[each.slot for each in processes if each not in alive],
         policy_errors=[policy.error for policy in controller.policies if policy.error is not None],
         journal_bytes=_size_bytes(data),
         journal_lag_s=journal_lag_s(data, now=now),
+        control=[ControlState(each.slot, each.pid) for each in alive if each.name is None and each.pid is not None],
     )
 
 
@@ -268,6 +280,8 @@ def about(state: StatusReport, seen: SharedView) -> list[str]:
         words = [f"{worker.worker} (pid {worker.pid}): {worker.requests} requests, {worker.in_flight} in flight"]
         words += ["lease expired: baseline only"] if worker.lease_expired else []
         found.append(", ".join(words))
+    if state.control:
+        found.append(", ".join(f"{each.process} (pid {each.pid})" for each in state.control))
     lag = "no recorder has said yet" if state.journal_lag_s is None else f"records {state.journal_lag_s:.1f} s behind"
     found.append(f"journal: {state.journal_bytes / 2**20:.1f} MiB, {lag}")
     if seen.problem is not None:
@@ -279,7 +293,7 @@ def about(state: StatusReport, seen: SharedView) -> list[str]:
 
 
 def _print_routes(routes: list[RouteState], seen: SharedView, now: float) -> None:
-    """One table, and below each route the sentence that says why it stands there."""
+    """Print one table, and below each route the sentence that says why it is there."""
     if not routes:
         print("no routes: every request goes to the default upstream")
         return
@@ -349,7 +363,7 @@ def _ago(seconds: float) -> str:
 
 
 def headline(state: StatusReport) -> str:
-    """Who serves, from where, by which table."""
+    """The first line: who serves, from which directory, with which routing table."""
     who = f"serving (pid {state.pid}) from {state.data}" if state.serving else f"nothing serves from {state.data}"
     if state.table is None:
         return f"{who}; no routing table: {state.problem}"

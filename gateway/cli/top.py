@@ -112,7 +112,7 @@ def _attribute(style: LineStyle) -> int:
 
 
 def read(arguments: argparse.Namespace, data: DataDir, now: float) -> TopView:
-    """All that `status` says, and what was last found of each route."""
+    """What `status` prints, and each route's last results."""
     state = status.read(data, now=now)
     shared = status.shared(arguments, now) if data.state.exists() else status.SharedView()
     found = _found(arguments) if data.state.exists() and shared.problem is None else {}

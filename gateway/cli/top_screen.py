@@ -18,7 +18,7 @@ _GATES = ("CHECK", "VERDICT", "ESTIMATE", "LOW .. HIGH", "LIMIT", "LOG10 E", "TO
 
 
 class Sort(StrEnum):
-    """By what routes stand in order."""
+    """The order in which routes are listed."""
 
     ROUTE = "route"
     WEIGHT = "weight"
@@ -53,7 +53,7 @@ class TopRow:
 
     @property
     def route(self) -> str:
-        """Its name."""
+        """The route's name."""
         return self.cells[0]
 
     @property
@@ -184,7 +184,7 @@ class _Screen:
             self.add(line, style)
 
     def table(self, head: Sequence[str], rows: Sequence[tuple[Sequence[str], LineStyle]]) -> None:
-        """Columns as wide as their widest cell; the first gives way where that is too wide."""
+        """The rows as a table; if it is too wide, the first column is cut."""
         widths = [max(len(cells[at]) for cells in (head, *(cells for cells, _ in rows))) for at in range(len(head))]
         widths[0] = min(widths[0], max(8, self.width - sum(widths[1:]) - 2 * (len(widths) - 1)))
         for cells, style in ((head, LineStyle.HEAD), *rows):

@@ -172,7 +172,7 @@ def _preflight(arguments: argparse.Namespace) -> int:
 
 
 def _engine(arguments: argparse.Namespace, policy: Policy | None, settings: Settings) -> Engine:
-    """Who serves the candidate, as the options or the policy say.
+    """The engine that serves the candidate, from the options or the policy.
 
     Raises:
         ValueError: neither says it.

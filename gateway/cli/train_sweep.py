@@ -62,7 +62,7 @@ class _Questions:
     within_s: float
 
     def scores(self, model: Path) -> list[float | None]:
-        """Of each row: the mean of the route's scores of what the model says; None: none says anything of it.
+        """For each row, the mean of the route's scores of the model's answers; None: no comparator applies.
 
         Raises:
             TrainingCallError: the model did not answer.

@@ -75,7 +75,7 @@ class ReadinessSettings(RouteReadiness):
     """Model -> the date its provider turns it off; default: what the last recorded `GET /v1/models` said."""
 
     def inputs(self, hourly: tuple[HourlyPrice, ...], policies: str) -> ReadinessInputs:
-        """All of it, with prices of servers and the policies' folder."""
+        """The inputs of `records.readiness`: these settings, the servers' prices and the policies' folder."""
         routes = {route: self.terms(route) for route in self.routes}
         days = {model: day.isoformat() for model, day in self.shutdown.items()}
         return ReadinessInputs(self.terms(""), routes, hourly, days, policies)

@@ -36,7 +36,7 @@ REDACTIONS = ("email", "phone", "card", "iban", "secret")
 
 
 def _redaction(word: str) -> str:
-    """One of the kinds, `field:NAME` or `keep:NAME`."""
+    """Check an entry of `redact`: a kind, `field:NAME` or `keep:NAME`."""
     how, colon, name = word.partition(":")
     if word not in REDACTIONS and not (how in ("field", "keep") and colon and name.strip()):
         raise ValueError(f"must be one of {', '.join(REDACTIONS)}, field:NAME or keep:NAME")
@@ -157,7 +157,7 @@ class Upstream(_Section):
 
     @property
     def url(self) -> str:
-        """Where requests go; litellm's process is behind a socket, its host is but a name."""
+        """The URL that requests go to; litellm's process listens on a socket, so its host is only a name."""
         return (
             LITELLM_URL
             if self.kind == "litellm" or self.base_url is None

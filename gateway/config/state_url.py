@@ -18,7 +18,7 @@ class StateServer(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """As people know it; no secret is in it."""
+        """The server's URL for messages, without secrets."""
         return self.socket if self.socket is not None else f"{self.host}:{self.port}/{self.database}"
 
 

@@ -34,7 +34,7 @@ _SECRET = re.compile(r"(?i)((?:key|token|secret|password|pepper|authorization)[\
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where something stands, both counted from 1."""
+    """A position in a file: line and column, counted from 1."""
 
     line: int
     column: int
@@ -232,7 +232,7 @@ class _Builder:
             key = event.value
             if key in found:
                 first = self.keys[*loc, key].line
-                raise self._refusal(event, f"`{key}` stands here twice, first in line {first}")
+                raise self._refusal(event, f"`{key}` is here twice, first in line {first}")
             self.keys[*loc, key] = _place(event)
             found[key] = None
             found[key] = self._value(_node(next(events)), events, (*loc, key))

@@ -130,7 +130,7 @@ class Console:
         return answer
 
     def csv(self, page: ConsolePage) -> Callable[..., Response]:
-        """All its rows, as they come."""
+        """The page's rows as CSV, streamed."""
 
         def answer(request: Request) -> Response:
             try:

@@ -36,7 +36,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class FieldRow:
-    """One leaf of two JSON answers. None: it is not there."""
+    """One leaf of two JSON answers; None: an answer lacks it."""
 
     path: str
     baseline: str | None
@@ -79,7 +79,7 @@ def words(baseline: str, candidate: str) -> list[Piece]:
 
 
 def side(pieces: Sequence[Piece], kind: Literal["gone", "new"]) -> list[Piece]:
-    """One side's text out of both."""
+    """The text of one of two answers."""
     return [piece for piece in pieces if piece.kind in ("same", kind)]
 
 

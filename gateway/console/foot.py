@@ -1,4 +1,4 @@
-"""What every page says at its edge: whether the kill switch is on, how old the table is, how far records are behind.
+"""The side bar's state on every page: the kill switch, the table's age, how late the records are.
 
 Read from this node's files alone, so that it is there when the shared state is not.
 """

@@ -1,4 +1,4 @@
-"""What changes by itself, as events: one stream per open page, fed from one look a second for all of them."""
+"""Live updates: one event stream per open page, fed by one look a second for all of them."""
 
 import asyncio
 import json

@@ -81,7 +81,7 @@ def show(ask: Ask) -> Shown:
 
 
 def csv_rows(ask: Ask) -> Iterable[Row]:
-    """All pairs that are asked for."""
+    """The filtered pairs as rows."""
     sort = ask.choice("sort", SORTS, SORTS[0])
     given = _filters(ask)
     for start in range(0, 1_000_000, _EXPORT):

@@ -25,17 +25,17 @@ class GateNumbers(Protocol):
 
     @property
     def estimate(self) -> float | None:
-        """None: not known yet."""
+        """The estimate as text; empty: not known yet."""
         ...
 
     @property
     def lower(self) -> float | None:
-        """Of the interval."""
+        """An end of the interval as text."""
         ...
 
     @property
     def upper(self) -> float | None:
-        """Of the interval."""
+        """An end of the interval as text."""
         ...
 
     @property
@@ -165,7 +165,7 @@ def _moves(listed: Sequence[ReportMoveView]) -> list[str]:
 
 
 def _line(text: str) -> str:
-    """One line that is no markup: of names and reasons."""
+    """Text for one line of Markdown, with markup escaped: for names and reasons."""
     plain = words.plain(" ".join(text.split()))
     return "".join(f"\\{letter}" if letter in "\\`*_[]<>|#!" else letter for letter in plain)
 

@@ -73,7 +73,7 @@ def show(ask: Ask) -> Shown:
 
 
 def found(ask: Ask) -> tuple[RolloutPageView, Decision | None, Decision | None]:
-    """All that the page rests on: the figures, the last look, and the decision that stopped or suspended it.
+    """The data behind the page: figures, the last evaluation, and the decision that stopped or suspended it.
 
     What a stopped rollout is looked at for is nothing any more: the numbers that say why are those of that decision.
 
@@ -202,7 +202,7 @@ def say_verb(ask: Ask) -> Shown:
         context = _preview(ask, verb, found(ask)[1]) | {"problem": f"Say why, in {MIN_REASON} letters or more."}
         return Shown("verb", f"{verb} {route}", context, status=400)
     if len(name) != 16 or not name.isalnum():
-        raise AskError(400, "this is no form of ours. hint: load the page again")
+        raise AskError(400, "this form is not from this console. hint: load the page again")
     done = ask.pages.operations.give(order_of(name, route, verb, by=BY, reason=reason, now=ask.now))
     if done.outcome in ("taken", "waiting"):
         return Shown("verb", "", see=f"/routes/{quote(route, safe='')}?view=history")
@@ -232,7 +232,7 @@ def _verb(ask: Ask) -> Verb:
     try:
         return Verb(ask.places["verb"])
     except ValueError as error:
-        raise AskError(404, f"nobody can {ask.places['verb'][:40]!r} a rollout. hint: {', '.join(Verb)}") from error
+        raise AskError(404, f"a rollout has no order {ask.places['verb'][:40]!r}. hint: {', '.join(Verb)}") from error
 
 
 # Words -------------------------------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ def _verb(ask: Ask) -> Verb:
 
 def _sentence(view: RolloutPageView) -> str:
     if view.detail is None:
-        return "No leader has looked at this route yet: the baseline answers what the table does not say otherwise."
+        return "No leader has evaluated this route yet. The baseline answers, unless the routing table says otherwise."
     return view.detail.standing.sentence
 
 

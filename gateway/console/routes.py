@@ -72,7 +72,7 @@ class RouteRow:
 
 
 def overview(ask: Ask) -> tuple[OverviewView, dict[str, Decision], dict[str, Decision]]:
-    """All that the page rests on: the figures, each route's last look, and what stopped those that are stopped."""
+    """The data behind the page: figures, each route's last evaluation, and the decisions that stopped routes."""
     rollouts = ask.pages.rollouts()
     try:
         looks, stops = ask.pages.operations.looks(), ask.pages.operations.stops()
@@ -149,7 +149,7 @@ def forecast_of(look: Decision | None, have: int | None) -> str:
     if look is not None and (look.rollout.phase in STOPPED or look.rollout.phase is Phase.SUSPENDED):
         return look.reason
     if look is None or have is None:
-        return "nobody has looked yet"
+        return "not evaluated yet"
     rollout = look.rollout
     if rollout.next is None:
         return f"holds for {words.duration(rollout.lived_s)}"
@@ -185,7 +185,7 @@ def live(pages: Pages, now: float) -> dict[str, str]:
 
 
 def mark(view: RolloutsView) -> str:
-    """Where all routes stand, in a word."""
+    """A digest of where all routes stand: it changes when one moves."""
     stands = [f"{each.route}:{0 if each.standing is None else each.standing.version}" for each in view.rollouts]
     told = "\n".join([str(view.table_version), str(view.killed), *stands])
     return hashlib.sha256(told.encode()).hexdigest()[:16]
@@ -221,7 +221,7 @@ def _line(
     savings: Sequence[SavingView],
     weights: Sequence[WeightPointView],
 ) -> RouteLine:
-    """Of several candidates what the candidate answered is said of the one that serves."""
+    """A route's figures; with several candidates, those of the one that serves."""
     route, serves = route_of(rollout.route), bool(rollout.weight) or not is_contender(rollout.route)
     ours = {arm.variant: arm for arm in arms if arm.route == route}
     base, cand = ours.get("baseline"), ours.get("candidate") if serves else None

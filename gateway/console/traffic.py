@@ -68,7 +68,7 @@ def show(ask: Ask) -> Shown:
 
 
 def csv_rows(ask: Ask) -> Iterable[Row]:
-    """All exchanges that are asked for."""
+    """The filtered exchanges as rows."""
     sort, given = ask.choice("sort", SORTS, SORTS[0]), _filters(ask)
     for start in range(0, 1_000_000, _EXPORT):
         found = wanted("exchanges", given, now=ask.now)

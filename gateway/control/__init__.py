@@ -2,7 +2,7 @@
 
 One folder a process: `controller` (publishes, leads), `recorder` (writes records), `shadow` (asks candidates unseen),
 `exporter` (traces, if they are asked for).
-What they stand on: `journals`, `events`, `state`, `publish`, `leader`; what people ask of them: `operations`.
+They use `journals`, `events`, `state`, `publish`, `leader`; `operations` has what people ask and order.
 May import everything below `admin` but the data plane (`proxy`). Floors inside: `control-rooms` in pyproject.toml.
 Begin: `controller/process.py`, then `leader/leader.py`.
 """

@@ -44,12 +44,12 @@ class _Asked:
             self._end()
 
     def on_failure(self, failure: Failure) -> None:  # noqa: ARG002 -- one that fails has no status
-        """No (whole) answer."""
+        """Note that there was no complete answer."""
         self.status = 0
         self._end()
 
     def on_interim(self, reply: Reply) -> None:
-        """Of no interest."""
+        """Ignore interim answers (1xx)."""
 
     def on_send_blocked(self) -> None:
         """Nothing: requests are small."""

@@ -152,7 +152,7 @@ def _wrapped(head: str, words: str) -> list[str]:
 
 @dataclass(slots=True)
 class Terminal:
-    """Where it is shown. Without a person before it, lines only."""
+    """The output: a picture on a terminal, lines anywhere else."""
 
     stream: TextIO
     live: bool
@@ -167,7 +167,7 @@ class Terminal:
         self.stream.flush()
 
     def show(self, lines: Sequence[str]) -> None:
-        """The picture as it is now, in the place of the one before."""
+        """Draw the picture over the one before."""
         if not self.live:
             return
         self._clear()
@@ -201,7 +201,7 @@ class WaitLine:
 
 
 def _cut(line: str, width: int) -> str:
-    """As much of a line as fits; colours take no room."""
+    """Cut a line to the terminal's width; colour codes take no room."""
     shown, at = 0, 0
     while at < len(line) and shown < width:
         if line[at] == "\x1b":

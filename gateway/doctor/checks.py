@@ -46,11 +46,15 @@ def machine() -> Iterator[CheckResult]:
         case "Linux":
             yield CheckResult("ok", "platform", platform.platform())
         case "Darwin":
-            hint = "fine to develop on; run production on Linux"
-            yield CheckResult("warning", "platform", "macOS: files are polled, and children may outlive a crash", hint)
+            hint = "fine for development; run production on Linux"
+            yield CheckResult(
+                "warning", "platform", "macOS: files are polled, and child processes may survive a crash", hint
+            )
         case other:
             yield CheckResult("failure", "platform", f"{other} is not supported", "on Windows, use WSL2")
-    told = "compiled" if is_compiled() else "interpreted; compiled it costs less CPU per request (docs/operations.md)"
+    told = (
+        "compiled" if is_compiled() else "interpreted; a compiled one needs less CPU per request (docs/operations.md)"
+    )
     yield CheckResult("ok", "data plane", told)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most == resource.RLIM_INFINITY or most >= MIN_FILES:
@@ -85,11 +89,11 @@ def _file(subject: str, path: Path) -> CheckResult:
     try:
         content = path.read_bytes()
     except OSError as error:
-        return CheckResult("failure", subject, f"{path}: {error.strerror}", "make it readable for this user")
+        return CheckResult("failure", subject, f"{path}: {error.strerror}", "does it exist, and may this user read it?")
     if not content.strip():
         return CheckResult("failure", subject, f"{path} is empty", "put the secret or certificate into it")
     if "cert" not in subject and "ca_file" not in subject and path.stat().st_mode & (stat.S_IRWXO | stat.S_IWGRP):
-        return CheckResult("warning", subject, f"{path} is readable for everybody here", f"chmod 600 {path}")
+        return CheckResult("warning", subject, f"{path} can be read by other users", f"chmod 600 {path}")
     return CheckResult("ok", subject, str(path))
 
 
@@ -111,8 +115,8 @@ def storage(settings: Settings, data: DataDir) -> Iterator[CheckResult]:
     if free >= wanted:
         yield CheckResult("ok", "disk", f"{_gib(free)} free")
     else:
-        hint = "make room, or lower capture.disk_budget: over it, bodies are left out first"
-        yield CheckResult("warning", "disk", f"{_gib(free)} free, the journal may take {_gib(wanted)}", hint)
+        hint = "free some space, or lower capture.disk_budget; over it, bodies are left out first"
+        yield CheckResult("warning", "disk", f"{_gib(free)} free, but the journal may take {_gib(wanted)}", hint)
 
 
 def _gib(size_bytes: int) -> str:
@@ -130,7 +134,9 @@ def policies(settings: Settings) -> Iterator[CheckResult]:
         try:
             loaded = policy_text.read_file(path, around)
         except YamlFileError as error:
-            yield CheckResult("failure", "policies", str(error), "until then its last good version stays in force")
+            yield CheckResult(
+                "failure", "policies", str(error), "fix the file; until then its last good version stays in force"
+            )
             continue
         yield CheckResult("ok", "policies", f"{path}: route {loaded.policy.route}")
         for warning in (*loaded.uncertifiable, *loaded.warnings):
@@ -159,8 +165,8 @@ def _port(subject: str, address: Address, *, ours: bool) -> CheckResult:
         hint = "stop what listens there, or choose another port in the settings"
         return CheckResult("failure", subject, f"{address}: {error.strerror}", hint)
     if ours:
-        hint = "was the port changed in the settings? `kill -HUP` makes it so"
-        return CheckResult("warning", subject, f"{address}: a Crossfade runs, but not there", hint)
+        hint = "if you changed the port in the settings, reload: kill -HUP $(cat DATA/lock)"
+        return CheckResult("warning", subject, f"{address}: a Crossfade runs, but on another port", hint)
     return CheckResult("ok", subject, f"{address} is free")
 
 
@@ -209,13 +215,13 @@ def _reach(subject: str, upstream: Upstream) -> CheckResult:
             with context.wrap_socket(sock, server_hostname=host) as wrapped:
                 return CheckResult("ok", subject, f"{upstream.url} can be reached, {wrapped.version()}")
     except ssl.SSLCertVerificationError as error:
-        hint = "check the host name, or name its certificate authority as ca_file"
+        hint = "check the host name; for a private certificate authority set ca_file"
         return CheckResult("failure", subject, f"{host}: {error.verify_message}", hint)
     except socket.gaierror as error:
-        hint = "is the name right, and does this machine find names? Behind a forward proxy, set `proxy`"
+        hint = "is the name right, and does DNS work here? Behind a forward proxy, set `proxy`"
         return CheckResult("failure", subject, f"{host}: {error.strerror}", hint)
     except OSError as error:
-        hint = "is it running? Behind a forward proxy, set `proxy`: the environment's proxy variables are never read"
+        hint = "is it running? Behind a forward proxy, set `proxy` (HTTP_PROXY and HTTPS_PROXY are not used)"
         return CheckResult("failure", subject, f"{host}:{port}: {error.strerror or error}", hint)
 
 

@@ -20,13 +20,18 @@ def shared_state(settings: Settings, data: DataDir, environment: Mapping[str, st
         return
     key = settings.state_key_file or data.root / "state.key"
     if not key.exists():
-        hint = "make it once (openssl rand -hex 32) and give every node a copy, as state_key_file"
+        hint = "make it once (openssl rand -hex 32), copy it to every node, and name it as state_key_file"
         level = "failure" if settings.state_key_file else "warning"
-        yield CheckResult(level, "state_key_file", f"{key} is not there", hint)
+        yield CheckResult(level, "state_key_file", f"{key} does not exist", hint)
         return
     if settings.state_key_file is None:
-        hint = "the other nodes need a copy, as state_key_file"
-        yield CheckResult("warning", "state_key_file", f"records are sealed with this node's own {key}", hint)
+        hint = "copy it to the other nodes, and name it there as state_key_file"
+        yield CheckResult(
+            "warning",
+            "state_key_file",
+            f"entries are sealed with this node's own {key}, which the other nodes do not have",
+            hint,
+        )
     yield from _pepper(settings, data)
     try:
         state = open_state(state_place.find(settings, data, environment))
@@ -36,7 +41,7 @@ def shared_state(settings: Settings, data: DataDir, environment: Mapping[str, st
     try:
         yield CheckResult("ok", SUBJECT, f"{len(state.rollouts())} rollouts on {settings.state}")
     except StateDownError as error:
-        hint = "traffic is not affected; no weight rises until it can be used"
+        hint = "apps are served; no weight rises until it can be used"
         yield CheckResult("failure", SUBJECT, str(error), hint)
     finally:
         state.close()
@@ -53,7 +58,10 @@ def _pepper(settings: Settings, data: DataDir) -> Iterator[CheckResult]:
         yield CheckResult("failure", "pepper", str(error))
         return
     if not is_shared:
-        hint = "give every node one and the same file, as keys.pepper_file"
+        hint = "give every node the same file, as keys.pepper_file"
         yield CheckResult(
-            "warning", "pepper", f"{own} is this node's own: on another node a user may get another variant", hint
+            "warning",
+            "pepper",
+            f"{own} belongs to this node only: on another node a user may get another variant",
+            hint,
         )

@@ -112,7 +112,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, schema: str) -> None:
 
 @contextlib.contextmanager
 def writing(connection: sqlite3.Connection) -> Generator[None]:
-    """One transaction: all of it or nothing, and nobody writes in between."""
+    """A transaction: it is written as a whole or not at all, and nobody else writes meanwhile."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

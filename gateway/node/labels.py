@@ -83,7 +83,7 @@ def opened(path: Path) -> Generator[sqlite3.Connection]:
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make the table if there is none; one of before is made anew with all its votes, which are held against no judge.
+    """Create the table, or convert an old one with all its votes; old votes are compared with no judge.
 
     Raises:
         sqlite3.Error: the state cannot be used.
@@ -153,7 +153,7 @@ def pair_of(label: PairLabel) -> Pair:
 
 
 def scores(labels: Iterable[PairLabel], *, pool: str | None = None) -> dict[Pair, float]:
-    """By pair the mean of what people said of it; skipped pairs are not in it."""
+    """The mean of people's votes by pair, without skipped ones."""
     found: dict[Pair, list[float]] = {}
     for label in labels:
         if label.vote in SCORES and pool in (None, label.pool):
@@ -162,7 +162,7 @@ def scores(labels: Iterable[PairLabel], *, pool: str | None = None) -> dict[Pair
 
 
 def judged(labels: Iterable[PairLabel]) -> dict[tuple[str, str], list[tuple[float, float]]]:
-    """By rollout and candidate: of each pair with a verdict that was drawn by lot, the verdict and people's mean."""
+    """By rollout and candidate: the verdict and people's mean for each randomly drawn pair with a verdict."""
     drawn = [label for label in labels if label.pool in DRAWN and label.q is not None]
     verdicts = {pair_of(label): label for label in drawn}
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}

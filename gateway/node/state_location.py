@@ -26,7 +26,7 @@ class StatePlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def find(settings: Settings, data: DataDir, environment: Mapping[str, str]) -> StatePlace:
-    """Where these settings have the shared state; a key file that is not there yet is made.
+    """The place of the shared state in these settings; a missing key file is made.
 
     Raises:
         DataDirError: the password or the key cannot be read.

@@ -1,4 +1,4 @@
-"""The process around all others: it owns the listening sockets, starts the others, and answers for them.
+"""The parent of all processes: it owns the listening sockets, starts the others, and restarts them.
 
 1. The sockets outlive every process that serves from them: no death, reload or upgrade refuses a connection.
 2. Secrets go to a child over an inherited pipe, never by argument, environment or file.

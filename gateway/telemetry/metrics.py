@@ -71,7 +71,7 @@ Type = Literal["counter", "gauge", "histogram"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One row of the table."""
+    """A metric: one row of the table."""
 
     name: str
     """With its prefix, as it is scraped."""

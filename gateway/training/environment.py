@@ -24,13 +24,13 @@ class EnvironmentBrokenError(Exception):
 
 
 def home(environ: Mapping[str, str]) -> Path:
-    """Where environments are cached."""
+    """The folder in which environments are cached."""
     base = environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(environ.get("CROSSFADE_CACHE") or Path(base) / "crossfade")
 
 
 def folder(cache: Path) -> Path:
-    """Where this version's environment is, or will be."""
+    """The folder of this version's environment, which may not exist yet."""
     made_of = b"\0".join([LOCK.read_bytes(), TORCH.encode(), sys.version.split()[0].encode()])
     return cache / f"train-{hashlib.sha256(made_of).hexdigest()[:12]}"
 

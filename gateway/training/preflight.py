@@ -132,7 +132,7 @@ def _prompts(run: Path) -> list[dict[str, Any]]:
 
 
 def _replicas(engine: Engine) -> list[str]:
-    """Where each replica is. A TLS name stands for itself: its certificate is for no address."""
+    """The address of each replica. With TLS it is the name itself, since a certificate is for a name."""
     if engine.replicas:
         return list(engine.replicas)
     parts = urlsplit(engine.url)

@@ -111,7 +111,7 @@ def is_untouched(row_id: str) -> bool:
 
 
 def interval(better: Sequence[float], worse: Sequence[float], *, bound: float) -> tuple[float, float, float]:
-    """By how much the first scores are above the second, row by row, with both ends of the interval.
+    """The mean difference of two variants' scores, row by row, with both ends of its interval.
 
     `bound`: no difference is larger.
     """

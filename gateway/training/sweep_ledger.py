@@ -34,7 +34,7 @@ class SweepLedger:
             found = msgspec.json.decode(self._path.read_bytes(), type=_Written)
         except FileNotFoundError:
             found = None
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ValueError(f"{self._path} is damaged. hint: another --out") from error
         if found is None:
             if any(folder.iterdir()):

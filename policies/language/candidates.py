@@ -48,7 +48,7 @@ class Candidate(Section):
 
 
 class NamedCandidate(Candidate):
-    """One of several that want the traffic."""
+    """One of several candidates."""
 
     name: Name
     """What it is called: its rollout is `ROUTE@NAME` in commands, metrics and evidence."""

@@ -177,7 +177,7 @@ class Gates(Section):
 
     @field_serializer("quality")
     def _short(self, quality: tuple[QualityGate, ...] | None) -> QualityGate | tuple[QualityGate, ...] | None:
-        """One is written without a list."""
+        """Accept a single gate that is not written as a list."""
         return quality[0] if quality is not None and len(quality) == 1 else quality
 
 

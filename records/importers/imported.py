@@ -1,4 +1,4 @@
-"""What an importer makes of a row: one exchange or several, or why none.
+"""The result of importing a row: one exchange, several, or the reason for none.
 
 Rules:
 1. What a log does not say is unknown, and stays it: no time, price or token is made up.

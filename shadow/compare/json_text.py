@@ -49,7 +49,7 @@ def children(value: Any) -> Iterable[Any]:
 
 
 def canonical(value: Any) -> str:
-    """One text for all that is the same in JSON."""
+    """The canonical text of a JSON value: equal values have equal texts."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 

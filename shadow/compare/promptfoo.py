@@ -56,14 +56,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """All that hold for every answer."""
+    """The assertions that apply to every answer."""
 
     checks: tuple[Check, ...]
     left_out: int = 0
     """Assertions of single tests, which say nothing of other prompts."""
 
     def plain(self) -> list[list[Any]]:
-        """In JSON, for another process."""
+        """The assertions as JSON values, for the scorer's process."""
         return [[check.kind, check.value, check.weight, check.negated] for check in self.checks]
 
     @classmethod

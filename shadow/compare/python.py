@@ -49,5 +49,5 @@ def read(line: bytes, number: int) -> Score:
 
 
 def abstention(reason: str, **told: str) -> Score:
-    """No verdict, and why: a word of a closed list."""
+    """A missing verdict, with its reason from a closed list."""
     return Score(abstained=True, told={"abstained_for": reason, **told})

@@ -45,7 +45,7 @@ def _read(name: str, files: Callable[[str], bytes]) -> Fields:
 
 
 def _is_valid(answer: ModelAnswer, schema: Fields | None, *, is_json: bool) -> bool | None:
-    """Of an answer that calls a tool, no text is asked. Fences are forgiven where JSON was not asked of the engine."""
+    """Whether an answer is valid. A tool call needs no text; code fences are allowed if JSON was not requested."""
     if answer.calls and not answer.text.strip():
         return None
     value = json_text.decode(answer.text, fenced=not is_json)

@@ -62,7 +62,7 @@ def _is_well_formed(call: ToolCall, tool: Tool) -> bool:
 
 
 def _form(call: ToolCall, tool: Tool | None, ignore: Pointers) -> tuple[str, str]:
-    """One form for all calls that do the same."""
+    """The normalized form of a call: calls that do the same have the same form."""
     arguments = NO_JSON if tool and tool.is_free else json_text.decode(call.arguments or "{}")
     if arguments is NO_JSON:
         return call.name, " ".join(call.arguments.split())

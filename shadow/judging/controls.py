@@ -103,7 +103,7 @@ class Trust:
 
     @property
     def wrong(self) -> int:
-        """Of the recent ones."""
+        """How many of the recent controls were wrong."""
         return len(self.recent) - sum(self.recent)
 
     @property
@@ -112,7 +112,7 @@ class Trust:
         return self.asked >= EXAM and all(self.recent[-WARY:])
 
     def after(self, *, right: bool) -> "Trust":
-        """With one more control."""
+        """The record after one more control."""
         following = Trust(self.asked + 1, (*self.recent, right)[-WINDOW:], self.suspended)
         too_many = following.wrong > max(1.0, LIMIT * len(following.recent))
         return replace(following, suspended=self.suspended or too_many)
@@ -124,7 +124,7 @@ class Trust:
         return int(bucket(lot, "control") < LOT_PPM) if self.examined else PER_PAIR
 
     def text(self) -> str:
-        """Where it stands, in a sentence."""
+        """The judge's state as a sentence."""
         wrong = f"{self.wrong} of the last {len(self.recent)} hidden controls wrong"
         if self.suspended:
             return f"suspended: {wrong}, allowed {LIMIT:.0%}"

@@ -120,7 +120,7 @@ def actions(home: ConsoleHouse) -> list[str]:
 QUESTIONS = {
     "Why is it not promoted?": (("triage",), ("It waits for errors", "Inconclusive")),
     "What did it get wrong?": (("disagreements", "PAIR", "Inline"), ("urgency", "low", "high")),
-    "What did it save?": (("of what",), ("saved",)),
+    "What did it save?": (("details",), ("saved",)),
     "Who raised it?": (("triage", "History"), ("ada", "checked by hand")),
     "What is not eligible, and why?": (("triage", "REASON"), ("ineligible", "images")),
     "When will it move?": (("triage",), ("units to go",)),

@@ -63,7 +63,7 @@ def alerts(at: str, name: str, summary: str = "", *severities: str) -> dict[str,
             "exp_annotations": {
                 "summary": f"triage: {summary}",
                 "description": (
-                    f"At this pace what it allows in 30 days is used up {PACE[severity]}. Baseline or candidate? "
+                    f"At this pace the allowance of 30 days is used up {PACE[severity]}. Baseline or candidate? "
                     "`crossfade explain triage` says how the candidate does; `crossfade rollback triage` takes it out."
                 ),
             },

@@ -9,7 +9,7 @@ from policies.readings import gates_of
 from policies.rules import Cost, Gates, Validity
 from tests.rooms.pair_events import evidence
 from tests.rooms.rollouts import RULES
-from tools import message_notes, messages
+from tools import event_notes, message_notes, messages
 
 ROOT = Path(__file__).parents[2]
 SPOKEN = (
@@ -57,6 +57,11 @@ def test_what_lint_and_doctor_find_says_what_to_do() -> None:
     found = [*messages.lint(), *messages.doctor(), *messages.alerts()]
     assert len(found) > 60
     assert [each.text for each in found if not each.action] == []
+
+
+def test_every_log_event_says_what_to_do() -> None:
+    """Each event of the code has its note, and no note is of an event that is gone."""
+    assert [each.text for each in messages.events()] == sorted(event_notes.EVENTS)
 
 
 def test_every_alert_has_its_steps() -> None:

@@ -1,4 +1,4 @@
-"""Says that something is away: once when it goes, then seldom, and once when it is back; and what to do meanwhile."""
+"""Logs an outage: once at its start, then seldom, once at its end; with what to do meanwhile."""
 
 from dataclasses import dataclass, field
 
@@ -31,7 +31,7 @@ class Outage:
     _said: float = field(default=float("-inf"), init=False)
 
     def told(self, reason: str, now: float) -> None:
-        """It is away; `now` is monotonic."""
+        """Report that it is away; `now` is monotonic."""
         if self._began is None:
             self._began = now
         if now - self._said >= EVERY_S:
@@ -44,7 +44,7 @@ class Outage:
             )
 
     def over(self, now: float) -> None:
-        """It is there, again or still."""
+        """Report that it is there."""
         if self._began is not None and self._said >= self._began:
             self.log.info("state.back", lasted_s=round(now - self._began, 1))
         self._began = None

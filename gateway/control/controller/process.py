@@ -160,7 +160,7 @@ class Controller:
         )  # fmt: skip
 
     def _fenced(self, name: str, part: Callable[[float], None], now: float) -> None:
-        """One part of a tick: whatever becomes of it, the others have theirs."""
+        """Run one part of a tick; if it fails, the other parts still run."""
         try:
             part(now)
         except (sqlite3.Error, StateDownError) as error:

@@ -22,7 +22,7 @@ def samples(
     *,
     errors: int,
 ) -> list[Sample]:
-    """All of it. `shown`: the last look at each route, where this node leads; `decisions`: by route and outcome."""
+    """Samples of all rollouts. `shown`: the last evaluations, if this node leads; `decisions`: by route, outcome."""
     found = [Sample(f"{PREFIX}policy_errors", errors)]
     for name, each in weighed.items():
         candidate = each.route.candidate

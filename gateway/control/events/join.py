@@ -180,7 +180,7 @@ class Join:
         return changed, gone
 
     def take_service(self) -> Iterator[tuple[EvidenceKey, tuple[ServiceReport, ...]]]:
-        """Who served, since the last call: in parts that fit into one event."""
+        """Service reports since the last call, in parts that fit into one event."""
         for key, told in self.service.items():
             for first in range(0, len(told), MOST_TOLD):
                 yield key, tuple(told[first : first + MOST_TOLD])

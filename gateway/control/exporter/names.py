@@ -20,7 +20,7 @@ AttributeValue = str | bool | int | float | tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpanFacts:
-    """All that a span may say; None or empty: it says nothing of it."""
+    """Everything a span may have as an attribute; None or empty: it has none."""
 
     # The request as HTTP sees it.
     method: str = ""

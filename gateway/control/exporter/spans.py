@@ -71,7 +71,7 @@ class SpanEvent:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One span, whatever it will be called."""
+    """One span, before its attributes get their names."""
 
     trace_id: str
     span_id: str

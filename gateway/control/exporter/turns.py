@@ -44,7 +44,7 @@ class SpokenTurn:
 
     @property
     def text(self) -> str:
-        """All its text."""
+        """The turn's text, joined."""
         return "\n".join(part.text for part in self.parts if part.kind == "text")
 
 
@@ -169,14 +169,14 @@ def _choices(value: object) -> Iterator[SpokenTurn]:
 
 
 def _texts(value: object) -> Iterator[SpokenTurn]:
-    """Of a prompt or an input: one text, or a list of them."""
+    """The texts of a prompt or an input: one text, or a list."""
     for each in [value] if isinstance(value, str) else cast(list[object], value) if isinstance(value, list) else ():
         if isinstance(each, str):
             yield _turn("user", each)
 
 
 def _items(value: object, role: str) -> Iterator[SpokenTurn]:
-    """Of the Responses API: a text, or a list of messages, calls and what came of them."""
+    """The turns of a Responses input: a text, or a list of messages, calls and call outputs."""
     if isinstance(value, str):
         yield _turn(role, value)
     for item in _objects(value):

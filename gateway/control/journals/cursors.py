@@ -22,7 +22,7 @@ class Reader(msgspec.Struct, frozen=True):
 
 
 def path_of(folder: Path, name: str) -> Path:
-    """Where the reader `name` says it."""
+    """The file in which the reader `name` keeps its position."""
     return folder / f"{name}.json"
 
 

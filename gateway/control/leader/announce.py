@@ -57,7 +57,7 @@ class Journal(Protocol):
 
 @dataclass(slots=True)
 class Announcer:
-    """Where the leader's words go."""
+    """Announces the leader's decisions: log, records, webhooks."""
 
     code_version: str
     journal: Journal

@@ -131,7 +131,7 @@ class Evaluation:
         )  # fmt: skip
 
     def _heard(self, key: EvidenceKey | None) -> Literal["whole", "trial", "earlier"] | None:
-        """Who hears what an exchange says that was served under `key`; None: it is no evidence of this stage."""
+        """The evidence to which an exchange served under `key` belongs; None: it is no evidence of this stage."""
         ours = self.evidence.key
         if key is None or self.rollout.phase in STOPPED or not key.is_beside(ours):
             return None
@@ -181,7 +181,7 @@ class Evaluation:
         return Conditions(at)
 
     def results(self, now: float, *, bounds: bool) -> Results:
-        """All that is known now."""
+        """The results of every gate, guard and detector now."""
         return review(self.evidence, self.rollout, now=now, seen=self.conditions(now), bounds=bounds)
 
     def look(self, now: float, *, bounds: bool) -> Decision:

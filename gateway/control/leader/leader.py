@@ -322,7 +322,7 @@ class Leader:
         return None
 
     def _rest(self, ours: Evaluation, resting: Decision, timing: _Timing, *, shows: bool) -> bool:
-        """It rests beside another candidate that serves: shown, and nothing else; no time passes for it."""
+        """Show a candidate that rests while another one serves; it does not move, and no time passes for it."""
         timing.looked_at, ours.moved = resting.at, False
         if shows or timing.rule != (resting.outcome, resting.rule):
             timing.shown_at, ours.unshown, timing.rule = resting.at, False, (resting.outcome, resting.rule)

@@ -142,7 +142,7 @@ def word_of(decided: Decided) -> str:
 
 
 def _post(url: str, body: bytes, deadline_s: float) -> int:
-    """One try; redirects are not followed. Returns the status.
+    """Send one POST; redirects are not followed. Returns the status.
 
     Raises:
         OSError, http.client.HTTPException, ValueError: nobody answered, or not in time.

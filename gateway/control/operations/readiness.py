@@ -101,7 +101,7 @@ def _joined(facts: RouteFacts, hourly: tuple[HourlyPrice, ...], known: _Known) -
 
 
 def _hourly(hourly: tuple[HourlyPrice, ...], policy: Policy | None, idle: Mapping[str, float]) -> HourlyFacts | None:
-    """Of the policy's candidate; where there is none, of the only servers with a price."""
+    """The hourly price of the policy's candidate; without a policy, of the only servers that have a price."""
     named = [one for one in hourly if policy is None or one.upstream == policy.candidate.upstream]
     if len(named) != 1:
         return None
@@ -110,7 +110,7 @@ def _hourly(hourly: tuple[HourlyPrice, ...], policy: Policy | None, idle: Mappin
 
 
 def _policies(folder: str) -> dict[str, Policy]:
-    """By route; a file that does not load is `policy lint`'s to speak of."""
+    """The policies by route; a file that does not load is left out (`policy lint` reports it)."""
     found: dict[str, Policy] = {}
     for path in policy_files(Path(folder)) if folder else ():
         try:

@@ -126,7 +126,7 @@ def replay(
     up_to_seq: int = EVERYTHING,
     watch: Callable[[int], None] = lambda _: None,
 ) -> EvidenceReplay:
-    """All observations of a route up to one, observed again.
+    """Observe a route's recorded events again, up to one of them.
 
     `history`: the kept rollout's. `watch` is told of each batch, how many it had.
 
@@ -163,7 +163,7 @@ def _observation(fields: dict[str, object]) -> Observation:
 
 
 def differences(kept: Evidence, made: Evidence) -> list[str]:
-    """In what two evidences differ; none: they are the same."""
+    """The differences of two evidences; empty: they are the same."""
     if kept.key != made.key:
         return [f"it is of another stage: {made.key} instead of {kept.key}"]
     histograms = sorted(kept.histograms.keys() | made.histograms.keys())

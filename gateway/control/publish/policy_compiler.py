@@ -89,7 +89,7 @@ class PolicyReader:
 
 
 def _beside(part: CompiledContender, parts: Iterable[CompiledContender]) -> CompiledContender:
-    """One of several, which knows the others' names."""
+    """The policy of one of several candidates, with the others' names."""
     others = tuple(each.terms.name for each in parts if each is not part)
     return replace(part, terms=replace(part.terms, others=others))
 

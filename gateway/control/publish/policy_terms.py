@@ -11,7 +11,7 @@ from shadow.plan import ShadowRoute
 
 @dataclass(frozen=True, slots=True)
 class PolicyTerms:
-    """One policy file, as the controller goes by it."""
+    """What the controller uses of one policy file."""
 
     rules: Rules
     mode: Literal["observe", "apply", "bypass", "split"]

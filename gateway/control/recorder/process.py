@@ -336,7 +336,7 @@ class Recorder:
         self.journals.remove_recorded(now, self.boot.journal_retention_s)
 
     def _write_down(self, changes: list[FileChange]) -> None:
-        """The commit itself: from here on a restart goes on behind it."""
+        """Commit the batch: after this, a restart continues behind it."""
         workers = self.journals.progress()
         fresh = msgspec.structs.replace(
             self.state, commits=self.state.commits + 1, workers=workers, changes=tuple(changes)

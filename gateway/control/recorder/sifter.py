@@ -16,7 +16,7 @@ from records.store import Store
 
 @dataclass(slots=True)
 class Sifter:
-    """Knows who is forgotten, and goes on where a forgetting was cut off."""
+    """Leaves out what belongs to forgotten users, and finishes an interrupted `forget`."""
 
     store: Store
     log: Log

@@ -151,7 +151,7 @@ class Comparers:
             program.close()
 
     def _scorer(self, name: str, options: Options, route: ShadowRoute) -> Scorer | None:
-        """Who has to be asked for a comparator; None: nobody."""
+        """The scorer that a comparator has to ask; None: it asks nobody."""
         if name in ("python", "promptfoo"):
             program = own(name, options, Path(route.folder), self.not_ready)
             self._programs.setdefault(route.route, []).append(program)

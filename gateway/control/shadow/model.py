@@ -247,7 +247,7 @@ class _AnswerReader:
     # The upstream -------------------------------------------------------------------------------------------------
 
     def on_interim(self, reply: Reply) -> None:
-        """Of no interest."""
+        """Ignore interim answers (1xx)."""
 
     def on_send_blocked(self) -> None:
         """The request is whole: there is nobody to slow down."""
@@ -328,7 +328,7 @@ class _AnswerReader:
     # What came of it ----------------------------------------------------------------------------------------------
 
     def fail(self, error: str) -> None:
-        """It is no whole answer; the first reason holds."""
+        """Mark the answer as failed; the first reason counts."""
         if not self.done.is_set():
             self._error = error
             self._pieces.clear()
@@ -340,7 +340,7 @@ class _AnswerReader:
         self.done.set()
 
     def heard(self, *, timing_void: bool) -> ModelReply:
-        """All that was heard."""
+        """The answer as read so far."""
         total_s = (self._total_s or self._now()) - self._started_s
         first_s = None if self._first_s is None else self._first_s - self._started_s
         status = self._reply.status if self._reply is not None else 0

@@ -110,12 +110,12 @@ class Debts:
         self._owed[drawn.key] = owed, since
 
     def settle(self, key: CallKey) -> None:
-        """It is written down."""
+        """Remove a call whose row is written."""
         self._owed.pop(key, None)
         self.earlier.pop(key, None)
 
     def rows(self) -> tuple[Owed, ...]:
-        """All of it."""
+        """All owed calls."""
         return (*self.earlier.values(), *(owed for owed, _ in self._owed.values()))
 
     def workers(self, progress: Mapping[str, Progress]) -> dict[str, Progress]:

@@ -39,7 +39,7 @@ MEMORY_BYTES = 2 * 1024 * 1024 * 1024
 
 @dataclass(slots=True)
 class ShadowProcess:
-    """Drives a runner: looks at the files, keeps its word, shows its queues."""
+    """Drives a runner: reloads files, saves what it owes, exposes its queues as metrics."""
 
     runner: Runner
     watched: ShadowInputs

@@ -53,7 +53,7 @@ TOO_OLD_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class RunnerClock:
-    """Where the time comes from."""
+    """The runner's clocks."""
 
     monotonic: Callable[[], float]
     wall: Callable[[], float]
@@ -192,7 +192,7 @@ class Runner:
         return not any(lane.holds_up(now) for lane in self.lanes.values())
 
     def _take(self, exchange: Exchange, since: Position) -> None:
-        """Draw the lots of an exchange, or do again what was drawn before a restart."""
+        """Choose the calls for an exchange, or repeat what was chosen before a restart."""
         meta, earlier = exchange.meta, self.ledger.debts.earlier
         owed = [key for key in earlier if key[0] == meta.id]
         if owed:
@@ -210,7 +210,7 @@ class Runner:
                 self._admit(drawn)
 
     def _asking(self, meta: Meta) -> Sequence[ShadowRoute]:
-        """For whom an exchange is drawn: its route, or each of the candidates that it has."""
+        """The routes to choose calls for: the exchange's own, or one for each of its candidates."""
         return self._by_route.get(meta.route, ())
 
     def _give_up(self) -> None:

@@ -16,10 +16,10 @@ class RedisState(Rollouts, Events, RedisMessages):
     """`SharedState` on a server. It connects when first used, and anew after a failure: it may be down at the start."""
 
     def counts(self) -> Counts:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         return Counts(refused=self._seal.refused, restored=self._restored, forgot=self._forgot)
 
     def close(self) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         self._link.close()
         self._newest.close()

@@ -113,7 +113,7 @@ class Base:
             return None
 
     def _all(self, name: str, place: str, kind: type[_Kept]) -> dict[str, _Kept]:
-        """All values of a hash that are ours."""
+        """The values of a hash whose seal is valid."""
         with self._call():
             (flat,) = self._link.ask(("HGETALL", key(name)))
             return {
@@ -127,7 +127,7 @@ class Base:
         return {} if record is None else self._ours(f"positions/{route}", record, dict[str, int]) or {}
 
     def _led(self, record: Reply) -> Led | None:
-        """Who was last given an epoch; what somebody else wrote there gives nobody any."""
+        """The holder of the last epoch; an entry without a valid seal counts as none."""
         return None if record is None else self._ours("epoch", record, Led)
 
 

@@ -13,17 +13,17 @@ BODY = "e"
 
 
 class Events(Base):
-    """Its part of `SharedState`."""
+    """The part of `SharedState` that queues evidence events."""
 
     def offer(self, events: Sequence[QueuedEvent]) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         ordered = sorted(events, key=lambda event: (event.route, event.node, event.number))
         with self._call():
             for (route, node), group in groupby(ordered, key=lambda event: (event.route, event.node)):
                 self._offer(route, node, list(group))
 
     def offered(self, route: str, after: Mapping[str, int], limit: int) -> list[QueuedEvent]:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._call():
             (names,) = self._link.ask(("SMEMBERS", key(f"sources:{route}")))
             known = sorted(text(name) for name in names)
@@ -44,7 +44,7 @@ class Events(Base):
             ]
 
     def forget_offered(self, route: str, up_to: Mapping[str, int]) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._call():
             done = self._positions(route, *self._link.ask(("HGET", key("positions"), route)))
             # Behind what the snapshot holds by now, whoever kept it: positions only rise.

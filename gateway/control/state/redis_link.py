@@ -137,7 +137,7 @@ class Link:
                 self._refuse(each, command)
 
     def _refuse(self, error: ResponseError, command: Command) -> NoReturn:
-        """Raise what a server's refusal stands for; answers that were not read go with the connection."""
+        """Raise the error that a server's refusal means; unread answers go with the connection."""
         if not str(error).startswith("WRONGTYPE") or len(command) < 2:
             raise error
         self.close()

@@ -20,10 +20,10 @@ FORGOTTEN_S = 86_400.0
 
 
 class RedisMessages(Base):
-    """Its part of `SharedState`."""
+    """The part of `SharedState` for orders, decisions, the kill switch and nodes."""
 
     def order(self, order: QueuedOrder) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         orders, record = key("orders"), self._sealed(f"order/{order.id}", order)
 
         def decide(found: list[Reply]) -> list[Command] | None:
@@ -39,11 +39,11 @@ class RedisMessages(Base):
             self._link.change([orders, answer_key(order.id)], reads, decide)
 
     def orders(self) -> list[QueuedOrder]:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         return sorted(self._all("orders", "order", QueuedOrder).values(), key=lambda order: (order.at, order.id))
 
     def answer(self, answered: Answered) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         record = self._sealed(f"answer/{answered.id}", answered)
         with self._call():
             self._link.ask(
@@ -54,13 +54,13 @@ class RedisMessages(Base):
             )
 
     def answered(self, order_id: str) -> Answered | None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._call():
             (raw,) = self._link.ask(("GET", answer_key(order_id)))
             return None if raw is None else self._opened(f"answer/{order_id}", raw, Answered)
 
     def add_decision(self, decided: Decided) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         kept, record = key(f"decisions:{decided.route}"), self._sealed(f"decision/{decided.route}", decided)
         with self._call():
             self._link.ask(
@@ -72,7 +72,7 @@ class RedisMessages(Base):
             )
 
     def decisions(self, route: str | None, limit: int) -> list[Decided]:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._call():
             routes = [route]
             if route is None:
@@ -88,33 +88,33 @@ class RedisMessages(Base):
         return sorted(found, key=lambda decided: decided.at, reverse=True)[:limit]
 
     def keep_look(self, look: Decided) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._call():
             self._link.ask(("HSET", key("looks"), look.route, self._sealed(f"look/{look.route}", look)))
 
     def looks(self) -> dict[str, Decided]:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         return self._all("looks", "look", Decided)
 
     def set_killed(self, *, killed: bool, by: str, reason: str, now: float) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._call():
             self._link.ask(("SET", key("kill"), self._sealed("kill", (killed, by, reason, now))))
 
     def killed(self) -> KillWord | None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._call():
             (raw,) = self._link.ask(("GET", key("kill")))
             told = None if raw is None else self._ours("kill", raw, tuple[bool, str, str, float])
             return None if told is None else KillWord(told[0], told[3])
 
     def heard(self, node: Node) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._call():
             self._link.ask(("HSET", key("nodes"), node.name, self._sealed(f"node/{node.name}", node)))
 
     def nodes(self, now: float) -> list[Node]:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         found = self._all("nodes", "node", Node).values()
         if gone := [node.name for node in found if node.seen_at < now - FORGOTTEN_S]:
             with self._call():

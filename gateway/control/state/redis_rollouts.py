@@ -23,11 +23,12 @@ class StoredEvidence(msgspec.Struct, frozen=True):
 
 
 class Rollouts(Base):
-    """Its part of `SharedState`."""
+    """The part of `SharedState` for the lease, rollouts and evidence snapshots."""
 
     def lead(self, node: str, now: float) -> int | None:
-        """As the port says. Who comes to lead a server that forgot waits until the other nodes have put back what
-        they have seen: one of them may have seen more.
+        """As `SharedState` says (`port.py`). On a server that forgot, a new leader waits for the other nodes' copies.
+
+        One of them may have seen more.
         """
         lease, term = key("lease"), key("epoch")
         led: list[int] = []
@@ -59,7 +60,7 @@ class Rollouts(Base):
         return led[0]
 
     def resign(self, node: str) -> None:  # noqa: ARG002 -- the lease is this process's, or not
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         lease, term = key("lease"), key("epoch")
 
         def decide(found: list[Reply]) -> list[Command] | None:
@@ -70,14 +71,14 @@ class Rollouts(Base):
             self._link.change([lease, term], [("GET", term)], decide)
 
     def leader(self, now: float) -> str | None:  # noqa: ARG002 -- the server's own clock ends the lease
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._call():
             lease, term = self._link.ask(("GET", key("lease")), ("GET", key("epoch")))
             record = self._led(term)
             return record.node if record is not None and lease is not None else None
 
     def rollouts(self) -> dict[str, Stored]:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._call():
             (flat,) = self._link.ask(("HGETALL", key("rollouts")))
             found = pairs(flat)
@@ -85,7 +86,7 @@ class Rollouts(Base):
             return {route: self._rollout(route, found.get(route)) for route in sorted(routes)}
 
     def store(self, route: str, new: Stored, *, expected: int, epoch: int) -> bool:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         rollouts, term = key("rollouts"), key("epoch")
         fresh = msgspec.structs.replace(new, version=expected + 1, epoch=epoch)
         record = self._sealed(f"rollout/{route}", fresh)
@@ -103,7 +104,7 @@ class Rollouts(Base):
         return done
 
     def lower(self, route: str, new: Stored, *, expected: int) -> bool:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         rollouts = key("rollouts")
         written: list[tuple[Stored, bytes]] = []
 
@@ -122,14 +123,14 @@ class Rollouts(Base):
         return done
 
     def snapshot(self, route: str) -> Snapshot | None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._call():
             (raw,) = self._link.ask(("HGET", key("snapshots"), route))
             record = self._newer("snapshot", route, raw)
             return None if record is None else self._opened(f"snapshot/{route}", record, StoredEvidence).snapshot
 
     def keep_snapshot(self, route: str, snapshot: Snapshot, *, epoch: int) -> bool:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         term, kept = key("epoch"), StoredEvidence(epoch, snapshot)
         record = self._sealed(f"snapshot/{route}", kept, MAX_SNAPSHOT_BYTES)
         positions = self._sealed(f"positions/{route}", snapshot.positions)
@@ -146,7 +147,7 @@ class Rollouts(Base):
         return done
 
     def taken(self, node: str) -> dict[str, int]:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._call():
             self._recognise()
             (flat,) = self._link.ask(("HGETALL", key("positions")))

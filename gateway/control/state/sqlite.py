@@ -53,7 +53,7 @@ class SqliteState:
         """The last one this process led under; two processes on one file are told apart by it."""
 
     def lead(self, node: str, now: float) -> int | None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._writing() as state:
             epoch, holder, until = _lease(state)
             if epoch != self._epoch:
@@ -66,24 +66,24 @@ class SqliteState:
         return epoch
 
     def resign(self, node: str) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._writing() as state:
             state.execute("UPDATE shared_lease SET until = 0 WHERE node = ? AND epoch = ?", (node, self._epoch))
 
     def leader(self, now: float) -> str | None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._open() as state:
             _, holder, until = _lease(state)
             return holder if _is_held(until, now) else None
 
     def rollouts(self) -> dict[str, Stored]:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._open() as state:
             rows = state.execute("SELECT * FROM shared_rollouts").fetchall()
         return {str(row["route"]): rollout_of(row) for row in rows}
 
     def store(self, route: str, new: Stored, *, expected: int, epoch: int) -> bool:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._writing(lasting=True) as state:
             kept = _rollout(state, route)
             if epoch != _lease(state)[0] or expected != (kept.version if kept else 0):
@@ -92,7 +92,7 @@ class SqliteState:
         return True
 
     def lower(self, route: str, new: Stored, *, expected: int) -> bool:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._writing(lasting=True) as state:
             kept = _rollout(state, route)
             if kept is None or expected != kept.version or new.weight_ppm >= kept.weight_ppm:
@@ -101,7 +101,7 @@ class SqliteState:
         return True
 
     def snapshot(self, route: str) -> Snapshot | None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._open() as state:
             row = state.execute("SELECT * FROM shared_snapshots WHERE route = ?", (route,)).fetchone()
             if row is None:
@@ -109,7 +109,7 @@ class SqliteState:
             return Snapshot(row["evidence"], positions(row["positions"]), row["seq"])
 
     def keep_snapshot(self, route: str, snapshot: Snapshot, *, epoch: int) -> bool:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         bounded(snapshot.evidence, MAX_SNAPSHOT_BYTES)
         with self._writing(lasting=True) as state:
             if epoch != _lease(state)[0]:
@@ -122,7 +122,7 @@ class SqliteState:
         return True
 
     def offer(self, events: Sequence[QueuedEvent]) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._writing() as state:
             for route in {event.route for event in events}:
                 done = _done(state, route)
@@ -138,7 +138,7 @@ class SqliteState:
                     raise RouteFullError(route)
 
     def offered(self, route: str, after: Mapping[str, int], limit: int) -> list[QueuedEvent]:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._open() as state:
             nodes = [
                 str(row["node"])
@@ -155,14 +155,14 @@ class SqliteState:
             ]
 
     def taken(self, node: str) -> dict[str, int]:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._open() as state:
             rows = state.execute("SELECT route, positions FROM shared_snapshots").fetchall()
             found = {str(row["route"]): positions_or_none(row["positions"]) for row in rows}
         return {route: positions[node] for route, positions in found.items() if node in positions}
 
     def forget_offered(self, route: str, up_to: Mapping[str, int]) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._writing() as state:
             done = _done(state, route)
             state.executemany(
@@ -171,7 +171,7 @@ class SqliteState:
             )
 
     def order(self, order: QueuedOrder) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._writing(lasting=True) as state:
             state.execute(
                 "DELETE FROM shared_orders WHERE taken IS NOT NULL AND at < ?",
@@ -186,13 +186,13 @@ class SqliteState:
             )
 
     def orders(self) -> list[QueuedOrder]:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._open() as state:
             rows = state.execute("SELECT * FROM shared_orders WHERE taken IS NULL ORDER BY at, rowid")
             return [value_of(row, QueuedOrder) for row in rows]
 
     def answer(self, answered: Answered) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._writing(lasting=True) as state:
             state.execute(
                 "UPDATE shared_orders SET taken = ?, text = ? WHERE id = ? AND taken IS NULL",
@@ -200,7 +200,7 @@ class SqliteState:
             )
 
     def answered(self, order_id: str) -> Answered | None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._open() as state:
             row = state.execute(
                 "SELECT * FROM shared_orders WHERE id = ? AND taken IS NOT NULL", (order_id,)
@@ -208,7 +208,7 @@ class SqliteState:
             return None if row is None else value_of(row, Answered)
 
     def add_decision(self, decided: Decided) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._writing() as state:
             state.execute(
                 "INSERT OR IGNORE INTO shared_decisions (id, at, route, move, outcome, text, record)"
@@ -222,7 +222,7 @@ class SqliteState:
             )
 
     def decisions(self, route: str | None, limit: int) -> list[Decided]:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._open() as state:
             rows = state.execute(
                 "SELECT * FROM shared_decisions WHERE ?1 IS NULL OR route = ?1 ORDER BY place DESC LIMIT ?2",
@@ -231,7 +231,7 @@ class SqliteState:
             return [value_of(row, Decided) for row in rows]
 
     def keep_look(self, look: Decided) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._writing() as state:
             state.execute(
                 "INSERT OR REPLACE INTO shared_looks (id, at, route, move, outcome, text, record)"
@@ -240,23 +240,23 @@ class SqliteState:
             )
 
     def looks(self) -> dict[str, Decided]:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._open() as state:
             return {row["route"]: value_of(row, Decided) for row in state.execute("SELECT * FROM shared_looks")}
 
     def set_killed(self, *, killed: bool, by: str, reason: str, now: float) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._writing(lasting=True) as state:
             state.execute("INSERT OR REPLACE INTO shared_kill VALUES (1, ?, ?, ?, ?)", (killed, by, reason, now))
 
     def killed(self) -> KillWord | None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._open() as state:
             row = state.execute("SELECT killed, at FROM shared_kill").fetchone()
             return None if row is None else KillWord(bool(row["killed"]), row["at"])
 
     def heard(self, node: Node) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._writing() as state:
             state.execute(
                 "INSERT OR REPLACE INTO shared_nodes VALUES (?, ?, ?, ?)",
@@ -264,17 +264,17 @@ class SqliteState:
             )
 
     def nodes(self, now: float) -> list[Node]:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         with self._open() as state:
             rows = state.execute("SELECT * FROM shared_nodes WHERE seen_at >= ? ORDER BY name", (now - NODES_S,))
             return [value_of(row, Node) for row in rows]
 
     def counts(self) -> Counts:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         return Counts()
 
     def close(self) -> None:
-        """As the port says."""
+        """As `SharedState` says (`port.py`)."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -129,7 +129,7 @@ class StopAfter(TrainerCallback):
     """Ends the training early, with a checkpoint; the learning rate falls as if it went on to the end."""
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 -- as it is called
-        """One more update is done."""
+        """Count an update that is done."""
         if STOP_AFTER < 1 and state.global_step >= math.ceil(STOP_AFTER * state.max_steps):
             control.should_training_stop = control.should_save = True
 

@@ -20,11 +20,11 @@ def test_what_is_not_usual_is_said():
     )
 
     better, alike, hours = assumed(found, 0.4)
-    assert better == "judge finds it better by 0.04; one that is merely as good never passes"
+    assert better == "judge scores it 0.04 better; one that is only as good never passes"
     assert alike.startswith("that slices by language, length are alike; one of 5% of the traffic needs about 1")
     assert hours == "that it may rise at any time, which it may only within fri 0:00-24:00 UTC"
     assert list(assumed(rules("mode: split", stages="[5%]"), 0.4)) == ["nothing: a fixed split, uncertified"]
-    assert list(assumed(rules("gates: {quality: off}"), 0.4)) == ["nothing of its quality, at which nobody looks"]
+    assert list(assumed(rules("gates: {quality: off}"), 0.4)) == ["nothing about its quality, which is not measured"]
 
 
 def test_slices_that_move_alone_are_planned_for():

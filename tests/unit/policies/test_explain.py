@@ -66,8 +66,8 @@ ROUTE support.triage  CANDIDATE vllm/triage-7b@2026-11-18  STAGE shadow -> 1%  D
   quiet         detector errors: log10 1.37 of 4.00 after 700 requests, tolerance 0.02: quiet
   quiet         detector quality: log10 2.40 of 4.00 after 700 requests, tolerance 0.05: quiet
   likeness      baseline to itself 0.900 on 14 asked twice, candidate to baseline 0.760 on 700 (decides nothing)
-  quality       certifies that whoever scores finds answers no worse on average; cannot see what the scorer does not, nor a slice of the traffic in which they are
-  errors        certifies that requests fail no more often; cannot see answers that come and are wrong
+  quality       shows that scores are no worse on average; cannot see what the scorer does not see, nor a part of the traffic in which answers are worse
+  errors        shows that requests fail no more often; cannot see answers that arrive and are wrong
   every gate at its full alpha, all must pass; attempt 1; looks: continuous"""  # noqa: E501 -- as printed
 
 
@@ -278,11 +278,8 @@ def test_vectors_are_said_to_be_no_quality():
     results = review(filled([pair("u", q=0.0)], rules), rollout, now=0.0, seen=Conditions())
     told = text(step(rollout, results, now=0.0))
 
-    assert (
-        "  quality       certifies index compatibility: that vectors point where the baseline's do; says nothing"
-        in told
-    )
-    assert "certifies that whoever scores" not in told
+    assert "  quality       shows index compatibility: vectors point where the baseline's do; says nothing" in told
+    assert "shows that scores are no worse" not in told
 
 
 def test_slices_are_shown_with_their_numbers():
@@ -294,7 +291,7 @@ def test_slices_are_shown_with_their_numbers():
 
     assert "quality@length=short: +0.0000" in told
     assert "; 100% of the units" in told
-    assert told.count("certifies that whoever scores") == 1
+    assert told.count("shows that scores are no worse") == 1
 
 
 def test_what_did_not_come_in_is_told():

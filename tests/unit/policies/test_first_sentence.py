@@ -189,16 +189,19 @@ def test_a_suspension_says_what_happened_and_how_far_its_trial_is():
     ill = replace(GOOD, unhealthy=f"the candidate {SERVED}")
     away = step(WHERE[Phase.CANARY], ill, now=NOW)
     why = f"Suspended at 5 %: the candidate {SERVED}. The baseline answers everything; "
-    assert decided_sentence(away) == f"{why}in 60 s it is tried on 200 requests, while apps get the baseline's answers."
+    assert (
+        decided_sentence(away)
+        == f"{why}in 60 s it is tested on copies of 200 requests, while apps get the baseline's answers."
+    )
     trying = replace(away.rollout, suspended_ago_s=(70.0,), seen_at=NOW + 70)
     told = first_sentence(trying, replace(GOOD, tried=57), now=NOW + 70, entered=away)
-    assert told.endswith("it is being tried on copies of requests: 57 of 200 went well.")
+    assert told.endswith("it is being tested on copies of requests: 57 of 200 went well.")
     spent = first_sentence(trying, GOOD, now=NOW + 70, around=Circumstances(is_budget_spent=True))
     assert "today's budget for comparing is spent (shadow.budget)" in spent
     alone = first_sentence(trying, GOOD, now=NOW + 70, around=Circumstances(has_leader=False))
     assert "no controller is deciding, so it cannot come back" in alone
     back = step(trying, replace(GOOD, tried=200), now=NOW + 70)
-    assert decided_sentence(back) == "Back at 5 %: 200 trial requests went well."
+    assert decided_sentence(back) == "Back at 5 %: 200 test requests went well."
     failed = step(trying, replace(GOOD, tried=3, alarms=(ALARMS[0],)), now=NOW + 70)
     assert decided_sentence(failed).startswith(
         "Rolled back: it was suspended, tried, and still fails: the candidate failed too many of its latest "
@@ -227,7 +230,7 @@ def test_what_waits_for_a_word_says_since_when():
         replace(stage, approve="manual") for stage in RULES.ladder.stages
     )))  # fmt: skip
     asked = step(asking, GOOD, now=NOW)
-    word = "50 % waits for your word: `crossfade promote triage --reason …`."
+    word = "50 % waits for your approval: `crossfade promote triage --reason …`."
 
     assert asked.move is Move.AWAIT
     assert decided_sentence(asked) == f"Every check passed at 5 %; {word}"
@@ -287,7 +290,7 @@ DAILY = replace(WHERE[Phase.SHADOW], ladder=Ladder((DAYS, *RULES.ladder.stages[1
         (
             30 * 3600.0,
             (),
-            "every check passes now, and one did not at the end of the stage's last whole day; it has to hold at the "
+            "every check passes now, but one did not at the end of the stage's last whole day; all must pass at the "
             "end of this one, in 18 h (days).",
         ),
         (30 * 3600.0, ("quality",), "every check passed; it moves up within seconds."),
@@ -385,8 +388,8 @@ def test_servers_that_are_not_warm_yet_are_told():
 @pytest.mark.parametrize(
     ("gate", "ends"),
     [
-        ("quality@language=german", "beside the baseline's (language=german)."),
-        ("quality:promptfoo", "beside the baseline's (promptfoo)."),
+        ("quality@language=german", "compared with the baseline's (language=german)."),
+        ("quality:promptfoo", "compared with the baseline's (promptfoo)."),
         ("latency:total_p95", "that it answers fast enough (total p95)."),
     ],
 )
@@ -416,8 +419,8 @@ def test_where_parts_of_the_traffic_move_alone_they_are_told():
     both = decided_sentence(step(shadow, replace(GOOD, joins=("tool=search", "tool=pay")), now=NOW))
 
     assert none == (
-        "In the shadow for 2 h: of no part of the traffic by tool is it certain yet that it is answered well enough to "
-        "move."
+        "In the shadow for 2 h: it is not certain yet of any part of the traffic by tool that it is answered well "
+        "enough to move."
     )
     assert some.startswith("At 5 % of 1 of 2 parts of the traffic by tool for 2 h: ")
     assert top.startswith("Promoted: answers 98 % of 2 of 2 parts of the traffic by tool for 2 h")

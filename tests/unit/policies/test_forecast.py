@@ -42,7 +42,7 @@ def test_never_is_said_where_it_is_never():
 
 
 def test_what_is_no_matter_of_units_is_said():
-    """A guard that doubts, an alarm or a fault keeps it where it is, whatever its gates say; when it ends, nobody knows."""
+    """A guard that doubts, an alarm or a fault keeps it where it is, whatever its gates say; nobody knows how long."""
     doubt = GuardResult("outputs", Verdict.INCONCLUSIVE, "outputs: none seen yet")
     barred = replace(GOOD, gates=(PASSES,), units=10_000, guards=(doubt,), fault="stale")
     found = forecast(SHADOW, barred)

@@ -10,27 +10,27 @@ from tests.rooms.policy_files import policy
     ("gates", "compare", "said"),
     [
         ("{}", "[exact]", ""),
-        ("{quality: {margin: -2%}}", "[exact]", "gates.quality.margin exact only says how alike"),
+        ("{quality: {margin: -2%}}", "[exact]", "gates.quality.margin exact says how alike"),
         ("{quality: {margin: 15%}}", "[exact]", "gates.quality.margin one answer in 7 may be worse"),
-        ("{quality: [{metric: exact}, {}]}", "[exact]", "gates.quality.1 does not say which score it rests on"),
+        ("{quality: [{metric: exact}, {}]}", "[exact]", "gates.quality.1 does not say which score it uses"),
         ("{quality: off}", "[exact]", "gates.quality nothing would check"),
         ("{quality: off, accept: unmeasured quality, cost: {required: true}}", "[]", ""),
         ("{quality: off, accept: unmeasured quality, cost: {required: true}}\nslices: {by: tool}", "[]",
-         "slices quality is off, and slices are checked for nothing else"),
-        ("{}\nslices: {by: [tool, length, tool]}", "[exact]", "slices.by.2 tool stands here twice"),
+         "slices quality is off, so slices have nothing to check"),
+        ("{}\nslices: {by: [tool, length, tool]}", "[exact]", "slices.by.2 tool is listed twice"),
         ("{}\nslices: {by: [tool, length]}", "[exact]", ""),
         ("{}\nslices: {by: tool, mode: partial}", "[exact]", ""),
         ("{}\nslices: {by: [tool, length], mode: partial}", "[exact]",
-         "slices.by a request is of one slice of each, and where slices move alone it must be of one"),
-        ("{}\nslices: {by: language, mode: partial}", "[exact]", "slices.by a worker would have to read"),
-        ("{}\nslices: {by: length, mode: partial}", "[exact]", "slices.by a conversation that grows leaves its slice"),
-        (f"{{}}\nslices: {{by: 'metadata:{'k' * 200}', mode: partial}}", "[exact]", "slices.by longer than 128"),
+         "slices.by several dimensions put a request into several slices"),
+        ("{}\nslices: {by: language, mode: partial}", "[exact]", "slices.by a worker cannot tell this"),
+        ("{}\nslices: {by: length, mode: partial}", "[exact]", "slices.by a growing conversation changes its slice"),
+        (f"{{}}\nslices: {{by: 'metadata:{'k' * 200}', mode: partial}}", "[exact]", "slices.by is longer than 128"),
         ("{latency: {relative: {ttft_p95: 2x, block: 1m}}}", "[exact]", "gates.latency.relative.block a block of 1m"),
         ("{}", "[exact, {python: {ref: 'a.py:f'}}]",
-         "compare.1 python scores, but no gate goes by it: quality rests on exact"),
+         "compare.1 python scores, but no gate uses it: quality uses exact"),
         ("{quality: [{metric: exact}, {metric: python}]}", "[exact, {python: {ref: 'a.py:f'}}]", ""),
         ("{quality: off, accept: unmeasured quality, cost: {required: true}}", "[{python: {ref: 'a.py:f'}}]",
-         "compare.0 python scores, but no gate goes by it: quality is off"),
+         "compare.0 python scores, but no gate uses it: quality is off"),
     ],
 )  # fmt: skip
 def test_gates_are_looked_at(gates: str, compare: str, said: str):
@@ -48,10 +48,14 @@ def test_gates_are_looked_at(gates: str, compare: str, said: str):
 def test_much_traffic_at_once_is_worth_a_second_look(stages: str, *, is_said: bool):
     """Where half of it or more follows the shadow, and nobody is asked for a word."""
     found = list(gate_findings(policy(stages=stages)))
-    assert [each.message.startswith("the first traffic is 50% of all") for each in found] == [True] * is_said
+    assert [each.message.startswith("the first stage after the shadow takes 50% of the traffic") for each in found] == [
+        True
+    ] * is_said
 
 
 def test_what_gates_do_not_go_by_has_a_way_out():
     """The gates with it, as they would be written."""
     found = list(gate_findings(policy(compare="[exact, {python: {ref: 'a.py:f'}}]")))
-    assert [each.hint for each in found] == ["`gates: {quality: [{metric: exact}, {metric: python}]}`, or leave it out"]
+    assert [each.hint for each in found] == [
+        "write `gates: {quality: [{metric: exact}, {metric: python}]}`, or remove it"
+    ]

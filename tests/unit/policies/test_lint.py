@@ -20,47 +20,47 @@ def test_the_short_form_is_fine():
 @pytest.mark.parametrize(
     ("more", "parts", "where", "says"),
     [
-        ("", {"match": "{}"}, "match", "every request would belong to this route"),
+        ("", {"match": "{}"}, "match", "this matches every request"),
         ("", {"match": "{model: a, system_prompt: {}}"}, "match.system_prompt", "is empty"),
         ("", {"candidate": "{upstream: openai, model: gpt-4o, revision: a}"}, "candidate", "the candidate is"),
         ("", {"candidate": "{upstream: vllm, model: m, revision: a, set: {top_p: 1}, drop: [store, top_p]}"},
          "candidate.drop", "`top_p` is both set and dropped"),
         ("", {"candidate": "{upstream: vllm, model: m, revision: a, first_byte: 3s, total: 2s}"},
-         "candidate.first_byte", "the first token may come later than"),
+         "candidate.first_byte", "`first_byte` is longer than"),
         ("", {"match": "{path: /v1/completions, model: x}", "candidate": PROMPTED}, "candidate.system_prompt",
          "/v1/completions has no system prompt"),
-        ("assign: {by: [user, conversation, user]}", {}, "assign.by.2", "user stands here twice"),
-        ("assign: {by: [user, request, conversation]}", {}, "assign.by", "`request` ends"),
-        ("", {"compare": "[exact, exact: {normalize: false}]"}, "compare.1", "exact stands here twice"),
+        ("assign: {by: [user, conversation, user]}", {}, "assign.by.2", "user is listed twice"),
+        ("assign: {by: [user, request, conversation]}", {}, "assign.by", "nothing after `request`"),
+        ("", {"compare": "[exact, exact: {normalize: false}]"}, "compare.1", "exact is listed twice"),
         ("", {"compare": JUDGE % ("openai", "gpt-4o")}, "compare.0.judge.model", "the judge is one of"),
         ("", {"compare": JUDGE % ("vllm", "triage-7b")}, "compare.0.judge.model", "the judge is one of"),
         ("", {"compare": "[schema]"}, "compare", "no comparator here says how good an answer is"),
-        ("gates: {quality: {metric: judge}}", {}, "gates.quality.metric", "no comparator yields judge"),
+        ("gates: {quality: {metric: judge}}", {}, "gates.quality.metric", "no comparator here gives judge"),
         ("gates: {quality: {metric: schema}}", {"compare": "[schema, exact]"}, "gates.quality.metric",
          "schema says whether an answer is valid"),
         ("gates: {quality: {metric: feedback}}", {"compare": "[feedback, exact]"}, "gates.quality.metric",
-         "feedback is only for looking at"),
-        ("gates: {quality: {margin: -2%}}", {}, "gates.quality.margin", "json_fields only says how alike answers are"),
-        ("gates: {quality: [{}, {}]}", {}, "gates.quality.1", "does not say which score it rests on"),
+         "feedback is shown only"),
+        ("gates: {quality: {margin: -2%}}", {}, "gates.quality.margin", "json_fields says how alike answers are"),
+        ("gates: {quality: [{}, {}]}", {}, "gates.quality.1", "does not say which score it uses"),
         ("gates: {quality: [{metric: exact}, {metric: exact}]}", {"compare": "[exact]"}, "gates.quality.1.metric",
-         "two gates rest on exact"),
+         "two gates use exact"),
         ("gates: {quality: [{metric: exact}, {metric: judge}]}", {"compare": "[exact]"}, "gates.quality.1.metric",
-         "no comparator yields judge"),
+         "no comparator here gives judge"),
         ("gates: {quality: [{metric: exact}, {metric: tool_calls}]}", {"compare": "[exact, tool_calls]"},
-         "gates.quality", "two gates rest on how alike answers are"),
-        ("gates: {quality: off}", {}, "gates.quality", "nothing would check whether the candidate's"),
-        ("gates: {accept: unmeasured quality}", {}, "gates.accept", "`unmeasured quality` is accepted, and yet"),
+         "gates.quality", "two gates use how alike answers are"),
+        ("gates: {quality: off}", {}, "gates.quality", "nothing would check how good the candidate's"),
+        ("gates: {accept: unmeasured quality}", {}, "gates.accept", "`unmeasured quality` is accepted, but"),
         ("", {"match": "{model: gpt-4*}", "candidate": "{upstream: openai, model: gpt-4o, revision: a}"}, "candidate",
-         "the candidate is the baseline"),
+         "the candidate is the same as the baseline"),
         ("", {"match": "{model: gpt-4*}", "compare": JUDGE % ("openai", "gpt-4-x")}, "compare.0.judge.model",
          "the judge is one of"),
-        ("gates: {validity: {margin: 1%}}", {}, "gates.validity", "no comparator says whether an answer is valid"),
+        ("gates: {validity: {margin: 1%}}", {}, "gates.validity", "no comparator here checks"),
         ("", {"stages": "[1%, 5%]"}, "stages.0", "traffic would move before there is any evidence"),
         ("", {"stages": "[shadow, 5%, 5%]"}, "stages.2", "weights must rise from stage to stage"),
         ("", {"stages": "[shadow, 25%, 5%, 50%]"}, "stages.2", "weights must rise from stage to stage"),
         ("", {"stages": "[shadow, shadow]"}, "stages.1", "weights must rise from stage to stage"),
         ("", {"stages": "[shadow, 50%, 51%: {holdback: 2%}]"}, "stages.2", "weights must rise"),
-        ("", {"stages": "[shadow, 2%: {holdback: 2%}]"}, "stages.1.2%.holdback", "keeps all of this"),
+        ("", {"stages": "[shadow, 2%: {holdback: 2%}]"}, "stages.1.2%.holdback", "leaves the candidate no traffic"),
         ("", {"stages": "[shadow: {approve: manual}, 1%]"}, "stages.0.shadow.approve", "has no effect in the shadow"),
         ("", {"stages": "[shadow: {min_units: 9, max_units: 5}]"}, "stages.0.shadow.min_units", "asks for more"),
         ("", {"stages": "[shadow, 1%: {hold: 2d, max_time: 1d}]"}, "stages.1.1%.hold", "is longer than"),
@@ -93,10 +93,10 @@ def test_a_judge_may_share_a_name_with_what_it_does_not_judge():
             "",
             {"stages": "[shadow: {min_units: 20}, 1%]"},
             "stages.0.shadow.min_units",
-            "so few conversations say next to nothing",
+            "so few conversations prove almost nothing",
         ),
         ("", {"stages": "[shadow, 25%: {hold: 1h}]"}, "stages.1.25%.hold", "is shorter than 1d"),
-        ("", {"stages": "[shadow, 100%: {reverse_shadow: 0%}]"}, "stages.1", "at 100 % nothing is left"),
+        ("", {"stages": "[shadow, 100%: {reverse_shadow: 0%}]"}, "stages.1", "at 100 % no traffic is left"),
         (
             "gates: {quality: {margin: 10%}}",
             {},
@@ -113,7 +113,12 @@ def test_a_judge_may_share_a_name_with_what_it_does_not_judge():
         ),
         ("mode: observe", {}, "mode", "`observe` moves no traffic"),
         ("assign: {by: request}", {"compare": "[exact, feedback]"}, "compare.1", "where a request names no user, one"),
-        ("", {"match": "{path: /v1/responses}"}, "match.path", "only requests that say `store: false` are eligible"),
+        (
+            "",
+            {"match": "{path: /v1/responses}"},
+            "match.path",
+            "only requests that say `store: false` go to the candidate",
+        ),
     ],
 )
 def test_a_doubt_is_said(more: str, parts: dict[str, str], where: str, says: str):
@@ -137,7 +142,7 @@ def test_a_judges_bias_says_what_it_takes():
     likeness = said("guards: {judge_bias: 10%}", compare="[exact]")
     assert (
         "guards.judge_bias",
-        "nobody here says which answer is better, so people's labels are held against nothing",
+        "no comparator here says which answer is better, so there is nothing to compare people's labels with",
     ) in refused(likeness)
 
 
@@ -166,9 +171,9 @@ def test_a_word_that_the_baseline_always_answers_alike_is_taken_unchecked():
     keyless = Surroundings({name: KnownUpstream(is_priced=True) for name in ("openai", "vllm")})
     declared = said(surroundings=keyless, baseline="{upstream: openai, deterministic: true}")
     unsaid = said(surroundings=keyless, compare="[{python: {ref: 'a.py:f'}}]")
-    for found, unknown in ((declared, "that the baseline always answers alike"), (unsaid, "how alike its answers are")):
+    for found, unknown in ((declared, "that it always gives the same answer"), (unsaid, "how alike its answers are")):
         (message,) = [message for place, message in warned(found) if place == "shadow.noise_floor"]
-        assert message.endswith(f"{unknown} is not checked")
+        assert message.endswith(f"nothing checks {unknown}")
 
 
 def test_a_candidate_that_nobody_may_ask_is_named():
@@ -186,7 +191,7 @@ def test_a_gate_that_could_never_pass_is_refused():
     unpriced = Surroundings({name: KnownUpstream(has_background_key=True) for name in ("openai", "vllm")})
 
     assert refused(said("gates: {cost: {required: true}}", unpriced)) == [
-        ("gates.cost", "prices are not known, so this gate could never pass")
+        ("gates.cost", "a price is unknown, so this gate can never pass")
     ]
     assert said("gates: {cost: {required: false}}", unpriced) == said("gates: {cost: off}", unpriced) == []
 
@@ -196,9 +201,7 @@ def test_a_budget_that_pays_for_no_call_is_named(budget: str, *, doubted: bool):
     """It would compare nothing and certify nothing, for ever, and nothing else would say why."""
     found = [message for place, message in warned(said(f"shadow: {{budget: {budget}}}")) if place == "shadow.budget"]
 
-    assert (
-        found == ["pays for hardly a call a day: nobody is asked in the background, so nothing is ever certified"]
-    ) is doubted
+    assert (found == ["pays for hardly one call a day: too few answers are compared for any check to pass"]) is doubted
 
 
 def test_a_budget_for_what_nobody_prices_is_named():
@@ -207,7 +210,7 @@ def test_a_budget_for_what_nobody_prices_is_named():
     known = Surroundings({"openai": theirs, "vllm": KnownUpstream(has_background_key=True)})
     found = [message for place, message in warned(said(surroundings=known)) if place == "shadow.budget"]
 
-    assert found == ["no price is known of upstream openai: the budget takes it for as dear as the dearest models"]
+    assert found == ["the price of upstream openai is unknown: the budget charges what the most expensive models cost"]
 
 
 def test_keys_without_names_match_nothing():
@@ -243,7 +246,7 @@ def test_two_files_may_not_have_one_route():
     """Its state, its records and its commands go by its name."""
     ((name, finding),) = overlaps({"b.yaml": policy(), "a.yaml": policy()})
 
-    assert (name, finding.refused, finding.message) == ("b.yaml", True, "a.yaml has a route of that name too")
+    assert (name, finding.refused, finding.message) == ("b.yaml", True, "a.yaml has a route of the same name")
 
 
 @pytest.mark.parametrize(
@@ -288,7 +291,7 @@ def test_who_wants_it_cheap_says_that_quality_is_unmeasured():
 
     assert refused(dear) == refused(cheap) == []
     assert warned(cheap) == []
-    assert warned(dear) == [("gates.quality", "nothing checks quality, and nothing says that the saving is worth it")]
+    assert warned(dear) == [("gates.quality", "nothing checks quality, and nothing demands a saving in return")]
 
 
 def test_globs_that_meet_overlap():
@@ -329,12 +332,12 @@ SPLIT = (
         (
             "stages: [30%: {holdback: 30%}]",
             "stages.0.30%.holdback",
-            "takes all of the candidate's share away: it would get no traffic",
+            "leaves the candidate no traffic: it is as large as the candidate's share",
         ),
         (
             "stages: [30%]\ngates: {latency: off}",
             "gates",
-            "has no effect with `mode: split`, in which nothing is compared",
+            "has no effect with `mode: split`, which compares nothing",
         ),
         ("stages: [30%]\ncompare: [exact]", "compare", "has no effect with `mode: split`"),
         ("stages: [30%]\nshadow: {sample: 5%}", "shadow", "has no effect with `mode: split`"),

@@ -320,7 +320,7 @@ def test_what_must_be_better_is_planned_for_as_if_it_were():
     found = planned("gates: {quality: {margin: -5%}}", compare=compare)
 
     assert units(found, "shadow", "quality") == units(planned(compare=compare), "shadow", "quality")
-    assert "  assumes  judge finds it better by 0.1; one that is merely as good never passes" in text(found)
+    assert "  assumes  judge scores it 0.1 better; one that is only as good never passes" in text(found)
     assert planned().assumes == ()
 
 
@@ -341,7 +341,7 @@ def test_every_gate_is_planned_for_by_its_name():
     assert [need.gate for need in at(found, "1%").needs] == [
         "errors", "latency", "latency:total_p99", "latency:relative_ttft_p50", "min_units",
     ]  # fmt: skip
-    assert bare.assumes == ("nothing of its quality, at which nobody looks",)
+    assert bare.assumes == ("nothing about its quality, which is not measured",)
 
 
 def test_a_split_takes_no_time_and_a_window_is_said():

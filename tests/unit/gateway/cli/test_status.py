@@ -1,6 +1,7 @@
 """`crossfade status`: what it says of what runs, and of what does not."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from gateway.cli.main import main
 from gateway.cli.status import RouteState, service
 from gateway.control.controller.status import CandidateStatus, ControllerStatus, PolicyStatus
 from gateway.control.state.sqlite import SqliteState
-from gateway.node.datadir import DataDir, prepare
+from gateway.node.datadir import DataDir, held, prepare
+from gateway.node.supervisor_status import ProcessStatus, SupervisorStatus
 from policies.rollout import command
 from policies.routing import Lease, Route, Table, Upstream, Variant, encode
 from policies.terms import Verb
@@ -90,6 +92,29 @@ def test_status_of_what_is_not_running(capsys: pytest.CaptureFixture[str]) -> No
     assert found["journal_lag_s"] >= 3.5  # what the recorder said, and the time since
     assert main(["status", "nope"]) == 1
     assert "hint: there are triage" in capsys.readouterr().err
+
+
+def test_status_names_who_could_hang(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each process of the control plane stands there with its pid, so that an operator can end one that hangs."""
+    data = prepare(Path("crossfade-data"))
+    own = os.getpid()
+    processes = (
+        ProcessStatus("worker-0", own, 0, "w0-1"),
+        ProcessStatus("controller", own, 0, None),
+        ProcessStatus("recorder", None, 3, None),
+        ProcessStatus("shadow", own, 0, None),
+    )
+    status = SupervisorStatus(own, "1", NOW, "", "", stopping=False, processes=processes, reload=None)
+    data.supervisor_status.write_bytes(msgspec.json.encode(status))
+    with held(data):
+        assert main(["status", "--json"]) == 1
+        assert json.loads(capsys.readouterr().out)["control"] == [
+            {"process": "controller", "pid": own}, {"process": "shadow", "pid": own},
+        ]  # fmt: skip
+        main(["status"])
+    shown = capsys.readouterr().out.splitlines()
+    assert f"controller (pid {own}), shadow (pid {own})" in shown
+    assert "not running: recorder (its log lines say why)" in shown
 
 
 def test_status_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:

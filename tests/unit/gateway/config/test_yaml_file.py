@@ -49,7 +49,7 @@ def test_an_empty_file_is_no_value():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a: 1\na: 2\n", "a.yaml:2:1: `a` stands here twice, first in line 1\n    a: 2\n    ^"),
+        ("a: 1\na: 2\n", "a.yaml:2:1: `a` is here twice, first in line 1\n    a: 2\n    ^"),
         ("a: !!python/object:os.system x\n", "a.yaml:1:4: tags (`!…`) are not used here"),
         ("!x a: 1\n", "tags (`!…`) are not used here"),
         ("a: 1\n---\nb: 1\n", "a second document begins"),

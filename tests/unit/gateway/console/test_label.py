@@ -50,7 +50,7 @@ async def test_votes_are_blind_and_kept(home: ConsoleHouse) -> None:
             assert answer.status_code == 303
         done = read((await client.get(QUEUE)).text)
         assert "All 4 are done" in done.words
-        assert "People, of the candidate" in done.words
+        assert "People on the candidate" in done.words
         assert "The one before" in done.words
         told = (await client.get("/api/v1/labels", params={"route": "triage"})).json()["labels"]
     votes = kept(home)

@@ -33,7 +33,7 @@ async def test_what_wants_a_person_comes_first(home: ConsoleHouse) -> None:
     stand(home.data, rollout=replace(CANARY, phase=Phase.APPROVING))
     async with visitor(home.data) as client:
         page = read((await client.get("/")).text)
-        assert "waits for your word" in page.words
+        assert "waits for your approval" in page.words
         assert "unknown key gate" in page.words
         assert "/routes/triage" in page.links()
         (wants, *_) = (await client.get("/routes.json")).json()["wants"]
@@ -116,7 +116,7 @@ async def test_the_list_is_narrowed(home: ConsoleHouse, query: str, *, found: bo
 def test_a_forecast_says_when_or_why_not() -> None:
     """How many units there are, and the forecast that `status` and `explain` show; or that there is none."""
     look = step(CANARY, RESULTS, now=NOW)
-    assert forecast_of(None, None) == "nobody has looked yet"
+    assert forecast_of(None, None) == "not evaluated yet"
     assert forecast_of(look, 300) == f"300 units; {forecast(look.rollout, RESULTS)}"
     assert "600 units to go for errors" in forecast_of(look, 300)
     rolled = step(replace(CANARY, phase=Phase.ROLLED_BACK), RESULTS, now=NOW)

@@ -34,7 +34,7 @@ def test_a_policy_that_does_not_begin_in_the_shadow_is_refused(tmp_path: Path):
     """A new revision would get traffic before anything is known of it: nothing is written."""
     path = tmp_path / "p.yaml"
     path.write_text(written(stages="[1%, 100%]"))
-    with pytest.raises(YamlFileError, match="begin with `shadow`"):
+    with pytest.raises(YamlFileError, match="make `shadow` the first stage"):
         write_revision(path, "r2", "m", READY)
     assert path.read_text() == written(stages="[1%, 100%]")
 

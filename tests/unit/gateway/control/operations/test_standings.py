@@ -198,7 +198,7 @@ def test_what_waits_for_a_word_is_told_since_when(state: SqliteState) -> None:
     keep(state, asked.rollout)
     found = standings(state, now=NOW + 7200)["triage"]
     assert " 2 h ago; " in found.sentence
-    assert "waits for your word: `crossfade promote triage --reason …`." in found.sentence
+    assert "waits for your approval: `crossfade promote triage --reason …`." in found.sentence
     assert entry(state, "triage") is None
     assert stops(state) == {}
 
