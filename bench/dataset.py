@@ -1,6 +1,9 @@
 """`dataset build` over many exchanges: its peak memory and its time, beside a DuckDB query of the same selection.
 
-    python -m bench.dataset [--rows 1000000]
+    python -m bench.dataset [--rows 1000000] [--ray]
+
+`--ray` does it on Ray as well, and says whether the content is the same: for an interpreter that has Ray (`make ray`
+prints one).
 
 The exchanges are made by DuckDB: short chats of ten thousand users under twenty system prompts, a fifth of them said
 twice, a tenth cut off by their length. The query does a part of the work (no splits, no leaks, no personal data, no
@@ -17,8 +20,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from gateway import clock
+from gateway.adapters.ray_data import run_on_ray
 from records.dataset.build import Wanted, build
 from records.parquet import EXCHANGES, Column, connect, quoted
+from records.parts import PartRunner, run_here
 from records.store import Store
 
 DAYS = 20
@@ -56,10 +61,14 @@ def main() -> int:
     """Make the exchanges, build, and do it by hand; print all three."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=1_000_000, help="exchanges (default: 1,000,000)")
-    rows: int = parser.parse_args().rows
+    parser.add_argument("--ray", action="store_true", help="on Ray, too")
+    arguments = parser.parse_args()
+    rows: int = arguments.rows
+    acts = {"made": _make, "crossfade dataset build": _build, "one DuckDB query": _by_hand}
+    acts |= {"the same on Ray": _build_on_ray} if arguments.ray else {}
     with tempfile.TemporaryDirectory(prefix="crossfade-dataset-") as folder:
         root = Path(folder)
-        for name, act in (("made", _make), ("crossfade dataset build", _build), ("one DuckDB query", _by_hand)):
+        for name, act in acts.items():
             took_s, peak_mib = _measured(act, root, rows)
             sys.stdout.write(f"{name:24} {rows:>10,} exchanges  {took_s:7.1f} s  peak {peak_mib:6.0f} MiB\n")
             sys.stdout.flush()
@@ -103,9 +112,17 @@ def _value(column: Column) -> str:
     return f"({_MADE.get(column.name, plain[column.sql])})::{column.sql}"
 
 
-def _build(root: Path, _: int) -> None:
-    folder, made = build(Store(root / "records"), Wanted("triage", "trl-sft", validation_ppm=50_000), root / "out")
+def _build(root: Path, _: int, run: PartRunner = run_here) -> None:
+    wanted = Wanted("triage", "trl-sft", validation_ppm=50_000, run=run)
+    folder, made = build(Store(root / "records"), wanted, root / "out")
     sys.stdout.write(f"{folder.name}: {made.kept:,} rows, left out {made.left_out}\n")
+
+
+def _build_on_ray(root: Path, rows: int) -> None:
+    before = {folder.name for folder in (root / "out").iterdir()}
+    _build(root, rows, run_on_ray)
+    if {folder.name for folder in (root / "out").iterdir()} != before:
+        raise SystemExit("on Ray it has another content")
 
 
 def _by_hand(root: Path, _: int) -> None:

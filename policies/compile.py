@@ -293,7 +293,9 @@ def _gates(policy: Policy, surroundings: Surroundings) -> rules.Gates:
     qualities, latencies = _qualities(policy), _latencies(gates.latency, gates.alpha)
     return rules.Gates(
         quality=next(iter(qualities), None),
-        validity=rules.Validity(gates.validity.margin, gates.alpha) if gates.validity and checked else None,
+        validity=rules.Validity(gates.validity.margin, gates.alpha, may_be_rare=True)
+        if gates.validity and checked
+        else None,
         errors=rules.Errors(gates.errors.margin, gates.alpha),
         latency=next(iter(latencies), None),
         cost=rules.Cost(gates.cost.max_ratio, gates.alpha, gates.cost.required) if gates.cost and priced else None,

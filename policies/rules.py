@@ -104,6 +104,10 @@ class Validity:
     margin: float = 0.01
     alpha: float = 0.05
     required: bool = True
+    may_be_rare: bool = False
+    """Whether a stage with traffic may see no answer that has a form to keep to: then it waits. Off, that is an error,
+    which goes back to the baseline once it lasts.
+    """
 
 
 @dataclass(frozen=True, slots=True)

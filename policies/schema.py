@@ -54,21 +54,21 @@ Forbidden = Annotated[str, AfterValidator(_forbiddable), Field(json_schema_extra
 
 
 class SystemPrompt(Section):
-    """What the system prompt must look like: all leading system and developer turns, joined by newlines."""
+    """Conditions on the system prompt: all leading system and developer turns, joined by newlines."""
 
     contains: Several[Text] = ()
-    """Any of these texts is part of it."""
+    """It contains any of these texts."""
     sha256: Several[Annotated[str, TextForm("[0-9a-f]{64}", "64 hexadecimal digits in lower case")]] = ()
-    """It hashes to any of these: binds the route to a version of the prompt."""
+    """It has any of these hashes: limits the route to a version of the prompt."""
 
 
 class Match(Section):
-    """What a request must look like to belong to the route: all that is stated must hold, a list means any of it."""
+    """Which requests belong to the route: everything stated must match; a list means any of its entries."""
 
     model: Several[Text] = ()
     """The model the app asks for; `*` stands for any number of characters, as in `gpt-4o-mini*`, and `?` for one."""
     path: Several[Routable] = ()
-    """The endpoint; default: any a candidate can answer."""
+    """The endpoint. Default: any that a candidate can answer."""
     header: Mapping[HeaderName, Several[Text]] = Field(default={})
     """Request headers and their values."""
     key: Several[Text] = ()
@@ -169,9 +169,9 @@ class Assign(Section):
     salt: Text | None = None
     """Change it to reshuffle, on purpose only. Default: the route's name."""
     close_after: Seconds = Field(default=1800.0, gt=0, le=DAY_S)
-    """A conversation is over, and counts, when it was silent for so long; by `request` alone, after a second."""
+    """A conversation ends, and counts, after this time without a request; with `by: request`, after a second."""
     max_pairs: int = Field(default=20, ge=1, le=1000)
-    """A conversation counts after so many requests at the latest."""
+    """A conversation counts after this many requests at the latest."""
     population: Literal["open", "fixed"] = "open"
     """`open`: more users will come than are seen now, so that the next conversation of one user, or with one prompt,
     has less and less to say. `fixed`: the same ones are all there will ever be, and each conversation counts whole."""
@@ -181,16 +181,16 @@ class PauseWhen(Section):
     """When mirroring waits."""
 
     engine_waiting: int = Field(default=4, ge=0)
-    """Requests waiting in the candidate's engine: above it the shadow gives way."""
+    """If more requests than this wait in the candidate's engine, the shadow asks nothing."""
 
 
 class Shadow(Section):
-    """How the candidate is asked the same thing while nobody sees its answers. Never in the app's way."""
+    """How the candidate is tested on copies of requests. No app sees its answers or waits for them."""
 
     sample: SharePpm = Field(default=PPM, gt=0)
-    """Share of eligible conversations that are mirrored, drawn by lot."""
+    """Share of eligible conversations that are mirrored, chosen at random."""
     max_in_flight: int = Field(default=8, ge=1, le=1024)
-    """Mirrored calls under way."""
+    """Mirrored calls at the same time."""
     queue: int = Field(default=256, ge=1, le=65536)
     """Mirrored calls that wait; more are dropped and counted."""
     budget: UsdPerDay = 20.0
@@ -304,23 +304,23 @@ class Webhook(Section):
 
 
 class Policy(Section):
-    """One migration: which requests, from which variant to which, compared how, as fast as which evidence."""
+    """One migration: which requests move, from which variant to which, how answers compare, what must be proved."""
 
     route: Name
     """The route's name, in metrics, records and commands."""
     description: str = ""
-    """For people."""
+    """A description for people."""
     owner: str = ""
-    """Whom to ask."""
+    """The person or team to ask about it."""
     mode: Literal["observe", "apply", "bypass", "split"] = "apply"
-    """`observe`: decide and log, serve the baseline. `apply`. `bypass`: baseline only, and no shadow. `split`: a fixed
-    share (`stages: [30%]`) without gates, shadow or comparison: uncertified, and called so everywhere."""
+    """`apply`: move traffic. `observe`: decide and log, but serve the baseline. `bypass`: baseline only, no shadow.
+    `split`: a fixed share (`stages: [30%]`) without gates, shadow or comparison: called uncertified everywhere."""
     priority: int = Field(default=0, ge=-1000, le=1000)
-    """Higher first, then by file name."""
+    """If several routes match, the higher one wins; then the file name decides."""
     match: Match
     """Which requests belong to the route."""
     eligible: Eligible = Eligible()
-    """Which of them the candidate may be asked."""
+    """Which of these requests may go to the candidate."""
     baseline: Baseline
     """The variant that is trusted now."""
     candidate: Candidate = cast("Candidate", None)
@@ -329,25 +329,25 @@ class Policy(Section):
     """Instead of `candidate`, several, each with a `name`: all answer the same mirrored requests, each with evidence
     of its own. Of those that are certified the one with the best mean goes on, or the one you name; the others rest."""
     assign: Assign = Assign()
-    """What stays on one variant."""
+    """What keeps the same variant: a user, a conversation, …"""
     shadow: Shadow = Shadow()
-    """How the candidate is asked unseen."""
+    """How the candidate is tested on copies of requests."""
     compare: Several[Named] = ()
     """How answers are compared; a comparator's name is its metric's name."""
     gates: Gates = Gates()
-    """What must be certified to advance."""
+    """What must be proved to advance."""
     slices: Slices | None = None
-    """Parts of the traffic, each of which must hold, too."""
+    """Parts of the traffic that must each pass, too."""
     guards: Guards = Guards()
-    """What must hold to stay."""
+    """Limits that must hold to stay."""
     stages: Several[Stage] = Field(min_length=1)
-    """The ladder, weights rising, from the shadow on."""
+    """The stages, with rising weights, beginning with the shadow."""
     advance: Advance | None = None
-    """When certificates may raise the weight; default: always."""
+    """Hours in which the weight may rise. Default: always."""
     rollback: Rollback = Rollback()
-    """What a rollback is followed by."""
+    """What happens after a rollback."""
     notify: Several[Webhook] = ()
-    """Whom to tell of decisions."""
+    """Webhooks that get decisions."""
     pin_keys: Several[Text] = ()
     """Names of gateway keys that may choose a variant by header; such requests leave the evidence."""
     expose_variant: bool = True

@@ -31,3 +31,20 @@ def sync_directory(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def place(fresh: Path, folder: Path) -> None:
+    """Put a folder of files where it belongs: whole or not at all, even when the power fails.
+
+    Raises:
+        OSError: it stays where it is; something is there already, or the disk refused.
+    """
+    for path in fresh.iterdir():
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    sync_directory(fresh)
+    fresh.rename(folder)
+    sync_directory(folder.parent)

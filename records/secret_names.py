@@ -200,10 +200,8 @@ def is_schema(fields: Mapping[str, Any]) -> bool:
 
 # Names in texts -----------------------------------------------------------------------------------------------------
 
-_MARKS = (
-    *("pass", "pwd", "secret", "token", "key", "uthorization", "credential", "kennwort", "contrase", "senha"),
-    *("\u5bc6\u7801", "\u043f\u0430\u0440\u043e\u043b\u044c"),
-)
+_MARKS = ("pass", "pwd", "secret", "token", "key", "uthorization", "credential", "kennwort", "contrase", "senha")
+_FOREIGN_MARKS = ("\u5bc6\u7801", "\u043f\u0430\u0440\u043e\u043b\u044c")
 _NAMED = re.compile(
     r"""(?ix)
     (?P<name>passw(?:or)?d | passwort | passphrase | passcode | passe | pass | pwd | token | uthorization | credentials?
@@ -219,13 +217,17 @@ _CODE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|/[\w./\-]*|[A-Za-z]:")
 
 def replace_named(text: str, replace: Callable[[str], str]) -> str:
     """The text with each value replaced that stands behind a secret's name: `password=…`, `"api_key": "…"`."""
-    if not any(sign in text for sign in _SIGNS):
+    is_ascii = text.isascii()
+    if (
+        ":" not in text and "=" not in text and ">" not in text and "--" not in text and "%3" not in text
+        and (is_ascii or "\uff1a" not in text)
+    ):  # fmt: skip
         return text
     lowered = text.lower()
     if len(lowered) != len(text):  # a few letters are longer in lower case
         lowered = text.translate(_LOWER)
     found: list[tuple[int, int]] = []
-    for mark in _MARKS:
+    for mark in _MARKS if is_ascii else _MARKS + _FOREIGN_MARKS:
         at = lowered.find(mark)
         while at >= 0:
             match = _NAMED.match(text, at)
@@ -276,7 +278,6 @@ def _is_set(text: str, match: re.Match[str], name: str) -> bool:
     return end[0] != ";" or text[: match.start()].rstrip().endswith(";") or _NEXT_PAIR.match(rest) is not None
 
 
-_SIGNS = (":", "=", ">", "--", "%3", "\uff1a")
 _LOWER = {code: code + 32 for code in range(0x41, 0x5B)}
 _OPEN_TAG = re.compile(r"<[\w:.\-]*\Z")
 _CHOSEN = ("password", "passwd", "passphrase", "passcode", "pwd")

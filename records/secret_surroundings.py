@@ -97,8 +97,9 @@ _BY_MARK = tuple(
 
 def replace_told(text: str, replace: Callable[[str], str]) -> str:
     """The text with each secret in it replaced that its surroundings tell of."""
+    digits = has_digit(text)
     for sign, mark, patterns in _BY_MARK:
-        if (has_digit(text) if sign == "0" else sign in text) and mark in text:
+        if (digits if sign == "0" else sign in text) and mark in text:
             for pattern in patterns:
                 text = pattern.sub(lambda match: _with_value(match, replace), text)
     return text

@@ -68,6 +68,7 @@ def processors() -> int:
 
 def _do(batch: dict[str, Any], work: Callable[[Any], Iterable[Any]]) -> Iterator[dict[str, list[_Packed]]]:
     """Do one part, on whichever machine this runs. An error is a result: nobody tries again what would fail again."""
+    _hush()  # this is another process; Ray tells each part that its columns are no numbers
     (part,) = batch["part"]
     try:
         for result in work(part.content):
@@ -89,16 +90,21 @@ def _started() -> Any:
         importlib.import_module("ray.data")
     except ModuleNotFoundError as error:
         raise RayError("this needs Ray. hint: pip install 'crossfade[ray]'") from error
+    _hush()
     if not ray.is_initialized():
         try:
-            ray.init(include_dashboard=False, logging_level=logging.WARNING)
+            ray.init(include_dashboard=False, logging_level=logging.ERROR)
         except (OSError, RuntimeError, ValueError) as error:
             raise RayError(
                 f"Ray does not start: {_first_line(error)}. hint: does RAY_ADDRESS name a cluster?"
             ) from error
+    return ray
+
+
+def _hush() -> None:
+    """Let Ray say nothing but errors: what it says stands between the command's own lines."""
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    return ray
 
 
 def _first_line(error: BaseException) -> str:

@@ -34,18 +34,19 @@ class OtelSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     endpoint: Annotated[str, AfterValidator(_endpoint)]
-    """Where spans are posted to, as OTLP over HTTP: `http://host:4318/v1/traces`."""
+    """The URL that spans are posted to, as OTLP over HTTP: `http://host:4318/v1/traces`."""
     headers_file: LocalPath | None = None
     """A file with headers for each post, `name: value` on each line, such as `authorization: Bearer …`. Read again
     for each of them."""
     ca_file: LocalPath | None = None
     """Certificates to trust instead of the system's."""
     conventions: tuple[Literal["gen_ai", "openinference"], ...] = Field(default=("gen_ai",), min_length=1)
-    """What attributes are called: OpenTelemetry's GenAI conventions, OpenInference's (Phoenix), or both."""
+    """The naming of attributes: OpenTelemetry's GenAI conventions, OpenInference's (Phoenix), or both."""
     content: bool = False
-    """Whether prompts and answers are told, redacted as in the records."""
+    """Whether prompts and answers are exported, redacted as in the records."""
     sample: SharePpm = PPM
-    """Share of the traces that begin here. An app that sends a `traceparent` decides by its sampled flag."""
+    """Share of the traces that begin here which is exported. An app that sends a `traceparent` decides by its
+    sampled flag."""
     service_name: str = Field(default="crossfade", min_length=1, max_length=255)
     """`service.name` of the spans."""
 

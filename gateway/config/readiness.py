@@ -29,41 +29,41 @@ class ReadinessInputs(msgspec.Struct, frozen=True):
 
 
 class RouteReadiness(BaseModel):
-    """What is stated of one route."""
+    """Settings for one route."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     window: Seconds = _DEFAULT.window_s
     """How far back to look."""
     revenue_usd_per_month: _Usd | None = None
-    """What the product earns that the route is part of."""
+    """Monthly revenue of the product that the route belongs to."""
     revenue_share: Fraction = _DEFAULT.revenue_share
-    """Of that revenue: a higher spend is a signal."""
+    """Share of that revenue; a higher spend is a signal."""
     budget_usd_per_month: _Usd | None = None
     """A higher spend is a signal."""
     first_byte_p95: Seconds | None = None
     """The objective for streams: a later first token, at p95, is a signal."""
     total_p95: Seconds | None = None
-    """The objective for whole answers."""
+    """The objective for complete answers, at p95."""
     tokens_per_s: Annotated[float, Field(gt=0.0)] | None = None
     """The objective for streams: a lower median is a signal."""
     turned_away: Fraction = _DEFAULT.turned_away
     """A higher share of requests that the upstream answers with 429 is a signal."""
     improvement: _Score = _DEFAULT.improvement
-    """What a new prompt has to gain, on a scale of -1 to 1: certainly less than that is a plateau."""
+    """What a new prompt must gain, on a scale of -1 to 1; proved to be less, it is a plateau."""
     examples: _Count = _DEFAULT.examples
-    """Different prompts with a whole answer that a fine-tune needs."""
+    """Different prompts with a complete answer that a fine-tune needs."""
     distinct: Fraction = _DEFAULT.distinct
-    """Share of the prompts that has to be different."""
+    """Share of the prompts that must be different."""
     votes: _Count = _DEFAULT.votes
-    """Votes and corrections that stand in for an evaluator."""
+    """Votes and corrections that replace an evaluator."""
     prompt_still: Seconds = _DEFAULT.prompt_still_s
-    """How long the system prompt has to be unchanged."""
+    """How long the system prompt must have been unchanged."""
     eval_rows: _Count = _DEFAULT.eval_rows
-    """Questions an evaluation set has to hold."""
+    """Questions that an evaluation set must have."""
     training_usd: _Usd | None = None
-    """What a fine-tune costs, for the time until it has paid for itself."""
+    """Cost of a fine-tune, to compute when it has paid for itself."""
     finish: Seconds = _DEFAULT.finish_s
-    """From the start of a fine-tune until it answers everything: held against the model's retirement."""
+    """Time from the start of a fine-tune until it answers everything; compared with the model's retirement."""
 
 
 class ReadinessSettings(RouteReadiness):

@@ -81,7 +81,7 @@ class Tls(_Section):
     """A certificate and its key, both PEM. Renewed files are shown within seconds, without a reload."""
 
     cert: LocalPath
-    """The chain, ours first."""
+    """The certificate chain, the server's own certificate first."""
     key: LocalPath
 
 
@@ -109,11 +109,11 @@ class ServerSettings(_Section):
     admin_tls: Tls | None = None
     """TLS on the admin port."""
     admin_token_file: LocalPath | None = None
-    """A file whose content the admin port wants as a bearer token, or to sign in."""
+    """A file with the token for the admin port: as a bearer token, or to sign in to the console."""
     admin_viewer_token_file: LocalPath | None = None
-    """A file with a token that only looks; needs `admin_token_file`."""
+    """A file with a token for read-only access; needs `admin_token_file`."""
     drain: Seconds = 600.0
-    """Longest a worker that is told to stop goes on with what it has."""
+    """Longest time that a stopping worker continues with its open requests."""
 
 
 class Upstream(_Section):
@@ -122,26 +122,27 @@ class Upstream(_Section):
     base_url: Url | None = None
     """`scheme://host[:port][/base]`; a request for `/v1/x` goes to the base + `/x`. Required, but for `litellm`."""
     kind: Kind = "openai"
-    """What speaks there. `litellm`: a provider that does not speak OpenAI's API, through a process of its own; needs
+    """The kind of server. `litellm`: a provider that does not speak OpenAI's API, through a process of its own; needs
     the extra `crossfade[litellm]`."""
     model: str | None = None
     """For `litellm`: the model as litellm names it, `anthropic/…`."""
     base_path: str = Field(default="", pattern=r"^(/[^?#\s]*)?$")
-    """Put behind `base_url`'s own path (Azure: `/openai/deployments/NAME`)."""
+    """Appended to the path of `base_url` (Azure: `/openai/deployments/NAME`)."""
     query: dict[str, str] = {}
     """Added to each request's query (Azure: `api-version`)."""
     headers: dict[HeaderName, HeaderValue] = {}
     """Set on each request; values may come from the environment: `${NAME}`."""
     api_key_file: LocalPath | None = None
-    """A file whose content replaces the caller's Authorization; without one the caller's own key goes through."""
+    """A file whose content replaces the caller's Authorization; without it the caller's own key is passed through."""
     api_key_env: str | None = None
     """The same from an environment variable."""
     background_key_file: LocalPath | None = None
-    """The key for calls nobody waits for (noise floor, judge, reverse shadow, replay): never a caller's."""
+    """A file with the key for Crossfade's own calls (noise floor, judge, reverse shadow, replay), which never
+    use a caller's key."""
     background_key_env: str | None = None
     """The same from an environment variable."""
     proxy: ProxyUrl | None = None
-    """A forward proxy, `http://host:port`. The environment's proxy variables are never read."""
+    """A forward proxy, `http://host:port`. Proxy variables of the environment (`HTTPS_PROXY`) are not used."""
     ca_file: LocalPath | None = None
     """Certificates to trust instead of the system's."""
     uds: LocalPath | None = None
@@ -149,9 +150,10 @@ class Upstream(_Section):
     connect: Seconds = 5.0
     """Longest wait for a connection."""
     idle: Seconds | None = None
-    """Longest an unused connection is kept; below the server's own time. Unset: `2s` to an engine, `50s` to others."""
+    """Longest time that an unused connection is kept; set it below the server's own time. Unset: `2s` to an
+    engine, `50s` to others."""
     max_connections: int = Field(default=1024, ge=1)
-    """Connections one worker opens at most."""
+    """Most connections of one worker."""
     warm: WarmSettings | None = None
     """For servers that scale: what has to answer before a candidate's weight rises. Unset: nothing is waited for."""
 
@@ -188,10 +190,11 @@ class Upstream(_Section):
 
 
 class Keys(_Section):
-    """Whose keys apps send."""
+    """The keys that apps send."""
 
     mode: Literal["passthrough", "virtual"] = "passthrough"
-    """`passthrough`: the caller's own key goes to the upstream. `virtual`: keys of `crossfade keys create`."""
+    """`passthrough`: the caller's own key is passed to the upstream. `virtual`: apps use keys of `crossfade
+    keys create`."""
     pepper_file: LocalPath | None = None
     """Keys are kept as HMACs under it, and users are assigned by it. Default: `pepper` in the data directory, made at
     the first start; with a `state` on a server it is made of its key, so that all nodes have the same."""
@@ -210,15 +213,15 @@ class CaptureSettings(_Section):
     journal_retention: Seconds = Field(default=HOUR_S, le=HOUR_S)
     """Age at which raw journal segments are deleted once recorded; at most 1h."""
     journal_key_file: LocalPath | None = None
-    """Seals the journal; default: `journal.key` in the data directory, made at the first start."""
+    """The key that encrypts the journal. Default: `journal.key` in the data directory, made at the first start."""
     disk_budget: Bytes = size_bytes("10GiB")
-    """Space for the journal; beyond it bodies go first, then exchanges, all counted."""
+    """Space for the journal. Above it bodies are left out first, then whole exchanges; all are counted."""
     max_body: Bytes = size_bytes("8MiB")
-    """Longer bodies are kept as their size and SHA-256 only."""
+    """Of longer bodies only size and SHA-256 are kept."""
     binary: Literal["hash_only", "keep"] = "hash_only"
     """What is kept of bodies that are neither JSON nor text."""
     honor_store_false: bool = True
-    """Whether `store: false` in a request keeps its exchange out of datasets."""
+    """Whether an exchange with `store: false` in its request is left out of datasets."""
 
 
 Usd = Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False)]
@@ -236,16 +239,16 @@ class ModelPrice(_Section):
 
 
 class GpuPrice(_Section):
-    """What servers of one's own cost, busy or idle. Each answer bears what was paid since the one before it."""
+    """The cost of your own servers, busy or idle. Each answer is charged what was paid since the answer before it."""
 
     gpu_usd_per_hour: Usd
-    """Of one replica, all its GPUs. Where several nodes share the servers: each node's part."""
+    """Price of one replica with all its GPUs. If several nodes share the servers: each node's part."""
     replicas: int | None = Field(default=None, ge=1)
-    """How many are paid. Unstated, they are unknown: one is charged, and every page that shows the money says so."""
+    """Number of replicas that are paid. If not stated, one is charged, and each page that shows the cost says so."""
 
 
 class Prices(_Section):
-    """What the price book does not know, or has wrong."""
+    """Prices that the built-in price book lacks, or has wrong."""
 
     models: dict[str, dict[str, ModelPrice]] = {}
     """Upstream, then model; `"*"` is every model of that upstream."""
@@ -263,21 +266,21 @@ class LimitSettings(_Section):
     header_time: Seconds = 10.0
     """From a request's first byte to the end of its headers."""
     body_time: Seconds = 60.0
-    """Longest pause in a request body."""
+    """Longest pause within a request body."""
     body_size: Bytes = size_bytes("1GiB")
     """Bytes of a request body."""
     routed_body_size: Bytes = size_bytes("32MiB")
-    """Longer bodies stream to the baseline unread."""
+    """Longer bodies are streamed to the baseline without being read."""
     keep_alive: Seconds = 75.0
-    """Longest an app's idle connection is kept."""
+    """Longest time that an app's idle connection is kept."""
     idle_write: Seconds = 120.0
-    """Longest an app may leave our bytes unread."""
+    """Longest time that an app may leave an answer's bytes unread."""
     connections: int = Field(default=8192, ge=1)
-    """Connections of apps, per worker."""
+    """Most connections of apps, per worker."""
     in_flight: int = Field(default=1024, ge=1)
-    """Requests under way, per worker; above it new ones are shed at once with 503."""
+    """Most open requests, per worker; above it new ones get 503 at once."""
     retry_after: Seconds = 1.0
-    """What a shed request is told to wait."""
+    """The `retry-after` of such a 503."""
 
 
 class Settings(_Section):
@@ -285,7 +288,7 @@ class Settings(_Section):
 
     server: ServerSettings = ServerSettings()
     data: LocalPath = Field(default=Path("crossfade-data"), validate_default=True)
-    """Where everything is kept."""
+    """The data directory: everything is kept in it."""
     state: Annotated[str, AfterValidator(_state)] = "sqlite"
     """Where rollouts are kept: `sqlite` in the data directory, for one node; for several `redis://host:6379/0`,
     `rediss://…` with TLS or `unix:///path`, of Redis or Valkey, a database of their own. Keys and audit stay local."""
@@ -301,7 +304,7 @@ class Settings(_Section):
     upstreams: dict[Name, Upstream] = Field(default={"openai": Upstream(base_url=OPENAI_URL)}, min_length=1)
     """The servers we call, by name."""
     default_upstream: str = ""
-    """Where requests go that belong to no route; default: `openai`, or the only upstream there is."""
+    """The upstream of requests that match no policy. Default: `openai`, or the only upstream."""
     keys: Keys = Keys()
     capture: CaptureSettings = CaptureSettings()
     limits: LimitSettings = LimitSettings()

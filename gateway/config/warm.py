@@ -24,12 +24,12 @@ class WarmSettings(BaseModel):
     """For all of a route's traffic; a stage asks for its share of them, rounded up. That many small requests are sent
     at once, again and again, until all of them are answered: servers that scale by their load scale by these."""
     within: Annotated[Seconds, Field(gt=0, le=86_400)] = _DEFAULT.within_s
-    """Longest wait. Then the weight stays, with an alarm, and after as long again it is tried once more."""
+    """Longest wait. Then the weight stays, an alarm says so, and after the same time Crossfade tries once more."""
     answer: Annotated[Seconds, Field(gt=0, le=600)] = _DEFAULT.answer_s
-    """How soon each of the requests has to be answered."""
+    """Longest time for the answer to each of these requests."""
     url: Url | None = None
-    """Who is told first, for servers that do not scale by themselves: a POST of
-    `{"upstream": …, "route": …, "replicas": N}`. It may come again, and means the same then."""
+    """A URL that is told first, for servers that do not scale by load: it gets a POST of
+    `{"upstream": …, "route": …, "replicas": N}`. It may be repeated, with the same meaning."""
 
     def rule(self) -> WarmRule:
         """The same as decisions go by it."""

@@ -122,8 +122,8 @@ def _unanswered(client: httpx.Client, model: str, prompts: Sequence[dict[str, An
 
 def _prompts(run: Path) -> list[dict[str, Any]]:
     try:
-        lines = (run / PROMPTS).read_text("utf-8").splitlines()[:MAX_PROMPTS]
-        found = [cast(dict[str, Any], json.loads(line)) for line in lines]
+        lines = (run / PROMPTS).read_text("utf-8").split("\n")[:MAX_PROMPTS]
+        found = [cast(dict[str, Any], json.loads(line)) for line in lines if line]
     except (OSError, ValueError) as error:
         raise PreflightError(f"{run / PROMPTS}: {error}. hint: name the --out of a training that ended") from error
     if not found or not (run / "model").is_dir():

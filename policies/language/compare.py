@@ -56,7 +56,7 @@ class Vectors(Section):
     """Whether embeddings fit the index that the baseline's have filled: no quality."""
 
     least_cosine: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.999
-    """What the cosine of each vector with the baseline's for the same text reaches at least."""
+    """Least cosine of each vector with the baseline's for the same text."""
 
 
 class Embedding(Section):
@@ -77,18 +77,18 @@ def _enough(sample_ppm: int) -> int:
 
 
 class Judge(Section):
-    """A model that says which answer is better, asked in both orders without knowing whose is whose."""
+    """A model that says which answer is better, asked blind and in both orders."""
 
     upstream: Name
     """Where the judge is served; calls use that upstream's background key."""
     model: Text
     """The judge. It may not be the baseline or the candidate."""
     sample: Annotated[SharePpm, AfterValidator(_enough)] = PPM // 4
-    """Share of the remaining pairs that are judged, drawn by lot; at least 25%, or the certificate loses its power."""
+    """Share of the remaining pairs that are judged, chosen at random; at least 25%, or proof takes too long."""
     rubric: Text | None = None
     """A file that says what a good answer is, from the policy's folder on."""
     version: Text = "1"
-    """Change it when the rubric changes: another judge measures another thing, so evidence starts anew."""
+    """Change it when the rubric changes: that is another judge, so evidence starts again."""
 
 
 class PythonScore(Section):
@@ -97,7 +97,7 @@ class PythonScore(Section):
     ref: Annotated[str, TextForm(r"[\w./-]+\.py:[A-Za-z_]\w*", "file.py:function, as evals/triage.py:score")]
     """`file.py:function`, from the policy's folder on; it gets both answers and returns -1 to 1."""
     version: Text = "1"
-    """Change it when the scorer changes, so that evidence starts anew."""
+    """Change it when the scorer changes, so that evidence starts again."""
 
 
 class Promptfoo(Section):
@@ -106,14 +106,14 @@ class Promptfoo(Section):
     file: Text
     """The configuration, from the policy's folder on: its `defaultTest`, or a bare list of assertions."""
     version: Text = "1"
-    """Change it when the file changes, so that evidence starts anew."""
+    """Change it when the file changes, so that evidence starts again."""
 
 
 class Feedback(Section):
-    """Users' votes (POST /v1/feedback): an alarm for people, shown by `crossfade explain`. No gate may rest on it."""
+    """Users' votes (POST /v1/feedback): an alarm for people, shown by `crossfade explain`. No gate can use it."""
 
     window: Seconds = Field(default=30 * 86_400.0, gt=0)
-    """How far back answers lie whose votes are compared."""
+    """How far back votes are compared."""
 
 
 class Comparator(Section):

@@ -158,7 +158,7 @@ class _Off:
 
 
 class Gates(Section):
-    """To ADVANCE, every one of these is certified; too little evidence holds."""
+    """To advance, every one of these must pass; with too little evidence the rollout waits."""
 
     alpha: Annotated[Fraction, Field(gt=0, le=0.1)] = 0.05
     """The chance that a gate ever passes a candidate that is beyond its limit, at all looks together."""
@@ -208,7 +208,7 @@ class LengthRatio(Section):
 
 
 class Guards(Section):
-    """To STAY: a breach that is certified rolls back at once, a suspicion blocks advancing."""
+    """To stay, none of these may fail: a proved breach rolls back at once, a suspicion blocks the advance."""
 
     error_rate: Annotated[Fraction, Field(gt=0, lt=1)] = 0.02
     """Failed requests that are tolerated; a detector rolls back above it, long before the gate is sure."""

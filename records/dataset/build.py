@@ -15,6 +15,7 @@ from typing import IO, Any, Self
 
 import msgspec
 
+from records import durable
 from records.dataset import manifest, registry
 from records.dataset.caps import Cap
 from records.dataset.contamination import evaluation_rows
@@ -194,7 +195,7 @@ def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
         folder = out / made.sha256[:12]
         if folder.exists():
             shutil.rmtree(folder)  # the same files: what is new is at most the way they were counted
-        fresh.rename(folder)
+        durable.place(fresh, folder)
         registry.enter(store.root, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -81,12 +81,30 @@ def example(source: Source) -> Example | Reason:
         return error.reason
 
 
-def answer_in(text: str | None) -> Fields | Reason:
-    """The message that an answer's body holds, or why it holds none to learn from."""
+def answer_in(text: str | None, *, is_better: bool = False) -> Fields | Reason:
+    """The message that an answer's body holds, or why it holds none to learn from.
+
+    `is_better`: it is to be said from now on, so it must have come to its own end.
+    """
+    if text is None:
+        return "bodies_not_kept"
     try:
-        return _answer(_decoded(text))
+        body = _decoded(text)
+        if is_better and (reason := _end_refused(body)) is not None:
+            return reason
+        return _answer(body)
     except UnfitError as error:
         return error.reason
+
+
+def _end_refused(body: Fields) -> Reason | None:
+    """Why an answer is no whole one, as its own body says."""
+    if _is_response(body):
+        return None if ending(body.get("status", "completed")) == "stop" else "truncated"
+    choices = _objects(body.get("choices"))
+    if len(choices) > 1:
+        return "several_choices"
+    return "truncated" if choices and ending(choices[0].get("finish_reason")) in _CUT else None
 
 
 def _refused(source: Source) -> Reason | None:

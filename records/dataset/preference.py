@@ -23,7 +23,8 @@ def preference(source: Source) -> Example | Reason:
     made = example(source if corrected else msgspec.structs.replace(source, score=None))
     if not isinstance(made, Example):
         return made
-    other = answer_in(source.response_json if corrected else source.other_json)
+    is_better = not corrected and (source.q or 0) > 0
+    other = answer_in(source.response_json if corrected else source.other_json, is_better=is_better)
     if not isinstance(other, dict):
         return other
     better, worse = (made.answer, other) if corrected or (source.q or 0) < 0 else (other, made.answer)

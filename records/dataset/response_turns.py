@@ -17,6 +17,7 @@ Fields = dict[str, Any]
 _HELD = ("previous_response_id", "conversation", "prompt")
 """Fields of a request that stand for turns which only the provider has."""
 _CALLS = {"function_call": "function", "custom_tool_call": "custom"}
+_WORDS = ("output_text", "text")
 _RESULTS = ("function_call_output", "custom_tool_call_output")
 
 
@@ -47,16 +48,21 @@ def chat_answer(response: Fields) -> Fields:
         UnfitError: there is more in it than one message's words and calls.
     """
     turns = _turns(response.get("output"), "assistant")
-    words = [turn["content"] for turn in turns if turn["content"] is not None]
     if any(turn["role"] != "assistant" for turn in turns):
         raise UnfitError("odd_turns")
-    parts: list[Any] = [part for content in words for part in _parts(content)]
-    said: Fields = {"role": "assistant", "content": parts or None}
-    if calls := [call for turn in turns for call in turn.get("tool_calls", ())]:
-        said["tool_calls"] = calls
-    said["annotations"] = [one for part in parts for one in part.get("annotations") or ()]
-    said["refusal"] = "".join(str(part.get("refusal") or "") for part in parts if part.get("type") == "refusal")
-    return said
+    said = [_parts(turn["content"]) for turn in turns if turn["content"] is not None]
+    parts = [part for each in said for part in each]
+    message: Fields = {"role": "assistant", "content": None}
+    if all(part.get("type") in _WORDS for part in parts):
+        texts = ["".join(str(part.get("text") or "") for part in each) for each in said]
+        message["content"] = "\n\n".join(text for text in texts if text) or None
+    else:
+        message["content"] = parts
+    calls = [call for turn in turns for call in turn.get("tool_calls", ())]
+    cited = [one for part in parts for one in part.get("annotations") or ()]
+    refused = "".join(str(part["refusal"]) for part in parts if part.get("refusal"))
+    beside = {"tool_calls": calls, "annotations": cited, "refusal": refused}
+    return message | {name: value for name, value in beside.items() if value}
 
 
 def _turns(items: object, role: str = "") -> list[Fields]:

@@ -32,11 +32,14 @@ def read_file(path: Path) -> Iterator[EvalRow]:
         EvalSetError: a row cannot be used; file and line are told.
         OSError: it cannot be read.
     """
-    text = path.read_text(encoding="utf-8-sig")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise EvalSetError(f"{path.name}: no UTF-8 at byte {error.start}. hint: save it as UTF-8") from error
     if path.suffix in (".yaml", ".yml", ".json"):
         yield from _promptfoo(text, path.name)
         return
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # other ends of lines may stand in a text
         if line.strip():
             yield _line(line, f"{path.name}:{number}")
 
@@ -105,6 +108,8 @@ def _promptfoo(text: str, name: str) -> Iterator[EvalRow]:
         at = error.problem_mark
         where = f"{name}:{at.line + 1}:{at.column + 1}" if at is not None else name
         raise EvalSetError(f"{where}: no YAML: {error.problem}. hint: see what an editor says of it") from error
+    except yaml.YAMLError as error:
+        raise EvalSetError(f"{name}: no YAML: it holds a control character. hint: remove it") from error
     config = _object(tree) or {}
     prompts, tests = config.get("prompts"), config.get("tests")
     if not isinstance(prompts, list) or not isinstance(tests, list) or not prompts:
@@ -138,13 +143,15 @@ def _test(prompt: Any, test: Any, where: str) -> EvalRow:
             messages = None
     turns = cast("list[Any]", messages) if isinstance(messages, list) else [{"role": "user", "content": asked}]
     label: Any = None
-    for each in cast("list[dict[str, Any]]", fields.get("assert") or []):
-        if each.get("type") != "equals" or label is not None:
+    asserted: Any = fields.get("assert") or []
+    for each in cast("list[Any]", asserted) if isinstance(asserted, list) else [asserted]:
+        held = _object(each) or {"type": each}
+        if held.get("type") != "equals" or label is not None:
             raise EvalSetError(
-                f"{where}: {each.get('type')} is not taken over. hint: one `equals` is the label; what holds for every "
+                f"{where}: {held.get('type')} is not taken over. hint: one `equals` is the label; what holds for every "
                 "answer belongs into the policy's `compare: [{promptfoo: …}]`"
             )
-        label = each.get("value")
+        label = held.get("value")
     return EvalRow({"messages": turns}, _label(label, where), CHAT, where)
 
 

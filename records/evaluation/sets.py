@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from records import durable
 from records.request_facts import read_question
 from records.wire.assemble import surface_of
 
@@ -149,11 +150,8 @@ def _write(folder: Path, rows: bytes, about: bytes) -> None:
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         for name, content in ((_ROWS, rows), (_SET, about)):
-            with (fresh / name).open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        fresh.rename(folder)
+            (fresh / name).write_bytes(content)
+        durable.place(fresh, folder)
     except OSError:
         shutil.rmtree(fresh, ignore_errors=True)
         raise

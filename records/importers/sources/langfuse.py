@@ -1,14 +1,16 @@
 """Langfuse: observations, from the blob storage export, the public API or the UI's export, as JSONL, JSON or CSV.
 
 Of the observations only generations are exchanges. What an app logged as input and output is what it is: messages as
-OpenAI has them are taken over, other shapes are told.
+OpenAI has them are taken over, items of the Responses API as the messages that they are; other shapes are told.
 Source: langfuse.com/docs, "Blob storage export field reference" and "Public API: observations".
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
+from records.dataset.reason import UnfitError
+from records.dataset.response_turns import chat_answer, chat_request
 from records.importers.imported import (
     Fields,
     ImportedExchange,
@@ -25,6 +27,14 @@ from records.importers.imported import (
     text,
 )
 
+_ITEMS = (
+    "message",
+    "reasoning",
+    "function_call",
+    "function_call_output",
+    "custom_tool_call",
+    "custom_tool_call_output",
+)
 _GIVEN = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed")
 
 
@@ -61,6 +71,8 @@ def _request(given: Any, settings: Fields) -> Fields | None:
     if given in (None, "", [], {}):
         return None
     fields = cast(Fields, given) if isinstance(given, dict) else {"messages": given}
+    if "input" in fields or _are_items(fields.get("messages")):
+        fields = _as_chat(chat_request, {"input": fields.get("messages")} | fields)
     turns = objects_of(fields.get("messages"))
     if isinstance(given, str):
         turns = [{"role": "user", "content": given}]
@@ -77,6 +89,9 @@ def _response(given: Any, model: str, usage: Fields | None) -> Fields | None:
     """The answer: a whole one, its message, its words, or the JSON that it is."""
     if given in (None, "", [], {}):
         return None
+    if _are_items(given) or _are_items([given]):
+        items = cast(list[Any], given) if isinstance(given, list) else [given]
+        return completion(_as_chat(chat_answer, {"output": items}), model=model, usage=usage)
     listed = objects_of(given)
     fields = listed[0] if listed is not None and len(listed) == 1 else cast(Fields, given)
     if isinstance(fields, dict):
@@ -86,6 +101,19 @@ def _response(given: Any, model: str, usage: Fields | None) -> Fields | None:
             return completion(fields, model=model, usage=usage)
     words = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
     return completion({"content": words}, model=model, usage=usage)
+
+
+def _are_items(given: Any) -> bool:
+    """Whether a list has items of the Responses API, of which messages alone have a role."""
+    listed = objects_of(given)
+    return bool(listed) and any(item.get("type") in _ITEMS for item in listed or ())
+
+
+def _as_chat(read: Callable[[Fields], Fields], fields: Fields) -> Fields:
+    try:
+        return read(fields)
+    except UnfitError as error:
+        raise UnfitRowError(f"items of the Responses API that no message says: {error}") from error
 
 
 def _usage(counts: Fields) -> Fields | None:

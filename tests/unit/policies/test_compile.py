@@ -126,8 +126,10 @@ def test_nothing_scores_where_nothing_can():
 
 def test_validity_needs_something_that_checks():
     """On where `compare` has schema or tool_calls, unless switched off."""
-    assert rules(compare="[schema, exact]").gates.validity == core.Validity()
-    assert rules("gates: {validity: {margin: 2%}}", compare="[tool_calls]").gates.validity == core.Validity(0.02)
+    assert rules(compare="[schema, exact]").gates.validity == core.Validity(may_be_rare=True)
+    assert rules("gates: {validity: {margin: 2%}}", compare="[tool_calls]").gates.validity == core.Validity(
+        0.02, may_be_rare=True
+    )
     assert rules("gates: {validity: off}", compare="[tool_calls]").gates.validity is None
     assert rules(compare="[exact]").gates.validity is None
 

@@ -161,6 +161,21 @@ def test_no_evidence_is_patience_first_and_an_error_later(gate: Quality, units: 
 
 
 @pytest.mark.parametrize(
+    ("weight_ppm", "gate", "verdict"),
+    [
+        (0, Validity(may_be_rare=True), Verdict.ERROR),
+        (10_000, Validity(may_be_rare=True), Verdict.INCONCLUSIVE),
+        (10_000, Validity(), Verdict.ERROR),
+    ],
+)
+def test_a_form_that_few_requests_ask_for_takes_no_traffic_back(weight_ppm: int, gate: Validity, verdict: Verdict):
+    """A stage with traffic waits for the first of them; in the shadow it is said that nothing is checked."""
+    found = evidence(gated(validity=gate), weight_ppm)
+    found.counts.update({"paired_baseline": 5000})
+    assert evaluate(gate, found).verdict is verdict
+
+
+@pytest.mark.parametrize(
     ("gate", "units", "verdict"),
     [
         (Quality(), {"paired_baseline": 900, "paired_candidate": 199}, Verdict.INCONCLUSIVE),

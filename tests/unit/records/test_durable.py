@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from records.durable import replace
+from records.durable import place, replace
 
 
 def test_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -19,3 +19,16 @@ def test_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         replace(tmp_path / "folder", b"x")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_folder_is_there_whole_and_takes_no_others_place(tmp_path: Path) -> None:
+    """It has its files under its own name; where something is, that stays, and so does the fresh one."""
+    for name in ("fresh", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "rows").write_text(name)
+    place(tmp_path / "fresh", tmp_path / "set")
+    assert (tmp_path / "set" / "rows").read_text() == "fresh"
+    with pytest.raises(OSError, match="not empty"):
+        place(tmp_path / "other", tmp_path / "set")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["other", "set"]
+    assert (tmp_path / "set" / "rows").read_text() == "fresh"

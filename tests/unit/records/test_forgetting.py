@@ -1,5 +1,6 @@
 """Who is forgotten is in no file any more, wherever the forgetting was cut off."""
 
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import duckdb
 import msgspec
 import pytest
 
+from records import erasure
 from records.comparison import Comparison, Observation
 from records.erasure import Forgotten, Sieve, Subject
 from records.forgetting import Erasure, add_ids, carry_out, forgotten_in, wish
@@ -184,3 +186,35 @@ def test_ids_are_remembered(tmp_path):
         add_ids(store, [ANNA[1].id])
 
     assert forgotten_in(store) == Forgotten((WISH,), (ANNA[1].id,), (WISH,))
+
+
+def test_who_said_more_than_is_remembered_is_forgotten_altogether(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is derived of every exchange goes, of those too whose ids are not kept for what is said of them later."""
+    monkeypatch.setattr(erasure, "MOST_IDS", 2)
+    store = filled(tmp_path)
+    wish(store, WISH)
+    carry_out(store, tmp_path / "replays")
+
+    assert len(forgotten_in(store).exchange_ids) == 2
+    left = store.open_views().execute("SELECT exchange_id FROM comparisons_all ORDER BY 1").fetchall()
+    assert left == sorted((row.id,) for row in OTHERS)
+    assert [(row.id).encode() in (tmp_path / "replays" / "r.jsonl").read_bytes() for row in ANNA] == [False] * 3
+
+
+def test_as_many_exchanges_as_a_busy_key_has_cost_seconds(tmp_path: Path) -> None:
+    """Who forgets holds the records meanwhile: it takes no longer than to read them."""
+    store = Store(tmp_path / "records")
+    many = [record(number, user="anna") for number in range(100)]
+    store.publish(store.stage(EXCHANGES, many[:1], "a"))
+    told = [msgspec.structs.replace(comparison(many[0]), exchange_id=f"{number:036}") for number in range(20_000)]
+    store.publish(store.stage(COMPARISONS, told, "c"))
+    add_ids(store, [row.exchange_id for row in told[10_000:]])
+    wish(store, WISH)
+    began = time.process_time()
+    carry_out(store)
+
+    assert time.process_time() - began < 2
+    (left,) = store.open_views().execute("SELECT count(*) FROM comparisons_all").fetchone() or (None,)
+    assert left == 10_000

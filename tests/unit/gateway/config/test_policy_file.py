@@ -30,7 +30,8 @@ def test_syntax_keys_and_contradictions_are_all_refused_with_their_place():
     assert refusal(written("modee: apply")).startswith("p.yaml:7:1: `modee` is no key here\n    modee: apply\n    ^\n")
     assert refusal(written(stages="[shadow, 5%, 1%]")) == (
         "p.yaml:6:22: stages.2: weights must rise from stage to stage\n"
-        "    stages: [shadow, 5%, 1%]\n                         ^\n    hint: the stage before serves 5%"
+        "    stages: [shadow, 5%, 1%]\n                         ^\n"
+        "    hint: the stage before it serves 5%: use a larger share"
     )
 
 

@@ -11,6 +11,8 @@ from tests.rooms.examples import source
 
 SERVED = {"role": "assistant", "content": "It is on its way."}
 OTHER = {"role": "assistant", "content": "Lost."}
+TWO = json.dumps({"choices": json.loads(chat_answer("Lost."))["choices"] * 2})
+CUT_RESPONSE = json.dumps({"status": "incomplete", "output": [{"type": "message", "content": "Lo"}]})
 SHADOW = {"other_json": chat_answer("Lost.").decode()}
 
 
@@ -23,6 +25,7 @@ SHADOW = {"other_json": chat_answer("Lost.").decode()}
         ({"corrected_output_json": '"Lost."', "variant": "candidate"}, OTHER, SERVED),
         ({"corrected_output_json": '"Lost."', **SHADOW, "q": -1.0}, OTHER, SERVED),
         ({**SHADOW, "q": 0.5, "score": -1.0}, OTHER, SERVED),
+        ({"other_json": chat_answer("Lost.", "length").decode(), "q": -1.0}, SERVED, OTHER),
     ],
 )
 def test_the_better_answer_is_chosen(fields, better, worse):
@@ -42,6 +45,10 @@ def test_the_better_answer_is_chosen(fields, better, worse):
         ({"corrected_output_json": '"It is on its way."'}, "same_answer"),
         ({"other_json": chat_answer().decode(), "q": 1.0}, "same_answer"),
         ({"other_json": "{}", "q": 1.0}, "unreadable"),
+        ({"other_json": chat_answer("Lost.", "length").decode(), "q": 1.0}, "truncated"),
+        ({"other_json": TWO, "q": 1.0}, "several_choices"),
+        ({"other_json": CUT_RESPONSE, "q": 1.0}, "truncated"),
+        ({"corrected_output_json": '"Lost."', "response_json": None}, "bodies_not_kept"),
         ({**SHADOW, "q": 1.0, "variant": "candidate"}, "candidate"),
         ({**SHADOW, "q": 1.0, "consent": "none", "consent_source": "header"}, "no_train"),
     ],

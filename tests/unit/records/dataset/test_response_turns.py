@@ -81,13 +81,15 @@ def test_an_answer_of_several_items():
         {"output": [{"type": "reasoning"}, words("Well."), {"type": "message", "content": [cited]}, called(1)]}
     )
 
-    assert [part["text"] for part in said["content"]] == ["Well.", "So."]
+    assert said["content"] == "Well.\n\nSo."
     assert len(said["tool_calls"]) == 1 and said["annotations"] == cited["annotations"]
     assert (
         chat_answer({"output": [{"type": "message", "content": [{"type": "refusal", "refusal": "No."}]}]})["refusal"]
         == "No."
     )
-    assert chat_answer({"output": []})["content"] is None
+    assert chat_answer({"output": []}) == {"role": "assistant", "content": None}
+    heard = [{"type": "output_audio", "data": "x"}]
+    assert chat_answer({"output": [{"type": "message", "content": heard}]})["content"] == heard
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Files of evaluation rows."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from records.evaluation.files import read_file
 from records.evaluation.sets import EvalSetError
+from tests.rooms.odd_values import odd_versions
 
 USER = {"role": "user", "content": "hi"}
 PROMPTFOO = """\
@@ -59,7 +61,9 @@ def test_promptfoo(tmp_path: Path) -> None:
         ("a.jsonl", '{"input": "x", "ideal": ["a", "b"]}', "a.jsonl:1: 2 labels"),
         ("a.jsonl", "[1]", "a.jsonl:1: no object"),
         ("a.jsonl", '{"request": {"model": "x"}}', "a.jsonl:1: the request asks nothing"),
+        ("a.jsonl", "\udcff", "a.jsonl: no UTF-8 at byte 0"),
         ("a.yaml", "prompts: [\n", "a.yaml:2:1: no YAML"),
+        ("a.yaml", "prompts: [\x01]\n", "a.yaml: no YAML: it holds a control character"),
         ("a.yaml", "prompts: [a, b]\ntests: []", "a.yaml: 2 prompts"),
         ("a.yaml", PROMPTFOO.replace("word: dog, ", ""), "a.yaml: test 2: no variable word"),
         ("a.yaml", PROMPTFOO.replace("equals", "similar"), "a.yaml: test 1: similar is not taken over"),
@@ -68,8 +72,38 @@ def test_promptfoo(tmp_path: Path) -> None:
 def test_refused(tmp_path: Path, name: str, text: str, what: str) -> None:
     """What cannot be taken over is refused with its place, and never half read."""
     path = tmp_path / name
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(EvalSetError) as error:
         list(read_file(path))
     assert what in str(error.value)
     assert "hint: " in str(error.value)
+
+
+def test_a_text_may_hold_any_end_of_a_line(tmp_path: Path) -> None:
+    """Word processors write ends of lines that JSON lets stand: a row goes on behind them."""
+    said = "a\u2028b\u0085c\u2029d"
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"input": said, "ideal": said}, ensure_ascii=False) + "\r\n", encoding="utf-8")
+    (row,) = read_file(path)
+
+    assert (row.request["messages"][0]["content"], row.expected) == (said, said)
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("a.jsonl", {"request": {"messages": [USER]}, "expected": "a", "path": "/v1/chat/completions"}),
+        ("a.jsonl", {"messages": [USER, {"role": "assistant", "content": "b"}], "tools": []}),
+        ("a.jsonl", {"input": [USER], "ideal": ["a"]}),
+        (
+            "a.json",
+            {"prompts": ["{{x}}"], "tests": [{"vars": {"x": "a"}, "assert": [{"type": "equals", "value": "b"}]}]},
+        ),
+    ],
+)
+def test_whatever_a_file_holds_it_is_rows_or_refused(tmp_path: Path, name: str, row: Any) -> None:
+    """An odd value is told with its place, and ends nothing else."""
+    for odd in odd_versions(row):
+        (tmp_path / name).write_text(json.dumps(odd), encoding="utf-8")
+        with contextlib.suppress(EvalSetError):
+            assert all(isinstance(each.request, dict) for each in read_file(tmp_path / name))

@@ -100,8 +100,8 @@ def test_broken_rows_are_told_by_file_and_line_and_cost_nothing_else(store: Stor
     broken = [str(row) for row in found.take([EXPORTS / "langfuse.jsonl"])]
 
     path = EXPORTS / "langfuse.jsonl"
-    assert broken == [f"{path}:7: input: no messages with a role and content", f"{path}:9: not JSON"]
-    assert (found.count.rows, found.count.imported, found.count.broken) == (9, 6, 2)
+    assert broken == [f"{path}:7: input: no messages with a role and content", f"{path}:10: not JSON"]
+    assert (found.count.rows, found.count.imported, found.count.broken) == (10, 7, 2)
     assert found.count.passed_over == {"type SPAN": 1}
 
 

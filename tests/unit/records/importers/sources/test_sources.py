@@ -63,7 +63,7 @@ SAID = {
         ("Where is my parcel?", "In Hamburg.", 200), ("Cancel order 9", ["find_order"], 200),
         ("Summarise the call", "The caller wants a refund.", 200),
         ("Classify this", '{"intent": "refund", "sure": true}', 200), ("Hello?", None, 500),
-        ("By the API?", "Yes.", 200),
+        ("By the API?", "Yes.", 200), ("in Rome", "The one in Rome.", 200),
     ],
     "helicone.jsonl": [
         ("Is it open?", "Until eight.", 200), ("Has it left?", "It left.", 200), (None, None, 200),
@@ -87,7 +87,7 @@ TOLD = {
     "litellm.json": ["290: call_type aembedding", "324: startTime: no date and time"],
     "litellm.csv": ["5: 2 cells under 28 names"],
     "langfuse.jsonl": [
-        "2: type SPAN", "7: input: no messages with a role and content", "9: not JSON",
+        "2: type SPAN", "7: input: no messages with a role and content", "10: not JSON",
     ],
     "helicone.jsonl": [
         "4: asked of /v1/messages", "6: no export of Helicone: request_id and request_created_at are not there",
