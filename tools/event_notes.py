@@ -9,6 +9,8 @@ _DISK = "Make room on the disk of the data directory. Nothing is lost that is no
 _BUG = "Report it, with the line: this is a fault of Crossfade's own. Other work continues."
 
 EVENTS = {
+    "admin_tls.not_renewed": "Correct the certificate or key file that `reason` names; until then the certificate before stays in use.",
+    "admin_tls.renewed": "Nothing: the admin port uses the renewed certificate.",
     "candidate.no_path": "The candidate's server lacks this endpoint. Upgrade the engine, or state `match.path`; it is tried again after ten minutes.",
     "controller.failed": "The controller ends and is started again. `reason` says why; workers serve on.",
     "controller.trouble": "The line's hint says what to do. What it names is left out; everything else continues.",
@@ -71,6 +73,8 @@ EVENTS = {
     "table.published": "Nothing: workers get a new routing table.",
     "table.refused": "Check the data directory: a worker could not read the routing table, and uses its last good one.",
     "table.taken": "Nothing: a worker can read the routing table again.",
+    "tls.not_renewed": "Correct the certificate or key file that `reason` names; until then the certificate before stays in use.",
+    "tls.renewed": "Nothing: the data port uses the renewed certificate.",
     "upstream.no_background_key": "Correct the key file that `reason` names, and reload. Until then nothing is asked in the background there.",
     "upstream.not_ready": "Correct the key or certificate file that `reason` names; it is read again at once. Meanwhile its last content is used, or the upstream is not asked.",
     "upstream.ready": "Nothing: the upstream's key and certificate can be read again.",
