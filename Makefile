@@ -148,6 +148,9 @@ bench: compile  ## the benchmark beside nginx, LiteLLM and Portkey (ARGS="--quic
 dataset-bench: checked  ## dataset build over a million exchanges: peak memory and time, beside a DuckDB query (ARGS="--rows N")
 	$(BIN)/python -m bench.dataset $(ARGS)
 
+pages-bench: checked  ## the console's pages over a million exchanges: p95 of each, memory of its process (ARGS="--rows N")
+	$(BIN)/python -m bench.pages $(ARGS)
+
 console-bench: checked  ## p99 of a gateway with thirty live consoles open and with none, in turns (ARGS="--rounds N --seconds S")
 	$(BIN)/python -m bench.consoles $(ARGS)
 

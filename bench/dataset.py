@@ -5,8 +5,7 @@
 `--ray` does it on Ray as well, and says whether the content is the same: for an interpreter that has Ray (`make ray`
 prints one).
 
-The exchanges are made by DuckDB: short chats of ten thousand users under twenty system prompts, a fifth of them said
-twice, a tenth cut off by their length. The query does a part of the work (no splits, no leaks, no personal data, no
+The exchanges are `bench.made_records`'. The query does a part of the work (no splits, no leaks, no personal data, no
 planted rows): it is what somebody would write instead.
 """
 
@@ -16,40 +15,19 @@ import resource
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import date
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from bench.made_records import make_exchanges
 from gateway import clock
 from gateway.adapters.ray_data import run_on_ray
 from records.dataset.build import Wanted, build
-from records.parquet import EXCHANGES, Column, connect, quoted
+from records.parquet import EXCHANGES, connect, quoted
 from records.parts import PartRunner, run_here
 from records.store import Store
 
-DAYS = 20
-_MADE = {
-    "id": "printf('01980000-%04x-7%03x-8000-%012x', n // 4096 % 65536, n % 4096, n)",
-    "arrived_at": "make_timestamp(1795000000000000 + n * 1000)",
-    "conversation_id": "printf('%016x', n)",
-    "key_id": "'k'",
-    "user_id": "printf('%016x', hash(n) % 10000)",
-    "route": "'triage'",
-    "variant": "'baseline'",
-    "why": "'assigned'",
-    "endpoint": "'chat'",
-    "model_requested": "'gpt-4o'",
-    "model_returned": "'gpt-4o-2024-11-20'",
-    "status": "200",
-    "complete": "true",
-    "finish_reason": "CASE WHEN n % 10 = 0 THEN 'length' ELSE 'stop' END",
-    "consent": "'train'",
-    "system_hash": "printf('%016x', n % 20)",
-    "request_json": """printf('{"model":"gpt-4o","messages":[{"role":"system","content":"You triage, by rule %d."},'
-        '{"role":"user","content":"Where is parcel %d, which was sent on day %d to the depot of %s?"}]}',
-        said % 20, said, said % 365, md5(said::VARCHAR))""",
-    "response_json": """printf('{"choices":[{"index":0,"message":{"role":"assistant","content":"It is at stop %d."},'
-        '"finish_reason":"stop"}]}', said % 1000)""",
-}
+LAST = date(2026, 11, 20)
 _BY_HAND = """
 COPY (SELECT DISTINCT request_json::JSON->'$.messages' AS prompt,
                       response_json::JSON->'$.choices[0].message' AS completion
@@ -94,22 +72,7 @@ def _alone(act: Callable[[Path, int], None], root: Path, rows: int, writer: "Con
 
 
 def _make(root: Path, rows: int) -> None:
-    table = root / "records" / EXCHANGES.name
-    columns = ", ".join(f"{_value(column)} AS {column.name}" for column in EXCHANGES.columns)
-    with connect() as connection:
-        for number in range(DAYS):
-            first, last = rows * number // DAYS, rows * (number + 1) // DAYS
-            said = "CASE WHEN range % 5 = 1 THEN range - 1 ELSE range END"
-            source = f"(SELECT range AS n, {said} AS said FROM range({first}, {last}))"  # noqa: S608 -- our own words
-            folder = table / f"date=2026-11-{number + 1:02}"
-            folder.mkdir(parents=True)
-            path = quoted(folder / "0-made.parquet")
-            connection.execute(f"COPY (SELECT {columns} FROM {source}) TO {path}")  # noqa: S608 -- our own words
-
-
-def _value(column: Column) -> str:
-    plain = {"VARCHAR": "''", "BIGINT": "0", "DOUBLE": "0.0", "BOOLEAN": "false", "TIMESTAMP": "NULL"}
-    return f"({_MADE.get(column.name, plain[column.sql])})::{column.sql}"
+    make_exchanges(root / "records", rows, LAST)
 
 
 def _build(root: Path, _: int, run: PartRunner = run_here) -> None:
