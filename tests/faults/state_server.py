@@ -3,6 +3,7 @@
 A caller makes a controller's calls four times a second, while the server is well, while it is not, and after.
 """
 
+import io
 import signal
 import time
 from collections.abc import Callable
@@ -35,18 +36,16 @@ LOG_S = 10.0
 WEIGHT_PPM = 250_000
 
 
-class Lines:
+class Lines(io.TextIOBase):
     """A log that is counted."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.lines: list[str] = []
 
     def write(self, line: str) -> int:
         self.lines.append(line)
         return len(line)
-
-    def flush(self) -> None:
-        """As a stream does."""
 
 
 @dataclass(slots=True)
