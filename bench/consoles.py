@@ -72,7 +72,7 @@ class Page:
         return made
 
     def _listen(self) -> None:
-        with self._socket.makefile("rb") as events:
+        with self._socket.makefile("rb") as events, contextlib.suppress(ConnectionError):  # of our own shutdown
             for line in events:
                 self.heard += line.startswith(b"data:")
 
@@ -87,7 +87,7 @@ def p99_ms(load: Load) -> float:
 def main() -> int:
     """Measure and print. 1: with consoles it is more than five hundredths slower."""
     parser = argparse.ArgumentParser(prog="python -m bench.consoles", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=20.0, help="of each half of a round")
     parser.add_argument("--rate", type=int, default=100, help="requests a second")
     arguments = parser.parse_args()

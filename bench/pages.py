@@ -46,7 +46,7 @@ def main() -> int:
     """Measure and print. 1: a page or the process is above its bar."""
     parser = argparse.ArgumentParser(prog="python -m bench.pages", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="exchanges (default: 1,000,000)")
-    parser.add_argument("--rounds", type=int, default=20, help="of all pages (default: 20)")
+    parser.add_argument("--rounds", type=int, default=100, help="of all pages (default: 100)")
     arguments = parser.parse_args()
     yesterday = (datetime.fromtimestamp(clock.wall(), UTC) - timedelta(days=1)).date()
     with tempfile.TemporaryDirectory(prefix="crossfade-pages-") as folder:

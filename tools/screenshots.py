@@ -21,6 +21,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def main() -> int:
         take(chromium, admin, addresses(admin), arguments)
         for phase in STOPS:
             if not arguments.only or phase in arguments.only:
-                await_rollout(admin, lambda rollout, wanted=phase: rollout["phase"] == wanted, f"is {phase}")
+                await_rollout(admin, partial(is_in, phase), f"is {phase}")
                 process.send_signal(signal.SIGSTOP)
                 take(chromium, admin, STOPPED, arguments, f"-{phase}")
                 process.send_signal(signal.SIGCONT)
@@ -120,6 +121,11 @@ def ask(address: str) -> object:
 def has_evidence(rollout: dict[str, Any]) -> bool:
     """Whether the candidate answers somebody, and there is evidence of it to look at."""
     return rollout["weight"] > 0 and ((rollout["standing"] or {}).get("units") or 0) >= EVIDENCE
+
+
+def is_in(phase: str, rollout: dict[str, Any]) -> bool:
+    """Whether that is its phase."""
+    return rollout["standing"] is not None and rollout["standing"]["phase"] == phase
 
 
 def await_rollout(admin: str, holds: Callable[[dict[str, Any]], bool], what: str) -> None:
