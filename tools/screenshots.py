@@ -111,7 +111,7 @@ def standing_still(*pids: int) -> Iterator[None]:
 
 
 def controller_of(folder: Path) -> int:
-    """The process that decides: it moves a rollout by what was asked before, too. Pages say then that nobody decides."""
+    """The process that decides, also by what was asked before. While it stands still, pages say that nobody decides."""
     (status,) = folder.glob("*/**/run/supervisor.json")
     return next(
         each["pid"] for each in json.loads(status.read_text("utf-8"))["processes"] if each["slot"] == "controller"
