@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 _Part = TypeVar("_Part")
 _Result = TypeVar("_Result")
 _SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+"""No report of its use; and no warning in each process of how a later Ray will hide accelerators."""
 
 
 class RayError(Exception):

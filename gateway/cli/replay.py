@@ -122,7 +122,7 @@ def _part(
     whole = _job(arguments)
     job = replace(
         whole,
-        rows=replace(whole.rows, chosen=ids, left_out=Counter[str]()),
+        rows=replace(whole.rows, chosen=ids, since=0.0, left_out=Counter[str]()),  # who chose them had looked at that
         until_s=share.until_s(),
         shadow=msgspec.structs.replace(
             whole.shadow, budget_usd_per_day=share.budget_usd, max_in_flight=share.in_flight
@@ -150,7 +150,7 @@ def _job(arguments: argparse.Namespace) -> ReplayJob:
     now = clock.wall()
     stamp = f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S}"
     return ReplayJob(
-        settings, data, msgspec.structs.replace(base, routes=(route,)), route, rules, shadow,
+        data, msgspec.structs.replace(base, routes=(route,)), route, rules, shadow,
         rows=Rows(data.records, route, now - arguments.since * DAY_S, arguments.limit),
         out=arguments.out or data.root / "replays" / f"{route.name}-{stamp}.jsonl",
         keys=background_keys(settings, os.environ)[0],

@@ -27,7 +27,7 @@ FROM exchanges
 WHERE (route = ? OR route = '') AND epoch(arrived_at) >= ? AND variant = 'baseline' AND NOT pinned AND retry_count = 0
       AND why <> 'imported'
       AND outcome IN ('complete', 'upstream_broken', 'upstream_error') AND request_json IS NOT NULL
-      AND (? OR list_contains(?, id))
+      AND (? OR id IN (SELECT unnest(?::VARCHAR[])))
 ORDER BY md5({_UNIT}), id
 """  # noqa: S608 -- no words but our own
 _AT_ONCE = 64

@@ -14,7 +14,6 @@ import msgspec
 
 from gateway import clock
 from gateway.cli.replay_rows import Rows, counted
-from gateway.config.settings import Settings
 from gateway.control.prices import usd_per_answer
 from gateway.control.row_inputs import RowInputs
 from gateway.control.row_maker import maker_for
@@ -41,7 +40,6 @@ CTRL_C = "interrupted"
 class ReplayJob:
     """All that was asked for, read and checked."""
 
-    settings: Settings
     data: DataDir
     table: Table
     route: Route

@@ -1,7 +1,7 @@
 """`crossfade replay`: records on disk, a candidate and a judge behind HTTP, and what the policy would decide."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,9 @@ import duckdb
 import pytest
 
 from gateway import clock
+from gateway.cli import replay
 from gateway.cli.main import main
+from records.parts import run_here
 from tests.fakes.alpaca import Alpaca
 from tests.fakes.exchanges import chat_request, exchange
 from tests.fakes.thread import in_thread
@@ -122,6 +124,27 @@ def test_a_candidate_that_is_down_has_failed(place: Place, capsys: pytest.Captur
     found = told(capsys)
     assert found["decision"] == "REJECTED"
     assert set(found["replay"]["came"]) == {"failed"}
+
+
+def test_parts_that_are_done_later_ask_what_was_chosen(
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """Each exchange once, as one process would, also where `--since` lets it in no more once its part begins."""
+    wall = clock.wall
+
+    def later(work: Callable[[Any], Iterable[Any]], parts: Iterable[Any]) -> Iterator[Any]:
+        monkeypatch.setattr(clock, "wall", lambda: wall() + 7200)
+        return run_here(work, parts)
+
+    monkeypatch.setattr(replay, "run_on_ray", later)
+    monkeypatch.setattr(replay, "processors", lambda: 2)
+    monkeypatch.setattr(replay, "PART_EXCHANGES", 30)
+    record(place.root / "data", [recorded(number, each) for number, each in enumerate(ROWS)])
+    assert place.run("--json", "--engine", "ray", "--since", "0.08d", "--within", "3h") == 0
+    run = told(capsys)["replay"]
+    assert run["came"] == {"answered": len(ROWS)}
+    lines = Path(run["out"]).read_text("utf-8").splitlines()
+    assert len({json.loads(line)["exchange_id"] for line in lines}) == len(lines) == len(ROWS)
 
 
 @pytest.mark.parametrize(
