@@ -95,10 +95,9 @@ def _started() -> Any:
     if not ray.is_initialized():
         try:
             ray.init(include_dashboard=False, logging_level=logging.ERROR)
-        except (OSError, RuntimeError, ValueError) as error:
-            raise RayError(
-                f"Ray does not start: {_first_line(error)}. hint: does RAY_ADDRESS name a cluster?"
-            ) from error
+        except Exception as error:  # of no kind of its own where a node is not there within Ray's 30 s
+            hint = "hint: is this machine busy, or does RAY_ADDRESS name a cluster that is gone?"
+            raise RayError(f"Ray does not start: {_first_line(error)} {hint}") from error
     return ray
 
 
