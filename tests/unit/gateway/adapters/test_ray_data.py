@@ -31,7 +31,5 @@ def test_a_ray_that_does_not_start_is_told_in_one_line(monkeypatch: pytest.Monke
     library.init = late  # type: ignore[attr-defined] -- likewise
     monkeypatch.setitem(sys.modules, "ray", library)
     monkeypatch.setitem(sys.modules, "ray.data", ModuleType("ray.data"))
-    with pytest.raises(
-        RayError, match=r"^Ray does not start: The node timed out during startup\. hint: "
-    ):
+    with pytest.raises(RayError, match=r"^Ray does not start: The node timed out during startup\. hint: "):
         next(run_on_ray(lambda part: [part], [1]))
