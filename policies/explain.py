@@ -1,6 +1,7 @@
 """Why: the only renderer of decisions, for command line, admin API, console and logs; and the record that proves one.
 
-A record holds all that a decision was made of. `replay` makes it again: with the same code, bit for bit.
+A record holds all that a decision was made of. `replay` makes it again: with the same code on the same machine, bit for
+bit; on another machine, but for the last digits (`policies.rounding`).
 """
 
 from dataclasses import dataclass, replace

@@ -19,7 +19,7 @@ from gateway.node.database import StateError
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.state_location import find
 from policies import describe as meaning
-from policies import explain
+from policies import explain, rounding
 from policies.compile import Surroundings, decision_rules
 from policies.lint import named_files, overlaps
 from policies.plan import concentration, starved
@@ -119,6 +119,10 @@ def dumped(policy: Policy) -> object:
     return policy.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+_DIFFERENCES = 5
+"""Named at most, where a decision is another."""
+
+
 def _replay(path: Path, arguments: argparse.Namespace) -> int:
     """Decide again; 1 if the decision is another."""
     try:
@@ -126,13 +130,13 @@ def _replay(path: Path, arguments: argparse.Namespace) -> int:
     except explain.RecordError as error:
         return failed(f"{path}: {error}. hint: a record is one JSON object, as decisions are kept", arguments)
     again = explain.replay(kept)
-    same = explain.fields(again) == explain.fields(kept.decision)
+    differing = rounding.differences(kept.decision, again)
     if arguments.json:
         print(explain.fields(again).decode())
     else:
         print(explain.text(again))
-    if not same:
-        return failed("ANOTHER decision than was recorded", arguments)
+    if differing:
+        return failed(f"ANOTHER decision than was recorded: other {', '.join(differing[:_DIFFERENCES])}", arguments)
     print("the same decision", file=sys.stderr)
     return 0
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from policies import explain
+from policies import explain, rounding
 from policies.events import PairEvent
 from policies.evidence import Evidence, EvidenceKey
 from policies.rules import Held, Rules
@@ -181,6 +181,10 @@ def differences(kept: Evidence, made: Evidence) -> list[str]:
             for name in counts
             if kept.count(name) != made.count(name)
         ),
-        *(f"detector {name}" for name in detectors if kept.detectors.get(name) != made.detectors.get(name)),
-        *(name.replace("_", " ") for name in parts if getattr(kept, name) != getattr(made, name)),
+        *(
+            f"detector {name}"
+            for name in detectors
+            if rounding.differences(kept.detectors.get(name), made.detectors.get(name))
+        ),
+        *(name.replace("_", " ") for name in parts if rounding.differences(getattr(kept, name), getattr(made, name))),
     ]

@@ -110,7 +110,8 @@ def test_explain_replays_a_decision(place: Path, capsys: pytest.CaptureFixture[s
     assert out == explain.text(kept.decision) + "\n"
     assert json.loads(ran(capsys, "explain", "--replay", "d.json", "--json")[1])["text"] == explain.text(kept.decision)
     (place / "d.json").write_bytes(explain.encode(kept).replace(b'"reason":"', b'"reason":"not ', 1))
-    assert ran(capsys, "explain", "--replay", "d.json")[0] == 1
+    code, _, err = ran(capsys, "explain", "--replay", "d.json")
+    assert (code, "ANOTHER decision than was recorded: other reason" in err) == (1, True)
     (place / "d.json").write_bytes(b"{}")
     code, _, err = ran(capsys, "explain", "--replay", "d.json")
     assert code == 1
