@@ -74,8 +74,8 @@ MOVED = (
     Step("crossfade status", f"{ROUTE}  shadow", Kind.LOOK),
 )
 SAVED = (
-    Step("crossfade records stats", ROUTE),
-    Step("crossfade report", "Saved by the candidate: "),
+    Step("crossfade records stats", ROUTE, Kind.LOOK),
+    Step("crossfade report", "Saved by the candidate: ", Kind.LOOK),
 )
 STEPS = (*STARTS, *RECORDED, *TRAINED, *IN_FORCE, *MOVED, *SAVED)
 
