@@ -4,11 +4,13 @@ Rules:
 1. A unit's bucket never changes, so raising the weight moves nobody back and lowering it moves nobody forth.
 2. A weight of 0 means none, whatever else is true.
 3. A tool loop ends on the variant that began it: its ids and its reasoning are that variant's.
-4. Where slices move alone (`policies.moving_slices`), a request of any other slice is the baseline's, whatever else is
+4. What differs in nothing but the date that its system prompt tells goes on: an app that says what time it is would
+   change its variant from turn to turn, and its prompts would never be known to come again.
+5. Where slices move alone (`policies.moving_slices`), a request of any other slice is the baseline's, whatever else is
    true.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from itertools import takewhile
 from typing import Final, Literal
@@ -34,6 +36,16 @@ _LONG_BYTES: Final = 8 * 1024
 Kind = Literal["header", "user", "conversation", "request"]
 VariantName = Literal["baseline", "candidate"]
 Reason = Literal["weight", "slice", "tool_loop", "bucket"]
+
+
+Undated = Callable[[str], str]
+"""Takes dates out of a text, as `records.prompt_dates.without_dates`, which this room does not know."""
+_CENTURY: Final = b"20"
+"""What every date that is taken out has in it."""
+
+
+def _as_it_stands(text: str) -> str:
+    return text
 
 
 class Unit:
@@ -67,21 +79,21 @@ class Assignment:
         """`weight`: it is 0. `slice`: of its slice nothing is certified. `bucket`: the hash decided."""
 
 
-def unit(by: Sequence[str], call: Call) -> Unit | None:
+def unit(by: Sequence[str], call: Call, undated: Undated = _as_it_stands) -> Unit | None:
     """The first of `by` that the request carries: `header:NAME`, `user`, `conversation`; None: it carries none.
 
-    `request` ends the list: each request is for itself.
+    `request` ends the list: each request is for itself. `undated`: how a conversation's system prompt is read.
     """
     for name in by:
         if name == "request":
             return None
-        found = _part(name, call)
+        found = _part(name, call, undated)
         if found is not None:
             return found
     return None
 
 
-def _part(name: str, call: Call) -> Unit | None:
+def _part(name: str, call: Call, undated: Undated) -> Unit | None:
     if name == "user":
         user = call.body.whose
         if not user:
@@ -89,12 +101,12 @@ def _part(name: str, call: Call) -> Unit | None:
         # A key's id has no space in it: no two users share these words.
         return Unit("user", sha256(f"user {call.key_id} {user}".encode("utf-8", "surrogatepass")).hexdigest()[:16])
     if name == "conversation":
-        return _conversation(call)
+        return _conversation(call, undated)
     header = call.headers.get(name.removeprefix("header:").encode("latin-1"), b"").strip()
     return Unit("header", _hash(b"header", header)) if header else None
 
 
-def _conversation(call: Call) -> Unit | None:
+def _conversation(call: Call, undated: Undated) -> Unit | None:
     """A conversation is its beginning: who asks, under which system prompt, and the first user turn."""
     parts = [b"conversation", call.key_id.encode(), _bytes(call.body.user)]
     if call.path == COMPLETIONS:
@@ -103,14 +115,21 @@ def _conversation(call: Call) -> Unit | None:
         return Unit("conversation", _hash(*parts, bytes(call.body.fields.input)))
     if call.path == RESPONSES:
         fields = call.body.fields
-        parts.append(bytes(fields.instructions))
+        parts.append(_fold(bytes(fields.instructions), undated))
         if bytes(fields.input).startswith(b'"'):
             return Unit("conversation", _hash(*parts, bytes(fields.input)))
     try:
         begun = beginning(call)
     except UnroutableBodyError:
         return None
-    return Unit("conversation", _hash(*parts, *begun)) if begun is not None else None
+    if begun is None:
+        return None
+    return Unit("conversation", _hash(*parts, *(_fold(part, undated) for part in begun[:-1]), begun[-1]))
+
+
+def _fold(said: bytes, undated: Undated) -> bytes:
+    """What an app says before its user does, without the date in it."""
+    return _bytes(undated(said.decode("utf-8", "surrogatepass"))) if _CENTURY in said else said
 
 
 def _bytes(text: str) -> bytes:
@@ -156,9 +175,9 @@ def _is_result(item_type: str | None) -> bool:
     return item_type is not None and item_type.endswith("_call_output")
 
 
-def assign(route: Route, call: Call, request_id: str) -> Assignment:
+def assign(route: Route, call: Call, request_id: str, undated: Undated = _as_it_stands) -> Assignment:
     """The variant for an eligible request: the candidate's if its unit's bucket lies below the weight."""
-    found = unit(route.assign.by, call) or Unit("request", _hash(b"request", request_id.encode()))
+    found = unit(route.assign.by, call, undated) or Unit("request", _hash(b"request", request_id.encode()))
     if route.weight_ppm <= 0 or route.candidate is None:
         return Assignment("baseline", found, "weight")
     if route.moves_by and own_slice(route.moves_by, call) not in route.moving:

@@ -10,6 +10,9 @@ from policies.rules import Rules
 TWICE = 2.0
 """A candidate that has to be better is planned for as one that is so by this many times what is demanded."""
 
+EXCEEDED = 0.4
+"""Share of the requests that a latency limit allows to exceed it, which a good candidate makes use of."""
+
 
 def assumed(rules: Rules, spread: float, among: int = 1) -> Iterator[str]:
     """The assumptions of a plan, each as the end of a sentence that begins with "assumes".
@@ -35,8 +38,26 @@ def assumed(rules: Rules, spread: float, among: int = 1) -> Iterator[str]:
         )
     elif by := rules.gates.slices:
         yield f"that slices by {', '.join(by)} are alike; one of 5% of the traffic needs {_least(rules, spread, among)}"
+    yield from _unfailing(rules)
     if rules.ladder.rises is not None:
         yield f"that it may rise at any time, which it may only within {rules.ladder.rises}"
+
+
+def _unfailing(rules: Rules) -> Iterator[str]:
+    """Of latency gates that allow no more requests beyond their limit than may fail: what failures do to them."""
+    failing = 0.0 if rules.gates.errors is None else rules.gates.errors.margin
+    for gate in rules.gates.latencies:
+        allowed = 1 - gate.quantile
+        if not gate.counts_failures or allowed > failing + 1e-9:
+            continue
+        room = allowed * (1 - EXCEEDED)
+        beyond = allowed * EXCEEDED + room / 2
+        units = stats.units_needed((beyond * (1 - beyond)) ** 0.5, room / 2)
+        yield (
+            f"for {gate.name} ({gate.what}) that next to nothing fails, since what fails is beyond every limit: with "
+            f"{room / 2:.2%} of failures it takes about {units:,} units, with {room:.2%} it never passes, and ends "
+            "inconclusive by its budget. hint: a p95 leaves room for them"
+        )
 
 
 def _first(rules: Rules, spread: float, slices_: int) -> str:

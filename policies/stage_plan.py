@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from policies import stats
-from policies.assumptions import TWICE
+from policies.assumptions import EXCEEDED, TWICE
 from policies.candidates import longer
 from policies.forecast import Need, most_worth, slowness, units_worth
 from policies.moving_slices import first_slice_units
@@ -17,8 +17,6 @@ from policies.schema import Shadow
 SPREADS: Mapping[str, float] = {"quality": 0.4, "validity": 0.1, "errors": 0.1}
 """Standard deviations of paired differences where none was seen: scores of real models have 0.3 to 0.45, rates of
 half a percent have 0.1. Source: decisions, 0.4 and B.3."""
-_EXCEEDED = 0.4
-"""Share of the requests that a latency limit allows to exceed it, which a good candidate makes use of."""
 FIRST_SLICE = "first slice"
 """Stands for a gate's name where slices move alone, and nothing moves before the first of them does."""
 SLICES_PLANNED = 5
@@ -249,7 +247,7 @@ def _gates(rules: Rules, stage: Stage) -> Iterator[str]:
 def _latency_units(gate: Latency) -> int | None:
     """Units for the share of requests within the limit, and those that warm up."""
     allowed = 1 - gate.quantile
-    exceeded = allowed * _EXCEEDED
+    exceeded = allowed * EXCEEDED
     units = stats.units_needed((exceeded * (1 - exceeded)) ** 0.5, allowed - exceeded)
     return None if units is None else units + gate.warmup
 

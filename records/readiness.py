@@ -71,6 +71,8 @@ class QualityPeriod(msgspec.Struct, frozen=True):
     n: int
     mean: float
     sd: float
+    asked: str = ""
+    """What was asked, and how it was scored: means are compared only where both were the same."""
 
 
 class HourlyFacts(msgspec.Struct, frozen=True):
@@ -118,7 +120,7 @@ class RouteFacts(msgspec.Struct, frozen=True, kw_only=True):
     feedback: tuple[QualityPeriod, ...] = ()
     """By system prompt, oldest first."""
     evaluations: tuple[QualityPeriod, ...] = ()
-    """The baseline's last scores, by evaluation set, oldest first."""
+    """The baseline's last scores, by evaluation set, oldest first; `asked` says which sets ask the same."""
     eval_rows: int = 0
     """Of the largest set."""
     eval_files: tuple[str, ...] = ()
@@ -274,15 +276,31 @@ def _speed(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
 
 def _plateau(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
     """Whether the newest prompt is no better than the best before it: evaluations first, then feedback."""
-    for source, periods in (("evaluation", facts.evaluations), ("feedback", facts.feedback)):
+    scored = [period for period in facts.evaluations if period.n >= LEAST_PERIOD]
+    for source, periods in (("evaluation", _alike(scored)), ("feedback", facts.feedback)):
         known = [period for period in periods if period.n >= LEAST_PERIOD]
         if len(known) >= 2:
             return _gain(source, known, terms.improvement)
+    if len(scored) >= 2:
+        why = (
+            f"unknown: {len(scored)} evaluation sets have scores, and no two of them ask the same questions under two "
+            "prompts; register the newest one's questions with the other system prompt, too, and run both"
+        )
+        return Sign("plateau", why)
     why = (
         f"unknown: no two prompts have {LEAST_PERIOD} scores each; send POST /v1/feedback, or run an evaluation set "
         "under each prompt"
     )
     return Sign("plateau", why)
+
+
+def _alike(periods: Sequence[QualityPeriod]) -> list[QualityPeriod]:
+    """Of those that can be compared with one another, the ones with the newest score; oldest first."""
+    groups: dict[str, list[QualityPeriod]] = {}
+    for period in periods:
+        groups.setdefault(period.asked, []).append(period)
+    several = [group for group in groups.values() if len(group) >= 2]
+    return max(several, key=lambda group: group[-1].since, default=[])
 
 
 def _gain(source: str, known: Sequence[QualityPeriod], improvement: float) -> Sign:

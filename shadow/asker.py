@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from policies.assignment import unit
 from policies.request.body import Call, endpoint_of, read_body
 from records.exchange import Exchange
+from records.prompt_dates import without_dates
 from shadow.request_slices import slices_of
 
 MOST_BYTES = 1024 * 1024
@@ -38,5 +39,5 @@ def asked_by(exchange: Exchange, sliced_by: tuple[str, ...] = ()) -> AskedBy:
     user = unit(("user",), Call(path, {}, body, body_bytes=len(raw), key_id=meta.key_id))
     if user is not None:
         return AskedBy(user=user.hash, slices=slices)
-    prompt = unit(("conversation",), Call(path, {}, body, body_bytes=len(raw)))
+    prompt = unit(("conversation",), Call(path, {}, body, body_bytes=len(raw)), without_dates)
     return AskedBy(prompt="" if prompt is None else prompt.hash, slices=slices)

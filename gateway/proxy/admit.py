@@ -9,6 +9,7 @@ from policies import assignment, matching
 from policies.candidate_paths import NO_PATH
 from policies.routing import PPM, Route
 from records.exchange import Why
+from records.prompt_dates import without_dates
 
 BASELINE: Final = "baseline"
 CANDIDATE: Final = "candidate"
@@ -104,7 +105,7 @@ def _decide(
         return CANDIDATE if why == "pinned" and known.pin != b"baseline" else BASELINE, why, reason, ""
     if unfit is not None:
         return BASELINE, "ineligible", unfit, ""
-    assigned = assignment.assign(route, call, request_id)
+    assigned = assignment.assign(route, call, request_id, without_dates)
     if assigned.variant == BASELINE:
         return BASELINE, _kept_back(assigned.reason), "", assigned.unit
     if route.mode == "observe":

@@ -19,11 +19,12 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from records import durable
+from records.prompt_dates import SYSTEM_ROLES
 from records.request_facts import read_question
 from records.wire.assemble import surface_of
 
@@ -72,6 +73,9 @@ class EvalSet(msgspec.Struct, frozen=True):
     """Unix seconds."""
     source: str
     prompt_hashes: tuple[str, ...]
+    questions: str = ""
+    """SHA-256 of what is asked and expected, system prompts left out: sets that have it in common differ in nothing
+    else, and their scores can be compared. Empty: of a set that was registered before it was kept."""
 
 
 class EvalScore(msgspec.Struct, frozen=True):
@@ -123,6 +127,7 @@ def register(data: Path, made: Iterable[EvalRow], about: EvalSet, pepper: bytes)
         labelled=sum(row.expected is not None for row in rows),
         sha256=hashlib.sha256(text).hexdigest(),
         prompt_hashes=tuple(sorted({row.prompt_hash for row in rows if row.prompt_hash})),
+        questions=_questions(rows),
     )
     folder = data / FOLDER / about.name
     if (folder / _SET).exists():
@@ -135,6 +140,28 @@ def register(data: Path, made: Iterable[EvalRow], about: EvalSet, pepper: bytes)
         return before
     _write(folder, text, msgspec.json.encode(found))
     return found
+
+
+def _questions(rows: Iterable[EvalRow]) -> str:
+    """What `EvalSet.questions` says: the order of rows, the model that is asked and the system prompt do not matter."""
+    asked = sorted(
+        msgspec.json.encode((row.path, _unprompted(row.request), row.expected), order="deterministic") for row in rows
+    )
+    return hashlib.sha256(b"\n".join(asked)).hexdigest()
+
+
+def _unprompted(request: dict[str, Any]) -> dict[str, Any]:
+    """A request without its system prompt and its model."""
+    kept = {name: value for name, value in request.items() if name not in ("model", "instructions")}
+    for name in kept.keys() & {"messages", "input"}:
+        turns: Any = kept[name]
+        if isinstance(turns, list):
+            kept[name] = [turn for turn in cast("list[Any]", turns) if not _is_system(turn)]
+    return kept
+
+
+def _is_system(turn: object) -> bool:
+    return isinstance(turn, dict) and cast("dict[str, Any]", turn).get("role") in SYSTEM_ROLES
 
 
 def _hashed(row: EvalRow, pepper: bytes) -> EvalRow:

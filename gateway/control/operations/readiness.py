@@ -123,10 +123,13 @@ def _policies(folder: str) -> dict[str, Policy]:
 
 def _sets(root: Path) -> dict[str, _RouteSets]:
     found: dict[str, _RouteSets] = {}
+    told: set[tuple[str, str]] = set()
     for each in sorted(sets.registered(root), key=lambda each: each.registered_at):
         own = found.setdefault(each.route, _RouteSets())
         own.rows = max(own.rows, each.rows)
-        own.scores += _last_score(root, each)
+        if (each.route, each.sha256) not in told:  # the same rows under another name are no other prompt
+            own.scores += _last_score(root, each)
+        told.add((each.route, each.sha256))
         own.files += (str(sets.rows_file(root, each.name)),)
     return found
 
@@ -137,5 +140,6 @@ def _last_score(root: Path, about: sets.EvalSet) -> tuple[QualityPeriod, ...]:
         for score in run.scores:
             is_sound = score.failed <= score.rows * MOST_FAILED
             if score.variant == "baseline" and score.mean is not None and is_sound:
-                return (QualityPeriod(f"set {about.name}", run.at, score.rows, score.mean, score.sd or 0.0),)
+                asked = f"{about.questions or about.name} {run.metric}"
+                return (QualityPeriod(f"set {about.name}", run.at, score.rows, score.mean, score.sd or 0.0, asked),)
     return ()

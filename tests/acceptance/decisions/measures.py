@@ -12,10 +12,13 @@ import numpy as np
 
 from policies import stats
 from policies.detectors import BETS as DETECTOR_BETS
+from policies.rules import Stage
 from tests.acceptance.decisions.streams import Array
 
 WALL = math.log(20)
 BETS = stats.grid(stats.BETS)
+LEAST = Stage(0).min_units
+"""Units before which no stage is left, whatever its gates say."""
 CERTIFIED_AT = 594
 """Units without any error after which the errors gate certifies 1 pp."""
 
@@ -132,8 +135,8 @@ def three_gates(rng: np.random.Generator, reps: int, n: int, *, at_limit: str = 
         errors = (rng.random((1, n)) < 0.005).astype(float) - (rng.random((1, n)) < 0.005 + more)
         latency = (rng.random((1, n)) > (0.05 if at_limit == "latency" else 0.02)).astype(float)
         gates = (quality, -0.05, -1.0), (errors, -0.01, -1.0), (latency, 0.95, 0.0)
-        ours[rep] = _first(np.all([running_log_e(*gate) >= WALL for gate in gates], axis=0), 100)[0]
-        naive[rep] = _first(np.all([_passes_z(scores, limit, 50) for scores, limit, _ in gates], axis=0), 100)[0]
+        ours[rep] = _first(np.all([running_log_e(*gate) >= WALL for gate in gates], axis=0), LEAST)[0]
+        naive[rep] = _first(np.all([_passes_z(scores, limit, 50) for scores, limit, _ in gates], axis=0), LEAST)[0]
     return ours, naive
 
 

@@ -32,7 +32,7 @@ def first_kind(reps: int, n: int) -> Iterator[Row]:
             wrong, naive = [], []
             for part in range(max(1, reps // 200)):
                 scores = draw(np.random.default_rng([1, part]), min(reps, 200), n, gate)
-                wrong.append(m.first_certified(scores, gate.limit, gate.lo, least=100))
+                wrong.append(m.first_certified(scores, gate.limit, gate.lo, least=m.LEAST))
                 naive.append(m.first_by_peeking(scores, gate.limit))
             ours, theirs = np.concatenate(wrong), m.share(np.concatenate(naive))
             yield Row(

@@ -8,6 +8,7 @@ from policies.gates import evaluate
 from policies.rules import Gates, Latency, Quality, Validity
 from policies.terms import Verdict
 from tests.acceptance.decisions.measures import (
+    LEAST,
     WALL,
     arms,
     arms_by_peeking,
@@ -31,7 +32,7 @@ needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"the real data is not
 def test_a_candidate_on_its_limit_is_rarely_promoted(gate: GateCase, law: str):
     """H1: at most 5 % wrong promotions for each gate and law, where peeking with a z-test gives more than 20 %."""
     scores = LAWS[law](np.random.default_rng(11), 300, 3000, gate)
-    assert at_most_five_percent(first_certified(scores, gate.limit, gate.lo, least=100))
+    assert at_most_five_percent(first_certified(scores, gate.limit, gate.lo, least=LEAST))
     assert share(first_by_peeking(scores, gate.limit)) > 0.20
 
 

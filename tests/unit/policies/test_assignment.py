@@ -89,6 +89,24 @@ def test_a_conversation_is_its_beginning():
     assert unit(by, call(chat("s", "u", previous_response_id="r1"))) == first
 
 
+def test_what_the_system_prompt_tells_of_the_time_changes_no_conversation():
+    """Whatever a date is read as: in a system prompt and in instructions, not in what the user asks."""
+
+    def found(system: str, user: str = "u", **fields: object) -> object:
+        if fields:
+            return unit(("conversation",), call({"model": "m", "input": user, **fields}, path=RESPONSES), _dateless)
+        return unit(("conversation",), call(chat(system, user)), _dateless)
+
+    assert found("It is 2026-11-30.") == found("It is 2026-12-01.") != found("Was it 2026-11-30?")
+    assert found("s", "on 2026-11-30") != found("s", "on 2026-12-01")
+    one, other = (found("", instructions=f"It is {day}.") for day in ("2026-11-30", "2026-12-01"))
+    assert one == other != found("", instructions="Be kind.")
+
+
+def _dateless(text: str) -> str:
+    return text.replace("2026-11-30", "?").replace("2026-12-01", "?")
+
+
 def test_a_conversation_stays_when_it_becomes_more_than_text():
     """The text of its beginning counts, however it is written and whatever comes later: a tool call, a part."""
     by, turns = ("conversation",), chat("s", "gr\u00fc\u00dfe")["messages"]

@@ -27,6 +27,15 @@ def test_what_is_not_usual_is_said():
     assert list(assumed(rules("gates: {quality: off}"), 0.4)) == ["nothing about its quality, which is not measured"]
 
 
+def test_a_limit_as_tight_as_failures_may_be_often_says_what_they_do_to_it():
+    """A p99 leaves room for one request in a hundred, and failures use it up; a p95 does not say so."""
+    (said,) = assumed(rules("gates: {latency: {ttft_p95: 1s, total_p99: 9s}}"), 0.4)
+
+    assert said.startswith("for latency:total_p99 (total p99) that next to nothing fails")
+    assert "with 0.30% of failures it takes about 11,2" in said
+    assert "with 0.60% it never passes" in said
+
+
 def test_slices_that_move_alone_are_planned_for():
     """When the first of them moves, of few and of many."""
     (said,) = assumed(rules("slices: {by: tool, mode: partial}", compare=JUDGED), 0.4)

@@ -98,3 +98,17 @@ def test_where_nothing_was_timed_failures_are_no_times():
     events = [pair(f"u{n}", **(FAILED if n % 10 else {})) for n in range(300)]
     told = latency_gate.screen(LIMITED, filled(events, replace(RULES, gates=Gates(latency=LIMITED))), Look())
     assert told.reason == "latency: no evidence yet"
+
+
+def test_a_p99_that_failures_use_up_ends_by_its_budget():
+    """Undecided it stays, and not for ever: its budget is spent, and the reason says how many failed."""
+    gate = replace(LIMITED, quantile=0.99)
+    stages = tuple(replace(stage, by_pairs=True) for stage in RULES.ladder.stages)
+    rules = replace(RULES, gates=Gates(latency=gate), ladder=replace(RULES.ladder, stages=stages))
+    events = [own(Owner.CANDIDATE, f"u{n}", float(n), **(FAST if n % 125 else FAILED)) for n in range(7000)]
+    told = latency_gate.canary(gate, filled(events, rules, 500_000), Look(bounds=False))
+
+    assert told.verdict is Verdict.INCONCLUSIVE
+    assert told.budget is not None
+    assert 2000 < told.budget <= told.n
+    assert "0.80% failed, and are beyond any limit" in told.reason

@@ -62,6 +62,20 @@ def test_each_signal_alone(signal: str, facts: dict[str, Any]) -> None:
     assert due.next.startswith("crossfade dataset build --route triage")
 
 
+def test_only_scores_of_the_same_questions_are_a_plateau() -> None:
+    """Of sets that ask otherwise nothing is compared; of several that ask the same, those with the newest score are."""
+    a, b = flat(0.7)
+    other = msgspec.structs.replace(b, asked="other", mean=0.1)
+    apart = found(evaluations=(a, other), feedback=()).signals[2]
+    assert (apart.holds, apart.reason.partition(";")[0]) == (
+        None,
+        "unknown: 2 evaluation sets have scores, and no two of them ask the same questions under two prompts",
+    )
+    older = tuple(msgspec.structs.replace(each, asked="older", since=0.5) for each in flat(0.9))
+    mixed = found(evaluations=(*older, a, b, other)).signals[2]
+    assert (mixed.before, mixed.after) == (0.7, 0.7)
+
+
 @pytest.mark.parametrize(
     ("check", "facts", "next_step"),
     [

@@ -46,3 +46,11 @@ def test_slices_are_told_of_whoever_asks():
         assert asked_by(asked(body), by).slices == ("tool=none", "length=short")
     assert asked_by(asked(b"{"), by).slices == ("tool=other", "length=short")
     assert asked_by(asked(chat_request("a"))).slices == ()
+
+
+def test_the_time_of_day_is_no_other_prompt():
+    """An app that tells the model what time it is asks the same again, as whoever assigns it sees it."""
+    times = ("It is Monday, 30 November 2026, 14:05.", "It is Tuesday, 1 December 2026, 09:12.")
+    told = [chat_request("a").replace(b"You triage.", f"You triage. {each}".encode()) for each in times]
+    one, other = (asked_by(asked(each)).prompt for each in told)
+    assert one == other != asked_by(asked(chat_request("a"))).prompt

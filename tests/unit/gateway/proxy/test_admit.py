@@ -159,3 +159,12 @@ def test_a_slice_that_is_not_certified_is_the_baselines() -> None:
         route={"moves_by": "header:x-team", "moving": ("header:x-team=a",)}, lines=b"\r\nx-team: a\r\n",
     )  # fmt: skip
     assert (moves.variant, moves.why) == (CANDIDATE, "assigned")
+
+
+def test_a_system_prompt_that_tells_the_time_keeps_its_conversation():
+    """Its variant and its unit are those of the turn before; a header would tell, too, and is not needed."""
+    by = {"assign": Assign(("conversation",), "s")}
+    said = '{"model":"m","messages":[{"role":"system","content":"Now: 2026-11-30 %s"},{"role":"user","content":"u"}]}'
+    units = {decide(route=by, body=(said % clock).encode())[0].unit for clock in ("14:05", "14:06", "15:00")}
+    assert len(units) == 1
+    assert units != {decide(route=by, body=said.replace("Now", "At").encode())[0].unit}

@@ -69,3 +69,21 @@ def test_runs(tmp_path: Path) -> None:
         file.write(b'{"at": 3')
     assert sets.runs_of(tmp_path, "golden") == runs
     assert sets.runs_of(tmp_path, "unknown") == []
+
+
+def test_the_same_questions_under_another_prompt(tmp_path: Path) -> None:
+    """Sets have their questions in common whatever their order, model and system prompt; not with other labels."""
+
+    def questions(name: str, *rows: EvalRow) -> str:
+        return sets.register(tmp_path, rows, msgspec.structs.replace(ABOUT, name=name), PEPPER).questions
+
+    def other(text: str, expected: str = "yes") -> EvalRow:
+        turns = [{"role": "developer", "content": "Be brief."}, {"role": "user", "content": text}]
+        return EvalRow({"model": "gpt-4o", "messages": turns}, expected)
+
+    first = questions("first", row("a"), row("b"))
+    assert first == questions("second", other("b"), other("a"))
+    assert first != questions("third", other("b"), other("a", "no"))
+    asked = EvalRow({"instructions": "Triage.", "input": "a"}, "yes", path="/v1/responses")
+    told = EvalRow({"instructions": "Be brief.", "input": "a"}, "yes", path="/v1/responses")
+    assert questions("fourth", asked) == questions("fifth", told) != first

@@ -36,7 +36,8 @@ def test_all_that_is_known(data: DataDir, tmp_path: Path) -> None:
     """A route is assessed with its policy's comparators and servers, its sets' rows and scores, and its own terms."""
     about = EvalSet("golden", "support-triage", 0, 0, "", 1.0, "", ())
     for number, name in enumerate(("golden", "later")):
-        rows = [EvalRow({"messages": [{"role": "user", "content": f"{number}{n}"}]}, "yes") for n in range(40)]
+        told = {"role": "system", "content": f"Prompt {number}."}
+        rows = [EvalRow({"messages": [told, {"role": "user", "content": f"{n}"}]}, "yes") for n in range(40)]
         made = sets.register(data.root, rows, EvalSet(name, about.route, 0, 0, "", float(number), "", ()), PEPPER)
         score = EvalScore("baseline", 4000, 0, 0.7, 0.1, None)
         sets.add_run(data.root, name, EvalRun(1.0 + number, about.route, made.sha256, "exact", (score,)))
@@ -60,3 +61,25 @@ def test_all_that_is_known(data: DataDir, tmp_path: Path) -> None:
     assert found["other"].saving.candidate_usd_per_month is None
     assert found["silent"].requests == 0
     assert [each.route for each in look(asking(Store(data.records)), data, inputs, now=NOW, route="other")] == ["other"]
+
+
+SETS = (
+    ("easy", 0, "exact"),
+    ("hard", 40, "exact"),
+    ("again", 40, "exact"),
+    ("judged", 80, "exact"),
+    ("by", 80, "judge"),
+)
+"""Name, first question and comparator; `again` and `by` are the rows of the one before under another name."""
+
+
+def test_sets_that_ask_otherwise_are_no_plateau(data: DataDir, tmp_path: Path) -> None:
+    """A harder sample is no worse prompt: scores of other questions, or by another comparator, are not compared."""
+    for number, (name, first, metric) in enumerate(SETS):
+        rows = [EvalRow({"messages": [{"role": "user", "content": f"{first + n}"}]}, "yes") for n in range(40)]
+        made = sets.register(data.root, rows, EvalSet(name, "other", 0, 0, "", float(number), "", ()), PEPPER)
+        score = EvalScore("baseline", 4000, 0, 0.9 - number / 5, 0.1, None)
+        sets.add_run(data.root, name, EvalRun(1.0 + number, "other", made.sha256, metric, (score,)))
+    (found,) = look(asking(Store(data.records)), data, ReadinessInputs(), now=NOW, route="other")
+    assert found.signals[2].holds is None
+    assert "no two of them ask the same questions" in found.signals[2].reason
