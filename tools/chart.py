@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from pydantic import BaseModel
@@ -75,7 +75,7 @@ def values(text: str) -> list[Value]:
     Raises:
         ValueError: one has no comment.
     """
-    node: Any = yaml.compose(text)  # pyright: ignore[reportUnknownMemberType] -- untyped there
+    node = cast("yaml.MappingNode", yaml.compose(text))  # pyright: ignore[reportUnknownMemberType] -- untyped there
     return list(_walk(node, text.splitlines(), yaml.safe_load(text), ""))
 
 

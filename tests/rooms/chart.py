@@ -1,6 +1,7 @@
 """The Helm chart, rendered by a real Helm from values as people write them. `make helm` gets it."""
 
 import functools
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -79,6 +80,11 @@ env: [{{name: NAME, value: value}}]
 """,
 }
 """Values files that people would write."""
+DOCUMENTED = re.findall(
+    r"^```yaml\n(.*?)^```", (CHART.parents[2] / "docs" / "kubernetes.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+)
+"""Those that the docs tell them to write."""
+CASES |= {f"documented-{number}": values for number, values in enumerate(DOCUMENTED)}
 
 
 class ChartRefusedError(Exception):
