@@ -95,6 +95,9 @@ docs-site: checked  ## the documentation as a site with search, into build/site/
 prometheus: checked  ## get a real Prometheus for the tests, without root
 	$(BIN)/python tools/prometheus.py
 
+helm: checked  ## get a real Helm and the schemas of Kubernetes for the tests of the chart, without root
+	$(BIN)/python tools/helm.py
+
 screenshots: checked  ## pictures of the console's pages during a real demo, into build/screenshots (needs Chromium)
 	$(BIN)/python tools/screenshots.py build/screenshots $(ARGS)
 
@@ -136,7 +139,7 @@ test-compiled: $(STAMP)  ## what the data plane does, once it is compiled (left 
 compile-if-able: $(STAMP)
 	@! $(BIN)/python tools/compiled.py able || $(BIN)/python tools/compiled.py make
 
-check: prometheus  ## all that CI runs: one core lints while another compiles, then the tests have them all
+check: prometheus helm  ## all that CI runs: one core lints while another compiles, then the tests have them all
 	$(MAKE) --jobs=2 --output-sync=target lint compile-if-able
 	$(MAKE) test-compiled
 	$(MAKE) uncompile
@@ -221,4 +224,4 @@ real-answers: checked  ## real answers of real models through the running gatewa
 chroot:  ## the README's two commands in a clean clone on a bare Debian (needs root and debootstrap)
 	tools/chroot_check.sh
 
-.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench first-hour first-migration operator-path contributor-path docs-site replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration field prometheus dashboards screenshots console-tests
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :) help setup run test fmt lint check bench first-hour first-migration operator-path contributor-path docs-site replay kills hangups badinput diskfull fuzz-http fuzz-wire fuzz-policies decisions mutants verdicts attacks comparators chroot clients vllm vllm-faults demo migration field prometheus helm dashboards screenshots console-tests

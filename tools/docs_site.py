@@ -8,7 +8,6 @@ its own: made once from `docs_site.lock`, with hashes, under .cache. A warning f
 its working directory for its own, and cleans it: it never runs in the repository.
 """
 
-import hashlib
 import os
 import re
 import shutil
@@ -17,8 +16,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from tools.locked_env import LockedEnvironment
+
 ROOT = Path(__file__).resolve().parents[1]
-LOCK = Path(__file__).with_name("docs_site.lock")
+GENERATOR = LockedEnvironment("docs-site")
 BUILD = ROOT / "build" / "site"
 FIRST = {"README.md": "index.md", "docs/README.md": "contents.md"}
 """Pages that are called otherwise on the site."""
@@ -65,35 +66,13 @@ def _files(root: Path) -> Iterator[Path]:
     return (path for path in (root / "docs").rglob("*") if path.suffix in (".png", ".svg", ".js"))
 
 
-def place() -> Path:
-    """Where the generator is, or would be."""
-    return ROOT / ".cache" / f"docs-site-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
-
-
-def is_made() -> bool:
-    """Whether the generator is here, whole."""
-    return (place() / ".made").exists()
-
-
-def generator() -> Path:
-    """The generator's command; made from the lock, once."""
-    home = place()
-    if not is_made():
-        uv = Path(sys.executable).with_name("uv")
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, home], check=True)
-        install = [uv, "pip", "install", "--quiet", "--python", home, "--require-hashes", "-r", LOCK]
-        subprocess.run(install, check=True)
-        (home / ".made").touch()
-    return home / "bin" / "zensical"
-
-
 def main() -> int:
     """Build it; say where it is."""
-    command = generator()
+    GENERATOR.make()
     shutil.rmtree(BUILD, ignore_errors=True)
     lay_out(BUILD / "docs")
     shutil.copyfile(ROOT / "docs" / "zensical.toml", BUILD / "zensical.toml")
-    done = subprocess.run([command, "build", "--strict"], check=False, cwd=BUILD)
+    done = subprocess.run([GENERATOR.command("zensical"), "build", "--strict"], check=False, cwd=BUILD)
     if done.returncode == 0:
         print(BUILD / "site" / "index.html")
     return done.returncode

@@ -31,6 +31,7 @@ from gateway.supervisor.programs import Programs
 from gateway.supervisor.running import routing_table
 from gateway.supervisor.slot import Launch, Slot, Turns
 from gateway.supervisor.sockets import BindError, bound, listen
+from gateway.supervisor.starter import READY, STOPPING, has_terminal, notify, reloading
 from gateway.supervisor.worker_metrics import Gauges, samples
 from gateway.telemetry.metrics import EXPOSED, PREFIX, Sample
 from records.durable import replace
@@ -84,7 +85,7 @@ class Supervisor:
         """
         loop = asyncio.get_running_loop()
         self._signals = asyncio.Queue()  # a few signals, by hand: there is nothing to bound
-        self._started_at, self._had_terminal = clock.wall(), _has_terminal()
+        self._started_at, self._had_terminal = clock.wall(), has_terminal()
         self._socket = listen(self.plan.settings.server.listen)
         self._admin = AdminPort(self._pages(), self.log)
         try:
@@ -112,9 +113,11 @@ class Supervisor:
             self._group.create_task(self._add_worker(self.plan, self._socket).keep())
         where = bound(self._socket)
         self.log.info("listening", data=str(where), admin=str(self._admin.where), workers=len(self.workers))
+        notify(self.plan.environment, READY)
         while True:
             await self._reload_wanted.wait()
             self._reload_wanted.clear()
+            notify(self.plan.environment, reloading())
             error = await self._replace_all()
             self._reload = ReloadStatus(clock.wall(), error)
             self.tell()
@@ -122,6 +125,7 @@ class Supervisor:
                 self.log.info("reload.done")
             else:
                 self.log.alarm("reload.refused", reason=error, hint="what ran before goes on")
+            notify(self.plan.environment, READY)
 
     async def _keep_told(self) -> None:
         """Write anew what `status` shows, where somebody has removed or overwritten it; show a renewed certificate."""
@@ -149,7 +153,7 @@ class Supervisor:
         while True:
             number = await self._signals.get()
             match number:
-                case signal.SIGHUP if self._had_terminal and not _has_terminal():
+                case signal.SIGHUP if self._had_terminal and not has_terminal():
                     return signal.SIGTERM  # the terminal was closed: nobody asks for a reload
                 case signal.SIGHUP:
                     self._reload_wanted.set()
@@ -161,6 +165,7 @@ class Supervisor:
     async def _end(self, how: signal.Signals) -> None:
         """Let the workers finish, then the control plane: it records what they wrote last."""
         self.stopping = True
+        notify(self.plan.environment, STOPPING)
         self.log.info("stopping", drain_s=self.plan.settings.server.drain)
         self.tell()
         async with asyncio.TaskGroup() as group:
@@ -389,12 +394,3 @@ class Supervisor:
             replace(self.plan.data.supervisor_status, msgspec.json.encode(status))
         except OSError as error:
             self.log.notice("status.not_written", reason=str(error))
-
-
-def _has_terminal() -> bool:
-    """Whether a terminal could send us signals."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
-    except OSError:
-        return False
-    return True

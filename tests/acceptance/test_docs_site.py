@@ -16,7 +16,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright is
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is here: apt-get install chromium"),
-    pytest.mark.skipif(not docs_site.is_made(), reason="the site's generator is not here: make docs-site"),
+    pytest.mark.skipif(not docs_site.GENERATOR.is_made, reason="the site's generator is not here: make docs-site"),
 ]
 
 

@@ -129,6 +129,14 @@ def test_compose_mounts_what_is_there_and_publishes_nothing() -> None:
         assert not service.get("privileged")
 
 
+def test_compose_waits_for_a_gateway_that_is_ready() -> None:
+    """Who needs the gateway waits for its image's check, which asks for readiness where the settings have the port."""
+    assert _compose()["services"]["prometheus"]["depends_on"] == {"crossfade": {"condition": "service_healthy"}}
+    admin = load(DEPLOY / "compose" / "crossfade.yaml", {}).server.admin
+    [check] = re.findall(r"HEALTHCHECK.*\\\n +CMD (.*)", (DEPLOY.parent / "Dockerfile").read_text("utf-8"))
+    assert f"http://{admin}/readyz" in check
+
+
 def test_compose_keeps_the_admin_port_on_loopback() -> None:
     """Its settings load; Prometheus scrapes the admin port from inside the gateway's own network."""
     settings = load(DEPLOY / "compose" / "crossfade.yaml", {})
