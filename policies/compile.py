@@ -5,8 +5,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import cast
 
 import msgspec
@@ -19,7 +17,7 @@ from policies.language.amounts import PPM
 from policies.language.base import Section
 from policies.language.compare import CHECKS, DIAGNOSTIC, GAMEABLE, LIKENESS, SCORES, Feedback, Judge, SchemaCheck
 from policies.schema import Policy, Stage
-from policies.warm_rule import WarmRule
+from policies.surroundings import KnownUpstream, Surroundings
 from policies.windows import RiseWindow
 
 ALONE_S = 1.0
@@ -40,42 +38,6 @@ RHO_USERS, RHO_PROMPTS = 0.3, 0.5
 """How alike the conversations of one user, or with one prompt, are taken to be: bounds, and no estimates.
 
 Source: decisions-2, ruling 4."""
-
-
-@dataclass(frozen=True, slots=True)
-class KnownUpstream:
-    """One upstream of the settings, as far as a policy needs to know it."""
-
-    has_background_key: bool = False
-    """Whether it may be called with nobody waiting: for the noise floor, a judge, a reverse shadow."""
-    is_priced: bool = False
-    """Whether what it answers can be priced."""
-    can_be_candidate: bool = True
-    """Whether it may be asked in an app's stead: it has a key of ours, or asks for none."""
-    is_engine: bool = True
-    """Whether it is a server of one's own."""
-    warm: WarmRule | None = None
-    """What has to answer before a weight rises; None: nothing is waited for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a policy's meaning depends on beside its file."""
-
-    upstreams: Mapping[str, KnownUpstream] = field(default_factory=dict[str, KnownUpstream])
-    has_keys: bool = True
-    """Whether callers have gateway keys, and so names."""
-    judge: str = ""
-    """What the judge is told, rubric included, as a digest: who is told otherwise measures something else."""
-    system_prompt: str | None = None
-    """What the file of `candidate.system_prompt` says."""
-    schema: str = ""
-    """What the file of the comparator `schema` says, as a digest."""
-
-    def price(self, policy: Policy) -> bool:
-        """Whether both variants' prices are known, so that cost can be compared."""
-        named = (policy.baseline.upstream, policy.candidate.upstream)
-        return all(self.upstreams.get(name, KnownUpstream()).is_priced for name in named)
 
 
 def route(
@@ -289,7 +251,9 @@ def _canonical(value: object) -> str:
 def _gates(policy: Policy, surroundings: Surroundings) -> rules.Gates:
     gates, names = policy.gates, [comparator.name for comparator in policy.compare]
     checked = any(name in CHECKS for name in names)
-    priced = gates.cost is not None and (surroundings.price(policy) or "cost" in gates.model_fields_set)
+    priced = gates.cost is not None and (
+        surroundings.price(policy.baseline.upstream, policy.candidate.upstream) or "cost" in gates.model_fields_set
+    )
     qualities, latencies = _qualities(policy), _latencies(gates.latency, gates.alpha)
     return rules.Gates(
         quality=next(iter(qualities), None),

@@ -7,7 +7,7 @@ without it its requests would go to the default upstream.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from policies.compile import Surroundings, likeness_metric, quality_metric, quality_metrics
+from policies.compile import likeness_metric, quality_metric, quality_metrics
 from policies.contenders import contender_findings, named_candidates
 from policies.embedding_findings import embedding_findings
 from policies.findings import Finding, Loc, warning
@@ -26,6 +26,7 @@ from policies.language.compare import (
 from policies.request.body import COMPLETIONS, RESPONSES
 from policies.rules import ARMS_FROM_PPM, DAY_S, Guards, default_hold_s
 from policies.schema import Policy, Stage
+from policies.surroundings import Surroundings
 
 _MIN_UNITS = 100
 _A_CALL_USD = 0.01
@@ -344,7 +345,11 @@ def _key_hint(upstream: str) -> str:
 
 def _prices(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]:
     cost = policy.gates.cost
-    if cost is not None and cost.required and not surroundings.price(policy):
+    if (
+        cost is not None
+        and cost.required
+        and not surroundings.price(policy.baseline.upstream, policy.candidate.upstream)
+    ):
         message = "a price is unknown, so this gate can never pass"
         yield Finding(("gates", "cost"), message, "state them under `prices` in crossfade.yaml")
     asked = (policy.baseline.upstream, policy.candidate.upstream, *(each.upstream for _, each in _callers(policy)))

@@ -1,24 +1,31 @@
 """Tokens to money. No price is ever made up: what the book does not know costs None.
 
-The book is bundled with `genai-prices`; nothing here asks the network.
+The book is bundled with `genai-prices`; nothing here asks the network. It is read where an upstream may stand in it,
+and nowhere else: with the HTTP client that comes along it takes half a second of whoever starts.
 """
 
+import ipaddress
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-
-import genai_prices
-from genai_prices.types import ModelPrice
+from functools import cache
+from importlib.metadata import version
+from types import ModuleType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from records.wire.usage import Usage
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelPrice, PriceCalculation
 
 _MILLION = 1_000_000
 _WINDOW_S = 900.0
 """Prices change by the time of day at some upstreams, on the half hour."""
 _ENTRIES = 1024
 """Prices remembered: model names come from apps, so there is no end to them."""
-_VERSION = f"genai-prices {genai_prices.__version__}"
+_VERSION = f"genai-prices {version('genai-prices')}"
 BY_HOURS = "gpu-hours"
 """Where a price list's version stands otherwise: what the servers are paid by the hour."""
 UNKNOWN_PROMPT_USD, UNKNOWN_COMPLETION_USD = 15.0, 75.0
@@ -87,9 +94,20 @@ class _Rates:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _ByCall:
+    """A price that is no plain one per token (by steps, by the time of day): the book reckons each call."""
+
+    unknown: frozenset[str]
+    """Kinds of tokens that no price is stated of."""
+
+
 @dataclass(slots=True)
 class PriceBook:
-    """Prices by upstream and model: what is paid by the hour, then overrides, then the book."""
+    """Prices by upstream and model: what is paid by the hour, then overrides, then the book.
+
+    The book is read here, if an upstream may stand in it, and not at the first call: others are being timed then.
+    """
 
     upstreams: Mapping[str, str]
     """Name -> base URL: whose price list a model is looked up in."""
@@ -98,14 +116,16 @@ class PriceBook:
     """Upstreams that are paid by the hour, and what an answer costs there of late; None: unknown (`gpu_hours.py`)."""
     own: Collection[str] = ()
     """Servers of one's own that no price is stated of: a call more costs no money."""
-    _found: dict[tuple[str, str, str, int], _Rates | ModelPrice | None] = field(
-        default_factory=dict[tuple[str, str, str, int], _Rates | ModelPrice | None], init=False
+    _found: dict[tuple[str, str, str, int], _Rates | _ByCall | None] = field(
+        default_factory=dict[tuple[str, str, str, int], _Rates | _ByCall | None], init=False
     )
 
     _stated: dict[tuple[str, str], _Rates] = field(default_factory=dict[tuple[str, str], _Rates], init=False)
     """The overrides, by upstream and model."""
 
     def __post_init__(self) -> None:
+        if any(name not in self.hourly and may_be_listed(url) for name, url in self.upstreams.items()):
+            _book()
         for one in self.overrides:
             cached = one.prompt_usd if one.cached_usd is None else one.cached_usd
             written = one.prompt_usd if one.cache_write_usd is None else one.cache_write_usd
@@ -129,8 +149,7 @@ class PriceBook:
         price = self._price(asked, model) if price is None else price
         if price is None:
             return None
-        unknown = price.unknown if isinstance(price, _Rates) else _unknown(price)
-        if unknown and not unknown.isdisjoint(_kinds(usage)):
+        if price.unknown and not price.unknown.isdisjoint(_kinds(usage)):
             return None
         if isinstance(price, _Rates) and not (usage.audio_prompt_tokens or usage.audio_completion_tokens):
             return AnswerCost(price.usd(usage), _VERSION)
@@ -162,7 +181,7 @@ class PriceBook:
                 return found
         return None
 
-    def _price(self, asked: PricedCall, model: str) -> _Rates | ModelPrice | None:
+    def _price(self, asked: PricedCall, model: str) -> _Rates | _ByCall | None:
         key = (asked.upstream, model, asked.service_tier, int(asked.at // _WINDOW_S))
         if key not in self._found:
             if len(self._found) >= _ENTRIES:
@@ -171,9 +190,9 @@ class PriceBook:
             self._found[key] = None if calculation is None else _rates(calculation.model_price)
         return self._found[key]
 
-    def _calculate(self, asked: PricedCall, model: str, usage: Usage) -> genai_prices.types.PriceCalculation | None:
+    def _calculate(self, asked: PricedCall, model: str, usage: Usage) -> "PriceCalculation | None":
         url = self.upstreams.get(asked.upstream)
-        if not url or not model:
+        if not url or not model or not may_be_listed(url):
             return None
         counted = {
             "input_tokens": usage.prompt_tokens,
@@ -184,9 +203,10 @@ class PriceBook:
             "output_audio_tokens": usage.audio_completion_tokens,
         }
         tier = asked.service_tier
+        book = _book()
         try:
-            return genai_prices.calc_price(
-                genai_prices.Usage(**{name: count for name, count in counted.items() if count}),
+            return book.calc_price(
+                book.Usage(**{name: count for name, count in counted.items() if count}),
                 model,
                 provider_api_url=url,
                 genai_request_timestamp=datetime.fromtimestamp(asked.at, UTC),
@@ -194,6 +214,32 @@ class PriceBook:
             )
         except LookupError:
             return None
+
+
+@cache
+def may_be_listed(url: str) -> bool:
+    """Whether the book may have a price of what this server answers: it names providers, and no address is a name."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return True  # an address of brackets that is none: the book says what it makes of it
+    if host == "localhost":
+        return False
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return True
+    return False
+
+
+@cache
+def _book() -> ModuleType:
+    """The book, with its prices unpacked."""
+    import genai_prices  # noqa: PLC0415 -- the lazy door to a heavy package: see above
+    from genai_prices import data_snapshot  # noqa: PLC0415
+
+    data_snapshot.get_snapshot()
+    return genai_prices
 
 
 def _estimate_usd(usage: Usage | None, sent_bytes: int, got_bytes: int) -> float:
@@ -221,17 +267,17 @@ def _kinds(usage: Usage) -> list[str]:
     return [kind for kind, count in counts.items() if count > 0]
 
 
-def _unknown(price: ModelPrice) -> frozenset[str]:
+def _unknown(price: "ModelPrice") -> frozenset[str]:
     """The kinds of tokens that a price says nothing of."""
     return frozenset(kind for kind, name in _OF_KIND.items() if getattr(price, name, None) is None)
 
 
-def _rates(price: ModelPrice) -> _Rates | ModelPrice:
-    """A plain price per token where that says it all; otherwise the book's own."""
+def _rates(price: "ModelPrice") -> _Rates | _ByCall:
+    """A plain price per token where that says it all; otherwise the book reckons."""
     known = {name: value for name, value in vars(price).items() if value is not None and name not in _PER_EVENT}
     audio = {name for name in known if "audio" in name}
     if any(name not in (*_PLAIN, *audio) or not isinstance(value, Decimal) for name, value in known.items()):
-        return price
+        return _ByCall(_unknown(price))
     prompt = float(known.get("input_mtok", 0)) / _MILLION
     return _Rates(
         prompt=prompt,

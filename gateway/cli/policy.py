@@ -12,18 +12,20 @@ from gateway import clock
 from gateway.cli import context, policy_plan, policy_simulate, policy_slo
 from gateway.cli.failure import failed
 from gateway.cli.policy_traffic import recorded
-from gateway.config.policy_file import SUFFIXES, Loaded, contenders, located, read_file, surroundings, with_files
+from gateway.config.policy_file import SUFFIXES, Loaded, contenders, located, read_file, with_files
 from gateway.config.settings_file import SettingsError
+from gateway.config.surroundings import surroundings
 from gateway.config.yaml_file import FileProblem, YamlFileError
 from gateway.node.database import StateError
 from gateway.node.datadir import DataDir, DataDirError
 from gateway.node.state_location import find
 from policies import describe as meaning
 from policies import explain, rounding
-from policies.compile import Surroundings, decision_rules
+from policies.compile import decision_rules
 from policies.lint import named_files, overlaps
 from policies.plan import concentration, starved
 from policies.schema import Policy, json_schema
+from policies.surroundings import Surroundings
 from shadow.scorer import unfit
 
 

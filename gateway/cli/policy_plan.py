@@ -16,12 +16,13 @@ from gateway.node.database import opened
 from gateway.node.datadir import DataDir
 from gateway.node.state_location import StatePlace
 from policies import explain
-from policies.compile import Surroundings, decision_rules
+from policies.compile import decision_rules
 from policies.plan import Plan, gone, plan, standing
 from policies.plan_text import text
 from policies.rules import Rules
 from policies.schema import Policy
 from policies.stage_plan import StageProgress, Traffic
+from policies.surroundings import Surroundings
 
 
 def looks(where: StatePlace) -> dict[str, explain.DecisionRecord]:

@@ -21,12 +21,13 @@ from gateway.config.policy_file import contenders, read_file, with_files
 from gateway.config.settings_file import SettingsError
 from gateway.config.yaml_file import YamlFileError
 from policies import explain
-from policies.compile import KnownUpstream, Surroundings, decision_rules
+from policies.compile import decision_rules
 from policies.contenders import named_candidates
 from policies.events import PairEvent
 from policies.pairs import PairError, read
 from policies.rules import Rules
 from policies.simulate import Moment, summarise, walk
+from policies.surroundings import KnownUpstream, Surroundings
 from policies.terms import Move
 
 Told = tuple[str, PairEvent]

@@ -9,8 +9,8 @@ from gateway import clock
 from gateway.cli import context
 from gateway.cli.failure import failed
 from gateway.cli.replay import row_inputs
-from gateway.config.policy_file import surroundings
 from gateway.config.settings import Settings
+from gateway.config.surroundings import surroundings
 from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.policy_folder import PolicyFolder
 from gateway.control.publish.table import base_table

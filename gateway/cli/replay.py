@@ -24,9 +24,10 @@ from gateway.cli.policy_simulate import tell
 from gateway.cli.progress import progress
 from gateway.cli.replay_rows import Out, Rows, line
 from gateway.cli.replay_work import CTRL_C, ReplayJob, ReplayOutcome, work
-from gateway.config.policy_file import SUFFIXES, surroundings
+from gateway.config.policy_file import SUFFIXES
 from gateway.config.settings import Settings
 from gateway.config.settings_file import SettingsError
+from gateway.config.surroundings import surroundings
 from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.policy_folder import PolicyTextError
 from gateway.control.publish.table import base_table

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from gateway.cli import context, train_sweep
 from gateway.cli.failure import failed
-from gateway.config.policy_file import read_file, surroundings
+from gateway.config.policy_file import read_file
 from gateway.config.settings import Settings, Upstream
 from gateway.config.settings_file import SettingsError
+from gateway.config.surroundings import surroundings
 from gateway.config.yaml_file import YamlFileError
 from gateway.node.plain_error import plain
 from gateway.training import environment

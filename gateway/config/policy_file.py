@@ -9,22 +9,20 @@ from pydantic import ValidationError
 
 from gateway.config.policies_home import SUFFIXES
 from gateway.config.problems import problems
-from gateway.config.settings import Settings
 from gateway.config.yaml_file import Document, FileProblem, YamlFileError, load, parse
-from policies.compile import KnownUpstream, Surroundings
 from policies.contenders import contenders as contenders_of
 from policies.contenders import named_candidates
 from policies.findings import Finding, Loc
 from policies.language.compare import Judge, SchemaCheck
 from policies.lint import findings
 from policies.schema import Policy
-from policies.upstream_kinds import KINDS
+from policies.surroundings import Surroundings
 from shadow.judging import prompt as prompting
 
 MAX_PROMPT_CHARS = 256 * 1024
 """A longer system prompt is refused: it travels in the routing table."""
 MAX_SCHEMA_CHARS = 1024 * 1024
-__all__ = ["SUFFIXES", "Loaded", "check", "contenders", "located", "read", "read_file", "surroundings", "with_files"]
+__all__ = ["SUFFIXES", "Loaded", "check", "contenders", "located", "read", "read_file", "with_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +90,6 @@ def contenders(loaded: Loaded) -> list[Loaded]:
     return [replace(loaded, policy=policy, candidate_at=loc) for policy, loc in each]
 
 
-def surroundings(settings: Settings) -> Surroundings:
-    """What the settings say that a policy depends on."""
-    known = {name: _known(settings, name) for name in settings.upstreams}
-    return Surroundings(known, has_keys=settings.keys.mode == "virtual")
-
-
 def with_files(known: Surroundings, loaded: Loaded, folder: Path | None = None) -> Surroundings:
     """The same, with what the files say that this policy's evidence depends on: a rubric, a schema, a system prompt.
 
@@ -148,17 +140,3 @@ def _text(loaded: Loaded, loc: Loc, path: Path, most: int) -> str:
         reason = error.strerror if isinstance(error, OSError) else "no text in UTF-8"
         hint = "paths go from the policy's own folder on"
         raise YamlFileError(loaded.document.problem(loc, f"{path.name}: {reason}", hint)) from error
-
-
-def _known(settings: Settings, name: str) -> KnownUpstream:
-    upstream, prices = settings.upstreams[name], settings.prices
-    serving_key = upstream.api_key_file or upstream.api_key_env
-    own_key = serving_key or upstream.background_key_file or upstream.background_key_env
-    is_frontier = KINDS[upstream.kind].is_frontier  # others ask for no key, and only the settings know their price
-    return KnownUpstream(
-        has_background_key=bool(own_key) or not is_frontier,
-        is_priced=is_frontier or name in prices.models or name in prices.candidate,
-        can_be_candidate=bool(serving_key) or not is_frontier,
-        is_engine=KINDS[upstream.kind].is_engine,
-        warm=upstream.warm and upstream.warm.rule(),
-    )

@@ -19,6 +19,7 @@ from gateway.config.policies_home import policy_files
 from gateway.config.quantities import Address
 from gateway.config.settings import Settings, Tls, Upstream
 from gateway.config.settings_file import policies_note
+from gateway.config.surroundings import surroundings
 from gateway.config.yaml_file import YamlFileError
 from gateway.node.datadir import DataDir, is_held
 from policies.contenders import named_candidates
@@ -125,7 +126,7 @@ def _gib(size_bytes: int) -> str:
 
 def policies(settings: Settings) -> Iterator[CheckResult]:
     """Whether the policy files load."""
-    around = policy_text.surroundings(settings)
+    around = surroundings(settings)
     if note := policies_note(settings):
         message, _, hint = note.partition(". hint: ")
         yield CheckResult("warning", "policies", message, hint)
@@ -186,7 +187,7 @@ def upstreams(settings: Settings) -> Iterator[CheckResult]:
 
 def _wanted(settings: Settings) -> set[str]:
     """The upstreams that get traffic: the default, and what policies name. A broken policy may name any."""
-    around, wanted = policy_text.surroundings(settings), {settings.default_name}
+    around, wanted = surroundings(settings), {settings.default_name}
     for path in policy_files(settings.policies):
         try:
             policy = policy_text.read_file(path, around).policy

@@ -12,8 +12,8 @@ from gateway.adapters.boot import LitellmBoot
 from gateway.admin import boot as admin_boot
 from gateway.admin.auth import Door, digest
 from gateway.config.otel import OtelSettings
-from gateway.config.policy_file import surroundings
 from gateway.config.settings import LimitSettings, Prices, Settings, Tls
+from gateway.config.surroundings import surroundings
 from gateway.control.controller import boot as controller_boot
 from gateway.control.exporter import boot as exporting
 from gateway.control.prices import PriceOverride

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway.config.policy_file import Loaded, read, read_file
 from gateway.config.yaml_file import FileProblem, Loc, YamlFileError
-from policies.compile import Surroundings
+from policies.surroundings import Surroundings
 
 
 def with_revision(text: str, name: str, revision: str, model: str, known: Surroundings) -> tuple[str, Loaded]:

@@ -20,10 +20,11 @@ from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.policy_folder import Compiled, PolicyFolder
 from policies import describe as meaning
 from policies import routing
-from policies.compile import KnownUpstream, Surroundings, decision_rules
+from policies.compile import decision_rules
 from policies.plan import plan
 from policies.plan_text import text
 from policies.stage_plan import Traffic
+from policies.surroundings import KnownUpstream, Surroundings
 
 Pick = Callable[[int], int]
 """n -> a number from 0 to n - 1."""

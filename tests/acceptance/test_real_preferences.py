@@ -10,11 +10,12 @@ from gateway import clock
 from gateway.config.policy_file import read_file
 from gateway.control.shadow.model import Background
 from gateway.transport.client import Client
-from policies.compile import KnownUpstream, Surroundings, decision_rules
+from policies.compile import decision_rules
 from policies.events import PairEvent
 from policies.routing import Upstream
 from policies.rules import Rules
 from policies.simulate import Simulation, simulate
+from policies.surroundings import KnownUpstream, Surroundings
 from policies.terms import Outcome
 from shadow.compare import answer
 from shadow.compare.pair import AppRequest, ModelAnswer, Pair

@@ -13,7 +13,7 @@ import pytest
 
 import policies
 from gateway.config.policy_file import Loaded, contenders, read_file
-from policies.compile import KnownUpstream, Surroundings, decision_rules
+from policies.compile import decision_rules
 from policies.describe import text
 from policies.events import AlsoScored, Output, PairEvent
 from policies.explain import text as decided
@@ -23,6 +23,7 @@ from policies.plan_text import text as planned
 from policies.rules import Rules
 from policies.simulate import Simulation, simulate
 from policies.stage_plan import Traffic
+from policies.surroundings import KnownUpstream, Surroundings
 from policies.terms import Move, Outcome
 from shadow.scorer import unfit
 

@@ -13,8 +13,8 @@ from gateway.admin.queries import RecordQueries
 from gateway.cli.main import main
 from gateway.cli.policy_traffic import recorded
 from gateway.cli.replay_rows import Rows
-from gateway.config.policy_file import surroundings
 from gateway.config.settings_file import load
+from gateway.config.surroundings import surroundings
 from gateway.control.publish.policy_compiler import PolicyReader
 from records.feedback import voters
 from records.store import Store

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.policy_folder import Compiled
-from policies.compile import KnownUpstream, Surroundings
 from policies.rollout import Rollout, start
+from policies.surroundings import KnownUpstream, Surroundings
 from policies.terms import Phase
 
 SURROUNDINGS = Surroundings(

@@ -28,8 +28,8 @@ from gateway.node.database import connect
 from gateway.node.state_location import StatePlace
 from policies.assignment import bucket
 from policies.candidates import route_of
-from policies.compile import KnownUpstream, Surroundings
 from policies.routing import Table, decode
+from policies.surroundings import KnownUpstream, Surroundings
 from records.comparison import Asked, Comparison
 from records.exchange import Meta, Note
 from records.journal.writer import JournalWriter

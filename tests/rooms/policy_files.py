@@ -4,11 +4,12 @@ from typing import Any
 
 from gateway.config.problems import problems
 from gateway.config.yaml_file import parse
-from policies.compile import KnownUpstream, Surroundings, decision_rules
+from policies.compile import decision_rules
 from policies.findings import Finding
 from policies.lint import findings
 from policies.rules import Rules
 from policies.schema import Policy
+from policies.surroundings import KnownUpstream, Surroundings
 
 SHORT = """\
 route: support-triage

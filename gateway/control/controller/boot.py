@@ -3,8 +3,8 @@
 import msgspec
 
 from gateway.node.state_location import StatePlace
-from policies.compile import Surroundings
 from policies.routing import Table
+from policies.surroundings import Surroundings
 
 
 class ControllerBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,11 +11,11 @@ from gateway.config.yaml_file import FileProblem, YamlFileError
 from gateway.control.publish.policy_folder import Compiled, CompiledContender, PolicyTextError
 from gateway.control.publish.policy_terms import PolicyTerms
 from policies import compile as compiling
-from policies.compile import KnownUpstream, Surroundings
 from policies.language.amounts import PPM
 from policies.matching import USUAL
 from policies.routing import Route
 from policies.schema import Policy
+from policies.surroundings import KnownUpstream, Surroundings
 from shadow.plan import ShadowRoute
 
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gateway.config.policy_file import read_file
-from policies.compile import KnownUpstream, Surroundings, decision_rules
+from policies.compile import decision_rules
 from policies.events import PairEvent
 from policies.evidence import Evidence
 from policies.guards import describe
 from policies.review import Conditions, key_of, review
 from policies.rollout import start, step
 from policies.rules import Guards, Rules
+from policies.surroundings import KnownUpstream, Surroundings
 from policies.terms import Move
 from shadow.compare.pair import AppRequest, ModelAnswer, Pair, Score
 from shadow.judge import Bench, JudgeScorer, VerdictCost

@@ -7,8 +7,9 @@ import pytest
 
 from policies import routing
 from policies import rules as core
-from policies.compile import KnownUpstream, Surroundings, quality_metric, route, votes_window_s
+from policies.compile import quality_metric, route, votes_window_s
 from policies.language.amounts import PPM
+from policies.surroundings import KnownUpstream, Surroundings
 from policies.windows import RiseWindow
 from tests.rooms.policy_files import READY, policy, rules
 
@@ -278,12 +279,6 @@ def test_what_a_schema_says_and_what_is_assumed_make_the_key():
 def test_votes_are_compared_where_the_policy_says_so(compare: str, window_s: float | None):
     """Over the stated window, or a month; not at all without `feedback`."""
     assert votes_window_s(policy(compare=compare)) == window_s
-
-
-def test_prices_are_known_if_both_variants_are():
-    """A price for one of them compares nothing."""
-    assert READY.price(policy())
-    assert not Surroundings({"openai": KnownUpstream(is_priced=True)}).price(policy())
 
 
 def test_whole_days_are_asked_of_the_shadow():

@@ -3,9 +3,9 @@
 import pytest
 
 from gateway.config.yaml_file import parse
-from policies.compile import KnownUpstream, Surroundings
 from policies.lint import findings, named_files, overlaps
 from policies.schema import Policy
+from policies.surroundings import KnownUpstream, Surroundings
 from tests.rooms.policy_files import KEYED, READY, policy, refused, said, warned
 
 PROMPTED = "{upstream: openai, model: gpt-4o, revision: a, system_prompt: v2.md}"

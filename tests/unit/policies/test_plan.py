@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from policies.compile import Surroundings, decision_rules
+from policies.compile import decision_rules
 from policies.plan import Plan, gone, plan, standing, starved
 from policies.plan_text import text
 from policies.rollout import start
 from policies.stage_plan import StagePlan, StageProgress, Traffic
+from policies.surroundings import Surroundings
 from policies.terms import Phase
 from tests.rooms.pair_events import filled, pair
 from tests.rooms.policy_files import READY, policy

@@ -1,8 +1,12 @@
 """Tokens to money, by a book that needs no network."""
 
+import re
 import socket
+import subprocess
+import sys
 
 import pytest
+from genai_prices.data import providers
 
 from records.pricing import AnswerCost, Override, PriceBook, PricedCall
 from records.wire.usage import Usage
@@ -159,3 +163,25 @@ def test_a_budget_takes_no_unknown_price_for_free():
     for own in ("vllm", "gpu"):
         assert book.charge_usd(own, None, Usage(1_000_000, 1_000_000), sent=9, got=9) == 0.0
     assert book.charge_usd("vllm", 0.1, None, sent=9, got=9) == 0.1
+
+
+ADDRESSES = ["http://127.0.0.1:8000/v1", "https://10.0.0.7/v1", "http://[::1]:8000/v1", "http://localhost:8000/v1"]
+
+
+@pytest.mark.parametrize("url", ADDRESSES)
+def test_no_price_list_names_an_address(url: str):
+    """So that the book need not be read for servers that are called by theirs."""
+    assert not [provider.id for provider in providers if re.match(provider.api_pattern, url)]
+
+
+def test_a_process_whose_servers_have_no_name_never_reads_the_book():
+    """It would start later by as long as the book and its HTTP client take to be read, and keep both in memory."""
+    program = f"""
+import sys
+from records.pricing import PriceBook, PricedCall
+from records.wire.usage import Usage
+upstreams = dict(enumerate({ADDRESSES!r}))
+assert not [name for name in upstreams if PriceBook(upstreams).cost(PricedCall(name, "gpt-4o", 0.0), Usage(1, 1))]
+sys.exit("genai_prices" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -6,8 +6,8 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from gateway.config.policy_file import surroundings
 from gateway.config.settings import Settings
+from gateway.config.surroundings import surroundings
 from gateway.config.warm import WarmSettings
 from policies.warm_rule import WarmRule
 

@@ -29,9 +29,9 @@ from gateway.node import keys
 from gateway.node.database import connect, opened
 from gateway.node.keys import Actor
 from gateway.node.state_location import StatePlace
-from policies.compile import KnownUpstream, Surroundings
 from policies.routing import Route, Table, Upstream
 from policies.routing import decode as decode_table
+from policies.surroundings import KnownUpstream, Surroundings
 from policies.terms import Phase
 from records.exchange import Note
 from tests.rooms.policy_language import compile_text

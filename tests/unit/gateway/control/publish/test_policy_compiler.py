@@ -5,7 +5,7 @@ import pytest
 
 from gateway.control.publish.policy_compiler import PolicyReader
 from gateway.control.publish.policy_folder import PolicyTextError
-from policies.compile import KnownUpstream, Surroundings
+from policies.surroundings import KnownUpstream, Surroundings
 
 SURROUNDINGS = Surroundings(
     {"openai": KnownUpstream(has_background_key=True), "vllm": KnownUpstream(has_background_key=True)}
