@@ -18,6 +18,11 @@ _FRONT_PROXYS = (
 """What Cloudflare says to its origin, which is us where it stands in front: a provider behind Cloudflare, as OpenAI is,
 answers each request that has the first of them with 403, "error 1000", since it takes it for a loop.
 Source: developers.cloudflare.com, "Error 1000: DNS points to prohibited IP" and "HTTP request headers"."""
+_CHAIN = b"x-forwarded-for"
+_CHAIN_BYTES = 100
+"""A provider behind Cloudflare answers a request with a longer one, or with two, as a loop, too (same source). One that
+is so long was written by several proxies in front of us, and tells a provider about them, not about the app; cut short
+it would name another one as the user."""
 _DROPPED = (*HOP_BY_HOP, *_FRONT_PROXYS, b"host", b"expect", b"x-crossfade-variant", b"x-crossfade-no-train")
 CREDENTIALS = (b"authorization", b"api-key", b"x-api-key")
 CANDIDATE_PASSES = (b"traceparent", b"tracestate", b"x-client-request-id")
@@ -74,7 +79,10 @@ class Destination:
             instead[b"connection"] = said
         if request.chunked:
             instead[b"transfer-encoding"] = b"chunked"
-        lines = request.changed(request.one_hop(self.replaced), instead)
+        dropped = request.one_hop(self.replaced)
+        if request.count(_CHAIN) > 1 or len(request.get(_CHAIN) or b"") > _CHAIN_BYTES:
+            dropped = (*dropped, _CHAIN)
+        lines = request.changed(dropped, instead)
         if not request.has(b"host"):
             lines = b"\r\nHost: " + self.host + lines
         return b"%b %b HTTP/1.1%b%b\r\n\r\n" % (request.method, self.path(request.target), lines, self.own)
