@@ -1,12 +1,11 @@
 """The upstreams of a routing table, made ready: where to connect, and how a request's head reads there."""
 
-import os
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
 
-from gateway.transport.key_file import read_key, require_file
+from gateway.transport.key_file import FileStamp, file_stamp, read_key, require_file
 from gateway.transport.message import HOP_BY_HOP, LENGTH_MARK, Head, Preamble
 from gateway.transport.outgoing import Target
 from policies.routing import Upstream
@@ -131,16 +130,13 @@ def make_ready(
     }
 
 
-_Stamp = tuple[int, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class _Made:
     """What one upstream was made into, and of what."""
 
     upstream: Upstream
     pass_credentials: bool
-    stamps: tuple[_Stamp, ...]
+    stamps: tuple[FileStamp, ...]
     destination: Destination
     problem: str
 
@@ -199,24 +195,16 @@ def _out(upstream: Upstream) -> Destination:
     )  # fmt: skip
 
 
-def _stamps(upstream: Upstream) -> tuple[_Stamp, ...]:
+def _stamps(upstream: Upstream) -> tuple[FileStamp, ...]:
     """What changes when one of its files does."""
-    return tuple(_stamp(path) for path in (upstream.api_key_file, upstream.ca_file) if path is not None)
-
-
-def _stamp(path: str) -> _Stamp:
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):  # a ValueError: no path at all
-        return ()
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
+    return tuple(file_stamp(path) for path in (upstream.api_key_file, upstream.ca_file) if path is not None)
 
 
 class _TrustStores:
     """TLS contexts, one for each CA file as it is now: a context takes long to make."""
 
     def __init__(self) -> None:
-        self._contexts: dict[str | None, tuple[_Stamp, ssl.SSLContext]] = {}
+        self._contexts: dict[str | None, tuple[FileStamp, ssl.SSLContext]] = {}
 
     def context(self, upstream: Upstream) -> ssl.SSLContext:
         """As the upstream's CA file says, or the system's.
@@ -224,7 +212,7 @@ class _TrustStores:
         Raises:
             UpstreamError: it cannot be read.
         """
-        stamp = () if upstream.ca_file is None else _stamp(upstream.ca_file)
+        stamp = () if upstream.ca_file is None else file_stamp(upstream.ca_file)
         known = self._contexts.get(upstream.ca_file)
         if known is None or known[0] != stamp:
             known = self._contexts[upstream.ca_file] = (stamp, _context(upstream))
