@@ -57,6 +57,7 @@ EVENTS = {
     "records.file_set_aside": "See [CrossfadeRecordsDamaged](../runbook.md#crossfaderecordsdamaged).",
     "reload.done": "Nothing: the new settings are in force.",
     "reload.refused": "Correct what `reason` says, and reload again. The old settings stay in force.",
+    "reload.waits": "Nothing: the reload follows as soon as the old workers of one reload have finished their answers, after `longest_s` seconds at the latest. If it cannot wait, end them (`kill -KILL` with a pid of `pids`): that cuts their answers. Automatic reloads are to be rarer than answers are long.",
     "rollout.moved": "Nothing: a rollout moved, for the `reason` in the line. `crossfade explain ROUTE` says more.",
     "shadow.comparator_not_ready": "Correct what `reason` says: a comparator cannot work, so its pairs have no score.",
     "shadow.disk_refused": _DISK,

@@ -10,6 +10,8 @@ class LitellmBoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """As litellm names it: `anthropic/claude-…`."""
     uds: str
     api_key: str | None = None
+    api_key_file: str = ""
+    """Where it stands, and is read again when it was rotated; empty: in no file."""
     api_base: str | None = None
     timeout_s: float = 600.0
     ready_fd: int = -1

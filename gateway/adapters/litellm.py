@@ -19,7 +19,7 @@ import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -28,6 +28,7 @@ import uvicorn
 
 from gateway.adapters.boot import LitellmBoot
 from gateway.process import read_boot, say_ready
+from gateway.transport.key_file import RotatedKeys
 
 BANNED_VERSIONS = frozenset({"1.82.7", "1.82.8"})
 BODY_BYTES = 32 * 1024 * 1024
@@ -182,12 +183,17 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AdapterApp:
     """The ASGI application. `litellm` is the module, or what stands in for it."""
 
     boot: LitellmBoot
     litellm: Any
+    _keys: RotatedKeys = field(init=False)
+
+    def __post_init__(self) -> None:
+        model, key, path = self.boot.model, self.boot.api_key, self.boot.api_key_file
+        self._keys = RotatedKeys({} if key is None else {model: key}, {model: path} if path else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, and leave it as soon as the gateway does."""
@@ -224,9 +230,10 @@ class AdapterApp:
     async def _ask(self, request: ProviderRequest, send: Send) -> None:
         """Ask the provider. Before its first byte every failure is an error object; after it, an error event."""
         begun = False
+        boot = msgspec.structs.replace(self.boot, api_key=self._keys.now().get(self.boot.model))
         try:
-            async with asyncio.timeout(self.boot.timeout_s):
-                answer = await self.litellm.acompletion(**arguments_for(request, self.boot))
+            async with asyncio.timeout(boot.timeout_s):
+                answer = await self.litellm.acompletion(**arguments_for(request, boot))
                 if not request.stream:
                     await _answer(send, 200, _encode(answer, request))
                     return
@@ -237,7 +244,7 @@ class AdapterApp:
                     await _send(send, b"data: %b\n\n" % _encode(chunk, request))
                 await _send(send, b"data: [DONE]\n\n", more=False)
         except Exception as failure:  # noqa: BLE001 -- the fence around litellm: it raises whatever a provider's library does
-            status, problem = describe(failure, self.boot)
+            status, problem = describe(failure, boot)
             if begun:
                 await _send(send, b"data: %b\n\n" % problem, more=False)
             else:

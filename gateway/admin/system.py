@@ -40,6 +40,7 @@ def system(data: DataDir, *, table_version: int, shared: SharedAbout) -> SystemV
         stopping=supervisor is not None and supervisor.stopping,
         processes=_processes(supervisor),
         reload_error=None if supervisor is None or supervisor.reload is None else supervisor.reload.error,
+        reload_waits_for=[] if supervisor is None or supervisor.reload is None else [*supervisor.reload.waits_for],
         table_version=table_version,
         controller_problem=controller.error,
         policies_problem=[policy.error for policy in controller.policies if policy.error is not None],

@@ -345,6 +345,8 @@ class SystemView(PageView):
     stopping: bool
     processes: list[ProcessView]
     reload_error: str | None
+    reload_waits_for: list[int]
+    """Pids of old workers whose answers the reload that was asked for waits for."""
     table_version: int
     controller_problem: str | None
     policies_problem: list[str]

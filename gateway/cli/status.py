@@ -120,6 +120,10 @@ class StatusReport:
     """None: no recorder has said yet."""
     control: list[ControlState] = field(default_factory=list[ControlState])
     """Who hangs can be ended by its pid."""
+    reload_refused: str | None = None
+    """Why the settings that serve are not those of the file."""
+    reload_waits_for: list[int] = field(default_factory=list[int])
+    """Pids of old workers whose answers a reload waits for."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -152,6 +156,7 @@ def read(data: DataDir, *, now: float) -> StatusReport:
     processes = supervisor.processes if supervisor is not None else ()
     alive = [each for each in processes if each.pid is not None and running.is_alive(each.pid)]
     controller = read_status(data.controller_status) or ControllerStatus(0, (), None)
+    reload = supervisor.reload if supervisor is not None else None
     return StatusReport(
         data=str(data.root),
         serving=supervisor is not None and bool(workers),
@@ -166,6 +171,8 @@ def read(data: DataDir, *, now: float) -> StatusReport:
         journal_bytes=_size_bytes(data),
         journal_lag_s=journal_lag_s(data, now=now),
         control=[ControlState(each.slot, each.pid) for each in alive if each.name is None and each.pid is not None],
+        reload_refused=None if reload is None else reload.error,
+        reload_waits_for=[] if reload is None else [*reload.waits_for],
     )
 
 
@@ -289,6 +296,11 @@ def about(state: StatusReport, seen: SharedView) -> list[str]:
     elif len(seen.nodes) > 1:
         found.append(f"nodes: {', '.join(seen.nodes)}; {seen.leader or 'nobody'} leads")
     found += [f"not running: {name} (its log lines say why)" for name in state.missing]
+    if state.reload_refused is not None:
+        found.append(f"the last reload was refused, what ran before goes on: {state.reload_refused}")
+    if state.reload_waits_for:
+        pids = ", ".join(map(str, state.reload_waits_for))
+        found.append(f"a reload waits until old workers have finished their answers (pids {pids})")
     return found + [f"policy not loaded, the last good version stays: {error}" for error in state.policy_errors]
 
 

@@ -21,6 +21,8 @@ class ReloadStatus(msgspec.Struct, frozen=True):
 
     at: float
     error: str | None
+    waits_for: tuple[int, ...] = ()
+    """Pids of old workers: it is not done yet, and follows when one of them has ended."""
 
 
 class SupervisorStatus(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ from gateway.node.supervisor_status import ReloadStatus, SupervisorStatus
 from gateway.supervisor.admin_port import AdminChange, AdminPort, exposed_ages, health, metrics, readiness
 from gateway.supervisor.child import BootTooLargeError, Child, Program, spawn
 from gateway.supervisor.front import FrontAnswer, Page
+from gateway.supervisor.generations import Generations
 from gateway.supervisor.programs import Programs
 from gateway.supervisor.running import routing_table
 from gateway.supervisor.slot import Launch, Slot, Turns
@@ -71,6 +72,7 @@ class Supervisor:
     _children: set[Child] = field(default_factory=set[Child], init=False)
     _signals: asyncio.Queue[signal.Signals] = field(init=False)
     _reload_wanted: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _generations: Generations = field(init=False)
     _new_from: int = field(default=0, init=False)
     """Slots from here on were added by the reload that is being prepared."""
     _reload: ReloadStatus | None = field(default=None, init=False)
@@ -88,6 +90,7 @@ class Supervisor:
         self._started_at, self._had_terminal = clock.wall(), has_terminal()
         self._socket = listen(self.plan.settings.server.listen)
         self._admin = AdminPort(self._pages(), self.log)
+        self._generations = Generations(self.log)
         try:
             await self._admin.serve(self.plan)
             async with asyncio.TaskGroup() as self._group:
@@ -116,11 +119,11 @@ class Supervisor:
         notify(self.plan.environment, READY)
         while True:
             await self._reload_wanted.wait()
+            await self._generations.await_room(self.plan.settings.server.drain, self._note_reload)
             self._reload_wanted.clear()
             notify(self.plan.environment, reloading())
             error = await self._replace_all()
-            self._reload = ReloadStatus(clock.wall(), error)
-            self.tell()
+            self._note_reload(error=error)
             if error is None:
                 self.log.info("reload.done")
             else:
@@ -221,34 +224,24 @@ class Supervisor:
 
     def _add_control(self, name: str, program: Program) -> None:
         slot = Slot(
-            name,
-            partial(self._spawn, name, program),
-            self._group,
-            self.log,
-            clock.monotonic,
-            drain_s=CONTROL_STOP_S,
-            longest_pause_s=CONTROL_PAUSE_S,
-            turns=self._turns,
-            changed=self.tell,
-        )
+            name, partial(self._spawn, name, program), self._group, self.log, clock.monotonic, drain_s=CONTROL_STOP_S,
+            longest_pause_s=CONTROL_PAUSE_S, turns=self._turns, changed=self.tell,
+        )  # fmt: skip
         self.control[name] = slot
         self._group.create_task(slot.keep())
 
     def _add_worker(self, plan: Programs, sock: socket.socket) -> Slot:
         index = len(self.workers)
         slot = Slot(
-            f"worker-{index}",
-            self._worker_launch(index, plan, sock),
-            self._group,
-            self.log,
-            clock.monotonic,
-            drain_s=plan.settings.server.drain + KILL_AFTER_DRAIN_S,
-            changed=self.tell,
-        )
+            f"worker-{index}", self._worker_launch(index, plan, sock), self._group, self.log, clock.monotonic,
+            drain_s=plan.settings.server.drain + KILL_AFTER_DRAIN_S, changed=self.tell,
+        )  # fmt: skip
         self.workers.append(slot)
         return slot
 
     def _worker_launch(self, index: int, plan: Programs, sock: socket.socket) -> Launch:
+        generation = self._generations.newest
+
         def launch() -> Child:
             name = f"w{index}-{round(clock.wall() * 1000)}"
             live = self.gauges.begin(name, plan.data.live(name))
@@ -259,6 +252,7 @@ class Supervisor:
             except BaseException:  # a worker that never was has no gauges; it is raised again
                 self.gauges.end(name)
                 raise
+            self._generations.note(generation, child.pid, child.exited)
             child.exited.add_done_callback(lambda _: self.gauges.end(name))
             return child
 
@@ -307,6 +301,7 @@ class Supervisor:
     async def _prepare_workers(self, plan: Programs, sock: socket.socket) -> str | None:
         """A successor for each worker, and workers for new slots. Returns why not, with all as before, or None."""
         before = len(self.workers)
+        self._generations.begin()
         for index in range(plan.settings.server.workers):
             slot = self.workers[index] if index < before else self._add_worker(plan, sock)
             if not await slot.prepare(self._worker_launch(index, plan, sock)):
@@ -320,9 +315,10 @@ class Supervisor:
     async def _switch(self, plan: Programs, sock: socket.socket, change: AdminChange) -> None:
         """From here on there is no way back, and nothing that could fail."""
         await self._admin.switch(change)
+        self._generations.switch()
         wanted = plan.settings.server.workers
         for index, slot in enumerate(self.workers[:wanted]):
-            slot.switch()
+            slot.switch(plan.settings.server.drain + KILL_AFTER_DRAIN_S)
             if index >= self._new_from:
                 self._group.create_task(slot.keep())
         for slot in self.workers[wanted:]:
@@ -377,6 +373,10 @@ class Supervisor:
         ]
         parts = {str(owner): self.plan.data.exposition(owner) for owner in EXPOSED if owner in self.control}
         return metrics([*found, *exposed_ages(parts, clock.wall())], parts.values())
+
+    def _note_reload(self, waits_for: tuple[int, ...] = (), error: str | None = None) -> None:
+        self._reload = ReloadStatus(clock.wall(), error, waits_for)
+        self.tell()
 
     def tell(self) -> None:
         """Write what `status` shows: who runs here."""

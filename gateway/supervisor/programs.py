@@ -27,7 +27,7 @@ from gateway.node.pepper import pepper_of
 from gateway.node.state_location import StatePlace
 from gateway.proxy import boot as worker_boot
 from gateway.supervisor.child import BOOT_BYTES, BootTooLargeError, Program
-from gateway.supervisor.upstream_keys import background_keys, names_a_key, own_key
+from gateway.supervisor.upstream_keys import background_keys, key_files, names_a_key, own_key
 from records.gpu_hours import HourlyPrice
 
 PLAIN_VARIABLES = frozenset(
@@ -203,6 +203,7 @@ class Programs:
                 model=upstream.model or "",
                 uds=str(litellm_socket(self.sockets, name)),
                 api_key=own_key(upstream, self.environment),
+                api_key_file=str(upstream.api_key_file or ""),
                 api_base=upstream.base_url,
                 ready_fd=ready_fd,
             )
@@ -299,6 +300,7 @@ class Programs:
             readers=str(self.data.readers),
             exposition=str(self.data.exposition("shadow")),
             keys=keys,
+            key_files={name: path for name, path in key_files(self.settings, self.environment).items() if name in keys},
             background=tuple(name for name, found in known.items() if found.has_background_key and name not in lacking),
             gpu=str(self.data.gpu),
             warm=str(self.data.warm),

@@ -144,8 +144,8 @@ class Slot:
             self._successor = launch, child
         return child is not None
 
-    def switch(self) -> None:
-        """The successor takes the place of the process that serves, which drains."""
+    def switch(self, drain_s: float) -> None:
+        """The successor takes the place of the process that serves, which drains. `drain_s`: the successor's own."""
         if self._successor is None:
             return
         before = self.current
@@ -153,6 +153,7 @@ class Slot:
         self._failures = 0
         if before is not None:
             self._drain(before)
+        self.drain_s = drain_s
         self._wake.set()
         self.changed()
 
@@ -164,7 +165,7 @@ class Slot:
 
     def _drain(self, child: Child) -> None:
         self._retired.add(child)
-        self.group.create_task(self._retire(child))
+        self.group.create_task(self._retire(child, self.drain_s))
 
     async def stop(self, within_s: float, how: signal.Signals = signal.SIGTERM) -> None:
         """End the process, and let no other come."""
@@ -205,7 +206,7 @@ class Slot:
 
     async def _follow(self, order: _Order) -> None:
         if self.current is not None:
-            await self._retire(self.current)
+            await self._retire(self.current, self.drain_s)
             self.current = None
         self.launch = order.launch
         filled = not self._stopping and await self._fill(order.launch)
@@ -213,8 +214,8 @@ class Slot:
         if not order.done.done():
             order.done.set_result(filled)
 
-    async def _retire(self, child: Child) -> None:
-        status = await child.stop(self.drain_s)
+    async def _retire(self, child: Child, within_s: float) -> None:
+        status = await child.stop(within_s)
         self._retired.discard(child)
         self.log.info("process.drained", process=self.name, pid=child.pid, status=status)
         self.changed()

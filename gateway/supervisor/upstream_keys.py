@@ -32,6 +32,18 @@ def _key_in(path: Path) -> str:
     return read_key(path).decode()
 
 
+def key_files(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
+    """The files that keys of `background_keys` stand in, by upstream: they may be rotated."""
+    found: dict[str, str] = {}
+    for name, upstream in settings.upstreams.items():
+        path = upstream.background_key_file
+        if path is None and not environment.get(upstream.background_key_env or ""):
+            path = upstream.api_key_file
+        if path is not None and upstream.kind != "litellm":
+            found[name] = str(path.absolute())
+    return found
+
+
 def background_keys(settings: Settings, environment: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """The gateway's own keys for calls nobody waits for, by upstream, and which could not be read.
 

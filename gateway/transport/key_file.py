@@ -6,6 +6,7 @@ A pipe would hold the worker that opens it until somebody writes, and some devic
 import errno
 import os
 import stat
+from collections.abc import Mapping
 
 MOST_BYTES = 64 * 1024
 """A longer file is no key."""
@@ -41,3 +42,42 @@ def require_file(path: str | os.PathLike[str]) -> None:
         raise OSError(errno.EINVAL, "it is no path", os.fspath(path)) from error
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "it is no file", os.fspath(path))
+
+
+FileStamp = tuple[int, ...]
+
+
+def file_stamp(path: str | os.PathLike[str]) -> FileStamp:
+    """What changes when a file does; empty: there is none."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):  # a ValueError: no path at all
+        return ()
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
+
+
+class RotatedKeys:
+    """Keys by name, some of them in files: a file that was replaced is read again, without a restart.
+
+    A key whose file cannot be read, or is empty, stays as it was: whoever rotates it may be about to write it.
+    """
+
+    def __init__(self, keys: Mapping[str, str], paths: Mapping[str, str]) -> None:
+        """`keys`: as they were at the start. `paths`: the files of those that have one."""
+        self._keys = dict(keys)
+        self._paths = dict(paths)
+        self._read: dict[str, FileStamp] = {}
+
+    def now(self) -> Mapping[str, str]:
+        """The keys as they are now."""
+        for name, path in self._paths.items():
+            stamp = file_stamp(path)
+            if stamp == self._read.get(name):
+                continue
+            try:
+                key = read_key(path).decode()
+            except OSError:
+                continue
+            if key:
+                self._keys[name], self._read[name] = key, stamp
+        return self._keys

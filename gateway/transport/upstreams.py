@@ -1,12 +1,11 @@
 """The upstreams of a routing table, made ready: where to connect, and how a request's head reads there."""
 
-import os
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
 
-from gateway.transport.key_file import read_key, require_file
+from gateway.transport.key_file import FileStamp, file_stamp, read_key, require_file
 from gateway.transport.message import HOP_BY_HOP, LENGTH_MARK, Head, Preamble
 from gateway.transport.outgoing import Target
 from policies.routing import Upstream
@@ -18,6 +17,11 @@ _FRONT_PROXYS = (
 """What Cloudflare says to its origin, which is us where it stands in front: a provider behind Cloudflare, as OpenAI is,
 answers each request that has the first of them with 403, "error 1000", since it takes it for a loop.
 Source: developers.cloudflare.com, "Error 1000: DNS points to prohibited IP" and "HTTP request headers"."""
+_CHAIN = b"x-forwarded-for"
+_CHAIN_BYTES = 100
+"""A provider behind Cloudflare answers a request with a longer one, or with two, as a loop, too (same source). One that
+is so long was written by several proxies in front of us, and tells a provider about them, not about the app; cut short
+it would name another one as the user."""
 _DROPPED = (*HOP_BY_HOP, *_FRONT_PROXYS, b"host", b"expect", b"x-crossfade-variant", b"x-crossfade-no-train")
 CREDENTIALS = (b"authorization", b"api-key", b"x-api-key")
 CANDIDATE_PASSES = (b"traceparent", b"tracestate", b"x-client-request-id")
@@ -74,7 +78,10 @@ class Destination:
             instead[b"connection"] = said
         if request.chunked:
             instead[b"transfer-encoding"] = b"chunked"
-        lines = request.changed(request.one_hop(self.replaced), instead)
+        dropped = request.one_hop(self.replaced)
+        if request.count(_CHAIN) > 1 or len(request.get(_CHAIN) or b"") > _CHAIN_BYTES:
+            dropped = (*dropped, _CHAIN)
+        lines = request.changed(dropped, instead)
         if not request.has(b"host"):
             lines = b"\r\nHost: " + self.host + lines
         return b"%b %b HTTP/1.1%b%b\r\n\r\n" % (request.method, self.path(request.target), lines, self.own)
@@ -123,16 +130,13 @@ def make_ready(
     }
 
 
-_Stamp = tuple[int, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class _Made:
     """What one upstream was made into, and of what."""
 
     upstream: Upstream
     pass_credentials: bool
-    stamps: tuple[_Stamp, ...]
+    stamps: tuple[FileStamp, ...]
     destination: Destination
     problem: str
 
@@ -191,24 +195,16 @@ def _out(upstream: Upstream) -> Destination:
     )  # fmt: skip
 
 
-def _stamps(upstream: Upstream) -> tuple[_Stamp, ...]:
+def _stamps(upstream: Upstream) -> tuple[FileStamp, ...]:
     """What changes when one of its files does."""
-    return tuple(_stamp(path) for path in (upstream.api_key_file, upstream.ca_file) if path is not None)
-
-
-def _stamp(path: str) -> _Stamp:
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):  # a ValueError: no path at all
-        return ()
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
+    return tuple(file_stamp(path) for path in (upstream.api_key_file, upstream.ca_file) if path is not None)
 
 
 class _TrustStores:
     """TLS contexts, one for each CA file as it is now: a context takes long to make."""
 
     def __init__(self) -> None:
-        self._contexts: dict[str | None, tuple[_Stamp, ssl.SSLContext]] = {}
+        self._contexts: dict[str | None, tuple[FileStamp, ssl.SSLContext]] = {}
 
     def context(self, upstream: Upstream) -> ssl.SSLContext:
         """As the upstream's CA file says, or the system's.
@@ -216,7 +212,7 @@ class _TrustStores:
         Raises:
             UpstreamError: it cannot be read.
         """
-        stamp = () if upstream.ca_file is None else _stamp(upstream.ca_file)
+        stamp = () if upstream.ca_file is None else file_stamp(upstream.ca_file)
         known = self._contexts.get(upstream.ca_file)
         if known is None or known[0] != stamp:
             known = self._contexts[upstream.ca_file] = (stamp, _context(upstream))

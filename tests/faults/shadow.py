@@ -131,8 +131,14 @@ class Compared:
         return max(SLOWER_MS, SLOWER * self.all_p99_ms(kind)[0])
 
     def undecided(self) -> bool:
-        """Whether what is added is nearer to the bar than the blocks so far can tell."""
-        return any(abs(self.added_ms(kind) - self.bar_ms(kind)) <= self.error_ms(kind) for kind in TIMES)
+        """Whether what is added is nearer to the bar than the blocks so far can tell, with 95 %."""
+        return any(abs(self.added_ms(kind) - self.bar_ms(kind)) <= Z95 * self.error_ms(kind) for kind in TIMES)
+
+    def word(self) -> str:
+        """What a row that has not held is: felt, or the machine was too busy to tell."""
+        sure = self.healthy.errors or self.broken.errors or self.grown_bytes > GROWN_BYTES or not self.mirrored
+        late = any(self.added_ms(kind) - self.bar_ms(kind) > Z95 * self.error_ms(kind) for kind in TIMES)
+        return "BROKEN" if sure or late else "undecided"
 
     def all_p99_ms(self, kind: str) -> tuple[float, float]:
         """Of all healthy blocks together, and of all broken ones."""
@@ -181,7 +187,7 @@ class ShadowFound:
 
     def report(self) -> str:
         """The table."""
-        lines = [each.line() + ("" if each.held() else "   BROKEN") for each in self.compared]
+        lines = [each.line() + ("" if each.held() else f"   {each.word()}") for each in self.compared]
         return "\n".join((HEAD, *lines))
 
 

@@ -1,5 +1,6 @@
 """The shadow is not felt: a small size of what `make shadow-faults` prints, without its times."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,10 @@ def test_what_blocks_cannot_tell_is_undecided() -> None:
         return Compared("x", well, Felt([[10.0 + value] for value in values], [[10.0]] * 4))
 
     assert added(0.0, 4.0, 1.0, 5.0).undecided()
+    assert added(3.0, 4.0, 1.0, 5.0).undecided()
+    assert replace(added(3.0, 4.0, 1.0, 5.0), mirrored=1).word() == "undecided"
+    assert replace(added(9.1, 9.3, 9.2, 9.1), mirrored=1).word() == "BROKEN"
+    assert added(3.0, 4.0, 1.0, 5.0).word() == "BROKEN"  # a shadow that did nothing: no machine is too busy for that
     assert added(2.2, 2.3, -4.0, 2.3).undecided()
     assert not added(0.1, 0.3, 0.2, 0.1).undecided()
     assert not added(9.1, 9.3, 9.2, 9.1).undecided()

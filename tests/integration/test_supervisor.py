@@ -1,5 +1,6 @@
 """The supervisor with real processes: what dies, what is replaced, and what nobody notices of it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,8 +12,9 @@ import pytest
 
 from gateway.node import supervisor_status
 from gateway.node.datadir import DataDir
+from gateway.supervisor.generations import MOST_OLD
 from gateway.supervisor.process import CONTROL_GAP_S
-from tests.rooms.serving import Serving, asking, free_port, load
+from tests.rooms.serving import One, Serving, asking, free_port, load
 from tests.rooms.waiting import PATIENCE_S, await_true
 
 pytestmark = pytest.mark.slow
@@ -120,6 +122,33 @@ def test_a_reload_is_done_or_it_is_not(serving: Serving, tmp_path: Path) -> None
     await_true(lambda: serving.pid_of("worker-0") not in (before[0], None), "a new worker")
     serving.await_ready(2)
     assert serving.process.poll() is None
+
+
+def test_reloads_in_a_row_wait_for_the_answers_of_old_workers(serving: Serving, tmp_path: Path) -> None:
+    """Each reload under an answer that lasts leaves a worker; at the bound one waits, says so, and loses no answer."""
+    with contextlib.ExitStack() as stack:
+        answers: list[One] = []
+        for done in range(MOST_OLD):
+            answers.append(stack.enter_context(asking(serving.port, "/held")))
+            serving.await_metric("worker_in_flight 1")
+            serving.process.send_signal(signal.SIGHUP)
+            await_true(lambda done=done: len(serving.events("reload.done")) == done + 1, "a reload")
+        before = serving.pid_of("worker-0")
+        for _ in range(3):
+            serving.process.send_signal(signal.SIGHUP)
+        await_true(lambda: serving.status()["reload"]["waits_for"] != [], "the reload waits")
+        waits_for = serving.status()["reload"]["waits_for"]
+        (said,) = serving.events("reload.waits")
+        assert [int(pid) for pid in said["pids"]] == waits_for
+        assert len(waits_for) == MOST_OLD
+        assert all(map(alive, waits_for))
+        assert f"pids {', '.join(map(str, waits_for))}" in serving.crossfade("status").stdout
+        assert serving.ask() == before == serving.pid_of("worker-0")
+        (tmp_path / "let-go").touch()
+        await_true(lambda: len(serving.events("reload.done")) == MOST_OLD + 1, "the reload that waited")
+    assert [answer.status for answer in answers] == [200] * MOST_OLD
+    assert serving.pid_of("worker-0") != before
+    assert serving.status()["reload"]["waits_for"] == []
 
 
 def test_sigterm_finishes_what_is_under_way(serving: Serving, tmp_path: Path) -> None:

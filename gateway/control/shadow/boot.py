@@ -24,6 +24,8 @@ class ShadowBoot(RowInputs, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Where it writes its part of /metrics."""
     keys: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     """Upstream -> the gateway's own key for it."""
+    key_files: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    """Upstream -> path of the file that its key stands in, if one: it may be rotated."""
     background: tuple[str, ...] = ()
     """Upstreams that may be asked with no caller's key."""
     gpu: str = ""

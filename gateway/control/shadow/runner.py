@@ -29,6 +29,7 @@ from gateway.control.shadow.model import Background
 from gateway.control.shadow.owed import ShadowProgress
 from gateway.control.shadow.warmer import Warmer
 from gateway.log import Log
+from gateway.transport.key_file import RotatedKeys
 from policies.candidates import route_of
 from policies.routing import Table
 from records.comparison import Came, Comparison
@@ -93,6 +94,7 @@ class Runner:
     comparers: Comparers = field(init=False)
     _mirror: Mirror = field(init=False)
     _journals: Journals = field(init=False)
+    _keys: RotatedKeys = field(init=False)
     _table: Table | None = field(default=None, init=False)
     _usd_per_answer: Mapping[str, float | None] = field(default_factory=dict[str, float | None], init=False)
     _waiting_bytes: int = field(default=0, init=False)
@@ -115,6 +117,7 @@ class Runner:
             self.background, self.ledger.budget, lambda: self._mirror.maker, wall, secret, self._not_ready,
             self.ledger.before.judges,
         )  # fmt: skip
+        self._keys = RotatedKeys(boot.keys, boot.key_files)
         self._mirror = Mirror(self.background, self.comparers.of, maker_for(boot, None), wall, self._met_error)
         self._journals = Journals(
             Path(boot.journal),
@@ -128,7 +131,7 @@ class Runner:
 
     def adopt_table(self, table: Table) -> None:
         """Upstreams and prices as they are from now on."""
-        for problem in self.background.adopt(table.upstreams, self.boot.keys):
+        for problem in self.background.adopt(table.upstreams, self._keys.now()):
             self.log.alarm("shadow.upstream_not_ready", reason=problem)
         self._table = table
         self._mirror.maker = maker_for(self.boot, table, self._usd_per_answer)

@@ -5,8 +5,10 @@ import importlib.metadata
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.adapters.litellm import (
@@ -205,6 +207,18 @@ async def test_a_whole_answer_is_openais():
         {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": None, "logprobs": None}
     ]
     assert "citations" not in found
+
+
+async def test_a_rotated_key_goes_with_the_next_request(tmp_path: Path):
+    """A provider's key that was replaced in its file is in use at once; this process is not started anew for it."""
+    file, fake = tmp_path / "key", FakeLitellm()
+    file.write_text("sk-old")
+    app = AdapterApp(msgspec.structs.replace(BOOT, api_key="sk-old", api_key_file=str(file)), fake)
+    await Exchange().run(app, body())
+    (tmp_path / "new").write_text("sk-new")
+    (tmp_path / "new").replace(file)
+    await Exchange().run(app, body())
+    assert [call["api_key"] for call in fake.calls] == ["sk-old", "sk-new"]
 
 
 async def test_a_stream_is_chunks_and_done():

@@ -30,7 +30,7 @@ def test_who_runs_and_what_is_wrong(data: DataDir) -> None:
     """Processes that live and that do not, the last reload, files that do not load, what is lost."""
     processes = (ProcessStatus("w0", os.getpid(), 1, "w0-1"), ProcessStatus("shadow", None, 7, None))
     status = SupervisorStatus(
-        1, "9", 5.0, "a:1", "b:2", stopping=False, processes=processes, reload=ReloadStatus(6.0, "no")
+        1, "9", 5.0, "a:1", "b:2", stopping=False, processes=processes, reload=ReloadStatus(6.0, "no", (8, 9))
     )
     data.supervisor_status.write_bytes(msgspec.json.encode(status))
     policies = (PolicyStatus("a.yaml", "a", None), PolicyStatus("b.yaml", None, "b.yaml:1:1: bad"))
@@ -43,5 +43,6 @@ def test_who_runs_and_what_is_wrong(data: DataDir) -> None:
         ("w0", True, 1),
         ("shadow", False, 7),
     ]
+    assert found.reload_waits_for == [8, 9]
     assert (found.reload_error, found.policies_problem, found.leader) == ("no", ["b.yaml:1:1: bad"], "n1")
     assert found.metrics == {'crossfade_journal_lost_total{reason="disk_full"}': 3.0}

@@ -124,3 +124,23 @@ async def test_a_stop_ends_a_successor_whose_reload_was_given_up(reaping: list[C
         await asyncio.wait((reloading,))
         await slot.stop(10.0)
         assert [child.exited.done() for child in reaping] == [True]
+
+
+async def test_each_process_drains_for_as_long_as_its_own_settings_say(reaping: list[Child]) -> None:
+    """A reload changes how long a worker may drain for those it starts: the one before keeps the time that it knows."""
+
+    def launch() -> Child:
+        reaping.append(spawn("idle", program()))
+        return reaping[-1]
+
+    async with asyncio.TaskGroup() as group, asyncio.timeout(PATIENCE_S):
+        slot = Slot("worker-0", launch, group, Log("test"), clock.monotonic, drain_s=3600.0)
+        for drain_s in (3600.0, 0.0, 3600.0):
+            assert await slot.prepare(launch)
+            if slot.current is not None:
+                os.kill(slot.current.pid, signal.SIGSTOP)  # an answer that lasts
+            slot.switch(drain_s)
+        assert await reaping[1].exited == -signal.SIGKILL
+        assert not reaping[0].exited.done()
+        os.kill(reaping[0].pid, signal.SIGCONT)
+        assert await reaping[0].exited == 0

@@ -116,7 +116,7 @@ def test_the_password_of_the_state_is_told_to_who_needs_it(tmp_path: Path) -> No
 def test_the_shadow_gets_keys_of_our_own(plan: Programs, tmp_path: Path) -> None:
     """Background keys come before an upstream's own; litellm's process has its own; no repr shows any."""
     boot = shadow_boot.decode(plan.shadow().boot(9))
-    assert boot.keys == {"openai": "planted"}
+    assert (boot.keys, boot.key_files) == ({"openai": "planted"}, {})
     assert (boot.background, boot.journal_retention_s, boot.ready_fd) == (("claude", "openai"), 600.0, 9)
     assert "planted" not in repr(boot)
 
@@ -129,6 +129,7 @@ def test_the_shadow_gets_keys_of_our_own(plan: Programs, tmp_path: Path) -> None
     settings = Settings.model_validate({"upstreams": upstreams})
     boot = shadow_boot.decode(replace(plan, settings=settings).shadow().boot(9))
     assert boot.keys == {"openai": "sk-background"}
+    assert boot.key_files == {"openai": str(tmp_path / "key")}  # where the shadow looks for a rotated one
     assert boot.background == ("openai", "vllm")
 
 

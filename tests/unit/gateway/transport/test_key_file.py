@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.transport.key_file import MOST_BYTES, read_key, require_file
+from gateway.transport.key_file import MOST_BYTES, RotatedKeys, read_key, require_file
 
 
 @pytest.mark.parametrize("said", [b"sk-1", b" sk-1\n", b"\xef\xbb\xbfsk-1\r\n\r\n"])
@@ -44,3 +44,21 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
             for look in (require_file, read_key):
                 with pytest.raises(OSError):
                     look(path)
+
+
+def test_a_rotated_key_is_read_again(tmp_path: Path) -> None:
+    """A file that was replaced brings its new key; one that is empty, gone or no key leaves the last one in use."""
+    file, keys = tmp_path / "key", {"vllm": "of the start", "openai": "of the environment"}
+    rotated = RotatedKeys(keys, {"vllm": str(file)})
+    assert rotated.now() == keys
+    for number in (1, 2):
+        (tmp_path / "new").write_text(f"sk-{number}\n")
+        (tmp_path / "new").replace(file)
+        assert rotated.now() == keys | {"vllm": f"sk-{number}"}
+    for wrong in (b"", b"\xff\xfe"):
+        file.write_bytes(wrong)
+        assert rotated.now()["vllm"] == "sk-2"
+    file.unlink()
+    assert rotated.now()["vllm"] == "sk-2"
+    file.write_text("sk-3")
+    assert rotated.now()["vllm"] == "sk-3"

@@ -139,6 +139,25 @@ def test_what_a_cdn_in_front_of_us_says_to_us_goes_no_further() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ([b"x" * 100], 1),
+        ([b"x" * 101], 0),
+        ([b"192.0.2.1", b"192.0.2.2"], 0),
+        ([b"x" * 101, b"192.0.2.2"], 0),
+        ([b""], 1),
+    ],
+)
+def test_a_chain_of_proxies_that_a_cdn_takes_for_a_loop_goes_no_further(said: list[bytes], kept: int) -> None:
+    """Up to a hundred bytes in one line tell who asked for whom; longer, or twice, it would cost the app its answer."""
+    lines = [b"X-Forwarded-For: " + value for value in said]
+    whole = [b"POST /v1/x HTTP/1.1", b"Host: u.example", *lines[:kept], b"A: b"]
+    assert lines_of(one().head(preamble(b"Host: g", *lines, b"A: b"))) == whole
+    named = preamble(b"Host: g", *lines, b"A: b", b"Connection: X-Forwarded-For")
+    assert lines_of(one().head(named)) == [b"POST /v1/x HTTP/1.1", b"Host: u.example", b"A: b"]
+
+
+@pytest.mark.parametrize(
     ("base_url", "query", "target", "gets"),
     [
         ("http://u/v1", {}, b"/v1/x?a=b", b"/v1/x?a=b"),
