@@ -64,6 +64,14 @@ def test_a_look_of_another_stage_says_nothing_of_this_one(state: SqliteState) ->
     assert standings(state, now=NOW)["triage"].units is None
 
 
+def test_how_long_a_stage_lasts_is_as_of_the_last_look(state: SqliteState) -> None:
+    """The state keeps a rollout more seldom than it is looked at: the sentence and the pace go by the look."""
+    keep(state, replace(CANARY, lived_s=10.0))
+    look(state, replace(GOOD, units=40), replace(CANARY, lived_s=40.0))
+    stands = standings(state, now=NOW)["triage"]
+    assert stands.sentence.startswith("At 5 % of the traffic for 40 s"), stands.sentence
+
+
 def test_the_last_move_is_told(state: SqliteState) -> None:
     """The latest decision of each route, with when and why; a stopped rollout waits for nothing."""
     after = command(CANARY, Verb.ROLLBACK, now=NOW, by="ada", reason="smells")
