@@ -104,27 +104,27 @@ def test_how_old_is_too_old_is_said_by_who_asks() -> None:
     """A question over a month may have an older answer than one over an hour; it is asked anew meanwhile."""
     asked = Asked()
     kept = KeptAnswers(asked.wall)
-    kept.rows("month", asked, oldest_s=10 * OLDEST_S)
+    kept.get("month", asked, oldest_s=10 * OLDEST_S)
     asked.now = 1000.0 + 2 * OLDEST_S
-    assert kept.rows("month", asked, oldest_s=10 * OLDEST_S) == [(0,)]
+    assert kept.get("month", asked, oldest_s=10 * OLDEST_S) == [(0,)]
     await_true(lambda: len(asked.answers) == 2, "asked anew")
     asked.now += 10 * OLDEST_S
-    assert kept.rows("month", asked, oldest_s=10 * OLDEST_S) == [(2,)]
+    assert kept.get("month", asked, oldest_s=10 * OLDEST_S) == [(2,)]
 
 
 def test_what_is_quick_or_large_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that cost little or has very many rows is asked for anew; of too many the oldest is dropped."""
     quick = Asked(took_s=0.001)
     kept = KeptAnswers(quick.wall)
-    assert [kept.rows("q", quick) for _ in range(2)] == [[(0,)], [(1,)]]
+    assert [kept.get("q", quick) for _ in range(2)] == [[(0,)], [(1,)]]
     monkeypatch.setattr(asking, "MOST_ROWS", 0)
     large = Asked()
-    assert [kept.rows("l", large) for _ in range(2)] == [[(0,)], [(1,)]]
+    assert [kept.get("l", large) for _ in range(2)] == [[(0,)], [(1,)]]
     monkeypatch.undo()
     monkeypatch.setattr(asking, "MOST_KEPT", 1)
     slow = Asked()
     few = KeptAnswers(slow.wall)
-    assert [few.rows(name, slow) for name in ("a", "b", "b", "a")] == [[(0,)], [(1,)], [(1,)], [(2,)]]
+    assert [few.get(name, slow) for name in ("a", "b", "b", "a")] == [[(0,)], [(1,)], [(1,)], [(2,)]]
 
 
 def test_a_question_that_fails_is_asked_again() -> None:
@@ -139,7 +139,7 @@ def test_a_question_that_fails_is_asked_again() -> None:
     kept.get("q", asked)
     asked.now = 1001.0 + SPARED
     for tries in (1, 2):
-        await_true(lambda wanted=tries: kept.rows("q", fails) == [(0,)] and len(failures) >= wanted, "it is tried")
+        await_true(lambda wanted=tries: kept.get("q", fails) == [(0,)] and len(failures) >= wanted, "it is tried")
     asked.now = 1000.0 + OLDEST_S
     with pytest.raises(TooSlowError):
-        kept.rows("q", fails)
+        kept.get("q", fails)

@@ -149,7 +149,7 @@ def test_the_history_says_what_each_decision_did() -> None:
     template = environment().get_template("rollout_history.html")
     html = template.render(decisions=kept, route="triage", ask=SimpleNamespace(now=NOW))
     page = read(html).words
-    assert "rollback roll back 0 ms ago Rolled back: see crossfade explain triage. Rolled back: see" in page
+    assert "rollback 0 ms ago Rolled back: see crossfade explain triage. ROUTE triage DECISION ROLLBACK" in page
     assert "hold 0 ms ago Waits." in page and "hold hold" not in page
 
 

@@ -36,7 +36,7 @@ from gateway.console import words
         (words.ago(10.0, 70.0), "60 s ago"),
         (words.ago(70.0, 10.0), "in 60 s"),
         (words.moment(0), "1970-01-01 00:00:00 UTC"),
-        (words.window("24h"), "in the last 24\N{NARROW NO-BREAK SPACE}h"),
+        (words.window("24h"), "in the last 24 h"),
         (words.window("2026-11-29"), "since 2026-11-29"),
         (words.window("all"), ""),
         (words.signed(0.333), "+0.33"),
