@@ -99,7 +99,7 @@ class KeptAnswers:
         took_s = self.wall() - at
         with self._lock:
             self._found.pop(key, None)
-            if took_s >= self.slow_s and not (isinstance(found, list) and len(cast("list[object]", found)) > MOST_ROWS):
+            if took_s >= self.slow_s and not _is_large(found):
                 self._found[key] = _Kept(found, at, took_s)
             while len(self._found) > MOST_KEPT:
                 del self._found[next(iter(self._found))]
@@ -110,6 +110,10 @@ class KeptAnswers:
             self._ask(key, ask)
         except (TooSlowError, duckdb.Error):
             kept.is_asked = False  # the next look tries again; this one showed what there was, and how old it is
+
+
+def _is_large(found: object) -> bool:
+    return isinstance(found, list) and len(cast("list[object]", found)) > MOST_ROWS
 
 
 @dataclass(slots=True)
