@@ -98,7 +98,8 @@ class Forecast:
             return f"{told}; none came yet"
         days = max(slowest.days, self.hold_s / DAY_S)
         hold = ", by the hold" if days > slowest.days else ""
-        return f"{told}, about {days_text(days)} at this pace{hold}"
+        about = "" if 0 < days * 1440 <= 0.5 else "about "
+        return f"{told}, {about}{days_text(days)} at this pace{hold}"
 
 
 def slowness(need: Need) -> tuple[float, int]:
@@ -192,6 +193,8 @@ def days_text(days: float) -> str:
     if days * 24 >= 2:
         return f"{days * 24:.0f} hours"
     minutes = round(days * 1440)
+    if not minutes and days:
+        return "less than a minute"
     return f"{minutes} minute{'' if minutes == 1 else 's'}"
 
 

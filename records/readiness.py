@@ -20,7 +20,7 @@ DAY_S = 86_400.0
 MONTH_DAYS = 365.25 / 12
 MONTH_HOURS = MONTH_DAYS * 24
 KNOWN_DAYS = 1.0
-"""Less time says nothing of a month."""
+"""Less time is too little for a month's cost."""
 LEAST_PERIOD = 30
 """Fewer scores say nothing of a prompt."""
 UNPRICED = 0.05
@@ -220,7 +220,8 @@ def _spend(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
     if usd is None or facts.days < KNOWN_DAYS:
         is_young = facts.days < KNOWN_DAYS and facts.unpriced < facts.requests
         hours = round(facts.days * 24)
-        young = f"{hours} hours say nothing of a month" if hours > 1 else "an hour says nothing of a month"
+        told = f"{hours} hours" if hours > 1 else "an hour"
+        young = f"{told} of traffic {'are' if hours > 1 else 'is'} too little for a month's cost"
         why = young if is_young else "no request has a price" if facts.requests else "nothing was asked"
         return Sign("spend", f"unknown: {why}", usd, None, before, after)
     if not stated:
@@ -288,8 +289,8 @@ def _plateau(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
         )
         return Sign("plateau", why)
     why = (
-        f"unknown: no two prompts have {LEAST_PERIOD} scores each; send POST /v1/feedback, or run an evaluation set "
-        "under each prompt"
+        f"unknown: no two versions of the system prompt have {LEAST_PERIOD} scores each; send POST /v1/feedback, "
+        "or run an evaluation set under each prompt"
     )
     return Sign("plateau", why)
 

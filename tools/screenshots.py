@@ -3,8 +3,9 @@
     python tools/screenshots.py docs/pictures [--pace 60] [--only rollout pair]
 
 Needs Chromium (Debian: `apt-get install chromium`), named by CHROMIUM where it is called otherwise. Takes each page in
-both themes at 1440 pixels, and some at 1024 and 360, once the rollout is past the shadow; then the pages that say why a
-route was stopped, in each phase that stops one. The demo stands still for those: the next phase is seconds away.
+both themes at 1440, 1024 and 360 pixels, once the rollout is past the shadow; then the pages that say why a route was
+stopped, in each phase that stops one. The demo stands still meanwhile: no question is asked, so that all pictures have
+the same numbers.
 """
 
 import argparse
@@ -32,7 +33,6 @@ EVIDENCE = 60
 """Conversations of a stage with traffic."""
 WIDTHS = {1440: 1200, 1024: 1200, 360: 1600}
 WIDE = 1440
-NARROW = ("routes", "rollout", "pair", "report", "readiness")
 STOPS = ("suspended", "rolled_back", "rejected")
 """Phases of the demo in which its candidate has lost its traffic, in their order."""
 STOPPED = {"routes": "/", "rollout": "/routes/tickets", "history": "/routes/tickets?view=history"}
@@ -46,6 +46,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", type=Path)
     parser.add_argument("--pace", default="60")
+    parser.add_argument("--whole", action="store_true", help="whole pages at 1440 pixels, too, not one screen of each")
     parser.add_argument("--only", nargs="*", default=[], help="names of pages, as the files have them, and of phases")
     arguments = parser.parse_args()
     if shutil.which(BROWSER) is None:
@@ -57,7 +58,8 @@ def main() -> int:
         browser() as chromium,
     ):
         await_rollout(admin, has_evidence, "answers somebody")
-        take(chromium, admin, addresses(admin), arguments)
+        with standing_still(process.pid):  # so that all pages are of the same traffic, however busy the machine is
+            take(chromium, admin, addresses(admin), arguments)
         for phase in STOPS:
             if not arguments.only or phase in arguments.only:
                 await_rollout(admin, partial(is_in, phase), f"is {phase}")
@@ -71,10 +73,10 @@ def take(chromium: Any, admin: str, pages: dict[str, str], arguments: argparse.N
     for name, path in pages.items():
         if arguments.only and not stop and name not in arguments.only:
             continue
-        for width in WIDTHS if name in NARROW else (WIDE,):
+        for width in WIDTHS:
             for theme in ("light", "dark"):
                 target = arguments.target / f"{name}{stop}-{width}-{theme}.png"
-                shoot(chromium, f"{admin}{path}", target, width, theme)
+                shoot(chromium, f"{admin}{path}", target, width, theme, whole=width < WIDE or arguments.whole)
                 print(target.stem, flush=True)
 
 
@@ -186,14 +188,14 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
-def shoot(chromium: Any, address: str, target: Path, width: int, theme: str) -> None:
-    """One picture."""
+def shoot(chromium: Any, address: str, target: Path, width: int, theme: str, *, whole: bool) -> None:
+    """One picture: of the whole page, or of what a screen shows of it."""
     size = {"width": width, "height": WIDTHS[width]}
     with chromium.new_context(viewport=size, color_scheme=theme) as context:
         page = context.new_page()
         page.goto(address, timeout=SHOT_S * 1000)
         page.wait_for_timeout(300)
-        page.screenshot(path=target, full_page=width < WIDE)
+        page.screenshot(path=target, full_page=whole)
 
 
 if __name__ == "__main__":

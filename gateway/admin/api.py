@@ -173,9 +173,14 @@ class Pages:
     def route_figures(self, route: str, since: str = "24h") -> RouteFiguresView:
         """Who reaches the candidate, how fast both answer, and for how much."""
         now = self.operations.clock.wall()
-        found = self.figures.route(route_of(route), wanted("exchanges", {"since": since}, now=now))
+        asked = wanted("exchanges", {"since": since}, now=now)
         beside = wanted("comparisons", {"since": since, "route": route}, now=now)
-        return found.model_copy(update={"shadow": self.figures.shadow(beside)})
+
+        def read() -> RouteFiguresView:
+            found = self.figures.route(route_of(route), asked)
+            return found.model_copy(update={"shadow": self.figures.shadow(beside)})
+
+        return self.figures.queries.together(("route", route, repr(asked), repr(beside)), read)
 
     def policies(self) -> PoliciesView:
         """This node's policy files as they were last read whole, and what is wrong with them since."""

@@ -56,9 +56,13 @@ class ExchangeReader:
 
     def traffic(self, wanted: RecordFilter, *, sort: TrafficSort, limit: int, offset: int) -> TrafficView:
         """Exchanges in any order, how many there are, and what they have in common."""
-        rows = self.traffic_rows(wanted, sort=sort, limit=limit, offset=offset)
-        n, facets = self._facets("exchanges", _TRAFFIC_FACETS, wanted)
-        return TrafficView(exchanges=rows, n=n, facets=facets)
+
+        def read() -> TrafficView:
+            rows = self.traffic_rows(wanted, sort=sort, limit=limit, offset=offset)
+            n, facets = self._facets("exchanges", _TRAFFIC_FACETS, wanted)
+            return TrafficView(exchanges=rows, n=n, facets=facets)
+
+        return self.queries.together(("traffic", repr(wanted), sort, limit, offset), read)
 
     def traffic_rows(self, wanted: RecordFilter, *, sort: TrafficSort, limit: int, offset: int) -> list[ExchangeLine]:
         """Exchanges in any order."""
@@ -88,9 +92,13 @@ class ExchangeReader:
 
     def pairs(self, wanted: RecordFilter, *, sort: PairSort, limit: int, offset: int) -> PairsView:
         """Pairs in any order, how many there are, and what they have in common."""
-        rows = self.pair_rows(wanted, sort=sort, limit=limit, offset=offset)
-        n, facets = self._facets("comparisons_all", _PAIR_FACETS, wanted)
-        return PairsView(pairs=rows, n=n, facets=facets)
+
+        def read() -> PairsView:
+            rows = self.pair_rows(wanted, sort=sort, limit=limit, offset=offset)
+            n, facets = self._facets("comparisons_all", _PAIR_FACETS, wanted)
+            return PairsView(pairs=rows, n=n, facets=facets)
+
+        return self.queries.together(("pairs", repr(wanted), sort, limit, offset), read)
 
     def pair_rows(self, wanted: RecordFilter, *, sort: PairSort, limit: int, offset: int) -> list[PairLine]:
         """Pairs in any order."""

@@ -118,6 +118,9 @@ class Figures:
 
     def cost(self, wanted: RecordFilter, background: RecordFilter) -> CostView:
         """Money by day, route, variant and model; and what the shadow and the judge cost beside it."""
+        return self.queries.together(("cost", repr(wanted), repr(background)), lambda: self._cost(wanted, background))
+
+    def _cost(self, wanted: RecordFilter, background: RecordFilter) -> CostView:
         query = f"""
         SELECT arrived_at::DATE, route, variant, coalesce(nullif(model_returned, ''), model_requested), count(*),
                sum(prompt_tokens)::BIGINT, sum(completion_tokens)::BIGINT, sum(cost_usd), sum(counterfactual_cost_usd),

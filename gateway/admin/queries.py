@@ -8,10 +8,11 @@ open asks for the same ones again and again. Whoever shows them shows how old th
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import duckdb
 
@@ -34,6 +35,7 @@ MONTH_OLDEST_S = 900.0
 MOST_KEPT = 128
 MOST_ROWS = 5000
 Row = tuple[Any, ...]
+_Found = TypeVar("_Found")
 
 
 class TooSlowError(Exception):
@@ -43,6 +45,8 @@ class TooSlowError(Exception):
         super().__init__(f"cancelled after {deadline_s:g} s. hint: narrow the time range (since=6h), or name a route")
 
 
+_files: ContextVar[Mapping[str, Sequence[Path]] | None] = ContextVar("_files", default=None)
+"""The files that all questions of a page are asked of; None: each of those of its own moment."""
 read_at: ContextVar[float | None] = ContextVar("read_at", default=None)
 """Unix seconds of the oldest answer that was used in this context; None: all are of now."""
 
@@ -51,7 +55,7 @@ read_at: ContextVar[float | None] = ContextVar("read_at", default=None)
 class _Kept:
     """An answer, and when it was asked for."""
 
-    rows: list[Row]
+    found: Any
     at: float
     took_s: float
     is_asked: bool = False
@@ -71,7 +75,7 @@ class KeptAnswers:
     """The last used last."""
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
-    def rows(self, key: object, ask: Callable[[], list[Row]], *, oldest_s: float = OLDEST_S) -> list[Row]:
+    def get(self, key: object, ask: Callable[[], _Found], *, oldest_s: float = OLDEST_S) -> _Found:
         """An answer that is fresh enough, or one that is not while a thread asks anew, or a new one."""
         with self._lock:
             kept = self._found.pop(key, None)
@@ -87,25 +91,29 @@ class KeptAnswers:
             if first:
                 # No daemon: DuckDB ends the process rudely that ends under it. The question's deadline bounds the wait.
                 threading.Thread(target=self._again, args=(key, ask, kept)).start()
-        return kept.rows
+        return cast("_Found", kept.found)
 
-    def _ask(self, key: object, ask: Callable[[], list[Row]]) -> list[Row]:
+    def _ask(self, key: object, ask: Callable[[], _Found]) -> _Found:
         at = self.wall()
-        rows = ask()
+        found = ask()
         took_s = self.wall() - at
         with self._lock:
             self._found.pop(key, None)
-            if took_s >= self.slow_s and len(rows) <= MOST_ROWS:
-                self._found[key] = _Kept(rows, at, took_s)
+            if took_s >= self.slow_s and not _is_large(found):
+                self._found[key] = _Kept(found, at, took_s)
             while len(self._found) > MOST_KEPT:
                 del self._found[next(iter(self._found))]
-        return rows
+        return found
 
-    def _again(self, key: object, ask: Callable[[], list[Row]], kept: _Kept) -> None:
+    def _again(self, key: object, ask: Callable[[], object], kept: _Kept) -> None:
         try:
             self._ask(key, ask)
         except (TooSlowError, duckdb.Error):
             kept.is_asked = False  # the next look tries again; this one showed what there was, and how old it is
+
+
+def _is_large(found: object) -> bool:
+    return isinstance(found, list) and len(cast("list[object]", found)) > MOST_ROWS
 
 
 @dataclass(slots=True)
@@ -137,14 +145,35 @@ class RecordQueries:
             duckdb.Error: the records cannot be read.
         """
         limit_s = self.deadline_s if deadline_s is None else deadline_s
+        if _files.get() is not None:
+            return self._ask(query, parameters, limit_s)  # a part of what is asked together
+        return self._kept((query, repr(parameters)), lambda: self._ask(query, parameters, limit_s), oldest_s)
 
-        def read() -> list[Row]:
+    def together(self, key: object, ask: Callable[[], _Found]) -> _Found:
+        """What several questions find, asked of the same records: numbers of one page belong together. `key`: of what
+        they are asked, all of it; their answers are kept as one.
+
+        Raises:
+            TooSlowError, duckdb.Error: as `rows`; the deadline is each question's own.
+        """
+
+        def of_one_moment() -> _Found:
+            token = _files.set(self.store.seen())
             try:
-                return self.store.steadily(lambda: self._ask(query, parameters, limit_s))
+                return ask()
+            finally:
+                _files.reset(token)
+
+        return ask() if _files.get() is not None else self._kept(key, of_one_moment, OLDEST_S)
+
+    def _kept(self, key: object, ask: Callable[[], _Found], oldest_s: float) -> _Found:
+        def read() -> _Found:
+            try:
+                return self.store.steadily(ask)
             except OSError as error:
                 raise duckdb.IOException(f"the records cannot be read: {error.strerror}") from error
 
-        return read() if self.kept is None else self.kept.rows((query, repr(parameters)), read, oldest_s=oldest_s)
+        return read() if self.kept is None else self.kept.get(key, read, oldest_s=oldest_s)
 
     def named(self, query: str, names: Sequence[str], parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """The same, each row by the names of its columns.
@@ -167,8 +196,11 @@ class RecordQueries:
                 timer.cancel()
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection of its own to the views, over the files of now; they are made again for a table's first file."""
-        seen = self.store.seen()
+        """A connection of its own to the views, over the files of now, or of the page; they are made again for a
+        table's first file.
+        """
+        fixed = _files.get()
+        seen = self.store.seen() if fixed is None else fixed
         shape = tuple(bool(seen[table.name]) for table in TABLES)
         with self._lock:
             if self._views is None or shape != self._shape:

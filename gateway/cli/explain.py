@@ -104,8 +104,12 @@ def _votes_fields(voted: votes.VoteSummary) -> dict[str, Any]:
 def _nothing(route: str, known: list[str]) -> str:
     if route in known:
         return f"nothing has been decided about {route!r} yet. hint: without --history it says what was last found"
-    there = f"there are {', '.join(known)}" if known else "a leader looks at each route with a candidate once it serves"
-    return f"nothing is known of {route!r}. hint: {there}"
+    there = (
+        f"there are {', '.join(known)}"
+        if known
+        else "is there a policy, and does `crossfade serve` run? See `crossfade status`"
+    )
+    return f"no rollout of {route!r} is known. hint: {there}"
 
 
 def _fields(decided: Decided) -> dict[str, Any]:

@@ -68,7 +68,8 @@ def _tail(arguments: argparse.Namespace) -> int:
             print(_line(row))
         return 0
     if not rows:
-        print("Nothing like that is recorded. hint: it takes a second or two to get here", file=sys.stderr)
+        what = "No recorded exchange is like that" if chosen.conditions else "Nothing is recorded yet"
+        print(f"{what}. hint: a new exchange is here after a second or two", file=sys.stderr)
         return 0
     whole = [_WHOLE_HEAD, *map(_whole, rows)]
     narrow = [_NARROW_HEAD, *map(_narrow, rows)]

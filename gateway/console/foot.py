@@ -7,9 +7,13 @@ import json
 from dataclasses import dataclass
 from typing import cast
 
+from gateway.node import supervisor_status
 from gateway.node.datadir import DataDir
 from gateway.node.journal_lag import journal_lag_s
 from policies.routing import RoutingError, decode
+
+DATA_PORT = "127.0.0.1:8080"
+_EVERY = ("", "0.0.0.0", "[::]")  # noqa: S104 -- what is listened on; nothing is opened here
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class Foot:
     """held, stale, expired, or empty without a table."""
     lag_s: float | None
     """None: no recorder has said yet."""
+    address: str
+    """What an app on this machine sets as OPENAI_BASE_URL."""
 
 
 def foot_of(data: DataDir, *, now: float) -> Foot:
@@ -36,7 +42,14 @@ def foot_of(data: DataDir, *, now: float) -> Foot:
     else:
         age_s, version = now - table.lease.renewed_at, table.version
         lease = "held" if age_s < table.lease.hold_s else "stale" if age_s < table.lease.grace_s else "expired"
-    return Foot(data.kill.exists(), _kill_reason(data), version, lease, journal_lag_s(data, now=now))
+    return Foot(data.kill.exists(), _kill_reason(data), version, lease, journal_lag_s(data, now=now), _address(data))
+
+
+def _address(data: DataDir) -> str:
+    """The data port that is served here; the default one, where nobody says."""
+    status = supervisor_status.read(data.supervisor_status)
+    host, _, port = (DATA_PORT if status is None else status.listen).rpartition(":")
+    return f"http://{'127.0.0.1' if host in _EVERY else host}:{port}/v1"
 
 
 def _kill_reason(data: DataDir) -> str:

@@ -124,7 +124,20 @@ def environment() -> Environment:
         auto_reload=False,
         finalize=_seen,
     )
-    for name in ("number", "share", "money", "millis", "duration", "moment", "short", "size", "ratio", "cut"):
+    for name in (
+        "number",
+        "share",
+        "money",
+        "millis",
+        "duration",
+        "moment",
+        "short",
+        "size",
+        "ratio",
+        "cut",
+        "signed",
+        "window",
+    ):
         found.filters[name] = getattr(words, name)
     found.filters["code"] = code
     said: dict[str, object] = {

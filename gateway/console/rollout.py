@@ -44,6 +44,22 @@ class Rung:
     lines: tuple[str, ...]
 
 
+Times = tuple[float | None, float | None]
+"""Half of the answers, and 95 % of them, were this fast: milliseconds; None: not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast somebody answered."""
+
+    who: str
+    n: int
+    first_byte: Times
+    per_token: Times | None
+    """None: the shadow does not measure it."""
+    last_byte: Times
+
+
 @dataclass(frozen=True, slots=True)
 class Tile:
     """One gate over time."""
@@ -59,12 +75,13 @@ def show(ask: Ask) -> Shown:
     shown = stop or look
     tab = ask.choice("view", TABS, "now")
     standing = None if view.detail is None else view.detail.standing
+    units = None if standing is None else standing.units
     since = ask.choice("since", _WINDOWS, "24h")
     gates = () if shown is None else tuple(sorted(shown.results.gates, key=lambda gate: -gate.verdict))
     context = {
         "route": route, "rollout": view.rollout, "standing": standing, "detail": view.detail, "look": shown, "tab": tab,
         "sentence": _sentence(view), "forecast": "" if stop else _forecast(view, look), "gates": gates, "stop": stop,
-        "rungs": rungs(look, stop, ask.now), "tiles": tiles(view.path, gates), "figures": view.figures,
+        "rungs": rungs(look, stop, ask.now, units=units), "tiles": tiles(view.path, gates), "figures": view.figures,
         "records_problem": view.records_problem, "verbs": verbs(look), "decisions": view.decisions,
         "policy": view.policy, "since": since, "windows": _WINDOWS, "cli": f"crossfade explain {route}",
         "told": told, "mark": mark(look), "speeds": speeds(view.figures), "Better": Better,
@@ -106,11 +123,13 @@ def found(ask: Ask) -> tuple[RolloutPageView, Decision | None, Decision | None]:
     return view, look, stop
 
 
-def rungs(look: Decision | None, stop: Decision | None, now: float) -> list[Rung]:
-    """The ladder, from left to right. `stop`: what stopped the rollout, and where."""
+def rungs(look: Decision | None, stop: Decision | None, now: float, *, units: int | None) -> list[Rung]:
+    """The ladder, from left to right. `stop`: what stopped the rollout, and where. `units`: of this stage; None: it was
+    not looked at since the rollout stands there.
+    """
     if look is None:
         return []
-    rollout, results = look.rollout, look.results
+    rollout = look.rollout
     listed: list[Rung] = []
     for place, stage in enumerate(rollout.ladder.stages):
         if stop is not None:
@@ -126,8 +145,9 @@ def rungs(look: Decision | None, stop: Decision | None, now: float) -> list[Rung
         if stage.holdback_ppm:
             lines.append(f"{words.share(stage.holdback_ppm / 1e6)} held back")
         if state == "here":
-            held = f", hold {words.duration(stage.least_s)}" if stage.least_s else ""
-            lines = [f"{words.duration(rollout.lived_s)}{held}", f"{results.units:,} of {stage.min_units:,} units"]
+            least = f" of at least {words.duration(stage.least_s)}" if stage.least_s else ""
+            counted = "no units" if units is None else f"{units:,} units"
+            lines = [f"since {words.duration(rollout.lived_s)}{least}", f"{counted}, at least {stage.min_units:,}"]
         if state == "left" and stop is not None:
             lines = [f"{str(stop.rollout.phase).replace('_', ' ')} here", words.ago(stop.at, now)]
         listed.append(Rung(stage.label, state, tuple(lines)))
@@ -165,24 +185,27 @@ def verbs(look: Decision | None) -> list[Verb]:
     return [verb for verb, move in zip(VERBS, ORDERS[look.rollout.phase], strict=True) if move is not None]
 
 
-def speeds(figures: RouteFiguresView | None) -> list[tuple[str, str, int, float | None, float | None]]:
-    """Times of both variants: (what, who, n, p50 ms, p95 ms)."""
+def speeds(figures: RouteFiguresView | None) -> list[Speed]:
+    """Times of both variants, as apps had them, then as the shadow's calls had them."""
     if figures is None:
         return []
-    listed: list[tuple[str, str, int, float | None, float | None]] = []
-    for arm in figures.arms:
-        if arm.variant in ("baseline", "candidate"):
-            listed += [
-                ("first byte", arm.variant, arm.exchanges, arm.first_byte_ms_p50, arm.first_byte_ms_p95),
-                ("per token after it", arm.variant, arm.exchanges, arm.tpot_ms_p50, arm.tpot_ms_p95),
-                ("last byte", arm.variant, arm.exchanges, arm.total_ms_p50, arm.total_ms_p95),
-            ]
-    for arm in figures.shadow:
-        if arm.came == "answered":
-            who = f"{arm.asked.replace('_', ' ')}, in the shadow"
-            listed.append(("first byte", who, arm.n, arm.first_byte_ms_p50, arm.first_byte_ms_p95))
-            listed.append(("last byte", who, arm.n, arm.total_ms_p50, arm.total_ms_p95))
-    return sorted(listed, key=lambda row: row[0])
+    served = [
+        Speed(
+            arm.variant, arm.exchanges, (arm.first_byte_ms_p50, arm.first_byte_ms_p95),
+            (arm.tpot_ms_p50, arm.tpot_ms_p95), (arm.total_ms_p50, arm.total_ms_p95),
+        )
+        for arm in figures.arms
+        if arm.variant in ("baseline", "candidate")
+    ]  # fmt: skip
+    asked = [
+        Speed(
+            f"{arm.asked.replace('_', ' ')}, in the shadow", arm.n, (arm.first_byte_ms_p50, arm.first_byte_ms_p95),
+            None, (arm.total_ms_p50, arm.total_ms_p95),
+        )
+        for arm in figures.shadow
+        if arm.came == "answered"
+    ]  # fmt: skip
+    return served + asked
 
 
 # Verbs -------------------------------------------------------------------------------------------------------------

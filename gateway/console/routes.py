@@ -84,12 +84,8 @@ def overview(ask: Ask) -> tuple[OverviewView, dict[str, Decision], dict[str, Dec
     weights: list[WeightPointView] = []
     due = [each for each in retiring(ask.pages.data) if each.at < max(ask.now + SOON_S, each.finish_at or 0.0)]
     try:
-        lately = wanted("exchanges", {"since": "24h"}, now=ask.now)
-        asked = ask.pages.figures.baseline_models(lately) if due else set[tuple[str, str]]()
+        asked, arms, savings, weights = _figures(ask, with_models=bool(due))
         due = [each for each in due if (each.route, each.model) in asked]  # what apps have left behind may go
-        arms = ask.pages.figures.arms(lately)
-        savings = ask.pages.figures.savings(wanted("exchanges", {"since": "30d"}, now=ask.now))
-        weights = ask.pages.figures.weights(wanted("exchanges", {"since": "14d"}, now=ask.now)).points
     except (duckdb.Error, TooSlowError) as error:
         problem = str(error)
     known = [each.saved_usd for each in savings if each.saved_usd is not None]
@@ -106,6 +102,22 @@ def overview(ask: Ask) -> tuple[OverviewView, dict[str, Decision], dict[str, Dec
         records_problem=problem,
     )
     return view, looks, stops
+
+
+_Figures = tuple[set[tuple[str, str]], list[ArmView], list[SavingView], list[WeightPointView]]
+
+
+def _figures(ask: Ask, *, with_models: bool) -> _Figures:
+    """What the records say, all of it of one moment. `with_models`: with the models that baselines are asked for."""
+    lately, month, spark = (wanted("exchanges", {"since": since}, now=ask.now) for since in ("24h", "30d", "14d"))
+
+    def read() -> _Figures:
+        figures = ask.pages.figures
+        asked = figures.baseline_models(lately) if with_models else set[tuple[str, str]]()
+        return asked, figures.arms(lately), figures.savings(month), figures.weights(spark).points
+
+    key = ("overview", with_models, repr(lately), repr(month), repr(spark))
+    return ask.pages.figures.queries.together(key, read)
 
 
 def wants(

@@ -7,6 +7,7 @@ UNKNOWN = "unknown"
 THIN = "\N{NARROW NO-BREAK SPACE}"
 _MINUS = "−"
 _STEPS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
+_WINDOW = re.compile(r"(\d+)([smhdw])")
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
@@ -85,9 +86,23 @@ def day(at: float | datetime | str | None) -> str:
 
 
 def short(at: float | datetime | str | None) -> str:
-    """A moment as a table's first column has it."""
+    """A moment as a table's first column has it; to the second, for fifty rows of one minute look alike."""
     found = _datetime(at)
-    return UNKNOWN if found is None else f"{found.day} {found:%b %H:%M}"
+    return UNKNOWN if found is None else f"{found.day} {found:%b %H:%M:%S}"
+
+
+def window(since: str) -> str:
+    """The time that a page looks at, as its address has it: `in the last 24 h`; empty: all there is."""
+    found = _WINDOW.fullmatch(since)
+    if found is not None:
+        return f"in the last {found[1]}{THIN}{found[2]}"
+    return "" if since == "all" else f"since {since}"
+
+
+def signed(value: float | None, digits: int = 2) -> str:
+    """A score: more than nothing has its plus."""
+    told = number(value, digits)
+    return f"+{told}" if value is not None and value > 0 and told.strip("0.") else told
 
 
 def seconds(at: float | datetime | str | None) -> float | None:

@@ -269,12 +269,13 @@ def test_every_page_without_a_script(site: Site) -> None:
             assert len(page.inner_text("main")) > 20, path
 
 
-def test_no_page_is_wider_than_a_phone(site: Site) -> None:
-    """At 360 pixels nothing has to be pushed aside to be read."""
-    with site.open("/", viewport={"width": 360, "height": 800}) as page:
+@pytest.mark.parametrize("width", [360, 800, 1024, 1200])
+def test_no_page_is_wider_than_its_window(site: Site, width: int) -> None:
+    """On a phone, a tablet and a small screen nothing has to be pushed aside to be read."""
+    with site.open("/", viewport={"width": width, "height": 800}) as page:
         for path in (*PATHS, f"/pairs/{site.home.ids[0]}", f"/traffic/{site.home.ids[0]}"):
             page.goto(site.address + path)
-            assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.control.leader.persistence import StoredRollout, read_rollout
 from gateway.control.state.port import Decided, SharedState, StateDamagedError, Stored
@@ -12,7 +12,6 @@ from policies import explain, rollout
 from policies.explain import RecordError
 from policies.first_sentence import Circumstances, first_sentence
 from policies.forecast import forecast
-from policies.results import Results
 from policies.rollout import Decision, Rollout
 from policies.terms import Move, Phase
 
@@ -163,7 +162,10 @@ def _standing(
     last = next((each for each in recent if each.move != Move.HOLD), recent[0] if recent else None)
     if stored.decided is not None and (last is None or last.at < stored.decided.at):
         last = stored.decided  # no leader has told it yet
-    results = None if look is None else _results(look, stands)
+    looked = None if look is None else _look_at(look, stands)
+    results = None if looked is None else looked.results
+    if looked is not None and looked.rollout.phase is stands.phase and looked.rollout.lived_s > stands.lived_s:
+        stands = replace(stands, lived_s=looked.rollout.lived_s)  # the state keeps it more seldom than it looks
     waiting = [] if results is None else rollout.blocks(stands, results)
     coming = None if results is None else forecast(stands, results)
     if look is not None and (rises := stands.ladder.rises) and (waits := rises.shut(look.at)):
@@ -192,8 +194,8 @@ def _standing(
     )
 
 
-def _results(look: Decided, stands: Rollout) -> Results | None:
-    """What a look found; None: it is not of the stage the rollout stands on, or cannot be read."""
+def _look_at(look: Decided, stands: Rollout) -> Decision | None:
+    """A look; None: it is not of the stage the rollout stands on, or cannot be read."""
     try:
         found = explain.decode(look.record).decision
     except RecordError:
@@ -201,7 +203,7 @@ def _results(look: Decided, stands: Rollout) -> Results | None:
     after = found.rollout
     same = (after.key, after.attempt, after.stage) == (stands.key, stands.attempt, stands.stage)
     watched = found.before.held.watch == stands.held.watch  # of before an alarm it would say again what was answered
-    return found.results if same and watched and found.before.stage == after.stage else None
+    return found if same and watched and found.before.stage == after.stage else None
 
 
 def _reason(decided: Decided) -> str:

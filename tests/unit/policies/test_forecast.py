@@ -32,6 +32,7 @@ def test_the_slowest_gate_at_its_own_pace_makes_the_forecast():
     assert told(gate("quality", 500, 0)) == "500 units to go for quality; none came yet"
     assert told(units=40) == "60 units to go for min_units, about 90 minutes at this pace"
     assert (days_text(1 / 1440), days_text(2 / 1440)) == ("1 minute", "2 minutes")
+    assert days_text(0.2 / 1440) == "less than a minute"
 
 
 def test_never_is_said_where_it_is_never():

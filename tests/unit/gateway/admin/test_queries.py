@@ -37,6 +37,24 @@ def test_what_is_recorded_later_is_found(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_asked_together_is_of_one_moment(tmp_path: Path) -> None:
+    """Two numbers of a page are of the same records, whatever is recorded between them, and are kept as one."""
+    store, now = Store(tmp_path), Asked()
+    queries = RecordQueries(store, kept=KeptAnswers(now.wall, slow_s=0.0))
+    keep(store, "f0", record(0))
+
+    def read() -> tuple[list[Row], list[Row]]:
+        before = queries.rows("SELECT count(*) FROM exchanges")
+        keep(store, f"f{1 + len(now.answers)}", record(1 + len(now.answers)))
+        now()
+        return before, queries.rows("SELECT count(*) FROM exchanges")
+
+    assert queries.together("page", read) == ([(1,)], [(1,)])
+    assert queries.together("page", read) == ([(1,)], [(1,)])
+    assert queries.together("another", read) == ([(2,)], [(2,)])
+    assert queries.rows("SELECT count(*) FROM exchanges") == [(3,)]
+
+
 @dataclass(slots=True)
 class Asked:
     """A question that takes a second of a clock of its own, and what it was answered."""
@@ -59,54 +77,54 @@ def test_a_slow_answer_is_kept_and_says_how_old_it_is() -> None:
     asked = Asked()
     kept = KeptAnswers(asked.wall)
     read_at.set(None)
-    assert kept.rows("q", asked) == [(0,)]
+    assert kept.get("q", asked) == [(0,)]
     assert read_at.get() is None
     asked.now = 1010.0
-    assert kept.rows("q", asked) == [(0,)]
+    assert kept.get("q", asked) == [(0,)]
     assert read_at.get() == 1000.0
     assert len(asked.answers) == 1
     asked.now = 1001.0 + SPARED
-    assert kept.rows("q", asked) == [(0,)]
+    assert kept.get("q", asked) == [(0,)]
     await_true(lambda: len(asked.answers) == 2, "the thread asks")
-    await_true(lambda: kept.rows("q", asked) == [(1,)], "its answer is shown")
+    await_true(lambda: kept.get("q", asked) == [(1,)], "its answer is shown")
 
 
 def test_no_answer_is_shown_that_is_too_old() -> None:
     """After a while nobody looked the question is asked, and its asker waits; so it is where the clock was set back."""
     asked = Asked()
     kept = KeptAnswers(asked.wall)
-    kept.rows("q", asked)
+    kept.get("q", asked)
     asked.now = 1000.0 + OLDEST_S
-    assert kept.rows("q", asked) == [(1,)]
+    assert kept.get("q", asked) == [(1,)]
     asked.now = 10.0
-    assert kept.rows("q", asked) == [(2,)]
+    assert kept.get("q", asked) == [(2,)]
 
 
 def test_how_old_is_too_old_is_said_by_who_asks() -> None:
     """A question over a month may have an older answer than one over an hour; it is asked anew meanwhile."""
     asked = Asked()
     kept = KeptAnswers(asked.wall)
-    kept.rows("month", asked, oldest_s=10 * OLDEST_S)
+    kept.get("month", asked, oldest_s=10 * OLDEST_S)
     asked.now = 1000.0 + 2 * OLDEST_S
-    assert kept.rows("month", asked, oldest_s=10 * OLDEST_S) == [(0,)]
+    assert kept.get("month", asked, oldest_s=10 * OLDEST_S) == [(0,)]
     await_true(lambda: len(asked.answers) == 2, "asked anew")
     asked.now += 10 * OLDEST_S
-    assert kept.rows("month", asked, oldest_s=10 * OLDEST_S) == [(2,)]
+    assert kept.get("month", asked, oldest_s=10 * OLDEST_S) == [(2,)]
 
 
 def test_what_is_quick_or_large_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that cost little or has very many rows is asked for anew; of too many the oldest is dropped."""
     quick = Asked(took_s=0.001)
     kept = KeptAnswers(quick.wall)
-    assert [kept.rows("q", quick) for _ in range(2)] == [[(0,)], [(1,)]]
+    assert [kept.get("q", quick) for _ in range(2)] == [[(0,)], [(1,)]]
     monkeypatch.setattr(asking, "MOST_ROWS", 0)
     large = Asked()
-    assert [kept.rows("l", large) for _ in range(2)] == [[(0,)], [(1,)]]
+    assert [kept.get("l", large) for _ in range(2)] == [[(0,)], [(1,)]]
     monkeypatch.undo()
     monkeypatch.setattr(asking, "MOST_KEPT", 1)
     slow = Asked()
     few = KeptAnswers(slow.wall)
-    assert [few.rows(name, slow) for name in ("a", "b", "b", "a")] == [[(0,)], [(1,)], [(1,)], [(2,)]]
+    assert [few.get(name, slow) for name in ("a", "b", "b", "a")] == [[(0,)], [(1,)], [(1,)], [(2,)]]
 
 
 def test_a_question_that_fails_is_asked_again() -> None:
@@ -118,10 +136,10 @@ def test_a_question_that_fails_is_asked_again() -> None:
         raise TooSlowError(5.0)
 
     kept = KeptAnswers(asked.wall)
-    kept.rows("q", asked)
+    kept.get("q", asked)
     asked.now = 1001.0 + SPARED
     for tries in (1, 2):
-        await_true(lambda wanted=tries: kept.rows("q", fails) == [(0,)] and len(failures) >= wanted, "it is tried")
+        await_true(lambda wanted=tries: kept.get("q", fails) == [(0,)] and len(failures) >= wanted, "it is tried")
     asked.now = 1000.0 + OLDEST_S
     with pytest.raises(TooSlowError):
-        kept.rows("q", fails)
+        kept.get("q", fails)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -20,6 +21,7 @@ from gateway.console import pages as site
 from gateway.console import words
 from gateway.console.app import add_console, csv_lines
 from gateway.node.database import opened, read_audit
+from gateway.node.supervisor_status import SupervisorStatus
 from tests.rooms.admin_pages import pages
 from tests.rooms.console_house import ORIGIN, ConsoleHouse, house, read, send, stand, visitor
 
@@ -95,8 +97,12 @@ async def test_pages_of_an_empty_house_say_why(home: ConsoleHouse) -> None:
         for path in [*LISTS, "/kill"]:
             answer = await client.get(path)
             assert answer.status_code == 200, path
-        assert "OPENAI_BASE_URL" in (await client.get("/traffic")).text
+        assert "OPENAI_BASE_URL=http://127.0.0.1:8080/v1" in (await client.get("/traffic")).text
         assert "unknown" in read((await client.get("/")).text).words
+        home.data.supervisor_status.parent.mkdir(parents=True, exist_ok=True)
+        status = SupervisorStatus(1, "1", 0.0, "0.0.0.0:9180", "", stopping=False, processes=(), reload=None)
+        home.data.supervisor_status.write_bytes(msgspec.json.encode(status))
+        assert "OPENAI_BASE_URL=http://127.0.0.1:9180/v1" in (await client.get("/traffic")).text
 
 
 @pytest.mark.parametrize(

@@ -149,15 +149,15 @@ def test_the_history_says_what_each_decision_did() -> None:
     template = environment().get_template("rollout_history.html")
     html = template.render(decisions=kept, route="triage", ask=SimpleNamespace(now=NOW))
     page = read(html).words
-    assert "rollback roll back 0 ms ago Rolled back: see crossfade explain triage. Rolled back: see" in page
+    assert "rollback 0 ms ago Rolled back: see crossfade explain triage. ROUTE triage DECISION ROLLBACK" in page
     assert "hold 0 ms ago Waits." in page and "hold hold" not in page
 
 
 def test_the_ladder_and_its_verbs() -> None:
     """Stages that are done, the one it stands on, those to come; and exactly the words that the core would take."""
-    assert [rung.state for rung in rungs(LOOK, None, NOW)] == ["done", "here", "", ""]
-    assert "needs approval" in rungs(LOOK, None, NOW)[2].lines
-    assert rungs(None, None, NOW) == []
+    assert [rung.state for rung in rungs(LOOK, None, NOW, units=400)] == ["done", "here", "", ""]
+    assert "needs approval" in rungs(LOOK, None, NOW, units=400)[2].lines
+    assert rungs(None, None, NOW, units=None) == []
     assert verbs(LOOK) == [Verb.PROMOTE, Verb.HOLD, Verb.ROLLBACK]
     stopped = step(replace(CANARY, phase=Phase.REJECTED, stage=0), Results(), now=NOW)
     assert verbs(stopped) == [Verb.RESUME]

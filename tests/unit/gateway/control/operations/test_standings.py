@@ -45,7 +45,7 @@ def test_what_a_rollout_waits_for(state: SqliteState) -> None:
     keep(state, CANARY)
     look(state, replace(UNSURE, gates=(PASSES, replace(WAITS, units_to_go=250)), units=40))
     stands = standings(state, now=NOW)["triage"]
-    assert stands.missing == ["errors: not certified yet", "40 of at least 100 units", "60 s of this stage's hold left"]
+    assert stands.missing == ["errors: not certified yet", "40 of at least 100 units", "55 s of this stage's hold left"]
     assert (stands.units, stands.units_to_go, stands.looked_at) == (40, 250, NOW)
     look(state, replace(GOOD, units=40))
     assert standings(state, now=NOW)["triage"].units_to_go == 60
@@ -62,6 +62,14 @@ def test_a_look_of_another_stage_says_nothing_of_this_one(state: SqliteState) ->
     look(state, replace(GOOD, units=500), replace(CANARY, stage=0, phase=Phase.SHADOW, lived_s=100.0))
     keep(state, CANARY)
     assert standings(state, now=NOW)["triage"].units is None
+
+
+def test_how_long_a_stage_lasts_is_as_of_the_last_look(state: SqliteState) -> None:
+    """The state keeps a rollout more seldom than it is looked at: the sentence and the pace go by the look."""
+    keep(state, replace(CANARY, lived_s=10.0))
+    look(state, replace(GOOD, units=40), replace(CANARY, lived_s=40.0))
+    stands = standings(state, now=NOW)["triage"]
+    assert stands.sentence.startswith("At 5 % of the traffic for 45 s"), stands.sentence
 
 
 def test_the_last_move_is_told(state: SqliteState) -> None:
