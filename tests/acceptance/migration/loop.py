@@ -106,9 +106,7 @@ def place(directory: Path, bank: Bank, size: Size) -> Generator[Place]:
     text = text.replace("sample: 25%", MIRRORED)
     (directory / "policies" / "banking.yaml").write_text(f"{text}mode: bypass\n", encoding="utf-8")
     with contextlib.ExitStack() as stack:
-        engine = stack.enter_context(
-            VllmServer(directory / "vllm.log", name="intents", options="", threads=size.threads)
-        )
+        engine = stack.enter_context(VllmServer(directory / "vllm.log", name="intents", options=""))
         frontier = started(stack, "frontier", str(size.right), str(size.intents), str(size.median_s))
         settings = SETTINGS.format(frontier=frontier[1], front=engine.port) + READINESS
         serving = stack.enter_context(Serving(directory, settings, worker=REAL))
