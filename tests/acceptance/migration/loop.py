@@ -324,16 +324,16 @@ def compare(before: Measured, after: Measured, steps: Steps) -> bool:
 
 
 def before_and_after(arms: dict[str, dict[str, Any]], before: Measured, after: Measured) -> str:
-    """Quality, latency and cost, as the app had them from each variant."""
+    """Quality, latency and cost, as the app had them from each variant; without a row of one that it had nothing of."""
     lines = ["| | right | answer, p50 | p95 | a thousand answers |", "|---|---|---|---|---|"]
-    for name, arm, measured in (
-        ("before: the stand-in", arms["baseline"], before), ("after: the model", arms["candidate"], after)
-    ):  # fmt: skip
-        usd = 1000 * arm["cost_usd"] / arm["exchanges"]
-        lines.append(
-            f"| {name} | {sum(measured.right) / len(measured.right):.1%} | {arm['total_ms_p50']:.0f} ms "
-            f"| {arm['total_ms_p95']:.0f} ms | {usd:.3f} USD |"
-        )
+    rows = (("before: the stand-in", "baseline", before), ("after: the model", "candidate", after))
+    for name, variant, measured in rows:
+        if (arm := arms.get(variant)) is not None:
+            usd = "unknown" if arm["cost_usd"] is None else f"{1000 * arm['cost_usd'] / arm['exchanges']:.3f} USD"
+            right = sum(measured.right) / len(measured.right)
+            lines.append(
+                f"| {name} | {right:.1%} | {arm['total_ms_p50']:.0f} ms | {arm['total_ms_p95']:.0f} ms | {usd} |"
+            )
     return "\n".join(lines) + "\n"
 
 

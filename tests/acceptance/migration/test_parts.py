@@ -131,3 +131,5 @@ def test_the_table_of_before_and_after_has_what_the_app_got_of_each():
         "| before: the stand-in | 75.0% | 1000 ms | 1800 ms | 2.000 USD |",
         "| after: the model | 100.0% | 1000 ms | 1800 ms | 0.010 USD |",
     ]
+    told = before_and_after({"baseline": arm | {"cost_usd": None}}, Measured([True], 1.0), Measured([True], 0.5))
+    assert told.splitlines()[2:] == ["| before: the stand-in | 100.0% | 1000 ms | 1800 ms | unknown |"]
