@@ -80,7 +80,7 @@ tiny-base: train-env  ## a base model of 2 M parameters that knows nothing, to t
 	"$$(CROSSFADE_CACHE=$(or $(CROSSFADE_CACHE),.cache) $(BIN)/crossfade train env)" tools/tiny_base.py "$(DATASET)" .cache/tiny-base
 	@echo .cache/tiny-base
 
-loop: vllm train-env  ## the closed loop on real parts: traffic, corrections, dataset, fine-tune, preflight, vLLM, 100 % (ARGS=--small)
+loop: vllm train-env $(if $(findstring --small,$(ARGS)),,smollm2)  ## the closed loop on real parts: traffic, corrections, dataset, fine-tune of SmolLM2, preflight, vLLM, 100 % (ARGS=--small)
 	$(BIN)/python -m tests.acceptance.migration.loop $(ARGS)
 
 rewards: vllm train-env  ## GRPO by the route's comparator and DPO by the shadow's pairs, three seeds each: held-out reward before and after

@@ -37,16 +37,21 @@ tokenizer.save_pretrained(target)
 """
 
 
+def made(target: Path) -> Path:
+    """Where the model is, or will be."""
+    return target / PACKAGE.replace("==", "-")
+
+
 def main(target: Path) -> None:
     """Make the model under `target`, unless it is there; print where."""
-    made = target / PACKAGE.replace("==", "-")
-    if not made.exists():
+    model = made(target)
+    if not model.exists():
         target.mkdir(parents=True, exist_ok=True)
         python = environment.make(environment.home(os.environ))
         with tempfile.TemporaryDirectory(dir=target) as folder:
             _convert(python, Path(folder))
-            (Path(folder) / "model").rename(made)
-    print(made)
+            (Path(folder) / "model").rename(model)
+    print(model)
 
 
 def _convert(python: Path, folder: Path) -> None:

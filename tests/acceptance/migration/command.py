@@ -9,14 +9,16 @@ from gateway.training import environment
 from tests.acceptance import vllm_server
 from tests.acceptance.migration.models import ROOT
 from tests.acceptance.migration.watching import StuckError
+from tools import smollm2
 
 CACHE = vllm_server.HOME.parent
+UNPACKED = smollm2.made(CACHE / "smollm2")
 LONGEST_S = 1800.0
 """The longest command: training, on a machine that others use, too."""
 
 
-def crossfade(folder: Path, *words: str | Path) -> str:
-    """What a command printed in this folder.
+def crossfade(folder: Path, *words: str | Path, threads: int = 1, within_s: float = LONGEST_S) -> str:
+    """What a command printed in this folder. `threads`: of its arithmetic.
 
     Raises:
         StuckError: it was refused, failed, or was not done in time.
@@ -26,23 +28,29 @@ def crossfade(folder: Path, *words: str | Path) -> str:
     sys.stdout.flush()
     command = [sys.executable, "-m", "gateway.cli.main", *map(str, words)]
     told = os.environ | {
-        "PYTHONPATH": str(ROOT), "CROSSFADE_CACHE": str(CACHE), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1",
-        "TQDM_DISABLE": "1",
+        "PYTHONPATH": str(ROOT), "CROSSFADE_CACHE": str(CACHE), "OMP_NUM_THREADS": str(threads),
+        "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1",
     }  # fmt: skip
     try:
         done = subprocess.run(
-            command, cwd=folder, env=told, stdout=subprocess.PIPE, text=True, check=False, timeout=LONGEST_S
+            command, cwd=folder, env=told, stdout=subprocess.PIPE, text=True, check=False, timeout=within_s
         )
     except subprocess.TimeoutExpired as error:
-        raise StuckError(f"crossfade {name} was not done in {LONGEST_S:.0f} s") from error
+        raise StuckError(f"crossfade {name} was not done in {within_s:.0f} s") from error
     if done.returncode:
         raise StuckError(f"crossfade {name} was refused: {done.stdout[-500:]}")
     return done.stdout
 
 
-def make_base(dataset: Path, target: Path) -> None:
+def make_base(dataset: Path, target: Path) -> Path:
     """A base model of two million parameters that knows nothing but the dataset's words, as `tiny_base.py` says."""
     python = str(environment.ready(CACHE))
     script = ROOT / "tools" / "tiny_base.py"
     told = os.environ | {"OMP_NUM_THREADS": "1"}
     subprocess.run([python, script, dataset, target], check=True, env=told, timeout=LONGEST_S)
+    return target
+
+
+def unpacked_base(_dataset: Path, _target: Path) -> Path:
+    """SmolLM2 of 135 million parameters, which knows English whatever the dataset says: `make smollm2` unpacked it."""
+    return UNPACKED

@@ -1,16 +1,16 @@
 """The closed loop, on this machine: `make loop` prints what came of it.
 
-    python -m tests.acceptance.migration.loop --small [--no-corrections] [--intents N] [--epochs N] [--act SECONDS] …
+    python -m tests.acceptance.migration.loop [--small] [--no-corrections] [--intents N] [--epochs N] [--act SECONDS] …
 
 Messages of a bank's customers go through the gateway to a frontier's stand-in that is right four times of five. The
 app corrects by feedback what was wrong, at most one answer of five. Readiness turns from not yet to due, the test
 messages become an evaluation set, the records a dataset without them, the dataset a fine-tuned model; a real vLLM
 serves it, the preflight writes the policy's next revision, the set is asked of both, and the gates move the route
-from the shadow to 100 %.
+from the shadow to 100 %. The report says what it came to, and a table quality, latency and cost before and after.
 
-`--small`: a model of two million parameters that knows nothing, and the messages of a few intents. 1: the route did
-not get to 100 %, or the model is not better than the stand-in. Skips, saying so, where messages, TRL or vLLM are not.
-Each step says how long it took, and has a bound.
+The base model is SmolLM2 of 135 million parameters. `--small`: one of two million that knows nothing, and the messages
+of a few intents. 1: the route did not get to 100 %, or the model is not better than the stand-in. Skips, saying so,
+where messages, TRL, vLLM or the base model are not. Each step says how long it took, and has a bound.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import math
 import sys
 import tempfile
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,9 @@ from policies.terms import Phase
 from records.store import Store
 from tests.acceptance.migration import command, models
 from tests.acceptance.migration.bank import Bank, answer, turns
-from tests.acceptance.migration.command import CACHE, make_base
+from tests.acceptance.migration.command import CACHE
 from tests.acceptance.migration.models import HERE
+from tests.acceptance.migration.sizes import SMALL, SMOLLM2, Size
 from tests.acceptance.migration.traffic import KEY, PATIENCE_S, Traffic
 from tests.acceptance.migration.watching import StuckError, Watching
 from tests.acceptance.migration.world import SETTINGS, started
@@ -46,17 +47,9 @@ from tests.rooms.serving import REAL, Serving
 from tests.rooms.waiting import await_true
 
 ROUTE, REVISION = "banking", "r1"
-RIGHT = 0.81
-MEDIAN_S = 1.0
-"""Of an answer of the stand-in. A candidate has at least twice the baseline's p99: on a machine that others use, too, a
-real engine that is asked beside a baseline of a quarter of a second is too late now and then."""
-MOST_CORRECTED = 0.2
-"""Of the answers: an app corrects no more of them."""
 SET = "bank-test"
 READINESS = "\nreadiness: {total_p95: 1s, prompt_still: 1s}"
 """The stand-in's answers take longer, and the prompt of a minute's traffic is a minute old."""
-FIRST_STAGE = "  - 1%: {hold: 5s}\n"
-"""Left out: with this little traffic, a hundredth of it certifies no latency within an hour."""
 MIRRORED = "sample: 100%"
 """So the engine is asked as much in the shadow as with all of the traffic, which is what it can bear."""
 MEASURED_IN_FLIGHT = 8
@@ -64,6 +57,8 @@ BORNE = 0.5
 """Of the answers a second that the engine was measured to give: as much the app asks, when all of it is the engine's.
 With more, an engine whose machine is asked for other things, too, has a queue that no deadline bears."""
 LEAST_IN_FLIGHT = 4
+ENOUGH = 0.01
+"""The chance at most that a model no better comes out so much better."""
 RECORDED_S = 120.0
 """The longest wait for what was sent to be recorded."""
 ASKED_S = 900.0
@@ -74,6 +69,7 @@ ASKED_S = 900.0
 class Place:
     """The gateway, and the engine that will serve the candidate."""
 
+    size: Size
     directory: Path
     serving: Serving
     engine: VllmServer
@@ -98,31 +94,33 @@ class Place:
 
 
 @contextlib.contextmanager
-def place(directory: Path, bank: Bank, intents: int) -> Generator[Place]:
+def place(directory: Path, bank: Bank, size: Size) -> Generator[Place]:
     """All of it runs while entered: the route is captured, and nothing is mirrored yet."""
     evals = directory / "policies" / "evals"
     evals.mkdir(parents=True)
     (evals / "intents.py").write_bytes((HERE / "policies" / "evals" / "intents.py").read_bytes())
     (evals / "labels.json").write_text(json.dumps(dict(bank.train) | dict(bank.test)), encoding="utf-8")
     text = (HERE / "policies" / "banking.yaml").read_text(encoding="utf-8").replace("REVISION", "none-yet")
-    text = text.replace(FIRST_STAGE, "").replace("sample: 25%", MIRRORED)
+    for share in size.stages_left_out:
+        text = text.replace(f"  - {share}: {{hold: 5s}}\n", "")
+    text = text.replace("sample: 25%", MIRRORED)
     (directory / "policies" / "banking.yaml").write_text(f"{text}mode: bypass\n", encoding="utf-8")
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(VllmServer(directory / "vllm.log", name="intents", options=""))
-        frontier = started(stack, "frontier", str(RIGHT), str(intents), str(MEDIAN_S))
+        frontier = started(stack, "frontier", str(size.right), str(size.intents), str(size.median_s))
         settings = SETTINGS.format(frontier=frontier[1], front=engine.port) + READINESS
         serving = stack.enter_context(Serving(directory, settings, worker=REAL))
         serving.await_ready()
         serving.await_control()
-        yield Place(directory, serving, engine)
+        yield Place(size, directory, serving, engine)
 
 
-async def use(found: Place, bank: Bank, in_flight: int, most: float) -> tuple[int, int]:
-    """The app asks each message once, and corrects what is wrong, of so many answers at `most`.
+async def use(found: Place, bank: Bank) -> tuple[int, int]:
+    """The app asks each message once, and corrects what is wrong, of so many answers at most.
 
     Returns how many it asked, and corrected.
     """
-    waiting, corrected, may_correct = list(enumerate(bank.train)), 0, int(most * len(bank.train))
+    waiting, corrected, may_correct = list(enumerate(bank.train)), 0, int(found.size.corrected * len(bank.train))
     async with (
         asyncio.timeout(ASKED_S),
         AsyncOpenAI(base_url=found.base_url, api_key=KEY, max_retries=2) as client,
@@ -142,7 +140,7 @@ async def use(found: Place, bank: Bank, in_flight: int, most: float) -> tuple[in
                     (await feedback.post("/feedback", json=told)).raise_for_status()
 
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(in_flight):
+            for _ in range(found.size.in_flight):
                 tasks.create_task(work())
     return len(bank.train), corrected
 
@@ -171,7 +169,7 @@ def register(found: Place, bank: Bank) -> Path:
     return found.serving.data / "evals" / SET / "rows.jsonl"
 
 
-def train(found: Place, evaluated: Path, small: argparse.Namespace, *, batch: int = 32) -> dict[str, Any]:
+def train(found: Place, evaluated: Path) -> dict[str, Any]:
     """Dataset, base model, fine-tune. Returns what the training reports."""
     built = json.loads(
         found.crossfade("dataset", "build", "--route", ROUTE, "--format", "trl-sft", "--out", "datasets",
@@ -179,12 +177,13 @@ def train(found: Place, evaluated: Path, small: argparse.Namespace, *, batch: in
     )  # fmt: skip
     dataset = found.directory / built["folder"]
     sys.stdout.write(f"{built['kept']} rows, {built['corrected']} of them corrections; left out: {built['left_out']}\n")
-    base = found.directory / "base"
-    make_base(dataset, base)
-    settings = {"epochs": small.epochs, "learning_rate": 1.5e-3, "batch": batch, "save_steps": 200}
+    size = found.size
+    base = size.base(dataset, found.directory / "base")
+    settings = {"epochs": size.epochs, "learning_rate": size.learning_rate, "batch": size.batch, "save_steps": 200}
     chosen = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     run = found.directory / "runs" / REVISION
-    found.crossfade("train", "sft", "--dataset", dataset, "--base", base, "--out", run, *chosen)
+    words = ("train", "sft", "--dataset", dataset, "--base", base, "--out", run, *chosen)
+    command.crossfade(found.directory, *words, threads=size.threads, within_s=size.trained_s)
     return json.loads((run / "report.json").read_text("utf-8"))
 
 
@@ -204,8 +203,18 @@ def begin(found: Place) -> None:
     fresh.rename(found.policy)
 
 
-async def measure(base_url: str, model: str, bank: Bank) -> tuple[list[bool], float]:
-    """Whether each test message is answered rightly, and the median of the times."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one model says to the test messages."""
+
+    right: list[bool]
+    """Of each message."""
+    median_s: float
+    """Of an answer, with so many under way."""
+
+
+async def measure(base_url: str, model: str, bank: Bank, in_flight: int = MEASURED_IN_FLIGHT) -> Measured:
+    """Each test message asked once."""
     right: dict[int, bool] = {}
     times: list[float] = []
     waiting = list(enumerate(bank.test))
@@ -219,9 +228,9 @@ async def measure(base_url: str, model: str, bank: Bank) -> tuple[list[bool], fl
                 times.append(clock.monotonic() - began_s)
 
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(MEASURED_IN_FLIGHT):
+            for _ in range(in_flight):
                 tasks.create_task(work())
-    return [right[number] for number in range(len(bank.test))], sorted(times)[len(times) // 2]
+    return Measured([right[number] for number in range(len(bank.test))], sorted(times)[len(times) // 2])
 
 
 def p_value(better: int, worse: int) -> float:
@@ -230,19 +239,20 @@ def p_value(better: int, worse: int) -> float:
     return sum(math.comb(pairs, wins) for wins in range(better, pairs + 1)) / 2**pairs
 
 
-def borne(engine_s: float, most: int) -> int:
-    """How many conversations the app has under way, `most` at most, if an answer of the engine took `engine_s`.
+def borne(engine_s: float, size: Size) -> int:
+    """How many conversations the app has under way at most, if an answer of the engine took `engine_s`.
 
     Their answers take the stand-in's time.
     """
-    return max(LEAST_IN_FLIGHT, min(most, round(BORNE * MEASURED_IN_FLIGHT / engine_s * MEDIAN_S)))
+    asked = round(BORNE * MEASURED_IN_FLIGHT / engine_s * size.median_s)
+    return max(LEAST_IN_FLIGHT, min(size.in_flight, asked))
 
 
-async def move(found: Place, bank: Bank, in_flight: int, act_s: float) -> Watching:
+async def move(found: Place, bank: Bank, in_flight: int) -> Watching:
     """The app's traffic, until the candidate has all of it."""
     traffic = Traffic(found.base_url, [text for text, _ in bank.test], in_flight)
     watch = DecisionWatch(SqliteState(found.serving.data / "state.db"), ROUTE)
-    watching = Watching(traffic, watch, act_s)
+    watching = Watching(traffic, watch, found.size.act_s)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(traffic.run())
         try:
@@ -269,39 +279,62 @@ class Steps:
         self._last_s = now_s
 
 
-def play(found: Place, bank: Bank, arguments: argparse.Namespace) -> bool:
+def play(found: Place, bank: Bank) -> bool:
     """The whole loop, told; whether it ended as it should."""
     steps = Steps()
     verdicts = [verdict(found)]
-    asked, corrected = asyncio.run(use(found, bank, arguments.in_flight, arguments.corrected))
+    asked, corrected = asyncio.run(use(found, bank))
     store = Store(found.serving.data / "records")
     await_true(lambda: recorded(store) >= (asked, corrected), "all of it recorded", patience_s=RECORDED_S)
     steps.tell(f"{asked} messages asked through the gateway, {corrected} answers corrected ({corrected / asked:.1%})")
     evaluated = register(found, bank)
     verdicts.append(verdict(found))
     steps.tell(f"readiness: {' -> '.join(verdicts)}")
-    report = train(found, evaluated, arguments)
+    report = train(found, evaluated)
     steps.tell(f"trained: {report['rows']} rows, {report['updates']} updates, {report['result']}")
     hand_over(found)
     steps.tell("served by vLLM, looked at by the preflight, written as the next revision")
     sys.stdout.write(found.crossfade("eval", "run", SET, "--in-flight", str(MEASURED_IN_FLIGHT)))
-    frontier, frontier_s = asyncio.run(measure(found.base_url, "gpt-4o", bank))
-    tuned, tuned_s = asyncio.run(measure(found.engine.base_url, "intents", bank))
-    better = sum(new and not old for old, new in zip(frontier, tuned, strict=True))
-    worse = sum(old and not new for old, new in zip(frontier, tuned, strict=True))
+    steps.tell("the evaluation set asked of both")
+    before = asyncio.run(measure(found.base_url, "gpt-4o", bank, found.size.in_flight))
+    after = asyncio.run(measure(found.engine.base_url, "intents", bank))
+    is_better = compare(before, after, steps)
+    begin(found)
+    in_flight = borne(after.median_s, found.size)
+    sys.stdout.write(f"{in_flight} conversations at once: {BORNE:.0%} of what the engine answered beside the gateway\n")
+    watching = asyncio.run(move(found, bank, in_flight))
+    steps.tell("shadow to 100 %, moved by the gates")
+    sys.stdout.write(found.crossfade("report", ROUTE, "--since", "all"))
+    arms = json.loads(found.crossfade("report", ROUTE, "--since", "all", "--json"))["arms"]
+    sys.stdout.write(before_and_after({arm["variant"]: arm for arm in arms}, before, after))
+    steps.tell("the whole loop")
+    return is_better and verdicts == ["not yet", "due"] and all(what != "STUCK" for what, _ in watching.rows)
+
+
+def compare(before: Measured, after: Measured, steps: Steps) -> bool:
+    """Tell how both answer the untouched messages; whether the model is better, and not by chance."""
+    pairs = list(zip(before.right, after.right, strict=True))
+    better, worse = pairs.count((False, True)), pairs.count((True, False))
     p = p_value(better, worse)
     steps.tell(
-        f"untouched test messages: {sum(frontier)} and {sum(tuned)} of {len(tuned)} right, p = {p:.2g} that by chance; "
-        f"median of an answer {frontier_s * 1000:.0f} and {tuned_s * 1000:.0f} ms"
+        f"untouched test messages: {sum(before.right)} and {sum(after.right)} of {len(pairs)} right, "
+        f"{better} only by the model and {worse} only by the stand-in, p = {p:.2g} that by chance"
     )
-    begin(found)
-    in_flight = borne(tuned_s, arguments.in_flight)
-    sys.stdout.write(f"{in_flight} conversations at once: {BORNE:.0%} of what the engine answered beside the gateway\n")
-    watching = asyncio.run(move(found, bank, in_flight, arguments.act))
-    steps.tell("shadow to 100 %, moved by the gates")
-    sys.stdout.write(found.crossfade("records", "stats"))
-    steps.tell("the whole loop")
-    return p < 0.01 and verdicts == ["not yet", "due"] and all(what != "STUCK" for what, _ in watching.rows)
+    return p < ENOUGH
+
+
+def before_and_after(arms: dict[str, dict[str, Any]], before: Measured, after: Measured) -> str:
+    """Quality, latency and cost, as the app had them from each variant; without a row of one that it had nothing of."""
+    lines = ["| | right | answer, p50 | p95 | a thousand answers |", "|---|---|---|---|---|"]
+    rows = (("before: the stand-in", "baseline", before), ("after: the model", "candidate", after))
+    for name, variant, measured in rows:
+        if (arm := arms.get(variant)) is not None:
+            usd = "unknown" if arm["cost_usd"] is None else f"{1000 * arm['cost_usd'] / arm['exchanges']:.3f} USD"
+            right = sum(measured.right) / len(measured.right)
+            lines.append(
+                f"| {name} | {right:.1%} | {arm['total_ms_p50']:.0f} ms | {arm['total_ms_p95']:.0f} ms | {usd} |"
+            )
+    return "\n".join(lines) + "\n"
 
 
 def recorded(store: Store) -> tuple[int, int]:
@@ -318,28 +351,35 @@ def missing(*, serves: bool = True) -> str | None:
     return models.missing(serves=serves)
 
 
-def main() -> int:
-    """Play it, and say how it ended."""
+def chosen() -> Size:
+    """The size that the command line asks for."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--small", action="store_true", required=True, help="two million parameters, a few intents")
+    parser.add_argument("--small", action="store_true", help="two million parameters, a few intents")
     parser.add_argument(
-        "--no-corrections", action="store_const", const=0.0, default=MOST_CORRECTED, dest="corrected",
+        "--no-corrections", action="store_const", const=0.0, dest="corrected",
         help="the app says nothing of wrong answers, and they are trained on",
     )  # fmt: skip
-    parser.add_argument("--intents", type=int, default=8, help="of the 77 (default: 8; readiness wants 1,000 messages)")
-    parser.add_argument("--epochs", type=float, default=5.0, help="of the training (default: 5)")
-    parser.add_argument("--in-flight", type=int, default=32, help="conversations under way at most")
-    parser.add_argument("--act", type=float, default=1500.0, help="the longest wait for the gates, in seconds")
-    arguments = parser.parse_args()
-    if (told := missing()) is not None:
+    parser.add_argument("--intents", type=int, help="of the 77 (readiness wants 1,000 messages)")
+    parser.add_argument("--epochs", type=float, help="of the training")
+    parser.add_argument("--in-flight", type=int, help="conversations under way at most")
+    parser.add_argument("--act", type=float, dest="act_s", help="the longest wait for the gates, in seconds")
+    given = vars(parser.parse_args())
+    size = SMALL if given.pop("small") else SMOLLM2
+    return replace(size, **{name: value for name, value in given.items() if value is not None})
+
+
+def main() -> int:
+    """Play it, and say how it ended."""
+    size = chosen()
+    if (told := missing() or size.lacks()) is not None:
         sys.stdout.write(f"skipped: {told}\n")
         return 0
-    bank = Bank.of(arguments.intents)
+    bank = Bank.of(size.intents)
     with (
         tempfile.TemporaryDirectory(prefix="crossfade-loop-") as folder,
-        place(Path(folder), bank, arguments.intents) as found,
+        place(Path(folder), bank, size) as found,
     ):
-        return int(not play(found, bank, arguments))
+        return int(not play(found, bank))
 
 
 if __name__ == "__main__":

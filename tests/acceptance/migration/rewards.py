@@ -18,7 +18,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -34,6 +34,7 @@ from tests.acceptance.migration import loop
 from tests.acceptance.migration.bank import Bank, answer, turns
 from tests.acceptance.migration.command import CACHE, LONGEST_S
 from tests.acceptance.migration.loop import REVISION, ROUTE, Place
+from tests.acceptance.migration.sizes import SMALL
 from tests.acceptance.migration.watching import StuckError
 from tests.rooms.waiting import await_true
 
@@ -108,14 +109,14 @@ class Held:
         return [score or 0.0 for score in self.reward(prompts, given, reference=right)]
 
 
-def prepare(found: Place, bank: Bank, arguments: argparse.Namespace) -> float:
+def prepare(found: Place, bank: Bank, pairs: int) -> float:
     """The half-taught model, and its pairs in the shadow. Returns when the shadow's traffic began."""
     lots = sorted(bank.train, key=lambda row: lot("rewards", row[0]))
     first = lots[: int(FIRST * len(lots))]
-    asked, corrected = asyncio.run(loop.use(found, Bank(first, bank.test), arguments.in_flight, loop.MOST_CORRECTED))
+    asked, corrected = asyncio.run(loop.use(found, Bank(first, bank.test)))
     store = Store(found.serving.data / "records")
     await_true(lambda: loop.recorded(store) >= (asked, corrected), "all of it recorded", patience_s=loop.RECORDED_S)
-    loop.train(found, loop.register(found, bank), arguments, batch=BATCH)
+    loop.train(found, loop.register(found, bank))
     loop.hand_over(found)
     text = found.policy.read_text("utf-8")
     kept = text[: text.index("shadow:")]
@@ -123,23 +124,24 @@ def prepare(found: Place, bank: Bank, arguments: argparse.Namespace) -> float:
     fresh.write_text(kept + SHADOW, encoding="utf-8")
     fresh.rename(found.policy)
     began_s = clock.monotonic()
-    better, worse = asyncio.run(shadowed(found, Bank(lots[len(first) :], bank.test), store, arguments))
+    better, worse = asyncio.run(shadowed(found, Bank(lots[len(first) :], bank.test), store, pairs))
     sys.stdout.write(
         f"the shadow's pairs that the labels tell apart: {better} better and {worse} worse answers of the model\n"
     )
     return began_s
 
 
-async def shadowed(found: Place, bank: Bank, store: Store, arguments: argparse.Namespace) -> tuple[int, int]:
+async def shadowed(found: Place, bank: Bank, store: Store, pairs: int) -> tuple[int, int]:
     """The app's traffic, until so many pairs say which answer is better; how many say it is the model's, and not."""
+    silent = replace(found, size=replace(found.size, corrected=0.0))
 
     async def ask() -> None:
         while True:
-            await loop.use(found, bank, arguments.in_flight, 0.0)
+            await loop.use(silent, bank)
 
     async with asyncio.timeout(SHADOWED_S), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(ask())
-        while sum(told := await asyncio.to_thread(_pairs, store)) < arguments.pairs:  # noqa: ASYNC110 -- with a deadline
+        while sum(told := await asyncio.to_thread(_pairs, store)) < pairs:  # noqa: ASYNC110 -- with a deadline
             await asyncio.sleep(LOOK_S)  # another process records them
         running.cancel()
     return told
@@ -222,10 +224,13 @@ def main() -> int:
         return 0
     os.environ["OMP_NUM_THREADS"] = "1"  # for a model as small, more only wait
     bank, began_s = Bank.of(arguments.intents), clock.monotonic()
+    size = replace(
+        SMALL, intents=arguments.intents, epochs=arguments.epochs, batch=BATCH, in_flight=arguments.in_flight
+    )
     with tempfile.TemporaryDirectory(prefix="crossfade-rewards-") as folder:
         try:
-            with loop.place(Path(folder), bank, arguments.intents) as found:
-                shadow_s = prepare(found, bank, arguments)
+            with loop.place(Path(folder), bank, size) as found:
+                shadow_s = prepare(found, bank, arguments.pairs)
             gained = play(found, bank, shadow_s, arguments)
         except StuckError as error:
             sys.stdout.write(f"STUCK: {error}\n")

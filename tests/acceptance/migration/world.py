@@ -18,7 +18,9 @@ upstreams:
   openai: {{base_url: "http://127.0.0.1:{frontier}/v1"}}
   vllm: {{kind: vllm, base_url: "http://127.0.0.1:{front}/v1"}}
 prices:
-  models: {{vllm: {{"*": {{prompt: 0.05, completion: 0.2}}}}}}
+  models:
+    openai: {{"*": {{prompt: 2.5, completion: 10}}}}
+    vllm: {{"*": {{prompt: 0.05, completion: 0.2}}}}
 policies: ./policies"""
 
 
