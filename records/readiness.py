@@ -301,7 +301,7 @@ def _alike(periods: Sequence[QualityPeriod]) -> list[QualityPeriod]:
     for period in periods:
         groups.setdefault(period.asked, []).append(period)
     several = [group for group in groups.values() if len(group) >= 2]
-    return max(several, key=lambda group: group[-1].since, default=[])
+    return max(several, key=lambda group: group[-1].since, default=list[QualityPeriod]())
 
 
 def _gain(source: str, known: Sequence[QualityPeriod], improvement: float) -> Sign:
