@@ -178,6 +178,13 @@ def _label(parser: Parser) -> None:
     _add_json(parser)
 
 
+def _savings(parser: Parser) -> None:
+    parser.add_argument("route", nargs="?", metavar="ROUTE", help="only this route")
+    parser.add_argument("--since", default="30d", metavar="AGE", help="24h, 7d, all, or a date (default: 30d)")
+    _add_context(parser)
+    _add_json(parser)
+
+
 def _report(parser: Parser) -> None:
     parser.add_argument("route", metavar="ROUTE", help="the route to report on")
     parser.add_argument("--since", default="7d", metavar="AGE", help="24h, 7d, all, or a date (default: 7d)")
@@ -569,6 +576,7 @@ COMMANDS: dict[str, Command] = {
     "rollback": Command("operate", "send all traffic of a route to the baseline, at once", _operate("rollback")),
     "routes": Command("routes", "show traffic without a policy, in groups, with its cost", _routes),
     "readiness": Command("readiness", "show which routes are due for a fine-tune, and why", _readiness),
+    "savings": Command("savings", "show what candidates saved, less what shadow and judge cost", _savings),
     "report": Command("report", "print one page about a route, to send: gates, pairs, money, moves", _report),
     "records": Command("records", "see what was recorded: tail, show, stats, forget, import", _records),
     "label": Command("label", "judge pairs of answers, blind, in a terminal", _label),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Begin": ("init", "doctor", "serve", "demo", "completion"),
-    "See": ("status", "top", "explain", "report", "routes", "readiness"),
+    "See": ("status", "top", "explain", "savings", "report", "routes", "readiness"),
     "Steer": ("promote", "hold", "resume", "rollback", "kill", "policy", "keys"),
     "Records": ("records", "label", "dataset", "rebuild"),
     "The next candidate": ("train", "eval", "replay"),

@@ -1,0 +1,118 @@
+"""`crossfade savings`: what candidates saved, by route, less what their shadow and their judge cost."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import duckdb
+
+from gateway import clock
+from gateway.admin.figure_views import BackgroundDayView, CostDayView, CostView
+from gateway.admin.figures import Figures
+from gateway.admin.filters import FilterError, wanted
+from gateway.admin.queries import RecordQueries, TooSlowError
+from gateway.cli import context, layout
+from gateway.cli.failure import failed
+from gateway.config.settings_file import SettingsError
+from gateway.console.words import money
+from gateway.node.datadir import DataDirError
+from gateway.node.plain_error import plain
+from records.store import Store
+
+HEAD = ("ROUTE", "ANSWERED", "SPENT", "BASELINE ALONE", "SAVED", "SHADOW, JUDGE", "NET")
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSavings:
+    """One route's money in a window, in US dollars."""
+
+    route: str
+    answered: int
+    """By the candidate."""
+    spent_usd: float
+    """For all answers of the route, whoever gave them."""
+    baseline_alone_usd: float
+    """What the baseline would have charged for the same answers."""
+    saved_usd: float
+    background_usd: float
+    """The shadow's and the judge's calls, which no app asked for."""
+    net_usd: float
+    unpriced: int
+    """Answers without a price: they count nowhere."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print it; 1: the records cannot be read."""
+    asked = {"since": arguments.since} | ({"route": arguments.route} if arguments.route else {})
+    try:
+        data, now = context.data(arguments), clock.wall()
+        figures = Figures(RecordQueries(Store(data.records, context.warn_of_damage)))
+        cost = figures.cost(wanted("exchanges", asked, now=now), wanted("comparisons", asked, now=now))
+    except (SettingsError, DataDirError, FilterError, TooSlowError, OSError) as error:
+        return failed(error, arguments)
+    except duckdb.Error as error:
+        return failed(f"{plain(error)}. hint: if files were just merged, do it again", arguments)
+    found = by_route(cost)
+    if arguments.json:
+        print(json.dumps([asdict(each) for each in found]))
+    elif not found:
+        print("No request of a route is recorded in this time. hint: `--since all`, or `crossfade routes`")
+    else:
+        print("\n".join(layout.table([HEAD, *map(_row, found), *_total(found)], right=range(1, len(HEAD)), cut=(0,))))
+        _tell_gaps(found, cost)
+    return 0
+
+
+def by_route(cost: CostView) -> list[RouteSavings]:
+    """A window's money by route, the largest net first; traffic of no route is left out."""
+    routes = sorted({day.route for day in cost.days if day.route})
+    found = [
+        _savings(
+            route,
+            [day for day in cost.days if day.route == route],
+            [each for each in cost.background if each.route == route],
+        )
+        for route in routes
+    ]
+    return sorted(found, key=lambda each: -each.net_usd)
+
+
+def _savings(route: str, days: Sequence[CostDayView], background: Sequence[BackgroundDayView]) -> RouteSavings:
+    ours = [day for day in days if day.variant == "candidate"]
+    saved = sum(day.saved_usd or 0.0 for day in ours)
+    beside = sum((each.cost_usd or 0.0) + each.judge_cost_usd for each in background)
+    return RouteSavings(
+        route,
+        answered=sum(day.exchanges for day in ours),
+        spent_usd=sum(day.cost_usd or 0.0 for day in days),
+        baseline_alone_usd=sum(day.counterfactual_usd or 0.0 for day in days),
+        saved_usd=saved,
+        background_usd=beside,
+        net_usd=saved - beside,
+        unpriced=sum(day.unpriced for day in days),
+    )
+
+
+def _row(found: RouteSavings) -> tuple[str, ...]:
+    amounts = (found.spent_usd, found.baseline_alone_usd, found.saved_usd, found.background_usd, found.net_usd)
+    return found.route, f"{found.answered:,}", *map(money, amounts)
+
+
+def _total(found: Sequence[RouteSavings]) -> list[tuple[str, ...]]:
+    if len(found) < 2:
+        return []
+    names = ("answered", "spent_usd", "baseline_alone_usd", "saved_usd", "background_usd", "net_usd", "unpriced")
+    return [_row(RouteSavings("all", *(sum(getattr(each, name) for each in found) for name in names)))]
+
+
+def _tell_gaps(found: Sequence[RouteSavings], cost: CostView) -> None:
+    """What the table does not hold."""
+    if unpriced := sum(each.unpriced for each in found):
+        print(
+            f"{unpriced:,} answers have no price and count nowhere: state it in `prices` of crossfade.yaml",
+            file=sys.stderr,
+        )
+    if idle := sum(each.uncharged_usd for each in cost.hours):
+        print(f"{money(idle)} were paid for servers by the hour and are in no answer's cost yet", file=sys.stderr)
