@@ -102,8 +102,9 @@ class Head:
         pieces: list[bytes] = []
         place = low.find(b"\r\n")
         for start, end, kept in cuts:
-            pieces += (raw[place:start], kept)
-            place = end
+            if start >= place:  # a name may be there twice
+                pieces += (raw[place:start], kept)
+                place = end
         pieces.append(raw[place:])
         return b"".join(pieces)
 
