@@ -57,6 +57,8 @@ BORNE = 0.5
 """Of the answers a second that the engine was measured to give: as much the app asks, when all of it is the engine's.
 With more, an engine whose machine is asked for other things, too, has a queue that no deadline bears."""
 LEAST_IN_FLIGHT = 4
+ENDS = {Phase.PROMOTED, Phase.ROLLED_BACK, Phase.REJECTED, Phase.QUARANTINED}
+"""Phases in which the gates' work is done."""
 ENOUGH = 0.01
 """The chance at most that a model no better comes out so much better."""
 RECORDED_S = 120.0
@@ -256,8 +258,10 @@ async def move(found: Place, bank: Bank, in_flight: int) -> Watching:
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(traffic.run())
         try:
-            await watching.until(lambda: watching.phase is Phase.PROMOTED, f"{REVISION} at 100 %")
-            watching.row("shadow to 100 %", f"{traffic.requests:,} requests, {watching.errors} errors seen by the app")
+            await watching.until(lambda: watching.phase in ENDS, f"{REVISION} at 100 %")
+            seen = f"{traffic.requests:,} requests, {watching.errors} errors seen by the app"
+            is_up = watching.phase is Phase.PROMOTED
+            watching.row("shadow to 100 %" if is_up else "STUCK", seen if is_up else f"{watching.phase}: {seen}")
         except StuckError as error:
             watching.row("STUCK", str(error))
         running.cancel()
