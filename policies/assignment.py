@@ -128,8 +128,10 @@ def _conversation(call: Call, undated: Undated) -> Unit | None:
 
 
 def _fold(said: bytes, undated: Undated) -> bytes:
-    """What an app says before its user does, without the date in it."""
-    return _bytes(undated(said.decode("utf-8", "surrogatepass"))) if _CENTURY in said else said
+    """What an app says before its user does, without the date in it; bytes that are no text stay what they are."""
+    if _CENTURY not in said:
+        return said
+    return undated(said.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 def _bytes(text: str) -> bytes:

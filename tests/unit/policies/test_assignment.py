@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.assignment import CANDIDATE_CALL_PREFIX, assign, bucket, loop_owner, unit
-from policies.request.body import COMPLETIONS, RESPONSES, Call
+from policies.request.body import COMPLETIONS, RESPONSES, Call, read_body
 from policies.routing import PPM, Assign, Route, Variant
 from tests.rooms.calls import call, chat, route
 
@@ -101,6 +101,18 @@ def test_what_the_system_prompt_tells_of_the_time_changes_no_conversation():
     assert found("s", "on 2026-11-30") != found("s", "on 2026-12-01")
     one, other = (found("", instructions=f"It is {day}.") for day in ("2026-11-30", "2026-12-01"))
     assert one == other != found("", instructions="Be kind.")
+
+
+@given(said=st.binary(max_size=12).filter(lambda said: not set(said) & set(b'"\\') and min(said, default=32) >= 32))
+def test_a_system_prompt_that_is_no_text_is_a_prompt_all_the_same(said: bytes):
+    """Any bytes beside a date, as an engine may take them: the same ones are the same conversation."""
+    raw = b'{"model": "m", "instructions": "%b 2026", "input": "u"}' % said
+    body = read_body(raw)
+    asked = [Call(RESPONSES, {}, body, body_bytes=len(raw)) for _ in range(2) if body is not None]
+
+    one, two = (unit(("conversation",), each, _dateless) for each in asked) if asked else (None, None)
+    assert getattr(one, "hash", None) == getattr(two, "hash", None)
+    assert (one is None) == (body is None)
 
 
 def _dateless(text: str) -> str:
