@@ -9,7 +9,8 @@ Rules:
 1. What an app sends never becomes an argument's name, a base URL, a key or a header (CVE-2024-6587): the structs below
    are the allow-list, and what they do not name is not read.
 2. litellm fetches nothing for an app: images are data, never URLs.
-3. litellm is imported here and nowhere else, after its version was checked: 1.82.7 and 1.82.8 run malware on import.
+3. litellm is imported here and nowhere else, after its version was checked: 1.82.7, 1.82.8 and 1.107.0 run malware on
+   import.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ from gateway.adapters.boot import LitellmBoot
 from gateway.process import read_boot, say_ready
 from gateway.transport.key_file import RotatedKeys
 
-BANNED_VERSIONS = frozenset({"1.82.7", "1.82.8"})
+BANNED_VERSIONS = frozenset({"1.82.7", "1.82.8", "1.107.0"})
 BODY_BYTES = 32 * 1024 * 1024
 CONCURRENCY = 512
 """Requests under way; above it 503."""
