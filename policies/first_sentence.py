@@ -308,7 +308,11 @@ def _detector(results: Results, sentence: str) -> str:
     if alarm is None:
         return sentence
     if alarm.detector == "errors" and results.serving:
-        return f"the candidate {results.serving}{_tolerated(alarm)}"
+        answered, assigned = results.served
+        failing = f"the candidate {results.serving}"
+        if 0 < assigned == answered:  # what apps sent it, it answered
+            failing = f"{DETECTORS['errors']}, copies of requests included"
+        return f"{failing}{_tolerated(alarm)}"
     return f"{DETECTORS.get(gate_kind(alarm.detector), sentence)}{_tolerated(alarm)}"
 
 

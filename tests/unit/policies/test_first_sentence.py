@@ -132,6 +132,24 @@ def moves(phase: Phase) -> list[Decision]:
     return made
 
 
+@pytest.mark.parametrize(
+    ("served", "says"),
+    [
+        ((57, 62), f"the candidate {SERVED}; 2 % are tolerated"),
+        (
+            (62, 62),
+            "the candidate failed too many of its latest requests, copies of requests included; 2 % are tolerated",
+        ),
+    ],
+)
+def test_a_candidate_that_failed_copies_alone_is_not_said_to_have_failed_apps(served: tuple[int, int], says: str):
+    """Where all was answered that apps sent it, how much that was is no reason."""
+    ill = Results((PASSES,), (HEALTHY,), (ALARMS[0],), units=300, serving=SERVED, served=served)
+    decided = step(WHERE[Phase.CANARY], ill, now=NOW)
+
+    assert says in first_sentence(decided.rollout, ill, now=NOW, entered=decided)
+
+
 @pytest.mark.parametrize("phase", list(Phase))
 def test_every_decision_begins_with_a_plain_sentence(phase: Phase):
     """Whatever is found or said in a phase, what is told at once needs no glossary, then or an hour later."""
