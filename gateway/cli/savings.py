@@ -3,13 +3,13 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
 import duckdb
 
 from gateway import clock
-from gateway.admin.figure_views import BackgroundDayView, CostDayView, CostView
+from gateway.admin.figure_views import CostView
 from gateway.admin.figures import Figures
 from gateway.admin.filters import FilterError, wanted
 from gateway.admin.queries import RecordQueries, TooSlowError
@@ -60,31 +60,26 @@ def run(arguments: argparse.Namespace) -> int:
     elif not found:
         print("No request of a route is recorded in this time. hint: `--since all`, or `crossfade routes`")
     else:
-        print("\n".join(layout.table([HEAD, *map(_row, found), *_total(found)], right=range(1, len(HEAD)), cut=(0,))))
-        _tell_gaps(found, cost)
+        everything = [_savings("all", cost, {each.route for each in found})] if len(found) > 1 else []
+        rows = [HEAD, *map(_row, [*found, *everything])]
+        print("\n".join(layout.table(rows, right=range(1, len(HEAD)), cut=(0,))))
+        _tell_gaps(sum(each.unpriced for each in found), cost)
     return 0
 
 
 def by_route(cost: CostView) -> list[RouteSavings]:
     """A window's money by route, the largest net first; traffic of no route is left out."""
-    routes = sorted({day.route for day in cost.days if day.route})
-    found = [
-        _savings(
-            route,
-            [day for day in cost.days if day.route == route],
-            [each for each in cost.background if each.route == route],
-        )
-        for route in routes
-    ]
-    return sorted(found, key=lambda each: -each.net_usd)
+    routes = sorted({each.route for each in (*cost.days, *cost.background) if each.route})
+    return sorted((_savings(route, cost, {route}) for route in routes), key=lambda each: -each.net_usd)
 
 
-def _savings(route: str, days: Sequence[CostDayView], background: Sequence[BackgroundDayView]) -> RouteSavings:
+def _savings(name: str, cost: CostView, routes: Collection[str]) -> RouteSavings:
+    days = [day for day in cost.days if day.route in routes]
     ours = [day for day in days if day.variant == "candidate"]
     saved = sum(day.saved_usd or 0.0 for day in ours)
-    beside = sum((each.cost_usd or 0.0) + each.judge_cost_usd for each in background)
+    beside = sum((each.cost_usd or 0.0) + each.judge_cost_usd for each in cost.background if each.route in routes)
     return RouteSavings(
-        route,
+        name,
         answered=sum(day.exchanges for day in ours),
         spent_usd=sum(day.cost_usd or 0.0 for day in days),
         baseline_alone_usd=sum(day.counterfactual_usd or 0.0 for day in days),
@@ -100,19 +95,13 @@ def _row(found: RouteSavings) -> tuple[str, ...]:
     return found.route, f"{found.answered:,}", *map(money, amounts)
 
 
-def _total(found: Sequence[RouteSavings]) -> list[tuple[str, ...]]:
-    if len(found) < 2:
-        return []
-    names = ("answered", "spent_usd", "baseline_alone_usd", "saved_usd", "background_usd", "net_usd", "unpriced")
-    return [_row(RouteSavings("all", *(sum(getattr(each, name) for each in found) for name in names)))]
-
-
-def _tell_gaps(found: Sequence[RouteSavings], cost: CostView) -> None:
+def _tell_gaps(unpriced: int, cost: CostView) -> None:
     """What the table does not hold."""
-    if unpriced := sum(each.unpriced for each in found):
+    if unpriced:
+        hint = "state it in `prices` of crossfade.yaml"
+        print(f"{unpriced:,} answers have no price and count nowhere. hint: {hint}", file=sys.stderr)
+    if idle := sum(each.uncharged_usd for each in cost.hours):
         print(
-            f"{unpriced:,} answers have no price and count nowhere: state it in `prices` of crossfade.yaml",
+            f"{money(idle)} were paid for servers by the hour, of any route, and are in no answer's cost yet",
             file=sys.stderr,
         )
-    if idle := sum(each.uncharged_usd for each in cost.hours):
-        print(f"{money(idle)} were paid for servers by the hour and are in no answer's cost yet", file=sys.stderr)

@@ -39,30 +39,38 @@ def cost(days: list[CostDayView], background: list[BackgroundDayView], hours: li
 
 def test_a_candidate_has_saved_what_is_left_after_its_shadow_and_judge():
     """The baseline's own answers save nothing; where a shadow costs more than is saved, the route is below zero."""
-    shadow = BackgroundDayView(day=DAY, route="b", asked="candidate", calls=5, cost_usd=0.5, judge_cost_usd=0.25)
+    shadow = [
+        BackgroundDayView(day=DAY, route=route, asked="candidate", calls=5, cost_usd=0.5, judge_cost_usd=judged)
+        for route, judged in (("b", 0.25), ("c", 0.5))
+    ]
     days = [
         money("b", "candidate", 0.1, 0.4), money("a", "baseline", 2.0, 2.0), money("a", "candidate", 1.0, 5.0),
         money("a", "candidate", None, None, unpriced=3), money("", "baseline", 9.0, 9.0),
     ]  # fmt: skip
-    first, last = by_route(cost(days, [shadow], []))
+    first, last, unserved = by_route(cost(days, shadow, []))
 
     assert (first.route, first.answered, first.spent_usd, first.baseline_alone_usd) == ("a", 20, 3.0, 7.0)
     assert (first.saved_usd, first.background_usd, first.net_usd, first.unpriced) == (4.0, 0.0, 4.0, 3)
     assert (last.route, last.background_usd) == ("b", 0.75)
     assert last.net_usd == pytest.approx(0.3 - 0.75)
+    assert (unserved.route, unserved.answered, unserved.net_usd) == ("c", 0, -1.0)
 
 
 def test_savings_agree_with_the_records(home: ConsoleHouse, capsys: pytest.CaptureFixture[str]):
     """To the last digit, as a table and as JSON."""
     home.furnish()
-    ledger = [float(str(row[0])) for row in home.place.rows("cost_usd") if row[0] is not None]
+    rows = home.place.rows("route, variant, cost_usd, counterfactual_cost_usd")
+    told = [(variant, float(str(cost or 0)), float(str(alone or 0))) for route, variant, cost, alone in rows if route]
 
     assert main(["savings", "--data", str(home.data.root), "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["route"], found["answered"]) == ("triage", 1)
     assert found["background_usd"] == pytest.approx(0.000004 * 4 + 0.0002)
     assert found["net_usd"] == pytest.approx(found["saved_usd"] - found["background_usd"])
-    assert 0 < found["spent_usd"] <= sum(ledger)
+    assert found["spent_usd"] == pytest.approx(sum(cost for _, cost, _ in told))
+    assert found["baseline_alone_usd"] == pytest.approx(sum(alone for _, _, alone in told))
+    assert found["saved_usd"] == pytest.approx(sum(alone - cost for who, cost, alone in told if who == "candidate"))
+    assert found["saved_usd"]
 
     assert main(["savings", "triage", "--data", str(home.data.root)]) == 0
     out = capsys.readouterr().out
