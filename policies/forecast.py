@@ -17,6 +17,7 @@ from policies.terms import Phase, Verdict
 
 MIN_UNITS = "min_units"
 """Stands for a gate's name where it is the stage's own least number of units that is missing."""
+_SOON = "less than a minute"
 _NO_UNITS = ("guard", "fault", "unhealthy", "detector", "candidates")
 """Rules of `rollout.blocks` that no number of units meets."""
 
@@ -98,8 +99,9 @@ class Forecast:
             return f"{told}; none came yet"
         days = max(slowest.days, self.hold_s / DAY_S)
         hold = ", by the hold" if days > slowest.days else ""
-        about = "" if 0 < days * 1440 <= 0.5 else "about "
-        return f"{told}, {about}{days_text(days)} at this pace{hold}"
+        lasts = days_text(days)
+        about = "" if lasts == _SOON else "about "
+        return f"{told}, {about}{lasts} at this pace{hold}"
 
 
 def slowness(need: Need) -> tuple[float, int]:
@@ -194,7 +196,7 @@ def days_text(days: float) -> str:
         return f"{days * 24:.0f} hours"
     minutes = round(days * 1440)
     if not minutes and days:
-        return "less than a minute"
+        return _SOON
     return f"{minutes} minute{'' if minutes == 1 else 's'}"
 
 

@@ -7,6 +7,8 @@ Rules:
 2. `due`: a signal is on and every check holds. `prepare`: a signal is on, a check does not hold. Else `not yet`.
 3. What is not known is unknown, and says what would make it known: it turns no signal on, and lets no check hold.
 4. A trend is the later half of the window beside the earlier one.
+
+Longer than a file should be: one table of signals and checks, a function for each, behind the facts that they read.
 """
 
 import math
@@ -20,7 +22,7 @@ DAY_S = 86_400.0
 MONTH_DAYS = 365.25 / 12
 MONTH_HOURS = MONTH_DAYS * 24
 KNOWN_DAYS = 1.0
-"""Less time is too little for a month's cost."""
+"""A month's cost is not told from less."""
 LEAST_PERIOD = 30
 """Fewer scores say nothing of a prompt."""
 UNPRICED = 0.05
@@ -219,9 +221,7 @@ def _spend(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
     usd, before, after = month
     if usd is None or facts.days < KNOWN_DAYS:
         is_young = facts.days < KNOWN_DAYS and facts.unpriced < facts.requests
-        hours = round(facts.days * 24)
-        told = f"{hours} hours" if hours > 1 else "an hour"
-        young = f"{told} of traffic {'are' if hours > 1 else 'is'} too little for a month's cost"
+        young = "it takes a day of traffic to tell what a month costs"
         why = young if is_young else "no request has a price" if facts.requests else "nothing was asked"
         return Sign("spend", f"unknown: {why}", usd, None, before, after)
     if not stated:

@@ -79,7 +79,8 @@ class Destination:
         if request.chunked:
             instead[b"transfer-encoding"] = b"chunked"
         dropped = request.one_hop(self.replaced)
-        if request.count(_CHAIN) > 1 or len(request.get(_CHAIN) or b"") > _CHAIN_BYTES:
+        chain = request.get(_CHAIN)
+        if chain is not None and (len(chain) > _CHAIN_BYTES or request.count(_CHAIN) > 1):
             dropped = (*dropped, _CHAIN)
         lines = request.changed(dropped, instead)
         if not request.has(b"host"):

@@ -62,7 +62,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Learn from a dataset's preferences.")
     parser.add_argument("--dry-run", action="store_true", help="tell what would be done, and train nothing")
     dry_run = parser.parse_args().dry_run
-    torch.set_float32_matmul_precision("medium")  # a CPU that multiplies in bfloat16 does; weights stay float32
+    if not torch.cuda.is_available():
+        torch.set_float32_matmul_precision("medium")  # a CPU that multiplies in bfloat16 does; weights stay float32
     out = Path(OUT)
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = AutoTokenizer.from_pretrained(BASE)

@@ -122,8 +122,8 @@ def test_unknown(signal: str, facts: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("facts", "says"),
     [
-        ({"usd_per_day": Measure(), "days": 0.2}, "unknown: 5 hours of traffic are too little for a month's cost"),
-        ({"usd_per_day": Measure(), "days": 0.002}, "unknown: an hour of traffic is too little for a month's cost"),
+        ({"usd_per_day": Measure(), "days": 0.2}, "unknown: it takes a day of traffic to tell what a month costs"),
+        ({"usd_per_day": Measure(), "days": 0.002}, "unknown: it takes a day of traffic to tell what a month costs"),
         ({"usd_per_day": Measure(), "days": 0.2, "unpriced": 28_000}, "unknown: no request has a price"),
         ({"usd_per_day": Measure()}, "unknown: no request has a price"),
     ],
