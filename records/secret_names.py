@@ -71,6 +71,8 @@ _SAYS_NOTHING = re.compile(
     ) \s*"""
 )
 """Values that are none: types, masks, references, examples' blanks and our own placeholders."""
+_OURS = re.compile(r"\[[A-Z]+_[0-9]+\]")
+"""Our own placeholders, as `redact.py` writes them."""
 _SCHEMA = frozenset(
     {"type", "description", "anyOf", "oneOf", "allOf", "$ref", "enum", "properties", "title", "format", "items"}
 )
@@ -140,7 +142,7 @@ class SecretNames(dict[str, bool]):
         """Whether a list is a header or a variable: its name, and a value that may be a secret."""
         if len(items) != 2 or not isinstance(items[0], str) or not isinstance(items[1], str):
             return False
-        if not self[items[0]] or is_placeholder(items[0]):  # `[SECRET_1]` names nothing
+        if not self[items[0]]:
             return False
         value = items[1]
         return len(value) >= _SHORTEST_IN_PAIR and any(map(str.isdigit, value)) and any(map(str.isalpha, value))
@@ -166,7 +168,9 @@ def _folded(name: str) -> str:
 
 
 def is_secret(name: str) -> bool:
-    """Whether what is called so is a secret."""
+    """Whether what is called so is a secret. What a placeholder of ours stands for names nothing: `"[SECRET_1]"`."""
+    if "[" in name:
+        name = _OURS.sub("", name)
     if not name.isascii():  # full-width letters, accents: what is meant is the letter
         name = "".join(char for char in unicodedata.normalize("NFKD", name) if not unicodedata.combining(char))
     words = [word.lower() for word in _WORDS.findall(name)]

@@ -111,6 +111,22 @@ def test_fields_of_an_object(fields, secrets):
     assert SecretNames().secret_fields(fields) == secrets
 
 
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("password", True),
+        ("token", True),
+        ("X-Api-Key", True),
+        ("[SECRET_1]", False),
+        ('"[SECRET_1]"', False),
+        ("say", False),
+    ],
+)
+def test_a_name_and_its_value_in_a_list(name, is_one):
+    """A header or a variable; what a placeholder of ours stands for names nothing."""
+    assert SecretNames().is_pair([name, "hunter2x9"]) is is_one
+
+
 @pytest.mark.parametrize("value", ["", "string", "****", "xxxx", "${KEY}", "$KEY", "<key>", "{{ k }}", "[A_1]", "None"])
 def test_values_that_are_none(value):
     """Types, masks, references and placeholders of ours."""
