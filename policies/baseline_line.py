@@ -13,6 +13,7 @@ Source: decisions-2, ruling 3. A threshold that is fixed before what it is held 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -81,14 +82,20 @@ class BaselineLine:
         self.times, self.requests, self.beyond = {}, 0, 0
         return ended
 
-    def add(self, taken_s: list[float]) -> int:
-        """Count a unit of the baseline; returns the share of its requests beyond the line, in millionths."""
-        for seconds in taken_s:
+    def add(self, taken_s: list[float], at_least_s: Sequence[float] = ()) -> int:
+        """Count a unit of the baseline; returns the share of its requests beyond the line, in millionths.
+
+        `at_least_s`: requests whose apps hung up after so long. For the share each is beyond the line, as the
+        candidate's are. The line is drawn by what is known: of them, by those that were surely beyond it.
+        """
+        surely = [seconds for seconds in at_least_s if beyond([seconds], self.line_s)]
+        for seconds in (*taken_s, *surely):
             histograms.add(self.times, histograms.latency_bin(seconds))
         slow = beyond(taken_s, self.line_s)
-        self.requests += len(taken_s)
-        self.beyond += slow
-        return MICRO * slow // len(taken_s)
+        self.requests += len(taken_s) + len(surely)
+        self.beyond += slow + len(surely)
+        cut = len(at_least_s) if self.line_s is not None else 0
+        return MICRO * (slow + cut) // (len(taken_s) + len(at_least_s))
 
     def felt(self, seconds: float) -> None:
         """Add one request of the baseline, as it came: the detector's limit comes from these."""

@@ -334,6 +334,8 @@ def _guards(policy: Policy) -> rules.Guards:
         unscored_rate=guards.unscored_rate,
         abstain_rate=guards.abstain_rate,
         unit_share=guards.unit_share,
+        hang_ups=guards.hang_ups,
+        busy_rate=guards.busy_rate,
         late_rate=LATE_RATE,
         judge_bias=guards.judge_bias,
     )

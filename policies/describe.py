@@ -222,10 +222,14 @@ def _guards(rules: Rules) -> Iterator[str]:
         f"length     median {guards.length_ratio_min:g} to {guards.length_ratio_max:g} times the baseline's; "
         f"refusals, empty answers, loops at most {guards.slack:.0%} more"
     )
+    if guards.hang_ups is not None:
+        yield f"hang-ups   apps hang up on the candidate at most {guards.hang_ups:.0%} more often than on the baseline"
     yield (
         f"units      no conversation above {guards.unit_share:.0%} of the traffic; at most {guards.drop_rate:.0%} of "
         "pairs lost"
     )
+    if guards.busy_rate is not None:
+        yield f"room       the candidate has room for all but {guards.busy_rate:.0%} of the requests assigned to it"
     if guards.judge_bias is not None:
         needed = labels_needed(guards.judge_bias, {}, alpha=guards.alpha, bets=rules.bets)
         yield (

@@ -92,6 +92,12 @@ class PairEvent:
     """Why the other variant was not asked although the lot fell on it, in a word; empty: it was, or none fell."""
     stays: bool = False
     """Its slice was not certified when it was assigned, and stays with the baseline: it speaks for that slice alone."""
+    left: Literal["", "waiting", "reading"] = ""
+    """The app hung up: before its owner's first byte, or while it read. Nobody knows how it would have gone on, so
+    neither side has failed (both `error_*` are None), and a time that was not over is the least that it would have
+    been. Empty: the app stayed to the end."""
+    busy: bool = False
+    """It was the candidate's, which had too many requests in flight to be asked: nothing says that it is ill."""
     heard: Literal["whole", "trial", "earlier"] = "whole"
     """Who hears it: counts and detectors; of a suspended candidate's trial the detectors alone; of what was served
     before an alarm and is told after it the counts alone."""

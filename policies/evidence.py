@@ -138,6 +138,8 @@ class Evidence:
 
         `held` is what the rollout is held to now: the detectors' tolerances.
         """
+        if event.left and self.rules.guards.hang_ups is None:
+            return
         if event.heard == "trial":
             self._detect(event, held)
         elif event.control is not None:
@@ -148,22 +150,7 @@ class Evidence:
 
     def _observe_request(self, event: PairEvent, held: Held) -> None:
         """Count it, feed the detectors, and let it wait for its unit's end."""
-        self._tally("requests")
-        names.add(self.requests, event.unit)
-        if event.paired:
-            self._observe_pair(event)
-        elif event.dropped:  # drawn, and never heard of: nobody's loss, but missing pairs are a reason to wait
-            self._tally("pairs")
-            self._tally("dropped")
-        elif event.skipped:
-            self._tally(f"skipped_{event.skipped}")
-        if event.error_baseline is not None:
-            self._tally("baseline_asked")
-            self._tally("baseline_failed", int(event.error_baseline))
-        self._liken("agree", event.agree)
-        self._liken("again", event.agree_again)
-        if event.cost_again_usd is not None and math.isfinite(event.cost_again_usd):
-            self._tally("again_cost", round(event.cost_again_usd * 1e9))
+        self._count_request(event)
         if event.heard == "whole":
             self._detect(event, held)
         if not math.isfinite(event.at):
@@ -177,6 +164,28 @@ class Evidence:
             self._tally("lost")
         else:
             self._hold(event)
+
+    def _count_request(self, event: PairEvent) -> None:
+        """Count what needs no unit."""
+        self._tally("requests")
+        names.add(self.requests, event.unit)
+        if event.paired:
+            self._observe_pair(event)
+        elif event.dropped:  # drawn, and never heard of: nobody's loss, but missing pairs are a reason to wait
+            self._tally("pairs")
+            self._tally("dropped")
+        elif event.skipped:
+            self._tally(f"skipped_{event.skipped}")
+        if self.rules.guards.busy_rate is not None:
+            self._tally("assigned", int(event.busy or scores.is_asked(event, Owner.CANDIDATE)))
+            self._tally("busy", int(event.busy))
+        if event.error_baseline is not None:
+            self._tally("baseline_asked")
+            self._tally("baseline_failed", int(event.error_baseline))
+        self._liken("agree", event.agree)
+        self._liken("again", event.agree_again)
+        if event.cost_again_usd is not None and math.isfinite(event.cost_again_usd):
+            self._tally("again_cost", round(event.cost_again_usd * 1e9))
 
     def advance(self, watermark_at: float) -> None:
         """Close every unit that is over by then: idle for long enough, or as long as a unit may be."""
@@ -393,6 +402,8 @@ class Evidence:
         own = (event.error_candidate if owner is Owner.CANDIDATE else event.error_baseline for event in events)
         failures = [None if failed is None else MICRO * failed for failed in own]
         self._mean_of_two(f"errors_{owner}", failures, weight, outage=outage)
+        if self.rules.guards.hang_ups is not None:
+            self._mean(f"left_{owner}", (scores.left(event) for event in events), weight)
         for side in Owner:
             self._time(events, side, weight)
         for latency in gates.latencies:
@@ -493,7 +504,7 @@ class Evidence:
             name: [scores.latency_at_worst(event, gate, side) for event in events if self._felt(event, side)]
             for name, gate in gates.items()
         }
-        known = {name: [seconds for seconds in each if seconds is not None] for name, each in taken.items()}
+        known = {name: [seconds for seconds in each if _is_known(seconds, side)] for name, each in taken.items()}
         if not any(known.values()):
             return
         self._tally(f"warm_{side}")
@@ -514,7 +525,9 @@ class Evidence:
             self._mean(f"{gate.name}_harm", [harm], each)
             self._mean(gate.name, [found], each)
         if owner is Owner.BASELINE:
-            share = line.add(known)
+            cut = (scores.latency(event, gate, owner) for event in events if scores.is_cut(event, gate))
+            exact = [seconds for seconds in known if seconds < math.inf]
+            share = line.add(exact, [seconds for seconds in cut if seconds is not None])
             if not self.shadow:
                 beside.baseline(share, self.stage)
         elif self.count("warm_candidate") > gate.warmup:
@@ -551,3 +564,8 @@ class Evidence:
         self._tally("cost_candidate2", a * a // MICRO)
         self._tally("cost_baseline2", b * b // MICRO)
         self._tally("cost_product", a * b // MICRO)
+
+
+def _is_known(seconds: float | None, side: Owner) -> bool:
+    """Whether a time is counted: the baseline's that were not over are no part of what a limit is drawn by."""
+    return seconds is not None and (side is Owner.CANDIDATE or seconds < math.inf)

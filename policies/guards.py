@@ -71,6 +71,8 @@ def watch(evidence: Evidence, bets: Bets = BETS, labels: Histogram | None = None
         _outputs(evidence, bets),
         _length(evidence),
         *(_flag(evidence, flag) for flag in FLAGS),
+        *_hang_ups(evidence),
+        *_busy(evidence),
         *_late(evidence),
         _rate(evidence, "drops", ("dropped", "lost"), "pairs", evidence.rules.guards.drop_rate),
         _verdicts(evidence, "unscored", evidence.rules.guards.unscored_rate),
@@ -194,11 +196,45 @@ def _flag(evidence: Evidence, flag: str) -> GuardResult:
     return GuardResult(flag, Verdict.INCONCLUSIVE if suspicious else Verdict.PASS, told)
 
 
+def _hang_ups(evidence: Evidence) -> tuple[GuardResult, ...]:
+    """How much more often apps hang up on the candidate: no other gate has those answers."""
+    rules = evidence.rules.guards
+    if rules.hang_ups is None:
+        return ()
+    (left, n), (base_left, base_n) = (_left(evidence, side) for side in (Owner.CANDIDATE, Owner.BASELINE))
+    if not n or not base_n:
+        why = "the baseline alone serves" if evidence.shadow else "no conversations of both variants yet"
+        return (GuardResult("hang_ups", Verdict.PASS, f"hang_ups: {why}"),)
+    told = (
+        f"hang_ups: apps hung up on {left / n:.1%} of the candidate's answers ({n:.0f} units), on "
+        f"{base_left / base_n:.1%} of the baseline's ({base_n:.0f} units), allowed {rules.hang_ups:.1%} more"
+    )
+    log_e = stats.log_e_difference((n - left, n), (base_n - base_left, base_n), -rules.hang_ups)
+    if log_e >= -math.log(rules.alpha):
+        return (GuardResult("hang_ups", Verdict.FAIL, f"{told}: certified"),)
+    suspicious = left / n - base_left / base_n > rules.hang_ups and n >= rules.min_outputs
+    return (GuardResult("hang_ups", Verdict.INCONCLUSIVE if suspicious else Verdict.PASS, told),)
+
+
+def _left(evidence: Evidence, side: Owner) -> tuple[float, float]:
+    """How many units' worth of a side's answers were hung up on, and how many units it has."""
+    found, whole = evidence.weighed(f"left_{side}")
+    edges = histograms.scores_down if side is Owner.CANDIDATE else histograms.scores_up  # for a breach, both at best
+    values, counts = edges(found, whole)
+    return float(values @ counts), float(counts.sum())
+
+
 def _rate(evidence: Evidence, name: str, counted: tuple[str, ...], of: str, limit: float) -> GuardResult:
     """How much of the measuring itself goes wrong: above its limit nothing advances."""
     wrong, n = sum(evidence.count(each) for each in counted), evidence.count(of)
     verdict = Verdict.PASS if wrong <= limit * n else Verdict.INCONCLUSIVE
     return GuardResult(name, verdict, f"{name}: {wrong} of {n} {of}, allowed {limit:.0%}")
+
+
+def _busy(evidence: Evidence) -> tuple[GuardResult, ...]:
+    """How much of its traffic the candidate has no room for: on the next stage it would have room for less."""
+    limit = evidence.rules.guards.busy_rate
+    return () if limit is None else (_rate(evidence, "busy", ("busy",), "assigned", limit),)
 
 
 def _late(evidence: Evidence) -> tuple[GuardResult, ...]:

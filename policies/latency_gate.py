@@ -149,4 +149,4 @@ def _percentile(gate: Latency) -> str:
 def _failed(times: Histogram) -> str:
     """How much of a candidate's times there is none of, in words; empty: none of it."""
     lost = 1 - histograms.units_in(histograms.answered(times)) / histograms.units_in(times) if times else 0.0
-    return f"; {lost:.2%} failed, and are beyond any limit" if lost else ""
+    return f"; {lost:.2%} failed or were hung up on, and are beyond any limit" if lost else ""

@@ -216,6 +216,12 @@ class Guards:
     baseline_errors: float = 0.05
     """A baseline that surely fails more often than this is in trouble itself: beside it nobody earns anything."""
     srm_alpha: float = 0.001
+    hang_ups: float | None = None
+    """How much more often than on the baseline apps may hang up on the candidate: surely more is a breach. None: what
+    an app hung up on is no evidence of anything."""
+    busy_rate: float | None = None
+    """Of the requests assigned to the candidate, those that it had no room for, until nothing advances. None: any
+    number."""
     late_rate: float | None = None
     """Requests that may be told after their conversations were counted, until nothing advances. None: any number."""
     judge_bias: float | None = None

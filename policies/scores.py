@@ -5,6 +5,8 @@ Rules:
 2. A verdict that is missing is the worst there is: as bad as can be for the certificate, as good as can be for harm.
    It is exact, whatever is missing and why (worst-case bounds: Manski 1990; decisions-2, ruling 2). What no lot fell on
    is not missing.
+3. An app that hung up tells a time that was not over: at least so long. It is that long for harm and for detectors, and
+   beyond every limit for a certificate; of the baseline, too, where both are held side by side.
 """
 
 import math
@@ -109,7 +111,7 @@ def gap(score: float, word: float) -> int | None:
 
 
 def latency(event: PairEvent, gate: Latency, side: Owner) -> float | None:
-    """How long one side took by the gate's measure, in seconds."""
+    """How long one side took by the gate's measure, in seconds; at least so long where it `is_cut`."""
     if gate.measure == "ttft":
         taken = event.ttft_candidate_s if side is Owner.CANDIDATE else event.ttft_baseline_s
     else:
@@ -117,16 +119,34 @@ def latency(event: PairEvent, gate: Latency, side: Owner) -> float | None:
     return taken if taken is not None and math.isfinite(taken) and taken >= 0 else None
 
 
+def is_cut(event: PairEvent, gate: Latency) -> bool:
+    """Whether the app hung up before what the gate measures was over."""
+    return event.left == "waiting" or (event.left == "reading" and gate.measure == "total")
+
+
 def latency_at_worst(event: PairEvent, gate: Latency, side: Owner) -> float | None:
-    """As `latency`; what the candidate failed, and the baseline did not, took for ever.
+    """As `latency`; what `is_cut` took for ever, and what the candidate failed and the baseline did not, too.
 
     A request has no time if it failed: left out, it would help whoever fails what it is slow at. What an app got from
     the baseline instead has the time that the app felt.
     """
     taken = latency(event, gate, side)
+    if is_cut(event, gate):
+        return None if taken is None else math.inf
     if side is Owner.BASELINE or not gate.counts_failures or not event.error_candidate or event.error_baseline:
         return taken
     return math.inf if taken is None or event.owner is Owner.BASELINE else taken
+
+
+def is_asked(event: PairEvent, owner: Owner) -> bool:
+    """Whether the request was that variant's own, and it answered or failed it."""
+    told = event.error_candidate if owner is Owner.CANDIDATE else event.error_baseline
+    return event.owner is owner and (bool(event.left) or told is not None)
+
+
+def left(event: PairEvent) -> int | None:
+    """Whether the app hung up on its owner's answer; None: the owner was not asked."""
+    return MICRO * bool(event.left) if is_asked(event, event.owner) else None
 
 
 def length_ratio(event: PairEvent) -> float | None:

@@ -12,13 +12,16 @@ Rules:
 4. `failed` and `timed_out` are the candidate's errors, `dropped` its loss. `skipped` makes it an exchange that was not
    drawn. What was drawn and never came, or was too old when the shadow read it (`BEHIND`), is counted as lost: it
    blocks advancing, and is nobody's fault.
-5. What becomes of the baseline asked in the background (reverse shadow) is never held against the candidate; what is
+5. An app that hung up on an answer that nobody failed is evidence of how long it waited or read, and of how often apps
+   hang up on whom. How the answer would have gone on, nobody knows.
+6. What becomes of the baseline asked in the background (reverse shadow) is never held against the candidate; what is
    lost of it blocks advancing as well.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import msgspec
 
@@ -27,7 +30,7 @@ from policies.liveness import AssignedOutcome, ServiceReport
 from policies.terms import Owner
 from records.comparison import Asked, Comparison
 from records.exchange import Meta
-from shadow.sampling import asked_candidate, is_assigned, is_candidates, is_told, speaks
+from shadow.sampling import asked_candidate, is_assigned, is_candidates, is_told, left, speaks
 
 BEHIND = "behind"
 """Why a call is dropped that was too old when the shadow read its exchange."""
@@ -35,6 +38,8 @@ BEHIND = "behind"
 
 def event_of(meta: Meta) -> PairEvent | None:
     """What the exchange says by itself; None: it is no evidence."""
+    if found := left(meta):
+        return _left(meta, found)
     if not speaks(meta):
         return None
     failed = meta.outcome != "complete" or meta.status >= 400
@@ -49,7 +54,7 @@ def event_of(meta: Meta) -> PairEvent | None:
     if meta.why == "breaker":
         return replace(event, error_candidate=True, error_baseline=answered_after)
     if meta.why != "fallback" and meta.variant != "candidate" and asked_candidate(meta) is None:
-        return replace(event, error_baseline=failed)  # the candidate was not to be asked, or had no room
+        return replace(event, error_baseline=failed, busy=meta.why == "busy")  # else it was not to be asked
     felt = replace(
         event,
         ttft_candidate_s=None if failed else meta.first_byte_s,
@@ -58,6 +63,17 @@ def event_of(meta: Meta) -> PairEvent | None:
     if meta.why == "fallback":
         return replace(felt, error_candidate=True, error_baseline=answered_after)
     return replace(felt, error_candidate=failed)
+
+
+def _left(meta: Meta, when: Literal["waiting", "reading"]) -> PairEvent | None:
+    """What an exchange says that the app hung up on; None: the candidate's, and it was not asked."""
+    first_s = meta.total_s if meta.first_byte_s is None else meta.first_byte_s
+    event = PairEvent(meta.unit, meta.arrived_at, meta.id, stays=meta.why == "slice", left=when)
+    if not is_candidates(meta):
+        return replace(event, ttft_baseline_s=first_s, total_baseline_s=meta.total_s)
+    if meta.variant != "candidate" and asked_candidate(meta) is None:
+        return None
+    return replace(event, owner=Owner.CANDIDATE, ttft_candidate_s=first_s, total_candidate_s=meta.total_s)
 
 
 def service_of(meta: Meta) -> ServiceReport | None:

@@ -5,7 +5,7 @@ the other. A conversation is drawn whole, by the hash of its unit; each purpose 
 drawn for one says nothing of being drawn for another, nor of the assignment.
 """
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -69,6 +69,17 @@ class Lot(msgspec.Struct, frozen=True):
 def speaks(meta: Meta) -> bool:
     """Whether an exchange is evidence of anything: eligible, assigned, the first try, and not the app's mistake."""
     return is_assigned(meta) and not meta.retry_count and is_told(meta)
+
+
+def left(meta: Meta) -> Literal["", "waiting", "reading"]:
+    """Whether the app hung up on an answer that nobody failed: before its first byte, or while it read; else empty.
+
+    A repeat is not heard, as with what `speaks`: an app that waits for less than an answer takes would be counted anew
+    with each.
+    """
+    if meta.outcome != "app_gone" or meta.retry_count or not is_assigned(meta) or is_told(meta):
+        return ""
+    return "waiting" if meta.first_byte_s is None else "reading"
 
 
 def is_assigned(meta: Meta) -> bool:

@@ -118,6 +118,8 @@ SENTENCES = {
     "guard echo": f"{_LOOK} Often a wrong chat template.",
     "guard unknown_tool": _LOOK,
     "guard leak": _LOOK,
+    "guard hang_ups": "Ask the candidate by hand as the app does, streamed: is it slow between its words, or wrong from the start?",
+    "guard busy": "Let the candidate take more requests at once (replicas, `--max-num-seqs`), or raise `server.in_flight`.",
     "guard drops": "Lower `shadow.sample`, or raise `shadow.queue` and `shadow.max_in_flight`.",
     "guard late": "Raise `assign.close_after`, or give the variants a deadline (`candidate: {total: …}`).",
     "guard unscored": "Read the log's shadow.* lines: the judge or scorer fails.",
@@ -182,6 +184,8 @@ LINES = {
     "length": "How long the answers are, compared with the baseline's.",
     "empty, refusal, loop, truncated, language, echo, unknown_tool, leak": "How many answers have that fault, beside the "
     "baseline.",
+    "hang_ups": "How often apps hung up on the answers of each. Answers that nobody waited for are in no other number.",
+    "busy": "Requests assigned to the candidate that the baseline answered, since too many of its own were under way.",
     "drops": "Pairs that were chosen for comparing, but lost in a full queue. Above 1 % the route does not advance.",
     "unscored, abstained": "Pairs without a verdict, and pairs the judge could not decide.",
     "controls": "Hidden test pairs with a known answer: how many the judge gets wrong.",

@@ -229,8 +229,12 @@ class Guards(Section):
     """How long answers are."""
     slack: Fraction = 0.05
     """How much more often than the baseline the candidate may refuse, be empty, be cut, loop, echo or leak."""
+    hang_ups: Fraction = 0.05
+    """How much more often than on the baseline apps may hang up on the candidate's answers: surely more rolls back."""
     drop_rate: Fraction = 0.01
     """Mirrored requests that may get lost before nothing advances."""
+    busy_rate: Fraction = 0.01
+    """Requests assigned to the candidate that it had no room for, before nothing advances."""
     unscored_rate: Fraction = 0.02
     """Pairs that may be without a score before it is said; each counts at its worst all the same."""
     abstain_rate: Fraction = 0.02

@@ -97,6 +97,17 @@ def test_the_baselines_slowness_excuses():
     assert line.excuse(GATE) == 0.0
 
 
+def test_what_apps_hung_up_on_is_beyond_the_line_and_draws_it_only_where_that_is_known():
+    """For the share each is beyond it; a block is void, and its quantile made, by those that surely took so long."""
+    line = known()
+    times = dict(line.times)
+    assert line.add([0.5, 0.5], [0.2, 0.3]) == 500_000
+    assert (line.requests, line.beyond) == (2, 0)
+    assert line.add([], [5.0]) == 1_000_000
+    assert (line.requests, line.beyond, sum(line.times.values()) - sum(times.values())) == (3, 1, 3)
+    assert BaselineLine().add([1.0], [9.0]) == 0
+
+
 def test_without_a_line_nothing_is_beyond_it():
     """And another measure begins anew."""
     assert (beyond([1.0, 3.0], 2.0), beyond([3.0], None)) == (1, 0)

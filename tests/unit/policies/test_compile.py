@@ -26,7 +26,13 @@ def test_the_short_form_has_the_cores_own_defaults():
         cost=core.Cost(),
     )
     assert found.guards == core.Guards(
-        outputs="observed", same_answers=0.25, unscored_rate=0.02, abstain_rate=0.02, late_rate=0.01
+        outputs="observed",
+        same_answers=0.25,
+        unscored_rate=0.02,
+        abstain_rate=0.02,
+        late_rate=0.01,
+        hang_ups=0.05,
+        busy_rate=0.01,
     )
     assert found.detectors == core.Detectors(spare_s=60.0, rho=0.3, empty=0.05)
     assert found.bets == core.BETS

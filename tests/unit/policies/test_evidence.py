@@ -676,6 +676,15 @@ def test_what_is_late_counts_by_itself():
     assert (late.verdict, late.reason) == (Verdict.INCONCLUSIVE, "late: 1 of 3 requests, allowed 10%")
 
 
+def test_what_an_app_hung_up_on_is_heard_where_the_rules_say_so():
+    """Its unit has a time to the first byte and no error; by rules of before, it is no evidence of anything."""
+    gone = own(Owner.CANDIDATE, left="reading", error_candidate=None, ttft_candidate_s=0.1, total_candidate_s=0.3)
+    found = filled([gone, own(Owner.CANDIDATE, at=1.0)], replace(RULES, guards=Guards(hang_ups=0.05)), 500_000)
+    assert (found.count("units_candidate"), found.histogram("left_candidate")) == (1, {100: 1})
+    assert (found.histogram("errors_candidate"), sum(found.histogram("ttft_candidate").values())) == ({0: 1}, WHOLE)
+    assert filled([gone], weight_ppm=500_000) == evidence(weight_ppm=500_000)
+
+
 def test_what_was_drawn_and_not_asked_is_counted():
     """By its reason; it is no pair."""
     found = filled([own(Owner.BASELINE, skipped="budget"), pair("b")])

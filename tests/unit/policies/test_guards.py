@@ -10,8 +10,8 @@ from policies.guards import FLAGS, describe, watch
 from policies.names import OTHERS
 from policies.results import GuardResult
 from policies.rules import Guards, Rules
-from policies.terms import Verdict
-from tests.rooms.pair_events import RULES, answer, evidence, filled, pair
+from policies.terms import Owner, Verdict
+from tests.rooms.pair_events import RULES, answer, evidence, filled, own, pair
 
 
 def guard(name: str, found: Evidence) -> GuardResult:
@@ -261,6 +261,41 @@ def test_each_flaw_is_compared_with_the_baselines(flag: str, ours: int, theirs: 
 
 
 @pytest.mark.parametrize(
+    ("ours", "theirs", "n", "verdict"),
+    [
+        (0, 0, 400, Verdict.PASS),
+        (60, 60, 200, Verdict.PASS),
+        (0, 150, 200, Verdict.PASS),
+        (12, 6, 100, Verdict.INCONCLUSIVE),
+        (12, 6, 49, Verdict.PASS),
+        (40, 2, 100, Verdict.FAIL),
+    ],
+)
+def test_a_candidate_that_apps_hang_up_on_is_caught(ours: int, theirs: int, n: int, verdict: Verdict):
+    """More often than on the baseline beyond what is allowed: suspected early, certified later."""
+    rules = guarded(hang_ups=0.05)
+    sides = ((Owner.CANDIDATE, ours), (Owner.BASELINE, theirs))
+    events = [
+        own(side, f"{side}{i}", **({"left": "reading", f"error_{side}": None} if i < left else {}))
+        for side, left in sides
+        for i in range(n)
+    ]
+    result = guard("hang_ups", filled(events, rules, 500_000))
+    assert result.verdict is verdict
+    assert result.reason.startswith(
+        f"hang_ups: apps hung up on {ours / n:.1%} of the candidate's answers ({n} units), on {theirs / n:.1%} of the "
+        f"baseline's ({n} units), allowed 5.0% more"
+    )
+
+
+def test_without_both_variants_nobody_is_hung_up_on_more_often():
+    """In the shadow the baseline alone serves; and rules of before ask nothing."""
+    assert guard("hang_ups", filled([own(Owner.BASELINE)], guarded(hang_ups=0.05))).verdict is Verdict.PASS
+    alone = filled([own(Owner.CANDIDATE, left="reading", error_candidate=None)], guarded(hang_ups=0.05), 500_000)
+    assert guard("hang_ups", alone).reason == "hang_ups: no conversations of both variants yet"
+
+
+@pytest.mark.parametrize(
     ("name", "wrong", "of", "limit"),
     [
         ("drops", "dropped", "pairs", 1),
@@ -276,6 +311,18 @@ def test_measuring_that_goes_wrong_blocks(name: str, wrong: str, of: str, limit:
     over = guard(name, counted(**{of: 100, wrong: limit + 1}))
     assert (over.verdict, over.reason) == (Verdict.INCONCLUSIVE, f"{name}: {limit + 1} of 100 {of}, allowed {limit}%")
     assert guard(name, evidence()).verdict is Verdict.PASS
+
+
+def test_a_candidate_without_room_for_its_requests_does_not_advance():
+    """It is no harm: the baseline answered. At the limit it is fine; and rules of before ask nothing."""
+    events = [
+        own(Owner.CANDIDATE, f"u{i}", **({"busy": True, "error_candidate": None} if i < 2 else {})) for i in range(100)
+    ]
+    room = filled(events[1:], guarded(busy_rate=0.02), 500_000)
+    assert guard("busy", room).verdict is Verdict.PASS
+    none = guard("busy", filled(events, guarded(busy_rate=0.01), 500_000))
+    assert (none.verdict, none.reason) == (Verdict.INCONCLUSIVE, "busy: 2 of 100 assigned, allowed 1%")
+    assert "busy" not in {each.guard for each in watch(filled(events, weight_ppm=500_000))}
 
 
 def test_lost_and_dropped_pairs_count_together():

@@ -10,7 +10,7 @@ from policies.baseline_line import BLOCKS, KnownBlock
 from policies.evidence import Evidence
 from policies.readings import Look
 from policies.results import GateResult
-from policies.rules import Gates, Latency
+from policies.rules import Gates, Guards, Latency
 from policies.terms import Owner, Verdict
 from tests.rooms.pair_events import RULES, evidence, filled, own, pair
 
@@ -65,9 +65,9 @@ def _in_shadow(gate: Latency, last: dict[str, object]) -> GateResult:
     return latency_gate.screen(gate, filled(events, replace(RULES, gates=Gates(latency=gate))), Look())
 
 
-def _in_canary(gate: Latency, last: dict[str, object]) -> GateResult:
+def _in_canary(gate: Latency, last: dict[str, object], hang_ups: float | None = None) -> GateResult:
     told = lined(weight_ppm=500_000) if gate.block_s else evidence(weight_ppm=500_000)
-    told.judge_by(replace(RULES, gates=Gates(latency=gate)))
+    told.judge_by(replace(RULES, gates=Gates(latency=gate), guards=Guards(hang_ups=hang_ups)))
     for n in range(800):
         told.observe(own(Owner.CANDIDATE, f"c{n}", 4.0 * n, **(FAST if n % 10 else last)))
         told.observe(own(Owner.BASELINE, f"b{n}", 4.0 * n, ttft_baseline_s=0.9 if n % 25 else 1.1))
@@ -88,9 +88,47 @@ def test_to_fail_what_it_is_slow_at_makes_no_candidate_fast(
     fast, slow, failed = (looked_at(gate, last) for last in (FAST, SLOW, FAILED))
     assert (fast.verdict, slow.log10_e) == (Verdict.PASS, failed.log10_e)
     assert failed.verdict is Verdict.INCONCLUSIVE
-    assert "10.00% failed, and are beyond any limit" in failed.reason
+    assert "10.00% failed or were hung up on, and are beyond any limit" in failed.reason
     assert (failed.log10_harm or 0.0) < (slow.log10_harm or 0.0)
     assert looked_at(replace(gate, counts_failures=False), FAILED).verdict is Verdict.PASS  # as in records of before
+
+
+LEFT: dict[str, object] = {"left": "waiting", "error_candidate": None, "ttft_candidate_s": 0.2}
+
+
+@pytest.mark.parametrize("gate", [LIMITED, BESIDE], ids=["a limit", "beside the baseline"])
+def test_an_app_that_hangs_up_makes_no_candidate_fast(gate: Latency):
+    """What it hung up on is certified no sooner than a slow answer, and is no harm: nobody knows how it would go on."""
+    slow, left = _in_canary(gate, SLOW, hang_ups=0.05), _in_canary(gate, LEFT, hang_ups=0.05)
+    assert (left.log10_e, left.verdict) == (slow.log10_e, Verdict.INCONCLUSIVE)
+    assert (left.log10_harm or 0.0) < (slow.log10_harm or 0.0)
+    assert _in_canary(gate, LEFT).verdict is Verdict.PASS  # as in records of before: it was heard nowhere
+
+
+def test_apps_that_hang_up_on_both_alike_keep_nobody_from_a_certificate_beside_the_baseline():
+    """Every fifth request of both is cut short while the app reads; times to the first byte are whole all the same."""
+    cut: dict[str, object] = {"left": "reading", "error_candidate": None, "error_baseline": None}
+    gate = replace(BESIDE, measure="total")
+    told = lined(weight_ppm=500_000)
+    told.judge_by(replace(RULES, gates=Gates(latency=gate), guards=Guards(hang_ups=0.05)))
+    told.line.of = gate.what
+    for n in range(1500):
+        last = cut if n % 5 == 0 else {}
+        told.observe(own(Owner.CANDIDATE, f"c{n}", 4.0 * n, ttft_candidate_s=0.1, total_candidate_s=0.5, **last))
+        beyond = 1.1 if n % 25 == 1 else 0.9
+        told.observe(own(Owner.BASELINE, f"b{n}", 4.0 * n, ttft_baseline_s=0.1, total_baseline_s=beyond, **last))
+    told.observe(own(Owner.BASELINE, "last", 30_000.0, total_baseline_s=0.9))
+    told.advance(90_000.0)
+    assert latency_gate.canary(gate, told, Look()).verdict is Verdict.PASS
+    assert told.line.known[-1].quantile_s < 1.2  # what was cut short draws no line
+    first_byte = replace(LIMITED, limit_s=0.2)
+    assert latency_gate.canary(first_byte, _all_cut(first_byte, cut), Look()).verdict is Verdict.PASS
+
+
+def _all_cut(gate: Latency, cut: dict[str, object]) -> Evidence:
+    rules = replace(RULES, gates=Gates(latency=gate), guards=Guards(hang_ups=0.05))
+    events = [own(Owner.CANDIDATE, f"c{n}", ttft_candidate_s=0.1, total_candidate_s=0.2, **cut) for n in range(300)]
+    return filled(events, rules, 500_000)
 
 
 def test_where_nothing_was_timed_failures_are_no_times():
@@ -111,4 +149,4 @@ def test_a_p99_that_failures_use_up_ends_by_its_budget():
     assert told.verdict is Verdict.INCONCLUSIVE
     assert told.budget is not None
     assert 2000 < told.budget <= told.n
-    assert "0.80% failed, and are beyond any limit" in told.reason
+    assert "0.80% failed or were hung up on, and are beyond any limit" in told.reason

@@ -46,8 +46,16 @@ OUTPUTS = {"output_candidate": Output("c", 3, ("loop",)), "output_baseline": Out
 
 
 def test_what_is_no_evidence() -> None:
-    """An app that hung up, a pinned request, a mistake of the app's: nothing is made of them."""
-    for fields in ({"outcome": "app_gone"}, {"why": "pinned"}, {"status": 400}, {"retry_count": 2}):
+    """An app's repeat, a pinned request, a mistake of the app's, one the candidate was to answer and could not."""
+    gone = {"outcome": "app_gone"}
+    for fields in (
+        gone | {"retry_count": 1},
+        gone | {"why": "pinned"},
+        gone | {"why": "killed"},
+        {"why": "pinned"},
+        {"status": 400},
+        {"retry_count": 2},
+    ):
         assert event_of(exchange(1, unit=UNIT, **fields).meta) is None
 
 
@@ -82,8 +90,9 @@ BASE = PairEvent(UNIT, AT, exchange(1).meta.id)
         ),
         *[
             ({"why": why}, {"owner": Owner.CANDIDATE, "error_baseline": False})
-            for why in ("unverified", "reverify", "busy", "killed", "lease", "observe")
+            for why in ("unverified", "reverify", "killed", "lease", "observe")
         ],
+        ({"why": "busy"}, {"owner": Owner.CANDIDATE, "error_baseline": False, "busy": True}),
         *[
             (
                 {"why": "breaker", "status": status},
@@ -108,6 +117,25 @@ BASE = PairEvent(UNIT, AT, exchange(1).meta.id)
 def test_an_exchange_by_itself(meta: dict[str, object], expected: dict[str, object]) -> None:
     """Whose it was, who failed, and how long the app waited for whom."""
     assert alone(**meta) == replace(BASE, **expected)
+
+
+@pytest.mark.parametrize(
+    ("meta", "left", "first_s"),
+    [
+        ({}, "reading", 0.25),
+        ({"first_byte_s": None}, "waiting", 0.5),
+        ({"status": 0, "first_byte_s": None}, "waiting", 0.5),
+    ],
+)
+def test_an_app_that_hung_up_tells_how_long_it_stayed(meta: dict[str, object], left: str, first_s: float) -> None:
+    """Nobody failed: before the first byte it waited at least so long, and while it read the first byte was there."""
+    gone = {"outcome": "app_gone", "first_byte_s": 0.25, "total_s": 0.5} | meta
+    found = event_of(exchange(1, unit=UNIT, **gone).meta)
+    assert found == replace(BASE, left=left, ttft_baseline_s=first_s, total_baseline_s=0.5)  # pyright: ignore[reportArgumentType]
+    asked = Attempt("candidate", "vllm", error="app_gone")
+    found = event_of(exchange(1, unit=UNIT, variant="candidate", attempts=[asked], **gone).meta)
+    owned = replace(BASE, owner=Owner.CANDIDATE, left=left, ttft_candidate_s=first_s, total_candidate_s=0.5)  # pyright: ignore[reportArgumentType]
+    assert found == owned
 
 
 @pytest.mark.parametrize(
