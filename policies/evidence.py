@@ -504,7 +504,9 @@ class Evidence:
             name: [scores.latency_at_worst(event, gate, side) for event in events if self._felt(event, side)]
             for name, gate in gates.items()
         }
-        known = {name: [seconds for seconds in each if _is_known(seconds, side)] for name, each in taken.items()}
+        known = {name: [seconds for seconds in each if seconds is not None] for name, each in taken.items()}
+        if side is Owner.BASELINE:  # what was not over draws no line
+            known = {name: [seconds for seconds in each if seconds < math.inf] for name, each in known.items()}
         if not any(known.values()):
             return
         self._tally(f"warm_{side}")
@@ -564,8 +566,3 @@ class Evidence:
         self._tally("cost_candidate2", a * a // MICRO)
         self._tally("cost_baseline2", b * b // MICRO)
         self._tally("cost_product", a * b // MICRO)
-
-
-def _is_known(seconds: float | None, side: Owner) -> bool:
-    """Whether a time is counted: the baseline's that were not over are no part of what a limit is drawn by."""
-    return seconds is not None and (side is Owner.CANDIDATE or seconds < math.inf)

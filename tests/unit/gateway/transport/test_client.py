@@ -55,7 +55,7 @@ async def never(call: Call) -> None:
 
 
 def target_of(upstream: RawUpstream, **options: Any) -> Target:
-    return Target("127.0.0.1", upstream.port, **options)
+    return Target("127.0.0.1", upstream.port, **{"connect_s": PATIENCE_S, **options})
 
 
 async def test_a_connection_is_used_again_after_a_whole_answer() -> None:
