@@ -76,10 +76,12 @@ def decided_sentence(decision: Decision) -> str:
     at = _place(after)
     if decision.refused:
         return f"Not done: {decision.reason}."
-    word = decision.reason.removeprefix(f"{who}: ") if decision.rule == "operator" else ""
+    by_order = decision.rule == "operator"
+    word = decision.reason.removeprefix(f"{who}:").strip()
+    said = f"{who} said so ({word})" if word else f"{who} said so"
     match decision.move:
         case Move.ADVANCE:
-            why = f"{who} said so ({word})" if word else f"every check passed on {_counted(decision.results.units)}"
+            why = said if by_order else f"every check passed on {_counted(decision.results.units)}"
             why = "a fixed split, uncertified, as the policy says" if decision.rule == "split" else why
             return f"Moved up to {at}: {why}."
         case Move.JOIN:
@@ -87,11 +89,11 @@ def decided_sentence(decision: Decision) -> str:
             moves = "answered by it from now on as the others are" if after.weight_ppm else "the first to move up"
             return f"{_parts(fresh)} known to be answered well enough, and {moves}."
         case Move.RESTART:
-            why = f": {who} said so ({word})" if word else ""
+            why = f": {said}" if by_order else ""
             fresh = "the candidate or what it is compared by has changed" if decision.rule == "revision" else ""
             return f"Starts in the shadow, attempt {after.attempt}, with nothing counted yet{why or _aside(fresh)}."
         case Move.RESUME:
-            return f"Goes on {_at(after)}: {who} said so ({word})."
+            return f"Goes on {_at(after)}: {said}."
         case Move.RETURN:
             paused = ", paused as it was" if after.phase is Phase.PAUSED else ""
             return f"Back {_at(after)}{paused}: {decision.results.tried} test requests went well."

@@ -205,8 +205,10 @@ def _cost(gate: Cost, evidence: Evidence) -> GateResult:
     """What the candidate costs over what the baseline costs, added up."""
     n, ours, theirs = evidence.count("cost_n"), evidence.count("cost_candidate"), evidence.count("cost_baseline")
     if not n or not theirs:
+        free = "the baseline's price is 0, and there is no ratio to that: state its price under `prices`"
+        why = free if n else "no pair has both prices"
         return GateResult(
-            "cost", Verdict.INCONCLUSIVE, "cost: no pair has both prices", limit=gate.max_ratio, required=gate.required,
+            "cost", Verdict.INCONCLUSIVE, f"cost: {why}", limit=gate.max_ratio, required=gate.required,
             better=Better.LOWER,
         )  # fmt: skip
     ratio = ours / theirs

@@ -70,6 +70,8 @@ class Plan:
     """How often the baseline is asked a second time; empty: never for a gate."""
     labels: str = ""
     """What people have to say of pairs before anything advances; empty: nobody asks them."""
+    units_per_day: float | None = None
+    """The traffic that days are counted by; None: not known."""
     assumes: tuple[str, ...] = ()
     """What the plan takes for granted of the candidate, where it is not that both are equal."""
 
@@ -100,7 +102,7 @@ def plan(
     repeats = _repeats(policy, rules, climbing[0], traffic)
     return Plan(
         policy.route, _changes(before, policy), restarts, (*climbing, last), total, doubt, told, repeats,
-        _labels(rules), tuple(assumed(rules, SPREADS["quality"], among)),
+        _labels(rules), traffic.units_per_day if traffic else None, tuple(assumed(rules, SPREADS["quality"], among)),
     )  # fmt: skip
 
 

@@ -6,17 +6,7 @@ from policies.plan import Plan
 
 def text(found: Plan) -> str:
     """The plan for people."""
-    lines = [f"ROUTE {found.route}"]
-    lines += [f"  change   {change}" for change in found.changes] or ["  no change"]
-    if found.restarts:
-        lines.append(f"  restart  {found.restarts}")
-    if found.repeats:
-        lines.append(f"  repeats  {found.repeats}")
-    if found.labels:
-        lines.append(f"  labels   {found.labels}")
-    lines += [f"  assumes  {each}" for each in found.assumes]
-    if found.stands:
-        lines.append(f"  stands   {found.stands}")
+    lines = _head(found)
     width = max((len(need.gate) + 1 for stage in found.stages for need in stage.needs), default=0)
     for stage in found.stages:
         about = "" if stage.days is None else f"about {days_text(stage.days)}, "
@@ -34,3 +24,21 @@ def text(found: Plan) -> str:
     total = "traffic is not known: --traffic N says how many conversations a day"
     lines.append(f"  in all    {total if found.days is None else 'about ' + days_text(found.days)}")
     return "\n".join(lines)
+
+
+def _head(found: Plan) -> list[str]:
+    """What changes, and what the days below are counted by."""
+    lines = [f"ROUTE {found.route}"]
+    lines += [f"  change   {change}" for change in found.changes] or ["  no change"]
+    if found.restarts:
+        lines.append(f"  restart  {found.restarts}")
+    if found.repeats:
+        lines.append(f"  repeats  {found.repeats}")
+    if found.labels:
+        lines.append(f"  labels   {found.labels}")
+    if found.units_per_day is not None:
+        lines.append(f"  traffic  {found.units_per_day:,.0f} eligible conversations a day")
+    lines += [f"  assumes  {each}" for each in found.assumes]
+    if found.stands:
+        lines.append(f"  stands   {found.stands}")
+    return lines

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from policies import stats
 from policies.assumptions import EXCEEDED, TWICE
 from policies.candidates import longer
-from policies.forecast import Need, most_worth, slowness, units_worth
+from policies.forecast import Need, days_text, most_worth, slowness, units_worth
 from policies.moving_slices import first_slice_units
 from policies.rules import ARMS_FROM_PPM, DAY_S, PPM, Latency, Rules, Stage
 from policies.schema import Shadow
@@ -258,5 +258,6 @@ def _doubt(stage: Stage, slowest: Need, days: float | None) -> str:
     if not stage.by_pairs and slowest.units > stage.max_units:
         return f"{slowest.gate} needs about {slowest.units} units, max_units is {stage.max_units}"
     if days is not None and days > stage.max_s / DAY_S:
-        return f"at this traffic it takes {days:.0f} days, max_time is {stage.max_s / DAY_S:g}"
+        longest = days_text(stage.max_s / DAY_S)
+        return f"at this traffic it takes {days_text(days)}, and the stage pauses after {longest} (max_time)"
     return ""

@@ -134,6 +134,11 @@ class RouteFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Unix seconds at which the provider turns the model off."""
 
 
+SignUnit = Literal[
+    "usd_per_month", "s", "tokens_per_s", "share", "score", "prompts", "comparators", "votes", "days", "questions"
+]
+
+
 class Sign(msgspec.Struct, frozen=True):
     """One signal or check."""
 
@@ -146,6 +151,8 @@ class Sign(msgspec.Struct, frozen=True):
     after: float | None = None
     holds: bool | None = None
     """Whether the signal is on, or the check holds; None: unknown."""
+    unit: SignUnit | None = None
+    """Of all its numbers; None: it has none."""
 
 
 class Saving(msgspec.Struct, frozen=True):
@@ -223,19 +230,19 @@ def _spend(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
         is_young = facts.days < KNOWN_DAYS and facts.unpriced < facts.requests
         young = "it takes a day of traffic to tell what a month costs"
         why = young if is_young else "no request has a price" if facts.requests else "nothing was asked"
-        return Sign("spend", f"unknown: {why}", usd, None, before, after)
+        return Sign("spend", f"unknown: {why}", usd, None, before, after, unit="usd_per_month")
     if not stated:
         why = f"{_usd(usd)} a month; state readiness.revenue_usd_per_month or budget_usd_per_month to hold it against"
-        return Sign("spend", why, usd, None, before, after)
+        return Sign("spend", why, usd, None, before, after, unit="usd_per_month")
     limit, what = min(stated)
     if usd > limit:
         why = f"{_usd(usd)} a month is above {what}, {_usd(limit)}"
-        return Sign("spend", why, usd, limit, before, after, holds=True)
+        return Sign("spend", why, usd, limit, before, after, holds=True, unit="usd_per_month")
     if facts.unpriced > UNPRICED * facts.requests:
         why = f"{_usd(usd)} a month and more: {facts.unpriced} of {facts.requests} answers have no price"
-        return Sign("spend", why, usd, limit, before, after)
+        return Sign("spend", why, usd, limit, before, after, unit="usd_per_month")
     why = f"{_usd(usd)} a month is within {what}, {_usd(limit)}"
-    return Sign("spend", why, usd, limit, before, after, holds=False)
+    return Sign("spend", why, usd, limit, before, after, holds=False, unit="usd_per_month")
 
 
 def _usd(value: float) -> str:
@@ -249,30 +256,38 @@ def _speed(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
     """The limit that is missed worst speaks for all; of those that are kept, the one that is nearest."""
     parts: list[tuple[float, Sign]] = []
     unknown: list[str] = []
-    for name, measure, limit, unit, least in (
-        ("p95 to the first token", facts.first_byte_p95_s, terms.first_byte_p95_s, " s", False),
-        ("p95 of the whole answer", facts.total_p95_s, terms.total_p95_s, " s", False),
-        ("median tokens a second", facts.tokens_per_s, terms.tokens_per_s, "", True),
-        ("share turned away with 429", facts.turned_away, terms.turned_away, "", False),
-    ):
+    table: tuple[tuple[str, Measure, float | None, SignUnit], ...] = (
+        ("p95 to the first token", facts.first_byte_p95_s, terms.first_byte_p95_s, "s"),
+        ("p95 of the whole answer", facts.total_p95_s, terms.total_p95_s, "s"),
+        ("median tokens a second", facts.tokens_per_s, terms.tokens_per_s, "tokens_per_s"),
+        ("share turned away with 429", facts.turned_away, terms.turned_away, "share"),
+    )
+    for name, measure, limit, unit in table:
         if limit is None:
             continue
         if measure.whole is None:
             unknown.append(name)
             continue
         value = measure.whole
-        strain = (limit / max(value, 1e-9)) if least else value / max(limit, 1e-9)
-        says = f"{name} is {value:.3g}{unit}, the limit {limit:.3g}{unit}"
-        parts.append((strain, Sign("speed", says, value, limit, measure.before, measure.after, holds=strain > 1)))
+        strain = (limit / max(value, 1e-9)) if unit == "tokens_per_s" else value / max(limit, 1e-9)
+        says = f"{name} is {_speed_text(value, unit)}, the limit {_speed_text(limit, unit)}"
+        sign = Sign("speed", says, value, limit, measure.before, measure.after, holds=strain > 1, unit=unit)
+        parts.append((strain, sign))
     strain, sign = max(parts, default=(0.0, Sign("speed", "unknown: nothing was answered")), key=lambda it: it[0])
     if strain > 1:
         return sign
     if unknown:
-        return Sign("speed", f"unknown: {', '.join(unknown)}", sign.value, sign.limit, sign.before, sign.after)
+        return msgspec.structs.replace(sign, reason=f"unknown: {', '.join(unknown)}", holds=None)
     if (terms.first_byte_p95_s, terms.total_p95_s, terms.tokens_per_s) == (None, None, None):
-        why = "no limit is stated; state readiness.first_byte_p95, total_p95 or tokens_per_s"
-        return Sign("speed", why, facts.total_p95_s.whole, None, facts.total_p95_s.before, facts.total_p95_s.after)
+        whole = facts.total_p95_s
+        now = "" if whole.whole is None else f"p95 of the whole answer is {whole.whole:.3g} s, and "
+        why = f"{now}no limit is stated; state readiness.first_byte_p95, total_p95 or tokens_per_s"
+        return Sign("speed", why, whole.whole, None, whole.before, whole.after, unit="s")
     return sign
+
+
+def _speed_text(value: float, unit: SignUnit) -> str:
+    return f"{value:.3g} s" if unit == "s" else f"{value:.2%}" if unit == "share" else f"{value:.3g}"
 
 
 def _plateau(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
@@ -287,12 +302,12 @@ def _plateau(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
             f"unknown: {len(scored)} evaluation sets have scores, and no two of them ask the same questions under two "
             "prompts; register the newest one's questions with the other system prompt, too, and run both"
         )
-        return Sign("plateau", why)
+        return Sign("plateau", why, None, terms.improvement, unit="score")
     why = (
         f"unknown: no two versions of the system prompt have {LEAST_PERIOD} scores each; send POST /v1/feedback, "
         "or run an evaluation set under each prompt"
     )
-    return Sign("plateau", why)
+    return Sign("plateau", why, None, terms.improvement, unit="score")
 
 
 def _alike(periods: Sequence[QualityPeriod]) -> list[QualityPeriod]:
@@ -315,10 +330,21 @@ def _gain(source: str, known: Sequence[QualityPeriod], improvement: float) -> Si
     half = z * math.sqrt(sum((period.sd**2 + 1 / period.n) / period.n for period in (last, best)))
     says = f"by {source}, {last.label} is {gain:+.3f} ± {half:.3f} over {best.label}"
     if gain + half < improvement:
-        return Sign("plateau", f"{says}: below {improvement:g}", gain, improvement, best.mean, last.mean, holds=True)
+        return Sign(
+            "plateau",
+            f"{says}: below {improvement:g}",
+            gain,
+            improvement,
+            best.mean,
+            last.mean,
+            holds=True,
+            unit="score",
+        )
     if gain - half > 0:
-        return Sign("plateau", f"{says}: prompts still help", gain, improvement, best.mean, last.mean, holds=False)
-    return Sign("plateau", f"{says}: too few scores to tell", gain, improvement, best.mean, last.mean)
+        return Sign(
+            "plateau", f"{says}: prompts still help", gain, improvement, best.mean, last.mean, holds=False, unit="score"
+        )
+    return Sign("plateau", f"{says}: too few scores to tell", gain, improvement, best.mean, last.mean, unit="score")
 
 
 # Checks ---------------------------------------------------------------------------------------------------------------
@@ -329,41 +355,44 @@ def _volume(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
     lacking = terms.examples - facts.prompts
     if lacking > 0 and facts.prompts and facts.days >= KNOWN_DAYS:
         says += f": {lacking * facts.days / facts.prompts:,.0f} more days at this traffic"
-    return Sign("volume", says, facts.prompts, terms.examples, holds=lacking <= 0)
+    return Sign("volume", says, facts.prompts, terms.examples, holds=lacking <= 0, unit="prompts")
 
 
 def _variety(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
     if not facts.examples:
-        return Sign("variety", "unknown: nothing was answered", None, terms.distinct)
+        return Sign("variety", "unknown: nothing was answered", None, terms.distinct, unit="share")
     share = facts.prompts / facts.examples
     says = f"{share:.0%} of the prompts are different, {facts.answers:,} different answers"
-    return Sign("variety", says, share, terms.distinct, holds=share >= terms.distinct and facts.answers > 1)
+    holds = share >= terms.distinct and facts.answers > 1
+    return Sign("variety", says, share, terms.distinct, holds=holds, unit="share")
 
 
 def _judged(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
     said = facts.votes + facts.corrections
-    if facts.evaluators:
-        return Sign("evaluator", f"the policy compares by {', '.join(facts.evaluators)}", said, terms.votes, holds=True)
+    if facts.evaluators:  # one is enough: nobody then counts votes
+        says = f"the policy compares by {', '.join(facts.evaluators)}"
+        return Sign("evaluator", says, len(facts.evaluators), 1, holds=True, unit="comparators")
     says = f"{facts.votes} votes and {facts.corrections} corrections, and no comparator; {terms.votes} needed"
-    return Sign("evaluator", says, said, terms.votes, holds=said >= terms.votes)
+    return Sign("evaluator", says, said, terms.votes, holds=said >= terms.votes, unit="votes")
 
 
 def _still(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
     needed = terms.prompt_still_s / DAY_S
     if facts.prompt_days is None:
         why = "unknown: system prompts are all different" if facts.requests else "unknown: nothing was asked"
-        return Sign("prompt", why, None, needed)
+        return Sign("prompt", why, None, needed, unit="days")
     days = facts.prompt_days
     which = (
         "the system prompt" if facts.prompt_versions == 1 else f"the newest of {facts.prompt_versions} system prompts"
     )
     says = f"{which} is {days:.1f} days old; {needed:g} needed"
-    return Sign("prompt", says, days, needed, holds=days >= needed)
+    return Sign("prompt", says, days, needed, holds=days >= needed, unit="days")
 
 
 def _questions(facts: RouteFacts, terms: ReadinessTerms) -> Sign:
     says = f"{facts.eval_rows} questions in the largest evaluation set; {terms.eval_rows} needed"
-    return Sign("evaluation", says, facts.eval_rows, terms.eval_rows, holds=facts.eval_rows >= terms.eval_rows)
+    holds = facts.eval_rows >= terms.eval_rows
+    return Sign("evaluation", says, facts.eval_rows, terms.eval_rows, holds=holds, unit="questions")
 
 
 _CHECKS: tuple[Callable[[RouteFacts, ReadinessTerms], Sign], ...] = (_volume, _variety, _judged, _still, _questions)

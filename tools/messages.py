@@ -22,7 +22,7 @@ from tools import message_notes as notes
 ROOT = Path(__file__).resolve().parents[1]
 RULES = ROOT / "deploy/prometheus/rules/crossfade.yml"
 LINT = ("policies/lint.py", "policies/gate_findings.py", "policies/contenders.py", "policies/embedding_findings.py")
-DOCTOR = ("gateway/doctor/checks.py", "gateway/doctor/state.py")
+DOCTOR = ("gateway/doctor/checks.py", "gateway/doctor/api.py", "gateway/doctor/state.py")
 _VARIES = "…"
 _NUMBER = re.compile(r"[0-9.]+(?=%|s\b)")
 _EVENT = re.compile(r"[a-z_]+(\.[a-z_]+)?")

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict
 
 from gateway.admin.views import PageView
+from records.readiness import SignUnit
 
 
 class SignView(PageView):
@@ -20,6 +21,8 @@ class SignView(PageView):
     after: float | None
     holds: bool | None
     """Whether the signal is on, or the check holds; None: unknown."""
+    unit: SignUnit | None
+    """Of all its numbers; None: it has none."""
 
 
 class ReadinessSavingView(PageView):

@@ -81,7 +81,7 @@ class ReportView(PageView):
     sentence: str
     """Where it stands, and why."""
     rule: list[str]
-    """By what it moves, in two sentences."""
+    """By what it moves, in short sentences."""
     gates: list[ReportGateView]
     gates_of: str
     """Of which moment they are, in words; empty: as they stand."""
@@ -150,7 +150,7 @@ def moves(operations: Operations, route: str) -> list[ReportMoveView]:
 
 
 def rule(gates: Sequence[GateResult], *, is_split: bool = False) -> list[str]:
-    """The rule by which a rollout moves, in two sentences. `is_split`: only the policy's share counts."""
+    """The rule by which a rollout moves, a short sentence each. `is_split`: only the policy's share counts."""
     if is_split:
         return [
             "A fixed split, uncertified: the policy states the candidate's share, and nothing shows it is good enough.",
@@ -160,14 +160,16 @@ def rule(gates: Sequence[GateResult], *, is_split: bool = False) -> list[str]:
     *most, last = [gate.gate for gate in needed] or ["every required gate"]
     names = f"{', '.join(most)} and {last}" if most else last
     heights = [gate.needed for gate in needed if gate.needed is not None]
-    odds = f": at most one time in {10 ** min(heights):,.0f} by chance" if heights else ""
+    odds = f" at most one time in {10 ** min(heights):,.0f}" if heights else " rarely"
     return [
-        f"The candidate gets more traffic only when {names} {'are each' if most else 'is'} certified to be "
-        f"no worse than the limit allows, by evidence that holds at whatever moment one looks{odds}, and the stage's "
-        "least number of conversations and its hold are over.",
-        "A detector that is raised, or a gate that is certainly beyond its limit, gives all traffic back to the "
-        "baseline at once, and after a detector's alarm it returns only once it was tried beside the baseline's "
-        "answers; people may stop, hold or promote with a reason, which is kept.",
+        f"The candidate gets more traffic only when {names} {'are each' if most else 'is'} certified: shown to be no "
+        "worse than the limit allows.",
+        f"A candidate that is worse passes by chance{odds}, however often one looks.",
+        "Each stage has a least number of conversations and a least time.",
+        "All traffic goes back to the baseline at once when a detector raises an alarm, or a gate is certainly beyond "
+        "its limit.",
+        "After an alarm the candidate returns only once it was tried on copies of requests, and did well.",
+        "People may stop, hold or promote it; their reason is kept.",
     ]
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from gateway.cli.overview import overview
 from gateway.cli.parser import Parser
-from gateway.cli.values import between, count, days, lasting, whole
+from gateway.cli.values import between, count, days, lasting, stated, whole
 from records.dataset.formats import FORMATS
 from records.importers.sources import SOURCES
 
@@ -145,7 +145,9 @@ def _operate(verb: str) -> Callable[[Parser], None]:
 
     def add_arguments(parser: Parser) -> None:
         parser.add_argument("route", metavar="ROUTE", help=f"the rollout that should {_DIRECTIVES[verb]}")
-        parser.add_argument("--reason", required=True, help="why; kept in the decision and in the audit log")
+        parser.add_argument(
+            "--reason", required=True, type=stated, help="why; kept in the decision and in the audit log"
+        )
         parser.set_defaults(verb=verb)
         _add_context(parser)
         _add_json(parser)

@@ -13,7 +13,7 @@ import msgspec
 
 from gateway import clock
 from gateway.adapters.ray_data import RayError, run_on_ray
-from gateway.cli import context, dataset_inspect
+from gateway.cli import context, dataset_inspect, layout
 from gateway.cli.dataset_source import source_of
 from gateway.cli.failure import failed
 from gateway.cli.progress import progress
@@ -198,7 +198,7 @@ def _validate(arguments: argparse.Namespace) -> int:
             print(f"{path}:{fault.line}: {fault.text}")
         if len(faults) > _SHOWN_FAULTS:
             print(f"… and {len(faults) - _SHOWN_FAULTS} more", file=sys.stderr)
-    said = f"{len(faults)} faults in {len(files)} files"
+    said = f"{layout.counted(len(faults), 'fault')} in {layout.counted(len(files), 'file')}"
     if faults:
         return failed(said, arguments)
     print(said, file=sys.stderr)

@@ -11,11 +11,12 @@ import httpx
 
 from gateway.cli import context
 from gateway.cli.failure import failed
+from gateway.cli.layout import counted
 from gateway.config.settings import Settings
 from gateway.config.settings_file import SettingsError
 from gateway.doctor import checks as checkup
-from gateway.doctor.checks import CheckResult
 from gateway.doctor.otel import traces
+from gateway.doctor.result import CheckResult
 from gateway.doctor.state import shared_state
 from gateway.node.datadir import DataDir
 
@@ -37,7 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
     failures = sum(finding.level == "failure" for finding in found)
     if failures:
         return failed(f"{failures} of {len(found)} checks failed", arguments)
-    print("all is well", file=sys.stderr)
+    warnings = sum(finding.level == "warning" for finding in found)
+    told = f"nothing failed; {counted(warnings, 'warning')} above" if warnings else "all is well"
+    print(told, file=sys.stderr)
     return 0
 
 
@@ -56,7 +59,7 @@ def findings(arguments: argparse.Namespace) -> Iterator[CheckResult]:
     yield from shared_state(settings, data, os.environ)
     yield from checkup.policies(settings)
     yield from checkup.ports(settings, data)
-    yield from checkup.upstreams(settings)
+    yield from checkup.upstreams(settings, os.environ)
     yield from traces(settings)
     if arguments.send_test:
         yield send_test(settings)

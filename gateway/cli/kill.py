@@ -90,7 +90,10 @@ def _print_others(others: "NodeConfirmations") -> None:
     if others.told in ("no", "unknown"):
         print(_not_told(others), file=sys.stderr)
     for node in others.nodes:
-        print(f"node {node}: {'confirmed' if node in others.confirmed else 'has not said so yet'}", file=sys.stderr)
+        print(
+            f"node {node}: {'confirmed' if node in others.confirmed else 'not yet; it looks again within seconds'}",
+            file=sys.stderr,
+        )
 
 
 def _not_told(others: "NodeConfirmations") -> str:

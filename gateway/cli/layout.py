@@ -58,6 +58,11 @@ def shortened(text: str, width: int) -> str:
     return f"{text[: width - 1 - end]}…{text[len(text) - end :] if end else ''}"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def paragraph(text: str, indent: str = "") -> str:
     """A sentence in lines that fit; long words and addresses stay whole."""
     return textwrap.fill(

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gateway import clock
-from gateway.cli import context, policy_plan, policy_simulate, policy_slo
+from gateway.cli import context, layout, policy_plan, policy_simulate, policy_slo
 from gateway.cli.failure import failed
 from gateway.cli.policy_traffic import recorded
 from gateway.config.policy_file import SUFFIXES, Loaded, contenders, located, read_file, with_files
@@ -55,7 +55,11 @@ def _lint(arguments: argparse.Namespace) -> int:
         for problem in (*refused, *warnings):
             print(problem)
         fine = len({each.name for each in loaded} - {problem.name for problem in refused})
-        print(f"{fine} fine, {len(refused)} problems, {len(warnings)} warnings", file=sys.stderr)
+        if not loaded and not refused:
+            _tell_none(arguments)
+            return 0
+        told = (f"{fine} fine", layout.counted(len(refused), "problem"), layout.counted(len(warnings), "warning"))
+        print(", ".join(told), file=sys.stderr)
     return 1 if refused else 0
 
 
@@ -107,9 +111,17 @@ def _explain(arguments: argparse.Namespace) -> int:
     ]
     if arguments.json:
         print(json.dumps([_explained(each, line) for each, line in zip(loaded, told, strict=True)]))
-    else:
+    elif told:
         print("\n\n".join(told))
+    else:
+        _tell_none(arguments)
     return 0
+
+
+def _tell_none(arguments: argparse.Namespace) -> None:
+    """Say that there is no policy, and how one begins: no output at all would be a riddle."""
+    where = ", ".join(map(str, arguments.policies)) or str(context.settings(arguments).policies)
+    print(f"No policy file in {where}. hint: `crossfade init` writes an example to copy", file=sys.stderr)
 
 
 def _explained(loaded: Loaded, told: str) -> dict[str, object]:
@@ -152,7 +164,10 @@ def _plan(arguments: argparse.Namespace) -> int:
     plans = policy_plan.plans(loaded, known, data, today, now=clock.wall())
     if not arguments.policies:  # the whole folder: what it has no more will be gone
         plans += policy_plan.taken_away(loaded, in_force)
-    print(policy_plan.as_json(plans) if arguments.json else policy_plan.as_text(plans))
+    if plans or arguments.json:
+        print(policy_plan.as_json(plans) if arguments.json else policy_plan.as_text(plans))
+    else:
+        _tell_none(arguments)
     return 2 if any(plan.changes for plan in plans) else 0
 
 
@@ -180,7 +195,7 @@ def _paths(arguments: argparse.Namespace) -> list[Path]:
     for path in named:
         if path.is_dir():
             found += sorted(child for child in path.iterdir() if child.suffix in SUFFIXES)
-        else:
+        elif arguments.policies or path.exists():  # one that is not there is no slip, unless it was named
             found.append(path)
     return found
 

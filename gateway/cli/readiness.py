@@ -13,11 +13,13 @@ import msgspec
 from gateway import clock
 from gateway.cli import context
 from gateway.cli.failure import failed
+from gateway.cli.layout import counted
 from gateway.config.settings_file import SettingsError
+from gateway.console import words
 from gateway.control.operations.readiness import look
 from gateway.node.datadir import DataDirError
 from gateway.supervisor.programs import hourly_prices
-from records.readiness import UNROUTED, Readiness, Sign
+from records.readiness import DAY_S, UNROUTED, Readiness, Sign
 from records.store import Store
 
 _SIGNALS = {True: "on", False: "off", None: "unknown"}
@@ -59,23 +61,22 @@ def run(arguments: argparse.Namespace) -> int:
 def _text(found: Readiness) -> str:
     model = found.retirement.model if found.route.startswith(UNROUTED) else ""
     name = f"{found.route} ({model})" if model else found.route
-    lines = [f"{name}: {found.verdict.upper()}   {found.requests:,} requests in {found.days:.1f} days"]
+    seen = f"{counted(found.requests, 'request')} in {words.duration(found.days * DAY_S)}"
+    lines = [f"{name}: {found.verdict.upper()}   {seen}"]
     lines += [_line("signal", sign, _SIGNALS) for sign in found.signals]
     lines += [_line("check", sign, _CHECKS) for sign in found.checks]
     lines += [f"  {'saving':8} {_saving(found)}", f"  {'retires':8} {_retires(found)}", f"  {'next':8} {found.next}"]
     return "\n".join(lines)
 
 
-def _line(kind: str, sign: Sign, words: dict[bool | None, str]) -> str:
-    return f"  {kind:8} {sign.name:10} {words[sign.holds]:8} {sign.reason.removeprefix('unknown: ')}{_trend(sign)}"
+def _line(kind: str, sign: Sign, states: dict[bool | None, str]) -> str:
+    return f"  {kind:8} {sign.name:10} {states[sign.holds]:8} {sign.reason.removeprefix('unknown: ')}{_trend(sign)}"
 
 
 def _trend(sign: Sign) -> str:
     """How the later half of the window is beside the earlier one."""
-    if sign.before is None or sign.after is None:
-        return ""
-    change = f", {sign.after / sign.before - 1:+.0%}" if sign.before > 0 else ""
-    return f" (from {sign.before:.3g} to {sign.after:.3g}{change})"
+    told = words.halves(sign.before, sign.after, sign.unit)
+    return f" ({told})" if told else ""
 
 
 def _saving(found: Readiness) -> str:

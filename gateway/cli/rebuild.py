@@ -136,6 +136,8 @@ def _write(told: RebuildOutcome, fresh: Snapshot, shared: SharedState) -> Rebuil
 
 
 def _print(told: list[RebuildOutcome]) -> None:
+    if not told:
+        print("No rollout is known: there is no evidence to compute again.", file=sys.stderr)
     for each in told:
         word = "agrees" if each.agrees else "written" if each.written else "DIFFERS"
         print(f"{each.route}: {word}, {each.observations} observations made again")

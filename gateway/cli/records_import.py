@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 
 from gateway import clock
-from gateway.cli import context
+from gateway.cli import context, layout
 from gateway.cli.failure import failed
 from gateway.cli.replay import row_inputs
 from gateway.config.settings import Settings
@@ -107,5 +107,5 @@ def _told(count: ImportCount, *, days: float) -> str:
     )
     lines += [f"{count.forgotten} are of who is forgotten, and were left out"] if count.forgotten else []
     lines += [f"{many} passed over: {what}" for what, many in count.passed_over.most_common()]
-    lines += [f"{count.broken} rows are broken"] if count.broken else []
+    lines += [f"broken: {layout.counted(count.broken, 'row')}"] if count.broken else []
     return "\n".join(lines)

@@ -189,8 +189,10 @@ def route_policy(settings: Settings, name: str, named: Path | None) -> tuple[Rou
             several += [terms.name] if terms is not None and route.name == name else []
     if several:
         raise ReplayError(f"{name} has several candidates. hint: name one of {', '.join(several)}")
-    where = named or f"any policy in {folder}"
-    raise ReplayError(f"{where} has no route {name}. hint: `crossfade init` writes a policy to start from")
+    who = f"{named} has not" if named else f"no policy in {folder} has"
+    raise ReplayError(
+        f"{who} the route {name!r}. hint: `crossfade policy lint` reads them; `crossfade init` writes one"
+    )
 
 
 def check_upstreams(shadow: ShadowRoute, base: Table) -> None:

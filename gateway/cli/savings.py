@@ -58,13 +58,19 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([asdict(each) for each in found]))
     elif not found:
-        print("No request of a route is recorded in this time. hint: `--since all`, or `crossfade routes`")
+        print(_nothing(arguments.route), file=sys.stderr)
     else:
         everything = [_savings("all", cost, {each.route for each in found})] if len(found) > 1 else []
         rows = [HEAD, *map(_row, [*found, *everything])]
         print("\n".join(layout.table(rows, right=range(1, len(HEAD)), cut=(0,))))
         _tell_gaps(sum(each.unpriced for each in found), cost)
     return 0
+
+
+def _nothing(route: str | None) -> str:
+    if route:
+        return f"No request of {route} is recorded in this time. hint: `--since all`; `crossfade status` lists routes"
+    return "No request of a route is recorded in this time. hint: `--since all`, or `crossfade routes`"
 
 
 def by_route(cost: CostView) -> list[RouteSavings]:

@@ -136,13 +136,14 @@ def run(arguments: argparse.Namespace) -> int:
     state = read(data, now=now)
     seen = shared(arguments, now) if data.state.exists() else SharedView()
     routes = [route for route in state.routes if arguments.route in (None, route.route, route_of(route.route))]
+    is_known = arguments.route is None or bool(routes)
     if arguments.json:
         rows = [asdict(route) | {"rollout": seen.rollouts.get(route.route)} for route in routes]
         shares = {"leader": seen.leader, "nodes": seen.nodes, "problem": seen.problem}
         print(json.dumps(asdict(state) | {"routes": rows, "shared": shares}))
-    else:
+    elif is_known:
         _print(state, routes, seen, now)
-    if arguments.route is not None and not routes:
+    if not is_known:
         known = ", ".join(route.route for route in state.routes) or "none"
         return failed(f"no route is called {arguments.route!r}. hint: there are {known}", arguments)
     return 0 if state.serving else 1

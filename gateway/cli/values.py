@@ -63,6 +63,17 @@ def days(text: str) -> float:
     return found
 
 
+def stated(text: str) -> str:
+    """Words that say something.
+
+    Raises:
+        ArgumentTypeError: there are none.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty. hint: say why in a few words")
+    return text
+
+
 def lasting(text: str) -> float:
     """How many seconds `1h` or `90s` are, as policies write it; whose module is loaded only where somebody says a time.
 

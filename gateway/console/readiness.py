@@ -16,7 +16,13 @@ _VERDICTS = {"due": ("up", "cand"), "prepare": ("wait", "wait"), "not yet": ("pa
 def show(ask: Ask) -> Shown:
     """The page."""
     view = ask.pages.readiness(ask.given.get("route"))
-    context = {"cli": "crossfade readiness", "mark": mark, "verdicts": _VERDICTS, "trend": trend}
+    context = {
+        "cli": "crossfade readiness",
+        "mark": mark,
+        "verdicts": _VERDICTS,
+        "trend": trend,
+        "measured": words.measured,
+    }
     return Shown("readiness", "Readiness", context, view)
 
 
@@ -35,10 +41,7 @@ def mark(kind: str, sign: SignView) -> tuple[str, str, str]:
 
 def trend(sign: SignView) -> str:
     """How the window's later half is beside its earlier one; empty: not known."""
-    if sign.before is None or sign.after is None:
-        return ""
-    change = f", {sign.after / sign.before - 1:+.0%}" if sign.before > 0 else ""
-    return f"from {sign.before:.3g} to {sign.after:.3g}{change}".replace("-", "−")
+    return words.halves(sign.before, sign.after, sign.unit)
 
 
 PAGE = ConsolePage("/readiness", show, "Readiness", ("route",), rows=csv_rows)

@@ -13,6 +13,11 @@ from policies.terms import Better
 
 WINDOWS = ("24h", "7d", "30d", "all")
 USUAL = "7d"
+LEGEND = (
+    "Estimate: the candidate less the baseline, below 0 is worse; of latency the share of answers in time; of cost the "
+    "part of the baseline's. The interval holds however often one looks; cost is shown, not tested. A gate passes when "
+    "its whole interval is on the right side of the limit."
+)
 
 
 class GateNumbers(Protocol):
@@ -62,7 +67,7 @@ def show(ask: Ask) -> Shown:
     since = ask.given.get("since", USUAL)
     context = {
         "told": told, "since": since, "windows": WINDOWS, "cli": f"crossfade report {view.route} --since {since}",
-        "money": money(view),
+        "money": money(view), "legend": LEGEND,
     }  # fmt: skip
     return Shown("report", f"Report on {view.route}", context, view)
 
@@ -76,7 +81,10 @@ def csv_rows(ask: Ask) -> Iterable[Row]:
 def html_file(view: ReportView, renderer: Renderer, *, since: str) -> str:
     """The same as one file that needs nothing else."""
     css = Markup(renderer.static["console.css"].content.decode())  # noqa: S704 -- our own stylesheet
-    return renderer.page("report_file", view=view, told=told, now=view.made_at, since=since, css=css, money=money(view))
+    return renderer.page(
+        "report_file", view=view, told=told, now=view.made_at, since=since, css=css, money=money(view),
+        legend=LEGEND,
+    )  # fmt: skip
 
 
 def money(view: ReportView) -> list[tuple[str, float | None]]:
@@ -87,7 +95,7 @@ def money(view: ReportView) -> list[tuple[str, float | None]]:
     return [
         ("Spent", _sum(paid)),
         ("The baseline alone would have cost", _sum([arm.counterfactual_usd for arm in view.arms])),
-        ("Saved by the candidate", _sum(ours)),
+        ("Saved by the candidate", _sum(ours) if ours else 0.0),
         ("Shadow and judge", _sum(beside) if view.shadow else 0.0),
     ]
 
@@ -100,7 +108,7 @@ def markdown(view: ReportView, *, since: str) -> str:
         f"{words.moment(view.made_at)}, over {since}. The candidate answers {words.share(rollout.weight)} of eligible "
         f"requests. **{_line(view.sentence)}**", "", "## The rule", "", *view.rule, "", "## Gates", "",
         *([f"{view.gates_of.capitalize()}.", ""] if view.gates_of else []),
-        "| gate | verdict | estimate | interval | limit | n |", "|---|---|---|---|---|---|",
+        "| gate | verdict | estimate | interval | limit | conversations |", "|---|---|---|---|---|---|",
     ]  # fmt: skip
     for gate in view.gates:
         estimate, between, limit = told(gate)
@@ -109,6 +117,7 @@ def markdown(view: ReportView, *, since: str) -> str:
             f"| {_line(gate.gate)}{required} | {gate.verdict} | {estimate} | {between or words.UNKNOWN} | {limit} | "
             f"{words.number(gate.n)} |"
         )
+    lines += ["", LEGEND] if view.gates else []
     lines += ["", "## Money", "", *(f"- {name}: {words.money(value)}" for name, value in money(view))]
     unpriced = sum(arm.unpriced for arm in view.arms)
     lines += [f"- Answers without a price: {words.number(unpriced)}", "", "## What people say", "", _people(view)]

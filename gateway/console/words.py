@@ -66,11 +66,43 @@ def duration(seconds: float | None) -> str:
     return _signed(f"{seconds * 1000:.2g}") + f"{THIN}ms"
 
 
+def measured(value: float | None, unit: str | None) -> str:
+    """A sign's number with its unit, as `records.readiness` names units."""
+    if value is None:
+        return UNKNOWN
+    match unit:
+        case "usd_per_month":
+            return f"{money(value)} a month"
+        case "s":
+            return duration(value)
+        case "share":
+            return share(value)
+        case "score":
+            return signed(value, 3)
+        case "tokens_per_s":
+            return f"{number(value, 1)} tokens a second"
+        case "days":
+            told = number(value, 0 if value == round(value) else 1)
+        case _:
+            told = number(value)
+    return f"{told} {unit or ''}".rstrip().removesuffix("s" if told == "1" else "\0")
+
+
+def halves(before: float | None, after: float | None, unit: str | None) -> str:
+    """A number in the earlier and in the later half of a window, with the change; empty: one of them is not known."""
+    if before is None or after is None:
+        return ""
+    change = _signed(f", {after / before - 1:+.0%}") if before > 0 else ""
+    return f"{measured(before, unit)} in the earlier half, {measured(after, unit)} in the later{change}"
+
+
 def ago(at: float | None, now: float) -> str:
-    """How long a moment is past, or away."""
+    """How long a moment is past, or away: in whole seconds, for nobody looks sooner again."""
     if at is None:
         return UNKNOWN
-    return f"{duration(now - at)} ago" if at <= now else f"in {duration(at - now)}"
+    away = abs(now - at)
+    told = duration(away if away >= 60 else float(round(away))) if away >= 0.5 else f"0{THIN}s"
+    return f"{told} ago" if at <= now else f"in {told}"
 
 
 def moment(at: float | datetime | str | None) -> str:

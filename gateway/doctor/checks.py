@@ -9,9 +9,7 @@ import socket
 import ssl
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
 from gateway.config import policy_file as policy_text
@@ -21,23 +19,14 @@ from gateway.config.settings import Settings, Tls, Upstream
 from gateway.config.settings_file import policies_note
 from gateway.config.surroundings import surroundings
 from gateway.config.yaml_file import YamlFileError
+from gateway.doctor.api import asked
+from gateway.doctor.result import CheckResult
 from gateway.node.datadir import DataDir, is_held
 from policies.contenders import named_candidates
 
-Level = Literal["ok", "warning", "failure"]
 CONNECT_S = 5.0
 MIN_FREE_BYTES = 1024**3
 MIN_FILES = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """One thing that was looked at."""
-
-    level: Level
-    subject: str
-    message: str
-    hint: str = ""
 
 
 def machine() -> Iterator[CheckResult]:
@@ -171,8 +160,8 @@ def _port(subject: str, address: Address, *, ours: bool) -> CheckResult:
     return CheckResult("ok", subject, f"{address} is free")
 
 
-def upstreams(settings: Settings) -> Iterator[CheckResult]:
-    """Whether each upstream can be reached, and has a certificate we trust. Nothing is asked of it.
+def upstreams(settings: Settings, environment: Mapping[str, str]) -> Iterator[CheckResult]:
+    """Whether each upstream can be reached, has a certificate we trust, and has OpenAI's API at its path.
 
     One that no policy names, and that is not the default, gets no traffic: it fails nobody yet, and is a warning.
     """
@@ -180,6 +169,8 @@ def upstreams(settings: Settings) -> Iterator[CheckResult]:
     for name, upstream in settings.upstreams.items():
         subject = f"upstreams.{name}"
         found = _litellm(subject) if upstream.kind == "litellm" else _reach(subject, upstream)
+        if found.level == "ok" and upstream.kind != "litellm":
+            found = asked(subject, upstream, environment)
         if found.level == "failure" and name not in wanted:
             found = CheckResult("warning", subject, f"{found.message} (no policy names it yet)", found.hint)
         yield found

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from gateway.config.settings import Settings
 from gateway.control.exporter.collector import Collector, PostResult
-from gateway.doctor.checks import CheckResult
+from gateway.doctor.result import CheckResult
 
 SUBJECT = "otel"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from gateway.config.settings import Settings
 from gateway.control.state.open import open_state
 from gateway.control.state.port import StateDownError
-from gateway.doctor.checks import CheckResult
+from gateway.doctor.result import CheckResult
 from gateway.node import state_location as state_place
 from gateway.node.datadir import DataDir, DataDirError, secret
 from gateway.node.pepper import shared_pepper

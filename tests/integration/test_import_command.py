@@ -64,7 +64,7 @@ def test_a_log_is_imported_with_the_route_its_policy_gives(place: Path, capsys: 
     """The broken line is told by file and line, all else is recorded; the same again adds nothing."""
     code, out, err = run(capsys, "records", "import", "--from", "litellm", "log.jsonl")
     assert (code, err) == (1, "log.jsonl:8: not JSON\n")
-    assert out == "20 exchanges imported of 21 rows, 0 of them with feedback\n1 rows are broken\n"
+    assert out == "20 exchanges imported of 21 rows, 0 of them with feedback\nbroken: 1 row\n"
 
     code, out, _ = run(capsys, "records", "import", "--from", "litellm", "log.jsonl", "--json")
     said = json.loads(out)

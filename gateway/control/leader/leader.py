@@ -123,7 +123,9 @@ class Leader:
             return []
         for order in orders:
             if order.route not in terms:
-                self.shared.answer(Answered(order.id, taken=False, text=f"no policy has the route {order.route!r}"))
+                there = ", ".join(sorted(terms)) or "none: `crossfade policy lint` says why a file is not in force"
+                text = f"no policy has the route {order.route!r}. hint: there are {there}"
+                self.shared.answer(Answered(order.id, taken=False, text=text))
         return orders
 
     @property

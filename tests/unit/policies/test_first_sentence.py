@@ -403,6 +403,14 @@ def test_servers_that_are_not_warm_yet_are_told():
     assert_plain(first_sentence(WHERE[Phase.SHADOW], cold, now=NOW))
 
 
+def test_an_operators_word_is_told_as_one_even_if_it_is_empty():
+    """Whoever raises by hand without a reason has raised it: no check is said to have passed."""
+    for phase, verb in ((Phase.SHADOW, Verb.PROMOTE), (Phase.PAUSED, Verb.RESUME), (Phase.ROLLED_BACK, Verb.RESUME)):
+        said = decided_sentence(command(WHERE[phase], verb, now=NOW, by="ana", reason=""))
+        assert said.endswith("ana said so.")
+        assert "passed" not in said
+
+
 @pytest.mark.parametrize(
     ("gate", "ends"),
     [

@@ -361,14 +361,23 @@ def test_cost_has_an_interval_once_there_is_enough_to_show():
     assert result.required
 
 
-@pytest.mark.parametrize("counts", [{}, {"cost_n": 5, "cost_candidate": 5, "cost_baseline": 0}])
-def test_cost_without_prices_says_so(counts: dict[str, int]):
-    """No price, or a baseline that costs nothing, gives no ratio."""
+@pytest.mark.parametrize(
+    ("counts", "why"),
+    [
+        ({}, "no pair has both prices"),
+        (
+            {"cost_n": 5, "cost_candidate": 5, "cost_baseline": 0},
+            "the baseline's price is 0, and there is no ratio to that: state its price under `prices`",
+        ),
+    ],
+)
+def test_cost_without_prices_says_so(counts: dict[str, int], why: str):
+    """No price, or a baseline that costs nothing, gives no ratio; each is told as what it is."""
     found = evidence()
     found.counts.update(counts)
     result = evaluate(Cost(max_ratio=0.6, required=True), found)
     assert (result.verdict, result.estimate, result.required, result.limit) == (Verdict.INCONCLUSIVE, None, True, 0.6)
-    assert (result.reason, result.better) == ("cost: no pair has both prices", Better.LOWER)
+    assert (result.reason, result.better) == (f"cost: {why}", Better.LOWER)
 
 
 def test_futility_is_seen_late_and_only_without_hope():

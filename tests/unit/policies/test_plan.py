@@ -200,7 +200,7 @@ def test_a_stage_that_cannot_end_is_doubted(traffic: Traffic):
     """Too little traffic is the commonest silent failure of a canary."""
     found = at(planned(traffic=traffic), "1%")
 
-    assert found.days is None if not traffic.units_per_day else "max_time is 14" in found.doubt
+    assert found.days is None if not traffic.units_per_day else "pauses after 14 days (max_time)" in found.doubt
 
 
 def test_a_budget_below_the_need_is_doubted():

@@ -97,12 +97,12 @@ def test_a_window_leaves_out_what_is_older(home: ConsoleHouse) -> None:
 
 
 def test_the_rule_names_what_has_to_be_certified() -> None:
-    """Two sentences: the required gates by name with their height as odds, and what takes everything back."""
+    """Short sentences: the required gates by name, their height as odds, and what takes everything back."""
     said = rule(GATES)
-    assert len(said) == 2
+    assert max(len(line) for line in said) <= 150
     assert "quality, errors and latency are each certified" in said[0]
-    assert "one time in 20" in said[0]
-    assert "baseline at once" in said[1]
+    assert "one time in 20" in said[1]
+    assert any("baseline at once" in line for line in said)
     assert "quality is certified" in rule([replace(GATES[0], needed=None)])[0]
     assert "every required gate is certified" in rule([])[0]
     assert "uncertified" in rule([], is_split=True)[0]

@@ -44,8 +44,9 @@ def test_a_promotion_that_nobody_hears(data: DataDir, state: SqliteState, capsys
 
 
 def test_a_reason_is_wanted(data: DataDir, capsys: pytest.CaptureFixture[str]) -> None:
-    """An order without a reason is bad usage."""
-    with pytest.raises(SystemExit) as stopped:
-        main(["hold", "triage"])
-    assert stopped.value.code == 2
-    assert "--reason" in capsys.readouterr().err
+    """An order without a reason, or with an empty one, is bad usage."""
+    for words in ([], ["--reason", " "]):
+        with pytest.raises(SystemExit) as stopped:
+            main(["hold", "triage", *words])
+        assert stopped.value.code == 2
+        assert "--reason" in capsys.readouterr().err

@@ -26,6 +26,18 @@ def test_lint_of_a_good_folder(capsys: pytest.CaptureFixture[str]):
     assert ran(capsys, "lint") == (0, "", "1 fine, 0 problems, 0 warnings\n")
 
 
+@pytest.mark.parametrize("verb", ["lint", "plan", "explain"])
+def test_a_folder_without_policies_is_told(verb: str, capsys: pytest.CaptureFixture[str]):
+    """Where there is no policy, it is said with what to do, on stderr, and is no failure."""
+    for path in Path("policies").iterdir():
+        path.unlink()
+    told = "No policy file in policies. hint: `crossfade init` writes an example to copy\n"
+    assert ran(capsys, verb) == (0, "", told)
+    Path("policies").rmdir()
+    Path("crossfade.yaml").write_text("policies: policies")
+    assert ran(capsys, verb) == (0, "", told)
+
+
 def test_lint_shows_every_problem_of_every_file(capsys: pytest.CaptureFixture[str]):
     """Refusals, warnings, clashes between files and files that are not there; exit 1."""
     Path("policies/a.yaml").write_text(written("mode: observe"))
@@ -55,7 +67,7 @@ def test_lint_refuses_what_can_never_be_certified(capsys: pytest.CaptureFixture[
     code, out, err = ran(capsys, "lint")
 
     assert code == 1 and "the baseline is asked twice" in out
-    assert err.startswith("0 fine, 1 problems")
+    assert err.startswith("0 fine, 1 problem,")
 
 
 def test_lint_reads_what_comparators_are_told(capsys: pytest.CaptureFixture[str]):

@@ -22,7 +22,7 @@ def test_text_and_json(data: DataDir, capsys: pytest.CaptureFixture[str]) -> Non
     keep(Store(data.records), "a", *(record(n, at=clock.wall() - 20 * DAY_S + n) for n in range(5)))
     assert main(["readiness", "support"]) == 0
     text = capsys.readouterr().out
-    assert text.startswith("support: PREPARE   5 requests in 20.0 days")
+    assert text.startswith("support: PREPARE   5 requests in 20")
     for part in (
         "a month is above the budget, $0.0001",
         "signal   plateau    unknown",

@@ -10,7 +10,7 @@ from gateway.cli.main import main
 from gateway.console.readiness import mark, trend
 from tests.rooms.console_house import house, read, visitor
 
-SIGN = SignView(name="spend", reason="", value=1.0, limit=2.0, before=4.0, after=5.0, holds=True)
+SIGN = SignView(name="spend", reason="", value=1.0, limit=2.0, before=4.0, after=5.0, holds=True, unit="usd_per_month")
 
 
 async def test_the_page_says_what_the_command_says(
@@ -41,6 +41,6 @@ def test_a_sign_in_a_word() -> None:
     assert mark("signal", SIGN)[0] == "on"
     assert mark("check", SIGN.model_copy(update={"holds": False}))[0] == "no"
     assert mark("check", SIGN.model_copy(update={"holds": None}))[0] == "unknown"
-    assert trend(SIGN) == "from 4 to 5, +25%"
-    assert trend(SIGN.model_copy(update={"before": 0.0})) == "from 0 to 5"
+    assert trend(SIGN) == "$4.00 a month in the earlier half, $5.00 a month in the later, +25%"
+    assert trend(SIGN.model_copy(update={"before": 0.0})).endswith("in the later")
     assert trend(SIGN.model_copy(update={"after": None})) == ""

@@ -1,8 +1,8 @@
 from pathlib import Path
 
 from gateway.config.settings import Settings
-from gateway.doctor.checks import CheckResult
 from gateway.doctor.otel import traces
+from gateway.doctor.result import CheckResult
 from tests.fakes.otlp import FakeCollector
 
 

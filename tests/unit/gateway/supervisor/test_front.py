@@ -222,3 +222,20 @@ async def _end_of(reader: asyncio.StreamReader) -> bytes:
         return await reader.read()
     except ConnectionResetError:
         return b""
+
+
+async def test_a_whole_head_is_answered_however_late_it_is_read(
+    admin_socket: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the deadline is over before the loop runs at all, as on a starved machine, what came is still read.
+
+    Half a head is not waited for, as ever.
+    """
+    monkeypatch.setattr("gateway.supervisor.front.HEAD_S", 0.0)
+    monkeypatch.setattr("gateway.supervisor.front.BODY_S", 0.0)
+    async with front(admin_socket) as port:
+        for _ in range(20):
+            assert status(await send(port, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")) == 200
+        told = await send(port, f"POST /x HTTP/1.1\r\n{LOCAL}content-length: 4\r\n\r\nabcd")
+        assert code(told) == "admin_unavailable"
+        assert await send(port, "GET /healthz HTTP/1.1\r\n") == b""
