@@ -11,6 +11,7 @@ Longer than a file should be: it is one list, and all of it stands in every reco
 import hashlib
 import json
 from dataclasses import astuple, dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from policies.windows import RiseWindow
@@ -44,7 +45,12 @@ class CandidateKey:
     @property
     def digest(self) -> str:
         """Twelve hex digits that differ whenever any part differs."""
-        return hashlib.sha256(json.dumps(astuple(self)).encode()).hexdigest()[:12]
+        return _digest(self)
+
+
+@lru_cache(maxsize=1024)  # each event asks for that of its candidate, and there are few
+def _digest(key: CandidateKey) -> str:
+    return hashlib.sha256(json.dumps(astuple(key)).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)

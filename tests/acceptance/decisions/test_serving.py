@@ -5,7 +5,9 @@ evaluation take in what the journal would say, a second late. Nothing is awaited
 """
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import msgspec
 import pytest
@@ -223,6 +225,18 @@ def pass_time(world: World, seconds: float) -> None:
         pass
 
 
+def established(rollout: Rollout, rules: Rules = RULES, *, per_s: float = 20.0, seconds: float = 20.0) -> World:
+    """A world of one's own whose candidate has served so long and well; what all begin with is lived once."""
+    return deepcopy(_lived(rollout, rules, per_s, seconds))
+
+
+@cache
+def _lived(rollout: Rollout, rules: Rules, per_s: float, seconds: float) -> World:
+    world = World(rollout, per_s=per_s, rules=rules)
+    pass_time(world, seconds)
+    return world
+
+
 MOVES: dict[str, tuple[Rollout, Callable[[World], object]]] = {
     "none": (at(250_000), lambda _: None),
     "none, at 5 %": (at(50_000), lambda _: None),
@@ -256,8 +270,7 @@ def assert_back_in_time(world: World, name: str) -> None:
 def test_dies_in_the_moment_of_a_move(move: str, name: str) -> None:
     """In the very moment of each move: the first failures fall under the old table, and count."""
     begun, makes = MOVES[move]
-    world = World(begun)
-    pass_time(world, 20.0)
+    world = established(begun)
     world.die(FAILURES[name])
     pass_time(world, 0.5)
     makes(world)
@@ -269,8 +282,7 @@ def test_dies_in_the_moment_of_a_move(move: str, name: str) -> None:
 @pytest.mark.parametrize("name", FAILURES)
 def test_renewals_hide_nothing(name: str) -> None:
     """A promoted candidate whose evidence begins afresh each second, its breaker open, is rolled back all the same."""
-    world = World(at(1_000_000))
-    pass_time(world, 20.0)
+    world = established(at(1_000_000))
     world.die(FAILURES[name])
     for _ in world.live(120.0):
         if world.leader.rollout.phase not in STOPPED:
@@ -281,8 +293,7 @@ def test_renewals_hide_nothing(name: str) -> None:
 @pytest.mark.parametrize("phase", [Phase.CANARY, Phase.APPROVING, Phase.PAUSED])
 def test_promote_in_the_tick_in_which_it_is_seen_dead(phase: Phase) -> None:
     """Dead for two seconds at 50 %, and `promote` ordered before the leader has looked: it does not go up."""
-    world = World(at(500_000, phase))
-    pass_time(world, 20.0)
+    world = established(at(500_000, phase))
     world.die(FAILURES["refuses"])
     end = world.now + 2
     while world.now < end:
@@ -300,8 +311,7 @@ def test_promote_in_the_tick_in_which_it_is_seen_dead(phase: Phase) -> None:
 @pytest.mark.parametrize("name", ["refuses", "hangs within its limit", "breaks in the middle"])
 def test_six_requests_a_minute(name: str) -> None:
     """Little traffic: a few failures in a row are enough, however long they take to come."""
-    world = World(at(1_000_000), per_s=0.1)
-    pass_time(world, 600.0)
+    world = established(at(1_000_000), per_s=0.1, seconds=600.0)
     world.die(FAILURES[name])
     pass_time(world, 600.0)
     assert_back_in_time(world, name)
@@ -310,8 +320,7 @@ def test_six_requests_a_minute(name: str) -> None:
 
 def test_an_outage_of_both_takes_nothing() -> None:
     """Where the baseline fails as well, the candidate is not blamed for it."""
-    world = World(at(500_000))
-    pass_time(world, 20.0)
+    world = established(at(500_000))
     world.baseline_fails = True
     world.die(lambda _: {**falls_back("connect_failed"), "status": 500})
     pass_time(world, 60.0)
@@ -327,8 +336,7 @@ def test_a_healthy_candidate_keeps_its_traffic() -> None:
 
 def test_nothing_returns_by_itself() -> None:
     """One that healed before anybody acted is rolled back, and its next attempt knows nothing and serves nothing."""
-    world = World(at(1_000_000))
-    pass_time(world, 20.0)
+    world = established(at(1_000_000))
     world.die(FAILURES["heals after 2 s"])
     pass_time(world, 30.0)
     assert_back_in_time(world, "heals after 2 s")
@@ -346,9 +354,7 @@ def test_nothing_returns_by_itself() -> None:
 def suspending(ppm: int, *, per_s: float = 20.0) -> World:
     """A candidate of today's rules at a weight, twenty seconds old."""
     begun = replace(at(ppm), key=SUSPENDING.key, settings=SUSPENDING.rollback)
-    world = World(begun, per_s=per_s, rules=SUSPENDING)
-    pass_time(world, 20.0)
-    return world
+    return established(begun, SUSPENDING, per_s=per_s)
 
 
 def until(world: World, phase: Phase, within_s: float) -> float:
