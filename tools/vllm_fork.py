@@ -40,7 +40,7 @@ def main() -> None:
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
-            os.setsid()
+            os.setpgid(0, 0)  # no session: Linux may share out the CPU by sessions, and it has its starter's share
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(2, 1)
             multiprocessing.get_context = lambda _method=None: context("fork")
