@@ -44,7 +44,7 @@ def kept(folder: Path, numbers: range = range(20)) -> Path:
 
 
 def test_a_training_is_taken_whose_rows_are_this_runs_in_whatever_order(tmp_path: Path):
-    """Records are in order of time, so two runs' datasets have two hashes; what they teach is what has to be the same."""
+    """Records are in order of time, so two runs have two hashes; what they teach has to be the same."""
     found = Trained.of(kept(tmp_path / "kept"))
     mine = dataset(tmp_path / "mine", range(20), latest_first=True)
     assert mine.name != found.dataset.name
