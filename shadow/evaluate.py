@@ -9,7 +9,7 @@ Rules:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, cast
 
@@ -96,6 +96,13 @@ class EvalTally:
         """Every other variant less the first, over the questions that both have a score for."""
         first, *others = self.variants
         return tuple(self._difference(first, name) for name in others)
+
+    def questions(self, rows: Iterable[EvalRow]) -> list[dict[str, object]]:
+        """Of each of these that was scored: where it came from, and each variant's score."""
+        scored = (
+            (row.source, {name: said[row.id] for name, said in self.scores.items() if row.id in said}) for row in rows
+        )
+        return [{"source": source, "scores": scores} for source, scores in scored if scores]
 
     def _difference(self, first: str, name: str) -> EvalDifference:
         ours, theirs = self.scores[name], self.scores[first]

@@ -3,8 +3,9 @@
     .cache/vllm/env/bin/python tools/vllm_fork.py
 
 Prints `ready`; then, for each line of arguments to `vllm` on stdin, the process id of a server that leads a process
-group of its own: SIGKILL to the group is a crash of the whole server. All that differs from `vllm serve` is that
-its processes are forked, where vLLM would spawn them and import everything three times.
+group of its own: SIGKILL to the group is a crash of the whole server. What differs from `vllm serve`: its processes
+are forked, where vLLM would spawn them and import everything three times; and they sleep while they wait for each
+other, where vLLM's turn in circles for a second, which on two cores is half of what there is.
 """
 
 import contextlib
@@ -34,13 +35,15 @@ IMPORTS = (
 def main() -> None:
     """Import, then fork a server for each line."""
     cli, *_ = [importlib.import_module(name) for name in IMPORTS]
+    waiting = importlib.import_module("vllm.distributed.device_communicators.shm_broadcast")
+    waiting.SpinCondition.__init__.__defaults__ = (0,)  # its only default: seconds to turn before it sleeps
     context = multiprocessing.get_context
     print("ready", flush=True)
     servers: list[int] = []
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
-            os.setsid()
+            os.setpgid(0, 0)  # no session: Linux may share out the CPU by sessions, and it has its starter's share
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(2, 1)
             multiprocessing.get_context = lambda _method=None: context("fork")

@@ -28,7 +28,7 @@ from policies.language.amounts import share_ppm
 from records.dataset import build as building
 from records.dataset import manifest
 from records.dataset.build import LeakError, Wanted
-from records.dataset.check import check_file
+from records.dataset.check import FirstFaults, check_file
 from records.dataset.conversations import split_faults
 from records.dataset.difference import difference
 from records.dataset.filters import Filters
@@ -38,7 +38,6 @@ from records.evaluation import sets
 from records.parts import run_here
 from records.store import Store
 
-_SHOWN_FAULTS = 20
 _DAY_S = 86_400.0
 
 
@@ -181,28 +180,34 @@ def _validate(arguments: argparse.Namespace) -> int:
     if name is None:
         raise ValueError(f"{arguments.path} is one file. hint: name its --format: {', '.join(FORMATS)}")
     shape = format_named(name)
-    faults = [
-        (path, fault)
-        for path in files
-        for fault in check_file(path, shape, least=shape.least if path.stem == "train" else 1)
-    ]
+    faults = FirstFaults()
+    for path in files:
+        faults.add(path, check_file(path, shape, least=shape.least if path.stem == "train" else 1))
     by_split = {path.stem: path for path in files}
-    if not faults and by_split.keys() >= {"train", "validation"}:
-        faults += [
-            (by_split["validation"], fault) for fault in split_faults(by_split["train"], by_split["validation"], shape)
-        ]
-    if arguments.json:
-        print(json.dumps([{"file": str(path), "line": fault.line, "fault": fault.text} for path, fault in faults]))
-    else:
-        for path, fault in faults[:_SHOWN_FAULTS]:
-            print(f"{path}:{fault.line}: {fault.text}")
-        if len(faults) > _SHOWN_FAULTS:
-            print(f"… and {len(faults) - _SHOWN_FAULTS} more", file=sys.stderr)
-    said = f"{layout.counted(len(faults), 'fault')} in {layout.counted(len(files), 'file')}"
-    if faults:
+    if not faults.total and by_split.keys() >= {"train", "validation"}:
+        faults.add(by_split["validation"], split_faults(by_split["train"], by_split["validation"], shape))
+    _show_faults(faults, as_json=arguments.json)
+    said = f"{layout.counted(faults.total, 'fault')} in {layout.counted(len(files), 'file')}"
+    if faults.total:
         return failed(said, arguments)
     print(said, file=sys.stderr)
     return 0
+
+
+def _show_faults(faults: FirstFaults, *, as_json: bool) -> None:
+    """Each that was kept; behind the last of a kind, how many more there are like it."""
+    shown = faults.shown()
+    if as_json:
+        rows = [
+            {"file": str(path), "line": fault.line, "fault": fault.text} | ({"more": more} if more else {})
+            for path, fault, more in shown
+        ]
+        print(json.dumps(rows))
+        return
+    for path, fault, more in shown:
+        print(f"{path}:{fault.line}: {fault.text}")
+        if more:
+            print(f"{path}: … and {more:,} more like it")
 
 
 def _manifest(folder: Path) -> Manifest:

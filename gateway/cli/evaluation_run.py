@@ -209,7 +209,8 @@ def run(arguments: argparse.Namespace) -> int:
         "spent_usd": round(found.spent_usd, 6), "problems": problems,
         "scores": msgspec.to_builtins(run_.scores), "differences": msgspec.to_builtins(done.differences()),
     }  # fmt: skip
-    print(json.dumps(fields) if arguments.json else _text(fields))
+    questions = done.questions(sets.rows_of(job.data.root, job.about))
+    print(json.dumps(fields | {"questions": questions}) if arguments.json else _text(fields))
     for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)
     if done.stopped:

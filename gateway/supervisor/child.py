@@ -83,24 +83,29 @@ class Child:
         return (int(fields[11]) + int(fields[12])) * _tick_s()
 
     async def stand_back(self) -> None:
-        """Leave the processor to others, every thread of it, as far as its program says.
+        """Leave the processor to others, every thread of it, as far as its program says beyond where we stand.
 
         Each child is a session of its own, and where the kernel shares the processor between sessions a process's nice
-        counts within its own alone. Source: sched(7), "The autogroup feature".
+        counts within its own alone: so its session has our session's place, too, and who starts a gateway ahead of
+        others, or behind them, has all of it there. Source: sched(7), "The autogroup feature".
         """
-        if not self.nice or self.exited.done():
+        if self.exited.done():
             return
-        own = os.getpriority(os.PRIO_PROCESS, 0)
-        for thread in _threads(self.pid):
-            with contextlib.suppress(OSError):  # it has ended since
-                os.setpriority(os.PRIO_PROCESS, thread, min(19, own + self.nice))
+        if self.nice:
+            own = os.getpriority(os.PRIO_PROCESS, 0)
+            for thread in _threads(self.pid):
+                with contextlib.suppress(OSError):  # it has ended since
+                    os.setpriority(os.PRIO_PROCESS, thread, min(19, own + self.nice))
+        ours, its = _session_nice(os.getpid()), _session_nice(self.pid)
+        if ours is None or its is None or its == (wanted := min(19, ours + self.nice)):
+            return
         for _ in range(_AUTOGROUP_TRIES):
             try:
-                _write(f"/proc/{self.pid}/autogroup", b"%d" % self.nice)
+                _write(f"/proc/{self.pid}/autogroup", b"%d" % wanted)
             except BlockingIOError:
                 await asyncio.sleep(_AUTOGROUP_S)
             except OSError:
-                return  # a kernel without it, or nothing that we may write to
+                return  # nothing that we may write to
             else:
                 return
 
@@ -197,6 +202,14 @@ def _write(path: str, content: bytes) -> None:
         os.write(fd, content)
     finally:
         os.close(fd)
+
+
+def _session_nice(pid: int) -> int | None:
+    """The place of a process's session; None where the kernel does not share the processor between sessions."""
+    try:
+        return int(Path(f"/proc/{pid}/autogroup").read_bytes().rpartition(b" ")[2])
+    except (OSError, ValueError):
+        return None
 
 
 def _threads(pid: int) -> list[int]:

@@ -2,6 +2,9 @@
 
 `rows` reads the exchanges, here or on many machines. What has to be known of all of them (caps, duplicates, leaks) is
 asked here, in order, so that the same records give the same files wherever they were read.
+
+They are gone over more than once: to know which prompts are trained on and corrected; for each cap, to draw among the
+rows that nothing else leaves out, so that none of its places is given to a row that is refused afterwards; to write.
 """
 
 import os
@@ -106,14 +109,11 @@ class _Whole:
 
     sources: Cap
     templates: Cap
-    near: NearDuplicates | None
-    poisoning: Poisoning = field(default_factory=Poisoning)
     trained: set[bytes] = field(default_factory=set[bytes])
     """Prompts, by their hash, that will be trained on: an equal one in validation would measure memory."""
     corrected: set[bytes] = field(default_factory=set[bytes])
     """Prompts of which an answer was corrected: what models said to them elsewhere is no better."""
-    seen: set[bytes] = field(default_factory=set[bytes])
-    """Examples that were taken."""
+    poisoning: Poisoning = field(default_factory=Poisoning)
 
     @classmethod
     def of(cls, exchanges: DatasetRows, wanted: Wanted) -> Self:
@@ -122,44 +122,79 @@ class _Whole:
         Raises:
             ValueError: near duplicates cannot be looked for.
         """
-        near = NearDuplicates(wanted.near) if wanted.near is not None else None
-        found = cls(Cap(wanted.most_per_source), Cap(wanted.most_per_template), near)
+        found = cls(Cap(wanted.most_per_source), Cap(wanted.most_per_template))
         for source, made in exchanges:
             wanted.watch(1)
             if isinstance(made, Example):
-                found._look(source, made, _split(source, wanted))
+                found._look(made, _split(source, wanted))
+        for cap, group_of in ((found.sources, _source), (found.templates, _template)):
+            if cap.is_bound:
+                choice = _Choice(found, wanted)
+                for source, made in exchanges:
+                    wanted.watch(1)
+                    is_left = isinstance(made, Example) and choice.refused(source, made) is None
+                    if is_left and found.is_drawn(source, made):
+                        cap.offer(group_of(source), _key(made))
+                cap.close()
         return found
 
-    def _look(self, source: Source, made: Example, split: Split) -> None:
-        prompt, whole = exact_key(_asked_of(made), made.tools), _key(made)
-        self.sources.offer(source_of(source.user_id, source.key_id), whole)
-        self.templates.offer(source.system_hash, whole)
+    def _look(self, made: Example, split: Split) -> None:
+        prompt = exact_key(_asked_of(made), made.tools)
         self.poisoning.look(made.prompt)
         if split == "train":
             self.trained.add(prompt)
         if made.is_corrected:
             self.corrected.add(prompt)
 
-    def refused(self, source: Source, made: Example, split: Split) -> Reason | None:
-        """Why an example is left out for another one."""
+    def is_drawn(self, source: Source, made: Example) -> bool:
+        """Whether the caps that have been drawn for so far take it."""
+        key = _key(made)
+        return self.sources.takes(_source(source), key) and self.templates.takes(_template(source), key)
+
+
+class _Choice:
+    """One time over the examples: which of them nothing but a cap leaves out."""
+
+    def __init__(self, whole: _Whole, wanted: Wanted) -> None:
+        self._whole = whole
+        self._wanted = wanted
+        self._near = NearDuplicates(wanted.near) if wanted.near is not None else None
+        self._personal = PersonalData()
+        self._evaluated = evaluation_rows(wanted.against)
+        self._seen: set[bytes] = set()
+        """Examples that nothing left out."""
+        self.leaks: list[tuple[str, str]] = []
+
+    def refused(self, source: Source, made: Example) -> Reason | None:
+        """Why the next example is left out."""
         prompt, whole = exact_key(_asked_of(made), made.tools), _key(made)
-        if whole in self.seen:
+        if whole in self._seen:
             return "duplicate"
-        if split == "validation" and prompt in self.trained:
+        if _split(source, self._wanted) == "validation" and prompt in self._whole.trained:
             return "prompt_in_train"
-        if made.is_good is not False and not made.is_corrected and prompt in self.corrected:
+        if made.is_good is not False and not made.is_corrected and prompt in self._whole.corrected:
             return "corrected_elsewhere"
-        is_drawn = self.sources.takes(source_of(source.user_id, source.key_id), whole)
-        return None if is_drawn and self.templates.takes(source.system_hash, whole) else "over_cap"
+        if not self._wanted.keeps_personal and self._personal.is_in(made):
+            return "personal_data"
+        if where := self._evaluated.leak(made.prompt):
+            self.leaks.append((source.id, where))
+            return "in_evaluation"
+        if self._is_near(made):
+            return "near_duplicate"
+        self._seen.add(whole)
+        return None
 
-    def is_near(self, made: Example) -> bool:
+    def _is_near(self, made: Example) -> bool:
         """Whether an example says nearly what an earlier one does; a correction is never left out for that."""
-        return self.near is not None and self.near.has(_words(made)) and not made.is_corrected
+        return self._near is not None and self._near.has(_words(made)) and not made.is_corrected
 
-    def take(self, source: Source, made: Example) -> None:
-        """An example is in the dataset."""
-        self.seen.add(_key(made))
-        self.poisoning.count(source.id, source_of(source.user_id, source.key_id), made.prompt)
+
+def _source(source: Source) -> str:
+    return source_of(source.user_id, source.key_id)
+
+
+def _template(source: Source) -> str:
+    return source.system_hash
 
 
 def _key(made: Example) -> bytes:
@@ -253,36 +288,28 @@ def _write(exchanges: DatasetRows, wanted: Wanted, folder: Path) -> Manifest:
 def _write_examples(
     exchanges: DatasetRows, wanted: Wanted, whole: _Whole, files: dict[Split, IO[bytes]], count: _Count
 ) -> None:
-    shape = format_named(wanted.shape)
-    evaluated = evaluation_rows(wanted.against)
-    personal = PersonalData()
+    shape, choice = format_named(wanted.shape), _Choice(whole, wanted)
     for source, made in exchanges:
         wanted.watch(1)
         count.read += 1
         if not isinstance(made, Example):
             count.left_out[made] += 1
             continue
-        split = _split(source, wanted)
-        if reason := whole.refused(source, made, split):
+        reason = choice.refused(source, made)
+        if reason is None and not whole.is_drawn(source, made):
+            reason = "over_cap"
+        if reason is not None:
             count.left_out[reason] += 1
             continue
-        if not wanted.keeps_personal and personal.is_in(made):
-            count.left_out["personal_data"] += 1
-            continue
-        if where := evaluated.leak(made.prompt):
-            count.leaks.append((source.id, where))
-            count.left_out["in_evaluation"] += 1
-            continue
-        if whole.is_near(made):
-            count.left_out["near_duplicate"] += 1
-            continue
-        whole.take(source, made)
+        split = _split(source, wanted)
+        whole.poisoning.count(source.id, _source(source), made.prompt)
         files[split].write(shape.line(made) + b"\n")
         count.kept[split] += 1
         count.corrected += made.is_corrected
         count.models["corrections" if made.is_corrected else source.model_returned] += 1
         count.redactions.add(source.redaction_version)
         count.ids.append(source.id)
+    count.leaks = choice.leaks
 
 
 def _asked(wanted: Wanted) -> dict[str, Any]:
@@ -303,9 +330,10 @@ def _rows(store: Store, wanted: Wanted, spilt: Path) -> DatasetRows:
 
 
 def reads(store: Store, wanted: Wanted) -> int:
-    """How often `wanted.watch` will be told of an exchange: each is read twice.
+    """How often `wanted.watch` will be told of an exchange: each is read twice, and once more for each cap.
 
     Raises:
         OSError, duckdb.Error: the records cannot be read.
     """
-    return 2 * _rows(store, wanted, Path()).count()
+    caps = [cap for cap in (wanted.most_per_source, wanted.most_per_template) if cap is not None]
+    return (2 + len(caps)) * _rows(store, wanted, Path()).count()

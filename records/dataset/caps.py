@@ -10,14 +10,20 @@ class Cap:
     """The rows that each group may give, of all that it offers."""
 
     def __init__(self, most: int | None) -> None:
-        """`most`: rows of one group; None: any number."""
+        """`most`: rows of one group; None: any number, and nothing is ever drawn."""
         self._most = most
+        self._is_drawn = False
         self._drawn: dict[str, list[int]] = {}
         """By group: of the smallest hashes so far, negated, the largest first."""
         self._known: dict[str, set[int]] = {}
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether there is anything to draw."""
+        return self._most is not None
+
     def offer(self, group: str, key: bytes) -> None:
-        """A row of this hash could be taken; all are offered before any is asked for."""
+        """A row of this hash could be taken; all are offered before they are drawn among."""
         if self._most is None:
             return
         value = int.from_bytes(key, "big")
@@ -30,6 +36,10 @@ class Cap:
         else:
             known.discard(-heapq.heappushpop(drawn, -value))
 
+    def close(self) -> None:
+        """All that could be taken has been offered."""
+        self._is_drawn = True
+
     def takes(self, group: str, key: bytes) -> bool:
-        """Whether this row is among those that are drawn."""
-        return self._most is None or int.from_bytes(key, "big") in self._known.get(group, ())
+        """Whether this row is among those that are drawn. Until all is offered, any is."""
+        return not self._is_drawn or int.from_bytes(key, "big") in self._known.get(group, ())

@@ -1,6 +1,8 @@
 """Whether a file is what its trainer takes: every line looked at, every fault named with its line."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -16,6 +18,46 @@ class Fault(NamedTuple):
     line: int
     """From 1; 0: of the file as a whole."""
     text: str
+
+
+MOST_OF_A_KIND = 20
+"""Faults of one kind that are kept with their lines."""
+MOST_KINDS = 50
+"""Kinds that are told apart: a file may name something else in each line."""
+MOST_TEXT = 300
+"""Characters of a fault that are kept: what a file calls its fields may be long."""
+_PLACES = re.compile(r"\d+")
+
+
+@dataclass(slots=True)
+class FirstFaults:
+    """Of each kind of fault in each file the first few, and how many there are: the same memory for any file."""
+
+    total: int = 0
+    _counts: dict[tuple[Path, str], int] = field(default_factory=dict[tuple[Path, str], int])
+    _kept: list[tuple[Path, Fault, tuple[Path, str]]] = field(
+        default_factory=list[tuple[Path, Fault, tuple[Path, str]]]
+    )
+
+    def add(self, path: Path, faults: Iterable[Fault]) -> None:
+        """Count what is wrong with `path`."""
+        for found in faults:
+            fault = Fault(found.line, found.text[:MOST_TEXT])
+            kind = path, _PLACES.sub("N", fault.text)
+            if kind not in self._counts and len(self._counts) >= MOST_KINDS:
+                kind = path, ""  # of any other kind
+            self.total += 1
+            self._counts[kind] = self._counts.get(kind, 0) + 1
+            if self._counts[kind] <= MOST_OF_A_KIND:
+                self._kept.append((path, fault, kind))
+
+    def shown(self) -> list[tuple[Path, Fault, int]]:
+        """Those that were kept, as they came; of each kind the last one says how many more there are."""
+        last = {kind: place for place, (_, _, kind) in enumerate(self._kept)}
+        return [
+            (path, fault, max(0, self._counts[kind] - MOST_OF_A_KIND) if last[kind] == place else 0)
+            for place, (path, fault, kind) in enumerate(self._kept)
+        ]
 
 
 def check_file(path: Path, shape: TrainingFormat, *, least: int | None = None) -> Iterator[Fault]:

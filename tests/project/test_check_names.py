@@ -16,13 +16,14 @@ def written(root: Path, **files: str) -> Path:
 
 
 def test_a_name_that_stands_twice_is_refused_with_both_places(tmp_path: Path) -> None:
-    """Across packages and within classes; private names, and names in other folders, are nobody's business."""
+    """Across packages and within classes; private names, those of users' scripts and of other folders do not count."""
     found = classes(
         written(
             tmp_path,
             gateway="class Plan:\n    pass\n\nclass _Own:\n    pass\n",
             shadow="class Outer:\n    class Plan:\n        pass\n\nclass _Own:\n    pass\n",
             tests="class Outer:\n    pass\n",
+            **{"gateway/recipes": "class Plan:\n    pass\n"},
         )
     )
     assert found == {"Plan": ["gateway/module.py:1", "shadow/module.py:2"], "Outer": ["shadow/module.py:1"]}

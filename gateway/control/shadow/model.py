@@ -6,18 +6,18 @@ Rules:
    raises.
 3. A variant is asked as the data plane would ask it, and its answer is read as an app would get it.
 4. Times are of one clock. Where our own loop was late meanwhile, or read no further for a while, they mean nothing,
-   and it is said.
+   and it is said. Deadlines leave out how long it was late: what it did not get to hear is no failure of whom it asked.
 5. Of one upstream's answers together, so much is read in a second, and until that is worked off no more is asked of
    it, but for as long as a call's deadline: one that floods shall cost the apps' worker nothing.
 """
 
 import asyncio
-from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import msgspec
 
+from gateway.control.shadow.loop_watch import LoopWatch
 from gateway.rewrite.answer import StreamAdapter, adapt_whole
 from gateway.rewrite.problem import classify
 from gateway.rewrite.request import adapt_request
@@ -36,52 +36,8 @@ ANSWER_BYTES = 8 * 1024 * 1024
 PROBLEM_BYTES = 64 * 1024
 AT_ONCE_BYTES, BYTES_PER_S = 4 * 1024 * 1024, 2 * 1024 * 1024
 """What is read of one upstream: thousands of events of a stream a second (what one costs: `python -m bench.adapt`)."""
-LATE_S = 0.02
-"""Our loop being later than this voids the timing of what was under way."""
-TICK_S = 0.01
 _KEPT = ("store", "metadata", "user", "safety_identifier", "prompt_cache_key")
 """What names people, or would be kept at the upstream; no answer depends on it."""
-
-
-class LoopWatch:
-    """Notices when the loop it runs in is late. It looks only while something is being timed."""
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._watching = 0
-        self._due_s = 0.0
-        self._late_s = float("-inf")
-        self._timer: asyncio.TimerHandle | None = None
-
-    @contextmanager
-    def timing(self) -> Generator[Callable[[], bool]]:
-        """While entered, the loop is watched; what it gives says whether the loop was late since."""
-        since_s = self._now()
-        self._watching += 1
-        if self._timer is None:
-            self._schedule()
-        try:
-            yield lambda: self._is_late() or self._late_s >= since_s
-        finally:
-            self._watching -= 1
-
-    def _schedule(self) -> None:
-        self._due_s = self._now() + TICK_S
-        self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
-
-    def _tick(self) -> None:
-        self._is_late()
-        self._timer = None
-        if self._watching:
-            self._schedule()
-
-    def _is_late(self) -> bool:
-        """Whether the next tick is overdue; that is remembered."""
-        now = self._now()
-        if self._timer is None or now - self._due_s <= LATE_S:
-            return False
-        self._late_s = now
-        return True
 
 
 class Background:
@@ -135,7 +91,7 @@ class Background:
         if rest_s := min(pace.rest_s(self._now()), ask.deadline_s):
             await asyncio.sleep(rest_s)
         head = destination.background_head(ask.path.encode(), body, past_caches=ask.past_caches)
-        return await self._hear(destination, head + body, _AnswerReader(ask, adapted, self._now, pace))
+        return await self._hear(destination, head + body, ask, partial(_AnswerReader, ask, adapted, self._now, pace))
 
     async def page(self, upstream: str, path: bytes, deadline_s: float) -> bytes | None:
         """A page of the server itself, beside its API; empty: there is none; None: it cannot be had in time."""
@@ -143,50 +99,53 @@ class Background:
         if destination is None:
             return None
         asked = ModelCall(upstream, "", b"", deadline_s)
-        hearing = _AnswerReader(
-            asked, None, self._now, self._new_pace()
-        )  # it waits for no answer, and no answer for it
-        heard = await self._hear(destination, destination.page_head(path), hearing)
+        pace = self._new_pace()  # it waits for no answer, and no answer for it
+        hearing = partial(_AnswerReader, asked, None, self._now, pace)
+        heard = await self._hear(destination, destination.page_head(path), asked, hearing)
         if 400 <= heard.status < 500:
             return b""
         return heard.body if heard.is_good else None
 
-    async def _hear(self, destination: Destination, request: bytes, hearing: "_AnswerReader") -> ModelReply:
-        method = request.partition(b" ")[0]
+    async def _hear(
+        self, destination: Destination, request: bytes, ask: ModelCall, begin: "Callable[[], _AnswerReader]"
+    ) -> ModelReply:
         with self._watch.timing() as was_late:
-            sending = self._client.send(destination.target, b"", method, request, hearing, last=True)
-            hearing.sending = sending
-            try:
-                await _within(hearing)
-            except TimeoutError:
-                hearing.fail("total_timeout")
-            finally:
-                hearing.read_on()
-                if hearing.is_left:
-                    sending.leave()
-                elif not hearing.ended:
-                    sending.cancel()
-            return hearing.heard(timing_void=was_late())
+            until_s = self._now() + ask.deadline_s
+            while True:
+                since_s, own_s = self._now(), self._watch.own_s()
+                hearing = begin()
+                await self._sent(destination, request, hearing)
+                heard = hearing.heard(timing_void=was_late())
+                had_s = self._watch.own_s() - own_s
+                is_ours = had_s < destination.target.connect_s <= self._now() - since_s
+                if heard.error != Failure.UNREACHABLE or not is_ours or self._now() >= until_s:
+                    return heard
+                # Nothing was sent, and no time was left to connect in: our loop was late.
 
+    async def _sent(self, destination: Destination, request: bytes, hearing: "_AnswerReader") -> None:
+        """Send it, and listen until all is heard or the time for it is over."""
+        method = request.partition(b" ")[0]
+        sending = self._client.send(destination.target, b"", method, request, hearing, last=True)
+        hearing.sending = sending
+        try:
+            await self._within(hearing)
+        finally:
+            hearing.read_on()
+            if hearing.is_left:
+                sending.leave()
+            elif not hearing.ended:
+                sending.cancel()
 
-async def _within(hearing: "_AnswerReader") -> None:
-    """Wait until all is heard.
-
-    Raises:
-        TimeoutError: that takes too long.
-    """
-    ask = hearing.ask
-    variant = ask.variant
-    total_s = ask.deadline_s if variant is None or variant.total_s is None else min(ask.deadline_s, variant.total_s)
-    first_s = variant.first_byte_s if variant is not None else None  # of an answer in one piece: all of it, as served
-    async with asyncio.timeout(total_s):
-        if first_s is not None:
-            try:
-                async with asyncio.timeout(first_s):
-                    await hearing.begun.wait()
-            except TimeoutError:
-                hearing.fail("first_byte_timeout")
-        await hearing.done.wait()
+    async def _within(self, hearing: "_AnswerReader") -> None:
+        """Wait until all is heard, or it has failed to come in time."""
+        ask = hearing.ask
+        variant, began_s = ask.variant, self._watch.own_s()
+        total_s = ask.deadline_s if variant is None or variant.total_s is None else min(ask.deadline_s, variant.total_s)
+        first_s = None if variant is None else variant.first_byte_s  # of an answer in one piece: all of it, as served
+        if first_s is not None and first_s < total_s and not await self._watch.comes(hearing.begun, first_s):
+            hearing.fail("first_byte_timeout")
+        if not await self._watch.comes(hearing.done, total_s - (self._watch.own_s() - began_s)):
+            hearing.fail("total_timeout")
 
 
 class Pace:

@@ -11,16 +11,20 @@ import argparse
 import json
 import math
 import shutil
+import sys
+import threading
 import time
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset, DatasetDict, load_dataset
+from datasets import Dataset, DatasetDict, disable_progress_bars, load_dataset
 from peft import LoraConfig, PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
+from transformers.utils import logging
 from trl import DPOConfig, DPOTrainer
 
 # Settings: edit them here.
@@ -54,7 +58,8 @@ USD_PER_HOUR = 0.0
 SMOKE_ROWS = 16
 PROMPTS = 50
 """Prompts that are kept for the preflight."""
-OWN = {"SMOKE_ROWS", "PROMPTS", "OWN"}
+TOLD_S = 30.0  # the longest silence
+OWN = {"SMOKE_ROWS", "PROMPTS", "TOLD_S", "OWN"}
 
 
 def main() -> None:
@@ -64,6 +69,7 @@ def main() -> None:
     dry_run = parser.parse_args().dry_run
     if not torch.cuda.is_available():
         torch.set_float32_matmul_precision("medium")  # a CPU that multiplies in bfloat16 does; weights stay float32
+    progress = Progress()
     out = Path(OUT)
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = AutoTokenizer.from_pretrained(BASE)
@@ -76,6 +82,7 @@ def main() -> None:
     lengths = [len(prompt) + len(chosen) + len(rejected) for prompt, chosen, rejected in parts]
     if not all(chosen and rejected for _, chosen, rejected in parts):
         raise SystemExit("an answer of no tokens: does the chat template render the assistant's turn?")
+    progress.at("smoke")
     told = {
         "settings": settings(),
         "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft", "datasets")},
@@ -88,19 +95,51 @@ def main() -> None:
     print(json.dumps(told, indent=1), flush=True)
     if dry_run:
         return
+    progress.at("training")
+    trainer.add_callback(progress)
     last = get_last_checkpoint(str(out / "checkpoints")) if (out / "checkpoints").is_dir() else None
     done = trainer.train(resume_from_checkpoint=last)
     result: dict[str, Any] = {"train_loss": done.training_loss, "updates": done.global_step, "resumed_from": last}
+    progress.at("validation")
     if trainer.eval_dataset is not None:
         measured = trainer.evaluate()
         shown = ("loss", "rewards/accuracies", "rewards/margins", "rewards/chosen")
         result |= {name: measured[f"eval_{name}"] for name in shown}
         if result["rewards/chosen"] < 0:
             print("better answers of untouched pairs became less likely, too: lower LEARNING_RATE, raise CHOSEN_WEIGHT")
+    progress.at("saving")
     write_prompts(rows, tokenizer, out)
     save(trainer, tokenizer, out)
     (out / "report.json").write_text(json.dumps({**told, "result": result}, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result), flush=True)
+
+
+class Progress(TrainerCallback):
+    """A line on stderr every 30 s, whatever takes so long: what is being done, how far it is, and the time left."""
+
+    def __init__(self) -> None:
+        """Begin to tell, until `over` is set; of bars a pipe makes a page of noise."""
+        disable_progress_bars()
+        logging.disable_progress_bar()
+        self.over, self._began_s = threading.Event(), time.monotonic()
+        self.at("reading the model and the dataset")
+        threading.Thread(target=self._tell, daemon=True).start()
+
+    def at(self, doing: str) -> None:
+        """What is done from now on."""
+        self._doing, self._far, self._first, self._first_s = doing, "", None, time.monotonic()
+
+    def _tell(self) -> None:
+        while not self.over.wait(TOLD_S):
+            print(f"{time.monotonic() - self._began_s:6.0f} s  {self._doing}{self._far}", file=sys.stderr, flush=True)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any, **_: Any) -> None:  # noqa: ARG002 -- as it is called
+        """What the last update came to; the time left is by those of this start."""
+        self._first = state.global_step - 1 if self._first is None else self._first
+        a_step_s = (time.monotonic() - self._first_s) / (state.global_step - self._first)
+        left = timedelta(seconds=round(a_step_s * (state.max_steps - state.global_step)))
+        said = "".join(f", {name} {float(logs[name]):.4f}" for name in ("loss", "reward") if name in logs)
+        self._far = f", step {state.global_step} of {state.max_steps}{said}, {left} left"
 
 
 def settings() -> dict[str, Any]:
@@ -132,10 +171,12 @@ def trainer_of(tokenizer: Any, rows: Dataset, validation: Dataset | None = None,
         "gradient_checkpointing": on_gpu,
         "save_steps": SAVE_STEPS,
         "save_total_limit": 2,
+        "logging_steps": 1,
         "report_to": "none",
+        "disable_tqdm": True,
         "seed": SEED,
     }
-    return DPOTrainer(
+    trainer = DPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(BASE, dtype=getattr(torch, resolved["dtype"])),
         args=DPOConfig(**{**chosen, **changed}),
         train_dataset=rows,
@@ -145,6 +186,8 @@ def trainer_of(tokenizer: Any, rows: Dataset, validation: Dataset | None = None,
         if METHOD == "lora"
         else None,
     )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def rows_of(trainer: DPOTrainer) -> Dataset:
@@ -164,7 +207,7 @@ def smoke(tokenizer: Any, rows: Dataset, lengths: list[int]) -> dict[str, Any]:
     folder = Path(OUT) / "smoke"
     small = trainer_of(
         tokenizer, rows.select(longest), output_dir=str(folder), max_steps=2, save_strategy="no",
-        gradient_accumulation_steps=1, per_device_train_batch_size=batch, disable_tqdm=True,
+        gradient_accumulation_steps=1, per_device_train_batch_size=batch,
     )  # fmt: skip
     started = time.perf_counter()
     loss = small.train().training_loss

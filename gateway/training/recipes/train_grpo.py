@@ -12,16 +12,20 @@ preflight`, and `report.json` with the reward of untouched prompts before and af
 import argparse
 import json
 import shutil
+import sys
+import threading
 import time
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset, DatasetDict, load_dataset
+from datasets import Dataset, DatasetDict, disable_progress_bars, load_dataset
 from peft import LoraConfig, PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
+from transformers.utils import logging
 from trl import GRPOConfig, GRPOTrainer
 
 from shadow.reward import make_reward
@@ -59,7 +63,8 @@ USD_PER_HOUR = 0.0
 SMOKE_ROWS = 16
 PROMPTS = 50
 """Prompts that are kept for the preflight."""
-OWN = {"SMOKE_ROWS", "PROMPTS", "OWN"}
+TOLD_S = 30.0  # the longest silence
+OWN = {"SMOKE_ROWS", "PROMPTS", "TOLD_S", "OWN"}
 
 
 def main() -> None:
@@ -69,6 +74,7 @@ def main() -> None:
     dry_run = parser.parse_args().dry_run
     if not torch.cuda.is_available():
         torch.set_float32_matmul_precision("medium")  # a CPU that multiplies in bfloat16 does; weights stay float32
+    progress = Progress()
     out = Path(OUT)
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = AutoTokenizer.from_pretrained(BASE)
@@ -76,6 +82,7 @@ def main() -> None:
     if not isinstance(splits, DatasetDict):
         raise SystemExit(f"{DATASET} has no splits: name a folder of `crossfade dataset build`")
     rows, untouched = splits["train"], splits.get("validation")
+    progress.at("smoke")
     told = {
         "settings": settings(),
         "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft", "datasets")},
@@ -86,19 +93,52 @@ def main() -> None:
     print(json.dumps(told, indent=1), flush=True)
     if dry_run:
         return
+    progress.at("measuring the reward of untouched prompts")
     trainer = trainer_of(tokenizer, rows, untouched)
+    trainer.add_callback(progress)
     last = get_last_checkpoint(str(out / "checkpoints")) if (out / "checkpoints").is_dir() else None
     result: dict[str, Any] = {"resumed_from": last}
     if trainer.eval_dataset is not None and last is None:
         result["reward_before"] = trainer.evaluate()["eval_reward"]
+    progress.at("training")
     done = trainer.train(resume_from_checkpoint=last)
     result |= {"train_loss": done.training_loss, "updates": done.global_step}
+    progress.at("measuring the reward of untouched prompts again")
     if trainer.eval_dataset is not None:
         result["reward_after"] = trainer.evaluate()["eval_reward"]
+    progress.at("saving")
     write_prompts(rows, tokenizer, out)
     save(trainer, tokenizer, out)
     (out / "report.json").write_text(json.dumps({**told, "result": result}, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result), flush=True)
+
+
+class Progress(TrainerCallback):
+    """A line on stderr every 30 s, whatever takes so long: what is being done, how far it is, and the time left."""
+
+    def __init__(self) -> None:
+        """Begin to tell, until `over` is set; of bars a pipe makes a page of noise."""
+        disable_progress_bars()
+        logging.disable_progress_bar()
+        self.over, self._began_s = threading.Event(), time.monotonic()
+        self.at("reading the model and the dataset")
+        threading.Thread(target=self._tell, daemon=True).start()
+
+    def at(self, doing: str) -> None:
+        """What is done from now on."""
+        self._doing, self._far, self._first, self._first_s = doing, "", None, time.monotonic()
+
+    def _tell(self) -> None:
+        while not self.over.wait(TOLD_S):
+            print(f"{time.monotonic() - self._began_s:6.0f} s  {self._doing}{self._far}", file=sys.stderr, flush=True)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any, **_: Any) -> None:  # noqa: ARG002 -- as it is called
+        """What the last update came to; the time left is by those of this start."""
+        self._first = state.global_step - 1 if self._first is None else self._first
+        a_step_s = (time.monotonic() - self._first_s) / (state.global_step - self._first)
+        left = timedelta(seconds=round(a_step_s * (state.max_steps - state.global_step)))
+        said = "".join(f", {name} {float(logs[name]):.4f}" for name in ("loss", "reward") if name in logs)
+        self._far = f", step {state.global_step} of {state.max_steps}{said}, {left} left"
 
 
 def settings() -> dict[str, Any]:
@@ -130,11 +170,12 @@ def trainer_of(tokenizer: Any, rows: Dataset, untouched: Dataset | None = None, 
         "gradient_checkpointing": on_gpu,
         "save_steps": SAVE_STEPS,
         "save_total_limit": 2,
-        "logging_steps": 5,
+        "logging_steps": 1,
         "report_to": "none",
+        "disable_tqdm": True,
         "seed": SEED,
     }
-    return GRPOTrainer(
+    trainer = GRPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(BASE, dtype=getattr(torch, resolved["dtype"])),
         reward_funcs=[make_reward(name, options, Path(FOLDER)) for name, options in REWARDS.items()],
         args=GRPOConfig(**{**chosen, **changed}),
@@ -145,6 +186,8 @@ def trainer_of(tokenizer: Any, rows: Dataset, untouched: Dataset | None = None, 
         if METHOD == "lora"
         else None,
     )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def smoke(tokenizer: Any, rows: Dataset) -> dict[str, Any]:
@@ -155,7 +198,7 @@ def smoke(tokenizer: Any, rows: Dataset) -> dict[str, Any]:
     folder = Path(OUT) / "smoke"
     small = trainer_of(
         tokenizer, rows.select(range(min(SMOKE_ROWS, len(rows)))), output_dir=str(folder), max_steps=2,
-        save_strategy="no", logging_steps=1, disable_tqdm=True,
+        save_strategy="no",
     )  # fmt: skip
     started = time.perf_counter()
     small.train()

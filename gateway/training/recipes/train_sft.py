@@ -12,16 +12,19 @@ import json
 import math
 import shutil
 import sys
+import threading
 import time
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset, DatasetDict, load_dataset
+from datasets import Dataset, DatasetDict, disable_progress_bars, load_dataset
 from peft import LoraConfig, PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
+from transformers.utils import logging
 from trl import SFTConfig, SFTTrainer
 
 # Settings: edit them here.
@@ -57,7 +60,8 @@ USD_PER_HOUR = 0.0
 SMOKE_ROWS = 16
 PROMPTS = 50
 """Prompts that are kept for the preflight."""
-OWN = {"SMOKE_ROWS", "PROMPTS", "OWN"}
+TOLD_S = 30.0  # the longest silence
+OWN = {"SMOKE_ROWS", "PROMPTS", "TOLD_S", "OWN"}
 
 
 def main() -> None:
@@ -67,20 +71,31 @@ def main() -> None:
     dry_run = parser.parse_args().dry_run
     if not torch.cuda.is_available():
         torch.set_float32_matmul_precision("medium")  # a CPU that multiplies in bfloat16 does; weights stay float32
+    progress = Progress()
     out, resolved = Path(OUT), settings()
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = AutoTokenizer.from_pretrained(BASE)
     trainer = trainer_of(tokenizer, out, resolved)
     facts = measured(trainer)
-    told = {"settings": resolved, "versions": versions(), **facts, **smoke(trainer, tokenizer, out, resolved, facts)}
+    progress.at("smoke")
+    told = {
+        "settings": resolved,
+        "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft", "datasets")},
+        **facts,
+        **smoke(trainer, tokenizer, out, resolved, facts),
+    }
     print(json.dumps(told, indent=1), flush=True)
     if dry_run:
         return
+    progress.at("training")
+    trainer.add_callback(progress)
     last = get_last_checkpoint(str(out / "checkpoints")) if (out / "checkpoints").is_dir() else None
     done = trainer.train(resume_from_checkpoint=last)
     result = {"train_loss": done.training_loss, "updates": done.global_step, "resumed_from": last}
+    progress.at("validation")
     if trainer.eval_dataset is not None:
         result["validation_loss"] = trainer.evaluate()["eval_loss"]
+    progress.at("saving")
     write_prompts(trainer, tokenizer, out)
     save(trainer, tokenizer, out)
     (out / "report.json").write_text(json.dumps({**told, "result": result}, indent=1) + "\n", encoding="utf-8")
@@ -94,11 +109,6 @@ def settings() -> dict[str, Any]:
     found["device"] = "cuda" if torch.cuda.is_available() else "cpu"
     found["dtype"] = "bfloat16" if found["device"] == "cuda" else "float32"  # bfloat16 is slow on a CPU
     return found
-
-
-def versions() -> dict[str, str]:
-    """What the result hangs on besides."""
-    return {name: version(name) for name in ("torch", "transformers", "trl", "peft", "datasets")}
 
 
 def config(out: Path, resolved: dict[str, Any], **changed: Any) -> SFTConfig:
@@ -120,11 +130,40 @@ def config(out: Path, resolved: dict[str, Any], **changed: Any) -> SFTConfig:
         "gradient_checkpointing": on_gpu,
         "save_steps": SAVE_STEPS,
         "save_total_limit": 2,
-        "logging_steps": 10,
+        "logging_steps": 1,
         "report_to": "none",
+        "disable_tqdm": True,
         "seed": SEED,
     }
     return SFTConfig(**{**chosen, **changed})
+
+
+class Progress(TrainerCallback):
+    """A line on stderr every 30 s, whatever takes so long: what is being done, how far it is, and the time left."""
+
+    def __init__(self) -> None:
+        """Begin to tell, until `over` is set; of bars a pipe makes a page of noise."""
+        disable_progress_bars()
+        logging.disable_progress_bar()
+        self.over, self._began_s = threading.Event(), time.monotonic()
+        self.at("reading the model and the dataset")
+        threading.Thread(target=self._tell, daemon=True).start()
+
+    def at(self, doing: str) -> None:
+        """What is done from now on."""
+        self._doing, self._far, self._first, self._first_s = doing, "", None, time.monotonic()
+
+    def _tell(self) -> None:
+        while not self.over.wait(TOLD_S):
+            print(f"{time.monotonic() - self._began_s:6.0f} s  {self._doing}{self._far}", file=sys.stderr, flush=True)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any, **_: Any) -> None:  # noqa: ARG002 -- as it is called
+        """What the last update came to; the time left is by those of this start."""
+        self._first = state.global_step - 1 if self._first is None else self._first
+        a_step_s = (time.monotonic() - self._first_s) / (state.global_step - self._first)
+        left = timedelta(seconds=round(a_step_s * (state.max_steps - state.global_step)))
+        said = "".join(f", {name} {float(logs[name]):.4f}" for name in ("loss", "reward") if name in logs)
+        self._far = f", step {state.global_step} of {state.max_steps}{said}, {left} left"
 
 
 class StopAfter(TrainerCallback):
@@ -142,7 +181,7 @@ def trainer_of(tokenizer: Any, out: Path, resolved: dict[str, Any]) -> SFTTraine
     if not isinstance(rows, DatasetDict):
         raise SystemExit(f"{DATASET} has no splits: name a folder of `crossfade dataset build`")
     model = AutoModelForCausalLM.from_pretrained(BASE, dtype=getattr(torch, resolved["dtype"]))
-    return SFTTrainer(
+    trainer = SFTTrainer(
         model=model,
         args=config(out, resolved),
         train_dataset=rows["train"],
@@ -153,18 +192,13 @@ def trainer_of(tokenizer: Any, out: Path, resolved: dict[str, Any]) -> SFTTraine
         if METHOD == "lora"
         else None,
     )
-
-
-def rows_of(trainer: SFTTrainer) -> Dataset:
-    """The training rows, as tokens."""
-    if not isinstance(trainer.train_dataset, Dataset):
-        raise SystemExit("the training rows are no dataset of this machine")
-    return trainer.train_dataset
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def measured(trainer: SFTTrainer) -> dict[str, Any]:
     """Rows and tokens, what is learned of them; rows over MAX_LENGTH are taken out here."""
-    dataset = rows_of(trainer)
+    dataset: Any = trainer.train_dataset
     lengths = [len(tokens) for tokens in dataset["input_ids"]]
     if MAX_LENGTH is not None:
         kept = [number for number, length in enumerate(lengths) if length <= MAX_LENGTH]
@@ -172,14 +206,13 @@ def measured(trainer: SFTTrainer) -> dict[str, Any]:
     learned = [sum(label != -100 for label in labels) for labels in dataset["labels"]]
     if not learned or not all(learned):
         raise SystemExit(f"{learned.count(0)} of {len(learned)} rows teach nothing: no token of an answer is learned")
-    tokens = sum(len(row) for row in dataset["input_ids"])
     model: Any = trainer.model
     return {
         "rows": len(dataset),
         "rows_too_long": len(lengths) - len(dataset),
         "validation_rows": len(trainer.eval_dataset) if isinstance(trainer.eval_dataset, Dataset) else 0,
         "longest_row_tokens": max(lengths),
-        "tokens": tokens,
+        "tokens": sum(len(row) for row in dataset["input_ids"]),
         "learned_tokens": sum(learned),
         "updates": math.ceil(math.ceil(len(dataset) / BATCH) / ACCUMULATE * EPOCHS),
         "parameters": sum(each.numel() for each in model.parameters()),
@@ -194,12 +227,11 @@ def smoke(
 
     Weights stay what they were. The time it takes says how long the whole takes.
     """
-    dataset = rows_of(trainer)
+    dataset: Any = trainer.train_dataset
     lengths = [len(tokens) for tokens in dataset["input_ids"]]
     longest = sorted(range(len(lengths)), key=lambda number: -lengths[number])[:SMOKE_ROWS]
     rows = dataset.select(longest)
-    last = rows[0]["labels"][-3:]
-    if tokenizer.eos_token_id not in last:
+    if tokenizer.eos_token_id not in rows[0]["labels"][-3:]:
         print("warning: no row ends with the tokenizer's end token: the model may not learn to stop", file=sys.stderr)
     model: Any = trainer.model
     small = SFTTrainer(
@@ -207,11 +239,12 @@ def smoke(
         args=config(
             out, resolved, output_dir=str(out / "smoke"), max_steps=2, learning_rate=0.0, weight_decay=0.0,
             save_strategy="no", gradient_accumulation_steps=1,
-            per_device_train_batch_size=min(BATCH, len(longest)), disable_tqdm=True,
+            per_device_train_batch_size=min(BATCH, len(longest)),
         ),
         train_dataset=rows,
         processing_class=tokenizer,
     )  # fmt: skip
+    small.remove_callback(PrinterCallback)
     started = time.perf_counter()
     loss = small.train().training_loss
     taken_s = time.perf_counter() - started
@@ -229,10 +262,9 @@ def smoke(
 
 def write_prompts(trainer: SFTTrainer, tokenizer: Any, out: Path) -> None:
     """Keep prompts with the tokens they were trained on: an engine must make the same of them."""
-    dataset = rows_of(trainer)
-    step = max(1, len(dataset) // PROMPTS)
+    dataset: Any = trainer.train_dataset
     with (out / "prompts.jsonl").open("w", encoding="utf-8") as file:
-        for number in range(0, len(dataset), step):
+        for number in range(0, len(dataset), max(1, len(dataset) // PROMPTS)):
             row = dataset[number]
             prompt = row["input_ids"][: next(at for at, label in enumerate(row["labels"]) if label != -100)]
             kept = {"messages": messages(row["prompt"]), "tokens": prompt, "text": tokenizer.decode(prompt)}

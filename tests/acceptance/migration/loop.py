@@ -1,6 +1,8 @@
 """The closed loop, on this machine: `make loop` prints what came of it.
 
     python -m tests.acceptance.migration.loop [--small] [--no-corrections] [--intents N] [--epochs N] [--act SECONDS] …
+    python -m tests.acceptance.migration.loop --keep FOLDER
+    python -m tests.acceptance.migration.loop --trained FOLDER
 
 Messages of a bank's customers go through the gateway to a frontier's stand-in that is right four times of five. The
 app corrects by feedback what was wrong, at most one answer of five. Readiness turns from not yet to due, the test
@@ -11,17 +13,17 @@ from the shadow to 100 %. The report says what it came to, and a table quality, 
 The base model is SmolLM2 of 135 million parameters. `--small`: one of two million that knows nothing, and the messages
 of a few intents. 1: the route did not get to 100 %, or the model is not better than the stand-in. Skips, saying so,
 where messages, TRL, vLLM or the base model are not. Each step says how long it took, and has a bound.
+
+`--keep`: the run is played in that folder, and it stays. `--trained`: all of it is played, but the model is that of a
+run that was kept, if its dataset teaches the same as this run's; the report says so.
 """
 
-import argparse
 import asyncio
 import contextlib
 import json
-import math
 import sys
-import tempfile
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,36 +33,42 @@ from openai import AsyncOpenAI
 from gateway import clock
 from gateway.control.state.sqlite import SqliteState
 from gateway.demo.watch import DecisionWatch
+from gateway.node.datadir import keep_secret
 from gateway.training import environment
 from policies.terms import Phase
 from records.store import Store
 from tests.acceptance.migration import command, models
 from tests.acceptance.migration.bank import Bank, answer, turns
 from tests.acceptance.migration.command import CACHE
+from tests.acceptance.migration.kept import DATA, DATASETS, REVISION, RUNS, KeptError, Trained
 from tests.acceptance.migration.models import HERE
-from tests.acceptance.migration.sizes import SMALL, SMOLLM2, Size
+from tests.acceptance.migration.quality import Quality, before_and_after
+from tests.acceptance.migration.sizes import Size
 from tests.acceptance.migration.traffic import KEY, PATIENCE_S, Traffic
+from tests.acceptance.migration.wanted import Wanted
 from tests.acceptance.migration.watching import StuckError, Watching
 from tests.acceptance.migration.world import SETTINGS, started
 from tests.acceptance.vllm_server import VllmServer
 from tests.rooms.serving import REAL, Serving
 from tests.rooms.waiting import await_true
 
-ROUTE, REVISION = "banking", "r1"
+ROUTE = "banking"
 SET = "bank-test"
 READINESS = "\nreadiness: {total_p95: 1s, prompt_still: 1s}"
 """The stand-in's answers take longer, and the prompt of a minute's traffic is a minute old."""
 MIRRORED = "sample: 100%"
 """So the engine is asked as much in the shadow as with all of the traffic, which is what it can bear."""
+EVALUATED_IN_FLIGHT = 16
+"""More than the engine is measured with: nobody waits for one answer, and it answers many at once in less time."""
 MEASURED_IN_FLIGHT = 8
+MEASURED = 64
+"""Messages that tell how long an answer of the engine takes."""
 BORNE = 0.5
 """Of the answers a second that the engine was measured to give: as much the app asks, when all of it is the engine's.
 With more, an engine whose machine is asked for other things, too, has a queue that no deadline bears."""
-LEAST_IN_FLIGHT = 4
+LEAST_IN_FLIGHT = 2
 ENDS = {Phase.PROMOTED, Phase.ROLLED_BACK, Phase.REJECTED, Phase.QUARANTINED}
 """Phases in which the gates' work is done."""
-ENOUGH = 0.01
-"""The chance at most that a model no better comes out so much better."""
 RECORDED_S = 120.0
 """The longest wait for what was sent to be recorded."""
 ASKED_S = 900.0
@@ -75,11 +83,18 @@ class Place:
     directory: Path
     serving: Serving
     engine: VllmServer
+    trained: Trained | None = None
+    """The model of an earlier run; None: one is trained."""
 
     @property
     def base_url(self) -> str:
         """The data port."""
         return f"http://127.0.0.1:{self.serving.port}/v1"
+
+    @property
+    def run(self) -> Path:
+        """What `crossfade train` left."""
+        return self.trained.run if self.trained else self.directory / RUNS / REVISION
 
     @property
     def policy(self) -> Path:
@@ -96,7 +111,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def place(directory: Path, bank: Bank, size: Size) -> Generator[Place]:
+def place(directory: Path, bank: Bank, size: Size, trained: Trained | None = None) -> Generator[Place]:
     """All of it runs while entered: the route is captured, and nothing is mirrored yet."""
     evals = directory / "policies" / "evals"
     evals.mkdir(parents=True)
@@ -107,6 +122,9 @@ def place(directory: Path, bank: Bank, size: Size) -> Generator[Place]:
         text = text.replace(f"  - {share}: {{hold: 5s}}\n", "")
     text = text.replace("sample: 25%", MIRRORED)
     (directory / "policies" / "banking.yaml").write_text(f"{text}mode: bypass\n", encoding="utf-8")
+    if trained is not None:
+        (directory / DATA).mkdir(mode=0o700)
+        keep_secret(directory / DATA / "pepper", trained.pepper)
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(VllmServer(directory / "vllm.log", name="intents", options=""))
         frontier = started(stack, "frontier", str(size.right), str(size.intents), str(size.median_s))
@@ -114,7 +132,7 @@ def place(directory: Path, bank: Bank, size: Size) -> Generator[Place]:
         serving = stack.enter_context(Serving(directory, settings, worker=REAL))
         serving.await_ready()
         serving.await_control()
-        yield Place(size, directory, serving, engine)
+        yield Place(size, directory, serving, engine, trained)
 
 
 async def use(found: Place, bank: Bank) -> tuple[int, int]:
@@ -172,29 +190,34 @@ def register(found: Place, bank: Bank) -> Path:
 
 
 def train(found: Place, evaluated: Path) -> dict[str, Any]:
-    """Dataset, base model, fine-tune. Returns what the training reports."""
+    """Dataset, base model, fine-tune, or that of an earlier run. Returns what the training reports.
+
+    Raises:
+        KeptError: the earlier run's was of other data.
+    """
     built = json.loads(
-        found.crossfade("dataset", "build", "--route", ROUTE, "--format", "trl-sft", "--out", "datasets",
+        found.crossfade("dataset", "build", "--route", ROUTE, "--format", "trl-sft", "--out", DATASETS,
                         "--validation", "5%", "--against", evaluated, "--drop-leaks", "--json")
     )  # fmt: skip
     dataset = found.directory / built["folder"]
     sys.stdout.write(f"{built['kept']} rows, {built['corrected']} of them corrections; left out: {built['left_out']}\n")
     size = found.size
-    base = size.base(dataset, found.directory / "base")
     settings = {"epochs": size.epochs, "learning_rate": size.learning_rate, "batch": size.batch, "save_steps": 200}
+    if found.trained is not None:
+        found.trained.refuse_others(dataset, settings)
+        return found.trained.report
+    base = size.base(dataset, found.directory / "base")
     chosen = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
-    run = found.directory / "runs" / REVISION
-    words = ("train", "sft", "--dataset", dataset, "--base", base, "--out", run, *chosen)
+    words = ("train", "sft", "--dataset", dataset, "--base", base, "--out", found.run, *chosen)
     command.crossfade(found.directory, *words, threads=size.threads, within_s=size.trained_s)
-    return json.loads((run / "report.json").read_text("utf-8"))
+    return json.loads((found.run / "report.json").read_text("utf-8"))
 
 
 def hand_over(found: Place) -> None:
     """Serve the model, look at it, write the revision."""
-    run = found.directory / "runs" / REVISION
-    found.engine.model = run / "model"
+    found.engine.model = found.run / "model"
     found.engine.start()
-    sys.stdout.write(found.crossfade("train", "preflight", run, "--policy", found.policy, "--revision", REVISION))
+    sys.stdout.write(found.crossfade("train", "preflight", found.run, "--policy", found.policy, "--revision", REVISION))
 
 
 def begin(found: Place) -> None:
@@ -205,40 +228,35 @@ def begin(found: Place) -> None:
     fresh.rename(found.policy)
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What one model says to the test messages."""
+def evaluate(found: Place) -> Quality:
+    """Ask the test messages of both, each message once."""
+    said = json.loads(found.crossfade("eval", "run", SET, "--in-flight", str(EVALUATED_IN_FLIGHT), "--json"))
+    for score in said["scores"]:
+        sys.stdout.write(
+            f"{score['variant']}: {score['mean']:.3f} over {score['rows']}, {score['failed']} failed, "
+            f"cost ${score['cost_usd']:.4f}\n"
+        )
+    (less,) = said["differences"]
+    sys.stdout.write(f"the model less the stand-in: {less['mean']:+.3f} [{less['lower']:+.3f}, {less['upper']:+.3f}]\n")
+    return Quality.of(said)
 
-    right: list[bool]
-    """Of each message."""
-    median_s: float
-    """Of an answer, with so many under way."""
 
-
-async def measure(base_url: str, model: str, bank: Bank, in_flight: int = MEASURED_IN_FLIGHT) -> Measured:
-    """Each test message asked once."""
-    right: dict[int, bool] = {}
+async def answered_in(base_url: str, model: str, texts: list[str]) -> float:
+    """The median time of an answer in seconds, with so many under way as are measured."""
     times: list[float] = []
-    waiting = list(enumerate(bank.test))
+    waiting = list(texts)
     async with asyncio.timeout(ASKED_S), AsyncOpenAI(base_url=base_url, api_key=KEY, max_retries=2) as client:
 
         async def work() -> None:
             while waiting:
-                number, (text, intent) = waiting.pop()
-                began_s = clock.monotonic()
-                right[number] = (await ask(client, model, text))[0] == answer(intent)
+                text, began_s = waiting.pop(), clock.monotonic()
+                await ask(client, model, text)
                 times.append(clock.monotonic() - began_s)
 
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(in_flight):
+            for _ in range(MEASURED_IN_FLIGHT):
                 tasks.create_task(work())
-    return Measured([right[number] for number in range(len(bank.test))], sorted(times)[len(times) // 2])
-
-
-def p_value(better: int, worse: int) -> float:
-    """How likely so many or more of the pairs that differ would be better by chance. Source: McNemar 1947, exact."""
-    pairs = better + worse
-    return sum(math.comb(pairs, wins) for wins in range(better, pairs + 1)) / 2**pairs
+    return sorted(times)[len(times) // 2]
 
 
 def borne(engine_s: float, size: Size) -> int:
@@ -295,50 +313,27 @@ def play(found: Place, bank: Bank) -> bool:
     verdicts.append(verdict(found))
     steps.tell(f"readiness: {' -> '.join(verdicts)}")
     report = train(found, evaluated)
-    steps.tell(f"trained: {report['rows']} rows, {report['updates']} updates, {report['result']}")
+    whose = f"not of this run, the training that {found.run} has" if found.trained else "trained"
+    told = f"{whose}: {report['rows']} rows, {report['updates']} updates, {report['result']}"
+    steps.tell(told)
     hand_over(found)
     steps.tell("served by vLLM, looked at by the preflight, written as the next revision")
-    sys.stdout.write(found.crossfade("eval", "run", SET, "--in-flight", str(MEASURED_IN_FLIGHT)))
-    steps.tell("the evaluation set asked of both")
-    before = asyncio.run(measure(found.base_url, "gpt-4o", bank, found.size.in_flight))
-    after = asyncio.run(measure(found.engine.base_url, "intents", bank))
-    is_better = compare(before, after, steps)
+    quality = evaluate(found)
+    steps.tell(quality.told())
+    engine_s = asyncio.run(answered_in(found.engine.base_url, "intents", [text for text, _ in bank.test[:MEASURED]]))
     begin(found)
-    in_flight = borne(after.median_s, found.size)
-    sys.stdout.write(f"{in_flight} conversations at once: {BORNE:.0%} of what the engine answered beside the gateway\n")
+    in_flight = borne(engine_s, found.size)
+    steps.tell(
+        f"an answer of the engine takes {engine_s:.2f} s beside {MEASURED_IN_FLIGHT - 1} others: the app asks "
+        f"{in_flight} at once, {BORNE:.0%} of what it answers"
+    )
     watching = asyncio.run(move(found, bank, in_flight))
     steps.tell("shadow to 100 %, moved by the gates")
     sys.stdout.write(found.crossfade("report", ROUTE, "--since", "all"))
     arms = json.loads(found.crossfade("report", ROUTE, "--since", "all", "--json"))["arms"]
-    sys.stdout.write(before_and_after({arm["variant"]: arm for arm in arms}, before, after))
-    steps.tell("the whole loop")
-    return is_better and verdicts == ["not yet", "due"] and all(what != "STUCK" for what, _ in watching.rows)
-
-
-def compare(before: Measured, after: Measured, steps: Steps) -> bool:
-    """Tell how both answer the untouched messages; whether the model is better, and not by chance."""
-    pairs = list(zip(before.right, after.right, strict=True))
-    better, worse = pairs.count((False, True)), pairs.count((True, False))
-    p = p_value(better, worse)
-    steps.tell(
-        f"untouched test messages: {sum(before.right)} and {sum(after.right)} of {len(pairs)} right, "
-        f"{better} only by the model and {worse} only by the stand-in, p = {p:.2g} that by chance"
-    )
-    return p < ENOUGH
-
-
-def before_and_after(arms: dict[str, dict[str, Any]], before: Measured, after: Measured) -> str:
-    """Quality, latency and cost, as the app had them from each variant; without a row of one that it had nothing of."""
-    lines = ["| | right | answer, p50 | p95 | a thousand answers |", "|---|---|---|---|---|"]
-    rows = (("before: the stand-in", "baseline", before), ("after: the model", "candidate", after))
-    for name, variant, measured in rows:
-        if (arm := arms.get(variant)) is not None:
-            usd = "unknown" if arm["cost_usd"] is None else f"{1000 * arm['cost_usd'] / arm['exchanges']:.3f} USD"
-            right = sum(measured.right) / len(measured.right)
-            lines.append(
-                f"| {name} | {right:.1%} | {arm['total_ms_p50']:.0f} ms | {arm['total_ms_p95']:.0f} ms | {usd} |"
-            )
-    return "\n".join(lines) + "\n"
+    sys.stdout.write(before_and_after({arm["variant"]: arm for arm in arms}, quality))
+    steps.tell(f"the whole loop; {told}" if found.trained else "the whole loop")
+    return quality.is_better and verdicts == ["not yet", "due"] and all(what != "STUCK" for what, _ in watching.rows)
 
 
 def recorded(store: Store) -> tuple[int, int]:
@@ -355,35 +350,21 @@ def missing(*, serves: bool = True) -> str | None:
     return models.missing(serves=serves)
 
 
-def chosen() -> Size:
-    """The size that the command line asks for."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--small", action="store_true", help="two million parameters, a few intents")
-    parser.add_argument(
-        "--no-corrections", action="store_const", const=0.0, dest="corrected",
-        help="the app says nothing of wrong answers, and they are trained on",
-    )  # fmt: skip
-    parser.add_argument("--intents", type=int, help="of the 77 (readiness wants 1,000 messages)")
-    parser.add_argument("--epochs", type=float, help="of the training")
-    parser.add_argument("--in-flight", type=int, help="conversations under way at most")
-    parser.add_argument("--act", type=float, dest="act_s", help="the longest wait for the gates, in seconds")
-    given = vars(parser.parse_args())
-    size = SMALL if given.pop("small") else SMOLLM2
-    return replace(size, **{name: value for name, value in given.items() if value is not None})
-
-
 def main() -> int:
     """Play it, and say how it ended."""
-    size = chosen()
+    wanted = Wanted.of(sys.argv[1:])
+    size = wanted.size
     if (told := missing() or size.lacks()) is not None:
         sys.stdout.write(f"skipped: {told}\n")
         return 0
     bank = Bank.of(size.intents)
-    with (
-        tempfile.TemporaryDirectory(prefix="crossfade-loop-") as folder,
-        place(Path(folder), bank, size) as found,
-    ):
-        return int(not play(found, bank))
+    try:
+        trained = Trained.of(wanted.trained.resolve()) if wanted.trained else None
+        with wanted.folder() as folder, place(folder, bank, size, trained) as found:
+            return int(not play(found, bank))
+    except KeptError as error:
+        sys.stdout.write(f"refused: {error}\n")
+        return 1
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from gateway.demo.models import ModelServer, ScriptedAnswer
 from tests.acceptance.migration import sizes
 from tests.acceptance.migration.front import Front
 from tests.acceptance.migration.frontier import RIGHT, frontier
-from tests.acceptance.migration.loop import Measured, before_and_after, borne, p_value
+from tests.acceptance.migration.loop import borne
+from tests.acceptance.migration.quality import Quality, before_and_after, p_value
 from tests.acceptance.migration.sizes import SMALL, SMOLLM2
 from tests.rooms.waiting import PATIENCE_S
 
@@ -104,7 +105,7 @@ def test_the_app_asks_half_of_what_the_engine_can_answer():
     size = replace(SMALL, median_s=1.0, in_flight=32)
     assert borne(0.5, size) == 8
     assert borne(0.02, size) == 32
-    assert borne(30.0, size) == 4
+    assert borne(30.0, size) == 2
 
 
 def test_a_run_whose_base_model_is_not_there_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -122,14 +123,27 @@ def test_the_chance_that_a_model_no_better_wins_as_often(better: int, worse: int
     assert p_value(better, worse) == likely
 
 
+def test_who_is_right_comes_out_of_the_evaluation_alone():
+    """A score of 1 is a right answer; one that was not scored is none. Only what differs says who is better."""
+    both, only_after, only_before, neither = (
+        {"baseline": 1.0, "candidate": 1.0}, {"baseline": 0.0, "candidate": 1.0}, {"baseline": 1.0, "candidate": 0.0},
+        {"candidate": 0.0},
+    )  # fmt: skip
+    rows = [both, only_before, neither, *[only_after] * 12]
+    found = Quality.of({"questions": [{"source": "", "scores": scores} for scores in rows]})
+    assert found.told().startswith("untouched test messages: 2 and 13 of 15 right, 12 only by the model and 1 only")
+    assert found.is_better
+    assert not Quality([True, False], [False, True]).is_better
+
+
 def test_the_table_of_before_and_after_has_what_the_app_got_of_each():
     """Quality of the untouched messages; time and price of what the records have of each variant."""
     arm = {"cost_usd": 0.02, "exchanges": 10, "total_ms_p50": 1000.4, "total_ms_p95": 1800.0}
     arms = {"baseline": arm, "candidate": arm | {"cost_usd": 0.0001}}
-    told = before_and_after(arms, Measured([True, False, True, True], 1.0), Measured([True] * 4, 0.5)).splitlines()
+    told = before_and_after(arms, Quality([True, False, True, True], [True] * 4)).splitlines()
     assert told[2:] == [
         "| before: the stand-in | 75.0% | 1000 ms | 1800 ms | 2.000 USD |",
         "| after: the model | 100.0% | 1000 ms | 1800 ms | 0.010 USD |",
     ]
-    told = before_and_after({"baseline": arm | {"cost_usd": None}}, Measured([True], 1.0), Measured([True], 0.5))
+    told = before_and_after({"baseline": arm | {"cost_usd": None}}, Quality([True], [True]))
     assert told.splitlines()[2:] == ["| before: the stand-in | 100.0% | 1000 ms | 1800 ms | unknown |"]

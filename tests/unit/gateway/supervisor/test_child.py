@@ -2,6 +2,8 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -90,7 +92,45 @@ async def test_one_that_stands_back(reaping: list[Child]) -> None:
     places = {os.getpriority(os.PRIO_PROCESS, int(name)) for name in os.listdir(f"/proc/{child.pid}/task")}
     assert places == {min(19, own + 5)}
     assert (child.cpu_s() or 0.0) > 0.0
-    assert session_nice(child.pid) in (None, 5)
+    ours = session_nice(os.getpid())
+    assert session_nice(child.pid) == (None if ours is None else min(19, ours + 5))
+
+
+SESSION = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from gateway.supervisor.child import Program, spawn
+
+async def main():
+    Path("/proc/self/autogroup").write_text("3")
+    environment = dict(os.environ)
+    for nice in (0, 5):
+        program = Program("tests.fakes.idle", lambda fd: b'{"ready_fd": %d}' % fd, environment=environment, nice=nice)
+        child = spawn("idle", program)
+        assert await child.ready(60.0)
+        await child.stand_back()
+        print(Path(f"/proc/{child.pid}/autogroup").read_text().split()[-1], flush=True)
+        child.send(signal.SIGKILL)
+        child.process.wait()
+
+asyncio.run(main())
+"""
+"""A supervisor whose session stands back by 3; its children's places, one a line."""
+
+
+@pytest.mark.skipif(session_nice(os.getpid()) is None, reason="this kernel does not share the CPU between sessions")
+def test_children_stand_where_their_supervisors_session_does_or_behind_it() -> None:
+    """Who starts a gateway ahead of others, or behind them, has all of it there, not its supervisor alone."""
+    told = subprocess.run(
+        [sys.executable, "-c", SESSION],
+        env=os.environ | {"PYTHONPATH": os.getcwd()},
+        start_new_session=True,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
+    )
+    assert told.stdout.split() == ["3", "8"]
 
 
 async def test_who_ends_before_it_is_ready_is_told_of_with_its_status(

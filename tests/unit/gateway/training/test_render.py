@@ -1,16 +1,24 @@
 """Recipes with the user's settings in them."""
 
 import ast
+import io
 import subprocess
 import sys
+import threading
+import time
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
 
 from gateway.training.render import RECIPES, contradictions, job, names, rendered, value, write, write_comparators
+from tests.rooms.waiting import await_true
 
 SCRIPTS = sorted(path.name for path in RECIPES.glob("*.py"))
+TRAINING = [name for name in SCRIPTS if name.startswith("train_")]
 LONGEST_LINES = 300
 
 
@@ -109,3 +117,50 @@ def test_what_the_user_edited_stays(tmp_path: Path):
     assert (tmp_path / "run" / "a.py").read_text() == "2"
     assert write(tmp_path / "run", "a.py", "1", fresh=True)
     assert (tmp_path / "run" / "a.py").read_text() == "1"
+
+
+def progress_of(recipe: str, stderr: io.StringIO) -> Any:
+    """What a script says how far it is with, without torch, and saying so all the time; bars are off already."""
+    text = rendered(recipe, {})
+    assert '"disable_tqdm": True' in text
+    (found,) = (node for node in ast.parse(text).body if isinstance(node, ast.ClassDef) and node.name == "Progress")
+    bars = list[str]()
+    known: dict[str, Any] = {
+        "TrainerCallback": object, "Any": Any, "threading": threading, "time": time, "timedelta": timedelta,
+        "sys": SimpleNamespace(stderr=stderr), "TOLD_S": 0.001,
+        "disable_progress_bars": lambda: bars.append("datasets"),
+        "logging": SimpleNamespace(disable_progress_bar=lambda: bars.append("transformers")),
+    }  # fmt: skip
+    exec(compile(ast.Module([found], []), recipe, "exec"), known)  # noqa: S102 -- our own recipe
+    made = known["Progress"]()
+    assert bars == ["datasets", "transformers"]
+    return made
+
+
+@pytest.mark.parametrize("recipe", TRAINING)
+def test_a_training_that_takes_long_says_how_far_it_is(recipe: str):
+    """Line by line, whatever it is at: a terminal and a pipe are told alike, and nobody takes it for dead."""
+    stderr = io.StringIO()
+    progress = progress_of(recipe, stderr)
+
+    def is_told(*words: str) -> bool:
+        return any(all(word in line for word in words) for line in stderr.getvalue().splitlines())
+
+    await_true(lambda: is_told(" s  reading the model and the dataset"), "it is told before anything is trained")
+    progress.at("training")
+    for step in (41, 42):  # it goes on from a checkpoint
+        progress.on_log(None, SimpleNamespace(global_step=step, max_steps=97), None, {"loss": 0.5321, "reward": -0.25})
+    await_true(
+        lambda: is_told("training, step 42 of 97, loss 0.5321, reward -0.2500, 0:00:", " left"), "step, loss, time left"
+    )
+    progress.at("saving")
+    await_true(lambda: stderr.getvalue().endswith(" s  saving\n"), "what comes after the steps is told as such")
+    assert "\r" not in stderr.getvalue()
+    progress.over.set()
+
+
+def test_training_scripts_tell_alike():
+    """What stands in each of them, since each is its user's own, is one text."""
+    told = {ast.unparse(node) for recipe in TRAINING for node in ast.parse(rendered(recipe, {})).body
+            if isinstance(node, ast.ClassDef) and node.name == "Progress"}  # fmt: skip
+    assert len(told) == 1

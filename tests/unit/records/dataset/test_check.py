@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from records.dataset.check import Fault, check_file, check_line
+from records.dataset.check import (
+    MOST_KINDS,
+    MOST_OF_A_KIND,
+    MOST_TEXT,
+    Fault,
+    FirstFaults,
+    check_file,
+    check_line,
+)
 from records.dataset.formats import format_named
 
 USER, ANSWER = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}
@@ -100,3 +108,25 @@ def test_files(tmp_path: Path):
     assert faults[0].line == 2
     assert faults[0].text.startswith("not JSON")
     assert faults[1:] == [Fault(0, "2 examples; trainers take 10 or more")]
+
+
+def test_of_a_million_faults_the_first_of_each_kind_are_kept_and_the_others_counted():
+    """A kind is what is wrong, wherever in the line: one that is rare is not hidden by one that is not."""
+    faults, path = FirstFaults(), Path("train.jsonl")
+    faults.add(path, (Fault(line, f"messages[{line % 7}]: not an object") for line in range(1, 100_001)))
+    faults.add(path, [Fault(7, "not JSON: x")])
+    shown = faults.shown()
+    assert faults.total == 100_001
+    assert [fault.line for _, fault, _ in shown] == [*range(1, MOST_OF_A_KIND + 1), 7]
+    assert [more for _, _, more in shown] == [0] * (MOST_OF_A_KIND - 1) + [100_000 - MOST_OF_A_KIND, 0]
+
+
+def test_a_file_that_says_something_else_in_each_line_fills_no_memory():
+    """Kinds beyond those that are told apart are one, and a fault's text has an end."""
+    faults, path = FirstFaults(), Path("train.jsonl")
+    words = (f"unknown fields: {'a' * (line // 26)}{chr(97 + line % 26)}" for line in range(26_000))
+    faults.add(path, (Fault(line, text) for line, text in enumerate(words, start=1)))
+    shown = faults.shown()
+    assert len(shown) == MOST_KINDS + MOST_OF_A_KIND
+    assert len(shown) + sum(more for _, _, more in shown) == faults.total == 26_000
+    assert max(len(fault.text) for _, fault, _ in shown) <= MOST_TEXT

@@ -14,10 +14,7 @@ from gateway.control.shadow.model import (
     ANSWER_BYTES,
     AT_ONCE_BYTES,
     BYTES_PER_S,
-    LATE_S,
-    TICK_S,
     Background,
-    LoopWatch,
     Pace,
 )
 from gateway.transport.client import Client
@@ -271,6 +268,40 @@ async def test_variant_has_deadlines_of_its_own():
         assert (await background.ask(ask(stream=True, variant=Variant("model", "tuned", first_byte_s=5.0)))).is_good
 
 
+async def test_a_loop_that_stood_still_fails_nobody_it_was_to_connect_to():
+    """A deadline that passed while nothing of ours ran says nothing of the upstream, so it is asked again."""
+    async with asking() as (background, upstream):
+        background.adopt([Upstream("model", upstream.base_url, connect_s=SOON_S / 2)], {})
+        stand_still(SOON_S, steps=3)
+        heard = await background.ask(ask())
+
+    assert heard.is_good
+    assert heard.timing_void
+
+
+async def test_a_loop_that_stood_still_has_its_answer_time_afterwards():
+    """Nor does the time of a whole answer run on meanwhile."""
+    async with asking() as (background, _):
+        assert (await background.ask(ask())).is_good  # the connection is there
+        stand_still(SOON_S, steps=1)
+        heard = await background.ask(ask(deadline_s=SOON_S / 2))
+
+    assert heard.is_good
+
+
+def stand_still(for_s: float, *, steps: int) -> None:
+    """Let the loop hear of nothing for so long, in each of its next steps."""
+    until_s = clock.monotonic() + for_s
+
+    def stand() -> None:
+        while clock.monotonic() < until_s:
+            pass
+        if steps > 1:
+            stand_still(for_s, steps=steps - 1)
+
+    asyncio.get_running_loop().call_soon(stand)
+
+
 async def test_nobody_there():
     """An upstream that refuses connections, one that nobody named and one without its certificates are errors."""
     async with asking() as (background, upstream):
@@ -322,26 +353,6 @@ async def test_page_beside_the_api():
 
     assert page == b"vllm:num_requests_waiting 3\n"
     assert upstream.ledger[0].request.start == b"GET /metrics HTTP/1.1"
-
-
-async def test_late_loop_voids_timing():
-    """A loop that is late by more than 20 ms makes the times of what was under way void, and only those."""
-    now = [100.0]
-    watch = LoopWatch(lambda: now[0])
-    with watch.timing() as before:
-        now[0] += TICK_S + LATE_S / 2
-        assert not before()
-        now[0] += LATE_S
-        assert before()  # the tick is overdue, though the loop did not come to it yet
-        with watch.timing() as meanwhile:
-            await asyncio.sleep(TICK_S * 2)
-            now[0] += TICK_S
-            assert before()
-            assert meanwhile()
-    await asyncio.sleep(TICK_S * 2)
-    now[0] += 60.0
-    with watch.timing() as after:
-        assert not after()
 
 
 def test_so_much_is_read_at_once():
