@@ -206,7 +206,7 @@ def _cost(gate: Cost, evidence: Evidence) -> GateResult:
     n, ours, theirs = evidence.count("cost_n"), evidence.count("cost_candidate"), evidence.count("cost_baseline")
     if not n or not theirs:
         free = "the baseline's price is 0, and there is no ratio to that: state its price under `prices`"
-        why = free if n else "no pair has both prices"
+        why = free if n and evidence.rules.guards.tells_more else "no pair has both prices"
         return GateResult(
             "cost", Verdict.INCONCLUSIVE, f"cost: {why}", limit=gate.max_ratio, required=gate.required,
             better=Better.LOWER,

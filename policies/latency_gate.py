@@ -17,6 +17,9 @@ from policies.terms import Better, Verdict
 _ROOM = 0.6
 """The part of the requests that may be beyond the limit which a candidate like the baseline makes no use of."""
 
+_SEEN = 50
+"""Compared conversations from which on it is said how few of them were timed."""
+
 
 def canary(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     """In the canary: the share of requests within the limit is at least the quantile."""
@@ -31,7 +34,7 @@ def canary(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     found = evidence.times(name)
     if not histograms.answered(found):
         return missing(gate.name, gate, evidence.count("units_candidate") - gate.warmup)
-    return judge(_within(gate, found, limit_s, evidence.histogram(name), look.bets), evidence, look)
+    return judge(_within(gate, name, limit_s, evidence, look.bets), evidence, look)
 
 
 def _concurrent(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
@@ -49,6 +52,7 @@ def _concurrent(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     worth, middle = float(counts.sum()), (down + up) / 2
     estimate = float(middle @ counts) / worth
     mean, n = plain(evidence.histogram(gate.name))
+    failed = _failed(evidence.histogram(f"{gate.measure}_candidate"), evidence)
     reading = Reading(
         gate.name, gate, n, estimate, 0.0,
         stats.log_e_mean(down, counts, 0.0, lo=-1.0, bets=look.bets),
@@ -60,7 +64,7 @@ def _concurrent(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
         ),
         worth, mean,
         f"share of the baseline beyond {line.line_s:.3g} s less the candidate's beyond {gate.ratio:g} times it; "
-        f"{gate.what}, {len(line.known)} blocks known{_failed(evidence.histogram(f'{gate.measure}_candidate'))}",
+        f"{gate.what}, {len(line.known)} blocks known{failed}",
         gap=_ROOM * (1 - gate.quantile),
     )  # fmt: skip
     judged = judge(reading, evidence, look)
@@ -77,21 +81,25 @@ def screen(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     names = f"{gate.measure}_candidate", f"{gate.measure}_baseline"
     ours, theirs = (evidence.times(name) for name in names)
     if not histograms.answered(ours) or (gate.limit_s is None and not theirs):
-        return missing(gate.name, gate, 0, needed_here=False)
+        none = missing(gate.name, gate, 0, needed_here=False)
+        return replace(none, reason=none.reason + _untimed(gate, evidence))
     reading = (
-        _within(gate, ours, gate.limit_s, evidence.histogram(names[0]), look.bets)
+        _within(gate, names[0], gate.limit_s, evidence, look.bets)
         if gate.limit_s
-        else _against(gate, ours, theirs)
+        else _against(gate, ours, theirs, evidence)
     )
     judged = judge(reading, evidence, look)
+    if judged.verdict is Verdict.INCONCLUSIVE:
+        return replace(judged, reason=judged.reason + _untimed(gate, evidence))
     if judged.verdict is not Verdict.FAIL:
         return judged
     reason = f"{judged.reason}; seen in the shadow, it blocks"
     return replace(judged, verdict=Verdict.INCONCLUSIVE, reason=reason, required=gate.required, futile=False)
 
 
-def _within(gate: Latency, found: Histogram, limit_s: float, whole: Histogram, bets: Bets) -> Reading:
-    """The share of requests that took at most `limit_s`. `whole`: the same units, each weighing one."""
+def _within(gate: Latency, name: str, limit_s: float, evidence: Evidence, bets: Bets) -> Reading:
+    """The share of requests that took at most `limit_s`. `name`: of the histogram that holds their times."""
+    found, whole = evidence.times(name), evidence.histogram(name)  # the latter's units each weigh one
     n = histograms.units_in(found)
     surely = histograms.units_within(found, limit_s)
     slow = histograms.units_in(histograms.answered(found)) - histograms.units_within(found, limit_s * 1.02)
@@ -109,12 +117,12 @@ def _within(gate: Latency, found: Histogram, limit_s: float, whole: Histogram, b
             stats.upper_mean(values, high, gate.alpha, lo=0.0, hi=1.0, bets=bets),
         ),
         n, histograms.units_within(whole, limit_s) / units,
-        f"{gate.measure} within {limit_s:.3g} s; {_percentile(gate)} {at:.3g} s{_failed(whole)}",
+        f"{gate.measure} within {limit_s:.3g} s; {_percentile(gate)} {at:.3g} s{_failed(whole, evidence)}",
         gap=_ROOM * (1 - gate.quantile),
     )  # fmt: skip
 
 
-def _against(gate: Latency, ours: Histogram, theirs: Histogram) -> Reading:
+def _against(gate: Latency, ours: Histogram, theirs: Histogram, evidence: Evidence) -> Reading:
     """The candidate's quantile over the baseline's; of what it failed, only the certificate hears."""
     a, b, first = histograms.aligned(histograms.answered(ours), theirs)
     steps = math.log(gate.ratio) / histograms.STEP
@@ -132,7 +140,7 @@ def _against(gate: Latency, ours: Histogram, theirs: Histogram) -> Reading:
     return Reading(
         gate.name, gate, min(a.sum(), b.sum()), at / base, gate.ratio, better, worse, 0.0, interval,
         min(a.sum(), b.sum()), at / base,
-        f"{gate.measure} {_percentile(gate)} {at:.3g} s, baseline {base:.3g} s{_failed(ours)}",
+        f"{gate.measure} {_percentile(gate)} {at:.3g} s, baseline {base:.3g} s{_failed(ours, evidence)}",
         needed_here=False, better=Better.LOWER,
     )  # fmt: skip
 
@@ -146,7 +154,17 @@ def _percentile(gate: Latency) -> str:
     return f"p{gate.quantile * 100:g}"
 
 
-def _failed(times: Histogram) -> str:
+def _untimed(gate: Latency, evidence: Evidence) -> str:
+    """Why the shadow has few times, in words: it takes none while it runs late itself. Empty: it has them."""
+    compared, timed = evidence.count("paired_baseline"), evidence.count("warm_candidate")
+    if not evidence.rules.guards.tells_more or compared < _SEEN or 2 * timed >= compared:
+        return ""
+    warm = f", the first {gate.warmup} of which only warm up" if gate.warmup else ""
+    return f"; of {compared} conversations {timed} were timed{warm}: the shadow itself was too late to time the others"
+
+
+def _failed(times: Histogram, evidence: Evidence) -> str:
     """How much of a candidate's times there is none of, in words; empty: none of it."""
+    how = "failed or were hung up on" if evidence.rules.guards.tells_more else "failed"
     lost = 1 - histograms.units_in(histograms.answered(times)) / histograms.units_in(times) if times else 0.0
-    return f"; {lost:.2%} failed or were hung up on, and are beyond any limit" if lost else ""
+    return f"; {lost:.2%} {how}, and are beyond any limit" if lost else ""

@@ -235,6 +235,11 @@ class Guards:
     alpha: float = 0.01
     """Each guard's own: the chance that it ever calls a healthy candidate a breach."""
 
+    @property
+    def tells_more(self) -> bool:
+        """Whether reasons have the words that came with `hang_ups`; those of a record of before stay as they were."""
+        return self.hang_ups is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Detectors:

@@ -12,7 +12,7 @@ from policies.evidence import Evidence
 from policies.gates import evaluate, slice_results
 from policies.histograms import MICRO, STEP, WHOLE
 from policies.readings import Gate, Look, gates_of
-from policies.rules import BETS, BETS_BEFORE, Cost, Errors, Gates, Ladder, Latency, Quality, Rules, Stage, Validity
+from policies.rules import BETS, BETS_BEFORE, Cost, Errors, Gates, Guards, Ladder, Latency, Quality, Rules, Stage, Validity
 from policies.terms import Better, Owner, Verdict
 from tests.rooms.pair_events import RULES, evidence, filled, pair
 
@@ -373,7 +373,7 @@ def test_cost_has_an_interval_once_there_is_enough_to_show():
 )
 def test_cost_without_prices_says_so(counts: dict[str, int], why: str):
     """No price, or a baseline that costs nothing, gives no ratio; each is told as what it is."""
-    found = evidence()
+    found = evidence(replace(RULES, guards=Guards(hang_ups=0.05)))
     found.counts.update(counts)
     result = evaluate(Cost(max_ratio=0.6, required=True), found)
     assert (result.verdict, result.estimate, result.required, result.limit) == (Verdict.INCONCLUSIVE, None, True, 0.6)

@@ -88,7 +88,7 @@ def test_to_fail_what_it_is_slow_at_makes_no_candidate_fast(
     fast, slow, failed = (looked_at(gate, last) for last in (FAST, SLOW, FAILED))
     assert (fast.verdict, slow.log10_e) == (Verdict.PASS, failed.log10_e)
     assert failed.verdict is Verdict.INCONCLUSIVE
-    assert "10.00% failed or were hung up on, and are beyond any limit" in failed.reason
+    assert "10.00% failed, and are beyond any limit" in failed.reason
     assert (failed.log10_harm or 0.0) < (slow.log10_harm or 0.0)
     assert looked_at(replace(gate, counts_failures=False), FAILED).verdict is Verdict.PASS  # as in records of before
 
@@ -100,6 +100,7 @@ LEFT: dict[str, object] = {"left": "waiting", "error_candidate": None, "ttft_can
 def test_an_app_that_hangs_up_makes_no_candidate_fast(gate: Latency):
     """What it hung up on is certified no sooner than a slow answer, and is no harm: nobody knows how it would go on."""
     slow, left = _in_canary(gate, SLOW, hang_ups=0.05), _in_canary(gate, LEFT, hang_ups=0.05)
+    assert "10.00% failed or were hung up on, and are beyond any limit" in left.reason
     assert (left.log10_e, left.verdict) == (slow.log10_e, Verdict.INCONCLUSIVE)
     assert (left.log10_harm or 0.0) < (slow.log10_harm or 0.0)
     assert _in_canary(gate, LEFT).verdict is Verdict.PASS  # as in records of before: it was heard nowhere
@@ -138,6 +139,22 @@ def test_where_nothing_was_timed_failures_are_no_times():
     assert told.reason == "latency: no evidence yet"
 
 
+def test_it_says_when_the_shadow_itself_was_too_late_to_time():
+    """Whether some were timed or none: else one would look for the reason at the candidate."""
+    rules = replace(RULES, gates=Gates(latency=LIMITED), guards=Guards(hang_ups=0.05))
+    few = filled([pair(f"u{n}", **(FAST if n < 8 else {})) for n in range(100)], rules)
+    none = filled([pair(f"u{n}") for n in range(100)], rules)
+    end = "were timed: the shadow itself was too late to time the others"
+    assert latency_gate.screen(LIMITED, few, Look()).reason.endswith(f"not certified yet; of 100 conversations 8 {end}")
+    assert (
+        latency_gate.screen(LIMITED, none, Look()).reason == f"latency: no evidence yet; of 100 conversations 0 {end}"
+    )
+    warm = latency_gate.screen(replace(LIMITED, warmup=5), few, Look()).reason
+    assert "of 100 conversations 8 were timed, the first 5 of which only warm up" in warm
+    half = filled([pair(f"u{n}", **(FAST if n % 2 else {})) for n in range(100)], rules)
+    assert "too late" not in latency_gate.screen(LIMITED, half, Look()).reason
+
+
 def test_a_p99_that_failures_use_up_ends_by_its_budget():
     """Undecided it stays, and not for ever: its budget is spent, and the reason says how many failed."""
     gate = replace(LIMITED, quantile=0.99)
@@ -149,4 +166,4 @@ def test_a_p99_that_failures_use_up_ends_by_its_budget():
     assert told.verdict is Verdict.INCONCLUSIVE
     assert told.budget is not None
     assert 2000 < told.budget <= told.n
-    assert "0.80% failed or were hung up on, and are beyond any limit" in told.reason
+    assert "0.80% failed, and are beyond any limit" in told.reason
