@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+DAMAGE_HINT = "what it holds is not counted: restore it from a backup to where it was, or delete it"
+"""What to do about a file that is not whole. It stands here, so that who only says it loads no DuckDB."""
+
 
 def replace(path: Path, content: bytes) -> None:
     """Put `content` at `path`, readable by this user only: whole or not at all, even when the power fails.

@@ -47,7 +47,6 @@ _DAMAGE_ROWS = 256
 _DAY_US = 24 * 3_600_000_000
 DAMAGED = "damaged"
 """Where files go that nobody can read; they expire as the records do."""
-DAMAGE_HINT = "what it holds is not counted: restore it from a backup to where it was, or delete it"
 _FAULTLESS = (
     duckdb.BinderException,
     duckdb.CatalogException,

@@ -12,7 +12,7 @@ from gateway.config.yaml_file import FileProblem, Loc
 from gateway.node import state_location
 from gateway.node.datadir import DataDir, DataDirError, prepare
 from gateway.node.state_location import StatePlace
-from records.store import DAMAGE_HINT
+from records.durable import DAMAGE_HINT
 
 
 def settings(arguments: argparse.Namespace) -> Settings:

@@ -21,7 +21,8 @@ from gateway.control.operations.orders import OrderClock
 from gateway.log import Log
 from gateway.node.datadir import DataDir
 from gateway.process import read_boot, say_ready
-from records.store import DAMAGE_HINT, Store
+from records.durable import DAMAGE_HINT
+from records.store import Store
 
 CONCURRENCY = 64
 

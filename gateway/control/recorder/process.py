@@ -40,7 +40,7 @@ from gateway.log import Log
 from gateway.process import read_boot, say_ready, stop_asked
 from gateway.telemetry.metrics import PREFIX, Sample, render
 from records.comparison import Comparison
-from records.durable import replace
+from records.durable import DAMAGE_HINT, replace
 from records.exchange import Exchange, FeedbackFrame, Gap, Note
 from records.feedback import last_of_each
 from records.gpu_hours import GpuAccount
@@ -48,7 +48,7 @@ from records.journal.reader import Found
 from records.parquet import COMPARISONS, EXCHANGES, FEEDBACK, GPU_HOURS, NOTED
 from records.record import Record, Vote
 from records.record_maker import bare
-from records.store import DAMAGE_HINT, PROGRESS, FileChange, Store
+from records.store import PROGRESS, FileChange, Store
 
 POLL_S = 0.1
 BATCH_S = 0.5

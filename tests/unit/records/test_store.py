@@ -2,6 +2,7 @@
 
 import datetime
 import errno
+import shutil
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,6 +32,21 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "records")
 
 
+@pytest.fixture(scope="module")
+def single_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of a row each, one more than become one: written once, for all tests that take a copy."""
+    found = Store(tmp_path_factory.mktemp("single") / "records")
+    for number in range(MERGE_FILES + 1):
+        keep(found, f"{number:04d}", record(number))
+    return found.root
+
+
+@pytest.fixture
+def many(tmp_path: Path, single_rows: Path) -> Store:
+    """A store of one's own with those files."""
+    return Store(shutil.copytree(single_rows, tmp_path / "records"))
+
+
 def test_rows_are_read_by_anyone_with_duckdb(store):
     """One line elsewhere reads the records, dates being partitions and moments timestamps."""
     keep(store, "a", record(1), record(2, at=AT + DAY_S, status=500))
@@ -57,29 +73,27 @@ def test_what_is_staged_is_not_seen(store):
     assert [path.name for path in (store.root / "exchanges" / f"date={DATE}").iterdir()] == ["0-a.parquet"]
 
 
-def test_small_files_become_one(store):
+def test_small_files_become_one(many):
     """Many files of a size become one of the next with the same rows; publishing may be done again."""
-    for number in range(MERGE_FILES + 1):
-        keep(store, f"{number:04d}", record(number))
+    changes = many.stage_merge("m")
+    assert len(many.ids()) == MERGE_FILES + 1
+    many.publish(changes)
+    many.publish(changes)
 
-    changes = store.stage_merge("m")
-    assert len(store.ids()) == MERGE_FILES + 1
-    store.publish(changes)
-    store.publish(changes)
-
-    assert [path.name for path in store.files("exchanges")] == [f"0-{MERGE_FILES:04d}.parquet", "1-m.parquet"]
-    assert sorted(store.ids()) == [exchange_id(number) for number in range(MERGE_FILES + 1)]
-    assert store.stage_merge("n") == []
+    assert [path.name for path in many.files("exchanges")] == [f"0-{MERGE_FILES:04d}.parquet", "1-m.parquet"]
+    assert sorted(many.ids()) == [exchange_id(number) for number in range(MERGE_FILES + 1)]
+    assert many.stage_merge("n") == []
 
 
 def test_a_reader_sees_each_row_once_at_every_step_of_a_merge(tmp_path, monkeypatch, trap):
     """However far a recorder gets with a merge before it is killed, readers see all rows once: then, and afterwards."""
     monkeypatch.setattr(store_module, "MERGE_FILES", 3)
     expected, steps, killed = [exchange_id(number) for number in range(5)], 0, True
+    begun = Store(tmp_path / "begun")
+    for number in range(5):
+        keep(begun, f"{number:04d}", record(number))
     while killed:
-        store, killed = Store(tmp_path / str(steps)), True
-        for number in range(5):
-            keep(store, f"{number:04d}", record(number))
+        store, killed = Store(shutil.copytree(begun.root, tmp_path / str(steps))), True
         with suppress(Killed), trap.set(steps):
             changes = store.stage_merge("m")
             replace(store.root / PROGRESS, msgspec.json.encode({"changes": changes}))
@@ -271,19 +285,17 @@ READERS: dict[str, Callable[[Store], object]] = {
 
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
 @pytest.mark.parametrize("read", READERS.values(), ids=READERS)
-def test_a_broken_file_holds_up_no_reader(store, read, broken):
+def test_a_broken_file_holds_up_no_reader(many, read, broken):
     """It is set aside, its own rows are missing, and whoever opened the records is told once."""
     told: list[str] = []
-    store.told = told.append
-    for number in range(MERGE_FILES + 1):
-        keep(store, f"{number:04d}", record(number))
-    path = store.files("exchanges")[3]
+    many.told = told.append
+    path = many.files("exchanges")[3]
     path.write_bytes(broken(path.read_bytes()))
 
-    assert read(store) == [exchange_id(number) for number in range(MERGE_FILES + 1) if number != 3]
-    assert read(store)
+    assert read(many) == [exchange_id(number) for number in range(MERGE_FILES + 1) if number != 3]
+    assert read(many)
     assert told == [f"damaged/date={DATE}/exchanges-0-0003.parquet"]
-    assert store.damaged() == 1
+    assert many.damaged() == 1
 
 
 def test_who_may_only_read_leaves_it_out(store, monkeypatch: pytest.MonkeyPatch):
