@@ -24,6 +24,7 @@ from gateway.admin.labels import (
 from gateway.admin.queries import RecordQueries, TooSlowError
 from gateway.cli import context
 from gateway.cli.failure import failed
+from gateway.cli.layout import counted
 from gateway.config.settings_file import SettingsError
 from gateway.console import words
 from gateway.node.database import StateError
@@ -109,8 +110,8 @@ def _show(pair: BlindPair, done: int, total: int) -> None:
 
 def _summary(given: int, people: HumanScore) -> str:
     if people.mean is None:
-        return f"{given} votes; nobody has said yet of random pairs which answer is better"
+        return f"{counted(given, 'vote')}; nobody has said yet of random pairs which answer is better"
     return (
-        f"{given} votes; people say {people.mean:+.2f} of the candidate, within [{people.lower:+.2f}, "
-        f"{people.upper:+.2f}] (1: always better, -1: always worse), of {people.n} random pairs"
+        f"{counted(given, 'vote')}; people say {people.mean:+.2f} of the candidate, within [{people.lower:+.2f}, "
+        f"{people.upper:+.2f}] (1: always better, -1: always worse), of {counted(people.n, 'random pair')}"
     )

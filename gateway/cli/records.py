@@ -17,6 +17,7 @@ from gateway.cli import context, layout, records_import
 from gateway.cli.failure import failed
 from gateway.cli.record_filters import filter_of, pepper
 from gateway.config.settings_file import SettingsError
+from gateway.console.words import money
 from gateway.node.datadir import DataDirError
 from gateway.node.plain_error import plain
 from records import forgetting
@@ -139,7 +140,10 @@ def _stats(arguments: argparse.Namespace) -> int:
         return 0
     if rows:
         print("\n".join(layout.table([_STATS_HEAD, *map(_stats_row, rows)], right=(2, 3, 4, 5, 6, 7), cut=(0,))))
-    if not rows:
+    elif chosen.conditions:  # nor is it of use what all servers cost
+        print("No recorded exchange is like that. hint: `crossfade records stats` lists routes", file=sys.stderr)
+        return 0
+    else:
         print("Nothing is recorded yet.", file=sys.stderr)
     if paid := _query(arguments, _HOURS, []):
         print()
@@ -184,10 +188,10 @@ def _print_hours(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _hours_row(row: dict[str, Any]) -> tuple[str, ...]:
-    each = "-" if row["usd_per_answer"] is None else f"${row['usd_per_answer']:.5f}"
+    each = "-" if row["usd_per_answer"] is None else money(row["usd_per_answer"])
     hours = (f"{row[name]:.2f} h" for name in ("busy_hours", "idle_hours"))
-    money = (f"${row[name]:.4f}" for name in ("busy_usd", "idle_usd"))
-    return row["upstream"], str(row["replicas"] or "unknown"), *hours, *money, f"{row['answers']:,}", each
+    paid = (f"${row[name]:.4f}" for name in ("busy_usd", "idle_usd"))
+    return row["upstream"], str(row["replicas"] or "unknown"), *hours, *paid, f"{row['answers']:,}", each
 
 
 def _forget(arguments: argparse.Namespace) -> int:

@@ -106,7 +106,7 @@ def _tell_gaps(unpriced: int, cost: CostView) -> None:
     if unpriced:
         hint = "state it in `prices` of crossfade.yaml"
         print(f"{unpriced:,} answers have no price and count nowhere. hint: {hint}", file=sys.stderr)
-    if idle := sum(each.uncharged_usd for each in cost.hours):
+    if (idle := sum(each.uncharged_usd for each in cost.hours)) > 0:
         print(
             f"{money(idle)} were paid for servers by the hour, of any route, and are in no answer's cost yet",
             file=sys.stderr,

@@ -64,6 +64,7 @@ def load(path: Path | None, environment: Mapping[str, str], overrides: Mapping[L
         raise SettingsError(
             document.problem((), "settings are keys and values", "`crossfade init` writes a file to start from")
         )
+    _check_words(overrides or {})
     value = _with(tree or {}, overrides or {})
     try:
         settings = Settings.model_validate(value, context={"folder": path.parent if path is not None else Path()})
@@ -91,6 +92,18 @@ def policies_note(settings: Settings) -> str:
 def _at(document: Document, loc: Loc, text: str) -> FileProblem:
     message, _, hint = text.partition(". hint: ")
     return document.problem(loc, f"{'.'.join(str(part) for part in loc)}: {message}", hint)
+
+
+def _check_words(overrides: Mapping[Loc, str]) -> None:
+    """Refuse what the command line says wrong as its own: the file's line that it stands for may be right.
+
+    Raises:
+        SettingsError: which word.
+    """
+    try:
+        Settings.model_validate(_with({}, overrides), context={"folder": Path()})
+    except ValidationError as error:
+        raise SettingsError(*problems(Document("command line", {}), error, Settings)) from None
 
 
 def _with(value: Mapping[str, object], overrides: Mapping[Loc, str]) -> dict[str, object]:

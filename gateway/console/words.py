@@ -92,7 +92,7 @@ def halves(before: float | None, after: float | None, unit: str | None) -> str:
     """A number in the earlier and in the later half of a window, with the change; empty: one of them is not known."""
     if before is None or after is None:
         return ""
-    change = _signed(f", {after / before - 1:+.0%}") if before > 0 else ""
+    change = f", {after / before - 1:+.0%}".replace("-", _MINUS) if before > 0 else ""
     return f"{measured(before, unit)} in the earlier half, {measured(after, unit)} in the later{change}"
 
 

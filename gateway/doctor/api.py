@@ -43,9 +43,11 @@ def asked(subject: str, upstream: Upstream, environment: Mapping[str, str]) -> C
         return CheckResult("failure", subject, f"{url}/models: {str(error) or type(error).__name__}", hint)
     if answer.status_code in _KEY_WANTED:
         return _key_wanted(subject, url, answer.status_code, has_key=has_key)
-    hint = "its own log may say why"
     if answer.is_redirect:
-        hint = f"requests are not redirected: name its own address, {answer.headers.get('location', '')}"
+        to = answer.headers.get("location", "nowhere")
+        hint = "name the server's own address as base_url: requests are not redirected"
+        return CheckResult("warning", subject, f"{url}/models answers HTTP {answer.status_code}, to {to}", hint)
+    hint = "the server's own log may say why"
     return CheckResult("warning", subject, f"{url}/models answers HTTP {answer.status_code}", hint)
 
 

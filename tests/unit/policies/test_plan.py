@@ -262,10 +262,11 @@ def test_gates_that_are_off_need_nothing():
 
 def test_the_plan_reads_well():
     """One line per change, stage and gate, in days, hours or minutes."""
-    assert text(planned(before="mode: observe")).splitlines()[:7] == [
+    assert text(planned(before="mode: observe")).splitlines()[:8] == [
         "ROUTE support-triage",
         "  change   mode: observe -> apply",
         "  repeats  about 953 repeat calls of the baseline until likeness is certified, then 2%; again from 25% on",
+        "  traffic  100,000 eligible conversations a day",
         "  shadow   about 24 hours, waits for hold",
         "    quality   953 units, 14 minutes",
         "    errors    1475 units, 21 minutes",

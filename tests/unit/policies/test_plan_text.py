@@ -17,6 +17,7 @@ def test_a_plan_is_told_from_its_changes_to_its_days():
         (shadow, last),
         2.0,
         labels="people label about 300 judged pairs",
+        units_per_day=1440.0,
         assumes=("that it is so",),
     )
 
@@ -25,6 +26,7 @@ def test_a_plan_is_told_from_its_changes_to_its_days():
         "  change   mode: observe -> apply",
         "  restart  another revision",
         "  labels   people label about 300 judged pairs",
+        "  traffic  1,440 eligible conversations a day",
         "  assumes  that it is so",
         "  shadow   about 2 days, waits for quality",
         "    quality   500 units, 2 days",

@@ -29,13 +29,11 @@ def test_lint_of_a_good_folder(capsys: pytest.CaptureFixture[str]):
 @pytest.mark.parametrize("verb", ["lint", "plan", "explain"])
 def test_a_folder_without_policies_is_told(verb: str, capsys: pytest.CaptureFixture[str]):
     """Where there is no policy, it is said with what to do, on stderr, and is no failure."""
-    for path in Path("policies").iterdir():
-        path.unlink()
-    told = "No policy file in policies. hint: `crossfade init` writes an example to copy\n"
-    assert ran(capsys, verb) == (0, "", told)
-    Path("policies").rmdir()
-    Path("crossfade.yaml").write_text("policies: policies")
-    assert ran(capsys, verb) == (0, "", told)
+    Path("policies/triage.yaml").unlink()
+    for folder in ("crossfade-policies", "policies", "nowhere"):
+        told = f"No policy file in {folder}. hint: `crossfade init` writes an example to copy\n"
+        assert ran(capsys, verb) == (0, "", told)
+        Path("crossfade.yaml").write_text("policies: " + ("policies" if folder != "policies" else "nowhere"))
 
 
 def test_lint_shows_every_problem_of_every_file(capsys: pytest.CaptureFixture[str]):

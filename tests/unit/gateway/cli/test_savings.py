@@ -93,6 +93,21 @@ def test_savings_of_nothing_say_where_to_look(home: ConsoleHouse, capsys: pytest
     home.record()
 
     assert main(["savings", "--data", str(home.data.root)]) == 0
-    assert "crossfade routes" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert (said.out, "crossfade routes" in said.err) == ("", True)
+    assert main(["savings", "nope", "--data", str(home.data.root)]) == 0
+    assert "No request of nope is recorded" in capsys.readouterr().err
     assert main(["savings", "--data", str(home.data.root), "--since", "soon"]) == 1
     assert "soon" in capsys.readouterr().err
+
+
+def test_stats_of_what_is_not_there_do_not_say_that_nothing_is_recorded(
+    home: ConsoleHouse, capsys: pytest.CaptureFixture[str]
+):
+    """A filter that nothing meets is told as such, with where to look, and without what all servers cost."""
+    home.furnish()
+    assert main(["records", "stats", "--route", "nope", "--data", str(home.data.root)]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (
+        "", "No recorded exchange is like that. hint: `crossfade records stats` lists routes\n",
+    )  # fmt: skip

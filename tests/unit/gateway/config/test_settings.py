@@ -30,6 +30,16 @@ def test_no_file_at_all() -> None:
     assert settings.data == Path("crossfade-data")
 
 
+def test_a_wrong_word_of_the_command_line_is_its_own(tmp_path: Path) -> None:
+    """What --listen says wrong is not complained of at the line of the file that it stands for."""
+    path = tmp_path / "crossfade.yaml"
+    path.write_text("server: {listen: '127.0.0.1:8080'}")
+    with pytest.raises(SettingsError) as error:
+        load(path, {}, {("server", "listen"): "99"})
+    assert str(error.value).startswith("command line: listen: must be an address\n")
+    assert "crossfade.yaml" not in str(error.value)
+
+
 def test_the_file_init_writes_says_the_defaults(tmp_path: Path) -> None:
     """What `crossfade init` writes loads, and means what no file means, with a `vllm` beside it that nobody asks."""
     written, unwritten = read(tmp_path, SETTINGS), load(None, {})
