@@ -12,7 +12,20 @@ from policies.evidence import Evidence
 from policies.gates import evaluate, slice_results
 from policies.histograms import MICRO, STEP, WHOLE
 from policies.readings import Gate, Look, gates_of
-from policies.rules import BETS, BETS_BEFORE, Cost, Errors, Gates, Guards, Ladder, Latency, Quality, Rules, Stage, Validity
+from policies.rules import (
+    BETS,
+    BETS_BEFORE,
+    Cost,
+    Errors,
+    Gates,
+    Guards,
+    Ladder,
+    Latency,
+    Quality,
+    Rules,
+    Stage,
+    Validity,
+)
 from policies.terms import Better, Owner, Verdict
 from tests.rooms.pair_events import RULES, evidence, filled, pair
 

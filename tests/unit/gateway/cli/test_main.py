@@ -152,7 +152,7 @@ def _complete(dataset: str, request_id: str) -> dict[tuple[str, ...], str]:
     """Every command with what it needs to say something, in a `ready` place."""
     return {
         ("init",): "new", ("demo",): "", ("doctor",): "", ("completion",): "bash",
-        ("status",): "triage", ("top",): "--times 2",
+        ("status",): "--json", ("top",): "--times 2",
         ("explain",): "triage", ("routes",): "", ("readiness",): "", ("label",): "--help", ("report",): "--help",
         ("savings",): "",
         ("eval", "add"): "golden.jsonl --route support-triage", ("eval", "list"): "", ("eval", "sample"): "--route=",
