@@ -44,6 +44,8 @@ class _Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _PAIR = msgspec.json.Decoder(_Pair)
+_COMPARISON = b'"exchange_id":'
+"""What each row of a comparison has, and no pair."""
 
 
 class RecordedPair(NamedTuple):
@@ -65,6 +67,11 @@ def read(line: bytes) -> RecordedPair:
     try:
         pair = _PAIR.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        if _COMPARISON in line:
+            raise PairError(
+                "a comparison, as `crossfade replay --out` keeps them: it has no times of the baseline; hint: "
+                "`crossfade replay ROUTE --policy FILE` prints what another policy would have decided on it"
+            ) from error
         raise PairError(
             f"not a compared pair: {error}; hint: one JSON object per line, with unit, q, error_*"
         ) from error

@@ -180,6 +180,7 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     hmac: str
     """Hex of HMAC-SHA256(pepper, key)."""
     scopes: tuple[str, ...] = ()
+    """Rights besides sending requests, of `terms.SCOPES`; one that is none of them gives nothing."""
     revoked: bool = False
 
 

@@ -100,3 +100,9 @@ class Verb(StrEnum):
     HOLD = "hold"
     RESUME = "resume"
     ROLLBACK = "rollback"
+
+
+PIN = "pin"
+"""The scope of a gateway key whose requests may choose a variant by header, on every route."""
+SCOPES = (PIN,)
+"""What a gateway key may be made with."""

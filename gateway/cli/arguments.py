@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from gateway.cli.overview import overview
 from gateway.cli.parser import Parser
 from gateway.cli.values import between, count, days, lasting, stated, whole
+from policies.terms import SCOPES
 from records.dataset.formats import FORMATS
 from records.importers.sources import SOURCES
 
@@ -503,8 +504,8 @@ def _keys(parser: Parser) -> None:
         "--scope",
         action="append",
         default=[],
-        metavar="SCOPE",
-        help="a right besides sending requests; may be repeated",
+        choices=SCOPES,
+        help="a right besides sending requests. pin: may choose a variant by header, on every route",
     )
     listing = actions.add_parser("list", help="list all keys, without their secrets")
     revoke = actions.add_parser("revoke", help="revoke a key, within a second")

@@ -98,8 +98,8 @@ def _given(name: str, candidates: Collection[str]) -> tuple[list[Told], bool]:
     """
     try:
         with _opened(name) as lines:
-            return _pairs(lines, candidates)
-    except (PairError, EOFError, zlib.error, OSError) as error:
+            return _pairs(name, lines, candidates)
+    except (EOFError, zlib.error, OSError) as error:
         reason = error.strerror or error if isinstance(error, OSError) else error
         raise PairError(f"{name}: {reason}. hint: JSON lines, gzipped or not") from error
 
@@ -151,11 +151,11 @@ def _unzipped(file: BufferedReader) -> Iterable[bytes]:
     return gzip.open(file) if file.peek(2)[:2] == _GZIP else file
 
 
-def _pairs(lines: Iterable[bytes], candidates: Collection[str]) -> tuple[list[Told], bool]:
+def _pairs(name: str, lines: Iterable[bytes], candidates: Collection[str]) -> tuple[list[Told], bool]:
     """All pairs, and whether they say when they were: without times no day is asked for, so some may not lack theirs.
 
     Raises:
-        PairError: a line is none; with its number.
+        PairError: a line is none; with its place.
     """
     found: list[Told] = []
     timed = False
@@ -166,9 +166,11 @@ def _pairs(lines: Iterable[bytes], candidates: Collection[str]) -> tuple[list[To
             pair, is_timed, candidate = read(line)
             _check_name(candidate, candidates)
         except PairError as error:
-            raise PairError(f"line {number}: {error}") from error
+            raise PairError(f"{name}:{number}: {error}") from error
         if found and is_timed is not timed:
-            raise PairError(f"line {number}: only some pairs say when they were; hint: `at` in every line, or in none")
+            raise PairError(
+                f"{name}:{number}: only some pairs say when they were; hint: `at` in every line, or in none"
+            )
         found.append((candidate, pair))
         timed = is_timed
     return (sorted(found, key=lambda told: told[1].at) if timed else found), timed

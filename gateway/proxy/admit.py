@@ -8,6 +8,7 @@ from gateway.proxy.table_watch import Serving
 from policies import assignment, matching
 from policies.candidate_paths import NO_PATH
 from policies.routing import PPM, Route
+from policies.terms import PIN
 from records.exchange import Why
 from records.prompt_dates import without_dates
 
@@ -101,7 +102,9 @@ def _decide(
     if unfit is None and state.candidate_lacks(route, known.path):
         unfit = NO_PATH
     if known.pin is not None:
-        why, reason = _pinned(state, route, call, known.pin, unfit)
+        if not _may_pin(route, known.caller):
+            return BASELINE, "refused", "pin_not_allowed", ""
+        why, reason = _pinned(state, route, known.pin, unfit)
         return CANDIDATE if why == "pinned" and known.pin != b"baseline" else BASELINE, why, reason, ""
     if unfit is not None:
         return BASELINE, "ineligible", unfit, ""
@@ -121,12 +124,14 @@ def _kept_back(reason: assignment.Reason) -> Why:
     return "slice" if reason == "slice" else "assigned"
 
 
-def _pinned(
-    state: CandidateConditions, route: Route, call: matching.Call, pin: bytes, unfit: str | None
-) -> tuple[Why, str]:
+def _may_pin(route: Route, caller: Caller) -> bool:
+    """Whether the route names the caller's key, or the key itself has that right everywhere."""
+    key = caller.key
+    return key is not None and (key.name in route.pin_keys or PIN in key.scopes)
+
+
+def _pinned(state: CandidateConditions, route: Route, pin: bytes, unfit: str | None) -> tuple[Why, str]:
     """Why the pinned variant answers ("pinned"), or the baseline instead, or nobody ("refused")."""
-    if call.key_name not in route.pin_keys:
-        return "refused", "pin_not_allowed"
     if pin == b"baseline":
         return "pinned", ""
     if pin != b"candidate":

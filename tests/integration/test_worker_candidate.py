@@ -28,7 +28,7 @@ from tests.fakes.upstream import FakeUpstream
 from tests.rooms.gateway_process import PEPPER, Gateway, table_for
 from tests.rooms.waiting import await_true
 
-KEY, TEAM_KEY = "sk-CANARY-caller", "sk-CANARY-team"
+KEY, TEAM_KEY, TEST_KEY = "sk-CANARY-caller", "sk-CANARY-team", "sk-CANARY-tests"
 MOST = PPM - 1
 """All but one in a million: at all of it one request in 64 asks the frontier again."""
 STUDENT = Variant("vllm", model="student-7b", first_byte_s=0.4)
@@ -151,11 +151,12 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with in_thread(frontier), in_thread(student), in_thread(held), in_thread(other):
         vllm, holds = Upstream("vllm", student.base_url, "vllm"), Upstream("held", held.base_url, "vllm")
         table = table_for(frontier.base_url, *ROUTES, upstreams=(vllm, holds, GONE, Upstream("other", other.base_url)))
-        table = msgspec.structs.replace(table, keys=(Key("k1", "team", hmac_of(TEAM_KEY)),))
+        keys = Key("k1", "team", hmac_of(TEAM_KEY)), Key("k2", "tests", hmac_of(TEST_KEY), ("pin",))
+        table = msgspec.structs.replace(table, keys=keys)
         directory = tmp_path_factory.mktemp("candidate")
         with Gateway(directory, table) as gateway, gateway.client() as client:
             found = Stage(gateway, frontier, student, held, client, other)
-            for key in (KEY, TEAM_KEY):
+            for key in (KEY, TEAM_KEY, TEST_KEY):
                 assert found.ask("unrouted", key=key).status_code == 200
             yield found
 
@@ -469,6 +470,15 @@ def test_an_allowed_key_may_pin_a_variant(stage: Stage) -> None:
         assert (meta.why, meta.pinned, meta.variant, meta.key_name) == ("pinned", True, variant, "team")
     assert words(stage.ask("pin", key=TEAM_KEY)) == "frontier"
     assert not any(b"x-crossfade" in entry.request.raw.lower() for entry in stage.frontier.ledger)
+
+
+def test_a_key_with_the_scope_pin_may_choose_on_every_route(stage: Stage) -> None:
+    """The route does not name it; a header without a variant of ours is refused as ever."""
+    answer = stage.ask("pin", key=TEST_KEY, x_crossfade_variant="candidate")
+    assert words(answer) == "student"
+    assert (stage.row(answer).meta.why, stage.row(answer).meta.key_name) == ("pinned", "tests")
+    assert words(stage.ask("pin", key=TEST_KEY)) == "frontier"
+    assert stage.ask("pin", key=TEST_KEY, x_crossfade_variant="third").status_code == 400
 
 
 @pytest.mark.parametrize(

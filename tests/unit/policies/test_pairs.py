@@ -61,6 +61,7 @@ def test_what_failed_took_no_time(side: str):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
+        (b'{"exchange_id": "x", "asked": "candidate"}', "a comparison, as `crossfade replay --out` keeps them"),
         (b"not json", "not a compared pair"),
         (b'{"unit": "\xff"}', "not a compared pair: 'utf-8' codec can't decode byte 0xff"),
         (b'{"unit": "a"}', "error_baseline"),

@@ -151,10 +151,10 @@ def test_simulate_of_nothing_is_a_hold(place: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b'{"unit": "a"}', "line 1: not a compared pair"),
-        (pairs(1).encode() + b"\n" + pairs(1, q=2.0).encode(), "line 2: q is 2"),
-        (pairs(1).encode() + b"\n" + pairs(1, at=5.0).encode(), "line 2: only some pairs say when they were"),
-        (pairs(1, at=5.0).encode() + b"\n" + pairs(1).encode(), "line 2: only some pairs say when they were"),
+        (b'{"unit": "a"}', ":1: not a compared pair"),
+        (pairs(1).encode() + b"\n" + pairs(1, q=2.0).encode(), ":2: q is 2"),
+        (pairs(1).encode() + b"\n" + pairs(1, at=5.0).encode(), ":2: only some pairs say when they were"),
+        (pairs(1, at=5.0).encode() + b"\n" + pairs(1).encode(), ":2: only some pairs say when they were"),
         (gzip.compress(pairs(9).encode())[:-9], "hint: JSON lines, gzipped or not"),
         (b"\x1f\x8bnot gzip", "hint: JSON lines, gzipped or not"),
     ],
@@ -213,9 +213,9 @@ def test_simulate_picks_one_of_several(scored: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("policy_file", "line", "says"),
     [
-        ("several", {}, "line 1: does not say which `candidate` it is of; hint: one of small, large"),
-        ("several", {"candidate": "huge"}, "line 1: `candidate` is 'huge'; hint: one of small, large"),
-        ("triage", {"candidate": "small"}, "line 1: `candidate` is 'small', and the policy has one"),
+        ("several", {}, ":1: does not say which `candidate` it is of; hint: one of small, large"),
+        ("several", {"candidate": "huge"}, ":1: `candidate` is 'huge'; hint: one of small, large"),
+        ("triage", {"candidate": "small"}, ":1: `candidate` is 'small', and the policy has one"),
     ],
 )
 def test_pairs_of_nobody_are_refused(
