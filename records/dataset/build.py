@@ -132,9 +132,8 @@ class _Whole:
                 choice = _Choice(found, wanted)
                 for source, made in exchanges:
                     wanted.watch(1)
-                    is_left = isinstance(made, Example) and choice.refused(source, made) is None
-                    if is_left and found.is_drawn(source, made):
-                        cap.offer(group_of(source), _key(made))
+                    if isinstance(made, Example) and choice.refused(source, made) is None:
+                        found._offer(cap, group_of(source), source, made)
                 cap.close()
         return found
 
@@ -145,6 +144,10 @@ class _Whole:
             self.trained.add(prompt)
         if made.is_corrected:
             self.corrected.add(prompt)
+
+    def _offer(self, cap: Cap, group: str, source: Source, made: Example) -> None:
+        if self.is_drawn(source, made):
+            cap.offer(group, _key(made))
 
     def is_drawn(self, source: Source, made: Example) -> bool:
         """Whether the caps that have been drawn for so far take it."""
@@ -161,19 +164,19 @@ class _Choice:
         self._near = NearDuplicates(wanted.near) if wanted.near is not None else None
         self._personal = PersonalData()
         self._evaluated = evaluation_rows(wanted.against)
-        self._seen: set[bytes] = set()
-        """Examples that nothing left out."""
+        self._passed: set[bytes] = set()
+        """Examples that nothing left out: an equal one is left out for nothing either, whoever's it is."""
         self.leaks: list[tuple[str, str]] = []
 
     def refused(self, source: Source, made: Example) -> Reason | None:
-        """Why the next example is left out."""
+        """Why the next example is left out, but for a cap or for one that is in the dataset already."""
         prompt, whole = exact_key(_asked_of(made), made.tools), _key(made)
-        if whole in self._seen:
-            return "duplicate"
         if _split(source, self._wanted) == "validation" and prompt in self._whole.trained:
             return "prompt_in_train"
         if made.is_good is not False and not made.is_corrected and prompt in self._whole.corrected:
             return "corrected_elsewhere"
+        if whole in self._passed:
+            return None
         if not self._wanted.keeps_personal and self._personal.is_in(made):
             return "personal_data"
         if where := self._evaluated.leak(made.prompt):
@@ -181,7 +184,7 @@ class _Choice:
             return "in_evaluation"
         if self._is_near(made):
             return "near_duplicate"
-        self._seen.add(whole)
+        self._passed.add(whole)
         return None
 
     def _is_near(self, made: Example) -> bool:
@@ -288,19 +291,21 @@ def _write(exchanges: DatasetRows, wanted: Wanted, folder: Path) -> Manifest:
 def _write_examples(
     exchanges: DatasetRows, wanted: Wanted, whole: _Whole, files: dict[Split, IO[bytes]], count: _Count
 ) -> None:
-    shape, choice = format_named(wanted.shape), _Choice(whole, wanted)
+    shape, choice, written = format_named(wanted.shape), _Choice(whole, wanted), set[bytes]()
     for source, made in exchanges:
         wanted.watch(1)
         count.read += 1
         if not isinstance(made, Example):
             count.left_out[made] += 1
             continue
-        reason = choice.refused(source, made)
+        key = _key(made)
+        reason = "duplicate" if key in written else choice.refused(source, made)
         if reason is None and not whole.is_drawn(source, made):
             reason = "over_cap"
         if reason is not None:
             count.left_out[reason] += 1
             continue
+        written.add(key)
         split = _split(source, wanted)
         whole.poisoning.count(source.id, _source(source), made.prompt)
         files[split].write(shape.line(made) + b"\n")

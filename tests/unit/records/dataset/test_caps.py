@@ -10,6 +10,7 @@ from records.dataset.build import Wanted, build, reads
 from records.dataset.caps import Cap
 from records.dedupe import exact_key
 from records.store import Store
+from tests.fakes.exchanges import chat_request
 from tests.rooms.stored_records import keep, record
 
 KEYS = [exact_key(number) for number in range(100)]
@@ -62,7 +63,7 @@ def in_evaluation(folder: Path) -> dict[str, Any]:
     ("more", "kept"),
     [
         (in_evaluation, 3),
-        (lambda _: {"near": 0.5}, 1),  # all of them say nearly the same
+        (lambda _: {"near": 0.5}, 3),  # four of them say something of their own
         (lambda _: {"most_per_source": 1}, 3),
     ],
     ids=["evaluation rows", "near duplicates", "the other cap"],
@@ -79,3 +80,15 @@ def test_no_place_is_given_to_a_row_that_is_refused_for_something_else(tmp_path:
     assert made.kept == kept
     assert made.kept + sum(made.left_out.values()) == made.read == 20
     assert sum(seen) == reads(store, wanted)
+
+
+def test_what_one_source_gives_no_more_of_another_one_may_give(tmp_path: Path):
+    """A row is a duplicate of one that is in the dataset, not of one that its source's cap left out."""
+    store = Store(tmp_path / "records")
+    asked = [chat_request(f"question {number}", user="loud") for number in range(20)]
+    asked += [chat_request(f"question {number}", user=f"u-{number}") for number in range(20)]
+    keep(store, "a", *(record(n, request=one, route="triage", why="assigned") for n, one in enumerate(asked)))
+
+    _, made = build(store, Wanted("triage", "trl-sft", validation_ppm=0, most_per_source=1), tmp_path / "out")
+
+    assert (made.kept, made.left_out) == (20, {"duplicate": 1, "over_cap": 19})
