@@ -96,6 +96,10 @@ def test_variants_side_by_side(place: Place, capsys: pytest.CaptureFixture[str])
     assert bad["lower"] < 0 < bad["upper"]
     assert found["spent_usd"] == pytest.approx(sum(score["cost_usd"] for score in found["scores"]))
     assert (found["cached"], found["stopped"]) == (0, "")
+    assert len(found["questions"]) == 40
+    assert found["questions"][0] == {
+        "source": "labelled.jsonl:1", "scores": {"baseline": 0.0, "candidate": 1.0, "engine:bad": 0.0}
+    }  # fmt: skip
     assert place.eval("list", "--json") == 0
     assert json.loads(capsys.readouterr().out)[0]["runs"][0]["scores"][1]["mean"] == 1.0
 

@@ -66,7 +66,7 @@ MEASURED = 64
 BORNE = 0.5
 """Of the answers a second that the engine was measured to give: as much the app asks, when all of it is the engine's.
 With more, an engine whose machine is asked for other things, too, has a queue that no deadline bears."""
-LEAST_IN_FLIGHT = 4
+LEAST_IN_FLIGHT = 2
 ENDS = {Phase.PROMOTED, Phase.ROLLED_BACK, Phase.REJECTED, Phase.QUARANTINED}
 """Phases in which the gates' work is done."""
 RECORDED_S = 120.0

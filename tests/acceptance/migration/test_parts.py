@@ -105,7 +105,7 @@ def test_the_app_asks_half_of_what_the_engine_can_answer():
     size = replace(SMALL, median_s=1.0, in_flight=32)
     assert borne(0.5, size) == 8
     assert borne(0.02, size) == 32
-    assert borne(30.0, size) == 4
+    assert borne(30.0, size) == 2
 
 
 def test_a_run_whose_base_model_is_not_there_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
