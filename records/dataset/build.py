@@ -7,6 +7,7 @@ They are gone over more than once: to know which prompts are trained on and corr
 rows that nothing else leaves out, so that none of its places is given to a row that is refused afterwards; to write.
 """
 
+import contextlib
 import os
 import shutil
 from collections import Counter
@@ -223,6 +224,7 @@ def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
         LeakError: evaluation rows are in it; nothing of it is left.
         OSError, duckdb.Error: it cannot be read or written; nothing of it is left.
     """
+    is_ours = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     fresh, spilt = (out / f".{name}-{os.getpid()}" for name in ("building", "sorting"))
     for folder in (fresh, spilt):
@@ -238,6 +240,9 @@ def build(store: Store, wanted: Wanted, out: Path) -> tuple[Path, Manifest]:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(spilt, ignore_errors=True)
+        if is_ours:
+            with contextlib.suppress(OSError):  # what is not empty stays
+                out.rmdir()
     return folder, made
 
 
