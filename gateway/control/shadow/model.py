@@ -5,8 +5,9 @@ Rules:
 2. One deadline holds for a whole call from when it is sent, a bound for a whole answer; nothing that an upstream does
    raises.
 3. A variant is asked as the data plane would ask it, and its answer is read as an app would get it.
-4. Times are of one clock. Where our own loop was late meanwhile, or read no further for a while, they mean nothing,
-   and it is said. Deadlines leave out how long it was late: what it did not get to hear is no failure of whom it asked.
+4. Times are of one clock. Where our own loop was late for a part of them, or read no further for a while, they mean
+   nothing, and it is said. Deadlines leave out how long it was late: what it did not get to hear is no failure of
+   whom it asked.
 5. Of one upstream's answers together, so much is read in a second, and until that is worked off no more is asked of
    it, but for as long as a call's deadline: one that floods shall cost the apps' worker nothing.
 """
@@ -17,7 +18,7 @@ from functools import partial
 
 import msgspec
 
-from gateway.control.shadow.loop_watch import LoopWatch
+from gateway.control.shadow.loop_watch import LoopWatch, is_void
 from gateway.rewrite.answer import StreamAdapter, adapt_whole
 from gateway.rewrite.problem import classify
 from gateway.rewrite.request import adapt_request
@@ -109,13 +110,13 @@ class Background:
     async def _hear(
         self, destination: Destination, request: bytes, ask: ModelCall, begin: "Callable[[], _AnswerReader]"
     ) -> ModelReply:
-        with self._watch.timing() as was_late:
+        with self._watch.timing() as late_s:
             until_s = self._now() + ask.deadline_s
             while True:
                 since_s, own_s = self._now(), self._watch.own_s()
                 hearing = begin()
                 await self._sent(destination, request, hearing)
-                heard = hearing.heard(timing_void=was_late())
+                heard = hearing.heard(late_s())
                 had_s = self._watch.own_s() - own_s
                 is_ours = had_s < destination.target.connect_s <= self._now() - since_s
                 if heard.error != Failure.UNREACHABLE or not is_ours or self._now() >= until_s:
@@ -298,15 +299,16 @@ class _AnswerReader:
         self.begun.set()
         self.done.set()
 
-    def heard(self, *, timing_void: bool) -> ModelReply:
-        """The answer as read so far."""
+    def heard(self, late_s: float) -> ModelReply:
+        """The answer as read so far. `late_s`: for how long our loop was late meanwhile."""
         total_s = (self._total_s or self._now()) - self._started_s
         first_s = None if self._first_s is None else self._first_s - self._started_s
         status = self._reply.status if self._reply is not None else 0
+        void = self._was_slowed or is_void(late_s, total_s if first_s is None else first_s)
         body, counted = (b"", None) if self._error else self._read()
         return ModelReply(
             status, body, self._error, first_s, total_s,
-            timing_void=timing_void or self._was_slowed, usage=counted, blamed=self._blamed,
+            timing_void=void, usage=counted, blamed=self._blamed,
         )  # fmt: skip
 
     def _read(self) -> tuple[bytes, usage.Usage | None]:

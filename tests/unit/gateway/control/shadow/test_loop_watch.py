@@ -4,27 +4,35 @@ import asyncio
 
 import pytest
 
-from gateway.control.shadow.loop_watch import LATE_S, TICK_S, LoopWatch
+from gateway.control.shadow.loop_watch import LATE_S, TICK_S, LoopWatch, is_void
 
 
-async def test_late_loop_voids_timing():
-    """A loop that is late by more than 20 ms makes the times of what was under way void, and only those."""
+async def test_it_says_for_how_long_the_loop_was_late():
+    """By what was beyond a tick, once that is more than 20 ms; of what was under way meanwhile, and of nothing else."""
     now = [100.0]
     watch = LoopWatch(lambda: now[0])
-    with watch.timing() as before:
+    with watch.timing() as first:
         now[0] += TICK_S + LATE_S / 2
-        assert not before()
+        assert first() == 0
         now[0] += LATE_S
-        assert before()  # the tick is overdue, though the loop did not come to it yet
-        with watch.timing() as meanwhile:
+        assert first() == pytest.approx(1.5 * LATE_S)  # the loop did not come to the tick yet
+        with watch.timing() as second:
+            assert second() == 0
             await asyncio.sleep(TICK_S * 2)
-            now[0] += TICK_S
-            assert before()
-            assert meanwhile()
+            now[0] += TICK_S + 1.0
+            assert second() == pytest.approx(1.0)
+            assert first() == pytest.approx(1.0 + 1.5 * LATE_S)
     await asyncio.sleep(TICK_S * 2)
     now[0] += 60.0
     with watch.timing() as after:
-        assert not after()
+        assert after() == 0
+
+
+def test_times_are_void_by_how_much_of_them_the_loop_was_late():
+    """A loop that was never late voids none; 20 ms are much of a short answer, and little of a long one."""
+    assert not is_void(0.0, 0.001)
+    assert is_void(0.021, 0.4)
+    assert not is_void(0.021, 0.5)
 
 
 async def test_the_own_clock_stands_still_while_the_loop_is_late():
