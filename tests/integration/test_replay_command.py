@@ -150,7 +150,7 @@ def test_parts_that_are_done_later_ask_what_was_chosen(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--route", "nobody"), "has no route nobody"),
+        (("--route", "nobody"), "has the route 'nobody'"),
         (("--policy", "absent.yaml"), "absent.yaml"),
     ],
 )

@@ -65,7 +65,7 @@ def test_an_end_of_input_ends_it(
     type_in(monkeypatch, "q\n")
     assert main(COMMAND) == 0
     told = capsys.readouterr()
-    assert "1 votes" in told.out
+    assert "1 vote;" in told.out
     assert "2 of 4" in told.err
     assert len(kept(home)) == 1
 

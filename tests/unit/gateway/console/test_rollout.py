@@ -149,8 +149,8 @@ def test_the_history_says_what_each_decision_did() -> None:
     template = environment().get_template("rollout_history.html")
     html = template.render(decisions=kept, route="triage", ask=SimpleNamespace(now=NOW))
     page = read(html).words
-    assert "rollback 0 ms ago Rolled back: see crossfade explain triage. ROUTE triage DECISION ROLLBACK" in page
-    assert "hold 0 ms ago Waits." in page and "hold hold" not in page
+    assert "rollback 0 s ago Rolled back: see crossfade explain triage. ROUTE triage DECISION ROLLBACK" in page
+    assert "hold 0 s ago Waits." in page and "hold hold" not in page
 
 
 def test_the_ladder_and_its_verbs() -> None:
