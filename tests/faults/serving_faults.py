@@ -33,7 +33,7 @@ APP_LIMIT_S = 10.0
 """What an app waits; an SDK's default is longer."""
 APP_TRIES = 3
 WARM_S = 4.0
-"""Healthy traffic at the share, so that the baseline's latency is known."""
+"""Healthy traffic at the share."""
 BEFORE_S = 0.3
 AFTER_S = 4.0
 """Traffic after weight 0: nothing may come back."""
@@ -355,9 +355,20 @@ def _promote(site: Site, route: str = "failing") -> None:
         raise RuntimeError(found.stdout + found.stderr)
 
 
+def _is_baseline_known(site: Site) -> bool:
+    """Whether the table has limits made of the baseline's own times, for all that the row's apps ask."""
+    found = site.route()
+    if found is None:
+        return False
+    first_s, whole_s = found.limits.patience_first_token_s, found.limits.patience_whole_s
+    asked = {"stream": (first_s,), "whole": (whole_s,), "both": (first_s, whole_s)}[site.row.traffic]
+    return None not in asked
+
+
 def _climb(site: Site) -> None:
     """Bring both routes to their shares. Blocks."""
     await_true(lambda: site.weight_ppm() == 0 and site.route("other") is not None, "the routes are there")
+    await_true(lambda: _is_baseline_known(site), "the baseline's latency is known")
     _promote(site, "other")
     while site.weight_ppm() < site.row.share_ppm:
         before, began_s = site.weight_ppm(), clock.monotonic()
