@@ -125,6 +125,10 @@ class Evidence:
         """A histogram of scores with what its units weigh, and what stands for a whole unit in it."""
         return (self.weighted[name], MICRO) if name in self.weighted else (self.histogram(name), 1)
 
+    def stayed(self, side: Owner) -> int:
+        """Units of a side, but for those whose every answer the app hung up on: of the others evidence is due."""
+        return self.count(f"units_{side}") - self.histogram(f"left_{side}").get(histograms.score_bin(MICRO, 1), 0)
+
     def times(self, name: str) -> Histogram:
         """A histogram of times with what its units weigh; `WHOLE` stands for a whole unit."""
         return self.weighted.get(name) or self.histogram(name)

@@ -17,7 +17,7 @@ from policies.evidence import Evidence
 from policies.readings import LOOK, Gate, Look, Reading, judge, missing, plain
 from policies.results import GateResult
 from policies.rules import ARMS_FROM_PPM, Cost, Errors, Latency, Quality, Validity
-from policies.terms import Better, Verdict
+from policies.terms import Better, Owner, Verdict
 
 _WIDEST = 0.99
 _TELLING = 0.001
@@ -115,7 +115,7 @@ def _errors(gate: Errors, evidence: Evidence, look: Look) -> GateResult:
     names = "errors_candidate", "errors_baseline"
     ours, theirs = (evidence.weighed(name) for name in names)
     if not ours[0] or not theirs[0]:
-        return missing("errors", gate, min(evidence.count("units_candidate"), evidence.count("units_baseline")))
+        return missing("errors", gate, min(evidence.stayed(Owner.CANDIDATE), evidence.stayed(Owner.BASELINE)))
     best, worst = (_sum(*histograms.scores_down(*ours)), _sum(*histograms.scores_up(*ours)))
     told_apart = f"{names[0]}_harm"  # where some units are an outage's
     at_best = best

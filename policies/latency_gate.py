@@ -12,7 +12,7 @@ from policies.histograms import Histogram
 from policies.readings import Look, Reading, judge, missing, plain
 from policies.results import GateResult
 from policies.rules import Bets, Latency
-from policies.terms import Better, Verdict
+from policies.terms import Better, Owner, Verdict
 
 _ROOM = 0.6
 """The part of the requests that may be beyond the limit which a candidate like the baseline makes no use of."""
@@ -33,7 +33,7 @@ def canary(gate: Latency, evidence: Evidence, look: Look) -> GateResult:
     name = f"{gate.measure}_candidate"
     found = evidence.times(name)
     if not histograms.answered(found):
-        return missing(gate.name, gate, evidence.count("units_candidate") - gate.warmup)
+        return missing(gate.name, gate, evidence.stayed(Owner.CANDIDATE) - gate.warmup)
     return judge(_within(gate, name, limit_s, evidence, look.bets), evidence, look)
 
 

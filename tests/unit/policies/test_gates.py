@@ -27,7 +27,7 @@ from policies.rules import (
     Validity,
 )
 from policies.terms import Better, Owner, Verdict
-from tests.rooms.pair_events import RULES, evidence, filled, pair
+from tests.rooms.pair_events import RULES, evidence, filled, own, pair
 
 LIMITED = Latency(limit_s=0.8, warmup=0)
 
@@ -391,6 +391,17 @@ def test_cost_without_prices_says_so(counts: dict[str, int], why: str):
     result = evaluate(Cost(max_ratio=0.6, required=True), found)
     assert (result.verdict, result.estimate, result.required, result.limit) == (Verdict.INCONCLUSIVE, None, True, 0.6)
     assert (result.reason, result.better) == (f"cost: {why}", Better.LOWER)
+
+
+def test_apps_that_hang_up_on_every_answer_are_no_evidence_that_is_due():
+    """Nothing is known of errors and times then, and nobody is at fault: the gates wait."""
+    rules = replace(RULES, guards=Guards(hang_ups=0.05), gates=Gates(latency=LIMITED))
+    gone = {"left": "waiting", "error_candidate": None, "error_baseline": None, "ttft_candidate_s": 0.1}
+    events = [own(side, f"{side}{n}", **gone) for side in Owner for n in range(300)]
+    found = filled(events, rules, 500_000)
+    assert {evaluate(gate, found).verdict for gate in (Errors(), LIMITED)} == {Verdict.INCONCLUSIVE}
+    heard = filled([own(side, f"{side}{n}") for side in Owner for n in range(300)], rules, 500_000)
+    assert evaluate(LIMITED, heard).verdict is Verdict.ERROR
 
 
 def test_futility_is_seen_late_and_only_without_hope():
