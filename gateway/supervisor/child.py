@@ -96,8 +96,9 @@ class Child:
             for thread in _threads(self.pid):
                 with contextlib.suppress(OSError):  # it has ended since
                     os.setpriority(os.PRIO_PROCESS, thread, min(19, own + self.nice))
-        ours, its = _session_nice(os.getpid()), _session_nice(self.pid)
-        if ours is None or its is None or its == (wanted := min(19, ours + self.nice)):
+        its = _session_nice(self.pid)
+        wanted = min(19, (_session_nice(os.getpid()) or 0) + self.nice)
+        if its is None or its == wanted:
             return
         for _ in range(_AUTOGROUP_TRIES):
             try:
@@ -205,7 +206,10 @@ def _write(path: str, content: bytes) -> None:
 
 
 def _session_nice(pid: int) -> int | None:
-    """The place of a process's session; None where the kernel does not share the processor between sessions."""
+    """The place of a process's session; None where the kernel does not share the processor between sessions.
+
+    Also None for one that no session was made for, like the first process of some machines: it stands at 0.
+    """
     try:
         return int(Path(f"/proc/{pid}/autogroup").read_bytes().rpartition(b" ")[2])
     except (OSError, ValueError):
