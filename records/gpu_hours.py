@@ -79,9 +79,10 @@ class GpuAccount(msgspec.Struct):
     """Where the next row begins."""
     uncharged_usd: float = 0.0
     """Paid, and borne by no answer yet."""
-    answers: int = 0
-    """Of the next row."""
+    answers_at: dict[int, int] = {}
+    """Second of the clock, rounded up -> answers that were charged then, and told by no row yet."""
     charged_usd: float = 0.0
+    """To answers, and told by no row yet."""
     seconds: dict[int, float] = {}
     """Second of the clock -> seconds that requests had in it, of the time that no row tells of yet."""
     hours: list[_Hour] = []
@@ -99,7 +100,8 @@ class GpuAccount(msgspec.Struct):
         share = self.uncharged_usd / answers
         self.charged_usd += self.uncharged_usd
         self.uncharged_usd = 0.0
-        self.answers += answers
+        second = math.ceil(self.paid_until)
+        self.answers_at[second] = self.answers_at.get(second, 0) + answers
         self._hour(self.paid_until).answers += answers
         return share
 
@@ -115,7 +117,10 @@ class GpuAccount(msgspec.Struct):
         self.price, self.paid_until, self.since, self.seconds = price, now, now, {}
 
     def row(self, now: float, *, last: bool = False) -> GpuHours | None:
-        """The next row; None: it is not time for it. `last`: nothing more comes under this price."""
+        """The next row; None: it is not time for it. `last`: nothing more comes under this price.
+
+        What was paid after the row's end, and is charged already, is the next row's, like the answers that bear it.
+        """
         until = self.paid_until if last else math.floor(now - LATE_S)
         if until <= self.since or (not last and until - self.since < SLICE_S):
             return None
@@ -123,13 +128,15 @@ class GpuAccount(msgspec.Struct):
         told = [second for second in self.seconds if second < until]
         busy_s = sum(min(float(price.counted_replicas), self.seconds.pop(second)) for second in told)
         busy_s = min(busy_s, length_s * price.counted_replicas)
+        charged = [second for second in self.answers_at if last or second <= until]
+        ahead_usd = max(0.0, (self.paid_until - until) * price.usd_per_s - self.uncharged_usd)
         row = GpuHours(
             upstream=price.upstream, since_us=round(self.since * 1e6), until_us=round(until * 1e6),
             replicas=price.replicas, usd_per_hour=price.usd_per_hour, paid_usd=length_s * price.usd_per_s,
             busy_s=busy_s, idle_s=length_s * price.counted_replicas - busy_s,
-            answers=self.answers, charged_usd=self.charged_usd,
+            answers=sum(map(self.answers_at.pop, charged)), charged_usd=self.charged_usd - ahead_usd,
         )  # fmt: skip
-        self.since, self.answers, self.charged_usd = until, 0, 0.0
+        self.since, self.charged_usd = until, ahead_usd
         return row
 
     def usd_per_answer(self) -> float | None:

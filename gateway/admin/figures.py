@@ -215,11 +215,18 @@ class Figures:
         return [BackgroundDayView.model_validate(row) for row in rows]
 
     def _hours(self, since: float, until: float | None) -> list[PaidHoursView]:
-        """What was paid by the hour; minutes that end in the window."""
+        """What was paid by the hour; minutes that end in the window.
+
+        An answer may bear what was paid before the window: what the last one left is counted from where least was left.
+        """
         query = """
-        SELECT upstream, sum(paid_usd), sum(busy_s), sum(idle_s), sum(answers)::BIGINT, sum(paid_usd) - sum(charged_usd)
-        FROM gpu_hours_all WHERE until_at >= ?1 AND (?2 IS NULL OR until_at <= ?2)
-        GROUP BY upstream ORDER BY upstream"""
+        WITH told AS (
+            SELECT *, sum(paid_usd - charged_usd) OVER (PARTITION BY upstream ORDER BY until_at) AS left_usd
+            FROM gpu_hours_all WHERE until_at >= ?1 AND (?2 IS NULL OR until_at <= ?2)
+        )
+        SELECT upstream, sum(paid_usd), sum(busy_s), sum(idle_s), sum(answers)::BIGINT,
+            round(arg_max(left_usd, until_at) - least(0, min(left_usd)), 9)
+        FROM told GROUP BY upstream ORDER BY upstream"""
         moments = [
             None if at is None else datetime.fromtimestamp(at, UTC).replace(tzinfo=None) for at in (since, until)
         ]

@@ -3,7 +3,17 @@
 import msgspec
 import pytest
 
-from records.gpu_hours import DAY_HOURS, HOUR_S, KNOWN_S, LATE_S, SLICE_S, GpuAccount, HourlyPrice, open_account
+from records.gpu_hours import (
+    DAY_HOURS,
+    HOUR_S,
+    KNOWN_S,
+    LATE_S,
+    SLICE_S,
+    GpuAccount,
+    GpuHours,
+    HourlyPrice,
+    open_account,
+)
 
 AT = 1_795_000_000.0
 PRICE = HourlyPrice("vllm", 3.6, 2)
@@ -46,8 +56,19 @@ def test_a_row_tells_busy_and_idle_per_replica(account: GpuAccount) -> None:
     assert row is not None
     assert (row.busy_s, row.idle_s) == (pytest.approx(14.5), pytest.approx(2 * SLICE_S - 14.5))
     assert row.paid_usd == pytest.approx(SLICE_S * 0.002)
-    assert (row.answers, row.charged_usd) == (3, pytest.approx((SLICE_S + LATE_S) * 0.002))
     assert (row.since_us, row.until_us) == (AT * 1e6, (AT + SLICE_S) * 1e6)
+
+
+def test_a_row_tells_no_money_and_no_answer_of_the_time_after_it(account: GpuAccount) -> None:
+    """Under steady traffic each row's answers bear what the row paid: never more, whatever was charged since."""
+    rows: list[GpuHours | None] = []
+    for second in range(1, int(3 * SLICE_S) + 1):
+        account.pay(AT + second)
+        account.charge(1)
+        rows.append(account.row(AT + second))
+    told = [row for row in [*rows, account.row(AT + 3 * SLICE_S, last=True)] if row is not None]
+    assert [row.answers for row in told] == [SLICE_S, SLICE_S, SLICE_S]
+    assert [row.charged_usd for row in told] == pytest.approx([row.paid_usd for row in told])
 
 
 def test_a_row_waits_for_answers_that_are_under_way(account: GpuAccount) -> None:

@@ -89,6 +89,23 @@ def test_hours_that_were_paid(home: ConsoleHouse) -> None:
     assert found.uncharged_usd == pytest.approx(0.02)
 
 
+def test_what_is_not_yet_charged_is_what_the_last_answer_left(home: ConsoleHouse) -> None:
+    """An answer bears the night before the window, too: what is left is what was paid since, and no debt."""
+    store, now_us = Store(home.data.records), int(clock.wall() * 1e6)
+    charged_usd = {1: 0.04, 2: 7.26, 3: 0.0}
+    hours = [
+        GpuHours(
+            upstream="vllm", since_us=now_us - (minutes + 1) * 60_000_000, until_us=now_us - minutes * 60_000_000,
+            replicas=1, usd_per_hour=3.6, paid_usd=0.06, busy_s=0.0, idle_s=60.0, answers=1, charged_usd=usd,
+        )
+        for minutes, usd in charged_usd.items()
+    ]  # fmt: skip
+    store.publish(store.stage(GPU_HOURS, hours, "hours"))
+    figures = Figures(RecordQueries(store))
+    (found,) = figures.cost(all_(since="24h"), wanted("comparisons", {"since": "24h"}, now=clock.wall())).hours
+    assert found.uncharged_usd == pytest.approx(0.02)
+
+
 def test_what_is_kept(figures: Figures) -> None:
     """Rows, rows with their text, and the files they lie in."""
     found = figures.data(all_())
